@@ -4,6 +4,7 @@ from app.calls import models as calls
 from app.contacts import models as contacts
 from app.contacts.cases import models as cases
 from app.database.base import Base
+from app.dialling import models as dialling
 from app.outbox.push import models as push
 from app.privacy import models as privacy
 from app.referrals import models as referrals
@@ -27,6 +28,7 @@ __all__ = [
     "cases",
     "channels",
     "contacts",
+    "dialling",
     "directory",
     "metadata",
     "privacy",

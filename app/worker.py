@@ -12,6 +12,7 @@ from app.contacts.finding.rebuilding import want as want_rebuilt
 from app.contacts.jobs import contacts_tasks
 from app.database.bus import Bus
 from app.database.topics import Topic
+from app.dialling.outward import forget_old_dials
 from app.jobs.app import PLACES, POLL_SECONDS, make_job_app
 from app.jobs.transaction import transaction
 from app.log import log
@@ -30,6 +31,7 @@ from app.routing.rota.watch import EVERY as WATCHED_EVERY
 from app.routing.rota.watch import watch
 from app.routing.sweep import sweep
 from app.routing.team_messages import forget_messages
+from app.routing.volume import watch_volume
 from app.sealing.jobs import sealing_tasks
 from app.statistics.jobs import EVERY as NUMBERS_EVERY
 from app.statistics.jobs import look_round, statistics_tasks
@@ -196,9 +198,11 @@ class Worker:
             await self._ground.clock.sleep(COVERAGE_EVERY)
             await self._busily(look_over(self._ground))
             await self._busily(open_due(self._ground))
+            await self._busily(watch_volume(self._ground))
             await self._busily(forget_numbers(self._ground))
             await self._busily(forget_old(self._ground))
             await self._busily(forget_old_limits(self._ground))
+            await self._busily(forget_old_dials(self._ground))
             await self._busily(forget_messages(self._ground))
             await self._busily(forget_old_pushes(self._ground))
 

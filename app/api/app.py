@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from app.api import (
     callers,
     calls,
+    dialling,
     events,
     lines,
     operations,
@@ -88,6 +89,7 @@ def add_api(app: FastAPI) -> None:
         statistics,
         events,
         tokens,
+        dialling,
     )
     for part in parts:
         include(app, part.router, prefix=PREFIX)

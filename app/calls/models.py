@@ -425,6 +425,8 @@ class VoiceMessage(Base):
     provider_deleted_at: Mapped[datetime | None]
     # Who is responsible for it, from its arrival until it is done.
     owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    # When a person took it, and did not only get it from the program.
+    taken_at: Mapped[datetime | None]
     # When it was heard and marked as done.
     heard_at: Mapped[datetime | None]
     heard_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from app import tables
-from app.cli import agencies, demo, export, keys, lines, roster, staff, tokens
+from app.cli import agencies, demo, dialling, export, keys, lines, roster, staff, tokens
 from app.cli.running import prepared, run_verb, sealed_database
 from app.cli.serve import serve
 from app.database import migrate as migrations
@@ -37,6 +37,7 @@ app.add_typer(roster.app, name="shift")
 app.add_typer(agencies.app, name="agency")
 app.add_typer(audit_app, name="audit")
 app.add_typer(tokens.app, name="token")
+app.add_typer(dialling.app, name="dialling")
 app.add_typer(keys.app, name="keys")
 app.add_typer(telephony_app, name="telephony")
 app.command("export")(export.export)

@@ -8,6 +8,7 @@ import typer
 from app.calls import lines
 from app.cli.lines import line_of
 from app.cli.running import parts_of, run_verb
+from app.dialling import outward
 from app.errors import BadSettings
 from app.people import changing, finding, holding, leaving, links
 from app.people.changing import Changes
@@ -61,6 +62,9 @@ def add_staff(
             lines.check_language(language)
         numbers = [(await line_of(work, number)).number for number in parts_of(line_numbers)]
         people.check_skills(parts_of(skills))
+        rings_at = accounts.read_endpoint(endpoint)[1]
+        if rings_at is not None:
+            await outward.check(work, rings_at)
         staff = await accounts.add_staff(
             work,
             name=name,

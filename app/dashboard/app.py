@@ -30,7 +30,7 @@ from app.dashboard.pages import safe_next
 from app.dashboard.people import accounts, leaving, own, welcome
 from app.dashboard.rota import changing, duty, offered
 from app.dashboard.rota import page as rota_page
-from app.dashboard.settings import line_pages, log_pages, token_pages
+from app.dashboard.settings import dialling_pages, line_pages, log_pages, token_pages
 from app.dashboard.templating import BUILT, templates
 from app.dashboard.training import practice
 from app.database.engine import lost_a_race
@@ -58,6 +58,7 @@ def add_dashboard(app: FastAPI) -> None:
     include(app, own.router)
     include(app, line_pages.router)
     include(app, token_pages.router)
+    include(app, dialling_pages.router)
     include(app, log_pages.router)
     include(app, talks.router)
     include(app, practice.router)

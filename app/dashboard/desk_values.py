@@ -82,7 +82,7 @@ async def _callback_values(work: Work, call_id: UUID | None, open_: bool) -> dic
     begins = here + timedelta(minutes=60 - here.minute)
     return {
         "callback_form": {
-            "possible": callbacks.can_be_called(call),
+            "possible": await callbacks.can_be_called(work, call),
             "agreed": views.callback_row(agreed, line.name, line.timezone, work.now)
             if agreed
             else None,

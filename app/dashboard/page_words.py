@@ -38,6 +38,7 @@ from app.contacts.states import (
     Source,
 )
 from app.definitions.risk import Risk, Urgency
+from app.dialling.rules import NumberKind
 from app.people.finding import PersonState
 from app.people.holding import Kind
 from app.referrals import accountability, states
@@ -106,6 +107,7 @@ _ENUMS: tuple[type[StrEnum], ...] = (
     Dimension,
     ExportState,
     Period,
+    NumberKind,
 )
 
 

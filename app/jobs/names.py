@@ -57,6 +57,7 @@ class Task(StrEnum):
     WATCH_DANGER = "referrals:watch_danger"
 
     MAIL_ALARM = "routing:mail_alarm"
+    MAIL_VOLUME = "routing:mail_volume"
 
     ANNOUNCE_REPORT = "statistics:announce_report"
     KEEP_DAYS = "statistics:keep_days"

@@ -66,6 +66,10 @@ class Outgoing(ABC, Generic[R]):
         Return False if it must not be sent: the row then says why, or the job runs again `later`.
         """
 
+    async def may_go(self, work: Work, row: R) -> bool:
+        """Return whether what was prepared may leave; otherwise it has failed."""
+        return True
+
     @abstractmethod
     async def send(self) -> str | None:
         """Send it, and return the other side's id of it, if it gives one.
@@ -140,6 +144,10 @@ async def _begin(work: Work, out: Outgoing[Any]) -> _Next | None:
     elif row.sending != Sending.WANTED:
         return None
     if not await out.prepare(work, row):
+        return None
+    if not await out.may_go(work, row):
+        row.sending = Sending.FAILED.value
+        await out.failed(work, row, Refused("it may not leave"))
         return None
     row.sending, row.sent_at = Sending.SENDING.value, work.now
     return _Next.SEND

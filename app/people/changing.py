@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from app.calls import lines
 from app.database.topics import Topic
+from app.dialling import outward
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.people import ending, finding
 from app.routing import offers
@@ -142,6 +143,8 @@ async def checked(work: Work, changes: Changes, of: UUID | None = None) -> Chang
         changes = replace(changes, team=team)
     if changes.endpoint is not None:
         kind, address = accounts.read_endpoint(changes.endpoint.strip())
+        if address is not None:
+            await outward.check(work, address)
         changes = replace(changes, endpoint=address or kind)
     if changes.skills is not None:
         skills = check_skills(changes.skills)

@@ -20,6 +20,9 @@ from app.calls.speech import LineScript
 from app.calls.states import Direction
 from app.database.base import Base, CallerHash, Identifier, Sealed, one_of
 from app.database.topics import Topic
+from app.dialling import outward
+from app.dialling.models import DialWay, Purpose
+from app.dialling.rules import why_not
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.names import Task
 from app.routing.models import Offer
@@ -148,9 +151,22 @@ async def window_for(
     return at, max(end, at + timedelta(minutes=15))
 
 
-def can_be_called(call: Call) -> bool:
-    """Return whether the number is known. Callers who withhold it are never called back."""
-    return call.caller_kind == "e164" and call.caller_number_sealed is not None
+async def can_be_called(work: Work, call: Call) -> bool:
+    """Return whether the number is known, and one that is dialled.
+
+    Callers who withhold it are never called back.
+    """
+    number = number_of(work, call)
+    return number is not None and why_not(number, await outward.rules_now(work)) is None
+
+
+def number_of(work: Work, call: Call) -> str | None:
+    """Return the number of a caller who can be called back; None if withheld or forgotten."""
+    if call.caller_kind != "e164" or call.caller_number_sealed is None:
+        return None
+    return work.keys.open(
+        call.caller_number_sealed, table="calls", column="caller_number_sealed", row=call.id
+    ).decode()
 
 
 async def agree(
@@ -168,11 +184,23 @@ async def agree(
     """
     if not safe:
         raise Invalid("Ask whether it is safe to call. Agree a call-back only after a yes.")
-    if not can_be_called(call) or call.line_id is None:
+    number = number_of(work, call)
+    if number is None or call.line_id is None:
         raise Conflict("The number was withheld or deleted, so this caller cannot be called back.")
+    await outward.check(work, number)
     begins, ends = window
     if not begins < ends or ends <= work.now or begins > work.now + _LONGEST:
         raise Invalid("Choose a time within the next thirty days that ends after it begins.")
+    if work.actor.staff_id is not None:
+        await outward.count_for_person(
+            work,
+            work.actor.staff_id,
+            uuid4(),
+            number,
+            Purpose.CALLBACK,
+            way=DialWay.AGREED,
+            danger=call.danger,
+        )
     soon = "soon" if slot is Slot.SOON else "chosen"
     row = await work.session.scalar(
         select(Callback)

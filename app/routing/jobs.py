@@ -1,4 +1,4 @@
-"""Background tasks of routing: mail to supervisors about uncovered shifts."""
+"""Background tasks of routing: mail about uncovered shifts, and about much that is dialled."""
 
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
@@ -11,7 +11,8 @@ from app.calls.models import Line
 from app.jobs.transaction import transaction
 from app.outbox.mail import write_to_staff
 from app.outbox.responses import TryAgain
-from app.routing.models import CoverageAlarm
+from app.routing import volume
+from app.routing.models import AlarmKind, CoverageAlarm
 from app.staff.models import Staff
 from app.words.pages import _, instant_words, language_name, spoken_in
 from app.work import PROGRAM, Ground
@@ -31,7 +32,37 @@ def routing_tasks() -> Blueprint:
     async def mail_alarm(context: JobContext, alarm_id: str, staff_id: str) -> None:
         await tell_alarm(context.additional_context["ground"], UUID(alarm_id), UUID(staff_id))
 
+    @tasks.task(name="mail_volume", retry=_RETRY, pass_context=True)
+    async def mail_volume(context: JobContext, alarm_id: str, staff_id: str) -> None:
+        await tell_volume(context.additional_context["ground"], UUID(alarm_id), UUID(staff_id))
+
     return tasks
+
+
+async def tell_volume(ground: Ground, alarm_id: UUID, staff_id: UUID) -> None:
+    """Send one mail about much that is dialled. Raises TryAgain, so that the job is retried."""
+    async with transaction(ground, PROGRAM) as work:
+        found = await volume.letter_of(work, alarm_id, staff_id)
+    if found is None:
+        return
+    staff, kind = found
+    with spoken_in(staff.page_language):
+        subject = _("Helpline: more is dialled than usual")
+        body = (
+            _("Within the last hour, more calls and messages went out than the limit of the alarm.")
+            if kind is AlarmKind.DIALLING_HOUR
+            else _("Within the last day, more calls and messages went out than the alarm's limit.")
+        )
+        todo = _("See who had what dialled, and change the limit if this is as it should be:")
+    await write_to_staff(
+        ground,
+        staff.email or "",
+        subject,
+        f"{body}\n\n{todo}\n{ground.settings.public_url}/admin/dialling\n",
+        message_id=uuid5(alarm_id, str(staff_id)),
+        area="routing",
+        what="much that is dialled",
+    )
 
 
 async def tell_alarm(ground: Ground, alarm_id: UUID, staff_id: UUID) -> None:

@@ -197,10 +197,18 @@ class AlarmKind(StrEnum):
     RISK_ROSE = "risk_rose"
     DETAILS_NOT_OPENED = "details_not_opened"
     WITHDRAWAL_UNDECIDED = "withdrawal_undecided"
+    # More is dialled than usual.
+    DIALLING_HOUR = "dialling_hour"
+    DIALLING_DAY = "dialling_day"
+
+
+# They are about no line in particular; the oldest one stands for the helpline.
+VOLUME = (AlarmKind.DIALLING_HOUR, AlarmKind.DIALLING_DAY)
 
 
 class Alarm(Base):
-    """A person has to act: a line has no counsellor, or danger is on record without any action.
+    """A person has to act: a line has no counsellor, danger is on record without any action, or
+    more is dialled than usual.
 
     At most one for each line and language, or for each kind and record, at a time. `round`, `step`
     and `phone` say where the escalation stands, as for an urgent referral; `turn` grows with each

@@ -5,8 +5,8 @@ from typing import Any
 
 from app.calls import lines
 from app.calls.speech import LineScript
+from app.dialling import outward
 from app.errors import Invalid, why
-from app.privacy.numbers import e164
 from app.routing.plan import Plan, check_plan, read_plan, read_skills
 from app.work import Work
 
@@ -24,12 +24,7 @@ async def change_plan(work: Work, line: LineScript, **changed: Any) -> Plan:
     known = {name: value for name, value in changed.items() if value is not None}
     number = known.get("partner_number")
     if number is not None:
-        known["partner_number"] = e164(number) if number else None
-        if number and known["partner_number"] is None:
-            raise Invalid(
-                "%(number)s is not a phone number. Write it with + and the country code.",
-                number=number,
-            )
+        known["partner_number"] = await outward.read_number(work, number) if number else None
     plan = replace(read_plan(line.plan), **known)
     try:
         await lines.set_plan(work, line, check_plan(plan))

@@ -38,6 +38,7 @@ class AuditLog(StrEnum):
     CONTACT_READ_TO_REFER = "contact_read_to_refer"
     COVERAGE_ALARM_SEEN = "coverage_alarm_seen"
     DANGER_ALARM_DECIDED = "danger_alarm_decided"
+    DIALLING_CHANGED = "dialling_changed"
     DOCUMENT_READ = "document_read"
     DUTY_MOVED = "duty_moved"
     DUTY_REMOVED = "duty_removed"

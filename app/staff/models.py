@@ -193,6 +193,40 @@ class PasswordLink(Base):
     mail_failed_at: Mapped[datetime | None]
 
 
+class CodeKind(StrEnum):
+    """Who has a single-use code: the phone it was texted to, or the person it was handed to."""
+
+    TEXTED = "texted"
+    HANDED = "handed"
+
+
+class PhoneProof(Base):
+    """How a person proves by telephone who they are. The number that a call shows proves nothing.
+
+    PINs and codes are hashed as passwords are. `pin_hash` is the PIN; `chosen_hash` a new one that
+    has to be entered again.
+    """
+
+    __tablename__ = "phone_proofs"
+    __table_args__ = (one_of("code_kind", CodeKind),)
+
+    staff_id: Mapped[UUID] = mapped_column(
+        ForeignKey("staff.id", ondelete="CASCADE"), primary_key=True
+    )
+    pin_hash: Mapped[str | None]
+    chosen_hash: Mapped[str | None]
+    # When the person proved at the number of the account that it is theirs.
+    paired_at: Mapped[datetime | None]
+    # Wrong entries in a row, and until when nothing is accepted by telephone.
+    failures: Mapped[int] = mapped_column(server_default="0")
+    locked_until: Mapped[datetime | None]
+    code_hash: Mapped[str | None]
+    code_kind: Mapped[str | None]
+    code_until: Mapped[datetime | None]
+    # The state that a texted code sets.
+    wants: Mapped[str | None]
+
+
 class ApiToken(Base):
     """The access of a program, and its scopes; only the program's operator has the token itself."""
 

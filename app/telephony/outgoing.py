@@ -1,12 +1,15 @@
 """Legs and messages that we request: sent once, and found at the provider if no response came."""
 
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
+from uuid import UUID
 
 from sqlalchemy import select
 
 from app.calls.models import Call, Leg
 from app.calls.states import Direction
+from app.dialling import outward
+from app.dialling.models import DialWay, Purpose
 from app.outbox.once import Outgoing, Row
 from app.referrals.channels.models import Attempt
 from app.routing.models import AlarmAttempt
@@ -20,6 +23,8 @@ class AtProvider(Outgoing[R]):
     """A request for a leg or a message: the provider can be asked whether it has it."""
 
     platform: Platform
+    # What the number is dialled for.
+    purpose: Purpose
     # What was sent, for `find`: to whom, since when, and the ids that are known already.
     _to: str
     _since: datetime
@@ -31,6 +36,16 @@ class AtProvider(Outgoing[R]):
 
     def is_message(self) -> bool:
         return False
+
+    def counted_as(self, row: Any) -> UUID:
+        """Return the id under which the dialled number is counted once."""
+        found: UUID = row.id
+        return found
+
+    async def may_go(self, work: Work, row: R) -> bool:
+        way = DialWay.SMS if self.is_message() else DialWay.CALL
+        to = await self.address(work, row)
+        return await outward.may_dial(work, to, self.counted_as(row), self.purpose, way)
 
     async def prepare_to_ask(self, work: Work, row: R, since: datetime) -> None:
         self._to, self._since = await self.address(work, row), since

@@ -73,6 +73,8 @@ class PromptKey(StrEnum):
     ALARM_RISK_ROSE = "alarm_risk_rose"
     ALARM_DETAILS_NOT_OPENED = "alarm_details_not_opened"
     ALARM_WITHDRAWAL_UNDECIDED = "alarm_withdrawal_undecided"
+    ALARM_DIALLING_HOUR = "alarm_dialling_hour"
+    ALARM_DIALLING_DAY = "alarm_dialling_day"
     ALARM_TAKEN = "alarm_taken"
     ALARM_OVER = "alarm_over"
     WAITING_SOUND = "waiting_sound"

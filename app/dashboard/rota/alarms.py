@@ -6,14 +6,18 @@ from zoneinfo import ZoneInfo
 from app.dashboard.rota.calendar import span_words
 from app.dashboard.views import language_words
 from app.referrals.escalation.alarms import reason_of
+from app.routing import volume
 from app.routing.rota import coverage, watch
 from app.words.pages import said
 from app.work import Work
 
 
 async def alarm_values(work: Work) -> dict[str, Any]:
-    """Return the open alarms: lines without a counsellor, and uncovered shifts."""
+    """Return the open alarms: of lines without a counsellor, uncovered shifts, and dialling."""
     return {
+        "much_dialled": [
+            (alarm, said(reason_of(alarm))) for alarm in await volume.open_alarms(work)
+        ],
         "staffing": [
             (alarm, f"{line}, {language_words(alarm.language)}", said(reason_of(alarm)))
             for alarm, line in await watch.open_alarms(work)

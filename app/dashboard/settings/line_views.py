@@ -179,6 +179,8 @@ NAMES: Mapping[PromptKey, str] = {
     _K.ALARM_RISK_ROSE: N_("A risk rose"),
     _K.ALARM_DETAILS_NOT_OPENED: N_("Details were not opened"),
     _K.ALARM_WITHDRAWAL_UNDECIDED: N_("A withdrawal is undecided"),
+    _K.ALARM_DIALLING_HOUR: N_("Much is dialled within an hour"),
+    _K.ALARM_DIALLING_DAY: N_("Much is dialled within a day"),
     _K.ALARM_TAKEN: N_("The alarm is taken"),
     _K.ALARM_OVER: N_("The alarm is over"),
 }

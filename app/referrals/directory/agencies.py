@@ -14,6 +14,7 @@ from sqlalchemy import select, update
 from app import words
 from app.contacts.records import library_of
 from app.database.topics import Topic
+from app.dialling import outward
 from app.errors import Invalid, NotFound
 from app.referrals.directory import addresses
 from app.referrals.directory.address_rows import AddressField
@@ -36,7 +37,7 @@ async def save_agency(work: Work, entry: Entry, *, with_: set[str] | None = None
 
     Raises Invalid.
     """
-    entry = check_entry(work, entry)
+    entry = check_entry(work, entry, await outward.rules_now(work))
     if entry.deputy and entry.deputy not in (with_ or ()):
         there = select(Agency.id).where(Agency.code == entry.deputy)
         if await work.session.scalar(there) is None:

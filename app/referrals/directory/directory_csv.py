@@ -9,6 +9,8 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+from app.dialling import outward
+from app.dialling.rules import Rules
 from app.errors import BadText, Invalid, Joined, Message, why
 from app.referrals.directory.agencies import entries, save_agency
 from app.referrals.directory.entries import Entry, Phone, check_entry
@@ -196,7 +198,9 @@ def _columns(text: str) -> list[str]:
     return [name.strip() for name in reader.fieldnames or []]
 
 
-def _checked(work: Work, text: str, before: dict[str, Entry]) -> list[tuple[int, Entry]]:
+def _checked(
+    work: Work, text: str, before: dict[str, Entry], rules: Rules
+) -> list[tuple[int, Entry]]:
     """Return the entries of a file with their lines, every one checked. Raises BadDirectory."""
     absent = [name for name in COLUMNS if name not in _columns(text)]
     # A column that the file does not have keeps what the directory says.
@@ -210,7 +214,7 @@ def _checked(work: Work, text: str, before: dict[str, Entry]) -> list[tuple[int,
     known = {*before, *(entry.code for _, entry in found)}
     for line, entry in found:
         try:
-            check_entry(work, entry)
+            check_entry(work, entry, rules)
         except Invalid as refusal:
             errors.append(Message("line %(line)s: %(problem)s", line=line, problem=refusal.message))
         if entry.deputy and entry.deputy not in known:
@@ -252,7 +256,8 @@ async def import_directory(work: Work, text: str) -> int:
     """
     before = {entry.code: entry for _, entry in await entries(work)}
     # In a thread: a large file takes seconds, in which calls must be answered.
-    found = await asyncio.to_thread(_checked, work, text, before)
+    rules = await outward.rules_now(work)
+    found = await asyncio.to_thread(_checked, work, text, before, rules)
     in_file = {entry.code for _, entry in found}
     for line, entry in found:
         try:

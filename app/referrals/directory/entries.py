@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 from app import words
 from app.calls.hours import read_hours
 from app.contacts.records import library_of
+from app.dialling.rules import Rules, Why, why_not, words_of
 from app.errors import Invalid, Joined, Message, why
-from app.privacy.numbers import e164
+from app.privacy.numbers import dialled
 from app.referrals.library import protocols_of
 from app.referrals.states import HOUSE, Sector, Service
 from app.work import Work
@@ -72,8 +73,11 @@ def _check_languages(languages: tuple[str, ...], wrong: list[Message]) -> None:
         )
 
 
-def check_entry(work: Work, entry: Entry) -> Entry:
-    """Return the entry as it can be stored. Raises Invalid with all its errors."""
+def check_entry(work: Work, entry: Entry, rules: Rules) -> Entry:
+    """Return the entry as it can be stored; `rules` say which numbers are dialled.
+
+    Raises Invalid with all its errors.
+    """
     wrong: list[Message] = []
     places = library_of(work.ground).places.choices()
     protocol = protocols_of(work.ground).current
@@ -104,7 +108,7 @@ def check_entry(work: Work, entry: Entry) -> Entry:
         except ValueError as error:
             wrong.append(Message("%(what)s: %(problem)s", what=what, problem=why(error)))
     _check_languages(entry.languages, wrong)
-    phones, sms = _numbers(entry, wrong)
+    phones, sms = _numbers(entry, rules, wrong)
     if entry.email is not None and not _EMAIL.fullmatch(entry.email):
         wrong.append(Message("email: not an address"))
     if entry.deputy == entry.code:
@@ -132,25 +136,44 @@ def check_entry(work: Work, entry: Entry) -> Entry:
     )
 
 
-def _numbers(entry: Entry, wrong: list[Message]) -> tuple[tuple[Phone, ...], str | None]:
+def _numbers(
+    entry: Entry, rules: Rules, wrong: list[Message]
+) -> tuple[tuple[Phone, ...], str | None]:
     phones = []
     for phone in entry.duty_phones:
-        number = e164(phone.number)
-        if number is None:
+        number = dialled(phone.number)
+        why_it_is_not = _why_not(number, rules)
+        if number is None or why_it_is_not is Why.NOT_A_NUMBER:
             wrong.append(
                 Message(
                     "duty_phones: '%(number)s' needs a + and the country code",
                     number=phone.number[:30],
                 )
             )
+        elif why_it_is_not is not None:
+            wrong.append(
+                Message(
+                    "duty_phones: '%(number)s': %(problem)s",
+                    number=phone.number[:30],
+                    problem=words_of(why_it_is_not, number),
+                )
+            )
         else:
             phones.append(Phone(number, phone.hours))
     if len({p.number for p in phones}) != len(phones):
         wrong.append(Message("duty_phones: a number is listed twice"))
-    sms = e164(entry.sms) if entry.sms else None
-    if entry.sms and sms is None:
-        wrong.append(Message("sms: the number needs a + and the country code"))
+    sms = dialled(entry.sms) if entry.sms else None
+    if entry.sms:
+        why_it_is_not = _why_not(sms, rules)
+        if sms is None or not sms.startswith("+"):
+            wrong.append(Message("sms: the number needs a + and the country code"))
+        elif why_it_is_not is not None:
+            wrong.append(Message("sms: %(problem)s", problem=words_of(why_it_is_not, sms)))
     return tuple(phones), sms
+
+
+def _why_not(number: str | None, rules: Rules) -> Why | None:
+    return Why.NOT_A_NUMBER if number is None else why_not(number, rules)
 
 
 def _check_address(what: str, url: str, in_production: bool, wrong: list[Message]) -> None:

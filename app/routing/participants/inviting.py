@@ -14,9 +14,10 @@ from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call, Leg
 from app.calls.states import CallState
 from app.database.topics import Topic
+from app.dialling import outward
+from app.dialling.models import Purpose as DialledFor
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.names import Task
-from app.privacy.numbers import e164
 from app.routing import handing_over, offers, telephones
 from app.routing.models import Offer, OfferState, Presence, PresenceState
 from app.routing.participants import participants
@@ -90,6 +91,10 @@ async def invite(
         asked_by=by.id if by else None,
         wanted_at=work.now,
     )
+    if number is not None and by is not None:
+        await outward.count_for_person(
+            work, by.id, participant_id, number, DialledFor.PARTICIPANT, danger=call.danger
+        )
     work.session.add(participant)
     try:
         await work.session.flush()
@@ -166,14 +171,6 @@ async def _colleague(work: Work, talk: Offer, staff_id: UUID) -> Staff:
     return staff
 
 
-def read_number(number: str) -> str:
-    """Return the phone number of a participant from outside. Raises Invalid."""
-    valid = e164(number.strip())
-    if valid is None:
-        raise Invalid("That is not a phone number. Write it with + and the country code.")
-    return valid
-
-
 async def consult(
     work: Work, by: Staff, call: Call, *, staff_id: UUID | None = None, number: str | None = None
 ) -> Participant:
@@ -210,7 +207,9 @@ async def _ask(
     if staff_id is not None:
         staff = await _colleague(work, talk, staff_id)
         return await invite(work, by, call, purpose, staff=staff)
-    return await invite(work, by, call, purpose, number=read_number(number or ""), role="other")
+    return await invite(
+        work, by, call, purpose, number=await outward.read_number(work, number or ""), role="other"
+    )
 
 
 async def to_skill(work: Work, call: Call, skills: list[str]) -> None:
@@ -228,4 +227,5 @@ async def add_third_party(work: Work, by: Staff, call: Call, number: str, role: 
     """Add police, outreach or an interpreter: they press 1 and are in. Raises Invalid."""
     if role not in ROLES:
         raise Invalid("Choose who this is: %(roles)s.", roles=list(ROLES))
-    return await invite(work, by, call, Purpose.THIRD_PARTY, number=read_number(number), role=role)
+    valid = await outward.read_number(work, number)
+    return await invite(work, by, call, Purpose.THIRD_PARTY, number=valid, role=role)

@@ -21,7 +21,7 @@ from app.errors import NotFound
 from app.jobs.names import Task
 from app.jobs.transaction import transaction
 from app.routing import telephones
-from app.routing.models import Alarm, AlarmKind, Presence, PresenceState
+from app.routing.models import VOLUME, Alarm, AlarmKind, Presence, PresenceState
 from app.routing.plan import read_plan
 from app.routing.rota import roster, takers
 from app.routing.rota.coverage import COVERING
@@ -72,6 +72,9 @@ async def is_settled(work: Work) -> bool:
     return {one[:2] for one in found} == {(row["line_id"], row["language"]) for row in known}
 
 
+# Not those about much that is dialled.
+_ABOUT_A_LINE = and_(Alarm.line_id.is_not(None), *(Alarm.kind != kind for kind in VOLUME))
+
 # Built once: they are asked every few seconds.
 _LATE: BindParameter[datetime] = bindparam("late", type_=DateTime(timezone=True))
 _STATES = Question(
@@ -98,9 +101,7 @@ _LINES = Question(
     .where(Line.active, Line.practice.is_(False))
 )
 _OPEN = Question(
-    select(Alarm.line_id, Alarm.language).where(
-        Alarm.ended_at.is_(None), Alarm.line_id.is_not(None)
-    )
+    select(Alarm.line_id, Alarm.language).where(Alarm.ended_at.is_(None), _ABOUT_A_LINE)
 )
 
 
@@ -190,7 +191,7 @@ async def _longest_waits(work: Work) -> dict[tuple[UUID | None, str | None], dat
 async def _settle(work: Work, found: list[Found]) -> int:
     """Open alarms for new problems, and end alarms whose problem is gone."""
     rows = await work.session.scalars(
-        select(Alarm).where(Alarm.ended_at.is_(None), Alarm.line_id.is_not(None)).with_for_update()
+        select(Alarm).where(Alarm.ended_at.is_(None), _ABOUT_A_LINE).with_for_update()
     )
     known = {(alarm.line_id, alarm.language): alarm for alarm in rows.all()}
     now = {(one.line_id, one.language): one.kind for one in found}
@@ -208,12 +209,14 @@ async def _settle(work: Work, found: list[Found]) -> int:
     return opened
 
 
-async def open_alarm(work: Work, **about: Any) -> None:
-    """Open an alarm about a line or a record. Its escalation begins after the commit."""
+async def open_alarm(work: Work, **about: Any) -> UUID:
+    """Open an alarm about a line or a record, and return its id. Its escalation begins after the
+    commit."""
     row = Alarm(id=uuid4(), begun_at=work.now, next_at=work.now, turn=1, **about)
     work.session.add(row)
     await work.session.flush()
     work.defer(Task.ALARM_TURN, alarm_id=str(row.id), turn=1)
+    return row.id
 
 
 def end_alarm(work: Work, alarm: Alarm) -> None:
@@ -227,7 +230,7 @@ async def open_alarms(work: Work) -> list[tuple[Alarm, str]]:
     rows = await work.session.execute(
         select(Alarm, Line.name)
         .join(Line, Line.id == Alarm.line_id)
-        .where(Alarm.ended_at.is_(None))
+        .where(Alarm.ended_at.is_(None), _ABOUT_A_LINE)
         .order_by(Alarm.begun_at)
     )
     return [(alarm, name) for alarm, name in rows]

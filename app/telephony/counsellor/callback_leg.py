@@ -19,6 +19,7 @@ from app.calls.states import (
     is_over,
     read_leg_status,
 )
+from app.dialling.models import Purpose
 from app.jobs.names import Task
 from app.log import log
 from app.outbox.once import send_once
@@ -75,6 +76,8 @@ class _Ring:
 class _CallBack(AtProvider[_Ring]):
     """The leg to the caller of a call-back."""
 
+    purpose = Purpose.CALLBACK
+
     def __init__(self, parts: Parts, call_id: str, offer_id: str) -> None:
         super().__init__(Task.RING_CALLBACK, call_id=call_id, offer_id=offer_id)
         self.platform, self._call_id, self._offer_id = parts.platform, call_id, UUID(offer_id)
@@ -86,6 +89,9 @@ class _CallBack(AtProvider[_Ring]):
     def is_over(self, row: _Ring) -> bool:
         released = self._offer.released_at is not None
         return released or CallState(row.call.state) is not CallState.OFFERED
+
+    def counted_as(self, row: _Ring) -> UUID:
+        return row.call.id
 
     async def address(self, work: Work, row: _Ring) -> str:
         return (await self._addresses(work, row.call))[0]

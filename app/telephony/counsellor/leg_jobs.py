@@ -12,6 +12,7 @@ from app.calls import lines
 from app.calls.log_kinds import Cause
 from app.calls.models import Call, Leg
 from app.calls.states import CallState
+from app.dialling.models import Purpose as DialledFor
 from app.jobs.names import Task
 from app.log import log
 from app.outbox.once import send_once
@@ -54,6 +55,7 @@ class _LegOnce(AtProvider[Leg]):
     """The leg of a counsellor, or of another participant in a talk."""
 
     what: dict[str, Any]
+    purpose = DialledFor.COUNSELLOR
 
     def __init__(self, parts: Parts, task_name: str, leg_id: str, send: _Send) -> None:
         super().__init__(task_name, leg_id=leg_id)
@@ -64,6 +66,8 @@ class _LegOnce(AtProvider[Leg]):
         if begun is None:
             return None
         leg, self._call, self._offer, self._staff = begun
+        if leg.participant_id is not None:
+            self.purpose = DialledFor.PARTICIPANT
         return leg
 
     async def prepare(self, work: Work, leg: Leg) -> bool:
@@ -82,6 +86,10 @@ class _LegOnce(AtProvider[Leg]):
             what = await _prepare_counsellor(work, call, offer, self._staff)
         self.what = what or {}
         return what is not None
+
+    def counted_as(self, row: Leg) -> UUID:
+        # A number that a person asked into a talk is counted since they asked.
+        return row.participant_id or row.id
 
     async def send(self) -> str:
         return await self._request(self.what)

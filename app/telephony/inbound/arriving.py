@@ -1,6 +1,7 @@
 """An incoming call: greeting and menu, then the queue, a partner or a voice message."""
 
 from datetime import timedelta
+from uuid import uuid5
 
 from app.abilities import Ability
 from app.calls import callers, lines, record
@@ -10,6 +11,8 @@ from app.calls.models import Call
 from app.calls.record import Delivery
 from app.calls.speech import LineScript
 from app.calls.states import CallState, LegStatus, read_leg_status
+from app.dialling import outward
+from app.dialling.models import Purpose
 from app.jobs.names import Task
 from app.privacy.numbers import caller_of
 from app.referrals.reading import has_open_urgent_referral
@@ -220,7 +223,7 @@ async def _no_counsellor(
     assert found.unstaffed is not None
     call.unstaffed = found.unstaffed.value
     language = call.language
-    if partner_is_due(work, call, line, at_once=True):
+    if await partner_is_due(work, call, line, at_once=True):
         answer: Answer = on_to_partner(work, call)
         if call.danger:
             # If the partner does not take the caller either, the call is referred.
@@ -235,7 +238,7 @@ async def _no_counsellor(
     answer = answers.Message(
         n=visit(call),
         reason=found.unstaffed,
-        callback=can_be_called(call) and not call.asked_back,
+        callback=await can_be_called(work, call) and not call.asked_back,
         resumes_at=found.resumes_at,
     )
     await record.record(
@@ -254,7 +257,9 @@ async def _no_counsellor(
 _PARTNER_REST = timedelta(minutes=10)
 
 
-def partner_is_due(work: Work, call: Call, line: LineScript, *, at_once: bool = False) -> bool:
+async def partner_is_due(
+    work: Work, call: Call, line: LineScript, *, at_once: bool = False
+) -> bool:
     """Return whether it is time to ring the line's partner for this caller."""
     plan = read_plan(line.plan)
     if plan.partner_number is None:
@@ -262,7 +267,11 @@ def partner_is_due(work: Work, call: Call, line: LineScript, *, at_once: bool = 
     if call.partner_at is not None and work.now - call.partner_at < _PARTNER_REST:
         return False
     waited = (work.now - (call.queued_at or work.now)).total_seconds()
-    return at_once or waited >= plan.partner_after
+    if not at_once and waited < plan.partner_after:
+        return False
+    # It is asked again and again while the caller waits, and counted once.
+    once = uuid5(call.id, f"partner:{call.partner_at}")
+    return await outward.may_dial(work, plan.partner_number, once, Purpose.PARTNER)
 
 
 def on_to_partner(work: Work, call: Call) -> Answer:

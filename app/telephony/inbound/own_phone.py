@@ -12,6 +12,8 @@ from app.calls.log_kinds import CallLog
 from app.calls.models import Call, Line
 from app.calls.record import Delivery
 from app.calls.speech import EMERGENCY_ELSEWHERE, LineScript
+from app.dialling import outward
+from app.dialling.models import DialWay, Purpose
 from app.log import log
 from app.outbox.responses import Refused, TryAgain, Uncertain
 from app.routing import own_phones, own_presence
@@ -146,8 +148,10 @@ async def tell_missed(context: JobContext, counsellor_id: str) -> None:
             return
         to, from_ = staff.endpoint, line.shown_number
         body = _to_counsellor(staff, "missed")
-    if to is None or not to.startswith("+"):
-        return
+        if to is None or not to.startswith("+"):
+            return
+        if not await outward.may_dial(work, to, uuid4(), Purpose.NOTICE, DialWay.SMS):
+            return
     try:
         await parts.platform.send_message(to=to, from_=from_, body=body, told="/telephony/noted")
     except (TryAgain, Refused, Uncertain):

@@ -53,7 +53,7 @@ def wait(entry: int, step: int) -> Decision:
             answer = await _place(work, call, line, words)
         elif state is CallState.OFFERED:
             last = call.preferred_id is None and await last_counsellor(work, call) is not None
-            answer = replace(words, callback=_may_ask(call), last=last)
+            answer = replace(words, callback=await _may_ask(work, call), last=last)
         await record.record(
             work, call, CallLog.WAIT, delivery=delivery, answer=answer, language=call.language
         )
@@ -77,7 +77,7 @@ async def _leaves(work: Work, call: Call, line: LineScript) -> str | None:
     if found.unstaffed is not None:
         call.unstaffed = found.unstaffed.value
         return found.unstaffed.value
-    if partner_is_due(work, call, line):
+    if await partner_is_due(work, call, line):
         call.unstaffed = None
         return "partner"
     return None
@@ -110,13 +110,13 @@ async def _place(work: Work, call: Call, line: LineScript, words: Wait) -> Wait:
         last=last is not None and call.preferred_id is None,
         draining=await staffing.is_draining(work, line, language),
         long=waited >= long and words.step % 2 == 0,
-        callback=_may_ask(call),
+        callback=await _may_ask(work, call),
     )
 
 
-def _may_ask(call: Call) -> bool:
+async def _may_ask(work: Work, call: Call) -> bool:
     """Return whether the caller can still ask to be called back."""
-    return can_be_called(call) and not call.asked_back
+    return await can_be_called(work, call) and not call.asked_back
 
 
 async def _dialled(work: Work, call: Call, delivery: Delivery) -> answers.Dial | None:
@@ -145,7 +145,7 @@ def wait_choice(digits: str | None, entry: int, step: int) -> Decision:
             return dial
         if digits == MESSAGE_DIGIT and await offers.withdraw_open(work, call, Cause.WANTS_TO_SPEAK):
             return await _leave(work, call, delivery, entry, "wants to leave a message")
-        if digits == CALLBACK_DIGIT and can_be_called(call):
+        if digits == CALLBACK_DIGIT and await can_be_called(work, call):
             asked = answers.AskCallback(question=CallbackQuestion.SAFE, n=f"{entry}.{step + 1}")
             await record.record(
                 work,
@@ -200,7 +200,9 @@ def callback(digits: str | None, n: str, question: CallbackQuestion, who: str) -
             return dial
         answer: Answer
         match question:
-            case CallbackQuestion.WANTED if digits == CALLBACK_DIGIT and can_be_called(call):
+            case CallbackQuestion.WANTED if digits == CALLBACK_DIGIT and await can_be_called(
+                work, call
+            ):
                 answer = answers.AskCallback(question=CallbackQuestion.SAFE, n=n)
             case CallbackQuestion.SAFE if digits == "1":
                 answer = answers.AskCallback(question=CallbackQuestion.WHO, n=n)
@@ -209,7 +211,7 @@ def callback(digits: str | None, n: str, question: CallbackQuestion, who: str) -
                 answer = answers.AskCallback(
                     question=CallbackQuestion.WHEN, n=n, who="anyone" if digits == "2" else "caller"
                 )
-            case CallbackQuestion.WHEN if can_be_called(call):
+            case CallbackQuestion.WHEN if await can_be_called(work, call):
                 begins, ends = await _agree(work, call, line, Who(chosen), digits)
                 kept = CallbackWord(key=PromptKey.CALLBACK_KEPT, begins=begins, ends=ends)
                 answer = _with_word(onward, kept)

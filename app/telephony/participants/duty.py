@@ -17,6 +17,7 @@ from app.calls.lines import any_line, line_of_id
 from app.calls.models import Call
 from app.calls.states import LegStatus, is_over, read_leg_status
 from app.definitions.risk import Urgency as ContactUrgency
+from app.dialling.models import Purpose as DialledFor
 from app.errors import NotFound
 from app.jobs.names import Task
 from app.log import log
@@ -81,6 +82,8 @@ async def _agency(work: Work, attempt: Attempt) -> Agency:
 
 class _DutyPhone(AtProvider[Attempt], AttemptOnce):
     """An attempt by telephone."""
+
+    purpose = DialledFor.DUTY_PHONE
 
     def __init__(self, parts: Parts, attempt_id: str) -> None:
         AttemptOnce.__init__(self, attempt_id, PHONE.task)

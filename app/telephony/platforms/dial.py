@@ -63,7 +63,7 @@ class DialPlatform(Platform):
         """
         await dialling.note_pressed(work, offer, sid)
         if call.direction == Direction.OUTBOUND:
-            return dialling.dial_callback(work, call, offer)
+            return await dialling.dial_callback(work, call, offer)
         return RingsAgain()
 
     async def reach(self, work: Work, call: Call) -> Dial | None:

@@ -13,8 +13,11 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
+from app.calls.log_kinds import Cause
 from app.calls.models import Call, Leg, RecordedEvent
-from app.calls.states import CallState, LegStatus, read_leg_status
+from app.calls.states import CallState, EndedBy, LegStatus, read_leg_status
+from app.dialling import outward
+from app.dialling.models import Purpose
 from app.jobs.names import Task
 from app.outbox.states import Sending
 from app.routing import offers
@@ -68,8 +71,12 @@ async def dial_now(work: Work, call: Call) -> answers.Dial | None:
         return None
     offer.move_wanted_at, offer.asked_at = work.now, None
     offer.expires_at = work.now + timedelta(seconds=DIALLED_RINGS) + ON_THE_WAY
+    leg_id = uuid4()
+    if not await outward.may_dial(work, await _endpoint(work, offer), leg_id, Purpose.COUNSELLOR):
+        await offers.miss_offer(work, call, offer, Cause.COULD_NOT_BE_RUNG)
+        return None
     leg = Leg(
-        id=uuid4(),
+        id=leg_id,
         call_id=call.id,
         offer_id=offer.id,
         sending=Sending.DIALLED.value,
@@ -122,8 +129,14 @@ async def dialled_leg(work: Work, offer_id: UUID) -> Leg | None:
     return found
 
 
-def dial_callback(work: Work, call: Call, offer: Offer) -> answers.DialCallback:
+async def dial_callback(work: Work, call: Call, offer: Offer) -> Answer:
     """Return the answer by which the counsellor's leg dials the call-back. Used once per call."""
+    number = await number_of(work, call)
+    if not await outward.may_dial(work, number, call.id, Purpose.CALLBACK):
+        # It counts as an attempt, so that it is not tried for ever.
+        call.sending = Sending.FAILED.value
+        await offers.end_call(work, call, ended_by=EndedBy.PROGRAM)
+        return answers.HangUp()
     call.rung_at = offer.move_wanted_at = work.now
     call.sending = Sending.SENDING.value
     offer.expires_at = work.now + timedelta(seconds=RINGS_BACK) + ON_THE_WAY
@@ -191,9 +204,12 @@ async def with_address(work: Work, answer: Answer, scene: Scene | None) -> Scene
         number = await number_of(work, call) if call is not None else ""
         to, shows = callback_address(work.settings, number, scene.line.shown_number)
         return scene.where(to=to, shows=shows)
-    endpoint = await work.session.scalar(
-        select(Staff.endpoint)
-        .join(Offer, Offer.counsellor_id == Staff.id)
-        .where(Offer.id == answer.offer_id)
+    offer = await work.session.get(Offer, answer.offer_id)
+    return scene.where(to=await _endpoint(work, offer) if offer is not None else "")
+
+
+async def _endpoint(work: Work, offer: Offer) -> str:
+    found: str | None = await work.session.scalar(
+        select(Staff.endpoint).where(Staff.id == offer.counsellor_id)
     )
-    return scene.where(to=endpoint or "")
+    return found or ""

@@ -1,0 +1,197 @@
+"""The one place that says whether a number is dialled, and counts what was.
+
+A number is checked when it is entered, and again when it is dialled: the rules may have changed.
+Limits are for people. What the program itself dials, such as the duty phones of an urgent referral,
+is counted and never held up by a limit.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+
+from app.calls.models import Line
+from app.database.topics import Topic
+from app.dialling.models import Dial, DiallingRules, DialWay, Purpose
+from app.dialling.rules import Rules, Why, country_of, why_not_address, words_of
+from app.errors import Invalid, TooMany
+from app.jobs.transaction import transaction
+from app.log import log
+from app.privacy.numbers import dialled
+from app.work import PROGRAM, Ground, Work
+
+_BELIEVED = timedelta(seconds=30)
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+# What was dialled is kept for N days.
+KEPT_DAYS = 31
+
+
+class NotDialled(Invalid):
+    default = "This number is not dialled."
+
+
+class DialledTooOften(TooMany):
+    default = "You have dialled too many numbers."
+
+
+async def rules_now(work: Work) -> Rules:
+    """Return the rules, from memory where possible."""
+    known: Rules | None = work.ground.memory.recall(Topic.LINES, "dialling", work.now)
+    if known is None:
+        known = await read_rules(work)
+        work.ground.memory.keep(Topic.LINES, "dialling", known, work.now + _BELIEVED)
+    return known
+
+
+async def read_rules(work: Work) -> Rules:
+    """Return the rules as they are stored now."""
+    home = await work.session.scalars(
+        select(Line.country).where(Line.active).distinct().order_by(Line.country)
+    )
+    rules = Rules(home=tuple(home))
+    row = await work.session.get(DiallingRules, 1, populate_existing=True)
+    if row is None:
+        return rules
+    return replace(
+        rules,
+        countries=tuple(row.countries),
+        kinds=tuple(row.kinds),
+        person_hour=row.person_hour,
+        person_day=row.person_day,
+        alarm_hour=row.alarm_hour,
+        alarm_day=row.alarm_day,
+        revision=row.revision,
+    )
+
+
+async def check(work: Work, address: str) -> None:
+    """Check a number or SIP address that a person enters. Raises NotDialled, which says why."""
+    why = why_not_address(address, await rules_now(work))
+    if why is not None:
+        raise NotDialled(words_of(why, address))
+
+
+async def read_number(work: Work, text: str) -> str:
+    """Return a number that a person enters as it is dialled. Raises NotDialled."""
+    number = dialled(text.strip())
+    if number is None:
+        raise NotDialled(words_of(Why.NOT_A_NUMBER, ""))
+    await check(work, number)
+    return number
+
+
+async def may_dial(
+    work: Work, address: str, key: UUID, purpose: Purpose, way: DialWay = DialWay.CALL
+) -> bool:
+    """Return whether an address may be dialled now, and count it. `key` counts once."""
+    why = why_not_address(address, await rules_now(work))
+    if why is None and not _is_number(address):
+        return True
+    await _count(work, key, address, purpose, way, why)
+    if why is not None:
+        log().warning(
+            "a number is not dialled", area="dialling", cause=why.value, subject=purpose.value
+        )
+    return why is None
+
+
+def _is_number(address: str) -> bool:
+    return not address.lower().startswith(("client:", "sip:", "sips:"))
+
+
+async def _count(
+    work: Work,
+    key: UUID,
+    address: str,
+    purpose: Purpose,
+    way: DialWay,
+    why: Why | None = None,
+    staff_id: UUID | None = None,
+) -> None:
+    row = {
+        "id": key,
+        "at": work.now,
+        "way": way.value,
+        "purpose": purpose.value,
+        "staff_id": staff_id,
+        "country": country_of(address),
+        "refused": why.value if why else None,
+    }
+    await work.session.execute(pg_insert(Dial).values(row).on_conflict_do_nothing())
+
+
+async def count_for_person(
+    work: Work,
+    staff_id: UUID,
+    key: UUID,
+    number: str,
+    purpose: Purpose,
+    *,
+    way: DialWay = DialWay.CALL,
+    danger: bool = False,
+) -> None:
+    """Count a number that a person wants dialled. Raises DialledTooOften.
+
+    With `danger` it is counted and never refused: a child may be in danger now.
+    """
+    rules = await rules_now(work)
+    # Of two requests at once, the second counts the first.
+    await work.session.execute(
+        select(func.pg_advisory_xact_lock(func.hashtextextended(str(staff_id), 710031)))
+    )
+    for limit, window in ((rules.person_hour, _HOUR), (rules.person_day, _DAY)):
+        mine = select(Dial.at).where(
+            Dial.staff_id == staff_id, Dial.at > work.now - window, Dial.refused.is_(None)
+        )
+        nth = mine.order_by(Dial.at.desc()).offset(limit - 1).limit(1)
+        oldest: datetime | None = await work.session.scalar(nth)
+        if oldest is not None and not danger:
+            wait = oldest + window - work.now
+            raise DialledTooOften(
+                "You have had %(limit)s numbers dialled within %(hours)s hours, which is the limit "
+                "for one person. Wait %(minutes)s minutes, or ask an administrator to raise it "
+                "(Administration, Dialling).",
+                limit=limit,
+                hours=int(window / _HOUR),
+                minutes=max(1, -(-int(wait.total_seconds()) // 60)),
+            )
+    await _count(work, key, number, purpose, way, staff_id=staff_id)
+
+
+async def volume(work: Work) -> tuple[int, int]:
+    """Return how many calls and messages went out within the last hour, and the last day."""
+    out = Dial.refused.is_(None), Dial.way != DialWay.AGREED
+    counted = select(func.count().filter(Dial.at > work.now - _HOUR), func.count()).where(
+        Dial.at > work.now - _DAY, *out
+    )
+    hour, day = (await work.session.execute(counted)).one()
+    return int(hour), int(day)
+
+
+async def refusals(work: Work) -> list[Dial]:
+    """Return what was refused when it was to be dialled, the newest first."""
+    rows = await work.session.scalars(
+        select(Dial).where(Dial.refused.is_not(None)).order_by(Dial.at.desc()).limit(50)
+    )
+    return list(rows)
+
+
+async def per_person(work: Work) -> list[tuple[UUID, int, int]]:
+    """Return who had numbers dialled within the last day: how many in the last hour, and in all."""
+    rows = await work.session.execute(
+        select(Dial.staff_id, func.count().filter(Dial.at > work.now - _HOUR), func.count())
+        .where(Dial.at > work.now - _DAY, Dial.staff_id.is_not(None), Dial.refused.is_(None))
+        .group_by(Dial.staff_id)
+        .order_by(func.count().desc(), Dial.staff_id)
+        .limit(50)
+    )
+    return [(staff_id, hour, day) for staff_id, hour, day in rows if staff_id is not None]
+
+
+async def forget_old_dials(ground: Ground) -> None:
+    """Delete what was dialled long ago."""
+    async with transaction(ground, PROGRAM) as work:
+        old = work.now - timedelta(days=KEPT_DAYS)
+        await work.session.execute(delete(Dial).where(Dial.at < old))

@@ -1,0 +1,170 @@
+"""Which numbers the program dials: countries, kinds of numbers, and how many of them. Pure.
+
+What a number is, is said by `phonenumbers`. Numbers that cost a fortune are never dialled, whatever
+an administrator allows: a person who makes a machine dial them is paid for each minute.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
+
+import phonenumbers
+from phonenumbers import PhoneNumberType, ShortNumberCost, shortnumberinfo
+
+from app.errors import Code, Message
+from app.privacy.numbers import e164, e164_in, user_of
+
+
+class NumberKind(StrEnum):
+    """A kind of number that an administrator can allow."""
+
+    FIXED_LINE = "fixed_line"
+    MOBILE = "mobile"
+    TOLL_FREE = "toll_free"
+    VOIP = "voip"
+    # One number for a whole company, often at a price of its own.
+    COMPANY = "company_number"
+    # A number that follows a person, often at a price of its own.
+    PERSONAL = "personal_number"
+    # The library knows no such range: perhaps it is new.
+    UNKNOWN = "unknown"
+
+
+class Why(StrEnum):
+    """Why a number is not dialled."""
+
+    NOT_A_NUMBER = "not_a_number"
+    EXPENSIVE = "expensive"
+    COUNTRY = "country"
+    KIND = "kind"
+
+
+_KINDS: dict[int, tuple[NumberKind, ...]] = {
+    PhoneNumberType.FIXED_LINE: (NumberKind.FIXED_LINE,),
+    PhoneNumberType.MOBILE: (NumberKind.MOBILE,),
+    PhoneNumberType.FIXED_LINE_OR_MOBILE: (NumberKind.FIXED_LINE, NumberKind.MOBILE),
+    PhoneNumberType.TOLL_FREE: (NumberKind.TOLL_FREE,),
+    PhoneNumberType.VOIP: (NumberKind.VOIP,),
+    PhoneNumberType.UAN: (NumberKind.COMPANY,),
+    PhoneNumberType.PERSONAL_NUMBER: (NumberKind.PERSONAL,),
+    PhoneNumberType.UNKNOWN: (NumberKind.UNKNOWN,),
+}
+# Country codes of no country: satellites and international networks (870, 878, 881 to 883), shared
+# cost (808), premium rate (979) and the like.
+_NO_COUNTRY = "001"
+DEFAULT_KINDS = (NumberKind.FIXED_LINE, NumberKind.MOBILE, NumberKind.TOLL_FREE, NumberKind.VOIP)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What may be dialled. `home` are the countries of the lines; without any, none is refused."""
+
+    home: tuple[str, ...] = ()
+    countries: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = field(default=tuple(kind.value for kind in DEFAULT_KINDS))
+    # How many numbers one person may have dialled, and when the administrators are told.
+    person_hour: int = 30
+    person_day: int = 120
+    alarm_hour: int = 1000
+    alarm_day: int = 8000
+    revision: int = 0
+
+
+@lru_cache(maxsize=1024)
+def _about(number: str) -> tuple[str, int]:
+    """Return the country of a number, and the library's type of it."""
+    parsed = phonenumbers.parse(number)
+    country = phonenumbers.region_code_for_number(parsed)
+    if country is None:
+        # Of no known range: the main country of its code.
+        country = phonenumbers.region_code_for_country_code(parsed.country_code or 0)
+    return str(country), phonenumbers.number_type(parsed)
+
+
+def country_of(number: str) -> str:
+    """Return the two letters of the country of a number; empty for a short one or an address."""
+    return _about(number)[0] if e164(number) is not None else ""
+
+
+def kinds_of(number: str) -> tuple[NumberKind, ...]:
+    """Return the kinds that a number in international form can have; none if never dialled."""
+    country, kind = _about(number)
+    return () if country == _NO_COUNTRY else _KINDS.get(kind, ())
+
+
+def why_not(number: str, rules: Rules) -> Why | None:
+    """Return why a number is not dialled, or None if it is.
+
+    It is a number in international form, or a short one of the lines' countries, such as 116 111.
+    """
+    if not number.startswith("+"):
+        return None if _is_short(number, rules.home) else Why.NOT_A_NUMBER
+    if e164(number) is None:
+        return Why.NOT_A_NUMBER
+    country, kinds = country_of(number), kinds_of(number)
+    if not kinds:
+        return Why.EXPENSIVE
+    if rules.home and country not in rules.home and country not in rules.countries:
+        return Why.COUNTRY
+    return None if set(kinds) <= set(rules.kinds) else Why.KIND
+
+
+def _is_short(number: str, countries: tuple[str, ...]) -> bool:
+    """Return whether this is a short number of a country that costs no premium."""
+    if not number.isdigit() or len(number) > 8:
+        return False
+    for country in countries:
+        try:
+            parsed = phonenumbers.parse(number, country)
+        except phonenumbers.NumberParseException:
+            continue
+        if (
+            shortnumberinfo.is_valid_short_number_for_region(parsed, country)
+            and shortnumberinfo.expected_cost_for_region(parsed, country)
+            != ShortNumberCost.PREMIUM_RATE
+        ):
+            return True
+    return False
+
+
+def why_not_address(address: str, rules: Rules) -> Why | None:
+    """Return why an address is not rung: a number, or the number in a SIP address."""
+    lowered = address.lower()
+    if lowered.startswith("client:"):
+        return None
+    if not lowered.startswith(("sip:", "sips:")):
+        return why_not(address, rules)
+    user = user_of(address)
+    whole = e164(user)
+    if whole is not None:
+        return why_not(whole, rules)
+    # An extension, or a number as it is dialled within the country.
+    found = [why_not(number, rules) for number in e164_in(user, list(rules.home))]
+    return Why.EXPENSIVE if Why.EXPENSIVE in found else None
+
+
+def words_of(why: Why, number: str) -> Message:
+    """Return in words why a number is not dialled, and what to do."""
+    match why:
+        case Why.NOT_A_NUMBER:
+            return Message("That is not a phone number. Write it with + and the country code.")
+        case Why.EXPENSIVE:
+            return Message(
+                "Premium-rate, shared-cost, satellite and similar numbers are never dialled. "
+                "Enter another number."
+            )
+        case Why.COUNTRY:
+            return Message(
+                "Numbers of the country %(country)s are not dialled. Enter another number, or ask "
+                "an administrator to allow the country (Administration, Dialling).",
+                country=country_of(_number_in(number)),
+            )
+    return Message(
+        "Numbers of this kind (%(kind)s) are not dialled. Enter another number, or ask an "
+        "administrator to allow the kind (Administration, Dialling).",
+        kind=[Code(kind) for kind in kinds_of(_number_in(number))],
+    )
+
+
+def _number_in(address: str) -> str:
+    return (e164(user_of(address)) or "") if ":" in address else address
