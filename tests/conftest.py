@@ -140,7 +140,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What is loaded now stays: a collector of garbage that looks through it again takes a tenth."""
+    """What is loaded stays: to look through it for garbage again and again takes a tenth."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
