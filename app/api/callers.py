@@ -60,8 +60,7 @@ class NumberIn(BaseModel):
 
 
 async def _call(work: Work, staff: Staff, call_id: UUID) -> Call:
-    readable = queries.readable_calls(staff, desk.own_calls(staff))
-    return await queries.readable_call(work, readable, call_id)
+    return await queries.readable_call(work, desk.known_callers(staff), call_id)
 
 
 @router.get("/calls/{call_id}/caller")

@@ -341,7 +341,7 @@ async def agree_callback(
     work: InWork, staff: TakesCalls, call_id: UUID, body: CallbackIn
 ) -> dict[str, UUID]:
     """Agree on a call-back: when, who may answer, and that it is safe to call."""
-    await queries.readable_call(work, _readable(staff), call_id)
+    await queries.readable_call(work, desk.known_callers(staff), call_id)
     for at in (body.since, body.until):
         if at.tzinfo is None:
             raise Invalid("Give times with their zone, for example 2026-11-24T08:00:00+01:00.")
@@ -354,7 +354,8 @@ async def agree_callback(
 async def list_callbacks(work: InWork, staff: TakesCalls) -> list[CallbackView]:
     """List the open call-backs, the next one first."""
     return [
-        callback_view(row, line, work.now) for row, line, _ in await callbacks.open_callbacks(work)
+        callback_view(row, line, work.now)
+        for row, line, _ in await callbacks.open_callbacks(work, staff.team)
     ]
 
 
@@ -374,7 +375,7 @@ async def say_who_answered(
 @router.post("/callbacks/{callback_id}/again", status_code=204)
 async def call_back_again(work: InWork, staff: TakesCalls, callback_id: UUID) -> None:
     """Start a call-back again that was given up."""
-    await callback_attempts.start_again(work, callback_id)
+    await callback_attempts.start_again(work, staff, callback_id)
 
 
 class QuestionIn(BaseModel):
@@ -400,23 +401,23 @@ async def questions_by_key(work: InWork, staff: SignedIn, call_id: UUID) -> list
 @router.post("/callbacks/{callback_id}/cancel", status_code=204)
 async def cancel_callback(work: InWork, staff: TakesCalls, callback_id: UUID) -> None:
     """Cancel a call-back, or close one that was given up."""
-    await callbacks.cancel(work, callback_id)
+    await callbacks.cancel(work, staff, callback_id)
 
 
 @router.get("/voice-messages/{message_id}", **files("audio/*"))
 async def voice_message(work: InWork, staff: HearsMessages, message_id: UUID) -> Response:
     """Return the audio of a voice message. Opening it is logged."""
-    audio, kind = await messages.open_message(work, message_id)
+    audio, kind = await messages.open_message(work, staff, message_id)
     return Response(audio, media_type=kind, headers={"Cache-Control": "no-store"})
 
 
 @router.post("/voice-messages/{message_id}/take", status_code=204)
 async def take_message(work: InWork, staff: HearsMessages, message_id: UUID) -> None:
     """Take responsibility for a voice message."""
-    await messages.take(work, message_id, staff.id)
+    await messages.take(work, staff, message_id)
 
 
 @router.post("/voice-messages/{message_id}/done", status_code=204)
 async def message_done(work: InWork, staff: HearsMessages, message_id: UUID) -> None:
     """Mark a voice message as done: heard, and followed up."""
-    await messages.mark_heard(work, message_id)
+    await messages.mark_heard(work, staff, message_id)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, false, func, select, tuple_
 
+from app.calls import messages
 from app.calls.models import Call, Line, RecordedEvent, VoiceMessage
 from app.calls.states import Outcome
 from app.errors import Invalid, NotFound
@@ -102,12 +103,16 @@ async def count_unreachable(work: Work) -> int:
     return found or 0
 
 
-async def open_messages(work: Work) -> list[VoiceMessage]:
-    """Return at most 100 voice messages that are still to be heard, oldest first."""
+async def open_messages(work: Work, team: str) -> list[VoiceMessage]:
+    """Return at most 100 voice messages that a team is still to hear, oldest first."""
     return list(
         await work.session.scalars(
             select(VoiceMessage)
-            .where(VoiceMessage.heard_at.is_(None), VoiceMessage.state != "absent")
+            .where(
+                VoiceMessage.heard_at.is_(None),
+                VoiceMessage.state != "absent",
+                messages.of_team(team),
+            )
             .order_by(VoiceMessage.created_at)
             .limit(100)
         )

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import exists, func, select
 
+from app.calls import messages
 from app.calls.models import Call, Line, VoiceMessage
 from app.contacts import profiles
 from app.contacts.consent import withdrawals
@@ -220,7 +221,7 @@ async def create_contact(
     if (source is Source.ON_BEHALF) != (on_behalf_of is not None):
         raise Invalid("Give on_behalf_of and the source on_behalf together, or neither.")
     if call_id is not None:
-        await _check_message(work, call_id)
+        await _check_message(work, staff, call_id)
     elif channel is Channel.VOICE_MESSAGE:
         raise Invalid("Give the call that the voice message came with (call_id).")
     profile_id = None
@@ -252,10 +253,11 @@ async def create_contact(
     return contact, saved
 
 
-async def _check_message(work: Work, call_id: UUID) -> None:
+async def _check_message(work: Work, staff: Staff, call_id: UUID) -> None:
     if await work.session.scalar(select(Contact.id).where(Contact.call_id == call_id)):
         raise Conflict("There is a contact for this call already.")
-    message = select(VoiceMessage.id).where(VoiceMessage.call_id == call_id).limit(1)
+    heard = messages.of_team(staff.team)
+    message = select(VoiceMessage.id).where(VoiceMessage.call_id == call_id, heard).limit(1)
     if await work.session.scalar(message) is None:
         raise NotFound("There is no voice message for that call.")
 

@@ -40,8 +40,7 @@ async def agree(
     """Agree on a call-back. Day and times are those of the line's time zone."""
     notice = ""
     try:
-        readable = queries.readable_calls(staff, desk.own_calls(staff))
-        await queries.readable_call(work, readable, call_id)
+        await queries.readable_call(work, desk.known_callers(staff), call_id)
         call = await record.lock_call(work, call_id)
         window = _window(day, begins, ends, await _zone(work, call))
         await callbacks.agree(work, call, who, window, safe=safe)

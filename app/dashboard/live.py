@@ -34,8 +34,20 @@ PARTS = (
         scope=own,
     ),
     Part("/board/queue", Permission.SEE_QUEUE, pages.queue_part, _topics("queue")),
-    Part("/board/callbacks", Permission.TAKE_CALLS, pages.callbacks_part, _topics("callbacks")),
-    Part("/board/messages", Permission.HEAR_MESSAGES, pages.messages_part, _topics("messages")),
+    Part(
+        "/board/callbacks",
+        Permission.TAKE_CALLS,
+        pages.callbacks_part,
+        _topics("callbacks staff"),
+        scope=team_of,
+    ),
+    Part(
+        "/board/messages",
+        Permission.HEAR_MESSAGES,
+        pages.messages_part,
+        _topics("messages staff"),
+        scope=team_of,
+    ),
     Part("/board/alarms", Permission.PLAN_ROSTER, pages.alarms_part, _topics("alarms")),
     Part(
         "/board/panic",

@@ -129,9 +129,9 @@ async def board(request: Request, work: InWork, staff: SignedIn) -> Response:
     if may(staff.role, Permission.SUPERVISE):
         values["talks"] = await desk.live_talks(work, staff)
     if may(staff.role, Permission.HEAR_MESSAGES):
-        values["messages"] = await _messages(work)
+        values["messages"] = await _messages(work, staff.team)
     if may(staff.role, Permission.TAKE_CALLS):
-        values["callbacks"] = await _callbacks(work)
+        values["callbacks"] = await _callbacks(work, staff.team)
     if may(staff.role, Permission.READ_RECORDS):
         values |= await records.tasks_values(work, staff)
     if may(staff.role, Permission.SEE_REFERRALS):
@@ -143,15 +143,15 @@ async def _waiting(work: Work) -> list[views.WaitingRow]:
     return [views.waiting_row(call, work.now) for call in await queue.waiting_calls(work)]
 
 
-async def _callbacks(work: Work) -> list[views.CallbackRow]:
+async def _callbacks(work: Work, team: str) -> list[views.CallbackRow]:
     return [
         views.callback_row(row, line, zone, work.now)
-        for row, line, zone in await callbacks.open_callbacks(work)
+        for row, line, zone in await callbacks.open_callbacks(work, team)
     ]
 
 
-async def _messages(work: Work) -> list[views.MessageRow]:
-    found = await queries.open_messages(work)
+async def _messages(work: Work, team: str) -> list[views.MessageRow]:
+    found = await queries.open_messages(work, team)
     names = await accounts.names_of(work, {m.owner_id for m in found if m.owner_id})
     return [views.message_row(m, names, work.now) for m in found]
 
@@ -180,19 +180,21 @@ async def queue_part(work: Work, scope: Any = None) -> str:
 
 @router.get("/board/callbacks")
 async def callbacks_fragment(request: Request, work: InWork, staff: TakesCalls) -> Response:
-    return _page(request, "fragments/desk/callbacks.html", callbacks=await _callbacks(work))
+    return _page(
+        request, "fragments/desk/callbacks.html", callbacks=await _callbacks(work, staff.team)
+    )
 
 
-async def callbacks_part(work: Work, scope: Any = None) -> str:
-    """Render the call-backs, which are the same for everybody who takes calls."""
+async def callbacks_part(work: Work, team: Any) -> str:
+    """Render the call-backs of a team, for its people who take calls."""
     template = templates.get_template("fragments/desk/callbacks.html")
-    return template.render(callbacks=await _callbacks(work))
+    return template.render(callbacks=await _callbacks(work, team))
 
 
-async def messages_part(work: Work, scope: Any = None) -> str:
-    """Render the voice messages, which are the same for everybody who may hear them."""
+async def messages_part(work: Work, team: Any) -> str:
+    """Render the voice messages of a team, for its people who may hear them."""
     template = templates.get_template("fragments/desk/messages.html")
-    return template.render(messages=await _messages(work))
+    return template.render(messages=await _messages(work, team))
 
 
 async def alarms_part(work: Work, scope: Any = None) -> str:
@@ -203,7 +205,9 @@ async def alarms_part(work: Work, scope: Any = None) -> str:
 
 @router.get("/board/messages")
 async def messages_fragment(request: Request, work: InWork, staff: HearsMessages) -> Response:
-    return _page(request, "fragments/desk/messages.html", messages=await _messages(work))
+    return _page(
+        request, "fragments/desk/messages.html", messages=await _messages(work, staff.team)
+    )
 
 
 @router.post("/board/heartbeat", status_code=204)
@@ -321,7 +325,7 @@ async def close_contact(
 @router.get("/board/messages/{message_id}/audio")
 async def message_audio(work: InWork, staff: HearsMessages, message_id: UUID) -> Response:
     """Return the audio of a message. Opening it is logged."""
-    audio, kind = await messages.open_message(work, message_id)
+    audio, kind = await messages.open_message(work, staff, message_id)
     return Response(audio, media_type=kind)
 
 
@@ -330,7 +334,7 @@ async def take_message(
     request: Request, work: InWork, staff: HearsMessages, message_id: UUID
 ) -> Response:
     """Make the reader responsible for a message."""
-    await messages.take(work, message_id, staff.id)
+    await messages.take(work, staff, message_id)
     await work.session.flush()
     return await messages_fragment(request, work, staff)
 
@@ -339,7 +343,7 @@ async def take_message(
 async def message_done(
     request: Request, work: InWork, staff: HearsMessages, message_id: UUID
 ) -> Response:
-    await messages.mark_heard(work, message_id)
+    await messages.mark_heard(work, staff, message_id)
     await work.session.flush()
     return await messages_fragment(request, work, staff)
 
@@ -363,7 +367,8 @@ async def call_page(request: Request, work: InWork, staff: SignedIn, call_id: UU
     write_entry(work, AuditLog.CALL_RECORD_READ, str(call_id))
     contact_id = await contacts.contact_of_call(work, staff, call_id)
     values = await records.contact_values(request, work, staff, contact_id) if contact_id else {}
-    knows = may(staff.role, Permission.KNOW_CALLERS)
+    known = desk.known_callers(staff).where(Call.id == call_id)
+    knows = await work.session.scalar(known) is not None
     if knows:
         values["history"] = await callers.history(work, call)
         values["flags"] = await callers.flags_of(work, call)

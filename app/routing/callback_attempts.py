@@ -184,7 +184,7 @@ async def _try_again(work: Work, row: Callback, at: datetime) -> None:
 
 async def say(work: Work, staff: Staff, callback_id: UUID, said: Said) -> None:
     """Record who answered, as the counsellor or a supervisor says. Raises NotFound, Conflict."""
-    row = await lock_callback(work, callback_id)
+    row = await lock_callback(work, staff, callback_id)
     if row.state != CallbackState.SPOKEN:
         raise Conflict("This call-back does not need a report of who answered.")
     if row.talked_by != staff.id and not may(staff.role, Permission.SUPERVISE):
@@ -201,9 +201,9 @@ async def say(work: Work, staff: Staff, callback_id: UUID, said: Said) -> None:
     work.announce(Topic.CALLBACKS, Topic.RECORDS)
 
 
-async def start_again(work: Work, callback_id: UUID) -> None:
+async def start_again(work: Work, staff: Staff, callback_id: UUID) -> None:
     """Start a call-back again that was given up. Raises NotFound, Conflict."""
-    row = await lock_callback(work, callback_id)
+    row = await lock_callback(work, staff, callback_id)
     if row.state != CallbackState.GIVEN_UP or row.number_sealed is None:
         raise Conflict("Only a call-back that was given up, with its number kept, can start again.")
     row.state, row.tries, row.passes, row.done_at = CallbackState.AGREED.value, 0, 0, None

@@ -10,7 +10,17 @@ from enum import StrEnum
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, select, text, update
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    and_,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.calls import record
@@ -31,6 +41,7 @@ from app.routing.rota import staffing
 from app.routing.rota.shifts import first_instant, last_instant
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
+from app.staff.models import Staff
 from app.work import Work
 
 _LONGEST = timedelta(days=30)
@@ -284,8 +295,25 @@ async def _replace(
     return row
 
 
-async def lock_callback(work: Work, callback_id: UUID) -> Callback:
-    row = await work.session.get(Callback, callback_id, with_for_update=True)
+def of_team(team: str) -> ColumnElement[bool]:
+    """Return the condition for the call-backs of a team: those that its people agreed or talked
+    in, and those that callers asked for by key, as long as no person has talked with them."""
+    people = select(Staff.id).where(Staff.team == team)
+    return or_(
+        and_(Callback.made_by.is_(None), Callback.talked_by.is_(None)),
+        Callback.made_by.in_(people),
+        Callback.talked_by.in_(people),
+    )
+
+
+async def lock_callback(work: Work, staff: Staff, callback_id: UUID) -> Callback:
+    """Lock a call-back of the person's team. Raises NotFound."""
+    row: Callback | None = await work.session.scalar(
+        select(Callback)
+        .where(Callback.id == callback_id, of_team(staff.team))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
     if row is None:
         raise NotFound("There is no such call-back.")
     return row
@@ -350,9 +378,9 @@ async def settle_by_talk(work: Work, call: Call) -> None:
         await record.record(work, call, CallLog.CALLBACK_NOT_NEEDED, callback_id=str(row.id))
 
 
-async def cancel(work: Work, callback_id: UUID) -> None:
+async def cancel(work: Work, staff: Staff, callback_id: UUID) -> None:
     """Cancel a call-back, or close one that was given up. Raises NotFound, Conflict."""
-    row = await lock_callback(work, callback_id)
+    row = await lock_callback(work, staff, callback_id)
     if row.state == CallbackState.TRYING:
         raise Conflict("This call-back is being made now. Wait until it is over.")
     if row.state not in (CallbackState.AGREED, CallbackState.GIVEN_UP) or row.done_by is not None:
@@ -362,14 +390,16 @@ async def cancel(work: Work, callback_id: UUID) -> None:
     write_entry(work, AuditLog.CALLBACK_ENDED, str(callback_id), state=row.state)
 
 
-async def open_callbacks(work: Work) -> list[tuple[Callback, str, str]]:
-    """Return call-backs that are open or given up but not closed, with line and time zone."""
+async def open_callbacks(work: Work, team: str) -> list[tuple[Callback, str, str]]:
+    """Return the call-backs of a team that are open or given up but not closed, with line and
+    time zone."""
     rows = await work.session.execute(
         select(Callback, Line.name, Line.timezone)
         .join(Line, Line.id == Callback.line_id)
         .where(
+            of_team(team),
             Callback.state.in_((*OPEN, CallbackState.SPOKEN))
-            | ((Callback.state == CallbackState.GIVEN_UP) & Callback.done_by.is_(None))
+            | ((Callback.state == CallbackState.GIVEN_UP) & Callback.done_by.is_(None)),
         )
         .order_by(Callback.next_at)
         .limit(200)

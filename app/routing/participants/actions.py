@@ -153,8 +153,10 @@ async def drop(work: Work, by: Staff, call: Call, participant_id: UUID) -> None:
     owner = talk is not None and talk.counsellor_id == by.id
     if participant.purpose == Purpose.SUPERVISE and participant.staff_id != by.id:
         raise NotAllowed("You cannot drop a supervisor. They leave by their own choice.")
-    if not owner and participant.staff_id != by.id and not may(by.role, Permission.SUPERVISE):
-        raise NotAllowed("Only the counsellor who has the talk can drop a participant from it.")
+    if not owner and participant.staff_id != by.id:
+        if not may(by.role, Permission.SUPERVISE):
+            raise NotAllowed("Only the counsellor who has the talk can drop a participant from it.")
+        await desk.check_supervises(work, by, call.id)
     await gone(work, call, participant, Cause.DROPPED)
 
 
