@@ -8,11 +8,11 @@ import webbrowser
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
-
 from app.clock import Clock
 from app.demo.agencies import furnish
 from app.demo.children import SAID
+from app.demo.first_minutes import play_first_minutes
+from app.demo.people import ACCOUNTS, COLLEAGUES, PASSWORD, add_people, signed_in
 from app.demo.stage import API_KEY, LINE, Counsellor, Stage, free_port
 from app.jobs.transaction import transaction
 from app.practice import voices
@@ -20,16 +20,13 @@ from app.practice.exchange import Number
 from app.practice.legs import Leg
 from app.practice.people import Caller, Phone
 from app.settings import Settings, with_generated_secrets
-from app.staff import accounts, hashing
-from app.staff.models import EndpointKind, Staff
-from app.staff.roles import Role
+from app.staff import accounts
+from app.staff.models import EndpointKind
 from app.work import PROGRAM
 
-NAME, PASSWORD = "ana", "plavi-telefon"
+NAME = next(iter(ACCOUNTS))
 # Where the calls of the person at the board ring if there is no sound for a telephone in the page.
 ANAS_PHONE = "+38164999000"
-# Simulated colleagues: one with a phone at home, two with browsers.
-COLLEAGUES = (("vera (phone)", "+38164999001"), ("boris", "browser"), ("mira", "browser"))
 
 
 def run_live(url: str, folder: Path, port: int, clock: Clock) -> None:
@@ -66,9 +63,8 @@ async def _live(stage: Stage, rest_port: int) -> None:
     await stage.start(rest_port)
     tasks: list[asyncio.Task[Any]] = []
     try:
-        colleagues = await _furnish(stage)
-        tasks = [asyncio.create_task(_colleague(stage, c)) for c in colleagues]
-        tasks.append(asyncio.create_task(_children(stage)))
+        is_new = await _furnish(stage)
+        tasks = [asyncio.create_task(_play(stage, is_new))]
         _say_what_to_do(stage)
         await stop.wait()
     finally:
@@ -94,11 +90,17 @@ _NOT_HEARD = f"""
   the extra `demo` (pip install "helpline[demo]") to talk with the children in your browser."""
 
 
+def _others() -> str:
+    rows = [(name, role.value.replace("_", " ")) for name, role in ACCOUNTS.items()]
+    return "\n".join(f"    {name:6} {role}" for name, role in rows)
+
+
 def _say_what_to_do(stage: Stage) -> None:
     url = stage.settings.public_url
     print(
         f"\n  The board:  {url}\n"
         f"  Sign in as  {NAME}   with password  {PASSWORD}\n"
+        f"  The same password opens the other roles:\n{_others()}\n"
         f"{_HEARD if stage.exchange.voices is not None else _NOT_HEARD}\n"
         "  The letters D, H, M, E and R move to Decline, Hold, Mute, Hang up and Ready again;\n"
         "  Enter presses. Colleagues take calls as well; some children give up, some press the\n"
@@ -109,26 +111,19 @@ def _say_what_to_do(stage: Stage) -> None:
         webbrowser.open(url)
 
 
-async def _furnish(stage: Stage) -> list[Counsellor]:
-    """Create the line and the people at the first start, or find them later; sign them in."""
+async def _furnish(stage: Stage) -> bool:
+    """Create the line and the people at the first start; return whether this is the first."""
     base = stage.settings.public_url
     stage.exchange.numbers[LINE] = Number(
         f"{base}/telephony/voice", f"{base}/telephony/voice/fallback", f"{base}/telephony/status"
     )
     await furnish(stage)
     stage.exchange.phones[COLLEAGUES[0][1]] = Phone(picks_up=3)
-    if not await stage.rows("SELECT 1 FROM lines"):
+    is_new = not await stage.rows("SELECT 1 FROM lines")
+    if is_new:
         await stage.add_line()
-        ana = await stage.add_counsellor(NAME, role=Role.SUPERVISOR, state=None)
-        async with transaction(stage.ground, PROGRAM) as work:
-            staff = await work.session.get(Staff, ana.id)
-            assert staff is not None
-            staff.password_hash = await hashing.hash_password(PASSWORD)
-        for name, endpoint in COLLEAGUES:
-            await stage.add_counsellor(name, endpoint=endpoint, state=None)
+    await add_people(stage)
     async with transaction(stage.ground, PROGRAM) as work:
-        names = [name for name, _ in COLLEAGUES]
-        people = list(await work.session.scalars(select(Staff).where(Staff.name.in_(names))))
         me = await accounts.find_by_name(work.session, NAME)
         assert me is not None
         if stage.exchange.voices is not None:
@@ -136,12 +131,23 @@ async def _furnish(stage: Stage) -> list[Counsellor]:
         else:
             me.endpoint_kind, me.endpoint = EndpointKind.PHONE.value, ANAS_PHONE
             stage.exchange.phones[ANAS_PHONE] = Phone(picks_up=4)
-    colleagues = [Counsellor(stage, person) for person in people]
-    for colleague in colleagues:
-        await colleague.sign_in()
-        await colleague.start_telephone()
-        await colleague.ask("PUT", "/me/presence", {"state": "available"})
-    return colleagues
+    return is_new
+
+
+async def _play(stage: Stage, is_new: bool) -> None:
+    """Let the people live until the task is cancelled."""
+    if is_new:
+        try:
+            await play_first_minutes(stage)
+        except Exception as error:
+            # The rest of the demo is worth seeing without them.
+            print(f"  The first minutes did not go as planned: {error}", flush=True)
+    async with asyncio.TaskGroup() as group:
+        for colleague in await signed_in(stage, *(name for name, _ in COLLEAGUES)):
+            await colleague.start_telephone()
+            await colleague.ask("PUT", "/me/presence", {"state": "available"})
+            group.create_task(_colleague(stage, colleague))
+        group.create_task(_children(stage))
 
 
 async def _colleague(stage: Stage, me: Counsellor) -> None:

@@ -1,0 +1,52 @@
+"""The people of the demo: an account for each role, and colleagues who take calls by themselves."""
+
+from sqlalchemy import select
+
+from app.demo.stage import Counsellor, Stage
+from app.jobs.transaction import transaction
+from app.staff import hashing
+from app.staff.models import Staff
+from app.staff.roles import Role
+from app.work import PROGRAM
+
+PASSWORD = "plavi-telefon"
+# Who may sign in, and what they are. The first is the person at the board.
+ACCOUNTS = {
+    "ana": Role.SUPERVISOR,
+    "iva": Role.COUNSELLOR,
+    "marko": Role.ADMINISTRATOR,
+    "olga": Role.REFERRAL_OFFICER,
+    "vuk": Role.AUDITOR,
+}
+# Simulated colleagues: one with a phone at home, two with browsers.
+COLLEAGUES = (("vera (phone)", "+38164999001"), ("boris", "browser"), ("mira", "browser"))
+_ON_DUTY = (Role.COUNSELLOR, Role.SUPERVISOR)
+
+
+async def add_people(stage: Stage) -> None:
+    """Add who is not there yet."""
+    there = {row["name"] for row in await stage.rows("SELECT name FROM staff")}
+    secret = await hashing.hash_password(PASSWORD)
+    for name, role in ACCOUNTS.items():
+        if name in there:
+            continue
+        person = await stage.add_counsellor(
+            name, role=role, shift=role in _ON_DUTY, state=None, endpoint="browser"
+        )
+        async with transaction(stage.ground, PROGRAM) as work:
+            staff = await work.session.get_one(Staff, person.id)
+            staff.password_hash = secret
+    for name, endpoint in COLLEAGUES:
+        if name not in there:
+            await stage.add_counsellor(name, endpoint=endpoint, state=None)
+
+
+async def signed_in(stage: Stage, *names: str) -> list[Counsellor]:
+    """Return these people, signed in as their browsers would be."""
+    async with transaction(stage.ground, PROGRAM) as work:
+        rows = await work.session.scalars(select(Staff).where(Staff.name.in_(names)))
+        people = sorted(rows, key=lambda one: names.index(one.name))
+    found = [Counsellor(stage, person) for person in people]
+    for person in found:
+        await person.sign_in()
+    return found

@@ -1,0 +1,33 @@
+"""The first minutes of the demo: after them no page is empty."""
+
+import asyncio
+
+from app.demo.agencies import furnish
+from app.demo.first_minutes import play_first_minutes
+from app.demo.people import ACCOUNTS, COLLEAGUES, add_people
+from app.demo.stage import Stage
+
+
+async def test_after_the_first_minutes_there_is_something_on_each_page(stage: Stage) -> None:
+    await furnish(stage)
+    await add_people(stage)
+    await add_people(stage)
+    names = await stage.rows("SELECT name FROM staff")
+    assert sorted(row["name"] for row in names) == sorted(
+        [*ACCOUNTS, *(name for name, _ in COLLEAGUES)]
+    )
+    playing = asyncio.create_task(play_first_minutes(stage))
+    await stage.until(playing.done, limit=180, what="the first minutes are over")
+    playing.result()
+    await stage.advance(60)
+
+    async def count(table: str) -> int:
+        return len(await stage.rows(f"SELECT 1 FROM {table}"))
+
+    # Each of the two calls has a contact of its own.
+    assert await count("contacts") >= 2
+    for table in ("voice_messages", "callbacks", "cases", "referrals"):
+        assert await count(table) == 1, table
+    assert await count("follow_ups") == 2
+    kinds = {row["kind"] for row in await stage.rows("SELECT kind FROM notices")}
+    assert {"escalated", "wrong_number"} <= kinds, kinds
