@@ -50,7 +50,7 @@ async def test_a_counsellor_with_nothing_but_a_phone_presses_1(stage: Stage) -> 
     await stage.advance(2)
     stage.exchange.press(leg, "1")
     await stage.advance(12)
-    assert any("Za preuzimanje pritisni 1" in heard.text for heard in phone.heard)
+    assert any("Da ga preuzmete, pritisnite 1" in heard.text for heard in phone.heard)
     assert (await stage.call_of(leg))["state"] == "connected"
     # The star ends the talk, and the child hears a goodbye.
     phone_leg = next(x for x in stage.exchange.legs.values() if x.direction == "outbound-api")

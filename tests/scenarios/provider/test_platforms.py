@@ -35,7 +35,7 @@ async def test_a_child_reaches_a_counsellor(anywhere: Stage) -> None:
     vera, phone = await at_phone(stage, "vera", VERA)
     leg = await reach(stage, stage.ring())
     assert leg.has_heard("ovde Plavi telefon")
-    assert any("Za preuzimanje pritisni 1" in heard.text for heard in phone.heard)
+    assert any("Da ga preuzmete, pritisnite 1" in heard.text for heard in phone.heard)
     assert await vera.presence() == "on_call"
     await stage.advance(60)
     await stage.exchange.hang_up(leg)
