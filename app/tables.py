@@ -1,5 +1,6 @@
 """All tables, for migrations."""
 
+from app.calls import caller_rows, line_rows
 from app.calls import models as calls
 from app.contacts import models as contacts
 from app.contacts.cases import models as cases
@@ -11,9 +12,10 @@ from app.referrals import models as referrals
 from app.referrals.channels import models as channels
 from app.referrals.directory import address_rows
 from app.referrals.directory import models as directory
-from app.routing import callbacks, team_messages
+from app.routing import alarm_rows, callbacks, team_messages
 from app.routing import models as routing
 from app.routing.participants import participants as talks
+from app.routing.rota import models as rota
 from app.staff import models as staff
 from app.statistics import models as statistics
 from app.training import models as training
@@ -23,17 +25,21 @@ metadata = Base.metadata
 
 __all__ = [
     "address_rows",
+    "alarm_rows",
     "callbacks",
+    "caller_rows",
     "calls",
     "cases",
     "channels",
     "contacts",
     "dialling",
     "directory",
+    "line_rows",
     "metadata",
     "privacy",
     "push",
     "referrals",
+    "rota",
     "routing",
     "staff",
     "statistics",

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from app.calls import callers, queries
-from app.calls.callers import FlagKind, NumberReason, WishKind
+from app.calls.caller_rows import FlagKind, WishKind
+from app.calls.callers import NumberReason
 from app.calls.models import Call
 from app.errors import NotAllowed, NotFound
 from app.routing import desk

@@ -28,7 +28,7 @@ from app.api.views import (
     talk_view,
 )
 from app.calls import messages, queries, record
-from app.calls.models import Line
+from app.calls.line_rows import Line
 from app.calls.states import Outcome
 from app.errors import Invalid
 from app.referrals.replies import in_talk

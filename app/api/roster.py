@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from app.api.description import files
 from app.errors import Invalid
 from app.routing.rota import (
+    calendar_import,
     calendars,
     changes,
     copying,
@@ -498,5 +499,5 @@ async def import_roster(request: Request, work: InWork, staff: Uploads) -> dict[
     # A slow upload must not hold a database connection.
     await work.let_go()
     body = await request.body()
-    shifts, changed = await calendars.import_rota(work, body)
+    shifts, changed = await calendar_import.import_rota(work, body)
     return {"shifts": shifts, "changes": changed}

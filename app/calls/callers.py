@@ -24,7 +24,8 @@ from sqlalchemy import (
     update,
 )
 
-from app.calls.models import Call, CallerFlag, CallerWish
+from app.calls.caller_rows import CallerFlag, CallerWish, FlagKind, WishKind
+from app.calls.models import Call
 from app.database.quick import Question
 from app.database.topics import Topic
 from app.errors import Invalid, NotAllowed, NotFound
@@ -41,17 +42,6 @@ _LONGEST = timedelta(days=400)
 _LONGEST_REASON = 500
 # How many numbers are forgotten in one transaction.
 _AT_ONCE = 1000
-
-
-class FlagKind(StrEnum):
-    BLOCKED = "blocked"
-    AT_RISK = "at_risk"
-    TEST_CALLER = "test_caller"
-
-
-class WishKind(StrEnum):
-    PREFER = "prefer"
-    NEVER = "never"
 
 
 class NumberReason(StrEnum):

@@ -11,7 +11,7 @@ from sqlalchemy import delete, or_, select, update
 
 from app import words
 from app.calls.hours import read_hours
-from app.calls.models import Line, LineLanguage, LineNumber, Prompt
+from app.calls.line_rows import Line, LineLanguage, LineNumber, Prompt
 from app.calls.speech import LineScript, PromptText, Spoken
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound, why

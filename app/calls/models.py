@@ -1,7 +1,7 @@
-"""The call record: the call, the legs we made for it, its events, its voice message."""
+"""The tables of the call record: the call, its legs, its events, its voice message."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 from sqlalchemy import (
@@ -19,6 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.calls.line_rows import Line
 from app.calls.states import (
     CallState,
     Direction,
@@ -31,44 +32,7 @@ from app.calls.states import (
 from app.database.base import Base, CallerHash, Identifier, KeyedHash, Sealed, one_of
 from app.outbox.rows import SentOnce
 from app.outbox.states import OF_REQUESTS, Sending
-
-CALLER_KINDS = ("e164", "client", "sip", "written", "withheld", "other")
-
-
-class Line(Base):
-    """A number that children ring."""
-
-    __tablename__ = "lines"
-
-    id: Mapped[Identifier]
-    number: Mapped[str] = mapped_column(unique=True)
-    name: Mapped[str]
-    country: Mapped[str]
-    timezone: Mapped[str]
-    danger_digit: Mapped[str] = mapped_column(server_default="9")
-    # When the line should be staffed, as OpenStreetMap writes opening hours.
-    opening_hours: Mapped[str] = mapped_column(server_default="24/7")
-    active: Mapped[bool] = mapped_column(server_default="true")
-    # Who else is offered a call as it waits, and what a call needs; see `app/routing/plan.py`.
-    plan: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
-    # For training: its calls are in no statistic.
-    practice: Mapped[bool] = mapped_column(server_default="false")
-    # The number that the phones of counsellors and agencies show, if not one of the line's own.
-    shown_number: Mapped[str | None]
-    created_at: Mapped[datetime]
-
-
-class LineNumber(Base):
-    """A number at the provider that leads to a line: the provider reports it as dialled.
-
-    Children dial a short number such as 116 111, and the operators map it to ordinary numbers;
-    the line is known by the short one.
-    """
-
-    __tablename__ = "line_numbers"
-
-    number: Mapped[str] = mapped_column(primary_key=True)
-    line_id: Mapped[UUID] = mapped_column(ForeignKey("lines.id", ondelete="CASCADE"), index=True)
+from app.privacy.numbers import CallerKind
 
 
 class Reconciled(Base):
@@ -81,66 +45,6 @@ class Reconciled(Base):
     until_at: Mapped[datetime]
 
 
-class LineLanguage(Base):
-    """A language of a line, the digit that chooses it, and the voice that speaks it."""
-
-    __tablename__ = "line_languages"
-    __table_args__ = (Index("uq_line_languages_line_id_digit", "line_id", "digit", unique=True),)
-
-    line_id: Mapped[UUID] = mapped_column(
-        ForeignKey("lines.id", ondelete="CASCADE"), primary_key=True
-    )
-    language: Mapped[str] = mapped_column(primary_key=True)
-    position: Mapped[int]
-    digit: Mapped[str]
-    locale: Mapped[str]
-    voice: Mapped[str | None]
-
-
-class Prompt(Base):
-    """What a line says: text to be spoken, or a recorded file. Without a line: the default."""
-
-    __tablename__ = "prompts"
-    __table_args__ = (
-        Index(
-            "uq_prompts_line_id_language_key",
-            "line_id",
-            "language",
-            "key",
-            unique=True,
-            postgresql_nulls_not_distinct=True,
-        ),
-        CheckConstraint("(text IS NULL) <> (audio IS NULL)", name="text_or_audio"),
-    )
-
-    id: Mapped[Identifier]
-    line_id: Mapped[UUID | None] = mapped_column(ForeignKey("lines.id", ondelete="CASCADE"))
-    language: Mapped[str]
-    key: Mapped[str]
-    text: Mapped[str | None]
-    audio: Mapped[bytes | None]
-    audio_type: Mapped[str | None]
-
-
-class EarlierPrompt(Base):
-    """What a line's own prompt said before a change: text or file, or neither for the words that
-    come with the program. The highest number is the latest."""
-
-    __tablename__ = "earlier_prompts"
-    __table_args__ = (
-        Index("uq_earlier_prompts", "line_id", "language", "key", "number", unique=True),
-    )
-
-    id: Mapped[Identifier]
-    line_id: Mapped[UUID] = mapped_column(ForeignKey("lines.id", ondelete="CASCADE"))
-    language: Mapped[str]
-    key: Mapped[str]
-    number: Mapped[int]
-    text: Mapped[str | None]
-    audio: Mapped[bytes | None]
-    audio_type: Mapped[str | None]
-
-
 class Call(Base):
     """One inbound ring, or a call-back of ours. `provider_sid` is unique: a ring is one row,
     however often it is reported. A call-back has none until the provider has given it one."""
@@ -151,7 +55,7 @@ class Call(Base):
         CheckConstraint(
             "outcome IN (" + ", ".join(f"'{o}'" for o in Outcome) + ")", name="outcome"
         ),
-        one_of("caller_kind", CALLER_KINDS),
+        one_of("caller_kind", get_args(CallerKind)),
         one_of("unstaffed", Unstaffed),
         one_of("ended_by", EndedBy),
         one_of("direction", Direction),
@@ -201,7 +105,7 @@ class Call(Base):
 
     id: Mapped[Identifier]
     provider_sid: Mapped[str | None] = mapped_column(unique=True)
-    line_id: Mapped[UUID | None] = mapped_column(ForeignKey("lines.id"))
+    line_id: Mapped[UUID | None] = mapped_column(ForeignKey(Line.id))
     state: Mapped[str] = mapped_column(server_default="greeting")
     outcome: Mapped[str | None]
     language: Mapped[str | None]
@@ -364,45 +268,6 @@ class CallQuestion(Base):
     asked_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     asked_at: Mapped[datetime]
     answered_at: Mapped[datetime | None]
-
-
-class CallerFlag(Base):
-    """Something that the counsellor who takes a number's next call must know; it expires."""
-
-    __tablename__ = "caller_flags"
-    __table_args__ = (
-        one_of("kind", ("blocked", "at_risk", "test_caller")),
-        CheckConstraint("expires_at > made_at", name="expires_at"),
-        Index("ix_caller_flags_caller_key", "caller_key"),
-    )
-
-    id: Mapped[Identifier]
-    caller_key: Mapped[CallerHash]
-    kind: Mapped[str]
-    reason_sealed: Mapped[Sealed]
-    made_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
-    made_at: Mapped[datetime]
-    expires_at: Mapped[datetime]
-    lifted_at: Mapped[datetime | None]
-    lifted_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
-
-
-class CallerWish(Base):
-    """A counsellor whom a caller asked for, or never wants to talk with again."""
-
-    __tablename__ = "caller_wishes"
-    __table_args__ = (
-        one_of("wish", ("prefer", "never")),
-        Index("ix_caller_wishes_caller_key", "caller_key"),
-    )
-
-    id: Mapped[Identifier]
-    caller_key: Mapped[CallerHash]
-    counsellor_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"))
-    wish: Mapped[str]
-    made_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
-    made_at: Mapped[datetime]
-    ended_at: Mapped[datetime | None]
 
 
 class VoiceMessage(Base):

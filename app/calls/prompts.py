@@ -12,8 +12,8 @@ from uuid import UUID, uuid4
 from sqlalchemy import Select, delete, select
 
 from app import words
+from app.calls.line_rows import EarlierPrompt, Prompt
 from app.calls.lines import check_language
-from app.calls.models import EarlierPrompt, Prompt
 from app.calls.speech import LineScript
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid

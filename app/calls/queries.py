@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy import Select, false, func, select, tuple_
 
 from app.calls import messages
-from app.calls.models import Call, Line, RecordedEvent, VoiceMessage
+from app.calls.line_rows import Line
+from app.calls.models import Call, RecordedEvent, VoiceMessage
 from app.calls.states import Outcome
 from app.errors import Invalid, NotFound
 from app.staff.models import Staff

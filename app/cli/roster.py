@@ -268,9 +268,9 @@ def copy_week(
 @app.command("import")
 def import_rota(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
     """Import a rota as iCalendar: the whole file, or nothing."""
-    from app.routing.rota import calendars
+    from app.routing.rota import calendar_import
 
-    shifts, changed = run_verb(lambda work: calendars.import_rota(work, file.read_bytes()))
+    shifts, changed = run_verb(lambda work: calendar_import.import_rota(work, file.read_bytes()))
     print(f"{shifts} shifts and {changed} changes were imported.")
 
 

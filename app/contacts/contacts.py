@@ -8,7 +8,8 @@ from uuid import UUID, uuid4
 from sqlalchemy import exists, func, select
 
 from app.calls import messages
-from app.calls.models import Call, Line, VoiceMessage
+from app.calls.line_rows import Line
+from app.calls.models import Call, VoiceMessage
 from app.contacts import profiles
 from app.contacts.consent import withdrawals
 from app.contacts.log_kinds import ReadsBecause, RecordLog

@@ -21,7 +21,8 @@ from babel.messages.pofile import read_po, write_po
 
 from app import words
 from app.calls.asked import QUESTIONS
-from app.calls.callers import FlagKind, NumberReason
+from app.calls.caller_rows import FlagKind
+from app.calls.callers import NumberReason
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.states import CallEvent, CallState, LegStatus, Outcome
 from app.contacts.cases import follow_ups

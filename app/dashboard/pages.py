@@ -7,7 +7,8 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from starlette.responses import RedirectResponse
 
 from app.calls import callers, lines, messages, queries
-from app.calls.callers import FlagKind, NumberReason
+from app.calls.caller_rows import FlagKind
+from app.calls.callers import NumberReason
 from app.calls.models import Call
 from app.contacts import completing, contacts
 from app.contacts.states import NonCounselling

@@ -37,7 +37,7 @@ from app.referrals.states import (
     Sector,
     Service,
 )
-from app.routing.models import AlarmKind
+from app.routing.alarm_rows import AlarmKind
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission, may

@@ -42,7 +42,7 @@ from app.referrals.states import (
     RejectionReason,
 )
 from app.referrals.trail import By, NotPossible, Via, note, tell_house
-from app.routing.models import Alarm
+from app.routing.alarm_rows import Alarm
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Work

@@ -24,8 +24,9 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.calls import record
+from app.calls.line_rows import Line
 from app.calls.log_kinds import CallLog, Cause
-from app.calls.models import Call, Line
+from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import Direction
 from app.database.base import Base, CallerHash, Identifier, Sealed, one_of

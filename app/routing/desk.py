@@ -21,8 +21,9 @@ from sqlalchemy import (
 )
 
 from app.calls import record
+from app.calls.line_rows import Line
 from app.calls.log_kinds import CallLog
-from app.calls.models import Call, Line, RecordedEvent
+from app.calls.models import Call, RecordedEvent
 from app.calls.states import CallState
 from app.errors import Conflict, NotFound
 from app.routing import offers

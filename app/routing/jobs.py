@@ -7,12 +7,13 @@ import psycopg
 from procrastinate import Blueprint, JobContext, RetryStrategy
 from sqlalchemy.exc import DBAPIError
 
-from app.calls.models import Line
+from app.calls.line_rows import Line
 from app.jobs.transaction import transaction
 from app.outbox.mail import write_to_staff
 from app.outbox.responses import TryAgain
 from app.routing import volume
-from app.routing.models import AlarmKind, CoverageAlarm
+from app.routing.alarm_rows import AlarmKind
+from app.routing.rota.models import CoverageAlarm
 from app.staff.models import Staff
 from app.words.pages import _, instant_words, language_name, spoken_in
 from app.work import PROGRAM, Ground

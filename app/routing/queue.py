@@ -30,7 +30,8 @@ from sqlalchemy import (
 
 from app.abilities import Ability
 from app.calls import lines
-from app.calls.models import Call, Line, LineLanguage
+from app.calls.line_rows import Line, LineLanguage
+from app.calls.models import Call
 from app.calls.states import CallState, Direction
 from app.database.quick import Question
 from app.jobs.transaction import transaction

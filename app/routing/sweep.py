@@ -32,8 +32,9 @@ from app.jobs.names import Task
 from app.jobs.transaction import run_verb
 from app.routing import offers, queue
 from app.routing import presence as presences
-from app.routing.models import Offer, OfferState, Presence, PresenceState, ShiftRow
+from app.routing.models import Offer, OfferState, Presence, PresenceState
 from app.routing.participants import leaving
+from app.routing.rota.models import ShiftRow
 from app.routing.rota.shifts import Layer
 from app.staff.models import EndpointKind, Staff
 from app.work import PROGRAM, Ground, Work

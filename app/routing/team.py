@@ -11,8 +11,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, select
 
 from app.calls import record
+from app.calls.line_rows import Line
 from app.calls.log_kinds import Cause
-from app.calls.models import Call, Line
+from app.calls.models import Call
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound
 from app.routing import desk, offers, telephones

@@ -16,7 +16,7 @@ from app.jobs.names import Task
 from app.jobs.transaction import transaction
 from app.log import log
 from app.routing import waking
-from app.routing.models import VOLUME, Alarm, AlarmKind
+from app.routing.alarm_rows import VOLUME, Alarm, AlarmKind
 from app.routing.rota.watch import end_alarm, open_alarm
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may

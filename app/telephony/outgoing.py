@@ -12,7 +12,7 @@ from app.dialling import outward
 from app.dialling.models import DialWay, Purpose
 from app.outbox.once import Outgoing, Row
 from app.referrals.channels.models import Attempt
-from app.routing.models import AlarmAttempt
+from app.routing.alarm_rows import AlarmAttempt
 from app.telephony.platforms.base import Platform
 from app.work import Work
 

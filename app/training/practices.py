@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.calls import lines, record
-from app.calls.models import Call, Line
+from app.calls.line_rows import Line
+from app.calls.models import Call
 from app.calls.record import Answer, Delivery
 from app.calls.states import CallState, EndedBy
 from app.database.topics import Topic

@@ -21,7 +21,7 @@ from app.referrals.directory.entries import Entry, Phone
 from app.referrals.directory.models import DutyPhone
 from app.referrals.states import ChannelKind
 from app.routing import callbacks, people, volume
-from app.routing.models import Alarm
+from app.routing.alarm_rows import Alarm
 from app.routing.participants import inviting
 from app.staff.accounts import actor_of
 from app.staff.models import Staff

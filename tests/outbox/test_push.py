@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from app.calls.models import Line
+from app.calls.line_rows import Line
 from app.demo.stage import Counsellor, Served, Stage
 from app.errors import Invalid, NotFound
 from app.outbox.push import subscriptions
@@ -14,7 +14,7 @@ from app.outbox.push.models import PushMessage, PushSubscription
 from app.referrals.directory.agencies import save_agency
 from app.referrals.directory.entries import Entry, Phone
 from app.referrals.escalation.alarms import escalate
-from app.routing.models import Alarm, AlarmKind
+from app.routing.alarm_rows import Alarm, AlarmKind
 from app.routing.rota.watch import open_alarm
 from app.settings import Settings
 from app.staff import accounts

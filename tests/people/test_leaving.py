@@ -18,9 +18,10 @@ from app.outbox.push import subscriptions
 from app.outbox.push.models import PushSubscription
 from app.people import changing, holding, leaving
 from app.people.holding import Kind
-from app.routing.models import CalendarFeed, PresenceState, ShiftRow
+from app.routing.models import PresenceState
 from app.routing.rota import feeds as calendar_feeds
 from app.routing.rota import giving, roster
+from app.routing.rota.models import CalendarFeed, ShiftRow
 from app.staff import accounts
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff

@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
+from app.calls.line_rows import Line
 from app.calls.log_kinds import CallLog, Cause
-from app.calls.models import Call, Line, RecordedEvent
+from app.calls.models import Call, RecordedEvent
 from app.errors import Conflict, Invalid, NotFound
 from app.routing import desk, offers, own_presence, team
 from app.routing.models import OfferState, PresenceState

@@ -15,7 +15,7 @@ from sqlalchemy import Table, text
 import app
 from app import tables
 from app.calls import callers
-from app.calls.callers import FlagKind
+from app.calls.caller_rows import FlagKind
 from app.contacts import completing, contacts
 from app.contacts.saving import STRETCH, Change
 from app.contacts.states import Channel, NonCounselling

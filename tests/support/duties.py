@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from app.routing.models import ShiftRow
 from app.routing.rota import on_duty, roster
+from app.routing.rota.models import ShiftRow
 from app.routing.rota.shifts import Layer, Place
 from app.staff import accounts
 from app.staff.log_kinds import AuditLog

@@ -10,7 +10,7 @@ from app import words
 from app.calls.speech import LineScript, PromptText
 from app.practice.profiles import SOMLENG, TWILIO
 from app.practice.twiml import parse
-from app.routing.models import AlarmKind
+from app.routing.alarm_rows import AlarmKind
 from app.telephony import answers, script
 from app.telephony.answers import Answer
 from app.telephony.documents import twiml

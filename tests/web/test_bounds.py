@@ -14,7 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 from app.demo.stage import Stage
 from app.errors import Invalid
 from app.referrals.directory.directory_csv import BadDirectory, read_directory
-from app.routing.rota.calendars import _events_of
+from app.routing.rota.calendar_import import _events_of
 from app.routing.rota.recurrence import trouble_with
 from app.routing.rota.shifts import days_of_rule
 from app.web.connections import Limited, Unfinished

@@ -29,7 +29,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, BIT
 
-from app.calls.models import Call, Line
+from app.calls.line_rows import Line
+from app.calls.models import Call
 from app.contacts.cases.models import CaseMember
 from app.contacts.finding.words import normal_words, sound_of
 from app.contacts.models import Case, Contact, ContactReader, MatchKey

@@ -8,15 +8,15 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlalchemy import select
 from starlette.responses import RedirectResponse
 
-from app.calls.models import Line, LineLanguage
+from app.calls.line_rows import Line, LineLanguage
 from app.dashboard.rota.calendar import LAYER_WORDS
 from app.dashboard.rota.duty import Typed, read_to
 from app.dashboard.rota.page import Plans, show_week, week_of
 from app.dashboard.templating import templates
 from app.dashboard.views import language_words
 from app.errors import Invalid, Refusal
-from app.routing.models import OpenShift
 from app.routing.rota import open_shifts, roster
+from app.routing.rota.models import OpenShift
 from app.routing.rota.shifts import Layer
 from app.staff.models import Staff
 from app.staff.roles import Permission

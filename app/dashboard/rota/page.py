@@ -15,8 +15,8 @@ from app.dashboard.rota.open_views import open_lines
 from app.dashboard.rota.places import place_word, read_place
 from app.dashboard.templating import templates
 from app.errors import Invalid
-from app.routing.models import Holiday, RotaChange, ShiftRow
 from app.routing.rota import calendars, changes, feeds, roster
+from app.routing.rota.models import Holiday, RotaChange, ShiftRow
 from app.routing.rota.on_duty import ChangeKind
 from app.routing.rota.shifts import Layer, OnHolidays, Place
 from app.staff.models import Staff

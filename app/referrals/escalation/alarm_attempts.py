@@ -10,7 +10,7 @@ from app.outbox.once import Outgoing
 from app.outbox.responses import Refused
 from app.outbox.states import Sending
 from app.referrals.escalation.alarms import is_open, lock_alarm, message_of, note_result
-from app.routing.models import Alarm, AlarmAttempt
+from app.routing.alarm_rows import Alarm, AlarmAttempt
 from app.settings import read_smtp_url
 from app.work import Ground, Work
 

@@ -26,7 +26,7 @@ from app.referrals.library import protocols_of
 from app.referrals.spoken import language_for
 from app.referrals.states import ChannelKind, Service
 from app.routing import waking
-from app.routing.models import Alarm, AlarmAttempt, AlarmKind
+from app.routing.alarm_rows import Alarm, AlarmAttempt, AlarmKind
 from app.routing.rota import watch
 from app.staff.models import EndpointKind, Staff
 from app.words.pages import N_, _, language_name, said, spoken_in

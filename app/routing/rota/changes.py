@@ -8,8 +8,8 @@ from sqlalchemy import func, or_, select
 
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
-from app.routing.models import Holiday, RotaChange, ShiftRow
 from app.routing.rota import free, on_duty, recurrence, roster
+from app.routing.rota.models import Holiday, RotaChange, ShiftRow
 from app.routing.rota.on_duty import ChangeKind
 from app.routing.rota.shifts import Place
 from app.staff.audit import write_entry

@@ -7,14 +7,14 @@ from uuid import UUID, uuid4
 from sqlalchemy import func, select, update
 
 from app.calls.hours import open_stretches
-from app.calls.models import Line, LineLanguage
+from app.calls.line_rows import Line, LineLanguage
 from app.database.topics import Topic
 from app.errors import NotFound
 from app.jobs.names import Task
 from app.jobs.transaction import transaction
-from app.routing.models import CoverageAlarm
 from app.routing.rota import on_duty, roster
 from app.routing.rota import takers as roster_takers
+from app.routing.rota.models import CoverageAlarm
 from app.routing.rota.on_duty import Span
 from app.routing.rota.shifts import Layer
 from app.staff.audit import write_entry

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from sqlalchemy import select, update
 
-from app.routing.models import CalendarFeed
+from app.routing.rota.models import CalendarFeed
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff

@@ -7,8 +7,8 @@ from uuid import uuid4
 from sqlalchemy import or_, select
 
 from app.database.topics import Topic
-from app.routing.models import RotaChange, ShiftRow
 from app.routing.rota import changes, roster
+from app.routing.rota.models import RotaChange, ShiftRow
 from app.routing.rota.on_duty import ChangeKind
 from app.routing.rota.shifts import days_of
 from app.staff.models import Staff

@@ -15,8 +15,8 @@ from sqlalchemy import select
 from app.calls import lines
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
-from app.routing.models import OpenShift, RotaChange
 from app.routing.rota import changes, free, roster, stretches
+from app.routing.rota.models import OpenShift, RotaChange
 from app.routing.rota.shifts import Layer, Place
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog

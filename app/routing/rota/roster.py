@@ -13,8 +13,8 @@ from app.calls.hours import is_holiday
 from app.database.topics import Topic
 from app.errors import Invalid
 from app.log import log
-from app.routing.models import Holiday, RotaChange, ShiftRow
 from app.routing.rota import on_duty, shifts
+from app.routing.rota.models import Holiday, RotaChange, ShiftRow
 from app.routing.rota.recurrence import check_day, check_recurrence, check_zone, trouble_with
 from app.routing.rota.takers import TAKERS
 from app.staff.audit import write_entry

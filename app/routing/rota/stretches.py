@@ -10,8 +10,8 @@ from datetime import date, datetime, timedelta
 
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
-from app.routing.models import RotaChange, ShiftRow
 from app.routing.rota import changes, free, on_duty, roster
+from app.routing.rota.models import RotaChange, ShiftRow
 from app.routing.rota.on_duty import Rota
 from app.routing.rota.shifts import Duty, Place, duties_by_day
 from app.staff.audit import write_entry

@@ -12,7 +12,8 @@ from uuid import UUID, uuid4
 from sqlalchemy import BindParameter, DateTime, and_, bindparam, func, or_, select, update
 
 from app.calls import lines
-from app.calls.models import Call, Line, LineLanguage
+from app.calls.line_rows import Line, LineLanguage
+from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState
 from app.database.quick import Question
@@ -21,7 +22,8 @@ from app.errors import NotFound
 from app.jobs.names import Task
 from app.jobs.transaction import transaction
 from app.routing import telephones
-from app.routing.models import VOLUME, Alarm, AlarmKind, Presence, PresenceState
+from app.routing.alarm_rows import VOLUME, Alarm, AlarmKind
+from app.routing.models import Presence, PresenceState
 from app.routing.plan import read_plan
 from app.routing.rota import roster, takers
 from app.routing.rota.coverage import COVERING

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from sqlalchemy import select
 
-from app.calls.models import Line
+from app.calls.line_rows import Line
 from app.contacts.records import library_of
 from app.errors import Invalid, Message, why
 from app.jobs.names import Task

@@ -5,7 +5,7 @@ from uuid import uuid5
 
 from app.abilities import Ability
 from app.calls import callers, lines, record
-from app.calls.callers import FlagKind
+from app.calls.caller_rows import FlagKind
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call
 from app.calls.record import Delivery

@@ -8,8 +8,9 @@ from sqlalchemy import select
 
 from app import words
 from app.calls import lines, record
+from app.calls.line_rows import Line
 from app.calls.log_kinds import CallLog
-from app.calls.models import Call, Line
+from app.calls.models import Call
 from app.calls.record import Delivery
 from app.calls.speech import EMERGENCY_ELSEWHERE, LineScript
 from app.dialling import outward

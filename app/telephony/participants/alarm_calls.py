@@ -19,7 +19,7 @@ from app.referrals.escalation import alarms
 from app.referrals.escalation.alarm_attempts import AlarmAttemptOnce
 from app.referrals.escalation.alarms import LISTENING, is_open, lock_alarm, note_result
 from app.referrals.states import AttemptResult, ChannelKind
-from app.routing.models import Alarm, AlarmAttempt
+from app.routing.alarm_rows import Alarm, AlarmAttempt
 from app.routing.rota import watch
 from app.telephony.counsellor import pacing
 from app.telephony.counsellor.pacing import Urgency

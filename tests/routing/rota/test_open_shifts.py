@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from app.errors import Invalid, NotAllowed, NotFound
-from app.routing.models import OpenShift
 from app.routing.rota import changes, free, open_shifts, stretches
+from app.routing.rota.models import OpenShift
 from app.routing.rota.shifts import Layer
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff

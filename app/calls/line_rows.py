@@ -1,0 +1,111 @@
+"""The tables of lines: numbers, languages, and what callers hear."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database.base import Base, Identifier
+
+
+class Line(Base):
+    """A number that children ring."""
+
+    __tablename__ = "lines"
+
+    id: Mapped[Identifier]
+    number: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str]
+    country: Mapped[str]
+    timezone: Mapped[str]
+    danger_digit: Mapped[str] = mapped_column(server_default="9")
+    # When the line should be staffed, as OpenStreetMap writes opening hours.
+    opening_hours: Mapped[str] = mapped_column(server_default="24/7")
+    active: Mapped[bool] = mapped_column(server_default="true")
+    # Who else is offered a call as it waits, and what a call needs; see `app/routing/plan.py`.
+    plan: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    # For training: its calls are in no statistic.
+    practice: Mapped[bool] = mapped_column(server_default="false")
+    # The number that the phones of counsellors and agencies show, if not one of the line's own.
+    shown_number: Mapped[str | None]
+    created_at: Mapped[datetime]
+
+
+class LineNumber(Base):
+    """A number at the provider that leads to a line: the provider reports it as dialled.
+
+    Children dial a short number such as 116 111, and the operators map it to ordinary numbers;
+    the line is known by the short one.
+    """
+
+    __tablename__ = "line_numbers"
+
+    number: Mapped[str] = mapped_column(primary_key=True)
+    line_id: Mapped[UUID] = mapped_column(ForeignKey("lines.id", ondelete="CASCADE"), index=True)
+
+
+class LineLanguage(Base):
+    """A language of a line, the digit that chooses it, and the voice that speaks it."""
+
+    __tablename__ = "line_languages"
+    __table_args__ = (Index("uq_line_languages_line_id_digit", "line_id", "digit", unique=True),)
+
+    line_id: Mapped[UUID] = mapped_column(
+        ForeignKey("lines.id", ondelete="CASCADE"), primary_key=True
+    )
+    language: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int]
+    digit: Mapped[str]
+    locale: Mapped[str]
+    voice: Mapped[str | None]
+
+
+class Prompt(Base):
+    """What a line says: text to be spoken, or a recorded file. Without a line: the default."""
+
+    __tablename__ = "prompts"
+    __table_args__ = (
+        Index(
+            "uq_prompts_line_id_language_key",
+            "line_id",
+            "language",
+            "key",
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+        ),
+        CheckConstraint("(text IS NULL) <> (audio IS NULL)", name="text_or_audio"),
+    )
+
+    id: Mapped[Identifier]
+    line_id: Mapped[UUID | None] = mapped_column(ForeignKey("lines.id", ondelete="CASCADE"))
+    language: Mapped[str]
+    key: Mapped[str]
+    text: Mapped[str | None]
+    audio: Mapped[bytes | None]
+    audio_type: Mapped[str | None]
+
+
+class EarlierPrompt(Base):
+    """What a line's own prompt said before a change: text or file, or neither for the words that
+    come with the program. The highest number is the latest."""
+
+    __tablename__ = "earlier_prompts"
+    __table_args__ = (
+        Index("uq_earlier_prompts", "line_id", "language", "key", "number", unique=True),
+    )
+
+    id: Mapped[Identifier]
+    line_id: Mapped[UUID] = mapped_column(ForeignKey("lines.id", ondelete="CASCADE"))
+    language: Mapped[str]
+    key: Mapped[str]
+    number: Mapped[int]
+    text: Mapped[str | None]
+    audio: Mapped[bytes | None]
+    audio_type: Mapped[str | None]
