@@ -14,10 +14,10 @@ from app.dashboard import (
     agency_page,
     callback_form,
     installing,
+    languages,
     live,
     pages,
     palette,
-    records,
     referrals,
     reports,
     sounds,
@@ -28,9 +28,16 @@ from app.dashboard import (
 )
 from app.dashboard.pages import safe_next
 from app.dashboard.people import accounts, leaving, own, welcome
+from app.dashboard.records import case_pages, contact_pages, lists, tasks
 from app.dashboard.rota import changing, duty, offered
 from app.dashboard.rota import page as rota_page
-from app.dashboard.settings import dialling_pages, line_pages, log_pages, token_pages
+from app.dashboard.settings import (
+    admin_page,
+    dialling_pages,
+    line_pages,
+    log_pages,
+    token_pages,
+)
 from app.dashboard.templating import BUILT, templates
 from app.dashboard.training import practice
 from app.database.engine import lost_a_race
@@ -70,7 +77,12 @@ def add_dashboard(app: FastAPI) -> None:
     include(app, duty.router)
     include(app, changing.router)
     include(app, offered.router)
-    include(app, records.router)
+    include(app, languages.router)
+    include(app, contact_pages.router)
+    include(app, case_pages.router)
+    include(app, tasks.router)
+    include(app, lists.router)
+    include(app, admin_page.router)
     load()
     BUILT.mkdir(parents=True, exist_ok=True)
     app.mount("/static", StaticFiles(directory=BUILT), name="static")

@@ -5,7 +5,7 @@ from typing import Annotated
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi import APIRouter, Form, Request, Response
 
 from app.calls import lines, queries, record
 from app.calls.models import Call
@@ -15,14 +15,12 @@ from app.routing import callbacks, desk
 from app.routing.rota.shifts import first_instant, last_instant
 from app.staff.models import Staff
 from app.staff.roles import Permission
-from app.web.access import InWork, Requires
+from app.web.access import InWork, reader_with
 from app.words.pages import refusal_words
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
-TakesCalls = Annotated[
-    Staff, Depends(Requires(Permission.TAKE_CALLS, json_only=False), scope="function")
-]
+TakesCalls = Annotated[Staff, reader_with(Permission.TAKE_CALLS)]
 
 
 @router.post("/board/calls/{call_id}/callback")

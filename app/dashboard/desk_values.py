@@ -16,8 +16,8 @@ from app.contacts import contacts
 from app.contacts.models import Contact
 from app.contacts.records import library_of
 from app.dashboard import referrals, views
-from app.dashboard.form_views import guidance_topics
-from app.dashboard.records import language_of
+from app.dashboard.languages import language_of
+from app.dashboard.records.form_views import guidance_topics
 from app.dashboard.templating import templates
 from app.referrals.replies.in_talk import DutyInTalk, duty_in_talk
 from app.routing import callbacks, desk

@@ -3,21 +3,19 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
 from app.dashboard import pages, talks, team
 from app.dashboard.desk_values import frame_part
 from app.staff.models import Staff
 from app.staff.roles import Permission
-from app.web.access import InWork, Requires
+from app.web.access import InWork, reader_with
 from app.web.parts import Part, own, team_of
 from app.web.stream import Wanted, names_in, stream_of
 
 router = APIRouter(include_in_schema=False)
-SignedIn = Annotated[
-    Staff, Depends(Requires(Permission.SIGNED_IN, json_only=False), scope="function")
-]
+SignedIn = Annotated[Staff, reader_with(Permission.SIGNED_IN)]
 Names = Annotated[str | None, Query(max_length=800)]
 
 

@@ -12,15 +12,16 @@ from app.calls.callers import NumberReason
 from app.calls.models import Call
 from app.contacts import completing, contacts
 from app.contacts.states import NonCounselling
-from app.dashboard import records, referrals, views
+from app.dashboard import referrals, views
 from app.dashboard.desk_values import (
     contact_at_hand,
     desk_fragment,
     desk_values,
     frame_fragment,
 )
+from app.dashboard.records import contact_pages, tasks
 from app.dashboard.rota import alarms
-from app.dashboard.templating import templates
+from app.dashboard.templating import page, templates
 from app.database.topics import Topic
 from app.errors import Conflict, NotFound, Refusal
 from app.referrals.opening.from_call import refer_urgently
@@ -35,8 +36,8 @@ from app.staff.roles import Permission, may
 from app.web.access import (
     InWork,
     Public,
-    Requires,
     forget_cookie,
+    reader_with,
     remember_browser,
     set_cookie,
     sign_in,
@@ -52,19 +53,11 @@ router = APIRouter(include_in_schema=False)
 shared_router = APIRouter(include_in_schema=False, route_class=LeanRoute)
 
 
-def _may(permission: Permission) -> Any:
-    return Depends(Requires(permission, json_only=False), scope="function")
-
-
-TakesCalls = Annotated[Staff, _may(Permission.TAKE_CALLS)]
-SeesQueue = Annotated[Staff, _may(Permission.SEE_QUEUE)]
-SignedIn = Annotated[Staff, _may(Permission.SIGNED_IN)]
-HearsMessages = Annotated[Staff, _may(Permission.HEAR_MESSAGES)]
+TakesCalls = Annotated[Staff, reader_with(Permission.TAKE_CALLS)]
+SeesQueue = Annotated[Staff, reader_with(Permission.SEE_QUEUE)]
+SignedIn = Annotated[Staff, reader_with(Permission.SIGNED_IN)]
+HearsMessages = Annotated[Staff, reader_with(Permission.HEAR_MESSAGES)]
 _SIGN_IN = [Depends(Public("this is the sign-in"))]
-
-
-def _page(request: Request, template: str, /, **values: Any) -> Response:
-    return templates.TemplateResponse(request, template, values)
 
 
 # -- signing in --------------------------------------------------------------------------
@@ -73,7 +66,7 @@ def _page(request: Request, template: str, /, **values: Any) -> Response:
 @router.get("/login", dependencies=_SIGN_IN)
 async def login_page(request: Request, next: str = "/") -> Response:
     """Show the sign-in form. Signing in leads on to the page that was wanted."""
-    return _page(request, "login.html", staff=None, name="", problem="", next=safe_next(next))
+    return page(request, "login.html", staff=None, name="", problem="", next=safe_next(next))
 
 
 def safe_next(path: str) -> str:
@@ -134,10 +127,10 @@ async def board(request: Request, work: InWork, staff: SignedIn) -> Response:
     if may(staff.role, Permission.TAKE_CALLS):
         values["callbacks"] = await _callbacks(work, staff.team)
     if may(staff.role, Permission.READ_RECORDS):
-        values |= await records.tasks_values(work, staff)
+        values |= await tasks.tasks_values(work, staff)
     if may(staff.role, Permission.SEE_REFERRALS):
         values |= await referrals.notices_values(work, staff)
-    return _page(request, "board.html", **values)
+    return page(request, "board.html", **values)
 
 
 async def _waiting(work: Work) -> list[views.WaitingRow]:
@@ -181,7 +174,7 @@ async def queue_part(work: Work, scope: Any = None) -> str:
 
 @router.get("/board/callbacks")
 async def callbacks_fragment(request: Request, work: InWork, staff: TakesCalls) -> Response:
-    return _page(
+    return page(
         request, "fragments/desk/callbacks.html", callbacks=await _callbacks(work, staff.team)
     )
 
@@ -206,9 +199,7 @@ async def alarms_part(work: Work, scope: Any = None) -> str:
 
 @router.get("/board/messages")
 async def messages_fragment(request: Request, work: InWork, staff: HearsMessages) -> Response:
-    return _page(
-        request, "fragments/desk/messages.html", messages=await _messages(work, staff.team)
-    )
+    return page(request, "fragments/desk/messages.html", messages=await _messages(work, staff.team))
 
 
 @router.post("/board/heartbeat", status_code=204)
@@ -257,7 +248,7 @@ async def urgent_form(request: Request, work: InWork, staff: TakesCalls, call_id
     await desk.call_in_hand(work, staff, call_id)
     contact = await contacts.at_hand(work, staff, call_id)
     values = await referrals.desk_values(request, work, staff, call_id, contact)
-    return _page(
+    return page(
         request,
         "fragments/desk/urgent.html",
         **values,
@@ -367,14 +358,16 @@ async def call_page(request: Request, work: InWork, staff: SignedIn, call_id: UU
     line = await lines.line_of_id(work, call.line_id)
     write_entry(work, AuditLog.CALL_RECORD_READ, str(call_id))
     contact_id = await contacts.contact_of_call(work, staff, call_id)
-    values = await records.contact_values(request, work, staff, contact_id) if contact_id else {}
+    values = (
+        await contact_pages.contact_values(request, work, staff, contact_id) if contact_id else {}
+    )
     known = desk.known_callers(staff).where(Call.id == call_id)
     knows = await work.session.scalar(known) is not None
     if knows:
         values["history"] = await callers.history(work, call)
         values["flags"] = await callers.flags_of(work, call)
         values["wishes"] = await callers.wishes_of(work, call)
-    return _page(
+    return page(
         request,
         "call.html",
         **{**values, "staff": staff, "practising": await lines.is_practice(work, call.line_id)},

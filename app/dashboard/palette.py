@@ -14,8 +14,8 @@ from sqlalchemy import select
 from app.contacts.finding.words import normal_words
 from app.contacts.models import Case, Contact
 from app.contacts.scopes import readable
-from app.dashboard.form_views import spelling
 from app.dashboard.places import places_of
+from app.dashboard.records.form_views import spelling
 from app.referrals.models import Referral
 from app.routing.rota import takers
 from app.routing.team import of_team

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi import APIRouter, Form, Request, Response
 
 from app.calls import queries
 from app.contacts import openings
@@ -12,7 +12,10 @@ from app.contacts.consent.said import wish_in_words
 from app.contacts.models import Contact
 from app.contacts.records import library_of, sheet_of
 from app.dashboard import referral_views
-from app.dashboard.records import form_values, labels_of, language_of, page
+from app.dashboard.languages import language_of
+from app.dashboard.records.form_values import form_values
+from app.dashboard.records.lists import labels_of
+from app.dashboard.templating import page
 from app.definitions.risk import Urgency
 from app.errors import Invalid
 from app.referrals import accountability, reading
@@ -44,22 +47,18 @@ from app.staff.roles import Permission, may
 from app.statistics.periods import Period, Window, whole_period
 from app.statistics.protection import guarded_referrals
 from app.statistics.protection.guard import last_over
-from app.web.access import InWork, Requires
+from app.web.access import InWork, reader_with
 from app.words.pages import _, said
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
 
 
-def _may(permission: Permission) -> Any:
-    return Depends(Requires(permission, json_only=False), scope="function")
-
-
-Sees = Annotated[Staff, _may(Permission.SEE_REFERRALS)]
-SeesDeadlines = Annotated[Staff, _may(Permission.SEE_DEADLINES)]
-SeesDirectory = Annotated[Staff, _may(Permission.SEE_DIRECTORY)]
-KeepsDirectory = Annotated[Staff, _may(Permission.KEEP_DIRECTORY)]
-SeesNumbers = Annotated[Staff, _may(Permission.SEE_STATISTICS)]
+Sees = Annotated[Staff, reader_with(Permission.SEE_REFERRALS)]
+SeesDeadlines = Annotated[Staff, reader_with(Permission.SEE_DEADLINES)]
+SeesDirectory = Annotated[Staff, reader_with(Permission.SEE_DIRECTORY)]
+KeepsDirectory = Annotated[Staff, reader_with(Permission.KEEP_DIRECTORY)]
+SeesNumbers = Annotated[Staff, reader_with(Permission.SEE_STATISTICS)]
 # Services that a person in danger needs now. All others are referred from the contact.
 URGENT_SERVICES = [
     Service.POLICE,

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Form, Query, Request, Response
+from fastapi import APIRouter, Form, Query, Request, Response
 from starlette.responses import RedirectResponse
 
-from app.dashboard.records import page
+from app.dashboard.templating import page
 from app.errors import NotAllowed
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -35,20 +35,14 @@ from app.statistics.reports import counted_calls, sending
 from app.statistics.reports.printing import print_report
 from app.statistics.reports.reports import Kind, Report, kind_of, kinds, window_of
 from app.statistics.reports.sections import show
-from app.web.access import InWork, Requires
+from app.web.access import InWork, reader_with
 from app.words.pages import reader
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
-SeesNumbers = Annotated[
-    Staff, Depends(Requires(Permission.SEE_STATISTICS, json_only=False), scope="function")
-]
-Publishes = Annotated[
-    Staff, Depends(Requires(Permission.PUBLISH, json_only=False), scope="function")
-]
-SeesCalls = Annotated[
-    Staff, Depends(Requires(Permission.SEE_SINGLE_CALLS, json_only=False), scope="function")
-]
+SeesNumbers = Annotated[Staff, reader_with(Permission.SEE_STATISTICS)]
+Publishes = Annotated[Staff, reader_with(Permission.PUBLISH)]
+SeesCalls = Annotated[Staff, reader_with(Permission.SEE_SINGLE_CALLS)]
 # The most rows that a page shows. The file has all of them.
 _MOST_ROWS = 1000
 _FIRST_CHOICE = (

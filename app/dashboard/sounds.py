@@ -7,19 +7,17 @@ browsers may be woken is kept by the server, sealed.
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from app.dashboard.templating import templates
 from app.outbox.push import subscriptions
 from app.staff.models import Staff
 from app.staff.roles import Permission
-from app.web.access import InWork, Requires, TakesCalls
+from app.web.access import InWork, TakesCalls, reader_with
 
 router = APIRouter(include_in_schema=False)
-SignedIn = Annotated[
-    Staff, Depends(Requires(Permission.SIGNED_IN, json_only=False), scope="function")
-]
+SignedIn = Annotated[Staff, reader_with(Permission.SIGNED_IN)]
 
 
 class BrowserKeys(BaseModel):

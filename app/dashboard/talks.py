@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi import APIRouter, Form, Request, Response
 
 from app.calls import record
 from app.dashboard.desk_values import desk_fragment
@@ -23,17 +23,13 @@ from app.routing.participants import (
 from app.routing.participants.participants import ROLES, Mode
 from app.staff.models import Staff
 from app.staff.roles import Permission
-from app.web.access import InWork, Requires
+from app.web.access import InWork, reader_with
 from app.words.pages import _, refusal_words
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
-TakesCalls = Annotated[
-    Staff, Depends(Requires(Permission.TAKE_CALLS, json_only=False), scope="function")
-]
-Supervises = Annotated[
-    Staff, Depends(Requires(Permission.SUPERVISE, json_only=False), scope="function")
-]
+TakesCalls = Annotated[Staff, reader_with(Permission.TAKE_CALLS)]
+Supervises = Annotated[Staff, reader_with(Permission.SUPERVISE)]
 Text = Annotated[str, Form(max_length=80)]
 
 

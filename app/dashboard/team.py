@@ -12,7 +12,7 @@ from app.calls import record
 from app.dashboard import referrals, talks, team_views
 from app.dashboard.rota import alarms
 from app.dashboard.talks import Supervises
-from app.dashboard.templating import templates
+from app.dashboard.templating import page, templates
 from app.errors import Refusal
 from app.referrals.channels.webhook import delivery
 from app.referrals.deadlines import tracking
@@ -44,10 +44,6 @@ class Strip(NamedTuple):
     dead: int
 
 
-def _page(request: Request, template: str, /, **values: Any) -> Response:
-    return templates.TemplateResponse(request, template, values)
-
-
 @router.get("/team")
 async def team_page(request: Request, work: InWork, staff: Supervises) -> Response:
     """Show the team: figures, exceptions, people and live talks."""
@@ -60,7 +56,7 @@ async def team_page(request: Request, work: InWork, staff: Supervises) -> Respon
         **people,
         "strip": await _strip(work, staff),
     }
-    return _page(request, "team.html", **{**values, "staff": staff})
+    return page(request, "team.html", **{**values, "staff": staff})
 
 
 async def _people(work: Work, of: str) -> dict[str, Any]:
@@ -110,7 +106,7 @@ async def people_part(work: Work, of: str) -> str:
 
 async def _people_page(request: Request, work: Work, staff: Staff, notice: str = "") -> Response:
     values = await _people(work, staff.team)
-    return _page(request, "fragments/team/team_people.html", **values, staff=staff, notice=notice)
+    return page(request, "fragments/team/team_people.html", **values, staff=staff, notice=notice)
 
 
 @router.get("/team/people/{person_id}/state")
@@ -124,7 +120,7 @@ async def state_form(
         "choices": [(state.value, said(words)) for state, words in team_views.CHOICES],
         "reasons": [reason.value for reason in team.StateReason],
     }
-    return _page(request, "fragments/team/set_state.html", **values)
+    return page(request, "fragments/team/set_state.html", **values)
 
 
 @router.post("/team/people/{person_id}/state")
@@ -197,7 +193,7 @@ async def _talks_after(
         notice = refusal_words(refusal)
     await work.session.flush()
     values = {**await talks.talks_values(work, staff), "staff": staff, "notice": notice}
-    return _page(request, "fragments/team/talks.html", **values)
+    return page(request, "fragments/team/talks.html", **values)
 
 
 # -- calls for help ------------------------------------------------------------------------------
@@ -235,4 +231,4 @@ async def panics_part(work: Work, scope: object = None) -> str:
 
 async def _panics(request: Request, work: Work, staff: Staff, notice: str = "") -> Response:
     values = {"panics": await desk.panics(work), "now": work.now, "staff": staff, "notice": notice}
-    return _page(request, "fragments/team/panic.html", **values)
+    return page(request, "fragments/team/panic.html", **values)

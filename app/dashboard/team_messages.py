@@ -3,21 +3,19 @@
 from typing import Annotated
 from uuid import UUID, uuid4
 
-from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi import APIRouter, Form, Request, Response
 
 from app.dashboard.templating import templates
 from app.errors import Refusal
 from app.routing import team_messages
 from app.staff.models import Staff
 from app.staff.roles import Permission
-from app.web.access import InWork, Requires
+from app.web.access import InWork, reader_with
 from app.words.pages import refusal_words
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
-TakesCalls = Annotated[
-    Staff, Depends(Requires(Permission.TAKE_CALLS, json_only=False), scope="function")
-]
+TakesCalls = Annotated[Staff, reader_with(Permission.TAKE_CALLS)]
 
 
 @router.get("/team/messages/unread")

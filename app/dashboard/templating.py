@@ -3,7 +3,9 @@
 import json
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+from fastapi import Request, Response
 from markupsafe import Markup
 from starlette.templating import Jinja2Templates
 
@@ -56,3 +58,8 @@ def drawing(name: str) -> Markup:
 
 
 templates.env.globals["drawing"] = drawing
+
+
+def page(request: Request, template: str, /, **values: Any) -> Response:
+    """Return a template with its values as the response to a request."""
+    return templates.TemplateResponse(request, template, values)

@@ -12,7 +12,7 @@ from app.errors import NotFound, Refusal, TooMany
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.statistics import wallboards
-from app.web.access import InWork, Public, Requires
+from app.web.access import InWork, Public, reader_with
 from app.web.limits import Limiter, client_of
 from app.words import pages
 from app.words.pages import refusal_words
@@ -20,9 +20,7 @@ from app.work import Work
 
 router = APIRouter(include_in_schema=False)
 _WALL = [Depends(Public("a wallboard is known by its secret address, and shows only counts"))]
-Keeps = Annotated[
-    Staff, Depends(Requires(Permission.KEEP_WALLBOARDS, json_only=False), scope="function")
-]
+Keeps = Annotated[Staff, reader_with(Permission.KEEP_WALLBOARDS)]
 # A screen asks twelve times a minute; two browsers may show the same one.
 _PER_ADDRESS = RateLimitItemPerMinute(60)
 _PER_SCREEN = RateLimitItemPerMinute(60)

@@ -4,7 +4,7 @@ import contextlib
 import hmac
 import secrets
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
 from limits import RateLimitItemPerHour, RateLimitItemPerMinute
@@ -149,6 +149,11 @@ class Requires(Guard):
         if not may(staff.role, self.permission):
             raise NotAllowed()
         return staff
+
+
+def reader_with(permission: Permission) -> Any:
+    """Return the dependency of a page: its reader, who has this permission. A page sends forms."""
+    return Depends(Requires(permission, json_only=False), scope="function")
 
 
 class Public:

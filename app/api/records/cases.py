@@ -11,18 +11,9 @@ from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
 from app.api.description import files
+from app.api.records.form_views import FormState, SavedView, form_state, saved_with_state
 from app.api.records.record_bodies import Changes, FormLanguage, Looked
-from app.api.records.record_views import (
-    CaseRow,
-    CaseView,
-    FormState,
-    SavedView,
-    case_row,
-    case_view,
-    form_state,
-    rows_as_json,
-    saved_with_state,
-)
+from app.api.records.record_views import CaseRow, CaseView, case_row, case_view, rows_as_json
 from app.contacts.cases import case_requests, cases, documents, follow_ups, people, printing
 from app.contacts.finding.search import Wanted, search
 from app.contacts.models import Case

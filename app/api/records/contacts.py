@@ -10,21 +10,23 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
+from app.api.records.form_views import (
+    FormState,
+    FormView,
+    SavedView,
+    form_state,
+    form_view,
+    saved_view,
+    saved_with_state,
+)
 from app.api.records.record_bodies import Changes, FormLanguage, Looked, Reason
 from app.api.records.record_views import (
     ContactRow,
     ContactView,
-    FormState,
-    FormView,
-    SavedView,
     as_json,
     contact_row,
     contact_view,
-    form_state,
-    form_view,
     rows_as_json,
-    saved_view,
-    saved_with_state,
 )
 from app.contacts import completing, contacts, openings, profiles
 from app.contacts.finding.search import Wanted, search

@@ -7,8 +7,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 
 from app.api.records.cases import download
+from app.api.records.form_views import FormState, SavedView, form_state, saved_with_state
 from app.api.records.record_bodies import Changes, FormLanguage
-from app.api.records.record_views import FormState, SavedView, form_state, saved_with_state
 from app.api.urgent.referral_bodies import (
     AgreedIn,
     AnswerIn,

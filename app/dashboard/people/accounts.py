@@ -4,30 +4,24 @@ from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Form, Query, Request, Response
+from fastapi import APIRouter, Form, Query, Request, Response
 
 from app.dashboard.people import views
 from app.dashboard.people.views import PersonForm
-from app.dashboard.templating import templates
+from app.dashboard.templating import page
 from app.errors import Invalid, Refusal
 from app.people import changing, finding, links
 from app.people.finding import PersonState
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role
-from app.web.access import InWork, Requires
+from app.web.access import InWork, reader_with
 from app.words.pages import refusal_words
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
-Keeps = Annotated[
-    Staff, Depends(Requires(Permission.KEEP_PEOPLE, json_only=False), scope="function")
-]
+Keeps = Annotated[Staff, reader_with(Permission.KEEP_PEOPLE)]
 E = TypeVar("E", bound=StrEnum)
 _Words = Annotated[str, Query(max_length=200)]
-
-
-def _page(request: Request, template: str, /, **values: Any) -> Response:
-    return templates.TemplateResponse(request, template, values)
 
 
 def _chosen(kind: type[E], value: str) -> E | None:
@@ -63,7 +57,7 @@ async def people_page(
     """Show the people, and find some of them. A team is written `=north`; `=` has none."""
     values = await _found(work, q, role, team, state)
     fragment = request.headers.get("hx-target") == "people-list"
-    return _page(
+    return page(
         request,
         "fragments/people/list.html" if fragment else "people.html",
         **values,
@@ -75,7 +69,7 @@ async def people_page(
 
 
 def _new(request: Request, work: Work, staff: Staff, form: PersonForm, offered: Any) -> Response:
-    return _page(
+    return page(
         request,
         "person_new.html",
         staff=staff,
@@ -158,7 +152,7 @@ async def show_person(
     request: Request, work: Work, staff: Staff, person: Staff, form: PersonForm, **more: Any
 ) -> Response:
     """Render the page of an account."""
-    return _page(
+    return page(
         request,
         "person.html",
         staff=staff,

@@ -3,21 +3,19 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi import APIRouter, Form, Request, Response
 
 from app.dashboard.templating import templates
 from app.errors import Invalid, Refusal
 from app.staff import passwords, sessions
 from app.staff.models import Staff
 from app.staff.roles import Permission
-from app.web.access import InWork, Requires, check_own_tries, token_of
+from app.web.access import InWork, check_own_tries, reader_with, token_of
 from app.words.pages import _, refusal_words
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
-SignedIn = Annotated[
-    Staff, Depends(Requires(Permission.SIGNED_IN, json_only=False), scope="function")
-]
+SignedIn = Annotated[Staff, reader_with(Permission.SIGNED_IN)]
 _Password = Annotated[str, Form(max_length=1000)]
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import select
 from starlette.responses import RedirectResponse
 
@@ -20,14 +20,12 @@ from app.routing.rota.models import OpenShift
 from app.routing.rota.shifts import Layer
 from app.staff.models import Staff
 from app.staff.roles import Permission
-from app.web.access import InWork, Requires
+from app.web.access import InWork, reader_with
 from app.words.pages import N_, refusal_words, said
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
-Takes = Annotated[
-    Staff, Depends(Requires(Permission.TAKE_CALLS, json_only=False), scope="function")
-]
+Takes = Annotated[Staff, reader_with(Permission.TAKE_CALLS)]
 _Short = Annotated[str, Query(max_length=60)]
 _NAMES = ("from_at", "until_at", "layer", "places", "language", "note")
 

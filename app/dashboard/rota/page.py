@@ -21,18 +21,14 @@ from app.routing.rota.on_duty import ChangeKind
 from app.routing.rota.shifts import Layer, OnHolidays, Place
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
-from app.web.access import InWork, Public, Requires
+from app.web.access import InWork, Public, reader_with
 from app.words.pages import N_, _, code_words, date_words, said
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
-Sees = Annotated[Staff, Depends(Requires(Permission.SEE_ROSTER, json_only=False), scope="function")]
-Plans = Annotated[
-    Staff, Depends(Requires(Permission.PLAN_ROSTER, json_only=False), scope="function")
-]
-SignedIn = Annotated[
-    Staff, Depends(Requires(Permission.SIGNED_IN, json_only=False), scope="function")
-]
+Sees = Annotated[Staff, reader_with(Permission.SEE_ROSTER)]
+Plans = Annotated[Staff, reader_with(Permission.PLAN_ROSTER)]
+SignedIn = Annotated[Staff, reader_with(Permission.SIGNED_IN)]
 _CALENDAR = [Depends(Public("the secret in the address gives access"))]
 # A swap names both people.
 _CHANGE_WORDS = {

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from app.calls import lines
 from app.dashboard.templating import templates
@@ -16,14 +16,12 @@ from app.routing import volume
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission
-from app.web.access import InWork, Requires
+from app.web.access import InWork, reader_with
 from app.words.pages import N_, _, refusal_words, said
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
-Keeps = Annotated[
-    Staff, Depends(Requires(Permission.KEEP_DIALLING, json_only=False), scope="function")
-]
+Keeps = Annotated[Staff, reader_with(Permission.KEEP_DIALLING)]
 KIND_WORDS = {
     NumberKind.FIXED_LINE: N_("Fixed lines"),
     NumberKind.MOBILE: N_("Mobile phones"),

@@ -4,36 +4,30 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, File, Form, Query, Request, Response, UploadFile
+from fastapi import APIRouter, File, Form, Query, Request, Response, UploadFile
 from starlette.responses import RedirectResponse
 
 from app.calls import lines, prompts
 from app.calls.speech import LineScript
 from app.dashboard.settings import line_views
-from app.dashboard.templating import templates
+from app.dashboard.templating import page
 from app.errors import Invalid, NotFound, Refusal
 from app.routing import people
 from app.routing.plan import read_plan
 from app.staff.models import Staff
 from app.staff.roles import Permission
-from app.web.access import InWork, Requires
+from app.web.access import InWork, reader_with
 from app.words.pages import language_name, refusal_words
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
-Keeps = Annotated[
-    Staff, Depends(Requires(Permission.KEEP_LINES, json_only=False), scope="function")
-]
+Keeps = Annotated[Staff, reader_with(Permission.KEEP_LINES)]
 Text = Annotated[str, Form(max_length=2000)]
 Short = Annotated[str, Form(max_length=200)]
 # A recording, and what a form writes around it.
 _LARGEST = prompts.LARGEST_RECORDING + 64 * 1024
 _TYPES = {"audio/mpeg": "audio/mpeg", "audio/mp3": "audio/mpeg", "audio/wav": "audio/wav"}
 _TYPES |= {"audio/x-wav": "audio/wav", "audio/wave": "audio/wav", "audio/vnd.wave": "audio/wav"}
-
-
-def _page(request: Request, template: str, /, **values: Any) -> Response:
-    return templates.TemplateResponse(request, template, values)
 
 
 def _parts(text: str) -> list[str]:
@@ -49,7 +43,7 @@ async def lines_page(request: Request, work: InWork, staff: Keeps) -> Response:
 async def _list(
     request: Request, work: Work, staff: Staff, typed: Any = None, notice: str = ""
 ) -> Response:
-    return _page(
+    return page(
         request,
         "settings/lines.html",
         staff=staff,
@@ -109,7 +103,7 @@ async def _show(
 ) -> Response:
     row, line = await lines.read_line(work, line_id)
     spoken, plan = line.spoken(language), read_plan(line.plan)
-    return _page(
+    return page(
         request,
         "settings/line.html",
         staff=staff,

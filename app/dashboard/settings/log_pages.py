@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BeforeValidator
 
 from app.calls import lines
@@ -18,12 +18,12 @@ from app.staff.audit import Wanted, list_entries, write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, Staff
 from app.staff.roles import Permission
-from app.web.access import InWork, Requires
+from app.web.access import InWork, reader_with
 from app.words.pages import code_words
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
-Reads = Annotated[Staff, Depends(Requires(Permission.READ_LOG, json_only=False), scope="function")]
+Reads = Annotated[Staff, reader_with(Permission.READ_LOG)]
 # A field of the form that is left empty does not narrow the log.
 _LEFT_EMPTY = BeforeValidator(lambda text: text or None)
 Person = Annotated[UUID | None, _LEFT_EMPTY]

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi import APIRouter, Form, Request, Response
 from starlette.responses import RedirectResponse
 
 from app.dashboard.templating import templates
@@ -10,14 +10,12 @@ from app.errors import Refusal
 from app.staff import tokens
 from app.staff.models import Staff
 from app.staff.roles import Permission
-from app.web.access import InWork, Requires
+from app.web.access import InWork, reader_with
 from app.words.pages import N_, refusal_words, said
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
-Keeps = Annotated[
-    Staff, Depends(Requires(Permission.KEEP_TOKENS, json_only=False), scope="function")
-]
+Keeps = Annotated[Staff, reader_with(Permission.KEEP_TOKENS)]
 
 
 # What each scope lets a program read.

@@ -3,13 +3,14 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi import APIRouter, Form, Request, Response
 from starlette.responses import RedirectResponse
 
 from app.contacts.contacts import contact_of_call, open_contact
 from app.contacts.records import sheet_of
-from app.dashboard.records import labels_of, language_of
-from app.dashboard.templating import templates
+from app.dashboard.languages import language_of
+from app.dashboard.records.lists import labels_of
+from app.dashboard.templating import page
 from app.dashboard.training import practice_views as views
 from app.errors import NotFound, Refusal
 from app.routing import desk
@@ -21,19 +22,13 @@ from app.training.debrief import ENDED_WORDS, compare, debrief, open_questions, 
 from app.training.models import Practice
 from app.training.scenarios import Act, scenarios
 from app.training.script import Ended, Turn
-from app.web.access import InWork, Requires
+from app.web.access import InWork, reader_with
 from app.words import pages
 from app.words.pages import refusal_words, said
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
-TakesCalls = Annotated[
-    Staff, Depends(Requires(Permission.TAKE_CALLS, json_only=False), scope="function")
-]
-
-
-def _page(request: Request, template: str, /, **values: Any) -> Response:
-    return templates.TemplateResponse(request, template, values)
+TakesCalls = Annotated[Staff, reader_with(Permission.TAKE_CALLS)]
 
 
 @router.get("/practice")
@@ -48,7 +43,7 @@ async def practice_page(request: Request, work: InWork, staff: TakesCalls) -> Re
         else []
     )
     names = await accounts.names_of(work, {one.trainee_id for one in team})
-    return _page(
+    return page(
         request,
         "practice.html",
         staff=staff,
@@ -69,7 +64,7 @@ async def panel_of_call(request: Request, work: InWork, staff: TakesCalls) -> Re
     """Show the script of the reader's practice call; after it, the way to the debrief."""
     call_id = (await practice_at_desk(work, staff)) if work.settings.practice_exchange else None
     if call_id is None:
-        return _page(request, "fragments/team/practice_panel.html", practice=None)
+        return page(request, "fragments/team/practice_panel.html", practice=None)
     return await _panel(request, work, staff, call_id)
 
 
@@ -102,7 +97,7 @@ async def one_practice(
     else:
         values = await _panel_values(work, staff, practice)
     names = await accounts.names_of(work, {practice.trainee_id})
-    return _page(
+    return page(
         request,
         "practice_call.html",
         staff=staff,
@@ -142,9 +137,7 @@ async def _panel(
 ) -> Response:
     practice = await practices.find(work, staff, practice_id)
     values = await _panel_values(work, staff, practice)
-    return _page(
-        request, "fragments/team/practice_panel.html", staff=staff, notice=notice, **values
-    )
+    return page(request, "fragments/team/practice_panel.html", staff=staff, notice=notice, **values)
 
 
 async def _panel_values(work: Work, staff: Staff, practice: Practice) -> dict[str, Any]:

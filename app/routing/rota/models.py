@@ -3,14 +3,7 @@
 from datetime import date, datetime, time
 from uuid import UUID
 
-from sqlalchemy import (
-    ARRAY,
-    CheckConstraint,
-    Date,
-    ForeignKey,
-    Index,
-    text,
-)
+from sqlalchemy import ARRAY, CheckConstraint, Date, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database.base import Base, Identifier, KeyedHash, one_of

@@ -1,0 +1,208 @@
+"""The JSON views of forms: what was saved, what a form asks and lacks, and the form in force."""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import Response
+from pydantic import BaseModel
+
+from app.api.records.record_views import as_json
+from app.contacts import completing, contacts
+from app.contacts.models import Case, Contact
+from app.contacts.records import library_of, present, sheet_of
+from app.contacts.saving import Saved, headline_warnings
+from app.contacts.scopes import readable
+from app.definitions.answers import Answers, Asked
+from app.definitions.forms import column_of
+from app.definitions.library import Library
+from app.errors import NotFound
+from app.staff.audit import write_reading
+from app.staff.log_kinds import AuditLog
+from app.staff.models import Staff
+from app.work import Work
+
+
+class MissingView(BaseModel):
+    path: str
+    words: str
+
+
+class SuggestionView(BaseModel):
+    urgency: str
+    cues: list[str]
+    reasons: list[dict[str, str]]
+
+
+class FormState(BaseModel):
+    """The state of a form. `hidden`, `closed_sections`: not asked, given the present answers."""
+
+    revision: int
+    state: str
+    hidden: list[str]
+    closed_sections: list[str]
+    required: list[str]
+    missing: list[MissingView]
+    suggestion: SuggestionView | None
+    urgency: str | None
+    # Problems in the headline; null if it was not checked again.
+    warnings: list[str] | None
+    support: list[str]
+
+
+class ConflictView(BaseModel):
+    value: Any
+    version: int
+
+
+class SavedView(BaseModel):
+    id: UUID
+    code: str
+    revision: int
+    saved: dict[str, int]
+    conflicts: dict[str, ConflictView]
+    refused: dict[str, str]
+    form: FormState | None = None
+
+
+class FieldView(BaseModel):
+    code: str
+    type: str
+    label: dict[str, str]
+    required: bool
+    personal: str | None
+    options: list[str]
+    column: str
+
+
+class SectionView(BaseModel):
+    code: str
+    title: dict[str, str]
+    repeats: int | None
+    fields: list[FieldView]
+
+
+class FormView(BaseModel):
+    form: str
+    version: int
+    languages: list[str]
+    sections: list[SectionView]
+
+
+def saved_view(record: Any, saved: Saved) -> SavedView:
+    return SavedView(
+        id=record.id,
+        code=record.code,
+        revision=saved.revision,
+        saved=saved.saved,
+        conflicts={
+            path: ConflictView(value=value, version=version)
+            for path, (value, version) in saved.conflicts.items()
+        },
+        refused=saved.refused,
+    )
+
+
+async def form_state(
+    work: Work, staff: Staff, model: Any, record_id: UUID, language: str = "en"
+) -> FormState:
+    """Return what a form asks, what is missing, and what is suggested. Raises NotFound."""
+    record = await work.session.scalar(readable(model, staff).where(model.id == record_id))
+    if record is None:
+        raise NotFound("Not found, or you do not have access.")
+    name = model.__name__.lower()
+    await write_reading(
+        work, AuditLog.RECORDS_LISTED, f"{name}s", by=["state"], ids=[str(record_id)]
+    )
+    return await state_of(work, record, language)
+
+
+async def state_of(
+    work: Work, record: Any, language: str = "en", *, headline: bool = True
+) -> FormState:
+    """Return the form state of a loaded record. `headline`: also check the headline."""
+    answered = present(record)
+    asked = sheet_of(work, record).asked(answered)
+    suggested = None
+    if isinstance(record, Contact):
+        found = await contacts.suggestion(work, record)
+        missing = completing.missing_with(work, record, asked, found, language)
+        if found is not None:
+            suggested = SuggestionView(
+                urgency=found.urgency.value,
+                cues=[cue.cue for cue in found.cues],
+                reasons=[cue.reason for cue in found.cues],
+            )
+    else:
+        missing = sheet_of(work, record).missing(answered, language, asked)
+    return FormState(
+        revision=record.revision,
+        state=record.status if isinstance(record, Case) else record.state,
+        hidden=[q.path for q in asked if not q.shown and q.path not in answered],
+        closed_sections=sheet_of(work, record).closed_sections(answered),
+        required=[q.path for q in asked if q.required],
+        missing=[MissingView(path=m.path, words=m.words) for m in missing],
+        suggestion=suggested,
+        urgency=record.urgency if isinstance(record, Contact) else None,
+        warnings=await headline_warnings(work, record) if headline else None,
+        support=support_for(work, record, answered, asked),
+    )
+
+
+def support_for(work: Work, record: Any, answers: Answers, asked: list[Asked]) -> list[str]:
+    """Return the codes of family support that fits the place and the reasons for separation."""
+    if not any(q.shown and q.section.shows == "family_support" for q in asked):
+        return []
+    pulls: set[str] = set(sheet_of(work, record).cues(answers))
+    for question in asked:
+        value = answers.get(question.path)
+        if question.field.code in ("family", "drivers", "groups") and isinstance(value, list):
+            pulls |= set(value)
+        if question.field.code == "disability" and value not in (None, ["none"]):
+            pulls.add("disability")
+    return [
+        service.code
+        for service in library_of(work.ground).support.services
+        if pulls & set(service.for_)
+        and (not service.places or set(service.places) & set(record.place_path))
+    ]
+
+
+async def saved_with_state(work: Work, record: Any, saved: Saved, language: str = "en") -> Response:
+    """Return what was saved, and what the form asks and lacks now."""
+    view = saved_view(record, saved)
+    # Compare names with the headline only if one of the two was changed.
+    form = sheet_of(work, record).form
+    written = [found[1] for path in saved.saved if (found := form.find(path))]
+    headline = any(f.means == "headline" or f.found_by == "name" for f in written)
+    view.form = await state_of(work, record, language, headline=headline)
+    return as_json(view)
+
+
+def form_view(library: Library, record: str) -> FormView:
+    """Return the form in force, with the names of the export's columns."""
+    form = library.form_for(record)
+    return FormView(
+        form=form.form,
+        version=form.version,
+        languages=form.languages,
+        sections=[
+            SectionView(
+                code=section.code,
+                title=section.title,
+                repeats=section.repeats,
+                fields=[
+                    FieldView(
+                        code=field.code,
+                        type=field.type,
+                        label=field.label,
+                        required=field.required,
+                        personal=field.personal,
+                        options=[option.code for option in form.options_of(field)],
+                        column=column_of(section, field),
+                    )
+                    for field in section.fields
+                ],
+            )
+            for section in form.sections
+        ],
+    )

@@ -1,0 +1,67 @@
+"""Choosing the language of the forms, and that of the pages."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response
+from starlette.responses import RedirectResponse
+
+from app.contacts.records import library_of
+from app.staff import accounts
+from app.staff.models import Staff
+from app.staff.roles import Permission
+from app.web.access import InWork, reader_with
+from app.words import pages
+from app.work import Work
+
+router = APIRouter(include_in_schema=False)
+SignedIn = Annotated[Staff, reader_with(Permission.SIGNED_IN)]
+Text = Annotated[str, Form(max_length=300)]
+
+
+LANGUAGE = "helpline_language"
+
+
+def language_of(request: Request, work: Work) -> str:
+    """Return the language of forms chosen in this browser.
+
+    Without a choice it is that of the pages, if the reader chose one, or the country's first.
+    """
+    languages = library_of(work.ground).country.languages
+    chosen = request.cookies.get(LANGUAGE, "")
+    if chosen not in languages and pages.reader() != pages.SOURCE:
+        chosen = pages.reader()
+    return chosen if chosen in languages else languages[0]
+
+
+@router.post("/language")
+async def choose_language(
+    request: Request, work: InWork, staff: SignedIn, language: Text = ""
+) -> Response:
+    """Choose the language of the forms, and return to the page of the request."""
+    answer = _back(request, work)
+    if language in library_of(work.ground).country.languages:
+        answer.set_cookie(
+            LANGUAGE,
+            language,
+            max_age=31536000,
+            samesite="lax",
+            httponly=True,
+            secure=work.settings.has_tls,
+        )
+    return answer
+
+
+def _back(request: Request, work: Work) -> RedirectResponse:
+    """Return to the page of the request, if it is one of ours."""
+    back = request.headers.get("referer", "/")
+    base = work.settings.public_url
+    return RedirectResponse(back if back.startswith(base + "/") else "/", status_code=303)
+
+
+@router.post("/page-language")
+async def choose_page_language(
+    request: Request, work: InWork, staff: SignedIn, language: Text = ""
+) -> Response:
+    """Choose the language of the pages for this account, and return to the page."""
+    await accounts.choose_page_language(work, staff, language)
+    return _back(request, work)

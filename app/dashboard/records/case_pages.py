@@ -1,0 +1,90 @@
+"""The page of a case. Its forms are saved through the JSON API."""
+
+from typing import Annotated, NamedTuple
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+
+from app.contacts.cases import cases, documents, people
+from app.contacts.cases.printing import Ground, Purpose
+from app.contacts.records import earlier_of, events_of, events_of_contacts, sheet_of
+from app.dashboard.languages import language_of
+from app.dashboard.records import case_views
+from app.dashboard.records.form_values import children_of, form_values
+from app.dashboard.templating import page
+from app.definitions.answers import Sheet
+from app.definitions.risk import Risk, Urgency
+from app.definitions.trees import label_in
+from app.referrals.reading import referred_from
+from app.referrals.states import HOUSE, Service
+from app.staff import accounts
+from app.staff.models import Staff
+from app.staff.roles import Permission, may
+from app.web.access import InWork, reader_with
+
+router = APIRouter(include_in_schema=False)
+Reads = Annotated[Staff, reader_with(Permission.READ_RECORDS)]
+
+
+@router.get("/cases/{case_id}")
+async def case_page(request: Request, work: InWork, staff: Reads, case_id: UUID) -> Response:
+    """Show a case: its form, contacts, people, dates, documents and history."""
+    opened = await cases.open_case_record(work, staff, case_id)
+    case, language = opened.record, language_of(request, work)
+    flow = cases.workflow_of(work, case)
+    linked = await cases.contacts_in(work, staff, case)
+    # One timeline: the case's own events with their words, its contacts' events without words.
+    timeline = [("", event, words) for event, words in await events_of(opened)]
+    timeline += [(code, event, "") for event, code in await events_of_contacts(work, linked)]
+    timeline.sort(key=lambda line: (line[1].at, line[1].id), reverse=True)
+    open_ = not flow.status(case.status).ends
+    return page(
+        request,
+        "case.html",
+        **form_values(work, staff, opened, language),
+        case=case,
+        risks=list(Risk),
+        writable=open_ and may(staff.role, Permission.WRITE_CASES),
+        may_write=may(staff.role, Permission.WRITE_CASES),
+        status=label_in(flow.status(case.status).label, language),
+        moves=[
+            (m.to, label_in(flow.status(m.to).label, language), m.needs_reason, m.approved_by)
+            for m in flow.moves_from(case.status, staff.role)
+        ],
+        members=await people.members_of(work, case),
+        linked=linked,
+        referred=await referred_from(work, staff, case_id=case_id),
+        urgencies=list(Urgency),
+        services=[service for service in Service if service not in HOUSE],
+        children=children_of(opened, sheet_of(work, case), language),
+        may_refer=may(staff.role, Permission.WRITE_REFERRALS) and open_,
+        **await case_views.plan_values(opened),
+        **await case_views.shared_values(work, staff, opened),
+        documents=await documents.documents_of(opened),
+        colleagues=await accounts.colleagues(work, staff),
+        earlier=await earlier_of(opened),
+        printable=printable(sheet_of(work, case), language),
+        megabytes=work.settings.document_megabytes,
+        timeline=timeline,
+        names=await accounts.names_of(work, {e.staff_id for _, e, _ in timeline if e.staff_id}),
+        purposes=list(Purpose),
+        grounds=list(Ground),
+    )
+
+
+class Printable(NamedTuple):
+    """A section and its fields that a reader can choose for printing."""
+
+    title: str
+    fields: list[tuple[str, str]]
+
+
+def printable(sheet: Sheet, language: str) -> list[Printable]:
+    """Return the sections of a form that can be printed."""
+    return [
+        Printable(
+            label_in(section.title, language),
+            [(f"{section.code}.{f.code}", label_in(f.label, language)) for f in section.fields],
+        )
+        for section in sheet.form.sections
+    ]

@@ -1,0 +1,37 @@
+"""The page of the administration: the definitions, and the ways to the other settings."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request, Response
+
+from app.contacts.records import library_of
+from app.dashboard.languages import language_of
+from app.dashboard.templating import page
+from app.definitions.trees import label_in
+from app.staff.models import Staff
+from app.staff.roles import Permission, may
+from app.statistics import wallboards
+from app.web.access import InWork, reader_with
+
+router = APIRouter(include_in_schema=False)
+SignedIn = Annotated[Staff, reader_with(Permission.SIGNED_IN)]
+
+
+@router.get("/admin")
+async def admin_page(request: Request, work: InWork, staff: SignedIn) -> Response:
+    """Show the definitions with unmapped categories, and the ways to the other settings."""
+    values: dict[str, Any] = {"staff": staff}
+    library, language = library_of(work.ground), language_of(request, work)
+    if may(staff.role, Permission.SEE_DEFINITIONS):
+        values["unmapped"] = [
+            (n.code, label_in(n.label, language)) for n in library.categories.unmapped()
+        ]
+        values["definitions"] = [
+            (kind, name, version, source)
+            for (kind, name, version), (_, source) in sorted(library.texts.items())
+        ]
+        values["framework"] = library.framework
+        values["tree"] = library.categories
+    if may(staff.role, Permission.KEEP_WALLBOARDS):
+        values["wallboards"] = await wallboards.in_use(work)
+    return page(request, "admin.html", **values)
