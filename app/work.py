@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,18 +19,26 @@ from app.privacy.keys import Keys, read_keys
 from app.settings import Settings
 
 
+class ActorKind(StrEnum):
+    """The kinds of actors; they are stored in the logs."""
+
+    PERSON = "person"
+    PROVIDER = "provider"
+    PROGRAM = "program"
+
+
 @dataclass(frozen=True)
 class Actor:
     """Who acts: a person, the provider, or the program itself."""
 
-    kind: Literal["person", "provider", "program"]
+    kind: ActorKind
     staff_id: UUID | None = None
     name: str = ""
     role: str = ""
 
 
-PROVIDER = Actor("provider")
-PROGRAM = Actor("program")
+PROVIDER = Actor(ActorKind.PROVIDER)
+PROGRAM = Actor(ActorKind.PROGRAM)
 
 
 # The most values that a process remembers.

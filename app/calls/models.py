@@ -27,6 +27,7 @@ from app.calls.states import (
     LegStatus,
     MessageState,
     Outcome,
+    QuestionState,
     Unstaffed,
 )
 from app.database.base import Base, CallerHash, Identifier, KeyedHash, Sealed, one_of
@@ -250,7 +251,7 @@ class CallQuestion(Base):
 
     __tablename__ = "call_questions"
     __table_args__ = (
-        one_of("state", ("asked", "answered", "unanswered")),
+        one_of("state", QuestionState),
         Index("ix_call_questions_call_id", "call_id", "asked_at"),
         Index(
             "uq_call_questions_asked",

@@ -242,7 +242,7 @@ async def record(
         {
             "call_id": call.id,
             "kind": str(kind),
-            "source": work.actor.kind,
+            "source": work.actor.kind.value,
             "at": at or work.now,
             "delivery_key": delivery.key if delivery else None,
             "detail": detail,

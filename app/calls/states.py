@@ -35,6 +35,14 @@ class MessageState(StrEnum):
     ABSENT = "absent"
 
 
+class QuestionState(StrEnum):
+    """How far a question to a caller who cannot speak is."""
+
+    ASKED = "asked"
+    ANSWERED = "answered"
+    UNANSWERED = "unanswered"
+
+
 class CallEvent(StrEnum):
     ENTER_QUEUE = "enter_queue"
     LEAVE_QUEUE = "leave_queue"  # to leave a voice message

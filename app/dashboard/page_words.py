@@ -58,6 +58,7 @@ from app.statistics.measures import NAMES, definition
 from app.statistics.models import ExportState
 from app.statistics.periods import Period
 from app.statistics.published import release
+from app.work import ActorKind
 
 ROOT = Path(__file__).parent.parent
 # These folders say nothing on a page.
@@ -184,7 +185,7 @@ def _of_the_log_of_calls() -> Iterator[str]:
     for status in LegStatus:
         yield from (f"{leg} {status}".replace("_", " ") for leg in ("leg", "caller"))
     yield from _CONFERENCE
-    yield from ("person", "provider", "program")
+    yield from (kind.value for kind in ActorKind)
 
 
 def refusals() -> Iterator[str]:

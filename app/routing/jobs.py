@@ -13,7 +13,7 @@ from app.outbox.mail import write_to_staff
 from app.outbox.responses import TryAgain
 from app.routing import volume
 from app.routing.alarm_rows import AlarmKind
-from app.routing.rota.models import CoverageAlarm
+from app.routing.rota.models import CoverageAlarm, CoverageKind
 from app.staff.models import Staff
 from app.words.pages import _, instant_words, language_name, spoken_in
 from app.work import PROGRAM, Ground
@@ -91,7 +91,7 @@ async def tell_alarm(ground: Ground, alarm_id: UUID, staff_id: UUID) -> None:
 
 def _letter(alarm: CoverageAlarm, line: str, zone: ZoneInfo, language: str) -> tuple[str, str]:
     """Return subject and body about an uncovered shift, in the language of the reader's pages."""
-    begun = alarm.kind == "begun"
+    begun = alarm.kind == CoverageKind.BEGUN
     with spoken_in(language):
         which = f"{line} ({language_name(alarm.language)})"
         begin, end = (instant_words(at.astimezone(zone)) for at in (alarm.from_at, alarm.until_at))

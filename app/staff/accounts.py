@@ -18,7 +18,7 @@ from app.staff.models import Staff, StaffSession
 from app.staff.passwords import give_password
 from app.staff.roles import Role
 from app.words import pages
-from app.work import Actor, Ground, Work
+from app.work import Actor, ActorKind, Ground, Work
 
 SESSION_LENGTH = timedelta(hours=14)
 # The longest time that a process trusts a session it has looked up.
@@ -212,7 +212,7 @@ async def sessions_now(
 
 
 def actor_of(staff: Staff) -> Actor:
-    return Actor("person", staff.id, staff.name, staff.role)
+    return Actor(ActorKind.PERSON, staff.id, staff.name, staff.role)
 
 
 async def colleagues(work: Work, staff: Staff) -> list[Staff]:

@@ -44,7 +44,7 @@ def write_entry(work: Work, action: AuditLog, subject: str, **detail: Any) -> No
 
 
 def _entry(work: Work, action: AuditLog, subject: str, detail: dict[str, Any]) -> dict[str, Any]:
-    actor = str(work.actor.staff_id) if work.actor.staff_id else work.actor.kind
+    actor = str(work.actor.staff_id) if work.actor.staff_id else work.actor.kind.value
     return {
         "at": work.now,
         "actor": actor,

@@ -12,7 +12,7 @@ from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import ApiToken
 from app.staff.roles import Permission
-from app.work import Actor, Work
+from app.work import Actor, ActorKind, Work
 
 PREFIX = "hl_"
 # The scopes of tokens, and the permissions that each gives. None gives access to a person's name.
@@ -78,7 +78,7 @@ async def token_of(work: Work, token: str) -> ApiToken:
     )
     if found is None:
         raise NotSignedIn()
-    work.actor = Actor("program", found.id, found.name, "token")
+    work.actor = Actor(ActorKind.PROGRAM, found.id, found.name, "token")
     if found.used_at is None or found.used_at < work.now - _USED_EVERY:
         await work.session.execute(
             update(ApiToken).where(ApiToken.id == found.id).values(used_at=work.now)

@@ -19,7 +19,7 @@ from app.staff.roles import Permission, may
 from app.staff.sessions import browser_of, note_use
 from app.web.limits import Limiter, client_of
 from app.words import pages
-from app.work import Actor, Ground, Work
+from app.work import Actor, ActorKind, Ground, Work
 
 COOKIE = "helpline_session"
 # Marks a browser in which accounts have signed in before.
@@ -59,7 +59,7 @@ def opened(request: Request) -> Work:
     ground: Ground = request.app.state.ground
     database = ground.database
     sessions = database.reading_sessions if request.method in _SAFE else database.sessions
-    return Work(None, ground.clock.now(), Actor("person"), ground, opener=sessions)
+    return Work(None, ground.clock.now(), Actor(ActorKind.PERSON), ground, opener=sessions)
 
 
 @contextlib.asynccontextmanager

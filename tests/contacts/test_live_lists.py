@@ -7,7 +7,7 @@ from app.contacts.models import Contact
 from app.contacts.saving import Change
 from app.contacts.states import Channel
 from app.jobs.transaction import send_rows
-from app.work import Actor, Work
+from app.work import Actor, ActorKind, Work
 from tests.support.verbs import a_counsellor
 
 
@@ -15,7 +15,7 @@ async def test_a_headline_that_changes_is_told_to_the_lists_and_another_answer_i
     work: Work,
 ) -> None:
     ana = await a_counsellor(work, "ana")
-    work.actor = Actor("person", ana.id)
+    work.actor = Actor(ActorKind.PERSON, ana.id)
     contact, _ = await contacts.create_contact(work, ana, channel=Channel.CALL)
     await send_rows(work)
     told = []

@@ -29,7 +29,7 @@ from app.telephony.inbound import arriving
 from app.telephony.jobs import Parts
 from app.telephony.participants.duty import _DutyPhone
 from app.telephony.platforms.choose import platform_of
-from app.work import PROGRAM, Actor, Work
+from app.work import PROGRAM, Actor, ActorKind, Work
 from tests.support.verbs import (
     a_counsellor,
     a_line,
@@ -259,7 +259,7 @@ async def test_much_that_is_dialled_is_told_once_in_a_window_and_again_in_the_ne
 async def test_the_rules_are_changed_with_before_and_after_and_strand_no_number(work: Work) -> None:
     await a_line(work)
     mila = await an_administrator(work)
-    work.actor = Actor("person", mila.id, mila.name, mila.role)
+    work.actor = Actor(ActorKind.PERSON, mila.id, mila.name, mila.role)
     changed = await dialling.change(work, Changes(countries=["hr"], person_hour=5), revision=0)
     assert (changed.countries, changed.person_hour, changed.revision) == (("HR",), 5, 1)
     assert logged(work)[-1] == (

@@ -33,7 +33,7 @@ from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.telephony import answers
-from app.work import Actor, Ground, Work, make_ground
+from app.work import Actor, ActorKind, Ground, Work, make_ground
 from tests.support.profile import WHOLE
 
 LINES = {
@@ -165,7 +165,7 @@ async def plan_day(life: Life, day: datetime, calls: float) -> None:
 
 def _choice(n: int, state: PresenceState) -> Step:
     async def step(life: Life) -> None:
-        life.work.actor = Actor("person", life.staff[n].id)
+        life.work.actor = Actor(ActorKind.PERSON, life.staff[n].id)
         staff = await life.work.session.get(Staff, life.staff[n].id)
         assert staff is not None
         await own_presence.choose_presence(life.work, staff, state)
@@ -543,7 +543,7 @@ def _said(dice: random.Random) -> list[Change]:
 async def _somebody(life: Life) -> Staff:
     staff = await life.work.session.get(Staff, life.dice.choice(life.staff).id)
     assert staff is not None
-    life.work.actor = Actor("person", staff.id)
+    life.work.actor = Actor(ActorKind.PERSON, staff.id)
     return staff
 
 
@@ -569,7 +569,7 @@ def _write(call_id: UUID) -> Step:
             return
         owner = await life.work.session.get(Staff, contact.owner_id)
         assert owner is not None
-        life.work.actor = Actor("person", owner.id)
+        life.work.actor = Actor(ActorKind.PERSON, owner.id)
         await contacts.save(life.work, owner, contact.id, _said(life.dice))
         if life.dice.random() < 0.15:
             with contextlib.suppress(completing.SignsOfDanger, completing.SilentNotAsked):
@@ -613,7 +613,7 @@ async def say_another_place(life: Life, contact_id: UUID, place: str) -> None:
     assert contact is not None
     owner = await life.work.session.get(Staff, contact.owner_id)
     assert owner is not None
-    life.work.actor = Actor("person", owner.id)
+    life.work.actor = Actor(ActorKind.PERSON, owner.id)
     await completing.reopen(life.work, owner, contact.id, "more was said")
     seen = contact.versions.get("contact.place", 0)
     await contacts.save(life.work, owner, contact.id, [Change("contact.place", place, seen)])
@@ -635,7 +635,7 @@ async def lived(
     )
     ground = make_ground(settings)
     session = ground.database.sessions()
-    life = Life(ground, Work(session, begins, Actor("program"), ground), seed)
+    life = Life(ground, Work(session, begins, Actor(ActorKind.PROGRAM), ground), seed)
     await life.begin(counsellors)
     for n in range(days):
         day = begins + timedelta(days=n)

@@ -13,6 +13,7 @@ from app.dashboard.rota.page import Plans, Sees, show_week, week_of
 from app.dashboard.rota.places import place_word
 from app.errors import Invalid, Refusal
 from app.routing.rota import changes, copying, roster, stretches
+from app.routing.rota.models import RotaChangeState
 from app.routing.rota.on_duty import ChangeKind
 from app.routing.rota.shifts import Layer, Place
 from app.staff.models import Staff
@@ -68,7 +69,7 @@ async def _carry_out(
             except ValueError:
                 raise Invalid("Choose the colleague who takes over.") from None
             row = await changes.swap(work, staff, who, instead, to.start, to.end, reason)
-            return ("swapped" if row.state == "in_force" else "asked"), []
+            return ("swapped" if row.state == RotaChangeState.IN_FORCE else "asked"), []
         case ChangeKind.EXTRA:
             await stretches.add(work, staff, to, reason)
             return "added", []

@@ -16,7 +16,7 @@ from app.dashboard.rota.places import place_word, read_place
 from app.dashboard.templating import templates
 from app.errors import Invalid
 from app.routing.rota import calendars, changes, feeds, roster
-from app.routing.rota.models import Holiday, RotaChange, ShiftRow
+from app.routing.rota.models import Holiday, RotaChange, RotaChangeState, ShiftRow
 from app.routing.rota.on_duty import ChangeKind
 from app.routing.rota.shifts import Layer, OnHolidays, Place
 from app.staff.models import Staff
@@ -254,7 +254,7 @@ def _change_row(
     other = names.get(row.instead_id, "?") if row.instead_id is not None else ""
     words = _(_CHANGE_WORDS[row.kind], name=names.get(row.counsellor_id, "?"), other=other)
     layer = said(LAYER_WORDS[Layer(row.layer)])
-    asked = row.state == "asked"
+    asked = row.state == RotaChangeState.ASKED
     own = row.made_by == staff.id and (row.kind == ChangeKind.ABSENCE or asked)
     # Only planners and the people concerned may read why a person is absent.
     mine = staff.id in (row.counsellor_id, row.instead_id)
@@ -279,7 +279,7 @@ async def _shift_lines(work: Work, names: dict[UUID, str]) -> list[ShiftLine]:
             _times(row),
             said(LAYER_WORDS[Layer(row.layer)]),
             ""
-            if row.on_holidays == "works"
+            if row.on_holidays == OnHolidays.WORKS
             else _("holidays: %(rule)s", rule=code_words(row.on_holidays)),
             row.first_on,
             row.last_on,

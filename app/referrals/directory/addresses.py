@@ -23,7 +23,7 @@ from app.referrals.trail import tell_house
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, PasswordLink, Staff
-from app.work import Work
+from app.work import ActorKind, Work
 
 _ENTERED = (
     AddressField.EMAIL,
@@ -80,7 +80,7 @@ async def hold_back(work: Work, agency: Agency, entry: Entry) -> Entry:
     }
     if all(_only_less(former[field], value) for field, value in changed.items()):
         return entry
-    waits = work.actor.kind == "person"
+    waits = work.actor.kind is ActorKind.PERSON
     told = False
     for field, value in changed.items():
         plain = _plain(value)
@@ -98,7 +98,7 @@ async def hold_back(work: Work, agency: Agency, entry: Entry) -> Entry:
 
 async def keep_secret(work: Work, agency: Agency, field: AddressField, secret: str) -> bool:
     """Store a secret, or let it wait for approval. Return whether it waits."""
-    waits = work.actor.kind == "person"
+    waits = work.actor.kind is ActorKind.PERSON
     change = await _ask(work, agency, field, waits=waits, secret=secret)
     await _tell(work, agency, change)
     if not waits:

@@ -26,7 +26,7 @@ from app.referrals.library import protocols_of
 from app.referrals.states import Service
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.work import Work
+from app.work import ActorKind, Work
 
 # How long a process uses its copy of the directory before it reads it again.
 _BELIEVED = timedelta(seconds=30)
@@ -55,7 +55,7 @@ async def save_agency(work: Work, entry: Entry, *, with_: set[str] | None = None
     if not new and not changed:
         return agency
     _set_columns(agency, entry)
-    if new and work.actor.kind == "person":
+    if new and work.actor.kind is ActorKind.PERSON:
         # Its addresses wait, too: the agency is there, and can be reached once they are approved.
         _set_columns(agency, replace(entry, **_NO_ADDRESS))
         agency.country, agency.changed_at = protocols_of(work.ground).current.country, work.now

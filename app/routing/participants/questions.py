@@ -9,6 +9,7 @@ from app.calls import record
 from app.calls.asked import QUESTIONS
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call, CallQuestion
+from app.calls.states import QuestionState
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid
 from app.jobs.names import Task
@@ -34,7 +35,7 @@ async def ask(work: Work, staff: Staff, call: Call, code: str) -> CallQuestion:
         id=uuid4(),
         call_id=call.id,
         code=code,
-        state="asked",
+        state=QuestionState.ASKED.value,
         asked_by=staff.id,
         asked_at=work.now,
     )
@@ -49,7 +50,9 @@ async def ask(work: Work, staff: Staff, call: Call, code: str) -> CallQuestion:
 async def open_question(work: Work, call_id: UUID) -> CallQuestion | None:
     """Return the question that is being asked, if there is one."""
     found: CallQuestion | None = await work.session.scalar(
-        select(CallQuestion).where(CallQuestion.call_id == call_id, CallQuestion.state == "asked")
+        select(CallQuestion).where(
+            CallQuestion.call_id == call_id, CallQuestion.state == QuestionState.ASKED
+        )
     )
     return found
 
@@ -66,7 +69,8 @@ async def questions_of(work: Work, call_id: UUID) -> list[CallQuestion]:
 
 async def settle(work: Work, call: Call, question: CallQuestion, answer: str | None) -> None:
     """Record the key that the caller pressed; None if they pressed none in time."""
-    question.state = "answered" if answer is not None else "unanswered"
+    pressed = answer is not None
+    question.state = (QuestionState.ANSWERED if pressed else QuestionState.UNANSWERED).value
     question.answer, question.answered_at = answer, work.now
     await record.record(
         work, call, CallLog.QUESTION_ANSWERED, question=question.code, answered=answer or "nothing"

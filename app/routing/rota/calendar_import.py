@@ -15,7 +15,7 @@ from app.database.topics import Topic
 from app.errors import Invalid, Joined, Message, why
 from app.routing.rota import changes, recurrence
 from app.routing.rota.calendars import OURS
-from app.routing.rota.models import RotaChange, ShiftRow
+from app.routing.rota.models import RotaChange, RotaChangeState, ShiftRow
 from app.routing.rota.on_duty import ChangeKind
 from app.routing.rota.shifts import Layer, OnHolidays
 from app.staff.audit import write_entry
@@ -168,7 +168,7 @@ def _read_event(
         return
     changes.check_span(work, _instant(start, zone), _instant(end, zone))
     _check_layer(who, layer)
-    instead = _who(event, "x-helpline-instead", staff).id if kind == "swap" else None
+    instead = _who(event, "x-helpline-instead", staff).id if kind == ChangeKind.SWAP else None
     if kind and kind not in set(ChangeKind):
         raise Invalid("'%(kind)s' is not absence, extra or swap", kind=kind)
     found.changes[row_id] = RotaChange(
@@ -180,7 +180,7 @@ def _read_event(
         from_at=_instant(start, zone),
         until_at=_instant(end, zone),
         reason="",
-        state="in_force",
+        state=RotaChangeState.IN_FORCE.value,
         made_by=work.actor.staff_id,
         made_at=work.now,
         settled_at=work.now,

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from app.errors import NotFound
 from app.routing.rota import changes, on_duty, roster
-from app.routing.rota.models import CalendarFeed, RotaChange, ShiftRow
+from app.routing.rota.models import CalendarFeed, RotaChange, RotaChangeState, ShiftRow
 from app.routing.rota.on_duty import ChangeKind
 from app.routing.rota.shifts import Layer, OnHolidays, Shift, days_of
 from app.staff.models import Staff
@@ -45,7 +45,7 @@ async def export_rota(work: Work) -> bytes:
                 calendar.add_component(event)
     for change in await work.session.scalars(
         select(RotaChange)
-        .where(RotaChange.state == "in_force", RotaChange.until_at > work.now)
+        .where(RotaChange.state == RotaChangeState.IN_FORCE, RotaChange.until_at > work.now)
         .order_by(RotaChange.settled_at, RotaChange.id)
     ):
         if change.counsellor_id in names:

@@ -9,7 +9,7 @@ from sqlalchemy import func, or_, select
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.routing.rota import free, on_duty, recurrence, roster
-from app.routing.rota.models import Holiday, RotaChange, ShiftRow
+from app.routing.rota.models import LIVE, Holiday, RotaChange, RotaChangeState, ShiftRow
 from app.routing.rota.on_duty import ChangeKind
 from app.routing.rota.shifts import Place
 from app.staff.audit import write_entry
@@ -65,7 +65,7 @@ async def add_row(work: Work, row: RotaChange) -> RotaChange:
     """Store a change, and write it into the log. Raises Conflict if there are too many."""
     open_ones = select(func.count()).where(
         RotaChange.counsellor_id == row.counsellor_id,
-        RotaChange.state.in_(("asked", "in_force")),
+        RotaChange.state.in_(LIVE),
         RotaChange.until_at > work.now,
     )
     if (await work.session.scalar(open_ones) or 0) >= _MOST:
@@ -117,7 +117,7 @@ async def be_absent(
             from_at=from_at,
             until_at=until_at,
             reason=check_reason(reason),
-            state="in_force",
+            state=RotaChangeState.IN_FORCE.value,
             made_by=by.id,
             made_at=work.now,
             settled_at=work.now,
@@ -135,7 +135,7 @@ def new_extra(work: Work, to: Place, reason: str = "") -> RotaChange:
         from_at=to.start,
         until_at=to.end,
         reason=check_reason(reason),
-        state="in_force",
+        state=RotaChangeState.IN_FORCE.value,
         made_by=work.actor.staff_id,
         made_at=work.now,
         settled_at=work.now,
@@ -177,7 +177,7 @@ async def swap(
             from_at=from_at,
             until_at=until_at,
             reason=check_reason(reason),
-            state="in_force" if at_once else "asked",
+            state=(RotaChangeState.IN_FORCE if at_once else RotaChangeState.ASKED).value,
             made_by=by.id,
             made_at=work.now,
             settled_at=work.now if at_once else None,
@@ -235,24 +235,13 @@ async def locked(work: Work, change_id: UUID) -> RotaChange:
     return row
 
 
-async def answer_swap(work: Work, by: Staff, change_id: UUID, agrees: bool) -> None:
-    """Accept or refuse a swap that was asked for. Raises NotFound, AlreadyDecided, Invalid."""
-    await roster.lock_rota(work)
-    row = await locked(work, change_id)
-    if row.instead_id != by.id and not may(by.role, Permission.PLAN_ROSTER):
-        raise NotFound("There is no such change of the rota.")
-    if row.state != "asked":
-        raise AlreadyDecided()
-    if agrees and row.until_at <= work.now:
-        raise Invalid("The time of this swap is over.")
-    if agrees and row.instead_id is not None:
-        staff, instead = await taker(work, row.counsellor_id), await taker(work, row.instead_id)
-        await _check_takes_over(work, staff, instead, row.from_at, row.until_at)
+def settle(work: Work, row: RotaChange, state: RotaChangeState, action: AuditLog) -> None:
+    """Bring a locked change into another state, and write it into the log."""
     before = for_log(row)
-    row.state, row.settled_at = ("in_force" if agrees else "refused"), work.now
+    row.state, row.settled_at = state.value, work.now
     write_entry(
         work,
-        AuditLog.ROTA_CHANGE_SETTLED,
+        action,
         str(row.counsellor_id),
         kind=row.kind,
         change=str(row.id),
@@ -260,6 +249,23 @@ async def answer_swap(work: Work, by: Staff, change_id: UUID, agrees: bool) -> N
         after=for_log(row),
     )
     work.announce(Topic.ROSTER)
+
+
+async def answer_swap(work: Work, by: Staff, change_id: UUID, agrees: bool) -> None:
+    """Accept or refuse a swap that was asked for. Raises NotFound, AlreadyDecided, Invalid."""
+    await roster.lock_rota(work)
+    row = await locked(work, change_id)
+    if row.instead_id != by.id and not may(by.role, Permission.PLAN_ROSTER):
+        raise NotFound("There is no such change of the rota.")
+    if row.state != RotaChangeState.ASKED:
+        raise AlreadyDecided()
+    if agrees and row.until_at <= work.now:
+        raise Invalid("The time of this swap is over.")
+    if agrees and row.instead_id is not None:
+        staff, instead = await taker(work, row.counsellor_id), await taker(work, row.instead_id)
+        await _check_takes_over(work, staff, instead, row.from_at, row.until_at)
+    state = RotaChangeState.IN_FORCE if agrees else RotaChangeState.REFUSED
+    settle(work, row, state, AuditLog.ROTA_CHANGE_SETTLED)
 
 
 async def withdraw(work: Work, by: Staff, change_id: UUID) -> None:
@@ -269,25 +275,16 @@ async def withdraw(work: Work, by: Staff, change_id: UUID) -> None:
     """
     await roster.lock_rota(work)
     row = await locked(work, change_id)
-    own = row.made_by == by.id and (row.kind == ChangeKind.ABSENCE or row.state == "asked")
+    own = row.made_by == by.id and (
+        row.kind == ChangeKind.ABSENCE or row.state == RotaChangeState.ASKED
+    )
     if not own and not may(by.role, Permission.PLAN_ROSTER):
         raise NotFound("Not found, or you cannot withdraw this change.")
-    if row.state not in ("asked", "in_force"):
+    if row.state not in LIVE:
         raise AlreadyDecided()
     if row.until_at <= work.now:
         raise Invalid("That is over already: the rota of the past is not changed.")
-    before = for_log(row)
-    row.state, row.settled_at = "withdrawn", work.now
-    write_entry(
-        work,
-        AuditLog.ROTA_CHANGE_WITHDRAWN,
-        str(row.counsellor_id),
-        kind=row.kind,
-        change=str(row.id),
-        before=before,
-        after=for_log(row),
-    )
-    work.announce(Topic.ROSTER)
+    settle(work, row, RotaChangeState.WITHDRAWN, AuditLog.ROTA_CHANGE_WITHDRAWN)
 
 
 async def changes_between(work: Work, since: datetime, until: datetime) -> list[RotaChange]:
@@ -295,7 +292,7 @@ async def changes_between(work: Work, since: datetime, until: datetime) -> list[
     rows = await work.session.scalars(
         select(RotaChange)
         .where(
-            RotaChange.state.in_(("asked", "in_force")),
+            RotaChange.state.in_(LIVE),
             RotaChange.from_at < until,
             RotaChange.until_at > since,
         )
@@ -309,7 +306,7 @@ async def asked_of(work: Work, staff: Staff) -> list[RotaChange]:
     rows = await work.session.scalars(
         select(RotaChange)
         .where(
-            RotaChange.state == "asked",
+            RotaChange.state == RotaChangeState.ASKED,
             RotaChange.until_at > work.now,
             or_(RotaChange.instead_id == staff.id, RotaChange.made_by == staff.id),
         )

@@ -14,7 +14,7 @@ from app.jobs.names import Task
 from app.jobs.transaction import transaction
 from app.routing.rota import on_duty, roster
 from app.routing.rota import takers as roster_takers
-from app.routing.rota.models import CoverageAlarm
+from app.routing.rota.models import CoverageAlarm, CoverageKind
 from app.routing.rota.on_duty import Span
 from app.routing.rota.shifts import Layer
 from app.staff.audit import write_entry
@@ -114,14 +114,14 @@ async def _look_over(work: Work) -> int:
         for begin, end in one.holes:
             if end <= work.now or begin > work.now + TOLD_AHEAD:
                 continue
-            kind = "begun" if begin <= work.now else "ahead"
+            kind = CoverageKind.BEGUN if begin <= work.now else CoverageKind.AHEAD
             if any(_knows(alarm, one, kind, begin, end, until) for alarm in told):
                 continue
             row = CoverageAlarm(
                 id=uuid4(),
                 line_id=one.line_id,
                 language=one.language,
-                kind=kind,
+                kind=kind.value,
                 from_at=begin,
                 until_at=end,
                 told_at=work.now,

@@ -8,7 +8,7 @@ from sqlalchemy import or_, select
 
 from app.database.topics import Topic
 from app.routing.rota import changes, roster
-from app.routing.rota.models import RotaChange, ShiftRow
+from app.routing.rota.models import LIVE, RotaChange, RotaChangeState, ShiftRow
 from app.routing.rota.on_duty import ChangeKind
 from app.routing.rota.shifts import days_of
 from app.staff.models import Staff
@@ -35,7 +35,7 @@ async def stretches_ahead(work: Work, staff: Staff) -> list[RotaChange]:
     rows = await work.session.scalars(
         select(RotaChange)
         .where(
-            RotaChange.state.in_(("asked", "in_force")),
+            RotaChange.state.in_(LIVE),
             RotaChange.until_at > work.now,
             or_(
                 (RotaChange.kind == ChangeKind.EXTRA) & (RotaChange.counsellor_id == staff.id),
@@ -94,8 +94,8 @@ async def _give_shift(work: Work, row: ShiftRow, to: Staff) -> None:
 
 async def _give_stretch(work: Work, change: RotaChange, to: Staff | None) -> None:
     """Withdraw a stretch; the colleague works it instead, unless it was theirs to begin with."""
-    in_force = change.state == "in_force"
-    change.state, change.settled_at = "withdrawn", work.now
+    in_force = change.state == RotaChangeState.IN_FORCE
+    change.state, change.settled_at = RotaChangeState.WITHDRAWN.value, work.now
     if to is None or not in_force or to.id == change.counsellor_id:
         return
     begins: datetime = max(change.from_at, work.now)
@@ -110,7 +110,7 @@ async def _give_stretch(work: Work, change: RotaChange, to: Staff | None) -> Non
             from_at=begins,
             until_at=change.until_at,
             reason=change.reason,
-            state="in_force",
+            state=RotaChangeState.IN_FORCE.value,
             made_by=work.actor.staff_id,
             made_at=work.now,
             settled_at=work.now,

@@ -1,6 +1,7 @@
 """The tables of the rota: shifts, changes, open shifts, holidays, alarms about uncovered shifts."""
 
 from datetime import date, datetime, time
+from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import ARRAY, CheckConstraint, Date, ForeignKey, Index, text
@@ -9,6 +10,26 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.database.base import Base, Identifier, KeyedHash, one_of
 from app.routing.rota.on_duty import ChangeKind
 from app.routing.rota.shifts import Layer, OnHolidays
+
+
+class RotaChangeState(StrEnum):
+    """How far a change of the rota is. Only a swap between counsellors begins as asked."""
+
+    ASKED = "asked"
+    IN_FORCE = "in_force"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+
+
+# A change in these states is not over yet: it counts now, or once a colleague agrees.
+LIVE = (RotaChangeState.ASKED, RotaChangeState.IN_FORCE)
+
+
+class CoverageKind(StrEnum):
+    """When supervisors are told of an uncovered shift: ahead of it, or once it has begun."""
+
+    AHEAD = "ahead"
+    BEGUN = "begun"
 
 
 class ShiftRow(Base):
@@ -48,7 +69,7 @@ class RotaChange(Base):
     __table_args__ = (
         one_of("kind", ChangeKind),
         one_of("layer", Layer),
-        one_of("state", ("asked", "in_force", "refused", "withdrawn")),
+        one_of("state", RotaChangeState),
         CheckConstraint("from_at < until_at", name="until_at"),
         CheckConstraint("(kind = 'swap') = (instead_id IS NOT NULL)", name="instead"),
         CheckConstraint("instead_id <> counsellor_id", name="another_person"),
@@ -121,7 +142,7 @@ class CoverageAlarm(Base):
 
     __tablename__ = "coverage_alarms"
     __table_args__ = (
-        one_of("kind", ("ahead", "begun")),
+        one_of("kind", CoverageKind),
         Index("ix_coverage_alarms_until_at", "until_at"),
     )
 

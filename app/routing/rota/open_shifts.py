@@ -16,7 +16,7 @@ from app.calls import lines
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.routing.rota import changes, free, roster, stretches
-from app.routing.rota.models import OpenShift, RotaChange
+from app.routing.rota.models import OpenShift, RotaChange, RotaChangeState
 from app.routing.rota.shifts import Layer, Place
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -138,7 +138,7 @@ async def sign_off(work: Work, staff: Staff, open_id: UUID) -> None:
         .where(
             RotaChange.open_shift_id == row.id,
             RotaChange.counsellor_id == staff.id,
-            RotaChange.state == "in_force",
+            RotaChange.state == RotaChangeState.IN_FORCE,
         )
         .with_for_update()
     )
@@ -146,18 +146,7 @@ async def sign_off(work: Work, staff: Staff, open_id: UUID) -> None:
         raise NotFound("You have not signed up for this shift.")
     if row.from_at <= work.now:
         raise NotOpen("The shift has begun. Talk with the person who plans the rota.")
-    before = changes.for_log(change)
-    change.state, change.settled_at = "withdrawn", work.now
-    write_entry(
-        work,
-        AuditLog.ROTA_CHANGE_WITHDRAWN,
-        str(staff.id),
-        kind=change.kind,
-        change=str(change.id),
-        before=before,
-        after=changes.for_log(change),
-    )
-    work.announce(Topic.ROSTER)
+    changes.settle(work, change, RotaChangeState.WITHDRAWN, AuditLog.ROTA_CHANGE_WITHDRAWN)
 
 
 async def offered_between(work: Work, since: datetime, until: datetime) -> list[Offered]:
@@ -181,7 +170,7 @@ async def _taken(work: Work, open_ids: list[UUID]) -> dict[UUID, list[UUID]]:
     taken: dict[UUID, list[UUID]] = defaultdict(list)
     rows = await work.session.execute(
         select(RotaChange.open_shift_id, RotaChange.counsellor_id)
-        .where(RotaChange.open_shift_id.in_(open_ids), RotaChange.state == "in_force")
+        .where(RotaChange.open_shift_id.in_(open_ids), RotaChange.state == RotaChangeState.IN_FORCE)
         .order_by(RotaChange.made_at, RotaChange.id)
     )
     for open_id, staff_id in rows:

@@ -14,7 +14,7 @@ from app.database.topics import Topic
 from app.errors import Invalid
 from app.log import log
 from app.routing.rota import on_duty, shifts
-from app.routing.rota.models import Holiday, RotaChange, ShiftRow
+from app.routing.rota.models import Holiday, RotaChange, RotaChangeState, ShiftRow
 from app.routing.rota.recurrence import check_day, check_recurrence, check_zone, trouble_with
 from app.routing.rota.takers import TAKERS
 from app.staff.audit import write_entry
@@ -116,7 +116,7 @@ async def _read_rota(work: Work, since: datetime | None = None) -> on_duty.Rota:
         select(RotaChange)
         .join(Staff, Staff.id == func.coalesce(RotaChange.instead_id, RotaChange.counsellor_id))
         .where(
-            RotaChange.state == "in_force",
+            RotaChange.state == RotaChangeState.IN_FORCE,
             RotaChange.until_at > looked_back,
             takes,
         )

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.routing.rota import changes, free, on_duty, roster
-from app.routing.rota.models import RotaChange, ShiftRow
+from app.routing.rota.models import RotaChange, RotaChangeState, ShiftRow
 from app.routing.rota.on_duty import Rota
 from app.routing.rota.shifts import Duty, Place, duties_by_day
 from app.staff.audit import write_entry
@@ -171,7 +171,7 @@ async def _take_out_change(work: Work, row: RotaChange, duty: Duty, to: Place | 
     ):
         raise CutByAnother()
     if to is None:
-        row.state = "withdrawn"
+        row.state = RotaChangeState.WITHDRAWN.value
     else:
         if (row.from_at, row.until_at) != (to.start, to.end):
             # At other times it takes no place of the open shift any more.

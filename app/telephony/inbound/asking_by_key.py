@@ -15,7 +15,7 @@ from app.calls.log_kinds import CallLog
 from app.calls.models import Call, CallQuestion
 from app.calls.record import Delivery
 from app.calls.speech import LineScript
-from app.calls.states import CallState
+from app.calls.states import CallState, QuestionState
 from app.contacts import contacts
 from app.definitions.risk import Urgency
 from app.errors import Refusal
@@ -40,7 +40,7 @@ async def ask_caller(context: JobContext, question_id: str) -> None:
     parts = parts_of(context)
     async with parts.work() as work:
         question = await work.session.get(CallQuestion, UUID(question_id))
-        if question is None or question.state != "asked":
+        if question is None or question.state != QuestionState.ASKED:
             return
         call = await record.lock_call(work, question.call_id)
         offer = await offers.live_offer_of_call(work, call.id)
@@ -61,7 +61,7 @@ async def ask_caller(context: JobContext, question_id: str) -> None:
         async with parts.work() as work:
             call = await record.lock_call(work, call.id)
             question = await work.session.get(CallQuestion, UUID(question_id))
-            if question is not None and question.state == "asked":
+            if question is not None and question.state == QuestionState.ASKED:
                 await questions.settle(work, call, question, None)
 
 
@@ -71,7 +71,7 @@ def question(question_id: UUID, digits: str | None, n: int) -> Decision:
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         asked = await work.session.get(CallQuestion, question_id, with_for_update=True)
         heard = False
-        if asked is not None and asked.call_id == call.id and asked.state == "asked":
+        if asked is not None and asked.call_id == call.id and asked.state == QuestionState.ASKED:
             pressed = QUESTIONS[asked.code].answers.get(digits or "")
             if pressed is None and n <= _TIMES:
                 again = answers.AskByKey(code=asked.code, question_id=question_id, n=n + 1)

@@ -12,7 +12,7 @@ from app.referrals.directory.models import Agency
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.roles import Role
-from app.work import PROGRAM, Actor
+from app.work import PROGRAM, Actor, ActorKind
 from tests.support.mail import Mail
 
 _OWN = "mine@elsewhere.example"
@@ -119,7 +119,7 @@ async def test_a_keeper_of_the_directory_sends_nothing_to_an_address_of_their_ow
     await stage._watch.execute(
         "UPDATE staff SET created_at = created_at - interval '1 day' WHERE id = %s", (made.id,)
     )
-    async with transaction(stage.ground, Actor("person", officer.id)) as work:
+    async with transaction(stage.ground, Actor(ActorKind.PERSON, officer.id)) as work:
         write_entry(work, AuditLog.STAFF_CHANGED, str(made.id))
     for person in (officer, other, young, made):
         assert await _decide(person, *ids) == 403
