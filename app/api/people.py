@@ -7,11 +7,12 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
-from app.people import changing, finding, holding, leaving, links
+from app.people import changing, factors, finding, holding, leaving, links
 from app.people.changing import Changes
 from app.people.finding import PersonState
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role
+from app.staff.sign_in_rules import Rules, set_sign_in_rules, sign_in_rules
 from app.web.access import InWork, Requires
 
 router = APIRouter(tags=["people"])
@@ -160,6 +161,33 @@ async def make_link(work: InWork, staff: KeepsPeople, person_id: UUID, wanted: L
 async def withdraw_link(work: InWork, staff: KeepsPeople, person_id: UUID) -> None:
     """Withdraw the link of a person."""
     await links.withdraw(work, person_id)
+
+
+@router.delete("/people/{person_id}/second-factor", status_code=204)
+async def reset_factor(work: InWork, staff: KeepsPeople, person_id: UUID) -> None:
+    """Reset the second factor of another person, as when a telephone was lost."""
+    await factors.reset(work, person_id, by=staff)
+
+
+class RulesBody(BaseModel):
+    """The rules of signing in: roles that need a second factor, and hours that a sign-in lasts."""
+
+    factor_roles: list[Role]
+    session_hours: int
+
+
+@router.get("/sign-in-rules")
+async def rules_in_force(work: InWork, staff: KeepsPeople) -> RulesBody:
+    """Return the rules of signing in."""
+    return RulesBody(**(await sign_in_rules(work)).values)
+
+
+@router.put("/sign-in-rules")
+async def set_rules(work: InWork, staff: KeepsPeople, wanted: RulesBody) -> RulesBody:
+    """Change the rules of signing in, from the next sign-in of each person."""
+    roles = tuple(role for role in Role if role in wanted.factor_roles)
+    await set_sign_in_rules(work, Rules(roles, wanted.session_hours))
+    return RulesBody(factor_roles=list(roles), session_hours=wanted.session_hours)
 
 
 @router.post("/people/{person_id}/hand-over")

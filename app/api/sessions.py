@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from app.api.views import Credentials, Me, PresenceChoice, PresenceView
 from app.routing import desk, own_presence
 from app.routing.models import PresenceState
-from app.staff import accounts, passwords, sessions
+from app.staff import accounts, passwords, second_factor, sessions
 from app.staff.models import Staff
 from app.staff.roles import PERMISSIONS, Permission, Role, may
 from app.web.access import (
@@ -17,13 +17,11 @@ from app.web.access import (
     Public,
     SignedIn,
     TakesCalls,
-    check_own_tries,
     forget_cookie,
-    remember_browser,
     set_cookie,
-    sign_in,
     token_of,
 )
+from app.web.signing_in import check_own_tries, prove, remember_browser, sign_in_at_once
 from app.work import Work
 
 router = APIRouter(tags=["session"])
@@ -33,11 +31,14 @@ router = APIRouter(tags=["session"])
 async def open_session(
     request: Request, response: Response, work: InWork, credentials: Credentials
 ) -> Me:
-    """Sign in. The response sets the cookie."""
-    staff, token = await sign_in(request, work, credentials.username, credentials.password)
-    set_cookie(response, request.app.state.ground, token)
-    remember_browser(request, response, staff)
-    return await me_of(work, staff)
+    """Sign in. The response sets the cookie. An account with a second factor needs `code`, too."""
+    given = credentials
+    signed_in = await sign_in_at_once(
+        request, work, given.username, given.password, given.code or ""
+    )
+    set_cookie(response, work.ground, signed_in.token)
+    remember_browser(request, response, signed_in.staff)
+    return await me_of(work, signed_in.staff)
 
 
 @router.delete("/session", status_code=204)
@@ -139,3 +140,76 @@ async def change_own_password(
     await check_own_tries(request, staff)
     token = token_of(request)
     await passwords.change_own(work, staff, wanted.present, wanted.new, token)
+
+
+class FactorView(BaseModel):
+    """Your second factor: since when there is one, and how many recovery codes are left."""
+
+    since: datetime | None
+    codes_left: int
+    needed: bool
+
+
+class ProofIn(BaseModel):
+    """A code of your second factor, or your password if there is none."""
+
+    proof: str = Field(max_length=1000)
+
+
+class SetupView(BaseModel):
+    """The secret for an app for one-time codes, and the address that such an app reads."""
+
+    secret: str
+    uri: str
+
+
+class CodeIn(BaseModel):
+    code: str = Field(max_length=100)
+
+
+class RecoveryCodes(BaseModel):
+    """Each replaces the telephone once. They are shown only now."""
+
+    recovery_codes: list[str]
+
+
+@router.get("/me/second-factor")
+async def own_factor(work: InWork, staff: SignedIn) -> FactorView:
+    """Return the state of your second factor."""
+    state = await second_factor.state_of(work, staff)
+    return FactorView(since=state.since, codes_left=state.codes_left, needed=state.needed)
+
+
+@router.post("/me/second-factor", status_code=201)
+async def begin_factor(
+    request: Request, work: InWork, staff: SignedIn, asked: ProofIn
+) -> SetupView:
+    """Begin to set up a second factor, or another one. It counts once a code of it was sent."""
+    await prove(request, work, staff, asked.proof)
+    setup = await second_factor.begin(work, staff)
+    return SetupView(secret=setup.secret, uri=setup.uri)
+
+
+@router.post("/me/second-factor/confirm", status_code=201)
+async def confirm_factor(
+    request: Request, work: InWork, staff: SignedIn, sent: CodeIn
+) -> RecoveryCodes:
+    """Set the second factor with a code of it. The answer has the recovery codes."""
+    await check_own_tries(request, staff)
+    return RecoveryCodes(recovery_codes=await second_factor.confirm(work, staff, sent.code))
+
+
+@router.post("/me/recovery-codes", status_code=201)
+async def renew_recovery_codes(
+    request: Request, work: InWork, staff: SignedIn, asked: ProofIn
+) -> RecoveryCodes:
+    """Make new recovery codes; the earlier ones end."""
+    await prove(request, work, staff, asked.proof)
+    return RecoveryCodes(recovery_codes=await second_factor.renew_codes(work, staff))
+
+
+@router.post("/me/second-factor/remove", status_code=204)
+async def remove_factor(request: Request, work: InWork, staff: SignedIn, asked: ProofIn) -> None:
+    """Take your second factor away, where your role needs none."""
+    await prove(request, work, staff, asked.proof)
+    await second_factor.remove_own(work, staff)

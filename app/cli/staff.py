@@ -1,6 +1,7 @@
 """`helpline staff …`: accounts, and which calls a person can take."""
 
 import sys
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -10,10 +11,11 @@ from app.cli.lines import line_of
 from app.cli.running import parts_of, run_verb
 from app.dialling import outward
 from app.errors import BadSettings
-from app.people import changing, finding, holding, leaving, links
+from app.people import changing, factors, finding, holding, leaving, links
 from app.people.changing import Changes
 from app.routing import people
 from app.staff import accounts, passwords
+from app.staff import sign_in_rules as rules
 from app.staff.roles import Role
 from app.work import Work
 
@@ -255,3 +257,38 @@ def reset_password(
         return "The password is set."
 
     _print_link(run_verb(verb))
+
+
+@app.command("reset-second-factor")
+def reset_second_factor(name: str) -> None:
+    """Take a person's second factor away, as when a telephone was lost."""
+
+    async def verb(work: Work) -> None:
+        person = await finding.person_named(work, name)
+        await factors.reset(work, person.id, by=None)
+
+    run_verb(verb)
+
+
+@app.command("sign-in-rules")
+def sign_in_rules(
+    second_factor: Annotated[
+        str | None, typer.Option(help="roles that need one, comma-separated; '' means none")
+    ] = None,
+    hours: Annotated[int | None, typer.Option(help="hours that a sign-in lasts")] = None,
+) -> None:
+    """Show the rules of signing in, or change them from the next sign-in of each person."""
+
+    async def verb(work: Work) -> rules.Rules:
+        found = await rules.sign_in_rules(work)
+        if second_factor is not None:
+            found = replace(found, factor_roles=rules.read_roles(parts_of(second_factor)))
+        if hours is not None:
+            found = replace(found, session_hours=hours)
+        if (second_factor, hours) != (None, None):
+            await rules.set_sign_in_rules(work, found)
+        return found
+
+    shown = run_verb(verb)
+    print(f"second factor: {', '.join(shown.factor_roles) or '-'}")
+    print(f"hours: {shown.session_hours}")

@@ -27,7 +27,7 @@ from app.dashboard import (
     wall,
 )
 from app.dashboard.pages import safe_next
-from app.dashboard.people import accounts, leaving, own, welcome
+from app.dashboard.people import accounts, leaving, own, second_factor, welcome
 from app.dashboard.records import case_pages, contact_pages, lists, tasks
 from app.dashboard.rota import changing, duty, offered
 from app.dashboard.rota import page as rota_page
@@ -36,6 +36,7 @@ from app.dashboard.settings import (
     dialling_pages,
     line_pages,
     log_pages,
+    sign_in_pages,
     token_pages,
 )
 from app.dashboard.templating import BUILT, templates
@@ -63,9 +64,11 @@ def add_dashboard(app: FastAPI) -> None:
     include(app, accounts.router)
     include(app, welcome.router)
     include(app, own.router)
+    include(app, second_factor.router)
     include(app, line_pages.router)
     include(app, token_pages.router)
     include(app, dialling_pages.router)
+    include(app, sign_in_pages.router)
     include(app, log_pages.router)
     include(app, talks.router)
     include(app, practice.router)

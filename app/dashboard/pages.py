@@ -1,6 +1,7 @@
 """The pages: sign-in, the board with its fragments, the record of a call."""
 
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Form, Request, Response
@@ -31,20 +32,19 @@ from app.routing.models import PresenceState
 from app.staff import accounts
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import Staff
+from app.staff.models import Awaits, Staff
 from app.staff.roles import Permission, may
 from app.web.access import (
     InWork,
     Public,
     forget_cookie,
     reader_with,
-    remember_browser,
     set_cookie,
-    sign_in,
     token_of,
 )
 from app.web.lean import LeanRoute
 from app.web.shared import shared
+from app.web.signing_in import remember_browser, sign_in
 from app.words.pages import _, refusal_words
 from app.work import Work
 
@@ -83,16 +83,23 @@ async def login(
     password: Annotated[str, Form(max_length=1000)] = "",
     next: Annotated[str, Form(max_length=1000)] = "/",
 ) -> Response:
-    """Sign in. A refusal is shown on the same page, and the name stays in the form."""
+    """Sign in, or lead on to the second factor. A refusal keeps the name in the form."""
     try:
-        staff, token = await sign_in(request, work, username, password)
+        signed_in = await sign_in(request, work, username, password)
     except Refusal as refusal:
         problem = {"name": username, "problem": refusal_words(refusal)}
         values = {"staff": None, "next": safe_next(next), **problem}
         return templates.TemplateResponse(request, "login.html", values, status_code=refusal.status)
-    answer = RedirectResponse(safe_next(next), status_code=303)
-    set_cookie(answer, request.app.state.ground, token)
-    remember_browser(request, answer, staff)
+    wanted = safe_next(next)
+    if signed_in.awaits is not None:
+        step = "code" if signed_in.awaits is Awaits.CODE else "set-up"
+        query = f"?next={quote(wanted)}" if wanted != "/" else ""
+        answer = RedirectResponse(f"/login/{step}{query}", status_code=303)
+        set_cookie(answer, work.ground, signed_in.token)
+        return answer
+    answer = RedirectResponse(wanted, status_code=303)
+    set_cookie(answer, work.ground, signed_in.token)
+    remember_browser(request, answer, signed_in.staff)
     return answer
 
 

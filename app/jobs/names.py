@@ -34,6 +34,7 @@ class Task(StrEnum):
     RESEAL = "sealing:reseal"
 
     MAIL_LINK = "people:mail_link"
+    TELL_OWNER = "people:tell_owner"
 
     AFTER_BREACH = "referrals:after_breach"
     ALARM_OVER = "referrals:alarm_over"

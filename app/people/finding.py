@@ -108,7 +108,9 @@ async def changes_of(work: Work, staff: Staff) -> list[AuditEntry]:
         select(AuditEntry)
         .where(
             AuditEntry.subject == str(staff.id),
-            AuditEntry.action.like("staff%") | AuditEntry.action.like("password%"),
+            AuditEntry.action.like("staff%")
+            | AuditEntry.action.like("password%")
+            | AuditEntry.action.like("second_factor%"),
         )
         .order_by(AuditEntry.id.desc())
         .limit(_SHOWN)

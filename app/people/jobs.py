@@ -1,5 +1,6 @@
-"""Jobs of accounts: the letter with the link by which a person chooses a password."""
+"""Jobs of accounts: the letter with the link for a password, and words to the owner."""
 
+from datetime import datetime
 from uuid import UUID
 
 import psycopg
@@ -10,6 +11,8 @@ from app.jobs.transaction import transaction
 from app.outbox.mail import write_to_staff
 from app.outbox.responses import TryAgain
 from app.people import links
+from app.people.letters import letter_to_owner
+from app.staff.telling import Told
 from app.work import PROGRAM, Ground
 
 # For some hours, while the mail server is away; the page says meanwhile that nothing was sent.
@@ -25,6 +28,23 @@ def people_tasks() -> Blueprint:
     @tasks.task(name="mail_link", retry=_MAILS, pass_context=True)
     async def mail_link(context: JobContext, link_id: str) -> None:
         await _mail_link(context.additional_context["ground"], UUID(link_id))
+
+    @tasks.task(name="tell_owner", retry=_MAILS, pass_context=True)
+    async def tell_owner(
+        context: JobContext, letter_id: str, staff_id: str, what: str, at: str, browser: str
+    ) -> None:
+        ground: Ground = context.additional_context["ground"]
+        moment = datetime.fromisoformat(at)
+        async with transaction(ground, PROGRAM) as work:
+            letter = await letter_to_owner(work, UUID(staff_id), Told(what), moment, browser)
+        if letter is not None:
+            await write_to_staff(
+                ground,
+                *letter,
+                message_id=UUID(letter_id),
+                area="people",
+                what="word of an account",
+            )
 
     return tasks
 

@@ -18,7 +18,7 @@ from app.people.holding import NEEDS, Kind
 from app.referrals import staff_actions
 from app.routing import callbacks, withdrawing
 from app.routing.rota import feeds, giving
-from app.staff import passwords
+from app.staff import passwords, second_factor
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -165,6 +165,7 @@ async def deactivate(
     staff.active = False
     # An old password opens nothing again.
     await passwords.forget_password(work, staff)
+    await second_factor.take_away(work, staff)
     staff.revision += 1
     await work.session.flush()
     write_entry(work, AuditLog.STAFF_DEACTIVATED, str(staff.id), role=staff.role)

@@ -14,13 +14,15 @@ from app.errors import Conflict, Invalid, NotSignedIn
 from app.privacy.numbers import e164
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import Staff, StaffSession
+from app.staff.models import Awaits, Staff, StaffSession
 from app.staff.passwords import give_password
 from app.staff.roles import Role
+from app.staff.sign_in_rules import sign_in_rules
 from app.words import pages
 from app.work import Actor, ActorKind, Ground, Work
 
-SESSION_LENGTH = timedelta(hours=14)
+# How long a person has for the second factor after the right password.
+AWAITS_LENGTH = timedelta(minutes=30)
 # The longest time that a process trusts a session it has looked up.
 _REMEMBERED = timedelta(seconds=5)
 
@@ -132,22 +134,57 @@ async def find_by_name(session: AsyncSession, name: str) -> Staff | None:
     return (await session.scalars(select(Staff).where(Staff.name == name.strip()))).one_or_none()
 
 
-async def open_session(work: Work, staff: Staff, browser: str = "") -> str:
-    """Sign a person in. Return the token for the cookie. `browser` is the browser's family."""
+async def open_session(
+    work: Work, staff: Staff, browser: str = "", *, awaits: Awaits | None = None
+) -> str:
+    """Sign a person in. Return the token for the cookie. `browser` is the browser's family.
+
+    A session that awaits something opens nothing but the page where that is given.
+    """
     token = secrets.token_urlsafe(32)
+    length = AWAITS_LENGTH
+    if awaits is None:
+        length = timedelta(hours=(await sign_in_rules(work)).session_hours)
     work.session.add(
         StaffSession(
             token_key=work.keys.session_key(token),
             staff_id=staff.id,
             created_at=work.now,
-            expires_at=work.now + SESSION_LENGTH,
+            expires_at=work.now + length,
             browser=browser,
+            awaits=awaits.value if awaits is not None else None,
         )
     )
     await work.session.execute(delete(StaffSession).where(StaffSession.expires_at < work.now))
     work.actor = actor_of(staff)
-    write_entry(work, AuditLog.SIGNED_IN, str(staff.id))
+    if awaits is None:
+        write_entry(work, AuditLog.SIGNED_IN, str(staff.id))
     return token
+
+
+async def begun_session(work: Work, token: str) -> tuple[Staff, StaffSession] | None:
+    """Return the account and the session of a cookie that still awaits something."""
+    row = (
+        await work.session.execute(
+            select(Staff, StaffSession)
+            .join(StaffSession, StaffSession.staff_id == Staff.id)
+            .where(
+                StaffSession.token_key == work.keys.session_key(token),
+                StaffSession.expires_at > work.now,
+                StaffSession.awaits.is_not(None),
+                Staff.active,
+            )
+        )
+    ).one_or_none()
+    return (row[0], row[1]) if row is not None else None
+
+
+async def complete_session(work: Work, staff: Staff, begun: StaffSession) -> str:
+    """Sign a person in whose session awaited something. Return the new token for the cookie."""
+    await work.session.execute(
+        delete(StaffSession).where(StaffSession.token_key == begun.token_key)
+    )
+    return await open_session(work, staff, begun.browser)
 
 
 async def close_session(work: Work, token: str) -> None:
@@ -180,6 +217,7 @@ async def staff_of_session(work: Work, token: str) -> Staff | None:
             .where(
                 StaffSession.token_key == key,
                 StaffSession.expires_at > work.now,
+                StaffSession.awaits.is_(None),
                 Staff.active,
             )
         )
@@ -205,6 +243,7 @@ async def sessions_now(
             .where(
                 StaffSession.token_key.in_(keys),
                 StaffSession.expires_at > ground.clock.now(),
+                StaffSession.awaits.is_(None),
                 Staff.active,
             )
         )

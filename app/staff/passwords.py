@@ -11,6 +11,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import EarlierPassword, Staff
 from app.staff.password_rules import REMEMBERED, check_password
 from app.staff.sessions import end_sessions
+from app.staff.telling import Told, tell_owner
 from app.work import Work
 
 
@@ -54,8 +55,11 @@ async def set_password(work: Work, staff: Staff, password: str) -> None:
     """Give an account a new password; all its sessions end. Raises Invalid, Conflict."""
     if not staff.active:
         raise Conflict("This account is inactive. Reactivate it first.")
+    had_one = staff.password_hash is not None
     await give_password(work, staff, password)
     write_entry(work, AuditLog.PASSWORD_CHOSEN, str(staff.id))
+    if had_one:
+        tell_owner(work, staff, Told.PASSWORD_CHANGED)
     await end_sessions(work, staff.id)
 
 
@@ -70,4 +74,5 @@ async def change_own(work: Work, person: Staff, present: str, new: str, token: s
     await give_password(work, staff, new)
     ended = await end_sessions(work, staff.id, but=work.keys.session_key(token))
     write_entry(work, AuditLog.PASSWORD_CHANGED, str(staff.id), sessions_ended=ended)
+    tell_owner(work, staff, Told.PASSWORD_CHANGED)
     return ended

@@ -63,7 +63,11 @@ async def sessions_of(work: Work, staff: Staff) -> list[StaffSession]:
     """Return the valid sessions of a person, the newest first."""
     rows = await work.session.scalars(
         select(StaffSession)
-        .where(StaffSession.staff_id == staff.id, StaffSession.expires_at > work.now)
+        .where(
+            StaffSession.staff_id == staff.id,
+            StaffSession.expires_at > work.now,
+            StaffSession.awaits.is_(None),
+        )
         .order_by(StaffSession.created_at.desc(), StaffSession.id)
     )
     return list(rows)

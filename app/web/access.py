@@ -2,35 +2,23 @@
 
 import contextlib
 import hmac
-import secrets
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
-from limits import RateLimitItemPerHour, RateLimitItemPerMinute
 
-from app.errors import NotAllowed, NotFound, NotSignedIn, TooMany
+from app.errors import NotAllowed, NotFound, NotSignedIn
 from app.jobs.transaction import flush
 from app.settings import Settings
 from app.staff import accounts
-from app.staff.hashing import password_is_right
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
-from app.staff.sessions import browser_of, note_use
-from app.web.limits import Limiter, client_of
+from app.staff.sessions import note_use
+from app.staff.sign_in_rules import LONGEST_HOURS
 from app.words import pages
 from app.work import Actor, ActorKind, Ground, Work
 
 COOKIE = "helpline_session"
-# Marks a browser in which accounts have signed in before.
-KNOWN = "helpline_known"
-_MOST_KNOWN, _KNOWN_SECONDS = 8, 180 * 86_400
-_PER_NAME = RateLimitItemPerMinute(10)
-_PER_ADDRESS = RateLimitItemPerMinute(60)
-# Of one account from all addresses, and of all accounts together.
-_PER_ACCOUNT = RateLimitItemPerHour(100)
-_SLOW_NAME = RateLimitItemPerMinute(5)
-_SLOW_EVERYBODY = RateLimitItemPerMinute(120)
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
 
@@ -177,92 +165,6 @@ WritesCases = Annotated[Staff, Depends(Requires(Permission.WRITE_CASES), scope="
 SeesDefinitions = Annotated[Staff, Depends(Requires(Permission.SEE_DEFINITIONS), scope="function")]
 
 
-async def sign_in(request: Request, work: Work, username: str, password: str) -> tuple[Staff, str]:
-    """Check name and password. Return the account and the token for the cookie.
-
-    Raises WrongPassword, TooMany.
-    """
-    # Names that no account can have are counted as one: some of them cannot even be hashed.
-    name = username.strip().lower()[:80] if username.isprintable() else ""
-    await _limit_guesses(request, name)
-    if not (username + password).isprintable():
-        # No name has such characters, and no database column holds them.
-        raise accounts.WrongPassword()
-    staff = await accounts.find_by_name(work.session, username[:200])
-    if not await password_is_right(staff, password[:1000]) or staff is None:
-        raise accounts.WrongPassword()
-    browser = browser_of(request.headers.get("user-agent", ""))
-    return staff, await accounts.open_session(work, staff, browser)
-
-
-async def check_own_tries(request: Request, staff: Staff) -> None:
-    """Limit how often a signed-in person may try their present password. Raises TooMany."""
-    limiter: Limiter = request.app.state.limiter
-    if not await limiter.hit(_PER_NAME, "own-password", str(staff.id)):
-        raise TooMany()
-
-
-async def _limit_guesses(request: Request, name: str) -> None:
-    """Slow guesses down, then refuse them. Raises TooMany.
-
-    A browser in which this account has signed in before is counted by itself: other people's
-    guesses, from any address, cannot keep its person out.
-    """
-    limiter: Limiter = request.app.state.limiter
-    known = _known_browser(request, name)
-    if known is not None:
-        if not await limiter.hit(_PER_NAME, "browser", known):
-            raise TooMany()
-        return
-    address = client_of(request)
-    await limiter.slow_down(_SLOW_EVERYBODY, "sign-in")
-    await limiter.slow_down(_SLOW_NAME, name)
-    allowed = (
-        await limiter.hit(_PER_ADDRESS, address)
-        and await limiter.hit(_PER_NAME, name, address)
-        and await limiter.hit(_PER_ACCOUNT, "account", name)
-    )
-    if not allowed:
-        raise TooMany()
-
-
-def _known_browser(request: Request, name: str) -> str | None:
-    """Return the mark of a browser in which this account has signed in before."""
-    ground: Ground = request.app.state.ground
-    for mark in _marks(request)[:_MOST_KNOWN]:
-        nonce, _, proof = mark.partition(".")
-        if hmac.compare_digest(proof.encode(), _proof(ground, nonce, name).encode()):
-            return nonce
-    return None
-
-
-def _marks(request: Request) -> list[str]:
-    name = cookie_name(request.app.state.ground.settings, KNOWN)
-    return [mark for mark in request.cookies.get(name, "").split("~") if mark]
-
-
-def _proof(ground: Ground, nonce: str, name: str) -> str:
-    return ground.keys.secret_of("known browser", f"{nonce[:64]} {name}").hex()
-
-
-def remember_browser(request: Request, response: Response, staff: Staff) -> None:
-    """Mark the browser as one in which this account has signed in. The mark has no name."""
-    ground: Ground = request.app.state.ground
-    name = staff.name.strip().lower()[:80]
-    if _known_browser(request, name) is not None:
-        return
-    nonce = secrets.token_urlsafe(16)
-    marks = [f"{nonce}.{_proof(ground, nonce, name)}", *_marks(request)][:_MOST_KNOWN]
-    response.set_cookie(
-        cookie_name(ground.settings, KNOWN),
-        "~".join(marks),
-        max_age=_KNOWN_SECONDS,
-        httponly=True,
-        samesite="lax",
-        secure=ground.settings.has_tls,
-    )
-
-
 def set_cookie(response: Response, ground: Ground, token: str) -> None:
     """Set the session cookie: hidden from scripts and other sites, and sent over https only.
 
@@ -271,7 +173,7 @@ def set_cookie(response: Response, ground: Ground, token: str) -> None:
     response.set_cookie(
         cookie_name(ground.settings, COOKIE),
         token,
-        max_age=int(accounts.SESSION_LENGTH.total_seconds()),
+        max_age=LONGEST_HOURS * 3600,
         httponly=True,
         samesite="lax",
         secure=ground.settings.has_tls,

@@ -1,7 +1,8 @@
 """A person's first day: invited by an administrator, a password of their own, the first call."""
 
+import pyotp
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 from sqlalchemy import select
 
 from app.demo.stage import Stage
@@ -9,8 +10,18 @@ from app.jobs.transaction import transaction
 from app.routing.rota.roster import add_shift
 from app.staff.models import Staff
 from app.staff.roles import Role
+from app.staff.sign_in_rules import Rules, set_sign_in_rules
 from app.work import PROGRAM
-from tests.support.browser import CHROMIUM, PASSWORD, available, press, ring, visit
+from tests.support.axe import faults
+from tests.support.browser import (
+    CHROMIUM,
+    PASSWORD,
+    available,
+    give_password,
+    press,
+    ring,
+    visit,
+)
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
@@ -62,3 +73,50 @@ async def test_an_invited_counsellor_takes_a_call_on_the_first_day(live: Stage, 
     # Opened once more, the link says what to do.
     await page.goto(link)
     await expect(page.get_by_role("alert")).to_contain_text("used already")
+
+
+async def typed_and_entered(page: Page, field: str, words: str, key: str = "Enter") -> None:
+    await expect(page.locator(f"main [name={field}]")).to_be_focused()
+    await page.keyboard.type(words)
+    await page.keyboard.press(key)
+
+
+async def tabbed_to(page: Page, wanted: Locator) -> None:
+    for _ in range(20):
+        await page.keyboard.press("Tab")
+        if await wanted.evaluate("one => one === document.activeElement"):
+            return
+    raise AssertionError("no Tab leads there")
+
+
+async def test_a_second_factor_is_set_up_and_used_by_keyboard(live: Stage, page: Page) -> None:
+    vera = await live.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    await give_password(live, vera)
+    async with transaction(live.ground, PROGRAM) as work:
+        await set_sign_in_rules(work, Rules((Role.SUPERVISOR,)))
+    await page.goto(f"{live.settings.public_url}/reports")
+    await typed_and_entered(page, "username", "vera", "Tab")
+    await typed_and_entered(page, "password", PASSWORD)
+    await expect(page.locator("h1")).to_have_text("Set up the second factor")
+    await expect(page.get_by_role("img", name="Code for the app")).to_be_visible()
+    assert await faults(page, "setting up") == []
+    telephone = pyotp.TOTP((await page.locator("#secret").inner_text()).replace(" ", ""))
+    await tabbed_to(page, page.locator("main [name=code]"))
+    await typed_and_entered(page, "code", telephone.at(live.clock.now()))
+    await expect(page.locator("#recovery-codes li")).to_have_count(10)
+    recovery = await page.locator("#recovery-codes li").first.inner_text()
+    await tabbed_to(page, page.locator("#codes-kept"))
+    await page.keyboard.press("Enter")
+    await expect(page).to_have_url(f"{live.settings.public_url}/reports")
+
+    await page.goto(f"{live.settings.public_url}/account")
+    await page.locator("#me > summary").click()
+    await page.locator("#sign-out").click()
+    await typed_and_entered(page, "username", "vera", "Tab")
+    await typed_and_entered(page, "password", PASSWORD)
+    await typed_and_entered(page, "code", "000000")
+    await expect(page.get_by_role("alert")).to_contain_text("used already")
+    await typed_and_entered(page, "code", recovery)
+    await expect(page.locator("#connection")).to_have_text("● live")
+    await page.goto(f"{live.settings.public_url}/account")
+    await expect(page.locator("#second-factor")).to_contain_text("Recovery codes left: 9.")

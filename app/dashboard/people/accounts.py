@@ -10,12 +10,13 @@ from app.dashboard.people import views
 from app.dashboard.people.views import PersonForm
 from app.dashboard.templating import page
 from app.errors import Invalid, Refusal
-from app.people import changing, finding, links
+from app.people import changing, factors, finding, links
 from app.people.finding import PersonState
+from app.staff import second_factor
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role
 from app.web.access import InWork, reader_with
-from app.words.pages import refusal_words
+from app.words.pages import _, refusal_words
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
@@ -163,6 +164,7 @@ async def show_person(
         levels=views.LEVELS,
         changes=await views.change_rows(work, person),
         link=await links.latest(work, person),
+        factor=await second_factor.state_of(work, person),
         now=work.now,
         has_mail=work.settings.smtp_url is not None,
         **more,
@@ -192,6 +194,21 @@ async def change_person(request: Request, work: InWork, staff: Keeps, person_id:
     form = views.form_of(person)
     form.saved = True
     return await show_person(request, work, staff, person, form)
+
+
+@router.post("/admin/people/{person_id}/second-factor/reset")
+async def reset_factor(request: Request, work: InWork, staff: Keeps, person_id: UUID) -> Response:
+    """Reset the second factor of another person."""
+    try:
+        person = await factors.reset(work, person_id, by=staff)
+    except Refusal as refusal:
+        await work.undo()
+        person = await finding.person(work, person_id)
+        form = views.form_of(person)
+        form.notice = refusal_words(refusal)
+        return await show_person(request, work, staff, person, form)
+    told = _("The second factor is reset.")
+    return await show_moved(request, work, staff, person, None, told)
 
 
 def _differs(changes: changing.Changes, person: Staff) -> dict[str, Any]:

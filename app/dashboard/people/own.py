@@ -7,10 +7,11 @@ from fastapi import APIRouter, Form, Request, Response
 
 from app.dashboard.templating import templates
 from app.errors import Invalid, Refusal
-from app.staff import passwords, sessions
+from app.staff import passwords, second_factor, sessions
 from app.staff.models import Staff
 from app.staff.roles import Permission
-from app.web.access import InWork, check_own_tries, reader_with, token_of
+from app.web.access import InWork, reader_with, token_of
+from app.web.signing_in import check_own_tries
 from app.words.pages import _, refusal_words
 from app.work import Work
 
@@ -22,15 +23,17 @@ _Password = Annotated[str, Form(max_length=1000)]
 @router.get("/account")
 async def account_page(request: Request, work: InWork, staff: SignedIn) -> Response:
     """Show the reader's own account."""
-    return await _show(request, work, staff)
+    return await show_account(request, work, staff)
 
 
-async def _show(request: Request, work: Work, staff: Staff, **said: Any) -> Response:
+async def show_account(request: Request, work: Work, staff: Staff, **said: Any) -> Response:
+    """Render the page of the own account."""
     mine = work.keys.session_key(token_of(request))
     values = {
         "staff": staff,
         "sessions": await sessions.sessions_of(work, staff),
         "mine": mine,
+        "factor": await second_factor.state_of(work, staff),
         **said,
     }
     return templates.TemplateResponse(request, "account.html", values)
@@ -54,9 +57,9 @@ async def change_password(
         ended = await passwords.change_own(work, staff, present, new, token)
     except Refusal as refusal:
         await work.undo()
-        return await _show(request, work, staff, problem=refusal_words(refusal))
+        return await show_account(request, work, staff, problem=refusal_words(refusal))
     told = _("Your password is changed. Other sessions that ended: %(number)s.", number=ended)
-    return await _show(request, work, staff, told=told)
+    return await show_account(request, work, staff, told=told)
 
 
 @router.post("/account/sessions/{session_id}/end")
@@ -67,5 +70,5 @@ async def end_session(
     try:
         await sessions.end_one(work, staff, session_id)
     except Refusal as refusal:
-        return await _show(request, work, staff, problem=refusal_words(refusal))
-    return await _show(request, work, staff, told=_("Signed out there."))
+        return await show_account(request, work, staff, problem=refusal_words(refusal))
+    return await show_account(request, work, staff, told=_("Signed out there."))

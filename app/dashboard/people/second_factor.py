@@ -1,0 +1,190 @@
+"""The pages of the second factor: a code at sign-in, setting one up, and the recovery codes."""
+
+from typing import Annotated, Any, Literal
+
+import segno
+from fastapi import APIRouter, Depends, Form, Request, Response
+from markupsafe import Markup
+from starlette.responses import RedirectResponse
+
+from app.dashboard.pages import safe_next
+from app.dashboard.people.own import SignedIn, show_account
+from app.dashboard.templating import templates
+from app.errors import NotSignedIn, Refusal
+from app.staff import second_factor
+from app.staff.models import Awaits, Staff
+from app.staff.second_factor import Setup
+from app.web.access import InWork, Public, set_cookie
+from app.web.signing_in import (
+    SignIn,
+    begun,
+    check_own_tries,
+    prove,
+    remember_browser,
+    sign_in_by_code,
+    sign_in_by_setting_up,
+)
+from app.words import pages
+from app.words.pages import _, refusal_words
+from app.work import Work
+
+router = APIRouter(include_in_schema=False)
+_BEGUN = [Depends(Public("the password was right: a session that opens nothing else yet"))]
+_CONFIRM = "/account/second-factor/confirm"
+_Code = Annotated[str, Form(max_length=100)]
+_Next = Annotated[str, Form(max_length=1000)]
+_Proof = Annotated[str, Form(max_length=1000)]
+
+
+def _page(request: Request, template: str, /, status: int = 200, **values: Any) -> Response:
+    answer = templates.TemplateResponse(request, template, values, status_code=status)
+    # It may show a secret.
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def finish(request: Request, work: Work, signed_in: SignIn, answer: Response) -> Response:
+    """Let a response sign its reader in."""
+    set_cookie(answer, work.ground, signed_in.token)
+    remember_browser(request, answer, signed_in.staff)
+    return answer
+
+
+# -- at sign-in --------------------------------------------------------------------------
+
+
+@router.get("/login/code", dependencies=_BEGUN)
+async def code_page(request: Request, work: InWork, next: str = "/") -> Response:
+    """Ask for a code, after the right password."""
+    person, _session = await begun(request, work, Awaits.CODE)
+    pages.speak(person.page_language)
+    return _code(request, next)
+
+
+def _code(request: Request, wanted: str, refusal: Refusal | None = None) -> Response:
+    problem = refusal_words(refusal) if refusal else ""
+    status = refusal.status if refusal else 200
+    values = {"staff": None, "next": safe_next(wanted), "problem": problem}
+    return _page(request, "second_factor/code.html", status, **values)
+
+
+@router.post("/login/code", dependencies=_BEGUN)
+async def give_code(
+    request: Request, work: InWork, code: _Code = "", next: _Next = "/"
+) -> Response:
+    """Sign in with a code of the telephone, or a recovery code."""
+    person, _session = await begun(request, work, Awaits.CODE)
+    pages.speak(person.page_language)
+    try:
+        signed_in = await sign_in_by_code(request, work, code)
+    except Refusal as refusal:
+        await work.undo()
+        return _code(request, next, refusal)
+    return finish(request, work, signed_in, RedirectResponse(safe_next(next), status_code=303))
+
+
+@router.get("/login/set-up", dependencies=_BEGUN)
+async def set_up_page(request: Request, work: InWork, next: str = "/") -> Response:
+    """Lead a person whose role needs a second factor through setting it up."""
+    person, _session = await begun(request, work, Awaits.SETTING_UP)
+    pages.speak(person.page_language)
+    setup = await second_factor.shown_setup(work, person)
+    return _set_up(request, None, setup, "/login/set-up", next)
+
+
+def _set_up(
+    request: Request,
+    staff: Staff | None,
+    setup: Setup,
+    action: str,
+    wanted: str = "/",
+    refusal: Refusal | None = None,
+) -> Response:
+    drawn = segno.make(setup.uri, error="m").svg_inline(
+        omitsize=True, dark="#000", light="#fff", title=_("Code for the app of your telephone")
+    )
+    groups = [setup.secret[at : at + 4] for at in range(0, len(setup.secret), 4)]
+    return _page(
+        request,
+        "second_factor/set_up.html",
+        refusal.status if refusal else 200,
+        staff=staff,
+        drawn=Markup(drawn),  # noqa: S704 (drawn here, from letters and a quoted name)
+        letters=" ".join(groups),
+        uri=setup.uri,
+        action=action,
+        next=safe_next(wanted),
+        problem=refusal_words(refusal) if refusal else "",
+    )
+
+
+def _codes(
+    request: Request, staff: Staff | None, codes: list[str], wanted: str, *, renewed: bool = False
+) -> Response:
+    told = _("The earlier codes have ended.") if renewed else _("The second factor is set up.")
+    values: dict[str, Any] = {"staff": staff, "codes": codes, "next": wanted, "told": told}
+    return _page(request, "second_factor/codes.html", **values)
+
+
+@router.post("/login/set-up", dependencies=_BEGUN)
+async def finish_set_up(
+    request: Request, work: InWork, code: _Code = "", next: _Next = "/"
+) -> Response:
+    """Set the second factor with a first code, sign in, and show the recovery codes."""
+    person, _session = await begun(request, work, Awaits.SETTING_UP)
+    pages.speak(person.page_language)
+    try:
+        signed_in, codes = await sign_in_by_setting_up(request, work, code)
+    except Refusal as refusal:
+        await work.undo()
+        person, _session = await begun(request, work, Awaits.SETTING_UP)
+        setup = await second_factor.shown_setup(work, person)
+        return _set_up(request, None, setup, "/login/set-up", next, refusal)
+    shown = _codes(request, None, codes, safe_next(next))
+    return finish(request, work, signed_in, shown)
+
+
+# -- on the own account ------------------------------------------------------------------
+
+
+@router.post("/account/second-factor")
+async def change_factor(
+    request: Request,
+    work: InWork,
+    staff: SignedIn,
+    act: Annotated[Literal["set", "codes", "remove"], Form()],
+    proof: _Proof = "",
+) -> Response:
+    """Set up a second factor, make new recovery codes, or take it away where the role needs none.
+
+    The person proves first who they are.
+    """
+    try:
+        await prove(request, work, staff, proof)
+        match act:
+            case "set":
+                setup = await second_factor.begin(work, staff)
+                return _set_up(request, staff, setup, _CONFIRM, "/account")
+            case "codes":
+                codes = await second_factor.renew_codes(work, staff)
+                return _codes(request, staff, codes, "/account", renewed=True)
+            case "remove":
+                await second_factor.remove_own(work, staff)
+    except Refusal as refusal:
+        await work.undo()
+        return await show_account(request, work, staff, problem=refusal_words(refusal))
+    told = _("Your second factor is removed. From now on the password is enough.")
+    return await show_account(request, work, staff, told=told)
+
+
+@router.post(_CONFIRM)
+async def confirm(request: Request, work: InWork, staff: SignedIn, code: _Code = "") -> Response:
+    """Set the second factor with a first code of the telephone."""
+    await check_own_tries(request, staff)
+    try:
+        codes = await second_factor.confirm(work, staff, code)
+    except NotSignedIn as refusal:
+        await work.undo()
+        setup = await second_factor.shown_setup(work, staff)
+        return _set_up(request, staff, setup, _CONFIRM, "/account", refusal)
+    return _codes(request, staff, codes, "/account")

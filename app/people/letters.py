@@ -1,0 +1,41 @@
+"""The letters by which the owner of an account is told what happened to it."""
+
+from datetime import datetime
+from uuid import UUID
+
+from app.staff.models import Staff
+from app.staff.telling import Told
+from app.words.pages import _, date_words, spoken_in
+from app.work import Work
+
+
+async def letter_to_owner(
+    work: Work, staff_id: UUID, what: Told, at: datetime, browser: str
+) -> tuple[str, str, str] | None:
+    """Return address, subject and body of a letter; None if there is no address any more."""
+    staff = await work.session.get(Staff, staff_id)
+    if staff is None or staff.email is None or not staff.active:
+        return None
+    with spoken_in(staff.page_language):
+        moment = f"{date_words(at, 'd MMM y, HH:mm')} UTC"
+        said = _said(what, browser or _("another program"))
+        if_not = _("If this was not you, change your password at once and tell an administrator:")
+        address = f"{work.settings.public_url.rstrip('/')}/account"
+        body = f"{said}\n{moment}\n\n{if_not}\n{address}\n"
+        return staff.email, _("Your account at the helpline"), body
+
+
+def _said(what: Told, browser: str) -> str:
+    match what:
+        case Told.NEW_BROWSER:
+            return _("Your account was signed in to in a new browser: %(name)s.", name=browser)
+        case Told.PASSWORD_CHANGED:
+            return _("The password of your account was changed.")
+        case Told.SECOND_FACTOR_SET:
+            return _("A second factor was set up for your account.")
+        case Told.SECOND_FACTOR_REMOVED:
+            return _("The second factor of your account was removed.")
+        case Told.SECOND_FACTOR_RESET:
+            return _("An administrator reset the second factor of your account.")
+        case Told.RECOVERY_CODE_USED:
+            return _("A recovery code of your account was used.")

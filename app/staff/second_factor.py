@@ -1,0 +1,284 @@
+"""The second factor: six digits that a person's telephone makes from a secret, every 30 seconds.
+
+TOTP is RFC 6238; the codes are made and compared by pyotp. A code counts once. Recovery codes
+replace the telephone, each once; only their hashes are stored.
+"""
+
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import pyotp
+from sqlalchemy import delete, func, or_, select, update
+
+from app.errors import Conflict, NotAllowed, NotSignedIn
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.staff.models import Awaits, RecoveryCode, SecondFactor, Staff
+from app.staff.sign_in_rules import sign_in_rules
+from app.staff.telling import Told, tell_owner
+from app.work import Work
+
+RECOVERY_CODES = 10
+# A telephone whose clock is wrong by up to half a minute is understood, and so is a slow typist.
+_STEPS = (0, -1, 1)
+# How long a secret that was shown can be confirmed.
+_SHOWN = timedelta(hours=1)
+# Without letters and digits that look alike.
+_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+_PLACE = {"table": "second_factors", "column": "secret_sealed"}
+
+
+class CodeNeeded(NotSignedIn):
+    default = "This account has a second factor. Send the code that the telephone shows, too."
+
+
+class WrongCode(NotSignedIn):
+    default = (
+        "This code is wrong, or was used already. Wait for the next one on your telephone, or use "
+        "a recovery code."
+    )
+
+
+class FactorNeeded(NotAllowed):
+    default = (
+        "People of this role need a second factor. Sign in on the pages: they lead through it."
+    )
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A secret that is being set up: as letters, and as the address that a telephone reads."""
+
+    secret: str
+    uri: str
+
+
+@dataclass(frozen=True)
+class FactorState:
+    """Whether an account has a second factor, since when, and how many recovery codes are left."""
+
+    since: datetime | None
+    codes_left: int
+    needed: bool
+
+
+async def state_of(work: Work, staff: Staff) -> FactorState:
+    """Return the state of a person's second factor."""
+    since = await work.session.scalar(
+        select(SecondFactor.confirmed_at).where(
+            SecondFactor.staff_id == staff.id, SecondFactor.confirmed_at.is_not(None)
+        )
+    )
+    rules = await sign_in_rules(work)
+    return FactorState(since, await _codes_left(work, staff), rules.needs_factor(staff.role))
+
+
+async def missing_of(work: Work, staff: Staff) -> Awaits | None:
+    """Return what is missing after the right password."""
+    state = await state_of(work, staff)
+    if state.since is not None:
+        return Awaits.CODE
+    return Awaits.SETTING_UP if state.needed else None
+
+
+async def _codes_left(work: Work, staff: Staff) -> int:
+    left = await work.session.scalar(
+        select(func.count())
+        .select_from(RecoveryCode)
+        .where(RecoveryCode.staff_id == staff.id, RecoveryCode.used_at.is_(None))
+    )
+    return left or 0
+
+
+# -- setting it up -----------------------------------------------------------------------
+
+
+async def _being_set_up(work: Work, staff: Staff, *, lock: bool = False) -> SecondFactor | None:
+    statement = select(SecondFactor).where(
+        SecondFactor.staff_id == staff.id,
+        SecondFactor.confirmed_at.is_(None),
+        SecondFactor.made_at > work.now - _SHOWN,
+    )
+    found: SecondFactor | None = await work.session.scalar(
+        statement.with_for_update() if lock else statement
+    )
+    return found
+
+
+async def begin(work: Work, staff: Staff) -> Setup:
+    """Make a secret for a person, or return the one that is being set up."""
+    # Of two pages at once the second waits, and shows the same secret.
+    await work.session.execute(select(Staff.id).where(Staff.id == staff.id).with_for_update())
+    factor = await _being_set_up(work, staff)
+    if factor is None:
+        await work.session.execute(
+            delete(SecondFactor).where(
+                SecondFactor.staff_id == staff.id, SecondFactor.confirmed_at.is_(None)
+            )
+        )
+        factor_id = uuid4()
+        sealed = work.keys.seal(pyotp.random_base32().encode(), row=factor_id, **_PLACE)
+        factor = SecondFactor(
+            id=factor_id, staff_id=staff.id, secret_sealed=sealed, made_at=work.now
+        )
+        work.session.add(factor)
+        await work.session.flush()
+    return _setup(work, staff, factor)
+
+
+async def shown_setup(work: Work, staff: Staff) -> Setup:
+    """Return the secret that is being set up. Raises Conflict if there is none any more."""
+    factor = await _being_set_up(work, staff)
+    if factor is None:
+        raise Conflict("This took too long. Begin again.")
+    return _setup(work, staff, factor)
+
+
+def _setup(work: Work, staff: Staff, factor: SecondFactor) -> Setup:
+    secret = _secret(work, factor)
+    issuer = urlsplit(work.settings.public_url).hostname
+    return Setup(secret, pyotp.TOTP(secret).provisioning_uri(name=staff.name, issuer_name=issuer))
+
+
+def _secret(work: Work, factor: SecondFactor) -> str:
+    return work.keys.open(factor.secret_sealed, row=factor.id, **_PLACE).decode()
+
+
+async def confirm(work: Work, staff: Staff, typed: str) -> list[str]:
+    """Set the second factor that is being set up, with a code of the telephone.
+
+    It replaces an earlier one. Return the recovery codes, which are shown only now. Raises
+    Conflict, WrongCode.
+    """
+    factor = await _being_set_up(work, staff, lock=True)
+    if factor is None:
+        raise Conflict("This took too long. Begin again.")
+    step = _step_of(_secret(work, factor), _plain(typed), work.now)
+    if step is None:
+        raise WrongCode()
+    await work.session.execute(
+        delete(SecondFactor).where(
+            SecondFactor.staff_id == staff.id, SecondFactor.confirmed_at.is_not(None)
+        )
+    )
+    factor.confirmed_at, factor.last_step = work.now, step
+    await work.session.flush()
+    write_entry(work, AuditLog.SECOND_FACTOR_SET, str(staff.id))
+    tell_owner(work, staff, Told.SECOND_FACTOR_SET)
+    return await _new_codes(work, staff)
+
+
+async def renew_codes(work: Work, staff: Staff) -> list[str]:
+    """Give a person new recovery codes; the earlier ones end. Raises Conflict."""
+    if (await state_of(work, staff)).since is None:
+        raise Conflict("There is no second factor. Set one up first.")
+    write_entry(work, AuditLog.RECOVERY_CODES_MADE, str(staff.id))
+    return await _new_codes(work, staff)
+
+
+async def _new_codes(work: Work, staff: Staff) -> list[str]:
+    await work.session.execute(delete(RecoveryCode).where(RecoveryCode.staff_id == staff.id))
+    codes = ["".join(secrets.choice(_LETTERS) for _ in range(12)) for _ in range(RECOVERY_CODES)]
+    work.session.add_all(
+        RecoveryCode(code_key=_code_key(work, staff, code), staff_id=staff.id, made_at=work.now)
+        for code in codes
+    )
+    await work.session.flush()
+    return ["-".join(re.findall("....", code)) for code in codes]
+
+
+def _code_key(work: Work, staff: Staff, code: str) -> bytes:
+    return work.keys.session_key(f"recovery code {staff.id} {code}")
+
+
+# -- using it ----------------------------------------------------------------------------
+
+
+def _plain(typed: str) -> str:
+    """Return a code as it is compared: without spaces and dashes."""
+    return re.sub(r"[\s\-–]", "", typed)[:40].lower()
+
+
+def _step_of(secret: str, code: str, now: datetime) -> int | None:
+    """Return the time step to which a code belongs; None if it is none of now."""
+    totp = pyotp.TOTP(secret)
+    present = int(now.timestamp()) // totp.interval
+    for step in (present + by for by in _STEPS):
+        if pyotp.utils.strings_equal(code, totp.generate_otp(step)):
+            return step
+    return None
+
+
+async def use_code(work: Work, staff: Staff, typed: str) -> None:
+    """Use up a code of the telephone, or a recovery code. Raises WrongCode."""
+    code = _plain(typed)
+    used = _use_step if re.fullmatch(r"[0-9]{6}", code) else _use_recovery
+    if not await used(work, staff, code):
+        raise WrongCode()
+
+
+async def _use_step(work: Work, staff: Staff, code: str) -> bool:
+    factor = await work.session.scalar(
+        select(SecondFactor).where(
+            SecondFactor.staff_id == staff.id, SecondFactor.confirmed_at.is_not(None)
+        )
+    )
+    step = _step_of(_secret(work, factor), code, work.now) if factor else None
+    if factor is None or step is None:
+        return False
+    # Of two uses of a code at once, the database lets one through; nor does an earlier one count.
+    used = await work.session.scalar(
+        update(SecondFactor)
+        .where(
+            SecondFactor.id == factor.id,
+            or_(SecondFactor.last_step.is_(None), SecondFactor.last_step < step),
+        )
+        .values(last_step=step)
+        .returning(SecondFactor.id)
+    )
+    return used is not None
+
+
+async def _use_recovery(work: Work, staff: Staff, code: str) -> bool:
+    used = await work.session.scalar(
+        update(RecoveryCode)
+        .where(
+            RecoveryCode.code_key == _code_key(work, staff, code),
+            RecoveryCode.staff_id == staff.id,
+            RecoveryCode.used_at.is_(None),
+        )
+        .values(used_at=work.now)
+        .returning(RecoveryCode.code_key)
+    )
+    if used is None:
+        return False
+    left = await _codes_left(work, staff)
+    write_entry(work, AuditLog.RECOVERY_CODE_USED, str(staff.id), left=left)
+    tell_owner(work, staff, Told.RECOVERY_CODE_USED)
+    return True
+
+
+# -- taking it away ----------------------------------------------------------------------
+
+
+async def remove_own(work: Work, staff: Staff) -> None:
+    """Take a person's own second factor away. Raises Conflict if their role needs one."""
+    state = await state_of(work, staff)
+    if state.needed:
+        raise Conflict("Your role needs a second factor. Replace it by another one instead.")
+    if await take_away(work, staff):
+        write_entry(work, AuditLog.SECOND_FACTOR_REMOVED, str(staff.id))
+        tell_owner(work, staff, Told.SECOND_FACTOR_REMOVED)
+
+
+async def take_away(work: Work, staff: Staff) -> bool:
+    """Delete the second factor and the recovery codes of a person. Return whether there was one."""
+    await work.session.execute(delete(RecoveryCode).where(RecoveryCode.staff_id == staff.id))
+    gone = await work.session.execute(
+        delete(SecondFactor).where(SecondFactor.staff_id == staff.id).returning(SecondFactor.id)
+    )
+    return bool(gone.all())

@@ -1,0 +1,253 @@
+"""Signing in: the password, then a code of the second factor; and limits on guesses of both."""
+
+import hmac
+import secrets
+from dataclasses import dataclass
+
+from fastapi import Request, Response
+from limits import RateLimitItemPerHour, RateLimitItemPerMinute
+
+from app.errors import Invalid, NotSignedIn, TooMany
+from app.staff import accounts, second_factor
+from app.staff.audit import write_entry, write_reading
+from app.staff.hashing import password_is_right
+from app.staff.log_kinds import AuditLog
+from app.staff.models import Awaits, Staff, StaffSession
+from app.staff.sessions import browser_of
+from app.staff.telling import Told, tell_owner
+from app.web.access import cookie_name, token_of
+from app.web.limits import Limiter, client_of
+from app.work import Ground, Work
+
+# Marks a browser in which accounts have signed in before.
+KNOWN = "helpline_known"
+_MOST_KNOWN, _KNOWN_SECONDS = 8, 180 * 86_400
+_PER_NAME = RateLimitItemPerMinute(10)
+_PER_ADDRESS = RateLimitItemPerMinute(60)
+# Of one account from all addresses, and of all accounts together.
+_PER_ACCOUNT = RateLimitItemPerHour(100)
+_SLOW_NAME = RateLimitItemPerMinute(5)
+_SLOW_EVERYBODY = RateLimitItemPerMinute(120)
+# Codes of one account: at most one guess in ten thousand is right by chance.
+_CODES = RateLimitItemPerHour(30)
+
+
+class WrongProof(Invalid):
+    default = "The password is wrong. Nothing was changed."
+
+
+class WrongOwnCode(Invalid):
+    default = second_factor.WrongCode.default
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """A person who has given the right password, and the token for their cookie."""
+
+    staff: Staff
+    token: str
+    # What is still missing before the session opens anything.
+    awaits: Awaits | None = None
+
+
+async def sign_in(request: Request, work: Work, username: str, password: str) -> SignIn:
+    """Check name and password. Raises WrongPassword, TooMany."""
+    staff = await _of_password(request, work, username, password)
+    awaits = await second_factor.missing_of(work, staff)
+    if awaits is Awaits.SETTING_UP:
+        await second_factor.begin(work, staff)
+    if awaits is None:
+        return await _signed_in(request, work, staff)
+    return SignIn(
+        staff, await accounts.open_session(work, staff, _browser(request), awaits=awaits), awaits
+    )
+
+
+async def sign_in_at_once(
+    request: Request, work: Work, username: str, password: str, code: str
+) -> SignIn:
+    """Check name, password and, if there is a second factor, a code: for programs.
+
+    Raises WrongPassword, CodeNeeded, WrongCode, FactorNeeded, TooMany.
+    """
+    staff = await _of_password(request, work, username, password)
+    awaits = await second_factor.missing_of(work, staff)
+    if awaits is Awaits.SETTING_UP:
+        raise second_factor.FactorNeeded()
+    if awaits is Awaits.CODE:
+        if not code:
+            raise second_factor.CodeNeeded()
+        await _check_code(request, work, staff, code)
+    return await _signed_in(request, work, staff)
+
+
+async def begun(request: Request, work: Work, awaits: Awaits) -> tuple[Staff, StaffSession]:
+    """Return who has given the right password and still has to do this. Raises NotSignedIn."""
+    token = token_of(request)
+    found = await accounts.begun_session(work, token) if token else None
+    if found is None or found[1].awaits != awaits.value:
+        raise NotSignedIn()
+    return found
+
+
+async def sign_in_by_code(request: Request, work: Work, code: str) -> SignIn:
+    """Go on after the password, with a code. Raises NotSignedIn, WrongCode, TooMany."""
+    staff, session = await begun(request, work, Awaits.CODE)
+    await _check_code(request, work, staff, code)
+    return await _signed_in(request, work, staff, session)
+
+
+async def sign_in_by_setting_up(
+    request: Request, work: Work, code: str
+) -> tuple[SignIn, list[str]]:
+    """Go on after the password by setting a second factor. Return the recovery codes, too.
+
+    Raises NotSignedIn, WrongCode, TooMany, Conflict.
+    """
+    staff, session = await begun(request, work, Awaits.SETTING_UP)
+    await check_own_tries(request, staff)
+    work.actor = accounts.actor_of(staff)
+    codes = await second_factor.confirm(work, staff, code)
+    return await _signed_in(request, work, staff, session), codes
+
+
+async def prove(request: Request, work: Work, staff: Staff, typed: str) -> None:
+    """Check again that a signed-in person is there: by a code, or by the password where there is
+    no second factor. Raises WrongProof, WrongOwnCode, TooMany."""
+    await check_own_tries(request, staff)
+    if (await second_factor.state_of(work, staff)).since is None:
+        account = await work.session.get(Staff, staff.id, populate_existing=True)
+        if not await password_is_right(account, typed[:1000]):
+            raise WrongProof()
+        return
+    try:
+        await second_factor.use_code(work, staff, typed)
+    except second_factor.WrongCode:
+        raise WrongOwnCode() from None
+
+
+async def _of_password(request: Request, work: Work, username: str, password: str) -> Staff:
+    """Return the account with this name and password. A failure stands in the log.
+
+    Raises WrongPassword, TooMany.
+    """
+    # Names that no account can have are counted as one: some of them cannot even be hashed.
+    name = username.strip().lower()[:80] if username.isprintable() else ""
+    await _limit_guesses(request, name)
+    if not (username + password).isprintable():
+        # No name has such characters, and no database column holds them.
+        raise accounts.WrongPassword()
+    staff = await accounts.find_by_name(work.session, username[:200])
+    if not await password_is_right(staff, password[:1000]) or staff is None:
+        await _note_failure(work, staff, "password")
+        raise accounts.WrongPassword()
+    return staff
+
+
+async def _note_failure(work: Work, staff: Staff | None, what: str) -> None:
+    """Write a failed sign-in to the log, though the request is refused. A name that is nobody's
+    is not written down: people type their password there."""
+    subject = str(staff.id) if staff is not None else "unknown name"
+    await write_reading(work, AuditLog.SIGN_IN_FAILED, subject, wrong=what)
+
+
+async def _check_code(request: Request, work: Work, staff: Staff, code: str) -> None:
+    limiter: Limiter = request.app.state.limiter
+    await limiter.slow_down(_SLOW_NAME, "code", str(staff.id))
+    allowed = await limiter.hit(_PER_NAME, "code", str(staff.id)) and await limiter.hit(
+        _CODES, "codes", str(staff.id)
+    )
+    if not allowed:
+        raise TooMany()
+    work.actor = accounts.actor_of(staff)
+    try:
+        await second_factor.use_code(work, staff, code)
+    except second_factor.WrongCode:
+        await _note_failure(work, staff, "code")
+        raise
+
+
+def _browser(request: Request) -> str:
+    return browser_of(request.headers.get("user-agent", ""))
+
+
+async def _signed_in(
+    request: Request, work: Work, staff: Staff, session: StaffSession | None = None
+) -> SignIn:
+    """Open a session that may do everything, and tell its owner if the browser is a new one."""
+    if session is not None:
+        token = await accounts.complete_session(work, staff, session)
+    else:
+        token = await accounts.open_session(work, staff, _browser(request))
+    if _known_browser(request, staff.name.strip().lower()[:80]) is None:
+        write_entry(work, AuditLog.NEW_BROWSER, str(staff.id), browser=_browser(request))
+        tell_owner(work, staff, Told.NEW_BROWSER, _browser(request))
+    return SignIn(staff, token)
+
+
+async def check_own_tries(request: Request, staff: Staff) -> None:
+    """Limit how often a person may try their own password or code. Raises TooMany."""
+    limiter: Limiter = request.app.state.limiter
+    if not await limiter.hit(_PER_NAME, "own-password", str(staff.id)):
+        raise TooMany()
+
+
+async def _limit_guesses(request: Request, name: str) -> None:
+    """Slow guesses down, then refuse them. Raises TooMany.
+
+    A browser in which this account has signed in before is counted by itself: other people's
+    guesses, from any address, cannot keep its person out.
+    """
+    limiter: Limiter = request.app.state.limiter
+    known = _known_browser(request, name)
+    if known is not None:
+        if not await limiter.hit(_PER_NAME, "browser", known):
+            raise TooMany()
+        return
+    address = client_of(request)
+    await limiter.slow_down(_SLOW_EVERYBODY, "sign-in")
+    await limiter.slow_down(_SLOW_NAME, name)
+    allowed = (
+        await limiter.hit(_PER_ADDRESS, address)
+        and await limiter.hit(_PER_NAME, name, address)
+        and await limiter.hit(_PER_ACCOUNT, "account", name)
+    )
+    if not allowed:
+        raise TooMany()
+
+
+def _known_browser(request: Request, name: str) -> str | None:
+    """Return the mark of a browser in which this account has signed in before."""
+    ground: Ground = request.app.state.ground
+    for mark in _marks(request)[:_MOST_KNOWN]:
+        nonce, _, proof = mark.partition(".")
+        if hmac.compare_digest(proof.encode(), _proof(ground, nonce, name).encode()):
+            return nonce
+    return None
+
+
+def _marks(request: Request) -> list[str]:
+    name = cookie_name(request.app.state.ground.settings, KNOWN)
+    return [mark for mark in request.cookies.get(name, "").split("~") if mark]
+
+
+def _proof(ground: Ground, nonce: str, name: str) -> str:
+    return ground.keys.secret_of("known browser", f"{nonce[:64]} {name}").hex()
+
+
+def remember_browser(request: Request, response: Response, staff: Staff) -> None:
+    """Mark the browser as one in which this account has signed in. The mark has no name."""
+    ground: Ground = request.app.state.ground
+    name = staff.name.strip().lower()[:80]
+    if _known_browser(request, name) is not None:
+        return
+    nonce = secrets.token_urlsafe(16)
+    marks = [f"{nonce}.{_proof(ground, nonce, name)}", *_marks(request)][:_MOST_KNOWN]
+    response.set_cookie(
+        cookie_name(ground.settings, KNOWN),
+        "~".join(marks),
+        max_age=_KNOWN_SECONDS,
+        httponly=True,
+        samesite="lax",
+        secure=ground.settings.has_tls,
+    )

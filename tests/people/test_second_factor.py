@@ -1,0 +1,189 @@
+"""The second factor: a first code, a code counts once, recovery codes, and its reset."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import pyotp
+import pytest
+from sqlalchemy import select
+
+from app.errors import Conflict, Invalid, NotAllowed
+from app.jobs.names import Task
+from app.people import factors, leaving
+from app.people.letters import letter_to_owner
+from app.staff import second_factor
+from app.staff.log_kinds import AuditLog
+from app.staff.models import Awaits, RecoveryCode, SecondFactor, Staff
+from app.staff.roles import Role
+from app.staff.second_factor import WrongCode
+from app.staff.sign_in_rules import Rules, read_roles, set_sign_in_rules, sign_in_rules
+from app.staff.telling import Told
+from app.work import Work
+from tests.support.verbs import a_counsellor, a_supervisor, an_administrator, logged
+
+
+async def with_factor(work: Work, staff: Staff) -> tuple[pyotp.TOTP, list[str]]:
+    """Set up a second factor. Return what the telephone computes, and the recovery codes."""
+    telephone = pyotp.TOTP((await second_factor.begin(work, staff)).secret)
+    codes = await second_factor.confirm(work, staff, telephone.at(work.now))
+    return telephone, codes
+
+
+def changes_in(work: Work, act: AuditLog) -> list[dict[str, object]]:
+    return [one for action, one in logged(work) if action == act and isinstance(one, dict)]
+
+
+async def test_a_factor_counts_only_after_a_first_code(work: Work) -> None:
+    ana = await a_counsellor(work, "ana")
+    setup = await second_factor.begin(work, ana)
+    assert (await second_factor.begin(work, ana)).secret == setup.secret, "a page that is reloaded"
+    assert "ana" in setup.uri
+    assert setup.uri.startswith("otpauth://totp/")
+    with pytest.raises(WrongCode, match="next one"):
+        await second_factor.confirm(work, ana, "000000")
+    assert await second_factor.missing_of(work, ana) is None
+    code = pyotp.TOTP(setup.secret).at(work.now)
+    codes = await second_factor.confirm(work, ana, f"{code[:3]} {code[3:]}")
+    assert len(set(codes)) == second_factor.RECOVERY_CODES
+    assert await second_factor.missing_of(work, ana) is Awaits.CODE
+    assert AuditLog.SECOND_FACTOR_SET in [action for action, _ in logged(work)]
+
+
+async def test_a_setup_that_waited_too_long_begins_again(work: Work) -> None:
+    ana = await a_counsellor(work, "ana")
+    first = await second_factor.begin(work, ana)
+    work.now += timedelta(hours=2)
+    with pytest.raises(Conflict, match="Begin again"):
+        await second_factor.confirm(work, ana, pyotp.TOTP(first.secret).at(work.now))
+    assert (await second_factor.begin(work, ana)).secret != first.secret
+
+
+async def test_a_code_counts_once_and_only_near_its_time(work: Work) -> None:
+    ana = await a_counsellor(work, "ana")
+    telephone, _ = await with_factor(work, ana)
+    with pytest.raises(WrongCode):
+        await second_factor.use_code(work, ana, telephone.at(work.now))
+    work.now += timedelta(minutes=5)
+    late, present, soon, past, far = (
+        telephone.at(work.now + timedelta(seconds=30 * by)) for by in (-1, 0, 1, -3, 3)
+    )
+    for wrong in (past, far, "", "12345", "x" * 300):
+        with pytest.raises(WrongCode):
+            await second_factor.use_code(work, ana, wrong)
+    await second_factor.use_code(work, ana, present)
+    for used in (present, late):
+        with pytest.raises(WrongCode, match="used already"):
+            await second_factor.use_code(work, ana, used)
+    await second_factor.use_code(work, ana, soon)
+
+
+async def test_a_recovery_code_counts_once_and_the_rest_are_counted(work: Work) -> None:
+    ana, vera = await a_counsellor(work, "ana"), await a_supervisor(work)
+    _, codes = await with_factor(work, ana)
+    await with_factor(work, vera)
+    with pytest.raises(WrongCode):
+        await second_factor.use_code(work, vera, codes[0])
+    await second_factor.use_code(work, ana, f" {codes[0].upper()} ")
+    with pytest.raises(WrongCode):
+        await second_factor.use_code(work, ana, codes[0])
+    assert (await second_factor.state_of(work, ana)).codes_left == 9
+    renewed = await second_factor.renew_codes(work, ana)
+    with pytest.raises(WrongCode):
+        await second_factor.use_code(work, ana, codes[1])
+    await second_factor.use_code(work, ana, renewed[0])
+
+
+async def test_neither_secret_nor_codes_are_stored_in_clear(work: Work) -> None:
+    ana = await a_counsellor(work, "ana")
+    telephone, codes = await with_factor(work, ana)
+    factor = (await work.session.scalars(select(SecondFactor))).one()
+    assert telephone.secret.encode() not in factor.secret_sealed
+    keys = b"".join(await work.session.scalars(select(RecoveryCode.code_key)))
+    assert not any(code.replace("-", "").encode() in keys for code in codes)
+    assert telephone.secret not in str(work.last_rows) + str(work.jobs)
+
+
+async def test_another_factor_replaces_the_first(work: Work) -> None:
+    ana = await a_counsellor(work, "ana")
+    old, _ = await with_factor(work, ana)
+    setup = await second_factor.begin(work, ana)
+    work.now += timedelta(minutes=5)
+    await second_factor.use_code(work, ana, old.at(work.now))
+    await second_factor.confirm(work, ana, pyotp.TOTP(setup.secret).at(work.now))
+    work.now += timedelta(minutes=5)
+    with pytest.raises(WrongCode):
+        await second_factor.use_code(work, ana, old.at(work.now))
+    await second_factor.use_code(work, ana, pyotp.TOTP(setup.secret).at(work.now))
+
+
+async def test_a_role_that_needs_one_is_led_to_it_and_keeps_it(work: Work) -> None:
+    mila, vera = await an_administrator(work), await a_supervisor(work)
+    assert await second_factor.missing_of(work, vera) is None
+    await set_sign_in_rules(work, Rules(read_roles(["supervisor", "administrator"]), 8))
+    assert await sign_in_rules(work) == Rules((Role.SUPERVISOR, Role.ADMINISTRATOR), 8)
+    assert await second_factor.missing_of(work, vera) is Awaits.SETTING_UP
+    assert await second_factor.missing_of(work, await a_counsellor(work, "ana")) is None
+    await with_factor(work, mila)
+    with pytest.raises(Conflict, match="Replace it"):
+        await second_factor.remove_own(work, mila)
+    await set_sign_in_rules(work, Rules())
+    await second_factor.remove_own(work, mila)
+    assert await second_factor.missing_of(work, mila) is None
+    changes = changes_in(work, AuditLog.SIGN_IN_RULES_SET)
+    assert changes[0]["before"] == {"factor_roles": [], "session_hours": 14}
+    roles = ["supervisor", "administrator"]
+    assert changes[0]["after"] == {"factor_roles": roles, "session_hours": 8}
+    with pytest.raises(Invalid, match="no role"):
+        read_roles(["king"])
+    with pytest.raises(Invalid, match="24"):
+        await set_sign_in_rules(work, Rules((), 25))
+
+
+async def test_a_factor_is_reset_by_another_person_who_keeps_accounts(work: Work) -> None:
+    mila, vera, ana = (
+        await an_administrator(work),
+        await a_supervisor(work),
+        await a_counsellor(work, "ana"),
+    )
+    _, codes = await with_factor(work, ana)
+    with pytest.raises(NotAllowed):
+        await factors.reset(work, ana.id, by=vera)
+    with pytest.raises(Conflict, match="Another administrator"):
+        await factors.reset(work, mila.id, by=mila)
+    await factors.reset(work, ana.id, by=mila)
+    assert (await second_factor.state_of(work, ana)).since is None
+    with pytest.raises(WrongCode):
+        await second_factor.use_code(work, ana, codes[0])
+    with pytest.raises(factors.NoFactor):
+        await factors.reset(work, ana.id, by=mila)
+    (reset,) = changes_in(work, AuditLog.SECOND_FACTOR_RESET)
+    assert reset["before"]
+    assert reset["after"] is None
+
+
+async def test_the_factor_of_a_person_who_left_opens_nothing_again(work: Work) -> None:
+    mila, ana = await an_administrator(work), await a_supervisor(work)
+    await with_factor(work, ana)
+    await leaving.deactivate(work, ana.id, by=mila)
+    await leaving.reactivate(work, ana.id, by=mila)
+    assert await second_factor.missing_of(work, ana) is None
+
+
+async def test_the_owner_is_told_by_mail_if_there_is_one(work: Work) -> None:
+    ana = await a_counsellor(work, "ana")
+    await with_factor(work, ana)
+    assert Task.TELL_OWNER not in [job.task for job in work.jobs], "there is no address"
+    ana.email = "ana@example.org"
+    settings = work.ground.settings
+    settings.smtp_url = "smtp://127.0.0.1:1?from=line@example.org"
+    await factors.reset(work, ana.id, by=None)
+    (job,) = [job for job in work.jobs if job.task == Task.TELL_OWNER]
+    told = job.arguments
+    letter = await letter_to_owner(
+        work, UUID(told["staff_id"]), Told(told["what"]), work.now, told["browser"]
+    )
+    assert letter is not None
+    to, _subject, body = letter
+    assert to == "ana@example.org"
+    assert "reset the second factor" in body
+    assert body.endswith("/account\n")

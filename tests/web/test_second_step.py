@@ -1,0 +1,171 @@
+"""Signing in with a second factor, over HTTP: pages, programs, limits, and what the log says."""
+
+from datetime import timedelta
+from html import unescape
+from re import search
+from typing import Any
+
+import httpx2
+import pyotp
+
+from app.demo.stage import Stage
+from app.jobs.transaction import transaction
+from app.staff import accounts, second_factor
+from app.staff.models import Staff
+from app.staff.roles import Role
+from app.staff.sign_in_rules import Rules, set_sign_in_rules
+from app.web.access import COOKIE
+from app.work import PROGRAM
+
+PASSWORD = "correct horse battery"
+CREDENTIALS = {"username": "vera", "password": PASSWORD}
+
+
+async def a_person(stage: Stage, name: str = "vera") -> Staff:
+    async with transaction(stage.ground, PROGRAM) as work:
+        return await accounts.add_staff(work, name=name, role=Role.SUPERVISOR, password=PASSWORD)
+
+
+async def with_factor(stage: Stage, staff: Staff) -> pyotp.TOTP:
+    async with transaction(stage.ground, PROGRAM) as work:
+        telephone = pyotp.TOTP((await second_factor.begin(work, staff)).secret)
+        await second_factor.confirm(work, staff, telephone.at(work.now))
+    await stage.advance(60)
+    return telephone
+
+
+def browser(stage: Stage) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(base_url=stage.settings.public_url)
+
+
+async def failures(stage: Stage) -> list[Any]:
+    rows = await stage.rows(
+        "SELECT subject, detail FROM audit_entries WHERE action = 'sign_in_failed' ORDER BY id"
+    )
+    return [(row["subject"], row["detail"]["wrong"]) for row in rows]
+
+
+async def test_a_role_that_needs_one_is_led_through_it_and_does_nothing_before(
+    stage: Stage,
+) -> None:
+    await a_person(stage)
+    async with transaction(stage.ground, PROGRAM) as work:
+        await set_sign_in_rules(work, Rules((Role.SUPERVISOR,)))
+    async with browser(stage) as page:
+        program = await page.post("/api/v1/session", json=CREDENTIALS)
+        assert (program.status_code, program.json()["error"]) == (403, "FactorNeeded")
+        sent = await page.post("/login", data={**CREDENTIALS, "next": "/reports"})
+        assert sent.headers["location"] == "/login/set-up?next=/reports"
+        for path in ("/", "/account", "/reports"):
+            assert (await page.get(path)).headers["location"].startswith("/login")
+        assert (await page.get("/api/v1/me")).status_code == 401
+        assert (await page.get("/api/v1/events")).status_code == 401
+        shown = await page.get("/login/set-up?next=/reports")
+        assert "no-store" in shown.headers["cache-control"]
+        found = search(r'id="secret"[^>]*>([A-Z2-7 ]+)<', shown.text)
+        assert found is not None
+        telephone = pyotp.TOTP(found[1].replace(" ", ""))
+        wrong = await page.post("/login/set-up", data={"code": "123456", "next": "/reports"})
+        assert wrong.status_code == 401
+        assert found[1] in wrong.text
+        begun = page.cookies[COOKIE]
+        code = telephone.at(stage.clock.now())
+        done = await page.post("/login/set-up", data={"code": code, "next": "/reports"})
+        assert done.status_code == 200
+        assert 'href="/reports"' in done.text
+        assert page.cookies[COOKIE] != begun, "another token than before the second factor"
+        assert (await page.get("/api/v1/me")).json()["name"] == "vera"
+        own = unescape((await page.get("/account")).text)
+        assert "Recovery codes left: 10." in own
+
+
+async def test_a_code_signs_in_once_on_pages_and_for_programs(stage: Stage) -> None:
+    vera = await a_person(stage)
+    telephone = await with_factor(stage, vera)
+    code = telephone.at(stage.clock.now())
+    async with browser(stage) as page, browser(stage) as other:
+        sent = await page.post("/login", data={**CREDENTIALS, "next": "/reports"})
+        assert sent.headers["location"] == "/login/code?next=/reports"
+        assert (await page.get("/api/v1/me")).status_code == 401
+        assert "one-time-code" in (await page.get("/login/code?next=/reports")).text
+        wrong = await page.post("/login/code", data={"code": "000000"})
+        assert wrong.status_code == 401
+        assert "used already" in wrong.text
+        right = await page.post("/login/code", data={"code": code, "next": "/reports"})
+        assert right.headers["location"] == "/reports"
+        assert (await page.get("/api/v1/me")).status_code == 200
+        missing = await other.post("/api/v1/session", json=CREDENTIALS)
+        assert (missing.status_code, missing.json()["error"]) == (401, "CodeNeeded")
+        replayed = await other.post("/api/v1/session", json={**CREDENTIALS, "code": code})
+        assert (replayed.status_code, replayed.json()["error"]) == (401, "WrongCode")
+        await stage.advance(60)
+        code = telephone.at(stage.clock.now())
+        answer = await other.post("/api/v1/session", json={**CREDENTIALS, "code": code})
+        assert answer.status_code == 200
+    assert await failures(stage) == [(str(vera.id), "code")] * 2
+
+
+async def test_wrong_codes_are_limited_like_passwords_and_end_no_session(stage: Stage) -> None:
+    vera = await a_person(stage)
+    telephone = await with_factor(stage, vera)
+    async with browser(stage) as page, browser(stage) as guesser:
+        code = telephone.at(stage.clock.now())
+        assert (
+            await page.post("/api/v1/session", json={**CREDENTIALS, "code": code})
+        ).status_code == 200
+        await guesser.post("/login", data=CREDENTIALS)
+        tries = [
+            (await guesser.post("/login/code", data={"code": f"{n:06}"})).status_code
+            for n in range(12)
+        ]
+        assert tries[:9] == [401] * 9
+        assert tries[-1] == 429
+        await stage.advance(3600)
+        for _ in range(3):
+            await guesser.post("/login", data=CREDENTIALS)
+            for n in range(10):
+                await guesser.post("/login/code", data={"code": f"{n:06}"})
+            await stage.advance(61)
+        code = telephone.at(stage.clock.now())
+        late = await guesser.post("/login/code", data={"code": code})
+        assert late.status_code == 429, "thirty codes an hour"
+        assert (await page.get("/api/v1/me")).status_code == 200
+
+
+async def test_a_failed_password_stands_in_the_log_without_what_was_typed(stage: Stage) -> None:
+    vera = await a_person(stage)
+    async with browser(stage) as page:
+        await page.post("/login", data={"username": "vera", "password": "not this one"})
+        await page.post("/login", data={"username": "my password?", "password": "vera"})
+    assert await failures(stage) == [(str(vera.id), "password"), ("unknown name", "password")]
+    told = await stage.rows("SELECT detail::text FROM audit_entries")
+    assert not [row for row in told if "not this" in str(row) or "my password" in str(row)]
+
+
+async def test_begun_sessions_end_soon_and_are_not_listed(stage: Stage) -> None:
+    vera = await a_person(stage)
+    await with_factor(stage, vera)
+    async with browser(stage) as page:
+        await page.post("/login", data=CREDENTIALS)
+        await stage.advance(timedelta(minutes=31).total_seconds())
+        gone = await page.post("/login/code", data={"code": "123456"})
+        assert gone.headers["location"].startswith("/login")
+
+
+async def test_a_person_sets_up_and_renews_by_programs_with_a_proof(stage: Stage) -> None:
+    await a_person(stage)
+    async with browser(stage) as page:
+        await page.post("/api/v1/session", json=CREDENTIALS)
+        wrong = await page.post("/api/v1/me/second-factor", json={"proof": "not this one"})
+        assert (wrong.status_code, wrong.json()["error"]) == (422, "WrongProof")
+        begun = await page.post("/api/v1/me/second-factor", json={"proof": PASSWORD})
+        telephone = pyotp.TOTP(begun.json()["secret"])
+        code = {"code": telephone.at(stage.clock.now())}
+        made = await page.post("/api/v1/me/second-factor/confirm", json=code)
+        assert len(made.json()["recovery_codes"]) == 10
+        by_password = await page.post("/api/v1/me/recovery-codes", json={"proof": PASSWORD})
+        assert (by_password.status_code, by_password.json()["error"]) == (422, "WrongOwnCode")
+        proof = {"proof": made.json()["recovery_codes"][0]}
+        assert (await page.post("/api/v1/me/recovery-codes", json=proof)).status_code == 201
+        state = (await page.get("/api/v1/me/second-factor")).json()
+        assert (state["codes_left"], state["needed"]) == (10, False)
