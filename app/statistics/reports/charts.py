@@ -3,7 +3,9 @@
 Colours run from light to dark, so that a chart reads the same in grey; the table has the numbers.
 """
 
+import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from app.words.pages import _
@@ -33,11 +35,16 @@ class Chart:
 
     def svg(self) -> str:
         """Draw the chart. It takes about forty milliseconds, so call it in a thread."""
-        import vl_convert
+        return _drawn(json.dumps({"config": _CONFIG, **self.spec}))
 
-        spec = {"config": _CONFIG, **self.spec}
-        drawn: str = vl_convert.vegalite_to_svg(spec, vl_version=_VERSION)
-        return drawn
+
+# A report is read by several people, and printed afterwards: what shows the same is drawn once.
+@lru_cache(maxsize=64)
+def _drawn(spec: str) -> str:
+    import vl_convert
+
+    drawn: str = vl_convert.vegalite_to_svg(spec, vl_version=_VERSION)
+    return drawn
 
 
 def heat_map(counts: dict[str, int], days: dict[str, str], words: str) -> Chart:
