@@ -10,6 +10,7 @@ from sqlalchemy import select
 from app.contacts.finding.words import normal_words
 from app.errors import NotFound
 from app.routing.plan import read_skills
+from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, EndpointKind, Staff
 from app.staff.roles import Role
 from app.work import Work
@@ -100,6 +101,35 @@ async def known_skills(work: Work, more: Iterable[str] = ()) -> list[str]:
     rows = await work.session.scalars(select(Staff.skills))
     found = {word for words in rows for word in words} | set(more)
     return sorted(read_skills(sorted(found)))
+
+
+# What the owner of an account is shown of it: they see whether it was they.
+_OF_ACCOUNT = (
+    AuditLog.NEW_BROWSER,
+    AuditLog.PASSWORD_CHANGED,
+    AuditLog.PASSWORD_CHOSEN,
+    AuditLog.PASSWORD_LINK_MADE,
+    AuditLog.RECOVERY_CODE_USED,
+    AuditLog.RECOVERY_CODES_MADE,
+    AuditLog.SECOND_FACTOR_REMOVED,
+    AuditLog.SECOND_FACTOR_RESET,
+    AuditLog.SECOND_FACTOR_SET,
+    AuditLog.SIGN_IN_FAILED,
+)
+
+
+async def events_of(work: Work, staff: Staff) -> list[AuditEntry]:
+    """Return what happened to the sign-in of an account, newest first: for its owner."""
+    rows = await work.session.scalars(
+        select(AuditEntry)
+        .where(
+            AuditEntry.subject == str(staff.id),
+            AuditEntry.action.in_([act.value for act in _OF_ACCOUNT]),
+        )
+        .order_by(AuditEntry.id.desc())
+        .limit(_SHOWN)
+    )
+    return list(rows)
 
 
 async def changes_of(work: Work, staff: Staff) -> list[AuditEntry]:

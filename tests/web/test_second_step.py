@@ -132,12 +132,16 @@ async def test_wrong_codes_are_limited_like_passwords_and_end_no_session(stage: 
         assert (await page.get("/api/v1/me")).status_code == 200
 
 
-async def test_a_failed_password_stands_in_the_log_without_what_was_typed(stage: Stage) -> None:
+async def test_a_failed_password_stands_in_the_log_and_its_owner_sees_it(stage: Stage) -> None:
     vera = await a_person(stage)
     async with browser(stage) as page:
         await page.post("/login", data={"username": "vera", "password": "not this one"})
         await page.post("/login", data={"username": "my password?", "password": "vera"})
+        await page.post("/login", data=CREDENTIALS)
+        own = (await page.get("/account")).text
     assert await failures(stage) == [(str(vera.id), "password"), ("unknown name", "password")]
+    assert own.count("sign in failed") == 1
+    assert "new browser" in own
     told = await stage.rows("SELECT detail::text FROM audit_entries")
     assert not [row for row in told if "not this" in str(row) or "my password" in str(row)]
 

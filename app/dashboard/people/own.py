@@ -7,6 +7,7 @@ from fastapi import APIRouter, Form, Request, Response
 
 from app.dashboard.templating import templates
 from app.errors import Invalid, Refusal
+from app.people import finding
 from app.staff import passwords, second_factor, sessions
 from app.staff.models import Staff
 from app.staff.roles import Permission
@@ -33,6 +34,7 @@ async def show_account(request: Request, work: Work, staff: Staff, **said: Any) 
         "staff": staff,
         "sessions": await sessions.sessions_of(work, staff),
         "mine": mine,
+        "events": await finding.events_of(work, staff),
         "factor": await second_factor.state_of(work, staff),
         **said,
     }
