@@ -62,6 +62,31 @@ async def test_a_new_password_ends_the_other_sessions_and_an_open_stream(stage: 
     assert gone.status_code == 401
 
 
+async def test_a_leavers_stream_ends_at_once_and_the_cookie_opens_nothing_again(
+    stage: Stage,
+) -> None:
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, state=None, shift=False)
+    vera = await stage.add_counsellor("vera", role=Role.SUPERVISOR, state=None, shift=False)
+    base, cookie = f"{stage.settings.public_url}/api/v1", {"Cookie": vera.cookie_header}
+    at = f"/people/{vera.id}"
+    revision = (await mila.ask("GET", at)).json()["revision"]
+    async with stage.client.stream("GET", f"{base}/events", headers=cookie) as stream:
+        assert stream.status_code == 200
+        lines = stream.aiter_lines()
+        while "topics" not in await anext(lines):
+            pass
+        gone = await mila.ask("POST", f"{at}/deactivate", {"revision": revision})
+        assert gone.status_code == 200, gone.text
+        async with asyncio.timeout(10):
+            async for _ in lines:
+                pass
+    assert (await stage.client.get(f"{base}/me", headers=cookie)).status_code == 401
+    back = await mila.ask("POST", f"{at}/reactivate", {"by_mail": False})
+    assert back.status_code == 200, back.text
+    for path in ("/me", "/events"):
+        assert (await stage.client.get(base + path, headers=cookie)).status_code == 401
+
+
 async def test_one_session_is_ended_by_its_owner_alone(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana", state=None)
     vera = await stage.add_counsellor("vera", state=None)
