@@ -1,5 +1,6 @@
 """Running the migrations, one process at a time, and comparing them with the models."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,9 +33,20 @@ def engine_for(url: str) -> Engine:
     return create_engine(for_sqlalchemy(url))
 
 
+_REVISION = re.compile(r'^(down_)?revision = "(\d+)"', re.MULTILINE)
+
+
 def newest() -> str:
-    """Return the number of the newest migration, with which the name of its file begins."""
-    return max(path.name[:4] for path in (_FOLDER / "versions").glob("[0-9]*.py"))
+    """Return the number of the newest migration: the one that no other follows.
+
+    It is not always the highest number: migrations may be merged in another order.
+    """
+    found = [
+        _REVISION.findall(path.read_text()) for path in (_FOLDER / "versions").glob("[0-9]*.py")
+    ]
+    followed = {str(number) for one in found for down, number in one if down}
+    own = (str(number) for one in found for down, number in one if not down)
+    return next(number for number in own if number not in followed)
 
 
 def _is_up_to_date(url: str) -> bool:

@@ -6,7 +6,7 @@ from alembic import command
 from sqlalchemy import make_url
 
 from app import tables
-from app.database.migrate import _config, differences, engine_for, migrate
+from app.database.migrate import _config, differences, engine_for, migrate, newest
 
 
 def test_the_migrations_make_what_the_models_say(database: str, server: str) -> None:
@@ -71,3 +71,9 @@ def test_the_chain_of_records_is_linked_anew_unless_it_is_broken(
             found = rows.execute("SELECT count(words_digest), count(*) FROM record_events")
             assert found.fetchall() == [(4, 6)]
     engine.dispose()
+
+
+def test_the_newest_migration_is_the_one_that_no_other_follows(database: str) -> None:
+    with psycopg.connect(database) as connection:
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    assert row == (newest(),)
