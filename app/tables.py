@@ -16,6 +16,7 @@ from app.routing import alarm_rows, callbacks, team_messages
 from app.routing import models as routing
 from app.routing.participants import participants as talks
 from app.routing.rota import models as rota
+from app.routing.rota import planning_rows
 from app.staff import models as staff
 from app.statistics import models as statistics
 from app.training import models as training
@@ -36,6 +37,7 @@ __all__ = [
     "directory",
     "line_rows",
     "metadata",
+    "planning_rows",
     "privacy",
     "push",
     "referrals",

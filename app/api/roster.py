@@ -1,5 +1,6 @@
 """The JSON interface of the rota, for programs and the rota page."""
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Literal
 from uuid import UUID
@@ -16,6 +17,7 @@ from app.routing.rota import (
     changes,
     copying,
     coverage,
+    later,
     on_duty,
     open_shifts,
     roster,
@@ -103,10 +105,14 @@ class Move(BaseModel):
     # As `GET /roster` said. If it stands elsewhere by now, the answer is 409.
     was: PlaceIn
     to: PlaceIn
+    # Of a duty that repeats: this day and all later ones.
+    later: bool = False
 
 
 class Removal(BaseModel):
     was: PlaceIn
+    # Of a duty that repeats: this day and all later ones.
+    later: bool = False
 
 
 class WeekCopy(BaseModel):
@@ -362,10 +368,11 @@ async def add_duty(work: InWork, staff: Plans, body: NewDuty) -> dict[str, UUID]
 
 @router.post("/roster/duties/move")
 async def move_duty(work: InWork, staff: Plans, body: Move) -> PlaceView:
-    """Move a stretch of duty: its times, its person, its kind. Of a shift, this day alone."""
+    """Move a stretch of duty: its times, its person, its kind. Of a shift, this day alone, or with
+    `later` this day and all later ones."""
     zone = await roster.home_zone(work)
-    place = await stretches.move(work, staff, body.was.place(zone), body.to.place(zone))
-    return _view(place)
+    was, to = body.was.place(zone), body.to.place(zone)
+    return _view(await (later if body.later else stretches).move(work, staff, was, to))
 
 
 def _view(place: Place) -> PlaceView:
@@ -379,21 +386,24 @@ def _view(place: Place) -> PlaceView:
 
 @router.post("/roster/duties/remove", status_code=204)
 async def remove_duty(work: InWork, staff: Plans, body: Removal) -> None:
-    """Remove a stretch of duty; one that has begun ends now. Of a shift, this day alone."""
-    await stretches.remove(work, staff, body.was.place(await roster.home_zone(work)))
+    """Remove a stretch of duty; one that has begun ends now. Of a shift, this day alone, or with
+    `later` this day and all later ones."""
+    was = body.was.place(await roster.home_zone(work))
+    await (later if body.later else stretches).remove(work, staff, was)
 
 
 @router.post("/roster/weeks/copy")
 async def copy_week(work: InWork, staff: Plans, body: WeekCopy) -> CopyView:
     """Copy the duty of a week into another; what cannot be copied is listed."""
-    done = await copying.copy_week(work, staff, body.from_on, body.to_on)
-    return CopyView(
-        made=done.made,
-        there=done.there,
-        left_out=[
-            LeftOutView(**_view(one.place).model_dump(), why=str(one.why)) for one in done.left_out
-        ],
-    )
+    return copy_view(await copying.copy_week(work, staff, body.from_on, body.to_on))
+
+
+def copy_view(done: copying.Copied) -> CopyView:
+    return CopyView(made=done.made, there=done.there, left_out=left_out_views(done.left_out))
+
+
+def left_out_views(left_out: Iterable[copying.LeftOut]) -> list[LeftOutView]:
+    return [LeftOutView(**_view(one.place).model_dump(), why=str(one.why)) for one in left_out]
 
 
 @router.post("/roster/changes", status_code=201)

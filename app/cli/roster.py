@@ -8,12 +8,12 @@ from uuid import UUID
 
 import typer
 
+from app.cli import planning
+from app.cli.planning import person, read_day, show_copied
 from app.cli.running import run_verb
-from app.errors import BadSettings, NotFound
-from app.routing.rota import changes, copying, on_duty, open_shifts, roster, stretches
+from app.errors import BadSettings
+from app.routing.rota import changes, copying, later, on_duty, open_shifts, roster, stretches
 from app.routing.rota.shifts import ALWAYS_UNTIL, Layer, OnHolidays, Place, first_instant
-from app.staff import accounts
-from app.staff.models import Staff
 from app.work import Work
 
 app = typer.Typer(no_args_is_help=True, help="The rota.")
@@ -21,7 +21,13 @@ duty = typer.Typer(no_args_is_help=True, help="Single stretches of duty.")
 app.add_typer(duty, name="duty")
 offered = typer.Typer(no_args_is_help=True, help="Open shifts, for which people sign up.")
 app.add_typer(offered, name="open")
+app.add_typer(planning.proposal, name="proposal")
+app.add_typer(planning.template, name="template")
+app.add_typer(planning.hours, name="hours")
 Wall = Annotated[str, typer.Argument(help="wall-clock time at the helpline, YYYY-MM-DDTHH:MM")]
+Later = Annotated[
+    bool, typer.Option("--later", help="of a duty that repeats: this day and all later ones")
+]
 
 
 @app.command("add")
@@ -50,7 +56,7 @@ def add(
     async def verb(work: Work) -> str:
         shift = await roster.add_shift(
             work,
-            await _person(work, name),
+            await person(work, name),
             recurrence=rrule,
             starts_at=time(start // 60 % 24, start % 60),
             minutes=length,
@@ -109,7 +115,7 @@ def add_duty(
 
     async def verb(work: Work) -> str:
         start, end = await _instants(work, begins, ends)
-        place = Place((await _person(work, name)).id, start, end, layer)
+        place = Place((await person(work, name)).id, start, end, layer)
         return str((await stretches.add(work, None, place, reason)).id)
 
     print(run_verb(verb))
@@ -123,33 +129,34 @@ def move_duty(
     from_: Annotated[str, typer.Option("--from", help="its new beginning")] = "",
     until: Annotated[str, typer.Option(help="its new end")] = "",
     layer: Annotated[Layer | None, typer.Option(help="its new kind")] = None,
+    all_later: Later = False,
 ) -> None:
     """Move the stretch of duty that begins at a time; without --until it keeps its length."""
 
     async def verb(work: Work) -> None:
-        staff = await _person(work, name)
+        staff = await person(work, name)
         (start,) = await _instants(work, begins)
         was = await stretches.stretch_at(work, staff, start)
         starts = (await _instants(work, from_))[0] if from_ else was.start
         place = Place(
-            (await _person(work, to)).id if to else staff.id,
+            (await person(work, to)).id if to else staff.id,
             starts,
             (await _instants(work, until))[0] if until else was.end + (starts - was.start),
             layer or was.layer,
         )
-        await stretches.move(work, None, was, place)
+        await (later if all_later else stretches).move(work, None, was, place)
 
     run_verb(verb)
 
 
 @duty.command("remove")
-def remove_duty(name: str, begins: Wall) -> None:
+def remove_duty(name: str, begins: Wall, all_later: Later = False) -> None:
     """Remove the stretch of duty that begins at a time; one that has begun ends now."""
 
     async def verb(work: Work) -> None:
         (start,) = await _instants(work, begins)
-        was = await stretches.stretch_at(work, await _person(work, name), start)
-        await stretches.remove(work, None, was)
+        was = await stretches.stretch_at(work, await person(work, name), start)
+        await (later if all_later else stretches).remove(work, None, was)
 
     run_verb(verb)
 
@@ -206,7 +213,7 @@ def sign_up(name: str, open_id: UUID) -> None:
     """Sign a person up for an open shift."""
 
     async def verb(work: Work) -> None:
-        await open_shifts.sign_up(work, await _person(work, name), open_id)
+        await open_shifts.sign_up(work, await person(work, name), open_id)
 
     run_verb(verb)
 
@@ -216,7 +223,7 @@ def sign_off(name: str, open_id: UUID) -> None:
     """Take the sign-up of a person back."""
 
     async def verb(work: Work) -> None:
-        await open_shifts.sign_off(work, await _person(work, name), open_id)
+        await open_shifts.sign_off(work, await person(work, name), open_id)
 
     run_verb(verb)
 
@@ -225,13 +232,6 @@ def sign_off(name: str, open_id: UUID) -> None:
 def withdraw_open_shift(open_id: UUID) -> None:
     """Withdraw an open shift; those who have signed up keep their duty."""
     run_verb(lambda work: open_shifts.withdraw(work, None, open_id))
-
-
-async def _person(work: Work, name: str) -> Staff:
-    staff = await accounts.find_by_name(work.session, name)
-    if staff is None:
-        raise NotFound(f"There is no account {name!r}. Add it with: helpline staff add")
-    return staff
 
 
 async def _instants(work: Work, *walls: str) -> list[datetime]:
@@ -256,13 +256,8 @@ def copy_week(
     target: Annotated[str, typer.Argument(help="a day of the week to copy to, YYYY-MM-DD")],
 ) -> None:
     """Copy the duty of a week into another; what cannot be copied is listed."""
-    first, second = _day("SOURCE", source), _day("TARGET", target)
-    assert first is not None
-    assert second is not None
-    done = run_verb(lambda work: copying.copy_week(work, None, first, second))
-    print(f"{done.made} added, {done.there} there already, {len(done.left_out)} left out.")
-    for one in done.left_out:
-        print(f"{one.place.start.isoformat()}\t{one.why}")
+    first, second = read_day("SOURCE", source), read_day("TARGET", target)
+    show_copied(run_verb(lambda work: copying.copy_week(work, None, first, second)))
 
 
 @app.command("import")
@@ -297,8 +292,7 @@ def holiday(
     ] = False,
 ) -> None:
     """Mark a day as a holiday, or a public holiday as an ordinary day."""
-    when = _day("DAY", day)
-    assert when is not None
+    when = read_day("DAY", day)
     run_verb(lambda work: changes.set_holiday(work, when, name, free=not works))
 
 
@@ -312,9 +306,4 @@ def _minutes(option: str, text: str) -> int:
 
 
 def _day(option: str, text: str | None) -> date | None:
-    if text is None:
-        return None
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise BadSettings(f"{option} {text!r} is not a date. Write it like 2026-12-01.") from None
+    return read_day(option, text) if text is not None else None

@@ -29,7 +29,7 @@ from app.dashboard import (
 from app.dashboard.pages import safe_next
 from app.dashboard.people import accounts, leaving, own, second_factor, welcome
 from app.dashboard.records import case_pages, contact_pages, lists, tasks
-from app.dashboard.rota import changing, duty, offered
+from app.dashboard.rota import changing, duty, offered, proposal_page, times_page
 from app.dashboard.rota import page as rota_page
 from app.dashboard.settings import (
     admin_page,
@@ -80,6 +80,8 @@ def add_dashboard(app: FastAPI) -> None:
     include(app, duty.router)
     include(app, changing.router)
     include(app, offered.router)
+    include(app, proposal_page.router)
+    include(app, times_page.router)
     include(app, languages.router)
     include(app, contact_pages.router)
     include(app, case_pages.router)

@@ -28,6 +28,7 @@ QUEUES: dict[str, Queue] = {
     Task.END_AGENCY_CASE: Queue.OUTSIDE,
     # Long jobs on figures, one at a time.
     Task.MAKE_EXPORT: Queue.NUMBERS,
+    Task.PROPOSE_ROTA: Queue.NUMBERS,
     Task.KEEP_DAYS: Queue.NUMBERS,
     Task.SEND_REPORT: Queue.NUMBERS,
 }

@@ -63,6 +63,7 @@ class Task(StrEnum):
     ANNOUNCE_REPORT = "statistics:announce_report"
     KEEP_DAYS = "statistics:keep_days"
     MAKE_EXPORT = "statistics:make_export"
+    PROPOSE_ROTA = "statistics:propose_rota"
     SEND_REPORT = "statistics:send_report"
 
     ASK_CALLER = "telephony:ask_caller"

@@ -10,6 +10,7 @@ from app.jobs.transaction import transaction
 from app.outbox.responses import TryAgain
 from app.statistics.exports import requested
 from app.statistics.facts.days import days_to_keep, keep_days
+from app.statistics.planning import proposing
 from app.statistics.reports import sending
 from app.work import PROGRAM, Ground
 
@@ -41,6 +42,10 @@ def statistics_tasks() -> Blueprint:
     @tasks.task(name="make_export", retry=_RETRY, pass_context=True)
     async def make_export(context: JobContext, export_id: str) -> None:
         await requested.make(context.additional_context["ground"], UUID(export_id))
+
+    @tasks.task(name="propose_rota", retry=_RETRY, pass_context=True)
+    async def propose_rota(context: JobContext, proposal_id: str) -> None:
+        await proposing.carry_out(context.additional_context["ground"], UUID(proposal_id))
 
     @tasks.task(name="send_report", retry=_RETRY, pass_context=True)
     async def send_report(context: JobContext, export_id: str) -> None:

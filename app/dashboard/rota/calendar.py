@@ -5,7 +5,7 @@ and no style of its own. Of the night in which the clocks are set back, both hou
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from itertools import groupby
@@ -191,7 +191,7 @@ def _gap(begins: int, ends: int) -> list[Cell]:
     return cells
 
 
-def _block(week: Week, kind: str, span: Span, **more: Any) -> Block | None:
+def block_in(week: Week, kind: str, span: Span, **more: Any) -> Block | None:
     """Return a block for the part of a span that the page shows, at least one column wide."""
     begins = week.column(span[0])
     ends = max(week.column(span[1]), begins + 1)
@@ -216,7 +216,7 @@ def duty_block(
     over = duty.end <= work.now
     movable = plans and not over and duty.end < ALWAYS_UNTIL
     at = place_word(duty.place)
-    return _block(
+    return block_in(
         week,
         "over" if over else "duty",
         (duty.start, duty.end),
@@ -236,14 +236,14 @@ def duty_block(
 
 def _absence_block(week: Week, span: Span, name: str) -> Block | None:
     title = _("%(name)s is absent", name=name)
-    return _block(week, "absent", span, title=f"{title}, {span_words(span, week.zone)}")
+    return block_in(week, "absent", span, title=f"{title}, {span_words(span, week.zone)}")
 
 
 def _hole_block(work: Work, week: Week, span: Span, line: str, plans: bool) -> Block | None:
     asked = {"from_at": wall_words(span[0], week.zone), "until_at": wall_words(span[1], week.zone)}
     # Red is what a person has to act on now; what is farther away is only amber.
     soon = span[0] <= work.now + coverage.TOLD_AHEAD
-    return _block(
+    return block_in(
         week,
         "hole now" if soon else "hole",
         span,
@@ -252,14 +252,16 @@ def _hole_block(work: Work, week: Week, span: Span, line: str, plans: bool) -> B
     )
 
 
-async def week_values(work: Work, staff: Staff, week: Week) -> dict[str, Any]:
-    """Return what the calendar shows of a week to a reader."""
+async def week_values(
+    work: Work, staff: Staff, week: Week, proposed: Mapping[UUID, list[Block]] | None = None
+) -> dict[str, Any]:
+    """Return what the calendar shows of a week to a reader; `proposed` is not in force."""
     found = await roster.rota_of(work)
     plans = may(staff.role, Permission.PLAN_ROSTER)
     takers = await changes.takers(work)
     today = work.now.astimezone(week.zone).date()
     width = week.days * PER_DAY
-    rows = _people(work, week, found, takers, plans)
+    rows = _people(work, week, found, takers, plans, proposed or {})
     holes = await _holes(work, week, plans)
     needs = await _needs(work, week, today) if plans else []
     return {
@@ -284,7 +286,12 @@ async def week_values(work: Work, staff: Staff, week: Week) -> dict[str, Any]:
 
 
 def _people(
-    work: Work, week: Week, found: on_duty.Rota, takers: list[Staff], plans: bool
+    work: Work,
+    week: Week,
+    found: on_duty.Rota,
+    takers: list[Staff],
+    plans: bool,
+    proposed: Mapping[UUID, list[Block]],
 ) -> list[Row]:
     by_person: dict[UUID, list[Block]] = defaultdict(list)
     minutes: dict[UUID, float] = defaultdict(float)
@@ -317,6 +324,8 @@ def _people(
             block = _absence_block(week, (change.start, change.end), name)
             if block is not None:
                 by_person[change.counsellor_id].append(block)
+    for who, blocks in proposed.items():
+        by_person[who] += blocks
     width = week.days * PER_DAY
     return [
         Row(

@@ -12,7 +12,7 @@ from app.dashboard.rota.duty import Typed, read_to
 from app.dashboard.rota.page import Plans, Sees, show_week, week_of
 from app.dashboard.rota.places import place_word
 from app.errors import Invalid, Refusal
-from app.routing.rota import changes, copying, roster, stretches
+from app.routing.rota import changes, copying, roster, stretches, templates
 from app.routing.rota.models import RotaChangeState
 from app.routing.rota.on_duty import ChangeKind
 from app.routing.rota.shifts import Layer, Place
@@ -93,6 +93,55 @@ async def copy_week(request: Request, work: InWork, staff: Plans) -> Response:
         return await show_week(request, work, staff, week_of(shown, zone), notice=words)
     left = [one.place for one in done.left_out]
     return _back(target, "copied", left, made=done.made, there=done.there)
+
+
+@router.post("/roster/templates")
+async def save_template(request: Request, work: InWork, staff: Plans) -> Response:
+    """Keep a week as a template."""
+    return await _with_template(request, work, staff, "saved")
+
+
+@router.post("/roster/templates/put")
+async def put_template(request: Request, work: InWork, staff: Plans) -> Response:
+    """Put a template on a week."""
+    return await _with_template(request, work, staff, "put")
+
+
+@router.post("/roster/templates/delete")
+async def delete_template(request: Request, work: InWork, staff: Plans) -> Response:
+    """Delete a template."""
+    return await _with_template(request, work, staff, "deleted")
+
+
+async def _with_template(request: Request, work: Work, staff: Staff, done: str) -> Response:
+    """Save, put or delete a template, and lead to the week."""
+    sent = await request.form()
+    zone = await roster.home_zone(work)
+    week = _day(str(sent.get("week", ""))) or work.now.astimezone(zone).date()
+    made, there, left = 0, 0, list[Place]()
+    try:
+        if done == "saved":
+            made = (await templates.save(work, staff, str(sent.get("name", ""))[:200], week)).duties
+        else:
+            template_id = _template_id(str(sent.get("template_id", "")))
+            if done == "put":
+                copied = await templates.put(work, staff, template_id, week)
+                made, there = copied.made, copied.there
+                left = [one.place for one in copied.left_out]
+            else:
+                await templates.delete(work, staff, template_id)
+    except Refusal as refusal:
+        await work.undo()
+        words, shown = refusal_words(refusal), week_of(week, zone)
+        return await show_week(request, work, staff, shown, notice=words, status=refusal.status)
+    return _back(week, done, left, made=made, there=there)
+
+
+def _template_id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Invalid("Choose a template.") from None
 
 
 def _day(text: str) -> date | None:

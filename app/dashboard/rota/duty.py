@@ -20,7 +20,7 @@ from app.dashboard.rota.page import Plans, show_week, week_of
 from app.dashboard.rota.places import place_word, read_place
 from app.dashboard.templating import templates
 from app.errors import Invalid, Refusal
-from app.routing.rota import changes, recurrence, roster, stretches
+from app.routing.rota import changes, later, on_duty, recurrence, roster, stretches
 from app.routing.rota.shifts import Layer, Place, first_instant, last_instant
 from app.staff.models import Staff
 from app.web.access import InWork
@@ -44,6 +44,7 @@ class Typed:
     reason: str = ""
     repeat: str = ""
     last_on: str = ""
+    days: str = ""
 
 
 def _typed(place: Place, zone: ZoneInfo) -> Typed:
@@ -137,6 +138,8 @@ async def _form(
             "was_name": was and names.get(was.counsellor_id, ""),
             "begun": was is not None and was.start <= work.now,
             "notice": notice,
+            "repeats_later": was is not None and await _repeats(work, was),
+            "days": typed.days,
             "takers": takers,
             "layers": [(one.value, said(LAYER_WORDS[one] or N_("primary"))) for one in Layer],
             "repeats": [(code, said(words)) for code, (words, _) in REPEATS.items()],
@@ -144,6 +147,13 @@ async def _form(
             "week": was.start.astimezone(zone).date() if was else typed.from_at[:10],
         },
     )
+
+
+async def _repeats(work: Work, was: Place) -> bool:
+    """Return whether a stretch comes from a shift and has not begun: later days can follow it."""
+    found = (await roster.rota_of(work)).of([was.counsellor_id])
+    there = (one for one in on_duty.stretches(found, was.start, was.end) if one.place == was)
+    return was.start > work.now and any(one.shift_id is not None for one in there)
 
 
 # How often a new duty recurs.
@@ -170,7 +180,7 @@ def _last_on(typed: Typed) -> date | None:
 
 
 def _sent(sent: FormData) -> Typed:
-    names = ("staff_id", "from_at", "until_at", "layer", "reason", "repeat", "last_on")
+    names = ("staff_id", "from_at", "until_at", "layer", "reason", "repeat", "last_on", "days")
     return Typed(*(str(sent.get(name, "")).strip()[:300] for name in names))
 
 
@@ -197,17 +207,21 @@ async def change_duty(request: Request, work: InWork, staff: Plans) -> Response:
     was, typed = read_place(str(sent.get("was", ""))), _sent(sent)
     zone = await roster.home_zone(work)
     try:
+        # This day alone, or this and all later ones.
+        all_later = sent.get("days") == "later"
+        verbs, said_later = (later, "_later") if all_later else (stretches, "")
         if sent.get("act") == "remove":
-            await stretches.remove(work, staff, was)
-            return _done("removed", was, zone)
-        to = await stretches.move(work, staff, was, read_to(typed, zone))
+            await verbs.remove(work, staff, was)
+            return _done(f"removed{said_later}", was, zone)
+        to = await verbs.move(work, staff, was, read_to(typed, zone))
     except stretches.ChangedMeanwhile as refusal:
         await work.undo()
         return await _refused(request, work, staff, was, refusal)
     except Refusal as refusal:
         await work.undo()
         return await _form(request, work, staff, typed, was=was, notice=refusal_words(refusal))
-    return _done("moved", to, zone, was)
+    # What was changed on many days is not undone by changing one.
+    return _done(f"moved{said_later}", to, zone, None if all_later else was)
 
 
 async def _refused(

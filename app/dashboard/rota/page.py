@@ -13,11 +13,14 @@ from app.dashboard.rota import alarms
 from app.dashboard.rota.calendar import LAYER_WORDS, Week, span_words, wall_words, week_values
 from app.dashboard.rota.open_views import open_lines
 from app.dashboard.rota.places import place_word, read_place
+from app.dashboard.rota.proposal_views import proposed_blocks
 from app.dashboard.templating import templates
 from app.errors import Invalid
 from app.routing.rota import calendars, changes, feeds, roster
+from app.routing.rota import templates as week_templates
 from app.routing.rota.models import Holiday, RotaChange, RotaChangeState, ShiftRow
 from app.routing.rota.on_duty import ChangeKind
+from app.routing.rota.proposals import proposals
 from app.routing.rota.shifts import Layer, OnHolidays, Place
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
@@ -45,9 +48,16 @@ _DONE = {
     "removed": N_("Removed: %(name)s, %(when)s."),
     "absent": N_("Written down: %(name)s is absent, %(when)s."),
     "swapped": N_("A colleague takes over from %(name)s, %(when)s."),
+    "moved_later": N_("Changed on this day and all later ones: %(name)s, %(when)s."),
+    "removed_later": N_("Removed on this day and all later ones: %(name)s, %(when)s."),
     "asked": N_("The colleague is asked to take over from %(name)s, %(when)s."),
 }
-_COPIED = N_("The week was copied: %(made)s added, %(there)s stood there already.")
+_COPIED = {
+    "copied": N_("The week was copied: %(made)s added, %(there)s stood there already."),
+    "put": N_("The template was put on the week: %(made)s added, %(there)s stood there already."),
+    "saved": N_("The week is kept as a template of %(made)s duties."),
+    "deleted": N_("The template is deleted. The duty that it was put to stays."),
+}
 _OPEN = {
     "offered": N_("The open shift is offered: people can sign up."),
     "signed_up": N_("You have signed up. The duty is yours."),
@@ -57,6 +67,7 @@ _OPEN = {
 # What stands above a list of stretches.
 _LEFT = {
     "absent": N_("No person works this duty now. Give it to a colleague:"),
+    "put": N_("Not added, as the person is absent, on duty already, or the time is past:"),
     "copied": N_("Not copied, as the person is absent, on duty already, or the time is past:"),
 }
 
@@ -124,8 +135,8 @@ async def roster_page(
     more: dict[str, Any] = {}
     if done in _DONE:
         more = await _told(work, shown.zone, done, at, was)
-    elif done == "copied":
-        more["told"] = _(_COPIED, made=made, there=there)
+    elif done in _COPIED:
+        more["told"] = _(_COPIED[done], made=made, there=there)
     elif done in _OPEN:
         more["told"] = said(_OPEN[done])
     if done in _LEFT and left:
@@ -155,7 +166,7 @@ async def calendar_fragment(
     request: Request, work: InWork, staff: Sees, week: str | None = None
 ) -> Response:
     """Return the calendar alone, as it is after a change."""
-    values = await week_values(work, staff, await _asked_week(work, week))
+    values = await _week_values(work, staff, await _asked_week(work, week))
     return templates.TemplateResponse(request, "rota/calendar.html", {**values, "staff": staff})
 
 
@@ -163,10 +174,17 @@ async def show_week(
     request: Request, work: Work, staff: Staff, week: Week, *, status: int = 200, **more: Any
 ) -> Response:
     """Show a week with everything that is planned in it; `told` or `notice` says what happened."""
-    values = await week_values(work, staff, week)
+    values = await _week_values(work, staff, week)
     values |= await _planning_values(work, staff, week)
     values = {"typed": {}, **values, **more, "staff": staff}
     return templates.TemplateResponse(request, "roster.html", values, status_code=status)
+
+
+async def _week_values(work: Work, staff: Staff, week: Week) -> dict[str, Any]:
+    """Return the calendar of a week; only those who plan see what is proposed."""
+    plans = may(staff.role, Permission.PLAN_ROSTER)
+    proposed = await proposed_blocks(work, week) if plans else {}
+    return await week_values(work, staff, week, proposed)
 
 
 async def _asked_week(work: Work, day: str | None) -> Week:
@@ -239,6 +257,8 @@ async def _planning_values(work: Work, staff: Staff, week: Week) -> dict[str, An
         **await alarms.alarm_values(work),
     }
     if plans:
+        values["open_proposal"] = await proposals.open_proposal(work)
+        values["templates"] = await week_templates.all_templates(work)
         values["shifts"] = await _shift_lines(work, names)
         exceptions = await work.session.scalars(
             select(Holiday).where(Holiday.on >= week.first).order_by(Holiday.on)

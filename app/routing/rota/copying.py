@@ -1,12 +1,12 @@
 """A week of the rota, copied into another: what is there already stays, the rest is added."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from app.errors import Invalid, Message, Refusal
-from app.routing.rota import changes, free, on_duty, recurrence, roster, stretches
+from app.errors import Invalid, Message, NotFound, Refusal
+from app.routing.rota import changes, on_duty, recurrence, roster, stretches
 from app.routing.rota.on_duty import Rota
 from app.routing.rota.shifts import ALWAYS_UNTIL, Place, first_instant, last_instant
 from app.staff.models import Staff
@@ -48,38 +48,56 @@ async def copy_week(work: Work, by: Staff | None, source: date, target: date) ->
     if source == target:
         raise Invalid("Choose another week to copy to.")
     zone = await roster.home_zone(work)
-    await roster.lock_rota(work)
-    if first_instant(datetime.combine(target + _WEEK, time()), zone) <= work.now:
-        raise Invalid("That week is over: the rota of the past is not changed.")
+    await check_week(work, target)
     found = await roster.rota_now(work)
+    return await put_places(work, found, list(_moved(found, source, target - source, zone)))
+
+
+async def check_week(work: Work, monday: date) -> None:
+    """Lock the rota to put duty into a week. Raises Invalid if the week is over."""
+    zone = await roster.home_zone(work)
+    await roster.lock_rota(work)
+    if first_instant(datetime.combine(monday + _WEEK, time()), zone) <= work.now:
+        raise Invalid("That week is over: the rota of the past is not changed.")
+
+
+async def put_places(work: Work, found: Rota, places: Iterable[Place]) -> Copied:
+    """Add stretches to a rota that is locked and was read; what stands there already stays."""
     takers = {staff.id: staff for staff in await changes.takers(work)}
     made, there, left_out = 0, 0, list[LeftOut]()
-    for place in _moved(found, source, target - source, zone):
+    for place in places:
         if _stands(found, place):
             there += 1
             continue
         try:
+            staff = takers.get(place.counsellor_id)
+            if staff is None:
+                raise NotFound("This person was not found, or does not take calls.")
             if place.start < work.now:
                 raise Invalid("The beginning is in the past. Choose a later one.")
-            await free.check_free(work, found, takers[place.counsellor_id], place)
+            _, found = await stretches.put(work, found, staff, place)
         except Refusal as refusal:
             left_out.append(LeftOut(place, refusal.message))
             continue
-        row = await changes.add_row(work, changes.new_extra(work, place))
-        found = replace(found, changes=(*found.changes, roster.change_of(row)))
         made += 1
     return Copied(made, there, tuple(left_out))
 
 
 def _moved(found: Rota, source: date, by: timedelta, zone: ZoneInfo) -> Iterator[Place]:
     """Yield the stretches that begin in a week, moved by days on the wall."""
-    since, until = (first_instant(datetime.combine(source + n, time()), zone) for n in (_NO, _WEEK))
+    for place in begun_in_week(found, source, zone):
+        start, end = (
+            at.astimezone(zone).replace(tzinfo=None) + by for at in (place.start, place.end)
+        )
+        yield replace(place, start=first_instant(start, zone), end=last_instant(end, zone))
+
+
+def begun_in_week(found: Rota, monday: date, zone: ZoneInfo) -> Iterator[Place]:
+    """Yield the stretches that begin in a week and end."""
+    since, until = (first_instant(datetime.combine(monday + n, time()), zone) for n in (_NO, _WEEK))
     for duty in on_duty.stretches(found, since, until):
         if since <= duty.start and duty.end < ALWAYS_UNTIL:
-            start, end = (
-                at.astimezone(zone).replace(tzinfo=None) + by for at in (duty.start, duty.end)
-            )
-            yield replace(duty.place, start=first_instant(start, zone), end=last_instant(end, zone))
+            yield duty.place
 
 
 _NO = timedelta()

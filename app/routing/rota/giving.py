@@ -1,7 +1,8 @@
 """The duty that a person has ahead: given to a colleague, or ended, which leaves it uncovered."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import or_, select
@@ -69,26 +70,37 @@ async def _give_shift(work: Work, row: ShiftRow, to: Staff) -> None:
     """Add the rest of a shift for a colleague. It begins with its next day, so that a rule like
     every second week keeps its weeks, and the rota of the past stays as it was.
     """
-    shift, today = roster.shift_of(row), roster.local_day(work, row.timezone)
-    first_on, recurrence = max(row.first_on, today), row.recurrence
-    if recurrence is not None:
-        left = list(days_of(shift, first_on, first_on + _LOOKED_AHEAD))
-        if not left:
+    first_on = max(row.first_on, roster.local_day(work, row.timezone))
+    if row.recurrence is not None:
+        shift = roster.shift_of(row)
+        found = next(days_of(shift, first_on, first_on + _LOOKED_AHEAD), None)
+        if found is None:
             return
-        first_on = left[0]
-        recurrence = re.sub(r"COUNT=\d+", f"COUNT={len(left)}", recurrence, flags=re.IGNORECASE)
-    await roster.add_shift(
-        work,
-        to,
-        recurrence=recurrence,
-        starts_at=row.starts_at,
-        minutes=row.minutes,
-        timezone=row.timezone,
-        first_on=first_on,
-        last_on=row.last_on,
-        layer=shift.layer,
-        on_holidays=shift.on_holidays,
-        except_on=row.except_on,
+        first_on = found
+    await add_rest(work, row, to, first_on)
+
+
+async def add_rest(
+    work: Work, row: ShiftRow, to: Staff, first_on: date, **changed: Any
+) -> ShiftRow:
+    """Add what is left of a shift from one of its days on, for a person; `changed` are columns of
+    the shift that are different from then on.
+    """
+    shift, recurrence = roster.shift_of(row), row.recurrence
+    if recurrence is not None and "COUNT" in recurrence.upper():
+        left = len(list(days_of(shift, first_on, first_on + _LOOKED_AHEAD)))
+        recurrence = re.sub(r"COUNT=\d+", f"COUNT={left}", recurrence, flags=re.IGNORECASE)
+    kept = {
+        "starts_at": row.starts_at,
+        "minutes": row.minutes,
+        "timezone": row.timezone,
+        "last_on": row.last_on,
+        "layer": shift.layer,
+        "on_holidays": shift.on_holidays,
+        "except_on": row.except_on,
+    }
+    return await roster.add_shift(
+        work, to, recurrence=recurrence, first_on=first_on, **{**kept, **changed}
     )
 
 

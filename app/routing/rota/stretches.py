@@ -6,6 +6,7 @@ the second is told. The stretches of a shift recur: what is moved here is one da
 left out of the shift and stands by itself from then on.
 """
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from app.database.topics import Topic
@@ -53,9 +54,21 @@ async def add(work: Work, by: Staff | None, to: Place, reason: str = "") -> Rota
     check_plans(by)
     await roster.lock_rota(work)
     staff = await changes.taker(work, to.counsellor_id)
+    row, _ = await put(work, await roster.rota_now(work), staff, to, reason)
+    return row
+
+
+async def put(
+    work: Work, found: Rota, staff: Staff, to: Place, reason: str = ""
+) -> tuple[RotaChange, Rota]:
+    """Add a stretch to a rota that is locked and was read. Return it, and the rota with it.
+
+    Raises Invalid, OnDutyAlready, AbsentThen, Conflict.
+    """
     changes.check_span(work, to.start, to.end)
-    await free.check_free(work, await roster.rota_now(work), staff, to)
-    return await changes.add_row(work, changes.new_extra(work, to, reason))
+    await free.check_free(work, found, staff, to)
+    row = await changes.add_row(work, changes.new_extra(work, to, reason))
+    return row, replace(found, changes=(*found.changes, roster.change_of(row)))
 
 
 async def repeat(
@@ -94,7 +107,7 @@ async def move(work: Work, by: Staff | None, was: Place, to: Place) -> Place:
     check_plans(by)
     await roster.lock_rota(work)
     found = await roster.rota_now(work)
-    duty = _find(work, found, was)
+    duty = find_duty(work, found, was)
     if to == was:
         return was
     staff = await changes.taker(work, to.counsellor_id)
@@ -114,7 +127,7 @@ async def remove(work: Work, by: Staff | None, was: Place) -> None:
     check_plans(by)
     await roster.lock_rota(work)
     found = await roster.rota_now(work)
-    duty = _find(work, found, was)
+    duty = find_duty(work, found, was)
     begun = was.start < work.now
     to = Place(was.counsellor_id, was.start, work.now, was.layer) if begun else None
     await _take_out(work, found, duty, to)
@@ -130,7 +143,7 @@ async def stretch_at(work: Work, staff: Staff, start: datetime) -> Place:
     raise NotFound("%(name)s has no duty that begins then.", name=staff.name)
 
 
-def _find(work: Work, found: Rota, was: Place) -> Duty:
+def find_duty(work: Work, found: Rota, was: Place) -> Duty:
     """Return the stretch that stands at a place. Raises ChangedMeanwhile, Invalid."""
     if was.end <= work.now:
         raise Invalid("That is over already: the rota of the past is not changed.")
@@ -184,6 +197,15 @@ async def _take_out_change(work: Work, row: RotaChange, duty: Duty, to: Place | 
 
 async def _take_out_day(work: Work, found: Rota, duty: Duty) -> None:
     """Leave the day of a stretch out of its shift. Raises CutByAnother, AlwaysOnDuty."""
+    row, day = await shift_of_duty(work, found, duty)
+    row.except_on = sorted({*row.except_on, day})
+
+
+async def shift_of_duty(work: Work, found: Rota, duty: Duty) -> tuple[ShiftRow, date]:
+    """Lock the shift of a stretch, and return it with the day of the stretch.
+
+    Raises ChangedMeanwhile, CutByAnother, AlwaysOnDuty.
+    """
     row = await work.session.get(
         ShiftRow, duty.shift_id, with_for_update=True, populate_existing=True
     )
@@ -194,7 +216,7 @@ async def _take_out_day(work: Work, found: Rota, duty: Duty) -> None:
     day = _day_of(row, duty, found.holidays)
     if day is None:
         raise CutByAnother()
-    row.except_on = sorted({*row.except_on, day})
+    return row, day
 
 
 def _day_of(row: ShiftRow, duty: Duty, holidays: frozenset[date]) -> date | None:

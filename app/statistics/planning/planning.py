@@ -247,7 +247,7 @@ def _slots(
         slot = local.hour * 2 + local.minute // 30
         calls = history.holidays[slot] if holiday else history.by_slot[local.weekday(), slot]
         # A counsellor who begins or ends within the half hour counts for that part of it.
-        there = sum(_overlap(duty, at) for duty in on)
+        there = sum(overlap(duty, at) for duty in on)
         rostered = max(int(there + 0.5) + more, 0)
         key = (round(calls, 6), rostered)
         if key not in known:
@@ -271,7 +271,8 @@ def _slots(
     return found
 
 
-def _overlap(duty: Duty, at: datetime) -> float:
+def overlap(duty: Duty, at: datetime) -> float:
+    """Return which part of the half hour from an instant on a stretch of duty holds."""
     end = at + timedelta(seconds=HALF_HOUR)
     shared = min(duty.end, end) - max(duty.start, at)
     return max(shared.total_seconds(), 0.0) / HALF_HOUR

@@ -1,0 +1,48 @@
+"""How a rota is proposed, by a country's `proposal.yaml`. Pure."""
+
+from datetime import time, timedelta
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field as Key
+from pydantic import field_validator
+
+from app.definitions.datafile import Part, read_file
+
+_SHIPPED = Path(__file__).parent.parent / "data" / "proposal.yaml"
+
+
+class Usual(Part):
+    """Lengths and beginnings of duty, what a night is, and the hours of a week."""
+
+    proposal: str
+    version: int = Key(ge=1)
+    lengths_hours: list[float] = Key(min_length=1, max_length=6)
+    begins_every_minutes: int = Key(ge=30, le=720)
+    night_from: time
+    night_until: time
+    usual_hours: int = Key(ge=0, le=168)
+    most_hours: int = Key(ge=1, le=168)
+    looked_back_weeks: int = Key(ge=0, le=26)
+    seconds: float = Key(gt=0, le=300)
+
+    @field_validator("lengths_hours")
+    @classmethod
+    def _lengths(cls, hours: list[float]) -> list[float]:
+        if any(not 1 <= one <= 24 or one * 2 != int(one * 2) for one in hours):
+            raise ValueError("a length is 1 to 24 hours, in half hours")
+        if len(set(hours)) != len(hours):
+            raise ValueError("each length stands once")
+        return hours
+
+    @property
+    def lengths(self) -> list[timedelta]:
+        return [timedelta(hours=one) for one in self.lengths_hours]
+
+
+@lru_cache(maxsize=4)
+def read_usual(folder: Path | None = None) -> Usual:
+    """Read the country's proposal.yaml, or the shipped one. Raises BadDefinition."""
+    own = folder / "proposal.yaml" if folder is not None else None
+    path = own if own is not None and own.exists() else _SHIPPED
+    return read_file(Usual, path)[0]

@@ -1,0 +1,31 @@
+"""Commands as they are typed, on the unit of work of the test instead of one of their own."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from typer import Typer
+from typer.testing import CliRunner, Result
+
+from app.work import Work
+
+Types = Callable[..., Awaitable[Result]]
+
+
+def typed_on(work: Work, patch: pytest.MonkeyPatch, app: Typer, *modules: Any) -> Types:
+    """Return what carries a command out: its words are read, and its verb runs on `work`."""
+    loop = asyncio.get_running_loop()
+
+    def run_verb(verb: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(verb(work), loop).result(60)
+
+    for module in modules:
+        patch.setattr(module, "run_verb", run_verb)
+
+    async def types(*words: str, fails: bool = False) -> Result:
+        done = await asyncio.to_thread(CliRunner().invoke, app, words)
+        assert (done.exit_code != 0) is fails, (words, done.output, done.exception)
+        return done
+
+    return types
