@@ -9,7 +9,6 @@ from pydantic import BaseModel, Field
 from app.calls import lines, prompts
 from app.calls.prompts import Source
 from app.calls.speech import LineScript
-from app.errors import NotFound
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires
@@ -48,8 +47,7 @@ class TextIn(BaseModel):
 
 async def _line(work: Work, line_id: UUID, language: str) -> LineScript:
     _row, line = await lines.read_line(work, line_id)
-    if language not in {one.language for one in line.languages}:
-        raise NotFound("The line does not speak this language.")
+    prompts.check_spoken(line, language)
     return line
 
 

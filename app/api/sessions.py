@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from app.api.views import Credentials, Me, PresenceChoice, PresenceView
 from app.routing import desk, own_presence
 from app.routing.models import PresenceState
-from app.staff import accounts, passwords, second_factor, sessions
+from app.staff import passwords, second_factor, sessions
 from app.staff.models import Staff
 from app.staff.roles import PERMISSIONS, Permission, Role, may
 from app.web.access import (
@@ -46,9 +46,7 @@ async def close_session(
     request: Request, response: Response, work: InWork, staff: SignedIn
 ) -> None:
     """Sign out. A counsellor who is free goes off duty."""
-    await accounts.close_session(work, token_of(request))
-    if may(staff.role, Permission.TAKE_CALLS):
-        await own_presence.choose_presence(work, staff, PresenceState.OFF_DUTY)
+    await own_presence.sign_out(work, staff, token_of(request))
     forget_cookie(response, work.ground)
 
 

@@ -332,6 +332,11 @@ async def any_line(work: Work) -> LineScript | None:
     return await _script(work, Line.id == first.scalar_subquery(), ("any", None))
 
 
+async def line_or_any(work: Work, line_id: UUID | None) -> LineScript | None:
+    """Return a line; the oldest for a call whose line we do not know. None if there is no line."""
+    return await line_of_id(work, line_id) or await any_line(work)
+
+
 async def _script(work: Work, which: object, key: tuple[str, object]) -> LineScript | None:
     memory = work.ground.memory
     known: LineScript | None = memory.recall(Topic.LINES, key, work.now)

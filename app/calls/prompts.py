@@ -16,7 +16,7 @@ from app.calls.line_rows import EarlierPrompt, Prompt
 from app.calls.lines import check_language
 from app.calls.speech import LineScript
 from app.database.topics import Topic
-from app.errors import Conflict, Invalid
+from app.errors import Conflict, Invalid, NotFound
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.words.keys import PROMPT_KEYS, SOUNDS, PromptKey
@@ -81,6 +81,13 @@ async def heard_of(work: Work, line: LineScript, language: str) -> list[Heard]:
     return found
 
 
+def check_spoken(line: LineScript, language: str) -> str:
+    """Return a language of the line. Raises NotFound."""
+    if language not in {one.language for one in line.languages}:
+        raise NotFound("The line does not speak this language.")
+    return language
+
+
 async def set_prompt(
     work: Work,
     *,
@@ -106,13 +113,12 @@ async def set_prompt(
     if prompt is not None and text is not None and prompt.text == text:
         return
     before = await _keep(work, line, language, prompt_key, prompt)
-    if prompt is None:
-        prompt = Prompt(id=uuid4(), line_id=_id(line), language=language, key=prompt_key.value)
-        work.session.add(prompt)
-    elif audio is not None or prompt.audio is not None:
+    if prompt is not None and (audio is not None or prompt.audio is not None):
         # A recording is fetched by its id and may be remembered on the way: a new one has a new id.
         await work.session.delete(prompt)
         await work.session.flush()
+        prompt = None
+    if prompt is None:
         prompt = Prompt(id=uuid4(), line_id=_id(line), language=language, key=prompt_key.value)
         work.session.add(prompt)
     prompt.text, prompt.audio, prompt.audio_type = text, audio, audio_type

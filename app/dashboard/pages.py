@@ -28,7 +28,6 @@ from app.errors import Conflict, NotFound, Refusal
 from app.referrals.opening.from_call import refer_urgently
 from app.referrals.states import Service
 from app.routing import callbacks, desk, offers, own_presence, presence, queue
-from app.routing.models import PresenceState
 from app.staff import accounts
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -106,9 +105,7 @@ async def login(
 @router.post("/logout")
 async def logout(request: Request, work: InWork, staff: SignedIn) -> Response:
     """Sign out. A counsellor also goes off duty."""
-    await accounts.close_session(work, token_of(request))
-    if may(staff.role, Permission.TAKE_CALLS):
-        await own_presence.choose_presence(work, staff, PresenceState.OFF_DUTY)
+    await own_presence.sign_out(work, staff, token_of(request))
     answer = RedirectResponse("/login", status_code=303)
     forget_cookie(answer, work.ground)
     return answer

@@ -45,7 +45,7 @@ _RESULTS = {
     "not_needed_any_more": N_("no longer needed"),
 }
 _WAYS = {"phone": N_("telephone"), "sms": N_("SMS"), "email": N_("e-mail")}
-_CLOCKS = {
+_DEADLINES = {
     "acknowledge": N_("to acknowledge"),
     "details": N_("to open the details"),
     "team": N_("for the outreach team to arrive"),
@@ -67,7 +67,7 @@ _PURPOSES = {
 
 
 def deadline_words(kind: str) -> str:
-    return said(_CLOCKS.get(kind, kind))
+    return said(_DEADLINES.get(kind, kind))
 
 
 def plain(word: Any) -> str:
@@ -225,6 +225,10 @@ def _sentence(event: RecordEvent, story: Story) -> str:
     return str(found(subject, agency, how, detail))
 
 
+def _way(d: dict[str, Any]) -> str:
+    return said(_WAYS.get(d.get("way", ""), ""))
+
+
 def _by(subject: str, what: str, how: str) -> str:
     return f"{subject} {what}" + (f" {how}" if how else "")
 
@@ -250,7 +254,7 @@ def _sent(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
 
 
 def _rung(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
-    way = said(_WAYS.get(d.get("way", ""), ""))
+    way = _way(d)
     purpose = said(_PURPOSES.get(d.get("purpose", ""), ""))
     return (
         f"{agency}, {' '.join(filter(None, (way, purpose)))}: {_result_words(d.get('result', ''))}"
@@ -360,9 +364,7 @@ _KINDS: dict[str, Any] = {
     "rings": _plainly(N_("Rings a duty phone of %(agency)s")),
     "messages_wanted": _plainly(N_("Writes to %(agency)s: SMS and e-mail")),
     "rung": _rung,
-    "deliver": lambda s, a, how, d: _(
-        "A message was delivered (%(way)s)", way=said(_WAYS.get(d.get("way", ""), ""))
-    ),
+    "deliver": lambda s, a, how, d: _("A message was delivered (%(way)s)", way=_way(d)),
     "acknowledge": _simple(N_("acknowledged")),
     "accept": _simple(N_("accepted")),
     "reject": _rejected(N_("rejected: %(reason)s")),
@@ -419,7 +421,7 @@ _KINDS: dict[str, Any] = {
     "withdrawal_to_be_decided": _withdrawal,
     "expire": _plainly(N_("No agency replied in time")),
     "code_asked_for": lambda s, a, how, d: _(
-        "%(agency)s asked for a code (%(way)s)", agency=a, way=said(_WAYS.get(d.get("way", ""), ""))
+        "%(agency)s asked for a code (%(way)s)", agency=a, way=_way(d)
     ),
     "link_asked_for": _plainly(N_("%(agency)s asked for a new link")),
     "team_asked_for": _plainly(N_("%(who)s asked for the outreach team %(team)s")),

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import smtplib
 import ssl
-from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
 from uuid import UUID
@@ -33,25 +32,26 @@ async def write_to_staff(
     if ground.settings.smtp_url is None:
         log().warning(f"{what} is not mailed: HELPLINE_SMTP_URL is not set", area=area)
         return False
-    box = read_smtp_url(ground.settings.smtp_url)
     try:
-        await send_mail(box, to, subject, body, message_id=message_id, at=ground.clock.now())
+        await send_mail(ground, to, subject, body, message_id=message_id)
     except (Refused, Uncertain) as error:
         log().warning(f"{what} was not mailed", area=area, cause=str(error)[:60])
         return False
     return True
 
 
-async def send_mail(
-    box: Mailbox, to: str, subject: str, body: str, *, message_id: UUID, at: datetime
-) -> None:
+async def send_mail(ground: Ground, to: str, subject: str, body: str, *, message_id: UUID) -> None:
     """Send one message. If an id is sent twice, most mail systems show the message once.
+
+    The settings must have `smtp_url`.
 
     Raises TryAgain, Refused, and Uncertain if the connection broke after it was handed over.
     """
+    assert ground.settings.smtp_url is not None
+    box = read_smtp_url(ground.settings.smtp_url)
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = box.sender, to, subject
-    message["Date"] = format_datetime(at)
+    message["Date"] = format_datetime(ground.clock.now())
     message["Message-ID"] = f"<{message_id}@{box.sender.rpartition('@')[2]}>"
     # Tells mail systems not to reply to it, for example that the recipient is absent (RFC 3834).
     message["Auto-Submitted"] = "auto-generated"

@@ -140,7 +140,7 @@ async def accountability(work: Work, since: datetime, until: datetime) -> list[R
     found = []
     for row in rows:
         code = row["agency"]
-        values = {name: _plain(row[name]) for name in DEFINITIONS}
+        values = {name: plain_number(row[name]) for name in DEFINITIONS}
         found.append(
             Row(
                 code or "all",
@@ -172,7 +172,8 @@ def _of(counted: dict[str, dict[str, int]], code: str | None) -> dict[str, int]:
     return dict(sorted(total.items()))
 
 
-def _plain(value: Any) -> int | float | None:
+def plain_number(value: Any) -> int | float | None:
+    """Return a number of the database for a view: whole, or with one decimal."""
     if value is None:
         return None
     number = float(value)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
-from app.calls.lines import any_line, line_of_id
+from app.calls.lines import line_or_any
 from app.calls.models import Call
 from app.contacts.models import RecordEvent
 from app.errors import Conflict
@@ -102,7 +102,7 @@ async def _page(
     )
     basis = ground.basis if ground is not None and ground.basis else "consent"
     call = await work.session.get(Call, referral.call_id) if referral.call_id else None
-    line = await line_of_id(work, call.line_id if call else None) or await any_line(work)
+    line = await line_or_any(work, call.line_id if call else None)
     owner = await names_of(work, {referral.owner_id})
     others = [one.code for one in await siblings_of(work, referral)]
     head = [

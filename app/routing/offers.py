@@ -136,6 +136,16 @@ async def lock_offer(work: Work, offer_id: UUID) -> tuple[Call, Offer]:
     return call, offer
 
 
+async def lock_leg(work: Work, leg_id: UUID) -> tuple[Leg, Call, Offer] | None:
+    """Lock a leg with its call and its offer. Return None if there is no such leg."""
+    leg = await work.session.get(Leg, leg_id)
+    if leg is None:
+        return None
+    call, offer = await lock_offer(work, leg.offer_id)
+    await work.session.refresh(leg, with_for_update=True)
+    return leg, call, offer
+
+
 async def own_offer(work: Work, offer_id: UUID, staff_id: UUID) -> tuple[Call, Offer]:
     """Lock an offer and its call, for the counsellor to whom it was made. Raises NotFound."""
     owner = select(Offer.id).where(Offer.id == offer_id, Offer.counsellor_id == staff_id)

@@ -8,6 +8,7 @@ from app.routing import presence as presences
 from app.routing.models import CHOICES, Offer, OfferState, Presence, PresenceState
 from app.routing.offers import decline_offer, held_offer, lock_offer, why_no_browser
 from app.routing.participants import participants
+from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Work
@@ -44,6 +45,13 @@ async def choose_presence(work: Work, staff: Staff, choice: PresenceState) -> Pr
         return presence
     await presences.choose(work, presence, choice)
     return presence
+
+
+async def sign_out(work: Work, staff: Staff, token: str) -> None:
+    """End a person's session. One who takes calls goes off duty."""
+    await accounts.close_session(work, token)
+    if may(staff.role, Permission.TAKE_CALLS):
+        await choose_presence(work, staff, PresenceState.OFF_DUTY)
 
 
 async def end_wrap_up(work: Work, staff: Staff) -> None:

@@ -233,7 +233,7 @@ async def change_prompt(
         await prompts.set_prompt(
             work,
             line=line,
-            language=_of(line, language),
+            language=prompts.check_spoken(line, language),
             key=key,
             text=words if audio is None else None,
             audio=audio,
@@ -251,7 +251,7 @@ async def take_back(
     """Undo the last change of a prompt."""
 
     async def verb(line: LineScript) -> None:
-        await prompts.take_back(work, line, _of(line, language), key)
+        await prompts.take_back(work, line, prompts.check_spoken(line, language), key)
 
     return await _change(request, work, staff, line_id, key, {}, verb, language)
 
@@ -263,16 +263,9 @@ async def use_words_of_program(
     """Say again what comes with the program."""
 
     async def verb(line: LineScript) -> None:
-        await prompts.use_words_of_program(work, line, _of(line, language), key)
+        await prompts.use_words_of_program(work, line, prompts.check_spoken(line, language), key)
 
     return await _change(request, work, staff, line_id, key, {}, verb, language)
-
-
-def _of(line: LineScript, language: str) -> str:
-    """Return a language of the line. Raises NotFound."""
-    if language not in {one.language for one in line.languages}:
-        raise NotFound("The line does not speak this language.")
-    return language
 
 
 @router.get("/admin/lines/{line_id}/recordings/{recording}")

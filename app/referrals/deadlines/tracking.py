@@ -123,9 +123,7 @@ async def run_team(work: Work, referral: Referral) -> None:
     if deadline is None:
         _add(work, referral, DeadlineKind.TEAM, due)
     elif deadline.stopped_at is not None or deadline.due_at != due:
-        deadline.started_at, deadline.due_at = work.now, due
-        deadline.stopped_at = deadline.breached_at = deadline.breached_by = None
-        _set(work, deadline)
+        _start_again(work, deadline, due)
 
 
 async def run_feedback(work: Work, referral: Referral) -> None:
@@ -139,9 +137,13 @@ async def run_feedback(work: Work, referral: Referral) -> None:
     if deadline is None:
         _add(work, referral, DeadlineKind.FEEDBACK, due)
     elif deadline.stopped_at is not None:
-        deadline.started_at, deadline.due_at = work.now, due
-        deadline.stopped_at = deadline.breached_at = deadline.breached_by = None
-        _set(work, deadline)
+        _start_again(work, deadline, due)
+
+
+def _start_again(work: Work, deadline: Deadline, due: datetime) -> None:
+    deadline.started_at, deadline.due_at = work.now, due
+    deadline.stopped_at = deadline.breached_at = deadline.breached_by = None
+    _set(work, deadline)
 
 
 async def start_once(work: Work, referral: Referral, moment: str) -> None:

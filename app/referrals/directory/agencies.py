@@ -329,6 +329,12 @@ async def house(work: Work, service: Service) -> list[Candidate]:
     return [one.agency for one in found.right]
 
 
+async def people_on_call(work: Work, service: Service) -> Agency | None:
+    """Return the entry of our own people who are on call for a service now, if there is one."""
+    found = await house(work, service)
+    return await work.session.get(Agency, found[0].id) if found else None
+
+
 @dataclass(frozen=True)
 class OnCall:
     """How our own people on call are written to, and in which language."""

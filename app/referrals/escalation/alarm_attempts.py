@@ -11,7 +11,6 @@ from app.outbox.responses import Refused
 from app.outbox.states import Sending
 from app.referrals.escalation.alarms import is_open, lock_alarm, message_of, note_result
 from app.routing.alarm_rows import Alarm, AlarmAttempt
-from app.settings import read_smtp_url
 from app.work import Ground, Work
 
 
@@ -78,9 +77,7 @@ class AlarmEmailOnce(AlarmAttemptOnce):
         return await self.give_up(work, attempt, "failed")
 
     async def send(self) -> None:
-        assert self._ground.settings.smtp_url is not None
-        box, now = read_smtp_url(self._ground.settings.smtp_url), self._ground.clock.now()
-        await send_mail(box, self.to, self.subject, self.body, message_id=self.attempt_id, at=now)
+        await send_mail(self._ground, self.to, self.subject, self.body, message_id=self.attempt_id)
 
     async def accepted(self, work: Work, row: AlarmAttempt) -> None:
         await note_result(work, self.alarm, row, "delivered")

@@ -18,7 +18,7 @@ from app.log import log
 from app.outbox.states import Sending
 from app.referrals.channels.attempts import phones_on_duty
 from app.referrals.channels.registry import message_channel, writing_to
-from app.referrals.directory.agencies import house
+from app.referrals.directory.agencies import people_on_call
 from app.referrals.directory.models import Agency
 from app.referrals.escalation import dangers
 from app.referrals.escalation.next_step import Act, Around, Position, Step, StepKind, next_turn
@@ -168,11 +168,9 @@ def wait_for(work: Work, alarm: Alarm, wait: timedelta) -> None:
 
 async def _on_call(work: Work, alarm: Alarm, service: Service) -> tuple[Agency | None, list[str]]:
     """Return our people on call for a service, and their phones not yet tried in this round."""
-    found = await house(work, service)
-    if not found:
+    agency = await people_on_call(work, service)
+    if agency is None:
         return None, []
-    agency = await work.session.get(Agency, found[0].id)
-    assert agency is not None
     tried = set(
         await work.session.scalars(
             select(AlarmAttempt.target).where(

@@ -19,7 +19,7 @@ from app.referrals.channels.links import send_links
 from app.referrals.channels.models import Attempt
 from app.referrals.channels.registry import systems_of, writing_to
 from app.referrals.deadlines import tracking
-from app.referrals.directory.agencies import house
+from app.referrals.directory.agencies import people_on_call
 from app.referrals.directory.models import Agency
 from app.referrals.escalation.next_step import AT_LEAST, Act, Around, Position, Turn, next_turn
 from app.referrals.log_kinds import LogKind
@@ -251,11 +251,7 @@ async def _on_call(
     work: Work, referral: Referral, service: Service
 ) -> tuple[Agency | None, list[str]]:
     """Return our own people on call, and their phones not yet tried in this round."""
-    found = await house(work, service)
-    if not found:
-        return None, []
-    agency = await work.session.get(Agency, found[0].id)
-    assert agency is not None
+    agency = await people_on_call(work, service)
     return agency, await _still_to_ring(work, referral, agency)
 
 

@@ -17,6 +17,8 @@ from app.referrals.states import AttemptResult, ChannelKind
 from app.referrals.trail import By, Via, note
 from app.routing import desk
 from app.routing.participants import actions
+from app.routing.participants.leaving import DUTY_LABEL
+from app.routing.participants.participants import inside_by_events
 from app.staff.models import Staff
 from app.work import Work
 
@@ -34,7 +36,7 @@ class DutyInTalk(NamedTuple):
 
 def duty_label(attempt_id: UUID) -> str:
     """Return the label of a duty phone in a conference."""
-    return f"duty-{attempt_id}"
+    return f"{DUTY_LABEL}{attempt_id}"
 
 
 async def duty_in_talk(work: Work, call_id: UUID) -> list[DutyInTalk]:
@@ -54,17 +56,10 @@ async def duty_in_talk(work: Work, call_id: UUID) -> list[DutyInTalk]:
     if not found:
         return []
     labels = {duty_label(one.id) for one in found}
-    events = await work.session.scalars(
-        select(RecordedEvent).where(
-            RecordedEvent.call_id == call_id,
-            RecordedEvent.kind.in_(("participant-join", "participant-leave")),
-            RecordedEvent.detail["participant"].astext.in_(labels),
-        )
+    inside = await inside_by_events(
+        work, call_id, RecordedEvent.detail["participant"].astext.in_(labels)
     )
-    last: dict[str, str] = {}
-    for event in sorted(events, key=lambda e: int(e.detail.get("sequence", 0))):
-        last[event.detail["participant"]] = event.kind
-    return [one for one in found if last.get(duty_label(one.id)) == "participant-join"]
+    return [one for one in found if duty_label(one.id) in inside]
 
 
 async def drop(work: Work, by: Staff, call: Call, who: UUID) -> None:

@@ -148,18 +148,13 @@ async def others_inside(work: Work, call: Call, room_id: UUID) -> bool:
     )
     if outside is not None:
         return True
-    events = await work.session.scalars(
-        select(RecordedEvent).where(
-            RecordedEvent.call_id == call.id,
-            RecordedEvent.kind.in_(("participant-join", "participant-leave")),
-            RecordedEvent.detail["offer_id"].astext == str(room_id),
-            RecordedEvent.detail["participant"].astext.startswith(DUTY_LABEL),
-        )
+    duty_phones = await participants.inside_by_events(
+        work,
+        call.id,
+        RecordedEvent.detail["offer_id"].astext == str(room_id),
+        RecordedEvent.detail["participant"].astext.startswith(DUTY_LABEL),
     )
-    last: dict[str, str] = {}
-    for event in sorted(events, key=lambda e: int(e.detail.get("sequence", 0))):
-        last[event.detail["participant"]] = event.kind
-    return "participant-join" in last.values()
+    return bool(duty_phones)
 
 
 async def leave_empty_room(work: Work, call: Call) -> None:

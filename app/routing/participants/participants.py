@@ -4,12 +4,12 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, select, text
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.calls import record
 from app.calls.log_kinds import CallLog, Cause
-from app.calls.models import Call, Leg
+from app.calls.models import Call, Leg, RecordedEvent
 from app.database.base import Base, Identifier, Sealed, one_of
 from app.database.topics import Topic
 from app.jobs.names import Task
@@ -97,6 +97,21 @@ async def live_participants(work: Work, call_id: UUID) -> list[Participant]:
         .order_by(Participant.wanted_at, Participant.id)
     )
     return list(rows)
+
+
+async def inside_by_events(work: Work, call_id: UUID, *which: ColumnElement[bool]) -> set[str]:
+    """Return the labels of those who are in a conference now, by its events; `which` narrows."""
+    events = await work.session.scalars(
+        select(RecordedEvent).where(
+            RecordedEvent.call_id == call_id,
+            RecordedEvent.kind.in_(("participant-join", "participant-leave")),
+            *which,
+        )
+    )
+    last: dict[str, str] = {}
+    for event in sorted(events, key=lambda e: int(e.detail.get("sequence", 0))):
+        last[event.detail["participant"]] = event.kind
+    return {label for label, kind in last.items() if kind == "participant-join"}
 
 
 async def own_in(work: Work, staff_id: UUID, calls: list[UUID]) -> dict[UUID, Participant]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import text
 
+from app.referrals.accountability import plain_number
 from app.referrals.states import LEFT, STAYED
 from app.work import Work
 
@@ -87,14 +88,9 @@ async def referral_figures(
     sql = _SQL.format(by=BY[by])
     values = {"since": since, "until": until, "stayed": sorted(STAYED), "left": sorted(LEFT)}
     rows = (await work.session.execute(text(sql), values)).mappings().all()
-    found = [Figures(row["value"] or "all", {n: _plain(row[n]) for n in WORDS}) for row in rows]
+    found = [
+        Figures(row["value"] or "all", {n: plain_number(row[n]) for n in WORDS}) for row in rows
+    ]
     if not found:
         return [], Figures("all", dict.fromkeys(WORDS, 0))
     return found[:-1], Figures("all", found[-1].numbers)
-
-
-def _plain(value: Any) -> int | float | None:
-    if value is None:
-        return None
-    number = float(value)
-    return int(number) if number.is_integer() else round(number, 1)

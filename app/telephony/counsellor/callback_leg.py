@@ -97,7 +97,7 @@ class _CallBack(AtProvider[_Ring]):
         return (await self._addresses(work, row.call))[0]
 
     async def _addresses(self, work: Work, call: Call) -> tuple[str, str]:
-        line = await lines.line_of_id(work, call.line_id) or await lines.any_line(work)
+        line = await lines.line_or_any(work, call.line_id)
         number = await number_of(work, call)
         return callback_address(work.settings, number, line.shown_number if line else "")
 

@@ -160,12 +160,11 @@ async def counsellor_left(work: Work, offer_id: UUID, signed: Signed) -> Answer:
 
 async def leg_status(work: Work, leg_id: UUID, signed: Signed) -> None:
     """Handle a status of a leg that we made. Any subset of them comes, in any order."""
-    leg = await work.session.get(Leg, leg_id)
     status = read_leg_status(signed.fields.get("CallStatus"))
-    if leg is None or status is None:
+    locked = await offers.lock_leg(work, leg_id) if status is not None else None
+    if locked is None or status is None:
         return
-    call, offer = await offers.lock_offer(work, leg.offer_id)
-    await work.session.refresh(leg, with_for_update=True)
+    leg, call, offer = locked
     key = f"leg:{leg_id}:{status.value}:{signed.fields.get('SequenceNumber', '')[:12]}"
     if await record.earlier_answer(work, key) is not None:
         return

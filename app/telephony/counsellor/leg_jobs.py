@@ -41,11 +41,10 @@ _Send = Callable[[dict[str, Any]], Awaitable[str]]
 
 async def _begin(work: Work, leg_id: str) -> tuple[Leg, Call, Offer, Staff] | None:
     """Lock a leg with its call and offer. Return None if there is no such leg."""
-    leg = await work.session.get(Leg, UUID(leg_id))
-    if leg is None:
+    locked = await offers.lock_leg(work, UUID(leg_id))
+    if locked is None:
         return None
-    call, offer = await offers.lock_offer(work, leg.offer_id)
-    await work.session.refresh(leg, with_for_update=True)
+    leg, call, offer = locked
     staff = await work.session.get(Staff, offer.counsellor_id)
     assert staff is not None
     return leg, call, offer, staff
@@ -122,7 +121,7 @@ async def _prepare_counsellor(work: Work, call: Call, offer: Offer, staff: Staff
         # The phone rings from now on; the wait for a turn must not shorten the offer.
         rings = timedelta(seconds=work.settings.offer_seconds)
         offer.expires_at = max(offer.expires_at, work.now + rings)
-    line = await lines.line_of_id(work, call.line_id) or await lines.any_line(work)
+    line = await lines.line_or_any(work, call.line_id)
     left = (offer.expires_at - work.now).total_seconds()
     if offer.lost_at is not None:
         grace = leaving.grace_of(work.settings, staff)

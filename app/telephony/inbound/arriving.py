@@ -180,6 +180,12 @@ def menu(digits: str | None, attempt: int, *, asked_again: bool) -> Decision:
     return decision
 
 
+async def admit_again(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+    """Admit a caller who was in already: in the language of the call, with the danger it has."""
+    language = call.language or line.languages[0].language
+    return await admit(work, call, delivery, line, language=language, danger=call.danger)
+
+
 async def admit(
     work: Work,
     call: Call,

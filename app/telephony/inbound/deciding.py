@@ -37,9 +37,16 @@ def caller_is_gone(signed: Signed) -> bool:
     return status is not None and is_over(status)
 
 
+async def end_gone(work: Work, call: Call, delivery: Delivery) -> Answer:
+    """End the call of a caller who has hung up. Return the answer: nothing is left to say."""
+    nothing = answers.Nothing()
+    await offers.end_call(work, call, ended_by=EndedBy.CALLER, delivery=delivery, answer=nothing)
+    return nothing
+
+
 async def scene_of(work: Work, call: Call, offer_id: UUID | None = None) -> Scene | None:
     """Return the line and language of a call; None if there is no line at all to speak for it."""
-    line = await lines.line_of_id(work, call.line_id) or await lines.any_line(work)
+    line = await lines.line_or_any(work, call.line_id)
     return Scene(line, call.id, call.language, work.now, offer_id) if line else None
 
 

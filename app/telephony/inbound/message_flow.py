@@ -16,7 +16,7 @@ from app.jobs.names import Task
 from app.routing import offers
 from app.telephony import answers
 from app.telephony.answers import Answer
-from app.telephony.inbound.arriving import admit
+from app.telephony.inbound.arriving import admit_again
 from app.telephony.inbound.deciding import Decision, caller_is_gone, delivery_of, visit
 from app.telephony.provider.signature import Signed, read_number
 from app.work import Work
@@ -52,8 +52,7 @@ def message_again() -> Decision:
     """Handle silence: queue the caller if a counsellor is on duty by now; else ask again."""
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
-        language = call.language or line.languages[0].language
-        return await admit(work, call, delivery, line, language=language, danger=call.danger)
+        return await admit_again(work, call, delivery, line)
 
     return decision
 

@@ -8,12 +8,11 @@ from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.record import Delivery
 from app.calls.speech import LineScript
-from app.calls.states import CallState, EndedBy
-from app.routing import offers
+from app.calls.states import CallState
 from app.telephony import answers
 from app.telephony.answers import Answer, read_answer
-from app.telephony.inbound.arriving import admit
-from app.telephony.inbound.deciding import Decision, caller_is_gone, delivery_of, scene_of
+from app.telephony.inbound.arriving import admit_again
+from app.telephony.inbound.deciding import Decision, caller_is_gone, delivery_of, end_gone, scene_of
 from app.telephony.platforms import dialling
 from app.telephony.provider.signature import Signed
 from app.telephony.script import TAKE_DIGIT, Scene
@@ -28,15 +27,10 @@ def partner_left(signed: Signed) -> Decision:
         if not screened and call.transferred_at is None:
             dialling.note_partner(work, call, signed)
         if caller_is_gone(signed):
-            nothing = answers.Nothing()
-            await offers.end_call(
-                work, call, ended_by=EndedBy.CALLER, delivery=delivery, answer=nothing
-            )
-            return nothing
+            return await end_gone(work, call, delivery)
         # We cannot tell whether the partner ended the talk or the line broke, so a caller who
         # stays on the line is ours again and is not hung up on.
-        language = call.language or line.languages[0].language
-        return await admit(work, call, delivery, line, language=language, danger=call.danger)
+        return await admit_again(work, call, delivery, line)
 
     return decision
 

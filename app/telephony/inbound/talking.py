@@ -7,13 +7,13 @@ from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call
 from app.calls.record import Delivery
 from app.calls.speech import LineScript
-from app.calls.states import CallState, EndedBy
+from app.calls.states import CallState
 from app.routing import offers
 from app.routing.models import OfferState
 from app.routing.participants import leaving
 from app.telephony import answers
 from app.telephony.answers import Answer
-from app.telephony.inbound.deciding import Decision, go_back
+from app.telephony.inbound.deciding import Decision, end_gone, go_back
 from app.work import Work
 
 
@@ -63,11 +63,7 @@ def left_talk(offer_id: UUID, gone: bool) -> Decision:
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         if gone:
-            nothing = answers.Nothing()
-            await offers.end_call(
-                work, call, ended_by=EndedBy.CALLER, delivery=delivery, answer=nothing
-            )
-            return nothing
+            return await end_gone(work, call, delivery)
         if CallState(call.state) is CallState.ENDED:
             answer: Answer = answers.Goodbye()
         else:

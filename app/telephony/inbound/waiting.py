@@ -10,7 +10,7 @@ from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call
 from app.calls.record import Delivery
 from app.calls.speech import LineScript
-from app.calls.states import CallEvent, CallState, EndedBy, Unstaffed
+from app.calls.states import CallEvent, CallState, Unstaffed
 from app.database.topics import Topic
 from app.routing import offers, queue
 from app.routing.callbacks import Slot, Who, agree, can_be_called, window_for
@@ -19,8 +19,8 @@ from app.routing.queue import last_counsellor
 from app.routing.rota import staffing
 from app.telephony import answers
 from app.telephony.answers import Answer, CallbackQuestion, CallbackWord, Wait
-from app.telephony.inbound.arriving import admit, on_to_partner, partner_is_due
-from app.telephony.inbound.deciding import Decision, go_back, visit, watch_danger
+from app.telephony.inbound.arriving import admit_again, on_to_partner, partner_is_due
+from app.telephony.inbound.deciding import Decision, end_gone, go_back, visit, watch_danger
 from app.telephony.platforms.choose import platform_of
 from app.telephony.script import CALLBACK_DIGIT, LAST_DIGIT, MESSAGE_DIGIT
 from app.words.keys import PromptKey
@@ -263,11 +263,7 @@ def leave_queue(result: str, gone: bool, entry: int) -> Decision:
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         if result == "hangup" or gone:
-            nothing = answers.Nothing()
-            await offers.end_call(
-                work, call, ended_by=EndedBy.CALLER, delivery=delivery, answer=nothing
-            )
-            return nothing
+            return await end_gone(work, call, delivery)
         state = CallState(call.state)
         if result == "queue-full" and state is not CallState.GREETING:
             # The provider's queue is full: the caller hears the same words outside it.
@@ -319,8 +315,7 @@ def returned(entry: int) -> Decision:
         if CallState(call.state) is CallState.ENDED:
             answer: Answer = answers.Goodbye()
         elif CallState(call.state) is CallState.GREETING:
-            language = call.language or line.languages[0].language
-            return await admit(work, call, delivery, line, language=language, danger=call.danger)
+            return await admit_again(work, call, delivery, line)
         else:
             transferred = await was_transferred(work, call)
             answer = answers.Enqueue(

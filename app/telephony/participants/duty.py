@@ -13,7 +13,7 @@ from procrastinate import JobContext
 
 from app import words
 from app.abilities import Ability
-from app.calls.lines import any_line, line_of_id
+from app.calls.lines import line_or_any
 from app.calls.models import Call
 from app.calls.states import LegStatus, is_over, read_leg_status
 from app.definitions.risk import Urgency as ContactUrgency
@@ -97,7 +97,7 @@ class _DutyPhone(AtProvider[Attempt], AttemptOnce):
             return False
         referral = self.referral
         call = await work.session.get(Call, referral.call_id) if referral.call_id else None
-        line = await line_of_id(work, call.line_id if call else None) or await any_line(work)
+        line = await line_or_any(work, call.line_id if call else None)
         if line is None:
             return await self.give_up(work, attempt, AttemptResult.UNREACHABLE)
         self.from_, self.seconds = line.shown_number, attempt.seconds
@@ -202,10 +202,15 @@ async def ask_duty_leg(context: JobContext, attempt_id: str) -> None:
     async with parts.work() as work:
         referral, attempt = await _lock(work, key)
         if attempt.result is None:
-            needed = is_needed(referral, attempt)
-            result = PHONE.result_of(status) if needed else AttemptResult.STOPPED
-            assert result is not None
-            await note_result(work, referral, attempt, result)
+            await _note_end(work, referral, attempt, status)
+
+
+async def _note_end(work: Work, referral: Referral, attempt: Attempt, status: LegStatus) -> None:
+    """Record how the leg of an attempt ended; it was stopped if it is not needed any more."""
+    needed = is_needed(referral, attempt)
+    result = PHONE.result_of(status) if needed else AttemptResult.STOPPED
+    assert result is not None
+    await note_result(work, referral, attempt, result)
 
 
 # -- what the phone hears ----------------------------------------------------------------------
@@ -428,10 +433,7 @@ async def leg_status(work: Work, attempt_id: UUID, signed: Signed) -> None:
         if not is_needed(referral, attempt):
             work.defer(Task.END_DUTY_LEG, attempt_id=str(attempt_id))
         return
-    needed = is_needed(referral, attempt)
-    result = PHONE.result_of(status) if needed else AttemptResult.STOPPED
-    assert result is not None
-    await note_result(work, referral, attempt, result)
+    await _note_end(work, referral, attempt, status)
 
 
 async def message_status(work: Work, attempt_id: UUID, signed: Signed) -> None:

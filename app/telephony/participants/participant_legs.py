@@ -90,8 +90,7 @@ async def joined_or_left(work: Work, call: Call, label: str, present: bool) -> N
 async def address_of(work: Work, participant: Participant) -> tuple[str, str]:
     """Return the address at which a participant is rung, and the number that is shown."""
     call = await work.session.get(Call, participant.call_id)
-    line = await lines.line_of_id(work, call.line_id if call else None)
-    line = line or await lines.any_line(work)
+    line = await lines.line_or_any(work, call.line_id if call else None)
     if participant.staff_id is not None:
         staff = await work.session.get(Staff, participant.staff_id)
         assert staff is not None

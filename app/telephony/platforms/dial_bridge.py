@@ -34,7 +34,14 @@ from app.routing.plan import read_plan
 from app.telephony import answers
 from app.telephony.answers import Answer
 from app.telephony.counsellor.counsellor_flow import apply_leg_status, connect
-from app.telephony.inbound.deciding import Decision, caller_is_gone, delivery_of, go_back, scene_of
+from app.telephony.inbound.deciding import (
+    Decision,
+    caller_is_gone,
+    delivery_of,
+    end_gone,
+    go_back,
+    scene_of,
+)
 from app.telephony.jobs import Parts, parts_of, task
 from app.telephony.outgoing import known_sids
 from app.telephony.platforms.dialling import LOOKS_EVERY, dial_result, dialled_leg, was_pressed
@@ -61,13 +68,9 @@ def dialled(offer_id: UUID, signed: Signed) -> Decision:
         if (leg := await dialled_leg(work, offer_id)) is not None and leg.ended_at is None:
             leg.status, leg.ended_at = status.value, work.now
         if caller_is_gone(signed):
-            answer: Answer = answers.Nothing()
-            await offers.end_call(
-                work, call, ended_by=EndedBy.CALLER, delivery=delivery, answer=answer
-            )
-            return answer
+            return await end_gone(work, call, delivery)
         if CallState(call.state) is CallState.ENDED:
-            answer = answers.Goodbye()
+            answer: Answer = answers.Goodbye()
         else:
             entries = call.entries
             await leaving.lose_counsellor(
@@ -154,11 +157,10 @@ async def _look(parts: Parts, leg_id: str) -> ProviderLeg | None:
 async def _note(parts: Parts, leg_id: str, found: ProviderLeg | None) -> None:
     """Keep what the platform said of a dialled leg, and look again until it is answered."""
     async with parts.work() as work:
-        leg = await work.session.get(Leg, UUID(leg_id))
-        if leg is None:
+        locked = await offers.lock_leg(work, UUID(leg_id))
+        if locked is None:
             return
-        call, offer = await offers.lock_offer(work, leg.offer_id)
-        await work.session.refresh(leg, with_for_update=True)
+        leg, call, offer = locked
         if leg.ended_at is not None or CallState(call.state) is CallState.ENDED:
             return
         if found is not None:
@@ -289,7 +291,7 @@ async def watch_partner(context: JobContext, call_id: str) -> None:
     parts = parts_of(context)
     async with parts.work() as work:
         call = await record.lock_call(work, UUID(call_id))
-        line = await lines.line_of_id(work, call.line_id) or await lines.any_line(work)
+        line = await lines.line_or_any(work, call.line_id)
         to = read_plan(line.plan).partner_number if line is not None else None
         began, parent = call.partner_at, call.provider_sid
         if to is None or began is None or call.transferred_at or work.now - began > _RINGS_OUT:

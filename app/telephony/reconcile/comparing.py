@@ -6,8 +6,8 @@ from datetime import timedelta
 from procrastinate import JobContext
 from sqlalchemy import select
 
-from app.calls import lines, record
-from app.calls.log_kinds import CallLog, Cause
+from app.calls import lines
+from app.calls.log_kinds import Cause
 from app.calls.models import Call, Leg
 from app.calls.states import CallState, is_over, read_leg_status
 from app.jobs.names import Task
@@ -23,7 +23,7 @@ from app.telephony.counsellor.leg_jobs import address_of_leg
 from app.telephony.jobs import Parts, parts_of, task
 from app.telephony.outgoing import known_sids
 from app.telephony.provider.client import ProviderLeg
-from app.telephony.reconcile.ended_rings import open_unreachable
+from app.telephony.reconcile.ended_rings import open_found, open_unreachable
 from app.work import PROGRAM, Ground, Work
 
 # The provider's list is read every N seconds.
@@ -76,17 +76,7 @@ async def _open_unheard(parts: Parts, alive: dict[str, ProviderLeg]) -> None:
         if leg.sid in known:
             continue
         async with parts.work() as work:
-            line = await lines.line_of_number(work, leg.to)
-            call, fresh = await record.open_call(
-                work,
-                provider_sid=leg.sid,
-                raw_from=leg.from_,
-                line_id=line.id if line else None,
-                greeted=False,
-                opened_at=leg.since,
-            )
-            if fresh:
-                await record.record(work, call, CallLog.FOUND_AT_THE_PROVIDER, status=leg.status)
+            await open_found(work, leg)
         log().warning("found a call that never reached us", area="telephony")
         if leg.status == "in-progress":
             try:

@@ -86,20 +86,28 @@ async def _unknown(parts: Parts, ended: list[ProviderLeg]) -> list[ProviderLeg]:
         ]
 
 
+async def open_found(work: Work, leg: ProviderLeg) -> Call | None:
+    """Open the record of a ring that the provider lists. None if it has a record by now."""
+    line = await lines.line_of_number(work, leg.to)
+    call, fresh = await record.open_call(
+        work,
+        provider_sid=leg.sid,
+        raw_from=leg.from_,
+        line_id=line.id if line else None,
+        greeted=False,
+        opened_at=leg.since,
+    )
+    if not fresh:
+        return None
+    await record.record(work, call, CallLog.FOUND_AT_THE_PROVIDER, status=leg.status)
+    return call
+
+
 async def _open(parts: Parts, leg: ProviderLeg) -> None:
     async with parts.work() as work:
-        line = await lines.line_of_number(work, leg.to)
-        call, fresh = await record.open_call(
-            work,
-            provider_sid=leg.sid,
-            raw_from=leg.from_,
-            line_id=line.id if line else None,
-            greeted=False,
-            opened_at=leg.since,
-        )
-        if not fresh:
+        call = await open_found(work, leg)
+        if call is None:
             return
-        await record.record(work, call, CallLog.FOUND_AT_THE_PROVIDER, status=leg.status)
         status = read_leg_status(leg.status)
         by = EndedBy.PROVIDER if status in (LegStatus.FAILED, LegStatus.BUSY) else EndedBy.CALLER
         await offers.end_call(work, call, ended_by=by, at=leg.ended_at)

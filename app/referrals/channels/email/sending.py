@@ -11,7 +11,6 @@ from app.referrals.channels.models import Attempt
 from app.referrals.channels.sending import AttemptOnce
 from app.referrals.escalation.trying import note_result
 from app.referrals.states import AttemptResult, Purpose
-from app.settings import read_smtp_url
 from app.work import Ground, Work
 
 # After this many failed sends of one attempt the escalation goes on without it. Other messages,
@@ -35,9 +34,7 @@ class EmailOnce(AttemptOnce):
         return await self.give_up(work, attempt, AttemptResult.UNREACHABLE)
 
     async def send(self) -> None:
-        assert self._ground.settings.smtp_url is not None
-        box, now = read_smtp_url(self._ground.settings.smtp_url), self._ground.clock.now()
-        await send_mail(box, self.to, self.subject, self.body, message_id=self.attempt_id, at=now)
+        await send_mail(self._ground, self.to, self.subject, self.body, message_id=self.attempt_id)
 
     async def accepted(self, work: Work, row: Attempt) -> None:
         await self._note(work, row, ACCEPTED)
