@@ -116,7 +116,7 @@ class Settings(BaseSettings):
     # if it is not; for example `clamdscan --no-summary -`.
     # In production it must be set; `without` says that documents are stored unscanned.
     scan_command: str | None = None
-    # Who shows it as a bearer token may read metrics and health. Without it they are closed where
+    # A request with this bearer token may read metrics and health. Without it they are closed where
     # others can reach this server.
     monitoring_token: str | None = None
     smtp_url: str | None = None

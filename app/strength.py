@@ -1,6 +1,7 @@
 """What production refuses because it is weak: secrets that can be guessed, what is sent in clear.
 
-What stays on this machine is told by its address, never by a setting that could be left on.
+Whether something stays on this machine is told by its address, never by a setting that could be
+left on.
 """
 
 import os
@@ -39,7 +40,7 @@ class Checked(Protocol):
 
 
 def is_this_machine(host: str) -> bool:
-    """Return whether a host is this machine itself: what is sent there leaves it never."""
+    """Return whether a host is this machine itself: what is sent there never leaves it."""
     if host == "localhost":
         return True
     try:
@@ -83,7 +84,7 @@ def _check_secrets(settings: Checked) -> None:
                 'print(secrets.token_urlsafe(48))"'
             )
     for number, key in settings.field_key_list:
-        # Of random bytes, a third is a character at most, and hardly two are the same.
+        # Of random bytes, about a third are printable characters, and hardly two are the same.
         if len(set(key)) < _SHORTEST or all(32 <= byte < 127 for byte in key):
             raise BadSettings(
                 f"Key {number} in HELPLINE_FIELD_KEYS can be guessed: it is text, or repeats a few "
@@ -93,7 +94,7 @@ def _check_secrets(settings: Checked) -> None:
 
 
 def _check_database(url: str | None) -> None:
-    """Refuse a database on another machine whose connection is not encrypted and proven."""
+    """Refuse a database on another machine without encryption and proof of who it is."""
     if url is None:
         return
     try:

@@ -53,7 +53,7 @@ def render(error: Exception) -> JSONResponse:
             if error.status_code == 413:
                 return problem(413, "TooLarge", _("The body is too long. Send a shorter one."))
             if error.status_code == 400:
-                # The library could not parse the body: for a program that is input like any other.
+                # The library could not parse the body: that is wrong input like any other.
                 return problem(422, "Invalid", _("The body cannot be read. Send valid JSON."))
             name = _NAMES.get(error.status_code, "HttpError")
             return problem(error.status_code, name, str(error.detail))

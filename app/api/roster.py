@@ -126,7 +126,7 @@ class LeftOutView(PlaceView):
 
 
 class CopyView(BaseModel):
-    """How many stretches were added, how many stood there already, and what was left out."""
+    """How many stretches were added, how many were there already, and what was left out."""
 
     made: int
     there: int

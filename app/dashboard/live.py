@@ -101,7 +101,7 @@ async def live(
 ) -> StreamingResponse:
     """Stream what changes on a page: the names of topics, and whole parts.
 
-    `later`: those of the topics that may wait for the next word. `parts`: the addresses of the
+    `later`: those of the topics that may wait for the next message. `parts`: the addresses of the
     parts that the stream brings whenever they change, and first of all as they are now; those that
     the reader may not see are left out.
     """

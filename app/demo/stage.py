@@ -246,7 +246,7 @@ class Stage:
         if settings.twilio_api_key_sid and settings.twilio_api_key_secret:
             self.exchange.api_keys[settings.twilio_api_key_sid] = settings.twilio_api_key_secret
         # One client for all: making one costs more than a request.
-        # The server closes a connection that has rested for five seconds: it is not used that late.
+        # The server closes a connection that was idle for five seconds: it is not used so late.
         limits = httpx2.Limits(max_connections=100, keepalive_expiry=3)
         self.client = httpx2.AsyncClient(trust_env=False, timeout=60, limits=limits)
         self.ground: Ground

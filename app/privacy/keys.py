@@ -145,7 +145,7 @@ class Keys:
         return [self.carried(first, g) for g in (self._written, *sorted(others))]
 
     def is_match(self, kind: str, value: str, stored: bytes) -> bool:
-        """Return whether a stored hash is that of the value, in time that tells nothing."""
+        """Return whether a stored hash is that of the value; the time taken tells nothing of it."""
         return sum(hmac.compare_digest(one, stored) for one in self.match_keys(kind, value)) > 0
 
     def carried(self, stored: bytes, generation: int) -> bytes:
@@ -160,7 +160,7 @@ class Keys:
         return self.match_key(kind, value)[-_PLAIN_HASH:]
 
     def secrets_of(self, kind: str, value: str) -> list[bytes]:
-        """Return the same, and those of all earlier generations after it."""
+        """Return that secret, and those of all earlier generations after it."""
         first = self._first_hash(kind, value)
         made = [self.carried(first, g)[-_PLAIN_HASH:] for g in sorted(self._hash_secrets)]
         return made[: self._written][::-1]

@@ -17,7 +17,7 @@ _RETRY = RetryStrategy(
 )
 # How many batches of rows one job takes: it ends soon when the worker is to stop.
 _BATCHES = 25
-# Until rows that were being changed, and were left out, are looked at again.
+# How long until rows that were left out, because they were being changed, are looked at again.
 _SOON = timedelta(seconds=60)
 
 

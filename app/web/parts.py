@@ -6,7 +6,7 @@ as long as a page is open that shows it. The live stream of the page carries the
 change costs one making, and no request.
 
 A copy is made again after every change: one that comes while it is being made is followed by
-another making. So what a page was sent last is never older than the last change.
+another copy. So what a page was sent last is never older than the last change.
 """
 
 import asyncio
@@ -35,8 +35,8 @@ _OWN_GATHERED = 0.005
 # The shortest time between two makings of a copy that shows changes at once, and of one that shows
 # them at most once a second.
 _AT_ONCE, _SOON = 0.1, 1.0
-# A reader who comes gets the copy that is there if it is not older: its seconds count on in the
-# page from when it is received.
+# A new reader gets the copy that exists if it is not older than this, in seconds: the times that it
+# shows count on in the page from when it is received.
 _FRESH = 1.0
 # After a making that failed.
 _AGAIN_AFTER = 1.0
@@ -98,7 +98,7 @@ class Copy:
     begun_at: float = float("-inf")
     timer: asyncio.TimerHandle | None = None
     # When the timer goes off, by the clock of the event loop. The timer cannot always say so:
-    # uvloop gives none for a wait of nothing.
+    # uvloop makes none for 0 seconds.
     due: float = 0.0
     making: asyncio.Task[None] | None = None
     # It changed while it was being made, so it is made again.
@@ -116,7 +116,7 @@ class Copy:
             self._make_within(0)
 
     def remove(self, reader: Reader) -> None:
-        """Forget a reader; a copy that none reads is not made again."""
+        """Forget a reader; a copy without readers is not made again."""
         self.readers.discard(reader)
         self.owed.discard(reader)
         if not self.readers and self.timer is not None:

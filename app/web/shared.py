@@ -15,7 +15,7 @@ from app.web.access import finished
 from app.words import pages
 from app.work import PROGRAM, Work
 
-# How long a part is kept: the page itself counts on the seconds that the part shows.
+# How long a part is kept: the page itself goes on counting the seconds that the part shows.
 _KEPT = timedelta(seconds=1)
 Make = Callable[[Work], Awaitable[str]]
 

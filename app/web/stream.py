@@ -30,14 +30,14 @@ from app.web.parts import Copy, Part, Parts
 from app.web.together import Together
 from app.work import PROGRAM, Ground, Work
 
-# Seconds without news after which the stream says that it lives. A page that hears nothing for five
-# seconds tells its reader that nothing on it is current.
+# Seconds without news after which the stream says that it is alive. A page that hears nothing for
+# five seconds tells its reader that nothing on it is current.
 _BEAT = 2.0
 _BEATS = "event: beat\ndata: {}\n\n"
 # What may mean that a session has ended or an account was changed.
 _MAY_END = {Topic.STAFF.value, Topic.EVERYTHING.value}
 _ACCOUNT = tuple(Staff.__table__.columns.keys())
-# Streams of one account in one process: many open pages, and no more.
+# The most streams of one account in one process: enough for many open pages.
 _MOST_STREAMS = 24
 # Seconds for which changes of other people's things are gathered. A reader's own change is told at
 # once.
@@ -50,7 +50,7 @@ class Wanted:
 
     record: UUID | None = None
     topics: frozenset[str] | None = None
-    # Topics that may wait: they are told together with the next word.
+    # Topics that may wait: they are sent with the next message.
     later: frozenset[str] = frozenset()
     parts: tuple[str, ...] = ()
 
@@ -266,8 +266,8 @@ async def _told(streams: Streams, reader: Reader, token: str) -> AsyncGenerator[
 
 
 async def _valid_until(streams: Streams, reader: Reader, token: str) -> datetime | None:
-    """Return when the session of a stream ends; None if it has ended, or its person is not any
-    more what they were at the start of the stream.
+    """Return when the session of a stream ends; None if it has ended, or if its account has
+    changed since the stream began.
 
     A stream that ends is opened again by its page, and asked for everything anew.
     """

@@ -1,6 +1,6 @@
-"""Reads take turns, so that a webhook of a call is never behind a crowd of pages.
+"""Reads take turns, so that a webhook of a call never waits behind a crowd of pages.
 
-When the database was away, hundreds of pages ask for everything at once. Only some of these
+After the database was away, hundreds of pages ask for everything at once. Only some of these
 requests are worked on at the same time; the others wait for their turn. So webhooks, and what
 people do, find the event loop and connections to the database free.
 """

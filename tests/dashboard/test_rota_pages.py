@@ -56,7 +56,7 @@ async def test_forms_copy_a_week_and_say_what_an_absence_leaves_uncovered(stage:
     weeks = {"from_on": "2030-01-14", "to_on": "2030-01-22"}
     copied = await page(stage, chief, "/roster/copy", **weeks)
     told = (await page(stage, chief, copied.headers["location"])).text
-    assert "1 added, 0 stood there already" in told
+    assert "1 added, 0 were there already" in told
     await stage.advance(1)
     absent = {**typed, "kind": "absence", "until_at": f"{DAY}T12:00"}
     done = await page(stage, chief, "/roster/change", **absent)

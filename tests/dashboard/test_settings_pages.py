@@ -72,5 +72,5 @@ async def test_the_log_is_searched_and_shows_before_and_after(stage: Stage) -> N
     assert rows[0] in (await page(stage, auditor, by_mila + f"&since={day}&until={day}")).text
     for nothing in ("&subject=contact:none", f"&until={day.replace(year=2020)}"):
         answer = await page(stage, auditor, by_mila + nothing)
-        assert "No line fits what you look for." in answer.text
+        assert "No line matches. Widen the search." in answer.text
     assert (await page(stage, mila, "/admin/log")).status_code == 403

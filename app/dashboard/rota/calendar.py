@@ -1,7 +1,8 @@
 """A week of the rota as a calendar: people as rows, half hours as columns, and the need below.
 
 A row is a row of a table whose cells span half hours on the wall clock, so that it needs no script
-and no style of its own. Of the night in which the clocks are set back, both hours stand in one.
+and no style of its own. In the night in which the clocks are set back, both hours stand in one
+column.
 """
 
 from collections import defaultdict
@@ -101,7 +102,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Cell:
-    """So many half hours of a row, with a block or without."""
+    """A number of half hours of a row, with a block or without."""
 
     width: int
     day_begins: bool
@@ -122,7 +123,7 @@ class Row:
 
 @dataclass(frozen=True)
 class NeedCell:
-    """Hours in a row in which as many are planned, and as many needed."""
+    """Consecutive hours with the same number planned, and the same number needed."""
 
     width: int
     state: str
@@ -401,7 +402,7 @@ class Hour:
 
 
 async def _needs(work: Work, week: Week, today: date) -> list[Hour]:
-    """Return each hour of a week from today on; the need of the past helps no person."""
+    """Return each hour of a week from today on; what was needed in the past helps no planner."""
     first = max(week.first, today)
     days = (week.first + week.days * DAY - first).days
     if days <= 0:

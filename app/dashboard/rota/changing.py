@@ -22,7 +22,7 @@ from app.words.pages import refusal_words
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
-# So many stretches are named in an address; the rest is only counted.
+# The most stretches that an address names; the others are only counted.
 _NAMED = 12
 
 

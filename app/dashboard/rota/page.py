@@ -46,14 +46,14 @@ _DONE = {
     "added": N_("Added: %(name)s, %(when)s."),
     "moved": N_("Moved: %(name)s, %(when)s."),
     "removed": N_("Removed: %(name)s, %(when)s."),
-    "absent": N_("Written down: %(name)s is absent, %(when)s."),
+    "absent": N_("Recorded: %(name)s is absent, %(when)s."),
     "swapped": N_("A colleague takes over from %(name)s, %(when)s."),
     "moved_later": N_("Changed on this day and all later ones: %(name)s, %(when)s."),
     "removed_later": N_("Removed on this day and all later ones: %(name)s, %(when)s."),
     "asked": N_("The colleague is asked to take over from %(name)s, %(when)s."),
 }
 _COPIED = {
-    "copied": N_("The week was copied: %(made)s added, %(there)s stood there already."),
+    "copied": N_("The week was copied: %(made)s added, %(there)s were there already."),
     "put": N_("The template was put on the week: %(made)s added, %(there)s stood there already."),
     "saved": N_("The week is kept as a template of %(made)s duties."),
     "deleted": N_("The template is deleted. The duty that it was put to stays."),

@@ -85,7 +85,7 @@ async def log_page(
     until: Day = None,
     before: Annotated[int | None, Query(ge=1, le=2**62)] = None,
 ) -> Response:
-    """Show the log, newest first, narrowed by person, kind, subject and days. It is logged."""
+    """Show the log, newest first, narrowed by person, kind, subject and days; log the reading."""
     zone = await _zone(work)
     wanted = Wanted(
         actor=str(person or ""),
@@ -123,7 +123,7 @@ def _ids(entries: list[AuditEntry]) -> Iterator[UUID]:
 
 
 def _begin(day: date | None, zone: ZoneInfo, days: int = 0) -> datetime | None:
-    """Return when a day begins, or a later one; None without one, or in no time of ours."""
+    """Return when a day begins, `days` later; None without a day, or far from our time."""
     if day is None or not 1900 < day.year < 9000:
         return None
     return datetime.combine(day + timedelta(days=days), time(), zone)

@@ -55,7 +55,7 @@ _PUSHED = re.compile(r'hx-get="([^"]+)"[^>]*?data-pushed')
 _WAITS = re.compile(rb'id="waiting-([0-9a-f-]{36})"')
 _OFFER = re.compile(rb'data-ringing="([0-9a-f-]{36})"')
 # What `data-soon` and `data-later` mean on a page, in seconds.
-# Not nothing: uvloop gives no timer for that.
+# Not 0 seconds: uvloop makes no timer for that.
 _AT_ONCE = 0.001
 _SOON, _LATER = 1.0, 15.0
 # A part is one line of a stream, in bytes: the people of a team of three hundred.
@@ -73,7 +73,7 @@ def _read_event(line: bytes) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Size:
-    """How much of it. One in twenty boards is a supervisor's, and one in five takes calls."""
+    """How much load. One in twenty boards is a supervisor's, and one in five takes calls."""
 
     boards: int = 300
     calls_per_second: float = 5.0

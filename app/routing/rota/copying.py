@@ -25,7 +25,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Copied:
-    """What became of a copy: how many stretches were added, and how many stood there already."""
+    """What became of a copy: how many stretches were added, and how many were there already."""
 
     made: int
     there: int

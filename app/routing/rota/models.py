@@ -104,7 +104,7 @@ class RotaChange(Base):
 
 
 class OpenShift(Base):
-    """Duty that has no person yet; so many people can sign up for it."""
+    """Duty that has no person yet; people sign up for it, one for each place."""
 
     __tablename__ = "open_shifts"
     __table_args__ = (

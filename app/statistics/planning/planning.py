@@ -36,7 +36,7 @@ WEEKS = 8
 # Seconds, while no call was answered: a counselling talk, as helplines of the region report it.
 _AHT_UNKNOWN = 900.0
 _MOST_MORE = 50
-# Calls of the last minutes change the mean of eight weeks by nothing.
+# Calls of the last minutes hardly change the mean of eight weeks.
 _BELIEVED = timedelta(minutes=10)
 
 
