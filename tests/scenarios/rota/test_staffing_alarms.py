@@ -118,7 +118,7 @@ async def test_mailboxes_busy_phones_and_messages_lead_on_to_the_director(
     mail, text = post.to("chief@example.org")[0], stage.exchange.phones[CHIEF].texts[0].text
     for message in (mail, text):
         assert "nijedan savetnik se nije prijavio. Pogledajte" in message.replace("\n", " ")
-    assert "Linija: alarm" in mail
+    assert "Linija: uzbuna" in mail
     assert "/roster" in text
     assert (await alarms(stage))[0]["acknowledged_by"] == "director"
 
