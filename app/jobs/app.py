@@ -20,6 +20,7 @@ QUEUES: dict[str, Queue] = {
     Task.MAIL_REQUEST: Queue.MAIL,
     Task.ANNOUNCE_REPORT: Queue.MAIL,
     Task.MAIL_LINK: Queue.MAIL,
+    Task.MAIL_VOLUME: Queue.MAIL,
     Task.DELIVER: Queue.OUTSIDE,
     Task.SEND_PUSH: Queue.OUTSIDE,
     Task.MAKE_AGENCY_CASE: Queue.OUTSIDE,
