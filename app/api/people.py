@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from app.people import changing, factors, finding, holding, leaving, links
 from app.people.changing import Changes
 from app.people.finding import PersonState
+from app.staff import phone_proofs
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role
 from app.staff.sign_in_rules import Rules, set_sign_in_rules, sign_in_rules
@@ -147,6 +148,19 @@ async def invite_person(work: InWork, staff: KeepsPeople, wanted: InvitationIn) 
     changes = Changes(**wanted.model_dump(exclude={"by_mail"}))
     found, link = await links.invite(work, changes, by=staff, by_mail=wanted.by_mail)
     return Invited(**person_values(found), link=link)
+
+
+class PhoneCode(BaseModel):
+    """A single-use code for a phone. It is in this answer only."""
+
+    code: str
+
+
+@router.post("/people/{person_id}/phone-code", status_code=201)
+async def make_phone_code(work: InWork, staff: KeepsPeople, person_id: UUID) -> PhoneCode:
+    """Make a single-use code that a person enters at their phone before they choose a PIN."""
+    person = await finding.person(work, person_id)
+    return PhoneCode(code=await phone_proofs.make_code(work, person))
 
 
 @router.post("/people/{person_id}/link", status_code=201)

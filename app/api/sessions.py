@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from app.api.views import Credentials, Me, PresenceChoice, PresenceView
 from app.routing import desk, own_presence
 from app.routing.models import PresenceState
-from app.staff import passwords, second_factor, sessions
+from app.staff import passwords, phone_proofs, second_factor, sessions
 from app.staff.models import Staff
 from app.staff.roles import PERMISSIONS, Permission, Role, may
 from app.web.access import (
@@ -128,6 +128,18 @@ async def own_sessions(request: Request, work: InWork, staff: SignedIn) -> list[
 async def end_own_session(work: InWork, staff: SignedIn, session_id: UUID) -> None:
     """Sign out in one of your browsers."""
     await sessions.end_one(work, staff, session_id)
+
+
+class PinIn(BaseModel):
+    present: str = Field(max_length=1000)
+    pin: str = Field(max_length=20)
+
+
+@router.put("/me/phone-pin", status_code=204)
+async def set_own_pin(request: Request, work: InWork, staff: SignedIn, wanted: PinIn) -> None:
+    """Choose the PIN by which you prove by telephone who you are; `present` is your password."""
+    await check_own_tries(request, staff)
+    await phone_proofs.set_own_pin(work, staff, wanted.present, wanted.pin)
 
 
 @router.put("/me/password", status_code=204)

@@ -14,7 +14,7 @@ from app.errors import BadSettings
 from app.people import changing, factors, finding, holding, leaving, links
 from app.people.changing import Changes
 from app.routing import people
-from app.staff import accounts, passwords
+from app.staff import accounts, passwords, phone_proofs
 from app.staff import sign_in_rules as rules
 from app.staff.roles import Role
 from app.work import Work
@@ -292,3 +292,13 @@ def sign_in_rules(
     shown = run_verb(verb)
     print(f"second factor: {', '.join(shown.factor_roles) or '-'}")
     print(f"hours: {shown.session_hours}")
+
+
+@app.command("phone-code")
+def phone_code(name: str) -> None:
+    """Make a single-use code for the phone of a person and print it; it is shown only once."""
+
+    async def verb(work: Work) -> str:
+        return await phone_proofs.make_code(work, await finding.person_named(work, name))
+
+    print(run_verb(verb))

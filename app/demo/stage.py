@@ -37,7 +37,8 @@ from app.routing.rota.roster import add_shift
 from app.server import Server
 from app.settings import Settings
 from app.staff import accounts
-from app.staff.models import EndpointKind, Staff
+from app.staff.hashing import hash_password
+from app.staff.models import EndpointKind, PhoneProof, Staff
 from app.staff.roles import Permission, Role, may
 from app.telephony.platforms.choose import platform_of
 from app.telephony.provider.setup import Report, read_lines, set_up
@@ -414,9 +415,14 @@ class Stage:
         skills: list[str] | None = None,
         training: bool = False,
         state: str | None = "available",
+        pin: str | None = None,
+        paired: bool = True,
         **shift_values: Any,
     ) -> Counsellor:
-        """Add a counsellor with an account and a shift, signed in and available."""
+        """Add a counsellor with an account and a shift, signed in and available.
+
+        A phone is proven already, unless `paired` says otherwise.
+        """
         async with transaction(self.ground, PROGRAM) as work:
             staff = await accounts.add_staff(
                 work,
@@ -428,6 +434,12 @@ class Stage:
                 training=training,
                 languages=[part for part in languages.split(",") if part],
             )
+            if staff.endpoint_kind == EndpointKind.PHONE:
+                pin_hash = await hash_password(pin) if pin else None
+                paired_at = work.now if paired else None
+                work.session.add(
+                    PhoneProof(staff_id=staff.id, pin_hash=pin_hash, paired_at=paired_at)
+                )
             if shift and may(role, Permission.TAKE_CALLS):
                 await add_shift(work, staff, recurrence=recurrence, **shift_values)
         self.ground.memory.forget(Topic.EVERYTHING)

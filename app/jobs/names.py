@@ -107,6 +107,7 @@ class Task(StrEnum):
     SETTLE_LEAVE = "telephony:settle_leave"
     SETTLE_TALK = "telephony:settle_talk"
     TELL_MISSED = "telephony:tell_missed"
+    TEXT_PHONE_CODE = "telephony:text_phone_code"
     WATCH_CALLBACK = "telephony:watch_callback"
     WATCH_DIALLED = "telephony:watch_dialled"
     WATCH_PARTNER = "telephony:watch_partner"

@@ -17,7 +17,7 @@ from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.people import ending, finding
 from app.routing import offers
 from app.routing.people import check_skills
-from app.staff import accounts
+from app.staff import accounts, phone_proofs
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -206,6 +206,8 @@ async def change(
         before={name: _for_log(name, before[name]) for name in different},
         after={name: _for_log(name, after[name]) for name in different},
     )
+    if "endpoint" in different:
+        await phone_proofs.forget_pairing(work, staff)
     if "role" in different:
         await ending.role_changed(work, staff, Role(before["role"]))
     accounts_changed(work)

@@ -225,6 +225,8 @@ class Whisper(Kept):
     attempt: int = 0
     again: bool = False
     dialled: bool = False
+    # The phone is not proven yet: the PIN is asked for in place of the key.
+    proof: bool = False
 
 
 @_answer
@@ -259,6 +261,7 @@ class AskParticipant(Kept):
     participant_id: UUID
     attempt: int = 0
     outside: bool = False
+    proof: bool = False
 
 
 @_answer
@@ -286,6 +289,34 @@ class DutyMenu(Kept):
 
     kind: Literal["duty_menu"] = "duty_menu"
     n: int
+
+
+@_answer
+class DutyProof(Kept):
+    """Ask a counsellor for the PIN, or for the code that was texted, before the presence is set."""
+
+    kind: Literal["duty_proof"] = "duty_proof"
+    state: Duty
+    attempt: int
+    texted: bool = False
+
+
+@_answer
+class DutyPin(Kept):
+    """Ask a counsellor who had a single-use code to choose a PIN; its second entry is `again`."""
+
+    kind: Literal["duty_pin"] = "duty_pin"
+    state: Duty
+    attempt: int
+    again: bool = False
+    refused: bool = False
+
+
+@_answer
+class DutyRefused(Kept):
+    """Say that nothing was proven, and go on as with a caller."""
+
+    kind: Literal["duty_refused"] = "duty_refused"
 
 
 @_answer
@@ -358,6 +389,9 @@ Answer = (
     | AskParticipant
     | JoinParticipant
     | DutyMenu
+    | DutyPin
+    | DutyProof
+    | DutyRefused
     | DutySet
     | Taken
     | Goodbye

@@ -69,7 +69,7 @@ def _add(parent: VoiceResponse | Gather, step: Step, platform: Platform) -> None
         case Ask():
             gather = parent.gather(
                 action=platform.document_address(step.then),
-                num_digits=1,
+                num_digits=step.digits,
                 timeout=step.seconds,
                 action_on_empty_result=step.silence_too,
             )

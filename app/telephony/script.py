@@ -34,6 +34,8 @@ from app.telephony.steps import (
 from app.words.keys import PromptKey
 
 TAKE_DIGIT = "1"
+# PINs and single-use codes have as many digits.
+PIN_DIGITS = 6
 MESSAGE_DIGIT = "1"
 # While waiting: ask for the counsellor of the last call.
 LAST_DIGIT = "2"
@@ -304,6 +306,9 @@ def _whisper(answer: answers.Whisper, scene: Scene) -> list[Step]:
     key = PromptKey.WHISPER_DIALLED if answer.dialled else PromptKey.WHISPER
     if answer.again:
         key = PromptKey.WHISPER_AGAIN
+    if answer.proof:
+        proof = scene.say(PromptKey.WHISPER_PROOF)
+        return [Ask(proof, then, seconds=8, digits=PIN_DIGITS), GoTo(then)]
     said: list[Spoken] = list(scene.say(key, digit=TAKE_DIGIT))
     return [Ask(said, then, seconds=5), GoTo(then)]
 
@@ -313,6 +318,9 @@ def _ask_participant(answer: answers.AskParticipant, scene: Scene) -> list[Step]
     """Ask a participant into a talk. Nothing about the child is said before they join."""
     then = participant_path(answer.participant_id, "pressed", n=answer.attempt + 1)
     key = PromptKey.ASK_OUTSIDE if answer.outside else PromptKey.ASK_COLLEAGUE
+    if answer.proof:
+        proof = scene.say(PromptKey.WHISPER_PROOF)
+        return [Ask(proof, then, seconds=8, digits=PIN_DIGITS), GoTo(then)]
     said: list[Spoken] = list(scene.say(key, digit=TAKE_DIGIT))
     return [Ask(said, then, seconds=5), GoTo(then)]
 
@@ -408,6 +416,35 @@ def _duty_menu(answer: answers.DutyMenu, scene: Scene) -> list[Step]:
     spoken = [*scene.say(PromptKey.DUTY_MENU, **keys), scene.sound(4)]
     then = call_path(scene.call_id, "duty", n=answer.n)
     return [Ask(spoken, then, seconds=1), GoTo(then)]
+
+
+@steps_for.register
+def _duty_proof(answer: answers.DutyProof, scene: Scene) -> list[Step]:
+    """Ask for the PIN or the texted code. After each wrong entry the wait is longer."""
+    before: list[Step] = []
+    if answer.attempt > 1:
+        before = [*scene.say(PromptKey.DUTY_WRONG), scene.sound(2 * answer.attempt)]
+    # A text takes a while to arrive.
+    said = [
+        *scene.say(PromptKey.DUTY_CODE if answer.texted else PromptKey.DUTY_PIN),
+        scene.sound(45 if answer.texted else 8),
+    ]
+    then = call_path(scene.call_id, "duty-proof", s=answer.state.value, n=answer.attempt)
+    return [*before, Ask(said, then, seconds=4, digits=PIN_DIGITS), GoTo(then)]
+
+
+@steps_for.register
+def _duty_pin(answer: answers.DutyPin, scene: Scene) -> list[Step]:
+    """Ask for a new PIN, and for the same again."""
+    said = scene.say(PromptKey.DUTY_PIN_REFUSED) if answer.refused else []
+    said += scene.say(PromptKey.DUTY_PIN_AGAIN if answer.again else PromptKey.DUTY_PIN_NEW)
+    then = call_path(scene.call_id, "duty-pin", s=answer.state.value, n=answer.attempt)
+    return [Ask([*said, scene.sound(8)], then, seconds=4, digits=PIN_DIGITS), GoTo(then)]
+
+
+@steps_for.register
+def _duty_refused(answer: answers.DutyRefused, scene: Scene) -> list[Step]:
+    return [*scene.say(PromptKey.DUTY_REFUSED), *steps_for(answers.Menu(), scene)]
 
 
 _DUTY_PROMPTS = {

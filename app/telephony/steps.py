@@ -36,12 +36,13 @@ Spoken = Say | PlayFile | WaitingSound | Pause
 
 @dataclass(frozen=True)
 class Ask:
-    """Say something and wait for one digit, which goes to `then`; so does silence, if wanted."""
+    """Say something and wait for digits, which go to `then`; so does silence, if wanted."""
 
     spoken: list[Spoken]
     then: str
     seconds: int = 3
     silence_too: bool = True
+    digits: int = 1
 
 
 @dataclass(frozen=True)

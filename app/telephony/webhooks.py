@@ -11,7 +11,7 @@ from app.jobs.transaction import run_verb, transaction
 from app.log import log
 from app.routing import offers
 from app.telephony import script
-from app.telephony.answers import Answer, CallbackQuestion
+from app.telephony.answers import Answer, CallbackQuestion, Duty
 from app.telephony.counsellor import callback_leg, counsellor_flow
 from app.telephony.documents import document, message_document
 from app.telephony.inbound import (
@@ -254,6 +254,26 @@ async def dialled(request: Request, signed: SignedRequest, call_id: UUID, o: UUI
     """Handle the end of a dial: the counsellor has hung up, or did not answer."""
     decision = dial_bridge.dialled(o, signed)
     return await _decide(request, signed, call_id, f"dialled:{o}", decision)
+
+
+@router.post("/calls/{call_id}/duty-proof")
+async def duty_proof(
+    request: Request, signed: SignedRequest, call_id: UUID, s: Duty, n: str = "1"
+) -> Response:
+    """Handle the PIN or the code by which a counsellor proves who they are."""
+    who, digits, attempt = signed.fields.get("From"), signed.fields.get("Digits"), number_in(n, 1)
+    decision = own_phone.duty_proof(who, s, digits, attempt)
+    return await _decide(request, signed, call_id, f"duty-proof:{call_id}:{attempt}", decision)
+
+
+@router.post("/calls/{call_id}/duty-pin")
+async def duty_pin(
+    request: Request, signed: SignedRequest, call_id: UUID, s: Duty, n: str = "1"
+) -> Response:
+    """Handle the PIN that a counsellor chooses."""
+    who, digits, attempt = signed.fields.get("From"), signed.fields.get("Digits"), number_in(n, 1)
+    decision = own_phone.duty_pin(who, s, digits, attempt)
+    return await _decide(request, signed, call_id, f"duty-pin:{call_id}:{attempt}", decision)
 
 
 @router.post("/calls/{call_id}/message")

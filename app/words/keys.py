@@ -53,6 +53,14 @@ class PromptKey(StrEnum):
     DUTY_AVAILABLE = "duty_available"
     DUTY_BREAK = "duty_break"
     DUTY_OFF = "duty_off"
+    DUTY_PIN = "duty_pin"
+    DUTY_CODE = "duty_code"
+    DUTY_WRONG = "duty_wrong"
+    DUTY_REFUSED = "duty_refused"
+    DUTY_PIN_NEW = "duty_pin_new"
+    DUTY_PIN_AGAIN = "duty_pin_again"
+    DUTY_PIN_REFUSED = "duty_pin_refused"
+    WHISPER_PROOF = "whisper_proof"
     QUESTION_HEARD = "question_heard"
     ASK_ALONE = "ask_alone"
     ASK_SAFE = "ask_safe"
@@ -95,6 +103,7 @@ PROMPT_KEYS: Mapping[PromptKey, frozenset[str]] = {
     PromptKey.WHISPER: frozenset({"line", "digit"}),
     PromptKey.WHISPER_DIALLED: frozenset({"line", "digit"}),
     PromptKey.WHISPER_AGAIN: frozenset({"line", "digit"}),
+    PromptKey.WHISPER_PROOF: frozenset({"line"}),
     PromptKey.ASK_COLLEAGUE: frozenset({"line", "digit"}),
     PromptKey.ASK_OUTSIDE: frozenset({"line", "digit"}),
     PromptKey.BLOCKED: frozenset({"digit", "emergency"}),

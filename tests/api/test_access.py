@@ -70,6 +70,7 @@ API = [
     ("POST", "/practices", Permission.TAKE_CALLS),
     ("GET", "/me/sessions", Permission.SIGNED_IN),
     ("PUT", "/me/password", Permission.SIGNED_IN),
+    ("PUT", "/me/phone-pin", Permission.SIGNED_IN),
     ("DELETE", f"/me/sessions/{NIL}", Permission.SIGNED_IN),
     ("GET", "/lines", Permission.KEEP_LINES),
     ("GET", "/dialling", Permission.KEEP_DIALLING),
@@ -86,7 +87,7 @@ API = [
     ("DELETE", f"/people/{NIL}/link", Permission.KEEP_PEOPLE),
     *(
         ("POST", f"/people/{NIL}/{verb}", Permission.KEEP_PEOPLE)
-        for verb in ("link", "hand-over", "deactivate", "reactivate")
+        for verb in ("link", "phone-code", "hand-over", "deactivate", "reactivate")
     ),
     ("POST", f"/practices/{NIL}/acts", Permission.TAKE_CALLS),
     ("POST", f"/practices/{NIL}/remarks", Permission.TAKE_CALLS),

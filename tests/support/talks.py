@@ -1,5 +1,6 @@
 """Callers and counsellors: how a story brings them together and what it then sees."""
 
+from itertools import count
 from typing import Any
 
 import httpx2
@@ -46,6 +47,9 @@ async def asked_back(stage: Stage, *keys: str, from_: str = CHILD) -> tuple[Leg,
     return leg, ana
 
 
+_TEXTS = count(1)
+
+
 async def text_message(stage: Stage, from_: str, body: str) -> httpx2.Response:
     """A text to the line, signed as the provider signs it."""
     url = f"{stage.settings.public_url}/telephony/sms"
@@ -54,7 +58,7 @@ async def text_message(stage: Stage, from_: str, body: str) -> httpx2.Response:
         ("From", from_),
         ("To", "+38111116111"),
         ("Body", body),
-        ("MessageSid", "SM1"),
+        ("MessageSid", f"SM{next(_TEXTS)}"),
     ]
     headers = {"X-Twilio-Signature": sign(stage.exchange.auth_token, url, fields)}
     return await stage.client.post(url, data=dict(fields), headers=headers)

@@ -261,6 +261,9 @@ async def test_a_counsellor_with_only_a_phone_is_answered_in_it(
         assert staff is not None
         staff.page_language = "sq"
     answer = await text_message(stage, "+38164999001", f"{MARK}break")
+    code = re.search(r"\d{6}", answer.text)
+    assert code
+    answer = await text_message(stage, "+38164999001", code[0])
     assert f"{MARK}You are on a break now." in answer.text
     assert await vera.presence() == "break"
     await add_to_line(stage, "sq")

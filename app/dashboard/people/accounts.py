@@ -12,7 +12,7 @@ from app.dashboard.templating import page
 from app.errors import Invalid, Refusal
 from app.people import changing, factors, finding, links
 from app.people.finding import PersonState
-from app.staff import second_factor
+from app.staff import phone_proofs, second_factor
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role
 from app.web.access import InWork, reader_with
@@ -142,6 +142,25 @@ async def make_link(
     return await show_moved(request, work, staff, person, address)
 
 
+@router.post("/admin/people/{person_id}/phone-code")
+async def make_phone_code(
+    request: Request, work: InWork, staff: Keeps, person_id: UUID
+) -> Response:
+    """Make a single-use code for the phone of a person, and show it this once."""
+    person, code = await finding.person(work, person_id), ""
+    form = views.form_of(person)
+    try:
+        code = await phone_proofs.make_code(work, person)
+    except Refusal as refusal:
+        await work.undo()
+        person = await finding.person(work, person_id)
+        form = views.form_of(person)
+        form.notice = refusal_words(refusal)
+    answer = await show_person(request, work, staff, person, form, phone_code=code)
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
 @router.get("/admin/people/{person_id}")
 async def person_page(request: Request, work: InWork, staff: Keeps, person_id: UUID) -> Response:
     """Show one account."""
@@ -165,6 +184,7 @@ async def show_person(
         changes=await views.change_rows(work, person),
         link=await links.latest(work, person),
         factor=await second_factor.state_of(work, person),
+        proof=await phone_proofs.proof_of(work, person.id),
         now=work.now,
         has_mail=work.settings.smtp_url is not None,
         **more,

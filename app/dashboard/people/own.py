@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Request, Response
 from app.dashboard.templating import templates
 from app.errors import Invalid, Refusal
 from app.people import finding
-from app.staff import passwords, second_factor, sessions
+from app.staff import passwords, phone_proofs, second_factor, sessions
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with, token_of
@@ -36,6 +36,8 @@ async def show_account(request: Request, work: Work, staff: Staff, **said: Any) 
         "mine": mine,
         "events": await finding.events_of(work, staff),
         "factor": await second_factor.state_of(work, staff),
+        "proof": await phone_proofs.proof_of(work, staff.id),
+        "now": work.now,
         **said,
     }
     return templates.TemplateResponse(request, "account.html", values)
@@ -62,6 +64,27 @@ async def change_password(
         return await show_account(request, work, staff, problem=refusal_words(refusal))
     told = _("Your password is changed. Other sessions that ended: %(number)s.", number=ended)
     return await show_account(request, work, staff, told=told)
+
+
+@router.post("/account/phone-pin")
+async def set_phone_pin(
+    request: Request,
+    work: InWork,
+    staff: SignedIn,
+    present: _Password = "",
+    pin: _Password = "",
+    again: _Password = "",
+) -> Response:
+    """Choose the PIN by which the reader proves by telephone who they are."""
+    await check_own_tries(request, staff)
+    try:
+        if pin != again:
+            raise Invalid("The two PINs are not the same. Enter both again.")
+        await phone_proofs.set_own_pin(work, staff, present, pin)
+    except Refusal as refusal:
+        await work.undo()
+        return await show_account(request, work, staff, problem=refusal_words(refusal))
+    return await show_account(request, work, staff, told=_("Your PIN is set."))
 
 
 @router.post("/account/sessions/{session_id}/end")

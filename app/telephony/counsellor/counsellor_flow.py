@@ -30,6 +30,9 @@ from app.routing.callbacks import settle_by_talk
 from app.routing.models import Offer, OfferState
 from app.routing.participants import leaving
 from app.routing.participants.participants import Participant, label_of
+from app.staff import phone_proofs
+from app.staff.models import Staff
+from app.staff.phone_proofs import Proof
 from app.telephony import answers
 from app.telephony.answers import Answer, read_answer
 from app.telephony.inbound.deciding import delivery_of, scene_of
@@ -61,7 +64,7 @@ async def whisper(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer, S
     answer = await _earlier(work, key)
     if answer is None:
         takeable = offer.released_at is None and CallState(call.state) is not CallState.ENDED
-        answer = _whisper(work, offer, 0) if takeable else answers.Taken()
+        answer = await _whisper(work, offer, 0) if takeable else answers.Taken()
         await offers.phone_lifted(work, offer)
         await record.record(
             work,
@@ -74,10 +77,32 @@ async def whisper(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer, S
     return answer, await scene_of(work, call, offer_id)
 
 
-def _whisper(work: Work, offer: Offer, attempt: int) -> Answer:
+async def _whisper(work: Work, offer: Offer, attempt: int) -> Answer:
     # Where the caller's leg dials the phone, the star key cannot end the talk.
     dialled = not work.settings.abilities.can(Ability.JOIN_BY_CLICK)
-    return answers.Whisper(attempt=attempt, again=offer.lost_at is not None, dialled=dialled)
+    proof = not await phone_proofs.is_paired(work, await _counsellor(work, offer))
+    again = offer.lost_at is not None
+    return answers.Whisper(attempt=attempt, again=again, dialled=dialled, proof=proof)
+
+
+async def _counsellor(work: Work, offer: Offer) -> Staff:
+    return await work.session.get_one(Staff, offer.counsellor_id)
+
+
+async def _takes(work: Work, offer: Offer, digits: str) -> bool:
+    """Return whether the digits take the call: key 1, or the PIN where the phone is not proven.
+
+    The program rang the number of the account, so a right PIN proves the phone as well.
+    """
+    staff = await _counsellor(work, offer)
+    if await phone_proofs.is_paired(work, staff):
+        return digits == TAKE_DIGIT
+    if offer.released_at is not None or not digits:
+        return False
+    if await phone_proofs.prove(work, staff, digits) not in (Proof.RIGHT, Proof.HANDED):
+        return False
+    await phone_proofs.pair(work, staff)
+    return True
 
 
 async def take(
@@ -92,7 +117,7 @@ async def take(
         return answer, await dialling.with_address(work, answer, scene)
     delivery = delivery_of(signed, key)
     detail: dict[str, Any] = {"offer_id": str(offer_id)}
-    if signed.fields.get("Digits") == TAKE_DIGIT:
+    if await _takes(work, offer, signed.fields.get("Digits", "")):
         try:
             await offers.accept_offer(work, call, offer, by="phone")
             answer = await platform_of(work.settings).connect(work, call, offer, signed.call_sid)
@@ -100,7 +125,7 @@ async def take(
             answer = answers.Taken()
             await offers.withdraw_offer(work, call, offer, Cause.TAKEN_BY_ANOTHER)
     elif attempt < _WHISPERS and offer.released_at is None:
-        answer = _whisper(work, offer, attempt)
+        answer = await _whisper(work, offer, attempt)
         await offers.phone_lifted(work, offer)
     else:
         answer = answers.HangUp()

@@ -10,18 +10,22 @@ from app import words
 from app.calls import lines, record
 from app.calls.line_rows import Line
 from app.calls.log_kinds import CallLog
-from app.calls.models import Call
+from app.calls.models import Call, RecordedEvent
 from app.calls.record import Delivery
 from app.calls.speech import EMERGENCY_ELSEWHERE, LineScript
 from app.dialling import outward
 from app.dialling.models import DialWay, Purpose
+from app.errors import Invalid
+from app.jobs.names import Task
 from app.log import log
 from app.outbox.responses import Refused, TryAgain, Uncertain
 from app.routing import own_phones, own_presence
 from app.routing.models import Presence, PresenceState
-from app.staff.models import Staff
+from app.staff import phone_proofs
+from app.staff.models import CodeKind, EndpointKind, PhoneProof, Staff
+from app.staff.phone_proofs import Proof
 from app.telephony import answers
-from app.telephony.answers import Answer
+from app.telephony.answers import Answer, Duty
 from app.telephony.inbound.deciding import Decision
 from app.telephony.jobs import parts_of, task
 from app.telephony.provider.signature import Signed
@@ -46,7 +50,7 @@ def duty_words() -> dict[str, str]:
     }
 
 
-def _to_counsellor(staff: Staff, key: str) -> str:
+def _to_counsellor(staff: Staff, key: str, **values: str) -> str:
     """Return a text to a counsellor, in the language of their account."""
     language = staff.page_language
     commands = {
@@ -54,7 +58,7 @@ def _to_counsellor(staff: Staff, key: str) -> str:
         "break": words.letters(language, "duty_words")["break"][0].upper(),
         "off": words.letters(language, "duty_words")["off_duty"][0].upper(),
     }
-    return words.letter(language, "duty_text", key, **commands)
+    return words.letter(language, "duty_text", key, **commands, **values)
 
 
 def _ring_instead(line: LineScript | None) -> str:
@@ -71,27 +75,122 @@ def _ring_instead(line: LineScript | None) -> str:
     return " ".join(said)
 
 
+# Entries per call; the wrong ones are counted over all calls, too.
+_ENTRIES = 3
+
+
 def duty_key(number: str | None, digits: str | None) -> Decision:
-    """Handle the key of a counsellor who rings their own line. In silence they become a caller."""
+    """Handle the key of a counsellor who rings their own line. In silence they become a caller.
+
+    The number that the call shows proves nothing, so the counsellor is asked for a PIN, or for a
+    code that is texted to the phone of the account.
+    """
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         state = DUTY_DIGITS.get(digits or "")
-        staff_id = await own_phones.owner_of(work, number)
-        if state is None or staff_id is None:
+        staff = await _staff_of(work, number)
+        if state is None or staff is None:
             answer: Answer = answers.Menu()
             await record.record(work, call, CallLog.DUTY_NOT_SAID, delivery=delivery, answer=answer)
             return answer
-        staff = await work.session.get(Staff, staff_id)
-        assert staff is not None
-        answer = answers.DutySet(state=state)
+        proof = await phone_proofs.proof_of(work, staff.id)
+        if phone_proofs.is_locked(proof, work.now):
+            answer = answers.DutyRefused()
+        else:
+            texted = _is_texted(work, proof)
+            answer = answers.DutyProof(state=state, attempt=1, texted=texted)
+            if texted:
+                work.defer(Task.TEXT_PHONE_CODE, counsellor_id=str(staff.id))
         await record.record(
-            work, call, CallLog.DUTY_SAID, delivery=delivery, answer=answer, said=state
+            work, call, CallLog.DUTY_PROOF_ASKED, delivery=delivery, answer=answer, said=state
         )
-        call.line_id = await _duty_line(work, line)
-        await own_presence.choose_presence(work, staff, PresenceState(state))
         return answer
 
     return decision
+
+
+def _is_texted(work: Work, proof: PhoneProof | None) -> bool:
+    """Return whether a code has to be texted: there is neither a PIN nor a code at hand."""
+    if proof is None:
+        return True
+    handed = proof.code_kind == CodeKind.HANDED and (proof.code_until or work.now) > work.now
+    return proof.pin_hash is None and not handed
+
+
+async def _staff_of(work: Work, number: str | None) -> Staff | None:
+    staff_id = await own_phones.owner_of(work, number)
+    return await work.session.get(Staff, staff_id) if staff_id is not None else None
+
+
+def duty_proof(number: str | None, state: Duty, digits: str | None, attempt: int) -> Decision:
+    """Handle the PIN or the code that a counsellor entered: only a right one sets the presence."""
+
+    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+        staff = await _staff_of(work, number)
+        if staff is None or not digits:
+            answer: Answer = answers.Menu()
+            await record.record(work, call, CallLog.DUTY_NOT_SAID, delivery=delivery, answer=answer)
+            return answer
+        texted = _is_texted(work, await phone_proofs.proof_of(work, staff.id))
+        found = await phone_proofs.prove(work, staff, digits)
+        if found is Proof.WRONG and attempt < _ENTRIES:
+            answer = answers.DutyProof(state=state, attempt=attempt + 1, texted=texted)
+        elif found in (Proof.WRONG, Proof.LOCKED):
+            answer = answers.DutyRefused()
+        else:
+            answer = answers.DutySet(state=state)
+            if found is Proof.HANDED:
+                answer = answers.DutyPin(state=state, attempt=1)
+            await phone_proofs.pair(work, staff)
+            call.line_id = await _duty_line(work, line)
+            await own_presence.choose_presence(work, staff, PresenceState(state))
+        right = found in (Proof.RIGHT, Proof.HANDED)
+        await record.record(
+            work,
+            call,
+            CallLog.DUTY_SAID if right else CallLog.DUTY_PROOF_WRONG,
+            delivery=delivery,
+            answer=answer,
+            said=state,
+        )
+        return answer
+
+    return decision
+
+
+def duty_pin(number: str | None, state: Duty, digits: str | None, attempt: int) -> Decision:
+    """Handle the PIN that a counsellor chooses after a single-use code. Silence leaves it out."""
+
+    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+        staff = await _staff_of(work, number)
+        answer: Answer = answers.DutySet(state=state)
+        if (
+            staff is not None
+            and digits
+            and attempt <= 2 * _ENTRIES
+            and await _may_choose(work, call)
+        ):
+            try:
+                if not await phone_proofs.choose(work, staff, digits):
+                    answer = answers.DutyPin(state=state, attempt=attempt + 1, again=True)
+            except Invalid:
+                answer = answers.DutyPin(state=state, attempt=attempt + 1, refused=True)
+        await record.record(
+            work, call, CallLog.DUTY_PIN_CHOSEN, delivery=delivery, answer=answer, said=state
+        )
+        return answer
+
+    return decision
+
+
+async def _may_choose(work: Work, call: Call) -> bool:
+    """Return whether a single-use code was entered in this call."""
+    asked = select(RecordedEvent.id).where(
+        RecordedEvent.call_id == call.id,
+        RecordedEvent.kind == CallLog.DUTY_SAID,
+        RecordedEvent.answer["kind"].astext == "duty_pin",
+    )
+    return await work.session.scalar(asked) is not None
 
 
 async def _duty_line(work: Work, line: LineScript) -> UUID:
@@ -126,15 +225,58 @@ async def text_message(work: Work, signed: Signed) -> str:
     if staff is None:
         return _ring_instead(line)
     word = " ".join(signed.fields.get("Body", "").lower().split()).strip(".!")
-    state = duty_words().get(word)
-    if state is None:
-        return _to_counsellor(staff, "not_understood")
     sid, memory = signed.fields.get("MessageSid", "")[:64], work.ground.memory
-    if memory.recall("texts", sid, work.now) is None:
+    known: str | None = memory.recall("texts", sid, work.now)
+    if known is None:
         # The provider may deliver the same text twice: it is carried out once.
-        memory.keep("texts", sid, True, work.now + _TOLD_ONCE)
-        await own_presence.choose_presence(work, staff, PresenceState(state))
-    return _to_counsellor(staff, f"is_{state}")
+        known = await _reply(work, staff, word)
+        memory.keep("texts", sid, known, work.now + _TOLD_ONCE)
+    return known
+
+
+async def _reply(work: Work, staff: Staff, word: str) -> str:
+    """Answer a counsellor's text: a code proves that it came from the phone of the account."""
+    state = duty_words().get(word)
+    if state is not None:
+        code = await phone_proofs.text_code(work, staff, state)
+        return _to_counsellor(staff, "confirm" if code else "no_code", code=code or "")
+    if not (word.isascii() and word.isdigit() and len(word) == phone_proofs.DIGITS):
+        return _to_counsellor(staff, "not_understood")
+    proof = await phone_proofs.proof_of(work, staff.id)
+    wants = proof.wants if proof and proof.code_kind == CodeKind.TEXTED else None
+    found = await phone_proofs.prove(work, staff, word)
+    if found is Proof.LOCKED:
+        return _to_counsellor(staff, "no_code")
+    if found is not Proof.RIGHT or wants is None:
+        return _to_counsellor(staff, "wrong_code")
+    await phone_proofs.pair(work, staff)
+    await own_presence.choose_presence(work, staff, PresenceState(wants))
+    return _to_counsellor(staff, f"is_{wants}")
+
+
+@task("text_phone_code")
+async def text_phone_code(context: JobContext, counsellor_id: str) -> None:
+    """Text a single-use code to the phone of a counsellor who rings about their duty.
+
+    Sent at most once: the code is in no row and no job. Without it the counsellor rings again.
+    """
+    parts = parts_of(context)
+    async with parts.work() as work:
+        staff = await work.session.get(Staff, UUID(counsellor_id))
+        line = await lines.any_line(work)
+        if staff is None or line is None or staff.endpoint_kind != EndpointKind.PHONE:
+            return
+        to, from_ = staff.endpoint or "", line.shown_number
+        code = await phone_proofs.text_code(work, staff, None)
+        if code is None or not await outward.may_dial(
+            work, to, uuid4(), Purpose.NOTICE, DialWay.SMS
+        ):
+            return
+        body = _to_counsellor(staff, "code", code=code)
+    try:
+        await parts.platform.send_message(to=to, from_=from_, body=body, told="/telephony/noted")
+    except (TryAgain, Refused, Uncertain):
+        log().warning("a code could not be texted to a counsellor", area="telephony")
 
 
 @task("tell_missed")

@@ -21,6 +21,9 @@ from app.routing import offers
 from app.routing.models import Offer
 from app.routing.participants import actions
 from app.routing.participants.participants import LIVE, Mode, Participant, label_of
+from app.staff import phone_proofs
+from app.staff.models import Staff
+from app.staff.phone_proofs import Proof
 from app.telephony import answers
 from app.telephony.answers import Answer, read_answer
 from app.telephony.counsellor.leg_jobs import make_leg
@@ -160,7 +163,8 @@ async def _asked(
         return read_answer(event.answer), await scene_of(work, call)
     wanted = participant.state in LIVE and CallState(call.state) is CallState.CONNECTED
     answer: Answer = answers.Taken()
-    if wanted and attempt and signed.fields.get("Digits") == TAKE_DIGIT:
+    digits = signed.fields.get("Digits", "")
+    if wanted and attempt and await _joins(work, participant, digits):
         coach = await counsellor_sid(work, call) if participant.mode == Mode.WHISPER else None
         answer = answers.JoinParticipant(
             participant_id=participant.id,
@@ -170,7 +174,10 @@ async def _asked(
         )
     elif wanted and attempt < _WHISPERS:
         answer = answers.AskParticipant(
-            participant_id=participant.id, attempt=attempt, outside=participant.staff_id is None
+            participant_id=participant.id,
+            attempt=attempt,
+            outside=participant.staff_id is None,
+            proof=not await _is_proven(work, participant),
         )
     elif wanted:
         answer = answers.HangUp()
@@ -184,6 +191,28 @@ async def _asked(
         participant_id=str(participant.id),
     )
     return answer, await scene_of(work, call)
+
+
+async def _is_proven(work: Work, participant: Participant) -> bool:
+    """Return whether the phone of a colleague was proven; others prove nothing."""
+    if participant.staff_id is None:
+        return True
+    staff = await work.session.get_one(Staff, participant.staff_id)
+    return await phone_proofs.is_paired(work, staff)
+
+
+async def _joins(work: Work, participant: Participant, digits: str) -> bool:
+    """Return whether the digits join the talk: key 1, or a colleague's PIN at an unproven phone."""
+    if await _is_proven(work, participant):
+        return digits == TAKE_DIGIT
+    staff = await work.session.get_one(Staff, participant.staff_id)
+    if not digits or await phone_proofs.prove(work, staff, digits) not in (
+        Proof.RIGHT,
+        Proof.HANDED,
+    ):
+        return False
+    await phone_proofs.pair(work, staff)
+    return True
 
 
 async def left(work: Work, participant_id: UUID, signed: Signed) -> tuple[Answer, Scene | None]:

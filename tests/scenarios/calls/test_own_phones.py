@@ -1,29 +1,56 @@
 """Counsellors with nothing but a telephone."""
 
+import re
+
 import pytest
 
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import Stage
+from app.practice.legs import Leg
 from app.practice.people import Phone
+from app.staff.roles import Role
+from tests.support.referrals import page
 from tests.support.talks import CHILD, rings_at, text_message, waits
+
+VERA, PIN = "+38164999001", "258036"
+
+
+async def rings_in(stage: Stage, digit: str, *entries: str) -> Leg:
+    """A call that shows the number of vera: a key for the duty, then what is entered."""
+    leg = stage.ring(VERA)
+    await stage.advance(2)
+    stage.exchange.press(leg, digit)
+    await stage.advance(2)
+    for entry in entries:
+        stage.exchange.press(leg, entry)
+        # After a wrong entry the next one is asked for after a while.
+        await stage.advance(14)
+    return leg
+
+
+def code_in(phone: Phone) -> str:
+    """The code in the last text to a phone."""
+    found = re.search(r"\d{6}", phone.texts[-1].text)
+    assert found
+    return found[0]
 
 
 async def test_a_counsellor_rings_the_line_and_presses_a_key(stage: Stage) -> None:
-    stage.exchange.phones["+38164999001"] = Phone(picks_up=2)
-    vera = await stage.add_counsellor("vera", endpoint="+38164999001", state=None)
+    stage.exchange.phones[VERA] = Phone(picks_up=2)
+    vera = await stage.add_counsellor("vera", endpoint=VERA, state=None, pin=PIN)
     for digit, state in (("1", "available"), ("2", "break"), ("3", "off_duty")):
-        leg = stage.ring("+38164999001")
-        await stage.advance(2)
-        stage.exchange.press(leg, digit)
-        await stage.advance(10)
+        leg = await rings_in(stage, digit, PIN)
         assert await vera.presence() == state
-        assert leg.over
+        await stage.until(lambda leg=leg: leg.over, limit=30)
         row = await stage.call_of(leg)
         lines = await stage.rows("SELECT practice FROM lines WHERE id = %s", row["line_id"])
         assert lines[0]["practice"], "it counts in no statistic"
+    for table in ("call_events", "audit_entries", "procrastinate_jobs"):
+        rows = await stage.rows(f"SELECT t::text AS words FROM {table} t")
+        assert not any(PIN in row["words"] for row in rows), table
     # In silence they are a caller like any.
     ana = await stage.add_counsellor("ana")
-    leg = stage.ring("+38164999001")
+    leg = stage.ring(VERA)
     await stage.advance(22)
     stage.exchange.press(leg, "1")
     await stage.advance(3)
@@ -31,6 +58,93 @@ async def test_a_counsellor_rings_the_line_and_presses_a_key(stage: Stage) -> No
     await stage.exchange.hang_up(leg)
     await stage.advance(40)
     assert await broken_at_the_end(stage) == []
+
+
+async def test_a_forged_number_sets_nothing_and_is_a_caller(stage: Stage) -> None:
+    """Wrong PINs lock the way by telephone, and never the board."""
+    stage.exchange.phones[VERA] = Phone(picks_up=2)
+    vera = await stage.add_counsellor("vera", endpoint=VERA, state=None, pin=PIN)
+    leg = await rings_in(stage, "1", "000000", "111111", "222222")
+    assert leg.has_heard("Vaše dežurstvo nije promenjeno")
+    assert not leg.over, "it may be a child, who goes on like any caller"
+    assert await vera.presence() == "off_duty"
+    await stage.exchange.hang_up(leg)
+    leg = await rings_in(stage, "1", "333333", "444444")
+    await stage.exchange.hang_up(leg)
+    leg = await rings_in(stage, "1", PIN)
+    assert await vera.presence() == "off_duty", "locked"
+    await stage.exchange.hang_up(leg)
+    await vera.be("available")
+    assert await vera.presence() == "available", "the board is not"
+    await stage.advance(16 * 60)
+    await rings_in(stage, "2", PIN)
+    assert await vera.presence() == "break"
+
+
+async def test_without_a_pin_a_code_is_texted_to_the_phone_of_the_account(stage: Stage) -> None:
+    stage.exchange.phones[VERA] = phone = Phone(picks_up=2)
+    vera = await stage.add_counsellor("vera", endpoint=VERA, state=None, paired=False)
+    leg = await rings_in(stage, "1")
+    code = code_in(phone)
+    stage.exchange.press(leg, code)
+    await stage.advance(5)
+    assert await vera.presence() == "available"
+    (proof,) = await stage.rows("SELECT paired_at, code_hash FROM phone_proofs")
+    assert proof["paired_at"] is not None
+    assert proof["code_hash"] is None
+    for table in ("call_events", "audit_entries", "procrastinate_jobs", "procrastinate_events"):
+        rows = await stage.rows(f"SELECT t::text AS words FROM {table} t")
+        assert not any(code in row["words"] for row in rows), table
+
+
+async def test_a_code_of_an_administrator_sets_the_presence_and_then_a_pin(stage: Stage) -> None:
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    stage.exchange.phones[VERA] = phone_of_vera = Phone(picks_up=2)
+    vera = await stage.add_counsellor("vera", endpoint=VERA, state=None, paired=False)
+    at = f"/admin/people/{vera.staff.id}"
+    assert "The phone is not proven yet." in (await page(stage, mila, at)).text
+    made = await page(stage, mila, f"{at}/phone-code", make="1")
+    found = re.search(r'id="phone-code">(\d{6})<', made.text)
+    assert found
+    assert made.headers["cache-control"] == "no-store"
+    leg = await rings_in(stage, "1", found[1])
+    assert await vera.presence() == "available"
+    for entry in (PIN, PIN):
+        stage.exchange.press(leg, entry)
+        await stage.advance(10)
+    await stage.until(lambda: leg.over, limit=30)
+    assert phone_of_vera.texts == [], "the code in hand is enough"
+    shown = (await page(stage, mila, at)).text
+    assert "The phone is proven." in shown
+    assert "There is a PIN." in shown
+    await rings_in(stage, "2", PIN)
+    assert await vera.presence() == "break"
+    # The page of the own account, and the interface for programs.
+    assert "You have a PIN." in (await page(stage, vera, "/account")).text
+    wrong = {"present": "wrong", "pin": "369147", "again": "369147"}
+    assert (
+        "present password is wrong" in (await page(stage, vera, "/account/phone-pin", **wrong)).text
+    )
+    assert (await mila.ask("POST", f"/people/{mila.staff.id}/phone-code")).status_code == 409
+    again = await mila.ask("POST", f"/people/{vera.staff.id}/phone-code")
+    assert re.fullmatch(r"\d{6}", again.json()["code"])
+
+
+async def test_a_phone_that_is_not_proven_takes_a_call_only_with_the_pin(stage: Stage) -> None:
+    stage.exchange.phones[VERA] = phone = Phone(picks_up=1, presses="1")
+    await stage.add_counsellor("vera", endpoint=VERA, pin=PIN, paired=False)
+    leg = await waits(stage)
+    await stage.until(lambda: phone.rung >= 1, limit=30)
+    await stage.advance(25)
+    assert (await stage.call_of(leg))["state"] != "connected", "key 1 is not enough"
+    phone.presses = PIN
+    await stage.until(lambda: stage.exchange.conferences.of_leg(leg) is not None, limit=90)
+    # From now on the program knows the phone, and key 1 takes a call as before.
+    await stage.exchange.hang_up(leg)
+    await stage.advance(40)
+    phone.presses = "1"
+    leg = await waits(stage, "+381641110002")
+    await stage.until(lambda: stage.exchange.conferences.of_leg(leg) is not None, limit=60)
 
 
 @pytest.mark.parametrize(
@@ -44,11 +158,18 @@ async def test_a_counsellor_rings_the_line_and_presses_a_key(stage: Stage) -> No
 async def test_a_counsellor_writes_to_the_line(
     stage: Stage, words: str, state: str, said: str
 ) -> None:
-    vera = await stage.add_counsellor("vera", endpoint="+38164999001", state=None)
-    answer = await text_message(stage, "+38164999001", words)
-    assert f"You are {said} now" in answer.text
+    vera = await stage.add_counsellor("vera", endpoint=VERA, state=None)
+    before = await vera.presence()
+    # The number that a text shows proves nothing: only the phone gets the code.
+    answer = await text_message(stage, VERA, words)
+    code = re.search(r"\d{6}", answer.text)
+    assert code
+    assert await vera.presence() == before
+    assert "wrong or too old" in (await text_message(stage, VERA, "000000")).text
+    assert f"You are {said} now" in (await text_message(stage, VERA, code[0])).text
     assert await vera.presence() == state
-    assert "Write AVAILABLE" in (await text_message(stage, "+38164999001", "offf")).text
+    assert "wrong or too old" in (await text_message(stage, VERA, code[0])).text, "it works once"
+    assert "Write AVAILABLE" in (await text_message(stage, VERA, "offf")).text
     assert await vera.presence() == state
 
 

@@ -1,0 +1,198 @@
+"""How a person proves by telephone who they are: a PIN, or a single-use code.
+
+The number that a call or a text shows proves nothing, because networks let it be forged. A person
+proves once at the number of their account that it is theirs (it is *paired*). Wrong entries lock
+the way by telephone for a while, and never the pages.
+"""
+
+import secrets
+from datetime import datetime, timedelta
+from enum import StrEnum, auto
+from itertools import pairwise
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+
+from app.errors import Conflict, Invalid
+from app.staff.audit import write_entry
+from app.staff.hashing import hash_password, is_of, password_is_right
+from app.staff.log_kinds import AuditLog
+from app.staff.models import CodeKind, EndpointKind, PhoneProof, Staff
+from app.staff.passwords import WrongPresentPassword
+from app.work import Work
+
+# PINs and codes have this many digits.
+DIGITS = 6
+# Wrong entries in a row that are allowed; then each one locks for longer.
+_MOST_WRONG = 5
+_LOCKED_FOR = timedelta(minutes=15)
+_LONGEST_LOCK = timedelta(hours=12)
+_TEXTED_LIVES = timedelta(minutes=10)
+_TEXTED_EVERY = timedelta(minutes=2)
+HANDED_LIVES = timedelta(days=3)
+
+
+class Proof(StrEnum):
+    """What an entry proves."""
+
+    RIGHT = auto()
+    # The single-use code that an administrator handed over: the person chooses a PIN now.
+    HANDED = auto()
+    WRONG = auto()
+    LOCKED = auto()
+
+
+async def proof_of(work: Work, staff_id: UUID) -> PhoneProof | None:
+    """Return what is known of a person's proofs; None if there is nothing."""
+    found: PhoneProof | None = await work.session.get(PhoneProof, staff_id, populate_existing=True)
+    return found
+
+
+async def _lock(work: Work, staff_id: UUID) -> PhoneProof:
+    await work.session.execute(
+        pg_insert(PhoneProof).values(staff_id=staff_id).on_conflict_do_nothing()
+    )
+    return await work.session.get_one(
+        PhoneProof, staff_id, with_for_update=True, populate_existing=True
+    )
+
+
+async def is_paired(work: Work, staff: Staff) -> bool:
+    """Return whether the phone at which calls ring was proven; other endpoints need no proof."""
+    if staff.endpoint_kind != EndpointKind.PHONE:
+        return True
+    return (
+        await work.session.scalar(
+            select(PhoneProof.paired_at).where(PhoneProof.staff_id == staff.id)
+        )
+        is not None
+    )
+
+
+async def forget_pairing(work: Work, staff: Staff) -> None:
+    """Forget that a phone was proven: another number stands in the account."""
+    proof = await proof_of(work, staff.id)
+    if proof is not None:
+        proof.paired_at = proof.code_hash = proof.code_kind = proof.code_until = None
+
+
+async def pair(work: Work, staff: Staff) -> None:
+    """Note that the phone of the account was proven."""
+    proof = await _lock(work, staff.id)
+    if proof.paired_at is None:
+        proof.paired_at = work.now
+        write_entry(work, AuditLog.PHONE_PAIRED, str(staff.id))
+
+
+def is_locked(proof: PhoneProof | None, now: datetime) -> bool:
+    """Return whether nothing is accepted by telephone now."""
+    return proof is not None and proof.locked_until is not None and proof.locked_until > now
+
+
+async def prove(work: Work, staff: Staff, entered: str) -> Proof:
+    """Compare what was entered with the PIN and the open code. Wrong entries count, and lock."""
+    proof = await _lock(work, staff.id)
+    if is_locked(proof, work.now):
+        return Proof.LOCKED
+    code = proof.code_hash if proof.code_until and proof.code_until > work.now else None
+    if proof.pin_hash is not None and await is_of(entered, proof.pin_hash):
+        proof.failures, proof.locked_until = 0, None
+        return Proof.RIGHT
+    if code is not None and await is_of(entered, code):
+        handed = proof.code_kind == CodeKind.HANDED
+        proof.code_hash = proof.code_kind = proof.code_until = None
+        proof.failures, proof.locked_until = 0, None
+        return Proof.HANDED if handed else Proof.RIGHT
+    if len(entered) != DIGITS:
+        # Too short to be a guess: a key pressed out of habit.
+        return Proof.WRONG
+    proof.failures += 1
+    if proof.failures >= _MOST_WRONG:
+        longer: timedelta = _LOCKED_FOR * 2 ** min(proof.failures - _MOST_WRONG, 6)
+        proof.locked_until = work.now + min(longer, _LONGEST_LOCK)
+        write_entry(work, AuditLog.PHONE_LOCKED, str(staff.id), failures=proof.failures)
+        return Proof.LOCKED
+    return Proof.WRONG
+
+
+def check_pin(pin: str) -> None:
+    """Check that a PIN has six digits, and is none that is tried first. Raises Invalid."""
+    if len(pin) != DIGITS or not (pin.isascii() and pin.isdigit()):
+        raise Invalid("A PIN has %(digits)s digits.", digits=DIGITS)
+    steps = {(int(b) - int(a)) % 10 for a, b in pairwise(pin)}
+    if len(set(pin)) < 3 or steps in ({1}, {9}) or pin[:3] == pin[3:] or pin[:2] * 3 == pin:
+        raise Invalid("This PIN is easy to guess. Choose one without a row or a repetition.")
+
+
+async def set_pin(work: Work, staff: Staff, pin: str) -> None:
+    """Give a person a PIN. Raises Invalid."""
+    check_pin(pin)
+    proof = await _lock(work, staff.id)
+    proof.pin_hash, proof.chosen_hash = await hash_password(pin), None
+    proof.failures, proof.locked_until = 0, None
+    proof.code_hash = proof.code_kind = proof.code_until = None
+    write_entry(work, AuditLog.PHONE_PIN_SET, str(staff.id))
+
+
+async def set_own_pin(work: Work, person: Staff, present: str, pin: str) -> None:
+    """Choose the own PIN on a page. Raises WrongPresentPassword, Invalid."""
+    staff = await work.session.get(Staff, person.id, populate_existing=True)
+    if not await password_is_right(staff, present[:1000]) or staff is None:
+        raise WrongPresentPassword()
+    await set_pin(work, staff, pin)
+
+
+async def choose(work: Work, staff: Staff, pin: str) -> bool:
+    """Note a PIN that is being chosen by key; the second, equal entry sets it. Return whether it is
+    set. Raises Invalid for a PIN that is easy to guess, or if the two differ."""
+    check_pin(pin)
+    proof = await _lock(work, staff.id)
+    if proof.chosen_hash is None:
+        proof.chosen_hash = await hash_password(pin)
+        return False
+    same = await is_of(pin, proof.chosen_hash)
+    proof.chosen_hash = None
+    if not same:
+        raise Invalid("The two PINs are not the same. Enter both again.")
+    await set_pin(work, staff, pin)
+    return True
+
+
+async def make_code(work: Work, staff: Staff) -> str:
+    """Make a single-use code for a person, which is shown only now. Raises Conflict.
+
+    They enter it at their phone in place of a PIN, and then choose a PIN.
+    """
+    if staff.endpoint_kind != EndpointKind.PHONE or not staff.active:
+        raise Conflict("Calls of this account do not ring at a phone. Enter its number first.")
+    proof, code = await _lock(work, staff.id), _random()
+    proof.code_hash, proof.code_kind = await hash_password(code), CodeKind.HANDED.value
+    proof.code_until = work.now + HANDED_LIVES
+    proof.failures, proof.locked_until = 0, None
+    write_entry(work, AuditLog.PHONE_CODE_MADE, str(staff.id))
+    return code
+
+
+async def text_code(work: Work, staff: Staff, wants: str | None) -> str | None:
+    """Make a single-use code that is texted to a person's phone; None if that must not be.
+
+    None while the way is locked, a code was texted a moment ago, or one was handed over.
+    """
+    proof = await _lock(work, staff.id)
+    until = proof.code_until
+    if is_locked(proof, work.now):
+        return None
+    if until is not None and until > work.now:
+        if proof.code_kind == CodeKind.HANDED:
+            return None
+        if until - _TEXTED_LIVES > work.now - _TEXTED_EVERY:
+            return None
+    code = _random()
+    proof.code_hash, proof.code_kind = await hash_password(code), CodeKind.TEXTED.value
+    proof.code_until, proof.wants = work.now + _TEXTED_LIVES, wants
+    return code
+
+
+def _random() -> str:
+    return f"{secrets.randbelow(10**DIGITS):0{DIGITS}d}"

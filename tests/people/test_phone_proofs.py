@@ -1,0 +1,138 @@
+"""Proofs by telephone: PINs, single-use codes, wrong entries, and where they come from."""
+
+from datetime import timedelta
+
+import pytest
+
+from app.errors import Conflict, Invalid
+from app.people import changing
+from app.people.changing import Changes
+from app.staff import phone_proofs
+from app.staff.hashing import hash_password
+from app.staff.models import Staff
+from app.staff.passwords import WrongPresentPassword
+from app.staff.phone_proofs import Proof, prove
+from app.work import Work
+from tests.support.verbs import a_counsellor, an_administrator, logged
+
+PIN, PHONE = "258036", "+38164999001"
+
+
+@pytest.fixture
+async def vera(work: Work) -> Staff:
+    return await a_counsellor(work, "vera", endpoint=PHONE)
+
+
+@pytest.mark.parametrize(
+    "pin",
+    [
+        "",
+        "12345",
+        "1234567",
+        "12345a",
+        "\u0661\u0662\u0663\u0664\u0665\u0666",
+        "123456",
+        "987654",
+        "111111",
+        "112112",
+        "121212",
+        "111222",
+        "890123",
+    ],
+)
+def test_a_pin_that_is_none_or_easy_to_guess_is_refused(pin: str) -> None:
+    with pytest.raises(Invalid):
+        phone_proofs.check_pin(pin)
+
+
+async def test_the_own_pin_needs_the_password_and_is_kept_as_a_hash(
+    work: Work, vera: Staff
+) -> None:
+    vera.password_hash = await hash_password("correct horse battery")
+    await work.session.flush()
+    with pytest.raises(WrongPresentPassword):
+        await phone_proofs.set_own_pin(work, vera, "wrong", PIN)
+    await phone_proofs.set_own_pin(work, vera, "correct horse battery", PIN)
+    proof = await phone_proofs.proof_of(work, vera.id)
+    assert proof is not None
+    assert (proof.pin_hash or "").startswith("$argon2")
+    assert PIN not in str(logged(work))
+    assert logged(work)[-1][0] == "phone_pin_set"
+    assert await prove(work, vera, PIN) is Proof.RIGHT
+    assert not await phone_proofs.is_paired(work, vera), "a PIN alone proves no phone"
+
+
+async def test_wrong_entries_lock_the_way_by_telephone_longer_and_longer(
+    work: Work, vera: Staff
+) -> None:
+    await phone_proofs.set_pin(work, vera, PIN)
+    found = [await prove(work, vera, "000000") for _ in range(5)]
+    assert found == [Proof.WRONG] * 4 + [Proof.LOCKED]
+    assert await prove(work, vera, PIN) is Proof.LOCKED, "even the right one"
+    assert [kind for kind, _ in logged(work)].count("phone_locked") == 1
+    work.now += timedelta(minutes=16)
+    assert await prove(work, vera, "000000") is Proof.LOCKED
+    work.now += timedelta(minutes=16)
+    assert await prove(work, vera, PIN) is Proof.LOCKED, "twice as long"
+    work.now += timedelta(minutes=15)
+    assert await prove(work, vera, PIN) is Proof.RIGHT
+    assert await prove(work, vera, "000000") is Proof.WRONG, "counted from the beginning"
+
+
+async def test_a_new_pin_on_the_page_or_a_code_opens_what_was_locked(
+    work: Work, vera: Staff
+) -> None:
+    for _ in range(5):
+        await prove(work, vera, "000000")
+    code = await phone_proofs.make_code(work, vera)
+    assert await prove(work, vera, code) is Proof.HANDED
+    assert await prove(work, vera, code) is Proof.WRONG, "it works once"
+
+
+async def test_a_code_of_an_administrator_lives_three_days_and_leads_to_a_pin(
+    work: Work, vera: Staff
+) -> None:
+    code = await phone_proofs.make_code(work, vera)
+    assert code not in str(logged(work))
+    work.now += phone_proofs.HANDED_LIVES + timedelta(minutes=1)
+    assert await prove(work, vera, code) is Proof.WRONG
+    for entry in ("123456", "12"):
+        with pytest.raises(Invalid):
+            await phone_proofs.choose(work, vera, entry)
+    assert not await phone_proofs.choose(work, vera, PIN)
+    with pytest.raises(Invalid):
+        await phone_proofs.choose(work, vera, "369147")
+    assert not await phone_proofs.choose(work, vera, PIN)
+    assert await phone_proofs.choose(work, vera, PIN)
+    assert await prove(work, vera, PIN) is Proof.RIGHT
+    boro = await a_counsellor(work, "boro")
+    with pytest.raises(Conflict):
+        await phone_proofs.make_code(work, boro)
+
+
+async def test_a_texted_code_lives_ten_minutes_and_not_many_are_sent(
+    work: Work, vera: Staff
+) -> None:
+    first = await phone_proofs.text_code(work, vera, "available")
+    assert first is not None
+    assert await phone_proofs.text_code(work, vera, "available") is None, "one was sent just now"
+    work.now += timedelta(minutes=3)
+    second = await phone_proofs.text_code(work, vera, "break")
+    assert second is not None
+    assert await prove(work, vera, first) is Proof.WRONG
+    work.now += timedelta(minutes=11)
+    assert await prove(work, vera, second) is Proof.WRONG
+    await phone_proofs.make_code(work, vera)
+    assert await phone_proofs.text_code(work, vera, "available") is None, "it keeps the handed one"
+
+
+async def test_another_number_is_not_proven_and_loses_its_code(work: Work, vera: Staff) -> None:
+    mila = await an_administrator(work)
+    await phone_proofs.pair(work, vera)
+    code = await phone_proofs.text_code(work, vera, "available")
+    assert await phone_proofs.is_paired(work, vera)
+    await changing.change(work, vera.id, Changes(endpoint="+38164999002"), by=mila)
+    assert not await phone_proofs.is_paired(work, vera)
+    assert await prove(work, vera, code or "") is Proof.WRONG
+    await changing.change(work, vera.id, Changes(endpoint="browser"), by=mila)
+    assert await phone_proofs.is_paired(work, vera), "only phones are proven"
