@@ -84,10 +84,6 @@ class StaffSession(Base):
     browser: Mapped[str] = mapped_column(server_default="")
     # What is still missing before this session opens anything.
     awaits: Mapped[str | None]
-    # The last time that its person gave a code or password, if later than the sign-in.
-    proved_at: Mapped[datetime | None]
-    # The last act of its person, to a minute: an open page that refreshes itself is none.
-    active_at: Mapped[datetime | None]
 
 
 class EarlierPassword(Base):
@@ -150,8 +146,7 @@ class SignInRules(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     # The roles whose people need a second factor.
     factor_roles: Mapped[list[str]] = mapped_column(ARRAY(Text))
-    # Minutes without an act of the person, and hours since the sign-in, after which it ends.
-    idle_minutes: Mapped[int | None]
+    # Hours since the sign-in after which a session ends.
     session_hours: Mapped[int]
 
 

@@ -61,21 +61,17 @@ def upgrade() -> None:
         "sign_in_rules",
         sa.Column("id", sa.Integer, autoincrement=False, nullable=False),
         sa.Column("factor_roles", sa.ARRAY(sa.Text), nullable=False),
-        sa.Column("idle_minutes", sa.Integer),
         sa.Column("session_hours", sa.Integer, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_sign_in_rules"),
         sa.CheckConstraint("id = 1", name="ck_sign_in_rules_one_row"),
     )
     op.add_column("staff_sessions", sa.Column("awaits", sa.Text))
-    op.add_column("staff_sessions", sa.Column("proved_at", INSTANT))
-    op.add_column("staff_sessions", sa.Column("active_at", INSTANT))
     op.create_check_constraint(
         "ck_staff_sessions_awaits", "staff_sessions", "awaits IN ('code', 'setting_up')"
     )
 
 
 def downgrade() -> None:
-    for column in ("active_at", "proved_at", "awaits"):
-        op.drop_column("staff_sessions", column)
+    op.drop_column("staff_sessions", "awaits")
     for table in ("sign_in_rules", "recovery_codes", "second_factors", "earlier_passwords"):
         op.drop_table(table)
