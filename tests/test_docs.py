@@ -106,6 +106,8 @@ _REFUSED = {
     "line language +38111116111 en": "The line speaks 'en' already.",
     # Every password that these tests give is the same one.
     "staff reset-password ana": "You had this password before.",
+    # It is taken away from a person who has set one up on the pages.
+    "staff reset-second-factor vera": "This person has no second factor.",
     # A password for a system that the reader enters in the directory.
     "agency password": "helpline: ",
 }

@@ -294,6 +294,7 @@ _NOT_READ = {
     "done",
     "overdue",
     "due",
+    "duty",
     "contact",
     "case",
     "second",
