@@ -17,12 +17,14 @@ from typing import Any
 
 import httpx2
 import psycopg
+import pyotp
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from app.demo.stage import ACCOUNT, LINE, free_port
 from app.practice.wire import sign
+from app.web.access import COOKIE
 
 # Made at random, as production demands of secrets.
 AUTH, MONITORS = secrets.token_hex(16), secrets.token_urlsafe(32)
@@ -235,7 +237,21 @@ def _signed_in(client: httpx2.Client, name: str) -> dict[str, str]:
     form = {"username": name, "password": "correct horse battery"}
     answer = client.post("/login", data=form)
     assert answer.status_code == 303, answer.text
-    cookie = answer.headers["set-cookie"]
+    headers = _cookie_of(answer)
+    if not answer.headers["location"].startswith("/login/set-up"):
+        return headers
+    # In production an administrator needs a second factor, and is led to it.
+    page = client.get("/login/set-up", headers=headers)
+    assert page.status_code == 200, page.text
+    (letters,) = re.findall(r'<code id="secret"[^>]*>([A-Z2-7 ]+)</code>', page.text)
+    code = pyotp.TOTP(letters.replace(" ", "")).now()
+    answer = client.post("/login/set-up", data={"code": code}, headers=headers)
+    assert answer.status_code == 200, answer.text
+    return _cookie_of(answer)
+
+
+def _cookie_of(answer: httpx2.Response) -> dict[str, str]:
+    (cookie,) = (one for one in answer.headers.get_list("set-cookie") if COOKIE in one)
     assert "secure" in cookie.lower()
     return {"Cookie": cookie.split(";")[0]}
 
