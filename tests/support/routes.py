@@ -37,6 +37,8 @@ _ROWS = {
     "prompt_id": "SELECT id FROM prompts",
     "practice_id": "SELECT id FROM practices",
     "person_id": "SELECT id FROM staff",
+    "staff_id": "SELECT id FROM staff",
+    "proposal_id": "SELECT id FROM rota_proposals",
     "line_id": "SELECT id FROM lines WHERE active",
     "recording": "SELECT id FROM prompts WHERE audio IS NOT NULL",
 }
@@ -101,6 +103,9 @@ async def open_every_route(stage: Stage) -> Opened:
     }
     await _ask_for_a_file(stage, people[Role.SUPERVISOR])
     await _record_a_prompt(stage, people[Role.ADMINISTRATOR])
+    asked = await people[Role.SUPERVISOR].ask("POST", "/roster/proposals", {"weeks": 1})
+    assert asked.status_code == 202, asked.text
+    await stage.settle()
     rows = {
         name: [str(row["id"]) for row in await stage.rows(sql)] for name, sql in _ROWS.items()
     } | _WORDS
