@@ -7,6 +7,7 @@ from random import Random
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import highspy
 import pytest
 
 from app.routing.rota.on_duty import Span
@@ -167,6 +168,18 @@ def test_what_one_person_cannot_do_is_said_with_the_reason() -> None:
     assert (number.short, dict(number.why)[boris.id]) == (1, Bar.UNAVAILABLE)
     last = [dict(one.why)[ana.id] for one in said if one.span[0] > at(1, 20)]
     assert Bar.HOURS in last
+
+
+def test_another_use_of_the_solver_in_the_process_changes_nothing() -> None:
+    """What runs first in a process decides with how many threads HiGHS works there."""
+    highspy.Highs.resetGlobalScheduler(True)
+    other = highspy.Highs()  # type: ignore[no-untyped-call]
+    other.setOptionValue("output_flag", False)
+    other.setOptionValue("threads", 2)
+    other.run()
+    solution = solve(a_problem([a_person(1, 40), a_person(2, 40)]))
+    assert solution.stretches
+    assert not solution.stopped
 
 
 def test_planned_duty_is_left_alone_and_rest_around_it_is_kept() -> None:

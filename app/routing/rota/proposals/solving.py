@@ -332,7 +332,8 @@ class _Solver:
 
         self.highs: Any = Quiet()  # type: ignore[no-untyped-call]
         for name, value in (
-            ("threads", 1),
+            # Not a number of threads: HiGHS refuses one that differs from what it began with.
+            ("parallel", "off"),
             ("random_seed", 0),
             ("mip_max_nodes", _MOST_NODES),
             ("mip_abs_gap", self.gap),
@@ -386,7 +387,8 @@ class _Solver:
         """Return the values of the columns, if there are any, and whether it came to its end."""
         # The clock of the solver goes on from run to run.
         self.highs.setOptionValue("time_limit", self.seconds)
-        self.highs.run()
+        if self.highs.run() == self.names.HighsStatus.kError:
+            raise RuntimeError("HiGHS refused the problem or an option.")
         status = self.highs.getModelStatus()
         values = list(self.highs.getSolution().col_value)
         found = self.highs.getInfo().primal_solution_status == _FEASIBLE
