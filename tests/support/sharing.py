@@ -48,11 +48,14 @@ def _share_routes(patch: pytest.MonkeyPatch) -> None:
     first: list[FastAPI] = []
 
     def make(*args: Any, **options: Any) -> FastAPI:
-        app = made(*args, **options)
-        if first:
-            app.router.routes = first[0].router.routes
-        else:
-            first.append(app)
+        if not first:
+            first.append(made(*args, **options))
+            return first[0]
+        with pytest.MonkeyPatch.context() as shared:
+            # To work out the routes again takes longer than most stories.
+            shared.setattr(FastAPI, "include_router", lambda *_args, **_options: None)
+            app = made(*args, **options)
+        app.router.routes = first[0].router.routes
         return app
 
     patch.setattr(stage, "make_app", make)
