@@ -57,7 +57,13 @@ _LONG = (
 
 # These run on the real clock: what a child hears, and how long a click may take, must not depend
 # on what other tests do beside them.
-_REAL_TIME = ("tests/browser/", *_OWN_PROCESSES)
+_REAL_TIME = (
+    "tests/browser/",
+    "test_many_rings",
+    "test_reconciling",
+    "test_switchboard",
+    *_OWN_PROCESSES,
+)
 
 
 # The process that takes them, one after the other, and that has the machine before the others.

@@ -329,8 +329,9 @@ class Stage:
                 calm = 0
 
     def _busy(self) -> bool:
-        """Return whether a webhook is under way, or the worker is busy outside its jobs."""
-        return bool(self.exchange.sender.under_way or self.app.state.worker.busy)
+        """Return whether a webhook is under way, keys are, or the worker is outside its jobs."""
+        keys = any(not leg.digits.empty() for leg in self.exchange.gathering.values())
+        return bool(keys or self.exchange.sender.under_way or self.app.state.worker.busy)
 
     async def _under_way(self) -> tuple[bool, bool]:
         """Return whether jobs are due or running, and whether there is anything to match."""

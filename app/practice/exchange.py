@@ -78,6 +78,8 @@ class Exchange:
         self.numbers: dict[str, Number] = {}
         self.phones: dict[str, Phone] = {}
         self.legs: dict[str, Leg] = {}
+        # Legs whose document waits for keys, by their sid.
+        self.gathering: dict[str, Leg] = {}
         self.rooms: dict[str, Room] = {}
         self.recordings: dict[str, Recording] = {}
         self.messages: dict[str, Message] = {}

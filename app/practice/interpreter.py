@@ -172,7 +172,11 @@ class Interpreter:
         if isinstance(leg.person, Phone) and leg.person.presses is not None:
             asked = " ".join(c.text for c in verb.children if c.name == "Say")
             self._x.spawn(self._press_later(leg.person, asked))
-        digits = await self._digits(verb)
+        self._x.gathering[leg.sid] = leg
+        try:
+            digits = await self._digits(verb)
+        finally:
+            del self._x.gathering[leg.sid]
         action = verb.get("action") or url
         if not digits and not verb.flag("actionOnEmptyResult", False):
             return None

@@ -1,12 +1,13 @@
 """The page of the rota in a real browser: plan a week, swap a shift, cover an uncovered one."""
 
+import asyncio
 import os
 import re
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import FloatRect, Locator, Page, expect
 
 from app.demo.stage import Stage
 from app.staff.roles import Role
@@ -26,12 +27,21 @@ def duty(page: Page, name: str, begins: str) -> Locator:
     return row(page, name).locator(f'[data-from="{begins}"]')
 
 
+async def box_of(one: Locator) -> FloatRect:
+    """Where it stands, once the page has been drawn: a change may be replacing it just now."""
+    for _ in range(300):
+        await expect(one).to_be_visible()
+        if (box := await one.bounding_box()) is not None:
+            return box
+        await asyncio.sleep(0.05)
+    raise AssertionError("it has no place on the page")
+
+
 async def _drags(page: Page, day: date) -> None:
     """Ana begins two hours later on Wednesday, thinks better of it, and Vera comes in the gap."""
     block = duty(page, "Ana", f"{day}T06:00")
     await block.scroll_into_view_if_needed()
-    box = await block.bounding_box()
-    assert box is not None
+    box = await box_of(block)
     hour = box["width"] / 8
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     await page.mouse.move(x, y)
@@ -46,10 +56,8 @@ async def _drags(page: Page, day: date) -> None:
     await page.locator("#undo-move").click()
     await expect(duty(page, "Ana", f"{day}T06:00")).to_be_visible()
     # An empty place is drawn over: a new duty.
-    box = await duty(page, "Ana", f"{day}T06:00").bounding_box()
-    empty = await row(page, "Vera").bounding_box()
-    assert box is not None
-    assert empty is not None
+    box = await box_of(duty(page, "Ana", f"{day}T06:00"))
+    empty = await box_of(row(page, "Vera"))
     y = empty["y"] + empty["height"] / 2
     await page.mouse.move(box["x"] + 4 * hour + 1, y)
     await page.mouse.down()
