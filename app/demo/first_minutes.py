@@ -1,8 +1,8 @@
 """What happens in the first minutes of a new demo, so that no page is empty.
 
 A child leaves a message and another asks to be called back; a counsellor writes about two children
-and opens a case; a referral goes to agencies of which none answers, so that it becomes overdue and
-supervisors are rung. All of it by the webhooks and the interface that others use, too.
+and opens a case; a referral goes to agencies of which none takes it, so that our own people on call
+are rung. All of it by the webhooks and the interface that others use, too.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ async def play_first_minutes(stage: Stage) -> None:
 
 
 async def _message(stage: Stage) -> None:
-    """A child finds nobody, and speaks after the tone."""
+    """A child finds no counsellor, and speaks after the tone."""
     caller = Caller(message_seconds=12)
     leg = stage.ring("+381641290001", caller=caller)
     await stage.clock.sleep(2)
