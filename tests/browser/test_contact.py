@@ -22,7 +22,14 @@ async def test_a_silent_call_is_closed_from_a_menu_by_keyboard(live: Stage, page
     await page.keyboard.press("c")
     await press(page, "1")
     # Perhaps the child cannot speak: first it is asked, and answers with a key.
-    await expect(page.locator("main")).to_contain_text("may not be able to speak")
+    refused = page.get_by_role("alert").filter(has_text="may not be able to speak")
+    await expect(refused).to_be_visible()
+    # A change on the line draws the desk again. What was refused is still there to be read.
+    async with page.expect_response(lambda one: one.url.endswith("/board/desk")) as drawn:
+        await live.add_counsellor("bo")
+    await (await drawn.value).finished()
+    await page.wait_for_function("() => !document.querySelector('.htmx-request')")
+    await expect(refused).to_be_visible()
     await page.locator("#by-key summary").click()
     await page.locator("#ask-alone").click()
     answers = page.get_by_role("list", name="Asked by key")

@@ -1,14 +1,16 @@
 """The frame in a real Chromium: a ring on any page, page changes that keep it, safe endings."""
 
 import asyncio
+from datetime import time
 
 import pytest
 from playwright.async_api import Page, expect
 
 from app.dashboard.pages import safe_next
 from app.demo.stage import Stage
+from app.staff import tokens
 from app.staff.roles import Role
-from tests.support.browser import CHROMIUM, answered, be, press, ring, signed_in
+from tests.support.browser import CHROMIUM, answered, at, be, press, ring, signed_in
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
@@ -170,6 +172,28 @@ async def test_a_refusal_never_takes_the_call_bar_away(live: Stage, page: Page) 
     await expect(page.locator("#hang-up")).to_be_visible()
     await page.locator("#refused [role=alert]").click()
     await expect(page.locator("#refused [role=alert]")).to_have_count(0)
+
+
+async def test_a_form_of_a_page_is_sent_as_a_browser_sends_it(live: Stage, page: Page) -> None:
+    """All ticked boxes of one name, and to the address of the button that was pressed."""
+    await live.add_counsellor("ana", recurrence="FREQ=DAILY", starts_at=time(8), minutes=480)
+    vesna = await live.add_counsellor("vesna", role=Role.ADMINISTRATOR, shift=False, state=None)
+    await at(page, live, vesna, "/admin/tokens")
+    form = page.locator("#new-token form")
+    await form.get_by_label("Name").fill("Yearly figures")
+    for box in await form.locator("[name=scopes]").all():
+        await box.check()
+    await form.get_by_role("button", name="Make a token").click()
+    await expect(page.locator("main")).to_contain_text("Yearly figures")
+    made = await live.rows("SELECT cardinality(scopes) AS scopes FROM api_tokens")
+    assert made == [{"scopes": len(tokens.SCOPES)}]
+
+    await page.locator(".rail a[data-section=roster]").click()
+    await page.get_by_label("Keep this week as a template called").fill("As now")
+    await page.get_by_role("button", name="Keep").click()
+    await page.get_by_role("button", name="Delete the template").click()
+    await expect(page.locator("#put-template")).to_have_count(0)
+    assert await live.rows("SELECT name FROM week_templates") == []
 
 
 async def test_signing_in_leads_to_the_page_that_was_wanted(live: Stage, page: Page) -> None:

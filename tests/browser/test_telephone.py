@@ -122,12 +122,17 @@ async def test_on_hold_neither_hears_the_other(stage: Stage, desk: Desk) -> None
     child = await talk(stage, desk)
     # The microphone is off at the click; the rest follows when the provider has done it. What the
     # page brings meanwhile is older than the click, and does not put the microphone on again.
-    sent, may_go = asyncio.Event(), asyncio.Event()
+    sent, may_go, answered = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    title = desk.page.locator("#call-title")
 
     async def later(route: Route) -> None:
+        """Send the click late, and answer when the stream has told the page that it is done."""
         sent.set()
         await may_go.wait()
-        await route.continue_()
+        answer = await route.fetch()
+        await expect(title).to_contain_text("On hold")
+        await route.fulfill(response=answer)
+        answered.set()
 
     await desk.page.route("**/hold", later, times=1)
     await press(desk.page, "h")
@@ -137,7 +142,11 @@ async def test_on_hold_neither_hears_the_other(stage: Stage, desk: Desk) -> None
     assert await desk.page.evaluate("helplineTelephone.muted")
     may_go.set()
     await until(lambda: child.hears_nothing_of(), "the child hears nothing of the counsellor")
-    await expect(desk.page.locator("#call-title")).to_contain_text("On hold")
+    await expect(title).to_contain_text("On hold")
+    # The answer is older than what the page shows, and does not take its place.
+    await answered.wait()
+    await expect(desk.page.locator("#frame .htmx-request")).to_have_count(0)
+    assert "On hold" in await title.inner_text()
     await until(desk.hears_nothing, "the counsellor hears nothing")
     await press(desk.page, "h")
     await until(child.hears, "the child hears the counsellor again")

@@ -120,8 +120,15 @@ async def visit(page: Page, stage: Stage, who: Counsellor, path: str) -> None:
 
 
 async def press(page: Page, letter: str) -> None:
-    """Move the focus with a letter, then act with Enter: the two steps of every key."""
-    await page.keyboard.press(letter)
+    """Move the focus with a letter, then act with Enter: the two steps of every key.
+
+    As a person does, Enter is pressed when the focus is seen to be there.
+    """
+    for _ in range(100):
+        await page.keyboard.press(letter)
+        if await page.evaluate("document.activeElement?.dataset?.key") == letter:
+            break
+        await asyncio.sleep(0.1)
     await page.keyboard.press("Enter")
 
 

@@ -65,13 +65,15 @@ const plain = (html) => {
   return holder.innerHTML.replace(/ (data-up|data-down|value|max)="\d*"/g, "");
 };
 
-// When a part last came in the stream. A response to a request that began before is older, or will be
-// followed by the next change.
-const came = new WeakMap();
+// Milliseconds: how new what a part shows is at least. What the stream brings is as new as its arrival,
+// a response is as new as the moment when its request began.
+const newAs = new WeakMap();
+// Requests whose response may be older than what their part showed.
+const late = new WeakSet();
 const show = ({ address: from, html }) => {
   for (const part of document.querySelectorAll(PUSHED)) {
     if (part.getAttribute("hx-get") !== from) continue;
-    came.set(part, Date.now());
+    newAs.set(part, Date.now());
     const text = plain(html);
     if (shown.get(part) === text) continue;
     shown.set(part, text);
@@ -81,11 +83,18 @@ const show = ({ address: from, html }) => {
   }
 };
 
-const refuse = (notice) => {
-  const place = document.getElementById("refused");
-  place.innerHTML = notice;
-  place.firstElementChild?.classList.add("floating");
-  place.firstElementChild?.setAttribute("data-dismiss", "");
+// A refusal stays until its reader clicks it, acts again or opens another page.
+const refuse = (...notices) => {
+  document.getElementById("refused")?.replaceChildren(...notices);
+  for (const notice of notices) {
+    notice.classList.add("floating");
+    notice.setAttribute("data-dismiss", "");
+  }
+};
+const elements = (html, selector = "*") => {
+  const holder = document.createElement("template");
+  holder.innerHTML = html;
+  return selector === "*" ? holder.content.children : holder.content.querySelectorAll(selector);
 };
 
 const began = new WeakMap();
@@ -96,17 +105,35 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   const { target, serverResponse, requestConfig, xhr } = event.detail;
   if (xhr.status >= 400 && xhr.status < 500 && requestConfig.verb === "post") {
     // Show a refusal in the place of the response; but never in the place of the call bar or the desk.
-    if (isPart(target)) refuse(serverResponse);
+    if (isPart(target)) refuse(...elements(serverResponse));
     else event.detail.shouldSwap = true;
   }
   if (!isPart(target) || xhr.status >= 400) return;
-  if (requestConfig.verb === "get" && (came.get(target) ?? 0) > (began.get(xhr) ?? 0)) {
-    event.detail.shouldSwap = false;
-    return;
-  }
+  const asked = began.get(xhr) ?? 0;
+  if ((newAs.get(target) ?? 0) > asked) {
+    // What is shown may be newer. If not, the stream brings the next change; and where it brings no
+    // part but the names of topics, the part is fetched after the swap.
+    if (requestConfig.verb === "get" || target.matches(PUSHED)) {
+      event.detail.shouldSwap = false;
+      if (requestConfig.verb === "post") refuse(...elements(serverResponse, "[data-refusal]"));
+      return;
+    }
+    late.add(xhr);
+  } else newAs.set(target, asked);
   const html = plain(serverResponse);
   if (requestConfig.verb === "get" && shown.get(target) === html) event.detail.shouldSwap = false;
   shown.set(target, html);
+});
+
+document.addEventListener("htmx:beforeSend", (event) => {
+  if (event.detail.requestConfig.verb === "post" || event.detail.target?.id === "main") refuse();
+});
+// A refusal that came inside a part would go with the next refresh of the part, perhaps unread.
+document.addEventListener("htmx:afterSwap", (event) => {
+  const { target, requestConfig, xhr } = event.detail;
+  if (requestConfig?.verb !== "post" || !isPart(target)) return;
+  refuse(...target.querySelectorAll("[data-refusal]"));
+  if (late.has(xhr)) now(target);
 });
 
 // Milliseconds without a word from the server after which nothing on the page counts as current.

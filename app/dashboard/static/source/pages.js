@@ -61,12 +61,13 @@ document.addEventListener("submit", (event) => {
   const form = event.target;
   if (event.defaultPrevented || !framed() || !form.closest("#main") || !form.hasAttribute("method") || "whole" in form.dataset) return;
   event.preventDefault();
-  const url = new URL(form.getAttribute("action") || location.pathname, location.href);
+  const action = event.submitter?.getAttribute("formaction") || form.getAttribute("action");
+  const url = new URL(action || location.pathname, location.href);
   const values = new FormData(form, event.submitter);
   if (form.method === "get") {
     url.search = new URLSearchParams([...values].filter(([, value]) => value !== ""));
     open(url);
-  } else swap("POST", url.pathname + url.search, { values: Object.fromEntries(values) });
+  } else swap("POST", url.pathname + url.search, { values });
 });
 
 // An error page is a page, too.

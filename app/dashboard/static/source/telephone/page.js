@@ -273,10 +273,17 @@ const follow = () => {
   if (off !== telephone.muted) { telephone.mute(off); show(); }
 };
 document.addEventListener("htmx:afterSwap", () => { follow(); startAgain(); });
-document.addEventListener("htmx:afterRequest", (event) => {
-  if (event.detail.requestConfig?.path !== asked?.path) return;
-  asked = null;
-  follow();
+// The request itself is listened to: a refresh may have taken its button out of the page before the
+// answer comes, and then no event of htmx gets here.
+document.addEventListener("htmx:beforeSend", (event) => {
+  const { requestConfig, xhr } = event.detail;
+  const mine = asked;
+  if (!mine || requestConfig.path !== mine.path) return;
+  xhr.addEventListener("loadend", () => {
+    if (asked !== mine) return;
+    asked = null;
+    follow();
+  });
 });
 
 // Loaded again, perhaps in the middle of a talk: connect at once.
