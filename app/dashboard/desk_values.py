@@ -23,7 +23,7 @@ from app.referrals.replies.in_talk import DutyInTalk, duty_in_talk
 from app.routing import callbacks, desk
 from app.routing.offers import why_no_browser
 from app.routing.participants import participants, questions
-from app.routing.participants.participants import Participant
+from app.routing.participants.participants import Mode, Participant, ParticipantState
 from app.staff import accounts
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
@@ -139,6 +139,7 @@ async def frame_part(work: Work, staff: Staff, notice: str = "") -> str:
         on_phone=staff.endpoint_kind != EndpointKind.BROWSER,
         limit=work.settings.offer_seconds,
         back=await callbacks.of_call(work, found.call) if found.call else None,
+        aside=await _talks_aside(work, found),
     )
     rings = staff.endpoint_kind in work.settings.abilities.rings
     values = {
@@ -149,6 +150,14 @@ async def frame_part(work: Work, staff: Staff, notice: str = "") -> str:
         "no_page_telephone": "" if rings else why_no_browser(work.settings),
     }
     return templates.get_template("fragments/frame/frame.html").render(**values, staff=staff)
+
+
+async def _talks_aside(work: Work, found: desk.Desk) -> bool:
+    """Return whether a participant talks with the counsellor while the caller is on hold."""
+    if found.call is None or found.ringing or not found.call.on_hold:
+        return False
+    others = (await talk_values(work, found.call.id))["participants"]
+    return any(one.state == ParticipantState.IN and one.mode != Mode.LISTEN for one, _ in others)
 
 
 async def desk_fragment(request: Request, work: Work, staff: Staff, notice: str = "") -> Response:

@@ -57,6 +57,8 @@ class CallCard:
     # Put on hold, and whether the provider says so.
     held: bool
     on_hold: bool
+    # While the caller is on hold, another participant talks with the counsellor.
+    aside: bool
     muted: bool
     # The line to the counsellor was lost, and their phone rings again.
     lost: bool
@@ -65,6 +67,16 @@ class CallCard:
     advice: str
     seconds: int
     practice: bool
+
+    @property
+    def microphone_off(self) -> bool:
+        """Return whether the page must be silent: nothing that it says is for the caller.
+
+        Between the wish to hold and the provider's word the caller could still hear it. Once the
+        caller is on hold, a colleague who was asked first must hear it.
+        """
+        under_way = self.held != self.on_hold
+        return self.muted or under_way or (self.held and not self.aside)
 
 
 @dataclass(frozen=True)
@@ -154,8 +166,12 @@ def desk_view(
     on_phone: bool,
     limit: int,
     back: Callback | None = None,
+    aside: bool = False,
 ) -> DeskView:
-    """Return the counsellor's own part of the board."""
+    """Return the counsellor's own part of the board.
+
+    `aside`: while the caller is on hold, another participant talks with the counsellor.
+    """
     presence = desk.presence
     state = PresenceState(presence.state) if presence else PresenceState.OFF_DUTY
     until = presence.until_at if presence else None
@@ -170,7 +186,7 @@ def desk_view(
         on_shift=desk.shift_ends_at is not None,
         shift_ends=None if far or not desk.shift_ends_at else desk.shift_ends_at.isoformat(),
         offer=_offer_card(desk, now, on_phone, limit, back) if desk.ringing else None,
-        call=_call_card(desk, now, back) if desk.offer and not desk.ringing else None,
+        call=_call_card(desk, now, back, aside) if desk.offer and not desk.ringing else None,
         contact=_contact_card(contact) if contact and _writing(desk, state) else None,
         telephone=_telephone(presence, on_phone),
         by_supervisor=presence is not None and presence.cause == Cause.SUPERVISOR_CHOICE,
@@ -236,7 +252,7 @@ def _offer_card(
     )
 
 
-def _call_card(desk: Desk, now: datetime, back: Callback | None) -> CallCard:
+def _call_card(desk: Desk, now: datetime, back: Callback | None, aside: bool) -> CallCard:
     offer, call = desk.offer, desk.call
     assert offer is not None
     assert call is not None
@@ -249,6 +265,7 @@ def _call_card(desk: Desk, now: datetime, back: Callback | None) -> CallCard:
         connected=connected,
         held=call.held_at is not None,
         on_hold=call.on_hold,
+        aside=aside,
         muted=offer.muted_at is not None,
         lost=offer.lost_at is not None,
         long=offer.carried_at is not None,

@@ -5,7 +5,9 @@ One helpline, one browser and one counsellor serve the tests of this file, one a
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,15 @@ from app.staff.roles import Role
 from app.telephony.provider import tokens
 from tests.support.browser import CHROMIUM, FLAGS, be, press
 from tests.support.databases import database_for_a_test, put_back
-from tests.support.sound import Child, Desk, until, write_pulses
+from tests.support.sound import (
+    CHILD,
+    COLLEAGUE,
+    COUNSELLOR,
+    Child,
+    Desk,
+    until,
+    write_pulses,
+)
 
 pytestmark = [
     pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine"),
@@ -58,17 +68,23 @@ async def stage(database: str, anyio_backend: str) -> AsyncIterator[Stage]:
         assert made.exchange.faults == []
 
 
-@pytest.fixture(scope="module")
-async def browser(
-    tmp_path_factory: pytest.TempPathFactory, anyio_backend: str
-) -> AsyncIterator[Browser]:
-    pulses: Path = tmp_path_factory.mktemp("sound") / "pulses.wav"
-    write_pulses(pulses)
+@asynccontextmanager
+async def browser_that_says(hertz: int, folder: Path) -> AsyncIterator[Browser]:
+    pulses = folder / "pulses.wav"
+    write_pulses(pulses, hertz)
     async with async_playwright() as playwright:
         flags = [*FLAGS, f"--use-file-for-fake-audio-capture={pulses}"]
         made = await playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
         yield made
         await made.close()
+
+
+@pytest.fixture(scope="module")
+async def browser(
+    tmp_path_factory: pytest.TempPathFactory, anyio_backend: str
+) -> AsyncIterator[Browser]:
+    async with browser_that_says(COUNSELLOR, tmp_path_factory.mktemp("sound")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -376,6 +392,87 @@ async def test_a_supervisor_whispers_and_the_child_does_not_hear_it(
     await desk.be_ready_again()
     assert chief.problems == chief.outside == []
     await chief.context.close()
+
+
+@pytest.fixture
+async def colleague(stage: Stage, tmp_path: Path) -> AsyncIterator[Desk]:
+    """Mira at a page of her own, in another browser with another voice; not available yet."""
+    mira = await stage.add_counsellor("mira", state=None)
+    async with browser_that_says(COLLEAGUE, tmp_path) as browser:
+        made = await Desk.open(stage, mira, browser)
+        yield made
+        assert made.outside == []
+        assert made.problems == []
+
+
+async def ask_in(desk: Desk, name: str, how: str) -> None:
+    """Ask a colleague into the talk, by the form on the bar."""
+    await desk.page.keyboard.press("t")
+    form = desk.page.get_by_role("form", name="A colleague")
+    await form.locator("[name=who]").select_option(label=name)
+    await form.get_by_role("button", name=how).click()
+
+
+async def answers(desk: Desk, words: str) -> None:
+    """The telephone in the page rings for a colleague's talk, and is answered."""
+    await desk.telephone_is("ringing")
+    await expect(desk.page.locator("#telephone")).to_contain_text(words)
+    await desk.page.get_by_role("button", name="Answer", exact=True).click()
+
+
+async def all_hear(child: Child, *heard: int, **by_desk: tuple[Desk, set[int]]) -> None:
+    """Wait until the child hears just these counsellors, and at each desk just those are heard."""
+    waits = [until(lambda: child.hears_just(*heard), f"the child hears {heard}")]
+    for name, (desk, of) in by_desk.items():
+        waits.append(until(partial(desk.hears_just, *of), f"the {name} hears {of}"))
+    await asyncio.gather(*waits)
+
+
+async def test_a_talk_is_handed_over_and_each_hears_whom_they_should(
+    stage: Stage, desk: Desk, colleague: Desk
+) -> None:
+    nothing: set[int] = set()
+    child = await talk(stage, desk)
+    await colleague.be_available()
+    # Ask first: the counsellors speak with each other, and the child hears neither.
+    await ask_in(desk, "mira", "Ask first")
+    await answers(colleague, "speaks with you first")
+    await expect(desk.page.locator("#participants")).to_contain_text("mira is in")
+    await all_hear(child, counsellor=(desk, {COLLEAGUE}), colleague=(colleague, {COUNSELLOR}))
+    await expect(desk.page.locator("#call-title")).to_contain_text("On hold")
+    await desk.page.get_by_role("button", name="All together").click()
+    both = {"counsellor": (desk, {COLLEAGUE, CHILD}), "colleague": (colleague, {COUNSELLOR, CHILD})}
+    await all_hear(child, COUNSELLOR, COLLEAGUE, **both)
+    # Handed over: it is the colleague's, in every way.
+    await desk.page.get_by_role("button", name="Hand over and leave").click()
+    await expect(desk.page.locator("#presence")).to_contain_text("Writing up")
+    await desk.telephone_is("ready")
+    await expect(colleague.page.locator("#call-title")).to_contain_text("Talking")
+    hers = {"counsellor": (desk, nothing), "colleague": (colleague, {CHILD})}
+    await all_hear(child, COLLEAGUE, **hers)
+    await press(colleague.page, "h")
+    await all_hear(child, colleague=(colleague, nothing))
+    await press(colleague.page, "h")
+    await all_hear(child, COLLEAGUE, colleague=(colleague, {CHILD}))
+    await press(colleague.page, "m")
+    await all_hear(child, colleague=(colleague, {CHILD}))
+    await press(colleague.page, "m")
+    # Given back without asking first: the talk goes on until the other one has answered.
+    await ask_in(colleague, "ana", "Hand over when they answer")
+    await desk.telephone_is("ringing")
+    await all_hear(child, COLLEAGUE, **hers)
+    await answers(desk, "hands a talk over to you")
+    gone = {"counsellor": (desk, {CHILD}), "colleague": (colleague, nothing)}
+    await all_hear(child, COUNSELLOR, **gone)
+    await colleague.telephone_is("ready")
+    await be(colleague.page, "off_duty")
+    await press(desk.page, "e")
+    await until(lambda: child.leg.over, "the call ends")
+    call = await stage.call_of(child.leg)
+    assert (call["ended_by"], call["returned"]) == ("counsellor", 0)
+    (contact,) = await stage.rows("SELECT owner_id FROM contacts WHERE call_id = %s", call["id"])
+    assert contact["owner_id"] == desk.who.id, "the record has followed the talk, twice"
+    await desk.be_ready_again()
 
 
 async def test_lost_sound_is_repaired(stage: Stage, desk: Desk) -> None:

@@ -19,14 +19,14 @@ from app.web.access import COOKIE
 from tests.support.browser import be, press
 from tests.support.page import share_at
 
-# What the counsellor's microphone plays, and what the child says, in hertz.
-COUNSELLOR, CHILD = 1000, 440
+# What the counsellor's microphone plays, what a colleague's does, and what the child says. Hertz.
+COUNSELLOR, COLLEAGUE, CHILD = 1000, 1600, 440
 
-_EAR = """
-() => {
+_LISTEN = """
   const call = globalThis.helplineTelephone.call;
-  const stream = call && call.getRemoteStream();
-  if (!stream) return {loud: 0, peak: 0};
+  // After a talk its sound is listened to: it must have ended.
+  const stream = (call && call.getRemoteStream()) || globalThis.heardStream;
+  if (!stream) return nothing;
   if (globalThis.heardStream !== stream) {
     globalThis.heardStream = stream;
     globalThis.ear ??= new AudioContext();
@@ -36,7 +36,16 @@ _EAR = """
     globalThis.meter.smoothingTimeConstant = 0;
     globalThis.ear.createMediaStreamSource(stream).connect(globalThis.meter);
   }
-  const wave = new Float32Array(8192), bins = new Float32Array(4096);
+  const bins = new Float32Array(4096);
+"""
+_EAR = (
+    """
+() => {
+  const nothing = {loud: 0, peak: 0};
+"""
+    + _LISTEN
+    + """
+  const wave = new Float32Array(8192);
   globalThis.meter.getFloatTimeDomainData(wave);
   globalThis.meter.getFloatFrequencyData(bins);
   const at = bins.indexOf(Math.max(...bins));
@@ -46,6 +55,30 @@ _EAR = """
   };
 }
 """
+)
+# Which tones are heard in the course of a second: pulses have pauses.
+_TONES = (
+    """
+async (wanted) => {
+  const nothing = {};
+"""
+    + _LISTEN
+    + """
+  const loudest = {};
+  for (const began = Date.now(); Date.now() - began < 1000; ) {
+    globalThis.meter.getFloatFrequencyData(bins);
+    for (const hertz of wanted) {
+      const at = Math.round(hertz * 8192 / globalThis.ear.sampleRate);
+      loudest[hertz] = Math.max(loudest[hertz] ?? -200, bins[at - 1], bins[at], bins[at + 1]);
+    }
+    await new Promise((resolve) => { setTimeout(resolve, 40); });
+  }
+  return loudest;
+}
+"""
+)
+# How loud a tone is at least that is heard, in decibels of the strongest sound.
+_HEARD = -55
 
 
 def write_pulses(path: Path, hertz: float = COUNSELLOR) -> None:
@@ -139,6 +172,11 @@ class Desk:
     async def hears_nothing(self) -> bool:
         return (await self.ear())["loud"] < 0.003
 
+    async def hears_just(self, *wanted: int) -> bool:
+        """Return whether of all who speak these are heard, and no other."""
+        loudest: dict[str, float] = await self.page.evaluate(_TONES, [COUNSELLOR, COLLEAGUE, CHILD])
+        return {int(hertz) for hertz, level in loudest.items() if level > _HEARD} == set(wanted)
+
     async def be_ready_again(self) -> None:
         """End the wrap-up."""
         await expect(self.page.locator("#presence")).to_contain_text("Writing up")
@@ -170,6 +208,12 @@ class Child:
     def hears_nothing_of(self, hertz: float = COUNSELLOR) -> bool:
         sound = self.heard()
         return share_at(sound, hertz) < 0.05 or loudness(sound) < 0.0005
+
+    def hears_just(self, *wanted: int) -> bool:
+        """Return whether of both counsellors these are heard, and no other."""
+        sound = self.heard()
+        heard = {hertz for hertz in (COUNSELLOR, COLLEAGUE) if share_at(sound, hertz) > 0.05}
+        return (heard if loudness(sound) > 0.0005 else set()) == set(wanted)
 
     async def hang_up(self) -> None:
         await self._stage.exchange.hang_up(self.leg)

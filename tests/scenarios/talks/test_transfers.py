@@ -4,6 +4,7 @@ import asyncio
 
 from app.demo.stage import Stage
 from app.practice.people import Phone
+from tests.support.contacts import page_of
 from tests.support.talks import POLICE, a_talk, act, client, done, inside, rings_at, room
 
 
@@ -15,6 +16,8 @@ async def test_a_warm_transfer_is_held_then_together_then_theirs(stage: Stage) -
     assert conference.participants[leg.sid].held, "the child hears comfort meanwhile"
     assert leg.has_heard("Savetnik se vraća")
     assert await boris.presence() == "break", "no call is offered to a colleague who helps"
+    frame = await page_of(stage, ana, "/board/frame")
+    assert "data-muted" not in frame, "the microphone in her page is on: he hears her"
     await act(ana, call, f"participants/{participant['participant_id']}/together", status=204)
     assert not conference.participants[leg.sid].held
     await act(ana, call, f"participants/{participant['participant_id']}/complete", status=204)
@@ -26,6 +29,7 @@ async def test_a_warm_transfer_is_held_then_together_then_theirs(stage: Stage) -
     assert (await boris.do("hold")).status_code == 204
     await stage.advance(1)
     assert room(stage).participants[leg.sid].held
+    assert "data-muted" in await page_of(stage, boris, "/board/frame"), "here no one is to hear him"
     assert (await boris.do("resume")).status_code == 204
     assert (await ana.ask("POST", f"/calls/{call['id']}/hold")).status_code == 404
     assert (await boris.do("hang-up")).status_code == 204
