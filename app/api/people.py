@@ -1,5 +1,6 @@
 """The JSON interface of accounts: finding, inviting and changing people, and their leaving."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from app.people.finding import PersonState
 from app.staff import phone_proofs
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role
-from app.staff.sign_in_rules import Rules, set_sign_in_rules, sign_in_rules
+from app.staff.sign_in_rules import Limits, set_sign_in_rules, sign_in_rules
 from app.web.access import InWork, Requires
 
 router = APIRouter(tags=["people"])
@@ -183,11 +184,23 @@ async def reset_factor(work: InWork, staff: KeepsPeople, person_id: UUID) -> Non
     await factors.reset(work, person_id, by=staff)
 
 
+class LimitsBody(BaseModel):
+    """What differs for a role; unset: as for the others."""
+
+    session_hours: int | None = None
+    idle_minutes: int | None = None
+
+
 class RulesBody(BaseModel):
     """The rules of signing in: roles that need a second factor, and hours that a sign-in lasts."""
 
     factor_roles: list[Role]
     session_hours: int
+    # Unset: as it is. Minutes for which a proof counts before numbers, exports and keys; then
+    # minutes without an act after which a session ends, 0 for never; and what differs for a role.
+    proof_minutes: int | None = None
+    idle_minutes: int | None = None
+    of_roles: dict[Role, LimitsBody] | None = None
 
 
 @router.get("/sign-in-rules")
@@ -200,8 +213,13 @@ async def rules_in_force(work: InWork, staff: KeepsPeople) -> RulesBody:
 async def set_rules(work: InWork, staff: KeepsPeople, wanted: RulesBody) -> RulesBody:
     """Change the rules of signing in, from the next sign-in of each person."""
     roles = tuple(role for role in Role if role in wanted.factor_roles)
-    await set_sign_in_rules(work, Rules(roles, wanted.session_hours))
-    return RulesBody(factor_roles=list(roles), session_hours=wanted.session_hours)
+    sent = wanted.model_dump(exclude_none=True) | {"factor_roles": roles}
+    if wanted.of_roles is not None:
+        of_roles = wanted.of_roles.items()
+        sent["of_roles"] = {role: Limits(**one.model_dump()) for role, one in of_roles}
+    rules = replace(await sign_in_rules(work), **sent)
+    await set_sign_in_rules(work, rules)
+    return RulesBody(**rules.values)
 
 
 @router.post("/people/{person_id}/hand-over")

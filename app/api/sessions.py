@@ -21,7 +21,15 @@ from app.web.access import (
     set_cookie,
     token_of,
 )
-from app.web.signing_in import check_own_tries, prove, remember_browser, sign_in_at_once
+from app.web.signing_in import (
+    Proof,
+    check_own_tries,
+    proof_of,
+    prove,
+    remember_browser,
+    sign_in_at_once,
+)
+from app.web.step_up import is_fresh
 from app.work import Work
 
 router = APIRouter(tags=["session"])
@@ -166,6 +174,13 @@ class ProofIn(BaseModel):
     proof: str = Field(max_length=1000)
 
 
+class ProofView(BaseModel):
+    """By what you prove again who you are, and whether your last proof still counts."""
+
+    by: Proof
+    fresh: bool
+
+
 class SetupView(BaseModel):
     """The secret for an app for one-time codes, and the address that such an app reads."""
 
@@ -181,6 +196,19 @@ class RecoveryCodes(BaseModel):
     """Each replaces the telephone once. They are shown only now."""
 
     recovery_codes: list[str]
+
+
+@router.get("/me/proof")
+async def own_proof(request: Request, work: InWork, staff: SignedIn) -> ProofView:
+    """Say by what you prove again who you are before numbers, files and keys."""
+    fresh = await is_fresh(work, token_of(request))
+    return ProofView(by=await proof_of(work, staff), fresh=fresh)
+
+
+@router.post("/me/proof", status_code=204)
+async def prove_again(request: Request, work: InWork, staff: SignedIn, sent: ProofIn) -> None:
+    """Prove again who you are. Then send the request again that was answered with ProofNeeded."""
+    await prove(request, work, staff, sent.proof)
 
 
 @router.get("/me/second-factor")

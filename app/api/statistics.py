@@ -32,6 +32,7 @@ from app.statistics.protection import budget
 from app.statistics.protection.guard import check_grid, last_over, over_by
 from app.statistics.published import release
 from app.statistics.reports import sending
+from app.web import access, step_up
 from app.web.access import Guard, InWork, Requires, refuse_cross_site, signed_in
 from app.work import Work
 
@@ -66,6 +67,8 @@ class AsksNumbers(Guard):
             asker = Asker(await signed_in(request, work), None)
         if not asker.may(self.permission):
             raise NotAllowed()
+        if asker.staff is not None:
+            await step_up.check(request, work, asker.staff, access.token_of(request))
         return asker
 
 

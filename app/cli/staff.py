@@ -276,8 +276,14 @@ def sign_in_rules(
         str | None, typer.Option(help="roles that need one, comma-separated; '' means none")
     ] = None,
     hours: Annotated[int | None, typer.Option(help="hours that a sign-in lasts")] = None,
+    proof_minutes: Annotated[
+        int | None, typer.Option(help="minutes that a proof counts before numbers and exports")
+    ] = None,
+    idle_minutes: Annotated[
+        int | None, typer.Option(help="minutes without any act that end a sign-in; 0 for never")
+    ] = None,
 ) -> None:
-    """Show the rules of signing in, or change them from the next sign-in of each person."""
+    """Show the rules of signing in, or change them."""
 
     async def verb(work: Work) -> rules.Rules:
         found = await rules.sign_in_rules(work)
@@ -285,13 +291,21 @@ def sign_in_rules(
             found = replace(found, factor_roles=rules.read_roles(parts_of(second_factor)))
         if hours is not None:
             found = replace(found, session_hours=hours)
-        if (second_factor, hours) != (None, None):
+        if proof_minutes is not None:
+            found = replace(found, proof_minutes=proof_minutes)
+        if idle_minutes is not None:
+            found = replace(found, idle_minutes=idle_minutes)
+        if (second_factor, hours, proof_minutes, idle_minutes) != (None,) * 4:
             await rules.set_sign_in_rules(work, found)
         return found
 
     shown = run_verb(verb)
     print(f"second factor: {', '.join(shown.factor_roles) or '-'}")
     print(f"hours: {shown.session_hours}")
+    print(f"minutes of a proof: {shown.proof_minutes}")
+    print(f"minutes without any act: {shown.idle_minutes or 'any'}")
+    for role, own in shown.values["of_roles"].items():
+        print(f"{role}: {', '.join(f'{name} {value}' for name, value in own.items())}")
 
 
 @app.command("phone-code")

@@ -44,6 +44,7 @@ from app.dashboard.training import practice
 from app.database.engine import lost_a_race
 from app.errors import NotSignedIn, Refusal
 from app.web.routes import include
+from app.web.step_up import HEADER, ProofNeeded
 from app.words.pages import _, load, refusal_words
 
 
@@ -105,9 +106,14 @@ def render(request: Request, error: Exception) -> Response:
             # Send the whole page to the sign-in, not only the fragment.
             path = urlsplit(request.headers.get("hx-current-url", "")).path
             return Response(status_code=401, headers={"HX-Redirect": sign_in_address(path)})
+        if request.headers.get("sec-fetch-mode", "navigate") != "navigate":
+            # A script of a page asks: the reader signs in over that page.
+            return Response(status_code=401)
         wanted = request.url.path if request.method == "GET" else ""
         return RedirectResponse(sign_in_address(wanted), status_code=303)
     match error:
+        case ProofNeeded():
+            status, words = error.status, _("Prove again who you are. Nothing was done yet.")
         case Refusal():
             status, words = error.status, refusal_words(error)
         case HTTPException(status_code=413):
@@ -125,6 +131,7 @@ def render(request: Request, error: Exception) -> Response:
             )
     fragment = "hx-request" in request.headers and request.headers.get("hx-target") != "main"
     name = "fragments/frame/notice.html" if fragment else "error.html"
-    return templates.TemplateResponse(
-        request, name, {"status": status, "words": words, "staff": None}, status_code=status
-    )
+    values = {"status": status, "words": words, "staff": None}
+    # The scripts of the page ask for the proof, and then send the request again.
+    headers = {HEADER: "needed"} if isinstance(error, ProofNeeded) else None
+    return templates.TemplateResponse(request, name, values, status_code=status, headers=headers)

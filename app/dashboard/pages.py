@@ -34,6 +34,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import Awaits, Staff
 from app.staff.roles import Permission, may
 from app.web.access import (
+    HEARTBEAT,
     InWork,
     Public,
     forget_cookie,
@@ -206,8 +207,8 @@ async def messages_fragment(request: Request, work: InWork, staff: HearsMessages
     return page(request, "fragments/desk/messages.html", messages=await _messages(work, staff.team))
 
 
-@router.post("/board/heartbeat", status_code=204)
-async def heartbeat(work: InWork, staff: SignedIn) -> None:
+@router.post(HEARTBEAT, status_code=204)
+async def heartbeat(work: InWork, staff: SignedIn, acts: bool = False) -> None:
     """Do nothing: the request itself shows that the browser is alive."""
 
 

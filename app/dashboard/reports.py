@@ -35,7 +35,8 @@ from app.statistics.reports import counted_calls, sending
 from app.statistics.reports.printing import print_report
 from app.statistics.reports.reports import Kind, Report, kind_of, kinds, window_of
 from app.statistics.reports.sections import show
-from app.web.access import InWork, reader_with
+from app.web.access import InWork, reader_with, token_of
+from app.web.step_up import is_fresh
 from app.words.pages import reader
 from app.work import Work
 
@@ -221,9 +222,16 @@ async def public_page(request: Request, work: InWork, staff: SeesNumbers, period
 
 
 @router.get("/reports/files/{export_id}")
-async def file_page(work: InWork, staff: SeesNumbers, export_id: UUID) -> Response:
-    """Redirect from the link of a mail to its file, if the reader may have it."""
-    await requested.downloadable(work, staff, export_id)
+async def file_page(
+    request: Request, work: InWork, staff: SeesNumbers, export_id: UUID
+) -> Response:
+    """Redirect from the link of a mail to its file, if the reader may have it.
+
+    A file of single records is downloaded from the page of reports, which asks for a proof.
+    """
+    export = await requested.downloadable(work, staff, export_id)
+    if export.personal and not await is_fresh(work, token_of(request)):
+        return RedirectResponse("/reports", status_code=303)
     return RedirectResponse(f"/api/v1/statistics/exports/{export_id}/file", status_code=303)
 
 

@@ -2,29 +2,45 @@
 
 import re
 import secrets
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import and_, delete, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotSignedIn
+from app.jobs.transaction import transaction
 from app.privacy.numbers import e164
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import Awaits, Staff, StaffSession
+from app.staff.models import Awaits, SignInRules, Staff, StaffSession
 from app.staff.passwords import give_password
 from app.staff.roles import Role
-from app.staff.sign_in_rules import sign_in_rules
+from app.staff.sign_in_rules import default_rules, rules_of, sign_in_rules
 from app.words import pages
-from app.work import Actor, ActorKind, Ground, Work
+from app.work import PROGRAM, Actor, ActorKind, Ground, Work
 
 # How long a person has for the second factor after the right password.
 AWAITS_LENGTH = timedelta(minutes=30)
 # The longest time that a process trusts a session it has looked up.
 _REMEMBERED = timedelta(seconds=5)
+# How long a session that goes on beyond its limits is valid before that is asked again.
+_ASKED_AGAIN = timedelta(minutes=1)
+# How long after their limit sessions are kept at most: that of a person at work goes on.
+_KEPT = timedelta(days=7)
+
+# Returns which of some people are at work, and since when without a gap. A session whose limit
+# comes while its person is at work goes on: `app/routing/at_work.py` says what work is.
+AtWork = Callable[[AsyncSession, Collection[UUID], datetime], Awaitable[Mapping[UUID, datetime]]]
+
+
+async def nobody_at_work(
+    session: AsyncSession, people: Collection[UUID], now: datetime
+) -> Mapping[UUID, datetime]:
+    """Let every limit hold."""
+    return {}
 
 
 class NameTaken(Conflict):
@@ -144,7 +160,7 @@ async def open_session(
     token = secrets.token_urlsafe(32)
     length = AWAITS_LENGTH
     if awaits is None:
-        length = timedelta(hours=(await sign_in_rules(work)).session_hours)
+        length = timedelta(hours=(await sign_in_rules(work)).hours_for(staff.role))
     work.session.add(
         StaffSession(
             token_key=work.keys.session_key(token),
@@ -153,9 +169,14 @@ async def open_session(
             expires_at=work.now + length,
             browser=browser,
             awaits=awaits.value if awaits is not None else None,
+            proved_at=work.now if awaits is None else None,
+            active_at=work.now if awaits is None else None,
         )
     )
-    await work.session.execute(delete(StaffSession).where(StaffSession.expires_at < work.now))
+    over = and_(StaffSession.awaits.is_not(None), StaffSession.expires_at < work.now)
+    await work.session.execute(
+        delete(StaffSession).where(or_(over, StaffSession.expires_at < work.now - _KEPT))
+    )
     work.actor = actor_of(staff)
     if awaits is None:
         write_entry(work, AuditLog.SIGNED_IN, str(staff.id))
@@ -197,6 +218,25 @@ async def close_session(work: Work, token: str) -> None:
         write_entry(work, AuditLog.SIGNED_OUT, str(work.actor.staff_id))
 
 
+async def proved_at(work: Work, token: str) -> datetime | None:
+    """Return when the person of a session last proved who they are."""
+    found: datetime | None = await work.session.scalar(
+        select(StaffSession.proved_at).where(StaffSession.token_key == work.keys.session_key(token))
+    )
+    return found
+
+
+async def note_proof(work: Work, staff: Staff, token: str, how: str) -> None:
+    """Note that the person of a session has proved again who they are."""
+    await work.session.execute(
+        update(StaffSession)
+        .where(StaffSession.token_key == work.keys.session_key(token))
+        .values(proved_at=work.now)
+        .execution_options(synchronize_session=False)
+    )
+    write_entry(work, AuditLog.PROVED_AGAIN, str(staff.id), how=how)
+
+
 def remembered_staff(work: Work, token: str) -> Staff | None:
     """Return the account of this cookie, if this process has looked it up a moment ago."""
     key = work.keys.session_key(token)
@@ -204,50 +244,85 @@ def remembered_staff(work: Work, token: str) -> Staff | None:
     return known
 
 
-async def staff_of_session(work: Work, token: str) -> Staff | None:
+_STORED = (
+    select(Staff, StaffSession, SignInRules)
+    .join(StaffSession, StaffSession.staff_id == Staff.id)
+    .outerjoin(SignInRules, true())
+    .where(StaffSession.awaits.is_(None), Staff.active)
+)
+
+
+def _ends_at(work: Work, staff: Staff, stored: StaffSession, row: SignInRules | None) -> datetime:
+    """Return when a session ends, unless its person is at work then."""
+    rules = rules_of(row) if row is not None else default_rules(work)
+    idle = rules.idle_for(staff.role)
+    if idle is None:
+        return stored.expires_at
+    return min(stored.expires_at, (stored.active_at or stored.created_at) + idle)
+
+
+async def staff_of_session(
+    work: Work, token: str, at_work: AtWork = nobody_at_work
+) -> Staff | None:
     """Return the account of this cookie, if the session is valid and the account active."""
     known = remembered_staff(work, token)
     if known is not None:
         return known
     key, memory = work.keys.session_key(token), work.ground.memory
-    row = (
-        await work.session.execute(
-            select(Staff, StaffSession.expires_at)
-            .join(StaffSession, StaffSession.staff_id == Staff.id)
-            .where(
-                StaffSession.token_key == key,
-                StaffSession.expires_at > work.now,
-                StaffSession.awaits.is_(None),
-                Staff.active,
-            )
-        )
-    ).one_or_none()
-    staff: Staff | None = row[0] if row is not None else None
-    if row is not None and staff is not None:
-        # A change of the account, and a sign-out, are announced on the bus.
-        work.session.expunge(staff)
-        memory.keep(Topic.STAFF, key, staff, min(work.now + _REMEMBERED, row[1]))
+    found = (await work.session.execute(_STORED.where(StaffSession.token_key == key))).one_or_none()
+    if found is None:
+        return None
+    staff, stored, row = found
+    ends = _ends_at(work, staff, stored, row)
+    if ends <= work.now:
+        since = (await at_work(work.session, [staff.id], work.now)).get(staff.id)
+        if since is None or ends < since:
+            await _end_for_good(work, staff, stored)
+            return None
+        ends = work.now + _ASKED_AGAIN
+    # A change of the account, and a sign-out, are announced on the bus.
+    for one in (staff, stored, row):
+        if one is not None:
+            work.session.expunge(one)
+    memory.keep(Topic.STAFF, key, staff, min(work.now + _REMEMBERED, ends))
     return staff
 
 
+async def _end_for_good(work: Work, staff: Staff, stored: StaffSession) -> None:
+    """End a session that is over its limit: it does not begin again with its person's next work."""
+    async with transaction(work.ground, PROGRAM, aside=True) as own:
+        gone = await own.session.scalar(
+            delete(StaffSession)
+            .where(StaffSession.token_key == stored.token_key)
+            .returning(StaffSession.id)
+        )
+        if gone is not None:
+            because = "hours" if stored.expires_at <= work.now else "idle"
+            write_entry(own, AuditLog.SESSION_OVER, str(staff.id), because=because)
+
+
 async def sessions_now(
-    ground: Ground, tokens: Collection[str]
+    ground: Ground, tokens: Collection[str], at_work: AtWork = nobody_at_work
 ) -> dict[str, tuple[Staff, datetime]]:
     """Return the accounts of these cookies as the database has them now, without remembering them,
     and until when each session is valid."""
     keys = {ground.keys.session_key(token): token for token in tokens}
+    now = ground.clock.now()
+    work = Work(None, now, PROGRAM, ground, opener=ground.database.reading_sessions)
     async with ground.database.reading_sessions() as session:
-        rows = await session.execute(
-            select(StaffSession.token_key, Staff, StaffSession.expires_at)
-            .join(StaffSession, StaffSession.staff_id == Staff.id)
-            .where(
-                StaffSession.token_key.in_(keys),
-                StaffSession.expires_at > ground.clock.now(),
-                StaffSession.awaits.is_(None),
-                Staff.active,
-            )
-        )
-        return {keys[key]: (staff, until) for key, staff, until in rows}
+        rows = (await session.execute(_STORED.where(StaffSession.token_key.in_(keys)))).all()
+        ends = {stored.token_key: _ends_at(work, staff, stored, row) for staff, stored, row in rows}
+        late = {staff.id for staff, stored, _ in rows if ends[stored.token_key] <= now}
+        busy = await at_work(session, late, now) if late else {}
+    found = {}
+    for staff, stored, _ in rows:
+        until = ends[stored.token_key]
+        if until <= now:
+            if staff.id not in busy or until < busy[staff.id]:
+                continue
+            until = now + _ASKED_AGAIN
+        found[keys[stored.token_key]] = staff, until
+    return found
 
 
 def actor_of(staff: Staff) -> Actor:

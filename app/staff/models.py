@@ -84,6 +84,11 @@ class StaffSession(Base):
     browser: Mapped[str] = mapped_column(server_default="")
     # What is still missing before this session opens anything.
     awaits: Mapped[str | None]
+    # When its person last proved who they are; unset for a session from before this was kept.
+    proved_at: Mapped[datetime | None]
+    # When its person last did something, to a minute: unlike `used_at`, which a page that is open
+    # moves by itself.
+    active_at: Mapped[datetime | None]
 
 
 class EarlierPassword(Base):
@@ -148,6 +153,12 @@ class SignInRules(Base):
     factor_roles: Mapped[list[str]] = mapped_column(ARRAY(Text))
     # Hours since the sign-in after which a session ends.
     session_hours: Mapped[int]
+    # Minutes for which a proof is enough for numbers, exports and keys.
+    proof_minutes: Mapped[int] = mapped_column(server_default="10")
+    # Minutes without any act of its person after which a session ends; 0 means never.
+    idle_minutes: Mapped[int] = mapped_column(server_default="60")
+    # By role, where it differs: hours and minutes, as `app/staff/sign_in_rules.py` reads them.
+    of_roles: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
 
 
 class LinkKind(StrEnum):

@@ -7,13 +7,18 @@ from sqlalchemy import delete, or_, select, update
 
 from app.database.topics import Topic
 from app.errors import NotFound
+from app.jobs.transaction import transaction
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff, StaffSession
-from app.work import Work
+from app.work import PROGRAM, Work
 
 # How finely the last use of a session is known.
 _USED_EVERY = timedelta(minutes=5)
+# And how finely the last act of its person.
+_ACTS_EVERY = timedelta(minutes=1)
+# A session that was used so lately is one, also beyond its limits: its person is at work.
+_LATELY = timedelta(minutes=15)
 # Part of what a browser says of itself, and its family; the first that is found counts.
 _FAMILIES = (
     ("Edg", "Edge"),
@@ -37,26 +42,39 @@ def accounts_changed(work: Work) -> None:
     work.announce(Topic.STAFF)
 
 
-async def note_use(work: Work, token: str) -> None:
-    """Note that a session is used; written down only once in some minutes.
+async def note_use(work: Work, token: str, *, acts: bool, reads: bool) -> None:
+    """Note that a session is used, and whether its person acts; written down only now and then.
 
-    Only for requests that read: each of their statements is committed by itself, so that no lock of
-    a session is held while another one is waited for.
+    The statement is committed by itself, so that no lock of a session is held while another one is
+    waited for. `reads`: the statements of this work are.
     """
-    key, memory = work.keys.session_key(token), work.ground.memory
-    if memory.recall("session_use", key, work.now) is not None:
+    key, values = work.keys.session_key(token), {}
+    if _is_due(work, "session_use", key, _USED_EVERY):
+        values["used_at"] = work.now
+    if acts and _is_due(work, "session_act", key, _ACTS_EVERY):
+        values["active_at"] = work.now
+    if not values:
         return
-    memory.keep("session_use", key, True, work.now + _USED_EVERY)
-    since = work.now - _USED_EVERY
-    await work.session.execute(
+    statement = (
         update(StaffSession)
-        .where(
-            StaffSession.token_key == key,
-            or_(StaffSession.used_at.is_(None), StaffSession.used_at < since),
-        )
-        .values(used_at=work.now)
+        .where(StaffSession.token_key == key)
+        .values(**values)
         .execution_options(synchronize_session=False)
     )
+    if reads:
+        await work.session.execute(statement)
+        return
+    async with transaction(work.ground, PROGRAM, aside=True) as own:
+        await own.session.execute(statement)
+
+
+def _is_due(work: Work, what: str, key: bytes, every: timedelta) -> bool:
+    """Return whether this process has not written something down for a while."""
+    memory = work.ground.memory
+    if memory.recall(what, key, work.now) is not None:
+        return False
+    memory.keep(what, key, True, work.now + every)
+    return True
 
 
 async def sessions_of(work: Work, staff: Staff) -> list[StaffSession]:
@@ -65,7 +83,7 @@ async def sessions_of(work: Work, staff: Staff) -> list[StaffSession]:
         select(StaffSession)
         .where(
             StaffSession.staff_id == staff.id,
-            StaffSession.expires_at > work.now,
+            or_(StaffSession.expires_at > work.now, StaffSession.used_at > work.now - _LATELY),
             StaffSession.awaits.is_(None),
         )
         .order_by(StaffSession.created_at.desc(), StaffSession.id)

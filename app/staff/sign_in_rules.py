@@ -1,7 +1,8 @@
 """What an administrator has decided about signing in: for all accounts, or for those of a role."""
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy.dialects.postgresql import insert
@@ -14,6 +15,16 @@ from app.staff.roles import Role
 from app.work import Work
 
 LONGEST_HOURS = 24
+LONGEST_PROOF_MINUTES = 60
+SHORTEST_IDLE, LONGEST_IDLE = 5, 24 * 60
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What differs for a role. None: it is as for the others."""
+
+    session_hours: int | None = None
+    idle_minutes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -24,6 +35,22 @@ class Rules:
     factor_roles: tuple[Role, ...] = ()
     # Hours after which a session ends, however much it is used.
     session_hours: int = 14
+    # Minutes for which a proof of who one is counts before numbers, exports and keys.
+    proof_minutes: int = 10
+    # Minutes without an act of its person after which a session ends; 0 means never.
+    idle_minutes: int = 0
+    of_roles: Mapping[Role, Limits] = field(default_factory=dict)
+
+    def hours_for(self, role: str) -> int:
+        """Return the hours after which a session of a role ends."""
+        own = self.of_roles.get(Role(role), Limits()).session_hours
+        return self.session_hours if own is None else own
+
+    def idle_for(self, role: str) -> timedelta | None:
+        """Return how long a session of a role may be without an act; None for any time."""
+        own = self.of_roles.get(Role(role), Limits()).idle_minutes
+        minutes = self.idle_minutes if own is None else own
+        return timedelta(minutes=minutes) if minutes else None
 
     def needs_factor(self, role: str) -> bool:
         return role in self.factor_roles
@@ -31,13 +58,21 @@ class Rules:
     @property
     def values(self) -> dict[str, Any]:
         """What the log says of the rules."""
-        return {**asdict(self), "factor_roles": [role.value for role in self.factor_roles]}
+        of_roles = {
+            role.value: {name: one for name, one in asdict(limits).items() if one is not None}
+            for role, limits in self.of_roles.items()
+            if limits != Limits()
+        }
+        roles = [role.value for role in self.factor_roles]
+        return {**asdict(self), "factor_roles": roles, "of_roles": of_roles}
 
 
 def default_rules(work: Work) -> Rules:
     """Return what holds until an administrator decides: in production who keeps accounts needs a
-    second factor."""
-    return Rules((Role.ADMINISTRATOR,) if work.settings.in_production else ())
+    second factor, and a session without any act ends after an hour."""
+    if not work.settings.in_production:
+        return Rules()
+    return Rules((Role.ADMINISTRATOR,), idle_minutes=60)
 
 
 async def sign_in_rules(work: Work, *, lock: bool = False) -> Rules:
@@ -45,8 +80,14 @@ async def sign_in_rules(work: Work, *, lock: bool = False) -> Rules:
     found = await work.session.get(SignInRules, 1, with_for_update=lock or None)
     if found is None:
         return default_rules(work)
-    roles = tuple(role for role in Role if role.value in found.factor_roles)
-    return Rules(roles, found.session_hours)
+    return rules_of(found)
+
+
+def rules_of(row: SignInRules) -> Rules:
+    """Return the rules that a row holds."""
+    roles = tuple(role for role in Role if role.value in row.factor_roles)
+    of_roles = {role: Limits(**row.of_roles[role]) for role in Role if role in row.of_roles}
+    return Rules(roles, row.session_hours, row.proof_minutes, row.idle_minutes, of_roles)
 
 
 def read_roles(names: Iterable[str]) -> tuple[Role, ...]:
@@ -58,13 +99,27 @@ def read_roles(names: Iterable[str]) -> tuple[Role, ...]:
     return tuple(role for role in Role if role.value in wanted)
 
 
+def _check_limits(limits: Limits) -> None:
+    hours, idle = limits.session_hours, limits.idle_minutes
+    if hours is not None and not 1 <= hours <= LONGEST_HOURS:
+        raise Invalid("A sign-in lasts 1 to %(number)s hours.", number=LONGEST_HOURS)
+    if idle and not SHORTEST_IDLE <= idle <= LONGEST_IDLE:
+        raise Invalid(
+            "A sign-in without any act ends after %(least)s to %(most)s minutes; 0 means never.",
+            least=SHORTEST_IDLE,
+            most=LONGEST_IDLE,
+        )
+
+
 async def set_sign_in_rules(work: Work, rules: Rules) -> None:
-    """Change the rules. They hold from the next sign-in of each person; no session ends.
+    """Change the rules. What concerns the sign-in holds from the next one of each person.
 
     Raises Invalid.
     """
-    if not 1 <= rules.session_hours <= LONGEST_HOURS:
-        raise Invalid("A sign-in lasts 1 to %(number)s hours.", number=LONGEST_HOURS)
+    for one in (Limits(rules.session_hours, rules.idle_minutes), *rules.of_roles.values()):
+        _check_limits(one)
+    if not 1 <= rules.proof_minutes <= LONGEST_PROOF_MINUTES:
+        raise Invalid("A proof counts for 1 to %(number)s minutes.", number=LONGEST_PROOF_MINUTES)
     before = await sign_in_rules(work, lock=True)
     statement = insert(SignInRules).values(id=1, **rules.values)
     await work.session.execute(

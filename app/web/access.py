@@ -9,16 +9,20 @@ from fastapi import Depends, Request, Response
 
 from app.errors import NotAllowed, NotFound, NotSignedIn
 from app.jobs.transaction import flush
+from app.routing.at_work import at_work
 from app.settings import Settings
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.staff.sessions import note_use
 from app.staff.sign_in_rules import LONGEST_HOURS
+from app.web import step_up
 from app.words import pages
 from app.work import Actor, ActorKind, Ground, Work
 
 COOKIE = "helpline_session"
+# What a page sends by itself.
+HEARTBEAT, TELEPHONE = "/board/heartbeat", "/board/telephone"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
 
@@ -100,15 +104,25 @@ def refuse_cross_site(request: Request, *, json_only: bool) -> None:
 async def signed_in(request: Request, work: Work) -> Staff:
     """Return the account of the session cookie. Raises NotSignedIn."""
     token = token_of(request)
-    staff = await accounts.staff_of_session(work, token) if token else None
+    staff = await accounts.staff_of_session(work, token, at_work) if token else None
     if staff is None:
         raise NotSignedIn()
     work.actor = accounts.actor_of(staff)
     pages.speak(staff.page_language)
-    if request.method in _SAFE:
-        await note_use(work, token)
+    await note_use(work, token, acts=is_act(request), reads=request.method in _SAFE)
     await heard(request, work, staff)
     return staff
+
+
+def is_act(request: Request) -> bool:
+    """Return whether a person did something: a page that is open asks and tells by itself, too."""
+    path = request.url.path
+    if path == HEARTBEAT:
+        return request.query_params.get("acts") == "true"
+    if request.method in _SAFE:
+        # A browser says how it came to ask; a program does not.
+        return request.headers.get("sec-fetch-mode", "navigate") == "navigate"
+    return not path.startswith(TELEPHONE)
 
 
 async def heard(request: Request, work: Work, staff: Staff) -> None:
@@ -125,7 +139,7 @@ class Guard:
 
 
 class Requires(Guard):
-    """A guard for people, who prove it with the session cookie."""
+    """A guard for people, who prove it with the session cookie, and before some acts once more."""
 
     def __init__(self, permission: Permission, *, json_only: bool = True) -> None:
         super().__init__(permission)
@@ -136,6 +150,7 @@ class Requires(Guard):
         staff = await signed_in(request, work)
         if not may(staff.role, self.permission):
             raise NotAllowed()
+        await step_up.check(request, work, staff, token_of(request))
         return staff
 
 

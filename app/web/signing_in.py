@@ -3,6 +3,7 @@
 import hmac
 import secrets
 from dataclasses import dataclass
+from enum import StrEnum
 
 from fastapi import Request, Response
 from limits import RateLimitItemPerHour, RateLimitItemPerMinute
@@ -38,6 +39,13 @@ class WrongProof(Invalid):
 
 class WrongOwnCode(Invalid):
     default = second_factor.WrongCode.default
+
+
+class Proof(StrEnum):
+    """By what a signed-in person proves again who they are."""
+
+    CODE = "code"
+    PASSWORD = "password"
 
 
 @dataclass(frozen=True)
@@ -113,17 +121,31 @@ async def sign_in_by_setting_up(
 
 async def prove(request: Request, work: Work, staff: Staff, typed: str) -> None:
     """Check again that a signed-in person is there: by a code, or by the password where there is
-    no second factor. Raises WrongProof, WrongOwnCode, TooMany."""
+    no second factor. For a while no other proof is asked for; see `app/web/step_up.py`.
+
+    Raises WrongProof, WrongOwnCode, TooMany.
+    """
     await check_own_tries(request, staff)
-    if (await second_factor.state_of(work, staff)).since is None:
+    how = await proof_of(work, staff)
+    if how is Proof.CODE:
+        await _count_code(request, staff)
+        try:
+            await second_factor.use_code(work, staff, typed)
+        except second_factor.WrongCode:
+            await write_reading(work, AuditLog.PROOF_FAILED, str(staff.id), wrong=how.value)
+            raise WrongOwnCode() from None
+    else:
         account = await work.session.get(Staff, staff.id, populate_existing=True)
         if not await password_is_right(account, typed[:1000]):
+            await write_reading(work, AuditLog.PROOF_FAILED, str(staff.id), wrong=how.value)
             raise WrongProof()
-        return
-    try:
-        await second_factor.use_code(work, staff, typed)
-    except second_factor.WrongCode:
-        raise WrongOwnCode() from None
+    await accounts.note_proof(work, staff, token_of(request), how.value)
+
+
+async def proof_of(work: Work, staff: Staff) -> Proof:
+    """Return by what a person proves again who they are."""
+    since = (await second_factor.state_of(work, staff)).since
+    return Proof.PASSWORD if since is None else Proof.CODE
 
 
 async def _of_password(request: Request, work: Work, username: str, password: str) -> Staff:
@@ -154,17 +176,22 @@ async def _note_failure(work: Work, staff: Staff | None, what: str) -> None:
 async def _check_code(request: Request, work: Work, staff: Staff, code: str) -> None:
     limiter: Limiter = request.app.state.limiter
     await limiter.slow_down(_SLOW_NAME, "code", str(staff.id))
-    allowed = await limiter.hit(_PER_NAME, "code", str(staff.id)) and await limiter.hit(
-        _CODES, "codes", str(staff.id)
-    )
-    if not allowed:
+    if not await limiter.hit(_PER_NAME, "code", str(staff.id)):
         raise TooMany()
+    await _count_code(request, staff)
     work.actor = accounts.actor_of(staff)
     try:
         await second_factor.use_code(work, staff, code)
     except second_factor.WrongCode:
         await _note_failure(work, staff, "code")
         raise
+
+
+async def _count_code(request: Request, staff: Staff) -> None:
+    """Count a code of an account, at the sign-in or after it. Raises TooMany."""
+    limiter: Limiter = request.app.state.limiter
+    if not await limiter.hit(_CODES, "codes", str(staff.id)):
+        raise TooMany()
 
 
 def _browser(request: Request) -> str:

@@ -22,6 +22,7 @@ from app.database.bus import Bus, Subscription
 from app.database.topics import Topic
 from app.errors import NotFound, TooMany
 from app.log import log
+from app.routing.at_work import at_work
 from app.routing.desk import calls_at_hand
 from app.staff import accounts
 from app.staff.models import Staff
@@ -74,7 +75,7 @@ class Streams:
         self._watching: asyncio.Task[None] | None = None
 
     async def _sessions(self, tokens: set[str]) -> Mapping[str, tuple[Staff, datetime]]:
-        return await accounts.sessions_now(self.ground, tokens)
+        return await accounts.sessions_now(self.ground, tokens, at_work)
 
     async def _at_hand(self, people: set[UUID]) -> Mapping[UUID, set[UUID]]:
         sessions = self.ground.database.reading_sessions
@@ -255,7 +256,7 @@ async def _told(streams: Streams, reader: Reader, token: str) -> AsyncGenerator[
             await reader.news()
             topics = reader.taken()
             # A session that has ended is sent nothing: neither a topic nor a part.
-            if topics & _MAY_END:
+            if topics & _MAY_END or (until is not None and until <= clock.now()):
                 until = await _valid_until(streams, reader, token)
             if until is None or until <= clock.now():
                 break

@@ -130,13 +130,27 @@ async def test_a_role_that_needs_one_is_led_to_it_and_keeps_it(work: Work) -> No
     await second_factor.remove_own(work, mila)
     assert await second_factor.missing_of(work, mila) is None
     changes = changes_in(work, AuditLog.SIGN_IN_RULES_SET)
-    assert changes[0]["before"] == {"factor_roles": [], "session_hours": 14}
+    assert changes[0]["before"] == {
+        "factor_roles": [],
+        "session_hours": 14,
+        "proof_minutes": 10,
+        "idle_minutes": 0,
+        "of_roles": {},
+    }
     roles = ["supervisor", "administrator"]
-    assert changes[0]["after"] == {"factor_roles": roles, "session_hours": 8}
+    assert changes[0]["after"] == {
+        "factor_roles": roles,
+        "session_hours": 8,
+        "proof_minutes": 10,
+        "idle_minutes": 0,
+        "of_roles": {},
+    }
     with pytest.raises(Invalid, match="no role"):
         read_roles(["king"])
     with pytest.raises(Invalid, match="24"):
         await set_sign_in_rules(work, Rules((), 25))
+    with pytest.raises(Invalid, match="60"):
+        await set_sign_in_rules(work, Rules(proof_minutes=0))
 
 
 async def test_a_factor_is_reset_by_another_person_who_keeps_accounts(work: Work) -> None:

@@ -1,15 +1,25 @@
 """The page of the rules of signing in."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
+from starlette.datastructures import FormData
 
 from app.dashboard.people.accounts import Keeps
 from app.dashboard.templating import templates
-from app.errors import Refusal
+from app.errors import Invalid, Refusal
 from app.staff.models import Staff
 from app.staff.roles import Role
-from app.staff.sign_in_rules import LONGEST_HOURS, Rules, set_sign_in_rules, sign_in_rules
+from app.staff.sign_in_rules import (
+    LONGEST_HOURS,
+    LONGEST_IDLE,
+    LONGEST_PROOF_MINUTES,
+    Limits,
+    Rules,
+    set_sign_in_rules,
+    sign_in_rules,
+)
 from app.web.access import InWork
 from app.words.pages import _, refusal_words
 
@@ -30,19 +40,45 @@ def _show(
         "rules": rules,
         "roles": list(Role),
         "longest": LONGEST_HOURS,
+        "longest_proof": LONGEST_PROOF_MINUTES,
+        "longest_idle": LONGEST_IDLE,
+        "no_limits": Limits(),
         "told": told,
         "problem": problem,
     }
     return templates.TemplateResponse(request, "settings/sign_in.html", values)
 
 
+def _limits_of(sent: FormData, role: Role) -> Limits:
+    """Read what differs for a role. Raises ValueError."""
+    hours, idle = (str(sent.get(f"{name}.{role.value}", "")).strip() for name in ("hours", "idle"))
+    return Limits(int(hours) if hours else None, int(idle) if idle else None)
+
+
 @router.post("/admin/sign-in")
 async def change_rules(
-    request: Request, work: InWork, staff: Keeps, hours: Annotated[int, Form()]
+    request: Request,
+    work: InWork,
+    staff: Keeps,
+    hours: Annotated[int, Form()],
+    proof_minutes: Annotated[int, Form()],
+    idle_minutes: Annotated[int, Form()],
 ) -> Response:
     """Change the rules of signing in."""
     sent = await request.form()
-    wanted = Rules(tuple(role for role in Role if f"role.{role.value}" in sent), hours)
+    roles = tuple(role for role in Role if f"role.{role.value}" in sent)
+    try:
+        of_roles = {role: _limits_of(sent, role) for role in Role}
+    except ValueError:
+        raise Invalid("Write hours and minutes as whole numbers.") from None
+    wanted = replace(
+        await sign_in_rules(work),
+        factor_roles=roles,
+        session_hours=hours,
+        proof_minutes=proof_minutes,
+        idle_minutes=idle_minutes,
+        of_roles={role: limits for role, limits in of_roles.items() if limits != Limits()},
+    )
     try:
         await set_sign_in_rules(work, wanted)
     except Refusal as refusal:

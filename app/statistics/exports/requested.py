@@ -148,6 +148,11 @@ async def export_of(work: Work, staff: Staff, export_id: UUID) -> Export:
     return export
 
 
+async def is_personal(work: Work, export_id: UUID) -> bool:
+    """Return whether a file is about single persons; False if there is no such file."""
+    return bool(await work.session.scalar(select(Export.personal).where(Export.id == export_id)))
+
+
 async def export_of_token(work: Work, token: UUID, export_id: UUID) -> Export:
     """Return a file that this token requested, and no other. Raises NotFound."""
     export = await work.session.scalar(

@@ -1,4 +1,5 @@
 // Buttons and forms that send JSON. A refusal is shown on the page, and the form keeps its values.
+import { request } from "./frame/proof.js";
 import { again, open } from "./pages.js";
 import { idle } from "./record.js";
 import { _ } from "./words.js";
@@ -11,8 +12,9 @@ const problem = (words) => {
   if (words) place.scrollIntoView({ block: "nearest" });
 };
 
+// Without an answer the reader has not proved who they are, and nothing was done.
 const then = async (answer, where) => {
-  if (answer.status === 401) return location.assign("/login");
+  if (!answer) return undefined;
   const body = answer.status === 204 ? {} : await answer.json().catch(() => ({}));
   if (!answer.ok) return problem(body.detail ?? _("That did not work. Try again."));
   if (where) return open(where.endsWith("/") ? where + body.id : where);
@@ -26,7 +28,7 @@ const send = async (url, body, where) => {
     return problem(_("Part of the form is not saved yet. Check the form first."));
   }
   try {
-    const answer = await fetch(url, {
+    const answer = await request(url, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(body),
@@ -56,7 +58,7 @@ const upload = async (form) => {
   const file = form.elements.file.files[0];
   problem();
   try {
-    const answer = await fetch(form.dataset.upload, {
+    const answer = await request(form.dataset.upload, {
       method: "POST",
       headers: { "Content-Type": "application/octet-stream", "X-Document-Name": encodeURIComponent(file.name) },
       body: file,
@@ -69,7 +71,7 @@ const upload = async (form) => {
 
 const takeIn = async (form) => {
   problem();
-  const answer = await fetch(form.dataset.csv, {
+  const answer = await request(form.dataset.csv, {
     method: "POST",
     headers: { "Content-Type": form.dataset.kind ?? "text/csv" },
     body: form.elements.file.files[0],
@@ -79,7 +81,8 @@ const takeIn = async (form) => {
 
 const download = async (url, body) => {
   problem();
-  const answer = await fetch(url, { method: "POST", headers: { "Content-Type": "application/json" }, body });
+  const answer = await request(url, { method: "POST", headers: { "Content-Type": "application/json" }, body });
+  if (!answer) return;
   if (!answer.ok) return problem((await answer.json()).detail);
   save(await answer.blob(), "referral.pdf");
   setTimeout(again, 500);
@@ -95,11 +98,12 @@ const save = (blob, name) => {
 
 const print = async (form) => {
   problem();
-  const answer = await fetch(form.dataset.print, {
+  const answer = await request(form.dataset.print, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(values(form)),
   });
+  if (!answer) return;
   if (!answer.ok) return problem((await answer.json()).detail);
   save(await answer.blob(), "case.pdf");
 };
@@ -107,11 +111,12 @@ const print = async (form) => {
 // The opened number is shown until the reader leaves the page. It is stored nowhere.
 const reveal = async (form) => {
   problem();
-  const answer = await fetch(form.dataset.number, {
+  const answer = await request(form.dataset.number, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(values(form)),
   });
+  if (!answer) return;
   const body = await answer.json().catch(() => ({}));
   if (!answer.ok) return problem(body.detail ?? _("That did not work. Try again."));
   form.querySelector("output").textContent = body.number;

@@ -13,6 +13,7 @@ import "./messages.js";
 import "./ring.js";
 import "./frame/dock.js";
 import "./frame/palette.js";
+import "./frame/proof.js";
 import "./frame/sounds_page.js";
 import "./frame/push.js";
 import { openRecord } from "./record.js";

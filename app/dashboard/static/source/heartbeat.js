@@ -1,14 +1,21 @@
-// Tells the server that this counsellor's browser is alive.
+// Tells the server that this reader's browser is alive, and whether they do something.
+import { lookAgain, signIn } from "./frame/signed_out.js";
+
 const EVERY = 20000;
 
-const once = () => fetch("/board/heartbeat", { method: "POST", keepalive: true })
-  .then((answer) => {
-    if (answer.status !== 401) return;
-    // Never leave a form that the counsellor is writing in, nor a talk.
-    if (document.querySelector("[data-record]") || globalThis.helplineTelephone?.call) document.dispatchEvent(new CustomEvent("helpline:signed-out"));
-    else location.assign("/login");
-  })
-  .catch(() => {});
+// Whether the reader did something since the last beat: a page that is only open keeps no sign-in.
+let acts = true;
+for (const kind of ["pointerdown", "keydown", "input"]) {
+  document.addEventListener(kind, () => { acts = true; }, { capture: true, passive: true });
+}
+
+const once = () => {
+  const said_ = acts;
+  acts = false;
+  return fetch(`/board/heartbeat?acts=${said_}`, { method: "POST", keepalive: true })
+    .then((answer) => { if (answer.status === 401) signIn(); else return lookAgain(); })
+    .catch(() => { acts ||= said_; });
+};
 
 export const beat = () => {
   setInterval(once, EVERY);

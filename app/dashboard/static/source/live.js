@@ -2,6 +2,7 @@
 // many readers see alike comes in the stream itself: such a part says so in `data-pushed`.
 import htmx from "htmx.org";
 import { hold } from "./focus.js";
+import { isSignedOut } from "./frame/signed_out.js";
 import { _ } from "./words.js";
 
 const say = (words, well) => {
@@ -206,7 +207,7 @@ const open = () => {
     // If the session has ended, the first part that is fetched leads to the sign-in.
     if (mine.readyState !== EventSource.CLOSED) return;
     refreshAll();
-    setTimeout(() => { if (mine === source) open(); }, 1500);
+    setTimeout(() => { if (mine === source && !isSignedOut()) open(); }, 1500);
   };
 };
 
@@ -221,6 +222,10 @@ const watch = () => {
   });
 };
 
+document.addEventListener("helpline:signed-in", () => {
+  refreshAll();
+  if (address) open();
+});
 document.addEventListener("htmx:afterSettle", () => { if (address && askForAll()) open(); });
 
 // Listen to one stream: that of the record in the page if there is one, which brings the rest, too.

@@ -1,4 +1,5 @@
 // Saves a record while the counsellor types: question by question, merged with other windows.
+import { isSignedOut, signIn } from "./frame/signed_out.js";
 import { openOutbox } from "./outbox.js";
 import { markSections } from "./sections.js";
 import { _ } from "./words.js";
@@ -135,7 +136,7 @@ const schedule = (wait) => {
 };
 
 const flush = async () => {
-  if (!root || sending || stopped) return;
+  if (!root || sending || stopped || isSignedOut()) return;
   const due = Object.entries(pending).filter(([, change]) => !change.held);
   if (!due.length) return settled();
   sending = true;
@@ -149,11 +150,17 @@ const flush = async () => {
       body: JSON.stringify({ changes: due.map(([path, { value, base }]) => ({ path, value, base })) }),
     });
     if (answer.status >= 500) throw new Error("not now");
+    if (answer.status === 401) {
+      sending = false;
+      say(_("Not saved yet: sign in again."), false);
+      signIn();
+      return undefined;
+    }
     const body = await answer.json();
     // The page was changed meanwhile: these answers belong to a form that is gone.
     if (root !== mine) return undefined;
     if (answer.ok) take(sent, body);
-    else stop(answer.status, body.detail);
+    else stop(body.detail);
   } catch {
     if (root !== mine) return undefined;
     for (const [path, change] of due) lastSent[path] = change.value;
@@ -172,11 +179,10 @@ const flush = async () => {
 };
 
 let stopped = false;
-const stop = (status, words) => {
+const stop = (words) => {
   stopped = true;
   for (const path of Object.keys(pending)) pending[path].held = true;
-  const why = status === 401 ? _("You were signed out. Sign in again in another window, then reload.") : words;
-  say(_("Not saved: %(why)s", { why }), false);
+  say(_("Not saved: %(why)s", { why: words }), false);
 };
 
 const settled = () => {
@@ -446,9 +452,7 @@ export const openRecord = () => {
   markSections(root);
 };
 
-document.addEventListener("helpline:signed-out", () => {
-  if (root) say(_("You were signed out. Sign in again in another window; your words are kept here."), false);
-});
+document.addEventListener("helpline:signed-in", () => { if (root) schedule(0); });
 document.addEventListener("helpline:topics", (event) => {
   if (root && event.detail.some((topic) => topic === "record" || topic === "everything")) catchUp();
 });

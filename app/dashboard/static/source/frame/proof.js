@@ -1,0 +1,107 @@
+// Requests that may need another proof of who the reader is: a dialog asks for it over the page, and
+// then the request is sent again. What was typed stays where it is.
+import { _ } from "../words.js";
+import { resend, signIn } from "./signed_out.js";
+
+const OWN = "/api/v1/me/proof";
+
+const problem = (dialog, words) => {
+  const place = dialog.querySelector("[role=alert]");
+  place.textContent = words ?? "";
+  place.hidden = !words;
+};
+
+// A call that rings, and a counsellor who needs help, are never behind the dialog: it steps aside,
+// and what was typed stays on the page.
+const isNeeded = () => Boolean(document.querySelector("[data-ringing], [data-take]"));
+document.addEventListener("htmx:afterSettle", () => { if (isNeeded()) document.getElementById("proof")?.close(); });
+
+const send = (proof) => fetch(OWN, {
+  method: "POST",
+  headers: { "Content-Type": "application/json" },
+  body: JSON.stringify({ proof }),
+});
+
+const show = (by) => new Promise((resolve) => {
+  document.body.append(document.getElementById("proof-blank").content.cloneNode(true));
+  const dialog = document.getElementById("proof");
+  let proved = false;
+  for (const label of dialog.querySelectorAll("[data-by]")) if (label.dataset.by !== by) label.remove();
+  const field = dialog.querySelector("[data-by] input");
+  const form = dialog.querySelector("form");
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const button = form.querySelector("button");
+    if (button.disabled) return;
+    button.disabled = true;
+    try {
+      const answer = await send(field.value);
+      // Who signs in proves it by that.
+      if (answer.status === 401) await signIn();
+      proved = answer.ok || answer.status === 401;
+      if (proved) return dialog.close();
+      problem(dialog, (await answer.json()).detail);
+      field.select();
+    } catch {
+      problem(dialog, _("The server did not respond. Try again."));
+    } finally {
+      button.disabled = false;
+    }
+  });
+  form.querySelector("[data-cancel]").addEventListener("click", () => dialog.close());
+  dialog.addEventListener("close", () => {
+    // No password stays in the page.
+    dialog.remove();
+    resolve(proved);
+  });
+  dialog.showModal();
+  field.focus();
+});
+
+let asking = null;
+const ask = async () => {
+  const answer = await fetch(OWN);
+  if (answer.status === 401) return signIn().then(() => true);
+  if (!answer.ok) return false;
+  const { by, fresh } = await answer.json();
+  return fresh || (!isNeeded() && show(by));
+};
+
+// Ask for a proof if the last one is too old. Resolves to whether there is one now.
+export const prove = () => {
+  asking ??= ask().catch(() => false).finally(() => { asking = null; });
+  return asking;
+};
+
+const needsProof = async (answer) => answer.status === 403
+  && (await answer.clone().json().catch(() => ({}))).error === "ProofNeeded";
+
+// Send a request; if it needs a sign-in or a proof, ask for that first. Null: the reader does not
+// want to.
+export const request = async (url, options) => {
+  const answer = await fetch(url, options);
+  if (answer.status === 401) {
+    await signIn();
+    return request(url, options);
+  }
+  if (!(await needsProof(answer))) return answer;
+  return (await prove()) ? request(url, options) : null;
+};
+
+document.addEventListener("htmx:beforeOnLoad", (event) => {
+  if (event.detail.xhr.getResponseHeader("Helpline-Proof") !== "needed") return;
+  event.preventDefault();
+  prove().then((proved) => { if (proved) resend(event.detail); });
+});
+
+// A file is fetched by the browser itself, so the proof comes before it.
+document.addEventListener("click", async (event) => {
+  const link = event.target.closest?.("a[data-proves]");
+  if (!link || event.defaultPrevented) return;
+  event.preventDefault();
+  if (!(await prove())) return;
+  const file = document.createElement("a");
+  file.href = link.href;
+  file.download = "";
+  file.click();
+});

@@ -1,0 +1,115 @@
+// When the sign-in has ended, a sheet comes over the page. The page below stays as it is, unseen, with
+// what was typed in it; it goes on when the same person has signed in. For another person it goes.
+import htmx from "htmx.org";
+import { _ } from "../words.js";
+
+const blank = document.getElementById("signed-out-blank");
+// While it is open.
+let sheet = null;
+let form = null;
+const me = document.body.dataset.me;
+
+export const isSignedOut = () => document.body.hasAttribute("data-signed-out");
+
+const problem = (words) => {
+  const place = sheet.querySelector("[role=alert]");
+  place.textContent = words ?? "";
+  place.hidden = !words;
+};
+
+let waiting = null;
+let resolve = null;
+
+const goOn = (person) => {
+  if (!isSignedOut()) return undefined;
+  if (person.id !== me) return location.replace("/");
+  document.body.removeAttribute("data-signed-out");
+  sheet.close();
+  // No password stays in the page.
+  sheet.remove();
+  [sheet, form, waiting] = [null, null, null];
+  resolve();
+  return document.dispatchEvent(new CustomEvent("helpline:signed-in"));
+};
+
+const send = async () => {
+  const code = sheet.querySelector("[data-code]");
+  const { username, password, code: typed } = form.elements;
+  const answer = await fetch("/api/v1/session", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ username: username.value, password: password.value, code: typed.value || null }),
+  });
+  const body = await answer.json();
+  if (answer.ok) return goOn(body);
+  if (body.error === "CodeNeeded") {
+    code.hidden = false;
+    typed.required = true;
+    problem();
+    return typed.focus();
+  }
+  problem(body.detail);
+  return (body.error === "WrongCode" ? typed : password).select();
+};
+
+const submit = async (event) => {
+  event.preventDefault();
+  const button = form.querySelector("button");
+  if (button.disabled) return;
+  button.disabled = true;
+  try {
+    await send();
+  } catch {
+    problem(_("The server did not respond. Try again."));
+  } finally {
+    button.disabled = false;
+  }
+};
+
+const open = () => {
+  document.body.append(blank.content.cloneNode(true));
+  sheet = document.getElementById("signed-out");
+  form = sheet.querySelector("form");
+  form.addEventListener("submit", submit);
+  // Only signing in leads on.
+  sheet.addEventListener("cancel", (event) => event.preventDefault());
+  sheet.addEventListener("close", () => { if (isSignedOut()) sheet.showModal(); });
+  sheet.showModal();
+  form.elements.password.focus();
+};
+
+// Let the reader sign in again, and go on then. Resolves once they have.
+export const signIn = () => {
+  if (!blank) {
+    location.assign("/login");
+    return new Promise(() => {});
+  }
+  waiting ??= new Promise((done) => {
+    resolve = done;
+    document.body.setAttribute("data-signed-out", "");
+    open();
+  });
+  return waiting;
+};
+
+// The reader has signed in by another window.
+export const lookAgain = async () => {
+  if (!isSignedOut()) return;
+  const answer = await fetch("/api/v1/me");
+  if (answer.ok) goOn(await answer.json());
+};
+
+// Send a request of a form again, with what was in it.
+export const resend = ({ requestConfig, pathInfo, target, etc }) => htmx.ajax(
+  requestConfig.verb, pathInfo.requestPath,
+  { source: requestConfig.elt, target, swap: etc.swapOverride, select: etc.select, push: etc.push, values: requestConfig.formData },
+);
+
+// Parts of the page are fetched anew after the sign-in; what the reader wanted is done then.
+const isPart = ({ requestConfig, target }) => requestConfig.verb === "get" && target?.id !== "main";
+document.addEventListener("htmx:beforeOnLoad", (event) => {
+  if (event.detail.xhr.status !== 401 || !blank) return;
+  event.preventDefault();
+  const signedIn = signIn();
+  if (!isPart(event.detail)) signedIn.then(() => resend(event.detail));
+});

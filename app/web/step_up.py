@@ -1,0 +1,143 @@
+"""Before some acts a person proves again who they are, if their last proof is too old.
+
+A browser that was left open must not give numbers, files of single records or keys to whoever sits
+down at it. `ACTS` is the only list of these acts; `Requires` in `app/web/access.py` asks it before
+every request of a person. Programs show a token of their own and are not asked.
+
+Nothing here may stand between a counsellor and an urgent referral, an alarm, a talk or a call-back:
+none of these is in the list, and a person who is in a talk is asked for no proof at all.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from fastapi import Request
+
+from app.errors import NotAllowed
+from app.routing import offers
+from app.routing.models import OfferState
+from app.staff import accounts
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.staff.models import Staff
+from app.staff.sign_in_rules import sign_in_rules
+from app.statistics.exports import requested
+from app.statistics.exports.exporting import PERSONAL
+from app.work import Work
+
+# A refusal of a page says so in this header, and the page asks for the proof.
+HEADER = "Helpline-Proof"
+
+
+class ProofNeeded(NotAllowed):
+    default = (
+        "Prove again who you are: send a code of your second factor, or your password if you have "
+        "none, as `proof` to POST /api/v1/me/proof. Then send this request again."
+    )
+
+
+class What(StrEnum):
+    """What a proof opens, as the log says it."""
+
+    NUMBER = "number"
+    EARLIER_CONTACTS = "earlier_contacts"
+    EXPORT = "export"
+    KEY = "key"
+
+
+@dataclass(frozen=True)
+class Act:
+    """An act before which a proof is asked for."""
+
+    opens: What
+    # Whether a request is one of these acts; by default each request of the route is.
+    only: Callable[[Request, Work], Awaitable[bool]] | None = None
+
+
+async def _asks_for_records(request: Request, work: Work) -> bool:
+    try:
+        sent = await request.json()
+    except ValueError:
+        # Refused as input that cannot be read.
+        return False
+    return isinstance(sent, dict) and sent.get("what") in PERSONAL
+
+
+async def _of_records(request: Request, work: Work) -> bool:
+    try:
+        export_id = UUID(request.path_params["export_id"])
+    except ValueError:
+        return False
+    return await requested.is_personal(work, export_id)
+
+
+async def _approves_records(request: Request, work: Work) -> bool:
+    return request.path_params.get("word") != "refuse" and await _of_records(request, work)
+
+
+async def _of_single_calls(request: Request, work: Work) -> bool:
+    return request.path_params.get("what") == "calls"
+
+
+_KEY = Act(What.KEY)
+
+# By the module below `app`, and the name of the function that answers.
+ACTS: Mapping[str, Act] = {
+    "api.callers.number": Act(What.NUMBER),
+    "api.records.contacts.open_earlier": Act(What.EARLIER_CONTACTS),
+    "api.records.cases.print_case": Act(What.EXPORT),
+    "api.statistics.ask_for_file": Act(What.EXPORT, _asks_for_records),
+    "api.statistics.decide": Act(What.EXPORT, _approves_records),
+    "api.statistics.download": Act(What.EXPORT, _of_records),
+    "api.statistics.file": Act(What.EXPORT, _of_single_calls),
+    "api.tokens.make_token": _KEY,
+    "api.urgent.agencies.make_secret": _KEY,
+    "api.urgent.agencies.set_password": _KEY,
+    "api.people.invite_person": _KEY,
+    "api.people.make_link": _KEY,
+    "api.people.make_phone_code": _KEY,
+    "api.people.reactivate": _KEY,
+    "api.people.reset_factor": _KEY,
+    "api.people.set_rules": _KEY,
+    "dashboard.people.accounts.invite": _KEY,
+    "dashboard.people.accounts.make_link": _KEY,
+    "dashboard.people.accounts.make_phone_code": _KEY,
+    "dashboard.people.accounts.reset_factor": _KEY,
+    "dashboard.people.leaving.reactivate": _KEY,
+    "dashboard.settings.sign_in_pages.change_rules": _KEY,
+    "dashboard.settings.token_pages.make_token": _KEY,
+    "dashboard.wall.make_wallboard": _KEY,
+}
+
+
+def name_of(endpoint: Callable[..., object]) -> str:
+    """Return the name by which `ACTS` knows the function that answers a route."""
+    return f"{endpoint.__module__.removeprefix('app.')}.{endpoint.__name__}"
+
+
+async def check(request: Request, work: Work, staff: Staff, token: str) -> None:
+    """Let a request through unless it needs a proof that is too old. Raises ProofNeeded."""
+    act = ACTS.get(name_of(request.scope["endpoint"]))
+    if act is None or await is_fresh(work, token):
+        return
+    if act.only is not None and not await act.only(request, work):
+        return
+    if not await _talks(work, staff):
+        raise ProofNeeded()
+    write_entry(work, AuditLog.PROOF_NOT_ASKED, str(staff.id), opens=act.opens.value)
+
+
+async def is_fresh(work: Work, token: str) -> bool:
+    """Return whether the last proof of a session still counts."""
+    proved = await accounts.proved_at(work, token)
+    minutes = (await sign_in_rules(work)).proof_minutes
+    return proved is not None and work.now - proved < timedelta(minutes=minutes)
+
+
+async def _talks(work: Work, staff: Staff) -> bool:
+    """Return whether a person has a talk now, or is about to: it is they who sit there."""
+    held = await offers.held_offer(work, staff.id)
+    return held is not None and held.state in (OfferState.ACCEPTED, OfferState.CONNECTED)

@@ -1,0 +1,119 @@
+"""In a browser: the proof before a number, and signing in again over the page that was open."""
+
+import os
+from datetime import timedelta
+
+import pytest
+from playwright.async_api import Page, expect
+from sqlalchemy import delete, update
+
+from app.demo.stage import Counsellor, Stage
+from app.jobs.transaction import transaction
+from app.staff.models import StaffSession
+from app.staff.roles import Role
+from app.staff.sessions import accounts_changed
+from app.work import PROGRAM
+from tests.support.axe import faults
+from tests.support.browser import CHROMIUM, PASSWORD, answered, be, give_password, ring
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
+HEADLINE = "Does not want to go home"
+
+
+async def proofs_are_old(live: Stage, who: Counsellor) -> None:
+    async with transaction(live.ground, PROGRAM) as work:
+        await work.session.execute(
+            update(StaffSession)
+            .where(StaffSession.staff_id == who.id)
+            .values(proved_at=work.now - timedelta(hours=1))
+        )
+
+
+async def sign_ins_end(live: Stage, who: Counsellor) -> None:
+    async with transaction(live.ground, PROGRAM) as work:
+        await work.session.execute(delete(StaffSession).where(StaffSession.staff_id == who.id))
+        accounts_changed(work)
+
+
+async def picture(page: Page, name: str) -> None:
+    if os.environ.get("PICTURES"):
+        await page.screenshot(path=f"{os.environ['PICTURES']}/{name}.png")
+
+
+async def test_a_proof_and_a_new_sign_in_come_over_the_page_and_it_goes_on(
+    live: Stage, page: Page
+) -> None:
+    ana, leg = await answered(page, live)
+    boss = await live.add_counsellor("boss", role=Role.AUDITOR, shift=False, state=None)
+    await give_password(live, boss)
+    await live.exchange.hang_up(leg)
+    await expect(page.locator("#presence")).to_contain_text("Writing up")
+    call = (await live.call_of(leg))["id"]
+    await page.goto(f"{live.settings.public_url}/calls/{call}")
+    await expect(page.locator("[data-record][data-ready]")).to_have_count(1)
+
+    # The proof: what was chosen stays, and the number is opened by itself.
+    await proofs_are_old(live, ana)
+    form = page.get_by_role("form", name="Open the number")
+    await form.locator("[name=reason]").select_option("call_back")
+    await form.get_by_role("button").click()
+    dialog = page.get_by_role("dialog", name="Prove again who you are")
+    password = dialog.get_by_label("Your password")
+    await expect(password).to_be_focused()
+    await picture(page, "proof")
+    assert await faults(page, "proof") == []
+    await password.press("Escape")
+    await expect(dialog).to_be_hidden()
+    await expect(form.locator("output")).to_be_empty()
+    # A call that rings is never behind it.
+    await be(page, "available")
+    await form.get_by_role("button").click()
+    await expect(dialog).to_be_visible()
+    second = await ring(live)
+    await expect(page.locator("#offer")).to_be_visible()
+    await expect(dialog).to_be_hidden()
+    await live.exchange.hang_up(second)
+    await expect(page.locator("#offer")).to_have_count(0)
+    await form.get_by_role("button").click()
+    await password.fill("not this one")
+    await password.press("Enter")
+    await expect(dialog.get_by_role("alert")).to_contain_text("password is wrong")
+    await password.fill(PASSWORD)
+    await password.press("Enter")
+    await expect(form.locator("output")).to_have_text("+381641234567")
+    await expect(dialog).to_be_hidden()
+    await expect(form.locator("[name=reason]")).to_have_value("call_back")
+
+    # The sign-in ends: the sheet covers the page, and what is typed meanwhile is saved after it.
+    await sign_ins_end(live, ana)
+    sheet = page.get_by_role("dialog", name="Sign in again")
+    await expect(sheet).to_be_visible()
+    await picture(page, "signed-out")
+    assert await faults(page, "signed out") == []
+    headline = page.locator("#f-contact-headline")
+    await expect(headline).to_be_hidden()
+    await sheet.press("Escape")
+    await expect(sheet).to_be_visible()
+    await headline.evaluate(
+        "(field, words) => { field.value = words;"
+        " field.dispatchEvent(new Event('input', { bubbles: true })); }",
+        HEADLINE,
+    )
+    await sheet.get_by_label("Password").fill(PASSWORD)
+    await sheet.get_by_label("Password").press("Enter")
+    await expect(sheet).to_be_hidden()
+    await expect(headline).to_have_value(HEADLINE)
+    await expect(page.locator("#saving")).to_have_text("All saved")
+    await expect(page.locator("#connection")).to_have_text("● live")
+    (kept,) = await live.rows("SELECT headline FROM contacts")
+    assert kept["headline"] == HEADLINE
+
+    # Another person signs in: they get their own first page, and nothing of this one.
+    await sign_ins_end(live, ana)
+    await expect(sheet).to_be_visible()
+    await sheet.get_by_label("Name").fill("boss")
+    await sheet.get_by_label("Password").fill(PASSWORD)
+    await sheet.get_by_label("Password").press("Enter")
+    await expect(page.locator("#me .name")).to_have_text("boss")
+    await expect(page).to_have_url(f"{live.settings.public_url}/")
+    assert HEADLINE not in await page.content()

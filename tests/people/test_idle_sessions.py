@@ -1,0 +1,117 @@
+"""How long a session lasts: by hours, by acts of its person, and beyond both while they work."""
+
+from datetime import timedelta
+
+import pytest
+
+from app.errors import Invalid
+from app.routing import own_presence, telephones
+from app.routing.at_work import at_work
+from app.routing.models import PresenceState, TelephoneState
+from app.routing.presence import beat
+from app.staff import accounts
+from app.staff.models import Staff
+from app.staff.roles import Role
+from app.staff.sessions import note_use
+from app.staff.sign_in_rules import Limits, Rules, default_rules, set_sign_in_rules, sign_in_rules
+from app.work import Work
+from tests.support.verbs import (
+    a_counsellor,
+    a_supervisor,
+    a_waiting_call,
+    offered,
+    presence_of,
+)
+
+
+async def is_valid(work: Work, token: str) -> bool:
+    return await accounts.staff_of_session(work, token, at_work) is not None
+
+
+async def later(work: Work, minutes: float) -> None:
+    work.now += timedelta(minutes=minutes)
+    await work.session.flush()
+
+
+async def test_a_session_ends_without_acts_and_a_page_that_is_open_is_none(work: Work) -> None:
+    await set_sign_in_rules(work, Rules(idle_minutes=30))
+    vera = await a_supervisor(work)
+    token = await accounts.open_session(work, vera)
+    await later(work, 29)
+    assert await is_valid(work, token)
+    await note_use(work, token, acts=True, reads=True)
+    await later(work, 29)
+    await note_use(work, token, acts=False, reads=True)
+    assert await is_valid(work, token), "29 minutes after the last act"
+    await later(work, 1)
+    assert not await is_valid(work, token)
+
+
+async def test_limits_differ_by_role_and_are_checked(work: Work) -> None:
+    rules = Rules(
+        session_hours=10,
+        idle_minutes=30,
+        of_roles={Role.SUPERVISOR: Limits(session_hours=1, idle_minutes=0)},
+    )
+    await set_sign_in_rules(work, rules)
+    assert await sign_in_rules(work) == rules
+    vera, ana = await a_supervisor(work), await a_counsellor(work, "ana")
+    await own_presence.choose_presence(work, ana, PresenceState.OFF_DUTY)
+    of_vera, of_ana = [await accounts.open_session(work, one) for one in (vera, ana)]
+    await later(work, 45)
+    assert await is_valid(work, of_vera), "never idle"
+    assert not await is_valid(work, of_ana)
+    await later(work, 15)
+    assert not await is_valid(work, of_vera), "one hour"
+    for wrong in (Limits(session_hours=25), Limits(idle_minutes=4), Limits(idle_minutes=-1)):
+        with pytest.raises(Invalid):
+            await set_sign_in_rules(work, Rules(of_roles={Role.AUDITOR: wrong}))
+    work.ground.settings.env = "production"
+    assert default_rules(work).idle_for("counsellor") == timedelta(hours=1)
+
+
+async def on_duty(work: Work, name: str) -> tuple[Staff, str]:
+    """A counsellor on duty with a telephone in the page, whose session is short."""
+    await set_sign_in_rules(work, Rules(session_hours=1, idle_minutes=5))
+    ana = await a_counsellor(work, name)
+    return ana, await accounts.open_session(work, ana)
+
+
+async def test_on_duty_with_the_telephone_of_the_page_it_goes_on(work: Work) -> None:
+    ana, token = await on_duty(work, "ana")
+    for _ in range(40):
+        await later(work, 2)
+        await beat(work, ana.id)
+        assert await is_valid(work, token)
+    await telephones.report(work, ana, "stage:1", TelephoneState.OFF)
+    await later(work, 1)
+    assert not await is_valid(work, token), "no call can ring there"
+
+
+async def test_in_an_offer_a_talk_and_a_wrap_up_it_goes_on(work: Work) -> None:
+    ana, token = await on_duty(work, "ana")
+    await telephones.report(work, ana, "stage:1", TelephoneState.OFF)
+    call = await a_waiting_call(work)
+    (offer,) = await offered(work, call, ana)
+    await later(work, 61)
+    assert await is_valid(work, token), "a call is offered"
+    offer.released_at = work.now
+    presence = await presence_of(work, ana)
+    for state in (PresenceState.ON_CALL, PresenceState.WRAP_UP):
+        presence.state = state.value
+        await later(work, 61)
+        assert await is_valid(work, token), state
+    presence.state = PresenceState.AVAILABLE.value
+    await later(work, 1)
+    assert not await is_valid(work, token), "the work is over, and no telephone is there"
+
+
+async def test_one_that_was_over_before_the_work_began_does_not_begin_again(work: Work) -> None:
+    ana, token = await on_duty(work, "ana")
+    await own_presence.choose_presence(work, ana, PresenceState.OFF_DUTY)
+    await later(work, 70)
+    await own_presence.choose_presence(work, ana, PresenceState.AVAILABLE)
+    new = await accounts.open_session(work, ana)
+    await later(work, 1)
+    assert await is_valid(work, new)
+    assert not await is_valid(work, token)

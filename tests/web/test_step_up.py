@@ -1,0 +1,214 @@
+"""Before numbers, files of single records and keys a person proves again who they are."""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from typing import Any
+
+import pyotp
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
+
+import app.api
+import app.dashboard
+import app.telephony
+from app.calls import callers, messages
+from app.contacts import openings
+from app.contacts.cases import printing
+from app.demo.stage import Counsellor, Stage
+from app.jobs.transaction import transaction
+from app.people import factors, links
+from app.referrals import staff_actions
+from app.referrals.directory import agencies
+from app.referrals.opening import from_call, opening
+from app.referrals.replies import answering
+from app.routing import callback_attempts, callbacks, offers
+from app.routing.participants import inviting, moving, supervising
+from app.routing.rota import watch
+from app.staff import hashing, phone_proofs, second_factor, sign_in_rules, tokens
+from app.staff.models import Staff
+from app.staff.roles import Role
+from app.statistics import wallboards
+from app.statistics.exports import exporting, requested
+from app.web.lean import LeanRoute
+from app.web.step_up import ACTS, name_of
+from app.work import PROGRAM
+from tests.support.talks import talk
+from tests.web.reach import reached_from
+
+PASSWORD = "correct horse battery"
+
+# What opens a number, gives out single records, or makes a key or what protects one.
+_OPENERS = (
+    callers.open_number,
+    openings.open_earlier,
+    printing.print_case,
+    exporting.made,
+    requested.ask,
+    requested.decide,
+    requested.read_parts,
+    tokens.add_token,
+    agencies.set_webhook_secret,
+    agencies.set_primero_password,
+    links.make_link,
+    phone_proofs.make_code,
+    factors.reset,
+    sign_in_rules.set_sign_in_rules,
+    wallboards.make,
+)
+OPENERS = {inspect.unwrap(one) for one in _OPENERS}
+# They name one of these functions, and give out nothing of single people.
+WITHOUT = {
+    "api.statistics.summary": "figures",
+    "dashboard.reports.calls_page": "a list on the page; its file is in the list",
+}
+# What helps a child now, or brings one to a person.
+URGENT = {
+    from_call.refer_urgently,
+    opening.refer,
+    answering.acknowledge,
+    staff_actions.acknowledge,
+    staff_actions.send,
+    staff_actions.take_in_hand,
+    watch.acknowledge,
+    offers.accept_offer,
+    offers.decline_offer,
+    callbacks.agree,
+    callback_attempts.start_again,
+    messages.open_message,
+    inviting.invite,
+    moving.move_talk,
+    supervising.supervise,
+}
+
+
+def test_every_route_that_opens_numbers_files_or_keys_asks_for_a_proof() -> None:
+    found = {name_of(route.endpoint): route for route in _all_routes()}
+    assert set(ACTS) <= set(found), "a name in the list that answers no route"
+    wrong = []
+    for name, route in found.items():
+        reached = reached_from(route.endpoint)
+        if reached & OPENERS and name not in ACTS and name not in WITHOUT:
+            wrong.append(f"{name}: {sorted(f.__name__ for f in reached & OPENERS)}")
+        if name in ACTS:
+            assert reached & OPENERS, f"{name} opens nothing"
+            assert not reached & URGENT, f"{name} is in the way of help"
+            short = isinstance(route, LeanRoute) and "GET" in (route.methods or ())
+            assert not short, f"{name} is answered without asking the list"
+    assert wrong == [], "they open something without a proof"
+    assert not set(WITHOUT) & set(ACTS)
+
+
+def _all_routes() -> Iterator[APIRoute]:
+    for package in (app.api, app.dashboard, app.telephony):
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            module = importlib.import_module(found.name)
+            for router in [one for one in vars(module).values() if isinstance(one, APIRouter)]:
+                yield from (route for route in router.routes if isinstance(route, APIRoute))
+
+
+async def with_password(stage: Stage, person: Counsellor) -> None:
+    async with transaction(stage.ground, PROGRAM) as work:
+        staff = await work.session.get_one(Staff, person.id)
+        staff.password_hash = await hashing.hash_password(PASSWORD)
+
+
+async def prove(person: Counsellor, proof: str) -> tuple[int, str]:
+    answer = await person.ask("POST", "/me/proof", {"proof": proof})
+    return answer.status_code, answer.json()["error"] if answer.content else ""
+
+
+async def logged(stage: Stage, person: Counsellor) -> list[tuple[str, Any]]:
+    rows = await stage.rows(
+        "SELECT action, detail FROM audit_entries WHERE subject = %s AND action LIKE %s"
+        " ORDER BY id",
+        str(person.id),
+        "pro%",
+    )
+    return [(row["action"], row["detail"]) for row in rows]
+
+
+async def test_a_number_needs_a_proof_that_is_not_old_but_never_in_a_talk(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    await with_password(stage, ana)
+    await stage.advance(11 * 60)
+    await ana.be("available")
+    leg = await talk(stage, ana)
+    call = (await stage.call_of(leg))["id"]
+    danger, path = {"reason": "danger"}, f"/calls/{call}/number"
+    assert (await ana.ask("POST", path, danger)).status_code == 200, "she talks with the child"
+    assert await logged(stage, ana) == [("proof_not_asked", {"opens": "number"})]
+    urgent = await ana.ask("POST", f"/calls/{call}/urgent", {"service": "police"})
+    assert urgent.status_code == 201, urgent.text
+    await stage.exchange.hang_up(leg)
+    await stage.advance(5)
+    refused = await ana.ask("POST", path, danger)
+    assert (refused.status_code, refused.json()["error"]) == (403, "ProofNeeded")
+    assert "POST /api/v1/me/proof" in refused.json()["detail"]
+    assert (await ana.ask("GET", "/me/proof")).json() == {"by": "password", "fresh": False}
+    assert await prove(ana, "not the password") == (422, "WrongProof")
+    assert (await ana.ask("POST", path, danger)).status_code == 403
+    assert await prove(ana, PASSWORD) == (204, "")
+    assert (await ana.ask("POST", path, danger)).status_code == 200
+    assert await logged(stage, ana) == [
+        ("proof_not_asked", {"opens": "number"}),
+        ("proof_failed", {"wrong": "password"}),
+        ("proved_again", {"how": "password"}),
+    ]
+    await stage.advance(9 * 60)
+    assert (await ana.ask("GET", "/me/proof")).json()["fresh"] is True
+    await stage.advance(60)
+    assert (await ana.ask("GET", "/me/proof")).json()["fresh"] is False
+    tries = [(await prove(ana, f"guess {n}"))[0] for n in range(11)]
+    assert (tries[0], tries[-1]) == (422, 429)
+    await stage.advance(61)
+    assert await prove(ana, PASSWORD) == (204, "")
+
+
+async def test_files_and_keys_need_a_code_where_there_is_one_and_programs_nothing(
+    stage: Stage,
+) -> None:
+    boss = await stage.add_counsellor("boss", role=Role.ADMINISTRATOR, shift=False, state=None)
+    async with transaction(stage.ground, PROGRAM) as work:
+        staff = await work.session.get_one(Staff, boss.id)
+        telephone = pyotp.TOTP((await second_factor.begin(work, staff)).secret)
+        await second_factor.confirm(work, staff, telephone.at(work.now))
+    token = await boss.ask("POST", "/tokens", {"name": "graphs", "scopes": ["single_calls"]})
+    assert token.status_code == 201, token.text
+    await stage.advance(10 * 60)
+    base = stage.settings.public_url
+    day = stage.clock.now().date().isoformat()
+    window = {"from": "2030-01-01", "to": day}
+    calls = f"/statistics/calls.csv?from=2030-01-01&to={day}"
+    records = {"what": "records", "format": "csv", "reason": "Yearly evaluation", **window}
+    figures = {"what": "summary", "format": "csv", **window}
+    for method, path, body in (
+        ("POST", "/tokens", {"name": "more", "scopes": ["statistics"]}),
+        ("POST", f"/people/{boss.id}/phone-code", {}),
+        ("PUT", "/sign-in-rules", {"factor_roles": [], "session_hours": 14}),
+        ("POST", "/statistics/exports", records),
+        ("GET", calls, None),
+    ):
+        refused = await boss.ask(method, path, body)
+        assert (refused.status_code, refused.json()["error"]) == (403, "ProofNeeded"), path
+    page = await stage.client.post(
+        f"{base}/admin/wallboards",
+        data={"name": "Hall"},
+        headers={"Cookie": boss.cookie_header, "HX-Request": "true"},
+    )
+    assert (page.status_code, page.headers["Helpline-Proof"]) == (403, "needed")
+    assert (await boss.ask("POST", "/statistics/exports", figures)).status_code == 202
+    summary = await boss.ask("GET", f"/statistics/summary.csv?from=2030-01-01&to={day}")
+    assert summary.status_code == 200
+    bearer = {"Authorization": f"Bearer {token.json()['token']}"}
+    assert (await stage.client.get(f"{base}/api/v1{calls}", headers=bearer)).status_code == 200
+
+    assert (await boss.ask("GET", "/me/proof")).json() == {"by": "code", "fresh": False}
+    assert await prove(boss, PASSWORD) == (422, "WrongOwnCode")
+    assert await prove(boss, telephone.at(stage.clock.now())) == (204, "")
+    rules = {"factor_roles": ["supervisor"], "session_hours": 14, "proof_minutes": 2}
+    assert (await boss.ask("PUT", "/sign-in-rules", rules)).json()["proof_minutes"] == 2
+    assert (await boss.ask("GET", calls)).status_code == 200
+    await stage.advance(121)
+    assert (await boss.ask("GET", calls)).status_code == 403, "two minutes are over"
