@@ -294,7 +294,8 @@ class AttemptResult(StrEnum):
     BUSY = "busy"
     MACHINE = "machine"
     NO_KEY = "no_key_pressed"
-    # Key 1 was pressed, but not the second key, which only the agency has a reason to press.
+    # Key 1 was pressed, but not the second key, which only the agency has a reason to press; or not
+    # the PIN of its person, at a phone of ours that is not proven.
     NOT_CONFIRMED = "not_confirmed"
     UNREACHABLE = "unreachable"
     DELIVERED = "delivered"

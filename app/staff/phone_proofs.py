@@ -70,6 +70,31 @@ async def is_paired(work: Work, staff: Staff) -> bool:
     )
 
 
+async def whose_unproven(work: Work, number: str) -> Staff | None:
+    """Return the person whose phone a number is by their account, if they never proved that.
+
+    None for a proven phone, and for one of no account: two people have approved that one.
+    """
+    rows = await work.session.execute(
+        select(Staff, PhoneProof.paired_at)
+        .outerjoin(PhoneProof, PhoneProof.staff_id == Staff.id)
+        .where(Staff.active, Staff.endpoint_kind == EndpointKind.PHONE, Staff.endpoint == number)
+        .order_by(Staff.created_at, Staff.id)
+    )
+    found = rows.all()
+    if not found or any(paired_at is not None for _, paired_at in found):
+        return None
+    return found[0][0]
+
+
+async def prove_phone(work: Work, staff: Staff, entered: str) -> bool:
+    """Prove a phone that the program rang by the PIN of its person. Return whether it is proven."""
+    if await prove(work, staff, entered) not in (Proof.RIGHT, Proof.HANDED):
+        return False
+    await pair(work, staff)
+    return True
+
+
 async def forget_pairing(work: Work, staff: Staff) -> None:
     """Forget that a phone was proven: another number stands in the account."""
     proof = await proof_of(work, staff.id)

@@ -85,6 +85,8 @@ class PromptKey(StrEnum):
     ALARM_DIALLING_DAY = "alarm_dialling_day"
     ALARM_TAKEN = "alarm_taken"
     ALARM_OVER = "alarm_over"
+    ALARM_PROOF = "alarm_proof"
+    ALARM_NOT_PROVEN = "alarm_not_proven"
     WAITING_SOUND = "waiting_sound"
 
 

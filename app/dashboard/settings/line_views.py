@@ -199,6 +199,8 @@ NAMES: Mapping[PromptKey, str] = {
     _K.ALARM_DIALLING_DAY: N_("Much is dialled within a day"),
     _K.ALARM_TAKEN: N_("The alarm is taken"),
     _K.ALARM_OVER: N_("The alarm is over"),
+    _K.ALARM_PROOF: N_("The phone is not proven"),
+    _K.ALARM_NOT_PROVEN: N_("The PIN was wrong"),
 }
 
 PLAN_NUMBERS = (

@@ -21,6 +21,10 @@ from app.referrals.escalation.alarms import LISTENING, is_open, lock_alarm, note
 from app.referrals.states import AttemptResult, ChannelKind
 from app.routing.alarm_rows import Alarm, AlarmAttempt
 from app.routing.rota import watch
+from app.staff import phone_proofs
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.staff.models import Staff
 from app.telephony.counsellor import pacing
 from app.telephony.counsellor.pacing import Urgency
 from app.telephony.jobs import Parts, parts_of, task
@@ -34,6 +38,8 @@ from app.work import Work
 
 # How many times the key is asked for.
 _TIMES = 3
+# In the address, the questions for a PIN are numbered from here on.
+_PROVES = 10
 _ENDED = {
     LegStatus.BUSY: "busy",
     LegStatus.NO_ANSWER: "no_answer",
@@ -191,10 +197,14 @@ async def _listened(work: Work, attempt_id: UUID, signed: Signed, n: int) -> lis
     if not is_open(alarm):
         await note_result(work, alarm, attempt, "stopped")
         return [*scene.say(PromptKey.ALARM_OVER), HangUp()]
-    if n and signed.fields.get("Digits") == TAKE_DIGIT:
-        attempt.result, attempt.ended_at = "acknowledged", work.now
-        await alarms.acknowledge(work, alarm.id, attempt.who)
-        return [*scene.say(PromptKey.ALARM_TAKEN), HangUp()]
+    digits = signed.fields.get("Digits", "") if n else ""
+    person = await phone_proofs.whose_unproven(work, attempt.target)
+    if n > _PROVES and person is not None:
+        return await _proves(work, alarm, attempt, scene, person, digits, n)
+    if digits == TAKE_DIGIT and person is not None:
+        return await _ask_for_proof(work, alarm, attempt, scene, person)
+    if digits == TAKE_DIGIT:
+        return await _take(work, alarm, attempt, scene)
     if n >= _TIMES:
         await note_result(work, alarm, attempt, "no_key")
         return [HangUp()]
@@ -203,6 +213,47 @@ async def _listened(work: Work, attempt_id: UUID, signed: Signed, n: int) -> lis
         alarms.wait_for(work, alarm, LISTENING)
         attempt.turn = alarm.turn
     return _ask(scene, alarm, attempt, n + 1)
+
+
+async def _take(work: Work, alarm: Alarm, attempt: AlarmAttempt, scene: Scene) -> list[Step]:
+    attempt.result, attempt.ended_at = AttemptResult.ACKNOWLEDGED.value, work.now
+    await alarms.acknowledge(work, alarm.id, attempt.who)
+    return [*scene.say(PromptKey.ALARM_TAKEN), HangUp()]
+
+
+async def _ask_for_proof(
+    work: Work, alarm: Alarm, attempt: AlarmAttempt, scene: Scene, person: Staff
+) -> list[Step]:
+    """Write down key 1 of a phone that is not proven: a stranger may have it. The next person is
+    tried at once, and this one can still prove it by their PIN."""
+    write_entry(work, AuditLog.KEY_AT_UNPROVEN_PHONE, str(alarm.id), staff_id=str(person.id))
+    if attempt.turn == alarm.turn:
+        await alarms.escalate(work, alarm)
+    return _ask_for_pin(attempt, scene, _PROVES + 1)
+
+
+def _ask_for_pin(attempt: AlarmAttempt, scene: Scene, n: int) -> list[Step]:
+    then = alarm_path(attempt.id, "pressed", n=n)
+    said = scene.say(PromptKey.ALARM_PROOF)
+    return [Ask(said, then=then, seconds=8, digits=phone_proofs.DIGITS)]
+
+
+async def _proves(
+    work: Work,
+    alarm: Alarm,
+    attempt: AlarmAttempt,
+    scene: Scene,
+    person: Staff,
+    digits: str,
+    n: int,
+) -> list[Step]:
+    """Take the PIN of a person: it proves the phone, and takes the alarm."""
+    if digits and await phone_proofs.prove_phone(work, person, digits):
+        return await _take(work, alarm, attempt, scene)
+    if digits and n - _PROVES < _TIMES:
+        return _ask_for_pin(attempt, scene, n + 1)
+    await note_result(work, alarm, attempt, AttemptResult.NOT_CONFIRMED.value)
+    return [*scene.say(PromptKey.ALARM_NOT_PROVEN), HangUp()]
 
 
 async def leg_status(work: Work, attempt_id: UUID, signed: Signed) -> None:

@@ -41,6 +41,10 @@ from app.referrals.spoken import speak, spell
 from app.referrals.states import AttemptResult, ChannelKind, NoticeKind, Purpose
 from app.referrals.trail import By, Via, tell_house
 from app.routing import offers
+from app.staff import phone_proofs
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.staff.models import Staff
 from app.telephony.counsellor import pacing
 from app.telephony.counsellor.pacing import Urgency
 from app.telephony.jobs import Parts, parts_of, task
@@ -57,6 +61,8 @@ _CONFIRMS = 10
 _HEARD_TOO_SOON = frozenset({AttemptResult.NO_KEY, AttemptResult.NO_ANSWER})
 # How many times the keys are said if none is pressed.
 _TIMES = 3
+# How long a person whose phone is not proven has for their PIN before the next one is tried.
+_FOR_PIN = timedelta(seconds=20)
 # The provider reports the end of a leg sooner than this.
 _A_WHILE = timedelta(seconds=10)
 
@@ -307,7 +313,10 @@ async def pressed(work: Work, attempt_id: UUID, signed: Signed, n: int) -> list[
     referral, attempt = await _lock(work, attempt_id)
     agency = await _agency(work, attempt)
     digits = signed.fields.get("Digits", "")
-    if attempt.result in _HEARD_TOO_SOON and _means(attempt, digits, n):
+    person = await _unproven(work, attempt)
+    if person is not None and attempt.result is None and (digits == ACKNOWLEDGE or n > _CONFIRMS):
+        return await _proves(work, referral, attempt, agency, person, digits, n)
+    if attempt.result in _HEARD_TOO_SOON and person is None and _means(attempt, digits, n):
         # The end of the leg was reported before the key, but a person did press it.
         attempt.result = attempt.ended_at = None
     if attempt.result is not None:
@@ -338,6 +347,45 @@ async def pressed(work: Work, attempt_id: UUID, signed: Signed, n: int) -> list[
         case _:
             await note_result(work, referral, attempt, AttemptResult.NO_KEY)
     return _ending(work, referral, attempt)
+
+
+async def _unproven(work: Work, attempt: Attempt) -> Staff | None:
+    """Return the person of ours whose phone this is, if they never proved that."""
+    if attempt.recipient_id is not None or attempt.purpose != Purpose.ESCALATION:
+        return None
+    return await phone_proofs.whose_unproven(work, attempt.target)
+
+
+async def _proves(
+    work: Work,
+    referral: Referral,
+    attempt: Attempt,
+    agency: Agency,
+    person: Staff,
+    digits: str,
+    n: int,
+) -> list[Step]:
+    """Take the PIN of a person whose phone is not proven, after key 1: a stranger may have it.
+
+    The key is written down. The next person is tried unless the PIN comes in a moment: that ends
+    this leg.
+    """
+    if n < _CONFIRMS:
+        write_entry(work, AuditLog.KEY_AT_UNPROVEN_PHONE, str(referral.id), staff_id=str(person.id))
+        if attempt.turn == referral.turn and referral.escalates_at is not None:
+            wait_for(work, referral, _FOR_PIN)
+        return _ask_for_pin(attempt, _CONFIRMS + 1)
+    if digits and await phone_proofs.prove_phone(work, person, digits):
+        return await _acknowledge(work, referral, attempt, By(Via.PHONE, agency.code))
+    if digits and n - _CONFIRMS < _TIMES:
+        return _ask_for_pin(attempt, n + 1)
+    await note_result(work, referral, attempt, AttemptResult.NOT_CONFIRMED)
+    return [_say(attempt, "not_proven"), _say(attempt, "bye"), HangUp()]
+
+
+def _ask_for_pin(attempt: Attempt, n: int) -> list[Step]:
+    then = duty_path(attempt.id, "pressed", n=n)
+    return [Ask([_say(attempt, "pin")], then=then, seconds=8, digits=phone_proofs.DIGITS)]
 
 
 def _takes_it(attempt: Attempt, digits: str, n: int) -> bool:

@@ -80,6 +80,57 @@ async def test_an_owner_with_a_phone_is_rung_first_and_the_director_last(night: 
     assert director.rung == 1
 
 
+BORIS, PIN = "+381641112223", "283746"
+
+
+async def unproven_keys(night: Stage) -> list[str]:
+    rows = await night.rows(
+        "SELECT detail FROM audit_entries WHERE action = 'key_at_unproven_phone'"
+    )
+    return [row["detail"]["staff_id"] for row in rows]
+
+
+async def test_key_1_of_an_unproven_phone_is_noted_and_the_next_person_is_rung(
+    night: Stage,
+) -> None:
+    supervisor, director = await on_call(night)
+    boris = await night.add_counsellor(
+        "boris", endpoint=BORIS, shift=False, state=None, pin=PIN, paired=False
+    )
+    own = phone(night, BORIS, presses="1")
+    supervisor.picks_up = None
+    await by_hand(boris)
+    await night.until(lambda: own.rung == 1, limit=200)
+    await night.until(lambda: supervisor.rung == 1, limit=20, what="not a minute later")
+    assert await unproven_keys(night) == [str(boris.id)]
+    (alarm,) = await alarms(boris)
+    assert alarm["acknowledged_by"] is None
+    await night.until(lambda: director.rung == 1, limit=120)
+    await night.advance(20)
+    (alarm,) = await alarms(boris)
+    assert alarm["acknowledged_by"] == "dir", "whose number two people approved"
+
+
+async def test_the_pin_proves_the_phone_and_takes_the_alarm(night: Stage) -> None:
+    supervisor, _ = await on_call(night)
+    supervisor.picks_up = None
+    boris = await night.add_counsellor(
+        "boris", endpoint=BORIS, shift=False, state=None, pin=PIN, paired=False
+    )
+    own = phone(night, BORIS, presses="1", press_after=2.0)
+    await by_hand(boris)
+    await night.until(lambda: any("PIN" in h.text for h in own.heard), limit=200)
+    own.presses = PIN
+    await night.advance(10)
+    (alarm,) = await alarms(boris)
+    assert alarm["acknowledged_by"] == "boris"
+    (proof,) = await night.rows("SELECT paired_at FROM phone_proofs")
+    assert proof["paired_at"] is not None
+    rung = supervisor.rung
+    await night.advance(60)
+    assert supervisor.rung == rung, "no phone rings on"
+
+
 async def test_an_override_that_no_second_person_has_seen(night: Stage, post: Mail) -> None:
     ana = await night.add_counsellor("ana", shift=False, state=None)
     vera = await night.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)

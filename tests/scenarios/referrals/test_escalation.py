@@ -284,6 +284,45 @@ async def test_a_child_in_danger_at_two_in_the_night(night: Stage, post: Mail) -
         assert [r.broken for r in await verify_chains(work.session) if r.broken] == []
 
 
+async def test_key_1_of_our_own_unproven_phone_does_not_stop_the_escalation(night: Stage) -> None:
+    ana = await night.add_counsellor("ana")
+    number, pin = "+381641112224", "283746"
+    vera = await night.add_counsellor(
+        "vera",
+        role=Role.SUPERVISOR,
+        endpoint=number,
+        shift=False,
+        state=None,
+        pin=pin,
+        paired=False,
+    )
+    await add_agency(night, "on-call", "supervisor_on_call", sector="own_house", phones=(number,))
+    director_phone = "+381113000004"
+    await add_agency(
+        night, "director", "director_on_call", sector="own_house", phones=(director_phone,)
+    )
+    await add_agency(night, "first", "shelter", phones=("+381113000001",))
+    phone(night, "+381113000001", busy=True)
+    own = phone(night, number, presses="1")
+    director = phone(night, director_phone, picks_up=None)
+    referral_id = await urgent(night, ana)
+    await night.until(lambda: own.rung == 1, limit=300)
+    await night.until(lambda: director.rung == 1, limit=30, what="the next person")
+    assert not (await referral_of(ana, referral_id))["house_has_it"]
+    noted = await night.rows(
+        "SELECT subject, detail FROM audit_entries WHERE action = 'key_at_unproven_phone'"
+    )
+    assert (noted[0]["subject"], noted[0]["detail"]) == (referral_id, {"staff_id": str(vera.id)})
+    # In the next round the person enters the PIN: the phone is proven, and the person has it.
+    own.press_after, said = 2.0, len(own.heard)
+    await night.until(lambda: own.rung == 2, limit=900)
+    await night.until(lambda: any("PIN" in h.text for h in own.heard[said:]), limit=60)
+    own.presses = pin
+    await night.advance(10)
+    found = await referral_of(ana, referral_id)
+    assert found["house_has_it"], story(found)
+
+
 async def test_escalation_goes_on_until_a_person_acknowledges(night: Stage, post: Mail) -> None:
     """Duty phones, SMS and e-mail, the next agency, our supervisor, our director, around."""
     ana = await night.add_counsellor("ana")
