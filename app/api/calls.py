@@ -30,7 +30,7 @@ from app.api.views import (
 from app.calls import messages, queries, record
 from app.calls.line_rows import Line
 from app.calls.states import Outcome
-from app.errors import Invalid
+from app.errors import Invalid, NotAllowed
 from app.referrals.replies import in_talk
 from app.routing import callback_attempts, callbacks, desk, offers, queue
 from app.routing.participants import (
@@ -49,6 +49,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import HearsMessages, InWork, Requires, SeesQueue, SignedIn, TakesCalls
+from app.web.keyed_answers import may_read_answers, without_answer
 from app.work import Work
 
 router = APIRouter(tags=["calls"])
@@ -168,7 +169,11 @@ async def get_events(work: InWork, staff: SignedIn, call_id: UUID) -> list[Event
     """Return the log of a call. The reading is logged."""
     call = await queries.readable_call(work, _readable(staff), call_id)
     write_entry(work, AuditLog.CALL_RECORD_READ, str(call_id))
-    return [event_view(event) for event in await queries.events_of(work, call)]
+    events, knows = (
+        await queries.events_of(work, call),
+        await may_read_answers(work, staff, call_id),
+    )
+    return [event_view(one, one.detail if knows else without_answer(one)) for one in events]
 
 
 @router.post("/calls/{call_id}/hold", status_code=204)
@@ -393,8 +398,13 @@ async def ask_by_key(
 
 @router.get("/calls/{call_id}/questions")
 async def questions_by_key(work: InWork, staff: SignedIn, call_id: UUID) -> list[QuestionView]:
-    """Return the questions that were asked in a call, and the key that was pressed."""
+    """Return the questions that were asked in a call, and the key that was pressed.
+
+    For the counsellor who has the call, and those who may read its record.
+    """
     await queries.readable_call(work, _readable(staff), call_id)
+    if not await may_read_answers(work, staff, call_id):
+        raise NotAllowed("Only those who may read the record of this call may read the answers.")
     return [question_view(one) for one in await questions.questions_of(work, call_id)]
 
 

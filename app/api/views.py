@@ -126,10 +126,9 @@ def _seconds(start: datetime | None, end: datetime | None) -> int | None:
     return round((end - start).total_seconds()) if start and end else None
 
 
-def event_view(event: RecordedEvent) -> EventView:
-    return EventView(
-        id=event.id, kind=event.kind, source=event.source, at=event.at, detail=event.detail
-    )
+def event_view(event: RecordedEvent, detail: dict[str, Any]) -> EventView:
+    """Return an event with those of its details that its reader may see."""
+    return EventView(id=event.id, kind=event.kind, source=event.source, at=event.at, detail=detail)
 
 
 class ParticipantView(BaseModel):

@@ -29,6 +29,7 @@ from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Permission, may
+from app.web.keyed_answers import may_read_answers
 from app.words.pages import code_words, said
 from app.work import Work
 
@@ -60,7 +61,7 @@ async def desk_values(request: Request, work: Work, staff: Staff) -> dict[str, A
         "practises": work.settings.practice_exchange is not None and (shown.call or shown.contact),
         "caller": caller,
         "said_wanted": await callbacks.to_be_said(work, staff.id),
-        **await _asked_by_key(work, talking),
+        **await _asked_by_key(work, staff, talking),
         "at_hand": at_hand,
         "now": work.now,
         "guidance": guidance_topics(library_of(work.ground), language_of(request, work))
@@ -101,11 +102,12 @@ def _in_page(work: Work, staff: Staff) -> bool:
     return work.settings.has_page_telephones and staff.endpoint_kind == EndpointKind.BROWSER
 
 
-async def _asked_by_key(work: Work, call_id: UUID | None) -> dict[str, Any]:
+async def _asked_by_key(work: Work, staff: Staff, call_id: UUID | None) -> dict[str, Any]:
     """Return the questions for a caller who cannot speak, and those that were asked."""
     if call_id is None or not work.settings.abilities.can(Ability.ASK_BY_KEY):
         return {"key_questions": [], "key_answers": []}
-    asked = await questions.questions_of(work, call_id)
+    knows = await may_read_answers(work, staff, call_id)
+    asked = await questions.questions_of(work, call_id) if knows else []
     return {
         "key_questions": [(code, said(one.words)) for code, one in QUESTIONS.items()],
         "key_answers": [

@@ -4,7 +4,12 @@ from typing import Any
 
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import Counsellor, Stage
+from app.jobs.transaction import transaction
 from app.practice.legs import Leg
+from app.staff.models import Staff
+from app.staff.roles import Role
+from app.staff.sessions import accounts_changed
+from app.work import PROGRAM
 from tests.support.talks import a_talk, client, done, inside, talk
 
 
@@ -41,6 +46,35 @@ async def test_a_key_answers_and_the_talk_goes_on(stage: Stage) -> None:
     row = await stage.call_of(leg)
     assert (row["state"], row["returned"]) == ("connected", 0)
     assert (await done(stage, leg))["outcome"] == "answered"
+
+
+async def test_only_those_who_may_read_the_record_read_the_answers(stage: Stage) -> None:
+    leg, call, ana = await silent(stage)
+    await ask(stage, ana, call, "hurt")
+    stage.exchange.press(leg, "1")
+    await stage.advance(5)
+    readers = {
+        role: await stage.add_counsellor(role.value, role=role, shift=False, state=None)
+        for role in (Role.SUPERVISOR, Role.ADMINISTRATOR, Role.AUDITOR)
+    }
+
+    async def seen(who: Counsellor) -> tuple[int, list[dict[str, str]]]:
+        found = await who.ask("GET", f"/calls/{call['id']}/questions")
+        events = (await who.ask("GET", f"/calls/{call['id']}/events")).json()
+        answered = [one["detail"] for one in events if one["kind"] == "question_answered"]
+        return found.status_code, answered
+
+    whole = [{"question": "hurt", "answered": "yes"}]
+    for who in (ana, readers[Role.SUPERVISOR]):
+        assert await seen(who) == (200, whole)
+    for role in (Role.ADMINISTRATOR, Role.AUDITOR):
+        assert await seen(readers[role]) == (403, [{"question": "hurt"}]), role
+    elsewhere = await stage.add_counsellor("north", role=Role.SUPERVISOR, shift=False, state=None)
+    async with transaction(stage.ground, PROGRAM) as work:
+        (await work.session.get_one(Staff, elsewhere.id)).team = "north"
+        accounts_changed(work)
+    assert await seen(elsewhere) == (403, [{"question": "hurt"}]), "of another team"
+    await done(stage, leg)
 
 
 async def test_an_answer_that_means_danger_sets_the_urgency(stage: Stage) -> None:
