@@ -412,11 +412,14 @@ async def end_call(
         work.defer(Task.CALLBACK_OVER, call_id=str(call.id))
     if call.rings_only_id is not None and CallState(call.state) is not CallState.ENDED:
         work.defer(Task.PRACTICE_ENDED, call_id=str(call.id))
+    first = CallState(call.state) is not CallState.ENDED
     # Only a call that is offered or connected holds anything.
     holds = CallState(call.state) in (CallState.OFFERED, CallState.CONNECTED)
     await record.end_call(
         work, call, ended_by=ended_by, at=at, delivery=delivery, answer=answer, lost=lost
     )
+    if first and call.answered_at is None and work.settings.abilities.can(Ability.SHOW_TALKS):
+        await _settle_released(work, call)
     if not holds:
         return
     held = await work.session.scalars(
@@ -429,6 +432,23 @@ async def end_call(
             # Perhaps they talked, and only the provider's report was lost.
             work.defer(Task.SETTLE_TALK, delay=_TOLD_WITHIN, offer_id=str(offer.id))
         await _let_go(work, offer)
+
+
+async def _settle_released(work: Work, call: Call) -> None:
+    """Ask later whether the caller talked with a counsellor who accepted and was released.
+
+    The end of the counsellor's leg may be told before that of the caller's, and nothing of the talk.
+    """
+    released = await work.session.scalars(
+        select(Offer.id).where(
+            Offer.call_id == call.id,
+            Offer.accepted_at.is_not(None),
+            Offer.connected_at.is_(None),
+            Offer.released_at.is_not(None),
+        )
+    )
+    for offer_id in released:
+        work.defer(Task.SETTLE_TALK, delay=_TOLD_WITHIN, offer_id=str(offer_id))
 
 
 async def _let_go(work: Work, offer: Offer, cause: str = Cause.CALLER_GONE) -> None:

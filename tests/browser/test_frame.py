@@ -131,7 +131,7 @@ async def test_a_contact_that_holds_text_is_not_closed_with_keys(live: Stage, pa
     await page.locator("#call-title").click()
     await page.keyboard.press("c")
     await press(page, "5")
-    await expect(page.locator("#desk")).to_contain_text("Something is written in this contact")
+    await expect(page.locator("#refused")).to_contain_text("Something is written in this contact")
     assert (await live.call_of(leg))["ended_at"] is None
 
 
@@ -153,6 +153,7 @@ async def test_the_wrap_up_goes_on_while_the_counsellor_types(live: Stage, page:
 async def test_a_dead_connection_is_said_and_clicks_are_refused(live: Stage, page: Page) -> None:
     ana = await live.add_counsellor("ana", state=None)
     await signed_in(page, live, ana)
+    await expect(page.locator("#presence")).to_be_visible()
     await live.stop_server()
     await expect(page.locator("#stale")).to_contain_text("nothing here is current")
     await be(page, "available")

@@ -74,7 +74,7 @@ async def test_a_supervisor_sets_a_state_and_ends_a_talk(live: Stage, page: Page
     await set_to("off_duty")
     await picture(page, "team")
     await row.get_by_role("button", name="Set", exact=True).click()
-    await expect(page.locator("#people [role=alert]")).to_contain_text("after this call")
+    await expect(page.locator("#refused [role=alert]")).to_contain_text("after this call")
     await set_to("break")
     await row.get_by_label("after this call").check()
     await row.get_by_role("button", name="Set", exact=True).click()

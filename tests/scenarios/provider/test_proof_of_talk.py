@@ -87,6 +87,32 @@ async def test_a_talk_of_a_moment_is_found_whatever_is_late_or_lost(stage: Stage
     assert await broken_at_the_end(stage) == []
 
 
+@pytest.mark.parametrize("how", ["browser", "phone"])
+async def test_a_talk_is_found_when_the_end_of_the_other_line_is_told_first(
+    stage: Stage, how: str
+) -> None:
+    """The conference ends both legs at once. Nothing was told of it, and of the two ends that of
+    the counsellor's leg comes first: the child seems to be back in the queue, and then hangs up.
+    """
+    leg = await _begins(stage, how)
+    stage.exchange.knobs.turn("lose", "/conference", times=None)
+    await stage.until(lambda: _together(stage, leg), limit=20)
+    await stage.advance(1)
+    call = await stage.call_of(leg)  # type: ignore[arg-type]
+    stage.exchange.knobs.turn("disconnect", f"/calls/{call['id']}/left", times=None)
+    stage.exchange.knobs.turn("delay", "/telephony/status", times=None, seconds=1)
+    await stage.exchange.hang_up(leg)  # type: ignore[arg-type]
+    await stage.advance(60)
+    call = await stage.call_of(leg)  # type: ignore[arg-type]
+    ends = await stage.rows(
+        "SELECT 1 FROM call_events WHERE call_id = %s AND kind = 'offer_ended'", call["id"]
+    )
+    assert ends, "the counsellor's leg was told to be over before the caller's"
+    assert call["outcome"] == "answered"
+    assert await stage.rows("SELECT 1 FROM contacts WHERE call_id = %s", call["id"])
+    assert await broken_at_the_end(stage) == []
+
+
 def _together(stage: Stage, leg: object) -> bool:
     found = stage.exchange.conferences.of_leg(leg)  # type: ignore[arg-type]
     return found is not None and len(found[0].participants) == 2
