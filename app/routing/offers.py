@@ -437,7 +437,7 @@ async def end_call(
 async def _settle_released(work: Work, call: Call) -> None:
     """Ask later whether the caller talked with a counsellor who accepted and was released.
 
-    The end of the counsellor's leg may be told before that of the caller's, and nothing of the talk.
+    The end of the counsellor's leg may be told before the caller's, and nothing of the talk.
     """
     released = await work.session.scalars(
         select(Offer.id).where(

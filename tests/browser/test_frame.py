@@ -200,6 +200,8 @@ async def test_a_form_of_a_page_is_sent_as_a_browser_sends_it(live: Stage, page:
 async def test_signing_in_leads_to_the_page_that_was_wanted(live: Stage, page: Page) -> None:
     ana = await live.add_counsellor("ana", state=None)
     await signed_in(page, live, ana)
+    # A page that is open would ask for a sign-in itself.
+    await page.goto("about:blank")
     await page.context.clear_cookies()
     await page.goto(live.settings.public_url + "/cases")
     await page.get_by_label("Name").fill(ana.staff.name)
