@@ -23,13 +23,12 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from app.contacts import records
+from app.country import following
 from app.database.bus import Bus
 from app.database.engine import lost_a_race
 from app.errors import Refusal
 from app.jobs.transaction import transaction
 from app.log import log
-from app.referrals import library as protocols
 from app.routing.presence import BEAT_EVERY, beat
 from app.sealing.knowing import learn, watch
 from app.statistics.counting.kept_targets import keep_target
@@ -60,13 +59,13 @@ def make_app(ground: Ground, *, with_worker: bool, phone_first: bool = False) ->
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(ground.database.close)
             async with transaction(ground, PROGRAM) as work:
-                await records.register(work)
-                await protocols.register(work)
+                await following.start(work)
                 await keep_target(work)
                 await learn(work)
             await stack.enter_async_context(bus.running())
-            watching = asyncio.create_task(watch(ground, bus), name="keys")
-            stack.callback(watching.cancel)
+            for name, watched in (("keys", watch), ("definitions", following.watch)):
+                watching = asyncio.create_task(watched(ground, bus), name=name)
+                stack.callback(watching.cancel)
             if not phone_first:
                 await _start_rest(app, stack, with_worker=with_worker)
                 yield

@@ -5,6 +5,7 @@ from app.calls import models as calls
 from app.contacts import models as contacts
 from app.contacts.cases import models as cases
 from app.database.base import Base
+from app.definitions import models as definitions
 from app.dialling import models as dialling
 from app.outbox.push import models as push
 from app.privacy import models as privacy
@@ -33,6 +34,7 @@ __all__ = [
     "cases",
     "channels",
     "contacts",
+    "definitions",
     "dialling",
     "directory",
     "line_rows",

@@ -14,6 +14,7 @@ import typer
 from app.cli import main
 from app.cli.commands import app
 from app.log import set_up_logging
+from tests.country.files import with_short_form
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
@@ -141,6 +142,10 @@ def test_every_command_of_a_page_runs(
     monkeypatch.setenv("HELPLINE_DATABASE_URL", database)
     monkeypatch.setenv("HELPLINE_DATA_DIR", str(tmp_path / "var"))
     monkeypatch.chdir(tmp_path)
+    # A folder of definitions, as the page says how to make one.
+    (tmp_path / "definitions").mkdir()
+    for name, text in with_short_form().items():
+        (tmp_path / "definitions" / name).write_text(text)
     for name in ("greeting", "comfort", "danger"):
         Path(f"{name}.mp3").write_bytes(b"ID3" + bytes(200))
     page_adds = {tuple(words[:3]) for words in _commands(page)}

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from app.api import (
     callers,
     calls,
+    definitions,
     dialling,
     events,
     lines,
@@ -92,6 +93,7 @@ def add_api(app: FastAPI) -> None:
         events,
         tokens,
         dialling,
+        definitions,
     )
     for part in parts:
         include(app, part.router, prefix=PREFIX)

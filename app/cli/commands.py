@@ -12,7 +12,18 @@ from typing import Annotated
 import typer
 
 from app import tables
-from app.cli import agencies, demo, dialling, export, keys, lines, roster, staff, tokens
+from app.cli import (
+    agencies,
+    definitions,
+    demo,
+    dialling,
+    export,
+    keys,
+    lines,
+    roster,
+    staff,
+    tokens,
+)
 from app.cli.running import prepared, run_verb, sealed_database
 from app.cli.serve import serve
 from app.database import migrate as migrations
@@ -38,6 +49,7 @@ app.add_typer(agencies.app, name="agency")
 app.add_typer(audit_app, name="audit")
 app.add_typer(tokens.app, name="token")
 app.add_typer(dialling.app, name="dialling")
+app.add_typer(definitions.app, name="definitions")
 app.add_typer(keys.app, name="keys")
 app.add_typer(telephony_app, name="telephony")
 app.command("export")(export.export)
@@ -58,6 +70,7 @@ def worker() -> None:
 
 
 async def _work(settings: Settings) -> None:
+    from app.country import following
     from app.database.bus import Bus
     from app.sealing.knowing import watch
     from app.worker import Worker
@@ -66,12 +79,17 @@ async def _work(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with prepared(settings) as ground:
+        await following.learn_now(ground, anew=True)
         bus = Bus(ground.database.url)
         bus.on_topic(ground.memory.forget)
-        watching = asyncio.create_task(watch(ground, bus), name="keys")
+        watching = [
+            asyncio.create_task(watch(ground, bus), name="keys"),
+            asyncio.create_task(following.watch(ground, bus), name="definitions"),
+        ]
         async with bus.running(), Worker(ground, bus).running():
             await stop.wait()
-        watching.cancel()
+        for one in watching:
+            one.cancel()
 
 
 @app.command()

@@ -40,15 +40,23 @@ async def prepared(settings: Settings) -> AsyncIterator[Ground]:
         await ground.database.close()
 
 
-def run_verb(verb: Verb[T]) -> T:
-    """Run one verb in a transaction of its own."""
+def run_verb(verb: Verb[T], *, by_definitions: bool = True) -> T:
+    """Run one verb in a transaction of its own.
+
+    `by_definitions`: it works by the definitions in force, so they are read first.
+    """
     set_up_logging("WARNING")
 
     async def run(settings: Settings) -> T:
         # One thread for what blocks: each has a heap of its own, which keeps what was freed.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
-        async with prepared(settings) as ground, transaction(ground, PROGRAM) as work:
-            return await verb(work)
+        async with prepared(settings) as ground:
+            if by_definitions:
+                from app.country import following
+
+                await following.learn_now(ground)
+            async with transaction(ground, PROGRAM) as work:
+                return await verb(work)
 
     with sealed_database() as settings:
         return asyncio.run(run(settings))

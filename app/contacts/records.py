@@ -7,7 +7,6 @@ logs the reading, and only then returns what can unseal them.
 import base64
 import json
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, TypeVar
@@ -19,6 +18,7 @@ from app.contacts.models import Contact, Definition, EarlierAnswer, Filled, Reco
 from app.contacts.scopes import any_reader, readable
 from app.database.quick import Command, Question
 from app.database.topics import Topic
+from app.definitions import in_force
 from app.definitions import library as libraries
 from app.definitions.answers import Answers, Sheet, Value
 from app.definitions.library import Key, Library
@@ -41,17 +41,20 @@ def new_code(letter: str) -> str:
 
 
 def library_of(ground: Ground) -> Library:
-    """Return the definitions in force in this process."""
-    found: Library = ground.kept.get("library") or libraries.load(ground.settings.definitions_dir)
-    ground.kept["library"] = found
+    """Return the definitions in force."""
+    kept: dict[int | None, Library] = ground.kept.setdefault("libraries", {})
+    set_id = in_force.set_of(ground)
+    found = kept.get(set_id)
+    if found is None:
+        found = kept[set_id] = libraries.load(in_force.folder_of(ground)).copy()
     return found
 
 
 class UnknownDefinition(Refusal):
     status = 503
     default = (
-        "This record was written with a newer form than this server has read. "
-        "Restart the server; the record is safe."
+        "This record was written with a form that this server has not read yet. "
+        "Try again in a few seconds; if this stays, restart the server. The record is safe."
     )
 
 
@@ -59,51 +62,69 @@ class DefinitionChanged(Conflict):
     """A file differs from the text that records were written with."""
 
 
-async def register(work: Work) -> None:
-    """Write new definitions into the register, and restore from it those whose files are gone.
+async def register(work: Work, library: Library) -> None:
+    """Write new definitions into the register. Raises DefinitionChanged."""
+    await register_texts(work, library.texts, library.needed())
 
-    Raises DefinitionChanged.
+
+async def register_texts(work: Work, texts: dict[Key, tuple[str, str]], needed: set[Key]) -> None:
+    """Do the same for an area's own kinds of definitions.
+
+    A shipped one that is not needed may say something else: a version that the country had made
+    for itself came with a newer program. What records were written with counts.
     """
-    library = library_of(work.ground)
-    await register_texts(work, library.texts, libraries.SHELVES, library.restore)
-
-
-async def register_texts(
-    work: Work,
-    texts: dict[Key, tuple[str, str]],
-    kinds: tuple[str, ...],
-    restore: Callable[[str, str], None],
-) -> None:
-    """Do the same for an area's own kinds of definitions."""
     # Several processes may start at once.
     await work.session.execute(select(func.pg_advisory_xact_lock(116_113)))
-    rows = await work.session.scalars(select(Definition).where(Definition.kind.in_(kinds)))
-    known = {(d.kind, d.name, d.version): d for d in rows}
-    for key, (text, source) in texts.items():
-        digest = libraries.digest_of(text)
-        if key not in known:
-            kind, name, version = key
-            work.session.add(
-                Definition(
-                    kind=kind,
-                    name=name,
-                    version=version,
-                    digest=digest,
-                    text=text,
-                    registered_at=work.now,
-                )
+    known = await _digests(work)
+    if changed := _changed({key: texts[key] for key in texts if key in needed}, known):
+        raise changed[0]
+    for key in texts.keys() - known.keys():
+        kind, name, version = key
+        work.session.add(
+            Definition(
+                kind=kind,
+                name=name,
+                version=version,
+                digest=libraries.digest_of(texts[key][0]),
+                text=texts[key][0],
+                registered_at=work.now,
             )
-        elif known[key].digest != digest:
-            raise DefinitionChanged(
-                "%(source)s: %(name)s version %(version)s was changed after it came into use. "
-                "Undo the change, or give it version %(next)s.",
-                source=source,
-                name=key[1],
-                version=key[2],
-                next=key[2] + 1,
-            )
-    for key in known.keys() - texts.keys():
-        restore(known[key].kind, known[key].text)
+        )
+
+
+async def changed_texts(work: Work, texts: dict[Key, tuple[str, str]]) -> list[DefinitionChanged]:
+    """Return which of these texts differ from those that the register holds."""
+    return _changed(texts, await _digests(work))
+
+
+def _changed(texts: dict[Key, tuple[str, str]], known: dict[Key, bytes]) -> list[DefinitionChanged]:
+    return [
+        DefinitionChanged(
+            "%(source)s: %(name)s version %(version)s was changed after it came into use. "
+            "Undo the change, or give it version %(next)s.",
+            source=source,
+            name=key[1],
+            version=key[2],
+            next=max(version for *of, version in known if tuple(of) == key[:2]) + 1,
+        )
+        for key, (text, source) in texts.items()
+        if key in known and known[key] != libraries.digest_of(text)
+    ]
+
+
+async def _digests(work: Work) -> dict[Key, bytes]:
+    rows = await work.session.execute(
+        select(Definition.kind, Definition.name, Definition.version, Definition.digest)
+    )
+    return {(kind, name, version): digest for kind, name, version, digest in rows}
+
+
+async def registered(work: Work) -> dict[Key, str]:
+    """Return every text of the register: what records were written with."""
+    rows = await work.session.execute(
+        select(Definition.kind, Definition.name, Definition.version, Definition.text)
+    )
+    return {(kind, name, version): text for kind, name, version, text in rows}
 
 
 def sheet_of(work: Work, record: Filled) -> Sheet:

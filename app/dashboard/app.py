@@ -33,6 +33,7 @@ from app.dashboard.rota import changing, duty, offered, proposal_page, times_pag
 from app.dashboard.rota import page as rota_page
 from app.dashboard.settings import (
     admin_page,
+    definition_pages,
     dialling_pages,
     line_pages,
     log_pages,
@@ -69,6 +70,7 @@ def add_dashboard(app: FastAPI) -> None:
     include(app, line_pages.router)
     include(app, token_pages.router)
     include(app, dialling_pages.router)
+    include(app, definition_pages.router)
     include(app, sign_in_pages.router)
     include(app, log_pages.router)
     include(app, talks.router)

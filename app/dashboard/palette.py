@@ -70,6 +70,13 @@ ACTS = (
     ),
     Act("sounds", N_("Sounds and devices"), "", "/sounds", _P.SIGNED_IN),
     Act("lines", N_("Lines and prompts"), "", "/admin/lines", _P.KEEP_LINES),
+    Act(
+        "definitions",
+        N_("Definitions"),
+        "",
+        "/admin/definitions",
+        _P.SEE_DEFINITIONS,
+    ),
     Act("dialling", N_("Dialling"), "", "/admin/dialling", _P.KEEP_DIALLING),
     Act("tokens", N_("Tokens"), "", "/admin/tokens", _P.KEEP_TOKENS),
     Act("log", N_("Log"), "", "/admin/log", _P.READ_LOG),

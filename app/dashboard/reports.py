@@ -11,6 +11,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from starlette.responses import RedirectResponse
 
 from app.dashboard.templating import page
+from app.definitions import in_force
 from app.errors import NotAllowed
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -295,7 +296,7 @@ async def report_page(
         after=report.window.ends if _is_over(work, report.window.ends) else None,
         line=line,
         lines=(await zones_of(work)).names,
-        is_shape=name in shapes_in(work.settings.definitions_dir),
+        is_shape=name in shapes_in(in_force.folder_of(work.ground)),
         opens=may(staff.role, Permission.SEE_SINGLE_CALLS),
         calls_of=lambda outcomes: _calls_of(report, line, outcomes),
     )

@@ -15,6 +15,7 @@ class Topic(StrEnum):
     CALLBACKS = "callbacks"
     CALLS = "calls"
     DEADLINES = "deadlines"
+    DEFINITIONS = "definitions"
     DELIVERIES = "deliveries"
     DIRECTORY = "directory"
     # Sent by a listener to itself when it may have missed something.

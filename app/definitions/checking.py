@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Iterator
 
 from app.definitions.answers import Answers, Sheet
-from app.definitions.datafile import Lines, read_model
+from app.definitions.datafile import Lines, Wrong, read_model
 from app.definitions.forms import (
     FREE_TEXT,
     SINGLE_MEANINGS,
@@ -25,6 +25,8 @@ from app.definitions.trees import Tree, check_labels
 Place = tuple[str | int, ...]
 # The most combinations of answers that are tried for one question.
 _COMBINATIONS = 50_000
+# And for a whole form: a check ends within seconds, whatever a file asks for.
+_COMBINATIONS_OF_FORM = 400_000
 # The sheet of an export for the sections that do not repeat.
 RECORD = "record"
 # The meanings that a form must have, by the record that it is for.
@@ -71,21 +73,30 @@ class _Check:
     def __init__(self, form: Form, lines: Lines, sheet: Sheet, cues: set[str]) -> None:
         self.form, self.lines, self.sheet, self.cue_codes = form, lines, sheet, cues
         self.where: dict[str, Place] = {}
+        self.tried = 0
 
     def all(self) -> None:
         self._names()
+        wrong = Wrong()
         for section, place in self._sections():
-            self._labels(section.title, (*place, "title"))
+            with wrong:
+                self._labels(section.title, (*place, "title"))
             for n, field in enumerate(section.fields):
-                self._field(field, (*place, "fields", n))
+                with wrong:
+                    self._field(field, (*place, "fields", n))
         for condition, place in self._conditions():
-            self._condition(condition, place)
-        self._meanings()
+            with wrong:
+                self._condition(condition, place)
+        with wrong:
+            self._meanings()
         for n, cue in enumerate(self.form.cues):
-            self._cue(cue.cue, ("cues", n, "cue"))
-            self._condition(cue.when, ("cues", n, "when"))
+            with wrong:
+                self._cue(cue.cue, ("cues", n, "cue"))
+                self._condition(cue.when, ("cues", n, "when"))
+        wrong.refuse()
         self._circles()
-        self._dead_ends()
+        self._dead_ends(wrong)
+        wrong.refuse()
 
     def _sections(self) -> Iterator[tuple[Section, Place]]:
         for n, section in enumerate(self.form.sections):
@@ -260,14 +271,18 @@ class _Check:
         for path in self.where:
             visit(path, ())
 
-    def _dead_ends(self) -> None:
+    def _dead_ends(self, wrong: Wrong) -> None:
         for path, place in self.where.items():
-            _section, field = self._at(path)
-            if not self._reachable(path, None):
-                raise self.lines.refuse(place, f"no answers ever show {path}")
-            if field.required_when is not None and not self._reachable(path, field.required_when):
-                where = (*place, "required_when")
-                raise self.lines.refuse(where, f"no answers ever make {path} required")
+            with wrong:
+                self._dead_end(path, place)
+
+    def _dead_end(self, path: str, place: Place) -> None:
+        _section, field = self._at(path)
+        if not self._reachable(path, None):
+            raise self.lines.refuse(place, f"no answers ever show {path}")
+        if field.required_when is not None and not self._reachable(path, field.required_when):
+            where = (*place, "required_when")
+            raise self.lines.refuse(where, f"no answers ever make {path} required")
 
     def _reachable(self, path: str, besides: Condition | None) -> bool:
         conditions = [*self._shown_by(path), *([besides] if besides else [])]
@@ -278,7 +293,8 @@ class _Check:
         count = 1
         for domain in domains.values():
             count *= len(domain)
-        if count > _COMBINATIONS:
+        self.tried += count
+        if count > _COMBINATIONS or self.tried > _COMBINATIONS_OF_FORM:
             words = f"the conditions of {path} depend on too many answers to check; simplify them"
             raise self.lines.refuse(self.where[path], words)
         section = self._at(path)[0]

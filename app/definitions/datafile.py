@@ -14,6 +14,10 @@ from app.errors import BadSettings
 
 # The loader in C is faster; it is there if libyaml is built in.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# Levels of lists and maps in one another; shipped files have eleven at most.
+_DEEPEST = 40
+# Mistakes that are listed of one file.
+_MOST_LISTED = 50
 M = TypeVar("M", bound=BaseModel)
 Path_ = tuple[str | int, ...]
 
@@ -23,7 +27,37 @@ class BadDefinition(BadSettings):
 
     def __init__(self, source: str, line: int, words: str) -> None:
         self.source, self.line, self.words = source, line, words
+        # What else is wrong; the text names only the first.
+        self.more: list[BadDefinition] = []
         super().__init__(f"{source}:{line}: {words}")
+
+    def all(self) -> list["BadDefinition"]:
+        """Return everything that is wrong, this first."""
+        return [self, *self.more]
+
+
+class Wrong:
+    """Collects what is wrong, so that a person sees all of it at once: `with wrong: check(...)`."""
+
+    def __init__(self) -> None:
+        self.found: list[BadDefinition] = []
+
+    def __enter__(self) -> "Wrong":
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, BadDefinition):
+            return False
+        self.found += error.all()
+        return True
+
+    def refuse(self) -> None:
+        """Raise BadDefinition with all that was found, if anything was."""
+        if self.found:
+            first, *more = self.found
+            refused = BadDefinition(first.source, first.line, first.words)
+            refused.more = [BadDefinition(one.source, one.line, one.words) for one in more]
+            raise refused
 
 
 class Part(BaseModel):
@@ -53,13 +87,36 @@ def read_data(text: str, source: str) -> tuple[Any, Lines]:
     try:
         node = yaml.compose(text, Loader=_LOADER)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-        words = getattr(error, "problem", None) or "this is not YAML"
-        raise BadDefinition(source, mark.line + 1 if mark else 1, str(words)) from None
+        raise _not_yaml(source, error) from None
     if node is None:
         raise BadDefinition(source, 1, "the file is empty")
     lines = Lines(source, {})
     return _plain(node, (), lines, set()), lines
+
+
+def check_depth(text: str, source: str) -> None:
+    """Check that a file is YAML whose parts are not nested without end. Raises BadDefinition.
+
+    It is read piece by piece: a text from outside must not use up the stack of the process.
+    """
+    depth = 0
+    try:
+        for event in yaml.parse(text, Loader=_LOADER):
+            if isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent)):
+                depth += 1
+                if depth > _DEEPEST:
+                    line = event.start_mark.line + 1 if event.start_mark else 1
+                    raise BadDefinition(source, line, "the parts are nested too deeply")
+            elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
+                depth -= 1
+    except yaml.YAMLError as error:
+        raise _not_yaml(source, error) from None
+
+
+def _not_yaml(source: str, error: yaml.YAMLError) -> BadDefinition:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    words = getattr(error, "problem", None) or "this is not YAML"
+    return BadDefinition(source, mark.line + 1 if mark else 1, str(words))
 
 
 def _plain(node: yaml.Node, path: Path_, lines: Lines, seen: set[int]) -> Any:
@@ -92,10 +149,13 @@ def read_model(model: type[M], text: str, source: str) -> tuple[M, Lines]:
     try:
         return model.model_validate(data), lines
     except ValidationError as error:
-        first = error.errors()[0]
-        path = tuple(first["loc"])
-        name = ".".join(str(part) for part in path) or "the file"
-        raise lines.refuse(path, f"{name}: {_plainly(first)}") from None
+        wrong = Wrong()
+        for one in error.errors()[:_MOST_LISTED]:
+            path = tuple(one["loc"])
+            name = ".".join(str(part) for part in path) or "the file"
+            wrong.found.append(lines.refuse(path, f"{name}: {_plainly(one)}"))
+        wrong.refuse()
+        raise
 
 
 def _plainly(error: Any) -> str:

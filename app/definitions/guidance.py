@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from app.definitions.datafile import Lines, Part, read_model
+from app.definitions.datafile import Lines, Part, Wrong, read_model
 from app.definitions.trees import Code, Labels, Language, check_labels
 
 
@@ -29,18 +29,25 @@ class Guidance(Part):
 def read_guidance(text: str, source: str) -> Guidance:
     """Read a guidance with every sentence in all of its languages. Raises BadDefinition."""
     guidance, lines = read_model(Guidance, text, source)
+    wrong = Wrong()
     for n, topic in enumerate(guidance.topics):
         here: tuple[str | int, ...] = ("topics", n)
-        check_labels(topic.title, guidance.languages, lines, (*here, "title"))
+        with wrong:
+            check_labels(topic.title, guidance.languages, lines, (*here, "title"))
         for part in ("do", "avoid"):
             for m, labels in enumerate(getattr(topic, part)):
-                check_labels(labels, guidance.languages, lines, (*here, part, m))
+                with wrong:
+                    check_labels(labels, guidance.languages, lines, (*here, part, m))
+    wrong.refuse()
     return guidance
 
 
 def check_topics(guidance: Guidance, lines: Lines, known: set[str]) -> None:
     """Check that every topic names known categories. Raises BadDefinition."""
+    wrong = Wrong()
     for n, topic in enumerate(guidance.topics):
         for m, code in enumerate(topic.for_):
             if code not in known:
-                raise lines.refuse(("topics", n, "for", m), f"there is no category {code!r}")
+                words = f"there is no category {code!r}"
+                wrong.found.append(lines.refuse(("topics", n, "for", m), words))
+    wrong.refuse()

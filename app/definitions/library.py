@@ -8,17 +8,18 @@ record stays readable with the version that it was written with, even when the f
 import functools
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
 from app.definitions.answers import Sheet
 from app.definitions.checking import read_form
-from app.definitions.datafile import BadDefinition, Part, read_data, read_file, read_model
+from app.definitions.datafile import BadDefinition, Part, Wrong, read_data, read_model
+from app.definitions.folder import Folder, shipped_folder
 from app.definitions.forms import Form
 from app.definitions.guidance import Guidance, check_topics, read_guidance
 from app.definitions.risk import RiskCues, read_risk
@@ -35,10 +36,11 @@ from app.definitions.workflow import Workflow, read_workflow
 
 SHIPPED = Path(__file__).parent / "data"
 # Definitions that another area reads, from the same folder of a country.
-ELSEWHERE = ("protocol", "mapping", "facts", "report", "rest")
+ELSEWHERE = ("protocol", "mapping", "facts", "report", "rest", "proposal")
 # The kinds of this library, by the names of its attributes and in the register.
 SHELVES = ("forms", "trees", "workflows", "risks", "supports", "guidances")
 KINDS = ("form", "tree", "workflow", "risk", "support", "guidance", *ELSEWHERE)
+COUNTRY = "country.yaml"
 
 
 class Country(Part):
@@ -107,14 +109,24 @@ class Library:
     guidances: dict[tuple[str, int], Guidance] = field(default_factory=dict)
     # What each definition was read from, for the register: text and file name.
     texts: dict[Key, tuple[str, str]] = field(default_factory=dict)
-    # Definitions whose files are gone; records written with them are still read with them.
-    _gone: set[Key] = field(default_factory=set)
+    # Those that the country's own files hold.
+    own: set[Key] = field(default_factory=set)
+    # Definitions that no new record uses: their files are gone, or they are shipped and the country
+    # has its own of that name. Records written with them are still read with them.
+    gone: set[Key] = field(default_factory=set)
     _sheets: dict[Any, Sheet] = field(default_factory=dict)
+
+    def copy(self) -> "Library":
+        """Return a library of the same definitions to which others can be restored."""
+        copied = replace(self, gone=set(self.gone), _sheets={})
+        for name in SHELVES:
+            setattr(copied, name, dict(getattr(self, name)))
+        return copied
 
     def newest(self, kind: str, name: str) -> Any:
         """Return the newest version of a definition. Raises BadDefinition."""
         shelf: dict[tuple[str, int], Any] = getattr(self, kind)
-        versions = [key for key in shelf if key[0] == name and (kind, *key) not in self._gone]
+        versions = [key for key in shelf if key[0] == name and (kind, *key) not in self.gone]
         if not versions:
             raise BadDefinition("country.yaml", 1, f"there is no definition {name!r} ({kind})")
         return shelf[max(versions)]
@@ -154,6 +166,20 @@ class Library:
         guidance: Guidance = self.newest("guidances", self.country.guidance)
         return guidance
 
+    def needed(self) -> set[Key]:
+        """Return the definitions that new records are written with, and the country's own."""
+        forms = [self.form_for(record) for record in ("contact", "case", "referral")]
+        trees = [self.categories, self.framework, self.places]
+        return {
+            *self.own,
+            *(("forms", form.form, form.version) for form in forms),
+            *(("trees", tree.tree, tree.version) for tree in trees),
+            ("workflows", self.workflow.workflow, self.workflow.version),
+            ("risks", self.risk.risk, self.risk.version),
+            ("supports", self.support.support, self.support.version),
+            ("guidances", self.guidance.guidance, self.guidance.version),
+        }
+
     def form_for(self, record: str) -> Form:
         """Return the form that a new contact, case or referral is written with."""
         form: Form = self.newest("forms", getattr(self.country, f"{record}_form"))
@@ -177,68 +203,100 @@ class Library:
 
     def restore(self, kind: str, text: str) -> None:
         """Restore a definition whose file is gone. It was checked when the file was read."""
-        models: dict[str, tuple[Any, str]] = {
-            "forms": (Form, "form"),
-            "trees": (Tree, "tree"),
-            "workflows": (Workflow, "workflow"),
-            "risks": (RiskCues, "risk"),
-        }
-        if kind in models:
-            model, name = models[kind]
-            made: Any = read_model(model, text, "the register")[0]
-            key = (getattr(made, name), made.version)
+        if kind in _RESTORED:
+            key, made = _restored(kind, text)
             getattr(self, kind)[key] = made
-            self._gone.add((kind, *key))
+            self.gone.add((kind, *key))
 
 
-def files_of(shipped: Path, folder: Path | None) -> Iterator[Path]:
-    """Yield the files of the shipped definitions and a country's own, without country.yaml."""
-    for place in (shipped, folder):
-        if place is not None:
-            yield from (p for p in sorted(place.glob("*.yaml")) if p.name != "country.yaml")
+_RESTORED: dict[str, tuple[Any, str]] = {
+    "forms": (Form, "form"),
+    "trees": (Tree, "tree"),
+    "workflows": (Workflow, "workflow"),
+    "risks": (RiskCues, "risk"),
+}
 
 
-@functools.lru_cache(maxsize=4)
-def load(folder: Path | None = None) -> Library:
+@functools.lru_cache(maxsize=256)
+def _restored(kind: str, text: str) -> tuple[tuple[str, int], Any]:
+    model, name = _RESTORED[kind]
+    made: Any = read_model(model, text, "the register")[0]
+    return (getattr(made, name), made.version), made
+
+
+class Source(NamedTuple):
+    """A file: its name and text, and whether it is the country's own."""
+
+    name: str
+    text: str
+    own: bool
+
+
+def files_of(shipped: Path, folder: Folder | None) -> Iterator[Source]:
+    """Yield a country's own files and the shipped definitions, without country.yaml."""
+    for files, own in ((folder, True), (shipped_folder(shipped), False)):
+        for name, text in files.files if files is not None else ():
+            if name != COUNTRY:
+                yield Source(name, text, own)
+
+
+def country_of(folder: Folder | None) -> str:
+    """Return the text that says which definitions are used: the country's own, or the shipped."""
+    own = folder.text(COUNTRY) if folder is not None else None
+    shipped = shipped_folder(SHIPPED).text(COUNTRY)
+    assert shipped is not None
+    return shipped if own is None else own
+
+
+@functools.lru_cache(maxsize=8)
+def load(folder: Folder | None = None) -> Library:
     """Read and check every definition. Raises BadDefinition with file and line."""
-    if folder is not None and not folder.is_dir():
-        raise BadDefinition(str(folder), 1, "HELPLINE_DEFINITIONS_DIR is not a folder")
-    own = folder is not None and (folder / "country.yaml").exists()
-    place = (folder if own and folder is not None else SHIPPED) / "country.yaml"
-    country, _ = read_file(Country, place)
-    library = Library(country)
-    texts = [(path.name, text_of(path)) for path in files_of(SHIPPED, folder)]
+    library = Library(read_model(Country, country_of(folder), COUNTRY)[0])
     # Trees and cues first: forms refer to them.
-    forms = []
-    for source, text in texts:
-        kind = kind_of(text, source)
-        if kind in ELSEWHERE:
-            continue
+    forms: list[Source] = []
+    strange, wrong = Wrong(), Wrong()
+    for source in files_of(SHIPPED, folder):
+        kind = ""
+        with strange:
+            kind = kind_of(source.text, source.name)
         if kind == "form":
-            forms.append((source, text))
-        else:
-            _add(library, kind, text, source)
+            forms.append(source)
+        elif kind and kind not in ELSEWHERE:
+            with wrong:
+                _add(library, kind, source)
+    if wrong.found:
+        wrong.found += strange.found
+        wrong.refuse()
+    pass_over(library.texts, library.own, library.gone)
     _check_trees(library)
-    for source, text in forms:
+    for source in forms:
+        with strange:
+            _add_form(library, source)
+    strange.refuse()
+    pass_over(library.texts, library.own, library.gone)
+    _check_country(library, folder)
+    return library
+
+
+def _add_form(library: Library, source: Source) -> None:
+    try:
         form = read_form(
-            text,
-            source,
+            source.text,
+            source.name,
             library.categories,
             library.places,
             library.risk.codes(),
             library.mapped(library.categories),
         )
-        _keep(library, "forms", form.form, form.version, form, text, source)
-    _check_country(library, place)
-    return library
-
-
-def text_of(path: Path) -> str:
-    """Return the text of a definition file. Raises BadDefinition."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        raise BadDefinition(path.name, 1, "cannot be read as UTF-8 text") from None
+    except BadDefinition:
+        country = library.country
+        used = {country.contact_form, country.case_form, country.referral_form}
+        used -= {name for kind, name, _ in library.own if kind == "forms"}
+        if source.own or read_data(source.text, source.name)[0]["form"] in used:
+            raise
+        # A shipped form that does not fit the country's own trees is not used there.
+        return
+    _keep(library, "forms", form.form, form.version, form, source)
 
 
 def kind_of(text: str, source: str) -> str:
@@ -251,43 +309,62 @@ def kind_of(text: str, source: str) -> str:
     raise lines.refuse((), words)
 
 
-def _add(library: Library, kind: str, text: str, source: str) -> None:
+def _add(library: Library, kind: str, file: Source) -> None:
+    text, source = file.text, file.name
     match kind:
         case "tree":
             tree, _ = read_tree(text, source)
-            _keep(library, "trees", tree.tree, tree.version, tree, text, source)
+            _keep(library, "trees", tree.tree, tree.version, tree, file)
         case "workflow":
             flow = read_workflow(text, source)
-            _keep(library, "workflows", flow.workflow, flow.version, flow, text, source)
+            _keep(library, "workflows", flow.workflow, flow.version, flow, file)
         case "risk":
             risk = read_risk(text, source)
-            _keep(library, "risks", risk.risk, risk.version, risk, text, source)
+            _keep(library, "risks", risk.risk, risk.version, risk, file)
         case "guidance":
             guidance = read_guidance(text, source)
-            _keep(library, "guidances", guidance.guidance, guidance.version, guidance, text, source)
+            _keep(library, "guidances", guidance.guidance, guidance.version, guidance, file)
         case _:
             support, lines = read_model(FamilySupport, text, source)
             for n, service in enumerate(support.services):
                 for name in ("name", "what"):
                     labels = getattr(service, name)
                     check_labels(labels, support.languages, lines, ("services", n, name))
-            _keep(library, "supports", support.support, support.version, support, text, source)
+            _keep(library, "supports", support.support, support.version, support, file)
 
 
-def _keep(
-    library: Library, kind: str, name: str, version: int, made: Any, text: str, source: str
-) -> None:
+def _keep(library: Library, kind: str, name: str, version: int, made: Any, source: Source) -> None:
     shelf: dict[tuple[str, int], Any] = getattr(library, kind)
-    if (name, version) in shelf:
-        other = library.texts[kind, name, version][1]
-        raise BadDefinition(source, 1, f"{name} version {version} is also in {other}")
-    shelf[name, version] = made
-    library.texts[kind, name, version] = (text, source)
+    if takes_place(library.texts, library.own, (kind, name, version), source):
+        shelf[name, version] = made
 
 
-def _check_country(library: Library, place: Path) -> None:
+def takes_place(texts: dict[Key, tuple[str, str]], own: set[Key], key: Key, source: Source) -> bool:
+    """Note what a definition was read from; return whether it counts.
+
+    A country's own files come first, and a shipped one of the same version does not count beside
+    them. Raises BadDefinition if two files of the country are of the same version.
+    """
+    if key in texts:
+        if source.own:
+            words = f"{key[1]} version {key[2]} is also in {texts[key][1]}"
+            raise BadDefinition(source.name, 1, words)
+        return False
+    texts[key] = (source.text, source.name)
+    if source.own:
+        own.add(key)
+    return True
+
+
+def pass_over(texts: dict[Key, Any], own: set[Key], gone: set[Key]) -> None:
+    """Keep shipped versions from new records where the country has its own of that name."""
+    names = {key[:2] for key in own}
+    gone |= {key for key in texts if key[:2] in names and key not in own}
+
+
+def _check_country(library: Library, folder: Folder | None) -> None:
     """Check that everything that country.yaml names is there and fits together."""
-    _, lines = read_data(text_of(place), place.name)
+    _, lines = read_data(country_of(folder), COUNTRY)
     country = library.country
     wanted = {
         "contact_form": ("forms", country.contact_form),
@@ -301,9 +378,12 @@ def _check_country(library: Library, place: Path) -> None:
         "family_support": ("supports", country.family_support),
         "guidance": ("guidances", country.guidance),
     }
+    wrong = Wrong()
     for key, (kind, name) in wanted.items():
-        if not any(found == name for found, _ in getattr(library, kind)):
-            raise lines.refuse((key,), f"there is no {key.replace('_', ' ')} {name!r}")
+        with wrong:
+            if not any(found == name for found, _ in getattr(library, kind)):
+                raise lines.refuse((key,), f"there is no {key.replace('_', ' ')} {name!r}")
+    wrong.refuse()
     for record in ("contact", "case", "referral"):
         if library.form_for(record).record != record:
             raise lines.refuse((f"{record}_form",), f"that is not the form of a {record}")
@@ -324,6 +404,8 @@ def _check_trees(library: Library) -> None:
     """Check that the cues of categories exist, and the codes that they count as."""
     risk = library.risk.codes()
     for tree in library.trees.values():
+        if ("trees", tree.tree, tree.version) in library.gone:
+            continue
         text, source = library.texts["trees", tree.tree, tree.version]
         tree_lines = read_data(text, source)[1]
         for node, _ in tree.walk():

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from app.definitions.datafile import BadDefinition, Lines, Part, read_model
+from app.definitions.datafile import BadDefinition, Lines, Part, Wrong, read_model
 
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
@@ -90,11 +90,15 @@ def read_tree(text: str, source: str) -> tuple[Tree, Lines]:
     """Read a tree in which every code appears once, in all languages. Raises BadDefinition."""
     tree, lines = read_model(Tree, text, source)
     seen: dict[str, int] = {}
+    wrong = Wrong()
     for node, path in _places_of(tree.nodes, ("nodes",)):
-        if node.code in seen:
-            raise lines.refuse(path, f"the code {node.code!r} is also in line {seen[node.code]}")
-        seen[node.code] = lines.at(path)
-        check_labels(node.label, tree.languages, lines, (*path, "label"))
+        with wrong:
+            if node.code in seen:
+                words = f"the code {node.code!r} is also in line {seen[node.code]}"
+                raise lines.refuse(path, words)
+            seen[node.code] = lines.at(path)
+            check_labels(node.label, tree.languages, lines, (*path, "label"))
+    wrong.refuse()
     if (tree.maps_to is None) != (tree.maps_to_version is None):
         raise lines.refuse(("maps_to",), "give maps_to and maps_to_version together, or neither")
     return tree, lines
@@ -110,11 +114,12 @@ def _places_of(
 
 def check_mapping(tree: Tree, lines: Lines, framework: Tree) -> None:
     """Check that every `counts_as` names a code of the framework. Raises BadDefinition."""
-    known = framework.choices()
+    known, wrong = framework.choices(), Wrong()
     for node, path in _places_of(tree.nodes, ("nodes",)):
         if node.counts_as is not None and node.counts_as not in known:
             words = f"counts_as {node.counts_as!r}: {framework.tree} has no such category"
-            raise lines.refuse((*path, "counts_as"), words)
+            wrong.found.append(lines.refuse((*path, "counts_as"), words))
+    wrong.refuse()
 
 
 def check_labels(

@@ -2,14 +2,27 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from app.contacts import records
+from app.definitions import in_force
 from app.definitions import library as definitions
-from app.definitions.datafile import BadDefinition, read_data
-from app.definitions.library import Key, files_of, kind_of, text_of
+from app.definitions.datafile import BadDefinition, Lines, Wrong, read_data
+from app.definitions.folder import Folder
+from app.definitions.forms import Form
+from app.definitions.library import (
+    COUNTRY,
+    Key,
+    Library,
+    Source,
+    country_of,
+    files_of,
+    kind_of,
+    pass_over,
+    takes_place,
+)
 from app.referrals.channels.primero.mapping import Mapping, check_mapping_against_form, read_mapping
 from app.referrals.protocol import Protocol, check_against_form, check_codes, read_protocol
 from app.work import Ground, Work
@@ -26,14 +39,32 @@ class Protocols:
     protocols: dict[tuple[str, int], Protocol] = field(default_factory=dict)
     mappings: dict[tuple[str, int], Mapping] = field(default_factory=dict)
     texts: dict[Key, tuple[str, str]] = field(default_factory=dict)
-    # Versions without a file: running referrals still use them, new ones do not.
-    gone: set[tuple[str, str, int]] = field(default_factory=set)
+    # Those that the country's own files hold.
+    own: set[Key] = field(default_factory=set)
+    # Running referrals still use these versions, new ones do not: their files are gone, or the
+    # country has its own of that name.
+    gone: set[Key] = field(default_factory=set)
+
+    def copy(self) -> "Protocols":
+        """Return the same protocols and mappings, to which others can be restored."""
+        return replace(
+            self,
+            protocols=dict(self.protocols),
+            mappings=dict(self.mappings),
+            gone=set(self.gone),
+        )
 
     @property
     def current(self) -> Protocol:
         """Return the protocol for new referrals. Raises BadDefinition."""
         found: Protocol = self._newest("protocols", self.chosen)
         return found
+
+    def needed(self) -> set[Key]:
+        """Return what new referrals are written with, and the country's own."""
+        mappings = {("mappings", *key) for key in self.mappings} - self.gone
+        current = ("protocols", self.current.protocol, self.current.version)
+        return {*self.own, current, *mappings}
 
     def mapping(self, name: str) -> Mapping:
         """Return the newest version of a mapping. Raises BadDefinition."""
@@ -60,64 +91,70 @@ class Protocols:
             self.gone.add((kind, mapping.mapping, mapping.version))
 
 
-@functools.lru_cache(maxsize=4)
-def load(folder: Path | None = None) -> Protocols:
+@functools.lru_cache(maxsize=8)
+def load(folder: Folder | None = None) -> Protocols:
     """Read and check every protocol and mapping. Raises BadDefinition with file and line."""
     library = definitions.load(folder)
     found = Protocols(library.country.protocol)
-    form = library.form_for("referral")
-    readers: dict[str, Callable[[str, str], tuple[Any, Any]]] = {
-        "protocol": read_protocol,
-        "mapping": read_mapping,
-    }
-    for path in files_of(SHIPPED, folder):
-        text = text_of(path)
-        kind = kind_of(text, path.name)
-        if kind not in readers:
-            continue
-        made, lines = readers[kind](text, path.name)
-        # Shipped definitions fit the shipped form; a country may have a form of its own.
-        in_use = path.parent != SHIPPED or form.form == _SHIPPED_FORM
-        if isinstance(made, Protocol):
-            if in_use or made.protocol == found.chosen:
-                check_against_form(made, lines, form)
-            check_codes(made, lines, list(library.trees.values()), library.risk.codes())
-            _keep(found, "protocols", made.protocol, made.version, made, text, path.name)
-        else:
-            if in_use:
-                check_mapping_against_form(made, lines, form)
-            _keep(found, "mappings", made.mapping, made.version, made, text, path.name)
-    own = folder / "country.yaml" if folder is not None else None
-    place = own if own is not None and own.exists() else definitions.SHIPPED / "country.yaml"
+    wrong = Wrong()
+    for source in files_of(SHIPPED, folder):
+        with wrong:
+            kind = kind_of(source.text, source.name)
+            if kind in _READERS:
+                _add(found, library, source, *_READERS[kind](source.text, source.name))
+    wrong.refuse()
+    pass_over(found.texts, found.own, found.gone)
     if not any(name == found.chosen for name, _ in found.protocols):
-        lines = read_data(text_of(place), place.name)[1]
+        lines = read_data(country_of(folder), COUNTRY)[1]
         raise lines.refuse(("protocol",), f"there is no protocol {found.chosen!r}")
     return found
 
 
-def _keep(
-    found: Protocols, kind: str, name: str, version: int, made: Any, text: str, source: str
-) -> None:
-    shelf: dict[tuple[str, int], Any] = getattr(found, kind)
-    if (name, version) in shelf:
-        other = found.texts[kind, name, version][1]
-        raise BadDefinition(source, 1, f"{name} version {version} is also in {other}")
-    shelf[name, version] = made
-    found.texts[kind, name, version] = (text, source)
+_READERS: dict[str, Callable[[str, str], tuple[Any, Lines]]] = {
+    "protocol": read_protocol,
+    "mapping": read_mapping,
+}
+
+
+def _add(found: Protocols, library: Library, source: Source, made: Any, lines: Lines) -> None:
+    form: Form = library.form_for("referral")
+    # Shipped definitions fit the shipped form; a country may have a form of its own.
+    in_use = source.own or form.form == _SHIPPED_FORM
+    if isinstance(made, Protocol):
+        try:
+            if in_use or made.protocol == found.chosen:
+                check_against_form(made, lines, form)
+            check_codes(made, lines, list(library.trees.values()), library.risk.codes())
+        except BadDefinition:
+            replaced = any(name == made.protocol for _, name, _ in found.own)
+            if source.own or (made.protocol == found.chosen and not replaced):
+                raise
+            # A shipped protocol that does not fit the country's own files is not used there.
+            return
+        key = ("protocols", made.protocol, made.version)
+        if takes_place(found.texts, found.own, key, source):
+            found.protocols[key[1:]] = made
+    else:
+        if in_use:
+            check_mapping_against_form(made, lines, form)
+        key = ("mappings", made.mapping, made.version)
+        if takes_place(found.texts, found.own, key, source):
+            found.mappings[key[1:]] = made
 
 
 def protocols_of(ground: Ground) -> Protocols:
-    """Return the protocols and mappings in force in this process."""
-    found: Protocols | None = ground.kept.get("protocols")
+    """Return the protocols and mappings in force."""
+    kept: dict[int | None, Protocols] = ground.kept.setdefault("protocols", {})
+    set_id = in_force.set_of(ground)
+    found = kept.get(set_id)
     if found is None:
-        found = ground.kept["protocols"] = load(ground.settings.definitions_dir)
+        found = kept[set_id] = load(in_force.folder_of(ground)).copy()
     return found
 
 
-async def register(work: Work) -> None:
+async def register(work: Work, found: Protocols) -> None:
     """Write new protocols and mappings into the register, as for forms.
 
     Raises DefinitionChanged.
     """
-    found = protocols_of(work.ground)
-    await records.register_texts(work, found.texts, ("protocols", "mappings"), found.restore)
+    await records.register_texts(work, found.texts, found.needed())

@@ -56,6 +56,8 @@ class Permission(StrEnum):
     KEEP_WALLBOARDS = "keep_wallboards"
     # Lines: numbers, hours, plans, languages, and what callers hear.
     KEEP_LINES = "keep_lines"
+    # Definitions: uploading a set of them, putting it in force, taking it back.
+    KEEP_DEFINITIONS = "keep_definitions"
     # Which numbers are dialled, how many, and what was refused.
     KEEP_DIALLING = "keep_dialling"
     # Tokens of programs that read figures.
@@ -134,6 +136,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.PUBLISH,
             _P.KEEP_WALLBOARDS,
             _P.KEEP_LINES,
+            _P.KEEP_DEFINITIONS,
             _P.KEEP_DIALLING,
             _P.KEEP_TOKENS,
             _P.KEEP_PEOPLE,

@@ -7,6 +7,7 @@ import pytest
 from app.contacts.states import NON_COUNSELLING
 from app.definitions.answers import Answers
 from app.definitions.datafile import BadDefinition
+from app.definitions.folder import read_folder
 from app.definitions.library import SHIPPED, load
 from tests.support.contacts import TREE, own_tree
 
@@ -51,7 +52,7 @@ def test_a_second_form_shows_how_a_country_changes_it(tmp_path: Path) -> None:
     (tmp_path / "country.yaml").write_text(
         text.replace("contact_form: contact", "contact_form: short")
     )
-    library = load(tmp_path)
+    library = load(read_folder(tmp_path))
     form = library.form_for("contact")
     assert (form.form, len(form.sections)) == ("short", 1)
     sheet = library.sheet(("short", 2), ("chi", 1), ("rs", 1))
@@ -127,7 +128,7 @@ def test_a_second_form_shows_how_a_country_changes_it(tmp_path: Path) -> None:
 )
 def test_a_bad_form_is_refused_with_its_line(tmp_path: Path, line: str, words: str) -> None:
     with pytest.raises(BadDefinition) as refused:
-        load(with_field(tmp_path, line))
+        load(read_folder(with_field(tmp_path, line)))
     assert str(refused.value).startswith("tried.yaml:")
     assert words in str(refused.value)
 
@@ -140,11 +141,11 @@ def test_a_dead_end_behind_another_question_is_found(tmp_path: Path) -> None:
         "{field: a.kind, is: y}]}}",
     )
     with pytest.raises(BadDefinition, match=r"tried.yaml:17: no answers ever show a\.c"):
-        load(folder)
+        load(read_folder(folder))
 
 
 def test_an_unmapped_code_is_a_work_item(tmp_path: Path) -> None:
-    library = load(own_tree(tmp_path, TREE))
+    library = load(read_folder(own_tree(tmp_path, TREE)))
     assert [node.code for node in library.categories.unmapped()] == ["HOME-COLD"]
 
 
@@ -152,7 +153,7 @@ def test_a_form_may_speak_of_the_framework_and_means_what_counts_as_it(tmp_path:
     tree = TREE.replace("counts_as: V-PHYSICAL", "counts_as: V-SEXUAL").replace(
         "label: {en: Cold}", "label: {en: Cold}, counts_as: FR-CARE"
     )
-    library = load(own_tree(tmp_path, tree))
+    library = load(read_folder(own_tree(tmp_path, tree)))
     sheet = library.sheet(("contact", 3), ("own", 1), ("rs", 1))
     assert sheet.cues({"contact.categories": ["HOME-BEATEN"]}) == ["sexual_violence"]
     answers: Answers = {"contact.kind": "child", "contact.categories": ["HOME-COLD"]}
@@ -170,7 +171,7 @@ def test_a_form_may_speak_of_the_framework_and_means_what_counts_as_it(tmp_path:
 )
 def test_a_bad_mapping_is_refused(tmp_path: Path, old: str, new: str, words: str) -> None:
     with pytest.raises(BadDefinition) as refused:
-        load(own_tree(tmp_path, TREE.replace(old, new)))
+        load(read_folder(own_tree(tmp_path, TREE.replace(old, new))))
     assert words in str(refused.value)
 
 
@@ -202,12 +203,38 @@ moves:
 def test_a_bad_workflow_is_refused(tmp_path: Path, old: str, new: str, words: str) -> None:
     (tmp_path / "tried.yaml").write_text(FLOW.strip().replace(old, new, 1) + "\n")
     with pytest.raises(BadDefinition) as refused:
-        load(tmp_path)
+        load(read_folder(tmp_path))
     assert words in str(refused.value)
 
 
 def test_the_same_version_in_two_files_is_refused(tmp_path: Path) -> None:
     text = (SHIPPED / "form-short.yaml").read_text()
-    (tmp_path / "again.yaml").write_text(text)
-    with pytest.raises(BadDefinition, match=r"short version 2 is also in form-short\.yaml"):
-        load(tmp_path)
+    for name in ("again.yaml", "once.yaml"):
+        (tmp_path / name).write_text(text)
+    with pytest.raises(BadDefinition, match=r"short version 2 is also in again\.yaml"):
+        load(read_folder(tmp_path))
+
+
+def test_a_countrys_own_definition_counts_whatever_version_the_program_brings(
+    tmp_path: Path,
+) -> None:
+    """A newer program may bring a higher version, or the same one: neither takes its place."""
+    text = (SHIPPED / "form-short.yaml").read_text().replace("version: 2", "version: 1", 1)
+    (tmp_path / "short.yaml").write_text(text)
+    library = load(read_folder(tmp_path))
+    assert library.newest("forms", "short").version == 1
+    assert ("short", 2) in library.forms, "records that were written with it stay readable"
+
+
+def test_every_mistake_of_every_file_is_named(tmp_path: Path) -> None:
+    text = (SHIPPED / "form-short.yaml").read_text().replace("version: 2", "version: 3", 1)
+    for old, new in (("cue: danger_now", "cue: dangers"), (", personal: narrative", "")):
+        assert old in text
+        text = text.replace(old, new)
+    (tmp_path / "form.yaml").write_text(text)
+    (tmp_path / "tried.yaml").write_text(FORM.strip().replace("type: place", "type: narrative"))
+    with pytest.raises(BadDefinition) as refused:
+        load(read_folder(tmp_path))
+    found = [(one.source, one.line) for one in refused.value.all()]
+    assert found[:2] == [("form.yaml", 16), ("form.yaml", 17)]
+    assert {source for source, _ in found} == {"form.yaml", "tried.yaml"}

@@ -6,6 +6,7 @@ import pytest
 
 from app.dashboard.records.form_views import guidance_topics
 from app.definitions.datafile import BadDefinition
+from app.definitions.folder import read_folder
 from app.definitions.library import SHIPPED, load
 from tests.support.contacts import TREE, own_tree
 
@@ -29,7 +30,7 @@ def test_a_group_brings_up_a_topic_by_each_of_its_categories() -> None:
 
 
 def test_a_countrys_own_category_brings_up_what_it_counts_as(tmp_path: Path) -> None:
-    topics = guidance_topics(load(own_tree(tmp_path, TREE)), "en")
+    topics = guidance_topics(load(read_folder(own_tree(tmp_path, TREE))), "en")
     assert {topic.code for topic in topics if "HOME-BEATEN" in topic.codes.split()} == {"violence"}
 
 
@@ -51,6 +52,6 @@ def test_a_bad_guidance_is_refused_with_its_line(
     country = (SHIPPED / "country.yaml").read_text() + "guidance: ours\n"
     (tmp_path / "country.yaml").write_text(country)
     with pytest.raises(BadDefinition) as refused:
-        load(tmp_path)
+        load(read_folder(tmp_path))
     assert str(refused.value).startswith("ours.yaml:")
     assert words in str(refused.value)

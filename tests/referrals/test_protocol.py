@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.definitions.datafile import BadDefinition
+from app.definitions.folder import read_folder
 from app.definitions.library import load as load_forms
 from app.definitions.risk import Urgency
 from app.referrals.library import SHIPPED, load
@@ -86,12 +87,10 @@ def test_a_country_chooses_and_a_wrong_choice_is_refused(tmp_path: Path) -> None
     country = (SHIPPED.parent.parent / "definitions/data/country.yaml").read_text()
     (tmp_path / "country.yaml").write_text(country.replace("protocol: rs", "protocol: mine"))
     with pytest.raises(BadDefinition, match="there is no protocol 'mine'"):
-        load(tmp_path)
+        load(read_folder(tmp_path))
     own = (SHIPPED / "protocol-rs.yaml").read_text().replace("protocol: rs", "protocol: mine", 1)
     (tmp_path / "mine.yaml").write_text(own)
-    load.cache_clear()
-    assert load(tmp_path).current.protocol == "mine"
-    load.cache_clear()
+    assert load(read_folder(tmp_path)).current.protocol == "mine"
 
 
 def test_who_is_needed_and_who_is_asked_first() -> None:

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from app.definitions.datafile import BadDefinition
+from app.definitions.folder import read_folder
 from app.definitions.library import load
 from app.demo.stage import Stage
 from app.errors import Invalid
@@ -87,7 +88,7 @@ def test_another_derivation_of_facts_is_another_version(tmp_path: Path) -> None:
     form = load(None).form_for("contact")
     text = (SHIPPED / "facts.yaml").read_text()
     (tmp_path / "facts.yaml").write_text(text.replace("setting: setting", "setting: actions"))
-    asked = read_questions(tmp_path)
+    asked = read_questions(read_folder(tmp_path))
     assert version_of(asked, form) != version_of(read_questions(None), form)
 
 
@@ -96,7 +97,7 @@ def test_free_text_is_no_fact(tmp_path: Path, means: str) -> None:
     text = (SHIPPED / "facts.yaml").read_text()
     (tmp_path / "facts.yaml").write_text(text.replace("setting: setting", f"setting: {means}"))
     with pytest.raises(BadDefinition, match="answers to choose from"):
-        read_questions(tmp_path)
+        read_questions(read_folder(tmp_path))
 
 
 def test_a_new_version_of_a_form_does_not_erase_the_past() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from app.clock import SteppedClock
 from app.definitions.datafile import BadDefinition
+from app.definitions.folder import read_folder
 from app.demo.stage import Counsellor, Stage, stage_on
 from app.jobs.transaction import transaction
 from app.staff.models import Staff
@@ -312,7 +313,7 @@ def test_a_wrong_shape_is_refused_with_its_line(
     assert old in OWN
     (tmp_path / "report-own.yaml").write_text(OWN.replace(old, new))
     with pytest.raises(BadDefinition, match=re.escape(words)) as found:
-        shapes_in(tmp_path)
+        shapes_in(read_folder(tmp_path))
     assert f"report-own.yaml:{line}" in str(found.value)
 
 
@@ -320,7 +321,7 @@ def test_ages_may_overlap_only_where_it_is_said(tmp_path: Path) -> None:
     text = OWN.replace("    rows:", "    each: category\n    ignored:").split("    ignored:")[0]
     (tmp_path / "report-own.yaml").write_text(text)
     with pytest.raises(BadDefinition, match="overlapping"):
-        shapes_in(tmp_path)
+        shapes_in(read_folder(tmp_path))
 
 
 async def test_a_country_adds_a_shape_as_a_file(

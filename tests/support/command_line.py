@@ -17,7 +17,7 @@ def typed_on(work: Work, patch: pytest.MonkeyPatch, app: Typer, *modules: Any) -
     """Return what carries a command out: its words are read, and its verb runs on `work`."""
     loop = asyncio.get_running_loop()
 
-    def run_verb(verb: Any) -> Any:
+    def run_verb(verb: Any, **how: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(verb(work), loop).result(60)
 
     for module in modules:

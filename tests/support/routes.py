@@ -18,6 +18,7 @@ from app.demo.stage import Counsellor, Stage
 from app.routing.rota.shifts import Layer, Place
 from app.staff.roles import Role
 from app.telephony.inbound.sounds import waiting_sound
+from tests.country.files import with_short_form, zipped
 from tests.support.profile import WHOLE
 
 # All templates of the pages, as one text.
@@ -40,6 +41,7 @@ _ROWS = {
     "staff_id": "SELECT id FROM staff",
     "proposal_id": "SELECT id FROM rota_proposals",
     "line_id": "SELECT id FROM lines WHERE active",
+    "set_id": "SELECT id FROM definition_sets",
     "recording": "SELECT id FROM prompts WHERE audio IS NOT NULL",
 }
 
@@ -103,6 +105,7 @@ async def open_every_route(stage: Stage) -> Opened:
     }
     await _ask_for_a_file(stage, people[Role.SUPERVISOR])
     await _record_a_prompt(stage, people[Role.ADMINISTRATOR])
+    await _take_in_definitions(stage, people[Role.ADMINISTRATOR])
     asked = await people[Role.SUPERVISOR].ask("POST", "/roster/proposals", {"weeks": 1})
     assert asked.status_code == 202, asked.text
     await stage.settle()
@@ -124,6 +127,15 @@ async def open_every_route(stage: Stage) -> Opened:
         ):
             await _open(stage, route, people, rows, pairs, found)
     return found
+
+
+async def _take_in_definitions(stage: Stage, admin: Counsellor) -> None:
+    """Take in a set of definitions, which is not in force."""
+    headers = {"Cookie": admin.cookie_header, "Content-Type": "application/zip"}
+    url = f"{stage.settings.public_url}/api/v1/definitions/sets?name=autumn"
+    body = zipped(dict(with_short_form()))
+    sent = await stage.client.post(url, content=body, headers=headers)
+    assert sent.status_code == 201, sent.text
 
 
 async def wallboard(stage: Stage, admin: Counsellor) -> str:

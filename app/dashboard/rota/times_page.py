@@ -9,6 +9,7 @@ from starlette.responses import RedirectResponse
 
 from app.dashboard.rota.page import Plans
 from app.dashboard.templating import templates
+from app.definitions import in_force
 from app.errors import Invalid, Refusal
 from app.routing.rota import changes, working_times
 from app.routing.rota.proposals.usual import read_usual
@@ -45,7 +46,7 @@ class Line:
 @router.get("/roster/working-times")
 async def times_page(request: Request, work: InWork, staff: Plans) -> Response:
     """Show the working times of everybody who takes calls."""
-    known, usual = await working_times.all_times(work), read_usual(work.settings.definitions_dir)
+    known, usual = await working_times.all_times(work), read_usual(in_force.folder_of(work.ground))
     lines = []
     for one in await changes.takers(work):
         times, note = known.get(one.id), ""

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from pydantic import Field as Key
 
-from app.definitions.datafile import Part, read_file
+from app.definitions.datafile import Part, read_model
+from app.definitions.folder import Folder, shipped_folder
 from app.routing.rota.on_duty import Span
 
-_SHIPPED = Path(__file__).parent / "data" / "rest.yaml"
+SHIPPED = Path(__file__).parent / "data"
+FILE = "rest.yaml"
 
 
 class Rules(Part):
@@ -48,12 +50,12 @@ class Short:
     too_long: bool
 
 
-@lru_cache(maxsize=4)
-def read_rules(folder: Path | None = None) -> Rules:
+@lru_cache(maxsize=8)
+def read_rules(folder: Folder | None = None) -> Rules:
     """Read the country's rest.yaml, or the shipped one. Raises BadDefinition."""
-    own = folder / "rest.yaml" if folder is not None else None
-    path = own if own is not None and own.exists() else _SHIPPED
-    return read_file(Rules, path)[0]
+    own = folder.text(FILE) if folder is not None else None
+    text = own if own is not None else shipped_folder(SHIPPED).text(FILE)
+    return read_model(Rules, text or "", FILE)[0]
 
 
 def work_of(spans: Iterable[Span]) -> list[Span]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from sqlalchemy import select
 
 from app.contacts.records import library_of
+from app.definitions import in_force
 from app.definitions.forms import Meaning
 from app.definitions.library import Library
 from app.definitions.trees import Tree, label_in
@@ -98,7 +99,7 @@ async def labels_of(
         case Dimension.PURPOSE:
             return _all_said(_PURPOSES, language)
         case _:
-            asked = read_questions(work.settings.definitions_dir)
+            asked = read_questions(in_force.folder_of(work.ground))
             means = _MEANS.get(dimension) or asked.questions.get(COLUMN[dimension])
             return of_question(library, means, language) if means is not None else {}
 

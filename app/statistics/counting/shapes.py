@@ -14,8 +14,8 @@ from typing import Literal
 from pydantic import Field as Key
 from pydantic import model_validator
 
-from app.definitions.datafile import Lines, Part, read_model
-from app.definitions.library import text_of
+from app.definitions.datafile import Lines, Part, Wrong, read_model
+from app.definitions.folder import Folder, shipped_folder
 from app.definitions.trees import Labels
 from app.statistics.counting.conditions import DIMENSIONS, FRAMEWORK, FRAMEWORK_GROUP, Unit
 from app.statistics.dimensions import COLUMN, Dimension
@@ -92,18 +92,22 @@ class Shape(Part):
         return list(dict.fromkeys(found))
 
 
-@lru_cache(maxsize=4)
-def shapes_in(folder: Path | None = None) -> dict[str, Shape]:
+@lru_cache(maxsize=8)
+def shapes_in(folder: Folder | None = None) -> dict[str, Shape]:
     """Return all shapes; a country's own replaces the shipped one of the same name.
 
     Raises BadDefinition with file and line.
     """
     found: dict[str, Shape] = {}
-    for place in (SHIPPED, folder):
-        for path in sorted(place.glob("report-*.yaml")) if place is not None else ():
-            shape, lines = read_model(Shape, text_of(path), path.name)
-            _check(shape, lines)
-            found[shape.report] = shape
+    wrong = Wrong()
+    for files in (shipped_folder(SHIPPED), folder):
+        for name, text in files.files if files is not None else ():
+            if name.startswith("report-"):
+                with wrong:
+                    shape, lines = read_model(Shape, text, name)
+                    _check(shape, lines)
+                    found[shape.report] = shape
+    wrong.refuse()
     return found
 
 

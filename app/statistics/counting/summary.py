@@ -16,6 +16,7 @@ from sqlalchemy import select
 
 from app.calls.line_rows import Line
 from app.contacts.records import library_of
+from app.definitions import in_force
 from app.errors import Invalid, Message, why
 from app.jobs.names import Task
 from app.statistics import measures
@@ -384,7 +385,7 @@ async def label(work: Work, summary: Summary, zones: Zones, language: str) -> No
     summary.language = language
     for dimension in summary.asked.by:
         summary.labels[dimension] = await labels_of(work, dict(zones.names), dimension, language)
-        asked = read_questions(work.settings.definitions_dir)
+        asked = read_questions(in_force.folder_of(work.ground))
         if order := order_of(library_of(work.ground), asked, dimension):
             summary.orders[dimension] = order
 

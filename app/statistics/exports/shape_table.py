@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from app.definitions import in_force
 from app.errors import Invalid
 from app.statistics.counting.labels import labeller
 from app.statistics.counting.shape_figures import count_shape
@@ -28,7 +29,7 @@ async def shape_table(
     work: Work, name: str | None, window: Window, line: str | None
 ) -> tuple[OutTable, Any]:
     """Count a shape over any window. Raises Invalid."""
-    shapes = shapes_in(work.settings.definitions_dir)
+    shapes = shapes_in(in_force.folder_of(work.ground))
     if name not in shapes:
         raise Invalid("Choose one of the reports: %(known)s.", known=list(shapes))
     zones = await zones_of(work)

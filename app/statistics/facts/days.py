@@ -18,6 +18,7 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from app.contacts.records import library_of
+from app.definitions import in_force
 from app.definitions.library import Library
 from app.errors import TooMany
 from app.statistics.facts.columns import Block, Packed, Words, unpack
@@ -213,7 +214,7 @@ async def _place(ground: Ground) -> AsyncIterator[None]:
 async def reading(ground: Ground, now: datetime) -> AsyncIterator[Reading]:
     """Open one reading of the facts, in its own database snapshot. Raises TooMany."""
     library = library_of(ground)
-    asked = read_questions(ground.settings.definitions_dir)
+    asked = read_questions(in_force.folder_of(ground))
     async with (
         _place(ground),
         await psycopg.AsyncConnection.connect(
@@ -235,7 +236,7 @@ async def keep_days(ground: Ground, days: Iterable[date], now: datetime) -> int:
     A day that a writer is changing at the moment is left for the next run.
     """
     library = library_of(ground)
-    asked = read_questions(ground.settings.definitions_dir)
+    asked = read_questions(in_force.folder_of(ground))
     made = 0
     async with await psycopg.AsyncConnection.connect(
         ground.database.url, connect_timeout=3, application_name="helpline statistics"
@@ -283,7 +284,7 @@ async def _keep(
 
 async def days_to_keep(ground: Ground, now: datetime, limit: int = 62) -> list[date]:
     """Return days since the first record that are over and not kept, the newest first."""
-    asked = read_questions(ground.settings.definitions_dir)
+    asked = read_questions(in_force.folder_of(ground))
     version = version_of(asked, library_of(ground).form_for("contact"))
     async with await psycopg.AsyncConnection.connect(ground.database.url) as connection:
         rows = await connection.execute(

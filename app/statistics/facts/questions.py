@@ -6,15 +6,16 @@ from pathlib import Path
 
 from pydantic import Field as Key
 
-from app.definitions.datafile import Part, read_model
+from app.definitions.datafile import Part, Wrong, read_model
+from app.definitions.folder import Folder, shipped_folder
 from app.definitions.forms import Form, Meaning
 from app.definitions.library import load as load_definitions
-from app.definitions.library import text_of
 from app.statistics.facts.columns import NOT_SAID
 
 # Bump this when the derivation of facts changes.
 _WAY = 2
 SHIPPED = Path(__file__).parent.parent / "data"
+FILE = "facts.yaml"
 
 
 class Band(Part):
@@ -72,22 +73,24 @@ SEVERAL = (
 )
 
 
-@lru_cache(maxsize=4)
-def read_questions(folder: Path | None = None) -> Questions:
+@lru_cache(maxsize=8)
+def read_questions(folder: Folder | None = None) -> Questions:
     """Read the country's facts.yaml, or the shipped one. Raises BadDefinition."""
-    own = folder / "facts.yaml" if folder is not None else None
-    path = own if own is not None and own.exists() else SHIPPED / "facts.yaml"
-    questions, lines = read_model(Questions, text_of(path), path.name)
-    form = load_definitions(folder).form_for("contact")
+    own = folder.text(FILE) if folder is not None else None
+    text = own if own is not None else shipped_folder(SHIPPED).text(FILE)
+    questions, lines = read_model(Questions, text or "", FILE)
+    form, wrong = load_definitions(folder).form_for("contact"), Wrong()
     for fact, means in questions.questions.items():
-        if fact not in (*ONE, *SEVERAL):
-            raise lines.refuse(("questions", fact), f"there is no fact {fact!r}")
-        # The shipped file names every fact; a short form may lack some of the questions.
-        if path == own and not places_of(form, means):
-            raise lines.refuse(
-                ("questions", fact),
-                f"the form has no question that means {means!r}, with answers to choose from",
-            )
+        with wrong:
+            if fact not in (*ONE, *SEVERAL):
+                raise lines.refuse(("questions", fact), f"there is no fact {fact!r}")
+            # The shipped file names every fact; a short form may lack some of the questions.
+            if own is not None and not places_of(form, means):
+                raise lines.refuse(
+                    ("questions", fact),
+                    f"the form has no question that means {means!r}, with answers to choose from",
+                )
+    wrong.refuse()
     return questions
 
 

@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from app.calls.hours import open_stretches
 from app.calls.line_rows import Line
 from app.database.topics import Topic
+from app.definitions import in_force
 from app.jobs.transaction import transaction
 from app.routing.rota import changes, coverage, on_duty, rest, roster, working_times
 from app.routing.rota.on_duty import ChangeKind, Rota, Span
@@ -79,7 +80,7 @@ async def problem_of(work: Work, proposal: RotaProposal) -> Problem:
     """Return everything that a proposal follows from, as it is now."""
     # What another process has changed a moment ago counts.
     work.ground.memory.forget(Topic.ROSTER)
-    zone, folder = await roster.home_zone(work), work.settings.definitions_dir
+    zone, folder = await roster.home_zone(work), in_force.folder_of(work.ground)
     usual, rules = read_usual(folder), rest.read_rules(folder)
     mondays = tuple(proposal.first_on + n * _WEEK for n in range(proposal.weeks))
     since, until = midnight(mondays[0], zone), midnight(mondays[-1] + _WEEK, zone)

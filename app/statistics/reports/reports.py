@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from app.definitions import in_force
 from app.definitions.trees import label_in
 from app.errors import NotFound
 from app.referrals import accountability
@@ -74,7 +75,7 @@ def kinds(work: Work) -> dict[str, Kind]:
         "monthly": Kind("monthly", _("Monthly report"), Period.MONTH, _monthly),
         "agencies": Kind("agencies", _("How agencies reply"), Period.MONTH, _agencies),
     }
-    for shape in shapes_in(work.settings.definitions_dir).values():
+    for shape in shapes_in(in_force.folder_of(work.ground)).values():
         found[shape.report] = Kind(
             shape.report,
             label_in(shape.title, reader()),
@@ -219,7 +220,7 @@ async def _monthly(work: Work, window: Window, line: str | None) -> Report:
         part.title_of("service_level").lower(),
         _("Service level by day; the dashed line is the target."),
         share=True,
-        target=read_questions(work.settings.definitions_dir).planning.target_share,
+        target=read_questions(in_force.folder_of(work.ground)).planning.target_share,
     )
     all_lines = f" ({_('all lines')})" if line else ""
     sections = [

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.definitions.datafile import BadDefinition
+from app.definitions.folder import read_folder
 from app.routing.rota.on_duty import Span
 from app.routing.rota.rest import Rules, longest_free, read_rules, short_rests
 
@@ -64,7 +65,7 @@ def test_a_country_has_rules_of_its_own(tmp_path: Path) -> None:
         "rest: ours\nversion: 1\nsource: A collective agreement\n"
         "daily_hours: 12\nweekly_hours: 48\n"
     )
-    assert read_rules(tmp_path) == Rules(
+    assert read_rules(read_folder(tmp_path)) == Rules(
         rest="ours",
         version=1,
         source="A collective agreement",
@@ -75,4 +76,4 @@ def test_a_country_has_rules_of_its_own(tmp_path: Path) -> None:
     other.mkdir()
     (other / "rest.yaml").write_text("rest: ours\nversion: 1\nsource: x\ndaily_hours: 30\n")
     with pytest.raises(BadDefinition):
-        read_rules(other)
+        read_rules(read_folder(other))

@@ -9,6 +9,7 @@ from pypdf import PdfReader
 
 from app.definitions import library as definitions
 from app.definitions.datafile import BadDefinition
+from app.definitions.folder import read_folder
 from app.demo.stage import Counsellor, Stage
 from app.referrals import library as protocols
 from tests.support.contacts import new_contact
@@ -213,7 +214,7 @@ def test_a_form_without_what_the_protocol_needs_is_refused(
 ) -> None:
     folder = _country(tmp_path, FORM.replace(line, ""))
     with pytest.raises(BadDefinition, match=rf"protocol\.yaml:\d+: .* with meaning {words}"):
-        protocols.load(folder)
+        protocols.load(read_folder(folder))
 
 
 def test_a_code_that_stands_for_nothing_is_refused(tmp_path: Path) -> None:
@@ -221,4 +222,4 @@ def test_a_code_that_stands_for_nothing_is_refused(tmp_path: Path) -> None:
     text = (folder / "protocol.yaml").read_text().replace("MS-ABDUCTION", "MS-ABDUCTED")
     (folder / "protocol.yaml").write_text(text)
     with pytest.raises(BadDefinition, match=r"protocol\.yaml:\d+: 'MS-ABDUCTED' is neither"):
-        protocols.load(folder)
+        protocols.load(read_folder(folder))

@@ -1,13 +1,36 @@
-"""The definitions that are in force are registered once."""
+"""Definitions are registered once, and come into force while the helpline runs, everywhere."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from sqlalchemy import text
 
-from app.contacts.records import register
-from app.demo.stage import Stage
+from app.country import following
+from app.demo.stage import Counsellor, Served, Stage, free_port
 from app.jobs.transaction import transaction
-from app.work import PROGRAM
+from app.main import make_app
+from app.staff.roles import Role
+from app.work import PROGRAM, make_ground
+from tests.country.files import with_short_form, zipped
+from tests.support.contacts import contact_of, new_contact
+from tests.support.talks import talk
+
+
+async def _eventually(check: Callable[[], Awaitable[bool]], stage: Stage) -> None:
+    """Wait until a process has heard of it, which takes real time."""
+    async with asyncio.timeout(30):
+        while not await check():
+            await stage.settle()
+            await asyncio.sleep(0.02)
+
+
+async def _send(stage: Stage, who: Counsellor, files: dict[str, str], name: str) -> int:
+    url = f"{stage.settings.public_url}/api/v1/definitions/sets"
+    headers = {"Cookie": who.cookie_header, "Content-Type": "application/zip"}
+    body = zipped(dict(files))
+    sent = await stage.client.post(url, params={"name": name}, content=body, headers=headers)
+    assert sent.status_code == 201, sent.text
+    return int(sent.json()["id"])
 
 
 async def test_several_processes_register_their_definitions_at_once(stage: Stage) -> None:
@@ -17,7 +40,88 @@ async def test_several_processes_register_their_definitions_at_once(stage: Stage
 
     async def one() -> None:
         async with transaction(stage.ground, PROGRAM) as work:
-            await register(work)
+            await following.start(work)
 
     await asyncio.gather(*(one() for _ in range(5)))
     assert len(await stage.rows("SELECT name FROM definitions")) >= 8
+
+
+async def test_the_next_contact_uses_the_new_form_in_every_process(stage: Stage) -> None:
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    ana = await stage.add_counsellor("ana")
+    # A second process: another web server on the same database.
+    other = make_ground(stage.settings, stage.clock)
+    port = free_port()
+    served = Served(make_app(other, with_worker=False), port)
+    await served.start()
+
+    async def written_there() -> str:
+        headers = {"Cookie": ana.cookie_header}
+        url = f"http://127.0.0.1:{port}/api/v1/contacts"
+        made = await stage.client.post(url, json={"channel": "email"}, headers=headers)
+        assert made.status_code == 201, made.text
+        (row,) = await stage.rows(f"SELECT form FROM contacts WHERE id = '{made.json()['id']}'")
+        return str(row["form"])
+
+    assert await written_there() == "contact"
+    earlier = await new_contact(ana)
+    set_id = await _send(stage, mila, with_short_form(), "autumn")
+    refused = await mila.ask("POST", f"/definitions/sets/{set_id}/put-in-force", {})
+    assert (refused.status_code, refused.json()["error"]) == (409, "NotAccepted")
+    ordered = await mila.ask("POST", f"/definitions/sets/{set_id}/put-in-force", {"accept": True})
+    assert ordered.status_code == 201, ordered.text
+
+    async def here() -> bool:
+        return (await mila.ask("GET", "/forms/contact")).status_code == 403 and bool(
+            (await ana.ask("GET", "/forms/contact")).json()["form"] == "brief"
+        )
+
+    async def there() -> bool:
+        return await written_there() == "brief"
+
+    await _eventually(here, stage)
+    await _eventually(there, stage)
+    # The draft of the next call, which the server opens by itself; and the one from before.
+    leg = await talk(stage, ana)
+    call = await contact_of(ana, stage, leg)
+    assert call["form"] == "brief"
+    assert (await ana.ask("GET", f"/contacts/{earlier}")).json()["form"] == "contact"
+    told = (await mila.ask("GET", "/definitions")).json()
+    assert (told["in_force"], told["versions"]["contact_form"]) == (set_id, "brief 2")
+    back = await mila.ask("POST", f"/definitions/orders/{ordered.json()['id']}/take-back")
+    assert back.json() == {"in_force": None}
+
+    async def back_there() -> bool:
+        return await written_there() == "contact"
+
+    await _eventually(back_there, stage)
+    # After a restart it is read again, and what was written with the set stays readable.
+    await stage.restart_server()
+    assert (await contact_of(ana, stage, leg))["form"] == "brief"
+    await served.stop()
+
+
+async def test_an_archive_with_mistakes_is_refused_by_the_api(stage: Stage) -> None:
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    body = zipped(dict(with_short_form(("cue: danger_now", "cue: dangers"))))
+    base = f"{stage.settings.public_url}/api/v1/definitions"
+    headers = {"Cookie": mila.cookie_header, "Content-Type": "application/zip"}
+    found = await stage.client.post(f"{base}/check", content=body, headers=headers)
+    assert found.json()["problems"] == [
+        {
+            "file": "form-brief.yaml",
+            "line": 16,
+            "words": "there is no cue 'dangers' among the risk cues",
+        }
+    ]
+    refused = await stage.client.post(f"{base}/sets?name=x", content=body, headers=headers)
+    assert (refused.status_code, refused.json()["error"]) == (422, "BadSet")
+    assert "form-brief.yaml:16: there is no cue" in refused.json()["detail"]
+    none = await stage.client.post(f"{base}/sets?name=x", content=b"no zip", headers=headers)
+    assert none.json()["error"] == "BadSet"
+    as_json = {**headers, "Content-Type": "application/json"}
+    wrong = await stage.client.post(f"{base}/sets?name=x", content=b"{}", headers=as_json)
+    assert wrong.status_code == 422
+    large = await stage.client.post(f"{base}/check", content=b"x" * (9 << 20), headers=headers)
+    assert large.status_code == 413
+    assert await stage.rows("SELECT FROM definition_sets") == []

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 
 from app.database.topics import Topic
+from app.definitions import in_force
 from app.errors import Conflict, Invalid, NotFound, Refusal
 from app.jobs.names import Task
 from app.routing.rota import changes, coverage, on_duty, rest, roster, stretches
@@ -234,7 +235,7 @@ async def accept(work: Work, by: Staff | None, proposal_id: UUID, choice: Choice
     row, chosen = await _chosen(work, proposal_id, choice)
     found = await roster.rota_now(work)
     takers = {staff.id: staff for staff in await changes.takers(work)}
-    rules = rest.read_rules(work.settings.definitions_dir)
+    rules = rest.read_rules(in_force.folder_of(work.ground))
     zone = await roster.home_zone(work)
     made, left_out = 0, list[LeftOut]()
     for duty in chosen:

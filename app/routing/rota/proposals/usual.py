@@ -7,9 +7,11 @@ from pathlib import Path
 from pydantic import Field as Key
 from pydantic import field_validator
 
-from app.definitions.datafile import Part, read_file
+from app.definitions.datafile import Part, read_model
+from app.definitions.folder import Folder, shipped_folder
 
-_SHIPPED = Path(__file__).parent.parent / "data" / "proposal.yaml"
+SHIPPED = Path(__file__).parent.parent / "data"
+FILE = "proposal.yaml"
 
 
 class Usual(Part):
@@ -40,9 +42,9 @@ class Usual(Part):
         return [timedelta(hours=one) for one in self.lengths_hours]
 
 
-@lru_cache(maxsize=4)
-def read_usual(folder: Path | None = None) -> Usual:
+@lru_cache(maxsize=8)
+def read_usual(folder: Folder | None = None) -> Usual:
     """Read the country's proposal.yaml, or the shipped one. Raises BadDefinition."""
-    own = folder / "proposal.yaml" if folder is not None else None
-    path = own if own is not None and own.exists() else _SHIPPED
-    return read_file(Usual, path)[0]
+    own = folder.text(FILE) if folder is not None else None
+    text = own if own is not None else shipped_folder(SHIPPED).text(FILE)
+    return read_model(Usual, text or "", FILE)[0]
