@@ -8,6 +8,7 @@ from playwright.async_api import Page, expect
 from app.demo.stage import Counsellor, Stage
 from app.practice.legs import Leg
 from app.staff.roles import Role
+from tests.support.axe import faults_zoomed
 from tests.support.browser import CHROMIUM, answered, at
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
@@ -203,3 +204,6 @@ async def test_the_call_keeps_its_room_in_the_bar(live: Stage, page: Page) -> No
         assert urgent is not None
         assert telephone is not None
         assert urgent["x"] + urgent["width"] <= telephone["x"], width
+    await expect(page.locator("[data-record][data-ready]")).to_have_count(1)
+    found = await faults_zoomed(page, "in a talk")
+    assert not found, "\n".join(found)

@@ -1,9 +1,9 @@
-"""What axe finds on a page, in both themes and at three widths."""
+"""What axe finds on a page, in both themes and at three widths; and what 400 % of zoom does."""
 
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Page
+from playwright.async_api import Page, ViewportSize
 
 AXE = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
 LOOKS = [(theme, width) for width in (1440, 390, 320) for theme in ("light", "dark")]
@@ -19,6 +19,60 @@ WIDEST = """
 """
 
 
+# A screen of 1280 to 1024 pixels at 400 %: what is left of it, in pixels of the page.
+ZOOMED: ViewportSize = {"width": 320, "height": 256}
+# Controls of which nothing is seen when they have the focus, also in the menus of the bar: they are
+# behind what stands fixed at an edge, or outside of what can be scrolled to.
+COVERED = """
+async () => {
+  const USABLE = "a[href], :is(button, input, select, textarea):enabled, summary, [tabindex='0']";
+  const parts = [0.1, 0.5, 0.9];
+  const isSeenAt = (one, x, y) => {
+    const at = document.elementFromPoint(x, y);
+    return at && (one.contains(at) || at.contains(one) || at.closest("label")?.control === one);
+  };
+  const isSeen = (one) => [...one.getClientRects()].some((box) => parts.some((x) => parts.some(
+    (y) => isSeenAt(one, box.left + box.width * x, box.top + box.height * y))));
+  const isDrawn = (one) => one.checkVisibility({ visibilityProperty: true }) && one.offsetWidth > 1;
+  const covered = [];
+  const look = async (place) => {
+    for (const one of place.querySelectorAll(USABLE)) {
+      if (!isDrawn(one)) continue;
+      one.focus();
+      if (document.activeElement !== one || isSeen(one)) continue;
+      // The list of the field before may be closing.
+      await new Promise((resolve) => { setTimeout(resolve, 300); });
+      if (document.activeElement !== one || isSeen(one)) continue;
+      const box = one.getBoundingClientRect();
+      const by = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
+      const what = (part) => part?.cloneNode().outerHTML.slice(0, 120);
+      covered.push(`${what(one)} at ${Math.round(box.top)}, by ${what(by)}`);
+    }
+  };
+  await look(document.body);
+  for (const menu of document.querySelectorAll(".bar details.menu")) {
+    if (!isDrawn(menu)) continue;
+    menu.open = true;
+    await look(menu);
+    menu.open = false;
+  }
+  document.activeElement?.blur();
+  return covered;
+}
+"""
+
+
+async def faults_zoomed(page: Page, where: str) -> list[str]:
+    """Return what cannot be used on the page that is open at 400 % (WCAG 1.4.10 and 2.4.11)."""
+    before = page.viewport_size
+    await page.set_viewport_size(ZOOMED)
+    covered = [f"{where} at 400 %: covered: {one}" for one in await page.evaluate(COVERED)]
+    too_wide = await _too_wide(page, f"{where} at 400 %")
+    if before is not None:
+        await page.set_viewport_size(before)
+    return [*covered, *too_wide]
+
+
 async def faults(page: Page, where: str) -> list[str]:
     """Return what axe finds on the page that is open, and whether it is too wide."""
     if not await page.evaluate("'axe' in window"):
@@ -31,10 +85,13 @@ async def faults(page: Page, where: str) -> list[str]:
         for one in found["violations"]
         for node in one["nodes"][:3]
     ]
+    return [*faults, *await _too_wide(page, where)]
+
+
+async def _too_wide(page: Page, where: str) -> list[str]:
     wide = await page.evaluate(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
     if wide <= SIDEWAYS:
-        return faults
-    widest = await page.evaluate(WIDEST)
-    return [*faults, f"{where}: {wide} pixels too wide: {widest}"]
+        return []
+    return [f"{where}: {wide} pixels too wide: {await page.evaluate(WIDEST)}"]
