@@ -207,6 +207,22 @@ def test_links_and_files_of_a_page_exist(page: Path) -> None:
     assert [name for name in missing if "NNNN" not in name and "/sq/" not in name] == []
 
 
+# The most that a picture of the documents may weigh, in bytes.
+_MOST = 160_000
+
+
+def test_every_picture_is_shown_is_small_and_says_in_words_what_it_shows() -> None:
+    shown = {
+        (page.parent / link).resolve(): words
+        for page in PAGES
+        for words, link in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", page.read_text())
+    }
+    pictures = {path.resolve() for path in (ROOT / "docs").rglob("*.png")}
+    assert pictures == set(shown)
+    assert [path.name for path, words in shown.items() if len(words) < 20] == []
+    assert [path.name for path in pictures if path.stat().st_size > _MOST] == []
+
+
 def _questions() -> list[str]:
     text = (ROOT / "docs/developers/where.md").read_text()
     return re.split(r"^(?=\*\*\d+\. )", text, flags=re.MULTILINE)[1:]

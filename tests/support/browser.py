@@ -86,8 +86,8 @@ async def available(page: Page) -> None:
     await expect(page.locator("#telephone")).to_have_attribute("data-state", "ready")
 
 
-async def ring(stage: Stage, digit: str = "1") -> Leg:
-    leg = stage.ring()
+async def ring(stage: Stage, digit: str = "1", from_: str = "+381641234567") -> Leg:
+    leg = stage.ring(from_)
     while not leg.heard:
         await asyncio.sleep(0.02)
     stage.exchange.press(leg, digit)
