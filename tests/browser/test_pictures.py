@@ -5,6 +5,7 @@ the page is noticed, and another font is not. All show one morning of an invente
 in every run.
 """
 
+import asyncio
 import json
 import os
 import random
@@ -167,16 +168,33 @@ class Album:
         self.changed: list[str] = []
 
     async def picture(self, page: Page, name: str) -> None:
+        """Take a picture when the page has come to rest, or wait until the page is like its
+        picture. Parts of a page come one after the other."""
         await expect(page.locator("#connection")).to_have_text("● live")
-        words = re.sub(r"\s+", " ", await page.locator("body").inner_text())
-        words = re.sub(r"\d+:\d\d(:\d\d)?", "0:00", words).strip()
-        file = DOCS / f"{name}.png"
+        file, words, before = DOCS / f"{name}.png", await _words_on(page), ""
         if os.environ.get("TAKE_PICTURES"):
+            while words != before:
+                await asyncio.sleep(1)
+                words, before = await _words_on(page), words
             file.parent.mkdir(exist_ok=True)
             file.write_bytes(with_words(await page.screenshot(animations="disabled"), words))
         picture = file.read_bytes()
-        if (size_of(picture), words_of(picture)) != (SIZE, words):
-            self.changed.append(file.name)
+        for _ in range(50):
+            if (size_of(picture), words_of(picture)) == (SIZE, words):
+                return
+            await asyncio.sleep(0.2)
+            words = await _words_on(page)
+        told = words_of(picture)
+        pairs = enumerate(zip(words, told, strict=False))
+        same = next((n for n, (one, other) in pairs if one != other), min(len(words), len(told)))
+        parts = [repr(text[max(0, same - 30) : same + 60]) for text in (words, told)]
+        self.changed.append(f"{file.name}: {parts[0]} and not {parts[1]}")
+
+
+async def _words_on(page: Page) -> str:
+    """Return the words of a page, without its times."""
+    words = re.sub(r"\s+", " ", await page.locator("body").inner_text())
+    return re.sub(r"\d+:\d\d(:\d\d)?", "0:00", words).strip()
 
 
 WRITTEN: dict[str, Any] = {

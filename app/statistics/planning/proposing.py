@@ -25,6 +25,7 @@ from app.routing.rota import changes, coverage, on_duty, rest, roster, working_t
 from app.routing.rota.on_duty import ChangeKind, Rota, Span
 from app.routing.rota.planning_rows import ProposalState, RotaProposal
 from app.routing.rota.proposals import proposals
+from app.routing.rota.proposals.limits import times_for
 from app.routing.rota.proposals.problem import (
     AROUND,
     Bar,
@@ -43,7 +44,6 @@ from app.routing.rota.proposals.usual import Usual, read_usual
 from app.routing.rota.shifts import ALWAYS_UNTIL, Duty, Layer
 from app.routing.rota.working_times import Times
 from app.staff.models import Staff
-from app.staff.roles import Permission, may
 from app.statistics.planning import planning
 from app.work import PROGRAM, Ground, Work
 
@@ -91,7 +91,7 @@ async def problem_of(work: Work, proposal: RotaProposal) -> Problem:
     before = await _before(work, since, zone, usual)
     people, others = list[Person](), list[tuple[UUID, Bar]]()
     for staff in takers:
-        known = _times(staff, times, usual)
+        known = times_for(staff, times, usual)
         bar = _left_out(staff, known)
         if bar is not None:
             others.append((staff.id, bar))
@@ -112,13 +112,6 @@ async def problem_of(work: Work, proposal: RotaProposal) -> Problem:
         usual=usual,
         holidays=found.holidays,
     )
-
-
-def _times(staff: Staff, times: dict[UUID, Times], usual: Usual) -> Times:
-    if staff.id in times:
-        return times[staff.id]
-    supervises = may(staff.role, Permission.SUPERVISE)
-    return Times(0 if supervises else usual.usual_hours * 60)
 
 
 def _left_out(staff: Staff, times: Times) -> Bar | None:

@@ -1,11 +1,15 @@
 """A proposed rota: asked for, worked out from the database, accepted, discarded."""
 
+import asyncio
 from datetime import date
 
 import pytest
 
+from app.calls import lines
+from app.demo.stage import Stage
 from app.errors import Invalid, NotAllowed, NotFound
 from app.jobs.names import Task
+from app.jobs.transaction import transaction
 from app.routing.rota import changes, stretches, working_times
 from app.routing.rota.planning_rows import ProposalState, RotaProposal
 from app.routing.rota.proposals import proposals
@@ -13,10 +17,11 @@ from app.routing.rota.proposals.problem import Bar
 from app.routing.rota.proposals.proposals import Choice
 from app.routing.rota.shifts import Place
 from app.routing.rota.working_times import read_available
+from app.staff.accounts import actor_of
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.statistics.planning.proposing import problem_of, work_out
-from app.work import Work
+from app.work import PROGRAM, Work
 from tests.support.duties import a_taker, at, duties_on, log_of, place
 from tests.support.verbs import a_line, a_supervisor
 
@@ -42,7 +47,8 @@ async def places_of(work: Work, row: RotaProposal, state: str = "proposed") -> s
 
 async def two_people(work: Work) -> tuple[Staff, Staff, Staff]:
     """Return a planner, ana who works by day five days a week, and boris in training."""
-    await a_line(work)
+    if not await lines.all_lines(work):
+        await a_line(work)
     vera, ana = await a_supervisor(work), await a_taker(work, "ana")
     boris = await a_taker(work, "boris")
     boris.training = True
@@ -123,6 +129,36 @@ async def test_what_has_changed_meanwhile_is_checked_again(work: Work) -> None:
     assert (gone.made, len(gone.left_out)) == (0, 4)
     work.now = at(28, 0)
     assert await proposals.open_proposal(work) is None, "the weeks of it are over"
+
+
+async def test_working_times_that_have_changed_meanwhile_count(work: Work) -> None:
+    vera, ana, _ = await two_people(work)
+    row = await worked_out(work, vera)
+    await working_times.set_times(
+        work, vera, ana.id, 20, read_available({**DAYS, "MO": ["12:00-16:00"]})
+    )
+    await stretches.add(work, vera, place(ana, 26, 8, 12))
+    done = await proposals.accept(work, vera, row.id)
+    why = {one.place: str(one.why) for one in done.left_out}
+    assert "cannot work at that time" in why.pop(place(ana, 21, 8, 16))
+    assert done.made == 2
+    assert set(why) == {place(ana, 24, 8, 16), place(ana, 25, 8, 16)}
+    assert all("more than the 20 h of their week" in one for one in why.values())
+
+
+async def test_of_two_planners_who_accept_at_once_one_makes_the_duty(stage: Stage) -> None:
+    async with transaction(stage.ground, PROGRAM) as work:
+        vera, _, _ = await two_people(work)
+        row = await worked_out(work, vera)
+
+    async def accepts() -> int | str:
+        try:
+            async with transaction(stage.ground, actor_of(vera)) as work:
+                return (await proposals.accept(work, vera, row.id)).made
+        except proposals.ProposalDecided:
+            return "decided"
+
+    assert sorted(map(str, await asyncio.gather(accepts(), accepts()))) == ["5", "decided"]
 
 
 async def test_one_proposal_is_open_at_a_time_and_one_asked_for_can_be_discarded(

@@ -145,7 +145,7 @@ def bar_of(problem: Problem, person: Person, span: Span, chosen: Sequence[Span] 
     """Return what keeps a person from a stretch besides those that were chosen; None if nothing."""
     if any(touches(span, absent) for absent in person.absent):
         return Bar.ABSENT
-    if person.available is not None and not _within(span, person.available):
+    if person.available is not None and not is_within(span, person.available):
         return Bar.UNAVAILABLE
     if any(touches(span, duty) for duty in (*person.duty, *chosen)):
         return Bar.ON_DUTY
@@ -158,7 +158,7 @@ def bar_of(problem: Problem, person: Person, span: Span, chosen: Sequence[Span] 
     return None
 
 
-def _within(span: Span, available: Iterable[Span]) -> bool:
+def is_within(span: Span, available: Iterable[Span]) -> bool:
     """Return whether a span lies in one of these, which neither touch nor overlap each other."""
     return any(begin <= span[0] and span[1] <= end for begin, end in available)
 

@@ -4,7 +4,7 @@ Nothing of a proposal is in force. What is accepted becomes duty like any other,
 adds duty, and is checked again: the rota may have changed meanwhile.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -14,17 +14,16 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 
 from app.database.topics import Topic
-from app.definitions import in_force
 from app.errors import Conflict, Invalid, NotFound, Refusal
 from app.jobs.names import Task
-from app.routing.rota import changes, coverage, on_duty, rest, roster, stretches
+from app.routing.rota import changes, roster, stretches
 from app.routing.rota.copying import LeftOut, monday_of
-from app.routing.rota.on_duty import Rota, Span
 from app.routing.rota.planning_rows import DutyState, ProposalState, ProposedDuty, RotaProposal
-from app.routing.rota.proposals.problem import AROUND, Bar, Problem, rest_broken
+from app.routing.rota.proposals.limits import read_limits
+from app.routing.rota.proposals.problem import Bar, Problem
 from app.routing.rota.proposals.shortfalls import Shortfall
 from app.routing.rota.proposals.solving import Solution
-from app.routing.rota.shifts import ALWAYS_UNTIL, Place, first_instant
+from app.routing.rota.shifts import Place, first_instant
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -33,8 +32,6 @@ from app.work import Work
 MOST_WEEKS = 4
 _WEEK = timedelta(days=7)
 _FURTHEST = timedelta(days=366)
-# Work of the days around says whether rest is long enough.
-_NEAR = timedelta(days=16)
 
 
 class ProposalOpen(Conflict):
@@ -47,10 +44,6 @@ class ProposalDecided(Conflict):
 
 class ProposalNotReady(Conflict):
     default = "The rota is still being worked out. Wait until it is ready, or discard it."
-
-
-class TooLittleRest(Conflict):
-    default = "This person would have too little rest."
 
 
 @dataclass(frozen=True)
@@ -235,8 +228,7 @@ async def accept(work: Work, by: Staff | None, proposal_id: UUID, choice: Choice
     row, chosen = await _chosen(work, proposal_id, choice)
     found = await roster.rota_now(work)
     takers = {staff.id: staff for staff in await changes.takers(work)}
-    rules = rest.read_rules(in_force.folder_of(work.ground))
-    zone = await roster.home_zone(work)
+    limits = await read_limits(work)
     made, left_out = 0, list[LeftOut]()
     for duty in chosen:
         place = Place(duty.counsellor_id, duty.from_at, duty.until_at)
@@ -246,7 +238,7 @@ async def accept(work: Work, by: Staff | None, proposal_id: UUID, choice: Choice
                 raise NotFound("This person was not found, or does not take calls.")
             if place.start <= work.now:
                 raise Invalid("The beginning is in the past. Choose a later one.")
-            _check_rest(found, staff, place, rules, zone)
+            limits.check(found, staff, place)
             _, found = await stretches.put(work, found, staff, place)
         except Refusal as refusal:
             left_out.append(LeftOut(place, refusal.message))
@@ -336,32 +328,6 @@ async def _end_if_decided(work: Work, row: RotaProposal) -> None:
     if left is None and row.state != ProposalState.DECIDED:
         row.state, row.decided_at = ProposalState.DECIDED, work.now
         await work.session.flush()
-
-
-def worked_near(found: Rota, who: UUID, at: datetime) -> Sequence[Span]:
-    """Return the stretches of a person around an instant that count as work."""
-    return [
-        (duty.start, duty.end)
-        for duty in on_duty.stretches(found.of([who]), at - _NEAR, at + _NEAR + AROUND)
-        if duty.counsellor_id == who and duty.layer in coverage.COVERING and duty.end < ALWAYS_UNTIL
-    ]
-
-
-def _check_rest(found: Rota, staff: Staff, place: Place, rules: rest.Rules, zone: ZoneInfo) -> None:
-    """Check that a stretch leaves a person the rest between duties. Raises TooLittleRest."""
-    worked = worked_near(found, staff.id, place.start)
-    if rest_broken(rules, worked, (place.start, place.end), zone) is Bar.DAILY_REST:
-        raise TooLittleRest(
-            "%(name)s would have less than %(hours)s h of rest between duties.",
-            name=staff.name,
-            hours=rules.daily_hours,
-        )
-    if rest_broken(rules, worked, (place.start, place.end), zone) is Bar.WEEKLY_REST:
-        raise TooLittleRest(
-            "%(name)s would have less than %(hours)s h of rest in a row in the week.",
-            name=staff.name,
-            hours=rules.weekly_hours,
-        )
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:

@@ -1,0 +1,40 @@
+"""The list of commands and the pages that do the same: whole, and true."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from app.cli.commands import app
+from app.demo.stage import Stage
+from tests.support.routes import routes
+
+_LIST = Path(__file__).parent.parent.parent / "docs" / "commands.md"
+_ROW = re.compile(
+    r"^\| `helpline ([\w -]+)` \| (?:`(/[^`]*)`|([^|]+)) \| ([^|]*) ?\|$", re.MULTILINE
+)
+_MISSING, _SERVERS = "no page yet", "the server's"
+
+
+def _commands(command: Any, words: tuple[str, ...] = ()) -> set[str]:
+    if not hasattr(command, "commands"):
+        return {" ".join(words)}
+    below = (_commands(one, (*words, name)) for name, one in command.commands.items())
+    return set().union(*below)
+
+
+def test_every_command_is_in_the_list_once() -> None:
+    listed = [command for command, *_ in _ROW.findall(_LIST.read_text())]
+    assert sorted(listed) == sorted(_commands(typer.main.get_command(app)))
+
+
+async def test_every_page_of_the_list_exists(stage: Stage) -> None:
+    pages = {
+        route.path
+        for route in routes(stage)
+        if "GET" in (route.methods or ()) and not route.include_in_schema
+    }
+    for command, page, instead, where in _ROW.findall(_LIST.read_text()):
+        assert page in pages if page else instead.strip() in (_MISSING, _SERVERS), command
+        assert where.strip() or instead.strip() == _MISSING, f"where, for {command}?"
