@@ -66,8 +66,8 @@ const plain = (html) => {
   return holder.innerHTML.replace(/ (data-up|data-down|value|max)="\d*"/g, "");
 };
 
-// Milliseconds: how new what a part shows is at least. What the stream brings is as new as its arrival,
-// a response is as new as the moment when its request began.
+// From which time on a part shows what the server has, in milliseconds. What the stream brings is as new
+// as its arrival; a response is only as new as the beginning of its request.
 const newAs = new WeakMap();
 // Requests whose response may be older than what their part showed.
 const late = new WeakSet();
