@@ -18,7 +18,7 @@ P, T = PresenceState, TelephoneState
 _IN_CALL = (P.OFFERED, P.ON_CALL, P.WRAP_UP)
 _ON_DUTY = (*_IN_CALL, P.AVAILABLE, P.BREAK)
 _CONNECTED = (T.ASKING, T.READY, T.RINGING, T.TALKING, T.RECONNECTING)
-# A page says more often than this that it is there. Browsers slow down pages that nobody looks at.
+# A page says more often than this that it is there. Browsers slow down hidden pages.
 _HEARD_WITHIN = timedelta(minutes=3)
 
 

@@ -1,8 +1,8 @@
 """Before some acts a person proves again who they are, if their last proof is too old.
 
-A browser that was left open must not give numbers, files of single records or keys to whoever sits
-down at it. `ACTS` is the only list of these acts; `Requires` in `app/web/access.py` asks it before
-every request of a person. Programs show a token of their own and are not asked.
+A browser that was left open must not give numbers, files of single records or keys to the next
+person at it. `ACTS` is the only list of these acts; `Requires` in `app/web/access.py` asks it
+before every request of a person. Programs show a token of their own and are not asked.
 
 Nothing here may stand between a counsellor and an urgent referral, an alarm, a talk or a call-back:
 none of these is in the list, and a person who is in a talk is asked for no proof at all.
