@@ -1,15 +1,19 @@
 """The stepped clock of a stage leaves out the seconds in which nothing is due, and no other."""
 
 import asyncio
+from contextlib import suppress
 from datetime import datetime, time, timedelta
+from typing import Any
 
+import psycopg
 import pytest
 
 from app import worker
 from app.clock import SteppedClock
 from app.demo.stage import MONDAY, Stage
 from app.routing.sweep import sweep
-from app.work import Ground
+from app.work import Ground, Work
+from tests.support.changes import changes
 
 
 @pytest.fixture
@@ -82,3 +86,51 @@ async def test_a_task_is_put_off_and_the_others_wake_up_before() -> None:
         clock.move_to(MONDAY + timedelta(seconds=until))
         await asyncio.sleep(0)
         assert woken == expected
+
+
+async def test_a_row_that_changes_while_the_clock_stands_still_is_looked_at_again(
+    stage: Stage, swept: list[datetime]
+) -> None:
+    """What was found out about the seconds ahead counts only until a row changes."""
+    await stage.add_counsellor("ana")
+    await stage.advance(10)
+    begun = stage.clock.now()
+    await stage.rows(
+        "UPDATE presences SET state = 'wrap_up', until_at = %s RETURNING 1",
+        begun + timedelta(seconds=20),
+    )
+    await stage.advance(25)
+    (found,) = await stage.rows("SELECT state, since FROM presences")
+    assert found["state"] == "available"
+    assert timedelta(0) <= found["since"] - begun - timedelta(seconds=20) < timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("sql", "is_change"),
+    [
+        ("SELECT count(*) FROM procrastinate_jobs", False),
+        ("", False),
+        ("SELECT procrastinate_finish_job_v1(0, 'failed', false)", True),
+        ("UPDATE lines SET name = name", True),
+        ("WITH named AS (UPDATE lines SET name = name RETURNING 1) SELECT * FROM named", True),
+    ],
+)
+async def test_what_may_change_a_row_is_counted(work: Work, sql: str, is_change: bool) -> None:
+    connection = await work.session.connection()
+    raw: Any = (await connection.get_raw_connection()).driver_connection
+    before = changes()
+    with suppress(psycopg.Error):
+        await raw.execute(sql)
+    assert (changes() > before) is is_change
+
+
+async def test_a_commit_is_counted_after_a_change_alone(database: str) -> None:
+    async with await psycopg.AsyncConnection.connect(database) as connection:
+        await connection.execute("SELECT 1")
+        before = changes()
+        await connection.commit()
+        assert changes() == before
+        await connection.execute("UPDATE lines SET name = name")
+        sent = changes()
+        await connection.commit()
+        assert changes() > sent > before

@@ -6,6 +6,7 @@ before it would find nothing, then the sweeps of all seconds until then find not
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,6 +26,8 @@ from app.worker import FORGOTTEN_EVERY, SWEEP, Worker
 _SECOND = timedelta(seconds=1)
 # To find out that nothing is due costs as much as this many seconds.
 _WORTH = 3
+# So many seconds are looked at together, where it is known if a row changes.
+_FAR = 60
 # For so long after something was due, each second is taken by itself.
 _WAIT = timedelta(seconds=4)
 
@@ -40,20 +43,41 @@ _JOB_DUE = Question(
 class Idling:
     """Puts off the sweep of a settled stage until there may be something for it to do."""
 
-    def __init__(self, clock: SteppedClock) -> None:
-        self._clock = clock
+    def __init__(self, clock: SteppedClock, changes: Callable[[], int] | None) -> None:
+        self._clock, self._changes = clock, changes
         self._not_before = clock.now()
+        # Until when sweeps find nothing, if no row has changed since.
+        self._idle_until = clock.now()
+        self._idle_at: int | None = None
 
     async def leave_out(self, ground: Ground, worker: Worker, until: datetime) -> None:
         """Leave out the sweeps that would find nothing before `until`, or before another task."""
         due, other = self._clock.alone_until(SWEEP), self._clock.next_due_besides(SWEEP)
-        if due is None or self._clock.now() < self._not_before:
+        if due is None:
             return
         runs = math.ceil((min(until, other or until) - due) / _SECOND)
+        if not self._is_idle():
+            await self._look_ahead(ground, worker, due, runs)
+        known = math.floor((self._idle_until - due) / _SECOND) + 1 if self._is_idle() else 0
+        left_out = min(runs, known)
+        if left_out > 0:
+            self._clock.put_off(SWEEP, due + left_out * _SECOND)
+            worker.second += left_out
+
+    def _is_idle(self) -> bool:
+        """Return whether it is known until when nothing is found."""
+        is_same = self._changes is None or self._changes() == self._idle_at
+        return is_same and self._clock.now() < self._idle_until
+
+    async def _look_ahead(self, ground: Ground, worker: Worker, due: datetime, runs: int) -> None:
+        """Find out until when sweeps find nothing: for longer than asked, if that stays true."""
+        if self._clock.now() < self._not_before or runs < _WORTH:
+            return
+        changes = self._changes() if self._changes is not None else None
+        runs = runs if changes is None else max(runs, _FAR)
         while runs >= _WORTH:
             if await _finds_nothing(ground, self._clock.now(), due, worker.second + 1, runs):
-                self._clock.put_off(SWEEP, due + runs * _SECOND)
-                worker.second += runs
+                self._idle_until, self._idle_at = due + (runs - 1) * _SECOND, changes
                 return
             runs //= 4
             self._not_before = self._clock.now() + _WAIT

@@ -9,8 +9,8 @@ import contextlib
 import itertools
 import os
 import socket
-from collections.abc import AsyncIterator, Sequence
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
@@ -58,6 +58,26 @@ LINE = "+38111116111"
 MONDAY = datetime.fromisoformat("2030-01-14T09:00:00+00:00")
 
 
+_NEVER = datetime.max.replace(tzinfo=UTC)
+# Whether jobs run or are due on the machine's clock, whether others are due on the stage's, when
+# the next one is, and whether a caller and a counsellor wait.
+_UNDER_WAY = """
+SELECT coalesce(bool_or(status = 'doing' OR scheduled_at IS NULL OR scheduled_at <= now()), false),
+    coalesce(bool_or(status = 'todo' AND scheduled_at > now() AND scheduled_at <= %(now)s), false),
+    min(scheduled_at) FILTER (WHERE scheduled_at > %(now)s),
+    EXISTS (SELECT FROM calls WHERE state = 'queued' OR state = 'offered' AND danger)
+    AND EXISTS (SELECT FROM presences WHERE state = 'available')
+FROM procrastinate_jobs WHERE status IN ('doing', 'todo')
+"""
+_WAKE = """
+WITH due AS (
+    UPDATE procrastinate_jobs SET scheduled_at = now() - interval '1s'
+    WHERE status = 'todo' AND scheduled_at > now() AND scheduled_at <= %(now)s
+    RETURNING id, queue_name
+)
+SELECT count(pg_notify('procrastinate_queue_v1#' || queue_name,
+    json_build_object('type', 'job_inserted', 'job_id', id)::text)) FROM due
+"""
 _PORTS = itertools.count()
 
 
@@ -236,6 +256,9 @@ class Stage:
 
     # Where a browser finds the sound of the exchange.
     addresses: Sequence[str] = ("127.0.0.1",)
+    # Counts what may have changed a row, where this process alone changes rows. As long as it
+    # stays the same, no job is due before the next one that was seen.
+    changes: Callable[[], int] | None = None
 
     def __init__(self, settings: Settings, clock: Clock, seed: int) -> None:
         self.settings, self.clock = settings, clock
@@ -256,6 +279,10 @@ class Stage:
         self._rest: Served
         self._watch: psycopg.AsyncConnection[Any]
         self._idling: Idling | None = None
+        self._calm_at: int | None = None
+        self._matched_at: int | None = None
+        self._next_job = _NEVER
+        self._could_match = False
 
     @property
     def stepped(self) -> SteppedClock:
@@ -325,8 +352,17 @@ class Stage:
                 await asyncio.sleep(0.003)
                 continue
             calm += 1
-            if could_match and calm == 1 and await queue.match(self.ground):
+            if could_match and calm == 1 and await self._match():
                 calm = 0
+
+    async def _match(self) -> bool:
+        """Match, unless nothing has changed since that found nothing; time alone is the sweep's."""
+        before = self.changes() if self.changes is not None else None
+        if before is not None and before == self._matched_at:
+            return False
+        found = bool(await queue.match(self.ground))
+        self._matched_at = None if found else before
+        return found
 
     def _busy(self) -> bool:
         """Return whether a webhook is under way, keys are, or the worker is outside its jobs."""
@@ -335,29 +371,23 @@ class Stage:
 
     async def _under_way(self) -> tuple[bool, bool]:
         """Return whether jobs are due or running, and whether there is anything to match."""
-        row = await (
-            await self._watch.execute(
-                "WITH due AS (UPDATE procrastinate_jobs SET scheduled_at = now() - interval '1s'"
-                " WHERE status = 'todo' AND scheduled_at > now() AND scheduled_at <= %s"
-                " RETURNING id, queue_name)"
-                # Notify the worker at once, so that the jobs do not wait for its next poll.
-                " SELECT (SELECT count(pg_notify('procrastinate_queue_v1#' || queue_name,"
-                " json_build_object('type', 'job_inserted', 'job_id', id)::text)) FROM due) > 0"
-                " OR EXISTS (SELECT FROM procrastinate_jobs"
-                " WHERE status = 'doing' OR status = 'todo'"
-                " AND (scheduled_at IS NULL OR scheduled_at <= now())),"
-                " EXISTS (SELECT FROM calls WHERE state = 'queued' OR state = 'offered' AND danger)"
-                " AND EXISTS (SELECT FROM presences WHERE state = 'available')",
-                (self.clock.now(),),
-            )
-        ).fetchone()
+        changes = self.changes() if self.changes is not None else None
+        if changes is not None and changes == self._calm_at and self.clock.now() < self._next_job:
+            return False, self._could_match
+        row = await (await self._watch.execute(_UNDER_WAY, {"now": self.clock.now()})).fetchone()
         assert row is not None
-        return bool(row[0]), bool(row[1])
+        jobs, due, next_job, self._could_match = row
+        if due:
+            # Notify the worker at once, so that the jobs do not wait for its next poll.
+            await self._watch.execute(_WAKE, {"now": self.clock.now()})
+        elif not jobs:
+            self._calm_at, self._next_job = changes, next_job or _NEVER
+        return jobs or due, self._could_match
 
     async def advance(self, seconds: float) -> None:
         """Let seconds go by on the clock, one due moment after the other."""
         until = self.clock.now() + timedelta(seconds=seconds)
-        self._idling = self._idling or Idling(self.stepped)
+        self._idling = self._idling or Idling(self.stepped, self.changes)
         while True:
             await self.settle()
             await self._idling.leave_out(self.ground, self.app.state.worker, until)

@@ -26,6 +26,7 @@ from app.demo import stage
 from app.jobs.app import POLL_SECONDS
 from app.staff import hashing
 from app.worker import Worker
+from tests.support.changes import changes, changes_counted
 from tests.support.connections import kept_connections
 
 _STEPPED_POLL_SECONDS = 2.0
@@ -34,7 +35,8 @@ _STEPPED_POLL_SECONDS = 2.0
 @contextmanager
 def shared_between_stages() -> Iterator[None]:
     """Share them until the context is left."""
-    with pytest.MonkeyPatch.context() as patch, kept_connections():
+    with pytest.MonkeyPatch.context() as patch, kept_connections(), changes_counted():
+        patch.setattr(stage.Stage, "changes", staticmethod(changes))
         _share_routes(patch)
         _share_statements(patch)
         _share_certificates(patch)
