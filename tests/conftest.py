@@ -21,10 +21,10 @@ from app.log import set_up_logging
 from app.settings import Settings
 from app.web.limits import Limiter
 from app.work import PROGRAM, Work, make_ground
-from tests.support.connections import kept_on, left_behind
-from tests.support.databases import database_for_a_test, named, put_back
+from tests.support.kept.connections import kept_on, left_behind
+from tests.support.kept.databases import database_for_a_test, named, put_back
+from tests.support.kept.sharing import shared_between_stages
 from tests.support.mail import Mail, mail
-from tests.support.sharing import shared_between_stages
 
 # These start servers and databases of their own.
 _OWN_PROCESSES = ("test_outages", "test_killed_processes", "test_replaced_server")

@@ -13,7 +13,7 @@ from app.clock import SteppedClock
 from app.demo.stage import MONDAY, Stage
 from app.routing.sweep import sweep
 from app.work import Ground, Work
-from tests.support.changes import changes
+from tests.support.kept.changes import changes
 
 
 @pytest.fixture

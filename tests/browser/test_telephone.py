@@ -21,7 +21,7 @@ from app.practice.speech import tone
 from app.staff.roles import Role
 from app.telephony.provider import tokens
 from tests.support.browser import CHROMIUM, FLAGS, be, press
-from tests.support.databases import database_for_a_test, put_back
+from tests.support.kept.databases import database_for_a_test, put_back
 from tests.support.sound import (
     CHILD,
     COLLEAGUE,

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from app.database.engine import open_database
-from tests.support.connections import left_behind
+from tests.support.kept.connections import left_behind
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from app.demo.stage import Counsellor, Stage, stage_on
 from app.practice.legs import Leg
 from app.practice.people import Phone
 from app.routing.rota.roster import add_shift
-from tests.support.databases import database_for_a_test, put_back
+from tests.support.kept.databases import database_for_a_test, put_back
 from tests.support.profile import WHOLE
 
 _URLS: dict[str, Any] = {}

@@ -4,7 +4,7 @@ from itertools import count
 
 import psycopg
 
-from tests.support.connections import close_kept, kept_processes
+from tests.support.kept.connections import close_kept, kept_processes
 
 # So many tests share a database one after the other: what was deleted leaves its pages behind.
 _TESTS = 40

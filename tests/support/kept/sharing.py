@@ -26,8 +26,8 @@ from app.demo import stage
 from app.jobs.app import POLL_SECONDS
 from app.staff import hashing
 from app.worker import Worker
-from tests.support.changes import changes, changes_counted
-from tests.support.connections import kept_connections
+from tests.support.kept.changes import changes, changes_counted
+from tests.support.kept.connections import kept_connections
 
 _STEPPED_POLL_SECONDS = 2.0
 

@@ -1,0 +1,1 @@
+"""What the tests of one process keep from one to the next: connections, databases, routes."""
