@@ -26,7 +26,7 @@ def lived_through(server: str) -> Iterator[str]:
 async def life(lived_through: str, anyio_backend: str) -> AsyncIterator[Life]:
     """The days, with a ground to count on."""
     if lived_through not in _LIVES:
-        one = await lived(lived_through, BEGINS, DAYS, calls=3, seed=7)
+        one = await lived(lived_through, BEGINS, DAYS, calls=5, seed=7)
         await one.work.session.close()
         _LIVES[lived_through] = one
     one = _LIVES[lived_through]

@@ -12,6 +12,11 @@ from app.calls.hours import is_holiday
 from app.clock import SteppedClock
 from app.demo.stage import MONDAY, Stage, stage_on
 from app.jobs.transaction import transaction
+from app.routing.models import PresenceState
+from app.routing.own_presence import choose_presence
+from app.routing.rota.roster import add_shift
+from app.staff.accounts import add_staff
+from app.staff.roles import Role
 from app.statistics.counting.counsellors import room
 from app.statistics.facts.days import days_to_keep, keep_days
 from app.statistics.periods import Window
@@ -189,20 +194,23 @@ async def test_a_practice_line_counts_nowhere(stage: Stage) -> None:
     assert calls["rows"] == []
 
 
-async def test_adherence_compares_the_rota_with_who_was_there(stage: Stage) -> None:
+async def test_adherence_compares_the_rota_with_who_was_there(database: str) -> None:
     """On the rota from nine to ten; there from quarter past to ten, and helping is not missing."""
-    ana = await stage.add_counsellor(
-        "ana", recurrence="FREQ=DAILY", starts_at=time(9, 0), minutes=60, state=None
-    )
-    await stage.advance(900)
-    await ana.be("available")
-    await stage.advance(600)
-    await ana.be("break")
-    await stage.advance(2100)
-    await ana.be("off_duty")
-    await stage.advance(1800)
-    async with transaction(stage.ground, PROGRAM) as work:
-        found = await room(work, Window(date(2030, 1, 14), date(2030, 1, 15)))
+    async with stage_on(database, clock=SteppedClock(MONDAY), with_server=False) as stage:
+        async with transaction(stage.ground, PROGRAM) as work:
+            ana = await add_staff(work, name="ana", role=Role.COUNSELLOR)
+            await add_shift(work, ana, recurrence="FREQ=DAILY", starts_at=time(9, 0), minutes=60)
+        for minutes, state in (
+            (15, PresenceState.AVAILABLE),
+            (25, PresenceState.BREAK),
+            (60, PresenceState.OFF_DUTY),
+        ):
+            stage.stepped.move_to(MONDAY + timedelta(minutes=minutes))
+            async with transaction(stage.ground, PROGRAM) as work:
+                await choose_presence(work, ana, state)
+        stage.stepped.move_to(MONDAY + timedelta(minutes=90))
+        async with transaction(stage.ground, PROGRAM) as work:
+            found = await room(work, Window(date(2030, 1, 14), date(2030, 1, 15)))
     (one,) = [c for c in found.counsellors if c.name == "ana"]
     figures = one.figures()
     assert figures["rostered"] == 3600
