@@ -1,5 +1,6 @@
 """Contacts and cases as a counsellor writes and reads them."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -20,6 +21,22 @@ async def skip(stage: Stage, hours: float) -> None:
     """Time goes by at once, with the jobs that become due."""
     stage.stepped.move_to(stage.clock.now() + timedelta(hours=hours))
     await stage.settle()
+
+
+async def skip_minutes(stage: Stage, minutes: float, *, every: float = 5) -> None:
+    """Time goes by in a few steps, each with the jobs that have become due; no phone rings."""
+    until = stage.clock.now() + timedelta(minutes=minutes)
+    while stage.clock.now() < until:
+        stage.stepped.move_to(min(stage.clock.now() + timedelta(minutes=every), until))
+        await stage.settle()
+
+
+async def until_later(stage: Stage, truth: Callable[[], bool], limit: float, what: str) -> None:
+    """Let time go by like `Stage.until`, and look every few seconds: it is minutes away."""
+    end = stage.clock.now() + timedelta(seconds=limit)
+    while not truth():
+        assert stage.clock.now() < end, f"did not happen within {limit} s: {what}"
+        await stage.advance(5)
 
 
 PDF = b"%PDF-1.4\n" + b"x" * 2000

@@ -1,6 +1,5 @@
 """Signing in with a second factor, over HTTP: pages, programs, limits, and what the log says."""
 
-from datetime import timedelta
 from html import unescape
 from re import search
 from typing import Any
@@ -16,6 +15,7 @@ from app.staff.roles import Role
 from app.staff.sign_in_rules import Rules, set_sign_in_rules
 from app.web.access import COOKIE
 from app.work import PROGRAM
+from tests.support.contacts import skip
 
 PASSWORD = "correct horse battery"
 CREDENTIALS = {"username": "vera", "password": PASSWORD}
@@ -30,7 +30,7 @@ async def with_factor(stage: Stage, staff: Staff) -> pyotp.TOTP:
     async with transaction(stage.ground, PROGRAM) as work:
         telephone = pyotp.TOTP((await second_factor.begin(work, staff)).secret)
         await second_factor.confirm(work, staff, telephone.at(work.now))
-    await stage.advance(60)
+    await skip(stage, 1 / 60)
     return telephone
 
 
@@ -98,7 +98,7 @@ async def test_a_code_signs_in_once_on_pages_and_for_programs(stage: Stage) -> N
         assert (missing.status_code, missing.json()["error"]) == (401, "CodeNeeded")
         replayed = await other.post("/api/v1/session", json={**CREDENTIALS, "code": code})
         assert (replayed.status_code, replayed.json()["error"]) == (401, "WrongCode")
-        await stage.advance(60)
+        await skip(stage, 1 / 60)
         code = telephone.at(stage.clock.now())
         answer = await other.post("/api/v1/session", json={**CREDENTIALS, "code": code})
         assert answer.status_code == 200
@@ -120,12 +120,12 @@ async def test_wrong_codes_are_limited_like_passwords_and_end_no_session(stage: 
         ]
         assert tries[:9] == [401] * 9
         assert tries[-1] == 429
-        await stage.advance(3600)
+        await skip(stage, 1)
         for _ in range(3):
             await guesser.post("/login", data=CREDENTIALS)
             for n in range(10):
                 await guesser.post("/login/code", data={"code": f"{n:06}"})
-            await stage.advance(61)
+            await skip(stage, 61 / 3600)
         code = telephone.at(stage.clock.now())
         late = await guesser.post("/login/code", data={"code": code})
         assert late.status_code == 429, "thirty codes an hour"
@@ -151,7 +151,7 @@ async def test_begun_sessions_end_soon_and_are_not_listed(stage: Stage) -> None:
     await with_factor(stage, vera)
     async with browser(stage) as page:
         await page.post("/login", data=CREDENTIALS)
-        await stage.advance(timedelta(minutes=31).total_seconds())
+        await skip(stage, 31 / 60)
         gone = await page.post("/login/code", data={"code": "123456"})
         assert gone.headers["location"].startswith("/login")
 

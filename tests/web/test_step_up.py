@@ -34,6 +34,7 @@ from app.statistics.exports import exporting, requested
 from app.web.lean import LeanRoute
 from app.web.step_up import ACTS, name_of
 from app.work import PROGRAM
+from tests.support.contacts import skip
 from tests.support.talks import talk
 from tests.web.reach import reached_from
 
@@ -132,7 +133,7 @@ async def logged(stage: Stage, person: Counsellor) -> list[tuple[str, Any]]:
 async def test_a_number_needs_a_proof_that_is_not_old_but_never_in_a_talk(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     await with_password(stage, ana)
-    await stage.advance(11 * 60)
+    await skip(stage, 11 / 60)
     await ana.be("available")
     leg = await talk(stage, ana)
     call = (await stage.call_of(leg))["id"]
@@ -156,13 +157,13 @@ async def test_a_number_needs_a_proof_that_is_not_old_but_never_in_a_talk(stage:
         ("proof_failed", {"wrong": "password"}),
         ("proved_again", {"how": "password"}),
     ]
-    await stage.advance(9 * 60)
+    await skip(stage, 9 / 60)
     assert (await ana.ask("GET", "/me/proof")).json()["fresh"] is True
-    await stage.advance(60)
+    await skip(stage, 1 / 60)
     assert (await ana.ask("GET", "/me/proof")).json()["fresh"] is False
     tries = [(await prove(ana, f"guess {n}"))[0] for n in range(11)]
     assert (tries[0], tries[-1]) == (422, 429)
-    await stage.advance(61)
+    await skip(stage, 61 / 3600)
     assert await prove(ana, PASSWORD) == (204, "")
 
 
@@ -176,7 +177,7 @@ async def test_files_and_keys_need_a_code_where_there_is_one_and_programs_nothin
         await second_factor.confirm(work, staff, telephone.at(work.now))
     token = await boss.ask("POST", "/tokens", {"name": "graphs", "scopes": ["single_calls"]})
     assert token.status_code == 201, token.text
-    await stage.advance(10 * 60)
+    await skip(stage, 10 / 60)
     base = stage.settings.public_url
     day = stage.clock.now().date().isoformat()
     window = {"from": "2030-01-01", "to": day}
@@ -210,5 +211,5 @@ async def test_files_and_keys_need_a_code_where_there_is_one_and_programs_nothin
     rules = {"factor_roles": ["supervisor"], "session_hours": 14, "proof_minutes": 2}
     assert (await boss.ask("PUT", "/sign-in-rules", rules)).json()["proof_minutes"] == 2
     assert (await boss.ask("GET", calls)).status_code == 200
-    await stage.advance(121)
+    await skip(stage, 121 / 3600)
     assert (await boss.ask("GET", calls)).status_code == 403, "two minutes are over"

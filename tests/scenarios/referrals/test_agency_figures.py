@@ -6,7 +6,7 @@ import pytest
 
 from app.demo.stage import Stage
 from app.staff.roles import Role
-from tests.support.contacts import page_of
+from tests.support.contacts import page_of, skip_minutes
 from tests.support.mail import Mail
 from tests.support.referrals import (
     CONSENT,
@@ -29,7 +29,7 @@ async def test_what_an_agency_never_heard_of_is_not_its_fault(night: Stage, post
     made = await by_hand(ana, consent=CONSENT)
     await ana.ask("POST", f"/referrals/{made['id']}/send", {"agency": "closed"})
     await ana.ask("POST", f"/referrals/{made['id']}/send", {"agency": "open"})
-    await night.advance(16 * 60)
+    await skip_minutes(night, 16, every=1)
     found = await agency_figures(night)
     assert (found["closed"]["offered"], found["closed"]["unanswered"]) == (1, 0)
     assert found["closed"]["breaches"] == 0
@@ -106,7 +106,7 @@ async def test_figures_of_how_agencies_answer(night: Stage, post: Mail) -> None:
             await ana.ask("POST", f"{path}/feedback", {"words": "told"})
     # No agency acknowledges this one in time.
     await by_hand(ana, consent=CONSENT, urgency="immediate", send=True)
-    await night.advance(1000)
+    await skip_minutes(night, 16)
     found = await agency_figures(night)
     assert set(found) == {"all", "house"}
     for row in found.values():

@@ -8,7 +8,7 @@ from typing import Any
 from app.demo.stage import Counsellor, Stage
 from app.practice.people import Phone
 from app.staff.roles import Role
-from tests.support.contacts import skip
+from tests.support.contacts import skip, until_later
 from tests.support.mail import Mail, code_in, link_in
 from tests.support.primero import PrimeroStandIn
 from tests.support.referrals import (
@@ -102,7 +102,8 @@ async def test_details_that_are_not_opened_in_time_go_on_to_others(
     await night.advance(60)
     found = await referral_of(ana, referral_id)
     assert first.rung == 2, "its own phone is rung again, first of all"
-    await night.advance(10 * 60)
+    await until_later(night, lambda: second.rung > 0, 600, "the other agency")
+    await night.advance(30)
     found = await referral_of(ana, referral_id)
     assert second.rung >= 1
     assert found["state"] == "acknowledged"
@@ -276,7 +277,7 @@ async def two_asked(night: Stage) -> tuple[Counsellor, str, Phone]:
     phone(night, DUTY, picks_up=None)
     other = phone(night, SECOND, picks_up=None)
     referral_id = await urgent(night, ana)
-    await night.until(lambda: other.rung == 1, limit=300)
+    await until_later(night, lambda: other.rung == 1, 300, "the other agency")
     return ana, referral_id, other
 
 

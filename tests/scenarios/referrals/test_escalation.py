@@ -13,7 +13,7 @@ from app.jobs.transaction import transaction
 from app.staff.audit import verify_chains
 from app.staff.roles import Role
 from app.work import PROGRAM
-from tests.support.contacts import skip
+from tests.support.contacts import skip, skip_minutes, until_later
 from tests.support.mail import Mail, code_in, link_in
 from tests.support.referrals import (
     ADDRESSES,
@@ -306,7 +306,7 @@ async def test_key_1_of_our_own_unproven_phone_does_not_stop_the_escalation(nigh
     own = phone(night, number, presses="1")
     director = phone(night, director_phone, picks_up=None)
     referral_id = await urgent(night, ana)
-    await night.until(lambda: own.rung == 1, limit=300)
+    await until_later(night, lambda: own.rung == 1, 300, "the supervisor")
     await night.until(lambda: director.rung == 1, limit=30, what="the next person")
     assert not (await referral_of(ana, referral_id))["house_has_it"]
     noted = await night.rows(
@@ -315,7 +315,7 @@ async def test_key_1_of_our_own_unproven_phone_does_not_stop_the_escalation(nigh
     assert (noted[0]["subject"], noted[0]["detail"]) == (referral_id, {"staff_id": str(vera.id)})
     # In the next round the person enters the PIN: the phone is proven, and the person has it.
     own.press_after, said = 2.0, len(own.heard)
-    await night.until(lambda: own.rung == 2, limit=900)
+    await until_later(night, lambda: own.rung == 2, 900, "the next round")
     await night.until(lambda: any("PIN" in h.text for h in own.heard[said:]), limit=60)
     own.presses = pin
     await night.advance(10)
@@ -385,7 +385,7 @@ async def test_escalation_goes_on_until_a_person_acknowledges(night: Stage, post
     # Then the director answers the phone: our own staff have it, and an agency still has to.
     director.picks_up, director.presses = 1.0, "1"
     times_rung = director.rung
-    await night.until(lambda: director.rung > times_rung, limit=900)
+    await until_later(night, lambda: director.rung > times_rung, 900, "the director")
     await night.advance(30)
     found = await referral_of(ana, referral_id)
     assert found["house_has_it"], story(found)
@@ -393,7 +393,7 @@ async def test_escalation_goes_on_until_a_person_acknowledges(night: Stage, post
     assert "hand_over" in running
     # No agency takes it over in time: the escalation begins anew.
     director.picks_up = None
-    await night.advance(1000)
+    await skip_minutes(night, 16)
     found = await referral_of(ana, referral_id)
     assert not found["house_has_it"]
     running = [c["kind"] for c in found["deadlines"] if c["stopped_at"] is None]
@@ -454,12 +454,12 @@ async def test_agencies_that_are_closed_at_night_are_not_offered_and_fill_no_log
 ) -> None:
     """They are not offered what they cannot hear of; and the log does not fill with rounds."""
     ana = await night.add_counsellor("ana")
-    for n in range(30):
+    for n in range(10):
         await add_agency(
             night, f"day-{n}", "shelter", phones=((f"+3811130000{n:02d}", "Mo-Fr 08:00-16:00"),)
         )
     referral_id = await urgent(night, ana)
-    await night.advance(1500)
+    await skip_minutes(night, 25, every=0.5)
     found = await referral_of(ana, referral_id)
     assert found["recipients"] == []
     assert len(found["events"]) < 25, len(found["events"])
@@ -509,11 +509,11 @@ async def test_after_a_round_at_our_own_staff_an_agency_can_still_accept(
     await add_agency(night, "house", "shelter", email="a@house.example")
     duty = phone(night, "+381113000003", presses="1")
     referral_id = await urgent(night, ana)
-    await night.until(lambda: duty.rung > 0, limit=400)
+    await until_later(night, lambda: duty.rung > 0, 400, "the supervisor")
     await night.advance(30)
     assert (await referral_of(ana, referral_id))["house_has_it"]
     duty.picks_up = None
-    await night.advance(960)
+    await skip_minutes(night, 16)
     found = await referral_of(ana, referral_id)
     assert not found["house_has_it"]
     late = await click(

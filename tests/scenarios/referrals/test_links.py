@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from app.demo.stage import Stage
+from tests.support.contacts import skip, skip_minutes, until_later
 from tests.support.mail import Mail, code_in, link_in
 from tests.support.referrals import (
     ADDRESSES,
@@ -142,7 +143,7 @@ async def test_the_code_goes_the_other_way_and_cannot_be_guessed(night: Stage, p
     assert "Jovana" in (await click(night, following, as_=proved)).text
     assert "Jovana" not in (await click(night, following)).text
     # It is shown for a while only.
-    await night.advance(31 * 60)
+    await skip(night, 31 / 60)
     assert "Jovana" not in (await click(night, following, as_=proved)).text
 
 
@@ -180,7 +181,7 @@ async def test_an_agency_that_was_passed_over_reads_nothing_later(
     phone(night, "+381640000001")
     receiver.status = 500
     made = await by_hand(ana, override=OVERRIDE, send=True, answers={"child.name": "Jovana"})
-    await night.until(lambda: bool(post.to("a@second.example")), limit=300)
+    await until_later(night, lambda: bool(post.to("a@second.example")), 300, "the second")
     path = link_in(post.to("a@first.example")[0])
     code = code_in(night.exchange.phones["+381640000001"].texts[0].text)
     two = link_in(post.to("a@second.example")[0])
@@ -196,7 +197,7 @@ async def test_an_agency_that_was_passed_over_reads_nothing_later(
             night, following + "/step", {"kind": "complete", "name": "B", "outcome": "other"}
         )
     receiver.status = 200
-    await night.advance(4000)
+    await skip_minutes(night, 67)
     assert receiver.taken
     assert all(not e["data"].get("fields") for e in receiver.taken)
     assert (await referral_of(ana, made["id"]))["state"] == "completed"

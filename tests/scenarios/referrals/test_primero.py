@@ -9,7 +9,7 @@ from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.referrals.directory.agencies import set_primero_password
 from app.work import PROGRAM
-from tests.support.contacts import skip
+from tests.support.contacts import skip, skip_minutes
 from tests.support.primero import PrimeroStandIn
 from tests.support.referrals import (
     CONSENT,
@@ -50,7 +50,7 @@ async def test_a_referral_in_primeros_words(
     assert [d["how"] for d in found["disclosures"]] == ["primero"], "tried thrice, told once"
     # It sends no report when a referral is answered: we ask.
     there.only["status"] = "accepted"
-    await night.advance(130)
+    await skip_minutes(night, 2.5, every=0.5)
     found = await referral_of(ana, made["id"])
     assert found["state"] == "accepted"
     there.only.update(
@@ -58,13 +58,13 @@ async def test_a_referral_in_primeros_words(
         success_status="not_successful",
         reason_not_successful="unable_to_contact_client",
     )
-    await night.advance(700)
+    await skip_minutes(night, 12, every=1)
     found = await referral_of(ana, made["id"])
     assert (found["state"], found["outcome"]) == ("completed", None), "no outcome is invented"
     words = [e["words"] for e in found["events"] if e["kind"] == "complete"]
     assert words == ["not successful: unable to contact client"]
     asked = len(there.asked)
-    await night.advance(700)
+    await skip_minutes(night, 12, every=1)
     assert len(there.asked) == asked, "it is not asked about what is over"
 
 
@@ -131,7 +131,7 @@ async def test_primero_rejects_and_the_next_is_asked(
     await ana.ask("POST", f"/referrals/{made['id']}/send", {"agency": "house"})
     await night.advance(10)
     there.only.update(status="rejected", rejected_reason="No bed")
-    await night.advance(130)
+    await skip_minutes(night, 2.5, every=0.5)
     found = await referral_of(ana, made["id"])
     assert found["recipients"][0]["state"] == "rejected"
     assert found["recipients"][1]["agency"] == "other"
@@ -200,7 +200,7 @@ async def test_a_wrong_password_is_said_and_not_repeated_into_a_lock(
     async with transaction(night.ground, PROGRAM) as work:
         await set_primero_password(work, "house", "wrong")
     made = await by_hand(ana, override=OVERRIDE, send=True, answers=ANSWERS)
-    await night.advance(300)
+    await skip_minutes(night, 5, every=0.5)
     assert len(there.asked) == 1
     found = await referral_of(ana, made["id"])
     refused = next(e for e in found["events"] if e["kind"] == "refused_by_their_system")
