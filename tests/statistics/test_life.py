@@ -154,8 +154,8 @@ async def test_every_pair_of_dimensions_adds_up(life: Life, lived_through: str) 
         check(await summary_of(life, Asked(window, Period(period), dimensions)), ones)
     # From kept days, as in a program that has been running: they are not derived for each pair.
     await keep_all(life)
-    for by in (*PAIRS, ("category_group", "living"), ("setting", "perpetrator"), ("role",)):
-        dimensions = tuple(Dimension(name) for name in by)
+    for some in (*PAIRS, ("category_group", "living"), ("setting", "perpetrator"), ("role",)):
+        dimensions = tuple(Dimension(name) for name in some)
         check(await summary_of(life, Asked(window, None, dimensions)), ones)
 
 
