@@ -3,8 +3,6 @@
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator
 
@@ -16,6 +14,7 @@ from app.demo.stage import ACCOUNT, API_KEY, TOKEN, Stage, free_port, stage_on
 from app.practice import voices
 from app.staff.roles import Role
 from tests.support.browser import CHROMIUM, FLAGS, LISTEN, available, press, ring, visit
+from tests.support.commands import Serving
 from tests.support.processes import ready
 from tests.support.profile import WHOLE
 from tests.support.sound import until
@@ -141,7 +140,7 @@ class Killable:
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
-        self._process: subprocess.Popen[bytes] | None = None
+        self.process: Serving
         self.port = int(stage.settings.public_url.rpartition(":")[2])
 
     async def start(self) -> None:
@@ -161,22 +160,9 @@ class Killable:
             "HELPLINE_TELEPHONE_SIGNALLING": settings.telephone_signalling or "",
             "HELPLINE_LOG_LEVEL": "ERROR",
         }
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "serve", "--port", str(self.port)],
-            env=environment,
-            start_new_session=True,
-        )
+        words = ("serve", "--port", str(self.port))
+        self.process = Serving(*words, environment=environment, log=os.devnull)
         await ready(self.stage.client, self.stage.settings.public_url)
-
-    def send(self, what: signal.Signals) -> None:
-        assert self._process is not None
-        os.killpg(self._process.pid, what)
-
-    def kill(self) -> None:
-        """As by `kill -9`: nothing is said, and nothing is put in order."""
-        assert self._process is not None
-        self.send(signal.SIGKILL)
-        self._process.wait(10)
 
 
 @pytest.fixture
@@ -188,7 +174,7 @@ async def killable(database: str, anyio_backend: str) -> AsyncIterator[Killable]
         await made.add_line()
         await server.start()
         yield server
-        server.kill()
+        server.process.kill()
 
 
 async def stale_within(page: Page, seconds: float) -> None:
@@ -222,18 +208,18 @@ async def test_no_word_is_lost_and_no_click_is_done_half_while_the_network_or_th
 
     # Offline in a browser under test leaves an open stream open, so the server is silent as well.
     await page.context.set_offline(True)
-    killable.send(signal.SIGSTOP)
+    killable.process.send(signal.SIGSTOP)
     await stale_within(page, 9)
     await headline.press("End")
     await page.keyboard.type(" want")
     await is_refused()
     await page.context.set_offline(False)
-    killable.send(signal.SIGCONT)
+    killable.process.send(signal.SIGCONT)
     await expect(page.locator("#stale")).to_be_hidden()
     await expect(page.locator("#saving")).to_have_text("All saved")
     await expect(headline).to_have_value("Does not want")
 
-    killable.kill()
+    killable.process.kill()
     await headline.press("End")
     await page.keyboard.type(" to go")
     await stale_within(page, 9)

@@ -1,21 +1,30 @@
 """`helpline` commands, each in a process of its own that is forked from a warm one.
 
 Loading the program takes longer than most commands: one process loads it and is forked for each.
+The process of the tests in which servers are killed has made an application before, too: the first
+one takes two seconds.
 """
 
 import contextlib
 import io
 import multiprocessing
 import os
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["app.cli.commands", "tests.support.commands"])
+# Only one process of the tests runs servers; see `tests/conftest.py`.
+_SERVES = os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0"
+_WARM = ["app.cli.commands", "tests.support.commands"]
+_FORKS.set_forkserver_preload([*_WARM, "tests.support.warm"] if _SERVES else _WARM)
+# A module, a name in it and the value that it gets: an interval that is shorter in a test.
+Sooner = tuple[str, str, object]
 
 
 def command(
@@ -49,9 +58,74 @@ def begun(*words: str, environment: Mapping[str, str]) -> Iterator[BaseProcess]:
             process.join(120)
 
 
-def _carry_out(words: tuple[str, ...], environment: dict[str, str], folder: str) -> None:
-    from app.cli import main
+class Serving:
+    """A command that goes on until it is ended, in a session of its own: it may be killed.
 
+    `listener` is its third file, as from a service manager. `sooner`: intervals that are shorter.
+    """
+
+    def __init__(
+        self,
+        *words: str,
+        environment: Mapping[str, str],
+        log: str,
+        listener: socket.socket | None = None,
+        sooner: Sequence[Sooner] = (),
+    ) -> None:
+        given = (words, dict(environment), log, listener, tuple(sooner))
+        self._words = words
+        self._process = _FORKS.Process(target=_serve, args=given)
+        self._process.start()
+        assert self._process.pid is not None
+        self.pid = self._process.pid
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float) -> int:
+        """Return its exit code. Raises TimeoutExpired."""
+        self._process.join(timeout)
+        code = self._process.exitcode
+        if code is None:
+            raise subprocess.TimeoutExpired(["helpline", *self._words], timeout)
+        return code
+
+    def terminate(self) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGTERM)
+
+    def send(self, what: signal.Signals) -> None:
+        """Send a signal to it and all that it has started."""
+        if self.poll() is None:
+            os.killpg(self.pid, what)
+
+    def kill(self) -> None:
+        """As by `kill -9`: nothing is said, and nothing is put in order."""
+        self.send(signal.SIGKILL)
+        self.wait(10)
+
+
+def _serve(
+    words: tuple[str, ...],
+    environment: dict[str, str],
+    log: str,
+    listener: socket.socket | None,
+    sooner: tuple[Sooner, ...],
+) -> None:
+    os.setsid()
+    for module, name, value in sooner:
+        assert hasattr(sys.modules[module], name), f"{module}.{name}"
+        setattr(sys.modules[module], name, value)
+    if listener is not None:
+        os.dup2(listener.fileno(), 3)
+        environment |= {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())}
+    written = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for descriptor in (1, 2):
+        os.dup2(written, descriptor)
+    _become(words, environment)
+
+
+def _carry_out(words: tuple[str, ...], environment: dict[str, str], folder: str) -> None:
     for descriptor, name, mode in (
         (0, "in", os.O_RDONLY),
         (1, "out", os.O_WRONLY | os.O_CREAT),
@@ -61,6 +135,12 @@ def _carry_out(words: tuple[str, ...], environment: dict[str, str], folder: str)
         os.dup2(opened, descriptor)
         os.close(opened)
     sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False))
+    _become(words, environment)
+
+
+def _become(words: tuple[str, ...], environment: dict[str, str]) -> None:
+    from app.cli import main
+
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = ["helpline", *words]

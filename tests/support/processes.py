@@ -2,16 +2,15 @@
 
 import asyncio
 import os
-import signal
 import subprocess
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx2
 
 from app.demo.stage import ACCOUNT, API_KEY, TOKEN, free_port
-from tests.support.commands import command
+from tests.support.commands import Serving, Sooner, command
 
 KEY, SECRET = API_KEY["twilio_api_key_sid"], API_KEY["twilio_api_key_secret"]
 
@@ -19,7 +18,8 @@ KEY, SECRET = API_KEY["twilio_api_key_sid"], API_KEY["twilio_api_key_secret"]
 class Program:
     """`helpline` in a process of its own, on an embedded database of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, sooner: Sequence[Sooner] = ()) -> None:
+        self._sooner = sooner
         self.port, self.rest_port = free_port(), free_port()
         self.base = f"http://127.0.0.1:{self.port}"
         self._folder, self.data_dir = folder, folder / "var"
@@ -36,29 +36,26 @@ class Program:
             "HELPLINE_LOG_LEVEL": "WARNING",
         }
         self.log = open(folder / "log", "a+")  # noqa: SIM115
-        self.process: subprocess.Popen[str] | None = None
+        self.process: Serving | None = None
 
     def run(self, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
         return command(*words, environment=self.environment, given=given, timeout=60)
 
     def serve(self, *words: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "serve", "--port", str(self.port), *words],
-            env=self.environment,
-            stdout=self.log,
-            stderr=self.log,
-            text=True,
-            start_new_session=True,
+        self.process = Serving(
+            *("serve", "--port", str(self.port), *words),
+            environment=self.environment,
+            log=self.log.name,
+            sooner=self._sooner,
         )
 
     def kill(self) -> None:
         assert self.process is not None
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
+        self.process.kill()
 
     def stop(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+        if self.process is not None:
+            self.process.terminate()
             self.process.wait(20)
 
     def read_log(self) -> str:

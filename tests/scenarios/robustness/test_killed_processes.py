@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,23 @@ from app.practice.rest.app import rest_app
 from tests.support.processes import KEY, SECRET, Program, ready, true, until
 from tests.support.profile import WHOLE
 
+ONE: tuple[str, ...] = ()
+TWO = ("--workers", "2")
+# With one process or several, before the last start and after it.
+PROCESSES = [(ONE, ONE), (TWO, TWO), (ONE, TWO)] if WHOLE else [(ONE, TWO)]
+
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("workers", [1, 2] if WHOLE else [2])
-async def test_killed_in_mid_call_and_started_again(anyio_backend: str, workers: int) -> None:
-    words = () if workers == 1 else ("--workers", str(workers))
-    folder = Path("/tmp") / f"hl{os.getpid()}{workers}"
-    folder.mkdir()
+@pytest.mark.parametrize(
+    "before", [ONE, TWO] if WHOLE else [ONE], ids=lambda words: str(len(words))
+)
+@pytest.mark.parametrize(
+    "at_last", [ONE, TWO] if WHOLE else [TWO], ids=lambda words: str(len(words))
+)
+async def test_killed_in_mid_call_and_started_again(
+    new_folder: Callable[[], Path], before: tuple[str, ...], at_last: tuple[str, ...]
+) -> None:
+    folder = new_folder()
     program = Program(folder)
     password = "correct horse battery"
     added = program.run("staff", "add", "ana", "--password-stdin", given=password + "\n")
@@ -41,7 +52,7 @@ async def test_killed_in_mid_call_and_started_again(anyio_backend: str, workers:
     exchange.numbers[LINE] = Number(
         f"{base}/telephony/voice", f"{base}/telephony/voice/fallback", f"{base}/telephony/status"
     )
-    program.serve(*words)
+    program.serve(*before)
     try:
         async with httpx2.AsyncClient(trust_env=False, timeout=10) as client:
             api = base + "/api/v1"
@@ -65,7 +76,7 @@ async def test_killed_in_mid_call_and_started_again(anyio_backend: str, workers:
             assert accepted.status_code == 200
             # What was answered 2xx survives: killed at once, started again.
             program.kill()
-            program.serve(*words)
+            program.serve(*before)
             await ready(client, base)
             me = (await client.get(api + "/me")).json()
             assert me["presence"]["state"] in ("on_call", "offered", "away", "available")
@@ -82,7 +93,7 @@ async def test_killed_in_mid_call_and_started_again(anyio_backend: str, workers:
             await until(connected, 60)
             program.kill()
             assert not leg.over
-            program.serve(*words)
+            program.serve(*at_last)
             await ready(client, base)
             assert (await offered())[0]["state"] == "connected"
             await exchange.hang_up(leg)
@@ -106,7 +117,6 @@ async def test_killed_in_mid_call_and_started_again(anyio_backend: str, workers:
         await exchange.close()
         await rest.stop()
         program.log.close()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _postgres_of(folder: Path) -> list[str]:
@@ -120,10 +130,11 @@ house,Safe House,shelter,shelter,en,+381113000001 | +381113000002 | +38111300000
 
 
 @pytest.mark.anyio
-async def test_killed_again_and_again_during_an_escalation(anyio_backend: str) -> None:
+async def test_killed_again_and_again_during_an_escalation(
+    new_folder: Callable[[], Path],
+) -> None:
     """Between any two steps: nothing is repeated to a person, and nothing is forgotten."""
-    folder = Path("/tmp") / f"hlr{os.getpid()}"
-    folder.mkdir()
+    folder = new_folder()
     program = Program(folder)
     password = "correct horse battery"
     words = ("staff", "add", "ana", "--password-stdin")
@@ -196,7 +207,6 @@ async def test_killed_again_and_again_during_an_escalation(anyio_backend: str) -
         await exchange.close()
         await rest.stop()
         program.log.close()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_the_command_line_says_what_to_do(database: str) -> None:

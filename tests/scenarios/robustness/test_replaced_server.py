@@ -1,11 +1,8 @@
 """A running server is replaced: at no instant is a webhook refused or left without a document."""
 
 import asyncio
-import os
-import shutil
 import socket
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
@@ -13,17 +10,18 @@ import pytest
 
 from app.demo.stage import ACCOUNT, LINE, TOKEN
 from app.practice.wire import sign
+from tests.support.commands import Serving
 from tests.support.processes import Program, ready
 from tests.support.profile import WHOLE
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("workers", [1, 2] if WHOLE else [1])
-async def test_a_server_is_replaced_while_the_phone_rings(anyio_backend: str, workers: int) -> None:
+async def test_a_server_is_replaced_while_the_phone_rings(
+    new_folder: Callable[[], Path], workers: int
+) -> None:
     words = () if workers == 1 else ("--workers", str(workers))
-    folder = Path("/tmp") / f"hlr{os.getpid()}{workers}"
-    folder.mkdir()
-    program = Program(folder)
+    program = Program(new_folder())
     assert program.run("line", "add", LINE, "--languages", "sr,en").returncode == 0
     program.serve(*words)
     first = program.process
@@ -78,23 +76,15 @@ async def test_a_server_is_replaced_while_the_phone_rings(anyio_backend: str, wo
         stop.set()
         first.kill()
         program.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
-# What a service manager does: the socket becomes the third file, and the process learns its own id.
-_HANDS_OVER = (
-    "import os, sys; os.dup2(int(sys.argv[1]), 3); os.environ['LISTEN_PID'] = str(os.getpid());"
-    "os.execv(sys.executable, [sys.executable, '-m', 'app.cli', 'serve', '--port', sys.argv[2]])"
-)
-
-
-def _served(program: Program, listener: socket.socket, notify: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-c", _HANDS_OVER, str(listener.fileno()), str(program.port)],
-        env={**program.environment, "LISTEN_FDS": "1", "NOTIFY_SOCKET": str(notify)},
-        stdout=program.log,
-        stderr=program.log,
-        pass_fds=[listener.fileno()],
+def _served(program: Program, listener: socket.socket, notify: Path) -> Serving:
+    """Serve on a socket that a service manager keeps."""
+    return Serving(
+        *("serve", "--port", str(program.port)),
+        environment={**program.environment, "NOTIFY_SOCKET": str(notify)},
+        log=program.log.name,
+        listener=listener,
     )
 
 
@@ -104,9 +94,10 @@ async def _ready_from(notified: socket.socket) -> str:
 
 
 @pytest.mark.anyio
-async def test_a_ring_waits_in_the_service_managers_socket(anyio_backend: str) -> None:
-    folder = Path("/tmp") / f"hls{os.getpid()}"
-    folder.mkdir()
+async def test_a_ring_waits_in_the_service_managers_socket(
+    new_folder: Callable[[], Path],
+) -> None:
+    folder = new_folder()
     program = Program(folder)
     assert program.run("line", "add", LINE, "--languages", "sr,en").returncode == 0
     url = f"{program.base}/telephony/voice"
@@ -118,7 +109,7 @@ async def test_a_ring_waits_in_the_service_managers_socket(anyio_backend: str) -
         ("CallStatus", "ringing"),
     ]
     signed = {"X-Twilio-Signature": sign(TOKEN, url, fields)}
-    running: list[subprocess.Popen[bytes]] = []
+    running: list[Serving] = []
     with (
         socket.create_server(("127.0.0.1", program.port)) as listener,
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified,
@@ -142,4 +133,3 @@ async def test_a_ring_waits_in_the_service_managers_socket(anyio_backend: str) -
                 process.terminate()
                 process.wait(30)
             program.log.close()
-            shutil.rmtree(folder, ignore_errors=True)
