@@ -6,6 +6,7 @@ one takes two seconds.
 """
 
 import contextlib
+import importlib
 import io
 import multiprocessing
 import os
@@ -22,7 +23,7 @@ _FORKS = multiprocessing.get_context("forkserver")
 # Only one process of the tests runs servers; see `tests/conftest.py`.
 _SERVES = os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0"
 _WARM = ["app.cli.commands", "tests.support.commands"]
-_FORKS.set_forkserver_preload([*_WARM, "tests.support.warm"] if _SERVES else _WARM)
+_FORKS.set_forkserver_preload([*_WARM, "tests.scenarios.robustness.warm"] if _SERVES else _WARM)
 # A module, a name in it and the value that it gets: an interval that is shorter in a test.
 Sooner = tuple[str, str, object]
 
@@ -114,8 +115,9 @@ def _serve(
 ) -> None:
     os.setsid()
     for module, name, value in sooner:
-        assert hasattr(sys.modules[module], name), f"{module}.{name}"
-        setattr(sys.modules[module], name, value)
+        at = importlib.import_module(module)
+        assert hasattr(at, name), f"{module}.{name}"
+        setattr(at, name, value)
     if listener is not None:
         os.dup2(listener.fileno(), 3)
         environment |= {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())}

@@ -3,7 +3,6 @@
 What it works out from the code alone stays with that process, and each server has it.
 """
 
-from app import worker
 from app.main import make_app
 from app.settings import Settings
 from app.work import make_ground
@@ -15,4 +14,3 @@ _SETTINGS = Settings(
     field_keys="1:cHJhY3RpY2Uta2V5LXByYWN0aWNlLWtleS0xMjM0NTY=",
 )
 make_app(make_ground(_SETTINGS), with_worker=True)
-assert worker.JOBS
