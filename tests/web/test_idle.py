@@ -44,9 +44,9 @@ async def test_a_page_that_is_only_open_is_signed_out_but_never_in_a_talk(stage:
     )
     assert (row["subject"], row["detail"]) == (str(vera.id), {"because": "idle"})
 
-    await stage.advance(2 * 3600)
+    await stage.advance(50 * 60)
     offer = await ana.offer()
-    assert offer is not None, "two hours beyond both limits"
+    assert offer is not None, "beyond both limits"
     assert offer["state"] == "connected"
     await stage.exchange.hang_up(leg)
     await stage.advance(5)
