@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx2
 
-from app.calls import lines
+from app.calls import lines, record
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import LINE, Counsellor, Stage
 from app.jobs.transaction import transaction
@@ -14,7 +14,8 @@ from app.practice.people import Caller, Phone
 from app.practice.rooms import Conference
 from app.practice.scripted import Scripted
 from app.practice.wire import sign
-from app.routing import people
+from app.routing import callbacks, people
+from app.routing.callbacks import Slot, Who
 from app.work import PROGRAM
 
 CHILD = "+381641234567"
@@ -45,6 +46,26 @@ async def asked_back(stage: Stage, *keys: str, from_: str = CHILD) -> tuple[Leg,
     await stage.exchange.hang_up(other)
     await stage.advance(33)
     return leg, ana
+
+
+async def agreed_back(stage: Stage, slot: Slot = Slot.SOON) -> Counsellor:
+    """A child has agreed to be called back and hung up; the only counsellor is not available.
+
+    Agreed by the verb: what a child hears and presses before has stories of its own.
+    """
+    ana = await stage.add_counsellor("ana", state="break")
+    leg = await waits(stage, from_=CHILD)
+    call_id = (await stage.call_of(leg))["id"]
+    async with transaction(stage.ground, PROGRAM) as work:
+        call = await record.lock_call(work, call_id)
+        line = await lines.any_line(work)
+        assert line is not None
+        window = await callbacks.window_for(work, slot, line, "sr")
+        await callbacks.agree(work, call, Who.CALLER, window, safe=True, slot=slot)
+    await stage.exchange.hang_up(leg)
+    await stage.advance(2)
+    assert (await stage.call_of(leg))["outcome"] == "callback_requested"
+    return ana
 
 
 _TEXTS = count(1)

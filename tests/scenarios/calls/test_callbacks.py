@@ -8,7 +8,8 @@ from app.demo.invariants import broken_at_the_end
 from app.demo.stage import Counsellor, Stage
 from app.practice.people import Phone
 from app.routing import callback_attempts
-from tests.support.talks import CHILD, asked_back, asks, client, rings_at, room, talk, waits
+from app.routing.callbacks import Slot
+from tests.support.talks import CHILD, agreed_back, asked_back, asks, client, rings_at, room, talk, waits
 
 
 async def state(stage: Stage) -> Any:
@@ -44,9 +45,9 @@ async def test_a_child_is_called_back_when_a_counsellor_is_there(stage: Stage) -
     assert (await ana.do("resume")).status_code == 204
     contact = await stage.rows("SELECT 1 FROM contacts WHERE call_id = %s", back["id"])
     assert len(contact) == 1
-    await stage.advance(30)
+    await stage.advance(5)
     await stage.exchange.hang_up(mine)
-    await stage.advance(35)
+    await stage.advance(3)
     kept = await state(stage)
     assert (kept["state"], kept["tries"]) == ("spoken", 1)
     await say(ana, kept, "reached")
@@ -98,21 +99,21 @@ async def test_a_counsellor_agrees_a_callback_on_the_desk_in_the_lines_own_time(
     assert "Agree a call-back" not in desk.text
 
 
-async def test_not_safe_means_never(stage: Stage) -> None:
-    leg, _ = await asked_back(stage, "2")
-    assert leg.has_heard("nećemo te zvati")
-    assert await stage.rows("SELECT 1 FROM callbacks") == []
-
-
-async def test_silence_about_safety_is_no_yes(stage: Stage) -> None:
+async def test_without_a_yes_to_safety_or_without_a_number_nothing_is_agreed(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     await talk(stage, ana, from_="+381649990000")
-    leg = await waits(stage, from_=CHILD)
-    await asks(stage, leg)
-    await stage.advance(25)
-    assert leg.has_heard("nećemo te zvati")
+    unsafe, silent = await waits(stage, from_=CHILD), await waits(stage, from_="+381641110002")
+    withheld = await waits(stage, from_="anonymous")
+    await asks(stage, unsafe, "2")
+    assert unsafe.has_heard("nećemo te zvati")
+    await asks(stage, silent)
+    await stage.until(lambda: silent.has_heard("nećemo te zvati"), limit=25, what="silence is no")
+    assert (await stage.call_of(silent))["state"] == "queued", "and the place is kept"
+    await stage.until(lambda: withheld.has_heard("da nam ostaviš poruku"), limit=120)
+    assert not withheld.has_heard("kasnije pozovemo, pritisni 3")
+    stage.exchange.press(withheld, "3")
+    await stage.advance(10)
     assert await stage.rows("SELECT 1 FROM callbacks") == []
-    assert (await stage.call_of(leg))["state"] == "queued", "and the place is kept"
 
 
 async def say(who: Counsellor, row: Any, said: str, status: int = 204) -> None:
@@ -121,43 +122,44 @@ async def say(who: Counsellor, row: Any, said: str, status: int = 204) -> None:
     assert answer.status_code == status, answer.text
 
 
-async def answered(stage: Stage, *keys: str) -> tuple[Counsellor, Any]:
-    """A call-back whose phone was lifted; the talk is over."""
-    _, ana = await asked_back(stage, *keys)
+async def is_made(stage: Stage, ana: Counsellor) -> Any:
+    """The call-back is due and made, and its phone is lifted; the talk is over."""
+    await ana.sign_in()
     await ana.be("available")
     await callback_attempts.open_due(stage.ground)
     await stage.settle()
     await ana.accept()
-    await stage.advance(8)
+    await stage.advance(6)
     child = next((x for x in stage.exchange.legs.values() if x.to == CHILD and not x.over), None)
     if child is not None:
         await stage.exchange.hang_up(child)
     await stage.advance(2)
-    return ana, await state(stage)
+    return await state(stage)
 
 
 async def test_the_counsellor_says_who_answered_and_nothing_is_forgotten_before(
     stage: Stage,
 ) -> None:
     stage.exchange.phones[CHILD] = child = Phone(picks_up=1, presses=None)
-    ana, row = await answered(stage, "1", "1", "1")
+    ana = await agreed_back(stage)
+    row = await is_made(stage, ana)
     assert (row["state"], row["talked_by"]) == ("spoken", ana.id)
     assert row["number_sealed"] is not None
     boris = await stage.add_counsellor("boris", state=None)
     await say(boris, row, "reached", 404)
-    await stage.advance(3600)
+    stage.stepped.move_to(stage.clock.now() + timedelta(hours=1))
+    assert await callback_attempts.open_due(stage.ground) == 0
+    await stage.settle()
     assert child.rung == 1, "no one may ring there until she has said it"
+    await ana.sign_in()
     await say(ana, row, "not_reached")
     row = await state(stage)
     assert (row["state"], row["tries"]) == ("agreed", 1)
     await say(ana, row, "reached", 409)
-
-
-async def test_another_person_answered_and_the_house_is_not_rung_again_that_day(
-    stage: Stage,
-) -> None:
-    stage.exchange.phones[CHILD] = Phone(picks_up=1, presses=None)
-    ana, row = await answered(stage, "1", "1", "1")
+    # Another person answers the next attempt: the house is not rung again that day.
+    stage.stepped.move_to(row["next_at"] + timedelta(seconds=1))
+    row = await is_made(stage, ana)
+    assert child.rung == 2
     await say(ana, row, "another_person")
     after = await state(stage)
     assert after["state"] == "agreed"
@@ -166,7 +168,7 @@ async def test_another_person_answered_and_the_house_is_not_rung_again_that_day(
 
 async def test_an_answering_machine_counts_as_not_reached_and_hears_nothing(stage: Stage) -> None:
     stage.exchange.phones[CHILD] = machine = Phone(picks_up=1, presses=None, machine=True)
-    _, row = await answered(stage, "1", "1", "1")
+    row = await is_made(stage, await agreed_back(stage))
     assert (row["state"], row["tries"]) == ("agreed", 1)
     assert row["number_sealed"] is not None
     assert machine.heard == []
@@ -176,7 +178,7 @@ async def test_a_house_that_lifts_when_the_counsellor_is_gone_hears_nothing_of_u
     stage: Stage,
 ) -> None:
     stage.exchange.phones[CHILD] = child = Phone(picks_up=6, presses=None)
-    _, ana = await asked_back(stage, "1", "1", "1")
+    ana = await agreed_back(stage)
     await ana.be("available")
     await callback_attempts.open_due(stage.ground)
     await stage.settle()
@@ -195,7 +197,7 @@ async def test_a_house_that_lifts_when_the_counsellor_is_gone_hears_nothing_of_u
 
 async def test_a_call_back_has_no_id_until_the_provider_gives_one(stage: Stage) -> None:
     stage.exchange.phones[CHILD] = Phone(picks_up=4, presses=None)
-    _, ana = await asked_back(stage, "1", "1", "1")
+    ana = await agreed_back(stage)
     await ana.be("available")
     await callback_attempts.open_due(stage.ground)
     await stage.settle()
@@ -210,7 +212,7 @@ async def test_a_counsellor_is_lost_before_the_phone_rings_and_the_next_one_make
     stage: Stage,
 ) -> None:
     stage.exchange.phones[CHILD] = child = Phone(picks_up=2, presses=None)
-    _, ana = await asked_back(stage, "1", "1", "1")
+    ana = await agreed_back(stage)
     await ana.be("off_duty")
     number = "+38164999001"
     stage.exchange.phones[number] = phone = Phone(picks_up=1, presses="1")
@@ -273,8 +275,7 @@ async def test_soon_is_never_at_night_and_follows_the_rota(stage: Stage) -> None
 async def test_a_call_back_that_no_counsellor_can_make_becomes_a_task_and_can_start_again(
     stage: Stage,
 ) -> None:
-    _, ana = await asked_back(stage, "1", "1", "3")
-    await ana.be("off_duty")
+    ana = await agreed_back(stage, Slot.TOMORROW)
     for _ in range(3):
         row = await state(stage)
         stage.stepped.move_to(row["window_until"] + timedelta(minutes=1))
@@ -288,21 +289,9 @@ async def test_a_call_back_that_no_counsellor_can_make_becomes_a_task_and_can_st
     assert (await state(stage))["state"] == "agreed"
 
 
-async def test_withheld_callers_are_not_asked(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
-    await talk(stage, ana, from_="+381649990000")
-    leg = await waits(stage, from_="anonymous")
-    await stage.advance(120)
-    assert leg.has_heard("da nam ostaviš poruku")
-    assert not leg.has_heard("kasnije pozovemo, pritisni 3")
-    stage.exchange.press(leg, "3")
-    await stage.advance(10)
-    assert await stage.rows("SELECT 1 FROM callbacks") == []
-
-
 async def test_after_three_attempts_a_person_looks_at_it(stage: Stage) -> None:
     stage.exchange.phones[CHILD] = child = Phone(picks_up=None)
-    _, ana = await asked_back(stage, "1", "2", "1")
+    ana = await agreed_back(stage)
     for tries in (1, 2, 3):
         await ana.sign_in()
         await ana.be("available")
@@ -313,7 +302,6 @@ async def test_after_three_attempts_a_person_looks_at_it(stage: Stage) -> None:
         await stage.advance(50)
         assert child.rung == tries
         assert await ana.presence() == "available", "she is free again"
-        await stage.advance(31)
         row = await state(stage)
         assert row["tries"] == tries
         if tries < 3:
@@ -327,13 +315,11 @@ async def test_after_three_attempts_a_person_looks_at_it(stage: Stage) -> None:
     assert answer.status_code == 204
     assert (await state(stage))["number_sealed"] is None
     assert (await ana.ask("GET", "/callbacks")).json() == []
-    await stage.advance(60)
     assert await broken_at_the_end(stage) == []
 
 
 async def test_no_counsellor_takes_it_and_it_is_made_the_next_day(stage: Stage) -> None:
-    _, ana = await asked_back(stage, "1", "1", "1")
-    await ana.be("off_duty")
+    ana = await agreed_back(stage)
     await callback_attempts.open_due(stage.ground)
     await stage.settle()
     assert (await state(stage))["state"] == "trying"
@@ -350,7 +336,7 @@ async def test_no_counsellor_takes_it_and_it_is_made_the_next_day(stage: Stage) 
 
 
 async def test_a_caller_who_rings_again_and_talks_is_not_called_back(stage: Stage) -> None:
-    _, ana = await asked_back(stage, "1", "1", "3")
+    ana = await agreed_back(stage, Slot.TOMORROW)
     row = await state(stage)
     assert row["next_at"] - stage.clock.now() > timedelta(hours=12)
     await ana.be("available")
@@ -361,7 +347,7 @@ async def test_a_caller_who_rings_again_and_talks_is_not_called_back(stage: Stag
     await say(ana, row, "reached")
     assert (await state(stage))["number_sealed"] is None
     await stage.exchange.hang_up(again)
-    await stage.advance(40)
+    await stage.advance(5)
     assert await broken_at_the_end(stage) == []
 
 
@@ -394,13 +380,13 @@ async def test_a_counsellor_agrees_one_in_the_talk(stage: Stage) -> None:
     assert len(listed) == 1
     assert CHILD[1:] not in str(listed)
     await stage.exchange.hang_up(leg)
-    await stage.advance(35)
+    await stage.advance(3)
     assert (await stage.call_of(leg))["outcome"] == "answered", "a talk beats everything"
 
 
 async def test_a_child_who_was_called_back_reaches_a_second_counsellor(stage: Stage) -> None:
     stage.exchange.phones[CHILD] = Phone(picks_up=2, presses=None)
-    _, ana = await asked_back(stage, "1", "1", "1")
+    ana = await agreed_back(stage)
     await ana.be("available")
     await callback_attempts.open_due(stage.ground)
     await stage.settle()
@@ -419,14 +405,14 @@ async def test_a_child_who_was_called_back_reaches_a_second_counsellor(stage: St
     assert found is not None
     assert client(boris) in {p.leg.to for p in found[0].participants.values()}
     await stage.exchange.hang_up(child)
-    await stage.advance(40)
+    await stage.advance(5)
     assert await broken_at_the_end(stage) == []
 
 
 async def test_a_child_answers_after_the_counsellor_has_gone(stage: Stage) -> None:
     """It may be anyone at home who answers: they hear nothing of us, and it is tried again."""
     stage.exchange.phones[CHILD] = Phone(picks_up=8, presses=None)
-    _, ana = await asked_back(stage, "1", "1", "1")
+    ana = await agreed_back(stage)
     await ana.be("available")
     await callback_attempts.open_due(stage.ground)
     await stage.settle()
@@ -448,8 +434,7 @@ async def test_a_child_answers_after_the_counsellor_has_gone(stage: Stage) -> No
 
 
 async def test_a_new_wish_while_a_callback_is_being_made(stage: Stage) -> None:
-    _, ana = await asked_back(stage, "1", "1", "1")
-    await ana.be("off_duty")
+    ana = await agreed_back(stage)
     await callback_attempts.open_due(stage.ground)
     await stage.settle()
     leg = await waits(stage, from_=CHILD)
@@ -461,8 +446,7 @@ async def test_a_new_wish_while_a_callback_is_being_made(stage: Stage) -> None:
 
 
 async def test_a_child_who_talks_while_a_callback_waits_is_not_rung(stage: Stage) -> None:
-    _, ana = await asked_back(stage, "1", "1", "1")
-    await ana.be("off_duty")
+    ana = await agreed_back(stage)
     await callback_attempts.open_due(stage.ground)
     await stage.settle()
     boris = await stage.add_counsellor("boris")
@@ -477,5 +461,5 @@ async def test_a_child_who_talks_while_a_callback_waits_is_not_rung(stage: Stage
     ours = await stage.rows("SELECT state FROM calls WHERE direction = 'outbound'")
     assert [r["state"] for r in ours] == ["ended"]
     await stage.exchange.hang_up(again)
-    await stage.advance(40)
+    await stage.advance(5)
     assert await broken_at_the_end(stage) == []

@@ -4,25 +4,63 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
-import pytest
-
 from app.calls.prompts import set_prompt
 from app.demo.invariants import broken_at_the_end
-from app.demo.stage import Stage
+from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
+from app.practice.legs import Leg
 from app.practice.people import Phone
 from app.telephony.inbound.sounds import waiting_sound
 from app.work import PROGRAM
-from tests.support.talks import a_talk, done, queued, talk, waits
+from tests.support.talks import CHILD, a_talk, done, queued, talk, waits
 
 SOUND = "/telephony/sounds/waiting.wav"
 
 
-async def test_no_silence_longer_than_four_seconds_in_a_wait_of_ten_minutes(stage: Stage) -> None:
-    leg = await queued(stage)
-    await stage.advance(600)
-    assert leg.silences(stage.clock.now(), 4.0) == []
-    assert leg.has_heard(SOUND)
+async def test_every_key_works_at_every_moment_of_a_wait_of_ten_minutes_without_silence(
+    stage: Stage,
+) -> None:
+    """Danger, message, call-back, the counsellor of last time: at once, soon, and after minutes."""
+    ana = await stage.add_counsellor("ana")
+    known = await talk(stage, ana, from_=CHILD)
+    await stage.exchange.hang_up(known)
+    await stage.advance(1)
+    await ana.be("available")
+    await talk(stage, ana, from_="+381641110001")
+    waiting = {(after, key): stage.ring(CHILD) for after in (0, 7, 301) for key in "9132"}
+    silent = stage.ring("+381641110002")
+    await stage.advance(2)
+    for leg in (*waiting.values(), silent):
+        stage.exchange.press(leg, "1")
+    await stage.advance(2)
+    began = stage.clock.now()
+    for after in (0, 7, 301):
+        await stage.advance((began - stage.clock.now()).total_seconds() + after)
+        pressed = {key: leg for (at, key), leg in waiting.items() if at == after}
+        for key, leg in pressed.items():
+            assert (await stage.call_of(leg))["state"] == "queued", (key, after)
+            stage.exchange.press(leg, key)
+        await stage.advance(7)
+        for key, leg in pressed.items():
+            assert await _is_obeyed(stage, key, leg, ana), (key, after)
+            assert leg.silences(stage.clock.now(), 4.0) == [], (key, after)
+            await stage.exchange.hang_up(leg)
+    await stage.advance((began - stage.clock.now()).total_seconds() + 600)
+    assert silent.silences(stage.clock.now(), 4.0) == []
+    assert silent.has_heard(SOUND)
+
+
+async def _is_obeyed(stage: Stage, key: str, leg: Leg, last: Counsellor) -> bool:
+    call = await stage.call_of(leg)
+    match key:
+        case "9":
+            return bool(call["danger"]) and leg.has_heard("Razumeli smo da si u opasnosti")
+        case "1":
+            return leg.has_heard("Posle zvučnog signala")
+        case "3":
+            return leg.has_heard("bezbedno")
+        case _:
+            return bool(call["preferred_id"] == last.id)
 
 
 async def test_the_sound_is_small_and_loops_without_a_click() -> None:
@@ -69,34 +107,6 @@ async def test_a_silent_caller_is_in_the_queue_within_twelve_seconds(stage: Stag
     assert (await stage.call_of(leg))["state"] == "queued"
 
 
-@pytest.mark.parametrize("after", [0, 7, 301])
-@pytest.mark.parametrize("key", ["9", "1", "3", "2"])
-async def test_every_key_works_at_every_moment_of_the_wait(
-    stage: Stage, key: str, after: float
-) -> None:
-    """Danger, message, call-back, the counsellor of last time."""
-    ana = await stage.add_counsellor("ana")
-    known = await talk(stage, ana, from_="+381641110009")
-    await stage.exchange.hang_up(known)
-    await stage.advance(31)
-    await talk(stage, ana, from_="+381641110001")
-    leg = await waits(stage, "1", "+381641110009")
-    await stage.advance(after)
-    stage.exchange.press(leg, key)
-    await stage.advance(7)
-    call = await stage.call_of(leg)
-    match key:
-        case "9":
-            assert call["danger"]
-            assert leg.has_heard("Razumeli smo da si u opasnosti")
-        case "1":
-            assert leg.has_heard("Posle zvučnog signala")
-        case "3":
-            assert leg.has_heard("bezbedno")
-        case "2":
-            assert call["preferred_id"] == ana.id
-
-
 async def test_a_message_is_left_while_a_counsellor_is_being_rung(stage: Stage) -> None:
     stage.exchange.phones["+38164999001"] = phone = Phone(picks_up=None)
     vera = await stage.add_counsellor("vera", endpoint="+38164999001")
@@ -110,17 +120,17 @@ async def test_a_message_is_left_while_a_counsellor_is_being_rung(stage: Stage) 
     assert await vera.presence() == "available", "no counsellor has missed an offer"
     assert [o["state"] for o in await stage.rows("SELECT state FROM offers")] == ["withdrawn"]
     await stage.exchange.hang_up(leg)
-    await stage.advance(40)
+    await stage.advance(5)
     assert await broken_at_the_end(stage) == []
 
 
-async def test_a_full_queue_at_the_provider_is_not_heard(stage: Stage) -> None:
+async def test_a_full_queue_at_the_provider_is_not_heard_and_has_its_ways_out(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     await talk(stage, ana, from_="+381641110001")
     first = await waits(stage, "1", "+381641110002")
     stage.exchange.rooms["waiting"].size = 1
     second = await waits(stage, "1", "+381641110003")
-    await stage.advance(120)
+    await stage.advance(60)
     assert second.silences(stage.clock.now(), 4.0) == []
     assert second.has_heard("Broj poziva pre tebe: 1")
     stage.exchange.press(second, "9")
@@ -130,19 +140,16 @@ async def test_a_full_queue_at_the_provider_is_not_heard(stage: Stage) -> None:
     await boris.accept()
     await stage.advance(4)
     assert (await stage.call_of(second))["state"] == "connected"
-    for leg in (first, second):
-        await stage.exchange.hang_up(leg)
-    await stage.advance(40)
-
-
-async def test_the_way_out_of_a_full_queue_leads_to_a_message(stage: Stage) -> None:
-    await queued(stage)
+    # Nobody fits in any more, and the way to a message is open.
     stage.exchange.rooms["waiting"].size = 0
-    leg = await waits(stage, "1", "+381641110003")
+    third = await waits(stage, "1", "+381641110004")
     await stage.advance(5)
-    stage.exchange.press(leg, "1")
+    stage.exchange.press(third, "1")
     await stage.advance(5)
-    assert leg.has_heard("Posle zvučnog signala")
+    assert third.has_heard("Posle zvučnog signala")
+    for leg in (first, second, third):
+        await stage.exchange.hang_up(leg)
+    await stage.advance(5)
 
 
 async def test_the_place_counts_those_who_are_really_served_before(stage: Stage) -> None:
@@ -162,9 +169,9 @@ async def test_the_place_counts_those_who_are_really_served_before(stage: Stage)
 
 async def test_a_phone_that_was_not_put_down_does_not_loop_for_ever(stage: Stage) -> None:
     leg = await waits(stage)
-    await stage.advance(300)
+    stage.settings.longest_wait_seconds = 90
+    await stage.advance(80)
     assert not leg.over
-    stage.settings.longest_wait_seconds = 300
     await stage.advance(60)
     assert leg.over
     assert leg.heard[-1].text.endswith("Hvala na pozivu.")
@@ -172,11 +179,14 @@ async def test_a_phone_that_was_not_put_down_does_not_loop_for_ever(stage: Stage
 
 
 async def test_at_the_end_of_a_shift_no_waiting_caller_is_sent_away(stage: Stage) -> None:
-    """The line drains: a counsellor in wrap-up is asked first, then a message is offered."""
+    """The line drains: a counsellor in wrap-up is asked first; when the last one has gone home,
+    a message is offered.
+    """
     ana = await _until_ten(stage)
     first = await talk(stage, ana, from_="+381641110001")
     leg = await waits(stage, "1", "+381641110002")
-    await stage.advance(300)
+    last = await waits(stage, "1", "+381641110004")
+    await stage.advance(120)
     assert (await stage.call_of(leg))["state"] == "queued"
     assert leg.has_heard("Naša smena se završava")
     late = await waits(stage, "1", "+381641110003")
@@ -189,18 +199,10 @@ async def test_at_the_end_of_a_shift_no_waiting_caller_is_sent_away(stage: Stage
     await ana.accept()
     await stage.advance(4)
     assert (await stage.call_of(leg))["state"] == "connected"
-
-
-async def test_when_the_last_one_has_gone_home_a_message_is_offered(stage: Stage) -> None:
-    ana = await _until_ten(stage)
-    first = await talk(stage, ana, from_="+381641110001")
-    leg = await waits(stage, "1", "+381641110002")
-    await stage.advance(200)
     await ana.be("off_duty")
-    await stage.exchange.hang_up(first)
-    await stage.advance(60)
-    assert leg.has_heard("Posle zvučnog signala")
-    assert not leg.over
+    await stage.exchange.hang_up(leg)
+    await stage.until(lambda: last.has_heard("Posle zvučnog signala"), limit=60)
+    assert not last.over
 
 
 async def _until_ten(stage: Stage) -> Any:

@@ -1,79 +1,98 @@
 """A talk is in the record, whichever of its callbacks was lost; what was no talk is not."""
 
 import random
-
-import pytest
+from itertools import product
 
 from app.demo.invariants import broken_at_the_end
-from app.demo.stage import Stage
+from app.demo.stage import Counsellor, Stage
+from app.practice.legs import Leg
 from app.practice.people import Phone
-from tests.support.talks import talk, waiting, waits
+from tests.support.platforms import is_in
+from tests.support.profile import WHOLE
+from tests.support.talks import CHILD, talk, waiting, waits
 
 VERA = "+38164999001"
 
 
-async def _begins(stage: Stage, how: str, picks_up: float = 0.3) -> object:
-    """A caller who is on the way to a counsellor at a browser, or at a phone."""
-    if how == "browser":
-        ana = await stage.add_counsellor("ana")
-        leg = await waits(stage)
-        await ana.accept()
+class Crew:
+    """One counsellor at a browser and one at a phone, of whom one is available at a time."""
+
+    def __init__(self, stage: Stage, ana: Counsellor, vera: Counsellor) -> None:
+        self._stage, self._ana, self._vera = stage, ana, vera
+
+    @classmethod
+    async def on(cls, stage: Stage, picks_up: float = 2) -> "Crew":
+        stage.exchange.phones[VERA] = Phone(picks_up=picks_up)
+        ana = await stage.add_counsellor("ana", state="break")
+        return cls(stage, ana, await stage.add_counsellor("vera", endpoint=VERA, state="break"))
+
+    async def begins(self, how: str, from_: str = CHILD, after: float = 0) -> Leg:
+        """A caller who is on the way to a counsellor at a browser, or at a phone."""
+        for one, at in ((self._ana, "browser"), (self._vera, "phone")):
+            await one.be("available" if at == how else "break")
+        leg = await waits(self._stage, from_=from_)
+        if after:
+            await self._stage.advance(after)
+        if how == "browser":
+            await self._ana.accept()
         return leg
-    stage.exchange.phones[VERA] = Phone(picks_up=2)
-    await stage.add_counsellor("vera", endpoint=VERA)
-    return await waits(stage)
 
 
-@pytest.mark.parametrize("how", ["browser", "phone"])
-@pytest.mark.parametrize("lost", ["participant-join", "participant", "/conference"])
-async def test_a_young_talk_is_seen_although_its_joining_was_not_told(
-    stage: Stage, how: str, lost: str
-) -> None:
+HOW = ("browser", "phone")
+
+
+async def _is_a_talk(stage: Stage, leg: Leg) -> bool:
+    """Whether the record says that it was a talk, and has a contact to write in."""
+    call = await stage.call_of(leg)
+    contact = await stage.rows("SELECT 1 FROM contacts WHERE call_id = %s", call["id"])
+    return call["outcome"] == "answered" and len(contact) == 1
+
+
+async def test_a_young_talk_is_seen_although_its_joining_was_not_told(stage: Stage) -> None:
     """Reports are lost: the counsellor's joining, the caller's, or the whole conference."""
-    stage.exchange.knobs.turn("lose", lost, times=None if lost == "/conference" else 2)
-    leg = await _begins(stage, how)
-    await stage.advance(20)
-    call = await stage.call_of(leg)  # type: ignore[arg-type]
-    assert call["state"] == "connected"
-    assert await stage.rows("SELECT 1 FROM contacts WHERE call_id = %s", call["id"])
-    found = await stage.rows("SELECT 1 FROM call_events WHERE kind = 'talk_found'")
-    assert len(found) == 1
-    await stage.exchange.hang_up(leg)  # type: ignore[arg-type]
-    await stage.advance(60)
+    crew = await Crew.on(stage)
+    for lost, how in product(("participant-join", "participant", "/conference"), HOW):
+        stage.exchange.knobs.turn("lose", lost, times=None if lost == "/conference" else 2)
+        leg = await crew.begins(how)
+        await stage.until(lambda leg=leg: is_in(stage, leg, "connected"), limit=20, what=lost + how)
+        call = await stage.call_of(leg)
+        assert await stage.rows("SELECT 1 FROM contacts WHERE call_id = %s", call["id"])
+        found = await stage.rows(
+            "SELECT 1 FROM call_events WHERE kind = 'talk_found' AND call_id = %s", call["id"]
+        )
+        assert len(found) == 1, (lost, how)
+        await stage.exchange.hang_up(leg)
+        await stage.advance(8)
+        stage.exchange.knobs.reset()
+    await stage.advance(30)
     assert await broken_at_the_end(stage) == []
 
 
-@pytest.mark.parametrize("how", ["browser", "phone"])
-async def test_a_talk_of_two_seconds_is_found_when_it_is_over(stage: Stage, how: str) -> None:
-    leg = await _begins(stage, how)
-    stage.exchange.knobs.turn("lose", "/conference participant-join", times=None)
-    stage.exchange.knobs.turn("lose", "/conference participant-leave", times=None)
-    await stage.until(lambda: _together(stage, leg), limit=20)
-    await stage.advance(2)
-    await stage.exchange.hang_up(leg)  # type: ignore[arg-type]
-    await stage.advance(60)
-    call = await stage.call_of(leg)  # type: ignore[arg-type]
-    assert call["outcome"] == "answered"
-    assert await stage.rows("SELECT 1 FROM contacts WHERE call_id = %s", call["id"])
+async def test_a_talk_of_two_seconds_is_found_when_it_is_over(stage: Stage) -> None:
+    crew = await Crew.on(stage)
+    for how in HOW:
+        leg = await crew.begins(how)
+        stage.exchange.knobs.turn("lose", "/conference participant-join", times=None)
+        stage.exchange.knobs.turn("lose", "/conference participant-leave", times=None)
+        await stage.until(lambda leg=leg: _together(stage, leg), limit=20)
+        await stage.advance(2)
+        await stage.exchange.hang_up(leg)
+        await stage.until(lambda leg=leg: _is_a_talk(stage, leg), limit=60, what=how)
+        stage.exchange.knobs.reset()
+    await stage.advance(30)
     assert await broken_at_the_end(stage) == []
 
 
-@pytest.mark.parametrize("how", ["browser", "phone"])
-async def test_a_talk_of_a_moment_is_found_whatever_is_late_or_lost(stage: Stage, how: str) -> None:
+async def test_a_talk_of_a_moment_is_found_whatever_is_late_or_lost(stage: Stage) -> None:
     """Half of the reports of the conference come late, and a third never, in one talk or the other
     all of it; the child hangs up within two seconds.
     """
     knobs, dice = stage.exchange.knobs, random.Random(5)
+    crew = await Crew.on(stage, picks_up=1)
     knobs.turn("delay", "/conference participant", times=None, probability=0.5, seconds=1.5)
     knobs.turn("lose", "/conference participant", times=None, probability=0.3)
-    endpoint = VERA if how == "phone" else "browser"
-    stage.exchange.phones[VERA] = Phone(picks_up=1)
-    vera = await stage.add_counsellor("vera", endpoint=endpoint)
-    for number in range(16):
-        leg = await waits(stage, from_=f"+3816412345{number:02d}")
-        await stage.advance(dice.random())
-        if how == "browser":
-            await vera.accept()
+    for number, how in product(range(16 if WHOLE else 5), HOW):
+        leg = await crew.begins(how, f"+3816412345{number:02d}", dice.random())
         while not _together(stage, leg):
             due = stage.stepped.next_due()
             assert due is not None
@@ -81,40 +100,37 @@ async def test_a_talk_of_a_moment_is_found_whatever_is_late_or_lost(stage: Stage
         if lasts := dice.choice([0, 0, 0.05, 0.3, 0.8, 1.2, 2]):
             await stage.advance(lasts)
         await stage.exchange.hang_up(leg)
-        await stage.advance(15)
-        await vera.be("available")
+        await stage.advance(8)
     await stage.advance(30)
     assert await broken_at_the_end(stage) == []
 
 
-@pytest.mark.parametrize("how", ["browser", "phone"])
-async def test_a_talk_is_found_when_the_end_of_the_other_line_is_told_first(
-    stage: Stage, how: str
-) -> None:
+async def test_a_talk_is_found_when_the_end_of_the_other_line_is_told_first(stage: Stage) -> None:
     """The conference ends both legs at once. Nothing was told of it, and of the two ends that of
     the counsellor's leg comes first: the child seems to be back in the queue, and then hangs up.
     """
-    leg = await _begins(stage, how)
-    stage.exchange.knobs.turn("lose", "/conference", times=None)
-    await stage.until(lambda: _together(stage, leg), limit=20)
-    await stage.advance(1)
-    call = await stage.call_of(leg)  # type: ignore[arg-type]
-    stage.exchange.knobs.turn("disconnect", f"/calls/{call['id']}/left", times=None)
-    stage.exchange.knobs.turn("delay", "/telephony/status", times=None, seconds=1)
-    await stage.exchange.hang_up(leg)  # type: ignore[arg-type]
-    await stage.advance(60)
-    call = await stage.call_of(leg)  # type: ignore[arg-type]
-    ends = await stage.rows(
-        "SELECT 1 FROM call_events WHERE call_id = %s AND kind = 'offer_ended'", call["id"]
-    )
-    assert ends, "the counsellor's leg was told to be over before the caller's"
-    assert call["outcome"] == "answered"
-    assert await stage.rows("SELECT 1 FROM contacts WHERE call_id = %s", call["id"])
+    crew = await Crew.on(stage)
+    for how in HOW:
+        leg = await crew.begins(how)
+        stage.exchange.knobs.turn("lose", "/conference", times=None)
+        await stage.until(lambda leg=leg: _together(stage, leg), limit=20)
+        await stage.advance(1)
+        call = await stage.call_of(leg)
+        stage.exchange.knobs.turn("disconnect", f"/calls/{call['id']}/left", times=None)
+        stage.exchange.knobs.turn("delay", "/telephony/status", times=None, seconds=1)
+        await stage.exchange.hang_up(leg)
+        await stage.until(lambda leg=leg: _is_a_talk(stage, leg), limit=60, what=how)
+        ends = await stage.rows(
+            "SELECT 1 FROM call_events WHERE call_id = %s AND kind = 'offer_ended'", call["id"]
+        )
+        assert ends, "the counsellor's leg was told to be over before the caller's"
+        stage.exchange.knobs.reset()
+    await stage.advance(30)
     assert await broken_at_the_end(stage) == []
 
 
-def _together(stage: Stage, leg: object) -> bool:
-    found = stage.exchange.conferences.of_leg(leg)  # type: ignore[arg-type]
+def _together(stage: Stage, leg: Leg) -> bool:
+    found = stage.exchange.conferences.of_leg(leg)
     return found is not None and len(found[0].participants) == 2
 
 
@@ -124,7 +140,7 @@ async def test_a_phone_that_was_added_and_not_answered_has_not_talked(stage: Sta
     stage.exchange.phones[f"client:{ana.staff.identity}"] = Phone(picks_up=None)
     leg = await waits(stage)
     await ana.accept()
-    await stage.advance(60)
+    await stage.advance(35)
     left = [
         f
         for _, f in stage.exchange.sender.sent
@@ -151,7 +167,7 @@ async def test_a_counsellor_who_is_still_being_rung_is_not_in_the_conference(sta
     await stage.advance(12)
     assert (await stage.call_of(leg))["state"] == "connected"
     await stage.exchange.hang_up(leg)
-    await stage.advance(40)
+    await stage.advance(5)
     assert await broken_at_the_end(stage) == []
 
 
