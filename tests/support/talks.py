@@ -49,11 +49,17 @@ async def asked_back(stage: Stage, *keys: str, from_: str = CHILD) -> tuple[Leg,
 
 
 async def agreed_back(stage: Stage, slot: Slot = Slot.SOON) -> Counsellor:
-    """A child has agreed to be called back and hung up; the only counsellor is not available.
+    """A child has agreed to be called back; the only counsellor is not available."""
+    ana = await stage.add_counsellor("ana", state="break")
+    await agrees(stage, slot)
+    return ana
+
+
+async def agrees(stage: Stage, slot: Slot = Slot.SOON) -> None:
+    """A child who waits agrees to be called back, and hangs up.
 
     Agreed by the verb: what a child hears and presses before has stories of its own.
     """
-    ana = await stage.add_counsellor("ana", state="break")
     leg = await waits(stage, from_=CHILD)
     call_id = (await stage.call_of(leg))["id"]
     async with transaction(stage.ground, PROGRAM) as work:
@@ -65,7 +71,6 @@ async def agreed_back(stage: Stage, slot: Slot = Slot.SOON) -> Counsellor:
     await stage.exchange.hang_up(leg)
     await stage.advance(2)
     assert (await stage.call_of(leg))["outcome"] == "callback_requested"
-    return ana
 
 
 _TEXTS = count(1)
@@ -145,7 +150,7 @@ async def a_talk(stage: Stage, *names: str) -> tuple[Leg, Any, list[Counsellor]]
 async def done(stage: Stage, leg: Leg) -> Any:
     """All have left, and nothing is left over. Return the call's row."""
     await stage.exchange.hang_up(leg)
-    await stage.advance(45)
+    await stage.advance(5)
     assert await broken_at_the_end(stage) == []
     live = await stage.rows("SELECT state FROM participants WHERE state IN ('ringing', 'in')")
     assert live == []

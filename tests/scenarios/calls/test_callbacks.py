@@ -9,7 +9,17 @@ from app.demo.stage import Counsellor, Stage
 from app.practice.people import Phone
 from app.routing import callback_attempts
 from app.routing.callbacks import Slot
-from tests.support.talks import CHILD, agreed_back, asked_back, asks, client, rings_at, room, talk, waits
+from tests.support.talks import (
+    CHILD,
+    agreed_back,
+    asked_back,
+    asks,
+    client,
+    rings_at,
+    room,
+    talk,
+    waits,
+)
 
 
 async def state(stage: Stage) -> Any:

@@ -56,7 +56,7 @@ async def test_a_blocked_caller_is_recorded_hears_so_and_gets_through_in_danger(
     leg = await waits(stage, from_=CHILD)
     assert await rings_at(stage, ana) == ["ana"]
     await stage.exchange.hang_up(leg)
-    await stage.advance(40)
+    await stage.advance(5)
     assert await broken_at_the_end(stage) == []
 
 

@@ -28,7 +28,7 @@ async def test_in_danger_it_rings_at_several_and_the_first_takes_it(stage: Stage
     offers = await stage.rows("SELECT state FROM offers ORDER BY opened_at, state")
     assert sorted(o["state"] for o in offers) == ["connected", "withdrawn", "withdrawn"]
     await stage.exchange.hang_up(leg)
-    await stage.advance(40)
+    await stage.advance(5)
     assert await broken_at_the_end(stage) == []
 
 
@@ -53,7 +53,7 @@ async def test_the_others_ring_on_until_the_two_are_together(stage: Stage) -> No
     call = await stage.call_of(leg)
     assert (call["state"], call["returned"]) == ("connected", 0)
     await stage.exchange.hang_up(leg)
-    await stage.advance(40)
+    await stage.advance(5)
     assert await broken_at_the_end(stage) == []
 
 
@@ -81,7 +81,7 @@ async def test_two_phones_press_1_within_a_millisecond(stage: Stage) -> None:
     missed = await stage.rows("SELECT missed FROM presences")
     assert [row["missed"] for row in missed] == [0, 0]
     await stage.exchange.hang_up(leg)
-    await stage.advance(40)
+    await stage.advance(5)
     assert await broken_at_the_end(stage) == []
 
 
@@ -191,7 +191,7 @@ async def test_both_accept_at_the_same_instant_over_http(stage: Stage) -> None:
     await stage.advance(5)
     assert (await stage.call_of(leg))["state"] == "connected"
     await stage.exchange.hang_up(leg)
-    await stage.advance(40)
+    await stage.advance(5)
     assert await broken_at_the_end(stage) == []
 
 

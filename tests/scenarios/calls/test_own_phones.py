@@ -56,7 +56,7 @@ async def test_a_counsellor_rings_the_line_and_presses_a_key(stage: Stage) -> No
     await stage.advance(3)
     assert await rings_at(stage, ana) == ["ana"]
     await stage.exchange.hang_up(leg)
-    await stage.advance(40)
+    await stage.advance(5)
     assert await broken_at_the_end(stage) == []
 
 
@@ -191,5 +191,5 @@ async def test_three_misses_and_a_phone_is_left_alone(stage: Stage) -> None:
     assert any("missed calls" in told.text for told in phone.texts)
     assert await vera.presence() == "away"
     await stage.exchange.hang_up(leg)
-    await stage.advance(30)
+    await stage.advance(5)
     assert await broken_at_the_end(stage) == []

@@ -30,7 +30,7 @@ async def test_a_partner_takes_the_caller_when_no_counsellor_is_free(stage: Stag
     call = await stage.call_of(leg)
     assert (call["state"], call["outcome"]) == ("ended", "transferred_out")
     await stage.exchange.hang_up(other)
-    await stage.advance(40)
+    await stage.advance(5)
     assert await broken_at_the_end(stage) == []
 
 

@@ -12,7 +12,9 @@ from app.practice.people import Phone
 from app.practice.rooms import Recording
 from app.telephony import replying
 from tests.support.contacts import skip
-from tests.support.talks import rings_at, talk, waiting, waits
+from tests.support.talks import talk, waiting
+
+VERA = "+38164999001"
 
 
 async def test_everything_delivered_twice_is_one_record_and_the_same_document(
@@ -28,20 +30,39 @@ async def test_everything_delivered_twice_is_one_record_and_the_same_document(
     assert await broken_at_the_end(stage) == []
 
 
-@pytest.mark.parametrize("late", ["/conference", "/legs/", "/telephony/status", "queue-exit"])
-async def test_late_and_overtaking_callbacks_lead_to_the_same_record(
-    stage: Stage, late: str
-) -> None:
-    stage.exchange.knobs.turn("delay", late, times=None, probability=0.6, seconds=2.5)
+async def test_late_and_overtaking_callbacks_lead_to_the_same_record(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
-    leg = await waiting(stage)
-    await ana.accept()
-    await stage.advance(12)
-    answered = (await stage.call_of(leg))["answered_at"]
-    await stage.exchange.hang_up(leg)
-    await stage.advance(10)
-    call = await stage.call_of(leg)
-    assert (call["outcome"], call["answered_at"]) == ("answered", answered)
+    for late in ("/conference", "/legs/", "/telephony/status", "queue-exit"):
+        stage.exchange.knobs.turn("delay", late, times=None, probability=0.6, seconds=2.5)
+        await ana.be("available")
+        leg = await waiting(stage)
+        await ana.accept()
+        await stage.advance(12)
+        answered = (await stage.call_of(leg))["answered_at"]
+        await stage.exchange.hang_up(leg)
+        await stage.advance(10)
+        call = await stage.call_of(leg)
+        assert (call["outcome"], call["answered_at"]) == ("answered", answered), late
+        stage.exchange.knobs.reset()
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_callbacks_in_the_wrong_order_lead_to_the_same_record(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    for event in ("participant-join", "participant-leave", "/legs/", "completed"):
+        stage.exchange.knobs.turn("reorder", event, times=3)
+        await ana.be("available")
+        leg = await waiting(stage)
+        await ana.accept()
+        await stage.advance(10)
+        await stage.exchange.hang_up(leg)
+        # Callbacks that are still held are overtaken by those of another call.
+        other = stage.ring("+381641110009")
+        await stage.advance(2)
+        await stage.exchange.hang_up(other)
+        await stage.advance(20)
+        assert (await stage.call_of(leg))["outcome"] == "answered", event
+        stage.exchange.knobs.reset()
     assert await broken_at_the_end(stage) == []
 
 
@@ -89,20 +110,40 @@ async def test_a_callback_that_beats_the_answer_to_our_own_request(stage: Stage)
     assert len(await stage.rows("SELECT 1 FROM legs WHERE provider_sid IS NOT NULL")) == 1
 
 
-@pytest.mark.parametrize("endpoint", ["browser", "+38164999001"])
-async def test_accepted_but_timed_out_never_rings_twice(stage: Stage, endpoint: str) -> None:
-    stage.exchange.phones["+38164999001"] = Phone(picks_up=4)
-    stage.exchange.knobs.turn("accept_and_time_out", "POST", seconds=1.2)
-    stage.exchange.knobs.turn("lose", "/legs/", times=2)
-    ana = await stage.add_counsellor("ana", endpoint=endpoint)
-    leg = await waiting(stage)
-    if endpoint == "browser":
-        await ana.accept()
-    await stage.advance(20)
-    assert sum(x.direction == "outbound-api" for x in stage.exchange.legs.values()) == 1
-    assert (await stage.call_of(leg))["state"] == "connected"
-    await stage.exchange.hang_up(leg)
-    await stage.advance(5)
+async def test_accepted_but_timed_out_never_rings_twice(stage: Stage) -> None:
+    stage.exchange.phones[VERA] = Phone(picks_up=4)
+    for name, endpoint in (("ana", "browser"), ("vera", VERA)):
+        who = await stage.add_counsellor(name, endpoint=endpoint)
+        stage.exchange.knobs.turn("accept_and_time_out", "POST", seconds=1.2)
+        stage.exchange.knobs.turn("lose", "/legs/", times=2)
+        leg = await waiting(stage)
+        if endpoint == "browser":
+            await who.accept()
+        await stage.advance(20)
+        theirs = [x for x in stage.exchange.legs.values() if x.to in (who.address, endpoint)]
+        assert len(theirs) == 1, name
+        assert (await stage.call_of(leg))["state"] == "connected", name
+        await stage.exchange.hang_up(leg)
+        await stage.advance(5)
+        await who.be("off_duty")
+        stage.exchange.knobs.reset()
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_when_the_caller_leaves_nothing_rings_on(stage: Stage) -> None:
+    stage.exchange.phones[VERA] = Phone(picks_up=15)
+    for name, endpoint in (("ana", "browser"), ("vera", VERA)):
+        who = await stage.add_counsellor(name, endpoint=endpoint)
+        leg = await waiting(stage)
+        await stage.advance(3)
+        assert await who.offer() is not None
+        await stage.exchange.hang_up(leg)
+        await stage.advance(1)
+        assert await who.offer() is None
+        assert await who.presence() == "available"
+        assert all(x.over for x in stage.exchange.legs.values())
+        assert (await stage.call_of(leg))["outcome"] == "short_abandon"
+        await who.be("off_duty")
     assert await broken_at_the_end(stage) == []
 
 
@@ -149,21 +190,6 @@ async def test_two_counsellors_answer_within_a_millisecond(stage: Stage) -> None
     assert (await stage.call_of(leg))["state"] == "connected"
 
 
-@pytest.mark.parametrize("endpoint", ["browser", "+38164999001"])
-async def test_when_the_caller_leaves_nothing_rings_on(stage: Stage, endpoint: str) -> None:
-    stage.exchange.phones["+38164999001"] = Phone(picks_up=15)
-    ana = await stage.add_counsellor("ana", endpoint=endpoint)
-    leg = await waiting(stage)
-    await stage.advance(3)
-    await stage.exchange.hang_up(leg)
-    await stage.advance(1)
-    assert await ana.offer() is None
-    assert await ana.presence() == "available"
-    assert all(x.over for x in stage.exchange.legs.values())
-    assert (await stage.call_of(leg))["outcome"] == "short_abandon"
-    assert await broken_at_the_end(stage) == []
-
-
 async def test_a_dead_counsellors_leg_sends_the_caller_back_to_the_front(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     leg = await talk(stage, ana)
@@ -205,7 +231,7 @@ async def test_a_restart_with_three_waiting_and_two_talking(stage: Stage) -> Non
     waits = [await waiting(stage, f"+38164111010{i}") for i in range(3)]
     before = {leg.sid: await stage.call_of(leg) for leg in talks + waits}
     await stage.restart_server()
-    await stage.advance(20)
+    await stage.advance(8)
     for leg in talks + waits:
         call = await stage.call_of(leg)
         assert not leg.over
@@ -280,20 +306,18 @@ async def test_a_storm_of_429_while_callers_hear_the_wait_document(stage: Stage)
     assert sum(x.direction == "outbound-api" for x in stage.exchange.legs.values()) == 1
 
 
-@pytest.mark.parametrize("raw", ["", "anonymous", "+266696687", "Restricted", "+8656696"])
-async def test_withheld_callers_are_never_linked(stage: Stage, raw: str) -> None:
-    first, second = stage.ring(raw), stage.ring(raw)
-    await stage.advance(2)
-    for leg in (first, second):
-        call = await stage.call_of(leg)
-        assert call["caller_kind"] == "withheld"
-        assert call["caller_key"] is None
-        assert call["caller_number_sealed"] is None
-
-
-async def test_a_known_number_is_matched_and_stands_nowhere(stage: Stage) -> None:
+async def test_a_withheld_number_is_never_linked_and_a_known_one_is_matched_and_stands_nowhere(
+    stage: Stage,
+) -> None:
+    withheld = ("", "anonymous", "+266696687", "Restricted", "+8656696")
+    unknown = [stage.ring(raw) for raw in withheld for _ in range(2)]
     one, two = stage.ring("+381641234567"), stage.ring("+381641234567")
     await stage.advance(2)
+    for leg in unknown:
+        call = await stage.call_of(leg)
+        assert call["caller_kind"] == "withheld", leg.from_
+        assert call["caller_key"] is None, leg.from_
+        assert call["caller_number_sealed"] is None, leg.from_
     first, second = await stage.call_of(one), await stage.call_of(two)
     assert first["caller_key"] == second["caller_key"] is not None
     assert first["caller_number_sealed"] != second["caller_number_sealed"]
@@ -318,10 +342,10 @@ async def test_a_shift_ends_during_a_talk(stage: Stage) -> None:
         first_on=MONDAY.date(),
     )
     leg = await talk(stage, ana)
-    await stage.advance(120)
+    await stage.advance(70)
     assert (await stage.call_of(leg))["state"] == "connected"
     await stage.exchange.hang_up(leg)
-    await stage.advance(40)
+    await stage.advance(3)
     await ana.be("available")
     next_one = stage.ring("+381641110003")
     await stage.advance(2)
@@ -333,69 +357,55 @@ async def test_a_shift_ends_during_a_talk(stage: Stage) -> None:
 async def test_a_recording_that_is_not_there_yet_and_one_that_never_comes(
     stage: Stage,
 ) -> None:
-    for missing in (2, 99):
-        leg = stage.ring()
+    missing = {stage.ring(f"+38164111000{n}").sid: n for n in (2, 99)}
+    keep = stage.exchange.keep_recording
+
+    def late(leg: Leg, seconds: int) -> Recording:
+        recording = keep(leg, seconds)
+        recording.missing = missing[leg.sid]
+        return recording
+
+    stage.exchange.keep_recording = late  # type: ignore[method-assign]
+    legs = [stage.exchange.legs[sid] for sid in missing]
+    for leg in legs:
         leg.person.message_seconds = 5  # type: ignore[union-attr]
-        keep = stage.exchange.keep_recording
-
-        def late(leg: Leg, seconds: int, missing: int = missing, keep: object = keep) -> Recording:
-            recording = keep(leg, seconds)  # type: ignore[operator]
-            recording.missing = missing
-            return recording  # type: ignore[no-any-return]
-
-        stage.exchange.keep_recording = late  # type: ignore[method-assign]
-        await stage.advance(90)
-        stage.exchange.keep_recording = keep  # type: ignore[method-assign]
+    await stage.advance(90)
+    for leg in legs:
         await stage.exchange.hang_up(leg)
-        await stage.advance(60)
-        state = (await stage.rows("SELECT state FROM voice_messages ORDER BY created_at"))[-1]
-        assert state["state"] == ("imported" if missing == 2 else "absent")
-        assert (await stage.call_of(leg))["state"] == "ended"
+    await stage.advance(60)
+    for leg, state in zip(legs, ("imported", "absent"), strict=True):
+        call = await stage.call_of(leg)
+        kept = await stage.rows("SELECT state FROM voice_messages WHERE call_id = %s", call["id"])
+        assert [row["state"] for row in kept] == [state]
+        assert call["state"] == "ended"
 
 
-@pytest.mark.parametrize("digits", [None, "5555"])
-async def test_silence_and_wrong_digits_reach_a_human(stage: Stage, digits: str | None) -> None:
-    ana = await stage.add_counsellor("ana")
-    leg = stage.ring()
-    for _ in range(4):
-        if digits:
-            await stage.advance(3)
-            stage.exchange.press(leg, digits[0])
-    await stage.until(ana.offer, limit=60, what="offered")
-    assert not leg.over
-    assert (await stage.call_of(leg))["language"] == "sr"
-
-
-async def test_a_lost_end_is_found_by_asking(stage: Stage) -> None:
+async def test_a_lost_end_is_found_by_asking_and_what_the_provider_does_not_know_is_lost(
+    stage: Stage,
+) -> None:
     """Neither status nor queue exit nor conference event: the provider is asked."""
     stage.exchange.knobs.turn("lose", "/telephony/status", times=None)
     ana = await stage.add_counsellor("ana")
     leg = await talk(stage, ana)
+    unknown = await waiting(stage, "+381641110002")
     stage.exchange.knobs.turn("lose", "/conference", times=None)
     stage.exchange.knobs.turn("lose", "/legs/", times=None)
     leg.on_hang_up.pop(0)  # the Dial's action is not requested either
     stage.exchange.conferences.leave(leg, "participant_hung_up")
     await stage.exchange.hang_up(leg)
+    stage.exchange.knobs.turn("lose", "", times=None)
+    unknown.on_hang_up.clear()
+    await stage.exchange.hang_up(unknown)
+    del stage.exchange.legs[unknown.sid]
     await stage.advance(10)
     assert (await stage.call_of(leg))["state"] == "connected"
     await stage.advance(260)
+    forgotten = await stage.call_of(unknown)
+    assert (forgotten["state"], forgotten["lost"]) == ("ended", True)
     call = await stage.call_of(leg)
     assert (call["state"], call["outcome"]) == ("ended", "answered")
     assert call["ended_at"] == leg.ended_at.replace(microsecond=0)  # type: ignore[union-attr]
     assert await ana.presence() == "away", "no heartbeat for minutes"
-
-
-async def test_a_call_that_the_provider_does_not_know_is_lost(stage: Stage) -> None:
-    leg = await waiting(stage)
-    await stage.add_counsellor("ana", state=None)
-    stage.exchange.knobs.turn("lose", "", times=None)
-    leg.on_hang_up.clear()
-    await stage.exchange.hang_up(leg)
-    del stage.exchange.legs[leg.sid]
-    await stage.advance(260)
-    rows = await stage.rows("SELECT state, outcome, lost FROM calls")
-    assert rows[0]["state"] == "ended"
-    assert rows[0]["lost"]
 
 
 async def test_an_unknown_number_of_ours_is_still_a_record(stage: Stage) -> None:
@@ -434,38 +444,6 @@ async def test_a_refused_connection_is_tried_again_and_then_the_fallback_speaks(
     await stage.advance(20)
     assert second.has_heard("ovde Plavi telefon")
     assert len(await stage.rows("SELECT 1 FROM calls")) == 2
-
-
-@pytest.mark.parametrize("event", ["participant-join", "participant-leave", "/legs/", "completed"])
-async def test_callbacks_in_the_wrong_order_lead_to_the_same_record(
-    stage: Stage, event: str
-) -> None:
-    stage.exchange.knobs.turn("reorder", event, times=3)
-    ana = await stage.add_counsellor("ana")
-    leg = await waiting(stage)
-    await ana.accept()
-    await stage.advance(10)
-    await stage.exchange.hang_up(leg)
-    # Callbacks that are still held are overtaken by those of another call.
-    other = stage.ring("+381641110009")
-    await stage.advance(2)
-    await stage.exchange.hang_up(other)
-    await stage.advance(30)
-    assert (await stage.call_of(leg))["outcome"] == "answered"
-    assert await broken_at_the_end(stage) == []
-
-
-async def test_a_restart_keeps_talks_and_places(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
-    talking = await talk(stage, ana, from_="+381641110000")
-    waiting = [await waits(stage, from_=f"+38164111000{n}") for n in (1, 2)]
-    places = [(await stage.call_of(leg))["queued_at"] for leg in waiting]
-    await stage.restart_server()
-    await stage.advance(5)
-    assert not any(leg.over for leg in [talking, *waiting])
-    assert [(await stage.call_of(leg))["queued_at"] for leg in waiting] == places
-    boris = await stage.add_counsellor("boris")
-    assert await rings_at(stage, boris) == ["boris"], "and a waiting caller is offered again"
 
 
 async def test_a_conference_that_ends_under_both_does_not_end_the_call(stage: Stage) -> None:

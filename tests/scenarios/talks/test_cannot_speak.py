@@ -127,7 +127,7 @@ async def test_the_counsellor_is_lost_during_a_question_and_the_child_is_first(
     assert (row["state"], row["returned"]) == ("queued", 1)
     assert not leg.over
     await stage.exchange.hang_up(leg)
-    await stage.advance(40)
+    await stage.advance(5)
     assert await broken_at_the_end(stage) == []
 
 

@@ -67,7 +67,7 @@ async def test_a_line_that_stays_dead_brings_the_child_back_to_the_front(stage: 
     await boris.be("available")
     assert await rings_at(stage, boris) == ["boris"]
     await stage.exchange.hang_up(leg)
-    await stage.advance(40)
+    await stage.advance(5)
     assert await broken_at_the_end(stage) == []
 
 
