@@ -329,7 +329,7 @@ async def test_after_three_attempts_a_person_looks_at_it(stage: Stage) -> None:
 
 
 async def test_no_counsellor_takes_it_and_it_is_made_the_next_day(stage: Stage) -> None:
-    ana = await agreed_back(stage)
+    await agreed_back(stage)
     await callback_attempts.open_due(stage.ground)
     await stage.settle()
     assert (await state(stage))["state"] == "trying"
@@ -444,7 +444,7 @@ async def test_a_child_answers_after_the_counsellor_has_gone(stage: Stage) -> No
 
 
 async def test_a_new_wish_while_a_callback_is_being_made(stage: Stage) -> None:
-    ana = await agreed_back(stage)
+    await agreed_back(stage)
     await callback_attempts.open_due(stage.ground)
     await stage.settle()
     leg = await waits(stage, from_=CHILD)
@@ -456,7 +456,7 @@ async def test_a_new_wish_while_a_callback_is_being_made(stage: Stage) -> None:
 
 
 async def test_a_child_who_talks_while_a_callback_waits_is_not_rung(stage: Stage) -> None:
-    ana = await agreed_back(stage)
+    await agreed_back(stage)
     await callback_attempts.open_due(stage.ground)
     await stage.settle()
     boris = await stage.add_counsellor("boris")

@@ -14,7 +14,8 @@ async def talked(stage: Stage, who: Counsellor, from_: str = CHILD) -> Any:
     """Have a talk that is over, its counsellor free again. Return the id of the call."""
     leg = await talk(stage, who, from_=from_)
     await stage.exchange.hang_up(leg)
-    await stage.advance(35)
+    await stage.advance(1)
+    await who.be("available")
     return (await stage.call_of(leg))["id"]
 
 
@@ -47,7 +48,7 @@ async def test_a_blocked_caller_is_recorded_hears_so_and_gets_through_in_danger(
     await ana.accept()
     await stage.advance(2)
     await stage.exchange.hang_up(leg)
-    await stage.advance(35)
+    await stage.advance(2)
     assert (await stage.call_of(leg))["outcome"] == "answered"
     # And it ends by itself.
     stage.stepped.move_to(MONDAY + timedelta(hours=25))
@@ -121,7 +122,8 @@ async def test_the_number_is_opened_for_a_logged_reason_and_forgotten_in_time(
     )
     assert (entry["actor"], entry["detail"]) == (str(ana.id), {"reason": "call_back"})
     assert await callers.forget_numbers(stage.ground) == 0
-    stage.stepped.move_to(MONDAY + timedelta(days=366))
+    stage.settings.number_retention_days = 2
+    stage.stepped.move_to(MONDAY + timedelta(days=3))
     assert await callers.forget_numbers(stage.ground) == 1
     await ana.sign_in()
     answer = await ana.ask("POST", f"/calls/{call}/number", {"reason": "call_back"})

@@ -18,7 +18,7 @@ async def test_a_partner_takes_the_caller_when_no_counsellor_is_free(stage: Stag
     assert not theirs.over
     assert "38164111" not in "".join(h.text for h in theirs.heard)
     assert theirs.from_ == "+38111116111", "the partner sees our number, not the child's"
-    await stage.advance(150)
+    await stage.advance(90)
     assert not theirs.over, "the talk with the partner goes on"
     await stage.exchange.hang_up(theirs)
     await stage.advance(8)
@@ -48,7 +48,7 @@ async def test_a_partner_who_does_not_press_1_gives_the_caller_back_in_their_pla
     assert (call["state"], call["queued_at"]) == ("queued", place)
     assert sum(x.to == PARTNER for x in stage.exchange.legs.values()) == 1
     await stage.exchange.hang_up(other)
-    await stage.advance(32)
+    await stage.advance(2)
     await ana.be("available")
     assert await rings_at(stage, ana) == ["ana"]
     await stage.exchange.hang_up(leg)

@@ -72,7 +72,7 @@ async def test_an_answering_machine_never_takes_a_child(stage: Stage) -> None:
     assert (await stage.call_of(leg))["state"] == "queued"
     assert next(r["state"] for r in await stage.rows("SELECT state FROM offers")) == "missed"
     await stage.exchange.hang_up(leg)
-    await stage.advance(30)
+    await stage.advance(3)
     assert (await stage.call_of(leg))["outcome"] == "abandoned_in_queue"
     assert await broken_at_the_end(stage) == []
 
@@ -93,19 +93,6 @@ async def test_hold_resume_and_hang_up_from_the_board(stage: Stage) -> None:
     assert leg.over
     assert (await stage.call_of(leg))["ended_by"] == "counsellor"
     assert await broken_at_the_end(stage) == []
-
-
-async def test_a_declined_call_goes_to_the_next_and_comes_back_later(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
-    leg = stage.ring()
-    await stage.advance(2)
-    stage.exchange.press(leg, "1")
-    await stage.advance(1)
-    await ana.decline()
-    assert await ana.presence() == "available"
-    assert await ana.offer() is None
-    await stage.advance(31)
-    assert await ana.offer() is not None
 
 
 async def test_only_a_counsellor_on_shift_and_available_is_offered_a_call(stage: Stage) -> None:

@@ -232,29 +232,33 @@ async def test_another_computer_does_not_break_a_talk(stage: Stage) -> None:
     await stage.exchange.hang_up(child)
 
 
-@pytest.mark.parametrize("twice", [False, True])
 async def test_after_the_grace_or_a_second_loss_the_child_is_first_in_the_queue(
-    stage: Stage, twice: bool
+    stage: Stage,
 ) -> None:
     ana = await stage.add_counsellor("ana")
-    child = await talk(stage, ana)
     page = f"stage:{ana.id.hex}"
-    await ask(stage, ana, "/state", page=page, state="off")
-    ana.unplug()
-    await stage.exchange.hang_up(leg_of(stage, ana))
-    await stage.advance(2)
-    if twice:
-        # It says that it is ready, and is gone again when it is rung.
+    for twice in (False, True):
+        child = await talk(stage, ana)
+        await ask(stage, ana, "/state", page=page, state="off")
+        ana.unplug()
+        await stage.exchange.hang_up(leg_of(stage, ana))
+        await stage.advance(2)
+        if twice:
+            # It says that it is ready, and is gone again when it is rung.
+            await ask(stage, ana, "/state", page=page, state="ready")
+            await stage.advance(4)
+        else:
+            await stage.advance(6)
+            assert (await stage.call_of(child))["state"] == "connected"
+            await stage.advance(4)
+        call = await stage.call_of(child)
+        assert (call["state"], call["returned"]) == ("queued", 1), twice
+        assert await ana.presence() == "wrap_up"
+        await stage.exchange.hang_up(child)
+        await stage.advance(1)
+        ana.plug_in()
         await ask(stage, ana, "/state", page=page, state="ready")
-        await stage.advance(4)
-    else:
-        await stage.advance(6)
-        assert (await stage.call_of(child))["state"] == "connected"
-        await stage.advance(4)
-    call = await stage.call_of(child)
-    assert (call["state"], call["returned"]) == ("queued", 1)
-    assert await ana.presence() == "wrap_up"
-    await stage.exchange.hang_up(child)
+        await ana.be("available")
 
 
 async def test_hold_is_shown_when_the_provider_says_so(stage: Stage) -> None:

@@ -40,7 +40,7 @@ async def test_a_second_visit_to_the_voice_message_is_a_new_one(stage: Stage) ->
     ana = await stage.add_counsellor("ana")
     await talk(stage, ana)
     leg = await waiting(stage, "+381641110001")
-    for visit in range(3):
+    for visit in range(2):
         await stage.until(
             lambda v=visit: sum("Da nam ostaviš" in h.text for h in leg.heard) > v, limit=400
         )

@@ -173,7 +173,7 @@ async def test_off_duty_one_practises_and_stays_off_duty(stage: Stage) -> None:
     practice = await begin(stage, ana, "exam_fear")
     await ana.do("hang-up")
     await ended(stage, practice)
-    await stage.advance(40)
+    await stage.advance(32)
     assert await ana.presence() == "off_duty"
 
 
@@ -227,10 +227,10 @@ async def test_it_is_in_no_statistic(stage: Stage) -> None:
     boss = await stage.add_counsellor("boss", role=Role.SUPERVISOR, shift=False, state=None)
     await stage.advance(5)
     practice = await begin(stage, ana)
-    await stage.advance(30)
+    await stage.advance(5)
     await ana.do("hang-up")
     await ended(stage, practice)
-    await stage.advance(60)
+    await stage.advance(5)
     day = stage.clock.now().date()
     asked = f"?from={day.isoformat()}T00:00:00Z&to={day.isoformat()}T23:45:00Z"
     counted = await boss.ask("GET", f"/statistics/summary{asked}")

@@ -2,9 +2,12 @@
 
 from datetime import timedelta
 
+import pytest
+
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import LINE, Stage
 from app.practice.legs import Leg
+from app.telephony.platforms import conference
 from tests.support.talks import leg_of, talk
 
 
@@ -57,13 +60,18 @@ async def test_twenty_five_rings_and_two_outages_are_twenty_five_records(stage: 
         assert row["ended_at"].replace(microsecond=0) == leg.ended_at.replace(microsecond=0)
 
 
-async def test_a_long_outage_is_made_up_for_page_by_page(stage: Stage) -> None:
+async def test_a_long_outage_is_made_up_for_page_by_page(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Three days, more calls than the provider lists on a page, and an interruption."""
     await stage.advance(1)
     await stage.rows(
         "UPDATE reconciled SET until_at = %s RETURNING 1", stage.clock.now() - timedelta(days=3)
     )
-    rung = [came_and_went(stage, 100 + 400 * n) for n in range(620)]
+    monkeypatch.setattr(conference, "PAGE", 5)
+    # Twelve of them within an hour, and then one an hour.
+    rung = [came_and_went(stage, 100 + 200 * n) for n in range(12)]
+    rung += [came_and_went(stage, 3700 * n) for n in range(2, 62)]
     began = len(stage.exchange.asked)
     stage.exchange.knobs.turn("fail", "GET /2010-04-01/Accounts", times=1)
     await stage.advance(130)

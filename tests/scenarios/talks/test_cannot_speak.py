@@ -106,7 +106,6 @@ async def test_the_child_hangs_up_during_a_question(stage: Stage) -> None:
     row = await stage.call_of(leg)
     assert (row["state"], row["outcome"]) == ("ended", "answered")
     assert await ana.presence() == "wrap_up"
-    await stage.advance(40)
     assert await broken_at_the_end(stage) == []
 
 

@@ -1,15 +1,20 @@
 """A talk that lasts longer than the provider allows is carried over."""
 
 from app.demo.stage import Stage
+from app.routing.sweep import CARRIED_BEFORE
 from tests.support.talks import a_talk, act, client, done, inside, room
 
 
+def is_soon_too_long(stage: Stage) -> None:
+    """Let a talk be carried over after two and a half minutes."""
+    stage.settings.longest_leg_seconds = round(CARRIED_BEFORE.total_seconds()) + 150
+
+
 async def test_a_talk_beyond_the_providers_limit_is_carried_over(stage: Stage) -> None:
-    stage.settings.longest_leg_seconds = 3600
+    is_soon_too_long(stage)
     leg, call, (ana,) = await a_talk(stage, "ana")
     for _ in range(6):
-        await stage.advance(700)
-        await ana.sign_in()
+        await stage.advance(40)
         assert (await stage.call_of(leg))["state"] == "connected"
         assert inside(stage) == {"+381641234567", client(ana)}
     row = await stage.call_of(leg)
@@ -26,10 +31,11 @@ async def test_a_talk_beyond_the_providers_limit_is_carried_over(stage: Stage) -
 
 
 async def test_a_talk_that_was_handed_over_is_carried_over_too(stage: Stage) -> None:
-    stage.settings.longest_leg_seconds = 1800
+    is_soon_too_long(stage)
     leg, call, (ana, boris) = await a_talk(stage, "ana", "boris")
     await act(ana, call, "transfer", {"counsellor_id": str(boris.id), "warm": False})
-    await stage.advance(1300)
+    await stage.advance(200)
+    assert await stage.rows("SELECT 1 FROM call_events WHERE kind = 'talk_carried_over'")
     assert inside(stage) == {"+381641234567", client(boris)}
     assert (await stage.call_of(leg))["returned"] == 0
     await done(stage, leg)

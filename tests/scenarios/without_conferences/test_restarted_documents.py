@@ -20,7 +20,7 @@ async def test_after_a_proxys_answer_no_earlier_counsellor_is_dialled_again(stag
     await stage.exchange.redirect(leg, f"{stage.settings.public_url}/telephony/voice")
     await stage.advance(3)
     stage.exchange.press(leg, "1")
-    await stage.advance(60)
+    await stage.advance(30)
     assert phone.rung == rung, "a counsellor who is off duty is rung at home, and no key is asked"
 
 
@@ -28,7 +28,7 @@ async def test_after_a_proxys_answer_a_long_wait_is_not_heard_again(stage: Stage
     vera, _ = await at_phone(stage, "vera", VERA)
     other = await reach(stage, stage.ring("+381641110001"))
     leg = await wait_in_queue(stage, "+381641110002")
-    await stage.advance(240)
+    await stage.advance(120)
     await stage.exchange.redirect(leg, f"{stage.settings.public_url}/telephony/voice")
     await stage.advance(3)
     stage.exchange.press(leg, "1")
@@ -60,7 +60,7 @@ async def test_a_dial_whose_answer_was_lost_is_not_dialled_twice(stage: Stage) -
 async def test_a_proxy_that_sends_a_caller_to_the_beginning_costs_no_place(somleng: Stage) -> None:
     """What the proxy answers while we are away: a sentence, and back to our first address."""
     stage = somleng
-    await at_phone(stage, "vera", VERA)
+    vera, _ = await at_phone(stage, "vera", VERA)
     other = await reach(stage, stage.ring("+381641110001"))
     leg = stage.ring("+381641110002")
     await stage.advance(2)
@@ -74,7 +74,8 @@ async def test_a_proxy_that_sends_a_caller_to_the_beginning_costs_no_place(somle
     call = await stage.call_of(leg)
     assert (call["state"], call["queued_at"]) == ("queued", place)
     await stage.exchange.hang_up(other)
-    await stage.advance(33)
+    await stage.advance(3)
+    await vera.be("available")
     await stage.until(lambda: talks(stage, leg), limit=40)
     await stage.exchange.hang_up(leg)
     await stage.advance(5)
