@@ -53,7 +53,7 @@ async def test_a_colleague_who_does_not_answer_changes_nothing(stage: Stage) -> 
     stage.exchange.phones[client(boris)] = Phone(picks_up=None)
     await act(ana, call, "transfer", {"counsellor_id": str(boris.id)})
     assert room(stage).participants[leg.sid].held
-    await stage.advance(30)
+    await stage.advance(36)
     assert not room(stage).participants[leg.sid].held, "the child is not left on hold"
     assert (await ana.presence(), await boris.presence()) == ("on_call", "available")
     assert (await done(stage, leg))["outcome"] == "answered"
