@@ -23,6 +23,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from app.calls import number_setup
 from app.country import following
 from app.database.bus import Bus
 from app.database.engine import lost_a_race
@@ -32,6 +33,7 @@ from app.log import log
 from app.routing.presence import BEAT_EVERY, beat
 from app.sealing.knowing import learn, watch
 from app.statistics.counting.kept_targets import keep_target
+from app.telephony.provider.setup import carry_out
 from app.telephony.webhooks import router as telephony
 from app.web.bodies import Bodies
 from app.web.headers import SecurityHeaders
@@ -81,6 +83,7 @@ def make_app(ground: Ground, *, with_worker: bool, phone_first: bool = False) ->
     app.state.ground, app.state.bus, app.state.worker = ground, bus, None
     app.state.stopping, app.state.loaded = asyncio.Event(), asyncio.Event()
     app.state.heard_of = _heard_of
+    number_setup.compose(ground, carry_out)
     include(app, telephony)
     app.add_middleware(Turns, at_any_time=_AT_ANY_TIME)
     app.add_middleware(_TelephoneFirst, loaded=app.state.loaded)

@@ -14,6 +14,8 @@ from app.api import (
     dialling,
     events,
     lines,
+    log,
+    numbers,
     operations,
     people,
     practices,
@@ -94,6 +96,8 @@ def add_api(app: FastAPI) -> None:
         tokens,
         dialling,
         definitions,
+        log,
+        numbers,
     )
     for part in parts:
         include(app, part.router, prefix=PREFIX)

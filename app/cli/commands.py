@@ -28,10 +28,9 @@ from app.cli.running import prepared, run_verb, sealed_database
 from app.cli.serve import serve
 from app.database import migrate as migrations
 from app.database.running import database_of
-from app.errors import BadSettings
 from app.log import set_up_logging
+from app.people.log_check import check_log
 from app.settings import Settings, read_settings
-from app.staff.audit import verify_chains, verify_words
 from app.work import Work
 
 app = typer.Typer(
@@ -131,19 +130,13 @@ def telephony_setup(
     install: Annotated[bool, typer.Option(help="Install the fallback at the provider.")] = True,
 ) -> None:
     """Point the provider's numbers at this helpline, with a fallback for when it is down."""
-    from app.outbox.responses import RequestFailed
-    from app.telephony.platforms.choose import platform_of
-    from app.telephony.provider.setup import read_lines, set_up
+    from app.calls.number_setup import Report
+    from app.telephony.provider.setup import carry_out
 
-    settings = read_settings()
-    numbers = run_verb(read_lines)
-    try:
-        report = asyncio.run(set_up(settings, platform_of(settings), numbers, install=install))
-    except RequestFailed as error:
-        raise BadSettings(
-            f"The provider refused the request ({error}). Check HELPLINE_TWILIO_ACCOUNT_SID and "
-            "the token or API key."
-        ) from None
+    async def verb(work: Work) -> Report:
+        return await carry_out(work, install=install)
+
+    report = run_verb(verb)
     for sentence in report.done:
         print(sentence)
     for sentence in report.problems:
@@ -157,7 +150,7 @@ def verify() -> None:
 
     async def verb(work: Work) -> bool:
         whole = True
-        for report in [*await verify_chains(work.session), await verify_words(work)]:
+        for report in await check_log(work):
             state = f"BROKEN at {report.broken}" if report.broken else "whole"
             print(f"{report.table}: {report.rows} rows, {state} {report.head}".rstrip())
             whole = whole and not report.broken

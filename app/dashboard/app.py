@@ -33,10 +33,12 @@ from app.dashboard.rota import changing, duty, offered, proposal_page, times_pag
 from app.dashboard.rota import page as rota_page
 from app.dashboard.settings import (
     admin_page,
+    agency_key_pages,
     definition_pages,
     dialling_pages,
     line_pages,
     log_pages,
+    number_pages,
     sign_in_pages,
     token_pages,
 )
@@ -68,6 +70,7 @@ def add_dashboard(app: FastAPI) -> None:
     include(app, own.router)
     include(app, second_factor.router)
     include(app, line_pages.router)
+    include(app, number_pages.router)
     include(app, token_pages.router)
     include(app, dialling_pages.router)
     include(app, definition_pages.router)
@@ -77,6 +80,7 @@ def add_dashboard(app: FastAPI) -> None:
     include(app, practice.router)
     # Before the records: their "/{what}/found" would take paths of these pages.
     include(app, referrals.router)
+    include(app, agency_key_pages.router)
     include(app, agency_page.router)
     include(app, reports.router)
     include(app, rota_page.router)

@@ -78,6 +78,7 @@ ACTS = (
         _P.SEE_DEFINITIONS,
     ),
     Act("dialling", N_("Dialling"), "", "/admin/dialling", _P.KEEP_DIALLING),
+    Act("telephony", N_("Telephony"), "", "/admin/numbers", _P.KEEP_LINES),
     Act("tokens", N_("Tokens"), "", "/admin/tokens", _P.KEEP_TOKENS),
     Act("log", N_("Log"), "", "/admin/log", _P.READ_LOG),
     Act("people", N_("People"), "", "/admin/people", _P.KEEP_PEOPLE),

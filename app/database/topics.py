@@ -24,6 +24,7 @@ class Topic(StrEnum):
     FOLLOW_UPS = "follow_ups"
     KEYS = "keys"
     LINES = "lines"
+    LOG = "log"
     MESSAGES = "messages"
     NOTICES = "notices"
     OFFERS = "offers"

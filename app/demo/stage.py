@@ -22,6 +22,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from app.calls.lines import add_line
+from app.calls.number_setup import Report
 from app.clock import Clock, SteppedClock
 from app.database.topics import Topic
 from app.demo.idling import Idling
@@ -41,7 +42,7 @@ from app.staff.hashing import hash_password
 from app.staff.models import EndpointKind, PhoneProof, Staff
 from app.staff.roles import Permission, Role, may
 from app.telephony.platforms.choose import platform_of
-from app.telephony.provider.setup import Report, read_lines, set_up
+from app.telephony.provider.setup import read_lines, set_up
 from app.web.access import COOKIE
 from app.web.connections import Limited
 from app.work import PROGRAM, Ground, make_ground

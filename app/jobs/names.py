@@ -33,6 +33,7 @@ class Task(StrEnum):
     CARRY_HASHES = "sealing:carry_hashes"
     RESEAL = "sealing:reseal"
 
+    CHECK_LOG = "people:check_log"
     MAIL_LINK = "people:mail_link"
     TELL_OWNER = "people:tell_owner"
 

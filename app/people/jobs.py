@@ -1,4 +1,4 @@
-"""Jobs of accounts: the letter with the link for a password, and words to the owner."""
+"""Jobs of accounts: a link for a password, words to the owner, and the check of the logs."""
 
 from datetime import datetime
 from uuid import UUID
@@ -12,12 +12,16 @@ from app.outbox.mail import write_to_staff
 from app.outbox.responses import TryAgain
 from app.people import links
 from app.people.letters import letter_to_owner
+from app.people.log_check import check_log
 from app.staff.telling import Told
 from app.work import PROGRAM, Ground
 
 # For some hours, while the mail server is away; the page says meanwhile that nothing was sent.
 _MAILS = RetryStrategy(
     max_attempts=60, wait=300, retry_exceptions={TryAgain, DBAPIError, psycopg.Error, OSError}
+)
+_CHECKS = RetryStrategy(
+    max_attempts=5, wait=60, retry_exceptions={DBAPIError, psycopg.Error, OSError}
 )
 
 
@@ -45,6 +49,11 @@ def people_tasks() -> Blueprint:
                 area="people",
                 what="word of an account",
             )
+
+    @tasks.task(name="check_log", retry=_CHECKS, pass_context=True)
+    async def check(context: JobContext) -> None:
+        async with transaction(context.additional_context["ground"], PROGRAM) as work:
+            await check_log(work)
 
     return tasks
 

@@ -180,7 +180,7 @@ async def verify_words(work: Work) -> ChainReport:
             work.keys.open(row.words_sealed, **place)
         except CannotOpen:
             broken.append(row.id)
-    return ChainReport("words that were sealed anew", rows, broken[:20], "")
+    return ChainReport("resealed_words", rows, broken[:20], "")
 
 
 async def verify_chains(session: AsyncSession) -> list[ChainReport]:
@@ -202,5 +202,5 @@ async def verify_chains(session: AsyncSession) -> list[ChainReport]:
             )
         )
     ).one()
-    reports.append(ChainReport("calls without all their events", missing[0], [0] * missing[0], ""))
+    reports.append(ChainReport("calls_without_events", missing[0], [0] * missing[0], ""))
     return reports

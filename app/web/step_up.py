@@ -107,6 +107,8 @@ ACTS: Mapping[str, Act] = {
     "dashboard.people.accounts.make_phone_code": _KEY,
     "dashboard.people.accounts.reset_factor": _KEY,
     "dashboard.people.leaving.reactivate": _KEY,
+    "dashboard.settings.agency_key_pages.make_secret": _KEY,
+    "dashboard.settings.agency_key_pages.set_password": _KEY,
     "dashboard.settings.sign_in_pages.change_rules": _KEY,
     "dashboard.settings.token_pages.make_token": _KEY,
     "dashboard.wall.make_wallboard": _KEY,

@@ -1,16 +1,21 @@
 """The pages of tokens and of the log: made, used, revoked; searched, with before and after."""
 
+import inspect
 import re
 
+from app.dashboard.settings.log_pages import CHAIN_WORDS
 from app.dashboard.settings.token_pages import SCOPE_WORDS
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
+from app.people.log_check import ask_for_check
+from app.staff import audit
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.roles import Role
 from app.staff.tokens import SCOPES
 from app.work import PROGRAM
 from tests.support.referrals import page
+from tests.support.verbs import an_agency
 
 
 def test_each_scope_of_a_token_has_words() -> None:
@@ -74,3 +79,58 @@ async def test_the_log_is_searched_and_shows_before_and_after(stage: Stage) -> N
         answer = await page(stage, auditor, by_mila + nothing)
         assert "No line matches. Widen the search." in answer.text
     assert (await page(stage, mila, "/admin/log")).status_code == 403
+
+
+async def test_the_logs_are_checked_from_the_page_and_a_forgery_is_shown(stage: Stage) -> None:
+    auditor = await stage.add_counsellor("oto", role=Role.AUDITOR, shift=False, state=None)
+    assert "The logs were never checked here." in (await page(stage, auditor, "/admin/log")).text
+    async with transaction(stage.ground, PROGRAM) as work:
+        ask_for_check(work)
+    assert "is under way" in (await page(stage, auditor, "/admin/log/check")).text
+    await stage.settle()
+    assert "Every log is whole." in (await page(stage, auditor, "/admin/log/check")).text
+    told = (await auditor.ask("GET", "/log/checks/last")).json()
+    assert told["whole"]
+    assert told["under_way_since"] is None
+    people = told["chains"][0]
+    assert people["name"] == "audit_entries"
+    (row,) = await stage.rows(
+        "SELECT encode(hash, 'hex') AS hash FROM audit_entries WHERE id = %s", people["rows"]
+    )
+    assert people["head"] == row["hash"], "what a person writes down is the hash of the last row"
+    await stage._watch.execute("SET session_replication_role = replica")
+    await stage._watch.execute("UPDATE audit_entries SET subject = 'x' WHERE id = 1")
+    assert (await page(stage, auditor, "/admin/log/check", ask="")).status_code == 303
+    await stage.settle()
+    shown = (await page(stage, auditor, "/admin/log")).text
+    assert "A log is broken" in shown
+    told = (await auditor.ask("GET", "/log/checks/last")).json()
+    assert (told["whole"], told["chains"][0]["broken"]) == (False, [1])
+    asked = (await auditor.ask("GET", "/log?action=log_check_asked")).json()
+    assert [one["actor"] for one in asked] == [str(auditor.staff.id), "program"]
+    assert (await auditor.ask("GET", "/log?since=yesterday")).status_code == 422
+
+
+def test_each_log_that_is_checked_has_words() -> None:
+    source = inspect.getsource(audit)
+    for name in CHAIN_WORDS:
+        assert f'"{name}"' in source
+
+
+async def test_an_agency_gets_a_secret_and_a_password_on_a_page(stage: Stage) -> None:
+    olga = await stage.add_counsellor("olga", role=Role.REFERRAL_OFFICER, shift=False, state=None)
+    async with transaction(stage.ground, PROGRAM) as work:
+        await an_agency(work, "house")
+    shown = (await page(stage, olga, "/agencies/house/keys")).text
+    assert "Without a secret, no event is sent." not in shown, "it has no address for events"
+    refused = await page(stage, olga, "/agencies/house/password", password="open sesame")
+    assert "First enter the address and account of its system" in refused.text
+    assert "open sesame" not in refused.text
+    made = await page(stage, olga, "/agencies/house/secret", make="")
+    secret = re.search(r"<code>(whsec_[^<]+)</code>", made.text)
+    assert secret, made.text
+    assert made.headers["cache-control"] == "no-store"
+    again = (await page(stage, olga, "/agencies/house/keys")).text
+    assert secret[1] not in again, "it is shown once"
+    assert (await page(stage, olga, "/agencies/nobody/keys")).status_code == 404
+    assert "Its secret and password" in (await page(stage, olga, "/agencies?code=house")).text

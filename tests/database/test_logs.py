@@ -36,7 +36,7 @@ async def test_rows_can_be_neither_changed_nor_deleted(stage: Stage) -> None:
         ("DELETE FROM call_events WHERE id = (SELECT min(id) + 2 FROM call_events)", "call_events"),
         (
             "DELETE FROM call_events WHERE id = (SELECT max(id) FROM call_events)",
-            "calls without all their events",
+            "calls_without_events",
         ),
         (
             "UPDATE audit_entries SET action = 'x' WHERE id = (SELECT max(id) FROM audit_entries)",

@@ -42,6 +42,7 @@ _ROWS = {
     "proposal_id": "SELECT id FROM rota_proposals",
     "line_id": "SELECT id FROM lines WHERE active",
     "set_id": "SELECT id FROM definition_sets",
+    "code": "SELECT code AS id FROM agencies",
     "recording": "SELECT id FROM prompts WHERE audio IS NOT NULL",
 }
 

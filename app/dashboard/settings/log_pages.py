@@ -9,17 +9,19 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BeforeValidator
+from starlette.responses import RedirectResponse
 
 from app.calls import lines
-from app.dashboard.templating import templates
+from app.dashboard.templating import page, templates
 from app.people import finding
+from app.people.log_check import ask_for_check, last_check
 from app.staff import accounts
 from app.staff.audit import Wanted, list_entries, write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with
-from app.words.pages import code_words
+from app.words.pages import N_, code_words
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
@@ -29,6 +31,14 @@ _LEFT_EMPTY = BeforeValidator(lambda text: text or None)
 Person = Annotated[UUID | None, _LEFT_EMPTY]
 Day = Annotated[date | None, _LEFT_EMPTY]
 _PAGE = 100
+# What a check finds in each log.
+CHAIN_WORDS = {
+    "audit_entries": N_("What people did and read"),
+    "call_events": N_("What happened in calls"),
+    "record_events": N_("What happened to contacts, cases and referrals"),
+    "calls_without_events": N_("Calls whose log lacks its end"),
+    "resealed_words": N_("Words that were sealed with a newer key"),
+}
 
 
 class Said(NamedTuple):
@@ -110,8 +120,28 @@ async def log_page(
             "since": since or "",
             "until": until or "",
             "older": entries[-1].id if len(entries) == _PAGE else None,
+            "check": await last_check(work),
+            "chain_words": CHAIN_WORDS,
         },
     )
+
+
+@router.get("/admin/log/check")
+async def check_fragment(request: Request, work: InWork, staff: Reads) -> Response:
+    """Render what the last check of the logs found."""
+    return page(
+        request,
+        "fragments/team/log_check.html",
+        check=await last_check(work),
+        chain_words=CHAIN_WORDS,
+    )
+
+
+@router.post("/admin/log/check")
+async def ask_for_a_check(work: InWork, staff: Reads) -> Response:
+    """Begin a check of all logs."""
+    ask_for_check(work)
+    return RedirectResponse("/admin/log", 303)
 
 
 def _ids(entries: list[AuditEntry]) -> Iterator[UUID]:

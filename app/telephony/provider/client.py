@@ -190,7 +190,10 @@ class Provider:
             kind = Uncertain if error.status >= 500 else Refused
             raise kind("refused", status=error.status, code=error.code or 0) from None
         except TwilioException as error:
-            raise Uncertain(type(error).__name__) from None
+            # A list that is refused says so only by the response.
+            status = next((a.status_code for a in error.args if isinstance(a, Response)), 0)
+            what = "refused" if status else type(error).__name__
+            raise Uncertain(what, status=status) from None
 
     # The rules by which a platform repeats a request, as the fragment of an address.
     document_again = ""

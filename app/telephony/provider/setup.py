@@ -1,18 +1,22 @@
-"""`helpline telephony setup`: point the provider's numbers at us, and set up the fallback that
-callers hear when we do not answer."""
+"""Set up the telephony: point the provider's numbers at us, and install the fallback that callers
+hear when we do not answer. A page, the API and `helpline telephony setup` do it."""
 
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.abilities import Ability
 from app.calls import lines
+from app.calls.number_setup import Report
 from app.calls.speech import LineScript
+from app.errors import Conflict, Message
 from app.log import log
-from app.outbox.responses import Refused
+from app.outbox.responses import Refused, RequestFailed
 from app.routing.plan import read_plan
 from app.settings import Settings
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
 from app.telephony.inbound.fallback import fallback_flow, fallback_twiml
+from app.telephony.platforms.choose import platform_of
 from app.telephony.provider.client import Provider
 from app.telephony.provider.urls import public
 from app.telephony.steps import WAITING_ROOM
@@ -22,17 +26,27 @@ from app.work import Work
 LARGEST_QUEUE = 5000
 
 
-@dataclass
-class Report:
-    """What was done, and what a person still has to do."""
-
-    done: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-
-
 async def read_lines(work: Work) -> dict[str, LineScript]:
     """Return every number of ours at the provider, with its line."""
     return await lines.numbers_of(work)
+
+
+async def carry_out(work: Work, *, install: bool = True) -> Report:
+    """Set up everything, and log it. Raises Conflict if the provider refuses or is away."""
+    numbers = await read_lines(work)
+    # The provider takes seconds; no connection to the database is held meanwhile.
+    await work.let_go()
+    try:
+        report = await set_up(work.settings, platform_of(work.settings), numbers, install=install)
+    except RequestFailed as error:
+        raise Conflict(
+            "The provider refused the request, or cannot be reached: %(why)s. Check the account "
+            "and its token or API key in the settings of the server.",
+            why=str(error),
+        ) from None
+    done, problems = len(report.done), len(report.problems)
+    write_entry(work, AuditLog.TELEPHONY_SET_UP, "telephony", done=done, problems=problems)
+    return report
 
 
 async def set_up(
@@ -45,7 +59,7 @@ async def set_up(
     """
     report = Report()
     if not numbers:
-        report.problems.append("There is no line yet. Add one with: helpline line add.")
+        report.problems.append(Message("There is no line yet. Add one first."))
         return report
     at_provider = await provider.numbers()
     may_show = set(at_provider) | await provider.caller_ids()
@@ -57,8 +71,12 @@ async def set_up(
         sid = at_provider.get(number)
         if sid is None:
             report.problems.append(
-                f"{number} ({line.name}) is not a number of this account. Buy or port it there, or "
-                "change the line's numbers with: helpline line numbers."
+                Message(
+                    "%(number)s (%(line)s) is not a number of this account. Buy or port it there, "
+                    "or change the numbers of the line.",
+                    number=number,
+                    line=line.name,
+                )
             )
             continue
         await provider.point_number(
@@ -68,16 +86,29 @@ async def set_up(
             status=public(settings, "/telephony/status"),
             sms=public(settings, "/telephony/sms"),
         )
-        report.done.append(f"{number} ({line.name}) leads to {settings.public_url}.")
+        report.done.append(
+            Message(
+                "%(number)s (%(line)s) leads to %(address)s.",
+                number=number,
+                line=line.name,
+                address=settings.public_url,
+            )
+        )
     for line in {line.id: line for line in numbers.values()}.values():
         if line.shown_number not in may_show:
             report.problems.append(
-                f"{line.name} shows {line.shown_number}, which the account may not show. Verify it "
-                "there, or choose another with: helpline line numbers --shown."
+                Message(
+                    "%(line)s shows %(number)s, which the account may not show. Verify it there, "
+                    "or let the line show another number.",
+                    line=line.name,
+                    number=line.shown_number,
+                )
             )
     if settings.abilities.can(Ability.WAITING_ROOM):
         await provider.set_queue_size(WAITING_ROOM, LARGEST_QUEUE)
-        report.done.append(f"The waiting room takes {LARGEST_QUEUE} callers.")
+        report.done.append(
+            Message("The waiting room takes %(number)s callers.", number=LARGEST_QUEUE)
+        )
     return report
 
 
@@ -96,12 +127,16 @@ async def _fallback(
         except Refused as error:
             log().warning("the fallback could not be installed", area="telephony", code=error.code)
         else:
-            report.done.append(f"{line.name} has a fallback at the provider.")
+            report.done.append(Message("%(line)s has a fallback at the provider.", line=line.name))
             return found
     report.problems.append(
-        f"The fallback of {line.name} is not installed. Import {folder}/{line.id}.flow.json as a "
-        f"flow, or serve {folder}/{line.id}.twiml.xml from other machines, and set its address as "
-        "the number's \u201cPrimary handler fails\u201d."
+        Message(
+            "The fallback of %(line)s is not installed. Your operator finds it on the server: "
+            "import %(file)s.flow.json as a flow, or serve %(file)s.twiml.xml from other machines, "
+            "and set its address as the number's \u201cPrimary handler fails\u201d.",
+            line=line.name,
+            file=f"{folder}/{line.id}",
+        )
     )
     return None
 

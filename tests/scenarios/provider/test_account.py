@@ -16,7 +16,7 @@ from app.staff.roles import Role
 from app.telephony.platforms.choose import platform_of
 from app.words.keys import PROMPT_KEYS, SOUNDS
 from app.work import PROGRAM, Work
-from tests.support.referrals import add_agency
+from tests.support.referrals import add_agency, page
 from tests.support.talks import talk, waits
 
 REAL = "+381113334444"
@@ -243,13 +243,36 @@ async def test_set_up_says_what_the_operator_has_to_do(stage: Stage) -> None:
     await _add(stage, number=REAL, name="Druga", shown_number="+381115556666")
     stage.exchange.allows_flows = False
     report = await stage.set_up_telephony()
-    problems = " ".join(report.problems)
+    problems = " ".join(map(str, report.problems))
     assert f"{REAL} (Druga) is not a number of this account" in problems
     assert "may not show" in problems
     assert "is not installed" in problems
     written = list((stage.settings.data_dir / "fallback").glob("*.flow.json"))
     assert json.loads(written[0].read_text())["initial_state"] == "Trigger"
     assert stage.exchange.numbers[LINE].fallback_url is not None, "ours, then"
+
+
+async def test_an_administrator_sets_up_the_numbers_on_a_page(stage: Stage) -> None:
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    stage.exchange.numbers[LINE] = Number("https://elsewhere.example/voice")
+    await _add(stage, number=REAL, name="Druga")
+    assert "elsewhere" not in (await page(stage, mila, "/admin/numbers")).text
+    shown = (await page(stage, mila, "/admin/numbers", set="up")).text
+    assert f"{LINE} (Plavi telefon) leads to {stage.settings.public_url}." in shown
+    assert f"{REAL} (Druga) is not a number of this account." in shown
+    assert stage.exchange.numbers[LINE].voice_url.startswith(stage.settings.public_url)
+    told = (await mila.ask("POST", "/numbers/setup")).json()
+    assert len(told["problems"]) == 2
+    (entry, _) = await stage.rows(
+        "SELECT detail FROM audit_entries WHERE action = 'telephony_set_up' ORDER BY id"
+    )
+    assert entry["detail"] == {"done": len(told["done"]), "problems": 2}
+    stage.exchange.auth_token = "another"
+    stage.exchange.api_keys.clear()
+    refused = await page(stage, mila, "/admin/numbers", set="up")
+    assert "The provider refused the request" in refused.text
+    assert "status 401" in refused.text
+    assert (await mila.ask("POST", "/numbers/setup")).status_code == 409
 
 
 async def test_the_fallback_comes_back_again_and_again_and_then_rings_the_partner(

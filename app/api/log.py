@@ -1,0 +1,90 @@
+"""The JSON interface of the log: who did or read what, and the check that no row was changed."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import AwareDatetime, BaseModel
+
+from app.people.log_check import ask_for_check, last_check
+from app.staff.audit import Wanted, list_entries, write_entry
+from app.staff.log_kinds import AuditLog
+from app.staff.models import Staff
+from app.staff.roles import Permission
+from app.web.access import InWork, Requires
+
+router = APIRouter(tags=["log"])
+Reads = Annotated[Staff, Depends(Requires(Permission.READ_LOG), scope="function")]
+_Text = Annotated[str, Query(max_length=80, pattern=r"^[ -~]*$")]
+
+
+class EntryView(BaseModel):
+    """A row of the log. `detail` holds codes and ids, and of a change its before and after."""
+
+    id: int
+    at: datetime
+    # The id of the person who acted, or `provider` or `program`.
+    actor: str
+    action: str
+    subject: str
+    detail: dict[str, Any]
+
+
+class ChainView(BaseModel):
+    """What a check found in one log."""
+
+    name: str
+    rows: int
+    # The numbers of the first rows that were changed, or that follow a missing one.
+    broken: list[int]
+    # The hash of the newest row, in hexadecimal.
+    head: str
+
+
+class CheckView(BaseModel):
+    """The last check that ended; `at` is null before the first one."""
+
+    at: datetime | None
+    whole: bool
+    chains: list[ChainView]
+    under_way_since: datetime | None
+
+
+@router.get("/log")
+async def read_log(
+    work: InWork,
+    staff: Reads,
+    actor: _Text = "",
+    action: _Text = "",
+    subject: _Text = "",
+    since: AwareDatetime | None = None,
+    until: AwareDatetime | None = None,
+    before: Annotated[int | None, Query(ge=1, le=2**62)] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> list[EntryView]:
+    """Return the log, newest first. `before` is the id of the last row that was returned.
+
+    The reading is logged, too.
+    """
+    write_entry(work, AuditLog.AUDIT_LOG_READ, "audit_entries")
+    wanted = Wanted(actor, action, subject, since, until)
+    found = await list_entries(work, wanted, before=before, limit=limit)
+    return [EntryView.model_validate(one, from_attributes=True) for one in found]
+
+
+@router.post("/log/checks", status_code=202)
+async def check(work: InWork, staff: Reads) -> None:
+    """Begin a check of all logs. It takes seconds to minutes; GET /log/checks/last tells."""
+    ask_for_check(work)
+
+
+@router.get("/log/checks/last")
+async def last(work: InWork, staff: Reads) -> CheckView:
+    """Return what the last check found."""
+    found = await last_check(work)
+    return CheckView(
+        at=found.at,
+        whole=found.is_whole,
+        chains=[ChainView.model_validate(one, from_attributes=True) for one in found.chains],
+        under_way_since=found.under_way_since,
+    )

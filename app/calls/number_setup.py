@@ -1,0 +1,34 @@
+"""The set-up of the provider's numbers, as pages and programs ask for it.
+
+The telephony carries it out; it is composed with them where a process starts.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from app.errors import Message
+from app.work import Ground, Work
+
+_NAME = "number set-up"
+
+
+@dataclass
+class Report:
+    """What was done, and what a person still has to do."""
+
+    done: list[Message] = field(default_factory=list)
+    problems: list[Message] = field(default_factory=list)
+
+
+CarriesOut = Callable[[Work], Awaitable[Report]]
+
+
+def compose(ground: Ground, carries_out: CarriesOut) -> None:
+    """Let this process set up numbers."""
+    ground.kept[_NAME] = carries_out
+
+
+async def set_up_numbers(work: Work) -> Report:
+    """Set up the numbers at the provider, and log it. Raises Conflict if the provider refuses."""
+    carries_out: CarriesOut = work.ground.kept[_NAME]
+    return await carries_out(work)
