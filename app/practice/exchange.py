@@ -31,6 +31,8 @@ _EVENT_OF = {"initiated": "initiated", "ringing": "ringing", "in-progress": "ans
 _RING_BUFFER = 5.0
 # How many calls an account may begin in a second, unless it has asked for more.
 CALLS_PER_SECOND = 1.0
+# How fast words are spoken.
+LETTERS_PER_SECOND = 15.0
 # The SIP code for a browser that is not there: "temporarily unavailable".
 _NOT_REGISTERED = 480
 # The length that is assumed for a sound that the exchange cannot measure, in seconds.
@@ -86,6 +88,8 @@ class Exchange:
         # Calls that the account may begin in a second; further calls wait as `queued`.
         self.calls_per_second = CALLS_PER_SECOND
         self._next_slot = clock.now()
+        # How fast words are spoken to a leg without sound.
+        self.letters_per_second = LETTERS_PER_SECOND
         # Keys that may use the interface besides the account itself, with their secrets.
         self.api_keys: dict[str, str] = {}
         # Verified numbers that the account may show, and flows that the provider hosts for it.

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 # How long the provider lets a leg live, in seconds, unless the request sets another limit.
 LONGEST_LEG = 14_400.0
 
-# How fast words are spoken, in letters per second.
-_SPEED = 15.0
-
 
 @dataclass
 class Next:
@@ -138,8 +135,9 @@ class Interpreter:
         voices, seconds = self._x.voices, None
         if voices is not None:
             seconds = await voices.say(self._leg, verb.text, verb.get("language"))
+        silently = max(0.5, len(verb.text) / self._x.letters_per_second)
         try:
-            await self._clock.sleep(seconds or max(0.5, len(verb.text) / _SPEED))
+            await self._clock.sleep(seconds or silently)
         finally:
             if voices is not None:
                 voices.hush(self._leg)

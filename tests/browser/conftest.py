@@ -19,7 +19,10 @@ async def live(database: str, anyio_backend: str) -> AsyncIterator[Stage]:
     """The helpline on the real clock, with telephones in its pages."""
     if not voices.available():
         pytest.skip("a telephone in a page needs the extra `demo` (aiortc) at the exchange")
-    async with stage_on(database, clock=SystemClock(), sound=True, wrap_up_seconds=30) as made:
+    async with stage_on(
+        database, clock=SystemClock(), sound=True, wrap_up_seconds=30, calls_per_second=20
+    ) as made:
+        made.exchange.letters_per_second = 150
         await made.add_line()
         yield made
 

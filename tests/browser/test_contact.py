@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import BrowserContext, Page, Route, async_playwright, expect
 
-from app.demo.stage import Stage
+from app.demo.stage import Counsellor, Stage
 from app.web.access import COOKIE
 from tests.support.browser import CHROMIUM, FLAGS, answered, enter, press
 from tests.support.contacts import WHOLE, completed, new_contact
@@ -151,7 +151,8 @@ async def test_a_browser_killed_in_mid_word_has_lost_nothing(
         await page.locator("#f-actions-summary").focus()
         # The network is gone while it is typed: the server has none of it.
         await context.set_offline(True)
-        await page.keyboard.type(said, delay=5)
+        await page.keyboard.insert_text(said[:-4])
+        await page.keyboard.type(said[-4:])
         await expect(page.locator("#saving")).to_contain_text("kept on this machine")
         await asyncio.sleep(0.3)
         for pid in browsers_with(tmp_path):
@@ -194,12 +195,68 @@ async def test_words_survive_a_closed_tab_and_a_server_restart(live: Stage, page
     assert found["incident.account"] == "while nobody answers"
 
 
-async def test_two_tabs_of_one_contact(live: Stage, page: Page) -> None:
+async def test_answers_are_checked_beside_the_question_and_decide_what_is_urgent(
+    live: Stage, page: Page
+) -> None:
     ana = await live.add_counsellor("ana", state=None)
-    contact_id = await new_contact(ana, {"contact.kind": "child"})
+    told = {**WHOLE, "contact.kind": "about_child"}
+    del told["contact.headline"]
+    contact_id = await new_contact(ana, told)
     await enter(page, live, ana, f"/contacts/{contact_id}")
+    await expect(page.locator("[data-section=separation]")).to_be_hidden()
+    age, saving = page.locator("#f-child-a1-age"), page.locator("#saving")
+    await age.fill("eleven")
+    trouble = page.locator("[data-path='child.a1.age'] .trouble")
+    await expect(trouble).to_contain_text("Write a whole number in digits.")
+    await expect(saving).to_contain_text("1 not saved")
+    await age.fill("1")
+    await expect(saving).to_have_text("All saved")
+    await expect(trouble).to_be_hidden()
+    # The family comes first, and the counsellor decides.
+    await expect(page.locator("[data-service=outreach_worker]")).to_be_visible()
+    await expect(page.locator("[data-service=cash_housing]")).to_be_hidden()
+    await expect(page.locator("#suggestion")).to_contain_text("urgent, because a child under three")
+    await page.locator("#urgency-form select").select_option("priority")
+    await page.get_by_label("Why", exact=True).fill("the grandmother is there")
+    await page.get_by_role("button", name="Decide").click()
+    await expect(page.locator("#urgency")).to_have_text("priority")
+    await expect(page.locator("main")).to_contain_text("suggested: urgent, under three")
+    await page.locator("#complete").click()
+    await expect(page.locator("#problem")).to_contain_text("Headline: not answered yet")
+    await a_person_is_removed_while_still_being_saved(page)
+    found = (await ana.ask("GET", f"/contacts/{contact_id}")).json()["answers"]
+    assert {path.split(".")[1] for path in found if path.startswith("child.")} == {"a1"}
+
+
+async def a_person_is_removed_while_still_being_saved(page: Page) -> None:
+    sent, may_go = asyncio.Event(), asyncio.Event()
+
+    async def later(route: Route) -> None:
+        sent.set()
+        await may_go.wait()
+        await route.continue_()
+
+    await page.route("**/answers", later)
+    entries = page.locator("[data-entries=child] .entry")
+    before = await entries.count()
+    await page.locator("[data-add=child]").click()
+    await page.keyboard.type("Somebody")
+    await sent.wait()
+    await entries.nth(before).get_by_role("button", name="Remove").click()
+    may_go.set()
+    await expect(page.locator("#saving")).to_have_text("All saved")
+    await expect(page.locator("#troubles")).to_be_empty()
+    await page.unroute("**/answers")
+
+
+async def test_two_tabs_of_one_contact_and_a_record_given_away(live: Stage, page: Page) -> None:
+    ana = await live.add_counsellor("ana", state=None)
+    bora = await live.add_counsellor("bora", state=None)
+    contact_id = await new_contact(ana, {"contact.kind": "child"})
+    path = f"/contacts/{contact_id}"
+    await enter(page, live, ana, path)
     other = await page.context.new_page()
-    await enter(other, live, ana, f"/contacts/{contact_id}")
+    await enter(other, live, ana, path)
     # What one writes appears in the other.
     await page.locator("#f-contact-place").select_option("RS-BG")
     await page.locator("[data-add=child]").click()
@@ -218,46 +275,41 @@ async def test_two_tabs_of_one_contact(live: Stage, page: Page) -> None:
     await trouble.get_by_role("button", name="Keep mine").click()
     await expect(other.locator("#saving")).to_have_text("All saved")
     await expect(page.locator("#f-actions-summary")).to_have_value("theirs is late")
+    # Both write without a network, and are closed.
+    await page.context.set_offline(True)
+    await page.locator("#f-actions-summary").fill("typed in the first")
+    await other.locator("#f-incident-account").fill("typed in the second")
+    for tab in (page, other):
+        await expect(tab.locator("#saving")).to_contain_text("kept on this machine")
+    await asyncio.sleep(0.3)
+    await other.close(run_before_unload=False)
+    await page.close(run_before_unload=False)
+    # Meanwhile it is given to a colleague: the words are shown all the same, and none is lost.
+    (await ana.ask("POST", f"{path}/assign", {"staff_id": str(bora.id)})).raise_for_status()
+    again = await page.context.new_page()
+    await again.context.set_offline(False)
+    await again.goto(live.settings.public_url + path)
+    troubles = again.locator("#troubles")
+    await expect(troubles).to_contain_text("typed in the first")
+    await expect(troubles).to_contain_text("typed in the second")
+    (await bora.ask("POST", f"{path}/assign", {"staff_id": str(ana.id)})).raise_for_status()
+    await again.reload()
+    await expect(again.locator("#f-actions-summary")).to_have_value("typed in the first")
+    await expect(again.locator("#f-incident-account")).to_have_value("typed in the second")
+    await stored(live, "incident.account")
+    await expect(again.locator("#saving")).to_have_text("All saved")
+    found = (await ana.ask("GET", path)).json()["answers"]
+    assert found["actions.summary"] == "typed in the first"
+    assert found["incident.account"] == "typed in the second"
 
 
-async def test_what_is_no_answer_is_said_beside_the_question(live: Stage, page: Page) -> None:
-    ana = await live.add_counsellor("ana", state=None)
-    contact_id = await new_contact(ana, {"contact.kind": "child", "child.k1": 1})
-    await enter(page, live, ana, f"/contacts/{contact_id}")
-    age = page.locator("#f-child-k1-age")
-    await age.fill("eleven")
-    trouble = page.locator("[data-path='child.k1.age'] .trouble")
-    await expect(trouble).to_contain_text("Write a whole number in digits.")
-    await expect(page.locator("#saving")).to_contain_text("1 not saved")
-    await age.fill("11")
-    await expect(page.locator("#saving")).to_have_text("All saved")
-    await expect(trouble).to_be_hidden()
-    await page.locator("#complete").click()
-    await expect(page.locator("#problem")).to_contain_text("Headline: not answered yet")
-
-
-async def test_the_family_comes_first_and_the_counsellor_decides(live: Stage, page: Page) -> None:
-    ana = await live.add_counsellor("ana", state=None)
-    contact_id = await new_contact(ana, {**WHOLE, "contact.kind": "about_child"})
-    await enter(page, live, ana, f"/contacts/{contact_id}")
-    await expect(page.locator("[data-section=separation]")).to_be_hidden()
-    await page.locator("#f-child-a1-age").fill("1")
-    await expect(page.locator("[data-service=outreach_worker]")).to_be_visible()
-    await expect(page.locator("[data-service=cash_housing]")).to_be_hidden()
-    await expect(page.locator("#suggestion")).to_contain_text("urgent, because a child under three")
-    await page.locator("#urgency-form select").select_option("priority")
-    await page.get_by_label("Why", exact=True).fill("the grandmother is there")
-    await page.get_by_role("button", name="Decide").click()
-    await expect(page.locator("#urgency")).to_have_text("priority")
-    await expect(page.locator("main")).to_contain_text("suggested: urgent, under three")
-
-
-async def test_a_case_with_two_contacts_and_a_follow_up_that_turns_overdue(
+async def test_two_contacts_are_told_apart_and_make_a_case_whose_follow_up_turns_overdue(
     live: Stage, page: Page
 ) -> None:
     ana = await live.add_counsellor("ana", state=None)
     first, second = await completed(ana), await completed(ana)
     code = (await ana.ask("GET", f"/contacts/{second}")).json()["code"]
+    await told_apart(live, page, ana, (first, second))
     await enter(page, live, ana, f"/contacts/{first}")
     await page.get_by_role("button", name="Open a case").click()
     await expect(page).to_have_url(live.settings.public_url + "/cases/" + str(await case_of(live)))
@@ -280,6 +332,26 @@ async def test_a_case_with_two_contacts_and_a_follow_up_that_turns_overdue(
     await page.get_by_label("Name").fill("Йована")
     await page.get_by_role("button", name="Find").click()
     await expect(page.locator("#rows tbody tr")).to_have_count(1)
+
+
+async def told_apart(live: Stage, page: Page, ana: Counsellor, contacts: tuple[str, str]) -> None:
+    """Two contacts are linked as those of one person, and then told apart, on a page."""
+    first, second = contacts
+    code = (await ana.ask("GET", f"/contacts/{first}")).json()["code"]
+    await enter(page, live, ana, f"/contacts/{second}")
+    await page.get_by_label("Same person as the contact").fill("K-000-000-000")
+    await page.get_by_role("button", name="Link").click()
+    await expect(page.locator("#problem")).to_contain_text("check the code of the contact")
+    await page.get_by_label("Same person as the contact").fill(code)
+    await page.get_by_role("button", name="Link").click()
+    await page.get_by_role("link", name="All contacts of this person").click()
+    await expect(page.locator("tbody tr")).to_have_count(2)
+    await page.get_by_label(f"{code} is from another person").check()
+    await page.get_by_label("The chosen contacts are from another person").fill("another voice")
+    await page.get_by_role("button", name="Split").click()
+    await expect(page).to_have_url(live.settings.public_url + "/contacts")
+    rows = await live.rows("SELECT count(DISTINCT profile_id) AS n FROM contacts")
+    assert rows == [{"n": 2}]
 
 
 async def stored(live: Stage, path: str) -> None:
@@ -312,77 +384,6 @@ async def make_overdue(live: Stage) -> None:
             return
         await asyncio.sleep(0.05)
     raise AssertionError("the follow-up did not turn overdue")
-
-
-async def test_a_person_removed_while_still_being_saved(live: Stage, page: Page) -> None:
-    ana = await live.add_counsellor("ana", state=None)
-    contact_id = await new_contact(ana, {"contact.kind": "child"})
-    await enter(page, live, ana, f"/contacts/{contact_id}")
-
-    async def slowly(route: Route) -> None:
-        await asyncio.sleep(0.8)
-        await route.continue_()
-
-    await page.route("**/answers", slowly)
-    await page.locator("[data-add=child]").click()
-    await page.keyboard.type("Somebody")
-    await asyncio.sleep(0.6)
-    await page.locator(".entry").nth(1).get_by_role("button", name="Remove").click()
-    await expect(page.locator("#saving")).to_have_text("All saved")
-    await expect(page.locator("#troubles")).to_be_empty()
-    found = (await ana.ask("GET", f"/contacts/{contact_id}")).json()["answers"]
-    assert not [path for path in found if path.startswith("child.")]
-
-
-async def test_two_tabs_without_a_network_and_a_record_given_away(live: Stage, page: Page) -> None:
-    ana = await live.add_counsellor("ana", state=None)
-    bora = await live.add_counsellor("bora", state=None)
-    contact_id = await new_contact(ana, {"contact.kind": "child"})
-    path = f"/contacts/{contact_id}"
-    await enter(page, live, ana, path)
-    other = await page.context.new_page()
-    await enter(other, live, ana, path)
-    await page.context.set_offline(True)
-    await page.locator("#f-actions-summary").fill("typed in the first")
-    await other.locator("#f-incident-account").fill("typed in the second")
-    for tab in (page, other):
-        await expect(tab.locator("#saving")).to_contain_text("kept on this machine")
-    await asyncio.sleep(0.3)
-    await other.close(run_before_unload=False)
-    await page.close(run_before_unload=False)
-    # Meanwhile it is given to a colleague: the words are shown all the same, and none is lost.
-    (await ana.ask("POST", f"{path}/assign", {"staff_id": str(bora.id)})).raise_for_status()
-    await page.context.set_offline(False)
-    again = await page.context.new_page()
-    await again.goto(live.settings.public_url + path)
-    troubles = again.locator("#troubles")
-    await expect(troubles).to_contain_text("typed in the first")
-    await expect(troubles).to_contain_text("typed in the second")
-    (await bora.ask("POST", f"{path}/assign", {"staff_id": str(ana.id)})).raise_for_status()
-    await again.reload()
-    await stored(live, "actions.summary")
-    await stored(live, "incident.account")
-    await expect(again.locator("#saving")).to_have_text("All saved")
-
-
-async def test_people_are_told_apart_and_put_together_on_a_page(live: Stage, page: Page) -> None:
-    ana = await live.add_counsellor("ana", state=None)
-    first, second = await completed(ana), await new_contact(ana)
-    code = (await ana.ask("GET", f"/contacts/{first}")).json()["code"]
-    await enter(page, live, ana, f"/contacts/{second}")
-    await page.get_by_label("Same person as the contact").fill("K-000-000-000")
-    await page.get_by_role("button", name="Link").click()
-    await expect(page.locator("#problem")).to_contain_text("check the code of the contact")
-    await page.get_by_label("Same person as the contact").fill(code)
-    await page.get_by_role("button", name="Link").click()
-    await page.get_by_role("link", name="All contacts of this person").click()
-    await expect(page.locator("tbody tr")).to_have_count(2)
-    await page.get_by_label(f"{code} is from another person").check()
-    await page.get_by_label("The chosen contacts are from another person").fill("another voice")
-    await page.get_by_role("button", name="Split").click()
-    await expect(page).to_have_url(live.settings.public_url + "/contacts")
-    rows = await live.rows("SELECT count(DISTINCT profile_id) AS n FROM contacts")
-    assert rows == [{"n": 2}]
 
 
 async def test_a_contact_from_paper_in_serbian(live: Stage, page: Page) -> None:

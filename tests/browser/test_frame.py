@@ -8,9 +8,21 @@ from playwright.async_api import Page, expect
 
 from app.dashboard.pages import safe_next
 from app.demo.stage import Stage
+from app.routing import presence
 from app.staff import tokens
 from app.staff.roles import Role
-from tests.support.browser import CHROMIUM, answered, at, be, press, ring, signed_in
+from tests.support.browser import (
+    CHROMIUM,
+    answered,
+    at,
+    available,
+    be,
+    press,
+    ring,
+    signed_in,
+    taken_back_for_a_moment,
+)
+from tests.support.sound import until
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
@@ -26,11 +38,24 @@ PAGES = (
 )
 
 
-async def test_a_ring_reaches_a_counsellor_on_another_page(live: Stage, page: Page) -> None:
+async def test_a_ring_reaches_every_page_and_leaves_the_focus_in_a_field(
+    live: Stage, page: Page
+) -> None:
     ana = await live.add_counsellor("ana", state=None)
-    await signed_in(page, live, ana)
-    await be(page, "available")
-    await expect(page.locator("#presence")).to_contain_text("Available")
+    await at(page, live, ana, "/")
+    await available(page)
+    await page.locator(".rail a[data-section=contacts]").click()
+    await expect(page.locator("#main h1")).to_have_text("Contacts")
+    field = page.locator("#main input:visible").first
+    await field.fill("Jov")
+    leg = await ring(live)
+    await expect(page.locator("#offer")).to_be_visible()
+    await expect(field).to_be_focused()
+    await page.keyboard.type("ana")
+    await expect(field).to_have_value("Jovana")
+    await live.exchange.hang_up(leg)
+    await expect(page.locator("#offer")).to_have_count(0)
+    # Where nothing is being typed, the focus goes to the ring.
     await page.locator(".rail a[data-section=cases]").click()
     await expect(page.locator("#main h1")).to_have_text("Cases")
     leg = await ring(live)
@@ -42,23 +67,10 @@ async def test_a_ring_reaches_a_counsellor_on_another_page(live: Stage, page: Pa
     assert live.exchange.conferences.of_leg(leg) is not None
 
 
-async def test_a_ring_leaves_the_focus_in_a_field(live: Stage, page: Page) -> None:
-    ana = await live.add_counsellor("ana", state=None)
-    await signed_in(page, live, ana)
-    await be(page, "available")
-    await expect(page.locator("#presence")).to_contain_text("Available")
-    await page.locator(".rail a[data-section=contacts]").click()
-    field = page.locator("#main input:visible").first
-    await field.fill("Jov")
-    await ring(live)
-    await expect(page.locator("#offer")).to_be_visible()
-    await expect(field).to_be_focused()
-    await page.keyboard.type("ana")
-    await expect(field).to_have_value("Jovana")
-
-
-async def test_page_changes_keep_the_frame_and_the_way_back(live: Stage, page: Page) -> None:
-    await answered(page, live)
+async def test_a_talk_stands_until_its_end_is_meant(live: Stage, page: Page) -> None:
+    """Page changes, single letters, a refusal and an end that is taken back leave it as it is."""
+    _ana, leg = await answered(page, live)
+    title, end = page.locator("#call-title"), page.locator("#hang-up")
     await page.evaluate("window.sameDocument = true")
     for section in ("cases", "contacts", "roster"):
         await page.locator(f".rail a[data-section={section}]").click()
@@ -66,7 +78,7 @@ async def test_page_changes_keep_the_frame_and_the_way_back(live: Stage, page: P
         await expect(page.locator(".rail [aria-current=page]")).to_have_attribute(
             "data-section", section
         )
-        await expect(page.locator("#call-title")).to_contain_text("Talking")
+        await expect(title).to_contain_text("Talking")
     await page.go_back()
     await expect(page.locator("#main h1")).to_have_text("Contacts")
     await page.locator(".rail a[data-section=desk]").click()
@@ -74,15 +86,55 @@ async def test_page_changes_keep_the_frame_and_the_way_back(live: Stage, page: P
     await expect(page.locator("[data-record][data-ready]")).to_have_count(1)
     assert await page.evaluate("window.sameDocument") is True
 
+    # One letter alone does nothing.
+    await title.click()
+    for letter in "ehmp1":
+        await page.keyboard.press(letter)
+    await asyncio.sleep(0.5)
+    await expect(title).to_contain_text("Talking")
+    assert (await live.call_of(leg))["ended_at"] is None
 
-async def test_the_next_child_gets_a_form_of_its_own(live: Stage, page: Page) -> None:
-    await answered(page, live)
-    record = page.locator("[data-record][data-ready]")
+    # A refusal never takes the bar away.
+    await title.click()
+    await page.locator("#mute").evaluate(
+        "one => { one.setAttribute('hx-post', '/board/presence/nonsense'); htmx.process(one); }"
+    )
+    await press(page, "m")
+    refused = page.locator("#refused [role=alert]")
+    await expect(refused).to_be_visible()
+    await expect(end).to_be_visible()
+    await refused.click()
+    await expect(refused).to_have_count(0)
+
+    # The end by mouse can be taken back. While it is near, its button counts four times a second.
+    await end.click()
+    await expect(end).to_contain_text("Undo")
+    await end.click()
+    await expect(end).not_to_contain_text("Undo")
+    await asyncio.sleep(0.6)
+    await expect(end).not_to_contain_text("Undo")
+    await expect(title).to_contain_text("Talking")
+    await taken_back_for_a_moment(end)
+    await end.click()
+    await expect(page.locator("#presence")).to_contain_text("Writing up")
+    assert (await live.call_of(leg))["ended_by"] == "counsellor"
+
+
+async def test_each_child_has_a_form_of_its_own_which_keys_do_not_close_once_it_holds_text(
+    live: Stage, page: Page
+) -> None:
+    _ana, leg = await answered(page, live)
+    record, saving = page.locator("[data-record][data-ready]"), page.locator("#saving")
     await expect(record).to_have_count(1)
     await expect(page.locator(".languages [aria-pressed=true]")).to_have_text("en")
     first = await record.get_attribute("data-record")
     await page.locator("#f-contact-headline").fill("Bullied at school")
-    await expect(page.locator("#saving")).to_have_text("All saved")
+    await expect(saving).to_have_text("All saved")
+    await page.locator("#call-title").click()
+    await page.keyboard.press("c")
+    await press(page, "5")
+    await expect(page.locator("#refused")).to_contain_text("Something is written in this contact")
+    assert (await live.call_of(leg))["ended_at"] is None
     await page.locator("#call-title").click()
     await press(page, "e")
     await expect(page.locator("#presence")).to_contain_text("Writing up")
@@ -96,83 +148,50 @@ async def test_the_next_child_gets_a_form_of_its_own(live: Stage, page: Page) ->
     await expect(page.locator("#f-contact-headline")).to_have_value("")
     assert await record.get_attribute("data-record") != first
     await page.locator("#f-contact-headline").fill("Ran away")
-    await expect(page.locator("#saving")).to_have_text("All saved")
+    await expect(saving).to_have_text("All saved")
     rows = await live.rows("SELECT headline FROM contacts ORDER BY taken_at")
     assert [row["headline"] for row in rows] == ["Bullied at school", "Ran away"]
-
-
-async def test_hanging_up_by_mouse_can_be_taken_back(live: Stage, page: Page) -> None:
-    _ana, leg = await answered(page, live)
-    await page.locator("#hang-up").click()
-    await expect(page.locator("#hang-up")).to_contain_text("Undo")
-    await page.locator("#hang-up").click()
-    await expect(page.locator("#hang-up")).not_to_contain_text("Undo")
-    await asyncio.sleep(5.5)
-    await expect(page.locator("#call-title")).to_contain_text("Talking")
-    await page.locator("#hang-up").click()
-    await expect(page.locator("#presence")).to_contain_text("Writing up")
-    assert (await live.call_of(leg))["ended_by"] == "counsellor"
-
-
-async def test_one_letter_alone_does_nothing_to_a_child(live: Stage, page: Page) -> None:
-    _ana, leg = await answered(page, live)
-    for letter in "ehmp1":
-        await page.keyboard.press(letter)
-    await asyncio.sleep(0.5)
-    await expect(page.locator("#call-title")).to_contain_text("Talking")
-    assert (await live.call_of(leg))["ended_at"] is None
-
-
-async def test_a_contact_that_holds_text_is_not_closed_with_keys(live: Stage, page: Page) -> None:
-    _ana, leg = await answered(page, live)
-    await expect(page.locator("[data-record][data-ready]")).to_have_count(1)
-    await page.locator("#f-contact-headline").fill("Bullied at school")
-    await expect(page.locator("#saving")).to_have_text("All saved")
     await page.locator("#call-title").click()
-    await page.keyboard.press("c")
-    await press(page, "5")
-    await expect(page.locator("#refused")).to_contain_text("Something is written in this contact")
-    assert (await live.call_of(leg))["ended_at"] is None
+    await the_wrap_up_goes_on(live, page)
 
 
-async def test_the_wrap_up_goes_on_while_the_counsellor_types(live: Stage, page: Page) -> None:
-    live.settings.wrap_up_seconds = 6
-    await answered(page, live)
-    await expect(page.locator("[data-record][data-ready]")).to_have_count(1)
+async def the_wrap_up_goes_on(live: Stage, page: Page) -> None:
+    """A wrap-up of a quarter of a minute lasts half a minute once the counsellor types."""
+    live.settings.wrap_up_seconds = 15
     await press(page, "e")
     await expect(page.locator("#presence")).to_contain_text("Writing up")
     await page.keyboard.press("w")
     await page.keyboard.press("Tab")
-    for _ in range(10):
-        await page.keyboard.type("abc ")
-        await asyncio.sleep(0.9)
+    await page.keyboard.type("abc ")
+    left = "SELECT extract(epoch FROM until_at - now()) AS seconds FROM presences"
+
+    async def is_kept() -> bool:
+        return bool((await live.rows(left))[0]["seconds"] > presence.WRITES_ON - 7)
+
+    await until(is_kept, "the wrap-up is kept")
     await expect(page.locator("#presence")).to_contain_text("Writing up")
     await expect(page.locator("#saving")).to_have_text("All saved")
 
 
-async def test_a_dead_connection_is_said_and_clicks_are_refused(live: Stage, page: Page) -> None:
+async def test_a_dead_connection_is_said_clicks_are_refused_and_it_heals_itself(
+    live: Stage, page: Page
+) -> None:
     ana = await live.add_counsellor("ana", state=None)
-    await signed_in(page, live, ana)
+    await at(page, live, ana, "/")
     await expect(page.locator("#presence")).to_be_visible()
     await live.stop_server()
+    await expect(page.locator("#connection")).to_contain_text("reconnecting")
     await expect(page.locator("#stale")).to_contain_text("nothing here is current")
     await be(page, "available")
     await expect(page.locator("#stale")).to_contain_text("was not done")
     await live.start_server()
     await expect(page.locator("#stale")).to_be_hidden()
+    await expect(page.locator("#connection")).to_have_text("● live")
     await expect(page.locator("#presence")).to_contain_text("Off duty")
-
-
-async def test_a_refusal_never_takes_the_call_bar_away(live: Stage, page: Page) -> None:
-    await answered(page, live)
-    await page.locator("#mute").evaluate(
-        "one => { one.setAttribute('hx-post', '/board/presence/nonsense'); htmx.process(one); }"
-    )
-    await press(page, "m")
-    await expect(page.locator("#refused [role=alert]")).to_be_visible()
-    await expect(page.locator("#hang-up")).to_be_visible()
-    await page.locator("#refused [role=alert]").click()
-    await expect(page.locator("#refused [role=alert]")).to_have_count(0)
+    await page.keyboard.press("Escape")
+    await available(page)
+    await ring(live)
+    await expect(page.locator("#offer")).to_be_visible()
 
 
 async def test_a_form_of_a_page_is_sent_as_a_browser_sends_it(live: Stage, page: Page) -> None:
@@ -218,17 +237,19 @@ def test_signing_in_never_leads_elsewhere() -> None:
 
 async def test_no_page_is_wider_than_a_phone_in_either_theme(live: Stage, page: Page) -> None:
     jelena = await live.add_counsellor("jelena", role=Role.SUPERVISOR, shift=False)
-    await signed_in(page, live, jelena)
-    for theme in ("light", "dark"):
-        await page.context.add_cookies(
-            [{"name": "theme", "value": theme, "url": live.settings.public_url}]
-        )
-        for width in (320, 390):
-            await page.set_viewport_size({"width": width, "height": 700})
-            for path in PAGES:
-                answer = await page.goto(live.settings.public_url + path)
-                assert answer is not None
-                assert answer.status == 200
+    await at(page, live, jelena, "/")
+    own = "document.documentElement.dataset.theme"
+    for n, path in enumerate(PAGES):
+        chosen, other = ("light", "dark") if n % 2 else ("dark", "light")
+        url = live.settings.public_url
+        await page.context.add_cookies([{"name": "theme", "value": chosen, "url": url}])
+        answer = await page.goto(url + path)
+        assert answer is not None
+        assert answer.status == 200
+        assert await page.evaluate(own) == chosen
+        for theme in (chosen, other):
+            await page.evaluate(f"theme => {{ {own} = theme; }}", theme)
+            for width in (320, 390):
+                await page.set_viewport_size({"width": width, "height": 700})
                 wide = await page.evaluate("document.documentElement.scrollWidth")
                 assert wide <= width, (theme, width, path, wide)
-        assert await page.evaluate("document.documentElement.dataset.theme") == theme

@@ -4,11 +4,11 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
 from app.demo.stage import Stage
 from app.staff.roles import Role
-from tests.support.browser import CHROMIUM, FLAGS, answered, enter, picture, signed_in
+from tests.support.browser import CHROMIUM, answered, at, enter, picture
 from tests.support.contacts import WHOLE, new_contact
 from tests.support.mail import code_in, link_in
 from tests.support.referrals import BROTHERS, OVERRIDE, add_agency, approve_all, by_hand, phone
@@ -21,7 +21,7 @@ async def test_two_clicks_and_an_agency_acts(live: Stage, page: Page) -> None:
         live, "house", "shelter", name="Sigurna kuća", phones=("+381113000001", "+381113000002")
     )
     phone(live, "+381113000001", busy=True)
-    phone(live, "+381113000002", presses="1", press_after=4)
+    phone(live, "+381113000002", presses="1", press_after=1)
     _ana, _leg = await answered(page, live)
     await page.locator("#urgent summary").click()
     await picture(page, "urgent")
@@ -63,41 +63,40 @@ async def test_an_agency_answers_without_an_account(live: Stage, page: Page) -> 
         if texts:
             break
         await asyncio.sleep(0.1)
-    async with async_playwright() as playwright:
-        # A phone, in a browser that knows nothing of us, without scripts.
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        context = await browser.new_context(
-            viewport={"width": 390, "height": 800}, java_script_enabled=False
-        )
-        agency = await context.new_page()
-        await agency.goto(live.settings.public_url + link_in(texts[0].text))
-        await expect(agency.locator("h1")).to_contain_text("Uput R-")
-        assert "Jovana" not in await agency.content()
-        await picture(agency, "agency")
-        await agency.get_by_label("Vaše ime i funkcija").fill("Mira, dežurna")
-        await agency.get_by_role("button", name="Primili smo").click()
-        await expect(agency.get_by_role("status")).to_contain_text("Zabeleženo")
-        await expect(agency.locator("#state")).to_have_text("primljeno")
-        # There is one way for messages only: the code is spoken by telephone.
-        duty = phone(live, "+381113000001", presses="1")
-        await agency.locator("#send-code").click()
-        await expect(agency.get_by_role("status")).to_contain_text("telefon")
-        for _ in range(200):
-            if any("šifra je" in h.text for h in duty.heard):
-                break
-            await asyncio.sleep(0.1)
-        spoken = next(h.text for h in duty.heard if "šifra je" in h.text)
-        await agency.get_by_label("Šifra").fill(code_in(spoken.replace(" ", "")))
-        await agency.locator("#prove").click()
-        await expect(agency.locator("main")).to_contain_text("Jovana")
-        await expect(agency.locator("main")).to_contain_text("Uzrast")
-        await picture(agency, "agency-details")
-        await agency.get_by_text("Ne možemo da preuzmemo").first.click()
-        await agency.get_by_label("Zašto").select_option("no_capacity")
-        await agency.get_by_label("Vaše ime i funkcija").first.fill("Mira")
-        await agency.get_by_role("button", name="Ne možemo da preuzmemo").click()
-        await expect(agency.get_by_role("status")).to_contain_text("Obraćamo se drugoj službi")
-        await browser.close()
+    # A phone, in a browser that knows nothing of us, without scripts.
+    assert page.context.browser is not None
+    context = await page.context.browser.new_context(
+        viewport={"width": 390, "height": 800}, java_script_enabled=False
+    )
+    agency = await context.new_page()
+    await agency.goto(live.settings.public_url + link_in(texts[0].text))
+    await expect(agency.locator("h1")).to_contain_text("Uput R-")
+    assert "Jovana" not in await agency.content()
+    await picture(agency, "agency")
+    await agency.get_by_label("Vaše ime i funkcija").fill("Mira, dežurna")
+    await agency.get_by_role("button", name="Primili smo").click()
+    await expect(agency.get_by_role("status")).to_contain_text("Zabeleženo")
+    await expect(agency.locator("#state")).to_have_text("primljeno")
+    # There is one way for messages only: the code is spoken by telephone.
+    duty = phone(live, "+381113000001", presses="1")
+    await agency.locator("#send-code").click()
+    await expect(agency.get_by_role("status")).to_contain_text("telefon")
+    for _ in range(200):
+        if any("šifra je" in h.text for h in duty.heard):
+            break
+        await asyncio.sleep(0.1)
+    spoken = next(h.text for h in duty.heard if "šifra je" in h.text)
+    await agency.get_by_label("Šifra").fill(code_in(spoken.replace(" ", "")))
+    await agency.locator("#prove").click()
+    await expect(agency.locator("main")).to_contain_text("Jovana")
+    await expect(agency.locator("main")).to_contain_text("Uzrast")
+    await picture(agency, "agency-details")
+    await agency.get_by_text("Ne možemo da preuzmemo").first.click()
+    await agency.get_by_label("Zašto").select_option("no_capacity")
+    await agency.get_by_label("Vaše ime i funkcija").first.fill("Mira")
+    await agency.get_by_role("button", name="Ne možemo da preuzmemo").click()
+    await expect(agency.get_by_role("status")).to_contain_text("Obraćamo se drugoj službi")
+    await context.close()
     await enter(page, live, ana, f"/referrals/{made['id']}")
     await expect(page.locator("#story")).to_contain_text("rejected: no capacity by link")
     await expect(page.locator("#story")).to_contain_text("Mira")
@@ -165,7 +164,7 @@ async def test_the_supervisor_sees_what_is_due_and_keeps_the_directory(
 ) -> None:
     vera = await live.add_counsellor("vera", role=Role.SUPERVISOR, state=None)
     ana = await live.add_counsellor("ana", state=None)
-    await signed_in(page, live, vera)
+    await at(page, live, vera, "/")
     await page.get_by_role("link", name="Agencies").click()
     await expect(page.locator("main")).to_contain_text("The directory is empty")
     wrong = tmp_path / "wrong.csv"
@@ -233,7 +232,7 @@ async def test_answers_that_are_only_close_are_confirmed_on_the_page(
     )
     ana = await live.add_counsellor("ana", state=None)
     contact_id = await new_contact(ana, BROTHERS | {"actions.summary": "They are afraid."})
-    await signed_in(page, live, ana)
+    await at(page, live, ana, "/")
     await page.goto(f"{live.settings.public_url}/contacts/{contact_id}")
     await page.get_by_text("Refer to an agency").click()
     form = page.locator('form[data-json="/api/v1/referrals"]')

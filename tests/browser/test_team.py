@@ -9,7 +9,7 @@ from app.demo.stage import Counsellor, Stage
 from app.practice.legs import Leg
 from app.staff.roles import Role
 from tests.support.axe import faults_zoomed
-from tests.support.browser import CHROMIUM, answered, at
+from tests.support.browser import CHROMIUM, answered, at, ring, taken_back_for_a_moment
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
@@ -22,10 +22,7 @@ async def another(page: Page) -> Page:
 
 
 async def a_talk(live: Stage, who: Counsellor) -> Leg:
-    leg = live.ring()
-    while not leg.has_heard("Srpski: pritisni"):
-        await live.clock.sleep(0.1)
-    live.exchange.press(leg, "1")
+    leg = await ring(live)
     while await who.offer() is None:
         await live.clock.sleep(0.1)
     await who.accept()
@@ -88,6 +85,7 @@ async def test_a_supervisor_sets_a_state_and_ends_a_talk(live: Stage, page: Page
     await page.keyboard.press("Enter")
     await expect(page.locator("#talks-box")).not_to_contain_text("Ending the talk in")
     assert await ana.presence() == "on_call"
+    await taken_back_for_a_moment(end)
     await end.click()
     await expect(page.locator("#talks")).to_contain_text("No talk is going on.")
     while leg.status != "completed":
@@ -140,18 +138,26 @@ async def test_a_wallboard_refreshes_itself_and_says_when_it_is_not_current(
     assert address is not None
     # The screen has no session.
     screen = await another(page)
+    # Its clock goes on by itself, and jumps where the screen would only wait.
+    await screen.clock.install()
     await screen.goto(address)
     await expect(screen.locator("#wall-waiting")).to_have_text("0")
     ana = await live.add_counsellor("Ana")
     leg = await a_talk(live, ana)
+    await screen.clock.fast_forward(6_000)
     await expect(screen.locator("#wall-talking")).to_have_text("1")
     await picture(screen, "wall")
     await expect(screen.locator("#wall-stale")).to_be_hidden()
     await screen.context.set_offline(True)
+    await screen.clock.fast_forward(13_000)
     await expect(screen.locator("#wall-stale")).to_contain_text("Not connected", timeout=30_000)
     await screen.context.set_offline(False)
+    await screen.clock.fast_forward(6_000)
     await expect(screen.locator("#wall-stale")).to_be_hidden()
-    await page.get_by_role("button", name="Withdraw it").click()
+    withdraw = page.get_by_role("button", name="Withdraw it")
+    await withdraw.click()
+    await expect(withdraw).to_have_count(0)
+    await screen.clock.fast_forward(6_000)
     await expect(screen.locator("#wall-stale")).to_contain_text("This address was withdrawn.")
     await expect(screen.locator("#wall-waiting")).to_have_count(0)
     await live.exchange.hang_up(leg)

@@ -10,7 +10,7 @@ from app.clock import SystemClock
 from app.demo.stage import Stage, stage_on
 from app.practice.people import Phone
 from app.staff.roles import Role
-from tests.support.browser import CHROMIUM, signed_in
+from tests.support.browser import CHROMIUM, at, ring
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
@@ -21,8 +21,9 @@ VERA, MIRA = "+38164999001", "+38164999002"
 @pytest.fixture
 async def somleng(database: str, anyio_backend: str) -> AsyncIterator[Stage]:
     async with stage_on(
-        database, clock=SystemClock(), platform="somleng", wrap_up_seconds=30
+        database, clock=SystemClock(), platform="somleng", wrap_up_seconds=30, calls_per_second=20
     ) as made:
+        made.exchange.letters_per_second = 150
         await made.add_line()
         yield made
         assert made.exchange.faults == []
@@ -33,16 +34,13 @@ async def test_a_click_rings_the_phone_and_a_colleague_gets_the_call(
 ) -> None:
     stage = somleng
     # Vera clicks while it rings, and then lifts the phone and presses 1.
-    stage.exchange.phones[VERA] = mine = Phone(picks_up=5)
+    stage.exchange.phones[VERA] = mine = Phone(picks_up=2)
     stage.exchange.phones[MIRA] = Phone(picks_up=0.5, press_after=0.2)
     vera = await stage.add_counsellor("Vera", endpoint=VERA)
     mira = await stage.add_counsellor("Mira", endpoint=MIRA, state="break")
     await stage.add_counsellor("Jelena", role=Role.SUPERVISOR, shift=False)
-    await signed_in(page, stage, vera)
-    leg = stage.ring()
-    while not leg.has_heard("Srpski: pritisni"):
-        await stage.clock.sleep(0.1)
-    stage.exchange.press(leg, "1")
+    await at(page, stage, vera, "/")
+    leg = await ring(stage)
     await page.locator("#accept").click()
     await expect(page.locator("#call-title")).to_contain_text("Talking", timeout=40_000)
     assert leg.talks_with is not None
@@ -71,4 +69,4 @@ async def test_a_click_rings_the_phone_and_a_colleague_gets_the_call(
     assert leg.talks_with is not None
     assert leg.talks_with.to == MIRA
     await stage.exchange.hang_up(leg)
-    await stage.clock.sleep(1)
+    await stage.clock.sleep(0.5)

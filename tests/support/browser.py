@@ -4,7 +4,7 @@ import asyncio
 import os
 from pathlib import Path
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
@@ -97,7 +97,7 @@ async def ring(stage: Stage, digit: str = "1", from_: str = "+381641234567") -> 
 async def answered(page: Page, live: Stage, name: str = "ana") -> tuple[Counsellor, Leg]:
     """A counsellor who talks with a child, at the board."""
     ana = await live.add_counsellor(name, state=None)
-    await signed_in(page, live, ana)
+    await at(page, live, ana, "/")
     await available(page)
     leg = await ring(live)
     await expect(page.locator("#offer")).to_be_visible()
@@ -132,6 +132,12 @@ async def press(page: Page, letter: str) -> None:
     await page.keyboard.press("Enter")
 
 
+async def taken_back_for_a_moment(button: Locator) -> None:
+    """Let what can be taken back for five seconds be so for half a second, at the next click."""
+    await expect(button).to_have_attribute("data-undo", "5")
+    await button.evaluate("one => { one.dataset.undo = 0.5; }")
+
+
 async def be(page: Page, state: str) -> None:
     """Choose a presence in the top bar: available, break or off_duty."""
     await page.locator("#presence").click()
@@ -139,10 +145,8 @@ async def be(page: Page, state: str) -> None:
 
 
 async def at(page: Page, stage: Stage, who: Counsellor, path: str) -> None:
-    """A page of a person who is signed in already."""
-    cookie = {"name": COOKIE, "value": who._cookies[COOKIE], "url": stage.settings.public_url}
-    await page.context.add_cookies([cookie])  # type: ignore[list-item]
-    await page.goto(stage.settings.public_url + path)
+    """A page of a person who is signed in already, once it is live."""
+    await visit(page, stage, who, path)
     await expect(page.locator("#connection")).to_have_text("● live")
 
 
