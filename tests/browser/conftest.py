@@ -1,6 +1,6 @@
 """What every test with a browser uses: the helpline on the real clock, and Chromium."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
@@ -9,9 +9,18 @@ from app.clock import SystemClock
 from app.demo.stage import Stage, stage_on
 from app.practice import voices
 from tests.support.browser import CHROMIUM, FLAGS
+from tests.support.kept import sharing
 
 # A busy machine is slow, and that is not what is tried here. Milliseconds.
 expect.set_options(timeout=15_000)
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _poll_less() -> Iterator[None]:
+    """Let workers look for jobs that become due once a second: of a new one they are notified."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sharing, "POLL_SECONDS", 1.0)
+        yield
 
 
 @pytest.fixture

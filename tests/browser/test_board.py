@@ -1,4 +1,4 @@
-"""The board in a real Chromium: by mouse, by keyboard, through a restart, with two processes."""
+"""The board in a real Chromium: by mouse, by keyboard, with two processes."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from app.demo.stage import LINE, Served, Stage, free_port
 from app.main import make_app
 from app.web.access import COOKIE
 from app.work import make_ground
-from tests.support.browser import CHROMIUM, available, press, ring, signed_in
+from tests.support.browser import CHROMIUM, at, available, press, ring
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
 
 async def test_a_call_by_keyboard_alone(live: Stage, page: Page) -> None:
     ana = await live.add_counsellor("ana", state=None)
-    await signed_in(page, live, ana)
+    await at(page, live, ana, "/")
     await expect(page.locator("#presence")).to_contain_text("Off duty")
     await page.locator("#presence").focus()
     await page.keyboard.press("Enter")
@@ -46,7 +46,7 @@ async def test_a_call_by_keyboard_alone(live: Stage, page: Page) -> None:
 
 async def test_decline_by_mouse_and_the_caller_who_hangs_up(live: Stage, page: Page) -> None:
     ana = await live.add_counsellor("ana", state=None)
-    await signed_in(page, live, ana)
+    await at(page, live, ana, "/")
     await available(page)
     leg = await ring(live)
     await page.get_by_role("button", name="Decline").click()
@@ -55,19 +55,6 @@ async def test_decline_by_mouse_and_the_caller_who_hangs_up(live: Stage, page: P
     await expect(page.locator("#queue")).to_contain_text("Serbian")
     await live.exchange.hang_up(leg)
     await expect(page.locator("#waiting-count")).to_have_text("0")
-
-
-async def test_it_heals_itself_after_a_restart(live: Stage, page: Page) -> None:
-    ana = await live.add_counsellor("ana", state=None)
-    await signed_in(page, live, ana)
-    await available(page)
-    await expect(page.locator("#presence")).to_contain_text("Available")
-    await live.stop_server()
-    await expect(page.locator("#connection")).to_contain_text("reconnecting")
-    await live.start_server()
-    await expect(page.locator("#connection")).to_have_text("● live", timeout=15000)
-    await ring(live)
-    await expect(page.locator("#offer")).to_be_visible()
 
 
 async def test_two_web_processes_show_the_same(live: Stage, page: Page) -> None:

@@ -7,7 +7,7 @@ from playwright.async_api import Page, expect
 
 from app.demo.stage import Stage
 from app.staff.roles import Role
-from tests.support.browser import CHROMIUM, signed_in
+from tests.support.browser import CHROMIUM, at
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
@@ -48,7 +48,7 @@ async def test_a_planner_proposes_a_rota_and_accepts_it_with_the_keyboard(
     chief = await live.add_counsellor("Jelena", role=Role.SUPERVISOR, shift=False, state=None)
     for name in ("Ana", "Boris", "Vera"):
         await live.add_counsellor(name, shift=False, state=None)
-    await signed_in(page, live, chief)
+    await at(page, live, chief, "/")
     await page.goto(f"{live.settings.public_url}/roster/working-times")
     await _writes_down_when_ana_works(page)
     await page.get_by_role("link", name="Proposed rota").focus()

@@ -9,7 +9,7 @@ from playwright.async_api import Page, expect
 
 from app.demo.stage import Stage
 from app.staff.roles import Role
-from tests.support.browser import CHROMIUM, picture, signed_in
+from tests.support.browser import CHROMIUM, at, picture
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
@@ -39,7 +39,7 @@ async def ring(live: Stage) -> None:
 async def test_a_report_with_charts_and_the_same_numbers_elsewhere(live: Stage, page: Page) -> None:
     await ring(live)
     boss = await live.add_counsellor("boss", role=Role.ADMINISTRATOR, shift=False, state=None)
-    await signed_in(page, live, boss)
+    await at(page, live, boss, "/")
     await page.get_by_role("link", name="Reports").click()
     await expect(page.locator("#kinds li")).to_have_count(6)
     today = live.clock.now().date().isoformat()
@@ -89,7 +89,7 @@ async def test_two_people_let_single_records_out(live: Stage, page: Page) -> Non
     await ring(live)
     boss = await live.add_counsellor("boss", role=Role.ADMINISTRATOR, shift=False, state=None)
     chief = await live.add_counsellor("chief", role=Role.SUPERVISOR, shift=False, state=None)
-    await signed_in(page, live, boss)
+    await at(page, live, boss, "/")
     await page.goto(live.settings.public_url + "/reports")
     await page.locator("select[name=what]").select_option("records")
     await page.get_by_role("button", name="Request the file").click()

@@ -11,7 +11,7 @@ from playwright.async_api import FloatRect, Locator, Page, expect
 
 from app.demo.stage import Stage
 from app.staff.roles import Role
-from tests.support.browser import CHROMIUM, signed_in
+from tests.support.browser import CHROMIUM, at
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
@@ -94,7 +94,7 @@ async def test_a_duty_manager_plans_a_week_and_mends_the_night(live: Stage, page
     chief = await live.add_counsellor("Jelena", role=Role.SUPERVISOR, shift=False, state=None)
     for name in ("Ana", "Boris", "Vera"):
         await live.add_counsellor(name, shift=False, state=None)
-    await signed_in(page, live, chief)
+    await at(page, live, chief, "/")
     await page.get_by_role("link", name="Rota").click()
     local = datetime.now(UTC).astimezone(ZoneInfo("Europe/Belgrade")).date()
     monday = local + timedelta(days=7 - local.weekday())

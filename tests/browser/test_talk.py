@@ -8,20 +8,17 @@ from playwright.async_api import Page, expect
 from app.demo.stage import Stage
 from app.practice.people import Phone
 from app.staff.roles import Role
-from tests.support.browser import CHROMIUM, press, signed_in
+from tests.support.browser import CHROMIUM, at, press, ring
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
 
 async def test_a_talk_is_supervised_widened_and_handed_over(live: Stage, page: Page) -> None:
     chief = await live.add_counsellor("Jelena", role=Role.SUPERVISOR, shift=False)
-    await signed_in(page, live, chief)
+    await at(page, live, chief, "/")
     ana = await live.add_counsellor("Ana")
     boris = await live.add_counsellor("Boris", shift=False)
-    leg = live.ring()
-    while not leg.has_heard("Srpski: pritisni"):
-        await live.clock.sleep(0.1)
-    live.exchange.press(leg, "1")
+    leg = await ring(live)
     while await ana.offer() is None:
         await live.clock.sleep(0.1)
     await ana.accept()
@@ -62,7 +59,7 @@ async def test_a_talk_is_supervised_widened_and_handed_over(live: Stage, page: P
     await page.get_by_role("button", name="Sign out").click()
 
     await page.wait_for_url("**/login")
-    await signed_in(page, live, ana)
+    await at(page, live, ana, "/")
     await expect(page.locator("#live-call")).to_contain_text("Talking")
     await press(page, "m")
     await expect(page.locator("#mute")).to_contain_text("Unmute")

@@ -189,16 +189,20 @@ async def test_muted_the_counsellor_hears_and_is_not_heard(stage: Stage, desk: D
     await desk.be_ready_again()
 
 
-async def test_declined_rung_out_and_given_up(stage: Stage, desk: Desk) -> None:
+async def test_declined_rung_out_and_given_up(
+    stage: Stage, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     child = Child(stage)
     await child.choose()
     await expect(desk.page.locator("#offer")).to_be_visible()
     await press(desk.page, "d")
     await expect(desk.page.locator("#offer")).to_have_count(0)
     await child.hang_up()
-    child = Child(stage)
-    await child.choose()
-    await expect(desk.page.locator("#offer")).to_be_visible()
+    with monkeypatch.context() as shorter:
+        shorter.setattr(stage.settings, "offer_seconds", 4)
+        child = Child(stage)
+        await child.choose()
+        await expect(desk.page.locator("#offer")).to_be_visible()
     await expect(desk.page.locator("#offer")).to_have_count(0, timeout=20_000)
     await child.hang_up()
     child = Child(stage)
@@ -314,8 +318,8 @@ async def test_a_token_that_ends_in_the_middle_of_a_talk(
 ) -> None:
     minted = "SELECT count(*) AS n FROM audit_entries WHERE action = 'telephone_token_made'"
     (before,) = await stage.rows(minted)
-    # The page asks for the next one a minute before: twenty seconds after it is opened.
-    monkeypatch.setattr(tokens, "LIVES", timedelta(seconds=80))
+    # The page asks for the next one a minute before: ten seconds after it is opened.
+    monkeypatch.setattr(tokens, "LIVES", timedelta(seconds=70))
     await desk.page.reload()
     await desk.telephone_is("ready")
     child = await talk(stage, desk)
@@ -495,8 +499,9 @@ async def test_lost_sound_is_repaired(stage: Stage, desk: Desk) -> None:
 
 
 async def test_a_page_that_does_not_come_back_gives_the_child_to_the_queue(
-    stage: Stage, desk: Desk
+    stage: Stage, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(stage.settings, "page_grace_seconds", 5)
     child = await talk(stage, desk)
     await desk.page.goto("about:blank")
 
@@ -504,6 +509,6 @@ async def test_a_page_that_does_not_come_back_gives_the_child_to_the_queue(
         return bool((await stage.call_of(child.leg))["state"] == "queued")
 
     seconds = await until(waits, "the child is at the front of the queue", within=25)
-    assert seconds > 8
+    assert seconds > 3
     assert (await stage.call_of(child.leg))["returned"] == 1
     await child.hang_up()
