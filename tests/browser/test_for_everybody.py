@@ -15,7 +15,7 @@ from playwright.async_api import Page, expect
 
 from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
-from tests.support.axe import LOOKS, faults, faults_zoomed
+from tests.support.axe import AXE, LOOKS, faults, faults_zoomed
 from tests.support.browser import CHROMIUM, visit
 from tests.support.contacts import WHOLE, new_contact
 from tests.support.profile import WHOLE as EVERYTHING
@@ -49,6 +49,8 @@ async def test_axe_finds_nothing_on_any_page(live: Stage, page: Page) -> None:
         for role in (Role.SUPERVISOR, Role.ADMINISTRATOR)
     ]
     token = await wallboard(live, readers[1])
+    # Once for all pages: it is longer than all else that is sent to the browser.
+    await page.add_init_script(path=AXE)
     for reader in readers:
         for address in await page_addresses(live, token):
             if address in seen and not EVERYTHING:
