@@ -153,7 +153,7 @@ async def play_hour(stage: Stage, seed: int = 7) -> dict[str, Any]:
     tasks.append(asyncio.create_task(_tell_details(hour)))
     away_at = stage.clock.now().timestamp() + HOUR / 2
     while stage.clock.now().timestamp() < end:
-        await stage.advance(20)
+        await stage.advance(30)
         hour.broken += await broken_now(stage)
         if stage.clock.now().timestamp() >= away_at:
             away_at = end + 1
@@ -237,7 +237,7 @@ async def _visit(hour: Hour, number: int, guest: Guest) -> None:
         for _ in range(60):
             if leg.has_heard(words):
                 break
-            await clock.sleep(1)
+            await clock.sleep(2)
         exchange.press(leg, key)
     if guest.leaves_after is not None:
         await clock.sleep(guest.leaves_after)
@@ -245,7 +245,7 @@ async def _visit(hour: Hour, number: int, guest: Guest) -> None:
         return
     # Until the talk is over, or for ten minutes.
     for _ in range(600):
-        await clock.sleep(1)
+        await clock.sleep(3)
         if leg.over:
             return
         if exchange.conferences.of_leg(leg) is not None:
@@ -261,7 +261,7 @@ async def _answer_by_key(hour: Hour, leg: Leg) -> None:
     """Wait for the question, as a child who cannot speak, and press a key."""
     hour.silent.add(leg.sid)
     for _ in range(60):
-        await hour.stage.clock.sleep(1)
+        await hour.stage.clock.sleep(2)
         if leg.has_heard("možeš da odgovaraš tasterima"):
             hour.stage.exchange.press(leg, "2")
             return
@@ -326,12 +326,12 @@ async def _ask_who_is_silent(
 async def _work(hour: Hour, counsellor: Counsellor) -> None:
     """Work as a counsellor at a browser.
 
-    Take calls after four seconds, decline one now and then, and write up what was said.
+    Take calls within ten seconds, decline one now and then, and write up what was said.
     """
     clock, seen, held, urgent = hour.stage.clock, 0, False, 0
     asked: set[str] = set()
     while True:
-        await clock.sleep(4)
+        await clock.sleep(6)
         hour.stage.exchange.sender.under_way += 1  # the stage waits for these requests as well
         try:
             offer = await counsellor.offer()
