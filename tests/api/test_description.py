@@ -99,9 +99,20 @@ def try_all(stage: Stage, interface: Interface, people: dict[str, str]) -> None:
     for operation in operations(stage.app):
         try_one(interface, operation.as_strategy(GenerationMode.POSITIVE), [*people.items()])
         asking = [*people.items()] if WHOLE else [next(turns)]
+        if takes_any_text(operation):
+            continue
         # There is nothing wrong to send where nothing is asked for.
         with contextlib.suppress(Unsatisfiable):
             try_one(interface, operation.as_strategy(GenerationMode.NEGATIVE), asking)
+
+
+def takes_any_text(operation: Any) -> bool:
+    """Return whether any text in its path will do, so that a search for wrong input is in vain."""
+    raw = operation.definition.raw
+    texts = [set(one["schema"]) <= {"type", "title"} for one in raw.get("parameters", [])]
+    paths = {one["in"] for one in raw.get("parameters", [])} == {"path"}
+    types = {one["schema"].get("type") for one in raw.get("parameters", [])} == {"string"}
+    return paths and types and all(texts) and "requestBody" not in raw
 
 
 def try_one(

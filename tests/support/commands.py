@@ -15,9 +15,13 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 _FORKS = multiprocessing.get_context("forkserver")
 # Only one process of the tests runs servers; see `tests/conftest.py`.
@@ -44,6 +48,24 @@ def command(
             raise subprocess.TimeoutExpired(["helpline", *words], timeout)
         out, errors = ((folder / one).read_text() for one in ("out", "errors"))
         return subprocess.CompletedProcess(["helpline", *words], process.exitcode, out, errors)
+
+
+def elsewhere(work: Callable[..., T], *given: Any) -> T:
+    """Return what a function returns in a process of its own."""
+    mine, theirs = _FORKS.Pipe(duplex=False)
+    process = _FORKS.Process(target=_send_result, args=(theirs, work, given))
+    process.start()
+    # So that its death is noticed: no other end is open then.
+    theirs.close()
+    try:
+        found: T = mine.recv()
+    finally:
+        process.join(120)
+    return found
+
+
+def _send_result(to: Connection, work: Callable[..., T], given: tuple[Any, ...]) -> None:
+    to.send(work(*given))
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 
 import pytest
 from limits import RateLimitItemPerMinute
@@ -11,41 +10,15 @@ from app.demo.stage import Stage
 from app.log import set_up_logging
 from app.web.limits import Limiter, PostgresStorage
 from app.work import make_ground
+from tests.support.commands import elsewhere
+from tests.support.limits import use_up
 
 _TEN = RateLimitItemPerMinute(10)
 
-# A process of its own uses a limit as often as it may, and prints how often that was.
-_USE_UP = """
-import asyncio, sys
-from limits import RateLimitItemPerMinute
-from app.settings import Settings
-from app.web.limits import Limiter
-from app.work import make_ground
-
-async def use_up():
-    ground = make_ground(Settings.model_validate_json(sys.stdin.read()))
-    limiter = Limiter(ground)
-    used = [await limiter.hit(RateLimitItemPerMinute(30), "anybody") for _ in range(25)]
-    print(sum(used))
-    await ground.database.close()
-
-asyncio.run(use_up())
-"""
-
 
 async def test_two_processes_share_a_limit(stage: Stage) -> None:
-    async def use_up() -> int:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-c",
-            _USE_UP,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        given = stage.settings.model_dump_json().encode()
-        return int((await process.communicate(given))[0])
-
-    used = await asyncio.gather(use_up(), use_up())
+    given = stage.settings.model_dump_json()
+    used = await asyncio.gather(*(asyncio.to_thread(elsewhere, use_up, given) for _ in range(2)))
     assert sum(used) == 30
     assert min(used) >= 5
 
