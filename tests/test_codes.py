@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,6 @@ from app.staff.log_kinds import AuditLog
 from tests.support.routes import TEMPLATES
 
 FOLDER = Path(app.__file__).parent
-TREES = {path.relative_to(FOLDER): ast.parse(path.read_text()) for path in FOLDER.rglob("*.py")}
 ENUMS: dict[str, type[StrEnum]] = {
     enum.__name__: enum
     for enum in (AuditLog, CallEvent, CallLog, Cause, ProfileCause, ReadsBecause, RecordLog, Topic)
@@ -32,13 +32,23 @@ PROVIDERS = {
 }
 
 
+@lru_cache(maxsize=1)
+def written() -> list[tuple[Path, ast.Call | ast.Attribute | ast.Constant]]:
+    """Every call, attribute and constant of the program, and the file that holds it."""
+    return [
+        (path.relative_to(FOLDER), node)
+        for path in FOLDER.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call | ast.Attribute | ast.Constant)
+    ]
+
+
 def calls_of(*names: str) -> Iterator[tuple[Path, ast.Call]]:
-    for path, tree in TREES.items():
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call):
-                name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-                if name in names:
-                    yield path, node
+    for path, node in written():
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if name in names:
+                yield path, node
 
 
 def branches(node: ast.expr) -> list[ast.expr]:
@@ -56,7 +66,7 @@ def member(node: ast.AST) -> StrEnum | None:
 
 def named(enum: type[StrEnum]) -> set[str]:
     """The members of an enum that the program names anywhere."""
-    found = (member(node) for tree in TREES.values() for node in ast.walk(tree))
+    found = (member(node) for _, node in written())
     return {str(one) for one in found if isinstance(one, enum)}
 
 
@@ -99,14 +109,13 @@ def test_each_code_is_written_somewhere(enum: type[StrEnum]) -> None:
 def test_figures_are_made_of_codes_that_are_written() -> None:
     """The queries over the log of calls name kinds in SQL."""
     named_in_sql = set()
-    for tree in TREES.values():
-        for node in ast.walk(tree):
-            if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
-                continue
-            if "call_events" not in node.value:
-                continue
-            for found in re.findall(r"\bkind (?:=|IN) (\([^)]*\)|'[^']*')", node.value):
-                named_in_sql |= set(re.findall(r"'([^']*)'", found))
+    for _, node in written():
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+            continue
+        if "call_events" not in node.value:
+            continue
+        for found in re.findall(r"\bkind (?:=|IN) (\([^)]*\)|'[^']*')", node.value):
+            named_in_sql |= set(re.findall(r"'([^']*)'", found))
     assert len(named_in_sql) > 10
     assert named_in_sql <= set(CallLog) | set(CallEvent)
 

@@ -6,6 +6,7 @@ answers ever shows; it is found by trying the answers that its conditions name.
 
 import itertools
 from collections.abc import Iterator
+from functools import cached_property
 
 from app.definitions.answers import Answers, Sheet
 from app.definitions.datafile import Lines, Wrong, read_model
@@ -209,11 +210,13 @@ class _Check:
             if compared and field.type != "whole_number":
                 raise self.lines.refuse(at, f"{leaf.field} is not a number")
 
+    @cached_property
+    def _known(self) -> dict[str, tuple[Section, Field]]:
+        """Return every field by its path: they are asked for at every combination of answers."""
+        return {f"{s.code}.{f.code}": (s, f) for s in self.form.sections for f in s.fields}
+
     def _at(self, path: str) -> tuple[Section, Field]:
-        section_code, _, code = path.partition(".")
-        section = self.form.section(section_code)
-        assert section is not None
-        return section, next(f for f in section.fields if f.code == code)
+        return self._known[path]
 
     def _meanings(self) -> None:
         for meaning in sorted(SINGLE_MEANINGS):
@@ -249,9 +252,15 @@ class _Check:
 
     # -- circles and dead ends -----------------------------------------------------------------
 
+    @cached_property
+    def _conditions_of(self) -> dict[str, list[Condition]]:
+        return {
+            path: [c for c in (section.shown_when, field.shown_when) if c is not None]
+            for path, (section, field) in self._known.items()
+        }
+
     def _shown_by(self, path: str) -> list[Condition]:
-        section, field = self._at(path)
-        return [c for c in (section.shown_when, field.shown_when) if c is not None]
+        return self._conditions_of[path]
 
     def _circles(self) -> None:
         done: set[str] = set()
@@ -302,7 +311,7 @@ class _Check:
             answers: Answers = {}
             for name, value in zip(domains, combination, strict=True):
                 if value is not None:
-                    answers[self._example(name)] = value  # type: ignore[assignment]
+                    answers[self._examples[name]] = value  # type: ignore[assignment]
             if self._consistent(answers, domains) and all(
                 self.sheet.holds(c, answers, (section, "e1" if section.repeats else None))
                 for c in conditions
@@ -310,14 +319,17 @@ class _Check:
                 return True
         return False
 
-    def _example(self, name: str) -> str:
-        section, field = self._at(name)
-        return f"{section.code}.e1.{field.code}" if section.repeats else name
+    @cached_property
+    def _examples(self) -> dict[str, str]:
+        return {
+            path: f"{section.code}.e1.{field.code}" if section.repeats else path
+            for path, (section, field) in self._known.items()
+        }
 
     def _consistent(self, answers: Answers, domains: dict[str, list[object]]) -> bool:
         """Return whether a person who fills in the form could have given these answers."""
         for name in domains:
-            if self._example(name) not in answers:
+            if self._examples[name] not in answers:
                 continue
             section = self._at(name)[0]
             here = (section, "e1" if section.repeats else None)
