@@ -40,9 +40,9 @@ async def test_restarted_in_the_middle_of_the_escalation(night: Stage, post: Mai
     second = phone(night, "+381113000002", picks_up=None)
     phone(night, ADDRESSES["sms"])
     referral_id = await urgent(night, ana)
-    for _ in range(6):
+    for _ in range(3):
         await night.restart_server()
-        await night.advance(15)
+        await night.advance(30)
     await ana.sign_in()
     assert (first.rung, second.rung) == (1, 1)
     await night.advance(30)
