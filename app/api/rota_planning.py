@@ -242,5 +242,5 @@ async def put_template(
 
 @router.delete("/roster/templates/{template_id}", status_code=204)
 async def delete_template(work: InWork, staff: Plans, template_id: UUID) -> None:
-    """Delete a template; the duty that it was put to stays."""
+    """Delete a template; duties that were added from it stay."""
     await templates.delete(work, staff, template_id)

@@ -174,7 +174,7 @@ def list_templates() -> None:
 
 @template.command("delete")
 def delete_template(name: str) -> None:
-    """Delete a template; the duty that it was put to stays."""
+    """Delete a template; duties that were added from it stay."""
 
     async def verb(work: Work) -> None:
         await templates.delete(work, None, (await templates.named(work, name)).id)

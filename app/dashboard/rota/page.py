@@ -56,7 +56,7 @@ _COPIED = {
     "copied": N_("The week was copied: %(made)s added, %(there)s were there already."),
     "put": N_("The template was put on the week: %(made)s added, %(there)s stood there already."),
     "saved": N_("The week is kept as a template of %(made)s duties."),
-    "deleted": N_("The template is deleted. The duty that it was put to stays."),
+    "deleted": N_("The template is deleted. Duties that were added from it stay."),
 }
 _OPEN = {
     "offered": N_("The open shift is offered: people can sign up."),

@@ -142,7 +142,7 @@ async def all_templates(work: Work) -> list[Template]:
 
 
 async def delete(work: Work, by: Staff | None, template_id: UUID) -> None:
-    """Delete a template; the duty that it was put to stays. Raises NotAllowed, NotFound."""
+    """Delete a template; duties that were added from it stay. Raises NotAllowed, NotFound."""
     stretches.check_plans(by)
     row = await find(work, template_id)
     await work.session.delete(row)
