@@ -28,22 +28,27 @@ PROCESSES = [(ONE, ONE), (TWO, TWO), (ONE, TWO)] if WHOLE else [(ONE, TWO)]
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize(
-    "before", [ONE, TWO] if WHOLE else [ONE], ids=lambda words: str(len(words))
-)
-@pytest.mark.parametrize(
-    "at_last", [ONE, TWO] if WHOLE else [TWO], ids=lambda words: str(len(words))
-)
-async def test_killed_in_mid_call_and_started_again(
+@pytest.mark.parametrize(("before", "at_last"), PROCESSES)
+async def test_killed_in_mid_call_and_again_and_again_during_an_escalation(
     new_folder: Callable[[], Path], before: tuple[str, ...], at_last: tuple[str, ...]
 ) -> None:
-    folder = new_folder()
+    """Two houses at once: while the one waits, the other works."""
+    async with asyncio.TaskGroup() as houses:
+        houses.create_task(_in_mid_call(new_folder(), before, at_last))
+        houses.create_task(_during_an_escalation(new_folder()))
+
+
+async def _in_mid_call(folder: Path, before: tuple[str, ...], at_last: tuple[str, ...]) -> None:
     program = Program(folder)
     password = "correct horse battery"
-    added = program.run("staff", "add", "ana", "--password-stdin", given=password + "\n")
+    added = await asyncio.to_thread(
+        program.run, "staff", "add", "ana", "--password-stdin", given=password + "\n"
+    )
     assert added.returncode == 0, added.stderr
-    assert program.run("line", "add", LINE, "--languages", "sr,en").returncode == 0
-    assert program.run("shift", "add", "ana", "--always").returncode == 0
+    assert (
+        await asyncio.to_thread(program.run, "line", "add", LINE, "--languages", "sr,en")
+    ).returncode == 0
+    assert (await asyncio.to_thread(program.run, "shift", "add", "ana", "--always")).returncode == 0
     exchange = Exchange(SystemClock(), ACCOUNT, TOKEN)
     exchange.api_keys[KEY] = SECRET
     rest = Served(rest_app(exchange), program.rest_port)
@@ -105,8 +110,8 @@ async def test_killed_in_mid_call_and_started_again(
             assert await until(ended) == "answered"
             assert len((await client.get(api + "/calls")).json()["calls"]) == 1
             assert (await client.get(base + "/metrics")).text.count("helpline_") > 5
-        program.stop()
-        verified = program.run("audit", "verify")
+        await asyncio.to_thread(program.stop)
+        verified = await asyncio.to_thread(program.run, "audit", "verify")
         assert verified.returncode == 0, verified.stdout + verified.stderr
         assert "call_events" in verified.stdout
         assert "64123" not in program.read_log()
@@ -129,19 +134,17 @@ house,Safe House,shelter,shelter,en,+381113000001 | +381113000002 | +38111300000
 """
 
 
-@pytest.mark.anyio
-async def test_killed_again_and_again_during_an_escalation(
-    new_folder: Callable[[], Path],
-) -> None:
-    """Between any two steps: nothing is repeated to a person, and nothing is forgotten."""
-    folder = new_folder()
+async def _during_an_escalation(folder: Path) -> None:
+    """Killed between any two steps: nothing is repeated to a person, and nothing is forgotten."""
     program = Program(folder)
     password = "correct horse battery"
     words = ("staff", "add", "ana", "--password-stdin")
-    assert program.run(*words, given=password + "\n").returncode == 0
-    assert program.run("line", "add", LINE, "--languages", "en").returncode == 0
+    assert (await asyncio.to_thread(program.run, *words, given=password + "\n")).returncode == 0
+    assert (
+        await asyncio.to_thread(program.run, "line", "add", LINE, "--languages", "en")
+    ).returncode == 0
     (folder / "agencies.csv").write_text(AGENCIES)
-    taken = program.run("agency", "import", str(folder / "agencies.csv"))
+    taken = await asyncio.to_thread(program.run, "agency", "import", str(folder / "agencies.csv"))
     assert taken.stdout == "1 agencies\n", taken.stderr
     exchange = Exchange(SystemClock(), ACCOUNT, TOKEN)
     exchange.api_keys[KEY] = SECRET
@@ -199,8 +202,8 @@ async def test_killed_again_and_again_during_an_escalation(
             assert third.rung >= 1, tries
             assert first.rung == 0
             assert second.rung >= 1
-        program.stop()
-        verified = program.run("audit", "verify")
+        await asyncio.to_thread(program.stop)
+        verified = await asyncio.to_thread(program.run, "audit", "verify")
         assert verified.returncode == 0, verified.stdout
     finally:
         program.stop()
