@@ -163,7 +163,7 @@ async def the_wrap_up_goes_on(live: Stage, page: Page) -> None:
     await page.keyboard.press("w")
     await page.keyboard.press("Tab")
     await page.keyboard.type("abc ")
-    left = "SELECT extract(epoch FROM until_at - now()) AS seconds FROM presences"
+    left = "SELECT coalesce(extract(epoch FROM until_at - now()), 0) AS seconds FROM presences"
 
     async def is_kept() -> bool:
         return bool((await live.rows(left))[0]["seconds"] > presence.WRITES_ON - 7)
