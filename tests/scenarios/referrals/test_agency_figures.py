@@ -29,7 +29,7 @@ async def test_what_an_agency_never_heard_of_is_not_its_fault(night: Stage, post
     made = await by_hand(ana, consent=CONSENT)
     await ana.ask("POST", f"/referrals/{made['id']}/send", {"agency": "closed"})
     await ana.ask("POST", f"/referrals/{made['id']}/send", {"agency": "open"})
-    await skip_minutes(night, 16, every=1)
+    await skip_minutes(night, 16, every=2)
     found = await agency_figures(night)
     assert (found["closed"]["offered"], found["closed"]["unanswered"]) == (1, 0)
     assert found["closed"]["breaches"] == 0

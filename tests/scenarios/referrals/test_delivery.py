@@ -172,7 +172,7 @@ async def test_a_mail_server_that_never_answers_is_not_sent_to_every_minute(
     await add_agency(night, "house", "shelter", email="a@house.example")
     post.hangs_up_after_data = True
     await by_hand(ana, override=OVERRIDE, send=True)
-    await skip_minutes(night, 15, every=0.25)
+    await skip_minutes(night, 15, every=0.5)
     attempts = await night.rows("SELECT tries FROM attempts WHERE kind = 'email'")
     assert max(r["tries"] for r in attempts) <= 3
     assert len(post.messages) <= 3 * len(attempts)

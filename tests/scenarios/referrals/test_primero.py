@@ -58,13 +58,13 @@ async def test_a_referral_in_primeros_words(
         success_status="not_successful",
         reason_not_successful="unable_to_contact_client",
     )
-    await skip_minutes(night, 12, every=1)
+    await skip_minutes(night, 12, every=3)
     found = await referral_of(ana, made["id"])
     assert (found["state"], found["outcome"]) == ("completed", None), "no outcome is invented"
     words = [e["words"] for e in found["events"] if e["kind"] == "complete"]
     assert words == ["not successful: unable to contact client"]
     asked = len(there.asked)
-    await skip_minutes(night, 12, every=1)
+    await skip_minutes(night, 12, every=3)
     assert len(there.asked) == asked, "it is not asked about what is over"
 
 
