@@ -34,7 +34,7 @@ async def test_a_click_rings_the_phone_and_a_colleague_gets_the_call(
 ) -> None:
     stage = somleng
     # Vera clicks while it rings, and then lifts the phone and presses 1.
-    stage.exchange.phones[VERA] = mine = Phone(picks_up=2)
+    stage.exchange.phones[VERA] = mine = Phone(picks_up=4)
     stage.exchange.phones[MIRA] = Phone(picks_up=0.5, press_after=0.2)
     vera = await stage.add_counsellor("Vera", endpoint=VERA)
     mira = await stage.add_counsellor("Mira", endpoint=MIRA, state="break")
