@@ -1,13 +1,14 @@
 """The page of the rota in a real browser: plan a week, swap a shift, cover an uncovered one."""
 
 import asyncio
+import contextlib
 import os
 import re
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.async_api import FloatRect, Locator, Page, expect
+from playwright.async_api import Error, FloatRect, Locator, Page, expect
 
 from app.demo.stage import Stage
 from app.staff.roles import Role
@@ -37,10 +38,19 @@ async def box_of(one: Locator) -> FloatRect:
     raise AssertionError("it has no place on the page")
 
 
+async def scroll_to(one: Locator) -> None:
+    """Scroll to it, and once more if the page has just been drawn anew."""
+    for _ in range(20):
+        with contextlib.suppress(Error):
+            await one.scroll_into_view_if_needed(timeout=2_000)
+            return
+    raise AssertionError("it cannot be scrolled to")
+
+
 async def _drags(page: Page, day: date) -> None:
     """Ana begins two hours later on Wednesday, thinks better of it, and Vera comes in the gap."""
     block = duty(page, "Ana", f"{day}T06:00")
-    await block.scroll_into_view_if_needed()
+    await scroll_to(block)
     box = await box_of(block)
     hour = box["width"] / 8
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
