@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 from typing import Any
 
 import hypothesis.strategies as st
@@ -19,6 +20,30 @@ from tests.support.kept.databases import database_for_a_test, put_back
 from tests.support.profile import WHOLE
 
 _URLS: dict[str, Any] = {}
+
+_ANY = list(range(10))
+_WHO = list(range(4))
+# What may happen, and in which ways.
+ACTS: dict[str, dict[str, list[Any]]] = {
+    "dial": {"number": ["+381641110001", "+381641110002", "anonymous"]},
+    "press": {"which": _ANY, "digit": ["1", "2", "5", "9"]},
+    "hang_up": {"which": _ANY},
+    "answer": {"who": _WHO, "answer": ["accept", "accept", "decline"]},
+    "choose": {"who": _WHO, "state": ["available", "break", "off_duty"]},
+    "act": {"who": _WHO, "action": ["hold", "resume", "hang-up"]},
+    "drop_a_counsellors_leg": {"which": _ANY},
+    "turn_a_knob": {
+        "trouble": ["duplicate", "delay", "reorder", "refuse"],
+        "where": ["/conference", "/legs/", "/status", "/wait", "Calls", "Partic"],
+    },
+    "wait": {"seconds": [1, 5, 12, 25, 40]},
+    "change_the_rota": {"who": _WHO},
+    "restart": {},
+}
+
+
+def _ways(act: str) -> dict[str, Any]:
+    return {name: st.sampled_from(ways) for name, ways in ACTS[act].items()}
 
 
 class Helpline(RuleBasedStateMachine):
@@ -76,7 +101,7 @@ class Helpline(RuleBasedStateMachine):
         alive = [leg for leg in self.legs if not leg.over]
         return alive[number % len(alive)] if alive else None
 
-    @rule(number=st.sampled_from(["+381641110001", "+381641110002", "anonymous"]))
+    @rule(**_ways("dial"))
     def dial(self, number: str) -> None:
         async def ring() -> None:
             if len([leg for leg in self.legs if not leg.over]) < 5:
@@ -85,21 +110,21 @@ class Helpline(RuleBasedStateMachine):
         self.run(ring())
         self.run(self.check())
 
-    @rule(which=st.integers(0, 9), digit=st.sampled_from(["1", "2", "5", "9"]))
+    @rule(**_ways("press"))
     def press(self, which: int, digit: str) -> None:
         leg = self.some(which)
         if leg is not None:
             self.stage.exchange.press(leg, digit)
         self.run(self.check(1))
 
-    @rule(which=st.integers(0, 9))
+    @rule(**_ways("hang_up"))
     def hang_up(self, which: int) -> None:
         leg = self.some(which)
         if leg is not None:
             self.run(self.stage.exchange.hang_up(leg))
         self.run(self.check())
 
-    @rule(who=st.integers(0, 3), answer=st.sampled_from(["accept", "accept", "decline"]))
+    @rule(**_ways("answer"))
     def answer(self, who: int, answer: str) -> None:
         async def answer_it() -> None:
             me = self.counsellors[who]
@@ -110,12 +135,12 @@ class Helpline(RuleBasedStateMachine):
         self.run(answer_it())
         self.run(self.check())
 
-    @rule(who=st.integers(0, 3), state=st.sampled_from(["available", "break", "off_duty"]))
+    @rule(**_ways("choose"))
     def choose(self, who: int, state: str) -> None:
         self.run(self.counsellors[who].be(state))
         self.run(self.check())
 
-    @rule(who=st.integers(0, 3), action=st.sampled_from(["hold", "resume", "hang-up"]))
+    @rule(**_ways("act"))
     def act(self, who: int, action: str) -> None:
         async def act() -> None:
             offer = await self.counsellors[who].offer()
@@ -125,7 +150,7 @@ class Helpline(RuleBasedStateMachine):
         self.run(act())
         self.run(self.check())
 
-    @rule(which=st.integers(0, 9))
+    @rule(**_ways("drop_a_counsellors_leg"))
     def drop_a_counsellors_leg(self, which: int) -> None:
         legs = [
             leg
@@ -138,18 +163,15 @@ class Helpline(RuleBasedStateMachine):
             self.run(self.stage.exchange.end_leg(leg, status, "person"))
         self.run(self.check())
 
-    @rule(
-        trouble=st.sampled_from(["duplicate", "delay", "reorder", "refuse"]),
-        where=st.sampled_from(["/conference", "/legs/", "/status", "/wait", "Calls", "Partic"]),
-    )
+    @rule(**_ways("turn_a_knob"))
     def turn_a_knob(self, trouble: Any, where: str) -> None:
         self.stage.exchange.knobs.turn(trouble, where, seconds=3)
 
-    @rule(seconds=st.sampled_from([1, 5, 12, 25, 40]))
+    @rule(**_ways("wait"))
     def wait(self, seconds: int) -> None:
         self.run(self.check(seconds))
 
-    @rule(who=st.integers(0, 3))
+    @rule(**_ways("change_the_rota"))
     def change_the_rota(self, who: int) -> None:
         async def change() -> None:
             shifts = await self.stage.rows("SELECT id FROM shifts")
@@ -168,7 +190,7 @@ class Helpline(RuleBasedStateMachine):
         self.run(change())
         self.run(self.check())
 
-    @rule()
+    @rule(**_ways("restart"))
     def restart(self) -> None:
         self.run(self.stage.restart_server())
         self.run(self.check())
@@ -191,15 +213,38 @@ class Helpline(RuleBasedStateMachine):
         assert broken == [], broken
 
 
-@pytest.mark.timeout(600)
+async def _met(stage: Stage) -> set[str]:
+    return {row["kind"] for row in await stage.rows("SELECT DISTINCT kind FROM call_events")}
+
+
 @pytest.mark.parametrize("platform", ["twilio", "somleng"])
 def test_whatever_happens_the_invariants_hold(server: str, platform: str) -> None:
+    """One long sequence, the same each time."""
+    _URLS.update(server=server, platform=platform)
+    dice = random.Random(1)
+    helpline = Helpline()
+    try:
+        helpline.open()
+        for _ in range(60):
+            act = dice.choice(list(ACTS))
+            getattr(helpline, act)(**{name: dice.choice(ways) for name, ways in ACTS[act].items()})
+        met = helpline.run(_met(helpline.stage))
+    finally:
+        helpline.teardown()
+    assert {"offer", "offer_accepted", "connect", "end"} <= met, "it was no sequence of nothing"
+
+
+@pytest.mark.skipif(not WHOLE, reason="minutes: with TESTS=whole")
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("platform", ["twilio", "somleng"])
+def test_no_sequence_of_events_breaks_an_invariant(server: str, platform: str) -> None:
+    """Twenty sequences; one that breaks is made as short as it can be."""
     _URLS.update(server=server, platform=platform)
     run_state_machine_as_test(
         Helpline,
         settings=settings(
             # Few and long: each begins with a helpline of its own.
-            max_examples=20 if WHOLE else 2 if platform == "twilio" else 1,
+            max_examples=20,
             stateful_step_count=50,
             deadline=None,
             suppress_health_check=list(HealthCheck),
