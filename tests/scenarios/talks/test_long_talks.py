@@ -1,13 +1,12 @@
 """A talk that lasts longer than the provider allows is carried over."""
 
 from app.demo.stage import Stage
-from app.routing.sweep import CARRIED_BEFORE
 from tests.support.talks import a_talk, act, client, done, inside, room
 
 
 def is_soon_too_long(stage: Stage) -> None:
-    """Let a talk be carried over after two and a half minutes."""
-    stage.settings.longest_leg_seconds = round(CARRIED_BEFORE.total_seconds()) + 150
+    """Let a talk be carried over after two and a half minutes, ten before the end of its leg."""
+    stage.settings.longest_leg_seconds = 750
 
 
 async def test_a_talk_beyond_the_providers_limit_is_carried_over(stage: Stage) -> None:

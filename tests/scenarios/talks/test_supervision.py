@@ -44,7 +44,9 @@ async def test_a_whisper_follows_the_talk_to_the_next_counsellor(stage: Stage) -
     await done(stage, leg)
 
 
-async def test_listen_chosen_while_it_rings_is_not_heard_by_the_child(stage: Stage) -> None:
+async def test_listen_chosen_while_it_rings_is_not_heard_and_who_talks_along_takes_over(
+    stage: Stage,
+) -> None:
     leg, call, (ana,) = await a_talk(stage, "ana")
     chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR)
     stage.exchange.phones[client(chief)] = Phone(picks_up=6)
@@ -54,6 +56,12 @@ async def test_listen_chosen_while_it_rings_is_not_heard_by_the_child(stage: Sta
     part = next(p for p in room(stage).participants.values() if p.leg.to == client(chief))
     assert part.muted
     assert await ana.presence() == "on_call"
+    # She talks along when the counsellor drops.
+    await act(chief, call, "barge")
+    await die(stage, ana)
+    part = next(p for p in room(stage).participants.values() if p.leg.to == client(chief))
+    assert not part.muted, "the child is not alone in silence"
+    assert await chief.presence() == "on_call"
     await done(stage, leg)
 
 
@@ -97,20 +105,6 @@ async def test_whispering_from_the_first_moment(stage: Stage) -> None:
     ana_leg = next(p.leg for p in room(stage).participants.values() if p.leg.to == client(ana))
     part = next(p for p in room(stage).participants.values() if p.leg.to == "+38164999005")
     assert part.coaches == ana_leg.sid
-    await done(stage, leg)
-
-
-async def test_a_supervisor_who_talks_along_takes_over_when_the_counsellor_drops(
-    stage: Stage,
-) -> None:
-    leg, call, (ana,) = await a_talk(stage, "ana")
-    chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR)
-    await act(chief, call, "listen")
-    await act(chief, call, "barge")
-    await die(stage, ana)
-    part = next(p for p in room(stage).participants.values() if p.leg.to == client(chief))
-    assert not part.muted, "the child is not alone in silence"
-    assert await chief.presence() == "on_call"
     await done(stage, leg)
 
 

@@ -48,8 +48,17 @@ async def test_a_warm_transfer_is_held_then_together_then_theirs(stage: Stage) -
     assert kinds.count("handed_over") == 1
 
 
-async def test_a_colleague_who_does_not_answer_changes_nothing(stage: Stage) -> None:
+async def test_a_colleague_who_is_busy_or_does_not_answer_changes_nothing(stage: Stage) -> None:
     leg, call, (ana, boris) = await a_talk(stage, "ana", "boris")
+    await boris.be("off_duty")
+    body = {"counsellor_id": str(boris.id)}
+    answer = await ana.ask("POST", f"/calls/{call['id']}/transfer", body)
+    assert (answer.status_code, answer.json()["error"]) == (409, "Busy")
+    assert not room(stage).participants[leg.sid].held
+    answer = await ana.ask("POST", f"/calls/{call['id']}/transfer", {})
+    assert answer.status_code == 422
+    await boris.sign_in()
+    await boris.be("available")
     stage.exchange.phones[client(boris)] = Phone(picks_up=None)
     await act(ana, call, "transfer", {"counsellor_id": str(boris.id)})
     assert room(stage).participants[leg.sid].held
@@ -135,18 +144,6 @@ async def test_the_caller_leaves_while_a_colleague_is_being_rung(stage: Stage) -
     await stage.advance(2)
     assert all(x.over for x in stage.exchange.legs.values()), "no phone keeps ringing"
     assert await boris.presence() == "available"
-    await done(stage, leg)
-
-
-async def test_a_busy_colleague_is_not_asked(stage: Stage) -> None:
-    leg, call, (ana, boris) = await a_talk(stage, "ana", "boris")
-    await boris.be("off_duty")
-    body = {"counsellor_id": str(boris.id)}
-    answer = await ana.ask("POST", f"/calls/{call['id']}/transfer", body)
-    assert (answer.status_code, answer.json()["error"]) == (409, "Busy")
-    assert not room(stage).participants[leg.sid].held
-    answer = await ana.ask("POST", f"/calls/{call['id']}/transfer", {})
-    assert answer.status_code == 422
     await done(stage, leg)
 
 
