@@ -142,8 +142,9 @@ async def test_a_teams_place_is_told_to_its_own_agency(night: Stage, post: Mail)
         "team": "Tim",
         "wanted_at": (night.clock.now() + timedelta(hours=1)).isoformat(),
     }
+    mails, messages = post.to("a@one.example"), len(texts)
     sent = (await ana.ask("POST", f"{path}/dispatches", where)).json()
-    await night.advance(3)
+    await night.until(lambda: len(texts) > messages and post.to("a@one.example") != mails)
     # The agency hears of it, and reads where behind its code.
     link, code = link_in(post.to("a@one.example")[-1]), code_in(texts[-1].text)
     assert "Uput" in post.to("a@one.example")[-1], "the first language in which there are words"
