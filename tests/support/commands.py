@@ -21,11 +21,13 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.support.kept.changes import changed_elsewhere
+
 T = TypeVar("T")
 
 _FORKS = multiprocessing.get_context("forkserver")
-# Only one process of the tests runs servers; see `tests/conftest.py`.
-_SERVES = os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0"
+# Only these processes of the tests run servers; see `tests/conftest.py`.
+_SERVES = os.environ.get("PYTEST_XDIST_WORKER", "gw0") in ("gw0", "gw1")
 _WARM = ["app.cli.commands", "tests.support.commands"]
 _FORKS.set_forkserver_preload([*_WARM, "tests.scenarios.robustness.warm"] if _SERVES else _WARM)
 # A module, a name in it and the value that it gets: an interval that is shorter in a test.
@@ -46,6 +48,7 @@ def command(
             process.kill()
             process.join()
             raise subprocess.TimeoutExpired(["helpline", *words], timeout)
+        changed_elsewhere()
         out, errors = ((folder / one).read_text() for one in ("out", "errors"))
         return subprocess.CompletedProcess(["helpline", *words], process.exitcode, out, errors)
 
@@ -61,6 +64,7 @@ def elsewhere(work: Callable[..., T], *given: Any) -> T:
         found: T = mine.recv()
     finally:
         process.join(120)
+        changed_elsewhere()
     return found
 
 

@@ -28,11 +28,13 @@ _ENDS = (
 
 
 def changes() -> int:
-    """Return a number that is higher after everything that may have changed a row.
-
-    Statements of other processes are not counted.
-    """
+    """Return a number that is higher after everything that may have changed a row."""
     return _count
+
+
+def changed_elsewhere() -> None:
+    """Count that another process may have changed a row."""
+    _note(True)
 
 
 @contextmanager
@@ -62,8 +64,10 @@ def _counted(made: Any, has_changed: Callable[..., bool]) -> Any:
 
     @functools.wraps(made)
     def at_once(*args: Any, **options: Any) -> Any:
-        _note(has_changed(*args))
-        return made(*args, **options)
+        try:
+            return made(*args, **options)
+        finally:
+            _note(has_changed(*args))
 
     return at_once
 
