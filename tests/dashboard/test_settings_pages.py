@@ -1,9 +1,13 @@
 """The pages of tokens and of the log: made, used, revoked; searched, with before and after."""
 
+import ast
 import inspect
 import re
+from pathlib import Path
 
+import app
 from app.dashboard.settings.log_pages import CHAIN_WORDS
+from app.dashboard.settings.log_words import FIELD_WORDS
 from app.dashboard.settings.token_pages import SCOPE_WORDS
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
@@ -109,6 +113,19 @@ async def test_the_logs_are_checked_from_the_page_and_a_forgery_is_shown(stage: 
     asked = (await auditor.ask("GET", "/log?action=log_check_asked")).json()
     assert [one["actor"] for one in asked] == [str(auditor.staff.id), "program"]
     assert (await auditor.ask("GET", "/log?since=yesterday")).status_code == 422
+
+
+def test_each_field_of_the_log_has_words() -> None:
+    named = {
+        keyword.arg
+        for file in Path(app.__file__).parent.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "id", "") in ("write_entry", "write_reading")
+        for keyword in node.keywords
+    }
+    assert len(named) > 40
+    assert named - {"before", "after", None} <= set(FIELD_WORDS)
 
 
 def test_each_log_that_is_checked_has_words() -> None:

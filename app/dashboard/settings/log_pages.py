@@ -1,6 +1,7 @@
 """The page of the log of people's acts: who did or read what, with before and after."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any, NamedTuple
@@ -12,6 +13,7 @@ from pydantic import BeforeValidator
 from starlette.responses import RedirectResponse
 
 from app.calls import lines
+from app.dashboard.settings.log_words import FIELD_WORDS
 from app.dashboard.templating import page, templates
 from app.people import finding
 from app.people.log_check import ask_for_check, last_check
@@ -21,7 +23,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with
-from app.words.pages import N_, code_words
+from app.words.pages import N_, code_words, said
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
@@ -31,6 +33,7 @@ _LEFT_EMPTY = BeforeValidator(lambda text: text or None)
 Person = Annotated[UUID | None, _LEFT_EMPTY]
 Day = Annotated[date | None, _LEFT_EMPTY]
 _PAGE = 100
+_CODE = re.compile(r"[a-z]+(_[a-z]+)*")
 # What a check finds in each log.
 CHAIN_WORDS = {
     "audit_entries": N_("What people did and read"),
@@ -42,7 +45,7 @@ CHAIN_WORDS = {
 
 
 class Said(NamedTuple):
-    """One value of an entry; of a change, `before` is what it was."""
+    """One value of an entry, in the reader's words; of a change, `before` is what it was."""
 
     name: str
     before: str
@@ -54,15 +57,21 @@ def values_of(entry: AuditEntry) -> list[Said]:
     """Return what an entry says besides who, when and what: changes first."""
     detail = dict(entry.detail)
     if "before" not in detail and "after" not in detail:
-        return [Said(name, "", _text(value), False) for name, value in detail.items()]
+        return [Said(_field(name), "", _text(value), False) for name, value in detail.items()]
     was, now = detail.pop("before", None), detail.pop("after", None)
     if isinstance(was, dict) or isinstance(now, dict):
         was, now = was or {}, now or {}
         names = [*was, *(name for name in now if name not in was)]
-        changes = [Said(n, _text(was.get(n)), _text(now.get(n)), True) for n in names]
+        changes = [Said(_field(n), _text(was.get(n)), _text(now.get(n)), True) for n in names]
     else:
         changes = [Said("", _text(was), _text(now), True)]
-    return [*changes, *(Said(name, "", _text(value), False) for name, value in detail.items())]
+    rest = [Said(_field(name), "", _text(value), False) for name, value in detail.items()]
+    return [*changes, *rest]
+
+
+def _field(name: str) -> str:
+    """Return what a field is called; a name that nobody has given words to stands as it is."""
+    return said(FIELD_WORDS[name]) if name in FIELD_WORDS else name.replace("_", " ")
 
 
 def _text(value: Any) -> str:
@@ -73,8 +82,8 @@ def _text(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(_text(one) for one in value)
     if isinstance(value, dict):
-        return ", ".join(f"{name}: {_text(one)}" for name, one in value.items())
-    return str(value)
+        return ", ".join(f"{_field(name)}: {_text(one)}" for name, one in value.items())
+    return code_words(value) if _CODE.fullmatch(str(value)) else str(value)
 
 
 async def _zone(work: Work) -> ZoneInfo:

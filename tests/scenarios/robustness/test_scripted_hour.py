@@ -2,8 +2,9 @@
 
 import pytest
 
+from app.dashboard.settings.log_words import FIELD_WORDS
 from app.demo.hour import play_hour
-from app.demo.stage import stage_on
+from app.demo.stage import Stage, stage_on
 from tests.support.profile import WHOLE
 from tests.support.routes import add_cases, add_practice, open_every_route
 
@@ -29,9 +30,28 @@ async def test_no_caller_is_lost_in_an_hour_and_every_route_opens_with_every_row
         await add_cases(stage)
         await add_practice(stage)
         opened = await open_every_route(stage)
+        fields = await _fields_of_the_log(stage)
+    assert fields <= set(FIELD_WORDS), "the page of the log has words for each"
     assert opened.broken == []
     assert opened.never_well == set()
     # An administrator keeps accounts and settings, and reads of no child by any way.
     assert opened.identities == []
     assert opened.read_by_supervisor
     assert opened.requests > 500
+
+
+async def _fields_of_the_log(stage: Stage) -> set[str]:
+    """The names of what lines of the log say; sets of definitions name files of their own."""
+    rows = await stage.rows(
+        "SELECT detail FROM audit_entries WHERE subject NOT LIKE 'definitions%%'"
+    )
+    inner = [
+        row["detail"][side]
+        for row in rows
+        for side in ("before", "after")
+        if isinstance(row["detail"].get(side), dict)
+    ]
+    return {name for one in (*(row["detail"] for row in rows), *inner) for name in one} - {
+        "before",
+        "after",
+    }
