@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from app.api import (
     callers,
     calls,
+    connections,
     definitions,
     dialling,
     events,
@@ -98,6 +99,7 @@ def add_api(app: FastAPI) -> None:
         definitions,
         log,
         numbers,
+        connections,
     )
     for part in parts:
         include(app, part.router, prefix=PREFIX)

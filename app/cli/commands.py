@@ -14,6 +14,7 @@ import typer
 from app import tables
 from app.cli import (
     agencies,
+    connections,
     definitions,
     demo,
     dialling,
@@ -48,6 +49,7 @@ app.add_typer(agencies.app, name="agency")
 app.add_typer(audit_app, name="audit")
 app.add_typer(tokens.app, name="token")
 app.add_typer(dialling.app, name="dialling")
+app.add_typer(connections.app, name="connections")
 app.add_typer(definitions.app, name="definitions")
 app.add_typer(keys.app, name="keys")
 app.add_typer(telephony_app, name="telephony")

@@ -34,6 +34,7 @@ from app.dashboard.rota import page as rota_page
 from app.dashboard.settings import (
     admin_page,
     agency_key_pages,
+    connection_pages,
     definition_pages,
     dialling_pages,
     line_pages,
@@ -71,6 +72,7 @@ def add_dashboard(app: FastAPI) -> None:
     include(app, second_factor.router)
     include(app, line_pages.router)
     include(app, number_pages.router)
+    include(app, connection_pages.router)
     include(app, token_pages.router)
     include(app, dialling_pages.router)
     include(app, definition_pages.router)

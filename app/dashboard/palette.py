@@ -79,6 +79,7 @@ ACTS = (
     ),
     Act("dialling", N_("Dialling"), "", "/admin/dialling", _P.KEEP_DIALLING),
     Act("telephony", N_("Telephony"), "", "/admin/numbers", _P.KEEP_LINES),
+    Act("connections", N_("Connections"), "", "/admin/connections", _P.KEEP_CONNECTIONS),
     Act("tokens", N_("Tokens"), "", "/admin/tokens", _P.KEEP_TOKENS),
     Act("log", N_("Log"), "", "/admin/log", _P.READ_LOG),
     Act("people", N_("People"), "", "/admin/people", _P.KEEP_PEOPLE),

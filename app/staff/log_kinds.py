@@ -54,6 +54,7 @@ class AuditLog(StrEnum):
     FIGURES_PUBLISHED = "figures_published"
     HOLIDAY_CLEARED = "holiday_cleared"
     HOLIDAY_SET = "holiday_set"
+    CONNECTION_TESTED = "connection_tested"
     LINE_ADDED = "line_added"
     LINE_HOURS_SET = "line_hours_set"
     LINE_LANGUAGE_ADDED = "line_language_added"

@@ -62,6 +62,8 @@ class Permission(StrEnum):
     KEEP_DIALLING = "keep_dialling"
     # Tokens of programs that read figures.
     KEEP_TOKENS = "keep_tokens"
+    # What the program is connected to: mail, texts, agencies' systems, and whether they work.
+    KEEP_CONNECTIONS = "keep_connections"
     # Accounts: inviting, changing, deactivating, and handing over what a person holds.
     KEEP_PEOPLE = "keep_people"
     # For everyone who is signed in: their own account, the live stream, signing out.
@@ -139,6 +141,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.KEEP_DEFINITIONS,
             _P.KEEP_DIALLING,
             _P.KEEP_TOKENS,
+            _P.KEEP_CONNECTIONS,
             _P.KEEP_PEOPLE,
         }
     ),

@@ -107,9 +107,11 @@ async def show(page: Page, words: str) -> None:
     await page.evaluate("navigator.serviceWorker.ready.then(() => null)")
     origin = await page.evaluate("location.origin")
     message = {"origin": origin, "registrationId": found[-1], "data": words}
-    await session.send("ServiceWorker.deliverPushMessage", message)
     titles = "navigator.serviceWorker.ready.then((it) => it.getNotifications())"
-    for _ in range(150):
+    for turn in range(150):
+        if turn % 30 == 0:
+            # A worker that Chromium is just stopping does not get it; a push service sends again.
+            await session.send("ServiceWorker.deliverPushMessage", message)
         shown = await page.evaluate(f"{titles}.then((all) => all.map((one) => one.title))")
         if words in shown:
             break
