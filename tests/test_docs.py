@@ -111,6 +111,8 @@ _REFUSED = {
     "staff reset-second-factor vera": "This person has no second factor.",
     # A password for a system that the reader enters in the directory.
     "agency password": "helpline: ",
+    # There is no mail server here.
+    "connections test-mail": "No mail server is set up.",
 }
 
 
