@@ -28,7 +28,7 @@ class ConnectionView(BaseModel):
 
 @router.get("/connections")
 async def connections(work: InWork, staff: Keeps) -> list[ConnectionView]:
-    """Return every connection. Nothing is asked outside."""
+    """Return every connection. Nothing is sent to find it out."""
     return [
         ConnectionView.model_validate(one, from_attributes=True)
         for one in await all_connections(work)

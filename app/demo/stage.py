@@ -22,7 +22,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from app.calls.lines import add_line
-from app.calls.number_setup import Report
+from app.calls.number_setup import Report, set_up_numbers
 from app.clock import Clock, SteppedClock
 from app.database.topics import Topic
 from app.demo.idling import Idling
@@ -41,8 +41,6 @@ from app.staff import accounts
 from app.staff.hashing import hash_password
 from app.staff.models import EndpointKind, PhoneProof, Staff
 from app.staff.roles import Permission, Role, may
-from app.telephony.platforms.choose import platform_of
-from app.telephony.provider.setup import read_lines, set_up
 from app.web.access import COOKIE
 from app.web.connections import Limited
 from app.work import PROGRAM, Ground, make_ground
@@ -484,8 +482,7 @@ class Stage:
     async def set_up_telephony(self) -> Report:
         """Do what `helpline telephony setup` does."""
         async with transaction(self.ground, PROGRAM) as work:
-            numbers = await read_lines(work)
-        return await set_up(self.settings, platform_of(self.settings), numbers)
+            return await set_up_numbers(work)
 
     def ring(
         self, from_: str = "+381641234567", to: str = LINE, caller: Caller | None = None

@@ -1,7 +1,7 @@
 """What the program is connected to: whether it is set up, and when it last worked.
 
 Telephony, texts, mail, browsers of people on call, and the systems of agencies. What is shown is
-read from the rows of what was sent: nothing is asked outside. A test letter can be sent.
+read from the rows of what was sent: nothing is sent to find it out. A test letter can be sent.
 """
 
 from dataclasses import dataclass

@@ -26,7 +26,7 @@ class Chain(NamedTuple):
     name: str
     rows: int
     broken: list[int]
-    # The hash of the newest row, in hexadecimal: whoever keeps it can tell later if rows are gone.
+    # The hash of the newest row, in hexadecimal. Kept elsewhere, it shows later if rows are gone.
     head: str
 
 

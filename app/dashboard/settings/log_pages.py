@@ -70,7 +70,7 @@ def values_of(entry: AuditEntry) -> list[Said]:
 
 
 def _field(name: str) -> str:
-    """Return what a field is called; a name that nobody has given words to stands as it is."""
+    """Return what a field is called; a name without words stands as it is."""
     return said(FIELD_WORDS[name]) if name in FIELD_WORDS else name.replace("_", " ")
 
 

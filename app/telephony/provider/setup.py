@@ -26,14 +26,9 @@ from app.work import Work
 LARGEST_QUEUE = 5000
 
 
-async def read_lines(work: Work) -> dict[str, LineScript]:
-    """Return every number of ours at the provider, with its line."""
-    return await lines.numbers_of(work)
-
-
 async def carry_out(work: Work, *, install: bool = True) -> Report:
     """Set up everything, and log it. Raises Conflict if the provider refuses or is away."""
-    numbers = await read_lines(work)
+    numbers = await lines.numbers_of(work)
     # The provider takes seconds; no connection to the database is held meanwhile.
     await work.let_go()
     try:
