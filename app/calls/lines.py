@@ -19,7 +19,7 @@ from app.privacy.numbers import dialled, e164
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.words.keys import PROMPT_KEYS, SOUNDS
-from app.work import Work
+from app.work import Ground, Work
 
 # Languages without words here in which the provider can speak: its locale and voice. A helpline
 # that gives all prompts as text itself needs no folder in `app/words`.
@@ -32,6 +32,7 @@ _VOICES = {
 
 
 LONGEST_NAME = 80
+_SPOKEN = "spoken languages"
 
 
 def voice_of(language: str) -> tuple[str, str | None] | None:
@@ -350,6 +351,30 @@ async def _script(work: Work, which: object, key: tuple[str, object]) -> LineScr
     return script
 
 
+def spoken_languages(ground: Ground) -> list[str]:
+    """Return the languages of the lines that this process knows, English if it knows none.
+
+    They are said one after the other where nothing says which language a caller speaks.
+    """
+    return list(ground.kept.get(_SPOKEN, {words.SOURCE: None}))
+
+
+async def learn_languages(work: Work) -> None:
+    """Remember the languages of all lines in use, for when the database is away."""
+    found = await work.session.scalars(
+        select(LineLanguage.language)
+        .join(Line, Line.id == LineLanguage.line_id)
+        .where(Line.active)
+        .order_by(Line.created_at, LineLanguage.position)
+    )
+    _remember(work, found)
+
+
+def _remember(work: Work, found: Iterable[str]) -> None:
+    known: dict[str, None] = work.ground.kept.setdefault(_SPOKEN, {})
+    known.update(dict.fromkeys(found))
+
+
 async def _read_script(work: Work, line: Line) -> LineScript:
     languages = await work.session.scalars(
         select(LineLanguage).where(LineLanguage.line_id == line.id).order_by(LineLanguage.position)
@@ -360,6 +385,8 @@ async def _read_script(work: Work, line: Line) -> LineScript:
         .where((Prompt.line_id == line.id) | Prompt.line_id.is_(None))
         .order_by(Prompt.line_id.nulls_first())
     )
+    spoken = list(languages)
+    _remember(work, (one.language for one in spoken))
     for prompt_id, language, prompt_key, text in rows:
         prompts[language, prompt_key] = PromptText(text, None if text is not None else prompt_id)
     return LineScript(
@@ -369,7 +396,7 @@ async def _read_script(work: Work, line: Line) -> LineScript:
         country=line.country,
         timezone=line.timezone,
         danger_digit=line.danger_digit,
-        languages=tuple(Spoken(s.language, s.digit, s.locale, s.voice) for s in languages),
+        languages=tuple(Spoken(s.language, s.digit, s.locale, s.voice) for s in spoken),
         prompts=prompts,
         plan=line.plan,
         practice=line.practice,

@@ -34,6 +34,7 @@ from app.contacts.states import (
 from app.database.topics import Topic
 from app.definitions.answers import Asked, Missing
 from app.definitions.risk import Suggestion, Urgency, must_decide
+from app.definitions.trees import label_in
 from app.errors import Conflict, Invalid
 from app.staff.models import Staff
 from app.words import code_words, letter
@@ -66,7 +67,7 @@ def missing_with(
     if suggested is not None and must_decide(
         suggested.urgency, contact.urgency, contact.urgency_suggested
     ):
-        why = ", ".join(cue.reason.get(language, cue.cue) for cue in suggested.cues)
+        why = ", ".join(label_in(cue.reason, language) for cue in suggested.cues)
         urgent = code_words(language, "urgency", suggested.urgency)
         words = letter(language, "answer", "urgency_open", urgency=urgent, why=why)
         missing.append(Missing("urgency", words))

@@ -11,7 +11,9 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
+from app import words
 from app.definitions.datafile import BadDefinition, Lines, Part, Wrong, read_model
+from app.words import pages
 
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
@@ -19,8 +21,14 @@ Labels = Annotated[dict[Language, str], Field(min_length=1)]
 
 
 def label_in(labels: dict[str, str], language: str) -> str:
-    """Return the label in a language, or in the first language that it has."""
-    return labels.get(language) or next(iter(labels.values()))
+    """Return the label in a language; if it has none, as a catalogue translates it, or its first.
+
+    The catalogues translate the definitions that are shipped: their English is the message.
+    """
+    english, base = labels.get(words.SOURCE, ""), words.spoken_as(language)
+    if base in labels:
+        return words.in_script(language, labels[base], english)
+    return pages.label_words(english, language) or next(iter(labels.values()))
 
 
 class Node(Part):

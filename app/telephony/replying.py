@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from fastapi import Request, Response
 
+from app.calls import lines
 from app.errors import NotFound, Refusal
 from app.jobs.transaction import run_verb
 from app.log import log
@@ -42,6 +43,11 @@ def reply(request: Request, steps: list[Step]) -> Response:
     return document(steps, platform_of(ground_of(request).settings))
 
 
+def trouble_steps(request: Request, path: str) -> list[Step]:
+    """Return comfort in every language of the lines, and the request that comes after it."""
+    return script.trouble_steps(path, lines.spoken_languages(ground_of(request)))
+
+
 async def speak(request: Request, signed: Signed, asked: Asked) -> Response:
     """Decide in one transaction, commit, then answer.
 
@@ -56,7 +62,7 @@ async def speak(request: Request, signed: Signed, asked: Asked) -> Response:
     except Refusal as refusal:
         # Signed, but about something that we do not have: start from the beginning.
         log().warning("a webhook was not understood", area="telephony", kind=type(refusal).__name__)
-        return reply(request, script.trouble_steps("/telephony/voice"))
+        return reply(request, trouble_steps(request, "/telephony/voice"))
     except Exception as error:  # a child is on the line: an HTTP error would drop the call
         log().error(
             "a webhook failed",
@@ -64,7 +70,7 @@ async def speak(request: Request, signed: Signed, asked: Asked) -> Response:
             exception_type=type(error).__name__,
             path=request.scope["path"][-24:],
         )
-    return reply(request, script.trouble_steps(_again(signed)))
+    return reply(request, trouble_steps(request, _again(signed)))
 
 
 async def _in_time(deciding: Coroutine[Any, Any, T]) -> T:
@@ -137,5 +143,5 @@ async def tell(request: Request, asked: Callable[[Work], Awaitable[list[Step]]])
         )
         # The same request once more, a few seconds later.
         path = request.scope["path"] + "?" + request.scope["query_string"].decode("latin-1")
-        steps = script.trouble_steps(path.rstrip("?"))
+        steps = trouble_steps(request, path.rstrip("?"))
     return reply(request, steps)

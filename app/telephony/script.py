@@ -1,5 +1,6 @@
 """What the caller hears, and what happens next: an answer and its scene become steps. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import singledispatch
@@ -485,8 +486,10 @@ def _nothing(answer: answers.Nothing, scene: Scene) -> list[Step]:
     return []
 
 
-def trouble_steps(path: str) -> list[Step]:
-    """Return comfort, a pause and the same request again, for when we cannot decide anything."""
-    # Not even the database can say which language to speak.
-    said = [Say(one.trouble, *one.voice) for one in words.trouble()]
+def trouble_steps(path: str, spoken: Iterable[str]) -> list[Step]:
+    """Return comfort, a pause and the same request again, for when we cannot decide anything.
+
+    Not even the database can say which language to speak: all that are `spoken` are.
+    """
+    said = [Say(one.trouble, *words.voice_for(one.code)) for one in words.with_voice(spoken)]
     return [*said, Pause(TROUBLE_PAUSE), GoTo(path)]

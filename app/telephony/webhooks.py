@@ -10,10 +10,9 @@ from app.errors import NotFound
 from app.jobs.transaction import run_verb, transaction
 from app.log import log
 from app.routing import offers
-from app.telephony import script
 from app.telephony.answers import Answer, CallbackQuestion, Duty
 from app.telephony.counsellor import callback_leg, counsellor_flow
-from app.telephony.documents import document, message_document
+from app.telephony.documents import message_document
 from app.telephony.inbound import (
     arriving,
     asking_by_key,
@@ -28,7 +27,6 @@ from app.telephony.inbound import (
 from app.telephony.inbound.sounds import waiting_sound
 from app.telephony.participants import alarm_calls, duty, participant_flow
 from app.telephony.platforms import dial_bridge
-from app.telephony.platforms.choose import platform_of
 from app.telephony.provider.signature import Signed, SignedRequest, read_number
 from app.telephony.replying import (
     _in_time,
@@ -39,6 +37,7 @@ from app.telephony.replying import (
     speak,
     tell,
     tell_other_leg,
+    trouble_steps,
 )
 from app.telephony.script import Scene
 from app.telephony.steps import HangUp
@@ -54,9 +53,7 @@ router = APIRouter(prefix="/telephony", tags=["telephony"], include_in_schema=Fa
 async def voice(request: Request, signed: SignedRequest) -> Response:
     """Answer an incoming call."""
     if not signed.call_sid:
-        return document(
-            script.trouble_steps("/telephony/voice"), platform_of(ground_of(request).settings)
-        )
+        return reply(request, trouble_steps(request, "/telephony/voice"))
     return await speak(request, signed, lambda work: arriving.ring(work, signed))
 
 
@@ -72,7 +69,7 @@ async def fallback(request: Request, signed: SignedRequest) -> Response:
         log().error(
             "fallback without database", area="telephony", exception_type=type(error).__name__
         )
-    return reply(request, script.trouble_steps(path or "/telephony/voice"))
+    return reply(request, trouble_steps(request, path or "/telephony/voice"))
 
 
 @router.post("/status")

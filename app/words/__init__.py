@@ -8,7 +8,7 @@ and comes first; the prompts here are the default.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from string import Formatter
@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from app.errors import BadSettings
+from app.words.cyrillic import to_cyrillic
 
 FOLDER = Path(__file__).parent
 # The language in which a text is written first, and which is spoken where no other is known.
@@ -37,15 +38,18 @@ class About:
     """How a language names itself, and how it is written and spoken.
 
     `locale` is Unicode's, for dates and numbers; `voice` is the provider's locale and the name
-    of a voice, or None for the provider's own. `trouble` is said when even the database is away.
+    of a voice, or None for the provider's own. Without a `voice` the provider cannot speak the
+    language, and a line needs recordings. `trouble` is said when even the database is away.
+    `reviewed`: a native speaker who works with children has read all its words.
     """
 
     code: str
     name: str
     locale: str
     right_to_left: bool
-    voice: tuple[str, str | None]
+    voice: tuple[str, str | None] | None
     trouble: str
+    reviewed: bool
 
 
 @dataclass(frozen=True)
@@ -83,8 +87,35 @@ class Words:
 @lru_cache(maxsize=1)
 def languages() -> tuple[str, ...]:
     """Return the languages that have a folder."""
+    return tuple(one for one in written() if one not in _scripts())
+
+
+@lru_cache(maxsize=1)
+def written() -> tuple[str, ...]:
+    """Return the languages that can be read: those with a folder, and their second scripts."""
     folders = (path for path in FOLDER.iterdir() if path.is_dir() and path.name[0].isalpha())
     return tuple(sorted(path.name for path in folders))
+
+
+@lru_cache(maxsize=1)
+def _scripts() -> dict[str, dict[str, Any]]:
+    """Return what is known of each second script, by its code."""
+    read = {one: _read(one, "language.yaml") for one in written()}
+    return {one: about for one, about in read.items() if "written_from" in about}
+
+
+def spoken_as(language: str) -> str:
+    """Return the language of a second script (`sr` of `sr-Cyrl`), or the language itself."""
+    return str(_scripts()[language]["written_from"]) if language in _scripts() else language
+
+
+@lru_cache(maxsize=8192)
+def in_script(language: str, text: str, source: str) -> str:
+    """Return a text of the language as it is written; `source` is its English."""
+    if language not in _scripts():
+        return text
+    script = _scripts()[language]
+    return to_cyrillic(text, source, script["shared"], script["apart"])
 
 
 def _read(language: str, file: str) -> dict[str, Any]:
@@ -104,6 +135,8 @@ def _read(language: str, file: str) -> dict[str, Any]:
 @lru_cache(maxsize=64)
 def words_of(language: str) -> Words | None:
     """Return the words of a language, or None if it has no folder. Raises BadWords."""
+    if language in _scripts():
+        return _in_second_script(language)
     if language not in languages():
         return None
     read = {file: _read(language, file) for file in _FILES}
@@ -120,12 +153,44 @@ def words_of(language: str) -> Words | None:
             about_["name"],
             about_["locale"],
             about_["right_to_left"],
-            (voice["locale"], voice["name"] or None),
+            (voice["locale"], voice["name"] or None) if voice["locale"] else None,
             about_["trouble"],
+            about_["reviewed"],
         ),
         prompts["prompts"],
         Times(**{**prompts["times"], **lists}),
         letters,
+    )
+
+
+def _in_second_script(language: str) -> Words:
+    """Return the words of a language, each text in its second script."""
+    script, english = _scripts()[language], words_of(SOURCE)
+    written_from = words_of(spoken_as(language))
+    assert english is not None
+    assert written_from is not None
+
+    def turned(value: Any, source: Any) -> Any:
+        if isinstance(value, str):
+            return in_script(language, value, source if isinstance(source, str) else "")
+        if isinstance(value, Mapping):
+            return {name: turned(inner, source[name]) for name, inner in value.items()}
+        if isinstance(value, (list, tuple)):
+            return type(value)(turned(inner, "") for inner in value)
+        return value
+
+    about_ = written_from.about
+    return Words(
+        replace(
+            about_,
+            code=language,
+            name=script["name"],
+            locale=script["locale"],
+            trouble=turned(about_.trouble, english.about.trouble),
+        ),
+        turned(written_from.prompts, english.prompts),
+        Times(**turned(vars(written_from.times), vars(english.times))),
+        turned(written_from.letters, english.letters),
     )
 
 
@@ -154,7 +219,8 @@ def _differences(path: str, key: str, source: Any, text: Any) -> Iterator[str]:
         if not text or (len(text) != len(source) and not key.startswith(_ANY_NUMBER)):
             yield f"{path}: {key} needs {len(source)} entries."
     elif isinstance(source, str):
-        if source and not text.strip():
+        # Without a locale of the voice, the provider has none.
+        if source and not text.strip() and key != "voice.locale":
             yield f"{path}: {key} is empty."
         elif placeholders(source) != placeholders(text):
             names = ", ".join("{" + one + "}" for one in sorted(placeholders(source)))
@@ -177,8 +243,8 @@ def check() -> None:
 
 def forget() -> None:
     """Read every language again, as when a folder was added."""
-    languages.cache_clear()
-    words_of.cache_clear()
+    for kept in (languages, written, _scripts, words_of, in_script):
+        kept.cache_clear()
 
 
 # -- asking ------------------------------------------------------------------------------
@@ -186,12 +252,12 @@ def forget() -> None:
 
 def known(language: str | None) -> str:
     """Return the language if it has words, else English."""
-    return language if language in languages() else SOURCE
+    return language if language in written() else SOURCE
 
 
 def first_known(wanted: Iterable[str]) -> str:
     """Return the first of these languages that has words, else English."""
-    return next((one for one in wanted if one in languages()), SOURCE)
+    return next((one for one in wanted if one in written()), SOURCE)
 
 
 def _all(language: str | None) -> Words:
@@ -243,6 +309,14 @@ def direction(language: str) -> str:
     return "rtl" if about(language).right_to_left else "ltr"
 
 
-def trouble() -> list[About]:
-    """Return every language, English first, for when nothing says which one to speak."""
-    return sorted((about(one) for one in languages()), key=lambda a: (a.code != SOURCE, a.code))
+def with_voice(wanted: Iterable[str]) -> list[About]:
+    """Return those of these languages that the provider can speak; English if there is none."""
+    found = [about(one) for one in dict.fromkeys(wanted) if one in written()]
+    return [one for one in found if one.voice] or [about(SOURCE)]
+
+
+def voice_for(language: str) -> tuple[str, str | None]:
+    """Return the provider's locale and voice for a language; those of English if it has none."""
+    found = about(language).voice or about(SOURCE).voice
+    assert found is not None
+    return found

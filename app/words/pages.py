@@ -1,67 +1,59 @@
 """What the signed-in pages say, in the language of their reader.
 
-English is written where it is used. Every other language has a gettext catalogue,
-`<language>/pages.po`, that is compiled when it is first read. The language of the reader is set
+English is written where it is used. Every other language has a gettext catalogue that is compiled
+when it is first read. The language of the reader is set
 for each request; where none is set, pages and refusals are English.
 """
 
-import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date, datetime
 from functools import lru_cache
 
-from babel import Locale
+from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_datetime
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
-from babel.support import NullTranslations, Translations
+from babel.support import NullTranslations
 
 from app import words
 from app.errors import Message, Refusal
+from app.words import catalogues
+from app.words.catalogues import Kind, locale_of
 
 SOURCE = words.SOURCE
 _reader: ContextVar[str] = ContextVar("reader", default=SOURCE)
 
 
-@lru_cache(maxsize=64)
 def page_languages() -> tuple[str, ...]:
     """Return the languages in which the pages can be read: English, and each with a catalogue."""
-    found = {path.parent.name for path in words.FOLDER.glob("*/pages.po")}
-    return tuple(sorted({SOURCE} | found))
+    return catalogues.translated_languages(Kind.PAGES)
 
 
-@lru_cache(maxsize=64)
 def _catalogue(language: str) -> NullTranslations:
-    path = words.FOLDER / language / "pages.po"
-    if language == SOURCE or not path.exists():
-        return NullTranslations()
-    with path.open("rb") as file:
-        read = read_po(file, locale=locale_of(language))
-    compiled = io.BytesIO()
-    write_mo(compiled, read)
-    compiled.seek(0)
-    return Translations(compiled)
+    return catalogues.compiled(language, Kind.PAGES)
+
+
+def label_words(text: str, language: str) -> str | None:
+    """Return a label of a shipped definition in a language, or None if it has no translation.
+
+    `text` is the label in English.
+    """
+    said = catalogues.compiled(language, Kind.DEFINITIONS).gettext(text) if text else text
+    return said if said != text or language == SOURCE else None
 
 
 def forget() -> None:
     """Read every catalogue again, as when a folder was added."""
-    for kept in (page_languages, _catalogue, locale_of, _of_scripts):
-        kept.cache_clear()
+    catalogues.forget()
+    _of_scripts.cache_clear()
 
 
-def load() -> None:
-    """Compile every catalogue now, so that no request waits for it."""
-    for language in page_languages():
-        _catalogue(language)
-
-
-@lru_cache(maxsize=64)
-def locale_of(language: str) -> Locale:
-    """Return how a language writes dates and numbers."""
-    return Locale.parse(words.about(language).locale)
+def load(chosen: Iterable[str]) -> None:
+    """Compile these catalogues now, so that no request waits for them."""
+    for language in chosen:
+        for kind in Kind:
+            catalogues.compiled(read_in(language), kind)
 
 
 def speak(language: str | None) -> None:
@@ -72,6 +64,25 @@ def speak(language: str | None) -> None:
 def read_in(language: str | None) -> str:
     """Return the language in which a reader with this choice reads the pages."""
     return language if language in page_languages() else SOURCE
+
+
+def preferred(accepted: str) -> str:
+    """Return the language of the pages that a browser prefers (`Accept-Language`, RFC 9110)."""
+    weighed = []
+    for one in accepted[:500].split(","):
+        tag, _, weight = one.partition(";")
+        number = weight.strip().removeprefix("q=")
+        try:
+            weighed.append((-float(number or 1), tag.strip().lower()))
+        except ValueError:
+            continue
+    for _weight, tag in sorted(weighed, key=lambda one: one[0]):
+        parts = tag.split("-")
+        for code in ("-".join(parts[:2]), parts[0]):
+            found = next((one for one in page_languages() if one.lower() == code), None)
+            if found is not None:
+                return found
+    return SOURCE
 
 
 @contextmanager
@@ -141,11 +152,9 @@ def scripts_words() -> dict[str, str]:
 def _of_scripts() -> tuple[str, ...]:
     """Return what the scripts say, read from the first catalogue: each marks it with `js`."""
     for language in page_languages():
-        path = words.FOLDER / language / "pages.po"
-        if path.exists():
-            with path.open("rb") as file:
-                found = [m for m in read_po(file) if words.SCRIPTS_FLAG in m.flags]
-            return tuple(str(m.id) for m in found)
+        known = catalogues.shipped(language, Kind.PAGES)
+        if known is not None:
+            return tuple(str(m.id) for m in known if words.SCRIPTS_FLAG in m.flags)
     return ()
 
 
@@ -167,13 +176,21 @@ def instant_words(value: datetime) -> str:
 
 def language_name(code: str) -> str:
     """Return the name of a language in the reader's language, or its code."""
-    name = locale_of(reader()).languages.get(code)
+    try:
+        name = Locale.parse(code.replace("-", "_")).get_display_name(locale_of(reader()))
+    except (UnknownLocaleError, ValueError):
+        return code
     return str(name) if name else code
 
 
 def weekday_name(number: int) -> str:
     """Return the name of a day of the week in the reader's language; 0 is Monday."""
     return str(locale_of(reader()).days["stand-alone"]["wide"][number])
+
+
+def weekday_short(number: int) -> str:
+    """Return the short name of a day of the week in the reader's language; 0 is Monday."""
+    return str(locale_of(reader()).days["stand-alone"]["abbreviated"][number])
 
 
 def number_words(value: float, pattern: str | None = None) -> str:

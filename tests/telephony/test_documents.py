@@ -134,10 +134,17 @@ def test_a_silent_caller_is_through_the_menu_within_twelve_seconds() -> None:
 
 
 def test_trouble_speaks_without_a_database() -> None:
-    body = twiml(script.trouble_steps("/telephony/voice"), CONFERENCE)
+    body = twiml(script.trouble_steps("/telephony/voice", ["sr", "en"]), CONFERENCE)
     parse(body.encode(), "text/xml")
-    assert "Please stay on the line" in body
-    assert "Ostani na vezi" in body
+    assert body.index("Ostani na vezi") < body.index("Please stay on the line")
+
+
+def test_trouble_speaks_the_languages_of_the_lines_that_the_provider_can_speak() -> None:
+    said = [one for one in script.trouble_steps("/", ["hr", "ro"]) if isinstance(one, Say)]
+    # Nobody waits through all languages that there are.
+    assert [(one.text, one.locale) for one in said] == [(words.about("ro").trouble, "ro-RO")]
+    (english,) = [one for one in script.trouble_steps("/", ["hr"]) if isinstance(one, Say)]
+    assert english.text == words.about("en").trouble
 
 
 @pytest.mark.parametrize("language", ["en", "sr"])

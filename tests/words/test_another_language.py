@@ -63,14 +63,14 @@ def _marked(value: Any) -> Any:
 
 
 @pytest.fixture
-def albanian(folder: Path) -> Path:
-    """A language `sq`, made by copying the folder of English."""
-    made = folder / "sq"
+def hungarian(folder: Path) -> Path:
+    """A language `hu`, made by copying the folder of English."""
+    made = folder / "hu"
     shutil.copytree(folder / "en", made)
     for file, text in _marked_words().items():
         (made / file).write_text(text)
     about = yaml.safe_load((made / "language.yaml").read_text())
-    about |= {"name": "Shqip", "locale": "sq", "trouble": MARK + about["trouble"]}
+    about |= {"name": "Magyar", "locale": "hu", "trouble": MARK + about["trouble"]}
     (made / "language.yaml").write_text(yaml.safe_dump(about, allow_unicode=True))
     words.forget()
     (made / "pages.po").write_bytes(_marked_catalogue())
@@ -92,7 +92,7 @@ def _marked_words() -> dict[str, str]:
 @lru_cache(maxsize=1)
 def _marked_catalogue() -> bytes:
     """Return a catalogue of all that the pages say: of what each catalogue holds (test_pages)."""
-    catalogue = Catalog(locale="sq", fuzzy=False)
+    catalogue = Catalog(locale="hu", fuzzy=False)
     for message in page_words.read("sr"):
         if isinstance(message.id, str) and message.id:
             catalogue.add(message.id, MARK + message.id, flags=message.flags)
@@ -112,8 +112,8 @@ async def add_to_line(stage: Stage, language: str) -> str:
     return digit
 
 
-async def test_a_whole_call_is_spoken_in_it(albanian: Path, stage: Stage) -> None:
-    digit = await add_to_line(stage, "sq")
+async def test_a_whole_call_is_spoken_in_it(hungarian: Path, stage: Stage) -> None:
+    digit = await add_to_line(stage, "hu")
     assert digit == "3"
     stage.exchange.phones["+38164999001"] = vera_phone = Phone(picks_up=2, presses="1")
     leg = stage.ring("+381601234567")
@@ -124,7 +124,7 @@ async def test_a_whole_call_is_spoken_in_it(albanian: Path, stage: Stage) -> Non
     said = [heard.text for heard in leg.heard[before:]]
     assert len(said) > 2
     assert [text for text in said if not text.startswith(MARK)] == []
-    vera = await stage.add_counsellor("vera", endpoint="+38164999001", languages="sq")
+    vera = await stage.add_counsellor("vera", endpoint="+38164999001", languages="hu")
     await stage.advance(20)
     assert (await stage.call_of(leg))["state"] == "connected"
     assert any(MARK in heard.text for heard in vera_phone.heard)
@@ -136,9 +136,9 @@ async def test_a_whole_call_is_spoken_in_it(albanian: Path, stage: Stage) -> Non
 
 
 async def test_that_no_counsellor_is_there_is_said_in_it_with_the_time(
-    albanian: Path, stage: Stage
+    hungarian: Path, stage: Stage
 ) -> None:
-    await add_to_line(stage, "sq")
+    await add_to_line(stage, "hu")
     leg = stage.ring("+381601234568")
     await stage.until(lambda: leg.has_heard(f"{MARK}English: press 3"), what="the menu")
     stage.exchange.press(leg, "3")
@@ -148,9 +148,9 @@ async def test_that_no_counsellor_is_there_is_said_in_it_with_the_time(
     await stage.advance(10)
 
 
-async def test_an_agency_reads_and_hears_it(albanian: Path, night: Stage, post: Mail) -> None:
+async def test_an_agency_reads_and_hears_it(hungarian: Path, night: Stage, post: Mail) -> None:
     ana = await night.add_counsellor("ana")
-    await add_agency(night, "house", "shelter", languages=("sq", "en"), phones=(DUTY,), **ADDRESSES)
+    await add_agency(night, "house", "shelter", languages=("hu", "en"), phones=(DUTY,), **ADDRESSES)
     duty = phone(night, DUTY)
     sms = phone(night, ADDRESSES["sms"])
     made = await by_hand(ana, override=OVERRIDE, send=True, answers={"child.name": "Jovana"})
@@ -166,7 +166,7 @@ async def test_an_agency_reads_and_hears_it(albanian: Path, night: Stage, post: 
 
     path = link_in(letter)
     shown = (await click(night, path)).text
-    assert '<html lang="sq" dir="ltr"' in shown
+    assert '<html lang="hu" dir="ltr"' in shown
     for text in ("Urgency", "We accept it and will act", "received by you", "shelter"):
         assert MARK + text in shown
     refused = await click(night, path + "/step", {"kind": "reject", "name": "M", "reason": "x"})
@@ -181,22 +181,24 @@ async def test_an_agency_reads_and_hears_it(albanian: Path, night: Stage, post: 
     assert f"{MARK}This link was used already." in (await click(night, path)).text
 
 
-async def test_a_case_is_printed_and_the_pages_are_read_in_it(albanian: Path, stage: Stage) -> None:
+async def test_a_case_is_printed_and_the_pages_are_read_in_it(
+    hungarian: Path, stage: Stage
+) -> None:
     ana = await stage.add_counsellor("ana")
     contact_id = await completed(ana)
     case = (await ana.ask("POST", "/cases", {"contacts": [contact_id]})).json()["id"]
     to = {"recipient": "Court", "ground": "court_order", "reason": "Order 12/30"}
-    body = {"purpose": "court", "sections": ["case"], "dates": True, "language": "sq", **to}
+    body = {"purpose": "court", "sections": ["case"], "dates": True, "language": "hu", **to}
     made = await ana.ask("POST", f"/cases/{case}/print", body)
     assert f"{MARK}Confidential: for Court only" in _text(made.content)
 
     assert "Desk" in (await page(stage, ana, "/")).text
-    assert (await page(stage, ana, "/page-language", language="sq")).status_code == 303
+    assert (await page(stage, ana, "/page-language", language="hu")).status_code == 303
     board = (await page(stage, ana, "/")).text
-    assert '<html lang="sq"' in board
+    assert '<html lang="hu"' in board
     assert f"{MARK}My desk" in board
     assert f"{MARK}All saved" in board
-    assert (await stage.rows("SELECT page_language FROM staff"))[0]["page_language"] == "sq"
+    assert (await stage.rows("SELECT page_language FROM staff"))[0]["page_language"] == "hu"
     record = (await page(stage, ana, f"/cases/{case}")).text
     assert f"{MARK}Follow-ups" in record
     # A refusal is read in it as well; a program reads English.
@@ -243,12 +245,12 @@ def _unmarked(shown: str) -> list[str]:
     ]
 
 
-async def test_a_report_is_read_and_printed_in_it(albanian: Path, stage: Stage) -> None:
+async def test_a_report_is_read_and_printed_in_it(hungarian: Path, stage: Stage) -> None:
     boss = await stage.add_counsellor("boss", role=Role.SUPERVISOR)
     # Three of a kind: rounding to a multiple of three leaves them as they are.
     for _each in range(3):
         await completed(boss)
-    assert (await page(stage, boss, "/page-language", language="sq")).status_code == 303
+    assert (await page(stage, boss, "/page-language", language="hu")).status_code == 303
     # In the month after, so that it holds something, and is over.
     stage.stepped.move_to(stage.clock.now() + timedelta(days=40))
     await boss.sign_in()
@@ -260,7 +262,7 @@ async def _is_read_and_printed(stage: Stage, boss: Counsellor, name: str) -> Non
     shown = await page(stage, boss, f"/reports/{name}?day=2030-01-14")
     assert shown.status_code == 200
     main = shown.text[shown.text.index("<main") :]
-    with pages.spoken_in("sq"):
+    with pages.spoken_in("hu"):
         days = [pages.weekday_name(number) for number in range(7)]
     known = ("boss", "2030-", "csv", *days)
     unmarked = [text for text in _unmarked(main) if not text.startswith(known)]
@@ -276,28 +278,28 @@ async def _is_read_and_printed(stage: Stage, boss: Counsellor, name: str) -> Non
 
 
 async def test_a_counsellor_with_only_a_phone_is_answered_in_it(
-    albanian: Path, stage: Stage
+    hungarian: Path, stage: Stage
 ) -> None:
     vera = await stage.add_counsellor("vera", endpoint="+38164999001", state=None)
     async with transaction(stage.ground, PROGRAM) as work:
         staff = await work.session.get(Staff, vera.id)
         assert staff is not None
-        staff.page_language = "sq"
+        staff.page_language = "hu"
     answer = await text_message(stage, "+38164999001", f"{MARK}break")
     code = re.search(r"\d{6}", answer.text)
     assert code
     answer = await text_message(stage, "+38164999001", code[0])
     assert f"{MARK}You are on a break now." in answer.text
     assert await vera.presence() == "break"
-    await add_to_line(stage, "sq")
+    await add_to_line(stage, "hu")
     assert f"{MARK}Nobody reads messages here." in (await text_message(stage, "+38160", "x")).text
 
 
 async def test_a_line_and_an_agency_are_refused_a_language_without_words(stage: Stage) -> None:
-    for language, said in (("sq", "There are no words"), ("sr", "already"), ("zzz", "code")):
+    for language, said in (("hu", "There are no words"), ("sr", "already"), ("zzz", "code")):
         with pytest.raises(Invalid, match=said):
             await add_to_line(stage, language)
-    with pytest.raises(Invalid, match="there are no letters in hu; add one of: en, sr"):
+    with pytest.raises(Invalid, match="there are no letters in hu; add one of: ar, bg, bs, en"):
         await add_agency(stage, "h", "shelter", languages=("hu",), email="a@house.example")
     assert any(group.name == "line" for group in command_line.registered_groups)
 

@@ -73,19 +73,19 @@ def test_no_letter_is_left_in_english(language: str) -> None:
 def test_half_a_language_stops_the_start(
     folder: Path, file: str, before: str, after: str, said: str
 ) -> None:
-    shutil.copytree(folder / "en", folder / "sq")
-    text = (folder / "sq" / file).read_text()
+    shutil.copytree(folder / "en", folder / "hu")
+    text = (folder / "hu" / file).read_text()
     changed = text.replace("{digits}", "", 2) if "digits" in before else text.replace(before, after)
     assert changed != text
-    (folder / "sq" / file).write_text(changed)
-    with pytest.raises(words.BadWords, match="app/words/sq/") as refused:
+    (folder / "hu" / file).write_text(changed)
+    with pytest.raises(words.BadWords, match="app/words/hu/") as refused:
         words.check()
     assert said.split(":")[0] in str(refused.value)
     assert said.split(": ")[1].rstrip(".") in str(refused.value)
 
 
 def test_a_folder_without_a_file_stops_the_start(folder: Path) -> None:
-    shutil.copytree(folder / "en", folder / "sq")
-    (folder / "sq/letters.yaml").unlink()
-    with pytest.raises(words.BadWords, match=r"app/words/sq/letters\.yaml is missing"):
+    shutil.copytree(folder / "en", folder / "hu")
+    (folder / "hu/letters.yaml").unlink()
+    with pytest.raises(words.BadWords, match=r"app/words/hu/letters\.yaml is missing"):
         words.check()

@@ -20,7 +20,7 @@ from app.work import Work
 EVERYWHERE = "*"
 _CODE = re.compile(r"[a-z0-9][a-z0-9-]{1,59}")
 _EMAIL = re.compile(r"[^@\s,;<>\"]{1,64}@[^@\s,;<>\"]{1,190}")
-_LANGUAGE = re.compile(r"[a-z]{2,3}")
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?")
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,12 @@ def _check_languages(languages: tuple[str, ...], wrong: list[Message]) -> None:
     wrong += [
         Message("languages: '%(one)s' is not a code like sr", one=one[:20]) for one in strange
     ]
-    if languages and not set(languages) & set(words.languages()):
+    if languages and not set(languages) & set(words.written()):
         wrong.append(
             Message(
                 "languages: there are no letters in %(languages)s; add one of: %(words)s",
                 languages=list(languages),
-                words=list(words.languages()),
+                words=list(words.written()),
             )
         )
 

@@ -6,6 +6,7 @@ A platform or account without flows can serve the TwiML instead; it cannot count
 tries our address for ever and does not ring the partner.
 """
 
+from collections.abc import Iterable
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -76,13 +77,12 @@ def fallback_flow(line: LineScript, address: str, partner: str | None) -> dict[s
 
 def _comfort(line: LineScript) -> list[dict[str, Any]]:
     """Return the states that say that we are coming back, in each language of the line."""
-    spoken = {words.known(one.language) for one in line.languages}
-    said = [one for one in words.trouble() if one.code in spoken]
+    said = words.with_voice(words.known(one.language) for one in line.languages)
     return [
         _state(
             "say-play",
             f"words_{n}",
-            {"say": one.trouble, "language": one.voice[0], "loop": 1},
+            {"say": one.trouble, "language": words.voice_for(one.code)[0], "loop": 1},
             audioComplete=f"words_{n + 1}" if n + 1 < len(said) else "back_to_us",
         )
         for n, one in enumerate(said)
@@ -113,9 +113,10 @@ def _rounds_left(otherwise: str) -> dict[str, Any]:
     }
 
 
-def fallback_twiml(address: str) -> str:
+def fallback_twiml(address: str, spoken: Iterable[str]) -> str:
     """Return TwiML that does the same without counting: words, then back to us, for ever."""
     said = "".join(
-        f'<Say language="{one.voice[0]}">{escape(one.trouble)}</Say>' for one in words.trouble()
+        f'<Say language="{words.voice_for(one.code)[0]}">{escape(one.trouble)}</Say>'
+        for one in words.with_voice(spoken)
     )
     return f"<Response>{said}<Redirect>{address}</Redirect></Response>"

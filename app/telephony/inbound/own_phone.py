@@ -44,7 +44,7 @@ def duty_words() -> dict[str, str]:
     """
     return {
         str(word).lower(): state
-        for language in words.languages()
+        for language in words.written()
         for state, said in words.letters(language, "duty_words").items()
         for word in said
     }
@@ -61,9 +61,9 @@ def _to_counsellor(staff: Staff, key: str, **values: str) -> str:
     return words.letter(language, "duty_text", key, **commands, **values)
 
 
-def _ring_instead(line: LineScript | None) -> str:
+def _ring_instead(work: Work, line: LineScript | None) -> str:
     """Ask the sender of a text to ring, in every language of the line."""
-    spoken = [one.language for one in line.languages] if line else list(words.languages())
+    spoken = [s.language for s in line.languages] if line else lines.spoken_languages(work.ground)
     known = sorted({words.known(one) for one in spoken}, key=lambda one: (one != "en", one))
     emergency = (line.emergency if line else EMERGENCY_ELSEWHERE).replace(" ", "")
     # With no line set up yet, there is no number of ours to ring.
@@ -223,7 +223,7 @@ async def text_message(work: Work, signed: Signed) -> str:
     staff_id = await own_phones.owner_of(work, signed.fields.get("From"))
     staff = await work.session.get(Staff, staff_id) if staff_id else None
     if staff is None:
-        return _ring_instead(line)
+        return _ring_instead(work, line)
     word = " ".join(signed.fields.get("Body", "").lower().split()).strip(".!")
     sid, memory = signed.fields.get("MessageSid", "")[:64], work.ground.memory
     known: str | None = memory.recall("texts", sid, work.now)

@@ -223,7 +223,7 @@ async def _note_end(work: Work, referral: Referral, attempt: Attempt, status: Le
 
 
 def _say(attempt: Attempt, key: str, **values: str) -> Say:
-    locale, voice = words.about(attempt.language).voice
+    locale, voice = words.voice_for(attempt.language)
     return Say(speak(attempt.language, key, **values), locale, voice)
 
 

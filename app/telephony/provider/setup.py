@@ -115,7 +115,8 @@ async def _fallback(
     flow = fallback_flow(line, address, read_plan(line.plan).partner_number)
     folder = settings.data_dir / "fallback"
     _write(folder / f"{line.id}.flow.json", json.dumps(flow, indent=2, ensure_ascii=False))
-    _write(folder / f"{line.id}.twiml.xml", fallback_twiml(address))
+    spoken = [one.language for one in line.languages]
+    _write(folder / f"{line.id}.twiml.xml", fallback_twiml(address, spoken))
     if install and settings.abilities.can(Ability.FLOWS):
         try:
             found = await provider.keep_flow(f"helpline {line.id}", flow)

@@ -1,0 +1,227 @@
+"""Gettext catalogues: what the pages say, and the labels of the definitions. Pure.
+
+A catalogue is shipped as `<language>/pages.po` or `<language>/definitions.po`. A helpline can take
+in a catalogue of its own: what it translates comes first. A second script has no file, its messages
+are those of the language in other letters.
+"""
+
+import io
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any
+
+from babel import Locale
+from babel.messages.catalog import Catalog
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import PoFileError, read_po, write_po
+from babel.support import NullTranslations, Translations
+
+from app import words
+from app.errors import Invalid
+
+
+class Kind(StrEnum):
+    """What a catalogue translates."""
+
+    PAGES = "pages"
+    DEFINITIONS = "definitions"
+
+
+# Catalogues that were taken in, as text, by language and kind.
+Own = Mapping[tuple[str, Kind], str]
+_own: dict[tuple[str, Kind], str] = {}
+
+
+def use(own: Own) -> None:
+    """Say these catalogues before the shipped ones from now on, and no others."""
+    if dict(own) != _own:
+        _own.clear()
+        _own.update(own)
+        compiled.cache_clear()
+
+
+def forget() -> None:
+    """Read every catalogue again, as when a folder was added."""
+    for kept in (compiled, shipped, locale_of, translated_languages):
+        kept.cache_clear()
+
+
+@lru_cache(maxsize=64)
+def locale_of(language: str) -> Locale:
+    """Return how a language writes dates and numbers."""
+    return Locale.parse(words.about(language).locale)
+
+
+@lru_cache(maxsize=8)
+def translated_languages(kind: Kind) -> tuple[str, ...]:
+    """Return English, each language with a catalogue, and the second scripts of these."""
+    found = {path.parent.name for path in words.FOLDER.glob(f"*/{kind}.po")} | {words.SOURCE}
+    return tuple(one for one in words.written() if words.spoken_as(one) in found)
+
+
+@lru_cache(maxsize=64)
+def shipped(language: str, kind: Kind) -> Catalog | None:
+    """Return the catalogue of a language as it is shipped, or None if there is none."""
+    path = words.FOLDER / language / f"{kind}.po"
+    if not path.exists():
+        return None
+    with path.open("rb") as file:
+        return read_po(file, locale=locale_of(language))
+
+
+@lru_cache(maxsize=64)
+def compiled(language: str, kind: Kind) -> NullTranslations:
+    """Return what a language says; a message that is missing is said in English."""
+    base = words.spoken_as(language)
+    if base not in translated_languages(kind) or base == words.SOURCE:
+        return NullTranslations()
+    catalogue = _whole(base, kind)
+    if language != base:
+        for message in catalogue:
+            message.string = _in_script(language, message.id, message.string)
+    out = io.BytesIO()
+    write_mo(out, catalogue)
+    out.seek(0)
+    return Translations(out)
+
+
+def _whole(language: str, kind: Kind) -> Catalog:
+    """Return the shipped catalogue with what a helpline's own one translates in its place."""
+    known = shipped(language, kind)
+    catalogue = Catalog(locale=locale_of(language))
+    own = _own.get((language, kind))
+    better = read_po(io.StringIO(own), locale=locale_of(language)) if own else Catalog()
+    for message in known or ():
+        if message.id:
+            mine = better.get(message.id)
+            text = mine.string if mine is not None and is_translated(mine.string) else None
+            catalogue.add(message.id, text or message.string, flags=message.flags)
+    return catalogue
+
+
+def _in_script(language: str, source: object, text: Any) -> Any:
+    if isinstance(text, (tuple, list)):
+        said = " ".join(source) if isinstance(source, (tuple, list)) else str(source)
+        return tuple(words.in_script(language, one, said) for one in text)
+    return words.in_script(language, str(text), str(source)) if source else text
+
+
+def is_translated(text: object) -> bool:
+    """Return whether a message has a text in every form."""
+    return all(text) if isinstance(text, (tuple, list)) else bool(text)
+
+
+# -- taking out and in ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How many messages of a catalogue are translated."""
+
+    translated: int
+    messages: int
+
+
+def progress(language: str, kind: Kind) -> Progress:
+    """Return how many messages a language has translated of those that there are."""
+    ids = _messages(kind)
+    base = words.spoken_as(language)
+    if base == words.SOURCE:
+        return Progress(len(ids), len(ids))
+    catalogue = _whole(base, kind)
+    done = sum(
+        is_translated(found.string) for one in ids if (found := catalogue.get(one)) is not None
+    )
+    return Progress(done, len(ids))
+
+
+def _messages(kind: Kind) -> list[Any]:
+    """Return every message of a kind, from the first catalogue that is shipped."""
+    for language in translated_languages(kind):
+        known = shipped(language, kind)
+        if known is not None:
+            return [one.id for one in known if one.id]
+    return []
+
+
+def exported(language: str, kind: Kind) -> str:
+    """Return the catalogue of a language as a translator edits it, with what is in force now."""
+    catalogue = Catalog(locale=locale_of(language), fuzzy=False)
+    now = _whole(language, kind)
+    for one in _messages(kind):
+        known = now.get(one)
+        catalogue.add(one, known.string if known is not None else None)
+    out = io.BytesIO()
+    write_po(out, catalogue, width=100, sort_output=True, no_location=True)
+    return out.getvalue().decode()
+
+
+def check(language: str, kind: Kind, text: str) -> Progress:
+    """Check a catalogue that is to be taken in, and return how much of it is translated.
+
+    Raises Invalid with every place that is wrong; its line is that of the file.
+    """
+    try:
+        given = read_po(io.StringIO(text), locale=locale_of(language), abort_invalid=True)
+    except (PoFileError, ValueError, LookupError) as error:
+        raise Invalid(
+            "This is not a catalogue of gettext: %(error)s", error=" ".join(str(error).split())
+        ) from None
+    wrong = list(_wrong(given, _forms(language)))
+    if wrong:
+        raise Invalid(
+            "Nothing was taken in. Correct these places: %(places)s",
+            places="; ".join(wrong[:_NAMED]),
+        )
+    known = {one if isinstance(one, str) else tuple(one) for one in _messages(kind)}
+    done = sum(one.id in known and is_translated(one.string) for one in given if one.id)
+    if not done:
+        raise Invalid(
+            "This file translates no message of the program. Save the catalogue from this page, "
+            "and translate that."
+        )
+    return Progress(done, len(known))
+
+
+_NAMED = 20
+_FILLED_IN = re.compile(r"%\(\w+\)[sd]|</?[a-z][^>]*>")
+
+
+def _forms(language: str) -> int:
+    return Catalog(locale=locale_of(language)).num_plurals
+
+
+def _wrong(given: Catalog, forms: int) -> Iterator[str]:
+    for message in given:
+        if not message.id or not is_translated(message.string):
+            continue
+        sources, texts = _texts(message.id), _texts(message.string)
+        if len(sources) > 1 and len(texts) != forms:
+            yield f"{message.lineno}: {len(texts)} / {forms}"
+        wanted = set[str]().union(*map(filled_in, sources))
+        allowed = [filled_in(one) for one in sources]
+        for text in texts:
+            found = filled_in(text)
+            # A form for one number may leave the number out.
+            if found - wanted or (found not in allowed and found | {"%(num)s"} not in allowed):
+                yield f"{message.lineno}: {', '.join(sorted(found ^ wanted))}"
+            # The pages take a message as it is, also within an attribute.
+            elif strange := _markup(text) - _markup(" ".join(sources)):
+                yield f"{message.lineno}: {' '.join(sorted(strange))}"
+
+
+def _markup(text: str) -> set[str]:
+    """Return what HTML would take for markup, besides the tags that `filled_in` compares."""
+    return set(_FILLED_IN.sub("", text)) & set('<>"&')
+
+
+def _texts(one: Any) -> list[str]:
+    return [one] if isinstance(one, str) else list(one)
+
+
+def filled_in(text: str) -> set[str]:
+    """Return what is filled in where a message is said, and its markup."""
+    return set(_FILLED_IN.findall(text))
