@@ -15,9 +15,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import yaml
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract
-from babel.messages.pofile import read_po, write_po
+from babel.messages.pofile import write_po
 
 from app import words
 from app.calls.asked import QUESTIONS
@@ -40,8 +41,8 @@ from app.contacts.states import (
 )
 from app.definitions.risk import Risk, Urgency
 from app.dialling.rules import NumberKind
+from app.people import holding
 from app.people.finding import PersonState
-from app.people.holding import Kind
 from app.referrals import accountability, states
 from app.referrals.consent import rules
 from app.routing.participants.participants import ROLES
@@ -58,6 +59,8 @@ from app.statistics.measures import NAMES, definition
 from app.statistics.models import ExportState
 from app.statistics.periods import Period
 from app.statistics.published import release
+from app.words import catalogues
+from app.words.catalogues import Kind
 from app.work import ActorKind
 
 ROOT = Path(__file__).parent.parent
@@ -104,7 +107,7 @@ _ENUMS: tuple[type[StrEnum], ...] = (
     OnHolidays,
     Role,
     PersonState,
-    Kind,
+    holding.Kind,
     StateReason,
     Dimension,
     ExportState,
@@ -306,24 +309,50 @@ def messages() -> Catalog:
     return catalogue
 
 
-def read(language: str) -> Catalog:
+# The shipped definitions, whose labels a catalogue translates. Places keep their names.
+_DEFINITIONS = ("definitions/data", "referrals/data", "statistics/data")
+_NAMES = "places-"
+
+
+def labels() -> Catalog:
+    """Return a catalogue with every label of the shipped definitions and no translation."""
+    catalogue = Catalog()
+    for folder in _DEFINITIONS:
+        for path in sorted((ROOT / folder).glob("*.yaml")):
+            if not path.name.startswith(_NAMES):
+                for text in _labels_in(yaml.safe_load(path.read_text("utf-8"))):
+                    catalogue.add(text)
+    return catalogue
+
+
+def _labels_in(read: Any) -> Iterator[str]:
+    if isinstance(read, dict):
+        if words.SOURCE in read and all(isinstance(one, str) for one in read.values()):
+            yield read[words.SOURCE]
+        else:
+            yield from (text for inner in read.values() for text in _labels_in(inner))
+    elif isinstance(read, list):
+        yield from (text for inner in read for text in _labels_in(inner))
+
+
+def wanted(kind: Kind) -> Catalog:
+    """Return a catalogue with every message of a kind and no translation."""
+    return messages() if kind == Kind.PAGES else labels()
+
+
+def read(language: str, kind: Kind = Kind.PAGES) -> Catalog:
     """Return the catalogue of a language; it is empty if there is none yet."""
-    path = words.FOLDER / language / "pages.po"
-    if not path.exists():
-        return Catalog(locale=words.about(language).locale)
-    with path.open("rb") as file:
-        return read_po(file, locale=words.about(language).locale)
+    known = catalogues.shipped(language, kind)
+    return known if known is not None else Catalog(locale=words.about(language).locale)
 
 
-def updated(language: str) -> bytes:
-    """Return the catalogue of a language with every message of the pages, and with no other."""
-    known = read(language)
+def updated(language: str, kind: Kind = Kind.PAGES) -> bytes:
+    """Return the catalogue of a language with every message of its kind, and with no other."""
+    known = read(language, kind)
     catalogue = Catalog(
-        locale=words.about(language).locale,
-        fuzzy=False,
-        header_comment="# What the pages say. scripts/catalogues adds and removes messages.",
+        locale=words.about(language).locale, fuzzy=False, header_comment=f"# {_HEADERS[kind]}"
     )
-    for message in messages():
+    for message in wanted(kind):
         if not message.id:
             continue
         old = known.get(message.id)
@@ -335,6 +364,10 @@ def updated(language: str) -> bytes:
     return _without_dates(out.getvalue())
 
 
+_HEADERS = {
+    Kind.PAGES: "What the pages say. scripts/catalogues adds and removes messages.",
+    Kind.DEFINITIONS: "Labels of the shipped definitions. scripts/catalogues follows them.",
+}
 _OF_THE_RUN = (
     b'"POT-Creation',
     b'"PO-Revision',

@@ -17,12 +17,14 @@ from jinja2 import nodes
 from app import words
 from app.dashboard import page_words
 from app.dashboard.templating import templates
+from app.definitions.trees import label_in
 from app.statistics.counting.shapes import Shape, shapes_in
 from app.words import pages
 
 TEMPLATES = Path(page_words.__file__).parent / "templates"
 NAMES = sorted(str(path.relative_to(TEMPLATES)) for path in TEMPLATES.rglob("*.html"))
-TRANSLATED = [one for one in pages.page_languages() if one != pages.SOURCE]
+# Languages with a catalogue of their own; a second script has that of its language.
+TRANSLATED = [one for one in words.languages() if one != pages.SOURCE]
 # What a reader reads or hears of an element, beside its text.
 SPOKEN = {"title", "placeholder", "aria-label", "aria-description", "alt", "label", "summary"}
 # Not of any language: keys, codes and examples of what is typed.
@@ -154,15 +156,15 @@ def test_a_catalogue_holds_what_the_pages_say_and_nothing_else(folder: Path) -> 
         hint = f"Run scripts/catalogues {language}, then translate what is empty."
         assert _differences(language) == (set(), set()), hint
     # A language that lacks anything is noticed, and what it says besides.
-    shutil.copytree(folder / "sr", folder / "sq")
-    lacking = page_words.read("sq")
+    shutil.copytree(folder / "sr", folder / "hu")
+    lacking = page_words.read("hu")
     for what, example in EXAMPLES.items():
         assert example in {m.id for m in lacking}, what
         lacking.delete(example)
     lacking.add("No page says this.", "x")
-    with (folder / "sq/pages.po").open("wb") as file:
+    with (folder / "hu/pages.po").open("wb") as file:
         write_po(file, lacking)
-    assert _differences("sq") == (set(EXAMPLES.values()), {"No page says this."})
+    assert _differences("hu") == (set(EXAMPLES.values()), {"No page says this."})
 
 
 @pytest.mark.parametrize("language", TRANSLATED)
@@ -234,13 +236,19 @@ def test_a_script_says_no_sentence_outside_of_gettext() -> None:
     assert outside == []
 
 
+# Labels that another language writes as English does.
+_ALIKE = {"SMS", "Total"}
+
+
 @pytest.mark.parametrize("shape", shapes_in().values(), ids=lambda shape: shape.report)
 def test_a_shipped_report_has_its_labels_in_every_language_of_the_pages(shape: Shape) -> None:
     labels = [shape.title, *(table.title for table in shape.tables)]
     for table in shape.tables:
         labels += [row.label for row in table.rows or []]
         labels += [row.not_recorded for row in table.rows or [] if row.not_recorded]
-    assert [label for label in labels if not set(pages.page_languages()) <= set(label)] == []
+    for language in pages.page_languages():
+        same = [one["en"] for one in labels if label_in(one, language) == one["en"]]
+        assert language == "en" or set(same) <= _ALIKE, language
 
 
 def test_no_function_hides_the_names_that_say_a_message() -> None:
