@@ -17,14 +17,15 @@ import psycopg
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from psycopg_pool import PoolTimeout
-from sqlalchemy.exc import DataError, IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolFull
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app.calls import number_setup
-from app.country import following
+from app.calls.lines import learn_languages
+from app.country import following, languages
 from app.database.bus import Bus
 from app.database.engine import lost_a_race
 from app.errors import Refusal
@@ -64,8 +65,13 @@ def make_app(ground: Ground, *, with_worker: bool, phone_first: bool = False) ->
                 await following.start(work)
                 await keep_target(work)
                 await learn(work)
+                await learn_languages(work)
             await stack.enter_async_context(bus.running())
-            for name, watched in (("keys", watch), ("definitions", following.watch)):
+            for name, watched in (
+                ("keys", watch),
+                ("definitions", following.watch),
+                ("words", languages.watch),
+            ):
                 watching = asyncio.create_task(watched(ground, bus), name=name)
                 stack.callback(watching.cancel)
             if not phone_first:
@@ -154,6 +160,7 @@ async def _load_later(app: FastAPI, stack: contextlib.AsyncExitStack, *, with_wo
         for edge in ("api", "dashboard"):
             await asyncio.to_thread(_edge, edge)
         _add_rest(app)
+        await _say_first_code(app.state.ground)
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
@@ -161,6 +168,20 @@ async def _load_later(app: FastAPI, stack: contextlib.AsyncExitStack, *, with_wo
         # Without the worker no call is offered, so stop: the process manager starts us again.
         log().error("the pages could not be loaded", exception_type=type(error).__name__)
         signal.raise_signal(signal.SIGTERM)
+
+
+async def _say_first_code(ground: Ground) -> None:
+    """While there is no account, say the code with which a page makes the first one."""
+    first_run = importlib.import_module("app.people.first_run")
+    with contextlib.suppress(SQLAlchemyError, psycopg.Error, OSError):
+        async with transaction(ground, PROGRAM) as work:
+            if not await first_run.has_accounts(work):
+                code = first_run.code_of(work)
+                log().warning(
+                    "there is no account yet: open /setup in a browser and enter the code",
+                    area="people",
+                    code=code,
+                )
 
 
 async def _heard_of(work: Work, staff_id: UUID) -> None:

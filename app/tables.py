@@ -4,6 +4,7 @@ from app.calls import caller_rows, line_rows
 from app.calls import models as calls
 from app.contacts import models as contacts
 from app.contacts.cases import models as cases
+from app.country import models as country
 from app.database.base import Base
 from app.definitions import models as definitions
 from app.dialling import models as dialling
@@ -34,6 +35,7 @@ __all__ = [
     "cases",
     "channels",
     "contacts",
+    "country",
     "definitions",
     "dialling",
     "directory",

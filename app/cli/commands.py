@@ -20,6 +20,7 @@ from app.cli import (
     dialling,
     export,
     keys,
+    languages,
     lines,
     roster,
     staff,
@@ -51,6 +52,7 @@ app.add_typer(tokens.app, name="token")
 app.add_typer(dialling.app, name="dialling")
 app.add_typer(connections.app, name="connections")
 app.add_typer(definitions.app, name="definitions")
+app.add_typer(languages.app, name="language")
 app.add_typer(keys.app, name="keys")
 app.add_typer(telephony_app, name="telephony")
 app.command("export")(export.export)
@@ -72,6 +74,7 @@ def worker() -> None:
 
 async def _work(settings: Settings) -> None:
     from app.country import following
+    from app.country.languages import watch as words_following
     from app.database.bus import Bus
     from app.sealing.knowing import watch
     from app.worker import Worker
@@ -86,11 +89,27 @@ async def _work(settings: Settings) -> None:
         watching = [
             asyncio.create_task(watch(ground, bus), name="keys"),
             asyncio.create_task(following.watch(ground, bus), name="definitions"),
+            asyncio.create_task(words_following(ground, bus), name="words"),
         ]
         async with bus.running(), Worker(ground, bus).running():
             await stop.wait()
         for one in watching:
             one.cancel()
+
+
+@app.command("first-steps")
+def first_steps() -> None:
+    """Say what is left until a call is answered, and how the first administrator begins."""
+    from app.people import first_run
+
+    async def verb(work: Work) -> None:
+        if not await first_run.has_accounts(work):
+            print(f"Open {work.settings.public_url}/setup and enter {first_run.code_of(work)}")
+        for one in await first_run.steps(work):
+            state = "done" if one.done else "can wait" if one.can_wait else "to do"
+            print(f"{one.key}\t{state}\t{one.why or ''}".rstrip())
+
+    run_verb(verb)
 
 
 @app.command()

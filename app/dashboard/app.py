@@ -27,7 +27,7 @@ from app.dashboard import (
     wall,
 )
 from app.dashboard.pages import safe_next
-from app.dashboard.people import accounts, leaving, own, second_factor, welcome
+from app.dashboard.people import accounts, first_run, leaving, own, second_factor, welcome
 from app.dashboard.records import case_pages, contact_pages, lists, tasks
 from app.dashboard.rota import changing, duty, offered, proposal_page, times_page
 from app.dashboard.rota import page as rota_page
@@ -37,6 +37,7 @@ from app.dashboard.settings import (
     connection_pages,
     definition_pages,
     dialling_pages,
+    language_pages,
     line_pages,
     log_pages,
     number_pages,
@@ -49,7 +50,7 @@ from app.database.engine import lost_a_race
 from app.errors import NotSignedIn, Refusal
 from app.web.routes import include
 from app.web.step_up import HEADER, ProofNeeded
-from app.words.pages import _, load, refusal_words
+from app.words.pages import _, refusal_words
 
 
 def add_dashboard(app: FastAPI) -> None:
@@ -73,6 +74,8 @@ def add_dashboard(app: FastAPI) -> None:
     include(app, line_pages.router)
     include(app, number_pages.router)
     include(app, connection_pages.router)
+    include(app, first_run.router)
+    include(app, language_pages.router)
     include(app, token_pages.router)
     include(app, dialling_pages.router)
     include(app, definition_pages.router)
@@ -97,7 +100,6 @@ def add_dashboard(app: FastAPI) -> None:
     include(app, tasks.router)
     include(app, lists.router)
     include(app, admin_page.router)
-    load()
     BUILT.mkdir(parents=True, exist_ok=True)
     app.mount("/static", StaticFiles(directory=BUILT), name="static")
 

@@ -25,6 +25,7 @@ from app.dashboard.rota import alarms
 from app.dashboard.templating import page, templates
 from app.database.topics import Topic
 from app.errors import Conflict, NotFound, Refusal
+from app.people import first_run
 from app.referrals.opening.from_call import refer_urgently
 from app.referrals.states import Service
 from app.routing import callbacks, desk, offers, own_presence, presence, queue
@@ -64,8 +65,10 @@ _SIGN_IN = [Depends(Public("this is the sign-in"))]
 
 
 @router.get("/login", dependencies=_SIGN_IN)
-async def login_page(request: Request, next: str = "/") -> Response:
+async def login_page(request: Request, work: InWork, next: str = "/") -> Response:
     """Show the sign-in form. Signing in leads on to the page that was wanted."""
+    if not await first_run.has_accounts(work):
+        return RedirectResponse("/setup", status_code=303)
     return page(request, "login.html", staff=None, name="", problem="", next=safe_next(next))
 
 

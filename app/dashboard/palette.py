@@ -77,6 +77,7 @@ ACTS = (
         "/admin/definitions",
         _P.SEE_DEFINITIONS,
     ),
+    Act("languages", N_("Languages"), "", "/admin/languages", _P.SEE_DEFINITIONS),
     Act("dialling", N_("Dialling"), "", "/admin/dialling", _P.KEEP_DIALLING),
     Act("telephony", N_("Telephony"), "", "/admin/numbers", _P.KEEP_LINES),
     Act("connections", N_("Connections"), "", "/admin/connections", _P.KEEP_CONNECTIONS),

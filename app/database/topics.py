@@ -38,6 +38,7 @@ class Topic(StrEnum):
     STAFF = "staff"
     TALKS = "talks"
     TEAM_MESSAGES = "team_messages"
+    WORDS = "words"
 
     @property
     def own(self) -> str:

@@ -149,4 +149,6 @@ class AuditLog(StrEnum):
     WEBHOOK_SECRET_MADE = "webhook_secret_made"
     WEEK_TEMPLATE_DELETED = "week_template_deleted"
     WEEK_TEMPLATE_SAVED = "week_template_saved"
+    WORDS_TAKEN_BACK = "words_taken_back"
+    WORDS_TAKEN_IN = "words_taken_in"
     WORKING_TIMES_SET = "working_times_set"

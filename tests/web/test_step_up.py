@@ -63,6 +63,7 @@ OPENERS = {inspect.unwrap(one) for one in _OPENERS}
 WITHOUT = {
     "api.statistics.summary": "figures",
     "dashboard.reports.calls_page": "a list on the page; its file is in the list",
+    "dashboard.people.first_run.set_up": "no account is there yet; it asks for a code",
 }
 # What helps a child now, or brings one to a person.
 URGENT = {

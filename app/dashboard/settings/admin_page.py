@@ -6,15 +6,25 @@ from fastapi import APIRouter, Request, Response
 
 from app.contacts.records import library_of
 from app.dashboard.languages import language_of
+from app.dashboard.people.first_run import steps_values
 from app.dashboard.templating import page
 from app.definitions.trees import label_in
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.statistics import wallboards
 from app.web.access import InWork, reader_with
+from app.words.pages import N_, said
 
 router = APIRouter(include_in_schema=False)
 SignedIn = Annotated[Staff, reader_with(Permission.SIGNED_IN)]
+KIND_WORDS = {
+    "forms": N_("Form"),
+    "trees": N_("Categories or places"),
+    "workflows": N_("Workflow of a case"),
+    "risks": N_("Signs of danger"),
+    "supports": N_("Family support"),
+    "guidances": N_("Guidance"),
+}
 
 
 @router.get("/admin")
@@ -28,10 +38,13 @@ async def admin_page(request: Request, work: InWork, staff: SignedIn) -> Respons
         ]
         values["definitions"] = [
             (kind, name, version, source)
-            for (kind, name, version), (_, source) in sorted(library.texts.items())
+            for (kind, name, version), (_text, source) in sorted(library.texts.items())
         ]
+        values["kind_words"] = {kind: said(text) for kind, text in KIND_WORDS.items()}
         values["framework"] = library.framework
         values["tree"] = library.categories
     if may(staff.role, Permission.KEEP_WALLBOARDS):
         values["wallboards"] = await wallboards.in_use(work)
+    if may(staff.role, Permission.KEEP_PEOPLE):
+        values |= await steps_values(work)
     return page(request, "admin.html", **values)

@@ -1,0 +1,38 @@
+"""The JSON interface of the first steps: what is left until a call is answered."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel
+
+from app.people import first_run
+from app.people.first_run import StepKey
+from app.staff.models import Staff
+from app.staff.roles import Permission
+from app.web.access import InWork, Requires
+
+router = APIRouter(tags=["people"])
+Keeps = Annotated[Staff, Depends(Requires(Permission.KEEP_PEOPLE), scope="function")]
+
+
+class StepView(BaseModel):
+    """A step. `can_wait`: calls can be answered without it. `why`: what it lacks."""
+
+    step: StepKey
+    done: bool
+    can_wait: bool
+    why: str | None
+
+
+@router.get("/first-steps")
+async def first_steps(work: InWork, staff: Keeps) -> list[StepView]:
+    """Return every step with what was measured now."""
+    return [
+        StepView(
+            step=one.key,
+            done=one.done,
+            can_wait=one.can_wait,
+            why=str(one.why) if one.why is not None else None,
+        )
+        for one in await first_run.steps(work)
+    ]

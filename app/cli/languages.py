@@ -1,0 +1,75 @@
+"""`helpline language …`: how far each language is translated, and translations out and in."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli.running import run_verb
+from app.work import Work
+
+app = typer.Typer(no_args_is_help=True, help="Languages of the pages and the definitions.")
+Language = Annotated[str, typer.Argument(help="the code of the language, like sq")]
+Kind = Annotated[str, typer.Argument(help="pages or definitions")]
+
+
+@app.command("list")
+def list_languages() -> None:
+    """List every language with how much is translated, and the translations that were taken in."""
+    from app.country import languages
+
+    async def verb(work: Work) -> None:
+        for one in await languages.translations(work):
+            read = "read by a native speaker" if one.reviewed else "not read by a native speaker"
+            done = f"{one.progress.translated} of {one.progress.messages}"
+            print(f"{one.language}\t{one.kind}\t{done}\t{read}")
+        for row in await languages.all_own(work):
+            state = "taken back" if row.taken_back_at is not None else "taken in"
+            print(f"own\t{row.id}\t{row.language}\t{row.kind}\t{row.translated}\t{state}")
+
+    run_verb(verb)
+
+
+@app.command("export")
+def export(
+    language: Language,
+    kind: Kind,
+    file: Annotated[Path, typer.Option(help="where the catalogue is written")],
+) -> None:
+    """Write the catalogue of a language, as it is in force now, for a translator."""
+    from app.country import languages
+
+    async def verb(work: Work) -> str:
+        return await languages.export(work, language, kind)
+
+    file.write_text(run_verb(verb), "utf-8")
+
+
+@app.command("import")
+def take_in(
+    language: Language,
+    kind: Kind,
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="a catalogue (.po)")],
+    reviewed: Annotated[
+        bool, typer.Option("--reviewed", help="a native speaker who works with children read it")
+    ] = False,
+) -> None:
+    """Take in a translation. It counts at once, until it is taken back."""
+    from app.country import languages
+
+    async def verb(work: Work) -> str:
+        row = await languages.take_in(work, language, kind, file.read_bytes(), reviewed=reviewed)
+        return f"own {row.id}: {row.translated} messages"
+
+    print(run_verb(verb))
+
+
+@app.command("take-back")
+def take_back(number: Annotated[int, typer.Argument(help="its number in the list")]) -> None:
+    """Let the words before a translation count again."""
+    from app.country import languages
+
+    async def verb(work: Work) -> None:
+        await languages.take_back(work, number)
+
+    run_verb(verb)

@@ -1,0 +1,216 @@
+"""The languages of the program, and the translations that a helpline takes in.
+
+Pages, the JSON API and the command line call these verbs. A translation that was taken in comes
+before the shipped one, message by message, until it is taken back. Every process follows.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+import psycopg
+from sqlalchemy import select, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from app import words
+from app.country.models import OwnCatalogue
+from app.database.bus import Bus, Subscription
+from app.database.topics import Topic
+from app.errors import Conflict, Invalid, NotFound
+from app.jobs.transaction import transaction
+from app.log import log
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.staff.models import Staff
+from app.words import catalogues, pages
+from app.words.catalogues import Kind, Progress
+from app.work import PROGRAM, Ground, Work
+
+# A catalogue of all pages has a third of this.
+LARGEST = 2 * 1024 * 1024
+_LOCK = 116_119
+# Seconds until a process that could not ask the database asks again.
+_AGAIN = 1.0
+
+
+class NoSuchLanguage(NotFound):
+    default = "There are no words in this language. An engineer adds its folder first."
+
+
+class InAnotherScript(Invalid):
+    default = "The words of this language are made of those in its other script. Take those in."
+
+
+class TakenBackAlready(Conflict):
+    default = "This was taken back already. Nothing was changed."
+
+
+@dataclass(frozen=True)
+class Translated:
+    """A language with one kind of words: how far they are translated, and by whose catalogue."""
+
+    language: str
+    kind: Kind
+    progress: Progress
+    reviewed: bool
+    own: OwnCatalogue | None
+
+
+# -- reading -------------------------------------------------------------------------------------
+
+
+async def all_own(work: Work) -> list[OwnCatalogue]:
+    """Return every catalogue that was taken in, the newest first."""
+    rows = await work.session.scalars(select(OwnCatalogue).order_by(OwnCatalogue.id.desc()))
+    return list(rows)
+
+
+def counting(own: list[OwnCatalogue]) -> dict[tuple[str, Kind], OwnCatalogue]:
+    """Return the catalogue that counts of each language and kind. `own` has the newest first."""
+    found: dict[tuple[str, Kind], OwnCatalogue] = {}
+    for one in own:
+        if one.taken_back_at is None and one.language in words.languages():
+            found.setdefault((one.language, Kind(one.kind)), one)
+    return found
+
+
+async def translations(work: Work) -> list[Translated]:
+    """Return every language that has words, with its pages and its definitions."""
+    own = counting(await all_own(work))
+    catalogues.use({key: one.text for key, one in own.items()})
+    # Reading every catalogue takes a moment, and calls are answered meanwhile.
+    return await asyncio.to_thread(
+        lambda: [_translated(one, kind, own) for one in words.written() for kind in Kind]
+    )
+
+
+def _translated(language: str, kind: Kind, own: dict[tuple[str, Kind], OwnCatalogue]) -> Translated:
+    mine = own.get((words.spoken_as(language), kind))
+    reviewed = mine.reviewed if mine is not None else words.about(language).reviewed
+    return Translated(language, kind, catalogues.progress(language, kind), reviewed, mine)
+
+
+def check_language(language: str, kind: str) -> Kind:
+    """Return the kind, or refuse what has no catalogue. Raises NotFound and Invalid."""
+    if language not in words.written() or kind not in set(Kind):
+        raise NoSuchLanguage
+    if words.spoken_as(language) != language:
+        raise InAnotherScript
+    if language == words.SOURCE:
+        raise Invalid("English is written in the program. Translate another language.")
+    return Kind(kind)
+
+
+async def export(work: Work, language: str, kind: str) -> str:
+    """Return the catalogue of a language with what is in force now. Raises NotFound."""
+    checked = check_language(language, kind)
+    await translations(work)
+    return catalogues.exported(language, checked)
+
+
+# -- taking in and back --------------------------------------------------------------------------
+
+
+async def take_in(
+    work: Work, language: str, kind: str, sent: bytes, *, reviewed: bool
+) -> OwnCatalogue:
+    """Let a translation count from now on. Raises Invalid with every place that is wrong."""
+    checked = check_language(language, kind)
+    if len(sent) > LARGEST:
+        raise Invalid("A catalogue has %(most)s MB at most.", most=LARGEST // 1024**2)
+    try:
+        given = sent.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Invalid("The file must be written in UTF-8.") from None
+    if "\0" in given:
+        raise Invalid("The file must be written in UTF-8.")
+    # Reading takes a moment, and calls are answered meanwhile.
+    done = await asyncio.to_thread(catalogues.check, language, checked, given)
+    await _one_at_a_time(work)
+    before = counting(await all_own(work)).get((language, checked))
+    found = OwnCatalogue(
+        language=language,
+        kind=checked,
+        text=given,
+        translated=done.translated,
+        reviewed=reviewed,
+        taken_in_at=work.now,
+        taken_in_by=work.actor.staff_id,
+    )
+    work.session.add(found)
+    await work.session.flush()
+    write_entry(
+        work,
+        AuditLog.WORDS_TAKEN_IN,
+        f"words:{language}",
+        before=_logged(before),
+        after=_logged(found),
+    )
+    work.announce(Topic.WORDS)
+    return found
+
+
+async def take_back(work: Work, number: int) -> OwnCatalogue:
+    """Let the words before it count again. Raises NotFound and TakenBackAlready."""
+    await _one_at_a_time(work)
+    found = await work.session.get(OwnCatalogue, number, populate_existing=True)
+    if found is None:
+        raise NotFound("There is no such translation.")
+    if found.taken_back_at is not None:
+        raise TakenBackAlready
+    found.taken_back_at, found.taken_back_by = work.now, work.actor.staff_id
+    await work.session.flush()
+    after = counting(await all_own(work)).get((found.language, Kind(found.kind)))
+    write_entry(
+        work,
+        AuditLog.WORDS_TAKEN_BACK,
+        f"words:{found.language}",
+        before=_logged(found),
+        after=_logged(after),
+    )
+    work.announce(Topic.WORDS)
+    return found
+
+
+def _logged(one: OwnCatalogue | None) -> dict[str, object]:
+    if one is None:
+        return {}
+    return {
+        "number": one.id,
+        "kind": one.kind,
+        "translated": one.translated,
+        "reviewed": one.reviewed,
+    }
+
+
+async def _one_at_a_time(work: Work) -> None:
+    await work.session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+
+
+# -- following -----------------------------------------------------------------------------------
+
+
+async def learn(work: Work) -> None:
+    """Say what the database says from now on, and read the catalogues that readers have chosen.
+
+    A catalogue is compiled beside the calls, so that no reader waits for it.
+    """
+    own = counting(await all_own(work))
+    chosen = list(await work.session.scalars(select(Staff.page_language).distinct()))
+    catalogues.use({key: one.text for key, one in own.items()})
+    await asyncio.to_thread(pages.load, chosen)
+
+
+async def watch(ground: Ground, bus: Bus) -> None:
+    """Read it again after each change. Runs for ever."""
+    with bus.listening(Subscription(), {Topic.WORDS, Topic.EVERYTHING}) as news:
+        news.put(Topic.WORDS)
+        while True:
+            await news.take()
+            try:
+                async with transaction(ground, PROGRAM) as work:
+                    await learn(work)
+            except (SQLAlchemyError, psycopg.Error, OSError) as error:
+                kind = type(error).__name__
+                log().warning("translations were not read", area="database", exception_type=kind)
+                await ground.clock.sleep(_AGAIN)
+                news.put(Topic.WORDS)

@@ -1,0 +1,33 @@
+"""Catalogues of words that were taken in."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database.base import Base
+
+
+class OwnCatalogue(Base):
+    """A translation of the pages or of the definitions. Of a language and kind the newest counts
+    that was not taken back."""
+
+    __tablename__ = "own_catalogues"
+    __table_args__ = (
+        CheckConstraint("taken_back_at >= taken_in_at", name="taken_back"),
+        Index("ix_own_catalogues_language", "language", "kind"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    language: Mapped[str]
+    kind: Mapped[str]
+    # The file, as a translator sent it.
+    text: Mapped[str]
+    translated: Mapped[int]
+    # A native speaker who works with children has read it.
+    reviewed: Mapped[bool]
+    taken_in_at: Mapped[datetime]
+    taken_in_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    taken_back_at: Mapped[datetime | None]
+    taken_back_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))

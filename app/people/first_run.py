@@ -1,0 +1,204 @@
+"""The first steps of a helpline: its first administrator, and what is left until a call comes.
+
+While there is no account at all, the page `/setup` makes the first administrator. Whoever installs
+the program proves it with a code, which the program says when it starts. It follows from the
+secret key, so every process says and knows the same; after the first account it opens nothing.
+"""
+
+import base64
+import hmac
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import exists, func, or_, select
+
+from app.calls import lines
+from app.calls.line_rows import Line
+from app.calls.models import Call
+from app.errors import Conflict, Invalid, Message, Refusal
+from app.people import links
+from app.people.changing import Changes
+from app.referrals.directory.models import Agency
+from app.routing.rota import on_duty, roster
+from app.staff.log_kinds import AuditLog
+from app.staff.models import AuditEntry, Staff
+from app.staff.roles import Role
+from app.words.pages import N_
+from app.work import Work
+
+_LOCK = 116_120
+_HAS_STAFF, _IS_OVER = "has staff", "first steps are over"
+# Somebody must be on duty within this time for the rota to count as begun.
+_SOON = timedelta(days=1)
+# 16 letters of base 32: 80 bits.
+_LETTERS, _GROUP = 16, 4
+
+
+class WrongCode(Invalid):
+    default = (
+        "This is not the code. The program says it when it starts, in its console and its log."
+    )
+
+
+class HasAccounts(Conflict):
+    default = "There is an account already. Ask its owner for an invitation."
+
+
+# -- the first administrator ---------------------------------------------------------------------
+
+
+async def has_accounts(work: Work) -> bool:
+    """Return whether there is any account."""
+    kept = work.ground.kept
+    if not kept.get(_HAS_STAFF):
+        kept[_HAS_STAFF] = bool(await work.session.scalar(select(exists().select_from(Staff))))
+    return bool(kept[_HAS_STAFF])
+
+
+def code_of(work: Work) -> str:
+    """Return the code that proves who has installed the program."""
+    digest = work.keys.session_key("helpline: the first administrator")
+    letters = base64.b32encode(digest).decode()[:_LETTERS]
+    return "-".join(letters[n : n + _GROUP] for n in range(0, _LETTERS, _GROUP))
+
+
+async def make_first(work: Work, code: str, name: str, email: str) -> str:
+    """Make the first administrator, and return the link by which they choose a password.
+
+    Raises WrongCode, HasAccounts, Invalid.
+    """
+    plain = "".join(one for one in code.upper() if one.isalnum())
+    if not hmac.compare_digest(plain.encode(), code_of(work).replace("-", "").encode()):
+        raise WrongCode
+    await work.session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+    if await work.session.scalar(select(exists().select_from(Staff))):
+        raise HasAccounts
+    changes = Changes(name=name, role=Role.ADMINISTRATOR, email=email.strip() or None)
+    _staff, link = await links.invite(work, changes, by=None, by_mail=False)
+    assert link is not None
+    return link
+
+
+# -- what is left --------------------------------------------------------------------------------
+
+
+class StepKey(StrEnum):
+    """A step of the check list."""
+
+    ADMINISTRATOR = "administrator"
+    LINE = "line"
+    PROMPTS = "prompts"
+    TELEPHONY = "telephony"
+    PEOPLE = "people"
+    ROTA = "rota"
+    DIRECTORY = "directory"
+    MAIL = "mail"
+    CALL = "call"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step, whether it is done, and what it lacks."""
+
+    key: StepKey
+    done: bool
+    why: Message | None = None
+    # The helpline can answer calls without it.
+    can_wait: bool = False
+
+
+async def are_over(work: Work) -> bool:
+    """Return whether a call of a child has been answered; then no step is shown any more."""
+    kept = work.ground.kept
+    if not kept.get(_IS_OVER):
+        kept[_IS_OVER] = await _is_any_call_answered(work)
+    return bool(kept[_IS_OVER])
+
+
+async def _is_any_call_answered(work: Work) -> bool:
+    answered = (
+        exists()
+        .select_from(Call)
+        .where(Call.answered_at.is_not(None), Call.line_id == Line.id, Line.practice.is_(False))
+    )
+    return bool(await work.session.scalar(select(answered)))
+
+
+async def steps(work: Work) -> list[Step]:
+    """Measure every step, in the order in which they are done."""
+    in_use = [one for one in await lines.all_lines(work) if not one.practice]
+    return [
+        Step(StepKey.ADMINISTRATOR, await _is_any(work, *_signs_in(Role.ADMINISTRATOR))),
+        Step(StepKey.LINE, bool(in_use)),
+        await _prompts(work, in_use),
+        await _telephony(work),
+        await _people(work),
+        await _rota(work),
+        Step(
+            StepKey.DIRECTORY,
+            bool(await work.session.scalar(select(exists().select_from(Agency)))),
+            can_wait=True,
+        ),
+        Step(StepKey.MAIL, work.settings.smtp_url is not None, can_wait=True),
+        Step(StepKey.CALL, await are_over(work)),
+    ]
+
+
+def _signs_in(role: Role) -> list[Any]:
+    return [Staff.active, Staff.role == role.value, Staff.password_hash.is_not(None)]
+
+
+async def _is_any(work: Work, *which: Any) -> bool:
+    return bool(await work.session.scalar(select(exists().select_from(Staff).where(*which))))
+
+
+async def _prompts(work: Work, in_use: list[Line]) -> Step:
+    """Every prompt can be said in every language of every line."""
+    why: Message | None = None
+    for line in in_use:
+        _row, script = await lines.read_line(work, line.id)
+        for spoken in script.languages:
+            try:
+                await lines.check_speakable(work, spoken.language)
+            except Refusal as refusal:
+                why = refusal.message
+    return Step(StepKey.PROMPTS, bool(in_use) and why is None, why)
+
+
+async def _telephony(work: Work) -> Step:
+    """The numbers were set up at the provider, or a call has come."""
+    if work.settings.twilio_account_sid is None:
+        why = Message(
+            N_("The account at the provider is not in the settings of the server: see %(page)s."),
+            page="docs/operators.md",
+        )
+        return Step(StepKey.TELEPHONY, False, why)
+    set_up = (
+        exists()
+        .select_from(AuditEntry)
+        .where(
+            AuditEntry.action == AuditLog.TELEPHONY_SET_UP,
+            AuditEntry.detail["done"].as_integer() > 0,
+        )
+    )
+    rung = exists().select_from(Call).where(Call.line_id == Line.id, Line.practice.is_(False))
+    return Step(StepKey.TELEPHONY, bool(await work.session.scalar(select(or_(set_up, rung)))))
+
+
+async def _people(work: Work) -> Step:
+    """A counsellor can take calls: at a page, or on a phone."""
+    takes = [Staff.active, Staff.role == Role.COUNSELLOR.value, Staff.training.is_(False)]
+    on_phone = Staff.endpoint_kind != "browser"
+    ready = await _is_any(work, *takes, or_(Staff.password_hash.is_not(None), on_phone))
+    why = None
+    if not ready and await _is_any(work, *takes):
+        why = Message(N_("Nobody has opened their invitation yet."))
+    return Step(StepKey.PEOPLE, ready, why)
+
+
+async def _rota(work: Work) -> Step:
+    """Somebody is on duty now, or within a day."""
+    rota = await roster.rota_of(work)
+    return Step(StepKey.ROTA, bool(on_duty.stretches(rota, work.now, work.now + _SOON)))

@@ -1,0 +1,126 @@
+"""From an empty database to the first answered call, in browsers alone."""
+
+import re
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from playwright.async_api import Page, expect
+
+from app.clock import SystemClock
+from app.demo.stage import LINE, Stage, stage_on
+from app.jobs.transaction import transaction
+from app.people import first_run
+from app.practice import voices
+from app.practice.exchange import Number
+from app.work import PROGRAM
+from tests.support.axe import faults
+from tests.support.browser import CHROMIUM, PASSWORD, available, press, ring
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
+
+
+@pytest.fixture
+async def installed(database: str, anyio_backend: str) -> AsyncIterator[Stage]:
+    """The helpline as it is after its installation, and a number that leads nowhere yet."""
+    if not voices.available():
+        pytest.skip("a telephone in a page needs the extra `demo` (aiortc) at the exchange")
+    async with stage_on(
+        database, clock=SystemClock(), sound=True, wrap_up_seconds=30, calls_per_second=20
+    ) as made:
+        made.exchange.letters_per_second = 150
+        made.exchange.numbers[LINE] = Number(voice_url="")
+        yield made
+
+
+async def _chooses_password(page: Page, name: str) -> None:
+    await page.get_by_label("New password").fill(PASSWORD)
+    await page.get_by_label("The same password again").fill(PASSWORD)
+    await page.locator("#choose-password").click()
+    await page.locator("#to-sign-in").click()
+    await page.get_by_label("Name").fill(name)
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_label("Password").press("Enter")
+    await expect(page.locator("#connection")).to_have_text("● live")
+
+
+async def _next_step(page: Page, step: str) -> None:
+    """Go on from the check list, by the first thing that is to do."""
+    await page.goto(re.sub(r"(//[^/]+)/.*", r"\1/admin", page.url))
+    to_do = page.locator(".first-steps li:not([data-done])").first
+    await expect(to_do).to_have_attribute("data-step", step)
+    await to_do.locator("a").click()
+
+
+async def _first_administrator(page: Page, installed: Stage) -> None:
+    async with transaction(installed.ground, PROGRAM) as work:
+        code = first_run.code_of(work)
+    await page.goto(installed.settings.public_url)
+    await expect(page.locator("h1")).to_have_text("Set up the helpline")
+    assert await faults(page, "setting up") == []
+    await page.get_by_label("Set-up code").fill("AAAA-AAAA-AAAA-AAAA")
+    await page.get_by_label("Your name").fill("Mila")
+    await page.get_by_role("button", name="Go on to the password").click()
+    await expect(page.get_by_role("alert")).to_contain_text("This is not the code")
+    await page.get_by_label("Set-up code").fill(code)
+    await page.get_by_role("button", name="Go on to the password").click()
+    await expect(page.locator("#own-name")).to_have_text("Mila")
+    await _chooses_password(page, "Mila")
+
+
+async def _line_and_number(page: Page) -> None:
+    await _next_step(page, "line")
+    await page.locator("[name=number]").fill(LINE)
+    await page.locator("[name=name]").fill("Plavi telefon")
+    await page.get_by_role("button", name="Add the line").click()
+    await expect(page.locator("h1")).to_contain_text("Plavi telefon")
+    # Its languages have words and a voice, so the prompts are there.
+    await _next_step(page, "telephony")
+    await page.get_by_role("button", name="Set up the numbers").click()
+    await expect(page.locator("#set-up")).to_contain_text("Everything is set up")
+
+
+async def _invited(page: Page) -> str:
+    await _next_step(page, "people")
+    await page.locator("#invite").click()
+    await page.get_by_label("Name").fill("Nova")
+    await page.locator("#invite-and-show").click()
+    return await page.locator("#link-address").inner_text()
+
+
+async def _on_duty(page: Page) -> None:
+    await _next_step(page, "rota")
+    await page.locator("#week [data-name=Nova] a.add").click()
+    now = datetime.now(ZoneInfo("Europe/Belgrade"))
+    for name, at in (("from_at", now), ("until_at", now + timedelta(hours=8))):
+        await page.locator(f"[name={name}]").fill(f"{at:%Y-%m-%dT%H:%M}")
+    await page.get_by_role("button", name="Add", exact=True).click()
+    await expect(page.locator("#week [data-name=Nova] .duty").first).to_be_visible()
+
+
+async def test_from_an_empty_database_to_the_first_answered_call(
+    installed: Stage, page: Page
+) -> None:
+    await _first_administrator(page, installed)
+    await _line_and_number(page)
+    link = await _invited(page)
+    assert page.context.browser is not None
+    own = await page.context.browser.new_context(permissions=["microphone"])
+    nova = await own.new_page()
+    await nova.goto(link)
+    await expect(nova.locator("#own-name")).to_have_text("Nova")
+    await _chooses_password(nova, "Nova")
+    await _on_duty(page)
+    await page.goto(f"{installed.settings.public_url}/admin")
+    call = page.locator(".first-steps [data-step=call]")
+    await expect(call).to_be_visible()
+    assert await faults(page, "the check list") == []
+    await available(nova)
+    await ring(installed)
+    await expect(nova.locator("#offer")).to_be_visible()
+    await press(nova, "a")
+    await expect(nova.locator("#call-title")).to_contain_text("Talking")
+    # The list has kept itself: nothing is left to do, so it is gone from the page that stood open.
+    await expect(call).to_have_count(0)
+    await own.close()

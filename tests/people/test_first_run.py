@@ -1,0 +1,134 @@
+"""From an empty database: the first administrator, and a check list that measures itself."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from html import unescape
+from uuid import UUID
+
+import pytest
+
+from app.demo.stage import Stage, stage_on
+from app.jobs.transaction import transaction
+from app.people import first_run, links
+from app.practice.people import Phone
+from app.staff.roles import Role
+from app.work import PROGRAM
+from tests.support.referrals import add_agency, page
+
+
+@pytest.fixture
+async def empty(database: str, anyio_backend: str) -> AsyncIterator[Stage]:
+    """The helpline as it is after its installation: no account, no line."""
+    async with stage_on(database) as made:
+        yield made
+
+
+async def _code(stage: Stage) -> str:
+    async with transaction(stage.ground, PROGRAM) as work:
+        return first_run.code_of(work)
+
+
+async def _set_up(stage: Stage, code: str, name: str = "Mila") -> tuple[int, str, str]:
+    sent = await stage.client.post(
+        f"{stage.settings.public_url}/setup",
+        data={"code": code, "name": name},
+        follow_redirects=False,
+    )
+    return sent.status_code, sent.headers.get("location", ""), unescape(sent.text)
+
+
+async def test_the_first_administrator_needs_the_code_of_the_program(empty: Stage) -> None:
+    base = empty.settings.public_url
+    shown = await empty.client.get(f"{base}/login", follow_redirects=False)
+    assert (shown.status_code, shown.headers["location"]) == (303, "/setup")
+    status, _, said = await _set_up(empty, "AAAA-AAAA-AAAA-AAAA")
+    assert (status, "This is not the code." in said) == (200, True)
+    assert 'value="Mila"' in said, "what was typed stays"
+    assert await empty.rows("SELECT 1 FROM staff") == []
+    code = await _code(empty)
+    # As people type it.
+    status, link, _ = await _set_up(empty, code.lower().replace("-", " "))
+    assert status == 303
+    assert re.fullmatch(rf"{base}/welcome#[\w-]+", link)
+    (made,) = await empty.rows("SELECT name, role, password_hash FROM staff")
+    assert made == {"name": "Mila", "role": "administrator", "password_hash": None}
+    # From now on the code opens nothing.
+    assert (await _set_up(empty, code, "Eve"))[:2] == (303, "/login")
+    gone = await empty.client.get(f"{base}/setup", follow_redirects=False)
+    assert gone.headers["location"] == "/login"
+    assert len(await empty.rows("SELECT 1 FROM staff")) == 1
+
+
+async def test_of_two_at_once_one_is_first(empty: Stage) -> None:
+    code = await _code(empty)
+    done = await asyncio.gather(*(_set_up(empty, code, name) for name in ("Mila", "Eve", "Ana")))
+    assert sorted("/welcome#" in link for _, link, _ in done) == [False, False, True]
+    assert len(await empty.rows("SELECT 1 FROM staff")) == 1
+
+
+async def test_guesses_of_the_code_are_few(empty: Stage) -> None:
+    answers = [(await _set_up(empty, f"AAAA-AAAA-AAAA-AA{n:02}"))[0] for n in range(12)]
+    assert answers == [200] * 10 + [429] * 2
+
+
+async def test_the_check_list_measures_each_step_until_a_call_is_answered(empty: Stage) -> None:
+    mila = await empty.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+
+    async def done() -> list[str]:
+        text = (await page(empty, mila, "/admin/first-steps")).text
+        return re.findall(r'data-step="(\w+)" data-done', text)
+
+    assert 'id="first-steps"' in (await page(empty, mila, "/admin")).text
+    asked = (await mila.ask("GET", "/first-steps")).json()
+    assert [one["step"] for one in asked if not one["done"] and not one["can_wait"]] == [
+        *("administrator", "line", "prompts", "telephony", "people", "rota", "call")
+    ]
+    # Nobody can sign in yet: this account has no password.
+    assert await done() == []
+    vuk = await empty.add_counsellor("vuk", role=Role.ADMINISTRATOR, shift=False, state=None)
+    await _choose_password(empty, vuk.id)
+    assert await done() == ["administrator"]
+    await empty.add_line()
+    assert await done() == ["administrator", "line", "prompts"]
+    set_up = await page(empty, mila, "/admin/numbers", go="yes")
+    assert "Everything is set up" in set_up.text
+    assert await done() == ["administrator", "line", "prompts", "telephony"]
+    await empty.add_counsellor("iva", shift=False, state=None)
+    shown = (await page(empty, mila, "/admin/first-steps")).text
+    assert "Nobody has opened their invitation yet." in shown
+    await empty.add_counsellor("vera", endpoint="+38164999001")
+    assert (await done())[-2:] == ["people", "rota"]
+    await add_agency(empty, "city-csw", "shelter", email="csw@example.org")
+    assert (await done())[-1] == "directory"
+    empty.exchange.phones["+38164999001"] = Phone(picks_up=2, presses="1")
+    await talk_with_anyone(empty)
+    assert await done() == []
+    assert 'id="first-steps"' not in (await page(empty, mila, "/admin")).text
+
+
+async def _choose_password(stage: Stage, staff_id: UUID) -> None:
+    async with transaction(stage.ground, PROGRAM) as work:
+        link = await links.make_link(work, staff_id, by=None, by_mail=False)
+    assert link is not None
+    password = "three gentle horses"
+    form = {"token": link.rpartition("#")[2], "password": password, "again": password}
+    base = stage.settings.public_url
+    chosen = await stage.client.post(f"{base}/welcome/choose", data={**form, "language": "en"})
+    assert chosen.status_code == 200, chosen.text
+
+
+async def talk_with_anyone(stage: Stage) -> None:
+    """A child rings, and whoever is on duty answers."""
+    leg = stage.ring("+381601234567")
+    for _ in range(60):
+        await stage.advance(1)
+        if (await stage.call_of(leg))["state"] == "connected":
+            return
+    raise AssertionError("nobody answered")
+
+
+async def test_a_counsellor_has_no_check_list(empty: Stage) -> None:
+    iva = await empty.add_counsellor("iva", shift=False, state=None)
+    assert (await page(empty, iva, "/admin/first-steps")).status_code == 403
+    assert 'id="first-steps"' not in (await page(empty, iva, "/admin")).text
