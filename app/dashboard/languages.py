@@ -5,12 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request, Response
 from starlette.responses import RedirectResponse
 
+from app import words
 from app.contacts.records import library_of
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with
-from app.words import pages
+from app.words import catalogues, pages
+from app.words.catalogues import Kind
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
@@ -26,11 +28,24 @@ def language_of(request: Request, work: Work) -> str:
 
     Without a choice it is that of the pages, if the reader chose one, or the country's first.
     """
-    languages = library_of(work.ground).country.languages
+    languages = form_languages(work)
     chosen = request.cookies.get(LANGUAGE, "")
     if chosen not in languages and pages.reader() != pages.SOURCE:
         chosen = pages.reader()
     return chosen if chosen in languages else languages[0]
+
+
+def form_languages(work: Work) -> list[str]:
+    """Return the languages in which forms can be read: the country's, then the reader's own.
+
+    The forms of the country name their languages; a catalogue translates those that are shipped.
+    """
+    languages = list(library_of(work.ground).country.languages)
+    reader = pages.reader()
+    translated = catalogues.translated_languages(Kind.DEFINITIONS)
+    if reader not in languages and (reader in translated or words.spoken_as(reader) in languages):
+        languages.append(reader)
+    return languages
 
 
 @router.post("/language")
@@ -39,7 +54,7 @@ async def choose_language(
 ) -> Response:
     """Choose the language of the forms, and return to the page of the request."""
     answer = _back(request, work)
-    if language in library_of(work.ground).country.languages:
+    if language in form_languages(work):
         answer.set_cookie(
             LANGUAGE,
             language,

@@ -17,6 +17,7 @@ from app.dashboard.records.form_values import form_values
 from app.dashboard.records.lists import labels_of
 from app.dashboard.templating import page
 from app.definitions.risk import Urgency
+from app.definitions.trees import label_in
 from app.errors import Invalid
 from app.referrals import accountability, reading
 from app.referrals.channels.webhook import delivery
@@ -139,8 +140,7 @@ def _bases(work: Work) -> dict[str, list[str]]:
 
 
 def _consent_words(request: Request, work: Work) -> str:
-    words = protocols_of(work.ground).current.consent
-    return words.get(language_of(request, work)) or next(iter(words.values()))
+    return label_in(protocols_of(work.ground).current.consent, language_of(request, work))
 
 
 @router.get("/referrals/accountability")

@@ -36,6 +36,7 @@ templates.env.globals["page_language"] = lambda: words.about(pages.reader())
 templates.env.globals["page_languages"] = lambda: [
     words.about(one) for one in pages.page_languages()
 ]
+templates.env.globals["weekday_short"] = pages.weekday_short
 templates.env.globals["scripts_words"] = pages.scripts_words
 # `{{ referral.state|code }}`: a stored code in the reader's words.
 templates.env.filters["code"] = pages.code_words

@@ -41,13 +41,19 @@ def token_of(request: Request) -> str:
     return request.cookies.get(cookie_name(request.app.state.ground.settings, COOKIE), "")
 
 
+def _speak_to(request: Request) -> None:
+    """Until an account says otherwise, speak the language of the browser; programs get English."""
+    is_program = request.url.path.startswith("/api/")
+    accepted = "" if is_program else request.headers.get("accept-language", "")
+    pages.speak(pages.preferred(accepted))
+
+
 def opened(request: Request) -> Work:
     """Return the unit of work of a request; its session is opened on first use.
 
     A request with a safe method only reads and has no transaction: what it logs is one row.
     """
-    # Until an account says otherwise, a request is answered in English.
-    pages.speak(None)
+    _speak_to(request)
     ground: Ground = request.app.state.ground
     database = ground.database
     sessions = database.reading_sessions if request.method in _SAFE else database.sessions
@@ -167,6 +173,7 @@ class Public:
 
     async def __call__(self, request: Request) -> None:
         refuse_cross_site(request, json_only=False)
+        _speak_to(request)
 
 
 TakesCalls = Annotated[Staff, Depends(Requires(Permission.TAKE_CALLS), scope="function")]

@@ -13,30 +13,16 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.stage import Stage
 from app.staff.roles import Role
 from tests.support.axe import AXE, LOOKS, faults, faults_zoomed
 from tests.support.browser import CHROMIUM, visit
-from tests.support.contacts import WHOLE, new_contact
 from tests.support.profile import WHOLE as EVERYTHING
-from tests.support.referrals import OVERRIDE, add_agency, by_hand
-from tests.support.routes import page_addresses, wallboard
+from tests.support.routes import page_addresses, rows_of_every_kind, wallboard
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
 PICTURES = os.environ.get("PICTURES")
-
-
-async def rows_of_every_kind(stage: Stage, ana: Counsellor) -> None:
-    """A contact, a case with a follow-up, a referral that nobody has seen, and an agency."""
-    await add_agency(
-        stage, "house", "shelter", name="Sigurna kuća " + "dugog imena " * 5, email="h@a.example"
-    )
-    contact_id = await new_contact(ana, WHOLE)
-    made = await ana.ask("POST", "/cases", {"contacts": [contact_id]})
-    assert made.status_code == 201, made.text
-    await by_hand(ana, override=OVERRIDE, send=True)
-    await new_contact(ana, {"contact.kind": "child", "contact.headline": "N" * 80})
 
 
 async def test_axe_finds_nothing_on_any_page(live: Stage, page: Page) -> None:

@@ -77,10 +77,10 @@ async def faults_zoomed(page: Page, where: str) -> list[str]:
     before = page.viewport_size
     await page.set_viewport_size(ZOOMED)
     covered = [f"{where} at 400 %: covered: {one}" for one in await page.evaluate(COVERED)]
-    too_wide = await _too_wide(page, f"{where} at 400 %")
+    wide = await too_wide(page, f"{where} at 400 %")
     if before is not None:
         await page.set_viewport_size(before)
-    return [*covered, *too_wide]
+    return [*covered, *wide]
 
 
 async def faults(page: Page, where: str) -> list[str]:
@@ -89,10 +89,11 @@ async def faults(page: Page, where: str) -> list[str]:
         await page.evaluate(AXE.read_text())
     found: list[str] = await page.evaluate(_RUN, TAGS)
     faults = [f"{where}: {one}" for one in found]
-    return [*faults, *await _too_wide(page, where)]
+    return [*faults, *await too_wide(page, where)]
 
 
-async def _too_wide(page: Page, where: str) -> list[str]:
+async def too_wide(page: Page, where: str) -> list[str]:
+    """Return whether the page that is open has to be scrolled sideways, and by what."""
     wide = await page.evaluate(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )

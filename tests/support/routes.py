@@ -19,7 +19,10 @@ from app.routing.rota.shifts import Layer, Place
 from app.staff.roles import Role
 from app.telephony.inbound.sounds import waiting_sound
 from tests.country.files import with_short_form, zipped
+from tests.support.contacts import WHOLE as WHOLE_FORM
+from tests.support.contacts import new_contact
 from tests.support.profile import WHOLE
+from tests.support.referrals import OVERRIDE, add_agency, by_hand
 
 # All templates of the pages, as one text.
 TEMPLATES = "".join(
@@ -53,6 +56,8 @@ _WORDS = {
     "what": ["calls", "categories", "referrals", "summary", "counsellors", "room"],
     "name": ["daily", "monthly", "agencies", "chi", "violence", "md-notifications"],
     "period": ["2020"],
+    "language": ["sr", "sr-Cyrl", "en"],
+    "which": ["pages", "definitions"],
 }
 
 
@@ -308,3 +313,15 @@ def routes(stage: Stage) -> Iterator[APIRoute]:
             pending += list(getattr(route, "routes", []) or [])
             inner = getattr(route, "original_router", None)
             pending += list(getattr(inner, "routes", []) or [])
+
+
+async def rows_of_every_kind(stage: Stage, ana: Counsellor) -> None:
+    """A contact, a case with a follow-up, a referral that nobody has seen, and an agency."""
+    await add_agency(
+        stage, "house", "shelter", name="Sigurna kuća " + "dugog imena " * 5, email="h@a.example"
+    )
+    contact_id = await new_contact(ana, WHOLE_FORM)
+    made = await ana.ask("POST", "/cases", {"contacts": [contact_id]})
+    assert made.status_code == 201, made.text
+    await by_hand(ana, override=OVERRIDE, send=True)
+    await new_contact(ana, {"contact.kind": "child", "contact.headline": "N" * 80})

@@ -4,6 +4,7 @@ import base64
 from typing import Any
 
 from app.contacts.records import Opened, library_of, present, sheet_of
+from app.dashboard.languages import form_languages
 from app.dashboard.records.form_views import form_sections, spelling
 from app.definitions.answers import Sheet
 from app.definitions.trees import label_in
@@ -34,7 +35,7 @@ def form_values(work: Work, staff: Staff, opened: Opened[Any], language: str) ->
         "sections": form_sections(sheet, library, answers, language),
         "versions": record.versions,
         "language": language,
-        "languages": library.country.languages,
+        "languages": form_languages(work),
         "api": f"/api/v1/{record.__tablename__}/{record.id}",
         "spelling": spelling(),
         "recent": [],

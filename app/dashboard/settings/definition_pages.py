@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse
 from app.country import archive, sets
 from app.country.archive import Received
 from app.country.sets import BadSet
-from app.dashboard.languages import language_of
+from app.dashboard.languages import form_languages, language_of
 from app.dashboard.records.form_views import FieldView, SectionView, form_sections, spelling
 from app.dashboard.templating import page
 from app.definitions import in_force
@@ -265,7 +265,7 @@ async def preview(
         spelling=spelling(),
         recent=[],
         language=language,
-        languages=library.country.languages,
+        languages=form_languages(work),
     )
 
 

@@ -7,6 +7,7 @@ import "./clocks.js";
 import "./keys.js";
 import "./look.js";
 import "./menus.js";
+import "./frame/sorting.js";
 import "./undo.js";
 import "./team.js";
 import "./messages.js";

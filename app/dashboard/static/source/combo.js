@@ -74,10 +74,11 @@ const set = (combo) => {
     const at = all.indexOf(event.target);
     if (event.key === "Escape" && !list.hidden) { close(); event.stopPropagation(); return; }
     if (event.target === input && event.key === "ArrowDown" && list.hidden) { find(); return; }
-    // From the empty field to the left are the chips; Delete takes one away.
-    if (event.target === input && event.key === "ArrowLeft" && input.value === "") all.at(-1)?.focus();
-    else if (at >= 0 && event.key === "ArrowLeft") all[at - 1]?.focus();
-    else if (at >= 0 && event.key === "ArrowRight") (all[at + 1] ?? input).focus();
+    // Before the empty field are the chips; Delete takes one away.
+    const [back, on] = document.dir === "rtl" ? ["ArrowRight", "ArrowLeft"] : ["ArrowLeft", "ArrowRight"];
+    if (event.target === input && event.key === back && input.value === "") all.at(-1)?.focus();
+    else if (at >= 0 && event.key === back) all[at - 1]?.focus();
+    else if (at >= 0 && event.key === on) (all[at + 1] ?? input).focus();
     else if (at >= 0 && (event.key === "Delete" || event.key === "Backspace")) all[at].click();
     else return;
     event.preventDefault();

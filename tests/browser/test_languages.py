@@ -1,0 +1,156 @@
+"""Every page in other languages: nothing is left in English, and nothing is too wide.
+
+One language is English with accents that is longer by 40 %; Arabic is read from the right. With
+`TESTS=whole` every language is tried with axe, in both themes. `PICTURES=<folder>` keeps a picture
+of each page.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, expect
+
+from app import words
+from app.dashboard import page_words
+from app.demo.stage import Counsellor, Stage
+from app.jobs.transaction import transaction
+from app.staff import accounts
+from app.staff.models import Staff
+from app.staff.roles import Role
+from app.words import pages
+from app.words.catalogues import Kind
+from app.work import PROGRAM
+from tests.support.axe import AXE, LOOKS, faults, too_wide
+from tests.support.browser import CHROMIUM, visit
+from tests.support.long_words import LONG, add_long_language
+from tests.support.profile import WHOLE
+from tests.support.routes import page_addresses, rows_of_every_kind, wallboard
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
+
+PICTURES = os.environ.get("PICTURES")
+WIDTHS = (1440, 390, 320)
+# What a reader reads or hears: the text between tags, and what describes an element.
+READ = """
+() => {
+  const said = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const within = walker.currentNode.parentElement;
+    const other = "script, style, template, kbd, code, [lang]:not(html)";
+    if (!within.closest(other)) said.push(walker.currentNode.data);
+  }
+  for (const one of document.querySelectorAll("[aria-label], [title], [placeholder]")) {
+    said.push(one.getAttribute("aria-label"), one.title, one.placeholder);
+  }
+  return [document.title, ...said].filter(Boolean).map((one) => one.trim().replace(/\\s+/g, " "));
+}
+"""
+
+
+@pytest.fixture
+def words_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A copy of the words with one language more."""
+    copy = tmp_path / "words"
+    shutil.copytree(words.FOLDER, copy, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    monkeypatch.setattr(words, "FOLDER", copy)
+    add_long_language(copy)
+    yield
+    monkeypatch.undo()
+    words.forget()
+    pages.forget()
+
+
+def _sentences() -> set[str]:
+    """Return the English of every message that says it in full, and is no name or abbreviation."""
+    found = {m.id for m in page_words.read("hr", Kind.PAGES) if isinstance(m.id, str)}
+    return {one for one in found - {"min"} if "%(" not in one and re.search(r"[a-z]{3}", one)}
+
+
+async def _reads(stage: Stage, who: Counsellor, language: str) -> None:
+    async with transaction(stage.ground, PROGRAM) as work:
+        staff = await work.session.get(Staff, who.id)
+        assert staff is not None
+        await accounts.choose_page_language(work, staff, language)
+    stage.ground.memory.forget("everything")
+
+
+async def _looks(page: Page, where: str, language: str) -> list[str]:
+    """Return what is wrong with the page that is open, at three widths."""
+    found: list[str] = []
+    for width in WIDTHS:
+        await page.set_viewport_size({"width": width, "height": 900})
+        found += await too_wide(page, f"{where} {width}")
+        if WHOLE and language != LONG:
+            for theme in {theme for theme, _ in LOOKS}:
+                await page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+                found += await faults(page, f"{where} {width} {theme}")
+        if PICTURES:
+            name = f"{where} {width}".replace("/", "-")
+            await page.screenshot(path=str(Path(PICTURES) / f"{name}.png"), full_page=True)
+    return found
+
+
+@pytest.mark.parametrize(
+    "language",
+    [LONG, *(one for one in words.written() if one != "en")] if WHOLE else [LONG, "ar"],
+)
+async def test_every_page_in_another_language(
+    words_folder: None, live: Stage, page: Page, language: str
+) -> None:
+    ana = await live.add_counsellor("ana", state=None)
+    await rows_of_every_kind(live, ana)
+    mila = await live.add_counsellor("mila", role=Role.ADMINISTRATOR, state=None, shift=False)
+    vera = await live.add_counsellor("vera", role=Role.SUPERVISOR, state=None, shift=False)
+    token = await wallboard(live, mila)
+    english = _sentences()
+    found: list[str] = []
+    seen: set[str] = set()
+    # Pages without a sign-in are read in the language of the browser.
+    await page.set_extra_http_headers({"Accept-Language": f"{language};q=0.9, en;q=0.5"})
+    if WHOLE:
+        await page.add_init_script(path=AXE)
+    for reader in (vera, mila):
+        await _reads(live, reader, language)
+        for address in await page_addresses(live, token):
+            asked = await live.client.get(
+                live.settings.public_url + address, headers={"Cookie": reader.cookie_header}
+            )
+            if address in seen or asked.status_code != 200 or "<main" not in asked.text:
+                continue
+            seen.add(address)
+            # What is too wide or in English is found by the long one; the other is a direction.
+            if language != LONG and not WHOLE and len(seen) % 3:
+                continue
+            await visit(page, live, reader, address)
+            await expect(page.locator("main")).to_be_visible()
+            where = f"{language} {address}"
+            about = words.about(language)
+            html = page.locator("html")
+            if not address.startswith("/wall/"):
+                await expect(html).to_have_attribute("lang", about.locale.replace("_", "-"))
+                assert (await html.get_attribute("dir") == "rtl") == about.right_to_left, where
+                left = {one for one in await page.evaluate(READ) if one in english}
+                found += [f"{where}: in English: {one}" for one in left]
+            found += await _looks(page, where, language)
+    assert len(seen) > 20, "pages were opened"
+    assert not found, "\n".join(found)
+
+
+async def test_names_stand_in_the_order_of_the_readers_language(live: Stage, page: Page) -> None:
+    names = ["Đorđe", "Džo", "Dragan", "Ćira", "Čeda", "Cveta"]
+    for name in names:
+        await live.add_counsellor(name, state=None, shift=False)
+    mila = await live.add_counsellor("Zora", role=Role.ADMINISTRATOR, state=None, shift=False)
+    shown = page.locator(".people-table tbody th")
+    for language, sorted_ in [
+        ("sr", ["Cveta", "Čeda", "Ćira", "Dragan", "Džo", "Đorđe", "Zora"]),
+        ("en", ["Čeda", "Ćira", "Cveta", "Đorđe", "Dragan", "Džo", "Zora"]),
+    ]:
+        await _reads(live, mila, language)
+        await visit(page, live, mila, "/admin/people")
+        await expect(shown).to_have_text(sorted_)
