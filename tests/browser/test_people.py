@@ -1,5 +1,7 @@
 """A person's first day: invited by an administrator, a password of their own, the first call."""
 
+import asyncio
+
 import pyotp
 import pytest
 from playwright.async_api import Locator, Page, expect
@@ -7,6 +9,8 @@ from sqlalchemy import select
 
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
+from app.practice.legs import Leg
+from app.practice.people import Phone
 from app.routing.rota.roster import add_shift
 from app.staff.models import Staff
 from app.staff.roles import Role
@@ -58,17 +62,47 @@ async def chosen(page: Page, link: str) -> None:
     await expect(page.locator("#connection")).to_have_text("● live")
 
 
-async def test_an_invited_counsellor_takes_a_call_on_the_first_day(live: Stage, page: Page) -> None:
+async def _is_moved_and_leaves(page: Page, live: Stage, leg: Leg) -> None:
+    """Her team changes while she talks; then she leaves, and a colleague goes on with the child."""
+    # The account has changed since the page was opened: she chose a password.
+    await page.reload()
+    await page.locator("[name=team]").fill("north")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.locator("#main")).to_contain_text("north")
+    await live.add_counsellor("vera", endpoint="+38164999001")
+    live.exchange.phones["+38164999001"] = Phone(picks_up=0.5, presses="1")
+    await page.locator("#leave").click()
+    await expect(page.locator("#main")).to_contain_text("This person is in a talk now.")
+    # The contact of this talk is a draft of hers.
+    await page.locator("#everything").select_option(label="vera")
+    await page.locator("#deactivate").click()
+    await expect(page.locator("#main")).to_contain_text("inactive")
+    for _ in range(300):
+        phone = next((one for one in live.exchange.legs.values() if one.to == "+38164999001"), None)
+        call = await live.call_of(leg)
+        if phone is not None and phone.status == "in-progress" and call["state"] == "connected":
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError("nobody went on with the child")
+
+
+async def test_a_counsellor_is_invited_takes_a_call_is_moved_and_leaves_in_the_talk(
+    live: Stage, page: Page
+) -> None:
     link = await invited(page, live)
     assert page.context.browser is not None
     own = await page.context.browser.new_context(permissions=["microphone"])
     second = await own.new_page()
     await chosen(second, link)
     await available(second)
-    await ring(live)
+    leg = await ring(live)
     await expect(second.locator("#offer")).to_be_visible()
     await press(second, "a")
     await expect(second.locator("#call-title")).to_contain_text("Talking")
+    await _is_moved_and_leaves(page, live, leg)
+    # Her page opens nothing any more.
+    await second.goto(f"{live.settings.public_url}/contacts")
+    await expect(second.locator("h1")).to_have_text("Sign in")
 
     # Opened once more, the link says what to do.
     await page.goto(link)
