@@ -9,6 +9,7 @@ from app.database.base import Base
 from app.definitions import models as definitions
 from app.dialling import models as dialling
 from app.outbox.push import models as push
+from app.people import connection_rows
 from app.privacy import models as privacy
 from app.referrals import models as referrals
 from app.referrals.channels import models as channels
@@ -34,6 +35,7 @@ __all__ = [
     "calls",
     "cases",
     "channels",
+    "connection_rows",
     "contacts",
     "country",
     "definitions",

@@ -18,6 +18,7 @@ from app.jobs.transaction import transaction
 from app.log import log
 from app.outbox.push.sending import outbox_tasks
 from app.outbox.push.subscriptions import forget_old_pushes
+from app.people.connection_tests import forget_old_tests
 from app.people.jobs import people_tasks
 from app.referrals.escalation.dangers import EVERY as DANGERS_EVERY
 from app.referrals.escalation.dangers import look
@@ -203,6 +204,7 @@ class Worker:
             await self._busily(forget_old(self._ground))
             await self._busily(forget_old_limits(self._ground))
             await self._busily(forget_old_dials(self._ground))
+            await self._busily(forget_old_tests(self._ground))
             await self._busily(forget_messages(self._ground))
             await self._busily(forget_old_pushes(self._ground))
 

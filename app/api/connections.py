@@ -1,18 +1,41 @@
 """The JSON interface of connections: what the program is connected to, and whether it works."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from app.people.connections import Means, all_connections, send_test_letter
+from app.people import connection_tests
+from app.people.connection_rows import ConnectionTest, Found, Means
+from app.people.connection_words import words_of
+from app.people.connections import all_connections
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires
 
 router = APIRouter(tags=["connections"])
 Keeps = Annotated[Staff, Depends(Requires(Permission.KEEP_CONNECTIONS), scope="function")]
+
+
+class TestView(BaseModel):
+    """A test. `result` is null while it is under way; `said` is the result as a sentence.
+
+    `status` is that of HTTP, or the code of the telephony provider; `details` names fields that the
+    forms of a case system lack.
+    """
+
+    id: UUID
+    means: Means
+    agency: str
+    wanted_at: datetime
+    ended_at: datetime | None
+    worked: bool
+    result: Found | None
+    status: int | None
+    details: list[str]
+    said: str
 
 
 class ConnectionView(BaseModel):
@@ -24,18 +47,70 @@ class ConnectionView(BaseModel):
     last_success: datetime | None
     last_failure: datetime | None
     waiting: int
+    last_test: TestView | None
+
+
+class Text(BaseModel):
+    """The phone that gets the text; empty: the one at which your own calls ring."""
+
+    number: Annotated[str, Field(max_length=40)] = ""
+
+
+class AtAgency(BaseModel):
+    """The agency whose system is tested, by its code."""
+
+    agency: Annotated[str, Field(max_length=60)]
+
+
+def _view(test: ConnectionTest, agency: str) -> TestView:
+    kept: dict[str, Any] = {
+        name: getattr(test, name) for name in (*TestView.model_fields.keys() - {"agency", "said"},)
+    }
+    return TestView(**kept, agency=agency, said=str(words_of(test, agency)))
 
 
 @router.get("/connections")
 async def connections(work: InWork, staff: Keeps) -> list[ConnectionView]:
     """Return every connection. Nothing is sent to find it out."""
     return [
-        ConnectionView.model_validate(one, from_attributes=True)
+        ConnectionView(
+            means=one.means,
+            is_set_up=one.is_set_up,
+            fails=one.fails,
+            last_success=one.last_success,
+            last_failure=one.last_failure,
+            waiting=one.waiting,
+            last_test=_view(one.last_test, one.tested_agency) if one.last_test else None,
+        )
         for one in await all_connections(work)
     ]
+
+
+@router.get("/connections/tests/{test_id}")
+async def read_test(work: InWork, staff: Keeps, test_id: UUID) -> TestView:
+    """Return a test, and what came of it."""
+    return _view(*await connection_tests.read_test(work, test_id))
 
 
 @router.post("/connections/mail/test", status_code=204)
 async def test_mail(work: InWork, staff: Keeps) -> None:
     """Send a test letter to your own address. 409 if the mail server did not take it."""
-    await send_test_letter(work, staff)
+    await connection_tests.send_test_letter(work, staff)
+
+
+@router.post("/connections/sms/test", status_code=202)
+async def test_sms(work: InWork, staff: Keeps, text: Text) -> TestView:
+    """Let a test text be sent to a phone. GET /connections/tests/{id} says whether it arrived."""
+    return _view(await connection_tests.send_test_text(work, staff, text.number), "")
+
+
+@router.post("/connections/webhooks/test")
+async def test_webhook(work: InWork, staff: Keeps, at: AtAgency) -> TestView:
+    """Send one signed event of the type `test` to an agency's system. 409 if it was not taken."""
+    return _view(*await connection_tests.send_test_event(work, at.agency, staff))
+
+
+@router.post("/connections/case_systems/test")
+async def test_case_system(work: InWork, staff: Keeps, at: AtAgency) -> TestView:
+    """Read the forms of an agency's case system. 409 if it cannot be read or a field is missing."""
+    return _view(*await connection_tests.ask_case_system(work, at.agency, staff))

@@ -1,11 +1,16 @@
 """`helpline connections …`: what the program is connected to, and whether it works."""
 
+from typing import Annotated
+
 import typer
 
 from app.cli.running import run_verb
 from app.errors import NotFound
-from app.people.connections import all_connections, send_test_letter
+from app.people import connection_tests
+from app.people.connection_words import words_of
+from app.people.connections import all_connections
 from app.staff.accounts import find_by_name
+from app.staff.models import Staff
 from app.work import Work
 
 app = typer.Typer(no_args_is_help=True, help="What the program is connected to.")
@@ -13,7 +18,7 @@ app = typer.Typer(no_args_is_help=True, help="What the program is connected to."
 
 @app.command("list")
 def list_connections() -> None:
-    """List every connection: set up or not, last success, last failure, and what waits."""
+    """List every connection: set up or not, last success, last failure, what waits, last test."""
 
     async def verb(work: Work) -> None:
         for one in await all_connections(work):
@@ -21,9 +26,18 @@ def list_connections() -> None:
             worked, failed = (
                 f"{at:%Y-%m-%d %H:%M}" if at else "-" for at in (one.last_success, one.last_failure)
             )
-            print("\t".join((one.means.value, state, worked, failed, str(one.waiting))))
+            test = one.last_test
+            said = str(words_of(test, one.tested_agency)) if test else "-"
+            print("\t".join((one.means.value, state, worked, failed, str(one.waiting), said)))
 
     run_verb(verb)
+
+
+async def _person(work: Work, name: str) -> Staff:
+    staff = await find_by_name(work.session, name)
+    if staff is None:
+        raise NotFound("There is no account '%(name)s'.", name=name[:60])
+    return staff
 
 
 @app.command("test-mail")
@@ -31,10 +45,41 @@ def test_mail(name: str) -> None:
     """Send a test letter to a person's own address."""
 
     async def verb(work: Work) -> None:
-        staff = await find_by_name(work.session, name)
-        if staff is None:
-            raise NotFound("There is no account '%(name)s'.", name=name[:60])
-        await send_test_letter(work, staff)
+        await connection_tests.send_test_letter(work, await _person(work, name))
 
     run_verb(verb)
     print("The mail server took it.")
+
+
+@app.command("test-sms")
+def send_text(
+    name: str,
+    number: Annotated[str, typer.Option(help="a phone; default: the person's own")] = "",
+) -> None:
+    """Send a test text to a person's own phone, or to a number. It counts for that person."""
+
+    async def verb(work: Work) -> None:
+        await connection_tests.send_test_text(work, await _person(work, name), number)
+
+    run_verb(verb)
+    print("It is on its way. `helpline connections list` says what came of it.")
+
+
+@app.command("test-event")
+def test_event(agency: str) -> None:
+    """Send one signed test event to the system of an agency, by its code."""
+
+    async def verb(work: Work) -> str:
+        return str(words_of(*await connection_tests.send_test_event(work, agency)))
+
+    print(run_verb(verb))
+
+
+@app.command("test-case-system")
+def test_case_system(agency: str) -> None:
+    """Read the forms of an agency's case system, by the agency's code. No case is made."""
+
+    async def verb(work: Work) -> str:
+        return str(words_of(*await connection_tests.ask_case_system(work, agency)))
+
+    print(run_verb(verb))

@@ -42,6 +42,7 @@ from app.contacts.states import (
 from app.definitions.risk import Risk, Urgency
 from app.dialling.rules import NumberKind
 from app.people import holding
+from app.people.connection_rows import Found, Means
 from app.people.finding import PersonState
 from app.referrals import accountability, states
 from app.referrals.consent import rules
@@ -100,6 +101,8 @@ _ENUMS: tuple[type[StrEnum], ...] = (
     CallLog,
     RecordLog,
     AuditLog,
+    Found,
+    Means,
     rules.Scope,
     rules.GivenBy,
     rules.How,

@@ -14,6 +14,7 @@ class Topic(StrEnum):
     ALARMS = "alarms"
     CALLBACKS = "callbacks"
     CALLS = "calls"
+    CONNECTIONS = "connections"
     DEADLINES = "deadlines"
     DEFINITIONS = "definitions"
     DELIVERIES = "deliveries"

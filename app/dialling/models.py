@@ -29,6 +29,7 @@ class Purpose(StrEnum):
     ALARM = "alarm"
     PARTNER = "partner"
     NOTICE = "notice"
+    TEST = "test"
 
 
 class DiallingRules(Base):

@@ -99,6 +99,7 @@ class Task(StrEnum):
     SAY_IN_PRACTICE = "telephony:say_in_practice"
     SEND_ALARM_MESSAGE = "telephony:send_alarm_message"
     SEND_MESSAGE = "telephony:send_message"
+    SEND_TEST_MESSAGE = "telephony:send_test_message"
     SET_HOLD = "telephony:set_hold"
     SET_MUTE = "telephony:set_mute"
     SET_PARTICIPANT_MODE = "telephony:set_participant_mode"

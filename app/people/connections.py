@@ -1,47 +1,29 @@
 """What the program is connected to: whether it is set up, and when it last worked.
 
 Telephony, texts, mail, browsers of people on call, and the systems of agencies. What is shown is
-read from the rows of what was sent: nothing is sent to find it out. A test letter can be sent.
+read from the rows of what was sent, and of tests (`connection_tests.py`): this file sends nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
-from uuid import uuid4
 
 from sqlalchemy import and_, func, or_, select, union_all
 
 from app.calls.models import Call, Reconciled
 from app.calls.states import Direction
-from app.errors import Conflict, Invalid
-from app.outbox.mail import send_mail
 from app.outbox.push.models import PushMessage
-from app.outbox.responses import RequestFailed
 from app.outbox.states import Sending
+from app.people.connection_rows import WORKED, ConnectionTest, Means
+from app.people.connection_tests import Tested, last_tests
 from app.referrals.channels.models import AgencyCase, Attempt, Delivery
 from app.referrals.directory.models import Agency
 from app.referrals.states import AgencyCaseState, AttemptResult, DeliveryState
 from app.routing.alarm_rows import AlarmAttempt
-from app.staff.audit import write_entry
-from app.staff.log_kinds import AuditLog
-from app.staff.models import Staff
-from app.words.pages import _
 from app.work import Work
 
 # Older rows say nothing about today.
 _LOOKED_BACK = timedelta(days=30)
-
-
-class Means(StrEnum):
-    """What the program is connected to."""
-
-    TELEPHONY = "telephony"
-    SMS = "sms"
-    MAIL = "mail"
-    PUSH = "push"
-    WEBHOOKS = "webhooks"
-    CASE_SYSTEMS = "case_systems"
 
 
 @dataclass(frozen=True)
@@ -54,6 +36,9 @@ class Connection:
     last_failure: datetime | None = None
     # What waits to be sent.
     waiting: int = 0
+    # The newest test, and the name of the agency whose system was asked.
+    last_test: ConnectionTest | None = None
+    tested_agency: str = ""
 
     @property
     def fails(self) -> bool:
@@ -67,7 +52,7 @@ async def all_connections(work: Work) -> list[Connection]:
     """Return every connection."""
     settings = work.settings
     has_account = settings.twilio_account_sid is not None
-    return [
+    found = [
         await _telephony(work, has_account),
         await _messages(work, Means.SMS, "sms", has_account),
         await _messages(work, Means.MAIL, "email", settings.smtp_url is not None),
@@ -75,6 +60,44 @@ async def all_connections(work: Work) -> list[Connection]:
         await _webhooks(work),
         await _case_systems(work),
     ]
+    tried, last = await _tried(work), await last_tests(work)
+    return [_with_tests(one, tried.get(one.means, (None, None, 0)), last) for one in found]
+
+
+_Tried = tuple[datetime | None, datetime | None, int]
+
+
+async def _tried(work: Work) -> dict[Means, _Tried]:
+    """Return when tests of each connection last worked and last failed, and how many wait."""
+    worked = ConnectionTest.result.in_(WORKED)
+    rows = await work.session.execute(
+        select(
+            ConnectionTest.means,
+            func.max(ConnectionTest.ended_at).filter(worked),
+            func.max(ConnectionTest.ended_at).filter(~worked),
+            func.count().filter(ConnectionTest.target.is_not(None)),
+        )
+        .where(ConnectionTest.wanted_at >= work.now - _LOOKED_BACK)
+        .group_by(ConnectionTest.means)
+    )
+    return {Means(means): (success, failure, waits) for means, success, failure, waits in rows}
+
+
+def _with_tests(one: Connection, tried: _Tried, last: dict[Means, Tested]) -> Connection:
+    worked_at, failed_at, waits = tried
+    test, name = last.get(one.means, (None, ""))
+    return replace(
+        one,
+        last_success=_later(one.last_success, worked_at),
+        last_failure=_later(one.last_failure, failed_at),
+        waiting=one.waiting + waits,
+        last_test=test,
+        tested_agency=name,
+    )
+
+
+def _later(*moments: datetime | None) -> datetime | None:
+    return max((at for at in moments if at is not None), default=None)
 
 
 async def _telephony(work: Work, has_account: bool) -> Connection:
@@ -158,31 +181,3 @@ async def _case_systems(work: Work) -> Connection:
 
 async def _is_any(work: Work, column: Any) -> bool:
     return bool(await work.session.scalar(select(func.count()).where(column.is_not(None))))
-
-
-async def send_test_letter(work: Work, staff: Staff) -> str:
-    """Send a letter to the person's own address, now; return where it went.
-
-    Raises Invalid if no mail server or address is set, and Conflict if the server did not take it.
-    """
-    if work.settings.smtp_url is None:
-        raise Invalid(
-            "No mail server is set up. The operator of the server enters it in the settings of "
-            "the server."
-        )
-    if not staff.email:
-        raise Invalid("Your account has no e-mail address. Enter one first.")
-    to, ground = staff.email, work.ground
-    subject, body = _("A test of the helpline"), _("The mail of the helpline works.")
-    # The mail server takes seconds; no connection to the database is held meanwhile.
-    await work.let_go()
-    try:
-        await send_mail(ground, to, subject, f"{body}\n", message_id=uuid4())
-    except RequestFailed as error:
-        raise Conflict(
-            "The mail server did not take the letter: %(why)s. The operator of the server can "
-            "check the address and the password of the mail server.",
-            why=str(error)[:60],
-        ) from None
-    write_entry(work, AuditLog.CONNECTION_TESTED, Means.MAIL.value)
-    return to

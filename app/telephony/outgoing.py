@@ -11,6 +11,7 @@ from app.calls.states import Direction
 from app.dialling import outward
 from app.dialling.models import DialWay, Purpose
 from app.outbox.once import Outgoing, Row
+from app.people.connection_rows import ConnectionTest
 from app.referrals.channels.models import Attempt
 from app.routing.alarm_rows import AlarmAttempt
 from app.telephony.platforms.base import Platform
@@ -69,7 +70,10 @@ async def known_sids(work: Work, since: datetime) -> set[str]:
     alarms = select(AlarmAttempt.provider_sid).where(
         AlarmAttempt.provider_sid.is_not(None), AlarmAttempt.wanted_at >= begun
     )
-    rows = await work.session.scalars(legs.union(attempts, alarms))
+    tests = select(ConnectionTest.provider_sid).where(
+        ConnectionTest.provider_sid.is_not(None), ConnectionTest.wanted_at >= begun
+    )
+    rows = await work.session.scalars(legs.union(attempts, alarms, tests))
     ours = select(Call.provider_sid).where(
         Call.direction == Direction.OUTBOUND, Call.opened_at >= begun
     )

@@ -10,6 +10,7 @@ from app.errors import NotFound
 from app.jobs.transaction import run_verb, transaction
 from app.log import log
 from app.routing import offers
+from app.telephony import trial_texts
 from app.telephony.answers import Answer, CallbackQuestion, Duty
 from app.telephony.counsellor import callback_leg, counsellor_flow
 from app.telephony.documents import message_document
@@ -457,6 +458,12 @@ async def alarm_pressed(request: Request, signed: SignedRequest, attempt_id: UUI
 async def alarm_status(request: Request, signed: SignedRequest, attempt_id: UUID) -> Response:
     """Receive a status of the leg to a phone on call, or of a message."""
     return await note(request, lambda work: alarm_calls.leg_status(work, attempt_id, signed))
+
+
+@router.post("/tests/{test_id}/status")
+async def test_status(request: Request, signed: SignedRequest, test_id: UUID) -> Response:
+    """Receive what became of a test text."""
+    return await note(request, lambda work: trial_texts.message_status(work, test_id, signed))
 
 
 @router.post("/noted")

@@ -92,7 +92,11 @@ API = [
     ("POST", "/definitions/orders/0/take-back", Permission.KEEP_DEFINITIONS),
     ("POST", "/numbers/setup", Permission.KEEP_LINES),
     ("GET", "/connections", Permission.KEEP_CONNECTIONS),
-    ("POST", "/connections/mail/test", Permission.KEEP_CONNECTIONS),
+    ("GET", f"/connections/tests/{NIL}", Permission.KEEP_CONNECTIONS),
+    *(
+        ("POST", f"/connections/{means}/test", Permission.KEEP_CONNECTIONS)
+        for means in ("mail", "sms", "webhooks", "case_systems")
+    ),
     ("GET", "/log", Permission.READ_LOG),
     ("POST", "/log/checks", Permission.READ_LOG),
     ("GET", "/log/checks/last", Permission.READ_LOG),
@@ -330,6 +334,7 @@ PAGES = [
     ("/admin/lines", Permission.KEEP_LINES),
     ("/admin/numbers", Permission.KEEP_LINES),
     ("/admin/connections", Permission.KEEP_CONNECTIONS),
+    ("/admin/connections/state", Permission.KEEP_CONNECTIONS),
     (f"/admin/lines/{NIL}", Permission.KEEP_LINES),
     (f"/admin/lines/{NIL}/recordings/{NIL}", Permission.KEEP_LINES),
     ("/board/talks/count", Permission.SUPERVISE),

@@ -1,4 +1,4 @@
-"""What the program is connected to: whether it works, and a test letter."""
+"""What the program is connected to: whether it works, a test letter, and what may be tested."""
 
 from datetime import timedelta
 from typing import Any
@@ -8,12 +8,24 @@ import pytest
 from sqlalchemy import select
 
 from app.calls.line_rows import Line
+from app.database.topics import Topic
 from app.demo.stage import Stage
+from app.dialling.models import Dial, DiallingRules
+from app.dialling.outward import DialledTooOften
+from app.errors import Invalid, NotFound, TooMany
+from app.jobs.names import Task
 from app.outbox.states import Sending
-from app.people.connections import Means, all_connections
-from app.referrals.states import AttemptResult
+from app.people import connection_tests
+from app.people.connection_rows import Means
+from app.people.connection_tests import send_test_text
+from app.people.connections import all_connections
+from app.referrals.directory.agencies import save_agency
+from app.referrals.directory.entries import Entry
+from app.referrals.states import AttemptResult, Sector
 from app.routing.alarm_rows import AlarmAttempt, AlarmKind
 from app.routing.rota.watch import open_alarm
+from app.staff import accounts
+from app.staff.models import Staff
 from app.staff.roles import Role
 from app.work import Work
 from tests.support.mail import Mail
@@ -81,12 +93,104 @@ async def test_a_test_letter_goes_to_ones_own_address_or_the_page_says_why_not(
     assert (await mila.ask("POST", "/connections/mail/test")).status_code == 204
     assert len(post.to("mila@example.org")) == 2
     post.answer = "550 no such user"
+    await night.advance(1)
     refused = await page(night, mila, "/admin/connections/mail", send="")
     assert "The mail server did not take the letter" in refused.text
     assert (await mila.ask("POST", "/connections/mail/test")).status_code == 409
-    rows = await night.rows("SELECT subject FROM audit_entries WHERE action = 'connection_tested'")
-    assert [row["subject"] for row in rows] == ["mail", "mail"]
+    rows = await night.rows(
+        "SELECT subject, detail FROM audit_entries WHERE action = 'connection_tested' ORDER BY id"
+    )
+    assert [row["detail"]["result"] for row in rows] == ["accepted"] * 2 + ["refused"] * 2
+    assert {row["subject"] for row in rows} == {"mail"}
     (mail,) = [
         one for one in (await mila.ask("GET", "/connections")).json() if one["means"] == "mail"
     ]
     assert mail["is_set_up"]
+    assert mail["fails"]
+    assert (mail["last_test"]["result"], mail["last_test"]["worked"]) == ("refused", False)
+    assert "The mail server did not take the letter" in mail["last_test"]["said"]
+
+
+async def an_administrator(work: Work, endpoint: str = "browser") -> Staff:
+    return await accounts.add_staff(work, name="mila", role=Role.ADMINISTRATOR, endpoint=endpoint)
+
+
+async def test_a_test_text_is_one_job_and_counts_as_dialled_by_its_person(work: Work) -> None:
+    await a_line(work)
+    mila = await an_administrator(work, "+381641111111")
+    own = await send_test_text(work, mila)
+    other = await send_test_text(work, mila, "+381 64 2222222")
+    assert [own.target, other.target] == ["+381641111111", "+381642222222"]
+    assert [(one.task, one.arguments) for one in work.jobs] == [
+        (Task.SEND_TEST_MESSAGE, {"test_id": str(test.id)}) for test in (own, other)
+    ]
+    dials = (await work.session.scalars(select(Dial).order_by(Dial.id))).all()
+    assert {(d.way, d.purpose, d.staff_id, d.refused) for d in dials} == {
+        ("sms", "test", mila.id, None)
+    }
+    assert {d.id for d in dials} == {own.id, other.id}, "counted under the ids of the texts"
+    (sms,) = [one for one in await all_connections(work) if one.means is Means.SMS]
+    assert sms.waiting == 2
+    work.session.add(
+        DiallingRules(
+            id=1,
+            countries=[],
+            kinds=["mobile"],
+            person_hour=2,
+            person_day=9,
+            alarm_hour=9,
+            alarm_day=9,
+        )
+    )
+    await work.session.flush()
+    work.ground.memory.forget(Topic.LINES)
+    with pytest.raises(DialledTooOften):
+        await send_test_text(work, mila)
+
+
+@pytest.mark.parametrize(
+    ("number", "says"),
+    [
+        ("", "Enter the number of one"),
+        ("+1 202 555 0143", "of the country US are not dialled"),
+        ("+381 900 123456", "are never dialled"),
+        ("112", "whole number of a phone"),
+        ("mila", "not a phone number"),
+    ],
+)
+async def test_a_test_text_goes_only_to_a_number_that_is_dialled(
+    work: Work, number: str, says: str
+) -> None:
+    await a_line(work)
+    mila = await an_administrator(work)
+    with pytest.raises(Invalid, match=says):
+        await send_test_text(work, mila, number)
+    assert work.jobs == []
+
+
+async def test_tests_of_a_kind_are_limited_in_time_and_need_something_to_test(work: Work) -> None:
+    mila = await an_administrator(work, "+381641111111")
+    with pytest.raises(Invalid, match="There is no line yet"):
+        await send_test_text(work, mila)
+    await a_line(work)
+    for _nth in range(connection_tests.MOST):
+        await send_test_text(work, mila)
+    with pytest.raises(TooMany, match="within ten minutes"):
+        await send_test_text(work, mila)
+    work.now += connection_tests.WITHIN + timedelta(seconds=1)
+    await send_test_text(work, mila)
+    await save_agency(
+        work,
+        Entry(
+            code="house",
+            name="House",
+            sector=Sector.SHELTER,
+            services=("shelter",),
+            sms="+381601234567",
+        ),
+    )
+    for ask in (connection_tests.send_test_event, connection_tests.ask_case_system):
+        with pytest.raises(Invalid, match="Enter them in the directory"):
+            await ask(work, "house", mila)
+        with pytest.raises(NotFound):
+            await ask(work, "nobody", mila)

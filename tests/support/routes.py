@@ -44,6 +44,7 @@ _ROWS = {
     "staff_id": "SELECT id FROM staff",
     "proposal_id": "SELECT id FROM rota_proposals",
     "line_id": "SELECT id FROM lines WHERE active",
+    "test_id": "SELECT id FROM connection_tests",
     "set_id": "SELECT id FROM definition_sets",
     "code": "SELECT code AS id FROM agencies",
     "recording": "SELECT id FROM prompts WHERE audio IS NOT NULL",
@@ -112,6 +113,7 @@ async def open_every_route(stage: Stage) -> Opened:
     await _ask_for_a_file(stage, people[Role.SUPERVISOR])
     await _record_a_prompt(stage, people[Role.ADMINISTRATOR])
     await _take_in_definitions(stage, people[Role.ADMINISTRATOR])
+    await _test_a_connection(stage, people[Role.ADMINISTRATOR])
     asked = await people[Role.SUPERVISOR].ask("POST", "/roster/proposals", {"weeks": 1})
     assert asked.status_code == 202, asked.text
     await stage.settle()
@@ -133,6 +135,12 @@ async def open_every_route(stage: Stage) -> Opened:
         ):
             await _open(stage, route, people, rows, pairs, found)
     return found
+
+
+async def _test_a_connection(stage: Stage, admin: Counsellor) -> None:
+    number = {"number": "+381641111111"}
+    sent = await admin.ask("POST", "/connections/sms/test", number)
+    assert sent.status_code == 202, sent.text
 
 
 async def _take_in_definitions(stage: Stage, admin: Counsellor) -> None:

@@ -4,6 +4,7 @@ from app.words.pages import N_
 
 FIELD_WORDS = {
     "after_call": N_("after the call"),
+    "agency": N_("agency"),
     "alarm_day": N_("alarm from so many within a day"),
     "alarm_hour": N_("alarm from so many within an hour"),
     "any_skill_after": N_("seconds until any skill counts"),
@@ -86,6 +87,7 @@ FIELD_WORDS = {
     "reason": N_("reason"),
     "recurrence": N_("recurrence"),
     "report": N_("report"),
+    "result": N_("result"),
     "ring_at_once": N_("phones that ring at once"),
     "role": N_("role"),
     "rows": N_("rows"),
@@ -99,6 +101,7 @@ FIELD_WORDS = {
     "skills": N_("skills"),
     "staff_id": N_("person"),
     "state": N_("state"),
+    "status": N_("status"),
     "supervisor_after": N_("seconds until the supervisor"),
     "team": N_("team"),
     "to": N_("to"),

@@ -30,6 +30,10 @@ def message_path(attempt_id: UUID | str) -> str:
     return f"/telephony/messages/{attempt_id}/status"
 
 
+def test_path(test_id: UUID | str) -> str:
+    return f"/telephony/tests/{test_id}/status"
+
+
 def leg_path(leg_id: UUID | str) -> str:
     return f"/telephony/legs/{leg_id}/status"
 

@@ -98,12 +98,6 @@ async def errand(
     handed_over = agency_case.state == AgencyCaseState.REFERRED
     if with_facts and handed_over is not again:
         return None
-    password = work.keys.open(
-        agency.primero_password_sealed,
-        table="agencies",
-        column="primero_password_sealed",
-        row=agency.id,
-    )
     known = Known()
     mapping = protocols_of(work.ground).mapping(agency.primero["mapping"])
     if with_facts:
@@ -120,7 +114,7 @@ async def errand(
     agency_case.asked_at = work.now
     config = agency.primero
     return Errand(
-        Account(config["url"], config["user"], password.decode()),
+        account_of(work, agency),
         agency_case.case_id,
         agency_case.service_id,
         agency_case.state,
@@ -131,6 +125,19 @@ async def errand(
         mapping,
         known,
     )
+
+
+def account_of(work: Work, agency: Agency) -> Account:
+    """Return our account at the system of an agency, which has one and its password."""
+    assert agency.primero is not None
+    assert agency.primero_password_sealed is not None
+    password = work.keys.open(
+        agency.primero_password_sealed,
+        table="agencies",
+        column="primero_password_sealed",
+        row=agency.id,
+    )
+    return Account(agency.primero["url"], agency.primero["user"], password.decode())
 
 
 async def _known(

@@ -73,13 +73,15 @@ class Primero:
         except (httpx2.HTTPError, TimeoutError) as error:
             raise Uncertain(type(error).__name__) from None
         if answer.status_code == 429:
-            raise TryAgain("status 429", after=_wait_of(answer))
+            raise TryAgain("status 429", status=429, after=_wait_of(answer))
         if answer.status_code >= 500:
-            raise Uncertain(f"status {answer.status_code}", after=_wait_of(answer))
+            raise Uncertain(
+                f"status {answer.status_code}", status=answer.status_code, after=_wait_of(answer)
+            )
         if answer.status_code == 409:
             return None
         if answer.status_code >= 400:
-            raise Refused(_problem(answer))
+            raise Refused(_problem(answer), status=answer.status_code)
         if answer.status_code == 204:
             return None
         try:
@@ -249,6 +251,23 @@ def misfits(body: dict[str, Any], forms: TheirForms, mapping: Mapping) -> list[s
         else:
             found += _misfit(name, forms.fields.get(name), value, codes)
     return found
+
+
+def lacking(forms: TheirForms, mapping: Mapping) -> list[str]:
+    """Return the fields that a mapping fills and their forms lack."""
+    case = [*(one.to for one in mapping.fields), *(one.to for one in mapping.always)]
+    service = [
+        *(one.to for one in mapping.service_fields),
+        *(one.to for one in mapping.service_always),
+        *(one.to for one in mapping.service_told),
+    ]
+    inner = forms.subforms.get(mapping.service_form)
+    found = set(case) - set(forms.fields) - _CORE
+    if inner is None:
+        found.add(mapping.service_form)
+    else:
+        found |= {f"{mapping.service_form}.{name}" for name in service if name not in inner}
+    return sorted(found)
 
 
 def _misfit(name: str, field: FormField | None, value: Any, codes: set[str]) -> list[str]:

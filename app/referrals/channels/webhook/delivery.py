@@ -175,7 +175,7 @@ async def post(settings: Settings, url: str, headers: dict[str, str], body: byte
     except (httpx2.HTTPError, TimeoutError) as error:
         raise Uncertain(type(error).__name__) from None
     if not 200 <= status < 300:
-        raise Uncertain(f"status {status}")
+        raise Uncertain(f"status {status}", status=status)
 
 
 async def _first_waiting(work: Work, row: Delivery) -> UUID | None:
