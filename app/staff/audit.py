@@ -114,6 +114,8 @@ class Wanted:
     subject: str = ""
     since: datetime | None = None
     until: datetime | None = None
+    # Other subjects that are meant as well.
+    also: tuple[str, ...] = ()
 
 
 async def list_entries(
@@ -124,10 +126,11 @@ async def list_entries(
     for column, value in (
         (AuditEntry.actor, wanted.actor),
         (AuditEntry.action, wanted.action),
-        (AuditEntry.subject, wanted.subject),
     ):
         if value:
             statement = statement.where(column == value)
+    if wanted.subject:
+        statement = statement.where(AuditEntry.subject.in_((wanted.subject, *wanted.also)))
     if wanted.since is not None:
         statement = statement.where(AuditEntry.at >= wanted.since)
     if wanted.until is not None:

@@ -1,8 +1,6 @@
 """The page of the log of people's acts: who did or read what, with before and after."""
 
-import contextlib
 import re
-from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
@@ -17,7 +15,7 @@ from app.dashboard.settings.log_words import FIELD_WORDS
 from app.dashboard.templating import page, templates
 from app.people import finding
 from app.people.log_check import ask_for_check, last_check
-from app.staff import accounts
+from app.people.log_names import Name, Names, names_in, subject_name, subjects_named
 from app.staff.audit import Wanted, list_entries, write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, Staff
@@ -33,6 +31,8 @@ _LEFT_EMPTY = BeforeValidator(lambda text: text or None)
 Person = Annotated[UUID | None, _LEFT_EMPTY]
 Day = Annotated[date | None, _LEFT_EMPTY]
 _PAGE = 100
+# Entries whose field `to` is the code of an agency.
+_TO_AGENCY = frozenset({AuditLog.REFERRAL_DISCLOSED, AuditLog.MANDATE_MOVED})
 _CODE = re.compile(r"[a-z]+(_[a-z]+)*")
 # What a check finds in each log.
 CHAIN_WORDS = {
@@ -48,24 +48,31 @@ class Said(NamedTuple):
     """One value of an entry, in the reader's words; of a change, `before` is what it was."""
 
     name: str
-    before: str
-    after: str
+    before: list[Name]
+    after: list[Name]
     changed: bool
 
 
-def values_of(entry: AuditEntry) -> list[Said]:
+def values_of(entry: AuditEntry, names: Names) -> list[Said]:
     """Return what an entry says besides who, when and what: changes first."""
+
+    def words(value: Any) -> list[Name]:
+        return _parts(value, names)
+
     detail = dict(entry.detail)
+    if entry.action in _TO_AGENCY and isinstance(detail.get("to"), str):
+        detail["to"] = f"agency:{detail['to']}"
     if "before" not in detail and "after" not in detail:
-        return [Said(_field(name), "", _text(value), False) for name, value in detail.items()]
-    was, now = detail.pop("before", None), detail.pop("after", None)
+        return [Said(_field(name), [], words(value), False) for name, value in detail.items()]
+    was: Any = detail.pop("before", None)
+    now: Any = detail.pop("after", None)
     if isinstance(was, dict) or isinstance(now, dict):
         was, now = was or {}, now or {}
-        names = [*was, *(name for name in now if name not in was)]
-        changes = [Said(_field(n), _text(was.get(n)), _text(now.get(n)), True) for n in names]
+        fields = [*was, *(name for name in now if name not in was)]
+        changes = [Said(_field(n), words(was.get(n)), words(now.get(n)), True) for n in fields]
     else:
-        changes = [Said("", _text(was), _text(now), True)]
-    rest = [Said(_field(name), "", _text(value), False) for name, value in detail.items()]
+        changes = [Said("", words(was), words(now), True)]
+    rest = [Said(_field(name), [], words(value), False) for name, value in detail.items()]
     return [*changes, *rest]
 
 
@@ -74,16 +81,24 @@ def _field(name: str) -> str:
     return said(FIELD_WORDS[name]) if name in FIELD_WORDS else name.replace("_", " ")
 
 
-def _text(value: Any) -> str:
+def _parts(value: Any, names: Names) -> list[Name]:
+    """Return a value in the reader's words; ids are names, and some lead to what they name."""
     if value is None or value in ("", [], {}):
-        return ""
+        return []
     if isinstance(value, bool):
-        return "1" if value else "0"
+        return [Name("1" if value else "0")]
     if isinstance(value, list):
-        return ", ".join(_text(one) for one in value)
+        return [part for one in value for part in _parts(one, names)]
     if isinstance(value, dict):
-        return ", ".join(f"{_field(name)}: {_text(one)}" for name, one in value.items())
-    return code_words(value) if _CODE.fullmatch(str(value)) else str(value)
+        inner = {name: _parts(one, names) for name, one in value.items()}
+        return [
+            Name(f"{_field(name)}: {', '.join(part.text for part in parts)}")
+            for name, parts in inner.items()
+        ]
+    text = str(value)
+    if text in names or text.startswith("agency:"):
+        return [names.get(text, Name(text.removeprefix("agency:")))]
+    return [Name(code_words(text) if _CODE.fullmatch(text) else text)]
 
 
 async def _zone(work: Work) -> ZoneInfo:
@@ -99,30 +114,34 @@ async def log_page(
     staff: Reads,
     person: Person = None,
     kind: Annotated[str, Query(max_length=60)] = "",
-    subject: Annotated[str, Query(max_length=80, pattern=r"^[ -~]*$")] = "",
+    subject: Annotated[str, Query(max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")] = "",
     since: Day = None,
     until: Day = None,
     before: Annotated[int | None, Query(ge=1, le=2**62)] = None,
 ) -> Response:
     """Show the log, newest first, narrowed by person, kind, subject and days; log the reading."""
     zone = await _zone(work)
+    about = subject.strip()
     wanted = Wanted(
         actor=str(person or ""),
         action=kind if kind in list(AuditLog) else "",
-        subject=subject.strip(),
+        subject=about,
+        also=await subjects_named(work, about) if about else (),
         since=_begin(since, zone),
         until=_begin(until, zone, days=1),
     )
     write_entry(work, AuditLog.AUDIT_LOG_READ, "audit_entries")
     entries = await list_entries(work, wanted, before=before, limit=_PAGE)
-    names = await accounts.names_of(work, set(_ids(entries)))
+    names = await names_in(work, staff, entries)
     return templates.TemplateResponse(
         request,
         "settings/log.html",
         {
             "staff": staff,
-            "entries": [(entry, values_of(entry)) for entry in entries],
-            "names": {str(key): name for key, name in names.items()},
+            "entries": [
+                (one, subject_name(one.subject, names), values_of(one, names)) for one in entries
+            ],
+            "names": names,
             "people": await finding.find_people(work),
             "kinds": sorted((code_words(one.value), one.value) for one in AuditLog),
             "wanted": wanted,
@@ -151,14 +170,6 @@ async def ask_for_a_check(work: InWork, staff: Reads) -> Response:
     """Begin a check of all logs."""
     ask_for_check(work)
     return RedirectResponse("/admin/log", 303)
-
-
-def _ids(entries: list[AuditEntry]) -> Iterator[UUID]:
-    """Yield the ids in entries that may be those of people; a subject can be anything."""
-    for entry in entries:
-        for written in (entry.actor, entry.subject):
-            with contextlib.suppress(ValueError):
-                yield UUID(written)
 
 
 def _begin(day: date | None, zone: ZoneInfo, days: int = 0) -> datetime | None:

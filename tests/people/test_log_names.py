@@ -1,0 +1,103 @@
+"""Names in place of the ids of the log, and codes of records, for who may open them."""
+
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import select
+
+from app.calls.line_rows import Line
+from app.contacts import contacts
+from app.contacts.states import Channel
+from app.dashboard.settings.log_pages import values_of
+from app.jobs.transaction import send_rows
+from app.people.log_names import Name, names_in, subject_name, subjects_named
+from app.referrals.directory.agencies import agency_of_code
+from app.staff import accounts
+from app.staff.log_kinds import AuditLog
+from app.staff.models import AuditEntry, Staff
+from app.staff.roles import Role
+from app.work import Work
+from tests.support.verbs import (
+    a_counsellor,
+    a_line,
+    a_referral,
+    a_supervisor,
+    an_agency,
+)
+
+
+def entry(subject: str, action: AuditLog = AuditLog.STAFF_CHANGED, **detail: Any) -> AuditEntry:
+    return AuditEntry(actor="program", action=action.value, subject=subject, detail=detail)
+
+
+async def an_auditor(work: Work) -> Staff:
+    return await accounts.add_staff(work, name="oto", role=Role.AUDITOR, endpoint="browser")
+
+
+async def test_ids_of_people_lines_and_agencies_are_names(work: Work) -> None:
+    await a_line(work)
+    await an_agency(work, "house")
+    line = (await work.session.scalars(select(Line))).one()
+    ana, oto = await a_counsellor(work, "ana"), await an_auditor(work)
+    house = await agency_of_code(work, "house")
+    stranger = str(uuid4())
+    rows = [
+        entry(str(ana.id), lines=[str(line.id), stranger], agency=str(house.id)),
+        entry(f"agency:{house.code}", before={"owner": None}, after={"owner": str(ana.id)}),
+        entry("referral:none", AuditLog.REFERRAL_DISCLOSED, to="house"),
+        entry("sms", to="house"),
+    ]
+    names = await names_in(work, oto, rows)
+    assert [subject_name(one.subject, names).text for one in rows] == [
+        "ana",
+        "House",
+        "referral:none",
+        "sms",
+    ]
+    lines, agency = values_of(rows[0], names)
+    assert [part.text for part in lines.after] == ["Plavi telefon", stranger]
+    assert agency.after == [Name("House")]
+    (owner,) = values_of(rows[1], names)
+    assert (owner.before, owner.after, owner.changed) == ([], [Name("ana")], True)
+    assert values_of(rows[2], names)[0].after == [Name("House")]
+    assert values_of(rows[3], names)[0].after == [Name("house")], "a word that is no agency"
+
+
+async def test_a_record_shows_its_code_and_leads_there_only_who_may_open_it(work: Work) -> None:
+    await a_line(work)
+    await an_agency(work, "house")
+    ana, oto = await a_counsellor(work, "ana"), await an_auditor(work)
+    vera = await a_supervisor(work)
+    other = await a_supervisor(work, "vesna", in_team="north")
+    made, _saved = await contacts.create_contact(work, ana, channel=Channel.WALK_IN)
+    await send_rows(work)
+    referral = await a_referral(work, ana)
+    await work.session.flush()
+    rows = [
+        entry(f"contact:{made.id}"),
+        entry("contacts", ids=[str(made.id), str(referral.id)]),
+    ]
+    for reader, opens in ((oto, False), (vera, True), (other, False)):
+        names = await names_in(work, reader, rows)
+        address = f"/contacts/{made.id}" if opens else ""
+        assert subject_name(rows[0].subject, names) == (f"Contact {made.code}", address)
+        (ids,) = values_of(rows[1], names)
+        assert [part.text for part in ids.after] == [made.code, referral.code]
+        assert [bool(part.address) for part in ids.after] == [opens, opens]
+
+
+async def test_the_log_is_searched_by_what_its_lines_show(work: Work) -> None:
+    await a_line(work)
+    await an_agency(work, "house")
+    ana = await a_counsellor(work, "ana")
+    made, _saved = await contacts.create_contact(work, ana, channel=Channel.WALK_IN)
+    await send_rows(work)
+    await work.session.flush()
+    line = (await work.session.scalars(select(Line))).one()
+    house = await agency_of_code(work, "house")
+    assert await subjects_named(work, "ana") == (str(ana.id),)
+    assert await subjects_named(work, "Plavi telefon") == (str(line.id),)
+    assert set(await subjects_named(work, "House")) == {"agency:house", str(house.id)}
+    for written in (made.code, f"Contact {made.code}"):
+        assert await subjects_named(work, written) == (f"contact:{made.id}", str(made.id))
+    assert await subjects_named(work, "nobody") == ()
