@@ -7,13 +7,15 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel
 
 from app.api.description import files
-from app.api.records.form_views import FormView, form_view
+from app.api.records.form_views import FormView, PreviewView, form_view, preview_state
+from app.api.records.record_bodies import Changes
 from app.country import archive, sets, whole
 from app.country.archive import Received
 from app.country.sets import BadSet
 from app.definitions import library as libraries
 from app.definitions.datafile import BadDefinition
 from app.definitions.folder import Folder
+from app.definitions.library import Library
 from app.definitions.models import DefinitionOrder, DefinitionSet
 from app.errors import Invalid, NotFound
 from app.staff.models import Staff
@@ -217,9 +219,28 @@ async def form_of_set(
     work: InWork, staff: Sees, set_id: int, record: Literal["contact", "case", "referral"]
 ) -> FormView:
     """Return a form of a set, as records would be written with it."""
+    return form_view(await _library_of(work, set_id), record)
+
+
+@router.put("/definitions/sets/{set_id}/forms/{record}/answers")
+async def try_form(
+    work: InWork,
+    staff: Sees,
+    set_id: int,
+    record: Literal["contact", "case", "referral"],
+    body: Changes,
+) -> PreviewView:
+    """Return what a form of a set asks after these answers to an empty one. Nothing is stored.
+
+    Send every answer each time, in the order in which they were given.
+    """
+    return preview_state(await _library_of(work, set_id), record, body.made())
+
+
+async def _library_of(work: Work, set_id: int) -> Library:
     folder = sets.folder_of(await sets.read_set(work, set_id))
     try:
-        return form_view(libraries.load(folder), record)
+        return libraries.load(folder)
     except BadDefinition as bad:
         raise NotFound("This set cannot be used any more: %(why)s", why=str(bad)) from None
 

@@ -1,5 +1,6 @@
 """Saving answers, question by question: none is lost, and none is overwritten unseen."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -37,6 +38,8 @@ _EARLIER = Command(
 _BORN = ("child_age", "birth_date")
 # The most changes in one request: a whole form and some more.
 MOST_CHANGES = 500
+# What conditions see of a sealed answer.
+_SEALED = "sealed"
 
 
 @dataclass(frozen=True)
@@ -76,12 +79,9 @@ async def save_answers(
     revision = record.revision + 1
     for change in changes:
         try:
-            if not sheet.knows(change.path):
-                raise NotAnAnswer("There is no such question in this version of the form.")
             if change.base > record.revision:
                 raise NotAnAnswer("That revision does not exist yet. Load the record again.")
-            value = None if change.value is None else sheet.check(change.path, change.value)
-            writer.check_room(change.path, value)
+            value = _checked(sheet, change, writer.present)
         except NotAnAnswer as refusal:
             result.refused[change.path] = str(refusal)
             continue
@@ -106,6 +106,46 @@ async def save_answers(
             if work.actor.staff_id is not None:
                 work.announce(Topic.RECORDS.of(work.actor.staff_id))
     return result
+
+
+def _checked(sheet: Sheet, change: Change, present: Callable[[], Answers]) -> Value | None:
+    """Return the answer of a change, or None if it clears one. Raises NotAnAnswer."""
+    if not sheet.knows(change.path):
+        raise NotAnAnswer("There is no such question in this version of the form.")
+    value = None if change.value is None else sheet.check(change.path, change.value)
+    section = sheet.form.section(change.path.split(".")[0])
+    if section is None or value is None or not section.repeats:
+        return value
+    entries = sheet.entries(present(), section)
+    if change.path.split(".")[1] not in entries and len(entries) >= section.repeats:
+        raise NotAnAnswer(f"The form has room for at most {section.repeats}.")
+    return value
+
+
+def try_answers(sheet: Sheet, changes: list[Change]) -> tuple[Answers, dict[str, str]]:
+    """Return an empty form with these changes, as conditions see it, and what was refused.
+
+    They are checked as those of a record are, and nothing is stored. Raises Invalid.
+    """
+    if len(changes) > MOST_CHANGES:
+        raise Invalid("Send at most %(most)s changes at once.", most=MOST_CHANGES)
+    answers: Answers = {}
+    refused: dict[str, str] = {}
+    for change in changes:
+        path = change.path
+        try:
+            value = _checked(sheet, change, lambda: answers)
+        except NotAnAnswer as refusal:
+            refused[path] = str(refusal)
+            continue
+        if value is None:
+            for known in [one for one in answers if one == path or one.startswith(f"{path}.")]:
+                del answers[known]
+        else:
+            found = sheet.form.find(path)
+            is_sealed = found is not None and found[1].personal is not None
+            answers[path] = _SEALED if is_sealed else value
+    return answers, refused
 
 
 class _Writer:
@@ -141,16 +181,9 @@ class _Writer:
             (v for p, v in self._versions.items() if p == path or p.startswith(inside)), default=0
         )
 
-    def check_room(self, path: str, value: Value | None) -> None:
-        """Check that the form has room for another entry. Raises NotAnAnswer."""
-        section = self._sheet.form.section(path.split(".")[0])
-        if section is None or value is None or not section.repeats:
-            return
-        entries = self._sheet.entries(
-            {**self._answers, **dict.fromkeys(self._sealed, "sealed")}, section
-        )
-        if path.split(".")[1] not in entries and len(entries) >= section.repeats:
-            raise NotAnAnswer(f"The form has room for at most {section.repeats}.")
+    def present(self) -> Answers:
+        """Return the answers as conditions see them: of a sealed one only that it is there."""
+        return {**self._answers, **dict.fromkeys(self._sealed, _SEALED)}
 
     async def stored(self, path: str) -> Value | None:
         if path not in self._sealed:

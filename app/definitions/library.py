@@ -197,6 +197,11 @@ class Library:
             self._sheets[key] = sheet
         return sheet
 
+    def sheet_for(self, record: str) -> Sheet:
+        """Return the form and trees that a new contact, case or referral is written with."""
+        tree = self.categories
+        return Sheet(self.form_for(record), tree, self.places, self.mapped(tree))
+
     def mapped(self, tree: Tree) -> Tree | None:
         """Return the framework that a country's own tree is mapped to, if it is there."""
         return self.trees.get((tree.maps_to or "", tree.maps_to_version or 0))

@@ -86,6 +86,7 @@ API = [
     ("GET", "/definitions/sets/0/files.zip", Permission.SEE_DEFINITIONS),
     ("GET", "/definitions/sets/0/compare", Permission.SEE_DEFINITIONS),
     ("GET", "/definitions/sets/0/forms/contact", Permission.SEE_DEFINITIONS),
+    ("PUT", "/definitions/sets/0/forms/contact/answers", Permission.SEE_DEFINITIONS),
     ("POST", "/definitions/check", Permission.KEEP_DEFINITIONS),
     ("POST", "/definitions/sets?name=x", Permission.KEEP_DEFINITIONS),
     ("POST", "/definitions/sets/0/put-in-force", Permission.KEEP_DEFINITIONS),

@@ -8,11 +8,12 @@ from pydantic import BaseModel
 
 from app.api.records.record_views import as_json
 from app.contacts import completing, contacts
+from app.contacts.finding.words import looks_personal
 from app.contacts.models import Case, Contact
 from app.contacts.records import library_of, present, sheet_of
-from app.contacts.saving import Saved, headline_warnings
+from app.contacts.saving import Change, Saved, headline_warnings, try_answers
 from app.contacts.scopes import readable
-from app.definitions.answers import Answers, Asked
+from app.definitions.answers import Answers, Asked, Sheet
 from app.definitions.forms import column_of
 from app.definitions.library import Library
 from app.errors import NotFound
@@ -62,6 +63,16 @@ class SavedView(BaseModel):
     conflicts: dict[str, ConflictView]
     refused: dict[str, str]
     form: FormState | None = None
+
+
+class PreviewView(BaseModel):
+    """What a form asks after some answers. Nothing was saved: `saved` lists what it takes."""
+
+    revision: int
+    saved: dict[str, int]
+    conflicts: dict[str, ConflictView]
+    refused: dict[str, str]
+    form: FormState
 
 
 class FieldView(BaseModel):
@@ -137,22 +148,59 @@ async def state_of(
     return FormState(
         revision=record.revision,
         state=record.status if isinstance(record, Case) else record.state,
-        hidden=[q.path for q in asked if not q.shown and q.path not in answered],
-        closed_sections=sheet_of(work, record).closed_sections(answered),
-        required=[q.path for q in asked if q.required],
         missing=[MissingView(path=m.path, words=m.words) for m in missing],
         suggestion=suggested,
         urgency=record.urgency if isinstance(record, Contact) else None,
         warnings=await headline_warnings(work, record) if headline else None,
-        support=support_for(work, record, answered, asked),
+        **_follows(
+            sheet_of(work, record), library_of(work.ground), answered, asked, record.place_path
+        ),
     )
 
 
-def support_for(work: Work, record: Any, answers: Answers, asked: list[Asked]) -> list[str]:
+def _follows(
+    sheet: Sheet, library: Library, answered: Answers, asked: list[Asked], place_path: list[str]
+) -> dict[str, Any]:
+    """Return the fields of a `FormState` that follow from the answers alone."""
+    return {
+        "hidden": [q.path for q in asked if not q.shown and q.path not in answered],
+        "closed_sections": sheet.closed_sections(answered),
+        "required": [q.path for q in asked if q.required],
+        "support": support_for(sheet, library, answered, asked, place_path),
+    }
+
+
+def preview_state(library: Library, record: str, changes: list[Change]) -> PreviewView:
+    """Return what a form of a set asks after these answers to an empty one. Nothing is stored."""
+    sheet = library.sheet_for(record)
+    answered, refused = try_answers(sheet, changes)
+    asked = sheet.asked(answered)
+    headline, place = (
+        answered.get(path) if (path := sheet.form.path_of(meaning)) else None
+        for meaning in ("headline", "place")
+    )
+    form = FormState(
+        revision=0,
+        state="preview",
+        missing=[
+            MissingView(path=m.path, words=m.words) for m in sheet.missing(answered, "en", asked)
+        ],
+        suggestion=None,
+        urgency=None,
+        warnings=looks_personal(str(headline)) if headline else [],
+        **_follows(sheet, library, answered, asked, list(sheet.places.paths().get(str(place), ()))),
+    )
+    saved = {change.path: 0 for change in changes if change.path not in refused}
+    return PreviewView(revision=0, saved=saved, conflicts={}, refused=refused, form=form)
+
+
+def support_for(
+    sheet: Sheet, library: Library, answers: Answers, asked: list[Asked], place_path: list[str]
+) -> list[str]:
     """Return the codes of family support that fits the place and the reasons for separation."""
     if not any(q.shown and q.section.shows == "family_support" for q in asked):
         return []
-    pulls: set[str] = set(sheet_of(work, record).cues(answers))
+    pulls: set[str] = set(sheet.cues(answers))
     for question in asked:
         value = answers.get(question.path)
         if question.field.code in ("family", "drivers", "groups") and isinstance(value, list):
@@ -161,9 +209,9 @@ def support_for(work: Work, record: Any, answers: Answers, asked: list[Asked]) -
             pulls.add("disability")
     return [
         service.code
-        for service in library_of(work.ground).support.services
+        for service in library.support.services
         if pulls & set(service.for_)
-        and (not service.places or set(service.places) & set(record.place_path))
+        and (not service.places or set(service.places) & set(place_path))
     ]
 
 

@@ -17,7 +17,7 @@ from app.dashboard.records.form_views import FieldView, SectionView, form_sectio
 from app.dashboard.templating import page
 from app.definitions import in_force
 from app.definitions import library as libraries
-from app.definitions.answers import Answers, Sheet
+from app.definitions.answers import Answers
 from app.definitions.datafile import BadDefinition
 from app.definitions.library import Library
 from app.definitions.models import DefinitionOrder
@@ -261,6 +261,8 @@ async def preview(
         title=_(PART_WORDS[f"{record}_form"]),
         every=every,
         preview=True,
+        # Where the script of the page asks what follows from the answers; not if all are shown.
+        api="" if every else f"/api/v1/definitions/sets/{set_id}/forms/{record}",
         sections=_sections(library, record, language, every),
         spelling=spelling(),
         recent=[],
@@ -271,11 +273,11 @@ async def preview(
 
 def _sections(library: Library, record: str, language: str, every: bool) -> list[SectionView]:
     """Return the sections of an empty form, with one entry where a section repeats."""
-    form, tree = library.form_for(record), library.categories
-    sheet = Sheet(form, tree, library.places, library.mapped(tree))
-    answers: Answers = {f"{section.code}.a1": 1 for section in form.sections if section.repeats}
-    sections = form_sections(sheet, library, answers, language)
-    return [_open(section) for section in sections] if every else sections
+    sheet = library.sheet_for(record)
+    sections = sheet.form.sections
+    answers: Answers = {f"{section.code}.a1": 1 for section in sections if section.repeats}
+    views = form_sections(sheet, library, answers, language)
+    return [_open(view) for view in views] if every else views
 
 
 def _open(section: SectionView) -> SectionView:

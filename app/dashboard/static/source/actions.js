@@ -24,7 +24,7 @@ const then = async (answer, where) => {
 const send = async (url, body, where) => {
   problem();
   // Save what is still being typed first.
-  if (document.querySelector("[data-record]:not([data-closed])") && !(await idle())) {
+  if (document.querySelector("[data-record]:not([data-closed], [data-preview])") && !(await idle())) {
     return problem(_("Part of the form is not saved yet. Check the form first."));
   }
   try {

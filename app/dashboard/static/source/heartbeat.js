@@ -27,7 +27,7 @@ const WRITES = 5000;
 let said = 0;
 
 document.addEventListener("input", (event) => {
-  if (!event.target.closest("[data-record]") || Date.now() - said < WRITES) return;
+  if (!event.target.closest("[data-record]:not([data-preview])") || Date.now() - said < WRITES) return;
   if (!document.querySelector(".callbar[data-state=wrap_up]")) return;
   said = Date.now();
   fetch("/board/writing", { method: "POST", keepalive: true }).catch(() => {});

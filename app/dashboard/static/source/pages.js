@@ -23,7 +23,7 @@ const arrived = () => {
 const toTop = "outerHTML show:window:top";
 const swap = async (verb, address, options) => {
   // Save what is still being typed before its form goes.
-  if (document.querySelector("[data-record]:not([data-closed])") && !(await idle())
+  if (document.querySelector("[data-record]:not([data-closed], [data-preview])") && !(await idle())
     && !confirm(_("Part of the form is not saved yet. Leave it?"))) return;
   // Nothing is typed into a page that is about to go.
   const old = document.getElementById("main");

@@ -1,4 +1,5 @@
 // Saves a record while the counsellor types: question by question, merged with other windows.
+// In a preview nothing is stored: each time all answers are sent, to learn what follows from them.
 import { isSignedOut, signIn } from "./frame/signed_out.js";
 import { openOutbox } from "./outbox.js";
 import { markSections } from "./sections.js";
@@ -21,6 +22,8 @@ let outbox = null;
 let sending = false;
 let timer = null;
 let behind = false;
+// In a preview: path → value, every answer that was given. Null: this is a record.
+let given = null;
 
 const question = (path) => root.querySelector(`.question[data-path="${CSS.escape(path)}"]`);
 const entryOf = (path) => path.split(".").slice(0, 2).join(".");
@@ -122,7 +125,14 @@ const forget = (path) => {
   outbox?.drop(path, inherited.delete(path));
 };
 
+const give = (path, value) => {
+  if (!given) return;
+  for (const known of Object.keys(given)) if (known === path || (value === null && known.startsWith(`${path}.`))) delete given[known];
+  if (value !== null) given[path] = value;
+};
+
 const change = (path, value) => {
+  give(path, value);
   pending[path] = { value, base: pending[path]?.base ?? versionOf(path) };
   inherited.delete(path);
   trouble(path);
@@ -133,6 +143,12 @@ const change = (path, value) => {
 
 const schedule = (wait) => {
   if (timer === null) timer = setTimeout(() => { timer = null; flush(); }, wait);
+};
+
+const changesOf = (due) => {
+  if (!given) return due.map(([path, { value, base }]) => ({ path, value, base }));
+  const all = { ...given, ...Object.fromEntries(due.map(([path, { value }]) => [path, value])) };
+  return Object.entries(all).map(([path, value]) => ({ path, value }));
 };
 
 const flush = async () => {
@@ -147,7 +163,7 @@ const flush = async () => {
       method: "PUT",
       headers: { "Content-Type": "application/json" },
       signal: AbortSignal.timeout(LONGEST),
-      body: JSON.stringify({ changes: due.map(([path, { value, base }]) => ({ path, value, base })) }),
+      body: JSON.stringify({ changes: changesOf(due) }),
     });
     if (answer.status >= 500) throw new Error("not now");
     if (answer.status === 401) {
@@ -202,7 +218,7 @@ const take = (sent, body) => {
     if (whole && whole !== sent[entryOf(path)]) whole.base = Math.max(whole.base, version);
   }
   for (const [path, words] of Object.entries(body.refused)) {
-    if (pending[path] !== sent[path]) continue;
+    if (!pending[path] || pending[path] !== sent[path]) continue;
     pending[path].held = true;
     trouble(path, words, question(path) ? [] : [button(_("Discard"), () => { trouble(path); forget(path); settled(); })]);
   }
@@ -405,7 +421,7 @@ const begin = async () => {
   });
   document.querySelector("#urgency-form select")?.addEventListener("change", (event) => { event.target.dataset.touched = "yes"; });
   const mine = root;
-  const opened = await openOutbox(root.dataset.outbox, root.dataset.keyOfOutbox);
+  const opened = given ? null : await openOutbox(root.dataset.outbox, root.dataset.keyOfOutbox);
   const left = (await opened?.read()) ?? {};
   // The page was changed meanwhile.
   if (root !== mine) return;
@@ -418,7 +434,7 @@ const begin = async () => {
     if (value === null && root.querySelector(`[data-entry="${path}"]`)) root.querySelector(`[data-entry="${path}"]`).remove();
     else { ensureEntry(path); show(path, value); }
   }
-  const state = await look().catch(() => null);
+  const state = given ? null : await look().catch(() => null);
   if (root !== mine) return;
   if (state) apply(state);
   if (Object.keys(pending).length) {
@@ -446,17 +462,21 @@ export const openRecord = () => {
   inherited.clear();
   for (const path of Object.keys(lastSent)) delete lastSent[path];
   api = root?.dataset.record;
-  versions = root ? JSON.parse(root.dataset.versions) : {};
+  versions = JSON.parse(root?.dataset.versions ?? "{}");
   revision = Number(root?.dataset.revision ?? 0);
+  given = root?.hasAttribute("data-preview") ? {} : null;
+  for (const entry of given ? root.querySelectorAll("[data-entries] > [data-entry]") : []) {
+    give(entry.dataset.entry, [...entry.parentElement.children].indexOf(entry) + 1);
+  }
   if (root) begin();
   markSections(root);
 };
 
 document.addEventListener("helpline:signed-in", () => { if (root) schedule(0); });
 document.addEventListener("helpline:topics", (event) => {
-  if (root && event.detail.some((topic) => topic === "record" || topic === "everything")) catchUp();
+  if (root && !given && event.detail.some((topic) => topic === "record" || topic === "everything")) catchUp();
 });
 globalThis.addEventListener("online", () => { if (root) schedule(0); });
 globalThis.addEventListener("beforeunload", (event) => {
-  if (Object.keys(pending).length && !outbox) event.preventDefault();
+  if (Object.keys(pending).length && !outbox && !given) event.preventDefault();
 });
