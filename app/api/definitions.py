@@ -21,6 +21,7 @@ from app.errors import Invalid, NotFound
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires
+from app.words.pages import message_words
 from app.work import Work
 
 router = APIRouter(tags=["definitions"])
@@ -164,7 +165,8 @@ async def check(request: Request, work: InWork, staff: Keeps) -> CheckView:
         _, left_out = await sets.check(work, await _sent(request, work))
     except BadSet as refused:
         wrong = [
-            ProblemView(file=one.source, line=one.line, words=one.words) for one in refused.problems
+            ProblemView(file=one.source, line=one.line, words=message_words(one.message))
+            for one in refused.problems
         ]
         return CheckView(problems=wrong, left_out=[])
     return CheckView(problems=[], left_out=left_out)
@@ -203,11 +205,13 @@ async def compare(
     """Return what a set changes, in words, and what keeps it from coming into force."""
     found = await sets.compare_set(work, set_id, language=language)
     return CompareView(
-        stops=[str(one) for one in found.effects.stops],
-        cautions=[str(one) for one in found.effects.cautions],
-        notes=[str(one) for one in found.effects.notes],
+        stops=[message_words(one) for one in found.effects.stops],
+        cautions=[message_words(one) for one in found.effects.cautions],
+        notes=[message_words(one) for one in found.effects.notes],
         changes=[
-            ChangeView(where=str(one.where), words=str(one.words), caution=one.caution)
+            ChangeView(
+                where=message_words(one.where), words=message_words(one.words), caution=one.caution
+            )
             for one in found.comparison.changes
         ],
         more=found.comparison.more,
@@ -242,7 +246,7 @@ async def _library_of(work: Work, set_id: int) -> Library:
     try:
         return libraries.load(folder)
     except BadDefinition as bad:
-        raise NotFound("This set cannot be used any more: %(why)s", why=str(bad)) from None
+        raise NotFound("This set cannot be used any more: %(why)s", why=bad.located) from None
 
 
 @router.post("/definitions/sets/{set_id}/put-in-force", status_code=201)

@@ -10,6 +10,7 @@ from app.people.first_run import StepKey
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires
+from app.words.pages import message_words
 
 router = APIRouter(tags=["people"])
 Keeps = Annotated[Staff, Depends(Requires(Permission.KEEP_PEOPLE), scope="function")]
@@ -32,7 +33,7 @@ async def first_steps(work: InWork, staff: Keeps) -> list[StepView]:
             step=one.key,
             done=one.done,
             can_wait=one.can_wait,
-            why=str(one.why) if one.why is not None else None,
+            why=message_words(one.why) if one.why is not None else None,
         )
         for one in await first_run.steps(work)
     ]

@@ -37,6 +37,7 @@ from app.routing.rota.shifts import (
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires, TakesCalls, refuse_cross_site
+from app.words.pages import message_words
 from app.work import Work
 
 router = APIRouter(tags=["roster"])
@@ -403,7 +404,9 @@ def copy_view(done: copying.Copied) -> CopyView:
 
 
 def left_out_views(left_out: Iterable[copying.LeftOut]) -> list[LeftOutView]:
-    return [LeftOutView(**_view(one.place).model_dump(), why=str(one.why)) for one in left_out]
+    return [
+        LeftOutView(**_view(one.place).model_dump(), why=message_words(one.why)) for one in left_out
+    ]
 
 
 @router.post("/roster/changes", status_code=201)

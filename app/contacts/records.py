@@ -22,7 +22,7 @@ from app.definitions import in_force
 from app.definitions import library as libraries
 from app.definitions.answers import Answers, Sheet, Value
 from app.definitions.library import Key, Library
-from app.errors import Conflict, NotFound, Refusal
+from app.errors import Conflict, Message, NotFound, Refusal
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -60,6 +60,10 @@ class UnknownDefinition(Refusal):
 
 class DefinitionChanged(Conflict):
     """A file differs from the text that records were written with."""
+
+    def __init__(self, source: str, problem: Message) -> None:
+        self.source, self.problem = source, problem
+        super().__init__("%(source)s: %(problem)s", source=source, problem=problem)
 
 
 async def register(work: Work, library: Library) -> None:
@@ -100,12 +104,14 @@ async def changed_texts(work: Work, texts: dict[Key, tuple[str, str]]) -> list[D
 def _changed(texts: dict[Key, tuple[str, str]], known: dict[Key, bytes]) -> list[DefinitionChanged]:
     return [
         DefinitionChanged(
-            "%(source)s: %(name)s version %(version)s was changed after it came into use. "
-            "Undo the change, or give it version %(next)s.",
-            source=source,
-            name=key[1],
-            version=key[2],
-            next=max(version for *of, version in known if tuple(of) == key[:2]) + 1,
+            source,
+            Message(
+                "%(name)s version %(version)s was changed after it came into use. "
+                "Undo the change, or give it version %(next)s.",
+                name=key[1],
+                version=key[2],
+                next=max(version for *of, version in known if tuple(of) == key[:2]) + 1,
+            ),
         )
         for key, (text, source) in texts.items()
         if key in known and known[key] != libraries.digest_of(text)

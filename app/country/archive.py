@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from app.definitions.datafile import BadDefinition, Wrong, check_depth
 from app.definitions.folder import Folder, folder_with
+from app.errors import Message
 
 MOST_FILES = 200
 LARGEST_FILE = 1024 * 1024
@@ -49,7 +50,9 @@ def from_files(files: Iterable[tuple[str, bytes]]) -> Received:
 def from_zip(data: bytes) -> Received:
     """Return the definition files of an archive. Raises BadDefinition."""
     if data.count(_ENTRY) > MOST_ENTRIES:
-        raise BadDefinition(_ARCHIVE, 1, f"holds more than {MOST_ENTRIES} files")
+        raise BadDefinition(
+            _ARCHIVE, 1, Message("holds more than %(most)s files", most=MOST_ENTRIES)
+        )
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return _received(
@@ -60,7 +63,9 @@ def from_zip(data: bytes) -> Received:
                 ]
             )
     except _NOT_READABLE:
-        raise BadDefinition(_ARCHIVE, 1, "is not a .zip archive that can be read") from None
+        raise BadDefinition(
+            _ARCHIVE, 1, Message("is not a .zip archive that can be read")
+        ) from None
 
 
 def to_zip(folder: Folder) -> bytes:
@@ -76,16 +81,22 @@ def _reader(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Read:
     def read() -> bytes:
         name = shown(entry.filename)
         if stat.S_ISLNK(entry.external_attr >> 16):
-            raise BadDefinition(name, 1, "is a link: put the file itself into the archive")
+            raise BadDefinition(name, 1, Message("is a link: put the file itself into the archive"))
         if entry.flag_bits & 0x1:
-            raise BadDefinition(name, 1, "is encrypted: make the archive without a password")
+            raise BadDefinition(
+                name, 1, Message("is encrypted: make the archive without a password")
+            )
         if entry.compress_type not in _PACKED:
-            raise BadDefinition(name, 1, "is packed in an unusual way: make an ordinary .zip")
+            raise BadDefinition(
+                name, 1, Message("is packed in an unusual way: make an ordinary .zip")
+            )
         try:
             with archive.open(entry) as opened:
                 return opened.read(LARGEST_FILE + 1)
         except _NOT_READABLE:
-            raise BadDefinition(name, 1, "cannot be unpacked: make the archive anew") from None
+            raise BadDefinition(
+                name, 1, Message("cannot be unpacked: make the archive anew")
+            ) from None
 
     return read
 
@@ -98,25 +109,35 @@ def shown(path: str) -> str:
 
 def _received(entries: list[tuple[str, Read]]) -> Received:
     if len(entries) > MOST_ENTRIES:
-        raise BadDefinition(_ARCHIVE, 1, f"holds more than {MOST_ENTRIES} files")
+        raise BadDefinition(
+            _ARCHIVE, 1, Message("holds more than %(most)s files", most=MOST_ENTRIES)
+        )
     wanted, left_out = _wanted(entries)
     if len(wanted) > MOST_FILES:
-        raise BadDefinition(_ARCHIVE, 1, f"holds more than {MOST_FILES} definition files")
+        raise BadDefinition(
+            _ARCHIVE, 1, Message("holds more than %(most)s definition files", most=MOST_FILES)
+        )
     wrong, texts, size = Wrong(), dict[str, str](), 0
     for name, read in wanted:
         with wrong:
             if name.casefold() in {known.casefold() for known in texts}:
-                raise BadDefinition(name, 1, "appears twice: give each file a name of its own")
+                raise BadDefinition(
+                    name, 1, Message("appears twice: give each file a name of its own")
+                )
             data = read()
             size += len(data)
             if size > LARGEST_SET:
-                words = f"the files together are larger than {LARGEST_SET // 1024**2} MB"
+                words = Message(
+                    "the files together are larger than %(most)s MB", most=LARGEST_SET // 1024**2
+                )
                 raise BadDefinition(_ARCHIVE, 1, words)
             texts[name] = _text(name, data)
         if size > LARGEST_SET:
             break
     if not wanted:
-        raise BadDefinition(_ARCHIVE, 1, "holds no definition file: their names end in .yaml")
+        raise BadDefinition(
+            _ARCHIVE, 1, Message("holds no definition file: their names end in .yaml")
+        )
     wrong.refuse()
     return Received(folder_with(texts), left_out)
 
@@ -133,7 +154,9 @@ def _wanted(entries: list[tuple[str, Read]]) -> tuple[list[tuple[str, Read]], li
         parts = path.replace("\\", "/").split("/")
         with wrong:
             if ".." in parts or "" in parts or ":" in path:
-                raise BadDefinition(shown(path), 1, "is not a name of a file in the folder")
+                raise BadDefinition(
+                    shown(path), 1, Message("is not a name of a file in the folder")
+                )
             if any(part.startswith(".") or part == "__MACOSX" for part in parts):
                 left_out.append(shown(path))
             else:
@@ -149,7 +172,7 @@ def _wanted(entries: list[tuple[str, Read]]) -> tuple[list[tuple[str, Read]], li
             continue
         with wrong:
             if not _NAME.fullmatch(name):
-                words = "is not a name for a definition: use letters and digits, and .yaml"
+                words = Message("is not a name for a definition: use letters and digits, and .yaml")
                 raise BadDefinition(shown(name), 1, words)
             found.append((name, read))
     wrong.refuse()
@@ -158,16 +181,20 @@ def _wanted(entries: list[tuple[str, Read]]) -> tuple[list[tuple[str, Read]], li
 
 def _text(name: str, data: bytes) -> str:
     if len(data) > LARGEST_FILE:
-        raise BadDefinition(name, 1, f"is larger than {LARGEST_FILE // 1024**2} MB")
+        raise BadDefinition(
+            name, 1, Message("is larger than %(most)s MB", most=LARGEST_FILE // 1024**2)
+        )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise BadDefinition(name, line, "is not UTF-8 text: save it as UTF-8") from None
+        raise BadDefinition(name, line, Message("is not UTF-8 text: save it as UTF-8")) from None
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     strange = _CONTROLS.search(text)
     if strange is not None:
         line = text.count("\n", 0, strange.start()) + 1
-        raise BadDefinition(name, line, "is not text, or holds a character that cannot be shown")
+        raise BadDefinition(
+            name, line, Message("is not text, or holds a character that cannot be shown")
+        )
     check_depth(text, name)
     return text

@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, select, update
 
 from app.contacts import records
-from app.contacts.records import DefinitionChanged
 from app.country import whole
 from app.country.archive import Received
 from app.country.comparing import Comparison, Whole, compare
@@ -43,10 +42,9 @@ class BadSet(Invalid):
 
     def __init__(self, problems: list[BadDefinition]) -> None:
         self.problems = problems
-        said = "; ".join(str(one) for one in problems[:_NAMED])
         super().__init__(
             "The definitions were not taken in, and nothing was changed. %(problems)s",
-            problems=said,
+            problems=Joined([one.located for one in problems[:_NAMED]]),
         )
 
 
@@ -169,15 +167,10 @@ async def check(work: Work, received: Received) -> tuple[Folder, list[str]]:
     if problems:
         raise BadSet(problems)
     if changed := await records.changed_texts(work, whole.own_texts(folder)):
-        raise BadSet([_as_problem(one) for one in changed])
+        raise BadSet([BadDefinition(one.source, 1, one.problem) for one in changed])
     if not folder.files:
         raise Invalid("Every file is as it comes with the program: there is nothing to take in.")
     return folder, [*received.left_out, *as_shipped]
-
-
-def _as_problem(changed: DefinitionChanged) -> BadDefinition:
-    source, _, words = str(changed).partition(": ")
-    return BadDefinition(source, 1, words)
 
 
 async def upload(work: Work, name: str, received: Received) -> Uploaded:

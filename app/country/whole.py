@@ -10,6 +10,7 @@ from app.definitions import library as libraries
 from app.definitions.datafile import BadDefinition, Wrong, read_data
 from app.definitions.folder import Folder, folder_with, shipped_folder
 from app.definitions.library import COUNTRY, Key, kind_of
+from app.errors import Message
 from app.referrals import library as protocols
 from app.routing.rota import rest
 from app.routing.rota.proposals import usual
@@ -91,7 +92,9 @@ def _check_names(folder: Folder | None) -> None:
             called = _CALLED.get(kind)
             if called is not None and not name.startswith(called):
                 usual_name = called if called.endswith(".yaml") else f"{called}NAME.yaml"
-                raise BadDefinition(name, 1, f"a file of this kind must be called {usual_name}")
+                raise BadDefinition(
+                    name, 1, Message("a file of this kind must be called %(name)s", name=usual_name)
+                )
     wrong.refuse()
 
 
@@ -106,7 +109,10 @@ def _check_shipped(folder: Folder | None) -> None:
         identity = _identity(text, source)
         if shipped.get(identity, text) != text:
             lines = read_data(text, source)[1]
-            words = f"version {key[2]} comes with the program and says something else: raise it"
+            words = Message(
+                "version %(version)s comes with the program and says something else: raise it",
+                version=key[2],
+            )
             wrong.found.append(lines.refuse(("version",), words))
     wrong.refuse()
 

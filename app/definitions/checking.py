@@ -5,7 +5,7 @@ answers ever shows; it is found by trying the answers that its conditions name.
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cached_property
 
 from app.definitions.answers import Answers, Sheet
@@ -22,6 +22,7 @@ from app.definitions.forms import (
     column_of,
 )
 from app.definitions.trees import Tree, check_labels
+from app.errors import Message
 
 Place = tuple[str | int, ...]
 # The most combinations of answers that are tried for one question.
@@ -111,20 +112,32 @@ class _Check:
         seen: set[str] = set()
         for section, place in self._sections():
             if section.code in seen:
-                raise self.lines.refuse((*place, "code"), f"section {section.code!r} appears twice")
+                raise self.lines.refuse(
+                    (*place, "code"),
+                    Message("section '%(section)s' appears twice", section=section.code),
+                )
             if section.code == RECORD:
-                words = f"a section cannot be called {RECORD!r}, like the export's main sheet"
+                words = Message(
+                    "a section cannot be called '%(section)s', like the export's main sheet",
+                    section=RECORD,
+                )
                 raise self.lines.refuse((*place, "code"), words)
             seen.add(section.code)
             for n, field in enumerate(section.fields):
                 path, at = f"{section.code}.{field.code}", (*place, "fields", n)
                 if path in self.where:
-                    raise self.lines.refuse((*at, "code"), f"field {field.code!r} appears twice")
+                    raise self.lines.refuse(
+                        (*at, "code"), Message("field '%(field)s' appears twice", field=field.code)
+                    )
                 self.where[path] = at
                 sheet = section.code if section.repeats else RECORD
                 column = (sheet, column_of(section, field))
                 if column in columns or column[1] == "entry":
-                    words = f"the column {column[1]!r} is used by {columns.get(column, sheet)}"
+                    words = Message(
+                        "the column '%(column)s' is used by %(other)s",
+                        column=column[1],
+                        other=columns.get(column, sheet),
+                    )
                     raise self.lines.refuse((*at, "column"), words)
                 columns[column] = path
 
@@ -132,46 +145,63 @@ class _Check:
         self._labels(field.label, (*at, "label"))
         if field.type in _WITH_OPTIONS:
             if (field.options is None) == (field.options_from is None):
-                raise self.lines.refuse(at, "a choice needs options or options_from, not both")
+                raise self.lines.refuse(
+                    at, Message("a choice needs options or options_from, not both")
+                )
             if field.options_from is not None and field.options_from not in self.form.lists:
-                words = f"there is no list {field.options_from!r}"
+                words = Message("there is no list '%(list)s'", list=field.options_from)
                 raise self.lines.refuse((*at, "options_from"), words)
             place = (*at, "options") if field.options else ("lists", field.options_from or "")
             self._options(self.form.options_of(field), place)
         elif field.options is not None or field.options_from is not None:
-            raise self.lines.refuse(at, f"a field of type {field.type} cannot have options")
+            raise self.lines.refuse(
+                at, Message("a field of type %(type)s cannot have options", type=field.type)
+            )
         if field.type in FREE_TEXT and field.personal is None and field.means != "headline":
-            words = (
+            words = Message(
                 "free text is sealed: mark it personal (name, number, address, narrative, other)"
             )
             raise self.lines.refuse(at, words)
         if field.personal is not None and field.type not in (*FREE_TEXT, "date"):
-            raise self.lines.refuse(at, "only texts and dates can be marked personal")
+            raise self.lines.refuse(at, Message("only texts and dates can be marked personal"))
         if field.found_by is not None and (field.personal is None or field.type != "text"):
-            raise self.lines.refuse(at, "found_by needs a personal field of type text")
+            raise self.lines.refuse(at, Message("found_by needs a personal field of type text"))
         if field.type in FREE_TEXT and (field.at_least is not None or (field.at_most or 1) < 1):
-            raise self.lines.refuse(at, "a text can have an at_most of 1 or more, and no at_least")
+            raise self.lines.refuse(
+                at, Message("a text can have an at_most of 1 or more, and no at_least")
+            )
         wanted = _MEANS.get(field.means or "")
         if wanted is not None and field.type != wanted:
-            raise self.lines.refuse(at, f"the field for {field.means!r} must be of type {wanted}")
+            raise self.lines.refuse(
+                at,
+                Message(
+                    "the field for '%(meaning)s' must be of type %(type)s",
+                    meaning=field.means,
+                    type=wanted,
+                ),
+            )
         if field.means_if is not None and field.means is None:
-            raise self.lines.refuse((*at, "means_if"), "means_if needs means")
+            raise self.lines.refuse((*at, "means_if"), Message("means_if needs means"))
         if field.required and field.required_when is not None:
-            raise self.lines.refuse(at, "give required or required_when, not both")
+            raise self.lines.refuse(at, Message("give required or required_when, not both"))
         if (
             field.at_least is not None
             and field.at_most is not None
             and field.at_least > field.at_most
         ):
-            raise self.lines.refuse((*at, "at_least"), "at_least is above at_most: no answer fits")
+            raise self.lines.refuse(
+                (*at, "at_least"), Message("at_least is above at_most: no answer fits")
+            )
 
     def _options(self, options: list[Option], at: Place) -> None:
         if not options:
-            raise self.lines.refuse(at, "there is nothing to choose from")
+            raise self.lines.refuse(at, Message("there is nothing to choose from"))
         seen: set[str] = set()
         for n, option in enumerate(options):
             if option.code in seen:
-                raise self.lines.refuse((*at, n), f"the option {option.code!r} appears twice")
+                raise self.lines.refuse(
+                    (*at, n), Message("the option '%(option)s' appears twice", option=option.code)
+                )
             seen.add(option.code)
             self._labels(option.label, (*at, n, "label"))
             if option.cue is not None:
@@ -179,7 +209,9 @@ class _Check:
 
     def _cue(self, cue: str, at: Place) -> None:
         if cue not in self.cue_codes:
-            raise self.lines.refuse(at, f"there is no cue {cue!r} among the risk cues")
+            raise self.lines.refuse(
+                at, Message("there is no cue '%(cue)s' among the risk cues", cue=cue)
+            )
 
     def _conditions(self) -> Iterator[tuple[Condition, Place]]:
         for section, place in self._sections():
@@ -195,7 +227,9 @@ class _Check:
         for leaf in condition.leaves():
             assert leaf.field is not None
             if leaf.field not in self.where:
-                raise self.lines.refuse(at, f"there is no field {leaf.field!r}")
+                raise self.lines.refuse(
+                    at, Message("there is no field '%(field)s'", field=leaf.field)
+                )
             field = self._at(leaf.field)[1]
             wanted = [leaf.is_] if leaf.is_ is not None else leaf.any_of
             if wanted is not None:
@@ -204,11 +238,17 @@ class _Check:
                     known = known | set(self.sheet.framework.choices())
                 strange = [code for code in wanted if code not in known]
                 if strange or not wanted:
-                    said = ", ".join(strange) or "nothing"
-                    raise self.lines.refuse(at, f"{leaf.field} can never be {said}")
+                    raise self.lines.refuse(
+                        at,
+                        Message(
+                            "%(field)s can never be %(codes)s",
+                            field=leaf.field,
+                            codes=strange or Message("nothing"),
+                        ),
+                    )
             compared = leaf.below is not None or leaf.at_least is not None
             if compared and field.type != "whole_number":
-                raise self.lines.refuse(at, f"{leaf.field} is not a number")
+                raise self.lines.refuse(at, Message("%(field)s is not a number", field=leaf.field))
 
     @cached_property
     def _known(self) -> dict[str, tuple[Section, Field]]:
@@ -224,7 +264,10 @@ class _Check:
             if len(found) > 1 or any(section.repeats for section, _ in found):
                 raise self.lines.refuse(
                     self.where[f"{found[-1][0].code}.{found[-1][1].code}"],
-                    f"only one field can mean {meaning!r}, in a section that does not repeat",
+                    Message(
+                        "only one field can mean '%(meaning)s', in a section that does not repeat",
+                        meaning=meaning,
+                    ),
                 )
         needed = {"headline": FREE_TEXT, "categories": {"categories"}, "place": {"place"}}
         if self.form.record == "contact":
@@ -232,10 +275,17 @@ class _Check:
         for meaning, types in needed.items():
             found = self.form.meaning(meaning)  # type: ignore[arg-type]
             if not found and meaning in _NEEDED[self.form.record]:
-                raise self.lines.refuse((), f"no field means {meaning!r}; the program needs one")
+                raise self.lines.refuse(
+                    (),
+                    Message("no field means '%(meaning)s'; the program needs one", meaning=meaning),
+                )
             if found and found[0][1].type not in types:
                 where = self.where[f"{found[0][0].code}.{found[0][1].code}"]
-                words = f"the field for {meaning!r} must be of type {' or '.join(sorted(types))}"
+                words = Message(
+                    "the field for '%(meaning)s' must be of type %(type)s",
+                    meaning=meaning,
+                    type=_one_of(types),
+                )
                 raise self.lines.refuse(where, words)
         self._meant_once()
 
@@ -246,7 +296,7 @@ class _Check:
             for n, field in enumerate(section.fields):
                 meant = (bool(section.repeats), field.means or "")
                 if field.means is not None and meant in seen:
-                    words = f"another field means {field.means!r}, too"
+                    words = Message("another field means '%(meaning)s', too", meaning=field.means)
                     raise self.lines.refuse((*place, "fields", n, "means"), words)
                 seen.add(meant)
 
@@ -268,7 +318,9 @@ class _Check:
         def visit(path: str, trail: tuple[str, ...]) -> None:
             if path in trail:
                 circle = " → ".join((*trail[trail.index(path) :], path))
-                raise self.lines.refuse(self.where[path], f"these show one another: {circle}")
+                raise self.lines.refuse(
+                    self.where[path], Message("these show one another: %(circle)s", circle=circle)
+                )
             if path in done:
                 return
             for condition in self._shown_by(path):
@@ -288,10 +340,12 @@ class _Check:
     def _dead_end(self, path: str, place: Place) -> None:
         _section, field = self._at(path)
         if not self._reachable(path, None):
-            raise self.lines.refuse(place, f"no answers ever show {path}")
+            raise self.lines.refuse(place, Message("no answers ever show %(path)s", path=path))
         if field.required_when is not None and not self._reachable(path, field.required_when):
             where = (*place, "required_when")
-            raise self.lines.refuse(where, f"no answers ever make {path} required")
+            raise self.lines.refuse(
+                where, Message("no answers ever make %(path)s required", path=path)
+            )
 
     def _reachable(self, path: str, besides: Condition | None) -> bool:
         conditions = [*self._shown_by(path), *([besides] if besides else [])]
@@ -304,7 +358,10 @@ class _Check:
             count *= len(domain)
         self.tried += count
         if count > _COMBINATIONS or self.tried > _COMBINATIONS_OF_FORM:
-            words = f"the conditions of {path} depend on too many answers to check; simplify them"
+            words = Message(
+                "the conditions of %(path)s depend on too many answers to check; simplify them",
+                path=path,
+            )
             raise self.lines.refuse(self.where[path], words)
         section = self._at(path)[0]
         for combination in itertools.product(*domains.values()):
@@ -376,3 +433,8 @@ class _Check:
         if field.type in ("choices", "categories"):
             return [None, *[[code] for code in single], sorted(spoken) or single]
         return [None, *single]
+
+
+def _one_of(types: Collection[str]) -> str | Message:
+    first, *others = sorted(types)
+    return Message("%(one)s or %(other)s", one=first, other=others[0]) if others else first

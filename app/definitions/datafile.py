@@ -10,7 +10,8 @@ from typing import Any, NamedTuple, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from app.errors import BadSettings
+from app.definitions.unreadable import NO_ALIASES, not_yaml, wrong_shape
+from app.errors import BadSettings, Message
 
 # The loader in C is faster; it is there if libyaml is built in.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -23,17 +24,28 @@ Path_ = tuple[str | int, ...]
 
 
 class BadDefinition(BadSettings):
-    """A file that cannot be used; the text names the file, the line and what is wrong."""
+    """A file that cannot be used; the text names the file, the line and what is wrong.
 
-    def __init__(self, source: str, line: int, words: str) -> None:
-        self.source, self.line, self.words = source, line, words
+    `message` is what is wrong, `located` the same with file and line, for the language of a reader.
+    """
+
+    def __init__(self, source: str, line: int, message: Message) -> None:
+        self.source, self.line, self.message = source, line, message
         # What else is wrong; the text names only the first.
         self.more: list[BadDefinition] = []
-        super().__init__(f"{source}:{line}: {words}")
+        self.located = Message(
+            "%(source)s:%(line)s: %(problem)s", source=source, line=line, problem=message
+        )
+        # A line of a log or a terminal, whatever a key of the file is called.
+        super().__init__(_on_one_line(str(self.located)))
 
     def all(self) -> list["BadDefinition"]:
         """Return everything that is wrong, this first."""
         return [self, *self.more]
+
+
+def _on_one_line(text: str) -> str:
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 class Wrong:
@@ -55,8 +67,8 @@ class Wrong:
         """Raise BadDefinition with all that was found, if anything was."""
         if self.found:
             first, *more = self.found
-            refused = BadDefinition(first.source, first.line, first.words)
-            refused.more = [BadDefinition(one.source, one.line, one.words) for one in more]
+            refused = BadDefinition(first.source, first.line, first.message)
+            refused.more = [BadDefinition(one.source, one.line, one.message) for one in more]
             raise refused
 
 
@@ -78,8 +90,9 @@ class Lines(NamedTuple):
             path = path[:-1]
         return self.of.get(path, 1)
 
-    def refuse(self, path: Path_, words: str) -> BadDefinition:
-        return BadDefinition(self.source, self.at(path), words)
+    def refuse(self, path: Path_, message: Message) -> BadDefinition:
+        """Return the error that names the line of a part."""
+        return BadDefinition(self.source, self.at(path), message)
 
 
 def read_data(text: str, source: str) -> tuple[Any, Lines]:
@@ -89,7 +102,7 @@ def read_data(text: str, source: str) -> tuple[Any, Lines]:
     except yaml.YAMLError as error:
         raise _not_yaml(source, error) from None
     if node is None:
-        raise BadDefinition(source, 1, "the file is empty")
+        raise BadDefinition(source, 1, Message("the file is empty"))
     lines = Lines(source, {})
     return _plain(node, (), lines, set()), lines
 
@@ -106,7 +119,7 @@ def check_depth(text: str, source: str) -> None:
                 depth += 1
                 if depth > _DEEPEST:
                     line = event.start_mark.line + 1 if event.start_mark else 1
-                    raise BadDefinition(source, line, "the parts are nested too deeply")
+                    raise BadDefinition(source, line, Message("the parts are nested too deeply"))
             elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
                 depth -= 1
     except yaml.YAMLError as error:
@@ -115,14 +128,14 @@ def check_depth(text: str, source: str) -> None:
 
 def _not_yaml(source: str, error: yaml.YAMLError) -> BadDefinition:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    words = getattr(error, "problem", None) or "this is not YAML"
-    return BadDefinition(source, mark.line + 1 if mark else 1, str(words))
+    message = not_yaml(str(getattr(error, "problem", None) or ""))
+    return BadDefinition(source, mark.line + 1 if mark else 1, message)
 
 
 def _plain(node: yaml.Node, path: Path_, lines: Lines, seen: set[int]) -> Any:
     lines.of[path] = node.start_mark.line + 1
     if id(node) in seen:
-        raise lines.refuse(path, "anchors and aliases are not allowed here: write it out")
+        raise lines.refuse(path, NO_ALIASES)
     seen.add(id(node))
     if isinstance(node, yaml.ScalarNode):
         return None if node.tag.endswith(":null") else str(node.value)
@@ -134,10 +147,14 @@ def _plain(node: yaml.Node, path: Path_, lines: Lines, seen: set[int]) -> Any:
         name = str(key.value)
         if not isinstance(key, yaml.ScalarNode):
             line = key.start_mark.line + 1
-            raise BadDefinition(lines.source, line, "a key must be a word, not a list or a map")
+            raise BadDefinition(
+                lines.source, line, Message("a key must be a word, not a list or a map")
+            )
         if name in found:
             lines.of[(*path, name)] = key.start_mark.line + 1
-            raise lines.refuse((*path, name), f"the key {name!r} appears here twice")
+            raise lines.refuse(
+                (*path, name), Message("the key '%(name)s' appears here twice", name=name)
+            )
         found[name] = _plain(value, (*path, name), lines, seen)
         lines.of[(*path, name)] = key.start_mark.line + 1
     return found
@@ -152,20 +169,11 @@ def read_model(model: type[M], text: str, source: str) -> tuple[M, Lines]:
         wrong = Wrong()
         for one in error.errors()[:_MOST_LISTED]:
             path = tuple(one["loc"])
-            name = ".".join(str(part) for part in path) or "the file"
-            wrong.found.append(lines.refuse(path, f"{name}: {_plainly(one)}"))
+            name = ".".join(str(part) for part in path) or Message("the file")
+            message = Message("%(name)s: %(what)s", name=name, what=wrong_shape(one))
+            wrong.found.append(lines.refuse(path, message))
         wrong.refuse()
         raise
-
-
-def _plainly(error: Any) -> str:
-    match error["type"]:
-        case "extra_forbidden":
-            return "there is no such key here"
-        case "missing":
-            return "is missing"
-        case _:
-            return str(error["msg"]).removeprefix("Value error, ")
 
 
 def read_file(model: type[M], path: Path) -> tuple[M, Lines]:
@@ -173,5 +181,7 @@ def read_file(model: type[M], path: Path) -> tuple[M, Lines]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise BadDefinition(path.name, 1, f"cannot be read: {type(error).__name__}") from None
+        raise BadDefinition(
+            path.name, 1, Message("cannot be read: %(error)s", error=type(error).__name__)
+        ) from None
     return read_model(model, text, path.name)

@@ -6,6 +6,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 from app.definitions.datafile import BadDefinition
+from app.errors import Message
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def folder_with(texts: dict[str, str]) -> Folder:
 def read_folder(path: Path) -> Folder:
     """Read the definition files of a folder. Raises BadDefinition."""
     if not path.is_dir():
-        raise BadDefinition(str(path), 1, "HELPLINE_DEFINITIONS_DIR is not a folder")
+        raise BadDefinition(str(path), 1, Message("HELPLINE_DEFINITIONS_DIR is not a folder"))
     return folder_with({file.name: _text_of(file) for file in path.glob("*.yaml")})
 
 
@@ -51,4 +52,4 @@ def _text_of(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        raise BadDefinition(path.name, 1, "cannot be read as UTF-8 text") from None
+        raise BadDefinition(path.name, 1, Message("cannot be read as UTF-8 text")) from None

@@ -14,6 +14,7 @@ from pydantic import StringConstraints, model_validator
 
 from app.definitions.datafile import Part
 from app.definitions.trees import Code, Labels, Language
+from app.errors import BadText
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Kind = Literal[
@@ -140,12 +141,12 @@ class Condition(Part):
         given = sum(test is not None for test in tests)
         joined = sum(part is not None for part in (self.all_, self.any_, self.not_))
         if (given, joined) != ((1, 0) if self.field is not None else (0, 1)):
-            raise ValueError(
+            raise BadText(
                 "a condition is a field with one of is, any_of, below, at_least, filled; "
                 "or one of all, any, not"
             )
         if self.filled is False:
-            raise ValueError("write `not: {field: ..., filled: true}` instead")
+            raise BadText("write `not: {field: ..., filled: true}` instead")
         return self
 
     def leaves(self) -> Iterator["Condition"]:

@@ -4,6 +4,7 @@ from pydantic import Field
 
 from app.definitions.datafile import Lines, Part, Wrong, read_model
 from app.definitions.trees import Code, Labels, Language, check_labels
+from app.errors import Message
 
 
 class Topic(Part):
@@ -48,6 +49,6 @@ def check_topics(guidance: Guidance, lines: Lines, known: set[str]) -> None:
     for n, topic in enumerate(guidance.topics):
         for m, code in enumerate(topic.for_):
             if code not in known:
-                words = f"there is no category {code!r}"
+                words = Message("there is no category '%(code)s'", code=code)
                 wrong.found.append(lines.refuse(("topics", n, "for", m), words))
     wrong.refuse()

@@ -33,6 +33,8 @@ from app.definitions.trees import (
     read_tree,
 )
 from app.definitions.workflow import Workflow, read_workflow
+from app.errors import BadText, Message
+from app.words.pages import N_
 
 SHIPPED = Path(__file__).parent / "data"
 # Definitions that another area reads, from the same folder of a country.
@@ -72,7 +74,7 @@ class Country(Part):
         try:
             ZoneInfo(value)
         except (ValueError, OSError, KeyError):
-            raise ValueError(f"{value!r} is not an IANA time zone") from None
+            raise BadText("'%(timezone)s' is not an IANA time zone", timezone=value) from None
         return value
 
 
@@ -128,7 +130,11 @@ class Library:
         shelf: dict[tuple[str, int], Any] = getattr(self, kind)
         versions = [key for key in shelf if key[0] == name and (kind, *key) not in self.gone]
         if not versions:
-            raise BadDefinition("country.yaml", 1, f"there is no definition {name!r} ({kind})")
+            raise BadDefinition(
+                "country.yaml",
+                1,
+                Message("there is no definition '%(name)s' (%(kind)s)", name=name, kind=kind),
+            )
         return shelf[max(versions)]
 
     @property
@@ -310,7 +316,9 @@ def kind_of(text: str, source: str) -> str:
     for kind in KINDS:
         if isinstance(data, dict) and kind in data:
             return kind
-    words = "begin with one of " + ", ".join(f"`{kind}:`" for kind in KINDS) + " and a name"
+    words = Message(
+        "begin with one of %(kinds)s and a name", kinds=[f"`{kind}:`" for kind in KINDS]
+    )
     raise lines.refuse((), words)
 
 
@@ -352,7 +360,12 @@ def takes_place(texts: dict[Key, tuple[str, str]], own: set[Key], key: Key, sour
     """
     if key in texts:
         if source.own:
-            words = f"{key[1]} version {key[2]} is also in {texts[key][1]}"
+            words = Message(
+                "%(name)s version %(version)s is also in %(other)s",
+                name=key[1],
+                version=key[2],
+                other=texts[key][1],
+            )
             raise BadDefinition(source.name, 1, words)
         return False
     texts[key] = (source.text, source.name)
@@ -367,35 +380,51 @@ def pass_over(texts: dict[Key, Any], own: set[Key], gone: set[Key]) -> None:
     gone |= {key for key in texts if key[:2] in names and key not in own}
 
 
+# What country.yaml names: the kind of each, and what is said if there is none of that name.
+_NAMED = {
+    "contact_form": ("forms", N_("there is no contact form '%(name)s'")),
+    "case_form": ("forms", N_("there is no case form '%(name)s'")),
+    "referral_form": ("forms", N_("there is no referral form '%(name)s'")),
+    "categories": ("trees", N_("there are no categories '%(name)s'")),
+    "framework": ("trees", N_("there is no framework '%(name)s'")),
+    "places": ("trees", N_("there are no places '%(name)s'")),
+    "workflow": ("workflows", N_("there is no workflow '%(name)s'")),
+    "risk": ("risks", N_("there is no risk '%(name)s'")),
+    "family_support": ("supports", N_("there is no family support '%(name)s'")),
+    "guidance": ("guidances", N_("there is no guidance '%(name)s'")),
+}
+_NOT_OF_IT = {
+    "contact": Message("that is not the form of a contact"),
+    "case": Message("that is not the form of a case"),
+    "referral": Message("that is not the form of a referral"),
+}
+
+
 def _check_country(library: Library, folder: Folder | None) -> None:
     """Check that everything that country.yaml names is there and fits together."""
     _, lines = read_data(country_of(folder), COUNTRY)
     country = library.country
-    wanted = {
-        "contact_form": ("forms", country.contact_form),
-        "case_form": ("forms", country.case_form),
-        "referral_form": ("forms", country.referral_form),
-        "categories": ("trees", country.categories),
-        "framework": ("trees", country.framework),
-        "places": ("trees", country.places),
-        "workflow": ("workflows", country.workflow),
-        "risk": ("risks", country.risk),
-        "family_support": ("supports", country.family_support),
-        "guidance": ("guidances", country.guidance),
-    }
     wrong = Wrong()
-    for key, (kind, name) in wanted.items():
+    for key, (kind, missing) in _NAMED.items():
+        name = getattr(country, key)
         with wrong:
             if not any(found == name for found, _ in getattr(library, kind)):
-                raise lines.refuse((key,), f"there is no {key.replace('_', ' ')} {name!r}")
+                raise lines.refuse((key,), Message(missing, name=name))
     wrong.refuse()
-    for record in ("contact", "case", "referral"):
+    for record, not_of_it in _NOT_OF_IT.items():
         if library.form_for(record).record != record:
-            raise lines.refuse((f"{record}_form",), f"that is not the form of a {record}")
+            raise lines.refuse((f"{record}_form",), not_of_it)
     own, framework = library.categories, library.framework
     _check_topics(library)
     if own.tree != framework.tree and own.maps_to != framework.tree:
-        raise lines.refuse(("categories",), f"{own.tree} does not say `maps_to: {framework.tree}`")
+        raise lines.refuse(
+            ("categories",),
+            Message(
+                "%(tree)s does not say `maps_to: %(framework)s`",
+                tree=own.tree,
+                framework=framework.tree,
+            ),
+        )
 
 
 def _check_topics(library: Library) -> None:
@@ -415,11 +444,18 @@ def _check_trees(library: Library) -> None:
         tree_lines = read_data(text, source)[1]
         for node, _ in tree.walk():
             if node.cue is not None and node.cue not in risk:
-                raise tree_lines.refuse(("nodes",), f"there is no cue {node.cue!r} ({node.code})")
+                raise tree_lines.refuse(
+                    ("nodes",),
+                    Message("there is no cue '%(cue)s' (%(code)s)", cue=node.cue, code=node.code),
+                )
         if tree.maps_to is not None:
             mapped = library.trees.get((tree.maps_to, tree.maps_to_version or 0))
             if mapped is None:
-                words = f"there is no tree {tree.maps_to!r} version {tree.maps_to_version}"
+                words = Message(
+                    "there is no tree '%(tree)s' version %(version)s",
+                    tree=tree.maps_to,
+                    version=tree.maps_to_version,
+                )
                 raise tree_lines.refuse(("maps_to",), words)
             check_mapping(tree, tree_lines, mapped)
 

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from app.definitions.datafile import Part, read_model
 from app.definitions.trees import Code, Labels, Language, check_labels
+from app.errors import Message
 
 
 class Urgency(StrEnum):
@@ -77,11 +78,13 @@ def read_risk(text: str, source: str) -> RiskCues:
     seen: set[str] = set()
     for n, cue in enumerate(risk.cues):
         if cue.cue in seen:
-            raise lines.refuse(("cues", n, "cue"), f"{cue.cue!r} appears twice")
+            raise lines.refuse(
+                ("cues", n, "cue"), Message("'%(code)s' appears twice", code=cue.cue)
+            )
         seen.add(cue.cue)
         check_labels(cue.reason, risk.languages, lines, ("cues", n, "reason"))
     if DANGER_KEY not in seen:
-        raise lines.refuse(("cues",), f"the cue {DANGER_KEY!r} is missing")
+        raise lines.refuse(("cues",), Message("the cue '%(cue)s' is missing", cue=DANGER_KEY))
     return risk
 
 

@@ -13,6 +13,7 @@ from pydantic import Field, StringConstraints
 
 from app import words
 from app.definitions.datafile import BadDefinition, Lines, Part, Wrong, read_model
+from app.errors import Message
 from app.words import pages
 
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
@@ -102,13 +103,19 @@ def read_tree(text: str, source: str) -> tuple[Tree, Lines]:
     for node, path in _places_of(tree.nodes, ("nodes",)):
         with wrong:
             if node.code in seen:
-                words = f"the code {node.code!r} is also in line {seen[node.code]}"
+                words = Message(
+                    "the code '%(code)s' is also in line %(line)s",
+                    code=node.code,
+                    line=seen[node.code],
+                )
                 raise lines.refuse(path, words)
             seen[node.code] = lines.at(path)
             check_labels(node.label, tree.languages, lines, (*path, "label"))
     wrong.refuse()
     if (tree.maps_to is None) != (tree.maps_to_version is None):
-        raise lines.refuse(("maps_to",), "give maps_to and maps_to_version together, or neither")
+        raise lines.refuse(
+            ("maps_to",), Message("give maps_to and maps_to_version together, or neither")
+        )
     return tree, lines
 
 
@@ -125,7 +132,11 @@ def check_mapping(tree: Tree, lines: Lines, framework: Tree) -> None:
     known, wrong = framework.choices(), Wrong()
     for node, path in _places_of(tree.nodes, ("nodes",)):
         if node.counts_as is not None and node.counts_as not in known:
-            words = f"counts_as {node.counts_as!r}: {framework.tree} has no such category"
+            words = Message(
+                "counts_as '%(code)s': %(framework)s has no such category",
+                code=node.counts_as,
+                framework=framework.tree,
+            )
             wrong.found.append(lines.refuse((*path, "counts_as"), words))
     wrong.refuse()
 
@@ -136,7 +147,9 @@ def check_labels(
     """Check that there is a text in each of the languages. Raises BadDefinition."""
     missing = [language for language in languages if not labels.get(language, "").strip()]
     if missing:
-        raise lines.refuse(path, f"the words in {', '.join(missing)} are missing")
+        raise lines.refuse(
+            path, Message("the words in %(languages)s are missing", languages=missing)
+        )
 
 
 __all__ = ["BadDefinition", "Code", "Labels", "Language", "Node", "Tree", "check_labels"]

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from app.definitions.datafile import Part, read_model
 from app.definitions.trees import Code, Labels, Language, check_labels
+from app.errors import Message
 from app.staff.roles import Permission, Role, may
 
 
@@ -59,26 +60,33 @@ def read_workflow(text: str, source: str) -> Workflow:
     codes = [s.code for s in flow.statuses]
     for n, status in enumerate(flow.statuses):
         if codes.index(status.code) != n:
-            raise lines.refuse(("statuses", n, "code"), f"{status.code!r} appears twice")
+            raise lines.refuse(
+                ("statuses", n, "code"), Message("'%(code)s' appears twice", code=status.code)
+            )
         check_labels(status.label, flow.languages, lines, ("statuses", n, "label"))
     if sum(s.starts for s in flow.statuses) != 1:
-        raise lines.refuse(("statuses",), "exactly one status has `starts: true`")
+        raise lines.refuse(("statuses",), Message("exactly one status has `starts: true`"))
     if not any(s.ends for s in flow.statuses):
         raise lines.refuse(
-            ("statuses",), "no status has `ends: true`: a case could never be closed"
+            ("statuses",), Message("no status has `ends: true`: a case could never be closed")
         )
     edges = set()
     for n, move in enumerate(flow.moves):
         for name, code in (("from", move.from_), ("to", move.to)):
             if code not in codes:
-                raise lines.refuse(("moves", n, name), f"there is no status {code!r}")
+                raise lines.refuse(
+                    ("moves", n, name), Message("there is no status '%(code)s'", code=code)
+                )
         for role in move.approved_by:
             if not may(role, Permission.READ_TEAM_RECORDS):
-                words = f"{role.value} does not read the cases of a team, and cannot approve"
+                words = Message(
+                    "%(role)s does not read the cases of a team, and cannot approve",
+                    role=role.value,
+                )
                 raise lines.refuse(("moves", n, "approved_by"), words)
         edge = _Edge(move.from_, move.to)
         if edge in edges or move.from_ == move.to:
-            words = "this move appears twice, or leads to the same status"
+            words = Message("this move appears twice, or leads to the same status")
             raise lines.refuse(("moves", n), words)
         edges.add(edge)
     ends = {s.code for s in flow.statuses if s.ends}
@@ -86,9 +94,14 @@ def read_workflow(text: str, source: str) -> Workflow:
     backward = _reach(ends, {(e.to, e.from_) for e in edges})
     for n, status in enumerate(flow.statuses):
         if status.code not in forward:
-            raise lines.refuse(("statuses", n), f"no case ever gets to {status.code!r}")
+            raise lines.refuse(
+                ("statuses", n), Message("no case ever gets to '%(status)s'", status=status.code)
+            )
         if status.code not in backward:
-            raise lines.refuse(("statuses", n), f"a case in {status.code!r} can never be closed")
+            raise lines.refuse(
+                ("statuses", n),
+                Message("a case in '%(status)s' can never be closed", status=status.code),
+            )
     return flow
 
 

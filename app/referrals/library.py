@@ -23,6 +23,7 @@ from app.definitions.library import (
     pass_over,
     takes_place,
 )
+from app.errors import Message
 from app.referrals.channels.primero.mapping import Mapping, check_mapping_against_form, read_mapping
 from app.referrals.protocol import Protocol, check_against_form, check_codes, read_protocol
 from app.work import Ground, Work
@@ -75,7 +76,11 @@ class Protocols:
         shelf: dict[tuple[str, int], Any] = getattr(self, kind)
         versions = [key for key in shelf if key[0] == name and (kind, *key) not in self.gone]
         if not versions:
-            words = f"there is no {kind.removesuffix('s')} {name!r}"
+            words = (
+                Message("there is no protocol '%(name)s'", name=name)
+                if kind == "protocols"
+                else Message("there is no mapping '%(name)s'", name=name)
+            )
             raise BadDefinition("country.yaml", 1, words)
         return shelf[max(versions)]
 
@@ -106,7 +111,9 @@ def load(folder: Folder | None = None) -> Protocols:
     pass_over(found.texts, found.own, found.gone)
     if not any(name == found.chosen for name, _ in found.protocols):
         lines = read_data(country_of(folder), COUNTRY)[1]
-        raise lines.refuse(("protocol",), f"there is no protocol {found.chosen!r}")
+        raise lines.refuse(
+            ("protocol",), Message("there is no protocol '%(name)s'", name=found.chosen)
+        )
     return found
 
 

@@ -11,12 +11,13 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from app.calls.hours import read_hours
-from app.definitions.datafile import BadDefinition, Lines, Part, read_model
+from app.definitions.datafile import BadDefinition, Lines, Part, Path_, read_model
 from app.definitions.forms import Form, Meaning
 from app.definitions.risk import Urgency
 from app.definitions.trees import Code, Labels, Language, Tree, check_labels
+from app.errors import Message, why
 from app.referrals.consent.rules import Basis
-from app.referrals.deadlines.due import due_at, read_duration
+from app.referrals.deadlines.due import due_at, read_duration, written
 from app.referrals.escalation.next_step import AT_LEAST, Step, StepKind
 from app.referrals.states import HOUSE, DeadlineKind, Service
 
@@ -194,10 +195,10 @@ def read_protocol(text: str, source: str) -> tuple[Protocol, Lines]:
     try:
         read_hours(protocol.working_hours, protocol.timezone, protocol.country)
     except ValueError as error:
-        raise lines.refuse(("working_hours",), str(error)) from None
+        raise lines.refuse(("working_hours",), why(error)) from None
     missing = set(Urgency) - {rule.urgency for rule in protocol.urgencies}
     if missing or len(protocol.urgencies) != len(Urgency):
-        words = "list each urgency exactly once: " + ", ".join(Urgency)
+        words = Message("list each urgency exactly once: %(urgencies)s", urgencies=list(Urgency))
         raise lines.refuse(("urgencies",), words)
     for n, rule in enumerate(protocol.urgencies):
         _check_rule(protocol, rule, lines, n)
@@ -225,9 +226,9 @@ _MOST_TO_ACKNOWLEDGE = {
 def _check_times(protocol: Protocol, lines: Lines) -> None:
     for name, (least, most) in _BOUNDS.items():
         if not least <= getattr(protocol, name) <= most:
-            raise lines.refuse((name,), f"{name} must be between {least} and {most}")
+            raise lines.refuse((name,), _not_between(name, least, most))
     if not timedelta(seconds=10) <= protocol.danger_key.unanswered_after <= timedelta(minutes=10):
-        words = "unanswered_after must be between 10 seconds and 10 minutes"
+        words = Message("unanswered_after must be between 10 seconds and 10 minutes")
         raise lines.refuse(("danger_key", "unanswered_after"), words)
 
 
@@ -235,75 +236,116 @@ def _check_alarms(protocol: Protocol, lines: Lines) -> None:
     least, most = timedelta(seconds=30), timedelta(hours=24)
     for name in ("draft", "override", "contact", "case", "decide"):
         if not least <= getattr(protocol.alarms, name) <= most:
-            raise lines.refuse(("alarms", name), f"{name} must be between {least} and {most}")
+            raise lines.refuse(("alarms", name), _not_between(name, least, most))
+
+
+def _not_between(name: str, least: timedelta, most: timedelta) -> Message:
+    return Message(
+        "%(name)s must be between %(least)s and %(most)s",
+        name=name,
+        least=written(least),
+        most=written(most),
+    )
 
 
 def _check_rule(protocol: Protocol, rule: UrgencyRule, lines: Lines, n: int) -> None:
     here = ("urgencies", n)
+    _check_deadlines(protocol, rule, lines, here)
+    _check_escalation(rule, lines, here)
+    if rule.urgency is Urgency.IMMEDIATE and Basis.VITAL_INTERESTS not in rule.bases:
+        words = Message("immediate needs vital_interests among its bases")
+        raise lines.refuse(here, words)
+
+
+def _check_deadlines(protocol: Protocol, rule: UrgencyRule, lines: Lines, here: Path_) -> None:
     kinds = [deadline.deadline for deadline in rule.deadlines]
     if len(set(kinds)) != len(kinds):
-        raise lines.refuse((*here, "deadlines"), "a deadline is listed twice")
+        raise lines.refuse((*here, "deadlines"), Message("a deadline is listed twice"))
     for separate in (DeadlineKind.HAND_OVER, DeadlineKind.TEAM, DeadlineKind.FEEDBACK):
         if separate in kinds:
-            words = f"{separate.value} has a line of its own in the protocol"
+            words = Message(
+                "%(deadline)s has a line of its own in the protocol", deadline=separate.value
+            )
             raise lines.refuse((*here, "deadlines"), words)
     acknowledge = rule.deadline(DeadlineKind.ACKNOWLEDGE)
     if acknowledge is None or acknowledge.from_ != "opened":
-        words = f"{rule.urgency.value} has no deadline `acknowledge` from `opened`"
+        words = Message(
+            "%(urgency)s has no deadline `acknowledge` from `opened`", urgency=rule.urgency.value
+        )
         raise lines.refuse((*here, "deadlines"), words)
     for m, deadline in enumerate(rule.deadlines):
-        order = {"acknowledged": 0, "accepted": 1, "seen": 2}
-        own = {DeadlineKind.ACKNOWLEDGE: 0, DeadlineKind.SEEN: 2}.get(deadline.deadline, 9)
-        if deadline.from_ != "opened" and order[deadline.from_] >= own:
-            words = f"{deadline.deadline} cannot run from {deadline.from_}, which comes no earlier"
-            raise lines.refuse((*here, "deadlines", m, "from"), words)
-        if deadline.deadline is DeadlineKind.DETAILS and deadline.from_ != "acknowledged":
-            words = "details must run from acknowledged: no agency has to open them before that"
-            raise lines.refuse((*here, "deadlines", m, "from"), words)
-        try:
-            # The working hours must add up to the time somewhere in the year.
-            protocol.due(deadline, datetime.fromisoformat("2026-01-01T00:00:00+00:00"))
-        except ValueError as error:
-            raise lines.refuse((*here, "deadlines", m), str(error)) from None
+        _check_deadline(protocol, deadline, lines, (*here, "deadlines", m))
+    if acknowledge.within > _MOST_TO_ACKNOWLEDGE[rule.urgency]:
+        most = _MOST_TO_ACKNOWLEDGE[rule.urgency]
+        words = Message(
+            "%(urgency)s must be acknowledged within %(most)s",
+            urgency=rule.urgency.value,
+            most=written(most),
+        )
+        raise lines.refuse((*here, "deadlines"), words)
+    if any(deadline.within > timedelta(days=366) for deadline in rule.deadlines):
+        raise lines.refuse((*here, "deadlines"), Message("a deadline may run for at most a year"))
+
+
+def _check_deadline(protocol: Protocol, deadline: DeadlineRule, lines: Lines, here: Path_) -> None:
+    order = {"acknowledged": 0, "accepted": 1, "seen": 2}
+    own = {DeadlineKind.ACKNOWLEDGE: 0, DeadlineKind.SEEN: 2}.get(deadline.deadline, 9)
+    if deadline.from_ != "opened" and order[deadline.from_] >= own:
+        words = Message(
+            "%(deadline)s cannot run from %(moment)s, which comes no earlier",
+            deadline=deadline.deadline,
+            moment=deadline.from_,
+        )
+        raise lines.refuse((*here, "from"), words)
+    if deadline.deadline is DeadlineKind.DETAILS and deadline.from_ != "acknowledged":
+        words = Message(
+            "details must run from acknowledged: no agency has to open them before that"
+        )
+        raise lines.refuse((*here, "from"), words)
+    try:
+        # The working hours must add up to the time somewhere in the year.
+        protocol.due(deadline, datetime.fromisoformat("2026-01-01T00:00:00+00:00"))
+    except ValueError as error:
+        raise lines.refuse(here, why(error)) from None
+
+
+def _check_escalation(rule: UrgencyRule, lines: Lines, here: Path_) -> None:
     steps = [step.step for step in rule.escalation]
     if len(set(steps)) != len(steps):
         raise lines.refuse(
-            (*here, "escalation"), "a step is listed twice; rounds repeat by themselves"
+            (*here, "escalation"), Message("a step is listed twice; rounds repeat by themselves")
         )
-    if acknowledge.within > _MOST_TO_ACKNOWLEDGE[rule.urgency]:
-        most = _MOST_TO_ACKNOWLEDGE[rule.urgency]
-        words = f"{rule.urgency.value} must be acknowledged within {most}"
-        raise lines.refuse((*here, "deadlines"), words)
-    if any(deadline.within > timedelta(days=366) for deadline in rule.deadlines):
-        raise lines.refuse((*here, "deadlines"), "a deadline may run for at most a year")
     if rule.telephone_first and steps[0] is not StepKind.DUTY_PHONES:
-        words = "with telephone_first the escalation must begin with duty_phones"
+        words = Message("with telephone_first the escalation must begin with duty_phones")
         raise lines.refuse((*here, "escalation"), words)
     for m, step in enumerate(rule.escalation):
         least = 5 if step.step is StepKind.DUTY_PHONES else AT_LEAST
         if step.step is not StepKind.NEXT_AGENCY and step.wait < least:
-            words = f"{step.step.value} must wait at least {least} seconds"
+            words = Message(
+                "%(step)s must wait at least %(least)s seconds", step=step.step.value, least=least
+            )
             raise lines.refuse((*here, "escalation", m), words)
         if step.step is StepKind.DUTY_PHONES and step.wait > 120:
-            words = "a phone may ring for at most 120 seconds"
+            words = Message("a phone may ring for at most 120 seconds")
             raise lines.refuse((*here, "escalation", m), words)
     if not {StepKind.DUTY_PHONES, StepKind.MESSAGES} & set(steps):
-        raise lines.refuse((*here, "escalation"), "the escalation needs duty_phones or messages")
+        raise lines.refuse(
+            (*here, "escalation"), Message("the escalation needs duty_phones or messages")
+        )
     if rule.urgency in (Urgency.IMMEDIATE, Urgency.URGENT) and not {
         StepKind.SUPERVISOR,
         StepKind.NEXT_AGENCY,
     } <= set(steps):
-        words = "immediate and urgent escalations need the steps next_agency and supervisor"
+        words = Message(
+            "immediate and urgent escalations need the steps next_agency and supervisor"
+        )
         raise lines.refuse((*here, "escalation"), words)
-    if rule.urgency is Urgency.IMMEDIATE and Basis.VITAL_INTERESTS not in rule.bases:
-        words = "immediate needs vital_interests among its bases"
-        raise lines.refuse(here, words)
 
 
 def _check_services(protocol: Protocol, lines: Lines) -> None:
     listed = [d.service for d in protocol.discloses]
     if len(set(listed)) != len(listed):
-        raise lines.refuse(("discloses",), "a service is listed twice")
+        raise lines.refuse(("discloses",), Message("a service is listed twice"))
     asked = {protocol.default_service, protocol.danger_key.service}
     for rule in protocol.recipients:
         asked |= set(rule.services)
@@ -311,15 +353,15 @@ def _check_services(protocol: Protocol, lines: Lines) -> None:
         asked |= {*protocol.family_first.first, *protocol.family_first.instead_of}
     if asked & HOUSE:
         raise lines.refuse(
-            (), "name our own people on call in the escalation, not among the services"
+            (), Message("name our own people on call in the escalation, not among the services")
         )
     silent = asked - set(listed)
     if silent:
-        words = "write what is disclosed to: " + ", ".join(sorted(silent))
+        words = Message("write what is disclosed to: %(services)s", services=sorted(silent))
         raise lines.refuse(("discloses",), words)
     basis = protocol.danger_key.basis
     if basis not in protocol.rule(Urgency.IMMEDIATE).bases:
-        words = f"{basis.value} is not among the bases of immediate"
+        words = Message("%(basis)s is not among the bases of immediate", basis=basis.value)
         raise lines.refuse(("danger_key", "basis"), words)
 
 
@@ -332,11 +374,17 @@ def check_against_form(protocol: Protocol, lines: Lines, form: Form) -> None:
         for name in ("fields", "must_know"):
             for m, path in enumerate(getattr(disclosed, name)):
                 if path not in known:
-                    words = f"the form {form.form!r} has no {path!r}"
+                    words = Message(
+                        "the form '%(form)s' has no '%(path)s'", form=form.form, path=path
+                    )
                     raise lines.refuse(("discloses", n, name, m), words)
     for meaning, wanted in _needed(protocol).items():
         if not form.meaning(meaning):
-            words = f"this needs a field with meaning {meaning!r} in the form {form.form!r}"
+            words = Message(
+                "this needs a field with meaning '%(meaning)s' in the form '%(form)s'",
+                meaning=meaning,
+                form=form.form,
+            )
             raise lines.refuse(wanted, words)
 
 
@@ -362,11 +410,14 @@ def check_codes(protocol: Protocol, lines: Lines, trees: list[Tree], cues: set[s
     for n, rule in enumerate(protocol.recipients):
         for m, code in enumerate(rule.when):
             if code not in known:
-                words = f"{code!r} is neither a category nor a sign of danger"
+                words = Message("'%(code)s' is neither a category nor a sign of danger", code=code)
                 raise lines.refuse(("recipients", n, "when", m), words)
     for m, code in enumerate(protocol.family_first.categories if protocol.family_first else ()):
         if code not in known:
-            raise lines.refuse(("family_first", "categories", m), f"there is no category {code!r}")
+            raise lines.refuse(
+                ("family_first", "categories", m),
+                Message("there is no category '%(code)s'", code=code),
+            )
 
 
 __all__ = ["BadDefinition", "Protocol", "check_against_form", "check_codes", "read_protocol"]

@@ -15,6 +15,7 @@ from pydantic import StringConstraints
 
 from app.definitions.datafile import Lines, Part, read_file, read_model
 from app.definitions.forms import Meaning
+from app.errors import Message
 from app.words.pages import N_
 
 FOLDER = Path(__file__).parent / "data"
@@ -219,28 +220,30 @@ def _check(found: Scenario, lines: Lines) -> None:
     facts = {fact.id for fact in found.facts}
     for n, fact in enumerate(found.facts):
         if fact.phase is not None and fact.phase not in phases:
-            raise lines.refuse(("facts", n, "phase"), f"there is no phase {fact.phase!r}")
+            raise lines.refuse(
+                ("facts", n, "phase"), Message("there is no phase '%(phase)s'", phase=fact.phase)
+            )
         if fact.asked == "any" and fact.short is not None:
             raise lines.refuse(
-                ("facts", n, "short"), "an answer to a closed question needs `asked: open`"
+                ("facts", n, "short"), Message("an answer to a closed question needs `asked: open`")
             )
     for n, phase in enumerate(found.phases):
         if (n > 0) != (phase.begins is not None):
-            words = "the first phase has no `begins`, and every later one needs it"
+            words = Message("the first phase has no `begins`, and every later one needs it")
             raise lines.refuse(("phases", n, "begins"), words)
     for path, names in _names(found):
         for name in names:
             if name not in facts:
-                raise lines.refuse(path, f"there is no fact {name!r}")
+                raise lines.refuse(path, Message("there is no fact '%(name)s'", name=name))
     for n, one in enumerate(found.hangs_up):
         if (one.act is None) == (one.trust_below is None):
-            raise lines.refuse(("hangs_up", n), "give either `act` or `trust_below`")
+            raise lines.refuse(("hangs_up", n), Message("give either `act` or `trust_below`"))
 
 
 def _once(lines: Lines, part: str, ids: list[str]) -> None:
     for n, one in enumerate(ids):
         if one in ids[:n]:
-            raise lines.refuse((part, n, "id"), f"{one!r} appears here twice")
+            raise lines.refuse((part, n, "id"), Message("'%(name)s' appears here twice", name=one))
 
 
 def _names(found: Scenario) -> Iterator[tuple[tuple[str | int, ...], list[str]]]:
@@ -256,7 +259,9 @@ def common() -> Common:
     found, lines = read_file(Common, FOLDER / COMMON)
     for act in Act:
         if act not in found.reacts and act not in (*QUESTIONS, Act.GOODBYE):
-            raise lines.refuse(("reacts",), f"the child has no reaction to {act.value}")
+            raise lines.refuse(
+                ("reacts",), Message("the child has no reaction to %(act)s", act=act.value)
+            )
     return found
 
 

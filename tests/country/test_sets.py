@@ -32,7 +32,7 @@ from app.definitions import library
 from app.definitions.datafile import BadDefinition
 from app.definitions.folder import Folder, folder_with, shipped_folder
 from app.definitions.models import DefinitionOrder, DefinitionSet
-from app.errors import Invalid
+from app.errors import Invalid, Message
 from app.jobs.transaction import send_rows
 from app.referrals import library as protocols
 from app.referrals.library import protocols_of
@@ -415,6 +415,6 @@ async def test_what_cannot_be_read_any_more_can_still_be_given_up(
     monkeypatch.setattr(
         whole,
         "problems_of",
-        lambda folder, **_: [] if folder is None else [BadDefinition("x", 1, "y")],
+        lambda folder, **_: [] if folder is None else [BadDefinition("x", 1, Message("y"))],
     )
     assert await take_back(work, order.id) is None

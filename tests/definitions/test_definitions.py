@@ -123,7 +123,7 @@ def test_a_second_form_shows_how_a_country_changes_it(tmp_path: Path) -> None:
         ("{code: b, type: date, means: child_age, label: {en: B}}", "must be of type whole_number"),
         ("{code: b, type: date, label: {en: B}, shown_when: {all: []}}", "16: "),
         ("{[a, b]: c, type: date, label: {en: B}}", "16: a key must be a word"),
-        ("{code: b, type: [", "17: did not find expected node content"),
+        ("{code: b, type: [", "17: a value is expected here"),
     ],
 )
 def test_a_bad_form_is_refused_with_its_line(tmp_path: Path, line: str, words: str) -> None:

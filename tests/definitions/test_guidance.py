@@ -39,7 +39,7 @@ def test_a_countrys_own_category_brings_up_what_it_counts_as(tmp_path: Path) -> 
     [
         ("for: [MH-SUICIDE]", "for: [MH-NOPE]", "there is no category 'MH-NOPE'"),
         ("sr: Suicidalne misli", "sr: ' '", "the words in sr are missing"),
-        ("for: [MH-SUICIDE]", "for: []", "at least 1 item"),
+        ("for: [MH-SUICIDE]", "for: []", "for: must not be empty"),
         ("code: suicide\n", "code: suicide\n    urgency: high\n", "urgency"),
     ],
 )

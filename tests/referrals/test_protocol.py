@@ -59,7 +59,7 @@ def test_the_shipped_protocols_say_where_each_number_comes_from() -> None:
         ("link_lives: P3D", "link_lives: PT1S", "link_lives must be between"),
         ("hand_over: PT15M", "hand_over: P30D", "hand_over must be between"),
         ("unanswered_after: PT1M", "unanswered_after: P1D", "unanswered_after must be between"),
-        ("within: PT15M", "within: PT15H", "immediate must be acknowledged within 1:00:00"),
+        ("within: PT15M", "within: PT15H", "immediate must be acknowledged within PT1H"),
         ("within: P7D, from", "within: P9999D, from", "at most a year"),
         (
             "      - {step: messages, wait: 86400}\n",

@@ -77,8 +77,8 @@ GOOD = text_of("school_bullying")
         ("told: [who, what]", "told: [who, waht]", "there is no fact 'waht'"),
         ("phase: way_on", "phase: way_of", "there is no phase 'way_of'"),
         ("  - id: where\n", "  - id: who\n", "'who' appears here twice"),
-        ("level: 1", "level: 4", "Input should be"),
-        ("means: setting", "means: seting", "Input should be"),
+        ("level: 1", "level: 4", "must be one of: '1', '2', '3'"),
+        ("means: setting", "means: seting", "must be one of: 'kind'"),
         (
             'asked: any\n    tells: {en: "At school',
             'asked: any\n    short: {en: a, sr: b}\n    tells: {en: "At school',

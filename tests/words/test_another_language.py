@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 from babel.messages.catalog import Catalog
-from babel.messages.pofile import write_po
+from babel.messages.pofile import read_po, write_po
 from pypdf import PdfReader
 
 from app import definitions, words
@@ -32,6 +32,7 @@ from app.staff.models import Staff
 from app.staff.roles import Role
 from app.words import pages
 from app.work import PROGRAM
+from tests.country.files import with_short_form, zipped
 from tests.support.contacts import completed
 from tests.support.mail import Mail, code_in, link_in
 from tests.support.referrals import (
@@ -307,3 +308,44 @@ async def test_a_line_and_an_agency_are_refused_a_language_without_words(stage: 
 def _text(content: bytes) -> str:
     text = " ".join(p.extract_text() for p in PdfReader(BytesIO(content)).pages)
     return " ".join(text.split())
+
+
+async def test_a_refused_upload_of_definitions_is_read_in_it(hungarian: Path, stage: Stage) -> None:
+    _say_also(
+        hungarian,
+        "%(name)s: %(what)s",
+        "must be one of: %(known)s",
+        "begin with one of %(kinds)s and a name",
+    )
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    assert (await page(stage, mila, "/page-language", language="hu")).status_code == 303
+    wrong = with_short_form(("means: kind", "means: sort"))
+    sent = zipped({**wrong, "note.yaml": "hello: there\n"})
+    refused = await stage.client.post(
+        stage.settings.public_url + "/admin/definitions",
+        data={"name": "ours"},
+        files={"archive": ("ours.zip", sent, "application/zip")},
+        headers={"Cookie": mila.cookie_header, "origin": stage.settings.public_url},
+    )
+    said = [unescape(text) for text in re.findall(r"<td>(\D[^<]*)</td>", refused.text)]
+    assert len(said) == 2, refused.text
+    shape = f"{MARK}sections.0.fields.0.means: {MARK}must be one of: 'kind', "
+    assert any(text.startswith(shape) for text in said)
+    assert any(text.startswith(f"{MARK}begin with one of `form:`, ") for text in said)
+    headers = {"Cookie": mila.cookie_header, "Content-Type": "application/zip"}
+    checked = await stage.client.post(
+        stage.settings.public_url + "/api/v1/definitions/check", content=sent, headers=headers
+    )
+    assert sorted(one["words"] for one in checked.json()["problems"]) == sorted(said)
+
+
+def _say_also(language: Path, *texts: str) -> None:
+    """Add messages to the catalogue of a language, with their mark."""
+    path = language / "pages.po"
+    with path.open("rb") as file:
+        catalogue = read_po(file, locale="hu")
+    for text in texts:
+        catalogue.add(text, MARK + text)
+    with path.open("wb") as file:
+        write_po(file, catalogue)
+    pages.forget()

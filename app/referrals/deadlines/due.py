@@ -12,14 +12,17 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from opening_hours import State
+from pydantic import TypeAdapter
 
 from app.calls.hours import read_hours
+from app.errors import BadText
 
 Counts = Literal["elapsed", "working"]
 
 _DURATION = re.compile(r"P(?:(\d{1,4})D)?(?:T(?:(\d{1,4})H)?(?:(\d{1,4})M)?(?:(\d{1,5})S)?)?")
 # Hours that do not open within this time never will.
 _FAR = timedelta(days=400)
+_DURATIONS = TypeAdapter(timedelta)
 
 
 def read_duration(text: str) -> timedelta:
@@ -29,12 +32,17 @@ def read_duration(text: str) -> timedelta:
     """
     found = _DURATION.fullmatch(text)
     if found is None or not any(found.groups()):
-        raise ValueError(f"{text!r} is not a duration like PT15M, PT24H or P7D")
+        raise BadText("'%(text)s' is not a duration like PT15M, PT24H or P7D", text=text)
     days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
     duration = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
     if not duration:
-        raise ValueError("a duration must be longer than zero")
+        raise BadText("a duration must be longer than zero")
     return duration
+
+
+def written(duration: timedelta) -> str:
+    """Return a duration as definitions write it, for example `PT15M`."""
+    return str(_DURATIONS.dump_python(duration, mode="json"))
 
 
 def due_at(
@@ -64,4 +72,8 @@ def due_at(
         if length >= left:
             return datetime.fromtimestamp(begins.timestamp() + left, UTC)
         left -= length
-    raise ValueError(f"the working hours {hours!r} never add up to {within}")
+    raise BadText(
+        "the working hours '%(hours)s' never add up to %(within)s",
+        hours=hours,
+        within=written(within),
+    )

@@ -17,6 +17,7 @@ from pydantic import model_validator
 from app.definitions.datafile import Lines, Part, Wrong, read_model
 from app.definitions.folder import Folder, shipped_folder
 from app.definitions.trees import Labels
+from app.errors import BadText, Message
 from app.statistics.counting.conditions import DIMENSIONS, FRAMEWORK, FRAMEWORK_GROUP, Unit
 from app.statistics.dimensions import COLUMN, Dimension
 from app.statistics.facts.facts import COLUMNS
@@ -53,7 +54,7 @@ class ShapeTable(Part):
     @model_validator(mode="after")
     def _rows_or_each(self) -> "ShapeTable":
         if (self.rows is None) == (self.each is None):
-            raise ValueError("give either rows or each")
+            raise BadText("give either rows or each")
         return self
 
     def conditions(self) -> Iterator[Wanted]:
@@ -116,25 +117,33 @@ def _check(shape: Shape, lines: Lines) -> None:
         where = ("tables", n)
         for dimension in table.dimensions():
             if dimension not in DIMENSIONS:
-                raise lines.refuse(where, f"there is no dimension {dimension!r}")
+                raise lines.refuse(
+                    where, Message("there is no dimension '%(dimension)s'", dimension=dimension)
+                )
         for shown in (table.each, table.columns):
             several = shown is not None and _is_several(shown, table.unit)
             if several and not table.overlapping:
-                words = f"a record may have several of {shown!r}: add `overlapping: true`"
+                words = Message(
+                    "a record may have several of '%(dimension)s': add `overlapping: true`",
+                    dimension=shown,
+                )
                 raise lines.refuse(where, words)
     for n, table in enumerate(shape.tables):
         told = [d for d in (*table.dimensions(), *shape.where) if _is_told(d)]
         if table.unit == "calls" and told:
-            words = f"calls are not counted by what was said ({told[0]}): count contacts"
+            words = Message(
+                "calls are not counted by what was said (%(dimension)s): count contacts",
+                dimension=told[0],
+            )
             raise lines.refuse(("tables", n), words)
         if table.unit != "calls" and shape.period in ("day", "week"):
-            words = "what was said is counted by months or longer: give such a period"
+            words = Message("what was said is counted by months or longer: give such a period")
             raise lines.refuse(("period",), words)
     rows = {f"{t.code}.{r.code}" for t in shape.tables for r in t.rows or []}
     for n, check in enumerate(shape.checks):
         for name in (check.whole, *check.parts):
             if name not in rows:
-                raise lines.refuse(("checks", n), f"there is no row {name!r}")
+                raise lines.refuse(("checks", n), Message("there is no row '%(name)s'", name=name))
 
 
 def _is_told(dimension: str) -> bool:

@@ -10,6 +10,7 @@ from app.definitions.datafile import Part, Wrong, read_model
 from app.definitions.folder import Folder, shipped_folder
 from app.definitions.forms import Form, Meaning
 from app.definitions.library import load as load_definitions
+from app.errors import Message
 from app.statistics.facts.columns import NOT_SAID
 
 # Bump this when the derivation of facts changes.
@@ -83,12 +84,18 @@ def read_questions(folder: Folder | None = None) -> Questions:
     for fact, means in questions.questions.items():
         with wrong:
             if fact not in (*ONE, *SEVERAL):
-                raise lines.refuse(("questions", fact), f"there is no fact {fact!r}")
+                raise lines.refuse(
+                    ("questions", fact), Message("there is no fact '%(fact)s'", fact=fact)
+                )
             # The shipped file names every fact; a short form may lack some of the questions.
             if own is not None and not places_of(form, means):
                 raise lines.refuse(
                     ("questions", fact),
-                    f"the form has no question that means {means!r}, with answers to choose from",
+                    Message(
+                        "the form has no question that means '%(meaning)s', "
+                        "with answers to choose from",
+                        meaning=means,
+                    ),
                 )
     wrong.refuse()
     return questions

@@ -16,6 +16,7 @@ from pydantic import Field
 from app.definitions.datafile import Lines, Part, read_model
 from app.definitions.forms import Form
 from app.definitions.trees import Code, Language
+from app.errors import Message
 
 # What can be mapped besides the questions of a referral's form.
 FACTS = frozenset({"urgency", "service", "basis", "consent_by", "opened_on", "opened_at", "code"})
@@ -211,12 +212,16 @@ def check_mapping_against_form(mapping: Mapping, lines: Lines, form: Form) -> No
     for group in ("fields", "service_fields"):
         for n, rule in enumerate(getattr(mapping, group)):
             if rule.from_ not in known:
-                words = f"{rule.from_!r} is neither in the form {form.form!r} nor a fact"
+                words = Message(
+                    "'%(field)s' is neither in the form '%(form)s' nor a fact",
+                    field=rule.from_,
+                    form=form.form,
+                )
                 raise lines.refuse((group, n, "from"), words)
     for n, told in enumerate(mapping.service_told):
         for m, path in enumerate(told.from_):
             if path not in known - FACTS:
-                words = f"the form {form.form!r} has no {path!r}"
+                words = Message("the form '%(form)s' has no '%(path)s'", form=form.form, path=path)
                 raise lines.refuse(("service_told", n, "from", m), words)
 
 
@@ -228,5 +233,5 @@ def read_mapping(text: str, source: str) -> tuple[Mapping, Lines]:
         targets = [rule.to for rule in getattr(mapping, group) if rule.many != "yes"]
         lists = {rule.to for rule in getattr(mapping, group) if rule.many == "yes"}
         if len(set(targets)) != len(targets) or lists & set(targets):
-            raise lines.refuse((group,), "two lines fill the same field")
+            raise lines.refuse((group,), Message("two lines fill the same field"))
     return mapping, lines

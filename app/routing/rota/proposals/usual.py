@@ -9,6 +9,7 @@ from pydantic import field_validator
 
 from app.definitions.datafile import Part, read_model
 from app.definitions.folder import Folder, shipped_folder
+from app.errors import BadText
 
 SHIPPED = Path(__file__).parent.parent / "data"
 FILE = "proposal.yaml"
@@ -32,9 +33,9 @@ class Usual(Part):
     @classmethod
     def _lengths(cls, hours: list[float]) -> list[float]:
         if any(not 1 <= one <= 24 or one * 2 != int(one * 2) for one in hours):
-            raise ValueError("a length is 1 to 24 hours, in half hours")
+            raise BadText("a length is 1 to 24 hours, in half hours")
         if len(set(hours)) != len(hours):
-            raise ValueError("each length stands once")
+            raise BadText("each length stands once")
         return hours
 
     @property
