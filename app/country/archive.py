@@ -16,6 +16,7 @@ from typing import NamedTuple
 from app.definitions.datafile import BadDefinition, Wrong, check_depth
 from app.definitions.folder import Folder, folder_with
 from app.errors import Message
+from app.words.pages import N_
 
 MOST_FILES = 200
 LARGEST_FILE = 1024 * 1024
@@ -24,7 +25,8 @@ LARGEST_SET = 4 * 1024 * 1024
 LARGEST_UPLOAD = 8 * 1024 * 1024
 # Everything that may lie in a folder or an archive, definitions or not.
 MOST_ENTRIES = 1000
-_ARCHIVE = "archive"
+# In place of the name of a file: the whole of what was sent.
+_ARCHIVE = N_("archive")
 _NAME = re.compile(r"\w[\w .()-]{0,79}\.yaml")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 # The beginning of an entry in the list at the end of an archive.

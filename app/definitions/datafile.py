@@ -33,8 +33,9 @@ class BadDefinition(BadSettings):
         self.source, self.line, self.message = source, line, message
         # What else is wrong; the text names only the first.
         self.more: list[BadDefinition] = []
+        # A file has one name in every language; "archive" is a word.
         self.located = Message(
-            "%(source)s:%(line)s: %(problem)s", source=source, line=line, problem=message
+            "%(source)s:%(line)s: %(problem)s", source=Message(source), line=line, problem=message
         )
         # A line of a log or a terminal, whatever a key of the file is called.
         super().__init__(_on_one_line(str(self.located)))

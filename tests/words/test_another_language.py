@@ -337,6 +337,11 @@ async def test_a_refused_upload_of_definitions_is_read_in_it(hungarian: Path, st
         stage.settings.public_url + "/api/v1/definitions/check", content=sent, headers=headers
     )
     assert sorted(one["words"] for one in checked.json()["problems"]) == sorted(said)
+    taken = await stage.client.post(
+        stage.settings.public_url + "/api/v1/definitions/sets?name=x", content=sent, headers=headers
+    )
+    assert taken.status_code == 422
+    assert all(text in taken.json()["detail"] for text in said)
 
 
 def _say_also(language: Path, *texts: str) -> None:
