@@ -15,6 +15,7 @@ from app.referrals import models as referrals
 from app.referrals.channels import models as channels
 from app.referrals.directory import address_rows
 from app.referrals.directory import models as directory
+from app.retention import models as retention
 from app.routing import alarm_rows, callbacks, team_messages
 from app.routing import models as routing
 from app.routing.participants import participants as talks
@@ -47,6 +48,7 @@ __all__ = [
     "privacy",
     "push",
     "referrals",
+    "retention",
     "rota",
     "routing",
     "staff",

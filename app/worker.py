@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from procrastinate import App
 
 from app import tables
-from app.calls.callers import forget_numbers
 from app.contacts.finding.rebuilding import want as want_rebuilt
 from app.contacts.jobs import contacts_tasks
 from app.database.bus import Bus
@@ -23,6 +22,8 @@ from app.people.jobs import people_tasks
 from app.referrals.escalation.dangers import EVERY as DANGERS_EVERY
 from app.referrals.escalation.dangers import look
 from app.referrals.jobs import catch_forgotten, referrals_tasks
+from app.retention.jobs import retention_tasks
+from app.retention.running import ask_tonight
 from app.routing import queue
 from app.routing.callback_attempts import open_due
 from app.routing.jobs import routing_tasks
@@ -86,6 +87,7 @@ def job_app_of(url: str) -> App:
         ("contacts", contacts_tasks()),
         ("referrals", referrals_tasks()),
         ("outbox", outbox_tasks()),
+        ("retention", retention_tasks()),
         ("routing", routing_tasks()),
         ("people", people_tasks()),
         ("sealing", sealing_tasks(tables.metadata)),
@@ -200,7 +202,7 @@ class Worker:
             await self._busily(look_over(self._ground))
             await self._busily(open_due(self._ground))
             await self._busily(watch_volume(self._ground))
-            await self._busily(forget_numbers(self._ground))
+            await self._busily(ask_tonight(self._ground))
             await self._busily(forget_old(self._ground))
             await self._busily(forget_old_limits(self._ground))
             await self._busily(forget_old_dials(self._ground))

@@ -17,6 +17,8 @@ from starlette.background import BackgroundTask
 
 from app.api.description import files
 from app.errors import Invalid, NotAllowed, NotSignedIn, TooMany
+from app.retention.kinds import DataKind
+from app.retention.rules import read_rules
 from app.staff.models import ApiToken, Staff
 from app.staff.roles import Permission, may
 from app.staff.tokens import may_token, token_of
@@ -25,7 +27,7 @@ from app.statistics.dimensions import Dimension
 from app.statistics.exports import exporting, requested
 from app.statistics.exports.exporting import Wanted, file_name, made, note_export, read_wanted
 from app.statistics.exports.writers import FORMATS
-from app.statistics.models import Export, ReportSchedule
+from app.statistics.models import Export, ExportState, ReportSchedule
 from app.statistics.periods import Period
 from app.statistics.planning import planning
 from app.statistics.protection import budget
@@ -361,7 +363,17 @@ class ExportView(BaseModel):
     expires_at: datetime | None
 
 
-def export_view(work: Work, staff: Staff | None, export: Export, name: str) -> ExportView:
+async def _days_kept(work: Work) -> int | None:
+    """Return for how many days a requested file is kept; None: for ever."""
+    return (await read_rules(work)).days[DataKind.EXPORT_FILES]
+
+
+def export_view(
+    work: Work, staff: Staff | None, export: Export, name: str, kept: int | None
+) -> ExportView:
+    expires_at = export.expires_at
+    if expires_at is None and export.state == ExportState.READY and export.as_of and kept:
+        expires_at = export.as_of + timedelta(days=kept)
     return ExportView(
         id=export.id,
         what=export.what,
@@ -380,7 +392,7 @@ def export_view(work: Work, staff: Staff | None, export: Export, name: str) -> E
         size=export.size,
         sha256=export.digest.hex() if export.digest else None,
         problem=export.problem,
-        expires_at=export.expires_at,
+        expires_at=expires_at,
     )
 
 
@@ -403,14 +415,16 @@ async def ask_for_file(work: InWork, asker: Asks, body: WantedFile) -> ExportVie
     check_asked(asker, wanted, work.now)
     await budget.spend(work, asker.token_id, wanted)
     export = await requested.ask(work, asker.staff, wanted, body.reason, token=asker.token_id)
-    return export_view(work, asker.staff, export, work.actor.name)
+    return export_view(work, asker.staff, export, work.actor.name, await _days_kept(work))
 
 
 @router.get("/statistics/exports")
 async def list_files(work: InWork, staff: SeesNumbers) -> list[ExportView]:
     """List your own requests, and those that you may decide."""
+    kept = await _days_kept(work)
     return [
-        export_view(work, staff, one, name) for one, name in await requested.exports_of(work, staff)
+        export_view(work, staff, one, name, kept)
+        for one, name in await requested.exports_of(work, staff)
     ]
 
 
@@ -424,7 +438,8 @@ async def _own(work: Work, asker: Asker, export_id: UUID) -> Export:
 @router.get("/statistics/exports/{export_id}")
 async def get_file(work: InWork, asker: Asks, export_id: UUID) -> ExportView:
     """Return the progress of a requested file."""
-    return export_view(work, asker.staff, await _own(work, asker, export_id), "")
+    export = await _own(work, asker, export_id)
+    return export_view(work, asker.staff, export, "", await _days_kept(work))
 
 
 @router.post("/statistics/exports/{export_id}/{word}")
@@ -433,7 +448,7 @@ async def decide(
 ) -> ExportView:
     """Approve or refuse another person's request. You cannot decide your own."""
     export = await requested.decide(work, staff, export_id, approve=word == "approve")
-    return export_view(work, staff, export, "")
+    return export_view(work, staff, export, "", await _days_kept(work))
 
 
 @router.get("/statistics/exports/{export_id}/file", **files(*FORMATS.values(), of_parts=True))

@@ -29,19 +29,16 @@ from app.calls.models import Call
 from app.database.quick import Question
 from app.database.topics import Topic
 from app.errors import Invalid, NotAllowed, NotFound
-from app.jobs.transaction import transaction
 from app.staff.audit import write_entry, write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
-from app.work import PROGRAM, Ground, Work
+from app.work import Work
 
 # The longest block that a counsellor may set; a longer one needs a supervisor.
 _OWN_BLOCK = timedelta(hours=24)
 _LONGEST = timedelta(days=400)
 _LONGEST_REASON = 500
-# How many numbers are forgotten in one transaction.
-_AT_ONCE = 1000
 
 
 class NumberReason(StrEnum):
@@ -295,27 +292,3 @@ async def open_number(work: Work, call: Call, reason: NumberReason) -> str:
     return work.keys.open(
         call.caller_number_sealed, table="calls", column="caller_number_sealed", row=call.id
     ).decode()
-
-
-async def forget_numbers(ground: Ground) -> int:
-    """Forget numbers whose retention time is over; their hashes stay. Return how many."""
-    before = ground.clock.now() - timedelta(days=ground.settings.number_retention_days)
-    async with transaction(ground, PROGRAM) as work:
-        old = (
-            select(Call.id)
-            .where(Call.ended_at < before, Call.caller_number_sealed.is_not(None))
-            .order_by(Call.ended_at)
-            .limit(_AT_ONCE)
-            .with_for_update(skip_locked=True)
-        )
-        gone = await work.session.execute(
-            update(Call)
-            .where(Call.id.in_(old.scalar_subquery()))
-            .values(caller_number_sealed=None)
-            .returning(Call.id)
-            .execution_options(synchronize_session=False)
-        )
-        count = len(gone.all())
-        if count:
-            write_entry(work, AuditLog.CALLER_NUMBERS_FORGOTTEN, "calls", count=count)
-    return count

@@ -296,3 +296,5 @@ class VoiceMessage(Base):
     # When it was heard and marked as done.
     heard_at: Mapped[datetime | None]
     heard_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    # When its time was over and the sound was erased.
+    erased_at: Mapped[datetime | None]

@@ -22,6 +22,7 @@ from app.cli import (
     keys,
     languages,
     lines,
+    retention,
     roster,
     staff,
     tokens,
@@ -50,6 +51,7 @@ app.add_typer(agencies.app, name="agency")
 app.add_typer(audit_app, name="audit")
 app.add_typer(tokens.app, name="token")
 app.add_typer(dialling.app, name="dialling")
+app.add_typer(retention.app, name="retention")
 app.add_typer(connections.app, name="connections")
 app.add_typer(definitions.app, name="definitions")
 app.add_typer(languages.app, name="language")

@@ -90,6 +90,8 @@ class Filled:
     category_codes: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     place: Mapped[str | None]
     place_path: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    # When its time was over and names and texts were erased; what is counted stays.
+    erased_at: Mapped[datetime | None]
 
     @declared_attr
     def owner_id(cls) -> Mapped[UUID]:
@@ -126,6 +128,11 @@ class Contact(Filled, Base):
         Index("ix_contacts_profile_id", "profile_id"),
         Index("ix_contacts_taken_at", "taken_at"),
         Index("ix_contacts_open", "owner_id", postgresql_where=text("state <> 'complete'")),
+        Index(
+            "ix_contacts_not_erased",
+            "completed_at",
+            postgresql_where=text("erased_at IS NULL"),
+        ),
         Index("ix_contacts_danger_at", "danger_at", postgresql_where=text("danger_at IS NOT NULL")),
         *found_by("contacts"),
     )
@@ -160,6 +167,7 @@ class Case(Filled, Base):
         one_of("separation_outcome", SeparationOutcome),
         one_of("risk", Risk),
         Index("ix_cases_status", "status", "opened_at"),
+        Index("ix_cases_not_erased", "closed_at", postgresql_where=text("erased_at IS NULL")),
         Index(
             "ix_cases_risk_rose_at",
             "risk_rose_at",

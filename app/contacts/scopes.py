@@ -26,12 +26,19 @@ from app.contacts.cases.models import CaseContact, CaseMember
 from app.contacts.log_kinds import ReadsBecause
 from app.contacts.models import Case, Contact, ContactReader, Filled
 from app.database.quick import Command
-from app.errors import NotFound
+from app.errors import Conflict, NotFound
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Work
 
 R = TypeVar("R", bound=Filled)
+
+
+class Erased(Conflict):
+    default = (
+        "The time for which this record is kept is over: names and texts were erased, and it can "
+        "no longer be changed. Record a new contact instead."
+    )
 
 
 class Reader(NamedTuple):
@@ -110,6 +117,8 @@ async def lock_writable(work: Work, staff: Staff, model: type[R], record_id: UUI
     )
     if record is None:
         raise NotFound("Not found, or you cannot change it.")
+    if record.erased_at is not None:
+        raise Erased()
     return record
 
 

@@ -41,6 +41,7 @@ from app.dashboard.settings import (
     line_pages,
     log_pages,
     number_pages,
+    retention_pages,
     sign_in_pages,
     token_pages,
 )
@@ -79,6 +80,7 @@ def add_dashboard(app: FastAPI) -> None:
     include(app, token_pages.router)
     include(app, dialling_pages.router)
     include(app, definition_pages.router)
+    include(app, retention_pages.router)
     include(app, sign_in_pages.router)
     include(app, log_pages.router)
     include(app, talks.router)

@@ -79,6 +79,7 @@ ACTS = (
     ),
     Act("languages", N_("Languages"), "", "/admin/languages", _P.SEE_DEFINITIONS),
     Act("dialling", N_("Dialling"), "", "/admin/dialling", _P.KEEP_DIALLING),
+    Act("retention", N_("Retention"), "", "/admin/retention", _P.SEE_RETENTION),
     Act("telephony", N_("Telephony"), "", "/admin/numbers", _P.KEEP_LINES),
     Act("connections", N_("Connections"), "", "/admin/connections", _P.KEEP_CONNECTIONS),
     Act("tokens", N_("Tokens"), "", "/admin/tokens", _P.KEEP_TOKENS),

@@ -384,6 +384,9 @@ _KINDS: dict[str, Any] = {
     "update_refused_by_their_system": _plainly(
         N_("The system of %(agency)s refused the new details: %(why)s")
     ),
+    "held": _ours(N_("held the record: it is not erased")),
+    "hold_lifted": _ours(N_("lifted the hold")),
+    "erased": _plainly(N_("Names and texts were erased: their time was over")),
     "redirect": _plainly(N_("The referral goes to the next agency")),
     "progress": lambda s, a, how, d: _by(
         a or s, _("saw the child") if d.get("seen_at") else _("reported progress"), how

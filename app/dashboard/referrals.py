@@ -14,6 +14,7 @@ from app.contacts.records import library_of, sheet_of
 from app.dashboard import referral_views
 from app.dashboard.languages import language_of
 from app.dashboard.records.form_values import form_values
+from app.dashboard.records.holds import hold_values
 from app.dashboard.records.lists import labels_of
 from app.dashboard.templating import page
 from app.definitions.risk import Urgency
@@ -41,6 +42,7 @@ from app.referrals.states import (
     Sector,
     Service,
 )
+from app.retention.kinds import HeldKind
 from app.routing.alarm_rows import AlarmKind
 from app.staff import accounts
 from app.staff.models import Staff
@@ -192,6 +194,7 @@ async def referral_page(request: Request, work: InWork, staff: Sees, referral_id
         request,
         "referral.html",
         **form_values(work, staff, story.opened, language),
+        **await hold_values(story.opened, staff, HeldKind.REFERRAL),
         story=story,
         referral=referral,
         to_confirm=referral.to_confirm,

@@ -27,7 +27,8 @@ QUEUES: dict[str, Queue] = {
     Task.ASK_AGENCY_CASE: Queue.OUTSIDE,
     Task.UPDATE_AGENCY_CASE: Queue.OUTSIDE,
     Task.END_AGENCY_CASE: Queue.OUTSIDE,
-    # Long jobs on figures, one at a time.
+    # Long jobs on figures, and the erasing of a night, one at a time.
+    Task.ERASE_DUE: Queue.NUMBERS,
     Task.MAKE_EXPORT: Queue.NUMBERS,
     Task.PROPOSE_ROTA: Queue.NUMBERS,
     Task.KEEP_DAYS: Queue.NUMBERS,

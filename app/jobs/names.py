@@ -58,6 +58,8 @@ class Task(StrEnum):
     UPDATE_AGENCY_CASE = "referrals:update_agency_case"
     WATCH_DANGER = "referrals:watch_danger"
 
+    ERASE_DUE = "retention:erase_due"
+
     MAIL_ALARM = "routing:mail_alarm"
     MAIL_VOLUME = "routing:mail_volume"
 

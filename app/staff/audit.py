@@ -163,6 +163,14 @@ FROM linked
 """
 
 
+# Words may only be gone from the log of a record whose content was erased.
+_GONE = text("""
+    SELECT id FROM record_events e WHERE words_digest IS NOT NULL AND words_sealed IS NULL
+      AND NOT EXISTS (SELECT FROM contacts WHERE id = e.subject_id AND erased_at IS NOT NULL)
+      AND NOT EXISTS (SELECT FROM cases WHERE id = e.subject_id AND erased_at IS NOT NULL)
+      AND NOT EXISTS (SELECT FROM referrals WHERE id = e.subject_id AND erased_at IS NOT NULL)
+    ORDER BY id
+""")
 _ANEW = text("""
     SELECT id, words_sealed, words_id FROM record_events
     WHERE sha256(words_sealed) <> words_digest ORDER BY id
@@ -170,12 +178,12 @@ _ANEW = text("""
 
 
 async def verify_words(work: Work) -> ChainReport:
-    """Open the words that were sealed anew since their row was written.
+    """Open the words that were sealed anew since their row was written, and look for lost ones.
 
     The chain holds the digest of what was sealed at first, so only the keys tell whether others
     were put in their place.
     """
-    rows, broken = 0, []
+    rows, broken = 0, list(await work.session.scalars(_GONE))
     async for row in await work.session.stream(_ANEW):
         rows += 1
         place = {"table": "record_events", "column": "words_sealed", "row": row.words_id}

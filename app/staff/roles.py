@@ -66,6 +66,11 @@ class Permission(StrEnum):
     KEEP_CONNECTIONS = "keep_connections"
     # Accounts: inviting, changing, deactivating, and handing over what a person holds.
     KEEP_PEOPLE = "keep_people"
+    # How long each kind of data is kept: seeing it, with what a night would erase; changing it.
+    SEE_RETENTION = "see_retention"
+    KEEP_RETENTION = "keep_retention"
+    # Legal holds: a record that is not erased, and lifting the hold again.
+    HOLD_RECORDS = "hold_records"
     # For everyone who is signed in: their own account, the live stream, signing out.
     SIGNED_IN = "signed_in"
 
@@ -117,6 +122,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.SEE_SINGLE_CALLS,
             _P.EXPORT_RECORDS,
             _P.APPROVE_EXPORTS,
+            _P.HOLD_RECORDS,
         }
     ),
     # Figures without identities: the facts of calls, but no messages and no talks.
@@ -143,6 +149,9 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.KEEP_TOKENS,
             _P.KEEP_CONNECTIONS,
             _P.KEEP_PEOPLE,
+            _P.SEE_RETENTION,
+            _P.KEEP_RETENTION,
+            _P.HOLD_RECORDS,
         }
     ),
     Role.REFERRAL_OFFICER: frozenset(
@@ -160,7 +169,14 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
         }
     ),
     Role.AUDITOR: frozenset(
-        {_P.SIGNED_IN, _P.READ_LOG, _P.SEE_ALL_CALLS, _P.SEE_DIRECTORY, _P.SEE_STATISTICS}
+        {
+            _P.SIGNED_IN,
+            _P.READ_LOG,
+            _P.SEE_ALL_CALLS,
+            _P.SEE_DIRECTORY,
+            _P.SEE_STATISTICS,
+            _P.SEE_RETENTION,
+        }
     ),
 }
 

@@ -1,8 +1,9 @@
 """Before some acts a person proves again who they are, if their last proof is too old.
 
 A browser that was left open must not give numbers, files of single records or keys to the next
-person at it. `ACTS` is the only list of these acts; `Requires` in `app/web/access.py` asks it
-before every request of a person. Programs show a token of their own and are not asked.
+person at it, nor let them set what is erased. `ACTS` is the only list of these acts; `Requires` in
+`app/web/access.py` asks it before every request of a person. Programs show a token of their own and
+are not asked.
 
 Nothing here may stand between a counsellor and an urgent referral, an alarm, a talk or a call-back:
 none of these is in the list, and a person who is in a talk is asked for no proof at all.
@@ -46,6 +47,7 @@ class What(StrEnum):
     EARLIER_CONTACTS = "earlier_contacts"
     EXPORT = "export"
     KEY = "key"
+    ERASING = "erasing"
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ ACTS: Mapping[str, Act] = {
     "api.statistics.download": Act(What.EXPORT, _of_records),
     "api.statistics.file": Act(What.EXPORT, _of_single_calls),
     "api.tokens.make_token": _KEY,
+    "api.retention.change_rules": Act(What.ERASING),
     "api.urgent.agencies.make_secret": _KEY,
     "api.urgent.agencies.set_password": _KEY,
     "api.people.invite_person": _KEY,
@@ -109,6 +112,7 @@ ACTS: Mapping[str, Act] = {
     "dashboard.people.leaving.reactivate": _KEY,
     "dashboard.settings.agency_key_pages.make_secret": _KEY,
     "dashboard.settings.agency_key_pages.set_password": _KEY,
+    "dashboard.settings.retention_pages.change_rules": Act(What.ERASING),
     "dashboard.settings.sign_in_pages.change_rules": _KEY,
     "dashboard.settings.token_pages.make_token": _KEY,
     "dashboard.wall.make_wallboard": _KEY,

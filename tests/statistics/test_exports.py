@@ -19,6 +19,7 @@ import pytest
 from app.api.statistics import read_range
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
+from app.retention.running import run_now
 from app.staff.roles import Role
 from app.staff.tokens import add_token, revoke_token
 from app.statistics.counting.reconcile import reconcile, unexplained
@@ -262,6 +263,7 @@ async def test_single_contacts_need_a_second_person_and_leave_a_trail(
             assert "V-PHYSICAL" not in row["words"]
     house.stepped.move_to(house.clock.now() + timedelta(days=8))
     await house.settle()
+    await run_now(house.ground)
     await boss.sign_in()
     assert (await boss.ask("GET", f"{path}/file")).status_code == 409
     assert await house.rows("SELECT FROM export_parts WHERE export_id = %s", asked["id"]) == []

@@ -23,6 +23,7 @@ from app.referrals import staff_actions
 from app.referrals.directory import agencies
 from app.referrals.opening import from_call, opening
 from app.referrals.replies import answering
+from app.retention import rules
 from app.routing import callback_attempts, callbacks, offers
 from app.routing.participants import inviting, moving, supervising
 from app.routing.rota import watch
@@ -56,6 +57,7 @@ _OPENERS = (
     phone_proofs.make_code,
     factors.reset,
     sign_in_rules.set_sign_in_rules,
+    rules.set_rules,
     wallboards.make,
 )
 OPENERS = {inspect.unwrap(one) for one in _OPENERS}

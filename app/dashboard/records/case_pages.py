@@ -11,12 +11,14 @@ from app.contacts.records import earlier_of, events_of, events_of_contacts, shee
 from app.dashboard.languages import language_of
 from app.dashboard.records import case_views
 from app.dashboard.records.form_values import children_of, form_values
+from app.dashboard.records.holds import hold_values
 from app.dashboard.templating import page
 from app.definitions.answers import Sheet
 from app.definitions.risk import Risk, Urgency
 from app.definitions.trees import label_in
 from app.referrals.reading import referred_from
 from app.referrals.states import HOUSE, Service
+from app.retention.kinds import HeldKind
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
@@ -42,14 +44,16 @@ async def case_page(request: Request, work: InWork, staff: Reads, case_id: UUID)
         request,
         "case.html",
         **form_values(work, staff, opened, language),
+        **await hold_values(opened, staff, HeldKind.CASE),
         case=case,
         risks=list(Risk),
         writable=open_ and may(staff.role, Permission.WRITE_CASES),
-        may_write=may(staff.role, Permission.WRITE_CASES),
+        may_write=may(staff.role, Permission.WRITE_CASES) and case.erased_at is None,
         status=label_in(flow.status(case.status).label, language),
         moves=[
             (m.to, label_in(flow.status(m.to).label, language), m.needs_reason, m.approved_by)
             for m in flow.moves_from(case.status, staff.role)
+            if case.erased_at is None
         ],
         members=await people.members_of(work, case),
         linked=linked,

@@ -12,10 +12,12 @@ from app.contacts.states import ContactState, NonCounselling
 from app.dashboard.languages import language_of
 from app.dashboard.records.form_values import children_of, form_values
 from app.dashboard.records.form_views import guidance_topics
+from app.dashboard.records.holds import hold_values
 from app.dashboard.templating import page
 from app.definitions.risk import Urgency
 from app.referrals.reading import referred_from
 from app.referrals.states import HOUSE, Service
+from app.retention.kinds import HeldKind
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
@@ -38,12 +40,14 @@ async def contact_values(
     same, total = await profiles.others_of(work, staff, contact)
     ids = {e.staff_id for e, _ in events if e.staff_id} | {d.staff_id for d, _ in history}
     ids |= {e.replaced_by for e, _ in earlier if e.replaced_by}
-    mine = contact.owner_id == staff.id or (
-        may(staff.role, Permission.READ_TEAM_RECORDS) and contact.team == staff.team
+    mine = contact.erased_at is None and (
+        contact.owner_id == staff.id
+        or (may(staff.role, Permission.READ_TEAM_RECORDS) and contact.team == staff.team)
     )
     writable = mine and contact.state != ContactState.COMPLETE
     return {
         **form_values(work, staff, opened, language),
+        **await hold_values(opened, staff, HeldKind.CONTACT),
         "contact": contact,
         "practising": bool(await contacts.of_practice(work, [contact.id])),
         "writable": writable,
@@ -62,7 +66,7 @@ async def contact_values(
         "may_open_case": may(staff.role, Permission.WRITE_CASES),
         "colleagues": await accounts.colleagues(work, staff) if mine else [],
         "earlier": earlier,
-        "may_refer": may(staff.role, Permission.WRITE_REFERRALS),
+        "may_refer": may(staff.role, Permission.WRITE_REFERRALS) and contact.erased_at is None,
         "referred": await referred_from(work, staff, contact_id=contact_id),
         "services": [service for service in Service if service not in HOUSE],
         "children": children_of(opened, sheet_of(work, contact), language),

@@ -1,4 +1,4 @@
-"""Requested files: made by a job, kept sealed in pieces for a week, downloaded from any byte on.
+"""Requested files: made by a job, kept sealed in pieces, downloaded from any byte on.
 
 A file about single persons needs the approval of a second person.
 """
@@ -6,7 +6,6 @@ A file about single persons needs the approval of a second person.
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -28,8 +27,6 @@ from app.statistics.exports.writers import FORMATS, PIECE
 from app.statistics.models import Export, ExportPart, ExportState
 from app.work import PROGRAM, Ground, Work
 
-# How long a file is kept.
-KEPT = timedelta(days=7)
 _S = ExportState
 _REASON = 10
 
@@ -247,7 +244,6 @@ async def _make(ground: Ground, export_id: UUID) -> None:
             return
         export.state, export.as_of = _S.MAKING.value, work.now
         await work.session.execute(delete(ExportPart).where(ExportPart.export_id == export_id))
-        now = work.now
     try:
         wanted = wanted_of(export)
         async with transaction(ground, PROGRAM) as work, made(work, wanted) as one:
@@ -261,7 +257,7 @@ async def _make(ground: Ground, export_id: UUID) -> None:
             await fail(ground, export_id, "The file could not be made. The log says why.")
         raise
     async with transaction(ground, PROGRAM) as work:
-        await set_export(work, export_id, state=_S.READY, expires_at=now + KEPT)
+        await set_export(work, export_id, state=_S.READY)
         write_entry(work, AuditLog.EXPORT_MADE, f"export:{export_id}", what=export.what)
         work.announce(Topic.EXPORTS)
 
@@ -376,7 +372,10 @@ def media_type(export: Export) -> str:
 
 
 async def expire(work: Work) -> int:
-    """Delete the contents of expired files; the record of each request stays."""
+    """Delete the contents of reports whose time is over; the record of each one stays.
+
+    A requested file has no such time: it is kept as long as the rule of retention says.
+    """
     rows = list(
         await work.session.scalars(
             select(Export.id).where(Export.state == _S.READY, Export.expires_at <= work.now)

@@ -3,9 +3,9 @@
 from datetime import timedelta
 from typing import Any
 
-from app.calls import callers
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import MONDAY, Counsellor, Stage
+from app.retention.running import run_now
 from app.staff.roles import Role
 from tests.support.talks import CHILD, rings_at, talk, waits
 
@@ -121,10 +121,11 @@ async def test_the_number_is_opened_for_a_logged_reason_and_forgotten_in_time(
         "SELECT actor, detail FROM audit_entries WHERE action = 'caller_number_opened'"
     )
     assert (entry["actor"], entry["detail"]) == (str(ana.id), {"reason": "call_back"})
-    assert await callers.forget_numbers(stage.ground) == 0
+    assert await run_now(stage.ground) == []
     stage.settings.number_retention_days = 2
     stage.stepped.move_to(MONDAY + timedelta(days=3))
-    assert await callers.forget_numbers(stage.ground) == 1
+    (receipt,) = await run_now(stage.ground)
+    assert (receipt.kind, receipt.rows, receipt.days) == ("caller_numbers", 1, 2)
     await ana.sign_in()
     answer = await ana.ask("POST", f"/calls/{call}/number", {"reason": "call_back"})
     assert answer.status_code == 404

@@ -1,0 +1,135 @@
+"""The page of retention: how long what is kept, what a night would erase, holds, receipts."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Request, Response
+
+from app.dashboard.templating import templates
+from app.errors import Refusal
+from app.retention import holds, running
+from app.retention.holds import LONGEST_REASON
+from app.retention.kinds import MOST_DAYS, DataKind, HeldKind, least_days
+from app.retention.rules import read_rules, set_rules
+from app.retention.running import NIGHT_FROM, NIGHT_UNTIL
+from app.staff import accounts
+from app.staff.models import Staff
+from app.staff.roles import Permission, may
+from app.web.access import InWork, reader_with
+from app.words.pages import N_, _, refusal_words, said
+from app.work import Work
+
+router = APIRouter(include_in_schema=False)
+Sees = Annotated[Staff, reader_with(Permission.SEE_RETENTION)]
+Keeps = Annotated[Staff, reader_with(Permission.KEEP_RETENTION)]
+KIND_WORDS = {
+    DataKind.CALLER_NUMBERS: N_("Callers' numbers"),
+    DataKind.VOICE_MESSAGES: N_("The sound of voice messages"),
+    DataKind.CONTACTS: N_("Names and texts of contacts"),
+    DataKind.CASES: N_("Names, texts and documents of closed cases"),
+    DataKind.REFERRALS: N_("Names, texts and messages of closed referrals"),
+    DataKind.EXPORT_FILES: N_("Files that were requested"),
+}
+FROM_WORDS = {
+    DataKind.CALLER_NUMBERS: N_("after the call; the keyed hash stays"),
+    DataKind.VOICE_MESSAGES: N_("after it was marked as done"),
+    DataKind.CONTACTS: N_("after it was completed"),
+    DataKind.CASES: N_("after it was closed"),
+    DataKind.REFERRALS: N_("after it was over"),
+    DataKind.EXPORT_FILES: N_("after it was made"),
+}
+HELD_WORDS = {
+    HeldKind.CONTACT: N_("Contact"),
+    HeldKind.CASE: N_("Case"),
+    HeldKind.REFERRAL: N_("Referral"),
+}
+
+
+@router.get("/admin/retention")
+async def retention_page(request: Request, work: InWork, staff: Sees) -> Response:
+    """Show the rules, what is due, the holds and the receipts."""
+    return await _show(request, work, staff)
+
+
+async def _show(
+    request: Request,
+    work: Work,
+    staff: Staff,
+    *,
+    told: str = "",
+    problem: str = "",
+    typed: dict[str, str] | None = None,
+) -> Response:
+    rules = await read_rules(work)
+    held = await holds.open_holds(work)
+    values: dict[str, Any] = {
+        "staff": staff,
+        "revision": rules.revision,
+        "kinds": [
+            {
+                "kind": due.kind.value,
+                "words": said(KIND_WORDS[due.kind]),
+                "since": said(FROM_WORDS[due.kind]),
+                "days": "" if due.days is None else due.days,
+                "typed": (typed or {}).get(due.kind.value, "" if due.days is None else due.days),
+                "least": least_days(due.kind),
+                "rows": due.rows,
+                "oldest": due.oldest,
+            }
+            for due in await running.dry_run(work)
+        ],
+        "most": MOST_DAYS,
+        "may_keep": may(staff.role, Permission.KEEP_RETENTION),
+        "may_hold": may(staff.role, Permission.HOLD_RECORDS),
+        "longest_reason": LONGEST_REASON,
+        "held": [(one, said(HELD_WORDS[one.kind])) for one in held],
+        "names": await accounts.names_of(work, {one.held_by for one in held if one.held_by}),
+        "receipts": [
+            (one, said(KIND_WORDS[DataKind(one.kind)])) for one in await running.receipts(work)
+        ],
+        "night": (NIGHT_FROM, NIGHT_UNTIL),
+        "told": told,
+        "problem": problem,
+    }
+    return templates.TemplateResponse(request, "settings/retention.html", values)
+
+
+@router.post("/admin/retention")
+async def change_rules(request: Request, work: InWork, staff: Keeps) -> Response:
+    """Change the rules; an empty field means for ever."""
+    form = await request.form()
+    typed = {kind.value: str(form.get(kind.value, "")).strip() for kind in DataKind}
+    try:
+        wanted = {DataKind(name): int(text) if text else None for name, text in typed.items()}
+        revision = int(str(form.get("revision", "")))
+    except ValueError:
+        problem = _("Write days as whole numbers, or leave the field empty.")
+        return await _show(request, work, staff, problem=problem, typed=typed)
+    try:
+        await set_rules(work, wanted, revision=revision)
+    except Refusal as refusal:
+        await work.undo()
+        return await _show(request, work, staff, problem=refusal_words(refusal), typed=typed)
+    return await _show(request, work, staff, told=_("The rules are saved."))
+
+
+@router.post("/admin/retention/holds")
+async def hold_record(
+    request: Request,
+    work: InWork,
+    staff: Keeps,
+    code: Annotated[str, Form(max_length=40)],
+    reason: Annotated[str, Form(max_length=2000)] = "",
+    act: Annotated[str, Form(pattern="^(hold|lift)$")] = "hold",
+) -> Response:
+    """Hold the record with a code, or lift its hold."""
+    try:
+        kind, record_id = await holds.find_by_code(work, staff, code)
+        if act == "hold":
+            await holds.hold(work, staff, kind, record_id, reason)
+        else:
+            await holds.lift(work, staff, kind, record_id)
+    except Refusal as refusal:
+        await work.undo()
+        return await _show(request, work, staff, problem=refusal_words(refusal))
+    told = _("The record is held.") if act == "hold" else _("The hold is lifted.")
+    return await _show(request, work, staff, told=told)

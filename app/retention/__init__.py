@@ -1,0 +1,1 @@
+"""How long each kind of data is kept, what is held, and what is erased each night."""

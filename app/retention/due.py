@@ -1,0 +1,163 @@
+"""What is due: whose time is over, and what keeps a record although its time is over.
+
+A record is kept while it, or a record that it belongs to, is held, or is open: a case that is not
+closed or has a follow-up to be done, a referral that is not over, a contact that is not complete.
+The number and the voice message of a call are kept with the contact of that call.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
+from sqlalchemy.orm import aliased
+
+from app.calls.models import Call, VoiceMessage
+from app.contacts.cases.models import CaseContact, CaseRequest, FollowUp
+from app.contacts.models import Case, Contact
+from app.contacts.states import ContactState
+from app.referrals.models import Referral
+from app.retention.kinds import DataKind
+from app.retention.models import LegalHold
+from app.statistics.models import Export, ExportState
+from app.work import Work
+
+
+def _held(subject: Any) -> ColumnElement[bool]:
+    return exists().where(LegalHold.subject_id == subject, LegalHold.lifted_at.is_(None))
+
+
+def _case_alive(case: Any) -> ColumnElement[bool]:
+    """Return the condition that a case is open or held."""
+    return or_(
+        case.closed_at.is_(None),
+        exists().where(FollowUp.case_id == case.id, FollowUp.done_at.is_(None)),
+        exists().where(CaseRequest.case_id == case.id, CaseRequest.decided_at.is_(None)),
+        _held(case.id),
+    )
+
+
+def _referral_alive(referral: Any) -> ColumnElement[bool]:
+    return or_(referral.closed_at.is_(None), _held(referral.id))
+
+
+def _contact_alive(contact: Any) -> ColumnElement[bool]:
+    return or_(contact.state != ContactState.COMPLETE, _held(contact.id))
+
+
+def _kept_with_contact(contact_id: Any) -> ColumnElement[bool]:
+    """Return the condition that a contact, or a case or referral of it, is open or held."""
+    contact, case, link = aliased(Contact), aliased(Case), aliased(CaseContact)
+    referral = aliased(Referral)
+    return or_(
+        exists().where(contact.id == contact_id, _contact_alive(contact)),
+        exists().where(referral.contact_id == contact_id, _referral_alive(referral)),
+        exists().where(link.contact_id == contact_id, link.case_id == case.id, _case_alive(case)),
+        # A referral of a case with it.
+        exists().where(
+            link.contact_id == contact_id,
+            link.case_id == referral.case_id,
+            _referral_alive(referral),
+        ),
+    )
+
+
+def _kept_with_call(call_id: Any) -> ColumnElement[bool]:
+    contact, referral = aliased(Contact), aliased(Referral)
+    return or_(
+        exists().where(contact.call_id == call_id, _kept_with_contact(contact.id)),
+        # Urgent referrals begin with the call, often before there is a contact.
+        exists().where(referral.call_id == call_id, _referral_alive(referral)),
+    )
+
+
+def _kept_with_case(case: Any) -> ColumnElement[bool]:
+    link, contact, referral = aliased(CaseContact), aliased(Contact), aliased(Referral)
+    return or_(
+        _case_alive(case),
+        exists().where(referral.case_id == case.id, _referral_alive(referral)),
+        exists().where(
+            link.case_id == case.id, link.contact_id == contact.id, _contact_alive(contact)
+        ),
+        exists().where(
+            link.case_id == case.id,
+            link.contact_id == referral.contact_id,
+            _referral_alive(referral),
+        ),
+    )
+
+
+def _kept_with_referral(referral: Any) -> ColumnElement[bool]:
+    case, sibling = aliased(Case), aliased(Referral)
+    return or_(
+        _referral_alive(referral),
+        exists().where(case.id == referral.case_id, _case_alive(case)),
+        _kept_with_contact(referral.contact_id),
+        # The referrals of brothers and sisters are read together.
+        exists().where(
+            sibling.opened_together == referral.opened_together, _referral_alive(sibling)
+        ),
+    )
+
+
+def _numbers(before: datetime) -> tuple[Any, Any, ColumnElement[bool]]:
+    over = and_(Call.ended_at < before, Call.caller_number_sealed.is_not(None))
+    return Call, Call.ended_at, and_(over, ~_kept_with_call(Call.id))
+
+
+def _voices(before: datetime) -> tuple[Any, Any, ColumnElement[bool]]:
+    # A message that no person has heard and marked as done is work that waits.
+    over = and_(
+        VoiceMessage.heard_at < before,
+        VoiceMessage.audio_sealed.is_not(None),
+    )
+    return VoiceMessage, VoiceMessage.heard_at, and_(over, ~_kept_with_call(VoiceMessage.call_id))
+
+
+def _contacts(before: datetime) -> tuple[Any, Any, ColumnElement[bool]]:
+    over = and_(Contact.completed_at < before, Contact.erased_at.is_(None))
+    return Contact, Contact.completed_at, and_(over, ~_kept_with_contact(Contact.id))
+
+
+def _cases(before: datetime) -> tuple[Any, Any, ColumnElement[bool]]:
+    over = and_(Case.closed_at < before, Case.erased_at.is_(None))
+    return Case, Case.closed_at, and_(over, ~_kept_with_case(Case))
+
+
+def _referrals(before: datetime) -> tuple[Any, Any, ColumnElement[bool]]:
+    over = and_(Referral.closed_at < before, Referral.erased_at.is_(None))
+    return Referral, Referral.closed_at, and_(over, ~_kept_with_referral(Referral))
+
+
+def _files(before: datetime) -> tuple[Any, Any, ColumnElement[bool]]:
+    # A report that is sent at fixed times has no single persons in it, and a time of its own.
+    over = and_(Export.state == ExportState.READY, Export.role.is_(None), Export.as_of < before)
+    return Export, Export.as_of, over
+
+
+_OVER = {
+    DataKind.CALLER_NUMBERS: _numbers,
+    DataKind.VOICE_MESSAGES: _voices,
+    DataKind.CONTACTS: _contacts,
+    DataKind.CASES: _cases,
+    DataKind.REFERRALS: _referrals,
+    DataKind.EXPORT_FILES: _files,
+}
+
+
+async def count_due(work: Work, kind: DataKind, days: int) -> tuple[int, datetime | None]:
+    """Return how many rows are due, and the oldest instant from which their time is counted."""
+    _, at, due = _OVER[kind](work.now - timedelta(days=days))
+    row = (await work.session.execute(select(func.count(), func.min(at)).where(due))).one()
+    return row[0], row[1]
+
+
+async def lock_due(
+    work: Work, kind: DataKind, days: int, limit: int, left_out: set[UUID]
+) -> list[UUID]:
+    """Lock the oldest due rows and return their ids; rows that are being changed are left out."""
+    model, at, due = _OVER[kind](work.now - timedelta(days=days))
+    statement: Select[Any] = select(model.id).where(due).order_by(at).limit(limit)
+    if left_out:
+        statement = statement.where(model.id.not_in(left_out))
+    return list(await work.session.scalars(statement.with_for_update(of=model, skip_locked=True)))

@@ -1,0 +1,51 @@
+"""The kinds of data that have a rule of their own, and how long each is kept by default. Pure."""
+
+from enum import StrEnum
+
+
+class DataKind(StrEnum):
+    """A kind of data; the values are stored."""
+
+    CALLER_NUMBERS = "caller_numbers"
+    VOICE_MESSAGES = "voice_messages"
+    CONTACTS = "contacts"
+    CASES = "cases"
+    REFERRALS = "referrals"
+    EXPORT_FILES = "export_files"
+
+
+class HeldKind(StrEnum):
+    """A record that can be held; the values are stored."""
+
+    CONTACT = "contact"
+    CASE = "case"
+    REFERRAL = "referral"
+
+
+# What a child told is needed for months at least: a complaint, a court, a follow-up.
+_LEAST = {
+    DataKind.VOICE_MESSAGES: 30,
+    DataKind.CONTACTS: 90,
+    DataKind.CASES: 90,
+    DataKind.REFERRALS: 90,
+}
+MOST_DAYS = 36_500
+
+
+def least_days(kind: DataKind) -> int:
+    """Return the fewest days for which a kind can be kept."""
+    return _LEAST.get(kind, 1)
+
+
+def default_days(kind: DataKind, number_days: int) -> int | None:
+    """Return for how many days a kind is kept until an administrator decides; None: for ever.
+
+    To erase what a child told is the helpline's decision, so records and voices are kept.
+    """
+    match kind:
+        case DataKind.CALLER_NUMBERS:
+            return number_days
+        case DataKind.EXPORT_FILES:
+            return 7
+        case _:
+            return None

@@ -1,0 +1,203 @@
+"""Erasing records: what tells of a child goes, the row with what is counted stays.
+
+Of the answers, those stay that figures are made of: codes and whole numbers of questions that are
+not personal. Sealed answers, free text, dates, the headline, the keyed hashes by which names are
+found, documents, notes and reasons go. A column that cannot be empty gets the seal of nothing.
+"""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Column, bindparam, delete, select, text, update
+from sqlalchemy.orm import InstrumentedAttribute
+
+from app.contacts.cases.models import CaseDocument, CaseFlag, CaseRequest, FollowUp
+from app.contacts.log_kinds import RecordLog
+from app.contacts.models import (
+    Case,
+    CompletedVersion,
+    Contact,
+    EarlierAnswer,
+    Filled,
+    MatchKey,
+    Opening,
+    RecordEvent,
+    UrgencyDecision,
+)
+from app.contacts.records import UnknownDefinition, note_event, sheet_of
+from app.database.base import SEALED
+from app.definitions.answers import Sheet
+from app.definitions.forms import is_entry
+from app.log import log
+from app.referrals.channels.models import AgencyCase, Attempt, Delivery
+from app.referrals.models import Consent, Dispatch, Recipient, Referral
+from app.retention.kinds import DataKind, HeldKind
+from app.retention.models import LegalHold
+from app.work import Work
+
+# Answers of these types are codes or numbers; figures are made of them.
+_COUNTED = frozenset({"choice", "choices", "yes_no", "place", "categories", "whole_number"})
+MODELS: dict[DataKind, tuple[Any, HeldKind]] = {
+    DataKind.CONTACTS: (Contact, HeldKind.CONTACT),
+    DataKind.CASES: (Case, HeldKind.CASE),
+    DataKind.REFERRALS: (Referral, HeldKind.REFERRAL),
+}
+
+
+def counted(sheet: Sheet, answers: dict[str, Any]) -> dict[str, Any]:
+    """Return the answers that stay: those of which figures are made."""
+    return {path: value for path, value in answers.items() if _is_counted(sheet, path)}
+
+
+def _is_counted(sheet: Sheet, path: str) -> bool:
+    section, _, entry = path.partition(".")
+    listed = sheet.form.section(section)
+    if listed is not None and listed.repeats and is_entry(entry):
+        # That there is a child, and its place in the list.
+        return True
+    found = sheet.form.find(path)
+    return found is not None and found[1].personal is None and found[1].type in _COUNTED
+
+
+async def erase_records(work: Work, kind: DataKind, ids: list[UUID], days: int) -> list[UUID]:
+    """Erase what tells of a child in locked records. Return which were erased.
+
+    A record whose form this server has not read is left as it is.
+    """
+    model, held = MODELS[kind]
+    erased = []
+    records = await work.session.scalars(
+        select(model).where(model.id.in_(ids)).execution_options(populate_existing=True)
+    )
+    for record in records.all():
+        try:
+            sheet = sheet_of(work, record)
+        except UnknownDefinition:
+            log().warning("a record is not erased: its form is not known here", area="retention")
+            continue
+        await _erase_answers(work, record, sheet)
+        note_event(work, held.value, record.id, RecordLog.ERASED, days=days)
+        erased.append(record.id)
+    await work.session.flush()
+    if erased:
+        await _erase_beside(work, held, erased)
+        await _BESIDE[kind](work, erased)
+    return erased
+
+
+async def _erase_answers(work: Work, record: Filled, sheet: Sheet) -> None:
+    record.answers, record.sealed = counted(sheet, record.answers), {}
+    record.headline, record.headline_words = None, ""
+    record.erased_at = work.now
+    if isinstance(record, Contact):
+        versions = await work.session.scalars(
+            select(CompletedVersion)
+            .where(CompletedVersion.contact_id == record.id)
+            .execution_options(populate_existing=True)
+        )
+        for version in versions.all():
+            version.answers, version.sealed = counted(sheet, version.answers), {}
+
+
+async def _erase_beside(work: Work, held: HeldKind, ids: list[UUID]) -> None:
+    """Erase what every kind of record has: earlier answers, hashes of names, words of its log.
+
+    The rows of the log stay, and so does its chain: it holds only the digest of the words.
+    """
+    await work.session.execute(
+        update(EarlierAnswer)
+        .where(EarlierAnswer.subject_kind == held.value, EarlierAnswer.subject_id.in_(ids))
+        .values(answer=text("NULL"), sealed=None)
+        .execution_options(synchronize_session=False)
+    )
+    await work.session.execute(
+        delete(MatchKey)
+        .where(MatchKey.subject_kind == held.value, MatchKey.subject_id.in_(ids))
+        .execution_options(synchronize_session=False)
+    )
+    await _empty(work, RecordEvent.words_sealed, RecordEvent.subject_id, ids)
+    await _empty(work, LegalHold.reason_sealed, LegalHold.subject_id, ids)
+
+
+async def _erase_of_contacts(work: Work, ids: list[UUID]) -> None:
+    await _empty(work, UrgencyDecision.reason_sealed, UrgencyDecision.contact_id, ids)
+    await _empty(work, Opening.reason_sealed, Opening.contact_id, ids)
+
+
+async def _erase_of_cases(work: Work, ids: list[UUID]) -> None:
+    await _empty(work, CaseFlag.words_sealed, CaseFlag.case_id, ids)
+    await _empty(work, CaseRequest.reason_sealed, CaseRequest.case_id, ids)
+    for column in (FollowUp.words_sealed, FollowUp.provider_sealed, FollowUp.result_sealed):
+        await _empty(work, column, FollowUp.case_id, ids)
+    for sealed in (CaseDocument.name_sealed, CaseDocument.content_sealed):
+        await _empty(work, sealed, CaseDocument.case_id, ids)
+    await work.session.execute(
+        update(CaseDocument)
+        .where(CaseDocument.case_id.in_(ids), CaseDocument.removed_at.is_(None))
+        .values(removed_at=work.now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def _erase_of_referrals(work: Work, ids: list[UUID]) -> None:
+    await _empty(work, Consent.words_sealed, Consent.referral_id, ids)
+    await _empty(work, Dispatch.place_sealed, Dispatch.referral_id, ids)
+    await _empty(work, Dispatch.words_sealed, Dispatch.referral_id, ids)
+    await _empty(work, Attempt.payload_sealed, Attempt.referral_id, ids)
+    await work.session.execute(
+        update(Delivery)
+        .where(Delivery.referral_id.in_(ids))
+        .values(detail={})
+        .execution_options(synchronize_session=False)
+    )
+    # What their system said of the case is theirs, in words of its own.
+    await work.session.execute(
+        update(AgencyCase)
+        .where(
+            AgencyCase.recipient_id.in_(select(Recipient.id).where(Recipient.referral_id.in_(ids)))
+        )
+        .values(problem="")
+        .execution_options(synchronize_session=False)
+    )
+
+
+_BESIDE: dict[DataKind, Callable[[Work, list[UUID]], Any]] = {
+    DataKind.CONTACTS: _erase_of_contacts,
+    DataKind.CASES: _erase_of_cases,
+    DataKind.REFERRALS: _erase_of_referrals,
+}
+
+
+async def _empty(
+    work: Work,
+    column: InstrumentedAttribute[Any],
+    of: InstrumentedAttribute[UUID],
+    ids: list[UUID],
+) -> None:
+    """Empty a sealed column of the rows that belong to these records."""
+    stored: Column[Any] = column.property.columns[0]
+    table = stored.table
+    rows = table.update().where(of.in_(ids), stored.is_not(None))
+    bound = table.c[stored.info.get("row", "id")]
+    needs_value = not stored.nullable or table.name == Consent.__tablename__
+    assert stored.info[SEALED] == "bytes"
+    if not needs_value:
+        await work.session.execute(rows.values({stored.name: None}))
+        return
+    keys = list(await work.session.scalars(select(bound).where(of.in_(ids), stored.is_not(None))))
+    if keys:
+        nothing = [
+            {
+                "bound_to": key,
+                "nothing": work.keys.seal(b"", table=table.name, column=stored.name, row=key),
+            }
+            for key in keys
+        ]
+        connection = await work.session.connection()
+        await connection.execute(
+            table.update()
+            .where(bound == bindparam("bound_to"))
+            .values({stored.name: bindparam("nothing")}),
+            nothing,
+        )
