@@ -1,8 +1,9 @@
 """What is due: whose time is over, and what keeps a record although its time is over.
 
-A record is kept while it, or a record that it belongs to, is held, or is open: a case that is not
-closed or has a follow-up to be done, a referral that is not over, a contact that is not complete.
-The number and the voice message of a call are kept with the contact of that call.
+A record is kept while it, or a record that it belongs to, is held or open: a case that is not
+closed or has a follow-up to be done, a referral that is not over. A contact is due when it is
+complete. The number and the voice message of a call are kept with the case or referral of that
+call, and with its contact if that is held.
 """
 
 from datetime import datetime, timedelta
@@ -41,16 +42,11 @@ def _referral_alive(referral: Any) -> ColumnElement[bool]:
     return or_(referral.closed_at.is_(None), _held(referral.id))
 
 
-def _contact_alive(contact: Any) -> ColumnElement[bool]:
-    return or_(contact.state != ContactState.COMPLETE, _held(contact.id))
-
-
 def _kept_with_contact(contact_id: Any) -> ColumnElement[bool]:
-    """Return the condition that a contact, or a case or referral of it, is open or held."""
-    contact, case, link = aliased(Contact), aliased(Case), aliased(CaseContact)
-    referral = aliased(Referral)
+    """Return the condition that a contact is held, or that a case or referral of it is alive."""
+    case, link, referral = aliased(Case), aliased(CaseContact), aliased(Referral)
     return or_(
-        exists().where(contact.id == contact_id, _contact_alive(contact)),
+        _held(contact_id),
         exists().where(referral.contact_id == contact_id, _referral_alive(referral)),
         exists().where(link.contact_id == contact_id, link.case_id == case.id, _case_alive(case)),
         # A referral of a case with it.
@@ -72,13 +68,11 @@ def _kept_with_call(call_id: Any) -> ColumnElement[bool]:
 
 
 def _kept_with_case(case: Any) -> ColumnElement[bool]:
-    link, contact, referral = aliased(CaseContact), aliased(Contact), aliased(Referral)
+    link, referral = aliased(CaseContact), aliased(Referral)
     return or_(
         _case_alive(case),
         exists().where(referral.case_id == case.id, _referral_alive(referral)),
-        exists().where(
-            link.case_id == case.id, link.contact_id == contact.id, _contact_alive(contact)
-        ),
+        exists().where(link.case_id == case.id, _held(link.contact_id)),
         exists().where(
             link.case_id == case.id,
             link.contact_id == referral.contact_id,
@@ -115,7 +109,11 @@ def _voices(before: datetime) -> tuple[Any, Any, ColumnElement[bool]]:
 
 
 def _contacts(before: datetime) -> tuple[Any, Any, ColumnElement[bool]]:
-    over = and_(Contact.completed_at < before, Contact.erased_at.is_(None))
+    over = and_(
+        Contact.completed_at < before,
+        Contact.state == ContactState.COMPLETE,
+        Contact.erased_at.is_(None),
+    )
     return Contact, Contact.completed_at, and_(over, ~_kept_with_contact(Contact.id))
 
 
