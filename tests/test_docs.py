@@ -111,6 +111,9 @@ _REFUSED = {
     "staff reset-second-factor vera": "This person has no second factor.",
     # A password for a system that the reader enters in the directory.
     "agency password": "helpline: ",
+    # The code of a record of the reader.
+    "retention hold C-7F3-9QD-2XC": "There is no record with this code.",
+    "retention lift C-7F3-9QD-2XC": "There is no record with this code.",
     # There is no mail server here.
     "connections test-mail": "No mail server is set up.",
     # Nor a telephony provider, nor an agency with a system of its own.
