@@ -7,7 +7,7 @@ import cyrtranslit
 
 # What is filled in, marks up, is code or is an address stays as it is.
 _KEPT = re.compile(
-    r"%\(\w+\)[sd]|%%|\{[^{}]*\}|<[^<>]+>|&\w+;|`[^`]*`|https?://\S+|\S+@\S+\.\w+"
+    r"%\(\w+\)[sd]|%%|\{\w*\}|<[^<>]+>|&\w+;|`[^`]*`|https?://\S+|\S+@\S+\.\w+"
     r"|\w+_\w+|(?<!\w)\.\w+|--\w[\w-]*"
 )
 _WORD = re.compile(r"[^\W\d_]+(?:[’'][^\W\d_]+)*")
