@@ -371,6 +371,24 @@ async def test_a_batch_that_is_interrupted_has_erased_nothing(work: Work) -> Non
     assert [one.rows for one in await running.receipts(work)] == [1]
 
 
+async def test_a_record_whose_form_is_not_known_here_is_left_and_the_others_go(work: Work) -> None:
+    await a_line(work)
+    ana = await a_counsellor(work, "ana")
+    strange, known = [await planted.a_contact(work, ana) for _ in range(2)]
+    await work.session.execute(
+        text("UPDATE contacts SET form_version = 999 WHERE id = :id"), {"id": strange.id}
+    )
+    await rule(work, D.CONTACTS, 365)
+    work.now += YEAR
+    run_id, left_out = uuid4(), set[UUID]()
+    assert await running.erase_some(work, D.CONTACTS, run_id, left_out) == 2
+    assert left_out == {strange.id}
+    assert await running.erase_some(work, D.CONTACTS, run_id, left_out) == 0
+    assert [one.rows for one in await running.receipts(work)] == [1]
+    assert (await row(work, Contact, strange.id)).sealed != {}
+    assert (await row(work, Contact, known.id)).sealed == {}
+
+
 async def test_each_role_holds_what_it_may(work: Work) -> None:
     await a_line(work)
     ana = await a_counsellor(work, "ana")
