@@ -117,7 +117,7 @@ async def test_a_duty_manager_plans_a_week_and_mends_the_night(live: Stage, page
         await shift.get_by_label("Who").select_option(label=name)
         await shift.get_by_label("From").fill(begins)
         await shift.get_by_label("Until").fill(ends)
-        for weekday in ("MO", "TU", "WE", "TH", "FR", "SA", "SU"):
+        for weekday in ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"):
             await shift.get_by_label(weekday, exact=True).check()
         await shift.get_by_role("button", name="Add").click()
         await expect(page.locator("#shifts")).to_contain_text(name)
