@@ -38,7 +38,7 @@ from app.sealing.jobs import sealing_tasks
 from app.statistics.jobs import EVERY as NUMBERS_EVERY
 from app.statistics.jobs import look_round, statistics_tasks
 from app.telephony import jobs as telephony_jobs
-from app.telephony import practice_calls
+from app.telephony import practice_calls, trial_calls, trial_texts
 from app.telephony.counsellor import callback_leg, leg_jobs, move_jobs
 from app.telephony.inbound import asking_by_key, message_jobs, own_phone
 from app.telephony.participants import alarm_calls, duty, participant_flow
@@ -72,6 +72,8 @@ JOBS = (
     participant_flow,
     practice_calls,
     proof,
+    trial_calls,
+    trial_texts,
 )
 # Topics after which a counsellor may be free for a waiting caller.
 MATCHING_TOPICS = frozenset(

@@ -117,6 +117,7 @@ _REFUSED = {
     # There is no mail server here.
     "connections test-mail": "No mail server is set up.",
     # Nor a telephony provider, nor an agency with a system of its own.
+    "connections test-call": "No telephony provider is set up.",
     "connections test-sms": "No telephony provider is set up.",
     "connections test-event": "takes no events",
     "connections test-case-system": "has no case system here",

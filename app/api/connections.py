@@ -56,6 +56,20 @@ class Text(BaseModel):
     number: Annotated[str, Field(max_length=40)] = ""
 
 
+class TestCall(BaseModel):
+    """The phone that is rung, and what it hears.
+
+    `number`: empty for the one at which your own calls ring. `line` and `key`: a prompt of a line,
+    in its first language unless `language` names another; without them the phone hears that this
+    is a test.
+    """
+
+    number: Annotated[str, Field(max_length=40)] = ""
+    line: UUID | None = None
+    language: Annotated[str, Field(max_length=20)] = ""
+    key: Annotated[str, Field(max_length=60)] = ""
+
+
 class AtAgency(BaseModel):
     """The agency whose system is tested, by its code."""
 
@@ -96,6 +110,15 @@ async def read_test(work: InWork, staff: Keeps, test_id: UUID) -> TestView:
 async def test_mail(work: InWork, staff: Keeps) -> None:
     """Send a test letter to your own address. 409 if the mail server did not take it."""
     await connection_tests.send_test_letter(work, staff)
+
+
+@router.post("/connections/telephony/test", status_code=202)
+async def test_call(work: InWork, staff: Keeps, call: TestCall) -> TestView:
+    """Let a phone be rung once. GET /connections/tests/{id} says whether it was answered."""
+    test = await connection_tests.ring_test_phone(
+        work, staff, call.number, line_id=call.line, language=call.language, key=call.key
+    )
+    return _view(test, "")
 
 
 @router.post("/connections/sms/test", status_code=202)

@@ -99,7 +99,7 @@ async def set_prompt(
     audio_type: str | None = None,
 ) -> None:
     """Change what a line says, or what every line says if `line` is None. Raises Invalid."""
-    prompt_key = _known(key)
+    prompt_key = check_key(key)
     check_language(language)
     if (text is None) == (audio is None):
         raise Invalid("Give either a text or a recorded file.")
@@ -128,7 +128,7 @@ async def set_prompt(
 
 async def use_words_of_program(work: Work, line: LineScript, language: str, key: str) -> None:
     """Give up a line's own prompt: it says again what the program brings. Raises Invalid."""
-    prompt_key = _known(key)
+    prompt_key = check_key(key)
     prompt = await _own(work, line, language, prompt_key)
     if prompt is None:
         return
@@ -140,7 +140,7 @@ async def use_words_of_program(work: Work, line: LineScript, language: str, key:
 
 async def take_back(work: Work, line: LineScript, language: str, key: str) -> None:
     """Undo the last change of a line's own prompt. Raises Invalid, NothingEarlier."""
-    prompt_key = _known(key)
+    prompt_key = check_key(key)
     earlier = await work.session.scalar(
         _earlier(line, language, prompt_key).order_by(EarlierPrompt.number.desc()).limit(1)
     )
@@ -169,7 +169,8 @@ async def take_back(work: Work, line: LineScript, language: str, key: str) -> No
     _log(work, line, language, prompt_key, before, after)
 
 
-def _known(key: str) -> PromptKey:
+def check_key(key: str) -> PromptKey:
+    """Return a prompt by its key. Raises Invalid."""
     if key not in PROMPT_KEYS:
         raise Invalid(
             "There is no prompt '%(key)s'. There are: %(known)s.", key=key, known=list(PROMPT_KEYS)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli.lines import line_of
 from app.cli.running import run_verb
 from app.errors import NotFound
 from app.people import connection_tests
@@ -49,6 +50,29 @@ def test_mail(name: str) -> None:
 
     run_verb(verb)
     print("The mail server took it.")
+
+
+@app.command("test-call")
+def ring_phone(
+    name: str,
+    number: Annotated[str, typer.Option(help="a phone; default: the person's own")] = "",
+    line: Annotated[str, typer.Option(help="the line whose prompt is said, by its number")] = "",
+    language: Annotated[str, typer.Option(help="default: the line's first")] = "",
+    key: Annotated[str, typer.Option(help="the prompt, as of `helpline line prompt`")] = "",
+) -> None:
+    """Ring a person's own phone, or a number: it hears a test, or a prompt of a line.
+
+    It counts for that person.
+    """
+
+    async def verb(work: Work) -> None:
+        line_id = (await line_of(work, line)).id if line else None
+        await connection_tests.ring_test_phone(
+            work, await _person(work, name), number, line_id=line_id, language=language, key=key
+        )
+
+    run_verb(verb)
+    print("The phone is being rung. `helpline connections list` says what came of it.")
 
 
 @app.command("test-sms")

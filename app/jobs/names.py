@@ -102,6 +102,8 @@ class Task(StrEnum):
     SEND_ALARM_MESSAGE = "telephony:send_alarm_message"
     SEND_MESSAGE = "telephony:send_message"
     SEND_TEST_MESSAGE = "telephony:send_test_message"
+    RING_TEST_PHONE = "telephony:ring_test_phone"
+    END_TEST_CALL = "telephony:end_test_call"
     SET_HOLD = "telephony:set_hold"
     SET_MUTE = "telephony:set_mute"
     SET_PARTICIPANT_MODE = "telephony:set_participant_mode"

@@ -28,7 +28,7 @@ class Found(StrEnum):
 
     # The other side took it.
     ACCEPTED = "accepted"
-    # The phone has the text.
+    # The phone has the text, or was answered and heard the words.
     DELIVERED = "delivered"
     NO_CONNECTION = "no_connection"
     NO_ANSWER = "no_answer"
@@ -41,7 +41,7 @@ class Found(StrEnum):
     NOT_ITS_API = "not_its_api"
     # Their forms lack fields that our mapping fills.
     MISFITS = "misfits"
-    # The provider took the text, and the phone did not get it.
+    # The provider took the text, and the phone did not get it; or the phone rang in vain.
     UNDELIVERED = "undelivered"
     # The rules of dialling have changed since it was asked for.
     NOT_DIALLED = "not_dialled"
@@ -49,6 +49,8 @@ class Found(StrEnum):
 
 
 WORKED = frozenset({Found.ACCEPTED, Found.DELIVERED})
+# A call that was busy or not answered says nothing about telephony.
+RANG_IN_VAIN = frozenset({Found.TOO_BUSY, Found.UNDELIVERED})
 
 
 class ConnectionTest(SentOnce, Base):
@@ -60,6 +62,7 @@ class ConnectionTest(SentOnce, Base):
         one_of("sending", OF_REQUESTS),
         one_of("result", Found),
         CheckConstraint("(ended_at IS NULL) = (result IS NULL)", name="ended"),
+        CheckConstraint("(line_id IS NULL) = (key IS NULL)", name="prompt"),
         Index("ix_connection_tests_means", "means", "wanted_at"),
     )
 
@@ -68,8 +71,11 @@ class ConnectionTest(SentOnce, Base):
     agency_id: Mapped[UUID | None] = mapped_column(ForeignKey("agencies.id"))
     # Who asked for it, or to whom it goes; NULL: a command.
     staff_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
-    # The number of a text, until the test is over.
+    # The number of a text or a call, until the test is over.
     target: Mapped[str | None]
+    # The prompt that a call says, in `language`; NULL: that it is a test.
+    line_id: Mapped[UUID | None] = mapped_column(ForeignKey("lines.id"))
+    key: Mapped[str | None]
     language: Mapped[str] = mapped_column(server_default="en")
     wanted_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]

@@ -1,7 +1,7 @@
-"""Tests of connections: a letter, a text, an event, and a read of a case system.
+"""Tests of connections: a call, a letter, a text, an event, and a read of a case system.
 
-A test holds nothing about a child. It is tried once; its row says what came of it. A text goes
-through the outbox, as every text does; the others are answered at once.
+A test holds nothing about a child. It is tried once; its row says what came of it. A call and a
+text go through the outbox, as every one does; the others are answered at once.
 """
 
 import json
@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
+from app.calls import lines, prompts
 from app.calls.lines import any_line
 from app.database.topics import Topic
 from app.definitions.datafile import BadDefinition
@@ -39,11 +40,14 @@ from app.referrals.library import protocols_of
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import EndpointKind, Staff
+from app.words.keys import SOUNDS
 from app.words.pages import _
 from app.work import PROGRAM, Ground, Work
 
 # How many tests of one kind there may be within the time.
 MOST, WITHIN = 10, timedelta(minutes=10)
+# After this time a text or a call is given up: its person looks at the page no longer.
+GIVEN_UP_AFTER = timedelta(minutes=2)
 # How long a test is kept.
 _KEPT = timedelta(days=31)
 # The type of the event by which an agency's system is tested.
@@ -125,17 +129,10 @@ async def send_test_text(work: Work, staff: Staff, number: str = "") -> Connecti
 
     Raises Invalid if no text can be sent, NotDialled, DialledTooOften and TooMany.
     """
-    if work.settings.twilio_account_sid is None:
-        raise Invalid(
-            "No telephony provider is set up. The operator of the server enters it in the "
-            "settings of the server."
-        )
+    _need_provider(work)
     if await any_line(work) is None:
         raise Invalid("There is no line yet. Add one first: a text shows the number of a line.")
-    own = staff.endpoint if staff.endpoint_kind == EndpointKind.PHONE else None
-    if not number.strip() and own is None:
-        raise Invalid("Calls of your account ring at no phone. Enter the number of one.")
-    to = await outward.read_number(work, number if number.strip() else own or "")
+    to = await _typed_or_own(work, staff, number)
     if not to.startswith("+"):
         raise Invalid("A text goes to the whole number of a phone, with + and the country code.")
     test = await _add(work, Means.SMS, staff=staff)
@@ -146,6 +143,72 @@ async def send_test_text(work: Work, staff: Staff, number: str = "") -> Connecti
     work.announce(Topic.CONNECTIONS)
     await work.session.flush()
     return test
+
+
+async def ring_test_phone(
+    work: Work,
+    staff: Staff,
+    number: str = "",
+    *,
+    line_id: UUID | None = None,
+    language: str = "",
+    key: str = "",
+) -> ConnectionTest:
+    """Let a number be rung once, or the person's own phone; return the test.
+
+    The phone hears a prompt of a line, in its first language unless another is named; without a
+    line, that it is a test. Raises NotFound, Invalid if no call can be made or the prompt says
+    nothing, NotDialled, DialledTooOften and TooMany.
+    """
+    _need_provider(work)
+    if await any_line(work) is None:
+        raise Invalid("There is no line yet. Add one first: a call shows the number of a line.")
+    if (line_id is None) != (not key) or (language and line_id is None):
+        raise Invalid("Name a line and the key of one of its prompts, or neither.")
+    prompt: dict[str, str] = {}
+    if line_id is not None:
+        prompt = await _prompt_to_say(work, line_id, language, key)
+    to = await _typed_or_own(work, staff, number)
+    if not to.startswith("+"):
+        raise Invalid("A test rings the whole number of a phone, with + and the country code.")
+    test = await _add(work, Means.TELEPHONY, staff=staff)
+    await outward.count_for_person(work, staff.id, test.id, to, DialledFor.TEST)
+    test.target, test.language = to, prompt.get("language", staff.page_language)
+    if prompt:
+        test.line_id, test.key = line_id, prompt["key"]
+    work.defer(Task.RING_TEST_PHONE, test_id=str(test.id))
+    work.defer(Task.END_TEST_CALL, delay=GIVEN_UP_AFTER, test_id=str(test.id))
+    write_entry(work, AuditLog.CONNECTION_TESTED, Means.TELEPHONY.value, **prompt)
+    work.announce(Topic.CONNECTIONS)
+    await work.session.flush()
+    return test
+
+
+async def _prompt_to_say(work: Work, line_id: UUID, language: str, key: str) -> dict[str, str]:
+    """Return line, language and key of a prompt with words. Raises NotFound, Invalid."""
+    _row, line = await lines.read_line(work, line_id)
+    spoken = prompts.check_spoken(line, language or line.languages[0].language)
+    prompt_key = prompts.check_key(key)
+    said = line.prompt(spoken, prompt_key)
+    if not said.text and said.recording is None and prompt_key not in SOUNDS:
+        raise Invalid("This prompt has no words in this language yet. Write or record them first.")
+    return {"line_id": str(line_id), "language": spoken, "key": prompt_key.value}
+
+
+def _need_provider(work: Work) -> None:
+    if work.settings.twilio_account_sid is None:
+        raise Invalid(
+            "No telephony provider is set up. The operator of the server enters it in the "
+            "settings of the server."
+        )
+
+
+async def _typed_or_own(work: Work, staff: Staff, number: str) -> str:
+    """Return the number that was typed, or that of the person's phone. Raises Invalid."""
+    own = staff.endpoint if staff.endpoint_kind == EndpointKind.PHONE else None
+    if not number.strip() and own is None:
+        raise Invalid("Calls of your account ring at no phone. Enter the number of one.")
+    return await outward.read_number(work, number if number.strip() else own or "")
 
 
 async def send_test_event(work: Work, code: str, staff: Staff | None = None) -> Tested:
@@ -291,7 +354,7 @@ def note_result(
     status: int | None = None,
     details: Iterable[str] = (),
 ) -> None:
-    """Note what came of a test. The number of a text is not kept longer."""
+    """Note what came of a test. The number that was rung is not kept longer."""
     test.result, test.status, test.ended_at = result.value, status, work.now
     sent = result in WORKED or result is Found.UNDELIVERED
     test.sending = (Sending.SENT if sent else Sending.FAILED).value

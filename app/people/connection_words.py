@@ -12,6 +12,8 @@ def words_of(test: ConnectionTest, agency: str) -> Message:
             return _of_mail(found, test)
         case Means.SMS:
             return _of_text(found, test)
+        case Means.TELEPHONY:
+            return _of_call(found, test)
     return _of_system(found, test, agency)
 
 
@@ -59,6 +61,49 @@ def _of_text(found: Found | None, test: ConnectionTest) -> Message:
     return Message(
         "The provider refused the text (code %(code)s). Look up the code at the provider: most "
         "often the number takes no texts, or the line's own number may send none.",
+        code=test.status or "–",
+    )
+
+
+def _of_call(found: Found | None, test: ConnectionTest) -> Message:
+    match found:
+        case None:
+            return Message("The phone is being rung.")
+        case Found.DELIVERED:
+            return Message("The phone was answered, and the words were said.")
+        case Found.TOO_BUSY:
+            return Message("The phone is busy. Test again when no call is on it.")
+        case Found.UNDELIVERED:
+            return Message("The phone rang and was not answered.")
+        case Found.NO_CONNECTION:
+            return Message(
+                "The phone was answered, and the provider did not fetch our words. Look whether "
+                "the public address in the settings of the server is reached from outside."
+            )
+        case Found.NOT_THERE:
+            return Message(
+                "The provider could not reach the phone (code %(code)s). Check the number, and "
+                "that the phone is switched on.",
+                code=test.status or "–",
+            )
+        case Found.NOT_DIALLED:
+            return Message(
+                "The number is not dialled any more: the rules have changed. Look at them "
+                "(Administration, Dialling)."
+            )
+        case Found.NOT_IN_TIME:
+            return Message(
+                "The provider was not reached or reported nothing within two minutes. Check the "
+                "account and the public address in the settings of the server."
+            )
+        case Found.NO_ANSWER:
+            return Message(
+                "The provider did not answer and has no trace of the call. Test again in some "
+                "minutes."
+            )
+    return Message(
+        "The provider refused the call (code %(code)s). Look up the code at the provider: most "
+        "often the account may not ring this country, or the line's own number may not be shown.",
         code=test.status or "–",
     )
 

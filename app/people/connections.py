@@ -14,7 +14,7 @@ from app.calls.models import Call, Reconciled
 from app.calls.states import Direction
 from app.outbox.push.models import PushMessage
 from app.outbox.states import Sending
-from app.people.connection_rows import WORKED, ConnectionTest, Means
+from app.people.connection_rows import RANG_IN_VAIN, WORKED, ConnectionTest, Means
 from app.people.connection_tests import Tested, last_tests
 from app.referrals.channels.models import AgencyCase, Attempt, Delivery
 from app.referrals.directory.models import Agency
@@ -70,11 +70,12 @@ _Tried = tuple[datetime | None, datetime | None, int]
 async def _tried(work: Work) -> dict[Means, _Tried]:
     """Return when tests of each connection last worked and last failed, and how many wait."""
     worked = ConnectionTest.result.in_(WORKED)
+    in_vain = and_(ConnectionTest.means == Means.TELEPHONY, ConnectionTest.result.in_(RANG_IN_VAIN))
     rows = await work.session.execute(
         select(
             ConnectionTest.means,
             func.max(ConnectionTest.ended_at).filter(worked),
-            func.max(ConnectionTest.ended_at).filter(~worked),
+            func.max(ConnectionTest.ended_at).filter(~worked, ~in_vain),
             func.count().filter(ConnectionTest.target.is_not(None)),
         )
         .where(ConnectionTest.wanted_at >= work.now - _LOOKED_BACK)

@@ -1,6 +1,5 @@
 """A test text to a phone of staff: sent once, as every text is. It says nothing about a child."""
 
-from datetime import timedelta
 from uuid import UUID
 
 from procrastinate import JobContext
@@ -12,7 +11,7 @@ from app.jobs.names import Task
 from app.outbox.once import send_once
 from app.outbox.responses import Refused
 from app.people.connection_rows import ConnectionTest, Found
-from app.people.connection_tests import note_result
+from app.people.connection_tests import GIVEN_UP_AFTER, note_result
 from app.referrals.channels.sms.channel import CHANNEL as SMS
 from app.referrals.states import AttemptResult
 from app.telephony.jobs import Parts, parts_of, task
@@ -22,27 +21,22 @@ from app.telephony.provider.urls import test_path
 from app.words.pages import _, spoken_in
 from app.work import Work
 
-# After this time a test is not sent any more: its person looks at the page no longer.
-_GIVEN_UP_AFTER = timedelta(minutes=2)
 # The largest number that is a code of the provider.
 _LARGEST_CODE = 99_999
 
 
-class _TestText(AtProvider[ConnectionTest]):
-    """A text that says that texts work."""
+class Trial(AtProvider[ConnectionTest]):
+    """A text or a call that tests telephony."""
 
     purpose = Purpose.TEST
 
-    def __init__(self, parts: Parts, test_id: str) -> None:
-        super().__init__(Task.SEND_TEST_MESSAGE, test_id=test_id)
+    def __init__(self, parts: Parts, task: Task, test_id: str) -> None:
+        super().__init__(task, test_id=test_id)
         self.platform, self._id = parts.platform, UUID(test_id)
 
-    def is_message(self) -> bool:
-        return True
-
     async def lock(self, work: Work) -> ConnectionTest | None:
-        row = await _lock(work, self._id)
-        late = row is not None and row.wanted_at + _GIVEN_UP_AFTER < work.now
+        row = await lock_test(work, self._id)
+        late = row is not None and row.wanted_at + GIVEN_UP_AFTER < work.now
         if row is not None and row.ended_at is None and late:
             note_result(work, row, Found.NOT_IN_TIME)
         return row
@@ -52,6 +46,21 @@ class _TestText(AtProvider[ConnectionTest]):
 
     async def address(self, work: Work, row: ConnectionTest) -> str:
         return row.target or ""
+
+    async def failed(self, work: Work, row: ConnectionTest, error: Refused | None) -> None:
+        if error is None:
+            note_result(work, row, Found.NO_ANSWER)
+        elif error.code or error.status:
+            note_result(work, row, Found.REFUSED, error.code or error.status)
+        else:
+            note_result(work, row, Found.NOT_DIALLED)
+
+
+class _TestText(Trial):
+    """A text that says that texts work."""
+
+    def is_message(self) -> bool:
+        return True
 
     async def prepare(self, work: Work, row: ConnectionTest) -> bool:
         line = await any_line(work)
@@ -65,7 +74,7 @@ class _TestText(AtProvider[ConnectionTest]):
 
     async def send(self) -> str:
         return await self.platform.send_message(
-            to=self._number, from_=self._from, body=self._body, told=test_path(self._id)
+            to=self._number, from_=self._from, body=self._body, told=test_path(self._id, "status")
         )
 
     async def accepted(self, work: Work, row: ConnectionTest) -> None:
@@ -73,16 +82,9 @@ class _TestText(AtProvider[ConnectionTest]):
         if row.result not in (Found.DELIVERED, Found.UNDELIVERED):
             note_result(work, row, Found.ACCEPTED)
 
-    async def failed(self, work: Work, row: ConnectionTest, error: Refused | None) -> None:
-        if error is None:
-            note_result(work, row, Found.NO_ANSWER)
-        elif error.code or error.status:
-            note_result(work, row, Found.REFUSED, error.code or error.status)
-        else:
-            note_result(work, row, Found.NOT_DIALLED)
 
-
-async def _lock(work: Work, test_id: UUID) -> ConnectionTest | None:
+async def lock_test(work: Work, test_id: UUID) -> ConnectionTest | None:
+    """Lock a test. Return None if there is none."""
     return await work.session.get(ConnectionTest, test_id, with_for_update=True)
 
 
@@ -90,12 +92,12 @@ async def _lock(work: Work, test_id: UUID) -> ConnectionTest | None:
 async def send_test_message(context: JobContext, test_id: str) -> None:
     """Send a test text."""
     parts = parts_of(context)
-    await send_once(parts.ground, _TestText(parts, test_id))
+    await send_once(parts.ground, _TestText(parts, Task.SEND_TEST_MESSAGE, test_id))
 
 
 async def message_status(work: Work, test_id: UUID, signed: Signed) -> None:
     """Handle what the provider reports of a test text, in any order. Raises NotFound."""
-    row = await _lock(work, test_id)
+    row = await lock_test(work, test_id)
     if row is None:
         raise NotFound("There is no such test.")
     row.provider_sid = row.provider_sid or signed.fields.get("MessageSid", "")[:64] or None

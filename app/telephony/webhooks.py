@@ -10,7 +10,7 @@ from app.errors import NotFound
 from app.jobs.transaction import run_verb, transaction
 from app.log import log
 from app.routing import offers
-from app.telephony import trial_texts
+from app.telephony import trial_calls, trial_texts
 from app.telephony.answers import Answer, CallbackQuestion, Duty
 from app.telephony.counsellor import callback_leg, counsellor_flow
 from app.telephony.documents import message_document
@@ -464,6 +464,18 @@ async def alarm_status(request: Request, signed: SignedRequest, attempt_id: UUID
 async def test_status(request: Request, signed: SignedRequest, test_id: UUID) -> Response:
     """Receive what became of a test text."""
     return await note(request, lambda work: trial_texts.message_status(work, test_id, signed))
+
+
+@router.post("/tests/{test_id}/lifted")
+async def test_lifted(request: Request, signed: SignedRequest, test_id: UUID) -> Response:
+    """Say what a phone hears that a test rings."""
+    return await tell(request, lambda work: trial_calls.lifted(work, test_id, signed))
+
+
+@router.post("/tests/{test_id}/leg")
+async def test_leg(request: Request, signed: SignedRequest, test_id: UUID) -> Response:
+    """Receive a status of the leg of a test call."""
+    return await note(request, lambda work: trial_calls.leg_status(work, test_id, signed))
 
 
 @router.post("/noted")

@@ -103,7 +103,7 @@ API = [
     ("GET", f"/connections/tests/{NIL}", Permission.KEEP_CONNECTIONS),
     *(
         ("POST", f"/connections/{means}/test", Permission.KEEP_CONNECTIONS)
-        for means in ("mail", "sms", "webhooks", "case_systems")
+        for means in ("telephony", "mail", "sms", "webhooks", "case_systems")
     ),
     ("GET", "/log", Permission.READ_LOG),
     ("POST", "/log/checks", Permission.READ_LOG),
@@ -374,6 +374,8 @@ FORMS: list[tuple[str, Permission, dict[str, str]]] = [
     (f"/admin/lines/{NIL}/prompts/sr/greeting", Permission.KEEP_LINES, {"text": "x"}),
     (f"/admin/lines/{NIL}/prompts/sr/greeting/back", Permission.KEEP_LINES, {}),
     (f"/admin/lines/{NIL}/prompts/sr/greeting/program", Permission.KEEP_LINES, {}),
+    (f"/admin/lines/{NIL}/prompts/sr/greeting/ring", Permission.KEEP_LINES, {"number": "x"}),
+    ("/admin/connections/telephony", Permission.KEEP_CONNECTIONS, {"number": "x"}),
     (f"/board/talks/{NIL}/end", Permission.SUPERVISE, {}),
     (f"/board/talks/{NIL}/take-over", Permission.SUPERVISE, {}),
     (f"/board/talks/{NIL}/move", Permission.SUPERVISE, {"to": NIL}),

@@ -99,6 +99,21 @@ async def test_mail(request: Request, work: InWork, staff: Keeps) -> Response:
     return await _show(request, work, staff, told=told)
 
 
+@router.post("/admin/connections/telephony")
+async def ring_phone(
+    request: Request,
+    work: InWork,
+    staff: Keeps,
+    number: Annotated[str, Form(max_length=40)] = "",
+) -> Response:
+    """Let a phone be rung, which hears that this is a test."""
+    try:
+        test = await connection_tests.ring_test_phone(work, staff, number)
+    except Refusal as refusal:
+        return await _refused(request, work, staff, refusal, number=number)
+    return await _show(request, work, staff, told=words_of(test, ""), number=number)
+
+
 @router.post("/admin/connections/sms")
 async def send_text(
     request: Request,

@@ -45,7 +45,7 @@ PURPOSE_WORDS = {
     Purpose.ALARM: N_("An alarm"),
     Purpose.PARTNER: N_("The partner of a line"),
     Purpose.NOTICE: N_("A text to a counsellor"),
-    Purpose.TEST: N_("A test text"),
+    Purpose.TEST: N_("A test text or call"),
 }
 LIMITS = {
     "person_hour": N_("Numbers for one person within an hour"),

@@ -12,12 +12,14 @@ from app.calls.speech import LineScript
 from app.dashboard.settings import line_views
 from app.dashboard.templating import page
 from app.errors import Invalid, NotFound, Refusal
+from app.people import connection_tests
+from app.people.connection_words import words_of
 from app.routing import people
 from app.routing.plan import read_plan
-from app.staff.models import Staff
+from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with
-from app.words.pages import language_name, refusal_words
+from app.words.pages import language_name, message_words, refusal_words
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
@@ -114,10 +116,13 @@ async def _show(
         behind=await lines.numbers_behind(work, line),
         language=spoken,
         languages=[(one, language_name(one.language)) for one in line.languages],
-        steps=line_views.flow_of(line, await prompts.heard_of(work, line, spoken.language)),
+        steps=line_views.flow_of(
+            line, spoken.language, await prompts.heard_of(work, line, spoken.language)
+        ),
         sources=line_views.SOURCES,
         longest=prompts.LONGEST_TEXT,
-        **{"notice": "", "part": "", "typed": {}, **more},
+        phone=staff.endpoint if staff.endpoint_kind == EndpointKind.PHONE else "",
+        **{"notice": "", "part": "", "typed": {}, "told": "", **more},
     )
 
 
@@ -266,6 +271,30 @@ async def use_words_of_program(
         await prompts.use_words_of_program(work, line, prompts.check_spoken(line, language), key)
 
     return await _change(request, work, staff, line_id, key, {}, verb, language)
+
+
+@router.post("/admin/lines/{line_id}/prompts/{language}/{key}/ring")
+async def ring_phone(
+    request: Request,
+    work: InWork,
+    staff: Keeps,
+    line_id: UUID,
+    language: str,
+    key: str,
+    number: Annotated[str, Form(max_length=40)] = "",
+) -> Response:
+    """Let a phone be rung, which hears the prompt."""
+    answer: dict[str, Any] = {"part": key, "typed": {"number": number}}
+    try:
+        test = await connection_tests.ring_test_phone(
+            work, staff, number, line_id=line_id, language=language, key=key
+        )
+    except Refusal as refusal:
+        await work.undo()
+        answer["notice"] = refusal_words(refusal)
+    else:
+        answer["told"] = message_words(words_of(test, ""))
+    return await _show(request, work, staff, line_id, language, **answer)
 
 
 @router.get("/admin/lines/{line_id}/recordings/{recording}")

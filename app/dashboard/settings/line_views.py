@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from app.calls.examples import example_values
 from app.calls.prompts import Heard, Source
 from app.calls.speech import LineScript
 from app.words.keys import PROMPT_KEYS, PromptKey
-from app.words.pages import N_, _, said
+from app.words.pages import N_, said
 
 _K = PromptKey
 
@@ -227,32 +228,15 @@ class Part(NamedTuple):
     fields: tuple[str, ...]
 
 
-def _examples(line: LineScript, key: PromptKey) -> Mapping[str, str]:
-    return {
-        "line": line.name,
-        "digit": line.danger_digit if key in (_K.DANGER, _K.BLOCKED) else "1",
-        "danger": line.danger_digit,
-        "message": "0",
-        "ahead": "3",
-        "emergency": line.emergency,
-        "resumes": _("(when the line is open again)"),
-        "window": _("(the time that was agreed)"),
-        "available": "1",
-        "break": "2",
-        "off": "3",
-        "reason": _("(what has happened)"),
-    }
-
-
-def part_of(line: LineScript, heard: Heard) -> Part:
+def part_of(line: LineScript, language: str, heard: Heard) -> Part:
     """Return a prompt as the page shows it."""
     example = ""
     if heard.text is not None:
-        example = heard.text.format(**_examples(line, heard.key))
+        example = heard.text.format(**example_values(line, language, heard.key))
     return Part(heard, said(NAMES[heard.key]), example, tuple(sorted(PROMPT_KEYS[heard.key])))
 
 
-def flow_of(line: LineScript, heard: list[Heard]) -> list[tuple[str, list[Part]]]:
+def flow_of(line: LineScript, language: str, heard: list[Heard]) -> list[tuple[str, list[Part]]]:
     """Return the steps of a call with what is heard at each."""
-    by_key = {one.key: part_of(line, one) for one in heard}
+    by_key = {one.key: part_of(line, language, one) for one in heard}
     return [(said(step.words), [by_key[key] for key in step.keys]) for step in STEPS]

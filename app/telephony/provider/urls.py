@@ -30,8 +30,8 @@ def message_path(attempt_id: UUID | str) -> str:
     return f"/telephony/messages/{attempt_id}/status"
 
 
-def test_path(test_id: UUID | str) -> str:
-    return f"/telephony/tests/{test_id}/status"
+def test_path(test_id: UUID | str, step: str) -> str:
+    return f"/telephony/tests/{test_id}/{step}"
 
 
 def leg_path(leg_id: UUID | str) -> str:
