@@ -109,7 +109,7 @@ async def end_test_call(context: JobContext, test_id: str) -> None:
 async def lifted(work: Work, test_id: UUID, signed: Signed) -> list[Step]:
     """Return what the phone hears when it is answered. Raises NotFound."""
     row = await _told(work, test_id, signed)
-    said = await _prompt(work, row) or _that_it_is_a_test(row.language)
+    said = await _prompt(work, row) or that_it_is_a_test(row.language)
     if row.result != Found.DELIVERED:
         note_result(work, row, Found.DELIVERED)
     return [*said, HangUp()]
@@ -139,7 +139,7 @@ def _values(line: LineScript, key: PromptKey, scene: Scene) -> dict[str, str]:
     return {**values, "reason": reason} if reason else values
 
 
-def _that_it_is_a_test(language: str) -> list[Spoken]:
+def that_it_is_a_test(language: str) -> list[Spoken]:
     """Say in a language of the pages that this is a test; in English if it has no voice."""
     spoken = words.spoken_as(language)
     voice = voice_of(spoken) if spoken in page_languages() else None

@@ -17,7 +17,7 @@ from app.jobs.names import Task
 from app.outbox.states import Sending
 from app.people import connection_tests
 from app.people.connection_rows import Means
-from app.people.connection_tests import send_test_text
+from app.people.connection_tests import ring_test_phone, send_test_text
 from app.people.connections import all_connections
 from app.referrals.directory.agencies import save_agency
 from app.referrals.directory.entries import Entry
@@ -166,6 +166,41 @@ async def test_a_test_text_goes_only_to_a_number_that_is_dialled(
     with pytest.raises(Invalid, match=says):
         await send_test_text(work, mila, number)
     assert work.jobs == []
+
+
+async def test_a_test_call_is_one_job_and_remembers_only_the_prompt(work: Work) -> None:
+    await a_line(work)
+    (line_id,) = await work.session.scalars(select(Line.id))
+    mila = await an_administrator(work, "+381641111111")
+    call = await ring_test_phone(work, mila)
+    prompt = await ring_test_phone(work, mila, line_id=line_id, key="comfort")
+    assert (call.target, call.language, call.line_id, call.key) == (
+        "+381641111111",
+        mila.page_language,
+        None,
+        None,
+    )
+    assert (prompt.language, prompt.line_id, prompt.key) == ("sr", line_id, "comfort")
+    rings = [one.arguments for one in work.jobs if one.task == Task.RING_TEST_PHONE]
+    assert rings == [{"test_id": str(test.id)} for test in (call, prompt)]
+    ends = [one.delay for one in work.jobs if one.task == Task.END_TEST_CALL]
+    assert ends == [connection_tests.GIVEN_UP_AFTER] * 2
+    dials = (await work.session.scalars(select(Dial))).all()
+    assert {(d.id, d.way, d.purpose, d.staff_id) for d in dials} == {
+        (test.id, "call", "test", mila.id) for test in (call, prompt)
+    }
+    for number, says in (
+        ("+1 202 555 0143", "of the country US are not dialled"),
+        ("112", "whole number of a phone"),
+    ):
+        with pytest.raises(Invalid, match=says):
+            await ring_test_phone(work, mila, number)
+    with pytest.raises(Invalid, match="or neither"):
+        await ring_test_phone(work, mila, language="sr")
+    for _nth in range(connection_tests.MOST - 2):
+        await ring_test_phone(work, mila)
+    with pytest.raises(TooMany, match="within ten minutes"):
+        await ring_test_phone(work, mila)
 
 
 async def test_tests_of_a_kind_are_limited_in_time_and_need_something_to_test(work: Work) -> None:

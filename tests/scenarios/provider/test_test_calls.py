@@ -3,12 +3,16 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from app.calls.examples import DIGITS
 from app.demo.stage import Counsellor, Stage
 from app.practice.people import Phone
 from app.staff.roles import Role
 from app.telephony import script
 from app.telephony.inbound.sounds import waiting_sound
+from app.telephony.steps import Say
+from app.telephony.trial_calls import that_it_is_a_test
 from app.words.keys import PromptKey
 from tests.support.referrals import page
 
@@ -22,6 +26,16 @@ def test_the_examples_name_the_keys_that_callers_are_told() -> None:
         PromptKey.ASK_FOR_LAST: script.LAST_DIGIT,
     }
     assert script.MESSAGE_DIGIT == script.TAKE_DIGIT == "1"
+
+
+@pytest.mark.parametrize(
+    ("reads", "locale"), [("sr", "sr-RS"), ("sr-Cyrl", "sr-RS"), ("sq", "en-GB"), ("xx", "en-GB")]
+)
+def test_the_test_is_said_in_a_language_that_has_a_voice(reads: str, locale: str) -> None:
+    (said,) = that_it_is_a_test(reads)
+    assert isinstance(said, Say)
+    assert said.locale == locale
+    assert (said.text == TEST) or locale != "en-GB"
 
 
 async def _mila(stage: Stage) -> Counsellor:
