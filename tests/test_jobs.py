@@ -3,6 +3,8 @@
 import ast
 import inspect
 import re
+import subprocess
+import sys
 from functools import lru_cache
 from pathlib import Path
 
@@ -46,6 +48,13 @@ def _names() -> dict[str, str]:
 
 def test_the_list_of_names_has_every_job_and_no_other() -> None:
     assert set(Task) == set(TASKS)
+
+
+def test_a_worker_that_is_a_process_of_its_own_knows_every_job() -> None:
+    # Other tests import the webhooks, and with them jobs that a worker may have forgotten.
+    says = "import app.worker; print(*app.worker.job_app_of('postgresql://127.0.0.1/none').tasks)"
+    known = subprocess.run([sys.executable, "-c", says], capture_output=True, check=True, text=True)
+    assert set(Task) - set(known.stdout.split()) == set()
 
 
 def test_every_deferred_job_exists() -> None:
