@@ -57,8 +57,8 @@ _WORDS = {
     "what": ["calls", "categories", "referrals", "summary", "counsellors", "room"],
     "name": ["daily", "monthly", "agencies", "chi", "violence", "md-notifications"],
     "period": ["2020"],
-    "language": ["sr", "sr-Cyrl", "en"],
-    "which": ["pages", "definitions"],
+    "language": ["sr"],
+    "which": ["pages"],
 }
 
 

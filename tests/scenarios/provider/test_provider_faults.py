@@ -440,7 +440,7 @@ async def test_a_refused_connection_is_tried_again_and_then_the_fallback_speaks(
     stage.exchange.knobs.turn("disconnect", "/telephony/voice", times=2)
     second = stage.ring("+381641110002")
     await stage.advance(1)
-    assert second.has_heard("Please stay on the line")
+    assert second.has_heard("Ostani na vezi")
     await stage.advance(20)
     assert second.has_heard("ovde Plavi telefon")
     assert len(await stage.rows("SELECT 1 FROM calls")) == 2
@@ -475,7 +475,7 @@ async def test_a_database_that_hangs_does_not_outlast_the_providers_patience(
         if leg.heard:
             break
         await asyncio.sleep(0.05)
-    assert leg.has_heard("Please stay on the line")
+    assert leg.has_heard("Ostani na vezi")
     await stage._watch.execute("ROLLBACK")
     await stage.advance(15)
     assert leg.has_heard("ovde Plavi telefon")
