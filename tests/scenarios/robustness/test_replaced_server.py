@@ -125,7 +125,7 @@ async def test_a_ring_waits_in_the_service_managers_socket(
             running.append(_served(program, listener, folder / "notify"))
             assert f"MAINPID={running[0].pid}" in await _ready_from(notified)
             running[0].terminate()
-            assert await asyncio.to_thread(running[0].wait, 30) == 0
+            assert await asyncio.to_thread(running[0].wait, 60) == 0
             async with httpx2.AsyncClient(trust_env=False, timeout=30) as client:
                 ring = asyncio.create_task(client.post(url, data=dict(fields), headers=signed))
                 await asyncio.sleep(0.5)
