@@ -9,7 +9,7 @@ from tests.support.profile import WHOLE
 from tests.support.routes import add_cases, add_practice, open_every_route
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("seed", [1, 2, 3] if WHOLE else [1])
 async def test_no_caller_is_lost_in_an_hour_and_every_route_opens_with_every_row(
     database: str, anyio_backend: str, seed: int
