@@ -1,8 +1,8 @@
 """The first steps of a helpline: its first administrator, and what is left until a call comes.
 
-While there is no account at all, the page `/setup` makes the first administrator. Whoever installs
-the program proves it with a code, which the program says when it starts. It follows from the
-secret key, so every process says and knows the same; after the first account it opens nothing.
+While there is no account at all, the page `/setup` makes the first administrator. The operator who
+installs the program proves it with a code, which the program says when it starts. It follows from
+the secret key, so every process says and knows the same; after the first account it opens nothing.
 """
 
 import base64
@@ -28,9 +28,9 @@ from app.staff.roles import Role
 from app.words.pages import N_
 from app.work import Work
 
-_LOCK = 116_120
+_LOCK = 116_121
 _HAS_STAFF, _IS_OVER = "has staff", "first steps are over"
-# Somebody must be on duty within this time for the rota to count as begun.
+# A counsellor must be on duty within this time for the rota to count as begun.
 _SOON = timedelta(days=1)
 # 16 letters of base 32: 80 bits.
 _LETTERS, _GROUP = 16, 4
@@ -194,11 +194,11 @@ async def _people(work: Work) -> Step:
     ready = await _is_any(work, *takes, or_(Staff.password_hash.is_not(None), on_phone))
     why = None
     if not ready and await _is_any(work, *takes):
-        why = Message(N_("Nobody has opened their invitation yet."))
+        why = Message(N_("No counsellor has opened the invitation yet."))
     return Step(StepKey.PEOPLE, ready, why)
 
 
 async def _rota(work: Work) -> Step:
-    """Somebody is on duty now, or within a day."""
+    """A counsellor is on duty now, or within a day."""
     rota = await roster.rota_of(work)
     return Step(StepKey.ROTA, bool(on_duty.stretches(rota, work.now, work.now + _SOON)))
