@@ -13,8 +13,8 @@ from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.work import Work
 
-# Whoever changes a rule or holds a record waits for the batch that is being erased, and the next
-# batch sees the change.
+# A person who changes a rule or holds a record waits for the batch that is being erased, and the
+# next batch sees the change.
 _LOCK = 116_120
 
 

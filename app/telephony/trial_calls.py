@@ -42,7 +42,7 @@ _ENDED = {
     LegStatus.NO_ANSWER: Found.UNDELIVERED,
     LegStatus.CANCELED: Found.UNDELIVERED,
     LegStatus.FAILED: Found.NOT_THERE,
-    # It was answered, and nobody asked us what to say.
+    # It was answered, and the provider did not ask us what to say.
     LegStatus.COMPLETED: Found.NO_CONNECTION,
 }
 

@@ -84,7 +84,7 @@ async def test_the_check_list_measures_each_step_until_a_call_is_answered(empty:
     assert [one["step"] for one in asked if not one["done"] and not one["can_wait"]] == [
         *("administrator", "line", "prompts", "telephony", "people", "rota", "call")
     ]
-    # Nobody can sign in yet: this account has no password.
+    # No person can sign in yet: this account has no password.
     assert await done() == []
     vuk = await empty.add_counsellor("vuk", role=Role.ADMINISTRATOR, shift=False, state=None)
     await _choose_password(empty, vuk.id)
@@ -96,7 +96,7 @@ async def test_the_check_list_measures_each_step_until_a_call_is_answered(empty:
     assert await done() == ["administrator", "line", "prompts", "telephony"]
     await empty.add_counsellor("iva", shift=False, state=None)
     shown = (await page(empty, mila, "/admin/first-steps")).text
-    assert "Nobody has opened their invitation yet." in shown
+    assert "No counsellor has opened the invitation yet." in shown
     await empty.add_counsellor("vera", endpoint="+38164999001")
     assert (await done())[-2:] == ["people", "rota"]
     await add_agency(empty, "city-csw", "shelter", email="csw@example.org")
@@ -119,13 +119,13 @@ async def _choose_password(stage: Stage, staff_id: UUID) -> None:
 
 
 async def talk_with_anyone(stage: Stage) -> None:
-    """A child rings, and whoever is on duty answers."""
+    """A child rings, and the counsellor on duty answers."""
     leg = stage.ring("+381601234567")
     for _ in range(60):
         await stage.advance(1)
         if (await stage.call_of(leg))["state"] == "connected":
             return
-    raise AssertionError("nobody answered")
+    raise AssertionError("no counsellor answered")
 
 
 async def test_a_counsellor_has_no_check_list(empty: Stage) -> None:

@@ -44,12 +44,12 @@ STEP_WORDS = {
     ),
     StepKey.PEOPLE: (
         N_("A counsellor"),
-        N_("Somebody who can take calls, at a page or on a phone. Invite them by a link."),
+        N_("A counsellor who can take calls, at a page or on a phone. Invite them by a link."),
         "/admin/people",
     ),
     StepKey.ROTA: (
         N_("A shift"),
-        N_("Somebody is on duty now or within a day. Calls ring only who is on duty."),
+        N_("A counsellor is on duty now or within a day. Calls ring only counsellors on duty."),
         "/roster",
     ),
     StepKey.DIRECTORY: (
