@@ -26,14 +26,23 @@ def read_hours(text: str, timezone: str, country: str | None) -> OpeningHours:
         return OpeningHours(
             text, timezone=zone, country=country, auto_country=False, auto_timezone=False
         )
-    except Exception as error:  # the library's own errors have no common base
-        words = " ".join(str(error).split())
+    except Exception:  # the library's own errors have no common base, and are in English
         raise BadText(
-            "'%(text)s' are not opening hours like `Mo-Fr 08:00-16:00; PH off` or `24/7` "
-            "(%(words)s)",
+            "'%(text)s' are not opening hours like `Mo-Fr 08:00-16:00; PH off` or `24/7`: "
+            "%(part)s cannot be read",
             text=text,
-            words=words[:120],
+            part=_unreadable_part(text),
         ) from None
+
+
+def _unreadable_part(text: str) -> str:
+    """Return the first rule of opening hours that cannot be read by itself, or all of them."""
+    for part in text.split(";"):
+        try:
+            OpeningHours(part.strip())
+        except Exception:  # as above
+            return f"'{part.strip()[:120]}'"
+    return f"'{text[:120]}'"
 
 
 def is_open(text: str, timezone: str, country: str | None, at: datetime) -> bool:

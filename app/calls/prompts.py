@@ -260,9 +260,9 @@ def check_prompt_text(key: PromptKey, text: str) -> None:
         raise Invalid("Write what the line is to say.")
     try:
         fields = [part for part in Formatter().parse(text) if part[1] is not None]
-    except ValueError as error:
+    except ValueError:
         raise Invalid(
-            "The braces of the text do not match: %(problem)s.", problem=str(error)
+            "The braces of the text do not match: each { needs its }, with a name between them."
         ) from None
     plain = all(not spec and not conversion for _, _, spec, conversion in fields)
     unknown = {name for _, name, _, _ in fields} - PROMPT_KEYS[key]

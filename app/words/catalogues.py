@@ -166,9 +166,14 @@ def check(language: str, kind: Kind, text: str) -> Progress:
     """
     try:
         given = read_po(io.StringIO(text), locale=locale_of(language), abort_invalid=True)
-    except (PoFileError, ValueError, LookupError) as error:
+    except PoFileError as error:
         raise Invalid(
-            "This is not a catalogue of gettext: %(error)s", error=" ".join(str(error).split())
+            "This is not a catalogue of gettext: line %(line)s cannot be read.",
+            line=error.lineno + 1,
+        ) from None
+    except (ValueError, LookupError):
+        raise Invalid(
+            "This is not a catalogue of gettext. Export it again here, and translate that file."
         ) from None
     wrong = list(_wrong(given, _forms(language)))
     if wrong:

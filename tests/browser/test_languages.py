@@ -154,3 +154,6 @@ async def test_names_stand_in_the_order_of_the_readers_language(live: Stage, pag
         await _reads(live, mila, language)
         await visit(page, live, mila, "/admin/people")
         await expect(shown).to_have_text(sorted_)
+        # By a link, the page comes into the frame: its names are in order before it is shown.
+        await page.get_by_role("link", name=re.compile("^(Rota|Raspored)$")).first.click()
+        await expect(page.locator("#week [data-person] .who")).to_have_text(sorted_[:-1])

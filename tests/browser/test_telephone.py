@@ -421,7 +421,7 @@ async def answers(desk: Desk, words: str) -> None:
     """The telephone in the page rings for a colleague's talk, and is answered."""
     await desk.telephone_is("ringing")
     await expect(desk.page.locator("#telephone")).to_contain_text(words)
-    await desk.page.get_by_role("button", name="Answer", exact=True).click()
+    await desk.page.get_by_role("button", name="Answer the call", exact=True).click()
 
 
 async def all_hear(child: Child, *heard: int, **by_desk: tuple[Desk, set[int]]) -> None:

@@ -95,7 +95,7 @@ async def test_a_translation_counts_until_it_is_taken_back(stage: Stage) -> None
         (_po("Languages", "Jezici &lt;b&gt;"), "Correct these places: 4: &"),
         (_po("No page says this.", "x"), "translates no message"),
         (_po("Languages", ""), "translates no message"),
-        ("not a catalogue", "This is not a catalogue of gettext"),
+        ("not a catalogue", "This is not a catalogue of gettext: line 1 cannot be read"),
         (b"\xff\xfe\x00", "must be written in UTF-8"),
         (b"", "translates no message"),
     ],

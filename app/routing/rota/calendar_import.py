@@ -1,6 +1,7 @@
 """Importing a rota from an iCalendar file (RFC 5545): the whole file, or none of it."""
 
 import asyncio
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
@@ -27,6 +28,9 @@ from app.work import Work
 _FOREIGN = UUID("5d1c7f62-3a0e-4a39-9d5e-8b3a6f4c2e11")
 # A component: the library does not type its values.
 Part = Any
+# A line of a file: a name with its value, or the rest of the line before it.
+_LINE = re.compile(rb"[ \t]|[A-Za-z0-9-]+[;:]|$")
+_UNREADABLE = Message("a date, a time or a rule of it cannot be read")
 _MOST_BYTES, _MOST_EVENTS, _LONGEST_LINE, _MOST_LINES = 5_000_000, 5_000, 20_000, 100_000
 
 
@@ -58,9 +62,13 @@ def _events_of(content: bytes) -> list[Part]:
         AttributeError,
         OverflowError,
         OSError,
-    ) as error:
+    ):
+        line = next((n for n, one in enumerate(lines_of_file, 1) if not _LINE.match(one)), None)
+        if line is not None:
+            raise Invalid("Not an iCalendar file: line %(line)s cannot be read.", line=line) from None
         raise Invalid(
-            "Not an iCalendar file: %(problem)s", problem=" ".join(str(error).split())[:200]
+            "Not an iCalendar file: a date, a time or a rule in it cannot be read. Export it again "
+            "from your calendar."
         ) from None
     events = [part for part in calendar.walk() if part.name == "VEVENT"]
     if not events or len(events) > _MOST_EVENTS:
@@ -127,9 +135,8 @@ async def _read_events(work: Work, events: Iterable[Part]) -> Imported:
             OverflowError,
             OSError,
         ) as error:
-            problem = (
-                why(error) if isinstance(error, Invalid) else " ".join(str(error).split())[:200]
-            )
+            # What the library says is in English, and about its own parts.
+            problem = why(error) if isinstance(error, Invalid) else _UNREADABLE
             found.problems.append(
                 Message(
                     "event %(number)s (%(what)s): %(problem)s",

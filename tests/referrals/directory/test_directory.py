@@ -78,7 +78,7 @@ async def test_errors_have_their_line_and_nothing_is_half_imported(
         "name: 1 to 200",
         "line 5: sector: one of",
         "there is no place 'RS-XX'",
-        "are not opening hours",
+        "'Mo-Fx' cannot be read",
         "'12345' needs a +",
         "line 5: deputy: there is no agency",
     ):

@@ -124,7 +124,7 @@ WRONG = (
     ("RRULE:FREQ=DAILY", "RRULE:FREQ=HOURLY", "days, weeks, months or years"),
     ("DTEND;TZID=Europe/Belgrade:20300115T060000", "X-NOTHING:1", "no end"),
     ("UID:two@else.example\r\n", "", "no UID"),
-    ("BEGIN:VCALENDAR", "hello", "Not an iCalendar file"),
+    ("BEGIN:VCALENDAR", "hello", "Not an iCalendar file: line 1 cannot be read"),
 )
 
 
