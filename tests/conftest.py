@@ -100,6 +100,9 @@ class _Scheduler(LoadScopeScheduling):  # type: ignore[misc]
         together = (
             "tests/test_package.py",
             "tests/browser/test_telephone.py",
+            # To read every source takes seconds, once in a process.
+            "tests/words/test_pages.py",
+            "tests/test_codes.py",
         )
         return next((part for part in together if nodeid.startswith(part)), nodeid)
 
