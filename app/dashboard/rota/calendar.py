@@ -359,7 +359,9 @@ def _warning(duty: Duty, short: list[rest.Short], rules: rest.Rules) -> str:
 
 def _hours_words(minutes: float) -> str:
     hours, rest = divmod(round(minutes), 60)
-    return f"{hours} h {rest:02} min" if rest else f"{hours} h"
+    if rest:
+        return _("%(hours)s h %(minutes)s min", hours=hours, minutes=f"{rest:02}")
+    return _("%(hours)s h", hours=hours)
 
 
 async def _holes(work: Work, week: Week, plans: bool) -> list[Row]:

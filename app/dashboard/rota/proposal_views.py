@@ -137,7 +137,7 @@ def _row(
     zone: ZoneInfo,
 ) -> PersonRow:
     minutes = sum((one.until_at - one.from_at).total_seconds() / 60 for one in duties)
-    hours = f"{minutes / 60:g} h"
+    hours = _("%(hours)s h", hours=f"{minutes / 60:g}")
     if times is not None:
         hours = _(
             "%(hours)s of %(most)s h", hours=f"{minutes / 60:g}", most=f"{times.minutes / 60:g}"

@@ -332,7 +332,8 @@ def waits(summary: Summary) -> Section:
         waits = summary.total.waits.get(of)
         values = waits.tolist() if waits is not None else []
         parts.append((title_of(name).lower(), classed(values)))
-    labels = [*(f"≤ {limit} s" for limit in _CLASSES), f"> {_CLASSES[-1]} s"]
+    labels = [_("≤ %(seconds)s s", seconds=limit) for limit in _CLASSES]
+    labels.append(_("> %(seconds)s s", seconds=_CLASSES[-1]))
     rows = [[label, *(str(counts[n]) for _name, counts in parts)] for n, label in enumerate(labels)]
     rows.append([_("all"), *(str(sum(counts)) for _name, counts in parts)])
     drawn = [
