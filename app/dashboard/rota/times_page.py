@@ -58,7 +58,9 @@ async def times_page(request: Request, work: InWork, staff: Plans) -> Response:
             times = Times(0 if supervises else usual.usual_hours * 60)
         elif times.minutes == 0:
             note = _("not proposed")
-        lines.append(Line(one.id, one.name, _("%(hours)s h", hours=times_hours(times)), _when(times), note))
+        lines.append(
+            Line(one.id, one.name, _("%(hours)s h", hours=times_hours(times)), _when(times), note)
+        )
     return templates.TemplateResponse(
         request, "rota/times.html", {"staff": staff, "lines": lines, "usual": usual.usual_hours}
     )

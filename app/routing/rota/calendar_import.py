@@ -65,7 +65,9 @@ def _events_of(content: bytes) -> list[Part]:
     ):
         line = next((n for n, one in enumerate(lines_of_file, 1) if not _LINE.match(one)), None)
         if line is not None:
-            raise Invalid("Not an iCalendar file: line %(line)s cannot be read.", line=line) from None
+            raise Invalid(
+                "Not an iCalendar file: line %(line)s cannot be read.", line=line
+            ) from None
         raise Invalid(
             "Not an iCalendar file: a date, a time or a rule in it cannot be read. Export it again "
             "from your calendar."
