@@ -172,6 +172,8 @@ def _serve_many(
 ) -> None:
     """Run several web processes on one socket, and one process for the jobs."""
     os.environ["HELPLINE_DATABASE_URL"] = settings.database_url or ""
+    # The tables are as they should be by now: no other process needs the role that owns them.
+    os.environ.pop("HELPLINE_MIGRATION_DATABASE_URL", None)
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())

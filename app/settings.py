@@ -35,6 +35,8 @@ class Settings(BaseSettings):
     env: Literal["development", "production"] = "development"
     data_dir: Path = Path("./var")
     database_url: str | None = None
+    # For the role that owns the tables; without it, that of `database_url` owns them.
+    migration_database_url: str | None = None
     public_url: str = "http://127.0.0.1:8000"
     secret_key: str | None = None
     field_keys: str | None = None
@@ -126,11 +128,31 @@ class Settings(BaseSettings):
         "fcm.googleapis.com,updates.push.services.mozilla.com,web.push.apple.com,"
         ".notify.windows.com"
     )
+    # The logs are anchored once a day: in a file outside `data_dir`, by mail to these addresses, by
+    # a time stamp of an authority whose root certificate is in a file.
+    anchor_file: Path | None = None
+    anchor_mail: str = ""
+    anchor_time_stamp_url: str | None = Field(default=None, pattern=r"^https?://[^\s]+$")
+    anchor_time_stamp_certificate: Path | None = None
+    # Where back-ups of the program's own PostgreSQL go, for whom they are encrypted, and how many
+    # are kept.
+    backup_target: Path | None = None
+    backup_recipients: str = ""
+    backup_keep: int = Field(default=14, ge=1, le=1000)
+    # Hours after which the last back-up is too old.
+    backup_hours: int = Field(default=26, ge=1, le=24 * 31)
+    # What is written is with the back-ups after this many seconds, and a minute.
+    backup_log_seconds: int = Field(default=60, ge=10, le=3600)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @property
     def push_service_list(self) -> list[str]:
         return [one.strip() for one in self.push_services.split(",") if one.strip()]
+
+    @property
+    def anchor_addresses(self) -> list[str]:
+        """The addresses to which anchors are mailed."""
+        return [one.strip() for one in self.anchor_mail.split(",") if one.strip()]
 
     @property
     def in_production(self) -> bool:
@@ -248,13 +270,7 @@ def check_settings(settings: Settings) -> None:
             "HELPLINE_PUBLIC_URL must not contain a user name, a password, a path, a query or a "
             "fragment: the provider's signature would not match. Give scheme, host and port only."
         )
-    if settings.database_url is not None and not settings.database_url.startswith(
-        ("postgresql://", "postgres://")
-    ):
-        raise BadSettings(
-            "HELPLINE_DATABASE_URL must start with postgresql://. "
-            "Leave it unset to run the embedded PostgreSQL in HELPLINE_DATA_DIR."
-        )
+    _check_addresses(settings)
     if settings.field_keys is not None:
         parse_field_keys(settings.field_keys)
     if settings.secret_key is not None and len(settings.secret_key) < 32:
@@ -281,6 +297,7 @@ def check_settings(settings: Settings) -> None:
                 "HELPLINE_TRUSTED_PROXIES must hold addresses or networks, separated by commas, "
                 "for example 127.0.0.1,10.0.0.0/8."
             ) from None
+    _check_safekeeping(settings)
     if settings.in_production:
         _check_production(settings)
         check_strength(settings)
@@ -289,6 +306,57 @@ def check_settings(settings: Settings) -> None:
             "HELPLINE_PUBLIC_URL is not an address of this machine, so others can reach this "
             "server: set HELPLINE_ENV=production. Without it the address must be one such as "
             "http://127.0.0.1:8000."
+        )
+
+
+def _check_addresses(settings: Settings) -> None:
+    """Refuse addresses of the database that cannot be used."""
+    schemes = ("postgresql://", "postgres://")
+    if settings.database_url is not None and not settings.database_url.startswith(schemes):
+        raise BadSettings(
+            "HELPLINE_DATABASE_URL must start with postgresql://. "
+            "Leave it unset to run the embedded PostgreSQL in HELPLINE_DATA_DIR."
+        )
+    if settings.migration_database_url is None:
+        return
+    if not settings.migration_database_url.startswith(schemes):
+        raise BadSettings("HELPLINE_MIGRATION_DATABASE_URL must start with postgresql://.")
+    if settings.database_url is None:
+        raise BadSettings(
+            "HELPLINE_MIGRATION_DATABASE_URL is set and HELPLINE_DATABASE_URL is not. Set both for "
+            "a PostgreSQL of your own; the embedded one has its own roles and needs neither."
+        )
+
+
+def _check_safekeeping(settings: Settings) -> None:
+    """Refuse settings of anchors and back-ups by which nothing would be kept apart."""
+    data = settings.data_dir.resolve()
+    for name, path in (
+        ("HELPLINE_ANCHOR_FILE", settings.anchor_file),
+        ("HELPLINE_BACKUP_TARGET", settings.backup_target),
+    ):
+        if path is not None and path.resolve().is_relative_to(data):
+            raise BadSettings(
+                f"{name} is inside HELPLINE_DATA_DIR: what happens to that folder would happen to "
+                "it, too. Choose a place outside, best on another machine."
+            )
+    if any("@" not in one or len(one.split()) > 1 for one in settings.anchor_addresses):
+        raise BadSettings("HELPLINE_ANCHOR_MAIL must hold e-mail addresses, separated by commas.")
+    if settings.anchor_addresses and settings.smtp_url is None:
+        raise BadSettings("HELPLINE_ANCHOR_MAIL needs a mail server: set HELPLINE_SMTP_URL.")
+    if bool(settings.anchor_time_stamp_url) != bool(settings.anchor_time_stamp_certificate):
+        raise BadSettings(
+            "Set both HELPLINE_ANCHOR_TIME_STAMP_URL and HELPLINE_ANCHOR_TIME_STAMP_CERTIFICATE, "
+            "the file with the root certificate of the authority, or neither."
+        )
+    certificate = settings.anchor_time_stamp_certificate
+    if certificate is not None and not certificate.is_file():
+        raise BadSettings("HELPLINE_ANCHOR_TIME_STAMP_CERTIFICATE is not a file that can be read.")
+    if settings.backup_target is not None and not settings.backup_recipients:
+        raise BadSettings(
+            "HELPLINE_BACKUP_TARGET is set and HELPLINE_BACKUP_RECIPIENTS is not: back-ups are "
+            "always encrypted. Make a pair of keys with `helpline backup key`, and keep the "
+            "private one away from this machine."
         )
 
 

@@ -31,6 +31,7 @@ class Checked(Protocol):
     twilio_previous_auth_token: str | None
     monitoring_token: str | None
     database_url: str | None
+    migration_database_url: str | None
     smtp_url: str | None
     scan_command: str | None
 
@@ -55,7 +56,8 @@ def check_strength(settings: Checked) -> None:
     Raises BadSettings.
     """
     _check_secrets(settings)
-    _check_database(settings.database_url)
+    _check_database("HELPLINE_DATABASE_URL", settings.database_url)
+    _check_database("HELPLINE_MIGRATION_DATABASE_URL", settings.migration_database_url)
     mail = urlsplit(settings.smtp_url or "")
     if mail.scheme == "smtp" and not is_this_machine(mail.hostname or ""):
         raise BadSettings(
@@ -93,7 +95,7 @@ def _check_secrets(settings: Checked) -> None:
             )
 
 
-def _check_database(url: str | None) -> None:
+def _check_database(name: str, url: str | None) -> None:
     """Refuse a database on another machine without encryption and proof of who it is."""
     if url is None:
         return
@@ -101,7 +103,7 @@ def _check_database(url: str | None) -> None:
         parts = conninfo_to_dict(url)
     except ProgrammingError:
         raise BadSettings(
-            "HELPLINE_DATABASE_URL cannot be read. It looks like "
+            f"{name} cannot be read. It looks like "
             "postgresql://helpline:PASSWORD@db.example.org/helpline?sslmode=verify-full."
         ) from None
     # An address decides before a name; without either libpq takes a socket of this machine.
@@ -110,7 +112,7 @@ def _check_database(url: str | None) -> None:
     mode = parts.get("sslmode") or os.environ.get("PGSSLMODE")
     if not inside and mode not in _PROVEN:
         raise BadSettings(
-            "In production HELPLINE_DATABASE_URL must say ?sslmode=verify-full (or verify-ca), "
+            f"In production {name} must say ?sslmode=verify-full (or verify-ca), "
             "because the database is on another machine. Without it, others on the network could "
             "read what is sent there, or answer in its place."
         )

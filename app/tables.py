@@ -21,6 +21,7 @@ from app.routing import models as routing
 from app.routing.participants import participants as talks
 from app.routing.rota import models as rota
 from app.routing.rota import planning_rows
+from app.safekeeping import models as safekeeping
 from app.staff import models as staff
 from app.statistics import models as statistics
 from app.training import models as training
@@ -51,6 +52,7 @@ __all__ = [
     "retention",
     "rota",
     "routing",
+    "safekeeping",
     "staff",
     "statistics",
     "talks",

@@ -34,6 +34,10 @@ from app.routing.rota.watch import watch
 from app.routing.sweep import sweep
 from app.routing.team_messages import forget_messages
 from app.routing.volume import watch_volume
+from app.safekeeping.anchors import ask_today
+from app.safekeeping.backups import nightly
+from app.safekeeping.jobs import safekeeping_tasks
+from app.safekeeping.notices import watch as watch_safekeeping
 from app.sealing.jobs import sealing_tasks
 from app.statistics.jobs import EVERY as NUMBERS_EVERY
 from app.statistics.jobs import look_round, statistics_tasks
@@ -92,6 +96,7 @@ def job_app_of(url: str) -> App:
         ("retention", retention_tasks()),
         ("routing", routing_tasks()),
         ("people", people_tasks()),
+        ("safekeeping", safekeeping_tasks()),
         ("sealing", sealing_tasks(tables.metadata)),
         ("statistics", statistics_tasks()),
     )
@@ -205,6 +210,10 @@ class Worker:
             await self._busily(open_due(self._ground))
             await self._busily(watch_volume(self._ground))
             await self._busily(ask_tonight(self._ground))
+            await self._busily(ask_today(self._ground))
+            await self._busily(nightly.ask_tonight(self._ground))
+            await self._busily(nightly.bring_log(self._ground))
+            await self._busily(watch_safekeeping(self._ground))
             await self._busily(forget_old(self._ground))
             await self._busily(forget_old_limits(self._ground))
             await self._busily(forget_old_dials(self._ground))

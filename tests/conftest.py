@@ -1,5 +1,6 @@
 """A real PostgreSQL for every test: one server per process, a database per test that commits."""
 
+import contextlib
 import gc
 import inspect
 import os
@@ -15,7 +16,9 @@ from xdist.scheduler import LoadScopeScheduling
 
 from app.clock import SteppedClock
 from app.database.embedded import EmbeddedPostgres
-from app.database.migrate import migrate
+from app.database.roles import OWNER, SUPERUSER, as_role
+from app.database.roles import PROGRAM as PROGRAM_ROLE
+from app.database.running import prepare
 from app.demo.stage import ACCOUNT, API_KEY, MONDAY, TOKEN, Stage, stage_on
 from app.log import set_up_logging
 from app.settings import Settings
@@ -80,6 +83,12 @@ def _sharing() -> Iterator[None]:
 def _no_pauses() -> None:
     """Guesses are slowed down by real time, which tests have better uses for."""
     Limiter.pause_seconds = 0.0
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _watched() -> None:
+    """What a stage looks at or sets right itself, it does as the superuser of the database."""
+    Stage.watched_as = staticmethod(lambda url: as_role(url, SUPERUSER))
 
 
 @pytest.fixture
@@ -163,29 +172,31 @@ def _rank(item: pytest.Item) -> int:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
-    """The address of a server whose database `template_helpline` is migrated."""
+    """The address of a server whose database `template_helpline` is migrated, as its superuser."""
     with (
         tempfile.TemporaryDirectory(prefix="hl", dir="/tmp") as folder,
         EmbeddedPostgres(Path(folder)) as postgres,
     ):
-        with psycopg.connect(postgres.url, autocommit=True) as connection:
+        with psycopg.connect(postgres.superuser_url, autocommit=True) as connection:
             # The tests' data may be lost with the machine; theirs alone.
             connection.execute("ALTER SYSTEM SET fsync = off")
             connection.execute("ALTER SYSTEM SET synchronous_commit = off")
             connection.execute("ALTER SYSTEM SET full_page_writes = off")
             connection.execute("SELECT pg_reload_conf()")
-            connection.execute("CREATE DATABASE template_helpline")
-        migrate(named(postgres.url, "template_helpline"))
+            connection.execute(f"CREATE DATABASE template_helpline OWNER {OWNER}")
+        prepare(
+            named(postgres.url, "template_helpline"), named(postgres.owner_url, "template_helpline")
+        )
         with kept_on(postgres.url):
-            yield postgres.url
+            yield postgres.superuser_url
 
 
 @pytest.fixture
 def database(server: str) -> Iterator[str]:
-    """A migrated and empty database for this test alone."""
+    """A migrated and empty database for this test alone, as the program's role."""
     name = database_for_a_test(server)
     left_behind()
-    yield named(server, name)
+    yield as_role(named(server, name), PROGRAM_ROLE)
     put_back(server, name)
     assert left_behind() == [], "left on a connection of a pool"
 
@@ -194,16 +205,31 @@ def database(server: str) -> Iterator[str]:
 def rolled_back(server: str) -> Iterator[str]:
     """A migrated database in which nothing is ever committed."""
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE rolled_back TEMPLATE template_helpline")
-        yield named(server, "rolled_back")
+        connection.execute(
+            f"CREATE DATABASE rolled_back TEMPLATE template_helpline OWNER {OWNER}"
+        )
+        yield as_role(named(server, "rolled_back"), PROGRAM_ROLE)
         connection.execute("DROP DATABASE rolled_back WITH (FORCE)")
 
 
 @pytest.fixture
 async def work(rolled_back: str, anyio_backend: str) -> AsyncIterator[Work]:
     """One unit of work on a real database, rolled back at the end: for tests of single verbs."""
+    async with _work_on(rolled_back) as made:
+        yield made
+
+
+@pytest.fixture
+async def forger(rolled_back: str, anyio_backend: str) -> AsyncIterator[Work]:
+    """The same as the superuser of the database: for tests of what is found when rows are forged."""
+    async with _work_on(as_role(rolled_back, SUPERUSER)) as made:
+        yield made
+
+
+@contextlib.asynccontextmanager
+async def _work_on(url: str) -> AsyncIterator[Work]:
     settings = Settings(
-        database_url=rolled_back,
+        database_url=url,
         public_url="http://127.0.0.1:1",
         secret_key="practice-secret-key-practice-secret-key",
         field_keys="1:cHJhY3RpY2Uta2V5LXByYWN0aWNlLWtleS0xMjM0NTY=",

@@ -22,6 +22,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from app.database.roles import OWNER, PROGRAM, as_role
 from app.demo.stage import ACCOUNT, LINE, free_port
 from app.practice.wire import sign
 from app.web.access import COOKIE
@@ -112,7 +113,8 @@ class Installed:
             "PATH": f"{self.python.parent}:/usr/bin:/bin",
             "HOME": str(self.here),
             "HELPLINE_ENV": "production",
-            "HELPLINE_DATABASE_URL": database,
+            "HELPLINE_DATABASE_URL": as_role(database, PROGRAM),
+            "HELPLINE_MIGRATION_DATABASE_URL": as_role(database, OWNER),
             "HELPLINE_PUBLIC_URL": self.origin,
             "HELPLINE_SECRET_KEY": secrets.token_urlsafe(48),
             "HELPLINE_FIELD_KEYS": "1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
@@ -170,7 +172,7 @@ def installed(server: str) -> Iterator[Installed]:
     # The program must not find anything in the folder from which it was installed.
     shutil.rmtree(source)
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE of_a_wheel")
+        connection.execute(f"CREATE DATABASE of_a_wheel OWNER {OWNER}")
     yield Installed(folder, server.replace("/postgres?", "/of_a_wheel?"))
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute("DROP DATABASE of_a_wheel WITH (FORCE)")
@@ -304,7 +306,7 @@ def test_without_an_extra_a_command_says_what_to_install(installed: Installed) -
     assert done.returncode == 2
     assert "helpline[demo]" in done.stderr
     assert "Traceback" not in done.stderr
-    done = installed.run("migrate", HELPLINE_DATABASE_URL="")
+    done = installed.run("migrate", HELPLINE_DATABASE_URL="", HELPLINE_MIGRATION_DATABASE_URL="")
     assert done.returncode == 2
     assert "helpline[embedded]" in done.stderr
 

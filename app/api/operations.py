@@ -1,13 +1,18 @@
 """Health and metrics for operators. No names and no phone numbers."""
 
+from typing import NamedTuple
+
 from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.database.roles import STANDING, Standing
+from app.safekeeping import anchors
+from app.safekeeping.backups import state as backups
 from app.sealing.knowing import learn_now
 from app.web.access import Monitors
-from app.work import Ground
+from app.work import PROGRAM, Ground, Work
 
 router = APIRouter(tags=["operations"])
 _FOR_MACHINES = [Depends(Monitors())]
@@ -52,16 +57,65 @@ async def readyz(request: Request, response: Response) -> dict[str, str]:
     try:
         workers = (await _counts(request))[-1]
         await learn_now(ground)
+        role = await _role(ground)
+        kept = await _safekeeping(ground)
     except (SQLAlchemyError, OSError):
         response.status_code = 503
-        return {"database": "unreachable", "worker": "unknown", "keys": "unknown"}
+        return {
+            "database": "unreachable",
+            "worker": "unknown",
+            "keys": "unknown",
+            "role": "unknown",
+            "backup": "unknown",
+            "anchors": "unknown",
+        }
     if not workers or ground.keys.problem:
         response.status_code = 503
     return {
         "database": "well",
         "worker": "well" if workers else "not heard of",
         "keys": ground.keys.problem or "well",
+        "role": role.weakness or "well",
+        # Calls are answered all the same, so these take no server out of service.
+        "backup": kept.backup,
+        "anchors": kept.anchors,
     }
+
+
+class _Safekeeping(NamedTuple):
+    """What monitoring is told of back-ups and anchors; times in seconds since 1970, 0: never."""
+
+    backup: str = "not set up"
+    anchors: str = "not set up"
+    backup_at: float = 0
+    log_at: float = 0
+    drill_at: float = 0
+    anchor_at: float = 0
+
+
+async def _safekeeping(ground: Ground) -> _Safekeeping:
+    async with ground.database.sessions() as session:
+        work = Work(session, ground.clock.now(), PROGRAM, ground)
+        now, ways = await backups.read(work), await anchors.states(work)
+    found = _Safekeeping()
+    if now is not None:
+        late = now.base_late or now.log_late
+        found = found._replace(
+            backup="late" if late else "well" if now.base else "not made yet",
+            backup_at=now.base.ended_at.timestamp() if now.base else 0,
+            log_at=now.log_at.timestamp() if now.log_at else 0,
+            drill_at=now.drill.ended_at.timestamp() if now.drill else 0,
+        )
+    if ways:
+        done = [one.done_at.timestamp() if one.done_at else 0.0 for one in ways]
+        state = "late" if any(one.late for one in ways) else "well" if min(done) else "not made yet"
+        found = found._replace(anchors=state, anchor_at=min(done))
+    return found
+
+
+async def _role(ground: Ground) -> Standing:
+    async with ground.database.sessions() as session:
+        return Standing(*(await session.execute(text(STANDING))).one())
 
 
 @router.get("/metrics", dependencies=_FOR_MACHINES)
@@ -70,4 +124,12 @@ async def metrics(request: Request) -> Response:
     registry = CollectorRegistry()
     for (name, what), count in zip(_NAMES, await _counts(request), strict=True):
         Gauge(name, what, registry=registry).set(count)
+    kept = await _safekeeping(request.app.state.ground)
+    for name, what, at in (
+        ("helpline_backup_timestamp_seconds", "When the last back-up ended", kept.backup_at),
+        ("helpline_backup_log_timestamp_seconds", "Until when writes are backed up", kept.log_at),
+        ("helpline_backup_drill_timestamp_seconds", "When a restore was tried", kept.drill_at),
+        ("helpline_anchor_timestamp_seconds", "When all ways had an anchor", kept.anchor_at),
+    ):
+        Gauge(name, what, registry=registry).set(at)
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

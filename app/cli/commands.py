@@ -7,6 +7,7 @@ an export stays small.
 import asyncio
 import signal
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,6 +15,7 @@ import typer
 from app import tables
 from app.cli import (
     agencies,
+    backups,
     connections,
     definitions,
     demo,
@@ -31,8 +33,12 @@ from app.cli.running import prepared, run_verb, sealed_database
 from app.cli.serve import serve
 from app.database import migrate as migrations
 from app.database.running import database_of
+from app.errors import Invalid
 from app.log import set_up_logging
 from app.people.log_check import check_log
+from app.safekeeping.documents import Anchored
+from app.safekeeping.documents import read as read_anchors
+from app.safekeeping.verifying import compare
 from app.settings import Settings, read_settings
 from app.work import Work
 
@@ -50,6 +56,7 @@ app.add_typer(roster.app, name="shift")
 app.add_typer(agencies.app, name="agency")
 app.add_typer(audit_app, name="audit")
 app.add_typer(tokens.app, name="token")
+app.add_typer(backups.app, name="backup")
 app.add_typer(dialling.app, name="dialling")
 app.add_typer(retention.app, name="retention")
 app.add_typer(connections.app, name="connections")
@@ -122,7 +129,7 @@ def migrate(
     with database_of(read_settings()) as settings:
         assert settings.database_url is not None
         if check:
-            _compare(settings.database_url)
+            _compare(settings.migration_database_url or settings.database_url)
     print("The database is up to date.")
 
 
@@ -168,8 +175,16 @@ def telephony_setup(
 
 
 @audit_app.command("verify")
-def verify() -> None:
-    """Recompute the chains of the logs; exit code 1 if a row was changed or is missing."""
+def verify(
+    anchor: Annotated[
+        Path | None, typer.Option(help="a file of anchors, or one that was mailed")
+    ] = None,
+) -> None:
+    """Recompute the chains of the logs; exit code 1 if a row was changed or is missing.
+
+    With an anchor, also say which entries are missing or altered since it was made.
+    """
+    kept = _read_anchors(anchor) if anchor is not None else None
 
     async def verb(work: Work) -> bool:
         whole = True
@@ -177,7 +192,34 @@ def verify() -> None:
             state = f"BROKEN at {report.broken}" if report.broken else "whole"
             print(f"{report.table}: {report.rows} rows, {state} {report.head}".rstrip())
             whole = whole and not report.broken
-        return whole
+        return await _compare_anchors(work, kept) and whole if kept is not None else whole
 
     if not run_verb(verb):
         raise typer.Exit(1)
+
+
+def _read_anchors(path: Path) -> Anchored:
+    try:
+        return read_anchors(path.read_text())
+    except (OSError, UnicodeDecodeError):
+        raise Invalid("The file of anchors cannot be read: %(path)s.", path=str(path)) from None
+
+
+async def _compare_anchors(work: Work, kept: Anchored) -> bool:
+    """Print what is missing or altered since the anchors. Return whether nothing is."""
+    from app.safekeeping.time_stamps import is_stamped
+
+    findings = await compare(work.session, kept)
+    for one in findings:
+        print(f"{one.log}, anchor of {one.at}: {one.sentence}")
+    whole = not findings
+    for document in kept.documents:
+        proof = kept.time_stamps.get(document.digest)
+        if proof is None or work.settings.anchor_time_stamp_certificate is None:
+            continue
+        if not is_stamped(work.settings, document.text.encode(), proof):
+            print(f"anchors, anchor of {document.at}: Its time stamp does not fit.")
+            whole = False
+    last = kept.documents[-1].at
+    print(f"{len(kept.documents)} anchors, the last of {last}: {'whole' if whole else 'BROKEN'}")
+    return whole

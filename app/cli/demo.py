@@ -14,8 +14,8 @@ from typing import Annotated
 import typer
 
 from app.clock import SystemClock
-from app.database import migrate as migrations
 from app.database.embedded import EmbeddedPostgres
+from app.database.running import prepare
 from app.errors import BadSettings
 from app.log import set_up_logging
 from app.settings import read_settings
@@ -59,7 +59,7 @@ def demo(
     folder = settings.data_dir / "demo"
     folder.mkdir(parents=True, exist_ok=True)
     with EmbeddedPostgres(folder) as server:
-        migrations.migrate(server.url)
+        prepare(server.url, server.owner_url)
         run_live(server.url, folder, port, SystemClock())
 
 

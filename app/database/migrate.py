@@ -9,14 +9,13 @@ from sqlalchemy import Connection, Engine, MetaData, create_engine, text
 
 import migrations
 from app.database.engine import for_sqlalchemy
+from app.database.roles import LOCK
+from app.errors import BadSettings
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
 _FOLDER = Path(migrations.__file__).parent
-
-# The process that migrates holds this lock; the others wait and then find nothing to do.
-_LOCK = 116_111
 
 
 def _config(connection: Connection, metadata: MetaData | None = None) -> "Config":
@@ -54,28 +53,47 @@ def _is_up_to_date(url: str) -> bool:
     try:
         with psycopg.connect(url) as connection:
             found = connection.execute("SELECT version_num FROM alembic_version").fetchall()
-    except psycopg.errors.UndefinedTable:
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege):
         return False
     return found == [(newest(),)]
 
 
+def _may_migrate(url: str) -> bool:
+    with psycopg.connect(url) as connection:
+        row = connection.execute(
+            "SELECT has_schema_privilege('public', 'CREATE') AND NOT EXISTS (SELECT FROM pg_class"
+            " WHERE relname = 'alembic_version' AND relnamespace = 'public'::regnamespace"
+            " AND NOT pg_has_role(relowner, 'USAGE'))"
+        ).fetchone()
+    return row == (True,)
+
+
 def migrate(url: str) -> None:
-    """Bring the database up to date, under an advisory lock."""
+    """Bring the database up to date, under an advisory lock: the other processes wait.
+
+    Raises BadSettings if the role may not.
+    """
     if _is_up_to_date(url):
         return
+    if not _may_migrate(url):
+        raise BadSettings(
+            "The database is older than this program, and the role of HELPLINE_DATABASE_URL does "
+            "not own its tables. Run `helpline migrate` with HELPLINE_MIGRATION_DATABASE_URL set "
+            "to the address for the role that owns them."
+        )
     from alembic import command
 
     engine = engine_for(url)
     try:
         with engine.connect() as connection:
-            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": LOCK})
             connection.commit()
             try:
                 command.upgrade(_config(connection), "head")
                 connection.commit()
             finally:
                 connection.rollback()
-                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
+                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": LOCK})
                 connection.commit()
     finally:
         engine.dispose()

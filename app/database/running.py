@@ -4,17 +4,46 @@ import contextlib
 from collections.abc import Iterator
 
 from app.database import migrate as migrations
+from app.database import roles
 from app.database.embedded import EmbeddedPostgres
+from app.errors import BadSettings
+from app.log import log
 from app.settings import Settings
 
 
 @contextlib.contextmanager
 def database_of(settings: Settings) -> Iterator[Settings]:
-    """Yield the settings with a database that is running and migrated."""
+    """Yield the settings with a database that is running and migrated.
+
+    Raises BadSettings.
+    """
     with contextlib.ExitStack() as stack:
         if settings.database_url is None:
-            server = stack.enter_context(EmbeddedPostgres(settings.data_dir))
-            settings = settings.model_copy(update={"database_url": server.url})
+            seconds = settings.backup_log_seconds if settings.backup_target else None
+            server = stack.enter_context(EmbeddedPostgres(settings.data_dir, seconds))
+            settings = settings.model_copy(
+                update={"database_url": server.url, "migration_database_url": server.owner_url}
+            )
         assert settings.database_url is not None
-        migrations.migrate(settings.database_url)
+        prepare(settings.database_url, settings.migration_database_url)
+        _look_at_role(settings, settings.database_url)
         yield settings
+
+
+def prepare(url: str, owner_url: str | None) -> None:
+    """Bring a database up to date, and let the program's role work with it.
+
+    Raises BadSettings.
+    """
+    migrations.migrate(owner_url or url)
+    if owner_url is not None:
+        roles.grant(owner_url, url)
+
+
+def _look_at_role(settings: Settings, url: str) -> None:
+    """Say that the program's role may do too much; in production refuse a superuser."""
+    standing = roles.standing_of(url)
+    if standing.superuser and settings.in_production:
+        raise BadSettings(standing.weakness)
+    if standing.weakness:
+        log().warning(standing.weakness, area="database")

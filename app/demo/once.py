@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from app.database.embedded import EmbeddedPostgres
-from app.database.migrate import migrate
+from app.database.running import prepare
 from app.demo.hour import play_hour
 from app.demo.stage import stage_on
 
@@ -20,12 +20,12 @@ def run_once(seed: int) -> dict[str, Any]:
         tempfile.TemporaryDirectory(prefix="hl", dir="/tmp") as folder,
         EmbeddedPostgres(Path(folder)) as server,
     ):
-        with psycopg.connect(server.url, autocommit=True) as connection:
+        with psycopg.connect(server.superuser_url, autocommit=True) as connection:
             # Nothing in it has to outlive the hour.
             connection.execute("ALTER SYSTEM SET fsync = off")
             connection.execute("ALTER SYSTEM SET synchronous_commit = off")
             connection.execute("SELECT pg_reload_conf()")
-        migrate(server.url)
+        prepare(server.url, server.owner_url)
         return asyncio.run(_play(server.url, seed))
 
 

@@ -21,13 +21,16 @@ QUEUES: dict[str, Queue] = {
     Task.ANNOUNCE_REPORT: Queue.MAIL,
     Task.MAIL_LINK: Queue.MAIL,
     Task.MAIL_VOLUME: Queue.MAIL,
+    Task.MAIL_SAFEKEEPING: Queue.MAIL,
     Task.DELIVER: Queue.OUTSIDE,
+    Task.DELIVER_ANCHOR: Queue.OUTSIDE,
     Task.SEND_PUSH: Queue.OUTSIDE,
     Task.MAKE_AGENCY_CASE: Queue.OUTSIDE,
     Task.ASK_AGENCY_CASE: Queue.OUTSIDE,
     Task.UPDATE_AGENCY_CASE: Queue.OUTSIDE,
     Task.END_AGENCY_CASE: Queue.OUTSIDE,
-    # Long jobs on figures, and the erasing of a night, one at a time.
+    # Long jobs on figures, the erasing of a night and its back-up, one at a time.
+    Task.MAKE_BACKUP: Queue.NUMBERS,
     Task.ERASE_DUE: Queue.NUMBERS,
     Task.MAKE_EXPORT: Queue.NUMBERS,
     Task.PROPOSE_ROTA: Queue.NUMBERS,

@@ -63,6 +63,10 @@ class Task(StrEnum):
     MAIL_ALARM = "routing:mail_alarm"
     MAIL_VOLUME = "routing:mail_volume"
 
+    DELIVER_ANCHOR = "safekeeping:deliver_anchor"
+    MAIL_SAFEKEEPING = "safekeeping:mail_safekeeping"
+    MAKE_BACKUP = "safekeeping:make_backup"
+
     ANNOUNCE_REPORT = "statistics:announce_report"
     KEEP_DAYS = "statistics:keep_days"
     MAKE_EXPORT = "statistics:make_export"

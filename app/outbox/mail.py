@@ -40,10 +40,18 @@ async def write_to_staff(
     return True
 
 
-async def send_mail(ground: Ground, to: str, subject: str, body: str, *, message_id: UUID) -> None:
+async def send_mail(
+    ground: Ground,
+    to: str,
+    subject: str,
+    body: str,
+    *,
+    message_id: UUID,
+    attached: tuple[str, bytes] | None = None,
+) -> None:
     """Send one message. If an id is sent twice, most mail systems show the message once.
 
-    The settings must have `smtp_url`.
+    The settings must have `smtp_url`. `attached`: the name and the bytes of a file of JSON.
 
     Raises TryAgain, Refused, and Uncertain if the connection broke after it was handed over.
     """
@@ -56,6 +64,9 @@ async def send_mail(ground: Ground, to: str, subject: str, body: str, *, message
     # Tells mail systems not to reply to it, for example that the recipient is absent (RFC 3834).
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(body)
+    if attached is not None:
+        name, data = attached
+        message.add_attachment(data, maintype="application", subtype="json", filename=name)
     await asyncio.to_thread(_converse, box, message)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, bindparam, delete, select, text, update
+from sqlalchemy import Column, bindparam, delete, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from app.contacts.cases.models import CaseDocument, CaseFlag, CaseRequest, FollowUp
@@ -27,6 +27,7 @@ from app.contacts.models import (
 )
 from app.contacts.records import UnknownDefinition, note_event, sheet_of
 from app.database.base import SEALED
+from app.database.logs import WITH_SEALS, Why, change_rows
 from app.definitions.answers import Sheet
 from app.definitions.forms import is_entry
 from app.log import log
@@ -76,7 +77,8 @@ async def erase_records(work: Work, kind: DataKind, ids: list[UUID], days: int) 
         except UnknownDefinition:
             log().warning("a record is not erased: its form is not known here", area="retention")
             continue
-        await _erase_answers(work, record, sheet)
+        _erase_answers(work, record, sheet)
+        await _erase_versions(work, record, sheet)
         note_event(work, held.value, record.id, RecordLog.ERASED, days=days)
         erased.append(record.id)
     await work.session.flush()
@@ -86,18 +88,35 @@ async def erase_records(work: Work, kind: DataKind, ids: list[UUID], days: int) 
     return erased
 
 
-async def _erase_answers(work: Work, record: Filled, sheet: Sheet) -> None:
+def _erase_answers(work: Work, record: Filled, sheet: Sheet) -> None:
     record.answers, record.sealed = counted(sheet, record.answers), {}
     record.headline, record.headline_words = None, ""
     record.erased_at = work.now
-    if isinstance(record, Contact):
-        versions = await work.session.scalars(
-            select(CompletedVersion)
-            .where(CompletedVersion.contact_id == record.id)
-            .execution_options(populate_existing=True)
+
+
+async def _erase_versions(work: Work, record: Filled, sheet: Sheet) -> None:
+    """Erase the versions of a contact that were completed."""
+    if not isinstance(record, Contact):
+        return
+    # The log gives up words only of a record that is erased.
+    await work.session.flush()
+    versions = await work.session.execute(
+        select(CompletedVersion.number, CompletedVersion.answers).where(
+            CompletedVersion.contact_id == record.id
         )
-        for version in versions.all():
-            version.answers, version.sealed = counted(sheet, version.answers), {}
+    )
+    await change_rows(
+        work.session,
+        Why.ERASING,
+        CompletedVersion.__tablename__,
+        [
+            (
+                {"contact_id": record.id, "number": number},
+                {"answers": counted(sheet, answers), "sealed": {}},
+            )
+            for number, answers in versions.all()
+        ],
+    )
 
 
 async def _erase_beside(work: Work, held: HeldKind, ids: list[UUID]) -> None:
@@ -105,11 +124,14 @@ async def _erase_beside(work: Work, held: HeldKind, ids: list[UUID]) -> None:
 
     The rows of the log stay, and so does its chain: it holds only the digest of the words.
     """
-    await work.session.execute(
-        update(EarlierAnswer)
-        .where(EarlierAnswer.subject_kind == held.value, EarlierAnswer.subject_id.in_(ids))
-        .values(answer=text("NULL"), sealed=None)
-        .execution_options(synchronize_session=False)
+    await change_rows(
+        work.session,
+        Why.ERASING,
+        EarlierAnswer.__tablename__,
+        [
+            ({"subject_kind": held.value, "subject_id": one}, {"answer": None, "sealed": None})
+            for one in ids
+        ],
     )
     await work.session.execute(
         delete(MatchKey)
@@ -182,6 +204,11 @@ async def _empty(
     bound = table.c[stored.info.get("row", "id")]
     needs_value = not stored.nullable or table.name == Consent.__tablename__
     assert stored.info[SEALED] == "bytes"
+    is_log = table.name in WITH_SEALS
+    if not needs_value and is_log:
+        emptied = [({of.key: one}, {stored.name: None}) for one in ids]
+        await change_rows(work.session, Why.ERASING, table.name, emptied)
+        return
     if not needs_value:
         await work.session.execute(rows.values({stored.name: None}))
         return
@@ -194,6 +221,12 @@ async def _empty(
             }
             for key in keys
         ]
+        if is_log:
+            sealed = [
+                ({bound.name: one["bound_to"]}, {stored.name: one["nothing"]}) for one in nothing
+            ]
+            await change_rows(work.session, Why.ERASING, table.name, sealed)
+            return
         connection = await work.session.connection()
         await connection.execute(
             table.update()

@@ -4,6 +4,7 @@ Values are sealed anew a few at a time, each batch in a transaction of its own. 
 be done is read from the values themselves, so it can be interrupted at any moment.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import MetaData, select, text
 
+from app.database.logs import WITH_SEALS, Why, change_rows
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid
 from app.jobs.names import Task
@@ -117,7 +119,8 @@ async def reseal_some(
                 bound = place.bound_to(row, path)
                 values[path] = work.keys.seal(work.keys.open(value, **bound), **bound)
                 done += 1
-        changes.append({"value": stored_as(place, values)} | {k: row[k] for k in place.keys})
+        keys = {key: row[key] for key in place.keys}
+        changes.append({"was": stored, "value": stored_as(place, values)} | keys)
         if len(values.get("", b"")) > _LONG:
             await _write(work, place, changes)
             changes = []
@@ -136,12 +139,14 @@ async def _next_rows(
     if after is not None:
         beyond = f"AND ({keys}) > ({', '.join(f':after_{key}' for key in place.keys)})"
         values |= {f"after_{key}": value for key, value in zip(place.keys, after, strict=True)}
+    # Rows of logs cannot be locked: whether one was changed meanwhile is seen when it is written.
+    locked = "" if place.table in WITH_SEALS else "FOR UPDATE SKIP LOCKED"
     short = "true" if place.shape is not Shape.BYTES else f"octet_length({place.column}) < {_LONG}"
     rows = await work.session.execute(
         text(
             f"SELECT {columns}, CASE WHEN {short} THEN {place.column} END AS stored "
             f"FROM {place.table} WHERE {place.of_another_key} {beyond} "
-            f"ORDER BY {keys} LIMIT :most FOR UPDATE SKIP LOCKED"
+            f"ORDER BY {keys} LIMIT :most {locked}"
         ),
         values,
     )
@@ -159,9 +164,34 @@ async def _long_value(work: Work, place: Place, row: dict[str, Any]) -> bytes:
 
 
 async def _write(work: Work, place: Place, changes: list[dict[str, Any]]) -> None:
+    if place.table in WITH_SEALS:
+        await _write_log(work, place, changes)
+        return
     value = "CAST(:value AS jsonb)" if place.shape is Shape.ANSWERS else ":value"
     statement = text(f"UPDATE {place.table} SET {place.column} = {value} WHERE {_this_row(place)}")
+    for change in changes:
+        change.pop("was")
     await work.session.execute(statement, changes)
+
+
+async def _write_log(work: Work, place: Place, changes: list[dict[str, Any]]) -> None:
+    """Write to rows of a log that hold what was read: words that were erased meanwhile stay gone."""
+
+    def shaped(value: Any) -> Any:
+        return json.loads(value) if place.shape is Shape.ANSWERS else value
+
+    await change_rows(
+        work.session,
+        Why.RESEALING,
+        place.table,
+        [
+            (
+                {key: change[key] for key in place.keys} | {place.column: change["was"]},
+                {place.column: shaped(change["value"])},
+            )
+            for change in changes
+        ],
+    )
 
 
 # -- what is left ------------------------------------------------------------------------------

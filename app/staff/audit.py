@@ -149,6 +149,9 @@ class ChainReport(NamedTuple):
     head: str
 
 
+# The logs whose rows are chained, with the column by which each has several chains.
+CHAINS = {"audit_entries": "", "call_events": "call_id", "record_events": "subject_id"}
+
 _VERIFY = """
 WITH linked AS (
   SELECT id, hash, previous, {table}_digest({table}) AS computed,
@@ -197,11 +200,8 @@ async def verify_words(work: Work) -> ChainReport:
 async def verify_chains(session: AsyncSession) -> list[ChainReport]:
     """Recompute every hash of the logs, and report the rows that do not match."""
     reports = []
-    for table, partition in (
-        ("audit_entries", ""),
-        ("call_events", "PARTITION BY call_id"),
-        ("record_events", "PARTITION BY subject_id"),
-    ):
+    for table, subject in CHAINS.items():
+        partition = f"PARTITION BY {subject}" if subject else ""
         row = (await session.execute(text(_VERIFY.format(table=table, partition=partition)))).one()
         broken = list(row[1])
         if table == "record_events":

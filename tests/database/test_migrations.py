@@ -7,6 +7,7 @@ from sqlalchemy import make_url
 
 from app import tables
 from app.database.migrate import _config, differences, engine_for, migrate, newest
+from app.database.roles import OWNER, SUPERUSER, as_role
 
 
 def test_the_migrations_make_what_the_models_say(database: str, server: str) -> None:
@@ -22,7 +23,7 @@ def test_the_migrations_make_what_the_models_say(database: str, server: str) -> 
 def test_migrating_twice_is_the_same(database: str) -> None:
     found = []
     for _ in range(2):
-        migrate(database)
+        migrate(as_role(database, OWNER))
         with psycopg.connect(database) as connection:
             rows = connection.execute(
                 "SELECT version_num, (SELECT count(*) FROM pg_class) FROM alembic_version"
@@ -50,11 +51,12 @@ SELECT count(*) FROM (
 def test_the_chain_of_records_is_linked_anew_unless_it_is_broken(
     database: str, forged: bool
 ) -> None:
-    engine = engine_for(database)
+    owner = as_role(database, OWNER)
+    engine = engine_for(owner)
     with engine.connect() as connection:
         command.downgrade(_config(connection), "0011")
         connection.commit()
-    with psycopg.connect(database) as rows:
+    with psycopg.connect(as_role(database, SUPERUSER)) as rows:
         for subject in (uuid4(), uuid4()):
             for words in (b"\x01\x01sealed", None, b"\x01\x01more"):
                 rows.execute(_ROWS, [subject, words])
@@ -63,9 +65,9 @@ def test_the_chain_of_records_is_linked_anew_unless_it_is_broken(
             rows.execute("UPDATE record_events SET kind = 'x' WHERE id = 2")
     if forged:
         with pytest.raises(RuntimeError, match="1 rows of record_events"):
-            migrate(database)
+            migrate(owner)
     else:
-        migrate(database)
+        migrate(owner)
         with psycopg.connect(database) as rows:
             assert rows.execute(_VERIFY).fetchall() == [(0,)]
             found = rows.execute("SELECT count(words_digest), count(*) FROM record_events")

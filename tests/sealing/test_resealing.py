@@ -198,7 +198,8 @@ async def test_a_key_is_retired_only_when_nothing_is_sealed_with_it(work: Work) 
     assert key.retired_at == later.now
 
 
-async def test_rows_of_logs_take_a_new_seal_and_nothing_else(work: Work) -> None:
+async def test_rows_of_logs_take_a_new_seal_and_nothing_else(forger: Work) -> None:
+    work = forger
     await a_story(work)
     await work.session.flush()
     await work.session.execute(text("SELECT set_config('helpline.resealing', 'on', true)"))
@@ -219,8 +220,9 @@ async def test_rows_of_logs_take_a_new_seal_and_nothing_else(work: Work) -> None
     ],
 )
 async def test_words_that_replace_those_of_a_log_are_found(
-    work: Work, forgery: str, told: str
+    forger: Work, forgery: str, told: str
 ) -> None:
+    work = forger
     await a_story(work)
     await work.session.execute(text("SET LOCAL session_replication_role = replica"))
     await work.session.execute(

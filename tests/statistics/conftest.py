@@ -6,6 +6,7 @@ import psycopg
 import pytest
 
 from app.clock import SteppedClock
+from app.database.roles import OWNER, PROGRAM, as_role
 from app.demo.stage import Stage, stage_on
 from tests.support.life import BEGINS, DAYS, Life, lived
 
@@ -15,9 +16,9 @@ _LIVES: dict[str, Life] = {}
 @pytest.fixture(scope="session")
 def lived_through(server: str) -> Iterator[str]:
     """A database for these days; the first test that needs it fills it."""
-    url = server.replace("/postgres?", "/life?")
+    url = as_role(server.replace("/postgres?", "/life?"), PROGRAM)
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE life TEMPLATE template_helpline")
+        connection.execute(f"CREATE DATABASE life TEMPLATE template_helpline OWNER {OWNER}")
         yield url
         connection.execute("DROP DATABASE life WITH (FORCE)")
 

@@ -16,6 +16,8 @@ from app.dashboard.templating import page, templates
 from app.people import finding
 from app.people.log_check import ask_for_check, last_check
 from app.people.log_names import Name, Names, names_in, subject_name, subjects_named
+from app.safekeeping import anchors
+from app.safekeeping.models import Way
 from app.staff.audit import Wanted, list_entries, write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, Staff
@@ -41,6 +43,12 @@ CHAIN_WORDS = {
     "record_events": N_("What happened to contacts, cases and referrals"),
     "calls_without_events": N_("Calls whose log lacks its end"),
     "resealed_words": N_("Words that were sealed with a newer key"),
+}
+# The ways by which the ends of the logs leave the database.
+WAY_WORDS = {
+    Way.FILE: N_("A file outside the database"),
+    Way.MAIL: N_("Mail"),
+    Way.TIME_STAMP: N_("A time stamp of an authority"),
 }
 
 
@@ -150,6 +158,8 @@ async def log_page(
             "older": entries[-1].id if len(entries) == _PAGE else None,
             "check": await last_check(work),
             "chain_words": CHAIN_WORDS,
+            "anchors": await anchors.states(work),
+            "way_words": WAY_WORDS,
         },
     )
 
@@ -162,6 +172,8 @@ async def check_fragment(request: Request, work: InWork, staff: Reads) -> Respon
         "fragments/team/log_check.html",
         check=await last_check(work),
         chain_words=CHAIN_WORDS,
+        anchors=await anchors.states(work),
+        way_words=WAY_WORDS,
     )
 
 

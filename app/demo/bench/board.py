@@ -25,7 +25,7 @@ import psutil
 
 from app.clock import SystemClock
 from app.database.embedded import EmbeddedPostgres
-from app.database.migrate import migrate
+from app.database.running import prepare
 from app.demo.bench.calls import _cpu_seconds, _environment, _up
 from app.demo.bench.load import Connection
 from app.demo.results import report
@@ -261,7 +261,7 @@ def run_board_bench(size: Size) -> None:
         tempfile.TemporaryDirectory(prefix="hl", dir="/tmp") as folder,
         EmbeddedPostgres(Path(folder)) as server,
     ):
-        migrate(server.url)
+        prepare(server.url, server.owner_url)
         asyncio.run(_measure(server.url, size))
 
 

@@ -26,7 +26,8 @@ import psycopg
 from app.clock import SystemClock
 from app.contacts.finding.words import normal_words, sound_of
 from app.database.embedded import EmbeddedPostgres
-from app.database.migrate import migrate
+from app.database.roles import SUPERUSER, as_role
+from app.database.running import prepare
 from app.definitions.library import load
 from app.demo.bench.calls import CLIENTS, _environment, _load_floor, _up
 from app.demo.bench.floor import make_tables
@@ -59,8 +60,8 @@ def run_records_bench() -> None:
         tempfile.TemporaryDirectory(prefix="hl", dir="/tmp") as folder,
         EmbeddedPostgres(Path(folder)) as server,
     ):
-        migrate(server.url)
-        make_tables(server.url)
+        make_tables(server.owner_url)
+        prepare(server.url, server.owner_url)
         asyncio.run(_measure(server.url))
 
 
@@ -161,7 +162,8 @@ async def _fill(url: str, keys: Keys, staff: list[UUID]) -> None:
     filler = _Filler(keys, staff)
     contacts = [filler.row("contact", n) for n in range(CONTACTS)]
     cases = [filler.row("case", n) for n in range(CASES)]
-    async with await psycopg.AsyncConnection.connect(url) as connection:
+    superuser = as_role(url, SUPERUSER)
+    async with await psycopg.AsyncConnection.connect(superuser) as connection:
         cursor = connection.cursor()
         async with cursor.copy(
             f"COPY contacts ({_SHARED} state, channel, source, taken_at, completed_at, {_COLUMNS})"

@@ -19,7 +19,8 @@ import psycopg
 
 from app.clock import SystemClock
 from app.database.embedded import EmbeddedPostgres
-from app.database.migrate import migrate
+from app.database.roles import SUPERUSER, as_role
+from app.database.running import prepare
 from app.demo.bench.calls import _environment
 from app.demo.results import report
 from app.demo.stage import free_port, stage_on
@@ -41,7 +42,7 @@ def run_referrals_bench() -> None:
         tempfile.TemporaryDirectory(prefix="hl", dir="/tmp") as folder,
         EmbeddedPostgres(Path(folder)) as server,
     ):
-        migrate(server.url)
+        prepare(server.url, server.owner_url)
         referral_id = asyncio.run(_one_referral(server.url))
         _fill(server.url, referral_id)
         _measure(server.url)
@@ -69,7 +70,7 @@ async def _one_referral(url: str) -> str:
 
 def _fill(url: str, referral_id: str) -> None:
     """Copy it ten thousand times, each with its own deadlines and their waiting jobs."""
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(as_role(url, SUPERUSER), autocommit=True) as connection:
         names = [
             row[0]
             for row in connection.execute(

@@ -22,7 +22,8 @@ from sqlalchemy import event, text
 
 from app.clock import SystemClock
 from app.database.embedded import EmbeddedPostgres
-from app.database.migrate import migrate
+from app.database.roles import SUPERUSER, as_role
+from app.database.running import prepare
 from app.database.topics import Topic
 from app.demo.results import report
 from app.demo.simulated_day import simulate
@@ -46,7 +47,7 @@ def run_routing_bench() -> None:
         tempfile.TemporaryDirectory(prefix="hl", dir="/tmp") as folder,
         EmbeddedPostgres(Path(folder)) as server,
     ):
-        migrate(server.url)
+        prepare(server.url, server.owner_url)
         asyncio.run(_matches(server.url))
     _days()
 
@@ -126,7 +127,7 @@ def _crew(url: str, dice: random.Random) -> list[UUID]:
 
 def _queue(url: str, size: int, dice: random.Random) -> None:
     """Add waiting callers who arrived over the last hour."""
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(as_role(url, SUPERUSER), autocommit=True) as connection:
         connection.execute("DELETE FROM offers")
         connection.execute("UPDATE calls SET state = 'ended', outcome = 'lost', ended_at = now()")
         lines = [r[0] for r in connection.execute("SELECT id FROM lines").fetchall()]

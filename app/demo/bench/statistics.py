@@ -23,7 +23,8 @@ import psycopg
 
 from app.clock import SteppedClock
 from app.database.embedded import EmbeddedPostgres
-from app.database.migrate import migrate
+from app.database.roles import SUPERUSER, as_role
+from app.database.running import prepare
 from app.definitions.library import load
 from app.demo.bench.calls import _environment
 from app.demo.results import report
@@ -58,7 +59,7 @@ def run_statistics_bench(sizes: tuple[int, ...] = (1_000_000, 10_000_000)) -> No
             tempfile.TemporaryDirectory(prefix="hl", dir="/tmp") as folder,
             EmbeddedPostgres(Path(folder)) as server,
         ):
-            migrate(server.url)
+            prepare(server.url, server.owner_url)
             found = asyncio.run(_measure(server.url, size))
         for name, seconds in found.items():
             if name in known:
@@ -190,7 +191,7 @@ def fill(url: str, size: int) -> None:
     """Write rows like those of the verbs, without triggers; create the indexes afterwards."""
     form = load(None).form_for("contact").version
     values = {"year": YEAR, "size": size, "counsellors": COUNSELLORS, "form": form}
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(as_role(url, SUPERUSER), autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")
         connection.execute("SET synchronous_commit = off")
         connection.execute("SET maintenance_work_mem = '512MB'")
@@ -379,7 +380,7 @@ def _copy(url: str, path: Path) -> float:
     with path.open("rb") as file:
         lines = (line for line in file if not line.startswith(b"#"))
         header = next(lines).decode().strip().replace('"', "").split(",")
-        with psycopg.connect(url, autocommit=True) as connection:
+        with psycopg.connect(as_role(url, SUPERUSER), autocommit=True) as connection:
             columns = ", ".join(f'"{name}" {_type_of(name)}' for name in header)
             connection.execute(f"CREATE TABLE flat_calls ({columns})")
             with connection.cursor() as cursor:

@@ -34,9 +34,8 @@ async def _send(stage: Stage, who: Counsellor, files: dict[str, str], name: str)
 
 
 async def test_several_processes_register_their_definitions_at_once(stage: Stage) -> None:
-    async with transaction(stage.ground, PROGRAM) as work:
-        await work.session.execute(text("ALTER TABLE definitions DISABLE TRIGGER append_only"))
-        await work.session.execute(text("DELETE FROM definitions"))
+    await stage._watch.execute("ALTER TABLE definitions DISABLE TRIGGER append_only")
+    await stage._watch.execute("DELETE FROM definitions")
 
     async def one() -> None:
         async with transaction(stage.ground, PROGRAM) as work:

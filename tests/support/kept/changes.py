@@ -16,8 +16,8 @@ import pytest
 
 _count = 0
 _READS = re.compile(r"\s*(SELECT\b|$)")
-# The functions of the job queue, which a SELECT calls.
-_ACTS = re.compile(r"procrastinate_\w+\(")
+# The functions of the job queue and of the logs, which a SELECT calls.
+_ACTS = re.compile(r"(procrastinate_\w+|change_log)\(")
 _SENDS = (psycopg.AsyncCursor, psycopg.AsyncServerCursor, psycopg.Cursor)
 _ENDS = (
     (psycopg.AsyncConnection, "commit"),

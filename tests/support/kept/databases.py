@@ -4,6 +4,7 @@ from itertools import count
 
 import psycopg
 
+from app.database.roles import OWNER
 from tests.support.kept.connections import close_kept, kept_processes
 
 # So many tests share a database one after the other: what was deleted leaves its pages behind.
@@ -51,7 +52,7 @@ def database_for_a_test(server: str) -> str:
         return name
     name = f"test_{next(_NUMBERS)}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE template_helpline")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template_helpline OWNER {OWNER}")
     with psycopg.connect(named(server, name), autocommit=True) as connection:
         _in_use[name] = (0, _fingerprint(connection))
     return name

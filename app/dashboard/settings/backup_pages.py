@@ -1,0 +1,36 @@
+"""The page of back-ups: the last ones, how far they reach, and when a restore was tried."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Request, Response
+
+from app.dashboard.templating import page
+from app.safekeeping.backups import state
+from app.safekeeping.models import BackupKind
+from app.staff.models import Staff
+from app.staff.roles import Permission
+from app.web.access import InWork, reader_with
+from app.words.pages import N_
+
+router = APIRouter(include_in_schema=False)
+# Who answers for the logs answers for the copies of them.
+Reads = Annotated[Staff, reader_with(Permission.READ_LOG)]
+KIND_WORDS = {
+    BackupKind.BASE: N_("Back-up"),
+    BackupKind.DRILL: N_("Restore, tried"),
+}
+
+
+@router.get("/admin/backups")
+async def backups_page(request: Request, work: InWork, staff: Reads) -> Response:
+    """Show the back-ups; they are made and restored on the server alone."""
+    return page(
+        request,
+        "settings/backups.html",
+        staff=staff,
+        state=await state.read(work),
+        rows=await state.newest(work),
+        kind_words={kind.value: words for kind, words in KIND_WORDS.items()},
+        hours=work.settings.backup_hours,
+        own=work.settings.backup_target is not None,
+    )

@@ -1,0 +1,206 @@
+"""The roles of the database: one owns the tables and migrates, the other one is the program's.
+
+The program's role reads and writes rows. It owns no table, so it can neither drop the triggers of
+the logs nor switch them off, and of a log it may only read and append. `grant` is repeated after
+each migration: what a role may do follows from the tables that there are.
+"""
+
+import re
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg import sql
+
+# The roles of the program's own server.
+SUPERUSER = "postgres"
+OWNER = "helpline_owner"
+PROGRAM = "helpline"
+BACKUP = "helpline_backup"
+
+# Migrations, roles and their rights are changed by one process at a time.
+LOCK = 116_111
+
+# Who the program is in its database: `superuser`, and whether it owns a table of ours.
+STANDING = """
+SELECT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser,
+       EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace
+                 AND c.relkind IN ('r', 'p') AND pg_has_role(c.relowner, 'MEMBER')) AS owns
+"""
+
+# Tables to which a role may only append: they refuse every change by a trigger of this name.
+_TABLES = """
+SELECT c.oid, c.relname AS name, c.relkind = 'S' AS counts,
+       EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = 'append_only')
+         OR c.relname = 'alembic_version' AS is_log
+FROM pg_class c
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'S')
+"""
+_NOT_AS_GRANTED = f"""
+SELECT EXISTS (
+  SELECT FROM ({_TABLES}) AS one
+  WHERE CASE WHEN counts THEN NOT has_sequence_privilege(%(role)s, oid, 'USAGE')
+    ELSE NOT has_table_privilege(%(role)s, oid, 'SELECT')
+      OR (name <> 'alembic_version') <> has_table_privilege(%(role)s, oid, 'INSERT')
+      OR is_log = has_table_privilege(%(role)s, oid, 'UPDATE')
+      OR is_log = has_table_privilege(%(role)s, oid, 'DELETE')
+      OR has_any_column_privilege(%(role)s, oid, 'UPDATE') = is_log
+      OR has_table_privilege(%(role)s, oid, 'TRUNCATE')
+      OR has_table_privilege(%(role)s, oid, 'TRIGGER')
+    END)
+  OR NOT has_schema_privilege(%(role)s, 'public', 'USAGE')
+  -- What another role owns is not ours to take away.
+  OR EXISTS (SELECT FROM pg_namespace WHERE nspname = 'public' AND pg_has_role(nspowner, 'USAGE')
+       AND has_schema_privilege(%(role)s, oid, 'CREATE'))
+  OR EXISTS (SELECT FROM pg_database WHERE datname = current_database()
+       AND pg_has_role(datdba, 'USAGE') AND has_database_privilege(%(role)s, oid, 'TEMP'))
+"""
+
+
+class Standing(NamedTuple):
+    """Who a role is in the database."""
+
+    superuser: bool
+    owns: bool
+
+    @property
+    def weakness(self) -> str:
+        """Return what is wrong with it and what to do, as one sentence; empty if nothing is."""
+        if self.superuser:
+            return (
+                "The role of HELPLINE_DATABASE_URL is a superuser of the database: it could change "
+                "the logs. Give the program a role of its own; see the operators' guide, "
+                '"The roles of the database".'
+            )
+        if self.owns:
+            return (
+                "The role of HELPLINE_DATABASE_URL owns its tables: it could drop what protects "
+                "the logs. Set HELPLINE_MIGRATION_DATABASE_URL for a role that owns them; see the "
+                'operators\' guide, "The roles of the database".'
+            )
+        return ""
+
+
+def standing_of(url: str) -> Standing:
+    """Return who the role of an address is."""
+    with psycopg.connect(url) as connection:
+        row = connection.execute(STANDING).fetchone()
+    assert row is not None
+    return Standing(*row)
+
+
+def grant(owner_url: str, program_url: str) -> None:
+    """Let the program's role work with the tables that the owner has made, and no more.
+
+    Nothing is done if both are one role, or if everything is as it should be.
+    """
+    with psycopg.connect(program_url) as connection:
+        role = connection.info.user
+    with psycopg.connect(owner_url) as connection:
+        if connection.info.user == role:
+            return
+        if _is_granted(connection, role):
+            return
+        # Two processes that grant at the same time would refuse each other.
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        if not _is_granted(connection, role):
+            _grant(connection, role)
+
+
+def _is_granted(connection: psycopg.Connection[Any], role: str) -> bool:
+    row = connection.execute(_NOT_AS_GRANTED, {"role": role}).fetchone()
+    return row == (False,)
+
+
+def _grant(connection: psycopg.Connection[Any], role: str) -> None:
+    to, database = sql.Identifier(role), sql.Identifier(connection.info.dbname)
+    tables = connection.execute(_TABLES).fetchall()
+    for statement in (
+        "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+        "REVOKE CREATE, TEMPORARY ON DATABASE {database} FROM PUBLIC",
+        "REVOKE CREATE, TEMPORARY ON DATABASE {database} FROM {role}",
+        "REVOKE ALL ON SCHEMA public FROM {role}",
+        "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, {role}",
+        "GRANT USAGE ON SCHEMA public TO {role}",
+        "GRANT EXECUTE ON FUNCTION change_log(text, text, jsonb, jsonb) TO {role}",
+    ):
+        connection.execute(sql.SQL(statement).format(database=database, role=to))
+    for _, name, counts, is_log in tables:
+        if counts:
+            what = "USAGE, SELECT ON SEQUENCE"
+        elif name == "alembic_version":
+            what = "SELECT ON"
+        else:
+            what = "SELECT, INSERT ON" if is_log else "SELECT, INSERT, UPDATE, DELETE ON"
+        connection.execute(
+            sql.SQL("GRANT {what} public.{name} TO {role}").format(
+                what=sql.SQL(what), name=sql.Identifier(name), role=to
+            )
+        )
+
+
+# -- the program's own server ------------------------------------------------------------------
+
+
+def as_role(url: str, role: str) -> str:
+    """Return the address of the program's own server for another of its roles."""
+    return re.sub(r"^postgresql://[^@/]*@", f"postgresql://{role}@", url, count=1)
+
+
+# Objects in `public` that belong to another role than the owner: those of a database from before
+# there were roles. Sequences of a column follow their table.
+_STRANGERS = """
+SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END,
+       c.oid::regclass::text
+FROM pg_class c
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'S')
+  AND c.relowner <> %(owner)s::regrole
+  AND NOT EXISTS (SELECT FROM pg_depend d
+    WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i'))
+UNION ALL
+SELECT 'ROUTINE', p.oid::regprocedure::text FROM pg_proc p
+WHERE p.pronamespace = 'public'::regnamespace AND p.proowner <> %(owner)s::regrole
+UNION ALL
+SELECT 'TYPE', t.oid::regtype::text FROM pg_type t
+WHERE t.typnamespace = 'public'::regnamespace AND t.typowner <> %(owner)s::regrole
+  AND t.typtype IN ('e', 'd', 'c') AND (t.typrelid = 0 OR EXISTS (
+    SELECT FROM pg_class c WHERE c.oid = t.typrelid AND c.relkind = 'c'))
+"""
+_MAKE = """
+DO $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN
+    CREATE ROLE {role} LOGIN;
+  END IF;
+END $$
+"""
+
+
+def set_up(superuser_url: str) -> None:
+    """Make the roles of the program's own server, and hand over what a superuser owned before."""
+    with psycopg.connect(superuser_url) as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        row = connection.execute(
+            "SELECT count(*) FROM pg_roles WHERE rolname = ANY(%s)", [[OWNER, PROGRAM, BACKUP]]
+        ).fetchone()
+        if row != (3,):
+            for role in (OWNER, PROGRAM, BACKUP):
+                connection.execute(_MAKE.format(role=role))
+            # Migrations are compared with the models in a database of their own.
+            connection.execute(f"ALTER ROLE {OWNER} CREATEDB")
+            connection.execute(f"ALTER ROLE {BACKUP} REPLICATION")
+            connection.execute(f"GRANT EXECUTE ON FUNCTION pg_switch_wal() TO {BACKUP}")
+            connection.execute(
+                f"GRANT EXECUTE ON FUNCTION pg_create_restore_point(text) TO {BACKUP}"
+            )
+        name = sql.Identifier(connection.info.dbname)
+        row = connection.execute(
+            "SELECT datdba = %s::regrole FROM pg_database WHERE datname = current_database()",
+            [OWNER],
+        ).fetchone()
+        if row != (True,):
+            connection.execute(
+                sql.SQL("ALTER DATABASE {} OWNER TO {}").format(name, sql.Identifier(OWNER))
+            )
+        for kind, object_ in connection.execute(_STRANGERS, {"owner": OWNER}).fetchall():
+            # Names come quoted from the server.
+            connection.execute(f"ALTER {kind} {object_} OWNER TO {OWNER}")  # type: ignore[arg-type]

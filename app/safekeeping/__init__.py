@@ -1,0 +1,1 @@
+"""What keeps the helpline answerable when a machine or a person fails: anchors and back-ups."""

@@ -1,0 +1,236 @@
+"""Restoring a back-up into an empty folder, to the end of what is known or to a moment before.
+
+Everything happens in a folder beside it that gets its name when the restore is complete. The server
+that is restored runs as `helpline serve` does, with the folder as `DATA_DIR`; nothing of the program
+is started here, so no job rings a phone.
+"""
+
+import gzip
+import hashlib
+import shlex
+import shutil
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+
+from app.database.embedded import SERVER_SETTINGS, folder_of, write_rules
+from app.database.roles import SUPERUSER
+from app.safekeeping.backups import sealing
+from app.safekeeping.backups.places import (
+    LOG,
+    SEGMENT,
+    BackupRefused,
+    Made,
+    Place,
+    places_in,
+)
+from app.safekeeping.backups.server import ask, hand_over, run_tool
+
+# Seconds that the server may take to work off what was written since the back-up.
+_RECOVERS_WITHIN = 24 * 3600
+_FILES_OF_A_SERVER = ("postmaster.pid", ".handle_pids.json", "standby.signal")
+
+
+def choose(source: Path, until: datetime | None, name: str | None = None) -> tuple[Place, Made]:
+    """Return the back-up to begin with: the newest one that ended before a moment, or a named one.
+
+    Raises BackupRefused.
+    """
+    places = places_in(source)
+    if len(places) > 1:
+        systems = ", ".join(place.folder.name for place in places)
+        raise BackupRefused(
+            f"{source} holds the back-ups of several servers: {systems}. Give the folder of one."
+        )
+    place = places[0]
+    made = [
+        one
+        for one in place.all()
+        if name in (None, one.name)
+        and (until is None or datetime.fromisoformat(one.ended_at) <= until)
+    ]
+    if not made:
+        raise BackupRefused(
+            "There is no complete back-up from before that moment."
+            if until is not None
+            else f"{source} holds no complete back-up{f' {name}' if name else ''}."
+        )
+    return place, made[-1]
+
+
+def restore(
+    source: Path, to: Path, key: Path, *, until: datetime | None = None, name: str | None = None
+) -> Made:
+    """Restore into an empty folder, and return with which back-up it began.
+
+    Raises BackupRefused, and then nothing is left behind.
+    """
+    to = to.resolve()
+    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise BackupRefused(f"{to} is not empty. Give a folder that is empty or not there yet.")
+    identities = sealing.identities_in(key)
+    place, made = choose(source, until, name)
+    part = to.with_name(f"{to.name}.part")
+    if part.exists():
+        raise BackupRefused(
+            f"{part} is there from a restore that was stopped. Delete it, and try again."
+        )
+    part.mkdir(parents=True, mode=0o700)
+    try:
+        _unpack(place, made, part, identities)
+        segments = _bring_log(place, made, part / "log", identities)
+        _recover(part, until, segments)
+        shutil.rmtree(part / "log")
+        if to.exists():
+            to.rmdir()
+        part.rename(to)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    return made
+
+
+def _unpack(
+    place: Place, made: Made, part: Path, identities: list[sealing.x25519.Identity]
+) -> None:
+    """Open and unpack the copy of the server, and compare every file with its own list."""
+    path = place.base_of(made.name)
+    _check_whole(path, made)
+    folder = folder_of(part)
+    folder.mkdir(mode=0o700)
+    with tempfile.TemporaryFile(dir=part) as opened:
+        with path.open("rb") as file:
+            sealing.decrypt(file, opened, identities, path.name)
+        opened.seek(0)
+        with tarfile.open(fileobj=opened, mode="r|gz") as archive:
+            archive.extractall(folder, filter="data")
+    folder.chmod(0o700)
+    hand_over(part)
+    run_tool("pg_verifybackup", ["--exit-on-error", "--quiet", str(folder)])
+
+
+def _check_whole(path: Path, made: Made) -> None:
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise BackupRefused(f"{path.name} cannot be read ({error.strerror}).") from None
+    if size < made.size:
+        raise BackupRefused(
+            f"{path.name} was cut: it has {size} of {made.size} bytes. Use another back-up."
+        )
+    if digest != made.sha256:
+        raise BackupRefused(f"{path.name} was changed since it was made. Use another back-up.")
+
+
+def _bring_log(
+    place: Place, made: Made, folder: Path, identities: list[sealing.x25519.Identity]
+) -> list[str]:
+    """Open what was written since the back-up. Return the names of the segments."""
+    folder.mkdir(mode=0o700)
+    found = []
+    for name in place.segments():
+        if SEGMENT.fullmatch(name) and name[8:] < made.first_segment[8:]:
+            continue
+        path = place.logs / f"{name}{LOG}"
+        opened = sealing.decrypt_bytes(path.read_bytes(), identities, path.name)
+        (folder / name).write_bytes(gzip.decompress(opened))
+        found.append(name)
+    hand_over(folder)
+    return found
+
+
+# -- the server works off its log --------------------------------------------------------------
+
+
+def _recover(part: Path, until: datetime | None, segments: list[str]) -> None:
+    folder = folder_of(part)
+    for name in _FILES_OF_A_SERVER:
+        (folder / name).unlink(missing_ok=True)
+    kept = shlex.quote(str(part / "log")).replace("%", "%%")
+    fetch = f"cp {kept}/%f %p"
+    wanted = [
+        "archive_mode = off",
+        f"restore_command = {_quoted(fetch)}",
+        "recovery_target_action = promote",
+        "hot_standby = on",
+    ]
+    if until is not None:
+        wanted.append(f"recovery_target_time = {_quoted(until.astimezone(UTC).isoformat())}")
+    (folder / SERVER_SETTINGS).write_text("\n".join(wanted) + "\n")
+    (folder / "recovery.signal").touch()
+    hand_over(part)
+    write_rules(folder)
+    with _running(folder) as url:
+        _wait(folder, url, until)
+        # What it has worked off is on the disk before the folder gets its name.
+        ask(url, "SELECT 1 FROM (SELECT pg_switch_wal()) AS done")
+    (folder / SERVER_SETTINGS).write_text("")
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("'", "''")
+    return f"'{escaped}'"
+
+
+@contextmanager
+def _running(folder: Path) -> Iterator[str]:
+    """Run the restored server on a socket of its own, and stop it."""
+    # A short path: the name of a socket has little room.
+    with tempfile.TemporaryDirectory(prefix="hlr", dir="/tmp") as sockets:  # noqa: S108
+        hand_over(Path(sockets))
+        options = f"-c listen_addresses='' -c unix_socket_directories={sockets}"
+        log = folder / "log"
+        begin = log.stat().st_size if log.exists() else 0
+        arguments = ["--pgdata", str(folder)]
+        try:
+            run_tool(
+                "pg_ctl",
+                [
+                    *arguments,
+                    *("--wait", "--timeout", str(_RECOVERS_WITHIN), "--log", str(log)),
+                    *("--options", options, "start"),
+                ],
+            )
+        except BackupRefused:
+            raise BackupRefused(_why(log, begin)) from None
+        try:
+            yield f"postgresql://{SUPERUSER}@/{SUPERUSER}?host={sockets}"
+        finally:
+            run_tool("pg_ctl", [*arguments, "--wait", "--mode", "fast", "stop"])
+
+
+def _wait(folder: Path, url: str, until: datetime | None) -> None:
+    """Wait until the server has worked off its log. Raises BackupRefused if it gives up."""
+    ends = time.monotonic() + _RECOVERS_WITHIN
+    log = folder / "log"
+    begin = log.stat().st_size if log.exists() else 0
+    while time.monotonic() < ends:
+        try:
+            if not ask(url, "SELECT pg_is_in_recovery()"):
+                return
+        except psycopg.OperationalError:
+            raise BackupRefused(_why(log, begin)) from None
+        time.sleep(0.1)
+    raise BackupRefused("The server did not work off its log within a day.")
+
+
+def _why(log: Path, begin: int) -> str:
+    """Return why a server gave up, from its own log."""
+    text = log.read_bytes()[begin:].decode(errors="replace") if log.exists() else ""
+    if "before configured recovery target was reached" in text:
+        return (
+            "What was written until that moment is not all in the back-ups. Give an earlier moment "
+            "with --until, or none for the last that is known."
+        )
+    fatal = [line for line in text.splitlines() if "FATAL" in line or "PANIC" in line]
+    return f"The restored server gave up: {fatal[-1].partition(':  ')[2] if fatal else 'no reason'}"
+
+

@@ -1,0 +1,105 @@
+"""Encrypting back-ups with age: for public keys in the settings, opened by a key kept elsewhere.
+
+The server that makes back-ups cannot read them. The field keys are not in them either, so a stolen
+back-up together with its key still holds sealed values.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyrage
+from pyrage import x25519
+
+from app.safekeeping.backups.places import BackupRefused
+
+
+def recipients_of(text: str) -> list[x25519.Recipient]:
+    """Read public keys, separated by commas. Raises BackupRefused."""
+    found = []
+    for part in (one.strip() for one in text.split(",") if one.strip()):
+        try:
+            found.append(x25519.Recipient.from_str(part))
+        except pyrage.RecipientError:
+            raise BackupRefused(
+                "HELPLINE_BACKUP_RECIPIENTS must hold public keys of age, separated by commas; "
+                "each begins with age1. Make a pair with `helpline backup key`."
+            ) from None
+    if not found:
+        raise BackupRefused(
+            "HELPLINE_BACKUP_RECIPIENTS is not set: back-ups are always encrypted. Make a pair of "
+            "keys with `helpline backup key`, and keep the private one away from this machine."
+        )
+    return found
+
+
+def identities_in(path: Path) -> list[x25519.Identity]:
+    """Read the private keys of a file, as `helpline backup key` and age write it.
+
+    Raises BackupRefused.
+    """
+    try:
+        lines = path.read_text().splitlines()
+        found = [
+            x25519.Identity.from_str(line.strip())
+            for line in lines
+            if line.strip() and not line.startswith("#")
+        ]
+    except OSError as error:
+        raise BackupRefused(f"The key file {path} cannot be read ({error.strerror}).") from None
+    except (ValueError, pyrage.IdentityError):
+        found = []
+    if not found:
+        raise BackupRefused(
+            f"{path} holds no private key of age: a line that begins with AGE-SECRET-KEY-1."
+        )
+    return found
+
+
+class Counted:
+    """A file that counts and digests what is written to it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self._digest, self.size = file, hashlib.sha256(), 0
+
+    def write(self, data: bytes) -> int:
+        self._digest.update(data)
+        self.size += len(data)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+
+def encrypt(source: Any, to: Any, recipients: list[x25519.Recipient]) -> None:
+    """Encrypt what a file gives into another one."""
+    pyrage.encrypt_io(source, to, recipients)
+
+
+def decrypt(source: BinaryIO, to: Any, identities: list[x25519.Identity], name: str) -> None:
+    """Open an encrypted file. Raises BackupRefused."""
+    try:
+        pyrage.decrypt_io(source, to, identities)
+    except pyrage.DecryptError as error:
+        raise _refused(error, name) from None
+
+
+def decrypt_bytes(data: bytes, identities: list[x25519.Identity], name: str) -> bytes:
+    """Open an encrypted value. Raises BackupRefused."""
+    try:
+        return pyrage.decrypt(data, identities)
+    except pyrage.DecryptError as error:
+        raise _refused(error, name) from None
+
+
+def _refused(error: Exception, name: str) -> BackupRefused:
+    if "matching" in str(error):
+        return BackupRefused(
+            f"The key does not open {name}: it was encrypted for another one. Give the private key "
+            "that belongs to HELPLINE_BACKUP_RECIPIENTS at the time of the back-up."
+        )
+    return BackupRefused(f"{name} was cut or changed: it does not open. Use another back-up.")

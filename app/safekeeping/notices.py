@@ -1,0 +1,121 @@
+"""Telling administrators that an anchor or a back-up is late: by mail and on their screens.
+
+Nobody is rung at night for it: no child waits for a back-up. Pages, readiness and metrics say it as
+long as it lasts, and the mail is repeated once a day.
+"""
+
+from datetime import timedelta
+from uuid import UUID, uuid4, uuid5
+
+from sqlalchemy import func, select
+
+from app.database.topics import Topic
+from app.jobs.names import Task
+from app.jobs.transaction import transaction
+from app.log import log
+from app.outbox.mail import write_to_staff
+from app.routing import waking
+from app.safekeeping import anchors
+from app.safekeeping.backups import state
+from app.safekeeping.models import NoticeKind, SafekeepingNotice
+from app.staff.models import Staff
+from app.staff.roles import Permission, Role, may
+from app.words.pages import N_, _, said, spoken_in
+from app.work import PROGRAM, Ground, Work
+
+LOCK = 116_123
+_AGAIN = timedelta(days=1)
+_READERS = [role.value for role in Role if may(role, Permission.KEEP_PEOPLE)]
+WORDS = {
+    NoticeKind.ANCHOR_LATE: N_("No anchor of the logs has gone out for more than a day."),
+    NoticeKind.BACKUP_LATE: N_("The last back-up is older than it may be."),
+    NoticeKind.BACKUP_LOG_LATE: N_(
+        "What was written since the last back-up has not reached the back-ups for some time."
+    ),
+}
+_PLACES = {NoticeKind.ANCHOR_LATE: "/admin/log"}
+
+
+async def watch(ground: Ground) -> None:
+    """Open a notice for what is late, tell administrators, and close it when that is over."""
+    async with transaction(ground, PROGRAM) as work:
+        await look(work)
+
+
+async def late_now(work: Work) -> set[NoticeKind]:
+    """Return what is late."""
+    found = set()
+    if any(one.late for one in await anchors.states(work)):
+        found.add(NoticeKind.ANCHOR_LATE)
+    now = await state.read(work)
+    if now is not None and now.base_late:
+        found.add(NoticeKind.BACKUP_LATE)
+    if now is not None and now.log_late:
+        found.add(NoticeKind.BACKUP_LOG_LATE)
+    return found
+
+
+async def look(work: Work) -> None:
+    """Compare what is late with the notices that are open."""
+    late = await late_now(work)
+    rows = await work.session.scalars(
+        select(SafekeepingNotice).where(SafekeepingNotice.ended_at.is_(None))
+    )
+    open_ = {NoticeKind(one.kind): one for one in rows}
+    due = {k for k in late if k not in open_ or work.now - open_[k].told_at >= _AGAIN}
+    over = open_.keys() - late
+    if not due and not over:
+        return
+    # Two workers that look at the same time would tell everything twice.
+    if not await work.session.scalar(select(func.pg_try_advisory_xact_lock(LOCK))):
+        return
+    for kind in over:
+        open_[kind].ended_at = work.now
+    for kind in sorted(due):
+        row = open_.get(kind)
+        if row is None:
+            row = SafekeepingNotice(id=uuid4(), kind=kind.value, begun_at=work.now)
+            work.session.add(row)
+        row.told_at = work.now
+        await _tell(work, kind, row.id)
+    work.announce(Topic.LOG)
+    await work.session.flush()
+
+
+async def _tell(work: Work, kind: NoticeKind, notice_id: UUID) -> None:
+    log().error("an anchor or a back-up is late", area="safekeeping", kind=kind.value)
+    people = list(
+        await work.session.scalars(
+            select(Staff).where(Staff.active, Staff.role.in_(_READERS)).order_by(Staff.name)
+        )
+    )
+    for person in people:
+        if person.email:
+            work.defer(
+                Task.MAIL_SAFEKEEPING, notice_id=str(notice_id), staff_id=str(person.id)
+            )
+    await waking.wake_absent(work, [person.id for person in people])
+
+
+async def mail(ground: Ground, notice_id: UUID, staff_id: UUID) -> None:
+    """Send one letter about what is late. Raises TryAgain, so that the job is retried."""
+    async with transaction(ground, PROGRAM) as work:
+        notice = await work.session.get(SafekeepingNotice, notice_id)
+        staff = await work.session.get(Staff, staff_id)
+        if notice is None or staff is None or not staff.active or not staff.email:
+            return
+        kind, told_at = NoticeKind(notice.kind), notice.told_at
+    with spoken_in(staff.page_language):
+        subject = _("Helpline: a back-up or an anchor is late")
+        body = said(WORDS[kind])
+        todo = _("Ask the operator of the server to look at it:")
+    place = _PLACES.get(kind, "/admin/backups")
+    await write_to_staff(
+        ground,
+        staff.email,
+        subject,
+        f"{body}\n\n{todo}\n{ground.settings.public_url}{place}\n",
+        message_id=uuid5(notice_id, f"{staff_id}{told_at.isoformat()}"),
+        area="safekeeping",
+        what="a late back-up or anchor",
+    )

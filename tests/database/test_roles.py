@@ -1,0 +1,218 @@
+"""The program's role in the database can neither change its logs nor what protects them."""
+
+from pathlib import Path
+from typing import LiteralString
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.errors import InsufficientPrivilege, RestrictViolation
+
+from app.database import migrate as migrations
+from app.database import roles, running
+from app.database.embedded import write_rules
+from app.database.logs import WITH_SEALS
+from app.database.roles import OWNER, PROGRAM, SUPERUSER, as_role
+from app.demo.stage import Stage
+from app.errors import BadSettings
+from app.settings import Settings
+from tests.support.kept.databases import named
+
+_LOGS = """
+SELECT c.relname, (SELECT attname FROM pg_attribute WHERE attrelid = c.oid AND attnum = 2)
+FROM pg_class c WHERE EXISTS (
+  SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = 'append_only')
+"""
+_OF_LOGS: tuple[LiteralString, ...] = (
+    "UPDATE {log} SET {column} = {column}",
+    "DELETE FROM {log}",
+    "TRUNCATE {log}",
+    "SELECT * FROM {log} FOR UPDATE",
+    "DROP TRIGGER append_only ON {log}",
+    "ALTER TABLE {log} DISABLE TRIGGER ALL",
+    "ALTER TABLE {log} DROP COLUMN {column}",
+    "ALTER TABLE {log} OWNER TO helpline",
+    "CREATE TRIGGER mine BEFORE INSERT ON {log} FOR EACH ROW EXECUTE FUNCTION refuse_change()",
+    "CREATE RULE mine AS ON INSERT TO {log} DO INSTEAD NOTHING",
+    "DROP TABLE {log} CASCADE",
+)
+_OF_THE_DATABASE: tuple[LiteralString, ...] = (
+    "SET session_replication_role = replica",
+    "SET ROLE helpline_owner",
+    "SET ROLE postgres",
+    "SET SESSION AUTHORIZATION postgres",
+    "CREATE TABLE public.audit (n int)",
+    "CREATE TEMP TABLE audit_entries (n int)",
+    "CREATE SCHEMA mine",
+    "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql"
+    " AS 'BEGIN RETURN NEW; END'",
+    "DROP FUNCTION refuse_change() CASCADE",
+    "ALTER FUNCTION chain_audit_entry() RESET search_path",
+    "ALTER ROLE helpline SUPERUSER",
+    "CREATE ROLE other",
+    "ALTER DATABASE {database} OWNER TO helpline",
+    "ALTER SYSTEM SET log_error_verbosity = 'verbose'",
+    "COPY staff TO PROGRAM 'cat'",
+    "UPDATE alembic_version SET version_num = '0001'",
+    "SELECT setval('audit_entries_id_seq', 1)",
+)
+# All tables, routines and types belong to the superuser.
+_AS_BEFORE = """
+DO $$
+DECLARE statement text;
+BEGIN
+  FOR statement IN
+    SELECT format('ALTER TABLE %s OWNER TO postgres', oid::regclass) FROM pg_class
+      WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+    UNION ALL SELECT format('ALTER ROUTINE %s OWNER TO postgres', oid::regprocedure) FROM pg_proc
+      WHERE pronamespace = 'public'::regnamespace
+    UNION ALL SELECT format('ALTER TYPE %s OWNER TO postgres', oid::regtype) FROM pg_type
+      WHERE typnamespace = 'public'::regnamespace AND typtype = 'e'
+  LOOP EXECUTE statement; END LOOP;
+END $$
+"""
+
+
+def _is_refused(connection: psycopg.Connection, statement: sql.Composed) -> bool:
+    try:
+        connection.execute(statement)
+    except InsufficientPrivilege:
+        return True
+    return False
+
+
+def test_the_programs_role_changes_no_log_and_nothing_that_protects_one(database: str) -> None:
+    running.prepare(database, as_role(database, OWNER))
+    with psycopg.connect(database, autocommit=True) as connection:
+        logs = connection.execute(_LOGS).fetchall()
+        assert WITH_SEALS | {"audit_entries", "call_events", "consents", "disclosures"} <= {
+            log for log, _ in logs
+        }
+        done = []
+        # What retention sets in its own transaction opens nothing either.
+        connection.execute("SELECT set_config('helpline.erasing', 'on', false)")
+        for log, column in logs:
+            for statement in _OF_LOGS:
+                names = {"log": sql.Identifier(log), "column": sql.Identifier(column)}
+                written = sql.SQL(statement).format(**names)
+                if not _is_refused(connection, written):
+                    done.append(written.as_string())
+        for statement in _OF_THE_DATABASE:
+            database_name = sql.Identifier(connection.info.dbname)
+            written = sql.SQL(statement).format(database=database_name)
+            if not _is_refused(connection, written):
+                done.append(written.as_string())
+        assert done == []
+
+
+def test_one_function_changes_rows_of_logs_and_only_as_their_trigger_allows(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        found = connection.execute(
+            "SELECT c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
+            " WHERE t.tgname = 'append_only_but_seals'"
+        ).fetchall()
+        assert {name for (name,) in found} == WITH_SEALS
+        subject = uuid4()
+        connection.execute(
+            "INSERT INTO record_events (subject_kind, subject_id, kind, at, detail, words_sealed,"
+            " words_id, previous, hash) VALUES ('case', %s, 'reopened', now(), '{}', '\\x0101aa',"
+            " gen_random_uuid(), '', '')",
+            [subject],
+        )
+        by_subject = psycopg.types.json.Jsonb({"subject_id": str(subject)})
+        change = "SELECT change_log(%s, %s, %s, %s)"
+        for why, log, put in (
+            ("erasing", "record_events", {"words_sealed": None}),
+            ("erasing", "record_events", {"kind": "note"}),
+            ("resealing", "record_events", {"words_sealed": None}),
+            ("resealing", "record_events", {"hash": "\\x00"}),
+            ("resealing", "audit_entries", {"action": "x"}),
+            ("resealing", "staff", {"role": "administrator"}),
+            ("anything", "record_events", {"words_sealed": None}),
+        ):
+            with pytest.raises(RestrictViolation):
+                connection.execute(change, [why, log, by_subject, psycopg.types.json.Jsonb(put)])
+        put = psycopg.types.json.Jsonb({"words_sealed": "\\x0102bb"})
+        row = connection.execute(change, ["resealing", "record_events", by_subject, put]).fetchone()
+        assert row == (1,)
+        row = connection.execute("SELECT current_setting('helpline.resealing', true)").fetchone()
+        assert row is not None
+        assert row[0] in (None, "")
+
+
+def test_a_database_from_before_is_carried_over(server: str) -> None:
+    """Its tables belonged to the superuser, as whom the program worked."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE before_roles TEMPLATE template_helpline")
+    superuser = named(server, "before_roles")
+    owner, program = as_role(superuser, OWNER), as_role(superuser, PROGRAM)
+    try:
+        with psycopg.connect(superuser, autocommit=True) as connection:
+            connection.execute(_AS_BEFORE)
+            connection.execute(f"DROP OWNED BY {PROGRAM}")
+            connection.execute(f"ALTER DATABASE before_roles OWNER TO {SUPERUSER}")
+        with pytest.raises(InsufficientPrivilege), psycopg.connect(program) as connection:
+            connection.execute("SELECT * FROM staff")
+        for _ in range(2):
+            roles.set_up(superuser)
+            running.prepare(program, owner)
+        with psycopg.connect(superuser) as connection:
+            left = connection.execute(
+                "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+                " AND pg_get_userbyid(relowner) <> %s UNION ALL "
+                "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
+                " AND pg_get_userbyid(proowner) <> %s",
+                [OWNER, OWNER],
+            ).fetchall()
+            assert left == []
+        assert roles.standing_of(program).weakness == ""
+        with psycopg.connect(program) as connection:
+            connection.execute("UPDATE staff SET name = name")
+            with pytest.raises(InsufficientPrivilege):
+                connection.execute("DELETE FROM audit_entries")
+    finally:
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute("DROP DATABASE before_roles WITH (FORCE)")
+
+
+def test_no_connection_is_trusted_also_in_a_folder_from_before(server: str) -> None:
+    with psycopg.connect(server) as connection:
+        rules = connection.execute(
+            "SELECT type, database, user_name, auth_method FROM pg_hba_file_rules"
+        ).fetchall()
+        assert {rule[3] for rule in rules} == {"peer"}
+        assert {rule[0] for rule in rules} == {"local"}
+        folder = connection.execute("SHOW data_directory").fetchone()
+    assert folder is not None
+    path = Path(folder[0]) / "pg_hba.conf"
+    written = path.read_text()
+    path.write_text("local all all trust\n")
+    write_rules(Path(folder[0]))
+    assert path.read_text() == written
+
+
+def test_with_one_address_the_program_works_and_says_what_is_weak(database: str) -> None:
+    owner = as_role(database, OWNER)
+    running.prepare(owner, None)
+    assert "owns its tables" in roles.standing_of(owner).weakness
+    superuser = as_role(database, SUPERUSER)
+    production = Settings(database_url=superuser).model_copy(update={"env": "production"})
+    with pytest.raises(BadSettings, match="superuser"):
+        running._look_at_role(production, superuser)
+    running._look_at_role(production, owner)
+
+
+def test_a_role_that_owns_nothing_does_not_migrate(server: str) -> None:
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE without_tables")
+        try:
+            with pytest.raises(BadSettings, match="HELPLINE_MIGRATION_DATABASE_URL"):
+                migrations.migrate(as_role(named(server, "without_tables"), PROGRAM))
+        finally:
+            connection.execute("DROP DATABASE without_tables WITH (FORCE)")
+
+
+async def test_readiness_says_that_the_role_is_well(stage: Stage) -> None:
+    ready = await stage.client.get(f"{stage.settings.public_url}/readyz")
+    assert ready.json()["role"] == "well"
