@@ -18,7 +18,7 @@ from app.clock import SteppedClock
 from app.database.embedded import EmbeddedPostgres
 from app.database.roles import OWNER, SUPERUSER, as_role
 from app.database.roles import PROGRAM as PROGRAM_ROLE
-from app.database.running import prepare
+from app.database.running import make_ready
 from app.demo.stage import ACCOUNT, API_KEY, MONDAY, TOKEN, Stage, stage_on
 from app.log import set_up_logging
 from app.settings import Settings
@@ -184,7 +184,7 @@ def server() -> Iterator[str]:
             connection.execute("ALTER SYSTEM SET full_page_writes = off")
             connection.execute("SELECT pg_reload_conf()")
             connection.execute(f"CREATE DATABASE template_helpline OWNER {OWNER}")
-        prepare(
+        make_ready(
             named(postgres.url, "template_helpline"), named(postgres.owner_url, "template_helpline")
         )
         with kept_on(postgres.url):
@@ -205,9 +205,7 @@ def database(server: str) -> Iterator[str]:
 def rolled_back(server: str) -> Iterator[str]:
     """A migrated database in which nothing is ever committed."""
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(
-            f"CREATE DATABASE rolled_back TEMPLATE template_helpline OWNER {OWNER}"
-        )
+        connection.execute(f"CREATE DATABASE rolled_back TEMPLATE template_helpline OWNER {OWNER}")
         yield as_role(named(server, "rolled_back"), PROGRAM_ROLE)
         connection.execute("DROP DATABASE rolled_back WITH (FORCE)")
 
@@ -221,7 +219,7 @@ async def work(rolled_back: str, anyio_backend: str) -> AsyncIterator[Work]:
 
 @pytest.fixture
 async def forger(rolled_back: str, anyio_backend: str) -> AsyncIterator[Work]:
-    """The same as the superuser of the database: for tests of what is found when rows are forged."""
+    """The same as the superuser of the database: for tests of rows that are forged."""
     async with _work_on(as_role(rolled_back, SUPERUSER)) as made:
         yield made
 

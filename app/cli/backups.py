@@ -171,5 +171,3 @@ def _tell(tried: Tried) -> None:
         print(f"The last entry of the log is from {tried.newest.isoformat()}.")
     if not tried.is_whole:
         raise typer.Exit(1)
-
-

@@ -15,7 +15,7 @@ import typer
 
 from app.clock import SystemClock
 from app.database.embedded import EmbeddedPostgres
-from app.database.running import prepare
+from app.database.running import make_ready
 from app.errors import BadSettings
 from app.log import set_up_logging
 from app.settings import read_settings
@@ -59,7 +59,7 @@ def demo(
     folder = settings.data_dir / "demo"
     folder.mkdir(parents=True, exist_ok=True)
     with EmbeddedPostgres(folder) as server:
-        prepare(server.url, server.owner_url)
+        make_ready(server.url, server.owner_url)
         run_live(server.url, folder, port, SystemClock())
 
 

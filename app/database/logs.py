@@ -27,9 +27,7 @@ class Why(StrEnum):
     RESEALING = "resealing"
 
 
-_CHANGE = text(
-    "SELECT change_log(:why, :log, CAST(:sought AS jsonb), CAST(:put AS jsonb))"
-)
+_CHANGE = text("SELECT change_log(:why, :log, CAST(:sought AS jsonb), CAST(:put AS jsonb))")
 
 
 async def change_rows(

@@ -203,4 +203,4 @@ def set_up(superuser_url: str) -> None:
             )
         for kind, object_ in connection.execute(_STRANGERS, {"owner": OWNER}).fetchall():
             # Names come quoted from the server.
-            connection.execute(f"ALTER {kind} {object_} OWNER TO {OWNER}")  # type: ignore[arg-type]
+            connection.execute(f"ALTER {kind} {object_} OWNER TO {OWNER}")

@@ -25,12 +25,12 @@ def database_of(settings: Settings) -> Iterator[Settings]:
                 update={"database_url": server.url, "migration_database_url": server.owner_url}
             )
         assert settings.database_url is not None
-        prepare(settings.database_url, settings.migration_database_url)
+        make_ready(settings.database_url, settings.migration_database_url)
         _look_at_role(settings, settings.database_url)
         yield settings
 
 
-def prepare(url: str, owner_url: str | None) -> None:
+def make_ready(url: str, owner_url: str | None) -> None:
     """Bring a database up to date, and let the program's role work with it.
 
     Raises BadSettings.

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from app.database.embedded import EmbeddedPostgres
-from app.database.running import prepare
+from app.database.running import make_ready
 from app.demo.hour import play_hour
 from app.demo.stage import stage_on
 
@@ -25,7 +25,7 @@ def run_once(seed: int) -> dict[str, Any]:
             connection.execute("ALTER SYSTEM SET fsync = off")
             connection.execute("ALTER SYSTEM SET synchronous_commit = off")
             connection.execute("SELECT pg_reload_conf()")
-        prepare(server.url, server.owner_url)
+        make_ready(server.url, server.owner_url)
         return asyncio.run(_play(server.url, seed))
 
 

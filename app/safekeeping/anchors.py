@@ -121,7 +121,7 @@ async def _heads(work: Work, name: str, before: Heads | None) -> Heads:
         ),
         {"since": since, "newest": newest},
     )
-    return Heads(entries, newest, dict(rows.tuples().all()))
+    return Heads(entries, newest, {int(number): str(hash_) for number, hash_ in rows})
 
 
 # -- the ways ----------------------------------------------------------------------------------

@@ -91,9 +91,7 @@ async def _tell(work: Work, kind: NoticeKind, notice_id: UUID) -> None:
     )
     for person in people:
         if person.email:
-            work.defer(
-                Task.MAIL_SAFEKEEPING, notice_id=str(notice_id), staff_id=str(person.id)
-            )
+            work.defer(Task.MAIL_SAFEKEEPING, notice_id=str(notice_id), staff_id=str(person.id))
     await waking.wake_absent(work, [person.id for person in people])
 
 

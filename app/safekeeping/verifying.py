@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import Invalid
-from app.safekeeping.documents import Anchored, Document, Heads, breaks, ranges
+from app.safekeeping.documents import Anchored, Heads, breaks, ranges
 from app.staff.audit import CHAINS
 
 
@@ -33,24 +33,27 @@ async def compare(session: AsyncSession, anchored: Anchored) -> list[Finding]:
     Raises Invalid for a log that this program does not have.
     """
     found = [
-        Finding(at, "anchors", "The anchor before this one is missing from the file, or was altered.")
+        Finding(
+            at, "anchors", "The anchor before this one is missing from the file, or was altered."
+        )
         for at in breaks(anchored.documents)
     ]
+    # By log, up to where it is as it was.
+    whole: dict[str, int] = {}
     for document in anchored.documents:
         for log, heads in document.logs.items():
             if log not in CHAINS:
                 raise Invalid("The file names a log that this program does not have.")
-            found += [
-                Finding(document.at, log, sentence)
-                for sentence in await _compare_log(session, document, log, heads)
-            ]
+            one = await _compared(session, log, heads)
+            sentences = await _sentences(session, log, heads, one, whole.get(log, 0))
+            found += [Finding(document.at, log, sentence) for sentence in sentences]
+            whole[log] = max(one.whole, default=whole.get(log, 0))
     return found
 
 
-async def _compare_log(
-    session: AsyncSession, document: Document, log: str, heads: Heads
+async def _sentences(
+    session: AsyncSession, log: str, heads: Heads, one: _Compared, whole: int
 ) -> list[str]:
-    one = await _compared(session, log, heads)
     said = []
     if not CHAINS[log]:
         gaps = await _gaps(session, log, heads.newest)
@@ -59,8 +62,7 @@ async def _compare_log(
         elif one.lacks > 0:
             said.append(f"{one.lacks} entries are missing.")
         if one.altered:
-            begin = max((n for n in one.whole if n < one.altered[0]), default=0) + 1
-            said.append(f"An entry from {begin} to {one.altered[0]} was altered.")
+            said.append(f"An entry from {whole + 1} to {one.altered[0]} was altered.")
         return said
     if one.missing:
         said.append(
@@ -79,7 +81,7 @@ async def _compared(session: AsyncSession, log: str, heads: Heads) -> _Compared:
         text(f"SELECT id, encode(hash, 'hex') FROM {log} WHERE id = ANY(:ids)"),
         {"ids": list(heads.heads)},
     )
-    known = dict(rows.tuples().all())
+    known = {int(number): str(hash_) for number, hash_ in rows}
     count = await session.scalar(
         text(f"SELECT count(*) FROM {log} WHERE id <= :newest"), {"newest": heads.newest}
     )

@@ -175,7 +175,7 @@ async def _write(work: Work, place: Place, changes: list[dict[str, Any]]) -> Non
 
 
 async def _write_log(work: Work, place: Place, changes: list[dict[str, Any]]) -> None:
-    """Write to rows of a log that hold what was read: words that were erased meanwhile stay gone."""
+    """Write to rows of a log that hold what was read: erased words stay gone."""
 
     def shaped(value: Any) -> Any:
         return json.loads(value) if place.shape is Shape.ANSWERS else value

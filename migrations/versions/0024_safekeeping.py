@@ -33,7 +33,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["anchor_id"], ["anchors.id"], name="fk_anchor_deliveries_anchor_id"
         ),
-        sa.CheckConstraint("way IN ('file', 'mail', 'time_stamp')", name="ck_anchor_deliveries_way"),
+        sa.CheckConstraint(
+            "way IN ('file', 'mail', 'time_stamp')", name="ck_anchor_deliveries_way"
+        ),
         sa.CheckConstraint(
             "(way = 'time_stamp') OR proof IS NULL", name="ck_anchor_deliveries_proof"
         ),

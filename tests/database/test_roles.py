@@ -83,7 +83,7 @@ def _is_refused(connection: psycopg.Connection, statement: sql.Composed) -> bool
 
 
 def test_the_programs_role_changes_no_log_and_nothing_that_protects_one(database: str) -> None:
-    running.prepare(database, as_role(database, OWNER))
+    running.make_ready(database, as_role(database, OWNER))
     with psycopg.connect(database, autocommit=True) as connection:
         logs = connection.execute(_LOGS).fetchall()
         assert WITH_SEALS | {"audit_entries", "call_events", "consents", "disclosures"} <= {
@@ -133,8 +133,10 @@ def test_one_function_changes_rows_of_logs_and_only_as_their_trigger_allows(data
         ):
             with pytest.raises(RestrictViolation):
                 connection.execute(change, [why, log, by_subject, psycopg.types.json.Jsonb(put)])
-        put = psycopg.types.json.Jsonb({"words_sealed": "\\x0102bb"})
-        row = connection.execute(change, ["resealing", "record_events", by_subject, put]).fetchone()
+        sealed = psycopg.types.json.Jsonb({"words_sealed": "\\x0102bb"})
+        row = connection.execute(
+            change, ["resealing", "record_events", by_subject, sealed]
+        ).fetchone()
         assert row == (1,)
         row = connection.execute("SELECT current_setting('helpline.resealing', true)").fetchone()
         assert row is not None
@@ -156,7 +158,7 @@ def test_a_database_from_before_is_carried_over(server: str) -> None:
             connection.execute("SELECT * FROM staff")
         for _ in range(2):
             roles.set_up(superuser)
-            running.prepare(program, owner)
+            running.make_ready(program, owner)
         with psycopg.connect(superuser) as connection:
             left = connection.execute(
                 "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
@@ -194,7 +196,7 @@ def test_no_connection_is_trusted_also_in_a_folder_from_before(server: str) -> N
 
 def test_with_one_address_the_program_works_and_says_what_is_weak(database: str) -> None:
     owner = as_role(database, OWNER)
-    running.prepare(owner, None)
+    running.make_ready(owner, None)
     assert "owns its tables" in roles.standing_of(owner).weakness
     superuser = as_role(database, SUPERUSER)
     production = Settings(database_url=superuser).model_copy(update={"env": "production"})

@@ -25,7 +25,7 @@ import psutil
 
 from app.clock import SystemClock
 from app.database.embedded import EmbeddedPostgres
-from app.database.running import prepare
+from app.database.running import make_ready
 from app.demo.bench.calls import _cpu_seconds, _environment, _up
 from app.demo.bench.load import Connection
 from app.demo.results import report
@@ -261,7 +261,7 @@ def run_board_bench(size: Size) -> None:
         tempfile.TemporaryDirectory(prefix="hl", dir="/tmp") as folder,
         EmbeddedPostgres(Path(folder)) as server,
     ):
-        prepare(server.url, server.owner_url)
+        make_ready(server.url, server.owner_url)
         asyncio.run(_measure(server.url, size))
 
 

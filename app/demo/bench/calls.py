@@ -24,7 +24,7 @@ from app.clock import SystemClock
 from app.database.bus import Bus
 from app.database.embedded import EmbeddedPostgres
 from app.database.engine import open_database
-from app.database.running import prepare
+from app.database.running import make_ready
 from app.database.topics import Topic
 from app.demo.bench.floor import make_tables
 from app.demo.bench.load import Prepared, Result, prepare, run_load
@@ -58,7 +58,7 @@ def run_bench() -> None:
         EmbeddedPostgres(Path(folder)) as server,
     ):
         make_tables(server.owner_url)
-        prepare(server.url, server.owner_url)
+        make_ready(server.url, server.owner_url)
         asyncio.run(_start(server.url))
         floor_rate = asyncio.run(_webhooks(server.url))
         asyncio.run(_board(server.url))

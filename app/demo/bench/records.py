@@ -27,7 +27,7 @@ from app.clock import SystemClock
 from app.contacts.finding.words import normal_words, sound_of
 from app.database.embedded import EmbeddedPostgres
 from app.database.roles import SUPERUSER, as_role
-from app.database.running import prepare
+from app.database.running import make_ready
 from app.definitions.library import load
 from app.demo.bench.calls import CLIENTS, _environment, _load_floor, _up
 from app.demo.bench.floor import make_tables
@@ -61,7 +61,7 @@ def run_records_bench() -> None:
         EmbeddedPostgres(Path(folder)) as server,
     ):
         make_tables(server.owner_url)
-        prepare(server.url, server.owner_url)
+        make_ready(server.url, server.owner_url)
         asyncio.run(_measure(server.url))
 
 

@@ -20,7 +20,7 @@ import psycopg
 from app.clock import SystemClock
 from app.database.embedded import EmbeddedPostgres
 from app.database.roles import SUPERUSER, as_role
-from app.database.running import prepare
+from app.database.running import make_ready
 from app.demo.bench.calls import _environment
 from app.demo.results import report
 from app.demo.stage import free_port, stage_on
@@ -42,7 +42,7 @@ def run_referrals_bench() -> None:
         tempfile.TemporaryDirectory(prefix="hl", dir="/tmp") as folder,
         EmbeddedPostgres(Path(folder)) as server,
     ):
-        prepare(server.url, server.owner_url)
+        make_ready(server.url, server.owner_url)
         referral_id = asyncio.run(_one_referral(server.url))
         _fill(server.url, referral_id)
         _measure(server.url)

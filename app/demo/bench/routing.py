@@ -23,7 +23,7 @@ from sqlalchemy import event, text
 from app.clock import SystemClock
 from app.database.embedded import EmbeddedPostgres
 from app.database.roles import SUPERUSER, as_role
-from app.database.running import prepare
+from app.database.running import make_ready
 from app.database.topics import Topic
 from app.demo.results import report
 from app.demo.simulated_day import simulate
@@ -47,7 +47,7 @@ def run_routing_bench() -> None:
         tempfile.TemporaryDirectory(prefix="hl", dir="/tmp") as folder,
         EmbeddedPostgres(Path(folder)) as server,
     ):
-        prepare(server.url, server.owner_url)
+        make_ready(server.url, server.owner_url)
         asyncio.run(_matches(server.url))
     _days()
 

@@ -24,7 +24,7 @@ import psycopg
 from app.clock import SteppedClock
 from app.database.embedded import EmbeddedPostgres
 from app.database.roles import SUPERUSER, as_role
-from app.database.running import prepare
+from app.database.running import make_ready
 from app.definitions.library import load
 from app.demo.bench.calls import _environment
 from app.demo.results import report
@@ -59,7 +59,7 @@ def run_statistics_bench(sizes: tuple[int, ...] = (1_000_000, 10_000_000)) -> No
             tempfile.TemporaryDirectory(prefix="hl", dir="/tmp") as folder,
             EmbeddedPostgres(Path(folder)) as server,
         ):
-            prepare(server.url, server.owner_url)
+            make_ready(server.url, server.owner_url)
             found = asyncio.run(_measure(server.url, size))
         for name, seconds in found.items():
             if name in known:

@@ -72,7 +72,9 @@ def make_base(settings: Settings, now: datetime, target: Path | None = None) -> 
             name=name,
             system=place.folder.name,
             begun_at=now.astimezone(UTC).isoformat(),
-            ended_at=(now + timedelta(seconds=time.monotonic() - begun)).astimezone(UTC).isoformat(),
+            ended_at=(now + timedelta(seconds=time.monotonic() - begun))
+            .astimezone(UTC)
+            .isoformat(),
             first_segment=str(first),
             server_version=int(ask(url, "SELECT current_setting('server_version_num')::int")),
             size=counted.size,
@@ -86,7 +88,7 @@ def make_base(settings: Settings, now: datetime, target: Path | None = None) -> 
     return made
 
 
-def _copy(url: str, name: str, to: sealing.Counted, recipients: list[sealing.x25519.Recipient]) -> None:
+def _copy(url: str, name: str, to: sealing.Counted, recipients: sealing.Recipients) -> None:
     command = [
         *(tool("pg_basebackup"), "--dbname", url, "--pgdata", "-", "--format", "tar"),
         *("--wal-method", "fetch", "--checkpoint", "fast", "--compress", "client-gzip:1"),

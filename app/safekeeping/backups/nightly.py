@@ -30,11 +30,12 @@ async def ask_tonight(ground: Ground) -> None:
     if ground.settings.backup_target is None:
         return
     async with transaction(ground, PROGRAM) as work:
-        if await _is_due(work) and await work.session.scalar(
-            select(func.pg_try_advisory_xact_lock(LOCK))
-        ):
-            if not await state.is_under_way(work):
-                work.defer(Task.MAKE_BACKUP)
+        if not await _is_due(work):
+            return
+        # Two workers that look at the same time would each ask for one.
+        alone = await work.session.scalar(select(func.pg_try_advisory_xact_lock(LOCK)))
+        if alone and not await state.is_under_way(work):
+            work.defer(Task.MAKE_BACKUP)
 
 
 async def _is_due(work: Work) -> bool:

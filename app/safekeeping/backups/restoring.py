@@ -1,8 +1,7 @@
 """Restoring a back-up into an empty folder, to the end of what is known or to a moment before.
 
-Everything happens in a folder beside it that gets its name when the restore is complete. The server
-that is restored runs as `helpline serve` does, with the folder as `DATA_DIR`; nothing of the program
-is started here, so no job rings a phone.
+Everything happens in a folder beside it that gets its name when the restore is complete. The folder
+is a `DATA_DIR` then. Nothing of the program is started here, so no job rings a phone.
 """
 
 import gzip
@@ -96,9 +95,7 @@ def restore(
     return made
 
 
-def _unpack(
-    place: Place, made: Made, part: Path, identities: list[sealing.x25519.Identity]
-) -> None:
+def _unpack(place: Place, made: Made, part: Path, identities: sealing.Identities) -> None:
     """Open and unpack the copy of the server, and compare every file with its own list."""
     path = place.base_of(made.name)
     _check_whole(path, made)
@@ -130,9 +127,7 @@ def _check_whole(path: Path, made: Made) -> None:
         raise BackupRefused(f"{path.name} was changed since it was made. Use another back-up.")
 
 
-def _bring_log(
-    place: Place, made: Made, folder: Path, identities: list[sealing.x25519.Identity]
-) -> list[str]:
+def _bring_log(place: Place, made: Made, folder: Path, identities: sealing.Identities) -> list[str]:
     """Open what was written since the back-up. Return the names of the segments."""
     folder.mkdir(mode=0o700)
     found = []
@@ -184,7 +179,7 @@ def _quoted(text: str) -> str:
 def _running(folder: Path) -> Iterator[str]:
     """Run the restored server on a socket of its own, and stop it."""
     # A short path: the name of a socket has little room.
-    with tempfile.TemporaryDirectory(prefix="hlr", dir="/tmp") as sockets:  # noqa: S108
+    with tempfile.TemporaryDirectory(prefix="hlr", dir="/tmp") as sockets:
         hand_over(Path(sockets))
         options = f"-c listen_addresses='' -c unix_socket_directories={sockets}"
         log = folder / "log"
@@ -232,5 +227,3 @@ def _why(log: Path, begin: int) -> str:
         )
     fatal = [line for line in text.splitlines() if "FATAL" in line or "PANIC" in line]
     return f"The restored server gave up: {fatal[-1].partition(':  ')[2] if fatal else 'no reason'}"
-
-

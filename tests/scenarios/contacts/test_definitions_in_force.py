@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from sqlalchemy import text
-
 from app.country import following
 from app.demo.stage import Counsellor, Served, Stage, free_port
 from app.jobs.transaction import transaction

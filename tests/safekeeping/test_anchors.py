@@ -1,0 +1,262 @@
+"""The ends of the logs leave the database, and show later what is missing or altered."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select, text
+
+from app.demo.stage import Stage
+from app.errors import Invalid
+from app.jobs.transaction import flush, transaction
+from app.safekeeping import anchors, documents, notices
+from app.safekeeping.backups import state
+from app.safekeeping.documents import Anchored, Heads, ranges, read, written
+from app.safekeeping.models import Anchor, AnchorDelivery, BackupKind, NoticeKind, Way
+from app.safekeeping.time_stamps import is_stamped
+from app.safekeeping.verifying import compare
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.staff.roles import Role
+from app.work import PROGRAM, Work
+from tests.safekeeping.authority import authority
+from tests.support.mail import Mail
+from tests.support.referrals import page
+from tests.support.talks import talk
+from tests.support.verbs import a_line, rings
+
+DAY = timedelta(days=1)
+
+
+def with_settings(work: Work, **changed: Any) -> Work:
+    """Return the same unit of work with other settings."""
+    settings = work.settings.model_copy(update=changed)
+    return replace(work, ground=replace(work.ground, settings=settings))
+
+
+async def anchored(work: Work) -> Anchored:
+    """Return all anchors as a file would hold them."""
+    rows = await work.session.scalars(select(Anchor).order_by(Anchor.made_at))
+    return read("\n".join(one.document for one in rows))
+
+
+async def an_anchor(work: Work) -> UUID | None:
+    await flush(work)
+    made = await anchors.make_anchor(work)
+    work.now += DAY
+    return made
+
+
+async def some_entries(work: Work, count: int) -> None:
+    for n in range(count):
+        write_entry(work, AuditLog.LOG_CHECK_ASKED, f"s{n}")
+    await flush(work)
+
+
+async def a_file(forger: Work, tmp_path: Path) -> Work:
+    """Two days of a helpline with two calls, each with its anchor; as a forger of rows."""
+    work = with_settings(forger, anchor_file=tmp_path / "anchors")
+    await a_line(work)
+    await some_entries(work, 5)
+    await rings(work)
+    assert await an_anchor(work) is not None
+    await some_entries(work, 5)
+    await rings(work, "CA2")
+    assert await an_anchor(work) is not None
+    await some_entries(work, 2)
+    await work.session.execute(text("SET LOCAL session_replication_role = replica"))
+    return work
+
+
+async def said(work: Work) -> list[str]:
+    return [
+        f"{one.log}: {one.sentence}" for one in await compare(work.session, await anchored(work))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("forgery", "told"),
+    [
+        ("SELECT 1", []),
+        # The end of a log is cut off: no chain is broken by it.
+        ("DELETE FROM audit_entries WHERE id > 8", ["audit_entries: Entries 9-11 are missing."]),
+        ("DELETE FROM audit_entries WHERE id > 11", []),
+        (
+            "DELETE FROM audit_entries WHERE id IN (3, 7)",
+            ["audit_entries: Entries 3 are missing.", "audit_entries: Entries 3, 7 are missing."],
+        ),
+        (
+            "UPDATE audit_entries SET hash = sha256(hash) WHERE id > 6",
+            ["audit_entries: An entry from 7 to 11 was altered."],
+        ),
+        (
+            "DELETE FROM call_events WHERE id = (SELECT max(id) FROM call_events)",
+            [
+                "call_events: Entries LAST are missing, each the last of its chain when the anchor "
+                "was made."
+            ],
+        ),
+        (
+            "UPDATE call_events SET hash = sha256(hash) WHERE call_id = (SELECT call_id FROM"
+            " call_events ORDER BY id DESC LIMIT 1)",
+            ["call_events: The chains that ended with the entries LAST were altered."],
+        ),
+    ],
+)
+async def test_what_is_missing_or_altered_since_an_anchor_is_named(
+    forger: Work, tmp_path: Path, forgery: str, told: list[str]
+) -> None:
+    work = await a_file(forger, tmp_path)
+    first = await work.session.scalar(text("SELECT min(id) FROM audit_entries"))
+    last = await work.session.scalar(text("SELECT max(id) FROM call_events"))
+    assert first == 1
+    await work.session.execute(text(forgery))
+    assert await said(work) == [one.replace("LAST", str(last)) for one in told]
+
+
+async def test_one_a_day_and_each_names_the_one_before(work: Work, tmp_path: Path) -> None:
+    assert await an_anchor(work) is None, "no way is set up"
+    work = with_settings(work, anchor_file=tmp_path / "anchors")
+    early = replace(work, now=work.now.replace(hour=0, minute=10))
+    assert await anchors.make_anchor(early) is None
+    made = await anchors.make_anchor(work)
+    assert made is not None
+    assert await anchors.make_anchor(work) is None
+    work.now += DAY
+    assert await an_anchor(work) is not None
+    found = (await anchored(work)).documents
+    assert [one.before for one in found] == [None, found[0].digest]
+    assert await compare(work.session, Anchored(found)) == []
+    third = written("2030-01-03", "x" * 64, {})
+    (told,) = await compare(work.session, Anchored([*found, third]))
+    assert (told.log, told.at) == ("anchors", "2030-01-03")
+
+
+async def test_an_anchor_goes_out_by_every_way_and_holds_nothing_about_a_person(
+    night: Stage, post: Mail, tmp_path: Path
+) -> None:
+    """By a file, by mail to two addresses, and by the time stamp of an authority."""
+    mila = await night.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    await talk(night, await night.add_counsellor("ana"))
+    file = tmp_path / "anchors.jsonl"
+    with authority(tmp_path) as (url, certificate):
+        settings = night.settings.model_copy(
+            update={
+                "anchor_file": file,
+                "anchor_mail": "court@example.org, auditor@example.org",
+                "anchor_time_stamp_url": url,
+                "anchor_time_stamp_certificate": certificate,
+            }
+        )
+        ground = replace(night.ground, settings=settings)
+        async with transaction(ground, PROGRAM) as work:
+            anchor_id = await anchors.make_anchor(work)
+            work.jobs.clear()
+        assert anchor_id is not None
+        for way in Way:
+            await anchors.deliver(ground, anchor_id, way)
+    kept = read(file.read_text())
+    (document,) = kept.documents
+    assert is_stamped(settings, document.text.encode(), kept.time_stamps[document.digest])
+    assert not is_stamped(settings, b"another", kept.time_stamps[document.digest])
+    assert sorted(to for to, _ in post.messages) == ["auditor@example.org", "court@example.org"]
+    assert document.digest in post.messages[0][1]
+    # Numbers, hashes and an instant; no id of a call or a person, no kind of an event.
+    values = json.loads(document.text)
+    assert set(values) == {"anchor", "at", "before", "logs"}
+    for one in values["logs"].values():
+        assert set(one) == {"entries", "newest", "heads"}
+        assert all(number.isdecimal() and len(h) == 64 for number, h in one["heads"].items())
+    night.ground = replace(night.ground, settings=settings)
+    night.app.state.ground = night.ground
+    shown = (await page(night, mila, "/admin/log")).text
+    assert 'id="anchors"' in shown
+    assert shown.count("<time data-clock", shown.index('id="anchors"')) >= len(Way)
+
+
+async def test_a_way_that_fails_is_tried_again_and_told(
+    night: Stage, post: Mail, tmp_path: Path
+) -> None:
+    await night.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    await night.rows("UPDATE staff SET email = 'mila@example.org' RETURNING id")
+    away = tmp_path / "away" / "anchors"
+    settings = night.settings.model_copy(update={"anchor_file": away})
+    ground = replace(night.ground, settings=settings)
+    async with transaction(ground, PROGRAM) as work:
+        anchor_id = await anchors.make_anchor(work)
+        work.jobs.clear()
+    assert anchor_id is not None
+    with pytest.raises(anchors.CannotDeliver, match="FileNotFoundError"):
+        await anchors.deliver(ground, anchor_id, Way.FILE)
+    async with transaction(ground, PROGRAM) as work:
+        row = await work.session.get_one(AnchorDelivery, (anchor_id, "file"))
+        assert (row.done_at, row.problem) == (None, "FileNotFoundError")
+        await notices.look(work)
+        assert work.jobs == [], "it is not late yet"
+        work.now += anchors.LATE + timedelta(minutes=1)
+        await notices.look(work)
+        await notices.look(work)
+        (job,) = work.jobs
+        told = job.arguments
+        work.jobs.clear()
+    await notices.mail(ground, UUID(told["notice_id"]), UUID(told["staff_id"]))
+    (letter,) = post.to("mila@example.org")
+    assert "/admin/log" in letter
+    away.parent.mkdir()
+    for _ in range(2):
+        await anchors.deliver(ground, anchor_id, Way.FILE)
+    assert len(read(away.read_text()).documents) == 1
+
+
+async def test_a_late_back_up_is_told_once_a_day_until_it_is_there(work: Work) -> None:
+    assert await notices.late_now(work) == set(), "this server makes none"
+    await state.note(work, BackupKind.BASE, begun_at=work.now, name="dump")
+    assert await notices.late_now(work) == set()
+    work.now += timedelta(hours=27)
+    told = []
+    for _ in range(4):
+        work.topics.clear()
+        await notices.look(work)
+        told.append(bool(work.topics))
+        work.now += timedelta(hours=13)
+    assert told == [True, False, True, False]
+    assert await notices.late_now(work) == {NoticeKind.BACKUP_LATE}
+    await state.note(work, BackupKind.BASE, begun_at=work.now, name="dump")
+    await notices.look(work)
+    assert await notices.late_now(work) == set()
+    kept = with_settings(work, backup_target=Path("/srv/backups"))
+    await state.note_log(kept)
+    kept.now += state.LOG_LATE + timedelta(minutes=1)
+    assert await notices.late_now(kept) == {NoticeKind.BACKUP_LOG_LATE}
+    await state.note_log(kept)
+    assert await notices.late_now(kept) == set()
+    await state.note(kept, BackupKind.BASE, begun_at=kept.now, problem="pg_basebackup failed: x")
+    now = await state.read(kept)
+    assert now is not None
+    assert now.problem == "pg_basebackup failed: x"
+
+
+@pytest.mark.parametrize(
+    "text_", ["", "no anchor", '{"anchor":1', '{"anchor":1,"at":"x"}', '{"anchor":9}']
+)
+def test_what_is_no_anchor_is_refused(text_: str) -> None:
+    with pytest.raises(Invalid):
+        read(text_)
+
+
+def test_a_document_is_read_as_it_was_written() -> None:
+    one = written("2027-01-30T00:00:00+00:00", None, {"audit_entries": Heads(3, 3, {3: "ab"})})
+    two = written(
+        "2027-01-31T00:00:00+00:00", one.digest, {"audit_entries": Heads(4, 4, {4: "cd"})}
+    )
+    stamp = documents.line_of_time_stamp(one.digest, b"proof")
+    found = read(f"{one.text}\n{stamp}\n\n{two.text}\n")
+    assert found.documents == [one, two]
+    assert found.time_stamps == {one.digest: b"proof"}
+    assert documents.breaks(found.documents) == []
+    assert documents.breaks([two, one]) == [one.at]
+    assert ranges([7, 9, 10, 11, 12]) == "7, 9-12"

@@ -1,0 +1,234 @@
+"""A back-up is made while rows are written, the server is killed, and everything comes back."""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import psutil
+import psycopg
+import pytest
+from pyrage import x25519
+
+from app import tables
+from app.clock import SystemClock
+from app.database.embedded import folder_of
+from app.database.roles import PROGRAM, as_role
+from app.database.running import database_of
+from app.errors import BadSettings
+from app.jobs.transaction import transaction
+from app.safekeeping.backups import making, restoring, sealing, trying
+from app.safekeeping.backups.places import BackupRefused, Made, Place, places_in, written
+from app.safekeeping.backups.server import own_address
+from app.sealing.knowing import learn
+from app.settings import Settings, check_settings
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.work import PROGRAM as BY_PROGRAM
+from app.work import make_ground
+from tests.sealing.keys import KEYS, OTHER, SECRET, text_of
+
+
+@contextmanager
+def a_folder() -> Iterator[Path]:
+    # A short path: the server listens on a socket in it.
+    with tempfile.TemporaryDirectory(prefix="hlb", dir="/tmp") as name:
+        yield Path(name)
+
+
+def a_key(folder: Path, name: str = "key") -> tuple[Path, str]:
+    made = x25519.Identity.generate()
+    path = folder / name
+    path.write_text(f"# made for a test\n{made}\n")
+    return path, str(made.to_public())
+
+
+async def say(settings: Settings, subject: str, *, seal: bool = False) -> None:
+    """Append a line to the log; `seal` a text, too."""
+    ground = make_ground(settings)
+    async with transaction(ground, BY_PROGRAM) as work:
+        write_entry(work, AuditLog.LOG_CHECK_ASKED, subject)
+        if seal:
+            await learn(work)
+            row = uuid4()
+            sealed = work.keys.seal(b"a text", table="push_keys", column="private_sealed", row=row)
+            connection = await work.session.connection()
+            await connection.exec_driver_sql(
+                "INSERT INTO push_keys (id, private_sealed, public, created_at)"
+                " VALUES (%s, %s, '', now())",
+                (row, sealed),
+            )
+    await ground.database.close()
+
+
+def subjects(url: str) -> list[str]:
+    with psycopg.connect(url) as connection:
+        rows = connection.execute("SELECT subject FROM audit_entries ORDER BY id").fetchall()
+    return [row[0] for row in rows]
+
+
+def kill(data_dir: Path) -> None:
+    pid = int((folder_of(data_dir) / "postmaster.pid").read_text().split()[0])
+    server = psutil.Process(pid)
+    server.kill()
+    server.wait(20)
+
+
+@pytest.mark.whole
+def test_a_killed_server_comes_back_as_it_was_at_a_moment() -> None:
+    with a_folder() as folder:
+        key, public = a_key(folder)
+        settings = Settings(
+            data_dir=folder / "var",
+            secret_key=SECRET,
+            field_keys=text_of((1, KEYS[1])),
+            backup_target=folder / "target",
+            backup_recipients=public,
+            backup_log_seconds=3600,
+        )
+        check_settings(settings)
+        with database_of(settings) as running:
+            asyncio.run(say(running, "before", seal=True))
+            made = making.make_base(running, SystemClock().now())
+            asyncio.run(say(running, "after"))
+            moment = datetime.now(UTC)
+            time.sleep(0.05)
+            asyncio.run(say(running, "too late"))
+            making._give_up_segment(running, own_address(running))
+            kill(settings.data_dir)
+        (place,) = places_in(folder / "target")
+        assert [one.name for one in place.all()] == [made.name]
+        for path in place.folder.rglob("*.age"):
+            assert b"audit_entries" not in path.read_bytes()
+            assert path.read_bytes().startswith(b"age-encryption.org/v1")
+        _refused(folder, place, made, key)
+
+        restored = folder / "restored"
+        restoring.restore(folder / "target", restored, key, until=moment)
+        # The keys are given apart, and wrong ones are told.
+        wrong = settings.model_copy(update={"field_keys": text_of((1, OTHER))})
+        with pytest.raises(BadSettings, match="HELPLINE_FIELD_KEYS is not the key 1"):
+            asyncio.run(trying.look_into(wrong, restored, tables.metadata))
+        tried = asyncio.run(trying.look_into(settings, restored, tables.metadata))
+        assert tried.is_whole
+        assert tried.rows["audit_entries"] == 2
+        assert tried.opened >= 2, "the sealed text, and the secret of the hashes"
+        again = settings.model_copy(update={"data_dir": restored, "backup_target": None})
+        with database_of(again) as running:
+            assert subjects(running.database_url or "") == ["before", "after"]
+            asyncio.run(say(running, "goes on"))
+
+        # Without a moment it goes to the last that is known.
+        _, tried = asyncio.run(trying.drill(settings, folder / "target", key, tables.metadata))
+        assert tried.is_whole
+        assert tried.rows["audit_entries"] == 3
+
+
+def _refused(folder: Path, place: Place, made: Made, key: Path) -> None:
+    """A wrong key, a cut file or a folder in use is refused, and nothing is left behind."""
+    to = folder / "refused"
+
+    def refusal(with_key: Path = key) -> str:
+        with pytest.raises(BackupRefused) as refused:
+            restoring.restore(folder / "target", to, with_key)
+        assert not to.exists()
+        assert not to.with_name("refused.part").exists()
+        return str(refused.value)
+
+    other, _ = a_key(folder, "other")
+    assert "encrypted for another one" in refusal(other)
+    assert "no private key" in refusal(folder / "target" / place.folder.name / ".lock")
+    base = place.base_of(made.name)
+    whole = base.read_bytes()
+    base.write_bytes(whole[:-1000])
+    assert "was cut" in refusal()
+    base.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert "was changed" in refusal()
+    base.write_bytes(whole)
+    segment = next(place.logs.glob("*.age"))
+    kept = segment.read_bytes()
+    segment.write_bytes(kept[: len(kept) // 2])
+    assert "was cut or changed" in refusal()
+    segment.write_bytes(kept)
+    to.mkdir()
+    (to / "something").touch()
+    with pytest.raises(BackupRefused, match="not empty"):
+        restoring.restore(folder / "target", to, key)
+
+
+def test_a_file_is_there_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+
+    def half() -> None:
+        with written(path) as file:
+            file.write(b"half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        half()
+    assert list(tmp_path.iterdir()) == []
+    with written(path) as file:
+        file.write(b"whole")
+        assert not path.exists()
+    assert path.read_bytes() == b"whole"
+
+
+def test_the_newest_are_kept_with_what_was_written_since_the_oldest(tmp_path: Path) -> None:
+    place = Place(tmp_path / "1")
+    place.make()
+    for n in range(4):
+        name = f"2027010{n + 1}T020000Z"
+        place.base_of(name).write_bytes(b"x")
+        at = f"2027-01-0{n + 1}T02:00:00+00:00"
+        place.describe(
+            Made(name, "1", at, at, f"00000001000000000000000{n * 2}", 180000, 1, "", [])
+        )
+    for n in range(9):
+        (place.logs / f"00000001000000000000000{n}.gz.age").touch()
+    # Another time line, after a restore: its numbers go on.
+    (place.logs / "000000020000000000000003.gz.age").touch()
+    (place.logs / "00000002.history.gz.age").touch()
+    making.expire(place, 2)
+    assert [one.name[:8] for one in place.all()] == ["20270103", "20270104"]
+    assert len(list(place.bases.iterdir())) == 4
+    segments = [name for name in place.segments() if len(name) == 24]
+    assert segments == [f"00000001000000000000000{n}" for n in range(4, 9)]
+    assert "00000002.history" in place.segments()
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"backup_target": Path("var/backups")}, "inside HELPLINE_DATA_DIR"),
+        ({"anchor_file": Path("var/anchors.jsonl")}, "inside HELPLINE_DATA_DIR"),
+        ({"backup_target": Path("/srv/b"), "backup_recipients": ""}, "always encrypted"),
+        ({"anchor_mail": "court@example.org"}, "HELPLINE_SMTP_URL"),
+        ({"anchor_mail": "court", "smtp_url": "smtps://m.example.org"}, "e-mail addresses"),
+        ({"anchor_time_stamp_url": "https://tsa.example.org"}, "root certificate"),
+    ],
+)
+def test_settings_by_which_nothing_is_kept_apart_are_refused(
+    changed: dict[str, object], says: str
+) -> None:
+    with pytest.raises(BadSettings, match=says):
+        check_settings(Settings().model_copy(update=changed))
+
+
+def test_what_cannot_be_a_key_is_refused(tmp_path: Path) -> None:
+    for text in ("", "ssh-ed25519 AAAA", "age1nonsense"):
+        with pytest.raises(BackupRefused, match="HELPLINE_BACKUP_RECIPIENTS"):
+            sealing.recipients_of(text)
+
+
+def test_a_database_of_its_own_is_not_backed_up_by_us(database: str, tmp_path: Path) -> None:
+    settings = Settings(
+        data_dir=tmp_path,
+        database_url=as_role(database, PROGRAM),
+        backup_recipients=a_key(tmp_path)[1],
+    )
+    with pytest.raises(BackupRefused, match="that server's tools"):
+        making.make_base(settings, SystemClock().now(), tmp_path / "target")
