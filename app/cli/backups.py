@@ -93,6 +93,8 @@ def list_backups(
     for place in places.places_in(folder):
         for made in place.all():
             print(f"{place.folder.name}\t{made.name}\t{made.size} bytes\tended {made.ended_at}")
+        for name in place.gaps():
+            print(f"{place.folder.name}\tA segment after {name} is missing: make a back-up now.")
         segments = place.segments()
         if segments:
             until = (place.logs / f"{segments[-1]}{places.LOG}").stat().st_mtime

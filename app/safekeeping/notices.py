@@ -1,6 +1,6 @@
-"""Telling administrators that an anchor or a back-up is late: by mail and on their screens.
+"""Telling administrators that an anchor or a back-up is late: by mail, and by waking a browser.
 
-Nobody is rung at night for it: no child waits for a back-up. Pages, readiness and metrics say it as
+No phone rings for it: no child waits for a back-up. Pages, readiness and metrics say it as
 long as it lasts, and the mail is repeated once a day.
 """
 
@@ -33,7 +33,6 @@ WORDS = {
         "What was written since the last back-up has not reached the back-ups for some time."
     ),
 }
-_PLACES = {NoticeKind.ANCHOR_LATE: "/admin/log"}
 
 
 async def watch(ground: Ground) -> None:
@@ -107,12 +106,11 @@ async def mail(ground: Ground, notice_id: UUID, staff_id: UUID) -> None:
         subject = _("Helpline: a back-up or an anchor is late")
         body = said(WORDS[kind])
         todo = _("Ask the operator of the server to look at it:")
-    place = _PLACES.get(kind, "/admin/backups")
     await write_to_staff(
         ground,
         staff.email,
         subject,
-        f"{body}\n\n{todo}\n{ground.settings.public_url}{place}\n",
+        f"{body}\n\n{todo}\n{ground.settings.public_url}/admin/backups\n",
         message_id=uuid5(notice_id, f"{staff_id}{told_at.isoformat()}"),
         area="safekeeping",
         what="a late back-up or anchor",

@@ -69,6 +69,8 @@ class Permission(StrEnum):
     # How long each kind of data is kept: seeing it, with what a night would erase; changing it.
     SEE_RETENTION = "see_retention"
     KEEP_RETENTION = "keep_retention"
+    # Back-ups and the anchors of the logs: when the last ones were made.
+    SEE_BACKUPS = "see_backups"
     # Legal holds: a record that is not erased, and lifting the hold again.
     HOLD_RECORDS = "hold_records"
     # For everyone who is signed in: their own account, the live stream, signing out.
@@ -150,6 +152,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.KEEP_CONNECTIONS,
             _P.KEEP_PEOPLE,
             _P.SEE_RETENTION,
+            _P.SEE_BACKUPS,
             _P.KEEP_RETENTION,
             _P.HOLD_RECORDS,
         }
@@ -176,6 +179,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.SEE_DIRECTORY,
             _P.SEE_STATISTICS,
             _P.SEE_RETENTION,
+            _P.SEE_BACKUPS,
         }
     ),
 }

@@ -309,7 +309,7 @@ PAGES = [
     ("/admin/tokens", Permission.KEEP_TOKENS),
     ("/admin/dialling", Permission.KEEP_DIALLING),
     ("/admin/retention", Permission.SEE_RETENTION),
-    ("/admin/backups", Permission.READ_LOG),
+    ("/admin/backups", Permission.SEE_BACKUPS),
     ("/admin/definitions", Permission.SEE_DEFINITIONS),
     ("/admin/languages", Permission.SEE_DEFINITIONS),
     ("/admin/first-steps", Permission.KEEP_PEOPLE),

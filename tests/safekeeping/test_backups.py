@@ -192,12 +192,15 @@ def test_the_newest_are_kept_with_what_was_written_since_the_oldest(tmp_path: Pa
     # Another time line, after a restore: its numbers go on.
     (place.logs / "000000020000000000000003.gz.age").touch()
     (place.logs / "00000002.history.gz.age").touch()
+    assert place.gaps() == []
     making.expire(place, 2)
     assert [one.name[:8] for one in place.all()] == ["20270103", "20270104"]
     assert len(list(place.bases.iterdir())) == 4
     segments = [name for name in place.segments() if len(name) == 24]
     assert segments == [f"00000001000000000000000{n}" for n in range(4, 9)]
     assert "00000002.history" in place.segments()
+    (place.logs / "000000010000000000000006.gz.age").unlink()
+    assert place.gaps() == ["000000010000000000000005"]
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
-"""The page of back-ups: the last ones, how far they reach, and when a restore was tried."""
+"""The page of back-ups and anchors: the last ones, how far they reach, what was tried."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 
+from app.dashboard.settings.log_pages import WAY_WORDS
 from app.dashboard.templating import page
+from app.safekeeping import anchors
 from app.safekeeping.backups import state
 from app.safekeeping.models import BackupKind
 from app.staff.models import Staff
@@ -13,8 +15,7 @@ from app.web.access import InWork, reader_with
 from app.words.pages import N_
 
 router = APIRouter(include_in_schema=False)
-# Who answers for the logs answers for the copies of them.
-Reads = Annotated[Staff, reader_with(Permission.READ_LOG)]
+Sees = Annotated[Staff, reader_with(Permission.SEE_BACKUPS)]
 KIND_WORDS = {
     BackupKind.BASE: N_("Back-up"),
     BackupKind.DRILL: N_("Restore, tried"),
@@ -22,7 +23,7 @@ KIND_WORDS = {
 
 
 @router.get("/admin/backups")
-async def backups_page(request: Request, work: InWork, staff: Reads) -> Response:
+async def backups_page(request: Request, work: InWork, staff: Sees) -> Response:
     """Show the back-ups; they are made and restored on the server alone."""
     return page(
         request,
@@ -32,5 +33,7 @@ async def backups_page(request: Request, work: InWork, staff: Reads) -> Response
         rows=await state.newest(work),
         kind_words={kind.value: words for kind, words in KIND_WORDS.items()},
         hours=work.settings.backup_hours,
+        anchors=await anchors.states(work),
+        way_words=WAY_WORDS,
         own=work.settings.backup_target is not None,
     )

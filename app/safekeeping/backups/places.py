@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
@@ -78,10 +79,20 @@ class Place:
         """Return the complete back-ups, the oldest first. Raises BackupRefused."""
         return [_described(path) for path in sorted(self.bases.glob("*.json"))]
 
+    def gaps(self) -> list[str]:
+        """Return the segments after which one is missing: a restore that needs it ends there."""
+        names = [name for name in self.segments() if SEGMENT.fullmatch(name)]
+        return [a for a, b in pairwise(names) if a[:8] == b[:8] and _number(b) != _number(a) + 1]
+
     def segments(self) -> list[str]:
         """Return the names of what the log holds, in the order in which it was written."""
         names = [path.name.removesuffix(LOG) for path in self.logs.glob(f"*{LOG}")]
         return sorted(name for name in names if ARCHIVED.fullmatch(name))
+
+
+def _number(segment: str) -> int:
+    """Return the number of a segment of 16 megabytes, as the server's own are."""
+    return int(segment[8:16], 16) * 256 + int(segment[16:], 16)
 
 
 def _described(path: Path) -> Made:
