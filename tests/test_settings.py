@@ -194,6 +194,7 @@ def test_every_setting_is_read() -> None:
         "twilio_previous_auth_token",
         "env",
         "push_services",
+        "anchor_mail",
         "trusted_proxies",
         "scan_command",
     }

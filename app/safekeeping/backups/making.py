@@ -34,6 +34,22 @@ from app.settings import Settings
 
 # Seconds within which the server gives up the segment in which a back-up has ended.
 _ARCHIVED_WITHIN = 30
+# Whether the server puts aside what it writes.
+_ASIDE = """
+SELECT CASE WHEN current_setting('archive_mode') = 'off' THEN 'off'
+  WHEN last_failed_time > coalesce(last_archived_time, '-infinity') THEN 'failing' ELSE '' END
+FROM pg_stat_archiver
+"""
+_ASIDE_WORDS = {
+    "off": (
+        "The database does not put aside what it writes yet. Stop every process of the program and "
+        "start again, without --replace: then its server starts with the setting."
+    ),
+    "failing": (
+        "The database cannot put aside what it writes: is there room for the folder `written` in "
+        "HELPLINE_DATA_DIR, and does it belong to the program's user?"
+    ),
+}
 # Parts of files that a killed process has left behind.
 _LEFT_BEHIND = timedelta(days=1)
 
@@ -118,6 +134,8 @@ def _give_up_segment(settings: Settings, url: str) -> None:
     until = time.monotonic() + _ARCHIVED_WITHIN
     spool = spool_of(settings.data_dir)
     while time.monotonic() < until and not (spool / str(last)).exists():
+        if ask(url, _ASIDE):
+            break
         time.sleep(0.1)
     drain(settings)
 
@@ -127,6 +145,14 @@ def drain(settings: Settings) -> int:
 
     Raises BackupRefused, OSError.
     """
+    done = _drain(settings)
+    problem = _ASIDE_WORDS.get(ask(own_address(settings), _ASIDE))
+    if problem is not None:
+        raise BackupRefused(problem)
+    return done
+
+
+def _drain(settings: Settings) -> int:
     recipients = sealing.recipients_of(settings.backup_recipients)
     spool = spool_of(settings.data_dir)
     names = sorted(one.name for one in spool.glob("*") if ARCHIVED.fullmatch(one.name))

@@ -49,8 +49,8 @@ async def read(work: Work) -> State | None:
         base_late=bool(failed and base is None)
         or (since is not None and work.now - since > timedelta(hours=settings.backup_hours)),
         log_late=settings.backup_target is not None
-        and log_at is not None
-        and work.now - log_at > LOG_LATE,
+        and base is not None
+        and work.now - (log_at or base.ended_at) > LOG_LATE,
     )
 
 
