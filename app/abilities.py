@@ -32,6 +32,7 @@ class Ability(StrEnum):
     # At the provider
     FLOWS = "flows"  # words that callers hear while none of our servers answers
     DELETE_RECORDINGS = "delete_recordings"
+    DELETE_COPIES = "delete_copies"  # its records of calls and texts that are over
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from app.referrals.channels import models as channels
 from app.referrals.directory import address_rows
 from app.referrals.directory import models as directory
 from app.retention import models as retention
+from app.retention.data_requests import models as data_requests
 from app.routing import alarm_rows, callbacks, team_messages
 from app.routing import models as routing
 from app.routing.participants import participants as talks
@@ -40,6 +41,7 @@ __all__ = [
     "connection_rows",
     "contacts",
     "country",
+    "data_requests",
     "definitions",
     "dialling",
     "directory",

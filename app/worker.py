@@ -22,6 +22,7 @@ from app.people.jobs import people_tasks
 from app.referrals.escalation.dangers import EVERY as DANGERS_EVERY
 from app.referrals.escalation.dangers import look
 from app.referrals.jobs import catch_forgotten, referrals_tasks
+from app.retention.data_requests.answering import forget_reports
 from app.retention.jobs import retention_tasks
 from app.retention.running import ask_tonight
 from app.routing import queue
@@ -41,8 +42,8 @@ from app.safekeeping.notices import watch as watch_safekeeping
 from app.sealing.jobs import sealing_tasks
 from app.statistics.jobs import EVERY as NUMBERS_EVERY
 from app.statistics.jobs import look_round, statistics_tasks
+from app.telephony import copies, practice_calls, trial_calls, trial_texts
 from app.telephony import jobs as telephony_jobs
-from app.telephony import practice_calls, trial_calls, trial_texts
 from app.telephony.counsellor import callback_leg, leg_jobs, move_jobs
 from app.telephony.inbound import asking_by_key, message_jobs, own_phone
 from app.telephony.participants import alarm_calls, duty, participant_flow
@@ -66,6 +67,7 @@ JOBS = (
     alarm_calls,
     asking_by_key,
     callback_leg,
+    copies,
     dial_bridge,
     duty,
     leg_jobs,
@@ -218,6 +220,7 @@ class Worker:
             await self._busily(forget_old_limits(self._ground))
             await self._busily(forget_old_dials(self._ground))
             await self._busily(forget_old_tests(self._ground))
+            await self._busily(forget_reports(self._ground))
             await self._busily(forget_messages(self._ground))
             await self._busily(forget_old_pushes(self._ground))
 

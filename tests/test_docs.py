@@ -114,6 +114,10 @@ _REFUSED = {
     # The code of a record of the reader.
     "retention hold C-7F3-9QD-2XC": "There is no record with this code.",
     "retention lift C-7F3-9QD-2XC": "There is no record with this code.",
+    # The numbers of a person, and the code of a request of the reader.
+    "data-requests find": "Entry 1 is neither a number nor a code.",
+    "data-requests keep": "Write the row as `show` writes it: kind:id.",
+    "D-7F3-9QD-2XC": "There is no request with this code.",
     # There is no mail server here.
     "connections test-mail": "No mail server is set up.",
     # Nor a telephony provider, nor an agency with a system of its own.

@@ -50,7 +50,7 @@ async def open_message(work: Work, staff: Staff, message_id: UUID) -> tuple[byte
         select(VoiceMessage).where(VoiceMessage.id == message_id, of_team(staff.team))
     )
     if message is not None and message.erased_at is not None:
-        raise NotFound("The sound was erased: the time for which it is kept is over.")
+        raise NotFound("The sound was erased: its time is over, or its person asked for it.")
     if message is None or message.audio_sealed is None:
         raise NotFound("There is no such message, or its recording has not arrived yet.")
     await write_reading(work, AuditLog.VOICE_MESSAGE_OPENED, str(message_id))

@@ -128,6 +128,8 @@ class Call(Base):
     caller_kind: Mapped[str]
     caller_number_sealed: Mapped[Sealed | None]
     caller_key: Mapped[CallerHash | None]
+    # Whether the number had rung before; written down when the hash is forgotten, for the figures.
+    called_before: Mapped[bool | None]
     greeted: Mapped[bool] = mapped_column(server_default="true")
     opened_at: Mapped[datetime]
     queued_at: Mapped[datetime | None]

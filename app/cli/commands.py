@@ -17,6 +17,7 @@ from app.cli import (
     agencies,
     backups,
     connections,
+    data_requests,
     definitions,
     demo,
     dialling,
@@ -58,6 +59,7 @@ app.add_typer(audit_app, name="audit")
 app.add_typer(tokens.app, name="token")
 app.add_typer(backups.app, name="backup")
 app.add_typer(dialling.app, name="dialling")
+app.add_typer(data_requests.app, name="data-requests")
 app.add_typer(retention.app, name="retention")
 app.add_typer(connections.app, name="connections")
 app.add_typer(definitions.app, name="definitions")

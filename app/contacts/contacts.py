@@ -56,6 +56,10 @@ _CONTACT = Command(Contact.__table__)
 _COLUMNS = [column.key for column in Contact.__table__.columns]
 
 
+# Contacts in which a person has still to write; one whose time was over is not.
+OPEN = (Contact.state != ContactState.COMPLETE, Contact.erased_at.is_(None))
+
+
 def _empty(values: dict[str, Any]) -> Contact:
     """Return a contact without answers, with the defaults that the table would fill in."""
     nothing = dict.fromkeys(_COLUMNS)
@@ -173,7 +177,7 @@ async def give_drafts(work: Work, owner: Staff, to: Staff) -> int:
     """Give the drafts of a person who leaves to a colleague. Return how many there were."""
     drafts = await work.session.scalars(
         select(Contact)
-        .where(Contact.owner_id == owner.id, Contact.state != ContactState.COMPLETE)
+        .where(Contact.owner_id == owner.id, *OPEN)
         .order_by(Contact.id)
         .with_for_update()
     )
@@ -404,7 +408,7 @@ async def open_drafts(work: Work, staff: Staff) -> list[Contact]:
     return list(
         await work.session.scalars(
             select(Contact)
-            .where(Contact.owner_id == staff.id, Contact.state != ContactState.COMPLETE)
+            .where(Contact.owner_id == staff.id, *OPEN)
             .order_by(Contact.opened_at.desc())
             .limit(50)
         )
@@ -441,7 +445,7 @@ async def at_hand(work: Work, staff: Staff, call_id: UUID | None) -> Contact | N
         select(Contact).where(
             Contact.call_id == call_id,
             Contact.owner_id == staff.id,
-            Contact.state != ContactState.COMPLETE,
+            *OPEN,
         )
     )
     return found

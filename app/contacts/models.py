@@ -344,6 +344,8 @@ class Profile(Base):
     code: Mapped[str] = mapped_column(unique=True)
     created_at: Mapped[datetime]
     merged_into: Mapped[UUID | None] = mapped_column(ForeignKey("profiles.id"))
+    # When its person asked for it to be taken apart: its numbers, contacts and words are gone.
+    erased_at: Mapped[datetime | None]
 
 
 class ProfileNumber(Base):

@@ -36,8 +36,8 @@ R = TypeVar("R", bound=Filled)
 
 class Erased(Conflict):
     default = (
-        "The time for which this record is kept is over: names and texts were erased, and it can "
-        "no longer be changed. Record a new contact instead."
+        "Names and texts of this record were erased: their time is over, or their person asked for "
+        "it. It can no longer be changed. Record a new contact instead."
     )
 
 

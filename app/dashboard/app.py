@@ -36,6 +36,7 @@ from app.dashboard.settings import (
     agency_key_pages,
     backup_pages,
     connection_pages,
+    data_request_pages,
     definition_pages,
     dialling_pages,
     language_pages,
@@ -81,6 +82,7 @@ def add_dashboard(app: FastAPI) -> None:
     include(app, token_pages.router)
     include(app, dialling_pages.router)
     include(app, definition_pages.router)
+    include(app, data_request_pages.router)
     include(app, retention_pages.router)
     include(app, backup_pages.router)
     include(app, sign_in_pages.router)

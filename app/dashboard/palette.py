@@ -80,6 +80,13 @@ ACTS = (
     Act("languages", N_("Languages"), "", "/admin/languages", _P.SEE_DEFINITIONS),
     Act("dialling", N_("Dialling"), "", "/admin/dialling", _P.KEEP_DIALLING),
     Act("retention", N_("Retention"), "", "/admin/retention", _P.SEE_RETENTION),
+    Act(
+        "data-requests",
+        N_("Requests about a person's data"),
+        "",
+        "/admin/data-requests",
+        _P.SEE_DATA_REQUESTS,
+    ),
     Act("telephony", N_("Telephony"), "", "/admin/numbers", _P.KEEP_LINES),
     Act("connections", N_("Connections"), "", "/admin/connections", _P.KEEP_CONNECTIONS),
     Act("tokens", N_("Tokens"), "", "/admin/tokens", _P.KEEP_TOKENS),

@@ -386,7 +386,9 @@ _KINDS: dict[str, Any] = {
     ),
     "held": _ours(N_("held the record: it is not erased")),
     "hold_lifted": _ours(N_("lifted the hold")),
-    "erased": _plainly(N_("Names and texts were erased: their time was over")),
+    "erased": _plainly(
+        N_("Names and texts were erased: their time was over, or their person asked for it")
+    ),
     "redirect": _plainly(N_("The referral goes to the next agency")),
     "progress": lambda s, a, how, d: _by(
         a or s, _("saw the child") if d.get("seen_at") else _("reported progress"), how

@@ -15,6 +15,7 @@ class Topic(StrEnum):
     CALLBACKS = "callbacks"
     CALLS = "calls"
     CONNECTIONS = "connections"
+    DATA_REQUESTS = "data_requests"
     DEADLINES = "deadlines"
     DEFINITIONS = "definitions"
     DELIVERIES = "deliveries"

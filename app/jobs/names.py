@@ -58,6 +58,7 @@ class Task(StrEnum):
     UPDATE_AGENCY_CASE = "referrals:update_agency_case"
     WATCH_DANGER = "referrals:watch_danger"
 
+    CARRY_OUT_REQUEST = "retention:carry_out_request"
     ERASE_DUE = "retention:erase_due"
 
     MAIL_ALARM = "routing:mail_alarm"
@@ -80,12 +81,14 @@ class Task(StrEnum):
     CARRY_CALLER = "telephony:carry_caller"
     CARRY_COUNSELLOR = "telephony:carry_counsellor"
     COMPARE = "telephony:compare"
+    DELETE_COPY = "telephony:delete_copy"
     END_ALARM_LEG = "telephony:end_alarm_leg"
     END_CALLER = "telephony:end_caller"
     END_DIALLED = "telephony:end_dialled"
     END_DUTY_LEG = "telephony:end_duty_leg"
     END_HOLD = "telephony:end_hold"
     END_LEG = "telephony:end_leg"
+    FIND_COPIES = "telephony:find_copies"
     FOLLOW_CALL = "telephony:follow_call"
     HOLD_FOR_COUNSELLOR = "telephony:hold_for_counsellor"
     IMPORT_MESSAGE = "telephony:import_message"

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Select, func, select
 
 from app.calls.models import VoiceMessage
+from app.contacts import contacts
 from app.contacts.cases.models import FollowUp
 from app.contacts.models import Case, Contact
-from app.contacts.states import ContactState
 from app.referrals.models import Referral
 from app.referrals.states import OVER
 from app.routing import offers
@@ -54,9 +54,7 @@ async def count(work: Work, staff: Staff) -> dict[Kind, int]:
     """Return how much of each kind a person holds."""
     own = staff.id
     counted = {
-        Kind.DRAFTS: _rows(
-            Contact, Contact.owner_id == own, Contact.state != ContactState.COMPLETE
-        ),
+        Kind.DRAFTS: _rows(Contact, Contact.owner_id == own, *contacts.OPEN),
         Kind.CASES: _rows(Case, Case.owner_id == own, Case.closed_at.is_(None)),
         # Those of own cases go with the case.
         Kind.FOLLOW_UPS: _rows(

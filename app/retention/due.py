@@ -13,15 +13,21 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import aliased
 
+from app.calls.caller_rows import CallerFlag
 from app.calls.models import Call, VoiceMessage
 from app.contacts.cases.models import CaseContact, CaseRequest, FollowUp
 from app.contacts.models import Case, Contact
 from app.contacts.states import ContactState
 from app.referrals.models import Referral
+from app.retention.data_requests.models import DataRequest
 from app.retention.kinds import DataKind
 from app.retention.models import LegalHold
+from app.routing.participants.participants import Participant
 from app.statistics.models import Export, ExportState
 from app.work import Work
+
+# The size of a seal of nothing, in bytes: see `records.empty`.
+NOTHING_SEALED = 30
 
 
 def _held(subject: Any) -> ColumnElement[bool]:
@@ -133,6 +139,65 @@ def _files(before: datetime) -> tuple[Any, Any, ColumnElement[bool]]:
     return Export, Export.as_of, over
 
 
+def _hashes(before: datetime) -> tuple[Any, Any, ColumnElement[bool]]:
+    # A number is forgotten after its last call, with all its calls.
+    later = aliased(Call)
+    over = and_(
+        Call.ended_at < before,
+        Call.caller_key.is_not(None),
+        Call.caller_number_sealed.is_(None),
+        ~exists().where(
+            later.caller_key == Call.caller_key,
+            or_(later.ended_at.is_(None), later.ended_at >= before),
+        ),
+        ~exists().where(
+            CallerFlag.caller_key == Call.caller_key,
+            CallerFlag.lifted_at.is_(None),
+            CallerFlag.expires_at >= before,
+        ),
+    )
+    return Call, Call.ended_at, and_(over, ~_kept_with_call(Call.id))
+
+
+def _flags(before: datetime) -> tuple[Any, Any, ColumnElement[bool]]:
+    ended = func.coalesce(CallerFlag.lifted_at, CallerFlag.expires_at)
+    return CallerFlag, ended, ended < before
+
+
+def _third_parties(before: datetime) -> tuple[Any, Any, ColumnElement[bool]]:
+    over = and_(
+        Participant.left_at < before,
+        func.octet_length(Participant.number_sealed) > NOTHING_SEALED,
+    )
+    return Participant, Participant.left_at, and_(over, ~_kept_with_call(Participant.call_id))
+
+
+def _drafts(before: datetime) -> tuple[Any, Any, ColumnElement[bool]]:
+    # From the last time that a person wrote in it.
+    written = func.coalesce(Contact.edited_at, Contact.opened_at)
+    over = and_(
+        Contact.state != ContactState.COMPLETE,
+        Contact.erased_at.is_(None),
+        written < before,
+        ~exists().where(Call.id == Contact.call_id, Call.ended_at.is_(None)),
+    )
+    return Contact, written, and_(over, ~_kept_with_contact(Contact.id))
+
+
+def _reasons(before: datetime) -> tuple[Any, Any, ColumnElement[bool]]:
+    over = and_(
+        Export.asked_at < before,
+        func.octet_length(Export.reason_sealed) > NOTHING_SEALED,
+        Export.state.not_in((ExportState.ASKED, ExportState.APPROVED, ExportState.MAKING)),
+    )
+    return Export, Export.asked_at, over
+
+
+def _requests(before: datetime) -> tuple[Any, Any, ColumnElement[bool]]:
+    over = and_(DataRequest.done_at < before, DataRequest.words_sealed.is_not(None))
+    return DataRequest, DataRequest.done_at, over
+
+
 _OVER = {
     DataKind.CALLER_NUMBERS: _numbers,
     DataKind.VOICE_MESSAGES: _voices,
@@ -140,6 +205,12 @@ _OVER = {
     DataKind.CASES: _cases,
     DataKind.REFERRALS: _referrals,
     DataKind.EXPORT_FILES: _files,
+    DataKind.CALLER_HASHES: _hashes,
+    DataKind.CALLER_FLAGS: _flags,
+    DataKind.THIRD_PARTY_NUMBERS: _third_parties,
+    DataKind.DRAFTS: _drafts,
+    DataKind.FILE_REASONS: _reasons,
+    DataKind.DATA_REQUESTS: _requests,
 }
 
 

@@ -1,4 +1,4 @@
-"""The job of each night. It may be run twice."""
+"""The job of each night, and the job of a request about a person's data. Both may be run twice."""
 
 from uuid import UUID
 
@@ -6,6 +6,7 @@ import psycopg
 from procrastinate import Blueprint, JobContext, RetryStrategy
 from sqlalchemy.exc import DBAPIError
 
+from app.retention.data_requests import answering
 from app.retention.running import carry_on
 
 _RETRY = RetryStrategy(
@@ -20,5 +21,9 @@ def retention_tasks() -> Blueprint:
     @tasks.task(name="erase_due", retry=_RETRY, pass_context=True)
     async def erase_due(context: JobContext, run_id: str) -> None:
         await carry_on(context.additional_context["ground"], UUID(run_id))
+
+    @tasks.task(name="carry_out_request", retry=_RETRY, pass_context=True)
+    async def carry_out_request(context: JobContext, request_id: str) -> None:
+        await answering.carry_out(context.additional_context["ground"], UUID(request_id))
 
     return tasks

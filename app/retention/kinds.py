@@ -12,6 +12,12 @@ class DataKind(StrEnum):
     CASES = "cases"
     REFERRALS = "referrals"
     EXPORT_FILES = "export_files"
+    CALLER_HASHES = "caller_hashes"
+    CALLER_FLAGS = "caller_flags"
+    THIRD_PARTY_NUMBERS = "third_party_numbers"
+    DRAFTS = "drafts"
+    FILE_REASONS = "file_reasons"
+    DATA_REQUESTS = "data_requests"
 
 
 class HeldKind(StrEnum):
@@ -28,6 +34,9 @@ _LEAST = {
     DataKind.CONTACTS: 90,
     DataKind.CASES: 90,
     DataKind.REFERRALS: 90,
+    # Whether a caller is known decides who is asked first, and what a counsellor is told.
+    DataKind.CALLER_HASHES: 90,
+    DataKind.DRAFTS: 90,
 }
 MOST_DAYS = 36_500
 
@@ -43,8 +52,13 @@ def default_days(kind: DataKind, number_days: int) -> int | None:
     To erase what a child told is the helpline's decision, so records and voices are kept.
     """
     match kind:
-        case DataKind.CALLER_NUMBERS:
+        case DataKind.CALLER_NUMBERS | DataKind.THIRD_PARTY_NUMBERS:
             return number_days
+        case DataKind.CALLER_FLAGS:
+            return 365
+        # For as long as a complaint about it may come.
+        case DataKind.FILE_REASONS | DataKind.DATA_REQUESTS:
+            return 1095
         case DataKind.EXPORT_FILES:
             return 7
         case _:

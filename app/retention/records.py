@@ -35,12 +35,19 @@ from app.referrals.channels.models import AgencyCase, Attempt, Delivery
 from app.referrals.models import Consent, Dispatch, Recipient, Referral
 from app.retention.kinds import DataKind, HeldKind
 from app.retention.models import LegalHold
+from app.routing.alarm_rows import Alarm
+from app.routing.participants.participants import Participant
+from app.statistics.models import Export
 from app.work import Work
 
 # Answers of these types are codes or numbers; figures are made of them.
 _COUNTED = frozenset({"choice", "choices", "yes_no", "place", "categories", "whole_number"})
+# Whether a value is there says something else in these tables: an override, a person outside, a
+# file about single persons.
+_NEVER_NULL = frozenset({Consent.__tablename__, Participant.__tablename__, Export.__tablename__})
 MODELS: dict[DataKind, tuple[Any, HeldKind]] = {
     DataKind.CONTACTS: (Contact, HeldKind.CONTACT),
+    DataKind.DRAFTS: (Contact, HeldKind.CONTACT),
     DataKind.CASES: (Case, HeldKind.CASE),
     DataKind.REFERRALS: (Referral, HeldKind.REFERRAL),
 }
@@ -61,10 +68,13 @@ def _is_counted(sheet: Sheet, path: str) -> bool:
     return found is not None and found[1].personal is None and found[1].type in _COUNTED
 
 
-async def erase_records(work: Work, kind: DataKind, ids: list[UUID], days: int) -> list[UUID]:
+async def erase_records(
+    work: Work, kind: DataKind, ids: list[UUID], days: int | None
+) -> list[UUID]:
     """Erase what tells of a child in locked records. Return which were erased.
 
-    A record whose form this server has not read is left as it is.
+    `days` is the rule; None: the person asked for it. A record whose form this server
+    has not read is left as it is.
     """
     model, held = MODELS[kind]
     erased = []
@@ -79,7 +89,8 @@ async def erase_records(work: Work, kind: DataKind, ids: list[UUID], days: int) 
             continue
         _erase_answers(work, record, sheet)
         await _erase_versions(work, record, sheet)
-        note_event(work, held.value, record.id, RecordLog.ERASED, days=days)
+        detail: dict[str, Any] = {} if days is None else {"days": days}
+        note_event(work, held.value, record.id, RecordLog.ERASED, **detail)
         erased.append(record.id)
     await work.session.flush()
     if erased:
@@ -138,22 +149,24 @@ async def _erase_beside(work: Work, held: HeldKind, ids: list[UUID]) -> None:
         .where(MatchKey.subject_kind == held.value, MatchKey.subject_id.in_(ids))
         .execution_options(synchronize_session=False)
     )
-    await _empty(work, RecordEvent.words_sealed, RecordEvent.subject_id, ids)
-    await _empty(work, LegalHold.reason_sealed, LegalHold.subject_id, ids)
+    await empty(work, RecordEvent.words_sealed, RecordEvent.subject_id, ids)
+    await empty(work, LegalHold.reason_sealed, LegalHold.subject_id, ids)
+    # Why nothing more was to be done about a danger.
+    await empty(work, Alarm.words_sealed, Alarm.subject_id, ids)
 
 
 async def _erase_of_contacts(work: Work, ids: list[UUID]) -> None:
-    await _empty(work, UrgencyDecision.reason_sealed, UrgencyDecision.contact_id, ids)
-    await _empty(work, Opening.reason_sealed, Opening.contact_id, ids)
+    await empty(work, UrgencyDecision.reason_sealed, UrgencyDecision.contact_id, ids)
+    await empty(work, Opening.reason_sealed, Opening.contact_id, ids)
 
 
 async def _erase_of_cases(work: Work, ids: list[UUID]) -> None:
-    await _empty(work, CaseFlag.words_sealed, CaseFlag.case_id, ids)
-    await _empty(work, CaseRequest.reason_sealed, CaseRequest.case_id, ids)
+    await empty(work, CaseFlag.words_sealed, CaseFlag.case_id, ids)
+    await empty(work, CaseRequest.reason_sealed, CaseRequest.case_id, ids)
     for column in (FollowUp.words_sealed, FollowUp.provider_sealed, FollowUp.result_sealed):
-        await _empty(work, column, FollowUp.case_id, ids)
+        await empty(work, column, FollowUp.case_id, ids)
     for sealed in (CaseDocument.name_sealed, CaseDocument.content_sealed):
-        await _empty(work, sealed, CaseDocument.case_id, ids)
+        await empty(work, sealed, CaseDocument.case_id, ids)
     await work.session.execute(
         update(CaseDocument)
         .where(CaseDocument.case_id.in_(ids), CaseDocument.removed_at.is_(None))
@@ -163,10 +176,17 @@ async def _erase_of_cases(work: Work, ids: list[UUID]) -> None:
 
 
 async def _erase_of_referrals(work: Work, ids: list[UUID]) -> None:
-    await _empty(work, Consent.words_sealed, Consent.referral_id, ids)
-    await _empty(work, Dispatch.place_sealed, Dispatch.referral_id, ids)
-    await _empty(work, Dispatch.words_sealed, Dispatch.referral_id, ids)
-    await _empty(work, Attempt.payload_sealed, Attempt.referral_id, ids)
+    await empty(work, Consent.words_sealed, Consent.referral_id, ids)
+    await empty(work, Dispatch.place_sealed, Dispatch.referral_id, ids)
+    await empty(work, Dispatch.words_sealed, Dispatch.referral_id, ids)
+    await empty(work, Attempt.payload_sealed, Attempt.referral_id, ids)
+    # Where a person was reached: of an agency or of our own staff.
+    await work.session.execute(
+        update(Attempt)
+        .where(Attempt.referral_id.in_(ids))
+        .values(target="")
+        .execution_options(synchronize_session=False)
+    )
     await work.session.execute(
         update(Delivery)
         .where(Delivery.referral_id.in_(ids))
@@ -186,15 +206,16 @@ async def _erase_of_referrals(work: Work, ids: list[UUID]) -> None:
 
 _BESIDE: dict[DataKind, Callable[[Work, list[UUID]], Any]] = {
     DataKind.CONTACTS: _erase_of_contacts,
+    DataKind.DRAFTS: _erase_of_contacts,
     DataKind.CASES: _erase_of_cases,
     DataKind.REFERRALS: _erase_of_referrals,
 }
 
 
-async def _empty(
+async def empty(
     work: Work,
     column: InstrumentedAttribute[Any],
-    of: InstrumentedAttribute[UUID],
+    of: InstrumentedAttribute[Any],
     ids: list[UUID],
 ) -> None:
     """Empty a sealed column of the rows that belong to these records."""
@@ -202,7 +223,7 @@ async def _empty(
     table = stored.table
     rows = table.update().where(of.in_(ids), stored.is_not(None))
     bound = table.c[stored.info.get("row", "id")]
-    needs_value = not stored.nullable or table.name == Consent.__tablename__
+    needs_value = not stored.nullable or table.name in _NEVER_NULL
     assert stored.info[SEALED] == "bytes"
     is_log = table.name in WITH_SEALS
     if not needs_value and is_log:

@@ -16,15 +16,21 @@ from sqlalchemy import delete, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.calls import lines
+from app.calls.caller_rows import CallerFlag, CallerWish
 from app.calls.models import Call, VoiceMessage
+from app.contacts.models import ProfileNumber
 from app.database.topics import Topic
 from app.jobs.names import Task
 from app.jobs.transaction import transaction
 from app.retention import records
+from app.retention.callers import forget_callbacks, forget_callers
+from app.retention.data_requests.models import DataRequest
 from app.retention.due import count_due, lock_due
 from app.retention.kinds import DataKind
 from app.retention.models import Erasure, ErasureNight
 from app.retention.rules import beside_others, read_rules
+from app.routing.callbacks import Callback
+from app.routing.participants.participants import Participant
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.statistics.models import Export, ExportPart, ExportState
@@ -38,6 +44,12 @@ _AT_ONCE = {
     DataKind.CASES: 20,
     DataKind.REFERRALS: 50,
     DataKind.EXPORT_FILES: 5,
+    DataKind.CALLER_HASHES: 200,
+    DataKind.CALLER_FLAGS: 200,
+    DataKind.THIRD_PARTY_NUMBERS: 100,
+    DataKind.DRAFTS: 50,
+    DataKind.FILE_REASONS: 100,
+    DataKind.DATA_REQUESTS: 100,
 }
 # Seconds between two batches, and the batches of one turn: then other jobs have theirs.
 _BREATH = 0.05
@@ -45,8 +57,8 @@ _BATCHES = 200
 # Hours of the night, in the helpline's zone, in which the job begins.
 NIGHT_FROM, NIGHT_UNTIL = 2, 5
 # What is erased changes no figure, and rows of logs give up what a person wrote.
-_ERASING = text("SELECT set_config('helpline.erasing', 'on', true)")
-_NOT_ERASING = text("SELECT set_config('helpline.erasing', 'off', true)")
+ERASING = text("SELECT set_config('helpline.erasing', 'on', true)")
+NOT_ERASING = text("SELECT set_config('helpline.erasing', 'off', true)")
 
 
 @dataclass(frozen=True)
@@ -90,9 +102,9 @@ async def erase_some(work: Work, kind: DataKind, run_id: UUID, left_out: set[UUI
     ids = await lock_due(work, kind, days, _AT_ONCE[kind], left_out)
     if not ids:
         return 0
-    await work.session.execute(_ERASING)
+    await work.session.execute(ERASING)
     erased = await _ERASERS[kind](work, ids, days)
-    await work.session.execute(_NOT_ERASING)
+    await work.session.execute(NOT_ERASING)
     left_out |= set(ids) - set(erased)
     if erased:
         await _receive(work, kind, run_id, len(erased), days)
@@ -134,6 +146,37 @@ async def _files(work: Work, ids: list[UUID], days: int) -> list[UUID]:
     return ids
 
 
+async def _hashes(work: Work, ids: list[UUID], days: int) -> list[UUID]:
+    """Forget callers, with what is only known by the hash: wishes, and numbers of profiles."""
+    keys = list(await work.session.scalars(select(Call.caller_key).where(Call.id.in_(ids))))
+    for model in (CallerWish, CallerFlag, ProfileNumber):
+        await work.session.execute(
+            delete(model)
+            .where(model.caller_key.in_(keys))
+            .execution_options(synchronize_session=False)
+        )
+    await forget_callbacks(work, Callback.caller_key.in_(keys))
+    await forget_callers(work, ids)
+    return ids
+
+
+async def _flags(work: Work, ids: list[UUID], days: int) -> list[UUID]:
+    await work.session.execute(
+        delete(CallerFlag)
+        .where(CallerFlag.id.in_(ids))
+        .execution_options(synchronize_session=False)
+    )
+    return ids
+
+
+def _emptied(column: Any, row: Any) -> Callable[[Work, list[UUID], int], Any]:
+    async def erase(work: Work, ids: list[UUID], days: int) -> list[UUID]:
+        await records.empty(work, column, row, ids)
+        return ids
+
+    return erase
+
+
 def _of_records(kind: DataKind) -> Callable[[Work, list[UUID], int], Any]:
     async def erase(work: Work, ids: list[UUID], days: int) -> list[UUID]:
         return await records.erase_records(work, kind, ids, days)
@@ -146,6 +189,11 @@ _ERASERS: dict[DataKind, Callable[[Work, list[UUID], int], Any]] = {
     DataKind.VOICE_MESSAGES: _voices,
     DataKind.EXPORT_FILES: _files,
     **{kind: _of_records(kind) for kind in records.MODELS},
+    DataKind.CALLER_HASHES: _hashes,
+    DataKind.CALLER_FLAGS: _flags,
+    DataKind.THIRD_PARTY_NUMBERS: _emptied(Participant.number_sealed, Participant.id),
+    DataKind.FILE_REASONS: _emptied(Export.reason_sealed, Export.id),
+    DataKind.DATA_REQUESTS: _emptied(DataRequest.words_sealed, DataRequest.id),
 }
 
 

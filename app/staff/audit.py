@@ -172,6 +172,7 @@ _GONE = text("""
       AND NOT EXISTS (SELECT FROM contacts WHERE id = e.subject_id AND erased_at IS NOT NULL)
       AND NOT EXISTS (SELECT FROM cases WHERE id = e.subject_id AND erased_at IS NOT NULL)
       AND NOT EXISTS (SELECT FROM referrals WHERE id = e.subject_id AND erased_at IS NOT NULL)
+      AND NOT EXISTS (SELECT FROM profiles WHERE id = e.subject_id AND erased_at IS NOT NULL)
     ORDER BY id
 """)
 _ANEW = text("""

@@ -73,6 +73,11 @@ class Permission(StrEnum):
     SEE_BACKUPS = "see_backups"
     # Legal holds: a record that is not erased, and lifting the hold again.
     HOLD_RECORDS = "hold_records"
+    # Requests of a person about their data: seeing what was asked and what came of it; finding,
+    # asking and opening the report; deciding as the second person.
+    SEE_DATA_REQUESTS = "see_data_requests"
+    ANSWER_DATA_REQUESTS = "answer_data_requests"
+    DECIDE_DATA_REQUESTS = "decide_data_requests"
     # For everyone who is signed in: their own account, the live stream, signing out.
     SIGNED_IN = "signed_in"
 
@@ -125,6 +130,9 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.EXPORT_RECORDS,
             _P.APPROVE_EXPORTS,
             _P.HOLD_RECORDS,
+            _P.SEE_DATA_REQUESTS,
+            _P.ANSWER_DATA_REQUESTS,
+            _P.DECIDE_DATA_REQUESTS,
         }
     ),
     # Figures without identities: the facts of calls, but no messages and no talks.
@@ -155,6 +163,8 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.SEE_BACKUPS,
             _P.KEEP_RETENTION,
             _P.HOLD_RECORDS,
+            _P.SEE_DATA_REQUESTS,
+            _P.DECIDE_DATA_REQUESTS,
         }
     ),
     Role.REFERRAL_OFFICER: frozenset(
@@ -180,6 +190,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.SEE_STATISTICS,
             _P.SEE_RETENTION,
             _P.SEE_BACKUPS,
+            _P.SEE_DATA_REQUESTS,
         }
     ),
 }

@@ -48,6 +48,7 @@ class What(StrEnum):
     EXPORT = "export"
     KEY = "key"
     ERASING = "erasing"
+    PERSON_DATA = "person_data"
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ async def _of_single_calls(request: Request, work: Work) -> bool:
 
 
 _KEY = Act(What.KEY)
+_PERSON = Act(What.PERSON_DATA)
 
 # By the module below `app`, and the name of the function that answers.
 ACTS: Mapping[str, Act] = {
@@ -96,6 +98,11 @@ ACTS: Mapping[str, Act] = {
     "api.statistics.download": Act(What.EXPORT, _of_records),
     "api.statistics.file": Act(What.EXPORT, _of_single_calls),
     "api.tokens.make_token": _KEY,
+    "api.data_requests.find": _PERSON,
+    "api.data_requests.decide": _PERSON,
+    "api.data_requests.report": _PERSON,
+    "dashboard.settings.data_request_pages.find": _PERSON,
+    "dashboard.settings.data_request_pages.decide": _PERSON,
     "api.retention.change_rules": Act(What.ERASING),
     "api.urgent.agencies.make_secret": _KEY,
     "api.urgent.agencies.set_password": _KEY,

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from twilio.base.exceptions import TwilioRestException
@@ -10,7 +11,8 @@ from app.demo.stage import LINE, Stage
 from app.outbox.responses import Refused, TryAgain, Uncertain
 from app.settings import Settings
 from app.telephony.platforms.choose import platform_of
-from tests.support.talks import talk
+from app.telephony.provider.urls import message_path
+from tests.support.talks import CHILD, talk
 
 
 async def test_the_sdk_reads_what_the_exchange_says(stage: Stage) -> None:
@@ -36,6 +38,33 @@ async def test_the_sdk_reads_what_the_exchange_says(stage: Stage) -> None:
     assert over is not None
     assert over.status == "completed"
     assert over.ended_at is not None
+
+
+async def test_what_is_over_is_deleted_once_and_what_goes_on_is_not(stage: Stage) -> None:
+    provider = platform_of(stage.settings)
+    leg = stage.ring(CHILD)
+    await stage.advance(1)
+    sid = await provider.send_message(
+        to=CHILD, from_=LINE, body="Hello", told=message_path(uuid4())
+    )
+    for kind, one in (("call", leg.sid), ("message", sid)):
+        with pytest.raises(Refused) as goes_on:
+            await provider.delete_copy(kind, one)
+        assert (goes_on.value.status, goes_on.value.code) == (409, 20009)
+    assert await provider.messages_with(CHILD) == [sid]
+    await stage.exchange.hang_up(leg)
+    await stage.advance(3)
+    assert leg.sid in await provider.calls_with(CHILD)
+    for kind, one in (("call", leg.sid), ("message", sid)):
+        await provider.delete_copy(kind, one)
+        with pytest.raises(Refused) as gone:
+            await provider.delete_copy(kind, one)
+        assert (gone.value.status, gone.value.code) == (404, 20404)
+    assert leg.sid not in await provider.calls_with(CHILD)
+    assert await provider.messages_with(CHILD) == []
+    with pytest.raises(Refused) as unknown:
+        await provider.delete_copy("recording", "RE" + "0" * 32)
+    assert unknown.value.status == 404
 
 
 async def test_what_went_wrong_is_told_apart(stage: Stage) -> None:

@@ -286,8 +286,12 @@ async def test_records_are_kept_for_ever_until_an_administrator_decides(work: Wo
     assert {due.kind: due.days for due in await running.dry_run(work) if due.days} == {
         D.CALLER_NUMBERS: 365,
         D.EXPORT_FILES: 7,
+        D.CALLER_FLAGS: 365,
+        D.THIRD_PARTY_NUMBERS: 365,
+        D.FILE_REASONS: 1095,
+        D.DATA_REQUESTS: 1095,
     }
-    for kind in (D.CONTACTS, D.CASES, D.REFERRALS, D.VOICE_MESSAGES):
+    for kind in (D.CONTACTS, D.CASES, D.REFERRALS, D.VOICE_MESSAGES, D.CALLER_HASHES, D.DRAFTS):
         assert await erase(work, kind) == 0
 
 

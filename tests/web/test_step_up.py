@@ -24,6 +24,8 @@ from app.referrals.directory import agencies
 from app.referrals.opening import from_call, opening
 from app.referrals.replies import answering
 from app.retention import rules
+from app.retention.data_requests import answering as reports
+from app.retention.data_requests import requests
 from app.routing import callback_attempts, callbacks, offers
 from app.routing.participants import inviting, moving, supervising
 from app.routing.rota import watch
@@ -58,6 +60,9 @@ _OPENERS = (
     factors.reset,
     sign_in_rules.set_sign_in_rules,
     rules.set_rules,
+    requests.find,
+    requests.decide,
+    reports.open_report,
     wallboards.make,
 )
 OPENERS = {inspect.unwrap(one) for one in _OPENERS}

@@ -28,6 +28,12 @@ KIND_WORDS = {
     DataKind.CASES: N_("Names, texts and documents of closed cases"),
     DataKind.REFERRALS: N_("Names, texts and messages of closed referrals"),
     DataKind.EXPORT_FILES: N_("Files that were requested"),
+    DataKind.CALLER_HASHES: N_("Known callers"),
+    DataKind.CALLER_FLAGS: N_("Flags of numbers, and why they were set"),
+    DataKind.THIRD_PARTY_NUMBERS: N_("Numbers of third parties in calls"),
+    DataKind.DRAFTS: N_("Contacts that were never completed"),
+    DataKind.FILE_REASONS: N_("Why files about single persons were requested"),
+    DataKind.DATA_REQUESTS: N_("What was written about requests about a person's data"),
 }
 FROM_WORDS = {
     DataKind.CALLER_NUMBERS: N_("after the call; the keyed hash stays"),
@@ -36,6 +42,12 @@ FROM_WORDS = {
     DataKind.CASES: N_("after it was closed"),
     DataKind.REFERRALS: N_("after it was over"),
     DataKind.EXPORT_FILES: N_("after it was made"),
+    DataKind.CALLER_HASHES: N_("after the last call of the number; its number is forgotten before"),
+    DataKind.CALLER_FLAGS: N_("after it was lifted or ended"),
+    DataKind.THIRD_PARTY_NUMBERS: N_("after they left the call"),
+    DataKind.DRAFTS: N_("after a person last wrote in it"),
+    DataKind.FILE_REASONS: N_("after the request"),
+    DataKind.DATA_REQUESTS: N_("after the request was done"),
 }
 HELD_WORDS = {
     HeldKind.CONTACT: N_("Contact"),
@@ -97,7 +109,8 @@ async def _show(
 async def change_rules(request: Request, work: InWork, staff: Keeps) -> Response:
     """Change the rules; an empty field means for ever."""
     form = await request.form()
-    typed = {kind.value: str(form.get(kind.value, "")).strip() for kind in DataKind}
+    # A page that was opened before a kind was added says nothing of it.
+    typed = {kind.value: str(form[kind.value]).strip() for kind in DataKind if kind.value in form}
     try:
         wanted = {DataKind(name): int(text) if text else None for name, text in typed.items()}
         revision = int(str(form.get("revision", "")))

@@ -37,6 +37,7 @@ def rest_app(exchange: Exchange) -> Starlette:
     if exchange.profile.rooms:
         routes += [
             (one_call, calls.delete_call, ["DELETE"]),
+            (f"{_ROOT}/Messages/{{sid}}.json", messages.delete_message, ["DELETE"]),
             (all_conferences, conferences.list_conferences, ["GET"]),
             (f"{conference}.json", conferences.fetch_conference, ["GET"]),
             (f"{conference}.json", conferences.update_conference, ["POST"]),

@@ -10,6 +10,9 @@ from app.practice.rest.face import Face, is_since
 from app.practice.rooms import Message
 from app.practice.wire import rfc2822
 
+# The states in which a text is not deleted: it is not over yet.
+_ON_ITS_WAY = ("queued", "sending")
+
 
 class Messages(Face):
     """Send, list and read messages."""
@@ -41,7 +44,9 @@ class Messages(Face):
         found = [
             self._message(m)
             for m in self._x.messages.values()
-            if query.get("To") in (None, m.to) and is_since(query.get("DateSent>"), m.created_at)
+            if query.get("To") in (None, m.to)
+            and query.get("From") in (None, m.from_)
+            and is_since(query.get("DateSent>"), m.created_at)
         ]
         return self._page(request, "messages", found)
 
@@ -50,6 +55,15 @@ class Messages(Face):
         if message is None:
             raise RestError(404, 20404, "The requested resource was not found")
         return JSONResponse(self._message(message))
+
+    async def delete_message(self, request: Request) -> Response:
+        message = self._x.messages.get(request.path_params["sid"])
+        if message is None:
+            raise RestError(404, 20404, "The requested resource was not found")
+        if message.status in _ON_ITS_WAY:
+            raise RestError(409, 20009, "Message is not in a final state")
+        del self._x.messages[message.sid]
+        return Response(status_code=204)
 
     def _message(self, m: Message) -> dict[str, Any]:
         return {

@@ -55,7 +55,10 @@ class Recordings(Face):
         )
 
     async def delete_recording(self, request: Request) -> Response:
-        self._recording(request).deleted = True
+        recording = self._recording(request)
+        if recording.status == "in-progress":
+            raise RestError(409, 20009, "Recording is in progress")
+        recording.deleted = True
         return Response(status_code=204)
 
     async def audio(self, request: Request) -> Response:

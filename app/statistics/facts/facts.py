@@ -219,7 +219,8 @@ SELECT c.id, c.at_s, (c.direction = 'inbound')::int AS is_call,
   coalesce(moved.transfers, 0) AS transfers, coalesce(moved.inherited, 0) AS inherited,
   coalesce(moved.outside, 0) AS outside, coalesce(again.second_waits, 0) AS second_waits,
   coalesce(again.second_wait, 0)::bigint AS second_wait, again.second_longest::bigint,
-  CASE WHEN c.caller_key IS NULL OR c.direction <> 'inbound' THEN NULL ELSE EXISTS (
+  CASE WHEN c.called_before IS NOT NULL THEN c.called_before
+    WHEN c.caller_key IS NULL OR c.direction <> 'inbound' THEN NULL ELSE EXISTS (
     SELECT FROM calls e LEFT JOIN lines el ON el.id = e.line_id
     WHERE e.caller_key = c.caller_key AND e.opened_at < c.opened_at
       AND NOT coalesce(el.practice, false) AND e.direction = 'inbound'

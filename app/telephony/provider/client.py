@@ -337,6 +337,47 @@ class Provider:
         except requests.exceptions.RequestException:
             raise TryAgain("the recording could not be fetched", after=5) from None
 
+    @property
+    def is_set_up(self) -> bool:
+        """Whether there is an account to ask."""
+        return bool(self.settings.twilio_account_sid and self.settings.twilio_auth_token)
+
+    async def calls_with(self, number: str) -> list[str]:
+        """Return the provider's ids of all calls from and to a number."""
+
+        def ask(client: Client) -> list[str]:
+            found = [*client.calls.list(from_=number), *client.calls.list(to=number)]
+            return list(dict.fromkeys(str(call.sid) for call in found))
+
+        return await self.ask(ask)
+
+    async def messages_with(self, number: str) -> list[str]:
+        """Return the provider's ids of all texts from and to a number."""
+
+        def ask(client: Client) -> list[str]:
+            found = [*client.messages.list(from_=number), *client.messages.list(to=number)]
+            return list(dict.fromkeys(str(message.sid) for message in found))
+
+        return await self.ask(ask)
+
+    async def delete_copy(self, kind: str, sid: str) -> None:
+        """Delete the provider's record of a `call`, `recording` or `message`.
+
+        Raises Refused: with 404 if there is none, with 409 while it is in use. Raises TryAgain and
+        Uncertain.
+        """
+
+        def ask(client: Client) -> object:
+            match kind:
+                case "call":
+                    return client.calls(sid).delete()
+                case "recording":
+                    return client.recordings(sid).delete()
+                case _:
+                    return client.messages(sid).delete()
+
+        await self.ask(ask)
+
     async def delete_recording(self, recording_sid: str) -> bool:
         """Delete a recording at the provider; one that is gone already is no error.
 

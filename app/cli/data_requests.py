@@ -1,0 +1,151 @@
+"""`helpline data-requests …`: what is held about a person, and erasing it."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from app.cli.running import run_verb
+from app.errors import Invalid
+from app.retention.data_requests import answering, requests
+from app.retention.data_requests.kinds import (
+    Basis,
+    IdentityCheck,
+    ItemKind,
+    Keep,
+    Person,
+    RequestKind,
+)
+from app.retention.data_requests.models import DataRequest
+from app.work import Work
+
+app = typer.Typer(no_args_is_help=True, help="Requests of a person about their data.")
+Code = Annotated[str, typer.Argument(help="the code of the request, such as D-7F3-9QD-2XC")]
+
+
+async def _print(work: Work, request: DataRequest) -> None:
+    print(f"{request.code}\t{request.kind}\t{request.person}\t{request.state}")
+    for one in await requests.items_of(work, request):
+        keep = f"kept: {one.keep}" if one.keep else "-"
+        print(
+            f"{one.kind}:{one.subject_id}\t{one.label or '-'}\t{one.at:%Y-%m-%d %H:%M}"
+            f"\t{one.because}\t{keep}"
+        )
+    for kind, count in request.counts.items():
+        print(f"done\t{kind}\t{count}")
+    for keep, count in request.kept.items():
+        print(f"kept\t{keep}\t{count}")
+    for kind, state, count in await requests.copies_of(work, request):
+        print(f"provider\t{kind}\t{state}\t{count}")
+
+
+@app.command("list")
+def list_requests() -> None:
+    """List the requests, newest first."""
+
+    async def verb(work: Work) -> None:
+        for one in await requests.list_requests(work):
+            print(f"{one.code}\t{one.kind}\t{one.state}\t{one.began_at:%Y-%m-%d %H:%M}")
+
+    run_verb(verb)
+
+
+@app.command("find")
+def find(
+    kind: RequestKind,
+    person: Annotated[Person, typer.Argument(help="who asks")],
+) -> None:
+    """Find every row about a person. The numbers and codes are read from the standard input, so
+    that no list of processes shows them."""
+    typed = sys.stdin.read()
+
+    async def verb(work: Work) -> None:
+        await _print(work, await requests.find(work, None, kind, person, typed))
+
+    run_verb(verb)
+
+
+@app.command("show")
+def show(code: Code) -> None:
+    """Show a request: what was found, or the receipt."""
+
+    async def verb(work: Work) -> None:
+        await _print(work, await requests.request_by_code(work, code))
+
+    run_verb(verb)
+
+
+@app.command("keep")
+def keep(
+    code: Code,
+    item: Annotated[str, typer.Argument(help="a row as `show` writes it: kind:id")],
+    ground: Annotated[Keep | None, typer.Option(help="why it is kept; left out: it is not")] = None,
+) -> None:
+    """Keep a row that was found, or leave it out of the report, with the ground."""
+
+    async def verb(work: Work) -> None:
+        kind, _colon, id_ = item.partition(":")
+        try:
+            wanted = {(ItemKind(kind), UUID(id_)): ground}
+        except ValueError:
+            raise Invalid("Write the row as `show` writes it: kind:id.") from None
+        request = await requests.request_by_code(work, code)
+        await _print(work, await requests.set_kept(work, None, request.id, wanted))
+
+    run_verb(verb)
+
+
+@app.command("ask")
+def ask(
+    code: Code,
+    basis: Annotated[Basis, typer.Argument(help="the ground")],
+    identity: Annotated[IdentityCheck, typer.Argument(help="how the identity was checked")],
+    words: Annotated[str, typer.Option(help="how and when it was checked; it is sealed")],
+) -> None:
+    """Ask a second person to decide."""
+
+    async def verb(work: Work) -> None:
+        request = await requests.request_by_code(work, code)
+        await _print(work, await requests.ask(work, None, request.id, basis, identity, words))
+
+    run_verb(verb)
+
+
+@app.command("withdraw")
+def withdraw(code: Code) -> None:
+    """Withdraw a request of the command line before it is decided."""
+
+    async def verb(work: Work) -> None:
+        request = await requests.request_by_code(work, code)
+        await _print(work, await requests.withdraw(work, None, request.id))
+
+    run_verb(verb)
+
+
+@app.command("decide")
+def decide(
+    code: Code,
+    approve: Annotated[bool, typer.Option("--approve/--refuse", help="what is decided")],
+) -> None:
+    """Decide a request that a person made on the page. The job carries it out."""
+
+    async def verb(work: Work) -> None:
+        request = await requests.request_by_code(work, code)
+        await _print(work, await requests.decide(work, None, request.id, approve=approve))
+
+    run_verb(verb)
+
+
+@app.command("report")
+def report(code: Code, out: Annotated[Path, typer.Option(help="a .pdf or .json file")]) -> None:
+    """Write the report of a request of the command line into a file."""
+
+    async def verb(work: Work) -> bytes:
+        request = await requests.request_by_code(work, code)
+        return await answering.open_report(work, None, request.id, out.suffix.lstrip("."))
+
+    content = run_verb(verb)
+    out.touch(mode=0o600)
+    out.write_bytes(content)

@@ -1,0 +1,256 @@
+"""The pages of requests about a person's data: to find, to ask, to decide, and the receipts."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Form, Request, Response
+from starlette.responses import RedirectResponse
+
+from app.dashboard.templating import templates
+from app.errors import Refusal
+from app.retention.data_requests import answering, requests
+from app.retention.data_requests.kinds import (
+    BASIS_WORDS,
+    BECAUSE_WORDS,
+    CHOSEN,
+    COPY_STATE_WORDS,
+    COPY_WORDS,
+    IDENTITY_WORDS,
+    ITEM_WORDS,
+    KEEP_WORDS,
+    OPEN,
+    PERSON_WORDS,
+    REQUEST_WORDS,
+    SEEN_BY_PROGRAM,
+    STATE_WORDS,
+    Basis,
+    Because,
+    CopyKind,
+    CopyState,
+    IdentityCheck,
+    ItemKind,
+    Keep,
+    Person,
+    RequestKind,
+    RequestState,
+)
+from app.retention.data_requests.models import DataRequest
+from app.retention.data_requests.requests import LONGEST_SOUGHT, LONGEST_WORDS
+from app.staff import accounts
+from app.staff.models import Staff
+from app.staff.roles import Permission, may
+from app.web.access import InWork, reader_with
+from app.words.pages import _, refusal_words, said
+from app.work import Work
+
+router = APIRouter(include_in_schema=False)
+Sees = Annotated[Staff, reader_with(Permission.SEE_DATA_REQUESTS)]
+Answers = Annotated[Staff, reader_with(Permission.ANSWER_DATA_REQUESTS)]
+Decides = Annotated[Staff, reader_with(Permission.DECIDE_DATA_REQUESTS)]
+_OF_ERASURE: list[Basis] = [one for one in Basis if one != Basis.RIGHT_OF_ACCESS]
+
+
+@router.get("/admin/data-requests")
+async def list_page(request: Request, work: InWork, staff: Sees) -> Response:
+    """Show the requests, and a form for a new one."""
+    return await _list(request, work, staff)
+
+
+async def _list(
+    request: Request,
+    work: Work,
+    staff: Staff,
+    *,
+    problem: str = "",
+    typed: dict[str, str] | None = None,
+) -> Response:
+    rows = await requests.list_requests(work)
+    values = {
+        "staff": staff,
+        "rows": [
+            (one, said(REQUEST_WORDS[RequestKind(one.kind)]), said(STATE_WORDS[_state(one)]))
+            for one in rows
+        ],
+        "names": await accounts.names_of(work, {one.asked_by for one in rows if one.asked_by}),
+        "may_answer": may(staff.role, Permission.ANSWER_DATA_REQUESTS),
+        "kinds": {kind.value: said(words) for kind, words in REQUEST_WORDS.items()},
+        "persons": {person.value: said(words) for person, words in PERSON_WORDS.items()},
+        "longest": LONGEST_SOUGHT,
+        "problem": problem,
+        "typed": typed or {},
+    }
+    answer = templates.TemplateResponse(request, "settings/data_requests.html", values)
+    # What was typed is a number.
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def _state(request: DataRequest) -> RequestState:
+    return RequestState(request.state)
+
+
+@router.post("/admin/data-requests")
+async def find(
+    request: Request,
+    work: InWork,
+    staff: Answers,
+    kind: Annotated[RequestKind, Form()],
+    person: Annotated[Person, Form()],
+    sought: Annotated[str, Form(max_length=LONGEST_SOUGHT)],
+) -> Response:
+    """Find every row about a person, and go to the request."""
+    try:
+        found = await requests.find(work, staff, kind, person, sought)
+    except Refusal as refusal:
+        await work.undo()
+        typed = {"kind": kind.value, "person": person.value, "sought": sought}
+        return await _list(request, work, staff, problem=refusal_words(refusal), typed=typed)
+    return RedirectResponse(f"/admin/data-requests/{found.id}", 303)
+
+
+@router.get("/admin/data-requests/{data_request_id}")
+async def request_page(
+    request: Request, work: InWork, staff: Sees, data_request_id: UUID
+) -> Response:
+    """Show a request: what was found and what is kept; then the receipt."""
+    return await _show(request, work, staff, data_request_id)
+
+
+async def _show(
+    request: Request, work: Work, staff: Staff, data_request_id: UUID, *, problem: str = ""
+) -> Response:
+    found = await requests.read_request(work, data_request_id)
+    own = requests.is_own(staff, found)
+    items = await requests.items_of(work, found)
+    values: dict[str, Any] = {
+        "staff": staff,
+        "one": found,
+        "own": own,
+        "kind": said(REQUEST_WORDS[RequestKind(found.kind)]),
+        "person": said(PERSON_WORDS[Person(found.person)]),
+        "state": said(STATE_WORDS[_state(found)]),
+        "basis": said(BASIS_WORDS[Basis(found.basis)]) if found.basis else "",
+        "identity": said(IDENTITY_WORDS[IdentityCheck(found.identity)]) if found.identity else "",
+        "sought": requests.sought_of(work, found) if own else None,
+        "words": requests.words_of(work, found) if own else "",
+        "names": await accounts.names_of(
+            work, {id_ for id_ in (found.asked_by, found.decided_by) if id_}
+        ),
+        "items": [
+            {
+                "row": one,
+                "name": f"{one.kind}:{one.subject_id}",
+                "words": said(ITEM_WORDS[ItemKind(one.kind)]),
+                "because": said(BECAUSE_WORDS[Because(one.because)]),
+                "kept": said(KEEP_WORDS[Keep(one.keep)]) if one.keep else "",
+                "fixed": one.keep in SEEN_BY_PROGRAM,
+            }
+            for one in items
+        ],
+        "free": len([one for one in items if one.keep is None]),
+        "keeps": {keep.value: said(KEEP_WORDS[keep]) for keep in CHOSEN},
+        "counts": [
+            (said(ITEM_WORDS[kind]), found.counts[kind])
+            for kind in ItemKind
+            if kind in found.counts
+        ],
+        "kept": [(said(KEEP_WORDS[keep]), found.kept[keep]) for keep in Keep if keep in found.kept],
+        "copies": [
+            (said(COPY_WORDS[CopyKind(kind)]), said(COPY_STATE_WORDS[CopyState(state)]), count)
+            for kind, state, count in await requests.copies_of(work, found)
+        ],
+        "erases": found.kind == RequestKind.ERASURE,
+        "prepares": own and found.state == RequestState.FOUND,
+        "may_withdraw": own and found.state in OPEN,
+        "may_decide": found.state == RequestState.ASKED
+        and not requests.why_not_decide(staff, found),
+        "bases": {one.value: said(BASIS_WORDS[one]) for one in _bases(found)},
+        "identities": {one.value: said(IDENTITY_WORDS[one]) for one in IdentityCheck},
+        "longest_words": LONGEST_WORDS,
+        "ready": own and answering.can_open(work, found),
+        "until": found.done_at + answering.LASTS if found.done_at else None,
+        "problem": problem,
+    }
+    answer = templates.TemplateResponse(request, "settings/data_request.html", values)
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def _bases(found: DataRequest) -> list[Basis]:
+    return _OF_ERASURE if found.kind == RequestKind.ERASURE else [Basis.RIGHT_OF_ACCESS]
+
+
+@router.post("/admin/data-requests/{data_request_id}/kept")
+async def set_kept(
+    request: Request, work: InWork, staff: Answers, data_request_id: UUID
+) -> Response:
+    """Save which rows are kept, and why."""
+    form = await request.form()
+    try:
+        wanted = {}
+        for name, value in form.items():
+            kind, colon, id_ = name.partition(":")
+            if colon:
+                wanted[ItemKind(kind), UUID(id_)] = Keep(str(value)) if value else None
+        await requests.set_kept(work, staff, data_request_id, wanted)
+    except ValueError:
+        await work.undo()
+        problem = _("Choose a ground of the list.")
+        return await _show(request, work, staff, data_request_id, problem=problem)
+    except Refusal as refusal:
+        await work.undo()
+        return await _show(request, work, staff, data_request_id, problem=refusal_words(refusal))
+    return _back(data_request_id)
+
+
+def _back(data_request_id: UUID) -> Response:
+    return RedirectResponse(f"/admin/data-requests/{data_request_id}", 303)
+
+
+@router.post("/admin/data-requests/{data_request_id}/ask")
+async def ask(
+    request: Request,
+    work: InWork,
+    staff: Answers,
+    data_request_id: UUID,
+    basis: Annotated[Basis, Form()],
+    identity: Annotated[IdentityCheck, Form()],
+    words: Annotated[str, Form(max_length=LONGEST_WORDS)] = "",
+) -> Response:
+    """Ask a second person to decide."""
+    try:
+        await requests.ask(work, staff, data_request_id, basis, identity, words)
+    except Refusal as refusal:
+        await work.undo()
+        return await _show(request, work, staff, data_request_id, problem=refusal_words(refusal))
+    return _back(data_request_id)
+
+
+@router.post("/admin/data-requests/{data_request_id}/withdraw")
+async def withdraw(
+    request: Request, work: InWork, staff: Answers, data_request_id: UUID
+) -> Response:
+    """Withdraw a request before it is decided."""
+    try:
+        await requests.withdraw(work, staff, data_request_id)
+    except Refusal as refusal:
+        await work.undo()
+        return await _show(request, work, staff, data_request_id, problem=refusal_words(refusal))
+    return _back(data_request_id)
+
+
+@router.post("/admin/data-requests/{data_request_id}/decision")
+async def decide(
+    request: Request,
+    work: InWork,
+    staff: Decides,
+    data_request_id: UUID,
+    decision: Annotated[str, Form(pattern="^(approve|refuse)$")],
+) -> Response:
+    """Approve or refuse, as a second person."""
+    try:
+        await requests.decide(work, staff, data_request_id, approve=decision == "approve")
+    except Refusal as refusal:
+        await work.undo()
+        return await _show(request, work, staff, data_request_id, problem=refusal_words(refusal))
+    return _back(data_request_id)

@@ -1,0 +1,270 @@
+"""Every column that may hold something of a person: by which rule it goes, or why it stays.
+
+A test walks the models and fails for a column that is in no list here. What is a code of the
+program, an instant, an id or a number is not listed. Pure.
+"""
+
+from collections.abc import Mapping
+
+from app.retention.kinds import DataKind
+
+_D = DataKind
+
+# By the kind of data with which a column goes, `table.column`; `table.*` is every column of it.
+BY_RULE: Mapping[DataKind, tuple[str, ...]] = {
+    _D.CALLER_NUMBERS: ("calls.caller_number_sealed",),
+    _D.CALLER_HASHES: (
+        "calls.caller_key",
+        "callbacks.caller_key",
+        "caller_wishes.*",
+        "profile_numbers.*",
+    ),
+    _D.CALLER_FLAGS: ("caller_flags.*",),
+    _D.THIRD_PARTY_NUMBERS: ("participants.number_sealed",),
+    _D.VOICE_MESSAGES: ("voice_messages.audio_sealed",),
+    # A draft goes in the same way, by a rule of its own.
+    _D.CONTACTS: (
+        "contacts.answers",
+        "contacts.sealed",
+        "contacts.headline",
+        "contacts.headline_words",
+        "completed_versions.*",
+        "earlier_answers.*",
+        "match_keys.*",
+        "record_events.words_sealed",
+        "urgency_decisions.reason_sealed",
+        "openings.reason_sealed",
+        "legal_holds.reason_sealed",
+        "alarms.words_sealed",
+    ),
+    _D.CASES: (
+        "cases.answers",
+        "cases.sealed",
+        "cases.headline",
+        "cases.headline_words",
+        "case_documents.name_sealed",
+        "case_documents.content_sealed",
+        "case_flags.words_sealed",
+        "case_requests.reason_sealed",
+        "follow_ups.words_sealed",
+        "follow_ups.provider_sealed",
+        "follow_ups.result_sealed",
+    ),
+    _D.REFERRALS: (
+        "referrals.answers",
+        "referrals.sealed",
+        "referrals.headline",
+        "referrals.headline_words",
+        "consents.words_sealed",
+        "dispatches.place_sealed",
+        "dispatches.words_sealed",
+        "attempts.payload_sealed",
+        "attempts.target",
+        "deliveries.detail",
+        "agency_cases.problem",
+    ),
+    _D.EXPORT_FILES: ("export_parts.data_sealed",),
+    _D.FILE_REASONS: ("exports.reason_sealed",),
+    _D.DATA_REQUESTS: ("data_requests.words_sealed",),
+}
+
+_COUNTED = "codes that are counted; without the rest of the record they are about no person"
+_CODES = "codes, versions and places in a form"
+_CHAINED = "the log, with codes and ids alone: who did or read what stays for ever"
+_SYSTEM = "about the helpline itself"
+_AGENCY = "about an agency and its duty phones; kept in the directory while it is asked"
+_ACCOUNT = "of an account; taken away when its person leaves, except the name, which the log needs"
+_SOON = "deleted by the program itself"
+_OPAQUE = "an id of the provider that says nothing without the provider's own record"
+
+# Why a column has no rule of an administrator.
+WITHOUT_RULE: Mapping[str, str] = {
+    **dict.fromkeys(
+        [
+            f"{table}.{column}"
+            for table in ("contacts", "cases", "referrals")
+            for column in ("category_codes", "place", "place_path")
+        ],
+        _COUNTED,
+    ),
+    **dict.fromkeys(
+        [
+            f"{table}.{column}"
+            for table in ("contacts", "cases", "referrals")
+            for column in ("code", "form", "categories", "places", "team", "versions")
+        ],
+        _CODES,
+    ),
+    "contacts.kind": _COUNTED,
+    "cases.workflow": _CODES,
+    "cases.status": _CODES,
+    "profiles.code": "a code to say aloud; it leads nowhere once its numbers and contacts are gone",
+    **dict.fromkeys(
+        [
+            "referrals.protocol",
+            "referrals.child_entry",
+            "referrals.to_confirm",
+            "referrals.family_first",
+            "same_children.*",
+            "case_documents.media_type",
+            "case_documents.flags",
+            "case_requests.to_status",
+            "case_requests.to_team",
+            "follow_ups.goal",
+            "follow_ups.result",
+            "urgency_decisions.cues",
+            "openings.team",
+            "openings.contacts",
+            "contact_readers.cause",
+            "participants.role",
+            "consents.given_by",
+            "consents.how",
+            "consents.scope",
+            "consents.withheld_from",
+            "consents.for_what",
+            "consents.despite",
+            "disclosures.*",
+            "recipients.why",
+            "dispatches.team",
+            "dispatches.result",
+            "notices.detail",
+            "received_events.*",
+            "deliveries.kind",
+            "deliveries.last_answer",
+            "agency_cases.their_referral",
+            "agency_cases.their_status",
+            "agency_cases.mapping",
+            "agency_cases.left_out",
+            "attempts.language",
+            "calls.language",
+            "calls.wanted_skills",
+            "calls.excluded_ids",
+            "callbacks.language",
+            "call_questions.code",
+            "alarms.language",
+            "voice_messages.audio_type",
+            "data_request_items.label",
+        ],
+        _CODES,
+    ),
+    "callbacks.number_sealed": "deleted when the call-back is closed",
+    "call_questions.answer": "the key that was pressed: yes or no, of a call without its number; "
+    "erased with the call if its person asks",
+    **dict.fromkeys(
+        [
+            "record_events.kind",
+            "record_events.detail",
+            "record_events.words_digest",
+            "record_events.previous",
+            "record_events.hash",
+            "call_events.*",
+            "audit_entries.*",
+        ],
+        _CHAINED,
+    ),
+    **dict.fromkeys(
+        [
+            "calls.provider_sid",
+            "legs.provider_sid",
+            "offers.conference_sid",
+            "attempts.provider_sid",
+            "voice_messages.recording_sid",
+            "provider_copies.sid",
+        ],
+        _OPAQUE,
+    ),
+    **dict.fromkeys(
+        [
+            "agencies.*",
+            "address_changes.*",
+            "duty_phones.*",
+            "mandates.*",
+            "links.*",
+        ],
+        _AGENCY,
+    ),
+    **dict.fromkeys(
+        [
+            "staff.*",
+            "second_factors.*",
+            "recovery_codes.*",
+            "earlier_passwords.*",
+            "password_links.*",
+            "phone_proofs.*",
+            "staff_sessions.*",
+            "push_subscriptions.*",
+            "calendar_feeds.*",
+            "presences.*",
+            "presence_changes.cause",
+            "working_times.available",
+            "rota_changes.reason",
+            "shifts.*",
+            "open_shifts.*",
+            "week_templates.name",
+            "rota_proposals.uncovered",
+        ],
+        _ACCOUNT,
+    ),
+    "alarms.acknowledged_by": _ACCOUNT,
+    **dict.fromkeys(
+        [f"alarm_attempts.{name}" for name in ("who", "target", "language", "result")],
+        "where our own people and agencies on call were reached; about no child",
+    ),
+    "alarm_attempts.provider_sid": _OPAQUE,
+    "team_messages.words_sealed": f"{_SOON} after a day",
+    "push_messages.provider_sid": f"{_SOON} after days; it has no words",
+    "practices.*": f"{_SOON} after as many days as callers' numbers; the child is an invented one",
+    "practice_acts.*": f"{_SOON} with the practice",
+    "practice_remarks.*": f"{_SOON} with the practice",
+    "connection_tests.*": f"{_SOON}: the number when the test is over, the test after days",
+    "rate_limits.*": f"{_SOON} after the window; hashes alone",
+    "asked_tables.question": f"{_SOON}; a hash of which table a program asked for",
+    "data_requests.sought_sealed": f"{_SOON} when the request is over",
+    "data_request_files.*": f"{_SOON} after seven days",
+    **dict.fromkeys(
+        [
+            f"data_requests.{name}"
+            for name in ("code", "asked_role", "decided_role", "counts", "kept")
+        ],
+        "a receipt with counts and no content",
+    ),
+    **dict.fromkeys(
+        [
+            f"exports.{name}"
+            for name in ("what", "format", "begins", "ends", "options", "digest", "problem", "role")
+        ],
+        "what was asked for and by whom, for the log",
+    ),
+    **dict.fromkeys(
+        [
+            "api_tokens.*",
+            "coverage_alarms.language",
+            "definition_sets.*",
+            "definitions.*",
+            "dialling_rules.*",
+            "dials.country",
+            "earlier_prompts.*",
+            "field_keys.*",
+            "hash_keys.*",
+            "holidays.name",
+            "line_languages.*",
+            "line_numbers.number",
+            "lines.*",
+            "own_catalogues.*",
+            "prompts.*",
+            "public_releases.*",
+            "push_keys.*",
+            "report_schedules.*",
+            "sign_in_rules.*",
+            "statistic_columns.*",
+            "wallboards.*",
+        ],
+        _SYSTEM,
+    ),
+}
+
+
+def listed() -> dict[str, str]:
+    """Return every listed name with the rule or the reason."""
+    named = {name: kind.value for kind, names in BY_RULE.items() for name in names}
+    return {**named, **WITHOUT_RULE}

@@ -1,0 +1,256 @@
+"""Erase what was found about a person: kind by kind, in batches that may be run again.
+
+The rows stay with what is counted, as when their time is over; what tells of the person goes, and
+so does all by which their rows are joined: hashes of numbers, profiles, the list of the request.
+"""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from app.calls.caller_rows import CallerFlag, CallerWish
+from app.calls.models import Call, CallQuestion, VoiceMessage
+from app.contacts.log_kinds import RecordLog
+from app.contacts.models import Case, Contact, Profile, ProfileNumber, RecordEvent
+from app.contacts.records import note_event
+from app.database.topics import Topic
+from app.jobs.names import Task
+from app.jobs.transaction import transaction
+from app.referrals.models import Referral
+from app.retention import records
+from app.retention.callers import forget_callbacks, forget_callers
+from app.retention.data_requests.finding import seen_by_program
+from app.retention.data_requests.kinds import Because, CopyKind, ItemKind, Keep, RequestState
+from app.retention.data_requests.models import DataRequest, ProviderCopy, RequestItem
+from app.retention.data_requests.requests import Sought, seal_sought, sought_of
+from app.retention.kinds import DataKind
+from app.retention.records import empty
+from app.retention.rules import beside_others
+from app.retention.running import ERASING, NOT_ERASING
+from app.routing.callbacks import Callback
+from app.routing.participants.participants import Participant
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.work import PROGRAM, Ground, Work
+
+_AT_ONCE = 50
+
+
+async def carry_out(ground: Ground, request_id: UUID) -> None:
+    """Erase everything of an approved request that is not kept. May be run any number of times."""
+    for kind in ItemKind:
+        while await _one_batch(ground, request_id, kind):
+            pass
+    async with transaction(ground, PROGRAM) as work:
+        await finish(work, request_id)
+
+
+async def _one_batch(ground: Ground, request_id: UUID, kind: ItemKind) -> bool:
+    async with transaction(ground, PROGRAM) as work:
+        return await erase_some(work, request_id, kind)
+
+
+async def erase_some(work: Work, request_id: UUID, kind: ItemKind) -> bool:
+    """Erase the next rows of a kind. Return whether there were any.
+
+    A row that was held, or came into work again, since it was approved is kept now.
+    """
+    await beside_others(work)
+    request = await work.session.get(DataRequest, request_id, with_for_update=True)
+    if request is None or request.state != RequestState.APPROVED:
+        return False
+    rows = list(
+        await work.session.scalars(
+            select(RequestItem)
+            .where(
+                RequestItem.request_id == request_id,
+                RequestItem.kind == kind.value,
+                RequestItem.keep.is_(None),
+                RequestItem.erased_at.is_(None),
+            )
+            .order_by(RequestItem.subject_id)
+            .limit(_AT_ONCE)
+        )
+    )
+    if not rows:
+        return False
+    ids = [row.subject_id for row in rows]
+    keeps = await seen_by_program(work, {kind: dict.fromkeys(ids, Because.CODE)})
+    free = [id_ for id_ in ids if (kind, id_) not in keeps]
+    await work.session.execute(ERASING)
+    erased = set(await _ERASERS[kind](work, request, free)) if free else set()
+    await work.session.execute(NOT_ERASING)
+    for row in rows:
+        if row.subject_id in erased:
+            row.erased_at = work.now
+        else:
+            # A record whose form this server has not read is left as it is.
+            row.keep = keeps.get((kind, row.subject_id), Keep.STILL_OPEN).value
+    await work.session.flush()
+    return True
+
+
+async def finish(work: Work, request_id: UUID) -> None:
+    """Write the receipt, forget which rows they were, and have the provider's copies deleted."""
+    request = await work.session.get(DataRequest, request_id, with_for_update=True)
+    if request is None or request.state != RequestState.APPROVED:
+        return
+    items = list(
+        await work.session.scalars(select(RequestItem).where(RequestItem.request_id == request_id))
+    )
+    request.counts = dict(Counter(item.kind for item in items if item.erased_at is not None))
+    request.kept = dict(Counter(item.keep for item in items if item.keep is not None))
+    request.state, request.done_at = RequestState.DONE.value, work.now
+    await work.session.execute(delete(RequestItem).where(RequestItem.request_id == request_id))
+    await work.session.flush()
+    write_entry(
+        work,
+        AuditLog.DATA_REQUEST_ERASED,
+        f"data_request:{request_id}",
+        before=dict(sorted(request.counts.items())),
+        after=dict.fromkeys(sorted(request.counts), 0),
+        left=sum(request.kept.values()),
+    )
+    work.announce(Topic.DATA_REQUESTS, Topic.RECORDS, Topic.CALLS, Topic.MESSAGES)
+    work.defer(Task.FIND_COPIES, request_id=str(request_id))
+
+
+# -- the kinds -----------------------------------------------------------------------------------
+
+
+def _of_records(
+    kind: DataKind, model: Any
+) -> Callable[[Work, DataRequest, list[UUID]], Awaitable[list[UUID]]]:
+    async def erase(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID]:
+        locked = await work.session.scalars(
+            select(model.id).where(model.id.in_(ids)).with_for_update(of=model)
+        )
+        return await records.erase_records(work, kind, list(locked), None)
+
+    return erase
+
+
+async def _messages(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID]:
+    sids = await work.session.scalars(
+        select(VoiceMessage.recording_sid).where(
+            VoiceMessage.id.in_(ids), VoiceMessage.provider_deleted_at.is_(None)
+        )
+    )
+    await _want_deleted(work, request.id, CopyKind.RECORDING, sids.all())
+    await _update(work, VoiceMessage, ids, audio_sealed=None, audio_type=None, erased_at=work.now)
+    return ids
+
+
+async def _callbacks(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID]:
+    await forget_callbacks(work, Callback.id.in_(ids))
+    work.announce(Topic.CALLBACKS)
+    return ids
+
+
+async def _rows(model: Any, work: Work, ids: list[UUID]) -> list[UUID]:
+    await work.session.execute(
+        delete(model).where(model.id.in_(ids)).execution_options(synchronize_session=False)
+    )
+    return ids
+
+
+async def _flags(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID]:
+    return await _rows(CallerFlag, work, ids)
+
+
+async def _wishes(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID]:
+    return await _rows(CallerWish, work, ids)
+
+
+async def _third_parties(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID]:
+    await empty(work, Participant.number_sealed, Participant.id, ids)
+    return ids
+
+
+async def _profiles(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID]:
+    """Take a profile apart: its numbers, what was written in its log, and its contacts."""
+    await empty(work, RecordEvent.words_sealed, RecordEvent.subject_id, ids)
+    await work.session.execute(delete(ProfileNumber).where(ProfileNumber.profile_id.in_(ids)))
+    await work.session.execute(
+        update(Contact)
+        .where(Contact.profile_id.in_(ids))
+        .values(profile_id=None)
+        .execution_options(synchronize_session=False)
+    )
+    await _update(work, Profile, ids, erased_at=work.now)
+    for id_ in ids:
+        note_event(work, "profile", id_, RecordLog.ERASED)
+    return ids
+
+
+async def _calls(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID]:
+    rows = (
+        await work.session.execute(
+            select(Call.id, Call.provider_sid, Call.caller_number_sealed).where(Call.id.in_(ids))
+        )
+    ).all()
+    numbers = {
+        work.keys.open(
+            row.caller_number_sealed, table="calls", column="caller_number_sealed", row=row.id
+        ).decode()
+        for row in rows
+        if row.caller_number_sealed is not None
+    }
+    sought = sought_of(work, request)
+    if new := sorted(numbers - set(sought.numbers)):
+        # The provider is asked for what it has of these numbers, too.
+        both = Sought([*sought.numbers, *new], sought.codes)
+        request.sought_sealed = seal_sought(work, request.id, both)
+    sids = [row.provider_sid for row in rows if row.provider_sid]
+    await _want_deleted(work, request.id, CopyKind.CALL, sids)
+    await work.session.execute(
+        update(CallQuestion)
+        .where(CallQuestion.call_id.in_(ids))
+        .values(answer=None)
+        .execution_options(synchronize_session=False)
+    )
+    await forget_callers(work, ids)
+    return ids
+
+
+async def _update(work: Work, model: Any, ids: list[UUID], **values: Any) -> None:
+    await work.session.execute(
+        update(model)
+        .where(model.id.in_(ids))
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def _want_deleted(work: Work, request_id: UUID, kind: CopyKind, sids: Any) -> None:
+    """Note copies at the provider that are to be deleted; a copy is noted once."""
+    for sid in sids:
+        await work.session.execute(
+            insert(ProviderCopy)
+            .values(
+                id=text("gen_random_uuid()"),
+                request_id=request_id,
+                kind=kind.value,
+                sid=sid,
+                wanted_at=work.now,
+            )
+            .on_conflict_do_nothing()
+        )
+
+
+_ERASERS: dict[ItemKind, Callable[[Work, DataRequest, list[UUID]], Awaitable[list[UUID]]]] = {
+    ItemKind.REFERRAL: _of_records(DataKind.REFERRALS, Referral),
+    ItemKind.CASE: _of_records(DataKind.CASES, Case),
+    ItemKind.CONTACT: _of_records(DataKind.CONTACTS, Contact),
+    ItemKind.VOICE_MESSAGE: _messages,
+    ItemKind.CALLBACK: _callbacks,
+    ItemKind.FLAG: _flags,
+    ItemKind.WISH: _wishes,
+    ItemKind.THIRD_PARTY: _third_parties,
+    ItemKind.PROFILE: _profiles,
+    ItemKind.CALL: _calls,
+}

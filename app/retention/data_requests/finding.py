@@ -1,0 +1,486 @@
+"""Find every row that is about one person, by a number or by the code of a record.
+
+A number leads to its calls, and they to their contacts, call-backs and messages; a contact leads to
+the person's other contacts, and to their cases and referrals. What several persons may share is
+found, too, and marked: the officer decides.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, exists, or_, select
+
+from app.calls.caller_rows import CallerFlag, CallerWish
+from app.calls.line_rows import Line
+from app.calls.models import Call, VoiceMessage
+from app.calls.states import CallState
+from app.contacts.cases.models import CaseContact, CaseRequest, FollowUp
+from app.contacts.models import Case, Contact, MatchKey, Profile, ProfileNumber
+from app.contacts.saving import number_keys
+from app.errors import Invalid, NotFound, TooMany
+from app.privacy.numbers import e164_in
+from app.referrals.models import Referral
+from app.retention.data_requests.kinds import Because, ItemKind, Keep
+from app.retention.models import LegalHold
+from app.routing.callbacks import OPEN as OPEN_CALLBACKS
+from app.routing.callbacks import Callback, CallbackState
+from app.routing.participants.participants import Participant
+from app.work import Work
+
+# More than one person can have: a number of a home, or a number that was mistyped.
+MOST = 2000
+_CODES: dict[str, Any] = {"K": Contact, "C": Case, "R": Referral, "P": Profile}
+_KINDS = {
+    Contact: ItemKind.CONTACT,
+    Case: ItemKind.CASE,
+    Referral: ItemKind.REFERRAL,
+    Profile: ItemKind.PROFILE,
+}
+
+
+@dataclass(frozen=True)
+class Item:
+    """A row that was found: why, since when, and why it is kept, if it is."""
+
+    kind: ItemKind
+    id: UUID
+    because: Because
+    label: str
+    at: datetime
+    keep: Keep | None = None
+
+
+@dataclass
+class Trail:
+    """What was found so far: rows by their kind, each with why; and the hashes of the numbers."""
+
+    found: dict[ItemKind, dict[UUID, Because]] = field(
+        default_factory=lambda: {kind: {} for kind in ItemKind}
+    )
+    keys: set[bytes] = field(default_factory=set)
+    # Contacts of a case that another caller made.
+    of_others: set[UUID] = field(default_factory=set)
+
+    def add(self, kind: ItemKind, ids: Iterable[UUID], because: Because) -> set[UUID]:
+        """Add rows; return those that are new."""
+        new = set(ids) - self.found[kind].keys()
+        self.found[kind] |= dict.fromkeys(new, because)
+        return new
+
+    def ids(self, kind: ItemKind) -> list[UUID]:
+        return list(self.found[kind])
+
+
+def read_sought(text: str, countries: list[str]) -> tuple[list[str], list[str]]:
+    """Return the numbers and the codes in what was typed, one a line or with commas.
+
+    Raises Invalid.
+    """
+    numbers: list[str] = []
+    codes: list[str] = []
+    parts = [part.strip() for line in text.splitlines() for part in line.split(",")]
+    for place, part in enumerate([part for part in parts if part], 1):
+        if part[:1].upper() in _CODES and part[1:2] == "-":
+            codes.append(part.upper())
+            continue
+        found = e164_in(part, countries)
+        if not found:
+            raise Invalid(
+                "Entry %(place)s is neither a number nor a code. Write a number with + and the "
+                "country code, or the code of a contact (K-…), case (C-…), referral (R-…) or "
+                "profile (P-…).",
+                place=place,
+            )
+        numbers += found
+    if not numbers and not codes:
+        raise Invalid("Write the number of the person, or the code of a record about them.")
+    return list(dict.fromkeys(numbers)), list(dict.fromkeys(codes))
+
+
+async def countries_of(work: Work) -> list[str]:
+    """Return the countries of the lines, from which a number may be written without its code."""
+    rows = await work.session.scalars(select(Line.country).distinct())
+    return [country for country in rows if country]
+
+
+async def find_items(work: Work, numbers: list[str], codes: list[str]) -> list[Item]:
+    """Return every row about the person, each with what the program sees against erasing it.
+
+    Raises NotFound if there is no record of a code, TooMany.
+    """
+    trail = Trail()
+    await _by_numbers(work, trail, numbers)
+    await _by_codes(work, trail, codes)
+    await _follow_profiles(work, trail)
+    await _follow_calls(work, trail)
+    await _follow_contacts(work, trail)
+    await _of_number(work, trail)
+    if sum(len(rows) for rows in trail.found.values()) > MOST:
+        raise TooMany(
+            "More than %(most)s rows were found: too many for one person. Look for a record by "
+            "its code instead.",
+            most=MOST,
+        )
+    keeps = await seen_by_program(work, trail.found)
+    return sorted(
+        [
+            Item(
+                kind,
+                id_,
+                because,
+                label,
+                at,
+                keeps.get((kind, id_)) or _suggested(trail, kind, id_),
+            )
+            for kind in ItemKind
+            for id_, because, label, at in await _described(work, trail, kind)
+        ],
+        key=lambda item: (list(ItemKind).index(item.kind), item.at, item.id),
+    )
+
+
+def _suggested(trail: Trail, kind: ItemKind, id_: UUID) -> Keep | None:
+    """Return what the officer should look at before it is erased."""
+    if kind is ItemKind.THIRD_PARTY or (kind is ItemKind.CONTACT and id_ in trail.of_others):
+        return Keep.ANOTHER_PERSON
+    return None
+
+
+# -- where the search begins ---------------------------------------------------------------------
+
+
+async def _by_numbers(work: Work, trail: Trail, numbers: list[str]) -> None:
+    for number in numbers:
+        trail.keys |= set(work.keys.match_keys("caller", number))
+        rows = await work.session.execute(
+            select(MatchKey.subject_kind, MatchKey.subject_id)
+            .where(MatchKey.kind == "number", MatchKey.key.in_(number_keys(work, number)))
+            .distinct()
+        )
+        for kind, id_ in rows:
+            trail.add(ItemKind(kind), [id_], Because.NUMBER_IN_RECORD)
+    await _calls_of_keys(work, trail)
+
+
+async def _calls_of_keys(work: Work, trail: Trail) -> None:
+    if trail.keys:
+        calls = await work.session.scalars(
+            select(Call.id)
+            .join(Line, Line.id == Call.line_id, isouter=True)
+            .where(Call.caller_key.in_(trail.keys), Line.practice.is_not(True))
+        )
+        trail.add(ItemKind.CALL, calls, Because.NUMBER)
+        profiles = await work.session.scalars(
+            select(ProfileNumber.profile_id).where(ProfileNumber.caller_key.in_(trail.keys))
+        )
+        trail.add(ItemKind.PROFILE, profiles, Because.NUMBER)
+
+
+async def _by_codes(work: Work, trail: Trail, codes: list[str]) -> None:
+    for code in codes:
+        model = _CODES[code[0]]
+        id_ = await work.session.scalar(select(model.id).where(model.code == code))
+        if id_ is None:
+            raise NotFound("There is no record with the code %(code)s.", code=code[:20])
+        trail.add(_KINDS[model], [id_], Because.CODE)
+    rows = await work.session.execute(
+        select(Referral.contact_id, Referral.case_id, Referral.call_id).where(
+            Referral.id.in_(trail.ids(ItemKind.REFERRAL))
+        )
+    )
+    for contact, case, call in rows:
+        for kind, one in ((ItemKind.CONTACT, contact), (ItemKind.CASE, case)):
+            trail.add(kind, [one] if one else [], Because.CODE)
+        trail.add(ItemKind.CALL, [call] if call else [], Because.CODE)
+
+
+async def _contacts_of_cases(work: Work, cases: list[UUID]) -> list[UUID]:
+    rows = await work.session.scalars(
+        select(CaseContact.contact_id).where(CaseContact.case_id.in_(cases))
+    )
+    return list(rows)
+
+
+# -- where it leads ------------------------------------------------------------------------------
+
+
+async def _follow_profiles(work: Work, trail: Trail) -> None:
+    """A contact leads to its profile, and a profile to all its contacts and their calls.
+
+    A number that a contact came from is the person's own if no other profile shares it.
+    """
+    profiles = await work.session.scalars(
+        select(Contact.profile_id).where(
+            Contact.id.in_(trail.ids(ItemKind.CONTACT)), Contact.profile_id.is_not(None)
+        )
+    )
+    trail.add(ItemKind.PROFILE, [one for one in profiles if one], Because.CONTACT)
+    merged = await work.session.scalars(
+        select(Profile.id).where(Profile.merged_into.in_(trail.ids(ItemKind.PROFILE)))
+    )
+    trail.add(ItemKind.PROFILE, merged, Because.PROFILE)
+    contacts = await work.session.scalars(
+        select(Contact.id).where(Contact.profile_id.in_(trail.ids(ItemKind.PROFILE)))
+    )
+    trail.add(ItemKind.CONTACT, contacts, Because.PROFILE)
+    calls = await work.session.scalars(
+        select(Contact.call_id).where(
+            Contact.id.in_(trail.ids(ItemKind.CONTACT)), Contact.call_id.is_not(None)
+        )
+    )
+    trail.add(ItemKind.CALL, [one for one in calls if one], Because.CONTACT)
+    own, shared = ProfileNumber, ProfileNumber.__table__.alias()
+    live = Profile.__table__.alias()
+    numbers = await work.session.scalars(
+        select(own.caller_key).where(
+            own.profile_id.in_(trail.ids(ItemKind.PROFILE)),
+            ~exists().where(
+                shared.c.caller_key == own.caller_key,
+                shared.c.profile_id.not_in(trail.ids(ItemKind.PROFILE)),
+                live.c.id == shared.c.profile_id,
+                live.c.merged_into.is_(None),
+            ),
+        )
+    )
+    trail.keys |= {bytes(key) for key in numbers}
+    await _calls_of_keys(work, trail)
+
+
+async def _follow_calls(work: Work, trail: Trail) -> None:
+    calls = trail.ids(ItemKind.CALL)
+    contacts = await work.session.scalars(select(Contact.id).where(Contact.call_id.in_(calls)))
+    trail.add(ItemKind.CONTACT, contacts, Because.CALL)
+    referrals = await work.session.scalars(select(Referral.id).where(Referral.call_id.in_(calls)))
+    trail.add(ItemKind.REFERRAL, referrals, Because.CALL)
+
+
+async def _follow_contacts(work: Work, trail: Trail) -> None:
+    own = set(trail.ids(ItemKind.CONTACT))
+    cases = await work.session.scalars(
+        select(CaseContact.case_id).where(CaseContact.contact_id.in_(own))
+    )
+    trail.add(ItemKind.CASE, cases, Because.CONTACT)
+    # The other contacts of a case are about the same children, and another caller may have made
+    # them: their numbers are not followed.
+    others = await _contacts_of_cases(work, trail.ids(ItemKind.CASE))
+    trail.of_others = trail.add(ItemKind.CONTACT, others, Because.CASE)
+    referrals = await work.session.scalars(
+        select(Referral.id).where(
+            or_(
+                Referral.contact_id.in_(trail.ids(ItemKind.CONTACT)),
+                Referral.case_id.in_(trail.ids(ItemKind.CASE)),
+            )
+        )
+    )
+    trail.add(ItemKind.REFERRAL, referrals, Because.CONTACT)
+
+
+async def _of_number(work: Work, trail: Trail) -> None:
+    """Find what belongs to the calls and the number, and to no record."""
+    calls = trail.ids(ItemKind.CALL)
+    agreed = or_(Callback.call_id.in_(calls), Callback.caller_key.in_(trail.keys))
+    callbacks = list(await work.session.scalars(select(Callback.id).where(agreed)))
+    trail.add(ItemKind.CALLBACK, callbacks, Because.CALL)
+    # The calls in which we rang back.
+    outbound = await work.session.scalars(select(Call.id).where(Call.callback_id.in_(callbacks)))
+    trail.add(ItemKind.CALL, outbound, Because.CALL)
+    calls = trail.ids(ItemKind.CALL)
+    of_call, of_key = Because.CALL, Because.NUMBER
+    third = and_(Participant.call_id.in_(calls), Participant.number_sealed.is_not(None))
+    searches: list[tuple[ItemKind, Any, Any, Because]] = [
+        (ItemKind.VOICE_MESSAGE, VoiceMessage, VoiceMessage.call_id.in_(calls), of_call),
+        (ItemKind.THIRD_PARTY, Participant, third, of_call),
+        (ItemKind.FLAG, CallerFlag, CallerFlag.caller_key.in_(trail.keys), of_key),
+        (ItemKind.WISH, CallerWish, CallerWish.caller_key.in_(trail.keys), of_key),
+    ]
+    for kind, model, which, because in searches:
+        rows: Any = await work.session.scalars(select(model.id).where(which))
+        trail.add(kind, rows, because)
+
+
+# -- how it is shown -----------------------------------------------------------------------------
+
+_SHOWN: dict[ItemKind, tuple[Any, Any, Any]] = {
+    ItemKind.REFERRAL: (Referral, Referral.code, Referral.opened_at),
+    ItemKind.CASE: (Case, Case.code, Case.opened_at),
+    ItemKind.CONTACT: (Contact, Contact.code, Contact.taken_at),
+    ItemKind.VOICE_MESSAGE: (VoiceMessage, None, VoiceMessage.created_at),
+    ItemKind.CALLBACK: (Callback, None, Callback.agreed_at),
+    ItemKind.FLAG: (CallerFlag, None, CallerFlag.made_at),
+    ItemKind.WISH: (CallerWish, None, CallerWish.made_at),
+    ItemKind.THIRD_PARTY: (Participant, None, Participant.wanted_at),
+    ItemKind.PROFILE: (Profile, Profile.code, Profile.created_at),
+    ItemKind.CALL: (Call, None, Call.opened_at),
+}
+# What is erased already is not found again.
+_ERASED: dict[ItemKind, Any] = {
+    ItemKind.REFERRAL: Referral.erased_at.is_not(None),
+    ItemKind.CASE: Case.erased_at.is_not(None),
+    ItemKind.CONTACT: Contact.erased_at.is_not(None),
+    ItemKind.PROFILE: Profile.erased_at.is_not(None),
+}
+
+
+async def _described(
+    work: Work, trail: Trail, kind: ItemKind
+) -> list[tuple[UUID, Because, str, datetime]]:
+    model, code, at = _SHOWN[kind]
+    columns = [model.id, at] if code is None else [model.id, at, code]
+    statement: Any = select(*columns).where(model.id.in_(trail.ids(kind)))
+    if kind in _ERASED:
+        statement = statement.where(~_ERASED[kind])
+    because = trail.found[kind]
+    return [
+        (row[0], because[row[0]], row[2] if code is not None else "", row[1])
+        for row in await work.session.execute(statement)
+    ]
+
+
+# -- what the program sees against it ------------------------------------------------------------
+
+
+async def seen_by_program(
+    work: Work, found: dict[ItemKind, dict[UUID, Because]]
+) -> dict[tuple[ItemKind, UUID], Keep]:
+    """Return what must not be erased now: records that are held, and work that is still open."""
+    joined = await _joined(work, found)
+    held = set(
+        await work.session.scalars(
+            select(LegalHold.subject_id).where(LegalHold.lifted_at.is_(None))
+        )
+    )
+    alive = await _alive(work, joined.everything)
+    keeps: dict[tuple[ItemKind, UUID], Keep] = {}
+    for kind, rows in found.items():
+        for id_ in rows:
+            around = joined.around(kind, id_)
+            if around & held:
+                keeps[kind, id_] = Keep.LEGAL_HOLD
+            elif around & alive:
+                keeps[kind, id_] = Keep.STILL_OPEN
+    return keeps
+
+
+# How far a hold or open work reaches: a record keeps those that it is joined with and theirs; a
+# call is kept with its contact.
+_REACH = {
+    ItemKind.VOICE_MESSAGE: 4,
+    ItemKind.CALLBACK: 4,
+    ItemKind.THIRD_PARTY: 4,
+    ItemKind.CALL: 3,
+    ItemKind.PROFILE: 3,
+    ItemKind.CONTACT: 2,
+    ItemKind.CASE: 2,
+    ItemKind.REFERRAL: 2,
+}
+
+
+@dataclass
+class _Joined:
+    """Which records, calls and messages belong together."""
+
+    near: dict[UUID, set[UUID]] = field(default_factory=dict)
+
+    @property
+    def everything(self) -> set[UUID]:
+        return set(self.near)
+
+    def around(self, kind: ItemKind, id_: UUID) -> set[UUID]:
+        """Return what keeps a row: itself, and what it belongs to."""
+        found = {id_}
+        for _ in range(_REACH.get(kind, 0)):
+            found |= {far for one in found for far in self.near.get(one, set())}
+        return found
+
+    def add(self, *ids: UUID) -> None:
+        for id_ in ids:
+            self.near.setdefault(id_, set())
+
+    def join(self, one: UUID, other: UUID | None) -> None:
+        if other is not None:
+            self.add(one, other)
+            self.near[one].add(other)
+            self.near[other].add(one)
+
+
+async def _joined(work: Work, found: dict[ItemKind, dict[UUID, Because]]) -> _Joined:
+    joined, execute = _Joined(), work.session.execute
+    for rows in found.values():
+        joined.add(*rows)
+    models: list[tuple[Any, ItemKind]] = [
+        (VoiceMessage, ItemKind.VOICE_MESSAGE),
+        (Callback, ItemKind.CALLBACK),
+        (Participant, ItemKind.THIRD_PARTY),
+    ]
+    calls = set(found.get(ItemKind.CALL, {}))
+    for model, kind in models:
+        for id_, call in await execute(
+            select(model.id, model.call_id).where(model.id.in_(list(found.get(kind, {}))))
+        ):
+            joined.join(id_, call)
+            calls.add(call)
+    contacts = set(found.get(ItemKind.CONTACT, {}))
+    profiles = list(found.get(ItemKind.PROFILE, {}))
+    for contact, profile in await execute(
+        select(Contact.id, Contact.profile_id).where(Contact.profile_id.in_(profiles))
+    ):
+        # One way: a profile is kept with its contacts, and they do not keep each other.
+        joined.add(contact)
+        assert profile is not None
+        joined.near[profile].add(contact)
+        contacts.add(contact)
+    for contact, call in await execute(
+        select(Contact.id, Contact.call_id).where(
+            or_(Contact.id.in_(contacts), Contact.call_id.in_(calls))
+        )
+    ):
+        joined.join(contact, call)
+        contacts.add(contact)
+    cases = set(found.get(ItemKind.CASE, {}))
+    for case, contact in await execute(
+        select(CaseContact.case_id, CaseContact.contact_id).where(
+            or_(CaseContact.contact_id.in_(contacts), CaseContact.case_id.in_(cases))
+        )
+    ):
+        joined.join(case, contact)
+        cases.add(case)
+    told = or_(
+        Referral.id.in_(list(found.get(ItemKind.REFERRAL, {}))),
+        Referral.contact_id.in_(contacts),
+        Referral.case_id.in_(cases),
+        Referral.call_id.in_(calls),
+    )
+    for referral, *others in await execute(
+        select(Referral.id, Referral.contact_id, Referral.case_id, Referral.call_id).where(told)
+    ):
+        for other in others:
+            joined.join(referral, other)
+    return joined
+
+
+async def _alive(work: Work, ids: set[UUID]) -> set[UUID]:
+    """Return which of these are work that is not done yet."""
+    statements: list[Any] = [
+        select(Call.id).where(Call.id.in_(ids), Call.state != CallState.ENDED),
+        select(Case.id).where(Case.id.in_(ids), Case.closed_at.is_(None)),
+        select(FollowUp.case_id).where(FollowUp.case_id.in_(ids), FollowUp.done_at.is_(None)),
+        select(CaseRequest.case_id).where(
+            CaseRequest.case_id.in_(ids), CaseRequest.decided_at.is_(None)
+        ),
+        select(Referral.id).where(Referral.id.in_(ids), Referral.closed_at.is_(None)),
+        select(VoiceMessage.id).where(
+            VoiceMessage.id.in_(ids),
+            VoiceMessage.heard_at.is_(None),
+            VoiceMessage.state != "absent",
+        ),
+        select(Callback.id).where(
+            Callback.id.in_(ids), Callback.state.in_((*OPEN_CALLBACKS, CallbackState.SPOKEN))
+        ),
+    ]
+    found: set[UUID] = set()
+    for statement in statements:
+        found |= set(await work.session.scalars(statement))
+    return found

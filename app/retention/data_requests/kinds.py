@@ -1,0 +1,200 @@
+"""What a request about a person's data can be, what is found, and why something is kept. Pure."""
+
+from enum import StrEnum
+
+from app.words.pages import N_
+
+
+class RequestKind(StrEnum):
+    """What the person asks for; the values of all these kinds are stored."""
+
+    ACCESS = "access"
+    ERASURE = "erasure"
+
+
+class Person(StrEnum):
+    """Who asks. A guardian asks for the child; a caller asks about themselves alone."""
+
+    CHILD = "child"
+    GUARDIAN = "guardian"
+    CALLER = "caller"
+
+
+class RequestState(StrEnum):
+    # Rows were found, and the officer says which of them are kept.
+    FOUND = "found"
+    # A second person has to decide.
+    ASKED = "asked"
+    APPROVED = "approved"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+    # The report can be opened, or everything is erased here.
+    DONE = "done"
+    FAILED = "failed"
+    # The files of the report are gone.
+    EXPIRED = "expired"
+
+
+OPEN = (RequestState.FOUND, RequestState.ASKED)
+
+
+class Basis(StrEnum):
+    """The ground on which the person asks."""
+
+    RIGHT_OF_ACCESS = "right_of_access"
+    CONSENT_WITHDRAWN = "consent_withdrawn"
+    NOT_NEEDED = "not_needed"
+    OBJECTION = "objection"
+    UNLAWFUL = "unlawful"
+    BY_LAW = "by_law"
+
+
+class IdentityCheck(StrEnum):
+    """How the helpline made sure who asks."""
+
+    CALLED_BACK = "called_back"
+    DOCUMENT = "document"
+    GUARDIAN_DOCUMENT = "guardian_document"
+    FACTS_OF_RECORD = "facts_of_record"
+    COURT = "court"
+
+
+class ItemKind(StrEnum):
+    """What is found about a person, in the order in which it is erased.
+
+    The call is the last: by its keyed hash the other rows are known to belong to the number.
+    """
+
+    REFERRAL = "referral"
+    CASE = "case"
+    CONTACT = "contact"
+    VOICE_MESSAGE = "voice_message"
+    CALLBACK = "callback"
+    FLAG = "flag"
+    WISH = "wish"
+    THIRD_PARTY = "third_party"
+    PROFILE = "profile"
+    CALL = "call"
+
+
+class Because(StrEnum):
+    """Why a row is taken to be about the person."""
+
+    CODE = "code"
+    NUMBER = "number"
+    NUMBER_IN_RECORD = "number_in_record"
+    PROFILE = "profile"
+    CALL = "call"
+    CASE = "case"
+    CONTACT = "contact"
+
+
+class Keep(StrEnum):
+    """Why a row is not erased, or is left out of a report."""
+
+    # The program sees these by itself; nobody can take them away here.
+    LEGAL_HOLD = "legal_hold"
+    STILL_OPEN = "still_open"
+    # The officer says these.
+    ANOTHER_PERSON = "another_person"
+    LEGAL_DUTY = "legal_duty"
+    LEGAL_CLAIM = "legal_claim"
+    PROTECTS_CHILD = "protects_child"
+
+
+SEEN_BY_PROGRAM = frozenset({Keep.LEGAL_HOLD, Keep.STILL_OPEN})
+# A report shows what is held or still open, too.
+CHOSEN = tuple(keep for keep in Keep if keep not in SEEN_BY_PROGRAM)
+
+
+class CopyKind(StrEnum):
+    """What the telephony provider keeps a copy of."""
+
+    CALL = "call"
+    RECORDING = "recording"
+    MESSAGE = "message"
+
+
+class CopyState(StrEnum):
+    WAITING = "waiting"
+    DELETED = "deleted"
+    # The provider has none (any more).
+    GONE = "gone"
+    # The provider refuses for good, or this platform has no way to ask: a person deletes it there.
+    BY_HAND = "by_hand"
+
+
+REQUEST_WORDS = {
+    RequestKind.ACCESS: N_("What is held about the person"),
+    RequestKind.ERASURE: N_("Erase what is held about the person"),
+}
+PERSON_WORDS = {
+    Person.CHILD: N_("The child"),
+    Person.GUARDIAN: N_("A parent or guardian, for the child"),
+    Person.CALLER: N_("Another caller, about themselves"),
+}
+STATE_WORDS = {
+    RequestState.FOUND: N_("being prepared"),
+    RequestState.ASKED: N_("waits for a second person"),
+    RequestState.APPROVED: N_("is being carried out"),
+    RequestState.REFUSED: N_("refused"),
+    RequestState.WITHDRAWN: N_("withdrawn"),
+    RequestState.DONE: N_("done"),
+    RequestState.FAILED: N_("failed"),
+    RequestState.EXPIRED: N_("done; the file is gone"),
+}
+BASIS_WORDS = {
+    Basis.RIGHT_OF_ACCESS: N_("Right of access"),
+    Basis.CONSENT_WITHDRAWN: N_("Consent is withdrawn"),
+    Basis.NOT_NEEDED: N_("No longer needed for its purpose"),
+    Basis.OBJECTION: N_("The person objects"),
+    Basis.UNLAWFUL: N_("It was not lawful to keep it"),
+    Basis.BY_LAW: N_("A law or a court demands it"),
+}
+IDENTITY_WORDS = {
+    IdentityCheck.CALLED_BACK: N_("The number was called back"),
+    IdentityCheck.DOCUMENT: N_("A document of the person was seen"),
+    IdentityCheck.GUARDIAN_DOCUMENT: N_("A document of the guardian was seen"),
+    IdentityCheck.FACTS_OF_RECORD: N_("The person knew what only they could know"),
+    IdentityCheck.COURT: N_("A court or authority confirms it"),
+}
+ITEM_WORDS = {
+    ItemKind.REFERRAL: N_("Referral"),
+    ItemKind.CASE: N_("Case"),
+    ItemKind.CONTACT: N_("Contact"),
+    ItemKind.VOICE_MESSAGE: N_("Voice message"),
+    ItemKind.CALLBACK: N_("Call-back"),
+    ItemKind.FLAG: N_("Flag of the number"),
+    ItemKind.WISH: N_("Wish about a counsellor"),
+    ItemKind.THIRD_PARTY: N_("Number of a third party in a call"),
+    ItemKind.PROFILE: N_("Profile"),
+    ItemKind.CALL: N_("Call"),
+}
+BECAUSE_WORDS = {
+    Because.CODE: N_("its code"),
+    Because.NUMBER: N_("the number"),
+    Because.NUMBER_IN_RECORD: N_("the number is in the record"),
+    Because.PROFILE: N_("the profile"),
+    Because.CALL: N_("the call"),
+    Because.CASE: N_("the case"),
+    Because.CONTACT: N_("the contact"),
+}
+KEEP_WORDS = {
+    Keep.LEGAL_HOLD: N_("A legal hold"),
+    Keep.STILL_OPEN: N_("Work on it is still open"),
+    Keep.ANOTHER_PERSON: N_("It is about another person, too"),
+    Keep.LEGAL_DUTY: N_("A law says to keep it"),
+    Keep.LEGAL_CLAIM: N_("Needed for a legal claim"),
+    Keep.PROTECTS_CHILD: N_("Needed to protect a child"),
+}
+COPY_WORDS = {
+    CopyKind.CALL: N_("Calls at the telephony provider"),
+    CopyKind.RECORDING: N_("Recordings at the telephony provider"),
+    CopyKind.MESSAGE: N_("Texts at the telephony provider"),
+}
+COPY_STATE_WORDS = {
+    CopyState.WAITING: N_("waits"),
+    CopyState.DELETED: N_("deleted"),
+    CopyState.GONE: N_("was gone already"),
+    CopyState.BY_HAND: N_("delete it there by hand"),
+}

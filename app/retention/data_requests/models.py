@@ -1,0 +1,139 @@
+"""The tables of requests about a person's data: the request, what was found, its files, and the
+copies at the telephony provider."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database.base import Base, Identifier, Sealed, one_of
+from app.retention.data_requests.kinds import (
+    Basis,
+    Because,
+    CopyKind,
+    CopyState,
+    IdentityCheck,
+    ItemKind,
+    Keep,
+    Person,
+    RequestKind,
+    RequestState,
+)
+
+
+class DataRequest(Base):
+    """A person's request to see or to erase what is held about them.
+
+    When it is over, counts are left: neither whom it was about, nor which rows.
+    """
+
+    __tablename__ = "data_requests"
+    __table_args__ = (
+        one_of("kind", RequestKind),
+        one_of("person", Person),
+        one_of("state", RequestState),
+        one_of("basis", Basis),
+        one_of("identity", IdentityCheck),
+        CheckConstraint("decided_by <> asked_by", name="second_person"),
+        CheckConstraint(
+            "kind <> 'erasure' OR decided_role IS NULL OR decided_role <> asked_role",
+            name="second_role",
+        ),
+        CheckConstraint(
+            "state NOT IN ('approved', 'done', 'expired') OR decided_at IS NOT NULL",
+            name="decided",
+        ),
+        Index("ix_data_requests_began_at", "began_at"),
+    )
+
+    id: Mapped[Identifier]
+    # To say aloud, and to print on the report: "D-7F3-9QD-2XC".
+    code: Mapped[str] = mapped_column(unique=True)
+    kind: Mapped[str]
+    person: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default="found")
+    # The numbers and codes that were looked for, as JSON; NULL when it is over.
+    sought_sealed: Mapped[Sealed | None]
+    basis: Mapped[str | None]
+    identity: Mapped[str | None]
+    # What the officer wrote about the ground and the check; erased by a rule.
+    words_sealed: Mapped[Sealed | None]
+    began_at: Mapped[datetime]
+    # NULL: the command line, whose role is `operator`.
+    asked_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    asked_role: Mapped[str]
+    asked_at: Mapped[datetime | None]
+    decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    decided_role: Mapped[str | None]
+    decided_at: Mapped[datetime | None]
+    done_at: Mapped[datetime | None]
+    # The receipt: how many rows of each kind were erased or shown, and how many were kept why.
+    counts: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    kept: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+
+
+class RequestItem(Base):
+    """A row that was found about the person. It is deleted when the request is over."""
+
+    __tablename__ = "data_request_items"
+    __table_args__ = (
+        one_of("kind", ItemKind),
+        one_of("because", Because),
+        one_of("keep", Keep),
+    )
+
+    request_id: Mapped[UUID] = mapped_column(
+        ForeignKey("data_requests.id", ondelete="CASCADE"), primary_key=True
+    )
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    subject_id: Mapped[UUID] = mapped_column(primary_key=True)
+    because: Mapped[str]
+    # The code of a record; of a flag or wish its kind.
+    label: Mapped[str] = mapped_column(server_default="")
+    at: Mapped[datetime]
+    # Why it is kept; NULL: it is erased, or shown in the report.
+    keep: Mapped[str | None]
+    erased_at: Mapped[datetime | None]
+
+
+class RequestFile(Base):
+    """The report of a request, as a sealed file that is soon deleted."""
+
+    __tablename__ = "data_request_files"
+    __table_args__ = (
+        one_of("format", ("pdf", "json")),
+        UniqueConstraint("request_id", "format"),
+    )
+
+    id: Mapped[Identifier]
+    request_id: Mapped[UUID] = mapped_column(ForeignKey("data_requests.id", ondelete="CASCADE"))
+    format: Mapped[str]
+    content_sealed: Mapped[Sealed]
+    made_at: Mapped[datetime]
+
+
+class ProviderCopy(Base):
+    """A copy at the telephony provider that is deleted there."""
+
+    __tablename__ = "provider_copies"
+    __table_args__ = (
+        one_of("kind", CopyKind),
+        one_of("state", CopyState),
+        UniqueConstraint("request_id", "kind", "sid"),
+        # An id is needed until the copy is gone.
+        CheckConstraint("state <> 'waiting' OR sid IS NOT NULL", name="sid"),
+    )
+
+    id: Mapped[Identifier]
+    request_id: Mapped[UUID] = mapped_column(ForeignKey("data_requests.id", ondelete="CASCADE"))
+    kind: Mapped[str]
+    sid: Mapped[str | None]
+    state: Mapped[str] = mapped_column(server_default="waiting")
+    wanted_at: Mapped[datetime]
+    tries: Mapped[int] = mapped_column(server_default="0")
+    # The status of HTTP with which the provider answered last.
+    status: Mapped[int | None]
+    ended_at: Mapped[datetime | None]

@@ -1,0 +1,368 @@
+"""A request about a person's data, from the search to the decision of a second person.
+
+An officer finds the rows and says which are kept; then asks. A report is decided like other files
+about single persons, by any second person who may. An erasure is decided by a person of another
+role, who sees kinds, codes and counts, and nothing that was told.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
+
+from sqlalchemy import delete, func, select
+
+from app.contacts.records import new_code
+from app.database.topics import Topic
+from app.errors import Conflict, Invalid, NotAllowed, NotFound
+from app.jobs.names import Task
+from app.retention.data_requests.finding import countries_of, find_items, read_sought
+from app.retention.data_requests.kinds import (
+    CHOSEN,
+    OPEN,
+    SEEN_BY_PROGRAM,
+    Basis,
+    IdentityCheck,
+    ItemKind,
+    Keep,
+    Person,
+    RequestKind,
+    RequestState,
+)
+from app.retention.data_requests.models import DataRequest, ProviderCopy, RequestItem
+from app.staff.audit import write_entry, write_reading
+from app.staff.log_kinds import AuditLog
+from app.staff.models import Staff
+from app.staff.roles import Permission, may
+from app.words.pages import N_
+from app.work import Work
+
+LONGEST_SOUGHT = 2000
+LONGEST_WORDS = 2000
+# What stands for the role of a person at the command line.
+OPERATOR = "operator"
+_S = RequestState
+
+
+class Sought(NamedTuple):
+    """What was looked for."""
+
+    numbers: list[str]
+    codes: list[str]
+
+
+def _place(request_id: UUID, column: str) -> dict[str, Any]:
+    return {"table": "data_requests", "column": column, "row": request_id}
+
+
+def seal_sought(work: Work, request_id: UUID, sought: Sought) -> bytes:
+    body = json.dumps(sought._asdict()).encode()
+    return work.keys.seal(body, **_place(request_id, "sought_sealed"))
+
+
+def sought_of(work: Work, request: DataRequest) -> Sought:
+    """Return the numbers and codes that were looked for; none when the request is over."""
+    if request.sought_sealed is None:
+        return Sought([], [])
+    body = work.keys.open(request.sought_sealed, **_place(request.id, "sought_sealed"))
+    return Sought(**json.loads(body))
+
+
+def words_of(work: Work, request: DataRequest) -> str:
+    """Return what the officer wrote about the ground and the check."""
+    if request.words_sealed is None:
+        return ""
+    return work.keys.open(request.words_sealed, **_place(request.id, "words_sealed")).decode()
+
+
+# -- reading -------------------------------------------------------------------------------------
+
+
+async def list_requests(work: Work, limit: int = 100) -> list[DataRequest]:
+    """Return the requests, newest first: what each is, and never about whom."""
+    rows = await work.session.scalars(
+        select(DataRequest).order_by(DataRequest.began_at.desc()).limit(limit)
+    )
+    return list(rows)
+
+
+async def read_request(work: Work, request_id: UUID) -> DataRequest:
+    """Return a request. Raises NotFound."""
+    found = await work.session.get(DataRequest, request_id)
+    if found is None:
+        raise NotFound("There is no such request.")
+    return found
+
+
+async def request_by_code(work: Work, code: str) -> DataRequest:
+    """Return the request with a code. Raises NotFound."""
+    found = await work.session.scalar(
+        select(DataRequest).where(DataRequest.code == code.strip().upper())
+    )
+    if found is None:
+        raise NotFound("There is no request with this code. Write it like D-7F3-9QD-2XC.")
+    return found
+
+
+def is_own(staff: Staff | None, request: DataRequest) -> bool:
+    """Return whether a person, or the command line (None), made the request."""
+    return request.asked_by == (staff.id if staff is not None else None)
+
+
+async def items_of(work: Work, request: DataRequest) -> list[RequestItem]:
+    """Return what was found, in the order of the kinds, the oldest first."""
+    rows = await work.session.scalars(
+        select(RequestItem).where(RequestItem.request_id == request.id)
+    )
+    order = list(ItemKind)
+    return sorted(rows, key=lambda row: (order.index(ItemKind(row.kind)), row.at, row.subject_id))
+
+
+async def copies_of(work: Work, request: DataRequest) -> list[tuple[str, str, int]]:
+    """Return how many copies at the provider are in which state, by kind."""
+    rows = await work.session.execute(
+        select(ProviderCopy.kind, ProviderCopy.state, func.count())
+        .where(ProviderCopy.request_id == request.id)
+        .group_by(ProviderCopy.kind, ProviderCopy.state)
+        .order_by(ProviderCopy.kind, ProviderCopy.state)
+    )
+    return [(kind, state, count) for kind, state, count in rows]
+
+
+# -- finding and asking --------------------------------------------------------------------------
+
+
+async def find(
+    work: Work, staff: Staff | None, kind: RequestKind, person: Person, typed: str
+) -> DataRequest:
+    """Begin a request: find every row about the person. The search is logged first.
+
+    Raises Invalid, NotFound, NotAllowed, TooMany.
+    """
+    _check_officer(staff)
+    if len(typed) > LONGEST_SOUGHT or "\x00" in typed:
+        raise Invalid("Write at most %(most)s characters.", most=LONGEST_SOUGHT)
+    numbers, codes = read_sought(typed, await countries_of(work))
+    request_id = uuid4()
+    await write_reading(
+        work,
+        AuditLog.DATA_REQUEST_BEGUN,
+        f"data_request:{request_id}",
+        kind=kind.value,
+        person=person.value,
+        numbers=len(numbers),
+        codes=codes,
+    )
+    items = await find_items(work, numbers, codes)
+    request = DataRequest(
+        id=request_id,
+        code=new_code("D"),
+        kind=kind.value,
+        person=person.value,
+        state=_S.FOUND.value,
+        sought_sealed=seal_sought(work, request_id, Sought(numbers, codes)),
+        began_at=work.now,
+        asked_by=staff.id if staff is not None else None,
+        asked_role=staff.role if staff is not None else OPERATOR,
+        counts={},
+        kept={},
+    )
+    work.session.add(request)
+    await work.session.flush()
+    for item in items:
+        # A report shows what is held or still open, too: a person may know of it.
+        seen = item.keep in SEEN_BY_PROGRAM and kind is RequestKind.ACCESS
+        work.session.add(
+            RequestItem(
+                request_id=request_id,
+                kind=item.kind.value,
+                subject_id=item.id,
+                because=item.because.value,
+                label=item.label,
+                at=item.at,
+                keep=None if seen or item.keep is None else item.keep.value,
+            )
+        )
+    await work.session.flush()
+    work.announce(Topic.DATA_REQUESTS)
+    return request
+
+
+def _check_officer(staff: Staff | None) -> None:
+    if staff is not None and not may(staff.role, Permission.ANSWER_DATA_REQUESTS):
+        raise NotAllowed("Only supervisors answer requests about a person's data.")
+
+
+async def _lock(work: Work, request_id: UUID) -> DataRequest:
+    found = await work.session.scalar(
+        select(DataRequest)
+        .where(DataRequest.id == request_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if found is None:
+        raise NotFound("There is no such request.")
+    return found
+
+
+async def _lock_own(work: Work, staff: Staff | None, request_id: UUID) -> DataRequest:
+    """Lock a request that the person made and that is still being prepared."""
+    request = await _lock(work, request_id)
+    _check_officer(staff)
+    if not is_own(staff, request):
+        raise NotAllowed("Only the person who began this request can change it.")
+    if request.state != _S.FOUND:
+        raise Conflict("This request was asked already. Withdraw it, and begin another one.")
+    return request
+
+
+async def set_kept(
+    work: Work,
+    staff: Staff | None,
+    request_id: UUID,
+    wanted: Mapping[tuple[ItemKind, UUID], Keep | None],
+) -> DataRequest:
+    """Say what is kept, or left out of the report, and why. What is not named stays as it is.
+
+    Raises Invalid, NotFound, NotAllowed, Conflict.
+    """
+    request = await _lock_own(work, staff, request_id)
+    rows = {(ItemKind(row.kind), row.subject_id): row for row in await items_of(work, request)}
+    if unknown := wanted.keys() - rows.keys():
+        raise NotFound("%(count)s of these rows were not found.", count=len(unknown))
+    before, after = [], []
+    for key, keep in wanted.items():
+        row = rows[key]
+        now = Keep(row.keep) if row.keep else None
+        if keep is now:
+            continue
+        if now in SEEN_BY_PROGRAM:
+            raise Conflict(
+                "A row that is held or still open stays. Lift the hold or finish the work, and "
+                "begin the request again."
+            )
+        if keep is not None and keep not in CHOSEN:
+            raise Invalid("Choose one of these grounds: %(grounds)s.", grounds=list(CHOSEN))
+        name = f"{row.kind}:{row.subject_id}"
+        before.append(f"{name} {row.keep or '-'}")
+        after.append(f"{name} {keep or '-'}")
+        row.keep = keep.value if keep else None
+    if after:
+        await work.session.flush()
+        write_entry(
+            work,
+            AuditLog.DATA_REQUEST_KEPT,
+            f"data_request:{request.id}",
+            before=before,
+            after=after,
+        )
+        work.announce(Topic.DATA_REQUESTS)
+    return request
+
+
+async def ask(
+    work: Work,
+    staff: Staff | None,
+    request_id: UUID,
+    basis: Basis,
+    identity: IdentityCheck,
+    words: str,
+) -> DataRequest:
+    """Ask a second person to decide, with the ground and how the identity was checked.
+
+    Raises Invalid, NotFound, NotAllowed, Conflict.
+    """
+    request = await _lock_own(work, staff, request_id)
+    words = words.strip()
+    if len(words) > LONGEST_WORDS or "\x00" in words:
+        raise Invalid("Write at most %(most)s characters.", most=LONGEST_WORDS)
+    if len(words) < 10:
+        raise Invalid("Say how the identity was checked and when, in at least 10 characters.")
+    if (request.kind == RequestKind.ACCESS) != (basis is Basis.RIGHT_OF_ACCESS):
+        raise Invalid("The right of access is the ground of a report, and of nothing else.")
+    items = await items_of(work, request)
+    if not any(item.keep is None for item in items):
+        raise Conflict("Nothing was found that could be shown or erased.")
+    request.basis, request.identity = basis.value, identity.value
+    request.words_sealed = work.keys.seal(words.encode(), **_place(request.id, "words_sealed"))
+    request.state, request.asked_at = _S.ASKED.value, work.now
+    await work.session.flush()
+    write_entry(
+        work,
+        AuditLog.DATA_REQUEST_ASKED,
+        f"data_request:{request.id}",
+        kind=request.kind,
+        because=basis.value,
+        how=identity.value,
+        rows=len([item for item in items if item.keep is None]),
+        left=len([item for item in items if item.keep is not None]),
+    )
+    work.announce(Topic.DATA_REQUESTS)
+    return request
+
+
+async def withdraw(work: Work, staff: Staff | None, request_id: UUID) -> DataRequest:
+    """Withdraw a request before it is decided. Raises NotFound, NotAllowed, Conflict."""
+    request = await _lock(work, request_id)
+    if not is_own(staff, request):
+        raise NotAllowed("Only the person who began this request can withdraw it.")
+    if request.state not in OPEN:
+        raise Conflict("This request has already been decided.")
+    await close(work, request, _S.WITHDRAWN)
+    write_entry(
+        work, AuditLog.DATA_REQUEST_WITHDRAWN, f"data_request:{request.id}", kind=request.kind
+    )
+    return request
+
+
+async def close(work: Work, request: DataRequest, state: RequestState) -> None:
+    """End a request that is not carried out, and forget whom it was about."""
+    request.state, request.done_at, request.sought_sealed = state.value, work.now, None
+    await work.session.execute(delete(RequestItem).where(RequestItem.request_id == request.id))
+    await work.session.flush()
+    work.announce(Topic.DATA_REQUESTS)
+
+
+# -- deciding ------------------------------------------------------------------------------------
+
+
+def why_not_decide(staff: Staff | None, request: DataRequest) -> str:
+    """Return why a person may not decide; empty if they may."""
+    if staff is not None and not may(staff.role, Permission.DECIDE_DATA_REQUESTS):
+        return N_("Only supervisors and administrators decide.")
+    if is_own(staff, request):
+        return N_("This is your own request: another person has to decide.")
+    if request.kind == RequestKind.ERASURE and request.asked_role == _role(staff):
+        return N_("An erasure is decided by a person of another role.")
+    return ""
+
+
+def _role(staff: Staff | None) -> str:
+    return staff.role if staff is not None else OPERATOR
+
+
+async def decide(
+    work: Work, staff: Staff | None, request_id: UUID, *, approve: bool
+) -> DataRequest:
+    """Approve or refuse, as the second person. Raises NotFound, NotAllowed, Conflict."""
+    request = await _lock(work, request_id)
+    if problem := why_not_decide(staff, request):
+        raise NotAllowed(problem)
+    if request.state != _S.ASKED:
+        raise Conflict("This request is not waiting for a decision.")
+    request.decided_by = staff.id if staff is not None else None
+    request.decided_role, request.decided_at = _role(staff), work.now
+    if approve:
+        request.state = _S.APPROVED.value
+        await work.session.flush()
+        work.defer(Task.CARRY_OUT_REQUEST, request_id=str(request.id))
+    else:
+        await close(work, request, _S.REFUSED)
+    write_entry(
+        work,
+        AuditLog.DATA_REQUEST_APPROVED if approve else AuditLog.DATA_REQUEST_REFUSED,
+        f"data_request:{request.id}",
+        kind=request.kind,
+    )
+    work.announce(Topic.DATA_REQUESTS)
+    return request

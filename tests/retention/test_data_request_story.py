@@ -1,0 +1,87 @@
+"""A request about a person's data from the first click to the provider, as its people see it."""
+
+from uuid import uuid4
+
+from app.demo.stage import LINE, Stage
+from app.staff.roles import Role
+from app.telephony.platforms.choose import platform_of
+from app.telephony.provider.urls import message_path
+from tests.scenarios.calls.test_callers import flag, talked
+from tests.support.contacts import WHOLE, new_contact
+from tests.support.referrals import page
+from tests.support.talks import CHILD
+
+HERE = "/admin/data-requests"
+
+
+async def test_a_person_is_shown_and_then_erased_here_and_at_the_provider(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    vera = await stage.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    olga = await stage.add_counsellor("olga", role=Role.AUDITOR, shift=False, state=None)
+    call = await talked(stage, ana)
+    await talked(stage, ana, from_="+381641999999")
+    await flag(ana, call, "at_risk")
+    contact = await new_contact(ana, WHOLE)
+    assert contact
+    provider = platform_of(stage.settings)
+    await provider.send_message(to=CHILD, from_=LINE, body="Hello", told=message_path(uuid4()))
+    await stage.advance(5)
+    before = {leg.sid for leg in stage.exchange.legs.values() if CHILD in (leg.from_, leg.to)}
+    assert before
+
+    # A report: found by the number, decided by a second person, opened by the officer alone.
+    assert 'id="new-data-request"' not in (await page(stage, mila, HERE)).text
+    wrong = await page(stage, vera, HERE, kind="access", person="child", sought="nobody")
+    assert "Entry 1 is neither a number nor a code" in wrong.text
+    found = await page(stage, vera, HERE, kind="access", person="child", sought=CHILD)
+    assert found.status_code == 303, found.text
+    here = found.headers["location"]
+    shown = (await page(stage, vera, here)).text
+    assert CHILD in shown
+    assert 'data-kind="flag"' in shown
+    for who in (mila, olga):
+        assert CHILD not in (await page(stage, who, here)).text
+    ground = {"basis": "right_of_access", "identity": "called_back", "words": "Called on Monday."}
+    assert (await page(stage, vera, f"{here}/ask", **ground)).status_code == 303
+    assert 'id="decide-data"' not in (await page(stage, vera, here)).text
+    assert 'id="decide-data"' in (await page(stage, mila, here)).text
+    assert (await page(stage, mila, f"{here}/decision", decision="approve")).status_code == 303
+    await stage.settle()
+    path = f"/data-requests/{here.rpartition('/')[2]}"
+    report = await vera.ask("GET", f"{path}/report.pdf")
+    assert (report.status_code, report.content[:4]) == (200, b"%PDF")
+    assert CHILD in (await vera.ask("GET", f"{path}/report.json")).text
+    for who, status in ((mila, 403), (olga, 403), (ana, 403)):
+        assert (await who.ask("GET", f"{path}/report.pdf")).status_code == status
+    assert f'href="/api/v1{path}/report.pdf"' in (await page(stage, vera, here)).text
+
+    # An erasure: the officer keeps nothing, and an administrator confirms it.
+    asked = {"kind": "erasure", "person": "child", "sought": CHILD}
+    begun = (await vera.ask("POST", "/data-requests", asked)).json()
+    path = f"/data-requests/{begun['id']}"
+    kept = [{"kind": one["kind"], "id": one["id"], "keep": None} for one in begun["items"]]
+    assert (await vera.ask("PUT", f"{path}/kept", {"items": kept})).status_code == 200
+    ground |= {"basis": "not_needed"}
+    assert (await vera.ask("POST", f"{path}/ask", ground)).status_code == 200
+    assert (await vera.ask("POST", f"{path}/decision", {"approve": True})).status_code == 403
+    done = await mila.ask("POST", f"{path}/decision", {"approve": True})
+    assert done.status_code == 200, done.text
+    await stage.settle()
+    told = (await olga.ask("GET", path)).json()
+    assert (told["state"], told["items"], told["numbers"]) == ("done", [], None)
+    assert told["counts"]["call"] == 1
+    deleted = {(one["kind"], one["state"]): one["count"] for one in told["copies"]}
+    assert deleted[("call", "deleted")] == len(before)
+    assert deleted[("message", "deleted")] == 1
+    assert not before & stage.exchange.legs.keys()
+    assert stage.exchange.messages == {}
+    assert any(leg.from_ == "+381641999999" for leg in stage.exchange.legs.values())
+    receipt = (await page(stage, vera, f"{HERE}/{begun['id']}")).text
+    assert 'id="data-receipt"' in receipt
+    assert CHILD not in receipt
+    rows = await stage.rows("SELECT caller_key, caller_number_sealed FROM calls ORDER BY opened_at")
+    assert rows[0] == {"caller_key": None, "caller_number_sealed": None}
+    assert rows[1]["caller_key"] is not None
+    log = str(await stage.rows("SELECT subject, detail FROM audit_entries"))
+    assert CHILD not in log

@@ -1,0 +1,471 @@
+"""One person's data: everything is found, shown to whom it may, erased, and no figure changes."""
+
+import json
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import func, select, text
+
+from app.calls.caller_rows import CallerFlag, CallerWish, FlagKind, WishKind
+from app.calls.callers import flag_caller, wish
+from app.calls.models import Call, CallQuestion
+from app.contacts.models import Contact, Profile, ProfileNumber
+from app.errors import Conflict, Invalid, NotAllowed, NotFound
+from app.jobs.transaction import flush
+from app.referrals.models import Disclosure
+from app.retention.data_requests import answering, copies, erasing, report, requests
+from app.retention.data_requests.finding import read_sought
+from app.retention.data_requests.kinds import (
+    Basis,
+    CopyKind,
+    IdentityCheck,
+    ItemKind,
+    Keep,
+    Person,
+    RequestKind,
+    RequestState,
+)
+from app.retention.data_requests.models import DataRequest, ProviderCopy, RequestItem
+from app.retention.holds import hold
+from app.retention.kinds import HeldKind
+from app.routing.callbacks import Callback
+from app.staff.audit import verify_chains, verify_words, write_entry
+from app.staff.log_kinds import AuditLog
+from app.staff.models import Staff
+from app.work import PROGRAM, Work
+from tests.retention.test_erasing import facts
+from tests.support import planted
+from tests.support.planted import WORD, as_person, planted_in
+from tests.support.verbs import a_counsellor, a_line, a_supervisor, an_administrator, logged, rings
+
+NUMBER = "+381641234567"
+WORDS = "Her passport was seen on Monday."
+Kind, K = ItemKind, Keep
+
+
+@pytest.fixture(autouse=True)
+def _readings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readings are committed by themselves, and would wait for the one transaction of the test."""
+
+    async def write(work: Work, action: AuditLog, subject: str, **detail: Any) -> None:
+        write_entry(work, action, subject, **detail)
+
+    for module in (requests, report, answering):
+        monkeypatch.setattr(module, "write_reading", write)
+
+
+async def a_person(work: Work) -> tuple[Staff, Call, Contact]:
+    """A child who rang, left a message, and about whom there is everything there can be."""
+    await a_line(work)
+    boss = await a_supervisor(work)
+    call = await planted.a_call(work)
+    contact = await planted.a_contact(work, boss, call)
+    profile = Profile(id=uuid4(), code="P-AAA-AAA-AAA", created_at=work.now)
+    work.session.add(profile)
+    await work.session.flush()
+    work.session.add(ProfileNumber(profile_id=profile.id, caller_key=call.caller_key))
+    contact.profile_id = profile.id
+    await planted.a_case(work, boss, contact)
+    referral = await planted.an_open_referral(work, boss, contact)
+    work.session.add(
+        Disclosure(
+            referral_id=referral.id,
+            agency_id=referral.agency_id,
+            at=work.now,
+            how="phone",
+            ground="vital_interests",
+            fields=["child.name"],
+        )
+    )
+    await planted.close_referral(work, referral)
+    as_person(work, boss)
+    await flag_caller(work, boss, call, FlagKind.AT_RISK, f"{WORD} is at risk", timedelta(days=1))
+    await wish(work, call, boss.id, WishKind.PREFER)
+    await _rows_of_the_number(work, call)
+    await flush(work)
+    return boss, call, contact
+
+
+async def _rows_of_the_number(work: Work, call: Call) -> None:
+    """A call-back that is over, and a question that was answered by key."""
+    callback_id = uuid4()
+    number = work.keys.seal(
+        f"{WORD} number".encode(), table="callbacks", column="number_sealed", row=callback_id
+    )
+    work.session.add(
+        Callback(
+            id=callback_id,
+            call_id=call.id,
+            caller_key=call.caller_key,
+            number_sealed=number,
+            line_id=call.line_id,
+            language="sr",
+            who="caller",
+            window_from=work.now,
+            window_until=work.now + timedelta(hours=1),
+            first_due_until=work.now + timedelta(hours=1),
+            state="given_up",
+            next_at=work.now,
+            agreed_at=work.now,
+            done_at=work.now,
+        )
+    )
+    work.session.add(
+        CallQuestion(
+            id=uuid4(),
+            call_id=call.id,
+            code="safe",
+            state="answered",
+            answer="no",
+            asked_at=work.now,
+        )
+    )
+    await work.session.flush()
+
+
+async def found_by(
+    work: Work, boss: Staff, typed: str = NUMBER, kind: RequestKind = RequestKind.ERASURE
+) -> DataRequest:
+    as_person(work, boss)
+    return await requests.find(work, boss, kind, Person.CHILD, typed)
+
+
+async def kinds_of(work: Work, request: DataRequest) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for item in await requests.items_of(work, request):
+        found[item.kind] = found.get(item.kind, 0) + 1
+    return found
+
+
+async def approved(work: Work, boss: Staff, request: DataRequest) -> None:
+    as_person(work, boss)
+    basis = Basis.NOT_NEEDED if request.kind == RequestKind.ERASURE else Basis.RIGHT_OF_ACCESS
+    await requests.ask(work, boss, request.id, basis, IdentityCheck.DOCUMENT, WORDS)
+    mila = await an_administrator(work)
+    as_person(work, mila)
+    await requests.decide(work, mila, request.id, approve=True)
+    await flush(work)
+
+
+async def erase(work: Work, request: DataRequest) -> None:
+    work.actor = PROGRAM
+    for kind in ItemKind:
+        while await erasing.erase_some(work, request.id, kind):
+            await flush(work)
+    await erasing.finish(work, request.id)
+    await flush(work)
+
+
+async def test_a_number_leads_to_everything_and_nothing_of_it_is_left(work: Work) -> None:
+    boss, call, _ = await a_person(work)
+    other = await another_caller(work)
+    figures = await facts(work)
+    assert (await planted_in(work)).all
+    request = await found_by(work, boss)
+    assert await kinds_of(work, request) == {
+        "referral": 1,
+        "case": 1,
+        "contact": 1,
+        "voice_message": 1,
+        "callback": 1,
+        "flag": 1,
+        "wish": 1,
+        "profile": 1,
+        "call": 1,
+    }
+    await approved(work, boss, request)
+    await erase(work, request)
+    left = (await planted_in(work)).all
+    assert left == set(), left
+    assert await facts(work) == figures
+    gone = await work.session.get(Call, call.id, populate_existing=True)
+    assert gone is not None
+    assert (gone.caller_key, gone.caller_number_sealed, gone.called_before) == (None, None, False)
+    for model in (CallerFlag, CallerWish, ProfileNumber, RequestItem):
+        assert await work.session.scalar(select(func.count()).select_from(model)) == 0
+    assert await work.session.scalar(select(CallQuestion.answer)) is None
+    kept = await work.session.get(Call, other.id, populate_existing=True)
+    assert kept is not None
+    assert kept.caller_key is not None
+    done = await requests.read_request(work, request.id)
+    assert (done.state, done.counts["contact"], done.kept) == ("done", 1, {})
+    again = await found_by(work, boss)
+    assert await kinds_of(work, again) == {}
+
+
+async def another_caller(work: Work) -> Call:
+    """Another caller, of whom nothing may go."""
+    call, _ = await rings(work, "CA9", From="+381641999999")
+    await work.session.execute(
+        text(
+            "UPDATE calls SET state = 'ended', outcome = 'answered', ended_at = :now WHERE id = :id"
+        ),
+        {"now": work.now, "id": call.id},
+    )
+    return call
+
+
+async def test_whether_a_number_had_rung_before_is_still_counted(work: Work) -> None:
+    """Of three calls the first is erased: the others had rung before, and stay so."""
+    await a_line(work)
+    boss = await a_supervisor(work)
+    calls = []
+    for n in range(3):
+        calls.append(await planted.a_call(work, f"CA{n}"))
+        work.now += timedelta(days=1)
+    figures = await facts(work)
+    request = await found_by(work, boss)
+    rows = [(Kind(one.kind), one.subject_id) for one in await requests.items_of(work, request)]
+    keep = {row: K.LEGAL_DUTY for row in rows if row[0] is Kind.CALL and row[1] != calls[0].id}
+    await requests.set_kept(work, boss, request.id, keep)
+    await approved(work, boss, request)
+    await erase(work, request)
+    assert await facts(work) == figures
+    assert list(
+        await work.session.scalars(select(Call.called_before).order_by(Call.opened_at))
+    ) == [False, True, True]
+    done = await requests.read_request(work, request.id)
+    assert done.kept == {"legal_duty": 2}
+    assert done.counts == {"call": 1, "voice_message": 3}
+
+
+async def test_what_is_held_or_open_stays_and_says_so(work: Work) -> None:
+    boss, _, contact = await a_person(work)
+    as_person(work, boss)
+    request = await found_by(work, boss)
+    await approved(work, boss, request)
+    # A court asks for it between the decision and the job.
+    await hold(work, None, HeldKind.CONTACT, contact.id, "A court asks for it.")
+    await erase(work, request)
+    done = await requests.read_request(work, request.id)
+    # The case, the referral, the profile and the call stay with the contact.
+    assert done.kept == {"legal_hold": 7}
+    assert "contact" not in done.counts
+    assert done.counts == {"flag": 1, "wish": 1}
+    later = await found_by(work, boss, contact.code)
+    keeps = {one.kind: one.keep for one in await requests.items_of(work, later)}
+    assert keeps["contact"] == keeps["case"] == keeps["call"] == "legal_hold"
+    (held,) = [one for one in await requests.items_of(work, later) if one.kind == "contact"]
+    with pytest.raises(Conflict, match="Lift the hold"):
+        await requests.set_kept(work, boss, later.id, {(Kind.CONTACT, held.subject_id): None})
+
+
+async def test_an_open_case_is_finished_first(work: Work) -> None:
+    boss, _, contact = await a_person(work)
+    await work.session.execute(text("UPDATE cases SET closed_at = NULL, status = 'open'"))
+    request = await found_by(work, boss)
+    keeps = {one.kind: one.keep for one in await requests.items_of(work, request)}
+    assert keeps["case"] == keeps["contact"] == keeps["call"] == "still_open"
+    assert keeps["flag"] is None
+    seen = await found_by(work, boss, NUMBER, RequestKind.ACCESS)
+    assert {one.keep for one in await requests.items_of(work, seen)} == {None}
+    assert contact.erased_at is None
+
+
+async def test_a_second_person_of_another_role_decides(work: Work) -> None:
+    boss, _, _ = await a_person(work)
+    nora = await a_supervisor(work, "nora")
+    mila = await an_administrator(work)
+    ana = await a_counsellor(work, "ana")
+    request = await found_by(work, boss)
+    with pytest.raises(Invalid, match="at least 10"):
+        await requests.ask(work, boss, request.id, Basis.NOT_NEEDED, IdentityCheck.DOCUMENT, "seen")
+    with pytest.raises(Invalid, match="right of access"):
+        await requests.ask(
+            work, boss, request.id, Basis.RIGHT_OF_ACCESS, IdentityCheck.DOCUMENT, WORDS
+        )
+    with pytest.raises(NotAllowed):
+        await requests.ask(work, nora, request.id, Basis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS)
+    await requests.ask(work, boss, request.id, Basis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS)
+    for who, why in ((boss, "own request"), (nora, "another role"), (ana, "Only supervisors")):
+        with pytest.raises(NotAllowed, match=why):
+            await requests.decide(work, who, request.id, approve=True)
+    with pytest.raises(NotAllowed, match="Only supervisors"):
+        await requests.find(work, mila, RequestKind.ACCESS, Person.CHILD, NUMBER)
+    as_person(work, mila)
+    await requests.decide(work, mila, request.id, approve=False)
+    assert request.state == RequestState.REFUSED
+    assert request.sought_sealed is None
+    assert await requests.items_of(work, request) == []
+    with pytest.raises(Conflict):
+        await requests.decide(work, mila, request.id, approve=True)
+    told = [action for action, _ in logged(work) if action.startswith("data_request")]
+    assert told == ["data_request_begun", "data_request_asked", "data_request_refused"]
+    # A report is decided by any second person who may.
+    seen = await found_by(work, boss, NUMBER, RequestKind.ACCESS)
+    await requests.ask(work, boss, seen.id, Basis.RIGHT_OF_ACCESS, IdentityCheck.DOCUMENT, WORDS)
+    await requests.decide(work, nora, seen.id, approve=True)
+    assert seen.state == RequestState.APPROVED
+
+
+async def test_the_log_and_its_chains_stay_and_hold_nothing(work: Work) -> None:
+    boss, _, _ = await a_person(work)
+    request = await found_by(work, boss)
+    await approved(work, boss, request)
+    count = await work.session.scalar(text("SELECT count(*) FROM record_events"))
+    await erase(work, request)
+    assert await work.session.scalar(text("SELECT count(*) FROM record_events")) == count + 4
+    reports = [*await verify_chains(work.session), await verify_words(work)]
+    assert [report for report in reports if report.broken] == []
+    told = await work.session.scalar(
+        text("SELECT detail FROM audit_entries WHERE action = 'data_request_erased'")
+    )
+    assert told["before"]["contact"] == 1
+    assert told["after"]["contact"] == 0
+    everything = str(list(await work.session.scalars(text("SELECT detail FROM audit_entries"))))
+    assert NUMBER not in everything
+    assert WORD not in everything
+
+
+async def report_of(work: Work, person: Person) -> dict[str, Any]:
+    boss, _, _ = await a_person(work)
+    as_person(work, boss)
+    request = await requests.find(work, boss, RequestKind.ACCESS, person, NUMBER)
+    await approved(work, boss, request)
+    work.actor = PROGRAM
+    files = await report.files_of(await report.read_all(work, request))
+    assert files["pdf"].startswith(b"%PDF")
+    await answering.keep_files(work, request.id, files)
+    await flush(work)
+    as_person(work, boss)
+    opened = await answering.open_report(work, boss, request.id, "json")
+    assert opened == files["json"]
+    with pytest.raises(NotAllowed):
+        await answering.open_report(work, await a_supervisor(work, "nora"), request.id, "pdf")
+    work.now += answering.LASTS
+    with pytest.raises(Conflict, match="its days are over"):
+        await answering.open_report(work, boss, request.id, "pdf")
+    assert await answering.expire_files(work) == 1
+    assert await answering.expire_files(work) == 0
+    found: dict[str, Any] = json.loads(opened)
+    return found
+
+
+def lines_of(shown: dict[str, Any]) -> dict[str, str]:
+    return {
+        line["path"]: line["value"]
+        for section in shown["sections"]
+        for block in section["blocks"]
+        for line in block["lines"]
+        if "path" in line
+    }
+
+
+async def test_the_child_sees_what_is_about_them_and_nothing_of_others(work: Work) -> None:
+    shown = await report_of(work, Person.CHILD)
+    lines = lines_of(shown)
+    assert lines["child.a1.name"] == f"{WORD} child"
+    assert lines["child.a1.incident"] == f"{WORD} was beaten"
+    # The reporter did not agree to be named; the suspect is another person.
+    assert "caller.name" not in lines
+    assert "incident.who_name" not in lines
+    text_of = json.dumps(shown, ensure_ascii=False)
+    assert NUMBER in text_of
+    assert "First" in text_of, "the agency that was told"
+    assert "answers are left out" in text_of
+    assert "may name other people" in text_of
+    assert f"{WORD} note" not in text_of, "a note of the helpline's own work"
+    assert "vera" not in text_of, "a name of staff"
+
+
+async def test_a_report_that_cannot_be_made_says_so_and_forgets_the_person(work: Work) -> None:
+    boss, _, _ = await a_person(work)
+    request = await found_by(work, boss, NUMBER, RequestKind.ACCESS)
+    await approved(work, boss, request)
+    for _ in range(2):
+        await answering.fail(work, request.id)
+    assert (request.state, request.sought_sealed) == (RequestState.FAILED, None)
+    assert await requests.items_of(work, request) == []
+    with pytest.raises(Conflict, match="no report to open"):
+        await answering.open_report(work, boss, request.id, "pdf")
+
+
+async def test_a_guardian_sees_what_the_family_may_have(work: Work) -> None:
+    lines = lines_of(await report_of(work, Person.GUARDIAN))
+    assert lines["child.a1.name"] == f"{WORD} child"
+    for path in ("child.a1.incident", "child.a1.phone", "wishes.safe_to_contact", "caller.name"):
+        assert path not in lines
+
+
+async def test_a_caller_sees_only_themselves(work: Work) -> None:
+    shown = await report_of(work, Person.CALLER)
+    lines = lines_of(shown)
+    assert lines["caller.name"] == f"{WORD} caller"
+    assert not [path for path in lines if path.startswith("child.")]
+    assert "First" not in json.dumps(shown)
+
+
+async def test_copies_at_the_provider_are_noted_once_and_numbers_forgotten(work: Work) -> None:
+    boss, call, _ = await a_person(work)
+    request = await found_by(work, boss)
+    await approved(work, boss, request)
+    await erase(work, request)
+    assert await copies.numbers_to_ask(work, request.id) == [NUMBER]
+    other = await another_caller(work)
+    assert other.provider_sid is not None
+    found = [(CopyKind.CALL, "CA1"), (CopyKind.CALL, "CAX"), (CopyKind.MESSAGE, "SM1")]
+    found.append((CopyKind.CALL, other.provider_sid))
+    for _ in range(2):
+        await copies.note_copies(work, request.id, found, asked=True)
+    rows = await work.session.execute(select(ProviderCopy.kind, ProviderCopy.sid))
+    assert sorted((kind, sid) for kind, sid in rows) == [
+        ("call", "CA1"),
+        ("call", "CAX"),
+        ("message", "SM1"),
+        ("recording", "RECA1"),
+    ]
+    assert await copies.numbers_to_ask(work, request.id) == []
+    assert call.provider_sid == "CA1"
+
+
+async def test_where_the_platform_deletes_nothing_a_person_does_it(work: Work) -> None:
+    boss, _, _ = await a_person(work)
+    request = await found_by(work, boss)
+    await approved(work, boss, request)
+    await erase(work, request)
+    await copies.note_copies(work, request.id, [], asked=False)
+    assert await requests.copies_of(work, request) == [
+        ("call", "by_hand", 1),
+        ("recording", "by_hand", 1),
+    ]
+    assert set(await work.session.scalars(select(ProviderCopy.sid))) == {"CA1", "RECA1"}
+
+
+async def test_a_code_leads_to_the_number_unless_another_person_shares_it(work: Work) -> None:
+    boss, call, contact = await a_person(work)
+    second = await planted.a_call(work, "CA2")
+    assert second.caller_key == call.caller_key
+    request = await found_by(work, boss, contact.code)
+    assert (await kinds_of(work, request))["call"] == 2
+    shared = Profile(id=uuid4(), code="P-BBB-BBB-BBB", created_at=work.now)
+    work.session.add(shared)
+    await work.session.flush()
+    work.session.add(ProfileNumber(profile_id=shared.id, caller_key=call.caller_key))
+    await work.session.flush()
+    request = await found_by(work, boss, contact.code)
+    found = await kinds_of(work, request)
+    assert found["call"] == 1
+    assert "flag" not in found
+
+
+@pytest.mark.parametrize(
+    ("typed", "why"),
+    [("", "Write the number"), ("12", "Entry 1 is neither"), (f"{NUMBER}, x", "Entry 2")],
+)
+def test_what_was_typed_is_read_or_refused_without_repeating_it(typed: str, why: str) -> None:
+    with pytest.raises(Invalid, match=why) as refused:
+        read_sought(typed, ["RS"])
+    assert NUMBER not in str(refused.value)
+
+
+def test_numbers_and_codes_are_told_apart() -> None:
+    typed = "064 123 4567\n k-7f3-9qd-2xc, +381641234567"
+    assert read_sought(typed, ["RS"]) == ([NUMBER], ["K-7F3-9QD-2XC"])
+
+
+async def test_an_unknown_code_is_said(work: Work) -> None:
+    await a_line(work)
+    with pytest.raises(NotFound, match="K-000-000-000"):
+        await found_by(work, await a_supervisor(work), "K-000-000-000")

@@ -1,0 +1,167 @@
+"""Kinds that are no record: known callers, flags, third parties, drafts, reasons."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+from sqlalchemy import func, select, text
+
+from app.calls.caller_rows import CallerFlag, CallerWish, FlagKind, WishKind
+from app.calls.callers import flag_caller, wish
+from app.calls.models import Call
+from app.contacts.contacts import create_contact, open_drafts
+from app.contacts.models import Contact, Profile, ProfileNumber
+from app.contacts.states import Channel
+from app.jobs.transaction import flush
+from app.retention.data_requests.models import DataRequest
+from app.retention.kinds import DataKind
+from app.routing.participants.participants import Participant
+from app.statistics.models import Export
+from app.work import Work
+from tests.retention.test_erasing import D, due_rows, erase, facts, is_erased, row, rule
+from tests.support import planted
+from tests.support.planted import WORD, as_person, planted_in
+from tests.support.verbs import a_counsellor, a_line, a_supervisor, offered
+
+DAY = timedelta(days=1)
+
+
+async def test_a_caller_is_forgotten_after_the_last_call_and_the_figures_stay(work: Work) -> None:
+    await a_line(work)
+    boss = await a_supervisor(work)
+    first = await planted.a_call(work)
+    as_person(work, boss)
+    await wish(work, first, boss.id, WishKind.PREFER)
+    profile = Profile(id=uuid4(), code="P-AAA-AAA-AAA", created_at=work.now)
+    work.session.add(profile)
+    await work.session.flush()
+    work.session.add(ProfileNumber(profile_id=profile.id, caller_key=first.caller_key))
+    await flush(work)
+    work.now += 50 * DAY
+    second = await planted.a_call(work, "CA2")
+    figures = await facts(work)
+    await rule(work, D.CALLER_NUMBERS, 1)
+    await rule(work, D.CALLER_HASHES, 90)
+    work.now += 60 * DAY
+    # The number itself goes first; then the second call keeps the first one known.
+    assert await due_rows(work, D.CALLER_HASHES) == 0
+    await is_erased(work, D.CALLER_NUMBERS)
+    assert await due_rows(work, D.CALLER_HASHES) == 0
+    work.now += 40 * DAY
+    await is_erased(work, D.CALLER_HASHES)
+    for call, before in ((first, False), (second, True)):
+        found = await row(work, Call, call.id)
+        assert (found.caller_key, found.called_before) == (None, before)
+    for model in (CallerWish, ProfileNumber):
+        assert await work.session.scalar(select(func.count()).select_from(model)) == 0
+    assert await facts(work) == figures
+
+
+async def test_a_flag_goes_after_its_end(work: Work) -> None:
+    await a_line(work)
+    boss = await a_supervisor(work)
+    call = await planted.a_call(work)
+    as_person(work, boss)
+    await flag_caller(work, boss, call, FlagKind.AT_RISK, f"{WORD} is at risk", 10 * DAY)
+    await flush(work)
+    await rule(work, D.CALLER_FLAGS, 5)
+    work.now += 14 * DAY
+    assert await due_rows(work, D.CALLER_FLAGS) == 0
+    work.now += 2 * DAY
+    await is_erased(work, D.CALLER_FLAGS)
+    assert await work.session.scalar(select(func.count()).select_from(CallerFlag)) == 0
+
+
+async def test_the_number_of_a_third_party_goes_and_their_part_stays(work: Work) -> None:
+    await a_line(work)
+    ana = await a_counsellor(work, "ana")
+    call = await planted.a_call(work)
+    (offer,) = await offered(work, call, ana)
+    participant_id = uuid4()
+    number = f"{WORD} number".encode()
+    participant = Participant(
+        id=participant_id,
+        call_id=call.id,
+        room_id=offer.id,
+        purpose="third_party",
+        state="left",
+        number_sealed=work.keys.seal(
+            number, table="participants", column="number_sealed", row=participant_id
+        ),
+        role="police",
+        wanted_at=work.now,
+        left_at=work.now,
+    )
+    work.session.add(participant)
+    await flush(work)
+    assert "participants.number_sealed" in (await planted_in(work)).sealed
+    await rule(work, D.THIRD_PARTY_NUMBERS, 30)
+    work.now += 31 * DAY
+    await is_erased(work, D.THIRD_PARTY_NUMBERS)
+    assert "participants.number_sealed" not in (await planted_in(work)).all
+    assert (await row(work, Participant, participant_id)).role == "police"
+
+
+async def test_a_draft_goes_by_its_own_rule_and_is_no_work_any_more(work: Work) -> None:
+    await a_line(work)
+    ana = await a_counsellor(work, "ana")
+    as_person(work, ana)
+    contact, _ = await create_contact(
+        work, ana, channel=Channel.EMAIL, changes=planted.changes_of(planted.CHILD)
+    )
+    await flush(work)
+    figures = await facts(work)
+    for kind in (D.CONTACTS, D.DRAFTS):
+        await rule(work, kind, 90)
+    work.now += 91 * DAY
+    assert await due_rows(work, D.CONTACTS) == 0
+    assert [one.id for one in await open_drafts(work, ana)] == [contact.id]
+    await is_erased(work, D.DRAFTS)
+    assert (await planted_in(work)).all == set()
+    assert (await row(work, Contact, contact.id)).state == "draft"
+    assert await open_drafts(work, ana) == []
+    assert await facts(work) == figures
+
+
+async def test_reasons_go_and_who_asked_stays(work: Work) -> None:
+    boss = await a_supervisor(work)
+    export = await planted.a_file(work)
+    planted._seal_row(work, export, "reason_sealed")
+    request = DataRequest(
+        id=uuid4(),
+        code="D-AAA-AAA-AAA",
+        kind="erasure",
+        person="child",
+        state="refused",
+        began_at=work.now,
+        asked_by=boss.id,
+        asked_role=boss.role,
+        done_at=work.now,
+        counts={},
+        kept={},
+    )
+    planted._seal_row(work, request, "words_sealed")
+    await flush(work)
+    kinds: dict[DataKind, str] = {
+        D.FILE_REASONS: "exports.reason_sealed",
+        D.DATA_REQUESTS: "data_requests.words_sealed",
+    }
+    work.now += 1096 * DAY
+    for kind, column in kinds.items():
+        assert column in (await planted_in(work)).sealed
+        await is_erased(work, kind)
+        assert column not in (await planted_in(work)).all
+    kept = await row(work, Export, export.id)
+    assert kept.reason_sealed is not None
+    assert (await row(work, DataRequest, request.id)).asked_by == boss.id
+
+
+async def test_where_a_person_was_reached_goes_with_the_referral(work: Work) -> None:
+    boss = await a_supervisor(work)
+    referral = await planted.an_open_referral(work, boss)
+    await planted.close_referral(work, referral)
+    targets = text("SELECT count(*) FROM attempts WHERE target <> ''")
+    assert await work.session.scalar(targets)
+    await rule(work, D.REFERRALS, 90)
+    work.now += 91 * DAY
+    assert await erase(work, D.REFERRALS) == 1
+    assert await work.session.scalar(targets) == 0
