@@ -102,6 +102,9 @@ SINGLE_MEANINGS = frozenset({"kind", "headline", "categories", "place"})
 OF_REPORTER: frozenset[Meaning] = frozenset(
     {"reporter", "reporter_role", "reporter_organisation", "reporter_phone"}
 )
+# The meanings whose answers are special categories of data (GDPR, article 9): health, origin,
+# belief, and what singles a child out. They stay in the record and in the facts of the statistics.
+SPECIAL: frozenset[Meaning] = frozenset({"disability", "access_needs", "groups", "residence"})
 # Consent to telling services and authorities, and to telling the family.
 CONSENT: tuple[Meaning, ...] = ("consent_services", "consent_authorities")
 OTHERS: tuple[Meaning, ...] = ("consent_family",)

@@ -272,20 +272,25 @@ class Found:
 
 async def planted_in(work: Work) -> Found:
     """Look for the planted word in every column of every table, sealed or not."""
+    return Found(await readable_in(work, WORD), await _sealed_words(work))
+
+
+async def readable_in(work: Work, word: str) -> set[str]:
+    """Look for a word in every column of every table, as it stands."""
     await work.session.flush()
-    plain = set()
+    found = set()
     for table in tables.metadata.sorted_tables:
         row = func.lower(cast(literal_column(table.name), Text))
-        if not await work.session.scalar(_with_word(table, row)):
+        if not await work.session.scalar(_with_word(table, row, word)):
             continue
         for column in table.columns:
-            if await work.session.scalar(_with_word(table, func.lower(func.concat(column)))):
-                plain.add(f"{table.name}.{column.name}")
-    return Found(plain, await _sealed_words(work))
+            if await work.session.scalar(_with_word(table, func.lower(func.concat(column)), word)):
+                found.add(f"{table.name}.{column.name}")
+    return found
 
 
-def _with_word(table: Table, words: Any) -> Any:
-    return select(func.count()).select_from(table).where(words.contains(WORD.lower()))
+def _with_word(table: Table, words: Any, word: str) -> Any:
+    return select(func.count()).select_from(table).where(words.contains(word.lower()))
 
 
 async def _sealed_words(work: Work) -> set[str]:

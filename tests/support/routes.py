@@ -45,6 +45,7 @@ _ROWS = {
     "proposal_id": "SELECT id FROM rota_proposals",
     "line_id": "SELECT id FROM lines WHERE active",
     "test_id": "SELECT id FROM connection_tests",
+    "data_request_id": "SELECT id FROM data_requests",
     "set_id": "SELECT id FROM definition_sets",
     "code": "SELECT code AS id FROM agencies",
     "recording": "SELECT id FROM prompts WHERE audio IS NOT NULL",
@@ -59,9 +60,12 @@ _WORDS = {
     "period": ["2020"],
     "language": ["sr"],
     "which": ["pages"],
+    "file_format": ["pdf", "json"],
 }
 
 
+# They keep settings, or read the log; a counsellor here has no record, no call and no case.
+_READ_NO_CHILD = frozenset({Role.ADMINISTRATOR, Role.AUDITOR, Role.COUNSELLOR})
 # Rows that a role opens of each route. The supervisor opens more, and so does the administrator,
 # who must not learn of any child; with TESTS=whole these two open all.
 _SOME = 6
@@ -98,7 +102,8 @@ class Opened:
 
     requests: int = 0
     broken: list[str] = field(default_factory=list)
-    # Where an administrator read who a child is; and whether a supervisor did, who may.
+    # Where a person read who a child is, who has no record of it; and whether a supervisor did, who
+    # may.
     identities: list[str] = field(default_factory=list)
     read_by_supervisor: bool = False
     never_well: set[str] = field(default_factory=set)
@@ -114,6 +119,7 @@ async def open_every_route(stage: Stage) -> Opened:
     await _record_a_prompt(stage, people[Role.ADMINISTRATOR])
     await _take_in_definitions(stage, people[Role.ADMINISTRATOR])
     await _test_a_connection(stage, people[Role.ADMINISTRATOR])
+    await _ask_for_data(stage, people[Role.SUPERVISOR], people[Role.ADMINISTRATOR])
     asked = await people[Role.SUPERVISOR].ask("POST", "/roster/proposals", {"weeks": 1})
     assert asked.status_code == 202, asked.text
     await stage.settle()
@@ -141,6 +147,22 @@ async def _test_a_connection(stage: Stage, admin: Counsellor) -> None:
     number = {"number": "+381641111111"}
     sent = await admin.ask("POST", "/connections/sms/test", number)
     assert sent.status_code == 202, sent.text
+
+
+async def _ask_for_data(stage: Stage, boss: Counsellor, admin: Counsellor) -> None:
+    """A report of a contact that can be opened, and an erasure that waits for a second person."""
+    rows = await stage.rows("SELECT code FROM contacts ORDER BY opened_at LIMIT 1")
+    for kind, basis in (("access", "right_of_access"), ("erasure", "not_needed")):
+        sought = {"kind": kind, "person": "child", "sought": str(rows[0]["code"])}
+        found = await boss.ask("POST", "/data-requests", sought)
+        assert found.status_code == 201, found.text
+        path = f"/data-requests/{found.json()['id']}"
+        ground = {"basis": basis, "identity": "document", "words": "Shown at the door on Monday."}
+        asked = await boss.ask("POST", f"{path}/ask", ground)
+        assert asked.status_code == 200, asked.text
+        if kind == "access":
+            decided = await admin.ask("POST", f"{path}/decision", {"approve": True})
+            assert decided.status_code == 200, decided.text
 
 
 async def _take_in_definitions(stage: Stage, admin: Counsellor) -> None:
@@ -303,8 +325,8 @@ async def _open(
             well = well or answer.status_code in (200, 204, 302, 303)
             if any(word in answer.text for word in IDENTITY):
                 found.read_by_supervisor = found.read_by_supervisor or role is Role.SUPERVISOR
-                if role is Role.ADMINISTRATOR:
-                    found.identities.append(address)
+                if role in _READ_NO_CHILD:
+                    found.identities.append(f"{role.value} {address}")
             if answer.status_code not in _FINE:
                 found.broken.append(f"{role.value} {address}: {answer.status_code}")
     if not well:
