@@ -237,7 +237,10 @@ WITHOUT_RULE: Mapping[str, str] = {
     ),
     **dict.fromkeys(
         [
+            "anchor_deliveries.*",
+            "anchors.*",
             "api_tokens.*",
+            "backups.*",
             "coverage_alarms.language",
             "definition_sets.*",
             "definitions.*",
