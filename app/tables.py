@@ -10,6 +10,7 @@ from app.definitions import models as definitions
 from app.dialling import models as dialling
 from app.outbox.push import models as push
 from app.people import connection_rows
+from app.people.provider import rows as provider
 from app.privacy import models as privacy
 from app.referrals import models as referrals
 from app.referrals.channels import models as channels
@@ -24,6 +25,7 @@ from app.routing.rota import models as rota
 from app.routing.rota import planning_rows
 from app.safekeeping import models as safekeeping
 from app.staff import models as staff
+from app.staff import passkey_rows
 from app.statistics import models as statistics
 from app.training import models as training
 from app.web import models as web
@@ -47,8 +49,10 @@ __all__ = [
     "directory",
     "line_rows",
     "metadata",
+    "passkey_rows",
     "planning_rows",
     "privacy",
+    "provider",
     "push",
     "referrals",
     "retention",

@@ -21,8 +21,10 @@ from app.api import (
     log,
     numbers,
     operations,
+    passkeys,
     people,
     practices,
+    provider,
     retention,
     roster,
     rota_planning,
@@ -83,6 +85,8 @@ def add_api(app: FastAPI) -> None:
     """Add the routers of the JSON interface to the application."""
     parts = (
         sessions,
+        passkeys,
+        provider,
         calls,
         callers,
         practices,

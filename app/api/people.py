@@ -37,6 +37,8 @@ class PersonView(BaseModel):
     lines: list[str]
     skills: list[str]
     training: bool
+    # Its password opens also when people sign in by a provider.
+    emergency: bool
     created_at: datetime
 
 
@@ -58,6 +60,7 @@ class AccountIn(BaseModel):
     lines: list[_Words] | None = Field(default=None, max_length=50)
     skills: list[_Words] | None = Field(default=None, max_length=50)
     training: bool | None = None
+    emergency: bool | None = None
 
 
 class ChangeIn(AccountIn):

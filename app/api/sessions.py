@@ -1,6 +1,7 @@
 """The JSON interface of sign-in, and of the user's own account and presence."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -39,10 +40,11 @@ router = APIRouter(tags=["session"])
 async def open_session(
     request: Request, response: Response, work: InWork, credentials: Credentials
 ) -> Me:
-    """Sign in. The response sets the cookie. An account with a second factor needs `code`, too."""
+    """Sign in. The response sets the cookie. An account with a second factor needs `code`, too, or
+    `passkey`."""
     given = credentials
     signed_in = await sign_in_at_once(
-        request, work, given.username, given.password, given.code or ""
+        request, work, given.username, given.password, given.code or "", given.passkey
     )
     set_cookie(response, work.ground, signed_in.token)
     remember_browser(request, response, signed_in.staff)
@@ -161,23 +163,30 @@ async def change_own_password(
 
 
 class FactorView(BaseModel):
-    """Your second factor: since when there is one, and how many recovery codes are left."""
+    """Your second factor: since when there is one, how many recovery codes are left, and how many
+    passkeys can be used."""
 
     since: datetime | None
+    app_since: datetime | None
+    passkeys: int
     codes_left: int
     needed: bool
 
 
 class ProofIn(BaseModel):
-    """A code of your second factor, or your password if there is none."""
+    """A code of your second factor, or your password if there is none; or what your passkey
+    answered to the challenge of `POST /me/proof/passkey`."""
 
-    proof: str = Field(max_length=1000)
+    proof: str = Field(default="", max_length=1000)
+    passkey: dict[str, Any] | None = None
 
 
 class ProofView(BaseModel):
-    """By what you prove again who you are, and whether your last proof still counts."""
+    """By what you prove again who you are, whether a passkey does, too, and whether your last proof
+    still counts."""
 
     by: Proof
+    passkey: bool
     fresh: bool
 
 
@@ -202,20 +211,21 @@ class RecoveryCodes(BaseModel):
 async def own_proof(request: Request, work: InWork, staff: SignedIn) -> ProofView:
     """Say by what you prove again who you are before numbers, files and keys."""
     fresh = await is_fresh(work, token_of(request))
-    return ProofView(by=await proof_of(work, staff), fresh=fresh)
+    state = await second_factor.state_of(work, staff)
+    return ProofView(by=await proof_of(work, staff), passkey=state.passkeys > 0, fresh=fresh)
 
 
 @router.post("/me/proof", status_code=204)
 async def prove_again(request: Request, work: InWork, staff: SignedIn, sent: ProofIn) -> None:
     """Prove again who you are. Then send the request again that was answered with ProofNeeded."""
-    await prove(request, work, staff, sent.proof)
+    await prove(request, work, staff, sent.proof, sent.passkey)
 
 
 @router.get("/me/second-factor")
 async def own_factor(work: InWork, staff: SignedIn) -> FactorView:
     """Return the state of your second factor."""
     state = await second_factor.state_of(work, staff)
-    return FactorView(since=state.since, codes_left=state.codes_left, needed=state.needed)
+    return FactorView.model_validate(state, from_attributes=True)
 
 
 @router.post("/me/second-factor", status_code=201)
@@ -223,7 +233,7 @@ async def begin_factor(
     request: Request, work: InWork, staff: SignedIn, asked: ProofIn
 ) -> SetupView:
     """Begin to set up a second factor, or another one. It counts once a code of it was sent."""
-    await prove(request, work, staff, asked.proof)
+    await prove(request, work, staff, asked.proof, asked.passkey)
     setup = await second_factor.begin(work, staff)
     return SetupView(secret=setup.secret, uri=setup.uri)
 
@@ -242,12 +252,12 @@ async def renew_recovery_codes(
     request: Request, work: InWork, staff: SignedIn, asked: ProofIn
 ) -> RecoveryCodes:
     """Make new recovery codes; the earlier ones end."""
-    await prove(request, work, staff, asked.proof)
+    await prove(request, work, staff, asked.proof, asked.passkey)
     return RecoveryCodes(recovery_codes=await second_factor.renew_codes(work, staff))
 
 
 @router.post("/me/second-factor/remove", status_code=204)
 async def remove_factor(request: Request, work: InWork, staff: SignedIn, asked: ProofIn) -> None:
     """Take your second factor away, where your role needs none."""
-    await prove(request, work, staff, asked.proof)
+    await prove(request, work, staff, asked.proof, asked.passkey)
     await second_factor.remove_own(work, staff)

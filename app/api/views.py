@@ -18,6 +18,8 @@ class Credentials(BaseModel):
     username: str
     password: str
     code: str | None = None
+    # What the browser's passkey answered to the challenge of `POST /session/passkey`.
+    passkey: dict[str, Any] | None = None
 
 
 class PresenceChoice(BaseModel):

@@ -25,6 +25,7 @@ from app.cli import (
     keys,
     languages,
     lines,
+    provider,
     retention,
     roster,
     staff,
@@ -52,6 +53,7 @@ app = typer.Typer(
 telephony_app = typer.Typer(no_args_is_help=True, help="The telephony provider.")
 audit_app = typer.Typer(no_args_is_help=True, help="The append-only logs.")
 app.add_typer(staff.app, name="staff")
+app.add_typer(provider.app, name="provider")
 app.add_typer(lines.app, name="line")
 app.add_typer(roster.app, name="shift")
 app.add_typer(agencies.app, name="agency")

@@ -13,6 +13,7 @@ from app.dialling import outward
 from app.errors import BadSettings
 from app.people import changing, factors, finding, holding, leaving, links
 from app.people.changing import Changes
+from app.people.provider import access
 from app.routing import people
 from app.staff import accounts, passwords, phone_proofs
 from app.staff import sign_in_rules as rules
@@ -104,6 +105,10 @@ def change_staff(
         bool | None,
         typer.Option("--training/--trained", help="takes calls only while a supervisor is there"),
     ] = None,
+    emergency: Annotated[
+        bool | None,
+        typer.Option("--emergency/--ordinary", help="its password is never closed"),
+    ] = None,
 ) -> None:
     """Change an account; options that are left out stay as they are."""
     changes = Changes(
@@ -116,6 +121,7 @@ def change_staff(
         lines=None if line_numbers is None else parts_of(line_numbers),
         skills=None if skills is None else parts_of(skills),
         training=training,
+        emergency=emergency,
     )
 
     async def verb(work: Work) -> None:
@@ -266,6 +272,17 @@ def reset_second_factor(name: str) -> None:
     async def verb(work: Work) -> None:
         person = await finding.person_named(work, name)
         await factors.reset(work, person.id, by=None)
+
+    run_verb(verb)
+
+
+@app.command("unlink")
+def unlink(name: str) -> None:
+    """Part an account from the provider of identities: its person signs in with a password."""
+
+    async def verb(work: Work) -> None:
+        person = await finding.person_named(work, name)
+        await access.unlink(work, person, by=None)
 
     run_verb(verb)
 

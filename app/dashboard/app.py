@@ -27,7 +27,16 @@ from app.dashboard import (
     wall,
 )
 from app.dashboard.pages import safe_next
-from app.dashboard.people import accounts, first_run, leaving, own, second_factor, welcome
+from app.dashboard.people import (
+    accounts,
+    first_run,
+    leaving,
+    own,
+    passkey_pages,
+    provider_pages,
+    second_factor,
+    welcome,
+)
 from app.dashboard.records import case_pages, contact_pages, lists, tasks
 from app.dashboard.rota import changing, duty, offered, proposal_page, times_page
 from app.dashboard.rota import page as rota_page
@@ -43,6 +52,7 @@ from app.dashboard.settings import (
     line_pages,
     log_pages,
     number_pages,
+    provider_page,
     retention_pages,
     sign_in_pages,
     token_pages,
@@ -74,6 +84,9 @@ def add_dashboard(app: FastAPI) -> None:
     include(app, welcome.router)
     include(app, own.router)
     include(app, second_factor.router)
+    include(app, passkey_pages.router)
+    include(app, provider_pages.router)
+    include(app, provider_page.router)
     include(app, line_pages.router)
     include(app, number_pages.router)
     include(app, connection_pages.router)

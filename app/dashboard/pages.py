@@ -26,6 +26,7 @@ from app.dashboard.templating import page, templates
 from app.database.topics import Topic
 from app.errors import Conflict, NotFound, Refusal
 from app.people import first_run
+from app.people.provider import keeping
 from app.referrals.opening.from_call import refer_urgently
 from app.referrals.states import Service
 from app.routing import callbacks, desk, offers, own_presence, presence, queue
@@ -45,7 +46,7 @@ from app.web.access import (
 )
 from app.web.lean import LeanRoute
 from app.web.shared import shared
-from app.web.signing_in import remember_browser, sign_in
+from app.web.signing_in import SignIn, remember_browser, sign_in
 from app.words.pages import _, refusal_words
 from app.work import Work
 
@@ -69,7 +70,22 @@ async def login_page(request: Request, work: InWork, next: str = "/") -> Respons
     """Show the sign-in form. Signing in leads on to the page that was wanted."""
     if not await first_run.has_accounts(work):
         return RedirectResponse("/setup", status_code=303)
-    return page(request, "login.html", staff=None, name="", problem="", next=safe_next(next))
+    return await show_login(request, work, next)
+
+
+async def show_login(
+    request: Request, work: Work, wanted: str, refusal: Refusal | None = None, name: str = ""
+) -> Response:
+    """Render the page of the sign-in, with the button of the provider if there is one."""
+    values = {
+        "staff": None,
+        "name": name,
+        "problem": refusal_words(refusal) if refusal else "",
+        "next": safe_next(wanted),
+        "provider": await keeping.provider(work),
+    }
+    status = refusal.status if refusal else 200
+    return templates.TemplateResponse(request, "login.html", values, status_code=status)
 
 
 def safe_next(path: str) -> str:
@@ -90,19 +106,22 @@ async def login(
     try:
         signed_in = await sign_in(request, work, username, password)
     except Refusal as refusal:
-        problem = {"name": username, "problem": refusal_words(refusal)}
-        values = {"staff": None, "next": safe_next(next), **problem}
-        return templates.TemplateResponse(request, "login.html", values, status_code=refusal.status)
+        return await show_login(request, work, next, refusal, username)
     wanted = safe_next(next)
     if signed_in.awaits is not None:
-        step = "code" if signed_in.awaits is Awaits.CODE else "set-up"
-        query = f"?next={quote(wanted)}" if wanted != "/" else ""
-        answer = RedirectResponse(f"/login/{step}{query}", status_code=303)
-        set_cookie(answer, work.ground, signed_in.token)
-        return answer
+        return lead_to_factor(work, signed_in, wanted)
     answer = RedirectResponse(wanted, status_code=303)
     set_cookie(answer, work.ground, signed_in.token)
     remember_browser(request, answer, signed_in.staff)
+    return answer
+
+
+def lead_to_factor(work: Work, begun: SignIn, wanted: str) -> Response:
+    """Lead a person who has proven who they are on to their second factor."""
+    step = "code" if begun.awaits is Awaits.CODE else "set-up"
+    query = f"?next={quote(wanted)}" if wanted != "/" else ""
+    answer = RedirectResponse(f"/login/{step}{query}", status_code=303)
+    set_cookie(answer, work.ground, begun.token)
     return answer
 
 

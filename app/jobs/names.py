@@ -35,6 +35,7 @@ class Task(StrEnum):
 
     CHECK_LOG = "people:check_log"
     MAIL_LINK = "people:mail_link"
+    TAKE_OUT_OF_SERVICE = "people:take_out_of_service"
     TELL_OWNER = "people:tell_owner"
 
     AFTER_BREACH = "referrals:after_breach"

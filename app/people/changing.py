@@ -63,6 +63,7 @@ class Changes:
     lines: list[str] | None = None
     skills: list[str] | None = None
     training: bool | None = None
+    emergency: bool | None = None
 
 
 def values_of(staff: Staff) -> dict[str, Any]:
@@ -77,6 +78,7 @@ def values_of(staff: Staff) -> dict[str, Any]:
         "lines": list(staff.lines),
         "skills": list(staff.skills),
         "training": staff.training,
+        "emergency": staff.emergency,
     }
 
 
@@ -194,6 +196,11 @@ async def change(
         return staff
     if after["role"] != before["role"]:
         await _check_role(work, staff, Role(after["role"]), by)
+    if after["emergency"] and staff.by_provider:
+        raise Conflict(
+            "This account signs in by the provider. Part it from the provider first: an emergency "
+            "account is for the day on which the provider is away."
+        )
     if "endpoint" in different and await offers.held_offer(work, staff.id) is not None:
         raise InACall()
     _store(staff, after)
@@ -228,6 +235,7 @@ def _store(staff: Staff, values: dict[str, Any]) -> None:
     staff.email = values["email"] or None
     staff.endpoint_kind, staff.endpoint = kind, address
     staff.languages, staff.lines = values["languages"], values["lines"]
+    staff.emergency = values["emergency"]
     staff.skills, staff.training = values["skills"], values["training"]
 
 

@@ -21,6 +21,8 @@ class Means(StrEnum):
     PUSH = "push"
     WEBHOOKS = "webhooks"
     CASE_SYSTEMS = "case_systems"
+    # The provider of identities.
+    SIGN_IN = "sign_in"
 
 
 class Found(StrEnum):

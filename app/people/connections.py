@@ -16,6 +16,7 @@ from app.outbox.push.models import PushMessage
 from app.outbox.states import Sending
 from app.people.connection_rows import RANG_IN_VAIN, WORKED, ConnectionTest, Means
 from app.people.connection_tests import Tested, last_tests
+from app.people.provider import keeping
 from app.referrals.channels.models import AgencyCase, Attempt, Delivery
 from app.referrals.directory.models import Agency
 from app.referrals.states import AgencyCaseState, AttemptResult, DeliveryState
@@ -59,6 +60,7 @@ async def all_connections(work: Work) -> list[Connection]:
         await _pushes(work),
         await _webhooks(work),
         await _case_systems(work),
+        await _sign_in(work),
     ]
     tried, last = await _tried(work), await last_tests(work)
     return [_with_tests(one, tried.get(one.means, (None, None, 0)), last) for one in found]
@@ -178,6 +180,13 @@ async def _case_systems(work: Work) -> Connection:
         ).where(or_(AgencyCase.asked_at.is_(None), AgencyCase.asked_at >= since))
     )
     return Connection(Means.CASE_SYSTEMS, await _is_any(work, Agency.primero), *row.one())
+
+
+async def _sign_in(work: Work) -> Connection:
+    row = await keeping.provider(work)
+    if row is None:
+        return Connection(Means.SIGN_IN, False)
+    return Connection(Means.SIGN_IN, True, row.last_success_at, row.last_failure_at)
 
 
 async def _is_any(work: Work, column: Any) -> bool:

@@ -31,7 +31,8 @@ class PersonState(StrEnum):
 def state_of(staff: Staff) -> PersonState:
     if not staff.active:
         return PersonState.INACTIVE
-    return PersonState.ACTIVE if staff.password_hash is not None else PersonState.INVITED
+    can = staff.password_hash is not None or staff.by_provider
+    return PersonState.ACTIVE if can else PersonState.INVITED
 
 
 def endpoint_of(staff: Staff) -> str:
@@ -105,7 +106,12 @@ async def known_skills(work: Work, more: Iterable[str] = ()) -> list[str]:
 
 # What the owner of an account is shown of it: they see whether it was they.
 _OF_ACCOUNT = (
+    AuditLog.IDENTITY_LINKED,
+    AuditLog.IDENTITY_UNLINKED,
     AuditLog.NEW_BROWSER,
+    AuditLog.PASSKEY_ADDED,
+    AuditLog.PASSKEY_REMOVED,
+    AuditLog.PASSKEY_STOPPED,
     AuditLog.PASSWORD_CHANGED,
     AuditLog.PASSWORD_CHOSEN,
     AuditLog.PASSWORD_LINK_MADE,
@@ -140,6 +146,9 @@ async def changes_of(work: Work, staff: Staff) -> list[AuditEntry]:
             AuditEntry.subject == str(staff.id),
             AuditEntry.action.like("staff%")
             | AuditEntry.action.like("password%")
+            | AuditEntry.action.like("passkey%")
+            | AuditEntry.action.like("identity%")
+            | (AuditEntry.action == AuditLog.ACCESS_ENDED_BY_PROVIDER)
             | AuditEntry.action.like("second_factor%"),
         )
         .order_by(AuditEntry.id.desc())

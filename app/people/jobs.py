@@ -13,6 +13,8 @@ from app.outbox.responses import TryAgain
 from app.people import links
 from app.people.letters import letter_to_owner
 from app.people.log_check import check_log
+from app.people.provider import access
+from app.staff.models import Staff
 from app.staff.telling import Told
 from app.work import PROGRAM, Ground
 
@@ -49,6 +51,12 @@ def people_tasks() -> Blueprint:
                 area="people",
                 what="word of an account",
             )
+
+    @tasks.task(name="take_out_of_service", retry=_CHECKS, pass_context=True)
+    async def take_out(context: JobContext, staff_id: str) -> None:
+        async with transaction(context.additional_context["ground"], PROGRAM) as work:
+            staff = await work.session.get_one(Staff, UUID(staff_id))
+            await access.take_out_of_service(work, staff)
 
     @tasks.task(name="check_log", retry=_CHECKS, pass_context=True)
     async def check(context: JobContext) -> None:

@@ -39,3 +39,16 @@ def _said(what: Told, browser: str) -> str:
             return _("An administrator reset the second factor of your account.")
         case Told.RECOVERY_CODE_USED:
             return _("A recovery code of your account was used.")
+        case Told.PASSKEY_ADDED:
+            return _("A passkey was added to your account.")
+        case Told.PASSKEY_REMOVED:
+            return _("A passkey of your account was removed.")
+        case Told.PASSKEY_STOPPED:
+            return _(
+                "A passkey of your account was stopped: it was used as a copy of it would be. "
+                "Remove it on your account, and add another one."
+            )
+        case Told.IDENTITY_LINKED:
+            return _("Your account was linked with the organisation's own sign-in.")
+        case Told.IDENTITY_UNLINKED:
+            return _("Your account was parted from the organisation's own sign-in.")

@@ -54,6 +54,10 @@ class Staff(Base):
     page_language: Mapped[str] = mapped_column(server_default="en")
     active: Mapped[bool] = mapped_column(server_default="true")
     created_at: Mapped[datetime]
+    # Signs in by the provider of identities (`app/people/provider`).
+    by_provider: Mapped[bool] = mapped_column(server_default="false")
+    # Kept for the day on which nobody else can sign in: its password is never closed.
+    emergency: Mapped[bool] = mapped_column(server_default="false")
     # Grows with each change by another person, so that of two at once the second is told.
     revision: Mapped[int] = mapped_column(server_default="0")
 

@@ -1,7 +1,8 @@
 """The second factor: six digits that a person's telephone makes from a secret, every 30 seconds.
 
-TOTP is RFC 6238; the codes are made and compared by pyotp. A code counts once. Recovery codes
-replace the telephone, each once; only their hashes are stored.
+TOTP is RFC 6238; the codes are made and compared by pyotp. A code counts once. Passkeys count
+beside the telephone, or in its place (`passkeys.py`). Recovery codes replace either, each once;
+only their hashes are stored.
 """
 
 import re
@@ -18,6 +19,7 @@ from app.errors import Conflict, NotAllowed, NotSignedIn
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Awaits, RecoveryCode, SecondFactor, Staff
+from app.staff.passkey_rows import Passkey
 from app.staff.sign_in_rules import sign_in_rules
 from app.staff.telling import Told, tell_owner
 from app.work import Work
@@ -61,20 +63,33 @@ class Setup:
 class FactorState:
     """Whether an account has a second factor, since when, and how many recovery codes are left."""
 
+    # When the oldest was set up: the app of the telephone, or a passkey.
     since: datetime | None
     codes_left: int
     needed: bool
+    # When the app was set up, and how many passkeys can be used.
+    app_since: datetime | None = None
+    passkeys: int = 0
 
 
 async def state_of(work: Work, staff: Staff) -> FactorState:
     """Return the state of a person's second factor."""
-    since = await work.session.scalar(
+    app_since = await work.session.scalar(
         select(SecondFactor.confirmed_at).where(
             SecondFactor.staff_id == staff.id, SecondFactor.confirmed_at.is_not(None)
         )
     )
-    rules = await sign_in_rules(work)
-    return FactorState(since, await _codes_left(work, staff), rules.needs_factor(staff.role))
+    # One that is stopped still stands for a second factor: the password alone is not enough.
+    first, number = (
+        await work.session.execute(
+            select(
+                func.min(Passkey.made_at), func.count().filter(Passkey.stopped_at.is_(None))
+            ).where(Passkey.staff_id == staff.id)
+        )
+    ).one()
+    since = min((at for at in (app_since, first) if at is not None), default=None)
+    left, rules = await _codes_left(work, staff), await sign_in_rules(work)
+    return FactorState(since, left, rules.needs_factor(staff.role), app_since, number)
 
 
 async def missing_of(work: Work, staff: Staff) -> Awaits | None:
@@ -180,6 +195,11 @@ async def renew_codes(work: Work, staff: Staff) -> list[str]:
     return await _new_codes(work, staff)
 
 
+async def first_codes(work: Work, staff: Staff) -> list[str]:
+    """Return the recovery codes that come with a person's first factor."""
+    return await _new_codes(work, staff)
+
+
 async def _new_codes(work: Work, staff: Staff) -> list[str]:
     await work.session.execute(delete(RecoveryCode).where(RecoveryCode.staff_id == staff.id))
     codes = ["".join(secrets.choice(_LETTERS) for _ in range(12)) for _ in range(RECOVERY_CODES)]
@@ -266,19 +286,37 @@ async def _use_recovery(work: Work, staff: Staff, code: str) -> bool:
 
 
 async def remove_own(work: Work, staff: Staff) -> None:
-    """Take a person's own second factor away. Raises Conflict if their role needs one."""
+    """Take the app of a person's telephone away. Raises Conflict if their role needs a second
+    factor and there is no other."""
+    await work.session.execute(select(Staff.id).where(Staff.id == staff.id).with_for_update())
     state = await state_of(work, staff)
-    if state.needed:
+    if state.needed and not state.passkeys:
         raise Conflict("Your role needs a second factor. Replace it by another one instead.")
-    if await take_away(work, staff):
+    if await _delete_app(work, staff):
         write_entry(work, AuditLog.SECOND_FACTOR_REMOVED, str(staff.id))
         tell_owner(work, staff, Told.SECOND_FACTOR_REMOVED)
+        await end_codes_if_last(work, staff)
 
 
-async def take_away(work: Work, staff: Staff) -> bool:
-    """Delete the second factor and the recovery codes of a person. Return whether there was one."""
-    await work.session.execute(delete(RecoveryCode).where(RecoveryCode.staff_id == staff.id))
+async def _delete_app(work: Work, staff: Staff) -> bool:
     gone = await work.session.execute(
         delete(SecondFactor).where(SecondFactor.staff_id == staff.id).returning(SecondFactor.id)
     )
     return bool(gone.all())
+
+
+async def end_codes_if_last(work: Work, staff: Staff) -> None:
+    """Delete the recovery codes of a person who has no second factor any more."""
+    if (await state_of(work, staff)).since is None:
+        await work.session.execute(delete(RecoveryCode).where(RecoveryCode.staff_id == staff.id))
+
+
+async def take_away(work: Work, staff: Staff) -> bool:
+    """Delete every second factor and the recovery codes of a person. Return whether there was
+    one."""
+    await work.session.execute(delete(RecoveryCode).where(RecoveryCode.staff_id == staff.id))
+    gone = await work.session.execute(
+        delete(Passkey).where(Passkey.staff_id == staff.id).returning(Passkey.id)
+    )
+    had_passkeys = bool(gone.all())
+    return await _delete_app(work, staff) or had_passkeys

@@ -8,14 +8,18 @@ from enum import StrEnum
 from fastapi import Request, Response
 from limits import RateLimitItemPerHour, RateLimitItemPerMinute
 
-from app.errors import Invalid, NotSignedIn, TooMany
-from app.staff import accounts, second_factor
+from app.errors import Invalid, NotAllowed, NotSignedIn, TooMany
+from app.people.provider import access, keeping
+from app.staff import accounts, passkeys, second_factor
 from app.staff.audit import write_entry, write_reading
 from app.staff.hashing import password_is_right
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Awaits, Staff, StaffSession
+from app.staff.passkey_rows import Purpose
+from app.staff.passkeys import Added, Sent
 from app.staff.sessions import browser_of
 from app.staff.telling import Told, tell_owner
+from app.web import passkey_answers
 from app.web.access import cookie_name, token_of
 from app.web.limits import Limiter, client_of
 from app.work import Ground, Work
@@ -31,14 +35,27 @@ _SLOW_NAME = RateLimitItemPerMinute(5)
 _SLOW_EVERYBODY = RateLimitItemPerMinute(120)
 # Codes of one account: at most one guess in ten thousand is right by chance.
 _CODES = RateLimitItemPerHour(30)
+# Challenges for passkeys, which are rows until they end.
+_OPTIONS = RateLimitItemPerMinute(20)
 
 
 class WrongProof(Invalid):
     default = "The password is wrong. Nothing was changed."
 
 
+class PasswordClosed(NotAllowed):
+    default = "People of %(name)s sign in there. Use its button on the page of the sign-in."
+
+    def __init__(self, name: str) -> None:
+        super().__init__(self.default, name=name)
+
+
 class WrongOwnCode(Invalid):
     default = second_factor.WrongCode.default
+
+
+class WrongOwnPasskey(Invalid):
+    default = passkeys.WrongPasskey.default
 
 
 class Proof(StrEnum):
@@ -46,6 +63,9 @@ class Proof(StrEnum):
 
     CODE = "code"
     PASSWORD = "password"
+    PASSKEY = "passkey"
+    # By signing in again at the provider, for people who have neither password nor factor here.
+    PROVIDER = "provider"
 
 
 @dataclass(frozen=True)
@@ -61,7 +81,17 @@ class SignIn:
 async def sign_in(request: Request, work: Work, username: str, password: str) -> SignIn:
     """Check name and password. Raises WrongPassword, TooMany."""
     staff = await _of_password(request, work, username, password)
-    awaits = await second_factor.missing_of(work, staff)
+    return await sign_in_person(request, work, staff)
+
+
+async def sign_in_person(
+    request: Request, work: Work, staff: Staff, *, has_factor: bool = False
+) -> SignIn:
+    """Sign a person in who has proven who they are; a second factor may still be missing.
+
+    `has_factor`: they gave one elsewhere, where it counts.
+    """
+    awaits = None if has_factor else await second_factor.missing_of(work, staff)
     if awaits is Awaits.SETTING_UP:
         await second_factor.begin(work, staff)
     if awaits is None:
@@ -72,21 +102,40 @@ async def sign_in(request: Request, work: Work, username: str, password: str) ->
 
 
 async def sign_in_at_once(
-    request: Request, work: Work, username: str, password: str, code: str
+    request: Request,
+    work: Work,
+    username: str,
+    password: str,
+    code: str,
+    passkey: Sent | None = None,
 ) -> SignIn:
-    """Check name, password and, if there is a second factor, a code: for programs.
+    """Check name, password and, if there is a second factor, a code or a passkey: for programs.
 
-    Raises WrongPassword, CodeNeeded, WrongCode, FactorNeeded, TooMany.
+    Raises WrongPassword, CodeNeeded, WrongCode, WrongPasskey, FactorNeeded, TooMany.
     """
     staff = await _of_password(request, work, username, password)
     awaits = await second_factor.missing_of(work, staff)
     if awaits is Awaits.SETTING_UP:
         raise second_factor.FactorNeeded()
     if awaits is Awaits.CODE:
-        if not code:
+        if passkey is not None:
+            await _check_passkey(request, work, staff, passkey)
+        elif not code:
             raise second_factor.CodeNeeded()
-        await _check_code(request, work, staff, code)
+        else:
+            await _check_code(request, work, staff, code)
     return await _signed_in(request, work, staff)
+
+
+async def passkey_options_at_once(
+    request: Request, work: Work, username: str, password: str
+) -> str:
+    """Return what a browser needs to use a passkey beside name and password, as JSON.
+
+    Raises WrongPassword, TooMany, NoName, NoPasskey.
+    """
+    staff = await _of_password(request, work, username, password)
+    return await passkeys.begin_using(work, staff, Purpose.SIGN_IN)
 
 
 async def begun(request: Request, work: Work, awaits: Awaits) -> tuple[Staff, StaffSession]:
@@ -105,6 +154,57 @@ async def sign_in_by_code(request: Request, work: Work, code: str) -> SignIn:
     return await _signed_in(request, work, staff, session)
 
 
+async def passkey_options(request: Request, work: Work) -> str:
+    """Return what a browser needs to go on after the password, as JSON: to use a passkey, or to
+    make the first one. Raises NotSignedIn, NoName, NoPasskey, TooMany."""
+    token = token_of(request)
+    found = await accounts.begun_session(work, token) if token else None
+    if found is None:
+        raise NotSignedIn()
+    staff, session = found
+    await count_options(request, staff)
+    if session.awaits == Awaits.SETTING_UP:
+        return await passkeys.begin_adding(work, staff)
+    return await passkeys.begin_using(work, staff, Purpose.SIGN_IN)
+
+
+async def sign_in_by_passkey(request: Request, work: Work, sent: Sent) -> SignIn:
+    """Go on after the password, with a passkey.
+
+    Raises NotSignedIn, WrongPasskey, PasskeyStopped, TooMany.
+    """
+    staff, session = await begun(request, work, Awaits.CODE)
+    await _check_passkey(request, work, staff, sent)
+    return await _signed_in(request, work, staff, session)
+
+
+async def sign_in_by_adding_passkey(
+    request: Request, work: Work, name: str, sent: Sent
+) -> tuple[SignIn, list[str]]:
+    """Go on after the password by adding a first passkey. Return the recovery codes, too.
+
+    Raises NotSignedIn, Invalid, WrongPasskey, TooMany, Conflict.
+    """
+    staff, session = await begun(request, work, Awaits.SETTING_UP)
+    work.actor = accounts.actor_of(staff)
+    added = await add_passkey(request, work, staff, name, sent)
+    return await _signed_in(request, work, staff, session), added.codes or []
+
+
+async def add_passkey(request: Request, work: Work, staff: Staff, name: str, sent: Sent) -> Added:
+    """Add a passkey that the browser has made. Raises Invalid, WrongPasskey, Conflict, TooMany."""
+    await check_own_tries(request, staff)
+    challenge = await passkey_answers.taken_challenge(work, staff, Purpose.ADDING, sent)
+    return await passkeys.add(work, staff, name, sent, challenge)
+
+
+async def count_options(request: Request, staff: Staff) -> None:
+    """Limit how often a person's browser is given a challenge. Raises TooMany."""
+    limiter: Limiter = request.app.state.limiter
+    if not await limiter.hit(_OPTIONS, "passkey-options", str(staff.id)):
+        raise TooMany()
+
+
 async def sign_in_by_setting_up(
     request: Request, work: Work, code: str
 ) -> tuple[SignIn, list[str]]:
@@ -119,15 +219,25 @@ async def sign_in_by_setting_up(
     return await _signed_in(request, work, staff, session), codes
 
 
-async def prove(request: Request, work: Work, staff: Staff, typed: str) -> None:
-    """Check again that a signed-in person is there: by a code, or by the password where there is
-    no second factor. For a while no other proof is asked for; see `app/web/step_up.py`.
+async def prove(
+    request: Request, work: Work, staff: Staff, typed: str, passkey: Sent | None = None
+) -> None:
+    """Check again that a signed-in person is there: by a passkey or a code, or by the password
+    where there is no second factor. For a while no other proof is asked for; see
+    `app/web/step_up.py`.
 
-    Raises WrongProof, WrongOwnCode, TooMany.
+    Raises WrongProof, WrongOwnCode, WrongOwnPasskey, TooMany.
     """
     await check_own_tries(request, staff)
-    how = await proof_of(work, staff)
-    if how is Proof.CODE:
+    how = await proof_of(work, staff) if passkey is None else Proof.PASSKEY
+    if passkey is not None:
+        try:
+            await passkey_answers.use(work, staff, Purpose.PROOF, passkey)
+        except NotSignedIn as refusal:
+            await write_reading(work, AuditLog.PROOF_FAILED, str(staff.id), wrong=how.value)
+            # The session stays: only the proof is refused.
+            raise WrongOwnPasskey(refusal.message) from None
+    elif how is Proof.CODE:
         await _count_code(request, staff)
         try:
             await second_factor.use_code(work, staff, typed)
@@ -144,8 +254,9 @@ async def prove(request: Request, work: Work, staff: Staff, typed: str) -> None:
 
 async def proof_of(work: Work, staff: Staff) -> Proof:
     """Return by what a person proves again who they are."""
-    since = (await second_factor.state_of(work, staff)).since
-    return Proof.PASSWORD if since is None else Proof.CODE
+    if (await second_factor.state_of(work, staff)).since is not None:
+        return Proof.CODE
+    return Proof.PROVIDER if staff.by_provider and staff.password_hash is None else Proof.PASSWORD
 
 
 async def _of_password(request: Request, work: Work, username: str, password: str) -> Staff:
@@ -163,7 +274,23 @@ async def _of_password(request: Request, work: Work, username: str, password: st
     if not await password_is_right(staff, password[:1000]) or staff is None:
         await _note_failure(work, staff, "password")
         raise accounts.WrongPassword()
+    await check_may_use_password(work, staff)
     return staff
+
+
+async def check_may_use_password(work: Work, staff: Staff) -> None:
+    """Check that a person's password is not closed in favour of the provider.
+
+    Raises PasswordClosed, NoRoleHere.
+    """
+    if not staff.by_provider or staff.emergency:
+        return
+    identity = await access.identity_of(work, staff)
+    if identity is not None and identity.lost_at is not None:
+        raise access.NoRoleHere()
+    row = await keeping.provider(work)
+    if row is not None and row.closes_passwords:
+        raise PasswordClosed(name=row.name)
 
 
 async def _note_failure(work: Work, staff: Staff | None, what: str) -> None:
@@ -173,13 +300,26 @@ async def _note_failure(work: Work, staff: Staff | None, what: str) -> None:
     await write_reading(work, AuditLog.SIGN_IN_FAILED, subject, wrong=what)
 
 
-async def _check_code(request: Request, work: Work, staff: Staff, code: str) -> None:
+async def _limit_second_step(request: Request, work: Work, staff: Staff) -> None:
     limiter: Limiter = request.app.state.limiter
     await limiter.slow_down(_SLOW_NAME, "code", str(staff.id))
     if not await limiter.hit(_PER_NAME, "code", str(staff.id)):
         raise TooMany()
     await _count_code(request, staff)
     work.actor = accounts.actor_of(staff)
+
+
+async def _check_passkey(request: Request, work: Work, staff: Staff, sent: Sent) -> None:
+    await _limit_second_step(request, work, staff)
+    try:
+        await passkey_answers.use(work, staff, Purpose.SIGN_IN, sent)
+    except NotSignedIn:
+        await _note_failure(work, staff, "passkey")
+        raise
+
+
+async def _check_code(request: Request, work: Work, staff: Staff, code: str) -> None:
+    await _limit_second_step(request, work, staff)
     try:
         await second_factor.use_code(work, staff, code)
     except second_factor.WrongCode:

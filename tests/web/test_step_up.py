@@ -19,6 +19,7 @@ from app.contacts.cases import printing
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.people import factors, links
+from app.people.provider import access, keeping
 from app.referrals import staff_actions
 from app.referrals.directory import agencies
 from app.referrals.opening import from_call, opening
@@ -29,11 +30,12 @@ from app.retention.data_requests import requests
 from app.routing import callback_attempts, callbacks, offers
 from app.routing.participants import inviting, moving, supervising
 from app.routing.rota import watch
-from app.staff import hashing, phone_proofs, second_factor, sign_in_rules, tokens
+from app.staff import hashing, passkeys, phone_proofs, second_factor, sign_in_rules, tokens
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.statistics import wallboards
 from app.statistics.exports import exporting, requested
+from app.web import provider_sign_in
 from app.web.lean import LeanRoute
 from app.web.step_up import ACTS, name_of
 from app.work import PROGRAM
@@ -57,6 +59,12 @@ _OPENERS = (
     agencies.set_primero_password,
     links.make_link,
     phone_proofs.make_code,
+    access.unlink,
+    keeping.save,
+    provider_sign_in.begin_linking,
+    keeping.remove,
+    passkeys.begin_adding,
+    passkeys.remove_own,
     factors.reset,
     sign_in_rules.set_sign_in_rules,
     rules.set_rules,
@@ -70,6 +78,7 @@ OPENERS = {inspect.unwrap(one) for one in _OPENERS}
 WITHOUT = {
     "api.statistics.summary": "figures",
     "dashboard.reports.calls_page": "a list on the page; its file is in the list",
+    "dashboard.people.passkey_pages.options": "a sign-in that goes on after the password",
     "dashboard.people.first_run.set_up": "no account is there yet; it asks for a code",
 }
 # What helps a child now, or brings one to a person.
@@ -155,7 +164,11 @@ async def test_a_number_needs_a_proof_that_is_not_old_but_never_in_a_talk(stage:
     refused = await ana.ask("POST", path, danger)
     assert (refused.status_code, refused.json()["error"]) == (403, "ProofNeeded")
     assert "POST /api/v1/me/proof" in refused.json()["detail"]
-    assert (await ana.ask("GET", "/me/proof")).json() == {"by": "password", "fresh": False}
+    assert (await ana.ask("GET", "/me/proof")).json() == {
+        "by": "password",
+        "passkey": False,
+        "fresh": False,
+    }
     assert await prove(ana, "not the password") == (422, "WrongProof")
     assert (await ana.ask("POST", path, danger)).status_code == 403
     assert await prove(ana, PASSWORD) == (204, "")
@@ -213,7 +226,11 @@ async def test_files_and_keys_need_a_code_where_there_is_one_and_programs_nothin
     bearer = {"Authorization": f"Bearer {token.json()['token']}"}
     assert (await stage.client.get(f"{base}/api/v1{calls}", headers=bearer)).status_code == 200
 
-    assert (await boss.ask("GET", "/me/proof")).json() == {"by": "code", "fresh": False}
+    assert (await boss.ask("GET", "/me/proof")).json() == {
+        "by": "code",
+        "passkey": False,
+        "fresh": False,
+    }
     assert await prove(boss, PASSWORD) == (422, "WrongOwnCode")
     assert await prove(boss, telephone.at(stage.clock.now())) == (204, "")
     rules = {"factor_roles": ["supervisor"], "session_hours": 14, "proof_minutes": 2}

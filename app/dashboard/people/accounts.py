@@ -12,6 +12,7 @@ from app.dashboard.templating import page
 from app.errors import Invalid, Refusal
 from app.people import changing, factors, finding, links
 from app.people.finding import PersonState
+from app.people.provider import access
 from app.staff import phone_proofs, second_factor
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role
@@ -184,6 +185,7 @@ async def show_person(
         changes=await views.change_rows(work, person),
         link=await links.latest(work, person),
         factor=await second_factor.state_of(work, person),
+        identity=await access.identity_of(work, person),
         proof=await phone_proofs.proof_of(work, person.id),
         now=work.now,
         has_mail=work.settings.smtp_url is not None,
@@ -228,6 +230,22 @@ async def reset_factor(request: Request, work: InWork, staff: Keeps, person_id: 
         form.notice = refusal_words(refusal)
         return await show_person(request, work, staff, person, form)
     told = _("The second factor is reset.")
+    return await show_moved(request, work, staff, person, None, told)
+
+
+@router.post("/admin/people/{person_id}/identity/remove")
+async def unlink(request: Request, work: InWork, staff: Keeps, person_id: UUID) -> Response:
+    """Part the account of another person from the provider."""
+    person = await finding.person(work, person_id)
+    try:
+        await access.unlink(work, person, by=staff)
+    except Refusal as refusal:
+        await work.undo()
+        person = await finding.person(work, person_id)
+        form = views.form_of(person)
+        form.notice = refusal_words(refusal)
+        return await show_person(request, work, staff, person, form)
+    told = _("The account is parted from the provider.")
     return await show_moved(request, work, staff, person, None, told)
 
 

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Form, Request, Response
 from app.dashboard.templating import templates
 from app.errors import Invalid, Refusal
 from app.people import finding
-from app.staff import passwords, phone_proofs, second_factor, sessions
+from app.people.provider import access, keeping
+from app.staff import passkeys, passwords, phone_proofs, second_factor, sessions
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with, token_of
@@ -36,6 +37,10 @@ async def show_account(request: Request, work: Work, staff: Staff, **said: Any) 
         "mine": mine,
         "events": await finding.events_of(work, staff),
         "factor": await second_factor.state_of(work, staff),
+        "passkeys": await passkeys.passkeys_of(work, staff),
+        "passkeys_possible": passkeys.are_possible(work.settings),
+        "provider": await keeping.provider(work),
+        "identity": await access.identity_of(work, staff),
         "proof": await phone_proofs.proof_of(work, staff.id),
         "now": work.now,
         **said,

@@ -11,9 +11,10 @@ from app.dashboard.pages import safe_next
 from app.dashboard.people.own import SignedIn, show_account
 from app.dashboard.templating import templates
 from app.errors import NotSignedIn, Refusal
-from app.staff import second_factor
+from app.staff import passkeys, second_factor
 from app.staff.models import Awaits, Staff
 from app.staff.second_factor import Setup
+from app.staff.sessions import browser_of
 from app.web.access import InWork, Public, set_cookie
 from app.web.signing_in import (
     SignIn,
@@ -58,13 +59,22 @@ async def code_page(request: Request, work: InWork, next: str = "/") -> Response
     """Ask for a code, after the right password."""
     person, _session = await begun(request, work, Awaits.CODE)
     pages.speak(person.page_language)
-    return _code(request, next)
+    return await show_code(request, work, next)
 
 
-def _code(request: Request, wanted: str, refusal: Refusal | None = None) -> Response:
+async def show_code(
+    request: Request, work: Work, wanted: str, refusal: Refusal | None = None
+) -> Response:
+    """Render the page that asks for a code or a passkey."""
+    person, _session = await begun(request, work, Awaits.CODE)
     problem = refusal_words(refusal) if refusal else ""
     status = refusal.status if refusal else 200
-    values = {"staff": None, "next": safe_next(wanted), "problem": problem}
+    values = {
+        "staff": None,
+        "next": safe_next(wanted),
+        "problem": problem,
+        "factor": await second_factor.state_of(work, person),
+    }
     return _page(request, "second_factor/code.html", status, **values)
 
 
@@ -79,7 +89,7 @@ async def give_code(
         signed_in = await sign_in_by_code(request, work, code)
     except Refusal as refusal:
         await work.undo()
-        return _code(request, next, refusal)
+        return await show_code(request, work, next, refusal)
     return finish(request, work, signed_in, RedirectResponse(safe_next(next), status_code=303))
 
 
@@ -88,8 +98,16 @@ async def set_up_page(request: Request, work: InWork, next: str = "/") -> Respon
     """Lead a person whose role needs a second factor through setting it up."""
     person, _session = await begun(request, work, Awaits.SETTING_UP)
     pages.speak(person.page_language)
+    return await show_set_up(request, work, next)
+
+
+async def show_set_up(
+    request: Request, work: Work, wanted: str, refusal: Refusal | None = None
+) -> Response:
+    """Render the page on which a person whose role needs a second factor sets one up."""
+    person, _session = await begun(request, work, Awaits.SETTING_UP)
     setup = await second_factor.shown_setup(work, person)
-    return _set_up(request, None, setup, "/login/set-up", next)
+    return _set_up(request, None, setup, "/login/set-up", wanted, refusal)
 
 
 def _set_up(
@@ -114,13 +132,16 @@ def _set_up(
         uri=setup.uri,
         action=action,
         next=safe_next(wanted),
+        browser=browser_of(request.headers.get("user-agent", "")),
+        passkeys_possible=passkeys.are_possible(request.app.state.ground.settings),
         problem=refusal_words(refusal) if refusal else "",
     )
 
 
-def _codes(
+def show_codes(
     request: Request, staff: Staff | None, codes: list[str], wanted: str, *, renewed: bool = False
 ) -> Response:
+    """Render the recovery codes, which are shown only now."""
     told = _("The earlier codes have ended.") if renewed else _("The second factor is set up.")
     values: dict[str, Any] = {"staff": staff, "codes": codes, "next": wanted, "told": told}
     return _page(request, "second_factor/codes.html", **values)
@@ -137,10 +158,8 @@ async def finish_set_up(
         signed_in, codes = await sign_in_by_setting_up(request, work, code)
     except Refusal as refusal:
         await work.undo()
-        person, _session = await begun(request, work, Awaits.SETTING_UP)
-        setup = await second_factor.shown_setup(work, person)
-        return _set_up(request, None, setup, "/login/set-up", next, refusal)
-    shown = _codes(request, None, codes, safe_next(next))
+        return await show_set_up(request, work, next, refusal)
+    shown = show_codes(request, None, codes, safe_next(next))
     return finish(request, work, signed_in, shown)
 
 
@@ -154,26 +173,30 @@ async def change_factor(
     staff: SignedIn,
     act: Annotated[Literal["set", "codes", "remove"], Form()],
     proof: _Proof = "",
+    credential: Annotated[str, Form(max_length=20_000)] = "",
 ) -> Response:
     """Set up a second factor, make new recovery codes, or take it away where the role needs none.
 
     The person proves first who they are.
     """
     try:
-        await prove(request, work, staff, proof)
+        await prove(request, work, staff, proof, credential or None)
         match act:
             case "set":
                 setup = await second_factor.begin(work, staff)
                 return _set_up(request, staff, setup, _CONFIRM, "/account")
             case "codes":
                 codes = await second_factor.renew_codes(work, staff)
-                return _codes(request, staff, codes, "/account", renewed=True)
+                return show_codes(request, staff, codes, "/account", renewed=True)
             case "remove":
                 await second_factor.remove_own(work, staff)
     except Refusal as refusal:
         await work.undo()
         return await show_account(request, work, staff, problem=refusal_words(refusal))
+    left = (await second_factor.state_of(work, staff)).since is not None
     told = _("Your second factor is removed. From now on the password is enough.")
+    if left:
+        told = _("The codes of your telephone are removed. Your passkeys stay.")
     return await show_account(request, work, staff, told=told)
 
 
@@ -187,4 +210,4 @@ async def confirm(request: Request, work: InWork, staff: SignedIn, code: _Code =
         await work.undo()
         setup = await second_factor.shown_setup(work, staff)
         return _set_up(request, staff, setup, _CONFIRM, "/account", refusal)
-    return _codes(request, staff, codes, "/account")
+    return show_codes(request, staff, codes, "/account")

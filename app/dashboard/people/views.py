@@ -28,6 +28,7 @@ FIELDS = {
     "lines": N_("Lines"),
     "skills": N_("Skills"),
     "training": N_("In training"),
+    "emergency": N_("Emergency account"),
     "active": N_("Active"),
 }
 LEVELS = range(1, 10)
@@ -127,7 +128,13 @@ def form_of(staff: Staff) -> PersonForm:
 def empty_form() -> PersonForm:
     """Return the form of an account that is not there yet."""
     values = dict.fromkeys(FIELDS, "")
-    lists: dict[str, Any] = {"languages": [], "lines": [], "skills": [], "training": False}
+    lists: dict[str, Any] = {
+        "languages": [],
+        "lines": [],
+        "skills": [],
+        "training": False,
+        "emergency": False,
+    }
     return PersonForm({**values, **lists, "role": "counsellor", "endpoint": "browser"}, 0)
 
 
@@ -159,6 +166,7 @@ def read_form(form: Mapping[str, Any]) -> Changes:
         lines=marked["line."] if has_lists else None,
         skills=skills if has_lists else None,
         training="training" in sent if has_lists else None,
+        emergency="emergency" in sent if has_lists else None,
     )
 
 
@@ -185,7 +193,7 @@ def value_words(name: str, value: Any) -> str:
             return ", ".join(language_name(one) for one in value) or _("every language")
         case "lines":
             return ", ".join(value) or _("every line")
-        case "training" | "active":
+        case "training" | "active" | "emergency":
             return _("yes") if value else _("no")
         case "endpoint" if value == "browser":
             return _("in the browser")

@@ -25,6 +25,7 @@ MEANS_WORDS = {
     Means.PUSH: N_("Messages to browsers of people on call"),
     Means.WEBHOOKS: N_("Signed events to agencies' systems"),
     Means.CASE_SYSTEMS: N_("Case management systems of agencies"),
+    Means.SIGN_IN: N_("Sign-in by a provider"),
 }
 # Where each is set up; None: in the settings of the server.
 PLACES = {
@@ -34,6 +35,7 @@ PLACES = {
     Means.PUSH: None,
     Means.WEBHOOKS: "/agencies",
     Means.CASE_SYSTEMS: "/agencies",
+    Means.SIGN_IN: "/admin/provider",
 }
 
 

@@ -15,6 +15,7 @@ import "./ring.js";
 import "./frame/dock.js";
 import "./frame/palette.js";
 import "./frame/proof.js";
+import { passkeyForms } from "./frame/passkey_forms.js";
 import "./frame/sounds_page.js";
 import "./frame/push.js";
 import { openRecord } from "./record.js";
@@ -32,6 +33,7 @@ window.htmx = htmx;
 const { live } = document.body.dataset;
 onPage(() => { if (live) listen(document.querySelector("main [data-live]")?.dataset.live ?? live); });
 onPage(openRecord);
+onPage(passkeyForms);
 onPage(prompts);
 onPage(rota);
 // On every page of a signed-in person: a counsellor who reads a case is present too.

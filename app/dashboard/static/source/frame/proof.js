@@ -1,6 +1,7 @@
 // Requests that may need another proof of who the reader is: a dialog asks for it over the page, and
 // then the request is sent again. What was typed stays where it is.
 import { _ } from "../words.js";
+import { answer as passkeyAnswer, canPasskeys, challenge } from "./passkeys.js";
 import { resend, signIn } from "./signed_out.js";
 
 const OWN = "/api/v1/me/proof";
@@ -16,38 +17,52 @@ const problem = (dialog, words) => {
 const isNeeded = () => Boolean(document.querySelector("[data-ringing], [data-take]"));
 document.addEventListener("htmx:afterSettle", () => { if (isNeeded()) document.getElementById("proof")?.close(); });
 
-const send = (proof) => fetch(OWN, {
+const send = (body) => fetch(OWN, {
   method: "POST",
   headers: { "Content-Type": "application/json" },
-  body: JSON.stringify({ proof }),
+  body: JSON.stringify(body),
 });
 
-const show = (by) => new Promise((resolve) => {
+const byPasskey = async () => ({ passkey: await passkeyAnswer(await challenge(fetch, `${OWN}/passkey`)) });
+
+const show = (by, hasPasskey) => new Promise((resolve) => {
   document.body.append(document.getElementById("proof-blank").content.cloneNode(true));
   const dialog = document.getElementById("proof");
   let proved = false;
   for (const label of dialog.querySelectorAll("[data-by]")) if (label.dataset.by !== by) label.remove();
-  const field = dialog.querySelector("[data-by] input");
+  // What is given first: a field to type into, or the way to the provider.
+  const field = dialog.querySelector("[data-by] input, [data-by] a");
   const form = dialog.querySelector("form");
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const button = form.querySelector("button");
-    if (button.disabled) return;
-    button.disabled = true;
+  const passkey = dialog.querySelector("[data-passkey-proof]");
+  const buttons = [form.querySelector(":scope > .buttons:last-child button"), passkey.querySelector("button")];
+  // `given` returns what is sent.
+  const give = async (given) => {
+    if (buttons.some((one) => one.disabled)) return;
+    for (const one of buttons) one.disabled = true;
     try {
-      const answer = await send(field.value);
+      const what = await given();
+      const answer = what ? await send(what) : await fetch(OWN);
+      if (!what && answer.ok && !(await answer.clone().json()).fresh) {
+        return problem(dialog, _("You have not signed in again yet."));
+      }
       // Who signs in proves it by that.
       if (answer.status === 401) await signIn();
       proved = answer.ok || answer.status === 401;
       if (proved) return dialog.close();
       problem(dialog, (await answer.json()).detail);
-      field.select();
-    } catch {
-      problem(dialog, _("The server did not respond. Try again."));
+      field.select?.();
+    } catch (error) {
+      problem(dialog, error instanceof TypeError ? _("The server did not respond. Try again.") : error.message);
     } finally {
-      button.disabled = false;
+      for (const one of buttons) one.disabled = false;
     }
+  };
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    give(() => (by === "provider" ? null : { proof: field.value }));
   });
+  passkey.hidden = !hasPasskey || !canPasskeys();
+  passkey.querySelector("button").addEventListener("click", () => give(byPasskey));
   form.querySelector("[data-cancel]").addEventListener("click", () => dialog.close());
   dialog.addEventListener("close", () => {
     // No password stays in the page.
@@ -55,7 +70,7 @@ const show = (by) => new Promise((resolve) => {
     resolve(proved);
   });
   dialog.showModal();
-  field.focus();
+  (passkey.hidden ? field : passkey.querySelector("button")).focus();
 });
 
 let asking = null;
@@ -63,8 +78,8 @@ const ask = async () => {
   const answer = await fetch(OWN);
   if (answer.status === 401) return signIn().then(() => true);
   if (!answer.ok) return false;
-  const { by, fresh } = await answer.json();
-  return fresh || (!isNeeded() && show(by));
+  const { by, passkey, fresh } = await answer.json();
+  return fresh || (!isNeeded() && show(by, passkey));
 };
 
 // Ask for a proof if the last one is too old. Resolves to whether there is one now.

@@ -2,6 +2,7 @@
 // what was typed in it; it goes on when the same person has signed in. For another person it goes.
 import htmx from "htmx.org";
 import { _ } from "../words.js";
+import { answer as passkeyAnswer, canPasskeys, challenge } from "./passkeys.js";
 
 const blank = document.getElementById("signed-out-blank");
 // While it is open.
@@ -32,19 +33,22 @@ const goOn = (person) => {
   return document.dispatchEvent(new CustomEvent("helpline:signed-in"));
 };
 
-const send = async () => {
+const send = async (withPasskey) => {
   const code = sheet.querySelector("[data-code]");
   const { username, password, code: typed } = form.elements;
+  const given = { username: username.value, password: password.value };
+  const passkey = withPasskey ? await passkeyAnswer(await challenge(fetch, "/api/v1/session/passkey", given)) : null;
   const answer = await fetch("/api/v1/session", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ username: username.value, password: password.value, code: typed.value || null }),
+    body: JSON.stringify({ ...given, code: typed.value || null, passkey }),
   });
   const body = await answer.json();
   if (answer.ok) return goOn(body);
   if (body.error === "CodeNeeded") {
     code.hidden = false;
     typed.required = true;
+    sheet.querySelector("[data-with-passkey]").hidden = !canPasskeys();
     problem();
     return typed.focus();
   }
@@ -54,15 +58,15 @@ const send = async () => {
 
 const submit = async (event) => {
   event.preventDefault();
-  const button = form.querySelector("button");
-  if (button.disabled) return;
-  button.disabled = true;
+  const buttons = [...form.querySelectorAll("button")];
+  if (buttons.some((one) => one.disabled)) return;
+  for (const one of buttons) one.disabled = true;
   try {
-    await send();
-  } catch {
-    problem(_("The server did not respond. Try again."));
+    await send(event.type === "click");
+  } catch (error) {
+    problem(error instanceof TypeError ? _("The server did not respond. Try again.") : error.message);
   } finally {
-    button.disabled = false;
+    for (const one of buttons) one.disabled = false;
   }
 };
 
@@ -71,6 +75,7 @@ const open = () => {
   sheet = document.getElementById("signed-out");
   form = sheet.querySelector("form");
   form.addEventListener("submit", submit);
+  form.querySelector("[data-with-passkey]").addEventListener("click", submit);
   // Only signing in leads on.
   sheet.addEventListener("cancel", (event) => event.preventDefault());
   sheet.addEventListener("close", () => { if (isSignedOut()) sheet.showModal(); });

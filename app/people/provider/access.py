@@ -1,0 +1,269 @@
+"""Which account a person from the provider has, and what they may do there."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import delete, func, select
+
+from app.errors import Conflict, NotAllowed, NotFound
+from app.people import changing, ending
+from app.people.changing import Changes
+from app.people.provider.mapping import Wanted
+from app.people.provider.rows import LinkedHow, StaffIdentity, Unknown
+from app.routing import withdrawing
+from app.staff import accounts, passwords, second_factor
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.staff.models import Staff
+from app.staff.roles import Permission, Role, may
+from app.staff.sessions import accounts_changed
+from app.staff.telling import Told, tell_owner
+from app.work import Work
+
+
+class NoAccountHere(NotAllowed):
+    default = (
+        "You have no account at the helpline. Ask an administrator to invite you, or to link your "
+        "account."
+    )
+
+
+class NoRoleHere(NotAllowed):
+    default = (
+        "Your provider gives you no role at the helpline, so your access has ended. Ask an "
+        "administrator."
+    )
+
+
+class EmergencyAccount(Conflict):
+    default = "An emergency account is not linked: it is for the day on which the provider is away."
+
+
+class AlreadyLinked(Conflict):
+    default = "This account, or this person at the provider, is linked already."
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A person lost access; it must be committed, though the sign-in is refused."""
+
+    refusal: NotAllowed
+
+
+async def identity_of(work: Work, staff: Staff) -> StaffIdentity | None:
+    """Return who a person is at the provider."""
+    found: StaffIdentity | None = await work.session.scalar(
+        select(StaffIdentity).where(StaffIdentity.staff_id == staff.id)
+    )
+    return found
+
+
+async def _identity(work: Work, issuer: str, subject: str) -> StaffIdentity | None:
+    found: StaffIdentity | None = await work.session.scalar(
+        select(StaffIdentity)
+        .where(StaffIdentity.issuer == issuer, StaffIdentity.subject == subject)
+        .with_for_update()
+    )
+    return found
+
+
+async def signed_in_person(work: Work, wanted: Wanted, claims: dict[str, Any]) -> Staff | Ended:
+    """Return the account of a person who comes from the provider, with the role and team it gives.
+
+    `Ended` if the provider has no role for them any more: their access has ended then. Raises
+    NoAccountHere, NoRoleHere, Conflict, LastAdministrator, StillHolds.
+    """
+    values = wanted.roles_of(claims)
+    role = wanted.role_for(values)
+    identity = await _identity(work, wanted.issuer, claims["sub"])
+    if identity is None:
+        if role is None:
+            raise NoRoleHere()
+        identity = await _first_time(work, wanted, claims, role)
+    staff = await changing.lock_person(work, identity.staff_id)
+    if not staff.active:
+        raise NoAccountHere()
+    identity.role_values = values
+    if role is None:
+        await end(work, staff, identity)
+        return Ended(NoRoleHere())
+    await _take_over(work, wanted, claims, staff, role)
+    identity.used_at, identity.lost_at = work.now, None
+    await work.session.flush()
+    return staff
+
+
+async def _take_over(
+    work: Work, wanted: Wanted, claims: dict[str, Any], staff: Staff, role: Role
+) -> None:
+    """Give the account the role and the team that the provider says."""
+    team = wanted.team_for(claims)
+    changes = Changes(
+        role=role if role != staff.role else None,
+        team=team if team is not None and team != staff.team else None,
+    )
+    if changes != Changes():
+        await changing.change(work, staff.id, changes, by=None)
+
+
+async def _first_time(
+    work: Work, wanted: Wanted, claims: dict[str, Any], role: Role
+) -> StaffIdentity:
+    """Link a person who was never here from the provider. Raises NoAccountHere, Conflict."""
+    staff = await _by_email(work, claims) if wanted.links_by_email else None
+    if staff is not None:
+        return await _link(work, staff, wanted.issuer, claims["sub"], LinkedHow.EMAIL)
+    if wanted.unknown != Unknown.CREATE:
+        raise NoAccountHere()
+    staff = await accounts.add_staff(
+        work,
+        name=_name_of(claims),
+        role=role,
+        team=wanted.team_for(claims) or "",
+        email=_verified_email(claims),
+    )
+    return await _link(work, staff, wanted.issuer, claims["sub"], LinkedHow.CREATED)
+
+
+def _verified_email(claims: dict[str, Any]) -> str | None:
+    """Return the address of a person if the provider has proven that it is theirs."""
+    email = claims.get("email")
+    # Some providers write it as a text, which a text "false" would be, too.
+    proven = claims.get("email_verified") is True
+    if not proven or not isinstance(email, str):
+        return None
+    return accounts.check_email(email[:200])
+
+
+def _name_of(claims: dict[str, Any]) -> str:
+    for claim in ("name", "preferred_username", "sub"):
+        value = claims.get(claim)
+        if isinstance(value, str) and value.strip():
+            return " ".join(value.split())[:80]
+    raise NoAccountHere()
+
+
+async def _by_email(work: Work, claims: dict[str, Any]) -> Staff | None:
+    """Return the one active account with the verified address, if it is linked to nobody yet."""
+    email = _verified_email(claims)
+    if email is None:
+        return None
+    linked = select(StaffIdentity.id).where(StaffIdentity.staff_id == Staff.id).exists()
+    found = list(
+        await work.session.scalars(
+            select(Staff).where(
+                func.lower(Staff.email) == email.lower(),
+                Staff.active,
+                ~linked,
+                # An emergency account is for the day on which the provider cannot be trusted.
+                ~Staff.emergency,
+            )
+        )
+    )
+    return found[0] if len(found) == 1 else None
+
+
+async def _link(
+    work: Work, staff: Staff, issuer: str, subject: str, how: LinkedHow
+) -> StaffIdentity:
+    identity = StaffIdentity(
+        id=uuid4(),
+        staff_id=staff.id,
+        issuer=issuer,
+        subject=subject,
+        linked_at=work.now,
+        linked_how=how.value,
+        role_values=[],
+    )
+    work.session.add(identity)
+    staff.by_provider = True
+    await work.session.flush()
+    write_entry(
+        work, AuditLog.IDENTITY_LINKED, str(staff.id), how=how.value, before=None, after=issuer
+    )
+    tell_owner(work, staff, Told.IDENTITY_LINKED)
+    accounts_changed(work)
+    return identity
+
+
+async def link_own(work: Work, person: Staff, wanted: Wanted, claims: dict[str, Any]) -> None:
+    """Link the account of a signed-in person. Raises AlreadyLinked, NoRoleHere."""
+    if wanted.role_for(wanted.roles_of(claims)) is None:
+        raise NoRoleHere()
+    staff = await changing.lock_person(work, person.id)
+    if staff.emergency:
+        raise EmergencyAccount()
+    known = await _identity(work, wanted.issuer, claims["sub"])
+    if known is not None or await identity_of(work, staff) is not None:
+        raise AlreadyLinked()
+    await _link(work, staff, wanted.issuer, claims["sub"], LinkedHow.SIGNED_IN)
+
+
+async def is_the_same(work: Work, staff: Staff, issuer: str, claims: dict[str, Any]) -> bool:
+    """Return whether the claims are those of this person, who has not lost access."""
+    found = await identity_of(work, staff)
+    return (
+        found is not None
+        and (found.issuer, found.subject) == (issuer, claims["sub"])
+        and found.lost_at is None
+    )
+
+
+async def unlink(work: Work, staff: Staff, *, by: Staff | None) -> None:
+    """Part an account from the provider: its person signs in with a password.
+
+    `by` is the person themselves, an administrator, or None at the command line. Raises NotFound,
+    NotAllowed, Conflict.
+    """
+    staff = await changing.lock_person(work, staff.id)
+    if by is not None and by.id != staff.id:
+        changing.check_gives(by, staff, Role(staff.role))
+    identity = await identity_of(work, staff)
+    if identity is None:
+        raise NotFound("This account is not linked.")
+    if by is not None and by.id == staff.id and staff.password_hash is None:
+        raise Conflict("You have no password yet. Ask an administrator for a link to choose one.")
+    before = identity.issuer
+    await work.session.execute(delete(StaffIdentity).where(StaffIdentity.id == identity.id))
+    staff.by_provider = False
+    await work.session.flush()
+    write_entry(work, AuditLog.IDENTITY_UNLINKED, str(staff.id), before=before, after=None)
+    tell_owner(work, staff, Told.IDENTITY_UNLINKED)
+    accounts_changed(work)
+
+
+async def end(work: Work, staff: Staff, identity: StaffIdentity) -> None:
+    """End the access of a person for whom the provider has no role any more, at once.
+
+    The account stays with what the person holds, until an administrator hands it over. A second
+    time changes nothing. Raises LastAdministrator.
+    """
+    if await close(work, staff, identity):
+        await take_out_of_service(work, staff)
+
+
+async def take_out_of_service(work: Work, staff: Staff) -> None:
+    """Give the calls of a person who lost access to colleagues; a child is never hung up on."""
+    if may(staff.role, Permission.TAKE_CALLS):
+        await withdrawing.take_out(work, staff)
+
+
+async def close(work: Work, staff: Staff, identity: StaffIdentity) -> bool:
+    """Close every way by which a person comes in. Return whether one was open.
+
+    Raises LastAdministrator.
+    """
+    if identity.lost_at is not None:
+        return False
+    await changing.check_not_last(work, staff)
+    identity.lost_at = work.now
+    await passwords.forget_password(work, staff)
+    await second_factor.take_away(work, staff)
+    await ending.sign_out(work, staff)
+    await work.session.flush()
+    write_entry(
+        work, AuditLog.ACCESS_ENDED_BY_PROVIDER, str(staff.id), before=staff.role, after=None
+    )
+    accounts_changed(work)
+    return True

@@ -1,0 +1,237 @@
+"""What is said to the provider of identities: OpenID Connect, authorization code with PKCE.
+
+The tokens are read by `joserfc`. Ours is what must fit: issuer, audience, nonce, times, and that
+only signatures with the provider's public keys count.
+"""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import httpx2
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from app.errors import Refusal
+from app.settings import Settings
+
+_TIMEOUT = 10.0
+# In bytes. What is longer is no answer of a provider.
+_LONGEST = 512 * 1024
+# By public keys only: `none` is no signature, and a shared secret is known to more than one.
+_ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"]
+# Seconds by which the clocks of the two may differ.
+_LEEWAY = 60
+# The oldest token that is taken, in seconds.
+_OLDEST = 600
+_SCOPES = "openid profile email"
+
+
+class ProviderFailed(Refusal):
+    """The provider did not answer as it must. `why` is for the log of the server: no claim of a
+    person is in it."""
+
+    status = 502
+    default = (
+        "The sign-in at the provider did not work: %(why)s. Try again; if it stays so, tell an "
+        "administrator."
+    )
+
+    def __init__(self, why: str) -> None:
+        super().__init__(self.default, why=why)
+        self.why = why
+
+
+@dataclass(frozen=True)
+class Client:
+    """Who we are at the provider."""
+
+    issuer: str
+    client_id: str
+    client_secret: str
+    redirect_uri: str
+
+
+@dataclass(frozen=True)
+class Discovered:
+    """Where the provider is asked what, as it says of itself."""
+
+    authorization: str
+    token: str
+    keys: str
+    # Whether the answer names the issuer (RFC 9207).
+    names_issuer: bool
+    secret_in_body: bool
+
+
+@dataclass(frozen=True)
+class Once:
+    """What binds an answer to the question: made for one errand."""
+
+    state: str
+    nonce: str
+    verifier: str
+
+    @property
+    def challenge(self) -> str:
+        digest = hashlib.sha256(self.verifier.encode()).digest()
+        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+async def _ask(client: httpx2.AsyncClient, method: str, url: str, **values: Any) -> Any:
+    """Return the JSON of an answer. Raises ProviderFailed."""
+    host = urlsplit(url).hostname
+    try:
+        async with (
+            asyncio.timeout(_TIMEOUT),
+            client.stream(
+                method, url, headers={"accept": "application/json"}, timeout=_TIMEOUT, **values
+            ) as answer,
+        ):
+            body = b""
+            async for part in answer.aiter_bytes():
+                body += part
+                if len(body) > _LONGEST:
+                    raise ProviderFailed(f"the answer of {host} is too long")
+    except (httpx2.HTTPError, TimeoutError, ValueError) as error:
+        raise ProviderFailed(f"{host} was not reached ({type(error).__name__})") from None
+    if answer.status_code != 200:
+        raise ProviderFailed(f"{host} answered with status {answer.status_code}")
+    try:
+        read = json.loads(body)
+    except ValueError:
+        read = None
+    if not isinstance(read, dict):
+        raise ProviderFailed(f"{host} did not answer with JSON")
+    return read
+
+
+def _address(settings: Settings, found: dict[str, Any], name: str) -> str:
+    """Return an address of the provider: by https, except on a machine for development."""
+    value = found.get(name)
+    parts = urlsplit(value) if isinstance(value, str) else None
+    fine = {"https", "http"} if settings.reach_own_network else {"https"}
+    if parts is None or parts.scheme not in fine or not parts.hostname:
+        raise ProviderFailed(f"its description has no fitting {name}")
+    return str(value)
+
+
+async def discover(client: httpx2.AsyncClient, settings: Settings, issuer: str) -> Discovered:
+    """Return what the provider says of itself. Raises ProviderFailed."""
+    url = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
+    found = await _ask(client, "GET", url)
+    if found.get("issuer") != issuer:
+        raise ProviderFailed("its description names another issuer")
+    ways = found.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
+    return Discovered(
+        authorization=_address(settings, found, "authorization_endpoint"),
+        token=_address(settings, found, "token_endpoint"),
+        keys=_address(settings, found, "jwks_uri"),
+        names_issuer=found.get("authorization_response_iss_parameter_supported") is True,
+        secret_in_body="client_secret_basic" not in ways and "client_secret_post" in ways,
+    )
+
+
+async def keys_of(client: httpx2.AsyncClient, discovered: Discovered) -> KeySet:
+    """Return the provider's public keys. Raises ProviderFailed."""
+    found = await _ask(client, "GET", discovered.keys)
+    try:
+        keys = KeySet.import_key_set({"keys": [_public(one) for one in found["keys"]]})
+    except (JoseError, KeyError, TypeError, ValueError):
+        raise ProviderFailed("its keys cannot be read") from None
+    if not keys.keys:
+        raise ProviderFailed("it has no keys")
+    return keys
+
+
+def _public(key: dict[str, Any]) -> dict[str, Any]:
+    """Return a key; one that is a shared secret is none (`HS256` with a key that all can read)."""
+    if key["kty"] not in ("RSA", "EC", "OKP"):
+        raise ValueError("a key that is no public one")
+    return key
+
+
+def address_of(discovered: Discovered, client: Client, once: Once, *, anew: bool) -> str:
+    """Return the address to which the browser is sent. `anew`: the person signs in there again."""
+    asked = {
+        "response_type": "code",
+        "client_id": client.client_id,
+        "redirect_uri": client.redirect_uri,
+        "scope": _SCOPES,
+        "state": once.state,
+        "nonce": once.nonce,
+        "code_challenge": once.challenge,
+        "code_challenge_method": "S256",
+    }
+    if anew:
+        asked |= {"prompt": "login", "max_age": "0"}
+    between = "&" if urlsplit(discovered.authorization).query else "?"
+    return f"{discovered.authorization}{between}{urlencode(asked)}"
+
+
+async def exchange(
+    http: httpx2.AsyncClient, discovered: Discovered, client: Client, code: str, once: Once
+) -> str:
+    """Give the code for a token that says who the person is. Raises ProviderFailed."""
+    sent = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": client.redirect_uri,
+        "code_verifier": once.verifier,
+    }
+    values: dict[str, Any] = {}
+    if discovered.secret_in_body:
+        sent |= {"client_id": client.client_id, "client_secret": client.client_secret}
+    else:
+        # As RFC 6749, 2.3.1 writes both.
+        pair = (quote(client.client_id, safe=""), quote(client.client_secret, safe=""))
+        values["auth"] = pair
+    found = await _ask(http, "POST", discovered.token, data=sent, **values)
+    token = found.get("id_token")
+    if not isinstance(token, str):
+        raise ProviderFailed("it gave no ID token")
+    return token
+
+
+def read_token(
+    token: str, keys: KeySet, client: Client, once: Once, now: datetime
+) -> dict[str, Any]:
+    """Return the claims of an ID token that is for us, of now, and an answer to our question.
+
+    Raises ProviderFailed.
+    """
+    moment = int(now.timestamp())
+    registry = jwt.JWTClaimsRegistry(
+        now=moment,
+        leeway=_LEEWAY,
+        iss={"essential": True, "value": client.issuer},
+        aud={"essential": True, "value": client.client_id},
+        sub={"essential": True},
+        exp={"essential": True},
+        iat={"essential": True},
+    )
+    try:
+        claims = jwt.decode(token, keys, algorithms=_ALGORITHMS).claims
+        registry.validate(claims)
+    except (JoseError, ValueError, TypeError, KeyError) as error:
+        raise ProviderFailed(f"its token was not accepted ({type(error).__name__})") from None
+    nonce, subject = claims.get("nonce"), claims["sub"]
+    if not isinstance(nonce, str) or not hmac.compare_digest(nonce.encode(), once.nonce.encode()):
+        raise ProviderFailed("its token is not an answer to this sign-in")
+    if not isinstance(subject, str) or not 0 < len(subject) <= 255:
+        raise ProviderFailed("its token names no person")
+    audience = claims["aud"]
+    if isinstance(audience, list) and len(audience) > 1 and claims.get("azp") != client.client_id:
+        raise ProviderFailed("its token is for another program, too")
+    if claims.get("azp", client.client_id) != client.client_id:
+        raise ProviderFailed("its token was given to another program")
+    if moment - int(claims["iat"]) > _OLDEST:
+        raise ProviderFailed("its token is too old")
+    return claims

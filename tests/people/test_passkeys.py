@@ -1,0 +1,225 @@
+"""Passkeys: adding, using and removing one, and what an attacker would send."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app.errors import Conflict, Invalid, NotFound
+from app.people import factors, leaving
+from app.staff import passkeys, second_factor
+from app.staff.models import Awaits, Staff
+from app.staff.passkey_rows import Purpose
+from app.staff.passkeys import Added, CounterWentBack, NoName, NoPasskey, WrongPasskey
+from app.staff.roles import Role
+from app.staff.sign_in_rules import Rules, set_sign_in_rules
+from app.work import Work
+from tests.support.identity.authenticator import Authenticator
+from tests.support.verbs import a_counsellor, a_supervisor, an_administrator, logged
+
+ORIGIN = "http://localhost:1"
+
+
+@pytest.fixture
+def named(work: Work) -> Work:
+    """A helpline whose address has a name: an address that is a number has no passkeys."""
+    work.settings.public_url = ORIGIN
+    return work
+
+
+async def added(work: Work, staff: Staff, device: Authenticator, name: str = "my phone") -> Added:
+    sent = device.make(await passkeys.begin_adding(work, staff))
+    challenge = await passkeys.take_challenge(work, staff, Purpose.ADDING, sent)
+    return await passkeys.add(work, staff, name, sent, challenge)
+
+
+async def used(
+    work: Work, staff: Staff, device: Authenticator, purpose: Purpose = Purpose.SIGN_IN
+) -> Any:
+    sent = device.answer(await passkeys.begin_using(work, staff, purpose))
+    challenge = await passkeys.take_challenge(work, staff, purpose, sent)
+    return await passkeys.use(work, staff, sent, challenge)
+
+
+async def test_the_first_one_brings_recovery_codes_and_is_asked_for_at_sign_in(
+    named: Work,
+) -> None:
+    ana, phone = await a_counsellor(named, "ana"), Authenticator(ORIGIN)
+    first = await added(named, ana, phone)
+    assert first.codes is not None
+    assert len(first.codes) == second_factor.RECOVERY_CODES
+    second = await added(named, ana, Authenticator(ORIGIN), "key ring")
+    assert second.codes is None, "the codes of the first one stay"
+    assert await second_factor.missing_of(named, ana) is Awaits.CODE
+    state = await second_factor.state_of(named, ana)
+    assert (state.passkeys, state.app_since, state.since) == (2, None, named.now)
+    named.now += timedelta(minutes=1)
+    assert (await used(named, ana, phone)).used_at == named.now
+    await second_factor.use_code(named, ana, first.codes[0])
+    acts = [(act, detail) for act, detail in logged(named) if act.startswith("passkey")]
+    assert [(act, detail["before"], detail["after"]) for act, detail in acts] == [  # type: ignore[index]
+        ("passkey_added", 0, 1),
+        ("passkey_added", 1, 2),
+    ]
+    assert "key ring" not in str(logged(named))
+
+
+async def test_names_are_checked_and_a_passkey_is_added_once(named: Work) -> None:
+    ana, vera = await a_counsellor(named, "ana"), await a_supervisor(named)
+    phone = Authenticator(ORIGIN)
+    for name in ("", " ", "x" * 61, "a\x00b"):
+        with pytest.raises(Invalid):
+            await added(named, ana, phone, name)
+    await added(named, ana, phone, "  my   phone ")
+    assert [one.name for one in await passkeys.passkeys_of(named, ana)] == ["my phone"]
+    with pytest.raises(Conflict, match="this name"):
+        await added(named, ana, Authenticator(ORIGIN), "my phone")
+    with pytest.raises(Conflict, match="already"):
+        await added(named, vera, phone)
+
+
+def _without_verifying(device: Authenticator) -> None:
+    device.verifies = False
+
+
+def _elsewhere(device: Authenticator) -> None:
+    device.origin = "http://localhost.example:1"
+
+
+def _for_another_site(device: Authenticator) -> None:
+    device.site = "example.org"
+
+
+def _with_another_key(device: Authenticator) -> None:
+    device.key = Authenticator(ORIGIN).key
+
+
+def _unknown(device: Authenticator) -> None:
+    device.credential_id = bytes(32)
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [_without_verifying, _elsewhere, _for_another_site, _with_another_key, _unknown],
+    ids=lambda one: one.__name__.strip("_"),
+)
+async def test_what_an_attacker_sends_is_refused(named: Work, attack: Any) -> None:
+    ana, phone = await a_counsellor(named, "ana"), Authenticator(ORIGIN)
+    await added(named, ana, phone)
+    attack(phone)
+    with pytest.raises(WrongPasskey):
+        await used(named, ana, phone)
+    if attack not in (_with_another_key, _unknown):
+        fresh = Authenticator(ORIGIN)
+        attack(fresh)
+        with pytest.raises(WrongPasskey):
+            await added(named, ana, fresh, "another")
+
+
+async def test_a_challenge_counts_once_soon_ends_and_is_of_one_person_and_purpose(
+    named: Work,
+) -> None:
+    ana, vera = await a_counsellor(named, "ana"), await a_supervisor(named)
+    phone, key = Authenticator(ORIGIN), Authenticator(ORIGIN)
+    await added(named, ana, phone)
+    await added(named, vera, key)
+    sent = phone.answer(await passkeys.begin_using(named, ana, Purpose.SIGN_IN))
+    for staff, purpose in ((ana, Purpose.PROOF), (vera, Purpose.SIGN_IN)):
+        with pytest.raises(WrongPasskey):
+            await passkeys.take_challenge(named, staff, purpose, sent)
+    challenge = await passkeys.take_challenge(named, ana, Purpose.SIGN_IN, sent)
+    with pytest.raises(WrongPasskey):
+        await passkeys.take_challenge(named, ana, Purpose.SIGN_IN, sent)
+    # Her answer opens the account of no other person.
+    with pytest.raises(WrongPasskey):
+        await passkeys.use(named, vera, sent, challenge)
+    late = phone.answer(await passkeys.begin_using(named, ana, Purpose.SIGN_IN))
+    named.now += timedelta(minutes=5)
+    with pytest.raises(WrongPasskey):
+        await passkeys.take_challenge(named, ana, Purpose.SIGN_IN, late)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        {},
+        {"id": "x"},
+        {"response": 1},
+        {"response": {"clientDataJSON": "é"}},
+    ],
+    ids=str,
+)
+async def test_what_is_no_answer_of_a_browser_is_refused(named: Work, sent: Any) -> None:
+    ana = await a_counsellor(named, "ana")
+    for purpose in Purpose:
+        with pytest.raises(WrongPasskey):
+            await passkeys.take_challenge(named, ana, purpose, sent)
+    with pytest.raises(WrongPasskey):
+        await passkeys.use(named, ana, sent, b"x")
+
+
+async def test_a_counter_that_goes_back_stops_the_passkey_and_not_the_second_factor(
+    named: Work,
+) -> None:
+    ana, phone = await a_counsellor(named, "ana"), Authenticator(ORIGIN)
+    made = await added(named, ana, phone)
+    await used(named, ana, phone)
+    await used(named, ana, phone)
+    phone.counter = 0
+    with pytest.raises(CounterWentBack) as caught:
+        await used(named, ana, phone)
+    for _ in range(2):
+        await passkeys.stop(named, ana, caught.value.passkey_id)
+    assert [act for act, _ in logged(named)].count("passkey_stopped") == 1
+    with pytest.raises(NoPasskey):
+        await passkeys.begin_using(named, ana, Purpose.SIGN_IN)
+    # The password alone is not enough now: a recovery code is asked for.
+    assert await second_factor.missing_of(named, ana) is Awaits.CODE
+    assert made.codes is not None
+    await second_factor.use_code(named, ana, made.codes[0])
+
+
+async def test_a_device_that_does_not_count_is_accepted(named: Work) -> None:
+    ana, phone = await a_counsellor(named, "ana"), Authenticator(ORIGIN)
+    await added(named, ana, phone)
+    for _ in range(2):
+        phone.counter = -1
+        await used(named, ana, phone)
+
+
+async def test_the_last_one_is_not_removed_where_the_role_needs_one(named: Work) -> None:
+    vera, key = await a_supervisor(named), Authenticator(ORIGIN)
+    one = (await added(named, vera, key)).passkey
+    await set_sign_in_rules(named, Rules((Role.SUPERVISOR,)))
+    with pytest.raises(Conflict, match="Set up another one"):
+        await passkeys.remove_own(named, vera, one.id)
+    two = (await added(named, vera, Authenticator(ORIGIN), "key ring")).passkey
+    await passkeys.remove_own(named, vera, one.id)
+    with pytest.raises(NotFound):
+        await passkeys.remove_own(named, vera, one.id)
+    await set_sign_in_rules(named, Rules())
+    await passkeys.remove_own(named, vera, two.id)
+    assert await second_factor.missing_of(named, vera) is None
+    assert (await second_factor.state_of(named, vera)).codes_left == 0
+    with pytest.raises(NotFound):
+        await passkeys.remove_own(named, await a_counsellor(named, "ana"), two.id)
+
+
+async def test_a_reset_and_leaving_take_passkeys_away(named: Work) -> None:
+    mila, vera = await an_administrator(named), await a_supervisor(named)
+    await added(named, vera, Authenticator(ORIGIN))
+    await factors.reset(named, vera.id, by=mila)
+    assert await passkeys.passkeys_of(named, vera) == []
+    await added(named, vera, Authenticator(ORIGIN))
+    await leaving.deactivate(named, vera.id, by=mila)
+    assert await passkeys.passkeys_of(named, vera) == []
+
+
+async def test_an_address_that_is_a_number_has_no_passkeys(work: Work) -> None:
+    ana = await a_counsellor(work, "ana")
+    with pytest.raises(NoName, match="HELPLINE_PUBLIC_URL"):
+        await passkeys.begin_adding(work, ana)

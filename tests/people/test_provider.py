@@ -1,0 +1,222 @@
+"""People from the provider: who is let in, as what, and whose access ends at once."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from app.errors import Conflict, Invalid, NotAllowed
+from app.jobs.names import Task
+from app.people import changing, finding, leaving
+from app.people.changing import Changes, LastAdministrator
+from app.people.provider import access, keeping
+from app.people.provider.access import AlreadyLinked, Ended, NoAccountHere, NoRoleHere
+from app.people.provider.mapping import Wanted
+from app.staff import accounts
+from app.staff.models import Staff
+from app.work import Work
+from tests.support.verbs import (
+    a_counsellor,
+    a_supervisor,
+    an_administrator,
+    logged,
+    sessions_of,
+)
+
+WANTED = Wanted(
+    name="City",
+    issuer="https://id.example",
+    client_id="helpline",
+    roles=(("boss", "administrator"), ("lead", "supervisor"), ("help", "counsellor")),
+)
+ANA: dict[str, Any] = {"sub": "1", "name": "Ana  Anić", "groups": ["help"]}
+MAIL: dict[str, Any] = {"email": "Ana@City.example", "email_verified": True}
+
+
+@pytest.fixture
+async def city(work: Work) -> Work:
+    await keeping.save(work, WANTED, "secret", by=None)
+    return work
+
+
+async def comes(work: Work, claims: dict[str, Any], **rules: Any) -> Staff:
+    found = await access.signed_in_person(work, replace(WANTED, **rules), claims)
+    assert isinstance(found, Staff)
+    return found
+
+
+async def test_unknown_people_are_refused_or_get_an_account_with_their_role(city: Work) -> None:
+    with pytest.raises(NoAccountHere):
+        await comes(city, ANA)
+    with pytest.raises(NoRoleHere):
+        await comes(city, ANA | {"groups": ["other"]}, unknown="create")
+    ana = await comes(city, ANA | MAIL, unknown="create")
+    assert (ana.name, ana.role, ana.email) == ("Ana Anić", "counsellor", "Ana@City.example")
+    assert finding.state_of(ana) == "active"
+    again = await comes(city, ANA | {"name": "Another", "groups": ["lead"]})
+    assert (again.id, again.name, again.role) == (ana.id, "Ana Anić", "supervisor")
+    with pytest.raises(accounts.NameTaken):
+        await comes(city, ANA | {"sub": "2"}, unknown="create")
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"email": "ana@city.example"},
+        {"email": "ana@city.example", "email_verified": "true"},
+        {"email": "ana@city.example", "email_verified": False},
+        {"email": "other@city.example", "email_verified": True},
+        {"email": ["ana@city.example"], "email_verified": True},
+    ],
+    ids=str,
+)
+async def test_an_address_that_is_not_proven_opens_no_account(
+    city: Work, claims: dict[str, Any]
+) -> None:
+    ana = await a_counsellor(city, "ana")
+    ana.email = "ana@city.example"
+    await city.session.flush()
+    with pytest.raises(NoAccountHere):
+        await comes(city, ANA | claims, links_by_email=True)
+
+
+async def test_a_proven_address_links_one_account_where_that_is_set(city: Work) -> None:
+    ana = await a_counsellor(city, "ana")
+    ana.email = "ana@city.example"
+    await city.session.flush()
+    with pytest.raises(NoAccountHere):
+        await comes(city, ANA | MAIL)
+    assert (await comes(city, ANA | MAIL, links_by_email=True)).id == ana.id
+    # Another person with the same address is nobody's: the account is linked.
+    with pytest.raises(NoAccountHere):
+        await comes(city, ANA | MAIL | {"sub": "2"}, links_by_email=True)
+
+
+async def test_an_address_of_two_accounts_or_of_an_emergency_account_links_none(
+    city: Work,
+) -> None:
+    ana, bob = await a_counsellor(city, "ana"), await a_counsellor(city, "bob")
+    ana.email = bob.email = "ana@city.example"
+    await city.session.flush()
+    with pytest.raises(NoAccountHere):
+        await comes(city, ANA | MAIL, links_by_email=True)
+    bob.email, ana.emergency = None, True
+    await city.session.flush()
+    with pytest.raises(NoAccountHere):
+        await comes(city, ANA | MAIL, links_by_email=True)
+
+
+async def test_a_person_without_a_role_loses_access_at_once(city: Work) -> None:
+    ana = await comes(city, ANA, unknown="create")
+    await accounts.open_session(city, ana)
+    found = await access.signed_in_person(city, WANTED, ANA | {"groups": []})
+    assert isinstance(found, Ended)
+    assert (await sessions_of(city, ana), ana.password_hash, ana.active) == (0, None, True)
+    assert logged(city)[-1] == (
+        "access_ended_by_provider",
+        {"before": "counsellor", "after": None},
+    )
+    # She comes back when the provider gives her a role again.
+    assert (await comes(city, ANA)).id == ana.id
+
+
+async def test_a_mapping_without_a_role_ends_access_when_it_is_saved(city: Work) -> None:
+    mila = await an_administrator(city)
+    ana = await comes(city, ANA, unknown="create")
+    await accounts.open_session(city, ana)
+    without = replace(WANTED, roles=WANTED.roles[:2])
+    await keeping.save(city, without, None, by=mila)
+    assert await sessions_of(city, ana) == 0
+    identity = await access.identity_of(city, ana)
+    assert identity is not None
+    assert identity.lost_at == city.now
+    assert [job.task for job in city.jobs] == [Task.TAKE_OUT_OF_SERVICE]
+
+
+async def test_an_administrator_does_not_shut_themselves_or_the_last_one_out(city: Work) -> None:
+    mila = await an_administrator(city)
+    await access.link_own(city, mila, WANTED, {"sub": "9", "groups": ["boss"]})
+    await comes(city, {"sub": "9", "groups": ["boss"]})
+    without = replace(WANTED, roles=WANTED.roles[1:])
+    with pytest.raises(Invalid, match="yourself"):
+        await keeping.save(city, without, None, by=mila)
+    with pytest.raises(LastAdministrator):
+        await keeping.save(city, without, None, by=None)
+    with pytest.raises(LastAdministrator):
+        await access.signed_in_person(city, WANTED, {"sub": "9", "groups": ["help"]})
+
+
+async def test_a_signed_in_person_links_and_parts_their_own_account(city: Work) -> None:
+    vera, ana = await a_supervisor(city), await a_counsellor(city, "ana")
+    claims = {"sub": "5", "groups": ["lead"]}
+    with pytest.raises(NoRoleHere):
+        await access.link_own(city, vera, WANTED, {"sub": "5"})
+    await access.link_own(city, vera, WANTED, claims)
+    for staff in (vera, ana):
+        with pytest.raises(AlreadyLinked):
+            await access.link_own(city, staff, WANTED, claims)
+    assert await access.is_the_same(city, vera, WANTED.issuer, claims)
+    assert not await access.is_the_same(city, ana, WANTED.issuer, claims)
+    assert not await access.is_the_same(city, vera, "https://other.example", claims)
+    with pytest.raises(Conflict, match="no password"):
+        await access.unlink(city, vera, by=vera)
+    with pytest.raises(NotAllowed):
+        await access.unlink(city, vera, by=ana)
+    await access.unlink(city, vera, by=await an_administrator(city))
+    assert vera.by_provider is False
+
+
+async def test_an_emergency_account_is_not_the_providers(city: Work) -> None:
+    mila, vera = await an_administrator(city), await a_supervisor(city)
+    await changing.change(city, mila.id, Changes(emergency=True), by=None)
+    with pytest.raises(access.EmergencyAccount):
+        await access.link_own(city, mila, WANTED, {"sub": "9", "groups": ["boss"]})
+    await access.link_own(city, vera, WANTED, {"sub": "5", "groups": ["lead"]})
+    with pytest.raises(Conflict, match="by the provider"):
+        await changing.change(city, vera.id, Changes(emergency=True), by=None)
+
+
+async def test_who_has_left_does_not_come_in_by_the_provider(city: Work) -> None:
+    mila = await an_administrator(city)
+    ana = await comes(city, ANA, unknown="create")
+    await leaving.deactivate(city, ana.id, by=mila)
+    with pytest.raises(NoAccountHere):
+        await comes(city, ANA, unknown="create")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": " "},
+        {"issuer": "http://id.example"},
+        {"issuer": "https://id.example/?x=1"},
+        {"issuer": "id.example"},
+        {"roles": ()},
+        {"roles": (("boss", "king"),)},
+        {"roles": ((" ", "counsellor"),)},
+        {"teams": (("x", ""),)},
+        {"unknown": "maybe"},
+        {"client_id": "x" * 201},
+    ],
+    ids=str,
+)
+async def test_settings_that_cannot_be_are_refused(work: Work, wrong: dict[str, Any]) -> None:
+    work.settings.reach_own_network = False
+    with pytest.raises(Invalid):
+        await keeping.save(work, replace(WANTED, **wrong), "secret", by=None)
+
+
+async def test_the_secret_is_sealed_kept_and_sent_to_no_other_issuer(city: Work) -> None:
+    row = await keeping.known_provider(city)
+    assert b"secret" not in row.client_secret_sealed
+    await keeping.save(city, replace(WANTED, name="Town"), None, by=None)
+    assert keeping.client_of(city, row).client_secret == "secret"
+    with pytest.raises(Invalid, match="Enter the client secret"):
+        await keeping.save(city, replace(WANTED, issuer="https://other.example"), " ", by=None)
+    act, detail = logged(city)[-1]
+    assert act == "provider_set"
+    assert isinstance(detail, dict)
+    assert (detail["before"]["name"], detail["after"]["name"]) == ("City", "Town")
+    assert "secret'" not in str(logged(city))
+    await keeping.remove(city)
+    assert await keeping.provider(city) is None

@@ -1,0 +1,143 @@
+"""A provider of identities as strict as a real one: OpenID Connect over HTTP on this machine.
+
+It checks the redirect address, PKCE, the client's secret, and that a code is used once; it signs
+with RS256. What an attacker would do can be set.
+"""
+
+import base64
+import hashlib
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
+
+from joserfc import jwt
+from joserfc.jwk import OctKey, RSAKey
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from app.clock import Clock
+from app.demo.stage import free_port
+
+CLIENT, SECRET = "helpline", "a:secret/with signs"
+
+
+@dataclass
+class Code:
+    asked: dict[str, str]
+    claims: dict[str, Any]
+
+
+@dataclass
+class Provider:
+    """The provider. `person` is who signs in there next: their claims."""
+
+    clock: Clock
+    redirect_uri: str
+    person: dict[str, Any] = field(default_factory=dict)
+    port: int = field(default_factory=free_port)
+    # What an attacker changes: claims of the token, its algorithm, its key, who says to answer.
+    forged: dict[str, Any] = field(default_factory=dict)
+    algorithm: str = "RS256"
+    own_key: bool = False
+    answers_as: str = ""
+    # Requests that a strict provider refused, and why.
+    refused: list[str] = field(default_factory=list)
+    codes: dict[str, Code] = field(default_factory=dict)
+    asked: list[dict[str, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.issuer = f"http://127.0.0.1:{self.port}"
+        self.key = RSAKey.generate_key(2048, {"kid": "one", "use": "sig"})
+        self.app = Starlette(
+            routes=[
+                Route("/.well-known/openid-configuration", self._describe),
+                Route("/authorize", self._authorize),
+                Route("/token", self._token, methods=["POST"]),
+                Route("/keys", self._keys),
+            ]
+        )
+
+    async def _describe(self, request: Request) -> Response:
+        return JSONResponse(
+            {
+                "issuer": self.issuer,
+                "authorization_endpoint": f"{self.issuer}/authorize",
+                "token_endpoint": f"{self.issuer}/token",
+                "jwks_uri": f"{self.issuer}/keys",
+                "authorization_response_iss_parameter_supported": True,
+            }
+        )
+
+    async def _keys(self, request: Request) -> Response:
+        return JSONResponse({"keys": [self.key.as_dict(private=False)]})
+
+    async def _authorize(self, request: Request) -> Response:
+        asked = dict(request.query_params)
+        wanted = {
+            "response_type": "code",
+            "client_id": CLIENT,
+            "redirect_uri": self.redirect_uri,
+            "code_challenge_method": "S256",
+        }
+        wrong = [name for name, value in wanted.items() if asked.get(name) != value]
+        wrong += [n for n in ("state", "nonce", "code_challenge") if len(asked.get(n, "")) < 32]
+        if wrong or "openid" not in asked.get("scope", "").split():
+            return self._no(f"authorize: {wrong}")
+        self.asked.append(asked)
+        code = secrets.token_urlsafe(16)
+        self.codes[code] = Code(asked, dict(self.person))
+        back = {"code": code, "state": asked["state"], "iss": self.answers_as or self.issuer}
+        return RedirectResponse(f"{self.redirect_uri}?{urlencode(back)}", status_code=302)
+
+    def _no(self, why: str) -> Response:
+        self.refused.append(why)
+        return JSONResponse({"error": "invalid_request"}, status_code=400)
+
+    async def _token(self, request: Request) -> Response:
+        scheme, _, pair = request.headers.get("authorization", "").partition(" ")
+        user, _, password = base64.b64decode(pair).decode().partition(":")
+        if scheme != "Basic" or (unquote(user), unquote(password)) != (CLIENT, SECRET):
+            return self._no("client")
+        sent = {
+            name: values[0] for name, values in parse_qs((await request.body()).decode()).items()
+        }
+        code = self.codes.pop(sent.get("code", ""), None)
+        if code is None or sent.get("grant_type") != "authorization_code":
+            return self._no("code")
+        if sent.get("redirect_uri") != code.asked["redirect_uri"]:
+            return self._no("redirect address")
+        digest = hashlib.sha256(sent.get("code_verifier", "").encode()).digest()
+        if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != code.asked["code_challenge"]:
+            return self._no("verifier")
+        token = self._signed(code)
+        return JSONResponse({"access_token": "x", "token_type": "Bearer", "id_token": token})
+
+    def _signed(self, code: Code) -> str:
+        now = int(self.clock.now().timestamp())
+        claims = {
+            "iss": self.issuer,
+            "aud": CLIENT,
+            "iat": now,
+            "exp": now + 300,
+            "auth_time": now,
+            "nonce": code.asked["nonce"],
+            **code.claims,
+            **self.forged,
+        }
+        header = {"alg": self.algorithm, "kid": "one"}
+        if self.algorithm == "none":
+            return jwt.encode(header, claims, OctKey.generate_key(256), algorithms=["none"])
+        if self.algorithm == "HS256":
+            # Signed with the public key, which everybody can read.
+            shared = OctKey.import_key(self.key.as_pem(private=False).decode())
+            return jwt.encode(header, claims, shared, algorithms=["HS256"])
+        key = RSAKey.generate_key(2048) if self.own_key else self.key
+        return jwt.encode(header, claims, key)
+
+
+def state_of(address: str) -> str:
+    """Return the state that an address carries."""
+    return parse_qs(urlsplit(address).query)["state"][0]

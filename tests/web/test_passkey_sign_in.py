@@ -1,0 +1,102 @@
+"""Signing in and proving again with a passkey, over HTTP: pages, programs, and the log."""
+
+import json
+from urllib.parse import urlsplit
+
+import httpx2
+
+from app.demo.stage import Stage
+from app.jobs.transaction import transaction
+from app.staff import accounts
+from app.staff.roles import Role
+from app.staff.sign_in_rules import Rules, set_sign_in_rules
+from app.work import PROGRAM
+from tests.support.contacts import skip
+from tests.support.identity.authenticator import Authenticator
+
+PASSWORD = "correct horse battery"
+GIVEN = {"username": "vera", "password": PASSWORD}
+
+
+def by_name(stage: Stage) -> str:
+    """Let this machine have a name, as passkeys need one. Return its address."""
+    port = urlsplit(stage.settings.public_url).port
+    stage.settings.public_url = f"http://localhost:{port}"
+    return stage.settings.public_url
+
+
+async def test_a_person_signs_in_with_a_passkey_and_a_copy_of_it_is_stopped(stage: Stage) -> None:
+    origin = by_name(stage)
+    device = Authenticator(origin)
+    async with transaction(stage.ground, PROGRAM) as work:
+        vera = await accounts.add_staff(work, name="vera", role=Role.SUPERVISOR, password=PASSWORD)
+        await set_sign_in_rules(work, Rules((Role.SUPERVISOR,)))
+    async with httpx2.AsyncClient(base_url=origin) as page:
+
+        async def challenge(path: str, **body: str) -> str:
+            answer = await page.post(path, json=body) if body else await page.post(path)
+            assert answer.status_code == 200, answer.text
+            return json.dumps(answer.json()["publicKey"])
+
+        # The role needs one: the passkey is it.
+        assert (await page.post("/login/passkey/options")).status_code == 303
+        await page.post("/login", data=GIVEN)
+        assert "data-passkey-makes" in (await page.get("/login/set-up")).text
+        made = device.make(await challenge("/login/passkey/options"))
+        sent = {"name": "my phone", "credential": json.dumps(made)}
+        shown = await page.post("/login/set-up/passkey", data=sent)
+        assert shown.status_code == 200
+        assert shown.text.count("<li><code>") == 10
+        assert [one["name"] for one in (await page.get("/api/v1/me/passkeys")).json()] == [
+            "my phone"
+        ]
+        await page.post("/logout")
+
+        # At the next sign-in, a wrong answer uses the challenge up, though it is refused.
+        assert (await page.post("/login", data=GIVEN)).headers["location"] == "/login/code"
+        assert "use-passkey" in (await page.get("/login/code")).text
+        answered = device.answer(await challenge("/login/passkey/options"))
+        spoilt = {**answered, "response": {**answered["response"], "signature": "AAAA"}}
+        for wrong in (spoilt, answered):
+            refused = await page.post("/login/passkey", data={"credential": json.dumps(wrong)})
+            assert refused.status_code == 401
+            assert "was not accepted" in refused.text
+        answered = device.answer(await challenge("/login/passkey/options"))
+        well = await page.post("/login/passkey", data={"credential": json.dumps(answered)})
+        assert well.headers["location"] == "/"
+
+        # The proof before a key: of programs, too.
+        await skip(stage, 11 / 60)
+        refused = await page.post("/api/v1/me/passkeys/options")
+        assert refused.json()["error"] == "ProofNeeded"
+        assert (await page.get("/api/v1/me/proof")).json()["passkey"] is True
+        answered = device.answer(await challenge("/api/v1/me/proof/passkey"))
+        assert (await page.post("/api/v1/me/proof", json={"passkey": answered})).status_code == 204
+        again = await page.post("/api/v1/me/proof", json={"passkey": answered})
+        assert (again.status_code, again.json()["error"]) == (422, "WrongOwnPasskey")
+        await challenge("/api/v1/me/passkeys/options")
+
+        # A copy has an older counter.
+        answered = device.answer(await challenge("/api/v1/session/passkey", **GIVEN))
+        signed_in = await page.post("/api/v1/session", json={**GIVEN, "passkey": answered})
+        assert signed_in.status_code == 200, signed_in.text
+        device.counter = 1
+        answered = device.answer(await challenge("/api/v1/session/passkey", **GIVEN))
+        copied = await page.post("/api/v1/session", json={**GIVEN, "passkey": answered})
+        assert (copied.status_code, copied.json()["error"]) == (401, "PasskeyStopped")
+        assert (await page.get("/api/v1/me/passkeys")).json()[0]["stopped_at"] is not None
+        assert "stopped" in (await page.get("/account")).text
+        none = await page.post("/api/v1/session/passkey", json=GIVEN)
+        assert none.json()["error"] == "NoPasskey"
+    rows = await stage.rows(
+        "SELECT action, detail->>'wrong' AS wrong FROM audit_entries WHERE subject = %s"
+        " AND (action LIKE 'passkey%%' OR detail ? 'wrong') ORDER BY id",
+        str(vera.id),
+    )
+    assert [(row["action"], row["wrong"]) for row in rows] == [
+        ("passkey_added", None),
+        *[("sign_in_failed", "passkey")] * 2,
+        ("proof_failed", "passkey"),
+        ("passkey_stopped", None),
+        ("sign_in_failed", "passkey"),
+    ]
