@@ -148,7 +148,9 @@ async def changes_of(work: Work, staff: Staff) -> list[AuditEntry]:
             | AuditEntry.action.like("password%")
             | AuditEntry.action.like("passkey%")
             | AuditEntry.action.like("identity%")
-            | (AuditEntry.action == AuditLog.ACCESS_ENDED_BY_PROVIDER)
+            | AuditEntry.action.in_(
+                [AuditLog.ACCESS_ENDED_BY_PROVIDER.value, AuditLog.LEFT_BY_DIRECTORY.value]
+            )
             | AuditEntry.action.like("second_factor%"),
         )
         .order_by(AuditEntry.id.desc())

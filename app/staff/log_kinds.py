@@ -68,6 +68,7 @@ class AuditLog(StrEnum):
     CONNECTION_TESTED = "connection_tested"
     IDENTITY_LINKED = "identity_linked"
     IDENTITY_UNLINKED = "identity_unlinked"
+    LEFT_BY_DIRECTORY = "left_by_directory"
     LINE_ADDED = "line_added"
     LINE_HOURS_SET = "line_hours_set"
     LINE_LANGUAGE_ADDED = "line_language_added"

@@ -66,6 +66,8 @@ class Permission(StrEnum):
     KEEP_CONNECTIONS = "keep_connections"
     # Accounts: inviting, changing, deactivating, and handing over what a person holds.
     KEEP_PEOPLE = "keep_people"
+    # For programs only: a directory of people adds accounts, and ends them.
+    SYNC_PEOPLE = "sync_people"
     # How long each kind of data is kept: seeing it, with what a night would erase; changing it.
     SEE_RETENTION = "see_retention"
     KEEP_RETENTION = "keep_retention"

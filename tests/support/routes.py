@@ -85,6 +85,19 @@ _LEFT_OUT = {
     "/r/{token}",
     "/r/{token}/news",
     "/calendar/{token}.ics",
+    # For a directory's token, which no person has.
+    *(
+        f"/api/v1/scim/v2/{what}"
+        for what in (
+            "ServiceProviderConfig",
+            "ResourceTypes",
+            "ResourceTypes/{kind}",
+            "Schemas",
+            "Schemas/{schema}",
+            "Users",
+            "Users/{person_id}",
+        )
+    ),
     "/api/v1/statistics/public/{period}",
     "/api/v1/statistics/public/{period}/csv",
     "/reports/public/{period}",

@@ -1,0 +1,24 @@
+"""The table of accounts that a directory of people (SCIM) keeps."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database.base import Base
+
+
+class DirectoryAccount(Base):
+    """What a directory says of an account besides what the account says itself."""
+
+    __tablename__ = "directory_accounts"
+
+    staff_id: Mapped[UUID] = mapped_column(
+        ForeignKey("staff.id", ondelete="CASCADE"), primary_key=True
+    )
+    # The directory's own name for the person.
+    external_id: Mapped[str | None]
+    changed_at: Mapped[datetime]
+    # The directory deleted it: it finds it no more, and the account has left.
+    deleted_at: Mapped[datetime | None]

@@ -1,0 +1,227 @@
+"""What a directory of people (SCIM) does with accounts: it adds them, renames them, and ends them.
+
+A person who leaves there has left here in the same step, also in the night: what they hold goes to
+colleagues of their team, chosen here. A directory gives no role that keeps accounts or reads the
+log, and does not touch emergency accounts.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.errors import Invalid, NotAllowed, NotFound
+from app.people import changing, holding, leaving
+from app.people.changing import Changes
+from app.people.directory_rows import DirectoryAccount
+from app.people.holding import Kind
+from app.people.leaving import NotPlaced, Plan
+from app.staff import accounts
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.staff.models import Staff
+from app.staff.roles import Role
+from app.work import Work
+
+# Only an administrator gives these, or takes them away.
+KEPT_ROLES = frozenset({Role.ADMINISTRATOR, Role.AUDITOR})
+_LONGEST_ID = 200
+
+
+class NotTheDirectorys(NotAllowed):
+    default = (
+        "A directory does not give or change the roles administrator and auditor, nor emergency "
+        "accounts. An administrator does."
+    )
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a directory says of a person. None: it does not say, and what is there stays."""
+
+    name: str
+    active: bool | None = None
+    role: str | None = None
+    email: str = ""
+    external_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Known:
+    """An account, and what the directory says of it besides."""
+
+    staff: Staff
+    external_id: str | None
+    changed_at: datetime
+
+
+async def everybody(work: Work) -> list[Known]:
+    """Return the accounts that a directory finds, by name."""
+    rows = await work.session.execute(
+        select(Staff, DirectoryAccount)
+        .outerjoin(DirectoryAccount, DirectoryAccount.staff_id == Staff.id)
+        .where(DirectoryAccount.deleted_at.is_(None))
+        .order_by(Staff.name)
+    )
+    return [_known(staff, kept) for staff, kept in rows]
+
+
+def _known(staff: Staff, kept: DirectoryAccount | None) -> Known:
+    if kept is None:
+        return Known(staff, None, staff.created_at)
+    return Known(staff, kept.external_id, kept.changed_at)
+
+
+async def one(work: Work, person_id: UUID) -> Known:
+    """Return an account that a directory finds. Raises NotFound."""
+    staff = await work.session.get(Staff, person_id, populate_existing=True)
+    kept = await work.session.get(DirectoryAccount, person_id, populate_existing=True)
+    if staff is None or (kept is not None and kept.deleted_at is not None):
+        raise NotFound("There is no such account.")
+    return _known(staff, kept)
+
+
+async def add(work: Work, entry: Entry) -> Known:
+    """Add an account without a password. Raises Invalid, NameTaken, NotTheDirectorys.
+
+    One that the directory has deleted comes back by its name, without anything that opened it.
+    """
+    role = _role(entry.role or Role.COUNSELLOR.value)
+    if role in KEPT_ROLES:
+        raise NotTheDirectorys()
+    found = await accounts.find_by_name(work.session, entry.name)
+    kept = await work.session.get(DirectoryAccount, found.id) if found else None
+    if found is not None and kept is not None and kept.deleted_at is not None:
+        kept.deleted_at = None
+        await work.session.flush()
+        return await change(work, found.id, _asks_active(entry))
+    staff = await accounts.add_staff(work, name=entry.name, role=role, email=entry.email or None)
+    await _keep(work, staff, entry)
+    if entry.active is False:
+        await leaving.deactivate(work, staff.id, by=None)
+    return await one(work, staff.id)
+
+
+def _asks_active(entry: Entry) -> Entry:
+    return Entry(entry.name, entry.active is not False, entry.role, entry.email, entry.external_id)
+
+
+def _role(name: str) -> Role:
+    known = next((role for role in Role if role.value == name), None)
+    if known is None:
+        raise Invalid("There is no role %(name)s.", name=name[:80])
+    return known
+
+
+async def _keep(work: Work, staff: Staff, entry: Entry, *, deleted: bool = False) -> None:
+    if entry.external_id is not None and len(entry.external_id) > _LONGEST_ID:
+        raise Invalid("An externalId has at most %(number)s characters.", number=_LONGEST_ID)
+    kept = await work.session.get(DirectoryAccount, staff.id)
+    if kept is None:
+        kept = DirectoryAccount(staff_id=staff.id)
+        work.session.add(kept)
+    kept.external_id, kept.changed_at = entry.external_id, work.now
+    kept.deleted_at = work.now if deleted else None
+    await work.session.flush()
+
+
+def _check_ordinary(staff: Staff, changes: Changes) -> None:
+    kept = staff.role in KEPT_ROLES or changes.role in KEPT_ROLES
+    if changes != Changes() and (kept or staff.emergency):
+        raise NotTheDirectorys()
+
+
+async def change(
+    work: Work, person_id: UUID, entry: Entry, *, revision: int | None = None
+) -> Known:
+    """Let an account say what the directory says; who is not active there leaves here.
+
+    Raises NotFound, Invalid, NotTheDirectorys, NotPlaced, LastAdministrator, ChangedMeanwhile, and
+    what a change of role raises.
+    """
+    await one(work, person_id)
+    staff = await changing.lock_person(work, person_id, revision)
+    before = changing.values_of(staff)
+    role = _role(entry.role) if entry.role is not None else None
+    changes = Changes(
+        name=entry.name if entry.name.strip() != staff.name else None,
+        role=role if role is not None and role != staff.role else None,
+        email=entry.email if entry.email.strip() != before["email"] else None,
+    )
+    _check_ordinary(staff, changes)
+    if entry.active is False and staff.active:
+        # Before any other change: a new role could not hold what goes to colleagues now.
+        await end(work, staff)
+    if changes != Changes():
+        await changing.change(work, staff.id, changes, by=None)
+    if entry.active is True and not staff.active:
+        if staff.role in KEPT_ROLES or staff.emergency:
+            raise NotTheDirectorys()
+        await leaving.reactivate(work, staff.id, by=None)
+    await _keep(work, staff, entry)
+    return await one(work, person_id)
+
+
+async def end(work: Work, staff: Staff) -> None:
+    """Let a person leave at once: what they hold goes to colleagues, and all access ends.
+
+    Raises NotTheDirectorys, NotPlaced, LastAdministrator.
+    """
+    if staff.emergency:
+        raise NotTheDirectorys()
+    plan = await plan_for(work, staff)
+    given = await leaving.deactivate(work, staff.id, plan, by=None)
+    write_entry(
+        work,
+        AuditLog.LEFT_BY_DIRECTORY,
+        str(staff.id),
+        before=True,
+        after=False,
+        given={kind.value: number for kind, number in given.items()},
+    )
+
+
+async def plan_for(work: Work, staff: Staff) -> Plan:
+    """Return who takes over what a person holds: a supervisor of the team if there is one, then
+    another of the team, then anybody who may; of these the one who holds least.
+
+    Shifts are left uncovered, which alarms. Raises NotPlaced if nobody may hold a kind.
+    """
+    held = [kind for kind, number in (await holding.count(work, staff)).items() if number]
+    if not held:
+        return {}
+    takers = await leaving.takers(work, staff)
+    busy = {}
+    for colleague in {one.id: one for kind in held for one in takers[kind]}.values():
+        busy[colleague.id] = sum((await holding.count(work, colleague)).values())
+    plan: dict[Kind, UUID | None] = {}
+    for kind in held:
+        if kind is Kind.SHIFTS:
+            plan[kind] = None
+            continue
+        fit = [one for one in takers[kind] if not one.training] or takers[kind]
+        if not fit:
+            raise NotPlaced([kind])
+        plan[kind] = min(
+            fit,
+            key=lambda one: (
+                one.team != staff.team,
+                one.role != Role.SUPERVISOR,
+                busy[one.id],
+                one.name,
+            ),
+        ).id
+    return plan
+
+
+async def delete(work: Work, person_id: UUID) -> None:
+    """Let a person leave whom the directory deletes; it finds them no more. What they did stays.
+
+    Raises NotFound and what `end` raises.
+    """
+    known = await one(work, person_id)
+    staff = await changing.lock_person(work, person_id)
+    if staff.active:
+        await end(work, staff)
+    await _keep(work, staff, Entry(staff.name, external_id=known.external_id), deleted=True)

@@ -1,0 +1,116 @@
+"""A directory lets people leave: what they hold goes to colleagues, and access ends at once."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from app.calls.models import Call
+from app.calls.states import CallState
+from app.contacts.models import Contact
+from app.errors import NotFound
+from app.people import provisioning
+from app.people.changing import LastAdministrator
+from app.people.leaving import NotPlaced
+from app.people.provisioning import Entry, NotTheDirectorys
+from app.referrals.models import Referral
+from app.staff import accounts
+from app.staff.roles import Role
+from app.work import Work
+from tests.support.verbs import (
+    a_counsellor,
+    a_referral,
+    a_supervisor,
+    a_talk,
+    an_administrator,
+    an_agency,
+    logged,
+    sessions_of,
+)
+
+
+async def test_who_leaves_in_a_talk_hands_everything_over_in_the_same_step(work: Work) -> None:
+    ana, vera = await a_counsellor(work, "ana"), await a_supervisor(work)
+    await a_counsellor(work, "bob")
+    ana.team = vera.team = "north"
+    await an_agency(work, "house")
+    referral = await a_referral(work, ana)
+    call, _ = await a_talk(work, ana)
+    await accounts.open_session(work, ana)
+    await provisioning.change(work, ana.id, Entry("ana", active=False))
+    assert (ana.active, ana.password_hash, await sessions_of(work, ana)) == (False, None, 0)
+    again = await work.session.scalar(
+        select(Referral).where(Referral.id == referral.id).execution_options(populate_existing=True)
+    )
+    assert again is not None
+    assert again.owner_id == vera.id, "a supervisor of the team"
+    drafts = await work.session.scalars(select(Contact.owner_id).where(Contact.call_id == call.id))
+    assert set(drafts) <= {vera.id}
+    kept = await work.session.get_one(Call, call.id, populate_existing=True)
+    assert (kept.state, kept.ended_at) == (CallState.QUEUED, None), "the child goes on"
+    acts = [act for act, _ in logged(work)]
+    assert acts[-2:] == ["staff_deactivated", "left_by_directory"]
+    # Active again, nothing of before opens.
+    await provisioning.change(work, ana.id, Entry("ana", active=True))
+    assert (ana.active, ana.password_hash, await sessions_of(work, ana)) == (True, None, 0)
+
+
+async def test_work_that_nobody_may_take_over_keeps_the_person_with_a_clear_error(
+    work: Work,
+) -> None:
+    ana = await a_counsellor(work, "ana")
+    await an_agency(work, "house")
+    await a_referral(work, ana)
+    with pytest.raises(NotPlaced, match="referrals"):
+        await provisioning.change(work, ana.id, Entry("ana", active=False))
+
+
+async def test_a_directory_gives_no_role_that_keeps_accounts(work: Work) -> None:
+    mila, vera = await an_administrator(work), await a_supervisor(work)
+    for role in ("administrator", "auditor"):
+        with pytest.raises(NotTheDirectorys):
+            await provisioning.add(work, Entry("x", role=role))
+        with pytest.raises(NotTheDirectorys):
+            await provisioning.change(work, vera.id, Entry("vera", role=role))
+    for wrong in (
+        Entry("mila", role="counsellor"),
+        Entry("other"),
+        Entry("mila", email="e@x.example"),
+    ):
+        with pytest.raises(NotTheDirectorys):
+            await provisioning.change(work, mila.id, wrong)
+    with pytest.raises(LastAdministrator):
+        await provisioning.change(work, mila.id, Entry("mila", active=False))
+    second = await an_administrator(work, "nina")
+    await provisioning.change(work, mila.id, Entry("mila", active=False))
+    assert mila.active is False
+    second.emergency = True
+    with pytest.raises(NotTheDirectorys):
+        await provisioning.change(work, second.id, Entry("nina", active=False))
+
+
+async def test_an_account_is_added_changed_deleted_and_comes_back_without_its_password(
+    work: Work,
+) -> None:
+    made = await provisioning.add(work, Entry("Ana", email="a@x.example", external_id="7"))
+    ana = made.staff
+    assert (ana.role, ana.password_hash, made.external_id) == (Role.COUNSELLOR, None, "7")
+    with pytest.raises(accounts.NameTaken):
+        await provisioning.add(work, Entry("Ana"))
+    work.now += timedelta(minutes=1)
+    changed = await provisioning.change(work, ana.id, Entry("Ana B", role="supervisor"))
+    assert (ana.name, ana.role, ana.email, changed.changed_at) == (
+        "Ana B",
+        "supervisor",
+        None,
+        work.now,
+    )
+    await provisioning.delete(work, ana.id)
+    assert ana.active is False
+    for gone in (provisioning.one, provisioning.delete):
+        with pytest.raises(NotFound):
+            await gone(work, ana.id)
+    assert ana.id not in {one.staff.id for one in await provisioning.everybody(work)}
+    back = await provisioning.add(work, Entry("Ana B", external_id="8"))
+    assert (back.staff.id, back.staff.active, back.external_id) == (ana.id, True, "8")
+    assert back.staff.password_hash is None
