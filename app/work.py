@@ -35,6 +35,8 @@ class Actor:
     staff_id: UUID | None = None
     name: str = ""
     role: str = ""
+    # The emergency access under which a person acts.
+    emergency: UUID | None = None
 
 
 PROVIDER = Actor(ActorKind.PROVIDER)

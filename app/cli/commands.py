@@ -21,6 +21,7 @@ from app.cli import (
     definitions,
     demo,
     dialling,
+    emergency,
     export,
     keys,
     languages,
@@ -53,6 +54,7 @@ app = typer.Typer(
 telephony_app = typer.Typer(no_args_is_help=True, help="The telephony provider.")
 audit_app = typer.Typer(no_args_is_help=True, help="The append-only logs.")
 app.add_typer(staff.app, name="staff")
+app.add_typer(emergency.app, name="emergency")
 app.add_typer(provider.app, name="provider")
 app.add_typer(lines.app, name="line")
 app.add_typer(roster.app, name="shift")

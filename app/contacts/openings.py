@@ -7,7 +7,7 @@ whether it was right.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -105,6 +105,61 @@ async def open_earlier(work: Work, staff: Staff, contact_id: UUID, reason: str) 
     work.defer(Task.CLOSE_OPENING, delay=LASTS, opening_id=str(opening_id))
     work.announce(Topic.NOTICES)
     return found
+
+
+async def open_in_emergency(
+    work: Work, staff: Staff, found: list[Contact], reason: str, until: datetime
+) -> None:
+    """Open contacts that two people have opened in an emergency: owners see it, and supervisors
+    review it, as any opening."""
+    for one in found:
+        await write_reading(work, AuditLog.CONTACT_OPENED_FOR_REASON, f"contact:{one.id}")
+    opening_id = uuid4()
+    work.session.add(
+        Opening(
+            id=opening_id,
+            staff_id=staff.id,
+            contact_id=found[0].id,
+            team=found[0].team,
+            contacts=[one.id for one in found],
+            at=work.now,
+            until=until,
+            in_emergency=True,
+            reason_sealed=work.keys.seal(
+                reason.encode(), table="openings", column="reason_sealed", row=opening_id
+            ),
+        )
+    )
+    for one in found:
+        let_read(work, one, staff.id, ReadsBecause.OPENED_FOR_REASON)
+        note_event(
+            work,
+            "contact",
+            one.id,
+            RecordLog.OPENED_FOR_REASON,
+            words=reason,
+            opening=str(opening_id),
+        )
+    work.announce(Topic.NOTICES)
+
+
+async def close_emergency_of(work: Work, staff_id: UUID) -> None:
+    """End at once what was opened to a person in an emergency. May run twice."""
+    open_ones = await work.session.scalars(
+        update(Opening)
+        .where(Opening.staff_id == staff_id, Opening.in_emergency, Opening.until > work.now)
+        .values(until=work.now)
+        .returning(Opening.id)
+        .execution_options(synchronize_session=False)
+    )
+    over = await work.session.scalars(
+        select(Opening.id).where(
+            Opening.staff_id == staff_id, Opening.in_emergency, Opening.until == work.now
+        )
+    )
+    for opening_id in {*open_ones, *over}:
+        await work.session.flush()
+        await close_opening(work, opening_id)
 
 
 async def _talks(work: Work, contact: Contact) -> bool:

@@ -29,6 +29,7 @@ from app.dashboard import (
 from app.dashboard.pages import safe_next
 from app.dashboard.people import (
     accounts,
+    emergency_pages,
     first_run,
     leaving,
     own,
@@ -86,6 +87,7 @@ def add_dashboard(app: FastAPI) -> None:
     include(app, second_factor.router)
     include(app, passkey_pages.router)
     include(app, provider_pages.router)
+    include(app, emergency_pages.router)
     include(app, provider_page.router)
     include(app, line_pages.router)
     include(app, number_pages.router)

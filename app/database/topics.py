@@ -20,6 +20,7 @@ class Topic(StrEnum):
     DEFINITIONS = "definitions"
     DELIVERIES = "deliveries"
     DIRECTORY = "directory"
+    EMERGENCIES = "emergencies"
     # Sent by a listener to itself when it may have missed something.
     EVERYTHING = "everything"
     EXPORTS = "exports"

@@ -33,6 +33,8 @@ class Task(StrEnum):
     CARRY_HASHES = "sealing:carry_hashes"
     RESEAL = "sealing:reseal"
 
+    CLOSE_EMERGENCY = "people:close_emergency"
+    TELL_EMERGENCY = "people:tell_emergency"
     CHECK_LOG = "people:check_log"
     MAIL_LINK = "people:mail_link"
     TAKE_OUT_OF_SERVICE = "people:take_out_of_service"

@@ -10,8 +10,8 @@ from sqlalchemy.exc import DBAPIError
 from app.jobs.transaction import transaction
 from app.outbox.mail import write_to_staff
 from app.outbox.responses import TryAgain
-from app.people import links
-from app.people.letters import letter_to_owner
+from app.people import emergencies, links
+from app.people.letters import emergency_letter, letter_to_owner
 from app.people.log_check import check_log
 from app.people.provider import access
 from app.staff.models import Staff
@@ -57,6 +57,27 @@ def people_tasks() -> Blueprint:
         async with transaction(context.additional_context["ground"], PROGRAM) as work:
             staff = await work.session.get_one(Staff, UUID(staff_id))
             await access.take_out_of_service(work, staff)
+
+    @tasks.task(name="close_emergency", retry=_CHECKS, pass_context=True)
+    async def close_emergency(context: JobContext, emergency_id: str) -> None:
+        async with transaction(context.additional_context["ground"], PROGRAM) as work:
+            await emergencies.close_in_time(work, UUID(emergency_id))
+
+    @tasks.task(name="tell_emergency", retry=_MAILS, pass_context=True)
+    async def tell_emergency(
+        context: JobContext, letter_id: str, emergency_id: str, staff_id: str, state: str
+    ) -> None:
+        ground: Ground = context.additional_context["ground"]
+        async with transaction(ground, PROGRAM) as work:
+            letter = await emergency_letter(work, UUID(emergency_id), UUID(staff_id), state)
+        if letter is not None:
+            await write_to_staff(
+                ground,
+                *letter,
+                message_id=UUID(letter_id),
+                area="people",
+                what="word of an emergency access",
+            )
 
     @tasks.task(name="check_log", retry=_CHECKS, pass_context=True)
     async def check(context: JobContext) -> None:

@@ -3,6 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
+from app.people.emergency_rows import Emergency, EmergencyKind, EmergencyState
+from app.staff.accounts import names_of
 from app.staff.models import Staff
 from app.staff.telling import Told
 from app.words.pages import _, date_words, spoken_in
@@ -23,6 +25,50 @@ async def letter_to_owner(
         address = f"{work.settings.public_url.rstrip('/')}/account"
         body = f"{said}\n{moment}\n\n{if_not}\n{address}\n"
         return staff.email, _("Your account at the helpline"), body
+
+
+async def emergency_letter(
+    work: Work, emergency_id: UUID, staff_id: UUID, state: str
+) -> tuple[str, str, str] | None:
+    """Return address, subject and body of a letter about an emergency access: nothing of a record
+    is in it."""
+    staff = await work.session.get(Staff, staff_id)
+    row = await work.session.get(Emergency, emergency_id)
+    if staff is None or row is None or staff.email is None or not staff.active:
+        return None
+    names = await names_of(work, {one for one in (row.asked_by, row.decided_by) if one})
+    asked = names.get(row.asked_by, "")
+    decided = names.get(row.decided_by, "") if row.decided_by else ""
+    with spoken_in(staff.page_language):
+        kind = EmergencyKind(row.kind)
+        what = _("the accounts") if kind is EmergencyKind.ACCOUNTS else _("a record")
+        until = f"{date_words(row.until, 'd MMM y, HH:mm')} UTC" if row.until else ""
+        said = {
+            EmergencyState.ASKED: _(
+                "%(name)s has asked for emergency access: %(what)s.", name=asked, what=what
+            ),
+            EmergencyState.OPEN: _(
+                "Emergency access is open until %(until)s: %(what)s. %(name)s asked for it, "
+                "%(second)s confirmed it.",
+                until=until,
+                what=what,
+                name=asked,
+                second=decided,
+            ),
+            EmergencyState.REFUSED: _(
+                "%(second)s refused the emergency access for which %(name)s had asked.",
+                second=decided,
+                name=asked,
+            ),
+            EmergencyState.LAPSED: _(
+                "The emergency access for which %(name)s had asked was not confirmed.", name=asked
+            ),
+            EmergencyState.ENDED: _(
+                "The emergency access of %(name)s is over. It has to be reviewed.", name=asked
+            ),
+        }[EmergencyState(state)]
+        address = f"{work.settings.public_url.rstrip('/')}/emergency"
+        return staff.email, _("Emergency access at the helpline"), f"{said}\n\n{address}\n"
 
 
 def _said(what: Told, browser: str) -> str:

@@ -151,9 +151,15 @@ async def find_by_name(session: AsyncSession, name: str) -> Staff | None:
 
 
 async def open_session(
-    work: Work, staff: Staff, browser: str = "", *, awaits: Awaits | None = None
+    work: Work,
+    staff: Staff,
+    browser: str = "",
+    *,
+    awaits: Awaits | None = None,
+    until: datetime | None = None,
 ) -> str:
     """Sign a person in. Return the token for the cookie. `browser` is the browser's family.
+    `until`: the session ends then, and not by the rules.
 
     A session that awaits something opens nothing but the page where that is given.
     """
@@ -166,7 +172,7 @@ async def open_session(
             token_key=work.keys.session_key(token),
             staff_id=staff.id,
             created_at=work.now,
-            expires_at=work.now + length,
+            expires_at=until or work.now + length,
             browser=browser,
             awaits=awaits.value if awaits is not None else None,
             proved_at=work.now if awaits is None else None,
@@ -326,7 +332,7 @@ async def sessions_now(
 
 
 def actor_of(staff: Staff) -> Actor:
-    return Actor(ActorKind.PERSON, staff.id, staff.name, staff.role)
+    return Actor(ActorKind.PERSON, staff.id, staff.name, staff.role, staff.under_emergency)
 
 
 async def colleagues(work: Work, staff: Staff) -> list[Staff]:

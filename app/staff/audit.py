@@ -44,6 +44,8 @@ def write_entry(work: Work, action: AuditLog, subject: str, **detail: Any) -> No
 
 
 def _entry(work: Work, action: AuditLog, subject: str, detail: dict[str, Any]) -> dict[str, Any]:
+    if work.actor.emergency is not None:
+        detail = {**detail, "emergency": str(work.actor.emergency)}
     actor = str(work.actor.staff_id) if work.actor.staff_id else work.actor.kind.value
     return {
         "at": work.now,

@@ -58,6 +58,8 @@ class Staff(Base):
     by_provider: Mapped[bool] = mapped_column(server_default="false")
     # Kept for the day on which nobody else can sign in: its password is never closed.
     emergency: Mapped[bool] = mapped_column(server_default="false")
+    # The emergency under which this person acts now; the log marks each act with it.
+    under_emergency: Mapped[UUID | None]
     # Grows with each change by another person, so that of two at once the second is told.
     revision: Mapped[int] = mapped_column(server_default="0")
 

@@ -68,6 +68,12 @@ class Permission(StrEnum):
     KEEP_PEOPLE = "keep_people"
     # For programs only: a directory of people adds accounts, and ends them.
     SYNC_PEOPLE = "sync_people"
+    # Emergency access by two people: asking for it, confirming what another person asked for, being
+    # alarmed of each, and writing the review.
+    ASK_EMERGENCY = "ask_emergency"
+    CONFIRM_EMERGENCY = "confirm_emergency"
+    SEE_EMERGENCIES = "see_emergencies"
+    REVIEW_EMERGENCIES = "review_emergencies"
     # How long each kind of data is kept: seeing it, with what a night would erase; changing it.
     SEE_RETENTION = "see_retention"
     KEEP_RETENTION = "keep_retention"
@@ -89,6 +95,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.COUNSELLOR: frozenset(
         {
             _P.SIGNED_IN,
+            _P.ASK_EMERGENCY,
             _P.TAKE_CALLS,
             _P.SEE_QUEUE,
             _P.SEE_ROSTER,
@@ -106,6 +113,9 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.SUPERVISOR: frozenset(
         {
             _P.SIGNED_IN,
+            _P.ASK_EMERGENCY,
+            _P.CONFIRM_EMERGENCY,
+            _P.SEE_EMERGENCIES,
             _P.TAKE_CALLS,
             _P.SEE_QUEUE,
             _P.SEE_OWN_CALLS,
@@ -141,6 +151,10 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.ADMINISTRATOR: frozenset(
         {
             _P.SIGNED_IN,
+            _P.ASK_EMERGENCY,
+            _P.CONFIRM_EMERGENCY,
+            _P.SEE_EMERGENCIES,
+            _P.REVIEW_EMERGENCIES,
             _P.SEE_QUEUE,
             _P.SEE_ROSTER,
             _P.PLAN_ROSTER,
@@ -172,6 +186,9 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.REFERRAL_OFFICER: frozenset(
         {
             _P.SIGNED_IN,
+            _P.ASK_EMERGENCY,
+            _P.CONFIRM_EMERGENCY,
+            _P.SEE_EMERGENCIES,
             _P.READ_RECORDS,
             _P.WRITE_CASES,
             _P.SEE_REFERRALS,
@@ -186,6 +203,8 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.AUDITOR: frozenset(
         {
             _P.SIGNED_IN,
+            _P.SEE_EMERGENCIES,
+            _P.REVIEW_EMERGENCIES,
             _P.READ_LOG,
             _P.SEE_ALL_CALLS,
             _P.SEE_DIRECTORY,

@@ -18,7 +18,7 @@ from app.contacts import openings
 from app.contacts.cases import printing
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
-from app.people import factors, links
+from app.people import emergencies, factors, links
 from app.people.provider import access, keeping
 from app.referrals import staff_actions
 from app.referrals.directory import agencies
@@ -60,6 +60,9 @@ _OPENERS = (
     links.make_link,
     phone_proofs.make_code,
     access.unlink,
+    emergencies.ask,
+    emergencies.decide,
+    emergencies.enter,
     keeping.save,
     provider_sign_in.begin_linking,
     keeping.remove,
@@ -79,6 +82,8 @@ WITHOUT = {
     "api.statistics.summary": "figures",
     "dashboard.reports.calls_page": "a list on the page; its file is in the list",
     "dashboard.people.passkey_pages.options": "a sign-in that goes on after the password",
+    "api.emergencies.refuse_emergency": "a refusal opens nothing",
+    "dashboard.people.emergency_pages.refuse": "a refusal opens nothing",
     "dashboard.people.first_run.set_up": "no account is there yet; it asks for a code",
 }
 # What helps a child now, or brings one to a person.

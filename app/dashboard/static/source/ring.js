@@ -49,11 +49,11 @@ const look = () => {
     before = null;
     return;
   }
-  const words = help ? _("A counsellor needs help – Helpline") : _("Call waiting – Helpline");
+  const words = help?.dataset.panicTitle ?? (help ? _("A counsellor needs help – Helpline") : _("Call waiting – Helpline"));
   document.title = `${help ? "⚠" : "☎"} ${words}`;
   icon("#b00020");
   playing = start(help ? "help" : soundChosen());
-  notify(help ? _("A counsellor needs a supervisor now") : ringing.dataset.ringingWords ?? _("A call is waiting"));
+  notify(help?.dataset.panicWords ?? (help ? _("A counsellor needs a supervisor now") : ringing.dataset.ringingWords ?? _("A call is waiting")));
   if (navigator.userActivation?.hasBeenActive) navigator.vibrate?.([400, 200, 400, 200, 400]);
   // A box over the page would keep Accept out of reach; closed, it gives the focus back.
   for (const box of document.querySelectorAll("dialog[open]")) box.close();

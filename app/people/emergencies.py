@@ -1,0 +1,528 @@
+"""Emergency access by two people, with a siren.
+
+One person asks and writes the ground; a second one, of another role, confirms within a quarter of
+an hour. Then it opens for a limited time: either one record to the person who asked, or the
+accounts, by an account of its own that nobody can sign in to. Everyone concerned is told at once,
+each act under it is marked in the log, and it stands open until another person has reviewed it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+
+from app.contacts import openings
+from app.contacts.cases.models import CaseContact, CaseMember
+from app.contacts.models import Case, Contact
+from app.contacts.scopes import let_work, may_read_any, take_back_reading
+from app.database.topics import Topic
+from app.errors import Conflict, Invalid, NotAllowed, NotFound
+from app.jobs.names import Task
+from app.jobs.transaction import send_rows
+from app.people import ending
+from app.people.emergency_rows import (
+    Emergency,
+    EmergencyKind,
+    EmergencySeen,
+    EmergencyState,
+)
+from app.staff import accounts, second_factor
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.staff.models import AuditEntry, EndpointKind, Staff
+from app.staff.roles import PERMISSIONS, Permission, Role, may
+from app.staff.sessions import accounts_changed
+from app.work import Work
+
+# How long a second person has to confirm it.
+CONFIRM_WITHIN = timedelta(minutes=15)
+SHORTEST, LONGEST = 15, 240
+_LONGEST_WORDS = 2000
+_MOST_ACTS = 500
+# By this name the provider of telephony would know it; it takes no calls.
+_IDENTITY = "c_emergency_access"
+_LIVE = (EmergencyState.ASKED, EmergencyState.OPEN)
+_GROUND, _REVIEW = (
+    {"table": "emergencies", "column": column} for column in ("ground_sealed", "review_sealed")
+)
+
+
+class OtherPerson(NotAllowed):
+    default = (
+        "A second person of another role confirms an emergency access, and a third one reviews it."
+    )
+
+
+class NoEmergency(NotFound):
+    default = "There is no such emergency access, or it is over."
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An emergency access as a page shows it."""
+
+    row: Emergency
+    asked_by: str
+    decided_by: str
+    reviewed_by: str
+    ground: str
+    review: str
+    # The code of the record.
+    code: str
+    # Whether the reader has not seen it in this state yet.
+    is_new: bool
+    # What was done under it, for who reviews it: when, and the code of the act.
+    acts: list[tuple[datetime, str]]
+
+
+# -- asking and confirming ---------------------------------------------------------------
+
+
+async def ask(
+    work: Work, staff: Staff, kind: EmergencyKind, ground: str, minutes: int, code: str = ""
+) -> Emergency:
+    """Ask for an emergency access. `code` is that of the contact or case.
+
+    Raises NotAllowed, Invalid, NotFound, Conflict.
+    """
+    if staff.emergency or not may(staff.role, Permission.ASK_EMERGENCY):
+        raise NotAllowed()
+    ground = _words(ground, "Write why it is needed, in at most %(number)s characters.")
+    if not SHORTEST <= minutes <= LONGEST:
+        raise Invalid(
+            "An emergency access lasts %(least)s to %(most)s minutes.", least=SHORTEST, most=LONGEST
+        )
+    subject: Contact | Case | None = None
+    if kind is EmergencyKind.RECORD:
+        subject = await _subject(work, staff, code)
+    row_id = uuid4()
+    row = Emergency(
+        id=row_id,
+        kind=kind.value,
+        state=EmergencyState.ASKED.value,
+        subject_kind=_kind_of(subject),
+        subject_id=subject.id if subject is not None else None,
+        ground_sealed=work.keys.seal(ground.encode(), row=row_id, **_GROUND),
+        minutes=minutes,
+        asked_by=staff.id,
+        asked_role=staff.role,
+        asked_at=work.now,
+        confirm_until=work.now + CONFIRM_WITHIN,
+    )
+    try:
+        async with work.session.begin_nested():
+            work.session.add(row)
+    except IntegrityError:
+        raise Conflict(
+            "An emergency access is asked for or open already. Wait until it is over."
+        ) from None
+    _log(work, AuditLog.EMERGENCY_ASKED, row, before=None, minutes=minutes)
+    work.defer(Task.CLOSE_EMERGENCY, delay=CONFIRM_WITHIN, emergency_id=str(row_id))
+    await _sound(work, row)
+    return row
+
+
+def _words(text: str, otherwise: str) -> str:
+    text = text.strip()
+    if not text or len(text) > _LONGEST_WORDS or "\x00" in text:
+        raise Invalid(otherwise, number=_LONGEST_WORDS)
+    return text
+
+
+def _kind_of(subject: Contact | Case | None) -> str | None:
+    if subject is None:
+        return None
+    return "contact" if isinstance(subject, Contact) else "case"
+
+
+async def _subject(work: Work, staff: Staff, code: str) -> Contact | Case:
+    """Return the record with a code. Raises NotAllowed, NotFound, Conflict."""
+    if not may(staff.role, Permission.READ_RECORDS):
+        raise NotAllowed()
+    code = code.strip().upper()[:40]
+    for model in (Contact, Case):
+        found: Any = await work.session.scalar(select(model).where(model.code == code))
+        if found is None:
+            continue
+        if await may_read_any(work, staff, found.id):
+            raise Conflict("You can already read this record.")
+        if found.erased_at is not None:
+            break
+        return found  # type: ignore[no-any-return]
+    raise NotFound("There is no contact or case with this code.")
+
+
+def _log(work: Work, act: AuditLog, row: Emergency, *, before: str | None, **detail: Any) -> None:
+    write_entry(
+        work,
+        act,
+        f"emergency:{row.id}",
+        what=row.kind,
+        before=before,
+        after=row.state,
+        **detail,
+    )
+
+
+async def _locked(work: Work, emergency_id: UUID, *states: EmergencyState) -> Emergency:
+    row: Emergency | None = await work.session.scalar(
+        select(Emergency)
+        .where(Emergency.id == emergency_id, Emergency.state.in_(states))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if row is None:
+        raise NoEmergency()
+    return row
+
+
+def may_decide(row: Emergency, staff: Staff) -> bool:
+    """Return whether a person may confirm or refuse: another one than who asked, of another role,
+    and never an emergency account."""
+    return (
+        may(staff.role, Permission.CONFIRM_EMERGENCY)
+        and not staff.emergency
+        and staff.id != row.asked_by
+        and staff.role != row.asked_role
+    )
+
+
+async def decide(work: Work, staff: Staff, emergency_id: UUID, *, confirm: bool) -> Emergency:
+    """Confirm or refuse what another person has asked for.
+
+    Raises NoEmergency, OtherPerson, Conflict.
+    """
+    row = await _locked(work, emergency_id, EmergencyState.ASKED)
+    if not may_decide(row, staff):
+        raise OtherPerson()
+    if row.confirm_until <= work.now:
+        raise Conflict("It was not confirmed in time. It can be asked for again.")
+    row.decided_by, row.decided_role, row.decided_at = staff.id, staff.role, work.now
+    if not confirm:
+        row.state = EmergencyState.REFUSED.value
+        _log(work, AuditLog.EMERGENCY_REFUSED, row, before=EmergencyState.ASKED.value)
+    else:
+        row.state = EmergencyState.OPEN.value
+        row.until = work.now + timedelta(minutes=row.minutes)
+        _log(
+            work,
+            AuditLog.EMERGENCY_OPENED,
+            row,
+            before=EmergencyState.ASKED.value,
+            asked_by=str(row.asked_by),
+        )
+        await _open(work, row)
+        work.defer(
+            Task.CLOSE_EMERGENCY,
+            delay=timedelta(minutes=row.minutes),
+            emergency_id=str(row.id),
+        )
+    await work.session.flush()
+    await _sound(work, row)
+    return row
+
+
+async def _open(work: Work, row: Emergency) -> None:
+    if row.kind == EmergencyKind.ACCOUNTS:
+        acting = await _account(work)
+        row.account_id = acting.id
+    else:
+        acting = await work.session.get_one(Staff, row.asked_by, populate_existing=True)
+        if not acting.active or acting.role != row.asked_role:
+            raise Conflict("The person who asked has another role by now. They can ask again.")
+        await _open_record(work, row, acting)
+    acting.under_emergency = row.id
+    await work.session.flush()
+    accounts_changed(work)
+
+
+async def _account(work: Work) -> Staff:
+    """Return the account that acts on the accounts; it has no password, now or ever."""
+    found: Staff | None = await work.session.scalar(
+        select(Staff).where(Staff.identity == _IDENTITY).execution_options(populate_existing=True)
+    )
+    if found is not None:
+        found.active, found.role = True, Role.ADMINISTRATOR.value
+        return found
+    made = Staff(
+        id=uuid4(),
+        name=f"Emergency access {uuid4().hex[:6]}",
+        role=Role.ADMINISTRATOR.value,
+        endpoint_kind=EndpointKind.BROWSER.value,
+        identity=_IDENTITY,
+        languages=[],
+        lines=[],
+        skills=[],
+        emergency=True,
+        created_at=work.now,
+    )
+    work.session.add(made)
+    await work.session.flush()
+    write_entry(work, AuditLog.STAFF_ADDED, str(made.id), role=made.role, endpoint="browser")
+    return made
+
+
+async def _open_record(work: Work, row: Emergency, reader: Staff) -> None:
+    """Let the person who asked read the record, as an opening that its owner sees."""
+    assert row.subject_id is not None
+    assert row.until is not None
+    ground = _opened(work, row.ground_sealed, row, _GROUND)
+    if row.subject_kind == "contact":
+        found = [await work.session.get_one(Contact, row.subject_id)]
+    else:
+        case = await work.session.get_one(Case, row.subject_id)
+        found = list(
+            await work.session.scalars(
+                select(Contact)
+                .join(CaseContact, CaseContact.contact_id == Contact.id)
+                .where(CaseContact.case_id == case.id)
+                .order_by(Contact.taken_at.desc())
+            )
+        )
+        await let_work(work, case, reader.id)
+        await send_rows(work)
+    if found:
+        await openings.open_in_emergency(work, reader, found, ground, row.until)
+
+
+# -- acting under it ---------------------------------------------------------------------
+
+
+async def enter(work: Work, staff: Staff, emergency_id: UUID) -> tuple[Staff, str]:
+    """Sign the person who asked in to the account that acts on the accounts.
+
+    Return the account and the token for the cookie. Raises NoEmergency, OtherPerson.
+    """
+    row = await _locked(work, emergency_id, EmergencyState.OPEN)
+    if row.account_id is None or row.until is None or row.until <= work.now:
+        raise NoEmergency()
+    if row.asked_by != staff.id:
+        raise OtherPerson("Only the person who asked for it acts under it.")
+    account = await work.session.get_one(Staff, row.account_id, populate_existing=True)
+    _log(work, AuditLog.EMERGENCY_ENTERED, row, before=row.state)
+    token = await accounts.open_session(work, account, "", until=row.until)
+    return account, token
+
+
+# -- its end -----------------------------------------------------------------------------
+
+
+async def end(work: Work, staff: Staff | None, emergency_id: UUID) -> None:
+    """End an emergency access before its time, or take back what was asked for.
+
+    Raises NoEmergency, NotAllowed.
+    """
+    row = await _locked(work, emergency_id, *_LIVE)
+    if staff is not None and not may_end(row, staff):
+        raise NotAllowed()
+    await _close(work, row, staff)
+
+
+def may_end(row: Emergency, staff: Staff) -> bool:
+    """Return whether a person may end it: who asked, who acts under it, and who is alarmed."""
+    own = staff.id in (row.asked_by, row.account_id)
+    return own or may(staff.role, Permission.SEE_EMERGENCIES)
+
+
+async def close_in_time(work: Work, emergency_id: UUID) -> None:
+    """End what is over: its time, or the time to confirm it. May run twice."""
+    try:
+        row = await _locked(work, emergency_id, *_LIVE)
+    except NoEmergency:
+        return
+    due = row.confirm_until if row.state == EmergencyState.ASKED else row.until
+    assert due is not None
+    if due <= work.now:
+        await _close(work, row, None)
+    elif due - work.now < timedelta(minutes=1):
+        # The job's clock was a little ahead of ours.
+        work.defer(Task.CLOSE_EMERGENCY, delay=due - work.now, emergency_id=str(row.id))
+
+
+async def _close(work: Work, row: Emergency, by: Staff | None) -> None:
+    before = row.state
+    was_open = before == EmergencyState.OPEN
+    row.state = (EmergencyState.ENDED if was_open else EmergencyState.LAPSED).value
+    row.ended_at, row.ended_by = work.now, by.id if by is not None else None
+    # Before the mark goes: ending it is an act under it, too.
+    _log(work, AuditLog.EMERGENCY_ENDED, row, before=before)
+    if was_open:
+        await _end_access(work, row)
+    await work.session.flush()
+    await _sound(work, row)
+
+
+async def _end_access(work: Work, row: Emergency) -> None:
+    acting_id = row.account_id or row.asked_by
+    acting = await work.session.get_one(Staff, acting_id, populate_existing=True)
+    acting.under_emergency = None
+    if row.account_id is not None:
+        await ending.sign_out(work, acting)
+        # What was set up meanwhile opens nothing the next time.
+        acting.password_hash = None
+        await second_factor.take_away(work, acting)
+    else:
+        await _end_reading(work, row, acting)
+    await work.session.flush()
+    accounts_changed(work)
+
+
+async def _end_reading(work: Work, row: Emergency, reader: Staff) -> None:
+    await openings.close_emergency_of(work, reader.id)
+    if row.subject_kind == "case":
+        owner = await work.session.scalar(select(Case.owner_id).where(Case.id == row.subject_id))
+        if owner != reader.id:
+            await work.session.execute(
+                delete(CaseMember).where(
+                    CaseMember.case_id == row.subject_id, CaseMember.staff_id == reader.id
+                )
+            )
+            await take_back_reading(work)
+
+
+# -- the review --------------------------------------------------------------------------
+
+
+def may_review(row: Emergency, staff: Staff) -> bool:
+    """Return whether a person may write the review: an auditor or administrator who had no part."""
+    return (
+        may(staff.role, Permission.REVIEW_EMERGENCIES)
+        and not staff.emergency
+        and staff.id not in (row.asked_by, row.decided_by)
+    )
+
+
+async def review(
+    work: Work, staff: Staff, emergency_id: UUID, *, fitting: bool, words: str
+) -> None:
+    """Write whether an emergency access that is over was right. Raises NoEmergency, OtherPerson,
+    Invalid, Conflict."""
+    row = await _locked(work, emergency_id, EmergencyState.ENDED)
+    if not may_review(row, staff):
+        raise OtherPerson()
+    if row.reviewed_at is not None:
+        raise Conflict("It was reviewed already.")
+    words = _words(words, "Write what you have found, in at most %(number)s characters.")
+    row.reviewed_at, row.reviewed_by, row.fitting = work.now, staff.id, fitting
+    row.review_sealed = work.keys.seal(words.encode(), row=row.id, **_REVIEW)
+    await work.session.flush()
+    _log(work, AuditLog.EMERGENCY_REVIEWED, row, before=row.state, fitting=fitting)
+    work.announce(Topic.EMERGENCIES)
+
+
+# -- who is told -------------------------------------------------------------------------
+
+
+async def _sound(work: Work, row: Emergency) -> None:
+    """Let the alarm sound on every page that shows it, and write to everyone concerned."""
+    work.announce(Topic.EMERGENCIES)
+    roles = [one for one in Role if Permission.SEE_EMERGENCIES in PERMISSIONS[one]]
+    people = select(Staff.id).where(
+        Staff.active, Staff.email.is_not(None), ~Staff.emergency, Staff.role.in_(roles)
+    )
+    concerned = {*await work.session.scalars(people), *await _owners(work, row), row.asked_by}
+    if work.settings.smtp_url is None:
+        return
+    for staff_id in sorted(concerned, key=str):
+        work.defer(
+            Task.TELL_EMERGENCY,
+            letter_id=str(uuid4()),
+            emergency_id=str(row.id),
+            staff_id=str(staff_id),
+            state=row.state,
+        )
+
+
+async def _owners(work: Work, row: Emergency) -> list[UUID]:
+    if row.subject_id is None:
+        return []
+    model: Any = Contact if row.subject_kind == "contact" else Case
+    owner = await work.session.scalar(select(model.owner_id).where(model.id == row.subject_id))
+    return [owner] if owner is not None else []
+
+
+async def seen(work: Work, staff: Staff, emergency_id: UUID) -> None:
+    """Note that a person has seen the alarm: it sounds no more on their pages. Raises
+    NoEmergency."""
+    row = await work.session.get(Emergency, emergency_id)
+    if row is None:
+        raise NoEmergency()
+    await work.session.execute(
+        insert(EmergencySeen)
+        .values(emergency_id=row.id, staff_id=staff.id, state=row.state)
+        .on_conflict_do_nothing()
+    )
+
+
+async def shown_to(work: Work, staff: Staff, *, alarms: bool = False) -> list[Shown]:
+    """Return what a person sees: all for those who are alarmed, else what they asked for.
+
+    `alarms`: only what is asked for, open, or has no review yet.
+    """
+    statement = select(Emergency).order_by(Emergency.asked_at.desc()).limit(100)
+    if not may(staff.role, Permission.SEE_EMERGENCIES):
+        statement = statement.where(Emergency.asked_by == staff.id)
+    if alarms:
+        statement = statement.where(
+            Emergency.state.in_(_LIVE)
+            | ((Emergency.state == EmergencyState.ENDED) & Emergency.reviewed_at.is_(None))
+        )
+    rows = list(await work.session.scalars(statement))
+    people = {one for row in rows for one in (row.asked_by, row.decided_by, row.reviewed_by) if one}
+    names = await accounts.names_of(work, people)
+    marks = await work.session.execute(
+        select(EmergencySeen.emergency_id, EmergencySeen.state).where(
+            EmergencySeen.staff_id == staff.id
+        )
+    )
+    seen_ones = {(one, state) for one, state in marks}
+    reads = may(staff.role, Permission.READ_RECORDS)
+    return [
+        Shown(
+            row,
+            names.get(row.asked_by, ""),
+            names.get(row.decided_by, "") if row.decided_by else "",
+            names.get(row.reviewed_by, "") if row.reviewed_by else "",
+            # A ground can name a child: who reads no records reads it of the accounts alone.
+            _opened(work, row.ground_sealed, row, _GROUND)
+            if row.kind == EmergencyKind.ACCOUNTS or reads
+            else "",
+            _opened(work, row.review_sealed, row, _REVIEW) if row.review_sealed else "",
+            await _code(work, row),
+            (row.id, row.state) not in seen_ones,
+            await _acts(work, row) if may_review(row, staff) else [],
+        )
+        for row in rows
+    ]
+
+
+async def _acts(work: Work, row: Emergency) -> list[tuple[datetime, str]]:
+    """Return what was done under an emergency access, oldest first."""
+    if row.decided_at is None or row.until is None:
+        return []
+    found = await work.session.execute(
+        select(AuditEntry.at, AuditEntry.action)
+        .where(
+            AuditEntry.at >= row.decided_at,
+            AuditEntry.at <= (row.ended_at or row.until),
+            AuditEntry.detail["emergency"].astext == str(row.id),
+        )
+        .order_by(AuditEntry.id)
+        .limit(_MOST_ACTS)
+    )
+    return [(at, action) for at, action in found]
+
+
+def _opened(work: Work, sealed: bytes, row: Emergency, place: dict[str, str]) -> str:
+    return work.keys.open(sealed, row=row.id, **place).decode()
+
+
+async def _code(work: Work, row: Emergency) -> str:
+    if row.subject_id is None:
+        return ""
+    model: Any = Contact if row.subject_kind == "contact" else Case
+    return await work.session.scalar(select(model.code).where(model.id == row.subject_id)) or ""

@@ -1,0 +1,76 @@
+"""Emergency access on the pages: the alarm of others, the second person, and acting under it."""
+
+import httpx2
+
+from app.demo.stage import Counsellor, Stage
+from app.staff.roles import Role
+from tests.support.contacts import skip
+
+
+async def sent(stage: Stage, who: Counsellor, path: str, **form: str) -> httpx2.Response:
+    headers = {"Cookie": who.cookie_header, "Origin": stage.settings.public_url}
+    url = f"{stage.settings.public_url}{path}"
+    return await stage.client.post(url, data=form, headers=headers)
+
+
+async def seen(stage: Stage, who: Counsellor, path: str = "/board/emergencies") -> str:
+    headers = {"Cookie": who.cookie_header}
+    answer = await stage.client.get(f"{stage.settings.public_url}{path}", headers=headers)
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+async def test_two_people_open_the_accounts_and_everyone_is_alarmed(stage: Stage) -> None:
+    vera, nina, mila, olga = [
+        await stage.add_counsellor(name, role=role, shift=False, state=None)
+        for name, role in (
+            ("vera", Role.SUPERVISOR),
+            ("nina", Role.SUPERVISOR),
+            ("rada", Role.REFERRAL_OFFICER),
+            ("olga", Role.AUDITOR),
+        )
+    ]
+    ground = "No administrator can sign in."
+    wrong = await sent(stage, vera, "/emergency", kind="accounts", ground=" ")
+    assert "Write why it is needed" in wrong.text
+    asked = await sent(stage, vera, "/emergency", kind="accounts", ground=ground)
+    assert "Everyone concerned is told" in asked.text
+    row = (await stage.rows("SELECT id FROM emergencies"))[0]["id"]
+    for one in (nina, mila, olga):
+        assert "data-panic=" in await seen(stage, one), "it sounds"
+    assert "data-panic=" not in await seen(stage, vera), "she knows"
+    quiet = await sent(stage, nina, f"/emergency/{row}/seen")
+    assert "data-panic=" not in quiet.text
+    assert "vera asks for emergency access" in quiet.text
+    refused = await sent(stage, nina, f"/emergency/{row}/confirm")
+    assert "of another role" in refused.text
+    opened = await sent(stage, mila, f"/emergency/{row}/confirm")
+    assert "It is open now" in opened.text
+    assert "data-panic=" in await seen(stage, nina), "open, it sounds again"
+    entered = await sent(stage, vera, f"/emergency/{row}/enter")
+    assert entered.headers["location"] == "/admin/people"
+    cookie = entered.headers["set-cookie"].partition(";")[0]
+    headers = {"Cookie": cookie}
+    api = f"{stage.settings.public_url}/api/v1"
+    invited = await stage.client.post(f"{api}/people", json={"name": "New"}, headers=headers)
+    assert invited.status_code == 201, invited.text
+    # Its own alarm it neither confirms nor reviews.
+    again = {"kind": "accounts", "ground": ground}
+    own = await stage.client.post(f"{api}/emergencies", json=again, headers=headers)
+    assert own.status_code == 403
+    marked = await stage.rows(
+        "SELECT DISTINCT action FROM audit_entries WHERE detail->>'emergency' = %s", str(row)
+    )
+    assert {one["action"] for one in marked} >= {"staff_added", "password_link_made"}
+    await skip(stage, 61 / 60)
+    await stage.settle()
+    gone = await stage.client.get(f"{api}/me", headers=headers)
+    assert gone.status_code == 401, "its time is over"
+    assert "has no review yet" in await seen(stage, olga)
+    assert "has no review yet" not in await seen(stage, nina)
+    assert "staff added" in await seen(stage, olga, "/emergency"), "what was done under it"
+    form = {"fitting": "true", "words": "All of it was needed."}
+    done = await sent(stage, olga, f"/emergency/{row}/review", **form)
+    assert "The review is written" in done.text
+    assert "All of it was needed." in await seen(stage, mila, "/emergency")
+    assert (await seen(stage, olga)).strip() == ""
