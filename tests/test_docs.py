@@ -109,6 +109,10 @@ _REFUSED = {
     "staff reset-password ana": "You had this password before.",
     # It is taken away from a person who has set one up on the pages.
     "staff reset-second-factor vera": "This person has no second factor.",
+    # It is linked by a person who signs in there.
+    "staff unlink vera": "This account is not linked.",
+    # The provider of the reader.
+    "provider test": "was not reached",
     # A password for a system that the reader enters in the directory.
     "agency password": "helpline: ",
     # The code of a record of the reader.
