@@ -109,9 +109,12 @@ async def test_an_address_of_two_accounts_or_of_an_emergency_account_links_none(
 async def test_a_person_without_a_role_loses_access_at_once(city: Work) -> None:
     ana = await comes(city, ANA, unknown="create")
     await accounts.open_session(city, ana)
+    ana.endpoint_kind, ana.endpoint = "phone", "+381641234567"
+    await city.session.flush()
     found = await access.signed_in_person(city, WANTED, ANA | {"groups": []})
     assert isinstance(found, Ended)
     assert (await sessions_of(city, ana), ana.password_hash, ana.active) == (0, None, True)
+    assert ana.endpoint is None, "no telephone goes on duty for her"
     assert logged(city)[-1] == (
         "access_ended_by_provider",
         {"before": "counsellor", "after": None},

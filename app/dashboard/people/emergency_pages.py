@@ -1,6 +1,6 @@
 """The page of emergency access, and its alarm on every page of those who are told at once."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Form, Request, Response
@@ -94,7 +94,7 @@ async def ask(
         await emergencies.ask(work, staff, kind, ground, minutes, code)
     except Refusal as refusal:
         await work.undo()
-        typed = {"ground": ground, "code": code, "minutes": minutes}
+        typed: dict[str, Any] = {"ground": ground, "code": code, "minutes": minutes}
         return await _show(request, work, staff, problem=refusal_words(refusal), **typed)
     told = _("Everyone concerned is told. A second person of another role has 15 minutes.")
     return await _show(request, work, staff, told=told)

@@ -7,15 +7,17 @@ from uuid import uuid4
 from sqlalchemy import delete, func, select
 
 from app.errors import Conflict, NotAllowed, NotFound
+from app.outbox.push import subscriptions
 from app.people import changing, ending
 from app.people.changing import Changes
 from app.people.provider.mapping import Wanted
 from app.people.provider.rows import LinkedHow, StaffIdentity, Unknown
 from app.routing import withdrawing
-from app.staff import accounts, passwords, second_factor
+from app.routing.rota import feeds
+from app.staff import accounts, passwords, phone_proofs, second_factor
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import Staff
+from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Permission, Role, may
 from app.staff.sessions import accounts_changed
 from app.staff.telling import Told, tell_owner
@@ -261,6 +263,12 @@ async def close(work: Work, staff: Staff, identity: StaffIdentity) -> bool:
     await passwords.forget_password(work, staff)
     await second_factor.take_away(work, staff)
     await ending.sign_out(work, staff)
+    # A telephone of their own needs no sign-in to go on duty.
+    staff.endpoint_kind, staff.endpoint = EndpointKind.BROWSER.value, None
+    await phone_proofs.forget_pairing(work, staff)
+    await feeds.revoke_feed(work, staff)
+    for browser in await subscriptions.browsers_of(work, staff):
+        await subscriptions.forget(work, staff, browser.id)
     await work.session.flush()
     write_entry(
         work, AuditLog.ACCESS_ENDED_BY_PROVIDER, str(staff.id), before=staff.role, after=None
