@@ -247,7 +247,7 @@ async def _claims(
             raise ProviderFailed("the answer came from another provider")
         if error or not code:
             said = error if re.fullmatch(r"[a-z_]{1,40}", error) else "no code"
-            raise ProviderFailed(f"it answered: {said}")
+            raise ProviderFailed("it answered: %(said)s", said=said)
         token = await protocol.exchange(http, found, client, code[:4000], once)
         keys = await protocol.keys_of(http, found)
     return protocol.read_token(token, keys, client, once, work.now)

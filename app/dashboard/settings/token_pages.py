@@ -23,6 +23,7 @@ SCOPE_WORDS = {
     "statistics": N_("figures"),
     "single_calls": N_("single calls, without what was said"),
     "staff_statistics": N_("figures of single people"),
+    "accounts": N_("accounts, for a directory that adds people and lets them leave (SCIM)"),
 }
 
 

@@ -19,7 +19,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from app.errors import Refusal
+from app.errors import Message, Refusal
 from app.settings import Settings
 
 _TIMEOUT = 10.0
@@ -35,8 +35,7 @@ _SCOPES = "openid profile email"
 
 
 class ProviderFailed(Refusal):
-    """The provider did not answer as it must. `why` is for the log of the server: no claim of a
-    person is in it."""
+    """The provider did not answer as it must. No claim of a person is in what it says."""
 
     status = 502
     default = (
@@ -44,9 +43,8 @@ class ProviderFailed(Refusal):
         "administrator."
     )
 
-    def __init__(self, why: str) -> None:
-        super().__init__(self.default, why=why)
-        self.why = why
+    def __init__(self, why: str, /, **values: Any) -> None:
+        super().__init__(self.default, why=Message(why, **values))
 
 
 @dataclass(frozen=True)
@@ -99,17 +97,21 @@ async def _ask(client: httpx2.AsyncClient, method: str, url: str, **values: Any)
             async for part in answer.aiter_bytes():
                 body += part
                 if len(body) > _LONGEST:
-                    raise ProviderFailed(f"the answer of {host} is too long")
+                    raise ProviderFailed("the answer of %(host)s is too long", host=host)
     except (httpx2.HTTPError, TimeoutError, ValueError) as error:
-        raise ProviderFailed(f"{host} was not reached ({type(error).__name__})") from None
+        raise ProviderFailed(
+            "%(host)s was not reached (%(kind)s)", host=host, kind=type(error).__name__
+        ) from None
     if answer.status_code != 200:
-        raise ProviderFailed(f"{host} answered with status {answer.status_code}")
+        raise ProviderFailed(
+            "%(host)s answered with status %(status)s", host=host, status=answer.status_code
+        )
     try:
         read = json.loads(body)
     except ValueError:
         read = None
     if not isinstance(read, dict):
-        raise ProviderFailed(f"{host} did not answer with JSON")
+        raise ProviderFailed("%(host)s did not answer with JSON", host=host)
     return read
 
 
@@ -119,7 +121,7 @@ def _address(settings: Settings, found: dict[str, Any], name: str) -> str:
     parts = urlsplit(value) if isinstance(value, str) else None
     fine = {"https", "http"} if settings.reach_own_network else {"https"}
     if parts is None or parts.scheme not in fine or not parts.hostname:
-        raise ProviderFailed(f"its description has no fitting {name}")
+        raise ProviderFailed("its description has no fitting %(name)s", name=name)
     return str(value)
 
 
@@ -221,7 +223,9 @@ def read_token(
         claims = jwt.decode(token, keys, algorithms=_ALGORITHMS).claims
         registry.validate(claims)
     except (JoseError, ValueError, TypeError, KeyError) as error:
-        raise ProviderFailed(f"its token was not accepted ({type(error).__name__})") from None
+        raise ProviderFailed(
+            "its token was not accepted (%(kind)s)", kind=type(error).__name__
+        ) from None
     nonce, subject = claims.get("nonce"), claims["sub"]
     if not isinstance(nonce, str) or not hmac.compare_digest(nonce.encode(), once.nonce.encode()):
         raise ProviderFailed("its token is not an answer to this sign-in")
