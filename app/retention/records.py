@@ -31,6 +31,7 @@ from app.database.logs import WITH_SEALS, Why, change_rows
 from app.definitions.answers import Sheet
 from app.definitions.forms import is_entry
 from app.log import log
+from app.people.emergency_rows import Emergency
 from app.referrals.channels.models import AgencyCase, Attempt, Delivery
 from app.referrals.models import Consent, Dispatch, Recipient, Referral
 from app.retention.kinds import DataKind, HeldKind
@@ -153,6 +154,8 @@ async def _erase_beside(work: Work, held: HeldKind, ids: list[UUID]) -> None:
     await empty(work, LegalHold.reason_sealed, LegalHold.subject_id, ids)
     # Why nothing more was to be done about a danger.
     await empty(work, Alarm.words_sealed, Alarm.subject_id, ids)
+    for column in (Emergency.ground_sealed, Emergency.review_sealed):
+        await empty(work, column, Emergency.subject_id, ids)
 
 
 async def _erase_of_contacts(work: Work, ids: list[UUID]) -> None:
