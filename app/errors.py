@@ -126,5 +126,12 @@ class TooMany(Refusal):
     default = "Too many attempts. Wait a minute and try again."
 
 
+class Unexpected(Refusal):
+    """A fault of the program; what it was stands in the log."""
+
+    status = 500
+    default = "Something went wrong here, and nothing was changed. Try again."
+
+
 class BadSettings(Exception):
     """The program cannot start with these settings; the text says what to change."""

@@ -11,6 +11,7 @@ import importlib
 import signal
 from collections.abc import AsyncIterator
 from types import ModuleType
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -28,16 +29,18 @@ from app.calls.lines import learn_languages
 from app.country import following, languages
 from app.database.bus import Bus
 from app.database.engine import lost_a_race
-from app.errors import Refusal
+from app.errors import Refusal, Unexpected
 from app.jobs.transaction import transaction
 from app.log import log
 from app.routing.presence import BEAT_EVERY, beat
 from app.sealing.knowing import learn, watch
+from app.settings import Settings
 from app.statistics.counting.kept_targets import keep_target
 from app.telephony.provider.setup import carry_out
 from app.telephony.webhooks import router as telephony
 from app.web.bodies import Bodies
 from app.web.headers import SecurityHeaders
+from app.web.monitoring import PATHS, OwnPort
 from app.web.patience import Patience
 from app.web.routes import include
 from app.web.turns import Turns
@@ -45,8 +48,8 @@ from app.work import PROGRAM, Ground, Work
 
 _TELEPHONE = "/telephony"
 # What is answered with JSON, also when it is refused. The telephone is a script of the board.
-_AT_ANY_TIME = (_TELEPHONE, "/static", "/healthz", "/readyz", "/metrics")
-_FOR_PROGRAMS = ("/api/v1", _TELEPHONE, "/board/telephone", "/healthz", "/readyz", "/metrics")
+_AT_ANY_TIME = (_TELEPHONE, "/static", *PATHS)
+_FOR_PROGRAMS = ("/api/v1", _TELEPHONE, "/board/telephone", *PATHS)
 
 
 def make_app(ground: Ground, *, with_worker: bool, phone_first: bool = False) -> FastAPI:
@@ -91,25 +94,33 @@ def make_app(ground: Ground, *, with_worker: bool, phone_first: bool = False) ->
     app.state.heard_of = _heard_of
     number_setup.compose(ground, carry_out)
     include(app, telephony)
-    app.add_middleware(Turns, at_any_time=_AT_ANY_TIME)
-    app.add_middleware(_TelephoneFirst, loaded=app.state.loaded)
-    app.add_middleware(Bodies, render=_render)
-    app.add_middleware(Patience, without_limit=_TELEPHONE, for_programs=_FOR_PROGRAMS)
-    app.add_middleware(
-        SecurityHeaders,
-        hosts=ground.settings.telephone_hosts,
-        with_tls=ground.settings.has_tls,
-    )
-    if ground.settings.proxies:
-        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=ground.settings.proxies)
+    _add_middleware(app, ground.settings)
     unreachable = (OperationalError, psycopg.OperationalError, PoolTimeout, PoolFull)
     raced = (IntegrityError, psycopg.IntegrityError)
     refused = (Refusal, RequestValidationError, HTTPException, DataError, psycopg.DataError)
     for kind in (*refused, *raced, *unreachable):
         app.add_exception_handler(kind, _render)
+    app.add_exception_handler(Exception, _failed)
     if not phone_first:
         _add_rest(app)
     return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    """Add what every request passes through; what is added last is passed first."""
+    app.add_middleware(Turns, at_any_time=_AT_ANY_TIME)
+    app.add_middleware(_TelephoneFirst, loaded=app.state.loaded)
+    app.add_middleware(Bodies, render=_render)
+    if settings.monitoring_port is not None:
+        app.add_middleware(OwnPort, port=settings.monitoring_port, render=_render)
+    app.add_middleware(Patience, without_limit=_TELEPHONE, for_programs=_FOR_PROGRAMS)
+    app.add_middleware(SecurityHeaders, **_headers(settings))
+    if settings.proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.proxies)
+
+
+def _headers(settings: Settings) -> dict[str, Any]:
+    return {"hosts": settings.telephone_hosts, "with_tls": settings.has_tls}
 
 
 class _TelephoneFirst:
@@ -209,3 +220,21 @@ async def _render(request: Request, error: Exception) -> Response:
     else:
         rendered = _edge("dashboard").render(request, error)
     return rendered
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """Answer after a fault that nothing else knows: a sentence, and nothing of the inside.
+
+    What passes through no other middleware gets its headers here; the server logs the fault, too.
+    """
+    log().error(
+        "a request failed",
+        area="web",
+        path=str(getattr(request.scope.get("route"), "path", ""))[:80],
+        exception_type=type(error).__name__,
+    )
+    try:
+        rendered = await _render(request, Unexpected())
+    except Exception:
+        rendered = Response(Unexpected.default, 500, media_type="text/plain")
+    return SecurityHeaders(rendered, **_headers(request.app.state.ground.settings))  # type: ignore[return-value]

@@ -1,7 +1,7 @@
 """The server process: its database, its listening socket, and its replacement without a gap.
 
-A new process asks the running one for its listening socket and starts on it. Only when it is
-ready does it tell the running one to stop. Meanwhile both accept from the same socket, so no
+A new process asks the running one for its listening sockets and starts on them. Only when it is
+ready does it tell the running one to stop. Meanwhile both accept from the same sockets, so no
 connection is refused. The two talk over a Unix socket in `DATA_DIR` that only this user may open.
 """
 
@@ -108,10 +108,11 @@ def serve(
             "HELPLINE_TWILIO_ACCOUNT_SID and _AUTH_TOKEN are not set: every webhook is refused"
         )
     path = _control_path(settings, port)
-    listener = _ask_for_socket(path) if replace else None
-    replaces = listener is not None
-    listener = listener or _socket_of_systemd() or _listen(host, port)
-    with database_of(settings) as settings, Control(path, listener) as control:
+    taken = _ask_for_sockets(path) if replace else []
+    replaces = bool(taken)
+    listener = taken.pop(0) if taken else _socket_of_systemd() or _listen(host, port)
+    listeners = [listener, *_for_monitoring(settings, listener, taken)]
+    with database_of(settings) as settings, Control(path, listeners) as control:
         check_keys(settings, _metadata)
 
         def ready() -> None:
@@ -122,19 +123,22 @@ def serve(
             print(f"helpline serves on http://{host}:{port}", flush=True)
 
         if workers == 1:
-            _serve_one(settings, listener, with_worker, ready)
+            _serve_one(settings, listeners, with_worker, ready)
         else:
-            _serve_many(settings, listener, workers, with_worker, ready)
+            _serve_many(settings, listeners, workers, with_worker, ready)
 
 
 def _serve_one(
-    settings: Settings, listener: socket.socket, with_worker: bool, ready: Callable[[], None]
+    settings: Settings,
+    listeners: list[socket.socket],
+    with_worker: bool,
+    ready: Callable[[], None],
 ) -> None:
     from app.main import make_app
     from app.work import make_ground
 
     application = make_app(make_ground(settings), with_worker=with_worker, phone_first=True)
-    Server(_config(application), ready).run(sockets=[listener])
+    Server(_config(application), ready).run(sockets=listeners)
 
 
 def _config(application: Any) -> uvicorn.Config:
@@ -165,20 +169,23 @@ def _metadata() -> Any:
 
 def _serve_many(
     settings: Settings,
-    listener: socket.socket,
+    listeners: list[socket.socket],
     workers: int,
     with_worker: bool,
     ready: Callable[[], None],
 ) -> None:
-    """Run several web processes on one socket, and one process for the jobs."""
+    """Run several web processes on the same sockets, and one process for the jobs."""
     os.environ["HELPLINE_DATABASE_URL"] = settings.database_url or ""
     # The tables are as they should be by now: no other process needs the role that owns them.
-    os.environ.pop("HELPLINE_MIGRATION_DATABASE_URL", None)
+    for name in ("HELPLINE_MIGRATION_DATABASE_URL", "HELPLINE_MIGRATION_DATABASE_URL_FILE"):
+        os.environ.pop(name, None)
+    # The address is known by now; a child reads the other secrets from their files.
+    os.environ.pop("HELPLINE_DATABASE_URL_FILE", None)
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
     reader, writer = os.pipe()
-    shared = (listener.fileno(), writer)
+    shared = (writer, *(one.fileno() for one in listeners))
     web = [sys.executable, "-m", "app.server", *(str(handle) for handle in shared)]
     kept: list[tuple[list[str], tuple[int, ...]]] = [(web, shared)] * workers
     if with_worker:
@@ -219,8 +226,8 @@ def _keep(command: list[str], handles: tuple[int, ...], stopping: threading.Even
                 process.wait(20)
 
 
-def _serve_as_child(handle: int, writer: int) -> None:
-    """Serve as one of several web processes; the parent has set up the database and the socket."""
+def _serve_as_child(writer: int, *handles: int) -> None:
+    """Serve as one of several web processes; the parent has set up database and sockets."""
     from app.main import make_app
     from app.work import make_ground
 
@@ -228,7 +235,7 @@ def _serve_as_child(handle: int, writer: int) -> None:
     set_up_logging(settings.log_level)
     application = make_app(make_ground(settings), with_worker=False, phone_first=True)
     server = Server(_config(application), lambda: _write_once(writer))
-    server.run(sockets=[socket.socket(fileno=handle)])
+    server.run(sockets=[socket.socket(fileno=handle) for handle in handles])
 
 
 def _write_once(writer: int) -> None:
@@ -248,12 +255,34 @@ def _listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise BadSettings(
-            f"Cannot listen on {host}:{port} ({error.strerror}). Choose another --port, or take "
-            "over from the running server with --replace."
+            f"Cannot listen on {host}:{port} ({error.strerror}). Choose another --port (or "
+            "HELPLINE_MONITORING_PORT), or take over from the running server with --replace."
         ) from None
     listener.listen(_BACKLOG)
     listener.set_inheritable(True)
     return listener
+
+
+def _for_monitoring(
+    settings: Settings, listener: socket.socket, taken: list[socket.socket]
+) -> list[socket.socket]:
+    """Return the socket of HELPLINE_MONITORING_PORT, if it is set: one that was taken over, or new.
+
+    Raises BadSettings.
+    """
+    host, port = settings.monitoring_host, settings.monitoring_port
+    kept = [one for one in taken if one.getsockname()[:2] == (host, port)]
+    for one in taken:
+        if one not in kept:
+            one.close()
+    if port is None or kept:
+        return kept
+    if listener.family != socket.AF_UNIX and listener.getsockname()[1] == port:
+        raise BadSettings(
+            "HELPLINE_MONITORING_PORT is the port of the pages. Choose another one, which only "
+            "your monitoring reaches."
+        )
+    return [_listen(host, port)]
 
 
 def _socket_of_systemd() -> socket.socket | None:
@@ -291,24 +320,24 @@ def _tell(path: Path, word: bytes) -> bool:
         return False
 
 
-def _ask_for_socket(path: Path) -> socket.socket | None:
-    """Return the listening socket of the running process, or None if none runs."""
+def _ask_for_sockets(path: Path) -> list[socket.socket]:
+    """Return the listening sockets of the running process, that of the pages first, or none."""
     try:
         with socket.socket(socket.AF_UNIX) as asker:
             asker.settimeout(_ANSWERS_WITHIN)
             asker.connect(str(path))
             asker.sendall(b"socket\n")
-            _, handles, _, _ = socket.recv_fds(asker, 16, 1)
+            _, handles, _, _ = socket.recv_fds(asker, 16, 2)
     except OSError:
-        return None
-    return socket.socket(fileno=handles[0]) if handles else None
+        return []
+    return [socket.socket(fileno=handle) for handle in handles]
 
 
 class Control:
-    """The Unix socket by which this process passes on its listening socket and is told to stop."""
+    """The Unix socket by which this process passes on its listening sockets and is told to stop."""
 
-    def __init__(self, path: Path, listener: socket.socket) -> None:
-        self._path, self._listener = path, listener
+    def __init__(self, path: Path, listeners: list[socket.socket]) -> None:
+        self._path, self._listeners = path, listeners
         self._socket: socket.socket | None = None
         self._identity: tuple[int, int] | None = None
 
@@ -356,11 +385,12 @@ class Control:
 
     def _carry_out(self, other: socket.socket, word: bytes) -> None:
         if word == b"socket\n":
-            socket.send_fds(other, [b"here\n"], [self._listener.fileno()])
+            handles = [one.fileno() for one in self._listeners]
+            socket.send_fds(other, [b"here\n"], handles)
         elif word == b"drain\n":
             other.sendall(b"ok\n")
             os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":
-    _serve_as_child(int(sys.argv[1]), int(sys.argv[2]))
+    _serve_as_child(*(int(handle) for handle in sys.argv[1:]))

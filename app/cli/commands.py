@@ -32,6 +32,7 @@ from app.cli import (
     staff,
     tokens,
 )
+from app.cli.health import health
 from app.cli.running import prepared, run_verb, sealed_database
 from app.cli.serve import serve
 from app.database import migrate as migrations
@@ -72,6 +73,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(telephony_app, name="telephony")
 app.command("export")(export.export)
 app.command("serve")(serve)
+app.command("health")(health)
 app.command("demo")(demo.demo)
 app.command("bench")(demo.bench)
 

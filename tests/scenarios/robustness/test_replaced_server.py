@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from app.demo.stage import ACCOUNT, LINE, TOKEN
+from app.demo.stage import ACCOUNT, LINE, TOKEN, free_port
 from app.practice.wire import sign
 from tests.support.commands import Serving
 from tests.support.processes import Program, ready
@@ -22,6 +22,9 @@ async def test_a_server_is_replaced_while_the_phone_rings(
 ) -> None:
     words = () if workers == 1 else ("--workers", str(workers))
     program = Program(new_folder())
+    # The second port is handed over, too.
+    health = free_port()
+    program.environment["HELPLINE_MONITORING_PORT"] = str(health)
     assert program.run("line", "add", LINE, "--languages", "sr,en").returncode == 0
     program.serve(*words)
     first = program.process
@@ -65,7 +68,7 @@ async def test_a_server_is_replaced_while_the_phone_rings(
 
     try:
         async with httpx2.AsyncClient(trust_env=False, timeout=20) as client:
-            await ready(client, program.base)
+            await ready(client, f"http://127.0.0.1:{health}")
             ringing = [asyncio.create_task(rings()) for _ in range(3)]
             await answered(5)
             program.serve(*words, "--replace")
@@ -73,7 +76,8 @@ async def test_a_server_is_replaced_while_the_phone_rings(
             await answered(5)
             stop.set()
             await asyncio.gather(*ringing)
-            await ready(client, program.base)
+            await ready(client, f"http://127.0.0.1:{health}")
+            assert (await client.get(program.base + "/readyz")).status_code == 404
             assert program.process is not None
             assert program.process.poll() is None
         assert refused == []

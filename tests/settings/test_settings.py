@@ -1,5 +1,4 @@
 import base64
-import hashlib
 import re
 from pathlib import Path
 
@@ -9,26 +8,12 @@ import app
 from app.abilities import DIAL_ONLY
 from app.errors import BadSettings
 from app.settings import Settings, check_settings, parse_field_keys, read_settings
-
-KEY = "1:" + base64.b64encode(hashlib.sha256(b"a key for tests").digest()).decode()
-GOOD = {
-    "ENV": "production",
-    "SECRET_KEY": "Zq3vT8yLr0WmXk5BdNcJhGfPuAeSi29o7",
-    "FIELD_KEYS": KEY,
-    "TWILIO_ACCOUNT_SID": "AC1",
-    "TWILIO_AUTH_TOKEN": "0f1e2d3c4b5a69788796a5b4c3d2e1f0",
-    "PUBLIC_URL": "https://helpline.example.org",
-    "DATABASE_URL": "postgresql://db/helpline?sslmode=verify-full",
-    "SCAN_COMMAND": "clamdscan --no-summary -",
-}
+from tests.settings.given import GOOD, set_only
 
 
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
-    for name in [n for n in os.environ if n.startswith("HELPLINE_")]:
-        monkeypatch.delenv(name)
+    set_only(monkeypatch)
 
 
 def _set(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:

@@ -1,0 +1,27 @@
+"""Settings with which production starts."""
+
+import base64
+import hashlib
+import os
+
+import pytest
+
+KEY = "1:" + base64.b64encode(hashlib.sha256(b"a key for tests").digest()).decode()
+GOOD = {
+    "ENV": "production",
+    "SECRET_KEY": "Zq3vT8yLr0WmXk5BdNcJhGfPuAeSi29o7",
+    "FIELD_KEYS": KEY,
+    "TWILIO_ACCOUNT_SID": "AC1",
+    "TWILIO_AUTH_TOKEN": "0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+    "PUBLIC_URL": "https://helpline.example.org",
+    "DATABASE_URL": "postgresql://db/helpline?sslmode=verify-full",
+    "SCAN_COMMAND": "clamdscan --no-summary -",
+}
+
+
+def set_only(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
+    """Let the environment hold these settings and no other."""
+    for name in [name for name in os.environ if name.startswith("HELPLINE_")]:
+        monkeypatch.delenv(name)
+    for name, value in values.items():
+        monkeypatch.setenv(f"HELPLINE_{name}", value)

