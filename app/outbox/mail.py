@@ -58,7 +58,13 @@ async def send_mail(
     assert ground.settings.smtp_url is not None
     box = read_smtp_url(ground.settings.smtp_url)
     message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = box.sender, to, subject
+    message["From"] = box.sender
+    try:
+        message["To"] = to
+    except ValueError:
+        raise Refused("the address has a line end") from None
+    # A name in it may have one: a line end would begin another header.
+    message["Subject"] = " ".join("".join(c if c.isprintable() else " " for c in subject).split())
     message["Date"] = format_datetime(ground.clock.now())
     message["Message-ID"] = f"<{message_id}@{box.sender.rpartition('@')[2]}>"
     # Tells mail systems not to reply to it, for example that the recipient is absent (RFC 3834).

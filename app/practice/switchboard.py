@@ -32,6 +32,10 @@ _REPAIRS_WITHIN = 12.0
 _GIVEN_UP = 3.0
 
 
+# What the words of a page, or a description of its sound, can be wrong in.
+_UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError)
+
+
 class RingResult(StrEnum):
     """What came of ringing the pages of an identity."""
 
@@ -124,8 +128,13 @@ class Switchboard:
                 text = await socket.receive_text()
                 if not text.strip():
                     continue
-                message = json.loads(text)
-                page = await self._take(page, socket, message["type"], message.get("payload", {}))
+                try:
+                    message = json.loads(text)
+                    kind, payload = message["type"], message.get("payload", {})
+                    page = await self._take(page, socket, kind, payload)
+                except _UNREADABLE as error:
+                    # One odd message ends neither the socket nor the calls of the page.
+                    self._x.faults.append(f"a page sends odd words: {type(error).__name__}")
         except (WebSocketDisconnect, RuntimeError):
             pass
         finally:

@@ -192,7 +192,8 @@ def check(language: str, kind: Kind, text: str) -> Progress:
 
 
 _NAMED = 20
-_FILLED_IN = re.compile(r"%\(\w+\)[sd]|</?[a-z][^>]*>")
+# A tag ends before another begins: text that only opens tags is read in one go.
+_FILLED_IN = re.compile(r"%\(\w+\)[sd]|</?[a-z][^<>]*>")
 
 
 def _forms(language: str) -> int:

@@ -2,10 +2,21 @@
 
 import asyncio
 import io
+import json
 import wave
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+import websockets
+from hypothesis.strategies import (
+    dictionaries,
+    fixed_dictionaries,
+    integers,
+    none,
+    one_of,
+    recursive,
+    sampled_from,
+)
 
 from app.clock import SystemClock
 from app.demo.stage import ACCOUNT, LINE, TOKEN, Served, free_port
@@ -17,6 +28,7 @@ from app.practice.rest.app import rest_app
 from app.practice.rooms import Participant
 from app.practice.speech import RATE, Sound, read_wav, spoken, tone
 from app.practice.voices import Talker, loudness
+from tests.fuzz.trying import TEXT, changed, tried
 from tests.support.page import SECRET, PhonePage, mint, share_at
 
 pytestmark = pytest.mark.skipif(
@@ -258,3 +270,72 @@ def test_sounds_of_our_documents_are_read() -> None:
         file.writeframes(b"\x10\x00" * 16_000)
     assert len(read_wav(made.getvalue())) == RATE
     assert len(read_wav(b"no sound")) == 0
+
+
+# -- made-up words ---------------------------------------------------------------------------
+
+SDP = (
+    "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n"
+    "m=audio 9 UDP/TLS/RTP/SAVPF 111 0\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=sendrecv\r\n"
+    "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\na=setup:active\r\n"
+    "a=fingerprint:sha-256 " + ":".join(["AB"] * 32) + "\r\n"
+    "a=rtpmap:111 opus/48000/2\r\na=rtpmap:0 PCMU/8000\r\n"
+    "a=candidate:1 1 udp 1 127.0.0.1 9 typ host\r\n"
+)
+VALUES = recursive(
+    one_of(none(), integers(), TEXT, changed(SDP)),
+    lambda inner: dictionaries(TEXT, inner, max_size=3),
+    max_leaves=4,
+)
+KINDS = sampled_from("listen register answer reject hangup reinvite invite dtmf message x".split())
+
+
+async def test_any_words_of_a_page_leave_the_signalling_working(board: Board) -> None:
+    async with board.page("c_ana") as page:
+        await page.register()
+        board.ring("c_ana", timeout=60)
+        invite = await page.wait_for("invite")
+
+        messages = fixed_dictionaries(
+            {},
+            optional={
+                "type": one_of(KINDS, VALUES),
+                "payload": one_of(
+                    VALUES,
+                    fixed_dictionaries(
+                        {"callsid": one_of(sampled_from([invite["callsid"]]), VALUES)},
+                        optional={"sdp": changed(SDP), "dtmf": VALUES, "content": VALUES},
+                    ),
+                ),
+            },
+        )
+        # By another socket, as a page of the same person.
+        async with websockets.connect(f"ws://127.0.0.1:{board.port}/signal") as socket:
+            listen = {"token": page._token, "reconnectTimeout": 2, "browserinfo": {}}
+            await socket.send(json.dumps({"type": "listen", "payload": listen}))
+
+            async def say(message: object) -> None:
+                await socket.send(json.dumps(message))
+                await asyncio.sleep(0)
+
+            async def say_text(words: str) -> None:
+                await socket.send(words)
+
+            await tried(messages, say, 60)
+            await tried(one_of(TEXT, changed('{"type": "register"}')), say_text, 20)
+            # It still answers.
+            await socket.send(json.dumps({"type": "listen", "payload": {"token": "no"}}))
+            async with asyncio.timeout(10):
+                while "error" not in (await socket.recv()):
+                    pass
+    # The next page rings and answers.
+    async with board.page("c_mila") as page:
+        await page.register()
+        ringing = board.ring("c_mila")
+        await page.answer(await page.wait_for("invite"))
+        async with asyncio.timeout(10):
+            while ringing.status != "in-progress":
+                await asyncio.sleep(0.01)
+    # Each odd message is noted, so that a test of the pages would fail by it.
+    assert board.x.faults
+    board.x.faults.clear()
