@@ -30,7 +30,12 @@ from tests.support.kept.sharing import shared_between_stages
 from tests.support.mail import Mail, mail
 
 # These start servers and databases of their own.
-_OWN_PROCESSES = ("test_outages", "test_killed_processes", "test_replaced_server")
+_OWN_PROCESSES = (
+    "test_outages",
+    "test_killed_processes",
+    "test_replaced_server",
+    "test_planted_night",
+)
 
 
 # These need no database, but install packages, measure memory, play days or build the documents.
