@@ -1,4 +1,9 @@
-from app.log import without_personal_data
+import json
+import logging
+
+import pytest
+
+from app.log import log, set_up_logging, without_personal_data
 
 
 def test_only_known_fields_are_logged_and_numbers_are_masked() -> None:
@@ -6,3 +11,17 @@ def test_only_known_fields_are_logged_and_numbers_are_masked() -> None:
         None, "info", {"event": "rang +381 64 123-4567 twice", "number": "+381641234567"}
     )
     assert entry == {"event": "rang [number] twice", "number": "[not logged]"}
+
+
+def test_a_line_end_makes_no_second_line_of_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logging("INFO")
+    forged = 'ana\r\n{"event": "signed out", "level": "info"}\u2028\x1b[2K'
+    log().info("signed in", cause=forged, area="web")
+    logging.getLogger("library").warning("odd %s", forged)
+    own, library = capsys.readouterr().err.split("\n")[:-1]
+    assert json.loads(own)["cause"] == forged
+    # A terminal that shows the log obeys nothing in it.
+    for line in (own, library):
+        assert line.isprintable(), line
+    assert library.startswith("warning library: odd ana")
+    assert "signed out" not in library

@@ -10,7 +10,7 @@ from app.contacts.records import library_of
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission
-from app.web.access import InWork, reader_with
+from app.web.access import InWork, cookie_name, reader_with
 from app.words import catalogues, pages
 from app.words.catalogues import Kind
 from app.work import Work
@@ -29,7 +29,7 @@ def language_of(request: Request, work: Work) -> str:
     Without a choice it is that of the pages, if the reader chose one, or the country's first.
     """
     languages = form_languages(work)
-    chosen = request.cookies.get(LANGUAGE, "")
+    chosen = request.cookies.get(cookie_name(work.settings, LANGUAGE), "")
     if chosen not in languages and pages.reader() != pages.SOURCE:
         chosen = pages.reader()
     return chosen if chosen in languages else languages[0]
@@ -56,7 +56,7 @@ async def choose_language(
     answer = _back(request, work)
     if language in form_languages(work):
         answer.set_cookie(
-            LANGUAGE,
+            cookie_name(work.settings, LANGUAGE),
             language,
             max_age=31536000,
             samesite="lax",

@@ -9,6 +9,7 @@ from fastapi import Depends, Request, Response
 
 from app.errors import NotAllowed, NotFound, NotSignedIn
 from app.jobs.transaction import flush
+from app.log import log
 from app.routing.at_work import at_work
 from app.settings import Settings
 from app.staff import accounts
@@ -155,6 +156,14 @@ class Requires(Guard):
         refuse_cross_site(request, json_only=self._json_only)
         staff = await signed_in(request, work)
         if not may(staff.role, self.permission):
+            # The template of the address: an address may hold the code of a record.
+            log().warning(
+                "refused a request",
+                area="web",
+                path=str(getattr(request.scope.get("route"), "path", ""))[:80],
+                staff_id=str(staff.id),
+                cause=self.permission.value,
+            )
             raise NotAllowed()
         await step_up.check(request, work, staff, token_of(request))
         return staff

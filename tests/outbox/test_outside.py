@@ -78,6 +78,25 @@ async def test_a_name_is_checked_after_it_was_resolved_and_one_way_inside_is_eno
     assert asked == [], "nothing was sent"
 
 
+async def test_a_redirect_of_an_agencys_system_is_not_followed(anyio_backend: str) -> None:
+    asked: list[bytes] = []
+    inside = await _listener(asked)
+    port = inside.sockets[0].getsockname()[1]
+
+    async def lead_inside(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1000)
+        to = f"http://127.0.0.1:{port}/latest/meta-data"
+        writer.write(f"HTTP/1.1 307 Go\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n".encode())
+        writer.close()
+
+    agency = await asyncio.start_server(lead_inside, "127.0.0.1", 0)
+    at = f"http://127.0.0.1:{agency.sockets[0].getsockname()[1]}/"
+    async with inside, agency, client_for_outside(Settings(reach_own_network=True)) as client:
+        answer = await client.post(at, content=b"a child")
+    assert answer.status_code == 307
+    assert asked == []
+
+
 def test_only_the_demo_and_tests_reach_this_machine() -> None:
     made = Settings(
         env="production",

@@ -21,6 +21,14 @@ def test_opens_only_where_it_was_sealed() -> None:
             keys.open(sealed, **place)  # type: ignore[arg-type]
 
 
+def test_a_value_is_never_sealed_with_the_same_nonce() -> None:
+    keys, row = Keys([OLD], "s" * 40), uuid4()
+    sealed = {keys.seal(b"x", table="t", column="c", row=row) for _ in range(5000)}
+    assert len(sealed) == 5000
+    # The nonce follows the number of the key.
+    assert len({one[2:14] for one in sealed}) == 5000
+
+
 def test_damage_is_noticed() -> None:
     keys, row = Keys([OLD], "s" * 40), uuid4()
     sealed = bytearray(keys.seal(b"x", table="t", column="c", row=row))

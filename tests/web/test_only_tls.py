@@ -1,11 +1,13 @@
 """What a browser and a monitor meet where the server is reached by https."""
 
+import json
 from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
 
 from app.jobs.transaction import transaction
+from app.log import set_up_logging
 from app.main import make_app
 from app.sealing.knowing import learn_now
 from app.settings import Settings
@@ -51,6 +53,9 @@ async def test_cookies_belong_to_this_host_alone(secure: httpx2.AsyncClient) -> 
     assert answer.status_code == 200
     cookies = answer.headers.get_list("set-cookie")
     assert len(cookies) == 2
+    # What a browser keeps about its looks has such a name, too, and is read by it.
+    dark = await secure.get("/login", headers={"Cookie": "__Host-theme=dark; theme=light"})
+    assert 'data-theme="dark"' in dark.text
     for cookie in cookies:
         # The browser takes a name with this beginning only by TLS, for this host and all paths.
         assert cookie.startswith("__Host-helpline_")
@@ -69,11 +74,38 @@ async def test_cookies_belong_to_this_host_alone(secure: httpx2.AsyncClient) -> 
     assert "__Host-helpline_session=" in signed_out.headers["set-cookie"]
 
 
+async def test_a_request_without_its_permission_is_refused_and_stands_in_the_log(
+    secure: httpx2.AsyncClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up_logging("WARNING")
+    await secure.post("/api/v1/session", json={"username": "ana", "password": PASSWORD})
+    secret = "9f3c2d1e-0000-4000-8000-00000000beef"
+    assert (await secure.get(f"/admin/people/{secret}")).status_code == 403
+    (line,) = capsys.readouterr().err.splitlines()
+    told = json.loads(line)
+    assert told["event"] == "refused a request"
+    assert told["path"] == "/admin/people/{person_id}"
+    assert told["cause"] == "keep_people"
+    assert secret not in line
+
+
+async def test_the_methods_of_debuggers_are_no_methods_here(secure: httpx2.AsyncClient) -> None:
+    for method in ("TRACE", "CONNECT", "TRACK"):
+        answer = await secure.request(method, "/login", headers={"X-Secret": "told"})
+        assert answer.status_code in (404, 405), method
+        assert "told" not in answer.text
+
+
 async def test_browsers_stay_with_https_and_origins_without_it_are_refused(
     secure: httpx2.AsyncClient,
 ) -> None:
     page = await secure.get("/login")
-    assert page.headers["strict-transport-security"].startswith("max-age=")
+    assert page.headers["strict-transport-security"] == "max-age=63072000; includeSubDomains"
+    assert page.headers["cross-origin-opener-policy"] == "same-origin"
+    assert page.headers["cross-origin-resource-policy"] == "same-origin"
+    policy = page.headers["content-security-policy"].split("; ")
+    assert {"default-src 'none'", "object-src 'none'", "base-uri 'none'"} <= {*policy}
+    assert "frame-ancestors 'none'" in policy
     right = {"username": "ana", "password": PASSWORD}
     for origin, status in (
         (HOST, 200),

@@ -1,6 +1,9 @@
 // Colours, density and letter keys, as this person likes them on this machine.
 const year = 365 * 24 * 3600;
-const chosen = (name) => document.cookie.split("; ").find((one) => one.startsWith(`${name}=`))?.split("=")[1];
+// By https no other host and no page without TLS can set a cookie of such a name.
+const kept = location.protocol === "https:" ? "__Host-" : "";
+const only = kept ? "; secure" : "";
+const chosen = (name) => document.cookie.split("; ").find((one) => one.startsWith(`${kept}${name}=`))?.split("=")[1];
 
 const mark = () => {
   for (const button of document.querySelectorAll("[data-look]")) {
@@ -18,7 +21,7 @@ document.addEventListener("click", (event) => {
   const { look } = button.dataset;
   let { value } = button.dataset;
   if (look === "letters" && chosen("letters") === "off") value = "on";
-  document.cookie = `${look}=${value}; path=/; max-age=${year}; samesite=strict`;
+  document.cookie = `${kept}${look}=${value}; path=/; max-age=${year}; samesite=strict${only}`;
   const root = document.documentElement;
   if (look === "theme" && value === "auto") delete root.dataset.theme;
   else if (look !== "letters") root.dataset[look] = value;
