@@ -142,7 +142,7 @@ def test_any_sound_is_taken_in_or_refused(content: bytes, kind: str | None) -> N
         check_recording(content, kind)
 
     if refused_or(check, Invalid):
-        begins = {"audio/wav": b"RIFF", "audio/mpeg": (b"ID3", b"\xff")}[kind or ""]
+        begins = {"audio/wav": (b"RIFF",), "audio/mpeg": (b"ID3", b"\xff")}[kind or ""]
         assert content.startswith(begins)
 
 
