@@ -7,7 +7,7 @@ role, who sees kinds, codes and counts, and nothing that was told.
 
 import json
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
 from sqlalchemy import delete, func, select
@@ -51,20 +51,18 @@ class Sought(NamedTuple):
     codes: list[str]
 
 
-def _place(request_id: UUID, column: str) -> dict[str, Any]:
-    return {"table": "data_requests", "column": column, "row": request_id}
-
-
 def seal_sought(work: Work, request_id: UUID, sought: Sought) -> bytes:
     body = json.dumps(sought._asdict()).encode()
-    return work.keys.seal(body, **_place(request_id, "sought_sealed"))
+    return work.keys.seal(body, table="data_requests", column="sought_sealed", row=request_id)
 
 
 def sought_of(work: Work, request: DataRequest) -> Sought:
     """Return the numbers and codes that were looked for; none when the request is over."""
     if request.sought_sealed is None:
         return Sought([], [])
-    body = work.keys.open(request.sought_sealed, **_place(request.id, "sought_sealed"))
+    body = work.keys.open(
+        request.sought_sealed, table="data_requests", column="sought_sealed", row=request.id
+    )
     return Sought(**json.loads(body))
 
 
@@ -72,7 +70,9 @@ def words_of(work: Work, request: DataRequest) -> str:
     """Return what the officer wrote about the ground and the check."""
     if request.words_sealed is None:
         return ""
-    return work.keys.open(request.words_sealed, **_place(request.id, "words_sealed")).decode()
+    return work.keys.open(
+        request.words_sealed, table="data_requests", column="words_sealed", row=request.id
+    ).decode()
 
 
 # -- reading -------------------------------------------------------------------------------------
@@ -284,7 +284,9 @@ async def ask(
     if not any(item.keep is None for item in items):
         raise Conflict("Nothing was found that could be shown or erased.")
     request.basis, request.identity = basis.value, identity.value
-    request.words_sealed = work.keys.seal(words.encode(), **_place(request.id, "words_sealed"))
+    request.words_sealed = work.keys.seal(
+        words.encode(), table="data_requests", column="words_sealed", row=request.id
+    )
     request.state, request.asked_at = _S.ASKED.value, work.now
     await work.session.flush()
     write_entry(
