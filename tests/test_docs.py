@@ -96,6 +96,8 @@ agency export --output agencies.csv
 """
 # Refusals that the page explains: a part of the command, and the sentence with which it is refused.
 _REFUSED = {
+    # The file that another machine keeps.
+    "--anchor /mnt/elsewhere": "The file of anchors cannot be read",
     # The reader puts the id of an approved request.
     "--request ID": "Records are about single persons",
     # The short number of a country, as the other way to add the line of the command before.
