@@ -15,6 +15,7 @@ SECRETS = (
     "secret_key",
     "field_keys",
     "database_url",
+    "migration_database_url",
     "twilio_auth_token",
     "twilio_previous_auth_token",
     "twilio_api_key_secret",

@@ -94,10 +94,16 @@ _AS_ANOTHER = [
 ]
 
 
-def _as_another() -> list[str]:
-    """How a command is run by a user who can write nowhere; root alone can."""
+def _as_another(database: str) -> list[str]:
+    """How a command is run by a user who can write nowhere; only root can, and only by a database
+    that lets that user in."""
+    connects = "import psycopg, sys; psycopg.connect(sys.argv[1]).close()"
     try:
-        done = subprocess.run([*_AS_ANOTHER, "true"], capture_output=True, check=False)
+        done = subprocess.run(
+            [*_AS_ANOTHER, sys.executable, "-c", connects, database],
+            capture_output=True,
+            check=False,
+        )
     except FileNotFoundError:
         return []
     return [] if done.returncode else _AS_ANOTHER
@@ -114,7 +120,7 @@ class Installed:
         self.venv, self.python = folder / "venv", folder / "venv/bin/python"
         self.here, self.data = folder / "empty", folder / "data"
         self.compiled = folder / "compiled"
-        self.as_another = _as_another()
+        self.as_another = _as_another(as_role(database, PROGRAM))
         self.brought = set(self.venv.rglob("*"))
         for made in (self.here, self.data, self.compiled):
             made.mkdir()
