@@ -85,6 +85,10 @@ _LEFT_OUT = {
     "/r/{token}",
     "/r/{token}/news",
     "/calendar/{token}.ics",
+    # They lead to a provider of identities, and back; tested where there is one.
+    "/login/provider",
+    "/login/provider/back",
+    "/login/provider/proof",
     # For a directory's token, which no person has.
     *(
         f"/api/v1/scim/v2/{what}"
@@ -132,6 +136,7 @@ async def open_every_route(stage: Stage) -> Opened:
     await _record_a_prompt(stage, people[Role.ADMINISTRATOR])
     await _take_in_definitions(stage, people[Role.ADMINISTRATOR])
     await _test_a_connection(stage, people[Role.ADMINISTRATOR])
+    await _set_up_a_provider(stage, people[Role.ADMINISTRATOR])
     await _ask_for_data(stage, people[Role.SUPERVISOR], people[Role.ADMINISTRATOR])
     asked = await people[Role.SUPERVISOR].ask("POST", "/roster/proposals", {"weeks": 1})
     assert asked.status_code == 202, asked.text
@@ -176,6 +181,18 @@ async def _ask_for_data(stage: Stage, boss: Counsellor, admin: Counsellor) -> No
         if kind == "access":
             decided = await admin.ask("POST", f"{path}/decision", {"approve": True})
             assert decided.status_code == 200, decided.text
+
+
+async def _set_up_a_provider(stage: Stage, admin: Counsellor) -> None:
+    wanted = {
+        "name": "City",
+        "issuer": "https://id.example",
+        "client_id": "helpline",
+        "client_secret": "secret",
+        "roles": [{"value": "help", "role": "counsellor"}],
+    }
+    saved = await admin.ask("PUT", "/sign-in/provider", wanted)
+    assert saved.status_code == 200, saved.text
 
 
 async def _take_in_definitions(stage: Stage, admin: Counsellor) -> None:
