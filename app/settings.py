@@ -93,6 +93,15 @@ class Settings(BaseSettings):
     long_wait_seconds: int = Field(default=120, ge=5, le=7200)
     # A counsellor is away when their browser has sent no heartbeat for this many seconds.
     heartbeat_seconds: int = Field(default=90, ge=15, le=600)
+    # Children who write with a counsellor go back to the queue when the counsellor's page has not
+    # been heard for this many seconds.
+    writing_grace_seconds: int = Field(default=60, ge=15, le=600)
+    # A child who waits in writing is gone when their page has not been heard for this many seconds.
+    chat_silence_seconds: int = Field(default=75, ge=15, le=600)
+    # A written talk ends when the child has not come back within this many seconds.
+    chat_return_seconds: int = Field(default=600, ge=60, le=7200)
+    # How long a code can be used with which a child comes back for an answer, in days.
+    chat_code_days: int = Field(default=14, ge=1, le=90)
     # When the provider has reported nothing about a call for this many seconds, we ask it.
     silence_seconds: int = Field(default=120, ge=10, le=3600)
     # A call that is in no talk for this many seconds is ended, after a spoken farewell.

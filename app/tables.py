@@ -2,6 +2,7 @@
 
 from app.calls import caller_rows, line_rows
 from app.calls import models as calls
+from app.chats import models as chats
 from app.contacts import models as contacts
 from app.contacts.cases import models as cases
 from app.country import models as country
@@ -40,6 +41,7 @@ __all__ = [
     "calls",
     "cases",
     "channels",
+    "chats",
     "connection_rows",
     "contacts",
     "country",

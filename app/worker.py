@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from procrastinate import App
 
 from app import tables
+from app.chats.jobs import chat_tasks
 from app.contacts.finding.rebuilding import want as want_rebuilt
 from app.contacts.jobs import contacts_tasks
 from app.database.bus import Bus
@@ -92,6 +93,7 @@ def job_app_of(url: str) -> App:
     return make_job_app(
         url,
         ("telephony", telephony_jobs.telephony_tasks()),
+        ("chats", chat_tasks()),
         ("contacts", contacts_tasks()),
         ("referrals", referrals_tasks()),
         ("outbox", outbox_tasks()),

@@ -27,12 +27,15 @@ from app.api.views import (
     question_view,
     talk_view,
 )
-from app.calls import messages, queries, record
+from app.calls import lines, messages, queries, record
 from app.calls.line_rows import Line
+from app.calls.models import Call
 from app.calls.states import Outcome
+from app.chats import ending
 from app.errors import Invalid, NotAllowed
 from app.referrals.replies import in_talk
 from app.routing import callback_attempts, callbacks, desk, offers, queue
+from app.routing.models import Offer
 from app.routing.participants import (
     actions,
     calls_for_help,
@@ -69,6 +72,7 @@ async def get_queue(work: InWork, staff: SeesQueue) -> list[Waiting]:
             danger=w.danger,
             returned=w.returned,
             being_offered=w.being_offered,
+            channel=w.channel,
         )
         for w in await queue.waiting_calls(work)
     ]
@@ -76,21 +80,27 @@ async def get_queue(work: InWork, staff: SeesQueue) -> list[Waiting]:
 
 @router.get("/offers/mine")
 async def my_offers(work: InWork, staff: TakesCalls) -> list[OfferView]:
-    """Return the offer that rings for you or the call that you hold: a list of at most one."""
+    """Return the offer that rings for you or the call that you hold, and the conversations that are
+    offered to you. `GET /chats/mine` has those that you took."""
     found = await desk.desk_of(work, staff)
-    return [offer_view(work, found, staff)] if found.offer is not None else []
+    rings = [offer_view(work, found.offer, found.call, found.line, staff)] if found.call else []
+    return rings + [
+        offer_view(work, one.offer, one.call, one.line, staff)
+        for one in await desk.conversations_of(work, staff)
+        if one.is_offered
+    ]
 
 
-def offer_view(work: Work, found: desk.Desk, staff: Staff) -> OfferView:
-    offer, call = found.offer, found.call
+def offer_view(work: Work, offer: Offer | None, call: Call, line: str, staff: Staff) -> OfferView:
     assert offer is not None
-    assert call is not None
     waited = (call.answered_at or work.now) - (call.queued_at or call.opened_at)
     return OfferView(
         id=offer.id,
         call_id=call.id,
         state=offer.state,
-        line=found.line,
+        channel=call.channel,
+        slot=offer.slot,
+        line=line,
         language=call.language or "",
         danger=call.danger,
         returned=call.returned > 0,
@@ -102,10 +112,12 @@ def offer_view(work: Work, found: desk.Desk, staff: Staff) -> OfferView:
 
 @router.post("/offers/{offer_id}/accept")
 async def accept_offer(work: InWork, staff: TakesCalls, offer_id: UUID) -> OfferView:
-    """Accept the call. 409 OfferNoLongerOpen if another counsellor has it or the caller is gone."""
+    """Accept the call or conversation. 409 OfferNoLongerOpen if another counsellor has it or the
+    caller is gone. A conversation is a talk at once."""
     call, offer = await offers.own_offer(work, offer_id, staff.id)
-    await offers.accept_offer(work, call, offer)
-    return offer_view(work, await desk.desk_of(work, staff), staff)
+    await ending.accept(work, call, offer)
+    line = await lines.line_of_id(work, call.line_id)
+    return offer_view(work, offer, call, line.name if line else "", staff)
 
 
 @router.post("/offers/{offer_id}/decline", status_code=204)

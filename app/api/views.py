@@ -55,12 +55,16 @@ class Waiting(BaseModel):
     danger: bool
     returned: bool
     being_offered: bool
+    channel: str = "voice"
 
 
 class OfferView(BaseModel):
     id: UUID
     call_id: UUID
     state: str
+    channel: str = "voice"
+    # The place of a written conversation among those that the counsellor has at once.
+    slot: int | None = None
     line: str
     language: str
     danger: bool
@@ -72,6 +76,7 @@ class OfferView(BaseModel):
 
 class CallView(BaseModel):
     id: UUID
+    channel: str
     line: str | None
     state: str
     outcome: str | None
@@ -106,6 +111,7 @@ def call_view(call: Call, line: str | None) -> CallView:
     """Return a call without the caller's identity: only whether the number was shown."""
     return CallView(
         id=call.id,
+        channel=call.channel,
         line=line,
         state=call.state,
         outcome=call.outcome,
@@ -166,6 +172,7 @@ class TalkView(BaseModel):
     """A live talk, as supervisors see it."""
 
     call_id: UUID
+    channel: str
     line: str
     counsellor: str
     training: bool
@@ -180,6 +187,7 @@ def talk_view(talk: Talk, now: datetime) -> TalkView:
     since = talk.since or now
     return TalkView(
         call_id=talk.call.id,
+        channel=talk.call.channel,
         line=talk.line,
         counsellor=talk.counsellor,
         training=talk.training,

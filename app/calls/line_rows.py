@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -15,6 +15,7 @@ class Line(Base):
     """A number that children ring."""
 
     __tablename__ = "lines"
+    __table_args__ = (Index("uq_lines_chat_slug", text("(chat ->> 'slug')"), unique=True),)
 
     id: Mapped[Identifier]
     number: Mapped[str] = mapped_column(unique=True)
@@ -27,6 +28,8 @@ class Line(Base):
     active: Mapped[bool] = mapped_column(server_default="true")
     # Who else is offered a call as it waits, and what a call needs; see `app/routing/plan.py`.
     plan: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    # Whether and how children write to the line; see `app/calls/chat_rules.py`.
+    chat: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
     # For training: its calls are in no statistic.
     practice: Mapped[bool] = mapped_column(server_default="false")
     # The number that the phones of counsellors and agencies show, if not one of the line's own.

@@ -399,6 +399,7 @@ async def _read_script(work: Work, line: Line) -> LineScript:
         languages=tuple(Spoken(s.language, s.digit, s.locale, s.voice) for s in spoken),
         prompts=prompts,
         plan=line.plan,
+        chat=line.chat,
         practice=line.practice,
         shown_number=line.shown_number or await _own_number(work, line),
     )
@@ -419,6 +420,7 @@ class CallRules(NamedTuple):
     number: str
     plan: dict[str, Any]
     practice: bool
+    chat: dict[str, Any]
 
 
 async def call_rules(work: Work) -> dict[UUID, CallRules]:
@@ -426,8 +428,10 @@ async def call_rules(work: Work) -> dict[UUID, CallRules]:
     known: dict[UUID, CallRules] | None = work.ground.memory.recall(Topic.LINES, "rules", work.now)
     if known is not None:
         return known
-    rows = await work.session.execute(select(Line.id, Line.number, Line.plan, Line.practice))
-    found = {id_: CallRules(number, plan, practice) for id_, number, plan, practice in rows}
+    rows = await work.session.execute(
+        select(Line.id, Line.number, Line.plan, Line.practice, Line.chat)
+    )
+    found = {row[0]: CallRules(*row[1:]) for row in rows}
     work.ground.memory.keep(Topic.LINES, "rules", found, work.now + timedelta(seconds=30))
     return found
 

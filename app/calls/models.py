@@ -22,6 +22,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.calls.line_rows import Line
 from app.calls.states import (
     CallState,
+    Channel,
     Direction,
     EndedBy,
     LegStatus,
@@ -47,8 +48,9 @@ class Reconciled(Base):
 
 
 class Call(Base):
-    """One inbound ring, or a call-back of ours. `provider_sid` is unique: a ring is one row,
-    however often it is reported. A call-back has none until the provider has given it one."""
+    """One inbound ring, a call-back of ours, or a written conversation. `provider_sid` is unique: a
+    ring is one row, however often it is reported. A call-back has none until the provider has given
+    it one, and a conversation on our own page has none at all."""
 
     __tablename__ = "calls"
     __table_args__ = (
@@ -60,12 +62,14 @@ class Call(Base):
         one_of("unstaffed", Unstaffed),
         one_of("ended_by", EndedBy),
         one_of("direction", Direction),
+        one_of("channel", Channel),
         one_of("sending", OF_REQUESTS),
         CheckConstraint(
             "(direction = 'outbound') = (sending IS NOT NULL)", name="sending_if_outbound"
         ),
         CheckConstraint(
-            "CASE direction WHEN 'inbound' THEN provider_sid IS NOT NULL"
+            "CASE WHEN channel = 'web' THEN provider_sid IS NULL WHEN channel <> 'voice' THEN true"
+            " WHEN direction = 'inbound' THEN provider_sid IS NOT NULL"
             " ELSE provider_sid IS NULL OR sending = 'sent' END",
             name="provider_sid",
         ),
@@ -91,6 +95,7 @@ class Call(Base):
             "ix_calls_waiting",
             "line_id",
             "language",
+            "channel",
             "ranked_at",
             "id",
             postgresql_where=text("state = 'queued'"),
@@ -100,12 +105,18 @@ class Call(Base):
             "ranked_at",
             postgresql_where=text("danger AND state IN ('queued', 'offered')"),
         ),
+        Index(
+            "ix_calls_written",
+            "heard_at",
+            postgresql_where=text("channel <> 'voice' AND state <> 'ended'"),
+        ),
         Index("ix_calls_opened_at", "opened_at"),
         Index("ix_calls_caller_key", "caller_key", "opened_at"),
     )
 
     id: Mapped[Identifier]
     provider_sid: Mapped[str | None] = mapped_column(unique=True)
+    channel: Mapped[str] = mapped_column(server_default="voice")
     line_id: Mapped[UUID | None] = mapped_column(ForeignKey(Line.id))
     state: Mapped[str] = mapped_column(server_default="greeting")
     outcome: Mapped[str | None]
@@ -136,6 +147,8 @@ class Call(Base):
     # How often the call entered the queue; part of the URLs, so that each entry has its own.
     entries: Mapped[int] = mapped_column(server_default="0")
     answered_at: Mapped[datetime | None]
+    # When a counsellor first wrote to the child. In a call the first word is the answer.
+    first_word_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     ended_by: Mapped[str | None]
     # Outbound: a call-back that we make; no figure counts it as a call.
@@ -167,10 +180,15 @@ class Call(Base):
     handed_to: Mapped[UUID | None]
     # The conference in which others stay with the child until the next counsellor joins it.
     kept_room_id: Mapped[UUID | None]
-    # When the provider last reported on this call, and when we last asked it.
+    # When the provider last reported on this call, or the child's page was last heard of; and when
+    # we last asked the provider.
     heard_at: Mapped[datetime]
     asked_at: Mapped[datetime | None]
     event_count: Mapped[int] = mapped_column(Integer, server_default="0")
+
+    @property
+    def is_written(self) -> bool:
+        return Channel(self.channel).is_written
 
 
 class Leg(SentOnce, Base):

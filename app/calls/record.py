@@ -16,6 +16,7 @@ from app.calls.states import (
     CallEvent,
     CallFacts,
     CallState,
+    Channel,
     Direction,
     EndedBy,
     Unstaffed,
@@ -69,6 +70,7 @@ _OPEN = (
 _BEGINS_WITH = {
     "danger": False,
     "priority": 0,
+    "channel": "voice",
     "entries": 0,
     "lost": False,
     "returned": 0,
@@ -125,6 +127,28 @@ async def open_call(
     if (await work.session.execute(_OPEN, values)).first() is not None:
         return _as_loaded(work, values), True
     return await lock_call_of_sid(work, provider_sid), False
+
+
+async def open_conversation(
+    work: Work, *, channel: Channel, line_id: UUID, language: str, danger: bool
+) -> Call:
+    """Create the row of a written conversation without a provider."""
+    values = {
+        "id": uuid4(),
+        "channel": channel.value,
+        "line_id": line_id,
+        "state": CallState.GREETING.value,
+        "language": language,
+        "danger": danger,
+        "caller_kind": "written",
+        "greeted": True,
+        "opened_at": work.now,
+        "heard_at": work.now,
+    }
+    call = Call(**values)
+    work.session.add(call)
+    await work.session.flush()
+    return await lock_call(work, call.id)
 
 
 # Built once: every webhook begins with one of these.
@@ -307,8 +331,8 @@ async def enter_queue(
     language: str,
     danger: bool,
     priority: int,
-    delivery: Delivery,
-    answer: Answer,
+    delivery: Delivery | None = None,
+    answer: Answer | None = None,
 ) -> bool:
     """Put the caller into the queue, at the place of their first arrival."""
     call.language = language

@@ -45,6 +45,8 @@ class LineScript:
     prompts: dict[tuple[str, str], PromptText]
     # Who else is offered a call as it waits; see `app/routing/plan.py`.
     plan: Mapping[str, Any] = field(default_factory=dict)
+    # Whether and how children write to the line; see `chat_rules.py`.
+    chat: Mapping[str, Any] = field(default_factory=dict)
     practice: bool = False
     # The number that the phones of counsellors and agencies show.
     shown_number: str = ""

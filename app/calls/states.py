@@ -15,6 +15,25 @@ class CallState(StrEnum):
     ENDED = "ended"
 
 
+class Channel(StrEnum):
+    """The way in which a child and the helpline hear each other."""
+
+    VOICE = "voice"
+    WEB = "web"
+    SMS = "sms"
+    WHATSAPP = "whatsapp"
+    TELEGRAM = "telegram"
+    VIBER = "viber"
+    SIGNAL = "signal"
+
+    @property
+    def is_written(self) -> bool:
+        return self is not Channel.VOICE
+
+
+WRITTEN = tuple(channel for channel in Channel if channel.is_written)
+
+
 class Direction(StrEnum):
     INBOUND = "inbound"
     OUTBOUND = "outbound"  # a call-back

@@ -117,7 +117,7 @@ async def open_for_call(work: Work, call: Call, staff_id: UUID) -> None:
     values: dict[str, Any] = {
         **beginning(work, "contact"),
         "call_id": call.id,
-        "channel": Channel.CALL.value,
+        "channel": (Channel.CHAT if call.is_written else Channel.CALL).value,
         "source": Source.LIVE.value,
         "owner_id": staff_id,
         "team": staff.team,

@@ -11,6 +11,7 @@ from app.calls import callers, lines, messages, queries
 from app.calls.caller_rows import FlagKind
 from app.calls.callers import NumberReason
 from app.calls.models import Call
+from app.chats import ending
 from app.contacts import completing, contacts
 from app.contacts.states import NonCounselling
 from app.dashboard import referrals, views
@@ -261,7 +262,7 @@ async def answer_offer(
     try:
         call, offer = await offers.own_offer(work, offer_id, staff.id)
         if answer == "accept":
-            await offers.accept_offer(work, call, offer)
+            await ending.accept(work, call, offer)
         else:
             await offers.decline_offer(work, call, offer)
     except Refusal as refusal:

@@ -28,6 +28,7 @@ PRESENT = (
     PresenceState.AVAILABLE,
     PresenceState.OFFERED,
     PresenceState.ON_CALL,
+    PresenceState.WRITING,
     PresenceState.WRAP_UP,
     PresenceState.BREAK,
 )

@@ -22,6 +22,7 @@ STATE_WORDS = {
     PresenceState.AVAILABLE: N_("Available"),
     PresenceState.OFFERED: N_("Ringing"),
     PresenceState.ON_CALL: N_("On a call"),
+    PresenceState.WRITING: N_("Writing with children"),
     PresenceState.WRAP_UP: N_("Writing up"),
     PresenceState.BREAK: N_("On a break"),
     PresenceState.AWAY: N_("Away"),

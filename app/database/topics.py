@@ -14,6 +14,8 @@ class Topic(StrEnum):
     ALARMS = "alarms"
     CALLBACKS = "callbacks"
     CALLS = "calls"
+    # Of one conversation, for both sides: what was written, seen, or is being typed.
+    CHATS = "chats"
     CONNECTIONS = "connections"
     DATA_REQUESTS = "data_requests"
     DEADLINES = "deadlines"

@@ -87,8 +87,48 @@ _ALWAYS = (
     (
         "SELECT p.counsellor_id, p.state FROM presences p LEFT JOIN offers o"
         " ON o.counsellor_id = p.counsellor_id AND o.released_at IS NULL"
-        " WHERE (p.state IN ('offered', 'on_call')) <> (o.id IS NOT NULL)",
+        " WHERE (p.state IN ('offered', 'on_call', 'writing')) <> (o.id IS NOT NULL)",
         "5: presence and held offer do not agree",
+    ),
+    (
+        "SELECT p.counsellor_id, p.state FROM presences p JOIN (SELECT counsellor_id,"
+        " bool_or(slot IS NULL AND state <> 'open') AS talks, bool_or(slot IS NULL) AS rung,"
+        " bool_or(slot IS NOT NULL AND state = 'connected') AS writes FROM offers"
+        " WHERE released_at IS NULL GROUP BY counsellor_id) o ON o.counsellor_id = p.counsellor_id"
+        " WHERE p.state <> CASE WHEN o.talks THEN 'on_call' WHEN o.rung THEN 'offered'"
+        " WHEN o.writes THEN 'writing' ELSE 'offered' END",
+        "13: a presence does not say what its counsellor holds",
+    ),
+    (
+        "SELECT o.counsellor_id FROM offers o JOIN staff s ON s.id = o.counsellor_id"
+        " JOIN calls c ON c.id = o.call_id WHERE o.released_at IS NULL AND o.slot IS NOT NULL"
+        " GROUP BY o.counsellor_id, s.chats_at_once, s.role"
+        " HAVING count(*) > s.chats_at_once + count(*) FILTER (WHERE c.danger)"
+        " AND s.role <> 'supervisor'",
+        "13: a counsellor has more conversations than they can have",
+    ),
+    (
+        "SELECT o.id FROM offers o JOIN calls c ON c.id = o.call_id"
+        " WHERE (c.channel <> 'voice') <> (o.slot IS NOT NULL)",
+        "13: an offer and its call do not agree on the channel",
+    ),
+    (
+        "SELECT l.id FROM legs l JOIN calls c ON c.id = l.call_id WHERE c.channel <> 'voice'",
+        "13: a telephone was rung for a written conversation",
+    ),
+    (
+        "SELECT call_id FROM (SELECT m.call_id, m.number, row_number() OVER"
+        " (PARTITION BY m.call_id ORDER BY m.number) AS place, m.at, max(m.at) OVER"
+        " (PARTITION BY m.call_id ORDER BY m.number ROWS UNBOUNDED PRECEDING) AS latest"
+        " FROM chat_messages m) n WHERE number <> place OR at < latest",
+        "13: the messages of a conversation are not in one order",
+    ),
+    (
+        "SELECT c.id FROM calls c LEFT JOIN LATERAL (SELECT count(*) AS n FROM chat_messages m"
+        " WHERE m.call_id = c.id) m ON true LEFT JOIN LATERAL (SELECT count(*) AS n"
+        " FROM call_events e WHERE e.call_id = c.id AND e.kind = 'message_written') e ON true"
+        " WHERE c.channel <> 'voice' AND m.n <> e.n",
+        "13: the log of a conversation does not have its messages",
     ),
     (
         "SELECT c.id, c.state FROM calls c LEFT JOIN offers o"
@@ -99,7 +139,8 @@ _ALWAYS = (
     ),
     (
         "SELECT a.counsellor_id FROM offers a JOIN offers b ON a.counsellor_id = b.counsellor_id"
-        " AND a.id < b.id AND a.opened_at < coalesce(b.released_at, 'infinity')"
+        " AND a.id < b.id AND a.slot IS NOT DISTINCT FROM b.slot"
+        " AND a.opened_at < coalesce(b.released_at, 'infinity')"
         " AND b.opened_at < coalesce(a.released_at, 'infinity')",
         "3: a counsellor held two calls at once",
     ),
@@ -177,7 +218,9 @@ async def broken_at_the_end(stage: Stage) -> list[str]:
     inbound = {leg.sid: leg for leg in stage.exchange.legs.values() if leg.direction == "inbound"}
     rows = {
         row["provider_sid"]: row
-        for row in await stage.rows("SELECT * FROM calls WHERE direction = 'inbound'")
+        for row in await stage.rows(
+            "SELECT * FROM calls WHERE direction = 'inbound' AND channel = 'voice'"
+        )
     }
     if set(rows) != set(inbound):
         found.append(f"1: {len(inbound)} rings, {len(rows)} rows")

@@ -21,6 +21,8 @@ class Queue(StrEnum):
 class Task(StrEnum):
     """A job that one area asks for and another may carry out."""
 
+    FOLLOW_CONVERSATION = "chats:follow_conversation"
+
     CLOSE_OPENING = "contacts:close_opening"
     MAIL_FOLLOW_UP = "contacts:mail_follow_up"
     MAIL_REQUEST = "contacts:mail_request"

@@ -1,10 +1,9 @@
 """What a change of an account ends at once: sessions, talks, presence, access that a role gave."""
 
-from typing import Any
-
 from app.errors import Code, Conflict
 from app.people import holding
-from app.routing import offers, withdrawing
+from app.routing import withdrawing
+from app.routing.holding import holds_anything
 from app.routing.participants.participants import Purpose
 from app.staff import sessions
 from app.staff.audit import write_entry
@@ -40,10 +39,10 @@ async def role_changed(work: Work, staff: Staff, before: Role) -> None:
         await withdrawing.take_out(work, staff)
     elif Permission.SUPERVISE in lost:
         await withdrawing.leave_others(work, staff, Purpose.SUPERVISE, Purpose.PANIC)
-    talks: Any = await offers.held_offer(work, staff.id)
+    talks = await holds_anything(work, staff.id)
     # A page with a talk in it stays open, so that the child is not cut off; each of its requests
     # is asked for the permissions of the new role.
-    if lost and talks is None:
+    if lost and not talks:
         await sign_out(work, staff)
 
 

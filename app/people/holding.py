@@ -11,9 +11,9 @@ from app.contacts.cases.models import FollowUp
 from app.contacts.models import Case, Contact
 from app.referrals.models import Referral
 from app.referrals.states import OVER
-from app.routing import offers
 from app.routing.callbacks import OPEN, Callback, CallbackState
-from app.routing.models import OfferState
+from app.routing.holding import held
+from app.routing.models import PresenceState
 from app.routing.participants import participants
 from app.routing.rota import giving
 from app.staff.models import Staff
@@ -91,7 +91,7 @@ class Doing(NamedTuple):
 
 async def doing(work: Work, staff: Staff) -> Doing:
     """Return what a person is in the middle of."""
-    held = await offers.held_offer(work, staff.id)
+    now = await held(work, staff.id)
     practice = await work.session.scalar(
         _rows(Practice, Practice.trainee_id == staff.id, Practice.ended_at.is_(None))
     )
@@ -99,8 +99,8 @@ async def doing(work: Work, staff: Staff) -> Doing:
         _rows(Callback, Callback.made_by == staff.id, Callback.state.in_(OPEN))
     )
     return Doing(
-        ringing=held is not None and held.state == OfferState.OPEN and not practice,
-        talking=held is not None and held.state != OfferState.OPEN and not practice,
+        ringing=now.state is PresenceState.OFFERED and not practice,
+        talking=now.state in (PresenceState.ON_CALL, PresenceState.WRITING) and not practice,
         practising=bool(practice),
         helping=await participants.helps(work, staff.id),
         callbacks=agreed or 0,

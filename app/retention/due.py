@@ -15,6 +15,7 @@ from sqlalchemy.orm import aliased
 
 from app.calls.caller_rows import CallerFlag
 from app.calls.models import Call, VoiceMessage
+from app.chats.models import Message
 from app.contacts.cases.models import CaseContact, CaseRequest, FollowUp
 from app.contacts.models import Case, Contact
 from app.contacts.states import ContactState
@@ -114,6 +115,13 @@ def _voices(before: datetime) -> tuple[Any, Any, ColumnElement[bool]]:
     return VoiceMessage, VoiceMessage.heard_at, and_(over, ~_kept_with_call(VoiceMessage.call_id))
 
 
+def _chats(before: datetime) -> tuple[Any, Any, ColumnElement[bool]]:
+    # The time runs from the end of the conversation, so that it is kept whole or not at all.
+    ended = exists().where(Call.id == Message.call_id, Call.ended_at < before)
+    over = and_(Message.at < before, Message.text_sealed.is_not(None), ended)
+    return Message, Message.at, and_(over, ~_kept_with_call(Message.call_id))
+
+
 def _contacts(before: datetime) -> tuple[Any, Any, ColumnElement[bool]]:
     over = and_(
         Contact.completed_at < before,
@@ -201,6 +209,7 @@ def _requests(before: datetime) -> tuple[Any, Any, ColumnElement[bool]]:
 _OVER = {
     DataKind.CALLER_NUMBERS: _numbers,
     DataKind.VOICE_MESSAGES: _voices,
+    DataKind.CHAT_MESSAGES: _chats,
     DataKind.CONTACTS: _contacts,
     DataKind.CASES: _cases,
     DataKind.REFERRALS: _referrals,

@@ -8,6 +8,7 @@ class DataKind(StrEnum):
 
     CALLER_NUMBERS = "caller_numbers"
     VOICE_MESSAGES = "voice_messages"
+    CHAT_MESSAGES = "chat_messages"
     CONTACTS = "contacts"
     CASES = "cases"
     REFERRALS = "referrals"
@@ -31,6 +32,7 @@ class HeldKind(StrEnum):
 # What a child told is needed for months at least: a complaint, a court, a follow-up.
 _LEAST = {
     DataKind.VOICE_MESSAGES: 30,
+    DataKind.CHAT_MESSAGES: 30,
     DataKind.CONTACTS: 90,
     DataKind.CASES: 90,
     DataKind.REFERRALS: 90,

@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app.calls import lines
 from app.calls.caller_rows import CallerFlag, CallerWish
 from app.calls.models import Call, VoiceMessage
+from app.chats.models import Message
 from app.contacts.models import ProfileNumber
 from app.database.topics import Topic
 from app.jobs.names import Task
@@ -40,6 +41,7 @@ from app.work import PROGRAM, Ground, Work
 _AT_ONCE = {
     DataKind.CALLER_NUMBERS: 500,
     DataKind.VOICE_MESSAGES: 50,
+    DataKind.CHAT_MESSAGES: 500,
     DataKind.CONTACTS: 50,
     DataKind.CASES: 20,
     DataKind.REFERRALS: 50,
@@ -133,6 +135,17 @@ async def _voices(work: Work, ids: list[UUID], days: int) -> list[UUID]:
     return ids
 
 
+async def _chats(work: Work, ids: list[UUID], days: int) -> list[UUID]:
+    """Erase the words of conversations; who wrote when stays."""
+    await work.session.execute(
+        update(Message)
+        .where(Message.id.in_(ids))
+        .values(text_sealed=None, erased_at=work.now)
+        .execution_options(synchronize_session=False)
+    )
+    return ids
+
+
 async def _files(work: Work, ids: list[UUID], days: int) -> list[UUID]:
     """Delete the contents of files; the record of each request stays."""
     await work.session.execute(delete(ExportPart).where(ExportPart.export_id.in_(ids)))
@@ -187,6 +200,7 @@ def _of_records(kind: DataKind) -> Callable[[Work, list[UUID], int], Any]:
 _ERASERS: dict[DataKind, Callable[[Work, list[UUID], int], Any]] = {
     DataKind.CALLER_NUMBERS: _numbers,
     DataKind.VOICE_MESSAGES: _voices,
+    DataKind.CHAT_MESSAGES: _chats,
     DataKind.EXPORT_FILES: _files,
     **{kind: _of_records(kind) for kind in records.MODELS},
     DataKind.CALLER_HASHES: _hashes,

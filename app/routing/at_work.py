@@ -15,7 +15,7 @@ from app.routing.models import Offer, Presence, PresenceChange, PresenceState, T
 from app.routing.participants.participants import LIVE, Participant
 
 P, T = PresenceState, TelephoneState
-_IN_CALL = (P.OFFERED, P.ON_CALL, P.WRAP_UP)
+_IN_CALL = (P.OFFERED, P.ON_CALL, P.WRITING, P.WRAP_UP)
 _ON_DUTY = (*_IN_CALL, P.AVAILABLE, P.BREAK)
 _CONNECTED = (T.ASKING, T.READY, T.RINGING, T.TALKING, T.RECONNECTING)
 # A page says more often than this that it is there. Browsers slow down hidden pages.

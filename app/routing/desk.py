@@ -59,7 +59,11 @@ async def desk_of(work: Work, staff: Staff) -> Desk:
             select(Offer, Call, Line.name, Line.practice)
             .join(Call, Call.id == Offer.call_id)
             .join(Line, Line.id == Call.line_id, isouter=True)
-            .where(Offer.counsellor_id == staff.id, Offer.released_at.is_(None))
+            .where(
+                Offer.counsellor_id == staff.id,
+                Offer.released_at.is_(None),
+                Offer.slot.is_(None),
+            )
         )
     ).one_or_none()
     present = await roster.on_shift(work)
@@ -67,6 +71,33 @@ async def desk_of(work: Work, staff: Staff) -> Desk:
     on = present.get(staff.id)
     until = on.until if on else None
     return Desk(presence, until, offer, call, line or "", bool(practice))
+
+
+class Conversation(NamedTuple):
+    """A written conversation that a counsellor has, or that is offered to them."""
+
+    offer: Offer
+    call: Call
+    line: str
+    practice: bool = False
+
+    @property
+    def is_offered(self) -> bool:
+        return self.offer.state == OfferState.OPEN
+
+
+async def conversations_of(work: Work, staff: Staff) -> list[Conversation]:
+    """Read the written conversations of a counsellor, by slot: those they have and are offered."""
+    rows = await work.session.execute(
+        select(Offer, Call, func.coalesce(Line.name, ""), func.coalesce(Line.practice, false()))
+        .join(Call, Call.id == Offer.call_id)
+        .join(Line, Line.id == Call.line_id, isouter=True)
+        .where(
+            Offer.counsellor_id == staff.id, Offer.released_at.is_(None), Offer.slot.is_not(None)
+        )
+        .order_by(Offer.slot)
+    )
+    return [Conversation(*row) for row in rows]
 
 
 async def call_of_wrap_up(work: Work, staff: Staff) -> UUID | None:
@@ -98,8 +129,8 @@ _HELD_CALLS = select(Offer.counsellor_id, Offer.call_id).where(
 
 
 async def calls_at_hand(work: Work, people: Collection[UUID]) -> dict[UUID, set[UUID]]:
-    """Return the calls that the desks of these counsellors show: the one they hold, or else the
-    last they had."""
+    """Return the calls that the desks of these counsellors show: those they hold, or else the last
+    they had."""
     found: dict[UUID, set[UUID]] = {}
     for who, call_id in await work.session.execute(_HELD_CALLS, {"people": list(people)}):
         found.setdefault(who, set()).add(call_id)
@@ -142,6 +173,19 @@ def known_callers(staff: Staff) -> Select[Any]:
         _TAKEN_BY.is_not_distinct_from(str(staff.id)),
     )
     return select(Call).where(or_(~taken.exists(), of_team.exists(), helped))
+
+
+async def has_in_hand(work: Work, staff: Staff, call_id: UUID) -> bool:
+    """Return whether a member of staff has this call or conversation now."""
+    found = await work.session.scalar(
+        select(Offer.id).where(
+            Offer.call_id == call_id,
+            Offer.counsellor_id == staff.id,
+            Offer.released_at.is_(None),
+            Offer.state.in_((OfferState.ACCEPTED, OfferState.CONNECTED)),
+        )
+    )
+    return found is not None
 
 
 async def call_in_hand(work: Work, staff: Staff, call_id: UUID) -> None:
@@ -191,6 +235,11 @@ class Talk(NamedTuple):
     panic: bool
     practice: bool
     taken_by: str = ""
+
+    @property
+    def written(self) -> bool:
+        """Whether supervisors can read along, and cannot listen."""
+        return self.call.is_written
 
 
 # What the log of a call says last about a call for help.

@@ -12,13 +12,18 @@ from app.calls.models import Call, Leg
 from app.calls.states import CallEvent, Direction
 from app.database.topics import Topic
 from app.jobs.names import Task
+from app.routing import holding
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, PresenceState
 from app.routing.offers import end_if_kept, need, set_hold
 from app.routing.participants import participants
 from app.routing.participants.participants import Mode, Participant, ParticipantState, Purpose
 from app.routing.plan import RETURNED_PRIORITY
+from app.staff.models import Staff
 from app.work import Work
+
+# A supervisor takes over however many conversations they have.
+_ANY_NUMBER = 1000
 
 
 async def hand_over(
@@ -76,6 +81,48 @@ async def hand_over(
     return new
 
 
+async def take_written(work: Work, call: Call, offer: Offer, staff: Staff) -> Offer:
+    """Give a written conversation to a supervisor who takes it over, whatever they have besides."""
+    await _leave_talk(work, offer, Cause.HANDED_OVER)
+    await work.session.flush()
+    presence = await presences.lock_presence(work, staff.id)
+    new = Offer(
+        id=uuid4(),
+        call_id=call.id,
+        counsellor_id=staff.id,
+        slot=await holding.free_slot(work, staff.id, _ANY_NUMBER),
+        state=OfferState.CONNECTED.value,
+        opened_at=work.now,
+        expires_at=work.now,
+        accepted_at=work.now,
+        connected_at=work.now,
+    )
+    work.session.add(new)
+    await work.session.flush()
+    if presence.state not in holding.BUSY:
+        if presence.state in (PresenceState.OFF_DUTY, PresenceState.AWAY, PresenceState.BREAK):
+            presence.after_call = PresenceState(presence.state).value
+        if presence.after_call == PresenceState.AWAY:
+            presence.after_call = PresenceState.OFF_DUTY.value
+        await presences.set_presence(work, presence, PresenceState.WRITING, Cause.TOOK_OVER)
+    await record.record(
+        work,
+        call,
+        CallLog.HANDED_OVER,
+        offer_id=str(new.id),
+        counsellor_id=str(staff.id),
+        before=str(offer.id),
+    )
+    work.defer(
+        Task.FOLLOW_CONVERSATION,
+        call_id=str(call.id),
+        sentence="counsellor_here",
+        key=str(new.id),
+    )
+    work.announce(Topic.OFFERS.of(staff.id), Topic.PRESENCE.of(staff.id), Topic.TALKS)
+    return new
+
+
 async def hand_outside(work: Work, call: Call, offer: Offer, participant: Participant) -> None:
     """Hand the caller to a participant outside; if they leave, the caller comes back to us."""
     if call.held_at is not None:
@@ -125,8 +172,8 @@ async def _leave_talk(work: Work, offer: Offer, cause: str) -> None:
     if mine is not None:
         mine.state, mine.left_at = ParticipantState.LEFT.value, work.now
     presence = await presences.lock_presence(work, offer.counsellor_id)
-    if presence.state == PresenceState.ON_CALL:
-        await presences.start_wrap_up(work, presence, cause)
+    if presence.state in (PresenceState.ON_CALL, PresenceState.WRITING):
+        await holding.settle(work, presence, cause, talked=True)
     work.announce(Topic.OFFERS.of(offer.counsellor_id), Topic.CALLS, Topic.CALLS.of(offer.call_id))
 
 
@@ -152,7 +199,15 @@ async def _to_the_front(work: Work, call: Call, cause: str, **detail: Any) -> No
     call.on_hold = False
     call.priority = max(call.priority, RETURNED_PRIORITY)
     await record.move(work, call, CallEvent.COUNSELLOR_LOST, cause=cause, **detail)
-    work.defer(Task.RETURN_CALLER, call_id=str(call.id), entry=call.entries)
+    if call.is_written:
+        work.defer(
+            Task.FOLLOW_CONVERSATION,
+            call_id=str(call.id),
+            sentence="handed_over",
+            key=str(call.entries),
+        )
+    else:
+        work.defer(Task.RETURN_CALLER, call_id=str(call.id), entry=call.entries)
     if call.danger:
         # A child in danger is waiting again.
         work.defer(Task.WATCH_DANGER, call_id=str(call.id))

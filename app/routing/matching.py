@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from app.calls.chat_rules import ChatRules
 from app.routing.plan import Plan
 from app.routing.rota.shifts import RANK, Layer
 
 # A counsellor who declined or missed a caller is not asked again for that caller for this long.
 COOL_OFF = timedelta(seconds=30)
 _ANY_LINE = Plan()
+_ANY_CHAT = ChatRules()
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,9 @@ class Waiting:
     preferred_since: datetime | None = None
     practice: bool = False
     plan: Plan = _ANY_LINE
+    # A conversation in writing, and the line's rules for it.
+    written: bool = False
+    chat: ChatRules = _ANY_CHAT
 
     def waited(self, now: datetime) -> float:
         """Return the seconds since the first arrival in the queue."""
@@ -68,6 +73,24 @@ class Free:
     training: bool = False
     # When the shift ended; then only for callers who arrived before that.
     until: datetime | None = None
+    # The platform can connect calls to them; a counsellor without a telephone can still write.
+    speaks: bool = True
+    # A call can ring at them now: they are available, and their telephone is ready.
+    rings: bool = True
+    # How many conversations they can have at once, and how many they have, with open offers.
+    at_once: int = 0
+    writing: int = 0
+    # A conversation is offered to them now.
+    deciding: bool = False
+
+    def may_write(self, caller: Waiting) -> int:
+        """Return how many conversations they can have when this one is begun.
+
+        A child in danger may come on top: to wait for the end of another talk takes too long.
+        """
+        if not self.at_once:
+            return 0
+        return min(self.at_once, caller.chat.at_once) + caller.danger
 
 
 @dataclass(frozen=True)
@@ -102,6 +125,8 @@ def could_take(counsellor: Free, caller: Waiting, now: datetime, room: Room) -> 
     if counsellor.lines and caller.line not in counsellor.lines:
         return False
     if counsellor.training and not room.supervised and not caller.practice:
+        return False
+    if not (counsellor.at_once if caller.written else counsellor.speaks):
         return False
     if caller.danger:
         return True
@@ -139,6 +164,11 @@ def may_take(
     """Return whether this counsellor can be asked for this caller now."""
     if counsellor.layer not in layers or counsellor.counsellor_id in caller.ringing:
         return False
+    if caller.written:
+        if counsellor.deciding or counsellor.writing >= counsellor.may_write(caller):
+            return False
+    elif not counsellor.rings or (counsellor.writing and not caller.danger):
+        return False
     if not could_take(counsellor, caller, now, room):
         return False
     asked = caller.asked.get(counsellor.counsellor_id)
@@ -169,6 +199,9 @@ def pair(
     first layer, then longest idle. A caller whom no counsellor can take does not block the
     next. A child in danger is offered to more than one counsellor, after all other callers
     have been paired.
+
+    A counsellor who writes gets more conversations while they have room, those with the fewest
+    first; the call of a child in danger rings at one of them only if no other can take it.
     """
     left = sorted(counsellors, key=lambda c: (c.idle_since, c.counsellor_id))
     room = room or Room(tuple(left))
@@ -188,7 +221,8 @@ def pair(
             continue
         rung = len(caller.ringing) + sum(1 for other, _ in pairs if other is caller)
         while left and 0 < rung < caller.plan.ring_at_once:
-            best = _best(caller, left, now, room, layers)
+            calm = left if caller.written else [c for c in left if not c.writing]
+            best = _best(caller, calm, now, room, layers)
             if best is None:
                 break
             left.remove(best)
@@ -204,23 +238,43 @@ def _best(
     room: Room,
     known: dict[tuple[object, ...], frozenset[Layer]],
 ) -> Free | None:
+    asked = left
     if waits_for_preferred(caller, now, room):
-        left = [c for c in left if c.counsellor_id == caller.preferred]
-    if not left:
+        asked = [c for c in left if c.counsellor_id == caller.preferred]
+    if not asked:
         return None
     opened = _layers(caller, now, room, known)
-    able = [c for c in left if may_take(c, caller, now, room, opened)]
+    able = [c for c in asked if may_take(c, caller, now, room, opened)]
+    if caller.written:
+        able = [c for c in able if _is_spared(c, caller, left, now)]
     return min(
         able,
         key=lambda c: (
+            not caller.written and c.writing > 0,
             c.counsellor_id != caller.preferred,
             c.counsellor_id in caller.asked,
             not speaks(c, caller.language),
             not has_skills(c, caller.skills),
             RANK[c.layer],
+            c.writing,
         ),
         default=None,
     )
+
+
+def _is_spared(counsellor: Free, caller: Waiting, left: list[Free], now: datetime) -> bool:
+    """Return whether enough counsellors are left for calls if this one begins to write."""
+    rules = caller.chat
+    if caller.danger or not rules.reserve or caller.waited(now) >= rules.reserve_seconds:
+        return True
+    if counsellor.writing or not counsellor.rings:
+        return True
+    others = sum(
+        c.rings and not c.writing and (not c.lines or caller.line in c.lines)
+        for c in left
+        if c is not counsellor
+    )
+    return others >= rules.reserve
 
 
 def _layers(
@@ -236,6 +290,7 @@ def _layers(
         skills,
         caller.excluded,
         caller.practice,
+        caller.written,
         stage,
         caller.any_will_do(now),
         caller.missed,

@@ -15,6 +15,8 @@ class PresenceState(StrEnum):
     AVAILABLE = "available"
     OFFERED = "offered"
     ON_CALL = "on_call"
+    # Has written conversations, and no call.
+    WRITING = "writing"
     WRAP_UP = "wrap_up"
     BREAK = "break"
     AWAY = "away"
@@ -103,8 +105,8 @@ class PresenceChange(Base):
 class Offer(Base):
     """A call offered to a counsellor. It holds both until `released_at`.
 
-    The two partial unique indexes are invariant 3: a call has at most one
-    accepted offer, a counsellor at most one open offer or live call.
+    The partial unique indexes are invariant 3: a call has at most one accepted offer, a counsellor
+    at most one open offer of a call or live call, and one conversation in each slot.
     """
 
     __tablename__ = "offers"
@@ -115,11 +117,19 @@ class Offer(Base):
             name="released",
         ),
         CheckConstraint("state <> 'connected' OR connected_at IS NOT NULL", name="connected_at"),
+        CheckConstraint("slot >= 1", name="slot"),
         Index(
             "uq_offers_counsellor_held",
             "counsellor_id",
             unique=True,
-            postgresql_where=text("released_at IS NULL"),
+            postgresql_where=text("released_at IS NULL AND slot IS NULL"),
+        ),
+        Index(
+            "uq_offers_counsellor_slot",
+            "counsellor_id",
+            "slot",
+            unique=True,
+            postgresql_where=text("released_at IS NULL AND slot IS NOT NULL"),
         ),
         Index(
             "uq_offers_call_accepted",
@@ -140,6 +150,8 @@ class Offer(Base):
     id: Mapped[Identifier]
     call_id: Mapped[UUID] = mapped_column(ForeignKey("calls.id"))
     counsellor_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
+    # The place of a written conversation among those that the counsellor has at once, from 1.
+    slot: Mapped[int | None]
     state: Mapped[str] = mapped_column(server_default="open")
     opened_at: Mapped[datetime]
     expires_at: Mapped[datetime]

@@ -21,8 +21,8 @@ from app.errors import Conflict, NotFound
 from app.jobs.names import Task
 from app.outbox.push.subscriptions import wake
 from app.outbox.states import Sending
+from app.routing import holding, waking
 from app.routing import presence as presences
-from app.routing import waking
 from app.routing.models import Offer, OfferState, Presence, PresenceState
 from app.routing.participants import participants
 from app.routing.participants.participants import Participant
@@ -75,12 +75,28 @@ def need(work: Work, ability: Ability) -> None:
         raise NotOnThisPlatform()
 
 
-async def open_offer(work: Work, call: Call, staff: Staff, presence: Presence) -> Offer:
-    """Offer a waiting call to an available counsellor. Both are locked."""
+class NothingToHear(Conflict):
+    default = "This conversation is in writing. It cannot be held, muted, or heard."
+
+
+def need_voice(call: Call) -> None:
+    """Refuse for a written conversation what is done with sound. Raises NothingToHear."""
+    if call.is_written:
+        raise NothingToHear()
+
+
+async def open_offer(
+    work: Work, call: Call, staff: Staff, presence: Presence, *, slot: int | None = None
+) -> Offer:
+    """Offer a waiting call to a counsellor who can take it. Both are locked.
+
+    `slot`: the free place of a written conversation among those of the counsellor.
+    """
     offer = Offer(
         id=uuid4(),
         call_id=call.id,
         counsellor_id=staff.id,
+        slot=slot,
         state=OfferState.OPEN,
         opened_at=work.now,
         expires_at=work.now + timedelta(seconds=work.settings.offer_seconds),
@@ -90,11 +106,12 @@ async def open_offer(work: Work, call: Call, staff: Staff, presence: Presence) -
     if presence.state in (PresenceState.OFF_DUTY, PresenceState.AWAY):
         # An on-call phone rings even if its owner is not signed in. They stay signed out.
         presence.after_call = PresenceState.OFF_DUTY.value
-    await presences.set_presence(work, presence, PresenceState.OFFERED, Cause.OFFER)
+    if slot is None or presence.state != PresenceState.WRITING:
+        await presences.set_presence(work, presence, PresenceState.OFFERED, Cause.OFFER)
     await record.move(
         work, call, CallEvent.OFFER, offer_id=str(offer.id), counsellor_id=str(staff.id)
     )
-    if staff.endpoint_kind in work.settings.abilities.rings_first:
+    if slot is None and staff.endpoint_kind in work.settings.abilities.rings_first:
         want_leg(work, offer, Task.RING_COUNSELLOR)
     if presence.heartbeat_at <= work.now - waking.AT_A_SCREEN:
         await wake(work, [staff.id], offer.expires_at)
@@ -179,6 +196,10 @@ async def accept_offer(
     await record.record(
         work, call, CallLog.OFFER_ACCEPTED, delivery=delivery, offer_id=str(offer.id), by=by
     )
+    if offer.slot is not None:
+        await _begin_to_write(work, call, offer)
+        return
+    await _leave_writing(work, offer)
     presence = await presences.lock_presence(work, offer.counsellor_id)
     presence.missed, presence.warned_at = 0, None
     await presences.set_presence(work, presence, PresenceState.ON_CALL, Cause.ACCEPTED)
@@ -186,6 +207,45 @@ async def accept_offer(
     if legs is None and work.settings.abilities.can(Ability.JOIN_BY_CLICK):
         want_leg(work, offer, Task.JOIN_COUNSELLOR)
     work.announce(Topic.OFFERS.of(offer.counsellor_id), Topic.QUEUE)
+
+
+async def _begin_to_write(work: Work, call: Call, offer: Offer) -> None:
+    """Begin a written talk: no line has to be connected, so it begins with the acceptance."""
+    await connect_offer(work, call, offer, at=work.now)
+    presence = await presences.lock_presence(work, offer.counsellor_id)
+    presence.missed, presence.warned_at = 0, None
+    await holding.settle(work, presence, Cause.ACCEPTED)
+    work.announce(Topic.OFFERS.of(offer.counsellor_id), Topic.QUEUE)
+
+
+async def _leave_writing(work: Work, taken: Offer) -> None:
+    """Tell the children who write with a counsellor that the counsellor has a call now, and let
+    conversations that are offered to them expire at once."""
+    writing = await work.session.scalars(
+        select(Offer.call_id).where(
+            Offer.counsellor_id == taken.counsellor_id,
+            Offer.released_at.is_(None),
+            Offer.slot.is_not(None),
+            Offer.state == OfferState.CONNECTED,
+        )
+    )
+    for call_id in writing.all():
+        work.defer(
+            Task.FOLLOW_CONVERSATION,
+            call_id=str(call_id),
+            sentence="busy_a_moment",
+            key=str(taken.id),
+        )
+    await work.session.execute(
+        update(Offer)
+        .where(
+            Offer.counsellor_id == taken.counsellor_id,
+            Offer.slot.is_not(None),
+            Offer.state == OfferState.OPEN,
+        )
+        .values(expires_at=work.now)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _taken(call_id: UUID) -> ColumnElement[bool]:
@@ -211,8 +271,8 @@ async def decline_offer(work: Work, call: Call, offer: Offer, *, by: str = "boar
     await _release(work, call, offer, OfferState.DECLINED, by)
     presence = await presences.lock_presence(work, offer.counsellor_id)
     presence.missed = 0
-    if presence.state == PresenceState.OFFERED:
-        await presences.set_free(work, presence, Cause.DECLINED)
+    if presence.state in (PresenceState.OFFERED, PresenceState.WRITING):
+        await holding.settle(work, presence, Cause.DECLINED)
 
 
 async def _never_rang(work: Work, offer: Offer) -> bool:
@@ -221,6 +281,14 @@ async def _never_rang(work: Work, offer: Offer) -> bool:
     legs = list(await work.session.scalars(select(Leg).where(Leg.offer_id == offer.id)))
     told = work.settings.abilities.can(Ability.REPORT_LEGS)
     return bool(legs) and not any(_rang(leg, told) for leg in legs)
+
+
+async def _has_a_call(work: Work, offer: Offer) -> bool:
+    """Return whether a conversation was offered to a counsellor who took a call meanwhile."""
+    if offer.slot is None:
+        return False
+    call = (await holding.held(work, offer.counsellor_id)).call
+    return call in (OfferState.ACCEPTED, OfferState.CONNECTED)
 
 
 def _rang(leg: Leg, told: bool) -> bool:
@@ -260,7 +328,7 @@ async def miss_offer(
     if offer.released_at is not None or offer.state == OfferState.CONNECTED:
         return
     was_accepted = offer.state == OfferState.ACCEPTED
-    excused = our_fault or await _never_rang(work, offer)
+    excused = our_fault or await _never_rang(work, offer) or await _has_a_call(work, offer)
     ended = OfferState.WITHDRAWN if excused else OfferState.MISSED
     await _release(work, call, offer, ended, cause)
     if fetch_caller and offer.move_wanted_at is not None:
@@ -269,10 +337,13 @@ async def miss_offer(
         work.defer(Task.RETURN_CALLER, call_id=str(call.id), entry=call.entries)
     presence = await presences.lock_presence(work, offer.counsellor_id)
     if excused:
-        if presence.state in (PresenceState.OFFERED, PresenceState.ON_CALL):
-            await presences.set_free(work, presence, Cause.COULD_NOT_BE_RUNG, rested=True)
+        await holding.settle(work, presence, Cause.COULD_NOT_BE_RUNG, rested=True)
         return
     presence.missed += 1
+    if presence.state in holding.BUSY and (await holding.held(work, presence.counsellor_id)).state:
+        # They write with other children, so they are there.
+        await holding.settle(work, presence, Cause.MISSED)
+        return
     endpoint = await work.session.scalar(
         select(Staff.endpoint_kind).where(Staff.id == offer.counsellor_id)
     )
@@ -418,7 +489,8 @@ async def end_call(
     await record.end_call(
         work, call, ended_by=ended_by, at=at, delivery=delivery, answer=answer, lost=lost
     )
-    if first and call.answered_at is None and work.settings.abilities.can(Ability.SHOW_TALKS):
+    asks = work.settings.abilities.can(Ability.SHOW_TALKS) and not call.is_written
+    if first and call.answered_at is None and asks:
         await _settle_released(work, call)
     if not holds:
         return
@@ -428,7 +500,7 @@ async def end_call(
         .order_by(Offer.counsellor_id)
     )
     for offer in held.all():
-        if offer.state == OfferState.ACCEPTED and work.settings.abilities.can(Ability.SHOW_TALKS):
+        if offer.state == OfferState.ACCEPTED and asks:
             # Perhaps they talked, and only the provider's report was lost.
             work.defer(Task.SETTLE_TALK, delay=_TOLD_WITHIN, offer_id=str(offer.id))
         await _let_go(work, offer)
@@ -458,11 +530,8 @@ async def _let_go(work: Work, offer: Offer, cause: str = Cause.CALLER_GONE) -> N
     offer.released_at = work.now
     await end_legs(work, offer.id)
     presence = await presences.lock_presence(work, offer.counsellor_id)
-    if presence.state in (PresenceState.OFFERED, PresenceState.ON_CALL):
-        if talked:
-            await presences.start_wrap_up(work, presence, Cause.CALL_ENDED)
-        else:
-            await presences.set_free(work, presence, cause, rested=True)
+    why = Cause.CALL_ENDED if talked else cause
+    await holding.settle(work, presence, why, talked=talked, rested=not talked)
     work.announce(Topic.OFFERS.of(offer.counsellor_id))
 
 
@@ -471,13 +540,19 @@ async def hang_up(work: Work, call: Call) -> None:
     if CallState(call.state) is CallState.ENDED:
         return
     await end_call(work, call, ended_by=EndedBy.COUNSELLOR)
-    work.defer(Task.END_CALLER, call_id=str(call.id))
+    if not call.is_written:
+        work.defer(Task.END_CALLER, call_id=str(call.id))
 
 
 async def held_offer(work: Work, counsellor_id: UUID) -> Offer | None:
-    """Return the offer or live call that a counsellor holds, if any."""
+    """Return the offer or live call that a counsellor holds, if any; see `holding.conversations`
+    for what they have in writing."""
     return await work.session.scalar(
-        select(Offer).where(Offer.counsellor_id == counsellor_id, Offer.released_at.is_(None))
+        select(Offer).where(
+            Offer.counsellor_id == counsellor_id,
+            Offer.released_at.is_(None),
+            Offer.slot.is_(None),
+        )
     )
 
 
@@ -494,6 +569,7 @@ async def live_offer_of_call(work: Work, call_id: UUID) -> Offer | None:
 
 async def set_hold(work: Work, call: Call, held: bool) -> None:
     """Hold or resume a talk; tell the provider after the commit. Raises Conflict."""
+    need_voice(call)
     if CallState(call.state) is not CallState.CONNECTED:
         raise Conflict("Only a connected call can be held or resumed.")
     if (call.held_at is not None) == held:
@@ -508,6 +584,7 @@ async def set_hold(work: Work, call: Call, held: bool) -> None:
 
 async def set_mute(work: Work, call: Call, offer: Offer, muted: bool) -> None:
     """Mute or unmute the counsellor; tell the provider after the commit. Raises Conflict."""
+    need_voice(call)
     if CallState(call.state) is not CallState.CONNECTED:
         raise Conflict("Only a connected call can be muted.")
     if (offer.muted_at is not None) == muted:

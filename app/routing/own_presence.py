@@ -4,10 +4,11 @@ from sqlalchemy import update
 
 from app.calls.log_kinds import Cause
 from app.errors import Conflict, Invalid
+from app.routing import holding
 from app.routing import presence as presences
 from app.routing.models import CHOICES, Offer, OfferState, Presence, PresenceState
 from app.routing.offers import decline_offer, held_offer, lock_offer, why_no_browser
-from app.routing.participants import participants
+from app.routing.participants import leaving, participants
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
@@ -21,7 +22,9 @@ async def choose_presence(work: Work, staff: Staff, choice: PresenceState) -> Pr
         call, offer = await lock_offer(work, held.id)
         if offer.state == OfferState.OPEN:
             await decline_offer(work, call, offer, by=Cause.OWN_CHOICE)
-    rung = staff.endpoint_kind in work.settings.abilities.rings
+    if choice is not PresenceState.AVAILABLE:
+        await _decline_conversations(work, staff)
+    rung = staff.endpoint_kind in work.settings.abilities.rings or staff.chats_at_once > 0
     if choice is PresenceState.AVAILABLE and not rung and not may(staff.role, Permission.SUPERVISE):
         raise Conflict(why_no_browser(work.settings))
     presence = await presences.lock_presence(work, staff.id)
@@ -47,11 +50,28 @@ async def choose_presence(work: Work, staff: Staff, choice: PresenceState) -> Pr
     return presence
 
 
+async def _decline_conversations(work: Work, staff: Staff) -> None:
+    """Decline the conversations that are offered to a counsellor who wants no more."""
+    found = [
+        await lock_offer(work, offer_id) for offer_id in await holding.conversations(work, staff.id)
+    ]
+    for call, offer in found:
+        if offer.state == OfferState.OPEN:
+            await decline_offer(work, call, offer, by=Cause.OWN_CHOICE)
+
+
 async def sign_out(work: Work, staff: Staff, token: str) -> None:
-    """End a person's session. One who takes calls goes off duty."""
+    """End a person's session. One who takes calls goes off duty.
+
+    A call by telephone goes on; children who write with them go to a colleague, because without a
+    page nobody reads what they write.
+    """
     await accounts.close_session(work, token)
     if may(staff.role, Permission.TAKE_CALLS):
         await choose_presence(work, staff, PresenceState.OFF_DUTY)
+        await leaving.give_back_conversations(
+            work, staff.id, Cause.OWN_CHOICE, PresenceState.OFF_DUTY
+        )
 
 
 async def end_wrap_up(work: Work, staff: Staff) -> None:

@@ -134,7 +134,7 @@ async def choose(
         # The choice of another person is no sign of life.
         presence.heartbeat_at = work.now
     presence.missed, presence.warned_at = 0, None
-    if presence.state == P.ON_CALL:
+    if presence.state in (P.ON_CALL, P.WRITING):
         presence.after_call = choice.value if choice is not P.AVAILABLE else None
         work.announce(Topic.PRESENCE.of(presence.counsellor_id))
         return

@@ -13,7 +13,9 @@ from sqlalchemy import (
     ARRAY,
     BindParameter,
     Boolean,
+    ColumnElement,
     CompoundSelect,
+    DateTime,
     LargeBinary,
     Select,
     Text,
@@ -30,11 +32,13 @@ from sqlalchemy import (
 
 from app.abilities import Ability
 from app.calls import lines
+from app.calls.chat_rules import ChatRules, read_chat
 from app.calls.line_rows import Line, LineLanguage
 from app.calls.models import Call
-from app.calls.states import CallState, Direction
+from app.calls.states import WRITTEN, CallState, Channel, Direction
 from app.database.quick import Question
 from app.jobs.transaction import transaction
+from app.routing import holding
 from app.routing.matching import Free, Waiting, pair
 from app.routing.models import Offer, OfferState, Presence, PresenceState
 from app.routing.offers import open_offer
@@ -42,14 +46,16 @@ from app.routing.plan import Plan, read_plan, read_skills
 from app.routing.presence import ensure_presence
 from app.routing.rota import roster, staffing, takers
 from app.routing.rota.shifts import Layer
-from app.routing.telephones import may_ring
+from app.routing.telephones import can_write, may_ring, seen_since
 from app.staff.models import Staff
 from app.work import PROGRAM, Ground, Work
 
 # The most callers of one line and language that one page of matching reads.
 _LARGEST_PAGE = 500
 _USUAL = Plan()
+_ANY_CHAT = ChatRules()
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+_PRESENT = (PresenceState.AVAILABLE, PresenceState.WRITING)
 # A counsellor with an on-call phone need not be signed in.
 _NOT_SIGNED_IN = [PresenceState.OFF_DUTY, PresenceState.AWAY]
 
@@ -66,6 +72,7 @@ class WaitingCall(NamedTuple):
     back: bool
     being_offered: bool
     queued_at: datetime
+    channel: str = Channel.VOICE
 
 
 async def waiting_calls(work: Work) -> list[WaitingCall]:
@@ -81,20 +88,23 @@ async def waiting_calls(work: Work) -> list[WaitingCall]:
             Call.direction == Direction.OUTBOUND,
             Call.state == CallState.OFFERED,
             func.coalesce(Call.queued_at, Call.opened_at),
+            Call.channel,
         )
         .join(Line, Line.id == Call.line_id, isouter=True)
         .where(Call.state.in_((CallState.QUEUED, CallState.OFFERED)), Call.rings_only_id.is_(None))
         .order_by(Call.ranked_at, Call.id)
         .limit(500)
     )
-    return [WaitingCall(*row) for row in rows]
+    return [WaitingCall._make(row) for row in rows]
 
 
 # All waits end at the same now, so ordering by wait + priority is ordering by arrival - priority.
-# This counts callers of the same line and language, and children in danger on the line.
+# This counts callers of the same line and language, and children in danger on the line; for a
+# written conversation those who write, because counsellors have several of them at once.
 _AHEAD = select(func.count()).where(
     Call.state == CallState.QUEUED,
     Call.line_id.is_not_distinct_from(bindparam("line_id", type_=Uuid())),
+    (Call.channel == Channel.VOICE) == bindparam("spoken", type_=Boolean()),
     or_(Call.danger, Call.language.is_not_distinct_from(bindparam("language", type_=Text()))),
     Call.id != bindparam("call_id"),
     Call.ranked_at < bindparam("mine"),
@@ -131,6 +141,7 @@ async def place_of(work: Work, call: Call) -> tuple[int, UUID | None]:
         _PLACE,
         mine=call.queued_at - timedelta(seconds=call.priority),
         line_id=call.line_id,
+        spoken=not call.is_written,
         language=call.language,
         call_id=call.id,
         key=call.caller_key,
@@ -207,6 +218,12 @@ _SHOWN = (
     Call.excluded_ids,
     Call.preferred_at,
     Call.direction,
+    Call.channel,
+)
+_CHANNELS = (
+    func.unnest(bindparam("channels", type_=ARRAY(Text)))
+    .table_valued("channel", name="channels")
+    .render_derived()
 )
 _OF_CLASS = (
     select(*_SHOWN)
@@ -216,6 +233,7 @@ _OF_CLASS = (
         Call.rings_only_id.is_(None),
         Call.line_id == LineLanguage.line_id,
         Call.language == LineLanguage.language,
+        Call.channel == _CHANNELS.c.channel,
     )
     .order_by(Call.ranked_at, Call.id)
     .limit(bindparam("size"))
@@ -225,6 +243,7 @@ _OF_CLASS = (
 _CLASSES = (
     select(*_OF_CLASS.c)
     .select_from(LineLanguage)
+    .join(_CHANNELS, true())
     .join(_OF_CLASS, true())
     .where(
         LineLanguage.line_id == any_(bindparam("lines")),
@@ -242,13 +261,36 @@ _IN_DANGER = select(*_SHOWN).where(
     Call.state.in_((CallState.QUEUED, CallState.OFFERED)), Call.danger.is_(True)
 )
 _FIRST_PAGE: CompoundSelect[Any] = union_all(_CLASSES, _UNKNOWN_LINE, _IN_DANGER)
+# What a counsellor has in writing: conversations and open offers of them.
+_HELD = (
+    select(
+        func.count().label("writing"),
+        func.bool_or(Offer.state == OfferState.OPEN).label("deciding"),
+    )
+    .where(Offer.counsellor_id == Staff.id, Offer.released_at.is_(None), Offer.slot.is_not(None))
+    .lateral("held")
+)
 _FREE = (
-    select(Staff.id, Presence.idle_since, Presence.state)
+    select(
+        Staff.id,
+        Presence.idle_since,
+        Presence.state,
+        func.coalesce(may_ring(), False).label("rings"),
+        can_write(bindparam("seen", type_=DateTime(timezone=True))).label("writes"),
+        _HELD.c.writing,
+        _HELD.c.deciding,
+    )
     .join(Presence, Presence.counsellor_id == Staff.id, isouter=True)
+    .join(_HELD, true())
     .where(
         Staff.active,
         or_(
-            and_(Presence.state == PresenceState.AVAILABLE, may_ring()),
+            and_(
+                Presence.state == PresenceState.AVAILABLE,
+                or_(may_ring(), can_write(bindparam("seen", type_=DateTime(timezone=True)))),
+            ),
+            # A state that they chose for afterwards means that they want no more.
+            and_(Presence.state == PresenceState.WRITING, Presence.after_call.is_(None)),
             and_(
                 Staff.id == any_(bindparam("on_call", type_=ARRAY(Uuid))),
                 or_(Presence.state.is_(None), Presence.state.in_(_NOT_SIGNED_IN)),
@@ -272,12 +314,13 @@ async def _callers(
     values = {
         "size": size,
         "offset": size * page,
+        "channels": _channels_of(counsellors),
         "lines": wanted,
         "any_language": not all(c.languages for c in counsellors),
         "languages": sorted({language for c in counsellors for language in c.languages}),
     }
     rows = (await work.session.execute(_CLASSES if page else _FIRST_PAGE, values)).all()
-    of_class = Counter((row.line_id, row.language) for row in rows if not row.danger)
+    of_class = Counter((row.line_id, row.language, row.channel) for row in rows if not row.danger)
     more = any(count == size for count in of_class.values())
     asked, ringing, accepted, missed = await _offers_of(work, [row.id for row in rows])
     plans: dict[UUID | None, Plan] = {
@@ -294,6 +337,7 @@ async def _callers(
         if row.direction == Direction.OUTBOUND and not rings_callbacks:
             excluded |= silent
         rules, plan = known.get(row.line_id), plans.get(row.line_id, _USUAL)
+        written = Channel(row.channel).is_written
         found.append(
             Waiting(
                 row.id,
@@ -312,9 +356,19 @@ async def _callers(
                 row.preferred_at,
                 rules.practice if rules else False,
                 plan,
+                written,
+                read_chat(rules.chat) if rules and written else _ANY_CHAT,
             )
         )
     return found, more
+
+
+def _channels_of(counsellors: list[Free]) -> list[str]:
+    """Return in which ways these counsellors can take callers who are not in danger."""
+    found = [Channel.VOICE] if any(c.rings and not c.writing for c in counsellors) else []
+    if any(c.writing < c.at_once and not c.deciding for c in counsellors):
+        found += WRITTEN
+    return [channel.value for channel in found]
 
 
 async def _offers_of(
@@ -328,7 +382,7 @@ async def _offers_of(
     if not calls:
         return asked, ringing, accepted, missed
     rows = await work.session.execute(_OFFERS, {"calls": calls})
-    for call_id, counsellor_id, state, released_at in rows:
+    for call_id, counsellor_id, slot, state, released_at in rows:
         if released_at is None:
             ringing.setdefault(call_id, set()).add(counsellor_id)
             if state != OfferState.OPEN:
@@ -337,39 +391,48 @@ async def _offers_of(
             mine = asked.setdefault(call_id, {})
             mine[counsellor_id] = max(released_at, mine.get(counsellor_id, released_at))
             missed[call_id] += state == OfferState.MISSED
+        elif slot is not None and state == OfferState.CONNECTED:
+            # They wrote with this child and handed the talk on: others are asked before them.
+            asked.setdefault(call_id, {})[counsellor_id] = released_at
     return asked, ringing, accepted, missed
 
 
-_OFFERS = select(Offer.call_id, Offer.counsellor_id, Offer.state, Offer.released_at).where(
-    Offer.call_id == any_(bindparam("calls", type_=ARRAY(Uuid)))
-)
+_OFFERS = select(
+    Offer.call_id, Offer.counsellor_id, Offer.slot, Offer.state, Offer.released_at
+).where(Offer.call_id == any_(bindparam("calls", type_=ARRAY(Uuid))))
 
 
 async def _free_counsellors(work: Work) -> list[Free]:
     present = await roster.on_shift(work)
     on_call = [who for who, on in present.items() if on.layer is Layer.ON_CALL]
-    rows = (await work.session.execute(_FREE, {"on_call": on_call})).all()
+    values = {"on_call": on_call, "seen": seen_since(work)}
+    rows = (await work.session.execute(_FREE, values)).all()
     if not rows:
         return []
     people = await takers.people(work)
     rows = [
-        row
-        for row in rows
-        if row.state == PresenceState.AVAILABLE or (row.id in people and people[row.id].rings)
+        row for row in rows if row.state in _PRESENT or (row.id in people and people[row.id].rings)
     ]
     ended = await roster.just_ended(work)
     found = []
-    for staff_id, idle, _ in rows:
-        on = present.get(staff_id) or ended.get(staff_id)
-        if on is None or staff_id not in people or not people[staff_id].reachable:
+    for row in rows:
+        on = present.get(row.id) or ended.get(row.id)
+        person = people.get(row.id)
+        if on is None or person is None:
             continue
-        until = None if staff_id in present else on.until
         found.append(
             replace(
-                people[staff_id].free, idle_since=idle or _LONG_AGO, layer=on.layer, until=until
+                person.free,
+                idle_since=row.idle_since or _LONG_AGO,
+                layer=on.layer,
+                until=None if row.id in present else on.until,
+                rings=person.reachable and row.rings,
+                at_once=person.free.at_once if row.writes else 0,
+                writing=row.writing,
+                deciding=bool(row.deciding),
             )
         )
-    return found
+    return [free for free in found if (free.speaks and free.rings) or free.at_once]
 
 
 class _Claimed(Enum):
@@ -394,14 +457,11 @@ async def _claim(work: Work, caller: Waiting, counsellor: Free) -> _Claimed:
         return await _locked_or_unfit(work, select(Call.id).where(*waits))
     if call.state == CallState.OFFERED and not await _may_ring_more(work, call, caller.plan):
         return _Claimed.UNFIT
-    states = [PresenceState.AVAILABLE]
     if counsellor.layer is Layer.ON_CALL:
-        states += _NOT_SIGNED_IN
         await ensure_presence(work, counsellor.counsellor_id)
     free = (
         Presence.counsellor_id == counsellor.counsellor_id,
-        Presence.state.in_(states),
-        may_ring(),
+        *_still_free(work, call, counsellor),
     )
     row = (
         await work.session.execute(
@@ -416,8 +476,26 @@ async def _claim(work: Work, caller: Waiting, counsellor: Free) -> _Claimed:
         there = select(Presence.counsellor_id).join(Staff, Staff.id == Presence.counsellor_id)
         return await _locked_or_unfit(work, there.where(*free))
     presence, staff = row
-    await open_offer(work, call, staff, presence)
+    slot = None
+    if call.is_written:
+        now = replace(counsellor, at_once=staff.chats_at_once)
+        slot = await holding.free_slot(work, staff.id, now.may_write(caller))
+        if slot is None:
+            return _Claimed.UNFIT
+    await open_offer(work, call, staff, presence, slot=slot)
     return _Claimed.OFFERED
+
+
+def _still_free(work: Work, call: Call, counsellor: Free) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions under which a counsellor can be asked for a locked call."""
+    writes = and_(Presence.state == PresenceState.WRITING, Presence.after_call.is_(None))
+    if call.is_written:
+        return (can_write(seen_since(work)), or_(Presence.state != PresenceState.WRITING, writes))
+    states = [PresenceState.AVAILABLE]
+    if counsellor.layer is Layer.ON_CALL:
+        states += _NOT_SIGNED_IN
+    available = Presence.state.in_(states)
+    return (or_(available, writes) if call.danger else available, may_ring())
 
 
 async def _locked_or_unfit(work: Work, still: Select[UUID]) -> _Claimed:

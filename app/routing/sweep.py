@@ -25,12 +25,12 @@ from app.abilities import Ability
 from app.calls import record
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call
-from app.calls.states import CallState
+from app.calls.states import CallState, Channel, EndedBy
 from app.database.quick import Question
 from app.database.topics import Topic
 from app.jobs.names import Task
 from app.jobs.transaction import run_verb
-from app.routing import offers, queue
+from app.routing import holding, offers, queue
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, Presence, PresenceState
 from app.routing.participants import leaving
@@ -67,6 +67,8 @@ async def sweep(ground: Ground) -> int:
         "grace": _end_grace,
         "carry": _carry_over,
         "unproven": _look_at_talk,
+        "page_lost": _give_back,
+        "child_gone": _end_silent,
     }
     for kind, row_id in due:
         if kind == "match":
@@ -91,6 +93,9 @@ _STUCK_SINCE: BindParameter[datetime] = bindparam("stuck_since")
 _LOST: BindParameter[datetime] = bindparam("lost")
 _CARRIED: BindParameter[datetime] = bindparam("carried")
 _TAKEN: BindParameter[datetime] = bindparam("taken")
+_PAGE_LOST: BindParameter[datetime] = bindparam("page_lost")
+_UNHEARD: BindParameter[datetime] = bindparam("unheard")
+_NOT_BACK: BindParameter[datetime] = bindparam("not_back")
 _WAITS = or_(Call.state == CallState.QUEUED, Call.state == CallState.OFFERED)
 _DUE = union_all(
     select(literal("offer").label("kind"), Offer.id.label("row_id")).where(
@@ -108,6 +113,7 @@ _DUE = union_all(
     ),
     select(literal("carry"), Offer.id).where(
         Offer.released_at.is_(None),
+        Offer.slot.is_(None),
         Offer.state == OfferState.CONNECTED,
         func.coalesce(Offer.carried_at, Offer.connected_at) <= _CARRIED,
     ),
@@ -122,7 +128,11 @@ _DUE = union_all(
         Staff.endpoint_kind == EndpointKind.BROWSER,
     ),
     select(literal("stuck"), Presence.counsellor_id).where(
-        or_(Presence.state == PresenceState.OFFERED, Presence.state == PresenceState.ON_CALL),
+        or_(
+            Presence.state == PresenceState.OFFERED,
+            Presence.state == PresenceState.ON_CALL,
+            Presence.state == PresenceState.WRITING,
+        ),
         Presence.since < _STUCK_SINCE,
         ~exists().where(Offer.counsellor_id == Presence.counsellor_id, Offer.released_at.is_(None)),
     ),
@@ -139,6 +149,23 @@ _DUE = union_all(
             and_(_WAITS, Call.asked_at < _QUIET),
         ),
     ),
+    # The page of a counsellor who writes with a child is not heard any more.
+    select(literal("page_lost"), Offer.id)
+    .join(Presence, Presence.counsellor_id == Offer.counsellor_id)
+    .where(
+        Offer.released_at.is_(None),
+        Offer.slot.is_not(None),
+        Offer.state == OfferState.CONNECTED,
+        Presence.heartbeat_at < _PAGE_LOST,
+    ),
+    # The page of a child is closed: nobody waits for it, and a talk ends if the child does not come
+    # back.
+    select(literal("child_gone"), Call.id).where(
+        Call.channel == Channel.WEB,
+        Call.state != CallState.ENDED,
+        Call.heard_at < _UNHEARD,
+        or_(Call.state != CallState.CONNECTED, Call.heard_at < _NOT_BACK),
+    ),
     # A caller is waiting and a counsellor is free: run matching.
     select(literal("match"), literal(UUID(int=0))).where(
         or_(
@@ -148,6 +175,7 @@ _DUE = union_all(
         ),
         or_(
             exists().where(Presence.state == PresenceState.AVAILABLE),
+            exists().where(Presence.state == PresenceState.WRITING),
             exists().where(ShiftRow.layer == Layer.ON_CALL),
         ),
     ),
@@ -172,6 +200,9 @@ async def find_due(ground: Ground) -> list[tuple[str, UUID]]:
         stuck_since=now - _STUCK,
         lost=now - timedelta(seconds=min(settings.grace_seconds, settings.page_grace_seconds)),
         taken=now - _TOLD_WITHIN,
+        page_lost=now - timedelta(seconds=settings.writing_grace_seconds),
+        unheard=now - timedelta(seconds=settings.chat_silence_seconds),
+        not_back=now - timedelta(seconds=settings.chat_return_seconds),
         carried=now - timedelta(seconds=settings.longest_leg_seconds) + CARRIED_BEFORE,
     )
     return [(row["kind"], row["row_id"]) for row in rows]
@@ -246,9 +277,30 @@ async def _set_away(work: Work, counsellor_id: UUID) -> None:
 async def _free_stuck(work: Work, counsellor_id: UUID) -> None:
     """Free a counsellor who is shown as busy but holds no call, whatever the reason."""
     presence = await presences.lock_presence(work, counsellor_id)
-    busy = presence.state in (PresenceState.OFFERED, PresenceState.ON_CALL)
-    if busy and await offers.held_offer(work, counsellor_id) is None:
-        await presences.set_free(work, presence, Cause.NO_CALL_HELD)
+    await holding.settle(work, presence, Cause.NO_CALL_HELD)
+
+
+async def _give_back(work: Work, offer_id: UUID) -> None:
+    """Return a child to the queue whose counsellor's page was not heard for too long."""
+    call, offer = await offers.lock_offer(work, offer_id)
+    lost = work.now - timedelta(seconds=work.settings.writing_grace_seconds)
+    heard = select(Presence.heartbeat_at).where(Presence.counsellor_id == offer.counsellor_id)
+    at = await work.session.scalar(heard)
+    if at is not None and at < lost:
+        await leaving.give_back(work, call, offer, Cause.BROWSER_NOT_HEARD, PresenceState.AWAY)
+
+
+async def _end_silent(work: Work, call_id: UUID) -> None:
+    """End a conversation whose child is gone: the page is closed, or the network lost for good."""
+    call = await record.lock_call(work, call_id)
+    talks = CallState(call.state) is CallState.CONNECTED
+    settings = work.settings
+    seconds = settings.chat_return_seconds if talks else settings.chat_silence_seconds
+    if CallState(call.state) is not CallState.ENDED and call.heard_at < work.now - timedelta(
+        seconds=seconds
+    ):
+        await record.record(work, call, CallLog.CHILD_NOT_HEARD, state=call.state)
+        await offers.end_call(work, call, ended_by=EndedBy.CALLER)
 
 
 async def _ask_the_provider(work: Work, call_id: UUID) -> None:

@@ -16,7 +16,7 @@ from app.calls.log_kinds import Cause
 from app.calls.models import Call
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound
-from app.routing import desk, offers, telephones
+from app.routing import desk, holding, offers, telephones
 from app.routing import presence as presences
 from app.routing.models import CHOICES, Offer, OfferState, Presence, PresenceState
 from app.routing.participants import participants
@@ -70,6 +70,8 @@ class Person(NamedTuple):
     # The line of the call that they hold, and whether it is a practice call.
     line: str | None
     practice: bool
+    # How many written conversations they have.
+    conversations: int
     # They are in the talk of a colleague.
     helps: bool
     missed: int
@@ -89,17 +91,33 @@ async def people(work: Work, team: str, since: datetime) -> list[Person]:
         .group_by(Offer.counsellor_id)
         .subquery()
     )
+    writing = (
+        select(func.count())
+        .where(
+            Offer.counsellor_id == Staff.id,
+            Offer.released_at.is_(None),
+            Offer.slot.is_not(None),
+            Offer.state == OfferState.CONNECTED,
+        )
+        .correlate(Staff)
+        .scalar_subquery()
+    )
     rows = await work.session.execute(
         select(
             Staff,
             Presence,
             Line.name,
             func.coalesce(Line.practice, False),
+            writing,
             Participant.id,
             func.coalesce(missed.c.number, 0),
         )
         .join(Presence, Presence.counsellor_id == Staff.id, isouter=True)
-        .join(Offer, (Offer.counsellor_id == Staff.id) & Offer.released_at.is_(None), isouter=True)
+        .join(
+            Offer,
+            (Offer.counsellor_id == Staff.id) & Offer.released_at.is_(None) & Offer.slot.is_(None),
+            isouter=True,
+        )
         .join(Call, Call.id == Offer.call_id, isouter=True)
         .join(Line, Line.id == Call.line_id, isouter=True)
         .join(
@@ -114,8 +132,8 @@ async def people(work: Work, team: str, since: datetime) -> list[Person]:
         .order_by(Staff.name)
     )
     return [
-        Person(one, presence, line, practice, helping is not None, number)
-        for one, presence, line, practice, helping, number in rows
+        Person(one, presence, line, practice, conversations, helping is not None, number)
+        for one, presence, line, practice, conversations, helping, number in rows
     ]
 
 
@@ -162,7 +180,7 @@ async def set_state(
         raise Invalid("A supervisor can set a person available, on a break, or off duty.")
     await _take_offer_back(work, person, choice)
     presence = await presences.lock_presence(work, person.id)
-    talks = presence.state == PresenceState.ON_CALL or (
+    talks = presence.state in (PresenceState.ON_CALL, PresenceState.WRITING) or (
         presence.cause == participants.HELPING and await participants.helps(work, person.id)
     )
     if talks and not after_call:
@@ -189,17 +207,24 @@ async def set_state(
 
 async def _take_offer_back(work: Work, person: Staff, choice: PresenceState) -> None:
     """Decline what rings at a person who is to get no calls: the caller goes to the next one."""
-    held = await offers.held_offer(work, person.id)
-    if held is None or held.state != OfferState.OPEN or choice is PresenceState.AVAILABLE:
+    if choice is PresenceState.AVAILABLE:
         return
-    # The call is locked before the presence, as everywhere.
-    call, offer = await offers.lock_offer(work, held.id)
-    if offer.state == OfferState.OPEN:
-        await offers.decline_offer(work, call, offer, by=Cause.SUPERVISOR_CHOICE)
+    held = await offers.held_offer(work, person.id)
+    found = [held.id] if held is not None and held.state == OfferState.OPEN else []
+    found += await holding.conversations(work, person.id)
+    # The calls are locked before the presence, as everywhere.
+    for call, offer in [await offers.lock_offer(work, offer_id) for offer_id in found]:
+        if offer.state == OfferState.OPEN:
+            await offers.decline_offer(work, call, offer, by=Cause.SUPERVISOR_CHOICE)
 
 
 def can_be_rung(work: Work, person: Staff, presence: Presence | None) -> bool:
-    """Return whether a call would be heard: the telephone is ready, and a browser is alive."""
+    """Return whether a call would be heard: the telephone is ready, and a browser is alive; or a
+    page is open in which children write."""
+    if person.chats_at_once and presence is not None:
+        age = (work.now - presence.heartbeat_at).total_seconds()
+        if age < work.settings.heartbeat_seconds:
+            return True
     if not telephones.is_ready(person, presence):
         return False
     if person.endpoint is not None or presence is None:

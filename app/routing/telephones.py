@@ -4,10 +4,11 @@ A browser is offered calls only while its telephone is ready. One page at a time
 the one that asked for it last. What another page reports is not counted.
 """
 
-from typing import NamedTuple
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, and_, false, func, or_, select
 
 from app.calls.log_kinds import Cause
 from app.calls.models import Call, Leg
@@ -43,6 +44,24 @@ def may_ring() -> ColumnElement[bool]:
     """Return the condition that a free counsellor's telephone can ring, for a query of both."""
     return or_(
         Staff.endpoint_kind != EndpointKind.BROWSER, Presence.telephone == TelephoneState.READY
+    )
+
+
+def seen_since(work: Work) -> datetime:
+    """Return since when a page must have been heard to count as open."""
+    return work.now - timedelta(seconds=work.settings.heartbeat_seconds)
+
+
+def can_write(seen: Any) -> ColumnElement[bool]:
+    """Return the condition that a counsellor can be offered a written conversation, for a query of
+    both: it needs no telephone, but a page that is open. `seen`: see `seen_since`."""
+    return func.coalesce(
+        and_(
+            Staff.chats_at_once > 0,
+            Presence.state.in_((PresenceState.AVAILABLE, PresenceState.WRITING)),
+            Presence.heartbeat_at >= seen,
+        ),
+        false(),
     )
 
 

@@ -34,6 +34,7 @@ class AuditLog(StrEnum):
     CALLER_WISHES_ENDED = "caller_wishes_ended"
     CALLS_OF_FIGURE_LISTED = "calls_of_figure_listed"
     CASE_READ = "case_read"
+    CONVERSATION_READ = "conversation_read"
     CASE_READ_TO_REFER = "case_read_to_refer"
     CONTENT_ERASED = "content_erased"
     CONTACT_OPENED_FOR_REASON = "contact_opened_for_reason"

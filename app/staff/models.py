@@ -30,6 +30,7 @@ class Staff(Base):
         one_of("role", Role),
         one_of("endpoint_kind", EndpointKind),
         CheckConstraint("(endpoint_kind = 'browser') = (endpoint IS NULL)", name="endpoint"),
+        CheckConstraint("chats_at_once BETWEEN 0 AND 8", name="chats_at_once"),
     )
 
     id: Mapped[Identifier]
@@ -46,6 +47,8 @@ class Staff(Base):
     skills: Mapped[list[str]] = mapped_column(ARRAY(Text))
     # Takes calls only while a supervisor is there.
     training: Mapped[bool] = mapped_column(server_default="false")
+    # How many written conversations they can have at once; 0: they do not write with children.
+    chats_at_once: Mapped[int] = mapped_column(server_default="0")
     # Supervisors read what their own team wrote; a helpline without teams is one team.
     team: Mapped[str] = mapped_column(server_default="")
     # Where reports are announced; used for nothing else.

@@ -92,8 +92,8 @@ MEASURES: dict[str, Measure] = {
             "calls",
             "Calls",
             "calls",
-            "every inbound ring to our lines, practice lines "
-            "excluded; a call belongs to the period in which it arrived",
+            "every inbound ring to our lines and every conversation that a child opened in "
+            "writing, practice lines excluded; a call belongs to the period in which it arrived",
             _sum("calls"),
         ),
         Measure(
@@ -108,7 +108,8 @@ MEASURES: dict[str, Measure] = {
                 "answered",
                 "Answered",
                 "calls",
-                "calls in which caller and counsellor were both in the conference",
+                "calls in which caller and counsellor were both in the conference, and "
+                "conversations that a counsellor took",
             ),
         ),
         Measure(
@@ -296,7 +297,8 @@ MEASURES: dict[str, Measure] = {
             "aht",
             "AHT",
             "seconds",
-            "average handling time: (talk + hold + wrap-up) ÷ answered calls",
+            "average handling time: (talk + hold + wrap-up) ÷ answered calls; conversations that "
+            "a counsellor had at the same time count with their whole length each",
             lambda s: ratio(s["talk"] + s["hold"] + s["wrap_up"], s["answered"]),
         ),
         Measure(

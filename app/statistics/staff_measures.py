@@ -5,11 +5,11 @@ The fairness index is that of Jain, Chiu and Hawe (DEC TR-301, 1984).
 
 from app.statistics.measures import ratio
 
-SIGNED_IN = ("available", "offered", "on_call", "wrap_up", "break", "away")
+SIGNED_IN = ("available", "offered", "on_call", "writing", "wrap_up", "break", "away")
 STAFF_MEASURES: dict[str, str] = {
     "signed_in": "seconds in any state but off duty",
     "available": "seconds available and idle",
-    "handling": "seconds on a call (with hold), helping in one, or in wrap-up",
+    "handling": "seconds on a call (with hold), helping in one, writing, or in wrap-up",
     "occupancy": "handling ÷ (handling + available + being rung); breaks and away do not count",
     "utilisation": "handling ÷ signed in",
     "offers": "offers that were made in the window",

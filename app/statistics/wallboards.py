@@ -125,6 +125,7 @@ async def look(work: Work) -> Wall:
         states.get(PresenceState.AVAILABLE, 0),
         states.get(PresenceState.OFFERED, 0)
         + states.get(PresenceState.ON_CALL, 0)
+        + states.get(PresenceState.WRITING, 0)
         + states.get(PresenceState.WRAP_UP, 0),
         states.get(PresenceState.BREAK, 0) + states.get(PresenceState.AWAY, 0),
         await _lines(work),

@@ -6,8 +6,7 @@ from uuid import UUID
 from app.calls.log_kinds import CallLog
 from app.calls.models import RecordedEvent
 from app.contacts import contacts
-from app.routing import offers
-from app.routing.models import OfferState
+from app.routing import desk
 from app.staff.models import Staff
 from app.work import Work
 
@@ -17,8 +16,7 @@ _ANSWER = "answered"
 
 async def may_read_answers(work: Work, staff: Staff, call_id: UUID) -> bool:
     """Return whether a person has the call in hand, or may read its record."""
-    held = await offers.held_offer(work, staff.id)
-    if held is not None and held.call_id == call_id and held.state != OfferState.OPEN:
+    if await desk.has_in_hand(work, staff, call_id):
         return True
     return await contacts.contact_of_call(work, staff, call_id) is not None
 

@@ -18,8 +18,8 @@ from uuid import UUID
 from fastapi import Request
 
 from app.errors import NotAllowed
-from app.routing import offers
-from app.routing.models import OfferState
+from app.routing import holding
+from app.routing.models import PresenceState
 from app.staff import accounts
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -171,5 +171,5 @@ async def is_fresh(work: Work, token: str) -> bool:
 
 async def _talks(work: Work, staff: Staff) -> bool:
     """Return whether a person has a talk now, or is about to: it is they who sit there."""
-    held = await offers.held_offer(work, staff.id)
-    return held is not None and held.state in (OfferState.ACCEPTED, OfferState.CONNECTED)
+    held = await holding.held(work, staff.id)
+    return held.state in (PresenceState.ON_CALL, PresenceState.WRITING)

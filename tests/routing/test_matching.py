@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.calls.chat_rules import ChatRules
 from app.routing.matching import COOL_OFF, Free, Room, Waiting, may_take, open_layers, pair
 from app.routing.plan import Plan
 from app.routing.rota.shifts import Layer
@@ -183,3 +184,84 @@ def test_no_caller_starves(stream: list[tuple[int, int]], every: int, priority: 
         assert turns <= ahead + 1, "a caller overtook who could not"
     # However many they are, they come within that time.
     assert ahead <= 240 - priority
+
+
+def child(waited: int = 10, **known: object) -> Waiting:
+    return caller(waited, written=True, **known)
+
+
+def writer(idle: int = 10, **known: object) -> Free:
+    return free(idle, **{"at_once": 3, **known})
+
+
+def test_written_conversations_go_to_counsellors_who_write_and_have_room() -> None:
+    one = child()
+    assert pair([one], [free()], NOW) == []
+    full, some = writer(900, writing=3), writer(5, writing=1)
+    assert pair([one], [full, some], NOW) == [(one, some)]
+    fresh = writer(1)
+    assert pair([one], [some, fresh], NOW) == [(one, fresh)], "those with the fewest first"
+    assert pair([one], [writer(deciding=True)], NOW) == [], "one question at a time"
+    narrow = child(chat=ChatRules(on=True, at_once=1))
+    assert pair([narrow], [some], NOW) == [], "the smaller number counts"
+    danger = child(danger=True)
+    assert pair([danger], [full], NOW) == [(danger, full)]
+    assert pair([danger], [writer(writing=4)], NOW) == []
+    silent = writer(speaks=False, rings=False)
+    assert pair([one], [silent], NOW) == [(one, silent)], "to write needs no telephone"
+    assert pair([caller()], [silent], NOW) == []
+
+
+def test_a_call_rings_at_a_counsellor_who_writes_only_in_danger_and_as_the_last() -> None:
+    busy, idle = writer(900, writing=1), free(1)
+    assert pair([caller()], [busy], NOW) == []
+    danger = caller(danger=True)
+    assert pair([danger], [busy, idle], NOW) == [(danger, idle)]
+    assert pair([danger], [busy, writer(900, writing=2)], NOW) == [(danger, busy)]
+    just = caller(danger=True, asked={idle.counsellor_id: NOW - timedelta(seconds=1)})
+    assert pair([just], [busy, idle], NOW) == [(just, busy)]
+
+
+def test_counsellors_are_kept_for_calls_until_a_child_has_waited_long_enough() -> None:
+    rules = ChatRules(on=True, reserve=1, reserve_seconds=60)
+    one, other, busy = writer(30), writer(20), writer(10, writing=2)
+    new, old = child(5, chat=rules), child(60, chat=rules)
+    assert pair([new], [one], NOW) == []
+    assert pair([new], [one, other], NOW) == [(new, one)]
+    assert pair([new], [one, busy], NOW) == [(new, busy)]
+    assert pair([old], [one], NOW) == [(old, one)]
+    elsewhere = writer(20, lines=frozenset({"+2"}))
+    assert pair([new], [one, elsewhere], NOW) == [], "another line's counsellor is not kept for it"
+    danger = child(5, chat=rules, danger=True)
+    assert pair([danger], [one], NOW) == [(danger, one)]
+    assert pair([caller(5), new], [one, other], NOW)[1:] == [], "the call came first"
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 300)), max_size=8),
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.booleans()), max_size=6),
+    st.integers(0, 2),
+)
+def test_no_child_waits_in_either_way_while_a_counsellor_could_take_it(
+    waits: list[tuple[bool, bool, int]], crew: list[tuple[int, int, bool]], reserve: int
+) -> None:
+    rules = ChatRules(on=True, reserve=reserve, reserve_seconds=60)
+    callers = [caller(w, written=t, danger=d, chat=rules) for t, d, w in waits]
+    people = [free(n, at_once=a, writing=min(a, b), rings=r) for n, (a, b, r) in enumerate(crew)]
+    pairs = pair(callers, people, NOW)
+    taken = {c.call_id for c, _ in pairs}
+    busy = {f.counsellor_id for _, f in pairs}
+    assert len(busy) == len(pairs), "one question to each at a time"
+    room = Room(tuple(people))
+    for one, other in pairs:
+        assert may_take(other, one, NOW, room, list(Layer))
+    spared = [f for f in people if f.counsellor_id not in busy and f.rings and not f.writing]
+    for one in callers:
+        for other in people:
+            if one.call_id in taken or other.counsellor_id in busy:
+                continue
+            kept = one.written and not one.danger and other in spared
+            if may_take(other, one, NOW, room, list(Layer)):
+                assert kept, "only for calls is a counsellor kept"
+                assert len(spared) <= reserve
+                assert one.waited(NOW) < 60

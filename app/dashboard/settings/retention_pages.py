@@ -24,6 +24,7 @@ Keeps = Annotated[Staff, reader_with(Permission.KEEP_RETENTION)]
 KIND_WORDS = {
     DataKind.CALLER_NUMBERS: N_("Callers' numbers"),
     DataKind.VOICE_MESSAGES: N_("The sound of voice messages"),
+    DataKind.CHAT_MESSAGES: N_("The words of written conversations"),
     DataKind.CONTACTS: N_("Names and texts of contacts"),
     DataKind.CASES: N_("Names, texts and documents of closed cases"),
     DataKind.REFERRALS: N_("Names, texts and messages of closed referrals"),
@@ -38,6 +39,7 @@ KIND_WORDS = {
 FROM_WORDS = {
     DataKind.CALLER_NUMBERS: N_("after the call; the keyed hash stays"),
     DataKind.VOICE_MESSAGES: N_("after it was marked as done"),
+    DataKind.CHAT_MESSAGES: N_("after the conversation ended"),
     DataKind.CONTACTS: N_("after it was completed"),
     DataKind.CASES: N_("after it was closed"),
     DataKind.REFERRALS: N_("after it was over"),

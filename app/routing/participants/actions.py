@@ -16,7 +16,7 @@ from app.calls.states import CallState
 from app.database.topics import Topic
 from app.errors import Conflict, NotAllowed, NotFound
 from app.jobs.names import Task
-from app.routing import desk, handing_over, offers
+from app.routing import desk, handing_over, holding, offers
 from app.routing.participants import calls_for_help, inviting, leaving, participants
 from app.routing.participants.participants import (
     LIVE,
@@ -87,7 +87,7 @@ async def _holds_another(work: Work, participant: Participant) -> bool:
     """Return whether a participant holds another call, and so cannot take this one too."""
     if participant.staff_id is None:
         return False
-    return await offers.held_offer(work, participant.staff_id) is not None
+    return await holding.holds_anything(work, participant.staff_id)
 
 
 async def gone(work: Work, call: Call, participant: Participant, cause: str) -> None:

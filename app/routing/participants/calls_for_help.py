@@ -9,7 +9,7 @@ from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call
 from app.database.topics import Topic
 from app.errors import Conflict
-from app.routing import desk, offers, waking
+from app.routing import desk, holding, offers, waking
 from app.routing.models import OfferState, Presence, PresenceState
 from app.routing.participants import inviting, participants, supervising
 from app.routing.participants.participants import (
@@ -56,8 +56,7 @@ async def take_panic(work: Work, by: Staff, call: Call) -> bool:
         # The answer to the first click was lost, or the telephone was quicker.
         there = await participants.live_participants(work, call.id)
         return by.id in {participant.staff_id for participant in there}
-    own = await offers.held_offer(work, by.id)
-    if own is not None:
+    if await holding.holds_anything(work, by.id):
         raise inviting.Busy("You have a call of your own. End it first.")
     try:
         async with work.session.begin_nested():
@@ -77,6 +76,9 @@ async def ring_next_supervisor(work: Work, by: Staff | None, call: Call) -> bool
     """Ring the next supervisor and return whether one is there. A busy one is skipped."""
     talk = await offers.live_offer_of_call(work, call.id)
     if talk is None or talk.state != OfferState.CONNECTED:
+        return False
+    if call.is_written:
+        # Nothing can ring into it: the supervisors see it on the board.
         return False
     for participant in await participants.live_participants(work, call.id):
         if participant.purpose == Purpose.SUPERVISE and participant.staff_id is not None:

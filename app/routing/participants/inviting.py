@@ -18,7 +18,7 @@ from app.dialling import outward
 from app.dialling.models import Purpose as DialledFor
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.names import Task
-from app.routing import handing_over, offers, telephones
+from app.routing import handing_over, holding, offers, telephones
 from app.routing.models import Offer, OfferState, Presence, PresenceState
 from app.routing.participants import participants
 from app.routing.participants.participants import (
@@ -74,6 +74,7 @@ async def invite(
 ) -> Participant:
     """Ask a person into a talk and ring them. Raises Conflict, Busy, TelephoneNotReady, Invalid."""
     talk = await talk_of(work, call)
+    offers.need_voice(call)
     offers.need(work, Ability.SUPERVISE if purpose is Purpose.SUPERVISE else Ability.ADD)
     if len(await participants.live_participants(work, call.id)) >= _MOST:
         raise Conflict("A talk can have at most %(most)s other participants.", most=_MOST)
@@ -123,7 +124,7 @@ async def _engage(work: Work, staff: Staff) -> None:
     if not telephones.is_ready(staff, now):
         raise TelephoneNotReady()
     presence = await participants.engage(work, staff.id)
-    if presence.state in (PresenceState.OFFERED, PresenceState.ON_CALL):
+    if presence.state in holding.BUSY:
         # A call came after we looked and before we locked.
         raise Busy()
 
@@ -150,6 +151,22 @@ async def _ring(work: Work, call: Call, talk: Offer, participant: Participant) -
     )
     work.defer(Task.RING_PARTICIPANT, leg_id=str(leg.id))
     work.announce(Topic.CALLS, Topic.CALLS.of(call.id), Topic.TALKS)
+
+
+async def _writer(work: Work, talk: Offer, staff_id: UUID) -> Staff:
+    """Return a colleague who can take a written conversation over. Raises NotFound, Busy."""
+    staff = await work.session.get(Staff, staff_id)
+    if staff is None or not staff.active or not may(staff.role, Permission.TAKE_CALLS):
+        raise NotFound("There is no such colleague.")
+    presence = await work.session.get(Presence, staff_id, populate_existing=True)
+    now = await holding.held(work, staff_id)
+    there = (PresenceState.AVAILABLE, PresenceState.WRITING, PresenceState.WRAP_UP)
+    full = len(now.slots) >= staff.chats_at_once
+    if staff_id == talk.counsellor_id or presence is None or presence.state not in there or full:
+        raise Busy("This colleague has no room for one more conversation, or is not there.")
+    if staff_id not in await roster.on_shift(work):
+        raise Busy("This colleague is not on shift.")
+    return staff
 
 
 async def _colleague(work: Work, talk: Offer, staff_id: UUID) -> Staff:
@@ -188,6 +205,14 @@ async def transfer(
     If the platform cannot add a colleague, the caller goes to the front of the queue, for that
     colleague first, and the result is None.
     """
+    if call.is_written:
+        talk = await talk_of(work, call)
+        if staff_id is None or number is not None:
+            raise Invalid("A written conversation can go to a colleague or a skill only.")
+        call.preferred_id = (await _writer(work, talk, staff_id)).id
+        call.preferred_at = work.now
+        await handing_over.send_back(work, call, talk, Cause.TRANSFERRED_TO_COLLEAGUE)
+        return None
     can_add = work.settings.abilities.can(Ability.ADD)
     if not can_add and staff_id is not None and number is None:
         talk = await talk_of(work, call)

@@ -17,7 +17,7 @@ from app.calls.models import Call, Leg, RecordedEvent
 from app.calls.states import CallEvent, CallState, Direction
 from app.database.topics import Topic
 from app.jobs.names import Task
-from app.routing import handing_over, offers
+from app.routing import handing_over, holding, offers
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, PresenceState, TelephoneState
 from app.routing.participants import participants
@@ -71,12 +71,49 @@ async def lose_counsellor(
     if offer.state != OfferState.CONNECTED:
         await offers.miss_offer(work, call, offer, cause, fetch_caller=fetch_caller)
         return
+    if call.is_written:
+        await _release(work, call, offer, cause)
+        work.defer(
+            Task.FOLLOW_CONVERSATION,
+            call_id=str(call.id),
+            sentence="counsellor_lost",
+            key=str(offer.id),
+        )
+        return
     if fetch_caller and await _goes_on_without(work, call, offer, cause):
         return
     await participants.send_away(work, call, cause)
     await _release(work, call, offer, cause)
     if fetch_caller:
         work.defer(Task.RETURN_CALLER, call_id=str(call.id), entry=call.entries)
+
+
+async def give_back_conversations(
+    work: Work, counsellor_id: UUID, cause: str, then: PresenceState
+) -> None:
+    """Return the children who write with a counsellor to the queue, with their first place, and
+    withdraw what is offered. `then` is the counsellor's state if they hold nothing more."""
+    # All calls are locked before the presence, as everywhere.
+    found = [
+        await offers.lock_offer(work, offer_id)
+        for offer_id in await holding.conversations(work, counsellor_id)
+    ]
+    for call, offer in found:
+        await give_back(work, call, offer, cause, then)
+
+
+async def give_back(work: Work, call: Call, offer: Offer, cause: str, then: PresenceState) -> None:
+    """Return one child who writes with a counsellor to the queue; see above."""
+    if offer.released_at is not None:
+        return
+    if offer.state == OfferState.OPEN:
+        await offers.miss_offer(work, call, offer, cause, our_fault=True)
+    else:
+        await lose_counsellor(work, call, offer, cause)
+    presence = await presences.lock_presence(work, offer.counsellor_id)
+    if presence.state not in holding.BUSY:
+        presence.after_call = None
+        await presences.set_presence(work, presence, then, cause)
 
 
 async def _goes_on_without(work: Work, call: Call, offer: Offer, cause: str) -> bool:
@@ -106,8 +143,8 @@ async def _release(work: Work, call: Call, offer: Offer, cause: str) -> None:
     call.priority = max(call.priority, RETURNED_PRIORITY)
     await record.move(work, call, CallEvent.COUNSELLOR_LOST, offer_id=str(offer.id), cause=cause)
     presence = await presences.lock_presence(work, offer.counsellor_id)
-    if presence.state == PresenceState.ON_CALL:
-        await presences.start_wrap_up(work, presence, Cause.CONNECTION_LOST)
+    if presence.state in (PresenceState.ON_CALL, PresenceState.WRITING):
+        await holding.settle(work, presence, Cause.CONNECTION_LOST, talked=True)
     if call.danger:
         # A child in danger is waiting again.
         work.defer(Task.WATCH_DANGER, call_id=str(call.id))

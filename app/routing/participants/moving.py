@@ -10,7 +10,7 @@ from sqlalchemy import select
 from app.calls import lines, record
 from app.calls.models import Call
 from app.errors import Conflict
-from app.routing import desk
+from app.routing import desk, handing_over
 from app.routing.models import Presence, PresenceState
 from app.routing.participants import actions, inviting, participants
 from app.staff.audit import write_entry
@@ -45,6 +45,14 @@ async def take_over(work: Work, by: Staff, call_id: UUID) -> None:
     Raises NotFound, Conflict, Busy, NotInTheTalk.
     """
     call = await _lock(work, by, call_id)
+    if call.is_written:
+        talk = await inviting.talk_of(work, call)
+        if await participants.helps(work, by.id):
+            raise inviting.Busy("You are in the talk of a colleague. Leave it first.")
+        if talk.counsellor_id != by.id:
+            await handing_over.take_written(work, call, talk, by)
+            write_entry(work, AuditLog.TALK_TAKEN_OVER, str(call_id))
+        return
     for participant in await participants.live_participants(work, call.id):
         if participant.staff_id == by.id and participant.owner_offer_id is None:
             await actions.complete(work, call, participant.id)

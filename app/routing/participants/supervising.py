@@ -6,8 +6,8 @@ from app.calls.models import Call
 from app.database.topics import Topic
 from app.errors import Conflict
 from app.jobs.names import Task
-from app.routing import desk
-from app.routing.models import Presence, PresenceState
+from app.routing import desk, holding, offers
+from app.routing.models import Presence
 from app.routing.participants import inviting, participants
 from app.routing.participants.participants import (
     Mode,
@@ -21,6 +21,7 @@ from app.work import Work
 async def supervise(work: Work, by: Staff, call: Call, mode: Mode) -> Participant:
     """Listen in, whisper to the counsellor, or join. If already in, change the mode."""
     talk = await inviting.talk_of(work, call)
+    offers.need_voice(call)
     if talk.counsellor_id == by.id:
         raise Conflict("This is your own talk. You cannot supervise it.")
     await desk.check_supervises(work, by, call.id)
@@ -29,7 +30,7 @@ async def supervise(work: Work, by: Staff, call: Call, mode: Mode) -> Participan
             await set_mode(work, call, participant, mode)
             return participant
     presence = await work.session.get(Presence, by.id, populate_existing=True)
-    if presence is not None and presence.state in (PresenceState.ON_CALL, PresenceState.OFFERED):
+    if presence is not None and presence.state in holding.BUSY:
         raise inviting.Busy("You have a call of your own. End it first.")
     return await inviting.invite(work, by, call, Purpose.SUPERVISE, staff=by, mode=mode)
 

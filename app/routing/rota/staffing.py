@@ -61,7 +61,9 @@ async def is_last(work: Work, counsellor_id: UUID) -> bool:
 _STAFFED_WITHIN = timedelta(days=14)
 
 
-async def next_staffed(work: Work, line: LineScript, language: str) -> datetime | None:
+async def next_staffed(
+    work: Work, line: LineScript, language: str, *, written: bool = False
+) -> datetime | None:
     """Return the next instant by day at which the rota has a counsellor for such a call."""
     probe = Waiting(
         UUID(int=0),
@@ -70,6 +72,7 @@ async def next_staffed(work: Work, line: LineScript, language: str) -> datetime 
         work.now - _ANY_WAIT,
         practice=line.practice,
         plan=read_plan(line.plan),
+        written=written,
     )
     now = Room((), supervised=True)
     able = {
@@ -105,10 +108,12 @@ async def staffing(
     danger: bool,
     excluded: Iterable[UUID] = (),
     arrived_at: datetime | None = None,
+    written: bool = False,
 ) -> Staffing:
     """Ask the rota and the presences about a caller of this line and language.
 
-    `arrived_at`: counsellors who were on shift when the caller arrived still count.
+    `arrived_at`: counsellors who were on shift when the caller arrived still count. `written`: the
+    counsellor must be one who writes.
     """
     probe = Waiting(
         UUID(int=0),
@@ -119,6 +124,7 @@ async def staffing(
         excluded=frozenset(excluded),
         practice=line.practice,
         plan=read_plan(line.plan),
+        written=written,
     )
     present, everybody = await on_shift(work), await people(work)
     # A trainee is on the rota, but does not count unless a supervisor is there.
@@ -133,7 +139,7 @@ async def staffing(
         if any(who in able and arrived_at <= ended.until for who, ended in stay.items()):
             return Staffing(None, None)
     on = [who for who in able if who in present]
-    if any(able[who].counts(present[who].layer) for who in on):
+    if any(able[who].there if written else able[who].counts(present[who].layer) for who in on):
         return Staffing(None, None)
     if on:
         return Staffing(Unstaffed.NO_COUNSELLOR_ON_DUTY, None)
@@ -145,11 +151,11 @@ async def room(work: Work) -> Room:
     """Return who is at work on shift now, and whether a supervisor is there."""
     present, everybody = await on_shift(work), await people(work)
     there = tuple(
-        replace(everybody[who].free, layer=on.layer)
+        replace(everybody[who].now, layer=on.layer)
         for who, on in present.items()
         if who in everybody and everybody[who].counts(on.layer)
     ) + tuple(
-        replace(everybody[who].free, layer=ended.layer, until=ended.until)
+        replace(everybody[who].now, layer=ended.layer, until=ended.until)
         for who, ended in (await lingering(work)).items()
     )
     return Room(there, any(person.supervises for person in everybody.values()))

@@ -1,5 +1,6 @@
 """The people who can take calls, and what each of them can take."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -38,11 +39,17 @@ class Person(NamedTuple):
         """Return whether a caller can wait for them: signed in, or on call with a ringing phone."""
         return self.there or (layer is Layer.ON_CALL and self.rings)
 
+    @property
+    def now(self) -> Free:
+        """Return what they can take now: only a person who is signed in can write."""
+        return self.free if self.there else replace(self.free, at_once=0)
+
 
 _AT_WORK = (
     PresenceState.AVAILABLE,
     PresenceState.OFFERED,
     PresenceState.ON_CALL,
+    PresenceState.WRITING,
     PresenceState.WRAP_UP,
 )
 _PEOPLE = (
@@ -54,6 +61,7 @@ _PEOPLE = (
         Staff.training,
         Staff.role,
         Staff.endpoint_kind,
+        Staff.chats_at_once,
         Presence.state,
         Presence.heartbeat_at,
     )
@@ -80,6 +88,7 @@ async def people(work: Work) -> dict[UUID, Person]:
         there = signed_in
         if row.state == PresenceState.AWAY:
             there = row.endpoint_kind == EndpointKind.BROWSER and row.heartbeat_at > stale
+        reachable = row.endpoint_kind in work.settings.abilities.rings
         free = Free(
             row.id,
             work.now,
@@ -87,16 +96,19 @@ async def people(work: Work) -> dict[UUID, Person]:
             frozenset(row.lines),
             _skills(row.skills),
             training=row.training,
+            speaks=reachable,
+            at_once=row.chats_at_once,
         )
-        reachable = row.endpoint_kind in work.settings.abilities.rings
+        writes = row.chats_at_once > 0
         supervises = (
             signed_in
             and may(row.role, Permission.SUPERVISE)
             and row.state not in (PresenceState.AWAY, PresenceState.BREAK)
         )
         rings = row.endpoint_kind in work.settings.abilities.rings_first
-        stays = reachable and row.state in _AT_WORK
-        found[row.id] = Person(free, there and reachable, supervises, reachable, rings, stays)
+        stays = (reachable or writes) and row.state in _AT_WORK
+        there = there and (reachable or writes)
+        found[row.id] = Person(free, there, supervises, reachable, rings, stays)
     work.ground.memory.keep(Topic.PRESENCE, "all", found, work.now + _BELIEVED_PRESENCE)
     return found
 

@@ -44,6 +44,7 @@ _SERVES = (
     PresenceState.AVAILABLE,
     PresenceState.OFFERED,
     PresenceState.ON_CALL,
+    PresenceState.WRITING,
     PresenceState.WRAP_UP,
 )
 

@@ -64,7 +64,7 @@ class Worked:
 
     def figures(self) -> dict[str, float | int | None]:
         s = self.seconds
-        handling = s["on_call"] + s["wrap_up"]
+        handling = s["on_call"] + s["writing"] + s["wrap_up"]
         signed_in = sum(s.values())
         found: dict[str, float | int | None] = {
             "signed_in": signed_in,

@@ -169,6 +169,7 @@ _TIME = (
     "time_available",
     "time_offered",
     "time_on_call",
+    "time_writing",
     "time_wrap_up",
     "time_break",
     "time_away",

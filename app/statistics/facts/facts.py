@@ -66,6 +66,12 @@ COLUMNS: dict[str, Column] = {
         Column("caller_kind", "word", "kind of the caller's number"),
         Column("queued", "number", "seconds from the arrival to the queue; -1: never"),
         Column("answered", "number", "seconds from the arrival to the answer; -1: never"),
+        Column(
+            "first_word",
+            "number",
+            "seconds from the arrival to the first word of a counsellor: the answer of a call, the "
+            "first message of a conversation; -1: none",
+        ),
         Column("ended", "number", "seconds from the arrival to the end; -1: not yet"),
         Column(
             "wait",
@@ -94,7 +100,11 @@ COLUMNS: dict[str, Column] = {
         Column("danger", "number", "1 if the danger key was pressed"),
         Column("called_before", "number", "1 if the number had rung before, 0 if not, -1 unknown"),
         Column("counsellor", "word", "counsellor who talked last, or owns the contact", "staff"),
-        Column("channel", "word", "channel of the contact"),
+        Column(
+            "channel",
+            "word",
+            "channel of the contact; without one `call`, or `chat` for a written conversation",
+        ),
         Column("contact", "word", "state of the contact", "record"),
         Column("contact_id", "raw", "our id of the contact; zeros: none", "record"),
         Column(
@@ -145,6 +155,8 @@ WITH c AS (
   SELECT c.*, l.number AS line, floor(extract(epoch FROM c.opened_at))::bigint AS at_s,
     floor(extract(epoch FROM c.queued_at))::bigint AS queued_s,
     floor(extract(epoch FROM c.answered_at))::bigint AS answered_s,
+    floor(extract(epoch FROM CASE WHEN c.channel = 'voice' THEN c.answered_at
+      ELSE c.first_word_at END))::bigint AS word_s,
     floor(extract(epoch FROM c.ended_at))::bigint AS ended_s
   FROM calls c LEFT JOIN lines l ON l.id = c.line_id
   WHERE c.opened_at >= %(since)s AND c.opened_at < %(until)s AND NOT coalesce(l.practice, false)
@@ -211,7 +223,7 @@ SELECT c.id, c.at_s, (c.direction = 'inbound')::int AS is_call,
     AS outbound,
   coalesce(c.line, '?') AS line, c.language,
   coalesce(c.outcome, 'open') AS outcome, c.unstaffed, c.ended_by, c.caller_kind, c.queued_s,
-  c.answered_s, c.ended_s, went.left_s,
+  c.answered_s, c.word_s, c.ended_s, went.left_s, c.channel <> 'voice' AS written,
   coalesce(o.offers, 0) AS offers, coalesce(o.missed, 0) AS missed,
   coalesce(o.declined, 0) AS declined, coalesce(o.talks, 0) AS talks,
   o.together::bigint AS together, coalesce(h.hold, 0)::bigint AS hold,
@@ -233,7 +245,8 @@ LEFT JOIN went ON went.id = c.id
 LEFT JOIN contacts k ON k.call_id = c.id
 UNION ALL
 SELECT k.id, floor(extract(epoch FROM k.taken_at))::bigint, 0, 0, '-', NULL, '-', NULL, NULL, '-',
-  NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL, 0, 0, 0, false, 0, 0, 0, 0, 0, NULL, NULL, k.owner_id,
+  NULL, NULL, NULL, NULL, NULL, false, 0, 0, 0, 0, NULL, 0, 0, 0, false, 0, 0, 0, 0, 0, NULL, NULL,
+  k.owner_id,
   k.id, k.state, k.channel, k.closed_as, k.kind, k.place, k.urgency, k.urgency_suggested, k.form,
   k.form_version, k.answers
 FROM contacts k
@@ -307,6 +320,7 @@ def _fact(row: Any, reader: "Readers") -> dict[str, Any]:
         "caller_kind": row.caller_kind,
         "queued": _after(at, row.queued_s),
         "answered": _after(at, row.answered_s),
+        "first_word": _after(at, row.word_s),
         "ended": _after(at, row.ended_s),
         "wait": wait,
         "second_waits": row.second_waits,
@@ -325,7 +339,7 @@ def _fact(row: Any, reader: "Readers") -> dict[str, Any]:
         "danger": int(row.danger),
         "called_before": MISSING if row.called_before is None else int(row.called_before),
         "counsellor": str(row.counsellor_id) if row.counsellor_id else NONE,
-        "channel": row.channel or ("call" if row.is_call or row.outbound else NOT_SAID),
+        "channel": row.channel or _channel(row),
         "contact": row.state if there else NONE,
         "contact_id": row.contact_id.bytes if there else UUID(int=0).bytes,
         "closed_as": (row.closed_as or "not_closed") if there else NONE,
@@ -336,6 +350,13 @@ def _fact(row: Any, reader: "Readers") -> dict[str, Any]:
         "suggested": (row.urgency_suggested or NONE) if there else NONE,
         **reader.of(row).read(there, row.answers or {}),
     }
+
+
+def _channel(row: Any) -> str:
+    """Return the channel of a call without a contact."""
+    if row.written:
+        return "chat"
+    return "call" if row.is_call or row.outbound else NOT_SAID
 
 
 def _purpose(row: Any) -> str:

@@ -15,7 +15,7 @@ from app.statistics.staff_measures import SIGNED_IN
 
 QUARTER = 900
 # The states in which a counsellor is there for callers.
-SERVING = frozenset({"available", "offered", "on_call", "wrap_up"})
+SERVING = frozenset({"available", "offered", "on_call", "writing", "wrap_up"})
 
 # Helping in a talk is work: the presence says break, so that no call is offered meanwhile.
 _CHANGES = """

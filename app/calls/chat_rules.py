@@ -1,0 +1,104 @@
+"""How children write to a line: whether they can, in which languages, and with whom. Pure."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+from urllib.parse import urlsplit
+
+from app.errors import BadText
+
+# The most conversations that a counsellor can have at once, and the most sites of one line.
+MOST_AT_ONCE = 8
+_MOST_SITES = 20
+_MOST_RESERVE = 100
+_LONGEST = 3600
+_SLUG = re.compile(r"[a-z][a-z0-9-]{1,39}")
+_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+
+
+@dataclass(frozen=True)
+class ChatRules:
+    """The settings of a line for written conversations.
+
+    `slug`: the line's word in the address of its page, beside its number. `languages`: those in
+    which children can write; empty means all of the line. `at_once`: the most conversations of a
+    counsellor at once, if they may have more. `reserve`: so many available counsellors are kept
+    for calls, until a child has waited `reserve_seconds`. `sites`: the origins that may show the
+    page within theirs.
+    """
+
+    on: bool = False
+    slug: str | None = None
+    languages: tuple[str, ...] = ()
+    at_once: int = 3
+    reserve: int = 0
+    reserve_seconds: int = 120
+    sites: tuple[str, ...] = ()
+
+    def speaks(self, language: str) -> bool:
+        return not self.languages or language in self.languages
+
+
+def read_chat(kept: Mapping[str, Any]) -> ChatRules:
+    """Read the rules as stored with their line. Missing values take their defaults."""
+    known = {one.name for one in fields(ChatRules)}
+    values = {name: value for name, value in kept.items() if name in known}
+    for name in ("languages", "sites"):
+        if name in values:
+            values[name] = tuple(values[name])
+    return ChatRules(**values)
+
+
+def check_chat(rules: ChatRules, spoken: tuple[str, ...]) -> dict[str, Any]:
+    """Return the rules as they are stored, without defaults. `spoken`: the line's languages.
+
+    Raises ValueError with the reason.
+    """
+    if rules.slug is not None and not _SLUG.fullmatch(rules.slug):
+        raise BadText(
+            "'%(slug)s' cannot stand in an address. Write 2 to 40 lower-case letters, digits and "
+            "hyphens, and begin with a letter.",
+            slug=rules.slug,
+        )
+    for language in rules.languages:
+        if language not in spoken:
+            raise BadText(
+                "The line does not have the language '%(language)s'. Add it to the line first, "
+                "or choose from: %(spoken)s.",
+                language=language,
+                spoken=", ".join(spoken),
+            )
+    if not 1 <= rules.at_once <= MOST_AT_ONCE:
+        raise BadText(
+            "A counsellor can have 1 to %(most)s conversations at once", most=MOST_AT_ONCE
+        )
+    if not 0 <= rules.reserve <= _MOST_RESERVE:
+        raise BadText("0 to %(most)s counsellors can be kept for calls", most=_MOST_RESERVE)
+    if not 0 <= rules.reserve_seconds <= _LONGEST:
+        raise BadText(
+            "Counsellors can be kept for calls for 0 to %(longest)s seconds", longest=_LONGEST
+        )
+    if len(rules.sites) > _MOST_SITES:
+        raise BadText("At most %(most)s sites can show the page", most=_MOST_SITES)
+    for site in rules.sites:
+        _check_site(site)
+    usual = asdict(ChatRules())
+    kept = {name: value for name, value in asdict(rules).items() if value != usual[name]}
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in kept.items()}
+
+
+def _check_site(site: str) -> None:
+    """Refuse what is not an origin. Only https: a page within an open one could be replaced."""
+    parts = urlsplit(site)
+    try:
+        right = parts.scheme == "https" and _HOST.fullmatch(parts.hostname or "") is not None
+        whole = f"https://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+    except ValueError:
+        right, whole = False, ""
+    if not right or site != whole:
+        raise BadText(
+            "'%(site)s' is not the address of a site. Write it like https://www.example.org, "
+            "without a path.",
+            site=site[:120],
+        )

@@ -1,0 +1,67 @@
+"""A conversation begins to be a talk, goes on with another counsellor, and ends."""
+
+from uuid import UUID
+
+from app.calls import record
+from app.calls.models import Call
+from app.calls.states import CallState, EndedBy
+from app.chats import messages, typing
+from app.chats.models import Sentence
+from app.contacts import contacts
+from app.database.topics import Topic
+from app.errors import Conflict
+from app.routing import desk, offers
+from app.routing.models import Offer, OfferState
+from app.staff.models import Staff
+from app.work import Work
+
+
+async def accept(work: Work, call: Call, offer: Offer) -> None:
+    """Accept an offer of a call or a conversation, which is a talk at once, with its contact.
+
+    Both are locked. Raises OfferNoLongerOpen.
+    """
+    fresh = offer.state == OfferState.OPEN
+    await offers.accept_offer(work, call, offer)
+    if call.is_written and fresh and offer.state == OfferState.CONNECTED:
+        await contacts.open_for_call(work, call, offer.counsellor_id)
+        await messages.tell(work, call, Sentence.COUNSELLOR_HERE, str(offer.id))
+
+
+async def follow(work: Work, call_id: UUID, sentence: Sentence, key: str) -> None:
+    """Tell the child that its counsellor changed or is busy, and give the contact to who has the
+    conversation now. May run twice."""
+    call = await record.lock_call(work, call_id)
+    if CallState(call.state) is CallState.ENDED:
+        return
+    talk = await offers.live_offer_of_call(work, call_id)
+    talks = talk is not None and talk.state == OfferState.CONNECTED
+    if sentence is Sentence.BUSY_A_MOMENT and not talks:
+        return
+    if sentence is Sentence.COUNSELLOR_HERE and talk is not None and talks:
+        await contacts.open_for_call(work, call, talk.counsellor_id)
+    await messages.tell(work, call, sentence, key)
+
+
+async def end_as_child(work: Work, call_id: UUID) -> None:
+    """End the conversation because the child leaves. Ending it again changes nothing."""
+    call = await record.lock_call(work, call_id)
+    if CallState(call.state) is not CallState.ENDED:
+        await _end(work, call, EndedBy.CALLER)
+
+
+async def end_as_staff(work: Work, staff: Staff, call_id: UUID) -> None:
+    """End a conversation for its counsellor. Raises NotYours, and Conflict for one that waits."""
+    call = await record.lock_call(work, call_id)
+    if not await desk.has_in_hand(work, staff, call_id):
+        raise messages.NotYours()
+    if CallState(call.state) is not CallState.CONNECTED:
+        raise Conflict("This child is still waiting. Only a talk can be ended.")
+    await _end(work, call, EndedBy.COUNSELLOR)
+
+
+async def _end(work: Work, call: Call, by: EndedBy) -> None:
+    await messages.announce(work, call.id)
+    await offers.end_call(work, call, ended_by=by)
+    await typing.forget(work, call.id)
+    work.announce(Topic.CALLS, Topic.CALLS.of(call.id))

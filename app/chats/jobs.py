@@ -1,0 +1,34 @@
+"""Background tasks of written conversations. Each may run twice."""
+
+from uuid import UUID
+
+import psycopg
+from procrastinate import Blueprint, JobContext, RetryStrategy
+from sqlalchemy.exc import DBAPIError
+
+from app.chats import ending
+from app.chats.models import Sentence
+from app.jobs.transaction import run_verb
+from app.work import PROGRAM, Ground
+
+_RETRY = RetryStrategy(
+    max_attempts=12, exponential_wait=2, retry_exceptions={DBAPIError, psycopg.Error, OSError}
+)
+
+
+def chat_tasks() -> Blueprint:
+    """Return the tasks of this area, for one job app."""
+    tasks = Blueprint()
+
+    @tasks.task(name="follow_conversation", retry=_RETRY, pass_context=True)
+    async def follow_conversation(
+        context: JobContext, call_id: str, sentence: str, key: str
+    ) -> None:
+        ground: Ground = context.additional_context["ground"]
+        await run_verb(
+            ground,
+            PROGRAM,
+            lambda work: ending.follow(work, UUID(call_id), Sentence(sentence), key),
+        )
+
+    return tasks

@@ -1,0 +1,320 @@
+"""The messages of a conversation: both sides write, fetch what is new, and see what was read.
+
+Each is sealed by itself. They are numbered under the lock of the call, so that there is one order.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID, uuid4
+
+from sqlalchemy import ColumnElement, delete, func, select, update
+
+from app.calls import record
+from app.calls.log_kinds import CallLog
+from app.calls.models import Call
+from app.calls.states import CallState
+from app.chats.models import Author, Kind, Message, Sentence, Typing
+from app.contacts import contacts
+from app.database.topics import Topic
+from app.errors import Conflict, Invalid, NotFound
+from app.routing import desk
+from app.routing.models import Offer, OfferState
+from app.staff.audit import write_reading
+from app.staff.log_kinds import AuditLog
+from app.staff.models import Staff
+from app.staff.roles import Permission, may
+from app.work import Work
+
+LONGEST = 4000
+# The most messages that one answer holds.
+PAGE = 200
+_CLIENT_KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
+
+
+class ConversationOver(Conflict):
+    default = "This conversation has ended. Begin a new one."
+
+
+class NotYours(NotFound):
+    default = "Not found, or not a conversation of yours."
+
+
+class Said(NamedTuple):
+    """A message as its reader sees it: words, or what the program says."""
+
+    number: int
+    author: Author
+    kind: Kind
+    words: str | None
+    sentence: Sentence | None
+    staff_id: UUID | None
+    client_key: str | None
+    at: datetime
+    delivered_at: datetime | None
+    seen_at: datetime | None
+    erased: bool
+
+
+# -- writing -----------------------------------------------------------------------------------
+
+
+async def say_as_child(work: Work, call_id: UUID, *, text: str, client_key: str) -> Message:
+    """Add what a child wrote; also while it waits. Raises Invalid, ConversationOver."""
+    call = await record.lock_call(work, call_id)
+    if CallState(call.state) is not CallState.ENDED:
+        call.heard_at = work.now
+    return await _add(work, call, Author.CHILD, text=text, client_key=client_key)
+
+
+async def say_as_staff(
+    work: Work, staff: Staff, call_id: UUID, *, text: str, client_key: str, kind: Kind = Kind.SAID
+) -> Message:
+    """Add what a counsellor wrote to the child, or what a supervisor whispers to the counsellor.
+
+    The child reads what its counsellor wrote; a whisper is for staff alone. Raises NotFound,
+    Invalid, ConversationOver.
+    """
+    call = await record.lock_call(work, call_id)
+    mine = call.is_written and await desk.has_in_hand(work, staff, call_id)
+    if not mine and kind is Kind.SAID:
+        # The same words may come again after the end.
+        known = await _known(work, call, client_key)
+        if known is not None and known.staff_id == staff.id:
+            return known
+        raise NotYours()
+    if not mine:
+        await _check_supervises(work, staff, call_id)
+    author = Author.COUNSELLOR if mine else Author.SUPERVISOR
+    return await _add(
+        work, call, author, text=text, client_key=client_key, staff_id=staff.id, kind=kind
+    )
+
+
+async def tell(work: Work, call: Call, sentence: Sentence, key: str) -> None:
+    """Tell the child something, on a locked call. The same key tells it once."""
+    client_key = f"{sentence.value}-{key}"[:64]
+    if await _known(work, call, client_key) is None:
+        await _append(work, call, Author.PROGRAM, client_key, sentence=sentence)
+
+
+async def _add(
+    work: Work,
+    call: Call,
+    author: Author,
+    *,
+    text: str,
+    client_key: str,
+    staff_id: UUID | None = None,
+    kind: Kind = Kind.SAID,
+) -> Message:
+    text = text.strip()
+    if not text or len(text) > LONGEST or "\x00" in text:
+        raise Invalid("Write 1 to %(longest)s characters.", longest=LONGEST)
+    if not _CLIENT_KEY.fullmatch(client_key):
+        raise Invalid(
+            "Send a key with each message: 8 to 64 letters, digits, hyphens or underscores."
+        )
+    known = await _known(work, call, client_key)
+    if known is not None:
+        if known.author != author.value or known.staff_id != staff_id:
+            raise Conflict("Another message has this key. Choose a new key.")
+        return known
+    if CallState(call.state) is CallState.ENDED:
+        raise ConversationOver()
+    if author is Author.COUNSELLOR and kind is Kind.SAID:
+        call.first_word_at = call.first_word_at or work.now
+    return await _append(work, call, author, client_key, text=text, staff_id=staff_id, kind=kind)
+
+
+async def _known(work: Work, call: Call, client_key: str) -> Message | None:
+    found: Message | None = await work.session.scalar(
+        select(Message).where(Message.call_id == call.id, Message.client_key == client_key)
+    )
+    return found
+
+
+async def _append(
+    work: Work,
+    call: Call,
+    author: Author,
+    client_key: str,
+    *,
+    text: str | None = None,
+    sentence: Sentence | None = None,
+    staff_id: UUID | None = None,
+    kind: Kind = Kind.SAID,
+) -> Message:
+    last: int | None = await work.session.scalar(
+        select(func.max(Message.number)).where(Message.call_id == call.id)
+    )
+    message_id = uuid4()
+    message = Message(
+        id=message_id,
+        call_id=call.id,
+        number=(last or 0) + 1,
+        author=author.value,
+        kind=kind.value,
+        staff_id=staff_id,
+        text_sealed=_sealed(work, message_id, text) if text is not None else None,
+        sentence=sentence.value if sentence else None,
+        client_key=client_key,
+        at=work.now,
+    )
+    work.session.add(message)
+    await work.session.flush()
+    await record.record(
+        work,
+        call,
+        CallLog.MESSAGE_WRITTEN,
+        number=message.number,
+        author=author.value,
+        whisper=kind is Kind.WHISPER or None,
+    )
+    await work.session.execute(
+        delete(Typing)
+        .where(Typing.call_id == call.id, Typing.author == author.value)
+        .execution_options(synchronize_session=False)
+    )
+    await announce(work, call.id)
+    return message
+
+
+def _sealed(work: Work, message_id: UUID, text: str) -> bytes:
+    return work.keys.seal(
+        text.encode(), table="chat_messages", column="text_sealed", row=message_id
+    )
+
+
+async def announce(work: Work, call_id: UUID) -> None:
+    """Tell both sides that there is something new, and never what."""
+    work.announce(Topic.CHATS.of(call_id))
+    for staff_id in await _holders(work, call_id):
+        work.announce(Topic.CHATS.of(staff_id))
+
+
+async def _holders(work: Work, call_id: UUID) -> Sequence[UUID]:
+    rows = await work.session.scalars(
+        select(Offer.counsellor_id).where(
+            Offer.call_id == call_id,
+            Offer.released_at.is_(None),
+            Offer.state == OfferState.CONNECTED,
+        )
+    )
+    return rows.all()
+
+
+# -- reading -----------------------------------------------------------------------------------
+
+_OF_STAFF = Message.author.in_((Author.COUNSELLOR, Author.SUPERVISOR, Author.PROGRAM))
+
+
+async def read_as_child(work: Work, call_id: UUID, after: int = 0) -> list[Said]:
+    """Return what was said after a number, and note that it was delivered to the child."""
+    found = await _read(work, call_id, after, Message.kind == Kind.SAID)
+    await _deliver(work, call_id, [m for m in found if m.author != Author.CHILD])
+    return [_opened(work, message) for message in found]
+
+
+async def read_as_staff(work: Work, staff: Staff, call_id: UUID, after: int = 0) -> list[Said]:
+    """Return what was said and whispered after a number.
+
+    What the counsellor of the conversation fetches is delivered. Any other reader is logged first:
+    a supervisor who reads along, and whoever may read the contact. Raises NotYours.
+    """
+    if await desk.has_in_hand(work, staff, call_id):
+        found = await _read(work, call_id, after)
+        await _deliver(work, call_id, [m for m in found if m.author == Author.CHILD])
+        return [_opened(work, message) for message in found]
+    await _check_may_read(work, staff, call_id)
+    found = await _read(work, call_id, after)
+    if after == 0 or found:
+        await write_reading(work, AuditLog.CONVERSATION_READ, str(call_id), after=after)
+    return [_opened(work, message) for message in found]
+
+
+async def _check_may_read(work: Work, staff: Staff, call_id: UUID) -> None:
+    if await contacts.contact_of_call(work, staff, call_id) is not None:
+        return
+    await _check_supervises(work, staff, call_id)
+
+
+async def _check_supervises(work: Work, staff: Staff, call_id: UUID) -> None:
+    if not may(staff.role, Permission.SUPERVISE):
+        raise NotYours()
+    try:
+        await desk.check_supervises(work, staff, call_id)
+    except NotFound:
+        raise NotYours() from None
+
+
+async def _read(
+    work: Work, call_id: UUID, after: int, *which: ColumnElement[bool]
+) -> list[Message]:
+    rows = await work.session.scalars(
+        select(Message)
+        .where(Message.call_id == call_id, Message.number > after, *which)
+        .order_by(Message.number)
+        .limit(PAGE)
+    )
+    return list(rows)
+
+
+async def _deliver(work: Work, call_id: UUID, found: list[Message]) -> None:
+    new = [message.id for message in found if message.delivered_at is None]
+    if not new:
+        return
+    await work.session.execute(
+        update(Message)
+        .where(Message.id.in_(new), Message.delivered_at.is_(None))
+        .values(delivered_at=work.now)
+        .execution_options(synchronize_session=False)
+    )
+    await announce(work, call_id)
+
+
+async def see_as_child(work: Work, call_id: UUID, number: int) -> None:
+    """Note that the child has seen the messages up to a number. May run twice."""
+    await _see(work, call_id, number, _OF_STAFF, Message.kind == Kind.SAID)
+
+
+async def see_as_staff(work: Work, staff: Staff, call_id: UUID, number: int) -> None:
+    """Note that the counsellor has seen the messages up to a number. Raises NotYours."""
+    if not await desk.has_in_hand(work, staff, call_id):
+        raise NotYours()
+    await _see(work, call_id, number, Message.author == Author.CHILD)
+
+
+async def _see(work: Work, call_id: UUID, number: int, *which: ColumnElement[bool]) -> None:
+    seen = await work.session.scalars(
+        update(Message)
+        .where(Message.call_id == call_id, Message.number <= number, *which)
+        .where(Message.seen_at.is_(None))
+        .values(seen_at=work.now, delivered_at=func.coalesce(Message.delivered_at, work.now))
+        .returning(Message.id)
+        .execution_options(synchronize_session=False)
+    )
+    if seen.all():
+        await announce(work, call_id)
+
+
+def _opened(work: Work, message: Message) -> Said:
+    words = None
+    if message.text_sealed is not None:
+        words = work.keys.open(
+            message.text_sealed, table="chat_messages", column="text_sealed", row=message.id
+        ).decode()
+    return Said(
+        message.number,
+        Author(message.author),
+        Kind(message.kind),
+        words,
+        Sentence(message.sentence) if message.sentence else None,
+        message.staff_id,
+        message.client_key if message.author == Author.CHILD else None,
+        message.at,
+        message.delivered_at,
+        message.seen_at,
+        message.erased_at is not None,
+    )

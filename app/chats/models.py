@@ -1,0 +1,148 @@
+"""The tables of written conversations: their messages, what is being typed, and how a child comes
+back. The conversation itself is a call: see `app/calls/models.py`."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.database.base import Base, Identifier, KeyedHash, Sealed, one_of
+
+
+class Author(StrEnum):
+    """Who wrote; the values are stored."""
+
+    CHILD = "child"
+    COUNSELLOR = "counsellor"
+    SUPERVISOR = "supervisor"
+    PROGRAM = "program"
+
+
+class Kind(StrEnum):
+    """Who reads a message; the values are stored."""
+
+    SAID = "said"
+    # Only staff see it.
+    WHISPER = "whisper"
+
+
+class Sentence(StrEnum):
+    """What the program tells a child; stored instead of words, and said in the child's language."""
+
+    COUNSELLOR_HERE = "counsellor_here"
+    COUNSELLOR_LOST = "counsellor_lost"
+    HANDED_OVER = "handed_over"
+    BUSY_A_MOMENT = "busy_a_moment"
+
+
+class Message(Base):
+    """One message of a conversation. `number` is given under the lock of the call, so that both
+    sides read one order. The same message sent twice is one row, by its `client_key`."""
+
+    __tablename__ = "chat_messages"
+    __table_args__ = (
+        one_of("author", Author),
+        one_of("kind", Kind),
+        CheckConstraint(
+            "(sentence IN ("
+            + ", ".join(f"'{one}'" for one in Sentence)
+            + ")) AND (author = 'program') = (sentence IS NOT NULL)",
+            name="sentence",
+        ),
+        CheckConstraint(
+            "(text_sealed IS NULL) = (sentence IS NOT NULL OR erased_at IS NOT NULL)", name="text"
+        ),
+        CheckConstraint(
+            "(staff_id IS NOT NULL) = (author IN ('counsellor', 'supervisor'))", name="staff_id"
+        ),
+        CheckConstraint("kind = 'said' OR staff_id IS NOT NULL", name="whisper"),
+        Index("uq_chat_messages_number", "call_id", "number", unique=True),
+        Index(
+            "uq_chat_messages_client_key",
+            "call_id",
+            "client_key",
+            unique=True,
+            postgresql_where=text("client_key IS NOT NULL"),
+        ),
+        Index("ix_chat_messages_kept", "at", postgresql_where=text("text_sealed IS NOT NULL")),
+    )
+
+    id: Mapped[Identifier]
+    call_id: Mapped[UUID] = mapped_column(ForeignKey("calls.id"))
+    number: Mapped[int]
+    author: Mapped[str]
+    kind: Mapped[str] = mapped_column(server_default="said")
+    staff_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    text_sealed: Mapped[Sealed | None]
+    sentence: Mapped[str | None]
+    client_key: Mapped[str | None]
+    at: Mapped[datetime]
+    # When the other side fetched it, and when it was on their screen.
+    delivered_at: Mapped[datetime | None]
+    seen_at: Mapped[datetime | None]
+    # When its time was over and the words were erased.
+    erased_at: Mapped[datetime | None]
+
+
+class Typing(Base):
+    """What one side is typing at the moment. Not written to the log of the database: after a crash
+    nobody is typing. `text_sealed`: the words so far, for a child who wants to be read by the
+    letter (real-time text)."""
+
+    __tablename__ = "chat_typing"
+    __table_args__ = (one_of("author", Author), {"prefixes": ["UNLOGGED"]})
+
+    call_id: Mapped[UUID] = mapped_column(primary_key=True)
+    author: Mapped[str] = mapped_column(primary_key=True)
+    # A row of its own to which the words are bound.
+    id: Mapped[UUID]
+    at: Mapped[datetime]
+    text_sealed: Mapped[Sealed | None]
+
+
+class Access(Base):
+    """By what a child comes back to the conversation: a secret of which only a keyed hash is kept.
+
+    `opened_with`: the hash of the key with which the page asked for it, so that a request that
+    arrives twice opens one conversation.
+    """
+
+    __tablename__ = "chat_access"
+
+    call_id: Mapped[UUID] = mapped_column(ForeignKey("calls.id"), primary_key=True)
+    secret_key: Mapped[KeyedHash] = mapped_column(unique=True)
+    opened_with: Mapped[KeyedHash] = mapped_column(unique=True)
+
+
+class ReturnCode(Base):
+    """A code that a child can write down, to come back for an answer. Only a hash is kept."""
+
+    __tablename__ = "chat_codes"
+    __table_args__ = (Index("ix_chat_codes_until_at", "until_at"),)
+
+    call_id: Mapped[UUID] = mapped_column(ForeignKey("calls.id"), primary_key=True)
+    code_key: Mapped[KeyedHash] = mapped_column(unique=True)
+    made_at: Mapped[datetime]
+    until_at: Mapped[datetime]
+    # When the child came back with it.
+    used_at: Mapped[datetime | None]
+
+
+class Feedback(Base):
+    """What a child thought of a conversation, linked to none. `month`: its first day, so that no
+    answer can be laid beside a conversation."""
+
+    __tablename__ = "chat_feedback"
+    __table_args__ = (
+        CheckConstraint("helped BETWEEN 1 AND 5", name="helped"),
+        CheckConstraint("again BETWEEN 1 AND 5", name="again"),
+        Index("ix_chat_feedback_line_id_month", "line_id", "month"),
+    )
+
+    id: Mapped[Identifier]
+    line_id: Mapped[UUID] = mapped_column(ForeignKey("lines.id"))
+    month: Mapped[date]
+    helped: Mapped[int | None]
+    again: Mapped[int | None]

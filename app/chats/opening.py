@@ -1,0 +1,208 @@
+"""A child opens a written conversation, and comes back to it with its secret."""
+
+import base64
+import re
+from datetime import timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+
+from app.calls import record
+from app.calls.chat_rules import ChatRules, read_chat
+from app.calls.log_kinds import CallLog
+from app.calls.models import Call
+from app.calls.speech import LineScript
+from app.calls.states import CallState, Channel
+from app.chats.models import Access
+from app.database.topics import Topic
+from app.errors import Conflict, Invalid, NotFound
+from app.jobs.names import Task
+from app.routing.plan import DANGER_PRIORITY, read_plan
+from app.routing.rota import staffing
+from app.work import Work
+
+# The page makes it by chance: whoever knows it can read the conversation.
+_OPENING_KEY = re.compile(r"[A-Za-z0-9_-]{32,64}")
+# How long a request to open a conversation can be repeated.
+_REPEATED_WITHIN = timedelta(minutes=5)
+# The page says this often at most that it is there.
+HEARD_EVERY = timedelta(seconds=10)
+# A child who was away for this long is noted as back.
+_AWAY = timedelta(seconds=60)
+
+
+class NotWritten(NotFound):
+    default = "You cannot write to this line. Call it instead."
+
+
+class WrongSecret(NotFound):
+    default = "There is no such conversation. Begin a new one."
+
+
+class KeyUsed(Conflict):
+    default = "This key has opened a conversation before. Choose a new key."
+
+
+class Opened(NamedTuple):
+    """A conversation, and the secret with which its child comes back."""
+
+    call: Call
+    secret: str
+
+
+def rules_of(line: LineScript | None) -> ChatRules:
+    """Return how children write to a line. Raises NotWritten."""
+    rules = read_chat(line.chat) if line is not None else ChatRules()
+    if not rules.on:
+        raise NotWritten()
+    return rules
+
+
+def languages_of(line: LineScript) -> list[str]:
+    """Return the languages in which children can write to a line, the first one first."""
+    rules = read_chat(line.chat)
+    return [one.language for one in line.languages if rules.speaks(one.language)]
+
+
+async def open_conversation(
+    work: Work, line: LineScript, *, language: str, danger: bool, client_key: str
+) -> Opened:
+    """Open a conversation and queue the child, if a counsellor who writes is on duty.
+
+    The same `client_key` opens one conversation, however often it arrives. Raises NotWritten,
+    Invalid, KeyUsed.
+    """
+    rules_of(line)
+    if language not in languages_of(line):
+        raise Invalid(
+            "Choose one of the languages of this line: %(languages)s.",
+            languages=languages_of(line),
+        )
+    if not _OPENING_KEY.fullmatch(client_key):
+        raise Invalid("Send a key of 32 to 64 letters, digits, hyphens or underscores.")
+    opened_with = work.keys.session_key(f"chat opened with:{client_key}")
+    secret = _secret(work, client_key)
+    known = await _opened_before(work, opened_with)
+    if known is not None:
+        return Opened(known, secret)
+    try:
+        async with work.session.begin_nested():
+            call = await record.open_conversation(
+                work,
+                channel=Channel.WEB,
+                line_id=line.id,
+                language=language,
+                danger=danger,
+            )
+            work.session.add(
+                Access(
+                    call_id=call.id,
+                    secret_key=work.keys.session_key(secret),
+                    opened_with=opened_with,
+                )
+            )
+            await work.session.flush()
+    except IntegrityError:
+        known = await _opened_before(work, opened_with)
+        if known is None:
+            raise
+        return Opened(known, secret)
+    call.priority = read_plan(line.plan).priority
+    await record.record(work, call, CallLog.CONVERSATION_OPENED, language=language, danger=danger)
+    await admit(work, call, line)
+    return Opened(call, secret)
+
+
+async def _opened_before(work: Work, opened_with: bytes) -> Call | None:
+    call_id = await work.session.scalar(
+        select(Access.call_id).where(Access.opened_with == opened_with)
+    )
+    if call_id is None:
+        return None
+    call = await record.lock_call(work, call_id)
+    if work.now - call.opened_at > _REPEATED_WITHIN:
+        raise KeyUsed()
+    return call
+
+
+def _secret(work: Work, client_key: str) -> str:
+    """Return the secret of a conversation: 256 bits that only this helpline can make of the key,
+    so that a repeated request gets the same one and it is stored nowhere."""
+    made = work.keys.session_key(f"chat secret:{client_key}")
+    return base64.urlsafe_b64encode(made).decode().rstrip("=")
+
+
+async def admit(work: Work, call: Call, line: LineScript) -> None:
+    """Queue a child whose conversation is not queued, if a counsellor who writes is on duty.
+
+    If none is, the conversation says why, and the child can leave a message. A child in danger is
+    referred if no counsellor answers.
+    """
+    if CallState(call.state) is not CallState.GREETING:
+        return
+    language = call.language or languages_of(line)[0]
+    found = await staffing.staffing(work, line, language, danger=call.danger, written=True)
+    if found.unstaffed is not None:
+        call.unstaffed = found.unstaffed.value
+        await record.record(
+            work, call, CallLog.UNSTAFFED, why=found.unstaffed.value, danger=call.danger
+        )
+        if call.danger:
+            work.defer(Task.DANGER_UNANSWERED, call_id=str(call.id))
+        work.announce(Topic.CALLS, Topic.CHATS.of(call.id))
+        return
+    call.unstaffed = None
+    if call.danger:
+        work.defer(Task.WATCH_DANGER, call_id=str(call.id))
+    await record.enter_queue(
+        work,
+        call,
+        language=language,
+        danger=call.danger,
+        priority=DANGER_PRIORITY if call.danger else call.priority,
+    )
+    work.announce(Topic.CHATS.of(call.id))
+
+
+async def say_danger(work: Work, call: Call, line: LineScript) -> None:
+    """Note that the child is in danger, on a locked call: it is served before all others."""
+    if call.danger or CallState(call.state) is CallState.ENDED:
+        return
+    call.danger = True
+    call.priority = max(call.priority, DANGER_PRIORITY)
+    await record.record(work, call, CallLog.DANGER, state=call.state)
+    if CallState(call.state) in (CallState.QUEUED, CallState.OFFERED):
+        work.defer(Task.WATCH_DANGER, call_id=str(call.id))
+    await admit(work, call, line)
+    work.announce(Topic.CALLS, Topic.CALLS.of(call.id), Topic.QUEUE, Topic.CHATS.of(call.id))
+
+
+async def conversation_of(work: Work, secret: str) -> UUID:
+    """Return the conversation of a secret. Raises WrongSecret."""
+    call_id: UUID | None = await work.session.scalar(
+        select(Access.call_id).where(Access.secret_key == work.keys.session_key(secret))
+    )
+    if call_id is None:
+        raise WrongSecret()
+    return call_id
+
+
+async def hear(work: Work, call_id: UUID) -> bool:
+    """Note that the child's page is there. Return whether it had been away."""
+    row = (
+        await work.session.execute(select(Call.state, Call.heard_at).where(Call.id == call_id))
+    ).one()
+    if row.state == CallState.ENDED or row.heard_at > work.now - HEARD_EVERY:
+        return False
+    await work.session.execute(
+        update(Call)
+        .where(Call.id == call_id, Call.state != CallState.ENDED)
+        .values(heard_at=work.now)
+        .execution_options(synchronize_session=False)
+    )
+    if work.now - row.heard_at < _AWAY:
+        return False
+    work.announce(Topic.CHATS.of(call_id))
+    return True

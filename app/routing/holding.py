@@ -1,0 +1,106 @@
+"""What a counsellor holds: one call at most, and conversations in their slots; and the presence
+that follows from it."""
+
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import exists, select
+
+from app.routing import presence as presences
+from app.routing.models import Offer, OfferState, Presence, PresenceState
+from app.work import Work
+
+_TAKEN = (OfferState.ACCEPTED, OfferState.CONNECTED)
+# The states that follow from what is held.
+BUSY = (PresenceState.OFFERED, PresenceState.ON_CALL, PresenceState.WRITING)
+
+
+class Held(NamedTuple):
+    """What a counsellor holds now."""
+
+    # The offer or live call.
+    call: OfferState | None
+    conversations: int
+    # A conversation is offered.
+    asked: bool
+    slots: frozenset[int]
+
+    @property
+    def state(self) -> PresenceState | None:
+        """Return the presence that this makes; None if nothing is held."""
+        if self.call in _TAKEN:
+            return PresenceState.ON_CALL
+        if self.call is not None:
+            return PresenceState.OFFERED
+        if self.conversations:
+            return PresenceState.WRITING
+        return PresenceState.OFFERED if self.asked else None
+
+
+async def held(work: Work, counsellor_id: UUID) -> Held:
+    """Return what a counsellor holds. Their presence is locked if it must stay so."""
+    rows = (
+        await work.session.execute(
+            select(Offer.slot, Offer.state).where(
+                Offer.counsellor_id == counsellor_id, Offer.released_at.is_(None)
+            )
+        )
+    ).all()
+    calls = [OfferState(state) for slot, state in rows if slot is None]
+    written = [(slot, state) for slot, state in rows if slot is not None]
+    return Held(
+        calls[0] if calls else None,
+        sum(state in _TAKEN for _, state in written),
+        any(state == OfferState.OPEN for _, state in written),
+        frozenset(slot for slot, _ in written),
+    )
+
+
+async def free_slot(work: Work, counsellor_id: UUID, at_most: int) -> int | None:
+    """Return the lowest free slot of a counsellor; None if they have `at_most` conversations."""
+    now = await held(work, counsellor_id)
+    if len(now.slots) >= at_most:
+        return None
+    return min(set(range(1, len(now.slots) + 2)) - now.slots)
+
+
+async def settle(
+    work: Work, presence: Presence, cause: str, *, talked: bool = False, rested: bool = False
+) -> None:
+    """Set the state of a locked presence when an offer was released: by what is still held.
+
+    If nothing is, wrap-up follows a talk (`talked`), and otherwise the counsellor is free. Does
+    nothing for a counsellor who is not busy. `rested` keeps the idle time.
+    """
+    if presence.state not in BUSY:
+        return
+    state = (await held(work, presence.counsellor_id)).state
+    if state is not None:
+        await presences.set_presence(work, presence, state, cause)
+    elif talked:
+        await presences.start_wrap_up(work, presence, cause)
+    else:
+        await presences.set_free(work, presence, cause, rested=rested)
+
+
+async def holds_anything(work: Work, counsellor_id: UUID) -> bool:
+    """Return whether a counsellor holds an offer, a call or a conversation."""
+    found: bool | None = await work.session.scalar(
+        select(exists().where(Offer.counsellor_id == counsellor_id, Offer.released_at.is_(None)))
+    )
+    return bool(found)
+
+
+async def conversations(work: Work, counsellor_id: UUID) -> list[UUID]:
+    """Return the offers of the conversations that a counsellor has or is offered, by the call:
+    the order in which several calls are locked."""
+    rows = await work.session.scalars(
+        select(Offer.id)
+        .where(
+            Offer.counsellor_id == counsellor_id,
+            Offer.released_at.is_(None),
+            Offer.slot.is_not(None),
+        )
+        .order_by(Offer.call_id)
+    )
+    return list(rows)
