@@ -47,9 +47,11 @@ from app.web.turns import Turns
 from app.work import PROGRAM, Ground, Work
 
 _TELEPHONE = "/telephony"
+# What a child who writes asks for: its requests wait for news, and so take no turns.
+_CHILD = "/chat/"
 # What is answered with JSON, also when it is refused. The telephone is a script of the board.
-_AT_ANY_TIME = (_TELEPHONE, "/static", *PATHS)
-_FOR_PROGRAMS = ("/api/v1", _TELEPHONE, "/board/telephone", *PATHS)
+_AT_ANY_TIME = (_TELEPHONE, _CHILD, "/static", *PATHS)
+_FOR_PROGRAMS = ("/api/v1", _TELEPHONE, _CHILD, "/board/telephone", *PATHS)
 
 
 def make_app(ground: Ground, *, with_worker: bool, phone_first: bool = False) -> FastAPI:
@@ -149,6 +151,7 @@ def _add_rest(app: FastAPI) -> None:
     state.limiter = Limiter(state.ground)
     state.streams = Streams(state.ground, state.bus, state.stopping)
     _edge("api").add_api(app)
+    _edge("child").add_child(app)
     importlib.import_module("app.telephony.page_telephone").add_page_telephone(app)
     _edge("dashboard").add_dashboard(app)
     app.state.loaded.set()
@@ -168,7 +171,7 @@ async def _load_later(app: FastAPI, stack: contextlib.AsyncExitStack, *, with_wo
         if with_worker:
             await asyncio.to_thread(importlib.import_module, "app.worker")
             await _start_rest(app, stack, with_worker=True)
-        for edge in ("api", "dashboard"):
+        for edge in ("api", "child", "dashboard"):
             await asyncio.to_thread(_edge, edge)
         _add_rest(app)
         await _say_first_code(app.state.ground)

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from app.api import (
     callers,
     calls,
+    chats,
     connections,
     data_requests,
     definitions,
@@ -92,6 +93,7 @@ def add_api(app: FastAPI) -> None:
         scim,
         emergencies,
         calls,
+        chats,
         callers,
         practices,
         lines,

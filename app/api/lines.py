@@ -1,12 +1,14 @@
 """The JSON interface of lines: what callers hear, and taking a change back."""
 
+from dataclasses import asdict
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
-from app.calls import lines, prompts
+from app.calls import chat_lines, lines, prompts
+from app.calls.chat_rules import ChatRules, read_chat
 from app.calls.prompts import Source
 from app.calls.speech import LineScript
 from app.staff.models import Staff
@@ -28,6 +30,38 @@ class LineView(BaseModel):
     timezone: str
     opening_hours: str
     practice: bool
+
+
+class ChatSettingsView(BaseModel):
+    """How children write to a line."""
+
+    on: bool
+    slug: str | None
+    languages: list[str]
+    at_once: int
+    reserve: int
+    reserve_seconds: int
+    sites: list[str]
+
+
+class ChatSettingsIn(BaseModel):
+    """What is left out stays; an empty `slug` removes it."""
+
+    on: bool | None = None
+    slug: Annotated[str, Field(max_length=40)] | None = None
+    languages: Annotated[list[Annotated[str, Field(max_length=20)]], Field(max_length=8)] | None = (
+        None
+    )
+    at_once: int | None = None
+    reserve: int | None = None
+    reserve_seconds: int | None = None
+    sites: Annotated[list[Annotated[str, Field(max_length=300)]], Field(max_length=50)] | None = (
+        None
+    )
+
+
+def _chat_view(rules: ChatRules) -> ChatSettingsView:
+    return ChatSettingsView(**asdict(rules))
 
 
 class PromptView(BaseModel):
@@ -66,6 +100,23 @@ async def all_lines(work: InWork, staff: KeepsLines) -> list[LineView]:
         )
         for one in await lines.all_lines(work)
     ]
+
+
+@router.get("/lines/{line_id}/chat")
+async def chat_settings(work: InWork, staff: KeepsLines, line_id: UUID) -> ChatSettingsView:
+    """Return whether and how children write to a line."""
+    row, _line = await lines.read_line(work, line_id)
+    return _chat_view(read_chat(row.chat))
+
+
+@router.patch("/lines/{line_id}/chat")
+async def set_chat(
+    work: InWork, staff: KeepsLines, line_id: UUID, body: ChatSettingsIn
+) -> ChatSettingsView:
+    """Change how children write to a line: the languages, how many conversations a counsellor has
+    at once, the counsellors who are kept for calls, and the sites that may show the page."""
+    _row, line = await lines.read_line(work, line_id)
+    return _chat_view(await chat_lines.change_chat(work, line, **body.model_dump()))
 
 
 @router.get("/lines/{line_id}/prompts")

@@ -39,6 +39,7 @@ class PersonView(BaseModel):
     training: bool
     # Its password opens also when people sign in by a provider.
     emergency: bool
+    chats_at_once: int
     created_at: datetime
 
 
@@ -61,6 +62,8 @@ class AccountIn(BaseModel):
     skills: list[_Words] | None = Field(default=None, max_length=50)
     training: bool | None = None
     emergency: bool | None = None
+    # How many written conversations the person can have at once; 0: none.
+    chats_at_once: int | None = None
 
 
 class ChangeIn(AccountIn):

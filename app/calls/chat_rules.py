@@ -13,6 +13,8 @@ MOST_AT_ONCE = 8
 _MOST_SITES = 20
 _MOST_RESERVE = 100
 _LONGEST = 3600
+# Words of our own in the addresses of the child's page.
+_TAKEN = ("conversation", "return")
 _SLUG = re.compile(r"[a-z][a-z0-9-]{1,39}")
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
@@ -55,7 +57,7 @@ def check_chat(rules: ChatRules, spoken: tuple[str, ...]) -> dict[str, Any]:
 
     Raises ValueError with the reason.
     """
-    if rules.slug is not None and not _SLUG.fullmatch(rules.slug):
+    if rules.slug is not None and (not _SLUG.fullmatch(rules.slug) or rules.slug in _TAKEN):
         raise BadText(
             "'%(slug)s' cannot stand in an address. Write 2 to 40 lower-case letters, digits and "
             "hyphens, and begin with a letter.",

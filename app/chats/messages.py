@@ -5,7 +5,7 @@ Each is sealed by itself. They are numbered under the lock of the call, so that 
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
@@ -18,7 +18,7 @@ from app.calls.states import CallState
 from app.chats.models import Author, Kind, Message, Sentence, Typing
 from app.contacts import contacts
 from app.database.topics import Topic
-from app.errors import Conflict, Invalid, NotFound
+from app.errors import Conflict, Invalid, NotFound, TooMany
 from app.routing import desk
 from app.routing.models import Offer, OfferState
 from app.staff.audit import write_reading
@@ -30,11 +30,17 @@ from app.work import Work
 LONGEST = 4000
 # The most messages that one answer holds.
 PAGE = 200
+_MOST_A_MINUTE = 60
+_MINUTE = timedelta(minutes=1)
 _CLIENT_KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
 class ConversationOver(Conflict):
     default = "This conversation has ended. Begin a new one."
+
+
+class TooFast(TooMany):
+    default = "These are many messages at once. Wait a moment, then send it again."
 
 
 class NotYours(NotFound):
@@ -65,7 +71,7 @@ async def say_as_child(work: Work, call_id: UUID, *, text: str, client_key: str)
     call = await record.lock_call(work, call_id)
     if CallState(call.state) is not CallState.ENDED:
         call.heard_at = work.now
-    return await _add(work, call, Author.CHILD, text=text, client_key=client_key)
+    return await add(work, call, Author.CHILD, text=text, client_key=client_key)
 
 
 async def say_as_staff(
@@ -87,7 +93,7 @@ async def say_as_staff(
     if not mine:
         await _check_supervises(work, staff, call_id)
     author = Author.COUNSELLOR if mine else Author.SUPERVISOR
-    return await _add(
+    return await add(
         work, call, author, text=text, client_key=client_key, staff_id=staff.id, kind=kind
     )
 
@@ -99,7 +105,7 @@ async def tell(work: Work, call: Call, sentence: Sentence, key: str) -> None:
         await _append(work, call, Author.PROGRAM, client_key, sentence=sentence)
 
 
-async def _add(
+async def add(
     work: Work,
     call: Call,
     author: Author,
@@ -108,7 +114,13 @@ async def _add(
     client_key: str,
     staff_id: UUID | None = None,
     kind: Kind = Kind.SAID,
+    afterwards: bool = False,
 ) -> Message:
+    """Add a message to a locked conversation, once for each key.
+
+    `afterwards`: to one that has ended, for a child who comes back. Raises Invalid, Conflict,
+    ConversationOver, TooFast.
+    """
     text = text.strip()
     if not text or len(text) > LONGEST or "\x00" in text:
         raise Invalid("Write 1 to %(longest)s characters.", longest=LONGEST)
@@ -121,11 +133,26 @@ async def _add(
         if known.author != author.value or known.staff_id != staff_id:
             raise Conflict("Another message has this key. Choose a new key.")
         return known
-    if CallState(call.state) is CallState.ENDED:
+    if CallState(call.state) is CallState.ENDED and not afterwards:
         raise ConversationOver()
-    if author is Author.COUNSELLOR and kind is Kind.SAID:
+    if author is Author.CHILD:
+        await _check_pace(work, call)
+    if author is Author.COUNSELLOR and kind is Kind.SAID and not afterwards:
         call.first_word_at = call.first_word_at or work.now
     return await _append(work, call, author, client_key, text=text, staff_id=staff_id, kind=kind)
+
+
+async def _check_pace(work: Work, call: Call) -> None:
+    """Refuse a flood: nobody types that fast. Needs nothing that tells who a child is."""
+    lately: int | None = await work.session.scalar(
+        select(func.count()).where(
+            Message.call_id == call.id,
+            Message.author == Author.CHILD,
+            Message.at > work.now - _MINUTE,
+        )
+    )
+    if (lately or 0) >= _MOST_A_MINUTE:
+        raise TooFast()
 
 
 async def _known(work: Work, call: Call, client_key: str) -> Message | None:
@@ -214,7 +241,7 @@ async def read_as_child(work: Work, call_id: UUID, after: int = 0) -> list[Said]
     """Return what was said after a number, and note that it was delivered to the child."""
     found = await _read(work, call_id, after, Message.kind == Kind.SAID)
     await _deliver(work, call_id, [m for m in found if m.author != Author.CHILD])
-    return [_opened(work, message) for message in found]
+    return [opened(work, message) for message in found]
 
 
 async def read_as_staff(work: Work, staff: Staff, call_id: UUID, after: int = 0) -> list[Said]:
@@ -226,12 +253,17 @@ async def read_as_staff(work: Work, staff: Staff, call_id: UUID, after: int = 0)
     if await desk.has_in_hand(work, staff, call_id):
         found = await _read(work, call_id, after)
         await _deliver(work, call_id, [m for m in found if m.author == Author.CHILD])
-        return [_opened(work, message) for message in found]
+        return [opened(work, message) for message in found]
     await _check_may_read(work, staff, call_id)
     found = await _read(work, call_id, after)
     if after == 0 or found:
         await write_reading(work, AuditLog.CONVERSATION_READ, str(call_id), after=after)
-    return [_opened(work, message) for message in found]
+    return [opened(work, message) for message in found]
+
+
+async def all_of(work: Work, call_id: UUID) -> list[Said]:
+    """Return what was said in a conversation; who asks has been checked and logged."""
+    return [opened(work, message) for message in await _read(work, call_id, 0)]
 
 
 async def _check_may_read(work: Work, staff: Staff, call_id: UUID) -> None:
@@ -299,7 +331,8 @@ async def _see(work: Work, call_id: UUID, number: int, *which: ColumnElement[boo
         await announce(work, call_id)
 
 
-def _opened(work: Work, message: Message) -> Said:
+def opened(work: Work, message: Message) -> Said:
+    """Return a message with its words; that its reader may read it has been checked."""
     words = None
     if message.text_sealed is not None:
         words = work.keys.open(

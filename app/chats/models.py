@@ -114,19 +114,27 @@ class Access(Base):
     call_id: Mapped[UUID] = mapped_column(ForeignKey("calls.id"), primary_key=True)
     secret_key: Mapped[KeyedHash] = mapped_column(unique=True)
     opened_with: Mapped[KeyedHash] = mapped_column(unique=True)
+    # The child has said what it thought of the conversation: once, and nothing links the two.
+    rated: Mapped[bool] = mapped_column(server_default="false")
 
 
 class ReturnCode(Base):
-    """A code that a child can write down, to come back for an answer. Only a hash is kept."""
+    """A message that a child left when no counsellor was there, and the code with which it comes
+    back for the answer. Only a hash of the code is kept."""
 
     __tablename__ = "chat_codes"
-    __table_args__ = (Index("ix_chat_codes_until_at", "until_at"),)
+    __table_args__ = (
+        Index("ix_chat_codes_left", "made_at", postgresql_where=text("done_at IS NULL")),
+    )
 
     call_id: Mapped[UUID] = mapped_column(ForeignKey("calls.id"), primary_key=True)
     code_key: Mapped[KeyedHash] = mapped_column(unique=True)
     made_at: Mapped[datetime]
     until_at: Mapped[datetime]
-    # When the child came back with it.
+    # When a counsellor had read and answered the message, and who.
+    done_at: Mapped[datetime | None]
+    done_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    # When the child first came back with it.
     used_at: Mapped[datetime | None]
 
 

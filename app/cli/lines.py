@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.calls import lines, prompts
+from app.calls import chat_lines, lines, prompts
 from app.calls.speech import LineScript
 from app.cli.running import parts_of, run_verb
 from app.errors import NotFound
@@ -86,6 +86,48 @@ def line_plan(
             skills=None if skills is None else people.check_skills(parts_of(skills)),
         )
         return json.dumps(asdict(plan))
+
+    print(run_verb(verb))
+
+
+@app.command("chat")
+def line_chat(
+    number: str,
+    on: Annotated[bool | None, typer.Option("--on/--off", help="children can write")] = None,
+    slug: Annotated[
+        str | None, typer.Option(help="its word in the address of the page; '' for none")
+    ] = None,
+    languages: Annotated[
+        str | None, typer.Option(help="languages in which children write; '' for all of the line")
+    ] = None,
+    at_once: Annotated[
+        int | None, typer.Option(help="the most conversations of a counsellor at once")
+    ] = None,
+    reserve: Annotated[
+        int | None, typer.Option(help="available counsellors who are kept for calls")
+    ] = None,
+    reserve_seconds: Annotated[
+        int | None, typer.Option(help="for so long, from a child's arrival")
+    ] = None,
+    sites: Annotated[
+        str | None, typer.Option(help="https://SITES that may show the page; '' for none")
+    ] = None,
+) -> None:
+    """Show or change whether and how children write to a line."""
+
+    async def verb(work: Work) -> str:
+        rules = await chat_lines.change_chat(
+            work,
+            await line_of(work, number),
+            on=on,
+            slug=slug,
+            languages=None if languages is None else parts_of(languages),
+            at_once=at_once,
+            reserve=reserve,
+            reserve_seconds=reserve_seconds,
+            sites=None if sites is None else parts_of(sites),
+        )
+        return json.dumps(asdict(rules))
 
     print(run_verb(verb))
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from app.calls import lines
+from app.calls.chat_rules import MOST_AT_ONCE
 from app.cli.lines import line_of
 from app.cli.running import parts_of, run_verb
 from app.dialling import outward
@@ -47,6 +48,9 @@ def add_staff(
     training: Annotated[
         bool, typer.Option("--training", help="takes calls only while a supervisor is there")
     ] = False,
+    chats: Annotated[
+        int, typer.Option(min=0, max=MOST_AT_ONCE, help="written conversations at once")
+    ] = 0,
     team: Annotated[
         str, typer.Option(help="the team whose supervisors read this person's records")
     ] = "",
@@ -77,6 +81,7 @@ def add_staff(
             lines=numbers,
             skills=parts_of(skills),
             training=training,
+            chats_at_once=chats,
             team=team,
             email=email,
             password=password,
@@ -109,6 +114,9 @@ def change_staff(
         bool | None,
         typer.Option("--emergency/--ordinary", help="its password is never closed"),
     ] = None,
+    chats: Annotated[
+        int | None, typer.Option(help="written conversations at once; 0: none")
+    ] = None,
 ) -> None:
     """Change an account; options that are left out stay as they are."""
     changes = Changes(
@@ -122,6 +130,7 @@ def change_staff(
         skills=None if skills is None else parts_of(skills),
         training=training,
         emergency=emergency,
+        chats_at_once=chats,
     )
 
     async def verb(work: Work) -> None:
@@ -181,6 +190,9 @@ def invite(
     training: Annotated[
         bool, typer.Option("--training", help="takes calls only while a supervisor is there")
     ] = False,
+    chats: Annotated[
+        int, typer.Option(min=0, max=MOST_AT_ONCE, help="written conversations at once")
+    ] = 0,
     by_mail: Annotated[bool, typer.Option("--mail", help="send the link to the person")] = False,
 ) -> None:
     """Add an account, and print the link by which its person chooses a password."""
@@ -193,6 +205,7 @@ def invite(
         languages=parts_of(languages),
         skills=parts_of(skills),
         training=training,
+        chats_at_once=chats,
     )
 
     async def verb(work: Work) -> str | None:

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.calls import lines
+from app.calls.chat_rules import MOST_AT_ONCE
 from app.database.topics import Topic
 from app.dialling import outward
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
@@ -64,6 +65,7 @@ class Changes:
     skills: list[str] | None = None
     training: bool | None = None
     emergency: bool | None = None
+    chats_at_once: int | None = None
 
 
 def values_of(staff: Staff) -> dict[str, Any]:
@@ -79,6 +81,7 @@ def values_of(staff: Staff) -> dict[str, Any]:
         "skills": list(staff.skills),
         "training": staff.training,
         "emergency": staff.emergency,
+        "chats_at_once": staff.chats_at_once,
     }
 
 
@@ -148,6 +151,10 @@ async def checked(work: Work, changes: Changes, of: UUID | None = None) -> Chang
         if address is not None:
             await outward.check(work, address)
         changes = replace(changes, endpoint=address or kind)
+    if changes.chats_at_once is not None and not 0 <= changes.chats_at_once <= MOST_AT_ONCE:
+        raise Invalid(
+            "A person can have 0 to %(most)s written conversations at once.", most=MOST_AT_ONCE
+        )
     if changes.skills is not None:
         skills = check_skills(changes.skills)
         words = [name if level == 1 else f"{name}:{level}" for name, level in skills.items()]
@@ -237,6 +244,7 @@ def _store(staff: Staff, values: dict[str, Any]) -> None:
     staff.languages, staff.lines = values["languages"], values["lines"]
     staff.emergency = values["emergency"]
     staff.skills, staff.training = values["skills"], values["training"]
+    staff.chats_at_once = values["chats_at_once"]
 
 
 def _for_log(name: str, value: Any) -> Any:

@@ -85,6 +85,7 @@ async def invite(
         lines=wanted.lines,
         skills=wanted.skills,
         training=bool(wanted.training),
+        chats_at_once=wanted.chats_at_once or 0,
         team=wanted.team or "",
         email=wanted.email or None,
     )

@@ -175,6 +175,7 @@ def _coming_back() -> None:
         sa.Column("call_id", sa.Uuid, nullable=False),
         sa.Column("secret_key", sa.LargeBinary, nullable=False),
         sa.Column("opened_with", sa.LargeBinary, nullable=False),
+        sa.Column("rated", sa.Boolean, server_default="false", nullable=False),
         sa.PrimaryKeyConstraint("call_id", name="pk_chat_access"),
         sa.ForeignKeyConstraint(["call_id"], ["calls.id"], name="fk_chat_access_call_id"),
         sa.UniqueConstraint("secret_key", name="uq_chat_access_secret_key"),
@@ -186,12 +187,20 @@ def _coming_back() -> None:
         sa.Column("code_key", sa.LargeBinary, nullable=False),
         sa.Column("made_at", INSTANT, nullable=False),
         sa.Column("until_at", INSTANT, nullable=False),
+        sa.Column("done_at", INSTANT),
+        sa.Column("done_by", sa.Uuid),
         sa.Column("used_at", INSTANT),
         sa.PrimaryKeyConstraint("call_id", name="pk_chat_codes"),
         sa.ForeignKeyConstraint(["call_id"], ["calls.id"], name="fk_chat_codes_call_id"),
+        sa.ForeignKeyConstraint(["done_by"], ["staff.id"], name="fk_chat_codes_done_by"),
         sa.UniqueConstraint("code_key", name="uq_chat_codes_code_key"),
     )
-    op.create_index("ix_chat_codes_until_at", "chat_codes", ["until_at"])
+    op.create_index(
+        "ix_chat_codes_left",
+        "chat_codes",
+        ["made_at"],
+        postgresql_where=sa.text("done_at IS NULL"),
+    )
     op.create_table(
         "chat_feedback",
         sa.Column("id", sa.Uuid, nullable=False),

@@ -29,6 +29,7 @@ FIELDS = {
     "skills": N_("Skills"),
     "training": N_("In training"),
     "emergency": N_("Emergency account"),
+    "chats_at_once": N_("Written conversations at once"),
     "active": N_("Active"),
 }
 LEVELS = range(1, 10)
@@ -134,6 +135,7 @@ def empty_form() -> PersonForm:
         "skills": [],
         "training": False,
         "emergency": False,
+        "chats_at_once": 0,
     }
     return PersonForm({**values, **lists, "role": "counsellor", "endpoint": "browser"}, 0)
 
@@ -167,7 +169,16 @@ def read_form(form: Mapping[str, Any]) -> Changes:
         skills=skills if has_lists else None,
         training="training" in sent if has_lists else None,
         emergency="emergency" in sent if has_lists else None,
+        chats_at_once=_number(sent.get("chats_at_once")),
     )
+
+
+def _number(text: str | None) -> int | None:
+    """Return the number in a field; one that cannot be right for a text that is none."""
+    if text is None:
+        return None
+    text = text.strip() or "0"
+    return int(text) if text.isdecimal() and len(text) < 4 else -1
 
 
 def typed_form(form: PersonForm, changes: Changes, *, notice: str) -> PersonForm:

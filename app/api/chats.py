@@ -1,0 +1,179 @@
+"""The JSON interface of written conversations, for counsellors and the supervisors who read along.
+
+Offers are accepted and declined like those of calls; a conversation goes to a colleague or a skill
+by the transfer of its call.
+"""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, Field
+
+from app.chats import at_desk, ending, left, messages, typing
+from app.chats.at_desk import AtDesk
+from app.chats.messages import LONGEST, Said
+from app.chats.models import Author, Kind, Sentence
+from app.staff.models import Staff
+from app.staff.roles import Permission
+from app.web.access import InWork, Requires, SignedIn, TakesCalls
+
+router = APIRouter(tags=["chats"])
+Key = Annotated[str, Field(max_length=64)]
+Text = Annotated[str, Field(max_length=LONGEST)]
+After = Annotated[int, Query(ge=0, le=1_000_000)]
+HearsMessages = Annotated[Staff, Depends(Requires(Permission.HEAR_MESSAGES), scope="function")]
+
+
+class ChatView(BaseModel):
+    """A conversation that you have, or that is offered to you."""
+
+    call_id: UUID
+    offer_id: UUID
+    slot: int
+    state: str
+    line: str
+    language: str
+    danger: bool
+    returned: bool
+    # How many messages you have not seen, and since when the child waits for your answer.
+    unread: int
+    waits_since: datetime | None
+    # Since when the child's page was not heard, if it is away.
+    away_since: datetime | None
+    last_number: int
+    types: bool
+    # What the child is typing, if it wants to be read by the letter.
+    typed: str | None
+    seconds_left: int | None
+
+
+class ChatMessageView(BaseModel):
+    number: int
+    author: Author
+    kind: Kind
+    text: str | None
+    sentence: Sentence | None
+    staff_id: UUID | None
+    at: datetime
+    delivered_at: datetime | None
+    seen_at: datetime | None
+    erased: bool
+
+
+class ChatMessageIn(BaseModel):
+    client_key: Key
+    text: Text
+    # `whisper`: for staff alone, by the supervisor or the counsellor of the conversation.
+    kind: Kind = Kind.SAID
+
+
+class NumberIn(BaseModel):
+    number: Annotated[int, Field(ge=0, le=1_000_000)]
+
+
+class TypedIn(BaseModel):
+    text: Text | None = None
+
+
+class LeftView(BaseModel):
+    """A message that a child left, and that waits for an answer."""
+
+    call_id: UUID
+    line: str
+    language: str
+    danger: bool
+    left_at: datetime
+    until_at: datetime
+    answered: bool
+
+
+def chat_view(one: AtDesk) -> ChatView:
+    return ChatView(**one._asdict())
+
+
+def chat_message_view(said: Said) -> ChatMessageView:
+    return ChatMessageView(
+        number=said.number,
+        author=said.author,
+        kind=said.kind,
+        text=said.words,
+        sentence=said.sentence,
+        staff_id=said.staff_id,
+        at=said.at,
+        delivered_at=said.delivered_at,
+        seen_at=said.seen_at,
+        erased=said.erased,
+    )
+
+
+@router.get("/chats/mine")
+async def my_chats(work: InWork, staff: TakesCalls) -> list[ChatView]:
+    """Return the conversations that you have and are offered, by slot."""
+    return [chat_view(one) for one in await at_desk.conversations(work, staff)]
+
+
+@router.get("/chats/left")
+async def left_messages(work: InWork, staff: HearsMessages) -> list[LeftView]:
+    """Return the messages that children left and that wait for an answer."""
+    return [LeftView(**one._asdict()) for one in await left.waiting(work)]
+
+
+@router.get("/chats/left/{call_id}/messages")
+async def left_words(work: InWork, staff: HearsMessages, call_id: UUID) -> list[ChatMessageView]:
+    """Return a message that a child left, with the answers. The reading is logged."""
+    return [chat_message_view(said) for said in await left.read_left(work, call_id)]
+
+
+@router.post("/chats/left/{call_id}/messages", status_code=201)
+async def answer_left(
+    work: InWork, staff: HearsMessages, call_id: UUID, body: ChatMessageIn
+) -> ChatMessageView:
+    """Answer a message; the child reads it when it comes back with its code."""
+    await left.answer(work, staff, call_id, text=body.text, client_key=body.client_key)
+    return chat_message_view((await left.read_left(work, call_id))[-1])
+
+
+@router.post("/chats/left/{call_id}/done", status_code=204)
+async def done(work: InWork, staff: HearsMessages, call_id: UUID) -> None:
+    """Mark a message that a child left as done."""
+    await left.mark_done(work, staff, call_id)
+
+
+@router.get("/chats/{call_id}/messages")
+async def read(
+    work: InWork, staff: SignedIn, call_id: UUID, after: After = 0
+) -> list[ChatMessageView]:
+    """Return what was said after a number. Readers other than its counsellor are logged."""
+    found = await messages.read_as_staff(work, staff, call_id, after)
+    return [chat_message_view(said) for said in found]
+
+
+@router.post("/chats/{call_id}/messages", status_code=201)
+async def write(
+    work: InWork, staff: TakesCalls, call_id: UUID, body: ChatMessageIn
+) -> ChatMessageView:
+    """Say something to the child, or whisper. The same `client_key` is one message."""
+    said = await messages.say_as_staff(
+        work, staff, call_id, text=body.text, client_key=body.client_key, kind=body.kind
+    )
+    return chat_message_view(messages.opened(work, said))
+
+
+@router.post("/chats/{call_id}/seen", status_code=204)
+async def see(work: InWork, staff: TakesCalls, call_id: UUID, body: NumberIn) -> None:
+    """Note that you have seen the messages up to a number."""
+    await messages.see_as_staff(work, staff, call_id, body.number)
+
+
+@router.post("/chats/{call_id}/typing", status_code=204)
+async def types(work: InWork, staff: TakesCalls, call_id: UUID, body: TypedIn) -> None:
+    """Note that you are typing, with the words if the child reads them by the letter."""
+    await typing.type_as_staff(work, staff, call_id, body.text)
+
+
+@router.post("/chats/{call_id}/end", status_code=204)
+async def end(work: InWork, staff: TakesCalls, call_id: UUID) -> None:
+    """End a conversation that you have."""
+    await ending.end_as_staff(work, staff, call_id)

@@ -1,0 +1,76 @@
+"""The settings of a line for written conversations: changed with a trace, and found by address."""
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, update
+
+from app.calls import lines
+from app.calls.chat_rules import ChatRules, check_chat, read_chat
+from app.calls.line_rows import Line
+from app.calls.speech import LineScript
+from app.database.topics import Topic
+from app.errors import Conflict, Invalid, why
+from app.privacy.numbers import dialled
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.work import Work
+
+
+class SlugTaken(Conflict):
+    default = "Another line has this word in its address. Choose another one."
+
+
+async def change_chat(work: Work, line: LineScript, **changes: Any) -> ChatRules:
+    """Change how children write to a line; what is None stays, and an empty `slug` removes it.
+
+    Raises Invalid, SlugTaken.
+    """
+    row, line = await lines.read_line(work, line.id)
+    before = read_chat(row.chat)
+    given = {name: value for name, value in changes.items() if value is not None}
+    if "slug" in given:
+        given["slug"] = given["slug"] or None
+    for name in ("languages", "sites"):
+        if name in given:
+            given[name] = tuple(dict.fromkeys(given[name]))
+    rules = replace(before, **given)
+    try:
+        kept = check_chat(rules, tuple(one.language for one in line.languages))
+    except ValueError as error:
+        raise Invalid("%(problem)s.", problem=why(error)) from None
+    if rules == before:
+        return rules
+    if rules.slug is not None and await _of_slug(work, rules.slug) not in (None, line.id):
+        raise SlugTaken()
+    await work.session.execute(update(Line).where(Line.id == line.id).values(chat=kept))
+    write_entry(
+        work,
+        AuditLog.LINE_CHAT_SET,
+        str(line.id),
+        before=check_chat(before, before.languages),
+        after=kept,
+    )
+    work.announce(Topic.LINES)
+    return rules
+
+
+async def _of_slug(work: Work, slug: str) -> UUID | None:
+    found: UUID | None = await work.session.scalar(
+        select(Line.id).where(Line.chat["slug"].astext == slug)
+    )
+    return found
+
+
+async def line_at(work: Work, address: str) -> LineScript | None:
+    """Return the line of an address: its word, or its number with or without the plus sign."""
+    line_id = await _of_slug(work, address)
+    if line_id is None:
+        numbers = [dialled(f"+{address}"), dialled(address)]
+        line_id = await work.session.scalar(
+            select(Line.id)
+            .where(Line.number.in_([one for one in numbers if one]), Line.active)
+            .limit(1)
+        )
+    return await lines.line_of_id(work, line_id)

@@ -1,0 +1,102 @@
+"""The conversations of a counsellor, as the desk shows them: what is unread, and who waits."""
+
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from app.chats import typing
+from app.chats.models import Author, Kind, Message
+from app.routing import desk
+from app.staff.models import Staff
+from app.work import Work
+
+# A child whose page was not heard for this long is away.
+_AWAY = timedelta(seconds=45)
+
+
+class AtDesk(NamedTuple):
+    """A conversation that a counsellor has, or that is offered to them."""
+
+    call_id: UUID
+    offer_id: UUID
+    slot: int
+    state: str
+    line: str
+    language: str
+    danger: bool
+    returned: bool
+    unread: int
+    # Since when the child waits for an answer: its first message after the counsellor's last.
+    waits_since: datetime | None
+    away_since: datetime | None
+    last_number: int
+    types: bool
+    typed: str | None
+    # Of an offer: the seconds in which it can be accepted.
+    seconds_left: int | None
+
+
+async def conversations(work: Work, staff: Staff) -> list[AtDesk]:
+    """Return the conversations that a counsellor has and is offered, by slot."""
+    found = await desk.conversations_of(work, staff)
+    counts = await _counts(work, [one.call.id for one in found])
+    return [await _at_desk(work, one, counts.get(one.call.id)) for one in found]
+
+
+async def _at_desk(work: Work, one: desk.Conversation, counted: Any) -> AtDesk:
+    call, offer = one.call, one.offer
+    assert offer.slot is not None
+    # Before it is accepted, a counsellor sees no more of a conversation than of a call.
+    mine = not one.is_offered
+    types = await typing.typed_now(work, call.id, Author.COUNSELLOR) if mine else None
+    left = max(0, int((offer.expires_at - work.now).total_seconds()))
+    return AtDesk(
+        call_id=call.id,
+        offer_id=offer.id,
+        slot=offer.slot,
+        state=offer.state,
+        line=one.line,
+        language=call.language or "",
+        danger=call.danger,
+        returned=call.returned > 0,
+        unread=counted.unread if mine and counted else 0,
+        waits_since=counted.waits_since if mine and counted else None,
+        away_since=call.heard_at if work.now - call.heard_at > _AWAY else None,
+        last_number=counted.last if mine and counted else 0,
+        types=types is not None,
+        typed=types.words if types else None,
+        seconds_left=left if one.is_offered else None,
+    )
+
+
+async def _counts(work: Work, calls: list[UUID]) -> dict[UUID, Any]:
+    """Return, per conversation: unseen messages, the first unanswered one, and the last number."""
+    if not calls:
+        return {}
+    answered = (
+        select(Message.call_id, func.max(Message.number).label("number"))
+        .where(
+            Message.call_id.in_(calls),
+            Message.author == Author.COUNSELLOR,
+            Message.kind == Kind.SAID,
+        )
+        .group_by(Message.call_id)
+        .subquery()
+    )
+    by_child = Message.author == Author.CHILD
+    rows = await work.session.execute(
+        select(
+            Message.call_id,
+            func.count().filter(by_child, Message.seen_at.is_(None)).label("unread"),
+            func.min(Message.at)
+            .filter(by_child, Message.number > func.coalesce(answered.c.number, 0))
+            .label("waits_since"),
+            func.max(Message.number).label("last"),
+        )
+        .join(answered, answered.c.call_id == Message.call_id, isouter=True)
+        .where(Message.call_id.in_(calls))
+        .group_by(Message.call_id)
+    )
+    return {row.call_id: row for row in rows}

@@ -1,0 +1,197 @@
+"""The interface of a child's page: JSON, a stream of news, and long polls for old browsers.
+
+There is no cookie, and nothing in an address but the line. See `docs/developers/chats.md`.
+"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from limits import RateLimitItemPerMinute
+
+from app.calls import lines, record
+from app.chats import ending, left, looking, messages, opening, typing
+from app.child import news
+from app.child.access import (
+    Conversation,
+    ForAll,
+    InChat,
+    TooManyConversations,
+    limiter_of,
+    line_of,
+)
+from app.child.views import (
+    AboutView,
+    CodeIn,
+    CodeView,
+    ConversationView,
+    FeedbackIn,
+    MessageIn,
+    OpenedView,
+    OpenIn,
+    SaidView,
+    SeenIn,
+    TypingIn,
+    conversation_view,
+)
+from app.errors import TooMany
+from app.jobs.transaction import flush
+from app.routing.rota import staffing
+
+router = APIRouter(prefix="/chat", tags=["children"])
+
+# New conversations: beyond the first number they are slowed down, beyond the second refused. They
+# are counted by line and over all lines, because nothing tells two children apart.
+_OPENED_SLOWLY = RateLimitItemPerMinute(30)
+_OPENED = RateLimitItemPerMinute(240)
+_OPENED_ANYWHERE = RateLimitItemPerMinute(600)
+_CODES_SLOWLY = RateLimitItemPerMinute(5)
+_CODES = RateLimitItemPerMinute(60)
+# Seconds that a long poll may wait.
+LONGEST_WAIT = 25
+
+After = Annotated[int, Query(ge=0, le=1_000_000)]
+
+
+# -- a conversation that is open: before the lines, whose addresses are words ----------------------
+
+
+@router.get("/conversation")
+async def get_conversation(
+    work: InChat, call_id: Conversation, after: After = 0
+) -> ConversationView:
+    """Return the conversation, with the messages after a number: they are delivered by this."""
+    return conversation_view(await looking.look(work, call_id, after))
+
+
+@router.get("/conversation/messages")
+async def wait_for_messages(
+    request: Request,
+    work: InChat,
+    call_id: Conversation,
+    after: After = 0,
+    wait: Annotated[int, Query(ge=0, le=LONGEST_WAIT)] = 0,
+) -> ConversationView:
+    """The same, but wait up to `wait` seconds for something new: for browsers without streams."""
+    return conversation_view(await news.wait_for(request, work, call_id, after, wait))
+
+
+@router.get("/conversation/events", response_class=StreamingResponse)
+async def events(request: Request, work: InChat, call_id: Conversation) -> StreamingResponse:
+    """Stream server-sent events: each says that the conversation must be read again."""
+    await flush(work)
+    await work.let_go()
+    return StreamingResponse(
+        news.stream(request, call_id),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+@router.post("/conversation/messages")
+async def say(work: InChat, call_id: Conversation, body: MessageIn) -> SaidView:
+    """Say something. The same `client_key` is one message, however often it arrives."""
+    said = await messages.say_as_child(work, call_id, text=body.text, client_key=body.client_key)
+    return SaidView(number=said.number, at=said.at)
+
+
+@router.post("/conversation/seen", status_code=204)
+async def see(work: InChat, call_id: Conversation, body: SeenIn) -> None:
+    """Note that the messages up to a number were on the screen."""
+    await messages.see_as_child(work, call_id, body.number)
+
+
+@router.post("/conversation/typing", status_code=204)
+async def types(work: InChat, call_id: Conversation, body: TypingIn) -> None:
+    """Note that the child is typing, with the words if it wants to be read by the letter."""
+    await typing.type_as_child(work, call_id, body.text)
+
+
+@router.post("/conversation/here", status_code=204)
+async def here(call_id: Conversation) -> None:
+    """Say that the page is still open: every twenty seconds while only a stream is."""
+
+
+@router.post("/conversation/danger", status_code=204)
+async def danger(work: InChat, call_id: Conversation) -> None:
+    """Say that the child is in danger now: it is served before all others."""
+    call = await record.lock_call(work, call_id)
+    line = await lines.line_of_id(work, call.line_id)
+    if line is not None:
+        await opening.say_danger(work, call, line)
+
+
+@router.post("/conversation/end", status_code=204)
+async def end(work: InChat, call_id: Conversation) -> None:
+    """End the conversation. Ending it again changes nothing."""
+    await ending.end_as_child(work, call_id)
+
+
+@router.post("/conversation/message")
+async def leave_message(work: InChat, call_id: Conversation, body: MessageIn) -> CodeView:
+    """Leave a message when no counsellor is there, and get a code to come back for the answer."""
+    code = await left.leave_message(work, call_id, text=body.text, client_key=body.client_key)
+    return CodeView(code=code)
+
+
+@router.post("/conversation/feedback", status_code=204)
+async def rate(work: InChat, call_id: Conversation, body: FeedbackIn) -> None:
+    """Say what the talk was like. It is kept apart from it, and never asked after danger."""
+    await left.rate(work, call_id, helped=body.helped, again=body.again)
+
+
+@router.post("/return", dependencies=[ForAll])
+async def come_back(request: Request, work: InChat, body: CodeIn) -> OpenedView:
+    """Come back with a code for the answer to a message."""
+    limiter = limiter_of(request)
+    await limiter.slow_down(_CODES_SLOWLY, "chat-code")
+    if not await limiter.hit(_CODES, "chat-code"):
+        raise TooMany()
+    call_id, secret = await left.return_by_code(work, body.code)
+    return OpenedView(conversation=call_id, secret=secret)
+
+
+# -- a line ----------------------------------------------------------------------------------------
+
+
+@router.get("/{line}/about", dependencies=[ForAll])
+async def about(work: InChat, response: Response, line: str) -> AboutView:
+    """Return whether a counsellor who writes is there, the languages, and the usual wait."""
+    response.headers["Referrer-Policy"] = "no-referrer"
+    found = await line_of(work, line)
+    languages = opening.languages_of(found)
+    staffed = False
+    opens = []
+    for language in languages:
+        now = await staffing.staffing(work, found, language, danger=False, written=True)
+        staffed = staffed or now.unstaffed is None
+        if now.unstaffed is not None:
+            at = await staffing.next_staffed(work, found, language, written=True)
+            opens += [at] if at is not None else []
+    return AboutView(
+        name=found.name,
+        number=found.number,
+        languages=languages,
+        open=staffed,
+        opens_at=None if staffed else min(opens, default=None),
+        expected_seconds=await looking.usual_wait(work, found.id) if staffed else None,
+    )
+
+
+@router.post("/{line}/conversations", status_code=201, dependencies=[ForAll])
+async def open_conversation(
+    request: Request, work: InChat, response: Response, line: str, body: OpenIn
+) -> OpenedView:
+    """Open a conversation. The same `client_key` opens one, however often it arrives."""
+    response.headers["Referrer-Policy"] = "no-referrer"
+    found = await line_of(work, line)
+    limiter, by_line = limiter_of(request), str(found.id)
+    await limiter.slow_down(_OPENED_SLOWLY, "chat", by_line)
+    if not await limiter.hit(_OPENED, "chat", by_line):
+        raise TooManyConversations()
+    if not await limiter.hit(_OPENED_ANYWHERE, "chat"):
+        raise TooManyConversations()
+    opened = await opening.open_conversation(
+        work, found, language=body.language, danger=body.danger, client_key=body.client_key
+    )
+    return OpenedView(conversation=opened.call.id, secret=opened.secret)

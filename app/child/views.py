@@ -1,0 +1,155 @@
+"""What a child's page is told, as JSON."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from app.calls.states import Unstaffed
+from app.chats.looking import Phase, Seen
+from app.chats.messages import LONGEST, Said
+from app.chats.models import Author, Sentence
+
+Key = Annotated[str, Field(max_length=64)]
+Text = Annotated[str, Field(max_length=LONGEST)]
+
+
+class AboutView(BaseModel):
+    """A line to which children write."""
+
+    name: str
+    number: str
+    languages: list[str]
+    # Whether a counsellor who writes is there now; if not, when one will be.
+    open: bool
+    opens_at: datetime | None
+    # The usual wait of late; none if there were few conversations.
+    expected_seconds: int | None
+
+
+class OpenIn(BaseModel):
+    language: Annotated[str, Field(max_length=20)]
+    danger: bool = False
+    client_key: Key
+
+
+class OpenedView(BaseModel):
+    """The secret comes back in the `Authorization` header of every later request."""
+
+    conversation: UUID
+    secret: str
+
+
+class MessageIn(BaseModel):
+    client_key: Key
+    text: Text
+
+
+class SeenIn(BaseModel):
+    number: Annotated[int, Field(ge=0, le=1_000_000)]
+
+
+class TypingIn(BaseModel):
+    # The words so far, if the child wants to be read by the letter; empty: all was deleted.
+    text: Text | None = None
+
+
+class FeedbackIn(BaseModel):
+    helped: Annotated[int, Field(ge=1, le=5)] | None = None
+    again: Annotated[int, Field(ge=1, le=5)] | None = None
+
+
+class CodeIn(BaseModel):
+    code: Annotated[str, Field(max_length=60)]
+
+
+class CodeView(BaseModel):
+    code: str
+
+
+class PlaceView(BaseModel):
+    ahead: int
+    waited_seconds: int
+    expected_seconds: int | None
+
+
+class MessageView(BaseModel):
+    """`by`: who wrote it. What the program says is a `sentence`, in the words of the page."""
+
+    number: int
+    by: Literal["child", "counsellor", "program"]
+    text: str | None
+    sentence: Sentence | None
+    # The key with which this page sent it.
+    client_key: str | None
+    at: datetime
+    delivered: bool
+    seen: bool
+    erased: bool
+
+
+class SaidView(BaseModel):
+    number: int
+    at: datetime
+
+
+class ConversationView(BaseModel):
+    """The conversation, with the messages after the asked number."""
+
+    conversation: UUID
+    phase: Phase
+    language: str
+    danger: bool
+    again: bool
+    place: PlaceView | None
+    unstaffed: Unstaffed | None
+    opens_at: datetime | None
+    ended_by: Literal["child", "counsellor", "program"] | None
+    left: bool
+    may_rate: bool
+    types: bool
+    messages: list[MessageView]
+
+
+_ENDED: dict[str, Literal["child", "counsellor", "program"]] = {
+    "caller": "child",
+    "counsellor": "counsellor",
+}
+
+
+def message_view(said: Said) -> MessageView:
+    by: Literal["child", "counsellor", "program"] = "counsellor"
+    if said.author is Author.CHILD:
+        by = "child"
+    elif said.author is Author.PROGRAM:
+        by = "program"
+    return MessageView(
+        number=said.number,
+        by=by,
+        text=said.words,
+        sentence=said.sentence,
+        client_key=said.client_key,
+        at=said.at,
+        delivered=said.delivered_at is not None,
+        seen=said.seen_at is not None,
+        erased=said.erased,
+    )
+
+
+def conversation_view(seen: Seen) -> ConversationView:
+    return ConversationView(
+        conversation=seen.call_id,
+        phase=seen.phase,
+        language=seen.language,
+        danger=seen.danger,
+        again=seen.again,
+        place=PlaceView(**seen.place._asdict()) if seen.place else None,
+        unstaffed=seen.unstaffed,
+        opens_at=seen.opens_at,
+        ended_by=_ENDED.get(seen.ended_by, "program") if seen.ended_by else None,
+        left=seen.left,
+        may_rate=seen.may_rate,
+        types=seen.types,
+        messages=[message_view(said) for said in seen.words],
+    )
