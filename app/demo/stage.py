@@ -21,7 +21,8 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from app.calls.lines import add_line
+from app.calls.chat_lines import change_chat
+from app.calls.lines import add_line, line_of_number
 from app.calls.number_setup import Report, set_up_numbers
 from app.clock import Clock, SteppedClock
 from app.database.topics import Topic
@@ -434,6 +435,14 @@ class Stage:
         )
         self.ground.memory.forget(Topic.EVERYTHING)
 
+    async def let_write(self, number: str = LINE, **rules: Any) -> None:
+        """Let children write to a line."""
+        async with transaction(self.ground, PROGRAM) as work:
+            line = await line_of_number(work, number)
+            assert line is not None
+            await change_chat(work, line, on=True, **rules)
+        self.ground.memory.forget(Topic.EVERYTHING)
+
     async def add_counsellor(
         self,
         name: str,
@@ -449,6 +458,7 @@ class Stage:
         state: str | None = "available",
         pin: str | None = None,
         paired: bool = True,
+        chats: int = 0,
         **shift_values: Any,
     ) -> Counsellor:
         """Add a counsellor with an account and a shift, signed in and available.
@@ -464,6 +474,7 @@ class Stage:
                 lines=lines,
                 skills=skills,
                 training=training,
+                chats_at_once=chats,
                 languages=[part for part in languages.split(",") if part],
             )
             if staff.endpoint_kind == EndpointKind.PHONE:

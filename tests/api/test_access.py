@@ -66,6 +66,18 @@ API = [
         for verb in ("listen", "whisper", "barge", "take-over", "move")
     ),
     ("GET", "/talks", Permission.SUPERVISE),
+    ("GET", "/chats/mine", Permission.TAKE_CALLS),
+    ("GET", f"/chats/{NIL}/messages", Permission.SIGNED_IN),
+    *(
+        ("POST", f"/chats/{NIL}/{verb}", Permission.TAKE_CALLS)
+        for verb in ("messages", "seen", "typing", "end")
+    ),
+    ("GET", "/chats/left", Permission.HEAR_MESSAGES),
+    ("GET", f"/chats/left/{NIL}/messages", Permission.HEAR_MESSAGES),
+    ("POST", f"/chats/left/{NIL}/messages", Permission.HEAR_MESSAGES),
+    ("POST", f"/chats/left/{NIL}/done", Permission.HEAR_MESSAGES),
+    ("GET", f"/lines/{NIL}/chat", Permission.KEEP_LINES),
+    ("PATCH", f"/lines/{NIL}/chat", Permission.KEEP_LINES),
     ("GET", "/practices", Permission.TAKE_CALLS),
     ("POST", "/practices", Permission.TAKE_CALLS),
     ("GET", "/me/sessions", Permission.SIGNED_IN),

@@ -61,6 +61,7 @@ _WORDS = {
     "language": ["sr"],
     "which": ["pages"],
     "file_format": ["pdf", "json"],
+    "line": ["381800116111"],
 }
 
 
@@ -102,6 +103,9 @@ _LEFT_OUT = {
             "Users/{person_id}",
         )
     ),
+    "/chat/conversation",
+    "/chat/conversation/messages",
+    "/chat/conversation/events",
     "/api/v1/statistics/public/{period}",
     "/api/v1/statistics/public/{period}/csv",
     "/reports/public/{period}",
