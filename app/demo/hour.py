@@ -13,6 +13,8 @@ from typing import Any
 from app.demo.agencies import furnish
 from app.demo.invariants import broken_at_the_end, broken_now
 from app.demo.stage import Counsellor, Stage
+from app.demo.writing import WritingChild
+from app.demo.writing_hour import count_chats, lost_words, work_in_writing, write_in, writers
 from app.practice.legs import Leg
 from app.practice.people import Caller, Phone
 
@@ -44,6 +46,9 @@ class Hour:
     # The legs of children who cannot speak and are in a talk.
     silent: set[str] = field(default_factory=set)
     broken: list[str] = field(default_factory=list)
+    # Counsellors who write, each with the second in which their page is closed; then the children.
+    writing: list[tuple[Counsellor, float | None]] = field(default_factory=list)
+    children: list[WritingChild] = field(default_factory=list)
 
 
 def guest_list(seed: int) -> list[Guest]:
@@ -144,10 +149,13 @@ async def play_hour(stage: Stage, seed: int = 7) -> dict[str, Any]:
     await furnish(stage)
     await stage.set_up_telephony()
     await _open_the_room(hour)
+    await _open_the_chat(hour)
     _turn_knobs(stage)
     end = stage.clock.now().timestamp() + HOUR
     tasks = [asyncio.create_task(_visit(hour, i, g)) for i, g in enumerate(hour.guests)]
     tasks += [asyncio.create_task(_work(hour, c)) for c in hour.browser.values()]
+    tasks += [asyncio.create_task(write_in(stage, guest, hour.children)) for guest in writers(seed)]
+    tasks += [asyncio.create_task(work_in_writing(stage, *one)) for one in hour.writing]
     tasks.append(asyncio.create_task(_look_after(hour, hour.everybody[3])))
     tasks.append(asyncio.create_task(_close_the_room(hour)))
     tasks.append(asyncio.create_task(_tell_details(hour)))
@@ -169,8 +177,9 @@ async def play_hour(stage: Stage, seed: int = 7) -> dict[str, Any]:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    hour.broken += await lost_words(stage, hour.children)
     hour.broken += await broken_at_the_end(stage)
-    return await _count(hour)
+    return {**await _count(hour), **await count_chats(stage)}
 
 
 async def _be_away(hour: Hour) -> None:
@@ -207,6 +216,19 @@ async def _open_the_room(hour: Hour) -> None:
         address = f"+3816499900{number}"
         stage.exchange.phones[address] = replace(phone, heard=[])
         hour.everybody.append(await stage.add_counsellor(name, endpoint=address))
+
+
+async def _open_the_chat(hour: Hour) -> None:
+    """Let children write: with one counsellor who stays, and one whose page is closed for a while.
+
+    They have no shift on the telephone: their phones do not ring.
+    """
+    await hour.stage.let_write()
+    for name, leaves_at in (("mara", None), ("jelena", 900.0)):
+        one = await hour.stage.add_counsellor(name, chats=3, state=None)
+        await one.ask("PUT", "/me/presence", {"state": "available"})
+        hour.writing.append((one, leaves_at))
+        hour.everybody.append(one)
 
 
 def _turn_knobs(stage: Stage) -> None:
@@ -413,7 +435,8 @@ async def _close_the_room(hour: Hour) -> None:
 async def _count(hour: Hour) -> dict[str, Any]:
     stage = hour.stage
     calls = await stage.rows(
-        "SELECT outcome, danger, returned FROM calls WHERE direction = 'inbound'"
+        "SELECT outcome, danger, returned FROM calls"
+        " WHERE direction = 'inbound' AND channel = 'voice'"
     )
     offers = await stage.rows("SELECT state FROM offers")
     outcomes = Counter(row["outcome"] for row in calls)

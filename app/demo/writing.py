@@ -20,6 +20,8 @@ class WritingChild:
         self.last = 0
         # What the page has shown, in its order.
         self.read: list[dict[str, Any]] = []
+        # What the server has answered for.
+        self.told: list[str] = []
 
     async def ask(self, method: str, path: str, body: Any = None) -> httpx2.Response:
         headers = {"Authorization": f"Bearer {self.secret}"} if self.secret else {}

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 from typing import Any
+from uuid import uuid4
 
 import hypothesis.strategies as st
 import pytest
@@ -13,6 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from app.abilities import Ability
 from app.demo.invariants import broken_at_the_end, broken_now
 from app.demo.stage import Counsellor, Stage, stage_on
+from app.demo.writing import WritingChild, a_child
+from app.demo.writing_hour import lost_words
 from app.practice.legs import Leg
 from app.practice.people import Phone
 from app.routing.rota.roster import add_shift
@@ -37,6 +40,11 @@ ACTS: dict[str, dict[str, list[Any]]] = {
         "where": ["/conference", "/legs/", "/status", "/wait", "Calls", "Partic"],
     },
     "wait": {"seconds": [1, 5, 12, 25, 40]},
+    "write": {
+        "which": _ANY,
+        "how": ["open", "open", "open in danger", "say", "say", "say twice", "danger", "end", "go"],
+    },
+    "write_back": {"who": [0, 1], "how": ["take", "take", "say", "end", "hand on", "sign out"]},
     "change_the_rota": {"who": _WHO},
     "restart": {},
 }
@@ -55,6 +63,9 @@ class Helpline(RuleBasedStateMachine):
         self.exits = contextlib.AsyncExitStack()
         self.legs: list[Leg] = []
         self.counsellors: list[Counsellor] = []
+        # Children who write, and those of them whose page is closed.
+        self.children: list[WritingChild] = []
+        self.gone: set[str] = set()
 
     def run(self, doing: Any) -> Any:
         return self.loop.run_until_complete(doing)
@@ -90,9 +101,15 @@ class Helpline(RuleBasedStateMachine):
             ("vera", "+38164999001"),
             ("never", "+38164999002"),
         ):
-            self.counsellors.append(await self.stage.add_counsellor(name, endpoint=endpoint))
+            chats = 2 if name in ("ana", "boris") else 0
+            self.counsellors.append(
+                await self.stage.add_counsellor(name, endpoint=endpoint, chats=chats)
+            )
+        await self.stage.let_write(at_once=2, reserve=1, reserve_seconds=20)
 
     async def check(self, seconds: float = 0) -> None:
+        for child in self.writing():
+            await child.look()
         await self.stage.advance(seconds)
         broken = await broken_now(self.stage)
         assert broken == [], broken
@@ -171,6 +188,59 @@ class Helpline(RuleBasedStateMachine):
     def wait(self, seconds: int) -> None:
         self.run(self.check(seconds))
 
+    def writing(self) -> list[WritingChild]:
+        return [child for child in self.children if child.id not in self.gone]
+
+    @rule(**_ways("write"))
+    def write(self, which: int, how: str) -> None:
+        async def act() -> None:
+            there = self.writing()
+            if how.startswith("open"):
+                if len(there) < 4:
+                    child = a_child(self.stage)
+                    (await child.open(danger=how == "open in danger")).raise_for_status()
+                    self.children.append(child)
+                return
+            if not there:
+                return
+            child = there[which % len(there)]
+            if how.startswith("say"):
+                key, text = uuid4().hex, f"words {len(child.told)}"
+                answers = [await child.say(text, key) for _ in range(1 + (how == "say twice"))]
+                assert {answer.status_code for answer in answers} in ({200}, {409})
+                child.told += [text] if answers[0].status_code == 200 else []
+            elif how == "go":
+                self.gone.add(child.id)
+            else:
+                await child.ask("POST", f"/conversation/{how}")
+
+        self.run(act())
+        self.run(self.check())
+
+    @rule(**_ways("write_back"))
+    def write_back(self, who: int, how: str) -> None:
+        async def act() -> None:
+            me = self.counsellors[who]
+            if how == "sign out":
+                await me.ask("DELETE", "/session")
+                await me.sign_in()
+                return
+            for chat in (await me.ask("GET", "/chats/mine")).json()[:1]:
+                path = f"/chats/{chat['call_id']}"
+                if how == "take" and chat["state"] == "open":
+                    await me.ask("POST", f"/offers/{chat['offer_id']}/accept")
+                elif how == "say":
+                    body = {"text": "Hi", "client_key": uuid4().hex}
+                    await me.ask("POST", f"{path}/messages", body)
+                elif how == "end":
+                    await me.ask("POST", f"{path}/end")
+                elif how == "hand on":
+                    body = {"skills": ["violence"]}
+                    await me.ask("POST", f"/calls/{chat['call_id']}/transfer", body)
+
+        self.run(act())
+        self.run(self.check())
+
     @rule(**_ways("change_the_rota"))
     def change_the_rota(self, who: int) -> None:
         async def change() -> None:
@@ -208,6 +278,7 @@ class Helpline(RuleBasedStateMachine):
         for leg in self.legs:
             if not leg.over:
                 await self.stage.exchange.hang_up(leg)
+        assert await lost_words(self.stage, self.children) == []
         await self.stage.advance(30)
         broken = await broken_at_the_end(self.stage)
         assert broken == [], broken
@@ -225,13 +296,15 @@ def test_whatever_happens_the_invariants_hold(server: str, platform: str) -> Non
     helpline = Helpline()
     try:
         helpline.open()
-        for _ in range(60):
+        for _ in range(70):
             act = dice.choice(list(ACTS))
             getattr(helpline, act)(**{name: dice.choice(ways) for name, ways in ACTS[act].items()})
         met = helpline.run(_met(helpline.stage))
     finally:
         helpline.teardown()
-    assert {"offer", "offer_accepted", "connect", "end"} <= met, "it was no sequence of nothing"
+    assert {"offer", "offer_accepted", "connect", "end", "message_written"} <= met, (
+        "it was no sequence of nothing"
+    )
 
 
 @pytest.mark.skipif(not WHOLE, reason="minutes: with TESTS=whole")

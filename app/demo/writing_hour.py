@@ -1,0 +1,148 @@
+"""The children of the scripted hour who write, and the counsellors who write with them."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from app.demo.stage import Counsellor, Stage
+from app.demo.writing import WritingChild, a_child
+
+# Seconds between two looks of a page.
+_LOOKS_EVERY = 8
+
+
+@dataclass(frozen=True)
+class Writes:
+    """A child who writes, and what becomes of it. Times in seconds."""
+
+    opens_at: float
+    story: str
+    # So many messages in a talk.
+    words: int = 3
+    leaves_after: float = 300
+
+
+def writers(seed: int) -> list[Writes]:
+    """Return the children who write: talks, closed tabs, danger, doubled and late deliveries."""
+    dice = random.Random(seed + 1000)
+    stories = (
+        ["talks"] * 6
+        + ["is in danger"] * 2
+        + ["closes the tab while waiting"] * 2
+        + ["sends everything twice"] * 2
+        + ["loses the network and comes back"] * 2
+        + ["has the counsellor who goes away"] * 2
+    )
+    dice.shuffle(stories)
+    found, at = [], 60.0
+    for story in stories:
+        found.append(Writes(at, story, dice.randrange(2, 6)))
+        at += dice.uniform(60, 170)
+    return found
+
+
+@contextlib.contextmanager
+def noticed(stage: Stage) -> Iterator[None]:
+    """Let the stage wait for a request that is under way."""
+    stage.exchange.sender.under_way += 1
+    try:
+        yield
+    finally:
+        stage.exchange.sender.under_way -= 1
+
+
+async def write_in(stage: Stage, guest: Writes, kept: list[WritingChild]) -> None:
+    """Let a child write, as its story says. A server that is away is asked again."""
+    clock = stage.clock
+    await clock.sleep(guest.opens_at)
+    child = a_child(stage)
+    while not child.secret:
+        with noticed(stage), contextlib.suppress(Exception):
+            await child.open(danger=guest.story == "is in danger")
+        if guest.story == "sends everything twice":
+            with noticed(stage), contextlib.suppress(Exception):
+                await child.open()
+        await clock.sleep(1)
+    kept.append(child)
+    said, waited = 0, 0.0
+    while waited < guest.leaves_after:
+        await clock.sleep(_LOOKS_EVERY)
+        waited += _LOOKS_EVERY
+        if guest.story == "closes the tab while waiting" and waited > 20:
+            return
+        with noticed(stage), contextlib.suppress(Exception):
+            seen = await child.look()
+            if seen["phase"] == "ended":
+                return
+            if seen["phase"] == "talking" or said == 0:
+                await _say(child, guest, said)
+                said += 1
+        if guest.story == "loses the network and comes back" and said == 2:
+            await clock.sleep(90)
+            said += 1
+        if said > guest.words + 1 and guest.story != "has the counsellor who goes away":
+            break
+    with noticed(stage), contextlib.suppress(Exception):
+        await child.end()
+
+
+async def _say(child: WritingChild, guest: Writes, number: int) -> None:
+    key, text = uuid4().hex, f"Reč broj {number}"
+    times = 3 if guest.story == "sends everything twice" else 1
+    answers = await asyncio.gather(*(child.say(text, key) for _ in range(times)))
+    if any(answer.status_code == 200 for answer in answers):
+        child.told.append(text)
+
+
+async def work_in_writing(stage: Stage, counsellor: Counsellor, leaves_at: float | None) -> None:
+    """Work as a counsellor who writes: take conversations, answer what is unread. With `leaves_at`
+    the page is closed then, in the middle of everything, and comes back ten minutes later."""
+    clock, begun = stage.clock, stage.clock.now().timestamp()
+    while True:
+        await clock.sleep(5)
+        now = clock.now().timestamp() - begun
+        if leaves_at is not None and leaves_at < now < leaves_at + 600:
+            await clock.sleep(600)
+            with noticed(stage), contextlib.suppress(Exception):
+                await counsellor.ask("PUT", "/me/presence", {"state": "available"})
+        with noticed(stage), contextlib.suppress(Exception):
+            await _take_and_answer(counsellor)
+
+
+async def _take_and_answer(counsellor: Counsellor) -> None:
+    for chat in (await counsellor.ask("GET", "/chats/mine")).json():
+        path = f"/chats/{chat['call_id']}"
+        if chat["state"] == "open":
+            await counsellor.ask("POST", f"/offers/{chat['offer_id']}/accept")
+        elif chat["unread"]:
+            await counsellor.ask("GET", f"{path}/messages?after=0")
+            await counsellor.ask("POST", f"{path}/seen", {"number": chat["last_number"]})
+            body = {"text": "Tu sam, čitam.", "client_key": uuid4().hex}
+            await counsellor.ask("POST", f"{path}/messages", body)
+
+
+async def lost_words(stage: Stage, children: list[WritingChild]) -> list[str]:
+    """Return what was answered with success and is not in its conversation, or is there twice."""
+    found = []
+    for child in children:
+        child.last, child.read = 0, []
+        await child.look()
+        mine = [one["text"] for one in child.read if one["by"] == "child"]
+        if mine != child.told:
+            found.append(f"10: a child said {len(child.told)} things, and {len(mine)} are kept")
+    return found
+
+
+async def count_chats(stage: Stage) -> dict[str, Any]:
+    """Return the counts of the written conversations."""
+    (row,) = await stage.rows(
+        "SELECT count(*) AS chats, count(*) FILTER (WHERE outcome = 'answered') AS chats_answered,"
+        " count(*) FILTER (WHERE returned > 0) AS chat_reassigned,"
+        " (SELECT count(*) FROM chat_messages) AS chat_messages"
+        " FROM calls WHERE channel <> 'voice'"
+    )
+    return row
