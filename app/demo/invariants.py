@@ -37,14 +37,14 @@ async def broken_now(stage: Stage) -> list[str]:
     async with transaction(stage.ground, PROGRAM) as work:
         if await queue.pairs_now(work):
             found.append("4: a caller waits while an eligible counsellor is free")
-    for sql, words in _ALWAYS:
+    for sql, words in ALWAYS:
         rows = await stage.rows(sql)
         if rows:
             found.append(f"{words}: {rows[:2]}")
     return found
 
 
-_ALWAYS = (
+ALWAYS = (
     (
         "SELECT r.id, r.state FROM referrals r WHERE r.urgency IN ('immediate', 'urgent')"
         " AND r.state IN ('draft', 'sent', 'delivered', 'failed', 'rejected', 'redirected',"

@@ -36,6 +36,7 @@ from app.routing.models import Offer, OfferState, Presence, PresenceState
 from app.routing.participants import leaving
 from app.routing.rota.models import ShiftRow
 from app.routing.rota.shifts import Layer
+from app.settings import Settings
 from app.staff.models import EndpointKind, Staff
 from app.work import PROGRAM, Ground, Work
 
@@ -97,7 +98,7 @@ _PAGE_LOST: BindParameter[datetime] = bindparam("page_lost")
 _UNHEARD: BindParameter[datetime] = bindparam("unheard")
 _NOT_BACK: BindParameter[datetime] = bindparam("not_back")
 _WAITS = or_(Call.state == CallState.QUEUED, Call.state == CallState.OFFERED)
-_DUE = union_all(
+DUE = union_all(
     select(literal("offer").label("kind"), Offer.id.label("row_id")).where(
         Offer.released_at.is_(None),
         or_(Offer.state == OfferState.OPEN, Offer.state == OfferState.ACCEPTED),
@@ -180,31 +181,39 @@ _DUE = union_all(
         ),
     ),
 ).limit(_AT_MOST)
-_QUESTION = Question(_DUE)
+_QUESTION = Question(DUE)
 
 
-async def find_due(ground: Ground) -> list[tuple[str, UUID]]:
-    """Return what is due at this moment, as pairs of a kind and the id of a row."""
-    now, settings = ground.clock.now(), ground.settings
+def limits_of(settings: Settings, now: datetime) -> dict[str, datetime]:
+    """Return from when on each thing is due at an instant."""
     silent = timedelta(seconds=settings.silence_seconds)
     # Without a waiting room, a waiting caller's leg asks us every few seconds, and only one
     # callback reports its end. So a shorter silence is suspicious.
     waits_there = settings.abilities.can(Ability.WAITING_ROOM)
     quiet = silent if waits_there else min(silent, _QUIET_AFTER)
-    rows = await ground.database.quick.rows(
-        _QUESTION,
-        now=now,
-        silent=now - silent,
-        quiet=now - quiet,
-        stale=now - timedelta(seconds=settings.heartbeat_seconds),
-        stuck_since=now - _STUCK,
-        lost=now - timedelta(seconds=min(settings.grace_seconds, settings.page_grace_seconds)),
-        taken=now - _TOLD_WITHIN,
-        page_lost=now - timedelta(seconds=settings.writing_grace_seconds),
-        unheard=now - timedelta(seconds=settings.chat_silence_seconds),
-        not_back=now - timedelta(seconds=settings.chat_return_seconds),
-        carried=now - timedelta(seconds=settings.longest_leg_seconds) + CARRIED_BEFORE,
-    )
+
+    def ago(seconds: float) -> datetime:
+        return now - timedelta(seconds=seconds)
+
+    return {
+        "now": now,
+        "silent": now - silent,
+        "quiet": now - quiet,
+        "stale": ago(settings.heartbeat_seconds),
+        "stuck_since": now - _STUCK,
+        "lost": ago(min(settings.grace_seconds, settings.page_grace_seconds)),
+        "taken": now - _TOLD_WITHIN,
+        "page_lost": ago(settings.writing_grace_seconds),
+        "unheard": ago(settings.chat_silence_seconds),
+        "not_back": ago(settings.chat_return_seconds),
+        "carried": ago(settings.longest_leg_seconds) + CARRIED_BEFORE,
+    }
+
+
+async def find_due(ground: Ground) -> list[tuple[str, UUID]]:
+    """Return what is due at this moment, as pairs of a kind and the id of a row."""
+    limits = limits_of(ground.settings, ground.clock.now())
+    rows = await ground.database.quick.rows(_QUESTION, **limits)
     return [(row["kind"], row["row_id"]) for row in rows]
 
 

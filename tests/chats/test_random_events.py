@@ -1,0 +1,278 @@
+"""Children who write and children who call, counsellors who come and go: whatever happens in
+whatever order, the invariants hold after each event.
+
+The verbs run on a real database, without a wire, so that hundreds of events take seconds; see
+`tests/scenarios/robustness` for the whole helpline.
+"""
+
+import random
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select, text, update
+
+from app.calls import record
+from app.calls.models import Call
+from app.calls.speech import LineScript
+from app.calls.states import CallState, EndedBy
+from app.chats import ending, messages, opening
+from app.chats.models import Author, Sentence
+from app.demo.invariants import ALWAYS
+from app.errors import Refusal
+from app.jobs.transaction import send_rows
+from app.routing import holding, offers, own_presence, queue, sweep
+from app.routing.models import CHOICES, Offer, OfferState, Presence, PresenceState
+from app.routing.participants import inviting
+from app.staff.models import Staff
+from app.work import DeferredJob, Work
+from tests.chats.children import a_chat_line, a_child, a_key, a_writer, forget
+from tests.support.profile import WHOLE
+from tests.support.verbs import a_counsellor, rings
+
+# How many verbs of the sweep belong to what is played here.
+_SWEPT = {
+    "offer": sweep._end_late_offer,
+    "wrap_up": sweep._end_wrap_up,
+    "stale": sweep._set_away,
+    "stuck": sweep._free_stuck,
+    "page_lost": sweep._give_back,
+    "child_gone": sweep._end_silent,
+}
+_ACTS = {
+    "a child writes": 5,
+    "a child calls": 3,
+    "a child says": 8,
+    "a child is in danger": 1,
+    "a child leaves": 2,
+    "a page of a child is closed": 1,
+    "accept": 10,
+    "decline": 2,
+    "say": 6,
+    "hang up": 3,
+    "hand on": 1,
+    "choose": 4,
+    "sign out": 0.5,
+    "a page of a counsellor is closed": 0.7,
+    "time passes": 6,
+}
+
+
+class Room:
+    """A line, five counsellors, and whoever comes."""
+
+    def __init__(
+        self, work: Work, line: LineScript, crew: list[Staff], dice: random.Random
+    ) -> None:
+        self.work, self.line, self.crew, self.dice = work, line, crew, dice
+        self.rings = 0
+        # Children whose page is open; counsellors whose page is closed.
+        self.pages: set[UUID] = set()
+        self.closed: set[UUID] = set()
+        self.said: dict[UUID, list[str]] = {}
+        self.met: set[str] = set()
+
+    async def play(self, act: str) -> None:
+        try:
+            async with self.work.session.begin_nested():
+                await getattr(self, "_" + act.replace(" ", "_"))()
+            self.met.add(act)
+        except Refusal:
+            # As in a request that was refused: nothing is left of it.
+            await self.work.session.flush()
+            self.work.jobs.clear()
+            self.work.rows.clear()
+        await self.settle()
+        await self.check()
+
+    # -- children ------------------------------------------------------------------------------
+
+    async def _some(self, *states: CallState, written: bool | None = None) -> Call:
+        rows = await self.work.session.scalars(
+            select(Call)
+            .where(Call.state.in_(states or tuple(CallState)))
+            .order_by(Call.opened_at, Call.id)
+            .execution_options(populate_existing=True)
+        )
+        found = [one for one in rows if written in (None, one.is_written)]
+        if not found:
+            raise Refusal("nobody is there")
+        return self.dice.choice(found)
+
+    async def _a_child_writes(self) -> None:
+        call = await a_child(self.work, self.line, danger=self.dice.random() < 0.15)
+        self.pages.add(call.id)
+
+    async def _a_child_calls(self) -> None:
+        self.rings += 1
+        call, _ = await rings(self.work, f"CA{self.rings}", From=f"+38164{self.rings:07d}")
+        danger = self.dice.random() < 0.3
+        priority = 3600 if danger else 0
+        await record.enter_queue(self.work, call, language="sr", danger=danger, priority=priority)
+
+    async def _a_child_says(self) -> None:
+        call = await self._some(written=True)
+        words, key = f"{len(self.said.get(call.id, ()))}", a_key()
+        for _ in range(self.dice.choice((1, 1, 2))):
+            await messages.say_as_child(self.work, call.id, text=words, client_key=key)
+        self.said.setdefault(call.id, []).append(words)
+
+    async def _a_child_is_in_danger(self) -> None:
+        call = await self._some(written=True)
+        locked = await record.lock_call(self.work, call.id)
+        await opening.say_danger(self.work, locked, self.line)
+
+    async def _a_child_leaves(self) -> None:
+        call = await self._some(CallState.QUEUED, CallState.OFFERED, CallState.CONNECTED)
+        if call.is_written:
+            await ending.end_as_child(self.work, call.id)
+        else:
+            locked = await record.lock_call(self.work, call.id)
+            await offers.end_call(self.work, locked, ended_by=EndedBy.CALLER)
+
+    async def _a_page_of_a_child_is_closed(self) -> None:
+        self.pages.discard((await self._some(written=True)).id)
+
+    # -- counsellors ---------------------------------------------------------------------------
+
+    async def _held(self, *states: OfferState) -> tuple[Call, Offer]:
+        rows = await self.work.session.scalars(
+            select(Offer.id)
+            .where(Offer.released_at.is_(None), Offer.state.in_(states))
+            .order_by(Offer.opened_at, Offer.id)
+        )
+        found = rows.all()
+        if not found:
+            raise Refusal("nothing is held")
+        return await offers.lock_offer(self.work, self.dice.choice(found))
+
+    async def _accept(self) -> None:
+        call, offer = await self._held(OfferState.OPEN)
+        await ending.accept(self.work, call, offer)
+        if not call.is_written:
+            await offers.connect_offer(self.work, call, offer, at=self.work.now)
+
+    async def _decline(self) -> None:
+        call, offer = await self._held(OfferState.OPEN)
+        await offers.decline_offer(self.work, call, offer)
+
+    async def _say(self) -> None:
+        call, offer = await self._held(OfferState.CONNECTED)
+        staff = next(one for one in self.crew if one.id == offer.counsellor_id)
+        if call.is_written:
+            await messages.say_as_staff(
+                self.work, staff, call.id, text="Tu sam", client_key=a_key()
+            )
+
+    async def _hang_up(self) -> None:
+        call, offer = await self._held(OfferState.CONNECTED)
+        staff = next(one for one in self.crew if one.id == offer.counsellor_id)
+        if call.is_written:
+            await ending.end_as_staff(self.work, staff, call.id)
+        else:
+            await offers.hang_up(self.work, call)
+
+    async def _hand_on(self) -> None:
+        call, offer = await self._held(OfferState.CONNECTED)
+        if not call.is_written:
+            return
+        if self.dice.random() < 0.5:
+            await inviting.to_skill(self.work, call, ["violence"])
+        else:
+            staff = next(one for one in self.crew if one.id == offer.counsellor_id)
+            to = self.dice.choice(self.crew)
+            await inviting.transfer(self.work, staff, call, staff_id=to.id)
+
+    async def _choose(self) -> None:
+        staff = self.dice.choice(self.crew)
+        state = self.dice.choice((*CHOICES, *[PresenceState.AVAILABLE] * 5))
+        await own_presence.choose_presence(self.work, staff, state)
+
+    async def _sign_out(self) -> None:
+        await own_presence.sign_out(self.work, self.dice.choice(self.crew), "no session")
+
+    async def _a_page_of_a_counsellor_is_closed(self) -> None:
+        self.closed ^= {self.dice.choice(self.crew).id}
+
+    # -- the program ---------------------------------------------------------------------------
+
+    async def _time_passes(self) -> None:
+        for _ in range(self.dice.choice((1, 2, 8))):
+            await self._pass(self.dice.choice((1, 5, 10)))
+
+    async def _pass(self, seconds: int) -> None:
+        work = self.work
+        work.now += timedelta(seconds=seconds)
+        await work.session.execute(
+            update(Presence)
+            .where(Presence.counsellor_id.not_in(self.closed))
+            .values(heartbeat_at=work.now)
+        )
+        for call_id in sorted(self.pages, key=str):
+            await opening.hear(work, call_id)
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Do what the program does by itself: its jobs, what is due, and matching."""
+        for _ in range(20):
+            await send_rows(self.work)
+            jobs, self.work.jobs = self.work.jobs, []
+            for job in jobs:
+                await self._carry_out(job)
+            due = [one for one in await self._due() if one[0] in _SWEPT]
+            for kind, row_id in due:
+                await _SWEPT[kind](self.work, row_id)
+            forget(self.work)
+            if not await queue.match_once(self.work) and not due and not self.work.jobs:
+                return
+
+    async def _carry_out(self, job: DeferredJob) -> None:
+        if job.task == "chats:follow_conversation":
+            told = Sentence(job.arguments["sentence"])
+            call_id = UUID(job.arguments["call_id"])
+            for _ in range(2):
+                await ending.follow(self.work, call_id, told, job.arguments["key"])
+
+    async def _due(self) -> list[tuple[str, UUID]]:
+        await self.work.session.flush()
+        settings, now = self.work.settings, self.work.now
+        values = sweep.limits_of(settings, now)
+        rows = await self.work.session.execute(sweep.DUE, values)
+        return [(row[0], row[1]) for row in rows]
+
+    async def check(self) -> None:
+        forget(self.work)
+        assert await queue.pairs_now(self.work) == []
+        for sql, words in ALWAYS:
+            if "contacts" in sql:
+                # A voice call's contact is opened by the telephone's part.
+                continue
+            found = (await self.work.session.execute(text(sql.replace("%%", "%")))).all()
+            assert not found, (words, found[:2])
+        for staff in self.crew:
+            now = await holding.held(self.work, staff.id)
+            assert len(now.slots) <= staff.chats_at_once + 1
+
+    async def close(self) -> None:
+        for call_id, words in self.said.items():
+            read = await messages.read_as_child(self.work, call_id)
+            mine = [one.words for one in read if one.author == Author.CHILD]
+            assert mine == words
+            assert [one.number for one in read] == sorted({one.number for one in read})
+
+
+@pytest.mark.parametrize("seed", range(40) if WHOLE else range(1))
+async def test_whatever_happens_in_writing_and_by_voice_the_invariants_hold(
+    work: Work, seed: int
+) -> None:
+    dice = random.Random(seed)
+    line = await a_chat_line(
+        work, at_once=3, reserve=dice.choice((0, 1)), reserve_seconds=dice.choice((10, 60))
+    )
+    crew = [await a_writer(work, name, at_once=n) for name, n in zip("abc", (1, 2, 3), strict=True)]
+    crew.append(await a_counsellor(work, "d"))
+    room = Room(work, line, crew, dice)
+    for _ in range(120 if WHOLE else 90):
+        await room.play(dice.choices(list(_ACTS), list(_ACTS.values()))[0])
+    await room.close()
+    assert {"accept", "say", "a child says", "time passes", "hang up"} <= room.met
