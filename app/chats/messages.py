@@ -17,7 +17,7 @@ from app.calls.models import Call
 from app.calls.states import CallState
 from app.chats.models import Author, Kind, Message, Sentence, Typing
 from app.contacts import contacts
-from app.database.topics import Topic
+from app.database.topics import RowTopic, Topic
 from app.errors import Conflict, Invalid, NotFound, TooMany
 from app.routing import desk
 from app.routing.models import Offer, OfferState
@@ -204,7 +204,7 @@ async def _append(
         .where(Typing.call_id == call.id, Typing.author == author.value)
         .execution_options(synchronize_session=False)
     )
-    await announce(work, call.id)
+    await announce(work, call.id, author)
     return message
 
 
@@ -214,11 +214,22 @@ def _sealed(work: Work, message_id: UUID, text: str) -> bytes:
     )
 
 
-async def announce(work: Work, call_id: UUID) -> None:
-    """Tell both sides that there is something new, and never what."""
+def child_topic(call_id: UUID) -> RowTopic:
+    """Return the topic of the child's page, which is not told of what it did itself."""
+    return Topic.CHATS.of(f"{call_id}.child")
+
+
+async def announce(work: Work, call_id: UUID, by: Author | None = None) -> None:
+    """Tell both sides that there is something new, and never what; `by` knows it already.
+
+    Supervisors who read along listen to the conversation, counsellors to their own topic.
+    """
     work.announce(Topic.CHATS.of(call_id))
-    for staff_id in await _holders(work, call_id):
-        work.announce(Topic.CHATS.of(staff_id))
+    if by is not Author.CHILD:
+        work.announce(child_topic(call_id))
+    if by is not Author.COUNSELLOR:
+        for staff_id in await _holders(work, call_id):
+            work.announce(Topic.CHATS.of(staff_id))
 
 
 async def _holders(work: Work, call_id: UUID) -> Sequence[UUID]:
@@ -240,7 +251,7 @@ _OF_STAFF = Message.author.in_((Author.COUNSELLOR, Author.SUPERVISOR, Author.PRO
 async def read_as_child(work: Work, call_id: UUID, after: int = 0) -> list[Said]:
     """Return what was said after a number, and note that it was delivered to the child."""
     found = await _read(work, call_id, after, Message.kind == Kind.SAID)
-    await _deliver(work, call_id, [m for m in found if m.author != Author.CHILD])
+    await _deliver(work, call_id, Author.CHILD, [m for m in found if m.author != Author.CHILD])
     return [opened(work, message) for message in found]
 
 
@@ -252,7 +263,9 @@ async def read_as_staff(work: Work, staff: Staff, call_id: UUID, after: int = 0)
     """
     if await desk.has_in_hand(work, staff, call_id):
         found = await _read(work, call_id, after)
-        await _deliver(work, call_id, [m for m in found if m.author == Author.CHILD])
+        await _deliver(
+            work, call_id, Author.COUNSELLOR, [m for m in found if m.author == Author.CHILD]
+        )
         return [opened(work, message) for message in found]
     await _check_may_read(work, staff, call_id)
     found = await _read(work, call_id, after)
@@ -293,7 +306,7 @@ async def _read(
     return list(rows)
 
 
-async def _deliver(work: Work, call_id: UUID, found: list[Message]) -> None:
+async def _deliver(work: Work, call_id: UUID, to: Author, found: list[Message]) -> None:
     new = [message.id for message in found if message.delivered_at is None]
     if not new:
         return
@@ -303,22 +316,24 @@ async def _deliver(work: Work, call_id: UUID, found: list[Message]) -> None:
         .values(delivered_at=work.now)
         .execution_options(synchronize_session=False)
     )
-    await announce(work, call_id)
+    await announce(work, call_id, to)
 
 
 async def see_as_child(work: Work, call_id: UUID, number: int) -> None:
     """Note that the child has seen the messages up to a number. May run twice."""
-    await _see(work, call_id, number, _OF_STAFF, Message.kind == Kind.SAID)
+    await _see(work, call_id, Author.CHILD, number, _OF_STAFF, Message.kind == Kind.SAID)
 
 
 async def see_as_staff(work: Work, staff: Staff, call_id: UUID, number: int) -> None:
     """Note that the counsellor has seen the messages up to a number. Raises NotYours."""
     if not await desk.has_in_hand(work, staff, call_id):
         raise NotYours()
-    await _see(work, call_id, number, Message.author == Author.CHILD)
+    await _see(work, call_id, Author.COUNSELLOR, number, Message.author == Author.CHILD)
 
 
-async def _see(work: Work, call_id: UUID, number: int, *which: ColumnElement[bool]) -> None:
+async def _see(
+    work: Work, call_id: UUID, by: Author, number: int, *which: ColumnElement[bool]
+) -> None:
     seen = await work.session.scalars(
         update(Message)
         .where(Message.call_id == call_id, Message.number <= number, *which)
@@ -328,7 +343,7 @@ async def _see(work: Work, call_id: UUID, number: int, *which: ColumnElement[boo
         .execution_options(synchronize_session=False)
     )
     if seen.all():
-        await announce(work, call_id)
+        await announce(work, call_id, by)
 
 
 def opened(work: Work, message: Message) -> Said:

@@ -15,7 +15,8 @@ from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, Channel
-from app.chats.models import Access
+from app.chats import messages
+from app.chats.models import Access, Author
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.names import Task
@@ -204,5 +205,5 @@ async def hear(work: Work, call_id: UUID) -> bool:
     )
     if work.now - row.heard_at < _AWAY:
         return False
-    work.announce(Topic.CHATS.of(call_id))
+    await messages.announce(work, call_id, Author.CHILD)
     return True

@@ -50,7 +50,7 @@ async def _note(work: Work, call_id: UUID, author: Author, text: str | None) -> 
             delete(Typing).where(Typing.call_id == call_id, Typing.author == author.value)
         )
         if before is not None:
-            await messages.announce(work, call_id)
+            await messages.announce(work, call_id, author)
         return
     state = await work.session.scalar(select(Call.state).where(Call.id == call_id))
     if state in (None, CallState.ENDED):
@@ -71,7 +71,7 @@ async def _note(work: Work, call_id: UUID, author: Author, text: str | None) -> 
         .on_conflict_do_update(index_elements=["call_id", "author"], set_=values)
         .execution_options(synchronize_session=False)
     )
-    await messages.announce(work, call_id)
+    await messages.announce(work, call_id, author)
 
 
 async def typed_now(work: Work, call_id: UUID, reader: Author) -> Types | None:

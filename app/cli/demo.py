@@ -65,7 +65,10 @@ def demo(
 
 def bench(
     name: Annotated[
-        str, typer.Argument(help="board, calls, contacts, referrals, routing, statistics, or all")
+        str,
+        typer.Argument(
+            help="board, calls, chats, contacts, referrals, routing, statistics, or all"
+        ),
     ] = "all",
     output: Annotated[
         Path | None, typer.Option(help="a folder for NAME.json; default: only print")
@@ -77,6 +80,8 @@ def bench(
     with _needs_the_extra("bench"):
         from app.demo.bench.board import Size, run_board_bench
         from app.demo.bench.calls import run_bench
+        from app.demo.bench.chats import Size as ChatSize
+        from app.demo.bench.chats import run_chats_bench
         from app.demo.bench.records import run_records_bench
         from app.demo.bench.referrals import run_referrals_bench
         from app.demo.bench.routing import run_routing_bench
@@ -87,6 +92,7 @@ def bench(
     measures = {
         "board": lambda: run_board_bench(Size(boards, rate)),
         "calls": run_bench,
+        "chats": lambda: run_chats_bench(ChatSize()),
         "contacts": run_records_bench,
         "referrals": run_referrals_bench,
         "routing": run_routing_bench,

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx2
 import pytest
 
 from app.clock import SystemClock
 from app.demo.stage import ACCOUNT, LINE, TOKEN, Served, start_silent_telephone
+from app.demo.writing import WritingChild
 from app.practice.exchange import Exchange, Number
 from app.practice.people import Phone
 from app.practice.rest.app import rest_app
@@ -42,12 +44,17 @@ async def _in_mid_call(folder: Path, before: tuple[str, ...], at_last: tuple[str
     program = Program(folder)
     password = "correct horse battery"
     added = await asyncio.to_thread(
-        program.run, "staff", "add", "ana", "--password-stdin", given=password + "\n"
+        program.run,
+        *("staff", "add", "ana", "--chats", "2", "--password-stdin"),
+        given=password + "\n",
     )
     assert added.returncode == 0, added.stderr
     assert (
         await asyncio.to_thread(program.run, "line", "add", LINE, "--languages", "sr,en")
     ).returncode == 0
+    # Ana is kept for the call: a child who writes waits all the time.
+    rules = ("--on", "--reserve", "1", "--reserve-seconds", "3600")
+    assert (await asyncio.to_thread(program.run, "line", "chat", LINE, *rules)).returncode == 0
     assert (await asyncio.to_thread(program.run, "shift", "add", "ana", "--always")).returncode == 0
     exchange = Exchange(SystemClock(), ACCOUNT, TOKEN)
     exchange.api_keys[KEY] = SECRET
@@ -79,10 +86,22 @@ async def _in_mid_call(folder: Path, before: tuple[str, ...], at_last: tuple[str
             offer = (await until(offered))[0]
             accepted = await client.post(f"{api}/offers/{offer['id']}/accept")
             assert accepted.status_code == 200
+            child = WritingChild(base, client)
+            assert (await child.open()).status_code == 201
+            keys = [uuid4().hex for _ in range(3)]
+            assert (await child.say("Jedan", keys[0])).status_code == 200
+            lost = asyncio.create_task(child.say("Dva", keys[1]))
+            await asyncio.sleep(0)
             # What was answered 2xx survives: killed at once, started again.
             program.kill()
+            await asyncio.gather(lost, return_exceptions=True)
             program.serve(*before)
             await ready(client, base)
+            # The page does not know whether it was heard, and says it again.
+            assert (await child.say("Dva", keys[1])).status_code == 200
+            assert (await child.say("Tri", keys[2])).status_code == 200
+            await child.look()
+            assert child.words() == ["Jedan", "Dva", "Tri"]
             me = (await client.get(api + "/me")).json()
             assert me["presence"]["state"] in ("on_call", "offered", "away", "available")
 
@@ -108,7 +127,11 @@ async def _in_mid_call(folder: Path, before: tuple[str, ...], at_last: tuple[str
                 return page["calls"] and page["calls"][0]["outcome"]
 
             assert await until(ended) == "answered"
-            assert len((await client.get(api + "/calls")).json()["calls"]) == 1
+            calls = (await client.get(api + "/calls")).json()["calls"]
+            assert [one["channel"] for one in calls] == ["voice"]
+            child.last, child.read = 0, []
+            await child.look()
+            assert child.words() == ["Jedan", "Dva", "Tri"]
             assert (await client.get(base + "/metrics")).text.count("helpline_") > 5
         await asyncio.to_thread(program.stop)
         verified = await asyncio.to_thread(program.run, "audit", "verify")

@@ -1,0 +1,280 @@
+"""`helpline bench chats`: open conversations on one web process, and how long words take.
+
+Every child waits for news with a request, as a page on an old phone does; every counsellor has a
+stream, and reads what is new after each event. A word's time runs from the moment in which it is
+sent until the page of the other side has it. Children and counsellors run in this process, server
+and worker in processes of their own.
+"""
+
+import asyncio
+import contextlib
+import json
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from app.calls import lines
+from app.chats import ending, opening
+from app.clock import SystemClock
+from app.database.embedded import EmbeddedPostgres
+from app.database.migrate import migrate
+from app.demo.bench.calls import _cpu_seconds, _environment, _up
+from app.demo.bench.load import Connection
+from app.demo.results import report
+from app.demo.stage import LINE, Counsellor, Stage, free_port, stage_on
+from app.jobs.transaction import run_verb
+from app.routing import offers, queue
+from app.work import PROGRAM, Work
+
+# Seconds that a child's request waits for news.
+_WAITS = 25
+_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much load: open conversations, and messages a second of both sides together."""
+
+    conversations: int = 300
+    messages_per_second: float = 100.0
+    seconds: float = 30.0
+
+    @property
+    def counsellors(self) -> int:
+        return -(-self.conversations // _AT_ONCE)
+
+
+@dataclass
+class Heard:
+    """When words were sent, and how long each took to the other side, in milliseconds."""
+
+    sent: dict[str, float] = field(default_factory=dict)
+    to_child: list[float] = field(default_factory=list)
+    to_counsellor: list[float] = field(default_factory=list)
+    refused: int = 0
+
+    def note(self, text: str | None, times: list[float]) -> None:
+        began = self.sent.pop(text or "", None)
+        if began is not None:
+            times.append((time.perf_counter() - began) * 1000)
+
+
+class Client:
+    """One page: a connection for what it waits for, and one for what it sends."""
+
+    def __init__(self, port: int, header: str, heard: Heard) -> None:
+        self._header, self._heard = header, heard
+        self._reads, self._writes = Connection(port), Connection(port)
+        self._lock = asyncio.Lock()
+
+    def _raw(self, method: str, path: str, body: Any = None) -> bytes:
+        content = b"" if body is None else json.dumps(body).encode()
+        return (
+            f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{self._header}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+        ).encode() + content
+
+    async def get(self, path: str) -> Any:
+        status, body = await self._reads.send(self._raw("GET", path))
+        self._heard.refused += status != 200
+        return json.loads(body) if status == 200 else None
+
+    async def post(self, path: str, body: Any) -> None:
+        async with self._lock:
+            status, _ = await self._writes.send(self._raw("POST", path, body))
+        self._heard.refused += status >= 400
+
+    async def say(self, path: str) -> None:
+        text = uuid4().hex
+        self._heard.sent[text] = time.perf_counter()
+        await self.post(path, {"text": text, "client_key": uuid4().hex})
+
+
+class Child(Client):
+    """A page of a child, which always waits for news."""
+
+    def __init__(self, port: int, secret: str, heard: Heard) -> None:
+        super().__init__(port, f"Authorization: Bearer {secret}", heard)
+
+    async def run(self) -> None:
+        last = 0
+        while True:
+            path = f"/chat/conversation/messages?after={last}&wait={_WAITS}"
+            seen = await self.get(path)
+            for one in seen["messages"] if seen else ():
+                last = max(last, one["number"])
+                if one["by"] == "counsellor":
+                    self._heard.note(one["text"], self._heard.to_child)
+
+
+class Desk(Client):
+    """A page of a counsellor, with a stream of what is theirs."""
+
+    def __init__(self, port: int, who: Counsellor, heard: Heard) -> None:
+        super().__init__(port, f"Cookie: {who.cookie_header}", heard)
+        self._port, self._known = port, dict[str, int]()
+        self._dirty = asyncio.Event()
+        self.chats: list[str] = []
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._listen())
+            group.create_task(self._read())
+
+    async def _listen(self) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        with contextlib.closing(writer):
+            writer.write(self._raw("GET", "/api/v1/events?topics=chats:me"))
+            while line := await reader.readline():
+                if line.startswith(b"data: {"):
+                    self._dirty.set()
+        raise ConnectionError("the stream of a counsellor ended")
+
+    async def _read(self) -> None:
+        while True:
+            await self._dirty.wait()
+            self._dirty.clear()
+            for chat in await self.get("/api/v1/chats/mine") or ():
+                call, known = chat["call_id"], self._known.get(chat["call_id"], 0)
+                if chat["last_number"] <= known:
+                    continue
+                path = f"/api/v1/chats/{call}/messages?after={known}"
+                for one in await self.get(path) or ():
+                    self._known[call] = max(self._known.get(call, 0), one["number"])
+                    if one["author"] == "child":
+                        self._heard.note(one["text"], self._heard.to_counsellor)
+
+
+def run_chats_bench(size: Size) -> None:
+    """Run every measure of `chats`."""
+    with (
+        tempfile.TemporaryDirectory(prefix="hl", dir="/tmp") as folder,
+        EmbeddedPostgres(Path(folder)) as server,
+    ):
+        migrate(server.url)
+        asyncio.run(_measure(server.url, size))
+
+
+async def _measure(url: str, size: Size) -> None:
+    port = free_port()
+    base = f"http://127.0.0.1:{port}"
+    commands = [["serve", "--port", str(port), "--no-worker"], ["worker"]]
+    async with stage_on(url, clock=SystemClock(), with_server=False) as stage:
+        stage.settings = stage.settings.model_copy(update={"public_url": base})
+        await stage.add_line()
+        await stage.let_write(at_once=_AT_ONCE)
+        environment = _environment(url, base, HELPLINE_WRITING_GRACE_SECONDS="600")
+        web = subprocess.Popen(  # noqa: ASYNC220
+            [sys.executable, "-m", "app.cli", *commands[0]], env=environment
+        )
+        worker: subprocess.Popen[bytes] | None = None
+        try:
+            await _up(base + "/readyz")
+            desks, secrets = await _begin(stage, size)
+            worker = subprocess.Popen(  # noqa: ASYNC220
+                [sys.executable, "-m", "app.cli", *commands[1]], env=environment
+            )
+            await _talk(port, web, desks, secrets, size)
+        finally:
+            for process in (web, worker):
+                if process is not None:
+                    process.terminate()
+                    process.wait(15)
+
+
+async def _begin(stage: Stage, size: Size) -> tuple[list[Counsellor], dict[UUID, str]]:
+    """Open the conversations, and let the counsellors take them. The limits of the edge are for
+    strangers, so this is done by the verbs."""
+    crew = []
+    for number in range(size.counsellors):
+        one = await stage.add_counsellor(f"c{number}", chats=_AT_ONCE, state=None)
+        (await one.ask("PUT", "/me/presence", {"state": "available"})).raise_for_status()
+        crew.append(one)
+    secrets: dict[UUID, str] = {}
+
+    async def opens(work: Work) -> None:
+        line = await lines.line_of_number(work, LINE)
+        assert line is not None
+        made = await opening.open_conversation(
+            work, line, language="sr", danger=False, client_key=uuid4().hex
+        )
+        secrets[made.call.id] = made.secret
+
+    for _ in range(size.conversations):
+        await run_verb(stage.ground, PROGRAM, opens)
+    taken = 0
+    while taken < size.conversations:
+        stage.ground.memory.forget("everything")
+        await queue.match(stage.ground)
+        for row in await stage.rows("SELECT id FROM offers WHERE state = 'open'"):
+            await run_verb(stage.ground, PROGRAM, lambda work, row=row: _takes(work, row["id"]))
+            taken += 1
+    return crew, secrets
+
+
+async def _takes(work: Work, offer_id: UUID) -> None:
+    call, offer = await offers.lock_offer(work, offer_id)
+    await ending.accept(work, call, offer)
+
+
+async def _talk(
+    port: int,
+    web: subprocess.Popen[bytes],
+    crew: list[Counsellor],
+    secrets: dict[UUID, str],
+    size: Size,
+) -> None:
+    heard = Heard()
+    children = {str(call): Child(port, secret, heard) for call, secret in secrets.items()}
+    desks = [Desk(port, one, heard) for one in crew]
+    for desk in desks:
+        desk.chats = [one["call_id"] for one in await desk.get("/api/v1/chats/mine")]
+    desk_of = {call: desk for desk in desks for call in desk.chats}
+    pages = [asyncio.create_task(one.run()) for one in (*children.values(), *desks)]
+    await asyncio.sleep(5)
+    sending: set[asyncio.Task[None]] = set()
+    dice = random.Random(1)
+    cpu, began, sent = _cpu_seconds(web), time.perf_counter(), 0
+    while (now := time.perf_counter() - began) < size.seconds:
+        if sent >= now * size.messages_per_second:
+            await asyncio.sleep(0.002)
+            continue
+        call = dice.choice(list(children))
+        by_child = sent % 2 == 0
+        page: Client = children[call] if by_child else desk_of[call]
+        path = "/chat/conversation/messages" if by_child else f"/api/v1/chats/{call}/messages"
+        task = asyncio.create_task(page.say(path))
+        sending.add(task)
+        task.add_done_callback(sending.discard)
+        sent += 1
+    spent = _cpu_seconds(web) - cpu
+    await asyncio.gather(*sending)
+    await asyncio.sleep(2)
+    for page_task in pages:
+        page_task.cancel()
+    await asyncio.gather(*pages, return_exceptions=True)
+    _tell(heard, spent, sent, size)
+
+
+def _tell(heard: Heard, spent: float, sent: int, size: Size) -> None:
+    for words, times in (
+        ("words of a child on the counsellor's screen", heard.to_counsellor),
+        ("words of a counsellor on the child's screen", heard.to_child),
+    ):
+        report(f"{words}, median", statistics.median(times), None, "ms", None, at_least=False)
+        cuts = statistics.quantiles(times, n=20)
+        report(f"{words}, p95", cuts[-1], None, "ms", 300, at_least=False)
+    rate = len(heard.to_child) + len(heard.to_counsellor)
+    report("messages that arrived", rate / size.seconds, None, "per second", None)
+    report("messages that did not arrive", len(heard.sent), None, "messages", 0, at_least=False)
+    report("requests that were refused", heard.refused, None, "requests", 0, at_least=False)
+    report(
+        "CPU of the web process", spent / sent * 1000, None, "ms per message", None, at_least=False
+    )
