@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from procrastinate import App
 
 from app import tables
-from app.chats.jobs import chat_tasks
+from app.chats.jobs import chat_tasks, forget_chats
 from app.contacts.finding.rebuilding import want as want_rebuilt
 from app.contacts.jobs import contacts_tasks
 from app.database.bus import Bus
@@ -224,6 +224,7 @@ class Worker:
             await self._busily(forget_old_tests(self._ground))
             await self._busily(forget_reports(self._ground))
             await self._busily(forget_messages(self._ground))
+            await self._busily(forget_chats(self._ground))
             await self._busily(forget_old_pushes(self._ground))
 
     async def _run_comparison(self) -> None:

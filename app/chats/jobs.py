@@ -6,14 +6,21 @@ import psycopg
 from procrastinate import Blueprint, JobContext, RetryStrategy
 from sqlalchemy.exc import DBAPIError
 
-from app.chats import ending
+from app.chats import ending, left, typing
 from app.chats.models import Sentence
-from app.jobs.transaction import run_verb
+from app.jobs.transaction import run_verb, transaction
 from app.work import PROGRAM, Ground
 
 _RETRY = RetryStrategy(
     max_attempts=12, exponential_wait=2, retry_exceptions={DBAPIError, psycopg.Error, OSError}
 )
+
+
+async def forget_chats(ground: Ground) -> None:
+    """Forget what was being typed a while ago, and codes whose time is over."""
+    async with transaction(ground, PROGRAM) as work:
+        await typing.forget_old(work)
+        await left.forget_codes(work)
 
 
 def chat_tasks() -> Blueprint:

@@ -270,7 +270,7 @@ async def read_as_staff(work: Work, staff: Staff, call_id: UUID, after: int = 0)
     await _check_may_read(work, staff, call_id)
     found = await _read(work, call_id, after)
     if after == 0 or found:
-        await write_reading(work, AuditLog.CONVERSATION_READ, str(call_id), after=after)
+        await write_reading(work, AuditLog.CONVERSATION_READ, str(call_id))
     return [opened(work, message) for message in found]
 
 

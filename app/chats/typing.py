@@ -19,6 +19,7 @@ from app.work import Work
 # How long a sign lasts that is not repeated, and how often it is told to the other side.
 LASTS = timedelta(seconds=8)
 _TOLD_EVERY = timedelta(seconds=3)
+_FORGOTTEN_AFTER = timedelta(minutes=2)
 
 
 class Types(NamedTuple):
@@ -91,3 +92,8 @@ async def typed_now(work: Work, call_id: UUID, reader: Author) -> Types | None:
 async def forget(work: Work, call_id: UUID) -> None:
     """Forget what was being typed in a conversation that is over."""
     await work.session.execute(delete(Typing).where(Typing.call_id == call_id))
+
+
+async def forget_old(work: Work) -> None:
+    """Forget what was being typed a while ago, wherever the conversation went."""
+    await work.session.execute(delete(Typing).where(Typing.at < work.now - _FORGOTTEN_AFTER))

@@ -13,6 +13,7 @@ from app.demo.writing import WritingChild, a_child
 
 # Seconds between two looks of a page.
 _LOOKS_EVERY = 8
+HOUR = 3600
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ def writers(seed: int) -> list[Writes]:
     for story in stories:
         found.append(Writes(at, story, dice.randrange(2, 6)))
         at += dice.uniform(60, 170)
-    return found
+    # When the counsellors have gone.
+    return [*found, Writes(HOUR - 300, "leaves a message")]
 
 
 @contextlib.contextmanager
@@ -68,6 +70,13 @@ async def write_in(stage: Stage, guest: Writes, kept: list[WritingChild]) -> Non
                 await child.open()
         await clock.sleep(1)
     kept.append(child)
+    if guest.story == "leaves a message":
+        await clock.sleep(5)
+        with noticed(stage), contextlib.suppress(Exception):
+            body = {"text": "Javite mi se", "client_key": uuid4().hex}
+            await child.ask("POST", "/conversation/message", body)
+            child.told.append("Javite mi se")
+        return
     said, waited = 0, 0.0
     while waited < guest.leaves_after:
         await clock.sleep(_LOOKS_EVERY)
@@ -142,6 +151,7 @@ async def count_chats(stage: Stage) -> dict[str, Any]:
     (row,) = await stage.rows(
         "SELECT count(*) AS chats, count(*) FILTER (WHERE outcome = 'answered') AS chats_answered,"
         " count(*) FILTER (WHERE returned > 0) AS chat_reassigned,"
+        " count(*) FILTER (WHERE outcome = 'voicemail') AS chat_messages_left,"
         " (SELECT count(*) FROM chat_messages) AS chat_messages"
         " FROM calls WHERE channel <> 'voice'"
     )
