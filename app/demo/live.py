@@ -12,8 +12,10 @@ from app.clock import Clock
 from app.demo.agencies import furnish
 from app.demo.children import SAID
 from app.demo.first_minutes import play_first_minutes
-from app.demo.people import ACCOUNTS, COLLEAGUES, PASSWORD, add_people, signed_in
+from app.demo.people import ACCOUNTS, COLLEAGUES, PASSWORD, WRITES, add_people, signed_in
 from app.demo.stage import API_KEY, LINE, Counsellor, Stage, free_port
+from app.demo.writing import a_child
+from app.demo.writing_hour import take_and_answer
 from app.jobs.transaction import transaction
 from app.practice import voices
 from app.practice.exchange import Number
@@ -122,6 +124,7 @@ async def _furnish(stage: Stage) -> bool:
     is_new = not await stage.rows("SELECT 1 FROM lines")
     if is_new:
         await stage.add_line()
+    await stage.let_write()
     await add_people(stage)
     async with transaction(stage.ground, PROGRAM) as work:
         me = await accounts.find_by_name(work.session, NAME)
@@ -147,6 +150,9 @@ async def _play(stage: Stage, is_new: bool) -> None:
             await colleague.start_telephone()
             await colleague.ask("PUT", "/me/presence", {"state": "available"})
             group.create_task(_colleague(stage, colleague))
+            if colleague.staff.name == WRITES:
+                group.create_task(_writes(stage, colleague))
+        group.create_task(_writing_children(stage))
         group.create_task(_children(stage))
 
 
@@ -169,6 +175,37 @@ async def _colleague(stage: Stage, me: Counsellor) -> None:
                 await me.ask("POST", f"/calls/{offer['call_id']}/urgent", body)
             if offer is not None and offer["state"] == "connected" and dice.random() < 0.03:
                 await me.ask("POST", f"/calls/{offer['call_id']}/hang-up")
+
+
+async def _writes(stage: Stage, me: Counsellor) -> None:
+    """Write with children."""
+    while True:
+        await stage.clock.sleep(4)
+        with contextlib.suppress(Exception):
+            await take_and_answer(me)
+
+
+async def _writing_children(stage: Stage) -> None:
+    """Let children write, about one every forty seconds."""
+    dice = random.Random()
+    while True:
+        stage.exchange.spawn(_writing_child(stage, dice))
+        await stage.clock.sleep(dice.expovariate(1 / 40))
+
+
+async def _writing_child(stage: Stage, dice: random.Random) -> None:
+    language = dice.choice(["sr", "en"])
+    child, words = a_child(stage), list(dice.choice(SAID[language]))
+    with contextlib.suppress(Exception):
+        await child.open(language=language, danger=dice.random() < 0.1)
+        for _ in range(60):
+            await stage.clock.sleep(dice.uniform(3, 8))
+            phase = await child.phase()
+            if phase in ("ended", "closed") or not words:
+                break
+            if phase == "talking" or dice.random() < 0.2:
+                await child.say(words.pop(0))
+        await child.end()
 
 
 async def _children(stage: Stage) -> None:

@@ -20,6 +20,8 @@ ACCOUNTS = {
 }
 # Simulated colleagues: one with a phone at home, two with browsers.
 COLLEAGUES = (("vera (phone)", "+38164999001"), ("boris", "browser"), ("mira", "browser"))
+# The colleague who writes with children.
+WRITES = "mira"
 _ON_DUTY = (Role.COUNSELLOR, Role.SUPERVISOR)
 
 
@@ -38,7 +40,8 @@ async def add_people(stage: Stage) -> None:
             staff.password_hash = secret
     for name, endpoint in COLLEAGUES:
         if name not in there:
-            await stage.add_counsellor(name, endpoint=endpoint, state=None)
+            chats = 3 if name == WRITES else 0
+            await stage.add_counsellor(name, endpoint=endpoint, state=None, chats=chats)
 
 
 async def signed_in(stage: Stage, *names: str) -> list[Counsellor]:

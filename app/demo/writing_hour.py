@@ -119,10 +119,10 @@ async def work_in_writing(stage: Stage, counsellor: Counsellor, leaves_at: float
             with noticed(stage), contextlib.suppress(Exception):
                 await counsellor.ask("PUT", "/me/presence", {"state": "available"})
         with noticed(stage), contextlib.suppress(Exception):
-            await _take_and_answer(counsellor)
+            await take_and_answer(counsellor)
 
 
-async def _take_and_answer(counsellor: Counsellor) -> None:
+async def take_and_answer(counsellor: Counsellor) -> None:
     for chat in (await counsellor.ask("GET", "/chats/mine")).json():
         path = f"/chats/{chat['call_id']}"
         if chat["state"] == "open":

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -214,12 +215,12 @@ async def _begin(stage: Stage, size: Size) -> tuple[list[Counsellor], dict[UUID,
         stage.ground.memory.forget("everything")
         await queue.match(stage.ground)
         for row in await stage.rows("SELECT id FROM offers WHERE state = 'open'"):
-            await run_verb(stage.ground, PROGRAM, lambda work, row=row: _takes(work, row["id"]))
+            await run_verb(stage.ground, PROGRAM, partial(_takes, row["id"]))
             taken += 1
     return crew, secrets
 
 
-async def _takes(work: Work, offer_id: UUID) -> None:
+async def _takes(offer_id: UUID, work: Work) -> None:
     call, offer = await offers.lock_offer(work, offer_id)
     await ending.accept(work, call, offer)
 
@@ -237,7 +238,8 @@ async def _talk(
     for desk in desks:
         desk.chats = [one["call_id"] for one in await desk.get("/api/v1/chats/mine")]
     desk_of = {call: desk for desk in desks for call in desk.chats}
-    pages = [asyncio.create_task(one.run()) for one in (*children.values(), *desks)]
+    pages = [asyncio.create_task(child.run()) for child in children.values()]
+    pages += [asyncio.create_task(desk.run()) for desk in desks]
     await asyncio.sleep(5)
     sending: set[asyncio.Task[None]] = set()
     dice = random.Random(1)

@@ -239,8 +239,8 @@ class Helpline(RuleBasedStateMachine):
                 elif how == "end":
                     await me.ask("POST", f"{path}/end")
                 elif how == "hand on":
-                    body = {"skills": ["violence"]}
-                    await me.ask("POST", f"/calls/{chat['call_id']}/transfer", body)
+                    skills = {"skills": ["violence"]}
+                    await me.ask("POST", f"/calls/{chat['call_id']}/transfer", skills)
 
         self.run(act())
         self.run(self.check())
