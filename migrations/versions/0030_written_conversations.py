@@ -5,14 +5,27 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0030"
-down_revision = "0022"
+down_revision = "0028"
 branch_labels = None
 depends_on = None
 
 INSTANT = sa.DateTime(timezone=True)
 JSONB = postgresql.JSONB(astext_type=sa.Text())
 _PRESENCE = ("off_duty", "available", "offered", "on_call", "wrap_up", "break", "away")
-_KINDS = ("caller_numbers", "voice_messages", "contacts", "cases", "referrals", "export_files")
+_KINDS = (
+    "caller_numbers",
+    "voice_messages",
+    "contacts",
+    "cases",
+    "referrals",
+    "export_files",
+    "caller_hashes",
+    "caller_flags",
+    "third_party_numbers",
+    "drafts",
+    "file_reasons",
+    "data_requests",
+)
 
 
 def _one_of(column: str, values: tuple[str, ...]) -> str:
@@ -220,6 +233,7 @@ def downgrade() -> None:
     for table in ("chat_feedback", "chat_codes", "chat_access", "chat_typing", "chat_messages"):
         op.drop_table(table)
     for table in ("retention_rules", "erasures"):
+        op.execute(f"DELETE FROM {table} WHERE kind = 'chat_messages'")
         _again(table, "kind", _one_of("kind", _KINDS))
     op.drop_index("uq_offers_counsellor_slot", "offers")
     op.drop_index("uq_offers_counsellor_held", "offers")
