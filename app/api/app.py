@@ -10,7 +10,6 @@ from starlette.exceptions import HTTPException
 from app.api import (
     callers,
     calls,
-    chats,
     connections,
     data_requests,
     definitions,
@@ -38,6 +37,7 @@ from app.api import (
 from app.api.description import describe
 from app.api.records import case_work, cases, contacts
 from app.api.urgent import agencies, danger_alarms, referrals
+from app.api.writing import chats
 from app.database.engine import lost_a_race
 from app.errors import Refusal
 from app.web.routes import include

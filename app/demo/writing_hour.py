@@ -109,21 +109,24 @@ async def _say(child: WritingChild, guest: Writes, number: int) -> None:
 
 async def work_in_writing(stage: Stage, counsellor: Counsellor, leaves_at: float | None) -> None:
     """Work as a counsellor who writes: take conversations, answer what is unread. With `leaves_at`
-    the page is closed then, in the middle of everything, and comes back ten minutes later."""
-    clock, begun = stage.clock, stage.clock.now().timestamp()
+    the page is closed in the next talk after that, and comes back ten minutes later."""
+    clock, begun, writes = stage.clock, stage.clock.now().timestamp(), False
     while True:
         await clock.sleep(5)
         now = clock.now().timestamp() - begun
-        if leaves_at is not None and leaves_at < now < leaves_at + 600:
+        if leaves_at is not None and now > leaves_at and writes:
+            leaves_at = None
             await clock.sleep(600)
             with noticed(stage), contextlib.suppress(Exception):
                 await counsellor.ask("PUT", "/me/presence", {"state": "available"})
         with noticed(stage), contextlib.suppress(Exception):
-            await take_and_answer(counsellor)
+            writes = await take_and_answer(counsellor)
 
 
-async def take_and_answer(counsellor: Counsellor) -> None:
-    for chat in (await counsellor.ask("GET", "/chats/mine")).json():
+async def take_and_answer(counsellor: Counsellor) -> bool:
+    """Take what is offered and answer what is unread. Return whether there is a conversation."""
+    mine = (await counsellor.ask("GET", "/chats/mine")).json()
+    for chat in mine:
         path = f"/chats/{chat['call_id']}"
         if chat["state"] == "open":
             await counsellor.ask("POST", f"/offers/{chat['offer_id']}/accept")
@@ -132,6 +135,7 @@ async def take_and_answer(counsellor: Counsellor) -> None:
             await counsellor.ask("POST", f"{path}/seen", {"number": chat["last_number"]})
             body = {"text": "Tu sam, čitam.", "client_key": uuid4().hex}
             await counsellor.ask("POST", f"{path}/messages", body)
+    return any(chat["state"] == "connected" for chat in mine)
 
 
 async def lost_words(stage: Stage, children: list[WritingChild]) -> list[str]:
