@@ -17,7 +17,7 @@ from app.calls.models import Call
 from app.calls.states import CallState
 from app.chats.models import Author, Kind, Message, Sentence, Typing
 from app.contacts import contacts
-from app.database.topics import RowTopic, Topic
+from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound, TooMany
 from app.routing import desk
 from app.routing.models import Offer, OfferState
@@ -214,9 +214,10 @@ def _sealed(work: Work, message_id: UUID, text: str) -> bytes:
     )
 
 
-def child_topic(call_id: UUID) -> RowTopic:
-    """Return the topic of the child's page, which is not told of what it did itself."""
-    return Topic.CHATS.of(f"{call_id}.child")
+def of_child(call_id: UUID) -> str:
+    """Return the name of a conversation in the topic of the child's page, which is not told of what
+    it did itself."""
+    return f"{call_id}.child"
 
 
 async def announce(work: Work, call_id: UUID, by: Author | None = None) -> None:
@@ -226,7 +227,7 @@ async def announce(work: Work, call_id: UUID, by: Author | None = None) -> None:
     """
     work.announce(Topic.CHATS.of(call_id))
     if by is not Author.CHILD:
-        work.announce(child_topic(call_id))
+        work.announce(Topic.CHATS.of(of_child(call_id)))
     if by is not Author.COUNSELLOR:
         for staff_id in await _holders(work, call_id):
             work.announce(Topic.CHATS.of(staff_id))

@@ -8,7 +8,7 @@ from fastapi import Request
 
 from app.chats import looking
 from app.chats.looking import Phase, Seen
-from app.chats.messages import child_topic
+from app.chats.messages import of_child
 from app.database.bus import Bus, Subscription
 from app.database.topics import Topic
 from app.jobs.transaction import flush
@@ -23,7 +23,7 @@ _BEATS = ": beat\n\n"
 def _topics(call_id: UUID) -> set[str]:
     """Return what concerns a conversation. A change of the shift may open a closed one."""
     return {
-        str(child_topic(call_id)),
+        str(Topic.CHATS.of(of_child(call_id))),
         str(Topic.CALLS.of(call_id)),
         Topic.EVERYTHING.value,
     }
