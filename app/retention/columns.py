@@ -22,6 +22,7 @@ BY_RULE: Mapping[DataKind, tuple[str, ...]] = {
     _D.CALLER_FLAGS: ("caller_flags.*",),
     _D.THIRD_PARTY_NUMBERS: ("participants.number_sealed",),
     _D.VOICE_MESSAGES: ("voice_messages.audio_sealed",),
+    _D.CHAT_MESSAGES: ("chat_messages.text_sealed",),
     # A draft goes in the same way, by a rule of its own.
     _D.CONTACTS: (
         "contacts.answers",
@@ -145,10 +146,15 @@ WITHOUT_RULE: Mapping[str, str] = {
             "call_questions.code",
             "alarms.language",
             "voice_messages.audio_type",
+            "chat_messages.sentence",
             "data_request_items.label",
         ],
         _CODES,
     ),
+    "chat_typing.text_sealed": "deleted with the message, and two minutes after the last key",
+    "chat_access.secret_key": "the hash of a secret that only the child has",
+    "chat_access.opened_with": "the hash of a key that a page made by chance",
+    "chat_codes.code_key": "the hash of a code; deleted when its time is over and the message done",
     "callbacks.number_sealed": "deleted when the call-back is closed",
     "call_questions.answer": "the key that was pressed: yes or no, of a call without its number; "
     "erased with the call if its person asks",
@@ -171,6 +177,7 @@ WITHOUT_RULE: Mapping[str, str] = {
             "offers.conference_sid",
             "attempts.provider_sid",
             "voice_messages.recording_sid",
+            "chat_messages.client_key",
             "provider_copies.sid",
         ],
         _OPAQUE,
