@@ -42,6 +42,9 @@ class ChatSettingsView(BaseModel):
     reserve: int
     reserve_seconds: int
     sites: list[str]
+    exit_site: str
+    title: str
+    icon: str
 
 
 class ChatSettingsIn(BaseModel):
@@ -58,6 +61,9 @@ class ChatSettingsIn(BaseModel):
     sites: Annotated[list[Annotated[str, Field(max_length=300)]], Field(max_length=50)] | None = (
         None
     )
+    exit_site: Annotated[str, Field(max_length=300)] | None = None
+    title: Annotated[str, Field(max_length=80)] | None = None
+    icon: Annotated[str, Field(max_length=20)] | None = None
 
 
 def _chat_view(rules: ChatRules) -> ChatSettingsView:
@@ -114,7 +120,8 @@ async def set_chat(
     work: InWork, staff: KeepsLines, line_id: UUID, body: ChatSettingsIn
 ) -> ChatSettingsView:
     """Change how children write to a line: the languages, how many conversations a counsellor has
-    at once, the counsellors who are kept for calls, and the sites that may show the page."""
+    at once, the counsellors who are kept for calls, the sites that may show the page, where a
+    child goes that leaves at once, and what the browser shows of the page."""
     _row, line = await lines.read_line(work, line_id)
     return _chat_view(await chat_lines.change_chat(work, line, **body.model_dump()))
 

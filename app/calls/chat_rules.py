@@ -17,6 +17,9 @@ _LONGEST = 3600
 _TAKEN = ("conversation", "return")
 _SLUG = re.compile(r"[a-z][a-z0-9-]{1,39}")
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_LONGEST_TITLE, _LONGEST_ADDRESS = 40, 200
+# The pictures beside the title of the page, which say nothing of a helpline.
+ICONS = ("page", "sun", "star", "ball")
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,9 @@ class ChatRules:
     which children can write; empty means all of the line. `at_once`: the most conversations of a
     counsellor at once, if they may have more. `reserve`: so many available counsellors are kept
     for calls, until a child has waited `reserve_seconds`. `sites`: the origins that may show the
-    page within theirs.
+    page within theirs. `exit_site`: where a child goes that leaves at once. `title` and `icon`:
+    what the browser shows of the page instead of the helpline's name; without a title it is a
+    word of the child's language.
     """
 
     on: bool = False
@@ -37,6 +42,9 @@ class ChatRules:
     reserve: int = 0
     reserve_seconds: int = 120
     sites: tuple[str, ...] = ()
+    exit_site: str = "https://www.wikipedia.org/"
+    title: str = ""
+    icon: str = "page"
 
     def speaks(self, language: str) -> bool:
         return not self.languages or language in self.languages
@@ -85,9 +93,28 @@ def check_chat(rules: ChatRules, spoken: tuple[str, ...]) -> dict[str, Any]:
         raise BadText("At most %(most)s sites can show the page", most=_MOST_SITES)
     for site in rules.sites:
         _check_site(site)
+    _check_looks(rules)
     usual = asdict(ChatRules())
     kept = {name: value for name, value in asdict(rules).items() if value != usual[name]}
     return {name: list(v) if isinstance(v, tuple) else v for name, v in kept.items()}
+
+
+def _check_looks(rules: ChatRules) -> None:
+    """Refuse a title, a picture and a way out that the page could not use."""
+    if len(rules.title) > _LONGEST_TITLE or not rules.title.isprintable():
+        raise BadText(
+            "The title has at most %(longest)s characters, in one line", longest=_LONGEST_TITLE
+        )
+    if rules.icon not in ICONS:
+        raise BadText("Choose one of these pictures: %(icons)s", icons=", ".join(ICONS))
+    parts, site = urlsplit(rules.exit_site), rules.exit_site
+    plain = site.isascii() and site.isprintable() and not set(site) & set(" \"'<>\\")
+    if parts.scheme != "https" or not parts.hostname or not plain or len(site) > _LONGEST_ADDRESS:
+        raise BadText(
+            "'%(site)s' is not the address of a page to leave to. Write it like "
+            "https://www.example.org/weather",
+            site=site[:120],
+        )
 
 
 def _check_site(site: str) -> None:

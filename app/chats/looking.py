@@ -57,6 +57,9 @@ class Seen(NamedTuple):
     left: bool
     may_rate: bool
     types: bool
+    # The last of the child's own messages that a counsellor fetched, and that one had seen.
+    delivered: int
+    seen: int
     words: list[messages.Said]
 
 
@@ -91,6 +94,7 @@ async def look(work: Work, call_id: UUID, after: int = 0) -> Seen:
         and access is not None
         and not access.rated,
         await typing.typed_now(work, call_id, Author.CHILD) is not None,
+        *await messages.reached(work, call_id),
         words,
     )
 

@@ -256,6 +256,19 @@ async def read_as_child(work: Work, call_id: UUID, after: int = 0) -> list[Said]
     return [opened(work, message) for message in found]
 
 
+async def reached(work: Work, call_id: UUID) -> tuple[int, int]:
+    """Return the last of a child's messages that was delivered, and the last that was seen."""
+    row = (
+        await work.session.execute(
+            select(
+                func.max(Message.number).filter(Message.delivered_at.is_not(None)),
+                func.max(Message.number).filter(Message.seen_at.is_not(None)),
+            ).where(Message.call_id == call_id, Message.author == Author.CHILD)
+        )
+    ).one()
+    return row[0] or 0, row[1] or 0
+
+
 async def read_as_staff(work: Work, staff: Staff, call_id: UUID, after: int = 0) -> list[Said]:
     """Return what was said and whispered after a number.
 

@@ -109,6 +109,9 @@ class ConversationView(BaseModel):
     left: bool
     may_rate: bool
     types: bool
+    # The last of the child's own messages that was delivered, and the last that was seen.
+    delivered: int
+    seen: int
     messages: list[MessageView]
 
 
@@ -151,5 +154,7 @@ def conversation_view(seen: Seen) -> ConversationView:
         left=seen.left,
         may_rate=seen.may_rate,
         types=seen.types,
+        delivered=seen.delivered,
+        seen=seen.seen,
         messages=[message_view(said) for said in seen.words],
     )

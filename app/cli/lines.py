@@ -112,6 +112,13 @@ def line_chat(
     sites: Annotated[
         str | None, typer.Option(help="https://SITES that may show the page; '' for none")
     ] = None,
+    exit_site: Annotated[
+        str | None, typer.Option(help="https://PAGE to which a child leaves at once")
+    ] = None,
+    title: Annotated[
+        str | None, typer.Option(help="what the browser calls the page; '' for a neutral word")
+    ] = None,
+    icon: Annotated[str | None, typer.Option(help="page, sun, star or ball")] = None,
 ) -> None:
     """Show or change whether and how children write to a line."""
 
@@ -126,6 +133,9 @@ def line_chat(
             reserve=reserve,
             reserve_seconds=reserve_seconds,
             sites=None if sites is None else parts_of(sites),
+            exit_site=exit_site,
+            title=title,
+            icon=icon,
         )
         return json.dumps(asdict(rules))
 
