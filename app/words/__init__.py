@@ -25,6 +25,8 @@ SOURCE = "en"
 # Marks the messages of the catalogues that the scripts of the pages say.
 SCRIPTS_FLAG = "scripts"
 _FILES = ("language.yaml", "prompts.yaml", "letters.yaml")
+# What the page says on which a child writes. A language may lack texts of it, or the whole file.
+_CHILD = "child.yaml"
 # Lists of these hold any number of words; every other list is as long as in English.
 _ANY_NUMBER = "duty_words"
 
@@ -200,6 +202,20 @@ def problems(language: str, read: Mapping[str, Any] | None = None) -> Iterator[s
     for file in _FILES:
         path = f"app/words/{language}/{file}"
         yield from _differences(path, "", _read(SOURCE, file), read[file])
+    path = f"app/words/{language}/{_CHILD}"
+    yield from _differences(path, "", _read(SOURCE, _CHILD), _for_child(language))
+
+
+def _for_child(language: str) -> dict[str, dict[str, str]]:
+    """Return what a language says on the page of a child, each missing text in English."""
+    english = _read(SOURCE, _CHILD)
+    if not (FOLDER / language / _CHILD).exists():
+        return english
+    own = _read(language, _CHILD) or {}
+    return {
+        name: {**english.get(name, {}), **texts} if isinstance(texts, dict) else texts
+        for name, texts in {**english, **own}.items()
+    }
 
 
 def _differences(path: str, key: str, source: Any, text: Any) -> Iterator[str]:
@@ -243,7 +259,7 @@ def check() -> None:
 
 def forget() -> None:
     """Read every language again, as when a folder was added."""
-    for kept in (languages, written, _scripts, words_of, in_script):
+    for kept in (languages, written, _scripts, words_of, in_script, child_texts):
         kept.cache_clear()
 
 
@@ -320,3 +336,43 @@ def voice_for(language: str) -> tuple[str, str | None]:
     found = about(language).voice or about(SOURCE).voice
     assert found is not None
     return found
+
+
+# -- the page of a child -----------------------------------------------------------------
+
+
+@lru_cache(maxsize=64)
+def child_texts(language: str) -> Mapping[str, Mapping[str, str]]:
+    """Return what the page of a child says: by section, then by key. What a language has no text
+    for is said in English."""
+    base = spoken_as(known(language))
+    texts = _for_child(base)
+    if base == language or base not in complete_for_children():
+        return texts
+    english = _read(SOURCE, _CHILD)
+    return {
+        section: {key: in_script(language, text, english[section][key]) for key, text in of.items()}
+        for section, of in texts.items()
+    }
+
+
+def missing_for_children(language: str) -> tuple[str, ...]:
+    """Return the texts of the page of a child that a language says in English."""
+    path = FOLDER / spoken_as(language) / _CHILD
+    own = (_read(spoken_as(language), _CHILD) if path.exists() else None) or {}
+    return tuple(
+        f"{section}.{key}"
+        for section, texts in _read(SOURCE, _CHILD).items()
+        for key in texts
+        if key not in own.get(section, {})
+    )
+
+
+def has_child_texts(language: str) -> bool:
+    """Return whether the page of a child says anything in a language."""
+    return (FOLDER / spoken_as(language) / _CHILD).exists()
+
+
+def complete_for_children() -> tuple[str, ...]:
+    """Return the languages in which the page of a child says everything."""
+    return tuple(one for one in written() if not missing_for_children(one))

@@ -5,7 +5,7 @@ when it is first read. The language of the reader is set
 for each request; where none is set, pages and refusals are English.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date, datetime
@@ -66,8 +66,10 @@ def read_in(language: str | None) -> str:
     return language if language in page_languages() else SOURCE
 
 
-def preferred(accepted: str) -> str:
-    """Return the language of the pages that a browser prefers (`Accept-Language`, RFC 9110)."""
+def preferred(accepted: str, among: Sequence[str] | None = None) -> str:
+    """Return the language that a browser prefers (`Accept-Language`, RFC 9110): of the pages, or
+    `among` others, where none of them is an empty text."""
+    known = page_languages() if among is None else among
     weighed = []
     for one in accepted[:500].split(","):
         tag, _, weight = one.partition(";")
@@ -79,10 +81,10 @@ def preferred(accepted: str) -> str:
     for _weight, tag in sorted(weighed, key=lambda one: one[0]):
         parts = tag.split("-")
         for code in ("-".join(parts[:2]), parts[0]):
-            found = next((one for one in page_languages() if one.lower() == code), None)
+            found = next((one for one in known if one.lower() == code), None)
             if found is not None:
                 return found
-    return SOURCE
+    return SOURCE if among is None else ""
 
 
 @contextmanager
