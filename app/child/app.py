@@ -1,11 +1,12 @@
-"""Add the interface of the child's page to the application."""
+"""Add the child's page and its interface to the application."""
 
 from fastapi import FastAPI
 
-from app.child import conversations
+from app.child import conversations, page
 from app.web.routes import include
 
 
 def add_child(app: FastAPI) -> None:
-    """Add the routes of the child's page."""
+    """Add the routes of the child's page: its own after those whose addresses are words."""
     include(app, conversations.router)
+    include(app, page.router)

@@ -20,6 +20,7 @@ from app.child.access import (
     limiter_of,
     line_of,
 )
+from app.child.lines import about_line
 from app.child.views import (
     AboutView,
     CodeIn,
@@ -36,7 +37,6 @@ from app.child.views import (
 )
 from app.errors import TooMany
 from app.jobs.transaction import flush
-from app.routing.rota import staffing
 
 router = APIRouter(prefix="/chat", tags=["children"])
 
@@ -158,24 +158,7 @@ async def come_back(request: Request, work: InChat, body: CodeIn) -> OpenedView:
 async def about(work: InChat, response: Response, line: str) -> AboutView:
     """Return whether a counsellor who writes is there, the languages, and the usual wait."""
     response.headers["Referrer-Policy"] = "no-referrer"
-    found = await line_of(work, line)
-    languages = opening.languages_of(found)
-    staffed = False
-    opens = []
-    for language in languages:
-        now = await staffing.staffing(work, found, language, danger=False, written=True)
-        staffed = staffed or now.unstaffed is None
-        if now.unstaffed is not None:
-            at = await staffing.next_staffed(work, found, language, written=True)
-            opens += [at] if at is not None else []
-    return AboutView(
-        name=found.name,
-        number=found.number,
-        languages=languages,
-        open=staffed,
-        opens_at=None if staffed else min(opens, default=None),
-        expected_seconds=await looking.usual_wait(work, found.id) if staffed else None,
-    )
+    return await about_line(work, await line_of(work, line))
 
 
 @router.post("/{line}/conversations", status_code=201, dependencies=[ForAll])

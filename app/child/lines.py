@@ -1,0 +1,28 @@
+"""What a child is told about a line before it writes."""
+
+from app.calls.speech import LineScript
+from app.chats import looking, opening
+from app.child.views import AboutView
+from app.routing.rota import staffing
+from app.work import Work
+
+
+async def about_line(work: Work, line: LineScript) -> AboutView:
+    """Return whether a counsellor who writes is there, the languages, and the usual wait."""
+    languages = opening.languages_of(line)
+    staffed = False
+    opens = []
+    for language in languages:
+        now = await staffing.staffing(work, line, language, danger=False, written=True)
+        staffed = staffed or now.unstaffed is None
+        if now.unstaffed is not None:
+            at = await staffing.next_staffed(work, line, language, written=True)
+            opens += [at] if at is not None else []
+    return AboutView(
+        name=line.name,
+        number=line.number,
+        languages=languages,
+        open=staffed,
+        opens_at=None if staffed else min(opens, default=None),
+        expected_seconds=await looking.usual_wait(work, line.id) if staffed else None,
+    )

@@ -1,0 +1,91 @@
+// Requests to the helpline. A network that is away is an exception; a refusal is an answer.
+
+import { secret } from "./secret.js";
+
+// Milliseconds: a slow network takes seconds for each answer, a dead one takes for ever.
+const PATIENCE = 30000;
+const canStop = typeof AbortController === "function";
+export const canStream =
+  canStop && typeof ReadableStream === "function" && typeof TextDecoder === "function";
+
+function headers(body) {
+  const wanted = {};
+  if (body !== undefined) wanted["Content-Type"] = "application/json";
+  if (secret()) wanted.Authorization = `Bearer ${secret()}`;
+  return wanted;
+}
+
+function start(method, path, body, more = {}) {
+  return fetch(`/chat${path}`, {
+    method,
+    headers: headers(body),
+    body: body === undefined ? undefined : JSON.stringify(body),
+    cache: "no-store",
+    credentials: "omit",
+    ...more,
+  });
+}
+
+/** Ask, and return the status with what was answered. */
+export async function ask(method, path, body, patience = PATIENCE) {
+  const stop = canStop ? new AbortController() : null;
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => {
+      if (stop) stop.abort();
+      reject(new Error("late"));
+    }, patience);
+  });
+  const asked = (async () => {
+    const answer = await start(method, path, body, stop ? { signal: stop.signal } : {});
+    const text = await answer.text();
+    const json = (answer.headers.get("content-type") || "").indexOf("json") >= 0;
+    return { ok: answer.ok, status: answer.status, body: json && text ? JSON.parse(text) : null };
+  })();
+  try {
+    return await Promise.race([asked, late]);
+  } finally {
+    clearTimeout(timer);
+    asked.catch(() => {});
+  }
+}
+
+/** Say something that is sent even if the page is closed meanwhile. */
+export function tell(path) {
+  start("POST", path, undefined, { keepalive: true }).catch(() => {});
+}
+
+// A server that is heard less often than this is away. It says every 15 seconds that it is there.
+const SILENCE = 45000;
+// A network that keeps a stream back until it ends is of no use.
+const FIRST = 20000;
+
+/** Follow the news until the stream ends. Return whether anything came. */
+export async function stream(onNews, onOpen) {
+  const stop = new AbortController();
+  let timer;
+  let came = false;
+  const wait = (patience) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => stop.abort(), patience);
+  };
+  onOpen(stop);
+  wait(FIRST);
+  try {
+    const answer = await start("GET", "/conversation/events", undefined, { signal: stop.signal });
+    if (!answer.ok || !answer.body) return { came, status: answer.status };
+    const reader = answer.body.getReader();
+    const decoder = new TextDecoder();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return { came, status: 200 };
+      came = true;
+      wait(SILENCE);
+      if (decoder.decode(value, { stream: true }).indexOf("data:") >= 0) onNews();
+    }
+  } catch (error) {
+    return { came, status: 0 };
+  } finally {
+    clearTimeout(timer);
+  }
+}

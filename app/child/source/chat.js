@@ -1,0 +1,475 @@
+// The page on which a child writes. See docs/developers/chats.md.
+
+import { ask, canStream, stream } from "./ask.js";
+import { $, aKey, facts, say, show } from "./facts.js";
+import * as leaving from "./leaving.js";
+import * as log from "./log.js";
+import * as secret from "./secret.js";
+import * as sending from "./sending.js";
+import * as typing from "./typing.js";
+import * as views from "./views.js";
+
+const BEAT = 20000;
+const FIRST_PAUSE = 1000;
+const LONGEST_PAUSE = 15000;
+
+// The conversation as it was read last; none: there is no conversation.
+let seen = null;
+// Counted up when a conversation begins or is left: what still runs for an earlier one stops.
+let round = 0;
+let streams = canStream;
+let current = null;
+let looking = null;
+let lookAgain = false;
+let lastSeen = 0;
+let pauseOver = null;
+
+const sleep = (time) =>
+  new Promise((resolve) => {
+    const timer = setTimeout(resolve, time);
+    pauseOver = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+  });
+
+// -- the network --------------------------------------------------------------------------------
+
+function network(key) {
+  if (!leaving.isGone()) show($("network"), key ? say(key) : "");
+}
+
+function refused(status) {
+  if (status === 404 || status === 401) gone();
+  else network("busy");
+}
+
+/** The conversation cannot be read any more. */
+function gone() {
+  stop();
+  views.open("start");
+  show($("start-notice"), say("gone"));
+}
+
+function stop() {
+  round += 1;
+  if (current) current.abort();
+  current = null;
+  seen = null;
+  lastSeen = 0;
+  firstWords = [];
+  secret.forget();
+  sending.clear();
+}
+
+// -- reading ------------------------------------------------------------------------------------
+
+/** Read what is new. Who asks while it is read, has it read once more. */
+function look() {
+  if (looking) {
+    lookAgain = true;
+    return looking;
+  }
+  looking = (async () => {
+    const of = round;
+    try {
+      do {
+        lookAgain = false;
+        const answer = await ask("GET", `/conversation?after=${log.lastNumber()}`);
+        if (of !== round) return;
+        take(answer);
+      } while (lookAgain && seen && seen.phase !== "ended");
+    } finally {
+      looking = null;
+    }
+  })();
+  return looking;
+}
+
+function take({ ok, status, body }) {
+  if (leaving.isGone()) return;
+  if (!ok) {
+    refused(status);
+    return;
+  }
+  if (!sending.unsent().length) network("");
+  seen = body;
+  sendFirstWords();
+  body.messages.forEach((one) => one.client_key && sending.arrived(one.client_key));
+  log.add(body.messages);
+  log.mark(body);
+  if (body.messages.length >= 200) lookAgain = true;
+  if (body.phase === "ended") {
+    ended();
+    return;
+  }
+  views.open("chat", "field");
+  views.showState(body);
+  see();
+}
+
+async function see() {
+  const number = log.lastNumber();
+  if (document.visibilityState === "hidden" || number <= lastSeen || views.part() !== "chat") return;
+  const before = lastSeen;
+  lastSeen = number;
+  try {
+    const { ok } = await ask("POST", "/conversation/seen", { number });
+    if (!ok) lastSeen = before;
+  } catch (error) {
+    lastSeen = before;
+  }
+}
+
+function ended() {
+  // A tab keeps nothing of a conversation that is over.
+  secret.keepNoLonger();
+  const lost = sending.unsent().slice();
+  sending.clear();
+  lost.forEach((one) => log.markFailed(one.key));
+  if (current) current.abort();
+  if (seen.left) showAnswer();
+  else views.showEnd(seen);
+}
+
+/** A child is back for the answer to a message. */
+function showAnswer() {
+  const answered = $("log").querySelector(".by-counsellor");
+  views.open("chat");
+  $("write").hidden = true;
+  $("danger").hidden = true;
+  $("end").hidden = true;
+  $("again").hidden = false;
+  $("mark").textContent = "";
+  show($("state"), say(answered ? "answer" : "no_answer"));
+  see();
+}
+
+// -- following ----------------------------------------------------------------------------------
+
+async function follow() {
+  const of = round;
+  let pause = FIRST_PAUSE;
+  const goesOn = () => of === round && !(seen && seen.phase === "ended") && !leaving.isGone();
+  while (goesOn()) {
+    const well = streams ? await followStream(of) : await poll(of);
+    if (!goesOn()) return;
+    if (well) pause = FIRST_PAUSE;
+    // A poll that was answered is followed by the next one; a stream that ended waits a moment.
+    if (streams || !well) await sleep(pause);
+    if (!well) pause = Math.min(pause * 2, LONGEST_PAUSE);
+  }
+}
+
+async function followStream(of) {
+  const began = Date.now();
+  const { came, status } = await stream(
+    () => {
+      if (of === round) look().catch(() => network("offline"));
+    },
+    (made) => {
+      current = made;
+    },
+  );
+  // Nothing is followed any more: the conversation is over, or the child has left.
+  if (of !== round || leaving.isGone() || (seen && seen.phase === "ended")) return false;
+  if (status === 404 || status === 401) gone();
+  else if (status >= 400) refused(status);
+  // The browser cannot read a stream, or the network keeps it back: nothing came for long.
+  else if (!came && (status === 200 || Date.now() - began > 15000)) streams = false;
+  else if (status === 0) network("offline");
+  return came;
+}
+
+async function poll(of) {
+  try {
+    const path = `/conversation/messages?after=${log.lastNumber()}&wait=${seen ? 25 : 0}`;
+    const answer = await ask("GET", path, undefined, 45000);
+    if (of !== round) return false;
+    take(answer);
+    return answer.ok;
+  } catch (error) {
+    if (of === round) network("offline");
+    return false;
+  }
+}
+
+function back() {
+  if (pauseOver) pauseOver();
+  if (!secret.secret()) return;
+  sending.hurry();
+  look().catch(() => network("offline"));
+}
+
+// -- beginning ----------------------------------------------------------------------------------
+
+function begin(made) {
+  round += 1;
+  secret.keep(made);
+  follow();
+}
+
+function resetChat() {
+  ["write", "danger", "end"].forEach((one) => {
+    $(one).hidden = false;
+  });
+  ["danger-said", "sure", "leave", "again"].forEach((one) => {
+    $(one).hidden = true;
+  });
+  network("");
+}
+
+// The key of a conversation that is being opened: the same until it is answered.
+let opening = null;
+
+async function start(danger) {
+  if (opening) return;
+  opening = aKey();
+  show($("start-notice"), "");
+  views.open("chat");
+  resetChat();
+  log.clear();
+  show($("state"), say("moment"));
+  const body = { language: facts.language, danger, client_key: opening };
+  let pause = FIRST_PAUSE;
+  while (opening && !leaving.isGone()) {
+    try {
+      const answer = await ask("POST", `/${facts.line}/conversations`, body);
+      if (answer.ok) {
+        opening = null;
+        begin(answer.body.secret);
+        return;
+      }
+      // The key is too old to be repeated, or the line was closed.
+      if (answer.status === 409) body.client_key = aKey();
+      else if (answer.status === 404) {
+        opening = null;
+        gone();
+        return;
+      }
+      network("busy");
+    } catch (error) {
+      network("offline");
+    }
+    await sleep(pause);
+    pause = Math.min(pause * 2, LONGEST_PAUSE);
+  }
+}
+
+// What was written before the conversation was open.
+let firstWords = [];
+
+/** Send them, or if no counsellor is there, let them be the message that is left. */
+function sendFirstWords() {
+  const words = firstWords;
+  firstWords = [];
+  if (seen.phase !== "closed") words.forEach(sending.add);
+  else if (words.length) {
+    words.forEach((one) => log.remove(one.key));
+    $("field").value = [...words.map((one) => one.text), $("field").value].join("\n").trim();
+  }
+}
+
+function submit() {
+  const field = $("field");
+  const text = field.value.trim();
+  if (!text) {
+    field.focus();
+    return;
+  }
+  if (seen && seen.phase === "closed") {
+    leaveMessage();
+    return;
+  }
+  const message = { key: aKey(), text };
+  field.value = "";
+  typing.stop();
+  log.addUnsent(message);
+  if (seen) log.mark(seen);
+  if (seen) sending.add(message);
+  else firstWords.push(message);
+  field.focus();
+}
+
+let leavingKey = null;
+
+/** Leave a message, and show the code with which the child comes back. */
+async function leaveMessage() {
+  const text = $("field").value.trim();
+  if (!text) {
+    $("field").focus();
+    return;
+  }
+  leavingKey = leavingKey || aKey();
+  $("leave").disabled = true;
+  try {
+    const body = { text, client_key: leavingKey };
+    const answer = await ask("POST", "/conversation/message", body);
+    if (answer.ok) {
+      const danger = Boolean(seen && seen.danger);
+      $("field").value = "";
+      leavingKey = null;
+      stop();
+      views.showLeft(answer.body.code, danger);
+    } else if (answer.status === 409) await look();
+    else refused(answer.status);
+  } catch (error) {
+    network("offline");
+  }
+  $("leave").disabled = false;
+}
+
+// -- the buttons --------------------------------------------------------------------------------
+
+async function until(path) {
+  for (let pause = FIRST_PAUSE; secret.secret(); pause = Math.min(pause * 2, LONGEST_PAUSE)) {
+    try {
+      const { ok, status } = await ask("POST", path);
+      if (ok || (status < 500 && status !== 429)) return;
+    } catch (error) {
+      network("offline");
+    }
+    await sleep(pause);
+  }
+}
+
+async function sayDanger() {
+  $("danger").disabled = true;
+  await until("/conversation/danger");
+  $("danger").disabled = false;
+  await look().catch(() => network("offline"));
+}
+
+async function end() {
+  $("sure").hidden = true;
+  await until("/conversation/end");
+  await look().catch(() => network("offline"));
+}
+
+async function openCode(event) {
+  event.preventDefault();
+  const code = $("code-field").value;
+  show($("code-notice"), "");
+  try {
+    const answer = await ask("POST", "/return", { code });
+    if (answer.ok) {
+      $("code-field").value = "";
+      resetChat();
+      log.clear();
+      begin(answer.body.secret);
+      return;
+    }
+    const wrong = answer.status === 404 || answer.status === 422;
+    show($("code-notice"), say(wrong ? "wrong_code" : "busy"));
+  } catch (error) {
+    show($("code-notice"), say("offline"));
+  }
+  $("code-field").focus();
+}
+
+async function rate(event) {
+  event.preventDefault();
+  const body = {};
+  ["helped", "again"].forEach((name) => {
+    const chosen = $("rate").querySelector(`[name=${name}]:checked`);
+    if (chosen) body[name] = Number(chosen.value);
+  });
+  $("rate").hidden = true;
+  if (body.helped || body.again) {
+    try {
+      await ask("POST", "/conversation/feedback", body);
+      $("rated").textContent = say("rate_thanks");
+    } catch (error) {
+      $("rate").hidden = false;
+      $("rated").textContent = say("offline");
+    }
+  }
+}
+
+function again() {
+  stop();
+  $("again").hidden = true;
+  $("rate").reset();
+  views.open("start");
+}
+
+function press(id, act) {
+  $(id).addEventListener("click", act);
+}
+
+function watch() {
+  press("open", () => start(false));
+  press("open-danger", () => start(true));
+  press("to-code", () => views.open("code", "code-field"));
+  press("code-back", () => views.open("start"));
+  press("danger", sayDanger);
+  press("leave", leaveMessage);
+  press("end", () => {
+    $("sure").hidden = false;
+    $("end-no").focus();
+  });
+  press("end-no", () => {
+    $("sure").hidden = true;
+    $("field").focus();
+  });
+  press("end-yes", end);
+  $("again").firstElementChild.addEventListener("click", again);
+  $("code-form").addEventListener("submit", openCode);
+  $("rate").addEventListener("submit", rate);
+  $("write").addEventListener("submit", (event) => {
+    event.preventDefault();
+    submit();
+  });
+  $("field").addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    submit();
+  });
+  // Another language is another page; it takes the place of this one in the history.
+  const links = document.querySelectorAll(".languages a");
+  Array.prototype.forEach.call(links, (link) =>
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      window.location.replace(link.href);
+    }),
+  );
+  document.addEventListener("visibilitychange", () => {
+    if (seen) see();
+  });
+  window.addEventListener("online", back);
+  window.addEventListener("offline", () => secret.secret() && network("offline"));
+  setInterval(() => {
+    if (secret.secret() && seen && seen.phase !== "ended" && !leaving.isGone()) {
+      ask("POST", "/conversation/here").catch(() => {});
+    }
+  }, BEAT);
+}
+
+sending.setUp({
+  sent(message, number) {
+    if (leaving.isGone()) return;
+    log.markSent(message.key, number);
+    if (seen) log.mark(seen);
+    if (!sending.unsent().length) network("");
+  },
+  failed(message, status) {
+    if (leaving.isGone()) return;
+    log.markFailed(message.key);
+    if (status === 404) gone();
+    else look().catch(() => network("offline"));
+  },
+  away: () => network("offline"),
+  busy: () => network("busy"),
+});
+
+leaving.watch();
+typing.watch(() => Boolean(seen) && (seen.phase === "talking" || seen.phase === "waiting"));
+watch();
+views.showStart();
+$("plain").hidden = true;
+$("begin").hidden = false;
+if (secret.find()) {
+  views.open("chat");
+  show($("state"), say("moment"));
+  follow();
+}

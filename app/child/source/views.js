@@ -1,0 +1,105 @@
+// Which part of the page is shown, and what stands in it.
+
+import { $, facts, minutes, say, show, showNumber, when } from "./facts.js";
+
+const PARTS = ["start", "code", "chat", "left", "ended"];
+let now = "start";
+
+export const part = () => now;
+
+/** Show one part. The focus goes to its heading, so that a screen reader says where one is. */
+export function open(name, focus = `${name}-title`) {
+  PARTS.forEach((one) => {
+    $(one).hidden = one !== name;
+  });
+  $("again").hidden = name !== "ended" && name !== "left";
+  const fresh = now !== name;
+  now = name;
+  if (fresh && focus) {
+    window.scrollTo(0, 0);
+    $(focus).focus();
+  }
+}
+
+export function showStart() {
+  const { open: isOpen, opens_at: at, expected_seconds: wait } = facts.about;
+  let text = at ? say("opens", { when: when(at) }) : say("closed");
+  if (isOpen) {
+    text = say("open");
+    if (wait !== null) text += ` ${say("usual_wait", { minutes: minutes(wait) })}`;
+  }
+  $("when").textContent = text;
+}
+
+// Milliseconds that a sign of typing lasts which is not repeated.
+const TYPES = 8000;
+let typesTimer;
+
+function showTyping(types) {
+  clearTimeout(typesTimer);
+  const text = types ? say("types") : "";
+  if ($("types").textContent !== text) $("types").textContent = text;
+  if (types) typesTimer = setTimeout(() => $("types") && showTyping(false), TYPES);
+}
+
+function waitWords({ place, unstaffed, opens_at: at }) {
+  const said = [];
+  if (unstaffed) {
+    said.push(at ? say("nobody_until", { when: when(at) }) : say("nobody"));
+  } else if (place) {
+    said.push(place.ahead ? say("ahead", { ahead: place.ahead }) : say("next"));
+    if (place.expected_seconds > 0) {
+      said.push(say("wait", { minutes: minutes(place.expected_seconds) }));
+    } else if (place.expected_seconds === 0) said.push(say("wait_longer"));
+    said.push(say("wait_write"));
+  }
+  return said.join(" ");
+}
+
+function closedWords({ opens_at: at }) {
+  const first = at ? say("opens", { when: when(at) }) : say("closed");
+  return `${first} ${say("leave")}`;
+}
+
+let saidDanger = "";
+
+/** Show where the conversation is. */
+export function showState(seen) {
+  const closed = seen.phase === "closed";
+  const text = closed
+    ? closedWords(seen)
+    : seen.phase === "waiting"
+      ? waitWords(seen)
+      : say("here");
+  show($("state"), text);
+  $("send").hidden = closed;
+  $("leave").hidden = !(closed || (seen.phase === "waiting" && seen.unstaffed));
+  $("leave").className = closed ? "main" : "";
+  $("letters-choice").hidden = closed;
+  $("danger").hidden = seen.danger;
+  if (seen.danger) {
+    // Said once, and never that the child comes first where nobody is.
+    const key = closed ? "danger_now" : "danger_heard";
+    if (saidDanger !== key || $("danger-said").hidden) showNumber($("danger-said"), key);
+    saidDanger = key;
+  }
+  showTyping(seen.types);
+}
+
+/** Show that it is over, and ask two questions if they may be asked. */
+export function showEnd(seen) {
+  const how = { child: "goodbye", counsellor: "goodbye_counsellor" }[seen.ended_by];
+  $("ended-title").textContent = say(how || "goodbye_away");
+  $("ended-danger").hidden = true;
+  if (seen.danger) showNumber($("ended-danger"), "danger_now");
+  $("rate").hidden = !seen.may_rate;
+  $("rated").textContent = "";
+  open("ended");
+}
+
+export function showLeft(code, danger) {
+  $("left-code").textContent = code;
+  $("left-danger").hidden = true;
+  if (danger) showNumber($("left-danger"), "danger_now");
+  open("left");
+}

@@ -1,0 +1,103 @@
+"""The page of a child on small screens, from the right, enlarged, and for a screen reader."""
+
+import pytest
+from playwright.async_api import Page, expect
+
+from app import words
+from app.calls.lines import add_language, line_of_number
+from app.database.topics import Topic
+from app.demo.stage import LINE, Stage
+from app.jobs.transaction import transaction
+from app.work import PROGRAM
+from tests.browser.child.children import take_next, visit, write
+from tests.support.axe import faults, faults_zoomed
+from tests.support.browser import CHROMIUM, picture
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
+
+# A field with smaller letters makes a telephone enlarge the page.
+SMALL = """
+[...document.querySelectorAll("input, textarea, select")]
+  .filter((one) => parseFloat(getComputedStyle(one).fontSize) < 16).map((one) => one.id)
+"""
+WIDTHS = (320, 390, 768)
+
+
+async def _look(page: Page, where: str) -> list[str]:
+    found = []
+    for width in WIDTHS:
+        await page.set_viewport_size({"width": width, "height": 640})
+        for theme in ("light", "dark"):
+            await page.emulate_media(color_scheme=theme)
+            await picture(page, f"child-{where}-{width}-{theme}")
+            if width == WIDTHS[0]:
+                found += await faults(page, f"{where} {theme}")
+    found += await faults_zoomed(page, where)
+    found += [f"{where}: small letters in {one}" for one in await page.evaluate(SMALL)]
+    exit_ = await page.locator("#exit").bounding_box()
+    assert exit_ is not None
+    assert exit_["y"] >= 0, "the way out is always seen"
+    assert exit_["height"] >= 44
+    return found
+
+
+@pytest.mark.parametrize("language", ["ar", "sr"])
+async def test_every_child_can_use_the_page(stage: Stage, page: Page, language: str) -> None:
+    texts = words.child_texts(language)
+    if language == "ar":
+        await _speak(stage, "ar")
+    ana = await stage.add_counsellor("ana", chats=2, languages=f"{language},en")
+    if language == "sr":
+        # An old browser: it reads no stream, and asks again and again.
+        await page.add_init_script("delete window.ReadableStream; delete window.AbortController")
+    polls: list[str] = []
+    page.on("request", lambda one: polls.append(one.url) if "wait=25" in one.url else None)
+    await page.emulate_media(reduced_motion="reduce", forced_colors="none")
+    await visit(page, stage, language)
+    direction = "rtl" if words.about(language).right_to_left else "ltr"
+    assert await page.evaluate("document.documentElement.dir") == direction
+    wrong = await _look(page, f"{language}-start")
+    await page.get_by_role("button", name=texts["page"]["have_code"]).click()
+    wrong += await _look(page, f"{language}-code")
+    await page.get_by_role("button", name=texts["page"]["back"]).click()
+    await page.get_by_role("button", name=texts["page"]["start"]).click()
+    call_id = await take_next(ana)
+    await expect(page.locator("#state")).to_have_text(texts["script"]["here"])
+    await page.get_by_role("textbox", name=texts["page"]["message"]).fill("Hello " * 30 + "x" * 90)
+    await page.get_by_role("button", name=texts["page"]["send"], exact=True).click()
+    await write(ana, call_id, "مرحبا 123" if language == "ar" else "Zdravo!\nTu sam.")
+    await expect(page.locator("#log .by-counsellor")).to_have_count(1)
+    assert bool(polls) == (language == "sr")
+    wrong += await _look(page, f"{language}-chat")
+    await page.emulate_media(forced_colors="active")
+    wrong += await faults(page, f"{language} high contrast")
+    await page.emulate_media(forced_colors="none")
+    # By keys alone: from the field on, in the order of the page.
+    await page.get_by_role("textbox", name=texts["page"]["message"]).focus()
+    order = []
+    for _ in range(4):
+        await page.keyboard.press("Tab")
+        order.append(await page.evaluate("document.activeElement.id"))
+    assert order == ["send", "letters", "danger", "end"]
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("button", name=texts["page"]["end_no"])).to_be_focused()
+    await page.get_by_role("button", name=texts["page"]["end_yes"]).click()
+    await expect(page.locator("#ended-title")).to_have_text(texts["script"]["goodbye"])
+    await expect(page.locator("#ended-title")).to_be_focused()
+    wrong += await _look(page, f"{language}-ended")
+    best = page.get_by_role("radio", name=texts["page"]["rate_5"], exact=True)
+    await best.first.check()
+    await page.get_by_role("button", name=texts["page"]["rate_send"]).click()
+    await expect(page.locator("#rated")).to_have_text(texts["script"]["rate_thanks"])
+    rated = await stage.rows("SELECT helped, again FROM chat_feedback")
+    assert [(row["helped"], row["again"]) for row in rated] == [(5, None)]
+    assert wrong == []
+
+
+async def _speak(stage: Stage, language: str) -> None:
+    """Add a language to the line."""
+    async with transaction(stage.ground, PROGRAM) as work:
+        line = await line_of_number(work, LINE)
+        assert line is not None
+        await add_language(work, line, language)
+    stage.ground.memory.forget(Topic.EVERYTHING)

@@ -1,0 +1,103 @@
+"""A child writes at its page in Chromium: on a slow network, without one, and gone at once."""
+
+import time
+
+import pytest
+from playwright.async_api import Page, expect
+
+from app.demo.stage import Stage
+from tests.browser.child.children import EXIT, read, said, say, take_next, visit, write
+from tests.support.browser import CHROMIUM, picture
+from tests.support.sound import until
+
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
+
+# Bytes of all that the page loads, as they are sent.
+MOST = 60_000
+# 2G at its edge: bytes a second, and milliseconds until an answer begins.
+SLOW = {"offline": False, "latency": 2000, "downloadThroughput": 20_000, "uploadThroughput": 20_000}
+FAST = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+
+
+async def test_a_child_writes_and_leaves_and_no_word_and_no_trace_is_there(
+    stage: Stage, page: Page
+) -> None:
+    ana = await stage.add_counsellor("ana", chats=3)
+    network = await page.context.new_cdp_session(page)
+    loaded: list[int] = []
+    asked: list[str] = []
+    await network.send("Network.enable")
+    network.on("Network.loadingFinished", lambda one: loaded.append(one["encodedDataLength"]))
+    page.on("request", lambda request: asked.append(request.url))
+    await network.send("Network.emulateNetworkConditions", SLOW)
+    began = time.monotonic()
+    await visit(page, stage)
+    assert time.monotonic() - began < 10, "one request, on a network of 2G"
+    assert 5_000 < sum(loaded) < MOST
+    assert await page.title() == "Notes"
+    await expect(page.locator("#when")).to_contain_text("A counsellor is here now.")
+    await picture(page, "child-start")
+    await page.get_by_role("button", name="Start writing").click()
+    # Nobody has to wait for the network to begin.
+    await say(page, "Are you there?")
+    await expect(page.locator("#log small")).to_have_text("not sent yet")
+    call_id = await take_next(ana)
+    await network.send("Network.emulateNetworkConditions", FAST)
+    await expect(page.locator("#state")).to_have_text("A counsellor is with you.")
+    await write(ana, call_id, "Hi! Yes, I am here.")
+    await expect(page.locator("#log .by-counsellor p")).to_have_text("Hi! Yes, I am here.")
+    await say(page, "Good")
+    await expect(page.locator("#mark")).to_have_text("sent")
+    await read(ana, call_id)
+    await expect(page.locator("#mark")).to_have_text("read")
+    await ana.ask("POST", f"/chats/{call_id}/typing", {})
+    await expect(page.locator("#types")).to_have_text("The counsellor is writing …")
+
+    # With the letters on, the counsellor reads what is not sent.
+    await page.get_by_label("Show each letter while I type").check()
+    await page.get_by_role("textbox", name="Your message").press_sequentially("I am afr")
+
+    async def letters() -> bool:
+        (mine,) = (await ana.ask("GET", "/chats/mine")).json()
+        return bool(mine["typed"] == "I am afr")
+
+    await until(letters, "the letters are read")
+    await page.get_by_role("textbox", name="Your message").fill("")
+
+    # Without a network nothing gets lost, and nothing is said twice.
+    await page.context.set_offline(True)
+    await say(page, "At home")
+    await say(page, "it is bad")
+    await expect(page.locator("#log small")).to_have_text(["not sent yet", "not sent yet"])
+    await expect(page.locator("#network")).to_contain_text("There is no network.")
+    await picture(page, "child-offline")
+    await page.context.set_offline(False)
+    await expect(page.locator("#log small")).to_have_count(0)
+    await expect(page.locator("#network")).to_be_hidden()
+    words = [one["text"] for one in await read(ana, call_id) if one["author"] == "child"]
+    assert words == ["Are you there?", "Good", "At home", "it is bad"]
+
+    # A page that is loaded again goes on.
+    await page.reload()
+    await expect(said(page)).to_have_count(6)
+    await expect(said(page).last).to_have_text("it is bad")
+    await write(ana, call_id, "Tell me more.")
+    await expect(said(page).last).to_have_text("Tell me more.")
+    await picture(page, "child-talk")
+    assert all(url.startswith(stage.settings.public_url) for url in asked if "//" in url)
+    assert not [url for url in asked if call_id in url]
+
+    await page.get_by_role("textbox", name="Your message").press("Escape")
+    await page.wait_for_url(EXIT)
+    await until(lambda: _is_over(stage), "the conversation ends")
+    assert await page.context.cookies() == []
+    await page.go_back()
+    assert page.url == "about:blank"
+    await page.goto(f"{stage.settings.public_url}/chat/plavi")
+    assert await page.evaluate("[sessionStorage.length, localStorage.length]") == [0, 0]
+    await expect(page.locator("#start")).to_be_visible()
+
+
+async def _is_over(stage: Stage) -> bool:
+    rows = await stage.rows("SELECT state, ended_by FROM calls")
+    return [(row["state"], row["ended_by"]) for row in rows] == [("ended", "caller")]
