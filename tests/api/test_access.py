@@ -415,6 +415,7 @@ FORMS: list[tuple[str, Permission, dict[str, str]]] = [
     (f"/admin/lines/{NIL}/numbers", Permission.KEEP_LINES, {}),
     (f"/admin/lines/{NIL}/languages", Permission.KEEP_LINES, {"code": "sr"}),
     (f"/admin/lines/{NIL}/plan", Permission.KEEP_LINES, {}),
+    (f"/admin/lines/{NIL}/chat", Permission.KEEP_LINES, {}),
     (f"/admin/lines/{NIL}/prompts/sr/greeting", Permission.KEEP_LINES, {"text": "x"}),
     (f"/admin/lines/{NIL}/prompts/sr/greeting/back", Permission.KEEP_LINES, {}),
     (f"/admin/lines/{NIL}/prompts/sr/greeting/program", Permission.KEEP_LINES, {}),

@@ -119,3 +119,31 @@ async def test_a_line_is_added_on_the_page(stage: Stage) -> None:
     added = await page(stage, mila, "/admin/lines", **form, leads_here="+381113334444")
     assert added.status_code == 303
     assert "116111" in (await page(stage, mila, added.headers["location"])).text
+
+
+async def test_children_are_let_write_and_a_site_shows_their_page(stage: Stage) -> None:
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    (row,) = await stage.rows("SELECT id FROM lines")
+    at = f"/admin/lines/{row['id']}"
+    assert "&lt;iframe" not in (await page(stage, mila, at)).text
+    sent = {"on": "true", "slug": "plavi", "languages": "", "at_once": "2", "reserve": "1"}
+    sent |= {"reserve_seconds": "60", "exit_site": "https://a.rs/vreme", "title": "Vreme"}
+    sent |= {"icon": "sun", "sites": "https://skola.rs\r\nhttps://www.skola.rs"}
+    saved = await page(stage, mila, f"{at}/chat", **sent)
+    assert saved.headers["location"] == f"{at}#chat"
+    shown = (await page(stage, mila, at)).text
+    address = f"{stage.settings.public_origin}/chat/plavi"
+    assert f"&lt;iframe src=&#34;{address}&#34;" in shown
+    assert "https://skola.rs, https://www.skola.rs" in shown
+    told = await stage.client.get(address)
+    assert (
+        "frame-ancestors https://skola.rs https://www.skola.rs"
+        in (told.headers["content-security-policy"])
+    )
+    refused = (await page(stage, mila, f"{at}/chat", **(sent | {"exit_site": "a.rs"}))).text
+    assert "is not the address of a page to leave to" in refused
+    assert 'value="a.rs"' in refused, "what was typed stays"
+    log = await stage.rows(
+        "SELECT detail FROM audit_entries WHERE action = 'line_chat_set' ORDER BY id DESC LIMIT 1"
+    )
+    assert log[0]["detail"]["after"]["exit_site"] == "https://a.rs/vreme"

@@ -7,7 +7,8 @@ from uuid import UUID
 from fastapi import APIRouter, File, Form, Query, Request, Response, UploadFile
 from starlette.responses import RedirectResponse
 
-from app.calls import lines, prompts
+from app.calls import chat_lines, lines, prompts
+from app.calls.chat_rules import read_chat
 from app.calls.speech import LineScript
 from app.dashboard.settings import line_views
 from app.dashboard.templating import page
@@ -121,6 +122,9 @@ async def _show(
         ),
         sources=line_views.SOURCES,
         longest=prompts.LONGEST_TEXT,
+        **line_views.chat_values(
+            read_chat(line.chat), line.number, work.ground.settings.public_origin
+        ),
         phone=staff.endpoint if staff.endpoint_kind == EndpointKind.PHONE else "",
         **{"notice": "", "part": "", "typed": {}, "told": "", **more},
     )
@@ -215,6 +219,29 @@ async def change_plan(request: Request, work: InWork, staff: Keeps, line_id: UUI
         )
 
     return await _change(request, work, staff, line_id, "plan", sent, verb)
+
+
+@router.post("/admin/lines/{line_id}/chat")
+async def change_chat(request: Request, work: InWork, staff: Keeps, line_id: UUID) -> Response:
+    """Change whether and how children write to a line."""
+    sent = {name: str(value).strip() for name, value in (await request.form()).items()}
+
+    async def verb(line: LineScript) -> None:
+        try:
+            numbers = {name: int(sent[name]) for name in line_views.CHAT_NUMBERS}
+        except (KeyError, ValueError):
+            raise Invalid("Write each number as a whole number.") from None
+        await chat_lines.change_chat(
+            work,
+            line,
+            **numbers,
+            **{name: sent.get(name, "") for name in ("slug", "exit_site", "title", "icon")},
+            on="on" in sent,
+            languages=_parts(sent.get("languages", "")),
+            sites=_parts(sent.get("sites", "")),
+        )
+
+    return await _change(request, work, staff, line_id, "chat", sent, verb)
 
 
 @router.post("/admin/lines/{line_id}/prompts/{language}/{key}", max_body_size=_LARGEST)

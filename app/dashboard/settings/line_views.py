@@ -1,8 +1,9 @@
 """Values of the pages of lines: the way of a call, step by step, with what is heard at each."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from app.calls.chat_rules import ICONS, ChatRules
 from app.calls.examples import example_values
 from app.calls.prompts import Heard, Source
 from app.calls.speech import LineScript
@@ -240,3 +241,26 @@ def flow_of(line: LineScript, language: str, heard: list[Heard]) -> list[tuple[s
     """Return the steps of a call with what is heard at each."""
     by_key = {one.key: part_of(line, language, one) for one in heard}
     return [(said(step.words), [by_key[key] for key in step.keys]) for step in STEPS]
+
+
+# -- written conversations -----------------------------------------------------------------
+
+CHAT_NUMBERS = ("at_once", "reserve", "reserve_seconds")
+_ICON_WORDS = dict(zip(ICONS, (N_("A page"), N_("A sun"), N_("A star"), N_("A ball")), strict=True))
+
+
+def chat_values(rules: ChatRules, number: str, origin: str) -> dict[str, Any]:
+    """Return what the page of a line says about writing: its settings, the address of the page of
+    children, and what another site writes into its own to show it."""
+    address = f"{origin}/chat/{rules.slug or number.lstrip('+')}"
+    frame = (
+        f'<iframe src="{address}" title="Chat" width="100%" height="640" '
+        'style="border:0" referrerpolicy="no-referrer"></iframe>\n'
+        f'<p><a href="{address}" rel="noreferrer">{address}</a></p>'
+    )
+    return {
+        "chat": rules,
+        "chat_icons": tuple(_ICON_WORDS.items()),
+        "chat_address": address,
+        "chat_frame": frame,
+    }
