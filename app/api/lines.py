@@ -45,6 +45,10 @@ class ChatSettingsView(BaseModel):
     exit_site: str
     title: str
     icon: str
+    # What the child's page shows, and what counsellors have at hand; words by language.
+    emoji: list[str]
+    closed: dict[str, str]
+    beginnings: dict[str, list[str]]
 
 
 class ChatSettingsIn(BaseModel):
@@ -64,6 +68,9 @@ class ChatSettingsIn(BaseModel):
     exit_site: Annotated[str, Field(max_length=300)] | None = None
     title: Annotated[str, Field(max_length=80)] | None = None
     icon: Annotated[str, Field(max_length=20)] | None = None
+    emoji: Annotated[list[Annotated[str, Field(max_length=12)]], Field(max_length=50)] | None = None
+    closed: Annotated[dict[str, str], Field(max_length=8)] | None = None
+    beginnings: Annotated[dict[str, list[str]], Field(max_length=8)] | None = None
 
 
 def _chat_view(rules: ChatRules) -> ChatSettingsView:

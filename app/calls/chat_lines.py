@@ -32,7 +32,7 @@ async def change_chat(work: Work, line: LineScript, **changes: Any) -> ChatRules
     given = {name: value for name, value in changes.items() if value is not None}
     if "slug" in given:
         given["slug"] = given["slug"] or None
-    for name in ("languages", "sites"):
+    for name in ("languages", "sites", "emoji"):
         if name in given:
             given[name] = tuple(dict.fromkeys(given[name]))
     rules = replace(before, **given)

@@ -1,8 +1,8 @@
 """How children write to a line: whether they can, in which languages, and with whom. Pure."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +13,10 @@ MOST_AT_ONCE = 8
 _MOST_SITES = 20
 _MOST_RESERVE = 100
 _LONGEST = 3600
+# What a line says of itself on the child's page, and what its counsellors have at hand.
+_LONGEST_WORDS = 600
+_MOST_EMOJI, _MOST_BEGINNINGS = 24, 30
+EMOJI = ("🙂", "💙", "👍", "🤗", "💪", "🌱", "☀️", "🙏")
 # Words of our own in the addresses of the child's page.
 _TAKEN = ("conversation", "return")
 _SLUG = re.compile(r"[a-z][a-z0-9-]{1,39}")
@@ -35,6 +39,9 @@ class ChatRules:
     page within theirs. `exit_site`: where a child goes that leaves at once. `title` and `icon`:
     what the browser shows of the page instead of the helpline's name; without a title it is a
     word of the child's language.
+
+    What counsellors have at hand: `emoji`, and `beginnings` by language, which come before those of
+    the program. `closed`: what the child reads out of hours, by language.
     """
 
     on: bool = False
@@ -47,6 +54,9 @@ class ChatRules:
     exit_site: str = "https://www.wikipedia.org/"
     title: str = ""
     icon: str = "page"
+    emoji: tuple[str, ...] = EMOJI
+    closed: Mapping[str, str] = field(default_factory=dict)
+    beginnings: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def speaks(self, language: str) -> bool:
         return not self.languages or language in self.languages
@@ -56,7 +66,7 @@ def read_chat(kept: Mapping[str, Any]) -> ChatRules:
     """Read the rules as stored with their line. Missing values take their defaults."""
     known = {one.name for one in fields(ChatRules)}
     values = {name: value for name, value in kept.items() if name in known}
-    for name in ("languages", "sites"):
+    for name in ("languages", "sites", "emoji"):
         if name in values:
             values[name] = tuple(values[name])
     return ChatRules(**values)
@@ -96,6 +106,7 @@ def check_chat(rules: ChatRules, spoken: tuple[str, ...]) -> dict[str, Any]:
     for site in rules.sites:
         _check_site(site)
     _check_looks(rules)
+    _check_words(rules, spoken)
     usual = asdict(ChatRules())
     kept = {name: value for name, value in asdict(rules).items() if value != usual[name]}
     return {name: list(v) if isinstance(v, tuple) else v for name, v in kept.items()}
@@ -132,3 +143,20 @@ def _check_site(site: str) -> None:
             "without a path.",
             site=site[:120],
         )
+
+
+def _check_words(rules: ChatRules, spoken: tuple[str, ...]) -> None:
+    """Refuse words that do not fit on a page, or that are in no language of the line."""
+    if len(rules.emoji) > _MOST_EMOJI or any(not 1 <= len(one) <= 12 for one in rules.emoji):
+        raise BadText("Choose at most %(most)s emoji, with spaces between them", most=_MOST_EMOJI)
+    for language in (*rules.closed, *rules.beginnings):
+        if language not in spoken:
+            raise BadText("The line does not have the language '%(language)s'.", language=language)
+    if any(len(words) > _LONGEST_WORDS for words in rules.closed.values()):
+        raise BadText("Write at most %(longest)s characters.", longest=_LONGEST_WORDS)
+    for beginnings in rules.beginnings.values():
+        if len(beginnings) > _MOST_BEGINNINGS or any(len(one) > 200 for one in beginnings):
+            raise BadText(
+                "Write at most %(most)s beginnings, each of at most 200 characters",
+                most=_MOST_BEGINNINGS,
+            )

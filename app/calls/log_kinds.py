@@ -60,6 +60,7 @@ class CallLog(StrEnum):
     MESSAGE_WRITTEN = "message_written"
     MUTE_FAILED = "mute_failed"
     MUTED = "muted"
+    NUMBER_GIVEN = "number_given"
     OFFER_ACCEPTED = "offer_accepted"
     OPENED = "opened"
     OUTCOME_RESTATED = "outcome_restated"

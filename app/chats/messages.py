@@ -288,9 +288,24 @@ async def read_as_staff(work: Work, staff: Staff, call_id: UUID, after: int = 0)
     return [opened(work, message) for message in found]
 
 
+async def read_whole(work: Work, staff: Staff, call_id: UUID) -> list[Said]:
+    """Return all that was said and whispered in a conversation of a contact that may be read.
+
+    The reading is logged first. Raises NotYours.
+    """
+    await _check_may_read(work, staff, call_id)
+    await write_reading(work, AuditLog.CONVERSATION_READ, str(call_id), whole=True)
+    return await all_of(work, call_id)
+
+
 async def all_of(work: Work, call_id: UUID) -> list[Said]:
     """Return what was said in a conversation; who asks has been checked and logged."""
-    return [opened(work, message) for message in await _read(work, call_id, 0)]
+    found: list[Message] = []
+    while page := await _read(work, call_id, found[-1].number if found else 0):
+        found += page
+        if len(page) < PAGE:
+            break
+    return [opened(work, message) for message in found]
 
 
 async def _check_may_read(work: Work, staff: Staff, call_id: UUID) -> None:

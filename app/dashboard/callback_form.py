@@ -40,7 +40,7 @@ async def agree(
     try:
         await queries.readable_call(work, desk.known_callers(staff), call_id)
         call = await record.lock_call(work, call_id)
-        window = _window(day, begins, ends, await _zone(work, call))
+        window = window_of(day, begins, ends, await _zone(work, call))
         await callbacks.agree(work, call, who, window, safe=safe)
     except Refusal as refusal:
         await work.undo()
@@ -48,7 +48,7 @@ async def agree(
     return await desk_fragment(request, work, staff, notice)
 
 
-def _window(day: str, begins: str, ends: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
+def window_of(day: str, begins: str, ends: str, zone: ZoneInfo) -> tuple[datetime, datetime]:
     """Return begin and end of a window; one that ends before it begins ends on the next day."""
     try:
         on = date.fromisoformat(day)

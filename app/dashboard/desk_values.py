@@ -21,6 +21,7 @@ from app.dashboard.records.form_views import guidance_topics
 from app.dashboard.templating import templates
 from app.referrals.replies.in_talk import DutyInTalk, duty_in_talk
 from app.routing import callbacks, desk
+from app.routing.models import PresenceState
 from app.routing.offers import why_no_browser
 from app.routing.participants import participants, questions
 from app.routing.participants.participants import Mode, Participant, ParticipantState
@@ -144,14 +145,27 @@ async def frame_part(work: Work, staff: Staff, notice: str = "") -> str:
         aside=await _talks_aside(work, found),
     )
     rings = staff.endpoint_kind in work.settings.abilities.rings
+    written = await desk.conversations_of(work, staff) if _may_write(staff, found) else []
     values = {
         "desk": shown,
+        "chat_offer": next(
+            (views.chat_offer_card(one, work.now) for one in written if one.is_offered), None
+        ),
+        "writes": sum(not one.is_offered for one in written),
         "can": work.settings.abilities.can_do,
         "notice": notice,
         "in_page": _in_page(work, staff),
         "no_page_telephone": "" if rings else why_no_browser(work.settings),
     }
     return templates.get_template("fragments/frame/frame.html").render(**values, staff=staff)
+
+
+def _may_write(staff: Staff, found: desk.Desk) -> bool:
+    """Return whether a counsellor can have conversations; some end after they may have no more."""
+    presence = found.presence
+    return staff.chats_at_once > 0 or (
+        presence is not None and presence.state == PresenceState.WRITING
+    )
 
 
 async def _talks_aside(work: Work, found: desk.Desk) -> bool:

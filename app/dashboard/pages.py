@@ -281,8 +281,13 @@ async def urgent_form(request: Request, work: InWork, staff: TakesCalls, call_id
         "fragments/desk/urgent.html",
         **values,
         call_id=call_id,
-        can=work.settings.abilities.can_do,
+        can=() if await _is_written(work, call_id) else work.settings.abilities.can_do,
     )
+
+
+async def _is_written(work: Work, call_id: UUID) -> bool:
+    call = await work.session.get(Call, call_id)
+    return call is not None and call.is_written
 
 
 @router.post("/board/calls/{call_id}/urgent")

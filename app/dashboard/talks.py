@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Form, Request, Response
 
 from app.calls import record
+from app.calls.models import Call
 from app.dashboard.desk_values import desk_fragment
 from app.dashboard.templating import templates
 from app.errors import Invalid, Refusal
@@ -37,11 +38,15 @@ Text = Annotated[str, Form(max_length=80)]
 async def ask_form(request: Request, work: InWork, staff: TakesCalls, call_id: UUID) -> Response:
     """Show the colleagues who can be brought into the talk now."""
     await desk.call_in_hand(work, staff, call_id)
+    call = await work.session.get_one(Call, call_id)
+    written = call.is_written
+    free = moving.free_writers if written else moving.free_colleagues
     values = {
         "call_id": call_id,
         "roles": ROLES,
-        "can": work.settings.abilities.can_do,
-        "colleagues": await moving.free_colleagues(work, staff),
+        # Into what is written, nobody can be rung.
+        "can": () if written else work.settings.abilities.can_do,
+        "colleagues": await free(work, staff),
     }
     return templates.TemplateResponse(request, "fragments/desk/ask.html", values)
 
@@ -189,6 +194,9 @@ async def talks_values(work: Work, staff: Staff) -> dict[str, Any]:
         "can": work.settings.abilities.can_do,
         "telephones": await telephones.not_ready(work),
         "colleagues": await moving.free_colleagues(work, staff) if talks else [],
+        "writers": await moving.free_writers(work, staff)
+        if any(talk.written for talk in talks)
+        else [],
     }
 
 

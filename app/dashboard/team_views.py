@@ -48,6 +48,9 @@ class PersonRow:
     telephone: str
     telephone_well: bool
     missed: int
+    # Their written conversations now, and how many they can have at once.
+    conversations: int
+    at_once: int
     languages: str
     on_shift: bool
     # They are signed in for duty.
@@ -58,7 +61,8 @@ class PersonRow:
     def worries(self) -> bool:
         """Return whether a person who should get calls gets none."""
         if self.state == PresenceState.AVAILABLE:
-            return not self.telephone_well
+            # Without a telephone, children can still write to them.
+            return not self.telephone_well and not self.at_once
         return self.state == PresenceState.AWAY or (self.on_shift and not self.present)
 
 
@@ -81,6 +85,8 @@ def person_row(person: Person, shifts: dict[UUID, OnShift], now: datetime) -> Pe
         telephone=words,
         telephone_well=well,
         missed=person.missed,
+        conversations=person.conversations,
+        at_once=staff.chats_at_once,
         languages=", ".join(language_words(code) for code in staff.languages) or _("all languages"),
         on_shift=staff.id in shifts,
         present=state in PRESENT,

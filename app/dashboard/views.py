@@ -12,7 +12,7 @@ from app.calls.states import Direction, MessageState
 from app.contacts.models import Contact
 from app.routing import telephones
 from app.routing.callbacks import Callback, CallbackState
-from app.routing.desk import Desk
+from app.routing.desk import Conversation, Desk
 from app.routing.models import OfferState, Presence, PresenceState, TelephoneState
 from app.routing.queue import WaitingCall
 from app.words.pages import N_, _, code_words, instant_words, language_name, said
@@ -46,6 +46,19 @@ class OfferCard:
     limit: int
     on_phone: bool
     practice: bool
+
+
+@dataclass(frozen=True)
+class ChatOfferCard:
+    """A conversation that is offered: it rings like a call, and looks and sounds apart from one."""
+
+    id: UUID
+    line: str
+    language: str
+    danger: bool
+    returned: bool
+    waited: int
+    seconds_left: int
 
 
 @dataclass(frozen=True)
@@ -250,6 +263,18 @@ def _offer_card(
         limit=limit,
         on_phone=on_phone,
         practice=desk.practice,
+    )
+
+
+def chat_offer_card(one: Conversation, now: datetime) -> ChatOfferCard:
+    return ChatOfferCard(
+        id=one.offer.id,
+        line=one.line,
+        language=language_words(one.call.language),
+        danger=one.call.danger,
+        returned=one.call.returned > 0,
+        waited=_seconds(one.call.queued_at, now),
+        seconds_left=max(0, int((one.offer.expires_at - now).total_seconds())),
     )
 
 

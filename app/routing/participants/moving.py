@@ -5,13 +5,13 @@ The child is never hung up on: it goes on talking until the other one is there.
 
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app.calls import lines, record
 from app.calls.models import Call
 from app.errors import Conflict
 from app.routing import desk, handing_over
-from app.routing.models import Presence, PresenceState
+from app.routing.models import Offer, Presence, PresenceState
 from app.routing.participants import actions, inviting, participants
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -33,6 +33,33 @@ async def free_colleagues(work: Work, staff: Staff) -> list[Staff]:
             Staff.active,
             Staff.id != staff.id,
             Presence.state.in_((PresenceState.AVAILABLE, PresenceState.WRAP_UP)),
+        )
+        .order_by(Staff.name)
+    )
+    return [one for one in rows if may(one.role, Permission.TAKE_CALLS)]
+
+
+async def free_writers(work: Work, staff: Staff) -> list[Staff]:
+    """Return to whom a written conversation can go now, by name: with room for one more."""
+    held = (
+        select(func.count())
+        .where(
+            Offer.counsellor_id == Staff.id,
+            Offer.released_at.is_(None),
+            Offer.slot.is_not(None),
+        )
+        .correlate(Staff)
+        .scalar_subquery()
+    )
+    there = (PresenceState.AVAILABLE, PresenceState.WRITING, PresenceState.WRAP_UP)
+    rows = await work.session.scalars(
+        select(Staff)
+        .join(Presence, Presence.counsellor_id == Staff.id)
+        .where(
+            Staff.active,
+            Staff.id != staff.id,
+            Presence.state.in_(there),
+            held < Staff.chats_at_once,
         )
         .order_by(Staff.name)
     )

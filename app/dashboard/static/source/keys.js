@@ -6,9 +6,16 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey || event.repeat || !lettersOn()) return;
   if (event.target.closest?.("input, textarea, select, [contenteditable]")) return;
   const found = [...document.querySelectorAll(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`)];
-  const button = found.find((one) => one.checkVisibility());
+  // Of several conversations, the letters of the one with the focus count.
+  const scopes = document.querySelectorAll("[data-scope]");
+  const scope = event.target.closest?.("[data-scope]") ?? (scopes.length === 1 ? scopes[0] : null);
+  const near = event.target.closest?.("[data-scope]");
+  const visible = found.filter((one) => one.checkVisibility() && [null, scope].includes(one.closest("[data-scope]")));
+  const button = visible.find((one) => near?.contains(one)) ?? visible[0];
   if (!button) return;
   event.preventDefault();
-  ((button.dataset.focus && document.querySelector(button.dataset.focus)) || button).focus();
+  const aim = (button.dataset.focus && document.querySelector(button.dataset.focus)) || button;
+  aim.dispatchEvent(new Event("helpline:reveal", { bubbles: true }));
+  aim.focus();
   if (button.tagName === "SUMMARY" && !button.parentElement.open) button.click();
 });

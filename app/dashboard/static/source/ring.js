@@ -49,10 +49,12 @@ const look = () => {
     before = null;
     return;
   }
-  const words = help?.dataset.panicTitle ?? (help ? _("A counsellor needs help – Helpline") : _("Call waiting – Helpline"));
-  document.title = `${help ? "⚠" : "☎"} ${words}`;
-  icon("#b00020");
-  playing = start(help ? "help" : soundChosen());
+  // A child who writes rings, too: with another mark, another colour and another sound.
+  const written = !help && ringing.dataset.sound === "written";
+  const words = help?.dataset.panicTitle ?? (help ? _("A counsellor needs help – Helpline") : ringing.dataset.ringingTitle ?? _("Call waiting – Helpline"));
+  document.title = `${help ? "⚠" : written ? "✎" : "☎"} ${words}`;
+  icon(written ? "#0b5f86" : "#b00020");
+  playing = start(help ? "help" : written ? "written" : soundChosen());
   notify(help?.dataset.panicWords ?? (help ? _("A counsellor needs a supervisor now") : ringing.dataset.ringingWords ?? _("A call is waiting")));
   if (navigator.userActivation?.hasBeenActive) navigator.vibrate?.([400, 200, 400, 200, 400]);
   // A box over the page would keep Accept out of reach; closed, it gives the focus back.

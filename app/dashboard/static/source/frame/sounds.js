@@ -7,6 +7,9 @@ const SOUNDS = {
   telephone: { notes: [0, 0.1, 0.2, 0.3, 0.4, 0.8, 0.9, 1, 1.1, 1.2].map((from, n) => [from, n % 2 ? 950 : 1150]), fades: 14 },
   chime: { notes: [[0, 784], [0.3, 659], [0.6, 523]], fades: 3 },
   low: { notes: [[0, 330], [0.5, 392]], fades: 4 },
+  // A child who writes: two quick drops and a pause, apart from every ring of a call.
+  written: { notes: [[0, 1320], [0.14, 1760], [1.5, 1320], [1.64, 1760]], fades: 18 },
+  message: { notes: [[0, 1480]], fades: 16 },
   // A call for help: six notes, up and down, with hardly a pause.
   help: { notes: [[0, 740], [0.4, 988], [0.8, 740], [1.2, 988], [1.6, 740], [2, 988]], fades: 5 },
 };
@@ -16,7 +19,8 @@ const RISES = 12;
 
 export const chosen = (name) => { try { return localStorage.getItem(`helpline-${name}`) ?? ""; } catch { return ""; } };
 export const choose = (name, value) => { try { localStorage.setItem(`helpline-${name}`, value); } catch { /* not kept */ } };
-export const soundChosen = () => (SOUNDS[chosen("sound")] && chosen("sound") !== "help" ? chosen("sound") : "bell");
+const OURS = ["help", "written", "message"];
+export const soundChosen = () => (SOUNDS[chosen("sound")] && !OURS.includes(chosen("sound")) ? chosen("sound") : "bell");
 export const loudnessChosen = () => Math.min(1, Math.max(0.2, Number(chosen("loudness")) || 0.6));
 
 let context;
@@ -57,4 +61,10 @@ export const start = (name) => {
     // No sound on this machine: the title, the notification and the bar remain.
     return () => {};
   }
+};
+
+// Sounds once, and not again.
+export const once = (name) => {
+  const stop = start(name);
+  setTimeout(stop, SECONDS * 1000 - 200);
 };

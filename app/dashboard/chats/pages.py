@@ -1,0 +1,255 @@
+"""Written conversations on the desk: reading, writing, ringing the child, and ending."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Form, Request, Response
+
+from app.calls import lines, record
+from app.calls.models import Call
+from app.chats import along, ending, messages, ringing, typing
+from app.chats.models import Kind
+from app.chats.noticing import personal_in
+from app.contacts import contacts
+from app.dashboard.callback_form import window_of
+from app.dashboard.chats.values import chats_values, now_values, tools_for, words_values
+from app.dashboard.chats.views import PERSONAL
+from app.dashboard.templating import page
+from app.errors import Invalid, NotFound, Refusal
+from app.routing import callbacks, desk
+from app.staff.models import Staff
+from app.staff.roles import Permission
+from app.web.access import InWork, reader_with
+from app.words.pages import refusal_words, said
+from app.work import Work
+
+router = APIRouter(include_in_schema=False)
+TakesCalls = Annotated[Staff, reader_with(Permission.TAKE_CALLS)]
+Supervises = Annotated[Staff, reader_with(Permission.SUPERVISE)]
+Reads = Annotated[Staff, reader_with(Permission.READ_RECORDS)]
+Text = Annotated[str, Form(max_length=messages.LONGEST + 1)]
+Key = Annotated[str, Form(max_length=64)]
+Number = Annotated[int, Form(ge=0, le=1_000_000)]
+# Tells the script of the page that the words can leave their field.
+_SENT = {"HX-Trigger": "chatSent"}
+
+
+async def _desk(
+    request: Request, work: Work, staff: Staff, sent: bool = False, **more: Any
+) -> Response:
+    """Render the conversations of a counsellor."""
+    await work.session.flush()
+    values = {**await chats_values(work, staff), "staff": staff, "notice": "", **more}
+    answer = page(request, "fragments/chats/chats.html", **values)
+    if sent:
+        answer.headers.update(_SENT)
+    return answer
+
+
+@router.get("/board/chats")
+async def own_chats(request: Request, work: InWork, staff: TakesCalls) -> Response:
+    """Render the conversations that the reader has and is offered."""
+    return await _desk(request, work, staff)
+
+
+@router.get("/board/chats/now")
+async def chats_now(request: Request, work: InWork, staff: TakesCalls) -> Response:
+    """Render in the top bar how many children write, and how long one waits for an answer."""
+    return page(request, "fragments/chats/now.html", **await now_values(work, staff))
+
+
+@router.post("/board/chats/{call_id}/messages")
+async def say(
+    request: Request,
+    work: InWork,
+    staff: TakesCalls,
+    call_id: UUID,
+    text: Text = "",
+    client_key: Key = "",
+    despite: Annotated[bool, Form()] = False,
+) -> Response:
+    """Say something to the child. Personal data in it is asked about first (`despite`)."""
+    try:
+        found = await _check_words(work, call_id, text)
+        if found and not despite:
+            return await _desk(request, work, staff, warned=call_id, found=found)
+        await messages.say_as_staff(work, staff, call_id, text=text, client_key=client_key)
+    except Refusal as refusal:
+        await work.undo()
+        return await _desk(request, work, staff, notice=refusal_words(refusal))
+    return await _desk(request, work, staff, sent=True)
+
+
+async def _check_words(work: Work, call_id: UUID, text: str) -> list[tuple[str, str]]:
+    """Refuse a beginning that was not gone on with, and return what is personal in the text."""
+    call = await work.session.get(Call, call_id)
+    if call is None:
+        raise messages.NotYours()
+    tools = await tools_for(work, call)
+    plain = text.strip().rstrip(".…,").strip()
+    if plain in {one.strip().rstrip(".…,").strip() for one in tools.beginnings}:
+        raise Invalid("This is only a beginning. Go on with it in your own words.")
+    found = personal_in(text, tools.country, tools.own)
+    return [(part.text, said(PERSONAL[part.kind])) for part in found if part.kind is not None]
+
+
+@router.post("/board/chats/{call_id}/seen", status_code=204)
+async def see(work: InWork, staff: TakesCalls, call_id: UUID, number: Number = 0) -> None:
+    """Note that the counsellor has the messages up to a number before their eyes."""
+    await messages.see_as_staff(work, staff, call_id, number)
+
+
+@router.post("/board/chats/{call_id}/typing", status_code=204)
+async def types(
+    work: InWork, staff: TakesCalls, call_id: UUID, stopped: Annotated[bool, Form()] = False
+) -> None:
+    """Note that the counsellor is typing, or has deleted what they typed."""
+    await typing.type_as_staff(work, staff, call_id, "" if stopped else None)
+
+
+@router.post("/board/chats/{call_id}/end")
+async def end(
+    request: Request,
+    work: InWork,
+    staff: TakesCalls,
+    call_id: UUID,
+    goodbye: Text = "",
+    client_key: Key = "",
+) -> Response:
+    """End a conversation, with last words if there are any. The second of two steps."""
+    try:
+        if goodbye.strip():
+            await messages.say_as_staff(
+                work, staff, call_id, text=goodbye, client_key=client_key or uuid4().hex
+            )
+        await ending.end_as_staff(work, staff, call_id)
+    except Refusal as refusal:
+        await work.undo()
+        return await _desk(request, work, staff, notice=refusal_words(refusal))
+    return await _desk(request, work, staff)
+
+
+# -- ringing the child -------------------------------------------------------------------------
+
+
+async def _number(work: Work, staff: Staff, call_id: UUID, message: int) -> tuple[Call, str]:
+    """Return the conversation, locked, and the first number in a message of its child."""
+    call = await record.lock_call(work, call_id)
+    if not await desk.has_in_hand(work, staff, call_id):
+        raise messages.NotYours()
+    tools = await tools_for(work, call)
+    words = await messages.read_as_staff(work, staff, call_id, max(message - 1, 0))
+    for one in words[:1]:
+        if one.number == message and one.words and one.author == "child":
+            for part in personal_in(one.words, tools.country, tools.own):
+                if part.number is not None:
+                    return call, part.number
+    raise NotFound("There is no telephone number in this message.")
+
+
+@router.get("/board/chats/{call_id}/ring/{message_number}")
+async def ring_form(
+    request: Request, work: InWork, staff: TakesCalls, call_id: UUID, message_number: int
+) -> Response:
+    """Show the form of a call-back to a number that the child wrote."""
+    call, number = await _number(work, staff, call_id, message_number)
+    zone = await _zone(work, call)
+    here = work.now.astimezone(ZoneInfo(zone))
+    return page(
+        request,
+        "fragments/chats/ring.html",
+        call_id=call_id,
+        message_number=message_number,
+        number=number,
+        zone=zone,
+        day=here.date().isoformat(),
+        last=(here.date() + timedelta(days=30)).isoformat(),
+        begins=f"{here:%H:%M}",
+        ends=f"{here + timedelta(hours=1):%H:%M}",
+    )
+
+
+@router.post("/board/chats/{call_id}/ring/{message_number}")
+async def ring(
+    request: Request,
+    work: InWork,
+    staff: TakesCalls,
+    call_id: UUID,
+    message_number: int,
+    who: Annotated[callbacks.Who, Form()] = callbacks.Who.CALLER,
+    day: Annotated[str, Form(max_length=10)] = "",
+    begins: Annotated[str, Form(max_length=8)] = "",
+    ends: Annotated[str, Form(max_length=8)] = "",
+    safe: Annotated[bool, Form()] = False,
+) -> Response:
+    """Agree a call-back to a number that the child wrote."""
+    try:
+        call, number = await _number(work, staff, call_id, message_number)
+        window = window_of(day, begins, ends, ZoneInfo(await _zone(work, call)))
+        await ringing.agree(work, call, number, who, window, safe=safe)
+    except Refusal as refusal:
+        await work.undo()
+        return await _desk(request, work, staff, notice=refusal_words(refusal))
+    return await _desk(request, work, staff)
+
+
+async def _zone(work: Work, call: Call) -> str:
+    line = await lines.line_of_id(work, call.line_id)
+    return line.timezone if line else "UTC"
+
+
+# -- others who read ---------------------------------------------------------------------------
+
+
+@router.get("/board/chats/{call_id}/along")
+async def read_along(request: Request, work: InWork, staff: Supervises, call_id: UUID) -> Response:
+    """Show a conversation of the team to its supervisor. The reading is logged."""
+    return await _along(request, work, staff, call_id)
+
+
+async def _along(
+    request: Request, work: Work, staff: Staff, call_id: UUID, notice: str = "", sent: bool = False
+) -> Response:
+    await work.session.flush()
+    words = await along.read_along(work, staff, call_id)
+    values = {**await words_values(work, call_id, words), "call_id": call_id, "notice": notice}
+    answer = page(request, "fragments/chats/along.html", **values, staff=staff)
+    if sent:
+        answer.headers.update(_SENT)
+    return answer
+
+
+@router.post("/board/chats/{call_id}/whisper")
+async def whisper(
+    request: Request,
+    work: InWork,
+    staff: Supervises,
+    call_id: UUID,
+    text: Text = "",
+    client_key: Key = "",
+) -> Response:
+    """Whisper to the counsellor of a conversation: the child does not see it."""
+    try:
+        await messages.say_as_staff(
+            work, staff, call_id, text=text, client_key=client_key, kind=Kind.WHISPER
+        )
+    except Refusal as refusal:
+        await work.undo()
+        return await _along(request, work, staff, call_id, refusal_words(refusal))
+    return await _along(request, work, staff, call_id, sent=True)
+
+
+@router.get("/contacts/{contact_id}/conversation")
+async def transcript(request: Request, work: InWork, staff: Reads, contact_id: UUID) -> Response:
+    """Show what was written in the conversation of a contact. The reading is logged."""
+    opened = await contacts.open_contact(work, staff, contact_id)
+    call_id = opened.record.call_id
+    call = await work.session.get(Call, call_id) if call_id else None
+    if call is None or not call.is_written:
+        raise NotFound("This contact has no written conversation.")
+    words = await messages.read_whole(work, staff, call.id)
+    return page(
+        request, "fragments/chats/transcript.html", **await words_values(work, call.id, words)
+    )

@@ -1,0 +1,91 @@
+"""The values for the conversations of one counsellor, and what a page asks about one of them."""
+
+import base64
+from typing import Any
+from uuid import UUID
+
+from app.calls import lines
+from app.calls.models import Call
+from app.chats import at_desk, messages
+from app.chats.at_desk import AtDesk
+from app.contacts import contacts
+from app.dashboard import views as desk_views
+from app.dashboard.chats import views
+from app.dashboard.chats.views import ChatCard, Tools
+from app.routing import callbacks
+from app.staff import accounts
+from app.staff.models import Staff
+from app.work import Work
+
+
+async def chats_values(work: Work, staff: Staff) -> dict[str, Any]:
+    """Return the conversations that a counsellor has and is offered."""
+    found = await at_desk.conversations(work, staff)
+    held = [one for one in found if one.seconds_left is None]
+    cards = [await _card(work, staff, one, held.index(one) + 1) for one in held]
+    offered = [one for one in found if one.seconds_left is not None]
+    return {
+        "chats": cards,
+        "kinds": views.PERSONAL,
+        "chat_offers": [_offered(work, one) for one in offered],
+        "now": work.now,
+        "longest_text": messages.LONGEST,
+        "chat_outbox": f"chat:{staff.id}",
+        # What is half-typed is kept on the counsellor's own machine, sealed with this key.
+        "chat_outbox_key": ",".join(
+            base64.b64encode(key).decode()
+            for key in work.keys.secrets_of("outbox", f"chat:{staff.id}")
+        ),
+    }
+
+
+async def now_values(work: Work, staff: Staff) -> dict[str, Any]:
+    """Return how many children write with a counsellor, and what waits."""
+    found = await at_desk.conversations(work, staff)
+    held = [one for one in found if one.seconds_left is None]
+    waits = [one.waits_since for one in held if one.waits_since is not None]
+    return {
+        "conversations": len(held),
+        "unread": sum(one.unread for one in held),
+        "waits": int((work.now - min(waits)).total_seconds()) if waits else None,
+    }
+
+
+async def tools_for(work: Work, call: Call) -> Tools:
+    """Return what a conversation is written with."""
+    line = await lines.line_of_id(work, call.line_id)
+    return views.tools_of(line, call.language or "")
+
+
+async def _card(work: Work, staff: Staff, one: AtDesk, place: int) -> ChatCard:
+    call = await work.session.get_one(Call, one.call_id)
+    after = max(0, one.last_number - views.SHOWN)
+    words = await messages.read_as_staff(work, staff, one.call_id, after)
+    line = await lines.line_of_id(work, call.line_id)
+    tools = views.tools_of(line, one.language)
+    agreed = await callbacks.agreed_in(work, one.call_id)
+    when = ""
+    if agreed is not None and line is not None:
+        when = desk_views.callback_row(agreed, line.name, line.timezone, work.now).when
+    contact = await contacts.at_hand(work, staff, one.call_id)
+    names = await accounts.names_of(work, _writers(words))
+    return views.chat_card(one, place, words, tools, work.now, names, contact, when)
+
+
+def _offered(work: Work, one: AtDesk) -> ChatCard:
+    return views.chat_card(one, 0, [], Tools(), work.now, {}, None, "")
+
+
+def _writers(words: list[messages.Said]) -> set[UUID]:
+    return {message.staff_id for message in words if message.staff_id}
+
+
+async def words_values(work: Work, call_id: UUID, words: list[messages.Said]) -> dict[str, Any]:
+    """Return a conversation to be read: by a supervisor, or on the page of its contact."""
+    call = await work.session.get_one(Call, call_id)
+    tools = await tools_for(work, call)
+    names = await accounts.names_of(work, _writers(words))
+    return {
+        "bubbles": [views.bubble(message, tools, names) for message in words],
+        "kinds": views.PERSONAL,
+    }

@@ -1,0 +1,185 @@
+"""What the desk shows of written conversations. The values are made only here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from app.calls.chat_rules import ChatRules, read_chat
+from app.calls.speech import LineScript
+from app.chats.at_desk import AtDesk
+from app.chats.messages import Said
+from app.chats.models import Author, Kind, Sentence
+from app.chats.noticing import Part, Personal, danger_in, parts_of
+from app.contacts.models import Contact
+from app.dashboard.views import language_words
+from app.words.chats import chat_words
+from app.words.pages import N_, said
+
+# A page shows the last messages; all of them are on the page of the contact.
+SHOWN = 80
+
+PERSONAL = {
+    Personal.PHONE: N_("telephone number"),
+    Personal.MAIL: N_("e-mail address"),
+    Personal.HANDLE: N_("name on a network"),
+    Personal.ID: N_("personal number"),
+}
+# What the child reads of the program, as its counsellor is told.
+SENTENCES = {
+    Sentence.COUNSELLOR_HERE: N_("The child was told that a counsellor is here."),
+    Sentence.COUNSELLOR_LOST: N_("The child was told that its counsellor was lost."),
+    Sentence.HANDED_OVER: N_("The child was told that a colleague goes on."),
+    Sentence.BUSY_A_MOMENT: N_("The child was told that you are busy for a moment."),
+}
+
+
+@dataclass(frozen=True)
+class Bubble:
+    """A message, as staff see it."""
+
+    number: int
+    by: str
+    name: str
+    whisper: bool
+    parts: list[Part]
+    # What the program said, in the words of the page.
+    sentence: str
+    at: str
+    # Empty, "sent", "delivered" or "seen".
+    ticks: str
+    erased: bool
+
+    @property
+    def numbers(self) -> list[str]:
+        """Return the telephone numbers in it that can be dialled."""
+        return [part.number for part in self.parts if part.number is not None]
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What a line gives its counsellors to write with, in the language of a conversation."""
+
+    country: str = ""
+    own: tuple[str, ...] = ()
+    beginnings: tuple[str, ...] = ()
+    emoji: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ChatCard:
+    """A conversation on the desk of its counsellor."""
+
+    call_id: UUID
+    offer_id: UUID
+    # Its place on the desk, from 1.
+    place: int
+    line: str
+    language: str
+    code: str
+    danger: bool
+    returned: bool
+    offered: bool
+    seconds_left: int | None
+    unread: int
+    waits: int | None
+    away: int | None
+    types: bool
+    typed: str | None
+    last: int
+    bubbles: list[Bubble]
+    earlier: int
+    tools: Tools
+    # Words of the child that speak of danger.
+    alarming: str | None = None
+    contact_id: UUID | None = None
+    contact_code: str = ""
+    decided: bool = False
+    agreed: str = ""
+
+
+def tools_of(line: LineScript | None, language: str) -> Tools:
+    """Return what a counsellor has at hand for one line and language: first what the line has."""
+    if line is None:
+        return Tools()
+    rules: ChatRules = read_chat(line.chat)
+    own = tuple(rules.beginnings.get(language, ()))
+    shipped = tuple(one for one in chat_words(language).beginnings if one not in own)
+    # Children write in the languages of the line, whichever they chose.
+    languages = tuple(dict.fromkeys((language, *(one.language for one in line.languages))))
+    numbers = tuple(one for one in (line.number, line.shown_number) if one)
+    return Tools(line.country, numbers, own + shipped, rules.emoji, languages)
+
+
+def bubble(message: Said, tools: Tools, names: dict[UUID, str]) -> Bubble:
+    """Return a message with personal data marked. `names`: those of the staff who wrote."""
+    ticks = ""
+    if message.author is Author.COUNSELLOR and message.kind is Kind.SAID:
+        ticks = "seen" if message.seen_at else "delivered" if message.delivered_at else "sent"
+    words = message.words or ""
+    by_child = message.author is Author.CHILD
+    return Bubble(
+        number=message.number,
+        by=message.author.value,
+        name=names.get(message.staff_id, "") if message.staff_id else "",
+        whisper=message.kind is Kind.WHISPER,
+        parts=parts_of(words, tools.country, tools.own) if by_child else [Part(words)],
+        sentence=said(SENTENCES[message.sentence]) if message.sentence else "",
+        at=message.at.isoformat(),
+        ticks=ticks,
+        erased=message.erased,
+    )
+
+
+def alarming(words: Sequence[Said], tools: Tools) -> str | None:
+    """Return the last words of the child that speak of danger."""
+    for message in reversed(words):
+        if message.author is Author.CHILD and message.words:
+            found = danger_in(message.words, tools.languages)
+            if found is not None:
+                return found
+    return None
+
+
+def chat_card(
+    one: AtDesk,
+    place: int,
+    words: list[Said],
+    tools: Tools,
+    now: datetime,
+    names: dict[UUID, str],
+    contact: Contact | None,
+    agreed: str,
+) -> ChatCard:
+    """Return a conversation as the desk shows it; an offered one without what was written."""
+    return ChatCard(
+        call_id=one.call_id,
+        offer_id=one.offer_id,
+        place=place,
+        line=one.line,
+        language=language_words(one.language),
+        code=one.language,
+        danger=one.danger,
+        returned=one.returned,
+        offered=one.seconds_left is not None,
+        seconds_left=one.seconds_left,
+        unread=one.unread,
+        waits=_seconds(one.waits_since, now),
+        away=_seconds(one.away_since, now),
+        types=one.types,
+        typed=one.typed,
+        last=one.last_number,
+        bubbles=[bubble(message, tools, names) for message in words],
+        earlier=max(0, one.last_number - SHOWN) if words else 0,
+        tools=tools,
+        alarming=alarming(words, tools),
+        contact_id=contact.id if contact else None,
+        contact_code=contact.code if contact else "",
+        decided=contact is not None and contact.urgency is not None,
+        agreed=agreed,
+    )
+
+
+def _seconds(since: datetime | None, now: datetime) -> int | None:
+    return None if since is None else max(0, int((now - since).total_seconds()))
