@@ -10,6 +10,7 @@ from app.dialling import outward
 from app.errors import Conflict
 from app.routing import callbacks
 from app.routing.callbacks import Callback, Who
+from app.sealing.hashes import carry_caller
 from app.work import Work
 
 
@@ -36,7 +37,7 @@ async def agree(
 
 
 async def _keep(work: Work, call: Call, number: str) -> None:
-    await record.carry_caller(work, number)
+    await carry_caller(work, number)
     call.caller_number_sealed = work.keys.seal(
         number.encode(), table="calls", column="caller_number_sealed", row=call.id
     )

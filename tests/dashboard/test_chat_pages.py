@@ -1,0 +1,136 @@
+"""The desk of a counsellor with whom children write, and a supervisor who reads along."""
+
+import re
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from app.chats import along, messages, ringing
+from app.demo.stage import Counsellor, Stage
+from app.demo.writing import a_child
+from app.errors import Invalid, NotFound
+from app.routing.callbacks import Who
+from app.staff.roles import Role
+from app.work import Work
+from tests.chats.children import a_chat_line, a_key, a_writer, matched, takes
+from tests.chats.children import a_child as a_conversation
+from tests.support.referrals import page
+from tests.support.verbs import a_supervisor
+
+
+async def writes(stage: Stage, counsellor: Counsellor, chat: str, text: str, **more: str) -> str:
+    form = {"text": text, "client_key": uuid4().hex, **more}
+    return (await page(stage, counsellor, f"/board/chats/{chat}/messages", **form)).text
+
+
+async def audit(stage: Stage, kind: str) -> list[object]:
+    rows = await stage.rows(f"SELECT detail FROM audit_log WHERE kind = '{kind}' ORDER BY id")
+    return [row["detail"] for row in rows]
+
+
+async def begun(stage: Stage, ana: Counsellor, text: str) -> str:
+    """Let a child write a first message, and the counsellor accept by the bar."""
+    child = a_child(stage)
+    await child.open()
+    await child.say(text)
+    await stage.settle()
+    bar = (await page(stage, ana, "/board/frame")).text
+    assert "A child writes" in bar
+    assert 'data-sound="written"' in bar
+    assert text not in (await page(stage, ana, "/board/chats")).text, "not before it is accepted"
+    (offer,) = re.findall(r"/board/offers/([0-9a-f-]{36})/accept", bar)
+    await page(stage, ana, f"/board/offers/{offer}/accept", sure="yes")
+    await stage.settle()
+    return child.id
+
+
+async def test_a_counsellor_writes_rings_and_ends_from_the_desk(stage: Stage) -> None:
+    await stage.let_write()
+    ana = await stage.add_counsellor("ana", chats=2)
+    sara = await stage.add_counsellor("sara", role=Role.SUPERVISOR, shift=False, state=None)
+    chat = await begun(stage, ana, "Neću da živim. Broj je 064 123 4567, mama@posta.example")
+    shown = (await page(stage, ana, "/board/chats")).text
+    assert "The child wrote “Neću da živim”" in shown
+    assert '<mark data-kind="phone" title="telephone number">064 123 4567</mark>' in shown
+    assert '<mark data-kind="mail"' in shown
+    assert "1 new" in shown
+    assert "1 new" in (await page(stage, ana, "/board/chats/now")).text
+    # A beginning alone, and a person's number, are not sent.
+    beginning = re.findall(r'data-insert="(Čujem da) "', shown)[0]
+    assert "only a beginning" in await writes(stage, ana, chat, f"{beginning} …")
+    warned = await writes(stage, ana, chat, "Javi se na 064 765 4321")
+    assert "Not sent yet" in warned
+    assert await stage.rows("SELECT 1 FROM chat_messages WHERE author = 'counsellor'") == []
+    assert "Tu sam" in await writes(stage, ana, chat, f"{beginning} je teško. Tu sam.")
+    assert "✓" in await writes(stage, ana, chat, "Naš je 064 765 4321", despite="true")
+    # The number becomes a call-back of this conversation.
+    rows = await stage.rows("SELECT number FROM chat_messages WHERE author = 'child'")
+    at = f"/board/chats/{chat}/ring/{rows[0]['number']}"
+    form = (await page(stage, ana, at)).text
+    assert "+381641234567" in form
+    values = dict(re.findall(r'name="(day|begins|ends)" required value="([^"]+)"', form))
+    assert "Ask whether it is safe" in (await page(stage, ana, at, **values)).text
+    assert "Call-back agreed" in (await page(stage, ana, at, **values, safe="true")).text
+    (row,) = await stage.rows("SELECT call_id, state FROM callbacks")
+    assert (str(row["call_id"]), row["state"]) == (chat, "agreed")
+    # A supervisor reads along: once in the log. What is whispered is not for the child.
+    assert "in writing" in (await page(stage, sara, "/team")).text
+    for _ in range(2):
+        assert "Tu sam" in (await page(stage, sara, f"/board/chats/{chat}/along")).text
+    assert await audit(stage, "conversation_read") == [{"along": True}]
+    whisper = {"text": "Pitaj da li je sama", "client_key": uuid4().hex}
+    await page(stage, sara, f"/board/chats/{chat}/whisper", **whisper)
+    assert "the child does not see it" in (await page(stage, ana, "/board/chats")).text
+    # The form of urgent help and handing over name no telephone.
+    assert 'name="number"' not in (await page(stage, ana, f"/board/calls/{chat}/ask")).text
+    assert 'name="warm"' not in (await page(stage, ana, f"/board/calls/{chat}/urgent")).text
+    await page(stage, ana, f"/board/chats/{chat}/end", goodbye="Čuvaj se!")
+    assert await ana.presence() == "wrap_up"
+    said = await stage.rows("SELECT kind FROM chat_messages ORDER BY number DESC LIMIT 1")
+    assert said == [{"kind": "said"}]
+    await of_contact(stage, ana, sara)
+
+
+async def of_contact(stage: Stage, ana: Counsellor, sara: Counsellor) -> None:
+    """What was written is read on the page of the contact, by who may read it, and logged."""
+    (contact,) = await stage.rows("SELECT id FROM contacts")
+    at = f"/contacts/{contact['id']}/conversation"
+    assert at in (await page(stage, ana, f"/contacts/{contact['id']}")).text
+    assert "Čuvaj se!" in (await page(stage, ana, at)).text
+    assert "Čuvaj se!" in (await page(stage, sara, at)).text
+    assert (await audit(stage, "conversation_read"))[1:] == [{"whole": True}, {"whole": True}]
+    vera = await stage.add_counsellor("vera", shift=False, state=None)
+    assert (await page(stage, vera, at)).status_code == 404
+
+
+async def test_a_supervisor_of_another_team_does_not_read_along(work: Work) -> None:
+    line = await a_chat_line(work)
+    ana = await a_writer(work, "ana")
+    call = await a_conversation(work, line)
+    (offer,) = await matched(work)
+    await takes(work, offer)
+    await messages.say_as_staff(work, ana, call.id, text="Zdravo", client_key=a_key())
+    sara, other = await a_supervisor(work, "sara"), await a_supervisor(work, "ivo")
+    other.team = "another"
+    await work.session.flush()
+    with pytest.raises(NotFound):
+        await along.read_along(work, other, call.id)
+    said = await along.read_along(work, sara, call.id)
+    assert [one.words for one in said if one.words] == ["Zdravo"]
+
+
+async def test_a_call_back_of_a_conversation_keeps_its_number_sealed(work: Work) -> None:
+    line = await a_chat_line(work)
+    await a_writer(work, "ana")
+    call = await a_conversation(work, line)
+    (offer,) = await matched(work)
+    await takes(work, offer)
+    window = (work.now, work.now + timedelta(hours=1))
+    with pytest.raises(Invalid):
+        await ringing.agree(work, call, "+381641234567", Who.CALLER, window, safe=False)
+    row = await ringing.agree(work, call, "+381641234567", Who.CALLER, window, safe=True)
+    assert (row.call_id, call.caller_kind) == (call.id, "e164")
+    assert b"641234567" not in (call.caller_number_sealed or b"")
+    again = await ringing.agree(work, call, "+381641234567", Who.ANYONE, window, safe=True)
+    assert again.id != row.id, "the second wish counts"
