@@ -25,7 +25,7 @@ async def writes(stage: Stage, counsellor: Counsellor, chat: str, text: str, **m
 
 
 async def audit(stage: Stage, kind: str) -> list[object]:
-    rows = await stage.rows(f"SELECT detail FROM audit_log WHERE kind = '{kind}' ORDER BY id")
+    rows = await stage.rows(f"SELECT detail FROM audit_entries WHERE action = '{kind}' ORDER BY id")
     return [row["detail"] for row in rows]
 
 
