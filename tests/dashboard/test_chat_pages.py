@@ -21,7 +21,7 @@ from tests.support.verbs import a_supervisor
 
 async def writes(stage: Stage, counsellor: Counsellor, chat: str, text: str, **more: str) -> str:
     form = {"text": text, "client_key": uuid4().hex, **more}
-    return (await page(stage, counsellor, f"/board/chats/{chat}/messages", **form)).text
+    return str((await page(stage, counsellor, f"/board/chats/{chat}/messages", **form)).text)
 
 
 async def audit(stage: Stage, kind: str) -> list[object]:
@@ -134,3 +134,39 @@ async def test_a_call_back_of_a_conversation_keeps_its_number_sealed(work: Work)
     assert b"641234567" not in (call.caller_number_sealed or b"")
     again = await ringing.agree(work, call, "+381641234567", Who.ANYONE, window, safe=True)
     assert again.id != row.id, "the second wish counts"
+
+
+async def test_an_administrator_lets_children_write_to_a_line(stage: Stage) -> None:
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    (row,) = await stage.rows("SELECT id FROM lines")
+    at = f"/admin/lines/{row['id']}"
+    form = {"on": "yes", "slug": "plavi", "language.sr": "yes", "at_once": "2", "reserve": "1"}
+    form |= {"reserve_seconds": "90", "sites": "https://a.example", "title": "Vreme sutra"}
+    form |= {"exit_site": "https://vreme.example/", "icon": "sun", "emoji": "🙂 🌱"}
+    form |= {"closed.sr": "Vraćamo se u osam.", "beginnings.sr": "Čujem da\r\nReci mi još o"}
+    saved = await page(stage, mila, f"{at}/chat", **form)
+    assert saved.headers["location"] == f"{at}#chat"
+    (kept,) = await stage.rows("SELECT chat FROM lines")
+    assert kept["chat"] == {
+        "on": True,
+        "slug": "plavi",
+        "languages": ["sr"],
+        "at_once": 2,
+        "reserve": 1,
+        "reserve_seconds": 90,
+        "sites": ["https://a.example"],
+        "title": "Vreme sutra",
+        "exit_site": "https://vreme.example/",
+        "icon": "sun",
+        "emoji": ["🙂", "🌱"],
+        "closed": {"sr": "Vraćamo se u osam."},
+        "beginnings": {"sr": ["Čujem da", "Reci mi još o"]},
+    }
+    assert "/chat/plavi" in (await page(stage, mila, at)).text
+    (entry,) = await audit(stage, "line_chat_set")
+    assert isinstance(entry, dict)
+    assert (entry["before"], entry["after"]) == ({}, kept["chat"])
+    for name, wrong in (("sites", "http://a.example"), ("exit_site", "javascript:1")):
+        refused = await page(stage, mila, f"{at}/chat", **{**form, name: wrong})
+        assert 'role="alert"' in refused.text
+        assert wrong in refused.text, "what was typed stays"

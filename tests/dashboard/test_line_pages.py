@@ -134,7 +134,7 @@ async def test_children_are_let_write_and_a_site_shows_their_page(stage: Stage) 
     shown = (await page(stage, mila, at)).text
     address = f"{stage.settings.public_origin}/chat/plavi"
     assert f"&lt;iframe src=&#34;{address}&#34;" in shown
-    assert "https://skola.rs, https://www.skola.rs" in shown
+    assert "https://skola.rs\nhttps://www.skola.rs" in shown
     told = await stage.client.get(address)
     assert (
         "frame-ancestors https://skola.rs https://www.skola.rs"

@@ -32,7 +32,8 @@ TEMPLATES = "".join(
 # Where the rows of a parameter of an address come from.
 _ROWS = {
     "call_id": "SELECT id FROM calls ORDER BY rings_only_id",
-    "contact_id": "SELECT id FROM contacts",
+    # Of each channel in turn: some pages are only of what was written.
+    "contact_id": "SELECT id FROM contacts ORDER BY row_number() OVER (PARTITION BY channel)",
     "case_id": "SELECT id FROM cases",
     "referral_id": "SELECT id FROM referrals",
     "profile_id": "SELECT id FROM profiles",
@@ -62,6 +63,7 @@ _WORDS = {
     "which": ["pages"],
     "file_format": ["pdf", "json"],
     "line": ["381800116111"],
+    "message_number": ["1"],
 }
 
 
@@ -103,6 +105,9 @@ _LEFT_OUT = {
             "Users/{person_id}",
         )
     ),
+    # Of live conversations: opened in `tests/dashboard/test_chat_pages.py`.
+    "/board/chats/{call_id}/along",
+    "/board/chats/{call_id}/ring/{message_number}",
     "/chat/conversation",
     "/chat/conversation/messages",
     "/chat/conversation/events",

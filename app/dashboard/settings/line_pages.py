@@ -223,23 +223,11 @@ async def change_plan(request: Request, work: InWork, staff: Keeps, line_id: UUI
 
 @router.post("/admin/lines/{line_id}/chat")
 async def change_chat(request: Request, work: InWork, staff: Keeps, line_id: UUID) -> Response:
-    """Change whether and how children write to a line."""
-    sent = {name: str(value).strip() for name, value in (await request.form()).items()}
+    """Change how children write to a line, and what its counsellors have at hand."""
+    sent = {name: str(value) for name, value in (await request.form()).items()}
 
     async def verb(line: LineScript) -> None:
-        try:
-            numbers = {name: int(sent[name]) for name in line_views.CHAT_NUMBERS}
-        except (KeyError, ValueError):
-            raise Invalid("Write each number as a whole number.") from None
-        await chat_lines.change_chat(
-            work,
-            line,
-            **numbers,
-            **{name: sent.get(name, "") for name in ("slug", "exit_site", "title", "icon")},
-            on="on" in sent,
-            languages=_parts(sent.get("languages", "")),
-            sites=_parts(sent.get("sites", "")),
-        )
+        await chat_lines.change_chat(work, line, **line_views.read_chat_form(sent))
 
     return await _change(request, work, staff, line_id, "chat", sent, verb)
 

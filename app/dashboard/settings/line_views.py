@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from app.calls.chat_rules import ICONS, ChatRules
+from app.calls.chat_rules import ICONS, MOST_AT_ONCE, ChatRules
 from app.calls.examples import example_values
 from app.calls.prompts import Heard, Source
 from app.calls.speech import LineScript
+from app.errors import Invalid
 from app.words.keys import PROMPT_KEYS, PromptKey
 from app.words.pages import N_, said
 
@@ -263,4 +264,38 @@ def chat_values(rules: ChatRules, number: str, origin: str) -> dict[str, Any]:
         "chat_icons": tuple(_ICON_WORDS.items()),
         "chat_address": address,
         "chat_frame": frame,
+        "most_at_once": MOST_AT_ONCE,
     }
+
+
+def read_chat_form(sent: Mapping[str, str]) -> dict[str, Any]:
+    """Read the form of written conversations. Raises Invalid."""
+    try:
+        numbers = {name: int(sent.get(name, "")) for name in CHAT_NUMBERS}
+    except ValueError:
+        raise Invalid("Write each number as a whole number.") from None
+    written = {name: value.strip() for name, value in sent.items()}
+    closed = _by_language(written, "closed.")
+    beginnings = _by_language(written, "beginnings.")
+    return {
+        **numbers,
+        "on": "on" in sent,
+        "slug": written.get("slug", ""),
+        "languages": sorted(_by_language(written, "language.")),
+        "sites": written.get("sites", "").split(),
+        "title": written.get("title", ""),
+        "exit_site": written.get("exit_site", ""),
+        "icon": written.get("icon", ""),
+        "emoji": written.get("emoji", "").split(),
+        "closed": closed,
+        "beginnings": {
+            language: [one.strip() for one in text.splitlines() if one.strip()]
+            for language, text in beginnings.items()
+        },
+    }
+
+
+def _by_language(written: Mapping[str, str], prefix: str) -> dict[str, str]:
+    """Return the fields of one kind that are not empty, by language."""
+    found = {n.removeprefix(prefix): text for n, text in written.items() if n.startswith(prefix)}
+    return {language: text for language, text in found.items() if text}
