@@ -194,17 +194,27 @@ async def _writing_children(stage: Stage) -> None:
 
 
 async def _writing_child(stage: Stage, dice: random.Random) -> None:
+    """Write what a child has to say, line by line: the next one when the counsellor has written."""
     language = dice.choice(["sr", "en"])
     child, words = a_child(stage), list(dice.choice(SAID[language]))
     with contextlib.suppress(Exception):
         await child.open(language=language, danger=dice.random() < 0.1)
-        for _ in range(60):
-            await stage.clock.sleep(dice.uniform(3, 8))
-            phase = await child.phase()
-            if phase in ("ended", "closed") or not words:
-                break
-            if phase == "talking" or dice.random() < 0.2:
-                await child.say(words.pop(0))
+        await child.say(words.pop(0))
+        answered = patience = 0
+        while words and patience < 80:
+            await stage.clock.sleep(dice.uniform(2, 4))
+            if await child.phase() in ("ended", "closed"):
+                return
+            await child.ask("POST", "/conversation/seen", {"number": child.last})
+            patience += 1
+            written = sum(one["by"] == "counsellor" for one in child.read)
+            if written == answered:
+                continue
+            answered, patience = written, 0
+            await child.ask("POST", "/conversation/typing", {})
+            await stage.clock.sleep(dice.uniform(2, 5))
+            await child.say(words.pop(0))
+        await stage.clock.sleep(20)
         await child.end()
 
 

@@ -33,7 +33,12 @@ async def add_people(stage: Stage) -> None:
         if name in there:
             continue
         person = await stage.add_counsellor(
-            name, role=role, shift=role in _ON_DUTY, state=None, endpoint="browser"
+            name,
+            role=role,
+            shift=role in _ON_DUTY,
+            state=None,
+            endpoint="browser",
+            chats=3 if role in _ON_DUTY else 0,
         )
         async with transaction(stage.ground, PROGRAM) as work:
             staff = await work.session.get_one(Staff, person.id)

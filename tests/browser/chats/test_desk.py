@@ -91,7 +91,7 @@ async def _writes(page: Page, chat: Locator, child: WritingChild) -> None:
     await child.ask("POST", "/conversation/seen", {"number": child.last})
     await expect(chat.locator(".ticks").last).to_contain_text("seen")
     await page.keyboard.press("Escape")
-    await press(page, "b")
+    await page.keyboard.press("b")
     await chat.locator("[data-insert^='Čujem da']").press("Enter")
     await expect(field).to_have_value("Čujem da ")
     await page.keyboard.press("Enter")

@@ -121,18 +121,18 @@ document.addEventListener("htmx:configRequest", (event) => {
 });
 document.addEventListener("htmx:confirm", (event) => {
   const form = event.target;
-  if (form.matches?.("form[data-say]") && form.elements.text.value.trim() === "") event.preventDefault();
+  if (form.matches?.("form[data-write-to]") && form.elements.text.value.trim() === "") event.preventDefault();
 });
 document.addEventListener("htmx:afterRequest", (event) => {
   const form = event.target;
-  if (!form.matches?.("form[data-say]") || event.detail.xhr.getResponseHeader("HX-Trigger") !== "chatSent") return;
+  if (!form.matches?.("form[data-write-to]") || event.detail.xhr.getResponseHeader("HX-Trigger") !== "chatSent") return;
   const place = form.elements.text;
   if (place.value === keys.get(form)?.text) {
     place.value = "";
-    outbox?.drop(form.dataset.say, true);
+    outbox?.drop(form.dataset.writeTo, true);
   }
   keys.delete(form);
-  typed.delete(form.dataset.say);
+  typed.delete(form.dataset.writeTo);
 });
 
 const insert = (place, text) => {
@@ -155,7 +155,7 @@ document.addEventListener("keydown", (event) => {
     event.preventDefault();
     return step(event.key === "PageDown" ? 1 : -1);
   }
-  const form = event.target.closest?.("form[data-say]");
+  const form = event.target.closest?.("form[data-write-to]");
   if (!form || !event.target.matches("textarea")) return undefined;
   if (event.key === "Enter" && !event.isComposing && !event.shiftKey && (enterSends() || event.ctrlKey)) {
     event.preventDefault();
