@@ -2,9 +2,11 @@
 
 import re
 from datetime import timedelta
+from io import BytesIO
 from uuid import uuid4
 
 import pytest
+from pypdf import PdfReader
 
 from app.chats import along, messages, ringing
 from app.demo.stage import Counsellor, Stage
@@ -102,6 +104,18 @@ async def of_contact(stage: Stage, ana: Counsellor, sara: Counsellor) -> None:
     assert (await audit(stage, "conversation_read"))[1:] == [{"whole": True}, {"whole": True}]
     vera = await stage.add_counsellor("vera", shift=False, state=None)
     assert (await page(stage, vera, at)).status_code == 404
+    # It is printed with a case, on a ground, and without what was whispered.
+    case = (await ana.ask("POST", "/cases", {"contacts": [str(contact["id"])]})).json()["id"]
+    paper = {"purpose": "family", "recipient": "Mother", "conversations": True}
+    print_ = f"/cases/{case}/print"
+    assert (await ana.ask("POST", print_, paper)).status_code == 422
+    to = {"purpose": "court", "recipient": "Court", "conversations": True}
+    assert (await ana.ask("POST", print_, to)).status_code == 409, "no consent"
+    order = {"ground": "court_order", "reason": "Order 12/30"}
+    made = await ana.ask("POST", print_, {**to, **order})
+    words = " ".join(p.extract_text() for p in PdfReader(BytesIO(made.content)).pages)
+    assert "Čuvaj se!" in words
+    assert "Pitaj da li je sama" not in words
 
 
 async def test_a_supervisor_of_another_team_does_not_read_along(work: Work) -> None:

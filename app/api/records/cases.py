@@ -14,6 +14,7 @@ from app.api.description import files
 from app.api.records.form_views import FormState, SavedView, form_state, saved_with_state
 from app.api.records.record_bodies import Changes, FormLanguage, Looked
 from app.api.records.record_views import CaseRow, CaseView, case_row, case_view, rows_as_json
+from app.chats import printed
 from app.contacts.cases import case_requests, cases, documents, follow_ups, people, printing
 from app.contacts.finding.search import Wanted, search
 from app.contacts.models import Case
@@ -102,6 +103,8 @@ class Printed(BaseModel):
     contacts: bool = False
     notes: bool = False
     timeline: bool = False
+    # What was said in the written conversations of its contacts.
+    conversations: bool = False
     language: str = "en"
 
 
@@ -322,5 +325,6 @@ async def print_case(work: InWork, staff: ReadsRecords, case_id: UUID, body: Pri
         with_notes=body.notes,
         with_timeline=body.timeline,
         language=body.language,
+        written=printed.conversations_of if body.conversations else None,
     )
     return download(content, "application/pdf", "case.pdf")

@@ -3,7 +3,7 @@
 Typst makes the pages; what is printed is passed to it as data, never as markup.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -84,6 +84,11 @@ class HandedTo:
     reason: str = ""
 
 
+# Brings what was said in the written conversations of contacts, as it is printed: each with a title
+# and its messages. The readings are logged by it.
+Written = Callable[[Work, Staff, list[Contact], str], Awaitable[list[dict[str, Any]]]]
+
+
 class NotAgreed(Conflict):
     default = "Nothing is printed: a contact of the case holds no consent to this."
 
@@ -105,23 +110,27 @@ async def print_case(
     with_notes: bool,
     with_timeline: bool,
     language: str,
+    written: Written | None = None,
 ) -> bytes:
     """Return the PDF, with what the recipient may have. The log keeps what was chosen, not its
-    content.
+    content. `written` brings what was said in written conversations.
 
     Raises Invalid, NotFound, and NotAgreed if the ground is consent and there is none.
     """
     opened = await cases.open_case_record(work, staff, case_id)
     sheet = sheet_of(work, opened.record)
     _check_sections(sheet.form, sections)
-    if not (sections or with_dates or with_contacts or with_notes or with_timeline):
+    free_words = with_notes or with_timeline or written is not None
+    if not (sections or with_dates or with_contacts or free_words):
         raise Invalid("Choose what to print.")
-    if to.purpose is Purpose.FAMILY and (with_notes or with_timeline):
-        raise Invalid("Notes and the log are not for the family: they speak of other people.")
+    if to.purpose is Purpose.FAMILY and free_words:
+        raise Invalid(
+            "Notes, the log and what was written are not for the family: they name others."
+        )
     _check_ground(to)
     contacts = await cases.contacts_in(work, staff, opened.record)
     everything = await cases.all_contacts_of(work, opened.record)
-    if with_notes or with_timeline:
+    if free_words:
         _check_may_name(work, everything, to)
     if to.ground is Ground.CONSENT:
         _check_agreed(work, opened.record, everything, to, {c.id for c in contacts})
@@ -134,12 +143,8 @@ async def print_case(
         page["dates"] = []
     page["contacts"] = await _contacts(work, staff, contacts, language, to) if with_contacts else []
     log = await _log(work, opened, language) if with_notes or with_timeline else []
-    page["notes"] = [line for line in log if with_notes and line["what"] == "note"]
-    page["timeline"] = [
-        {**line, "words": "" if line["what"] == "note" else line["words"]}
-        for line in log
-        if with_timeline
-    ]
+    page |= _free_words(log, with_notes, with_timeline)
+    page["written"] = await written(work, staff, contacts, language) if written else []
     await work.let_go()
     made = await print_page(_TEMPLATE, page)
     note_event(
@@ -155,8 +160,23 @@ async def print_case(
         contacts=with_contacts,
         notes=with_notes,
         timeline=with_timeline,
+        conversations=written is not None or None,
     )
     return made
+
+
+def _free_words(
+    log: list[dict[str, str]], with_notes: bool, with_timeline: bool
+) -> dict[str, list[dict[str, str]]]:
+    """Return the notes of a case, and its log without them."""
+    return {
+        "notes": [line for line in log if with_notes and line["what"] == "note"],
+        "timeline": [
+            {**line, "words": "" if line["what"] == "note" else line["words"]}
+            for line in log
+            if with_timeline
+        ],
+    }
 
 
 def _check_sections(form: Form, chosen: list[str]) -> None:
@@ -205,7 +225,8 @@ def _check_may_name(work: Work, contacts: list[Contact], to: HandedTo) -> None:
         reported = any(form.path_of(meaning) in answers for meaning in OF_REPORTER)
         if reported and answers.get(form.path_of("reporter_agrees") or "") != "yes":
             raise Invalid(
-                "Notes and the log may name the person who reported, who has not agreed to that. "
+                "Notes, the log and what was written may name the person who reported, who has not "
+                "agreed to that. "
                 "Leave them out, or print under a court order."
             )
 
