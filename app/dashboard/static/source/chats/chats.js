@@ -43,6 +43,10 @@ const open = (chat, focus = true) => {
   see();
 };
 
+const again = () => {
+  for (const part of document.querySelectorAll("#chats, #chats-now")) htmx.trigger(part, "refresh");
+};
+
 // A message is seen when it is before the eyes of its reader: in the conversation that has the focus,
 // or in the only one that is in sight.
 const told = new Map();
@@ -54,7 +58,7 @@ const see = () => {
     const before = visible.length === 1 || chat.contains(document.activeElement);
     if (!before || unread === "0" || told.get(id) === last) continue;
     told.set(id, last);
-    post(`/board/chats/${id}/seen`, { number: last });
+    post(`/board/chats/${id}/seen`, { number: last }).then(again);
   }
 };
 
