@@ -103,7 +103,9 @@ async def _looked_at(page: Page, name: str) -> None:
     """See the desk in both themes and at three widths."""
     found: list[str] = []
     for theme, width in (("light", 1440), ("dark", 1440), ("light", 768), ("dark", 320)):
-        await page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+        await page.emulate_media(
+            color_scheme="dark" if theme == "dark" else "light", reduced_motion="reduce"
+        )
         await page.set_viewport_size({"width": width, "height": 900})
         found += await faults(page, f"{name} {theme} {width}")
         await picture(page, f"{name}-{theme}-{width}")
