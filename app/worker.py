@@ -8,6 +8,7 @@ from procrastinate import App
 
 from app import tables
 from app.chats.jobs import chat_tasks, forget_chats
+from app.chats.sendings import forget_arrivals
 from app.contacts.finding.rebuilding import want as want_rebuilt
 from app.contacts.jobs import contacts_tasks
 from app.database.bus import Bus
@@ -221,6 +222,7 @@ class Worker:
             await self._busily(forget_old(self._ground))
             await self._busily(forget_old_limits(self._ground))
             await self._busily(forget_old_dials(self._ground))
+            await self._busily(forget_arrivals(self._ground))
             await self._busily(forget_old_tests(self._ground))
             await self._busily(forget_reports(self._ground))
             await self._busily(forget_messages(self._ground))

@@ -49,6 +49,12 @@ class ChatSettingsView(BaseModel):
     emoji: list[str]
     closed: dict[str, str]
     beginnings: dict[str, list[str]]
+    # The carriers by which children write, and what is sent by WhatsApp after a day of silence.
+    by: list[str]
+    templates: list[str]
+
+
+Template = Annotated[str, Field(max_length=80)]
 
 
 class ChatSettingsIn(BaseModel):
@@ -71,6 +77,10 @@ class ChatSettingsIn(BaseModel):
     emoji: Annotated[list[Annotated[str, Field(max_length=12)]], Field(max_length=50)] | None = None
     closed: Annotated[dict[str, str], Field(max_length=8)] | None = None
     beginnings: Annotated[dict[str, list[str]], Field(max_length=8)] | None = None
+    by: Annotated[list[Annotated[str, Field(max_length=20)]], Field(max_length=8)] | None = None
+    templates: (
+        Annotated[list[Annotated[str, Field(max_length=80)]], Field(max_length=20)] | None
+    ) = None
 
 
 def _chat_view(rules: ChatRules) -> ChatSettingsView:

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 
 from app.calls import lines
-from app.calls.chat_rules import ChatRules, check_chat, read_chat
+from app.calls.chat_rules import LISTS, ChatRules, check_chat, read_chat
 from app.calls.line_rows import Line
 from app.calls.speech import LineScript
 from app.database.topics import Topic
@@ -32,7 +32,7 @@ async def change_chat(work: Work, line: LineScript, **changes: Any) -> ChatRules
     given = {name: value for name, value in changes.items() if value is not None}
     if "slug" in given:
         given["slug"] = given["slug"] or None
-    for name in ("languages", "sites", "emoji"):
+    for name in LISTS:
         if name in given:
             given[name] = tuple(dict.fromkeys(given[name]))
     rules = replace(before, **given)

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 from urllib.parse import urlsplit
 
+from app.calls.states import Channel
 from app.errors import BadText
 
 # The most conversations that a counsellor can have at once, and the most sites of one line.
@@ -26,6 +27,14 @@ _PAGE = re.compile(r"https://[a-z0-9][a-z0-9.-]*(:\d{1,5})?(/[!#-&(-;=?-Z_a-z~]*
 _LONGEST_TITLE, _LONGEST_ADDRESS = 40, 200
 # The pictures beside the title of the page, which say nothing of a helpline.
 ICONS = ("page", "sun", "star", "ball")
+# The provider's id of an approved message, for a language of the line.
+_TEMPLATE = re.compile(r"([A-Za-z-]{2,20})=(HX[0-9a-f]{32})")
+
+
+# The carriers that exist; see `app/telephony/messaging/registry.py`.
+SERVED = (Channel.SMS, Channel.WHATSAPP)
+# The settings that are lists.
+LISTS = ("languages", "sites", "emoji", "by", "templates")
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,9 @@ class ChatRules:
 
     What counsellors have at hand: `emoji`, and `beginnings` by language, which come before those of
     the program. `closed`: what the child reads out of hours, by language.
+
+    `by`: the carriers by which children write besides the page, such as `sms`.
+    `templates`: what is sent by WhatsApp when the child was silent for a day, like `sr=HX...`.
     """
 
     on: bool = False
@@ -57,16 +69,23 @@ class ChatRules:
     emoji: tuple[str, ...] = EMOJI
     closed: Mapping[str, str] = field(default_factory=dict)
     beginnings: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    by: tuple[str, ...] = ()
+    templates: tuple[str, ...] = ()
 
     def speaks(self, language: str) -> bool:
         return not self.languages or language in self.languages
+
+    def template(self, language: str) -> str | None:
+        """Return the provider's id of the approved message in a language, or of the first one."""
+        known = dict(one.split("=", 1) for one in self.templates)
+        return known.get(language) or next(iter(known.values()), None)
 
 
 def read_chat(kept: Mapping[str, Any]) -> ChatRules:
     """Read the rules as stored with their line. Missing values take their defaults."""
     known = {one.name for one in fields(ChatRules)}
     values = {name: value for name, value in kept.items() if name in known}
-    for name in ("languages", "sites", "emoji"):
+    for name in LISTS:
         if name in values:
             values[name] = tuple(values[name])
     return ChatRules(**values)
@@ -107,6 +126,7 @@ def check_chat(rules: ChatRules, spoken: tuple[str, ...]) -> dict[str, Any]:
         _check_site(site)
     _check_looks(rules)
     _check_words(rules, spoken)
+    _check_carriers(rules, spoken)
     usual = asdict(ChatRules())
     kept = {name: value for name, value in asdict(rules).items() if value != usual[name]}
     return {name: list(v) if isinstance(v, tuple) else v for name, v in kept.items()}
@@ -127,6 +147,25 @@ def _check_looks(rules: ChatRules) -> None:
             "https://www.example.org/weather",
             site=site[:120],
         )
+
+
+def _check_carriers(rules: ChatRules, spoken: tuple[str, ...]) -> None:
+    known = [str(channel) for channel in SERVED]
+    for name in rules.by:
+        if name not in known:
+            raise BadText(
+                "Children cannot write by '%(name)s'. Choose from: %(known)s.",
+                name=name[:40],
+                known=", ".join(known),
+            )
+    for one in rules.templates:
+        found = _TEMPLATE.fullmatch(one)
+        if found is None or found[1] not in spoken:
+            raise BadText(
+                "'%(template)s' is not a template. Write a language of the line and the "
+                "provider's id of the approved message, like sr=HX followed by 32 digits.",
+                template=one[:80],
+            )
 
 
 def _check_site(site: str) -> None:

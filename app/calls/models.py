@@ -110,6 +110,15 @@ class Call(Base):
             "heard_at",
             postgresql_where=text("channel <> 'voice' AND state <> 'ended'"),
         ),
+        # A number has one conversation by each carrier at once.
+        Index(
+            "uq_calls_carried",
+            "line_id",
+            "channel",
+            "caller_key",
+            unique=True,
+            postgresql_where=text("channel NOT IN ('voice', 'web') AND state <> 'ended'"),
+        ),
         Index("ix_calls_opened_at", "opened_at"),
         Index("ix_calls_caller_key", "caller_key", "opened_at"),
     )

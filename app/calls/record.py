@@ -107,11 +107,8 @@ async def open_call(
     call_id = uuid4()
     sealed = key = None
     if caller.address is not None:
-        await carry_caller(work, caller.address)
-        sealed = work.keys.seal(
-            caller.address.encode(), table="calls", column="caller_number_sealed", row=call_id
-        )
-        key = work.keys.match_key("caller", caller.address)
+        kept = await _kept_caller(work, call_id, caller.address)
+        sealed, key = kept["caller_number_sealed"], kept["caller_key"]
     values = {
         "id": call_id,
         "provider_sid": provider_sid,
@@ -129,12 +126,31 @@ async def open_call(
     return await lock_call_of_sid(work, provider_sid), False
 
 
+async def _kept_caller(work: Work, call_id: UUID, address: str) -> dict[str, bytes]:
+    """Return a caller's address as it is kept: sealed, and as a hash by which it is known again."""
+    await carry_caller(work, address)
+    sealed = work.keys.seal(
+        address.encode(), table="calls", column="caller_number_sealed", row=call_id
+    )
+    return {
+        "caller_number_sealed": sealed,
+        "caller_key": work.keys.match_key("caller", address),
+    }
+
+
 async def open_conversation(
-    work: Work, *, channel: Channel, line_id: UUID, language: str, danger: bool
+    work: Work,
+    *,
+    channel: Channel,
+    line_id: UUID,
+    language: str,
+    danger: bool,
+    address: str | None = None,
 ) -> Call:
-    """Create the row of a written conversation without a provider."""
-    values = {
-        "id": uuid4(),
+    """Create the row of a written conversation. `address`: the child's at a carrier."""
+    call_id = uuid4()
+    values: dict[str, Any] = {
+        "id": call_id,
         "channel": channel.value,
         "line_id": line_id,
         "state": CallState.GREETING.value,
@@ -145,6 +161,9 @@ async def open_conversation(
         "opened_at": work.now,
         "heard_at": work.now,
     }
+    if address is not None:
+        caller = read_caller(address)
+        values |= {"caller_kind": caller.kind, **await _kept_caller(work, call_id, address)}
     call = Call(**values)
     work.session.add(call)
     await work.session.flush()

@@ -30,8 +30,14 @@ class Channel(StrEnum):
     def is_written(self) -> bool:
         return self is not Channel.VOICE
 
+    @property
+    def is_carried(self) -> bool:
+        """Whether a carrier outside brings the messages: there is no page of ours to look at."""
+        return self not in (Channel.VOICE, Channel.WEB)
+
 
 WRITTEN = tuple(channel for channel in Channel if channel.is_written)
+CARRIED = tuple(channel for channel in Channel if channel.is_carried)
 
 
 class Direction(StrEnum):

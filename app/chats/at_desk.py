@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
+from app.calls.states import Channel
 from app.chats import typing
 from app.chats.models import Author, Kind, Message
 from app.routing import desk
@@ -36,6 +37,7 @@ class AtDesk(NamedTuple):
     typed: str | None
     # Of an offer: the seconds in which it can be accepted.
     seconds_left: int | None
+    channel: Channel
 
 
 async def conversations(work: Work, staff: Staff) -> list[AtDesk]:
@@ -50,6 +52,8 @@ async def _at_desk(work: Work, one: desk.Conversation, counted: Any) -> AtDesk:
     assert offer.slot is not None
     # Before it is accepted, a counsellor sees no more of a conversation than of a call.
     mine = not one.is_offered
+    # By a carrier there is no page that could be open or closed.
+    is_page = Channel(call.channel) is Channel.WEB
     types = await typing.typed_now(work, call.id, Author.COUNSELLOR) if mine else None
     left = max(0, int((offer.expires_at - work.now).total_seconds()))
     return AtDesk(
@@ -63,11 +67,12 @@ async def _at_desk(work: Work, one: desk.Conversation, counted: Any) -> AtDesk:
         returned=call.returned > 0,
         unread=counted.unread if mine and counted else 0,
         waits_since=counted.waits_since if mine and counted else None,
-        away_since=call.heard_at if work.now - call.heard_at > _AWAY else None,
+        away_since=call.heard_at if is_page and work.now - call.heard_at > _AWAY else None,
         last_number=counted.last if mine and counted else 0,
         types=types is not None,
         typed=types.words if types else None,
         seconds_left=left if one.is_offered else None,
+        channel=Channel(call.channel),
     )
 
 

@@ -6,7 +6,7 @@ import psycopg
 from procrastinate import Blueprint, JobContext, RetryStrategy
 from sqlalchemy.exc import DBAPIError
 
-from app.chats import ending, left, typing
+from app.chats import carrying, ending, left, typing
 from app.chats.models import Sentence
 from app.jobs.transaction import run_verb, transaction
 from app.work import PROGRAM, Ground
@@ -37,5 +37,10 @@ def chat_tasks() -> Blueprint:
             PROGRAM,
             lambda work: ending.follow(work, UUID(call_id), Sentence(sentence), key),
         )
+
+    @tasks.task(name="watch_carried", retry=_RETRY, pass_context=True)
+    async def watch_carried(context: JobContext, call_id: str) -> None:
+        ground: Ground = context.additional_context["ground"]
+        await run_verb(ground, PROGRAM, lambda work: carrying.watch(work, UUID(call_id)))
 
     return tasks

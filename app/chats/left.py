@@ -59,19 +59,25 @@ async def leave_message(work: Work, call_id: UUID, *, text: str, client_key: str
     if CallState(call.state) is CallState.ENDED:
         raise messages.ConversationOver()
     await messages.add(work, call, Author.CHILD, text=text, client_key=client_key)
+    await keep(work, call)
+    return code
+
+
+async def keep(work: Work, call: Call) -> None:
+    """End a locked conversation without a talk, and keep it as a message that waits for an
+    answer."""
     call.messages = 1
     await record.record(work, call, CallLog.MESSAGE_LEFT)
     work.session.add(
         ReturnCode(
             call_id=call.id,
-            code_key=_key(work, code),
+            code_key=_key(work, _code_of(work, call.id)),
             made_at=work.now,
             until_at=work.now + timedelta(days=work.settings.chat_code_days),
         )
     )
     await offers.end_call(work, call, ended_by=EndedBy.CALLER)
     work.announce(Topic.MESSAGES, Topic.CHATS.of(call.id))
-    return code
 
 
 def _code_of(work: Work, call_id: UUID) -> str:

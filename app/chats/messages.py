@@ -4,7 +4,6 @@ Each is sealed by itself. They are numbered under the lock of the call, so that 
 """
 
 import re
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID, uuid4
@@ -14,13 +13,13 @@ from sqlalchemy import ColumnElement, delete, func, select, update
 from app.calls import record
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
-from app.calls.states import CallState
-from app.chats.models import Author, Kind, Message, Sentence, Typing
+from app.calls.states import CallState, Channel
+from app.chats import sendings
+from app.chats.models import Author, Failure, Kind, Message, Sentence, Typing
+from app.chats.news import announce as announce
 from app.contacts import contacts
-from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound, TooMany
 from app.routing import desk
-from app.routing.models import Offer, OfferState
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -28,6 +27,8 @@ from app.staff.roles import Permission, may
 from app.work import Work
 
 LONGEST = 4000
+# A carrier brings at most so much in one message.
+LONGEST_CARRIED = 1600
 # The most messages that one answer holds.
 PAGE = 200
 _MOST_A_MINUTE = 60
@@ -61,6 +62,8 @@ class Said(NamedTuple):
     delivered_at: datetime | None
     seen_at: datetime | None
     erased: bool
+    # Why it did not reach the child, if a carrier brings it.
+    failure: Failure | None = None
 
 
 # -- writing -----------------------------------------------------------------------------------
@@ -122,8 +125,10 @@ async def add(
     ConversationOver, TooFast.
     """
     text = text.strip()
-    if not text or len(text) > LONGEST or "\x00" in text:
-        raise Invalid("Write 1 to %(longest)s characters.", longest=LONGEST)
+    carried = Channel(call.channel).is_carried and kind is Kind.SAID
+    longest = LONGEST_CARRIED if carried and author is not Author.CHILD else LONGEST
+    if not text or len(text) > longest or "\x00" in text:
+        raise Invalid("Write 1 to %(longest)s characters.", longest=longest)
     if not _CLIENT_KEY.fullmatch(client_key):
         raise Invalid(
             "Send a key with each message: 8 to 64 letters, digits, hyphens or underscores."
@@ -204,6 +209,8 @@ async def _append(
         .where(Typing.call_id == call.id, Typing.author == author.value)
         .execution_options(synchronize_session=False)
     )
+    if Channel(call.channel).is_carried and author is not Author.CHILD and kind is Kind.SAID:
+        sendings.want(work, call, message.id)
     await announce(work, call.id, author)
     return message
 
@@ -212,36 +219,6 @@ def _sealed(work: Work, message_id: UUID, text: str) -> bytes:
     return work.keys.seal(
         text.encode(), table="chat_messages", column="text_sealed", row=message_id
     )
-
-
-def of_child(call_id: UUID) -> str:
-    """Return the name of a conversation in the topic of the child's page, which is not told of what
-    it did itself."""
-    return f"{call_id}.child"
-
-
-async def announce(work: Work, call_id: UUID, by: Author | None = None) -> None:
-    """Tell both sides that there is something new, and never what; `by` knows it already.
-
-    Supervisors who read along listen to the conversation, counsellors to their own topic.
-    """
-    work.announce(Topic.CHATS.of(call_id))
-    if by is not Author.CHILD:
-        work.announce(Topic.CHATS.of(of_child(call_id)))
-    if by is not Author.COUNSELLOR:
-        for staff_id in await _holders(work, call_id):
-            work.announce(Topic.CHATS.of(staff_id))
-
-
-async def _holders(work: Work, call_id: UUID) -> Sequence[UUID]:
-    rows = await work.session.scalars(
-        select(Offer.counsellor_id).where(
-            Offer.call_id == call_id,
-            Offer.released_at.is_(None),
-            Offer.state == OfferState.CONNECTED,
-        )
-    )
-    return rows.all()
 
 
 # -- reading -----------------------------------------------------------------------------------
@@ -394,4 +371,5 @@ def opened(work: Work, message: Message) -> Said:
         message.delivered_at,
         message.seen_at,
         message.erased_at is not None,
+        Failure(message.failure) if message.failure else None,
     )

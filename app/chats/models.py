@@ -5,10 +5,13 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.database.base import Base, Identifier, KeyedHash, Sealed, one_of
+from app.calls.states import CARRIED
+from app.database.base import Base, CallerHash, Identifier, KeyedHash, Sealed, one_of
+from app.outbox.rows import SentOnce
+from app.outbox.states import OF_REQUESTS
 
 
 class Author(StrEnum):
@@ -35,6 +38,30 @@ class Sentence(StrEnum):
     COUNSELLOR_LOST = "counsellor_lost"
     HANDED_OVER = "handed_over"
     BUSY_A_MOMENT = "busy_a_moment"
+    # To a child who writes by a carrier, and has no page that would say it.
+    WAIT = "wait"
+    CLOSED = "closed"
+    NO_MEDIA = "no_media"
+    BLOCKED = "blocked"
+    OPTED_OUT = "opted_out"
+
+
+class Failure(StrEnum):
+    """Why a message did not reach a child by its carrier; the values are stored."""
+
+    # The rules of dialling do not allow the number.
+    NOT_DIALLED = "not_dialled"
+    OPTED_OUT = "opted_out"
+    # The child was silent for so long that only an approved message may be sent, and none is set.
+    WINDOW = "window"
+    UNREACHABLE = "unreachable"
+    UNKNOWN_NUMBER = "unknown_number"
+    FILTERED = "filtered"
+    # Its number was forgotten, by the rules of retention.
+    NO_ADDRESS = "no_address"
+    REFUSED = "refused"
+    # There was no response, and the carrier has no trace of it.
+    UNCERTAIN = "uncertain"
 
 
 class Message(Base):
@@ -58,6 +85,7 @@ class Message(Base):
             "(staff_id IS NOT NULL) = (author IN ('counsellor', 'supervisor'))", name="staff_id"
         ),
         CheckConstraint("kind = 'said' OR staff_id IS NOT NULL", name="whisper"),
+        one_of("failure", Failure),
         Index("uq_chat_messages_number", "call_id", "number", unique=True),
         Index(
             "uq_chat_messages_client_key",
@@ -84,6 +112,8 @@ class Message(Base):
     seen_at: Mapped[datetime | None]
     # When its time was over and the words were erased.
     erased_at: Mapped[datetime | None]
+    # Why it did not reach the child, if a carrier brings it.
+    failure: Mapped[str | None]
 
 
 class Typing(Base):
@@ -154,3 +184,62 @@ class Feedback(Base):
     month: Mapped[date]
     helped: Mapped[int | None]
     again: Mapped[int | None]
+
+
+class Sent(SentOnce, Base):
+    """A message to a child on its way by a carrier: sent once. Its words are in `chat_messages`.
+
+    Without a message it is an approved text that asks the child to write, so that what is held can
+    be sent.
+    """
+
+    __tablename__ = "chat_sent"
+    __table_args__ = (
+        one_of("sending", OF_REQUESTS),
+        Index("ix_chat_sent_call_id", "call_id", "wanted_at"),
+        Index("ix_chat_sent_wanted_at", "wanted_at"),
+        CheckConstraint("held_at IS NULL OR sending = 'wanted'", name="held_at"),
+    )
+
+    # The message's own id.
+    id: Mapped[Identifier]
+    call_id: Mapped[UUID] = mapped_column(ForeignKey("calls.id"))
+    message_id: Mapped[UUID | None] = mapped_column(ForeignKey("chat_messages.id"), unique=True)
+    wanted_at: Mapped[datetime]
+    # Since when it waits for a word of the child.
+    held_at: Mapped[datetime | None]
+    # The parts in which it is billed.
+    parts: Mapped[int | None]
+    # The carrier's last word on it, and its code of a failure.
+    reported: Mapped[str | None]
+    code: Mapped[int | None]
+
+
+class Arrival(Base):
+    """A message that a carrier has brought, by the carrier's own id: it is heard once."""
+
+    __tablename__ = "chat_arrivals"
+    __table_args__ = (
+        one_of("channel", CARRIED),
+        Index("ix_chat_arrivals_at", "at"),
+    )
+
+    channel: Mapped[str] = mapped_column(primary_key=True)
+    sid: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+
+
+class OptOut(Base):
+    """A number that wants no more messages from a line by a carrier, until it writes again."""
+
+    __tablename__ = "chat_opt_outs"
+    __table_args__ = (
+        one_of("channel", CARRIED),
+        UniqueConstraint("line_id", "channel", "caller_key", name="uq_chat_opt_outs_line_id"),
+    )
+
+    id: Mapped[Identifier]
+    line_id: Mapped[UUID] = mapped_column(ForeignKey("lines.id"))
+    channel: Mapped[str]
+    caller_key: Mapped[CallerHash]
+    at: Mapped[datetime]

@@ -8,7 +8,7 @@ from fastapi import Request
 
 from app.chats import looking
 from app.chats.looking import Phase, Seen
-from app.chats.messages import of_child
+from app.chats.news import of_child
 from app.database.bus import Bus, Subscription
 from app.database.topics import Topic
 from app.jobs.transaction import flush

@@ -119,6 +119,12 @@ def line_chat(
         str | None, typer.Option(help="what the browser calls the page; '' for a neutral word")
     ] = None,
     icon: Annotated[str | None, typer.Option(help="page, sun, star or ball")] = None,
+    by: Annotated[
+        str | None, typer.Option(help="carriers besides the page: sms,whatsapp; '' for none")
+    ] = None,
+    templates: Annotated[
+        str | None, typer.Option(help="approved WhatsApp messages: sr=HX...; '' for none")
+    ] = None,
 ) -> None:
     """Show or change whether and how children write to a line."""
 
@@ -136,6 +142,8 @@ def line_chat(
             exit_site=exit_site,
             title=title,
             icon=icon,
+            by=None if by is None else parts_of(by),
+            templates=None if templates is None else parts_of(templates),
         )
         return json.dumps(asdict(rules))
 

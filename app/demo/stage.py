@@ -432,6 +432,7 @@ class Stage:
             voice_url=f"{base}/telephony/voice",
             fallback_url=f"{base}/telephony/voice/fallback",
             status_callback=f"{base}/telephony/status",
+            sms_url=f"{base}/telephony/sms",
         )
         self.ground.memory.forget(Topic.EVERYTHING)
 

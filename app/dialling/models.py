@@ -30,6 +30,7 @@ class Purpose(StrEnum):
     PARTNER = "partner"
     NOTICE = "notice"
     TEST = "test"
+    CONVERSATION = "conversation"
 
 
 class DiallingRules(Base):

@@ -7,7 +7,7 @@ is counted and never held up by a limit.
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert as pg_insert
@@ -83,13 +83,23 @@ async def read_number(work: Work, text: str) -> str:
 
 
 async def may_dial(
-    work: Work, address: str, key: UUID, purpose: Purpose, way: DialWay = DialWay.CALL
+    work: Work,
+    address: str,
+    key: UUID,
+    purpose: Purpose,
+    way: DialWay = DialWay.CALL,
+    parts: int = 1,
 ) -> bool:
-    """Return whether an address may be dialled now, and count it. `key` counts once."""
+    """Return whether an address may be dialled now, and count it. `key` counts once.
+
+    A text of several `parts` counts as many: each is billed.
+    """
     why = why_not_address(address, await rules_now(work))
     if why is None and not _is_number(address):
         return True
-    await _count(work, key, address, purpose, way, why)
+    for part in range(1 if why else parts):
+        counted = uuid5(key, str(part)) if part else key
+        await _count(work, counted, address, purpose, way, why)
     if why is not None:
         log().warning(
             "a number is not dialled", area="dialling", cause=why.value, subject=purpose.value

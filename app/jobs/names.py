@@ -22,6 +22,7 @@ class Task(StrEnum):
     """A job that one area asks for and another may carry out."""
 
     FOLLOW_CONVERSATION = "chats:follow_conversation"
+    WATCH_CARRIED = "chats:watch_carried"
 
     CLOSE_OPENING = "contacts:close_opening"
     MAIL_FOLLOW_UP = "contacts:mail_follow_up"
@@ -113,6 +114,7 @@ class Task(StrEnum):
     SAY_IN_PRACTICE = "telephony:say_in_practice"
     SEND_ALARM_MESSAGE = "telephony:send_alarm_message"
     SEND_MESSAGE = "telephony:send_message"
+    SEND_TO_CHILD = "telephony:send_to_child"
     SEND_TEST_MESSAGE = "telephony:send_test_message"
     RING_TEST_PHONE = "telephony:ring_test_phone"
     END_TEST_CALL = "telephony:end_test_call"

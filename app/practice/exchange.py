@@ -15,11 +15,12 @@ from app.practice.conferences import Conferences
 from app.practice.interpreter import Interpreter
 from app.practice.knobs import Knobs
 from app.practice.legs import Ending, Leg
-from app.practice.people import Caller, Heard, Phone
+from app.practice.people import Caller, Phone
 from app.practice.profiles import TWILIO, Profile
 from app.practice.rooms import Message, Recording, Room
 from app.practice.speech import SILENCE, Sound, read_wav
 from app.practice.switchboard import RingResult, Switchboard
+from app.practice.texts import Texts
 from app.practice.voices import Voices
 from app.practice.webhooks import Sender
 from app.practice.wire import Fields, Sids, rfc2822
@@ -103,6 +104,7 @@ class Exchange:
         self.voices: Voices | None = None
         self.switchboard: Switchboard | None = None
         self.conferences = Conferences(self)
+        self.texts = Texts(self)
         self._tasks: set[asyncio.Task[Any]] = set()
         # Callbacks that are held back until another one overtakes them.
         self._held: list[Callable[[], Awaitable[None]]] = []
@@ -424,41 +426,6 @@ class Exchange:
     def recorded(self, url: str) -> Sound:
         """Return a sound whose length was asked for, if sound is carried."""
         return self._recorded.get(url, SILENCE)
-
-    # -- messages -------------------------------------------------------------------------
-
-    def send_message(self, message: Message) -> None:
-        """Carry an SMS: sent, then delivered, unless the phone is unreachable."""
-        self.messages[message.sid] = message
-        self.spawn(self._carry(message))
-
-    async def _carry(self, message: Message) -> None:
-        phone = self.phone_at(message.to)
-        await self.clock.sleep(0.5)
-        self._message_status(message, "sent")
-        await self.clock.sleep(1.5)
-        if phone.unreachable:
-            self._message_status(message, "undelivered")
-            return
-        phone.texts.append(Heard(self.clock.now(), message.body))
-        self._message_status(message, "delivered")
-
-    def _message_status(self, message: Message, status: str) -> None:
-        message.status = status
-        if message.status_callback:
-            fields = [
-                ("MessageSid", message.sid),
-                ("SmsSid", message.sid),
-                ("SmsStatus", status),
-                ("MessageStatus", status),
-                ("To", message.to),
-                ("From", message.from_),
-                ("AccountSid", self.account_sid),
-                ("ApiVersion", "2010-04-01"),
-            ]
-            if status == "undelivered":
-                fields.append(("ErrorCode", "30003"))
-            self.call_back(message.status_callback, fields, status)
 
     # -- recordings -----------------------------------------------------------------------
 

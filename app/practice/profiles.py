@@ -49,6 +49,7 @@ TWILIO = Profile(
     "twilio",
     attributes=_table(
         Response="",
+        Message="",
         Say="voice language loop",
         Play="loop digits",
         Pause="length",
@@ -69,7 +70,7 @@ TWILIO = Profile(
         "statusCallbackMethod",
     ),
     children=_table(
-        Response="Say Play Pause Gather Redirect Hangup Leave Reject Record Enqueue Dial",
+        Response="Say Play Pause Gather Redirect Hangup Leave Reject Record Enqueue Dial Message",
         Gather="Say Play Pause",
         Dial="Conference Number Sip",
     ),
@@ -79,6 +80,7 @@ SOMLENG = Profile(
     "somleng",
     attributes=_table(
         Response="",
+        Message="",
         Say="voice language loop",
         Play="loop",
         Gather="action method timeout finishOnKey numDigits actionOnEmptyResult",
@@ -92,7 +94,7 @@ SOMLENG = Profile(
         Sip="",
     ),
     children=_table(
-        Response="Say Play Gather Redirect Hangup Reject Record Dial",
+        Response="Say Play Gather Redirect Hangup Reject Record Dial Message",
         Gather="Say Play",
         Dial="Number Sip",
     ),

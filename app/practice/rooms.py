@@ -78,7 +78,7 @@ class Recording:
 
 @dataclass
 class Message:
-    """An SMS that the account has sent."""
+    """A text that the account has sent, or that came to it."""
 
     sid: str
     to: str
@@ -87,3 +87,9 @@ class Message:
     created_at: datetime
     status_callback: str | None = None
     status: str = "queued"
+    direction: str = "outbound-api"
+    # The provider's code of what went wrong, and the id of an approved text.
+    code: int | None = None
+    template: str = ""
+    # The types of what came with it.
+    media: tuple[str, ...] = ()

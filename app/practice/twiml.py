@@ -94,6 +94,8 @@ def parse(
         raise BadDocument(12102, f"root {root.tag}")
     verbs = _read(root, profile).children
     for position, verb in enumerate(verbs):
+        if verb.name == "Message" and allowed is None:
+            raise BadDocument(12200, "Message is not allowed in a call")
         if allowed is not None and verb.name not in allowed:
             raise BadDocument(12200, f"{verb.name} is not allowed here")
         if verb.name == "Reject" and position:

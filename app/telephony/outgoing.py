@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from app.calls.models import Call, Leg
 from app.calls.states import Direction
+from app.chats.models import Sent
 from app.dialling import outward
 from app.dialling.models import DialWay, Purpose
 from app.outbox.once import Outgoing, Row
@@ -73,7 +74,8 @@ async def known_sids(work: Work, since: datetime) -> set[str]:
     tests = select(ConnectionTest.provider_sid).where(
         ConnectionTest.provider_sid.is_not(None), ConnectionTest.wanted_at >= begun
     )
-    rows = await work.session.scalars(legs.union(attempts, alarms, tests))
+    chats = select(Sent.provider_sid).where(Sent.provider_sid.is_not(None), Sent.wanted_at >= begun)
+    rows = await work.session.scalars(legs.union(attempts, alarms, tests, chats))
     ours = select(Call.provider_sid).where(
         Call.direction == Direction.OUTBOUND, Call.opened_at >= begun
     )

@@ -26,6 +26,7 @@ from app.telephony.inbound import (
     waiting,
 )
 from app.telephony.inbound.sounds import waiting_sound
+from app.telephony.messaging import answering, receiving
 from app.telephony.participants import alarm_calls, duty, participant_flow
 from app.telephony.platforms import dial_bridge
 from app.telephony.provider.signature import Signed, SignedRequest, read_number
@@ -194,7 +195,7 @@ async def sms(request: Request, signed: SignedRequest) -> Response:
     ground = ground_of(request)
     try:
         words = await _in_time(
-            run_verb(ground, PROVIDER, lambda work: own_phone.text_message(work, signed))
+            run_verb(ground, PROVIDER, lambda work: receiving.text_arrived(work, signed))
         )
     except Exception as error:
         log().error("a text failed", area="telephony", exception_type=type(error).__name__)
@@ -458,6 +459,12 @@ async def alarm_pressed(request: Request, signed: SignedRequest, attempt_id: UUI
 async def alarm_status(request: Request, signed: SignedRequest, attempt_id: UUID) -> Response:
     """Receive a status of the leg to a phone on call, or of a message."""
     return await note(request, lambda work: alarm_calls.leg_status(work, attempt_id, signed))
+
+
+@router.post("/chats/{sent_id}/status")
+async def chat_status(request: Request, signed: SignedRequest, sent_id: UUID) -> Response:
+    """Receive what became of a message to a child."""
+    return await note(request, lambda work: answering.reported(work, sent_id, signed))
 
 
 @router.post("/tests/{test_id}/status")

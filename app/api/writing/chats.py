@@ -11,10 +11,11 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
+from app.calls.states import Channel
 from app.chats import at_desk, ending, left, messages, typing
 from app.chats.at_desk import AtDesk
 from app.chats.messages import LONGEST, Said
-from app.chats.models import Author, Kind, Sentence
+from app.chats.models import Author, Failure, Kind, Sentence
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires, SignedIn, TakesCalls
@@ -47,6 +48,7 @@ class ChatView(BaseModel):
     # What the child is typing, if it wants to be read by the letter.
     typed: str | None
     seconds_left: int | None
+    channel: Channel
 
 
 class ChatMessageView(BaseModel):
@@ -60,6 +62,8 @@ class ChatMessageView(BaseModel):
     delivered_at: datetime | None
     seen_at: datetime | None
     erased: bool
+    # Why it did not reach the child, if a carrier brings it.
+    failure: Failure | None
 
 
 class ChatMessageIn(BaseModel):
@@ -105,6 +109,7 @@ def chat_message_view(said: Said) -> ChatMessageView:
         delivered_at=said.delivered_at,
         seen_at=said.seen_at,
         erased=said.erased,
+        failure=said.failure,
     )
 
 

@@ -46,6 +46,7 @@ PURPOSE_WORDS = {
     Purpose.PARTNER: N_("The partner of a line"),
     Purpose.NOTICE: N_("A text to a counsellor"),
     Purpose.TEST: N_("A test text or call"),
+    Purpose.CONVERSATION: N_("A message to a child who writes"),
 }
 LIMITS = {
     "person_hour": N_("Numbers for one person within an hour"),

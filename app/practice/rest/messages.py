@@ -19,31 +19,31 @@ class Messages(Face):
 
     async def create_message(self, request: Request) -> Response:
         fields = await self._form(request, "To", "From")
-        body = fields.get("Body", [""])[0]
-        if not body:
-            raise RestError(400, 21602, "Message body is required")
-        if len(body) > 1600:
-            raise RestError(400, 21617, "The concatenated message body exceeds the 1600 limit")
-        if fields["From"][0] not in self._x.numbers:
-            raise RestError(400, 21606, "The 'From' number is not a valid message-capable number")
-        if not fields["To"][0].startswith("+"):
-            raise RestError(400, 21211, "The 'To' phone number is not a valid number")
+        to, from_ = fields["To"][0], fields["From"][0]
+        template = fields.get("ContentSid", [""])[0]
+        body = self._x.texts.check(to, from_, fields.get("Body", [""])[0], template)
         message = Message(
             sid=self._x.sids.new("SM"),
-            to=fields["To"][0],
-            from_=fields["From"][0],
+            to=to,
+            from_=from_,
             body=body,
             created_at=self._x.clock.now(),
             status_callback=fields.get("StatusCallback", [""])[0] or None,
+            template=template,
         )
-        self._x.send_message(message)
+        self._x.texts.send(message)
         return JSONResponse(self._message(message), status_code=201)
 
     async def list_messages(self, request: Request) -> Response:
         query = request.query_params if self._x.profile.filters else {}
+        known = sorted(
+            [*self._x.messages.values(), *self._x.texts.came],
+            key=lambda m: m.created_at,
+            reverse=True,
+        )
         found = [
             self._message(m)
-            for m in self._x.messages.values()
+            for m in known
             if query.get("To") in (None, m.to)
             and query.get("From") in (None, m.from_)
             and is_since(query.get("DateSent>"), m.created_at)
@@ -73,15 +73,15 @@ class Messages(Face):
             "from": m.from_,
             "body": m.body,
             "status": m.status,
-            "direction": "outbound-api",
+            "direction": m.direction,
             "api_version": "2010-04-01",
             "date_created": rfc2822(m.created_at),
             "date_updated": rfc2822(m.created_at),
             "date_sent": rfc2822(m.created_at),
-            "error_code": 30003 if m.status == "undelivered" else None,
+            "error_code": m.code,
             "error_message": None,
             "messaging_service_sid": None,
-            "num_media": "0",
+            "num_media": str(len(m.media)),
             "num_segments": str(-(-len(m.body) // 153)),
             "price": None,
             "price_unit": "USD",

@@ -88,7 +88,7 @@ async def signed_request(request: Request) -> Signed:
     fields: dict[str, str] = {}
     for name, value in form.multi_items():
         if name not in fields:
-            fields[name] = _plain(str(value))
+            fields[name] = _plain(str(value), keep_lines=name == "Body")
     if fields.get("AccountSid") != settings.twilio_account_sid:
         raise _refused(request)
     return Signed(fields, path_and_query)
@@ -105,9 +105,15 @@ def _path_and_query(request: Request) -> str:
 _UNSTORABLE = re.compile("[\x00-\x1f\ud800-\udfff]")
 
 
-def _plain(text: str) -> str:
-    """Return the text without the characters that the database cannot store."""
-    return _UNSTORABLE.sub("", text)
+_UNSTORABLE_BUT_LINES = re.compile("[\x00-\x09\x0b-\x1f\ud800-\udfff]")
+
+
+def _plain(text: str, *, keep_lines: bool = False) -> str:
+    """Return the text without the characters that the database cannot store.
+
+    `keep_lines`: what a person wrote keeps its lines.
+    """
+    return (_UNSTORABLE_BUT_LINES if keep_lines else _UNSTORABLE).sub("", text)
 
 
 def read_number(text: str) -> int | None:

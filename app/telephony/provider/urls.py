@@ -30,6 +30,10 @@ def message_path(attempt_id: UUID | str) -> str:
     return f"/telephony/messages/{attempt_id}/status"
 
 
+def chat_path(sent_id: UUID | str, step: str) -> str:
+    return f"/telephony/chats/{sent_id}/{step}"
+
+
 def test_path(test_id: UUID | str, step: str) -> str:
     return f"/telephony/tests/{test_id}/{step}"
 

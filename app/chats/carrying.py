@@ -1,0 +1,233 @@
+"""Conversations with children who write by a carrier: opened, found again, and left for later.
+
+There is no page that asks whether a counsellor is there, and no secret: the number is the way back.
+"""
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from app.calls import callers, lines, record
+from app.calls.caller_rows import FlagKind
+from app.calls.log_kinds import CallLog
+from app.calls.models import Call
+from app.calls.speech import LineScript
+from app.calls.states import CallState, Channel, EndedBy
+from app.chats import left, messages, opening
+from app.chats.models import Arrival, ReturnCode, Sentence
+from app.jobs.names import Task
+from app.routing import offers
+from app.routing.plan import AT_RISK_PRIORITY, TEST_CALLER_PRIORITY, read_plan
+from app.routing.rota import staffing
+from app.work import Work
+
+# What is written within this time of a message that waits for its answer belongs to it.
+_BELONGS = timedelta(days=3)
+# More new conversations of a number within an hour are not opened.
+MOST_AN_HOUR = 10
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+# How often it is looked whether a counsellor can still come.
+_LOOKS_EVERY = timedelta(minutes=5)
+
+
+async def claim(work: Work, channel: Channel, sid: str) -> bool:
+    """Note that a carrier brought a message. Return whether it is the first time."""
+    fresh = await work.session.scalar(
+        insert(Arrival)
+        .values(channel=channel.value, sid=sid[:128], at=work.now)
+        .on_conflict_do_nothing()
+        .returning(Arrival.sid)
+    )
+    return fresh is not None
+
+
+async def only_one(work: Work, line: LineScript, channel: Channel, caller_key: bytes) -> None:
+    """Let the messages of one number be heard one after the other."""
+    what = f"{line.id}:{channel.value}:{caller_key.hex()}"
+    await work.session.execute(
+        select(func.pg_advisory_xact_lock(func.hashtextextended(what, 710_047)))
+    )
+
+
+async def running(work: Work, line: LineScript, channel: Channel, caller_key: bytes) -> Call | None:
+    """Return the open conversation of a number, locked."""
+    call_id = await work.session.scalar(
+        select(Call.id).where(
+            Call.line_id == line.id,
+            Call.channel == channel.value,
+            Call.caller_key == caller_key,
+            Call.state != CallState.ENDED,
+        )
+    )
+    if call_id is None:
+        return None
+    call = await record.lock_call(work, call_id)
+    return call if CallState(call.state) is not CallState.ENDED else None
+
+
+async def latest(work: Work, line: LineScript, channel: Channel, caller_key: bytes) -> Call | None:
+    """Return the last conversation of a number, locked; it may have ended."""
+    call_id = await work.session.scalar(
+        select(Call.id)
+        .where(
+            Call.line_id == line.id,
+            Call.channel == channel.value,
+            Call.caller_key == caller_key,
+        )
+        .order_by(Call.opened_at.desc())
+        .limit(1)
+    )
+    return await record.lock_call(work, call_id) if call_id is not None else None
+
+
+async def unanswered(
+    work: Work, line: LineScript, channel: Channel, caller_key: bytes
+) -> Call | None:
+    """Return the conversation, locked, in which a number left a message that is not done yet."""
+    call_id = await work.session.scalar(
+        select(ReturnCode.call_id)
+        .join(Call, Call.id == ReturnCode.call_id)
+        .where(
+            ReturnCode.done_at.is_(None),
+            ReturnCode.made_at > work.now - _BELONGS,
+            Call.line_id == line.id,
+            Call.channel == channel.value,
+            Call.caller_key == caller_key,
+        )
+        .order_by(ReturnCode.made_at.desc())
+        .limit(1)
+    )
+    return await record.lock_call(work, call_id) if call_id is not None else None
+
+
+async def is_staffed(work: Work, line: LineScript, language: str) -> bool:
+    """Return whether a counsellor who writes is there for a new conversation."""
+    found = await staffing.staffing(work, line, language, danger=False, written=True)
+    return found.unstaffed is None
+
+
+async def language_of(
+    work: Work, line: LineScript, caller_key: bytes, wished: str | None = None
+) -> str:
+    """Return the language in which a number is answered: that of its last call, or the line's."""
+    spoken = opening.languages_of(line)
+    before = await work.session.scalar(
+        select(Call.language)
+        .where(Call.caller_key == caller_key, Call.language.in_(spoken))
+        .order_by(Call.opened_at.desc())
+        .limit(1)
+    )
+    return before or (wished if wished in spoken else None) or spoken[0]
+
+
+async def is_flood(work: Work, line: LineScript, caller_key: bytes) -> bool:
+    """Return whether a number has opened as many conversations as it can within an hour."""
+    lately = await work.session.scalar(
+        select(func.count()).where(
+            Call.line_id == line.id,
+            Call.caller_key == caller_key,
+            Call.channel != Channel.VOICE,
+            Call.opened_at > work.now - _HOUR,
+        )
+    )
+    return (lately or 0) >= MOST_AN_HOUR
+
+
+async def begin(
+    work: Work, line: LineScript, channel: Channel, address: str, *, language: str, danger: bool
+) -> Call:
+    """Open a conversation with a number, with what is known of it. It is not queued yet."""
+    call = await record.open_conversation(
+        work,
+        channel=channel,
+        line_id=line.id,
+        language=language,
+        danger=danger,
+        address=address,
+    )
+    known = await callers.known(work, call)
+    call.priority = read_plan(line.plan).priority
+    if FlagKind.AT_RISK in known.flags:
+        call.priority += AT_RISK_PRIORITY
+    if FlagKind.TEST_CALLER in known.flags:
+        call.priority += TEST_CALLER_PRIORITY
+    call.preferred_id, call.excluded_ids = known.prefers, sorted(known.never)
+    # Who says that there is danger is heard, as with the danger digit of a call.
+    call.blocked = FlagKind.BLOCKED in known.flags and not danger
+    await record.record(work, call, CallLog.CONVERSATION_OPENED, language=language, danger=danger)
+    return call
+
+
+async def refuse(work: Work, call: Call) -> None:
+    """End the conversation of a blocked number, and tell it so once a day."""
+    told = await work.session.scalar(
+        select(Call.id)
+        .where(
+            Call.caller_key == call.caller_key,
+            Call.line_id == call.line_id,
+            Call.blocked,
+            Call.id != call.id,
+            Call.channel == call.channel,
+            Call.opened_at > work.now - _DAY,
+        )
+        .limit(1)
+    )
+    if told is None:
+        await messages.tell(work, call, Sentence.BLOCKED, str(call.id))
+    await record.record(work, call, CallLog.BLOCKED)
+    await offers.end_call(work, call, ended_by=EndedBy.PROGRAM)
+
+
+async def queue_or_leave(work: Work, call: Call, line: LineScript) -> None:
+    """Queue a child whose conversation is new, or keep what it wrote until a counsellor is there.
+
+    It is told which of the two.
+    """
+    await opening.admit(work, call, line)
+    if CallState(call.state) is CallState.GREETING:
+        await leave(work, call)
+        return
+    await messages.tell(work, call, Sentence.WAIT, str(call.id))
+    work.defer(Task.WATCH_CARRIED, delay=_LOOKS_EVERY, call_id=str(call.id))
+
+
+async def leave(work: Work, call: Call) -> None:
+    """Keep a conversation as a message that waits for its answer, and tell the child so."""
+    await messages.tell(work, call, Sentence.CLOSED, str(call.id))
+    await left.keep(work, call)
+
+
+async def watch(work: Work, call_id: UUID) -> None:
+    """Look whether a counsellor can still come to a child who waits; may run twice.
+
+    On a page the child itself would see that nobody is there any more.
+    """
+    call = await record.lock_call(work, call_id)
+    if CallState(call.state) is CallState.ENDED:
+        return
+    line = await lines.line_of_id(work, call.line_id)
+    if CallState(call.state) is CallState.QUEUED and line is not None:
+        found = await staffing.staffing(
+            work,
+            line,
+            call.language or "",
+            danger=call.danger,
+            arrived_at=call.queued_at,
+            written=True,
+        )
+        if found.unstaffed is not None:
+            call.unstaffed = found.unstaffed.value
+            await leave(work, call)
+            return
+    work.defer(Task.WATCH_CARRIED, delay=_LOOKS_EVERY, call_id=str(call.id))
+
+
+def address_of(work: Work, call: Call) -> str | None:
+    """Return where the child of a conversation is written to; None once that is forgotten."""
+    if call.caller_number_sealed is None:
+        return None
+    return work.keys.open(
+        call.caller_number_sealed, table="calls", column="caller_number_sealed", row=call.id
+    ).decode()

@@ -1,0 +1,110 @@
+"""What a carrier of written messages is: the one contract that every folder beside this file
+fulfils.
+
+A carrier brings what a child writes, and takes what a counsellor answers. See
+`docs/developers/add-a-written-channel.md`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from app.calls.states import Channel
+from app.chats.models import Failure
+from app.chats.sendings import Report
+from app.telephony.platforms.base import Platform
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """A message of a child, as its carrier brought it.
+
+    `sid`: the carrier's own id of it, by which a repeat is known. `address`: where the child is
+    answered; the number of a telephone is the same by every carrier. `has_media`: there was more
+    than words, and it was left at the carrier. `stops`: the carrier itself took it for a wish to
+    get no more. `language`: that of the child's phone, if the carrier tells it.
+    """
+
+    sid: str
+    address: str
+    text: str
+    has_media: bool = False
+    stops: bool = False
+    language: str | None = None
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """What is sent: words, or the carrier's id of an approved text, from a line to a child."""
+
+    to: str
+    line: str
+    text: str
+    template: str | None
+    # The path that is told what becomes of it.
+    told: str
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a carrier says became of a message."""
+
+    report: Report
+    why: Failure | None = None
+    code: int | None = None
+
+
+class Carrier(ABC):
+    """One way by which children write and are answered."""
+
+    channel: ClassVar[Channel]
+    # How long after the child's last word it can be answered in words of our own; None: always.
+    window: ClassVar[timedelta | None] = None
+    # Whether it costs money by the number, so that the rules of dialling hold for it.
+    is_dialled: ClassVar[bool] = True
+
+    @abstractmethod
+    def read(self, fields: Mapping[str, str]) -> Arrived | None:
+        """Return what a child wrote, from a request that is proven to come from the carrier.
+
+        None if there is nobody to answer.
+        """
+
+    @abstractmethod
+    def line_in(self, fields: Mapping[str, str]) -> str | None:
+        """Return the number of the line to which it was written."""
+
+    def parts(self, text: str) -> int:
+        """Return in how many parts a text is billed."""
+        return 1
+
+    @abstractmethod
+    async def send(self, platform: Platform, out: Outgoing) -> str | None:
+        """Send a message once, and return the carrier's id of it.
+
+        Raises TryAgain, Uncertain, Refused.
+        """
+
+    @abstractmethod
+    async def find(
+        self, platform: Platform, to: str, since: datetime, known: set[str]
+    ) -> str | None:
+        """Ask for the id of the one unknown message to a child since then.
+
+        None if the carrier has none, or cannot be asked. Raises TryAgain, Uncertain.
+        """
+
+    @abstractmethod
+    def told(self, fields: Mapping[str, str]) -> Told | None:
+        """Return what a report says; None for a word that says nothing new."""
+
+    def why(self, code: int) -> Failure:
+        """Return what a code of the carrier means for the counsellor."""
+        return Failure.REFUSED
+
+    def is_outside(self, last_word_at: datetime, now: datetime) -> bool:
+        """Return whether the child was silent for so long that only an approved text may be
+        sent."""
+        return self.window is not None and now - last_word_at >= self.window

@@ -1,0 +1,84 @@
+"""What SMS and WhatsApp have in common: both go through the telephony provider."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import ClassVar
+
+from app.chats.models import Failure
+from app.chats.sendings import Report
+from app.privacy.numbers import dialled, read_caller
+from app.telephony.messaging.base import Arrived, Carrier, Outgoing, Told
+from app.telephony.platforms.base import Platform
+from app.telephony.provider.signature import read_number
+
+_REPORTS = {
+    "sent": Report.ON_ITS_WAY,
+    "delivered": Report.DELIVERED,
+    "read": Report.SEEN,
+    "undelivered": Report.FAILED,
+    "failed": Report.FAILED,
+    "canceled": Report.FAILED,
+}
+# By the provider's code; see its dictionary of errors.
+_WHY = {
+    21211: Failure.UNKNOWN_NUMBER,
+    21408: Failure.NOT_DIALLED,
+    21610: Failure.OPTED_OUT,
+    21614: Failure.UNKNOWN_NUMBER,
+    30003: Failure.UNREACHABLE,
+    30004: Failure.UNREACHABLE,
+    30005: Failure.UNKNOWN_NUMBER,
+    30006: Failure.UNREACHABLE,
+    30007: Failure.FILTERED,
+    63003: Failure.UNKNOWN_NUMBER,
+    63016: Failure.WINDOW,
+    63024: Failure.UNKNOWN_NUMBER,
+}
+
+
+class ByProvider(Carrier):
+    """A carrier to which the provider gives an address by a prefix of the number."""
+
+    prefix: ClassVar[str]
+
+    def read(self, fields: Mapping[str, str]) -> Arrived | None:
+        caller = read_caller(fields.get("From", "").removeprefix(self.prefix))
+        sid = fields.get("MessageSid", "")
+        # A short code or a name cannot be answered, and who withholds the number neither.
+        if caller.kind != "e164" or caller.address is None or not sid:
+            return None
+        # Pictures, sounds, contacts, and where the child is: none of it is fetched or kept.
+        media = read_number(fields.get("NumMedia", "0")) != 0 or "Latitude" in fields
+        return Arrived(
+            sid=sid,
+            address=caller.address,
+            text=fields.get("Body", "").strip(),
+            has_media=media,
+            stops=fields.get("OptOutType", "") == "STOP",
+        )
+
+    def line_in(self, fields: Mapping[str, str]) -> str | None:
+        return dialled(fields.get("To", "").removeprefix(self.prefix))
+
+    async def send(self, platform: Platform, out: Outgoing) -> str | None:
+        to, from_ = self.prefix + out.to, self.prefix + out.line
+        if out.template is not None:
+            return await platform.send_template(
+                to=to, from_=from_, template=out.template, told=out.told
+            )
+        return await platform.send_message(to=to, from_=from_, body=out.text, told=out.told)
+
+    async def find(
+        self, platform: Platform, to: str, since: datetime, known: set[str]
+    ) -> str | None:
+        return await platform.find_message(to=self.prefix + to, since=since, known=known)
+
+    def told(self, fields: Mapping[str, str]) -> Told | None:
+        report = _REPORTS.get(fields.get("MessageStatus", ""))
+        if report is None:
+            return None
+        code = read_number(fields.get("ErrorCode", "")) if report is Report.FAILED else None
+        return Told(report, self.why(code or 0) if report is Report.FAILED else None, code)
+
+    def why(self, code: int) -> Failure:
+        return _WHY.get(code, Failure.REFUSED)

@@ -1,0 +1,143 @@
+"""What a child writes by a carrier is heard: once, in a conversation, and in the queue."""
+
+import hashlib
+
+from app.calls import lines
+from app.calls.chat_rules import read_chat
+from app.calls.models import Call
+from app.calls.speech import LineScript
+from app.calls.states import CallState, Channel
+from app.chats import carrying, ending, messages, opening, opting, sendings
+from app.chats.models import Author, Sentence
+from app.database.topics import Topic
+from app.log import log
+from app.referrals.reading import has_open_urgent_referral
+from app.routing import own_phones
+from app.routing.plan import URGENT_REFERRAL_PRIORITY
+from app.sealing.hashes import carry_caller
+from app.telephony.inbound import own_phone
+from app.telephony.messaging import registry
+from app.telephony.messaging.base import Arrived, Carrier
+from app.telephony.messaging.stopping import means_stop
+from app.telephony.provider.signature import Signed
+from app.work import Work
+
+
+async def text_arrived(work: Work, signed: Signed) -> str:
+    """Handle a text that the provider brings. Return what is answered at once; often nothing."""
+    carrier = registry.by_prefix(signed.fields.get("From", ""))
+    ours = carrier is not None and await _is_for_children(work, carrier, signed)
+    if carrier is None or not ours:
+        return await own_phone.text_message(work, signed)
+    line = await lines.line_of_number(work, carrier.line_in(signed.fields))
+    arrived = carrier.read(signed.fields)
+    if line is None or arrived is None:
+        # Nobody whom we could answer: a short code, an advertisement, a withheld number.
+        return ""
+    await hear(work, carrier.channel, line, arrived)
+    return ""
+
+
+async def _is_for_children(work: Work, carrier: Carrier, signed: Signed) -> bool:
+    """Return whether children write to this line by this carrier. A counsellor's own phone sets
+    their presence by SMS."""
+    line = await lines.line_of_number(work, carrier.line_in(signed.fields))
+    if line is None or not takes(line, carrier.channel):
+        return False
+    staff_id = await own_phones.owner_of(work, signed.fields.get("From"))
+    return staff_id is None
+
+
+def takes(line: LineScript, channel: Channel) -> bool:
+    """Return whether children write to a line by a carrier."""
+    rules = read_chat(line.chat)
+    return rules.on and channel.value in rules.by
+
+
+async def hear(work: Work, channel: Channel, line: LineScript, arrived: Arrived) -> None:
+    """Hear what a child wrote. The same message is heard once, however often it is brought."""
+    await carry_caller(work, arrived.address)
+    key = work.keys.match_key("caller", arrived.address)
+    await carrying.only_one(work, line, channel, key)
+    if not await carrying.claim(work, channel, arrived.sid):
+        return
+    if arrived.stops or means_stop(arrived.text):
+        await _stop(work, channel, line, key, told=arrived.stops)
+        return
+    await opting.opt_in(work, line.id, channel.value, key)
+    call = await carrying.running(work, line, channel, key)
+    if call is not None:
+        await _say(work, call, arrived)
+        return
+    if await carrying.is_flood(work, line, key):
+        log().warning("a number opens very many conversations", area="chats", line=line.number)
+        return
+    language = await carrying.language_of(work, line, key, arrived.language)
+    if not await carrying.is_staffed(work, line, language):
+        earlier = await carrying.unanswered(work, line, channel, key)
+        if earlier is not None:
+            # More of what was left before: one answer will do.
+            await _say(work, earlier, arrived, afterwards=True)
+            work.announce(Topic.MESSAGES)
+            return
+    await _begin(work, channel, line, arrived, language)
+
+
+async def _begin(
+    work: Work, channel: Channel, line: LineScript, arrived: Arrived, language: str
+) -> None:
+    danger = arrived.text == line.danger_digit
+    call = await carrying.begin(
+        work, line, channel, arrived.address, language=language, danger=danger
+    )
+    if await has_open_urgent_referral(work, call):
+        call.priority += URGENT_REFERRAL_PRIORITY
+    await _say(work, call, arrived)
+    if call.blocked:
+        await carrying.refuse(work, call)
+    else:
+        await carrying.queue_or_leave(work, call, line)
+
+
+async def _say(work: Work, call: Call, arrived: Arrived, *, afterwards: bool = False) -> None:
+    """Add what the child wrote to a locked conversation, and send what waited for that."""
+    if CallState(call.state) is not CallState.ENDED:
+        call.heard_at = work.now
+    try:
+        if arrived.text:
+            await messages.add(
+                work,
+                call,
+                Author.CHILD,
+                text=arrived.text[: messages.LONGEST],
+                client_key=_key(arrived.sid),
+                afterwards=afterwards,
+            )
+    except messages.TooFast:
+        # More than a person can type. What came before it is kept.
+        log().warning("a number floods its conversation", area="chats", call=str(call.id))
+        return
+    if arrived.has_media:
+        await messages.tell(work, call, Sentence.NO_MEDIA, _key(arrived.sid)[-32:])
+    await sendings.release(work, call)
+    line = await lines.line_of_id(work, call.line_id)
+    if line is not None and arrived.text == line.danger_digit and not call.danger:
+        await opening.say_danger(work, call, line)
+
+
+def _key(sid: str) -> str:
+    """Return the key of a message within its conversation."""
+    return hashlib.sha256(sid.encode()).hexdigest()[:40]
+
+
+async def _stop(work: Work, channel: Channel, line: LineScript, key: bytes, *, told: bool) -> None:
+    """Send no more to a number, and end its conversation. It is told so, unless the carrier has
+    told it."""
+    call = await carrying.latest(work, line, channel, key)
+    if call is None:
+        return
+    if not await opting.is_out(work, call):
+        await opting.opt_out(work, call)
+        if not told:
+            await messages.tell(work, call, Sentence.OPTED_OUT, f"{work.now:%Y%m%d%H%M%S}")
+    await ending.end_as_child(work, call.id)

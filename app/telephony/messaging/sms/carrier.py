@@ -1,0 +1,18 @@
+"""SMS, through the telephony provider."""
+
+from typing import ClassVar
+
+from app.calls.states import Channel
+from app.telephony.messaging.provider import ByProvider
+from app.telephony.messaging.sms.parts import parts_of
+
+
+class Sms(ByProvider):
+    channel = Channel.SMS
+    prefix: ClassVar[str] = ""
+
+    def parts(self, text: str) -> int:
+        return parts_of(text)
+
+
+CARRIER = Sms()

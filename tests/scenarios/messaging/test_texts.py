@@ -1,0 +1,184 @@
+"""A child texts, is answered, and is known again; nothing is heard or sent twice."""
+
+from datetime import timedelta
+
+from app.calls.states import CallState
+from app.demo.stage import LINE, Stage
+from app.practice.people import Phone
+from app.practice.texts import WHATSAPP, Pocket
+from tests.scenarios.messaging.children import (
+    CHILD,
+    TEMPLATE,
+    a_day_passes,
+    read_by,
+    says,
+    takes,
+    takes_texts,
+    writer,
+    written,
+)
+
+NUMBERS = "SELECT * FROM calls WHERE channel <> 'voice' ORDER BY opened_at"
+
+
+async def test_a_child_texts_is_answered_and_is_known_the_next_day(stage: Stage) -> None:
+    await takes_texts(stage)
+    ana = await writer(stage)
+    texts, knobs = stage.exchange.texts, stage.exchange.knobs
+    knobs.turn("duplicate", "/telephony/sms", times=None)
+    texts.write(CHILD, LINE, "Zzmogu li da pišem?\nMi se ne ide u školu.")
+    await stage.advance(4)
+    assert [one.split(".")[0] for one in read_by(stage)] == ["We have your message"]
+    call_id = await takes(stage, ana)
+    texts.write(CHILD, LINE, "Zztu sam")
+    await stage.advance(4)
+    said = (await ana.ask("GET", f"/chats/{call_id}/messages")).json()
+    mine = [one["text"] for one in said if one["author"] == "child"]
+    assert mine == ["Zzmogu li da pišem?\nMi se ne ide u školu.", "Zztu sam"], "each once"
+    # The provider has carried it out, and its answer never comes: it is asked, not sent again.
+    knobs.turn("accept_and_time_out", "/Messages.json", seconds=7)
+    knobs.turn("reorder", "/telephony/chats", times=None)
+    await says(stage, ana, call_id, "Zzdrago mi je")
+    await says(stage, ana, call_id, "Zzšta se desilo?")
+    await stage.advance(40)
+    assert read_by(stage)[-2:] == ["Zzdrago mi je", "Zzšta se desilo?"]
+    assert read_by(stage).count("Zzdrago mi je") == 1
+    assert all(came for author, _, came in await written(stage, call_id) if author != "child")
+    (await ana.ask("POST", f"/chats/{call_id}/end")).raise_for_status()
+    await stage.advance(31)
+    knobs.reset()
+    # Later a new conversation of the same person, who has rung before, too.
+    leg = stage.exchange.ring(CHILD, LINE)
+    await stage.advance(2)
+    await stage.exchange.hang_up(leg)
+    texts.write(CHILD, LINE, "Zzopet ja")
+    await stage.advance(4)
+    rows = await stage.rows("SELECT channel, state, caller_key, line_id FROM calls")
+    assert sorted(row["channel"] for row in rows) == ["sms", "sms", "voice"]
+    assert len({row["caller_key"] for row in rows}) == 1
+    jobs = await stage.rows("SELECT args::text AS args FROM procrastinate_jobs")
+    assert not [job for job in jobs if "Zz" in job["args"] or "+381" in job["args"]]
+
+
+async def test_who_writes_stop_gets_no_more(stage: Stage) -> None:
+    await takes_texts(stage)
+    ana = await writer(stage)
+    texts = stage.exchange.texts
+    texts.keeps_opt_outs = False
+    texts.write(CHILD, LINE, "Zdravo")
+    await stage.advance(4)
+    call_id = await takes(stage, ana)
+    texts.write(CHILD, LINE, "ne mogu, stop")
+    await stage.advance(3)
+    assert (await stage.rows(NUMBERS))[0]["state"] == CallState.CONNECTED, "a sentence"
+    texts.write(CHILD, LINE, "Stani.")
+    await stage.advance(4)
+    assert (await stage.rows(NUMBERS))[0]["state"] == CallState.ENDED
+    assert read_by(stage)[-1].startswith("You will get no more messages")
+    count = len(read_by(stage))
+    texts.write(CHILD, LINE, "STOP")
+    await stage.advance(4)
+    assert len(read_by(stage)) == count, "told once"
+    await stage.advance(30)
+    # Whoever writes again wants to be answered; where the provider keeps the word, it is told why.
+    texts.write(CHILD, LINE, "Ipak bih da pišem")
+    await stage.advance(4)
+    again = await takes(stage, ana)
+    assert again != call_id
+    texts.opted_out.add((CHILD, LINE))
+    await says(stage, ana, again, "Tu sam")
+    await stage.advance(4)
+    assert (await written(stage, again))[-1] == ("counsellor", "opted_out", False)
+
+
+async def test_pictures_are_not_fetched_and_failures_are_seen(stage: Stage) -> None:
+    await takes_texts(stage)
+    ana = await writer(stage)
+    texts = stage.exchange.texts
+    texts.write(CHILD, LINE, "", media=("image/jpeg",))
+    await stage.advance(4)
+    assert any("We cannot receive pictures" in one for one in read_by(stage))
+    call_id = await takes(stage, ana)
+    for code, why in ((30003, "unreachable"), (30005, "unknown_number"), (30007, "filtered")):
+        texts.pockets[CHILD] = Pocket(fails=code)
+        await says(stage, ana, call_id, f"Zdravo {code}")
+        await stage.advance(4)
+        assert (await written(stage, call_id))[-1] == ("counsellor", why, False)
+    texts.pockets.clear()
+    stage.exchange.knobs.turn("refuse", "/Messages.json", times=2)
+    await says(stage, ana, call_id, "Sada?")
+    await stage.advance(8)
+    assert read_by(stage)[-1] == "Sada?"
+    assert not [one for one in stage.exchange.asked if "/Media" in one[1]]
+
+
+async def test_out_of_hours_a_text_waits_for_its_answer(stage: Stage) -> None:
+    await takes_texts(stage)
+    texts = stage.exchange.texts
+    texts.write(CHILD, LINE, "Ima li koga?")
+    await stage.advance(4)
+    texts.write(CHILD, LINE, "Javite se")
+    await stage.advance(4)
+    assert len(read_by(stage)) == 1, "told once that no counsellor is here"
+    assert read_by(stage)[0].startswith("We have your message. No counsellor is here now")
+    (row,) = await stage.rows(NUMBERS)
+    assert (row["state"], row["outcome"]) == ("ended", "voicemail")
+    ana = await writer(stage)
+    (left,) = (await ana.ask("GET", "/chats/left")).json()
+    said = (await ana.ask("GET", f"/chats/left/{left['call_id']}/messages")).json()
+    assert [one["text"] for one in said if one["author"] == "child"] == [
+        "Ima li koga?",
+        "Javite se",
+    ]
+    answer = await ana.ask(
+        "POST",
+        f"/chats/left/{left['call_id']}/messages",
+        {"client_key": "answer-to-it", "text": "Sada smo tu"},
+    )
+    assert answer.status_code == 201
+    await stage.advance(4)
+    assert read_by(stage)[-1] == "Sada smo tu"
+
+
+async def test_whatsapp_is_the_same_person_and_closes_after_a_day(stage: Stage) -> None:
+    await takes_texts(stage, "sms", "whatsapp", templates=(f"sr={TEMPLATE}",))
+    texts = stage.exchange.texts
+    texts.templates[TEMPLATE] = "Imate odgovor. Napišite bilo šta."
+    child, line = WHATSAPP + CHILD, WHATSAPP + LINE
+    texts.write(child, line, "Ima li koga?", name="Zzmilica")
+    texts.write(CHILD, LINE, "Ima li koga?")
+    await stage.advance(4)
+    rows = await stage.rows(NUMBERS)
+    assert [row["channel"] for row in rows] == ["whatsapp", "sms"]
+    assert rows[0]["caller_key"] == rows[1]["caller_key"]
+    seen = await stage.rows("SELECT FROM chat_messages WHERE seen_at IS NOT NULL")
+    assert len(seen) == 1, "WhatsApp says what was read"
+    await a_day_passes(stage)
+    ana = await writer(stage)
+    call_id = rows[0]["id"]
+    for n, words in enumerate(("Izvinite", "Sada smo tu")):
+        await ana.ask(
+            "POST",
+            f"/chats/left/{call_id}/messages",
+            {"client_key": f"answer-{n}-to-it", "text": words},
+        )
+    await stage.advance(5)
+    assert read_by(stage, child)[1:] == ["Imate odgovor. Napišite bilo šta."], "asked once"
+    texts.write(child, line, "Da")
+    await stage.advance(9)
+    assert [one for one in read_by(stage, child) if one in ("Izvinite", "Sada smo tu")] == [
+        "Izvinite",
+        "Sada smo tu",
+    ]
+    assert await stage.rows("SELECT FROM chat_sent WHERE reported = 'failed'") == []
+
+
+async def test_the_server_is_gone_between_hearing_and_answering(stage: Stage) -> None:
+    await takes_texts(stage)
+    await writer(stage)
+    stage.exchange.texts.write(CHILD, LINE, "Zdravo")
+    await stage.restart_server()
+    stage.exchange.texts.write(CHILD, LINE, "Tu sam")
+    await stage.advance(timedelta(seconds=6).total_seconds())
+    assert len(await stage.rows(NUMBERS)) == 1
+    assert stage.exchange.phones[CHILD] != Phone()

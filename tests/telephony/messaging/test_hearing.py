@@ -1,0 +1,362 @@
+"""What a child texts becomes a conversation: single verbs, rolled back."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import func, select, update
+
+from app.calls import callers, record
+from app.calls.caller_rows import FlagKind
+from app.calls.line_rows import Line
+from app.calls.models import Call, RecordedEvent
+from app.calls.speech import LineScript
+from app.calls.states import CallState, Channel, Outcome
+from app.chats import at_desk, carrying, ending, left, messages, opting, sendings
+from app.chats.models import Author, Failure, Message, Sent, Sentence
+from app.chats.sendings import Report
+from app.demo.stage import LINE
+from app.dialling.models import Dial
+from app.errors import Invalid
+from app.jobs.names import Task
+from app.outbox.states import Sending
+from app.staff.models import Staff
+from app.telephony.messaging import receiving
+from app.telephony.messaging.answering import _ToChild
+from app.telephony.provider.signature import Signed
+from app.work import Work
+from tests.chats.children import a_chat_line, a_writer, forget, matched, takes
+
+CHILD = "+381641234567"
+
+
+async def texts(
+    work: Work, body: str, *, from_: str = CHILD, sid: str | None = None, **more: str
+) -> str:
+    """Let a text arrive."""
+    prefix = "whatsapp:" if from_.startswith("whatsapp:") else ""
+    fields = {
+        "From": from_,
+        "To": prefix + LINE,
+        "Body": body,
+        "MessageSid": sid or f"SM{uuid4().hex}",
+        "NumMedia": "0",
+        **more,
+    }
+    forget(work)
+    return await receiving.text_arrived(work, Signed(fields, "/telephony/sms"))
+
+
+async def a_line_for_texts(work: Work, *by: str, **rules: Any) -> LineScript:
+    return await a_chat_line(work, by=by or ("sms",), **rules)
+
+
+async def calls(work: Work) -> Sequence[Call]:
+    rows = await work.session.scalars(
+        select(Call).order_by(Call.opened_at, Call.id).execution_options(populate_existing=True)
+    )
+    return rows.all()
+
+
+async def said(work: Work, call: Call) -> list[tuple[str, str | None]]:
+    """Return who wrote what; what the program says by its name."""
+    rows = await messages.all_of(work, call.id)
+    return [(row.author.value, row.words or (row.sentence and row.sentence.value)) for row in rows]
+
+
+def sends(work: Work) -> list[str]:
+    return [job.task for job in work.jobs if job.task == Task.SEND_TO_CHILD]
+
+
+async def test_a_line_that_takes_no_texts_asks_to_be_rung(work: Work) -> None:
+    await a_chat_line(work)
+    assert "116111" in (await texts(work, "Zdravo")).replace(" ", "")
+    assert await calls(work) == []
+
+
+async def test_the_same_text_is_heard_once_and_others_go_on(work: Work) -> None:
+    await a_line_for_texts(work)
+    await a_writer(work, "ana")
+    for _ in range(3):
+        assert await texts(work, "Zdravo", sid="SM1") == ""
+    await texts(work, "Tu sam", sid="SM2")
+    (call,) = await calls(work)
+    assert (call.channel, call.state, call.caller_kind) == ("sms", CallState.QUEUED, "e164")
+    assert call.provider_sid is None
+    assert carrying.address_of(work, call) == CHILD
+    assert await said(work, call) == [
+        ("child", "Zdravo"),
+        ("program", "wait"),
+        ("child", "Tu sam"),
+    ]
+    assert len(sends(work)) == 1
+    kept = [vars(event) for event in await work.session.scalars(select(RecordedEvent))]
+    assert kept
+    assert not [event for event in kept if "Zdravo" in str(event) or CHILD in str(event)]
+
+
+async def test_a_late_repeat_opens_no_new_conversation(work: Work) -> None:
+    await a_line_for_texts(work)
+    ana = await a_writer(work, "ana")
+    await texts(work, "Zdravo", sid="SM1")
+    (offer,) = await matched(work)
+    call = await takes(work, offer)
+    await ending.end_as_staff(work, ana, call.id)
+    await texts(work, "Zdravo", sid="SM1")
+    assert len(await calls(work)) == 1
+    await texts(work, "Opet ja", sid="SM2")
+    first, second = await calls(work)
+    assert first.caller_key == second.caller_key
+    assert (await callers.history(work, await record.lock_call(work, second.id))).calls <= 1
+
+
+async def test_by_whatsapp_and_by_voice_a_number_is_the_same_caller(work: Work) -> None:
+    line = await a_line_for_texts(work, "sms", "whatsapp")
+    await a_writer(work, "ana")
+    rung, _ = await record.open_call(
+        work, provider_sid="CA1", raw_from=CHILD, line_id=line.id, greeted=True
+    )
+    await texts(work, "Zdravo")
+    await texts(work, "Zdravo", from_=f"whatsapp:{CHILD}", ProfileName="Milica", WaId="38164")
+    found = await calls(work)
+    assert {call.channel for call in found} == {"voice", "sms", "whatsapp"}
+    assert {call.caller_key for call in found} == {rung.caller_key}
+
+
+async def test_a_conversation_by_text_has_no_page_that_could_be_away(work: Work) -> None:
+    await a_line_for_texts(work)
+    ana = await a_writer(work, "ana")
+    await texts(work, "Zdravo")
+    (offer,) = await matched(work)
+    await takes(work, offer)
+    work.now += timedelta(hours=2)
+    (one,) = await at_desk.conversations(work, ana)
+    assert (one.channel, one.away_since, one.unread) == (Channel.SMS, None, 1)
+
+
+async def test_a_blocked_number_is_told_once_and_gets_through_with_the_danger_digit(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = await a_line_for_texts(work)
+    await a_writer(work, "ana")
+
+    async def blocked_one(work: Work, call: Call) -> callers.Known:
+        return callers.Known(frozenset({FlagKind.BLOCKED}))
+
+    monkeypatch.setattr(callers, "known", blocked_one)
+    for n in range(3):
+        await texts(work, f"Smetnja {n}")
+    blocked = [one for one in await calls(work) if one.blocked]
+    assert [one.outcome for one in blocked] == [Outcome.BLOCKED] * 3
+    told = await work.session.scalar(
+        select(func.count()).where(Message.sentence == Sentence.BLOCKED)
+    )
+    assert told == 1
+    await texts(work, line.danger_digit)
+    last = next(one for one in await calls(work) if one.state != CallState.ENDED)
+    assert (last.danger, last.blocked, last.state) == (True, False, CallState.QUEUED)
+
+
+async def carrying_over(work: Work, call: Call) -> None:
+    """End a conversation as its child would."""
+    await ending.end_as_child(work, call.id)
+
+
+async def test_a_flood_opens_no_more_conversations(work: Work) -> None:
+    await a_line_for_texts(work)
+    await a_writer(work, "ana")
+    for _ in range(carrying.MOST_AN_HOUR + 3):
+        await texts(work, "Zdravo")
+        for call in await calls(work):
+            if call.state != CallState.ENDED:
+                await carrying_over(work, call)
+    assert len(await calls(work)) == carrying.MOST_AN_HOUR
+    await texts(work, "Zdravo", from_="+381649999999")
+    assert len(await calls(work)) == carrying.MOST_AN_HOUR + 1, "another number"
+
+
+async def test_more_than_a_person_types_in_one_conversation_is_not_kept(work: Work) -> None:
+    await a_line_for_texts(work)
+    await a_writer(work, "ana")
+    for n in range(63):
+        assert await texts(work, f"Zdravo {n}") == ""
+    count = await work.session.scalar(select(func.count()).where(Message.author == Author.CHILD))
+    assert count == 60
+
+
+async def test_a_child_who_waits_in_vain_is_told_and_answered_later(work: Work) -> None:
+    await a_line_for_texts(work)
+    ana = await a_writer(work, "ana")
+    await texts(work, "Zdravo")
+    (call,) = await calls(work)
+    await carrying.watch(work, call.id)
+    assert call.state == CallState.QUEUED
+    assert [job.task for job in work.jobs].count(Task.WATCH_CARRIED) == 2
+    ana.chats_at_once = 0
+    await work.session.flush()
+    forget(work)
+    await carrying.watch(work, call.id)
+    assert (call.state, call.outcome) == (CallState.ENDED, Outcome.VOICEMAIL)
+    assert (await said(work, call))[-1] == ("program", "closed")
+    (waits,) = await left.waiting(work)
+    assert waits.call_id == call.id
+    await carrying.watch(work, call.id)
+    assert len(await left.waiting(work)) == 1
+
+
+async def test_the_language_is_that_of_the_last_call(work: Work) -> None:
+    line = await a_line_for_texts(work)
+    await a_writer(work, "ana")
+    rung, _ = await record.open_call(
+        work, provider_sid="CA1", raw_from=CHILD, line_id=line.id, greeted=True
+    )
+    rung.language = "en"
+    await work.session.flush()
+    await texts(work, "Hello")
+    assert [one.language for one in await calls(work) if one.channel == "sms"] == ["en"]
+
+
+@pytest.mark.parametrize("from_", ["INFO", "12345", "anonymous", ""])
+async def test_who_cannot_be_answered_is_not_heard(work: Work, from_: str) -> None:
+    await a_line_for_texts(work)
+    assert await texts(work, "Osvojili ste nagradu", from_=from_) == ""
+    assert await calls(work) == []
+
+
+async def test_places_and_pictures_are_refused_with_a_sentence(work: Work) -> None:
+    await a_line_for_texts(work, "whatsapp")
+    await a_writer(work, "ana")
+    from_ = f"whatsapp:{CHILD}"
+    await texts(work, "", from_=from_, Latitude="44.8", Longitude="20.4")
+    await texts(work, "evo me", from_=from_, NumMedia="1", MediaUrl0="https://x/1")
+    (call,) = await calls(work)
+    found = await said(work, call)
+    assert [who for who in found if who[1] == "no_media"] == [("program", "no_media")] * 2
+    assert ("child", "evo me") in found
+    assert "44.8" not in str(found)
+
+
+class _Parts:
+    """What the job works with; nothing is sent."""
+
+    platform: Any = None
+
+
+async def to_child(work: Work, message_id: Any) -> tuple[_ToChild, Sent]:
+    out = _ToChild(_Parts(), str(message_id))  # type: ignore[arg-type]
+    row = await out.lock(work)
+    assert row is not None
+    return out, row
+
+
+async def talk(work: Work, *by: str, **rules: Any) -> tuple[Call, Staff]:
+    """Let a child text and a counsellor take it."""
+    await a_line_for_texts(work, *by, **rules)
+    ana = await a_writer(work, "ana")
+    prefix = "whatsapp:" if by == ("whatsapp",) else ""
+    await texts(work, "Zdravo", from_=prefix + CHILD)
+    (offer,) = await matched(work)
+    call = await takes(work, offer)
+    await work.session.execute(update(Sent).values(sending=Sending.SENT))
+    return call, ana
+
+
+async def test_answers_go_in_the_order_in_which_they_were_written(work: Work) -> None:
+    call, ana = await talk(work)
+    first = await messages.say_as_staff(work, ana, call.id, text="Jedan", client_key="k" * 8)
+    second = await messages.say_as_staff(work, ana, call.id, text="Dva", client_key="l" * 8)
+    later, row = await to_child(work, second.id)
+    assert not await later.prepare(work, row)
+    assert row.sending == Sending.WANTED
+    assert work.jobs[-1].delay is not None
+    now, sooner = await to_child(work, first.id)
+    assert await now.prepare(work, sooner)
+    assert now._out.text == "Jedan"
+    sooner.sending = Sending.SENT.value
+    await work.session.flush()
+    assert await later.prepare(work, row)
+
+
+async def test_a_text_is_counted_by_its_parts_and_only_where_it_may_go(work: Work) -> None:
+    call, ana = await talk(work)
+    long = await messages.say_as_staff(work, ana, call.id, text="ž" * 150, client_key="k" * 8)
+    out, row = await to_child(work, long.id)
+    for _ in range(2):
+        assert await out.prepare(work, row)
+        assert await out.may_go(work, row)
+    count = await work.session.scalar(select(func.count()).where(Dial.way == "sms"))
+    assert (row.parts, count) == (3, 3), "a job that runs twice counts once"
+    await work.session.execute(update(Line).values(country="GB"))
+    forget(work)
+    assert not await out.may_go(work, row)
+
+
+async def test_a_counsellor_writes_no_more_than_a_text_holds(work: Work) -> None:
+    call, ana = await talk(work)
+    with pytest.raises(Invalid, match="1600"):
+        await messages.say_as_staff(work, ana, call.id, text="a" * 1601, client_key="k" * 8)
+
+
+async def test_a_report_never_goes_back(work: Work) -> None:
+    call, ana = await talk(work)
+    message = await messages.say_as_staff(work, ana, call.id, text="Tu", client_key="k" * 8)
+    sent = await sendings.lock_sent(work, message.id)
+
+    async def report(word: Report, why: Failure | None = None) -> Message:
+        await sendings.note_report(work, call, sent, word, why, None)
+        return await work.session.get_one(Message, message.id, populate_existing=True)
+
+    assert (await report(Report.ON_ITS_WAY)).delivered_at is None
+    assert (await report(Report.FAILED, Failure.UNREACHABLE)).failure == "unreachable"
+    assert (await report(Report.ON_ITS_WAY)).failure == "unreachable"
+    # The network gave it up too early: it was delivered after all.
+    assert (await report(Report.DELIVERED)).failure is None
+    assert (await report(Report.SEEN)).seen_at is not None
+    assert (await report(Report.FAILED, Failure.UNREACHABLE)).failure is None
+
+
+async def test_without_an_approved_text_nothing_is_sent_after_a_day(work: Work) -> None:
+    call, ana = await talk(work, "whatsapp")
+    work.now += timedelta(hours=24)
+    message = await messages.say_as_staff(work, ana, call.id, text="Tu", client_key="k" * 8)
+    out, row = await to_child(work, message.id)
+    assert not await out.prepare(work, row)
+    again = await work.session.get_one(Message, message.id, populate_existing=True)
+    assert (row.sending, again.failure) == (Sending.FAILED, Failure.WINDOW)
+
+
+async def test_a_number_that_was_forgotten_cannot_be_answered(work: Work) -> None:
+    call, ana = await talk(work)
+    message = await messages.say_as_staff(work, ana, call.id, text="Tu", client_key="k" * 8)
+    call.caller_number_sealed = None
+    await work.session.flush()
+    out, row = await to_child(work, message.id)
+    assert not await out.prepare(work, row)
+    again = await work.session.get_one(Message, message.id, populate_existing=True)
+    assert again.failure == Failure.NO_ADDRESS
+
+
+async def test_who_opted_out_gets_the_confirmation_and_nothing_else(work: Work) -> None:
+    call, ana = await talk(work)
+    message = await messages.say_as_staff(work, ana, call.id, text="Tu", client_key="k" * 8)
+    await texts(work, "Stop")
+    assert call.state == CallState.ENDED
+    assert await opting.is_out(work, call)
+    out, row = await to_child(work, message.id)
+    assert not await out.prepare(work, row)
+    rows = await messages.all_of(work, call.id)
+    confirmation = next(one for one in rows if one.sentence is Sentence.OPTED_OUT)
+    found = await work.session.scalar(
+        select(Message.id).where(Message.number == confirmation.number)
+    )
+    confirms, sent = await to_child(work, found)
+    assert await confirms.prepare(work, sent)
+    # The carrier that says so itself is not repeated.
+    await texts(work, "Opet ja")
+    await texts(work, "STOP", OptOutType="STOP")
+    told = await work.session.scalar(
+        select(func.count()).where(Message.sentence == Sentence.OPTED_OUT)
+    )
+    assert told == 1
