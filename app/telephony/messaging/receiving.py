@@ -28,6 +28,9 @@ async def text_arrived(work: Work, signed: Signed) -> str:
     carrier = registry.by_prefix(signed.fields.get("From", ""))
     ours = carrier is not None and await _is_for_children(work, carrier, signed)
     if carrier is None or not ours:
+        # Answered here and now: it is not found again as one that never reached us.
+        if carrier is not None and (sid := signed.fields.get("MessageSid", "")):
+            await carrying.claim(work, carrier.channel, sid)
         return await own_phone.text_message(work, signed)
     line = await lines.line_of_number(work, carrier.line_in(signed.fields))
     arrived = carrier.read(signed.fields)

@@ -61,6 +61,16 @@ class ProviderLeg:
         return self.direction == "inbound" and ended is not None and since <= ended <= until
 
 
+@dataclass(frozen=True)
+class Came:
+    """A text that came to a number of ours, as the provider lists it. It is never logged."""
+
+    sid: str
+    at: datetime
+    # As its webhook would have brought it.
+    fields: dict[str, str]
+
+
 class _Http(TwilioHttpClient):  # type: ignore[misc]
     """Sends to the base address of the settings, and turns failures into our errors."""
 
@@ -147,6 +157,17 @@ def legs_of(found: list[Any]) -> list[ProviderLeg]:
                 )
             )
     return legs
+
+
+def _came(message: Any) -> Came:
+    fields = {
+        "MessageSid": str(message.sid),
+        "From": str(message.from_ or ""),
+        "To": str(message.to or ""),
+        "Body": str(message.body or ""),
+        "NumMedia": str(message.num_media or "0"),
+    }
+    return Came(str(message.sid), message.date_created, fields)
 
 
 class Provider:
@@ -259,6 +280,19 @@ class Provider:
                 to=to, from_=from_, content_sid=template, status_callback=url
             )
             return str(message.sid)
+
+        return await self.ask(ask)
+
+    async def texts_to(self, address: str, since: datetime) -> list[Came]:
+        """Return the texts that came to an address of ours since then."""
+
+        def ask(client: Client) -> list[Came]:
+            found = client.messages.list(to=address, date_sent_after=since, limit=NEWEST)
+            return [
+                _came(one)
+                for one in found
+                if one.direction == "inbound" and one.to == address and instant(one.date_created)
+            ]
 
         return await self.ask(ask)
 

@@ -21,6 +21,7 @@ from app.routing.participants import actions, participants
 from app.routing.participants.participants import HELPING, LIVE, Participant
 from app.telephony.counsellor.leg_jobs import address_of_leg
 from app.telephony.jobs import Parts, parts_of, task
+from app.telephony.messaging.missed import hear_missed
 from app.telephony.outgoing import known_sids
 from app.telephony.provider.client import ProviderLeg
 from app.telephony.reconcile.ended_rings import open_found, open_unreachable
@@ -53,6 +54,7 @@ async def compare(context: JobContext) -> None:
     with contextlib.suppress(RequestFailed):
         # After an error, the next run starts from the same instant, a minute later.
         await open_unreachable(parts)
+    await hear_missed(parts)
     await _ask_about_ghosts(parts, alive)
     await _end_orphans(parts, alive)
     await _free_helpers(parts)

@@ -1,0 +1,71 @@
+"""Texts that never reached us: the provider does not bring a text again if we were away."""
+
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from app.calls import lines
+from app.calls.speech import LineScript
+from app.chats.models import Arrival
+from app.jobs.transaction import run_verb
+from app.log import log
+from app.outbox.responses import RequestFailed
+from app.routing import own_phones
+from app.telephony.jobs import Parts
+from app.telephony.messaging import receiving
+from app.telephony.messaging.base import Carrier
+from app.telephony.messaging.provider import ByProvider
+from app.telephony.messaging.registry import CARRIERS
+from app.telephony.provider.client import Came
+from app.work import PROGRAM, Work
+
+# The provider's list is read back to so long ago: an outage is shorter.
+_SINCE = timedelta(hours=6)
+# A younger text may still be on its way to us.
+_GRACE = timedelta(seconds=45)
+
+
+async def hear_missed(parts: Parts) -> None:
+    """Hear each text to a line that its webhook never brought, the oldest first."""
+    async with parts.work() as work:
+        since, until = work.now - _SINCE, work.now - _GRACE
+        wanted = [
+            (line, carrier)
+            for line in await _scripts(work)
+            for carrier in CARRIERS
+            if isinstance(carrier, ByProvider) and receiving.takes(line, carrier.channel)
+        ]
+    for line, carrier in wanted:
+        try:
+            came = await parts.platform.texts_to(carrier.prefix + line.number, since)
+        except RequestFailed:
+            # The next run asks again, a minute later.
+            return
+        for one in sorted(came, key=lambda one: one.at):
+            if one.at <= until:
+                await _hear(parts, line, carrier, one)
+
+
+async def _scripts(work: Work) -> list[LineScript]:
+    found = [await lines.line_of_id(work, one.id) for one in await lines.all_lines(work)]
+    return [line for line in found if line is not None]
+
+
+async def _hear(parts: Parts, line: LineScript, carrier: Carrier, came: Came) -> None:
+    arrived = carrier.read(came.fields)
+    if arrived is None:
+        return
+
+    async def verb(work: Work) -> bool:
+        known = select(Arrival.sid).where(
+            Arrival.channel == carrier.channel.value, Arrival.sid == came.sid
+        )
+        if await work.session.scalar(known) is not None:
+            return False
+        if await own_phones.owner_of(work, came.fields["From"]) is not None:
+            return False
+        await receiving.hear(work, carrier.channel, line, arrived)
+        return True
+
+    if await run_verb(parts.ground, PROGRAM, verb):
+        log().warning("found a text that never reached us", area="telephony")
