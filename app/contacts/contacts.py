@@ -34,6 +34,7 @@ from app.contacts.states import (
     ContactEvent,
     ContactState,
     Source,
+    channel_of_call,
 )
 from app.database.quick import Command
 from app.database.topics import Topic
@@ -117,7 +118,7 @@ async def open_for_call(work: Work, call: Call, staff_id: UUID) -> None:
     values: dict[str, Any] = {
         **beginning(work, "contact"),
         "call_id": call.id,
-        "channel": (Channel.CHAT if call.is_written else Channel.CALL).value,
+        "channel": channel_of_call(call.channel).value,
         "source": Source.LIVE.value,
         "owner_id": staff_id,
         "team": staff.team,

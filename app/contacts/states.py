@@ -64,10 +64,22 @@ class Channel(StrEnum):
     LETTER = "letter"
     OUTREACH = "outreach"
     CHAT = "chat"
+    SMS = "sms"
+    WHATSAPP = "whatsapp"
+    TELEGRAM = "telegram"
+    VIBER = "viber"
+    SIGNAL = "signal"
     OTHER = "other"
 
 
 CHANNELS = tuple(Channel)
+# What these are called in a contact; the others have the same name.
+_OF_CALLS = {"voice": Channel.CALL, "web": Channel.CHAT}
+
+
+def channel_of_call(channel: str) -> Channel:
+    """Return the channel of a contact that comes about in a call of this channel."""
+    return _OF_CALLS.get(channel) or Channel(channel)
 
 
 class Source(StrEnum):

@@ -54,7 +54,20 @@ def _sentences(values: tuple[str, ...]) -> str:
     return f"({known}) AND (author = 'program') = (sentence IS NOT NULL)"
 
 
+_CONTACTS = (
+    "call",
+    "voice_message",
+    "email",
+    "walk_in",
+    "letter",
+    "outreach",
+    "chat",
+    "other",
+)
+
+
 def upgrade() -> None:
+    _again("contacts", "channel", _one_of("channel", (*_CONTACTS, *_CARRIED)))
     _again("dials", "purpose", _one_of("purpose", (*_PURPOSES, "conversation")))
     _again("chat_messages", "sentence", _sentences((*_SENTENCES, *_TO_A_PHONE)))
     op.add_column("chat_messages", sa.Column("failure", sa.Text))
@@ -122,6 +135,8 @@ def _sent() -> None:
 
 
 def downgrade() -> None:
+    op.execute(f"UPDATE contacts SET channel = 'chat' WHERE {_one_of('channel', _CARRIED)}")
+    _again("contacts", "channel", _one_of("channel", _CONTACTS))
     for table in _TABLES:
         op.drop_table(table)
     op.drop_index("uq_calls_carried", "calls")

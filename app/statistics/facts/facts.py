@@ -13,6 +13,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import namedtuple_row
 
+from app.contacts.states import channel_of_call
 from app.definitions.forms import Form
 from app.definitions.library import Library
 from app.statistics.facts.columns import MISSING, NONE, NOT_SAID, Kind, Packed, pack
@@ -103,7 +104,7 @@ COLUMNS: dict[str, Column] = {
         Column(
             "channel",
             "word",
-            "channel of the contact; without one `call`, or `chat` for a written conversation",
+            "channel of the contact; without one `call`, or how the child wrote: `chat`, `sms`",
         ),
         Column("contact", "word", "state of the contact", "record"),
         Column("contact_id", "raw", "our id of the contact; zeros: none", "record"),
@@ -223,7 +224,7 @@ SELECT c.id, c.at_s, (c.direction = 'inbound')::int AS is_call,
     AS outbound,
   coalesce(c.line, '?') AS line, c.language,
   coalesce(c.outcome, 'open') AS outcome, c.unstaffed, c.ended_by, c.caller_kind, c.queued_s,
-  c.answered_s, c.word_s, c.ended_s, went.left_s, c.channel <> 'voice' AS written,
+  c.answered_s, c.word_s, c.ended_s, went.left_s, nullif(c.channel, 'voice') AS written,
   coalesce(o.offers, 0) AS offers, coalesce(o.missed, 0) AS missed,
   coalesce(o.declined, 0) AS declined, coalesce(o.talks, 0) AS talks,
   o.together::bigint AS together, coalesce(h.hold, 0)::bigint AS hold,
@@ -245,7 +246,7 @@ LEFT JOIN went ON went.id = c.id
 LEFT JOIN contacts k ON k.call_id = c.id
 UNION ALL
 SELECT k.id, floor(extract(epoch FROM k.taken_at))::bigint, 0, 0, '-', NULL, '-', NULL, NULL, '-',
-  NULL, NULL, NULL, NULL, NULL, false, 0, 0, 0, 0, NULL, 0, 0, 0, false, 0, 0, 0, 0, 0, NULL, NULL,
+  NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL, 0, 0, 0, false, 0, 0, 0, 0, 0, NULL, NULL,
   k.owner_id,
   k.id, k.state, k.channel, k.closed_as, k.kind, k.place, k.urgency, k.urgency_suggested, k.form,
   k.form_version, k.answers
@@ -355,7 +356,7 @@ def _fact(row: Any, reader: "Readers") -> dict[str, Any]:
 def _channel(row: Any) -> str:
     """Return the channel of a call without a contact."""
     if row.written:
-        return "chat"
+        return channel_of_call(row.written).value
     return "call" if row.is_call or row.outbound else NOT_SAID
 
 

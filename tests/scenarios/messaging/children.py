@@ -22,12 +22,20 @@ TEMPLATE = "HX" + "0" * 31 + "1"
 
 
 async def takes_texts(stage: Stage, *by: str, templates: tuple[str, ...] = ()) -> None:
-    """Let children write to the line by these carriers; the child has a phone."""
+    """Let children write to the line by these carriers; the child has a phone.
+
+    They are answered in English, so that the test reads what the program says.
+    """
     async with transaction(stage.ground, PROGRAM) as work:
         line = await lines.line_of_number(work, LINE)
         assert line is not None
         await chat_lines.change_chat(
-            work, line, on=True, by=list(by or ("sms",)), templates=list(templates)
+            work,
+            line,
+            on=True,
+            languages=["en"],
+            by=list(by or ("sms",)),
+            templates=list(templates),
         )
     stage.exchange.texts.senders.add(LINE)
     for address in (CHILD, WHATSAPP + CHILD):

@@ -3,6 +3,7 @@
 from app.calls.states import CallState
 from app.demo.stage import LINE, Stage
 from app.practice.texts import WHATSAPP, Pocket
+from app.staff.roles import Role
 from tests.scenarios.messaging.children import (
     CHILD,
     TEMPLATE,
@@ -135,10 +136,15 @@ async def test_out_of_hours_a_text_waits_for_its_answer(stage: Stage) -> None:
     assert answer.status_code == 201
     await stage.advance(4)
     assert read_by(stage)[-1] == "Sada smo tu"
+    boss = await stage.add_counsellor("boss", role=Role.SUPERVISOR, state=None)
+    window = "from=2030-01-01&to=2030-02-01&by=channel&measures=calls"
+    figures = await boss.ask("GET", f"/statistics/summary?{window}")
+    counted = {row["channel"]: row["calls"] for row in figures.json()["rows"]}
+    assert counted == {"sms": 1}
 
 
 async def test_whatsapp_is_the_same_person_and_closes_after_a_day(stage: Stage) -> None:
-    await takes_texts(stage, "sms", "whatsapp", templates=(f"sr={TEMPLATE}",))
+    await takes_texts(stage, "sms", "whatsapp", templates=(f"en={TEMPLATE}",))
     texts = stage.exchange.texts
     texts.templates[TEMPLATE] = "Imate odgovor. Napišite bilo šta."
     child, line = WHATSAPP + CHILD, WHATSAPP + LINE
