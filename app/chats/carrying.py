@@ -6,7 +6,7 @@ There is no page that asks whether a counsellor is there, and no secret: the num
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.calls import callers, lines, record
@@ -41,6 +41,27 @@ async def claim(work: Work, channel: Channel, sid: str) -> bool:
         .returning(Arrival.sid)
     )
     return fresh is not None
+
+
+async def note_arrival(work: Work, call: Call, sid: str, ours: str | None) -> None:
+    """Note in which conversation a message was heard, and to which of our numbers it came."""
+    await work.session.execute(
+        update(Arrival)
+        .where(Arrival.channel == call.channel, Arrival.sid == sid[:128])
+        .values(call_id=call.id, ours=ours)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def written_to(work: Work, call: Call) -> str | None:
+    """Return the number of ours to which the child of a conversation wrote last."""
+    ours: str | None = await work.session.scalar(
+        select(Arrival.ours)
+        .where(Arrival.call_id == call.id, Arrival.ours.is_not(None))
+        .order_by(Arrival.at.desc())
+        .limit(1)
+    )
+    return ours
 
 
 async def only_one(work: Work, line: LineScript, channel: Channel, caller_key: bytes) -> None:
@@ -136,15 +157,19 @@ async def is_flood(work: Work, line: LineScript, caller_key: bytes) -> bool:
 
 
 async def begin(
-    work: Work, line: LineScript, channel: Channel, address: str, *, language: str, danger: bool
+    work: Work, line: LineScript, channel: Channel, address: str, *, language: str, digit: bool
 ) -> Call:
-    """Open a conversation with a number, with what is known of it. It is not queued yet."""
+    """Open a conversation with a number, with what is known of it. It is not queued yet.
+
+    `digit`: the child wrote the danger digit. Only a blocked number was told what it means; for any
+    other child it may be an age.
+    """
     call = await record.open_conversation(
         work,
         channel=channel,
         line_id=line.id,
         language=language,
-        danger=danger,
+        danger=False,
         address=address,
     )
     known = await callers.known(work, call)
@@ -154,9 +179,12 @@ async def begin(
     if FlagKind.TEST_CALLER in known.flags:
         call.priority += TEST_CALLER_PRIORITY
     call.preferred_id, call.excluded_ids = known.prefers, sorted(known.never)
-    # Who says that there is danger is heard, as with the danger digit of a call.
-    call.blocked = FlagKind.BLOCKED in known.flags and not danger
-    await record.record(work, call, CallLog.CONVERSATION_OPENED, language=language, danger=danger)
+    blocked = FlagKind.BLOCKED in known.flags
+    # Who says that there is danger is heard, as in a call.
+    call.blocked, call.danger = blocked and not digit, blocked and digit
+    await record.record(
+        work, call, CallLog.CONVERSATION_OPENED, language=language, danger=call.danger
+    )
     return call
 
 

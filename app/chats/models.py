@@ -227,6 +227,9 @@ class Arrival(Base):
     channel: Mapped[str] = mapped_column(primary_key=True)
     sid: Mapped[str] = mapped_column(primary_key=True)
     at: Mapped[datetime]
+    # The conversation in which it was heard, and the number of ours to which it came.
+    call_id: Mapped[UUID | None] = mapped_column(ForeignKey("calls.id"), index=True)
+    ours: Mapped[str | None]
 
 
 class OptOut(Base):

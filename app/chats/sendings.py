@@ -103,6 +103,13 @@ async def last_word_at(work: Work, call: Call) -> datetime:
 
 async def release(work: Work, call: Call) -> None:
     """Send what was held until the child of this conversation wrote."""
+    for sent in await _held(work, call):
+        sent.held_at = None
+        work.defer(Task.SEND_TO_CHILD, sent_id=str(sent.id))
+
+
+async def _held(work: Work, call: Call) -> list[Sent]:
+    """Return what waits for a word of the child of a conversation, the oldest first."""
     rows = await work.session.scalars(
         select(Sent)
         .join(Call, Call.id == Sent.call_id)
@@ -114,9 +121,7 @@ async def release(work: Work, call: Call) -> None:
         )
         .order_by(Sent.wanted_at)
     )
-    for sent in rows:
-        sent.held_at = None
-        work.defer(Task.SEND_TO_CHILD, sent_id=str(sent.id))
+    return list(rows)
 
 
 async def fail(work: Work, call: Call, sent: Sent, why: Failure, code: int | None = None) -> None:
@@ -126,6 +131,12 @@ async def fail(work: Work, call: Call, sent: Sent, why: Failure, code: int | Non
         await opting.opt_out(work, call)
     if sent.message_id is not None:
         await _mark(work, call, sent, failure=why.value)
+        return
+    # The text that asks for a word did not come: what waits for that word does not come either.
+    for held in await _held(work, call):
+        held.held_at, held.sending = None, Sending.FAILED.value
+        held.reported, held.code = Report.FAILED.value, code
+        await _mark(work, call, held, failure=why.value)
 
 
 async def note_report(

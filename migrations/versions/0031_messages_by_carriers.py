@@ -87,10 +87,14 @@ def upgrade() -> None:
         sa.Column("channel", sa.Text, nullable=False),
         sa.Column("sid", sa.Text, nullable=False),
         sa.Column("at", INSTANT, nullable=False),
+        sa.Column("call_id", sa.Uuid),
+        sa.Column("ours", sa.Text),
         sa.PrimaryKeyConstraint("channel", "sid", name="pk_chat_arrivals"),
+        sa.ForeignKeyConstraint(["call_id"], ["calls.id"], name="fk_chat_arrivals_call_id"),
         sa.CheckConstraint(_one_of("channel", _CARRIED), name="ck_chat_arrivals_channel"),
     )
     op.create_index("ix_chat_arrivals_at", "chat_arrivals", ["at"])
+    op.create_index("ix_chat_arrivals_call_id", "chat_arrivals", ["call_id"])
     op.create_table(
         "chat_opt_outs",
         sa.Column("id", sa.Uuid, nullable=False),

@@ -84,7 +84,7 @@ class _ToChild(AtProvider[Sent]):
         row.parts = self._carrier.parts(text)
         self._out = Outgoing(
             to=to,
-            line=line.shown_number or line.number,
+            line=await carrying.written_to(work, self._call) or line.shown_number or line.number,
             text=text,
             template=template if message is None else None,
             told=chat_path(row.id, "status"),

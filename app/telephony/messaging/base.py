@@ -33,6 +33,8 @@ class Arrived:
     has_media: bool = False
     stops: bool = False
     language: str | None = None
+    # The number of ours to which it came: the child is answered from it.
+    ours: str | None = None
 
 
 @dataclass(frozen=True)

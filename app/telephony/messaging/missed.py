@@ -30,25 +30,21 @@ async def hear_missed(parts: Parts) -> None:
     async with parts.work() as work:
         since, until = work.now - _SINCE, work.now - _GRACE
         wanted = [
-            (line, carrier)
-            for line in await _scripts(work)
+            (number, line, carrier)
+            for number, line in (await lines.numbers_of(work)).items()
             for carrier in CARRIERS
-            if isinstance(carrier, ByProvider) and receiving.takes(line, carrier.channel)
+            if isinstance(carrier, ByProvider)
+            and receiving.takes(line, carrier.channel)
         ]
-    for line, carrier in wanted:
+    for number, line, carrier in wanted:
         try:
-            came = await parts.platform.texts_to(carrier.prefix + line.number, since)
+            came = await parts.platform.texts_to(carrier.prefix + number, since)
         except RequestFailed:
             # The next run asks again, a minute later.
             return
         for one in sorted(came, key=lambda one: one.at):
             if one.at <= until:
                 await _hear(parts, line, carrier, one)
-
-
-async def _scripts(work: Work) -> list[LineScript]:
-    found = [await lines.line_of_id(work, one.id) for one in await lines.all_lines(work)]
-    return [line for line in found if line is not None]
 
 
 async def _hear(parts: Parts, line: LineScript, carrier: Carrier, came: Came) -> None:

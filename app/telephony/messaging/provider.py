@@ -52,9 +52,10 @@ class ByProvider(Carrier):
         return Arrived(
             sid=sid,
             address=caller.address,
-            text=fields.get("Body", "").strip(),
+            text=fields.get("Body", "").replace("\x00", "").strip(),
             has_media=media,
             stops=fields.get("OptOutType", "") == "STOP",
+            ours=self.line_in(fields),
         )
 
     def line_in(self, fields: Mapping[str, str]) -> str | None:

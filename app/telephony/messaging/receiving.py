@@ -7,7 +7,7 @@ from app.calls.chat_rules import read_chat
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, Channel
-from app.chats import carrying, ending, messages, opening, opting, sendings
+from app.chats import carrying, ending, messages, opting, sendings
 from app.chats.models import Author, Sentence
 from app.database.topics import Topic
 from app.log import log
@@ -64,6 +64,8 @@ async def hear(work: Work, channel: Channel, line: LineScript, arrived: Arrived)
     await carrying.only_one(work, line, channel, key)
     if not await carrying.claim(work, channel, arrived.sid):
         return
+    if not arrived.text and not arrived.has_media:
+        return
     if arrived.stops or means_stop(arrived.text):
         await _stop(work, channel, line, key, told=arrived.stops)
         return
@@ -89,9 +91,13 @@ async def hear(work: Work, channel: Channel, line: LineScript, arrived: Arrived)
 async def _begin(
     work: Work, channel: Channel, line: LineScript, arrived: Arrived, language: str
 ) -> None:
-    danger = arrived.text == line.danger_digit
     call = await carrying.begin(
-        work, line, channel, arrived.address, language=language, danger=danger
+        work,
+        line,
+        channel,
+        arrived.address,
+        language=language,
+        digit=arrived.text == line.danger_digit,
     )
     if await has_open_urgent_referral(work, call):
         call.priority += URGENT_REFERRAL_PRIORITY
@@ -123,9 +129,7 @@ async def _say(work: Work, call: Call, arrived: Arrived, *, afterwards: bool = F
     if arrived.has_media:
         await messages.tell(work, call, Sentence.NO_MEDIA, _key(arrived.sid)[-32:])
     await sendings.release(work, call)
-    line = await lines.line_of_id(work, call.line_id)
-    if line is not None and arrived.text == line.danger_digit and not call.danger:
-        await opening.say_danger(work, call, line)
+    await carrying.note_arrival(work, call, arrived.sid, arrived.ours)
 
 
 def _key(sid: str) -> str:

@@ -15,7 +15,7 @@ from app.calls.models import Call, RecordedEvent
 from app.calls.speech import LineScript
 from app.calls.states import CallState, Channel, Outcome
 from app.chats import at_desk, carrying, ending, left, messages, opting, sendings
-from app.chats.models import Author, Failure, Message, Sent, Sentence
+from app.chats.models import Arrival, Author, Failure, Message, Sent, Sentence
 from app.chats.sendings import Report
 from app.demo.stage import LINE
 from app.dialling.models import Dial
@@ -325,6 +325,38 @@ async def test_without_an_approved_text_nothing_is_sent_after_a_day(work: Work) 
     assert not await out.prepare(work, row)
     again = await work.session.get_one(Message, message.id, populate_existing=True)
     assert (row.sending, again.failure) == (Sending.FAILED, Failure.WINDOW)
+
+
+async def test_what_is_held_fails_with_the_text_that_asks_for_a_word(work: Work) -> None:
+    template = "sr=HX" + "0" * 32
+    call, ana = await talk(work, "whatsapp", templates=(template,))
+    work.now += timedelta(hours=24)
+    message = await messages.say_as_staff(work, ana, call.id, text="Tu", client_key="k" * 8)
+    out, row = await to_child(work, message.id)
+    assert not await out.prepare(work, row)
+    assert row.held_at is not None
+    asks = await work.session.scalar(select(Sent).where(Sent.message_id.is_(None)))
+    assert asks is not None
+    asking, sent = await to_child(work, asks.id)
+    assert await asking.prepare(work, sent)
+    assert (asking._out.template, asking._out.text) == (template[3:], "")
+    await sendings.note_report(work, call, sent, Report.FAILED, Failure.UNKNOWN_NUMBER, 63024)
+    again = await work.session.get_one(Message, message.id, populate_existing=True)
+    assert (row.sending, row.held_at, again.failure) == ("failed", None, "unknown_number")
+
+
+async def test_a_child_is_answered_from_the_number_that_it_wrote_to(work: Work) -> None:
+    line = await a_line_for_texts(work)
+    await a_writer(work, "ana")
+    await texts(work, "imam")
+    await texts(work, line.danger_digit)
+    (call,) = await calls(work)
+    assert not call.danger, "it may be an age"
+    await work.session.execute(update(Arrival).values(ours="+381112223333"))
+    waits = await work.session.scalar(select(Message.id).where(Message.sentence == Sentence.WAIT))
+    out, row = await to_child(work, waits)
+    assert await out.prepare(work, row)
+    assert (out._out.to, out._out.line) == (CHILD, "+381112223333")
 
 
 async def test_a_number_that_was_forgotten_cannot_be_answered(work: Work) -> None:
