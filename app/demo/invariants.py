@@ -131,6 +131,12 @@ ALWAYS = (
         "13: the log of a conversation does not have its messages",
     ),
     (
+        "SELECT m.id FROM chat_messages m JOIN calls c ON c.id = m.call_id"
+        " LEFT JOIN chat_sent s ON s.message_id = m.id WHERE (s.id IS NOT NULL)"
+        " <> (c.channel NOT IN ('voice', 'web') AND m.author <> 'child' AND m.kind = 'said')",
+        "13: what is written to a child by a carrier is not on its way",
+    ),
+    (
         "SELECT c.id, c.state FROM calls c LEFT JOIN offers o"
         " ON o.call_id = c.id AND o.released_at IS NULL"
         " WHERE (c.state IN ('offered', 'connected') AND c.handed_to IS NULL)"

@@ -67,7 +67,7 @@ _CONTACTS = (
 
 
 def upgrade() -> None:
-    _again("contacts", "channel", _one_of("channel", (*_CONTACTS, *_CARRIED)))
+    _again("contacts", "channel", _one_of("channel", (*_CONTACTS[:-1], *_CARRIED, "other")))
     _again("dials", "purpose", _one_of("purpose", (*_PURPOSES, "conversation")))
     _again("chat_messages", "sentence", _sentences((*_SENTENCES, *_TO_A_PHONE)))
     op.add_column("chat_messages", sa.Column("failure", sa.Text))

@@ -33,8 +33,7 @@ async def hear_missed(parts: Parts) -> None:
             (number, line, carrier)
             for number, line in (await lines.numbers_of(work)).items()
             for carrier in CARRIERS
-            if isinstance(carrier, ByProvider)
-            and receiving.takes(line, carrier.channel)
+            if isinstance(carrier, ByProvider) and receiving.takes(line, carrier.channel)
         ]
     for number, line, carrier in wanted:
         try:

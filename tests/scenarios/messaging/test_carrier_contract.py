@@ -6,6 +6,7 @@ import pytest
 
 from app.calls.chat_rules import SERVED
 from app.calls.states import Channel
+from app.demo.invariants import broken_now
 from app.demo.stage import LINE, Stage
 from app.practice.texts import WHATSAPP, Pocket
 from app.telephony.messaging.registry import CARRIERS
@@ -116,6 +117,7 @@ async def test_words_go_once_in_both_ways(stage: Stage, bench_of: type[Bench]) -
     )
     assert (rows[0]["channel"], rows[0]["provider_sid"]) == (bench.channel, None)
     assert CHILD.encode() not in bytes(rows[0]["caller_number_sealed"])
+    assert await broken_now(stage) == []
     for table in ("procrastinate_jobs", "call_events", "chat_sent", "chat_arrivals"):
         found = await stage.rows(f"SELECT row.*::text AS row FROM {table} AS row")
         assert not [one for one in found if "Zz" in one["row"] or CHILD in one["row"]], table

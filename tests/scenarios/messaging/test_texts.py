@@ -149,6 +149,7 @@ async def test_whatsapp_is_the_same_person_and_closes_after_a_day(stage: Stage) 
     texts.templates[TEMPLATE] = "Imate odgovor. Napišite bilo šta."
     child, line = WHATSAPP + CHILD, WHATSAPP + LINE
     texts.write(child, line, "Ima li koga?", name="Zzmilica")
+    await stage.advance(1)
     texts.write(CHILD, LINE, "Ima li koga?")
     await stage.advance(4)
     rows = await stage.rows(NUMBERS)

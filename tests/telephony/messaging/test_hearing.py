@@ -342,7 +342,8 @@ async def test_what_is_held_fails_with_the_text_that_asks_for_a_word(work: Work)
     assert (asking._out.template, asking._out.text) == (template[3:], "")
     await sendings.note_report(work, call, sent, Report.FAILED, Failure.UNKNOWN_NUMBER, 63024)
     again = await work.session.get_one(Message, message.id, populate_existing=True)
-    assert (row.sending, row.held_at, again.failure) == ("failed", None, "unknown_number")
+    held = await sendings.lock_sent(work, message.id)
+    assert [held.sending, held.held_at, again.failure] == ["failed", None, "unknown_number"]
 
 
 async def test_a_child_is_answered_from_the_number_that_it_wrote_to(work: Work) -> None:
