@@ -25,7 +25,7 @@ from app.calls import lines
 from app.chats import ending, opening
 from app.clock import SystemClock
 from app.database.embedded import EmbeddedPostgres
-from app.database.migrate import migrate
+from app.database.running import make_ready
 from app.demo.bench.calls import _cpu_seconds, _environment, _up
 from app.demo.bench.load import Connection
 from app.demo.results import report
@@ -159,7 +159,7 @@ def run_chats_bench(size: Size) -> None:
         tempfile.TemporaryDirectory(prefix="hl", dir="/tmp") as folder,
         EmbeddedPostgres(Path(folder)) as server,
     ):
-        migrate(server.url)
+        make_ready(server.url, server.owner_url)
         asyncio.run(_measure(server.url, size))
 
 

@@ -41,7 +41,8 @@ async def begun(stage: Stage, *counsellors: Counsellor, children: int = 1) -> li
     made = [a_child(stage) for _ in range(children)]
     for child, counsellor in zip(made, counsellors, strict=True):
         assert (await child.open()).status_code == 201
-        await stage.settle()
+        # Who came first is known by the second.
+        await stage.advance(1)
         assert await take_next(stage, counsellor) == child.id
     return made
 
