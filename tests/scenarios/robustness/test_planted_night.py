@@ -286,7 +286,7 @@ def _rows_of(data_dir: Path, planted: tuple[str, ...]) -> set[str]:
             found.update(f"{name}: {one}" for one in found_in(whole, planted))
         (jobs,) = connection.execute("SELECT count(*) FROM procrastinate_jobs").fetchone() or (0,)
         assert jobs
-        (sealed,) = connection.execute("SELECT count(*) FROM documents").fetchone() or (0,)
+        (sealed,) = connection.execute("SELECT count(*) FROM case_documents").fetchone() or (0,)
         assert sealed == 1
     return found
 
