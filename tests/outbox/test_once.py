@@ -10,7 +10,6 @@ import httpx2
 import psycopg
 import pytest
 from sqlalchemy import text
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.schema import CreateTable
 from starlette.applications import Starlette
@@ -179,7 +178,7 @@ async def ground(database: str, anyio_backend: str) -> AsyncIterator[Ground]:
     # The program's own role makes no table.
     table = CreateTable(Letter.metadata.tables[Letter.__tablename__])
     with psycopg.connect(as_role(database, OWNER), autocommit=True) as connection:
-        connection.execute(str(table.compile(dialect=postgresql.dialect())))
+        connection.execute(str(table.compile(dialect=made.database.engine.dialect)))
         connection.execute(f"GRANT ALL ON {Letter.__tablename__} TO {PROGRAM_ROLE}")
     yield made
     with psycopg.connect(as_role(database, OWNER), autocommit=True) as connection:
