@@ -35,8 +35,8 @@ from app.staff.audit import verify_chains, verify_words, write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.work import PROGRAM, Work
-from tests.retention.test_erasing import facts
 from tests.support import planted
+from tests.support.erasing import facts
 from tests.support.planted import WORD, as_person, planted_in
 from tests.support.verbs import a_counsellor, a_line, a_supervisor, an_administrator, logged, rings
 
