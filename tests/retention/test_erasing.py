@@ -23,8 +23,8 @@ from app.staff.audit import verify_chains, verify_words
 from app.statistics.models import Export
 from app.work import Work
 from tests.support import planted
-from tests.support.erasing import D, due_rows, erase, facts, is_erased, row, rule
 from tests.support.planted import as_person, planted_in
+from tests.support.retention.erasing import D, due_rows, erase, facts, is_erased, row, rule
 from tests.support.verbs import a_counsellor, a_line, a_supervisor, an_administrator, logged
 
 YEAR = timedelta(days=366)

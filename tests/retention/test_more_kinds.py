@@ -18,8 +18,8 @@ from app.routing.participants.participants import Participant
 from app.statistics.models import Export
 from app.work import Work
 from tests.support import planted
-from tests.support.erasing import D, due_rows, erase, facts, is_erased, row, rule
 from tests.support.planted import WORD, as_person, planted_in
+from tests.support.retention.erasing import D, due_rows, erase, facts, is_erased, row, rule
 from tests.support.verbs import a_counsellor, a_line, a_supervisor, offered
 
 DAY = timedelta(days=1)

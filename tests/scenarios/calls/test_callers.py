@@ -6,7 +6,7 @@ from app.demo.invariants import broken_at_the_end
 from app.demo.stage import MONDAY, Stage
 from app.retention.running import run_now
 from app.staff.roles import Role
-from tests.support.callers import flag, talked
+from tests.support.calls.callers import flag, talked
 from tests.support.talks import CHILD, rings_at, talk, waits
 
 
