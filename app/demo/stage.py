@@ -54,6 +54,7 @@ API_KEY: dict[str, Any] = {
 }
 LINE = "+38111116111"
 # In the future, so that a job is due only by the stage's clock, never by the real one.
+TIMEZONE = "Europe/Belgrade"
 MONDAY = datetime.fromisoformat("2030-01-14T09:00:00+00:00")
 
 
@@ -424,7 +425,7 @@ class Stage:
                 name=name,
                 country="RS",
                 languages=languages.split(","),
-                timezone="Europe/Belgrade",
+                timezone=TIMEZONE,
             )
         base = self.settings.public_url
         self.exchange.numbers[number] = Number(
