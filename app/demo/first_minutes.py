@@ -8,9 +8,10 @@ are rung. All of it by the webhooks and the interface that others use, too.
 import asyncio
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from app.demo.people import signed_in
-from app.demo.stage import Counsellor, Stage
+from app.demo.stage import TIMEZONE, Counsellor, Stage
 from app.practice.people import Caller
 
 # Words of the Serbian prompts that a child waits for, and the key that it presses then.
@@ -85,7 +86,7 @@ async def _writes(stage: Stage, iva: Counsellor, ana: Counsellor) -> None:
     await _ask(iva, f"/contacts/{bullied['id']}/complete")
     ran_away = await _ask(iva, "/contacts", channel="email", answers=_RAN_AWAY)
     case = await _ask(iva, "/cases", contacts=[ran_away["id"]])
-    today = stage.clock.now().date()
+    today = stage.clock.now().astimezone(ZoneInfo(TIMEZONE)).date()
     for days, about in ((0, "call_back"), (7, "check")):
         due = today + timedelta(days=days)
         await _ask(iva, f"/cases/{case['id']}/follow-ups", about=about, due_on=due.isoformat())

@@ -55,6 +55,7 @@ API_KEY: dict[str, Any] = {
 }
 LINE = "+38111116111"
 # In the future, so that a job is due only by the stage's clock, never by the real one.
+TIMEZONE = "Europe/Belgrade"
 MONDAY = datetime.fromisoformat("2030-01-14T09:00:00+00:00")
 
 
@@ -425,7 +426,7 @@ class Stage:
                 name=name,
                 country="RS",
                 languages=languages.split(","),
-                timezone="Europe/Belgrade",
+                timezone=TIMEZONE,
             )
         base = self.settings.public_url
         self.exchange.numbers[number] = Number(

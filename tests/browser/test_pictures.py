@@ -180,11 +180,11 @@ class Album:
             file.write_bytes(with_words(await page.screenshot(animations="disabled"), words))
         picture = file.read_bytes()
         for _ in range(50):
-            if (size_of(picture), words_of(picture)) == (SIZE, words):
+            if (size_of(picture), _without_times(words_of(picture))) == (SIZE, words):
                 return
             await asyncio.sleep(0.2)
             words = await _words_on(page)
-        told = words_of(picture)
+        told = _without_times(words_of(picture))
         pairs = enumerate(zip(words, told, strict=False))
         same = next((n for n, (one, other) in pairs if one != other), min(len(words), len(told)))
         parts = [repr(text[max(0, same - 30) : same + 60]) for text in (words, told)]
@@ -194,7 +194,12 @@ class Album:
 async def _words_on(page: Page) -> str:
     """Return the words of a page, without its times."""
     words = re.sub(r"\s+", " ", await page.locator("body").inner_text())
-    return re.sub(r"\d+:\d\d(:\d\d)?", "0:00", words).strip()
+    return _without_times(re.sub(r"\d+:\d\d(:\d\d)?", "0:00", words).strip())
+
+
+def _without_times(words: str) -> str:
+    """Leave out how long something waits: it goes on while the page is opened."""
+    return re.sub(r"\d+ h \d+ min", "0 h 00 min", words)
 
 
 WRITTEN: dict[str, Any] = {

@@ -7,9 +7,11 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx2
+import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.schema import CreateTable
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -17,6 +19,8 @@ from starlette.routing import Route
 
 from app.clock import SteppedClock
 from app.database.base import Base
+from app.database.roles import OWNER, as_role
+from app.database.roles import PROGRAM as PROGRAM_ROLE
 from app.demo.stage import MONDAY, Served, free_port
 from app.jobs.transaction import transaction
 from app.outbox.once import ASKS, Outgoing, send_once
@@ -171,12 +175,14 @@ async def ground(database: str, anyio_backend: str) -> AsyncIterator[Ground]:
         ),
         SteppedClock(MONDAY),
     )
-    async with transaction(made, PROGRAM) as work:
-        connection = await work.session.connection()
-        await connection.run_sync(_Own.metadata.create_all)
+    # The program's own role makes no table.
+    table = CreateTable(Letter.metadata.tables[Letter.__tablename__])
+    with psycopg.connect(as_role(database, OWNER), autocommit=True) as connection:
+        connection.execute(str(table.compile(dialect=made.database.engine.dialect)))
+        connection.execute(f"GRANT ALL ON {Letter.__tablename__} TO {PROGRAM_ROLE}")
     yield made
-    async with transaction(made, PROGRAM) as work:
-        await work.session.execute(text("DROP TABLE letters_of_a_test"))
+    with psycopg.connect(as_role(database, OWNER), autocommit=True) as connection:
+        connection.execute(f"DROP TABLE {Letter.__tablename__}")
     await made.database.close()
 
 

@@ -5,10 +5,12 @@ import asyncio
 from app.demo.agencies import furnish
 from app.demo.first_minutes import play_first_minutes
 from app.demo.people import ACCOUNTS, COLLEAGUES, add_people
-from app.demo.stage import Stage
+from app.demo.stage import MONDAY, Stage
 
 
 async def test_after_the_first_minutes_there_is_something_on_each_page(stage: Stage) -> None:
+    # Half past midnight in Belgrade: another day than in Greenwich.
+    stage.stepped.move_to(MONDAY.replace(hour=23, minute=30))
     await furnish(stage)
     await add_people(stage)
     await add_people(stage)

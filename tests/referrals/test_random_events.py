@@ -343,8 +343,13 @@ async def test_any_sequence_of_events(stage: Stage) -> None:
 
         asyncio.run_coroutine_threadsafe(one(), loop).result(60)
 
-    await asyncio.to_thread(play)
-    assert tried >= set(NAMES) - {"confirm"}, "every event has happened"
+    every = set(NAMES) - {"confirm"}
+    # What an event can do depends on ids, which are others each time.
+    for _ in range(3):
+        await asyncio.to_thread(play)
+        if tried >= every:
+            break
+    assert tried >= every, "every event has happened"
 
 
 @pytest.mark.parametrize("what", ["stop the deadline", "no deadline at all"])

@@ -6,7 +6,7 @@ from app.demo.stage import LINE, Stage
 from app.staff.roles import Role
 from app.telephony.platforms.choose import platform_of
 from app.telephony.provider.urls import message_path
-from tests.scenarios.calls.test_callers import flag, talked
+from tests.support.calls.callers import flag, talked
 from tests.support.contacts import WHOLE, new_contact
 from tests.support.referrals import page
 from tests.support.talks import CHILD

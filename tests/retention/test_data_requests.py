@@ -35,9 +35,9 @@ from app.staff.audit import verify_chains, verify_words, write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.work import PROGRAM, Work
-from tests.retention.test_erasing import facts
 from tests.support import planted
 from tests.support.planted import WORD, as_person, planted_in
+from tests.support.retention.erasing import facts
 from tests.support.verbs import a_counsellor, a_line, a_supervisor, an_administrator, logged, rings
 
 NUMBER = "+381641234567"

@@ -1,6 +1,6 @@
 """What is erased when its time is over: nothing of a child is left in any column of any table."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,9 +10,7 @@ from sqlalchemy import func, select, text
 from app.calls.models import Call, VoiceMessage
 from app.contacts import completing
 from app.contacts.models import Case, Contact, EarlierAnswer, MatchKey
-from app.contacts.records import library_of
 from app.contacts.scopes import Erased
-from app.definitions import in_force
 from app.errors import Conflict, NotAllowed, NotFound
 from app.jobs.transaction import flush
 from app.referrals.models import Referral
@@ -22,60 +20,14 @@ from app.retention.kinds import DataKind, HeldKind
 from app.retention.models import Erasure
 from app.retention.rules import set_rules
 from app.staff.audit import verify_chains, verify_words
-from app.statistics.facts.facts import COLUMNS, facts_of
-from app.statistics.facts.questions import read_questions
 from app.statistics.models import Export
 from app.work import Work
 from tests.support import planted
 from tests.support.planted import as_person, planted_in
+from tests.support.retention.erasing import D, due_rows, erase, facts, is_erased, row, rule
 from tests.support.verbs import a_counsellor, a_line, a_supervisor, an_administrator, logged
 
-D = DataKind
 YEAR = timedelta(days=366)
-
-
-async def erase(work: Work, kind: DataKind) -> int:
-    """Erase everything of a kind that is due, batch by batch. Return how many rows that were."""
-    run_id, left_out, total = uuid4(), set[UUID](), 0
-    while rows := await running.erase_some(work, kind, run_id, left_out):
-        total += rows
-        await flush(work)
-    assert left_out == set()
-    return total
-
-
-async def rule(work: Work, kind: DataKind, days: int | None) -> None:
-    await set_rules(work, {kind: days})
-
-
-async def facts(work: Work) -> dict[str, Any]:
-    """Count everything from the record, as the statistics do."""
-    await flush(work)
-    raw: Any = (await (await work.session.connection()).get_raw_connection()).driver_connection
-    asked = read_questions(in_force.folder_of(work.ground))
-    since, until = datetime(2020, 1, 1, tzinfo=UTC), work.now + timedelta(days=2000)
-    records, columns = await facts_of(raw, since, until, library_of(work.ground), asked)
-    assert records > 0
-    assert set(columns) == set(COLUMNS)
-    return {name: (one.kind, one.words, one.offsets, one.data) for name, one in columns.items()}
-
-
-async def row(work: Work, model: Any, row_id: Any) -> Any:
-    return await work.session.get(model, row_id, populate_existing=True)
-
-
-async def due_rows(work: Work, kind: DataKind) -> int:
-    (found,) = [due.rows for due in await running.dry_run(work) if due.kind is kind]
-    return found
-
-
-async def is_erased(work: Work, kind: DataKind) -> None:
-    """Erase a kind; the dry run says how much, and a second run does nothing."""
-    told = await due_rows(work, kind)
-    assert told >= 1
-    assert await erase(work, kind) == told
-    assert await due_rows(work, kind) == 0
-    assert await erase(work, kind) == 0
 
 
 async def test_nothing_of_a_contact_is_left_and_the_figures_stay(work: Work) -> None:

@@ -17,9 +17,9 @@ from app.retention.kinds import DataKind
 from app.routing.participants.participants import Participant
 from app.statistics.models import Export
 from app.work import Work
-from tests.retention.test_erasing import D, due_rows, erase, facts, is_erased, row, rule
 from tests.support import planted
 from tests.support.planted import WORD, as_person, planted_in
+from tests.support.retention.erasing import D, due_rows, erase, facts, is_erased, row, rule
 from tests.support.verbs import a_counsellor, a_line, a_supervisor, offered
 
 DAY = timedelta(days=1)

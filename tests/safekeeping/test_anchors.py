@@ -1,6 +1,7 @@
 """The ends of the logs leave the database, and show later what is missing or altered."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -111,11 +112,16 @@ async def test_what_is_missing_or_altered_since_an_anchor_is_named(
     forger: Work, tmp_path: Path, forgery: str, told: list[str]
 ) -> None:
     work = await a_file(forger, tmp_path)
-    first = await work.session.scalar(text("SELECT min(id) FROM audit_entries"))
+    newest = await work.session.scalar(text("SELECT max(id) FROM audit_entries"))
     last = await work.session.scalar(text("SELECT max(id) FROM call_events"))
-    assert first == 1
-    await work.session.execute(text(forgery))
-    assert await said(work) == [one.replace("LAST", str(last)) for one in told]
+    # Thirteen entries are of this test. A reading of another one may have been logged before.
+    earlier = newest - 13 if "audit_entries" in forgery else 0
+
+    def numbered(words: str) -> str:
+        return re.sub(r"\b\d+\b", lambda found: str(int(found[0]) + earlier), words)
+
+    await work.session.execute(text(numbered(forgery)))
+    assert await said(work) == [numbered(one).replace("LAST", str(last)) for one in told]
 
 
 async def test_one_a_day_and_each_names_the_one_before(work: Work, tmp_path: Path) -> None:

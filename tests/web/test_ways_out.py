@@ -12,7 +12,7 @@ import psycopg
 from app.database.bus import CHANNEL
 from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
-from tests.scenarios.calls.test_callers import flag, talked
+from tests.support.calls.callers import flag, talked
 from tests.support.contacts import WHOLE, new_contact
 from tests.support.referrals import page
 

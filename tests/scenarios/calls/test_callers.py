@@ -1,29 +1,13 @@
 """Callers who are known: flags, wishes, numbers that are opened and forgotten; and own phones."""
 
 from datetime import timedelta
-from typing import Any
 
 from app.demo.invariants import broken_at_the_end
-from app.demo.stage import MONDAY, Counsellor, Stage
+from app.demo.stage import MONDAY, Stage
 from app.retention.running import run_now
 from app.staff.roles import Role
+from tests.support.calls.callers import flag, talked
 from tests.support.talks import CHILD, rings_at, talk, waits
-
-
-async def talked(stage: Stage, who: Counsellor, from_: str = CHILD) -> Any:
-    """Have a talk that is over, its counsellor free again. Return the id of the call."""
-    leg = await talk(stage, who, from_=from_)
-    await stage.exchange.hang_up(leg)
-    await stage.advance(1)
-    await who.be("available")
-    return (await stage.call_of(leg))["id"]
-
-
-async def flag(who: Counsellor, call: Any, kind: str, hours: int = 24, status: int = 201) -> Any:
-    body = {"kind": kind, "reason": "shouts at whoever answers", "hours": hours}
-    answer = await who.ask("POST", f"/calls/{call}/flags", body)
-    assert answer.status_code == status, answer.text
-    return answer.json().get("id")
 
 
 async def test_a_blocked_caller_is_recorded_hears_so_and_gets_through_in_danger(
