@@ -2,6 +2,9 @@
 
 The code is made of the conversation's id with a key of the helpline, so that a repeated request
 gets the same one, and only a hash is stored.
+
+As with voice messages, one that no person has taken is for all teams: it must not wait for one of
+them. From then on it belongs to the team of the person who took it.
 """
 
 import base64
@@ -10,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 
 from app.calls import record
 from app.calls.line_rows import Line
@@ -19,6 +22,9 @@ from app.calls.models import Call
 from app.calls.states import CallState, EndedBy
 from app.chats import messages
 from app.chats.models import Access, Author, Feedback, Message, ReturnCode
+from app.contacts import contacts
+from app.contacts.models import Contact
+from app.contacts.states import channel_of_call
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound
 from app.routing import offers
@@ -45,6 +51,8 @@ class Left(NamedTuple):
     left_at: datetime
     until_at: datetime
     answered: bool
+    # Who has taken it.
+    owner_id: UUID | None
 
 
 async def leave_message(work: Work, call_id: UUID, *, text: str, client_key: str) -> str:
@@ -124,8 +132,19 @@ async def return_by_code(work: Work, code: str) -> tuple[UUID, str]:
 # -- for staff ---------------------------------------------------------------------------------
 
 
-async def waiting(work: Work) -> list[Left]:
-    """Return the messages that wait for an answer: danger first, then the oldest."""
+def of_team(team: str) -> ColumnElement[bool]:
+    """Return the condition for the messages that the people of a team may read."""
+    people = select(Staff.id).where(Staff.team == team)
+    return or_(
+        and_(ReturnCode.taken_at.is_(None), ReturnCode.done_at.is_(None)),
+        ReturnCode.owner_id.in_(people),
+        ReturnCode.done_by.in_(people),
+    )
+
+
+async def waiting(work: Work, team: str) -> list[Left]:
+    """Return at most 100 messages for a team that wait for an answer: danger first, then the
+    oldest."""
     said = select(Message.id).where(
         Message.call_id == ReturnCode.call_id, Message.author == Author.COUNSELLOR
     )
@@ -138,38 +157,90 @@ async def waiting(work: Work) -> list[Left]:
             ReturnCode.made_at,
             ReturnCode.until_at,
             said.exists(),
+            ReturnCode.owner_id,
         )
         .join(Call, Call.id == ReturnCode.call_id)
         .join(Line, Line.id == Call.line_id, isouter=True)
-        .where(ReturnCode.done_at.is_(None))
+        .where(ReturnCode.done_at.is_(None), of_team(team))
         .order_by(Call.danger.desc(), ReturnCode.made_at)
         .limit(100)
     )
     return [Left._make(row) for row in rows]
 
 
-async def read_left(work: Work, call_id: UUID) -> list[messages.Said]:
+async def _lock(work: Work, staff: Staff, call_id: UUID) -> tuple[Call, ReturnCode]:
+    """Lock a message that a person may read, with its conversation. Raises NotFound."""
+    # The conversation first, as all verbs do; who may not read the message changes nothing.
+    known = select(ReturnCode.call_id).where(ReturnCode.call_id == call_id, of_team(staff.team))
+    if await work.session.scalar(known) is None:
+        raise NotFound("There is no such message.")
+    call = await record.lock_call(work, call_id)
+    found: ReturnCode | None = await work.session.scalar(
+        select(ReturnCode)
+        .where(ReturnCode.call_id == call_id, of_team(staff.team))
+        .execution_options(populate_existing=True)
+    )
+    if found is None:
+        raise NotFound("There is no such message.")
+    return call, found
+
+
+async def read_left(work: Work, staff: Staff, call_id: UUID) -> list[messages.Said]:
     """Return a message that was left, with its answers; the reading is logged first.
 
     Raises NotFound.
     """
-    if await work.session.get(ReturnCode, call_id) is None:
+    known = select(ReturnCode.call_id).where(ReturnCode.call_id == call_id, of_team(staff.team))
+    if await work.session.scalar(known) is None:
         raise NotFound("There is no such message.")
     await write_reading(work, AuditLog.CONVERSATION_READ, str(call_id), left=True)
     return await messages.all_of(work, call_id)
 
 
+async def take(work: Work, staff: Staff, call_id: UUID) -> None:
+    """Make a person responsible for a message. May run twice. Raises NotFound, and Conflict if it
+    is done."""
+    _, found = await _lock(work, staff, call_id)
+    _check_open(found)
+    if found.owner_id != staff.id:
+        _give(work, found, staff.id)
+
+
+def _check_open(found: ReturnCode) -> None:
+    if found.done_at is not None:
+        raise Conflict("A colleague has marked this message as done.")
+
+
+def _give(work: Work, found: ReturnCode, owner_id: UUID) -> None:
+    found.owner_id, found.taken_at = owner_id, found.taken_at or work.now
+    write_entry(work, AuditLog.WRITTEN_MESSAGE_TAKEN, str(found.call_id), owner=str(owner_id))
+    work.announce(Topic.MESSAGES)
+
+
+async def give_all(work: Work, owner_id: UUID, to_id: UUID) -> int:
+    """Make a colleague responsible for the messages of a person who leaves. Return how many."""
+    rows = await work.session.scalars(
+        select(ReturnCode)
+        .where(ReturnCode.owner_id == owner_id, ReturnCode.done_at.is_(None))
+        .order_by(ReturnCode.call_id)
+        .with_for_update()
+    )
+    found = rows.all()
+    for one in found:
+        _give(work, one, to_id)
+    return len(found)
+
+
 async def answer(work: Work, staff: Staff, call_id: UUID, *, text: str, client_key: str) -> Message:
-    """Answer a message that a child left; the child reads it when it comes back.
+    """Answer a message that a child left; the child reads it when it comes back. A message that no
+    person has taken belongs to the one who answers.
 
     Raises NotFound, Invalid, and Conflict if the message is marked as done.
     """
-    call = await record.lock_call(work, call_id)
-    found = await work.session.get(ReturnCode, call_id, populate_existing=True)
-    if found is None:
-        raise NotFound("There is no such message.")
-    if found.done_at is not None:
-        raise Conflict("A colleague has marked this message as done.")
+    call, found = await _lock(work, staff, call_id)
+    _check_open(found)
+    if found.owner_id is None:
+        _give(work, found, staff.id)
     return await messages.add(
         work,
         call,
@@ -183,14 +254,21 @@ async def answer(work: Work, staff: Staff, call_id: UUID, *, text: str, client_k
 
 async def mark_done(work: Work, staff: Staff, call_id: UUID) -> None:
     """Mark a message as done. May run twice. Raises NotFound."""
-    await record.lock_call(work, call_id)
-    found = await work.session.get(ReturnCode, call_id, populate_existing=True)
-    if found is None:
-        raise NotFound("There is no such message.")
+    _, found = await _lock(work, staff, call_id)
     if found.done_at is None:
         found.done_at, found.done_by = work.now, staff.id
+        found.owner_id = found.owner_id or staff.id
         write_entry(work, AuditLog.WRITTEN_MESSAGE_DONE, str(call_id))
         work.announce(Topic.MESSAGES)
+
+
+async def begin_contact(work: Work, staff: Staff, call_id: UUID) -> Contact:
+    """Begin the record of a contact for a message. Raises NotFound, Conflict if there is one."""
+    call, _ = await _lock(work, staff, call_id)
+    contact, _ = await contacts.create_contact(
+        work, staff, channel=channel_of_call(call.channel), message=call
+    )
+    return contact
 
 
 # -- what the child thought of it ----------------------------------------------------------------

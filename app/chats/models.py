@@ -161,6 +161,9 @@ class ReturnCode(Base):
     code_key: Mapped[KeyedHash] = mapped_column(unique=True)
     made_at: Mapped[datetime]
     until_at: Mapped[datetime]
+    # Who is responsible for it, and since when.
+    owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    taken_at: Mapped[datetime | None]
     # When a counsellor had read and answered the message, and who.
     done_at: Mapped[datetime | None]
     done_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))

@@ -208,9 +208,11 @@ async def create_contact(
     taken_at: datetime | None = None,
     on_behalf_of: UUID | None = None,
     call_id: UUID | None = None,
+    message: Call | None = None,
     changes: list[Change] | None = None,
 ) -> tuple[Contact, Saved]:
     """Create a contact that no answered call opened: e-mail, a visit, paper after an outage.
+    `call_id`: of a voice message. `message`: a conversation whose message the person may read.
 
     Invalid answers are listed in the returned `Saved`, and the rest is kept. Raises Invalid,
     NotFound, Conflict.
@@ -226,7 +228,10 @@ async def create_contact(
         raise Invalid("The time of the contact is in the future, or more than ten years ago.")
     if (source is Source.ON_BEHALF) != (on_behalf_of is not None):
         raise Invalid("Give on_behalf_of and the source on_behalf together, or neither.")
-    if call_id is not None:
+    if message is not None:
+        call_id = message.id
+        await _check_first(work, call_id)
+    elif call_id is not None:
         await _check_message(work, staff, call_id)
     elif channel is Channel.VOICE_MESSAGE:
         raise Invalid("Give the call that the voice message came with (call_id).")
@@ -259,9 +264,13 @@ async def create_contact(
     return contact, saved
 
 
-async def _check_message(work: Work, staff: Staff, call_id: UUID) -> None:
+async def _check_first(work: Work, call_id: UUID) -> None:
     if await work.session.scalar(select(Contact.id).where(Contact.call_id == call_id)):
         raise Conflict("There is a contact for this call already.")
+
+
+async def _check_message(work: Work, staff: Staff, call_id: UUID) -> None:
+    await _check_first(work, call_id)
     heard = messages.of_team(staff.team)
     message = select(VoiceMessage.id).where(VoiceMessage.call_id == call_id, heard).limit(1)
     if await work.session.scalar(message) is None:

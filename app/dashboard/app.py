@@ -26,6 +26,7 @@ from app.dashboard import (
     team_messages,
     wall,
 )
+from app.dashboard.chats import left_pages
 from app.dashboard.chats import pages as chat_pages
 from app.dashboard.pages import safe_next
 from app.dashboard.people import (
@@ -76,6 +77,7 @@ def add_dashboard(app: FastAPI) -> None:
     include(app, pages.router)
     include(app, callback_form.router)
     include(app, chat_pages.router)
+    include(app, left_pages.router)
     include(app, palette.router)
     include(app, installing.router)
     include(app, sounds.router)

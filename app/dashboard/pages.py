@@ -11,7 +11,7 @@ from app.calls import callers, lines, messages, queries
 from app.calls.caller_rows import FlagKind
 from app.calls.callers import NumberReason
 from app.calls.models import Call
-from app.chats import ending
+from app.chats import ending, left
 from app.contacts import completing, contacts
 from app.contacts.states import NonCounselling
 from app.dashboard import referrals, views
@@ -151,7 +151,7 @@ async def board(request: Request, work: InWork, staff: SignedIn) -> Response:
     if may(staff.role, Permission.SUPERVISE):
         values["talks"] = await desk.live_talks(work, staff)
     if may(staff.role, Permission.HEAR_MESSAGES):
-        values["messages"] = await _messages(work, staff.team)
+        values |= await _inbox(work, staff.team)
     if may(staff.role, Permission.TAKE_CALLS):
         values["callbacks"] = await _callbacks(work, staff.team)
     if may(staff.role, Permission.READ_RECORDS):
@@ -172,10 +172,15 @@ async def _callbacks(work: Work, team: str) -> list[views.CallbackRow]:
     ]
 
 
-async def _messages(work: Work, team: str) -> list[views.MessageRow]:
-    found = await queries.open_messages(work, team)
-    names = await accounts.names_of(work, {m.owner_id for m in found if m.owner_id})
-    return [views.message_row(m, names, work.now) for m in found]
+async def _inbox(work: Work, team: str) -> dict[str, Any]:
+    """Return the messages that wait for a team: those that were spoken, and those in writing."""
+    spoken, written = await queries.open_messages(work, team), await left.waiting(work, team)
+    owners = {one.owner_id for one in spoken} | {one.owner_id for one in written}
+    names = await accounts.names_of(work, {one for one in owners if one})
+    return {
+        "messages": [views.message_row(one, names, work.now) for one in spoken],
+        "left": [views.left_row(one, names, work.now) for one in written],
+    }
 
 
 @router.get("/board/desk")
@@ -214,9 +219,9 @@ async def callbacks_part(work: Work, team: Any) -> str:
 
 
 async def messages_part(work: Work, team: Any) -> str:
-    """Render the voice messages of a team, for its people who may hear them."""
+    """Render the messages of a team, for its people who may hear them."""
     template = templates.get_template("fragments/desk/messages.html")
-    return template.render(messages=await _messages(work, team))
+    return template.render(**await _inbox(work, team))
 
 
 async def alarms_part(work: Work, scope: Any = None) -> str:
@@ -227,7 +232,7 @@ async def alarms_part(work: Work, scope: Any = None) -> str:
 
 @router.get("/board/messages")
 async def messages_fragment(request: Request, work: InWork, staff: HearsMessages) -> Response:
-    return page(request, "fragments/desk/messages.html", messages=await _messages(work, staff.team))
+    return page(request, "fragments/desk/messages.html", **await _inbox(work, staff.team))
 
 
 @router.post(HEARTBEAT, status_code=204)

@@ -9,6 +9,7 @@ from app.calls.callers import History
 from app.calls.log_kinds import Cause
 from app.calls.models import VoiceMessage
 from app.calls.states import Direction, MessageState
+from app.chats.left import Left
 from app.contacts.models import Contact
 from app.routing import telephones
 from app.routing.callbacks import Callback, CallbackState
@@ -150,6 +151,20 @@ class MessageRow:
     seconds: int
     ready: bool
     # Who is responsible for it, and for how many seconds it has waited.
+    owner: str
+    waits: int
+
+
+@dataclass(frozen=True)
+class LeftRow:
+    """A message that a child left in writing, in the inbox."""
+
+    call_id: UUID
+    line: str
+    language: str
+    danger: bool
+    at: str
+    answered: bool
     owner: str
     waits: int
 
@@ -356,6 +371,19 @@ def callback_row(row: Callback, line: str, zone: str, now: datetime) -> Callback
         row.state == CallbackState.SPOKEN,
         row.window_until < now and row.state != "spoken",
         _seconds(row.agreed_at, now),
+    )
+
+
+def left_row(one: Left, names: dict[UUID, str], now: datetime) -> LeftRow:
+    return LeftRow(
+        call_id=one.call_id,
+        line=one.line,
+        language=language_words(one.language),
+        danger=one.danger,
+        at=one.left_at.isoformat(),
+        answered=one.answered,
+        owner=names.get(one.owner_id, "") if one.owner_id else "",
+        waits=_seconds(one.left_at, now),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Select, func, select
 
 from app.calls.models import VoiceMessage
+from app.chats.models import ReturnCode
 from app.contacts import contacts
 from app.contacts.cases.models import FollowUp
 from app.contacts.models import Case, Contact
@@ -31,6 +32,7 @@ class Kind(StrEnum):
     REFERRALS = "referrals"
     CALLBACK_REPLIES = "callback_replies"
     VOICE_MESSAGES = "voice_messages"
+    WRITTEN_MESSAGES = "written_messages"
     SHIFTS = "shifts"
 
 
@@ -42,6 +44,7 @@ NEEDS: dict[Kind, Permission] = {
     Kind.REFERRALS: Permission.WRITE_REFERRALS,
     Kind.CALLBACK_REPLIES: Permission.TAKE_CALLS,
     Kind.VOICE_MESSAGES: Permission.HEAR_MESSAGES,
+    Kind.WRITTEN_MESSAGES: Permission.HEAR_MESSAGES,
     Kind.SHIFTS: Permission.TAKE_CALLS,
 }
 
@@ -71,6 +74,9 @@ async def count(work: Work, staff: Staff) -> dict[Kind, int]:
         ),
         Kind.VOICE_MESSAGES: _rows(
             VoiceMessage, VoiceMessage.owner_id == own, VoiceMessage.heard_at.is_(None)
+        ),
+        Kind.WRITTEN_MESSAGES: _rows(
+            ReturnCode, ReturnCode.owner_id == own, ReturnCode.done_at.is_(None)
         ),
     }
     found = {kind: await work.session.scalar(rows) or 0 for kind, rows in counted.items()}

@@ -8,10 +8,11 @@ from uuid import uuid4
 import pytest
 from pypdf import PdfReader
 
-from app.chats import along, messages, ringing
+from app.chats import along, left, messages, ringing
 from app.demo.stage import Counsellor, Stage
 from app.demo.writing import a_child
 from app.errors import Invalid, NotFound
+from app.people import holding, leaving
 from app.routing.callbacks import Who
 from app.staff.roles import Role
 from app.work import Work
@@ -116,6 +117,54 @@ async def of_contact(stage: Stage, ana: Counsellor, sara: Counsellor) -> None:
     words = " ".join(p.extract_text() for p in PdfReader(BytesIO(made.content)).pages)
     assert "Čuvaj se!" in words
     assert "Pitaj da li je sama" not in words
+
+
+async def test_a_message_that_a_child_left_is_answered_from_the_inbox(stage: Stage) -> None:
+    await stage.let_write()
+    ana = await stage.add_counsellor("ana", state=None)
+    child = a_child(stage)
+    await child.open()
+    body = {"text": "Javite se <b>sutra</b>", "client_key": uuid4().hex}
+    code = (await child.ask("POST", "/conversation/message", body)).json()["code"]
+    inbox = (await page(stage, ana, "/")).text
+    assert "Written messages: 1" in inbox
+    assert "Javite se" not in inbox, "not before it is opened"
+    at = f"/board/messages/written/{child.id}"
+    assert at in inbox
+    assert "Javite se &lt;b&gt;sutra" in (await page(stage, ana, at)).text
+    assert await audit(stage, "conversation_read") == [{"left": True}]
+    assert "Write 1 to 4000" in (await page(stage, ana, f"{at}/answer", text=" ")).text
+    answer = {"text": "Tu smo svaki dan.", "client_key": uuid4().hex}
+    for _ in range(2):
+        assert (await page(stage, ana, f"{at}/answer", **answer)).text.count("Tu smo svaki") == 1
+    assert re.search(
+        r"answered</span>\s*<span>ana", (await page(stage, ana, "/board/messages")).text
+    )
+    begun = await ana.ask("POST", f"/chats/left/{child.id}/contact")
+    (contact,) = await stage.rows("SELECT id, call_id, channel FROM contacts")
+    assert begun.json() == {"id": str(contact["id"])}
+    assert (str(contact["call_id"]), contact["channel"]) == (child.id, "chat")
+    assert (await ana.ask("POST", f"/chats/left/{child.id}/contact")).status_code == 409
+    assert "Tu smo" in (await page(stage, ana, f"/contacts/{contact['id']}/conversation")).text
+    await page(stage, ana, f"{at}/done", sure="yes")
+    assert "Written messages" not in (await page(stage, ana, "/board/messages")).text
+    assert "marked this message as done" in (await page(stage, ana, f"{at}/answer", text="x")).text
+    assert (await child.ask("POST", "/return", {"code": code})).status_code == 200
+
+
+async def test_what_a_person_who_leaves_has_taken_goes_to_a_colleague(work: Work) -> None:
+    line = await a_chat_line(work)
+    ana, vera = await a_writer(work, "ana"), await a_writer(work, "vera")
+    call = await a_conversation(work, line)
+    await left.leave_message(work, call.id, text="Javite se", client_key=a_key())
+    await left.take(work, ana, call.id)
+    assert (await holding.count(work, ana))[holding.Kind.WRITTEN_MESSAGES] == 1
+    plan = leaving.everything_to(vera.id)
+    assert (await leaving.hand_over(work, ana.id, plan, by=None))[
+        holding.Kind.WRITTEN_MESSAGES
+    ] == 1
+    (waits,) = await left.waiting(work, vera.team)
+    assert waits.owner_id == vera.id
 
 
 async def test_a_supervisor_of_another_team_does_not_read_along(work: Work) -> None:

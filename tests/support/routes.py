@@ -105,7 +105,9 @@ _LEFT_OUT = {
             "Users/{person_id}",
         )
     ),
-    # Of live conversations: opened in `tests/dashboard/test_chat_pages.py`.
+    # Of live conversations and their messages: opened in `tests/dashboard/test_chat_pages.py`.
+    "/board/messages/written/{call_id}",
+    "/api/v1/chats/left/{call_id}/messages",
     "/board/chats/{call_id}/along",
     "/board/chats/{call_id}/ring/{message_number}",
     "/chat/conversation",

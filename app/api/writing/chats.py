@@ -24,6 +24,7 @@ router = APIRouter(tags=["chats"])
 Key = Annotated[str, Field(max_length=64)]
 Text = Annotated[str, Field(max_length=LONGEST)]
 After = Annotated[int, Query(ge=0, le=1_000_000)]
+WritesContacts = Annotated[Staff, Depends(Requires(Permission.WRITE_CONTACTS), scope="function")]
 HearsMessages = Annotated[Staff, Depends(Requires(Permission.HEAR_MESSAGES), scope="function")]
 
 
@@ -91,6 +92,14 @@ class LeftView(BaseModel):
     left_at: datetime
     until_at: datetime
     answered: bool
+    # Who has taken it.
+    owner_id: UUID | None
+
+
+class BegunView(BaseModel):
+    """The record of a contact that was begun."""
+
+    id: UUID
 
 
 def chat_view(one: AtDesk) -> ChatView:
@@ -122,13 +131,13 @@ async def my_chats(work: InWork, staff: TakesCalls) -> list[ChatView]:
 @router.get("/chats/left")
 async def left_messages(work: InWork, staff: HearsMessages) -> list[LeftView]:
     """Return the messages that children left and that wait for an answer."""
-    return [LeftView(**one._asdict()) for one in await left.waiting(work)]
+    return [LeftView(**one._asdict()) for one in await left.waiting(work, staff.team)]
 
 
 @router.get("/chats/left/{call_id}/messages")
 async def left_words(work: InWork, staff: HearsMessages, call_id: UUID) -> list[ChatMessageView]:
     """Return a message that a child left, with the answers. The reading is logged."""
-    return [chat_message_view(said) for said in await left.read_left(work, call_id)]
+    return [chat_message_view(said) for said in await left.read_left(work, staff, call_id)]
 
 
 @router.post("/chats/left/{call_id}/messages", status_code=201)
@@ -137,7 +146,21 @@ async def answer_left(
 ) -> ChatMessageView:
     """Answer a message; the child reads it when it comes back with its code."""
     await left.answer(work, staff, call_id, text=body.text, client_key=body.client_key)
-    return chat_message_view((await left.read_left(work, call_id))[-1])
+    return chat_message_view((await left.read_left(work, staff, call_id))[-1])
+
+
+@router.post("/chats/left/{call_id}/take", status_code=204)
+async def take(work: InWork, staff: HearsMessages, call_id: UUID) -> None:
+    """Become responsible for a message that a child left."""
+    await left.take(work, staff, call_id)
+
+
+@router.post("/chats/left/{call_id}/contact", status_code=201)
+async def begin_contact(work: InWork, staff: WritesContacts, call_id: UUID) -> BegunView:
+    """Begin the record of a contact for a message that a child left."""
+    contact = await left.begin_contact(work, staff, call_id)
+    await work.session.flush()
+    return BegunView(id=contact.id)
 
 
 @router.post("/chats/left/{call_id}/done", status_code=204)

@@ -192,9 +192,17 @@ async def test_out_of_hours_a_child_leaves_a_message_and_comes_back_with_a_code(
     assert left["answered"] is False
     (words,) = (await vera.ask("GET", f"/chats/left/{left['call_id']}/messages")).json()
     assert words["text"] == "Javite se"
+    assert left["owner_id"] is None
     answer = {"text": "Tu smo", "client_key": uuid4().hex}
     path = f"/chats/left/{left['call_id']}"
     assert (await vera.ask("POST", f"{path}/messages", answer)).status_code == 201
+    # It belongs to the team of the person who answered.
+    nina = await stage.add_counsellor("nina", state=None)
+    await stage.rows("UPDATE staff SET team = 'north' WHERE name = 'nina' RETURNING id")
+    stage.ground.memory.forget("everything")
+    assert (await nina.ask("GET", "/chats/left")).json() == []
+    for method, part in (("GET", "messages"), ("POST", "take"), ("POST", "done")):
+        assert (await nina.ask(method, f"{path}/{part}")).status_code == 404
     assert (await vera.ask("POST", f"{path}/done")).status_code == 204
     assert (await vera.ask("GET", "/chats/left")).json() == []
     back = a_child(stage)

@@ -200,10 +200,10 @@ async def test_a_child_who_waits_in_vain_is_told_and_answered_later(work: Work) 
     await carrying.watch(work, call.id)
     assert (call.state, call.outcome) == (CallState.ENDED, Outcome.VOICEMAIL)
     assert (await said(work, call))[-1] == ("program", "closed")
-    (waits,) = await left.waiting(work)
+    (waits,) = await left.waiting(work, ana.team)
     assert waits.call_id == call.id
     await carrying.watch(work, call.id)
-    assert len(await left.waiting(work)) == 1
+    assert len(await left.waiting(work, ana.team)) == 1
 
 
 async def test_the_language_is_that_of_the_last_call(work: Work) -> None:

@@ -1,0 +1,79 @@
+"""Messages that children left in writing: read, answered and done from the inbox."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Form, Request, Response
+
+from app.calls.models import Call
+from app.chats import left, messages
+from app.dashboard.chats.values import words_values
+from app.dashboard.templating import page
+from app.errors import Refusal
+from app.staff.models import Staff
+from app.staff.roles import Permission
+from app.web.access import InWork, reader_with
+from app.words.pages import refusal_words
+from app.work import Work
+
+router = APIRouter(include_in_schema=False)
+HearsMessages = Annotated[Staff, reader_with(Permission.HEAR_MESSAGES)]
+Text = Annotated[str, Form(max_length=messages.LONGEST + 1)]
+Key = Annotated[str, Form(max_length=64)]
+
+
+async def _shown(
+    request: Request, work: Work, staff: Staff, call_id: UUID, notice: str = "", sent: bool = False
+) -> Response:
+    await work.session.flush()
+    words = await left.read_left(work, staff, call_id)
+    call = await work.session.get_one(Call, call_id)
+    values = {
+        **await words_values(work, call_id, words),
+        "call_id": call_id,
+        "code": call.language or "",
+        "longest_text": messages.LONGEST,
+        "notice": notice,
+        "staff": staff,
+    }
+    answer = page(request, "fragments/chats/left.html", **values)
+    if sent:
+        answer.headers["HX-Trigger"] = "chatSent"
+    return answer
+
+
+@router.get("/board/messages/written/{call_id}")
+async def read(request: Request, work: InWork, staff: HearsMessages, call_id: UUID) -> Response:
+    """Show a message that a child left, with the answers. The reading is logged."""
+    return await _shown(request, work, staff, call_id)
+
+
+@router.post("/board/messages/written/{call_id}/answer")
+async def answer(
+    request: Request,
+    work: InWork,
+    staff: HearsMessages,
+    call_id: UUID,
+    text: Text = "",
+    client_key: Key = "",
+) -> Response:
+    """Answer a message; the child reads it when it comes back with its code."""
+    try:
+        await left.answer(work, staff, call_id, text=text, client_key=client_key)
+    except Refusal as refusal:
+        await work.undo()
+        return await _shown(request, work, staff, call_id, refusal_words(refusal))
+    return await _shown(request, work, staff, call_id, sent=True)
+
+
+@router.post("/board/messages/written/{call_id}/take")
+async def take(request: Request, work: InWork, staff: HearsMessages, call_id: UUID) -> Response:
+    """Make the reader responsible for a message."""
+    await left.take(work, staff, call_id)
+    return await _shown(request, work, staff, call_id)
+
+
+@router.post("/board/messages/written/{call_id}/done", status_code=204)
+async def done(work: InWork, staff: HearsMessages, call_id: UUID) -> None:
+    """Mark a message as done. Its row goes with the change that the stream brings."""
+    await left.mark_done(work, staff, call_id)
