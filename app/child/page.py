@@ -95,6 +95,7 @@ async def chat_page(
         "emergency": found.emergency.replace(" ", ""),
         "exit": rules.exit_site,
         "title": rules.title or texts["page"]["title"],
+        "closed": rules.closed.get(words.spoken_as(chosen), ""),
         "about": about.model_dump(mode="json", include={"open", "opens_at", "expected_seconds"}),
         "times": vars(words.times_of(_shown(chosen))),
         "words": texts["script"],

@@ -207,6 +207,7 @@ async def test_an_administrator_lets_children_write_to_a_line(stage: Stage) -> N
     form |= {"reserve_seconds": "90", "sites": "https://a.example", "title": "Vreme sutra"}
     form |= {"exit_site": "https://vreme.example/", "icon": "sun", "emoji": "🙂 🌱"}
     form |= {"closed.sr": "Vraćamo se u osam.", "beginnings.sr": "Čujem da\r\nReci mi još o"}
+    form |= {"by.sms": "yes", "templates": f"sr=HX{'a' * 32}"}
     saved = await page(stage, mila, f"{at}/chat", **form)
     assert saved.headers["location"] == f"{at}#chat"
     (kept,) = await stage.rows("SELECT chat FROM lines")
@@ -224,6 +225,8 @@ async def test_an_administrator_lets_children_write_to_a_line(stage: Stage) -> N
         "emoji": ["🙂", "🌱"],
         "closed": {"sr": "Vraćamo se u osam."},
         "beginnings": {"sr": ["Čujem da", "Reci mi još o"]},
+        "by": ["sms"],
+        "templates": [f"sr=HX{'a' * 32}"],
     }
     assert "/chat/plavi" in (await page(stage, mila, at)).text
     (entry,) = await audit(stage, "line_chat_set")

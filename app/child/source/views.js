@@ -21,9 +21,15 @@ export function open(name, focus = `${name}-title`) {
   }
 }
 
+/** What is said out of hours: the line's own words if it has some, and when it opens. */
+function notOpen(at) {
+  const opens = at ? say("opens", { when: when(at) }) : "";
+  return [facts.closed || (at ? "" : say("closed")), opens].filter(Boolean).join(" ");
+}
+
 export function showStart() {
   const { open: isOpen, opens_at: at, expected_seconds: wait } = facts.about;
-  let text = at ? say("opens", { when: when(at) }) : say("closed");
+  let text = notOpen(at);
   if (isOpen) {
     text = say("open");
     if (wait !== null) text += ` ${say("usual_wait", { minutes: minutes(wait) })}`;
@@ -57,8 +63,7 @@ function waitWords({ place, unstaffed, opens_at: at }) {
 }
 
 function closedWords({ opens_at: at }) {
-  const first = at ? say("opens", { when: when(at) }) : say("closed");
-  return `${first} ${say("leave")}`;
+  return `${notOpen(at)} ${say("leave")}`;
 }
 
 let saidDanger = "";

@@ -7,9 +7,10 @@ from uuid import UUID
 
 from app.calls.chat_rules import ChatRules, read_chat
 from app.calls.speech import LineScript
+from app.calls.states import Channel
 from app.chats.at_desk import AtDesk
 from app.chats.messages import Said
-from app.chats.models import Author, Kind, Sentence
+from app.chats.models import Author, Failure, Kind, Sentence
 from app.chats.noticing import Part, Personal, danger_in, parts_of
 from app.contacts.models import Contact
 from app.dashboard.views import language_words
@@ -32,6 +33,20 @@ SENTENCES = {
     Sentence.HANDED_OVER: N_("The child was told that a colleague goes on."),
     Sentence.BUSY_A_MOMENT: N_("The child was told that you are busy for a moment."),
 }
+# Why a message did not reach a child.
+FAILURES = {
+    Failure.NOT_DIALLED: N_("not sent: the rules of dialling do not allow this number"),
+    Failure.OPTED_OUT: N_("not sent: the child wants no more messages"),
+    Failure.WINDOW: N_(
+        "not sent: the child was silent for a day, and the line has no approved message"
+    ),
+    Failure.UNREACHABLE: N_("not delivered: the phone could not be reached"),
+    Failure.UNKNOWN_NUMBER: N_("not delivered: the number does not exist"),
+    Failure.FILTERED: N_("not delivered: a network held the message back"),
+    Failure.NO_ADDRESS: N_("not sent: the number of the child was erased"),
+    Failure.REFUSED: N_("not sent: the provider refused the message"),
+    Failure.UNCERTAIN: N_("perhaps not delivered: the provider does not say"),
+}
 
 
 @dataclass(frozen=True)
@@ -48,6 +63,8 @@ class Bubble:
     at: str
     # Empty, "sent", "delivered" or "seen".
     ticks: str
+    # Why it did not reach the child, in the words of the page.
+    failure: str
     erased: bool
 
     @property
@@ -78,6 +95,8 @@ class ChatCard:
     line: str
     language: str
     code: str
+    # By what the child writes, if it is not the page.
+    channel: str
     danger: bool
     returned: bool
     offered: bool
@@ -128,6 +147,7 @@ def bubble(message: Said, tools: Tools, names: dict[UUID, str]) -> Bubble:
         sentence=said(SENTENCES[message.sentence]) if message.sentence else "",
         at=message.at.isoformat(),
         ticks=ticks,
+        failure=said(FAILURES[message.failure]) if message.failure else "",
         erased=message.erased,
     )
 
@@ -160,6 +180,7 @@ def chat_card(
         line=one.line,
         language=language_words(one.language),
         code=one.language,
+        channel="" if one.channel is Channel.WEB else one.channel.value,
         danger=one.danger,
         returned=one.returned,
         offered=one.seconds_left is not None,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from app.calls.chat_rules import ICONS, MOST_AT_ONCE, ChatRules
+from app.calls.chat_rules import ICONS, MOST_AT_ONCE, SERVED, ChatRules
 from app.calls.examples import example_values
 from app.calls.prompts import Heard, Source
 from app.calls.speech import LineScript
@@ -248,6 +248,7 @@ def flow_of(line: LineScript, language: str, heard: list[Heard]) -> list[tuple[s
 
 CHAT_NUMBERS = ("at_once", "reserve", "reserve_seconds")
 _ICON_WORDS = dict(zip(ICONS, (N_("A page"), N_("A sun"), N_("A star"), N_("A ball")), strict=True))
+_CARRIER_WORDS = dict(zip(SERVED, (N_("Text messages (SMS)"), N_("WhatsApp")), strict=True))
 
 
 def chat_values(rules: ChatRules, number: str, origin: str) -> dict[str, Any]:
@@ -265,6 +266,7 @@ def chat_values(rules: ChatRules, number: str, origin: str) -> dict[str, Any]:
         "chat_address": address,
         "chat_frame": frame,
         "most_at_once": MOST_AT_ONCE,
+        "carriers": tuple(_CARRIER_WORDS.items()),
     }
 
 
@@ -275,14 +277,16 @@ def read_chat_form(sent: Mapping[str, str]) -> dict[str, Any]:
     except ValueError:
         raise Invalid("Write each number as a whole number.") from None
     written = {name: value.strip() for name, value in sent.items()}
-    closed = _by_language(written, "closed.")
-    beginnings = _by_language(written, "beginnings.")
+    closed = _by_name(written, "closed.")
+    beginnings = _by_name(written, "beginnings.")
     return {
         **numbers,
         "on": "on" in sent,
         "slug": written.get("slug", ""),
-        "languages": sorted(_by_language(written, "language.")),
+        "languages": sorted(_by_name(written, "language.")),
         "sites": written.get("sites", "").split(),
+        "by": sorted(_by_name(written, "by.")),
+        "templates": written.get("templates", "").split(),
         "title": written.get("title", ""),
         "exit_site": written.get("exit_site", ""),
         "icon": written.get("icon", ""),
@@ -295,7 +299,7 @@ def read_chat_form(sent: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _by_language(written: Mapping[str, str], prefix: str) -> dict[str, str]:
-    """Return the fields of one kind that are not empty, by language."""
+def _by_name(written: Mapping[str, str], prefix: str) -> dict[str, str]:
+    """Return the fields of one kind that are not empty, by what follows the prefix."""
     found = {n.removeprefix(prefix): text for n, text in written.items() if n.startswith(prefix)}
     return {language: text for language, text in found.items() if text}
