@@ -43,19 +43,27 @@ class AtDesk(NamedTuple):
 async def conversations(work: Work, staff: Staff) -> list[AtDesk]:
     """Return the conversations that a counsellor has and is offered, by slot."""
     found = await desk.conversations_of(work, staff)
-    counts = await _counts(work, [one.call.id for one in found])
-    return [await _at_desk(work, one, counts.get(one.call.id)) for one in found]
+    calls = [one.call.id for one in found]
+    if not calls:
+        return []
+    counts = await _counts(work, calls)
+    typed = await typing.typed_in(work, calls, Author.COUNSELLOR)
+    return [
+        _at_desk(work.now, one, counts.get(one.call.id), typed.get(one.call.id)) for one in found
+    ]
 
 
-async def _at_desk(work: Work, one: desk.Conversation, counted: Any) -> AtDesk:
+def _at_desk(
+    now: datetime, one: desk.Conversation, counted: Any, typed: typing.Types | None
+) -> AtDesk:
     call, offer = one.call, one.offer
     assert offer.slot is not None
     # Before it is accepted, a counsellor sees no more of a conversation than of a call.
     mine = not one.is_offered
     # By a carrier there is no page that could be open or closed.
     is_page = Channel(call.channel) is Channel.WEB
-    types = await typing.typed_now(work, call.id, Author.COUNSELLOR) if mine else None
-    left = max(0, int((offer.expires_at - work.now).total_seconds()))
+    types = typed if mine else None
+    left = max(0, int((offer.expires_at - now).total_seconds()))
     return AtDesk(
         call_id=call.id,
         offer_id=offer.id,
@@ -67,7 +75,7 @@ async def _at_desk(work: Work, one: desk.Conversation, counted: Any) -> AtDesk:
         returned=call.returned > 0,
         unread=counted.unread if mine and counted else 0,
         waits_since=counted.waits_since if mine and counted else None,
-        away_since=call.heard_at if is_page and work.now - call.heard_at > _AWAY else None,
+        away_since=call.heard_at if is_page and now - call.heard_at > _AWAY else None,
         last_number=counted.last if mine and counted else 0,
         types=types is not None,
         typed=types.words if types else None,
@@ -78,8 +86,6 @@ async def _at_desk(work: Work, one: desk.Conversation, counted: Any) -> AtDesk:
 
 async def _counts(work: Work, calls: list[UUID]) -> dict[UUID, Any]:
     """Return, per conversation: unseen messages, the first unanswered one, and the last number."""
-    if not calls:
-        return {}
     answered = (
         select(Message.call_id, func.max(Message.number).label("number"))
         .where(

@@ -74,8 +74,8 @@ async def look(work: Work, call_id: UUID, after: int = 0) -> Seen:
     state = CallState(call.state)
     unstaffed, opens_at = await _staffed(work, call)
     words = await messages.read_as_child(work, call_id, after)
-    access = await work.session.get(Access, call_id)
     ended = state is CallState.ENDED
+    access = await work.session.get(Access, call_id) if ended else None
     return Seen(
         call_id,
         _phase(state),

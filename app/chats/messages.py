@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, delete, false, func, select, update
 
 from app.calls import record
 from app.calls.log_kinds import CallLog
@@ -66,6 +66,16 @@ class Said(NamedTuple):
     failure: Failure | None = None
 
 
+class Before(NamedTuple):
+    """What a conversation holds before a message is added."""
+
+    last: int
+    # How much the child wrote within the last minute.
+    lately: int
+    # Whether a message has this key already.
+    known: bool
+
+
 # -- writing -----------------------------------------------------------------------------------
 
 
@@ -104,8 +114,9 @@ async def say_as_staff(
 async def tell(work: Work, call: Call, sentence: Sentence, key: str) -> None:
     """Tell the child something, on a locked call. The same key tells it once."""
     client_key = f"{sentence.value}-{key}"[:64]
-    if await _known(work, call, client_key) is None:
-        await _append(work, call, Author.PROGRAM, client_key, sentence=sentence)
+    before = await _before(work, call, client_key)
+    if not before.known:
+        await _append(work, call, Author.PROGRAM, client_key, before, sentence=sentence)
 
 
 async def add(
@@ -133,31 +144,35 @@ async def add(
         raise Invalid(
             "Send a key with each message: 8 to 64 letters, digits, hyphens or underscores."
         )
-    known = await _known(work, call, client_key)
+    before = await _before(work, call, client_key)
+    known = await _known(work, call, client_key) if before.known else None
     if known is not None:
         if known.author != author.value or known.staff_id != staff_id:
             raise Conflict("Another message has this key. Choose a new key.")
         return known
     if CallState(call.state) is CallState.ENDED and not afterwards:
         raise ConversationOver()
-    if author is Author.CHILD:
-        await _check_pace(work, call)
+    if author is Author.CHILD and before.lately >= _MOST_A_MINUTE:
+        # Nobody types that fast. This needs nothing that tells who a child is.
+        raise TooFast()
     if author is Author.COUNSELLOR and kind is Kind.SAID and not afterwards:
         call.first_word_at = call.first_word_at or work.now
-    return await _append(work, call, author, client_key, text=text, staff_id=staff_id, kind=kind)
-
-
-async def _check_pace(work: Work, call: Call) -> None:
-    """Refuse a flood: nobody types that fast. Needs nothing that tells who a child is."""
-    lately: int | None = await work.session.scalar(
-        select(func.count()).where(
-            Message.call_id == call.id,
-            Message.author == Author.CHILD,
-            Message.at > work.now - _MINUTE,
-        )
+    return await _append(
+        work, call, author, client_key, before, text=text, staff_id=staff_id, kind=kind
     )
-    if (lately or 0) >= _MOST_A_MINUTE:
-        raise TooFast()
+
+
+async def _before(work: Work, call: Call, client_key: str) -> Before:
+    """Return what is asked of a locked conversation before a message is added, at once."""
+    by_child = Message.author == Author.CHILD
+    row = await work.session.execute(
+        select(
+            func.coalesce(func.max(Message.number), 0),
+            func.count().filter(by_child, Message.at > work.now - _MINUTE),
+            func.coalesce(func.bool_or(Message.client_key == client_key), false()),
+        ).where(Message.call_id == call.id)
+    )
+    return Before._make(row.one())
 
 
 async def _known(work: Work, call: Call, client_key: str) -> Message | None:
@@ -172,20 +187,18 @@ async def _append(
     call: Call,
     author: Author,
     client_key: str,
+    before: Before,
     *,
     text: str | None = None,
     sentence: Sentence | None = None,
     staff_id: UUID | None = None,
     kind: Kind = Kind.SAID,
 ) -> Message:
-    last: int | None = await work.session.scalar(
-        select(func.max(Message.number)).where(Message.call_id == call.id)
-    )
     message_id = uuid4()
     message = Message(
         id=message_id,
         call_id=call.id,
-        number=(last or 0) + 1,
+        number=before.last + 1,
         author=author.value,
         kind=kind.value,
         staff_id=staff_id,

@@ -2,7 +2,7 @@
 
 import base64
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -181,29 +181,33 @@ async def say_danger(work: Work, call: Call, line: LineScript) -> None:
 
 
 async def conversation_of(work: Work, secret: str) -> UUID:
-    """Return the conversation of a secret. Raises WrongSecret."""
-    call_id: UUID | None = await work.session.scalar(
-        select(Access.call_id).where(Access.secret_key == work.keys.session_key(secret))
+    """Return the conversation of a secret, and note that the child's page is there.
+
+    Raises WrongSecret.
+    """
+    found = await work.session.execute(
+        select(Call.id, Call.state, Call.heard_at)
+        .join(Access, Access.call_id == Call.id)
+        .where(Access.secret_key == work.keys.session_key(secret))
     )
-    if call_id is None:
+    row = found.one_or_none()
+    if row is None:
         raise WrongSecret()
+    if row.state != CallState.ENDED:
+        await hear(work, row.id, row.heard_at)
+    call_id: UUID = row.id
     return call_id
 
 
-async def hear(work: Work, call_id: UUID) -> bool:
-    """Note that the child's page is there. Return whether it had been away."""
-    row = (
-        await work.session.execute(select(Call.state, Call.heard_at).where(Call.id == call_id))
-    ).one()
-    if row.state == CallState.ENDED or row.heard_at > work.now - HEARD_EVERY:
-        return False
+async def hear(work: Work, call_id: UUID, before: datetime) -> None:
+    """Note that the child's page is there. `before`: when it was heard last."""
+    if before > work.now - HEARD_EVERY:
+        return
     await work.session.execute(
         update(Call)
         .where(Call.id == call_id, Call.state != CallState.ENDED)
         .values(heard_at=work.now)
         .execution_options(synchronize_session=False)
     )
-    if work.now - row.heard_at < _AWAY:
-        return False
-    await messages.announce(work, call_id, Author.CHILD)
-    return True
+    if work.now - before >= _AWAY:
+        await messages.announce(work, call_id, Author.CHILD)

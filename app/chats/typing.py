@@ -77,16 +77,28 @@ async def _note(work: Work, call_id: UUID, author: Author, text: str | None) -> 
 
 async def typed_now(work: Work, call_id: UUID, reader: Author) -> Types | None:
     """Return what the other side is typing now, if it is."""
+    return (await typed_in(work, [call_id], reader)).get(call_id)
+
+
+async def typed_in(work: Work, calls: list[UUID], reader: Author) -> dict[UUID, Types]:
+    """Return what the other side is typing now in each of some conversations."""
     other = Author.COUNSELLOR if reader is Author.CHILD else Author.CHILD
-    row = await work.session.get(Typing, (call_id, other.value), populate_existing=True)
-    if row is None or work.now - row.at > LASTS:
+    rows = await work.session.scalars(
+        select(Typing)
+        .where(
+            Typing.call_id.in_(calls), Typing.author == other.value, Typing.at >= work.now - LASTS
+        )
+        .execution_options(populate_existing=True)
+    )
+    return {row.call_id: Types(other, _words(work, row)) for row in rows}
+
+
+def _words(work: Work, row: Typing) -> str | None:
+    if row.text_sealed is None:
         return None
-    words = None
-    if row.text_sealed is not None:
-        words = work.keys.open(
-            row.text_sealed, table="chat_typing", column="text_sealed", row=row.id
-        ).decode()
-    return Types(other, words)
+    return work.keys.open(
+        row.text_sealed, table="chat_typing", column="text_sealed", row=row.id
+    ).decode()
 
 
 async def forget(work: Work, call_id: UUID) -> None:

@@ -42,9 +42,7 @@ class Child(Public):
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not secret:
             raise opening.WrongSecret()
-        call_id = await opening.conversation_of(work, secret.strip())
-        await opening.hear(work, call_id)
-        return call_id
+        return await opening.conversation_of(work, secret.strip())
 
 
 Conversation = Annotated[UUID, Depends(Child(), scope="function")]

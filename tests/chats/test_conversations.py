@@ -304,7 +304,7 @@ async def test_a_closed_tab_is_not_waited_for_and_a_talk_only_for_a_while(work: 
         await sweep._end_silent(work, one.id)
     assert (waiting.state, waiting.outcome) == (CallState.ENDED, Outcome.ABANDONED_IN_QUEUE)
     assert call.state == CallState.CONNECTED
-    await opening.hear(work, call.id)
+    await opening.hear(work, call.id, call.heard_at)
     assert (await call_again(work, call.id)).heard_at == work.now
     await sweep._end_silent(later(work, 700), call.id)
     assert (await call_again(work, call.id)).state == CallState.ENDED

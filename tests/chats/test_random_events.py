@@ -26,7 +26,7 @@ from app.routing.models import CHOICES, Offer, OfferState, Presence, PresenceSta
 from app.routing.participants import inviting
 from app.staff.models import Staff
 from app.work import DeferredJob, Work
-from tests.chats.children import a_chat_line, a_child, a_key, a_writer, forget
+from tests.chats.children import a_chat_line, a_child, a_key, a_writer, call_again, forget
 from tests.support.profile import WHOLE
 from tests.support.verbs import a_counsellor, rings
 
@@ -209,7 +209,8 @@ class Room:
             .values(heartbeat_at=work.now)
         )
         for call_id in sorted(self.pages, key=str):
-            await opening.hear(work, call_id)
+            call = await call_again(work, call_id)
+            await opening.hear(work, call_id, call.heard_at)
         await self.settle()
 
     async def settle(self) -> None:
