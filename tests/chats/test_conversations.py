@@ -21,7 +21,7 @@ from app.routing import desk, offers, own_presence, queue, sweep
 from app.routing.models import Presence, PresenceState
 from app.routing.participants import inviting, leaving, moving
 from app.work import Work
-from tests.chats.children import (
+from tests.support.calls.conversations import (
     a_chat_line,
     a_child,
     a_key,

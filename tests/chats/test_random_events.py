@@ -26,7 +26,14 @@ from app.routing.models import CHOICES, Offer, OfferState, Presence, PresenceSta
 from app.routing.participants import inviting
 from app.staff.models import Staff
 from app.work import DeferredJob, Work
-from tests.chats.children import a_chat_line, a_child, a_key, a_writer, call_again, forget
+from tests.support.calls.conversations import (
+    a_chat_line,
+    a_child,
+    a_key,
+    a_writer,
+    call_again,
+    forget,
+)
 from tests.support.profile import WHOLE
 from tests.support.verbs import a_counsellor, rings
 

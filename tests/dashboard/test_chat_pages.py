@@ -16,8 +16,8 @@ from app.people import holding, leaving
 from app.routing.callbacks import Who
 from app.staff.roles import Role
 from app.work import Work
-from tests.chats.children import a_chat_line, a_key, a_writer, matched, takes
-from tests.chats.children import a_child as a_conversation
+from tests.support.calls.conversations import a_chat_line, a_key, a_writer, matched, takes
+from tests.support.calls.conversations import a_child as a_conversation
 from tests.support.referrals import page
 from tests.support.verbs import a_supervisor
 

@@ -27,7 +27,7 @@ from app.telephony.messaging import receiving
 from app.telephony.messaging.answering import _ToChild
 from app.telephony.provider.signature import Signed
 from app.work import Work
-from tests.chats.children import a_chat_line, a_writer, forget, matched, takes
+from tests.support.calls.conversations import a_chat_line, a_writer, forget, matched, takes
 
 CHILD = "+381641234567"
 
