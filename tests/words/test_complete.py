@@ -1,5 +1,6 @@
 """Every language has all words of English, or the program says at its start what is missing."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from app.referrals.states import (
     Service,
 )
 from app.words.keys import PROMPT_KEYS, SOUNDS, PromptKey
+
+APP = words.FOLDER.parent
 
 
 @pytest.mark.parametrize("language", words.languages())
@@ -89,3 +92,27 @@ def test_a_folder_without_a_file_stops_the_start(folder: Path) -> None:
     (folder / "hu/letters.yaml").unlink()
     with pytest.raises(words.BadWords, match=r"app/words/hu/letters\.yaml is missing"):
         words.check()
+
+
+def _is_in_code(key: str, code: str) -> bool:
+    """Whether the program names a key: a string, a member of an enum, a name in a template."""
+    return re.search(rf"""["'.]{re.escape(key)}\b|\.{re.escape(key.upper())}\b""", code) is not None
+
+
+def test_nothing_is_translated_that_is_never_said() -> None:
+    files = [one for kind in ("*.py", "*.html") for one in APP.rglob(kind)]
+    code = "\n".join(one.read_text() for one in files if words.FOLDER not in one.parents)
+    # Made of a beginning and a code: f"reason_{one}", or "reason_" ~ one in a template.
+    pairs = re.findall(r'f"([a-z_]+)_\{|"([a-z_]+)_" ~', code)
+    begun = {f"{one}_" for pair in pairs for one in pair if one}
+    codes = {*Service, *DeadlineKind, *DispatchState}
+    english = words.words_of("en")
+    assert english is not None
+    letters = {key for texts in english.letters.values() for key in texts}
+    unsaid = {
+        key
+        for key in (letters | set(english.prompts)) - codes
+        if not _is_in_code(key, code) and not any(key.startswith(one) for one in begun)
+    }
+    assert unsaid == set()
+    assert not _is_in_code("a_key_that_no_code_names", code)
