@@ -118,6 +118,7 @@ FIELD_WORDS = {
     "report": N_("report"),
     "result": N_("result"),
     "ring_at_once": N_("phones that ring at once"),
+    "relaxed": N_("roles that need none any more"),
     "role": N_("role"),
     "role_claim": N_("claim with roles"),
     "roles": N_("roles by value"),

@@ -63,6 +63,7 @@ async def change_rules(
     hours: Annotated[int, Form()],
     proof_minutes: Annotated[int, Form()],
     idle_minutes: Annotated[int, Form()],
+    knowingly: Annotated[str, Form()] = "",
 ) -> Response:
     """Change the rules of signing in."""
     sent = await request.form()
@@ -80,7 +81,7 @@ async def change_rules(
         of_roles={role: limits for role, limits in of_roles.items() if limits != Limits()},
     )
     try:
-        await set_sign_in_rules(work, wanted)
+        await set_sign_in_rules(work, wanted, knowingly=bool(knowingly))
     except Refusal as refusal:
         await work.undo()
         return _show(request, staff, wanted, problem=refusal_words(refusal))
