@@ -75,8 +75,8 @@ DEFAULTS = Rules(tuple(Role), idle_minutes=60)
 class Relaxed(Conflict):
     default = (
         "A role that needs a second factor would need none any more: one password of its people "
-        "that was guessed, seen or leaked would open all that they may. Say that you know this "
-        "(the box of the page, `knowingly` for programs, --knowingly for the command)."
+        "that was guessed, seen or leaked would open all that they may. Nothing was changed. If it "
+        "is meant, say so: `knowingly` for programs, --knowingly for the command."
     )
 
 

@@ -16,6 +16,7 @@ from app.staff.sign_in_rules import (
     LONGEST_IDLE,
     LONGEST_PROOF_MINUTES,
     Limits,
+    Relaxed,
     Rules,
     set_sign_in_rules,
     sign_in_rules,
@@ -82,6 +83,13 @@ async def change_rules(
     )
     try:
         await set_sign_in_rules(work, wanted, knowingly=bool(knowingly))
+    except Relaxed:
+        await work.undo()
+        problem = _(
+            "Nothing was changed: a role would need a second factor no more. If that is meant, tick "
+            "the box that says what it means."
+        )
+        return _show(request, staff, wanted, problem=problem)
     except Refusal as refusal:
         await work.undo()
         return _show(request, staff, wanted, problem=refusal_words(refusal))
