@@ -86,8 +86,8 @@ async def change_rules(
     except Relaxed:
         await work.undo()
         problem = _(
-            "Nothing was changed: a role would need a second factor no more. If that is meant, tick "
-            "the box that says what it means."
+            "Nothing was changed: a role would need a second factor no more. If that is meant, "
+            "tick the box that says what it means."
         )
         return _show(request, staff, wanted, problem=problem)
     except Refusal as refusal:
