@@ -190,7 +190,7 @@ async def _say_first_code(ground: Ground) -> None:
     with contextlib.suppress(SQLAlchemyError, psycopg.Error, OSError):
         async with transaction(ground, PROGRAM) as work:
             if not await first_run.has_accounts(work):
-                code = first_run.code_of(work)
+                code = await first_run.code_of(work)
                 log().warning(
                     "there is no account yet: open /setup in a browser and enter the code",
                     area="people",

@@ -7,6 +7,7 @@ refuses to start.
 
 import base64
 import os
+import re
 import secrets
 import sys
 from collections.abc import Mapping
@@ -129,6 +130,10 @@ class Settings(BaseSettings):
     # if it is not; for example `clamdscan --no-summary -`.
     # In production it must be set; `without` says that documents are stored unscanned.
     scan_command: str | None = None
+    # With what new passwords are compared: a sorted file of the hashes of leaked ones, or the
+    # address of a service that is asked for ranges of them. In production it must be set; `without`
+    # says that the program's own lists are enough.
+    leaked_passwords: str | None = None
     # A request with this bearer token may read metrics and health. Without it they are closed where
     # others can reach this server.
     monitoring_token: str | None = None
@@ -191,6 +196,20 @@ class Settings(BaseSettings):
     def scanner(self) -> str | None:
         """The command that scans documents, if there is one."""
         return None if self.scan_command == WITHOUT else self.scan_command
+
+    @property
+    def leaked_service(self) -> str | None:
+        """The address of the service that knows leaked passwords, if one is set."""
+        value = self.leaked_passwords
+        return value if value is not None and "://" in value else None
+
+    @property
+    def leaked_file(self) -> Path | None:
+        """The file with the hashes of leaked passwords, if one is set."""
+        value = self.leaked_passwords
+        if value is None or value == WITHOUT or "://" in value:
+            return None
+        return Path(value)
 
     @property
     def abilities(self) -> Abilities:
@@ -322,6 +341,7 @@ def check_settings(settings: Settings) -> None:
                 "for example 127.0.0.1,10.0.0.0/8."
             ) from None
     _check_safekeeping(settings)
+    _check_leaked(settings)
     if settings.in_production:
         _check_production(settings)
         check_strength(settings)
@@ -382,6 +402,31 @@ def _check_safekeeping(settings: Settings) -> None:
             "always encrypted. Make a pair of keys with `helpline backup key`, and keep the "
             "private one away from this machine."
         )
+
+
+def _check_leaked(settings: Settings) -> None:
+    """Refuse a file of leaked passwords that is none, and a service that is asked in clear."""
+    if settings.leaked_file is not None:
+        try:
+            with settings.leaked_file.open("rb") as file:
+                first = file.readline(200)
+        except OSError:
+            first = b""
+        if re.fullmatch(rb"[0-9A-Fa-f]{40}:\d+\s*", first) is None:
+            raise BadSettings(
+                "HELPLINE_LEAKED_PASSWORDS is not a file of lines HASH:COUNT that can be read. "
+                "Name a sorted file of SHA-1 hashes, the https address of a service for ranges of "
+                f"them, or {WITHOUT}."
+            )
+    if settings.leaked_service is not None:
+        url = urlsplit(settings.leaked_service)
+        fine = {"https", "http"} if settings.reach_own_network else {"https"}
+        if url.scheme not in fine or not url.hostname or url.username or url.query or url.fragment:
+            raise BadSettings(
+                "HELPLINE_LEAKED_PASSWORDS must be an address that begins with https:// and has "
+                "neither a name, a password, a query nor a fragment: the beginning of a hash is "
+                "added to it, for example https://passwords.example.org/range."
+            )
 
 
 def _check_production(settings: Settings) -> None:

@@ -14,7 +14,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from app.errors import BadSettings
 
-# In `HELPLINE_SCAN_COMMAND`: documents are stored without a scan, and that was decided.
+# In `HELPLINE_SCAN_COMMAND`: documents are stored without a scan, and that was decided; in
+# `HELPLINE_LEAKED_PASSWORDS`: new passwords are compared with the program's own lists alone.
 WITHOUT = "without"
 # Modes of libpq in which the server proves who it is.
 _PROVEN = ("verify-full", "verify-ca")
@@ -34,6 +35,7 @@ class Checked(Protocol):
     migration_database_url: str | None
     smtp_url: str | None
     scan_command: str | None
+    leaked_passwords: str | None
 
     @property
     def field_key_list(self) -> list[tuple[int, bytes]]:
@@ -69,6 +71,12 @@ def check_strength(settings: Checked) -> None:
         raise BadSettings(
             "In production HELPLINE_SCAN_COMMAND must be set, for example clamdscan --no-summary "
             f"-. To store documents unscanned, set it to {WITHOUT}."
+        )
+    if settings.leaked_passwords is None:
+        raise BadSettings(
+            "In production HELPLINE_LEAKED_PASSWORDS must be set: a sorted file of SHA-1 hashes of "
+            "leaked passwords, or the https address of a service for ranges of them. To compare "
+            f"new passwords with the program's own lists alone, set it to {WITHOUT}."
         )
 
 

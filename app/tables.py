@@ -10,7 +10,7 @@ from app.database.base import Base
 from app.definitions import models as definitions
 from app.dialling import models as dialling
 from app.outbox.push import models as push
-from app.people import connection_rows, directory_rows, emergency_rows
+from app.people import connection_rows, directory_rows, emergency_rows, set_up_rows
 from app.people.provider import rows as provider
 from app.privacy import models as privacy
 from app.referrals import models as referrals
@@ -63,6 +63,7 @@ __all__ = [
     "rota",
     "routing",
     "safekeeping",
+    "set_up_rows",
     "staff",
     "statistics",
     "talks",

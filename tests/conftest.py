@@ -19,7 +19,15 @@ from app.database.embedded import EmbeddedPostgres
 from app.database.roles import OWNER, SUPERUSER, as_role
 from app.database.roles import PROGRAM as PROGRAM_ROLE
 from app.database.running import make_ready
-from app.demo.stage import ACCOUNT, API_KEY, MONDAY, TOKEN, Stage, stage_on
+from app.demo.stage import (
+    ACCOUNT,
+    API_KEY,
+    MONDAY,
+    PASSWORD_ALONE,
+    TOKEN,
+    Stage,
+    stage_on,
+)
 from app.log import set_up_logging
 from app.settings import Settings
 from app.web.limits import Limiter
@@ -211,6 +219,8 @@ def rolled_back(server: str) -> Iterator[str]:
     """A migrated database in which nothing is ever committed."""
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE rolled_back TEMPLATE template_helpline OWNER {OWNER}")
+        with psycopg.connect(named(server, "rolled_back"), autocommit=True) as inside:
+            inside.execute(PASSWORD_ALONE)
         yield as_role(named(server, "rolled_back"), PROGRAM_ROLE)
         connection.execute("DROP DATABASE rolled_back WITH (FORCE)")
 

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.database.roles import STANDING, Standing
+from app.people import leaked
 from app.safekeeping import anchors
 from app.safekeeping.backups import state as backups
 from app.sealing.knowing import learn_now
@@ -68,6 +69,7 @@ async def readyz(request: Request, response: Response) -> dict[str, str]:
             "role": "unknown",
             "backup": "unknown",
             "anchors": "unknown",
+            "leaked_passwords": "unknown",
         }
     if not workers or ground.keys.problem:
         response.status_code = 503
@@ -79,6 +81,8 @@ async def readyz(request: Request, response: Response) -> dict[str, str]:
         # Calls are answered all the same, so these take no server out of service.
         "backup": kept.backup,
         "anchors": kept.anchors,
+        # While a service is away, the program's own lists decide about new passwords.
+        "leaked_passwords": (await leaked.state_of(ground)).value,
     }
 
 

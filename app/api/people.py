@@ -209,6 +209,12 @@ class RulesBody(BaseModel):
     of_roles: dict[Role, LimitsBody] | None = None
 
 
+class RulesIn(RulesBody):
+    """`knowingly`: you know what it means that a role needs a second factor no more."""
+
+    knowingly: bool = False
+
+
 @router.get("/sign-in-rules")
 async def rules_in_force(work: InWork, staff: KeepsPeople) -> RulesBody:
     """Return the rules of signing in."""
@@ -216,15 +222,15 @@ async def rules_in_force(work: InWork, staff: KeepsPeople) -> RulesBody:
 
 
 @router.put("/sign-in-rules")
-async def set_rules(work: InWork, staff: KeepsPeople, wanted: RulesBody) -> RulesBody:
+async def set_rules(work: InWork, staff: KeepsPeople, wanted: RulesIn) -> RulesBody:
     """Change the rules of signing in, from the next sign-in of each person."""
     roles = tuple(role for role in Role if role in wanted.factor_roles)
-    sent = wanted.model_dump(exclude_none=True) | {"factor_roles": roles}
+    sent = wanted.model_dump(exclude_none=True, exclude={"knowingly"}) | {"factor_roles": roles}
     if wanted.of_roles is not None:
         of_roles = wanted.of_roles.items()
         sent["of_roles"] = {role: Limits(**one.model_dump()) for role, one in of_roles}
     rules = replace(await sign_in_rules(work), **sent)
-    await set_sign_in_rules(work, rules)
+    await set_sign_in_rules(work, rules, knowingly=wanted.knowingly)
     return RulesBody(**rules.values)
 
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
 from app.api.views import Credentials, Me, PresenceChoice, PresenceView
+from app.people import leaked
 from app.routing import desk, own_presence
 from app.routing.models import PresenceState
 from app.staff import passwords, phone_proofs, second_factor, sessions
@@ -158,6 +159,7 @@ async def change_own_password(
 ) -> None:
     """Change your password. Your other sessions end."""
     await check_own_tries(request, staff)
+    await leaked.ask(work, wanted.new)
     token = token_of(request)
     await passwords.change_own(work, staff, wanted.present, wanted.new, token)
 
@@ -207,6 +209,14 @@ class RecoveryCodes(BaseModel):
     recovery_codes: list[str]
 
 
+class FactorSet(RecoveryCodes):
+    """What became of a first code. `next_code`: nothing is set yet, and there are no recovery
+    codes; send the next code of the telephone as well, because its clock is wrong or the code came
+    late."""
+
+    next_code: bool
+
+
 @router.get("/me/proof")
 async def own_proof(request: Request, work: InWork, staff: SignedIn) -> ProofView:
     """Say by what you prove again who you are before numbers, files and keys."""
@@ -241,10 +251,11 @@ async def begin_factor(
 @router.post("/me/second-factor/confirm", status_code=201)
 async def confirm_factor(
     request: Request, work: InWork, staff: SignedIn, sent: CodeIn
-) -> RecoveryCodes:
+) -> FactorSet:
     """Set the second factor with a code of it. The answer has the recovery codes."""
     await check_own_tries(request, staff)
-    return RecoveryCodes(recovery_codes=await second_factor.confirm(work, staff, sent.code))
+    codes = await second_factor.confirm(work, staff, sent.code)
+    return FactorSet(recovery_codes=codes or [], next_code=codes is None)
 
 
 @router.post("/me/recovery-codes", status_code=201)

@@ -121,7 +121,8 @@ def first_steps() -> None:
 
     async def verb(work: Work) -> None:
         if not await first_run.has_accounts(work):
-            print(f"Open {work.settings.public_url}/setup and enter {first_run.code_of(work)}")
+            code = await first_run.code_of(work)
+            print(f"Open {work.settings.public_url}/setup and enter {code}")
         for one in await first_run.steps(work):
             state = "done" if one.done else "can wait" if one.can_wait else "to do"
             print(f"{one.key}\t{state}\t{one.why or ''}".rstrip())

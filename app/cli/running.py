@@ -40,10 +40,16 @@ async def prepared(settings: Settings) -> AsyncIterator[Ground]:
         await ground.database.close()
 
 
-def run_verb(verb: Verb[T], *, by_definitions: bool = True) -> T:
+def run_verb(
+    verb: Verb[T],
+    *,
+    by_definitions: bool = True,
+    first: Callable[[Ground], Awaitable[None]] | None = None,
+) -> T:
     """Run one verb in a transaction of its own.
 
-    `by_definitions`: it works by the definitions in force, so they are read first.
+    `by_definitions`: it works by the definitions in force, so they are read first. `first`: what
+    takes time with a server of others, before the transaction begins.
     """
     set_up_logging("WARNING")
 
@@ -55,6 +61,8 @@ def run_verb(verb: Verb[T], *, by_definitions: bool = True) -> T:
                 from app.country import following
 
                 await following.learn_now(ground)
+            if first is not None:
+                await first(ground)
             async with transaction(ground, PROGRAM) as work:
                 return await verb(work)
 

@@ -12,7 +12,7 @@ from app.cli.lines import line_of
 from app.cli.running import parts_of, run_verb
 from app.dialling import outward
 from app.errors import BadSettings
-from app.people import changing, factors, finding, holding, leaving, links
+from app.people import changing, factors, finding, holding, leaked, leaving, links
 from app.people.changing import Changes
 from app.people.provider import access
 from app.routing import people
@@ -88,7 +88,7 @@ def add_staff(
         )
         return str(staff.id)
 
-    print(run_verb(verb))
+    print(run_verb(verb, first=lambda ground: leaked.ask_aside(ground, password)))
 
 
 @app.command("change")
@@ -275,7 +275,7 @@ def reset_password(
         await passwords.set_password(work, person, password)
         return "The password is set."
 
-    _print_link(run_verb(verb))
+    _print_link(run_verb(verb, first=lambda ground: leaked.ask_aside(ground, password or "")))
 
 
 @app.command("reset-second-factor")
@@ -312,6 +312,10 @@ def sign_in_rules(
     idle_minutes: Annotated[
         int | None, typer.Option(help="minutes without any act that end a sign-in; 0 for never")
     ] = None,
+    knowingly: Annotated[
+        bool,
+        typer.Option("--knowingly", help="a role may need a second factor no more: you know that"),
+    ] = False,
 ) -> None:
     """Show the rules of signing in, or change them."""
 
@@ -326,7 +330,7 @@ def sign_in_rules(
         if idle_minutes is not None:
             found = replace(found, idle_minutes=idle_minutes)
         if (second_factor, hours, proof_minutes, idle_minutes) != (None,) * 4:
-            await rules.set_sign_in_rules(work, found)
+            await rules.set_sign_in_rules(work, found, knowingly=knowingly)
         return found
 
     shown = run_verb(verb)

@@ -103,6 +103,8 @@ def _say_what_to_do(stage: Stage) -> None:
         f"\n  The board:  {url}\n"
         f"  Sign in as  {NAME}   with password  {PASSWORD}\n"
         f"  The same password opens the other roles:\n{_others()}\n"
+        "  The demo asks for no second factor. A helpline of your own asks every role for one,\n"
+        "  until an administrator decides otherwise (Administration, Signing in).\n"
         f"{_HEARD if stage.exchange.voices is not None else _NOT_HEARD}\n"
         "  The letters D, H, M, E and R move to Decline, Hold, Mute, Hang up and Ready again;\n"
         "  Enter presses. Colleagues take calls as well; some children give up, some press the\n"

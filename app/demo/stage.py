@@ -79,6 +79,12 @@ WITH due AS (
 SELECT count(pg_notify('procrastinate_queue_v1#' || queue_name,
     json_build_object('type', 'job_inserted', 'job_id', id)::text)) FROM due
 """
+# The people of a stage sign in with a password alone, and no session ends by itself; a helpline
+# that is strict is asked for with `strict`.
+PASSWORD_ALONE = """
+INSERT INTO sign_in_rules (id, factor_roles, session_hours, idle_minutes)
+VALUES (1, '{}', 14, 0) ON CONFLICT DO NOTHING
+"""
 _PORTS = itertools.count()
 
 
@@ -510,6 +516,10 @@ class Stage:
         names = [column.name for column in cursor.description or []]
         return [dict(zip(names, row, strict=True)) for row in await cursor.fetchall()]
 
+    async def change_rows(self, sql: str) -> None:
+        """Change rows as the stage needs them, outside the program."""
+        await self._watch.execute(sql)
+
     async def call_of(self, leg: Leg) -> dict[str, Any]:
         """Return the call row of a ring."""
         rows = await self.rows("SELECT * FROM calls WHERE provider_sid = %s", leg.sid)
@@ -526,9 +536,11 @@ async def stage_on(
     with_server: bool = True,
     platform: Literal["twilio", "somleng"] = "twilio",
     sound: bool = False,
+    strict: bool = False,
     **settings: Any,
 ) -> AsyncIterator[Stage]:
-    """Run a stage on a migrated database. `sound`: telephones in pages ring, and can be heard."""
+    """Run a stage on a migrated database. `sound`: telephones in pages ring, and can be heard.
+    `strict`: signing in asks for what it asks of a helpline that has decided nothing yet."""
     port, rest_port = free_port(), free_port()
     if sound:
         settings["telephone_signalling"] = f"ws://127.0.0.1:{rest_port}"
@@ -548,6 +560,8 @@ async def stage_on(
     )
     stage = Stage(made, clock or SteppedClock(MONDAY), seed)
     await stage.start(rest_port, with_server=with_server)
+    if not strict:
+        await stage.change_rows(PASSWORD_ALONE)
     try:
         yield stage
     finally:

@@ -121,6 +121,7 @@ _OF_ACCOUNT = (
     AuditLog.SECOND_FACTOR_RESET,
     AuditLog.SECOND_FACTOR_SET,
     AuditLog.SIGN_IN_FAILED,
+    AuditLog.TELEPHONE_CLOCK_LEARNED,
 )
 
 

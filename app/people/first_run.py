@@ -1,18 +1,20 @@
 """The first steps of a helpline: its first administrator, and what is left until a call comes.
 
 While there is no account at all, the page `/setup` makes the first administrator. The operator who
-installs the program proves it with a code, which the program says when it starts. It follows from
-the secret key, so every process says and knows the same; after the first account it opens nothing.
+installs the program proves it with a code, which the program says when it starts. It is made at
+random once and kept sealed, so every process says and knows the same; after the first account it
+opens nothing.
 """
 
-import base64
 import hmac
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import delete, exists, func, or_, select
+from sqlalchemy.dialects.postgresql import insert
 
 from app.calls import lines
 from app.calls.line_rows import Line
@@ -20,6 +22,9 @@ from app.calls.models import Call
 from app.errors import Conflict, Invalid, Message, Refusal
 from app.people import links
 from app.people.changing import Changes
+from app.people.set_up_rows import SetUpCode
+from app.privacy import codes
+from app.privacy.keys import CannotOpen
 from app.referrals.directory.models import Agency
 from app.routing.rota import on_duty, roster
 from app.staff.log_kinds import AuditLog
@@ -32,8 +37,9 @@ _LOCK = 116_121
 _HAS_STAFF, _IS_OVER = "has staff", "first steps are over"
 # A counsellor must be on duty within this time for the rota to count as begun.
 _SOON = timedelta(days=1)
-# 16 letters of base 32: 80 bits.
-_LETTERS, _GROUP = 16, 4
+# There is one code, so its row has a fixed id.
+_CODE_ID = UUID("00000000-0000-4000-8000-000000000001")
+_PLACE = {"table": "set_up_codes", "column": "code_sealed"}
 
 
 class WrongCode(Invalid):
@@ -57,11 +63,23 @@ async def has_accounts(work: Work) -> bool:
     return bool(kept[_HAS_STAFF])
 
 
-def code_of(work: Work) -> str:
-    """Return the code that proves who has installed the program."""
-    digest = work.keys.session_key("helpline: the first administrator")
-    letters = base64.b32encode(digest).decode()[:_LETTERS]
-    return "-".join(letters[n : n + _GROUP] for n in range(0, _LETTERS, _GROUP))
+async def code_of(work: Work) -> str:
+    """Return the code that proves who has installed the program. The first call makes it."""
+    sealed = work.keys.seal(codes.new_code().encode(), row=_CODE_ID, **_PLACE)
+    # Of two processes that start at once, both say the code of the first.
+    await work.session.execute(
+        insert(SetUpCode)
+        .values(id=_CODE_ID, code_sealed=sealed, made_at=work.now)
+        .on_conflict_do_nothing()
+    )
+    found = await work.session.scalar(select(SetUpCode.code_sealed))
+    assert found is not None
+    try:
+        return work.keys.open(found, row=_CODE_ID, **_PLACE).decode()
+    except CannotOpen:
+        # The keys have changed before there was any account: another code is as good.
+        await work.session.execute(delete(SetUpCode))
+        return await code_of(work)
 
 
 async def make_first(work: Work, code: str, name: str, email: str) -> str:
@@ -69,15 +87,16 @@ async def make_first(work: Work, code: str, name: str, email: str) -> str:
 
     Raises WrongCode, HasAccounts, Invalid.
     """
-    plain = "".join(one for one in code.upper() if one.isalnum())
-    if not hmac.compare_digest(plain.encode(), code_of(work).replace("-", "").encode()):
-        raise WrongCode
     await work.session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
     if await work.session.scalar(select(exists().select_from(Staff))):
         raise HasAccounts
+    right = codes.plain(await code_of(work))
+    if not hmac.compare_digest(codes.plain(code).encode(), right.encode()):
+        raise WrongCode
     changes = Changes(name=name, role=Role.ADMINISTRATOR, email=email.strip() or None)
     _staff, link = await links.invite(work, changes, by=None, by_mail=False)
     assert link is not None
+    await work.session.execute(delete(SetUpCode))
     return link
 
 

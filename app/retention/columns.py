@@ -233,6 +233,7 @@ WITHOUT_RULE: Mapping[str, str] = {
     "practice_remarks.*": f"{_SOON} with the practice",
     "connection_tests.*": f"{_SOON}: the number when the test is over, the test after days",
     "passkey_challenges.*": f"{_SOON} when it is answered, or after minutes",
+    "set_up_codes.*": f"{_SOON} when there is a first account",
     "provider_errands.*": f"{_SOON} when the person is back, or after minutes",
     **dict.fromkeys(
         ["emergencies.subject_kind", "emergencies.asked_role", "emergencies.decided_role"],

@@ -18,7 +18,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import Awaits, SignInRules, Staff, StaffSession
 from app.staff.passwords import give_password
 from app.staff.roles import Role
-from app.staff.sign_in_rules import default_rules, rules_of, sign_in_rules
+from app.staff.sign_in_rules import DEFAULTS, rules_of, sign_in_rules
 from app.words import pages
 from app.work import PROGRAM, Actor, ActorKind, Ground, Work
 
@@ -262,7 +262,7 @@ _STORED = (
 
 def _ends_at(work: Work, staff: Staff, stored: StaffSession, row: SignInRules | None) -> datetime:
     """Return when a session ends, unless its person is at work then."""
-    rules = rules_of(row) if row is not None else default_rules(work)
+    rules = rules_of(row) if row is not None else DEFAULTS
     idle = rules.idle_for(staff.role)
     if idle is None:
         return stored.expires_at

@@ -5,7 +5,17 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Identity, Index, Text, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Identity,
+    Index,
+    SmallInteger,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -93,6 +103,9 @@ class StaffSession(Base):
     browser: Mapped[str] = mapped_column(server_default="")
     # What is still missing before this session opens anything.
     awaits: Mapped[str | None]
+    # How far refused codes of the telephone were from ours, by their steps: a proof by other means
+    # says that they were its owner's (`app/staff/telephone_clock.py`).
+    refused_steps: Mapped[dict[str, int]] = mapped_column(JSONB, server_default=text("'{}'"))
     # When its person last proved who they are; unset for a session from before this was kept.
     proved_at: Mapped[datetime | None]
     # When its person last did something, to a minute: unlike `used_at`, which a page that is open
@@ -138,6 +151,10 @@ class SecondFactor(Base):
     confirmed_at: Mapped[datetime | None]
     # The time step of the newest code that was accepted: no code counts twice.
     last_step: Mapped[int | None] = mapped_column(BigInteger)
+    # How far the clock of the telephone is from ours, in steps of 30 seconds.
+    drift: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    # While it is being set up: how far the first code was from ours, until a second one agrees.
+    seen_drift: Mapped[int | None] = mapped_column(SmallInteger)
 
 
 class RecoveryCode(Base):

@@ -1,4 +1,5 @@
-"""What a new password must be: long enough, hard to guess, not the person's own name, and new.
+"""What a new password must be: long enough, hard to guess, not the person's own name, not one that
+was published in a leak (`leaked.py`), and new.
 
 How hard it is to guess is estimated with zxcvbn (Wheeler, USENIX Security 2016): lists of common
 passwords, names and words, keyboard patterns, dates, and the usual replacements of letters.
@@ -13,6 +14,7 @@ from sqlalchemy import select, text
 
 from app.errors import Invalid
 from app.staff.hashing import is_of
+from app.staff.leaked import LeakedPassword, is_leaked
 from app.staff.models import EarlierPassword, Staff
 from app.work import Work
 
@@ -67,6 +69,8 @@ async def check_password(work: Work, staff: Staff, password: str) -> None:
         raise OwnWords()
     if await asyncio.to_thread(_guesses, password, own) < _FEWEST_GUESSES:
         raise WeakPassword()
+    if await is_leaked(work, password):
+        raise LeakedPassword()
     if await _was_used(work, staff, password):
         raise UsedBefore()
 

@@ -1,36 +1,35 @@
 """The second factor: six digits that a person's telephone makes from a secret, every 30 seconds.
 
-TOTP is RFC 6238; the codes are made and compared by pyotp. A code counts once. Passkeys count
-beside the telephone, or in its place (`passkeys.py`). Recovery codes replace either, each once;
-only their hashes are stored.
+TOTP is RFC 6238; the codes are made and compared by pyotp. A code counts once, and only in the step
+in which the telephone shows it (`telephone_clock.py`). Passkeys count beside the telephone, or in
+its place (`passkeys.py`). Recovery codes replace either, each once; only their hashes are stored.
 """
 
 import re
-import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pyotp
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import cast, delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import JSONB
 
 from app.errors import Conflict, NotAllowed, NotSignedIn
+from app.jobs.transaction import transaction
+from app.privacy import codes
+from app.staff import telephone_clock
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import Awaits, RecoveryCode, SecondFactor, Staff
+from app.staff.models import Awaits, RecoveryCode, SecondFactor, Staff, StaffSession
 from app.staff.passkey_rows import Passkey
 from app.staff.sign_in_rules import sign_in_rules
 from app.staff.telling import Told, tell_owner
-from app.work import Work
+from app.work import PROGRAM, Work
 
 RECOVERY_CODES = 10
-# A telephone whose clock is wrong by up to half a minute is understood, and so is a slow typist.
-_STEPS = (0, -1, 1)
 # How long a secret that was shown can be confirmed.
 _SHOWN = timedelta(hours=1)
-# Without letters and digits that look alike.
-_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 _PLACE = {"table": "second_factors", "column": "secret_sealed"}
 
 
@@ -40,8 +39,8 @@ class CodeNeeded(NotSignedIn):
 
 class WrongCode(NotSignedIn):
     default = (
-        "This code is wrong, or was used already. Wait for the next one on your telephone, or use "
-        "a recovery code."
+        "This code is wrong, too old, or was used already. A code counts for 30 seconds: wait for "
+        "the next one on your telephone, or use a recovery code."
     )
 
 
@@ -163,24 +162,31 @@ def _secret(work: Work, factor: SecondFactor) -> str:
     return work.keys.open(factor.secret_sealed, row=factor.id, **_PLACE).decode()
 
 
-async def confirm(work: Work, staff: Staff, typed: str) -> list[str]:
+async def confirm(work: Work, staff: Staff, typed: str) -> list[str] | None:
     """Set the second factor that is being set up, with a code of the telephone.
 
-    It replaces an earlier one. Return the recovery codes, which are shown only now. Raises
-    Conflict, WrongCode.
+    It replaces an earlier one. Return the recovery codes, which are shown only now; None if the
+    next code of the telephone is needed as well, because its clock is wrong or the code was late.
+    Raises Conflict, WrongCode.
     """
     factor = await _being_set_up(work, staff, lock=True)
     if factor is None:
         raise Conflict("This took too long. Begin again.")
-    step = _step_of(_secret(work, factor), _plain(typed), work.now)
-    if step is None:
+    found = telephone_clock.shown(_secret(work, factor), codes.plain(typed), work.now)
+    if found is None or (factor.last_step is not None and found.step <= factor.last_step):
         raise WrongCode()
+    drift = telephone_clock.agreed(factor.seen_drift, found.drift)
+    factor.last_step = found.step
+    if drift is None:
+        factor.seen_drift = found.drift
+        await work.session.flush()
+        return None
     await work.session.execute(
         delete(SecondFactor).where(
             SecondFactor.staff_id == staff.id, SecondFactor.confirmed_at.is_not(None)
         )
     )
-    factor.confirmed_at, factor.last_step = work.now, step
+    factor.confirmed_at, factor.drift, factor.seen_drift = work.now, drift, None
     await work.session.flush()
     write_entry(work, AuditLog.SECOND_FACTOR_SET, str(staff.id))
     tell_owner(work, staff, Told.SECOND_FACTOR_SET)
@@ -202,13 +208,17 @@ async def first_codes(work: Work, staff: Staff) -> list[str]:
 
 async def _new_codes(work: Work, staff: Staff) -> list[str]:
     await work.session.execute(delete(RecoveryCode).where(RecoveryCode.staff_id == staff.id))
-    codes = ["".join(secrets.choice(_LETTERS) for _ in range(12)) for _ in range(RECOVERY_CODES)]
+    made = [codes.new_code() for _ in range(RECOVERY_CODES)]
     work.session.add_all(
-        RecoveryCode(code_key=_code_key(work, staff, code), staff_id=staff.id, made_at=work.now)
-        for code in codes
+        RecoveryCode(
+            code_key=_code_key(work, staff, codes.plain(code)),
+            staff_id=staff.id,
+            made_at=work.now,
+        )
+        for code in made
     )
     await work.session.flush()
-    return ["-".join(re.findall("....", code)) for code in codes]
+    return made
 
 
 def _code_key(work: Work, staff: Staff, code: str) -> bytes:
@@ -218,37 +228,38 @@ def _code_key(work: Work, staff: Staff, code: str) -> bytes:
 # -- using it ----------------------------------------------------------------------------
 
 
-def _plain(typed: str) -> str:
-    """Return a code as it is compared: without spaces and dashes."""
-    return re.sub(r"[\s\-–]", "", typed)[:40].lower()
+async def use_code(work: Work, staff: Staff, typed: str) -> bool:
+    """Use up a code of the telephone, or a recovery code. Return whether it was the telephone's.
 
-
-def _step_of(secret: str, code: str, now: datetime) -> int | None:
-    """Return the time step to which a code belongs; None if it is none of now."""
-    totp = pyotp.TOTP(secret)
-    present = int(now.timestamp()) // totp.interval
-    for step in (present + by for by in _STEPS):
-        if pyotp.utils.strings_equal(code, totp.generate_otp(step)):
-            return step
-    return None
-
-
-async def use_code(work: Work, staff: Staff, typed: str) -> None:
-    """Use up a code of the telephone, or a recovery code. Raises WrongCode."""
-    code = _plain(typed)
-    used = _use_step if re.fullmatch(r"[0-9]{6}", code) else _use_recovery
+    Raises WrongCode.
+    """
+    code = codes.plain(typed)
+    of_telephone = _is_of_telephone(code)
+    used = _use_step if of_telephone else _use_recovery
     if not await used(work, staff, code):
         raise WrongCode()
+    return of_telephone
 
 
-async def _use_step(work: Work, staff: Staff, code: str) -> bool:
-    factor = await work.session.scalar(
+def _is_of_telephone(code: str) -> bool:
+    return re.fullmatch(r"[0-9]{6}", code) is not None
+
+
+async def _confirmed(work: Work, staff: Staff) -> SecondFactor | None:
+    found: SecondFactor | None = await work.session.scalar(
         select(SecondFactor).where(
             SecondFactor.staff_id == staff.id, SecondFactor.confirmed_at.is_not(None)
         )
     )
-    step = _step_of(_secret(work, factor), code, work.now) if factor else None
-    if factor is None or step is None:
+    return found
+
+
+async def _use_step(work: Work, staff: Staff, code: str) -> bool:
+    factor = await _confirmed(work, staff)
+    if factor is None:
+        return False
+    step = telephone_clock.is_current(_secret(work, factor), code, work.now, factor.drift)
+    if step is None:
         return False
     # Of two uses of a code at once, the database lets one through; nor does an earlier one count.
     used = await work.session.scalar(
@@ -261,6 +272,46 @@ async def _use_step(work: Work, staff: Staff, code: str) -> bool:
         .returning(SecondFactor.id)
     )
     return used is not None
+
+
+async def note_refused(work: Work, staff: Staff, begun: StaffSession, typed: str) -> None:
+    """Note how far a refused code was from the telephone's clock as we know it.
+
+    It is written though the sign-in is refused. It changes nothing until its person has proven by
+    other means who they are, in the same browser; see `learn_clock`.
+    """
+    code, factor = codes.plain(typed), await _confirmed(work, staff)
+    if factor is None or not _is_of_telephone(code):
+        return
+    found = telephone_clock.shown(_secret(work, factor), code, work.now)
+    if found is None:
+        return
+    async with transaction(work.ground, PROGRAM, aside=True) as own:
+        await own.session.execute(
+            update(StaffSession)
+            .where(StaffSession.token_key == begun.token_key)
+            .values(
+                refused_steps=StaffSession.refused_steps.concat(
+                    cast({str(found.step): found.drift}, JSONB)
+                )
+            )
+            .execution_options(synchronize_session=False)
+        )
+
+
+async def learn_clock(work: Work, staff: Staff, begun: StaffSession) -> None:
+    """Learn how far the clock of a telephone is from ours now, from the codes that were refused in
+    a sign-in which its person has then proven by a recovery code or a passkey."""
+    drift, factor = telephone_clock.agreed_of(begun.refused_steps), await _confirmed(work, staff)
+    if drift is None or factor is None or drift == factor.drift:
+        return
+    before, factor.drift = factor.drift, drift
+    # What was refused does not count later.
+    newest = max(int(step) for step in begun.refused_steps)
+    factor.last_step = max(newest, factor.last_step or 0)
+    await work.session.flush()
+    seconds = {"before": before * 30, "after": drift * 30}
+    write_entry(work, AuditLog.TELEPHONE_CLOCK_LEARNED, str(staff.id), **seconds)
 
 
 async def _use_recovery(work: Work, staff: Staff, code: str) -> bool:

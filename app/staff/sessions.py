@@ -91,6 +91,14 @@ async def sessions_of(work: Work, staff: Staff) -> list[StaffSession]:
     return list(rows)
 
 
+async def id_of(work: Work, token: str) -> UUID | None:
+    """Return the id of the session of a cookie, by which its owner ends it."""
+    found: UUID | None = await work.session.scalar(
+        select(StaffSession.id).where(StaffSession.token_key == work.keys.session_key(token))
+    )
+    return found
+
+
 async def end_sessions(work: Work, staff_id: UUID, *, but: bytes | None = None) -> int:
     """End the sessions of a person, except the one with that key. Return how many ended."""
     statement = delete(StaffSession).where(StaffSession.staff_id == staff_id)

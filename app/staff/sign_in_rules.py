@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.dialects.postgresql import insert
 
-from app.errors import Invalid
+from app.errors import Conflict, Invalid
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import SignInRules
@@ -67,19 +67,24 @@ class Rules:
         return {**asdict(self), "factor_roles": roles, "of_roles": of_roles}
 
 
-def default_rules(work: Work) -> Rules:
-    """Return what holds until an administrator decides: in production who keeps accounts needs a
-    second factor, and a session without any act ends after an hour."""
-    if not work.settings.in_production:
-        return Rules()
-    return Rules((Role.ADMINISTRATOR,), idle_minutes=60)
+# What holds until an administrator decides: every role needs a second factor, and a session without
+# any act ends after an hour.
+DEFAULTS = Rules(tuple(Role), idle_minutes=60)
+
+
+class Relaxed(Conflict):
+    default = (
+        "A role that needs a second factor would need none any more: one password of its people "
+        "that was guessed, seen or leaked would open all that they may. Nothing was changed. If it "
+        "is meant, say so: `knowingly` for programs, --knowingly for the command."
+    )
 
 
 async def sign_in_rules(work: Work, *, lock: bool = False) -> Rules:
     """Return the rules in force."""
     found = await work.session.get(SignInRules, 1, with_for_update=lock or None)
     if found is None:
-        return default_rules(work)
+        return DEFAULTS
     return rules_of(found)
 
 
@@ -111,16 +116,20 @@ def _check_limits(limits: Limits) -> None:
         )
 
 
-async def set_sign_in_rules(work: Work, rules: Rules) -> None:
+async def set_sign_in_rules(work: Work, rules: Rules, *, knowingly: bool = False) -> None:
     """Change the rules. What concerns the sign-in holds from the next one of each person.
 
-    Raises Invalid.
+    `knowingly`: it was said what it means that a role needs a second factor no more.
+    Raises Invalid, Relaxed.
     """
     for one in (Limits(rules.session_hours, rules.idle_minutes), *rules.of_roles.values()):
         _check_limits(one)
     if not 1 <= rules.proof_minutes <= LONGEST_PROOF_MINUTES:
         raise Invalid("A proof counts for 1 to %(number)s minutes.", number=LONGEST_PROOF_MINUTES)
     before = await sign_in_rules(work, lock=True)
+    relaxed = [role.value for role in before.factor_roles if not rules.needs_factor(role)]
+    if relaxed and not knowingly:
+        raise Relaxed()
     statement = insert(SignInRules).values(id=1, **rules.values)
     await work.session.execute(
         statement.on_conflict_do_update(index_elements=["id"], set_=rules.values).execution_options(
@@ -134,4 +143,5 @@ async def set_sign_in_rules(work: Work, rules: Rules) -> None:
             "sign_in_rules",
             before=before.values,
             after=rules.values,
+            **({"relaxed": relaxed} if relaxed else {}),
         )

@@ -3,6 +3,7 @@
 import hmac
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from fastapi import Request, Response
@@ -19,7 +20,7 @@ from app.staff.passkey_rows import Purpose
 from app.staff.passkeys import Added, Sent
 from app.staff.sessions import browser_of
 from app.staff.telling import Told, tell_owner
-from app.web import passkey_answers
+from app.web import passkey_answers, step_up
 from app.web.access import cookie_name, token_of
 from app.web.limits import Limiter, client_of
 from app.work import Ground, Work
@@ -93,6 +94,8 @@ async def sign_in_person(
     """
     awaits = None if has_factor else await second_factor.missing_of(work, staff)
     if awaits is Awaits.SETTING_UP:
+        if await step_up.talks(work, staff):
+            return await _signed_in_to_talk(request, work, staff)
         await second_factor.begin(work, staff)
     if awaits is None:
         return await _signed_in(request, work, staff)
@@ -116,6 +119,8 @@ async def sign_in_at_once(
     staff = await _of_password(request, work, username, password)
     awaits = await second_factor.missing_of(work, staff)
     if awaits is Awaits.SETTING_UP:
+        if await step_up.talks(work, staff):
+            return await _signed_in_to_talk(request, work, staff)
         raise second_factor.FactorNeeded()
     if awaits is Awaits.CODE:
         if passkey is not None:
@@ -150,7 +155,8 @@ async def begun(request: Request, work: Work, awaits: Awaits) -> tuple[Staff, St
 async def sign_in_by_code(request: Request, work: Work, code: str) -> SignIn:
     """Go on after the password, with a code. Raises NotSignedIn, WrongCode, TooMany."""
     staff, session = await begun(request, work, Awaits.CODE)
-    await _check_code(request, work, staff, code)
+    if not await _check_code(request, work, staff, code, session):
+        await second_factor.learn_clock(work, staff, session)
     return await _signed_in(request, work, staff, session)
 
 
@@ -175,6 +181,7 @@ async def sign_in_by_passkey(request: Request, work: Work, sent: Sent) -> SignIn
     """
     staff, session = await begun(request, work, Awaits.CODE)
     await _check_passkey(request, work, staff, sent)
+    await second_factor.learn_clock(work, staff, session)
     return await _signed_in(request, work, staff, session)
 
 
@@ -207,8 +214,9 @@ async def count_options(request: Request, staff: Staff) -> None:
 
 async def sign_in_by_setting_up(
     request: Request, work: Work, code: str
-) -> tuple[SignIn, list[str]]:
-    """Go on after the password by setting a second factor. Return the recovery codes, too.
+) -> tuple[SignIn, list[str]] | None:
+    """Go on after the password by setting a second factor. Return the recovery codes, too; None if
+    the next code of the telephone is needed as well.
 
     Raises NotSignedIn, WrongCode, TooMany, Conflict.
     """
@@ -216,6 +224,8 @@ async def sign_in_by_setting_up(
     await check_own_tries(request, staff)
     work.actor = accounts.actor_of(staff)
     codes = await second_factor.confirm(work, staff, code)
+    if codes is None:
+        return None
     return await _signed_in(request, work, staff, session), codes
 
 
@@ -318,12 +328,17 @@ async def _check_passkey(request: Request, work: Work, staff: Staff, sent: Sent)
         raise
 
 
-async def _check_code(request: Request, work: Work, staff: Staff, code: str) -> None:
+async def _check_code(
+    request: Request, work: Work, staff: Staff, code: str, session: StaffSession | None = None
+) -> bool:
+    """Use a code up. Return whether it was the telephone's. Raises WrongCode, TooMany."""
     await _limit_second_step(request, work, staff)
     try:
-        await second_factor.use_code(work, staff, code)
+        return await second_factor.use_code(work, staff, code)
     except second_factor.WrongCode:
         await _note_failure(work, staff, "code")
+        if session is not None:
+            await second_factor.note_refused(work, staff, session, code)
         raise
 
 
@@ -338,14 +353,29 @@ def _browser(request: Request) -> str:
     return browser_of(request.headers.get("user-agent", ""))
 
 
+async def _signed_in_to_talk(request: Request, work: Work, staff: Staff) -> SignIn:
+    """Sign a person in who talks with a child now and has not set up the second factor yet.
+
+    Setting it up waits: the session ends soon after the work, and the next sign-in leads to it.
+    """
+    work.actor = accounts.actor_of(staff)
+    write_entry(work, AuditLog.FACTOR_NOT_ASKED, str(staff.id))
+    return await _signed_in(request, work, staff, until=work.now + accounts.AWAITS_LENGTH)
+
+
 async def _signed_in(
-    request: Request, work: Work, staff: Staff, session: StaffSession | None = None
+    request: Request,
+    work: Work,
+    staff: Staff,
+    session: StaffSession | None = None,
+    *,
+    until: datetime | None = None,
 ) -> SignIn:
     """Open a session that may do everything, and tell its owner if the browser is a new one."""
     if session is not None:
         token = await accounts.complete_session(work, staff, session)
     else:
-        token = await accounts.open_session(work, staff, _browser(request))
+        token = await accounts.open_session(work, staff, _browser(request), until=until)
     if _known_browser(request, staff.name.strip().lower()[:80]) is None:
         write_entry(work, AuditLog.NEW_BROWSER, str(staff.id), browser=_browser(request))
         tell_owner(work, staff, Told.NEW_BROWSER, _browser(request))

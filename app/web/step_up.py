@@ -1,9 +1,9 @@
 """Before some acts a person proves again who they are, if their last proof is too old.
 
 A browser that was left open must not give numbers, files of single records or keys to the next
-person at it, nor let them set what is erased. `ACTS` is the only list of these acts; `Requires` in
-`app/web/access.py` asks it before every request of a person. Programs show a token of their own and
-are not asked.
+person at it, nor let them set what is erased, or sign its owner out elsewhere. `ACTS` is the only
+list of these acts; `Requires` in `app/web/access.py` asks it before every request of a person.
+Programs show a token of their own and are not asked.
 
 Nothing here may stand between a counsellor and an urgent referral, an alarm, a talk or a call-back:
 none of these is in the list, and a person who is in a talk is asked for no proof at all.
@@ -20,7 +20,7 @@ from fastapi import Request
 from app.errors import NotAllowed
 from app.routing import holding
 from app.routing.models import PresenceState
-from app.staff import accounts
+from app.staff import accounts, sessions
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -49,6 +49,7 @@ class What(StrEnum):
     KEY = "key"
     ERASING = "erasing"
     PERSON_DATA = "person_data"
+    SESSION = "session"
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,10 @@ class Act:
 
     opens: What
     # Whether a request is one of these acts; by default each request of the route is.
-    only: Callable[[Request, Work], Awaitable[bool]] | None = None
+    only: Callable[[Request, Work, str], Awaitable[bool]] | None = None
 
 
-async def _asks_for_records(request: Request, work: Work) -> bool:
+async def _asks_for_records(request: Request, work: Work, token: str) -> bool:
     try:
         sent = await request.json()
     except ValueError:
@@ -69,7 +70,7 @@ async def _asks_for_records(request: Request, work: Work) -> bool:
     return isinstance(sent, dict) and sent.get("what") in PERSONAL
 
 
-async def _of_records(request: Request, work: Work) -> bool:
+async def _of_records(request: Request, work: Work, token: str) -> bool:
     try:
         export_id = UUID(request.path_params["export_id"])
     except ValueError:
@@ -77,16 +78,23 @@ async def _of_records(request: Request, work: Work) -> bool:
     return await requested.is_personal(work, export_id)
 
 
-async def _approves_records(request: Request, work: Work) -> bool:
-    return request.path_params.get("word") != "refuse" and await _of_records(request, work)
+async def _approves_records(request: Request, work: Work, token: str) -> bool:
+    return request.path_params.get("word") != "refuse" and await _of_records(request, work, token)
 
 
-async def _of_single_calls(request: Request, work: Work) -> bool:
+async def _of_single_calls(request: Request, work: Work, token: str) -> bool:
     return request.path_params.get("what") == "calls"
+
+
+async def _elsewhere(request: Request, work: Work, token: str) -> bool:
+    """Return whether another session than the one of this browser is ended."""
+    mine = await sessions.id_of(work, token)
+    return str(request.path_params["session_id"]) != str(mine)
 
 
 _KEY = Act(What.KEY)
 _PERSON = Act(What.PERSON_DATA)
+_SESSION = Act(What.SESSION, _elsewhere)
 
 # By the module below `app`, and the name of the function that answers.
 ACTS: Mapping[str, Act] = {
@@ -97,6 +105,7 @@ ACTS: Mapping[str, Act] = {
     "api.statistics.decide": Act(What.EXPORT, _approves_records),
     "api.statistics.download": Act(What.EXPORT, _of_records),
     "api.statistics.file": Act(What.EXPORT, _of_single_calls),
+    "api.sessions.end_own_session": _SESSION,
     "api.tokens.make_token": _KEY,
     "api.data_requests.find": _PERSON,
     "api.data_requests.decide": _PERSON,
@@ -131,6 +140,7 @@ ACTS: Mapping[str, Act] = {
     "dashboard.people.emergency_pages.confirm": _KEY,
     "dashboard.people.emergency_pages.enter": _KEY,
     "dashboard.people.leaving.reactivate": _KEY,
+    "dashboard.people.own.end_session": _SESSION,
     "dashboard.people.passkey_pages.remove": _KEY,
     "dashboard.people.provider_pages.link": _KEY,
     "dashboard.people.provider_pages.unlink": _KEY,
@@ -155,9 +165,9 @@ async def check(request: Request, work: Work, staff: Staff, token: str) -> None:
     act = ACTS.get(name_of(request.scope["endpoint"]))
     if act is None or await is_fresh(work, token):
         return
-    if act.only is not None and not await act.only(request, work):
+    if act.only is not None and not await act.only(request, work, token):
         return
-    if not await _talks(work, staff):
+    if not await talks(work, staff):
         raise ProofNeeded()
     write_entry(work, AuditLog.PROOF_NOT_ASKED, str(staff.id), opens=act.opens.value)
 
@@ -169,7 +179,7 @@ async def is_fresh(work: Work, token: str) -> bool:
     return proved is not None and work.now - proved < timedelta(minutes=minutes)
 
 
-async def _talks(work: Work, staff: Staff) -> bool:
+async def talks(work: Work, staff: Staff) -> bool:
     """Return whether a person has a talk now, or is about to: it is they who sit there."""
     held = await holding.held(work, staff.id)
     return held.state in (PresenceState.ON_CALL, PresenceState.WRITING)

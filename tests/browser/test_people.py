@@ -241,7 +241,7 @@ async def test_a_passkey_is_set_up_used_asked_for_again_and_removed(
 
     # The proof is too old: the dialog asks for the passkey, and then the page goes on.
     async with transaction(live.ground, PROGRAM) as work:
-        await set_sign_in_rules(work, Rules())
+        await set_sign_in_rules(work, Rules(), knowingly=True)
         await work.session.execute(update(StaffSession).values(proved_at=None))
     await page.get_by_role("button", name="Remove the passkey my phone").press("Enter")
     await expect(page.locator("#proof-passkey")).to_be_focused()

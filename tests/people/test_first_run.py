@@ -12,6 +12,7 @@ from app.demo.stage import Stage, stage_on
 from app.jobs.transaction import transaction
 from app.people import first_run, links
 from app.practice.people import Phone
+from app.privacy import codes
 from app.staff.roles import Role
 from app.work import PROGRAM
 from tests.support.referrals import add_agency, page
@@ -26,7 +27,7 @@ async def empty(database: str, anyio_backend: str) -> AsyncIterator[Stage]:
 
 async def _code(stage: Stage) -> str:
     async with transaction(stage.ground, PROGRAM) as work:
-        return first_run.code_of(work)
+        return await first_run.code_of(work)
 
 
 async def _set_up(stage: Stage, code: str, name: str = "Mila") -> tuple[int, str, str]:
@@ -42,18 +43,22 @@ async def test_the_first_administrator_needs_the_code_of_the_program(empty: Stag
     base = empty.settings.public_url
     shown = await empty.client.get(f"{base}/login", follow_redirects=False)
     assert (shown.status_code, shown.headers["location"]) == (303, "/setup")
-    status, _, said = await _set_up(empty, "AAAA-AAAA-AAAA-AAAA")
+    status, _, said = await _set_up(empty, "aaaaa-aaaaa-aaaaa-aaaaa-aaaaa-aaaaa")
     assert (status, "This is not the code." in said) == (200, True)
     assert 'value="Mila"' in said, "what was typed stays"
     assert await empty.rows("SELECT 1 FROM staff") == []
     code = await _code(empty)
+    assert await _code(empty) == code, "every process says the same"
+    (kept,) = await empty.rows("SELECT code_sealed FROM set_up_codes")
+    assert codes.plain(code).encode() not in bytes(kept["code_sealed"])
     # As people type it.
-    status, link, _ = await _set_up(empty, code.lower().replace("-", " "))
+    status, link, _ = await _set_up(empty, f" {code.upper()} ".replace("-", " "))
     assert status == 303
     assert re.fullmatch(rf"{base}/welcome#[\w-]+", link)
     (made,) = await empty.rows("SELECT name, role, password_hash FROM staff")
     assert made == {"name": "Mila", "role": "administrator", "password_hash": None}
     # From now on the code opens nothing.
+    assert await empty.rows("SELECT 1 FROM set_up_codes") == []
     assert (await _set_up(empty, code, "Eve"))[:2] == (303, "/login")
     gone = await empty.client.get(f"{base}/setup", follow_redirects=False)
     assert gone.headers["location"] == "/login"
@@ -68,7 +73,9 @@ async def test_of_two_at_once_one_is_first(empty: Stage) -> None:
 
 
 async def test_guesses_of_the_code_are_few(empty: Stage) -> None:
-    answers = [(await _set_up(empty, f"AAAA-AAAA-AAAA-AA{n:02}"))[0] for n in range(12)]
+    answers = [
+        (await _set_up(empty, f"aaaaa-aaaaa-aaaaa-aaaaa-aaaaa-aaa{n:02}"))[0] for n in range(12)
+    ]
     assert answers == [200] * 10 + [429] * 2
 
 

@@ -10,6 +10,7 @@ from app.staff.roles import Role
 from app.staff.sessions import browser_of
 from app.web.access import COOKIE
 from app.work import PROGRAM
+from tests.support.contacts import skip
 
 OLD, NEW = "correct horse battery", "another horse battery"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -93,6 +94,34 @@ async def test_one_session_is_ended_by_its_owner_alone(stage: Stage) -> None:
     (mine,) = (await ana.ask("GET", "/me/sessions")).json()
     assert (await vera.ask("DELETE", f"/me/sessions/{mine['id']}")).status_code == 404
     assert (await ana.ask("DELETE", f"/me/sessions/{mine['id']}")).status_code == 204
+    assert (await ana.ask("GET", "/me")).status_code == 401
+
+
+async def test_another_session_is_ended_with_a_proof_and_the_own_one_without(
+    stage: Stage,
+) -> None:
+    ana = await stage.add_counsellor("ana", state=None)
+    async with transaction(stage.ground, PROGRAM) as work:
+        staff = await work.session.get_one(Staff, ana.id)
+        staff.password_hash = await hashing.hash_password(OLD)
+    elsewhere = await signed_in_with(stage, ana, OLD, FIREFOX)
+    await skip(stage, 11 / 60)
+    found = {one["this_one"]: one["id"] for one in (await ana.ask("GET", "/me/sessions")).json()}
+    path, page = f"/me/sessions/{found[False]}", f"/account/sessions/{found[False]}/end"
+    refused = await ana.ask("DELETE", path)
+    assert (refused.status_code, refused.json()["error"]) == (403, "ProofNeeded")
+    cookie = {"Cookie": ana.cookie_header, "HX-Request": "true"}
+    sent = await stage.client.post(stage.settings.public_url + page, headers=cookie)
+    assert (sent.status_code, sent.headers["Helpline-Proof"]) == (403, "needed")
+    assert len((await ana.ask("GET", "/me/sessions")).json()) == 2
+    assert (await ana.ask("POST", "/me/proof", {"proof": OLD})).status_code == 204
+    assert (await ana.ask("DELETE", path)).status_code == 204
+    gone = {"Cookie": f"{COOKIE}={elsewhere}"}
+    assert (
+        await stage.client.get(f"{stage.settings.public_url}/api/v1/me", headers=gone)
+    ).status_code == 401
+    await skip(stage, 11 / 60)
+    assert (await ana.ask("DELETE", f"/me/sessions/{found[True]}")).status_code == 204
     assert (await ana.ask("GET", "/me")).status_code == 401
 
 

@@ -201,7 +201,7 @@ async def test_the_last_one_is_not_removed_where_the_role_needs_one(named: Work)
     await passkeys.remove_own(named, vera, one.id)
     with pytest.raises(NotFound):
         await passkeys.remove_own(named, vera, one.id)
-    await set_sign_in_rules(named, Rules())
+    await set_sign_in_rules(named, Rules(), knowingly=True)
     await passkeys.remove_own(named, vera, two.id)
     assert await second_factor.missing_of(named, vera) is None
     assert (await second_factor.state_of(named, vera)).codes_left == 0

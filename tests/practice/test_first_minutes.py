@@ -6,14 +6,22 @@ from app.demo.agencies import furnish
 from app.demo.first_minutes import play_first_minutes
 from app.demo.people import ACCOUNTS, COLLEAGUES, add_people
 from app.demo.stage import MONDAY, Stage
+from app.staff.roles import Role
 
 
 async def test_after_the_first_minutes_there_is_something_on_each_page(stage: Stage) -> None:
     # Half past midnight in Belgrade: another day than in Greenwich.
     stage.stepped.move_to(MONDAY.replace(hour=23, minute=30))
     await furnish(stage)
+    await stage.change_rows("DELETE FROM sign_in_rules")
     await add_people(stage)
     await add_people(stage)
+    # Its visitors sign in with a password alone, which the log says.
+    relaxed = await stage.rows(
+        "SELECT detail->'relaxed' AS roles, factor_roles FROM audit_entries, sign_in_rules"
+        " WHERE action = 'sign_in_rules_set'"
+    )
+    assert [(len(row["roles"]), row["factor_roles"]) for row in relaxed] == [(len(Role), [])]
     names = await stage.rows("SELECT name FROM staff")
     assert sorted(row["name"] for row in names) == sorted(
         [*ACCOUNTS, *(name for name, _ in COLLEAGUES)]

@@ -61,6 +61,11 @@ def test_production_names_what_is_missing(monkeypatch: pytest.MonkeyPatch, name:
         ("DATABASE_URL", "postgresql://localhost/helpline?hostaddr=10.0.0.7"),
         ("SMTP_URL", "smtp://user:pw@mail.example.org"),
         ("SCAN_COMMAND", ""),
+        ("LEAKED_PASSWORDS", ""),
+        ("LEAKED_PASSWORDS", "http://passwords.example.org/range"),
+        ("LEAKED_PASSWORDS", "https://passwords.example.org/range?key=1"),
+        ("LEAKED_PASSWORDS", "/nonexistent/hashes.txt"),
+        ("LEAKED_PASSWORDS", __file__),
     ],
 )
 def test_unsafe_values_are_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -81,6 +86,7 @@ def test_unsafe_values_are_refused(monkeypatch: pytest.MonkeyPatch, name: str, v
         ("SMTP_URL", "smtp+starttls://user:pw@mail.example.org"),
         ("SMTP_URL", "smtps://user:pw@mail.example.org"),
         ("SCAN_COMMAND", "without"),
+        ("LEAKED_PASSWORDS", "without"),
         ("MONITORING_TOKEN", "wR7xT2qLm9ZsK4vB"),
     ],
 )
@@ -88,7 +94,8 @@ def test_what_stays_on_this_machine_or_is_encrypted_starts(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     _set(monkeypatch, **{**GOOD, name: value})
-    assert read_settings().scanner == (None if value == "without" else GOOD["SCAN_COMMAND"])
+    without = (name, value) == ("SCAN_COMMAND", "without")
+    assert read_settings().scanner == (None if without else GOOD["SCAN_COMMAND"])
 
 
 def test_a_server_that_others_reach_is_in_production(
@@ -182,6 +189,7 @@ def test_every_setting_is_read() -> None:
         "anchor_mail",
         "trusted_proxies",
         "scan_command",
+        "leaked_passwords",
     }
     unread = {
         name for name in Settings.model_fields if not re.search(rf"\b{name}\b", source)

@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
+from sqlalchemy import text
 
+from app.demo.stage import PASSWORD_ALONE
 from app.jobs.transaction import transaction
 from app.log import set_up_logging
 from app.main import make_app
@@ -41,6 +43,7 @@ async def secure(database: str, anyio_backend: str) -> AsyncIterator[httpx2.Asyn
     ground = make_ground(settings_on(database))
     await learn_now(ground)
     async with transaction(ground, PROGRAM) as work:
+        await work.session.execute(text(PASSWORD_ALONE))
         await accounts.add_staff(work, name="ana", role=Role.COUNSELLOR, password=PASSWORD)
     async with client_of(ground) as client:
         yield client

@@ -1,21 +1,25 @@
 """Signing in with a second factor, over HTTP: pages, programs, limits, and what the log says."""
 
+from datetime import timedelta
 from html import unescape
 from re import search
 from typing import Any
 
 import httpx2
 import pyotp
+from sqlalchemy import delete
 
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.staff import accounts, second_factor
-from app.staff.models import Staff
+from app.staff.hashing import hash_password
+from app.staff.models import SignInRules, Staff
 from app.staff.roles import Role
 from app.staff.sign_in_rules import Rules, set_sign_in_rules
 from app.web.access import COOKIE
 from app.work import PROGRAM
 from tests.support.contacts import skip
+from tests.support.talks import talk
 
 PASSWORD = "correct horse battery"
 CREDENTIALS = {"username": "vera", "password": PASSWORD}
@@ -29,7 +33,8 @@ async def a_person(stage: Stage, name: str = "vera") -> Staff:
 async def with_factor(stage: Stage, staff: Staff) -> pyotp.TOTP:
     async with transaction(stage.ground, PROGRAM) as work:
         telephone = pyotp.TOTP((await second_factor.begin(work, staff)).secret)
-        await second_factor.confirm(work, staff, telephone.at(work.now))
+        codes = await second_factor.confirm(work, staff, telephone.at(work.now))
+        assert codes is not None
     await skip(stage, 1 / 60)
     return telephone
 
@@ -165,6 +170,9 @@ async def test_a_person_sets_up_and_renews_by_programs_with_a_proof(stage: Stage
         begun = await page.post("/api/v1/me/second-factor", json={"proof": PASSWORD})
         telephone = pyotp.TOTP(begun.json()["secret"])
         code = {"code": telephone.at(stage.clock.now())}
+        late = {"code": telephone.at(stage.clock.now() - timedelta(seconds=40))}
+        again = await page.post("/api/v1/me/second-factor/confirm", json=late)
+        assert again.json() == {"recovery_codes": [], "next_code": True}
         made = await page.post("/api/v1/me/second-factor/confirm", json=code)
         assert len(made.json()["recovery_codes"]) == 10
         by_password = await page.post("/api/v1/me/recovery-codes", json={"proof": PASSWORD})
@@ -173,3 +181,101 @@ async def test_a_person_sets_up_and_renews_by_programs_with_a_proof(stage: Stage
         assert (await page.post("/api/v1/me/recovery-codes", json=proof)).status_code == 201
         state = (await page.get("/api/v1/me/second-factor")).json()
         assert (state["codes_left"], state["needed"]) == (10, False)
+
+
+async def test_a_clock_that_went_wrong_is_learned_at_a_sign_in_that_was_proven_otherwise(
+    stage: Stage,
+) -> None:
+    vera = await a_person(stage)
+    async with transaction(stage.ground, PROGRAM) as work:
+        telephone = pyotp.TOTP((await second_factor.begin(work, vera)).secret)
+        recovery = await second_factor.confirm(work, vera, telephone.at(work.now))
+    assert recovery is not None
+    await skip(stage, 1)
+
+    def shown() -> str:
+        return telephone.at(stage.clock.now() - timedelta(seconds=60))
+
+    async def refused(page: httpx2.AsyncClient) -> None:
+        await page.post("/login", data=CREDENTIALS)
+        for _ in range(2):
+            answer = await page.post("/login/code", data={"code": shown()})
+            assert answer.status_code == 401
+            await skip(stage, 31 / 3600)
+
+    async def drift() -> Any:
+        return (await stage.rows("SELECT drift FROM second_factors"))[0]["drift"]
+
+    async with browser(stage) as guesser, browser(stage) as page, browser(stage) as later:
+        # Codes that were seen elsewhere teach nothing: their browser proves nothing.
+        await refused(guesser)
+        await page.post("/login", data=CREDENTIALS)
+        await page.post("/login/code", data={"code": recovery[0]})
+        assert (await page.get("/api/v1/me")).status_code == 200
+        assert await drift() == 0
+        await page.post("/logout")
+
+        await refused(page)
+        assert await drift() == 0
+        await page.post("/login/code", data={"code": recovery[1]})
+        assert await drift() == -2
+        assert "telephone clock learned" in (await page.get("/account")).text
+
+        await skip(stage, 1 / 60)
+        await later.post("/login", data=CREDENTIALS)
+        ours = await later.post("/login/code", data={"code": telephone.at(stage.clock.now())})
+        assert ours.status_code == 401
+        assert (await later.post("/login/code", data={"code": shown()})).status_code == 303
+
+
+async def test_a_person_in_a_talk_is_let_in_and_sets_it_up_at_the_next_sign_in(
+    stage: Stage,
+) -> None:
+    ana = await stage.add_counsellor("ana")
+    async with transaction(stage.ground, PROGRAM) as work:
+        staff = await work.session.get_one(Staff, ana.id)
+        staff.password_hash = await hash_password(PASSWORD)
+        await set_sign_in_rules(work, Rules(tuple(Role)))
+    given = {"username": "ana", "password": PASSWORD}
+    leg = await talk(stage, ana)
+    # Her browser has crashed.
+    async with browser(stage) as page, browser(stage) as program:
+        assert (await page.post("/login", data=given)).headers["location"] == "/"
+        assert (await page.get("/api/v1/offers/mine")).json()[0]["state"] == "connected"
+        assert (await program.post("/api/v1/session", json=given)).status_code == 200
+        rows = await stage.rows("SELECT actor FROM audit_entries WHERE action = 'factor_not_asked'")
+        assert [row["actor"] for row in rows] == [str(ana.id)] * 2
+        await stage.exchange.hang_up(leg)
+        await stage.advance(120)
+        assert (await page.post("/login", data=given)).headers["location"] == "/login/set-up"
+        refused = await program.post("/api/v1/session", json=given)
+        assert refused.json()["error"] == "FactorNeeded"
+        await ana.be("off_duty")
+        await skip(stage, 31 / 60)
+        assert (await program.get("/api/v1/me")).status_code == 401, "it ends soon after the work"
+
+
+async def test_a_role_is_relaxed_only_by_who_says_to_know_what_that_means(stage: Stage) -> None:
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    async with transaction(stage.ground, PROGRAM) as work:
+        await work.session.execute(delete(SignInRules))
+    url, cookie = f"{stage.settings.public_url}/admin/sign-in", {"Cookie": mila.cookie_header}
+    shown = (await stage.client.get(url, headers=cookie)).text
+    assert shown.count("checked") == len(Role), "every role, from the start"
+    assert "guessed, seen or leaked opens all" in shown
+    form = {"hours": "14", "idle_minutes": "60", "proof_minutes": "10"}
+    form |= {f"role.{role.value}": "yes" for role in Role if role is not Role.AUDITOR}
+    refused = unescape((await stage.client.post(url, data=form, headers=cookie)).text)
+    assert "tick the box" in refused
+    assert await stage.rows("SELECT 1 FROM sign_in_rules") == []
+    saved = await stage.client.post(url, data={**form, "knowingly": "yes"}, headers=cookie)
+    assert "Saved." in saved.text
+    api = {"factor_roles": ["administrator"], "session_hours": 14}
+    answer = await mila.ask("PUT", "/sign-in-rules", api)
+    assert (answer.status_code, answer.json()["error"]) == (409, "Relaxed")
+    answer = await mila.ask("PUT", "/sign-in-rules", {**api, "knowingly": True})
+    assert answer.json()["factor_roles"] == ["administrator"]
+    rows = await stage.rows(
+        "SELECT detail FROM audit_entries WHERE action = 'sign_in_rules_set' ORDER BY id"
+    )
+    assert [len(row["detail"]["relaxed"]) for row in rows] == [1, len(Role) - 2]

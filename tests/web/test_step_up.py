@@ -18,7 +18,7 @@ from app.contacts import openings
 from app.contacts.cases import printing
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
-from app.people import emergencies, factors, links
+from app.people import emergencies, factors, leaked, links
 from app.people.provider import access, keeping
 from app.referrals import staff_actions
 from app.referrals.directory import agencies
@@ -30,7 +30,16 @@ from app.retention.data_requests import requests
 from app.routing import callback_attempts, callbacks, offers
 from app.routing.participants import inviting, moving, supervising
 from app.routing.rota import watch
-from app.staff import hashing, passkeys, phone_proofs, second_factor, sign_in_rules, tokens
+from app.staff import (
+    hashing,
+    passkeys,
+    passwords,
+    phone_proofs,
+    second_factor,
+    sessions,
+    sign_in_rules,
+    tokens,
+)
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.statistics import wallboards
@@ -75,6 +84,7 @@ _OPENERS = (
     requests.decide,
     reports.open_report,
     wallboards.make,
+    sessions.end_one,
 )
 OPENERS = {inspect.unwrap(one) for one in _OPENERS}
 # They name one of these functions, and give out nothing of single people.
@@ -121,6 +131,18 @@ def test_every_route_that_opens_numbers_files_or_keys_asks_for_a_proof() -> None
             assert not short, f"{name} is answered without asking the list"
     assert wrong == [], "they open something without a proof"
     assert not set(WITHOUT) & set(ACTS)
+
+
+def test_every_route_that_sets_a_password_asks_first_whether_it_was_leaked() -> None:
+    found = {name_of(route.endpoint): reached_from(route.endpoint) for route in _all_routes()}
+    sets = {passwords.set_password, passwords.change_own}
+    names = {name for name, reached in found.items() if reached & sets}
+    assert names == {
+        "api.sessions.change_own_password",
+        "dashboard.people.own.change_password",
+        "dashboard.people.welcome.choose",
+    }
+    assert all(leaked.ask in found[name] for name in names)
 
 
 def _all_routes() -> Iterator[APIRoute]:

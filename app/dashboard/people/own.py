@@ -7,7 +7,7 @@ from fastapi import APIRouter, Form, Request, Response
 
 from app.dashboard.templating import templates
 from app.errors import Invalid, Refusal
-from app.people import finding
+from app.people import finding, leaked
 from app.people.provider import access, keeping
 from app.staff import passkeys, passwords, phone_proofs, second_factor, sessions
 from app.staff.models import Staff
@@ -62,6 +62,7 @@ async def change_password(
     try:
         if new != again:
             raise Invalid("The two passwords are not the same. Type both again.")
+        await leaked.ask(work, new)
         token = token_of(request)
         ended = await passwords.change_own(work, staff, present, new, token)
     except Refusal as refusal:

@@ -102,12 +102,19 @@ async def set_up_page(request: Request, work: InWork, next: str = "/") -> Respon
 
 
 async def show_set_up(
-    request: Request, work: Work, wanted: str, refusal: Refusal | None = None
+    request: Request,
+    work: Work,
+    wanted: str,
+    refusal: Refusal | None = None,
+    *,
+    next_code: bool = False,
 ) -> Response:
     """Render the page on which a person whose role needs a second factor sets one up."""
     person, _session = await begun(request, work, Awaits.SETTING_UP)
     setup = await second_factor.shown_setup(work, person)
-    return _set_up(request, None, setup, "/login/set-up", wanted, refusal)
+    return _set_up(
+        request, None, setup, "/login/set-up", wanted, refusal=refusal, next_code=next_code
+    )
 
 
 def _set_up(
@@ -116,7 +123,9 @@ def _set_up(
     setup: Setup,
     action: str,
     wanted: str = "/",
+    *,
     refusal: Refusal | None = None,
+    next_code: bool = False,
 ) -> Response:
     drawn = segno.make(setup.uri, error="m").svg_inline(
         omitsize=True, dark="#000", light="#fff", title=_("Code for the app of your telephone")
@@ -135,6 +144,7 @@ def _set_up(
         browser=browser_of(request.headers.get("user-agent", "")),
         passkeys_possible=passkeys.are_possible(request.app.state.ground.settings),
         problem=refusal_words(refusal) if refusal else "",
+        next_code=next_code,
     )
 
 
@@ -155,10 +165,13 @@ async def finish_set_up(
     person, _session = await begun(request, work, Awaits.SETTING_UP)
     pages.speak(person.page_language)
     try:
-        signed_in, codes = await sign_in_by_setting_up(request, work, code)
+        done = await sign_in_by_setting_up(request, work, code)
     except Refusal as refusal:
         await work.undo()
         return await show_set_up(request, work, next, refusal)
+    if done is None:
+        return await show_set_up(request, work, next, next_code=True)
+    signed_in, codes = done
     shown = show_codes(request, None, codes, safe_next(next))
     return finish(request, work, signed_in, shown)
 
@@ -209,5 +222,8 @@ async def confirm(request: Request, work: InWork, staff: SignedIn, code: _Code =
     except NotSignedIn as refusal:
         await work.undo()
         setup = await second_factor.shown_setup(work, staff)
-        return _set_up(request, staff, setup, _CONFIRM, "/account", refusal)
+        return _set_up(request, staff, setup, _CONFIRM, "/account", refusal=refusal)
+    if codes is None:
+        setup = await second_factor.shown_setup(work, staff)
+        return _set_up(request, staff, setup, _CONFIRM, "/account", next_code=True)
     return show_codes(request, staff, codes, "/account")

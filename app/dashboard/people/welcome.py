@@ -7,8 +7,9 @@ from limits import RateLimitItemPerMinute
 
 from app.dashboard.templating import templates
 from app.errors import Invalid, Refusal, TooMany
-from app.people import links
-from app.staff.models import Staff
+from app.people import leaked, links
+from app.staff import second_factor
+from app.staff.models import Awaits, Staff
 from app.web.access import InWork, Public
 from app.web.limits import Limiter, client_of
 from app.words import pages
@@ -79,12 +80,15 @@ async def choose(
         await work.undo()
         return _refused(request, refusal)
     pages.speak(language)
-    return templates.TemplateResponse(
-        request, "fragments/people/welcome.html", {"person": person, "done": True}
-    )
+    awaits = await second_factor.missing_of(work, person)
+    values = {"person": person, "done": True, "needs_factor": awaits is Awaits.SETTING_UP}
+    return templates.TemplateResponse(request, "fragments/people/welcome.html", values)
 
 
 async def _choose(work: Work, token: str, password: str, again: str, language: str) -> Staff:
     if password != again:
         raise Invalid("The two passwords are not the same. Type both again.")
+    # Of who has no link, no service is asked.
+    await links.find(work, token)
+    await leaked.ask(work, password)
     return await links.choose_password(work, token, password, language)

@@ -128,6 +128,7 @@ FIELD_WORDS = {
     "reserve_seconds": N_("seconds kept for calls"),
     "result": N_("result"),
     "ring_at_once": N_("phones that ring at once"),
+    "relaxed": N_("roles that need none any more"),
     "role": N_("role"),
     "role_claim": N_("claim with roles"),
     "roles": N_("roles by value"),

@@ -16,6 +16,7 @@ from app.staff.sign_in_rules import (
     LONGEST_IDLE,
     LONGEST_PROOF_MINUTES,
     Limits,
+    Relaxed,
     Rules,
     set_sign_in_rules,
     sign_in_rules,
@@ -63,6 +64,7 @@ async def change_rules(
     hours: Annotated[int, Form()],
     proof_minutes: Annotated[int, Form()],
     idle_minutes: Annotated[int, Form()],
+    knowingly: Annotated[str, Form()] = "",
 ) -> Response:
     """Change the rules of signing in."""
     sent = await request.form()
@@ -80,7 +82,14 @@ async def change_rules(
         of_roles={role: limits for role, limits in of_roles.items() if limits != Limits()},
     )
     try:
-        await set_sign_in_rules(work, wanted)
+        await set_sign_in_rules(work, wanted, knowingly=bool(knowingly))
+    except Relaxed:
+        await work.undo()
+        problem = _(
+            "Nothing was changed: a role would need a second factor no more. If that is meant, "
+            "tick the box that says what it means."
+        )
+        return _show(request, staff, wanted, problem=problem)
     except Refusal as refusal:
         await work.undo()
         return _show(request, staff, wanted, problem=refusal_words(refusal))

@@ -20,7 +20,7 @@ from app.demo.writing import WritingChild
 from app.practice.exchange import Exchange, Number
 from app.practice.people import Phone
 from app.practice.rest.app import rest_app
-from tests.support.processes import KEY, SECRET, Program, ready, true, until
+from tests.support.processes import KEY, SECRET, Program, ready, sign_in, true, until
 from tests.support.profile import WHOLE
 
 ONE: tuple[str, ...] = ()
@@ -69,8 +69,7 @@ async def _in_mid_call(folder: Path, before: tuple[str, ...], at_last: tuple[str
         async with httpx2.AsyncClient(trust_env=False, timeout=10) as client:
             api = base + "/api/v1"
             await ready(client, base)
-            right = {"username": "ana", "password": password}
-            assert (await client.post(api + "/session", json=right)).status_code == 200
+            await sign_in(client, base, "ana", password)
             await start_silent_telephone(exchange, client, base)
             available = {"state": "available"}
             assert (await client.put(api + "/me/presence", json=available)).status_code == 200
@@ -186,8 +185,7 @@ async def _during_an_escalation(folder: Path) -> None:
         async with httpx2.AsyncClient(trust_env=False, timeout=10) as client:
             api = base + "/api/v1"
             await ready(client, base)
-            right = {"username": "ana", "password": password}
-            assert (await client.post(api + "/session", json=right)).status_code == 200
+            await sign_in(client, base, "ana", password)
             override = {"basis": "vital_interests", "reason": "In danger tonight."}
             body = {
                 "urgency": "immediate",

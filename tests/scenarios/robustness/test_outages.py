@@ -14,7 +14,7 @@ from app.demo.stage import ACCOUNT, LINE, TOKEN, Served, start_silent_telephone
 from app.practice.exchange import Exchange, Number
 from app.practice.legs import Leg
 from app.practice.rest.app import rest_app
-from tests.support.processes import KEY, SECRET, Program, ready, until
+from tests.support.processes import KEY, SECRET, Program, ready, sign_in, until
 
 PASSWORD = "correct horse battery"
 
@@ -54,8 +54,7 @@ class Room:
             assert done.returncode == 0, done.stderr
         program.serve()
         await ready(self.client, program.base)
-        right = {"username": "ana", "password": PASSWORD}
-        assert (await self.ask("POST", "/session", right)).status_code == 200
+        await sign_in(self.client, program.base, "ana", PASSWORD)
         await start_silent_telephone(self.exchange, self.client, program.base)
         await self.on_duty()
 

@@ -29,7 +29,7 @@ from app.practice.wire import sign
 from tests.support.mail import Mail, mail
 from tests.support.planted import CHILD
 from tests.support.planted import WORD as NAME
-from tests.support.processes import KEY, SECRET, Program, ready, true, until
+from tests.support.processes import KEY, SECRET, Program, ready, sign_in, true, until
 
 # Nothing else holds these; the first is the name in every answer of `CHILD`.
 SENTENCE = "zelenikisobran"
@@ -219,7 +219,7 @@ async def test_nothing_of_the_planted_is_left_where_it_must_not_be(
         api = night.program.base + "/api/v1"
         async with httpx2.AsyncClient(trust_env=False, timeout=20, base_url=api) as client:
             await ready(client, night.program.base)
-            await ask(client, "POST", "/session", {"username": "ana", "password": PASSWORD})
+            await sign_in(client, night.program.base, "ana", PASSWORD)
             await start_silent_telephone(night.exchange, client, night.program.base)
             await ask(client, "PUT", "/me/presence", {"state": "available"})
             call = await _talk(night, client)

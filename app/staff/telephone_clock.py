@@ -1,0 +1,70 @@
+"""The clock of a telephone that makes codes: how far it is from ours.
+
+A code lives as long as the step of 30 seconds in which the telephone shows it. A telephone whose
+clock is wrong makes the codes of another step than ours. So its drift is measured in steps when
+the codes are set up, and kept (RFC 6238, section 6). Later it is measured again only at a sign-in
+that was proven by other means.
+
+A code that is typed late looks like a clock that is slow. One code off is therefore no measure: two
+of different steps must agree, and the later clock of the two is the telephone's.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+import pyotp
+
+# How far a clock may be from ours, in steps: five minutes.
+MOST_DRIFT = 10
+# A clock between two steps, or a code typed late, makes so much of a difference.
+_AGREE = 1
+
+
+class Shown(NamedTuple):
+    """A code as the telephone showed it: in which of its steps, and how far that is from ours."""
+
+    step: int
+    drift: int
+
+
+def step_at(now: datetime) -> int:
+    """Return our own step."""
+    return int(now.timestamp()) // 30
+
+
+def is_current(secret: str, code: str, now: datetime, drift: int) -> int | None:
+    """Return the step of a code if the telephone shows it now; None if it does not."""
+    step = step_at(now) + drift
+    right = pyotp.TOTP(secret).generate_otp(step)
+    return step if pyotp.utils.strings_equal(code, right) else None
+
+
+def shown(secret: str, code: str, now: datetime) -> Shown | None:
+    """Return when a telephone whose clock may be wrong showed a code; None if it never did."""
+    totp, ours = pyotp.TOTP(secret), step_at(now)
+    for drift in sorted(range(-MOST_DRIFT, MOST_DRIFT + 1), key=abs):
+        if pyotp.utils.strings_equal(code, totp.generate_otp(ours + drift)):
+            return Shown(ours + drift, drift)
+    return None
+
+
+def agreed(first: int | None, second: int) -> int | None:
+    """Return the drift that two codes in a row have in common; None if another one is needed."""
+    if second == 0:
+        return 0
+    if first is None or abs(first - second) > _AGREE:
+        return None
+    return max(first, second)
+
+
+def agreed_of(refused: Mapping[str, int]) -> int | None:
+    """Return the drift on which the last two refused codes of a sign-in agree.
+
+    `refused`: by the step of the telephone, as JSON holds it, how far each was from ours.
+    """
+    steps = sorted(refused, key=int)[-2:]
+    if len(steps) < 2:
+        return None
+    first, second = (refused[step] for step in steps)
+    return agreed(first, second)
