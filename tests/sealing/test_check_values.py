@@ -100,6 +100,10 @@ def test_a_database_without_check_values_is_tried(database: str, key: bytes, ope
 
 async def test_readiness_says_which_key_is_wrong(stage: Stage) -> None:
     ready = f"{stage.settings.public_url}/readyz"
+    async with asyncio.timeout(30):
+        # A worker says that it is there a moment after the server does.
+        while not await stage.rows("SELECT id FROM procrastinate_workers"):
+            await asyncio.sleep(0.02)
     answer = await stage.client.get(ready)
     assert (answer.status_code, answer.json()["keys"]) == (200, "well")
     await stage.rows("UPDATE field_keys SET check_value = '\\x00' RETURNING number")
