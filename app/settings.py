@@ -43,6 +43,8 @@ class Settings(BaseSettings):
     public_url: str = "http://127.0.0.1:8000"
     secret_key: str | None = None
     field_keys: str | None = None
+    # The socket of `helpline keeper`, which then holds the field keys in place of this program.
+    keeper_socket: Path | None = None
 
     # Addresses and networks of our own proxies, separated by commas. Only what these say about the
     # address of a client is believed.
@@ -126,6 +128,11 @@ class Settings(BaseSettings):
     definitions_dir: Path | None = None
     # The largest document of a case, in megabytes.
     document_megabytes: int = Field(default=10, ge=1, le=100)
+    # How many documents a person may add in a day and a case may hold, and their megabytes.
+    documents_per_day: int = Field(default=100, ge=1, le=10_000)
+    document_megabytes_per_day: int = Field(default=300, ge=1, le=100_000)
+    documents_per_case: int = Field(default=300, ge=1, le=10_000)
+    document_megabytes_per_case: int = Field(default=1000, ge=1, le=100_000)
     # A command that reads a document on standard input and exits with 0 if it is clean, with 1
     # if it is not; for example `clamdscan --no-summary -`.
     # In production it must be set; `without` says that documents are stored unscanned.
@@ -316,6 +323,11 @@ def check_settings(settings: Settings) -> None:
     _check_addresses(settings)
     if settings.field_keys is not None:
         parse_field_keys(settings.field_keys)
+    if settings.keeper_socket is not None and settings.field_keys is not None:
+        raise BadSettings(
+            "HELPLINE_KEEPER_SOCKET and HELPLINE_FIELD_KEYS are both set: with a keeper this "
+            "program must hold no field key. Set HELPLINE_FIELD_KEYS for `helpline keeper` alone."
+        )
     if settings.secret_key is not None and len(settings.secret_key) < 32:
         raise BadSettings(
             "HELPLINE_SECRET_KEY is shorter than 32 characters. Make one with: "
@@ -340,6 +352,12 @@ def check_settings(settings: Settings) -> None:
                 "HELPLINE_TRUSTED_PROXIES must hold addresses or networks, separated by commas, "
                 "for example 127.0.0.1,10.0.0.0/8."
             ) from None
+    smallest = min(settings.document_megabytes_per_day, settings.document_megabytes_per_case)
+    if smallest < settings.document_megabytes:
+        raise BadSettings(
+            "HELPLINE_DOCUMENT_MEGABYTES_PER_DAY and HELPLINE_DOCUMENT_MEGABYTES_PER_CASE must not "
+            "be smaller than HELPLINE_DOCUMENT_MEGABYTES: one document must fit."
+        )
     _check_safekeeping(settings)
     _check_leaked(settings)
     if settings.in_production:
@@ -432,7 +450,8 @@ def _check_leaked(settings: Settings) -> None:
 def _check_production(settings: Settings) -> None:
     needed = {
         "HELPLINE_SECRET_KEY": settings.secret_key,
-        "HELPLINE_FIELD_KEYS": settings.field_keys,
+        "HELPLINE_FIELD_KEYS (or HELPLINE_KEEPER_SOCKET)": settings.field_keys
+        or settings.keeper_socket,
         "HELPLINE_TWILIO_ACCOUNT_SID": settings.twilio_account_sid,
         "HELPLINE_TWILIO_AUTH_TOKEN": settings.twilio_auth_token,
     }
@@ -497,7 +516,7 @@ def with_generated_secrets(settings: Settings) -> Settings:
     changes: dict[str, str] = {}
     if settings.secret_key is None:
         changes["secret_key"] = _kept(settings.data_dir, "secret_key", secrets.token_urlsafe(48))
-    if settings.field_keys is None:
+    if settings.field_keys is None and settings.keeper_socket is None:
         fresh = "1:" + base64.b64encode(secrets.token_bytes(32)).decode()
         changes["field_keys"] = _kept(settings.data_dir, "field_keys", fresh)
     return settings.model_copy(update=changes)

@@ -93,7 +93,15 @@ def _check_secrets(settings: Checked) -> None:
                 'that was made at random, for example with: python3 -c "import secrets; '
                 'print(secrets.token_urlsafe(48))"'
             )
-    for number, key in settings.field_key_list:
+    check_field_keys(settings.field_key_list)
+
+
+def check_field_keys(keys: list[tuple[int, bytes]]) -> None:
+    """Refuse keys that can be guessed.
+
+    Raises BadSettings.
+    """
+    for number, key in keys:
         # Of random bytes, about a third are printable characters, and hardly two are the same.
         if len(set(key)) < _SHORTEST or all(32 <= byte < 127 for byte in key):
             raise BadSettings(

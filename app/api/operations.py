@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.database.roles import STANDING, Standing
 from app.people import leaked
+from app.privacy.keeper.client import KeeperAway
 from app.safekeeping import anchors
 from app.safekeeping.backups import state as backups
 from app.sealing.knowing import learn_now
@@ -55,9 +56,13 @@ async def _counts(request: Request) -> list[int]:
 async def readyz(request: Request, response: Response) -> dict[str, str]:
     """Report whether database, worker and keys are well; 503 if not."""
     ground: Ground = request.app.state.ground
+    away = ""
     try:
         workers = (await _counts(request))[-1]
-        await learn_now(ground)
+        try:
+            await learn_now(ground)
+        except KeeperAway as error:
+            away = error.detail
         role = await _role(ground)
         kept = await _safekeeping(ground)
     except (SQLAlchemyError, OSError):
@@ -71,12 +76,13 @@ async def readyz(request: Request, response: Response) -> dict[str, str]:
             "anchors": "unknown",
             "leaked_passwords": "unknown",
         }
-    if not workers or ground.keys.problem:
+    problem = away or ground.keys.problem
+    if not workers or problem:
         response.status_code = 503
     return {
         "database": "well",
         "worker": "well" if workers else "not heard of",
-        "keys": ground.keys.problem or "well",
+        "keys": problem or "well",
         "role": role.weakness or "well",
         # Calls are answered all the same, so these take no server out of service.
         "backup": kept.backup,

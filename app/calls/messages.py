@@ -12,6 +12,7 @@ from app.calls.models import VoiceMessage
 from app.calls.states import MessageState
 from app.database.topics import Topic
 from app.errors import Conflict, NotFound
+from app.privacy.keys import Bound, told
 from app.staff.audit import write_entry, write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -54,10 +55,9 @@ async def open_message(work: Work, staff: Staff, message_id: UUID) -> tuple[byte
     if message is None or message.audio_sealed is None:
         raise NotFound("There is no such message, or its recording has not arrived yet.")
     await write_reading(work, AuditLog.VOICE_MESSAGE_OPENED, str(message_id))
-    audio = work.keys.open(
-        message.audio_sealed, table="voice_messages", column="audio_sealed", row=message.id
-    )
-    return audio, message.audio_type or "audio/mpeg"
+    bound = Bound("voice_messages", "audio_sealed", message.id)
+    (audio,) = await work.keys.open_all([(bound, message.audio_sealed)])
+    return told(audio), message.audio_type or "audio/mpeg"
 
 
 async def take(work: Work, staff: Staff, message_id: UUID) -> None:

@@ -1,7 +1,7 @@
 """The `helpline` command.
 
 `serve` is loaded without the other commands, so that a restarted server answers callers as soon
-as it can; and `health`, which a container runs again and again.
+as it can; `health`, which a container runs again and again; and `keeper`, which holds keys.
 """
 
 import sys
@@ -20,6 +20,10 @@ def main() -> None:
             from app.cli.health import app as health
 
             health(args=sys.argv[2:], prog_name="helpline health")
+        elif sys.argv[1:2] == ["keeper"]:
+            from app.cli.keeper import app as keeper
+
+            keeper(args=sys.argv[2:], prog_name="helpline keeper")
         else:
             from app.cli.commands import app
 

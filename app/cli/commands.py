@@ -33,6 +33,7 @@ from app.cli import (
     tokens,
 )
 from app.cli.health import health
+from app.cli.keeper import keeper
 from app.cli.running import prepared, run_verb, sealed_database
 from app.cli.serve import serve
 from app.database import migrate as migrations
@@ -74,6 +75,7 @@ app.add_typer(telephony_app, name="telephony")
 app.command("export")(export.export)
 app.command("serve")(serve)
 app.command("health")(health)
+app.command("keeper")(keeper)
 app.command("demo")(demo.demo)
 app.command("bench")(demo.bench)
 

@@ -7,7 +7,8 @@ logs the reading, and only then returns what can unseal them.
 import base64
 import json
 import secrets
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Generic, TypeVar
 from uuid import UUID, uuid4
@@ -23,6 +24,7 @@ from app.definitions import library as libraries
 from app.definitions.answers import Answers, Sheet, Value
 from app.definitions.library import Key, Library
 from app.errors import Conflict, Message, NotFound, Refusal
+from app.privacy.keys import Bound, CannotOpen, told
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -170,11 +172,19 @@ def present(record: Filled) -> Answers:
 # -- sealing -----------------------------------------------------------------------------------
 
 
-def seal_answer(work: Work, record: Filled, path: str, value: Value) -> str:
-    """Return a personal answer sealed for storage, bound to the record and the question."""
-    body = json.dumps(value, ensure_ascii=False).encode()
-    sealed = work.keys.seal(body, table=record.__tablename__, column=path, row=record.id)
-    return base64.b64encode(sealed).decode()
+async def seal_answers(work: Work, record: Filled, answers: Answers) -> dict[str, str]:
+    """Return personal answers sealed for storage, each bound to the record and its question."""
+    sealed = await work.keys.seal_all(
+        [
+            (
+                Bound(record.__tablename__, path, record.id),
+                json.dumps(value, ensure_ascii=False).encode(),
+            )
+            for path, value in answers.items()
+        ]
+    )
+    texts = [base64.b64encode(one).decode() for one in sealed]
+    return dict(zip(answers, texts, strict=True))
 
 
 @dataclass(frozen=True)
@@ -183,6 +193,17 @@ class Opened(Generic[R]):
 
     work: Work
     record: R
+    # Its sealed answers, which were opened together, by what was stored.
+    known: dict[str, bytes | CannotOpen] = field(default_factory=dict)
+
+    async def open_all(self, answers: Iterable[tuple[str, str]]) -> None:
+        """Open sealed answers together, each of a question, before they are asked for."""
+        wanted = [(path, sealed) for path, sealed in answers if sealed not in self.known]
+        table, row = self.record.__tablename__, self.record.id
+        opened = await self.work.keys.open_all(
+            [(Bound(table, path, row), base64.b64decode(sealed)) for path, sealed in wanted]
+        )
+        self.known.update(zip((sealed for _, sealed in wanted), opened, strict=True))
 
     @property
     def id(self) -> UUID:
@@ -198,13 +219,15 @@ class Opened(Generic[R]):
 
     def unseal_answer(self, path: str, sealed: str) -> Value:
         """Open a sealed answer to one of the record's questions, current or earlier."""
-        body = self.work.keys.open(
-            base64.b64decode(sealed),
-            table=self.record.__tablename__,
-            column=path,
-            row=self.record.id,
-        )
-        value: Value = json.loads(body)
+        body = self.known.get(sealed)
+        if body is None:
+            body = self.work.keys.open(
+                base64.b64decode(sealed),
+                table=self.record.__tablename__,
+                column=path,
+                row=self.record.id,
+            )
+        value: Value = json.loads(told(body))
         return value
 
     def answers(self) -> Answers:
@@ -221,6 +244,12 @@ class Opened(Generic[R]):
     def words(self, sealed: bytes | None, *, table: str, column: str, row: UUID) -> str:
         """Open a sealed column as text; empty if there is none."""
         return (self.unseal(sealed, table=table, column=column, row=row) or b"").decode()
+
+    async def all_words(self, sealed: Sequence[tuple[bytes | None, Bound]]) -> list[str]:
+        """Open sealed columns as texts, all together; empty where there is none."""
+        there = [(bound, one) for one, bound in sealed if one is not None]
+        texts = iter([told(one).decode() for one in await self.work.keys.open_all(there)])
+        return ["" if one is None else next(texts) for one, _ in sealed]
 
 
 class Plain:
@@ -249,7 +278,9 @@ async def open_record(
         raise NotFound("Not found, or you do not have access.")
     await write_reading(work, purpose, f"{model.__name__.lower()}:{record_id}")
     record: Any = Plain(model.__tablename__, rows[0])
-    return Opened(work, record)
+    opened = Opened(work, record)
+    await opened.open_all(record.sealed.items())
+    return opened
 
 
 @cache
@@ -320,18 +351,14 @@ async def events_of(opened: Opened[Any]) -> list[tuple[RecordEvent, str]]:
     rows = await opened.work.session.scalars(
         select(RecordEvent).where(RecordEvent.subject_id == opened.id).order_by(RecordEvent.id)
     )
-    return [
-        (
-            event,
-            opened.words(
-                event.words_sealed,
-                table="record_events",
-                column="words_sealed",
-                row=event.words_id or event_nil,
-            ),
-        )
-        for event in rows
-    ]
+    events = list(rows)
+    words = await opened.all_words(
+        [
+            (one.words_sealed, Bound("record_events", "words_sealed", one.words_id or event_nil))
+            for one in events
+        ]
+    )
+    return list(zip(events, words, strict=True))
 
 
 event_nil = UUID(int=0)
@@ -356,7 +383,9 @@ async def earlier_of(opened: Opened[Any]) -> list[tuple[EarlierAnswer, Value | N
         .order_by(EarlierAnswer.id.desc())
         .limit(200)
     )
+    earlier = list(rows)
+    await opened.open_all([(row.path, row.sealed) for row in earlier if row.sealed])
     return [
         (row, opened.unseal_answer(row.path, row.sealed) if row.sealed else row.answer)
-        for row in rows
+        for row in earlier
     ]

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select
 from app.contacts.finding.words import looks_personal, normal_digits, normal_words, sound_of
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact, EarlierAnswer, Filled, MatchKey
-from app.contacts.records import note_event, open_record, seal_answer, sheet_of
+from app.contacts.records import note_event, open_record, seal_answers, sheet_of
 from app.database.quick import Command
 from app.database.topics import Topic
 from app.definitions.answers import Answers, NotAnAnswer, Sheet, Value
@@ -38,6 +38,8 @@ _EARLIER = Command(
 _BORN = ("child_age", "birth_date")
 # The most changes in one request: a whole form and some more.
 MOST_CHANGES = 500
+# A number with fewer digits would be found in too many records.
+_FEWEST_DIGITS = 5
 # What conditions see of a sealed answer.
 _SEALED = "sealed"
 
@@ -155,6 +157,8 @@ class _Writer:
         self._sealed = dict(record.sealed)
         self._versions = dict(record.versions)
         self._keys: dict[str, Value | None] = {}
+        # What is still to be sealed: all together, when all changes are known.
+        self._to_seal: Answers = {}
         self.touched = False
         self._written: set[str] = set()
         self._begin_stretch()
@@ -214,6 +218,7 @@ class _Writer:
         self._versions[path] = revision
         self._answers.pop(path, None)
         self._sealed.pop(path, None)
+        self._to_seal.pop(path, None)
         found = self._sheet.form.find(path)
         born = isinstance(self._record, (Contact, Case))
         if found is not None and (found[1].found_by or (born and found[1].means in _BORN)):
@@ -221,7 +226,8 @@ class _Writer:
         if value is None:
             return
         if found is not None and found[1].personal is not None:
-            self._sealed[path] = seal_answer(self._work, self._record, path, value)
+            self._sealed[path] = ""
+            self._to_seal[path] = value
         else:
             self._answers[path] = value
 
@@ -241,6 +247,7 @@ class _Writer:
 
     async def finish(self, revision: int, new: bool) -> None:
         record = self._record
+        self._sealed |= await seal_answers(self._work, record, self._to_seal)
         record.answers, record.sealed = self._answers, self._sealed
         record.versions, record.revision = self._versions, revision
         record.edited_by, record.edited_at = self._work.actor.staff_id, self._work.now
@@ -277,27 +284,27 @@ def extract(record: Filled, sheet: Sheet) -> None:
         record.kind = of("kind")
 
 
-def keys_of(work: Work, kind: str, text: str) -> list[tuple[str, bytes]]:
-    """Return the keyed hashes by which a name, a number or a year of birth is found."""
+def texts_of(kind: str, text: str, this_year: int) -> list[tuple[str, str]]:
+    """Return the texts, each with its kind, by whose hashes a name, number or birth is found."""
     if kind == "number":
-        return [("number", key) for key in number_keys(work, text)[:1]]
+        digits = normal_digits(text)
+        return [("number", digits)] if len(digits) >= _FEWEST_DIGITS else []
     if kind == "child_age":
         # Nine years old: born nine years ago, or ten if the birthday is still to come.
-        born = work.now.year - int(text)
-        return [("born", born_keys(work, year)[0]) for year in (born, born - 1)]
+        born = this_year - int(text)
+        return [("born", str(year)) for year in (born, born - 1)]
     if kind == "birth_date":
-        return [("born", born_keys(work, int(text[:4]))[0])]
+        return [("born", str(int(text[:4])))]
     found = []
     for word in dict.fromkeys(normal_words(text)):
-        found.append(("name", work.keys.match_key("name", word)))
-        found.append(("heard", work.keys.match_key("heard", sound_of(word))))
+        found += [("name", word), ("heard", sound_of(word))]
     return found
 
 
 def number_keys(work: Work, text: str) -> list[bytes]:
     """Return the keyed hashes by which a number is found, in each form that may be stored."""
     digits = normal_digits(text)
-    return work.keys.match_keys("number", digits) if len(digits) >= 5 else []
+    return work.keys.match_keys("number", digits) if len(digits) >= _FEWEST_DIGITS else []
 
 
 def born_keys(work: Work, year: int) -> list[bytes]:
@@ -324,19 +331,22 @@ async def write_keys(
             )
         )
     rows = [
-        (path, kind, key)
+        (path, kind, text)
         for path, value in changed.items()
         if value is not None and (found := sheet.form.find(path)) is not None
-        for kind, key in keys_of(work, found[1].found_by or found[1].means or "name", str(value))
+        for kind, text in texts_of(
+            found[1].found_by or found[1].means or "name", str(value), work.now.year
+        )
     ]
     if rows:
-        paths, kinds, keys = (list(column) for column in zip(*rows, strict=True))
+        paths, kinds, texts = (list(column) for column in zip(*rows, strict=True))
+        hashes = work.keys.match_keys_all(list(zip(kinds, texts, strict=True)))
         values = {
             "subject_kind": type(record).__name__.lower(),
             "subject_id": record.id,
             "paths": paths,
             "kinds": kinds,
-            "keys": keys,
+            "keys": [forms[0] for forms in hashes],
         }
         work.rows.append((_KEYS, values))
 
@@ -351,7 +361,8 @@ async def headline_warnings(work: Work, record: Filled) -> list[str]:
     found = looks_personal(record.headline)
     words = [word for word in normal_words(record.headline) if len(word) > 2]
     await send_rows(work)
-    keys = [key for word in words for key in work.keys.match_keys("name", word)]
+    hashes = work.keys.match_keys_all([("name", word) for word in words])
+    keys = [key for forms in hashes for key in forms]
     named = await work.session.scalar(
         select(MatchKey.id)
         .where(MatchKey.subject_id == record.id, MatchKey.kind == "name", MatchKey.key.in_(keys))

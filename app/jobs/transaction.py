@@ -30,6 +30,7 @@ async def transaction(ground: Ground, actor: Actor, *, aside: bool = False) -> A
 
     Set `aside` if it is opened while another one is open.
     """
+    await ground.keys.ready()
     sessions = ground.database.sessions_aside if aside else ground.database.sessions
     async with sessions() as session, session.begin():
         work = Work(session, ground.clock.now(), actor, ground)

@@ -1,197 +1,228 @@
-"""Sealing of personal data, and keyed hashes to find it again.
+"""Sealing of personal data, and keyed hashes to find it again, as the areas ask for it.
 
-A sealed value is AES-256-GCM over the text, bound to its table, column and
-row: moved elsewhere, it does not open.
-
-    version (1 byte) | key number (1 byte) | nonce (12 bytes) | ciphertext and tag
-
-A keyed hash is an HMAC. When its key is rotated, the hash of the new generation is made from the
-hash of the one before, so that a value that is not known any more can be carried over, too:
-
-    generation 1:  HMAC(key 1, text)                            (32 bytes)
-    generation n:  n (1 byte) | HMAC(key n, hash of generation n - 1)   (33 bytes)
+Who holds the keys is decided by the settings: this program (`app/privacy/safe.py`), or the keeper,
+a process of its own (`app/privacy/keeper`). The areas see no difference. What belongs together is
+asked for together, `…_all`: with a keeper that is one trip and not one for each value.
 """
 
-import hashlib
+import asyncio
 import hmac
-import secrets
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 from uuid import UUID
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
-from app.errors import Refusal
+from app.privacy.keeper.client import Keeper
+from app.privacy.safe import (
+    PLAIN_HASH,
+    Bound,
+    CannotOpen,
+    Holder,
+    InForce,
+    Item,
+    Safe,
+    derived,
+    generation_of,
+)
 from app.settings import Settings, parse_field_keys
 
-_VERSION = 1
-_PLAIN_HASH = 32
+__all__ = [
+    "Bound",
+    "CannotOpen",
+    "InForce",
+    "Keys",
+    "generation_of",
+    "keys_in_program",
+    "read_keys",
+]
 
+T = TypeVar("T")
 
-class CannotOpen(Refusal):
-    """A sealed value was damaged or moved to another place, or its key is missing."""
-
-    status = 500
-
-
-@dataclass(frozen=True)
-class InForce:
-    """What the database says about the keys; every process works by it."""
-
-    # The number of the key that seals, and those whose values were all sealed anew.
-    sealing: int
-    retired: Collection[int]
-    # The secret of each generation of hashes; which is written, and the oldest that is still
-    # stored somewhere.
-    hash_secrets: Mapping[int, bytes]
-    written: int
-    oldest: int
+# Bytes: to seal or open more takes so long that other requests go on meanwhile.
+_LONG = 256 * 1024
 
 
 class Keys:
-    """The keys of the settings: they seal and open values, and make keyed hashes.
+    """The keys of a process: they seal and open values, and make keyed hashes.
 
     Until the database was asked, the first key seals and the hashes come from the last.
     """
 
-    def __init__(self, field_keys: list[tuple[int, bytes]], secret_key: str) -> None:
-        self._given = dict(field_keys)
-        self._ciphers = {number: AESGCM(key) for number, key in field_keys}
-        self._current = self.first = field_keys[0][0]
-        self._hash_secrets: Mapping[int, bytes] = {1: self.own_hash_secret(field_keys[-1][0])}
-        self._written = self._oldest = 1
-        self._session_key = _derived(secret_key.encode(), b"helpline sessions")
+    def __init__(self, holder: Holder, secret_key: str) -> None:
+        self._holder = holder
+        self._facts: InForce | None = None
+        self._session_key = derived(secret_key.encode(), b"helpline sessions")
         # What keeps this process from opening what is stored; empty if all is well.
         self.problem = ""
 
     # -- what the keys are ---------------------------------------------------------------------
 
     @property
+    def keeper(self) -> Keeper | None:
+        """The keeper, if this program holds no key itself."""
+        return self._holder if isinstance(self._holder, Keeper) else None
+
+    async def ready(self) -> None:
+        """While the keeper is being restarted, wait a moment for it; go on after that."""
+        if self.keeper is not None:
+            await self.keeper.ready()
+
+    def look(self) -> None:
+        """Look which keys there are now: a keeper may have been restarted with others."""
+        if self.keeper is not None:
+            self.keeper.look()
+
+    @property
     def numbers(self) -> list[int]:
         """The numbers of the keys in the settings, the first one first."""
-        return list(self._given)
+        return list(self._holder.check_values())
+
+    @property
+    def first(self) -> int:
+        """The number of the first key in the settings."""
+        return self.numbers[0]
 
     @property
     def current(self) -> int:
         """The number of the key that seals."""
-        return self._current
+        facts = self._facts
+        if facts is None or facts.sealing not in self.numbers or facts.sealing in facts.retired:
+            return self.first
+        return facts.sealing
 
     @property
     def generation(self) -> int:
         """The generation of hashes that is written."""
-        return self._written
+        return self._facts.written if self._facts else 1
 
     @property
     def rotates_hashes(self) -> bool:
         """Whether hashes of more than one generation may be stored."""
-        return self._oldest < max(self._hash_secrets)
+        return self._facts is not None and self._facts.oldest < max(self._facts.hash_secrets)
 
     def check_value(self, number: int) -> bytes:
         """Return what tells two keys apart without helping to find either."""
-        return _derived(self._given[number], b"helpline key check")[:16]
+        return self._holder.check_values()[number]
 
-    def own_hash_secret(self, number: int) -> bytes:
-        """Return the first secret of hashes, as it was derived from a field key."""
-        return _derived(self._given[number], b"helpline keyed hashes")
+    def hash_secret(self, row: UUID, *, first: bool = False) -> bytes:
+        """Return a new secret of hashes, sealed; or the first, which comes from a field key."""
+        return self._holder.make_secret(row, first=first)
 
     def work_by(self, facts: InForce) -> None:
-        """Seal, open and hash from now on as the database says."""
-        self._ciphers = {
-            number: AESGCM(key)
-            for number, key in self._given.items()
-            if number not in facts.retired
-        }
-        if facts.sealing in self._ciphers:
-            self._current = facts.sealing
-        self._hash_secrets = dict(facts.hash_secrets)
-        self._written, self._oldest = facts.written, facts.oldest
+        """Seal, open and hash from now on as the database says. Raises CannotOpen."""
+        self._holder.work_by(facts)
+        self._facts = facts
 
     # -- sealing -------------------------------------------------------------------------------
 
     def seal(self, value: bytes, *, table: str, column: str, row: UUID) -> bytes:
         """Return the value sealed for that column of that row."""
-        nonce = secrets.token_bytes(12)
-        body = self._ciphers[self._current].encrypt(nonce, value, _place(table, column, row))
-        return bytes([_VERSION, self._current]) + nonce + body
+        return self._holder.seal([Item(bytes(Bound(table, column, row)), value)])[0]
 
     def open(self, sealed: bytes, *, table: str, column: str, row: UUID) -> bytes:
         """Return the value of a sealed column.
 
         Raises CannotOpen.
         """
-        if len(sealed) < 30 or sealed[0] != _VERSION or sealed[1] not in self._ciphers:
-            raise CannotOpen("damaged, or sealed with a key that is not in HELPLINE_FIELD_KEYS")
-        try:
-            place = _place(table, column, row)
-            return self._ciphers[sealed[1]].decrypt(sealed[2:14], sealed[14:], place)
-        except InvalidTag:
-            raise CannotOpen("damaged, or moved from another row") from None
+        return told(self._holder.open([Item(bytes(Bound(table, column, row)), sealed)])[0])
+
+    async def seal_all(self, values: Sequence[tuple[Bound, bytes]]) -> list[bytes]:
+        """Return values sealed, all together; long ones without holding up other requests."""
+        return await _apart(self._holder.seal, values)
+
+    async def open_all(self, values: Sequence[tuple[Bound, bytes]]) -> list[bytes | CannotOpen]:
+        """Return what was sealed, or why it does not open: `told` raises that."""
+        return await _apart(self._holder.open, values)
+
+    def check_opens(self, sealed: bytes, *, table: str, column: str, row: UUID) -> None:
+        """Check that a value opens, whatever it is. Raises CannotOpen."""
+        (error,) = self._holder.attempt([Item(bytes(Bound(table, column, row)), sealed)])
+        if error is not None:
+            raise error
+
+    async def seal_anew(self, values: Sequence[tuple[Bound, bytes]]) -> list[bytes]:
+        """Return sealed values under the key that seals now. Raises CannotOpen."""
+        return await _apart(self._holder.seal_anew, values)
 
     # -- keyed hashes --------------------------------------------------------------------------
 
     def match_key(self, kind: str, value: str) -> bytes:
         """Return a keyed hash that finds equal values without making them readable."""
-        return self.carried(self._first_hash(kind, value), self._written)
+        return self._generations(kind, value)[self.generation - 1]
 
     def match_keys(self, kind: str, value: str) -> list[bytes]:
         """Return every form in which the hash of a value may be stored, the present one first."""
-        first = self._first_hash(kind, value)
-        if not self.rotates_hashes:
-            return [self.carried(first, self._written)]
-        others = [g for g in self._hash_secrets if g >= self._oldest and g != self._written]
-        return [self.carried(first, g) for g in (self._written, *sorted(others))]
+        return self.match_keys_all([(kind, value)])[0]
+
+    def match_keys_all(self, texts: Sequence[tuple[str, str]]) -> list[list[bytes]]:
+        """Return the same for several values, each with its kind, all together."""
+        if not texts:
+            return []
+        return [self._as_stored(made) for made in self._holder.hashes(texts)]
+
+    def _as_stored(self, made: list[bytes]) -> list[bytes]:
+        written = self.generation
+        if not self.rotates_hashes or self._facts is None:
+            return [made[written - 1]]
+        others = [g for g in range(self._facts.oldest, len(made) + 1) if g != written]
+        return [made[g - 1] for g in (written, *others)]
 
     def is_match(self, kind: str, value: str, stored: bytes) -> bool:
         """Return whether a stored hash is that of the value; the time taken tells nothing of it."""
         return sum(hmac.compare_digest(one, stored) for one in self.match_keys(kind, value)) > 0
 
-    def carried(self, stored: bytes, generation: int) -> bytes:
-        """Return a stored hash as one of a later generation."""
-        for number in range(generation_of(stored) + 1, generation + 1):
-            body = hmac.digest(self._hash_secrets[number], stored, "sha256")
-            stored = bytes([number]) + body
-        return stored
+    def carried(self, stored: Sequence[bytes], generation: int) -> list[bytes]:
+        """Return stored hashes as those of a later generation."""
+        return self._holder.carry(stored, generation)
 
     def secret_of(self, kind: str, value: str) -> bytes:
         """Return 32 bytes that only this helpline can make, for what is stored elsewhere."""
-        return self.match_key(kind, value)[-_PLAIN_HASH:]
+        return self.match_key(kind, value)[-PLAIN_HASH:]
 
     def secrets_of(self, kind: str, value: str) -> list[bytes]:
         """Return that secret, and those of all earlier generations after it."""
-        first = self._first_hash(kind, value)
-        made = [self.carried(first, g)[-_PLAIN_HASH:] for g in sorted(self._hash_secrets)]
-        return made[: self._written][::-1]
+        made = [one[-PLAIN_HASH:] for one in self._generations(kind, value)]
+        return made[: self.generation][::-1]
 
     def lasting_secret(self, kind: str, value: str) -> bytes:
         """Return 32 bytes that stay the same when the hashes are rotated."""
-        return self._first_hash(kind, value)
+        return self._generations(kind, value)[0]
 
-    def _first_hash(self, kind: str, value: str) -> bytes:
-        return hmac.digest(self._hash_secrets[1], f"{kind}:{value}".encode(), "sha256")
+    def _generations(self, kind: str, value: str) -> list[bytes]:
+        return self._holder.hashes([(kind, value)])[0]
 
     def session_key(self, token: str) -> bytes:
         """Return the keyed hash that is stored for a session's token."""
         return hmac.digest(self._session_key, token.encode(), "sha256")
 
 
-def generation_of(stored: bytes) -> int:
-    """Return the generation of a stored hash."""
-    return 1 if len(stored) == _PLAIN_HASH else stored[0]
+def told(opened: bytes | CannotOpen) -> bytes:
+    """Return what was opened. Raises CannotOpen if it does not open."""
+    if isinstance(opened, CannotOpen):
+        raise opened
+    return opened
+
+
+async def _apart(
+    act: Callable[[Sequence[Item]], list[T]], values: Sequence[tuple[Bound, bytes]]
+) -> list[T]:
+    """Return what the holder makes of the values; of long ones in a thread."""
+    items = [Item(bytes(bound), value) for bound, value in values]
+    if not items:
+        return []
+    if sum(len(item.value) for item in items) > _LONG:
+        return await asyncio.to_thread(act, items)
+    return act(items)
+
+
+def keys_in_program(field_keys: list[tuple[int, bytes]], secret_key: str) -> Keys:
+    """Return keys that this program holds itself."""
+    return Keys(Safe(field_keys), secret_key)
 
 
 def read_keys(settings: Settings) -> Keys:
-    """Read the keys of checked settings."""
-    assert settings.field_keys is not None
+    """Read the keys of checked settings, or say where the keeper is."""
     assert settings.secret_key is not None
-    return Keys(parse_field_keys(settings.field_keys), settings.secret_key)
-
-
-def _place(table: str, column: str, row: UUID) -> bytes:
-    return f"{table}:{row}:{column}".encode()
-
-
-def _derived(key: bytes, purpose: bytes) -> bytes:
-    return HKDF(SHA256(), 32, salt=None, info=purpose).derive(hashlib.sha256(key).digest())
+    if settings.keeper_socket is not None:
+        return Keys(Keeper(settings.keeper_socket), settings.secret_key)
+    assert settings.field_keys is not None
+    return keys_in_program(parse_field_keys(settings.field_keys), settings.secret_key)

@@ -111,6 +111,7 @@ WITHOUT_RULE: Mapping[str, str] = {
             "same_children.*",
             "case_documents.media_type",
             "case_documents.flags",
+            "case_documents.details",
             "case_requests.to_status",
             "case_requests.to_team",
             "follow_ups.goal",

@@ -6,7 +6,6 @@ over in all tables at once, and those of a caller who rings at that moment befor
 entered: a flag or a wish is never missed.
 """
 
-import secrets
 from datetime import timedelta
 from uuid import uuid4
 
@@ -19,7 +18,7 @@ from app.jobs.names import Task
 from app.jobs.transaction import transaction
 from app.privacy.keys import generation_of
 from app.privacy.models import HashKey
-from app.sealing.knowing import learn, sealed_secret
+from app.sealing.knowing import learn
 from app.sealing.places import hashed_columns
 from app.sealing.resealing import NOTICE, SETTLED
 from app.staff.audit import write_entry
@@ -52,7 +51,7 @@ async def rotate_hashes(work: Work) -> int:
         HashKey(
             generation=generation,
             id=key_id,
-            secret_sealed=sealed_secret(work.keys, secrets.token_bytes(32), key_id),
+            secret_sealed=work.keys.hash_secret(key_id),
             added_at=work.now,
             used_from=work.now + NOTICE,
         )
@@ -121,7 +120,7 @@ async def _carry(work: Work, columns: list[str], stored: list[bytes]) -> None:
     if not stored:
         return
     await work.session.execute(_QUIET)
-    carried = [work.keys.carried(one, work.keys.generation) for one in stored]
+    carried = work.keys.carried(stored, work.keys.generation)
     for column in columns:
         table, _, name = column.partition(".")
         await work.session.execute(

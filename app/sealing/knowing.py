@@ -4,6 +4,8 @@ A wrong or lost key is noticed here: by the check values of the keys, and in a d
 none yet by opening one value of each column.
 """
 
+import asyncio
+import contextlib
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -22,13 +24,15 @@ from app.jobs.transaction import transaction
 from app.log import log
 from app.privacy.keys import CannotOpen, InForce, Keys, read_keys
 from app.privacy.models import FieldKey, HashKey
+from app.privacy.safe import Secret
 from app.sealing.places import Place, sealed_places, values_of
 from app.settings import Settings
 from app.work import PROGRAM, Ground, Work
 
-_SECRET = {"table": "hash_keys", "column": "secret_sealed"}
 # Seconds until a process that could not ask the database asks again.
 _AGAIN = 1.0
+# Seconds that the keeper may take to start: both are often started at the same moment.
+_KEEPER_STARTS_WITHIN = 30.0
 
 
 class Known(NamedTuple):
@@ -85,7 +89,16 @@ def check_keys(settings: Settings, metadata: Callable[[], MetaData]) -> None:
     """
     assert settings.database_url is not None
     keys = read_keys(settings)
-    with psycopg.connect(settings.database_url, row_factory=dict_row) as connection:
+    if keys.keeper is None:
+        _check_keys(settings.database_url, keys, metadata)
+        return
+    with contextlib.closing(keys.keeper) as keeper:
+        keeper.wait(_KEEPER_STARTS_WITHIN)
+        _check_keys(settings.database_url, keys, metadata)
+
+
+def _check_keys(database_url: str, keys: Keys, metadata: Callable[[], MetaData]) -> None:
+    with psycopg.connect(database_url, row_factory=dict_row) as connection:
         rows = connection.execute(
             "SELECT number, check_value, seals_from, retired_at FROM field_keys ORDER BY number"
         ).fetchall()
@@ -106,7 +119,7 @@ def _cannot_open(connection: psycopg.Connection[Any], keys: Keys, places: list[P
         ).fetchone()
         for path, value in values_of(place, row[place.column]).items() if row else ():
             try:
-                keys.open(value, **place.bound_to(row or {}, path))
+                keys.check_opens(value, **place.bound_to(row or {}, path))
             except CannotOpen:
                 return (
                     f"The keys in HELPLINE_FIELD_KEYS do not open what is stored in {place.name}. "
@@ -126,6 +139,7 @@ async def learn(work: Work) -> datetime | None:
     comes into force, if one waits.
     """
     keys = work.ground.keys
+    keys.look()
     known = await _field_keys(work)
     keys.problem = problem_of(keys, [_as_known(key) for key in known])
     if keys.problem:
@@ -136,25 +150,24 @@ async def learn(work: Work) -> datetime | None:
     hashes = list(await work.session.scalars(select(HashKey).order_by(HashKey.generation)))
     if not hashes:
         hashes = [await _first_hash_key(work)]
+    # The process that entered the first key may have a clock that is ahead of ours.
+    begun = [pair for pair in sealing if pair[0] <= work.now] or [min(sealing)]
+    facts = InForce(
+        sealing=max(begun)[1],
+        retired=[key.number for key in known if key.retired_at],
+        hash_secrets={h.generation: Secret(h.secret_sealed, h.id) for h in hashes},
+        written=max((h.generation for h in hashes if h.used_from <= work.now), default=1),
+        oldest=max((h.generation for h in hashes if h.complete_at), default=1),
+        check_values={number: keys.check_value(number) for _, number in sealing},
+    )
     try:
-        secrets = {h.generation: _open_secret(work, h) for h in hashes}
+        keys.work_by(facts)
     except CannotOpen:
         keys.problem = (
             "The keys in HELPLINE_FIELD_KEYS do not open the key of the hashes. Put the right keys "
             "back, from the copy that you keep away from the machine."
         )
         return None
-    # The process that entered the first key may have a clock that is ahead of ours.
-    begun = [pair for pair in sealing if pair[0] <= work.now] or [min(sealing)]
-    keys.work_by(
-        InForce(
-            sealing=max(begun)[1],
-            retired=[key.number for key in known if key.retired_at],
-            hash_secrets=secrets,
-            written=max((h.generation for h in hashes if h.used_from <= work.now), default=1),
-            oldest=max((h.generation for h in hashes if h.complete_at), default=1),
-        )
-    )
     moments = (*(at for at, _ in sealing), *(h.used_from for h in hashes))
     return min((at for at in moments if at > work.now), default=None)
 
@@ -190,14 +203,13 @@ def _as_known(key: FieldKey) -> Known:
 
 async def _first_hash_key(work: Work) -> HashKey:
     """Enter the secret from which hashes were made so far: it came from the last field key."""
-    keys, key_id = work.ground.keys, uuid4()
-    secret = keys.own_hash_secret(keys.numbers[-1])
+    key_id = uuid4()
     await work.session.execute(
         insert(HashKey)
         .values(
             generation=1,
             id=key_id,
-            secret_sealed=keys.seal(secret, **_SECRET, row=key_id),
+            secret_sealed=work.ground.keys.hash_secret(key_id, first=True),
             added_at=work.now,
             used_from=work.now,
             complete_at=work.now,
@@ -205,15 +217,6 @@ async def _first_hash_key(work: Work) -> HashKey:
         .on_conflict_do_nothing()
     )
     return (await work.session.scalars(select(HashKey).where(HashKey.generation == 1))).one()
-
-
-def _open_secret(work: Work, key: HashKey) -> bytes:
-    return work.ground.keys.open(key.secret_sealed, **_SECRET, row=key.id)
-
-
-def sealed_secret(keys: Keys, secret: bytes, key_id: Any) -> bytes:
-    """Return the secret of a generation of hashes as it is stored."""
-    return keys.seal(secret, **_SECRET, row=key_id)
 
 
 async def learn_now(ground: Ground) -> datetime | None:
@@ -225,16 +228,31 @@ async def learn_now(ground: Ground) -> datetime | None:
 async def watch(ground: Ground, bus: Bus) -> None:
     """Read it again after each change, and when a key comes into force. Runs for ever."""
     with bus.listening(Subscription(), {Topic.KEYS, Topic.EVERYTHING}) as news:
-        while True:
-            await news.take()
-            try:
-                following = await learn_now(ground)
-                while following is not None:
-                    wait = (following - ground.clock.now()).total_seconds()
-                    await ground.clock.sleep(max(wait, 0))
-                    following = await learn_now(ground)
-            except (SQLAlchemyError, psycopg.Error, OSError) as error:
-                kind = type(error).__name__
-                log().warning("the keys could not be read", area="database", exception_type=kind)
-                await ground.clock.sleep(_AGAIN)
-                news.put(Topic.KEYS)
+        keeper, looking = ground.keys.keeper, None
+        if keeper is not None:
+            # A keeper that is back may have another key in front.
+            looking = asyncio.create_task(keeper.watch(lambda: news.put(Topic.KEYS)), name="keeper")
+        try:
+            while True:
+                await news.take()
+                try:
+                    await _learn_until_settled(ground)
+                except (SQLAlchemyError, psycopg.Error, OSError) as error:
+                    kind = type(error).__name__
+                    log().warning(
+                        "the keys could not be read", area="database", exception_type=kind
+                    )
+                    await ground.clock.sleep(_AGAIN)
+                    news.put(Topic.KEYS)
+        finally:
+            if looking is not None:
+                looking.cancel()
+
+
+async def _learn_until_settled(ground: Ground) -> None:
+    """Read it, and again each time when a key comes into force."""
+    following = await learn_now(ground)
+    while following is not None:
+        wait = (following - ground.clock.now()).total_seconds()
+        await ground.clock.sleep(max(wait, 0))
+        following = await learn_now(ground)

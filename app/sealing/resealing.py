@@ -17,6 +17,7 @@ from app.database.topics import Topic
 from app.errors import Conflict, Invalid
 from app.jobs.names import Task
 from app.jobs.transaction import transaction
+from app.privacy.keys import Bound
 from app.privacy.models import FieldKey
 from app.sealing.knowing import learn
 from app.sealing.places import Place, Shape, sealed_places, stored_as, values_of
@@ -114,11 +115,10 @@ async def reseal_some(
         if stored is None:
             stored = await _long_value(work, place, row)
         values = values_of(place, stored)
-        for path, value in values.items():
-            if value[1] != work.keys.current:
-                bound = place.bound_to(row, path)
-                values[path] = work.keys.seal(work.keys.open(value, **bound), **bound)
-                done += 1
+        others = [path for path, value in values.items() if value[1] != work.keys.current]
+        bound = [(Bound(**place.bound_to(row, path)), values[path]) for path in others]
+        values |= zip(others, await work.keys.seal_anew(bound), strict=True)
+        done += len(others)
         keys = {key: row[key] for key in place.keys}
         changes.append({"was": stored, "value": stored_as(place, values)} | keys)
         if len(values.get("", b"")) > _LONG:

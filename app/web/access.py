@@ -64,6 +64,7 @@ def opened(request: Request) -> Work:
 @contextlib.asynccontextmanager
 async def finished(work: Work) -> AsyncIterator[None]:
     """Commit at the end, before the response is sent; roll back when an exception is raised."""
+    await work.keys.ready()
     try:
         yield
         await flush(work)

@@ -2,13 +2,13 @@ from uuid import uuid4
 
 import pytest
 
-from app.privacy.keys import CannotOpen, Keys
+from app.privacy.keys import CannotOpen, keys_in_program
 
 OLD, NEW = (1, b"o" * 32), (2, b"n" * 32)
 
 
 def test_opens_only_where_it_was_sealed() -> None:
-    keys, row = Keys([OLD], "s" * 40), uuid4()
+    keys, row = keys_in_program([OLD], "s" * 40), uuid4()
     sealed = keys.seal(b"+381641234567", table="calls", column="c", row=row)
     assert b"381641234567" not in sealed
     assert keys.open(sealed, table="calls", column="c", row=row) == b"+381641234567"
@@ -22,7 +22,7 @@ def test_opens_only_where_it_was_sealed() -> None:
 
 
 def test_a_value_is_never_sealed_with_the_same_nonce() -> None:
-    keys, row = Keys([OLD], "s" * 40), uuid4()
+    keys, row = keys_in_program([OLD], "s" * 40), uuid4()
     sealed = {keys.seal(b"x", table="t", column="c", row=row) for _ in range(5000)}
     assert len(sealed) == 5000
     # The nonce follows the number of the key.
@@ -30,7 +30,7 @@ def test_a_value_is_never_sealed_with_the_same_nonce() -> None:
 
 
 def test_damage_is_noticed() -> None:
-    keys, row = Keys([OLD], "s" * 40), uuid4()
+    keys, row = keys_in_program([OLD], "s" * 40), uuid4()
     sealed = bytearray(keys.seal(b"x", table="t", column="c", row=row))
     for position in range(len(sealed)):
         damaged = bytes(sealed[:position] + bytes([sealed[position] ^ 1]) + sealed[position + 1 :])
@@ -40,7 +40,8 @@ def test_damage_is_noticed() -> None:
 
 def test_rotation_opens_the_old_and_matches_the_same() -> None:
     row = uuid4()
-    before, after = Keys([OLD], "s" * 40), Keys([NEW, OLD], "s" * 40)
+    before = keys_in_program([OLD], "s" * 40)
+    after = keys_in_program([NEW, OLD], "s" * 40)
     sealed = before.seal(b"x", table="t", column="c", row=row)
     assert after.open(sealed, table="t", column="c", row=row) == b"x"
     assert after.seal(b"x", table="t", column="c", row=row)[1] == 2

@@ -3,7 +3,7 @@
 import base64
 from dataclasses import replace
 
-from app.privacy.keys import Keys
+from app.privacy.keys import Keys, keys_in_program
 from app.settings import Settings
 from app.work import Work
 
@@ -14,7 +14,7 @@ SECRET = "practice-secret-key-practice-secret-key"
 
 
 def keys_of(*keys: tuple[int, bytes]) -> Keys:
-    return Keys(list(keys), SECRET)
+    return keys_in_program(list(keys), SECRET)
 
 
 def with_keys(work: Work, *keys: tuple[int, bytes]) -> Work:

@@ -11,7 +11,7 @@ import pytest
 from app import tables
 from app.demo.stage import Stage
 from app.errors import BadSettings
-from app.privacy.keys import Keys
+from app.privacy.keys import keys_in_program
 from app.sealing.knowing import check_keys, learn, learn_now
 from app.settings import Settings
 from app.work import Work, make_ground
@@ -81,7 +81,7 @@ def _learn(settings: Settings) -> None:
 @pytest.mark.parametrize(("key", "opens"), [(KEYS[1], True), (OTHER, False)])
 def test_a_database_without_check_values_is_tried(database: str, key: bytes, opens: bool) -> None:
     row = uuid4()
-    sealed = Keys([(1, KEYS[1])], "s" * 40).seal(
+    sealed = keys_in_program([(1, KEYS[1])], "s" * 40).seal(
         b"x", table="push_keys", column="private_sealed", row=row
     )
     with psycopg.connect(database) as connection:
@@ -100,6 +100,10 @@ def test_a_database_without_check_values_is_tried(database: str, key: bytes, ope
 
 async def test_readiness_says_which_key_is_wrong(stage: Stage) -> None:
     ready = f"{stage.settings.public_url}/readyz"
+    async with asyncio.timeout(30):
+        # A worker says that it is there a moment after the server does.
+        while not await stage.rows("SELECT id FROM procrastinate_workers"):
+            await asyncio.sleep(0.02)
     answer = await stage.client.get(ready)
     assert (answer.status_code, answer.json()["keys"]) == (200, "well")
     await stage.rows("UPDATE field_keys SET check_value = '\\x00' RETURNING number")

@@ -1,6 +1,7 @@
 """The key of the hashes is rotated while callers ring, and every one of them is still known."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 from sqlalchemy import text
 
@@ -12,7 +13,7 @@ from app.demo.stage import Stage
 from app.jobs.transaction import flush, transaction
 from app.people import links
 from app.people.changing import Changes
-from app.privacy.keys import generation_of
+from app.privacy.safe import InForce, Secret, generation_of
 from app.sealing import hashes, resealing
 from app.sealing.knowing import learn
 from app.sealing.places import hashed_columns
@@ -29,13 +30,17 @@ def test_a_hash_of_the_next_generation_is_made_from_the_one_before() -> None:
     keys = keys_of((1, KEYS[1]))
     old = keys.match_key("caller", CHILD)
     assert len(old) == 32
-    keys._hash_secrets = {**keys._hash_secrets, 2: b"x" * 32, 3: b"y" * 32}
-    keys._written = 3
+    secrets = {}
+    for generation in (1, 2, 3):
+        row = uuid4()
+        secrets[generation] = Secret(keys.hash_secret(row, first=generation == 1), row)
+    keys.work_by(InForce(1, (), secrets, written=3, oldest=1))
     new = keys.match_key("caller", CHILD)
     assert generation_of(new) == 3
-    assert keys.carried(old, 3) == new
-    assert keys.carried(keys.carried(old, 2), 3) == new
-    assert set(keys.match_keys("caller", CHILD)) == {old, keys.carried(old, 2), new}
+    assert keys.carried([old], 3) == [new]
+    (second,) = keys.carried([old], 2)
+    assert keys.carried([second, old], 3) == [new, new]
+    assert set(keys.match_keys("caller", CHILD)) == {old, second, new}
     assert keys.is_match("caller", CHILD, old)
     assert not keys.is_match("caller", "+381649999999", old)
     # What is drawn for figures stays, so that two reports never tell what was rounded.

@@ -259,6 +259,7 @@ async def add_cases(stage: Stage) -> None:
                 "Cookie": ana.cookie_header,
                 "Origin": stage.settings.public_url,
                 "X-Document-Name": "letter.pdf",
+                "X-Document-Details": "keep",
                 "Content-Type": "application/octet-stream",
             },
         )

@@ -16,6 +16,8 @@ from app.api.records.record_bodies import Changes, FormLanguage, Looked
 from app.api.records.record_views import CaseRow, CaseView, case_row, case_view, rows_as_json
 from app.chats import printed
 from app.contacts.cases import case_requests, cases, documents, follow_ups, people, printing
+from app.contacts.cases.details import Details
+from app.contacts.cases.quotas import check_quotas
 from app.contacts.finding.search import Wanted, search
 from app.contacts.models import Case
 from app.contacts.scopes import may_write_case
@@ -247,8 +249,12 @@ async def add_document(
     staff: Uploads,
     case_id: UUID,
     x_document_name: Annotated[str, Header(max_length=1000)],
+    x_document_details: Annotated[Details, Header()] = Details.REMOVE,
 ) -> dict[str, UUID]:
     """Add a document: its bytes are the body, its name is percent-encoded in `X-Document-Name`.
+
+    What a camera or program wrote into it (place, time, author) is removed, unless
+    `X-Document-Details: keep` says that the file is evidence and stays as it came.
 
     This is not a form, because the server would write a form's file to disk unencrypted.
     """
@@ -258,6 +264,8 @@ async def add_document(
     refuse_cross_site(request, json_only=True)
     if not await may_write_case(work, staff, case_id):
         raise NotFound("Not found, or you may not change this case.")
+    # Before anything is read; once more when its size is known, and for good.
+    await check_quotas(work, staff, case_id, 0)
     # A slow upload and a slow virus scan must not hold a database connection.
     await work.let_go()
     limit = work.settings.document_megabytes * 1024 * 1024
@@ -274,8 +282,8 @@ async def add_document(
     except (TimeoutError, ClientDisconnect):
         raise Invalid("The upload did not finish. Try again.") from None
     name = unquote(x_document_name)
-    checked = await documents.check_document(work, name, bytes(content))
-    made = await documents.add_document(work, staff, case_id, name, bytes(content), checked)
+    checked = await documents.check_document(work, name, bytes(content), x_document_details)
+    made = await documents.add_document(work, staff, case_id, checked)
     return {"id": made.id}
 
 

@@ -12,13 +12,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import defer
 
 from app.contacts.cases.cases import lock_open, open_case_record
+from app.contacts.cases.details import REMOVABLE, CannotRemove, Details, without_details
 from app.contacts.cases.models import CaseDocument
+from app.contacts.cases.quotas import check_quotas
 from app.contacts.cases.suspicions import suspicions
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case
 from app.contacts.records import Opened, note_event
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound, Refusal
+from app.privacy.keys import Bound, told
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -35,14 +38,20 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": (".docx",),
     "application/vnd.oasis.opendocument.text": (".odt",),
 }
+# What is stored of the choice about the details.
+_AS_KEPT = {Details.REMOVE: "removed", Details.KEEP: "kept"}
 # The longest that a scan may take, in seconds.
 _SCAN_SECONDS = 60
 
 
 class Checked(NamedTuple):
-    """The media type of a document, whether it was scanned, and warnings for its readers."""
+    """What is kept of a document: its bytes, its media type, what became of its details, whether it
+    was scanned, and warnings for its readers."""
 
+    name: str
+    content: bytes
     kind: str
+    details: Details
     scanned: str
     flags: list[str]
 
@@ -74,6 +83,11 @@ def kind_of(content: bytes, name: str) -> str:
             endings=endings,
         )
     return mime
+
+
+def kept_kinds() -> list[str]:
+    """Return the endings of files that are only stored with what a camera wrote into them."""
+    return [e for kind, endings in ALLOWED.items() if kind not in REMOVABLE for e in endings]
 
 
 async def scan(command: str | None, content: bytes) -> str:
@@ -111,8 +125,11 @@ async def scan(command: str | None, content: bytes) -> str:
     return "clean"
 
 
-async def check_document(work: Work, name: str, content: bytes) -> Checked:
-    """Check size, type and viruses. Hold no connection: a scan may take a minute.
+async def check_document(
+    work: Work, name: str, content: bytes, details: Details = Details.REMOVE
+) -> Checked:
+    """Check size, type and viruses, and remove the details of the camera or program unless they
+    are to be kept. Hold no connection: a scan may take a minute.
 
     Raises Refusal.
     """
@@ -125,31 +142,38 @@ async def check_document(work: Work, name: str, content: bytes) -> Checked:
     if len(content) > limit * 1024 * 1024:
         raise TooLarge("A document may have at most %(limit)s MB.", limit=limit)
     kind = kind_of(content, name)
+    if details is Details.REMOVE and kind not in REMOVABLE:
+        raise CannotRemove()
     scanned = await scan(work.settings.scanner, content)
-    return Checked(kind, scanned, await asyncio.to_thread(suspicions, content, kind))
+    if details is Details.REMOVE:
+        content = await without_details(work.ground, content, kind)
+    flags = await asyncio.to_thread(suspicions, content, kind)
+    return Checked(name, content, kind, details, scanned, flags)
 
 
-async def add_document(
-    work: Work, staff: Staff, case_id: UUID, name: str, content: bytes, checked: Checked
-) -> CaseDocument:
-    """Seal a checked document into a case. Raises NotFound."""
+async def add_document(work: Work, staff: Staff, case_id: UUID, checked: Checked) -> CaseDocument:
+    """Seal a checked document into a case. Raises NotFound, Conflict, DayIsFull, CaseIsFull."""
     case = await lock_open(work, staff, case_id)
+    await check_quotas(work, staff, case.id, len(checked.content))
     document_id = uuid4()
-
-    def seal(value: bytes, column: str) -> bytes:
-        return work.keys.seal(value, table="case_documents", column=column, row=document_id)
-
+    sealed_name, sealed_content = await work.keys.seal_all(
+        [
+            (Bound("case_documents", "name_sealed", document_id), checked.name.encode()),
+            (Bound("case_documents", "content_sealed", document_id), checked.content),
+        ]
+    )
     document = CaseDocument(
         id=document_id,
         case_id=case.id,
         at=work.now,
         staff_id=staff.id,
         media_type=checked.kind,
-        size=len(content),
+        size=len(checked.content),
         scan=checked.scanned,
+        details=_AS_KEPT[checked.details],
         flags=checked.flags,
-        name_sealed=seal(name.strip().encode(), "name_sealed"),
-        content_sealed=seal(content, "content_sealed"),
+        name_sealed=sealed_name,
+        content_sealed=sealed_content,
     )
     work.session.add(document)
     await work.session.flush()
@@ -160,8 +184,9 @@ async def add_document(
         RecordLog.DOCUMENT_ADDED,
         document=str(document_id),
         media=checked.kind,
-        size=len(content),
+        size=document.size,
         scan=checked.scanned,
+        details=document.details,
         flags=checked.flags,
     )
     return document
@@ -211,13 +236,11 @@ async def documents_of(opened: Opened[Case]) -> list[tuple[CaseDocument, str]]:
         .options(defer(CaseDocument.content_sealed))
         .order_by(CaseDocument.at)
     )
-    return [
-        (
-            row,
-            opened.words(row.name_sealed, table="case_documents", column="name_sealed", row=row.id),
-        )
-        for row in rows
-    ]
+    found = list(rows)
+    names = await opened.all_words(
+        [(row.name_sealed, Bound("case_documents", "name_sealed", row.id)) for row in found]
+    )
+    return list(zip(found, names, strict=True))
 
 
 async def open_document(
@@ -233,10 +256,10 @@ async def open_document(
     if document is None or document.removed_at is not None:
         raise NotFound("There is no such document in this case.")
     await write_reading(work, AuditLog.DOCUMENT_READ, f"case:{case_id}", document=str(document_id))
-    content = opened.unseal(
-        document.content_sealed, table="case_documents", column="content_sealed", row=document.id
+    name, content = await work.keys.open_all(
+        [
+            (Bound("case_documents", "name_sealed", document.id), document.name_sealed),
+            (Bound("case_documents", "content_sealed", document.id), document.content_sealed),
+        ]
     )
-    name = opened.words(
-        document.name_sealed, table="case_documents", column="name_sealed", row=document.id
-    )
-    return document, name, content or b""
+    return document, told(name).decode(), told(content)

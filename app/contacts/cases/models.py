@@ -146,7 +146,10 @@ class CaseDocument(Base):
     __tablename__ = "case_documents"
     __table_args__ = (
         one_of("scan", ("clean", "not_scanned")),
+        one_of("details", ("removed", "kept")),
         Index("ix_case_documents_case_id", "case_id"),
+        # What a person added today.
+        Index("ix_case_documents_staff_id_at", "staff_id", "at"),
     )
 
     id: Mapped[Identifier]
@@ -158,6 +161,9 @@ class CaseDocument(Base):
     media_type: Mapped[str]
     size: Mapped[int]
     scan: Mapped[str]
+    # What a camera or program wrote into it: removed, or kept as evidence by the person who added
+    # it. Empty: it was kept, before there was a choice.
+    details: Mapped[str | None]
     # Warnings for its readers: macros, scripts, files inside.
     flags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     # Removed as misfiled: name and content are gone, the row stays.

@@ -169,8 +169,9 @@ def _name_values(work: Work, name: str) -> dict[str, Any]:
     words = normal_words(name)[:_WORDS]
     if not words:
         raise Invalid("Write the name in letters.")
-    spelt = [work.keys.match_keys("name", word) for word in words]
-    heard = [work.keys.match_keys("heard", sound_of(word)) for word in words]
+    texts = [("name", word) for word in words] + [("heard", sound_of(word)) for word in words]
+    hashes = work.keys.match_keys_all(texts)
+    spelt, heard = hashes[: len(words)], hashes[len(words) :]
     few = len(words) <= _ALL_NEEDED
     if few and not work.keys.rotates_hashes:
         return {f"same_{n}": key for n, (key,) in enumerate(spelt)} | {

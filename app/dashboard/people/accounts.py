@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Form, Query, Request, Response
 
+from app.contacts.cases.quotas import limits_reached
 from app.dashboard.people import views
 from app.dashboard.people.views import PersonForm
 from app.dashboard.templating import page
@@ -17,12 +18,19 @@ from app.staff import phone_proofs, second_factor
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role
 from app.web.access import InWork, reader_with
-from app.words.pages import _, refusal_words
+from app.words.pages import N_, _, refusal_words
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
 Keeps = Annotated[Staff, reader_with(Permission.KEEP_PEOPLE)]
 E = TypeVar("E", bound=StrEnum)
+# What was too much, as a page says it.
+_LIMITS = {
+    "documents_per_day": N_("documents in a day: %(most)s"),
+    "document_megabytes_per_day": N_("megabytes of documents in a day: %(most)s"),
+    "documents_per_case": N_("documents in a case: %(most)s"),
+    "document_megabytes_per_case": N_("megabytes of documents in a case: %(most)s"),
+}
 _Words = Annotated[str, Query(max_length=200)]
 
 
@@ -67,6 +75,8 @@ async def people_page(
         roles=list(Role),
         states=list(PersonState),
         teams=await finding.all_teams(work),
+        reached=[] if fragment else await limits_reached(work),
+        limit_words=_LIMITS,
     )
 
 

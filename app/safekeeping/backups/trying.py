@@ -87,7 +87,7 @@ async def _open_some(work: Work, metadata: MetaData) -> int:
         if row is None:
             continue
         for path, value in values_of(place, row[place.column]).items():
-            work.keys.open(value, **place.bound_to(dict(row), path))
+            work.keys.check_opens(value, **place.bound_to(dict(row), path))
             done += 1
     return done
 

@@ -17,6 +17,7 @@ from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.names import Task
 from app.jobs.transaction import transaction
+from app.privacy.keys import Bound, told
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -300,6 +301,7 @@ async def _keep(ground: Ground, export_id: UUID, pieces: AsyncIterator[bytes], o
         nonlocal number, size
         async with transaction(ground, PROGRAM, aside=True) as work:
             part_id = uuid4()
+            (sealed,) = await work.keys.seal_all([(Bound(**_part(part_id)), data)])
             work.session.add(
                 ExportPart(
                     export_id=export_id,
@@ -307,7 +309,7 @@ async def _keep(ground: Ground, export_id: UUID, pieces: AsyncIterator[bytes], o
                     begins_at=size,
                     size=len(data),
                     id=part_id,
-                    data_sealed=work.keys.seal(data, **_part(part_id)),
+                    data_sealed=sealed,
                 )
             )
             progress = {} if one is None else {"done": one.progress["done"], "of": one.table.of}
@@ -342,7 +344,8 @@ async def read_parts(ground: Ground, export_id: UUID, begin: int, end: int) -> A
             part = await session.get(ExportPart, (export_id, number))
         if part is None:
             return
-        data = ground.keys.open(part.data_sealed, **_part(part.id))
+        (opened,) = await ground.keys.open_all([(Bound(**_part(part.id)), part.data_sealed)])
+        data = told(opened)
         inside = data[begin - part.begins_at : end - part.begins_at]
         yield inside
         begin += len(inside)

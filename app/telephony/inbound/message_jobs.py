@@ -12,6 +12,7 @@ from app.calls.states import MessageState
 from app.database.topics import Topic
 from app.errors import NotFound
 from app.outbox.responses import RequestFailed
+from app.privacy.keys import Bound
 from app.referrals.opening.opening import pick_owner
 from app.telephony.jobs import Parts, parts_of, task
 
@@ -55,9 +56,8 @@ async def _note_message(parts: Parts, message_id: str, audio: tuple[bytes, str] 
             call.messages -= 1
             await record.record(work, call, CallLog.MESSAGE_ABSENT)
         else:
-            message.audio_sealed = work.keys.seal(
-                audio[0], table="voice_messages", column="audio_sealed", row=message.id
-            )
+            bound = Bound("voice_messages", "audio_sealed", message.id)
+            (message.audio_sealed,) = await work.keys.seal_all([(bound, audio[0])])
             message.audio_type, message.state = audio[1], MessageState.IMPORTED.value
             # It is a task from the first moment, and its owner answers for it until it is done.
             with contextlib.suppress(NotFound):

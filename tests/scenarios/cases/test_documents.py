@@ -3,8 +3,10 @@
 import asyncio
 
 from app.demo.stage import Stage
+from app.staff.roles import Role
 from app.web.access import COOKIE
-from tests.support.contacts import PDF, upload
+from tests.support.contacts import PDF, page_of, upload
+from tests.support.documents.files import WHO, jpeg
 
 
 async def test_documents_are_checked_and_sealed(stage: Stage) -> None:
@@ -95,3 +97,52 @@ async def test_slow_uploads_hold_no_connection(stage: Stage) -> None:
         writer.close()
     await asyncio.sleep(0.2)
     assert await stage.rows("SELECT id FROM case_documents") == []
+
+
+async def test_what_a_camera_wrote_is_removed_unless_it_is_evidence_and_readers_are_told(
+    stage: Stage,
+) -> None:
+    ana = await stage.add_counsellor("ana")
+    case = (await ana.ask("POST", "/cases", {})).json()["id"]
+    page = await page_of(stage, ana, f"/cases/{case}")
+    assert "Remove what the camera or program wrote into the file (place, time, author)" in page
+    assert "Keep the file exactly as it came, as evidence" in page
+    assert ".heic, .mp3" in page
+    removing = {"X-Document-Details": "remove"}
+    added = await upload(ana, stage, case, "bruise.jpg", jpeg(), **removing)
+    assert added.status_code == 201, added.text
+    got = await ana.ask("GET", f"/cases/{case}/documents/{added.json()['id']}")
+    assert (WHO.encode() in jpeg(), WHO.encode() in got.content) == (True, False)
+    page = await page_of(stage, ana, f"/cases/{case}")
+    assert "had written into it was removed." in " ".join(page.split())
+    refused = await upload(ana, stage, case, "a.pdf", PDF, **removing)
+    assert refused.status_code == 422
+    assert "choose to keep the file exactly as it came" in refused.json()["detail"]
+    kept = await upload(ana, stage, case, "threat.jpg", jpeg())
+    got = await ana.ask("GET", f"/cases/{case}/documents/{kept.json()['id']}")
+    assert got.content == jpeg()
+    page = await page_of(stage, ana, f"/cases/{case}")
+    assert "Kept exactly as it came, as evidence: ana," in " ".join(page.split())
+    rows = await stage.rows("SELECT details, staff_id FROM case_documents ORDER BY at")
+    assert [row["details"] for row in rows] == ["removed", "kept"]
+    assert {row["staff_id"] for row in rows} == {ana.id}
+    wrong = await upload(ana, stage, case, "a.jpg", jpeg(), **{"X-Document-Details": "both"})
+    assert wrong.status_code == 422
+
+
+async def test_who_reached_the_limit_is_told_and_an_administrator_sees_it(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    keeper = await stage.add_counsellor("keeper", role=Role.ADMINISTRATOR, state=None)
+    case = (await ana.ask("POST", "/cases", {})).json()["id"]
+    object.__setattr__(stage.settings, "documents_per_day", 1)
+    assert (await upload(ana, stage, case, "a.pdf", PDF)).status_code == 201
+    refused = await upload(ana, stage, case, "a.pdf", PDF)
+    assert refused.status_code == 429
+    assert "Add the file tomorrow, or ask a colleague" in refused.json()["detail"]
+    note = await ana.ask("POST", f"/cases/{case}/notes", {"text": "He is at the door."})
+    assert note.status_code == 204, note.text
+    page = " ".join((await page_of(stage, keeper, "/admin/people")).split())
+    assert "<li>ana: documents in a day: 1," in page
+    auditor = await stage.add_counsellor("vera", role=Role.AUDITOR, state=None)
+    page = await page_of(stage, auditor, "/admin/log?action=document_limit_reached")
+    assert "documents per day" in page

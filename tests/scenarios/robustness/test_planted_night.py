@@ -160,7 +160,11 @@ async def _records(night: Night, client: httpx2.AsyncClient, call: str) -> None:
     sent = await client.post(
         f"/cases/{case}/documents",
         content=b"%PDF-1.4\n" + f"{SENTENCE} {NAME} ".encode() * 200,
-        headers={"Content-Type": "application/octet-stream", "X-Document-Name": f"{NAME}.pdf"},
+        headers={
+            "Content-Type": "application/octet-stream",
+            "X-Document-Name": f"{NAME}.pdf",
+            "X-Document-Details": "keep",
+        },
     )
     assert sent.status_code == 201, sent.text
     until_ = datetime.now(UTC) + timedelta(hours=3)

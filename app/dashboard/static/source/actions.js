@@ -60,7 +60,11 @@ const upload = async (form) => {
   try {
     const answer = await request(form.dataset.upload, {
       method: "POST",
-      headers: { "Content-Type": "application/octet-stream", "X-Document-Name": encodeURIComponent(file.name) },
+      headers: {
+        "Content-Type": "application/octet-stream",
+        "X-Document-Name": encodeURIComponent(file.name),
+        "X-Document-Details": form.elements.details.value,
+      },
       body: file,
     });
     await then(answer);

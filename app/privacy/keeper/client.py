@@ -1,0 +1,272 @@
+"""The keeper as the program sees it: it is asked over a socket of this machine, and holds the keys.
+
+A short request takes about as long as handing the turn to another task and back, so it is simply
+made; a long one is made in a thread (`app/privacy/keys.py`). A keeper that does not answer is
+waited for once, for a second at most: after that each request is refused at once, until the keeper
+has answered the task that looks after it.
+"""
+
+import asyncio
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from app.errors import BadSettings, Refusal
+from app.privacy.keeper.wire import receive, send
+from app.privacy.safe import CannotOpen, InForce, Item
+
+# Seconds that a short request may take, and the bytes that may take one second more.
+_PATIENCE = 1.0
+_BYTES_A_SECOND = 5_000_000
+# Seconds for which requests wait when the keeper has gone: as long as a restart takes.
+_RESTARTS_WITHIN = 5.0
+# Seconds between two looks whether it is back.
+_LOOKS_EVERY = 0.05
+# Lines that a process keeps open.
+_MOST_IDLE = 4
+
+
+class KeeperAway(Refusal, ConnectionError):
+    """The keeper of the keys does not answer: what needs a key has to wait."""
+
+    status = 503
+    default = (
+        "What is sealed cannot be read or written at the moment: the keeper of the keys does not "
+        "answer. Nothing was changed. Try again in a minute."
+    )
+
+
+class _Line:
+    """A connection to the keeper, and what it was told about the keys."""
+
+    def __init__(self, path: Path) -> None:
+        self.told: InForce | None = None
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._socket.settimeout(_PATIENCE)
+            self._socket.connect(str(path))
+        except OSError:
+            self._socket.close()
+            raise
+
+    def ask(self, act: str, **values: Any) -> Any:
+        """Return the answer. Raises OSError, EOFError, CannotOpen."""
+        long = sum(len(item[1]) for item in values.get("items", ()))
+        self._socket.settimeout(_PATIENCE + long / _BYTES_A_SECOND)
+        send(self._socket, {"act": act, **values})
+        answer = receive(self._socket)
+        if "refused" in answer:
+            raise CannotOpen(str(answer["refused"]))
+        return answer["done"]
+
+    def tell(self, facts: InForce) -> None:
+        self.ask("work_by", **as_values(facts))
+        self.told = facts
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def as_values(facts: InForce) -> dict[str, Any]:
+    """Return what the database says of the keys, as it is sent."""
+    return {
+        "sealing": facts.sealing,
+        "retired": list(facts.retired),
+        "secrets": {n: [one.sealed, one.row.bytes] for n, one in facts.hash_secrets.items()},
+        "written": facts.written,
+        "oldest": facts.oldest,
+        "known": dict(facts.check_values),
+    }
+
+
+class Keeper:
+    """A holder of keys that is another process."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._idle: list[_Line] = []
+        self._lock = threading.Lock()
+        self._facts: InForce | None = None
+        self._values: dict[int, bytes] = {}
+        # Since when it is away, by the clock of this machine that never goes back.
+        self._away_since: float | None = None
+        # It takes connections and does not answer: asking again would only hold us up.
+        self._hangs = False
+
+    # -- asking ----------------------------------------------------------------------------------
+
+    def check_values(self) -> Mapping[int, bytes]:
+        if not self._values:
+            self.look()
+        return self._values
+
+    def work_by(self, facts: InForce) -> None:
+        before, self._facts = self._facts, facts
+        try:
+            self._ask("check_values", told=True)
+        except CannotOpen:
+            self._facts = before
+            raise
+
+    def seal(self, items: Sequence[Item]) -> list[bytes]:
+        return list(self._ask("seal", items=_sent(items)))
+
+    def open(self, items: Sequence[Item]) -> list[bytes | CannotOpen]:
+        answers = self._ask("open", items=_sent(items))
+        return [one if isinstance(one, bytes) else CannotOpen(str(one)) for one in answers]
+
+    def attempt(self, items: Sequence[Item]) -> list[CannotOpen | None]:
+        answers = self._ask("attempt", items=_sent(items))
+        return [None if one is None else CannotOpen(str(one)) for one in answers]
+
+    def seal_anew(self, items: Sequence[Item]) -> list[bytes]:
+        return list(self._ask("seal_anew", items=_sent(items)))
+
+    def hashes(self, texts: Sequence[tuple[str, str]]) -> list[list[bytes]]:
+        return list(self._ask("hashes", texts=[list(pair) for pair in texts]))
+
+    def carry(self, stored: Sequence[bytes], generation: int) -> list[bytes]:
+        return list(self._ask("carry", stored=list(stored), generation=generation))
+
+    def make_secret(self, row: Any, *, first: bool) -> bytes:
+        return bytes(self._ask("make_secret", row=row.bytes, first=first))
+
+    def _ask(self, act: str, *, told: bool = False, **values: Any) -> Any:
+        """Ask on a line that was told what the database says. `told`: that is what it is about."""
+        if self._hangs:
+            raise KeeperAway()
+        while True:
+            line, is_new = self._line()
+            try:
+                if line.told is not self._facts and self._facts is not None:
+                    self._tell(line, told)
+                answer = line.ask(act, **values)
+            except CannotOpen:
+                self._keep(line)
+                raise
+            except KeeperAway:
+                line.close()
+                raise
+            except (OSError, EOFError) as error:
+                line.close()
+                if is_new or isinstance(error, TimeoutError):
+                    self._hangs = isinstance(error, TimeoutError)
+                    raise self._gone() from None
+                # The keeper was restarted since this line was last used: the others are cut, too.
+                self._forget_lines()
+                continue
+            self._keep(line)
+            self._away_since = None
+            return answer
+
+    def _tell(self, line: _Line, told: bool) -> None:
+        facts = self._facts
+        assert facts is not None
+        try:
+            line.tell(facts)
+        except CannotOpen:
+            if told:
+                raise
+            # It was restarted with other keys, or the database knows more by now: a process that
+            # watches its keys learns which, and says so.
+            raise self._gone() from None
+
+    def _line(self) -> tuple[_Line, bool]:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop(), False
+        try:
+            line = _Line(self.path)
+        except OSError:
+            raise self._gone() from None
+        try:
+            self._values = dict(line.ask("check_values"))
+        except (OSError, EOFError, CannotOpen) as error:
+            line.close()
+            self._hangs = isinstance(error, TimeoutError)
+            raise self._gone(str(error) if isinstance(error, CannotOpen) else "") from None
+        return line, True
+
+    def _keep(self, line: _Line) -> None:
+        with self._lock:
+            if len(self._idle) < _MOST_IDLE:
+                self._idle.append(line)
+                return
+        line.close()
+
+    def _forget_lines(self) -> None:
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for line in idle:
+            line.close()
+
+    def _gone(self, why: str = "") -> KeeperAway:
+        if self._away_since is None:
+            self._away_since = time.monotonic()
+        return KeeperAway(why or None)
+
+    def close(self) -> None:
+        """End the lines of this process."""
+        self._forget_lines()
+
+    # -- waiting ---------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Ask for the numbers of its keys. Raises KeeperAway."""
+        self._forget_lines()
+        line, _ = self._line()
+        self._keep(line)
+        self._hangs, self._away_since = False, None
+
+    def wait(self, seconds: float) -> None:
+        """Wait for it when a command starts. Raises BadSettings."""
+        ends = time.monotonic() + seconds
+        while True:
+            try:
+                return self.look()
+            except KeeperAway as away:
+                if time.monotonic() > ends:
+                    said = "" if away.detail == KeeperAway.default else f" It said: {away.detail}."
+                    raise BadSettings(
+                        f"The keeper of the keys does not answer at {self.path} "
+                        f"(HELPLINE_KEEPER_SOCKET).{said} Start it with `helpline keeper` as its "
+                        "own user, and let this program's user use the socket."
+                    ) from None
+                time.sleep(_LOOKS_EVERY)
+
+    async def ready(self) -> None:
+        """Wait while it is being restarted, for some seconds; what needs no key goes on then."""
+        while self._away_since is not None:
+            if time.monotonic() - self._away_since > _RESTARTS_WITHIN:
+                return
+            await asyncio.sleep(_LOOKS_EVERY)
+
+    async def watch(self, on_return: Callable[[], None]) -> None:
+        """Notice when it goes and when it is back. Runs for ever."""
+        while True:
+            try:
+                await asyncio.to_thread(self.look)
+                on_return()
+                await self._until_it_goes()
+            except (OSError, EOFError):
+                pass
+            self._gone()
+            await asyncio.sleep(_LOOKS_EVERY)
+
+    async def _until_it_goes(self) -> None:
+        reader, writer = await asyncio.open_unix_connection(self.path)
+        try:
+            # It says nothing on this line; its end is the end of the keeper.
+            await reader.read()
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+
+def _sent(items: Sequence[Item]) -> list[list[bytes]]:
+    return [[bound, bytes(value)] for bound, value in items]

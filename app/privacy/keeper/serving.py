@@ -1,0 +1,246 @@
+"""The keeper: a small process that alone holds the keys, and seals, opens and hashes for one user.
+
+Each line has a thread and a safe of its own: what one process says of the keys in force is not
+what another works by. A line that says something that is not understood is cut.
+"""
+
+import contextlib
+import os
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from app.errors import BadSettings
+from app.log import log
+from app.privacy.keeper.wire import MOST_ITEMS, BadMessage, receive, send
+from app.privacy.safe import CannotOpen, InForce, Item, Safe, Secret
+
+# Processes and threads that are served at once.
+_MOST_LINES = 256
+# Characters of a text that is hashed.
+_LONGEST_TEXT = 20_000
+# Seconds in which a message has to arrive once it has begun, and what runs has to end at a stop.
+_ARRIVES_WITHIN, _ENDS_WITHIN = 30.0, 5.0
+_CREDENTIALS = struct.Struct("3i")
+
+Keys = list[tuple[int, bytes]]
+
+
+class Serving:
+    """A socket at a path, served for the processes of one user."""
+
+    def __init__(self, keys: Keys, path: Path, user: int) -> None:
+        self._keys, self._path, self._user = keys, path, user
+        self._lines: set[socket.socket] = set()
+        self._busy = 0
+        self._change = threading.Condition()
+        self._stopped = False
+        self._listener: socket.socket | None = None
+
+    def run(self) -> None:
+        """Serve until `stop` is called. Raises BadSettings."""
+        listener = self._listener = _listen(self._path, mine=self._user == os.geteuid())
+        log().info("the keeper answers", area="keeper")
+        try:
+            while True:
+                try:
+                    line, _ = listener.accept()
+                except OSError:
+                    break
+                threading.Thread(target=self._serve, args=(line,), daemon=True).start()
+        finally:
+            self._path.unlink(missing_ok=True)
+            self._end()
+
+    def stop(self) -> None:
+        """Take no more lines; what is being answered is answered."""
+        self._stopped = True
+        if self._listener is not None:
+            with contextlib.suppress(OSError):
+                self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
+
+    def _end(self) -> None:
+        with self._change:
+            self._change.wait_for(lambda: self._busy == 0, timeout=_ENDS_WITHIN)
+            for line in self._lines:
+                with contextlib.suppress(OSError):
+                    line.shutdown(socket.SHUT_RDWR)
+
+    def _serve(self, line: socket.socket) -> None:
+        with line:
+            why = self._refusal(line)
+            if why:
+                log().warning("the keeper refused a line", area="keeper", cause=why)
+                with contextlib.suppress(OSError):
+                    line.settimeout(1.0)
+                    line.recv(4096)
+                    send(line, {"refused": why})
+                return
+            with self._change:
+                self._lines.add(line)
+            try:
+                self._answer_all(line)
+            except EOFError:
+                pass
+            except Exception as error:
+                # Only what kind it was: a message holds what people said.
+                kind = type(error).__name__
+                log().warning("the keeper cut a line", area="keeper", exception_type=kind)
+            finally:
+                with self._change:
+                    self._lines.discard(line)
+
+    def _refusal(self, line: socket.socket) -> str:
+        """Return why a line is not served; empty if it is."""
+        raw = line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        _, user, _ = _CREDENTIALS.unpack(raw)
+        if user != self._user:
+            return f"user {user} is not served, only user {self._user}"
+        with self._change:
+            return "too many lines" if len(self._lines) >= _MOST_LINES else ""
+
+    def _answer_all(self, line: socket.socket) -> None:
+        safe = Safe(self._keys)
+        while not self._stopped:
+            line.settimeout(None)
+            line.recv(1, socket.MSG_PEEK)
+            with self._change:
+                self._busy += 1
+            try:
+                line.settimeout(_ARRIVES_WITHIN)
+                send(line, answer(safe, receive(line)))
+            finally:
+                with self._change:
+                    self._busy -= 1
+                    self._change.notify_all()
+
+
+def _listen(path: Path, *, mine: bool) -> socket.socket:
+    """Return the socket. Another user's processes may reach it, too, if it serves another user."""
+    if path.is_socket():
+        if _answers(path):
+            raise BadSettings(f"A keeper answers at {path} already.")
+        path.unlink()
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177 if mine else 0o111)
+    try:
+        listener.bind(str(path))
+        listener.listen(64)
+    except OSError as error:
+        listener.close()
+        raise BadSettings(
+            f"The socket {path} cannot be made ({error.strerror or 'its path is too long'}). Its "
+            "folder must exist and belong to the keeper's user."
+        ) from None
+    finally:
+        os.umask(before)
+    return listener
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+# -- answering -----------------------------------------------------------------------------------
+
+
+def answer(safe: Safe, message: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer to a request. Raises BadMessage for one that is not understood."""
+    act = _ACTS.get(str(message.get("act")))
+    if act is None:
+        raise BadMessage("no such request")
+    try:
+        return {"done": act(safe, message)}
+    except CannotOpen as error:
+        return {"refused": error.detail}
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+        raise BadMessage("the request is not complete") from None
+
+
+def _items(message: dict[str, Any]) -> list[Item]:
+    items = [Item(bound, value) for bound, value in _bounded(message["items"])]
+    if any(not isinstance(part, bytes) for item in items for part in item):
+        raise BadMessage("values are bytes")
+    return items
+
+
+def _bounded(values: list[Any]) -> list[Any]:
+    if not isinstance(values, list) or len(values) > MOST_ITEMS:
+        raise BadMessage("too many values in one request")
+    return values
+
+
+def _check_values(safe: Safe, message: dict[str, Any]) -> dict[int, bytes]:
+    return dict(safe.check_values())
+
+
+def _work_by(safe: Safe, message: dict[str, Any]) -> bool:
+    secrets = {
+        n: Secret(sealed, UUID(bytes=row)) for n, (sealed, row) in message["secrets"].items()
+    }
+    safe.work_by(
+        InForce(
+            sealing=message["sealing"],
+            retired=frozenset(_bounded(message["retired"])),
+            hash_secrets=secrets,
+            written=message["written"],
+            oldest=message["oldest"],
+            check_values=message["known"],
+        )
+    )
+    return True
+
+
+def _seal(safe: Safe, message: dict[str, Any]) -> list[bytes]:
+    return safe.seal(_items(message))
+
+
+def _open(safe: Safe, message: dict[str, Any]) -> list[bytes | str]:
+    found = safe.open(_items(message))
+    return [one.detail if isinstance(one, CannotOpen) else one for one in found]
+
+
+def _attempt(safe: Safe, message: dict[str, Any]) -> list[str | None]:
+    return [one.detail if one else None for one in safe.attempt(_items(message))]
+
+
+def _seal_anew(safe: Safe, message: dict[str, Any]) -> list[bytes]:
+    return safe.seal_anew(_items(message))
+
+
+def _hashes(safe: Safe, message: dict[str, Any]) -> list[list[bytes]]:
+    texts = [(str(kind), str(text)) for kind, text in _bounded(message["texts"])]
+    if any(len(kind) + len(text) > _LONGEST_TEXT for kind, text in texts):
+        raise BadMessage("a text is too long")
+    return safe.hashes(texts)
+
+
+def _carry(safe: Safe, message: dict[str, Any]) -> list[bytes]:
+    return safe.carry(_bounded(message["stored"]), int(message["generation"]))
+
+
+def _make_secret(safe: Safe, message: dict[str, Any]) -> bytes:
+    return safe.make_secret(UUID(bytes=message["row"]), first=bool(message["first"]))
+
+
+_ACTS: dict[str, Callable[[Safe, dict[str, Any]], Any]] = {
+    "check_values": _check_values,
+    "work_by": _work_by,
+    "seal": _seal,
+    "open": _open,
+    "attempt": _attempt,
+    "seal_anew": _seal_anew,
+    "hashes": _hashes,
+    "carry": _carry,
+    "make_secret": _make_secret,
+}

@@ -1,0 +1,247 @@
+"""What is done with the keys: values are sealed and opened, and texts are hashed. Pure.
+
+A sealed value is AES-256-GCM over the text, bound to its table, column and
+row: moved elsewhere, it does not open.
+
+    version (1 byte) | key number (1 byte) | nonce (12 bytes) | ciphertext and tag
+
+A keyed hash is an HMAC. When its key is rotated, the hash of the new generation is made from the
+hash of the one before, so that a value that is not known any more can be carried over, too:
+
+    generation 1:  HMAC(key 1, text)                            (32 bytes)
+    generation n:  n (1 byte) | HMAC(key n, hash of generation n - 1)   (33 bytes)
+
+No method returns a key: the secrets of the hashes, too, are made, read and sealed anew in here.
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from app.errors import Refusal
+
+_VERSION = 1
+PLAIN_HASH = 32
+# Where the secrets of the hashes are stored.
+SECRETS = ("hash_keys", "secret_sealed")
+
+
+class CannotOpen(Refusal):
+    """A sealed value was damaged or moved to another place, or its key is missing."""
+
+    status = 500
+
+
+NO_KEY = "damaged, or sealed with a key that is not in HELPLINE_FIELD_KEYS"
+MOVED = "damaged, or moved from another row"
+SECRET = "the secrets of the hashes are never handed out"
+
+
+class Bound(NamedTuple):
+    """The column of a row to which a sealed value is bound."""
+
+    table: str
+    column: str
+    row: UUID
+
+    def __bytes__(self) -> bytes:
+        return f"{self.table}:{self.row}:{self.column}".encode()
+
+
+class Item(NamedTuple):
+    """A value, and the bytes of the place to which it is bound."""
+
+    bound: bytes
+    value: bytes
+
+
+class Secret(NamedTuple):
+    """The sealed secret of one generation of hashes, and its row."""
+
+    sealed: bytes
+    row: UUID
+
+    @property
+    def item(self) -> Item:
+        return Item(bytes(Bound(*SECRETS, self.row)), self.sealed)
+
+
+@dataclass(frozen=True)
+class InForce:
+    """What the database says about the keys; every process works by it."""
+
+    # The number of the key that seals, and those whose values were all sealed anew.
+    sealing: int
+    retired: Collection[int]
+    # The secret of each generation of hashes; which is written, and the oldest that is still
+    # stored somewhere.
+    hash_secrets: Mapping[int, Secret]
+    written: int
+    oldest: int
+    # What the keys in use must be: a wrong one under a known number must seal nothing.
+    check_values: Mapping[int, bytes] = field(default_factory=dict)
+
+
+class Holder(Protocol):
+    """Who holds the keys: this program itself, or the keeper beside it."""
+
+    def check_values(self) -> Mapping[int, bytes]:
+        """Return the number of each key with what tells it from others, the first key first."""
+
+    def work_by(self, facts: InForce) -> None:
+        """Seal, open and hash from now on as the database says. Raises CannotOpen."""
+
+    def seal(self, items: Sequence[Item]) -> list[bytes]:
+        """Return values sealed, each for its place."""
+
+    def open(self, items: Sequence[Item]) -> list[bytes | CannotOpen]:
+        """Return what was sealed, or why it does not open."""
+
+    def attempt(self, items: Sequence[Item]) -> list[CannotOpen | None]:
+        """Return why each value does not open, and never what is in it."""
+
+    def seal_anew(self, items: Sequence[Item]) -> list[bytes]:
+        """Return sealed values under the key that seals now. Raises CannotOpen."""
+
+    def hashes(self, texts: Sequence[tuple[str, str]]) -> list[list[bytes]]:
+        """Return the hash of each text of a kind, in every generation from the first."""
+
+    def carry(self, stored: Sequence[bytes], generation: int) -> list[bytes]:
+        """Return stored hashes as those of a later generation."""
+
+    def make_secret(self, row: UUID, *, first: bool) -> bytes:
+        """Return a secret of hashes, sealed: the first comes from the last field key."""
+
+
+class Safe:
+    """The field keys and the secrets of hashes, in the memory of this process.
+
+    Until the database was asked, the first key seals and the hashes come from the last.
+    """
+
+    def __init__(self, field_keys: list[tuple[int, bytes]]) -> None:
+        self._given = dict(field_keys)
+        self._ciphers = {number: AESGCM(key) for number, key in field_keys}
+        self._sealing, self._last = field_keys[0][0], field_keys[-1][0]
+        self._hash_secrets: dict[int, bytes] = {1: self._own_secret()}
+        self._values = {n: derived(k, b"helpline key check")[:16] for n, k in field_keys}
+
+    def check_values(self) -> Mapping[int, bytes]:
+        return self._values
+
+    def work_by(self, facts: InForce) -> None:
+        for number, value in facts.check_values.items():
+            if self._values.get(number) != value:
+                raise CannotOpen(f"key {number} is missing, or is another one than before")
+        ciphers = {
+            number: AESGCM(key)
+            for number, key in self._given.items()
+            if number not in facts.retired
+        }
+        found = {
+            generation: _opened(ciphers, secret.item)
+            for generation, secret in sorted(facts.hash_secrets.items())
+        }
+        self._ciphers, self._hash_secrets = ciphers, found
+        if facts.sealing in ciphers:
+            self._sealing = facts.sealing
+
+    def seal(self, items: Sequence[Item]) -> list[bytes]:
+        _refuse_secrets(items)
+        return [self._seal(item) for item in items]
+
+    def open(self, items: Sequence[Item]) -> list[bytes | CannotOpen]:
+        return [self._open(item) for item in items]
+
+    def attempt(self, items: Sequence[Item]) -> list[CannotOpen | None]:
+        found: list[CannotOpen | None] = []
+        for item in items:
+            try:
+                _opened(self._ciphers, item)
+            except CannotOpen as error:
+                found.append(error)
+            else:
+                found.append(None)
+        return found
+
+    def seal_anew(self, items: Sequence[Item]) -> list[bytes]:
+        return [
+            self._seal(Item(item.bound, _opened(self._ciphers, item)))
+            if item.value[1:2] != bytes([self._sealing])
+            else item.value
+            for item in items
+        ]
+
+    def hashes(self, texts: Sequence[tuple[str, str]]) -> list[list[bytes]]:
+        newest = max(self._hash_secrets)
+        found = []
+        for kind, text in texts:
+            made = [hmac.digest(self._hash_secrets[1], f"{kind}:{text}".encode(), "sha256")]
+            while len(made) < newest:
+                made.append(self._next(made[-1], len(made) + 1))
+            found.append(made)
+        return found
+
+    def carry(self, stored: Sequence[bytes], generation: int) -> list[bytes]:
+        found = []
+        for one in stored:
+            for number in range(generation_of(one) + 1, generation + 1):
+                one = self._next(one, number)
+            found.append(one)
+        return found
+
+    def make_secret(self, row: UUID, *, first: bool) -> bytes:
+        secret = self._own_secret() if first else secrets.token_bytes(32)
+        return self._seal(Item(bytes(Bound(*SECRETS, row)), secret))
+
+    def _own_secret(self) -> bytes:
+        return derived(self._given[self._last], b"helpline keyed hashes")
+
+    def _next(self, stored: bytes, number: int) -> bytes:
+        return bytes([number]) + hmac.digest(self._hash_secrets[number], stored, "sha256")
+
+    def _seal(self, item: Item) -> bytes:
+        nonce = secrets.token_bytes(12)
+        body = self._ciphers[self._sealing].encrypt(nonce, item.value, item.bound)
+        return bytes([_VERSION, self._sealing]) + nonce + body
+
+    def _open(self, item: Item) -> bytes | CannotOpen:
+        try:
+            _refuse_secrets([item])
+            return _opened(self._ciphers, item)
+        except CannotOpen as error:
+            return error
+
+
+def generation_of(stored: bytes) -> int:
+    """Return the generation of a stored hash."""
+    return 1 if len(stored) == PLAIN_HASH else stored[0]
+
+
+def _refuse_secrets(items: Sequence[Item]) -> None:
+    if any(item.bound.startswith(f"{SECRETS[0]}:".encode()) for item in items):
+        raise CannotOpen(SECRET)
+
+
+def _opened(ciphers: Mapping[int, AESGCM], item: Item) -> bytes:
+    sealed = item.value
+    if len(sealed) < 30 or sealed[0] != _VERSION or sealed[1] not in ciphers:
+        raise CannotOpen(NO_KEY)
+    try:
+        return ciphers[sealed[1]].decrypt(sealed[2:14], sealed[14:], item.bound)
+    except InvalidTag:
+        raise CannotOpen(MOVED) from None
+
+
+def derived(key: bytes, purpose: bytes) -> bytes:
+    """Return 32 bytes from a key, for one purpose."""
+    return HKDF(SHA256(), 32, salt=None, info=purpose).derive(hashlib.sha256(key).digest())

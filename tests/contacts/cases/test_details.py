@@ -1,0 +1,158 @@
+"""What a camera or a program wrote into a file is removed, and the file looks the same."""
+
+import asyncio
+import io
+import wave
+import zipfile
+from collections.abc import Callable
+
+import pytest
+from PIL import Image, ImageChops, ImageOps
+
+from app.contacts.cases import documents
+from app.contacts.cases.details import REMOVABLE, CannotRemove, Details, without_details
+from app.contacts.cases.removing import removed
+from app.work import Work
+from tests.support.documents.files import (
+    DOCX,
+    ODT,
+    WHERE,
+    WHO,
+    archive,
+    docx,
+    everything,
+    jpeg,
+    odt,
+    pdf,
+    png,
+    wav,
+)
+
+KINDS: dict[str, Callable[[], bytes]] = {
+    "application/pdf": pdf,
+    "image/jpeg": jpeg,
+    "image/png": png,
+    "audio/x-wav": wav,
+    DOCX: docx,
+    ODT: odt,
+}
+
+
+@pytest.mark.parametrize("kind", sorted(REMOVABLE))
+def test_nothing_of_place_time_or_author_is_left(kind: str) -> None:
+    before = KINDS[kind]()
+    assert WHO.encode() in everything(before), "the test would prove nothing"
+    after = removed(before, kind)
+    for said in (WHO, WHERE, WHO.split()[0], "00AB12"):
+        assert said.encode() not in everything(after)
+    assert b"She is nine." in everything(after) or kind not in (DOCX, ODT)
+    assert documents.kind_of(after, f"x{documents.ALLOWED[kind][0]}") == kind
+    # Once more changes nothing that counts.
+    assert removed(after, kind)
+
+
+def _seen(content: bytes) -> Image.Image:
+    """Return a picture as a viewer shows it: turned as it says."""
+    with Image.open(io.BytesIO(content)) as made:
+        return ImageOps.exif_transpose(made).convert("RGBA")
+
+
+@pytest.mark.parametrize("turned", range(1, 9))
+def test_a_picture_looks_the_same_also_if_the_camera_was_turned(turned: int) -> None:
+    for progressive in (False, True):
+        before = jpeg(turned, progressive=progressive)
+        after = removed(before, "image/jpeg")
+        assert _seen(before).size == _seen(after).size
+        assert ImageChops.difference(_seen(before), _seen(after)).getbbox() is None
+        with Image.open(io.BytesIO(before)) as old, Image.open(io.BytesIO(after)) as new:
+            assert new.info["icc_profile"] == old.info["icc_profile"], "its colours stay"
+            assert dict(new.getexif()) == ({0x0112: turned} if turned > 1 else {})
+
+
+def test_a_png_stays_as_it_was_to_the_last_point() -> None:
+    before, after = png(), removed(png(), "image/png")
+    assert ImageChops.difference(_seen(before), _seen(after)).getbbox() is None
+    with Image.open(io.BytesIO(after)) as new:
+        assert new.info["gamma"] == pytest.approx(0.45455)
+
+
+def test_a_sound_sounds_the_same() -> None:
+    with (
+        wave.open(io.BytesIO(wav())) as old,
+        wave.open(io.BytesIO(removed(wav(), "audio/x-wav"))) as new,
+    ):
+        assert old.getparams() == new.getparams()
+        assert old.readframes(10**6) == new.readframes(10**6)
+
+
+def test_word_still_opens_what_was_changed() -> None:
+    with zipfile.ZipFile(io.BytesIO(removed(docx(), DOCX))) as files:
+        body = files.read("word/document.xml")
+    # The prefixes stay: Word reads `Ignorable` by them.
+    assert b'mc:Ignorable="w14"' in body
+    assert b"<w:ins w:author=" in body
+    with zipfile.ZipFile(io.BytesIO(removed(odt(), ODT))) as files:
+        assert files.infolist()[0].filename == "mimetype"
+        assert files.infolist()[0].compress_type == zipfile.ZIP_STORED
+
+
+BOMB = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]><x>&b;</x>'
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"%PDF-1.4\n" + b"x" * 2000, "application/pdf"),
+        (pdf(password="x"), "application/pdf"),
+        (b"\xff\xd8\xff\xe0" + b"x" * 3000, "image/jpeg"),
+        (b"\x89PNG\r\n\x1a\n" + b"x" * 300, "image/png"),
+        (b"RIFF\0\0\0\0WAVEfmt ", "audio/x-wav"),
+        (b"PK\x03\x04 and no archive", DOCX),
+        (archive({"word/document.xml": BOMB}), DOCX),
+        (archive({"word/media/1.tiff": b"x"}), DOCX),
+        (archive({"META-INF/manifest.xml": "<a><encryption-data/></a>"}), ODT),
+    ],
+)
+async def test_what_cannot_be_cleaned_is_not_taken_for_clean(
+    work: Work, content: bytes, kind: str
+) -> None:
+    with pytest.raises(CannotRemove, match="X-Document-Details: keep"):
+        await without_details(work.ground, content, kind)
+
+
+async def test_it_happens_in_a_process_without_secrets_that_has_an_end(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HELPLINE_SECRET_KEY", "x" * 40)
+    cleaned = await without_details(work.ground, jpeg(), "image/jpeg")
+    assert WHO.encode() not in cleaned
+    # The process says what it has, in place of what it does.
+    tells = "import os,sys; sys.stdout.write(repr(dict(os.environ)))"
+    started: list[tuple[object, ...]] = []
+    real = asyncio.create_subprocess_exec
+
+    async def other(*command: object, **more: object) -> object:
+        started.append(command)
+        return await real(command[0], "-c", tells, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("asyncio.create_subprocess_exec", other)
+    said = await without_details(work.ground, jpeg(), "image/jpeg")
+    assert b"HELPLINE" not in said
+    assert "-I" in started[0]
+    monkeypatch.setattr("app.contacts.cases.details._WITHIN", 0.2)
+    tells = "import time; time.sleep(20)"
+    with pytest.raises(CannotRemove):
+        await without_details(work.ground, jpeg(), "image/jpeg")
+
+
+async def test_the_choice_is_made_before_anything_is_stored(work: Work) -> None:
+    checked = await documents.check_document(work, "a.jpg", jpeg())
+    assert (checked.details, WHO.encode() in checked.content) == (Details.REMOVE, False)
+    checked = await documents.check_document(work, "a.jpg", jpeg(), Details.KEEP)
+    assert (checked.details, checked.content) == (Details.KEEP, jpeg())
+    heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"x" * 100
+    with pytest.raises(CannotRemove):
+        await documents.check_document(work, "a.heic", heic)
+    checked = await documents.check_document(work, "a.heic", heic, Details.KEEP)
+    assert checked.content == heic
+    assert documents.kept_kinds() == [".heic", ".mp3"]

@@ -1,0 +1,422 @@
+"""The keeper: a process that alone holds the keys. Nothing that it says is one."""
+
+import asyncio
+import base64
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import select, text
+
+from app import tables
+from app.cli.keeper import read_own_settings
+from app.contacts import contacts
+from app.contacts.models import Contact
+from app.contacts.records import Opened, earlier_of, events_of, open_record
+from app.contacts.saving import Change
+from app.contacts.states import Channel
+from app.errors import BadSettings
+from app.jobs.transaction import flush, transaction
+from app.privacy.keeper.client import Keeper, KeeperAway
+from app.privacy.keeper.serving import Serving, answer
+from app.privacy.keeper.wire import BadMessage, receive, send
+from app.privacy.keys import CannotOpen, Keys, told
+from app.privacy.safe import Bound, InForce, Item, Safe, Secret, derived
+from app.sealing import hashes, resealing
+from app.sealing.knowing import learn, learn_now
+from app.sealing.places import sealed_places
+from app.settings import Settings, check_settings
+from app.staff import accounts
+from app.staff.accounts import actor_of
+from app.staff.log_kinds import AuditLog
+from app.staff.roles import Role
+from app.work import PROGRAM, Work, make_ground
+from tests.sealing.keys import KEYS, SECRET, keys_of, text_of
+from tests.support.verbs import a_counsellor
+
+FIRST, SECOND = (1, KEYS[1]), (2, KEYS[2])
+# A text that is sealed everywhere below.
+TEXT = b"She fears her uncle."
+
+
+class Kept:
+    """A keeper in a thread of the tests, which can be ended and begun again with other keys."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._serving: Serving | None = None
+        self._thread: threading.Thread | None = None
+
+    def begin(self, *keys: tuple[int, bytes], user: int | None = None) -> None:
+        self._serving = Serving(list(keys), self.path, os.geteuid() if user is None else user)
+        self._thread = threading.Thread(target=self._serving.run)
+        self._thread.start()
+        ends = time.monotonic() + 10
+        while not self.path.is_socket() and time.monotonic() < ends:
+            time.sleep(0.005)
+
+    def end(self) -> None:
+        if self._serving is not None and self._thread is not None:
+            self._serving.stop()
+            self._thread.join(10)
+        self._serving = None
+
+
+@pytest.fixture
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+    made = Kept(tmp_path_factory.mktemp("k") / "s")
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def keeper(kept: Kept) -> Iterator[Keeper]:
+    kept.begin(FIRST)
+    client = Keeper(kept.path)
+    yield client
+    client.close()
+
+
+def facts_of(keys: Keys, **more: Any) -> InForce:
+    row = uuid4()
+    secrets = {1: Secret(keys.hash_secret(row, first=True), row)}
+    known = {n: keys.check_value(n) for n in keys.numbers}
+    given = {"sealing": 1, "retired": (), "written": 1, "oldest": 1, "check_values": known}
+    return InForce(hash_secrets=secrets, **{**given, **more})
+
+
+def test_it_seals_and_hashes_as_the_program_itself_would(keeper: Keeper) -> None:
+    far, near, row = Keys(keeper, SECRET), keys_of(FIRST), uuid4()
+    place: dict[str, Any] = {"table": "calls", "column": "c", "row": row}
+    assert near.open(far.seal(TEXT, **place), **place) == TEXT
+    assert far.open(near.seal(TEXT, **place), **place) == TEXT
+    with pytest.raises(CannotOpen, match="moved"):
+        far.open(near.seal(TEXT, **place), **{**place, "row": uuid4()})
+    assert far.match_keys("name", "Ana") == near.match_keys("name", "Ana")
+    assert far.secret_of("push", "x") == near.secret_of("push", "x")
+    assert far.numbers == [1]
+    assert far.check_value(1) == near.check_value(1)
+
+
+def test_no_request_returns_a_key() -> None:
+    safe, row = Safe([FIRST, SECOND]), uuid4()
+    place = bytes(Bound("calls", "c", row))
+    secret = Secret(safe.make_secret(row, first=True), row)
+    own = derived(KEYS[2], b"helpline keyed hashes")
+    (sealed,) = safe.seal([Item(place, TEXT)])
+    known = dict(safe.check_values())
+    requests: list[dict[str, Any]] = [
+        {"act": "check_values"},
+        {
+            "act": "work_by",
+            "sealing": 1,
+            "retired": [],
+            "secrets": {1: [secret.sealed, row.bytes]},
+            "written": 1,
+            "oldest": 1,
+            "known": known,
+        },
+        {"act": "make_secret", "row": row.bytes, "first": True},
+        {"act": "make_secret", "row": row.bytes, "first": False},
+        {"act": "hashes", "texts": [["name", "Ana"], ["", ""]]},
+        {"act": "carry", "stored": [b"x" * 32], "generation": 1},
+        *(
+            {"act": act, "items": [list(item)]}
+            for act in ("seal", "open", "attempt", "seal_anew")
+            for item in (secret.item, Item(place, sealed))
+        ),
+    ]
+    for request in requests:
+        said = repr(answer(safe, request)).encode("unicode_escape")
+        for key in (KEYS[1], KEYS[2], own):
+            assert repr(key)[2:-1].encode("unicode_escape") not in said, request["act"]
+    # The secret of the hashes opens for the keeper, and for no one who asks it.
+    assert answer(safe, {"act": "open", "items": [list(secret.item)]}) != {"done": [own]}
+    assert "refused" in answer(safe, {"act": "seal", "items": [[secret.item.bound, b"own"]]})
+    assert told(safe.open([Item(place, sealed)])[0]) == TEXT
+    for wrong in ("open_key", "export", ""):
+        with pytest.raises(BadMessage):
+            answer(safe, {"act": wrong})
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"act": "seal"},
+        {"act": "seal", "items": [[b"a", b"b"]] * 5001},
+        {"act": "seal", "items": [["a", "b"]]},
+        {"act": "hashes", "texts": [["name", "x" * 20_001]]},
+        {"act": "make_secret", "row": b"short", "first": True},
+        {"act": ["seal"]},
+    ],
+)
+def test_what_is_not_understood_or_too_much_is_cut(message: dict[str, Any]) -> None:
+    with pytest.raises(BadMessage):
+        answer(Safe([FIRST]), message)
+
+
+def test_a_line_that_sends_nonsense_is_cut_and_the_others_stay(kept: Kept, keeper: Keeper) -> None:
+    far = Keys(keeper, SECRET)
+    far.match_key("name", "Ana")
+    for nonsense in (b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 8, b"\x00\x00\x00\x01\xff"):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+            line.settimeout(5)
+            line.connect(str(kept.path))
+            line.sendall(nonsense)
+            # It may be cut before all of it was read.
+            with contextlib.suppress(ConnectionResetError):
+                assert line.recv(10) == b""
+    assert far.match_key("name", "Ana") == keys_of(FIRST).match_key("name", "Ana")
+
+
+def test_only_the_user_of_the_program_is_served(kept: Kept) -> None:
+    kept.begin(FIRST, user=os.geteuid() + 1)
+    assert kept.path.stat().st_mode & 0o777 == 0o666
+    keeper = Keeper(kept.path)
+    with pytest.raises(KeeperAway, match="is not served"):
+        keeper.look()
+    with pytest.raises(BadSettings, match="is not served"):
+        keeper.wait(0)
+    kept.end()
+    kept.begin(FIRST)
+    assert kept.path.stat().st_mode & 0o777 == 0o600, "this user alone"
+    with pytest.raises(BadSettings, match="already"):
+        Serving([FIRST], kept.path, os.geteuid()).run()
+
+
+def test_it_survives_a_restart_and_other_keys_seal_nothing(kept: Kept, keeper: Keeper) -> None:
+    far, row = Keys(keeper, SECRET), uuid4()
+    place: dict[str, Any] = {"table": "calls", "column": "c", "row": row}
+    far.work_by(facts_of(far))
+    sealed = far.seal(TEXT, **place)
+    kept.end()
+    with pytest.raises(KeeperAway, match="Nothing was changed"):
+        far.open(sealed, **place)
+    kept.begin(FIRST)
+    assert far.open(sealed, **place) == TEXT
+    kept.end()
+    # Another key under the number of the first: it would seal what nobody opens.
+    kept.begin((1, KEYS[3]))
+    with pytest.raises(KeeperAway):
+        far.seal(TEXT, **place)
+    kept.end()
+    kept.begin(SECOND, FIRST)
+    assert far.seal(TEXT, **place)[1] == 1, "until the database says so, the old key seals"
+    assert far.numbers == [2, 1]
+
+
+async def test_requests_wait_while_it_is_restarted_and_go_on_after_that(
+    kept: Kept, keeper: Keeper, monkeypatch: pytest.MonkeyPatch, anyio_backend: str
+) -> None:
+    far, returned = Keys(keeper, SECRET), asyncio.Event()
+    watching = asyncio.create_task(keeper.watch(returned.set))
+    await asyncio.wait_for(returned.wait(), 5)
+    await asyncio.sleep(0.1)
+    await asyncio.to_thread(kept.end)
+    while keeper._away_since is None:
+        await asyncio.sleep(0.01)
+    waiting = asyncio.create_task(far.ready())
+    await asyncio.sleep(0.1)
+    assert not waiting.done()
+    await asyncio.to_thread(kept.begin, FIRST)
+    await asyncio.wait_for(waiting, 5)
+    far.match_key("name", "Ana")
+    # For long it waits for nobody: what needs no key goes on.
+    await asyncio.to_thread(kept.end)
+    monkeypatch.setattr("app.privacy.keeper.client._RESTARTS_WITHIN", 0.05)
+    await asyncio.wait_for(far.ready(), 5)
+    watching.cancel()
+
+
+def test_a_keeper_that_hangs_holds_nobody_up_twice(kept: Kept) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as deaf:
+        deaf.bind(str(kept.path))
+        deaf.listen(8)
+        far = Keys(Keeper(kept.path), SECRET)
+        begun = time.monotonic()
+        with pytest.raises(KeeperAway):
+            far.match_key("name", "Ana")
+        first = time.monotonic() - begun
+        with pytest.raises(KeeperAway):
+            far.match_key("name", "Ana")
+        assert time.monotonic() - begun - first < 0.2 < first < 3
+
+
+def test_as_a_process_it_is_not_looked_into_and_ends_when_told(tmp_path: Path) -> None:
+    path = Path("/tmp") / f"hlk{os.getpid()}"
+    environment = {
+        **os.environ,
+        "HELPLINE_FIELD_KEYS": text_of(FIRST),
+        "HELPLINE_KEEPER_SOCKET": str(path),
+    }
+    command = [sys.executable, "-m", "app.cli", "keeper"]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
+    try:
+        keeper = Keeper(path)
+        keeper.wait(30)
+        limits = Path(f"/proc/{process.pid}/limits").read_text()
+        core = next(line for line in limits.splitlines() if line.startswith("Max core file"))
+        assert core.split()[4:6] == ["0", "0"]
+        # What cannot be dumped belongs to root in /proc, also of a user's own process.
+        assert Path(f"/proc/{process.pid}/environ").stat().st_uid == 0
+        assert Keys(keeper, SECRET).match_key("name", "A") == keys_of(FIRST).match_key("name", "A")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert not path.exists()
+    assert text_of(FIRST).encode() not in said
+
+
+def _settings(**values: Any) -> Settings:
+    return Settings(secret_key=SECRET, **values)
+
+
+def test_a_program_with_a_keeper_holds_no_key(tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match="both set"):
+        check_settings(_settings(keeper_socket=tmp_path / "s", field_keys=text_of(FIRST)))
+    check_settings(_settings(keeper_socket=tmp_path / "s"))
+    with pytest.raises(BadSettings, match="HELPLINE_FIELD_KEYS"):
+        read_own_settings({"HELPLINE_KEEPER_SOCKET": "/tmp/x"})
+    weak = {"HELPLINE_KEEPER_SOCKET": "/tmp/x", "HELPLINE_FIELD_KEYS": text_of((1, b"a" * 32))}
+    assert read_own_settings(weak)[0] == [(1, b"a" * 32)]
+    with pytest.raises(BadSettings, match="can be guessed"):
+        read_own_settings({**weak, "HELPLINE_ENV": "production"})
+    assert base64.b64encode(KEYS[1]).decode() in text_of(FIRST)
+
+
+# -- with the database ---------------------------------------------------------------------------
+
+
+def by(work: Work, keeper: Keeper) -> Work:
+    """Return the same unit of work as a program with a keeper would have it."""
+    return replace(work, ground=replace(work.ground, keys=Keys(keeper, SECRET)))
+
+
+def counted(keeper: Keeper) -> list[str]:
+    """Have every request of the keeper written down, in the list that is returned."""
+    asked: list[str] = []
+    before = keeper._ask
+
+    def ask(what: str, **values: Any) -> Any:
+        asked.append(what)
+        return before(what, **values)
+
+    keeper._ask = ask  # type: ignore[method-assign, assignment]
+    return asked
+
+
+ANSWERS = [
+    Change("child.a1.name", "Mina Petrović", 0),
+    Change("child.a2.name", "Luka Petrović", 0),
+    Change("child.a3.name", "Ana Petrović", 0),
+]
+
+
+async def test_a_record_is_saved_and_opened_in_a_request_of_each_kind_and_not_of_each_field(
+    database: str, kept: Kept, anyio_backend: str
+) -> None:
+    kept.begin(FIRST)
+    ground = make_ground(_settings(database_url=database, keeper_socket=kept.path))
+    keeper = ground.keys.keeper
+    assert keeper is not None
+    await learn_now(ground)
+    async with transaction(ground, PROGRAM) as work:
+        ana = await accounts.add_staff(work, name="ana", role=Role.COUNSELLOR)
+    asked = counted(keeper)
+    async with transaction(ground, actor_of(ana)) as work:
+        contact, saved = await contacts.create_contact(
+            work, ana, channel=Channel.CALL, changes=ANSWERS
+        )
+        assert saved.refused == {}
+        assert len(contact.sealed) == 3
+    assert sorted(asked) == ["hashes", "seal"]
+    asked.clear()
+    async with transaction(ground, actor_of(ana)) as work:
+        opened = await open_record(work, ana, Contact, contact.id, AuditLog.CONTACT_READ)
+        await events_of(opened)
+        await earlier_of(opened)
+        assert opened.answers()["child.a2.name"] == "Luka Petrović"
+        assert opened.answer("child.a1.name") == "Mina Petrović"
+    assert asked == ["open"]
+    keeper.close()
+    await ground.database.close()
+
+
+async def test_keys_and_hashes_are_rotated_while_the_program_runs(
+    work: Work, kept: Kept, keeper: Keeper
+) -> None:
+    work = by(work, keeper)
+    await learn(work)
+    ana = await a_counsellor(work, "ana")
+    work.actor = actor_of(ana)
+    contact, _ = await contacts.create_contact(work, ana, channel=Channel.CALL, changes=ANSWERS)
+    await flush(work)
+    before = work.keys.match_key("name", "mina")
+    kept.end()
+    kept.begin(SECOND, FIRST)
+    assert await resealing.rotate_key(work) == 2
+    work.now += resealing.NOTICE
+    await learn(work)
+    assert work.keys.current == 2
+    for place in sealed_places(tables.metadata):
+        after: Any = None
+        while True:
+            _, after = await resealing.reseal_some(work, place, after)
+            if after is None:
+                break
+    assert await resealing.is_left(work, tables.metadata) is False
+    await hashes.rotate_hashes(work)
+    work.now += resealing.NOTICE
+    await learn(work)
+    assert work.keys.generation == 2
+    assert work.keys.match_keys("name", "mina") == [*work.keys.carried([before], 2), before]
+    # Without the old key everything opens: nothing was left sealed with it.
+    work.now += resealing.SETTLED
+    await resealing.retire_key(work, tables.metadata, 1)
+    await learn(work)
+    kept.end()
+    kept.begin(SECOND)
+    (sealed,) = await work.session.scalars(select(Contact.sealed))
+    assert Opened(work, contact).unseal_answer("child.a1.name", sealed["child.a1.name"]) == (
+        "Mina Petrović"
+    )
+
+
+async def test_a_wrong_keeper_is_named_and_seals_nothing(
+    work: Work, kept: Kept, keeper: Keeper
+) -> None:
+    work = by(work, keeper)
+    await learn(work)
+    kept.end()
+    kept.begin((1, KEYS[3]))
+    with pytest.raises(KeeperAway):
+        work.keys.seal(TEXT, table="calls", column="c", row=uuid4())
+    await learn(work)
+    assert "is not the key 1 of this database" in work.keys.problem
+    kept.end()
+    kept.begin(FIRST)
+    await learn(work)
+    assert work.keys.problem == ""
+    assert (await work.session.execute(text("SELECT count(*) FROM field_keys"))).scalar() == 1
+
+
+def test_messages_have_a_bound() -> None:
+    near, far = socket.socketpair()
+    with near, far:
+        near.sendall((200 * 1024 * 1024).to_bytes(4, "big"))
+        with pytest.raises(BadMessage):
+            receive(far)
+        with pytest.raises(BadMessage):
+            send(near, {"items": bytes(111 * 1024 * 1024)})
