@@ -109,6 +109,12 @@ class Keys:
         self._hash_secrets = dict(facts.hash_secrets)
         self._written, self._oldest = facts.written, facts.oldest
 
+    def seal_with(self, number: int) -> None:
+        """Seal with this key of the settings from now on. Raises CannotOpen if it is not there."""
+        if number not in self._ciphers:
+            raise CannotOpen(f"HELPLINE_FIELD_KEYS has no key {number}, which seals by now")
+        self._current = number
+
     # -- sealing -------------------------------------------------------------------------------
 
     def seal(self, value: bytes, *, table: str, column: str, row: UUID) -> bytes:

@@ -85,7 +85,7 @@ WITHOUT_RULE: Mapping[str, str] = {
         [
             f"{table}.{column}"
             for table in ("contacts", "cases", "referrals")
-            for column in ("category_codes", "place", "place_path")
+            for column in ("categories_sealed", "place", "place_path")
         ],
         _COUNTED,
     ),
@@ -114,7 +114,6 @@ WITHOUT_RULE: Mapping[str, str] = {
             "case_requests.to_team",
             "follow_ups.goal",
             "follow_ups.result",
-            "urgency_decisions.cues",
             "openings.team",
             "openings.contacts",
             "contact_readers.cause",
