@@ -26,6 +26,7 @@ BY_RULE: Mapping[DataKind, tuple[str, ...]] = {
     _D.CONTACTS: (
         "contacts.answers",
         "contacts.sealed",
+        "contacts.categories_sealed",
         "contacts.headline",
         "contacts.headline_words",
         "completed_versions.*",
@@ -42,6 +43,7 @@ BY_RULE: Mapping[DataKind, tuple[str, ...]] = {
     _D.CASES: (
         "cases.answers",
         "cases.sealed",
+        "cases.categories_sealed",
         "cases.headline",
         "cases.headline_words",
         "case_documents.name_sealed",
@@ -55,6 +57,7 @@ BY_RULE: Mapping[DataKind, tuple[str, ...]] = {
     _D.REFERRALS: (
         "referrals.answers",
         "referrals.sealed",
+        "referrals.categories_sealed",
         "referrals.headline",
         "referrals.headline_words",
         "consents.words_sealed",
@@ -85,7 +88,7 @@ WITHOUT_RULE: Mapping[str, str] = {
         [
             f"{table}.{column}"
             for table in ("contacts", "cases", "referrals")
-            for column in ("categories_sealed", "place", "place_path")
+            for column in ("place", "place_path")
         ],
         _COUNTED,
     ),
