@@ -11,6 +11,7 @@ from app.contacts.finding.words import looks_personal, normal_digits, normal_wor
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact, EarlierAnswer, Filled, MatchKey
 from app.contacts.records import (
+    codes_read,
     note_event,
     open_record,
     seal_answer,
@@ -200,6 +201,8 @@ class _Writer:
         if path not in self._sealed:
             plain: Value | None = self._answers.get(path)
             return plain
+        if self._sheet.is_special(path):
+            return (await codes_read(self._work, self._record)).get(path)
         # Like any other reading: the scope is checked again, and the log is written first.
         staff = await self._work.session.get(Staff, self._work.actor.staff_id)
         assert staff is not None
