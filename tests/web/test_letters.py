@@ -1,6 +1,6 @@
 """What leaves by itself: no letter, text, push message or event tells who a child is.
 
-An administrator sets addresses: of colleagues, of agencies, of files. Whatever they set, no identity
+An administrator sets addresses: of colleagues, agencies, files. Whatever they set, no identity
 reaches an address that no second person has approved. An approved system of an agency
 gets what was disclosed to it, and so shows that the search finds what is there.
 """
@@ -165,8 +165,8 @@ async def test_no_letter_text_push_or_event_gives_an_identity_to_an_address_of_o
         await _what_one_person_sets(stage, mila, own)
         await _case(stage, ana, contact)
         asked = {"contact_id": contact, "override": OVERRIDE, "send": True}
-        first = await by_hand(ana, **asked, agency="house")
-        second = await by_hand(ana, **asked, agency="second", despite_open=True)
+        first = await by_hand(ana, **asked)
+        second = await by_hand(ana, **asked, seen_open=True)
         for _ in range(8):
             await stage.advance(900)
             await stage.settle()
