@@ -183,7 +183,7 @@ async def reopen(work: Work, staff: Staff, contact_id: UUID, reason: str) -> Con
         raise Invalid("Write why you reopen the contact.")
     contact = await lock_writable(work, staff, Contact, contact_id)
     before = contact.closed_as
-    open_again(work, contact)
+    await open_again(work, contact)
     note_event(
         work,
         "contact",

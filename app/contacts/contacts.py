@@ -29,9 +29,10 @@ from app.contacts.records import (
     note_event,
     open_categories,
     open_record,
+    seal_categories,
     sheet_of,
 )
-from app.contacts.saving import Change, Saved, extract, save_answers
+from app.contacts.saving import Change, Saved, extract, save_answers, with_above
 from app.contacts.scopes import let_read, lock_writable, reads_contact
 from app.contacts.states import (
     TRANSITIONS,
@@ -116,7 +117,7 @@ async def open_for_call(work: Work, call: Call, staff_id: UUID) -> None:
             await _hand_over(work, contact, staff, ReadsBecause.CALL_TRANSFERRED)
         if ContactState(contact.state) is ContactState.COMPLETE:
             # Closed too soon: the counsellor who has the caller now needs a record to write in.
-            open_again(work, contact)
+            await open_again(work, contact)
             note_event(work, "contact", contact.id, RecordLog.REOPENED, cause="caller_is_back")
         return
     values: dict[str, Any] = {
@@ -160,10 +161,15 @@ async def _hand_over(work: Work, contact: Contact, staff: Staff, cause: ReadsBec
     )
 
 
-def open_again(work: Work, contact: Contact) -> None:
+async def open_again(work: Work, contact: Contact) -> None:
     apply_event(contact, ContactEvent.REOPEN)
-    # The reason for closing no longer holds: its categories come from the answers again.
-    contact.closed_as = None
+    if contact.closed_as is not None:
+        # The reason for closing no longer holds: its categories come from the answers again.
+        contact.closed_as = None
+        sheet, codes = sheet_of(work, contact), await codes_read(work, contact)
+        found = codes.get(sheet.form.path_of("categories") or "")
+        chosen = with_above(sheet, found if isinstance(found, list) else [])
+        contact.categories_sealed = seal_categories(work, contact, chosen)
     extract(contact, sheet_of(work, contact))
 
 
