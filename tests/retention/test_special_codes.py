@@ -255,7 +255,8 @@ async def test_what_a_later_form_marks_is_sealed_with_the_next_saving(work: Work
         Change("child.a1.groups", ["minority"], contact.revision),
     ]
     _, saved = await contacts.save(work, boss, contact.id, changes[:1])
-    assert saved.conflicts == saved.refused == {}
+    assert not saved.conflicts
+    assert not saved.refused
     await flush(work)
     assert "child.a1.groups" not in contact.answers
     assert codes_of(work, contact)["child.a1.groups"] == ["roma"]
