@@ -172,6 +172,8 @@ class Work:
     # that two transactions that write to the same chains never deadlock.
     chained: list[tuple[UUID, str, dict[str, Any]]] = field(default_factory=list)
     last_rows: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    # Records whose reading is in the log, or that this work begins: their codes may be opened.
+    admitted: set[UUID] = field(default_factory=set)
 
     @property
     def session(self) -> AsyncSession:

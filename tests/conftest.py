@@ -30,6 +30,7 @@ from app.demo.stage import (
 )
 from app.log import set_up_logging
 from app.settings import Settings
+from app.staff.audit import append
 from app.web.limits import Limiter
 from app.work import PROGRAM, Work, make_ground
 from tests.support.kept.connections import kept_on, left_behind
@@ -239,6 +240,16 @@ async def forger(rolled_back: str, anyio_backend: str) -> AsyncIterator[Work]:
         yield made
 
 
+class _ReadingsOf:
+    """Readings of a test of verbs: elsewhere each is committed by itself, here it is undone."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    async def write(self, entry: dict[str, Any]) -> None:
+        append(self._work, entry)
+
+
 @contextlib.asynccontextmanager
 async def _work_on(url: str) -> AsyncIterator[Work]:
     settings = Settings(
@@ -255,7 +266,9 @@ async def _work_on(url: str) -> AsyncIterator[Work]:
         session = AsyncSession(
             connection, expire_on_commit=False, join_transaction_mode="create_savepoint"
         )
-        yield Work(session, ground.clock.now(), PROGRAM, ground)
+        made = Work(session, ground.clock.now(), PROGRAM, ground)
+        ground.kept["readings"] = _ReadingsOf(made)
+        yield made
         await session.close()
         await connection.rollback()
     await ground.database.close()

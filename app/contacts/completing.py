@@ -19,9 +19,11 @@ from app.contacts.models import (
     Contact,
 )
 from app.contacts.records import (
+    codes_of,
+    codes_read,
     library_of,
     note_event,
-    present,
+    seal_categories,
     sheet_of,
 )
 from app.contacts.scopes import lock_writable
@@ -51,7 +53,7 @@ class Incomplete(Invalid):
 
 async def missing_in(work: Work, contact: Contact, language: str = "en") -> list[Missing]:
     """Return everything that keeps a contact from being complete."""
-    asked = sheet_of(work, contact).asked(present(contact))
+    asked = sheet_of(work, contact).asked(await codes_read(work, contact))
     return missing_with(work, contact, asked, await suggestion(work, contact), language)
 
 
@@ -63,7 +65,7 @@ def missing_with(
     language: str = "en",
 ) -> list[Missing]:
     """Return the same, from questions and a suggestion that are known already."""
-    missing = sheet_of(work, contact).missing(present(contact), language, asked)
+    missing = sheet_of(work, contact).missing(codes_of(work, contact), language, asked)
     if suggested is not None and must_decide(
         suggested.urgency, contact.urgency, contact.urgency_suggested
     ):
@@ -98,7 +100,6 @@ async def complete(work: Work, staff: Staff, contact_id: UUID, language: str = "
         number=contact.completions,
         urgency=contact.urgency,
         suggested=suggested.urgency.value if suggested else None,
-        cues=[cue.cue for cue in suggested.cues] if suggested else [],
     )
     return contact
 
@@ -153,7 +154,8 @@ async def close_as(work: Work, staff: Staff, contact_id: UUID, reason: NonCounse
     apply_event(contact, ContactEvent.CLOSE)
     contact.closed_as = reason.value
     code = NON_COUNSELLING[reason]
-    contact.category_codes = list(library_of(work.ground).framework.paths().get(code, (code,)))
+    codes = list(library_of(work.ground).framework.paths().get(code, (code,)))
+    contact.categories_sealed = seal_categories(work, contact, codes)
     await _keep_version(work, staff, contact)
     note_event(work, "contact", contact.id, RecordLog.CLOSED, reason=reason.value)
     return contact
@@ -181,7 +183,7 @@ async def reopen(work: Work, staff: Staff, contact_id: UUID, reason: str) -> Con
         raise Invalid("Write why you reopen the contact.")
     contact = await lock_writable(work, staff, Contact, contact_id)
     before = contact.closed_as
-    open_again(work, contact)
+    await open_again(work, contact)
     note_event(
         work,
         "contact",

@@ -1,6 +1,9 @@
 """Contacts: opened when a call is answered, filled in during the call, completed, reopened."""
 
+import json
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -20,13 +23,16 @@ from app.contacts.models import (
 from app.contacts.records import (
     Opened,
     beginning,
+    codes_read,
+    filled_up,
     library_of,
     note_event,
+    open_categories,
     open_record,
-    present,
+    seal_categories,
     sheet_of,
 )
-from app.contacts.saving import Change, Saved, extract, save_answers
+from app.contacts.saving import Change, Saved, extract, save_answers, with_above
 from app.contacts.scopes import let_read, lock_writable, reads_contact
 from app.contacts.states import (
     TRANSITIONS,
@@ -40,6 +46,7 @@ from app.database.quick import Command
 from app.database.topics import Topic
 from app.definitions.risk import DANGER_KEY, Suggestion, Urgency, suggest
 from app.errors import Conflict, Invalid, NotFound
+from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Role
@@ -73,7 +80,6 @@ def _empty(values: dict[str, Any]) -> Contact:
         "edited_from": 0,
         "completions": 0,
         "headline_words": "",
-        "category_codes": [],
         "place_path": [],
     }
     return Contact(**{**nothing, **begins, **values})
@@ -112,7 +118,7 @@ async def open_for_call(work: Work, call: Call, staff_id: UUID) -> None:
             await _hand_over(work, contact, staff, ReadsBecause.CALL_TRANSFERRED)
         if ContactState(contact.state) is ContactState.COMPLETE:
             # Closed too soon: the counsellor who has the caller now needs a record to write in.
-            open_again(work, contact)
+            await open_again(work, contact)
             note_event(work, "contact", contact.id, RecordLog.REOPENED, cause="caller_is_back")
         return
     values: dict[str, Any] = {
@@ -156,10 +162,15 @@ async def _hand_over(work: Work, contact: Contact, staff: Staff, cause: ReadsBec
     )
 
 
-def open_again(work: Work, contact: Contact) -> None:
+async def open_again(work: Work, contact: Contact) -> None:
     apply_event(contact, ContactEvent.REOPEN)
-    # The reason for closing no longer holds: its categories come from the answers again.
-    contact.closed_as = None
+    if contact.closed_as is not None:
+        # The reason for closing no longer holds: its categories come from the answers again.
+        contact.closed_as = None
+        sheet, codes = sheet_of(work, contact), await codes_read(work, contact)
+        found = codes.get(sheet.form.path_of("categories") or "")
+        chosen = with_above(sheet, found if isinstance(found, list) else [])
+        contact.categories_sealed = seal_categories(work, contact, chosen)
     extract(contact, sheet_of(work, contact))
 
 
@@ -293,7 +304,7 @@ async def save(
 
 async def suggestion(work: Work, contact: Contact) -> Suggestion | None:
     """Return the urgency that the signs of danger suggest, with the signs."""
-    cues = sheet_of(work, contact).cues(present(contact))
+    cues = sheet_of(work, contact).cues(await codes_read(work, contact))
     if contact.call_id is not None:
         call = await work.session.get(Call, contact.call_id)
         if call is not None and call.danger:
@@ -309,11 +320,7 @@ async def decide_urgency(
     apply_event(contact, ContactEvent.SAVE)
     suggested = await suggestion(work, contact)
     decision_id = uuid4()
-    sealed = None
-    if reason and reason.strip():
-        sealed = work.keys.seal(
-            reason.encode(), table="urgency_decisions", column="reason_sealed", row=decision_id
-        )
+    signs = [cue.cue for cue in suggested.cues] if suggested else []
     work.session.add(
         UrgencyDecision(
             id=decision_id,
@@ -322,8 +329,7 @@ async def decide_urgency(
             staff_id=staff.id,
             urgency=urgency.value,
             suggested=suggested.urgency.value if suggested else None,
-            cues=[cue.cue for cue in suggested.cues] if suggested else [],
-            reason_sealed=sealed,
+            reason_sealed=_seal_why(work, decision_id, (reason or "").strip() and reason, signs),
         )
     )
     contact.urgency = urgency.value
@@ -357,13 +363,7 @@ async def decide_by_key(work: Work, call_id: UUID, urgency: Urgency, question: s
             staff_id=contact.owner_id,
             urgency=urgency.value,
             suggested=None,
-            cues=[],
-            reason_sealed=work.keys.seal(
-                reason.encode(),
-                table="urgency_decisions",
-                column="reason_sealed",
-                row=decision_id,
-            ),
+            reason_sealed=_seal_why(work, decision_id, reason, []),
         )
     )
     contact.urgency = urgency.value
@@ -395,22 +395,41 @@ async def open_contact(work: Work, staff: Staff, contact_id: UUID) -> Opened[Con
     return await open_record(work, staff, Contact, contact_id, AuditLog.CONTACT_READ)
 
 
-async def urgency_history(opened: Opened[Contact]) -> list[tuple[UrgencyDecision, str]]:
+@dataclass(frozen=True)
+class Decided:
+    """An urgency that was set, with the signs of danger at the time and the counsellor's words."""
+
+    row: UrgencyDecision
+    cues: list[str]
+    reason: str
+
+
+async def urgency_history(opened: Opened[Contact]) -> list[Decided]:
     """Return what was decided and suggested, oldest first, with the reasons."""
     rows = await opened.work.session.scalars(
         select(UrgencyDecision)
         .where(UrgencyDecision.contact_id == opened.id)
         .order_by(UrgencyDecision.at)
     )
-    return [
-        (
-            row,
+    found = []
+    for row in rows:
+        why = json.loads(
             opened.words(
                 row.reason_sealed, table="urgency_decisions", column="reason_sealed", row=row.id
-            ),
+            )
+            or "{}"
         )
-        for row in rows
-    ]
+        found.append(Decided(row, why.get("signs", []), why.get("words", "")))
+    return found
+
+
+def _seal_why(work: Work, decision_id: UUID, words: str | None, signs: list[str]) -> bytes | None:
+    """Return why an urgency was set, sealed: signs of danger tell of health and violence."""
+    if not words and not signs:
+        return None
+    body = json.dumps({"signs": signs, "words": words or ""}, ensure_ascii=False).encode()
+    place = {"table": "urgency_decisions", "column": "reason_sealed"}
+    return work.keys.seal(filled_up(body), **place, row=decision_id)
 
 
 async def open_drafts(work: Work, staff: Staff) -> list[Contact]:
@@ -431,22 +450,25 @@ _NEWEST = 40
 
 async def recent_categories(work: Work, staff: Staff, most: int = 8) -> list[str]:
     """Return the codes that a counsellor's newest contacts hold, the most frequent first."""
-    newest = (
-        select(Contact.category_codes, Contact.opened_at)
+    rows = await work.session.execute(
+        select(Contact.id, Contact.categories_sealed)
         .where(Contact.owner_id == staff.id)
         .order_by(Contact.opened_at.desc())
         .limit(_NEWEST)
-        .subquery()
     )
-    code = func.unnest(newest.c.category_codes).label("code")
-    found = select(code, newest.c.opened_at).subquery()
-    rows = await work.session.execute(
-        select(found.c.code)
-        .group_by(found.c.code)
-        .order_by(func.count().desc(), func.max(found.c.opened_at).desc())
+    found = rows.all()
+    ids = [str(contact_id) for contact_id, sealed in found if sealed is not None]
+    if ids:
+        await write_reading(work, AuditLog.RECORDS_LISTED, "contacts", by=["recent"], ids=ids)
+    table, leaves = Contact.__tablename__, library_of(work.ground).categories.choices()
+    # The newest first, so that of two that are as frequent the newer one leads.
+    counts = Counter(
+        code
+        for contact_id, sealed in found
+        for code in open_categories(work, table, contact_id, sealed)
+        if code in leaves
     )
-    leaves = library_of(work.ground).categories.choices()
-    return [code for (code,) in rows if code in leaves][:most]
+    return [code for code, _ in counts.most_common(most)]
 
 
 async def at_hand(work: Work, staff: Staff, call_id: UUID | None) -> Contact | None:

@@ -1,8 +1,9 @@
 """Contacts, cases, profiles, and the rows that belong to them.
 
-Answers to a form are kept per question: coded answers in `answers`, personal ones in `sealed`
-(each sealed by itself, bound to its row and question). `versions` holds the revision of the
-record at which each question was last changed.
+Answers to a form are kept per question: coded answers in `answers`; in `sealed` personal ones and
+special codes (health, sexual life, origin, belief: see `app/definitions/special.py`), each sealed
+by itself, bound to its row and question. `versions` holds the revision of the record at which each
+question was last changed.
 """
 
 from datetime import datetime
@@ -87,7 +88,8 @@ class Filled:
     # Copied from the answers, for searching.
     headline: Mapped[str | None]
     headline_words: Mapped[str] = mapped_column(server_default="")
-    category_codes: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    # The categories with those above them, as lists show them.
+    categories_sealed: Mapped[Sealed | None]
     place: Mapped[str | None]
     place_path: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     # When its time was over and names and texts were erased; what is counted stays.
@@ -103,7 +105,6 @@ def found_by(table: str) -> tuple[Index, ...]:
         Index(f"ix_{table}_owner_id", "owner_id", "opened_at"),
         Index(f"ix_{table}_team", "team", "opened_at"),
         Index(f"ix_{table}_opened_at", "opened_at"),
-        Index(f"ix_{table}_category_codes", "category_codes", postgresql_using="gin"),
         Index(f"ix_{table}_place_path", "place_path", postgresql_using="gin"),
         Index(
             f"ix_{table}_headline",
@@ -276,7 +277,7 @@ class UrgencyDecision(Base):
     staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
     urgency: Mapped[str]
     suggested: Mapped[str | None]
-    cues: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    # Why: the signs of danger, and the counsellor's own words.
     reason_sealed: Mapped[Sealed | None]
 
 

@@ -1,7 +1,9 @@
 """What contacts and cases have in common: their sheet, their log, and how they are opened.
 
 `open_record` is the only way to sealed answers: it reads the record within the reader's scope,
-logs the reading, and only then returns what can unseal them.
+logs the reading, and only then returns what can unseal them. Of special codes, by which a form
+asks its questions, the program itself opens as many as it goes by, and the log has that first, too
+(`admit`).
 """
 
 import base64
@@ -9,6 +11,7 @@ import json
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Generic, TypeVar
 from uuid import UUID, uuid4
@@ -165,26 +168,162 @@ def beginning(work: Work, kind: str) -> dict[str, Any]:
 
 
 def present(record: Filled) -> Answers:
-    """Return the answers as conditions see them: of a sealed one only that it is there."""
+    """Return the answers with a mark for each sealed one: that it is there, and not what it is."""
     return {**record.answers, **dict.fromkeys(record.sealed, "sealed")}
 
 
 # -- sealing -----------------------------------------------------------------------------------
 
+# Special codes are filled up to a multiple of this: their length would tell which they are.
+_FILLED_UP = 128
+
 
 async def seal_answers(work: Work, record: Filled, answers: Answers) -> dict[str, str]:
-    """Return personal answers sealed for storage, each bound to the record and its question."""
+    """Return answers sealed for storage, each bound to the record and its question.
+
+    Spaces after codes mean nothing in JSON, and give answers of one question one length.
+    """
+    table, row = record.__tablename__, record.id
     sealed = await work.keys.seal_all(
         [
-            (
-                Bound(record.__tablename__, path, record.id),
-                json.dumps(value, ensure_ascii=False).encode(),
-            )
+            (Bound(table, path, row), _body(work, record, path, value))
             for path, value in answers.items()
         ]
     )
     texts = [base64.b64encode(one).decode() for one in sealed]
     return dict(zip(answers, texts, strict=True))
+
+
+def seal_answer(work: Work, record: Filled, path: str, value: Value) -> str:
+    """Return one answer sealed for storage, as `seal_answers` does."""
+    body = _body(work, record, path, value)
+    sealed = work.keys.seal(body, table=record.__tablename__, column=path, row=record.id)
+    return base64.b64encode(sealed).decode()
+
+
+def _body(work: Work, record: Filled, path: str, value: Value) -> bytes:
+    body = json.dumps(value, ensure_ascii=False).encode()
+    return filled_up(body) if sheet_of(work, record).is_special(path) else body
+
+
+def filled_up(body: bytes) -> bytes:
+    """Return JSON with spaces up to a length that tells nothing."""
+    return body.ljust(-(-len(body) // _FILLED_UP) * _FILLED_UP)
+
+
+def seal_categories(work: Work, record: Filled, codes: list[str]) -> bytes | None:
+    """Return the categories of a record with those above them, as lists show them, sealed."""
+    if not codes:
+        return None
+    return work.keys.seal(
+        filled_up(json.dumps(codes).encode()),
+        table=record.__tablename__,
+        column="categories_sealed",
+        row=record.id,
+    )
+
+
+def open_categories(work: Work, table: str, row: UUID, sealed: bytes | None) -> list[str]:
+    """Return the categories of a record in a list; the list is in the log by now."""
+    if sealed is None:
+        return []
+    column = "categories_sealed"
+    codes: list[str] = json.loads(work.keys.open(sealed, table=table, column=column, row=row))
+    return codes
+
+
+# -- the codes that the program goes by ----------------------------------------------------------
+
+# Within this time, a person who goes on with the same record adds no row to the log.
+_ONE_READING = timedelta(minutes=15)
+_MOST_REMEMBERED = 20_000
+
+
+class NotAdmitted(Refusal):
+    """Special codes were to be opened of a record whose reading is not in the log."""
+
+    status = 500
+    default = "The record was not opened. Load the page again."
+
+
+async def admit(work: Work, record: Filled) -> None:
+    """Write to the log that the special codes of a record are opened, before they are.
+
+    The caller has the record within its scope: it was locked for writing, or read, for the actor
+    of this work. A form that is saved again and again is one reading.
+    """
+    if record.id in work.admitted:
+        return
+    if record.sealed or record.categories_sealed:
+        readings = _readings(work)
+        key = _reading(work, record.id)
+        if readings.get(key, work.now) <= work.now:
+            name = record.__tablename__.removesuffix("s")
+            await write_reading(work, AuditLog.CODES_READ, f"{name}:{record.id}")
+            _remember(work, record.id)
+    work.admitted.add(record.id)
+
+
+async def admit_list(work: Work, records: Sequence[Filled], by: str) -> None:
+    """Write to the log that these records are shown in a list, with their categories."""
+    if records:
+        what = records[0].__tablename__
+        ids = [str(record.id) for record in records]
+        await write_reading(work, AuditLog.RECORDS_LISTED, what, by=[by], ids=ids)
+        work.admitted.update(record.id for record in records)
+
+
+def _readings(work: Work) -> dict[Any, datetime]:
+    known: dict[Any, datetime] = work.ground.kept.setdefault("codes read", {})
+    return known
+
+
+def _reading(work: Work, record_id: UUID) -> Any:
+    return (work.actor.staff_id or work.actor.kind, work.actor.emergency, record_id)
+
+
+def _remember(work: Work, record_id: UUID) -> None:
+    readings = _readings(work)
+    if len(readings) >= _MOST_REMEMBERED:
+        readings.clear()
+    readings[_reading(work, record_id)] = work.now + _ONE_READING
+
+
+def codes_of(work: Work, record: Filled) -> Answers:
+    """Return the answers as the program goes by them: special codes opened, texts only marked.
+
+    Raises NotAdmitted unless `admit` or `open_record` has written the reading to the log.
+    """
+    sheet, found = sheet_of(work, record), present(record)
+    for path, sealed in record.sealed.items():
+        if sheet.is_special(path):
+            if record.id not in work.admitted:
+                raise NotAdmitted()
+            found[path] = _open_answer(work, record, path, sealed)
+    return found
+
+
+async def codes_read(work: Work, record: Filled) -> Answers:
+    """Write the reading to the log, and return the answers as the program goes by them."""
+    await admit(work, record)
+    return codes_of(work, record)
+
+
+def categories_of(work: Work, record: Filled) -> list[str]:
+    """Return the categories of an admitted record, with those above them. Raises NotAdmitted."""
+    if record.categories_sealed is None:
+        return []
+    if record.id not in work.admitted:
+        raise NotAdmitted()
+    return open_categories(work, record.__tablename__, record.id, record.categories_sealed)
+
+
+def _open_answer(work: Work, record: Filled, path: str, sealed: str) -> Value:
+    body = work.keys.open(
+        base64.b64decode(sealed), table=record.__tablename__, column=path, row=record.id
+    )
+    value: Value = json.loads(body)
+    return value
 
 
 @dataclass(frozen=True)
@@ -204,6 +343,9 @@ class Opened(Generic[R]):
             [(Bound(table, path, row), base64.b64decode(sealed)) for path, sealed in wanted]
         )
         self.known.update(zip((sealed for _, sealed in wanted), opened, strict=True))
+
+    def __post_init__(self) -> None:
+        self.work.admitted.add(self.record.id)
 
     @property
     def id(self) -> UUID:
@@ -277,6 +419,7 @@ async def open_record(
     if not rows:
         raise NotFound("Not found, or you do not have access.")
     await write_reading(work, purpose, f"{model.__name__.lower()}:{record_id}")
+    _remember(work, record_id)
     record: Any = Plain(model.__tablename__, rows[0])
     opened = Opened(work, record)
     await opened.open_all(record.sealed.items())

@@ -10,7 +10,15 @@ from sqlalchemy import delete, select
 from app.contacts.finding.words import looks_personal, normal_digits, normal_words, sound_of
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact, EarlierAnswer, Filled, MatchKey
-from app.contacts.records import note_event, open_record, seal_answers, sheet_of
+from app.contacts.records import (
+    codes_read,
+    note_event,
+    open_record,
+    seal_answer,
+    seal_answers,
+    seal_categories,
+    sheet_of,
+)
 from app.database.quick import Command
 from app.database.topics import Topic
 from app.definitions.answers import Answers, NotAnAnswer, Sheet, Value
@@ -145,6 +153,7 @@ def try_answers(sheet: Sheet, changes: list[Change]) -> tuple[Answers, dict[str,
                 del answers[known]
         else:
             found = sheet.form.find(path)
+            # Special codes are as they are: nothing of it is stored.
             is_sealed = found is not None and found[1].personal is not None
             answers[path] = _SEALED if is_sealed else value
     return answers, refused
@@ -161,6 +170,10 @@ class _Writer:
         self._to_seal: Answers = {}
         self.touched = False
         self._written: set[str] = set()
+        self._categories = sheet.form.path_of("categories")
+        # The categories, if they are written now.
+        self._chosen: list[str] | None = None
+        self._seal_marked()
         self._begin_stretch()
 
     def _begin_stretch(self) -> None:
@@ -186,13 +199,15 @@ class _Writer:
         )
 
     def present(self) -> Answers:
-        """Return the answers as conditions see them: of a sealed one only that it is there."""
+        """Return the answers: of a sealed one only that it is there."""
         return {**self._answers, **dict.fromkeys(self._sealed, _SEALED)}
 
     async def stored(self, path: str) -> Value | None:
         if path not in self._sealed:
             plain: Value | None = self._answers.get(path)
             return plain
+        if self._sheet.is_special(path):
+            return (await codes_read(self._work, self._record)).get(path)
         # Like any other reading: the scope is checked again, and the log is written first.
         staff = await self._work.session.get(Staff, self._work.actor.staff_id)
         assert staff is not None
@@ -216,6 +231,8 @@ class _Writer:
         if 0 < before <= self._from and (path in self._answers or path in self._sealed):
             self._keep(path, before)
         self._versions[path] = revision
+        if path == self._categories:
+            self._chosen = list(value) if isinstance(value, list) else []
         self._answers.pop(path, None)
         self._sealed.pop(path, None)
         self._to_seal.pop(path, None)
@@ -225,7 +242,7 @@ class _Writer:
             self._keys[path] = value
         if value is None:
             return
-        if found is not None and found[1].personal is not None:
+        if self._sheet.is_sealed(path):
             self._sealed[path] = ""
             self._to_seal[path] = value
         else:
@@ -245,6 +262,12 @@ class _Writer:
         }
         self._work.write_later(_EARLIER, values)
 
+    def _seal_marked(self) -> None:
+        """Seal what was written before its question was marked as special."""
+        for path in [one for one in self._answers if self._sheet.is_special(one)]:
+            value = self._answers.pop(path)
+            self._sealed[path] = seal_answer(self._work, self._record, path, value)
+
     async def finish(self, revision: int, new: bool) -> None:
         record = self._record
         self._sealed |= await seal_answers(self._work, record, self._to_seal)
@@ -257,9 +280,20 @@ class _Writer:
             note_event(
                 self._work, kind, record.id, RecordLog.EDITED, questions=sorted(self._written)[:40]
             )
+        if new:
+            self._work.admitted.add(record.id)
+        if self._chosen is not None:
+            codes = with_above(self._sheet, self._chosen)
+            record.categories_sealed = seal_categories(self._work, record, codes)
         extract(record, self._sheet)
         if self._keys:
             await write_keys(self._work, record, self._sheet, self._keys, new)
+
+
+def with_above(sheet: Sheet, chosen: list[str]) -> list[str]:
+    """Return categories with those above them, each once."""
+    paths = sheet.categories.paths()
+    return list(dict.fromkeys(one for code in chosen for one in paths.get(code, (code,))))
 
 
 def extract(record: Filled, sheet: Sheet) -> None:
@@ -273,11 +307,6 @@ def extract(record: Filled, sheet: Sheet) -> None:
     headline = of("headline")
     record.headline = headline
     record.headline_words = " ".join(normal_words(headline)) if headline else ""
-    categories = sheet.categories.paths()
-    codes: dict[str, None] = {}
-    for code in of("categories") or []:
-        codes.update(dict.fromkeys(categories.get(code, (code,))))
-    record.category_codes = list(codes)
     record.place = of("place")
     record.place_path = list(sheet.places.paths().get(record.place or "", ()))
     if isinstance(record, Contact):

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from app.country.comparing import Whole
 from app.definitions import library as libraries
+from app.definitions import special
 from app.definitions.datafile import BadDefinition, Wrong, read_data
 from app.definitions.folder import Folder, folder_with, shipped_folder
 from app.definitions.library import COUNTRY, Key, kind_of
@@ -68,7 +69,7 @@ def problems_of(folder: Folder | None, *, is_new: bool = False) -> list[BadDefin
     with wrong:
         libraries.load(folder)
         of_forms: tuple[_Read, ...] = (protocols.load, questions.read_questions)
-        for read in (*of_forms, _check_shipped) if is_new else of_forms:
+        for read in (*of_forms, _check_shipped, _check_marks) if is_new else of_forms:
             with wrong:
                 read(folder)
     others: tuple[_Read, ...] = (shapes.shapes_in, rest.read_rules, usual.read_usual)
@@ -114,6 +115,25 @@ def _check_shipped(folder: Folder | None) -> None:
                 version=key[2],
             )
             wrong.found.append(lines.refuse(("version",), words))
+    wrong.refuse()
+
+
+def _check_marks(folder: Folder | None) -> None:
+    """Check that a country's own files mark what is special. Raises BadDefinition.
+
+    Files that were taken in before are used as they are: what follows from them is sealed anyway.
+    """
+    library, wrong = libraries.load(folder), Wrong()
+    cues = special.special_cues(library.categories, library.framework)
+    for key in sorted(library.own):
+        kind, name, version = key
+        text, source = library.texts[key]
+        lines = read_data(text, source)[1]
+        with wrong:
+            if kind == "trees" and (tree := library.trees[name, version]).kind == "categories":
+                special.check_tree(tree, lines, library.mapped(tree))
+            elif kind == "forms":
+                special.check_form(library.forms[name, version], lines, cues)
     wrong.refuse()
 
 

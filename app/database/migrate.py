@@ -11,6 +11,7 @@ import migrations
 from app.database.engine import for_sqlalchemy
 from app.database.roles import LOCK
 from app.errors import BadSettings
+from app.settings import Settings
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -18,13 +19,17 @@ if TYPE_CHECKING:
 _FOLDER = Path(migrations.__file__).parent
 
 
-def _config(connection: Connection, metadata: MetaData | None = None) -> "Config":
+def _config(
+    connection: Connection, metadata: MetaData | None = None, settings: Settings | None = None
+) -> "Config":
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(_FOLDER))
     config.attributes["connection"] = connection
     config.attributes["metadata"] = metadata
+    # With them, a migration seals what was readable before.
+    config.attributes["settings"] = settings
     return config
 
 
@@ -68,8 +73,10 @@ def _may_migrate(url: str) -> bool:
     return row == (True,)
 
 
-def migrate(url: str) -> None:
+def migrate(url: str, settings: Settings | None = None) -> None:
     """Bring the database up to date, under an advisory lock: the other processes wait.
+
+    `settings` has the field keys, for a migration that seals what is stored.
 
     Raises BadSettings if the role may not.
     """
@@ -89,7 +96,7 @@ def migrate(url: str) -> None:
             connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": LOCK})
             connection.commit()
             try:
-                command.upgrade(_config(connection), "head")
+                command.upgrade(_config(connection, settings=settings), "head")
                 connection.commit()
             finally:
                 connection.rollback()

@@ -25,17 +25,19 @@ def database_of(settings: Settings) -> Iterator[Settings]:
                 update={"database_url": server.url, "migration_database_url": server.owner_url}
             )
         assert settings.database_url is not None
-        make_ready(settings.database_url, settings.migration_database_url)
+        make_ready(settings.database_url, settings.migration_database_url, settings)
         _look_at_role(settings, settings.database_url)
         yield settings
 
 
-def make_ready(url: str, owner_url: str | None) -> None:
+def make_ready(url: str, owner_url: str | None, settings: Settings | None = None) -> None:
     """Bring a database up to date, and let the program's role work with it.
+
+    `settings`: with the keys of a database that has rows already.
 
     Raises BadSettings.
     """
-    migrations.migrate(owner_url or url)
+    migrations.migrate(owner_url or url, settings)
     if owner_url is not None:
         roles.grant(owner_url, url)
 

@@ -21,6 +21,7 @@ from app.definitions.forms import (
     column_of,
     is_entry,
 )
+from app.definitions.special import special_cues, special_questions
 from app.definitions.trees import Tree, label_in
 from app.words import letter
 
@@ -74,6 +75,27 @@ class Sheet:
     places: Tree
     # The tree that a country's own categories count as; a condition may name its codes.
     framework: Tree | None = None
+    # Questions that another version of the form marks as special.
+    marked: frozenset[str] = frozenset()
+
+    @cached_property
+    def special(self) -> frozenset[str]:
+        """The questions, as `section.field`, whose codes are sealed (see `special.py`)."""
+        cues = special_cues(self.categories, self.framework)
+        return special_questions(self.form, cues) | self.marked
+
+    def is_special(self, path: str) -> bool:
+        """Return whether the answer of a path holds codes that are sealed."""
+        parts = path.split(".")
+        if f"{parts[0]}.{parts[-1]}" not in self.special:
+            return False
+        found = self.form.find(path)
+        return found is not None and found[1].personal is None
+
+    def is_sealed(self, path: str) -> bool:
+        """Return whether the answer of a path is sealed: a personal one, or special codes."""
+        found = self.form.find(path)
+        return found is not None and (found[1].personal is not None or self.is_special(path))
 
     def codes(self, field: Field) -> set[str]:
         """Return the codes that a field of choices allows."""

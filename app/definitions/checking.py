@@ -164,6 +164,14 @@ class _Check:
             raise self.lines.refuse(at, words)
         if field.personal is not None and field.type not in (*FREE_TEXT, "date"):
             raise self.lines.refuse(at, Message("only texts and dates can be marked personal"))
+        if field.special is not None and field.type in FREE_TEXT:
+            words = Message("free text is sealed as personal: only codes are marked special")
+            raise self.lines.refuse((*at, "special"), words)
+        if field.special is not None and field.means in SINGLE_MEANINGS - {"categories"}:
+            words = Message(
+                "'%(meaning)s' is shown in lists and cannot be special", meaning=field.means
+            )
+            raise self.lines.refuse((*at, "special"), words)
         if field.found_by is not None and (field.personal is None or field.type != "text"):
             raise self.lines.refuse(at, Message("found_by needs a personal field of type text"))
         if field.type in FREE_TEXT and (field.at_least is not None or (field.at_most or 1) < 1):

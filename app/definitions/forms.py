@@ -13,7 +13,7 @@ from pydantic import Field as Key
 from pydantic import StringConstraints, model_validator
 
 from app.definitions.datafile import Part
-from app.definitions.trees import Code, Labels, Language
+from app.definitions.trees import Code, Labels, Language, Special
 from app.errors import BadText
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
@@ -102,9 +102,6 @@ SINGLE_MEANINGS = frozenset({"kind", "headline", "categories", "place"})
 OF_REPORTER: frozenset[Meaning] = frozenset(
     {"reporter", "reporter_role", "reporter_organisation", "reporter_phone"}
 )
-# The meanings whose answers are special categories of data (GDPR, article 9): health, origin,
-# belief, and what singles a child out. They stay in the record and in the facts of the statistics.
-SPECIAL: frozenset[Meaning] = frozenset({"disability", "access_needs", "groups", "residence"})
 # Consent to telling services and authorities, and to telling the family.
 CONSENT: tuple[Meaning, ...] = ("consent_services", "consent_authorities")
 OTHERS: tuple[Meaning, ...] = ("consent_family",)
@@ -173,6 +170,8 @@ class Field(Part):
     required_when: Condition | None = None
     shown_when: Condition | None = None
     personal: Personal | None = None
+    # Which special data its codes hold: they are sealed, and the program goes by them.
+    special: Special | None = None
     found_by: Literal["name", "number"] | None = None
     means: Meaning | None = None
     # If this does not hold, the answer is only close to what the field means.

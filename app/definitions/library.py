@@ -199,14 +199,31 @@ class Library:
         sheet = self._sheets.get(key)
         if sheet is None:
             tree = self.trees[categories]
-            sheet = Sheet(self.forms[form], tree, self.trees[places], self.mapped(tree))
+            sheet = Sheet(
+                self.forms[form],
+                tree,
+                self.trees[places],
+                self.mapped(tree),
+                self._marked(form[0]),
+            )
             self._sheets[key] = sheet
         return sheet
 
     def sheet_for(self, record: str) -> Sheet:
         """Return the form and trees that a new contact, case or referral is written with."""
-        tree = self.categories
-        return Sheet(self.form_for(record), tree, self.places, self.mapped(tree))
+        tree, form = self.categories, self.form_for(record)
+        return Sheet(form, tree, self.places, self.mapped(tree), self._marked(form.form))
+
+    def _marked(self, name: str) -> frozenset[str]:
+        """Return the questions that any version of a form marks as special: it holds for all."""
+        return frozenset(
+            f"{section.code}.{field.code}"
+            for (form, _), found in self.forms.items()
+            if form == name
+            for section in found.sections
+            for field in section.fields
+            if field.special is not None
+        )
 
     def mapped(self, tree: Tree) -> Tree | None:
         """Return the framework that a country's own tree is mapped to, if it is there."""

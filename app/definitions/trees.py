@@ -7,7 +7,7 @@ counts as; a code without such a line is on a work list, and its mapping is neve
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -19,6 +19,8 @@ from app.words import pages
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
 Labels = Annotated[dict[Language, str], Field(min_length=1)]
+# Kinds of data that the law protects most (GDPR, article 9).
+Special = Literal["health", "sexual", "origin", "belief"]
 
 
 def label_in(labels: dict[str, str], language: str) -> str:
@@ -33,12 +35,14 @@ def label_in(labels: dict[str, str], language: str) -> str:
 
 
 class Node(Part):
-    """A category or a place. `counts_as` maps a country's category to the framework's."""
+    """A category or a place. `counts_as` maps a country's category to the framework's; `special`
+    says which special data it is, with everything inside it (see `special.py`)."""
 
     code: Code
     label: Labels
     cue: Code | None = None
     counts_as: Code | None = None
+    special: Special | None = None
     # Labels of the same thing in earlier frameworks and elsewhere, for comparison only.
     aliases: tuple[str, ...] = ()
     # Words in each language by which a person who types finds it. No label anywhere.
@@ -152,4 +156,4 @@ def check_labels(
         )
 
 
-__all__ = ["BadDefinition", "Code", "Labels", "Language", "Node", "Tree", "check_labels"]
+__all__ = ["BadDefinition", "Code", "Labels", "Language", "Node", "Special", "Tree", "check_labels"]

@@ -112,6 +112,12 @@ class Keys:
         self._holder.work_by(facts)
         self._facts = facts
 
+    def seal_with(self, number: int) -> None:
+        """Seal with this key of the settings from now on. Raises CannotOpen if it is not there."""
+        if number not in self._holder.check_values():
+            raise CannotOpen(f"there is no key {number}, which seals by now")
+        self._holder.seal_with(number)
+
     # -- sealing -------------------------------------------------------------------------------
 
     def seal(self, value: bytes, *, table: str, column: str, row: UUID) -> bytes:

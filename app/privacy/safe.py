@@ -100,6 +100,9 @@ class Holder(Protocol):
     def work_by(self, facts: InForce) -> None:
         """Seal, open and hash from now on as the database says. Raises CannotOpen."""
 
+    def seal_with(self, number: int) -> None:
+        """Seal with this key from now on. Raises CannotOpen if another holder decides."""
+
     def seal(self, items: Sequence[Item]) -> list[bytes]:
         """Return values sealed, each for its place."""
 
@@ -154,6 +157,9 @@ class Safe:
         self._ciphers, self._hash_secrets = ciphers, found
         if facts.sealing in ciphers:
             self._sealing = facts.sealing
+
+    def seal_with(self, number: int) -> None:
+        self._sealing = number
 
     def seal(self, items: Sequence[Item]) -> list[bytes]:
         _refuse_secrets(items)

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import select
 
 from app.contacts.cases.printing import in_words
-from app.contacts.records import Opened, present, sheet_of
+from app.contacts.records import Opened, codes_read, sheet_of
 from app.definitions.answers import Answers
 from app.definitions.forms import Meaning
 from app.definitions.trees import label_in
@@ -28,7 +28,7 @@ def addressee_of(agency: Agency) -> Addressee:
     return Addressee(agency.code, agency.sector, frozenset(agency.services))
 
 
-def needed_by(work: Work, referral: Referral, agency: Agency) -> list[str]:
+async def needed_by(work: Work, referral: Referral, agency: Agency) -> list[str]:
     """Return the answered and confirmed questions that this agency's service needs."""
     protocol = tracking.protocol_of(work, referral)
     service = referral.service
@@ -36,7 +36,7 @@ def needed_by(work: Work, referral: Referral, agency: Agency) -> list[str]:
         # The agency is asked before placement, or as the deputy of another one.
         service = next((s for s in referral.family_first if s in agency.services), service)
     sheet = sheet_of(work, referral)
-    there = present(referral)
+    there = await codes_read(work, referral)
     shown = [q.path for q in sheet.asked(there) if q.shown and q.path in there]
     told = fields_for(protocol.disclosed_to(service), shown)
     if there.get(sheet.form.path_of("confidential") or "") == "yes":
@@ -61,7 +61,7 @@ async def disclose(
     """
     given = await given_of(work, referral)
     ground = ground_for(given, addressee_of(agency))
-    fields = needed_by(work, referral, agency)
+    fields = await needed_by(work, referral, agency)
     told = Disclosure(
         referral_id=referral.id,
         recipient_id=recipient.id if recipient else None,

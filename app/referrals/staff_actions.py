@@ -409,7 +409,7 @@ async def save(
     saved = await save_answers(work, referral, changes)
     # An answer that our own staff write needs no confirmation.
     referral.to_confirm = [path for path in referral.to_confirm if path not in saved.saved]
-    opening.take_facts(work, referral)
+    await opening.take_facts(work, referral)
     await tracking.run_feedback(work, referral)
     await details.note_written(work, referral, saved.saved)
     return referral, saved
@@ -427,6 +427,6 @@ async def confirm(work: Work, staff: Staff, referral_id: UUID, paths: list[str])
         raise Invalid("Choose one or more of the answers that need confirmation.")
     referral.to_confirm = [path for path in referral.to_confirm if path not in paths]
     note(work, referral, LogKind.CONFIRMED, By(Via.BY_HAND), questions=sorted(paths))
-    opening.take_facts(work, referral)
+    await opening.take_facts(work, referral)
     await details.note_written(work, referral, paths)
     return referral

@@ -27,6 +27,7 @@ BY_RULE: Mapping[DataKind, tuple[str, ...]] = {
     _D.CONTACTS: (
         "contacts.answers",
         "contacts.sealed",
+        "contacts.categories_sealed",
         "contacts.headline",
         "contacts.headline_words",
         "completed_versions.*",
@@ -43,6 +44,7 @@ BY_RULE: Mapping[DataKind, tuple[str, ...]] = {
     _D.CASES: (
         "cases.answers",
         "cases.sealed",
+        "cases.categories_sealed",
         "cases.headline",
         "cases.headline_words",
         "case_documents.name_sealed",
@@ -56,6 +58,7 @@ BY_RULE: Mapping[DataKind, tuple[str, ...]] = {
     _D.REFERRALS: (
         "referrals.answers",
         "referrals.sealed",
+        "referrals.categories_sealed",
         "referrals.headline",
         "referrals.headline_words",
         "consents.words_sealed",
@@ -86,7 +89,7 @@ WITHOUT_RULE: Mapping[str, str] = {
         [
             f"{table}.{column}"
             for table in ("contacts", "cases", "referrals")
-            for column in ("category_codes", "place", "place_path")
+            for column in ("place", "place_path")
         ],
         _COUNTED,
     ),
@@ -116,7 +119,6 @@ WITHOUT_RULE: Mapping[str, str] = {
             "case_requests.to_team",
             "follow_ups.goal",
             "follow_ups.result",
-            "urgency_decisions.cues",
             "openings.team",
             "openings.contacts",
             "contact_readers.cause",

@@ -101,8 +101,10 @@ async def erase_records(
 
 
 def _erase_answers(work: Work, record: Filled, sheet: Sheet) -> None:
-    record.answers, record.sealed = counted(sheet, record.answers), {}
-    record.headline, record.headline_words = None, ""
+    record.answers = counted(sheet, record.answers)
+    # Special codes are counted; they stay as they are sealed.
+    record.sealed = {p: v for p, v in record.sealed.items() if sheet.is_special(p)}
+    record.headline, record.headline_words, record.categories_sealed = None, "", None
     record.erased_at = work.now
 
 

@@ -18,7 +18,7 @@ from app.database.quick import Command
 from app.privacy.keys import CannotOpen
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry
-from app.work import Ground, Work
+from app.work import Actor, Ground, Work
 
 _ENTRY = Command(
     AuditEntry.__table__, "at", "actor", "action", "subject", "detail", "previous", "hash"
@@ -40,16 +40,22 @@ def write_entry(work: Work, action: AuditLog, subject: str, **detail: Any) -> No
     The row is written just before the commit: the chain has one end, and a transaction that
     appends to it locks it until the commit.
     """
-    work.write_later(_ENTRY, _entry(work, action, subject, detail), last=True)
+    append(work, _entry(work.actor, work.now, action, subject, detail))
 
 
-def _entry(work: Work, action: AuditLog, subject: str, detail: dict[str, Any]) -> dict[str, Any]:
-    if work.actor.emergency is not None:
-        detail = {**detail, "emergency": str(work.actor.emergency)}
-    actor = str(work.actor.staff_id) if work.actor.staff_id else work.actor.kind.value
+def append(work: Work, entry: dict[str, Any]) -> None:
+    """Append a row just before the commit of this work."""
+    work.write_later(_ENTRY, entry, last=True)
+
+
+def _entry(
+    actor: Actor, now: datetime, action: AuditLog, subject: str, detail: dict[str, Any]
+) -> dict[str, Any]:
+    if actor.emergency is not None:
+        detail = {**detail, "emergency": str(actor.emergency)}
     return {
-        "at": work.now,
-        "actor": actor,
+        "at": now,
+        "actor": str(actor.staff_id) if actor.staff_id else actor.kind.value,
         "action": action.value,
         "subject": subject,
         "detail": detail,
@@ -64,8 +70,15 @@ async def write_reading(work: Work, action: AuditLog, subject: str, **detail: An
     Open what is read only after this has returned: a reading that fails afterwards still
     counts. Readings that arrive at once share a transaction, since the chain has one end.
     """
-    readings = work.ground.kept.setdefault("readings", _Readings(work.ground))
-    await readings.write(_entry(work, action, subject, detail))
+    await write_reading_of(work.ground, work.actor, work.now, action, subject, **detail)
+
+
+async def write_reading_of(
+    ground: Ground, actor: Actor, now: datetime, action: AuditLog, subject: str, **detail: Any
+) -> None:
+    """Do the same outside a unit of work."""
+    readings = ground.kept.setdefault("readings", _Readings(ground))
+    await readings.write(_entry(actor, now, action, subject, detail))
 
 
 def _as_text(entry: dict[str, Any]) -> dict[str, Any]:

@@ -1,3 +1,6 @@
+import base64
+import json
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -8,6 +11,9 @@ from sqlalchemy import make_url
 from app import tables
 from app.database.migrate import _config, differences, engine_for, migrate, newest
 from app.database.roles import OWNER, SUPERUSER, as_role
+from app.errors import BadSettings
+from app.privacy.keys import read_keys
+from tests.sealing.keys import KEYS, settings_on
 
 
 def test_the_migrations_make_what_the_models_say(database: str, server: str) -> None:
@@ -79,3 +85,169 @@ def test_the_newest_migration_is_the_one_that_no_other_follows(database: str) ->
     with psycopg.connect(database) as connection:
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     assert row == (newest(),)
+
+
+_RECORD = """
+INSERT INTO contacts (id, code, form, form_version, categories, categories_version, places,
+  places_version, team, opened_at, owner_id, channel, source, taken_at, answers, sealed,
+  category_codes)
+VALUES (%(id)s, %(code)s, %(form)s, 3, 'chi', 1, 'rs', 1, '', now(), %(owner)s, 'email', 'live',
+  now(), %(answers)s, %(sealed)s, %(codes)s)
+"""
+# A form of a country, as it stands in the register.
+_OWN_FORM = """
+form: house
+version: 3
+record: contact
+sections:
+  - code: note
+    fields:
+      - {code: about, type: categories, means: categories}
+      - {code: signs, type: choices, options: [{code: cuts, cue: self_harm}, {code: none}]}
+      - {code: town, type: choice, options: [{code: near}, {code: far}]}
+"""
+
+
+def _before_special_codes(database: str) -> tuple[Any, Any, Any]:
+    """Rows as they were before migration 0033. Return the ids of two contacts and of a decision."""
+    engine = engine_for(as_role(database, OWNER))
+    with engine.connect() as connection:
+        command.downgrade(_config(connection), "0028")
+        connection.commit()
+    engine.dispose()
+    owner, first, second, decided = (uuid4() for _ in range(4))
+    with psycopg.connect(as_role(database, SUPERUSER)) as rows:
+        rows.execute(
+            "INSERT INTO staff (id, name, role, endpoint_kind, identity, languages, skills,"
+            " created_at) VALUES (%s, 'ana', 'counsellor', 'browser', 'ana', '{}', '{}', now())",
+            [owner],
+        )
+        rows.execute(
+            "INSERT INTO definitions VALUES ('forms', 'house', 3, '', %s, now())", [_OWN_FORM]
+        )
+        for record, code, form, answers, codes in (
+            (
+                first,
+                "K-1",
+                "contact",
+                {
+                    "contact.categories": ["V-SEXUAL"],
+                    "contact.kind": "child",
+                    "child.a1": 1,
+                    "child.a1.disability": ["psychosocial"],
+                    "child.a1.harm": ["sexual"],
+                    "child.a1.age": 9,
+                },
+                ["V", "V-SEXUAL"],
+            ),
+            (
+                second,
+                "K-2",
+                "house",
+                {"note.about": ["MH-SUICIDE"], "note.signs": ["cuts"], "note.town": "near"},
+                ["MH", "MH-SUICIDE"],
+            ),
+        ):
+            rows.execute(
+                _RECORD,
+                {
+                    "id": record,
+                    "code": code,
+                    "form": form,
+                    "owner": owner,
+                    "answers": json.dumps(answers),
+                    "sealed": "{}",
+                    "codes": codes,
+                },
+            )
+            rows.execute(
+                "INSERT INTO completed_versions VALUES (%s, 1, now(), %s, %s, '{}')",
+                [record, owner, json.dumps(answers)],
+            )
+            rows.execute(
+                "INSERT INTO earlier_answers (subject_kind, subject_id, path, answer, revision,"
+                " replaced_at) VALUES ('contact', %s, 'child.a1.groups', '[\"lgbtqi\"]', 1, now())",
+                [first],
+            )
+        rows.execute(
+            "INSERT INTO urgency_decisions (id, contact_id, at, staff_id, urgency, cues) "
+            "VALUES (%s, %s, now(), %s, 'urgent', '{sexual_violence}')",
+            [decided, first, owner],
+        )
+    return first, second, decided
+
+
+_CODES = (
+    "V-SEXUAL",
+    "psychosocial",
+    '"sexual"',
+    "MH-SUICIDE",
+    "cuts",
+    "lgbtqi",
+    "sexual_violence",
+)
+_OF_RECORDS = ("contacts", "completed_versions", "earlier_answers", "urgency_decisions")
+
+
+def _readable(rows: Any) -> list[str]:
+    whole = [
+        text for name in _OF_RECORDS for (text,) in rows.execute(f"SELECT t::text FROM {name} t")
+    ]
+    # A row as text doubles the quotes of its JSON.
+    return [code for code in _CODES if code in " ".join(whole).replace('""', '"')]
+
+
+def test_special_codes_of_existing_rows_are_sealed_by_a_migration(database: str) -> None:
+    first, second, decided = _before_special_codes(database)
+    owner, settings = as_role(database, OWNER), settings_on(database, (1, KEYS[1]))
+    with psycopg.connect(database) as rows:
+        assert _readable(rows) == list(_CODES)
+    with pytest.raises(BadSettings, match="HELPLINE_FIELD_KEYS"):
+        migrate(owner)
+    with psycopg.connect(database) as rows:
+        assert _readable(rows) == list(_CODES), "nothing is done by halves"
+    migrate(owner, settings)
+    keys = read_keys(settings)
+
+    def opened(sealed: dict[str, str], row: Any) -> dict[str, Any]:
+        return {
+            path: json.loads(
+                keys.open(base64.b64decode(value), table="contacts", column=path, row=row)
+            )
+            for path, value in sealed.items()
+        }
+
+    with psycopg.connect(database) as rows:
+        assert _readable(rows) == []
+        found = {
+            row: (answers, opened(sealed, row), listed)
+            for row, answers, sealed, listed in rows.execute(
+                "SELECT id, answers, sealed, categories_sealed FROM contacts"
+            )
+        }
+        assert found[first][0] == {"contact.kind": "child", "child.a1": 1, "child.a1.age": 9}
+        assert found[first][1] == {
+            "contact.categories": ["V-SEXUAL"],
+            "child.a1.disability": ["psychosocial"],
+            "child.a1.harm": ["sexual"],
+        }
+        assert found[second][0] == {"note.town": "near"}
+        assert found[second][1] == {"note.about": ["MH-SUICIDE"], "note.signs": ["cuts"]}
+        place = {"table": "contacts", "column": "categories_sealed", "row": second}
+        assert json.loads(keys.open(bytes(found[second][2]), **place)) == ["MH", "MH-SUICIDE"]
+        for row, answers, sealed in rows.execute(
+            "SELECT contact_id, answers, sealed FROM completed_versions"
+        ):
+            assert (answers, opened(sealed, row)) == found[row][:2]
+        (earlier,) = set(rows.execute("SELECT answer, path FROM earlier_answers").fetchall())
+        assert earlier == (None, "child.a1.groups")
+        ((why,),) = rows.execute("SELECT reason_sealed FROM urgency_decisions").fetchall()
+        place = {"table": "urgency_decisions", "column": "reason_sealed", "row": decided}
+        assert json.loads(keys.open(bytes(why), **place)) == {
+            "signs": ["sexual_violence"],
+            "words": "",
+        }
+        # The logs refuse every change again.
+        for log in ("completed_versions", "earlier_answers", "urgency_decisions"):
+            with pytest.raises(psycopg.Error, match=r"append-only|denied"), rows.transaction():
+                rows.execute(f"DELETE FROM {log}")

@@ -1,11 +1,13 @@
 """A helpline on which hundreds of days have been lived, for tests that count."""
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 
 import psycopg
 import pytest
 
 from app.clock import SteppedClock
+from app.database.engine import open_database
 from app.database.roles import OWNER, PROGRAM, as_role
 from app.demo.stage import Stage, stage_on
 from tests.support.life import BEGINS, DAYS, Life, lived
@@ -29,9 +31,12 @@ async def life(lived_through: str, anyio_backend: str) -> AsyncIterator[Life]:
     if lived_through not in _LIVES:
         one = await lived(lived_through, BEGINS, DAYS, calls=5, seed=7)
         await one.work.session.close()
+        await one.ground.database.close()
         _LIVES[lived_through] = one
     one = _LIVES[lived_through]
-    one.ground.kept.pop("statistics", None)
+    # Closed after the test before.
+    one.ground = replace(one.ground, database=open_database(lived_through), kept={})
+    one.work.ground = one.ground
     yield one
     await one.ground.database.close()
 

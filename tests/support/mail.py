@@ -13,12 +13,25 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from app.demo.stage import free_port
 
 
+def _all_of(message: Any) -> str:
+    """All that a reader can see of a message, and what only a program sees of it."""
+    found = [f"{name}: {value}" for name, value in message.items()]
+    for part in message.walk():
+        found.append(f"{part.get_content_type()} {part.get_filename() or ''}")
+        if not part.is_multipart():
+            content = part.get_payload(decode=True) or b""
+            found.append(content.decode(part.get_content_charset() or "utf-8", "replace"))
+    return "\n".join(found)
+
+
 class Mail:
     """A real SMTP server that keeps what it is given, or refuses it."""
 
     def __init__(self) -> None:
         self.messages: list[tuple[str, str]] = []
         self.ids: list[str] = []
+        # Of each message the address, and all of it: headers, text, HTML and what is attached.
+        self.whole: list[tuple[str, str]] = []
         self.answer = "250 OK"
         # Takes the message and goes away without a word.
         self.hangs_up_after_data = False
@@ -35,6 +48,7 @@ class Mail:
             text = f"{message['Subject']}\n{part.get_content()}"
             self.messages.append((envelope.rcpt_tos[0], text))
             self.ids.append(str(message["Message-ID"]))
+            self.whole += [(to, _all_of(message)) for to in envelope.rcpt_tos]
         if self.hangs_up_after_data:
             assert server.transport is not None
             server.transport.close()

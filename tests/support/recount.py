@@ -1,5 +1,7 @@
 """A second, naive count of everything that the statistics say."""
 
+import base64
+import json
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,6 +11,9 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 from psycopg.rows import dict_row
+
+from app.privacy.keys import Keys
+from app.settings import parse_field_keys
 
 HOME = "Europe/Belgrade"
 
@@ -69,6 +74,18 @@ class Told:
         return self.at.astimezone(ZoneInfo(self.zone))
 
 
+# The keys of the stage.
+KEYS = Keys(parse_field_keys("1:cHJhY3RpY2Uta2V5LXByYWN0aWNlLWtleS0xMjM0NTY="), "of the recount")
+
+
+def _opened(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a contact with all of its answers opened."""
+    for path, sealed in row["sealed"].items():
+        body = KEYS.open(base64.b64decode(sealed), table="contacts", column=path, row=row["id"])
+        row["answers"][path] = json.loads(body)
+    return row
+
+
 def told(database: str) -> list[Told]:
     """Read the logs of everything that was not practice."""
     with psycopg.connect(database, row_factory=dict_row) as connection:
@@ -79,7 +96,7 @@ def told(database: str) -> list[Told]:
         changes = defaultdict(list)
         for row in connection.execute("SELECT * FROM presence_changes ORDER BY id"):
             changes[str(row["counsellor_id"])].append(row)
-        contacts = list(connection.execute("SELECT * FROM contacts"))
+        contacts = [_opened(row) for row in connection.execute("SELECT * FROM contacts")]
         of_call = {c["call_id"]: c for c in contacts if c["call_id"]}
         found, rung = [], set()
         for call in connection.execute("SELECT * FROM calls ORDER BY opened_at"):

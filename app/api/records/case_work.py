@@ -104,7 +104,7 @@ async def decide(work: InWork, staff: WritesCases, request_id: UUID, body: Decis
     case = await case_requests.decide(
         work, staff, request_id, agree=body.agree, reason=body.reason, name=body.name
     )
-    return case_row(case)
+    return await case_row(work, case)
 
 
 @router.post("/case-requests/{request_id}/take-back", status_code=204)

@@ -113,7 +113,7 @@ class Printed(BaseModel):
 @router.post("/cases", status_code=201)
 async def open_case(work: InWork, staff: WritesCases, body: NewCase) -> CaseRow:
     """Open a new case from some contacts."""
-    return case_row(await cases.open_case(work, staff, body.contacts))
+    return await case_row(work, await cases.open_case(work, staff, body.contacts))
 
 
 @router.get("/cases", response_model=CaseList)
@@ -163,7 +163,7 @@ async def save_case(
 @router.post("/cases/{case_id}/contacts")
 async def link_contact(work: InWork, staff: WritesCases, case_id: UUID, body: ByCode) -> CaseRow:
     """Add a contact by its code."""
-    return case_row(await cases.link_contact(work, staff, case_id, body.code))
+    return await case_row(work, await cases.link_contact(work, staff, case_id, body.code))
 
 
 @router.post("/cases/{case_id}/status")
@@ -174,25 +174,25 @@ async def move_case(
     case, asked = await case_requests.move_or_ask(work, staff, case_id, body.to, body.reason)
     if asked is not None:
         response.status_code = 202
-    return case_row(case)
+    return await case_row(work, case)
 
 
 @router.post("/cases/{case_id}/risk")
 async def set_risk(work: InWork, staff: WritesCases, case_id: UUID, body: RiskIn) -> CaseRow:
     """Set the level of risk to the children, with a reason."""
-    return case_row(await cases.set_risk(work, staff, case_id, body.risk, body.reason))
+    return await case_row(work, await cases.set_risk(work, staff, case_id, body.risk, body.reason))
 
 
 @router.post("/cases/{case_id}/members")
 async def add_member(work: InWork, staff: WritesCases, case_id: UUID, body: ByName) -> CaseRow:
     """Let a colleague work on the case."""
-    return case_row(await people.add_member(work, staff, case_id, body.name))
+    return await case_row(work, await people.add_member(work, staff, case_id, body.name))
 
 
 @router.post("/cases/{case_id}/members/remove")
 async def remove_member(work: InWork, staff: WritesCases, case_id: UUID, body: ByName) -> CaseRow:
     """Remove a colleague from the case."""
-    return case_row(await people.remove_member(work, staff, case_id, body.name))
+    return await case_row(work, await people.remove_member(work, staff, case_id, body.name))
 
 
 @router.post("/cases/{case_id}/contacts/{contact_id}/unlink")
@@ -200,13 +200,13 @@ async def unlink_contact(
     work: InWork, staff: WritesCases, case_id: UUID, contact_id: UUID
 ) -> CaseRow:
     """Remove a contact from the case."""
-    return case_row(await cases.unlink_contact(work, staff, case_id, contact_id))
+    return await case_row(work, await cases.unlink_contact(work, staff, case_id, contact_id))
 
 
 @router.post("/cases/{case_id}/owner")
 async def assign_case(work: InWork, staff: WritesCases, case_id: UUID, body: ByName) -> CaseRow:
     """Assign the case to a colleague, as a supervisor."""
-    return case_row(await people.assign_case(work, staff, case_id, body.name))
+    return await case_row(work, await people.assign_case(work, staff, case_id, body.name))
 
 
 @router.post("/cases/{case_id}/notes", status_code=204)

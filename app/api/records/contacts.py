@@ -31,7 +31,7 @@ from app.api.records.record_views import (
 from app.contacts import completing, contacts, openings, profiles
 from app.contacts.finding.search import Wanted, search
 from app.contacts.models import Contact
-from app.contacts.records import library_of
+from app.contacts.records import admit_list, library_of
 from app.contacts.saving import Change
 from app.contacts.states import Channel, NonCounselling, Source
 from app.definitions.risk import Urgency
@@ -114,7 +114,7 @@ class ContactList(BaseModel):
 async def contact_of_call(work: InWork, staff: ReadsRecords, call_id: UUID) -> Response:
     """Return the contact of a call. It is created when the call is answered."""
     contact_id = await _of(work, staff, call_id)
-    return as_json(contact_view(await contacts.open_contact(work, staff, contact_id)))
+    return as_json(await contact_view(await contacts.open_contact(work, staff, contact_id)))
 
 
 @router.put("/calls/{call_id}/contact", response_model=SavedView)
@@ -173,7 +173,7 @@ async def _contacts(work: Work, staff: Staff, wanted: Wanted) -> Response:
 @router.get("/contacts/{contact_id}", response_model=ContactView)
 async def get_contact(work: InWork, staff: ReadsRecords, contact_id: UUID) -> Response:
     """Return a contact with its answers. The reading is logged."""
-    return as_json(contact_view(await contacts.open_contact(work, staff, contact_id)))
+    return as_json(await contact_view(await contacts.open_contact(work, staff, contact_id)))
 
 
 @router.get("/contacts/{contact_id}/state")
@@ -206,7 +206,7 @@ async def complete_contact(
     work: InWork, staff: WritesContacts, contact_id: UUID, language: FormLanguage = "en"
 ) -> ContactRow:
     """Complete the contact. 422 lists everything that is missing."""
-    return contact_row(await completing.complete(work, staff, contact_id, language))
+    return await contact_row(work, await completing.complete(work, staff, contact_id, language))
 
 
 @router.post("/contacts/{contact_id}/close")
@@ -214,7 +214,9 @@ async def close_contact(
     work: InWork, staff: WritesContacts, contact_id: UUID, body: CloseAs
 ) -> ContactRow:
     """Close a contact that was not counselling: silent, a test, a wrong number."""
-    return contact_row(await completing.close_as(work, staff, contact_id, body.closed_as))
+    return await contact_row(
+        work, await completing.close_as(work, staff, contact_id, body.closed_as)
+    )
 
 
 @router.post("/contacts/{contact_id}/reopen")
@@ -222,7 +224,7 @@ async def reopen_contact(
     work: InWork, staff: WritesContacts, contact_id: UUID, body: Reason
 ) -> ContactRow:
     """Reopen the contact, with a reason."""
-    return contact_row(await completing.reopen(work, staff, contact_id, body.reason))
+    return await contact_row(work, await completing.reopen(work, staff, contact_id, body.reason))
 
 
 @router.post("/contacts/{contact_id}/open-earlier", status_code=201)
@@ -231,7 +233,8 @@ async def open_earlier(
 ) -> list[ContactRow]:
     """Open earlier contacts of the person you are talking with, for some hours, with a reason."""
     found = await openings.open_earlier(work, staff, contact_id, body.reason)
-    return [contact_row(one) for one in found]
+    await admit_list(work, found, "caller")
+    return [await contact_row(work, one) for one in found]
 
 
 @router.get("/openings")
@@ -265,8 +268,8 @@ async def decide_urgency(
     work: InWork, staff: WritesContacts, contact_id: UUID, body: Decision
 ) -> ContactRow:
     """Record the counsellor's decision on the urgency. The suggestion is kept as well."""
-    return contact_row(
-        await contacts.decide_urgency(work, staff, contact_id, body.urgency, body.reason)
+    return await contact_row(
+        work, await contacts.decide_urgency(work, staff, contact_id, body.urgency, body.reason)
     )
 
 
@@ -275,7 +278,7 @@ async def assign_contact(
     work: InWork, staff: WritesContacts, contact_id: UUID, body: To
 ) -> ContactRow:
     """Assign the contact to a colleague. Its previous owner may still read it."""
-    return contact_row(await contacts.assign(work, staff, contact_id, body.staff_id))
+    return await contact_row(work, await contacts.assign(work, staff, contact_id, body.staff_id))
 
 
 @router.post("/contacts/{contact_id}/profile", status_code=204)

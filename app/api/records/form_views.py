@@ -10,7 +10,7 @@ from app.api.records.record_views import as_json
 from app.contacts import completing, contacts
 from app.contacts.finding.words import looks_personal
 from app.contacts.models import Case, Contact
-from app.contacts.records import library_of, present, sheet_of
+from app.contacts.records import codes_read, library_of, sheet_of
 from app.contacts.saving import Change, Saved, headline_warnings, try_answers
 from app.contacts.scopes import readable
 from app.definitions.answers import Answers, Asked, Sheet
@@ -131,7 +131,7 @@ async def state_of(
     work: Work, record: Any, language: str = "en", *, headline: bool = True
 ) -> FormState:
     """Return the form state of a loaded record. `headline`: also check the headline."""
-    answered = present(record)
+    answered = await codes_read(work, record)
     asked = sheet_of(work, record).asked(answered)
     suggested = None
     if isinstance(record, Contact):

@@ -18,7 +18,7 @@ from app.contacts.cases import (
     people,
 )
 from app.contacts.models import Case, Contact
-from app.contacts.records import Opened, events_of
+from app.contacts.records import Opened, admit, admit_list, categories_of, events_of
 from app.staff.models import Staff
 from app.work import Work
 
@@ -159,22 +159,23 @@ def rows_as_json(name: str, rows: list[dict[str, Any]], following: str | None) -
     return Response(to_json(body), media_type="application/json")
 
 
-def _row(record: Any, kind: str) -> dict[str, Any]:
-    """Return the fields of a record that a list shows."""
-    names = {"categories": "category_codes"}
-    return {name: getattr(record, names.get(name, name)) for name in _SHOWN[kind]}
+async def _row(work: Work, record: Any, kind: str) -> dict[str, Any]:
+    """Return the fields of a record that a list shows; the log has its reading first."""
+    await admit(work, record)
+    shown = {name: getattr(record, name) for name in _SHOWN[kind] if name != "categories"}
+    return {**shown, "categories": categories_of(work, record)}
 
 
-def contact_row(contact: Contact) -> ContactRow:
+async def contact_row(work: Work, contact: Contact) -> ContactRow:
     """Return a contact as a list row, without its answers."""
-    return ContactRow.model_construct(**_row(contact, "contacts"))
+    return ContactRow.model_construct(**await _row(work, contact, "contacts"))
 
 
-def contact_view(opened: Opened[Contact]) -> ContactView:
+async def contact_view(opened: Opened[Contact]) -> ContactView:
     """Return an opened contact with its answers."""
     contact = opened.record
     return ContactView.model_construct(
-        **_row(contact, "contacts"),
+        **await _row(opened.work, contact, "contacts"),
         form=contact.form,
         form_version=contact.form_version,
         answers=opened.answers(),
@@ -182,9 +183,9 @@ def contact_view(opened: Opened[Contact]) -> ContactView:
     )
 
 
-def case_row(case: Case) -> CaseRow:
+async def case_row(work: Work, case: Case) -> CaseRow:
     """Return a case as a list row, without its answers."""
-    return CaseRow.model_construct(**_row(case, "cases"))
+    return CaseRow.model_construct(**await _row(work, case, "cases"))
 
 
 def follow_up_state(follow_up: Any) -> str:
@@ -199,13 +200,15 @@ def follow_up_state(follow_up: Any) -> str:
 async def case_view(work: Work, staff: Staff, opened: Opened[Case]) -> CaseView:
     """Return an opened case with its answers."""
     case = opened.record
+    within = await cases.contacts_in(work, staff, case)
+    await admit_list(work, within, "case")
     return CaseView(
-        **_row(case, "cases"),
+        **await _row(work, case, "cases"),
         form=case.form,
         form_version=case.form_version,
         answers=opened.answers(),
         versions=case.versions,
-        contacts=[contact_row(c) for c in await cases.contacts_in(work, staff, case)],
+        contacts=[await contact_row(work, c) for c in within],
         members=await people.members_of(work, case),
         follow_ups=await _follow_up_views(opened),
         documents=await _document_views(opened),

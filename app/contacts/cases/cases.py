@@ -18,6 +18,7 @@ from app.contacts.models import Case, Contact
 from app.contacts.records import (
     Opened,
     beginning,
+    codes_read,
     is_contact,
     library_of,
     note_event,
@@ -78,7 +79,6 @@ async def open_case(work: Work, staff: Staff, contact_ids: list[UUID]) -> Case:
         versions={},
         revision=0,
         headline_words="",
-        category_codes=[],
         place_path=[],
         separation_risk=False,
     )
@@ -105,10 +105,10 @@ async def open_case(work: Work, staff: Staff, contact_ids: list[UUID]) -> Case:
     return case
 
 
-def may_be_separated(work: Work, record: Contact | Case) -> bool:
+async def may_be_separated(work: Work, record: Contact | Case) -> bool:
     """Return whether the answers say that a child may be separated from its family: by a sign of
     it, or because the form asked about staying with the family."""
-    sheet, answers = sheet_of(work, record), present(record)
+    sheet, answers = sheet_of(work, record), await codes_read(work, record)
     if _SEPARATION_CUES & set(sheet.cues(answers)):
         return True
     return is_contact(record) and any(
@@ -195,7 +195,7 @@ async def save(
     case = await lock_open(work, staff, case_id)
     saved = await save_answers(work, case, changes)
     withdrawals.hear(work, case, saved)
-    if saved.saved and may_be_separated(work, case):
+    if saved.saved and await may_be_separated(work, case):
         await _look_after_family(work, staff, case)
     return case, saved
 
@@ -209,7 +209,7 @@ async def _link(work: Work, staff: Staff, case: Case, contact: Contact) -> None:
     if result.rowcount:
         await let_case_read(work, case, contact)
         note_event(work, "case", case.id, RecordLog.CONTACT_LINKED, contact_id=str(contact.id))
-    if may_be_separated(work, contact):
+    if await may_be_separated(work, contact):
         await _look_after_family(work, staff, case)
 
 

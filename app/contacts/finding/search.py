@@ -1,4 +1,9 @@
-"""Finding records: only among those that the reader may read, and without unsealing any."""
+"""Finding records: only among those that the reader may read, and without unsealing a text.
+
+Categories are sealed, since some tell of health or violence: the lists open them, and a search by
+category looks through the reader's own records, the newest first. No index tells which records
+have the same category.
+"""
 
 import base64
 import binascii
@@ -34,6 +39,7 @@ from app.calls.models import Call
 from app.contacts.cases.models import CaseMember
 from app.contacts.finding.words import normal_words, sound_of
 from app.contacts.models import Case, Contact, ContactReader, MatchKey
+from app.contacts.records import open_categories
 from app.contacts.saving import born_keys, number_keys
 from app.contacts.scopes import any_reader, readable
 from app.database.quick import Question, Row
@@ -74,6 +80,8 @@ class Wanted:
 
 # The columns that a list does not show and does not read.
 _NOT_LISTED = frozenset({"answers", "sealed", "versions", "headline_words", "place_path"})
+# Records that a search by category opens at once, and the most that it looks through for one page.
+_OPENED_AT_ONCE, _LOOKED_THROUGH = 1_000, 20_000
 # The most words of a name that are searched; of a headline, twice as many.
 _WORDS = 6
 # Of so few words, each has to match.
@@ -97,16 +105,15 @@ async def search(
     if wanted.number:
         countries = list(await work.session.scalars(select(Line.country).distinct()))
     values = _values(work, wanted, countries)
-    question = _question(model, staff.role, tuple(sorted(values)))
-    rows = await work.ground.database.quick.rows(
-        question, reader=staff.id, team=staff.team, **values
-    )
-    following = None
-    if len(rows) > PAGE:
-        rows = rows[:PAGE]
-        last = rows[-1]
-        rank = last.get("spelt", 0) * _RANK + last.get("heard", 0)
-        following = _cursor(rank, last["opened_at"], last["id"])
+    if wanted.category:
+        rows, following = await _with_category(work, staff, model, values, wanted.category)
+    else:
+        most = PAGE + 1
+        rows = await _rows(work, staff, model, values, most)
+        following = None
+        if len(rows) == most:
+            rows = rows[:PAGE]
+            following = _cursor_after(rows[-1])
     for row in rows:
         row.pop("spelt", None)
         row.pop("heard", None)
@@ -118,7 +125,64 @@ async def search(
             by=wanted.kinds(),
             ids=[str(row["id"]) for row in rows],
         )
+    for row in rows:
+        sealed = row.pop("categories_sealed")
+        row["categories"] = open_categories(work, model.__tablename__, row["id"], sealed)
     return rows, following
+
+
+async def _rows(
+    work: Work, staff: Staff, model: Any, values: dict[str, Any], most: int
+) -> list[Row]:
+    question = _question(model, staff.role, tuple(sorted(values)), most)
+    return await work.ground.database.quick.rows(
+        question, reader=staff.id, team=staff.team, **values
+    )
+
+
+async def _with_category(
+    work: Work, staff: Staff, model: Any, values: dict[str, Any], category: str
+) -> tuple[list[Row], str | None]:
+    """Return a page of the reader's records with a category, or with one below it.
+
+    The log says first that they are looked through. A page may have fewer records than others: the
+    cursor then leads to the next records that were not looked at.
+    """
+    await write_reading(
+        work, AuditLog.CODES_READ, f"{model.__tablename__}:to find", by=["category"]
+    )
+    values, found, seen, last = dict(values), list[Row](), 0, None
+    while len(found) <= PAGE and seen < _LOOKED_THROUGH:
+        rows = await _rows(work, staff, model, values, _OPENED_AT_ONCE)
+        for row in rows:
+            codes = open_categories(work, model.__tablename__, row["id"], row["categories_sealed"])
+            if category in codes:
+                found.append(row)
+        seen += len(rows)
+        if len(rows) < _OPENED_AT_ONCE:
+            break
+        last = rows[-1]
+        values |= _after(last, named="name_keys" in values or "same_0" in values)
+    else:
+        if len(found) <= PAGE and last is not None:
+            return found, _cursor_after(last)
+    if len(found) > PAGE:
+        return found[:PAGE], _cursor_after(found[PAGE - 1])
+    return found, None
+
+
+def _rank(row: Row) -> int:
+    return int(row.get("spelt", 0) * _RANK + row.get("heard", 0))
+
+
+def _cursor_after(row: Row) -> str:
+    return _cursor(_rank(row), row["opened_at"], row["id"])
+
+
+def _after(row: Row, *, named: bool) -> dict[str, Any]:
+    """Return the parameters with which a statement goes on after a row."""
+    found = {"cursor_at": row["opened_at"], "cursor_id": row["id"]}
+    return found | ({"cursor_rank": _rank(row)} if named else {})
 
 
 def _values(work: Work, wanted: Wanted, countries: list[str]) -> dict[str, Any]:
@@ -130,8 +194,6 @@ def _values(work: Work, wanted: Wanted, countries: list[str]) -> dict[str, Any]:
     for key in ("since", "until", "status", "urgency"):
         if getattr(wanted, key):
             found[key] = getattr(wanted, key)
-    if wanted.category:
-        found["category"] = [wanted.category]
     if wanted.place:
         found["place"] = [wanted.place]
     if wanted.code:
@@ -190,13 +252,9 @@ def _name_values(work: Work, name: str) -> dict[str, Any]:
 
 
 @functools.lru_cache(maxsize=500)
-def _question(model: Any, role: str, asked: tuple[str, ...]) -> Question:
+def _question(model: Any, role: str, asked: tuple[str, ...], most: int) -> Question:
     """Return the statement for some criteria; there are few kinds, and each is compiled once."""
-    columns = [
-        column.label("categories") if column.key == "category_codes" else column
-        for column in model.__table__.columns
-        if column.key not in _NOT_LISTED
-    ]
+    columns = [one for one in model.__table__.columns if one.key not in _NOT_LISTED]
     statement = _of_reader(model, role, columns)
     few = sum(name.startswith("alike_") for name in asked)
     if few or "name_keys" in asked:
@@ -219,7 +277,7 @@ def _question(model: Any, role: str, asked: tuple[str, ...]) -> Question:
     for name in asked:
         for condition in _condition(model, name):
             statement = statement.where(condition)
-    return Question(statement.limit(PAGE + 1))
+    return Question(statement.limit(literal_column(str(most), Integer())))
 
 
 def _named_by_few(model: Any, words: int) -> CTE:
@@ -313,8 +371,6 @@ def _condition(model: Any, name: str) -> list[ColumnElement[bool]]:
     match name:
         case "code":
             return [model.code == bindparam("code")]
-        case "category":
-            return [model.category_codes.contains(bindparam(name, type_=ARRAY(Text())))]
         case "place":
             return [model.place_path.contains(bindparam(name, type_=ARRAY(Text())))]
         case "since":

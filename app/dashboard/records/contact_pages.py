@@ -38,7 +38,7 @@ async def contact_values(
     earlier = await earlier_of(opened)
     events = await events_of(opened)
     same, total = await profiles.others_of(work, staff, contact)
-    ids = {e.staff_id for e, _ in events if e.staff_id} | {d.staff_id for d, _ in history}
+    ids = {e.staff_id for e, _ in events if e.staff_id} | {one.row.staff_id for one in history}
     ids |= {e.replaced_by for e, _ in earlier if e.replaced_by}
     mine = contact.erased_at is None and (
         contact.owner_id == staff.id

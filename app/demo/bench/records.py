@@ -25,6 +25,7 @@ import psycopg
 
 from app.clock import SystemClock
 from app.contacts.finding.words import normal_words, sound_of
+from app.contacts.records import filled_up
 from app.database.embedded import EmbeddedPostgres
 from app.database.roles import SUPERUSER, as_role
 from app.database.running import make_ready
@@ -87,8 +88,9 @@ class _Filler:
         self._names: dict[str, list[tuple[str, bytes]]] = {}
         self.match_rows: list[tuple[str, UUID, str, str, bytes]] = []
 
-    def sealed(self, table: str, record: UUID, path: str, value: str) -> str:
+    def sealed(self, table: str, record: UUID, path: str, value: str | list[str]) -> str:
         body = json.dumps(value, ensure_ascii=False).encode()
+        body = filled_up(body) if isinstance(value, list) else body
         return base64.b64encode(
             self._keys.seal(body, table=table, column=path, row=record)
         ).decode()
@@ -115,7 +117,6 @@ class _Filler:
         name, headline = self.name(), f"Dete zove zbog {leaf.lower()} {number}"
         answers: dict[str, Any] = {
             f"{top}.headline": headline,
-            f"{top}.categories": [leaf],
             f"{top}.place": place,
             "child.a1": 1,
             "child.a1.age": dice.randint(0, 17),
@@ -125,9 +126,11 @@ class _Filler:
         sealed = {
             "child.a1.name": self.sealed(table, record, "child.a1.name", name),
             narrative: self.sealed(table, record, narrative, words),
+            f"{top}.categories": self.sealed(table, record, f"{top}.categories", [leaf]),
         }
         if kind == "contact":
-            answers |= {"contact.kind": "child", "actions.taken": ["listening"]}
+            answers |= {"contact.kind": "child"}
+            sealed["actions.taken"] = self.sealed(table, record, "actions.taken", ["listening"])
         versions = dict.fromkeys([*answers, *sealed], 1)
         self.match_rows += [
             (kind, record, "child.a1.name", key_kind, key) for key_kind, key in self.keys_of(name)
@@ -142,7 +145,12 @@ class _Filler:
             json.dumps(versions),
             headline,
             " ".join(normal_words(headline)),
-            list(self._paths[leaf]),
+            self._keys.seal(
+                filled_up(json.dumps(list(self._paths[leaf])).encode()),
+                table=table,
+                column="categories_sealed",
+                row=record,
+            ),
             place,
             list(self._places[place]),
             dice.choice(self._staff),
@@ -153,7 +161,7 @@ _SHARED = (
     "form_version, categories, categories_version, places, places_version, team, revision, form, "
 )
 _COLUMNS = (
-    "id, code, opened_at, answers, sealed, versions, headline, headline_words, category_codes, "
+    "id, code, opened_at, answers, sealed, versions, headline, headline_words, categories_sealed, "
     "place, place_path, owner_id"
 )
 

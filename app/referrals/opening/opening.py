@@ -13,11 +13,13 @@ from app.contacts.cases.models import CaseContact
 from app.contacts.consent.said import said_of, wish_in_words
 from app.contacts.models import Case, Contact, Filled
 from app.contacts.records import (
+    admit,
     beginning,
+    categories_of,
+    codes_of,
     is_contact,
     library_of,
     open_record,
-    present,
     sheet_of,
 )
 from app.contacts.saving import merged, save_answers
@@ -266,8 +268,9 @@ async def _case_of(
 def _signs(work: Work, known: Known, child: str | None) -> frozenset[str]:
     """Return the categories, with mapped ones and those above them, and the signs of danger."""
     sheet = sheet_of(work, known.record)
-    answers = of_child(present(known.record), sheet, child)
-    return frozenset(sheet.with_above(known.record.category_codes)) | set(sheet.cues(answers))
+    answers = of_child(codes_of(work, known.record), sheet, child)
+    codes = categories_of(work, known.record)
+    return frozenset(sheet.with_above(codes)) | set(sheet.cues(answers))
 
 
 async def open_draft(
@@ -345,7 +348,6 @@ def _draft(work: Work, wish: Wish, protocol: Protocol, **of: Any) -> Referral:
         revision=0,
         edited_from=0,
         headline_words="",
-        category_codes=[],
         place_path=[],
         escalation_round=0,
         escalation_step=0,
@@ -359,10 +361,13 @@ def _draft(work: Work, wish: Wish, protocol: Protocol, **of: Any) -> Referral:
 
 
 def _answer(work: Work, referral: Referral, meaning: Meaning) -> Value | None:
-    """Return the answer to the question with this meaning; a sealed answer counts as none."""
-    path = sheet_of(work, referral).form.path_of(meaning)
-    found: Value | None = referral.answers.get(path or "")
-    return found
+    """Return the answer to the question with this meaning; a sealed text counts as none."""
+    form = sheet_of(work, referral).form
+    path = form.path_of(meaning)
+    question = form.find(path) if path is not None else None
+    if path is None or question is None or question[1].personal is not None:
+        return None
+    return codes_of(work, referral).get(path)
 
 
 async def _fill(work: Work, referral: Referral, answers: Answers) -> dict[str, str]:
@@ -390,7 +395,7 @@ def before_placement(work: Work, referral: Referral, signs: frozenset[str]) -> l
     )
     rule = tracking.protocol_of(work, referral).family_first
     at_risk = rule is not None and rule.at_risk(
-        referral.child_age, disabled, signs | sheet.with_above(referral.category_codes)
+        referral.child_age, disabled, signs | sheet.with_above(categories_of(work, referral))
     )
     referral.separation_risk = referral.separation_risk or at_risk
     if rule is None or not at_risk or referral.service not in rule.instead_of:
@@ -398,8 +403,9 @@ def before_placement(work: Work, referral: Referral, signs: frozenset[str]) -> l
     return [service.value for service in rule.first]
 
 
-def take_facts(work: Work, referral: Referral) -> None:
+async def take_facts(work: Work, referral: Referral) -> None:
     """Copy from the form what the referral works with: age, feedback, and family first."""
+    await admit(work, referral)
     _take_what_it_goes_by(work, referral)
     before = before_placement(work, referral, frozenset())
     if before and not referral.family_first and referral.state == ReferralState.DRAFT:

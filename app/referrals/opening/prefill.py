@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from app.contacts.cases.printing import in_words
 from app.contacts.models import Case, Contact
-from app.contacts.records import Opened, present, sheet_of
+from app.contacts.records import Opened, codes_of, present, sheet_of
 from app.definitions.answers import Answers, Asked, Sheet, Value
 from app.definitions.forms import FREE_TEXT, OF_REPORTER, Field, Form, Meaning
 from app.definitions.library import Library
@@ -75,7 +75,7 @@ class _Theirs:
     def __init__(self, contact: Known, sheet: Sheet, library: Library, child: str | None) -> None:
         self._contact, self._sheet, self._child = contact, sheet, child
         self._language = library.country.languages[0]
-        there = of_child(present(contact.record), sheet, child)
+        there = of_child(codes_of(contact.work, contact.record), sheet, child)
         self._there = there
         # An answer whose question no longer applies is not told.
         self._shown = {q.path: q for q in sheet.asked(there) if q.shown}

@@ -86,7 +86,7 @@ async def note_written(work: Work, referral: Referral, paths: Iterable[str]) -> 
         return
     agency = await work.session.get(Agency, referral.agency_id)
     assert agency is not None
-    if set(paths) & set(needed_by(work, referral, agency)):
+    if set(paths) & set(await needed_by(work, referral, agency)):
         await announce_soon(work, referral)
 
 

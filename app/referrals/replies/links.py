@@ -241,7 +241,7 @@ async def more_written(work: Work, found: Visit) -> bool:
     """Return whether answers that this agency is told were written since it last read them."""
     if found.recipient is None or found.recipient.read_revision is None:
         return False
-    told = needed_by(work, found.referral, found.agency)
+    told = await needed_by(work, found.referral, found.agency)
     read = found.recipient.read_revision
     return any(found.referral.versions.get(path, 0) > read for path in told)
 

@@ -8,11 +8,13 @@ kept is counted from the record each time.
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import UUID, uuid4
 
 import psycopg
 from psycopg.rows import tuple_row
@@ -21,12 +23,15 @@ from app.contacts.records import library_of
 from app.definitions import in_force
 from app.definitions.library import Library
 from app.errors import TooMany
+from app.privacy.keys import Keys
+from app.staff.audit import write_reading_of
+from app.staff.log_kinds import AuditLog
 from app.statistics.facts.columns import Block, Packed, Words, unpack
-from app.statistics.facts.facts import day_bounds, facts_of
+from app.statistics.facts.facts import SEALED, day_bounds, facts_of
 from app.statistics.facts.presence_time import time_columns
 from app.statistics.facts.questions import Questions, read_questions, version_of
 from app.statistics.protection.guard import Rounding, rounding_of
-from app.work import Ground
+from app.work import PROGRAM, Ground
 
 # A day is kept once it has been over for this long: by then its talks and wrap-ups have ended.
 REST = timedelta(hours=2)
@@ -39,6 +44,10 @@ _READINGS = 4
 # Seconds that a reading waits for a place.
 _PATIENCE = 30
 _EPOCH = date(2000, 1, 1)
+_PLACE = {"table": "statistic_columns", "column": "data_sealed"}
+# Within this time, counting a day once more adds no row to the log.
+_ONE_READING = timedelta(hours=1)
+_MOST_REMEMBERED = 5_000
 
 Connection = psycopg.AsyncConnection[Any]
 
@@ -47,6 +56,7 @@ Connection = psycopg.AsyncConnection[Any]
 class Reading:
     """One reading of the facts: everything in it is as of one instant."""
 
+    ground: Ground
     connection: Connection
     now: datetime
     library: Library
@@ -130,14 +140,18 @@ class Reading:
     ) -> dict[date, tuple[int, dict[str, Packed]]]:
         cursor = self.connection.cursor(row_factory=tuple_row, binary=True)
         await cursor.execute(
-            "SELECT d.day, d.records, c.name, c.kind, c.words, c.offsets, c.data"
+            "SELECT d.day, d.records, c.name, c.kind, c.words, c.offsets, c.data, c.id,"
+            " c.data_sealed"
             " FROM statistic_days d JOIN statistic_columns c ON c.day = d.day"
             " WHERE d.day BETWEEN %s AND %s AND d.version = %s AND c.name = ANY(%s)",
             (first, last, self.version, names),
         )
         found: dict[date, tuple[int, dict[str, Packed]]] = {}
-        async for day, records, name, kind, words, offsets, data in cursor:
-            found.setdefault(day, (records, {}))[1][name] = Packed(name, kind, words, offsets, data)
+        async for day, records, name, kind, words, offsets, data, row, sealed in cursor:
+            packed = Packed(name, kind, words, offsets, data)
+            if sealed is not None:
+                packed = _opened(self.ground.keys, name, kind, row, sealed)
+            found.setdefault(day, (records, {}))[1][name] = packed
         # In the order of `names`, whatever the order on the disk.
         return {
             day: (records, {name: columns[name] for name in names})
@@ -154,7 +168,12 @@ class Reading:
         if any(name in _TIME for name in names):
             columns |= await time_columns(self.connection, since, until, self.now)
         if any(name not in _TIME for name in names):
-            records, facts = await facts_of(self.connection, since, until, self.library, self.asked)
+            keys = self.ground.keys if SEALED & set(names) else None
+            if keys is not None:
+                await note_facts(self.ground, day, self.now)
+            records, facts = await facts_of(
+                self.connection, since, until, self.library, self.asked, keys
+            )
             columns |= facts
         return records, {name: columns[name] for name in names}
 
@@ -227,7 +246,13 @@ async def reading(ground: Ground, now: datetime) -> AsyncIterator[Reading]:
         row = await (await connection.execute(_FIRST)).fetchone()
         rounding = rounding_of(ground.keys)
         yield Reading(
-            connection, now, library, asked, rounding=rounding, first=row[0] if row else None
+            ground,
+            connection,
+            now,
+            library,
+            asked,
+            rounding=rounding,
+            first=row[0] if row else None,
         )
 
 
@@ -245,12 +270,17 @@ async def keep_days(ground: Ground, days: Iterable[date], now: datetime) -> int:
         for day in days:
             if is_over(day, now):
                 async with connection.transaction():
-                    made += await _keep(connection, day, library, asked, now)
+                    made += await _keep(ground, connection, day, library, asked, now)
     return made
 
 
 async def _keep(
-    connection: Connection, day: date, library: Library, asked: Questions, now: datetime
+    ground: Ground,
+    connection: Connection,
+    day: date,
+    library: Library,
+    asked: Questions,
+    now: datetime,
 ) -> bool:
     row = await (
         await connection.execute(
@@ -268,7 +298,8 @@ async def _keep(
         return False
     await connection.execute("DELETE FROM statistic_days WHERE day = %s", (day,))
     since, until = day_bounds(day)
-    records, columns = await facts_of(connection, since, until, library, asked)
+    await note_facts(ground, day, now)
+    records, columns = await facts_of(connection, since, until, library, asked, ground.keys)
     columns |= await time_columns(connection, since, until, now)
     await connection.execute(
         "INSERT INTO statistic_days (day, made_at, records, version) VALUES (%s, %s, %s, %s)",
@@ -276,11 +307,43 @@ async def _keep(
     )
     async with connection.cursor() as cursor:
         await cursor.executemany(
-            "INSERT INTO statistic_columns (day, name, kind, words, offsets, data)"
-            " VALUES (%s, %s, %s, %s, %s, %s)",
-            [(day, c.name, c.kind, c.words, c.offsets, c.data) for c in columns.values()],
+            "INSERT INTO statistic_columns (day, name, kind, words, offsets, data, id, data_sealed)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+            [(day, *_stored(ground.keys, column)) for column in columns.values()],
         )
     return True
+
+
+def _stored(keys: Keys, column: Packed) -> tuple[Any, ...]:
+    """Return a column as its row holds it: sealed, if it is made of what a child told."""
+    row = uuid4()
+    if column.name not in SEALED:
+        return column.name, column.kind, column.words, column.offsets, column.data, row, None
+    parts = [column.offsets, column.data]
+    head = json.dumps([column.words, *(None if p is None else len(p) for p in parts)])
+    body = head.encode() + b"\n" + b"".join(p or b"" for p in parts)
+    return column.name, column.kind, None, None, b"", row, keys.seal(body, **_PLACE, row=row)
+
+
+def _opened(keys: Keys, name: str, kind: str, row: UUID, sealed: bytes) -> Packed:
+    head, _, body = keys.open(bytes(sealed), **_PLACE, row=row).partition(b"\n")
+    words, offsets, _data = json.loads(head)
+    if offsets is None:
+        return Packed(name, kind, words, None, body)
+    return Packed(name, kind, words, body[:offsets], body[offsets:])
+
+
+async def note_facts(ground: Ground, day: date, now: datetime) -> None:
+    """Write to the log that the statistics open the special codes of a day, before they do.
+
+    A day that is counted again and again, such as the present one, has a row an hour.
+    """
+    known: dict[date, datetime] = ground.kept.setdefault("facts read", {})
+    if known.get(day, now) <= now:
+        await write_reading_of(ground, PROGRAM, now, AuditLog.FACTS_READ, f"facts:{day}")
+        if len(known) > _MOST_REMEMBERED:
+            known.clear()
+        known[day] = now + _ONE_READING
 
 
 async def days_to_keep(ground: Ground, now: datetime, limit: int = 62) -> list[date]:

@@ -1,10 +1,16 @@
 """Facts: one row for each call, and one for each contact without a call.
 
+What a child told is sealed in the record where it is special (`app/definitions/special.py`). The
+statistics open as many of these codes as a fact needs, after a row in the log, and keep the columns
+that are made of them sealed (`days.py`).
+
 They are read from the record with one query a day. Nothing is invented: what was not said is "?",
 what does not exist is "-". All instants are cut to whole seconds before they are subtracted.
 """
 
 import asyncio
+import base64
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -14,8 +20,9 @@ import psycopg
 from psycopg.rows import namedtuple_row
 
 from app.contacts.states import channel_of_call
-from app.definitions.forms import Form
+from app.definitions.forms import Form, Meaning
 from app.definitions.library import Library
+from app.privacy.keys import Keys
 from app.statistics.facts.columns import MISSING, NONE, NOT_SAID, Kind, Packed, pack
 from app.statistics.facts.questions import ONE, SEVERAL, Questions, places_of
 
@@ -150,6 +157,11 @@ COLUMNS: dict[str, Column] = {
     ]
 }
 
+# The meanings that a fact is made of whatever facts.yaml says.
+_OWN: tuple[Meaning, ...] = ("categories", "child_age", "child_gender")
+# The columns that are made of what a child told: kept days hold them sealed.
+SEALED = frozenset({"categories", "ages", "sexes", "children", *ONE, *SEVERAL})
+
 # One query for a stretch of time. Instants are cut to seconds before every subtraction.
 _SQL = """
 WITH c AS (
@@ -239,41 +251,77 @@ SELECT c.id, c.at_s, (c.direction = 'inbound')::int AS is_call,
       AND NOT coalesce(el.practice, false) AND e.direction = 'inbound'
   ) END AS called_before, o.counsellor_id,
   k.id AS contact_id, k.state, k.channel, k.closed_as, k.kind, k.place, k.urgency,
-  k.urgency_suggested, k.form, k.form_version, k.answers
+  k.urgency_suggested, k.form, k.form_version, k.answers, special.codes
 FROM c LEFT JOIN o ON o.call_id = c.id LEFT JOIN h ON h.call_id = c.id
 LEFT JOIN moved ON moved.id = c.id LEFT JOIN again ON again.call_id = c.id
 LEFT JOIN went ON went.id = c.id
 LEFT JOIN contacts k ON k.call_id = c.id
+{special}
 UNION ALL
 SELECT k.id, floor(extract(epoch FROM k.taken_at))::bigint, 0, 0, '-', NULL, '-', NULL, NULL, '-',
   NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL, 0, 0, 0, false, 0, 0, 0, 0, 0, NULL, NULL,
   k.owner_id,
   k.id, k.state, k.channel, k.closed_as, k.kind, k.place, k.urgency, k.urgency_suggested, k.form,
-  k.form_version, k.answers
+  k.form_version, k.answers, special.codes
 FROM contacts k
+{special}
 WHERE k.call_id IS NULL AND k.taken_at >= %(since)s AND k.taken_at < %(until)s
 ORDER BY 2, 1
 """
+
+# Of what is sealed, only the codes that a fact is made of: no text leaves the database for it.
+_SPECIAL = """
+LEFT JOIN LATERAL (
+  SELECT jsonb_object_agg(s.key, s.value) AS codes FROM jsonb_each_text(k.sealed) s
+  WHERE split_part(s.key, '.', 1) || '.' || split_part(s.key, '.', -1) = ANY(%(places)s)
+) special ON true
+"""
+_NO_SPECIAL = "CROSS JOIN (SELECT NULL::jsonb AS codes) special"
 
 Connection = psycopg.AsyncConnection[Any]
 
 
 async def facts_of(
-    connection: Connection, since: datetime, until: datetime, library: Library, asked: Questions
+    connection: Connection,
+    since: datetime,
+    until: datetime,
+    library: Library,
+    asked: Questions,
+    keys: Keys | None,
 ) -> tuple[int, dict[str, Packed]]:
-    """Return the facts of a stretch of time: the number of records, and their columns."""
+    """Return the facts of a stretch of time: the number of records, and their columns.
+
+    Without keys, what is sealed counts as not said: the columns of `SEALED` are then of no use.
+    """
+    readers = Readers(library, asked)
+    sql = _SQL.replace("{special}", _NO_SPECIAL if keys is None else _SPECIAL)
     cursor = connection.cursor(row_factory=namedtuple_row, binary=True)
-    await cursor.execute(_SQL, {"since": since, "until": until})
+    values = {"since": since, "until": until, "places": readers.places}
+    await cursor.execute(sql, values)
     rows = await cursor.fetchall()
     # In a thread: a busy day has thousands of rows, and callers must not wait for them.
-    packed = await asyncio.to_thread(_packed, rows, Readers(library, asked))
+    packed = await asyncio.to_thread(_packed, rows, readers, keys)
     return len(rows), packed
 
 
-def _packed(rows: list[Any], reader: "Readers") -> dict[str, Packed]:
+def _told(row: Any, keys: Keys | None) -> dict[str, Any]:
+    """Return the answers of a contact with the special codes that facts are made of."""
+    answers: dict[str, Any] = row.answers or {}
+    if keys is None or not row.codes:
+        return answers
+    opened = {
+        path: json.loads(
+            keys.open(base64.b64decode(sealed), table="contacts", column=path, row=row.contact_id)
+        )
+        for path, sealed in row.codes.items()
+    }
+    return {**answers, **opened}
+
+
+def _packed(rows: list[Any], reader: "Readers", keys: Keys | None) -> dict[str, Packed]:
     columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
     for row in rows:
-        for name, value in _fact(row, reader).items():
+        for name, value in _fact(row, reader, keys).items():
             columns[name].append(value)
     return {name: pack(name, column.kind, columns[name]) for name, column in COLUMNS.items()}
 
@@ -297,7 +345,7 @@ def _outcome(row: Any) -> str:
     return str(row.outcome)
 
 
-def _fact(row: Any, reader: "Readers") -> dict[str, Any]:
+def _fact(row: Any, reader: "Readers", keys: Keys | None) -> dict[str, Any]:
     at = row.at_s
     together = row.together
     if together is None and row.answered_s is not None and row.ended_s is not None:
@@ -349,7 +397,7 @@ def _fact(row: Any, reader: "Readers") -> dict[str, Any]:
         "place": _said(there, row.place),
         "urgency": _said(there, row.urgency),
         "suggested": (row.urgency_suggested or NONE) if there else NONE,
-        **reader.of(row).read(there, row.answers or {}),
+        **reader.of(row).read(there, _told(row, keys)),
     }
 
 
@@ -402,6 +450,19 @@ class Readers:
             for fact, means in asked.questions.items()
         }
         self._known: dict[tuple[str, int], _Answers] = {}
+
+    @property
+    def places(self) -> list[str]:
+        """Where a fact may be sealed in the record, as `section.field`."""
+        found = {place for places in self._everywhere.values() for place in places}
+        for form in self._library.forms.values():
+            if form.record == self._current.record:
+                found |= {
+                    f"{section.code}.{field.code}"
+                    for meaning in _OWN
+                    for section, field in form.meaning(meaning)
+                }
+        return sorted(found)
 
     def of(self, row: Any) -> "_Answers":
         key = (row.form or self._current.form, row.form_version or self._current.version)

@@ -7,11 +7,15 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 
+from app.contacts.records import codes_read
 from app.definitions import library as definitions
 from app.definitions.datafile import BadDefinition
 from app.definitions.folder import read_folder
 from app.demo.stage import Counsellor, Stage
+from app.jobs.transaction import transaction
 from app.referrals import library as protocols
+from app.referrals.models import Referral
+from app.work import PROGRAM
 from tests.support.contacts import new_contact
 from tests.support.mail import Mail, code_in, link_in
 from tests.support.referrals import add_agency, click, phone, referral_of, withdraw
@@ -195,10 +199,13 @@ async def test_the_danger_key_writes_into_the_countrys_own_form(
     await night.advance(2)
     night.exchange.press(leg, "9")
     await night.advance(90)
-    rows = await night.rows("SELECT id, answers FROM referrals")
-    assert rows[0]["answers"] == {"part_a.alarm": ["at_this_hour"]}
-    found = await night.rows("SELECT sealed FROM referrals")
-    assert set(found[0]["sealed"]) == {"part_a.telephone"}
+    rows = await night.rows("SELECT * FROM referrals")
+    assert rows[0]["answers"] == {}
+    # The signs of danger are sealed, too, whatever the country calls the question.
+    assert set(rows[0]["sealed"]) == {"part_a.telephone", "part_a.alarm"}
+    async with transaction(night.ground, PROGRAM) as work:
+        referral = await work.session.get_one(Referral, rows[0]["id"])
+        assert (await codes_read(work, referral))["part_a.alarm"] == ["at_this_hour"]
 
 
 @pytest.mark.parametrize(

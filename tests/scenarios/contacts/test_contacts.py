@@ -1,5 +1,6 @@
 """What was said: from the answered call to the completed contact."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from app.demo.stage import Stage
 from app.practice.people import Phone
-from tests.support.contacts import WHOLE, changes, completed, new_contact, write
+from tests.support.contacts import WHOLE, changes, completed, new_contact, page_of, write
 from tests.support.talks import talk
 
 
@@ -161,8 +162,14 @@ async def test_the_signs_suggest_and_the_counsellor_decides(stage: Stage) -> Non
         ("urgent", "immediate"),
         ("priority", "immediate"),
     ]
-    assert rows[0]["cues"] == ["suicide", "under_three"]
-    assert b"mother" not in bytes(rows[0]["reason_sealed"])
+    # Why it was decided is sealed: the signs tell of health, and the words of whatever was said.
+    place = {"table": "urgency_decisions", "column": "reason_sealed", "row": rows[0]["id"]}
+    why = json.loads(stage.ground.keys.open(bytes(rows[0]["reason_sealed"]), **place))
+    assert why == {"signs": ["suicide", "under_three"], "words": "the mother is with her"}
+    assert "suicide" not in str(rows)
+    page = await page_of(stage, ana, f"/contacts/{contact_id}")
+    assert "suicide" in page
+    assert "the mother is with her" in page
     with pytest.raises(psycopg.errors.RestrictViolation):
         await stage.rows("UPDATE urgency_decisions SET urgency = 'routine'")
 

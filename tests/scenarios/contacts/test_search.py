@@ -139,3 +139,51 @@ async def test_names_of_an_earlier_version_are_hashed_anew(stage: Stage) -> None
     await chief.sign_in()
     assert await _found(chief, name="Elena Kostich") == ["Jel…tić"]
     assert await stage.rows("SELECT 1 FROM match_keys WHERE kind = 'sound'") == []
+
+
+async def test_a_search_by_category_finds_only_what_its_reader_may_read(stage: Stage) -> None:
+    """Categories are sealed: the search opens those of the reader's own records, and no others."""
+    ana = await stage.add_counsellor("ana")
+    bora = await stage.add_counsellor("bora", state=None)
+    others = [
+        await stage.add_counsellor(f"other {role.value}", role=role, shift=False, state=None)
+        for role in (Role.ADMINISTRATOR, Role.AUDITOR, Role.REFERRAL_OFFICER)
+    ]
+    told = {"contact.categories": ["V-SEXUAL"], "contact.headline": "Told at night"}
+    mine = await new_contact(ana, {**WHOLE, **told})
+    again = await new_contact(ana, {**WHOLE, **told, "contact.headline": "Told by day"})
+    await new_contact(ana, WHOLE)
+    await new_contact(bora, {**WHOLE, **told, "contact.headline": "Told to Bora"})
+
+    async def ids(who: Counsellor, **body: Any) -> set[str]:
+        answer = await who.ask("POST", "/contacts/search", body)
+        assert answer.status_code == 200, answer.text
+        assert all(row["categories"] == ["V", "V-SEXUAL"] for row in answer.json()["contacts"])
+        return {row["id"] for row in answer.json()["contacts"]}
+
+    assert await ids(ana, category="V-SEXUAL") == {mine, again}
+    assert await ids(ana, category="V-SEXUAL", headline="night") == {mine}
+    assert await ids(ana, category="MH") == set()
+    theirs = await ids(bora, category="V-SEXUAL", name="Јована")
+    assert len(theirs) == 1
+    assert not theirs & {mine, again}
+    for who in others:
+        answer = await who.ask("POST", "/contacts/search", {"category": "V-SEXUAL"})
+        assert answer.status_code == 403 or answer.json()["contacts"] == []
+    # Many more than fit on a page are found page by page, each once.
+    for n in range(55):
+        await new_contact(ana, {**WHOLE, **told, "contact.headline": f"Number {n}"})
+    seen: list[str] = []
+    cursor: str | None = None
+    while True:
+        body = {"category": "V-SEXUAL", **({"cursor": cursor} if cursor else {})}
+        page = (await ana.ask("POST", "/contacts/search", body)).json()
+        seen += [row["id"] for row in page["contacts"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert len(seen) == len(set(seen)) == 57
+    # The log has it that they were looked through, without the code.
+    log = await stage.rows("SELECT subject, detail FROM audit_entries WHERE action = 'codes_read'")
+    assert {"subject": "contacts:to find", "detail": {"by": ["category"]}} in log
+    assert "V-SEXUAL" not in str(log)

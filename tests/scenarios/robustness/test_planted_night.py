@@ -34,6 +34,27 @@ from tests.support.processes import KEY, SECRET, Program, ready, sign_in, true, 
 # Nothing else holds these; the first is the name in every answer of `CHILD`.
 SENTENCE = "zelenikisobran"
 NUMBER, OTHER = "+381647391852", "+381641112223"
+# Codes about health, origin and sexual violence, as answers. They stand in the definitions, too.
+CODES = ("psychosocial", "lgbtqi", "V-SEXUAL", "sexual_violence", "mental_health")
+SPECIAL = {
+    "child.a1.disability": ["psychosocial"],
+    "child.a1.groups": ["lgbtqi"],
+    "contact.categories": ["V-SEXUAL"],
+    "danger.signs": ["sexual_violence"],
+    "actions.taken": ["mental_health"],
+}
+_DEFINED = {"definitions", "definition_sets"}
+# Where they would lie if they were not sealed: their files are read byte by byte.
+_OF_RECORDS = (
+    "contacts",
+    "completed_versions",
+    "earlier_answers",
+    "cases",
+    "referrals",
+    "urgency_decisions",
+    "record_events",
+    "statistic_columns",
+)
 PASSWORD = "correct horse battery"
 AGENCY = """code,name,sector,services,languages,duty_phones,email
 house,Safe House,shelter,shelter,en,+381113000001,duty@house.example
@@ -145,13 +166,21 @@ def changes(answers: dict[str, Any]) -> dict[str, Any]:
 
 async def _records(night: Night, client: httpx2.AsyncClient, call: str) -> None:
     """What is written down: in the contact, its case, a document, and to the agency."""
-    answers = {**CHILD, "contact.headline": "Beaten at home"}
+    answers = {**CHILD, **SPECIAL, "contact.headline": "Beaten at home"}
     half = len(answers) // 2
     first, rest = dict(list(answers.items())[:half]), dict(list(answers.items())[half:])
     saved = await ask(client, "PUT", f"/calls/{call}/contact", changes(first))
     await night.crash(client)
     assert (await ask(client, "PUT", f"/calls/{call}/contact", changes(rest)))["refused"] == {}
     contact = saved["id"]
+    # Its readers read it, and find it by what is sealed.
+    told = (await ask(client, "GET", f"/contacts/{contact}"))["answers"]
+    assert {path: told[path] for path in SPECIAL} == SPECIAL
+    found = await ask(client, "POST", "/contacts/search", {"category": "V-SEXUAL"})
+    assert [one["id"] for one in found["contacts"]] == [contact]
+    # A later answer in place of one that is kept.
+    urgency = {"urgency": "immediate", "reason": f"{SENTENCE}, and as suggested"}
+    await ask(client, "POST", f"/contacts/{contact}/urgency", urgency)
     case = (await ask(client, "POST", "/cases", {"contacts": [contact]}))["id"]
     await ask(
         client, "PUT", f"/cases/{case}/answers", changes({"case.story": f"{SENTENCE} {NAME}"})
@@ -244,9 +273,9 @@ async def test_nothing_of_the_planted_is_left_where_it_must_not_be(
         # It was really there: with the keys it can be read.
         assert _rows_of(night.program.data_dir, planted) == set()
         for text in night.answers:
-            assert found_in(text.encode(), planted) == set()
-        for _to, words in night.post.messages:
-            assert found_in(words.encode(), planted) == set()
+            assert found_in(text.encode(), (*planted, *CODES)) == set()
+        for _to, words in night.post.whole:
+            assert found_in(words.encode(), (*planted, *CODES)) == set()
         assert night.post.messages, "the agency was written to"
         _check_provider(night)
 
@@ -262,7 +291,8 @@ def _left_in(folder: Path, planted: tuple[str, ...]) -> dict[str, set[str]]:
         content = path.read_bytes()
         searched += len(content)
         kinds.update(part for part in ("base", "pg_wal", "log") if part in path.parts)
-        if found := found_in(content, planted):
+        beside = not {"base", "pg_wal", "global"} & set(path.parts) and path.suffix != ".csv"
+        if found := found_in(content, (*planted, *CODES) if beside else planted):
             left[str(path.relative_to(folder))] = found
     assert searched > 20_000_000, "the files of a database"
     assert {"base", "pg_wal"} <= kinds
@@ -287,12 +317,35 @@ def _rows_of(data_dir: Path, planted: tuple[str, ...]) -> set[str]:
         for name in names:
             rows = connection.execute(f'SELECT t::text FROM "{name}" t').fetchall()
             whole = "\n".join(row[0] for row in rows).encode()
-            found.update(f"{name}: {one}" for one in found_in(whole, planted))
+            sought = planted if name in _DEFINED else (*planted, *CODES)
+            found.update(f"{name}: {one}" for one in found_in(whole, sought))
         (jobs,) = connection.execute("SELECT count(*) FROM procrastinate_jobs").fetchone() or (0,)
         assert jobs
         (sealed,) = connection.execute("SELECT count(*) FROM case_documents").fetchone() or (0,)
         assert sealed == 1
+        found |= _files_of_records(connection, data_dir)
     return found
+
+
+def _files_of_records(connection: Any, data_dir: Path) -> set[str]:
+    """Read the files of the tables of records byte by byte: rows that are dead are in them, too."""
+    rows = connection.execute(
+        "WITH own AS (SELECT oid, reltoastrelid FROM pg_class WHERE relname = ANY(%s)"
+        " AND relnamespace = 'public'::regnamespace)"
+        " SELECT pg_relation_filepath(oid) FROM own UNION ALL"
+        " SELECT pg_relation_filepath(reltoastrelid) FROM own WHERE reltoastrelid <> 0 UNION ALL"
+        " SELECT pg_relation_filepath(i.indexrelid)"
+        " FROM own JOIN pg_index i ON i.indrelid = own.oid",
+        (list(_OF_RECORDS),),
+    ).fetchall()
+    folders = [
+        path.parent for path in data_dir.rglob("PG_VERSION") if (path.parent / "base").is_dir()
+    ]
+    (folder,) = folders
+    assert len(rows) > 3 * len(_OF_RECORDS)
+    content = b"".join((folder / name).read_bytes() for (name,) in rows)
+    assert b"about_child" in content, "what is not sealed is found there"
+    return {f"files of records: {one}" for one in found_in(content, CODES)}
 
 
 def _check_provider(night: Night) -> None:

@@ -37,7 +37,7 @@ async def facts(work: Work) -> dict[str, Any]:
     raw: Any = (await (await work.session.connection()).get_raw_connection()).driver_connection
     asked = read_questions(in_force.folder_of(work.ground))
     since, until = datetime(2020, 1, 1, tzinfo=UTC), work.now + timedelta(days=2000)
-    records, columns = await facts_of(raw, since, until, library_of(work.ground), asked)
+    records, columns = await facts_of(raw, since, until, library_of(work.ground), asked, work.keys)
     assert records > 0
     assert set(columns) == set(COLUMNS)
     return {name: (one.kind, one.words, one.offsets, one.data) for name, one in columns.items()}

@@ -1,0 +1,120 @@
+"""Every report, file and release of the statistics, as a reader gets them: to compare two of them.
+
+The statistics read with a connection of their own. In a test of verbs, which is rolled back, they
+read with that of the test.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from app.contacts.records import library_of
+from app.definitions import in_force
+from app.jobs.transaction import flush
+from app.statistics.counting import counsellors, summary
+from app.statistics.counting.labels import TOTAL
+from app.statistics.counting.shapes import shapes_in
+from app.statistics.counting.summary import Asked, Row, summarise
+from app.statistics.dimensions import Dimension
+from app.statistics.exports import exporting, shape_table
+from app.statistics.exports.exporting import WHAT, Wanted, made
+from app.statistics.facts.days import Reading
+from app.statistics.facts.questions import read_questions
+from app.statistics.measures import NAMES
+from app.statistics.periods import Period, Window, whole_period
+from app.statistics.protection.guard import rounding_of
+from app.statistics.published import release
+from app.statistics.reports import reports
+from app.work import Ground, Work
+
+_READ_IN = (counsellors, summary, exporting, shape_table, release, reports)
+
+
+def read_within(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the statistics read what the test has written and not committed."""
+
+    @asynccontextmanager
+    async def reading(ground: Ground, now: datetime) -> AsyncIterator[Reading]:
+        await flush(work)
+        connection = await (await work.session.connection()).get_raw_connection()
+        raw: Any = connection.driver_connection
+        first = await (await raw.execute("SELECT min(opened_at)::date FROM calls")).fetchone()
+        asked = read_questions(in_force.folder_of(ground))
+        rounding = rounding_of(ground.keys)
+        yield Reading(
+            ground, raw, now, library_of(ground), asked, rounding=rounding, first=first[0]
+        )
+
+    for module in _READ_IN:
+        monkeypatch.setattr(module, "reading", reading)
+
+
+async def figures_of(work: Work, day: datetime) -> dict[str, Any]:
+    """Return all figures of the periods in which a day lies, each cell by its place."""
+    local = day.date()
+    year, month = whole_period(Period.YEAR, local), whole_period(Period.MONTH, local)
+    return {
+        **await _reports(work, local.isoformat()),
+        **await _files(work, month),
+        **await _summaries(work, month),
+        "release": await _release(work, year),
+    }
+
+
+async def _reports(work: Work, day: str) -> dict[str, Any]:
+    found = {}
+    for name, kind in reports.kinds(work).items():
+        report = await kind.make(work, reports.window_of(work, kind, day), None)
+        found[f"report {name}"] = asdict(report)
+    return found
+
+
+async def _files(work: Work, window: Window) -> dict[str, Any]:
+    found = {}
+    shapes = shapes_in(in_force.folder_of(work.ground))
+    wanted = [Wanted(what, window) for what in WHAT if what != "report"]
+    wanted += [Wanted("report", window, report=name) for name in shapes]
+    wanted += [Wanted("referrals", window, referrals_by=by) for by in ("service", "urgency")]
+    for one in wanted:
+        rows: list[Any] = []
+        async with made(work, one) as table:
+            async for batch in table.batches:
+                rows += batch.to_pylist()
+            found[f"file {one.what} {one.report} {one.referrals_by}"] = rows, table.table.notes
+    return found
+
+
+async def _summaries(work: Work, window: Window) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for dimension in Dimension:
+        for exact in (True, False):
+            asked = Asked(window, by=(dimension,), measures=NAMES)
+            counted = await summarise(work, asked, exact=exact)
+            found[f"summary {dimension} exact: {exact}"] = [
+                (row.period, str(row.values), counted.figures(row))
+                for row in [*counted.rows, Row("", (TOTAL,), TOTAL, counted.total)]
+            ]
+    return found
+
+
+async def _release(work: Work, window: Window) -> Any:
+    """Publish a period, and take it back: it is published once."""
+    async with work.session.begin_nested() as once:
+        found = await release.publish(work, f"{window.begins:%Y}")
+        tables, file = found.tables, release.as_csv(found)
+        work.session.expunge(found)
+        await once.rollback()
+    return tables, file
+
+
+def cells_of(figures: Any) -> int:
+    """Count the numbers other than nought in figures: of nothing, two are the same at once."""
+    if isinstance(figures, dict):
+        return sum(cells_of(one) for one in figures.values())
+    if isinstance(figures, (list, tuple)):
+        return sum(cells_of(one) for one in figures)
+    return int(isinstance(figures, (int, float)) and figures > 0)
