@@ -32,7 +32,7 @@ from app.definitions import in_force
 from app.definitions.forms import Meaning
 from app.definitions.special import marks
 from app.jobs.transaction import flush
-from app.privacy.keys import CannotOpen, Keys
+from app.privacy.keys import CannotOpen, keys_in_program
 from app.retention.columns import BY_RULE
 from app.sealing.places import sealed_places, values_of
 from app.staff.log_kinds import AuditLog
@@ -162,7 +162,7 @@ async def test_codes_are_opened_only_after_the_log_says_so(told: Work) -> None:
 
 async def test_other_keys_open_no_special_code(told: Work) -> None:
     contact = (await told.session.scalars(select(Contact))).one()
-    other = Keys([(1, b"x" * 32)], "another secret")
+    other = keys_in_program([(1, b"x" * 32)], "another secret")
     for path, value in values_of(_place("contacts", "sealed"), contact.sealed).items():
         with pytest.raises(CannotOpen):
             other.open(value, table="contacts", column=path, row=contact.id)

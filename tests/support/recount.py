@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 from psycopg.rows import dict_row
 
-from app.privacy.keys import Keys
+from app.privacy.keys import keys_in_program
 from app.settings import parse_field_keys
 
 HOME = "Europe/Belgrade"
@@ -75,7 +75,9 @@ class Told:
 
 
 # The keys of the stage.
-KEYS = Keys(parse_field_keys("1:cHJhY3RpY2Uta2V5LXByYWN0aWNlLWtleS0xMjM0NTY="), "of the recount")
+KEYS = keys_in_program(
+    parse_field_keys("1:cHJhY3RpY2Uta2V5LXByYWN0aWNlLWtleS0xMjM0NTY="), "of the recount"
+)
 
 
 def _opened(row: dict[str, Any]) -> dict[str, Any]:

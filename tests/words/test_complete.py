@@ -100,7 +100,7 @@ def _is_in_code(key: str, code: str) -> bool:
 
 
 def test_nothing_is_translated_that_is_never_said() -> None:
-    files = [one for kind in ("*.py", "*.html") for one in APP.rglob(kind)]
+    files = [one for kind in ("*.py", "*.html", "*.typ") for one in APP.rglob(kind)]
     code = "\n".join(one.read_text() for one in files if words.FOLDER not in one.parents)
     # Made of a beginning and a code: f"reason_{one}", or "reason_" ~ one in a template.
     pairs = re.findall(r'f"([a-z_]+)_\{|"([a-z_]+)_" ~', code)
