@@ -10,6 +10,7 @@ from app.contacts.models import RecordEvent
 from app.contacts.records import sheet_of
 from app.definitions.trees import label_in
 from app.referrals.channels.models import Attempt
+from app.referrals.channels.primero.problems import problem_words
 from app.referrals.reading import Story
 from app.referrals.states import HELD, OVER, RecipientState, ReferralState
 from app.words.pages import N_, _, code_words, said
@@ -329,7 +330,7 @@ def _plainly(what: str) -> Any:
         what,
         who=subject,
         agency=agency,
-        why=said(d.get("why", "") or d.get("problem", "")),
+        why=problem_words(d.get("why", "") or d.get("problem", "")),
         way=plain(d.get("way", "")),
         event=plain(str(d.get("event", "")).rpartition(".")[2]),
         status=plain(d.get("status")),

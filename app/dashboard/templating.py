@@ -11,10 +11,12 @@ from starlette.templating import Jinja2Templates
 
 from app import words
 from app.dashboard.places import places_of
+from app.referrals.channels.primero.problems import problem_words
 from app.staff.models import EndpointKind
 from app.staff.roles import Permission, may
 from app.statistics.counting.labels import days_of
 from app.words import pages
+from app.words.stored import said_again
 
 BUILT = Path(__file__).parent / "static" / "built"
 
@@ -42,6 +44,8 @@ templates.env.globals["scripts_words"] = pages.scripts_words
 templates.env.filters["code"] = pages.code_words
 templates.env.filters["said"] = pages.said
 templates.env.filters["message"] = pages.message_words
+templates.env.filters["again"] = said_again
+templates.env.filters["their_problem"] = problem_words
 templates.env.globals["days_of"] = days_of
 templates.env.filters["date"] = pages.date_words
 templates.env.filters["number"] = pages.number_words

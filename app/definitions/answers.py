@@ -22,6 +22,7 @@ from app.definitions.forms import (
     is_entry,
 )
 from app.definitions.trees import Tree, label_in
+from app.errors import BadText
 from app.words import letter
 
 Value = str | int | list[str]
@@ -34,8 +35,8 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _LAST = 100_000
 
 
-class NotAnAnswer(Exception):
-    """The text says what would be valid; it repeats nothing of what was given."""
+class NotAnAnswer(BadText):
+    """The message says what would be valid; it repeats nothing of what was given."""
 
 
 @dataclass(frozen=True)
@@ -360,14 +361,16 @@ def _number(field: Field, raw: Any) -> int:
     low = field.at_least if field.at_least is not None else -(2**31)
     high = field.at_most if field.at_most is not None else 2**31 - 1
     if not low <= raw <= high:
-        raise NotAnAnswer(f"Write a number from {low} to {high}.")
+        raise NotAnAnswer("Write a number from %(low)s to %(high)s.", low=low, high=high)
     return raw
 
 
 def _text(field: Field, raw: str) -> str:
     limit = field.at_most or (NARRATIVE_LENGTH if field.type == "narrative" else LINE_LENGTH)
     if len(raw) > limit:
-        raise NotAnAnswer(f"The answer is longer than {limit} characters. Shorten it.")
+        raise NotAnAnswer(
+            "The answer is longer than %(limit)s characters. Shorten it.", limit=limit
+        )
     if not raw.strip():
         raise NotAnAnswer("The answer is empty. Clear the question instead.")
     try:
@@ -390,5 +393,5 @@ def _time(field: Field, raw: str) -> str:
             raise ValueError
     except ValueError:
         example = "2026-11-24" if field.type == "date" else "2026-11-24T18:30"
-        raise NotAnAnswer(f"Write it like {example}.") from None
+        raise NotAnAnswer("Write it like %(example)s.", example=example) from None
     return raw

@@ -112,7 +112,7 @@ def said(message: str) -> str:
 
 def message_words(message: Message) -> str:
     """Return a message and its values in the reader's language."""
-    return message.said(said)
+    return message.said(said, day_words)
 
 
 def refusal_words(refusal: Refusal) -> str:
@@ -167,6 +167,20 @@ def date_words(value: date, pattern: str) -> str:
     if isinstance(value, datetime):
         return str(format_datetime(value, said(pattern), locale=locale))
     return str(format_date(value, said(pattern), locale=locale))
+
+
+def day_words(value: date) -> str:
+    """Return a date, or an instant with its time of day, with the year."""
+    locale = locale_of(reader())
+    if isinstance(value, datetime):
+        return str(format_datetime(value, _moment_form(locale), locale=locale))
+    return str(format_date(value, "medium", locale=locale))
+
+
+def _moment_form(locale: Locale) -> str:
+    """Return the form of an instant in 24 hours: only clocks are not as the locale has them."""
+    day = str(locale.date_formats["medium"].pattern)
+    return str(locale.datetime_formats["medium"]).replace("'", "").format("HH:mm", day)
 
 
 def instant_words(value: datetime) -> str:
