@@ -18,7 +18,7 @@ from babel.support import NullTranslations
 
 from app import words
 from app.errors import Message, Refusal
-from app.words import catalogues
+from app.words import catalogues, days
 from app.words.catalogues import Kind, locale_of
 
 SOURCE = words.SOURCE
@@ -171,16 +171,9 @@ def date_words(value: date, pattern: str) -> str:
 
 def day_words(value: date) -> str:
     """Return a date, or an instant with its time of day, with the year."""
-    locale = locale_of(reader())
     if isinstance(value, datetime):
-        return str(format_datetime(value, _moment_form(locale), locale=locale))
-    return str(format_date(value, "medium", locale=locale))
-
-
-def _moment_form(locale: Locale) -> str:
-    """Return the form of an instant in 24 hours: only clocks are not as the locale has them."""
-    day = str(locale.date_formats["medium"].pattern)
-    return str(locale.datetime_formats["medium"]).replace("'", "").format("HH:mm", day)
+        return days.moment(value, reader())
+    return days.day(value, reader())
 
 
 def instant_words(value: datetime) -> str:

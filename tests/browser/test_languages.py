@@ -183,3 +183,20 @@ async def test_names_stand_in_the_order_of_the_readers_language(live: Stage, pag
         # By a link, the page comes into the frame: its names are in order before it is shown.
         await page.get_by_role("link", name=re.compile("^(Rota|Raspored)$")).first.click()
         await expect(page.locator("#week [data-person] .who")).to_have_text(sorted_[:-1])
+
+
+async def test_a_time_is_the_helplines_and_says_so_to_a_reader_elsewhere(
+    live: Stage, page: Page
+) -> None:
+    mila = await live.add_counsellor("mila", role=Role.ADMINISTRATOR, state=None, shift=False)
+    shown = page.locator("main time[data-clock]").first
+    devtools = await page.context.new_cdp_session(page)
+    said = []
+    for zone in ("Europe/Belgrade", "Asia/Tokyo"):
+        await devtools.send("Emulation.setTimezoneOverride", {"timezoneId": zone})
+        await visit(page, live, mila, "/admin/log")
+        await expect(shown).to_have_attribute("data-said", "yes")
+        said.append((await shown.inner_text()).strip())
+    here, elsewhere = said
+    assert re.search(r"\d\d:\d\d(:\d\d)?$", here), here
+    assert re.fullmatch(re.escape(here[:5]) + r".* (CES?T|GMT\+[12])", elsewhere), elsewhere

@@ -408,3 +408,28 @@ def _chosen_words(read: nodes.Template) -> list[str]:
 def test_words_of_scripts_are_found_within_templates_of_text() -> None:
     """`…${_("Undo")}…` is said, too."""
     assert _wanted().get("Undo") is not None
+
+
+# What a reader sees of a date; the values of inputs, addresses and `datetime` are for machines.
+_FOR_MACHINES = re.compile(r'[\w-]+="[^"]*"|\{#.*?#\}', re.DOTALL)
+_PRINTED = (
+    "contacts/cases/printing.py",
+    "referrals/printing.py",
+    "retention/data_requests/report.py",
+    "statistics/reports/printing.py",
+    "statistics/reports/reports.py",
+    "routing/rota/free.py",
+    "dashboard/referral_views.py",
+    "dashboard/rota/proposal_views.py",
+)
+_ONE_FORM = re.compile(r"strftime|%Y-%m-%d|isoformat\((?!\w)|\[:1[06]\]")
+
+
+def test_people_read_dates_as_their_language_writes_them() -> None:
+    templates = sorted((page_words.ROOT / "dashboard/templates").rglob("*.html"))
+    found = [p.name for p in templates if _ONE_FORM.search(_FOR_MACHINES.sub("", p.read_text()))]
+    for name in _PRINTED:
+        # A line that reads a date is for the program.
+        said = re.sub(r".*(fromisoformat|timedelta).*", "", (page_words.ROOT / name).read_text())
+        found += [name] if _ONE_FORM.search(said) else []
+    assert found == []
