@@ -20,7 +20,7 @@ from app.referrals.channels.primero.problems import problem_words
 from app.staff.models import EndpointKind
 from app.staff.roles import Permission, may
 from app.statistics.counting.labels import days_of
-from app.words import days, pages
+from app.words import days, pages, parts
 from app.words.stored import said_again
 
 BUILT = Path(__file__).parent / "static" / "built"
@@ -67,6 +67,9 @@ templates.env.globals["scripts_words"] = pages.scripts_words
 templates.env.filters["code"] = pages.code_words
 templates.env.filters["said"] = pages.said
 templates.env.filters["message"] = pages.message_words
+templates.env.filters["part"] = parts.part
+templates.env.filters["lang_of"] = parts.lang_of
+templates.env.globals["own_name"] = parts.own_name
 templates.env.filters["again"] = said_again
 templates.env.filters["their_problem"] = problem_words
 templates.env.globals["days_of"] = days_of
