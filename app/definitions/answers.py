@@ -7,10 +7,11 @@ invalid answer is refused, never corrected.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from app.definitions.days import plain_digits, read_day
 from app.definitions.forms import (
     FREE_TEXT,
     YES_NO,
@@ -30,7 +31,7 @@ Answers = dict[str, Value]
 
 # The most characters of a line, and of a narrative.
 LINE_LENGTH, NARRATIVE_LENGTH = 300, 20_000
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DIGITS = re.compile(r"\d{1,12}")
 # The position of an entry that was given no position.
 _LAST = 100_000
 
@@ -356,6 +357,9 @@ def _path(section: Section, entry: str | None, field: Field) -> str:
 
 
 def _number(field: Field, raw: Any) -> int:
+    if isinstance(raw, str) and _DIGITS.fullmatch(raw):
+        # As it was typed, perhaps in the digits of another script.
+        raw = int(raw)
     if isinstance(raw, bool) or not isinstance(raw, int):
         raise NotAnAnswer("Write a whole number in digits.")
     low = field.at_least if field.at_least is not None else -(2**31)
@@ -387,11 +391,14 @@ def _text(field: Field, raw: str) -> str:
 def _time(field: Field, raw: str) -> str:
     try:
         if field.type == "date":
-            if not _DAY.fullmatch(raw) or date.fromisoformat(raw).year < 1900:
+            given = read_day(raw)
+        else:
+            given = plain_digits(raw)
+            if given[4:5] != "-" or given[7:8] != "-":
                 raise ValueError
-        elif datetime.fromisoformat(raw).year < 1900 or raw[4:5] != "-" or raw[7:8] != "-":
+        if datetime.fromisoformat(given).year < 1900:
             raise ValueError
     except ValueError:
         example = "2026-11-24" if field.type == "date" else "2026-11-24T18:30"
         raise NotAnAnswer("Write it like %(example)s.", example=example) from None
-    return raw
+    return given
