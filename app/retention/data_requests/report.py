@@ -156,7 +156,9 @@ async def _intro(work: Work) -> list[str]:
     """Return what the law wants said beside the data itself."""
     rules = (await read_rules(work)).days
     kept = [
-        _("%(what)s: %(days)s days", what=code_words(kind.value), days=days)
+        ngettext(
+            "%(what)s: %(num)s day", "%(what)s: %(num)s days", days, what=code_words(kind.value)
+        )
         for kind, days in rules.items()
         if days is not None
     ]

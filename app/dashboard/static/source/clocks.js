@@ -7,7 +7,7 @@ const words = (seconds) => {
   const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
   if (hours < 1) return `${minutes}:${two(seconds % 60)}`;
   if (hours < 48) return _("%(hours)s h %(minutes)s min", { hours, minutes: two(minutes) });
-  return _("%(days)s days %(hours)s h", { days: Math.floor(hours / 24), hours: hours % 24 });
+  return _("%(days)s d %(hours)s h", { days: Math.floor(hours / 24), hours: hours % 24 });
 };
 
 const started = new WeakMap();
