@@ -305,8 +305,23 @@ def test_a_refusal_gives_each_value_that_its_text_names() -> None:
 
 
 # Folders whose texts a page, a mail, a letter or a refusal can show.
-_SHOWN = ("api", "calls", "contacts", "country", "dashboard", "definitions", "dialling", "outbox")
-_SHOWN += ("people", "referrals", "retention", "routing", "staff", "training", "web")
+_SHOWN = (
+    "api",
+    "calls",
+    "contacts",
+    "country",
+    "dashboard",
+    "definitions",
+    "dialling",
+    "outbox",
+    "people",
+    "referrals",
+    "retention",
+    "routing",
+    "staff",
+    "training",
+    "web",
+)
 # Files whose texts are put together and not read by a person in this form: protocols, keys of
 # hashes, names of accounts and of definitions, what the log says, and stored codes with a value
 # that a page says again.

@@ -60,7 +60,10 @@ def test_what_is_wrong_with_an_answer_is_a_message() -> None:
         if not s.repeats
         for field in s.fields
     }
-    wrong = [*((path, 10**10) for path in fields.values()), ("no.such", 1)]
+    wrong: list[tuple[str, object]] = [
+        *((path, 10**10) for path in fields.values()),
+        ("no.such", 1),
+    ]
     wrong += [(path, "x" * 50_000) for kind, path in fields.items() if kind in FREE_TEXT]
     wrong += [(fields["date"], "soon")] if "date" in fields else []
     for path, given in wrong:

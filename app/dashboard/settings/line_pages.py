@@ -72,7 +72,12 @@ async def add_line(
     practice: Annotated[bool, Form()] = False,
 ) -> Response:
     """Add a line. After a refusal the form keeps what was typed."""
-    typed = {"number": number, "name": name, "country": country, "languages": languages}
+    typed: dict[str, Any] = {
+        "number": number,
+        "name": name,
+        "country": country,
+        "languages": languages,
+    }
     typed |= {"timezone": timezone, "leads_here": leads_here}
     typed |= {"also": also or []}
     try:
