@@ -1,5 +1,5 @@
 // Buttons and forms that send JSON. A refusal is shown on the page, and the form keeps its values.
-import { instantIn, zoneOf } from "./zones.js";
+import { instantIn, zoneOf } from "./frame/zones.js";
 import { request } from "./frame/proof.js";
 import { again, open } from "./pages.js";
 import { idle } from "./record.js";

@@ -1,6 +1,6 @@
 // Counts seconds up and down between two refreshes from the server.
 import { _, locale } from "./words.js";
-import { dayIn, isElsewhere, nameOf, zoneOf } from "./zones.js";
+import { dayIn, isElsewhere, nameOf, zoneOf } from "./frame/zones.js";
 
 const two = (n) => String(n).padStart(2, "0");
 const words = (seconds) => {
