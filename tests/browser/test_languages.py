@@ -80,8 +80,13 @@ def _sentences(language: str) -> set[str]:
 # Two words of English in a row: nothing that was translated has a word without an accent.
 _PHRASE = re.compile(r"(?<![\w/@.'-])[A-Za-z][a-z]+,? [a-z]{2,}(?![\w@/-])")
 
-# What the rows of these tests are called.
-_NAMES = {"Plavi telefon", "Girl is bullied at school"}
+# What the rows of these tests are called, and what is written in them.
+_NAMES = {
+    "Plavi telefon",
+    "Girl is bullied at school",
+    "She was told whom to talk to.",
+    "The child is in danger tonight.",
+}
 
 
 def _in_english(said: list[str]) -> set[str]:
