@@ -7,8 +7,20 @@ A text with values is a template and the values apart, so that the edge, which k
 can say it in their language: `Invalid("There is no line %(number)s.", number=number)`.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
+from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
+
+# How a text of a catalogue is translated, and how a date is written.
+Say = Callable[[str], str]
+Show = Callable[[date], str]
+
+
+def _plainly(value: date) -> str:
+    """Return a date as programs and logs read it."""
+    return f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else value.isoformat()
 
 
 class Code(str):
@@ -28,24 +40,26 @@ class Message:
     def __str__(self) -> str:
         return self.said(lambda text: text)
 
-    def said(self, say: Callable[[str], str]) -> str:
-        """Return the sentence; `say` translates a text of a catalogue."""
+    def said(self, say: Say, show: Show = _plainly) -> str:
+        """Return the sentence; `say` translates a text of a catalogue, `show` writes a date."""
         if not self.text:
             return ""
         text = say(self.text)
         if not self.values:
             return text
-        return text % {name: _value(value, say) for name, value in self.values.items()}
+        return text % {name: _value(value, say, show) for name, value in self.values.items()}
 
 
-def _value(value: Any, say: Callable[[str], str]) -> Any:
+def _value(value: Any, say: Say, show: Show) -> Any:
     match value:
         case Message():
-            return value.said(say)
+            return value.said(say, show)
+        case date():
+            return show(value)
         case Code():
             return say(value.replace("_", " "))
         case list() | tuple():
-            return ", ".join(str(_value(one, say)) for one in value)
+            return ", ".join(str(_value(one, say, show)) for one in value)
         case str():
             return str(value)
         case _:
@@ -59,14 +73,38 @@ class Joined(Message):
         super().__init__(between)
         self.parts = parts
 
-    def said(self, say: Callable[[str], str]) -> str:
-        return self.text.join(part.said(say) for part in self.parts)
+    def said(self, say: Say, show: Show = _plainly) -> str:
+        return self.text.join(part.said(say, show) for part in self.parts)
 
 
 def why(error: Exception) -> Message:
     """Return what an error says, for a message that quotes it."""
     found = getattr(error, "message", None)
     return found if isinstance(found, Message) else Message(str(error))
+
+
+def recognised(text: str, known: Iterable[str]) -> Message:
+    """Return a text that was stored in English as the message that it was, its values apart.
+
+    The first template that fits is taken; a text that none fits stays as it is.
+    """
+    for template in known:
+        found = _form_of(template).fullmatch(text)
+        if found:
+            return Message(template, **found.groupdict())
+    return Message(text)
+
+
+@lru_cache(maxsize=200)
+def _form_of(template: str) -> re.Pattern[str]:
+    parts = re.split(r"%\((\w+)\)s", template)
+    return re.compile(
+        "".join(
+            f"(?P<{part}>.+?)" if n % 2 else re.escape(part.replace("%%", "%"))
+            for n, part in enumerate(parts)
+        ),
+        re.DOTALL,
+    )
 
 
 class BadText(ValueError):

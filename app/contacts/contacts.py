@@ -50,6 +50,7 @@ from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Role
+from app.words.stored import BY_KEY, stored
 from app.work import Work
 
 # The longest time after a contact at which its paper record may be entered.
@@ -354,7 +355,7 @@ async def decide_by_key(work: Work, call_id: UUID, urgency: Urgency, question: s
     if contact is None or contact.urgency is not None:
         return
     decision_id = uuid4()
-    reason = f"Answered by key: {question}"
+    reason = stored(BY_KEY, question=question)
     work.session.add(
         UrgencyDecision(
             id=decision_id,

@@ -22,7 +22,7 @@ from app.contacts.records import (
 from app.database.quick import Command
 from app.database.topics import Topic
 from app.definitions.answers import Answers, NotAnAnswer, Sheet, Value
-from app.errors import Invalid
+from app.errors import Invalid, Message
 from app.jobs.transaction import send_rows
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -68,7 +68,7 @@ class Saved:
     revision: int
     saved: dict[str, int] = field(default_factory=dict)
     conflicts: dict[str, tuple[Value | None, int]] = field(default_factory=dict)
-    refused: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, Message] = field(default_factory=dict)
 
 
 async def save_answers(
@@ -93,7 +93,7 @@ async def save_answers(
                 raise NotAnAnswer("That revision does not exist yet. Load the record again.")
             value = _checked(sheet, change, writer.present)
         except NotAnAnswer as refusal:
-            result.refused[change.path] = str(refusal)
+            result.refused[change.path] = refusal.message
             continue
         current = writer.version(change.path)
         if change.base < current:
@@ -128,11 +128,11 @@ def _checked(sheet: Sheet, change: Change, present: Callable[[], Answers]) -> Va
         return value
     entries = sheet.entries(present(), section)
     if change.path.split(".")[1] not in entries and len(entries) >= section.repeats:
-        raise NotAnAnswer(f"The form has room for at most {section.repeats}.")
+        raise NotAnAnswer("The form has room for at most %(most)s.", most=section.repeats)
     return value
 
 
-def try_answers(sheet: Sheet, changes: list[Change]) -> tuple[Answers, dict[str, str]]:
+def try_answers(sheet: Sheet, changes: list[Change]) -> tuple[Answers, dict[str, Message]]:
     """Return an empty form with these changes, as conditions see it, and what was refused.
 
     They are checked as those of a record are, and nothing is stored. Raises Invalid.
@@ -140,13 +140,13 @@ def try_answers(sheet: Sheet, changes: list[Change]) -> tuple[Answers, dict[str,
     if len(changes) > MOST_CHANGES:
         raise Invalid("Send at most %(most)s changes at once.", most=MOST_CHANGES)
     answers: Answers = {}
-    refused: dict[str, str] = {}
+    refused: dict[str, Message] = {}
     for change in changes:
         path = change.path
         try:
             value = _checked(sheet, change, lambda: answers)
         except NotAnAnswer as refusal:
-            refused[path] = str(refusal)
+            refused[path] = refusal.message
             continue
         if value is None:
             for known in [one for one in answers if one == path or one.startswith(f"{path}.")]:

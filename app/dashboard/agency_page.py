@@ -30,7 +30,7 @@ from app.referrals.states import (
 from app.settings import Settings
 from app.web.access import InWork, Public
 from app.web.limits import Limiter, client_of
-from app.words import direction, letter, letters
+from app.words import days, direction, letter, letters
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
@@ -84,7 +84,7 @@ def _render(
     again: bool = False,
     **more: Any,
 ) -> Response:
-    zone = ZoneInfo(visit.agency.timezone) if visit else None
+    zone = ZoneInfo(visit.agency.timezone if visit else "UTC")
     values: dict[str, Any] = {
         "token": token,
         "visit": visit,
@@ -97,7 +97,8 @@ def _render(
         "urgency": urgency_words(language, visit.referral.urgency) if visit else "",
         "team_words": letters(language, "dispatch"),
         "over": refusal_words(language, visit.over) if visit and visit.over else "",
-        "zone": zone,
+        "moment": lambda at: days.moment(at, language, zone, named=True),
+        "zone_name": days.zone_words(zone, language),
         "name": more.pop("name", ""),
         "reasons": [r.value for r in RejectionReason],
         "outcomes": [o.value for o in ReferralOutcome],

@@ -46,6 +46,7 @@ from app.people.connection_rows import Found, Means
 from app.people.finding import PersonState
 from app.referrals import accountability, states
 from app.referrals.consent import rules
+from app.referrals.directory.directory_csv import COLUMNS
 from app.routing.participants.participants import ROLES
 from app.routing.rota.shifts import OnHolidays
 from app.routing.team import StateReason
@@ -150,6 +151,7 @@ def codes() -> Iterator[str]:
     for about in FollowUpAbout:
         yield from (str(result).replace("_", " ") for result in follow_ups.results_of(about))
     yield from (role.replace("_", " ") for role in ROLES)
+    yield from (column.replace("_", " ") for column in COLUMNS)
     yield from ("consent", "override", "against an explicit wish")
     yield from (cause.value.replace("_", " ") for cause in _AWAY)
     yield from _of_the_log_of_calls()

@@ -414,6 +414,7 @@ async def call_page(request: Request, work: InWork, staff: SignedIn, call_id: UU
         number_reasons=[reason.value for reason in NumberReason],
         flag_kinds=[kind.value for kind in FlagKind],
         line=line.name if line else await _line_of(work, call),
+        line_zone=line.timezone if line else "",
         call_language=views.language_words(call.language),
         call_events=await queries.events_of(work, call),
     )

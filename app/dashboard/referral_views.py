@@ -1,7 +1,7 @@
 """What a page shows of a referral: every event of its log as a sentence."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from app.calls.hours import is_open
@@ -10,9 +10,10 @@ from app.contacts.models import RecordEvent
 from app.contacts.records import sheet_of
 from app.definitions.trees import label_in
 from app.referrals.channels.models import Attempt
+from app.referrals.channels.primero.problems import problem_words
 from app.referrals.reading import Story
 from app.referrals.states import HELD, OVER, RecipientState, ReferralState
-from app.words.pages import N_, _, code_words, said
+from app.words.pages import N_, _, code_words, day_words, said
 from app.work import Work
 
 _HOW = {
@@ -290,7 +291,7 @@ def _handed_over(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
     who = agency or _("them")
     if not d.get("agreed_at"):
         return _("Agreed with %(agency)s by telephone", agency=who)
-    at = d["agreed_at"][:16].replace("T", " ")
+    at = day_words(datetime.fromisoformat(d["agreed_at"]).astimezone(UTC))
     return _("Agreed with %(agency)s by telephone at %(at)s UTC", agency=who, at=at)
 
 
@@ -329,7 +330,7 @@ def _plainly(what: str) -> Any:
         what,
         who=subject,
         agency=agency,
-        why=said(d.get("why", "") or d.get("problem", "")),
+        why=problem_words(d.get("why", "") or d.get("problem", "")),
         way=plain(d.get("way", "")),
         event=plain(str(d.get("event", "")).rpartition(".")[2]),
         status=plain(d.get("status")),

@@ -1,22 +1,44 @@
 """The templates, and what they may ask for the words of their reader."""
 
 import json
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from fastapi import Request, Response
+from jinja2 import pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
 from starlette.templating import Jinja2Templates
 
 from app import words
+from app.contacts.records import library_of
 from app.dashboard.places import places_of
+from app.referrals.channels.primero.problems import problem_words
 from app.staff.models import EndpointKind
 from app.staff.roles import Permission, may
 from app.statistics.counting.labels import days_of
-from app.words import pages
+from app.words import days, pages, parts
+from app.words.stored import said_again
 
 BUILT = Path(__file__).parent / "static" / "built"
+
+
+@pass_context
+def _moment(context: Context, at: datetime | str) -> str:
+    """Return an instant in the helpline's zone, or the time of a wall clock as it is.
+
+    The page's script says it again in the zone of the part that it stands in.
+    """
+    given = datetime.fromisoformat(at) if isinstance(at, str) else at
+    request = context.get("request")
+    if given.tzinfo is None or isinstance(at, str) or request is None:
+        return days.moment(given, pages.reader())
+    zone = ZoneInfo(library_of(request.app.state.ground).country.timezone)
+    return days.moment(given, pages.reader(), zone)
+
 
 templates = Jinja2Templates(Path(__file__).parent / "templates")
 templates.env.add_extension("jinja2.ext.i18n")
@@ -36,13 +58,23 @@ templates.env.globals["page_language"] = lambda: words.about(pages.reader())
 templates.env.globals["page_languages"] = lambda: [
     words.about(one) for one in pages.page_languages()
 ]
+templates.env.globals["helpline_zone"] = lambda request: (
+    library_of(request.app.state.ground).country.timezone
+)
 templates.env.globals["weekday_short"] = pages.weekday_short
 templates.env.globals["scripts_words"] = pages.scripts_words
 # `{{ referral.state|code }}`: a stored code in the reader's words.
 templates.env.filters["code"] = pages.code_words
 templates.env.filters["said"] = pages.said
 templates.env.filters["message"] = pages.message_words
+templates.env.filters["part"] = parts.part
+templates.env.filters["lang_of"] = parts.lang_of
+templates.env.globals["own_name"] = parts.own_name
+templates.env.filters["again"] = said_again
+templates.env.filters["their_problem"] = problem_words
 templates.env.globals["days_of"] = days_of
+templates.env.filters["day"] = pages.day_words
+templates.env.filters["moment"] = _moment
 templates.env.filters["date"] = pages.date_words
 templates.env.filters["number"] = pages.number_words
 

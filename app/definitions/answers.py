@@ -7,10 +7,11 @@ invalid answer is refused, never corrected.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from app.definitions.days import plain_digits, read_day
 from app.definitions.forms import (
     FREE_TEXT,
     YES_NO,
@@ -23,6 +24,7 @@ from app.definitions.forms import (
 )
 from app.definitions.special import special_cues, special_questions
 from app.definitions.trees import Tree, label_in
+from app.errors import BadText
 from app.words import letter
 
 Value = str | int | list[str]
@@ -30,13 +32,13 @@ Answers = dict[str, Value]
 
 # The most characters of a line, and of a narrative.
 LINE_LENGTH, NARRATIVE_LENGTH = 300, 20_000
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DIGITS = re.compile(r"\d{1,12}")
 # The position of an entry that was given no position.
 _LAST = 100_000
 
 
-class NotAnAnswer(Exception):
-    """The text says what would be valid; it repeats nothing of what was given."""
+class NotAnAnswer(BadText):
+    """The message says what would be valid; it repeats nothing of what was given."""
 
 
 @dataclass(frozen=True)
@@ -377,19 +379,24 @@ def _path(section: Section, entry: str | None, field: Field) -> str:
 
 
 def _number(field: Field, raw: Any) -> int:
+    if isinstance(raw, str) and _DIGITS.fullmatch(raw):
+        # As it was typed, perhaps in the digits of another script.
+        raw = int(raw)
     if isinstance(raw, bool) or not isinstance(raw, int):
         raise NotAnAnswer("Write a whole number in digits.")
     low = field.at_least if field.at_least is not None else -(2**31)
     high = field.at_most if field.at_most is not None else 2**31 - 1
     if not low <= raw <= high:
-        raise NotAnAnswer(f"Write a number from {low} to {high}.")
+        raise NotAnAnswer("Write a number from %(low)s to %(high)s.", low=low, high=high)
     return raw
 
 
 def _text(field: Field, raw: str) -> str:
     limit = field.at_most or (NARRATIVE_LENGTH if field.type == "narrative" else LINE_LENGTH)
     if len(raw) > limit:
-        raise NotAnAnswer(f"The answer is longer than {limit} characters. Shorten it.")
+        raise NotAnAnswer(
+            "The answer is longer than %(limit)s characters. Shorten it.", limit=limit
+        )
     if not raw.strip():
         raise NotAnAnswer("The answer is empty. Clear the question instead.")
     try:
@@ -406,11 +413,14 @@ def _text(field: Field, raw: str) -> str:
 def _time(field: Field, raw: str) -> str:
     try:
         if field.type == "date":
-            if not _DAY.fullmatch(raw) or date.fromisoformat(raw).year < 1900:
+            given = read_day(raw)
+        else:
+            given = plain_digits(raw)
+            if given[4:5] != "-" or given[7:8] != "-":
                 raise ValueError
-        elif datetime.fromisoformat(raw).year < 1900 or raw[4:5] != "-" or raw[7:8] != "-":
+        if datetime.fromisoformat(given).year < 1900:
             raise ValueError
     except ValueError:
         example = "2026-11-24" if field.type == "date" else "2026-11-24T18:30"
-        raise NotAnAnswer(f"Write it like {example}.") from None
-    return raw
+        raise NotAnAnswer("Write it like %(example)s.", example=example) from None
+    return given

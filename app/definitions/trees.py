@@ -15,6 +15,7 @@ from app import words
 from app.definitions.datafile import BadDefinition, Lines, Part, Wrong, read_model
 from app.errors import Message
 from app.words import pages
+from app.words.parts import Foreign
 
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
@@ -31,7 +32,11 @@ def label_in(labels: dict[str, str], language: str) -> str:
     english, base = labels.get(words.SOURCE, ""), words.spoken_as(language)
     if base in labels:
         return words.in_script(language, labels[base], english)
-    return pages.label_words(english, language) or next(iter(labels.values()))
+    translated = pages.label_words(english, language)
+    if translated is not None:
+        return translated
+    known, label = next(iter(labels.items()))
+    return Foreign.of(label, known)
 
 
 class Node(Part):

@@ -19,7 +19,7 @@ from app.dialling.rules import Rules, Why, country_of, why_not_address, words_of
 from app.errors import Invalid, TooMany
 from app.jobs.transaction import transaction
 from app.log import log
-from app.privacy.numbers import dialled
+from app.privacy.numbers import dialled_from
 from app.work import PROGRAM, Ground, Work
 
 _BELIEVED = timedelta(seconds=30)
@@ -74,8 +74,12 @@ async def check(work: Work, address: str) -> None:
 
 
 async def read_number(work: Work, text: str) -> str:
-    """Return a number that a person enters as it is dialled. Raises NotDialled."""
-    number = dialled(text.strip())
+    """Return a number that a person enters as it is dialled from the country of the lines.
+
+    Raises NotDialled.
+    """
+    rules = await rules_now(work)
+    number = dialled_from(text.strip(), rules.home)
     if number is None:
         raise NotDialled(words_of(Why.NOT_A_NUMBER, ""))
     await check(work, number)

@@ -5,7 +5,7 @@ keypad, nothing at all). Such callers are never matched and never called back.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Literal, NamedTuple
 from urllib.parse import unquote
@@ -146,3 +146,19 @@ def e164_in(text: str, countries: list[str]) -> list[str]:
         if phonenumbers.is_possible_number(number):
             found.append(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
     return found
+
+
+def dialled_from(text: str, countries: Iterable[str]) -> str | None:
+    """Return a number that a person typed, as it is dialled from one of the countries.
+
+    Without a country code, a number must be one number alone: None if two countries have it.
+    """
+    plain = dialled(text)
+    if plain is not None:
+        return plain
+    if ":" in text:
+        return None
+    found = list(dict.fromkeys(e164_in(text, list(countries))))
+    if len(found) > 1:
+        found = [one for one in found if phonenumbers.is_valid_number(phonenumbers.parse(one))]
+    return found[0] if len(found) == 1 else None

@@ -29,7 +29,7 @@ from app.referrals.states import OVER, DeadlineKind, Purpose, ReferralState
 from app.referrals.trail import By, Via, note
 from app.staff.accounts import names_of
 from app.staff.models import Staff
-from app.words import direction, letters
+from app.words import days, direction, letters
 from app.work import Work
 
 _TEMPLATE = Path(__file__).parent / "data" / "referral.typ"
@@ -92,7 +92,7 @@ async def _page(
     answers = await disclose(work, referral, agency, recipient, how)
 
     def at(moment: Any) -> str:
-        return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M") if moment else "–"
+        return days.moment(moment, language, zone, named=True) if moment else "–"
 
     ground = await work.session.scalar(
         select(Consent)

@@ -10,7 +10,7 @@ from app.contacts.models import Case, Contact
 from app.contacts.saving import Change, Saved, save_answers
 from app.database.topics import Topic
 from app.definitions.risk import Urgency
-from app.errors import Conflict, Invalid, NotAllowed, NotFound
+from app.errors import Conflict, Invalid, Message, NotAllowed, NotFound
 from app.referrals.channels.primero.agency_cases import try_again
 from app.referrals.consent.consenting import (
     Agreed,
@@ -93,7 +93,7 @@ async def send(work: Work, staff: Staff, referral_id: UUID, agency: str | None) 
         raise Invalid("This referral was sent already. Choose the agency that gets it now.")
     else:
         await sending.check_can_be_sent_to(work, agency_id)
-        await go_to(work, referral, agency_id, ("chosen by hand",), By(Via.BY_HAND))
+        await go_to(work, referral, agency_id, (Message("chosen by hand"),), By(Via.BY_HAND))
     return referral
 
 

@@ -17,6 +17,7 @@ from app.definitions.datafile import Lines, Part, read_file, read_model
 from app.definitions.forms import Meaning
 from app.errors import Message
 from app.words.pages import N_
+from app.words.parts import Foreign
 
 FOLDER = Path(__file__).parent / "data"
 # What every child says, unless its scenario says otherwise.
@@ -84,7 +85,8 @@ class Said(Part):
 
     def in_(self, language: str) -> str:
         """Return the sentence in a language; in English if there is none in that language."""
-        return str(getattr(self, language, self.en))
+        found: str = getattr(self, language, "")
+        return found or Foreign.of(self.en, "en")
 
 
 class FormAnswer(Part):

@@ -18,7 +18,7 @@ from babel.support import NullTranslations
 
 from app import words
 from app.errors import Message, Refusal
-from app.words import catalogues
+from app.words import catalogues, days
 from app.words.catalogues import Kind, locale_of
 
 SOURCE = words.SOURCE
@@ -114,7 +114,7 @@ def said(message: str) -> str:
 
 def message_words(message: Message) -> str:
     """Return a message and its values in the reader's language."""
-    return message.said(said)
+    return message.said(said, day_words)
 
 
 def refusal_words(refusal: Refusal) -> str:
@@ -169,6 +169,13 @@ def date_words(value: date, pattern: str) -> str:
     if isinstance(value, datetime):
         return str(format_datetime(value, said(pattern), locale=locale))
     return str(format_date(value, said(pattern), locale=locale))
+
+
+def day_words(value: date) -> str:
+    """Return a date, or an instant with its time of day, with the year."""
+    if isinstance(value, datetime):
+        return days.moment(value, reader())
+    return days.day(value, reader())
 
 
 def instant_words(value: datetime) -> str:

@@ -401,7 +401,7 @@ async def test_a_contact_from_paper_in_serbian(live: Stage, page: Page) -> None:
     await page.get_by_label("Taken at").fill("2026-11-20T10:30")
     await page.get_by_role("button", name="Open the form").click()
     await expect(page.locator("[data-record][data-ready]")).to_have_count(1)
-    await page.get_by_role("button", name="sr", exact=True).click()
+    await page.get_by_role("button", name="Srpski", exact=True).click()
     await expect(page.locator("#missing")).to_contain_text("Ko se javlja: još nije odgovoreno")
     await expect(page.locator(".sections")).to_contain_text("Ovaj kontakt")
     rows = await live.rows("SELECT channel, source FROM contacts")

@@ -16,6 +16,7 @@ from playwright.async_api import Page, expect
 
 from app import words
 from app.dashboard import page_words
+from app.definitions import library
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.staff import accounts
@@ -74,6 +75,25 @@ def _sentences(language: str) -> set[str]:
     with pages.spoken_in(language):
         found = {one for one in found - {"min"} if pages.said(one) != one}
     return {one for one in found if "%(" not in one and re.search(r"[a-z]{3}", one)}
+
+
+# Two words of English in a row: nothing that was translated has a word without an accent.
+_PHRASE = re.compile(r"(?<![\w/@.'-])[A-Za-z][a-z]+,? [a-z]{2,}(?![\w@/-])")
+
+# What the rows of these tests are called, and what is written in them.
+_NAMES = {
+    "Plavi telefon",
+    "Girl is bullied at school",
+    "She was told whom to talk to.",
+    "The child is in danger tonight.",
+}
+
+
+def _in_english(said: list[str]) -> set[str]:
+    """Return what the long language would have said with accents, and is no data."""
+    known = {place.label["en"] for place in library.load(None).places.choices().values()}
+    names = re.compile("|".join(map(re.escape, sorted(known | _NAMES, key=len, reverse=True))))
+    return {one for one in said if one.isascii() and _PHRASE.search(names.sub("", one))}
 
 
 async def _reads(stage: Stage, who: Counsellor, language: str) -> None:
@@ -144,6 +164,9 @@ async def test_every_page_in_another_language(
                 assert (await html.get_attribute("dir") == "rtl") == about.right_to_left, where
                 left = {one for one in await page.evaluate(READ) if one in english}
                 found += [f"{where}: in English: {one}" for one in left]
+                if language == LONG:
+                    left = _in_english(await page.evaluate(READ)) - english
+                    found += [f"{where}: known to no catalogue: {one}" for one in left]
             found += await _looks(page, where, language)
     assert len(seen) > 20, "pages were opened"
     assert not found, "\n".join(found)
@@ -165,3 +188,20 @@ async def test_names_stand_in_the_order_of_the_readers_language(live: Stage, pag
         # By a link, the page comes into the frame: its names are in order before it is shown.
         await page.get_by_role("link", name=re.compile("^(Rota|Raspored)$")).first.click()
         await expect(page.locator("#week [data-person] .who")).to_have_text(sorted_[:-1])
+
+
+async def test_a_time_is_the_helplines_and_says_so_to_a_reader_elsewhere(
+    live: Stage, page: Page
+) -> None:
+    mila = await live.add_counsellor("mila", role=Role.AUDITOR, state=None, shift=False)
+    shown = page.locator("main time[data-clock]").first
+    devtools = await page.context.new_cdp_session(page)
+    said = []
+    for zone in ("Europe/Belgrade", "Asia/Tokyo"):
+        await devtools.send("Emulation.setTimezoneOverride", {"timezoneId": zone})
+        await visit(page, live, mila, "/admin/log")
+        await expect(shown).to_have_attribute("data-said", "yes")
+        said.append((await shown.inner_text()).strip())
+    here, elsewhere = said
+    assert re.search(r"\d\d:\d\d(:\d\d)?$", here), here
+    assert re.fullmatch(re.escape(here[:5]) + r".* (CES?T|GMT\+[12])", elsewhere), elsewhere

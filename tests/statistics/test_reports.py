@@ -195,7 +195,7 @@ async def test_every_report_on_a_page_and_on_paper(house: Stage, tmp_path: Path)
         title = re.search(r"<h1>(.*?):", page.text)
         assert title is not None
         assert title[1].split("(")[0].strip()[:20] in text
-        assert f"as of {house.clock.now():%Y-%m-%d}" in text
+        assert f"as of {house.clock.now():%b %-d, %Y}" in text
     window = "from=2026-04-01&to=2026-06-01"
     for path in (
         "/reports",

@@ -304,6 +304,67 @@ def test_a_refusal_gives_each_value_that_its_text_names() -> None:
     assert wrong == []
 
 
+# Folders whose texts a page, a mail, a letter or a refusal can show.
+_SHOWN = (
+    "api",
+    "calls",
+    "contacts",
+    "country",
+    "dashboard",
+    "definitions",
+    "dialling",
+    "outbox",
+    "people",
+    "referrals",
+    "retention",
+    "routing",
+    "staff",
+    "training",
+    "web",
+)
+# Files whose texts are put together and not read by a person in this form: protocols, keys of
+# hashes, names of accounts and of definitions, what the log says, and stored codes with a value
+# that a page says again.
+_PUT_TOGETHER = {
+    "api/statistics.py": "a header of HTTP",
+    "country/whole.py": "names of definitions",
+    "dashboard/page_words.py": "messages by their code",
+    "dashboard/palette.py": "keys",
+    "outbox/mail.py": "the log",
+    "outbox/responses.py": "the log",
+    "people/emergencies.py": "the name of an account",
+    "referrals/channels/primero/primero.py": "recognised by problems.py; notes to their system",
+    "referrals/channels/webhook/delivery.py": "recognised by problems.py",
+    "referrals/consent/rules.py": "said by `ground_words`",
+    "retention/columns.py": "for developers",
+    "staff/audit.py": "SQL",
+    "staff/passkeys.py": "the key of a hash",
+    "staff/second_factor.py": "the key of a hash",
+    "training/scenarios.py": "a file of the program is wrong",
+    "web/access.py": "a header of HTTP",
+    "web/parts.py": "a stream",
+    "web/provider_sign_in.py": "the key of a hash",
+    "web/stream.py": "a stream",
+}
+_PARTS_OF_TEXT = re.compile(r"[A-Za-z]{2,}[,:]? +([a-z]{2,}|\{\})|\{\} [a-z]{3,}")
+_SQL = re.compile(r"SELECT|WHERE|FROM |AND \(|UPDATE|JOIN |CASE |->")
+
+
+def test_a_text_with_values_is_not_put_together_where_it_is_written() -> None:
+    """No catalogue finds it, so it would be read in English by everybody."""
+    found = {}
+    for folder in _SHOWN:
+        for path in sorted((page_words.ROOT / folder).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.JoinedStr):
+                    parts = (getattr(part, "value", "") for part in node.values)
+                    text = "".join(one if isinstance(one, str) else "{}" for one in parts)
+                    if _PARTS_OF_TEXT.search(text) and not _SQL.search(text):
+                        found[path.relative_to(page_words.ROOT).as_posix()] = text
+    assert {name: said for name, said in found.items() if name not in _PUT_TOGETHER} == {}
+    assert set(_PUT_TOGETHER) - set(found) == set(), "these are no exceptions any more"
+
+
 # What a condition chooses that is not read: classes, states of ARIA, directions.
 _NOT_READ = {
     "few",
@@ -362,3 +423,28 @@ def _chosen_words(read: nodes.Template) -> list[str]:
 def test_words_of_scripts_are_found_within_templates_of_text() -> None:
     """`…${_("Undo")}…` is said, too."""
     assert _wanted().get("Undo") is not None
+
+
+# What a reader sees of a date; the values of inputs, addresses and `datetime` are for machines.
+_FOR_MACHINES = re.compile(r'[\w-]+="[^"]*"|\{#.*?#\}', re.DOTALL)
+_PRINTED = (
+    "contacts/cases/printing.py",
+    "referrals/printing.py",
+    "retention/data_requests/report.py",
+    "statistics/reports/printing.py",
+    "statistics/reports/reports.py",
+    "routing/rota/free.py",
+    "dashboard/referral_views.py",
+    "dashboard/rota/proposal_views.py",
+)
+_ONE_FORM = re.compile(r"strftime|%Y-%m-%d|isoformat\((?!\w)|\[:1[06]\]")
+
+
+def test_people_read_dates_as_their_language_writes_them() -> None:
+    templates = sorted((page_words.ROOT / "dashboard/templates").rglob("*.html"))
+    found = [p.name for p in templates if _ONE_FORM.search(_FOR_MACHINES.sub("", p.read_text()))]
+    for name in _PRINTED:
+        # A line that reads a date is for the program.
+        said = re.sub(r".*(fromisoformat|timedelta).*", "", (page_words.ROOT / name).read_text())
+        found += [name] if _ONE_FORM.search(said) else []
+    assert found == []

@@ -16,10 +16,11 @@ from app.contacts.scopes import readable
 from app.definitions.answers import Answers, Asked, Sheet
 from app.definitions.forms import column_of
 from app.definitions.library import Library
-from app.errors import NotFound
+from app.errors import Message, NotFound
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
+from app.words.pages import message_words
 from app.work import Work
 
 
@@ -109,8 +110,12 @@ def saved_view(record: Any, saved: Saved) -> SavedView:
             path: ConflictView(value=value, version=version)
             for path, (value, version) in saved.conflicts.items()
         },
-        refused=saved.refused,
+        refused=_in_words(saved.refused),
     )
+
+
+def _in_words(refused: dict[str, Message]) -> dict[str, str]:
+    return {path: message_words(message) for path, message in refused.items()}
 
 
 async def form_state(
@@ -191,7 +196,7 @@ def preview_state(library: Library, record: str, changes: list[Change]) -> Previ
         **_follows(sheet, library, answered, asked, list(sheet.places.paths().get(str(place), ()))),
     )
     saved = {change.path: 0 for change in changes if change.path not in refused}
-    return PreviewView(revision=0, saved=saved, conflicts={}, refused=refused, form=form)
+    return PreviewView(revision=0, saved=saved, conflicts={}, refused=_in_words(refused), form=form)
 
 
 def support_for(

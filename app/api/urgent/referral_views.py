@@ -11,6 +11,7 @@ from app.referrals.directory.finding import Found
 from app.referrals.directory.models import Agency
 from app.referrals.models import Deadline, Recipient, Referral
 from app.referrals.reading import Line, Story
+from app.words.pages import message_words
 
 
 class DeadlineView(BaseModel):
@@ -311,4 +312,5 @@ def agency_view(agency: Agency, entry: Entry) -> AgencyView:
 
 
 def found_view(found: Found) -> FoundView:
-    return FoundView(agency=found.agency.code, name=found.agency.name, reasons=list(found.reasons))
+    reasons = [message_words(one) for one in found.reasons]
+    return FoundView(agency=found.agency.code, name=found.agency.name, reasons=reasons)

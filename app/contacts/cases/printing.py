@@ -5,6 +5,7 @@ Typst makes the pages; what is printed is passed to it as data, never as markup.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from app.errors import Conflict, Invalid, Message
 from app.paper import print_page
 from app.staff import accounts
 from app.staff.models import Staff
-from app.words import yes_no
+from app.words import days, yes_no
 from app.words.pages import code_words, spoken_in
 from app.work import Work
 
@@ -195,7 +196,7 @@ async def _log(work: Work, opened: Opened[Case], language: str) -> list[dict[str
         kinds = {event.kind: code_words(event.kind) for event, _words in events}
     return [
         {
-            "at": event.at.astimezone(zone).strftime("%Y-%m-%d %H:%M"),
+            "at": days.moment(event.at, language, zone),
             "who": names.get(event.staff_id, "") if event.staff_id else "",
             "what": kinds[event.kind],
             "words": said,
@@ -302,15 +303,15 @@ async def _page(
         "words": dict(words.letters(language, "case_form")),
         "direction": words.direction(language),
         "status": label_in(status.label, language),
-        "opened": case.opened_at.astimezone(zone).strftime("%Y-%m-%d"),
-        "printed": work.now.astimezone(zone).strftime("%Y-%m-%d %H:%M"),
+        "opened": days.day(case.opened_at.astimezone(zone), language),
+        "printed": days.moment(work.now, language, zone),
         "people": await people.members_of(work, case),
         "sections": sections_of(
             sheet, answers, chosen, language, _may_have(sheet.form, answers, to)
         ),
         "dates": [
             {
-                "due": row.due_on.isoformat(),
+                "due": days.day(row.due_on, language),
                 "about": follow_up_words(row.about, language),
                 "result": follow_up_words(row.result or "", language),
             }
@@ -332,7 +333,7 @@ async def _contacts(
         found.append(
             {
                 "title": contact.code,
-                "at": contact.taken_at.astimezone(zone).strftime("%Y-%m-%d %H:%M"),
+                "at": days.moment(contact.taken_at, language, zone),
                 "sections": sections_of(
                     sheet, answers, every, language, _may_have(sheet.form, answers, to)
                 ),
@@ -382,6 +383,10 @@ def sections_of(
 
 def in_words(sheet: Sheet, field: Field, value: Any, language: str) -> str:
     """Return an answer as people read it."""
+    if field.type == "date":
+        return days.day(date.fromisoformat(value), language)
+    if field.type == "moment":
+        return days.moment(datetime.fromisoformat(value), language)
     labels = {o.code: label_in(o.label, language) for o in sheet.form.options_of(field)}
     if field.type == "yes_no":
         labels = yes_no(language)

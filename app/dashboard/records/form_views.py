@@ -11,6 +11,7 @@ from app.definitions.forms import Field, Section
 from app.definitions.library import Library
 from app.definitions.trees import Node, Tree, label_in
 from app.words import yes_no
+from app.words.parts import Foreign
 
 # Stands for the code of an entry that the page has not made yet.
 PLACEHOLDER = "__entry__"
@@ -240,7 +241,7 @@ def groups_of(sheet: Sheet, definition: Field, language: str) -> list[Group]:
                 Group(
                     "",
                     [
-                        (node.code, "– " * len(above) + label_in(node.label, language))
+                        (node.code, _below(label_in(node.label, language), len(above)))
                         for node, above in sheet.places.walk()
                     ],
                 )
@@ -259,3 +260,9 @@ def groups_of(sheet: Sheet, definition: Field, language: str) -> list[Group]:
 
 def _leaves(node: Node) -> list[Node]:
     return [leaf for inner in node.inside for leaf in _leaves(inner)] if node.inside else [node]
+
+
+def _below(label: str, depth: int) -> str:
+    """Return a label behind a dash for each level above it; it stays in its language."""
+    shown = "– " * depth + label
+    return Foreign.of(shown, label.language) if isinstance(label, Foreign) else shown

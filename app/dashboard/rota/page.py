@@ -25,7 +25,7 @@ from app.routing.rota.shifts import Layer, OnHolidays, Place
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.web.access import InWork, Public, reader_with
-from app.words.pages import N_, _, code_words, date_words, said
+from app.words.pages import N_, _, code_words, date_words, ngettext, said
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
@@ -55,7 +55,6 @@ _DONE = {
 _COPIED = {
     "copied": N_("The week was copied: %(made)s added, %(there)s were there already."),
     "put": N_("The template was put on the week: %(made)s added, %(there)s stood there already."),
-    "saved": N_("The week is kept as a template of %(made)s duties."),
     "deleted": N_("The template is deleted. Duties that were added from it stay."),
 }
 _OPEN = {
@@ -135,6 +134,12 @@ async def roster_page(
     more: dict[str, Any] = {}
     if done in _DONE:
         more = await _told(work, shown.zone, done, at, was)
+    elif done == "saved":
+        more["told"] = ngettext(
+            "The week is kept as a template of %(num)s duty.",
+            "The week is kept as a template of %(num)s duties.",
+            made,
+        )
     elif done in _COPIED:
         more["told"] = _(_COPIED[done], made=made, there=there)
     elif done in _OPEN:

@@ -18,14 +18,24 @@ from app.routing.rota.proposals import proposals
 from app.routing.rota.proposals.proposals import ALL, Choice
 from app.staff.models import Staff
 from app.web.access import InWork
-from app.words.pages import N_, _, refusal_words, said
+from app.words.pages import ngettext, refusal_words, said
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
-_DONE = {
-    "accepted": N_("%(number)s duties are in the rota now."),
-    "discarded": N_("%(number)s proposed duties were discarded."),
-}
+_DONE = ("accepted", "discarded")
+
+
+def _told(done: str, number: int) -> str:
+    """Return what became of the duties that were chosen."""
+    if done == "accepted":
+        return ngettext(
+            "%(num)s duty is in the rota now.", "%(num)s duties are in the rota now.", number
+        )
+    return ngettext(
+        "%(num)s proposed duty was discarded.",
+        "%(num)s proposed duties were discarded.",
+        number,
+    )
 
 
 @router.get("/roster/proposal")
@@ -37,7 +47,7 @@ async def proposal_page(
     number: Annotated[int, Query(ge=0, le=10_000)] = 0,
 ) -> Response:
     """Show the proposal that is open, or the last one, and the form that asks for one."""
-    told = _(_DONE[done], number=number) if done in _DONE else ""
+    told = _told(done, number) if done in _DONE else ""
     return await _show(request, work, staff, told=told)
 
 
@@ -89,7 +99,7 @@ async def decide(request: Request, work: InWork, staff: Plans, proposal_id: UUID
     what = "accepted" if accepts else "discarded"
     if left:
         # The reasons are only known here.
-        told = _(_DONE[what], number=number)
+        told = _told(what, number)
         return await _show(request, work, staff, told=told, left_out=await _words(work, left))
     return RedirectResponse(f"/roster/proposal?done={what}&number={number}", 303)
 

@@ -18,7 +18,7 @@ from app.routing.rota.proposals import proposals
 from app.routing.rota.proposals.problem import Bar
 from app.routing.rota.proposals.proposals import Uncovered
 from app.routing.rota.shifts import first_instant
-from app.words.pages import N_, _
+from app.words.pages import N_, _, day_words
 from app.work import Work
 
 BAR_WORDS = {
@@ -154,7 +154,7 @@ def _row(
 def _cell(one: ProposedDuty, name: str, zone: ZoneInfo) -> Cell:
     words = _clock(one.from_at, one.until_at, zone)
     begin = one.from_at.astimezone(zone).date()
-    label = f"{name}, {begin:%Y-%m-%d} {words}"
+    label = f"{name}, {day_words(begin)} {words}"
     return Cell(one.id, words, one.state, label)
 
 

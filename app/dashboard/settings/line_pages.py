@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, File, Form, Query, Request, Response, UploadFile
 from starlette.responses import RedirectResponse
 
+from app import words
 from app.calls import chat_lines, lines, prompts
 from app.calls.chat_rules import read_chat
 from app.calls.speech import LineScript
@@ -52,6 +53,7 @@ async def _list(
         staff=staff,
         lines=await lines.all_lines(work),
         typed=typed or {},
+        languages=[(one, language_name(one)) for one in words.languages()],
         notice=notice,
     )
 
@@ -67,18 +69,25 @@ async def add_line(
     languages: Short,
     timezone: Short,
     leads_here: Short = "",
+    also: Annotated[list[str] | None, Form(max_length=40)] = None,
     practice: Annotated[bool, Form()] = False,
 ) -> Response:
     """Add a line. After a refusal the form keeps what was typed."""
-    typed = {"number": number, "name": name, "country": country, "languages": languages}
+    typed: dict[str, Any] = {
+        "number": number,
+        "name": name,
+        "country": country,
+        "languages": languages,
+    }
     typed |= {"timezone": timezone, "leads_here": leads_here}
+    typed |= {"also": also or []}
     try:
         line = await lines.add_line(
             work,
             number=number,
             name=name,
             country=country,
-            languages=_parts(languages),
+            languages=list(dict.fromkeys([*_parts(languages), *(also or [])])),
             timezone=timezone,
             practice=practice,
             leads_here=_parts(leads_here),

@@ -12,7 +12,7 @@ from app.training.models import Practice, PracticeAct
 from app.training.scenarios import ACT_WORDS, LANGUAGES, QUESTIONS, Act, Fact, Scenario, scenarios
 from app.training.script import Ended, Reply, Talk, Turn
 from app.words import about
-from app.words.pages import N_, _, said
+from app.words.pages import N_, _, ngettext, said
 
 LANGUAGE_NAMES = {code: about(code).name for code in LANGUAGES}
 LEVEL_WORDS = {
@@ -178,7 +178,7 @@ def timeline_of(
             found.append(Moment(seconds, "phase", _("A new part: %(phase)s", phase=phase)))
     for silence in measured.silences() if measured else []:
         length = round(silence.seconds)
-        words = _("Silence of %(seconds)s seconds", seconds=length)
+        words = ngettext("Silence of %(num)s second", "Silence of %(num)s seconds", length)
         found.append(Moment(int(silence.at), "silence", words))
     return sorted(found, key=lambda one: one.seconds)
 

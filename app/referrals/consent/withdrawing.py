@@ -39,6 +39,7 @@ from app.referrals.states import OVER, NoticeKind, Purpose, ReferralEvent, Refer
 from app.referrals.trail import PROGRAM_ITSELF, By, NotPossible, Via, move, note, tell_house
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
+from app.words.stored import SAYS_NO, stored
 from app.work import Work
 
 _BY_HAND = By(Via.BY_HAND)
@@ -217,7 +218,7 @@ async def _refuse(
     said = by_whom.pop() if len(by_whom) == 1 else None
     by = GivenBy(said) if said in set(GivenBy) else GivenBy.CHILD
     if not left:
-        words = f"{record.code} says no."
+        words = stored(SAYS_NO, code=record.code)
         await _withdraw_all(work, referral, Withdrawal(by, How.SPOKEN, words), PROGRAM_ITSELF)
         return
     agreed = Agreed(

@@ -12,7 +12,7 @@ from app.calls.hours import read_hours
 from app.contacts.records import library_of
 from app.dialling.rules import Rules, Why, why_not, words_of
 from app.errors import Invalid, Joined, Message, why
-from app.privacy.numbers import dialled
+from app.privacy.numbers import dialled_from
 from app.referrals.library import protocols_of
 from app.referrals.states import HOUSE, Sector, Service
 from app.work import Work
@@ -108,7 +108,7 @@ def check_entry(work: Work, entry: Entry, rules: Rules) -> Entry:
         except ValueError as error:
             wrong.append(Message("%(what)s: %(problem)s", what=what, problem=why(error)))
     _check_languages(entry.languages, wrong)
-    phones, sms = _numbers(entry, rules, wrong)
+    phones, sms = _numbers(entry, rules, [c for c in (protocol.country,) if c], wrong)
     if entry.email is not None and not _EMAIL.fullmatch(entry.email):
         wrong.append(Message("email: not an address"))
     if entry.deputy == entry.code:
@@ -137,11 +137,11 @@ def check_entry(work: Work, entry: Entry, rules: Rules) -> Entry:
 
 
 def _numbers(
-    entry: Entry, rules: Rules, wrong: list[Message]
+    entry: Entry, rules: Rules, countries: list[str], wrong: list[Message]
 ) -> tuple[tuple[Phone, ...], str | None]:
     phones = []
     for phone in entry.duty_phones:
-        number = dialled(phone.number)
+        number = dialled_from(phone.number, countries)
         why_it_is_not = _why_not(number, rules)
         if number is None or why_it_is_not is Why.NOT_A_NUMBER:
             wrong.append(
@@ -162,7 +162,7 @@ def _numbers(
             phones.append(Phone(number, phone.hours))
     if len({p.number for p in phones}) != len(phones):
         wrong.append(Message("duty_phones: a number is listed twice"))
-    sms = dialled(entry.sms) if entry.sms else None
+    sms = dialled_from(entry.sms, countries) if entry.sms else None
     if entry.sms:
         why_it_is_not = _why_not(sms, rules)
         if sms is None or not sms.startswith("+"):

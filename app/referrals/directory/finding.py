@@ -6,8 +6,8 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from app.calls.hours import is_open
+from app.errors import Code, Message
 from app.referrals.states import HOUSE, Sector
-from app.words.pages import N_
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Found:
     """An agency with the reasons why it fits, or why it was left out."""
 
     agency: Candidate
-    reasons: tuple[str, ...]
+    reasons: tuple[Message, ...]
 
 
 @dataclass(frozen=True)
@@ -88,11 +88,13 @@ def find(agencies: list[Candidate], sought: Sought) -> Answer:
         mandated = agency.id in sought.mandated
         why = []
         if mandated:
-            why.append(N_("the mandated recipient for this place"))
+            why.append(Message("the mandated recipient for this place"))
         if deputising:
-            why.append(N_("deputy of an agency that is closed now"))
-        why.append(N_("serves this place") if narrow else N_("serves everywhere"))
-        why.append(N_("open now") if open_now else N_("closed now: messages only until it opens"))
+            why.append(Message("deputy of an agency that is closed now"))
+        why.append(Message("serves this place") if narrow else Message("serves everywhere"))
+        why.append(
+            Message("open now") if open_now else Message("closed now: messages only until it opens")
+        )
         order = (
             0 if open_now else 1,
             sought.mandated.index(agency.id) if mandated else len(sought.mandated),
@@ -126,34 +128,34 @@ def _narrowness(agency: Candidate, sought: Sought) -> int:
 
 def why_not(
     agency: Candidate, sought: Sought, *, hours: bool = True, deputising: bool = False
-) -> list[str]:
+) -> list[Message]:
     """Return every reason why an agency is not the right one."""
     found = []
     today = sought.at.astimezone(ZoneInfo(agency.timezone)).date()
     if sought.service not in agency.services and not deputising:
-        found.append(f"does not offer {sought.service.replace('_', ' ')}")
+        found.append(Message("does not offer %(service)s", service=Code(sought.service)))
     if agency.sector == Sector.OWN_HOUSE and sought.service not in HOUSE:
-        found.append(N_("is our own staff"))
+        found.append(Message("is our own staff"))
     if agency.areas and not deputising:
         if not sought.place_path:
-            found.append(N_("serves only certain places, and the place is not known"))
+            found.append(Message("serves only certain places, and the place is not known"))
         elif not _narrowness(agency, sought):
-            found.append(N_("does not serve this place"))
+            found.append(Message("does not serve this place"))
     if sought.age is not None:
         if agency.age_from is not None and sought.age < agency.age_from:
-            found.append(f"takes children from {agency.age_from} years")
+            found.append(Message("takes children from %(age)s years", age=agency.age_from))
         if agency.age_to is not None and sought.age > agency.age_to:
-            found.append(f"takes children up to {agency.age_to} years")
+            found.append(Message("takes children up to %(age)s years", age=agency.age_to))
     if agency.valid_from is not None and today < agency.valid_from:
-        found.append(f"is not in force before {agency.valid_from.isoformat()}")
+        found.append(Message("is not in force before %(day)s", day=agency.valid_from))
     if agency.valid_until is not None and today >= agency.valid_until:
-        found.append(f"has not been in force since {agency.valid_until.isoformat()}")
+        found.append(Message("has not been in force since %(day)s", day=agency.valid_until))
     if not agency.writes and not _answers_at(agency, sought.at):
-        found.append(N_("answers no phone now and cannot be written to"))
+        found.append(Message("answers no phone now and cannot be written to"))
     if {agency.code, agency.sector} & sought.withheld_from:
-        found.append(N_("must not be told: the consent excludes it"))
+        found.append(Message("must not be told: the consent excludes it"))
     if agency.id in sought.tried:
-        found.append(N_("was tried already"))
+        found.append(Message("was tried already"))
     if hours and not (open_at(agency, sought.at) or _answers_at(agency, sought.at)):
-        found.append(N_("is closed now"))
+        found.append(Message("is closed now"))
     return found

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from app.calls.models import Call
 from app.calls.states import CallState
 from app.definitions.risk import Urgency
+from app.errors import Message
 from app.jobs.names import Task
 from app.referrals.channels.attempts import (
     add_attempt,
@@ -214,7 +215,7 @@ def _note_attempt(work: Work, referral: Referral, agency: Agency, attempt: Attem
 
 
 async def go_to(
-    work: Work, referral: Referral, agency_id: UUID, why: tuple[str, ...], by: By
+    work: Work, referral: Referral, agency_id: UUID, why: tuple[Message, ...], by: By
 ) -> None:
     """Redirect a locked referral to another agency, and start the escalation there.
 

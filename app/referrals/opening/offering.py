@@ -3,7 +3,7 @@
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
-from app.errors import Invalid
+from app.errors import Invalid, Message
 from app.referrals.channels.registry import systems_of
 from app.referrals.channels.telling import recipients_of, tell_agency
 from app.referrals.consent.consenting import given_of
@@ -67,7 +67,7 @@ async def next_agency(
 
 
 async def offer_to(
-    work: Work, referral: Referral, agency_id: UUID, why: tuple[str, ...], by: By
+    work: Work, referral: Referral, agency_id: UUID, why: tuple[Message, ...], by: By
 ) -> Recipient:
     """Offer a locked referral to an agency; the agency before it no longer has it.
 
@@ -91,7 +91,7 @@ async def offer_to(
         by,
         recipient=agency.code,
         ground=ground,
-        why=list(why),
+        why=_kept(why),
     )
     if new:
         for system in systems_of(agency):
@@ -99,8 +99,13 @@ async def offer_to(
     return recipient
 
 
+def _kept(why: tuple[Message, ...]) -> list[str]:
+    """Return reasons as they are stored: in English. Pages say them in the reader's language."""
+    return [str(one) for one in why]
+
+
 async def _recipient_to(
-    work: Work, referral: Referral, agency: Agency, why: tuple[str, ...]
+    work: Work, referral: Referral, agency: Agency, why: tuple[Message, ...]
 ) -> tuple[Recipient, bool]:
     """Return the recipient row of an agency: the earlier one if it never replied, else a new one.
 
@@ -119,7 +124,7 @@ async def _recipient_to(
         number=max((a.number for a in known), default=0) + 1,
         round=referral.escalation_round,
         state=RecipientState.OFFERED.value,
-        why=list(why),
+        why=_kept(why),
         offered_at=work.now,
     )
     work.session.add(recipient)

@@ -27,7 +27,7 @@ from app.contacts.scopes import readable
 from app.definitions.answers import Answers, Sheet, Value
 from app.definitions.forms import Meaning
 from app.definitions.risk import Urgency
-from app.errors import Conflict, Invalid, NotFound
+from app.errors import Conflict, Invalid, Message, NotFound
 from app.referrals.consent.consenting import (
     SCOPES,
     Agreed,
@@ -370,7 +370,7 @@ def _answer(work: Work, referral: Referral, meaning: Meaning) -> Value | None:
     return codes_of(work, referral).get(path)
 
 
-async def _fill(work: Work, referral: Referral, answers: Answers) -> dict[str, str]:
+async def _fill(work: Work, referral: Referral, answers: Answers) -> dict[str, Message]:
     """Write the known answers; return those that the form refuses, which can be added later."""
     saved = await save_answers(work, referral, merged(answers), new=True)
     _take_what_it_goes_by(work, referral)

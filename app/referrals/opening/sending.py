@@ -5,7 +5,7 @@ from uuid import UUID
 from app.contacts.records import sheet_of
 from app.definitions.forms import Form
 from app.definitions.risk import Urgency
-from app.errors import Conflict, Invalid, NotFound
+from app.errors import Conflict, Invalid, Message, NotFound
 from app.referrals.consent.consenting import given_of
 from app.referrals.consent.rules import NotConsented
 from app.referrals.directory.models import Agency
@@ -44,14 +44,14 @@ async def send(work: Work, referral: Referral, by: By, *, agency_id: UUID | None
     first = await siblings.asked_first(work, referral)
     if agency_id is not None:
         await check_can_be_sent_to(work, agency_id)
-        await offer_to(work, referral, agency_id, ("chosen by hand",), by)
+        await offer_to(work, referral, agency_id, (Message("chosen by hand"),), by)
     else:
         following = await next_agency(work, referral, rather=first)
         if following.found is not None:
             found = following.found
             reasons = found.reasons
             if found.agency.id == first:
-                reasons = (*reasons, "asked about a brother or sister")
+                reasons = (*reasons, Message("asked about a brother or sister"))
             await offer_to(work, referral, found.agency.id, reasons, by)
         elif following.refusal is not None:
             # An agency fits and may not be told: the sender can ask for consent or override it.

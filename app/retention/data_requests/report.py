@@ -45,6 +45,7 @@ from app.routing.callbacks import Callback
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, Staff
+from app.words import days as day_forms
 from app.words.pages import _, code_words, ngettext, said, spoken_in
 from app.work import Work
 
@@ -88,7 +89,7 @@ class Paper:
     zone: ZoneInfo
 
     def at(self, moment: datetime | None) -> str:
-        return moment.astimezone(self.zone).strftime("%Y-%m-%d %H:%M") if moment else ""
+        return day_forms.moment(moment, self.language, self.zone) if moment else ""
 
 
 async def files_of(page: dict[str, Any]) -> dict[str, bytes]:
@@ -155,7 +156,9 @@ async def _intro(work: Work) -> list[str]:
     """Return what the law wants said beside the data itself."""
     rules = (await read_rules(work)).days
     kept = [
-        _("%(what)s: %(days)s days", what=code_words(kind.value), days=days)
+        ngettext(
+            "%(what)s: %(num)s day", "%(what)s: %(num)s days", days, what=code_words(kind.value)
+        )
         for kind, days in rules.items()
         if days is not None
     ]
@@ -398,7 +401,7 @@ async def _of_case(paper: Paper, opened: Opened[Case]) -> list[Block]:
     )
     for row in rows:
         block = Block(_("Follow-up"))
-        block.say(_("Due"), row.due_on.isoformat())
+        block.say(_("Due"), day_forms.day(row.due_on, paper.language))
         block.say(_("What"), follow_up_words(row.about, paper.language))
         block.say(_("Result"), follow_up_words(row.result, paper.language) if row.result else "")
         blocks.append(block)

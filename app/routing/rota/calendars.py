@@ -16,6 +16,7 @@ from app.routing.rota.on_duty import ChangeKind
 from app.routing.rota.shifts import Layer, OnHolidays, Shift, days_of
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
+from app.words.pages import _, code_words, spoken_in
 from app.work import Work
 
 # What the UIDs of our own events end with.
@@ -108,9 +109,9 @@ def _event_of_change(change: RotaChange, names: dict[UUID, str], now: datetime) 
             assert change.instead_id is not None
             instead = names.get(change.instead_id, "")
             event.add("x-helpline-instead", instead)
-            event.add("summary", f"{instead} instead of {name}")
+            event.add("summary", _("%(one)s instead of %(other)s", one=instead, other=name))
         case ChangeKind.ABSENCE:
-            event.add("summary", f"{name} is absent")
+            event.add("summary", _("%(name)s is absent", name=name))
             event.add("transp", "TRANSPARENT")
         case _:
             event.add("summary", name)
@@ -137,12 +138,13 @@ async def read_feed(work: Work, token: str) -> bytes:
         await work.session.execute(
             update(CalendarFeed).where(CalendarFeed.id == feed.id).values(read_at=work.now)
         )
-    return _own_calendar(await roster.rota_of(work), staff, work.now)
+    with spoken_in(staff.page_language):
+        return _own_calendar(await roster.rota_of(work), staff, work.now)
 
 
 def _own_calendar(found: on_duty.Rota, staff: Staff, now: datetime) -> bytes:
     since, until = now - _FEED_BACK, now + _FEED_AHEAD
-    calendar = _calendar("Helpline duty")
+    calendar = _calendar(_("Helpline duty"))
     calendar.add("refresh-interval;value=duration", "PT1H")
     for duty in on_duty.stretches(found.of([staff.id]), since, until):
         if duty.counsellor_id != staff.id:
@@ -151,7 +153,10 @@ def _own_calendar(found: on_duty.Rota, staff: Staff, now: datetime) -> bytes:
         words = duty.layer.value.replace("_", " ")
         event.add("uid", f"{uuid5(staff.id, f'{duty.start.isoformat()} {words}')}{OURS}")
         event.add("dtstamp", now)
-        event.add("summary", "On duty" if duty.layer is Layer.PRIMARY else f"On duty: {words}")
+        summary = _("On duty")
+        if duty.layer is not Layer.PRIMARY:
+            summary = _("On duty: %(layer)s", layer=code_words(duty.layer.value))
+        event.add("summary", summary)
         event.add("dtstart", max(duty.start, since))
         event.add("dtend", min(duty.end, until))
         calendar.add_component(event)

@@ -52,5 +52,5 @@ async def check_free(
             )
 
 
-def _words(at: datetime, zone: ZoneInfo) -> str:
-    return f"{at.astimezone(zone):%Y-%m-%d %H:%M}" if at < ALWAYS_UNTIL else "…"
+def _words(at: datetime, zone: ZoneInfo) -> datetime | str:
+    return at.astimezone(zone) if at < ALWAYS_UNTIL else "…"

@@ -9,7 +9,7 @@ from app.paper import print_page
 from app.statistics.counting.labels import days_of
 from app.statistics.reports.reports import Report
 from app.statistics.reports.sections import Section
-from app.words.pages import _, reader
+from app.words.pages import _, day_words, reader
 
 _TEMPLATE = Path(__file__).parent.parent / "data" / "report.typ"
 # Centimetres on paper for each pixel of a chart.
@@ -23,7 +23,7 @@ async def print_report(report: Report) -> bytes:
         "title": report.title,
         "language": reader(),
         "window": days_of(report.window),
-        "as_of": _("as of %(at)s UTC", at=f"{report.as_of.astimezone(UTC):%Y-%m-%d %H:%M}"),
+        "as_of": _("as of %(at)s UTC", at=day_words(report.as_of.astimezone(UTC))),
         "meanings": _("What the numbers mean"),
         "notes": report.notes,
         "sections": [_section(section) for section in report.sections],

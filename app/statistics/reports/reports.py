@@ -39,7 +39,7 @@ from app.statistics.protection.guard import BASE, on_grid
 from app.statistics.reports import charts, shape_sections
 from app.statistics.reports import sections as part
 from app.statistics.reports.sections import Grid, Section, duration
-from app.words.pages import N_, _, code_words, reader, said
+from app.words.pages import N_, _, code_words, date_words, day_words, reader, said
 from app.work import Work
 
 
@@ -113,7 +113,7 @@ async def _notes(work: Work, window: Window, line: str | None) -> list[str]:
             "%(days)s, in each line's own time zone; as of %(at)s UTC. Later entries change these "
             "numbers; practice lines are not counted.",
             days=days_of(window),
-            at=f"{work.now.astimezone(UTC):%Y-%m-%d %H:%M}",
+            at=day_words(work.now.astimezone(UTC)),
         ),
         _(
             "Answered in time: within %(targets)s; short abandon: sooner than %(short)s seconds.",
@@ -213,7 +213,12 @@ async def _monthly(work: Work, window: Window, line: str | None) -> Report:
     before = await _summary(work, _before(window), line)
     heat = await _summary(work, window, line, period=Period.WEEKDAY_HOUR)
     points = [
-        (r.period[5:], days.figures(r)["service_level"]) for r in days.rows if r.kind == TOTAL
+        (
+            date_words(date.fromisoformat(r.period), N_("dd MMM")),
+            days.figures(r)["service_level"],
+        )
+        for r in days.rows
+        if r.kind == TOTAL
     ]
     level = charts.line(
         points,

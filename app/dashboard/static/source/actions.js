@@ -1,4 +1,5 @@
 // Buttons and forms that send JSON. A refusal is shown on the page, and the form keeps its values.
+import { instantIn, zoneOf } from "./frame/zones.js";
 import { request } from "./frame/proof.js";
 import { again, open } from "./pages.js";
 import { idle } from "./record.js";
@@ -48,7 +49,7 @@ const values = (form) => {
     else if (field.type === "checkbox") {
       if (field.value === "true") body[field.name] = field.checked;
       else if (field.checked) (body[field.name] ??= []).push(field.value);
-    } else if ("instant" in field.dataset) body[field.name] = new Date(field.value).toISOString();
+    } else if ("instant" in field.dataset) body[field.name] = instantIn(field.value, zoneOf(field)).toISOString();
     else body[field.name] = field.value;
   }
   return body;

@@ -1,12 +1,13 @@
 // Counts seconds up and down between two refreshes from the server.
 import { _, locale } from "./words.js";
+import { dayIn, isElsewhere, nameOf, zoneOf } from "./frame/zones.js";
 
 const two = (n) => String(n).padStart(2, "0");
 const words = (seconds) => {
   const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
   if (hours < 1) return `${minutes}:${two(seconds % 60)}`;
   if (hours < 48) return _("%(hours)s h %(minutes)s min", { hours, minutes: two(minutes) });
-  return _("%(days)s days %(hours)s h", { days: Math.floor(hours / 24), hours: hours % 24 });
+  return _("%(days)s d %(hours)s h", { days: Math.floor(hours / 24), hours: hours % 24 });
 };
 
 const started = new WeakMap();
@@ -23,11 +24,20 @@ const tick = () => {
   }
   for (const place of document.querySelectorAll("time[data-clock]:not([data-said])")) {
     const at = new Date(place.dateTime);
-    const today = at.toDateString() === new Date().toDateString();
+    const timeZone = zoneOf(place);
+    const zone = isElsewhere(at, timeZone) ? { timeZoneName: "short" } : {};
+    const today = dayIn(at, timeZone) === dayIn(new Date(), timeZone);
     const day = today ? {} : { day: "numeric", month: "short", year: "numeric" };
     const second = today ? { second: "2-digit" } : {};
-    place.textContent = at.toLocaleString(locale, { ...day, hour: "2-digit", minute: "2-digit", ...second, hourCycle: "h23" });
+    place.textContent = at.toLocaleString(locale, { ...day, hour: "2-digit", minute: "2-digit", ...second, ...zone, timeZone, hourCycle: "h23" });
     place.dataset.said = "yes";
+  }
+  for (const field of document.querySelectorAll("input[data-instant]")) {
+    const [now, timeZone] = [new Date(), zoneOf(field)];
+    if (!isElsewhere(now, timeZone) || field.nextElementSibling?.matches("[data-of-zone]")) continue;
+    const small = Object.assign(document.createElement("small"), { textContent: nameOf(now, timeZone, locale) });
+    small.dataset.ofZone = timeZone;
+    field.after(small);
   }
 };
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from procrastinate import JobContext
 
+from app.errors import Message
 from app.jobs.names import Task
 from app.jobs.transaction import run_verb, transaction
 from app.log import log
@@ -16,7 +17,7 @@ from app.outbox.outside import client_for_outside
 from app.outbox.responses import Refused, RequestFailed
 from app.outbox.states import Sending
 from app.referrals.channels.models import AgencyCase
-from app.referrals.channels.primero import agency_cases
+from app.referrals.channels.primero import agency_cases, problems
 from app.referrals.channels.primero.agency_cases import Errand
 from app.referrals.channels.primero.mapping import Said
 from app.referrals.channels.primero.primero import (
@@ -83,10 +84,10 @@ class CaseOnce(Outgoing[_Row]):
             if errand.state == AgencyCaseState.WANTED:
                 wrong = await misfits_there(primero, errand, said)
                 if wrong:
-                    raise Refused("; ".join(wrong))
+                    raise Refused(problems.kept(wrong))
                 await primero.make_case(errand.case_id, said.body)
                 if not await self._note_case(said):
-                    raise Refused("taken back in the meantime")
+                    raise Refused(problems.TAKEN_BACK)
             there = [r for r in await primero.referrals(errand.case_id) if r.get("id")]
             # The response to an earlier attempt may have been lost.
             if there:
@@ -130,7 +131,7 @@ async def primero_of(settings: Settings, errand: Errand) -> AsyncIterator[Primer
         yield Primero(client, errand.account)
 
 
-async def misfits_there(primero: Primero, errand: Errand, said: Said) -> list[str]:
+async def misfits_there(primero: Primero, errand: Errand, said: Said) -> list[Message]:
     """Return what has no word there, and what the forms there would refuse."""
     forms = await primero.forms(errand.mapping.module)
     return said.unmapped + misfits(said.body, forms, errand.mapping)
@@ -201,7 +202,7 @@ async def update_agency_case(context: JobContext, recipient_id: str, tries: int 
     try:
         async with primero_of(ground.settings, errand) as primero:
             wrong = await misfits_there(primero, errand, said)
-            problem = "; ".join(wrong)
+            problem = problems.kept(wrong)
             if not wrong:
                 await primero.update_case(errand.case_id, said.body)
     except Refused as error:
@@ -225,7 +226,7 @@ async def end_agency_case(context: JobContext, recipient_id: str, refused: int =
     async with transaction(ground, PROGRAM) as work:
         errand = await agency_cases.errand(work, key, with_facts=False, to_end=True)
         if errand is None:
-            await agency_cases.note_not_taken_back(work, key, "no access to it any more")
+            await agency_cases.note_not_taken_back(work, key, problems.NO_ACCESS)
             return
     if errand.their_referral is not None:
         try:

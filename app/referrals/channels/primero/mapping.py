@@ -17,6 +17,7 @@ from app.definitions.datafile import Lines, Part, read_model
 from app.definitions.forms import Form
 from app.definitions.trees import Code, Language
 from app.errors import Message
+from app.referrals.channels.primero import problems
 
 # What can be mapped besides the questions of a referral's form.
 FACTS = frozenset({"urgency", "service", "basis", "consent_by", "opened_on", "opened_at", "code"})
@@ -104,7 +105,7 @@ class Said:
     """
 
     body: dict[str, Any] = field(default_factory=dict)
-    unmapped: list[str] = field(default_factory=list)
+    unmapped: list[Message] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
 
@@ -139,14 +140,16 @@ def say(
             elif rule.otherwise == "list":
                 said.left_out.append(f"{rule.from_} = {code}")
             else:
-                said.unmapped.append(f"{rule.from_} = {code}")
+                said.unmapped.append(
+                    Message("%(question)s = %(code)s", question=rule.from_, code=code)
+                )
         found = [one for one in dict.fromkeys(found) if one is not None]
         if found and rule.many == "yes":
             said.body[rule.to] = list(dict.fromkeys([*said.body.get(rule.to, []), *found]))
         elif found:
             said.body[rule.to] = found[0]
             if len(found) > 1:
-                said.unmapped.append(f"{rule.from_}: {rule.to} takes one value only")
+                said.unmapped.append(Message(problems.ONE_ONLY, question=rule.from_, field=rule.to))
     return said
 
 

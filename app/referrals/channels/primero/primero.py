@@ -9,6 +9,7 @@ we poll for it.
 import asyncio
 import dataclasses
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -16,7 +17,9 @@ from uuid import UUID
 
 import httpx2
 
+from app.errors import Message
 from app.outbox.responses import Refused, TryAgain, Uncertain
+from app.referrals.channels.primero import problems
 from app.referrals.channels.primero.mapping import Mapping, Said, Worded, say, tell, without_word
 
 _TIMEOUT = 15.0
@@ -88,7 +91,7 @@ class Primero:
             return answer.json()["data"]
         except (ValueError, KeyError, TypeError):
             # A sign-in page with status 200 is not a success.
-            raise Refused("its response does not match its API") from None
+            raise Refused(problems.NOT_ITS_API) from None
 
     async def forms(self, module: str) -> TheirForms:
         """Return the fields of a case that this account may write, with the values each takes."""
@@ -101,7 +104,7 @@ class Primero:
             }
             return _read_forms(forms, known)
         except (KeyError, TypeError):
-            raise Refused("its forms do not match its API") from None
+            raise Refused(problems.FORMS_NOT_ITS_API) from None
 
     async def make_case(self, case_id: UUID, body: dict[str, Any]) -> None:
         """Create the case under our id; it is no error if the case exists already."""
@@ -117,7 +120,7 @@ class Primero:
         made = await self._ask("POST", f"/cases/{case_id}/referrals", {"data": body})
         if not isinstance(made, dict) or not made.get("id"):
             # The referral is delivered only if an id came back.
-            raise Refused("no id of the referral came back")
+            raise Refused(problems.NO_ID)
         return str(made["id"])
 
     async def referrals(self, case_id: UUID) -> list[dict[str, Any]]:
@@ -230,7 +233,7 @@ _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"
 _CORE = frozenset({"id", "module_id", "owned_by", "status", "record_state", "created_at"})
 
 
-def misfits(body: dict[str, Any], forms: TheirForms, mapping: Mapping) -> list[str]:
+def misfits(body: dict[str, Any], forms: TheirForms, mapping: Mapping) -> list[Message]:
     """Return what their forms would refuse: unknown fields, unknown options, wrong types.
 
     A value is named only if it is a code of the mapping: other values may be a child's name.
@@ -238,7 +241,7 @@ def misfits(body: dict[str, Any], forms: TheirForms, mapping: Mapping) -> list[s
     rules = (*mapping.fields, *mapping.service_fields)
     codes = {value for rule in rules for value in (rule.values or {}).values()}
     codes |= {always.value for always in (*mapping.always, *mapping.service_always)}
-    found: list[str] = []
+    found: list[Message] = []
     for name, value in body.items():
         if name in _CORE:
             continue
@@ -270,27 +273,27 @@ def lacking(forms: TheirForms, mapping: Mapping) -> list[str]:
     return sorted(found)
 
 
-def _misfit(name: str, field: FormField | None, value: Any, codes: set[str]) -> list[str]:
+def _misfit(name: str, field: FormField | None, value: Any, codes: set[str]) -> Iterator[Message]:
     if field is None:
-        return [f"{name}: their forms have no such field"]
+        yield Message(problems.NO_FIELD, field=name)
+        return
     values = value if isinstance(value, list) else [value]
     if isinstance(value, list) != field.many:
-        return [f"{name}: takes {'several values' if field.many else 'one value'}"]
-    if field.options is not None:
+        yield Message(problems.SEVERAL if field.many else problems.ONE, field=name)
+    elif field.options is not None:
         said = {"true" if v is True else "false" if v is False else str(v) for v in values}
-        unknown = sorted(said - field.options)
-        return [
-            f"{name}: their list has no {repr(one) if one in codes else 'such value'}"
-            for one in unknown
-        ]
-    if field.type == "tick_box" and not isinstance(value, bool):
-        return [f"{name}: is a tick box"]
-    if field.type == "date_field":
-        form = _INSTANT if field.timed else _DATE
-        return [] if form.fullmatch(str(value)) else [f"{name}: is a date"]
-    if field.type == "numeric_field" and (isinstance(value, bool) or not isinstance(value, int)):
-        return [f"{name}: is a whole number"]
-    return []
+        for one in sorted(said - field.options):
+            if one in codes:
+                yield Message(problems.NO_CODE, field=name, code=repr(one))
+            else:
+                yield Message(problems.NO_VALUE, field=name)
+    elif field.type == "tick_box" and not isinstance(value, bool):
+        yield Message(problems.TICK_BOX, field=name)
+    elif field.type == "date_field":
+        if not (_INSTANT if field.timed else _DATE).fullmatch(str(value)):
+            yield Message(problems.DATE, field=name)
+    elif field.type == "numeric_field" and (isinstance(value, bool) or not isinstance(value, int)):
+        yield Message(problems.WHOLE_NUMBER, field=name)
 
 
 # Their status of a referral → its meaning here.

@@ -1,0 +1,55 @@
+"""What can be wrong between a referral and the agency's system. Pure.
+
+Rows and programs keep it in English; a page says it again in the language of its reader.
+"""
+
+from app.errors import Message, recognised
+from app.words.pages import N_, message_words
+
+NO_FIELD = N_("%(field)s: their forms have no such field")
+SEVERAL = N_("%(field)s: takes several values")
+ONE = N_("%(field)s: takes one value")
+NO_CODE = N_("%(field)s: their list has no %(code)s")
+NO_VALUE = N_("%(field)s: their list has no such value")
+TICK_BOX = N_("%(field)s: is a tick box")
+DATE = N_("%(field)s: is a date")
+WHOLE_NUMBER = N_("%(field)s: is a whole number")
+ONE_ONLY = N_("%(question)s: %(field)s takes one value only")
+NOT_ITS_API = N_("its response does not match its API")
+FORMS_NOT_ITS_API = N_("its forms do not match its API")
+NO_ID = N_("no id of the referral came back")
+TAKEN_BACK = N_("taken back in the meantime")
+NO_ACCESS = N_("no access to it any more")
+
+# One that others begin like stands after them.
+_KNOWN = (
+    NO_FIELD,
+    SEVERAL,
+    ONE_ONLY,
+    ONE,
+    NO_VALUE,
+    NO_CODE,
+    TICK_BOX,
+    DATE,
+    WHOLE_NUMBER,
+    NOT_ITS_API,
+    FORMS_NOT_ITS_API,
+    NO_ID,
+    TAKEN_BACK,
+    NO_ACCESS,
+    N_("status %(status)s: %(details)s"),
+    N_("status %(status)s"),
+)
+_BETWEEN = "; "
+
+
+def kept(problems: list[Message]) -> str:
+    """Return problems as they are stored."""
+    return _BETWEEN.join(str(one) for one in problems)
+
+
+def problem_words(stored: str | None) -> str:
+    """Return stored problems in the reader's language."""
+    return _BETWEEN.join(
+        message_words(recognised(one, _KNOWN)) for one in (stored or "").split(_BETWEEN) if one
+    )

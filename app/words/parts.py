@@ -1,0 +1,44 @@
+"""Texts on a page that are in another language than the page: each says in which."""
+
+from markupsafe import Markup, escape
+
+from app import words
+from app.words import pages
+
+
+class Foreign(str):
+    """A text that there is only in another language than the one that was asked for."""
+
+    language: str
+
+    @classmethod
+    def of(cls, text: str, language: str) -> "Foreign":
+        found = cls(text)
+        found.language = language
+        return found
+
+
+def lang_of(text: str, language: str | None = None) -> Markup:
+    """Return the attributes `lang` and `dir` of an element that holds a text, if it needs them.
+
+    `language` is that of the text, unless the text knows better; by default the reader's.
+    """
+    found = getattr(text, "language", None) or language
+    if not found or found == pages.reader():
+        return Markup()
+    return Markup(' lang="{}" dir="{}"').format(found, words.direction(found))
+
+
+def part(text: str, language: str | None = None) -> str:
+    """Return a text, within an element of its own if it is in another language than the page."""
+    attributes = lang_of(text, language)
+    if not attributes or not text:
+        return text
+    return Markup("<span{}>{}</span>").format(attributes, escape(text))
+
+
+def own_name(language: str) -> str:
+    """Return the name of a language in that language."""
+    if language in words.written():
+        return words.about(language).name
+    return pages.language_name(language)

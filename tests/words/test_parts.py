@@ -1,0 +1,32 @@
+"""A text in another language than its page says so, and a label that falls back knows which."""
+
+from app.definitions.trees import label_in
+from app.words.pages import spoken_in
+from app.words.parts import lang_of, own_name, part
+
+
+def test_a_text_in_the_language_of_the_page_is_not_marked() -> None:
+    assert part("Ime", "en") == "Ime"
+    assert lang_of("Ime") == ""
+    with spoken_in("sr"):
+        assert part("Ime", "sr") == "Ime"
+
+
+def test_a_text_in_another_language_says_which_and_in_which_direction() -> None:
+    assert part("Ime & prezime", "sr") == '<span lang="sr" dir="ltr">Ime &amp; prezime</span>'
+    assert lang_of("اسم", "ar") == ' lang="ar" dir="rtl"'
+    with spoken_in("ar"):
+        assert part("Name", "en") == '<span lang="en" dir="ltr">Name</span>'
+
+
+def test_a_label_that_is_not_translated_keeps_the_language_that_it_has() -> None:
+    label = label_in({"en": "No catalogue holds this label"}, "sr")
+    assert label == "No catalogue holds this label"
+    with spoken_in("sr"):
+        assert part(label, "sr").startswith('<span lang="en" dir="ltr">No catalogue')
+        assert part(label_in({"en": "A", "sr": "B"}, "sr"), "sr") == "B"
+    assert part(label, "sr") == label, "the page is English, too"
+
+
+def test_a_language_is_called_as_its_speakers_call_it() -> None:
+    assert [own_name(one) for one in ("en", "sr", "de")] == ["English", "Srpski", "German"]
