@@ -13,6 +13,7 @@ import "./team.js";
 import "./messages.js";
 import "./ring.js";
 import "./frame/dock.js";
+import "./frame/rail.js";
 import "./frame/palette.js";
 import "./frame/proof.js";
 import { passkeyForms } from "./frame/passkey_forms.js";
