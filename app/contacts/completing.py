@@ -114,9 +114,18 @@ class SignsOfDanger(Conflict):
     default = "There are signs of danger. Decide the urgency first, on the form."
 
 
+class SomethingWritten(Conflict):
+    default = "Something is written in this contact. Complete it, or clear its answers first."
+
+
 async def check_closable(work: Work, contact: Contact, reason: NonCounselling) -> None:
-    """Check that a contact may be closed with one key: the urgency of signs of danger is decided,
-    and a silent caller was asked by key. Raises SignsOfDanger, SilentNotAsked."""
+    """Check that a contact may be closed with one key: nothing is written in it, the urgency of
+    signs of danger is decided, and a silent caller was asked by key.
+
+    Raises SomethingWritten, SignsOfDanger, SilentNotAsked.
+    """
+    if contact.headline or contact.answers or contact.sealed:
+        raise SomethingWritten()
     if contact.urgency is None and await suggestion(work, contact) is not None:
         raise SignsOfDanger()
     if reason is NonCounselling.SILENT:
@@ -148,7 +157,10 @@ async def _check_silent(work: Work, contact: Contact) -> None:
 
 
 async def close_as(work: Work, staff: Staff, contact_id: UUID, reason: NonCounselling) -> Contact:
-    """Close a non-counselling contact with one key: nothing is asked, and it is counted."""
+    """Close a non-counselling contact with one key: nothing is asked, and it is counted.
+
+    Raises SomethingWritten, SignsOfDanger, SilentNotAsked, NotFound, NotOpenForWriting.
+    """
     contact = await lock_writable(work, staff, Contact, contact_id)
     await check_closable(work, contact, reason)
     apply_event(contact, ContactEvent.CLOSE)

@@ -107,6 +107,24 @@ async def open_earlier(work: Work, staff: Staff, contact_id: UUID, reason: str) 
     return found
 
 
+async def may_open(work: Work, staff: Staff, contact: Contact) -> int:
+    """Return how many earlier contacts of this person the counsellor may open for a reason."""
+    if contact.profile_id is None or contact.owner_id != staff.id:
+        return 0
+    if not await _talks(work, contact):
+        return 0
+    found = (
+        select(func.count())
+        .select_from(Contact)
+        .where(
+            Contact.profile_id == contact.profile_id,
+            Contact.id != contact.id,
+            ~reads_contact(staff),
+        )
+    )
+    return await work.session.scalar(found) or 0
+
+
 async def open_in_emergency(
     work: Work, staff: Staff, found: list[Contact], reason: str, until: datetime
 ) -> None:

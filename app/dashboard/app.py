@@ -18,6 +18,7 @@ from app.dashboard import (
     live,
     pages,
     palette,
+    rail,
     referrals,
     reports,
     sounds,
@@ -82,6 +83,7 @@ def add_dashboard(app: FastAPI) -> None:
     include(app, installing.router)
     include(app, sounds.router)
     include(app, team.router)
+    include(app, rail.router)
     include(app, team_messages.router)
     include(app, wall.router)
     include(app, leaving.router)

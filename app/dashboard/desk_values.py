@@ -12,7 +12,7 @@ from app.abilities import Ability
 from app.calls import callers, lines
 from app.calls.asked import QUESTIONS
 from app.calls.models import Call
-from app.contacts import contacts
+from app.contacts import contacts, openings
 from app.contacts.models import Contact
 from app.contacts.records import library_of
 from app.dashboard import referrals, views
@@ -20,7 +20,7 @@ from app.dashboard.languages import language_of
 from app.dashboard.records.form_views import guidance_topics
 from app.dashboard.templating import templates
 from app.referrals.replies.in_talk import DutyInTalk, duty_in_talk
-from app.routing import callbacks, desk
+from app.routing import callbacks, desk, team_messages
 from app.routing.models import PresenceState
 from app.routing.offers import why_no_browser
 from app.routing.participants import participants, questions
@@ -49,7 +49,7 @@ async def desk_values(request: Request, work: Work, staff: Staff) -> dict[str, A
     call_id = shown.call.call_id if shown.call else None
     caller = None
     if found.call is not None and may(staff.role, Permission.KNOW_CALLERS):
-        caller = await _caller(work, staff, found.call)
+        caller = await _caller(work, staff, found.call, contact)
     talking = call_id if shown.call and shown.call.connected else None
     # In wrap-up the call is over, and what was agreed in it is still shown beside the form.
     at_hand = call_id or (contact.call_id if contact else None)
@@ -69,6 +69,7 @@ async def desk_values(request: Request, work: Work, staff: Staff) -> dict[str, A
         if contact
         else [],
         **await _callback_values(work, at_hand, talking is not None or contact is not None),
+        **await _note_values(work, staff, at_hand),
         **await referrals.desk_values(request, work, staff, at_hand, contact),
     }
 
@@ -98,6 +99,12 @@ async def _callback_values(work: Work, call_id: UUID | None, open_: bool) -> dic
     }
 
 
+async def _note_values(work: Work, staff: Staff, at_hand: UUID | None) -> dict[str, Any]:
+    """Return to which supervisors a line can be written during a talk."""
+    found = await team_messages.supervisors(work, staff) if at_hand else []
+    return {"supervisors": found, "longest_note": team_messages.LONGEST}
+
+
 def _in_page(work: Work, staff: Staff) -> bool:
     """Return whether the page is this person's telephone."""
     return work.settings.has_page_telephones and staff.endpoint_kind == EndpointKind.BROWSER
@@ -118,14 +125,18 @@ async def _asked_by_key(work: Work, staff: Staff, call_id: UUID | None) -> dict[
     }
 
 
-async def _caller(work: Work, staff: Staff, call: Call) -> views.CallerCard | None:
-    """Return the card of the caller: flags, earlier calls, readable contacts. None if unknown."""
+async def _caller(
+    work: Work, staff: Staff, call: Call, contact: Contact | None
+) -> views.CallerCard | None:
+    """Return the card of the caller: flags, wishes, earlier calls, contacts. None if unknown."""
     history = await callers.history(work, call)
-    if not history.calls and not history.flags:
+    wishes = await callers.wishes_of(work, call)
+    if not history.calls and not history.flags and not wishes:
         return None
     readable, others = await contacts.earlier_of_caller(work, staff, call)
     await _note_listed(work, staff, call.id, [str(contact.id) for contact in readable])
-    return views.caller_card(history, readable, others)
+    closed = await openings.may_open(work, staff, contact) if contact else 0
+    return views.caller_card(history, readable, others, wishes, contact, closed)
 
 
 async def frame_fragment(work: Work, staff: Staff, notice: str = "") -> Response:

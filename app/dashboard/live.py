@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
-from app.dashboard import pages, talks, team
+from app.dashboard import pages, rail, talks, team
 from app.dashboard.desk_values import frame_part
 from app.staff.models import Staff
 from app.staff.roles import Permission
@@ -69,6 +69,29 @@ PARTS = (
         _topics("talks"),
         _topics("calls presence"),
         own,
+    ),
+    Part(
+        "/board/counts",
+        Permission.SIGNED_IN,
+        rail.counts_part,
+        _topics("callbacks messages alarms talks staff"),
+        _topics("queue"),
+        rail.seat_of,
+    ),
+    Part(
+        "/board/counts/own",
+        Permission.SEE_REFERRALS,
+        rail.own_counts_part,
+        _topics("notices"),
+        _topics("deadlines"),
+        own,
+    ),
+    Part(
+        "/board/alerts",
+        Permission.SEE_DEADLINES,
+        rail.alerts_part,
+        _topics("notices"),
+        scope=own,
     ),
     Part(
         "/team/strip",

@@ -25,7 +25,7 @@ from app.dashboard.records import contact_pages, tasks
 from app.dashboard.rota import alarms
 from app.dashboard.templating import page, templates
 from app.database.topics import Topic
-from app.errors import Conflict, NotFound, Refusal
+from app.errors import NotFound, Refusal
 from app.people import first_run
 from app.people.provider import keeping
 from app.referrals.opening.from_call import refer_urgently
@@ -325,7 +325,7 @@ async def close_contact(
 ) -> Response:
     """Close a contact that was not counselling: end the talk and the wrap-up with one key.
 
-    Refused for a caller who pressed the danger key, and when the form holds a headline or text.
+    Refused for a caller who pressed the danger key, and when anything is answered in the form.
     """
     notice = ""
     try:
@@ -333,10 +333,6 @@ async def close_contact(
         contact = await contact_at_hand(work, staff, found)
         if contact is None or contact.id != contact_id:
             raise NotFound("This contact is closed, or no longer belongs to your call.")
-        if contact.headline or contact.sealed:
-            raise Conflict(
-                "Something is written in this contact. Complete it, or close it on its form."
-            )
         await completing.check_closable(work, contact, reason)
         if found.call is not None:
             await desk.end_talk(work, staff, found.call.id)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from app.dashboard.templating import templates
 from app.outbox.push import subscriptions
+from app.routing import offers
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, TakesCalls, reader_with
@@ -35,10 +36,25 @@ class Browser(BaseModel):
     label: str = Field("", max_length=200)
 
 
+class Unheard(BaseModel):
+    """A ring that was not accepted at a page, and the browser of that page if it can be woken."""
+
+    offer: UUID
+    here: UUID | None = None
+
+
+# After how many seconds of a ring the other browsers can be woken.
+_AFTER = (5, 10, 15, 20, 30)
+
+
 @router.get("/sounds")
 async def sounds_page(request: Request, work: InWork, staff: SignedIn) -> Response:
     """Show the page; its script fills in what this browser can do and has chosen."""
-    values = {"staff": staff, "browsers": await subscriptions.browsers_of(work, staff)}
+    values = {
+        "staff": staff,
+        "browsers": await subscriptions.browsers_of(work, staff),
+        "after": [one for one in _AFTER if one < work.settings.offer_seconds],
+    }
     return templates.TemplateResponse(request, "sounds.html", values)
 
 
@@ -56,6 +72,12 @@ async def subscribe(work: InWork, staff: TakesCalls, browser: Browser) -> dict[s
         work, staff, browser.endpoint, keys.p256dh, keys.auth, browser.label
     )
     return {"id": id_}
+
+
+@router.post("/sounds/push/ring")
+async def wake_others(work: InWork, staff: TakesCalls, ring: Unheard) -> dict[str, bool]:
+    """Wake the reader's other browsers: it rings at an open page, and nobody accepts there."""
+    return {"rings": await offers.wake_other_browsers(work, staff, ring.offer, ring.here)}
 
 
 @router.post("/sounds/push/{subscription_id}/forget")

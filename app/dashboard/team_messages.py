@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Form, Request, Response
 
 from app.dashboard.templating import templates
-from app.errors import Refusal
+from app.errors import NotFound, Refusal
 from app.routing import team_messages
 from app.staff.models import Staff
 from app.staff.roles import Permission
@@ -55,6 +55,20 @@ async def send(
         answer.headers["HX-Trigger"] = "messageRefused"
         return answer
     return await _opened(request, work, staff)
+
+
+@router.post("/board/note", status_code=204)
+async def note(
+    work: InWork,
+    staff: TakesCalls,
+    to: Annotated[UUID, Form()],
+    key: Annotated[UUID, Form()],
+    words: Annotated[str, Form(max_length=4000)] = "",
+) -> None:
+    """Send one line from the desk to a supervisor, while a talk goes on."""
+    if to not in dict(await team_messages.supervisors(work, staff)):
+        raise NotFound("Choose a supervisor of your team from the list.")
+    await team_messages.send(work, staff, to, words, key)
 
 
 async def _opened(request: Request, work: Work, staff: Staff, notice: str = "") -> Response:

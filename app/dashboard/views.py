@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from app.calls.caller_rows import WishKind
 from app.calls.callers import History
 from app.calls.log_kinds import Cause
 from app.calls.models import VoiceMessage
@@ -131,6 +132,11 @@ class CallerCard:
     flags: list[str]
     contacts: list[tuple[UUID, str, str]]
     others: int
+    # What the caller asked for: whom, and never whom.
+    wishes: list[tuple[str, str]]
+    # The contact at hand, and how many earlier ones may be opened for a reason.
+    contact_id: UUID | None
+    closed: int
 
 
 @dataclass(frozen=True)
@@ -169,13 +175,23 @@ class LeftRow:
     waits: int
 
 
-def caller_card(history: History, readable: list[Contact], others: int) -> CallerCard:
+def caller_card(
+    history: History,
+    readable: list[Contact],
+    others: int,
+    wishes: list[tuple[WishKind, str]],
+    contact: Contact | None,
+    closed: int,
+) -> CallerCard:
     return CallerCard(
         history.calls,
         history.last_at.isoformat() if history.last_at else None,
         [flag.value for flag in sorted(history.flags)],
         [(c.id, c.code, c.headline or "") for c in readable],
         others,
+        [(kind.value, name) for kind, name in wishes],
+        contact.id if contact else None,
+        closed,
     )
 
 

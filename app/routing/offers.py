@@ -119,6 +119,18 @@ async def open_offer(
     return offer
 
 
+async def wake_other_browsers(
+    work: Work, staff: Staff, offer_id: UUID, here: UUID | None = None
+) -> bool:
+    """Wake a counsellor's browsers for a ring that the page at hand has not been able to bring to
+    them. Return whether it rings still. `here` is the browser of that page. Raises NotFound."""
+    _, offer = await own_offer(work, offer_id, staff.id)
+    if offer.state != OfferState.OPEN:
+        return False
+    await wake(work, [staff.id], offer.expires_at, but=here)
+    return True
+
+
 def want_leg(work: Work, offer: Offer, task: str) -> None:
     """Ask for a new leg to the counsellor of an offer."""
     leg = Leg(id=uuid4(), call_id=offer.call_id, offer_id=offer.id, created_at=work.now)

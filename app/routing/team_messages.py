@@ -82,6 +82,16 @@ async def partners(work: Work, staff: Staff) -> list[tuple[UUID, str]]:
     return [(id_, name) for id_, name in rows]
 
 
+async def supervisors(work: Work, staff: Staff) -> list[tuple[UUID, str]]:
+    """Return the supervisors of a person's team to whom the person can write, by name."""
+    rows = await work.session.execute(
+        select(Staff.id, Staff.name)
+        .where(_partner(staff), Staff.role.in_(_SUPERVISORS))
+        .order_by(Staff.name)
+    )
+    return [(id_, name) for id_, name in rows]
+
+
 async def send(
     work: Work, staff: Staff, recipient_id: UUID, words: str, key: UUID | None = None
 ) -> UUID:

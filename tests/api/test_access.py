@@ -395,6 +395,9 @@ PAGES = [
     ("/board/talks/count", Permission.SUPERVISE),
     ("/board/panic", Permission.SUPERVISE),
     ("/team", Permission.SUPERVISE),
+    ("/board/counts", Permission.SIGNED_IN),
+    ("/board/counts/own", Permission.SEE_REFERRALS),
+    ("/board/alerts", Permission.SEE_DEADLINES),
     ("/team/strip", Permission.SUPERVISE),
     ("/team/people", Permission.SUPERVISE),
     (f"/team/people/{NIL}/state", Permission.SUPERVISE),
@@ -453,6 +456,7 @@ FORMS: list[tuple[str, Permission, dict[str, str]]] = [
     (f"/board/panic/{NIL}/take", Permission.SUPERVISE, {}),
     ("/team/messages", Permission.TAKE_CALLS, {"to": NIL, "key": NIL, "words": "Hello"}),
     ("/team/messages/read", Permission.TAKE_CALLS, {}),
+    ("/board/note", Permission.TAKE_CALLS, {"to": NIL, "key": NIL, "words": "Hello"}),
     ("/admin/wallboards", Permission.KEEP_WALLBOARDS, {"name": "Hall"}),
     (f"/admin/wallboards/{NIL}/withdraw", Permission.KEEP_WALLBOARDS, {}),
 ]

@@ -10,7 +10,7 @@ from app.demo.stage import LINE, Served, Stage, free_port
 from app.main import make_app
 from app.web.access import COOKIE
 from app.work import make_ground
-from tests.support.browser import CHROMIUM, at, available, press, ring
+from tests.support.browser import CHROMIUM, at, available, heard, press, ring
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
@@ -23,6 +23,11 @@ async def test_a_call_by_keyboard_alone(live: Stage, page: Page) -> None:
     await page.keyboard.press("Enter")
     await page.locator("#be-available").focus()
     await page.keyboard.press("Enter")
+    # In a browser that has not heard her yet, the check of the microphone comes first.
+    check = page.locator("#microphone")
+    await expect(check.get_by_role("meter")).to_be_visible()
+    await expect(page.locator(".callbar[data-state=off_duty]")).to_be_visible()
+    await heard(page)
     await expect(page.locator("#presence")).to_contain_text("Available")
     leg = await ring(live, digit="9")
     offer = page.locator("#offer")

@@ -9,7 +9,7 @@ from playwright.async_api import Page, expect
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.work import PROGRAM
-from tests.support.browser import CHROMIUM, be, press, ring, visit
+from tests.support.browser import CHROMIUM, available, press, ring, visit
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
@@ -72,8 +72,7 @@ async def test_the_call_bar_fits_every_width(live: Stage, page: Page) -> None:
         (await work.session.merge(ana.staff)).page_language = "sr"
     await visit(page, live, ana, "/")
     await expect(page.locator("#connection")).to_contain_text("●")
-    await be(page, "available")
-    await expect(page.locator("#telephone")).to_have_attribute("data-state", "ready")
+    await available(page)
     found = await faults(page, "idle")
     await ring(live, digit="9")
     await expect(page.locator("#offer")).to_be_visible()
@@ -100,8 +99,7 @@ async def test_a_ring_does_not_cover_what_is_being_typed(live: Stage, page: Page
     ana = await live.add_counsellor("Ana", state=None)
     await page.set_viewport_size({"width": 390, "height": HEIGHT})
     await visit(page, live, ana, "/contacts")
-    await be(page, "available")
-    await expect(page.locator("#telephone")).to_have_attribute("data-state", "ready")
+    await available(page)
     # A field at the very foot of the page.
     await page.evaluate(
         """() => document.querySelector("main").insertAdjacentHTML("beforeend",

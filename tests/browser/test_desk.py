@@ -1,11 +1,15 @@
 """The desk: guidance and call-back beside the form in a talk, and an inbox that opens beside."""
 
+import asyncio
+
 import pytest
 from playwright.async_api import Page, expect
 
 from app.demo.stage import Stage
+from app.staff.roles import Role
 from tests.support.browser import CHROMIUM, answered, visit
-from tests.support.contacts import new_contact
+from tests.support.contacts import new_case, new_contact
+from tests.support.verbs import a_late_referral
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
@@ -14,6 +18,7 @@ async def test_guidance_sections_and_a_callback_stand_beside_the_form(
     live: Stage, page: Page
 ) -> None:
     await page.set_viewport_size({"width": 1440, "height": 900})
+    await live.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
     _, leg = await answered(page, live)
     form, keys = page.locator(".writing"), page.keyboard
     await expect(form.locator("[data-record][data-ready]")).to_have_count(1)
@@ -48,12 +53,24 @@ async def test_guidance_sections_and_a_callback_stand_beside_the_form(
     # One letter opens the call-back, and never sends it.
     await form.locator("h1").click()
     await keys.press("b")
-    callback = page.locator(".doing form")
+    callback = page.locator(".doing form[hx-post$='/callback']")
     await expect(callback).to_be_visible()
     assert await live.rows("SELECT 1 FROM callbacks") == []
     await callback.get_by_label("The caller says that it is safe").check()
     await callback.get_by_role("button", name="Agree").click()
     await expect(page.locator("#agreed-callback")).to_contain_text("only the caller may know")
+    # A line to the supervisor, and a key for a menu at the other end.
+    await page.locator("[data-note] [name=words]").fill("I stay with her until six")
+    await keys.press("Enter")
+    await expect(page.locator("[data-note] output")).to_have_text("Sent.")
+    await expect(page.locator("[data-note] [name=words]")).to_have_value("")
+    assert await live.rows("SELECT 1 FROM team_messages") == [{"?column?": 1}]
+    await form.locator("h1").click()
+    await keys.press("k")
+    await page.locator(".keypad").get_by_role("button", name="5").click()
+    (hers,) = [one for one in live.exchange.legs.values() if one.to.startswith("client:")]
+    assert await asyncio.wait_for(hers.digits.get(), 10) == "5"
+    await keys.press("Escape")
     # The desk was drawn again; the form was not.
     await expect(form.locator("#f-contact-headline")).to_have_value("Does not want to go home")
     await expect(topic).to_be_visible()
@@ -70,7 +87,11 @@ async def test_a_row_of_the_inbox_opens_beside_the_list(live: Stage, page: Page)
     headlines = ["First of the day", "Second of the day"]
     for headline in headlines:
         await new_contact(ana, {"contact.kind": "child", "contact.headline": headline})
+    await a_late_referral(live, ana.staff, for_whom="owner")
     await visit(page, live, ana, "/")
+    # The group with the most urgent row stands first.
+    groups = "[...document.querySelectorAll('.inbox > section')].map((one) => one.id).join(' ')"
+    await page.wait_for_function(f"() => /notices .*tasks/.test({groups})")
     rows = page.locator("#tasks details[name=inbox]")
     await expect(rows).to_have_count(2)
     await rows.nth(0).locator("summary.row").press("Enter")
@@ -90,3 +111,14 @@ async def test_a_row_of_the_inbox_opens_beside_the_list(live: Stage, page: Page)
     await expect(rows.nth(0).locator("summary.row")).to_contain_text("First, written on")
     kept = await live.rows("SELECT headline FROM contacts ORDER BY opened_at")
     assert [row["headline"] for row in kept] == ["First, written on", headlines[1]]
+    # A follow-up that is due opens its case in the same place.
+    case = await new_case(ana)
+    due = {"due_on": f"{live.clock.now().date()}", "about": "review"}
+    made = await ana.ask("POST", f"/cases/{case['id']}/follow-ups", due)
+    made.raise_for_status()
+    await live._watch.execute("UPDATE follow_ups SET reminded_at = now()")
+    await page.reload()
+    row = page.locator(f"#follow-up-{made.json()['id']}")
+    await row.locator("summary.row").click()
+    await expect(row.locator(".record h1")).to_contain_text(case["code"])
+    await expect(page.locator("[data-record]")).to_have_count(1)

@@ -65,6 +65,34 @@ async def test_a_ring_reaches_every_page_and_leaves_the_focus_in_a_field(
     await expect(page.locator("#call-title")).to_contain_text("Talking")
     assert page.url.endswith("/cases")
     assert live.exchange.conferences.of_leg(leg) is not None
+    await press(page, "e")
+    await press(page, "r")
+    await accept_in_the_notification(live, page)
+
+
+async def accept_in_the_notification(live: Stage, page: Page) -> None:
+    """In a hidden tab the system shows the ring, with a button that accepts in the page."""
+    await page.context.grant_permissions(["notifications", "microphone"])
+    await page.evaluate("Object.defineProperty(document, 'hidden', {get: () => true})")
+    leg = await ring(live)
+    await expect(page.locator("#offer")).to_be_visible()
+    (worker,) = page.context.service_workers or [await page.context.wait_for_event("serviceworker")]
+    shown = "self.registration.getNotifications({tag: 'ring'})"
+
+    async def is_shown() -> bool:
+        return bool(await worker.evaluate(f"() => {shown}.then((all) => all.length)"))
+
+    await until(is_shown, "the notification is shown")
+    words, buttons = await worker.evaluate(
+        f"() => {shown}.then(([one]) => [one.title, one.actions.map((it) => it.action)])"
+    )
+    assert (words, buttons) == ("A call is waiting", ["accept"])
+    await worker.evaluate(
+        f"() => {shown}.then(([notification]) => self.dispatchEvent("
+        "new NotificationEvent('notificationclick', {notification, action: 'accept'})))"
+    )
+    await expect(page.locator("#call-title")).to_contain_text("Talking")
+    assert live.exchange.conferences.of_leg(leg) is not None
 
 
 async def test_a_talk_stands_until_its_end_is_meant(live: Stage, page: Page) -> None:
@@ -182,6 +210,17 @@ async def test_a_dead_connection_is_said_clicks_are_refused_and_it_heals_itself(
     await live.stop_server()
     await expect(page.locator("#connection")).to_contain_text("reconnecting")
     await expect(page.locator("#stale")).to_contain_text("nothing here is current")
+    await expect(page.locator("#connection")).to_have_text("○ not connected")
+    for part in ("#desk", "#queue", "#tasks"):
+        await expect(page.locator(part)).to_have_css("opacity", "0.55")
+    # What is sent by the page's own scripts is refused as what htmx sends.
+    await page.evaluate(
+        "() => { const one = document.createElement('button'); one.dataset.post = '/api/v1/cases';"
+        " one.textContent = 'Try'; document.getElementById('main').append(one); }"
+    )
+    await page.get_by_role("button", name="Try").click()
+    await expect(page.locator("#stale")).to_contain_text("was not done")
+    await expect(page.locator("#problem")).to_be_hidden()
     await be(page, "available")
     await expect(page.locator("#stale")).to_contain_text("was not done")
     await live.start_server()
@@ -253,3 +292,11 @@ async def test_no_page_is_wider_than_a_phone_in_either_theme(live: Stage, page: 
                 await page.set_viewport_size({"width": width, "height": 700})
                 wide = await page.evaluate("document.documentElement.scrollWidth")
                 assert wide <= width, (theme, width, path, wide)
+    # The rail holds four places there; the others stand above them when they are asked for.
+    rota = page.locator(".rail a[data-section=roster]")
+    await expect(rota).to_be_hidden()
+    await page.locator("#rail-more").focus()
+    await page.keyboard.press("Enter")
+    await rota.click()
+    await expect(page.locator("#main h1")).to_contain_text("Rota")
+    await expect(rota).to_be_hidden()

@@ -102,7 +102,7 @@ async def test_a_full_house_with_the_longest_names(live: Stage, page: Page) -> N
         await page.keyboard.press("Escape")
         await expect(page.locator(place).first).to_be_hidden()
     await page.keyboard.press("b")
-    await expect(page.locator(".doing form")).to_be_visible()
+    await expect(page.locator(".doing form[hx-post$='/callback']")).to_be_visible()
     await looks.at("call-back")
     await page.keyboard.press("Control+k")
     await expect(page.locator("dialog[open]")).to_be_visible()

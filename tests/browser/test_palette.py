@@ -7,7 +7,7 @@ from playwright.async_api import Page, expect
 
 from app.demo.stage import Stage
 from app.staff.roles import Role
-from tests.support.browser import CHROMIUM, be, ring, visit
+from tests.support.browser import CHROMIUM, available, ring, visit
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
@@ -80,8 +80,7 @@ async def test_the_palette_by_keyboard_alone(live: Stage, page: Page) -> None:
     assert case["code"] not in await page.evaluate("JSON.stringify(localStorage)")
 
     # An action, and a ring that closes the palette.
-    await be(page, "available")
-    await expect(page.locator("#telephone")).to_have_attribute("data-state", "ready")
+    await available(page)
     await page.keyboard.press("Control+k")
     await page.keyboard.type("take a br")
     await page.keyboard.press("Enter")

@@ -87,7 +87,7 @@ async def test_a_whole_shift_by_keyboard_alone(live: Stage, page: Page) -> None:
     check = page.get_by_role("button", name="Microphone and headset")
     await hands.to(check)
     await keys.press("Enter")
-    await expect(page.locator("dialog#microphone")).to_be_visible()
+    await expect(page.locator("dialog#microphone")).to_have_attribute("data-heard", "yes")
     await hands.to(page.locator("dialog#microphone").get_by_role("button", name="Done"))
     await keys.press("Enter")
     await expect(page.locator("dialog#microphone")).to_be_hidden()
@@ -140,7 +140,7 @@ async def test_a_whole_shift_by_keyboard_alone(live: Stage, page: Page) -> None:
     # A call-back.
     await keys.press("b")
     await hands.sees_focus("the letter b")
-    callback = page.locator(".doing form")
+    callback = page.locator(".doing form[hx-post$='/callback']")
     await hands.to(callback.get_by_label("The caller says that it is safe"))
     await keys.press("Space")
     await hands.to(callback.get_by_role("button", name="Agree"))

@@ -14,7 +14,7 @@ from app.staff.roles import Role
 from app.staff.sessions import accounts_changed
 from app.work import PROGRAM
 from tests.support.axe import faults
-from tests.support.browser import CHROMIUM, PASSWORD, answered, be, give_password, ring
+from tests.support.browser import CHROMIUM, PASSWORD, answered, available, give_password, ring
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 HEADLINE = "Does not want to go home"
@@ -67,7 +67,7 @@ async def test_a_proof_and_a_new_sign_in_come_over_the_page_and_it_goes_on(
     await expect(dialog).to_be_hidden()
     await expect(form.locator("output")).to_be_empty()
     # A call that rings is never behind it.
-    await be(page, "available")
+    await available(page)
     await form.get_by_role("button").click()
     await expect(dialog).to_be_visible()
     second = await ring(live)

@@ -9,7 +9,15 @@ from app.demo.stage import Counsellor, Stage
 from app.practice.legs import Leg
 from app.staff.roles import Role
 from tests.support.axe import faults_zoomed
-from tests.support.browser import CHROMIUM, answered, at, ring, taken_back_for_a_moment
+from tests.support.browser import (
+    CHROMIUM,
+    LISTEN,
+    answered,
+    at,
+    ring,
+    taken_back_for_a_moment,
+)
+from tests.support.verbs import a_late_referral
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
@@ -49,8 +57,19 @@ async def test_a_supervisor_sets_a_state_and_ends_a_talk(live: Stage, page: Page
     ana = await live.add_counsellor("Ana", languages="sr")
     boris = await live.add_counsellor("Boris", state=None)
     await live.add_counsellor("Vera", shift=False, state=None)
+    await a_late_referral(live, ana.staff)
+    await page.add_init_script(LISTEN)
     await at(page, live, chief, "/team")
     await expect(page.locator(".rail a[aria-current]")).to_contain_text("Team")
+    # An urgent deadline has passed: it rings softly and takes no focus, until it is seen.
+    await expect(page).to_have_title("⚠ A deadline of an urgent referral has passed")
+    await expect(page.locator(".rail a[data-section=referrals] .count")).to_be_visible()
+    assert await page.evaluate("globalThis.rings.length") == 1
+    assert await page.evaluate("document.activeElement.closest('.alert-bar') === null")
+    await page.locator(".alert-bar").get_by_role("button", name="Seen").click()
+    await expect(page.locator(".alert-bar")).to_have_count(0)
+    await expect(page).to_have_title("Team – Helpline")
+    assert await page.evaluate("globalThis.rings.length") == 0
     await expect(page.locator("#now-present")).to_contain_text("2 planned")
     await expect(page.locator(f"#person-{boris.id}")).to_contain_text("on the rota now")
     row = page.locator(f"#person-{ana.id}")

@@ -14,6 +14,7 @@ from app.outbox.push.models import PushMessage, PushSubscription
 from app.referrals.directory.agencies import save_agency
 from app.referrals.directory.entries import Entry, Phone
 from app.referrals.escalation.alarms import escalate
+from app.routing import offers
 from app.routing.alarm_rows import Alarm, AlarmKind
 from app.routing.rota.watch import open_alarm
 from app.settings import Settings
@@ -22,7 +23,7 @@ from app.staff.models import Staff
 from app.staff.roles import Role
 from app.work import Work
 from tests.support.push import PushService
-from tests.support.verbs import a_line
+from tests.support.verbs import a_counsellor, a_line, a_waiting_call, offered
 
 OURS = Settings.model_fields["push_services"].default
 
@@ -173,6 +174,25 @@ async def test_a_browser_belongs_to_one_person_and_its_address_is_sealed(work: W
     for n in range(12):
         await _enter(work, ana, f"b{n}")
     assert len(await subscriptions.browsers_of(work, ana)) == 10
+
+
+async def test_a_ring_at_an_open_page_wakes_the_other_browsers_of_its_counsellor(
+    work: Work,
+) -> None:
+    call = await a_waiting_call(work)
+    ana, boris = await a_counsellor(work, "ana"), await a_counsellor(work, "boris")
+    here, phone = await _enter(work, ana, "here"), await _enter(work, ana, "phone")
+    await _enter(work, boris, "other")
+    (offer,) = await offered(work, call, ana)
+    before = set(await work.session.scalars(select(PushMessage.id)))
+    assert await offers.wake_other_browsers(work, ana, offer.id, here)
+    await work.session.flush()
+    rows = await work.session.scalars(select(PushMessage).where(PushMessage.id.not_in(before)))
+    assert [(row.subscription_id, row.expires_at) for row in rows] == [(phone, offer.expires_at)]
+    with pytest.raises(NotFound):
+        await offers.wake_other_browsers(work, boris, offer.id)
+    await offers.accept_offer(work, call, offer)
+    assert not await offers.wake_other_browsers(work, ana, offer.id, here)
 
 
 async def test_what_no_browser_sends_is_refused(work: Work) -> None:

@@ -74,6 +74,9 @@ async def test_only_within_the_team_and_with_a_supervisor(work: Work) -> None:
             await sent(work, ana, vera, words)
     assert await team_messages.partners(work, ana) == [(vera.id, "vera")]
     assert [name for _, name in await team_messages.partners(work, vera)] == ["ana", "boris"]
+    # A line from the desk goes to a supervisor: not to a colleague, nor to herself.
+    assert await team_messages.supervisors(work, ana) == [(vera.id, "vera")]
+    assert await team_messages.supervisors(work, vera) == []
 
 
 async def test_what_was_written_in_another_team_is_not_read_on(work: Work) -> None:
@@ -110,11 +113,19 @@ async def test_after_a_day_it_is_deleted_and_no_log_has_its_words(stage: Stage) 
     assert SECRET not in unread.text
     opened = await stage.client.post(f"{base}/team/messages/read", headers=headers)
     assert SECRET in opened.text
+    # A line back from her desk, sent once however often; to a colleague it is refused.
+    line = {"to": str(vera.id), "words": SECRET, "key": str(uuid4())}
+    for _again in range(2):
+        sent_ = await stage.client.post(f"{base}/board/note", data=line, headers=headers)
+        assert sent_.status_code == 204, sent_.text
+    wrong = {**line, "to": str(ana.id), "key": str(uuid4())}
+    refused = await stage.client.post(f"{base}/board/note", data=wrong, headers=headers)
+    assert refused.status_code == 404
     entries = await stage.rows("SELECT * FROM audit_entries")
     assert {"team_message_sent", "team_messages_read"} <= {row["action"] for row in entries}
     assert "Zzwords" not in str(entries)
     await team_messages.forget_messages(stage.ground)
-    assert len(await stage.rows("SELECT id FROM team_messages")) == 1
+    assert len(await stage.rows("SELECT id FROM team_messages")) == 2
     await stage._watch.execute("UPDATE team_messages SET sent_at = sent_at - interval '24 hours'")
     await team_messages.forget_messages(stage.ground)
     assert await stage.rows("SELECT id FROM team_messages") == []

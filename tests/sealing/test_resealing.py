@@ -17,8 +17,8 @@ from app import tables
 from app.calls import callers
 from app.calls.caller_rows import FlagKind
 from app.contacts import completing, contacts
-from app.contacts.saving import STRETCH, Change
-from app.contacts.states import Channel, NonCounselling
+from app.contacts.saving import STRETCH, Change, merged
+from app.contacts.states import Channel
 from app.database.base import SEALED
 from app.definitions.risk import Urgency
 from app.errors import Conflict
@@ -35,6 +35,7 @@ from app.staff.models import Staff
 from app.work import PROGRAM, Work, make_ground
 from tests.sealing.keys import KEYS, SECRET, settings_on, text_of, with_keys
 from tests.support.commands import begun, command
+from tests.support.contacts import WHOLE
 from tests.support.verbs import a_counsellor, a_line, a_referral, an_agency, rings
 
 PLACES = sealed_places(tables.metadata)
@@ -89,7 +90,7 @@ async def a_story(work: Work) -> Staff:
     await a_referral(work, ana)
     work.actor = actor_of(ana)
     contact, _ = await contacts.create_contact(
-        work, ana, channel=Channel.CALL, changes=[Change("child.a1.name", "Mina", 0)]
+        work, ana, channel=Channel.CALL, changes=merged({**WHOLE, "child.a1.name": "Mina"})
     )
     await flush(work)
     # Overwritten later, so that the earlier answer is kept.
@@ -97,7 +98,7 @@ async def a_story(work: Work) -> Staff:
     saved = [Change("child.a1.name", "Mina Petrović", contact.revision)]
     await contacts.save(work, ana, contact.id, saved)
     await contacts.decide_urgency(work, ana, contact.id, Urgency.URGENT, "She fears her uncle.")
-    await completing.close_as(work, ana, contact.id, NonCounselling.WRONG_NUMBER)
+    await completing.complete(work, ana, contact.id)
     await flush(work)
     await completing.reopen(work, ana, contact.id, "It was a call.")
     await flush(work)

@@ -80,10 +80,21 @@ async def signed_in(page: Page, stage: Stage, counsellor: Counsellor) -> None:
 
 
 async def available(page: Page) -> None:
-    """Be available, once the telephone in the page is ready."""
+    """Be available, once the telephone in the page is ready and the microphone was heard."""
     await be(page, "available")
-    await expect(page.locator("#presence")).to_contain_text("Available")
+    await heard(page)
+    await expect(page.locator(".callbar[data-state=available]")).to_be_visible()
     await expect(page.locator("#telephone")).to_have_attribute("data-state", "ready")
+
+
+async def heard(page: Page) -> None:
+    """Be heard at the check of the microphone, if this browser has not heard its reader before."""
+    check = page.locator("#microphone[open]")
+    await expect(page.locator(".callbar[data-state=available]").or_(check).first).to_be_visible()
+    if await check.is_visible():
+        await expect(check).to_have_attribute("data-heard", "yes")
+        await expect(page.locator("[data-check=heard]")).to_be_focused()
+        await page.keyboard.press("Enter")
 
 
 async def ring(stage: Stage, digit: str = "1", from_: str = "+381641234567") -> Leg:

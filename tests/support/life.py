@@ -23,6 +23,7 @@ from app.contacts.models import Contact
 from app.contacts.saving import Change
 from app.contacts.states import Channel, NonCounselling, Source
 from app.demo.stage import Counsellor, Stage
+from app.errors import Conflict
 from app.jobs.transaction import flush
 from app.routing import offers, own_presence
 from app.routing import presence as presences
@@ -577,13 +578,14 @@ def _write(call_id: UUID) -> Step:
         owner = await life.work.session.get(Staff, contact.owner_id)
         assert owner is not None
         life.work.actor = Actor(ActorKind.PERSON, owner.id)
-        await contacts.save(life.work, owner, contact.id, _said(life.dice))
         if life.dice.random() < 0.15:
-            with contextlib.suppress(completing.SignsOfDanger, completing.SilentNotAsked):
+            with contextlib.suppress(Conflict):
                 await completing.close_as(
                     life.work, owner, contact.id, life.dice.choice(list(NonCounselling))
                 )
-        elif life.dice.random() < 0.2:
+                return
+        await contacts.save(life.work, owner, contact.id, _said(life.dice))
+        if life.dice.random() < 0.2:
             contact.urgency = life.dice.choice(["immediate", "urgent", "priority"])
 
     return step

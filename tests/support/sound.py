@@ -16,7 +16,7 @@ from app.practice.people import Caller
 from app.practice.speech import Sound, tone
 from app.practice.voices import loudness
 from app.web.access import COOKIE
-from tests.support.browser import be, press
+from tests.support.browser import available, press
 from tests.support.page import share_at
 
 # What the counsellor's microphone plays, what a colleague's does, and what the child says. Hertz.
@@ -149,9 +149,7 @@ class Desk:
             self.problems.append(text)
 
     async def be_available(self) -> None:
-        await be(self.page, "available")
-        await expect(self.page.locator("#presence")).to_contain_text("Available")
-        await self.telephone_is("ready")
+        await available(self.page)
 
     async def telephone_is(self, state: str, within: float = 15) -> None:
         box = self.page.locator("#telephone")

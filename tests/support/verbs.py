@@ -12,7 +12,8 @@ from app.calls.lines import add_line
 from app.calls.models import Call
 from app.calls.record import Delivery
 from app.definitions.risk import Urgency
-from app.demo.stage import LINE
+from app.demo.stage import LINE, Stage
+from app.jobs.transaction import transaction
 from app.referrals.consent.consenting import Override
 from app.referrals.consent.rules import Basis
 from app.referrals.directory.agencies import save_agency
@@ -21,18 +22,19 @@ from app.referrals.models import Recipient, Referral
 from app.referrals.opening.opening import Wish, refer
 from app.referrals.opening.sending import send
 from app.referrals.scopes import lock_referral
-from app.referrals.states import OpenedHow, Service
-from app.referrals.trail import By, Via
+from app.referrals.states import NoticeKind, OpenedHow, Service
+from app.referrals.trail import By, Via, tell_house
 from app.routing import offers, own_presence, presence, telephones
 from app.routing.models import Offer, OfferState, Presence, TelephoneState
 from app.routing.rota.roster import add_shift
 from app.staff import accounts
+from app.staff.accounts import actor_of
 from app.staff.models import Staff, StaffSession
 from app.staff.roles import Role
 from app.telephony.answers import Answer, Enqueue
 from app.telephony.inbound import arriving
 from app.telephony.provider.signature import Signed
-from app.work import Work
+from app.work import PROGRAM, Work
 
 
 async def a_line(work: Work, number: str = LINE) -> None:
@@ -111,6 +113,15 @@ async def a_referral(work: Work, owner: Staff, urgency: Urgency = Urgency.IMMEDI
     await send(work, referral, By(Via.BY_HAND))
     await work.session.flush()
     return referral
+
+
+async def a_late_referral(stage: Stage, owner: Staff, *, for_whom: str = "supervisors") -> None:
+    """Let the deadline of an immediate referral be passed on a stage."""
+    async with transaction(stage.ground, PROGRAM) as work:
+        await an_agency(work, "house")
+        staff = await work.session.merge(owner)
+        work.actor = actor_of(staff)
+        tell_house(work, await a_referral(work, staff), NoticeKind.BREACH, for_whom=for_whom)
 
 
 async def recipient_of(work: Work, referral: Referral, agency_id: UUID | None = None) -> Recipient:

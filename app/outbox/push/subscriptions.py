@@ -167,13 +167,21 @@ async def forget(work: Work, staff: Staff, subscription_id: UUID) -> None:
     write_entry(work, AuditLog.PUSH_FORGOTTEN, str(staff.id), browser=str(subscription_id))
 
 
-async def wake(work: Work, people: Iterable[UUID], until: datetime) -> None:
-    """Tell people's browsers that the helpline needs them, unless it is later than `until`."""
-    ids = await work.session.scalars(
+async def wake(
+    work: Work, people: Iterable[UUID], until: datetime, *, but: UUID | None = None
+) -> None:
+    """Tell people's browsers that the helpline needs them, unless it is later than `until`.
+
+    `but`: a browser that is not told, since its owner has a page open in it.
+    """
+    wanted = (
         select(PushSubscription.id)
         .join(Staff, Staff.id == PushSubscription.staff_id)
         .where(PushSubscription.staff_id.in_(set(people)), Staff.active)
     )
+    if but is not None:
+        wanted = wanted.where(PushSubscription.id != but)
+    ids = await work.session.scalars(wanted)
     for subscription_id in ids.all():
         message = PushMessage(
             id=uuid4(), subscription_id=subscription_id, wanted_at=work.now, expires_at=until

@@ -2,7 +2,7 @@
 
 from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
-from tests.support.contacts import completed, write
+from tests.support.contacts import completed, desk_page, write
 from tests.support.talks import talk
 
 CHILD = "+381641234567"
@@ -32,11 +32,21 @@ async def test_a_counsellor_in_a_talk_opens_earlier_contacts_for_a_reason(stage:
     ana, bora, mine = await _known(stage)
     (earlier,) = await stage.rows("SELECT id, code FROM contacts WHERE headline = 'June'")
     assert (await bora.ask("GET", f"/contacts/{earlier['id']}")).status_code == 404
+    (call,) = await stage.rows("SELECT id FROM calls WHERE ended_at IS NULL")
+    wish = {"wish": "never"}
+    (await bora.ask("POST", f"/calls/{call['id']}/wishes", wish)).raise_for_status()
+    # The card of the caller on her desk says the wish, and holds the way to open them.
+    shown = await desk_page(stage, bora)
+    assert "Never with <strong>bora</strong>" in shown
+    assert f"/api/v1/contacts/{mine}/open-earlier" in shown
     assert (
         await bora.ask("POST", f"/contacts/{mine}/open-earlier", {"reason": " "})
     ).status_code == 422
     opened = await bora.ask("POST", f"/contacts/{mine}/open-earlier", WHY)
     assert [one["code"] for one in opened.json()] == [earlier["code"]]
+    shown = await desk_page(stage, bora)
+    assert earlier["code"] in shown
+    assert "open-earlier" not in shown
     read = await bora.ask("GET", f"/contacts/{earlier['id']}")
     assert read.json()["answers"]["actions.summary"] == "Her uncle."
     # It was logged before it was read; the owner and a supervisor see it, with the reason.

@@ -47,13 +47,18 @@ async def test_a_child_in_danger_is_not_put_aside_with_one_key(stage: Stage) -> 
 
 async def test_a_contact_closed_by_mistake_is_counted_as_what_it_was(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
-    contact = await new_contact(ana, WHOLE)
-    await ana.ask("POST", f"/contacts/{contact}/close", {"closed_as": "silent"})
+    contact = await new_contact(ana)
+    body = {"closed_as": "silent"}
+    closed = (await ana.ask("POST", f"/contacts/{contact}/close", body)).json()
+    assert (closed["closed_as"], closed["categories"]) == ("silent", ["NC", "NC-SILENT"])
     again = await ana.ask("POST", f"/contacts/{contact}/reopen", {"reason": "wrong key"})
-    assert (again.json()["closed_as"], again.json()["categories"]) == (
-        None,
-        ["V", "V-BULLYING", "EO", "EO-SCHOOL"],
-    )
+    assert (again.json()["closed_as"], again.json()["categories"]) == (None, [])
+    await write(ana, contact, {"contact.kind": WHOLE["contact.kind"]})
+    # What is written, be it one chosen word, is never counted as another thing.
+    refused = await ana.ask("POST", f"/contacts/{contact}/close", body)
+    assert (refused.status_code, refused.json()["error"]) == (409, "SomethingWritten")
+    assert "clear its answers" in refused.json()["detail"]
+    await write(ana, contact, WHOLE)
     (await ana.ask("POST", f"/contacts/{contact}/complete")).raise_for_status()
     found = (await ana.ask("POST", "/contacts/search", {"category": "V-BULLYING"})).json()
     assert [c["id"] for c in found["contacts"]] == [contact]

@@ -1,5 +1,7 @@
 // Buttons and forms that send JSON. A refusal is shown on the page, and the form keeps its values.
 import { instantIn, zoneOf } from "./frame/zones.js";
+import htmx from "htmx.org";
+import { isRefused } from "./frame/current.js";
 import { request } from "./frame/proof.js";
 import { again, open } from "./pages.js";
 import { idle } from "./record.js";
@@ -13,16 +15,23 @@ const problem = (words) => {
   if (words) place.scrollIntoView({ block: "nearest" });
 };
 
+// What is done in a part of the page that draws itself (`data-here`) draws that part again, and leaves
+// the rest of the page, with what is being typed, as it is.
+const drawAgain = (from) => {
+  const part = from?.hasAttribute("data-here") && from.closest("[data-topics], [data-pushed]");
+  return part ? htmx.trigger(part, "refresh") : again();
+};
+
 // Without an answer the reader has not proved who they are, and nothing was done.
-const then = async (answer, where) => {
+const then = async (answer, where, from) => {
   if (!answer) return undefined;
   const body = answer.status === 204 ? {} : await answer.json().catch(() => ({}));
   if (!answer.ok) return problem(body.detail ?? _("That did not work. Try again."));
   if (where) return open(where.endsWith("/") ? where + body.id : where);
-  return again();
+  return drawAgain(from);
 };
 
-const send = async (url, body, where) => {
+const send = async (url, body, where, from) => {
   problem();
   // Save what is still being typed first.
   if (document.querySelector("[data-record]:not([data-closed], [data-preview])") && !(await idle())) {
@@ -34,7 +43,7 @@ const send = async (url, body, where) => {
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(body),
     });
-    return await then(answer, where);
+    return await then(answer, where, from);
   } catch {
     return problem(_("The server did not respond. Reload and check whether it was done before you try again."));
   }
@@ -127,9 +136,9 @@ const reveal = async (form) => {
   form.querySelector("output").textContent = body.number;
 };
 
-// Ignore a second click while the first is under way.
+// Ignore a second click while the first is under way, and refuse one without a connection.
 const once = async (button, act) => {
-  if (button?.disabled) return;
+  if (button?.disabled || isRefused()) return;
   if (button) button.disabled = true;
   try {
     await act();
@@ -144,12 +153,12 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-post]");
   if (!button) return;
   event.preventDefault();
-  once(button, () => send(button.dataset.post, JSON.parse(button.dataset.body ?? "{}"), button.dataset.then));
+  once(button, () => send(button.dataset.post, JSON.parse(button.dataset.body ?? "{}"), button.dataset.then, button));
 });
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  const act = form.dataset.json ? () => send(form.dataset.json, values(form), form.dataset.then)
+  const act = form.dataset.json ? () => send(form.dataset.json, values(form), form.dataset.then, form)
     : form.dataset.upload ? () => upload(form)
       : form.dataset.number ? () => reveal(form)
       : form.dataset.print ? () => print(form)

@@ -2,6 +2,7 @@
 // many readers see alike comes in the stream itself: such a part says so in `data-pushed`.
 import htmx from "htmx.org";
 import { hold } from "./focus.js";
+import { isRefused } from "./frame/current.js";
 import { isSignedOut } from "./frame/signed_out.js";
 import { _ } from "./words.js";
 
@@ -147,12 +148,11 @@ const stale = (is) => {
   place.hidden = !is;
   place.textContent = is ? _("Not connected: nothing here is current. What you type is kept.") : "";
   document.body.toggleAttribute("data-stale", is);
-  if (!is) say(`● ${_("live")}`, true);
+  if (is) say(`○ ${_("not connected")}`, false);
+  else say(`● ${_("live")}`, true);
 };
 document.addEventListener("htmx:beforeRequest", (event) => {
-  if (!document.body.hasAttribute("data-stale") || event.detail.requestConfig.verb === "get") return;
-  event.preventDefault();
-  document.getElementById("stale").textContent = _("Not connected: this was not done. Wait for the connection, then try again.");
+  if (event.detail.requestConfig.verb !== "get" && isRefused()) event.preventDefault();
 });
 
 let source;
@@ -202,7 +202,7 @@ const open = () => {
   });
   source.addEventListener("beat", () => { lastWord = Date.now(); stale(false); });
   source.onerror = () => {
-    say(`○ ${_("reconnecting…")}`, false);
+    if (!document.body.hasAttribute("data-stale")) say(`○ ${_("reconnecting…")}`, false);
     // A closed source does not reconnect by itself: the server responded with an error.
     // If the session has ended, the first part that is fetched leads to the sign-in.
     if (mine.readyState !== EventSource.CLOSED) return;

@@ -2,7 +2,8 @@
 // notification and vibration. It follows the live stream, since browsers slow timers of hidden tabs.
 // A colleague's call for help reaches every supervisor in the same way, louder, and before a ring.
 import { lost } from "./focus.js";
-import { soundChosen, start, wake } from "./frame/sounds.js";
+import { onAccept, showWithAccept, withdraw } from "./frame/notes.js";
+import { choose, chosen, soundChosen, start, wake } from "./frame/sounds.js";
 import { _ } from "./words.js";
 
 const ICON = (colour) => `data:image/svg+xml,${encodeURIComponent(
@@ -12,14 +13,37 @@ let playing = null;
 let rung = null;
 let note = null;
 let title = null;
+// The title that is shown meanwhile.
+let told = null;
+const entitle = (words) => {
+  told = words;
+  document.title = words;
+};
 // Where the focus was before a ring took it.
 let before = null;
 
+let later = null;
+// A ring that is not accepted here wakes the reader's other browsers, if they chose so in this one. A
+// page that makes a sound is not slowed down.
+const wakeOthers = (offer) => {
+  const seconds = Number(chosen("fallback"));
+  if (!seconds) return;
+  later = setTimeout(() => {
+    fetch("/sounds/push/ring", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ offer, here: chosen("push") || null }),
+    }).catch(() => {});
+  }, seconds * 1000);
+};
+
 const stop = () => {
+  clearTimeout(later);
   playing?.();
   playing = null;
   note?.close();
   note = null;
+  withdraw();
   if (navigator.userActivation?.hasBeenActive) navigator.vibrate?.(0);
 };
 
@@ -27,22 +51,58 @@ const own = document.querySelector("link[rel=icon]").href;
 const icon = (colour) => { document.querySelector("link[rel=icon]").href = colour ? ICON(colour) : own; };
 
 // Nothing about the caller: a notification can be read on a locked screen.
-const notify = (words) => {
+const notify = async (words, offer = null) => {
   if (globalThis.Notification?.permission !== "granted" || !document.hidden) return;
+  const mine = rung;
+  if (offer && await showWithAccept(words, offer)) {
+    if (rung !== mine) withdraw();
+    return;
+  }
+  if (rung !== mine) return;
   note = new Notification(words, { tag: "ring", requireInteraction: true });
   note.onclick = () => { globalThis.focus(); note?.close(); };
+};
+// Accept in the notification: as a click on Accept in this page.
+onAccept((offer) => { if (offer === rung) document.getElementById("accept")?.click(); });
+
+// What was seen in this browser rings no more in it.
+const seen = () => chosen("seen").split(" ").filter(Boolean);
+const see = (id) => { choose("seen", [...seen().slice(-50), id].join(" ")); look(); };
+document.addEventListener("click", (event) => {
+  const alert = event.target.closest(".alert-bar a, .alert-bar button")?.closest("[data-alert]");
+  if (alert) see(alert.dataset.alert);
+});
+addEventListener("storage", (event) => { if (event.key === "helpline-seen") look(); });
+
+// A supervisor has to see something soon: softly, without the focus, and never into a talk.
+const tell = (alert) => {
+  const words = alert.dataset.alertWords;
+  entitle(`⚠ ${words}`);
+  icon("#b45309");
+  if (!document.getElementById("live-call")) playing = start("notice");
+  notify(words);
 };
 
 const look = () => {
   const help = document.querySelector("[data-panic]");
   const ringing = help ?? document.querySelector("[data-ringing]");
-  const id = help?.dataset.panic ?? ringing?.dataset.ringing ?? null;
-  if (id === rung) return;
+  const known = ringing ? [] : seen();
+  const alert = ringing ? null : [...document.querySelectorAll("[data-alert]")].find((one) => !known.includes(one.dataset.alert));
+  const id = help?.dataset.panic ?? ringing?.dataset.ringing ?? alert?.dataset.alert ?? null;
+  if (id === rung) {
+    // The page was changed meanwhile: its own title comes back afterwards.
+    if (id !== null && document.title !== told) {
+      title = document.title;
+      entitle(told);
+    }
+    return;
+  }
   stop();
   if (rung === null) title = document.title;
   rung = id;
+  if (alert) return tell(alert);
   if (!ringing) {
-    document.title = title;
+    if (document.title === told) document.title = title;
     icon(null);
     // The caller gave up, or another took the call: go on where the ring came in between.
     if (!document.getElementById("live-call") && before?.isConnected && lost()) before.focus();
@@ -52,11 +112,13 @@ const look = () => {
   // A child who writes rings, too: with another mark, another colour and another sound.
   const written = !help && ringing.dataset.sound === "written";
   const words = help?.dataset.panicTitle ?? (help ? _("A counsellor needs help – Helpline") : ringing.dataset.ringingTitle ?? _("Call waiting – Helpline"));
-  document.title = `${help ? "⚠" : written ? "✎" : "☎"} ${words}`;
+  entitle(`${help ? "⚠" : written ? "✎" : "☎"} ${words}`);
   icon(written ? "#0b5f86" : "#b00020");
   playing = start(help ? "help" : written ? "written" : soundChosen());
-  notify(help?.dataset.panicWords ?? (help ? _("A counsellor needs a supervisor now") : ringing.dataset.ringingWords ?? _("A call is waiting")));
+  notify(help?.dataset.panicWords ?? (help ? _("A counsellor needs a supervisor now") : ringing.dataset.ringingWords ?? _("A call is waiting")),
+    help || !document.getElementById("accept") ? null : id);
   if (navigator.userActivation?.hasBeenActive) navigator.vibrate?.([400, 200, 400, 200, 400]);
+  if (!help && document.getElementById("accept")) wakeOthers(id);
   // A box over the page would keep Accept out of reach; closed, it gives the focus back.
   for (const box of document.querySelectorAll("dialog[open]")) box.close();
   // The focus goes to Accept, but never out of a field in which the counsellor is writing.

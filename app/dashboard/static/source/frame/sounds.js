@@ -10,6 +10,8 @@ const SOUNDS = {
   // A child who writes: two quick drops and a pause, apart from every ring of a call.
   written: { notes: [[0, 1320], [0.14, 1760], [1.5, 1320], [1.64, 1760]], fades: 18 },
   message: { notes: [[0, 1480]], fades: 16 },
+  // Something to be seen soon: two low notes, and a long pause. It never rings like a child.
+  notice: { notes: [[0, 294], [0.4, 233]], fades: 5, seconds: 20 },
   // A call for help: six notes, up and down, with hardly a pause.
   help: { notes: [[0, 740], [0.4, 988], [0.8, 740], [1.2, 988], [1.6, 740], [2, 988]], fades: 5 },
 };
@@ -19,14 +21,15 @@ const RISES = 12;
 
 export const chosen = (name) => { try { return localStorage.getItem(`helpline-${name}`) ?? ""; } catch { return ""; } };
 export const choose = (name, value) => { try { localStorage.setItem(`helpline-${name}`, value); } catch { /* not kept */ } };
-const OURS = ["help", "written", "message"];
-export const soundChosen = () => (SOUNDS[chosen("sound")] && !OURS.includes(chosen("sound")) ? chosen("sound") : "bell");
+// What a person cannot choose as the sound of a ring.
+const OWN = ["help", "notice", "written", "message"];
+export const soundChosen = () => (SOUNDS[chosen("sound")] && !OWN.includes(chosen("sound")) ? chosen("sound") : "bell");
 export const loudnessChosen = () => Math.min(1, Math.max(0.2, Number(chosen("loudness")) || 0.6));
 
 let context;
-const buffer = ({ notes, fades }) => {
+const buffer = ({ notes, fades, seconds = SECONDS }) => {
   const rate = context.sampleRate;
-  const made = context.createBuffer(1, rate * SECONDS, rate);
+  const made = context.createBuffer(1, rate * seconds, rate);
   const data = made.getChannelData(0);
   for (const [from, pitch] of notes) {
     for (let n = 0; n < rate * NOTE && from * rate + n < data.length; n += 1) {
@@ -49,10 +52,10 @@ export const start = (name) => {
     if (canChooseRinger()) context.setSinkId(chosen("ringer")).catch(() => context.setSinkId("").catch(() => {}));
     const source = context.createBufferSource();
     const volume = context.createGain();
-    const most = name === "help" ? 1 : loudnessChosen();
+    const most = name === "help" ? 1 : name === "notice" ? loudnessChosen() / 3 : loudnessChosen();
     source.buffer = buffer(SOUNDS[name]);
     source.loop = true;
-    volume.gain.setValueAtTime(name === "help" ? 0.6 : most / 4, context.currentTime);
+    volume.gain.setValueAtTime(name === "help" ? 0.6 : name === "notice" ? most : most / 4, context.currentTime);
     volume.gain.linearRampToValueAtTime(most, context.currentTime + (name === "help" ? 4 : RISES));
     source.connect(volume).connect(context.destination);
     source.start();

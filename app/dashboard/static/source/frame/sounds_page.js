@@ -42,8 +42,10 @@ const set = (page) => {
   page.dataset.set = "yes";
   page.querySelector(`[name=sound][value=${soundChosen()}]`).checked = true;
   page.querySelector("[name=loudness]").value = loudnessChosen();
+  const fallback = page.querySelector("[name=fallback]");
+  if (fallback) fallback.value = chosen("fallback");
   page.addEventListener("change", ({ target }) => {
-    if (!["sound", "loudness", "ringer"].includes(target.name)) return;
+    if (!["sound", "loudness", "ringer", "fallback"].includes(target.name)) return;
     choose(target.name, target.value);
     page.querySelector("[data-sounds-says]").textContent = _("Kept in this browser.");
     // What rings now changes with the choice.

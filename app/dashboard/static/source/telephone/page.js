@@ -11,6 +11,8 @@ const BETWEEN = 200;
 // How long a click waits for a telephone that is being repaired.
 const RECONNECTS_WITHIN = 10_000;
 const LOCK = "helpline-phone";
+// From which level on, from 0 to 1, a microphone hears its speaker.
+const HEARD = 0.05;
 
 const random = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (n) => (n % 36).toString(36)).join("");
 const kept = (name, fresh) => {
@@ -140,6 +142,7 @@ const begin = async () => {
     return telephone.state;
   }
   await telephone.start({ microphone: kept("helpline-microphone"), speaker: kept("helpline-speaker") });
+  await lookWhetherHeard();
   if (telephone.state === "failed") setTimeout(() => { if (telephone.state === "failed") start(); }, TRIES_AGAIN);
   return telephone.state;
 };
@@ -150,26 +153,68 @@ const start = () => (starting ??= begin().finally(() => { starting = null; }));
 // -- the microphone check -------------------------------------------------------------------------
 
 const dialog = document.getElementById("microphone");
+const check = (name) => dialog.querySelector(`[data-check=${name}]`);
+const trouble = (words) => {
+  const place = dialog.querySelector("[role=alert]");
+  place.textContent = words;
+  place.hidden = !words;
+};
 let quiet;
 const listen = async () => {
   quiet?.();
   quiet = null;
-  const problem = dialog.querySelector("[role=alert]");
-  problem.hidden = true;
+  trouble("");
+  delete dialog.dataset.heard;
   try {
     quiet = await Telephone.levels(kept("helpline-microphone"), (level) => {
       dialog.querySelector("meter").value = level;
-      if (level > 0.05) dialog.dataset.heard = "yes";
+      if (level <= HEARD || dialog.dataset.heard) return;
+      dialog.dataset.heard = "yes";
+      trouble("");
     });
+    // Closed before the microphone was open.
+    if (!dialog.open) { quiet(); quiet = null; }
   } catch (error) {
     kept("helpline-microphone", "");
-    problem.textContent = error.name === "NotAllowedError"
+    trouble(error.name === "NotAllowedError"
       ? _("The browser may not use the microphone. Allow it at the left of the address, and try again.")
-      : _("No microphone was found. Plug in your headset, and try again.");
-    problem.hidden = false;
+      : _("No microphone was found. Plug in your headset, and try again."));
   }
   await devices();
 };
+
+// Which microphone is used, as this browser names it: empty if it does not say.
+const microphone = async () => {
+  const all = await navigator.mediaDevices?.enumerateDevices() ?? [];
+  const inputs = all.filter((one) => one.kind === "audioinput");
+  const used = inputs.find((one) => one.deviceId === kept("helpline-microphone")) ?? inputs[0];
+  return used?.label ? `${used.deviceId} ${used.label}` : "";
+};
+// The microphone with which the counsellor was heard last in this browser.
+let heardWith = kept("helpline-heard");
+let wasHeard = false;
+const lookWhetherHeard = async () => {
+  const used = await microphone();
+  // A browser that names no microphone asks once for each page, and when a device is plugged in.
+  wasHeard = used ? used === heardWith : heardWith === "unnamed";
+};
+const rememberHeard = async () => {
+  const used = await microphone();
+  heardWith = used || "unnamed";
+  kept("helpline-heard", used);
+  wasHeard = true;
+};
+
+// Open the check. Resolves to whether its reader was heard and goes on.
+const openCheck = (goesOn) => new Promise((resolve) => {
+  check("heard").hidden = check("later").hidden = !goesOn;
+  check("done").hidden = goesOn;
+  dialog.returnValue = "";
+  dialog.addEventListener("close", () => resolve(dialog.returnValue === "heard"), { once: true });
+  dialog.showModal();
+  (goesOn ? check("heard") : check("done")).focus();
+  listen();
+});
 
 const devices = async () => {
   const all = await navigator.mediaDevices.enumerateDevices();
@@ -187,11 +232,18 @@ dialog.addEventListener("change", async (event) => {
   await telephone.choose({ microphone: kept("helpline-microphone"), speaker: kept("helpline-speaker") });
   if (event.target.name === "microphone") listen();
 });
-dialog.addEventListener("close", () => { quiet?.(); quiet = null; });
+dialog.addEventListener("close", () => {
+  quiet?.();
+  quiet = null;
+  if (dialog.dataset.heard && ["heard", "done"].includes(dialog.returnValue)) rememberHeard();
+});
+check("heard").addEventListener("click", (event) => {
+  if (dialog.dataset.heard) return;
+  event.preventDefault();
+  trouble(_("Nothing was heard yet. Speak, or choose another microphone."));
+});
 document.addEventListener("click", (event) => {
-  if (!event.target.closest?.("[data-telephone=check]")) return;
-  dialog.showModal();
-  listen();
+  if (event.target.closest?.("[data-telephone=check]")) openCheck(false);
 });
 // A tone from the chosen headset, to hear that it is the right one.
 dialog.querySelector("[data-tone]").addEventListener("click", () => Telephone.tone(kept("helpline-speaker")));
@@ -201,8 +253,9 @@ dialog.querySelector("[data-tone]").addEventListener("click", () => Telephone.to
 place("start").addEventListener("click", start);
 place("accept").addEventListener("click", () => telephone.accept());
 place("decline").addEventListener("click", () => telephone.hangUp());
-place("keypad").addEventListener("click", (event) => {
-  const key = event.target.closest("[data-press]")?.dataset.press;
+// In the menu of the telephone and in the call bar.
+document.addEventListener("click", (event) => {
+  const key = event.target.closest?.("[data-press]")?.dataset.press;
   if (key) telephone.press(key);
 });
 
@@ -217,14 +270,24 @@ document.addEventListener("click", async (event) => {
   // Without a connection the click itself is refused, with words.
   if (document.body.hasAttribute("data-stale")) return;
   Telephone.resume();
-  if (["ready", "talking"].includes(telephone.state)) return;
+  const isHeard = () => button.id !== "be-available" || wasHeard || telephone.state === "talking";
+  if (["ready", "talking"].includes(telephone.state) && isHeard()) return;
   event.preventDefault();
   event.stopImmediatePropagation();
   // A second click on the same button waits already; one on another button takes its place.
   if (wanted === button.id) return;
   wanted = button.id;
   say(_("The telephone is starting. What you clicked is done as soon as it is ready."));
-  const state = await beReady();
+  let state = await beReady();
+  if (wanted === button.id && state === "ready") await lookWhetherHeard();
+  if (wanted === button.id && state === "ready" && !isHeard()) {
+    say("");
+    if (!(await openCheck(true)) && wanted === button.id) {
+      wanted = null;
+      return;
+    }
+    ({ state } = telephone);
+  }
   if (wanted !== button.id) return;
   wanted = null;
   const there = button.isConnected ? button : document.getElementById(button.id);
@@ -238,7 +301,8 @@ document.addEventListener("click", async (event) => {
 
 // Resolves with the state of the telephone once it is ready or cannot be.
 const beReady = async () => {
-  let state = telephone.state;
+  let { state } = telephone;
+  if (state === "ready") return state;
   if (state !== "ringing" && state !== "reconnecting") state = await start();
   for (const until = Date.now() + RECONNECTS_WITHIN; state === "reconnecting" && Date.now() < until; state = telephone.state) {
     await new Promise((resolve) => { setTimeout(resolve, BETWEEN); });
@@ -304,7 +368,11 @@ addEventListener("pagehide", () => {
 });
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 document.addEventListener("click", () => Telephone.resume(), { once: true, capture: true });
-navigator.mediaDevices?.addEventListener?.("devicechange", () => { if (dialog.open) devices(); });
+navigator.mediaDevices?.addEventListener?.("devicechange", async () => {
+  if (heardWith === "unnamed") heardWith = "";
+  await lookWhetherHeard();
+  if (dialog.open) devices();
+});
 setInterval(() => report(true), HEARTBEAT);
 document.addEventListener("helpline:report", () => report(true));
 
@@ -314,3 +382,4 @@ if (!navigator.mediaDevices) {
 show();
 follow();
 startAgain();
+lookWhetherHeard();
