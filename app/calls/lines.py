@@ -15,6 +15,7 @@ from app.calls.line_rows import Line, LineLanguage, LineNumber, Prompt
 from app.calls.speech import LineScript, PromptText, Spoken
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound, why
+from app.privacy import ends
 from app.privacy.numbers import dialled, e164
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -90,9 +91,17 @@ async def add_line(
         work.session.add(LineNumber(number=one, line_id=line.id))
     for position, language in enumerate(languages):
         work.session.add(_spoken(line.id, language, position, _DIGITS[position]))
-    write_entry(work, AuditLog.LINE_ADDED, str(line.id), languages=languages)
+    after = {"name": name, "languages": languages, "country": line.country, "timezone": timezone}
+    more = {"practice": practice, **_for_log(numbers, shows)}
+    write_entry(work, AuditLog.LINE_ADDED, str(line.id), before=None, after={**after, **more})
     work.announce(Topic.LINES)
     return line
+
+
+def _for_log(numbers: list[str], shown: str | None) -> dict[str, Any]:
+    """Return the numbers behind a line as the log may hold them for ever: only their ends."""
+    found = [ends.of_number(one) for one in sorted(numbers)]
+    return {"numbers": found, "shown_number": ends.of_number(shown)}
 
 
 def _read_numbers(number: str, leads_here: Iterable[str]) -> tuple[str, list[str]]:
@@ -161,7 +170,14 @@ async def add_language(work: Work, line: LineScript, language: str) -> str:
     if not free:
         raise Invalid("A line has at most eight languages: a menu has no more digits.")
     work.session.add(_spoken(line.id, language, len(line.languages), free[0]))
-    write_entry(work, AuditLog.LINE_LANGUAGE_ADDED, str(line.id), language=language)
+    before = [one.language for one in line.languages]
+    write_entry(
+        work,
+        AuditLog.LINE_LANGUAGE_ADDED,
+        str(line.id),
+        before={"languages": before},
+        after={"languages": [*before, language]},
+    )
     work.announce(Topic.LINES)
     return free[0]
 
@@ -188,6 +204,8 @@ async def change_numbers(
     None leaves a value as it is; an empty `shown_number` means the line's own number. Raises
     Invalid, LineExists.
     """
+    row = await _lock(work, line)
+    former, shown = await numbers_behind(work, line), row.shown_number
     if leads_here is not None:
         numbers = [_whole_number(one) for one in leads_here]
         if not line.number.startswith("+") and not numbers:
@@ -200,11 +218,24 @@ async def change_numbers(
             await work.session.flush()
     if shown_number is not None:
         shows = _whole_number(shown_number) if shown_number else None
-        await work.session.execute(
-            update(Line).where(Line.id == line.id).values(shown_number=shows)
-        )
-    write_entry(work, AuditLog.LINE_NUMBERS_SET, str(line.id), numbers=len(leads_here or []))
+        row.shown_number = shows
+        await work.session.flush()
+    now = await numbers_behind(work, line)
+    if (former, shown) == (now, row.shown_number):
+        return
+    write_entry(
+        work,
+        AuditLog.LINE_NUMBERS_SET,
+        str(line.id),
+        before=_for_log(former, shown),
+        after=_for_log(now, row.shown_number),
+    )
     work.announce(Topic.LINES)
+
+
+async def _lock(work: Work, line: LineScript) -> Line:
+    """Return the row of a line, locked, as it is stored now."""
+    return await work.session.get_one(Line, line.id, with_for_update=True, populate_existing=True)
 
 
 async def numbers_of(work: Work) -> dict[str, LineScript]:
@@ -225,10 +256,19 @@ async def set_opening_hours(work: Work, line: LineScript, hours: str) -> None:
         read_hours(hours, line.timezone, line.country)
     except ValueError as error:
         raise Invalid("%(problem)s.", problem=why(error)) from None
-    await work.session.execute(
-        update(Line).where(Line.id == line.id).values(opening_hours=hours.strip())
+    row = await _lock(work, line)
+    before, after = row.opening_hours, hours.strip()
+    if before == after:
+        return
+    row.opening_hours = after
+    await work.session.flush()
+    write_entry(
+        work,
+        AuditLog.LINE_HOURS_SET,
+        str(line.id),
+        before={"hours": before},
+        after={"hours": after},
     )
-    write_entry(work, AuditLog.LINE_HOURS_SET, str(line.id), hours=hours.strip())
     work.announce(Topic.LINES)
 
 
@@ -439,6 +479,22 @@ async def is_practice(work: Work, line_id: UUID | None) -> bool:
 
 async def set_plan(work: Work, line: LineScript, plan: dict[str, Any]) -> None:
     """Store a checked plan with its line."""
-    await work.session.execute(update(Line).where(Line.id == line.id).values(plan=plan))
-    write_entry(work, AuditLog.LINE_PLAN_SET, str(line.id), plan=plan)
+    row = await _lock(work, line)
+    before = row.plan
+    different = [name for name in {**before, **plan} if before.get(name) != plan.get(name)]
+    if not different:
+        return
+    row.plan = plan
+    await work.session.flush()
+    write_entry(
+        work,
+        AuditLog.LINE_PLAN_SET,
+        str(line.id),
+        before={name: _step_for_log(name, before.get(name)) for name in different},
+        after={name: _step_for_log(name, plan.get(name)) for name in different},
+    )
     work.announce(Topic.LINES)
+
+
+def _step_for_log(name: str, value: Any) -> Any:
+    return ends.of_number(value) if name == "partner_number" else value

@@ -5,6 +5,7 @@ the words that come with the program.
 """
 
 from enum import StrEnum
+from hashlib import sha256
 from string import Formatter
 from typing import NamedTuple
 from uuid import UUID, uuid4
@@ -112,7 +113,8 @@ async def set_prompt(
     prompt = await _own(work, line, language, prompt_key)
     if prompt is not None and text is not None and prompt.text == text:
         return
-    before = await _keep(work, line, language, prompt_key, prompt)
+    before = _for_log(prompt)
+    await _keep(work, line, language, prompt_key, prompt)
     if prompt is not None and (audio is not None or prompt.audio is not None):
         # A recording is fetched by its id and may be remembered on the way: a new one has a new id.
         await work.session.delete(prompt)
@@ -123,7 +125,7 @@ async def set_prompt(
         work.session.add(prompt)
     prompt.text, prompt.audio, prompt.audio_type = text, audio, audio_type
     await work.session.flush()
-    _log(work, line, language, prompt_key, before, text)
+    _log(work, line, language, prompt_key, before, _for_log(prompt))
 
 
 async def use_words_of_program(work: Work, line: LineScript, language: str, key: str) -> None:
@@ -132,7 +134,8 @@ async def use_words_of_program(work: Work, line: LineScript, language: str, key:
     prompt = await _own(work, line, language, prompt_key)
     if prompt is None:
         return
-    before = await _keep(work, line, language, prompt_key, prompt)
+    before = _for_log(prompt)
+    await _keep(work, line, language, prompt_key, prompt)
     await work.session.delete(prompt)
     await work.session.flush()
     _log(work, line, language, prompt_key, before, None)
@@ -147,7 +150,7 @@ async def take_back(work: Work, line: LineScript, language: str, key: str) -> No
     if earlier is None:
         raise NothingEarlier()
     prompt = await _own(work, line, language, prompt_key)
-    before = prompt.text if prompt is not None else None
+    before = _for_log(prompt)
     if prompt is not None:
         await work.session.delete(prompt)
         await work.session.flush()
@@ -163,7 +166,7 @@ async def take_back(work: Work, line: LineScript, language: str, key: str) -> No
                 audio_type=earlier.audio_type,
             )
         )
-    after = earlier.text
+    after = _for_log(earlier)
     await work.session.delete(earlier)
     await work.session.flush()
     _log(work, line, language, prompt_key, before, after)
@@ -233,15 +236,27 @@ async def _keep(
     return prompt.text if prompt is not None else None
 
 
+# A prompt as the log holds it: its text, or the length and the checksum of its recording.
+Told = dict[str, str | int]
+
+
+def _for_log(prompt: Prompt | EarlierPrompt | None) -> Told | None:
+    if prompt is None:
+        return None
+    if prompt.audio is not None:
+        return {"bytes": len(prompt.audio), "digest": sha256(prompt.audio).hexdigest()}
+    return {"text": prompt.text} if prompt.text is not None else None
+
+
 def _log(
     work: Work,
     line: LineScript | None,
     language: str,
     key: PromptKey,
-    before: str | None,
-    after: str | None,
+    before: Told | None,
+    after: Told | None,
 ) -> None:
-    """Log a change with its texts; a recording, or the program's own words, have none."""
+    """Log a change; the program's own words are None."""
     write_entry(
         work,
         AuditLog.PROMPT_CHANGED,

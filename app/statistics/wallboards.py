@@ -75,8 +75,12 @@ async def make(work: Work, by: Staff, name: str) -> str:
     )
     work.session.add(made)
     await work.session.flush()
-    write_entry(work, AuditLog.WALLBOARD_MADE, str(made.id))
+    write_entry(work, AuditLog.WALLBOARD_MADE, str(made.id), before=None, after=_for_log(made))
     return token
+
+
+def _for_log(row: Wallboard) -> dict[str, str]:
+    return {"name": row.name, "language": row.language}
 
 
 async def withdraw(work: Work, wallboard_id: UUID) -> None:
@@ -91,7 +95,10 @@ async def withdraw(work: Work, wallboard_id: UUID) -> None:
         .returning(Wallboard.id)
     )
     if gone is not None:
-        write_entry(work, AuditLog.WALLBOARD_WITHDRAWN, str(wallboard_id))
+        before = _for_log(found)
+        write_entry(
+            work, AuditLog.WALLBOARD_WITHDRAWN, str(wallboard_id), before=before, after=None
+        )
 
 
 async def in_use(work: Work) -> list[Wallboard]:

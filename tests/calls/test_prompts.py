@@ -45,7 +45,7 @@ async def test_a_change_is_heard_logged_and_taken_back_step_by_step(work: Work) 
     assert logged(work)[-1] == (
         AuditLog.PROMPT_CHANGED,
         {"key": "greeting", "language": "en"}
-        | {"before": "Hello, {line}.", "after": "Good day, {line}."},
+        | {"before": {"text": "Hello, {line}."}, "after": {"text": "Good day, {line}."}},
     )
     await prompts.take_back(work, line, "en", key)
     assert await says(work, line, key) == ("Hello, {line}.", Source.LINE, True)

@@ -28,7 +28,8 @@ async def make_feed(work: Work, staff: Staff) -> str:
         )
     )
     await work.session.flush()
-    write_entry(work, AuditLog.CALENDAR_FEED_MADE, str(staff.id))
+    after = {"from_at": work.now.isoformat()}
+    write_entry(work, AuditLog.CALENDAR_FEED_MADE, str(staff.id), before=None, after=after)
     return token
 
 
@@ -38,10 +39,11 @@ async def revoke_feed(work: Work, staff: Staff) -> bool:
         update(CalendarFeed)
         .where(CalendarFeed.staff_id == staff.id, CalendarFeed.revoked_at.is_(None))
         .values(revoked_at=work.now)
-        .returning(CalendarFeed.id)
+        .returning(CalendarFeed.made_at)
     )
     if gone is not None:
-        write_entry(work, AuditLog.CALENDAR_FEED_REVOKED, str(staff.id))
+        before = {"from_at": gone.isoformat()}
+        write_entry(work, AuditLog.CALENDAR_FEED_REVOKED, str(staff.id), before=before, after=None)
     return gone is not None
 
 
