@@ -18,7 +18,6 @@ from app.api import (
     events,
     first_steps,
     languages,
-    lines,
     log,
     numbers,
     operations,
@@ -36,6 +35,7 @@ from app.api import (
 )
 from app.api.description import describe
 from app.api.records import case_work, cases, contacts
+from app.api.settings import every_line, lines, wallboards
 from app.api.urgent import agencies, danger_alarms, referrals
 from app.database.engine import lost_a_race
 from app.errors import Refusal
@@ -95,6 +95,8 @@ def add_api(app: FastAPI) -> None:
         callers,
         practices,
         lines,
+        every_line,
+        wallboards,
         people,
         contacts,
         case_work,

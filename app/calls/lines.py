@@ -34,6 +34,8 @@ _VOICES = {
 
 LONGEST_NAME = 80
 _SPOKEN = "spoken languages"
+# Where an administrator writes and records what every line says; a language follows.
+PROMPTS_PAGE = "/admin/every-line?language="
 
 
 def voice_of(language: str) -> tuple[str, str | None] | None:
@@ -165,7 +167,7 @@ async def add_language(work: Work, line: LineScript, language: str) -> str:
     check_language(language)
     if any(one.language == language for one in line.languages):
         raise Invalid("The line speaks '%(language)s' already.", language=language)
-    await check_speakable(work, language)
+    await check_speakable(work, language, line.id)
     free = [digit for digit in _DIGITS if digit not in {one.digit for one in line.languages}]
     if not free:
         raise Invalid("A line has at most eight languages: a menu has no more digits.")
@@ -294,15 +296,16 @@ def check_language(language: str) -> None:
         ) from None
 
 
-async def check_speakable(work: Work, language: str) -> None:
+async def check_speakable(work: Work, language: str, line_id: UUID | None = None) -> None:
     """Refuse a language in which a line would lack words or a voice. Raises Invalid.
 
-    Its callers would be served in another language.
+    Its callers would be served in another language. The prompts of every line count, and before
+    them those of the line itself, if it is there already.
     """
     rows = await work.session.execute(
-        select(Prompt.key, Prompt.audio.is_not(None)).where(
-            Prompt.line_id.is_(None), Prompt.language == language
-        )
+        select(Prompt.key, Prompt.audio.is_not(None))
+        .where((Prompt.line_id == line_id) | Prompt.line_id.is_(None), Prompt.language == language)
+        .order_by(Prompt.line_id.nulls_first())
     )
     known: dict[str, bool] = {row[0]: row[1] for row in rows}
     missing = [
@@ -312,19 +315,19 @@ async def check_speakable(work: Work, language: str) -> None:
     ]
     if missing:
         raise Invalid(
-            "There are no words in '%(language)s' for: %(missing)s. Add them with "
-            "`helpline line prompt KEY --language %(language)s --text ...` (or --file), or "
-            "add the folder app/words/%(language)s, and then try again.",
+            "There are no words in '%(language)s' for: %(missing)s. Write or record them on the "
+            "page %(page)s, or with `helpline line prompt`, and then try again.",
             language=language,
+            page=PROMPTS_PAGE + language,
             missing=list(missing),
         )
     silent = [key for key in PROMPT_KEYS if not known.get(key) and key not in SOUNDS]
     if voice_of(language) is None and silent:
         raise Invalid(
-            "The provider has no voice for '%(language)s'. Record these words and add them "
-            "with `helpline line prompt KEY --language %(language)s --file ...`: "
-            "%(silent)s.",
+            "The provider has no voice for '%(language)s'. Record these words on the page "
+            "%(page)s, or add files with `helpline line prompt`, and then try again: %(silent)s.",
             language=language,
+            page=PROMPTS_PAGE + language,
             silent=list(silent),
         )
 

@@ -54,18 +54,26 @@ class NothingEarlier(Conflict):
     default = "There is no earlier version to go back to."
 
 
-async def heard_of(work: Work, line: LineScript, language: str) -> list[Heard]:
-    """Return what a line says in one of its languages, in the order of the keys."""
+async def heard_of(work: Work, line: LineScript | None, language: str) -> list[Heard]:
+    """Return what a line, or every line, says in a language, in the order of the keys.
+
+    The line need not speak the language yet. Raises Invalid.
+    """
+    check_language(language)
     rows = await work.session.execute(
         select(Prompt.key, Prompt.text, Prompt.id, Prompt.line_id)
-        .where(Prompt.language == language, (Prompt.line_id == line.id) | Prompt.line_id.is_(None))
+        .where(
+            Prompt.language == language,
+            (Prompt.line_id == _id(line)) | Prompt.line_id.is_(None),
+        )
         .order_by(Prompt.line_id.nulls_first())
     )
     own = {row.key: row for row in rows}
     earlier = set(
         await work.session.scalars(
             select(EarlierPrompt.key).where(
-                EarlierPrompt.line_id == line.id, EarlierPrompt.language == language
+                EarlierPrompt.line_id.is_not_distinct_from(_id(line)),
+                EarlierPrompt.language == language,
             )
         )
     )
@@ -80,6 +88,17 @@ async def heard_of(work: Work, line: LineScript, language: str) -> list[Heard]:
             recording = None if row.text is not None else row.id
             found.append(Heard(key, row.text, recording, source, key in earlier))
     return found
+
+
+async def languages_of(work: Work, line: LineScript | None) -> list[str]:
+    """Return the languages in which a line, or every line, has prompts of its own, by code."""
+    rows = await work.session.scalars(
+        select(Prompt.language)
+        .where(Prompt.line_id.is_not_distinct_from(_id(line)))
+        .distinct()
+        .order_by(Prompt.language)
+    )
+    return list(rows)
 
 
 def check_spoken(line: LineScript, language: str) -> str:
@@ -128,8 +147,10 @@ async def set_prompt(
     _log(work, line, language, prompt_key, before, _for_log(prompt))
 
 
-async def use_words_of_program(work: Work, line: LineScript, language: str, key: str) -> None:
-    """Give up a line's own prompt: it says again what the program brings. Raises Invalid."""
+async def use_words_of_program(
+    work: Work, line: LineScript | None, language: str, key: str
+) -> None:
+    """Give up the prompt of a line, or of every line: the next words count. Raises Invalid."""
     prompt_key = check_key(key)
     prompt = await _own(work, line, language, prompt_key)
     if prompt is None:
@@ -141,8 +162,11 @@ async def use_words_of_program(work: Work, line: LineScript, language: str, key:
     _log(work, line, language, prompt_key, before, None)
 
 
-async def take_back(work: Work, line: LineScript, language: str, key: str) -> None:
-    """Undo the last change of a line's own prompt. Raises Invalid, NothingEarlier."""
+async def take_back(work: Work, line: LineScript | None, language: str, key: str) -> None:
+    """Undo the last change of a prompt of a line, or of every line.
+
+    Raises Invalid, NothingEarlier.
+    """
     prompt_key = check_key(key)
     earlier = await work.session.scalar(
         _earlier(line, language, prompt_key).order_by(EarlierPrompt.number.desc()).limit(1)
@@ -158,7 +182,7 @@ async def take_back(work: Work, line: LineScript, language: str, key: str) -> No
         work.session.add(
             Prompt(
                 id=uuid4(),
-                line_id=line.id,
+                line_id=_id(line),
                 language=language,
                 key=prompt_key.value,
                 text=earlier.text,
@@ -198,9 +222,9 @@ async def _own(work: Work, line: LineScript | None, language: str, key: PromptKe
     return found
 
 
-def _earlier(line: LineScript, language: str, key: PromptKey) -> Select[EarlierPrompt]:
+def _earlier(line: LineScript | None, language: str, key: PromptKey) -> Select[EarlierPrompt]:
     return select(EarlierPrompt).where(
-        EarlierPrompt.line_id == line.id,
+        EarlierPrompt.line_id.is_not_distinct_from(_id(line)),
         EarlierPrompt.language == language,
         EarlierPrompt.key == key.value,
     )
@@ -208,11 +232,8 @@ def _earlier(line: LineScript, language: str, key: PromptKey) -> Select[EarlierP
 
 async def _keep(
     work: Work, line: LineScript | None, language: str, key: PromptKey, prompt: Prompt | None
-) -> str | None:
-    """Keep what a line's own prompt says now, and return its text. A prompt of every line is not
-    kept: the command line that sets it has the words."""
-    if line is None:
-        return prompt.text if prompt is not None else None
+) -> None:
+    """Keep what a prompt says now, so that a change can be taken back."""
     kept = list(
         await work.session.scalars(
             _earlier(line, language, key).order_by(EarlierPrompt.number.desc())
@@ -221,7 +242,7 @@ async def _keep(
     work.session.add(
         EarlierPrompt(
             id=uuid4(),
-            line_id=line.id,
+            line_id=_id(line),
             language=language,
             key=key.value,
             number=kept[0].number + 1 if kept else 1,
@@ -233,7 +254,6 @@ async def _keep(
     too_old = [one.id for one in kept[_KEPT - 1 :]]
     if too_old:
         await work.session.execute(delete(EarlierPrompt).where(EarlierPrompt.id.in_(too_old)))
-    return prompt.text if prompt is not None else None
 
 
 # A prompt as the log holds it: its text, or the length and the checksum of its recording.
@@ -297,13 +317,15 @@ def check_recording(audio: bytes, audio_type: str | None) -> None:
         raise Invalid("A recorded prompt is an MP3 or WAV file of at most 5 MB.")
 
 
-async def recording_of(work: Work, line: LineScript, recording: UUID) -> tuple[bytes, str] | None:
-    """Return a recording that a line plays, with its type."""
+async def recording_of(
+    work: Work, line: LineScript | None, recording: UUID
+) -> tuple[bytes, str] | None:
+    """Return a recording that a line, or every line, plays, with its type."""
     row = (
         await work.session.execute(
             select(Prompt.audio, Prompt.audio_type).where(
                 Prompt.id == recording,
-                (Prompt.line_id == line.id) | Prompt.line_id.is_(None),
+                (Prompt.line_id == _id(line)) | Prompt.line_id.is_(None),
                 Prompt.audio.is_not(None),
             )
         )
