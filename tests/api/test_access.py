@@ -88,6 +88,8 @@ API = [
     ("DELETE", "/every-line/prompts/sr/greeting", Permission.KEEP_LINES),
     ("POST", "/every-line/prompts/sr/greeting/back", Permission.KEEP_LINES),
     ("GET", f"/every-line/recordings/{NIL}", Permission.KEEP_LINES),
+    ("GET", "/connections/dead-letters", Permission.KEEP_CONNECTIONS),
+    ("POST", f"/connections/dead-letters/{NIL}/again", Permission.KEEP_CONNECTIONS),
     ("GET", "/wallboards", Permission.KEEP_WALLBOARDS),
     ("POST", "/wallboards", Permission.KEEP_WALLBOARDS),
     ("POST", f"/wallboards/{NIL}/withdraw", Permission.KEEP_WALLBOARDS),
