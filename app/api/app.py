@@ -35,7 +35,7 @@ from app.api import (
 )
 from app.api.description import describe
 from app.api.records import case_work, cases, contacts
-from app.api.settings import every_line, lines, wallboards
+from app.api.settings import backups, calendar_feed, every_line, lines, wallboards
 from app.api.urgent import agencies, danger_alarms, referrals
 from app.database.engine import lost_a_race
 from app.errors import Refusal
@@ -97,6 +97,8 @@ def add_api(app: FastAPI) -> None:
         lines,
         every_line,
         wallboards,
+        backups,
+        calendar_feed,
         people,
         contacts,
         case_work,

@@ -59,6 +59,11 @@ class Wall(NamedTuple):
     lines: list[WallLine]
 
 
+def address_of(work: Work, token: str) -> str:
+    """Return the secret address of a wallboard."""
+    return f"{work.settings.public_url.rstrip('/')}/wall/{token}"
+
+
 async def make(work: Work, by: Staff, name: str) -> str:
     """Make a wallboard and return its secret, which is shown only now. Raises Invalid."""
     name = name.strip()

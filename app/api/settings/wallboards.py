@@ -49,7 +49,7 @@ async def all_wallboards(work: InWork, staff: Keeps) -> list[WallboardView]:
 async def make_wallboard(work: InWork, staff: Keeps, body: WallboardIn) -> MadeWallboard:
     """Make a wallboard. Its address is in this answer only."""
     token = await wallboards.make(work, staff, body.name)
-    return MadeWallboard(address=f"{work.settings.public_url.rstrip('/')}/wall/{token}")
+    return MadeWallboard(address=wallboards.address_of(work, token))
 
 
 @router.post("/wallboards/{wallboard_id}/withdraw", status_code=204)

@@ -15,6 +15,11 @@ from app.staff.models import Staff
 from app.work import Work
 
 
+def address_of(work: Work, token: str) -> str:
+    """Return the secret address of a calendar."""
+    return f"{work.settings.public_url.rstrip('/')}/calendar/{token}.ics"
+
+
 async def make_feed(work: Work, staff: Staff) -> str:
     """Create the secret of a counsellor's own calendar feed, and revoke the old one."""
     await revoke_feed(work, staff)
