@@ -97,6 +97,7 @@ ACTS: Mapping[str, Act] = {
     "api.statistics.decide": Act(What.EXPORT, _approves_records),
     "api.statistics.download": Act(What.EXPORT, _of_records),
     "api.statistics.file": Act(What.EXPORT, _of_single_calls),
+    "api.settings.wallboards.make_wallboard": _KEY,
     "api.tokens.make_token": _KEY,
     "api.data_requests.find": _PERSON,
     "api.data_requests.decide": _PERSON,
