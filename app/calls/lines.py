@@ -19,7 +19,7 @@ from app.privacy import ends
 from app.privacy.numbers import dialled, e164
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.words.keys import PROMPT_KEYS, SOUNDS
+from app.words.keys import PROMPT_KEYS, SOUNDS, PromptKey
 from app.work import Ground, Work
 
 # Languages without words here in which the provider can speak: its locale and voice. A helpline
@@ -296,11 +296,17 @@ def check_language(language: str) -> None:
         ) from None
 
 
-async def check_speakable(work: Work, language: str, line_id: UUID | None = None) -> None:
-    """Refuse a language in which a line would lack words or a voice. Raises Invalid.
+class Lacks(NamedTuple):
+    """What a line lacks to speak a language: words, and without a voice recordings."""
 
-    Its callers would be served in another language. The prompts of every line count, and before
-    them those of the line itself, if it is there already.
+    words: list[PromptKey]
+    recordings: list[PromptKey]
+
+
+async def lacks_of(work: Work, language: str, line_id: UUID | None = None) -> Lacks:
+    """Return what a line would lack to speak a language.
+
+    The prompts of every line count, and before them those of the line itself, if it is there.
     """
     rows = await work.session.execute(
         select(Prompt.key, Prompt.audio.is_not(None))
@@ -313,22 +319,31 @@ async def check_speakable(work: Work, language: str, line_id: UUID | None = None
         for key in PROMPT_KEYS
         if key not in known and key not in SOUNDS and words.prompt(language, key) is None
     ]
-    if missing:
+    silent = [key for key in PROMPT_KEYS if not known.get(key) and key not in SOUNDS]
+    return Lacks(missing, silent if voice_of(language) is None else [])
+
+
+async def check_speakable(work: Work, language: str, line_id: UUID | None = None) -> None:
+    """Refuse a language in which a line would lack words or a voice. Raises Invalid.
+
+    Its callers would be served in another language.
+    """
+    lacks = await lacks_of(work, language, line_id)
+    if lacks.words:
         raise Invalid(
             "There are no words in '%(language)s' for: %(missing)s. Write or record them on the "
             "page %(page)s, or with `helpline line prompt`, and then try again.",
             language=language,
             page=PROMPTS_PAGE + language,
-            missing=list(missing),
+            missing=list(lacks.words),
         )
-    silent = [key for key in PROMPT_KEYS if not known.get(key) and key not in SOUNDS]
-    if voice_of(language) is None and silent:
+    if lacks.recordings:
         raise Invalid(
             "The provider has no voice for '%(language)s'. Record these words on the page "
             "%(page)s, or add files with `helpline line prompt`, and then try again: %(silent)s.",
             language=language,
             page=PROMPTS_PAGE + language,
-            silent=list(silent),
+            silent=list(lacks.recordings),
         )
 
 

@@ -15,7 +15,7 @@ from app.dashboard.templating import page
 from app.errors import NotFound, Refusal
 from app.staff.models import Staff
 from app.web.access import InWork
-from app.words.pages import language_name, message_words, refusal_words
+from app.words.pages import language_name, refusal_words
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
@@ -42,11 +42,7 @@ async def _show(request: Request, work: Work, staff: Staff, language: str, **mor
     spoken = {one for row in await lines.all_lines(work) for one in await _spoken_by(work, row.id)}
     known = {*words.languages(), *spoken, *await prompts.languages_of(work, None)}
     chosen = line_views.on_the_way(language or (min(spoken) if spoken else words.SOURCE))
-    lacks = ""
-    try:
-        await lines.check_speakable(work, chosen.language)
-    except Refusal as refusal:
-        lacks = message_words(refusal.message)
+    lacks = await lines.lacks_of(work, chosen.language)
     line = await line_views.example_line(work)
     return page(
         request,
@@ -55,6 +51,7 @@ async def _show(request: Request, work: Work, staff: Staff, language: str, **mor
         language=chosen,
         languages=[(one, language_name(one)) for one in sorted({*known, chosen.language})],
         lacks=lacks,
+        names=line_views.NAMES,
         steps=line_views.flow_of(
             line, chosen.language, await prompts.heard_of(work, None, chosen.language)
         ),
