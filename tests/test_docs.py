@@ -103,8 +103,8 @@ _REFUSED = {
     # The short number of a country, as the other way to add the line of the command before.
     "116111 ": "There is already a line with that number.",
     # A language whose prompts the reader writes.
-    "--country HU": "Add them with `helpline line prompt KEY",
-    "line language +38111116111 hu": "Add them with `helpline line prompt KEY",
+    "--country HU": "on the page /admin/every-line?language=hu",
+    "line language +38111116111 hu": "on the page /admin/every-line?language=hu",
     # The page adds the line with this language already.
     "line language +38111116111 en": "The line speaks 'en' already.",
     # Every password that these tests give is the same one.

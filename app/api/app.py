@@ -18,7 +18,6 @@ from app.api import (
     events,
     first_steps,
     languages,
-    lines,
     log,
     numbers,
     operations,
@@ -36,6 +35,7 @@ from app.api import (
 )
 from app.api.description import describe
 from app.api.records import case_work, cases, contacts
+from app.api.settings import backups, calendar_feed, every_line, line_chats, lines, wallboards
 from app.api.urgent import agencies, danger_alarms, referrals
 from app.api.writing import chats
 from app.database.engine import lost_a_race
@@ -97,6 +97,11 @@ def add_api(app: FastAPI) -> None:
         callers,
         practices,
         lines,
+        every_line,
+        line_chats,
+        wallboards,
+        backups,
+        calendar_feed,
         people,
         contacts,
         case_work,

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
-from app.people import connection_tests
+from app.people import connection_tests, dead_letters
 from app.people.connection_rows import ConnectionTest, Found, Means
 from app.people.connection_words import words_of
 from app.people.connections import all_connections
@@ -48,6 +48,23 @@ class ConnectionView(BaseModel):
     last_failure: datetime | None
     waiting: int
     last_test: TestView | None
+
+
+class DeadLetterView(BaseModel):
+    """What did not arrive, within the last 30 days. It says nothing of a child or a referral.
+
+    `to`: the agency, or the entry of people on call. `target`: the ends of a number or an address,
+    or the host of a system. `again`: it can be sent again as it is.
+    """
+
+    id: UUID
+    means: Means
+    at: datetime
+    to: str
+    target: str
+    what: str
+    problem: str
+    again: bool
 
 
 class Text(BaseModel):
@@ -98,6 +115,21 @@ async def connections(work: InWork, staff: Keeps) -> list[ConnectionView]:
         )
         for one in await all_connections(work)
     ]
+
+
+@router.get("/connections/dead-letters")
+async def all_dead_letters(work: InWork, staff: Keeps) -> list[DeadLetterView]:
+    """Return events, cases, mails and texts that did not arrive, the newest first."""
+    return [
+        DeadLetterView.model_validate(one, from_attributes=True)
+        for one in await dead_letters.dead_letters(work)
+    ]
+
+
+@router.post("/connections/dead-letters/{delivery_id}/again", status_code=204)
+async def send_again(work: InWork, staff: Keeps, delivery_id: UUID) -> None:
+    """Send an event again, once the cause is mended."""
+    await dead_letters.send_again(work, delivery_id)
 
 
 @router.get("/connections/tests/{test_id}")

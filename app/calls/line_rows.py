@@ -92,16 +92,24 @@ class Prompt(Base):
 
 
 class EarlierPrompt(Base):
-    """What a line's own prompt said before a change: text or file, or neither for the words that
-    come with the program. The highest number is the latest."""
+    """What a prompt of a line, or of every line, said before a change: text or file, or neither for
+    the words that come with the program. The highest number is the latest."""
 
     __tablename__ = "earlier_prompts"
     __table_args__ = (
-        Index("uq_earlier_prompts", "line_id", "language", "key", "number", unique=True),
+        Index(
+            "uq_earlier_prompts",
+            "line_id",
+            "language",
+            "key",
+            "number",
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+        ),
     )
 
     id: Mapped[Identifier]
-    line_id: Mapped[UUID] = mapped_column(ForeignKey("lines.id", ondelete="CASCADE"))
+    line_id: Mapped[UUID | None] = mapped_column(ForeignKey("lines.id", ondelete="CASCADE"))
     language: Mapped[str]
     key: Mapped[str]
     number: Mapped[int]

@@ -15,10 +15,11 @@ from app.calls.line_rows import Line, LineLanguage, LineNumber, Prompt
 from app.calls.speech import LineScript, PromptText, Spoken
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound, why
+from app.privacy import ends
 from app.privacy.numbers import dialled, e164
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.words.keys import PROMPT_KEYS, SOUNDS
+from app.words.keys import PROMPT_KEYS, SOUNDS, PromptKey
 from app.work import Ground, Work
 
 # Languages without words here in which the provider can speak: its locale and voice. A helpline
@@ -33,6 +34,8 @@ _VOICES = {
 
 LONGEST_NAME = 80
 _SPOKEN = "spoken languages"
+# Where an administrator writes and records what every line says; a language follows.
+PROMPTS_PAGE = "/admin/every-line?language="
 
 
 def voice_of(language: str) -> tuple[str, str | None] | None:
@@ -90,9 +93,17 @@ async def add_line(
         work.session.add(LineNumber(number=one, line_id=line.id))
     for position, language in enumerate(languages):
         work.session.add(_spoken(line.id, language, position, _DIGITS[position]))
-    write_entry(work, AuditLog.LINE_ADDED, str(line.id), languages=languages)
+    after = {"name": name, "languages": languages, "country": line.country, "timezone": timezone}
+    more = {"practice": practice, **_for_log(numbers, shows)}
+    write_entry(work, AuditLog.LINE_ADDED, str(line.id), before=None, after={**after, **more})
     work.announce(Topic.LINES)
     return line
+
+
+def _for_log(numbers: list[str], shown: str | None) -> dict[str, Any]:
+    """Return the numbers behind a line as the log may hold them for ever: only their ends."""
+    found = [ends.of_number(one) for one in sorted(numbers)]
+    return {"numbers": found, "shown_number": ends.of_number(shown)}
 
 
 def _read_numbers(number: str, leads_here: Iterable[str]) -> tuple[str, list[str]]:
@@ -156,12 +167,19 @@ async def add_language(work: Work, line: LineScript, language: str) -> str:
     check_language(language)
     if any(one.language == language for one in line.languages):
         raise Invalid("The line speaks '%(language)s' already.", language=language)
-    await check_speakable(work, language)
+    await check_speakable(work, language, line.id)
     free = [digit for digit in _DIGITS if digit not in {one.digit for one in line.languages}]
     if not free:
         raise Invalid("A line has at most eight languages: a menu has no more digits.")
     work.session.add(_spoken(line.id, language, len(line.languages), free[0]))
-    write_entry(work, AuditLog.LINE_LANGUAGE_ADDED, str(line.id), language=language)
+    before = [one.language for one in line.languages]
+    write_entry(
+        work,
+        AuditLog.LINE_LANGUAGE_ADDED,
+        str(line.id),
+        before={"languages": before},
+        after={"languages": [*before, language]},
+    )
     work.announce(Topic.LINES)
     return free[0]
 
@@ -188,6 +206,8 @@ async def change_numbers(
     None leaves a value as it is; an empty `shown_number` means the line's own number. Raises
     Invalid, LineExists.
     """
+    row = await _lock(work, line)
+    former, shown = await numbers_behind(work, line), row.shown_number
     if leads_here is not None:
         numbers = [_whole_number(one) for one in leads_here]
         if not line.number.startswith("+") and not numbers:
@@ -200,11 +220,24 @@ async def change_numbers(
             await work.session.flush()
     if shown_number is not None:
         shows = _whole_number(shown_number) if shown_number else None
-        await work.session.execute(
-            update(Line).where(Line.id == line.id).values(shown_number=shows)
-        )
-    write_entry(work, AuditLog.LINE_NUMBERS_SET, str(line.id), numbers=len(leads_here or []))
+        row.shown_number = shows
+        await work.session.flush()
+    now = await numbers_behind(work, line)
+    if (former, shown) == (now, row.shown_number):
+        return
+    write_entry(
+        work,
+        AuditLog.LINE_NUMBERS_SET,
+        str(line.id),
+        before=_for_log(former, shown),
+        after=_for_log(now, row.shown_number),
+    )
     work.announce(Topic.LINES)
+
+
+async def _lock(work: Work, line: LineScript) -> Line:
+    """Return the row of a line, locked, as it is stored now."""
+    return await work.session.get_one(Line, line.id, with_for_update=True, populate_existing=True)
 
 
 async def numbers_of(work: Work) -> dict[str, LineScript]:
@@ -225,10 +258,19 @@ async def set_opening_hours(work: Work, line: LineScript, hours: str) -> None:
         read_hours(hours, line.timezone, line.country)
     except ValueError as error:
         raise Invalid("%(problem)s.", problem=why(error)) from None
-    await work.session.execute(
-        update(Line).where(Line.id == line.id).values(opening_hours=hours.strip())
+    row = await _lock(work, line)
+    before, after = row.opening_hours, hours.strip()
+    if before == after:
+        return
+    row.opening_hours = after
+    await work.session.flush()
+    write_entry(
+        work,
+        AuditLog.LINE_HOURS_SET,
+        str(line.id),
+        before={"hours": before},
+        after={"hours": after},
     )
-    write_entry(work, AuditLog.LINE_HOURS_SET, str(line.id), hours=hours.strip())
     work.announce(Topic.LINES)
 
 
@@ -254,15 +296,22 @@ def check_language(language: str) -> None:
         ) from None
 
 
-async def check_speakable(work: Work, language: str) -> None:
-    """Refuse a language in which a line would lack words or a voice. Raises Invalid.
+class Lacks(NamedTuple):
+    """What a line lacks to speak a language: words, and without a voice recordings."""
 
-    Its callers would be served in another language.
+    words: list[PromptKey]
+    recordings: list[PromptKey]
+
+
+async def lacks_of(work: Work, language: str, line_id: UUID | None = None) -> Lacks:
+    """Return what a line would lack to speak a language.
+
+    The prompts of every line count, and before them those of the line itself, if it is there.
     """
     rows = await work.session.execute(
-        select(Prompt.key, Prompt.audio.is_not(None)).where(
-            Prompt.line_id.is_(None), Prompt.language == language
-        )
+        select(Prompt.key, Prompt.audio.is_not(None))
+        .where((Prompt.line_id == line_id) | Prompt.line_id.is_(None), Prompt.language == language)
+        .order_by(Prompt.line_id.nulls_first())
     )
     known: dict[str, bool] = {row[0]: row[1] for row in rows}
     missing = [
@@ -270,22 +319,31 @@ async def check_speakable(work: Work, language: str) -> None:
         for key in PROMPT_KEYS
         if key not in known and key not in SOUNDS and words.prompt(language, key) is None
     ]
-    if missing:
-        raise Invalid(
-            "There are no words in '%(language)s' for: %(missing)s. Add them with "
-            "`helpline line prompt KEY --language %(language)s --text ...` (or --file), or "
-            "add the folder app/words/%(language)s, and then try again.",
-            language=language,
-            missing=list(missing),
-        )
     silent = [key for key in PROMPT_KEYS if not known.get(key) and key not in SOUNDS]
-    if voice_of(language) is None and silent:
+    return Lacks(missing, silent if voice_of(language) is None else [])
+
+
+async def check_speakable(work: Work, language: str, line_id: UUID | None = None) -> None:
+    """Refuse a language in which a line would lack words or a voice. Raises Invalid.
+
+    Its callers would be served in another language.
+    """
+    lacks = await lacks_of(work, language, line_id)
+    if lacks.words:
         raise Invalid(
-            "The provider has no voice for '%(language)s'. Record these words and add them "
-            "with `helpline line prompt KEY --language %(language)s --file ...`: "
-            "%(silent)s.",
+            "There are no words in '%(language)s' for: %(missing)s. Write or record them on the "
+            "page %(page)s, or with `helpline line prompt`, and then try again.",
             language=language,
-            silent=list(silent),
+            page=PROMPTS_PAGE + language,
+            missing=list(lacks.words),
+        )
+    if lacks.recordings:
+        raise Invalid(
+            "The provider has no voice for '%(language)s'. Record these words on the page "
+            "%(page)s, or add files with `helpline line prompt`, and then try again: %(silent)s.",
+            language=language,
+            page=PROMPTS_PAGE + language,
+            silent=list(lacks.recordings),
         )
 
 
@@ -443,6 +501,22 @@ async def is_practice(work: Work, line_id: UUID | None) -> bool:
 
 async def set_plan(work: Work, line: LineScript, plan: dict[str, Any]) -> None:
     """Store a checked plan with its line."""
-    await work.session.execute(update(Line).where(Line.id == line.id).values(plan=plan))
-    write_entry(work, AuditLog.LINE_PLAN_SET, str(line.id), plan=plan)
+    row = await _lock(work, line)
+    before = row.plan
+    different = [name for name in {**before, **plan} if before.get(name) != plan.get(name)]
+    if not different:
+        return
+    row.plan = plan
+    await work.session.flush()
+    write_entry(
+        work,
+        AuditLog.LINE_PLAN_SET,
+        str(line.id),
+        before={name: _step_for_log(name, before.get(name)) for name in different},
+        after={name: _step_for_log(name, plan.get(name)) for name in different},
+    )
     work.announce(Topic.LINES)
+
+
+def _step_for_log(name: str, value: Any) -> Any:
+    return ends.of_number(value) if name == "partner_number" else value

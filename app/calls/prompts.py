@@ -5,6 +5,7 @@ the words that come with the program.
 """
 
 from enum import StrEnum
+from hashlib import sha256
 from string import Formatter
 from typing import NamedTuple
 from uuid import UUID, uuid4
@@ -53,18 +54,26 @@ class NothingEarlier(Conflict):
     default = "There is no earlier version to go back to."
 
 
-async def heard_of(work: Work, line: LineScript, language: str) -> list[Heard]:
-    """Return what a line says in one of its languages, in the order of the keys."""
+async def heard_of(work: Work, line: LineScript | None, language: str) -> list[Heard]:
+    """Return what a line, or every line, says in a language, in the order of the keys.
+
+    The line need not speak the language yet. Raises Invalid.
+    """
+    check_language(language)
     rows = await work.session.execute(
         select(Prompt.key, Prompt.text, Prompt.id, Prompt.line_id)
-        .where(Prompt.language == language, (Prompt.line_id == line.id) | Prompt.line_id.is_(None))
+        .where(
+            Prompt.language == language,
+            (Prompt.line_id == _id(line)) | Prompt.line_id.is_(None),
+        )
         .order_by(Prompt.line_id.nulls_first())
     )
     own = {row.key: row for row in rows}
     earlier = set(
         await work.session.scalars(
             select(EarlierPrompt.key).where(
-                EarlierPrompt.line_id == line.id, EarlierPrompt.language == language
+                EarlierPrompt.line_id.is_not_distinct_from(_id(line)),
+                EarlierPrompt.language == language,
             )
         )
     )
@@ -79,6 +88,17 @@ async def heard_of(work: Work, line: LineScript, language: str) -> list[Heard]:
             recording = None if row.text is not None else row.id
             found.append(Heard(key, row.text, recording, source, key in earlier))
     return found
+
+
+async def languages_of(work: Work, line: LineScript | None) -> list[str]:
+    """Return the languages in which a line, or every line, has prompts of its own, by code."""
+    rows = await work.session.scalars(
+        select(Prompt.language)
+        .where(Prompt.line_id.is_not_distinct_from(_id(line)))
+        .distinct()
+        .order_by(Prompt.language)
+    )
+    return list(rows)
 
 
 def check_spoken(line: LineScript, language: str) -> str:
@@ -112,7 +132,8 @@ async def set_prompt(
     prompt = await _own(work, line, language, prompt_key)
     if prompt is not None and text is not None and prompt.text == text:
         return
-    before = await _keep(work, line, language, prompt_key, prompt)
+    before = _for_log(prompt)
+    await _keep(work, line, language, prompt_key, prompt)
     if prompt is not None and (audio is not None or prompt.audio is not None):
         # A recording is fetched by its id and may be remembered on the way: a new one has a new id.
         await work.session.delete(prompt)
@@ -123,23 +144,29 @@ async def set_prompt(
         work.session.add(prompt)
     prompt.text, prompt.audio, prompt.audio_type = text, audio, audio_type
     await work.session.flush()
-    _log(work, line, language, prompt_key, before, text)
+    _log(work, line, language, prompt_key, before, _for_log(prompt))
 
 
-async def use_words_of_program(work: Work, line: LineScript, language: str, key: str) -> None:
-    """Give up a line's own prompt: it says again what the program brings. Raises Invalid."""
+async def use_words_of_program(
+    work: Work, line: LineScript | None, language: str, key: str
+) -> None:
+    """Give up the prompt of a line, or of every line: the next words count. Raises Invalid."""
     prompt_key = check_key(key)
     prompt = await _own(work, line, language, prompt_key)
     if prompt is None:
         return
-    before = await _keep(work, line, language, prompt_key, prompt)
+    before = _for_log(prompt)
+    await _keep(work, line, language, prompt_key, prompt)
     await work.session.delete(prompt)
     await work.session.flush()
     _log(work, line, language, prompt_key, before, None)
 
 
-async def take_back(work: Work, line: LineScript, language: str, key: str) -> None:
-    """Undo the last change of a line's own prompt. Raises Invalid, NothingEarlier."""
+async def take_back(work: Work, line: LineScript | None, language: str, key: str) -> None:
+    """Undo the last change of a prompt of a line, or of every line.
+
+    Raises Invalid, NothingEarlier.
+    """
     prompt_key = check_key(key)
     earlier = await work.session.scalar(
         _earlier(line, language, prompt_key).order_by(EarlierPrompt.number.desc()).limit(1)
@@ -147,7 +174,7 @@ async def take_back(work: Work, line: LineScript, language: str, key: str) -> No
     if earlier is None:
         raise NothingEarlier()
     prompt = await _own(work, line, language, prompt_key)
-    before = prompt.text if prompt is not None else None
+    before = _for_log(prompt)
     if prompt is not None:
         await work.session.delete(prompt)
         await work.session.flush()
@@ -155,7 +182,7 @@ async def take_back(work: Work, line: LineScript, language: str, key: str) -> No
         work.session.add(
             Prompt(
                 id=uuid4(),
-                line_id=line.id,
+                line_id=_id(line),
                 language=language,
                 key=prompt_key.value,
                 text=earlier.text,
@@ -163,7 +190,7 @@ async def take_back(work: Work, line: LineScript, language: str, key: str) -> No
                 audio_type=earlier.audio_type,
             )
         )
-    after = earlier.text
+    after = _for_log(earlier)
     await work.session.delete(earlier)
     await work.session.flush()
     _log(work, line, language, prompt_key, before, after)
@@ -195,9 +222,9 @@ async def _own(work: Work, line: LineScript | None, language: str, key: PromptKe
     return found
 
 
-def _earlier(line: LineScript, language: str, key: PromptKey) -> Select[EarlierPrompt]:
+def _earlier(line: LineScript | None, language: str, key: PromptKey) -> Select[EarlierPrompt]:
     return select(EarlierPrompt).where(
-        EarlierPrompt.line_id == line.id,
+        EarlierPrompt.line_id.is_not_distinct_from(_id(line)),
         EarlierPrompt.language == language,
         EarlierPrompt.key == key.value,
     )
@@ -205,11 +232,8 @@ def _earlier(line: LineScript, language: str, key: PromptKey) -> Select[EarlierP
 
 async def _keep(
     work: Work, line: LineScript | None, language: str, key: PromptKey, prompt: Prompt | None
-) -> str | None:
-    """Keep what a line's own prompt says now, and return its text. A prompt of every line is not
-    kept: the command line that sets it has the words."""
-    if line is None:
-        return prompt.text if prompt is not None else None
+) -> None:
+    """Keep what a prompt says now, so that a change can be taken back."""
     kept = list(
         await work.session.scalars(
             _earlier(line, language, key).order_by(EarlierPrompt.number.desc())
@@ -218,7 +242,7 @@ async def _keep(
     work.session.add(
         EarlierPrompt(
             id=uuid4(),
-            line_id=line.id,
+            line_id=_id(line),
             language=language,
             key=key.value,
             number=kept[0].number + 1 if kept else 1,
@@ -230,7 +254,18 @@ async def _keep(
     too_old = [one.id for one in kept[_KEPT - 1 :]]
     if too_old:
         await work.session.execute(delete(EarlierPrompt).where(EarlierPrompt.id.in_(too_old)))
-    return prompt.text if prompt is not None else None
+
+
+# A prompt as the log holds it: its text, or the length and the checksum of its recording.
+Told = dict[str, str | int]
+
+
+def _for_log(prompt: Prompt | EarlierPrompt | None) -> Told | None:
+    if prompt is None:
+        return None
+    if prompt.audio is not None:
+        return {"bytes": len(prompt.audio), "digest": sha256(prompt.audio).hexdigest()}
+    return {"text": prompt.text} if prompt.text is not None else None
 
 
 def _log(
@@ -238,10 +273,10 @@ def _log(
     line: LineScript | None,
     language: str,
     key: PromptKey,
-    before: str | None,
-    after: str | None,
+    before: Told | None,
+    after: Told | None,
 ) -> None:
-    """Log a change with its texts; a recording, or the program's own words, have none."""
+    """Log a change; the program's own words are None."""
     write_entry(
         work,
         AuditLog.PROMPT_CHANGED,
@@ -282,13 +317,15 @@ def check_recording(audio: bytes, audio_type: str | None) -> None:
         raise Invalid("A recorded prompt is an MP3 or WAV file of at most 5 MB.")
 
 
-async def recording_of(work: Work, line: LineScript, recording: UUID) -> tuple[bytes, str] | None:
-    """Return a recording that a line plays, with its type."""
+async def recording_of(
+    work: Work, line: LineScript | None, recording: UUID
+) -> tuple[bytes, str] | None:
+    """Return a recording that a line, or every line, plays, with its type."""
     row = (
         await work.session.execute(
             select(Prompt.audio, Prompt.audio_type).where(
                 Prompt.id == recording,
-                (Prompt.line_id == line.id) | Prompt.line_id.is_(None),
+                (Prompt.line_id == _id(line)) | Prompt.line_id.is_(None),
                 Prompt.audio.is_not(None),
             )
         )

@@ -15,6 +15,7 @@ import typer
 from app import tables
 from app.cli import (
     agencies,
+    audit_log,
     backups,
     connections,
     data_requests,
@@ -27,10 +28,12 @@ from app.cli import (
     languages,
     lines,
     provider,
+    reports,
     retention,
     roster,
     staff,
     tokens,
+    wallboards,
 )
 from app.cli.health import health
 from app.cli.keeper import keeper
@@ -63,6 +66,8 @@ app.add_typer(roster.app, name="shift")
 app.add_typer(agencies.app, name="agency")
 app.add_typer(audit_app, name="audit")
 app.add_typer(tokens.app, name="token")
+app.add_typer(wallboards.app, name="wallboard")
+app.add_typer(reports.app, name="report")
 app.add_typer(backups.app, name="backup")
 app.add_typer(dialling.app, name="dialling")
 app.add_typer(data_requests.app, name="data-requests")
@@ -73,6 +78,7 @@ app.add_typer(languages.app, name="language")
 app.add_typer(keys.app, name="keys")
 app.add_typer(telephony_app, name="telephony")
 app.command("export")(export.export)
+audit_app.command("log")(audit_log.read_log)
 app.command("serve")(serve)
 app.command("health")(health)
 app.command("keeper")(keeper)

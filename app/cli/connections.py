@@ -1,13 +1,14 @@
 """`helpline connections …`: what the program is connected to, and whether it works."""
 
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
 from app.cli.lines import line_of
 from app.cli.running import run_verb
 from app.errors import NotFound
-from app.people import connection_tests
+from app.people import connection_tests, dead_letters
 from app.people.connection_words import words_of
 from app.people.connections import all_connections
 from app.staff.accounts import find_by_name
@@ -30,6 +31,29 @@ def list_connections() -> None:
             test = one.last_test
             said = str(words_of(test, one.tested_agency)) if test else "-"
             print("\t".join((one.means.value, state, worked, failed, str(one.waiting), said)))
+
+    run_verb(verb)
+
+
+@app.command("dead-letters")
+def list_dead_letters() -> None:
+    """List events, cases, mails and texts that did not arrive, the newest first, with their ids."""
+
+    async def verb(work: Work) -> None:
+        for one in await dead_letters.dead_letters(work):
+            at = f"{one.at:%Y-%m-%d %H:%M}"
+            words = (str(one.id), at, one.means.value, one.to, one.target, one.what, one.problem)
+            print("\t".join(words))
+
+    run_verb(verb)
+
+
+@app.command("send-again")
+def send_again(letter: Annotated[UUID, typer.Argument(help="the id of an event")]) -> None:
+    """Send an event again that did not arrive, once the cause is mended."""
+
+    async def verb(work: Work) -> None:
+        await dead_letters.send_again(work, letter)
 
     run_verb(verb)
 

@@ -12,6 +12,7 @@ from app.calls.speech import LineScript
 from app.cli.running import parts_of, run_verb
 from app.errors import NotFound
 from app.routing import people
+from app.routing.plan import read_plan
 from app.work import Work
 
 app = typer.Typer(no_args_is_help=True, help="Lines: the numbers that children ring.")
@@ -215,12 +216,95 @@ def set_prompt(
 def take_back(
     key: str,
     language: Annotated[str, typer.Option()],
-    line: Annotated[str, typer.Option(help="+NUMBER")],
+    line: Annotated[str, typer.Option(help="+NUMBER; default: every line")] = "",
 ) -> None:
-    """Take the last change of what a line says back; up to five changes are kept."""
+    """Take the last change of what callers hear back; up to five changes are kept."""
 
     async def verb(work: Work) -> None:
-        await prompts.take_back(work, await line_of(work, line), language, key)
+        where = await line_of(work, line) if line else None
+        await prompts.take_back(work, where, language, key)
+
+    run_verb(verb)
+
+
+@app.command("prompt-program")
+def use_words_of_program(
+    key: str,
+    language: Annotated[str, typer.Option()],
+    line: Annotated[str, typer.Option(help="+NUMBER; default: every line")] = "",
+) -> None:
+    """Give up the prompt of a line, or of every line: the words of the program are said again."""
+
+    async def verb(work: Work) -> None:
+        where = await line_of(work, line) if line else None
+        await prompts.use_words_of_program(work, where, language, key)
+
+    run_verb(verb)
+
+
+@app.command("list")
+def list_lines() -> None:
+    """List the lines in use, as one line of JSON each."""
+
+    async def verb(work: Work) -> list[str]:
+        return [
+            json.dumps(
+                {
+                    "number": one.number,
+                    "name": one.name,
+                    "country": one.country,
+                    "timezone": one.timezone,
+                    "opening_hours": one.opening_hours,
+                    "practice": one.practice,
+                },
+                ensure_ascii=False,
+            )
+            for one in await lines.all_lines(work)
+        ]
+
+    for said in run_verb(verb):
+        print(said)
+
+
+@app.command("show")
+def show_line(
+    number: str,
+    prompts_in: Annotated[
+        str, typer.Option("--prompts", help="a language: also what is heard in it")
+    ] = "",
+) -> None:
+    """Show a line with its languages, numbers and plan, as JSON."""
+
+    async def verb(work: Work) -> str:
+        row, line = await lines.read_line(work, (await line_of(work, number)).id)
+        shown = {
+            "number": row.number,
+            "name": row.name,
+            "country": row.country,
+            "timezone": row.timezone,
+            "opening_hours": row.opening_hours,
+            "practice": row.practice,
+            "languages": {one.digit: one.language for one in line.languages},
+            "leads_here": await lines.numbers_behind(work, line),
+            "shown_number": row.shown_number,
+            "plan": asdict(read_plan(line.plan)),
+        }
+        if prompts_in:
+            shown["prompts"] = {
+                one.key: {"text": one.text, "source": one.source, "earlier": one.earlier}
+                for one in await prompts.heard_of(work, line, prompts_in)
+            }
+        return json.dumps(shown, ensure_ascii=False)
+
+    print(run_verb(verb))
+
+
+@app.command("rename")
+def rename(number: str, name: str) -> None:
+    """Give a line the name that its callers hear in the greeting."""
+
+    async def verb(work: Work) -> None:
+        await lines.rename(work, await line_of(work, number), name)
 
     run_verb(verb)
 

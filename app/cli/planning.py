@@ -14,6 +14,7 @@ from app.routing.rota import changes, copying, roster, templates, working_times
 from app.routing.rota.planning_rows import RotaProposal
 from app.routing.rota.proposals import proposals
 from app.routing.rota.proposals.proposals import Choice, Uncovered
+from app.routing.rota.shifts import first_instant
 from app.staff import accounts
 from app.staff.models import Staff
 from app.work import Work
@@ -41,6 +42,22 @@ def read_day(option: str, text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise BadSettings(f"{option} {text!r} is not a date. Write it like 2026-12-01.") from None
+
+
+async def instants(work: Work, *walls: str) -> list[datetime]:
+    """Return instants for times on the wall at the helpline."""
+    zone = await roster.home_zone(work)
+    return [first_instant(_wall(text), zone) for text in walls]
+
+
+def _wall(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is not None or "T" not in text:
+        raise BadSettings(f"{text!r} is not a time. Write it like 2026-12-01T08:00.")
+    return found
 
 
 def show_copied(done: copying.Copied) -> None:

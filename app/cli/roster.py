@@ -8,11 +8,20 @@ from uuid import UUID
 
 import typer
 
-from app.cli import planning
-from app.cli.planning import person, read_day, show_copied
+from app.cli import planning, rota_changes
+from app.cli.planning import instants, person, read_day, show_copied
 from app.cli.running import run_verb
 from app.errors import BadSettings
-from app.routing.rota import changes, copying, later, on_duty, open_shifts, roster, stretches
+from app.routing.rota import (
+    changes,
+    copying,
+    giving,
+    later,
+    on_duty,
+    open_shifts,
+    roster,
+    stretches,
+)
 from app.routing.rota.shifts import ALWAYS_UNTIL, Layer, OnHolidays, Place, first_instant
 from app.work import Work
 
@@ -24,6 +33,7 @@ app.add_typer(offered, name="open")
 app.add_typer(planning.proposal, name="proposal")
 app.add_typer(planning.template, name="template")
 app.add_typer(planning.hours, name="hours")
+app.add_typer(rota_changes.change, name="change")
 Wall = Annotated[str, typer.Argument(help="wall-clock time at the helpline, YYYY-MM-DDTHH:MM")]
 Later = Annotated[
     bool, typer.Option("--later", help="of a duty that repeats: this day and all later ones")
@@ -71,6 +81,56 @@ def add(
     print(run_verb(verb))
 
 
+@app.command("list")
+def list_shifts(
+    name: Annotated[str, typer.Argument(help="only the shifts of a person")] = "",
+) -> None:
+    """List the shifts: id, person, rule, times, days left out."""
+
+    async def verb(work: Work) -> list[str]:
+        return [
+            "\t".join(
+                (
+                    str(one.id),
+                    staff.name,
+                    one.recurrence or "always",
+                    f"{one.starts_at:%H:%M} for {one.minutes} minutes, {one.timezone}",
+                    f"{one.first_on} to {one.last_on or '-'}",
+                    one.layer,
+                    ",".join(day.isoformat() for day in one.except_on) or "-",
+                )
+            )
+            for staff in await changes.takers(work)
+            if not name or staff.name == name
+            for one in await giving.shifts_ahead(work, staff)
+        ]
+
+    for line in run_verb(verb):
+        print(line)
+
+
+@app.command("end")
+def end_shift(
+    shift: Annotated[UUID, typer.Argument(help="the id, from `helpline shift list`")],
+    last_on: Annotated[
+        str | None, typer.Option(help="the last day, YYYY-MM-DD; default: it ends now")
+    ] = None,
+) -> None:
+    """End a shift after a last day."""
+    last = _day("--last-on", last_on)
+    run_verb(lambda work: changes.end_shift(work, shift, last))
+
+
+@app.command("leave-out")
+def leave_out(
+    shift: Annotated[UUID, typer.Argument(help="the id, from `helpline shift list`")],
+    day: Annotated[str, typer.Argument(help="YYYY-MM-DD")],
+) -> None:
+    """Leave one day out of a shift."""
+    when = read_day("DAY", day)
+    run_verb(lambda work: changes.leave_out(work, shift, when))
+
+
 @duty.command("list")
 def list_duties(
     first: Annotated[str, typer.Argument(help="YYYY-MM-DD; default: today")] = "",
@@ -114,7 +174,7 @@ def add_duty(
     """Add one stretch of duty."""
 
     async def verb(work: Work) -> str:
-        start, end = await _instants(work, begins, ends)
+        start, end = await instants(work, begins, ends)
         place = Place((await person(work, name)).id, start, end, layer)
         return str((await stretches.add(work, None, place, reason)).id)
 
@@ -135,13 +195,13 @@ def move_duty(
 
     async def verb(work: Work) -> None:
         staff = await person(work, name)
-        (start,) = await _instants(work, begins)
+        (start,) = await instants(work, begins)
         was = await stretches.stretch_at(work, staff, start)
-        starts = (await _instants(work, from_))[0] if from_ else was.start
+        starts = (await instants(work, from_))[0] if from_ else was.start
         place = Place(
             (await person(work, to)).id if to else staff.id,
             starts,
-            (await _instants(work, until))[0] if until else was.end + (starts - was.start),
+            (await instants(work, until))[0] if until else was.end + (starts - was.start),
             layer or was.layer,
         )
         await (later if all_later else stretches).move(work, None, was, place)
@@ -154,7 +214,7 @@ def remove_duty(name: str, begins: Wall, all_later: Later = False) -> None:
     """Remove the stretch of duty that begins at a time; one that has begun ends now."""
 
     async def verb(work: Work) -> None:
-        (start,) = await _instants(work, begins)
+        (start,) = await instants(work, begins)
         was = await stretches.stretch_at(work, await person(work, name), start)
         await (later if all_later else stretches).remove(work, None, was)
 
@@ -173,7 +233,7 @@ def add_open_shift(
     """Offer a shift for which people sign up."""
 
     async def verb(work: Work) -> str:
-        start, end = await _instants(work, begins, ends)
+        start, end = await instants(work, begins, ends)
         row = await open_shifts.open_shift(
             work, None, start, end, layer=layer, places=places, language=language, note=note
         )
@@ -234,22 +294,6 @@ def withdraw_open_shift(open_id: UUID) -> None:
     run_verb(lambda work: open_shifts.withdraw(work, None, open_id))
 
 
-async def _instants(work: Work, *walls: str) -> list[datetime]:
-    """Return instants for times on the wall at the helpline."""
-    zone = await roster.home_zone(work)
-    return [first_instant(_wall(text), zone) for text in walls]
-
-
-def _wall(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is not None or "T" not in text:
-        raise BadSettings(f"{text!r} is not a time. Write it like 2026-12-01T08:00.")
-    return found
-
-
 @app.command("copy-week")
 def copy_week(
     source: Annotated[str, typer.Argument(help="a day of the week to copy, YYYY-MM-DD")],
@@ -294,6 +338,13 @@ def holiday(
     """Mark a day as a holiday, or a public holiday as an ordinary day."""
     when = read_day("DAY", day)
     run_verb(lambda work: changes.set_holiday(work, when, name, free=not works))
+
+
+@app.command("holiday-clear")
+def clear_holiday(day: Annotated[str, typer.Argument(help="YYYY-MM-DD")]) -> None:
+    """Remove our own rule for a day; the country's calendar applies again."""
+    when = read_day("DAY", day)
+    run_verb(lambda work: changes.clear_holiday(work, when))
 
 
 def _minutes(option: str, text: str) -> int:

@@ -242,6 +242,36 @@ def deactivate(
         print(f"{kind}: {number}")
 
 
+@app.command("hand-over")
+def hand_over(
+    name: str,
+    to: Annotated[str, typer.Option(help="the colleague who gets what the person holds")],
+    uncovered: Annotated[
+        bool, typer.Option("--uncovered", help="leave the shifts uncovered")
+    ] = False,
+) -> None:
+    """Hand over what a person holds to a colleague; the person stays."""
+
+    async def verb(work: Work) -> dict[str, int]:
+        person, colleague = [await finding.person_named(work, one) for one in (name, to)]
+        plan = leaving.everything_to(colleague.id, uncovered=uncovered)
+        given = await leaving.hand_over(work, person.id, plan, by=None)
+        return {kind.value: number for kind, number in given.items()}
+
+    for kind, number in run_verb(verb).items():
+        print(f"{kind}: {number}")
+
+
+@app.command("withdraw-link")
+def withdraw_link(name: str) -> None:
+    """Withdraw the link by which a person would choose a password."""
+
+    async def verb(work: Work) -> None:
+        await links.withdraw(work, (await finding.person_named(work, name)).id)
+
+    run_verb(verb)
+
+
 @app.command("reactivate")
 def reactivate(
     name: str,

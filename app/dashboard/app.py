@@ -52,6 +52,7 @@ from app.dashboard.settings import (
     data_request_pages,
     definition_pages,
     dialling_pages,
+    every_line_pages,
     language_pages,
     line_pages,
     log_pages,
@@ -96,6 +97,7 @@ def add_dashboard(app: FastAPI) -> None:
     include(app, emergency_pages.router)
     include(app, provider_page.router)
     include(app, line_pages.router)
+    include(app, every_line_pages.router)
     include(app, number_pages.router)
     include(app, connection_pages.router)
     include(app, first_run.router)

@@ -70,6 +70,7 @@ ACTS = (
     ),
     Act("sounds", N_("Sounds and devices"), "", "/sounds", _P.SIGNED_IN),
     Act("lines", N_("Lines and prompts"), "", "/admin/lines", _P.KEEP_LINES),
+    Act("every-line", N_("Prompts of every line"), "", "/admin/every-line", _P.KEEP_LINES),
     Act(
         "definitions",
         N_("Definitions"),

@@ -89,8 +89,7 @@ async def make_wallboard(
         token = await wallboards.make(work, staff, name)
     except Refusal as refusal:
         return await _kept(request, work, staff, notice=refusal_words(refusal))
-    address = f"{work.settings.public_url.rstrip('/')}/wall/{token}"
-    return await _kept(request, work, staff, address=address)
+    return await _kept(request, work, staff, address=wallboards.address_of(work, token))
 
 
 @router.post("/admin/wallboards/{wallboard_id}/withdraw")

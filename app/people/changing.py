@@ -16,6 +16,7 @@ from app.database.topics import Topic
 from app.dialling import outward
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.people import ending, finding
+from app.privacy import ends
 from app.routing import offers
 from app.routing.people import check_skills
 from app.staff import accounts, phone_proofs
@@ -250,9 +251,9 @@ def _store(staff: Staff, values: dict[str, Any]) -> None:
 def _for_log(name: str, value: Any) -> Any:
     """Return a value as the log may hold it for ever: of a person's own data only its ends."""
     if name == "name":
-        return f"{value[:1]}…"
+        return ends.of_name(value)
     if name == "email":
-        return f"{value[:1]}…@{value.rpartition('@')[2]}" if value else ""
+        return ends.of_email(value)
     if name == "endpoint" and value != "browser" and not value.startswith("client:"):
-        return f"{value[:4]}…{value[-2:]}"
+        return ends.of_number(value)
     return value

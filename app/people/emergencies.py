@@ -262,7 +262,8 @@ async def _account(work: Work) -> Staff:
     )
     work.session.add(made)
     await work.session.flush()
-    write_entry(work, AuditLog.STAFF_ADDED, str(made.id), role=made.role, endpoint="browser")
+    after = {"role": made.role, "endpoint": made.endpoint_kind, "emergency": True}
+    write_entry(work, AuditLog.STAFF_ADDED, str(made.id), before=None, after=after)
     return made
 
 

@@ -180,7 +180,7 @@ async def _prompts(work: Work, in_use: list[Line]) -> Step:
         _row, script = await lines.read_line(work, line.id)
         for spoken in script.languages:
             try:
-                await lines.check_speakable(work, spoken.language)
+                await lines.check_speakable(work, spoken.language, line.id)
             except Refusal as refusal:
                 why = refusal.message
     return Step(StepKey.PROMPTS, bool(in_use) and why is None, why)

@@ -95,8 +95,9 @@ async def _give_everything(work: Work, staff: Staff, plan: Plan) -> dict[Kind, i
             work,
             AuditLog.STAFF_HANDED_OVER,
             str(staff.id),
+            before={kind.value: str(staff.id) for kind in placed},
+            after={kind.value: str(to.id) if to else None for kind, to in placed.items()},
             given={kind.value: number for kind, number in given.items()},
-            to={kind.value: str(to.id) if to else None for kind, to in placed.items()},
         )
     return given
 
@@ -171,7 +172,7 @@ async def deactivate(
     await second_factor.take_away(work, staff)
     staff.revision += 1
     await work.session.flush()
-    write_entry(work, AuditLog.STAFF_DEACTIVATED, str(staff.id), role=staff.role)
+    _log(work, AuditLog.STAFF_DEACTIVATED, staff)
     accounts_changed(work)
     work.announce(Topic.ROSTER, Topic.PRESENCE, Topic.QUEUE)
     return given
@@ -188,7 +189,19 @@ async def reactivate(work: Work, person_id: UUID, *, by: Staff | None) -> Staff:
     staff.active, staff.password_hash = True, None
     staff.revision += 1
     await work.session.flush()
-    write_entry(work, AuditLog.STAFF_REACTIVATED, str(staff.id), role=staff.role)
+    _log(work, AuditLog.STAFF_REACTIVATED, staff)
     accounts_changed(work)
     work.announce(Topic.ROSTER)
     return staff
+
+
+def _log(work: Work, action: AuditLog, staff: Staff) -> None:
+    """Log that an account is active now, or no more; the other one is what it was."""
+    write_entry(
+        work,
+        action,
+        str(staff.id),
+        before={"active": not staff.active},
+        after={"active": staff.active},
+        role=staff.role,
+    )

@@ -107,7 +107,7 @@ async def make_link(work: Work, person_id: UUID, *, by: Staff | None, by_mail: b
         raise Invalid("This person has no e-mail address. Add one, or show the link.")
     if by_mail and work.settings.smtp_url is None:
         raise Invalid("No mail server is set up (HELPLINE_SMTP_URL). Show the link instead.")
-    await _withdraw_open(work, staff)
+    former = await _withdraw_open(work, staff)
     kind = LinkKind.RESET if staff.password_hash is not None else LinkKind.INVITATION
     days = timedelta(days=work.settings.invitation_days)
     link_id = uuid4()
@@ -123,7 +123,9 @@ async def make_link(work: Work, person_id: UUID, *, by: Staff | None, by_mail: b
     )
     work.session.add(link)
     await work.session.flush()
-    write_entry(work, AuditLog.PASSWORD_LINK_MADE, str(staff.id), kind=kind.value, by_mail=by_mail)
+    before = _for_log(former) if former is not None else None
+    after = _for_log(link)
+    write_entry(work, AuditLog.PASSWORD_LINK_MADE, str(staff.id), before=before, after=after)
     work.announce(Topic.STAFF)
     if not by_mail:
         return _address(work, link)
@@ -131,8 +133,15 @@ async def make_link(work: Work, person_id: UUID, *, by: Staff | None, by_mail: b
     return None
 
 
-async def _withdraw_open(work: Work, staff: Staff) -> bool:
-    gone = await work.session.scalar(
+def _for_log(link: PasswordLink) -> dict[str, str | bool]:
+    """Return what a link is for and until when; never its secret."""
+    until = link.expires_at.isoformat()
+    return {"kind": link.kind, "by_mail": link.by_mail, "until": until}
+
+
+async def _withdraw_open(work: Work, staff: Staff) -> PasswordLink | None:
+    """Withdraw the open link of a person, and return it."""
+    return await work.session.scalar(
         update(PasswordLink)
         .where(
             PasswordLink.staff_id == staff.id,
@@ -140,16 +149,19 @@ async def _withdraw_open(work: Work, staff: Staff) -> bool:
             PasswordLink.withdrawn_at.is_(None),
         )
         .values(withdrawn_at=work.now)
-        .returning(PasswordLink.id)
+        .returning(PasswordLink)
     )
-    return gone is not None
 
 
 async def withdraw(work: Work, person_id: UUID) -> None:
     """Withdraw the link of a person. May run twice. Raises NotFound."""
     staff = await finding.person(work, person_id)
-    if await _withdraw_open(work, staff):
-        write_entry(work, AuditLog.PASSWORD_LINK_WITHDRAWN, str(staff.id))
+    gone = await _withdraw_open(work, staff)
+    if gone is not None:
+        before = _for_log(gone)
+        write_entry(
+            work, AuditLog.PASSWORD_LINK_WITHDRAWN, str(staff.id), before=before, after=None
+        )
 
 
 async def latest(work: Work, staff: Staff) -> PasswordLink | None:

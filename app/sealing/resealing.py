@@ -244,5 +244,6 @@ async def retire_key(work: Work, metadata: MetaData, number: int) -> None:
             place=left[0].place,
         )
     key.retired_at = work.now
-    write_entry(work, AuditLog.KEY_RETIRED, "field_keys", number=number)
+    before, after = {"retired": False}, {"retired": True}
+    write_entry(work, AuditLog.KEY_RETIRED, "field_keys", number=number, before=before, after=after)
     work.announce(Topic.KEYS)

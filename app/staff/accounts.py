@@ -132,7 +132,8 @@ async def add_staff(
     await work.session.flush()
     if password is not None:
         await give_password(work, staff, password)
-    write_entry(work, AuditLog.STAFF_ADDED, str(staff.id), role=role.value, endpoint=kind)
+    after = {"role": role.value, "endpoint": kind, "team": staff.team, "training": training}
+    write_entry(work, AuditLog.STAFF_ADDED, str(staff.id), before=None, after=after)
     work.announce(Topic.ROSTER)
     return staff
 

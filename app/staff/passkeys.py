@@ -325,7 +325,14 @@ async def stop(work: Work, staff: Staff, passkey_id: UUID) -> None:
         .returning(Passkey.id)
     )
     if stopped is not None:
-        write_entry(work, AuditLog.PASSKEY_STOPPED, str(staff.id), passkey=str(passkey_id))
+        write_entry(
+            work,
+            AuditLog.PASSKEY_STOPPED,
+            str(staff.id),
+            passkey=str(passkey_id),
+            before={"active": True},
+            after={"active": False},
+        )
         tell_owner(work, staff, Told.PASSKEY_STOPPED)
 
 

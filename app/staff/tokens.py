@@ -3,6 +3,7 @@
 import re
 import secrets
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import select, update
@@ -48,7 +49,7 @@ async def add_token(work: Work, name: str, scopes: list[str], days: int) -> str:
     )
     work.session.add(row)
     await work.session.flush()
-    write_entry(work, AuditLog.TOKEN_MADE, str(row.id), scopes=row.scopes)
+    write_entry(work, AuditLog.TOKEN_MADE, str(row.id), before=None, after=_for_log(row))
     return token
 
 
@@ -58,11 +59,16 @@ async def revoke_token(work: Work, name: str) -> None:
         update(ApiToken)
         .where(ApiToken.name == name, ApiToken.revoked_at.is_(None))
         .values(revoked_at=work.now)
-        .returning(ApiToken.id)
+        .returning(ApiToken)
     )
     if found is None:
         raise NotFound("There is no such token, or it has already been revoked.")
-    write_entry(work, AuditLog.TOKEN_REVOKED, str(found))
+    write_entry(work, AuditLog.TOKEN_REVOKED, str(found.id), before=_for_log(found), after=None)
+
+
+def _for_log(row: ApiToken) -> dict[str, Any]:
+    """Return what a token opens and until when; never the token."""
+    return {"scopes": row.scopes, "until": row.expires_at.isoformat()}
 
 
 async def list_tokens(work: Work) -> list[ApiToken]:

@@ -59,6 +59,11 @@ class Wall(NamedTuple):
     lines: list[WallLine]
 
 
+def address_of(work: Work, token: str) -> str:
+    """Return the secret address of a wallboard."""
+    return f"{work.settings.public_url.rstrip('/')}/wall/{token}"
+
+
 async def make(work: Work, by: Staff, name: str) -> str:
     """Make a wallboard and return its secret, which is shown only now. Raises Invalid."""
     name = name.strip()
@@ -75,8 +80,12 @@ async def make(work: Work, by: Staff, name: str) -> str:
     )
     work.session.add(made)
     await work.session.flush()
-    write_entry(work, AuditLog.WALLBOARD_MADE, str(made.id))
+    write_entry(work, AuditLog.WALLBOARD_MADE, str(made.id), before=None, after=_for_log(made))
     return token
+
+
+def _for_log(row: Wallboard) -> dict[str, str]:
+    return {"name": row.name, "language": row.language}
 
 
 async def withdraw(work: Work, wallboard_id: UUID) -> None:
@@ -91,7 +100,10 @@ async def withdraw(work: Work, wallboard_id: UUID) -> None:
         .returning(Wallboard.id)
     )
     if gone is not None:
-        write_entry(work, AuditLog.WALLBOARD_WITHDRAWN, str(wallboard_id))
+        before = _for_log(found)
+        write_entry(
+            work, AuditLog.WALLBOARD_WITHDRAWN, str(wallboard_id), before=before, after=None
+        )
 
 
 async def in_use(work: Work) -> list[Wallboard]:

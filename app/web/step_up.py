@@ -106,6 +106,7 @@ ACTS: Mapping[str, Act] = {
     "api.statistics.download": Act(What.EXPORT, _of_records),
     "api.statistics.file": Act(What.EXPORT, _of_single_calls),
     "api.sessions.end_own_session": _SESSION,
+    "api.settings.wallboards.make_wallboard": _KEY,
     "api.tokens.make_token": _KEY,
     "api.data_requests.find": _PERSON,
     "api.data_requests.decide": _PERSON,

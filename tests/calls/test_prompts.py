@@ -1,5 +1,7 @@
 """What a line says: changed for the next caller, checked, logged with its texts, and taken back."""
 
+from hashlib import sha256
+
 import pytest
 
 from app.calls import lines, prompts
@@ -8,7 +10,7 @@ from app.calls.prompts import NothingEarlier, Source
 from app.calls.speech import LineScript
 from app.errors import Invalid
 from app.staff.log_kinds import AuditLog
-from app.words.keys import PROMPT_KEYS, PromptKey
+from app.words.keys import PROMPT_KEYS, SOUNDS, PromptKey
 from app.work import Work
 from tests.support.verbs import logged
 
@@ -45,7 +47,7 @@ async def test_a_change_is_heard_logged_and_taken_back_step_by_step(work: Work) 
     assert logged(work)[-1] == (
         AuditLog.PROMPT_CHANGED,
         {"key": "greeting", "language": "en"}
-        | {"before": "Hello, {line}.", "after": "Good day, {line}."},
+        | {"before": {"text": "Hello, {line}."}, "after": {"text": "Good day, {line}."}},
     )
     await prompts.take_back(work, line, "en", key)
     assert await says(work, line, key) == ("Hello, {line}.", Source.LINE, True)
@@ -126,3 +128,71 @@ async def test_only_the_last_five_versions_are_kept(work: Work) -> None:
     with pytest.raises(NothingEarlier):
         await prompts.take_back(work, line, "en", key)
     assert set(PROMPT_KEYS) == {one.key for one in await prompts.heard_of(work, line, "en")}
+
+
+async def _record(work: Work, line: LineScript | None, language: str, *keys: PromptKey) -> None:
+    for key in keys:
+        await prompts.set_prompt(
+            work, line=line, language=language, key=key, audio=WAV, audio_type="audio/wav"
+        )
+
+
+async def test_a_language_without_a_voice_is_recorded_for_every_line_and_then_added(
+    work: Work,
+) -> None:
+    line = await a_line(work)
+    assert lines.voice_of("hr") is None
+    with pytest.raises(Invalid, match=r"/admin/every-line\?language=hr"):
+        await lines.add_language(work, line, "hr")
+    spoken = [key for key in PROMPT_KEYS if key not in SOUNDS]
+    await _record(work, None, "hr", *spoken[1:])
+    with pytest.raises(Invalid, match=spoken[0]):
+        await lines.add_language(work, line, "hr")
+    # The line's own recording counts as well, before the line speaks the language.
+    await _record(work, line, "hr", spoken[0])
+    assert await prompts.languages_of(work, line) == ["hr"]
+    assert await lines.add_language(work, line, "hr") == "3"
+    assert logged(work)[-1] == (
+        AuditLog.LINE_LANGUAGE_ADDED,
+        {"before": {"languages": ["sr", "en"]}, "after": {"languages": ["sr", "en", "hr"]}},
+    )
+    # What the first steps ask of the line.
+    await lines.check_speakable(work, "hr", line.id)
+    with pytest.raises(Invalid):
+        await lines.check_speakable(work, "hr")
+
+
+async def test_a_text_of_the_line_needs_a_voice_although_every_line_has_a_recording(
+    work: Work,
+) -> None:
+    line = await a_line(work)
+    await _record(work, None, "hr", *(key for key in PROMPT_KEYS if key not in SOUNDS))
+    await prompts.set_prompt(work, line=line, language="hr", key=PromptKey.HOLD, text="Samo tren.")
+    with pytest.raises(Invalid, match="hold"):
+        await lines.check_speakable(work, "hr", line.id)
+    await lines.check_speakable(work, "hr")
+
+
+async def test_a_prompt_of_every_line_is_taken_back_step_by_step(work: Work) -> None:
+    line, key = await a_line(work), PromptKey.HOLD
+    shipped, _, _ = await says(work, line, key)
+    await prompts.set_prompt(work, line=None, language="en", key=key, text="One moment.")
+    await _record(work, None, "en", key)
+    digest = sha256(WAV).hexdigest()
+    assert logged(work)[-1][1] == {
+        "key": "hold",
+        "language": "en",
+        "before": {"text": "One moment."},
+        "after": {"bytes": len(WAV), "digest": digest},
+    }
+    (heard,) = [one for one in await prompts.heard_of(work, None, "en") if one.key == key]
+    assert (heard.source, heard.earlier) == (Source.EVERY_LINE, True)
+    assert heard.recording is not None
+    assert await prompts.recording_of(work, None, heard.recording) == (WAV, "audio/wav")
+    await prompts.take_back(work, None, "en", key)
+    # The change was one of every line: the line itself has none to take back.
+    assert await says(work, line, key) == ("One moment.", Source.EVERY_LINE, False)
+    await prompts.use_words_of_program(work, None, "en", key)
+    assert await says(work, line, key) == (shipped, Source.PROGRAM, False)
+    await prompts.take_back(work, None, "en", key)
+    assert await says(work, line, key) == ("One moment.", Source.EVERY_LINE, False)

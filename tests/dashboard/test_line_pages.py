@@ -147,3 +147,77 @@ async def test_children_are_let_write_and_a_site_shows_their_page(stage: Stage) 
         "SELECT detail FROM audit_entries WHERE action = 'line_chat_set' ORDER BY id DESC LIMIT 1"
     )
     assert log[0]["detail"]["after"]["exit_site"] == "https://a.rs/vreme"
+
+
+async def test_every_line_is_recorded_before_a_language_is_added(stage: Stage) -> None:
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    (row,) = await stage.rows("SELECT id FROM lines")
+    line, at = f"/admin/lines/{row['id']}", "/admin/every-line"
+    refused = (await page(stage, mila, f"{line}/languages", code="hr")).text
+    assert f"{at}?language=hr" in refused, "the refusal names the page"
+    shown = (await page(stage, mila, f"{at}?language=hr")).text
+    assert 'id="lacks"' in shown
+    greeting = f"{at}/prompts/hr/greeting"
+    headers = {"Cookie": mila.cookie_header, "Origin": stage.settings.public_url}
+    for sound, status in ((b"rubbish", 200), (WAV, 303)):
+        answer = await stage.client.post(
+            f"{stage.settings.public_url}{greeting}",
+            files={"sound": ("greeting.wav", sound, "audio/wav")},
+            headers=headers,
+        )
+        assert answer.status_code == status, answer.text
+    (kept,) = await stage.rows("SELECT id FROM prompts WHERE line_id IS NULL")
+    heard = f"{at}/recordings/{kept['id']}"
+    assert heard in (await page(stage, mila, f"{at}?language=hr")).text
+    assert (await page(stage, mila, heard)).content == WAV
+    # The API writes and says the same.
+    every = "/every-line/prompts"
+    told = (await mila.ask("GET", f"{every}?language=hr")).json()
+    (first,) = [one for one in told if one["key"] == "greeting"]
+    assert (first["recording_id"], first["source"]) == (str(kept["id"]), "every_line")
+    can = (await mila.ask("GET", "/every-line/languages/hr")).json()
+    assert not can["speakable"]
+    assert "hold" in can["why"]
+    for one in told:
+        if one["text"] is not None:
+            answer = await stage.client.put(
+                f"{stage.settings.public_url}/api/v1{every}/hr/{one['key']}/recording",
+                content=WAV,
+                headers={**headers, "Content-Type": "audio/wav"},
+            )
+            assert answer.status_code == 204, answer.text
+    assert 'id="speakable"' in (await page(stage, mila, f"{at}?language=hr")).text
+    assert (await page(stage, mila, f"{line}/languages", code="hr")).status_code == 303
+    assert (await page(stage, mila, f"{greeting}/back", sure="yes")).status_code == 303
+    assert 'id="lacks"' in (await page(stage, mila, f"{at}?language=hr")).text
+
+
+async def test_a_program_adds_and_changes_a_line(stage: Stage) -> None:
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    new: dict[str, Any] = {"number": "116111", "name": "Dečja linija", "country": "RS"}
+    new |= {"languages": ["sr"], "timezone": "Europe/Belgrade"}
+    assert (await mila.ask("POST", "/lines", new)).status_code == 422, "none of the provider's"
+    made = await mila.ask("POST", "/lines", {**new, "leads_here": ["+381113334444"]})
+    assert made.status_code == 201, made.text
+    at = f"/lines/{made.json()['id']}"
+    for method, path, body in (
+        ("PATCH", at, {"name": "Linija", "opening_hours": "Mo-Fr 08:00-20:00"}),
+        ("PATCH", f"{at}/numbers", {"shown_number": "+381113334444"}),
+        ("PATCH", f"{at}/plan", {"backup_after": 20, "skills": ["violence:2"]}),
+        ("POST", f"{at}/languages", {"language": "en"}),
+    ):
+        answer = await mila.ask(method, path, body)
+        assert answer.is_success, answer.text
+    told = (await mila.ask("GET", at)).json()
+    assert (told["name"], told["opening_hours"]) == ("Linija", "Mo-Fr 08:00-20:00")
+    assert told["leads_here"] == ["+381113334444"] == [told["shown_number"]]
+    assert [one["language"] for one in told["languages"]] == ["sr", "en"]
+    assert (told["plan"]["backup_after"], told["plan"]["skills"]) == (20, {"violence": 2})
+    assert (await mila.ask("PATCH", f"{at}/plan", {"backup_after": 5000})).status_code == 422
+    wall = await mila.ask("POST", "/wallboards", {"name": "Hall"})
+    assert "/wall/" in wall.json()["address"], wall.text
+    (board,) = (await mila.ask("GET", "/wallboards")).json()
+    for _twice in range(2):
+        gone = await mila.ask("POST", f"/wallboards/{board['id']}/withdraw")
+        assert gone.status_code == 204
+    assert (await mila.ask("GET", "/wallboards")).json() == []

@@ -220,8 +220,7 @@ async def alarms_fragment(request: Request, work: InWork, staff: Plans) -> Respo
 async def make_feed(request: Request, work: InWork, staff: Sees) -> Response:
     """Make a new secret address for the reader's own calendar. It is shown only once."""
     token = await feeds.make_feed(work, staff)
-    address = f"{work.settings.public_url.rstrip('/')}/calendar/{token}.ics"
-    values = {"address": address, "feed": True, "staff": staff}
+    values = {"address": feeds.address_of(work, token), "feed": True, "staff": staff}
     return templates.TemplateResponse(request, "fragments/team/feed.html", values)
 
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Form, Request, Response
 
 from app.dashboard.templating import page
 from app.errors import Message, Refusal
-from app.people import connection_tests
+from app.people import connection_tests, dead_letters
 from app.people.connection_rows import Means
 from app.people.connection_words import words_of
 from app.people.connections import all_connections
@@ -69,6 +69,7 @@ async def _show(
         template,
         staff=staff,
         connections=found,
+        dead=await dead_letters.dead_letters(work),
         means_words=MEANS_WORDS,
         places=PLACES,
         # What the last test found, in words.

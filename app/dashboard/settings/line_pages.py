@@ -1,6 +1,7 @@
 """The pages of lines: the list, and one line with its hours, numbers, plan and prompts."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from starlette.responses import RedirectResponse
 from app import words
 from app.calls import chat_lines, lines, prompts
 from app.calls.chat_rules import read_chat
-from app.calls.speech import LineScript
+from app.calls.speech import LineScript, Spoken
 from app.dashboard.settings import line_views
 from app.dashboard.templating import page
 from app.errors import Invalid, NotFound, Refusal
@@ -29,13 +30,23 @@ Keeps = Annotated[Staff, reader_with(Permission.KEEP_LINES)]
 Text = Annotated[str, Form(max_length=2000)]
 Short = Annotated[str, Form(max_length=200)]
 # A recording, and what a form writes around it.
-_LARGEST = prompts.LARGEST_RECORDING + 64 * 1024
+LARGEST = prompts.LARGEST_RECORDING + 64 * 1024
 _TYPES = {"audio/mpeg": "audio/mpeg", "audio/mp3": "audio/mpeg", "audio/wav": "audio/wav"}
 _TYPES |= {"audio/x-wav": "audio/wav", "audio/wave": "audio/wav", "audio/vnd.wave": "audio/wav"}
 
 
 def _parts(text: str) -> list[str]:
     return [part.strip() for part in text.replace("\n", ",").split(",") if part.strip()]
+
+
+async def read_form(
+    text: str, sound: UploadFile | None
+) -> tuple[str | None, bytes | None, str | None]:
+    """Return the text of a prompt, or its recording with its type."""
+    if sound is not None and sound.filename:
+        return None, await sound.read(), _TYPES.get(sound.content_type or "")
+    # A form ends its lines with CR LF.
+    return " ".join(text.split()), None, None
 
 
 @router.get("/admin/lines")
@@ -114,7 +125,8 @@ async def _show(
     request: Request, work: Work, staff: Staff, line_id: UUID, language: str, **more: Any
 ) -> Response:
     row, line = await lines.read_line(work, line_id)
-    spoken, plan = line.spoken(language), read_plan(line.plan)
+    plan, prepared = read_plan(line.plan), await _prepared(work, line, language)
+    spoken = next((one for one in prepared if one.language == language), line.spoken(language))
     return page(
         request,
         "settings/line.html",
@@ -126,10 +138,14 @@ async def _show(
         behind=await lines.numbers_behind(work, line),
         language=spoken,
         languages=[(one, language_name(one.language)) for one in line.languages],
+        prepared=[(one, language_name(one.language)) for one in prepared],
         steps=line_views.flow_of(
             line, spoken.language, await prompts.heard_of(work, line, spoken.language)
         ),
         sources=line_views.SOURCES,
+        base=f"/admin/lines/{line_id}",
+        own=prompts.Source.LINE.value,
+        rings=spoken in line.languages,
         longest=prompts.LONGEST_TEXT,
         **line_views.chat_values(
             read_chat(line.chat), line.number, work.ground.settings.public_origin
@@ -137,6 +153,17 @@ async def _show(
         phone=staff.endpoint if staff.endpoint_kind == EndpointKind.PHONE else "",
         **{"notice": "", "part": "", "typed": {}, "told": "", **more},
     )
+
+
+async def _prepared(work: Work, line: LineScript, asked: str) -> list[Spoken]:
+    """Return the languages that a line does not speak yet, and has prompts in, with the one asked
+    for."""
+    found = set(await prompts.languages_of(work, line))
+    with suppress(Invalid):
+        lines.check_language(asked)
+        found.add(asked)
+    spoken = {one.language for one in line.languages}
+    return [line_views.on_the_way(one) for one in sorted(found - spoken)]
 
 
 async def _change(
@@ -241,7 +268,7 @@ async def change_chat(request: Request, work: InWork, staff: Keeps, line_id: UUI
     return await _change(request, work, staff, line_id, "chat", sent, verb)
 
 
-@router.post("/admin/lines/{line_id}/prompts/{language}/{key}", max_body_size=_LARGEST)
+@router.post("/admin/lines/{line_id}/prompts/{language}/{key}", max_body_size=LARGEST)
 async def change_prompt(
     request: Request,
     work: InWork,
@@ -253,18 +280,15 @@ async def change_prompt(
     sound: Annotated[UploadFile | None, File()] = None,
 ) -> Response:
     """Change what a line says: a text, or an MP3 or WAV file."""
-    audio = await sound.read() if sound is not None and sound.filename else None
-    kind = _TYPES.get(sound.content_type or "") if sound is not None and audio is not None else None
-    # A form ends its lines with CR LF.
-    words = " ".join(text.split())
+    words, audio, kind = await read_form(text, sound)
 
     async def verb(line: LineScript) -> None:
         await prompts.set_prompt(
             work,
             line=line,
-            language=prompts.check_spoken(line, language),
+            language=language,
             key=key,
-            text=words if audio is None else None,
+            text=words,
             audio=audio,
             audio_type=kind,
         )
@@ -280,7 +304,7 @@ async def take_back(
     """Undo the last change of a prompt."""
 
     async def verb(line: LineScript) -> None:
-        await prompts.take_back(work, line, prompts.check_spoken(line, language), key)
+        await prompts.take_back(work, line, language, key)
 
     return await _change(request, work, staff, line_id, key, {}, verb, language)
 
@@ -292,7 +316,7 @@ async def use_words_of_program(
     """Say again what comes with the program."""
 
     async def verb(line: LineScript) -> None:
-        await prompts.use_words_of_program(work, line, prompts.check_spoken(line, language), key)
+        await prompts.use_words_of_program(work, line, language, key)
 
     return await _change(request, work, staff, line_id, key, {}, verb, language)
 

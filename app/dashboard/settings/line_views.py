@@ -2,14 +2,18 @@
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from app.calls.chat_rules import ICONS, MOST_AT_ONCE, SERVED, ChatRules
 from app.calls.examples import example_values
+from app.calls.lines import any_line, voice_of
 from app.calls.prompts import Heard, Source
-from app.calls.speech import LineScript
+from app.calls.speech import LineScript, Spoken
 from app.errors import Invalid
+from app.words import SOURCE
 from app.words.keys import PROMPT_KEYS, PromptKey
-from app.words.pages import N_, said
+from app.words.pages import N_, _, said
+from app.work import Work
 
 _K = PromptKey
 
@@ -219,6 +223,27 @@ PLAN_NUMBERS = (
     "night_from",
     "night_until",
 )
+
+
+def on_the_way(language: str) -> Spoken:
+    """Return a language that a line does not speak yet, to write and record its prompts."""
+    locale, voice = voice_of(language) or (language, None)
+    return Spoken(language, "", locale, voice)
+
+
+async def example_line(work: Work) -> LineScript:
+    """Return the line whose name stands in the examples of every line; one in words if there is
+    none yet."""
+    return await any_line(work) or LineScript(
+        id=UUID(int=0),
+        number="",
+        name=_("(the name of the line)"),
+        country="",
+        timezone="UTC",
+        danger_digit="9",
+        languages=(on_the_way(SOURCE),),
+        prompts={},
+    )
 
 
 class Part(NamedTuple):

@@ -14,7 +14,7 @@ from app.database.topics import Topic
 from app.errors import Conflict, NotAllowed
 from app.jobs.names import Task
 from app.referrals.directory.address_rows import AddressChange, AddressField, ChangeState
-from app.referrals.directory.entries import Entry, Phone
+from app.referrals.directory.entries import Entry, Phone, for_log
 from app.referrals.directory.models import Agency
 from app.referrals.directory.phones import phones_of, set_phones
 from app.referrals.models import Recipient, Referral
@@ -33,6 +33,8 @@ _ENTERED = (
     AddressField.PRIMERO,
 )
 _ORDER = {field.value: place for place, field in enumerate(AddressField)}
+# What stands in the log for a secret.
+_FORMER, _NEW = "former", "new"
 # By whom a change on the server's own command line is asked.
 OPERATOR = "operator"
 
@@ -158,9 +160,32 @@ async def _ask(
         )
     work.session.add(change)
     await work.session.flush()
-    write_entry(work, AuditLog.ADDRESS_CHANGE_ASKED, f"agency:{agency.code}", fields=[field.value])
+    write_entry(
+        work,
+        AuditLog.ADDRESS_CHANGE_ASKED,
+        f"agency:{agency.code}",
+        before={field.value: _for_log(agency, field, before)},
+        after={field.value: _asked_for_log(change)},
+    )
     work.announce(Topic.DIRECTORY)
     return change
+
+
+def _for_log(agency: Agency, field: AddressField, value: Any) -> Any:
+    """Return a value in force as the log may hold it; of a secret only whether there is one."""
+    if field in _ENTERED:
+        return for_log(field.value, value)
+    return _FORMER if getattr(agency, f"{field.value}_sealed") is not None else None
+
+
+def secret_for_log(agency: Agency, field: AddressField) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what the log holds of a secret that is about to change: never the secret."""
+    return {field.value: _for_log(agency, field, None)}, {field.value: _NEW}
+
+
+def _asked_for_log(change: AddressChange) -> Any:
+    field = AddressField(change.field)
+    return for_log(field.value, change.value) if field in _ENTERED else _NEW
 
 
 async def _tell(work: Work, agency: Agency, change: AddressChange) -> None:
@@ -291,13 +316,19 @@ async def decide(work: Work, staff: Staff | None, ids: list[UUID], *, approve: b
     for change in sorted(found, key=lambda one: _ORDER[one.field]):
         agency = await work.session.get(Agency, change.agency_id, with_for_update=True)
         assert agency is not None
+        field = AddressField(change.field)
+        present = _plain((await _now(work, agency)).get(field))
+        now = {change.field: _for_log(agency, field, present)}
         change.state = (ChangeState.IN_FORCE if approve else ChangeState.REFUSED).value
         change.decided_by, change.decided_at = work.actor.staff_id, work.now
         if approve:
             await _bring_into_force(work, agency, change)
         change.secret_sealed = None
+        asked = {change.field: _asked_for_log(change)}
         kind = AuditLog.ADDRESS_CHANGE_APPROVED if approve else AuditLog.ADDRESS_CHANGE_REFUSED
-        write_entry(work, kind, f"agency:{agency.code}", fields=[change.field])
+        # Refused: what was asked for is given up for what stays.
+        before, after = (now, asked) if approve else (asked, now)
+        write_entry(work, kind, f"agency:{agency.code}", before=before, after=after)
     work.announce(Topic.DIRECTORY)
 
 

@@ -18,7 +18,7 @@ from app.dialling import outward
 from app.errors import Invalid, NotFound
 from app.referrals.directory import addresses
 from app.referrals.directory.address_rows import AddressField
-from app.referrals.directory.entries import EVERYWHERE, Entry, Phone, check_entry
+from app.referrals.directory.entries import EVERYWHERE, Entry, Phone, check_entry, for_log
 from app.referrals.directory.finding import Answer, Candidate, Sought, find
 from app.referrals.directory.models import Agency, DutyPhone, Mandate
 from app.referrals.directory.phones import phones_of, set_phones
@@ -51,7 +51,8 @@ async def save_agency(work: Work, entry: Entry, *, with_: set[str] | None = None
         work.session.add(agency)
     if not new:
         entry = await addresses.hold_back(work, agency, entry)
-    changed = [] if new else await _changed(work, agency, entry)
+    before: dict[str, Any] = {} if new else await _values(work, agency)
+    changed = [] if new else _different(before, entry)
     if not new and not changed:
         return agency
     _set_columns(agency, entry)
@@ -75,11 +76,13 @@ async def save_agency(work: Work, entry: Entry, *, with_: set[str] | None = None
     await work.session.flush()
     await set_phones(work, agency, entry.duty_phones)
     await _set_mandates(work, agency, entry.mandated_for, with_ or set())
+    after = {name: for_log(name, getattr(entry, name)) for name in _FIELDS}
     write_entry(
         work,
         AuditLog.AGENCY_ADDED if new else AuditLog.AGENCY_CHANGED,
         f"agency:{agency.code}",
-        fields=changed,
+        before=None if new else {name: for_log(name, before[name]) for name in changed},
+        after={name: value for name, value in after.items() if name in changed or (new and value)},
     )
     work.announce(Topic.DIRECTORY)
     return agency
@@ -114,20 +117,32 @@ _COLUMNS = (
 )
 
 
-async def _changed(work: Work, agency: Agency, entry: Entry) -> list[str]:
-    """Return the columns of the entry that differ from the stored agency."""
-    found = []
-    phones = [Phone(p.number, p.hours) for p in await phones_of(work, agency.id)]
-    if phones != list(entry.duty_phones):
-        found.append("duty_phones")
+_FIELDS = ("duty_phones", "mandated_for", *_COLUMNS)
+
+
+async def _values(work: Work, agency: Agency) -> dict[str, Any]:
+    """Return what the directory says of a stored agency, as an entry holds it."""
+    phones = tuple(Phone(p.number, p.hours) for p in await phones_of(work, agency.id))
     rows = await work.session.scalars(select(Mandate).where(Mandate.agency_id == agency.id))
-    if {f"{m.service}@{m.place}" for m in rows} != set(entry.mandated_for):
-        found.append("mandated_for")
+    mandates = tuple(sorted(f"{m.service}@{m.place}" for m in rows))
+    found: dict[str, Any] = {"duty_phones": phones, "mandated_for": mandates}
     for name in _COLUMNS:
-        value = getattr(entry, name)
-        if getattr(agency, name) != (list(value) if isinstance(value, tuple) else value):
-            found.append(name)
+        value = getattr(agency, name)
+        found[name] = tuple(value) if isinstance(value, list) else value
     return found
+
+
+def _different(values: dict[str, Any], entry: Entry) -> list[str]:
+    """Return the fields of an entry that differ from the stored values."""
+    return [
+        name
+        for name in _FIELDS
+        if (
+            set(getattr(entry, name)) != set(values[name])
+            if name == "mandated_for"
+            else getattr(entry, name) != values[name]
+        )
+    ]
 
 
 async def doubt_phone(work: Work, agency_id: UUID, number: str) -> None:
@@ -173,7 +188,8 @@ async def _set_mandates(
                 work,
                 AuditLog.MANDATE_MOVED,
                 f"agency:{holder.code}",
-                to=agency.code,
+                before=f"agency:{holder.code}",
+                after=f"agency:{agency.code}",
                 mandate=f"{service}@{place}",
             )
     await work.session.flush()
@@ -191,8 +207,10 @@ async def set_webhook_secret(work: Work, code: str) -> str:
     """
     agency = await agency_of_code(work, code)
     secret = make_secret()
+    before, after = addresses.secret_for_log(agency, AddressField.WEBHOOK_SECRET)
     await addresses.keep_secret(work, agency, AddressField.WEBHOOK_SECRET, secret)
-    write_entry(work, AuditLog.WEBHOOK_SECRET_MADE, f"agency:{agency.code}")
+    subject = f"agency:{agency.code}"
+    write_entry(work, AuditLog.WEBHOOK_SECRET_MADE, subject, before=before, after=after)
     return secret
 
 
@@ -203,8 +221,10 @@ async def set_primero_password(work: Work, code: str, password: str) -> None:
         raise Invalid("First enter the address and account of its system in the directory.")
     if not 1 <= len(password) <= 500:
         raise Invalid("A password has 1 to 500 characters.")
+    before, after = addresses.secret_for_log(agency, AddressField.PRIMERO_PASSWORD)
     await addresses.keep_secret(work, agency, AddressField.PRIMERO_PASSWORD, password)
-    write_entry(work, AuditLog.PASSWORD_OF_AGENCY_SYSTEM_SET, f"agency:{agency.code}")
+    subject = f"agency:{agency.code}"
+    write_entry(work, AuditLog.PASSWORD_OF_AGENCY_SYSTEM_SET, subject, before=before, after=after)
 
 
 # -- reading -----------------------------------------------------------------------------------

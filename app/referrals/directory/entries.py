@@ -12,6 +12,7 @@ from app.calls.hours import read_hours
 from app.contacts.records import library_of
 from app.dialling.rules import Rules, Why, why_not, words_of
 from app.errors import Invalid, Joined, Message, why
+from app.privacy import ends
 from app.privacy.numbers import dialled_from
 from app.referrals.library import protocols_of
 from app.referrals.states import HOUSE, Sector, Service
@@ -28,6 +29,30 @@ class Phone:
     number: str
     # When the phone is answered; empty: whenever the agency is open.
     hours: str = ""
+
+
+def for_log(name: str, value: Any) -> Any:
+    """Return a value of an entry as the log may hold it for ever: of an address only its ends."""
+    if value is None:
+        return None
+    match name:
+        case "email":
+            return ends.of_email(value)
+        case "sms":
+            return ends.of_number(value)
+        case "webhook_url":
+            return ends.of_url(value)
+        case "primero":
+            return ends.of_url(str(value.get("url", "")))
+        case "verified_by":
+            return ends.of_name(value)
+        case "duty_phones":
+            # Phones as they are entered, or as a change that waits stores them.
+            phones = [one if isinstance(one, Phone) else Phone(**one) for one in value]
+            return [f"{ends.of_number(one.number)} {one.hours}".strip() for one in phones]
+    if isinstance(value, date):
+        return value.isoformat()
+    return list(value) if isinstance(value, tuple) else value
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ async def set_phones(work: Work, agency: Agency, phones: tuple[Phone, ...]) -> N
     """Set the phones; those that are gone are kept for the attempts that were made on them."""
     rows = await work.session.scalars(select(DutyPhone).where(DutyPhone.agency_id == agency.id))
     known = {row.number: row for row in rows}
-    # Positions are unique: move all rows out of the way first.
+    # Positions are unique: move all rows out of the way first, below those that went before.
+    lowest = min((0, *(row.position for row in known.values())))
     for n, row in enumerate(known.values()):
-        row.position, row.gone_at = -1 - n, row.gone_at or work.now
+        row.position, row.gone_at = lowest - 1 - n, row.gone_at or work.now
     await work.session.flush()
     for n, phone in enumerate(phones):
         kept = known.get(phone.number)

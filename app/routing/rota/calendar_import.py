@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from typing import Any
@@ -14,7 +14,7 @@ from icalendar import Calendar
 from app.calls import lines
 from app.database.topics import Topic
 from app.errors import Invalid, Joined, Message, why
-from app.routing.rota import changes, recurrence
+from app.routing.rota import changes, recurrence, roster
 from app.routing.rota.calendars import OURS
 from app.routing.rota.models import RotaChange, RotaChangeState, ShiftRow
 from app.routing.rota.on_duty import ChangeKind
@@ -99,9 +99,13 @@ async def import_rota(work: Work, content: bytes) -> tuple[int, int]:
             problems=Joined([*found.problems[:20], *rest], " · "),
         )
     for shift in found.shifts.values():
+        was = await work.session.get(ShiftRow, shift.id)
+        before = roster.for_log(was) if was is not None else None
         await work.session.merge(shift)
+        _log(work, shift, before, roster.for_log(shift))
     for change in found.changes.values():
         known = await work.session.get(RotaChange, change.id)
+        had = changes.for_log(known) if known is not None else None
         if known is not None:
             # A file does not contain the reason and author of a change: keep them.
             change.reason, change.made_by, change.made_at = (
@@ -111,12 +115,30 @@ async def import_rota(work: Work, content: bytes) -> tuple[int, int]:
             )
             change.settled_at = known.settled_at or change.settled_at
         await work.session.merge(change)
+        _log(work, change, had, changes.for_log(change))
     await work.session.flush()
-    write_entry(
-        work, AuditLog.ROTA_IMPORTED, "rota", shifts=len(found.shifts), changes=len(found.changes)
-    )
     work.announce(Topic.ROSTER)
     return len(found.shifts), len(found.changes)
+
+
+def _log(
+    work: Work,
+    row: ShiftRow | RotaChange,
+    before: Mapping[str, Any] | None,
+    after: Mapping[str, Any],
+) -> None:
+    """Log what a file made of a shift or a change, unless that is what it was."""
+    if before == after:
+        return
+    name = "shift" if isinstance(row, ShiftRow) else "change"
+    write_entry(
+        work,
+        AuditLog.ROTA_IMPORTED,
+        str(row.counsellor_id),
+        before=before,
+        after=after,
+        **{name: str(row.id)},
+    )
 
 
 async def _read_events(work: Work, events: Iterable[Part]) -> Imported:

@@ -56,9 +56,15 @@ def check_span(work: Work, from_at: datetime, until_at: datetime) -> None:
         raise Invalid("That is over already: the rota of the past is not changed.")
 
 
-def _check_may(by: Staff, about: UUID) -> None:
-    if by.id != about and not may(by.role, Permission.PLAN_ROSTER):
+def _check_may(by: Staff | None, about: UUID) -> None:
+    """Check that a person may change this duty; None is the operator. Raises NotAllowed."""
+    if by is not None and by.id != about and not may(by.role, Permission.PLAN_ROSTER):
         raise NotAllowed("You can change only your own duty. Ask a person who plans the rota.")
+
+
+def _plans(by: Staff | None) -> bool:
+    """Return whether a person plans the rota; the operator does."""
+    return by is None or may(by.role, Permission.PLAN_ROSTER)
 
 
 async def add_row(work: Work, row: RotaChange) -> RotaChange:
@@ -101,7 +107,12 @@ def for_log(row: RotaChange) -> dict[str, str | None]:
 
 
 async def be_absent(
-    work: Work, by: Staff, staff_id: UUID, from_at: datetime, until_at: datetime, reason: str = ""
+    work: Work,
+    by: Staff | None,
+    staff_id: UUID,
+    from_at: datetime,
+    until_at: datetime,
+    reason: str = "",
 ) -> RotaChange:
     """Record an absence: one's own, or by a planner. Raises Invalid, NotAllowed, NotFound."""
     check_span(work, from_at, until_at)
@@ -118,7 +129,7 @@ async def be_absent(
             until_at=until_at,
             reason=check_reason(reason),
             state=RotaChangeState.IN_FORCE.value,
-            made_by=by.id,
+            made_by=by.id if by is not None else None,
             made_at=work.now,
             settled_at=work.now,
         ),
@@ -144,7 +155,7 @@ def new_extra(work: Work, to: Place, reason: str = "") -> RotaChange:
 
 async def swap(
     work: Work,
-    by: Staff,
+    by: Staff | None,
     staff_id: UUID,
     instead_id: UUID,
     from_at: datetime,
@@ -166,7 +177,7 @@ async def swap(
         raise Invalid(
             "%(name)s is not on duty then. There is nothing to take over.", name=staff.name
         )
-    at_once = may(by.role, Permission.PLAN_ROSTER)
+    at_once = _plans(by)
     return await add_row(
         work,
         RotaChange(
@@ -178,7 +189,7 @@ async def swap(
             until_at=until_at,
             reason=check_reason(reason),
             state=(RotaChangeState.IN_FORCE if at_once else RotaChangeState.ASKED).value,
-            made_by=by.id,
+            made_by=by.id if by is not None else None,
             made_at=work.now,
             settled_at=work.now if at_once else None,
         ),
@@ -251,11 +262,11 @@ def settle(work: Work, row: RotaChange, state: RotaChangeState, action: AuditLog
     work.announce(Topic.ROSTER)
 
 
-async def answer_swap(work: Work, by: Staff, change_id: UUID, agrees: bool) -> None:
+async def answer_swap(work: Work, by: Staff | None, change_id: UUID, agrees: bool) -> None:
     """Accept or refuse a swap that was asked for. Raises NotFound, AlreadyDecided, Invalid."""
     await roster.lock_rota(work)
     row = await locked(work, change_id)
-    if row.instead_id != by.id and not may(by.role, Permission.PLAN_ROSTER):
+    if not _plans(by) and (by is None or row.instead_id != by.id):
         raise NotFound("There is no such change of the rota.")
     if row.state != RotaChangeState.ASKED:
         raise AlreadyDecided()
@@ -268,17 +279,16 @@ async def answer_swap(work: Work, by: Staff, change_id: UUID, agrees: bool) -> N
     settle(work, row, state, AuditLog.ROTA_CHANGE_SETTLED)
 
 
-async def withdraw(work: Work, by: Staff, change_id: UUID) -> None:
+async def withdraw(work: Work, by: Staff | None, change_id: UUID) -> None:
     """Withdraw a change: planners any, others their own absence or open swap.
 
     Raises NotFound, AlreadyDecided, Invalid.
     """
     await roster.lock_rota(work)
     row = await locked(work, change_id)
-    own = row.made_by == by.id and (
-        row.kind == ChangeKind.ABSENCE or row.state == RotaChangeState.ASKED
-    )
-    if not own and not may(by.role, Permission.PLAN_ROSTER):
+    own = by is not None and row.made_by == by.id
+    own = own and (row.kind == ChangeKind.ABSENCE or row.state == RotaChangeState.ASKED)
+    if not own and not _plans(by):
         raise NotFound("Not found, or you cannot withdraw this change.")
     if row.state not in LIVE:
         raise AlreadyDecided()

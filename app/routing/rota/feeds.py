@@ -15,6 +15,11 @@ from app.staff.models import Staff
 from app.work import Work
 
 
+def address_of(work: Work, token: str) -> str:
+    """Return the secret address of a calendar."""
+    return f"{work.settings.public_url.rstrip('/')}/calendar/{token}.ics"
+
+
 async def make_feed(work: Work, staff: Staff) -> str:
     """Create the secret of a counsellor's own calendar feed, and revoke the old one."""
     await revoke_feed(work, staff)
@@ -28,7 +33,8 @@ async def make_feed(work: Work, staff: Staff) -> str:
         )
     )
     await work.session.flush()
-    write_entry(work, AuditLog.CALENDAR_FEED_MADE, str(staff.id))
+    after = {"from_at": work.now.isoformat()}
+    write_entry(work, AuditLog.CALENDAR_FEED_MADE, str(staff.id), before=None, after=after)
     return token
 
 
@@ -38,10 +44,11 @@ async def revoke_feed(work: Work, staff: Staff) -> bool:
         update(CalendarFeed)
         .where(CalendarFeed.staff_id == staff.id, CalendarFeed.revoked_at.is_(None))
         .values(revoked_at=work.now)
-        .returning(CalendarFeed.id)
+        .returning(CalendarFeed.made_at)
     )
     if gone is not None:
-        write_entry(work, AuditLog.CALENDAR_FEED_REVOKED, str(staff.id))
+        before = {"from_at": gone.isoformat()}
+        write_entry(work, AuditLog.CALENDAR_FEED_REVOKED, str(staff.id), before=before, after=None)
     return gone is not None
 
 

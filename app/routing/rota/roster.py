@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
+from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
@@ -84,10 +85,27 @@ async def add_shift(
         AuditLog.SHIFT_ADDED,
         str(staff.id),
         shift=str(row.id),
-        recurrence=recurrence or "always",
+        before=None,
+        after=for_log(row),
     )
     work.announce(Topic.ROSTER)
     return row
+
+
+def for_log(row: ShiftRow) -> dict[str, Any]:
+    """Return a shift as the log holds it."""
+    return {
+        "counsellor": str(row.counsellor_id),
+        "recurrence": row.recurrence or "always",
+        "from": row.starts_at.isoformat("minutes"),
+        "minutes": row.minutes,
+        "timezone": row.timezone,
+        "first_on": row.first_on.isoformat(),
+        "last_on": row.last_on.isoformat() if row.last_on else None,
+        "layer": row.layer,
+        "on_holidays": row.on_holidays,
+        "left_out": [day.isoformat() for day in row.except_on or []],
+    }
 
 
 async def rota_of(work: Work) -> on_duty.Rota:

@@ -84,16 +84,19 @@ async def ask(
     return export
 
 
-async def decide(work: Work, staff: Staff, export_id: UUID, *, approve: bool) -> Export:
-    """Approve or refuse a file, as the second person. Raises NotFound, NotAllowed, Conflict."""
+async def decide(work: Work, staff: Staff | None, export_id: UUID, *, approve: bool) -> Export:
+    """Approve or refuse a file, as the second person; None is the operator, for what a person asked
+    for on the page. Raises NotFound, NotAllowed, Conflict.
+    """
     export = await work.session.get(Export, export_id, with_for_update=True)
     if export is None:
         raise NotFound("There is no such request.")
-    if export.asked_by == staff.id:
+    if export.asked_by == (staff.id if staff is not None else None):
         raise NotAllowed("This is your own request: another person has to decide.")
     if export.state != _S.ASKED:
         raise Conflict("This request has already been decided.")
-    export.decided_by, export.decided_at = staff.id, work.now
+    export.decided_by = staff.id if staff is not None else None
+    export.decided_at = work.now
     export.state = _S.APPROVED if approve else _S.REFUSED
     await work.session.flush()
     write_entry(
@@ -132,6 +135,17 @@ async def exports_of(work: Work, staff: Staff, limit: int = 50) -> list[tuple[Ex
         .where(_visible(staff))
         .order_by(Export.asked_at.desc())
         .limit(limit)
+    )
+    return [(export, name) for export, name in rows]
+
+
+async def waiting(work: Work) -> list[tuple[Export, str]]:
+    """Return the files that wait for a second person, the oldest first, with who asked."""
+    rows = await work.session.execute(
+        select(Export, Staff.name)
+        .join(Staff, Staff.id == Export.asked_by)
+        .where(Export.state == _S.ASKED)
+        .order_by(Export.asked_at)
     )
     return [(export, name) for export, name in rows]
 

@@ -64,8 +64,13 @@ async def schedule(work: Work, report: str, every: str, role: str) -> ReportSche
     )
     work.session.add(row)
     await work.session.flush()
-    write_entry(work, AuditLog.REPORT_SCHEDULED, f"schedule:{row.id}", report=report, role=role)
+    after = _for_log(row)
+    write_entry(work, AuditLog.REPORT_SCHEDULED, f"schedule:{row.id}", before=None, after=after)
     return row
+
+
+def _for_log(row: ReportSchedule) -> dict[str, str]:
+    return {"report": row.report, "every": row.every, "role": row.role}
 
 
 async def unschedule(work: Work, schedule_id: UUID) -> None:
@@ -74,7 +79,10 @@ async def unschedule(work: Work, schedule_id: UUID) -> None:
     if row is None or row.ended_at is not None:
         raise NotFound("There is no such schedule.")
     row.ended_at = work.now
-    write_entry(work, AuditLog.REPORT_SCHEDULE_ENDED, f"schedule:{row.id}", report=row.report)
+    before = _for_log(row)
+    write_entry(
+        work, AuditLog.REPORT_SCHEDULE_ENDED, f"schedule:{row.id}", before=before, after=None
+    )
 
 
 async def schedules(work: Work) -> list[ReportSchedule]:

@@ -1,0 +1,86 @@
+"""The JSON interface of what every line says, before a line has a prompt of its own."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel
+
+from app.api.description import files
+from app.api.settings.lines import KeepsLines, PromptView, TextIn, prompt_views, sent_recording
+from app.calls import lines, prompts
+from app.errors import NotFound, Refusal
+from app.web.access import InWork
+from app.words.pages import refusal_words
+
+router = APIRouter(tags=["lines"])
+
+
+class SpeakableView(BaseModel):
+    """Whether a line can speak a language, by what every line says; if not, what it lacks."""
+
+    speakable: bool
+    why: str | None
+
+
+@router.get("/every-line/languages/{language}")
+async def speakable(work: InWork, staff: KeepsLines, language: str) -> SpeakableView:
+    """Return whether a line can speak a language."""
+    lines.check_language(language)
+    try:
+        await lines.check_speakable(work, language)
+    except Refusal as refusal:
+        return SpeakableView(speakable=False, why=refusal_words(refusal))
+    return SpeakableView(speakable=True, why=None)
+
+
+@router.get("/every-line/prompts")
+async def all_prompts(
+    work: InWork, staff: KeepsLines, language: Annotated[str, Query(max_length=20)]
+) -> list[PromptView]:
+    """Return what every line says in a language, which no line need speak yet."""
+    return await prompt_views(work, None, language)
+
+
+@router.put("/every-line/prompts/{language}/{key}", status_code=204)
+async def set_prompt(
+    work: InWork, staff: KeepsLines, language: str, key: str, body: TextIn
+) -> None:
+    """Change a text of every line; the next caller hears it."""
+    await prompts.set_prompt(work, line=None, language=language, key=key, text=body.text)
+
+
+@router.put(
+    "/every-line/prompts/{language}/{key}/recording",
+    status_code=204,
+    max_body_size=prompts.LARGEST_RECORDING,
+)
+async def set_recording(
+    request: Request, work: InWork, staff: KeepsLines, language: str, key: str
+) -> None:
+    """Play a recording on every line. The body is the MP3 or WAV file."""
+    audio, kind = await sent_recording(request, work)
+    await prompts.set_prompt(
+        work, line=None, language=language, key=key, audio=audio, audio_type=kind
+    )
+
+
+@router.delete("/every-line/prompts/{language}/{key}", status_code=204)
+async def use_words_of_program(work: InWork, staff: KeepsLines, language: str, key: str) -> None:
+    """Give up a prompt of every line: what comes with the program is said again."""
+    await prompts.use_words_of_program(work, None, language, key)
+
+
+@router.post("/every-line/prompts/{language}/{key}/back", status_code=204)
+async def take_back(work: InWork, staff: KeepsLines, language: str, key: str) -> None:
+    """Undo the last change of a prompt of every line."""
+    await prompts.take_back(work, None, language, key)
+
+
+@router.get("/every-line/recordings/{recording}", **files("audio/mpeg", "audio/wav"))
+async def recording(work: InWork, staff: KeepsLines, recording: UUID) -> Response:
+    """Return a recording that every line plays."""
+    found = await prompts.recording_of(work, None, recording)
+    if found is None:
+        raise NotFound("There is no such recording.")
+    return Response(found[0], media_type=found[1], headers={"cache-control": "no-store"})

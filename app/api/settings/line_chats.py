@@ -1,0 +1,85 @@
+"""The JSON interface of how children write to a line."""
+
+from dataclasses import asdict
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from app.api.settings.lines import KeepsLines
+from app.calls import chat_lines, lines
+from app.calls.chat_rules import ChatRules, read_chat
+from app.web.access import InWork
+
+router = APIRouter(tags=["lines"])
+
+
+class ChatSettingsView(BaseModel):
+    """How children write to a line."""
+
+    on: bool
+    slug: str | None
+    languages: list[str]
+    at_once: int
+    reserve: int
+    reserve_seconds: int
+    sites: list[str]
+    exit_site: str
+    title: str
+    icon: str
+    # What the child's page shows, and what counsellors have at hand; words by language.
+    emoji: list[str]
+    closed: dict[str, str]
+    beginnings: dict[str, list[str]]
+    # The carriers by which children write, and what is sent by WhatsApp after a day of silence.
+    by: list[str]
+    templates: list[str]
+
+
+class ChatSettingsIn(BaseModel):
+    """What is left out stays; an empty `slug` removes it."""
+
+    on: bool | None = None
+    slug: Annotated[str, Field(max_length=40)] | None = None
+    languages: Annotated[list[Annotated[str, Field(max_length=20)]], Field(max_length=8)] | None = (
+        None
+    )
+    at_once: int | None = None
+    reserve: int | None = None
+    reserve_seconds: int | None = None
+    sites: Annotated[list[Annotated[str, Field(max_length=300)]], Field(max_length=50)] | None = (
+        None
+    )
+    exit_site: Annotated[str, Field(max_length=300)] | None = None
+    title: Annotated[str, Field(max_length=80)] | None = None
+    icon: Annotated[str, Field(max_length=20)] | None = None
+    emoji: Annotated[list[Annotated[str, Field(max_length=12)]], Field(max_length=50)] | None = None
+    closed: Annotated[dict[str, str], Field(max_length=8)] | None = None
+    beginnings: Annotated[dict[str, list[str]], Field(max_length=8)] | None = None
+    by: Annotated[list[Annotated[str, Field(max_length=20)]], Field(max_length=8)] | None = None
+    templates: (
+        Annotated[list[Annotated[str, Field(max_length=80)]], Field(max_length=20)] | None
+    ) = None
+
+
+def _chat_view(rules: ChatRules) -> ChatSettingsView:
+    return ChatSettingsView(**asdict(rules))
+
+
+@router.get("/lines/{line_id}/chat")
+async def chat_settings(work: InWork, staff: KeepsLines, line_id: UUID) -> ChatSettingsView:
+    """Return whether and how children write to a line."""
+    row, _line = await lines.read_line(work, line_id)
+    return _chat_view(read_chat(row.chat))
+
+
+@router.patch("/lines/{line_id}/chat")
+async def set_chat(
+    work: InWork, staff: KeepsLines, line_id: UUID, body: ChatSettingsIn
+) -> ChatSettingsView:
+    """Change how children write to a line: the languages, how many conversations a counsellor has
+    at once, the counsellors who are kept for calls, the sites that may show the page, where a
+    child goes that leaves at once, and what the browser shows of the page."""
+    _row, line = await lines.read_line(work, line_id)
+    return _chat_view(await chat_lines.change_chat(work, line, **body.model_dump()))

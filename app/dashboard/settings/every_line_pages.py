@@ -1,0 +1,149 @@
+"""The page of what every line says: written and recorded before a line speaks a language."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, File, Query, Request, Response, UploadFile
+from starlette.responses import RedirectResponse
+
+from app import words
+from app.calls import lines, prompts
+from app.dashboard.settings import line_views
+from app.dashboard.settings.line_pages import LARGEST, Keeps, Text, read_form
+from app.dashboard.templating import page
+from app.errors import NotFound, Refusal
+from app.staff.models import Staff
+from app.web.access import InWork
+from app.words.pages import language_name, refusal_words
+from app.work import Work
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/admin/every-line")
+async def every_line_page(
+    request: Request,
+    work: InWork,
+    staff: Keeps,
+    language: Annotated[str, Query(max_length=20)] = "",
+) -> Response:
+    """Show what every line says in a language, and what a line would lack to speak it."""
+    notice = ""
+    try:
+        if language:
+            lines.check_language(language)
+    except Refusal as refusal:
+        language, notice = "", refusal_words(refusal)
+    return await _show(request, work, staff, language, notice=notice)
+
+
+async def _show(request: Request, work: Work, staff: Staff, language: str, **more: Any) -> Response:
+    spoken = {one for row in await lines.all_lines(work) for one in await _spoken_by(work, row.id)}
+    known = {*words.languages(), *spoken, *await prompts.languages_of(work, None)}
+    chosen = line_views.on_the_way(language or (min(spoken) if spoken else words.SOURCE))
+    lacks = await lines.lacks_of(work, chosen.language)
+    line = await line_views.example_line(work)
+    return page(
+        request,
+        "settings/every_line.html",
+        staff=staff,
+        language=chosen,
+        languages=[(one, language_name(one)) for one in sorted({*known, chosen.language})],
+        lacks=lacks,
+        names=line_views.NAMES,
+        steps=line_views.flow_of(
+            line, chosen.language, await prompts.heard_of(work, None, chosen.language)
+        ),
+        sources=line_views.SOURCES,
+        base="/admin/every-line",
+        own=prompts.Source.EVERY_LINE.value,
+        rings=False,
+        longest=prompts.LONGEST_TEXT,
+        **{"notice": "", "part": "", "typed": {}, "told": "", **more},
+    )
+
+
+async def _spoken_by(work: Work, line_id: UUID) -> list[str]:
+    _row, line = await lines.read_line(work, line_id)
+    return [one.language for one in line.languages]
+
+
+async def _change(
+    request: Request,
+    work: Work,
+    staff: Staff,
+    language: str,
+    key: str,
+    typed: dict[str, Any],
+    verb: Callable[[], Awaitable[object]],
+) -> Response:
+    """Change a prompt. After a refusal it keeps what was typed."""
+    lines.check_language(language)
+    try:
+        await verb()
+    except Refusal as refusal:
+        await work.undo()
+        notice = refusal_words(refusal)
+        return await _show(request, work, staff, language, part=key, typed=typed, notice=notice)
+    return RedirectResponse(f"/admin/every-line?language={language}#{key}", 303)
+
+
+@router.post("/admin/every-line/prompts/{language}/{key}", max_body_size=LARGEST)
+async def change_prompt(
+    request: Request,
+    work: InWork,
+    staff: Keeps,
+    language: str,
+    key: str,
+    text: Text = "",
+    sound: Annotated[UploadFile | None, File()] = None,
+) -> Response:
+    """Change what every line says: a text, or an MP3 or WAV file."""
+    written, audio, kind = await read_form(text, sound)
+
+    async def verb() -> None:
+        await prompts.set_prompt(
+            work,
+            line=None,
+            language=language,
+            key=key,
+            text=written,
+            audio=audio,
+            audio_type=kind,
+        )
+
+    return await _change(request, work, staff, language, key, {"text": text}, verb)
+
+
+@router.post("/admin/every-line/prompts/{language}/{key}/back")
+async def take_back(
+    request: Request, work: InWork, staff: Keeps, language: str, key: str
+) -> Response:
+    """Undo the last change of a prompt of every line."""
+
+    async def verb() -> None:
+        await prompts.take_back(work, None, language, key)
+
+    return await _change(request, work, staff, language, key, {}, verb)
+
+
+@router.post("/admin/every-line/prompts/{language}/{key}/program")
+async def use_words_of_program(
+    request: Request, work: InWork, staff: Keeps, language: str, key: str
+) -> Response:
+    """Say again what comes with the program."""
+
+    async def verb() -> None:
+        await prompts.use_words_of_program(work, None, language, key)
+
+    return await _change(request, work, staff, language, key, {}, verb)
+
+
+@router.get("/admin/every-line/recordings/{recording}")
+async def recording(work: InWork, staff: Keeps, recording: UUID) -> Response:
+    """Return a recording that every line plays."""
+    found = await prompts.recording_of(work, None, recording)
+    if found is None:
+        raise NotFound("There is no such recording.")
+    return Response(found[0], media_type=found[1], headers={"cache-control": "no-store"})

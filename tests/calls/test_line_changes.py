@@ -1,0 +1,60 @@
+"""What is changed of a line is logged with what was before and after; of numbers only the ends."""
+
+from app.calls import lines
+from app.routing import people
+from app.staff.log_kinds import AuditLog
+from app.work import Work
+from tests.calls.test_prompts import a_line
+from tests.support.verbs import logged
+
+BEHIND = ["+381113334444", "+381113334445"]
+
+
+async def test_each_change_of_a_line_is_logged_with_before_and_after(work: Work) -> None:
+    line = await a_line(work)
+    assert logged(work)[-1][1] == {
+        "before": None,
+        "after": {
+            "name": "Plavi telefon",
+            "languages": ["sr", "en"],
+            "country": "RS",
+            "timezone": "Europe/Belgrade",
+            "practice": False,
+            "numbers": [],
+            "shown_number": "",
+        },
+    }
+    await lines.set_opening_hours(work, line, "Mo-Fr 08:00-20:00")
+    await lines.change_numbers(work, line, leads_here=BEHIND, shown_number=BEHIND[0])
+    await people.change_plan(work, line, backup_after=20, skills={"violence": 1})
+    assert logged(work)[-3:] == [
+        (
+            AuditLog.LINE_HOURS_SET,
+            {"before": {"hours": "24/7"}, "after": {"hours": "Mo-Fr 08:00-20:00"}},
+        ),
+        (
+            AuditLog.LINE_NUMBERS_SET,
+            {
+                "before": {"numbers": [], "shown_number": ""},
+                "after": {"numbers": ["+381…44", "+381…45"], "shown_number": "+381…44"},
+            },
+        ),
+        (
+            AuditLog.LINE_PLAN_SET,
+            {
+                "before": {"backup_after": None, "skills": None},
+                "after": {"backup_after": 20, "skills": {"violence": 1}},
+            },
+        ),
+    ]
+    _, line = await lines.read_line(work, line.id)
+    count = len(logged(work))
+    await lines.set_opening_hours(work, line, "Mo-Fr 08:00-20:00")
+    await lines.change_numbers(work, line, leads_here=BEHIND, shown_number=None)
+    await people.change_plan(work, line, backup_after=20)
+    assert len(logged(work)) == count, "what changes nothing is not logged"
+    await people.change_plan(work, line, partner_number="+381113334446")
+    assert logged(work)[-1][1] == {
+        "before": {"partner_number": ""},
+        "after": {"partner_number": "+381…46"},
+    }

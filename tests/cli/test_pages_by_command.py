@@ -1,0 +1,169 @@
+"""What pages change, as it is typed: lines, absences and swaps, shifts, handing over, the log."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from app.calls import lines
+from app.cli import (
+    audit_log,
+    planning,
+    reports,
+    roster,
+    rota_changes,
+    staff,
+    wallboards,
+)
+from app.cli import lines as line_commands
+from app.cli.commands import audit_app
+from app.demo.stage import LINE
+from app.errors import Conflict, Invalid, NotFound
+from app.jobs.transaction import flush
+from app.people import finding, holding, links
+from app.people.holding import Kind
+from app.routing.rota import changes
+from app.routing.rota.models import RotaChange, RotaChangeState
+from app.staff.log_kinds import AuditLog
+from app.statistics.exports import requested
+from app.statistics.exports.exporting import read_wanted
+from app.statistics.models import ExportState
+from app.work import Work
+from tests.support.command_line import Types, typed_on
+from tests.support.duties import a_taker, at, daily, duties_on, log_of, place
+from tests.support.verbs import a_line, an_administrator, logged
+
+Typed = Callable[..., Types]
+
+
+@pytest.fixture
+async def typed(work: Work, monkeypatch: pytest.MonkeyPatch) -> Typed:
+    await a_line(work)
+    return lambda app, *modules: typed_on(work, monkeypatch, app, *modules)
+
+
+async def test_a_line_is_listed_shown_and_renamed(work: Work, typed: Typed) -> None:
+    types = typed(line_commands.app, line_commands)
+    await types("rename", LINE, "Linija za decu")
+    work.ground.memory.forget("lines")
+    (listed,) = (await types("list")).output.splitlines()
+    assert json.loads(listed)["name"] == "Linija za decu"
+    await types("prompt", "hold", "--language", "en", "--text", "One moment.")
+    shown = json.loads((await types("show", LINE, "--prompts", "en")).output)
+    assert shown["languages"] == {"1": "sr", "2": "en"}
+    hold = {"text": "One moment.", "source": "every_line", "earlier": False}
+    assert shown["prompts"]["hold"] == hold
+    await types("prompt-program", "hold", "--language", "en")
+    await types("prompt-back", "hold", "--language", "en")
+    shown = json.loads((await types("show", LINE, "--prompts", "en")).output)
+    assert shown["prompts"]["hold"] == hold
+    unknown = await types("show", "+381119999999", fails=True)
+    assert isinstance(unknown.exception, NotFound)
+
+
+async def test_absences_and_swaps_are_made_answered_and_withdrawn(work: Work, typed: Typed) -> None:
+    types = typed(roster.app, roster, planning, rota_changes)
+    ana, boris = await a_taker(work, "ana"), await a_taker(work, "boris")
+    await daily(work, ana)
+    await types("change", "swap", "ana", "boris", "2030-01-16T08:00", "2030-01-16T16:00")
+    assert await duties_on(work, 16) == {place(boris, 16, 8, 16)}
+    made = await types("change", "absence", "ana", "2030-01-17T00:00", "2030-01-18T00:00")
+    assert await duties_on(work, 17) == set()
+    listed = (await types("change", "list")).output.splitlines()
+    assert [line.split("\t")[1:4] for line in listed] == [
+        ["swap", "in_force", "ana"],
+        ["absence", "in_force", "ana"],
+    ]
+    await types("change", "withdraw", made.output.strip())
+    assert await duties_on(work, 17) == {place(ana, 17, 8, 16)}
+    asked = await changes.swap(work, ana, ana.id, boris.id, at(18, 8), at(18, 16))
+    assert asked.state == RotaChangeState.ASKED
+    await types("change", "answer", str(asked.id), "--agree")
+    assert await duties_on(work, 18) == {place(boris, 18, 8, 16)}
+    twice = await types("change", "answer", str(asked.id), "--refuse", fails=True)
+    assert isinstance(twice.exception, Conflict)
+    row = await work.session.get_one(RotaChange, asked.id)
+    assert (row.made_by, row.state) == (ana.id, RotaChangeState.IN_FORCE)
+
+
+async def test_a_shift_is_left_out_and_ended_and_a_holiday_cleared(
+    work: Work, typed: Typed
+) -> None:
+    types = typed(roster.app, roster, planning)
+    ana = await a_taker(work, "ana")
+    await daily(work, ana)
+    (listed,) = (await types("list", "ana")).output.splitlines()
+    shift = listed.split("\t")[0]
+    assert (await types("list", "boris")).output == ""
+    await types("leave-out", shift, "2030-01-16")
+    assert await duties_on(work, 16) == set()
+    await types("end", shift, "--last-on", "2030-01-17")
+    assert await duties_on(work, 17) == {place(ana, 17, 8, 16)}
+    assert await duties_on(work, 18) == set()
+    await types("holiday", "2030-01-20", "Slava")
+    await types("holiday-clear", "2030-01-20")
+    none = await types("holiday-clear", "2030-01-20", fails=True)
+    assert isinstance(none.exception, NotFound)
+
+
+async def test_work_is_handed_over_and_a_link_withdrawn(work: Work, typed: Typed) -> None:
+    types = typed(staff.app, staff)
+    ana, boris = await a_taker(work, "ana"), await a_taker(work, "boris")
+    await daily(work, ana)
+    assert "shifts: 1" in (await types("hand-over", "ana", "--to", "boris")).output
+    assert (await holding.count(work, boris))[Kind.SHIFTS] == 1
+    assert (await finding.person_named(work, "ana")).active
+    await links.make_link(work, ana.id, by=None, by_mail=False)
+    await types("withdraw-link", "ana")
+    link = await links.latest(work, ana)
+    assert link is not None
+    assert link.withdrawn_at is not None
+    made = log_of(work, AuditLog.PASSWORD_LINK_MADE)
+    gone = log_of(work, AuditLog.PASSWORD_LINK_WITHDRAWN)
+    assert made["after"] == gone["before"]
+    assert (made["before"], gone["after"]) == (None, None)
+
+
+async def test_a_wallboard_is_made_listed_and_withdrawn(work: Work, typed: Typed) -> None:
+    types = typed(wallboards.app, wallboards)
+    await an_administrator(work)
+    assert "/wall/" in (await types("add", "Hall", "--by", "mila")).output
+    (listed,) = (await types("list")).output.splitlines()
+    await types("withdraw", listed.split("\t")[0])
+    assert (await types("list")).output == ""
+
+
+async def test_reports_are_scheduled_and_files_decided(work: Work, typed: Typed) -> None:
+    types = typed(reports.app, reports)
+    await types("schedule", "daily", "--every", "week", "--role", "supervisor")
+    (listed,) = (await types("schedules")).output.splitlines()
+    assert listed.split("\t")[1:4] == ["daily", "week", "supervisor"]
+    await types("unschedule", listed.split("\t")[0])
+    assert (await types("schedules")).output == ""
+    wrong = await types("publish", "soon", fails=True)
+    assert isinstance(wrong.exception, Invalid)
+    mila = await an_administrator(work)
+    wanted = read_wanted("records", "2029-01-01", "2029-02-01", "csv", {})
+    file = await requested.ask(work, mila, wanted, "The yearly review.")
+    assert (await types("files")).output.split("\t")[0] == str(file.id)
+    await types("decide", str(file.id), "--refuse")
+    assert (file.state, file.decided_by) == (ExportState.REFUSED, None)
+    twice = await types("decide", str(file.id), "--approve", fails=True)
+    assert isinstance(twice.exception, Conflict)
+    assert (await types("files")).output == ""
+
+
+async def test_the_log_is_searched_and_the_reading_logged(work: Work, typed: Typed) -> None:
+    row = (await lines.all_lines(work))[0]
+    line = await lines.line_of_id(work, row.id)
+    assert line is not None
+    await lines.rename(work, line, "Nova")
+    await flush(work)
+    types = typed(audit_app, audit_log)
+    wanted = ("--kind", "line_renamed", "--subject", "Nova")
+    (found,) = (await types("log", *wanted)).output.splitlines()
+    said = json.loads(found)
+    assert said["detail"] == {"before": "Plavi telefon", "after": "Nova"}
+    assert logged(work)[-1][0] == AuditLog.AUDIT_LOG_READ
+    wrong = await types("log", "--kind", "line_named", fails=True)
+    assert isinstance(wrong.exception, Invalid)
