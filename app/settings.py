@@ -352,12 +352,7 @@ def check_settings(settings: Settings) -> None:
                 "HELPLINE_TRUSTED_PROXIES must hold addresses or networks, separated by commas, "
                 "for example 127.0.0.1,10.0.0.0/8."
             ) from None
-    smallest = min(settings.document_megabytes_per_day, settings.document_megabytes_per_case)
-    if smallest < settings.document_megabytes:
-        raise BadSettings(
-            "HELPLINE_DOCUMENT_MEGABYTES_PER_DAY and HELPLINE_DOCUMENT_MEGABYTES_PER_CASE must not "
-            "be smaller than HELPLINE_DOCUMENT_MEGABYTES: one document must fit."
-        )
+    _check_documents(settings)
     _check_safekeeping(settings)
     _check_leaked(settings)
     if settings.in_production:
@@ -368,6 +363,16 @@ def check_settings(settings: Settings) -> None:
             "HELPLINE_PUBLIC_URL is not an address of this machine, so others can reach this "
             "server: set HELPLINE_ENV=production. Without it the address must be one such as "
             "http://127.0.0.1:8000."
+        )
+
+
+def _check_documents(settings: Settings) -> None:
+    """Refuse limits within which the largest document would not fit."""
+    smallest = min(settings.document_megabytes_per_day, settings.document_megabytes_per_case)
+    if smallest < settings.document_megabytes:
+        raise BadSettings(
+            "HELPLINE_DOCUMENT_MEGABYTES_PER_DAY and HELPLINE_DOCUMENT_MEGABYTES_PER_CASE must not "
+            "be smaller than HELPLINE_DOCUMENT_MEGABYTES: one document must fit."
         )
 
 
