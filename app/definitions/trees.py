@@ -32,7 +32,7 @@ def label_in(labels: dict[str, str], language: str) -> str:
     english, base = labels.get(words.SOURCE, ""), words.spoken_as(language)
     if base in labels:
         return words.in_script(language, labels[base], english)
-    translated = pages.label_words(english, language)
+    translated = pages.label_words(english, language) if english else None
     if translated is not None:
         return translated
     known, label = next(iter(labels.items()))

@@ -8,11 +8,11 @@ for each request; where none is set, pages and refusals are English.
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import date, datetime
+from datetime import date, datetime, time
 from functools import lru_cache
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_datetime
+from babel.dates import format_datetime
 from babel.numbers import format_decimal, format_percent
 from babel.support import NullTranslations
 
@@ -165,10 +165,8 @@ def date_words(value: date, pattern: str) -> str:
 
     A catalogue may translate the pattern: Serbian puts a full stop after the day.
     """
-    locale = locale_of(reader())
-    if isinstance(value, datetime):
-        return str(format_datetime(value, said(pattern), locale=locale))
-    return str(format_date(value, said(pattern), locale=locale))
+    at = value if isinstance(value, datetime) else datetime.combine(value, time())
+    return str(format_datetime(at, said(pattern), locale=locale_of(reader())))
 
 
 def day_words(value: date) -> str:

@@ -154,7 +154,7 @@ async def test_each_child_has_a_form_of_its_own_which_keys_do_not_close_once_it_
     _ana, leg = await answered(page, live)
     record, saving = page.locator("[data-record][data-ready]"), page.locator("#saving")
     await expect(record).to_have_count(1)
-    await expect(page.locator(".languages [aria-pressed=true]")).to_have_text("en")
+    await expect(page.locator(".languages [aria-pressed=true]")).to_have_text("English")
     first = await record.get_attribute("data-record")
     await page.locator("#f-contact-headline").fill("Bullied at school")
     await expect(saving).to_have_text("All saved")
