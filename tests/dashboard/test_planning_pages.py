@@ -31,7 +31,8 @@ async def test_a_rota_is_proposed_looked_at_and_accepted_by_forms(stage: Stage) 
     assert second.status_code == 409
     await stage.settle()
     shown = (await page(stage, chief, "/roster/proposal")).text
-    assert "Proposed and not decided: 2 duties of 1 people." in shown
+    assert "Proposed and not decided: 2 duties." in shown
+    assert "It is for 1 person." in shown
     assert "16 of 16 h" in shown
     left = (await page(stage, chief, "/roster/proposal/part")).text
     assert "2 too few; no counsellor for" in left or "; 2 too few" in left
