@@ -61,7 +61,7 @@ async def test_a_report_with_charts_and_the_same_numbers_elsewhere(live: Stage, 
     # What a figure is made of opens from it, and leads to the call.
     await calls.get_by_role("link", name="The calls").click()
     await expect(page.locator("#counted-calls tbody tr")).to_have_count(1)
-    await expect(page.get_by_role("heading", level=1)).to_contain_text("1 calls")
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("1 call, ")
     await picture(page, "counted-calls")
     await page.go_back()
     await page.locator(".identity").get_by_role("link", name="Answered").click()
