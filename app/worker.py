@@ -48,6 +48,7 @@ from app.telephony import copies, practice_calls, trial_calls, trial_texts
 from app.telephony import jobs as telephony_jobs
 from app.telephony.counsellor import callback_leg, leg_jobs, move_jobs
 from app.telephony.inbound import asking_by_key, message_jobs, own_phone
+from app.telephony.messaging import answering
 from app.telephony.participants import alarm_calls, duty, participant_flow
 from app.telephony.platforms import dial_bridge
 from app.telephony.platforms.choose import platform_of
@@ -67,6 +68,7 @@ SWEEP = "sweep"
 # Modules that are imported so that their jobs can run.
 JOBS = (
     alarm_calls,
+    answering,
     asking_by_key,
     callback_leg,
     copies,

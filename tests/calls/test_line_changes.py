@@ -4,7 +4,7 @@ from app.calls import lines
 from app.routing import people
 from app.staff.log_kinds import AuditLog
 from app.work import Work
-from tests.calls.test_prompts import a_line
+from tests.support.calls.lines import a_line
 from tests.support.verbs import logged
 
 BEHIND = ["+381113334444", "+381113334445"]

@@ -12,22 +12,10 @@ from app.errors import Invalid
 from app.staff.log_kinds import AuditLog
 from app.words.keys import PROMPT_KEYS, SOUNDS, PromptKey
 from app.work import Work
+from tests.support.calls.lines import a_line
 from tests.support.verbs import logged
 
 WAV = b"RIFF\x24\x00\x00\x00WAVEfmt "
-
-
-async def a_line(work: Work) -> LineScript:
-    row = await add_line(
-        work,
-        number="+381112222333",
-        name="Plavi telefon",
-        country="RS",
-        languages=["sr", "en"],
-        timezone="Europe/Belgrade",
-    )
-    await work.session.flush()
-    return (await lines.read_line(work, row.id))[1]
 
 
 async def says(work: Work, line: LineScript, key: PromptKey) -> tuple[str | None, Source, bool]:

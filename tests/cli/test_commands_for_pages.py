@@ -5,7 +5,7 @@ import typer
 
 from app.cli.commands import app
 from app.demo.stage import Stage
-from tests.cli.test_pages_for_commands import _commands
+from tests.support.command_line import commands_of
 from tests.support.routes import routes
 
 # Reasons why a program or a command does not do the same.
@@ -258,7 +258,7 @@ async def test_each_change_of_a_page_has_its_route_and_its_command_or_a_reason(
         elif methods and route.endpoint.__module__.startswith("app.dashboard."):
             pages.add(route.path)
     assert pages == set(SAME)
-    commands = _commands(typer.main.get_command(app))
+    commands = commands_of(typer.main.get_command(app))
     for page, (program, command) in SAME.items():
         assert program.startswith("- ") or program in programs, page
         assert command.startswith("- ") or command in commands, page

@@ -2,12 +2,12 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import typer
 
 from app.cli.commands import app
 from app.demo.stage import Stage
+from tests.support.command_line import commands_of
 from tests.support.routes import routes
 
 _LIST = Path(__file__).parent.parent.parent / "docs" / "commands.md"
@@ -17,16 +17,9 @@ _ROW = re.compile(
 _MISSING, _SERVERS = "no page yet", "the server's"
 
 
-def _commands(command: Any, words: tuple[str, ...] = ()) -> set[str]:
-    if not hasattr(command, "commands"):
-        return {" ".join(words)}
-    below = (_commands(one, (*words, name)) for name, one in command.commands.items())
-    return set().union(*below)
-
-
 def test_every_command_is_in_the_list_once() -> None:
     listed = [command for command, *_ in _ROW.findall(_LIST.read_text())]
-    assert sorted(listed) == sorted(_commands(typer.main.get_command(app)))
+    assert sorted(listed) == sorted(commands_of(typer.main.get_command(app)))
 
 
 async def test_every_page_of_the_list_exists(stage: Stage) -> None:

@@ -47,13 +47,13 @@ async def test_a_rota_is_proposed_looked_at_and_accepted_by_forms(stage: Stage) 
     assert (await ana.ask("POST", "/roster/changes", away)).status_code == 201
     address = re.findall(r'action="(/roster/proposal/[^"]+)"', shown)[0]
     told = (await page(stage, chief, address, accept="all")).text
-    assert "1 duties are in the rota now." in told
+    assert "1 duty is in the rota now." in told
     assert "ana is absent" in told
     wrong = await page(stage, chief, address, accept="staff:x")
     assert "Choose which part of the proposal you mean." in wrong.text
     done = await page(stage, chief, address, discard=f"duty:{one['id']}")
     told = (await page(stage, chief, done.headers["location"])).text
-    assert "1 proposed duties were discarded." in told
+    assert "1 proposed duty was discarded." in told
     assert "Everything is decided: 1 of 2 duties were accepted." in told
     view = (await chief.ask("GET", "/roster?begins=2030-01-21&ends=2030-01-28")).json()
     assert [duty["begins_at"] for duty in view["duties"]] == [two["begins_at"]]
@@ -92,7 +92,7 @@ async def test_a_week_is_kept_as_a_template_and_put_on_another(stage: Stage) -> 
     kept = {"week": "2030-01-16", "name": "Usual"}
     done = await page(stage, chief, "/roster/templates", **kept)
     told = (await page(stage, chief, done.headers["location"])).text
-    assert "kept as a template of 1 duties" in told
+    assert "kept as a template of 1 duty" in told
     twice = await page(stage, chief, "/roster/templates", **kept)
     assert (twice.status_code, "of this name already" in twice.text) == (409, True)
     (one,) = (await chief.ask("GET", "/roster/templates")).json()

@@ -9,30 +9,8 @@ from app.definitions.answers import Answers
 from app.definitions.datafile import BadDefinition
 from app.definitions.folder import read_folder
 from app.definitions.library import SHIPPED, load
+from tests.definitions.tried import FORM, with_field
 from tests.support.contacts import TREE, own_tree
-
-FORM = """
-form: tried
-version: 1
-record: contact
-languages: [en]
-title: {en: Tried}
-lists: {kinds: [{code: x, label: {en: X}}, {code: y, label: {en: Y}}]}
-sections:
-  - code: a
-    title: {en: A}
-    fields:
-      - {code: kind, type: choice, means: kind, label: {en: Kind}, options_from: kinds}
-      - {code: head, type: text, means: headline, label: {en: Head}}
-      - {code: about, type: categories, means: categories, label: {en: About}}
-      - {code: where, type: place, means: place, label: {en: Where}}
-      - {code: age, type: whole_number, at_least: 0, at_most: 25, label: {en: Age}}
-"""
-
-
-def with_field(tmp_path: Path, line: str) -> Path:
-    (tmp_path / "tried.yaml").write_text(FORM.strip() + f"\n      - {line}\n")
-    return tmp_path
 
 
 def test_what_ships_is_whole() -> None:

@@ -9,7 +9,7 @@ from app.definitions.datafile import BadDefinition
 from app.definitions.folder import Folder, folder_with, read_folder
 from app.definitions.library import SHIPPED, load
 from app.definitions.special import marks, special_codes, special_cues
-from tests.definitions.test_definitions import FORM, with_field
+from tests.definitions.tried import FORM, with_field
 
 TREE = """
 tree: own

@@ -29,3 +29,11 @@ def typed_on(work: Work, patch: pytest.MonkeyPatch, app: Typer, *modules: Any) -
         return done
 
     return types
+
+
+def commands_of(command: Any, words: tuple[str, ...] = ()) -> set[str]:
+    """Return the words of each command below one."""
+    if not hasattr(command, "commands"):
+        return {" ".join(words)}
+    below = (commands_of(one, (*words, name)) for name, one in command.commands.items())
+    return set().union(*below)

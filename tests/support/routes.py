@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 
 import app
 from app.dashboard.rota.places import place_word
-from app.demo.stage import Counsellor, Stage
+from app.demo.stage import LINE, Counsellor, Stage
 from app.routing.rota.shifts import Layer, Place
 from app.staff.roles import Role
 from app.telephony.inbound.sounds import waiting_sound
@@ -62,7 +62,7 @@ _WORDS = {
     "language": ["sr"],
     "which": ["pages"],
     "file_format": ["pdf", "json"],
-    "line": ["381800116111"],
+    "line": [LINE.lstrip("+")],
     "message_number": ["1"],
 }
 
@@ -105,6 +105,9 @@ _LEFT_OUT = {
             "Users/{person_id}",
         )
     ),
+    # Recordings for every line: opened in `tests/dashboard/test_line_pages.py`.
+    "/admin/every-line/recordings/{recording}",
+    "/api/v1/every-line/recordings/{recording}",
     # Of live conversations and their messages: opened in `tests/dashboard/test_chat_pages.py`.
     "/board/messages/written/{call_id}",
     "/api/v1/chats/left/{call_id}/messages",

@@ -78,7 +78,7 @@ async def next_staffed(
     able = {
         who
         for who, person in (await people(work)).items()
-        if could_take(person.free, probe, work.now, now)
+        if could_take(replace(person.free, speaks=True), probe, work.now, now)
     }
     plan, zone = read_plan(line.plan), ZoneInfo(line.timezone)
     found = (await rota_of(work)).of(able)
@@ -129,10 +129,11 @@ async def staffing(
     present, everybody = await on_shift(work), await people(work)
     # A trainee is on the rota, but does not count unless a supervisor is there.
     now = await room(work)
+    # Whose telephone cannot be rung is on duty all the same, and the caller hears so.
     able = {
         who: person
         for who, person in everybody.items()
-        if could_take(person.free, probe, work.now, now)
+        if could_take(replace(person.free, speaks=True), probe, work.now, now)
     }
     if arrived_at is not None:
         stay = await lingering(work)
