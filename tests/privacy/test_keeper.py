@@ -63,8 +63,13 @@ class Kept:
         self._thread = threading.Thread(target=self._serving.run)
         self._thread.start()
         ends = time.monotonic() + 10
-        while not self.path.is_socket() and time.monotonic() < ends:
+        while not self._listens() and time.monotonic() < ends:
             time.sleep(0.005)
+
+    def _listens(self) -> bool:
+        """Whether it takes connections: its socket is there a moment before."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
+            return line.connect_ex(str(self.path)) == 0
 
     def end(self) -> None:
         if self._serving is not None and self._thread is not None:
