@@ -153,7 +153,7 @@ async def add(
     if CallState(call.state) is CallState.ENDED and not afterwards:
         raise ConversationOver()
     if author is Author.CHILD and before.lately >= _MOST_A_MINUTE:
-        # Nobody types that fast. This needs nothing that tells who a child is.
+        # No child types that fast. This needs nothing that tells who a child is.
         raise TooFast()
     if author is Author.COUNSELLOR and kind is Kind.SAID and not afterwards:
         call.first_word_at = call.first_word_at or work.now

@@ -76,7 +76,7 @@ async def subscribe(work: InWork, staff: TakesCalls, browser: Browser) -> dict[s
 
 @router.post("/sounds/push/ring")
 async def wake_others(work: InWork, staff: TakesCalls, ring: Unheard) -> dict[str, bool]:
-    """Wake the reader's other browsers: it rings at an open page, and nobody accepts there."""
+    """Wake the reader's other browsers: it rings at an open page, and is not accepted there."""
     return {"rings": await offers.wake_other_browsers(work, staff, ring.offer, ring.here)}
 
 

@@ -112,7 +112,7 @@ async def _sealed_in(work: Work, code: str) -> set[str]:
 
 
 async def test_special_codes_are_in_the_record_and_in_no_log_list_or_message(told: Work) -> None:
-    """Whoever reads the database without the keys finds none of them, in no column."""
+    """A reader of the database without the keys finds none of them, in any column."""
     for code in (*CODES.values(), CATEGORY):
         assert await readable_in(told, code) - DEFINED == set(), code
         where = await _sealed_in(told, code)
