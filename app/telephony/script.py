@@ -9,6 +9,7 @@ from uuid import UUID
 from app import words
 from app.calls import speech
 from app.calls.asked import QUESTIONS
+from app.calls.menu import CALLBACK_DIGIT, LAST_DIGIT, MESSAGE_DIGIT
 from app.calls.speech import LineScript
 from app.calls.states import Unstaffed
 from app.telephony import answers
@@ -37,14 +38,8 @@ from app.words.keys import PromptKey
 TAKE_DIGIT = "1"
 # PINs and single-use codes have as many digits.
 PIN_DIGITS = 6
-MESSAGE_DIGIT = "1"
-# While waiting: ask for the counsellor of the last call.
-LAST_DIGIT = "2"
-CALLBACK_DIGIT = "3"
 # For counsellors who ring their own line.
 DUTY_DIGITS = {"1": Duty.AVAILABLE, "2": Duty.BREAK, "3": Duty.OFF_DUTY}
-# How many times a menu is asked before the line's first language is taken.
-MENU_ATTEMPTS = 3
 # A counsellor's phone that the caller's own leg dials rings for N seconds: a mailbox takes longer
 # to pick up.
 DIALLED_RINGS = 15

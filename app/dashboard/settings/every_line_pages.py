@@ -44,6 +44,7 @@ async def _show(request: Request, work: Work, staff: Staff, language: str, **mor
     chosen = line_views.on_the_way(language or (min(spoken) if spoken else words.SOURCE))
     lacks = await lines.lacks_of(work, chosen.language)
     line = await line_views.example_line(work)
+    heard = await prompts.heard_of(work, None, chosen.language)
     return page(
         request,
         "settings/every_line.html",
@@ -52,9 +53,7 @@ async def _show(request: Request, work: Work, staff: Staff, language: str, **mor
         languages=[(one, language_name(one)) for one in sorted({*known, chosen.language})],
         lacks=lacks,
         names=line_views.NAMES,
-        steps=line_views.flow_of(
-            line, chosen.language, await prompts.heard_of(work, None, chosen.language)
-        ),
+        steps=line_views.flow_of(line_views.parts_of(line, chosen.language, heard)),
         sources=line_views.SOURCES,
         base="/admin/every-line",
         own=prompts.Source.EVERY_LINE.value,

@@ -13,6 +13,7 @@ from app.calls import chat_lines, lines, prompts
 from app.calls.chat_rules import read_chat
 from app.calls.speech import LineScript, Spoken
 from app.dashboard.settings import line_views
+from app.dashboard.settings.line_menu import menu_of
 from app.dashboard.templating import page
 from app.errors import Invalid, NotFound, Refusal
 from app.people import connection_tests
@@ -127,6 +128,8 @@ async def _show(
     row, line = await lines.read_line(work, line_id)
     plan, prepared = read_plan(line.plan), await _prepared(work, line, language)
     spoken = next((one for one in prepared if one.language == language), line.spoken(language))
+    heard = await prompts.heard_of(work, line, spoken.language)
+    parts = line_views.parts_of(line, spoken.language, heard)
     return page(
         request,
         "settings/line.html",
@@ -139,9 +142,8 @@ async def _show(
         language=spoken,
         languages=[(one, language_name(one.language)) for one in line.languages],
         prepared=[(one, language_name(one.language)) for one in prepared],
-        steps=line_views.flow_of(
-            line, spoken.language, await prompts.heard_of(work, line, spoken.language)
-        ),
+        steps=line_views.flow_of(parts),
+        menu=menu_of(line, parts),
         sources=line_views.SOURCES,
         base=f"/admin/lines/{line_id}",
         own=prompts.Source.LINE.value,

@@ -263,10 +263,14 @@ def part_of(line: LineScript, language: str, heard: Heard) -> Part:
     return Part(heard, said(NAMES[heard.key]), example, tuple(sorted(PROMPT_KEYS[heard.key])))
 
 
-def flow_of(line: LineScript, language: str, heard: list[Heard]) -> list[tuple[str, list[Part]]]:
+def parts_of(line: LineScript, language: str, heard: list[Heard]) -> dict[PromptKey, Part]:
+    """Return the prompts as the page shows them, by their keys."""
+    return {one.key: part_of(line, language, one) for one in heard}
+
+
+def flow_of(parts: Mapping[PromptKey, Part]) -> list[tuple[str, list[Part]]]:
     """Return the steps of a call with what is heard at each."""
-    by_key = {one.key: part_of(line, language, one) for one in heard}
-    return [(said(step.words), [by_key[key] for key in step.keys]) for step in STEPS]
+    return [(said(step.words), [parts[key] for key in step.keys]) for step in STEPS]
 
 
 # -- written conversations -----------------------------------------------------------------

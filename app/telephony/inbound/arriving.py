@@ -7,6 +7,7 @@ from app.abilities import Ability
 from app.calls import callers, lines, record
 from app.calls.caller_rows import FlagKind
 from app.calls.log_kinds import CallLog, Cause
+from app.calls.menu import MENU_ATTEMPTS
 from app.calls.models import Call
 from app.calls.record import Delivery
 from app.calls.speech import LineScript
@@ -40,7 +41,7 @@ from app.telephony.inbound.deciding import (
 )
 from app.telephony.platforms import dialling
 from app.telephony.provider.signature import Signed
-from app.telephony.script import MENU_ATTEMPTS, Scene
+from app.telephony.script import Scene
 from app.training import practices
 from app.work import Work
 

@@ -7,6 +7,7 @@ from typing import Literal
 from app.abilities import Ability
 from app.calls import record
 from app.calls.log_kinds import CallLog, Cause
+from app.calls.menu import CALLBACK_DIGIT, LAST_DIGIT, MESSAGE_DIGIT
 from app.calls.models import Call
 from app.calls.record import Delivery
 from app.calls.speech import LineScript
@@ -22,7 +23,6 @@ from app.telephony.answers import Answer, CallbackQuestion, CallbackWord, Wait
 from app.telephony.inbound.arriving import admit_again, on_to_partner, partner_is_due
 from app.telephony.inbound.deciding import Decision, end_gone, go_back, visit, watch_danger
 from app.telephony.platforms.choose import platform_of
-from app.telephony.script import CALLBACK_DIGIT, LAST_DIGIT, MESSAGE_DIGIT
 from app.words.keys import PromptKey
 from app.work import Work
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from app.calls import menu
 from app.calls.examples import DIGITS
 from app.demo.stage import Counsellor, Stage
 from app.practice.people import Phone
@@ -22,10 +23,10 @@ TEST = "This is a test of the helpline: this telephone works. You can hang up."
 
 def test_the_examples_name_the_keys_that_callers_are_told() -> None:
     assert DIGITS == {
-        PromptKey.OFFER_CALLBACK: script.CALLBACK_DIGIT,
-        PromptKey.ASK_FOR_LAST: script.LAST_DIGIT,
+        PromptKey.OFFER_CALLBACK: menu.CALLBACK_DIGIT,
+        PromptKey.ASK_FOR_LAST: menu.LAST_DIGIT,
     }
-    assert script.MESSAGE_DIGIT == script.TAKE_DIGIT == "1"
+    assert menu.MESSAGE_DIGIT == script.TAKE_DIGIT == "1"
 
 
 @pytest.mark.parametrize(
