@@ -145,6 +145,8 @@ async def test_a_teams_place_is_told_to_its_own_agency(night: Stage, post: Mail)
     mails, messages = post.to("a@one.example"), len(texts)
     sent = (await ana.ask("POST", f"{path}/dispatches", where)).json()
     await night.until(lambda: len(texts) > messages and post.to("a@one.example") != mails)
+    # Each mail has a link of its own, and each text the code for one: the last of both are a pair.
+    await night.advance(3)
     # The agency hears of it, and reads where behind its code.
     link, code = link_in(post.to("a@one.example")[-1]), code_in(texts[-1].text)
     assert "Uput" in post.to("a@one.example")[-1], "the first language in which there are words"
