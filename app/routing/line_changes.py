@@ -90,7 +90,7 @@ async def changes_of(work: Work, line_id: UUID) -> list[Change]:
         )
     )
     present, kept = await _present(work, row, line), await _numbers_of(work, entries)
-    makers = {found for one in entries if (found := _uuid(one.actor)) is not None}
+    makers = {id_ for one in entries if (id_ := _uuid(one.actor)) is not None}
     names = {str(id_): name for id_, name in (await accounts.names_of(work, makers)).items()}
     found = []
     for entry in entries:
@@ -206,7 +206,7 @@ def _whole(entry: AuditEntry, kept: dict[str, EarlierNumbers]) -> tuple[Values, 
 
 async def _numbers_of(work: Work, entries: list[AuditEntry]) -> dict[str, EarlierNumbers]:
     """Return the whole numbers of changes, by the id that their entries name."""
-    named = {found for one in entries if (found := _uuid(one.detail.get("change", ""))) is not None}
+    named = {id_ for one in entries if (id_ := _uuid(one.detail.get("change", ""))) is not None}
     rows = await work.session.scalars(select(EarlierNumbers).where(EarlierNumbers.id.in_(named)))
     return {str(one.id): one for one in rows}
 

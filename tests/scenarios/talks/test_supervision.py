@@ -208,8 +208,10 @@ async def test_a_program_of_a_supervisor_sees_the_team_takes_a_call_for_help_and
     assert inside(stage) == {"+381641234567", client(ana), client(chief)}
     await act(chief, call, "end", status=204)
     row = await stage.call_of(leg)
-    assert (row["state"], row["outcome"], await ana.presence()) == ("ended", "answered", "off_duty")
-    logged = await stage.rows("SELECT action FROM audit_entries WHERE action LIKE '%supervisor'")
+    assert (row["state"], row["outcome"], await ana.presence()) == ("ended", "answered", "wrap_up")
+    logged = await stage.rows(
+        "SELECT action FROM audit_entries WHERE action LIKE %s ORDER BY id", "%by_supervisor"
+    )
     assert [one["action"] for one in logged] == [
         "state_set_by_supervisor",
         "talk_ended_by_supervisor",
