@@ -35,7 +35,17 @@ from app.api import (
 )
 from app.api.description import describe
 from app.api.records import case_work, cases, contacts
-from app.api.settings import backups, calendar_feed, every_line, line_chats, lines, wallboards
+from app.api.settings import (
+    backups,
+    browsers,
+    calendar_feed,
+    every_line,
+    line_changes,
+    line_chats,
+    lines,
+    wallboards,
+)
+from app.api.team import messages, supervising
 from app.api.urgent import agencies, danger_alarms, referrals
 from app.api.writing import chats
 from app.database.engine import lost_a_race
@@ -94,13 +104,17 @@ def add_api(app: FastAPI) -> None:
         emergencies,
         calls,
         chats,
+        supervising,
+        messages,
         callers,
         practices,
         lines,
         every_line,
+        line_changes,
         line_chats,
         wallboards,
         backups,
+        browsers,
         calendar_feed,
         people,
         contacts,

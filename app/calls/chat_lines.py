@@ -28,7 +28,8 @@ async def change_chat(work: Work, line: LineScript, **changes: Any) -> ChatRules
     Raises Invalid, SlugTaken.
     """
     row, line = await lines.read_line(work, line.id)
-    before = read_chat(row.chat)
+    stored = row.chat
+    before = read_chat(stored)
     given = {name: value for name, value in changes.items() if value is not None}
     if "slug" in given:
         given["slug"] = given["slug"] or None
@@ -49,7 +50,7 @@ async def change_chat(work: Work, line: LineScript, **changes: Any) -> ChatRules
         work,
         AuditLog.LINE_CHAT_SET,
         str(line.id),
-        before=check_chat(before, before.languages),
+        before=stored,
         after=kept,
     )
     work.announce(Topic.LINES)

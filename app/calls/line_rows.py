@@ -116,3 +116,20 @@ class EarlierPrompt(Base):
     text: Mapped[str | None]
     audio: Mapped[bytes | None]
     audio_type: Mapped[str | None]
+
+
+class EarlierNumbers(Base):
+    """The numbers of a line before and after a change, by the names of the verb that set them.
+
+    The log holds only their ends, and names this row by its id; with it the change can be taken
+    back.
+    """
+
+    __tablename__ = "earlier_numbers"
+    __table_args__ = (Index("ix_earlier_numbers_line_id", "line_id", "at"),)
+
+    id: Mapped[Identifier]
+    line_id: Mapped[UUID] = mapped_column(ForeignKey("lines.id", ondelete="CASCADE"))
+    at: Mapped[datetime]
+    before: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    after: Mapped[dict[str, Any]] = mapped_column(JSONB)

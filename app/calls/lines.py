@@ -11,7 +11,7 @@ from sqlalchemy import delete, or_, select, update
 
 from app import words
 from app.calls.hours import read_hours
-from app.calls.line_rows import Line, LineLanguage, LineNumber, Prompt
+from app.calls.line_rows import EarlierNumbers, Line, LineLanguage, LineNumber, Prompt
 from app.calls.speech import LineScript, PromptText, Spoken
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound, why
@@ -33,6 +33,8 @@ _VOICES = {
 
 
 LONGEST_NAME = 80
+# How many changes of a line are shown, and of how many the whole numbers are kept.
+CHANGES_KEPT = 20
 _SPOKEN = "spoken languages"
 # Where an administrator writes and records what every line says; a language follows.
 PROMPTS_PAGE = "/admin/every-line?language="
@@ -225,14 +227,45 @@ async def change_numbers(
     now = await numbers_behind(work, line)
     if (former, shown) == (now, row.shown_number):
         return
+    change = await _keep_numbers(
+        work,
+        line,
+        before={"leads_here": former, "shown_number": shown},
+        after={"leads_here": now, "shown_number": row.shown_number},
+    )
     write_entry(
         work,
         AuditLog.LINE_NUMBERS_SET,
         str(line.id),
         before=_for_log(former, shown),
         after=_for_log(now, row.shown_number),
+        change=str(change),
     )
     work.announce(Topic.LINES)
+
+
+async def _keep_numbers(
+    work: Work, line: LineScript, *, before: dict[str, Any], after: dict[str, Any]
+) -> UUID:
+    """Keep the whole numbers of a change, so that it can be taken back; the oldest changes go.
+
+    Return the id by which the log names them.
+    """
+    newest = (
+        select(EarlierNumbers.id)
+        .where(EarlierNumbers.line_id == line.id)
+        .order_by(EarlierNumbers.at.desc())
+        .limit(CHANGES_KEPT - 1)
+    )
+    await work.session.execute(
+        delete(EarlierNumbers)
+        .where(EarlierNumbers.line_id == line.id, EarlierNumbers.id.not_in(newest))
+        .execution_options(synchronize_session=False)
+    )
+    kept = EarlierNumbers(id=uuid4(), line_id=line.id, at=work.now, before=before, after=after)
+    work.session.add(kept)
+    await work.session.flush()
+    return kept.id
 
 
 async def _lock(work: Work, line: LineScript) -> Line:
@@ -508,12 +541,22 @@ async def set_plan(work: Work, line: LineScript, plan: dict[str, Any]) -> None:
         return
     row.plan = plan
     await work.session.flush()
+    more = {}
+    if "partner_number" in different:
+        change = await _keep_numbers(
+            work,
+            line,
+            before={"partner_number": before.get("partner_number")},
+            after={"partner_number": plan.get("partner_number")},
+        )
+        more["change"] = str(change)
     write_entry(
         work,
         AuditLog.LINE_PLAN_SET,
         str(line.id),
         before={name: _step_for_log(name, before.get(name)) for name in different},
         after={name: _step_for_log(name, plan.get(name)) for name in different},
+        **more,
     )
     work.announce(Topic.LINES)
 

@@ -11,7 +11,7 @@ from app.calls import chat_lines, lines, prompts
 from app.calls.speech import LineScript
 from app.cli.running import parts_of, run_verb
 from app.errors import NotFound
-from app.routing import people
+from app.routing import line_changes, people
 from app.routing.plan import read_plan
 from app.work import Work
 
@@ -351,5 +351,44 @@ def line_numbers_of(
         line = await line_of(work, number)
         leads = None if leads_here is None else parts_of(leads_here)
         await lines.change_numbers(work, line, leads_here=leads, shown_number=shown)
+
+    run_verb(verb)
+
+
+@app.command("changes")
+def list_changes(number: str) -> None:
+    """List the last changes of a line, the newest first, as one line of JSON each."""
+
+    async def verb(work: Work) -> list[str]:
+        line = await line_of(work, number)
+        return [
+            json.dumps(
+                {
+                    "id": one.id,
+                    "at": one.at.isoformat(),
+                    "by": one.by,
+                    "part": one.part,
+                    "before": one.before,
+                    "after": one.after,
+                    "can_be_taken_back": one.can_be_taken_back,
+                },
+                ensure_ascii=False,
+            )
+            for one in await line_changes.changes_of(work, line.id)
+        ]
+
+    for said in run_verb(verb):
+        print(said)
+
+
+@app.command("back")
+def take_change_back(
+    number: str,
+    change: Annotated[int, typer.Argument(help="the id, from `helpline line changes`")],
+) -> None:
+    """Put in force again what was before a change of a line, unless it has changed since."""
+
+    async def verb(work: Work) -> None:
+        await line_changes.take_back(work, (await line_of(work, number)).id, change)
 
     run_verb(verb)

@@ -72,14 +72,12 @@ async def note(
 
 
 async def _opened(request: Request, work: Work, staff: Staff, notice: str = "") -> Response:
-    shown = await team_messages.open_all(work, staff)
     values = {
-        "shown": shown,
+        "shown": await team_messages.read_all(work, staff),
         "partners": await team_messages.partners(work, staff),
         "longest": team_messages.LONGEST,
         "notice": notice,
         # The id of the next message: a message that is sent twice is stored once.
         "key": uuid4(),
     }
-    await team_messages.mark_read(work, staff, [one.id for one in shown])
     return templates.TemplateResponse(request, "fragments/team/team_messages.html", values)

@@ -273,6 +273,7 @@ WITHOUT_RULE: Mapping[str, str] = {
             "definitions.*",
             "dialling_rules.*",
             "dials.country",
+            "earlier_numbers.*",
             "earlier_prompts.*",
             "field_keys.*",
             "hash_keys.*",

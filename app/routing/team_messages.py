@@ -190,6 +190,13 @@ async def open_all(work: Work, staff: Staff) -> list[Shown]:
     ]
 
 
+async def read_all(work: Work, staff: Staff) -> list[Shown]:
+    """Open the messages from and to a person, and mark those to them as read."""
+    shown = await open_all(work, staff)
+    await mark_read(work, staff, [one.id for one in shown])
+    return shown
+
+
 async def mark_read(work: Work, staff: Staff, shown: list[UUID]) -> None:
     """Mark those messages to a person as read that were shown."""
     read = await work.session.execute(

@@ -1,6 +1,12 @@
 """What is changed of a line is logged with what was before and after; of numbers only the ends."""
 
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select
+
 from app.calls import lines
+from app.calls.line_rows import EarlierNumbers
 from app.routing import people
 from app.staff.log_kinds import AuditLog
 from app.work import Work
@@ -37,6 +43,7 @@ async def test_each_change_of_a_line_is_logged_with_before_and_after(work: Work)
             {
                 "before": {"numbers": [], "shown_number": ""},
                 "after": {"numbers": ["+381…44", "+381…45"], "shown_number": "+381…44"},
+                "change": str((await kept_numbers(work))[0].id),
             },
         ),
         (
@@ -54,7 +61,26 @@ async def test_each_change_of_a_line_is_logged_with_before_and_after(work: Work)
     await people.change_plan(work, line, backup_after=20)
     assert len(logged(work)) == count, "what changes nothing is not logged"
     await people.change_plan(work, line, partner_number="+381113334446")
-    assert logged(work)[-1][1] == {
+    detail: Any = logged(work)[-1][1]
+    assert detail.pop("change") == str((await kept_numbers(work))[-1].id)
+    assert detail == {
         "before": {"partner_number": ""},
         "after": {"partner_number": "+381…46"},
     }
+
+
+async def kept_numbers(work: Work) -> list[EarlierNumbers]:
+    return list(await work.session.scalars(select(EarlierNumbers).order_by(EarlierNumbers.at)))
+
+
+async def test_the_whole_numbers_of_the_last_changes_alone_are_kept(work: Work) -> None:
+    line = await a_line(work)
+    for number in range(lines.CHANGES_KEPT + 3):
+        work.now += timedelta(seconds=1)
+        await lines.change_numbers(
+            work, line, leads_here=[f"+3811133344{number:02}"], shown_number=None
+        )
+    kept = await kept_numbers(work)
+    assert len(kept) == lines.CHANGES_KEPT
+    assert kept[0].before["leads_here"] == ["+381113334402"]
+    assert kept[-1].after["leads_here"] == ["+381113334422"]

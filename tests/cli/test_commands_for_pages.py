@@ -17,8 +17,7 @@ AGENCY = "- the link of an agency, which has no account"
 BROWSER = "- about the browser that asks"
 READS = "- it finds something and changes nothing"
 SETS_UP = "- the first account; `staff add` and `first-steps` stand in for it on the server"
-# Left to do.
-NOT_YET = "- not there yet"
+DUTY = "- for the supervisor on duty, who sees the team and answers for it"
 
 # The page: the method and path of the API, and the command.
 SAME = {
@@ -84,6 +83,10 @@ SAME = {
         "language take-back",
     ),
     "/admin/lines": ("POST /lines", "line add"),
+    "/admin/lines/{line_id}/changes/{change_id}/back": (
+        "POST /lines/{line_id}/changes/{change_id}/back",
+        "line back",
+    ),
     "/admin/lines/{line_id}/chat": ("PATCH /lines/{line_id}/chat", "line chat"),
     "/admin/lines/{line_id}/facts": ("PATCH /lines/{line_id}", "line hours"),
     "/admin/lines/{line_id}/languages": ("POST /lines/{line_id}/languages", "line language"),
@@ -145,7 +148,7 @@ SAME = {
     "/agencies/{code}/secret": ("POST /agencies/{code}/secret", "agency secret"),
     "/board/callbacks/{callback_id}/{said}": ("POST /callbacks/{callback_id}/say", WORK),
     "/board/calls/{call_id}/ask": ("POST /calls/{call_id}/questions", WORK),
-    "/board/calls/{call_id}/by-key/{code}": (NOT_YET, WORK),
+    "/board/calls/{call_id}/by-key/{code}": ("POST /calls/{call_id}/questions", WORK),
     "/board/calls/{call_id}/callback": ("POST /calls/{call_id}/callback", WORK),
     "/board/calls/{call_id}/participants/{participant_id}/{action}": (
         "POST /calls/{call_id}/participants/{participant_id}/{action}",
@@ -166,11 +169,11 @@ SAME = {
     "/board/messages/written/{call_id}/take": ("POST /chats/left/{call_id}/take", WORK),
     "/board/messages/{message_id}/done": ("POST /voice-messages/{message_id}/done", WORK),
     "/board/messages/{message_id}/take": ("POST /voice-messages/{message_id}/take", WORK),
-    "/board/note": (NOT_YET, WORK),
+    "/board/note": ("POST /team/messages", WORK),
     "/board/offers/{offer_id}/{answer}": ("POST /offers/{offer_id}/accept", WORK),
-    "/board/panic/{call_id}/take": (NOT_YET, WORK),
+    "/board/panic/{call_id}/take": ("POST /calls/{call_id}/panic/take", WORK),
     "/board/presence/{state}": ("PUT /me/presence", WORK),
-    "/board/talks/{call_id}/end": (NOT_YET, WORK),
+    "/board/talks/{call_id}/end": ("POST /calls/{call_id}/end", WORK),
     "/board/talks/{call_id}/move": ("POST /calls/{call_id}/move", WORK),
     "/board/talks/{call_id}/take-over": ("POST /calls/{call_id}/take-over", WORK),
     "/board/talks/{call_id}/{mode}": ("POST /calls/{call_id}/listen", WORK),
@@ -237,10 +240,10 @@ SAME = {
     "/sounds/push": (BROWSER, BROWSER),
     "/sounds/push/key": (BROWSER, BROWSER),
     "/sounds/push/ring": (BROWSER, BROWSER),
-    "/sounds/push/{subscription_id}/forget": (NOT_YET, OWN),
-    "/team/messages": (NOT_YET, WORK),
-    "/team/messages/read": (NOT_YET, WORK),
-    "/team/people/{person_id}/state": (NOT_YET, WORK),
+    "/sounds/push/{subscription_id}/forget": ("DELETE /me/browsers/{subscription_id}", OWN),
+    "/team/messages": ("POST /team/messages", OWN),
+    "/team/messages/read": ("POST /team/messages/read", OWN),
+    "/team/people/{person_id}/state": ("PUT /team/{person_id}/state", DUTY),
     "/welcome/choose": (SIGN_IN, "staff reset-password"),
     "/welcome/open": (SIGN_IN, SIGN_IN),
     "/{what}/found": ("POST /contacts/search", READS),

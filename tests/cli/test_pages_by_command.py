@@ -57,6 +57,14 @@ async def test_a_line_is_listed_shown_and_renamed(work: Work, typed: Typed) -> N
     await types("prompt-back", "hold", "--language", "en")
     shown = json.loads((await types("show", LINE, "--prompts", "en")).output)
     assert shown["prompts"]["hold"] == hold
+    await flush(work)
+    (renamed,) = map(json.loads, (await types("changes", LINE)).output.splitlines())
+    name = renamed["before"]["name"]
+    assert (renamed["part"], renamed["by"], name) == ("name", None, "Plavi telefon")
+    await types("back", LINE, str(renamed["id"]))
+    assert json.loads((await types("show", LINE)).output)["name"] == name
+    again = await types("back", LINE, str(renamed["id"]), fails=True)
+    assert isinstance(again.exception, Conflict)
     unknown = await types("show", "+381119999999", fails=True)
     assert isinstance(unknown.exception, NotFound)
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.dashboard.settings.line_views import NAMES, PLAN_NUMBERS, STEPS
-from app.demo.stage import Stage
+from app.demo.stage import Counsellor, Stage
 from app.routing.plan import Plan
 from app.staff.roles import Role
 from app.telephony.inbound.sounds import waiting_sound
@@ -102,6 +102,30 @@ async def test_hours_numbers_languages_and_plan_are_changed(stage: Stage) -> Non
         assert 'role="alert"' in answer.text, (part, form, answer.text[:200])
     (after,) = await stage.rows("SELECT name, opening_hours, plan FROM lines")
     assert after == line, "a refused change changes nothing"
+    await _takes_back(stage, mila, at)
+
+
+async def _takes_back(stage: Stage, mila: Counsellor, at: str) -> None:
+    """What was before stands on the page with its way back, and programs read the same."""
+    listed = (await mila.ask("GET", f"{at.removeprefix('/admin')}/changes")).json()
+    assert [one["part"] for one in listed] == ["plan", "numbers", "hours", "name"]
+    assert {(one["by"], one["can_be_taken_back"]) for one in listed} == {("mila", True)}
+    of_plan, _numbers, of_hours, of_name = (f"{at}/changes/{one['id']}/back" for one in listed)
+    shown = (await page(stage, mila, at)).text
+    assert shown.count("/back") == 4
+    assert "<del>24/7</del> → <ins>Mo-Fr 08:00-20:00</ins>" in shown
+    assert "<del>30</del> → <ins>20</ins>" in shown, "the usual value stood before"
+    for way in (of_hours, of_plan):
+        taken = await page(stage, mila, way, sure="yes")
+        assert taken.headers["location"] == f"{at}#changes"
+    again = (await page(stage, mila, of_hours, sure="yes")).text
+    assert "has been changed again since then" in again
+    by_program = await mila.ask("POST", of_name.removeprefix("/admin"))
+    assert by_program.status_code == 204, by_program.text
+    (line,) = await stage.rows("SELECT name, opening_hours, plan FROM lines")
+    assert (line["name"], line["opening_hours"], line["plan"]) == ("Plavi telefon", "24/7", {})
+    refused = await mila.ask("POST", of_name.removeprefix("/admin"))
+    assert (refused.status_code, refused.json()["error"]) == (409, "ChangedSince")
 
 
 async def test_a_line_is_added_on_the_page(stage: Stage) -> None:

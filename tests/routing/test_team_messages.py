@@ -121,6 +121,20 @@ async def test_after_a_day_it_is_deleted_and_no_log_has_its_words(stage: Stage) 
     wrong = {**line, "to": str(ana.id), "key": str(uuid4())}
     refused = await stage.client.post(f"{base}/board/note", data=wrong, headers=headers)
     assert refused.status_code == 404
+    # A program of theirs does the same, with the same key once.
+    assert (await vera.ask("GET", "/team/messages/unread")).json() == {"unread": 1}
+    to = (await ana.ask("GET", "/team/messages/recipients")).json()
+    assert to == [{"id": str(vera.id), "name": "vera"}]
+    sent_again = await ana.ask("POST", "/team/messages", line)
+    assert (sent_again.status_code, sent_again.json()) == (201, {"id": line["key"]})
+    assert (await ana.ask("POST", "/team/messages", wrong)).status_code == 404
+    read = (await vera.ask("POST", "/team/messages/read")).json()
+    assert [(one["other"], one["own"], one["read"]) for one in read] == [
+        ("ana", True, True),
+        ("ana", False, False),
+    ]
+    assert {one["words"] for one in read} == {SECRET}
+    assert (await vera.ask("GET", "/team/messages/unread")).json() == {"unread": 0}
     entries = await stage.rows("SELECT * FROM audit_entries")
     assert {"team_message_sent", "team_messages_read"} <= {row["action"] for row in entries}
     assert "Zzwords" not in str(entries)

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, File, Form, Query, Request, Response, UploadFile
+from fastapi import APIRouter, File, Form, Path, Query, Request, Response, UploadFile
 from starlette.responses import RedirectResponse
 
 from app import words
@@ -18,7 +18,7 @@ from app.dashboard.templating import page
 from app.errors import Invalid, NotFound, Refusal
 from app.people import connection_tests
 from app.people.connection_words import words_of
-from app.routing import people
+from app.routing import line_changes, people
 from app.routing.plan import read_plan
 from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Permission
@@ -30,6 +30,7 @@ router = APIRouter(include_in_schema=False)
 Keeps = Annotated[Staff, reader_with(Permission.KEEP_LINES)]
 Text = Annotated[str, Form(max_length=2000)]
 Short = Annotated[str, Form(max_length=200)]
+ChangeId = Annotated[int, Path(ge=1, le=2**62)]
 # A recording, and what a form writes around it.
 LARGEST = prompts.LARGEST_RECORDING + 64 * 1024
 _TYPES = {"audio/mpeg": "audio/mpeg", "audio/mp3": "audio/mpeg", "audio/wav": "audio/wav"}
@@ -149,6 +150,7 @@ async def _show(
         own=prompts.Source.LINE.value,
         rings=spoken in line.languages,
         longest=prompts.LONGEST_TEXT,
+        changes=line_views.change_rows(await line_changes.changes_of(work, line_id)),
         **line_views.chat_values(
             read_chat(line.chat), line.number, work.ground.settings.public_origin
         ),
@@ -268,6 +270,18 @@ async def change_chat(request: Request, work: InWork, staff: Keeps, line_id: UUI
         await chat_lines.change_chat(work, line, **line_views.read_chat_form(sent))
 
     return await _change(request, work, staff, line_id, "chat", sent, verb)
+
+
+@router.post("/admin/lines/{line_id}/changes/{change_id}/back")
+async def take_change_back(
+    request: Request, work: InWork, staff: Keeps, line_id: UUID, change_id: ChangeId
+) -> Response:
+    """Put in force again what was before a change of the line."""
+
+    async def verb(line: LineScript) -> None:
+        await line_changes.take_back(work, line.id, change_id)
+
+    return await _change(request, work, staff, line_id, "changes", {}, verb)
 
 
 @router.post("/admin/lines/{line_id}/prompts/{language}/{key}", max_body_size=LARGEST)

@@ -1,6 +1,7 @@
 """Values of the pages of lines: the way of a call, step by step, with what is heard at each."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -9,7 +10,9 @@ from app.calls.examples import example_values
 from app.calls.lines import any_line, voice_of
 from app.calls.prompts import Heard, Source
 from app.calls.speech import LineScript, Spoken
+from app.dashboard.settings.log_words import FIELD_WORDS
 from app.errors import Invalid
+from app.routing import line_changes
 from app.words import SOURCE
 from app.words.keys import PROMPT_KEYS, PromptKey
 from app.words.pages import N_, _, said
@@ -332,3 +335,64 @@ def _by_name(written: Mapping[str, str], prefix: str) -> dict[str, str]:
     """Return the fields of one kind that are not empty, by what follows the prefix."""
     found = {n.removeprefix(prefix): text for n, text in written.items() if n.startswith(prefix)}
     return {language: text for language, text in found.items() if text}
+
+
+# -- changes -------------------------------------------------------------------------------
+
+_PART_WORDS = {
+    line_changes.Part.NAME: N_("Name"),
+    line_changes.Part.HOURS: N_("Opening hours"),
+    line_changes.Part.NUMBERS: N_("Numbers"),
+    line_changes.Part.PLAN: N_("Who else is asked as a caller waits"),
+    line_changes.Part.CHAT: N_("Written conversations"),
+}
+
+
+class ChangeRow(NamedTuple):
+    """A change of a line on its page."""
+
+    id: int
+    at: datetime
+    by: str
+    what: str
+    # Each value, what it was before, and what it became.
+    fields: list[tuple[str, str, str]]
+    can_be_taken_back: bool
+
+
+def change_rows(changes: list[line_changes.Change]) -> list[ChangeRow]:
+    """Return changes of a line in words."""
+    return [
+        ChangeRow(
+            one.id,
+            one.at,
+            one.by or _("command line"),
+            said(_PART_WORDS[one.part]),
+            [
+                (_field_words(name), _value_words(one.before[name]), _value_words(value))
+                for name, value in one.after.items()
+            ],
+            one.can_be_taken_back,
+        )
+        for one in changes
+    ]
+
+
+def _field_words(name: str) -> str:
+    """Return what a value is called; one that the program knew once stands as it is."""
+    return said(FIELD_WORDS[name]) if name in FIELD_WORDS else name.replace("_", " ")
+
+
+def _value_words(value: Any) -> str:
+    match value:
+        case bool():
+            return _("yes") if value else _("no")
+        case None | "":
+            return "–"
+        case list() | tuple():
+            return ", ".join(str(one) for one in value) or "–"
+        case dict():
+            inner = [f"{name}: {_value_words(one)}" for name, one in value.items()]
+            return "; ".join(inner) or "–"
+        case _:
+            return str(value)

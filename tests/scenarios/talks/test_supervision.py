@@ -177,3 +177,42 @@ async def test_a_colleague_who_does_not_answer_changes_nothing(stage: Stage) -> 
     assert inside(stage) == {"+381641234567", client(ana)}
     assert await ana.presence() == "on_call"
     await done(stage, leg)
+
+
+async def test_a_program_of_a_supervisor_sees_the_team_takes_a_call_for_help_and_ends_the_talk(
+    stage: Stage,
+) -> None:
+    leg, call, (ana,) = await a_talk(stage, "ana")
+    chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR)
+    (seen,) = [one for one in (await chief.ask("GET", "/team")).json() if one["name"] == "ana"]
+    assert (seen["id"], seen["state"], seen["on_shift"]) == (str(ana.id), "on_call", True)
+    assert seen["line"] == (await chief.ask("GET", "/talks")).json()[0]["line"]
+    state = f"/team/{ana.id}/state"
+    wanted = {"state": "off_duty", "reason": "shift_over"}
+    refused = await chief.ask("PUT", state, wanted)
+    assert (refused.status_code, refused.json()["error"]) == (409, "PersonInTalk")
+    assert (await chief.ask("PUT", state, {**wanted, "after_call": True})).status_code == 204
+    (seen,) = [one for one in (await chief.ask("GET", "/team")).json() if one["name"] == "ana"]
+    assert (seen["state"], seen["after_call"]) == ("on_call", "off_duty")
+    assert (await chief.ask("GET", "/calls-for-help")).json() == []
+    taking = f"/calls/{call['id']}/panic/take"
+    assert (await chief.ask("POST", taking)).status_code == 409, "there is none to take"
+    stage.exchange.phones[client(chief)] = Phone(picks_up=3)
+    await act(ana, call, "panic", status=200)
+    (asked,) = (await chief.ask("GET", "/calls-for-help")).json()
+    assert (asked["call_id"], asked["panic"]) == (str(call["id"]), True)
+    taken = await chief.ask("POST", taking)
+    assert (taken.status_code, taken.json()) == (200, {"joins": True})
+    assert (await chief.ask("GET", "/calls-for-help")).json() == []
+    await stage.advance(4)
+    assert inside(stage) == {"+381641234567", client(ana), client(chief)}
+    await act(chief, call, "end", status=204)
+    row = await stage.call_of(leg)
+    assert (row["state"], row["outcome"], await ana.presence()) == ("ended", "answered", "wrap_up")
+    logged = await stage.rows(
+        "SELECT action FROM audit_entries WHERE action LIKE %s ORDER BY id", "%by_supervisor"
+    )
+    assert [one["action"] for one in logged] == [
+        "state_set_by_supervisor",
+        "talk_ended_by_supervisor",
+    ]

@@ -1,0 +1,49 @@
+"""The JSON interface of the last changes of a line, and of taking one back."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, Field
+
+from app.api.settings.lines import KeepsLines
+from app.routing import line_changes
+from app.web.access import InWork
+
+router = APIRouter(tags=["lines"])
+
+
+class LineChangeView(BaseModel):
+    """A change of the name, the hours, the numbers, the plan or the chat settings of a line."""
+
+    id: int
+    at: datetime
+    by: str | None = Field(description="Who made it; null: the command line.")
+    part: line_changes.Part
+    before: dict[str, Any] = Field(
+        description="What the change made another one, as it was; of a number only its ends."
+    )
+    after: dict[str, Any] = Field(description="The same values, as the change left them.")
+    can_be_taken_back: bool = Field(
+        description="False: the values have changed since, or the whole numbers are not kept."
+    )
+
+
+@router.get("/lines/{line_id}/changes")
+async def changes(work: InWork, staff: KeepsLines, line_id: UUID) -> list[LineChangeView]:
+    """Return the last changes of a line, the newest first. Prompts are taken back by themselves."""
+    found = await line_changes.changes_of(work, line_id)
+    return [LineChangeView.model_validate(one, from_attributes=True) for one in found]
+
+
+@router.post("/lines/{line_id}/changes/{change_id}/back", status_code=204)
+async def take_back(
+    work: InWork,
+    staff: KeepsLines,
+    line_id: UUID,
+    change_id: Annotated[int, Path(ge=1, le=2**62)],
+) -> None:
+    """Put in force again what was before a change; the next caller meets it. It is a change of its
+    own. 409 ChangedSince if the values have changed since; the checks of the values hold again."""
+    await line_changes.take_back(work, line_id, change_id)

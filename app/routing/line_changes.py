@@ -1,0 +1,232 @@
+"""What was changed of a line, as the log of acts holds it, and taking a change back.
+
+A change is taken back by the verb that made it, with its checks, and is an entry of its own in the
+log. What a line says has a way back of its own, in `app/calls/prompts.py`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Select, select
+
+from app.calls import chat_lines, lines
+from app.calls.chat_rules import ChatRules
+from app.calls.line_rows import EarlierNumbers, Line
+from app.calls.speech import LineScript
+from app.errors import Conflict, NotFound
+from app.routing import people
+from app.routing.plan import Plan
+from app.staff import accounts
+from app.staff.log_kinds import AuditLog
+from app.staff.models import AuditEntry
+from app.work import Work
+
+
+class Part(StrEnum):
+    """A part of a line that is changed by itself."""
+
+    NAME = "name"
+    HOURS = "hours"
+    NUMBERS = "numbers"
+    PLAN = "plan"
+    CHAT = "chat"
+
+
+_PARTS = {
+    AuditLog.LINE_RENAMED: Part.NAME,
+    AuditLog.LINE_HOURS_SET: Part.HOURS,
+    AuditLog.LINE_NUMBERS_SET: Part.NUMBERS,
+    AuditLog.LINE_PLAN_SET: Part.PLAN,
+    AuditLog.LINE_CHAT_SET: Part.CHAT,
+}
+# The values of a part that are not stored, because they are the usual ones.
+_USUAL: Mapping[Part, Mapping[str, Any]] = {
+    Part.PLAN: asdict(Plan()),
+    Part.CHAT: asdict(ChatRules()),
+}
+
+Values = dict[str, Any]
+
+
+class Change(NamedTuple):
+    """A change of a line. Of a number, `before` and `after` hold only the ends."""
+
+    # The number of its entry in the log.
+    id: int
+    at: datetime
+    # The name of who made it; None for the command line.
+    by: str | None
+    part: Part
+    before: Values
+    after: Values
+    # It is as the change left it, and what was before is known.
+    can_be_taken_back: bool
+
+
+class ChangedSince(Conflict):
+    default = (
+        "This has been changed again since then, so it was left as it is. Take the later change "
+        "back first, or set it by hand."
+    )
+
+
+class NumbersForgotten(Conflict):
+    default = (
+        "The log holds only the ends of these numbers, and the whole ones are not kept any more. "
+        "Set them by hand."
+    )
+
+
+async def changes_of(work: Work, line_id: UUID) -> list[Change]:
+    """Return the last changes of a line, the newest first. Raises NotFound."""
+    row, line = await lines.read_line(work, line_id)
+    entries = list(
+        await work.session.scalars(
+            _entries(line_id).order_by(AuditEntry.id.desc()).limit(lines.CHANGES_KEPT)
+        )
+    )
+    present, kept = await _present(work, row, line), await _numbers_of(work, entries)
+    makers = {id_ for one in entries if (id_ := _uuid(one.actor)) is not None}
+    names = {str(id_): name for id_, name in (await accounts.names_of(work, makers)).items()}
+    found = []
+    for entry in entries:
+        part, (before, after) = _PARTS[AuditLog(entry.action)], _in_log(entry)
+        whole = _whole(entry, kept)
+        found.append(
+            Change(
+                id=entry.id,
+                at=entry.at,
+                by=names.get(entry.actor),
+                part=part,
+                before=_shown(part, before, after),
+                after=_shown(part, after, before),
+                can_be_taken_back=whole is not None and _is_as_left(whole, present[part]),
+            )
+        )
+    return found
+
+
+async def take_back(work: Work, line_id: UUID, change_id: int) -> None:
+    """Put in force again what was before a change of a line; the next caller meets it.
+
+    Raises NotFound, ChangedSince, NumbersForgotten, and what the verb of the part raises if the
+    earlier values do not fit any more.
+    """
+    # Locked first: of two clicks one takes the change back, and the other one is refused.
+    await work.session.execute(select(Line.id).where(Line.id == line_id).with_for_update())
+    row, line = await lines.read_line(work, line_id)
+    entry = await work.session.scalar(_entries(line_id).where(AuditEntry.id == change_id))
+    if entry is None:
+        raise NotFound("There is no such change of this line.")
+    whole = _whole(entry, await _numbers_of(work, [entry]))
+    if whole is None:
+        raise NumbersForgotten()
+    part = _PARTS[AuditLog(entry.action)]
+    if not _is_as_left(whole, (await _present(work, row, line))[part]):
+        raise ChangedSince()
+    before, after = whole
+    await _set(work, line, part, {name: before.get(name) for name in _changed(before, after)})
+
+
+async def _set(work: Work, line: LineScript, part: Part, values: Values) -> None:
+    """Set values of a part of a line by its own verb; None is the usual value."""
+    match part:
+        case Part.NAME:
+            await lines.rename(work, line, values["name"])
+        case Part.HOURS:
+            await lines.set_opening_hours(work, line, values["hours"])
+        case Part.NUMBERS:
+            shown = values["shown_number"] or "" if "shown_number" in values else None
+            await lines.change_numbers(
+                work, line, leads_here=values.get("leads_here"), shown_number=shown
+            )
+        case Part.PLAN:
+            await people.change_plan(work, line, **_given(part, values))
+        case Part.CHAT:
+            await chat_lines.change_chat(work, line, **_given(part, values))
+
+
+def _given(part: Part, values: Values) -> Values:
+    """Return values as the verb takes them: None leaves a value as it is, and "" is none."""
+    usual = _USUAL[part]
+    # A value that the program knew once is left out.
+    known = {name: value for name, value in values.items() if name in usual}
+    wanted = {name: usual[name] if value is None else value for name, value in known.items()}
+    return {name: "" if value is None else value for name, value in wanted.items()}
+
+
+def _entries(line_id: UUID) -> Select[AuditEntry]:
+    return select(AuditEntry).where(
+        AuditEntry.subject == str(line_id), AuditEntry.action.in_([one.value for one in _PARTS])
+    )
+
+
+def _in_log(entry: AuditEntry) -> tuple[Values, Values]:
+    """Return what an entry says was before and after, by the names of the values."""
+    before, after = entry.detail.get("before"), entry.detail.get("after")
+    if entry.action == AuditLog.LINE_RENAMED:
+        return {"name": before}, {"name": after}
+    return before or {}, after or {}
+
+
+def _changed(before: Values, after: Values) -> list[str]:
+    return [name for name in {**before, **after} if before.get(name) != after.get(name)]
+
+
+def _shown(part: Part, values: Values, others: Values) -> Values:
+    """Return what a change made another one, with the usual values that are not stored."""
+    usual = _USUAL.get(part, {})
+    return {
+        name: usual.get(name) if values.get(name) is None else values[name]
+        for name in _changed(values, others)
+    }
+
+
+def _is_as_left(whole: tuple[Values, Values], present: Values) -> bool:
+    before, after = whole
+    return all(present.get(name) == after.get(name) for name in _changed(before, after))
+
+
+def _whole(entry: AuditEntry, kept: dict[str, EarlierNumbers]) -> tuple[Values, Values] | None:
+    """Return what was before and after, with whole numbers; None if these are not kept."""
+    before, after = _in_log(entry)
+    if entry.action != AuditLog.LINE_NUMBERS_SET and "partner_number" not in {**before, **after}:
+        return before, after
+    numbers = kept.get(entry.detail.get("change", ""))
+    if numbers is None:
+        return None
+    if entry.action == AuditLog.LINE_NUMBERS_SET:
+        return numbers.before, numbers.after
+    return {**before, **numbers.before}, {**after, **numbers.after}
+
+
+async def _numbers_of(work: Work, entries: list[AuditEntry]) -> dict[str, EarlierNumbers]:
+    """Return the whole numbers of changes, by the id that their entries name."""
+    named = {id_ for one in entries if (id_ := _uuid(one.detail.get("change", ""))) is not None}
+    rows = await work.session.scalars(select(EarlierNumbers).where(EarlierNumbers.id.in_(named)))
+    return {str(one.id): one for one in rows}
+
+
+async def _present(work: Work, row: Line, line: LineScript) -> dict[Part, Values]:
+    """Return what is in force now, by the names of the log or, of numbers, of the verb."""
+    return {
+        Part.NAME: {"name": row.name},
+        Part.HOURS: {"hours": row.opening_hours},
+        Part.NUMBERS: {
+            "leads_here": await lines.numbers_behind(work, line),
+            "shown_number": row.shown_number,
+        },
+        Part.PLAN: row.plan,
+        Part.CHAT: row.chat,
+    }
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -1,0 +1,187 @@
+"""A change of a line is listed from the log and taken back, unless it has changed since."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from app.calls import chat_lines, lines
+from app.calls.chat_rules import read_chat
+from app.calls.lines import LineExists, add_line
+from app.calls.speech import LineScript
+from app.errors import Invalid, NotFound, Refusal
+from app.jobs.transaction import flush
+from app.routing import line_changes, people
+from app.routing.line_changes import Change, ChangedSince, NumbersForgotten, Part
+from app.staff.accounts import actor_of
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.staff.models import AuditEntry
+from app.work import Work
+from tests.support.calls.lines import a_line
+from tests.support.verbs import an_administrator, logged
+
+BEHIND = ["+381113334444", "+381113334445"]
+
+
+async def listed(work: Work, line: LineScript) -> list[Change]:
+    await flush(work)
+    return await line_changes.changes_of(work, line.id)
+
+
+async def back(work: Work, line: LineScript, part: Part) -> None:
+    """Take the newest change of a part back, as the list names it."""
+    newest = next(one for one in await listed(work, line) if one.part is part)
+    await line_changes.take_back(work, line.id, newest.id)
+
+
+async def as_stored(work: Work, line: LineScript) -> dict[str, Any]:
+    row, script = await lines.read_line(work, line.id)
+    return {
+        "name": row.name,
+        "hours": row.opening_hours,
+        "shown_number": row.shown_number,
+        "leads_here": await lines.numbers_behind(work, script),
+        "plan": row.plan,
+        "chat": row.chat,
+    }
+
+
+async def test_each_part_is_changed_and_taken_back_by_its_own_verb(work: Work) -> None:
+    line = await a_line(work)
+    work.actor = actor_of(await an_administrator(work))
+    before = await as_stored(work, line)
+    await lines.rename(work, line, "Linija za decu")
+    await lines.set_opening_hours(work, line, "Mo-Fr 08:00-20:00")
+    await lines.change_numbers(work, line, leads_here=BEHIND, shown_number=BEHIND[0])
+    await people.change_plan(
+        work, line, backup_after=20, skills={"violence": 1}, partner_number="+381113334446"
+    )
+    await chat_lines.change_chat(
+        work, line, on=True, slug="plavi", languages=["sr"], closed={"sr": "Pišemo od osam."}
+    )
+    after = await as_stored(work, line)
+    assert all(before[name] != after[name] for name in before)
+    found = await listed(work, line)
+    assert [(one.part, one.by, one.can_be_taken_back) for one in found] == [
+        (part, "mila", True) for part in (Part.CHAT, Part.PLAN, Part.NUMBERS, Part.HOURS, Part.NAME)
+    ]
+    assert (found[1].before, found[1].after) == (
+        {"backup_after": 30, "skills": {}, "partner_number": ""},
+        {"backup_after": 20, "skills": {"violence": 1}, "partner_number": "+381…46"},
+    ), "the usual values stand in place of none, and of numbers only the ends"
+    for part in Part:
+        await back(work, line, part)
+    assert await as_stored(work, line) == before
+    # Taking back is a change of its own, with an entry of its own, and goes back as well.
+    for part in Part:
+        await back(work, line, part)
+    assert await as_stored(work, line) == after
+    hours = [one for one in await listed(work, line) if one.part is Part.HOURS]
+    assert [one.before["hours"] for one in hours] == [
+        "24/7",
+        "Mo-Fr 08:00-20:00",
+        "24/7",
+    ]
+
+
+async def test_what_has_changed_since_is_left_as_it_is(work: Work) -> None:
+    line = await a_line(work)
+    await people.change_plan(work, line, backup_after=20)
+    _, line = await lines.read_line(work, line.id)
+    await people.change_plan(work, line, backup_after=25)
+    _, line = await lines.read_line(work, line.id)
+    await people.change_plan(work, line, priority=60)
+    of_priority, later, first = await listed(work, line)
+    assert [one.can_be_taken_back for one in (of_priority, later, first)] == [True, True, False]
+    with pytest.raises(ChangedSince):
+        await line_changes.take_back(work, line.id, first.id)
+    await line_changes.take_back(work, line.id, later.id)
+    assert (await as_stored(work, line))["plan"] == {"backup_after": 20, "priority": 60}
+    # A second click finds it changed.
+    with pytest.raises(ChangedSince):
+        await line_changes.take_back(work, line.id, later.id)
+    await line_changes.take_back(work, line.id, first.id)
+    assert (await as_stored(work, line))["plan"] == {"priority": 60}, "the rest stays"
+
+
+async def test_values_that_do_not_fit_any_more_are_refused_by_the_verb(work: Work) -> None:
+    line = await a_line(work)
+    await lines.change_numbers(work, line, leads_here=BEHIND, shown_number=None)
+    await lines.change_numbers(work, line, leads_here=[], shown_number=None)
+    await people.change_plan(work, line, supervisor_after=10, backup_after=5)
+    _, line = await lines.read_line(work, line.id)
+    await people.change_plan(work, line, on_call_after=20)
+    await add_line(
+        work,
+        number=BEHIND[1],
+        name="Druga linija",
+        country="RS",
+        languages=["sr"],
+        timezone="Europe/Belgrade",
+    )
+    found = await listed(work, line)
+    assert [one.part for one in found] == [Part.PLAN, Part.PLAN, Part.NUMBERS, Part.NUMBERS]
+    before = await as_stored(work, line)
+    for change, refusal in ((found[2], LineExists), (found[1], Invalid)):
+        with pytest.raises(refusal):
+            async with work.session.begin_nested():
+                await line_changes.take_back(work, line.id, change.id)
+        assert await as_stored(work, line) == before
+
+
+async def test_numbers_of_which_the_log_holds_only_the_ends_are_set_by_hand(work: Work) -> None:
+    line = await a_line(work)
+    write_entry(
+        work,
+        AuditLog.LINE_NUMBERS_SET,
+        str(line.id),
+        before={"numbers": ["+381…44"], "shown_number": ""},
+        after={"numbers": [], "shown_number": ""},
+    )
+    (found,) = await listed(work, line)
+    assert (found.before, found.can_be_taken_back) == ({"numbers": ["+381…44"]}, False)
+    assert found.by is None
+    with pytest.raises(NumbersForgotten):
+        await line_changes.take_back(work, line.id, found.id)
+
+
+async def test_a_change_of_another_line_or_of_another_kind_is_not_found(work: Work) -> None:
+    line = await a_line(work)
+    other = await add_line(
+        work,
+        number="+381112222334",
+        name="Druga linija",
+        country="RS",
+        languages=["sr"],
+        timezone="Europe/Belgrade",
+    )
+    await lines.set_opening_hours(work, line, "Mo-Fr 08:00-20:00")
+    (change,) = await listed(work, line)
+    added = await work.session.scalar(
+        select(AuditEntry.id).where(
+            AuditEntry.subject == str(line.id), AuditEntry.action == AuditLog.LINE_ADDED
+        )
+    )
+    assert added is not None
+    for line_id, change_id in ((other.id, change.id), (line.id, added)):
+        with pytest.raises(NotFound):
+            await line_changes.take_back(work, line_id, change_id)
+    assert (await as_stored(work, line))["hours"] == "Mo-Fr 08:00-20:00"
+
+
+async def test_words_of_a_line_without_chosen_languages_are_changed_twice(work: Work) -> None:
+    line = await a_line(work)
+    await chat_lines.change_chat(work, line, closed={"sr": "Pišemo od osam."})
+    await chat_lines.change_chat(work, line, at_once=2)
+    assert logged(work)[-1][1] == {
+        "before": {"closed": {"sr": "Pišemo od osam."}},
+        "after": {"closed": {"sr": "Pišemo od osam."}, "at_once": 2},
+    }
+    row, _ = await lines.read_line(work, line.id)
+    assert read_chat(row.chat).at_once == 2
+
+
+def test_refusals_say_what_to_do() -> None:
+    refusals: list[Refusal] = [ChangedSince(), NumbersForgotten()]
+    assert all("by hand" in str(one) and one.status == 409 for one in refusals)
