@@ -1,13 +1,14 @@
 """The first section of a contact is the quick one: who, what about, danger and urgency."""
 
 from app.dashboard.records.form_views import SectionView, form_sections
+from app.definitions.answers import Answers
 from app.definitions.library import load
 
 LIBRARY = load(None)
 SIGNS = "danger.signs"
 
 
-def sections(record: str, answers: dict[str, object]) -> list[SectionView]:
+def sections(record: str, answers: Answers) -> list[SectionView]:
     return form_sections(LIBRARY.sheet_for(record), LIBRARY, answers, "en")
 
 
