@@ -146,10 +146,13 @@ WAITING = (
 )
 
 
+_NAMES = ("Ana", "Boris", "Ceca", "Dragan", "Ema", "Filip", "Goran", "Hana")
+
+
 def _person(number: int, state: str, words: str, **more: Any) -> PersonRow:
     known: dict[str, Any] = {
         "id": UUID(int=number),
-        "name": f"Counsellor {number}",
+        "name": _NAMES[number - 1],
         "state": state,
         "state_words": words,
         "seconds": 754,
