@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database.base import Base, Identifier
@@ -30,6 +30,9 @@ class Line(Base):
     plan: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
     # Whether and how children write to the line; see `app/calls/chat_rules.py`.
     chat: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    # Questions to a caller who cannot speak, by code and in order; null for all of them. See
+    # `app/calls/key_questions.py`.
+    key_questions: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     # For training: its calls are in no statistic.
     practice: Mapped[bool] = mapped_column(server_default="false")
     # The number that the phones of counsellors and agencies show, if not one of the line's own.

@@ -493,6 +493,7 @@ async def _read_script(work: Work, line: Line) -> LineScript:
         chat=line.chat,
         practice=line.practice,
         shown_number=line.shown_number or await _own_number(work, line),
+        key_questions=None if line.key_questions is None else tuple(line.key_questions),
     )
 
 

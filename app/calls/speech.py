@@ -50,6 +50,8 @@ class LineScript:
     practice: bool = False
     # The number that the phones of counsellors and agencies show.
     shown_number: str = ""
+    # The questions to a caller who cannot speak; None for all. See `key_questions.py`.
+    key_questions: tuple[str, ...] | None = None
 
     @property
     def emergency(self) -> str:

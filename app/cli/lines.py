@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.calls import chat_lines, lines, prompts
+from app.calls import chat_lines, key_questions, lines, prompts
 from app.calls.speech import LineScript
 from app.cli.running import parts_of, run_verb
 from app.errors import NotFound
@@ -87,6 +87,24 @@ def line_plan(
             skills=None if skills is None else people.check_skills(parts_of(skills)),
         )
         return json.dumps(asdict(plan))
+
+    print(run_verb(verb))
+
+
+@app.command("key-questions")
+def line_key_questions(
+    number: str,
+    questions: Annotated[
+        str | None, typer.Option(help="codes in their order, such as safe,hurt; '' for none")
+    ] = None,
+) -> None:
+    """Show or set the questions by key that a line asks of a caller who cannot speak."""
+
+    async def verb(work: Work) -> str:
+        line = await line_of(work, number)
+        if questions is None:
+            return ",".join(key_questions.questions_of(line))
+        return ",".join(await key_questions.set_questions(work, line, parts_of(questions)))
 
     print(run_verb(verb))
 

@@ -29,6 +29,7 @@ from app.dashboard import (
 )
 from app.dashboard.chats import left_pages
 from app.dashboard.chats import pages as chat_pages
+from app.dashboard.developers import components
 from app.dashboard.pages import safe_next
 from app.dashboard.people import (
     accounts,
@@ -82,6 +83,7 @@ def add_dashboard(app: FastAPI) -> None:
     include(app, left_pages.router)
     include(app, palette.router)
     include(app, installing.router)
+    include(app, components.router)
     include(app, sounds.router)
     include(app, team.router)
     include(app, rail.router)

@@ -11,7 +11,9 @@ from fastapi.responses import HTMLResponse
 from app.abilities import Ability
 from app.calls import callers, lines
 from app.calls.asked import QUESTIONS
+from app.calls.key_questions import questions_of as questions_of_line
 from app.calls.models import Call
+from app.calls.speech import LineScript
 from app.contacts import contacts, openings
 from app.contacts.models import Contact
 from app.contacts.records import library_of
@@ -114,15 +116,29 @@ async def _asked_by_key(work: Work, staff: Staff, call_id: UUID | None) -> dict[
     """Return the questions for a caller who cannot speak, and those that were asked."""
     if call_id is None or not work.settings.abilities.can(Ability.ASK_BY_KEY):
         return {"key_questions": [], "key_answers": []}
+    call = await work.session.get(Call, call_id)
+    line = await lines.line_of_id(work, call.line_id) if call else None
     knows = await may_read_answers(work, staff, call_id)
     asked = await questions.questions_of(work, call_id) if knows else []
     return {
-        "key_questions": [(code, said(one.words)) for code, one in QUESTIONS.items()],
+        "key_questions": [key_question(code, line, call) for code in questions_of_line(line)],
         "key_answers": [
             (said(QUESTIONS[one.code].words), one.state, code_words(one.answer or ""))
             for one in asked
         ],
     }
+
+
+def key_question(code: str, line: LineScript | None, call: Call | None) -> views.KeyQuestion:
+    """Return a question in the counsellor's words, and as the caller hears it."""
+    one = QUESTIONS[code]
+    if line is None or call is None:
+        return views.KeyQuestion(code, said(one.words), "", "", recorded=False)
+    spoken = line.spoken(call.language).language
+    heard = line.prompt(spoken, one.prompt)
+    return views.KeyQuestion(
+        code, said(one.words), heard.text or "", spoken, recorded=heard.recording is not None
+    )
 
 
 async def _caller(

@@ -15,6 +15,7 @@ from app.chats import ending, left
 from app.contacts import completing, contacts
 from app.contacts.states import NonCounselling
 from app.dashboard import referrals, views
+from app.dashboard.chats.values import chats_values
 from app.dashboard.desk_values import (
     contact_at_hand,
     desk_fragment,
@@ -30,7 +31,8 @@ from app.people import first_run
 from app.people.provider import keeping
 from app.referrals.opening.from_call import refer_urgently
 from app.referrals.states import Service
-from app.routing import callbacks, desk, offers, own_presence, presence, queue
+from app.routing import callbacks, desk, offers, own_presence, presence, queue, team_messages
+from app.routing.models import PresenceState
 from app.staff import accounts
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -144,6 +146,9 @@ async def board(request: Request, work: InWork, staff: SignedIn) -> Response:
     values: dict[str, Any] = {"staff": staff}
     if may(staff.role, Permission.TAKE_CALLS):
         values |= await desk_values(request, work, staff)
+        values["team_unread"] = await team_messages.count_unread(work, staff)
+        if staff.chats_at_once or values["desk"].state == PresenceState.WRITING:
+            values |= await chats_values(work, staff)
     if may(staff.role, Permission.SEE_QUEUE):
         values |= {"waiting": await _waiting(work), "shown": views.WAITING_SHOWN}
     if may(staff.role, Permission.PLAN_ROSTER):

@@ -123,6 +123,18 @@ class DeskView:
 
 
 @dataclass(frozen=True)
+class KeyQuestion:
+    """A question to a caller who cannot speak."""
+
+    code: str
+    # For the counsellor; then what the caller hears, in the language of the call.
+    words: str
+    heard: str
+    language: str
+    recorded: bool
+
+
+@dataclass(frozen=True)
 class CallerCard:
     """What is known of a caller. It holds neither an identity nor the reason of a flag."""
 

@@ -82,6 +82,7 @@ class AuditLog(StrEnum):
     LINE_CHAT_SET = "line_chat_set"
     LINE_ADDED = "line_added"
     LINE_HOURS_SET = "line_hours_set"
+    LINE_KEY_QUESTIONS_SET = "line_key_questions_set"
     LINE_LANGUAGE_ADDED = "line_language_added"
     LINE_NUMBERS_SET = "line_numbers_set"
     LINE_PLAN_SET = "line_plan_set"

@@ -105,6 +105,7 @@ API = [
     ("PATCH", f"/lines/{NIL}", Permission.KEEP_LINES),
     ("PATCH", f"/lines/{NIL}/numbers", Permission.KEEP_LINES),
     ("PATCH", f"/lines/{NIL}/plan", Permission.KEEP_LINES),
+    ("PUT", f"/lines/{NIL}/key-questions", Permission.KEEP_LINES),
     ("POST", f"/lines/{NIL}/languages", Permission.KEEP_LINES),
     ("PUT", f"/lines/{NIL}/prompts/sr/greeting/recording", Permission.KEEP_LINES),
     ("GET", f"/lines/{NIL}/recordings/{NIL}", Permission.KEEP_LINES),

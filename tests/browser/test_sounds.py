@@ -85,6 +85,12 @@ async def woken(page: Page) -> None:
     await page.add_init_script(PUSH)
     await page.reload()
     start = page.get_by_role("button", name="Wake this browser")
+    # While the server is silent, nothing is asked of it, nor of the push service.
+    await page.evaluate("document.body.toggleAttribute('data-stale', true)")
+    await start.click()
+    await expect(page.locator("#stale")).to_contain_text("was not done")
+    assert await page.evaluate("globalThis.askedFor") is None
+    await page.evaluate("document.body.toggleAttribute('data-stale', false)")
     await start.click()
     await expect(page.locator(".browsers li")).to_contain_text("this browser")
     await expect(start).to_be_hidden()

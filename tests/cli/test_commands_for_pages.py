@@ -89,6 +89,10 @@ SAME = {
     ),
     "/admin/lines/{line_id}/chat": ("PATCH /lines/{line_id}/chat", "line chat"),
     "/admin/lines/{line_id}/facts": ("PATCH /lines/{line_id}", "line hours"),
+    "/admin/lines/{line_id}/key-questions": (
+        "PUT /lines/{line_id}/key-questions",
+        "line key-questions",
+    ),
     "/admin/lines/{line_id}/languages": ("POST /lines/{line_id}/languages", "line language"),
     "/admin/lines/{line_id}/numbers": ("PATCH /lines/{line_id}/numbers", "line numbers"),
     "/admin/lines/{line_id}/plan": ("PATCH /lines/{line_id}/plan", "line plan"),

@@ -82,11 +82,18 @@ async def test_hours_numbers_languages_and_plan_are_changed(stage: Stage) -> Non
         ("facts", {"name": "Linija za decu", "hours": "Mo-Fr 08:00-20:00"}),
         ("numbers", {"leads_here": "+381113334444, +381113334445", "shown": ""}),
         ("plan", {**PLAN, "backup_after": "20", "partner_number": "", "skills": "violence"}),
+        ("key-questions", {"place.safe": "2", "place.hurt": "1", "place.who": ""}),
     ]
     for part, form in sent:
         answer = await page(stage, mila, f"{at}/{part}", **form)
         assert answer.status_code == 303, (part, answer.text)
-    (line,) = await stage.rows("SELECT name, opening_hours, plan FROM lines")
+    facts = "SELECT name, opening_hours, plan, key_questions FROM lines"
+    (line,) = await stage.rows(facts)
+    assert line["key_questions"] == ["hurt", "safe"]
+    told = (await mila.ask("GET", f"/lines/{row['id']}")).json()
+    assert told["key_questions"] == ["hurt", "safe"]
+    asked = await mila.ask("PUT", f"/lines/{row['id']}/key-questions", {"questions": ["hurt", "x"]})
+    assert asked.status_code == 422, asked.text
     assert (line["name"], line["opening_hours"]) == ("Linija za decu", "Mo-Fr 08:00-20:00")
     assert line["plan"] == {"backup_after": 20, "skills": {"violence": 1}}
     for part, form in (
@@ -97,10 +104,11 @@ async def test_hours_numbers_languages_and_plan_are_changed(stage: Stage) -> Non
         ("languages", {"code": "tlh!"}),
         ("plan", {**PLAN, "backup_after": "soon"}),
         ("plan", {**PLAN, "backup_after": "500"}),
+        ("key-questions", {"place.safe": "first"}),
     ):
         answer = await page(stage, mila, f"{at}/{part}", **form)
         assert 'role="alert"' in answer.text, (part, form, answer.text[:200])
-    (after,) = await stage.rows("SELECT name, opening_hours, plan FROM lines")
+    (after,) = await stage.rows(facts)
     assert after == line, "a refused change changes nothing"
     await _takes_back(stage, mila, at)
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from app.api.description import files
 from app.calls import lines, prompts
+from app.calls.key_questions import questions_of, set_questions
 from app.calls.line_rows import Line
 from app.calls.prompts import Source
 from app.calls.speech import LineScript
@@ -71,6 +72,8 @@ class WholeLineView(LineView):
     # What phones of counsellors and agencies show; null: a number of the line.
     shown_number: str | None
     plan: PlanView
+    # The codes of the questions by key to a caller who cannot speak, in order.
+    key_questions: list[str]
 
 
 class LineIn(BaseModel):
@@ -119,6 +122,12 @@ class PlanIn(BaseModel):
     skills: Annotated[list[Short], Field(max_length=50)] | None = None
 
 
+class KeyQuestionsIn(BaseModel):
+    """The codes in their order; an empty list asks none."""
+
+    questions: Annotated[list[Short], Field(max_length=50)]
+
+
 class LanguageIn(BaseModel):
     language: Annotated[str, Field(max_length=20)]
 
@@ -157,6 +166,7 @@ async def _whole(work: Work, line_id: UUID) -> WholeLineView:
         leads_here=await lines.numbers_behind(work, line),
         shown_number=row.shown_number,
         plan=PlanView(**asdict(read_plan(line.plan))),
+        key_questions=questions_of(line),
     )
 
 
@@ -237,6 +247,15 @@ async def change_plan(
     if body.skills is not None:
         changed["skills"] = people.check_skills(body.skills)
     await people.change_plan(work, await _line(work, line_id), **changed)
+    return await _whole(work, line_id)
+
+
+@router.put("/lines/{line_id}/key-questions")
+async def set_key_questions(
+    work: InWork, staff: KeepsLines, line_id: UUID, body: KeyQuestionsIn
+) -> WholeLineView:
+    """Set which questions by key a line asks of a caller who cannot speak."""
+    await set_questions(work, await _line(work, line_id), body.questions)
     return await _whole(work, line_id)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.contacts.finding.words import normal_words
 from app.definitions.answers import Answers, Asked, Sheet
-from app.definitions.forms import Field, Section
+from app.definitions.forms import Field, Form, Section
 from app.definitions.library import Library
 from app.definitions.trees import Node, Tree, label_in
 from app.words import yes_no
@@ -63,21 +63,61 @@ class SectionView:
     blank: list[FieldView]
     hidden: bool
     support: list[tuple[str, str, str]] = field(default_factory=list)
+    # After which question the urgency is decided; empty if not in this section.
+    urgency_after: str = ""
 
 
 def form_sections(
     sheet: Sheet, library: Library, answers: Answers, language: str
 ) -> list[SectionView]:
-    """Return the sections of a form with their answers, in the reader's language."""
+    """Return the sections of a form with their answers, in the reader's language.
+
+    The first section of a contact is the quick one: who, what about, danger and urgency.
+    """
     by_entry: dict[tuple[str, str | None], list[FieldView]] = {}
     for question in sheet.asked(answers):
         view = _field(sheet, question, answers, language)
         by_entry.setdefault((question.section.code, question.entry), []).append(view)
     closed = sheet.closed_sections(answers)
-    return [
+    views = [
         _section(sheet, section, answers, by_entry, library, language, closed)
         for section in sheet.form.sections
     ]
+    return _danger_first(sheet.form, views) if sheet.form.record == "contact" else views
+
+
+def _danger_first(form: Form, views: list[SectionView]) -> list[SectionView]:
+    """Move the signs of danger into the first section, after what the contact is about.
+
+    They keep their paths: only the place on the page changes.
+    """
+    signs = {
+        f"{section.code}.{one.code}"
+        for section in form.sections
+        if not section.repeats
+        for one in section.fields
+        if one.means == "danger_signs"
+    }
+    first, *others = views
+    if first.repeats:
+        return views
+    moved = [one for view in views if not view.repeats for one in view.entries[0].fields]
+    moved = [one for one in moved if one.path in signs]
+    left = [one for one in first.entries[0].fields if one.path not in signs]
+    about = [at for at, one in enumerate(left) if one.type == "categories"]
+    place = about[0] + 1 if about else len(left)
+    asked = [*left[:place], *moved, *left[place:]]
+    after = asked[place + len(moved) - 1].path
+    quick = replace(first, entries=[replace(first.entries[0], fields=asked)], urgency_after=after)
+    return [quick, *(one for view in others if (one := _without(view, signs)))]
+
+
+def _without(view: SectionView, paths: set[str]) -> SectionView | None:
+    """Return a section without some questions; None if it has no other."""
+    if view.repeats:
+        return view
+    left = [one for one in view.entries[0].fields if one.path not in paths]
+    return replace(view, entries=[replace(view.entries[0], fields=left)]) if left else None
 
 
 def _section(

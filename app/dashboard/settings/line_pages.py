@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse
 from app import words
 from app.calls import chat_lines, lines, prompts
 from app.calls.chat_rules import read_chat
+from app.calls.key_questions import set_questions
 from app.calls.speech import LineScript, Spoken
 from app.dashboard.settings import line_views
 from app.dashboard.settings.line_menu import menu_of
@@ -148,6 +149,7 @@ async def _show(
         sources=line_views.SOURCES,
         base=f"/admin/lines/{line_id}",
         own=prompts.Source.LINE.value,
+        key_questions=line_views.key_questions(line),
         rings=spoken in line.languages,
         longest=prompts.LONGEST_TEXT,
         changes=line_views.change_rows(await line_changes.changes_of(work, line_id)),
@@ -259,6 +261,19 @@ async def change_plan(request: Request, work: InWork, staff: Keeps, line_id: UUI
         )
 
     return await _change(request, work, staff, line_id, "plan", sent, verb)
+
+
+@router.post("/admin/lines/{line_id}/key-questions")
+async def change_key_questions(
+    request: Request, work: InWork, staff: Keeps, line_id: UUID
+) -> Response:
+    """Change which questions by key a line asks of a caller who cannot speak, and their order."""
+    sent = {name: str(value).strip() for name, value in (await request.form()).items()}
+
+    async def verb(line: LineScript) -> None:
+        await set_questions(work, line, line_views.questions_in_order(sent))
+
+    return await _change(request, work, staff, line_id, "key-questions", sent, verb)
 
 
 @router.post("/admin/lines/{line_id}/chat")

@@ -5,8 +5,10 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from app.calls.asked import QUESTIONS
 from app.calls.chat_rules import ICONS, MOST_AT_ONCE, SERVED, ChatRules
 from app.calls.examples import example_values
+from app.calls.key_questions import questions_of
 from app.calls.lines import any_line, voice_of
 from app.calls.prompts import Heard, Source
 from app.calls.speech import LineScript, Spoken
@@ -396,3 +398,40 @@ def _value_words(value: Any) -> str:
             return "; ".join(inner) or "–"
         case _:
             return str(value)
+
+
+class KeyQuestion(NamedTuple):
+    """A question by key on the page of a line; `place` is empty if the line does not ask it."""
+
+    code: str
+    words: str
+    prompt: str
+    place: str
+    # The answers that mean danger now.
+    danger: list[str]
+
+
+def key_questions(line: LineScript) -> list[KeyQuestion]:
+    """Return all questions by key, those that the line asks first and in its order."""
+    asked = questions_of(line)
+    return [
+        KeyQuestion(
+            code,
+            said(QUESTIONS[code].words),
+            QUESTIONS[code].prompt.value,
+            str(asked.index(code) + 1) if code in asked else "",
+            sorted(QUESTIONS[code].danger),
+        )
+        for code in (*asked, *(one for one in QUESTIONS if one not in asked))
+    ]
+
+
+def questions_in_order(sent: Mapping[str, str]) -> list[str]:
+    """Return the codes of a form by their places; without a place one is not asked.
+
+    Questions with the same place stand in the order of the form. Raises Invalid.
+    """
+    places = _by_name(sent, "place.")
+    if not all(place.isdecimal() and len(place) <= 2 for place in places.values()):
+        raise Invalid("Give the place of each question as a number, or none.")
+    return sorted(places, key=lambda code: int(places[code]))

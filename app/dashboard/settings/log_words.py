@@ -86,6 +86,7 @@ FIELD_WORDS = {
     "instead": N_("in the place of"),
     "issuer": N_("issuer"),
     "key": N_("key"),
+    "key_questions": N_("questions by key"),
     "kind": N_("kind"),
     "kinds": N_("kinds"),
     "language": N_("language"),

@@ -5,8 +5,9 @@ from uuid import UUID, uuid4
 from sqlalchemy import select
 
 from app.abilities import Ability
-from app.calls import record
+from app.calls import lines, record
 from app.calls.asked import QUESTIONS
+from app.calls.key_questions import questions_of as questions_of_line
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call, CallQuestion
 from app.calls.states import QuestionState
@@ -20,10 +21,11 @@ from app.work import Work
 
 
 async def ask(work: Work, staff: Staff, call: Call, code: str) -> CallQuestion:
-    """Speak a question to the caller of a locked call. Raises Invalid, Conflict."""
-    if code not in QUESTIONS:
+    """Speak a question of the line to the caller of a locked call. Raises Invalid, Conflict."""
+    asked_here = questions_of_line(await lines.line_of_id(work, call.line_id))
+    if code not in asked_here:
         raise Invalid(
-            "There is no such question. Choose one of: %(questions)s.", questions=list(QUESTIONS)
+            "This line does not ask that. Choose one of: %(questions)s.", questions=asked_here
         )
     offers.need(work, Ability.ASK_BY_KEY)
     await inviting.talk_of(work, call)

@@ -9,6 +9,8 @@ document.addEventListener("toggle", async (event) => {
   if (!row.matches?.("details[data-open]")) return;
   const place = row.querySelector(".detail");
   if (row.open) {
+    const loads = document.getElementById("form-loads");
+    if (loads) place.replaceChildren(loads.content.cloneNode(true));
     await htmx.ajax("GET", row.dataset.open, { target: place, select: row.dataset.part, swap: "innerHTML ignoreTitle:true" });
     if (row.dataset.aim) place.querySelector(`#${CSS.escape(row.dataset.aim)}`)?.scrollIntoView({ block: "nearest" });
     return;

@@ -1,6 +1,7 @@
 // Waking this browser: it is asked for an address at its push service, which the server keeps sealed.
 import { again, onPage } from "../pages.js";
 import { _ } from "../words.js";
+import { isRefused } from "./current.js";
 import { choose, chosen } from "./sounds.js";
 
 const can = () => "serviceWorker" in navigator && "PushManager" in globalThis;
@@ -23,6 +24,7 @@ const name = () => {
 };
 
 const subscribe = async (place) => {
+  if (isRefused()) return;
   const says = place.querySelector("[data-push=says]");
   says.textContent = "";
   try {
