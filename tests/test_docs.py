@@ -124,6 +124,8 @@ _REFUSED = {
     "data-requests find": "Entry 1 is neither a number nor a code.",
     "data-requests keep": "Write the row as `show` writes it: kind:id.",
     "D-7F3-9QD-2XC": "There is no request with this code.",
+    # The id of a change of the reader's line.
+    "line back +38111116111 4711": "There is no such change of this line.",
     # There is no mail server here.
     "connections test-mail": "No mail server is set up.",
     # Nor a telephony provider, nor an agency with a system of its own.
