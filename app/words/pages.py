@@ -52,7 +52,7 @@ def forget() -> None:
 def load(chosen: Iterable[str]) -> None:
     """Compile these catalogues now, so that no request waits for them."""
     for language in chosen:
-        for kind in Kind:
+        for kind in catalogues.SHIPPED:
             catalogues.compiled(read_in(language), kind)
 
 

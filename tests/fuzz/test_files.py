@@ -199,7 +199,8 @@ def _read_definition(content: str) -> None:
 
 
 def _read_catalogue(content: str) -> None:
-    refused_or(lambda: catalogues.check("sr", Kind.PAGES, content), Invalid)
+    for kind in (Kind.PAGES, Kind.PROMPTS_AND_LETTERS):
+        refused_or(lambda kind=kind: catalogues.check("sr", kind, content), Invalid)
 
 
 @pytest.mark.parametrize(

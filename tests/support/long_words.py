@@ -12,7 +12,7 @@ from babel.messages.pofile import write_po
 from app import words
 from app.dashboard import page_words
 from app.words import pages
-from app.words.catalogues import Kind
+from app.words.catalogues import SHIPPED
 
 # A language that is not shipped.
 LONG = "hu"
@@ -46,7 +46,7 @@ def add_long_language(folder: Path) -> None:
     about |= {"name": "Magyar", "locale": LONG}
     (made / "language.yaml").write_text(yaml.safe_dump(about, allow_unicode=True))
     words.forget()
-    for kind in Kind:
+    for kind in SHIPPED:
         catalogue = Catalog(locale=LONG, fuzzy=False)
         # What the pages say now, whether or not any language has it already.
         for message in page_words.wanted(kind):
