@@ -12,6 +12,7 @@ from app import words
 from app.calls import chat_lines, lines, prompts
 from app.calls.chat_rules import read_chat
 from app.calls.speech import LineScript, Spoken
+from app.dashboard.languages import Choices, language_choices
 from app.dashboard.settings import line_views
 from app.dashboard.templating import page
 from app.errors import Invalid, NotFound, Refusal
@@ -22,6 +23,7 @@ from app.routing.plan import read_plan
 from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with
+from app.words.keys import LONGEST_TEXT
 from app.words.pages import language_name, message_words, refusal_words
 from app.work import Work
 
@@ -139,6 +141,7 @@ async def _show(
         language=spoken,
         languages=[(one, language_name(one.language)) for one in line.languages],
         prepared=[(one, language_name(one.language)) for one in prepared],
+        addable=await _addable(work, line, more.get("typed", {}).get("code")),
         steps=line_views.flow_of(
             line, spoken.language, await prompts.heard_of(work, line, spoken.language)
         ),
@@ -146,13 +149,21 @@ async def _show(
         base=f"/admin/lines/{line_id}",
         own=prompts.Source.LINE.value,
         rings=spoken in line.languages,
-        longest=prompts.LONGEST_TEXT,
+        longest=LONGEST_TEXT,
         **line_views.chat_values(
             read_chat(line.chat), line.number, work.ground.settings.public_origin
         ),
         phone=staff.endpoint if staff.endpoint_kind == EndpointKind.PHONE else "",
         **{"notice": "", "part": "", "typed": {}, "told": "", **more},
     )
+
+
+async def _addable(work: Work, line: LineScript, asked: str | None) -> Choices:
+    """Return the languages that a line can be given: those that it speaks are left out."""
+    spoken = {one.language for one in line.languages}
+    near = {*words.languages(), *await prompts.languages_of(work, None)}
+    found = language_choices(near | ({asked} if asked else set()))
+    return Choices(*([one for one in part if one[0] not in spoken] for part in found))
 
 
 async def _prepared(work: Work, line: LineScript, asked: str) -> list[Spoken]:
