@@ -1,5 +1,6 @@
 """The directory: imported and exported as CSV, with errors by line."""
 
+import re
 from typing import Any
 
 import pytest
