@@ -190,6 +190,33 @@ async def test_names_stand_in_the_order_of_the_readers_language(live: Stage, pag
         await expect(page.locator("#week [data-person] .who")).to_have_text(sorted_[:-1])
 
 
+async def test_places_stand_in_order_below_their_region(live: Stage, page: Page) -> None:
+    olga = await live.add_counsellor("olga", role=Role.REFERRAL_OFFICER, state=None, shift=False)
+    await _reads(live, olga, "sr")
+    await visit(page, live, olga, "/agencies")
+    options = page.locator('select[name="place"] option:not([value=""])')
+    await expect(options.first).to_have_text("Beograd")
+    shown = [text.strip() for text in await options.all_inner_texts()]
+    assert [one for one in shown if not one.startswith("–")] == [
+        "Beograd",
+        "Inostranstvo",
+        "Južna i istočna Srbija",
+        "Kosovo i Metohija",
+        "Šumadija i zapadna Srbija",
+        "Vojvodina",
+        "Nepoznato",
+    ]
+    assert shown[shown.index("Vojvodina") + 1 : -1] == [
+        "– Južnobački okrug",
+        "– Južnobanatski okrug",
+        "– Severnobački okrug",
+        "– Severnobanatski okrug",
+        "– Srednjobanatski okrug",
+        "– Sremski okrug",
+        "– Zapadnobački okrug",
+    ]
+
+
 async def test_a_time_is_the_helplines_and_says_so_to_a_reader_elsewhere(
     live: Stage, page: Page
 ) -> None:
