@@ -15,7 +15,6 @@ import pytest
 from playwright.async_api import Page, expect
 
 from app import words
-from app.dashboard import page_words
 from app.definitions import library
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
@@ -23,11 +22,10 @@ from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.words import pages
-from app.words.catalogues import Kind
 from app.work import PROGRAM
 from tests.support.axe import AXE, LOOKS, faults, too_wide
 from tests.support.browser import CHROMIUM, visit
-from tests.support.long_words import LONG, add_long_language
+from tests.support.long_words import LONG, PHRASE, add_long_language, sentences_of
 from tests.support.profile import WHOLE
 from tests.support.routes import page_addresses, rows_of_every_kind, wallboard
 
@@ -66,20 +64,6 @@ def words_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     pages.forget()
 
 
-def _sentences(language: str) -> set[str]:
-    """Return the English of every message that says it in full, and is no name or abbreviation.
-
-    Some words are the same in the other language: "administrator", "e-mail".
-    """
-    found = {m.id for m in page_words.read("hr", Kind.PAGES) if isinstance(m.id, str)}
-    with pages.spoken_in(language):
-        found = {one for one in found - {"min"} if pages.said(one) != one}
-    return {one for one in found if "%(" not in one and re.search(r"[a-z]{3}", one)}
-
-
-# Two words of English in a row: nothing that was translated has a word without an accent.
-_PHRASE = re.compile(r"(?<![\w/@.'-])[A-Za-z][a-z]+,? [a-z]{2,}(?![\w@/-])")
-
 # What the rows of these tests are called, and what is written in them.
 _NAMES = {
     "Plavi telefon",
@@ -93,7 +77,7 @@ def _in_english(said: list[str]) -> set[str]:
     """Return what the long language would have said with accents, and is no data."""
     known = {place.label["en"] for place in library.load(None).places.choices().values()}
     names = re.compile("|".join(map(re.escape, sorted(known | _NAMES, key=len, reverse=True))))
-    return {one for one in said if one.isascii() and _PHRASE.search(names.sub("", one))}
+    return {one for one in said if one.isascii() and PHRASE.search(names.sub("", one))}
 
 
 async def _reads(stage: Stage, who: Counsellor, language: str) -> None:
@@ -135,7 +119,7 @@ async def test_every_page_in_another_language(
     mila = await live.add_counsellor("mila", role=Role.ADMINISTRATOR, state=None, shift=False)
     vera = await live.add_counsellor("vera", role=Role.SUPERVISOR, state=None, shift=False)
     token = await wallboard(live, mila)
-    english = _sentences(language)
+    english = sentences_of(language)
     found: list[str] = []
     seen: set[str] = set()
     # Pages without a sign-in are read in the language of the browser.
