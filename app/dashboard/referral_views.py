@@ -297,15 +297,14 @@ def _handed_over(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
     who = agency or _("them")
     if not d.get("agreed_at"):
         return _("Agreed with %(agency)s by telephone", agency=who)
-    at = datetime.fromisoformat(d["agreed_at"])
     sentence = escape(said(N_("Agreed with %(agency)s by telephone at %(at)s")))
-    return sentence % {"agency": who, "at": _clock(at)}
+    return sentence % {"agency": who, "at": _clock(d["agreed_at"])}
 
 
-def _clock(at: datetime) -> Markup:
-    """Return an instant within a sentence: the page says it in the zone of the helpline."""
-    words = days.moment(at, reader(), ZoneInfo("UTC"), named=True)
-    return Markup('<time data-clock datetime="{}">{}</time>').format(at.isoformat(), words)
+def _clock(at: str) -> Markup:
+    """Return a stored instant within a sentence: the page says it in the zone of the helpline."""
+    words = days.moment(datetime.fromisoformat(at), reader(), ZoneInfo("UTC"), named=True)
+    return Markup('<time data-clock datetime="{}">{}</time>').format(at, words)
 
 
 def _written(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:

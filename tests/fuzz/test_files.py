@@ -199,8 +199,8 @@ def _read_definition(content: str) -> None:
 
 
 def _read_catalogue(content: str) -> None:
-    for kind in (Kind.PAGES, Kind.PROMPTS_AND_LETTERS):
-        refused_or(lambda kind=kind: catalogues.check("sr", kind, content), Invalid)
+    refused_or(lambda: catalogues.check("sr", Kind.PAGES, content), Invalid)
+    refused_or(lambda: catalogues.check("sr", Kind.PROMPTS_AND_LETTERS, content), Invalid)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ from app.statistics.exports.tables import (
     Said,
     batch_of,
     dictionary,
-    edges_of,
+    edge,
     notes_of,
     one_batch,
     record_batch,
@@ -314,13 +314,17 @@ def _referral_notes(work: Work, window: Window, what: Message) -> list[Said]:
 
 def _offered(window: Window) -> Message:
     return Message(
-        "offered from %(begin)s to %(end)s (exclusive), in the country's time", **edges_of(window)
+        "offered from %(begin)s to %(end)s (exclusive), in the country's time",
+        begin=edge(window.begins),
+        end=edge(window.ends),
     )
 
 
 def _opened(window: Window) -> Message:
     return Message(
-        "opened from %(begin)s to %(end)s (exclusive), in the country's time", **edges_of(window)
+        "opened from %(begin)s to %(end)s (exclusive), in the country's time",
+        begin=edge(window.begins),
+        end=edge(window.ends),
     )
 
 

@@ -141,21 +141,24 @@ ROW_WORDS = (
 def window_note(window: Window) -> Message:
     """Return the note on a window in the time of each line."""
     return Message(
-        "from %(begin)s to %(end)s (exclusive), in each line's own time zone", **edges_of(window)
+        "from %(begin)s to %(end)s (exclusive), in each line's own time zone",
+        begin=edge(window.begins),
+        end=edge(window.ends),
     )
 
 
 def country_note(window: Window) -> Message:
     """Return the note on a window in the time of the country."""
     return Message(
-        "from %(begin)s to %(end)s (exclusive), in the country's time zone", **edges_of(window)
+        "from %(begin)s to %(end)s (exclusive), in the country's time zone",
+        begin=edge(window.begins),
+        end=edge(window.ends),
     )
 
 
-def edges_of(window: Window) -> dict[str, Any]:
-    """Return the edges of a window as values of a message; a reader reads days in their form."""
-    edges = {"begin": window.begins, "end": window.ends}
-    return {n: e if type(e) is date else e.isoformat() for n, e in edges.items()}
+def edge(value: date | datetime) -> date | str:
+    """Return the edge of a window for a message: a reader reads days in the form of a language."""
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def notes_of(summary: Summary) -> list[Said]:
