@@ -187,7 +187,7 @@ async def test_the_supervisor_sees_what_is_due_and_keeps_the_directory(
     await page.get_by_label("age to").fill("17")
     languages = page.get_by_role("group", name="languages")
     await languages.get_by_label("First language").select_option(label="Serbian (Cyrillic)")
-    await languages.get_by_label("English").check()
+    await languages.get_by_role("checkbox", name="English").check()
     await page.get_by_role("button", name="Save").click()
     await expect(page.locator("table")).to_contain_text("0–17")
     kept = await live.rows("SELECT languages FROM agencies WHERE code = 'house'")
