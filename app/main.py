@@ -221,7 +221,7 @@ async def _render(request: Request, error: Exception) -> Response:
     if request.url.path.startswith(_FOR_PROGRAMS):
         rendered: Response = _edge("api").render(error)
     else:
-        rendered = _edge("dashboard").render(request, error)
+        rendered = await _edge("dashboard").render_to_reader(request, error)
     return rendered
 
 

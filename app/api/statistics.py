@@ -81,6 +81,13 @@ Publishes = Annotated[Staff, Depends(Requires(Permission.PUBLISH), scope="functi
 
 From = Annotated[str | None, Query(alias="from", max_length=40)]
 To = Annotated[str | None, Query(alias="to", max_length=40)]
+Language = Annotated[
+    str,
+    Query(
+        max_length=20,
+        description="for a reader: headings in words, and a column of words beside each of codes",
+    ),
+]
 By = Annotated[str, Query(max_length=200, description="period and dimensions, comma-separated")]
 
 
@@ -95,6 +102,7 @@ def wanted_by(
     by: str,
     names: str = "",
     report: str | None = None,
+    language: str = "",
 ) -> Wanted:
     """Read what a URL asks for. Without a window: the last thirty days; for referrals, the last
     complete month. Raises Invalid.
@@ -120,6 +128,7 @@ def wanted_by(
             "measures": [n.strip() for n in names.split(",") if n.strip()] or None,
             "staff": asker.may(Permission.SEE_STAFF_STATISTICS),
             "report": report,
+            "language": language,
         },
     )
     if line and wanted.line is not None and not wanted.line.startswith("+"):
@@ -166,9 +175,12 @@ async def summary(
     line: Annotated[str | None, Query(max_length=20)] = None,
     by: By = "",
     measures: Annotated[str, Query(max_length=1000)] = "",
+    language: Language = "",
 ) -> Response:
     """Return figures for any window, by period and by at most two dimensions."""
-    wanted = wanted_by(work, asker, "summary", since, until, "json", line, by, measures)
+    wanted = wanted_by(
+        work, asker, "summary", since, until, "json", line, by, measures, language=language
+    )
     await budget.spend(work, asker.token_id, wanted)
     return await _small(work, wanted)
 
@@ -227,9 +239,12 @@ async def file(
     line: Annotated[str | None, Query(max_length=20)] = None,
     by: By = "",
     report: Annotated[str | None, Query(max_length=40)] = None,
+    language: Language = "",
 ) -> Response:
     """Return a file at once; long files are streamed. To resume a download, request an export."""
-    wanted = wanted_by(work, asker, what, since, until, kind, line, by, report=report)
+    wanted = wanted_by(
+        work, asker, what, since, until, kind, line, by, report=report, language=language
+    )
     await budget.spend(work, asker.token_id, wanted)
     if what != "calls":
         return await _small(work, wanted)
@@ -339,6 +354,8 @@ class WantedFile(BaseModel):
     period: str | None = Field(default=None, max_length=20)
     by: list[Annotated[str, Field(max_length=30)]] = Field(default_factory=list, max_length=2)
     report: str | None = Field(default=None, max_length=40)
+    # That of a reader; empty: as programs read it.
+    language: str = Field(default="", max_length=20)
     reason: str = Field(default="", max_length=2000)
 
 
@@ -409,6 +426,7 @@ async def ask_for_file(work: InWork, asker: Asks, body: WantedFile) -> ExportVie
             "by": body.by,
             "line": body.line,
             "report": body.report,
+            "language": body.language,
             "staff": asker.may(Permission.SEE_STAFF_STATISTICS),
         },
     )

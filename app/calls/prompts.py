@@ -20,10 +20,9 @@ from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.words.keys import PROMPT_KEYS, SOUNDS, PromptKey
+from app.words.keys import LONGEST_TEXT, PROMPT_KEYS, SOUNDS, PromptKey
 from app.work import Work
 
-LONGEST_TEXT = 1500
 # In bytes.
 LARGEST_RECORDING = 5_000_000
 _KINDS = ("audio/mpeg", "audio/wav")

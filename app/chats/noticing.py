@@ -112,7 +112,7 @@ def danger_in(text: str, languages: Sequence[str]) -> str | None:
     plain, places = _plain(text)
     best: tuple[int, int] | None = None
     for language in languages:
-        pattern = _pattern(language)
+        pattern = _pattern(chat_words(language).danger)
         match = pattern.search(plain) if pattern else None
         if match and (best is None or match.start() < best[0]):
             best = match.start(), match.end()
@@ -125,8 +125,8 @@ def danger_in(text: str, languages: Sequence[str]) -> str | None:
 
 
 @lru_cache(maxsize=32)
-def _pattern(language: str) -> re.Pattern[str] | None:
-    stems = sorted({_plain(one)[0] for one in chat_words(language).danger}, key=len, reverse=True)
+def _pattern(danger: tuple[str, ...]) -> re.Pattern[str] | None:
+    stems = sorted({_plain(one)[0] for one in danger}, key=len, reverse=True)
     if not stems:
         return None
     return re.compile(r"(?<!\w)(?:" + "|".join(re.escape(one) for one in stems) + ")")

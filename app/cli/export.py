@@ -54,6 +54,9 @@ def export(
     by: Annotated[str, typer.Option(help="at most two dimensions: line,outcome")] = "",
     line: Annotated[str, typer.Option(help="+NUMBER; default: all")] = "",
     report: Annotated[str, typer.Option(help="only for report: its name, such as chi")] = "",
+    language: Annotated[
+        str, typer.Option(help="for a reader: headings and codes in words, such as sr")
+    ] = "",
     request: Annotated[
         str, typer.Option(help="only for records: the id of an approved request")
     ] = "",
@@ -79,6 +82,7 @@ def export(
                 "period": period,
                 "line": line,
                 "report": report or None,
+                "language": language,
                 "by": parts_of(by),
             },
         )

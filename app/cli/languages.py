@@ -8,9 +8,11 @@ import typer
 from app.cli.running import run_verb
 from app.work import Work
 
-app = typer.Typer(no_args_is_help=True, help="Languages of the pages and the definitions.")
+app = typer.Typer(
+    no_args_is_help=True, help="Languages of pages, definitions, prompts and letters."
+)
 Language = Annotated[str, typer.Argument(help="the code of the language, like sq")]
-Kind = Annotated[str, typer.Argument(help="pages or definitions")]
+Kind = Annotated[str, typer.Argument(help="pages, definitions or prompts-and-letters")]
 
 
 @app.command("list")

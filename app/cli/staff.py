@@ -38,7 +38,7 @@ def add_staff(
     name: str,
     role: Annotated[Role, typer.Option()] = Role.COUNSELLOR,
     endpoint: Annotated[
-        str, typer.Option(help="browser, client:ID, +PHONE or sip:URI")
+        str, typer.Option(help="browser, client:ID, a number or sip:URI")
     ] = "browser",
     languages: Annotated[str, typer.Option(help="sr,en; default: every language")] = "",
     line_numbers: Annotated[
@@ -69,14 +69,11 @@ def add_staff(
             lines.check_language(language)
         numbers = [(await line_of(work, number)).number for number in parts_of(line_numbers)]
         people.check_skills(parts_of(skills))
-        rings_at = accounts.read_endpoint(endpoint)[1]
-        if rings_at is not None:
-            await outward.check(work, rings_at)
         staff = await accounts.add_staff(
             work,
             name=name,
             role=role,
-            endpoint=endpoint,
+            endpoint=await outward.read_endpoint(work, endpoint),
             languages=parts_of(languages),
             lines=numbers,
             skills=parts_of(skills),
@@ -99,7 +96,7 @@ def change_staff(
     team: Annotated[str | None, typer.Option(help="'' means no team")] = None,
     email: Annotated[str | None, typer.Option(help="'' means none")] = None,
     endpoint: Annotated[
-        str | None, typer.Option(help="browser, client:ID, +PHONE or sip:URI")
+        str | None, typer.Option(help="browser, client:ID, a number or sip:URI")
     ] = None,
     languages: Annotated[str | None, typer.Option(help="'' means every language")] = None,
     line_numbers: Annotated[
@@ -183,7 +180,7 @@ def invite(
     team: Annotated[str, typer.Option()] = "",
     email: Annotated[str, typer.Option(help="address of the person")] = "",
     endpoint: Annotated[
-        str, typer.Option(help="browser, client:ID, +PHONE or sip:URI")
+        str, typer.Option(help="browser, client:ID, a number or sip:URI")
     ] = "browser",
     languages: Annotated[str, typer.Option(help="sr,en; default: every language")] = "",
     skills: Annotated[str, typer.Option(help="violence,lgbt:2")] = "",

@@ -74,7 +74,7 @@ def counting(own: list[OwnCatalogue]) -> dict[tuple[str, Kind], OwnCatalogue]:
 
 
 async def translations(work: Work) -> list[Translated]:
-    """Return every language that has words, with its pages and its definitions."""
+    """Return every language that has words, with each kind of them."""
     own = counting(await all_own(work))
     catalogues.use({key: one.text for key, one in own.items()})
     # Reading every catalogue takes a moment, and calls are answered meanwhile.

@@ -10,8 +10,8 @@ from app.database.base import Base
 
 
 class OwnCatalogue(Base):
-    """A translation of the pages or of the definitions. Of a language and kind the newest counts
-    that was not taken back."""
+    """A translation of pages, of definitions, or of prompts and letters. Of a language and kind the
+    newest counts that was not taken back."""
 
     __tablename__ = "own_catalogues"
     __table_args__ = (

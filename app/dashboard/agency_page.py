@@ -30,7 +30,8 @@ from app.referrals.states import (
 from app.settings import Settings
 from app.web.access import InWork, Public
 from app.web.limits import Limiter, client_of
-from app.words import days, direction, letter, letters
+from app.words import about, days, direction, known, letter, letters, written
+from app.words.pages import preferred
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
@@ -93,6 +94,7 @@ def _render(
         "again": again,
         "language": language,
         "direction": direction(language),
+        "locale": about(language).locale.replace("_", "-"),
         "w": letters(language, "agency_page"),
         "urgency": urgency_words(language, visit.referral.urgency) if visit else "",
         "team_words": letters(language, "dispatch"),
@@ -125,7 +127,9 @@ async def _shown(
     request: Request, work: Work, token: str, *, said: str = "", problem: str = "", name: str = ""
 ) -> Response:
     """Render the present page. If the link is used up or expired, offer a new one."""
-    language = await links.language_of(work, token)
+    # Of a link that does not exist no agency is known, only the browser of its reader.
+    read = known(preferred(request.headers.get("accept-language", ""), written()))
+    language = await links.language_of(work, token, read)
     try:
         visit = await links.visit(work, token, _proof_in(request))
     except (links.LinkUsed, links.LinkExpired) as refusal:

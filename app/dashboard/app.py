@@ -66,7 +66,8 @@ from app.dashboard.settings import (
 from app.dashboard.templating import BUILT, templates
 from app.dashboard.training import practice
 from app.database.engine import lost_a_race
-from app.errors import NotSignedIn, Refusal
+from app.errors import NotSignedIn, Refusal, Unexpected
+from app.web.access import speak_to_reader
 from app.web.routes import include
 from app.web.step_up import HEADER, ProofNeeded
 from app.words.pages import _, refusal_words
@@ -138,6 +139,16 @@ def add_dashboard(app: FastAPI) -> None:
 def sign_in_address(wanted: str) -> str:
     """Return the address of the sign-in, which leads on to the page that was wanted."""
     return f"/login?next={quote(wanted)}" if safe_next(wanted) != "/" else "/login"
+
+
+async def render_to_reader(request: Request, error: Exception) -> Response:
+    """Render an error as `render` does, in the language of its reader.
+
+    For an address without a route, and after a fault, nothing has said who that is.
+    """
+    if isinstance(error, (HTTPException, Unexpected)):
+        await speak_to_reader(request)
+    return render(request, error)
 
 
 def render(request: Request, error: Exception) -> Response:

@@ -1,6 +1,7 @@
-"""Choosing the language of the forms, and that of the pages."""
+"""Choosing the language of the forms, and that of the pages; and languages that a page offers."""
 
-from typing import Annotated
+from collections.abc import Iterable
+from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Form, Request, Response
 from starlette.responses import RedirectResponse
@@ -21,6 +22,29 @@ Text = Annotated[str, Form(max_length=300)]
 
 
 LANGUAGE = "helpline_language"
+
+
+class Choices(NamedTuple):
+    """Languages to choose from, each as its code and its name in the language of the reader.
+
+    `near`: those that the program or the helpline has words in.
+    """
+
+    near: list[tuple[str, str]]
+    others: list[tuple[str, str]]
+
+
+def language_choices(near: Iterable[str]) -> Choices:
+    """Return these languages, and every other one that has a name in the reader's language."""
+    first = set(near)
+    others = set(pages.known_languages()) - first
+    return Choices(named(first), named(others))
+
+
+def named(codes: Iterable[str]) -> list[tuple[str, str]]:
+    """Return languages by their names. The browser puts them in the order of its reader."""
+    found = [(one, pages.language_name(one)) for one in codes]
+    return sorted(found, key=lambda one: one[1].casefold())
 
 
 def language_of(request: Request, work: Work) -> str:

@@ -56,6 +56,7 @@ from app.statistics import staff_measures
 from app.statistics.counting import due_callbacks, referral_figures
 from app.statistics.counting.reconcile import reconcile
 from app.statistics.dimensions import Dimension
+from app.statistics.exports import exporting
 from app.statistics.exports.exporting import WHAT
 from app.statistics.measures import NAMES, definition
 from app.statistics.models import ExportState
@@ -181,6 +182,7 @@ def _of_reports() -> Iterator[str]:
         for name, text in defined.items():
             yield from (name.replace("_", " "), text)
     yield from (name.replace("_", " ") for name in WHAT)
+    yield from exporting.texts()
     yield from ("children", "fairness", "coverage", "open", "nobody yet", "recurring", "all")
     yield from (staff_measures.FAIRNESS_WORDS, staff_measures.COVERAGE_WORDS, *release.WORDS)
     yield from (line.words for line in reconcile(defaultdict(int), 0))

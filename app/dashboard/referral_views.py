@@ -1,8 +1,11 @@
 """What a page shows of a referral: every event of its log as a sentence."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
+
+from markupsafe import Markup, escape
 
 from app.calls.hours import is_open
 from app.contacts.cases.printing import in_words
@@ -13,7 +16,8 @@ from app.referrals.channels.models import Attempt
 from app.referrals.channels.primero.problems import problem_words
 from app.referrals.reading import Story
 from app.referrals.states import HELD, OVER, RecipientState, ReferralState
-from app.words.pages import N_, _, code_words, day_words, said
+from app.words import days
+from app.words.pages import N_, _, code_words, reader, said
 from app.work import Work
 
 _HOW = {
@@ -223,7 +227,9 @@ def _sentence(event: RecordEvent, story: Story) -> str:
     if found is None:
         # A newer program wrote it.
         return f"{subject}: {plain(event.kind)}"
-    return str(found(subject, agency, how, detail))
+    # A sentence with an instant in it is markup.
+    sentence: str = found(subject, agency, how, detail)
+    return sentence
 
 
 def _way(d: dict[str, Any]) -> str:
@@ -291,8 +297,14 @@ def _handed_over(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
     who = agency or _("them")
     if not d.get("agreed_at"):
         return _("Agreed with %(agency)s by telephone", agency=who)
-    at = day_words(datetime.fromisoformat(d["agreed_at"]).astimezone(UTC))
-    return _("Agreed with %(agency)s by telephone at %(at)s UTC", agency=who, at=at)
+    sentence = escape(said(N_("Agreed with %(agency)s by telephone at %(at)s")))
+    return sentence % {"agency": who, "at": _clock(d["agreed_at"])}
+
+
+def _clock(at: str) -> Markup:
+    """Return a stored instant within a sentence: the page says it in the zone of the helpline."""
+    words = days.moment(datetime.fromisoformat(at), reader(), ZoneInfo("UTC"), named=True)
+    return Markup('<time data-clock datetime="{}">{}</time>').format(at, words)
 
 
 def _written(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:

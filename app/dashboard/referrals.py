@@ -6,13 +6,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Form, Request, Response
 
+from app import words
 from app.calls import queries
 from app.contacts import openings
 from app.contacts.consent.said import wish_in_words
 from app.contacts.models import Contact
 from app.contacts.records import library_of, sheet_of
 from app.dashboard import referral_views
-from app.dashboard.languages import language_of
+from app.dashboard.languages import language_of, named
 from app.dashboard.records.form_values import form_values
 from app.dashboard.records.holds import hold_values
 from app.dashboard.records.lists import labels_of
@@ -436,6 +437,7 @@ async def _directory(
         sectors=list(Sector),
         places=places_of(request, work),
         labels=labels_of(request, work),
+        languages=named({*words.written(), *(entered.languages if entered else ())}),
         ground_words=referral_views.ground_words,
         may_keep=may(staff.role, Permission.KEEP_DIRECTORY),
         today=agencies.local_today(work),

@@ -58,6 +58,7 @@ templates.env.globals["page_language"] = lambda: words.about(pages.reader())
 templates.env.globals["page_languages"] = lambda: [
     words.about(one) for one in pages.page_languages()
 ]
+templates.env.globals["language_name"] = pages.language_name
 templates.env.globals["helpline_zone"] = lambda request: (
     library_of(request.app.state.ground).country.timezone
 )

@@ -19,7 +19,8 @@ from app.dialling.rules import Rules, Why, country_of, why_not_address, words_of
 from app.errors import Invalid, TooMany
 from app.jobs.transaction import transaction
 from app.log import log
-from app.privacy.numbers import dialled_from
+from app.privacy.numbers import dialled_from, international_from
+from app.staff import accounts
 from app.work import PROGRAM, Ground, Work
 
 _BELIEVED = timedelta(seconds=30)
@@ -84,6 +85,21 @@ async def read_number(work: Work, text: str) -> str:
         raise NotDialled(words_of(Why.NOT_A_NUMBER, ""))
     await check(work, number)
     return number
+
+
+async def read_endpoint(work: Work, text: str) -> str:
+    """Return where a person's calls ring as it is stored: `browser`, or an address.
+
+    A number may be written as it is dialled from the country of the lines. Raises NotDialled,
+    Invalid.
+    """
+    text = text.strip()
+    number = international_from(text, (await rules_now(work)).home)
+    kind, address = accounts.read_endpoint(number or text)
+    if address is None:
+        return kind
+    await check(work, address)
+    return address
 
 
 async def may_dial(

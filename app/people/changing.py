@@ -148,10 +148,7 @@ async def checked(work: Work, changes: Changes, of: UUID | None = None) -> Chang
             raise Invalid("A team has a name of at most 60 characters, or none.")
         changes = replace(changes, team=team)
     if changes.endpoint is not None:
-        kind, address = accounts.read_endpoint(changes.endpoint.strip())
-        if address is not None:
-            await outward.check(work, address)
-        changes = replace(changes, endpoint=address or kind)
+        changes = replace(changes, endpoint=await outward.read_endpoint(work, changes.endpoint))
     if changes.chats_at_once is not None and not 0 <= changes.chats_at_once <= MOST_AT_ONCE:
         raise Invalid(
             "A person can have 0 to %(most)s written conversations at once.", most=MOST_AT_ONCE

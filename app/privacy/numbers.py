@@ -153,9 +153,14 @@ def dialled_from(text: str, countries: Iterable[str]) -> str | None:
 
     Without a country code, a number must be one number alone: None if two countries have it.
     """
-    plain = dialled(text)
-    if plain is not None:
-        return plain
+    return dialled(text) or international_from(text, countries)
+
+
+def international_from(text: str, countries: Iterable[str]) -> str | None:
+    """Return the international form of a number that a person typed; no number is short here.
+
+    Without a country code, a number must be one number alone: None if two countries have it.
+    """
     if ":" in text:
         return None
     found = list(dict.fromkeys(e164_in(text, list(countries))))

@@ -66,8 +66,8 @@ def read_endpoint(text: str) -> tuple[str, str | None]:
     if number:
         return "phone", number
     raise Invalid(
-        "An endpoint is `browser`, `client:ID` (letters, digits, underscore), "
-        "a phone number with + and country code, or `sip:user@host`."
+        "An endpoint is `browser`, `client:ID` (letters, digits, underscore), `sip:user@host`, or "
+        "a phone number: as it is dialled in the country of the lines, or with + and country code."
     )
 
 

@@ -5,9 +5,11 @@ import hmac
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
+import psycopg
 from fastapi import Depends, Request, Response
+from sqlalchemy.exc import SQLAlchemyError
 
-from app.errors import NotAllowed, NotFound, NotSignedIn
+from app.errors import NotAllowed, NotFound, NotSignedIn, Refusal
 from app.jobs.transaction import flush
 from app.log import log
 from app.routing.at_work import at_work
@@ -120,6 +122,21 @@ async def signed_in(request: Request, work: Work) -> Staff:
     await note_use(work, token, acts=is_act(request), reads=request.method in _SAFE)
     await heard(request, work, staff)
     return staff
+
+
+async def speak_to_reader(request: Request) -> None:
+    """Speak the language of the reader of an error before which nothing asked who they are.
+
+    While the database is away it is that of the browser.
+    """
+    work, token = opened(request), token_of(request)
+    if not token:
+        return
+    with contextlib.suppress(Refusal, SQLAlchemyError, psycopg.Error, OSError):
+        async with finished(work):
+            staff = await accounts.staff_of_session(work, token, at_work)
+            if staff is not None:
+                pages.speak(staff.page_language)
 
 
 def is_act(request: Request) -> bool:

@@ -4,20 +4,21 @@ English is the measure: a language has every key of English, with the same `{pla
 it is refused when the program starts, with the name of the file and of the key.
 
 A prompt that a helpline has changed, for one line or for all its lines, is kept in the database
-and comes first; the prompts here are the default.
+and comes first. Then come the texts of a catalogue that it took in (`use`), and then those here.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from string import Formatter
 from typing import Any
 
 import yaml
 
 from app.errors import BadSettings
+from app.words import texts
 from app.words.cyrillic import to_cyrillic
+from app.words.texts import placeholders as placeholders
 
 FOLDER = Path(__file__).parent
 # The language in which a text is written first, and which is spoken where no other is known.
@@ -27,8 +28,8 @@ SCRIPTS_FLAG = "scripts"
 _FILES = ("language.yaml", "prompts.yaml", "letters.yaml")
 # What the page says on which a child writes. A language may lack texts of it, or the whole file.
 _CHILD = "child.yaml"
-# Lists of these hold any number of words; every other list is as long as in English.
-_ANY_NUMBER = "duty_words"
+# Texts that a helpline took in, by language and by key (`texts.py`).
+_own: dict[str, Mapping[str, str]] = {}
 
 
 class BadWords(BadSettings):
@@ -134,6 +135,10 @@ def _read(language: str, file: str) -> dict[str, Any]:
     return read
 
 
+def _read_if_there(language: str, file: str) -> dict[str, Any]:
+    return (_read(language, file) or {}) if (FOLDER / language / file).exists() else {}
+
+
 @lru_cache(maxsize=64)
 def words_of(language: str) -> Words | None:
     """Return the words of a language, or None if it has no folder. Raises BadWords."""
@@ -146,7 +151,9 @@ def words_of(language: str) -> Words | None:
         problem = next(problems(language, read), None)
         if problem is not None:
             raise BadWords(problem)
-    about_, prompts, letters = (read[file] for file in _FILES)
+    about_, prompts, letters = (
+        texts.laid_over(file, read[file], own_texts(language)) for file in _FILES
+    )
     voice = about_["voice"]
     lists = {name: tuple(prompts["times"][name]) for name in ("days", "months")}
     return Words(
@@ -201,24 +208,23 @@ def problems(language: str, read: Mapping[str, Any] | None = None) -> Iterator[s
     read = read or {file: _read(language, file) for file in _FILES}
     for file in _FILES:
         path = f"app/words/{language}/{file}"
-        yield from _differences(path, "", _read(SOURCE, file), read[file])
+        yield from _differences(file, path, "", _read(SOURCE, file), read[file])
     path = f"app/words/{language}/{_CHILD}"
-    yield from _differences(path, "", _read(SOURCE, _CHILD), _for_child(language))
+    yield from _differences(_CHILD, path, "", _read(SOURCE, _CHILD), _for_child(language))
 
 
-def _for_child(language: str) -> dict[str, dict[str, str]]:
+def _for_child(language: str) -> dict[str, Any]:
     """Return what a language says on the page of a child, each missing text in English."""
     english = _read(SOURCE, _CHILD)
-    if not (FOLDER / language / _CHILD).exists():
-        return english
-    own = _read(language, _CHILD) or {}
-    return {
-        name: {**english.get(name, {}), **texts} if isinstance(texts, dict) else texts
-        for name, texts in {**english, **own}.items()
+    own = _read_if_there(language, _CHILD)
+    whole = {
+        name: {**english.get(name, {}), **said} if isinstance(said, dict) else said
+        for name, said in {**english, **own}.items()
     }
+    return texts.laid_over(_CHILD, whole, own_texts(language))
 
 
-def _differences(path: str, key: str, source: Any, text: Any) -> Iterator[str]:
+def _differences(file: str, path: str, key: str, source: Any, text: Any) -> Iterator[str]:
     if type(source) is not type(text):
         yield f"{path}: {key or 'the file'} must be of the kind that it is in English."
     elif isinstance(source, dict):
@@ -227,28 +233,19 @@ def _differences(path: str, key: str, source: Any, text: Any) -> Iterator[str]:
             if name not in text:
                 yield f"{path}: {inner} is missing. It is in app/words/{SOURCE}."
             else:
-                yield from _differences(path, inner, source[name], text[name])
+                yield from _differences(file, path, inner, source[name], text[name])
         for name in text:
             if name not in source:
                 yield f"{path}: {f'{key}.{name}'.lstrip('.')} is not in English. Remove it."
     elif isinstance(source, list):
-        if not text or (len(text) != len(source) and not key.startswith(_ANY_NUMBER)):
+        any_number = texts.is_list(".".join((*texts.FILES[file], key)))
+        if not text or (len(text) != len(source) and not any_number):
             yield f"{path}: {key} needs {len(source)} entries."
-    elif isinstance(source, str):
-        # Without a locale of the voice, the provider has none.
-        if source and not text.strip() and key != "voice.locale":
-            yield f"{path}: {key} is empty."
-        elif placeholders(source) != placeholders(text):
-            names = ", ".join("{" + one + "}" for one in sorted(placeholders(source)))
-            yield f"{path}: {key} must hold exactly these placeholders: {names or 'none'}."
-
-
-def placeholders(text: str) -> set[str]:
-    """Return the names that are filled in where a text is spoken."""
-    try:
-        return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
-    except ValueError:
-        return {"braces that do not match"}
+    # Without a locale of the voice, the provider has none.
+    elif isinstance(source, str) and source and key != "voice.locale":
+        found = texts.problem_of(".".join((*texts.FILES[file], key)), source, text, key)
+        if found is not None:
+            yield f"{path}: {found}."
 
 
 def check() -> None:
@@ -259,8 +256,41 @@ def check() -> None:
 
 def forget() -> None:
     """Read every language again, as when a folder was added."""
-    for kept in (languages, written, _scripts, words_of, in_script, child_texts):
+    for kept in (languages, written, _scripts, words_of, in_script, child_texts, _shipped_texts):
         kept.cache_clear()
+
+
+# -- the texts of a helpline -------------------------------------------------------------
+
+
+def use(own: Mapping[str, Mapping[str, str]]) -> None:
+    """Say these texts before the shipped ones from now on, and no others.
+
+    They are checked already: each is by language and by its key.
+    """
+    _own.clear()
+    _own.update(own)
+    for kept in (words_of, child_texts):
+        kept.cache_clear()
+
+
+def own_texts(language: str) -> Mapping[str, str]:
+    """Return the texts of a language that a helpline took in, by their keys."""
+    return _own.get(language, {})
+
+
+def texts_of(language: str) -> dict[str, str]:
+    """Return every text of a language by its key, as it is in force. A text may be missing."""
+    return {**_shipped_texts(language), **own_texts(language)}
+
+
+@lru_cache(maxsize=64)
+def _shipped_texts(language: str) -> Mapping[str, str]:
+    return {
+        key: text
+        for file in texts.FILES
+        for key, text in texts.keyed(file, _read_if_there(language, file)).items()
+    }
 
 
 # -- asking ------------------------------------------------------------------------------
@@ -346,31 +376,30 @@ def child_texts(language: str) -> Mapping[str, Mapping[str, str]]:
     """Return what the page of a child says: by section, then by key. What a language has no text
     for is said in English."""
     base = spoken_as(known(language))
-    texts = _for_child(base)
+    found = _for_child(base)
     if base == language or base not in complete_for_children():
-        return texts
+        return found
     english = _read(SOURCE, _CHILD)
     return {
         section: {key: in_script(language, text, english[section][key]) for key, text in of.items()}
-        for section, of in texts.items()
+        for section, of in found.items()
     }
 
 
 def missing_for_children(language: str) -> tuple[str, ...]:
     """Return the texts of the page of a child that a language says in English."""
-    path = FOLDER / spoken_as(language) / _CHILD
-    own = (_read(spoken_as(language), _CHILD) if path.exists() else None) or {}
+    known = texts_of(spoken_as(language))
     return tuple(
         f"{section}.{key}"
-        for section, texts in _read(SOURCE, _CHILD).items()
-        for key in texts
-        if key not in own.get(section, {})
+        for section, of in _read(SOURCE, _CHILD).items()
+        for key in of
+        if f"child.{section}.{key}" not in known
     )
 
 
 def has_child_texts(language: str) -> bool:
     """Return whether the page of a child says anything in a language."""
-    return (FOLDER / spoken_as(language) / _CHILD).exists()
+    return any(key.startswith("child.") for key in texts_of(spoken_as(language)))
 
 
 def complete_for_children() -> tuple[str, ...]:

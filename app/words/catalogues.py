@@ -1,8 +1,9 @@
-"""Gettext catalogues: what the pages say, and the labels of the definitions. Pure.
+"""Gettext catalogues: what the pages say, the labels of the definitions, and what is told. Pure.
 
-A catalogue is shipped as `<language>/pages.po` or `<language>/definitions.po`. A helpline can take
-in a catalogue of its own: what it translates comes first. A second script has no file, its messages
-are those of the language in other letters.
+A catalogue is shipped as `<language>/pages.po` or `<language>/definitions.po`; one of prompts and
+letters is made of the YAML files of the language (`told.py`). A helpline can take in a catalogue of
+its own: what it translates comes first. A second script has no file, its messages are those of the
+language in other letters.
 """
 
 import io
@@ -14,13 +15,16 @@ from functools import lru_cache
 from typing import Any
 
 from babel import Locale
-from babel.messages.catalog import Catalog
+from babel.messages.catalog import Catalog, Message
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import PoFileError, read_po, write_po
 from babel.support import NullTranslations, Translations
 
 from app import words
-from app.errors import Invalid
+from app.errors import Invalid, Joined
+from app.errors import Message as Said
+from app.words import told
+from app.words.chats import chat_words
 
 
 class Kind(StrEnum):
@@ -28,7 +32,11 @@ class Kind(StrEnum):
 
     PAGES = "pages"
     DEFINITIONS = "definitions"
+    PROMPTS_AND_LETTERS = "prompts-and-letters"
 
+
+# The kinds that are shipped as catalogues.
+SHIPPED = (Kind.PAGES, Kind.DEFINITIONS)
 
 # Catalogues that were taken in, as text, by language and kind.
 Own = Mapping[tuple[str, Kind], str]
@@ -41,6 +49,13 @@ def use(own: Own) -> None:
         _own.clear()
         _own.update(own)
         compiled.cache_clear()
+        words.use({one: _own_texts(one) for one, kind in own if kind == Kind.PROMPTS_AND_LETTERS})
+        chat_words.cache_clear()
+
+
+def _own_texts(language: str) -> Mapping[str, str]:
+    text = _own[language, Kind.PROMPTS_AND_LETTERS]
+    return told.read(read_po(io.StringIO(text), locale=locale_of(language)))
 
 
 def forget() -> None:
@@ -97,7 +112,7 @@ def _whole(language: str, kind: Kind) -> Catalog:
     for message in known or ():
         if message.id:
             mine = better.get(message.id)
-            text = mine.string if mine is not None and is_translated(mine.string) else None
+            text = mine.string if mine is not None and _counts(mine) else None
             catalogue.add(message.id, text or message.string, flags=message.flags)
     return catalogue
 
@@ -114,6 +129,11 @@ def is_translated(text: object) -> bool:
     return all(text) if isinstance(text, (tuple, list)) else bool(text)
 
 
+def _counts(message: Message) -> bool:
+    """Return whether a translator is done with a message: it is whole, and not marked as fuzzy."""
+    return is_translated(message.string) and not message.fuzzy
+
+
 # -- taking out and in ----------------------------------------------------------------------------
 
 
@@ -127,6 +147,8 @@ class Progress:
 
 def progress(language: str, kind: Kind) -> Progress:
     """Return how many messages a language has translated of those that there are."""
+    if kind == Kind.PROMPTS_AND_LETTERS:
+        return Progress(*told.count(language))
     ids = _messages(kind)
     base = words.spoken_as(language)
     if base == words.SOURCE:
@@ -150,12 +172,17 @@ def _messages(kind: Kind) -> list[Any]:
 def exported(language: str, kind: Kind) -> str:
     """Return the catalogue of a language as a translator edits it, with what is in force now."""
     catalogue = Catalog(locale=locale_of(language), fuzzy=False)
-    now = _whole(language, kind)
-    for one in _messages(kind):
-        known = now.get(one)
-        catalogue.add(one, known.string if known is not None else None)
+    if kind == Kind.PROMPTS_AND_LETTERS:
+        told.fill(catalogue, language)
+    else:
+        now = _whole(language, kind)
+        for one in _messages(kind):
+            known = now.get(one)
+            catalogue.add(one, known.string if known is not None else None)
     out = io.BytesIO()
-    write_po(out, catalogue, width=100, sort_output=True, no_location=True)
+    # Prompts and letters stand in the order in which they are said.
+    in_order = kind == Kind.PROMPTS_AND_LETTERS
+    write_po(out, catalogue, width=100, sort_output=not in_order, no_location=True)
     return out.getvalue().decode()
 
 
@@ -164,8 +191,31 @@ def check(language: str, kind: Kind, text: str) -> Progress:
 
     Raises Invalid with every place that is wrong; its line is that of the file.
     """
+    given = _read(language, text)
+    wrong: list[Said] = []
+    if kind == Kind.PROMPTS_AND_LETTERS:
+        wrong = list(told.wrong(language, given))
+        done = Progress(len(told.read(given)), told.count(words.SOURCE)[1])
+    else:
+        wrong = [Said(place) for place in _wrong(given, _forms(language))]
+        known = {one if isinstance(one, str) else tuple(one) for one in _messages(kind)}
+        found = sum(one.id in known and _counts(one) and not one.context for one in given if one.id)
+        done = Progress(found, len(known))
+    if wrong:
+        raise Invalid(
+            "Nothing was taken in. Correct these places: %(places)s", places=Joined(wrong[:_NAMED])
+        )
+    if not done.translated:
+        raise Invalid(
+            "This file translates no message of the program. Save the catalogue from this page, "
+            "and translate that."
+        )
+    return done
+
+
+def _read(language: str, text: str) -> Catalog:
     try:
-        given = read_po(io.StringIO(text), locale=locale_of(language), abort_invalid=True)
+        return read_po(io.StringIO(text), locale=locale_of(language), abort_invalid=True)
     except PoFileError as error:
         raise Invalid(
             "This is not a catalogue of gettext: line %(line)s cannot be read.",
@@ -175,20 +225,6 @@ def check(language: str, kind: Kind, text: str) -> Progress:
         raise Invalid(
             "This is not a catalogue of gettext. Export it again here, and translate that file."
         ) from None
-    wrong = list(_wrong(given, _forms(language)))
-    if wrong:
-        raise Invalid(
-            "Nothing was taken in. Correct these places: %(places)s",
-            places="; ".join(wrong[:_NAMED]),
-        )
-    known = {one if isinstance(one, str) else tuple(one) for one in _messages(kind)}
-    done = sum(one.id in known and is_translated(one.string) for one in given if one.id)
-    if not done:
-        raise Invalid(
-            "This file translates no message of the program. Save the catalogue from this page, "
-            "and translate that."
-        )
-    return Progress(done, len(known))
 
 
 _NAMED = 20
@@ -202,7 +238,7 @@ def _forms(language: str) -> int:
 
 def _wrong(given: Catalog, forms: int) -> Iterator[str]:
     for message in given:
-        if not message.id or not is_translated(message.string):
+        if not message.id or not _counts(message):
             continue
         sources, texts = _texts(message.id), _texts(message.string)
         if len(sources) > 1 and len(texts) != forms:

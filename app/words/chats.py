@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from app import words
+from app.words import texts
 
 _FILE = "chats.yaml"
 
@@ -22,11 +23,13 @@ class ChatWords(NamedTuple):
 @lru_cache(maxsize=32)
 def chat_words(language: str) -> ChatWords:
     """Return what a language brings; without a file, nothing."""
-    path = words.FOLDER / words.spoken_as(language) / _FILE
-    if not path.exists():
-        return ChatWords((), ())
-    # Our own files can be trusted, so the quick loader will do.
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    read: dict[str, Any] = yaml.load(path.read_text("utf-8"), Loader=loader)  # noqa: S506
+    base = words.spoken_as(language)
+    path = words.FOLDER / base / _FILE
+    read: dict[str, Any] = {"beginnings": [], "danger": []}
+    if path.exists():
+        # Our own files can be trusted, so the quick loader will do.
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        read = yaml.load(path.read_text("utf-8"), Loader=loader)  # noqa: S506
+    read = texts.laid_over(_FILE, read, words.own_texts(base))
     said = tuple(words.in_script(language, one, "") for one in read["beginnings"])
     return ChatWords(said, tuple(map(str, read["danger"])))

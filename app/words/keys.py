@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
+# In letters, as a helpline or a translator writes it.
+LONGEST_TEXT = 1500
+
 
 class PromptKey(StrEnum):
     """What the program can say: every language has a text for each, except for the sounds."""

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from datetime import date, datetime, time
 from functools import lru_cache
 
-from babel import Locale, UnknownLocaleError
+from babel import Locale, UnknownLocaleError, localedata
 from babel.dates import format_datetime
 from babel.numbers import format_decimal, format_percent
 from babel.support import NullTranslations
@@ -52,7 +52,7 @@ def forget() -> None:
 def load(chosen: Iterable[str]) -> None:
     """Compile these catalogues now, so that no request waits for them."""
     for language in chosen:
-        for kind in Kind:
+        for kind in catalogues.SHIPPED:
             catalogues.compiled(read_in(language), kind)
 
 
@@ -188,6 +188,12 @@ def language_name(code: str) -> str:
     except (UnknownLocaleError, ValueError):
         return code
     return str(name) if name else code
+
+
+def known_languages() -> list[str]:
+    """Return the codes of the languages that have a name in the reader's language."""
+    names = locale_of(reader()).languages
+    return [one for one in localedata.locale_identifiers() if one in names]
 
 
 def weekday_name(number: int) -> str:

@@ -17,7 +17,6 @@ import pytest
 from playwright.async_api import Page, expect
 
 from app import words
-from app.dashboard import page_words
 from app.definitions import library
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
@@ -25,11 +24,10 @@ from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.words import pages
-from app.words.catalogues import Kind
 from app.work import PROGRAM
 from tests.support.axe import AXE, LOOKS, faults, faults_zoomed, too_wide
 from tests.support.browser import CHROMIUM, visit
-from tests.support.long_words import LONG, add_long_language
+from tests.support.long_words import LONG, PHRASE, add_long_language, sentences_of
 from tests.support.profile import WHOLE
 from tests.support.routes import page_addresses, rows_of_every_kind, wallboard
 
@@ -68,20 +66,6 @@ def words_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     pages.forget()
 
 
-def _sentences(language: str) -> set[str]:
-    """Return the English of every message that says it in full, and is no name or abbreviation.
-
-    Some words are the same in the other language: "administrator", "e-mail".
-    """
-    found = {m.id for m in page_words.read("hr", Kind.PAGES) if isinstance(m.id, str)}
-    with pages.spoken_in(language):
-        found = {one for one in found - {"min"} if pages.said(one) != one}
-    return {one for one in found if "%(" not in one and re.search(r"[a-z]{3}", one)}
-
-
-# Two words of English in a row: nothing that was translated has a word without an accent.
-_PHRASE = re.compile(r"(?<![\w/@.'-])[A-Za-z][a-z]+,? [a-z]{2,}(?![\w@/-])")
-
 # What the rows of these tests are called, and what is written in them.
 _NAMES = {
     "Plavi telefon",
@@ -95,7 +79,7 @@ def _in_english(said: list[str]) -> set[str]:
     """Return what the long language would have said with accents, and is no data."""
     known = {place.label["en"] for place in library.load(None).places.choices().values()}
     names = re.compile("|".join(map(re.escape, sorted(known | _NAMES, key=len, reverse=True))))
-    return {one for one in said if one.isascii() and _PHRASE.search(names.sub("", one))}
+    return {one for one in said if one.isascii() and PHRASE.search(names.sub("", one))}
 
 
 async def _reads(stage: Stage, who: Counsellor, language: str) -> None:
@@ -140,7 +124,7 @@ async def test_every_page_in_another_language(
     mila = await live.add_counsellor("mila", role=Role.ADMINISTRATOR, state=None, shift=False)
     vera = await live.add_counsellor("vera", role=Role.SUPERVISOR, state=None, shift=False)
     token = await wallboard(live, mila)
-    english = _sentences(language)
+    english = sentences_of(language)
     found: list[str] = []
     seen: set[str] = set()
     # Pages without a sign-in are read in the language of the browser.
@@ -193,6 +177,33 @@ async def test_names_stand_in_the_order_of_the_readers_language(live: Stage, pag
         # By a link, the page comes into the frame: its names are in order before it is shown.
         await page.get_by_role("link", name=re.compile("^(Rota|Raspored)$")).first.click()
         await expect(page.locator("#week [data-person] .who")).to_have_text(sorted_[:-1])
+
+
+async def test_places_stand_in_order_below_their_region(live: Stage, page: Page) -> None:
+    olga = await live.add_counsellor("olga", role=Role.REFERRAL_OFFICER, state=None, shift=False)
+    await _reads(live, olga, "sr")
+    await visit(page, live, olga, "/agencies")
+    options = page.locator('select[name="place"] option:not([value=""])')
+    await expect(options.first).to_have_text("Beograd")
+    shown = [text.strip() for text in await options.all_inner_texts()]
+    assert [one for one in shown if not one.startswith("–")] == [
+        "Beograd",
+        "Inostranstvo",
+        "Južna i istočna Srbija",
+        "Kosovo i Metohija",
+        "Šumadija i zapadna Srbija",
+        "Vojvodina",
+        "Nepoznato",
+    ]
+    assert shown[shown.index("Vojvodina") + 1 : -1] == [
+        "– Južnobački okrug",
+        "– Južnobanatski okrug",
+        "– Severnobački okrug",
+        "– Severnobanatski okrug",
+        "– Srednjobanatski okrug",
+        "– Sremski okrug",
+        "– Zapadnobački okrug",
+    ]
 
 
 async def test_a_time_is_the_helplines_and_says_so_to_a_reader_elsewhere(

@@ -185,8 +185,13 @@ async def test_the_supervisor_sees_what_is_due_and_keeps_the_directory(
     await page.get_by_role("link", name="house", exact=True).click()
     await page.wait_for_url("**/agencies?code=house*")
     await page.get_by_label("age to").fill("17")
+    languages = page.get_by_role("group", name="languages")
+    await languages.get_by_label("First language").select_option(label="Serbian (Cyrillic)")
+    await languages.get_by_role("checkbox", name="English").check()
     await page.get_by_role("button", name="Save").click()
     await expect(page.locator("table")).to_contain_text("0–17")
+    kept = await live.rows("SELECT languages FROM agencies WHERE code = 'house'")
+    assert kept[0]["languages"] == ["sr-Cyrl", "en"]
     # Nothing is sent to a new address before a second person has approved it.
     waits = page.locator("#address-changes")
     await expect(waits).to_contain_text("a@house.example")

@@ -187,8 +187,15 @@ async def test_every_line_is_recorded_before_a_language_is_added(stage: Stage) -
     line, at = f"/admin/lines/{row['id']}", "/admin/every-line"
     refused = (await page(stage, mila, f"{line}/languages", code="hr")).text
     assert f"{at}?language=hr" in refused, "the refusal names the page"
+    assert '<option value="hr" selected>Croatian</option>' in refused, "what was chosen stays"
+    assert '<option value="hu">Hungarian</option>' in refused
+    assert '<option value="sr"' not in refused, "the line speaks it already"
     shown = (await page(stage, mila, f"{at}?language=hr")).text
     assert 'id="lacks"' in shown
+    assert '<option value="hr" selected>Croatian</option>' in shown
+    near, others = shown.split('<optgroup label="Other languages"')
+    assert '<option value="sr">Serbian</option>' in near
+    assert '<option value="hu">Hungarian</option>' in others
     greeting = f"{at}/prompts/hr/greeting"
     headers = {"Cookie": mila.cookie_header, "Origin": stage.settings.public_url}
     for sound, status in ((b"rubbish", 200), (WAV, 303)):

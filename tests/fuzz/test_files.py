@@ -200,6 +200,7 @@ def _read_definition(content: str) -> None:
 
 def _read_catalogue(content: str) -> None:
     refused_or(lambda: catalogues.check("sr", Kind.PAGES, content), Invalid)
+    refused_or(lambda: catalogues.check("sr", Kind.PROMPTS_AND_LETTERS, content), Invalid)
 
 
 @pytest.mark.parametrize(

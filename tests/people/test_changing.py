@@ -9,6 +9,7 @@ from app.calls.models import Call
 from app.calls.states import CallState
 from app.contacts import contacts
 from app.contacts.states import Channel
+from app.dashboard.people.views import form_of
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.transaction import send_rows
 from app.people import changing, ending, finding
@@ -24,6 +25,7 @@ from app.staff.roles import Permission, Role, may, may_give
 from app.work import Work
 from tests.support.verbs import (
     a_counsellor,
+    a_line,
     a_supervisor,
     a_talk,
     a_waiting_call,
@@ -74,6 +76,30 @@ async def test_the_log_holds_only_the_ends_of_names_numbers_and_addresses(work: 
     (detail,) = changed(work)
     assert detail["after"] == {"name": "P…", "email": "p…@example.org", "endpoint": "+381…67"}
     assert "etra" not in str(detail)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["064 123-4567", " (064) 1234567 ", "+381 64 123 45 67", "00381641234567", "٠٦٤١٢٣٤٥٦٧"],
+)
+async def test_a_telephone_is_typed_as_it_is_dialled_at_the_helpline(
+    work: Work, typed: str
+) -> None:
+    mila, ana = await an_administrator(work), await a_counsellor(work, "ana")
+    await a_line(work)
+    await change(work, ana.id, Changes(endpoint=typed), by=mila)
+    assert (ana.endpoint_kind, ana.endpoint) == ("phone", "+381641234567")
+    # The form shows what is stored.
+    assert form_of(ana).rings_at == "+381641234567"
+
+
+@pytest.mark.parametrize("typed", ["116111", "0641", "sip:064@", "0900123456"])
+async def test_what_cannot_be_rung_is_refused_as_typed(work: Work, typed: str) -> None:
+    mila, ana = await an_administrator(work), await a_counsellor(work, "ana")
+    await a_line(work)
+    with pytest.raises(Invalid):
+        await change(work, ana.id, Changes(endpoint=typed), by=mila)
+    assert ana.endpoint_kind == "browser"
 
 
 async def test_of_two_who_change_an_account_the_second_is_told(work: Work) -> None:

@@ -22,12 +22,14 @@ from app.jobs.transaction import transaction
 from app.retention.running import run_now
 from app.staff.roles import Role
 from app.staff.tokens import add_token, revoke_token
+from app.statistics import staff_measures
 from app.statistics.counting.reconcile import reconcile, unexplained
 from app.statistics.exports import requested
 from app.statistics.exports.writers import safe
-from app.statistics.measures import NAMES
+from app.statistics.measures import NAMES, definition
 from app.statistics.protection.guard import CONTENT_MEASURES
 from app.statistics.sums import SUMS
+from app.words.pages import said, spoken_in
 from app.work import PROGRAM
 from tests.support import recount
 from tests.support.life import person
@@ -148,6 +150,74 @@ async def test_single_calls_add_up_to_the_summary(
     assert second[header.index("arrived_at")].is_date
     assert isinstance(second[header.index("offers")].value, int)
     assert isinstance(second[header.index("danger")].value, bool)
+
+
+VOICEMAIL = definition("voice_messages").title
+
+
+def in_serbian(text: str) -> str:
+    with spoken_in("sr"):
+        found = said(text)
+    return found
+
+
+async def test_a_reader_has_headings_and_codes_in_words_and_a_program_its_codes(
+    house: Stage, boss: Counsellor, lived_through: str, tmp_path: Path
+) -> None:
+    path = f"/statistics/summary.{{}}?{WINDOW}&by=month,outcome"
+    plain = json.loads((await fetch(boss, path.format("json"))).text)
+    spoken = json.loads((await fetch(boss, path.format("json") + "&language=sr")).text)
+    # Codes and numbers stay; words stand beside them.
+    for before, after in zip(plain["rows"], spoken["rows"], strict=True):
+        words = {name for name in after if name.endswith("_label")}
+        assert words == {"outcome_label", "row_label"}
+        assert {n: v for n, v in after.items() if n not in words} == {
+            n: v for n, v in before.items() if n not in words
+        }
+    assert {one["row_label"] for one in spoken["rows"]} >= {in_serbian("total")}
+    said_outcomes = {one["outcome"]: one["outcome_label"] for one in spoken["rows"]}
+    assert said_outcomes["voicemail"] == in_serbian(VOICEMAIL) != VOICEMAIL
+    assert "headings" not in plain
+    _, rows = read_csv((await fetch(boss, path.format("csv") + "&language=sr")).text)
+    assert in_serbian("outcome") in rows[0]
+    assert in_serbian(definition("asa").title) in rows[0]
+    (tmp_path / "s.xlsx").write_bytes(
+        (await fetch(boss, path.format("xlsx") + "&language=ar")).content
+    )
+    book = openpyxl.load_workbook(tmp_path / "s.xlsx")
+    assert all(sheet.sheet_view.rightToLeft for sheet in book.worksheets)
+    asked = await boss.ask("GET", path.format("csv") + "&language=tlh")
+    assert asked.status_code == 422
+    assert "Choose one of: ar, bg" in asked.json()["detail"]
+
+
+async def test_single_calls_are_read_in_words_beside_their_codes(
+    house: Stage, boss: Counsellor, lived_through: str
+) -> None:
+    path = f"/statistics/calls.json?{WINDOW}"
+    plain = json.loads((await fetch(boss, path)).text)["rows"]
+    spoken = json.loads((await fetch(boss, path + "&language=sr")).text)
+    assert len(plain) == len(spoken["rows"]) > 100
+    for before, after in zip(plain, spoken["rows"], strict=True):
+        assert before.items() <= after.items()
+    one = next(row for row in spoken["rows"] if row["outcome"] == "voicemail")
+    assert one["outcome_label"] == in_serbian(VOICEMAIL)
+    languages = {row["language"]: row["language_label"] for row in spoken["rows"]}
+    assert languages["sr"] == "srpski"
+    assert "counsellor_label" not in one, "a person is named in no file of single calls"
+    assert spoken["headings"]["outcome"].startswith(in_serbian("outcome"))
+
+
+async def test_a_requested_file_keeps_its_language(house: Stage, boss: Counsellor) -> None:
+    body = {"what": "room", "from": FIRST, "to": LAST, "format": "json", "language": "sr"}
+    made = await boss.ask("POST", "/statistics/exports", body)
+    assert made.status_code == 202, made.text
+    await house.settle()
+    path = f"/statistics/exports/{made.json()['id']}"
+    file = json.loads((await fetch(boss, f"{path}/file")).text)
+    fairness = next(row for row in file["rows"] if row["measure"] == "fairness")
+    assert fairness["measure_label"] == in_serbian("fairness")
+    assert fairness["words"] == in_serbian(staff_measures.FAIRNESS_WORDS)
 
 
 async def test_calls_and_contacts_are_reconciled_to_nought(

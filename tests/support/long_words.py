@@ -5,14 +5,17 @@ import re
 import shutil
 from pathlib import Path
 
+import lxml.html
+import pytest
 import yaml
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import write_po
+from babel.support import NullTranslations
 
 from app import words
 from app.dashboard import page_words
-from app.words import pages
-from app.words.catalogues import Kind
+from app.words import catalogues, pages
+from app.words.catalogues import SHIPPED, Kind
 
 # A language that is not shipped.
 LONG = "hu"
@@ -46,7 +49,7 @@ def add_long_language(folder: Path) -> None:
     about |= {"name": "Magyar", "locale": LONG}
     (made / "language.yaml").write_text(yaml.safe_dump(about, allow_unicode=True))
     words.forget()
-    for kind in Kind:
+    for kind in SHIPPED:
         catalogue = Catalog(locale=LONG, fuzzy=False)
         # What the pages say now, whether or not any language has it already.
         for message in page_words.wanted(kind):
@@ -58,3 +61,58 @@ def add_long_language(folder: Path) -> None:
         write_po(out, catalogue)
         (made / f"{kind}.po").write_bytes(out.getvalue())
     pages.forget()
+
+
+class _Longer(NullTranslations):
+    """Says any message longer, whether or not a catalogue has it."""
+
+    def gettext(self, message: str) -> str:
+        return longer(message)
+
+    def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
+        return longer(msgid1 if n == 1 else msgid2)
+
+
+def speak_longer(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """Add it to a copy of the words without writing a catalogue: quickly, for pages alone."""
+    made = folder / LONG
+    shutil.copytree(folder / words.SOURCE, made)
+    about = yaml.safe_load((made / "language.yaml").read_text())
+    (made / "language.yaml").write_text(yaml.safe_dump(about | {"name": "Magyar", "locale": LONG}))
+    for kind in SHIPPED:
+        (made / f"{kind}.po").write_text(
+            'msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n'
+        )
+    words.forget()
+    pages.forget()
+    compiled, said = catalogues.compiled, _Longer()
+    patch.setattr(
+        catalogues,
+        "compiled",
+        lambda language, kind: said if language == LONG else compiled(language, kind),
+    )
+
+
+# Two words of English in a row: nothing that was translated has a word without an accent.
+PHRASE = re.compile(r"(?<![\w/@.'-])[A-Za-z][a-z]+,? [a-z]{2,}(?![\w@/-])")
+
+
+def sentences_of(language: str) -> set[str]:
+    """Return the English of every message that the language says in other words.
+
+    Some words are the same in the other language: "administrator", "e-mail".
+    """
+    found = {m.id for m in page_words.read("hr", Kind.PAGES) if isinstance(m.id, str)}
+    with pages.spoken_in(language):
+        found = {one for one in found - {"min"} if pages.said(one) != one}
+    return {one for one in found if "%(" not in one and re.search(r"[a-z]{3}", one)}
+
+
+def read_in_page(html: str) -> list[str]:
+    """Return what a reader reads or hears of a page in its language, without a browser."""
+    page = lxml.html.fromstring(html)
+    for other in page.xpath("//script | //style | //template | //kbd | //code | //body//*[@lang]"):
+        other.drop_tree()
+    texts = page.xpath("//title/text() | //body//text()")
+    texts += page.xpath("//@aria-label | //@title | //@placeholder")
+    return [" ".join(one.split()) for one in texts if one.strip()]

@@ -1,5 +1,6 @@
 """A helpline corrects a translation itself: taken out, edited, taken in, and taken back."""
 
+import json
 import re
 from html import unescape
 from pathlib import Path
@@ -8,11 +9,16 @@ from typing import Any
 import httpx2
 import pytest
 
+from app import words
+from app.chats.noticing import danger_in
 from app.cli import languages as commands
 from app.country import languages
 from app.demo.stage import Counsellor, Stage
+from app.errors import Invalid
 from app.staff.roles import Role
 from app.words import catalogues
+from app.words.catalogues import Kind
+from app.words.chats import chat_words
 from app.work import Work
 from tests.support.command_line import typed_on
 from tests.support.referrals import page
@@ -162,3 +168,137 @@ async def test_commands_do_the_same(
     await types("export", "sr", "pages", "--file", str(file))
     assert 'msgstr "Jezici sveta"' in file.read_text()
     await types("take-back", str(newest.id), fails=True)
+
+
+# -- prompts and letters --------------------------------------------------------------------------
+
+TOLD = Kind.PROMPTS_AND_LETTERS
+
+
+def _told(**changed: str) -> str:
+    """Return a catalogue of these keys, each with its English; `__` stands for a dot."""
+    english = words.texts_of("en")
+    parts = ['msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n']
+    for name, text in changed.items():
+        key = name.replace("__", ".")
+        source = json.dumps(english[key], ensure_ascii=False)
+        said = json.dumps(text, ensure_ascii=False)
+        parts.append(f'msgctxt "{key}"\nmsgid {source}\nmsgstr {said}\n')
+    return "\n".join(parts)
+
+
+async def _takes(work: Work, text: str, language: str = "sr") -> None:
+    await languages.take_in(work, language, TOLD, text.encode(), reviewed=True)
+    await languages.learn(work)
+
+
+async def test_what_is_told_comes_from_the_catalogue_until_it_is_taken_back(work: Work) -> None:
+    shipped = words.prompt("sr", "comfort")
+    own = _told(
+        prompts__comfort="Dobro je što zoveš.",
+        times__days__1="u prvi ponedeljak",
+        letters__duty_phone__bye="Prijatno.",
+        letters__duty_words__break="pauza\npredah",
+        child__page__send="Pošalji nam",
+        chats__beginnings="Čujem te kad kažeš",
+        chats__danger="crna rupa",
+        language__trouble="Ostani tu.",
+    )
+    await _takes(work, own)
+    assert words.prompt("sr", "comfort") == "Dobro je što zoveš."
+    assert words.prompt("sr-Cyrl", "comfort") == "Добро је што зовеш."
+    assert words.prompt("sr", "greeting") == words.texts_of("sr")["prompts.greeting"]
+    assert words.times_of("sr").days[:2] == ("u prvi ponedeljak", "u utorak")
+    assert words.letter("sr", "duty_phone", "bye") == "Prijatno."
+    assert words.letters("sr", "duty_words")["break"] == ["pauza", "predah"]
+    assert words.child_texts("sr")["page"]["send"] == "Pošalji nam"
+    assert words.child_texts("sr-Cyrl")["page"]["send"] == "Пошаљи нам"
+    assert chat_words("sr").beginnings == ("Čujem te kad kažeš",)
+    assert danger_in("to je crna rupa", ["sr"]) == "crna rupa"
+    assert words.about("sr").trouble == "Ostani tu."
+    of = {(one.language, one.kind): one for one in await languages.translations(work)}
+    assert of["sr", TOLD].progress.translated == of["sr", TOLD].progress.messages > 400
+    assert of["sr", TOLD].reviewed
+    assert not of["hr", TOLD].reviewed
+    (row,) = await languages.all_own(work)
+    assert row.translated == 8
+    await languages.take_back(work, row.id)
+    await languages.learn(work)
+    assert words.prompt("sr", "comfort") == shipped
+    assert chat_words("sr").beginnings != ("Čujem te kad kažeš",)
+    assert danger_in("to je crna rupa", ["sr"]) is None
+
+
+@pytest.mark.parametrize("language", [one for one in words.languages() if one != "en"])
+def test_what_is_taken_out_can_be_taken_in_as_it_is(language: str) -> None:
+    """Every shipped text keeps to the rules: placeholders, lengths, words of one meaning."""
+    out = catalogues.exported(language, TOLD)
+    done = catalogues.check(language, TOLD, out)
+    assert done.translated == done.messages == len(words.texts_of("en"))
+    catalogues.use({(language, TOLD): out})
+    assert words.own_texts(language) == words.texts_of(language)
+    assert 'msgctxt "prompts.greeting"' in out
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        (
+            _told(prompts__greeting="Zdravo."),
+            "line 5: prompts.greeting must hold exactly these placeholders: {line}",
+        ),
+        (_told(prompts__greeting="{line:>9}"), "must hold exactly these placeholders: {line}"),
+        (_told(prompts__comfort="{line}"), "prompts.comfort must hold no placeholder in braces"),
+        (_told(prompts__comfort=" "), "prompts.comfort is empty"),
+        (_told(prompts__comfort="Dva\nreda"), "prompts.comfort must be one line"),
+        (_told(prompts__comfort="Zvono\t"), "prompts.comfort must be one line"),
+        (_told(prompts__comfort="a" * 1501), "may have at most 1500 characters"),
+        (
+            _told(letters__message__withdrawn="š" * 269),
+            "letters.message.withdrawn is sent by SMS: it may take at most 4 parts, and takes 5",
+        ),
+        (
+            _told(letters__duty_words__break="pauza\nAVAILABLE"),
+            "letters.duty_words.break: “available” has another meaning in English",
+        ),
+        (
+            _told(letters__duty_words__break="zvrk", letters__duty_words__off_duty="zvrk"),
+            "“zvrk” has another meaning in Srpski",
+        ),
+        (_told(prompts__comfort="x").replace("good", "bad"), "the English of prompts.comfort is"),
+        (_told(prompts__comfort="x").replace("s.comf", "s.conf"), "no text prompts.confort"),
+        (_po("Languages", "Jezici"), "line 4: there is no key (msgctxt) here"),
+        (_told(prompts__comfort=""), "translates no message"),
+        (
+            _told(prompts__comfort="x").replace("msgctxt", "#, fuzzy\nmsgctxt"),
+            "translates no message",
+        ),
+    ],
+)
+async def test_a_text_that_cannot_be_told_is_refused(work: Work, sent: str, said: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        await _takes(work, sent)
+    assert said in refused.value.detail
+    assert await languages.all_own(work) == []
+
+
+async def test_a_text_whose_english_has_changed_since_is_not_said(work: Work) -> None:
+    """As after an update of the program: the old text may mean something else."""
+    old = _told(prompts__comfort="Staro.", prompts__hold="Odmah.").replace("good", "bad")
+    catalogues.use({("sr", TOLD): old})
+    assert words.own_texts("sr") == {"prompts.hold": "Odmah."}
+
+
+async def test_the_next_caller_hears_what_was_taken_in_on_the_page(stage: Stage) -> None:
+    mila = await _administrator(stage)
+    saved = await page(stage, mila, f"/admin/languages/sr/{TOLD}.po")
+    greeting = json.dumps(words.prompt("sr", "greeting"), ensure_ascii=False)
+    edited = saved.text.replace(greeting, '"Ćao, zoveš {line}."')
+    assert edited != saved.text
+    assert (await _take_in(stage, mila, edited, kind=TOLD)).status_code == 303
+    await stage.settle()
+    leg = stage.ring("+381601234567")
+    await stage.until(lambda: leg.has_heard("Ćao, zoveš Plavi telefon."), what="the new words")
+    await stage.exchange.hang_up(leg)
+    shown = (await page(stage, mila, "/admin/languages")).text
+    assert f"/admin/languages/sr/{TOLD}.po" in shown

@@ -19,6 +19,7 @@ from app.routing.plan import read_plan
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires
+from app.words.keys import LONGEST_TEXT
 from app.work import Work
 
 router = APIRouter(tags=["lines"])
@@ -146,7 +147,7 @@ class PromptView(BaseModel):
 
 
 class TextIn(BaseModel):
-    text: Annotated[str, Field(max_length=prompts.LONGEST_TEXT)]
+    text: Annotated[str, Field(max_length=LONGEST_TEXT)]
 
 
 async def _line(work: Work, line_id: UUID) -> LineScript:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from app.contacts.cases.quotas import limits_reached
 from app.dashboard.people import views
 from app.dashboard.people.views import PersonForm
+from app.dashboard.rota.of_person import rota_of_person
 from app.dashboard.templating import page
 from app.errors import Invalid, Refusal
 from app.people import changing, factors, finding, links
@@ -193,6 +194,7 @@ async def show_person(
         choices=await views.choices(work, person),
         levels=views.LEVELS,
         changes=await views.change_rows(work, person),
+        rota=await rota_of_person(work, person),
         link=await links.latest(work, person),
         factor=await second_factor.state_of(work, person),
         identity=await access.identity_of(work, person),

@@ -59,7 +59,13 @@ async def times_page(request: Request, work: InWork, staff: Plans) -> Response:
         elif times.minutes == 0:
             note = _("not proposed")
         lines.append(
-            Line(one.id, one.name, _("%(hours)s h", hours=times_hours(times)), _when(times), note)
+            Line(
+                one.id,
+                one.name,
+                _("%(hours)s h", hours=times_hours(times)),
+                when_words(times),
+                note,
+            )
         )
     return templates.TemplateResponse(
         request, "rota/times.html", {"staff": staff, "lines": lines, "usual": usual.usual_hours}
@@ -70,7 +76,8 @@ def times_hours(times: Times | None) -> str:
     return f"{times.minutes / 60:g}" if times is not None else "–"
 
 
-def _when(times: Times | None) -> str:
+def when_words(times: Times | None) -> str:
+    """Return when a person can work, in words."""
     if times is None or times.available is None:
         return _("any time")
     return " · ".join(

@@ -9,13 +9,15 @@ from starlette.responses import RedirectResponse
 
 from app import words
 from app.calls import lines, prompts
+from app.dashboard.languages import language_choices
 from app.dashboard.settings import line_views
 from app.dashboard.settings.line_pages import LARGEST, Keeps, Text, read_form
 from app.dashboard.templating import page
 from app.errors import NotFound, Refusal
 from app.staff.models import Staff
 from app.web.access import InWork
-from app.words.pages import language_name, refusal_words
+from app.words.keys import LONGEST_TEXT
+from app.words.pages import refusal_words
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
@@ -50,7 +52,7 @@ async def _show(request: Request, work: Work, staff: Staff, language: str, **mor
         "settings/every_line.html",
         staff=staff,
         language=chosen,
-        languages=[(one, language_name(one)) for one in sorted({*known, chosen.language})],
+        languages=language_choices({*known, chosen.language}),
         lacks=lacks,
         names=line_views.NAMES,
         steps=line_views.flow_of(line_views.parts_of(line, chosen.language, heard)),
@@ -58,7 +60,7 @@ async def _show(request: Request, work: Work, staff: Staff, language: str, **mor
         base="/admin/every-line",
         own=prompts.Source.EVERY_LINE.value,
         rings=False,
-        longest=prompts.LONGEST_TEXT,
+        longest=LONGEST_TEXT,
         **{"notice": "", "part": "", "typed": {}, "told": "", **more},
     )
 

@@ -23,7 +23,11 @@ from app.work import Work
 router = APIRouter(include_in_schema=False)
 Sees = Annotated[Staff, reader_with(Permission.SEE_DEFINITIONS)]
 Keeps = Annotated[Staff, reader_with(Permission.KEEP_DEFINITIONS)]
-KIND_WORDS = {Kind.PAGES: N_("Pages"), Kind.DEFINITIONS: N_("Forms and other definitions")}
+KIND_WORDS = {
+    Kind.PAGES: N_("Pages"),
+    Kind.DEFINITIONS: N_("Forms and other definitions"),
+    Kind.PROMPTS_AND_LETTERS: N_("What callers, children and agencies are told"),
+}
 
 
 @router.get("/admin/languages")

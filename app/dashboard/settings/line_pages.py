@@ -13,6 +13,7 @@ from app.calls import chat_lines, lines, prompts
 from app.calls.chat_rules import read_chat
 from app.calls.key_questions import set_questions
 from app.calls.speech import LineScript, Spoken
+from app.dashboard.languages import Choices, language_choices
 from app.dashboard.settings import line_views
 from app.dashboard.settings.line_menu import menu_of
 from app.dashboard.templating import page
@@ -24,6 +25,7 @@ from app.routing.plan import read_plan
 from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with
+from app.words.keys import LONGEST_TEXT
 from app.words.pages import language_name, message_words, refusal_words
 from app.work import Work
 
@@ -146,12 +148,13 @@ async def _show(
         prepared=[(one, language_name(one.language)) for one in prepared],
         steps=line_views.flow_of(parts),
         menu=menu_of(line, parts),
+        addable=await _addable(work, line, more.get("typed", {}).get("code")),
         sources=line_views.SOURCES,
         base=f"/admin/lines/{line_id}",
         own=prompts.Source.LINE.value,
         key_questions=line_views.key_questions(line),
         rings=spoken in line.languages,
-        longest=prompts.LONGEST_TEXT,
+        longest=LONGEST_TEXT,
         changes=line_views.change_rows(await line_changes.changes_of(work, line_id)),
         **line_views.chat_values(
             read_chat(line.chat), line.number, work.ground.settings.public_origin
@@ -159,6 +162,14 @@ async def _show(
         phone=staff.endpoint if staff.endpoint_kind == EndpointKind.PHONE else "",
         **{"notice": "", "part": "", "typed": {}, "told": "", **more},
     )
+
+
+async def _addable(work: Work, line: LineScript, asked: str | None) -> Choices:
+    """Return the languages that a line can be given: those that it speaks are left out."""
+    spoken = {one.language for one in line.languages}
+    near = {*words.languages(), *await prompts.languages_of(work, None)}
+    found = language_choices(near | ({asked} if asked else set()))
+    return Choices(*([one for one in part if one[0] not in spoken] for part in found))
 
 
 async def _prepared(work: Work, line: LineScript, asked: str) -> list[Spoken]:

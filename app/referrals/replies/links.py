@@ -120,14 +120,14 @@ async def urgency_of(work: Work, token: str) -> Urgency | None:
     return Urgency(found) if found is not None else None
 
 
-async def language_of(work: Work, token: str) -> str:
-    """Return the language of the agency that a link is for; English if there is no such link."""
+async def language_of(work: Work, token: str, otherwise: str = SOURCE) -> str:
+    """Return the language of the agency that a link is for; `otherwise` if there is no link."""
     try:
         link = await _find(work, token)
     except NoSuchLink:
-        return SOURCE
+        return otherwise
     agency = await work.session.get(Agency, link.agency_id)
-    return language_for(list(agency.languages)) if agency is not None else SOURCE
+    return language_for(list(agency.languages)) if agency is not None else otherwise
 
 
 async def visit(work: Work, token: str, proof: str = "") -> Visit:

@@ -9,13 +9,14 @@ import numpy as np
 from psycopg.rows import dict_row
 from sqlalchemy import select
 
+from app.errors import Message
 from app.routing.rota import roster
 from app.routing.rota.on_duty import stretches
 from app.routing.rota.shifts import Layer
 from app.staff.models import Staff
 from app.statistics import staff_measures
 from app.statistics.counting.summary import Zones, zones_of
-from app.statistics.exports.tables import OutColumn, OutTable, batch_of
+from app.statistics.exports.tables import OutColumn, OutTable, Said, batch_of, country_note
 from app.statistics.facts.columns import NONE, Block, Words
 from app.statistics.facts.days import Reading, reading
 from app.statistics.facts.presence_time import QUARTER
@@ -291,13 +292,21 @@ def room_table(found: Room) -> tuple[OutTable, Any]:
     for name, words in staff_measures.STAFF_MEASURES.items():
         whole = name not in ("occupancy", "utilisation", "rona", "contacts_per_hour", "adherence")
         columns.append(OutColumn(name, "whole" if whole else "number", words))
-    notes = [
-        f"from {found.window.begins.isoformat()} to {found.window.ends.isoformat()} (exclusive), "
-        "in the country's time zone",
-        f"as of {found.as_of.isoformat(timespec='seconds')}",
-        f"fairness {found.fairness}: {staff_measures.FAIRNESS_WORDS}",
+    notes: list[Said] = [
+        country_note(found.window),
+        Message("as of %(at)s", at=found.as_of.isoformat(timespec="seconds")),
+        Message(
+            "fairness %(value)s: %(words)s",
+            value=found.fairness,
+            words=Message(staff_measures.FAIRNESS_WORDS),
+        ),
         *(
-            f"coverage of {line}: {rounded(share)}; {staff_measures.COVERAGE_WORDS}"
+            Message(
+                "coverage of %(line)s: %(share)s; %(words)s",
+                line=line,
+                share=rounded(share),
+                words=Message(staff_measures.COVERAGE_WORDS),
+            )
             for line, share in found.coverage.items()
         ),
     ]

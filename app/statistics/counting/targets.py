@@ -5,6 +5,8 @@ A call is measured by the target that was set when it arrived; a later setting d
 
 from typing import NamedTuple
 
+from app.errors import Message
+
 
 class Target(NamedTuple):
     """From `since` on (seconds since 1970, UTC), answered in time means within `seconds`."""
@@ -21,6 +23,9 @@ def always(seconds: int) -> Targets:
     return (Target(0, seconds),)
 
 
-def in_words(targets: Targets) -> str:
-    """Return the targets in words, newest last."""
-    return ", then ".join(f"{one.seconds} seconds" for one in targets)
+def target_message(targets: Targets) -> Message:
+    """Return the targets as a message, newest last."""
+    first, *later = [Message("%(seconds)s seconds", seconds=one.seconds) for one in targets]
+    for one in later:
+        first = Message("%(first)s, then %(next)s", first=first, next=one)
+    return first

@@ -5,30 +5,36 @@ what was said in the contacts; that is about single persons, and needs an approv
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.errors import Invalid, why
+from app.errors import Invalid, Message, why
 from app.referrals import accountability
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.statistics.counting import reconcile, referral_figures
 from app.statistics.counting.counsellors import room, room_table
 from app.statistics.counting.kept_targets import targets_of
+from app.statistics.counting.labels import OVERLAP, TOTAL, labeller
 from app.statistics.counting.summary import Asked, Zones, count, let_go, summarise, zones_of
 from app.statistics.dimensions import Dimension
 from app.statistics.exports.room_table import COLUMNS as room_columns
 from app.statistics.exports.room_table import room_measures
 from app.statistics.exports.shape_table import COLUMNS as shape_columns
 from app.statistics.exports.shape_table import shape_table
+from app.statistics.exports.spoken import Label, Spoken, dimensions_of_facts
 from app.statistics.exports.tables import (
+    CODE,
+    ROW_WORDS,
     Batches,
     OutColumn,
     OutTable,
+    Said,
     batch_of,
     dictionary,
+    edge,
     notes_of,
     one_batch,
     record_batch,
@@ -43,6 +49,7 @@ from app.statistics.measures import NAMES, definition
 from app.statistics.periods import BadWindow, Period, Window, read_window
 from app.statistics.protection import guarded_referrals
 from app.statistics.protection.guard import BASE
+from app.words.pages import SOURCE, page_languages
 from app.work import Work
 
 WHAT = (
@@ -77,6 +84,8 @@ class Wanted:
     report: str | None = None
     # Whether the reader may see numbers of single counsellors.
     staff: bool = True
+    # The language of the reader; empty: as programs read it.
+    language: str = ""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -89,6 +98,7 @@ class Wanted:
             "referrals_by": self.referrals_by,
             "staff": self.staff,
             "report": self.report,
+            "language": self.language or None,
         }
 
 
@@ -114,6 +124,13 @@ def read_wanted(
     except BadWindow as error:
         raise Invalid(why(error)) from None
     names = tuple(given.get("measures") or NAMES)
+    language = given.get("language") or ""
+    if language and language not in page_languages():
+        raise Invalid(
+            "There is no file in the language '%(language)s'. Choose one of: %(known)s.",
+            language=language[:20],
+            known=list(page_languages()),
+        )
     _refuse_unheard(what, given)
     if what == "referrals":
         words = list(given.get("by") or [])
@@ -121,7 +138,7 @@ def read_wanted(
         if len(words) > 1 or (by is not None and by not in referral_figures.BY):
             known = list(referral_figures.BY)
             raise Invalid("Referrals are counted by agency, or by one of: %(known)s.", known=known)
-        return Wanted(what, window, kind, referrals_by=by)
+        return Wanted(what, window, kind, referrals_by=by, language=language)
     return Wanted(
         what,
         window,
@@ -132,6 +149,7 @@ def read_wanted(
         names,
         report=given.get("report"),
         staff=given.get("staff", True),
+        language=language,
     )
 
 
@@ -205,12 +223,25 @@ class Made:
 
 @asynccontextmanager
 async def made(work: Work, wanted: Wanted) -> AsyncIterator[Made]:
-    """Make a table while the context is open. Raises Invalid."""
+    """Make a table while the context is open, in words if it is for a reader. Raises Invalid."""
+    label: Label | None = None
+    if wanted.language:
+        label = await labeller(work, dict((await zones_of(work)).names), wanted.language)
+    async with _made(work, wanted) as one:
+        if label is None:
+            yield one
+        else:
+            spoken = Spoken(one.table, wanted.language, label)
+            yield Made(spoken.table, spoken.batches(one.batches))
+
+
+@asynccontextmanager
+async def _made(work: Work, wanted: Wanted) -> AsyncIterator[Made]:
     match wanted.what:
         case "summary" | "categories":
             asked = await _asked(work, wanted)
-            summary = await summarise(work, asked)
-            table, batch = await asyncio.to_thread(summary_table, summary)
+            summary = await summarise(work, asked, language=wanted.language or SOURCE)
+            table, batch = await asyncio.to_thread(summary_table, summary, wanted.language)
             yield Made(table, one_batch(batch))
         case "referrals":
             table, batch = await _referrals(work, wanted)
@@ -222,7 +253,9 @@ async def made(work: Work, wanted: Wanted) -> AsyncIterator[Made]:
             table, batch = await room_measures(work, wanted.window)
             yield Made(table, one_batch(batch))
         case "report":
-            table, batch = await shape_table(work, wanted.report, wanted.window, wanted.line)
+            table, batch = await shape_table(
+                work, wanted.report, wanted.window, wanted.line, wanted.language
+            )
             yield Made(table, one_batch(batch))
         case _:
             async with _single(work, wanted) as one:
@@ -251,7 +284,7 @@ async def _referrals(work: Work, wanted: Wanted) -> tuple[OutTable, Any]:
         return await _referrals_by(work, wanted.window, wanted.referrals_by)
     window, rows = await guarded_referrals.by_agency(work, wanted.window)
     columns = _agency_columns()
-    table = OutTable("Referrals", columns, _referral_notes(work, window, "offered"))
+    table = OutTable("Referrals", columns, _referral_notes(work, window, _offered(window)))
     out = [
         [
             row.agency,
@@ -266,34 +299,60 @@ async def _referrals(work: Work, wanted: Wanted) -> tuple[OutTable, Any]:
     return table, batch_of(table, out)
 
 
-def _referral_notes(work: Work, window: Window, what: str) -> list[str]:
+def _referral_notes(work: Work, window: Window, what: Message) -> list[Said]:
     return [
-        f"{what} from {window.begins} to {window.ends} (exclusive), in the country's time",
-        f"each count is rounded up or down to a multiple of {BASE}; times are given only for "
-        f"{BASE * 2} or more referrals, to ten seconds or the minute",
-        f"as of {work.now.isoformat(timespec='seconds')}",
+        what,
+        Message(
+            "each count is rounded up or down to a multiple of %(base)s; times are given only for "
+            "%(least)s or more referrals, to ten seconds or the minute",
+            base=BASE,
+            least=BASE * 2,
+        ),
+        Message("as of %(at)s", at=work.now.isoformat(timespec="seconds")),
     ]
+
+
+def _offered(window: Window) -> Message:
+    return Message(
+        "offered from %(begin)s to %(end)s (exclusive), in the country's time",
+        begin=edge(window.begins),
+        end=edge(window.ends),
+    )
+
+
+def _opened(window: Window) -> Message:
+    return Message(
+        "opened from %(begin)s to %(end)s (exclusive), in the country's time",
+        begin=edge(window.begins),
+        end=edge(window.ends),
+    )
 
 
 def _agency_columns() -> list[OutColumn]:
     columns = [
         OutColumn("agency", "text", "code of the agency; `all` for all together"),
         OutColumn("name", "text", "name of the agency"),
-        OutColumn("sector", "text", "sector of the agency"),
+        OutColumn("sector", "text", "sector of the agency", labels=CODE),
     ]
     for name, words in accountability.DEFINITIONS.items():
         columns.append(OutColumn(name, "number" if "seconds" in name else "whole", words))
-    columns.append(OutColumn("rejections", "counts", "reasons for rejection, with their number"))
-    columns.append(OutColumn("outcomes", "counts", "outcomes of completed ones, with their number"))
-    return columns
+    return [
+        *columns,
+        OutColumn("rejections", "counts", "reasons for rejection, with their number", labels=CODE),
+        OutColumn(
+            "outcomes", "counts", "outcomes of completed ones, with their number", labels=CODE
+        ),
+    ]
 
 
 async def _referrals_by(work: Work, window: Window, by: str) -> tuple[OutTable, Any]:
     window, found, total = await guarded_referrals.by_thing(work, window, by)
-    columns = [OutColumn(by, "text", f"{by} of the referral; `all` for all together")]
+    words = f"{by} of the referral; `all` for all together"
+    said = Message("of the referral; `all` for all together")
+    columns = [OutColumn(by, "text", words, said=said, labels=CODE)]
     for name, words in referral_figures.WORDS.items():
         columns.append(OutColumn(name, "number" if "seconds" in name else "whole", words))
-    table = OutTable("Referrals", columns, _referral_notes(work, window, "opened"))
+    table = OutTable("Referrals", columns, _referral_notes(work, window, _opened(window)))
     rows = [[one.value, *one.numbers.values()] for one in found]
     return table, batch_of(table, [*rows, ["all", *total.numbers.values()]])
 
@@ -313,7 +372,7 @@ async def _single(work: Work, wanted: Wanted) -> AsyncIterator[Made]:
         measures=("calls",),
         targets=await targets_of(work),
     )
-    columns = record_columns(parts)
+    columns = record_columns(parts, dimensions_of_facts())
     async with reading(work.ground, work.now) as look:
         summary = await count(look, zones, asked)
         summary.recorded = await recorded_contacts(
@@ -385,6 +444,23 @@ def data_dictionary() -> list[tuple[str, str, str]]:
         "categories": [OutColumn(n, "text", definition(n).words) for n in _OF_CONTACTS],
     }
     return dictionary(more)
+
+
+def texts() -> Iterator[str]:
+    """Yield what the headings and definitions of files for readers are made of."""
+    columns = [*record_columns(("call", "staff", "record")), *room_columns, *shape_columns]
+    columns += [*_agency_columns(), *(OutColumn(by, "text", "") for by in referral_figures.BY)]
+    for column in columns:
+        yield column.name.replace("_", " ")
+        for text in (column.title, column.said or column.words):
+            if isinstance(text, Message):
+                # The message itself is found where it is written.
+                yield from (one.text for one in text.values.values() if isinstance(one, Message))
+            else:
+                yield text
+    yield from ("period", "row", "Summary", "Referrals", "Counsellors", "Room", "Calls")
+    yield from ("Calls and contacts", "the whole window", ROW_WORDS, TOTAL, OVERLAP, "cell")
+    yield from ("a code", "the code before it in words", "counsellor", "name")
 
 
 def note_export(work: Work, wanted: Wanted, **more: Any) -> None:

@@ -2,19 +2,28 @@
 
 from typing import Any
 
+from app.errors import Message
 from app.statistics import staff_measures
 from app.statistics.counting import due_callbacks
 from app.statistics.counting.counsellors import room
 from app.statistics.counting.summary import zones_of
-from app.statistics.exports.tables import OutColumn, OutTable, batch_of
+from app.statistics.exports.tables import (
+    CODE,
+    SENTENCE,
+    OutColumn,
+    OutTable,
+    Said,
+    batch_of,
+    country_note,
+)
 from app.statistics.periods import Window
 from app.work import Work
 
 COLUMNS = [
-    OutColumn("measure", "text", "name of the figure"),
-    OutColumn("line", "text", "the line it is about; empty: the whole room"),
+    OutColumn("measure", "text", "name of the figure", labels=CODE),
+    OutColumn("line", "text", "the line it is about; empty: the whole room", labels="line"),
     OutColumn("value", "number", "the figure; empty: it cannot be computed"),
-    OutColumn("words", "text", "what it means"),
+    OutColumn("words", "text", "what it means", title="meaning", labels=SENTENCE),
 ]
 
 
@@ -29,10 +38,9 @@ async def room_measures(work: Work, window: Window) -> tuple[OutTable, Any]:
         for line, share in found.coverage.items()
     ]
     rows += [[name, None, kept.numbers[name], words] for name, words in due_callbacks.WORDS.items()]
-    notes = [
-        f"from {window.begins.isoformat()} to {window.ends.isoformat()} (exclusive), in the "
-        "country's time zone",
-        f"as of {found.as_of.isoformat(timespec='seconds')}",
+    notes: list[Said] = [
+        country_note(window),
+        Message("as of %(at)s", at=found.as_of.isoformat(timespec="seconds")),
     ]
     table = OutTable("Room", COLUMNS, notes)
     return table, batch_of(table, rows)

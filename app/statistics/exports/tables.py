@@ -4,23 +4,26 @@ Every export, in any format, is one of these.
 """
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
 
+from app.errors import Message
 from app.statistics import staff_measures
 from app.statistics.counting import reconcile
 from app.statistics.counting.labels import OVERLAP
 from app.statistics.counting.summary import Summary
-from app.statistics.counting.targets import in_words
+from app.statistics.counting.targets import target_message
 from app.statistics.dimensions import COLUMN, Dimension
 from app.statistics.facts.columns import NONE, NOT_SAID, Packed
 from app.statistics.facts.facts import COLUMNS
 from app.statistics.measures import NAMES, definition
+from app.statistics.periods import Window
+from app.words.pages import language_name, message_words, spoken_in
 
 Kind = Literal["id", "text", "whole", "number", "instant", "wall", "texts", "counts", "yes_no"]
 _TYPES: dict[Kind, pa.DataType] = {
@@ -36,15 +39,30 @@ _TYPES: dict[Kind, pa.DataType] = {
     "yes_no": pa.bool_(),
 }
 NOT_RECORDED = "not_recorded"
+# What the texts of a column are, besides codes of a dimension: codes, or sentences.
+CODE, SENTENCE = "code", "sentence"
+# A text for readers; a message is said in their language.
+Said = str | Message
+
+
+def type_of(kind: Kind) -> pa.DataType:
+    return _TYPES[kind]
 
 
 @dataclass(frozen=True)
 class OutColumn:
-    """A column of a file: its name never changes, and `words` is its definition."""
+    """A column of a file: its name never changes, and `words` is its definition.
+
+    `title` and `said` are heading and definition in a file for readers, where the name and `words`
+    are no message. `labels`: what its texts are, so that they can be said in words.
+    """
 
     name: str
     kind: Kind
     words: str
+    title: Said = ""
+    said: Said = ""
+    labels: str = ""
 
 
 @dataclass
@@ -54,18 +72,45 @@ class OutTable:
     title: str
     columns: list[OutColumn]
     # Notes for readers: the window, the time of counting, the target.
-    notes: list[str]
+    notes: list[Said]
     reconciliation: list[reconcile.Line] = field(default_factory=list)
     # About single persons: no byte of it is written to disk unencrypted.
     sealed: bool = False
     # How many batches there will be, to show progress.
     of: int = 1
+    # The language of its reader; empty: as programs read it, in English.
+    language: str = ""
 
     @property
     def schema(self) -> pa.Schema:
         return pa.schema(
-            [pa.field(c.name, _TYPES[c.kind], metadata={"words": c.words}) for c in self.columns]
+            [
+                pa.field(c.name, _TYPES[c.kind], metadata={"words": self.definition(c)})
+                for c in self.columns
+            ]
         )
+
+    def say(self, text: Said) -> str:
+        """Return a text in the language of the file."""
+        if not self.language:
+            return str(text)
+        with spoken_in(self.language):
+            return message_words(text if isinstance(text, Message) else Message(text))
+
+    def heading(self, column: OutColumn) -> str:
+        """Return what stands above a column: its name, or words for a reader."""
+        if not self.language:
+            return column.name
+        return self.say(column.title or column.name.replace("_", " "))
+
+    def definition(self, column: OutColumn) -> str:
+        """Return what a column means."""
+        return self.say(column.said or column.words) if self.language else column.words
+
+    def described(self, column: OutColumn) -> str:
+        """Return a column by its name; a reader also reads its heading."""
+        name = f"{self.heading(column)} ({column.name})" if self.language else column.name
+        return f"{name}: {self.definition(column)}"
 
 
 Batches = AsyncIterator[pa.RecordBatch]
@@ -87,42 +132,70 @@ async def one_batch(batch: pa.RecordBatch) -> Batches:
 
 # -- summaries ---------------------------------------------------------------------------------
 
-_ROW_WORDS = (
+ROW_WORDS = (
     "cell: a group; counted more than once: what the groups count more than once, so that groups "
     "and this row add up to the total; total: the calls and contacts of the period"
 )
 
 
-def notes_of(summary: Summary) -> list[str]:
+def window_note(window: Window) -> Message:
+    """Return the note on a window in the time of each line."""
+    return Message(
+        "from %(begin)s to %(end)s (exclusive), in each line's own time zone",
+        begin=edge(window.begins),
+        end=edge(window.ends),
+    )
+
+
+def country_note(window: Window) -> Message:
+    """Return the note on a window in the time of the country."""
+    return Message(
+        "from %(begin)s to %(end)s (exclusive), in the country's time zone",
+        begin=edge(window.begins),
+        end=edge(window.ends),
+    )
+
+
+def edge(value: date | datetime) -> date | str:
+    """Return the edge of a window for a message: a reader reads days in the form of a language."""
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def notes_of(summary: Summary) -> list[Said]:
     """Return the notes above the numbers."""
     asked = summary.asked
-    found = [
-        f"from {asked.window.begins.isoformat()} to {asked.window.ends.isoformat()} (exclusive), "
-        "in each line's own time zone",
-        f"as of {summary.as_of.astimezone(UTC).isoformat(timespec='seconds')}; later entries "
-        "change these numbers",
-        f"answered in time: within {in_words(asked.targets)}",
-        "practice lines are not counted",
+    found: list[Said] = [
+        window_note(asked.window),
+        Message(
+            "as of %(at)s; later entries change these numbers",
+            at=summary.as_of.astimezone(UTC).isoformat(timespec="seconds"),
+        ),
+        Message("answered in time: within %(targets)s", targets=target_message(asked.targets)),
+        Message("practice lines are not counted"),
     ]
     if asked.line is not None:
-        found.append(f"line {asked.line} only")
+        found.append(Message("line %(line)s only", line=asked.line))
     return found
 
 
-def summary_table(summary: Summary) -> tuple[OutTable, pa.RecordBatch]:
-    """Return a summary as a table: a column for the period, two a dimension, one a measure."""
+def summary_table(summary: Summary, language: str = "") -> tuple[OutTable, pa.RecordBatch]:
+    """Return a summary as a table: a column for the period, two a dimension, one a measure.
+
+    `language` is that of its reader, if it is for one.
+    """
     asked = summary.asked
     columns = [
         OutColumn("period", "text", asked.period.value if asked.period else "the whole window"),
-        OutColumn("row", "text", _ROW_WORDS),
+        OutColumn("row", "text", ROW_WORDS, labels=CODE),
     ]
     for dimension in asked.by:
-        columns.append(OutColumn(dimension.value, "text", f"{dimension.value}: code"))
-        columns.append(OutColumn(f"{dimension.value}_label", "text", f"{dimension.value}: words"))
+        columns += _columns_by(dimension)
     for name in asked.measures:
         one = definition(name)
         kind: Kind = "number" if one.unit in ("seconds", "share") else "whole"
-        columns.append(OutColumn(name, kind, f"{one.title} ({one.unit}): {one.words}"))
+        words = f"{one.title} ({one.unit}): {one.words}"
+        said = Message("%(unit)s; %(words)s", unit=Message(one.unit), words=Message(one.words))
+        columns.append(OutColumn(name, kind, words, title=one.title, said=said))
     table = OutTable(
         "Summary",
         columns,
@@ -133,11 +206,35 @@ def summary_table(summary: Summary) -> tuple[OutTable, pa.RecordBatch]:
     for row in summary.shown_rows:
         values: list[Any] = [row.period, row.kind]
         for dimension, value in zip(asked.by, row.values, strict=True):
-            values += [_code(value), summary.label(dimension, value)]
+            values += [_code(value), _label(summary, dimension, value, language)]
         figures = summary.figures(row)
         values += [figures[name] for name in asked.measures]
         rows.append(values)
     return table, batch_of(table, rows)
+
+
+def _columns_by(dimension: Dimension) -> list[OutColumn]:
+    name = dimension.value
+    heading = Message(name.replace("_", " "))
+    code = Message("%(name)s (code)", name=heading)
+    return [
+        OutColumn(name, "text", f"{name}: code", title=code, said="a code"),
+        OutColumn(
+            f"{name}_label",
+            "text",
+            f"{name}: words",
+            title=heading,
+            said="the code before it in words",
+        ),
+    ]
+
+
+def _label(summary: Summary, dimension: Dimension, value: str, language: str) -> str:
+    label = summary.label(dimension, value)
+    if language and dimension is Dimension.LANGUAGE and label == value:
+        with spoken_in(language):
+            return language_name(value)
+    return label
 
 
 def _code(value: str) -> str:
@@ -173,8 +270,14 @@ _NAMES = {
 }
 
 
-def record_columns(parts: tuple[str, ...]) -> list[OutColumn]:
-    """Return the columns of single calls, or of calls and contacts together."""
+def record_columns(
+    parts: tuple[str, ...], labels: Mapping[str, str] | None = None
+) -> list[OutColumn]:
+    """Return the columns of single calls, or of calls and contacts together.
+
+    `labels` has the dimension whose labels the codes of a fact have.
+    """
+    labels = labels or {}
     columns = [
         OutColumn("id", "id", COLUMNS["id"].words),
         OutColumn("arrived_at", "instant", "when it arrived or was taken, in UTC"),
@@ -184,7 +287,9 @@ def record_columns(parts: tuple[str, ...]) -> list[OutColumn]:
         if one.part not in parts or name in ("id", "at"):
             continue
         if name in _TIMES:
-            columns.append(OutColumn(_TIMES[name][0], "instant", _TIMES[name][1] + ", in UTC"))
+            at, words = _TIMES[name]
+            utc = Message("%(words)s, in UTC", words=Message(words))
+            columns.append(OutColumn(at, "instant", words + ", in UTC", said=utc))
         elif name in _SECONDS:
             columns.append(OutColumn(_SECONDS[name], "whole", one.words))
         elif name in _COUNTS:
@@ -195,7 +300,13 @@ def record_columns(parts: tuple[str, ...]) -> list[OutColumn]:
             columns.append(OutColumn(name, "id", one.words))
         else:
             kind: Kind = "texts" if one.kind == "words" else "text"
-            columns.append(OutColumn(_NAMES.get(name, name), kind, _said_words(one.words)))
+            said = Message(
+                "%(words)s; empty: there is none, %(code)s: not recorded",
+                words=Message(one.words),
+                code=NOT_RECORDED,
+            )
+            column = OutColumn(_NAMES.get(name, name), kind, str(said), said=said)
+            columns.append(replace(column, labels=labels.get(name, "")))
     return columns
 
 
@@ -207,10 +318,6 @@ def _yes_no(words: str) -> str:
         .replace("0 for", "false for")
         .replace(", -1 unknown", "; empty: not known")
     )
-
-
-def _said_words(words: str) -> str:
-    return f"{words}; empty: there is none, {NOT_RECORDED}: not recorded"
 
 
 def record_batch(

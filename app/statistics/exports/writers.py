@@ -20,8 +20,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
+from app import words
 from app.errors import Invalid
-from app.statistics.exports.tables import Batches, OutTable
+from app.statistics.exports.tables import Batches, OutTable, Said
+from app.words.pages import N_
 
 FORMATS = {
     "csv": "text/csv; charset=utf-8",
@@ -93,12 +95,14 @@ class CsvWriter:
 
     def begin(self) -> bytes:
         out = io.StringIO()
-        comments = [self._table.title, *self._table.notes]
-        comments += [f"{line.words}: {line.number}" for line in self._table.reconciliation]
-        comments += [f"{c.name}: {c.words}" for c in self._table.columns]
-        for words in comments:
-            out.write("# " + words.replace('"', "'").replace("\n", " ") + "\n")
-        csv.writer(out, lineterminator="\n").writerow([c.name for c in self._table.columns])
+        table = self._table
+        comments = [table.say(one) for one in (table.title, *table.notes)]
+        comments += [f"{table.say(line.words)}: {line.number}" for line in table.reconciliation]
+        comments += [table.described(column) for column in table.columns]
+        for one in comments:
+            out.write("# " + one.replace('"', "'").replace("\n", " ") + "\n")
+        headings = [safe(table.heading(column)) for column in table.columns]
+        csv.writer(out, lineterminator="\n").writerow(headings)
         return out.getvalue().encode()
 
     def batch(self, batch: pa.RecordBatch) -> bytes:
@@ -107,8 +111,8 @@ class CsvWriter:
             if column.kind in ("instant", "wall"):
                 arrays.append(_iso(array, zulu=column.kind == "instant"))
             elif column.kind == "counts":
-                words = [safe(_counted(v)) for v in array.to_pylist()]
-                arrays.append(pa.array(words, pa.string()))
+                cells = [safe(_counted(v)) for v in array.to_pylist()]
+                arrays.append(pa.array(cells, pa.string()))
             elif column.kind == "texts":
                 arrays.append(_safe_array(_joined(array)))
             elif column.kind == "text":
@@ -179,14 +183,19 @@ class JsonWriter:
         self._first = True
 
     def begin(self) -> bytes:
-        head = {
-            "title": self._table.title,
-            "notes": self._table.notes,
-            "definitions": {c.name: c.words for c in self._table.columns},
+        table = self._table
+        head: dict[str, Any] = {
+            "title": table.say(table.title),
+            "notes": [table.say(note) for note in table.notes],
+            "definitions": {c.name: table.definition(c) for c in table.columns},
             "reconciliation": [
-                {"words": line.words, "number": line.number} for line in self._table.reconciliation
+                {"words": table.say(line.words), "number": line.number}
+                for line in table.reconciliation
             ],
         }
+        if table.language:
+            head["language"] = table.language
+            head["headings"] = {c.name: table.heading(c) for c in table.columns}
         return (json.dumps(head, ensure_ascii=False)[:-1] + ', "rows": [').encode()
 
     def batch(self, batch: pa.RecordBatch) -> bytes:
@@ -226,9 +235,11 @@ class ParquetWriter:
         self._buffer = _Buffer()
         schema = table.schema.with_metadata(
             {
-                "title": table.title,
-                "notes": "\n".join(table.notes),
-                "reconciliation": "\n".join(f"{r.words}: {r.number}" for r in table.reconciliation),
+                "title": table.say(table.title),
+                "notes": "\n".join(table.say(note) for note in table.notes),
+                "reconciliation": "\n".join(
+                    f"{table.say(r.words)}: {r.number}" for r in table.reconciliation
+                ),
             }
         )
         # A table of distinct values helps words and counts; ids and instants hardly ever repeat.
@@ -290,20 +301,28 @@ class XlsxWriter:
                 "default_date_format": "yyyy-mm-dd hh:mm:ss",
             },
         )
-        self._sheet = self._book.add_worksheet("Data")
+        self._sheet = self._add_sheet(N_("Data"))
         self._formats = {
             "number": self._book.add_format({"num_format": "0.000"}),
             "whole": self._book.add_format({"num_format": "0"}),
         }
         self._row = 0
 
+    def _add_sheet(self, name: str) -> Any:
+        # A spreadsheet allows 31 letters, and none of these.
+        sheet = self._book.add_worksheet(re.sub(r"[\[\]:*?/\\']", " ", self._table.say(name))[:31])
+        if self._table.language and words.direction(self._table.language) == "rtl":
+            sheet.right_to_left()
+        return sheet
+
     def begin(self) -> bytes:
         bold = self._book.add_format({"bold": True, "bottom": 1})
         self._sheet.freeze_panes(1, 0)
         for n, column in enumerate(self._table.columns):
-            width = 20 if column.kind in ("instant", "wall") else max(len(column.name) + 2, 10)
+            heading = self._table.heading(column)
+            width = 20 if column.kind in ("instant", "wall") else max(len(heading) + 2, 10)
             self._sheet.set_column(n, n, width)
-            self._sheet.write_string(0, n, column.name, bold)
+            self._sheet.write_string(0, n, heading, bold)
         self._row = 1
         return b""
 
@@ -338,31 +357,43 @@ class XlsxWriter:
             self._sheet.write_string(self._row, n, safe(text))
 
     def end(self) -> Iterator[bytes]:
-        bold = self._book.add_format({"bold": True})
-        about = self._book.add_worksheet("Definitions")
-        about.set_column(0, 0, 32)
-        about.set_column(1, 1, 120)
-        about.freeze_panes(1, 0)
-        rows = [("column", "definition")]
-        rows += [(c.name, c.words) for c in self._table.columns]
-        for n, (name, words) in enumerate(rows):
-            about.write_string(n, 0, name, bold)
-            about.write_string(n, 1, words)
-        more = self._book.add_worksheet("About")
-        more.set_column(0, 0, 110)
-        lines: list[tuple[str, int | None]] = [(self._table.title, None)]
-        lines += [(note, None) for note in self._table.notes]
-        lines += [(line.words, line.number) for line in self._table.reconciliation]
-        for n, (words, number) in enumerate(lines):
-            more.write_string(n, 0, words)
-            if number is not None:
-                more.write_number(n, 1, number)
+        self._define()
+        self._tell_about()
         self._book.close()
         self._memory.seek(0)
         with self._memory if self._table.sealed else self._path.open("rb") as file:
             while piece := file.read(PIECE):
                 yield piece
         self._folder.cleanup()
+
+    def _define(self) -> None:
+        """Write the sheet of definitions; a reader also finds the heading of each column."""
+        table, bold = self._table, self._book.add_format({"bold": True})
+        sheet = self._add_sheet(N_("Definitions"))
+        sheet.freeze_panes(1, 0)
+        rows: list[tuple[str, ...]] = [("column", "definition")]
+        rows += [(c.name, table.definition(c)) for c in table.columns]
+        if table.language:
+            head = [table.say(one) for one in (N_("column"), N_("heading"), N_("definition"))]
+            named = [(c.name, table.heading(c), table.definition(c)) for c in table.columns]
+            rows = [tuple(head), *named]
+        for n in range(len(rows[0]) - 1):
+            sheet.set_column(n, n, 32)
+        sheet.set_column(len(rows[0]) - 1, len(rows[0]) - 1, 120)
+        for n, row in enumerate(rows):
+            for place, text in enumerate(row):
+                sheet.write_string(n, place, text, bold if place == 0 else None)
+
+    def _tell_about(self) -> None:
+        table, sheet = self._table, self._add_sheet(N_("About"))
+        sheet.set_column(0, 0, 110)
+        lines: list[tuple[Said, int | None]] = [(table.title, None)]
+        lines += [(note, None) for note in table.notes]
+        lines += [(line.words, line.number) for line in table.reconciliation]
+        for n, (text, number) in enumerate(lines):
+            sheet.write_string(n, 0, table.say(text))
+            if number is not None:
+                sheet.write_number(n, 1, number)
 
 
 _WRITERS: dict[str, Any] = {

@@ -1,5 +1,6 @@
 """The directory: imported and exported as CSV, with errors by line."""
 
+import re
 from typing import Any
 
 import pytest
@@ -54,6 +55,19 @@ async def test_an_export_can_be_imported_again(stage: Stage, keeper: Any) -> Non
     log = await stage.rows("SELECT action FROM audit_entries WHERE action LIKE 'agency%%'")
     # A file that is imported again unchanged changes nothing.
     assert len(log) == 2
+
+
+async def test_the_languages_of_an_agency_are_chosen_by_name(stage: Stage, keeper: Any) -> None:
+    entry = {"code": "house", "name": "House", "sector": "shelter", "services": "shelter"}
+    entry |= {"email": "a@house.example", "languages": "sr-Cyrl | hu | en"}
+    assert (await keeper.ask("POST", "/agencies", entry)).status_code < 300
+    await page(stage, keeper, "/page-language", language="sr")
+    shown = (await page(stage, keeper, "/agencies?code=house")).text
+    assert '<option value="sr-Cyrl" selected>srpski (ćirilica)</option>' in shown
+    boxes = re.findall(r'name="languages" value="([\w-]+)" checked> (\w+)<', shown)
+    # One that has no letters stays, too.
+    assert boxes == [("en", "engleski"), ("hu", "mađarski")]
+    assert '<input name="languages"' not in shown
 
 
 async def test_errors_have_their_line_and_nothing_is_half_imported(

@@ -263,7 +263,7 @@ async def test_a_child_in_danger_at_two_in_the_night(night: Stage, post: Mail) -
         "Offered to Other House",
         "Other House acknowledged by telephone",
         "Other House accepted",
-        "Agreed with Other House by telephone at Jan 14, 2030",
+        'Agreed with Other House by telephone at <time data-clock datetime="2030-01-14T',
         "Other House saw the child",
         "sent the written confirmation to Other House on paper",
         "Other House completed its part: placed shelter",

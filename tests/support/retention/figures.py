@@ -84,7 +84,10 @@ async def _files(work: Work, window: Window) -> dict[str, Any]:
         async with made(work, one) as table:
             async for batch in table.batches:
                 rows += batch.to_pylist()
-            found[f"file {one.what} {one.report} {one.referrals_by}"] = rows, table.table.notes
+            found[f"file {one.what} {one.report} {one.referrals_by}"] = (
+                rows,
+                [str(note) for note in table.table.notes],
+            )
     return found
 
 

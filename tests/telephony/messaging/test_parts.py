@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.telephony.messaging.sms.parts import parts_of
 from app.telephony.messaging.stopping import means_stop
+from app.words.sms import parts_of
 
 
 @pytest.mark.parametrize(

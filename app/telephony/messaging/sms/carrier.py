@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from app.calls.states import Channel
 from app.telephony.messaging.provider import ByProvider
-from app.telephony.messaging.sms.parts import parts_of
+from app.words.sms import parts_of
 
 
 class Sms(ByProvider):
