@@ -60,8 +60,29 @@ class Failure(StrEnum):
     # Its number was forgotten, by the rules of retention.
     NO_ADDRESS = "no_address"
     REFUSED = "refused"
+    # The line has no account at the carrier any more.
+    NOT_SET_UP = "not_set_up"
     # There was no response, and the carrier has no trace of it.
     UNCERTAIN = "uncertain"
+
+
+class AccountState(StrEnum):
+    """How far an account at a carrier is; the values are stored."""
+
+    WANTED = "wanted"
+    REGISTERED = "registered"
+    # The line does not take messages of this carrier now: the carrier keeps them.
+    PAUSED = "paused"
+    REFUSED = "refused"
+    REMOVING = "removing"
+
+
+class AccountProblem(StrEnum):
+    """Why an account could not be set up at its carrier; the values are stored."""
+
+    TOKEN = "token"
+    ADDRESS = "address"
+    AWAY = "away"
 
 
 class Message(Base):
@@ -249,3 +270,43 @@ class OptOut(Base):
     channel: Mapped[str]
     caller_key: Mapped[CallerHash]
     at: Mapped[datetime]
+
+
+class Account(Base):
+    """An account of a line at a carrier, such as a bot of Telegram: only the line's children write
+    to it. `their_id`: who it is there; `name`: how children find it."""
+
+    __tablename__ = "chat_accounts"
+    __table_args__ = (
+        one_of("channel", CARRIED),
+        one_of("state", AccountState),
+        one_of("problem", AccountProblem),
+        Index(
+            "uq_chat_accounts_line_id",
+            "line_id",
+            "channel",
+            unique=True,
+            postgresql_where=text("state <> 'removing'"),
+        ),
+        Index(
+            "uq_chat_accounts_their_id",
+            "channel",
+            "their_id",
+            unique=True,
+            postgresql_where=text("state <> 'removing'"),
+        ),
+    )
+
+    id: Mapped[Identifier]
+    line_id: Mapped[UUID] = mapped_column(ForeignKey("lines.id"))
+    channel: Mapped[str]
+    their_id: Mapped[str]
+    name: Mapped[str | None]
+    token_sealed: Mapped[Sealed]
+    # What the carrier shows with each message that it brings.
+    secret_sealed: Mapped[Sealed]
+    state: Mapped[str] = mapped_column(server_default="wanted")
+    problem: Mapped[str | None]
+    set_at: Mapped[datetime]
+    # When the carrier was last asked to bring its messages here.
+    asked_at: Mapped[datetime | None]

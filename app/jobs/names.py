@@ -115,6 +115,8 @@ class Task(StrEnum):
     SEND_ALARM_MESSAGE = "telephony:send_alarm_message"
     SEND_MESSAGE = "telephony:send_message"
     SEND_TO_CHILD = "telephony:send_to_child"
+    SET_UP_ACCOUNT = "telephony:set_up_account"
+    SET_UP_ACCOUNTS = "telephony:set_up_accounts"
     SEND_TEST_MESSAGE = "telephony:send_test_message"
     RING_TEST_PHONE = "telephony:ring_test_phone"
     END_TEST_CALL = "telephony:end_test_call"

@@ -266,6 +266,7 @@ WITHOUT_RULE: Mapping[str, str] = {
             "anchors.*",
             "api_tokens.*",
             "backups.*",
+            "chat_accounts.*",
             "emergencies_seen.*",
             "identity_providers.*",
             "coverage_alarms.language",

@@ -79,6 +79,8 @@ class AuditLog(StrEnum):
     IDENTITY_LINKED = "identity_linked"
     IDENTITY_UNLINKED = "identity_unlinked"
     LEFT_BY_DIRECTORY = "left_by_directory"
+    LINE_ACCOUNT_REMOVED = "line_account_removed"
+    LINE_ACCOUNT_SET = "line_account_set"
     LINE_CHAT_SET = "line_chat_set"
     LINE_ADDED = "line_added"
     LINE_HOURS_SET = "line_hours_set"

@@ -42,7 +42,9 @@ async def test_every_telephony_route_is_signed(stage: Stage) -> None:
         and "signed_request" not in {getattr(c, "__name__", "") for c in guards(route)}
     }
     # What every caller hears anyway.
-    assert unsigned <= {"/telephony/prompts/{prompt_id}", "/telephony/sounds/waiting.wav"}
+    heard = {"/telephony/prompts/{prompt_id}", "/telephony/sounds/waiting.wav"}
+    # Each bot has a secret of its own: see `tests/scenarios/messaging/test_telegram.py`.
+    assert unsigned - heard == {"/telephony/telegram/{account_id}"}
 
 
 NIL = "00000000-0000-4000-8000-000000000000"
@@ -80,6 +82,9 @@ API = [
     ("POST", f"/chats/left/{NIL}/done", Permission.HEAR_MESSAGES),
     ("GET", f"/lines/{NIL}/chat", Permission.KEEP_LINES),
     ("PATCH", f"/lines/{NIL}/chat", Permission.KEEP_LINES),
+    ("GET", f"/lines/{NIL}/telegram", Permission.KEEP_LINES),
+    ("PUT", f"/lines/{NIL}/telegram", Permission.KEEP_LINES),
+    ("DELETE", f"/lines/{NIL}/telegram", Permission.KEEP_LINES),
     ("GET", "/practices", Permission.TAKE_CALLS),
     ("POST", "/practices", Permission.TAKE_CALLS),
     ("GET", "/me/sessions", Permission.SIGNED_IN),
@@ -453,6 +458,8 @@ FORMS: list[tuple[str, Permission, dict[str, str]]] = [
     (f"/admin/lines/{NIL}/languages", Permission.KEEP_LINES, {"code": "sr"}),
     (f"/admin/lines/{NIL}/plan", Permission.KEEP_LINES, {}),
     (f"/admin/lines/{NIL}/chat", Permission.KEEP_LINES, {}),
+    (f"/admin/lines/{NIL}/telegram", Permission.KEEP_LINES, {"token": "x"}),
+    (f"/admin/lines/{NIL}/telegram/remove", Permission.KEEP_LINES, {}),
     (f"/board/chats/{NIL}/messages", Permission.TAKE_CALLS, {"text": "x", "client_key": NIL}),
     (f"/board/messages/written/{NIL}/answer", Permission.HEAR_MESSAGES, {"text": "x"}),
     (f"/board/messages/written/{NIL}/take", Permission.HEAR_MESSAGES, {}),

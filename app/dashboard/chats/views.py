@@ -45,6 +45,7 @@ FAILURES = {
     Failure.FILTERED: N_("not delivered: a network held the message back"),
     Failure.NO_ADDRESS: N_("not sent: the number of the child was erased"),
     Failure.REFUSED: N_("not sent: the provider refused the message"),
+    Failure.NOT_SET_UP: N_("not sent: the line has no account at this carrier any more"),
     Failure.UNCERTAIN: N_("perhaps not delivered: the provider does not say"),
 }
 

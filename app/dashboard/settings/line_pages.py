@@ -12,6 +12,8 @@ from app import words
 from app.calls import chat_lines, lines, prompts
 from app.calls.chat_rules import read_chat
 from app.calls.speech import LineScript, Spoken
+from app.calls.states import Channel
+from app.chats import accounts
 from app.dashboard.settings import line_views
 from app.dashboard.templating import page
 from app.errors import Invalid, NotFound, Refusal
@@ -150,6 +152,9 @@ async def _show(
         **line_views.chat_values(
             read_chat(line.chat), line.number, work.ground.settings.public_origin
         ),
+        bot=await accounts.account_of(work, line.id, Channel.TELEGRAM),
+        bot_states=line_views.BOT_STATES,
+        bot_problems=line_views.BOT_PROBLEMS,
         phone=staff.endpoint if staff.endpoint_kind == EndpointKind.PHONE else "",
         **{"notice": "", "part": "", "typed": {}, "told": "", **more},
     )
@@ -266,6 +271,30 @@ async def change_chat(request: Request, work: InWork, staff: Keeps, line_id: UUI
         await chat_lines.change_chat(work, line, **line_views.read_chat_form(sent))
 
     return await _change(request, work, staff, line_id, "chat", sent, verb)
+
+
+@router.post("/admin/lines/{line_id}/telegram")
+async def set_telegram_bot(
+    request: Request, work: InWork, staff: Keeps, line_id: UUID, token: Short = ""
+) -> Response:
+    """Give a line a bot of Telegram, or its bot another token. No page shows a token again."""
+
+    async def verb(line: LineScript) -> None:
+        await accounts.set_token(work, line, Channel.TELEGRAM, token)
+
+    return await _change(request, work, staff, line_id, "telegram", {}, verb)
+
+
+@router.post("/admin/lines/{line_id}/telegram/remove")
+async def remove_telegram_bot(
+    request: Request, work: InWork, staff: Keeps, line_id: UUID
+) -> Response:
+    """Take the bot of a line away."""
+
+    async def verb(line: LineScript) -> None:
+        await accounts.remove(work, line, Channel.TELEGRAM)
+
+    return await _change(request, work, staff, line_id, "telegram", {}, verb)
 
 
 @router.post("/admin/lines/{line_id}/prompts/{language}/{key}", max_body_size=LARGEST)

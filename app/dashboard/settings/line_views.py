@@ -9,6 +9,7 @@ from app.calls.examples import example_values
 from app.calls.lines import any_line, voice_of
 from app.calls.prompts import Heard, Source
 from app.calls.speech import LineScript, Spoken
+from app.chats.models import AccountProblem, AccountState
 from app.errors import Invalid
 from app.words import SOURCE
 from app.words.keys import PROMPT_KEYS, PromptKey
@@ -273,7 +274,28 @@ def flow_of(line: LineScript, language: str, heard: list[Heard]) -> list[tuple[s
 
 CHAT_NUMBERS = ("at_once", "reserve", "reserve_seconds")
 _ICON_WORDS = dict(zip(ICONS, (N_("A page"), N_("A sun"), N_("A star"), N_("A ball")), strict=True))
-_CARRIER_WORDS = dict(zip(SERVED, (N_("Text messages (SMS)"), N_("WhatsApp")), strict=True))
+_CARRIER_WORDS = dict(
+    zip(SERVED, (N_("Text messages (SMS)"), N_("WhatsApp"), N_("Telegram")), strict=True)
+)
+BOT_STATES = {
+    AccountState.WANTED: N_(
+        "It is being registered at Telegram. Open this page again in a moment."
+    ),
+    AccountState.REGISTERED: N_("Children can write to it now."),
+    AccountState.PAUSED: N_(
+        "Children are not heard: Telegram, or writing itself, is switched off above. Telegram "
+        "keeps for a day what they write."
+    ),
+    AccountState.REFUSED: N_("Children are not heard."),
+}
+BOT_PROBLEMS = {
+    AccountProblem.TOKEN: N_("Telegram does not know the token. Copy it again from BotFather."),
+    AccountProblem.ADDRESS: N_(
+        "Telegram cannot bring messages to the address of this server: it must be https, with a "
+        "certificate that others trust, on port 443, 80, 88 or 8443."
+    ),
+    AccountProblem.AWAY: N_("Telegram does not answer. The program goes on trying."),
+}
 
 
 def chat_values(rules: ChatRules, number: str, origin: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from app.practice.rest.conferences import Conferences
 from app.practice.rest.face import Face
 from app.practice.rest.messages import Messages
 from app.practice.rest.recordings import Recordings
+from app.practice.rest.telegram import BotMethods
 
 _ROOT = "/2010-04-01/Accounts/{account}"
 
@@ -59,6 +60,7 @@ def rest_app(exchange: Exchange) -> Starlette:
     served: list[BaseRoute] = [
         Route(path, face.guarded(f), methods=methods) for path, f, methods in routes
     ]
+    served += BotMethods(exchange).routes()
     served += PracticeCalls(exchange).routes(face.guarded)
     if exchange.switchboard is not None:
         served.append(WebSocketRoute("/signal", exchange.switchboard.serve))

@@ -64,7 +64,7 @@ async def hear(work: Work, channel: Channel, line: LineScript, arrived: Arrived)
     await carrying.only_one(work, line, channel, key)
     if not await carrying.claim(work, channel, arrived.sid):
         return
-    if not arrived.text and not arrived.has_media:
+    if not (arrived.text or arrived.has_media or arrived.stops or arrived.begins):
         return
     if arrived.stops or means_stop(arrived.text):
         await _stop(work, channel, line, key, told=arrived.stops)
@@ -113,13 +113,13 @@ async def _say(work: Work, call: Call, arrived: Arrived, *, afterwards: bool = F
     if CallState(call.state) is not CallState.ENDED:
         call.heard_at = work.now
     try:
-        if arrived.text:
+        for begins in range(0, len(arrived.text), messages.LONGEST):
             await messages.add(
                 work,
                 call,
                 Author.CHILD,
-                text=arrived.text[: messages.LONGEST],
-                client_key=_key(arrived.sid),
+                text=arrived.text[begins : begins + messages.LONGEST],
+                client_key=_key(arrived.sid + (f" from {begins}" if begins else "")),
                 afterwards=afterwards,
             )
     except messages.TooFast:
