@@ -49,7 +49,7 @@ from app.telephony import copies, practice_calls, trial_calls, trial_texts
 from app.telephony import jobs as telephony_jobs
 from app.telephony.counsellor import callback_leg, leg_jobs, move_jobs
 from app.telephony.inbound import asking_by_key, message_jobs, own_phone
-from app.telephony.messaging import answering
+from app.telephony.messaging import answering, fetching
 from app.telephony.messaging.telegram import setting_up
 from app.telephony.participants import alarm_calls, duty, participant_flow
 from app.telephony.platforms import dial_bridge
@@ -76,6 +76,7 @@ JOBS = (
     copies,
     dial_bridge,
     duty,
+    fetching,
     leg_jobs,
     message_jobs,
     move_jobs,

@@ -310,3 +310,61 @@ class Account(Base):
     set_at: Mapped[datetime]
     # When the carrier was last asked to bring its messages here.
     asked_at: Mapped[datetime | None]
+
+
+class MediaKind(StrEnum):
+    """What a child sends besides words; the values are stored, and chosen for each line."""
+
+    PICTURE = "picture"
+    VOICE = "voice"
+
+
+class MediaState(StrEnum):
+    """How far it is; the values are stored."""
+
+    WANTED = "wanted"
+    KEPT = "kept"
+    REFUSED = "refused"
+    ERASED = "erased"
+
+
+class MediaProblem(StrEnum):
+    """Why it was not kept; the values are stored."""
+
+    TOO_LARGE = "too_large"
+    UNKNOWN_KIND = "unknown_kind"
+    HARMFUL = "harmful"
+    # What the camera wrote into it could not be removed.
+    NOT_CLEANED = "not_cleaned"
+    GONE = "gone"
+
+
+class Media(Base):
+    """A picture or a voice note that a child sent with a message. `source_sealed`: where the
+    carrier has it, until it is fetched, and deleted there."""
+
+    __tablename__ = "chat_media"
+    __table_args__ = (
+        one_of("kind", MediaKind),
+        one_of("state", MediaState),
+        one_of("problem", MediaProblem),
+        one_of("scan", ("clean", "not_scanned")),
+        CheckConstraint("(state = 'kept') = (content_sealed IS NOT NULL)", name="content"),
+        CheckConstraint("(state = 'refused') = (problem IS NOT NULL)", name="refused"),
+        UniqueConstraint("message_id", "place", name="uq_chat_media_message_id"),
+    )
+
+    id: Mapped[Identifier]
+    call_id: Mapped[UUID] = mapped_column(ForeignKey("calls.id"), index=True)
+    message_id: Mapped[UUID] = mapped_column(ForeignKey("chat_messages.id"))
+    # From 0 within its message.
+    place: Mapped[int]
+    kind: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default="wanted")
+    problem: Mapped[str | None]
+    source_sealed: Mapped[Sealed | None]
+    content_sealed: Mapped[Sealed | None]
+    media_type: Mapped[str | None]
+    size: Mapped[int | None]
+    scan: Mapped[str | None]
+    at: Mapped[datetime]

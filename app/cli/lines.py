@@ -121,7 +121,11 @@ def line_chat(
     ] = None,
     icon: Annotated[str | None, typer.Option(help="page, sun, star or ball")] = None,
     by: Annotated[
-        str | None, typer.Option(help="carriers besides the page: sms,whatsapp; '' for none")
+        str | None,
+        typer.Option(help="carriers besides the page: sms,whatsapp,telegram; '' for none"),
+    ] = None,
+    media: Annotated[
+        str | None, typer.Option(help="what is taken by them: picture,voice; '' for none")
     ] = None,
     templates: Annotated[
         str | None, typer.Option(help="approved WhatsApp messages: sr=HX...; '' for none")
@@ -144,6 +148,7 @@ def line_chat(
             title=title,
             icon=icon,
             by=None if by is None else parts_of(by),
+            media=None if media is None else parts_of(media),
             templates=None if templates is None else parts_of(templates),
         )
         return json.dumps(asdict(rules))

@@ -115,6 +115,7 @@ class Task(StrEnum):
     SEND_ALARM_MESSAGE = "telephony:send_alarm_message"
     SEND_MESSAGE = "telephony:send_message"
     SEND_TO_CHILD = "telephony:send_to_child"
+    FETCH_MEDIA = "telephony:fetch_media"
     SET_UP_ACCOUNT = "telephony:set_up_account"
     SET_UP_ACCOUNTS = "telephony:set_up_accounts"
     SEND_TEST_MESSAGE = "telephony:send_test_message"

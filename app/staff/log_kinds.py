@@ -75,6 +75,7 @@ class AuditLog(StrEnum):
     FIGURES_PUBLISHED = "figures_published"
     HOLIDAY_CLEARED = "holiday_cleared"
     HOLIDAY_SET = "holiday_set"
+    CHAT_MEDIA_OPENED = "chat_media_opened"
     CONNECTION_TESTED = "connection_tested"
     IDENTITY_LINKED = "identity_linked"
     IDENTITY_UNLINKED = "identity_unlinked"

@@ -38,6 +38,8 @@ class ChatSettingsView(BaseModel):
     beginnings: dict[str, list[str]]
     # The carriers by which children write, and what is sent by WhatsApp after a day of silence.
     by: list[str]
+    # What is taken by them besides words: `picture`, `voice`.
+    media: list[str]
     templates: list[str]
 
 
@@ -62,6 +64,7 @@ class ChatSettingsIn(BaseModel):
     closed: Annotated[dict[str, str], Field(max_length=8)] | None = None
     beginnings: Annotated[dict[str, list[str]], Field(max_length=8)] | None = None
     by: Annotated[list[Annotated[str, Field(max_length=20)]], Field(max_length=8)] | None = None
+    media: Annotated[list[Annotated[str, Field(max_length=20)]], Field(max_length=8)] | None = None
     templates: (
         Annotated[list[Annotated[str, Field(max_length=80)]], Field(max_length=20)] | None
     ) = None

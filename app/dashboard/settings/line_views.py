@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from app.calls.chat_rules import ICONS, MOST_AT_ONCE, SERVED, ChatRules
+from app.calls.chat_rules import ICONS, MEDIA, MOST_AT_ONCE, SERVED, ChatRules
 from app.calls.examples import example_values
 from app.calls.lines import any_line, voice_of
 from app.calls.prompts import Heard, Source
@@ -277,6 +277,7 @@ _ICON_WORDS = dict(zip(ICONS, (N_("A page"), N_("A sun"), N_("A star"), N_("A ba
 _CARRIER_WORDS = dict(
     zip(SERVED, (N_("Text messages (SMS)"), N_("WhatsApp"), N_("Telegram")), strict=True)
 )
+_MEDIA_WORDS = dict(zip(MEDIA, (N_("Pictures"), N_("Voice notes")), strict=True))
 BOT_STATES = {
     AccountState.WANTED: N_(
         "It is being registered at Telegram. Open this page again in a moment."
@@ -314,6 +315,7 @@ def chat_values(rules: ChatRules, number: str, origin: str) -> dict[str, Any]:
         "chat_frame": frame,
         "most_at_once": MOST_AT_ONCE,
         "carriers": tuple(_CARRIER_WORDS.items()),
+        "taken": tuple(_MEDIA_WORDS.items()),
     }
 
 
@@ -333,6 +335,7 @@ def read_chat_form(sent: Mapping[str, str]) -> dict[str, Any]:
         "languages": sorted(_by_name(written, "language.")),
         "sites": written.get("sites", "").split(),
         "by": sorted(_by_name(written, "by.")),
+        "media": sorted(_by_name(written, "media.")),
         "templates": written.get("templates", "").split(),
         "title": written.get("title", ""),
         "exit_site": written.get("exit_site", ""),

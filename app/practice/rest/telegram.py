@@ -23,6 +23,7 @@ _TAKES = {
         "url secret_token max_connections allowed_updates drop_pending_updates".split()
     ),
     "deleteWebhook": frozenset(["drop_pending_updates"]),
+    "getFile": frozenset(["file_id"]),
     "sendMessage": frozenset("chat_id text link_preview_options".split()),
 }
 
@@ -42,7 +43,18 @@ class BotMethods:
         self._x = exchange
 
     def routes(self) -> list[BaseRoute]:
-        return [Route("/bot{token}/{method}", self._endpoint, methods=["POST"])]
+        return [
+            Route("/bot{token}/{method}", self._endpoint, methods=["POST"]),
+            Route("/file/bot{token}/files/{file_id}", self._file),
+        ]
+
+    async def _file(self, request: Request) -> Response:
+        known = request.path_params["token"] in self._x.telegram.bots
+        content = self._x.telegram.files.get(request.path_params["file_id"])
+        if not known or content is None:
+            return JSONResponse({"ok": False, "error_code": 404}, status_code=404)
+        self._x.telegram.files_read += 1
+        return Response(content, media_type="application/octet-stream")
 
     async def _endpoint(self, request: Request) -> Response:
         x, method = self._x, request.path_params["method"]
@@ -85,6 +97,10 @@ class BotMethods:
             case "deleteWebhook":
                 bot.url = ""
                 return True
+            case "getFile":
+                if values["file_id"] not in self._x.telegram.files:
+                    raise _No(400, "Bad Request: invalid file_id")
+                return {"file_id": values["file_id"], "file_path": f"files/{values['file_id']}"}
             case _:
                 return self._send(bot, values)
 

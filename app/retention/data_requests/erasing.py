@@ -9,11 +9,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import and_, delete, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.calls.caller_rows import CallerFlag, CallerWish
 from app.calls.models import Call, CallQuestion, VoiceMessage
+from app.chats import media
+from app.chats.models import Message
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact, Profile, ProfileNumber, RecordEvent
 from app.contacts.records import note_event
@@ -213,8 +215,26 @@ async def _calls(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID
         .values(answer=None)
         .execution_options(synchronize_session=False)
     )
+    await erase_words(work, ids)
     await forget_callers(work, ids)
     return ids
+
+
+async def erase_words(work: Work, call_ids: list[UUID]) -> None:
+    """Erase what was written in conversations, and what came with it."""
+    messages = list(
+        await work.session.scalars(
+            select(Message.id).where(Message.call_id.in_(call_ids), Message.erased_at.is_(None))
+        )
+    )
+    await work.session.execute(media.erasing(messages))
+    spoken = and_(Message.id.in_(messages), Message.text_sealed.is_not(None))
+    await work.session.execute(
+        update(Message)
+        .where(spoken)
+        .values(text_sealed=None, erased_at=work.now)
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def _update(work: Work, model: Any, ids: list[UUID], **values: Any) -> None:

@@ -13,8 +13,10 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from app.calls.states import Channel
+from app.chats.media import Attached
 from app.chats.models import Failure
 from app.chats.sendings import Report
+from app.outbox.responses import Refused
 from app.telephony.platforms.base import Platform
 
 
@@ -24,9 +26,10 @@ class Arrived:
 
     `sid`: the carrier's own id of it, by which a repeat is known. `address`: where the child is
     answered; the number of a telephone is the same by every carrier. `has_media`: there was more
-    than words, and it was left at the carrier. `stops`: the carrier itself took it for a wish to
-    get no more. `begins`: the child has opened the conversation, and has not written yet.
-    `language`: that of the child's phone, if the carrier tells it.
+    than words that no line takes, and it was left at the carrier. `attached`: pictures and voice
+    notes, which a line may take. `stops`: the carrier itself took it for a wish to get no more.
+    `begins`: the child has opened the conversation, and has not written yet. `language`: that of
+    the child's phone, if the carrier tells it.
     """
 
     sid: str
@@ -35,6 +38,7 @@ class Arrived:
     has_media: bool = False
     stops: bool = False
     begins: bool = False
+    attached: tuple[Attached, ...] = ()
     language: str | None = None
     # The number of ours to which it came: the child is answered from it.
     ours: str | None = None
@@ -110,6 +114,20 @@ class Carrier(ABC):
     @abstractmethod
     def told(self, fields: Mapping[str, Any]) -> Told | None:
         """Return what a report says; None for a word that says nothing new."""
+
+    async def fetch(self, platform: Platform, source: str, account: str | None, most: int) -> bytes:
+        """Return what a child sent, of at most so many bytes. `source`: as `Attached` has it.
+
+        Raises TryAgain, Uncertain, Refused; TooLong if it is longer.
+        """
+        raise Refused("this carrier brings nothing but words")
+
+    async def drop(self, platform: Platform, source: str) -> None:
+        """Delete it at the carrier, where that can be asked.
+
+        Raises TryAgain, Uncertain, Refused.
+        """
+        return None
 
     def why(self, code: int) -> Failure:
         """Return what a code of the carrier means for the counsellor."""

@@ -5,11 +5,13 @@ or kept in an error.
 """
 
 import asyncio
+import re
 from typing import Any
 from urllib.parse import quote
 
 import httpx2
 
+from app.outbox.fetching import fetch
 from app.outbox.outside import client_for_outside
 from app.outbox.responses import Refused, TryAgain, Uncertain
 from app.settings import Settings
@@ -17,6 +19,7 @@ from app.settings import Settings
 _BASE = "https://api.telegram.org"
 # One update after the other, in their order; so many of them come within a second all the same.
 _CONNECTIONS = 1
+_PATH = re.compile(r"[A-Za-z0-9_./-]{1,200}")
 UPDATES = ("message", "edited_message", "my_chat_member")
 
 # What Telegram says with one code, told apart. The first is its own code.
@@ -63,10 +66,21 @@ class BotApi:
             raise Uncertain("Telegram does not say what it sent")
         return int(sent["message_id"])
 
+    async def file(self, file_id: str, most: int) -> bytes:
+        """Return a file that a person sent. Raises TryAgain, Uncertain, Refused, TooLong."""
+        found = await self._ask("getFile", file_id=file_id)
+        path = found.get("file_path") if isinstance(found, dict) else None
+        if not isinstance(path, str) or not _PATH.fullmatch(path) or ".." in path:
+            raise Refused("Telegram does not say where the file is")
+        return await fetch(self._settings, f"{self._root('file/')}/{path}", most)
+
+    def _root(self, what: str = "") -> str:
+        base = (self._settings.telegram_api_base_url or _BASE).rstrip("/")
+        return f"{base}/{what}bot{quote(self._token, safe=':')}"
+
     async def _ask(self, method: str, **values: Any) -> Any:
         """Return what a method answers. Raises TryAgain, Uncertain, Refused."""
-        base = (self._settings.telegram_api_base_url or _BASE).rstrip("/")
-        address = f"{base}/bot{quote(self._token, safe=':')}/{method}"
+        address = f"{self._root()}/{method}"
         limit = self._settings.twilio_timeout
         try:
             async with asyncio.timeout(limit), client_for_outside(self._settings) as client:

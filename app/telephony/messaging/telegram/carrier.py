@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from app.calls.states import Channel
-from app.chats.models import Failure
+from app.chats.media import Attached
+from app.chats.models import Failure, MediaKind
 from app.outbox.responses import Refused
 from app.telephony.messaging.base import Arrived, Carrier, Outgoing, Told
 from app.telephony.messaging.telegram import bot_api
@@ -16,8 +17,8 @@ from app.telephony.platforms.base import Platform
 PREFIX = "telegram:"
 # What a message may hold besides words: it is left at Telegram.
 _MEDIA = frozenset(
-    "animation audio contact dice document game location paid_media photo poll story venue video "
-    "video_note voice".split()
+    "animation audio contact dice document game location paid_media poll story venue video "
+    "video_note".split()
 )
 # What the database cannot store.
 _UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff]")
@@ -66,8 +67,11 @@ class Telegram(Carrier):
             return Arrived(**known, text="", begins=True)
         # A command is written with a stroke: /stop is the word.
         text = text.removeprefix("/") if text.lower() == "/stop" else text
+        attached = _attached(message)
         has_media = not _MEDIA.isdisjoint(message) or ("sticker" in message and not text)
-        return Arrived(**known, text=text, has_media=has_media) if text or has_media else None
+        if not (text or attached or has_media):
+            return None
+        return Arrived(**known, text=text, has_media=has_media, attached=attached)
 
     def line_in(self, fields: Mapping[str, Any]) -> str | None:
         return None
@@ -85,6 +89,11 @@ class Telegram(Carrier):
     ) -> str | None:
         """Telegram cannot be asked what became of a message."""
         return None
+
+    async def fetch(self, platform: Platform, source: str, account: str | None, most: int) -> bytes:
+        if account is None:
+            raise Refused("the line has no bot")
+        return await BotApi(platform.settings, account).file(source, most)
 
     def told(self, fields: Mapping[str, Any]) -> Told | None:
         """Telegram does not say what a child has read."""
@@ -104,6 +113,19 @@ def _words(message: Mapping[str, Any]) -> str:
     """Return what a message says: its words, those under a picture, or a sticker as its emoji."""
     said = message.get("text") or message.get("caption") or _part(message, "sticker").get("emoji")
     return _UNSTORABLE.sub("", said).strip() if isinstance(said, str) else ""
+
+
+def _attached(message: Mapping[str, Any]) -> tuple[Attached, ...]:
+    """Return the picture or the voice note of a message, by Telegram's id of its file."""
+    sizes = message.get("photo")
+    # The last one is the largest.
+    picture = sizes[-1] if isinstance(sizes, list) and sizes else None
+    found = ((MediaKind.PICTURE, picture), (MediaKind.VOICE, message.get("voice")))
+    return tuple(
+        Attached(kind, one["file_id"])
+        for kind, one in found
+        if isinstance(one, dict) and isinstance(one.get("file_id"), str)
+    )
 
 
 CARRIER = Telegram()
