@@ -33,6 +33,11 @@ SENTENCES = {
     Sentence.COUNSELLOR_LOST: N_("The child was told that its counsellor was lost."),
     Sentence.HANDED_OVER: N_("The child was told that a colleague goes on."),
     Sentence.BUSY_A_MOMENT: N_("The child was told that you are busy for a moment."),
+    Sentence.WAIT: N_("The child was told that a counsellor will answer soon."),
+    Sentence.CLOSED: N_("The child was told that no counsellor is here now."),
+    Sentence.NO_MEDIA: N_("The child sent something else than words, and was asked to write it."),
+    Sentence.BLOCKED: N_("The child was told that it cannot be answered here now."),
+    Sentence.OPTED_OUT: N_("The child was told that it gets no more messages."),
 }
 # Why a message did not reach a child.
 FAILURES = {
