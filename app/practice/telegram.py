@@ -122,7 +122,8 @@ class Telegram:
         self.files[file_id] = content
         one = {"file_id": file_id, "file_unique_id": file_id[-6:], "file_size": len(content)}
         small = {**one, "file_id": file_id + "s"}
-        self.write(bot, person, **{kind: [small, one] if kind == "photo" else one}, **more)
+        more[kind] = [small, one] if kind == "photo" else one
+        self.write(bot, person, **more)
 
     # -- to the program ---------------------------------------------------------------------
 

@@ -192,7 +192,9 @@ async def _profiles(work: Work, request: DataRequest, ids: list[UUID]) -> list[U
 async def _calls(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID]:
     rows = (
         await work.session.execute(
-            select(Call.id, Call.provider_sid, Call.caller_number_sealed).where(Call.id.in_(ids))
+            select(Call.id, Call.provider_sid, Call.caller_number_sealed, Call.caller_kind).where(
+                Call.id.in_(ids)
+            )
         )
     ).all()
     numbers = {
@@ -200,7 +202,8 @@ async def _calls(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID
             row.caller_number_sealed, table="calls", column="caller_number_sealed", row=row.id
         ).decode()
         for row in rows
-        if row.caller_number_sealed is not None
+        # The provider knows nothing of an address in a messenger.
+        if row.caller_number_sealed is not None and row.caller_kind != "written"
     }
     sought = sought_of(work, request)
     if new := sorted(numbers - set(sought.numbers)):

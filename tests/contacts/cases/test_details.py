@@ -11,7 +11,7 @@ import av
 import pytest
 from PIL import Image, ImageChops, ImageOps
 
-from app.contacts.cases import documents
+from app.contacts.cases import documents, removing
 from app.contacts.cases.details import REMOVABLE, CannotRemove, Details, without_details
 from app.contacts.cases.removing import removed
 from app.work import Work
@@ -83,7 +83,7 @@ def test_a_png_stays_as_it_was_to_the_last_point() -> None:
 
 def _heard(content: bytes) -> list[bytes]:
     """Return the packets of a voice note, which is read whole."""
-    with av.open(io.BytesIO(content)) as file:
+    with av.open(io.BytesIO(content), "r") as file:
         return [bytes(packet) for packet in file.demux(audio=0) if packet.size]
 
 
@@ -94,10 +94,10 @@ def test_a_voice_note_sounds_the_same(words: str) -> None:
     assert _heard(after) == _heard(before)
     assert len(_heard(after)) > 40
     assert len(after) < len(before)
-    with av.open(io.BytesIO(after)) as file:
+    with av.open(io.BytesIO(after), "r") as file:
         assert not {**file.metadata, **file.streams.audio[0].metadata}
     for broken in (before[:-20], before + b"more", before[:60] + b"x" + before[61:], b"OggS"):
-        with pytest.raises((CannotRemove, struct.error)):
+        with pytest.raises((removing.CannotRemove, struct.error)):
             removed(broken, "audio/ogg")
 
 

@@ -11,7 +11,7 @@ from fastapi import Request, Response
 from app.calls import lines
 from app.calls.states import Channel
 from app.chats import accounts
-from app.chats.models import Account
+from app.chats.models import Account, AccountState
 from app.errors import NotAllowed
 from app.jobs.transaction import run_verb
 from app.log import log
@@ -27,6 +27,10 @@ _LONGEST = 256 * 1024
 
 class BadSecret(NotAllowed):
     default = "The secret of the request is not valid."
+
+
+class _NotNow(Exception):
+    """The line does not take messages of this carrier now."""
 
 
 async def bring(request: Request, account_id: UUID) -> Response:
@@ -51,6 +55,9 @@ async def bring(request: Request, account_id: UUID) -> Response:
         await _in_time(run_verb(ground_of(request), PROVIDER, verb))
     except BadSecret:
         raise
+    except _NotNow:
+        # Telegram keeps it, and brings it when the line takes messages again.
+        return Response(status_code=503)
     except Exception as error:
         log().error("a text failed", area="telephony", exception_type=type(error).__name__)
         return Response(status_code=503)
@@ -75,10 +82,12 @@ def _read(body: bytes) -> dict[str, Any]:
 
 
 async def _hear(work: Work, account: Account, update: dict[str, Any]) -> None:
-    line = await lines.line_of_id(work, account.line_id)
     arrived = CARRIER.read(update)
-    if line is None or arrived is None or not receiving.takes(line, Channel.TELEGRAM):
+    if arrived is None or account.state == AccountState.REMOVING:
         return
+    line = await lines.line_of_id(work, account.line_id)
+    if line is None or not receiving.takes(line, Channel.TELEGRAM):
+        raise _NotNow()
     # Each bot counts its own updates.
     sid = f"{account.their_id}.{arrived.sid}"
     await receiving.hear(work, Channel.TELEGRAM, line, replace(arrived, sid=sid))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -50,28 +51,29 @@ class Telegram(Carrier):
             return None
         if not isinstance(number, int) or not isinstance(update, int):
             return None
-        known = {
-            "sid": str(update),
-            "address": f"{PREFIX}{number}",
-            "language": str(sender.get("language_code") or "").split("-")[0][:20] or None,
-        }
+        bare = Arrived(
+            sid=str(update),
+            address=f"{PREFIX}{number}",
+            text="",
+            language=str(sender.get("language_code") or "").split("-")[0][:20] or None,
+        )
         if moved:
             # A child who stops the bot wants no more messages.
             gone = _part(moved, "new_chat_member").get("status") == "kicked"
-            return Arrived(**known, text="", stops=True) if gone else None
+            return replace(bare, stops=True) if gone else None
         text = _words(message)
         if "edited_message" in fields:
             # The words as they are now; a place that moves is edited every few seconds.
-            return Arrived(**known, text=text) if text else None
+            return replace(bare, text=text) if text else None
         if _BEGINS.fullmatch(text):
-            return Arrived(**known, text="", begins=True)
+            return replace(bare, begins=True)
         # A command is written with a stroke: /stop is the word.
         text = text.removeprefix("/") if text.lower() == "/stop" else text
         attached = _attached(message)
         has_media = not _MEDIA.isdisjoint(message) or ("sticker" in message and not text)
         if not (text or attached or has_media):
             return None
-        return Arrived(**known, text=text, has_media=has_media, attached=attached)
+        return replace(bare, text=text, has_media=has_media, attached=attached)
 
     def line_in(self, fields: Mapping[str, Any]) -> str | None:
         return None
