@@ -111,6 +111,7 @@ class Task(StrEnum):
     RING_DUTY_PHONE = "telephony:ring_duty_phone"
     RING_PARTICIPANT = "telephony:ring_participant"
     RING_PRACTICE = "telephony:ring_practice"
+    WATCH_WRITTEN_PRACTICE = "telephony:watch_written_practice"
     SAY_IN_PRACTICE = "telephony:say_in_practice"
     SEND_ALARM_MESSAGE = "telephony:send_alarm_message"
     SEND_MESSAGE = "telephony:send_message"

@@ -61,6 +61,8 @@ class ChatView(BaseModel):
     typed: str | None
     seconds_left: int | None
     channel: Channel
+    # With a scripted child: for training, and in no figure.
+    practice: bool
 
 
 class MediaView(BaseModel):

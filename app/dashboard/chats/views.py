@@ -138,6 +138,7 @@ class ChatCard:
     contact_code: str = ""
     decided: bool = False
     agreed: str = ""
+    practice: bool = False
 
 
 def tools_of(line: LineScript | None, language: str) -> Tools:
@@ -226,6 +227,7 @@ def chat_card(
         contact_code=contact.code if contact else "",
         decided=contact is not None and contact.urgency is not None,
         agreed=agreed,
+        practice=one.practice,
     )
 
 

@@ -1,4 +1,4 @@
-"""Children send pictures and voice notes to lines that take them."""
+"""Children send pictures and voice notes; trainees practise in writing."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -17,6 +17,9 @@ def _one_of(column: str, *values: str) -> str:
 
 
 def upgrade() -> None:
+    op.add_column(
+        "practices", sa.Column("written", sa.Boolean, server_default="false", nullable=False)
+    )
     op.create_table(
         "chat_media",
         sa.Column("id", sa.Uuid, nullable=False),
@@ -59,3 +62,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("chat_media")
+    op.drop_column("practices", "written")
