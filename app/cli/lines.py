@@ -124,9 +124,7 @@ def line_chat(
         str | None,
         typer.Option(help="carriers besides the page: sms,whatsapp,telegram; '' for none"),
     ] = None,
-    media: Annotated[
-        str | None, typer.Option(help="what is taken by them: picture,voice; '' for none")
-    ] = None,
+    media: Annotated[str | None, typer.Option(help="what they bring: picture,voice")] = None,
     templates: Annotated[
         str | None, typer.Option(help="approved WhatsApp messages: sr=HX...; '' for none")
     ] = None,
