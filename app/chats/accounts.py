@@ -42,18 +42,18 @@ class TokenTaken(Conflict):
     default = "Another line has this bot. Remove it there first, or make a bot for each line."
 
 
-def _opened(work: Work, row: Account, column: str, value: bytes) -> str:
-    return work.keys.open(value, table="chat_accounts", column=column, row=row.id).decode()
-
-
 def token_of(work: Work, row: Account) -> str:
     """Return the key of an account at its carrier."""
-    return _opened(work, row, "token_sealed", row.token_sealed)
+    return work.keys.open(
+        row.token_sealed, table="chat_accounts", column="token_sealed", row=row.id
+    ).decode()
 
 
 def secret_of(work: Work, row: Account) -> str:
     """Return what the carrier shows with each message that it brings."""
-    return _opened(work, row, "secret_sealed", row.secret_sealed)
+    return work.keys.open(
+        row.secret_sealed, table="chat_accounts", column="secret_sealed", row=row.id
+    ).decode()
 
 
 async def account_of(
@@ -103,8 +103,13 @@ async def set_token(work: Work, line: LineScript, channel: Channel, token: str) 
             id=uuid4(), line_id=line.id, channel=channel.value, their_id=their_id, set_at=work.now
         )
         work.session.add(row)
-    row.token_sealed = _sealed(work, row, "token_sealed", token.strip())
-    row.secret_sealed = _sealed(work, row, "secret_sealed", secrets.token_urlsafe(32))
+    secret = secrets.token_urlsafe(32)
+    row.token_sealed = work.keys.seal(
+        token.strip().encode(), table="chat_accounts", column="token_sealed", row=row.id
+    )
+    row.secret_sealed = work.keys.seal(
+        secret.encode(), table="chat_accounts", column="secret_sealed", row=row.id
+    )
     row.state, row.problem, row.set_at = AccountState.WANTED.value, None, work.now
     await work.session.flush()
     write_entry(
@@ -116,10 +121,6 @@ async def set_token(work: Work, line: LineScript, channel: Channel, token: str) 
     work.defer(Task.SET_UP_ACCOUNT, account_id=str(row.id))
     work.announce(Topic.LINES)
     return row
-
-
-def _sealed(work: Work, row: Account, column: str, text: str) -> bytes:
-    return work.keys.seal(text.encode(), table="chat_accounts", column=column, row=row.id)
 
 
 def values_for_log(row: Account | None) -> dict[str, Any] | None:

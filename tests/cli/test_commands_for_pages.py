@@ -84,6 +84,8 @@ SAME = {
         "language take-back",
     ),
     "/admin/lines": ("POST /lines", "line add"),
+    "/admin/lines/{line_id}/telegram": ("PUT /lines/{line_id}/telegram", "line telegram"),
+    "/admin/lines/{line_id}/telegram/remove": ("DELETE /lines/{line_id}/telegram", "line telegram"),
     "/admin/lines/{line_id}/chat": ("PATCH /lines/{line_id}/chat", "line chat"),
     "/admin/lines/{line_id}/facts": ("PATCH /lines/{line_id}", "line hours"),
     "/admin/lines/{line_id}/languages": ("POST /lines/{line_id}/languages", "line language"),
