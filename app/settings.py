@@ -72,6 +72,8 @@ class Settings(BaseSettings):
     practice_exchange: str | None = Field(
         default=None, pattern=r"^https?://[A-Za-z0-9.-]+(:\d{1,5})?$"
     )
+    # Where the Bot API of Telegram is, if it is a server of our own.
+    telegram_api_base_url: str | None = Field(default=None, pattern=r"^https?://[^\s?#]+$")
     # Seconds that one request to the provider's REST API may take.
     twilio_timeout: float = Field(default=5.0, gt=0, le=60)
 
@@ -475,6 +477,8 @@ def _check_production(settings: Settings) -> None:
         raise BadSettings("In production HELPLINE_TELEPHONE_SIGNALLING must start with wss://.")
     if settings.twilio_api_base_url and not settings.twilio_api_base_url.startswith("https://"):
         raise BadSettings("In production HELPLINE_TWILIO_API_BASE_URL must start with https://.")
+    if settings.telegram_api_base_url and not settings.telegram_api_base_url.startswith("https://"):
+        raise BadSettings("In production HELPLINE_TELEGRAM_API_BASE_URL must start with https://.")
     if settings.reach_own_network:
         raise BadSettings(
             "HELPLINE_REACH_OWN_NETWORK cannot be set in production: an address in the directory "

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from procrastinate import App
 
 from app import tables
+from app.chats.accounts import ask_again
 from app.chats.jobs import chat_tasks, forget_chats
 from app.chats.sendings import forget_arrivals
 from app.contacts.finding.rebuilding import want as want_rebuilt
@@ -48,7 +49,8 @@ from app.telephony import copies, practice_calls, trial_calls, trial_texts
 from app.telephony import jobs as telephony_jobs
 from app.telephony.counsellor import callback_leg, leg_jobs, move_jobs
 from app.telephony.inbound import asking_by_key, message_jobs, own_phone
-from app.telephony.messaging import answering
+from app.telephony.messaging import answering, fetching
+from app.telephony.messaging.telegram import setting_up
 from app.telephony.participants import alarm_calls, duty, participant_flow
 from app.telephony.platforms import dial_bridge
 from app.telephony.platforms.choose import platform_of
@@ -74,6 +76,7 @@ JOBS = (
     copies,
     dial_bridge,
     duty,
+    fetching,
     leg_jobs,
     message_jobs,
     move_jobs,
@@ -82,6 +85,7 @@ JOBS = (
     participant_flow,
     practice_calls,
     proof,
+    setting_up,
     trial_calls,
     trial_texts,
 )
@@ -229,6 +233,7 @@ class Worker:
             await self._busily(forget_reports(self._ground))
             await self._busily(forget_messages(self._ground))
             await self._busily(forget_chats(self._ground))
+            await self._busily(ask_again(self._ground))
             await self._busily(forget_old_pushes(self._ground))
 
     async def _run_comparison(self) -> None:

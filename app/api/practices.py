@@ -22,6 +22,8 @@ TakesCalls = Annotated[Staff, Depends(Requires(Permission.TAKE_CALLS), scope="fu
 class StartIn(BaseModel):
     scenario: str = Field(max_length=40)
     language: str = Field(max_length=8)
+    # The child writes, and no telephone rings.
+    written: bool = False
 
 
 class ActIn(BaseModel):
@@ -42,6 +44,7 @@ class PracticeView(BaseModel):
     id: UUID
     scenario: str
     language: str
+    written: bool
     started_at: datetime
     ended_at: datetime | None
     ended: Ended | None
@@ -60,6 +63,7 @@ def _view(one: Practice) -> PracticeView:
         id=one.id,
         scenario=one.scenario,
         language=one.language,
+        written=one.written,
         started_at=one.started_at,
         ended_at=one.ended_at,
         ended=Ended(one.ended_how) if one.ended_how else None,
@@ -74,8 +78,10 @@ async def mine(work: InWork, staff: TakesCalls) -> list[PracticeView]:
 
 @router.post("/practices", status_code=201)
 async def start(work: InWork, staff: TakesCalls, body: StartIn) -> PracticeView:
-    """Start a practice call: the reader's own telephone rings."""
-    return _view(await practices.start(work, staff, body.scenario, body.language))
+    """Start a practice: the reader's own telephone rings, or a conversation is offered to them."""
+    return _view(
+        await practices.start(work, staff, body.scenario, body.language, written=body.written)
+    )
 
 
 @router.post("/practices/{practice_id}/acts", status_code=201)

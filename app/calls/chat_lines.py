@@ -12,6 +12,7 @@ from app.calls.line_rows import Line
 from app.calls.speech import LineScript
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, why
+from app.jobs.names import Task
 from app.privacy.numbers import dialled
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -53,6 +54,9 @@ async def change_chat(work: Work, line: LineScript, **changes: Any) -> ChatRules
         before=stored,
         after=kept,
     )
+    if (rules.on, rules.by) != (before.on, before.by):
+        # A carrier keeps the messages of an account by which children do not write now.
+        work.defer(Task.SET_UP_ACCOUNTS, line_id=str(line.id))
     work.announce(Topic.LINES)
     return rules
 

@@ -32,9 +32,11 @@ _TEMPLATE = re.compile(r"([A-Za-z-]{2,20})=(HX[0-9a-f]{32})")
 
 
 # The carriers that exist; see `app/telephony/messaging/registry.py`.
-SERVED = (Channel.SMS, Channel.WHATSAPP)
+SERVED = (Channel.SMS, Channel.WHATSAPP, Channel.TELEGRAM)
 # The settings that are lists.
-LISTS = ("languages", "sites", "emoji", "by", "templates")
+LISTS = ("languages", "sites", "emoji", "by", "media", "templates")
+# What children can send besides words, where a line takes it; see `MediaKind`.
+MEDIA = ("picture", "voice")
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ class ChatRules:
     What counsellors have at hand: `emoji`, and `beginnings` by language, which come before those of
     the program. `closed`: what the child reads out of hours, by language.
 
-    `by`: the carriers by which children write besides the page, such as `sms`.
+    `by`: the carriers by which children write besides the page, such as `sms`. `media`: what is
+    taken by them besides words, `picture` and `voice`; empty means that all else is refused.
     `templates`: what is sent by WhatsApp when the child was silent for a day, like `sr=HX...`.
     """
 
@@ -70,6 +73,7 @@ class ChatRules:
     closed: Mapping[str, str] = field(default_factory=dict)
     beginnings: Mapping[str, Sequence[str]] = field(default_factory=dict)
     by: tuple[str, ...] = ()
+    media: tuple[str, ...] = ()
     templates: tuple[str, ...] = ()
 
     def speaks(self, language: str) -> bool:
@@ -157,6 +161,13 @@ def _check_carriers(rules: ChatRules, spoken: tuple[str, ...]) -> None:
                 "Children cannot write by '%(name)s'. Choose from: %(known)s.",
                 name=name[:40],
                 known=", ".join(known),
+            )
+    for name in rules.media:
+        if name not in MEDIA:
+            raise BadText(
+                "Children cannot send '%(name)s'. Choose from: %(known)s.",
+                name=name[:40],
+                known=", ".join(MEDIA),
             )
     for one in rules.templates:
         found = _TEMPLATE.fullmatch(one)

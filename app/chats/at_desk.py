@@ -38,6 +38,8 @@ class AtDesk(NamedTuple):
     # Of an offer: the seconds in which it can be accepted.
     seconds_left: int | None
     channel: Channel
+    # With a scripted child: for training, and in no figure.
+    practice: bool = False
 
 
 async def conversations(work: Work, staff: Staff) -> list[AtDesk]:
@@ -60,8 +62,8 @@ def _at_desk(
     assert offer.slot is not None
     # Before it is accepted, a counsellor sees no more of a conversation than of a call.
     mine = not one.is_offered
-    # By a carrier there is no page that could be open or closed.
-    is_page = Channel(call.channel) is Channel.WEB
+    # By a carrier, and for a scripted child, there is no page that could be open or closed.
+    is_page = Channel(call.channel) is Channel.WEB and call.rings_only_id is None
     types = typed if mine else None
     left = max(0, int((offer.expires_at - now).total_seconds()))
     return AtDesk(
@@ -81,6 +83,7 @@ def _at_desk(
         typed=types.words if types else None,
         seconds_left=left if one.is_offered else None,
         channel=Channel(call.channel),
+        practice=one.practice,
     )
 
 

@@ -31,6 +31,7 @@ from app.routing import offers
 from app.staff.audit import write_entry, write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
+from app.staff.roles import Permission, may
 from app.work import Work
 
 # Twenty digits: they can be said and written in every language. 66 bits.
@@ -190,11 +191,20 @@ async def read_left(work: Work, staff: Staff, call_id: UUID) -> list[messages.Sa
 
     Raises NotFound.
     """
-    known = select(ReturnCode.call_id).where(ReturnCode.call_id == call_id, of_team(staff.team))
-    if await work.session.scalar(known) is None:
+    if not await _is_of_team(work, staff, call_id):
         raise NotFound("There is no such message.")
     await write_reading(work, AuditLog.CONVERSATION_READ, str(call_id), left=True)
     return await messages.all_of(work, call_id)
+
+
+async def _is_of_team(work: Work, staff: Staff, call_id: UUID) -> bool:
+    known = select(ReturnCode.call_id).where(ReturnCode.call_id == call_id, of_team(staff.team))
+    return await work.session.scalar(known) is not None
+
+
+async def may_read(work: Work, staff: Staff, call_id: UUID) -> bool:
+    """Return whether a person may read a message that was left, and any that came with it."""
+    return may(staff.role, Permission.HEAR_MESSAGES) and await _is_of_team(work, staff, call_id)
 
 
 async def take(work: Work, staff: Staff, call_id: UUID) -> None:

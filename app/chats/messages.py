@@ -51,6 +51,7 @@ class NotYours(NotFound):
 class Said(NamedTuple):
     """A message as its reader sees it: words, or what the program says."""
 
+    id: UUID
     number: int
     author: Author
     kind: Kind
@@ -271,7 +272,7 @@ async def read_as_staff(work: Work, staff: Staff, call_id: UUID, after: int = 0)
             work, call_id, Author.COUNSELLOR, [m for m in found if m.author == Author.CHILD]
         )
         return [opened(work, message) for message in found]
-    await _check_may_read(work, staff, call_id)
+    await check_may_read(work, staff, call_id)
     found = await _read(work, call_id, after)
     if after == 0 or found:
         await write_reading(work, AuditLog.CONVERSATION_READ, str(call_id))
@@ -283,7 +284,7 @@ async def read_whole(work: Work, staff: Staff, call_id: UUID) -> list[Said]:
 
     The reading is logged first. Raises NotYours.
     """
-    await _check_may_read(work, staff, call_id)
+    await check_may_read(work, staff, call_id)
     await write_reading(work, AuditLog.CONVERSATION_READ, str(call_id), whole=True)
     return await all_of(work, call_id)
 
@@ -298,7 +299,8 @@ async def all_of(work: Work, call_id: UUID) -> list[Said]:
     return [opened(work, message) for message in found]
 
 
-async def _check_may_read(work: Work, staff: Staff, call_id: UUID) -> None:
+async def check_may_read(work: Work, staff: Staff, call_id: UUID) -> None:
+    """Check that a person may read a conversation that is not on their desk. Raises NotYours."""
     if await contacts.contact_of_call(work, staff, call_id) is not None:
         return
     await _check_supervises(work, staff, call_id)
@@ -373,6 +375,7 @@ def opened(work: Work, message: Message) -> Said:
             message.text_sealed, table="chat_messages", column="text_sealed", row=message.id
         ).decode()
     return Said(
+        message.id,
         message.number,
         Author(message.author),
         Kind(message.kind),

@@ -60,8 +60,29 @@ class Failure(StrEnum):
     # Its number was forgotten, by the rules of retention.
     NO_ADDRESS = "no_address"
     REFUSED = "refused"
+    # The line has no account at the carrier any more.
+    NOT_SET_UP = "not_set_up"
     # There was no response, and the carrier has no trace of it.
     UNCERTAIN = "uncertain"
+
+
+class AccountState(StrEnum):
+    """How far an account at a carrier is; the values are stored."""
+
+    WANTED = "wanted"
+    REGISTERED = "registered"
+    # The line does not take messages of this carrier now: the carrier keeps them.
+    PAUSED = "paused"
+    REFUSED = "refused"
+    REMOVING = "removing"
+
+
+class AccountProblem(StrEnum):
+    """Why an account could not be set up at its carrier; the values are stored."""
+
+    TOKEN = "token"
+    ADDRESS = "address"
+    AWAY = "away"
 
 
 class Message(Base):
@@ -248,4 +269,102 @@ class OptOut(Base):
     line_id: Mapped[UUID] = mapped_column(ForeignKey("lines.id"))
     channel: Mapped[str]
     caller_key: Mapped[CallerHash]
+    at: Mapped[datetime]
+
+
+class Account(Base):
+    """An account of a line at a carrier, such as a bot of Telegram: only the line's children write
+    to it. `their_id`: who it is there; `name`: how children find it."""
+
+    __tablename__ = "chat_accounts"
+    __table_args__ = (
+        one_of("channel", CARRIED),
+        one_of("state", AccountState),
+        one_of("problem", AccountProblem),
+        Index(
+            "uq_chat_accounts_line_id",
+            "line_id",
+            "channel",
+            unique=True,
+            postgresql_where=text("state <> 'removing'"),
+        ),
+        Index(
+            "uq_chat_accounts_their_id",
+            "channel",
+            "their_id",
+            unique=True,
+            postgresql_where=text("state <> 'removing'"),
+        ),
+    )
+
+    id: Mapped[Identifier]
+    line_id: Mapped[UUID] = mapped_column(ForeignKey("lines.id"))
+    channel: Mapped[str]
+    their_id: Mapped[str]
+    name: Mapped[str | None]
+    token_sealed: Mapped[Sealed]
+    # What the carrier shows with each message that it brings.
+    secret_sealed: Mapped[Sealed]
+    state: Mapped[str] = mapped_column(server_default="wanted")
+    problem: Mapped[str | None]
+    set_at: Mapped[datetime]
+    # When the carrier was last asked to bring its messages here.
+    asked_at: Mapped[datetime | None]
+
+
+class MediaKind(StrEnum):
+    """What a child sends besides words; the values are stored, and chosen for each line."""
+
+    PICTURE = "picture"
+    VOICE = "voice"
+
+
+class MediaState(StrEnum):
+    """How far it is; the values are stored."""
+
+    WANTED = "wanted"
+    KEPT = "kept"
+    REFUSED = "refused"
+    ERASED = "erased"
+
+
+class MediaProblem(StrEnum):
+    """Why it was not kept; the values are stored."""
+
+    TOO_LARGE = "too_large"
+    UNKNOWN_KIND = "unknown_kind"
+    HARMFUL = "harmful"
+    # What the camera wrote into it could not be removed.
+    NOT_CLEANED = "not_cleaned"
+    GONE = "gone"
+
+
+class Media(Base):
+    """A picture or a voice note that a child sent with a message. `source_sealed`: where the
+    carrier has it, until it is fetched, and deleted there."""
+
+    __tablename__ = "chat_media"
+    __table_args__ = (
+        one_of("kind", MediaKind),
+        one_of("state", MediaState),
+        one_of("problem", MediaProblem),
+        one_of("scan", ("clean", "not_scanned")),
+        CheckConstraint("(state = 'kept') = (content_sealed IS NOT NULL)", name="content"),
+        CheckConstraint("(state = 'refused') = (problem IS NOT NULL)", name="refused"),
+        UniqueConstraint("message_id", "place", name="uq_chat_media_message_id"),
+    )
+
+    id: Mapped[Identifier]
+    call_id: Mapped[UUID] = mapped_column(ForeignKey("calls.id"), index=True)
+    message_id: Mapped[UUID] = mapped_column(ForeignKey("chat_messages.id"))
+    # From 0 within its message.
+    place: Mapped[int]
+    kind: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default="wanted")
+    problem: Mapped[str | None]
+    source_sealed: Mapped[Sealed | None]
+    content_sealed: Mapped[Sealed | None]
+    media_type: Mapped[str | None]
+    size: Mapped[int | None]
+    scan: Mapped[str | None]
     at: Mapped[datetime]

@@ -1,6 +1,7 @@
 """`helpline line …`: the numbers that children ring, and what is heard there."""
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,8 @@ import typer
 
 from app.calls import chat_lines, key_questions, lines, prompts
 from app.calls.speech import LineScript
+from app.calls.states import Channel
+from app.chats import accounts
 from app.cli.running import parts_of, run_verb
 from app.errors import NotFound
 from app.routing import line_changes, people
@@ -139,8 +142,10 @@ def line_chat(
     ] = None,
     icon: Annotated[str | None, typer.Option(help="page, sun, star or ball")] = None,
     by: Annotated[
-        str | None, typer.Option(help="carriers besides the page: sms,whatsapp; '' for none")
+        str | None,
+        typer.Option(help="carriers besides the page: sms,whatsapp,telegram; '' for none"),
     ] = None,
+    media: Annotated[str | None, typer.Option(help="what they bring: picture,voice")] = None,
     templates: Annotated[
         str | None, typer.Option(help="approved WhatsApp messages: sr=HX...; '' for none")
     ] = None,
@@ -162,9 +167,36 @@ def line_chat(
             title=title,
             icon=icon,
             by=None if by is None else parts_of(by),
+            media=None if media is None else parts_of(media),
             templates=None if templates is None else parts_of(templates),
         )
         return json.dumps(asdict(rules))
+
+    print(run_verb(verb))
+
+
+@app.command("telegram")
+def line_telegram(
+    number: str,
+    token_stdin: Annotated[
+        bool, typer.Option("--token-stdin", help="read the token of a bot from standard input")
+    ] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="take the bot away")] = False,
+) -> None:
+    """Show, set or remove the bot by which children write to a line with Telegram."""
+    token = sys.stdin.readline().strip() if token_stdin else None
+
+    async def verb(work: Work) -> str:
+        line = await line_of(work, number)
+        if remove:
+            await accounts.remove(work, line, Channel.TELEGRAM)
+            return "The bot is removed."
+        if token is not None:
+            await accounts.set_token(work, line, Channel.TELEGRAM, token)
+        bot = await accounts.account_of(work, line.id, Channel.TELEGRAM)
+        if bot is None:
+            return "This line has no bot."
+        return json.dumps({"name": bot.name, "state": bot.state, "problem": bot.problem})
 
     print(run_verb(verb))
 

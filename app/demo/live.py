@@ -43,6 +43,7 @@ def run_live(url: str, folder: Path, port: int, clock: Clock) -> None:
             twilio_account_sid="AC" + "0" * 31 + "1",
             twilio_auth_token="practice-token",
             twilio_api_base_url=f"http://127.0.0.1:{rest_port}",
+            telegram_api_base_url=f"http://127.0.0.1:{rest_port}",
             practice_exchange=f"http://127.0.0.1:{rest_port}",
             reach_own_network=True,
             wrap_up_seconds=20,

@@ -553,6 +553,7 @@ async def stage_on(
         twilio_account_sid=ACCOUNT if platform == "twilio" else SOMLENG_ACCOUNT,
         twilio_auth_token=TOKEN,
         twilio_api_base_url=f"http://127.0.0.1:{rest_port}",
+        telegram_api_base_url=f"http://127.0.0.1:{rest_port}",
         practice_exchange=f"http://127.0.0.1:{rest_port}",
         twilio_timeout=settings.pop("twilio_timeout", 0.5),
         reach_own_network=settings.pop("reach_own_network", True),

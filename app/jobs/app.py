@@ -24,6 +24,8 @@ QUEUES: dict[str, Queue] = {
     Task.MAIL_SAFEKEEPING: Queue.MAIL,
     Task.DELIVER: Queue.OUTSIDE,
     Task.DELIVER_ANCHOR: Queue.OUTSIDE,
+    Task.FETCH_MEDIA: Queue.OUTSIDE,
+    Task.SET_UP_ACCOUNT: Queue.OUTSIDE,
     Task.SEND_PUSH: Queue.OUTSIDE,
     Task.MAKE_AGENCY_CASE: Queue.OUTSIDE,
     Task.ASK_AGENCY_CASE: Queue.OUTSIDE,

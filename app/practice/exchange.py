@@ -20,6 +20,7 @@ from app.practice.profiles import TWILIO, Profile
 from app.practice.rooms import Message, Recording, Room
 from app.practice.speech import SILENCE, Sound, read_wav
 from app.practice.switchboard import RingResult, Switchboard
+from app.practice.telegram import Telegram
 from app.practice.texts import Texts
 from app.practice.voices import Voices
 from app.practice.webhooks import Sender
@@ -105,6 +106,7 @@ class Exchange:
         self.switchboard: Switchboard | None = None
         self.conferences = Conferences(self)
         self.texts = Texts(self)
+        self.telegram = Telegram(self)
         self._tasks: set[asyncio.Task[Any]] = set()
         # Callbacks that are held back until another one overtakes them.
         self._held: list[Callable[[], Awaitable[None]]] = []

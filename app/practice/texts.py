@@ -28,6 +28,11 @@ _STOPS = frozenset("stop stopall unsubscribe cancel end quit revoke optout".spli
 _STARTS = frozenset(("start", "yes", "unstop"))
 
 
+def media_sid(n: int) -> str:
+    """Return the provider's id of the n-th file of a message."""
+    return f"ME{n:032x}"
+
+
 @dataclass
 class Pocket:
     """How a phone takes texts: what becomes of them, and whether they are read."""
@@ -52,6 +57,8 @@ class Texts:
         self.pockets: dict[str, Pocket] = {}
         # When each address last wrote to each of ours.
         self.last: dict[tuple[str, str], datetime] = {}
+        # What came with messages, by their sid and its own: the content and its type.
+        self.files: dict[tuple[str, str], tuple[bytes, str]] = {}
         # Messages that came in: sid, from, to.
         self.came: list[Message] = []
 
@@ -67,12 +74,14 @@ class Texts:
         body: str,
         *,
         media: tuple[str, ...] = (),
+        files: tuple[bytes, ...] = (),
         name: str = "",
         **more: str,
     ) -> str:
         """Let a person write to one of our numbers. Return the id of the message.
 
-        `media`: the types of what comes with it. `name`: how the person is called in WhatsApp.
+        `media`: the types of what comes with it, and `files` what it is. `name`: how the person is
+        called in WhatsApp.
         """
         message = Message(
             sid=self._x.sids.new("MM" if media else "SM"),
@@ -85,6 +94,8 @@ class Texts:
             media=media,
         )
         self.came.append(message)
+        for n, content in enumerate(files):
+            self.files[message.sid, media_sid(n)] = (content, media[n])
         self.last[from_, to] = message.created_at
         word = body.strip().lower()
         if self.keeps_opt_outs and not from_.startswith(WHATSAPP):
@@ -156,7 +167,7 @@ class Texts:
             ]
         base = f"https://api.twilio.com/2010-04-01/Accounts/{self._x.account_sid}/Messages"
         for n, kind in enumerate(message.media):
-            fields.append((f"MediaUrl{n}", f"{base}/{message.sid}/Media/ME{n:032x}"))
+            fields.append((f"MediaUrl{n}", f"{base}/{message.sid}/Media/{media_sid(n)}"))
             fields.append((f"MediaContentType{n}", kind))
         return fields + list(more.items())
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import quote_plus, urljoin, urlsplit
 from uuid import uuid4
 
@@ -105,6 +106,19 @@ class Sender:
             self._report.append(f"callback refused with {answer.status_code}: {where}")
             return False
         return True
+
+    async def bring(self, url: str, body: Any, headers: Mapping[str, str]) -> bool:
+        """Deliver JSON, as a messenger does. Return whether it was accepted."""
+        self.under_way += 1
+        try:
+            answer = await self._client.post(url, json=body, headers=dict(headers), timeout=15)
+        except httpx2.HTTPError:
+            return False
+        finally:
+            self.under_way -= 1
+        if 400 <= answer.status_code < 500:
+            self._report.append(f"an update was refused with {answer.status_code}")
+        return answer.status_code < 300
 
     async def _deliver(
         self, url: str, fields: Fields, cookies: dict[str, str], token: str, method: str

@@ -22,7 +22,11 @@ BY_RULE: Mapping[DataKind, tuple[str, ...]] = {
     _D.CALLER_FLAGS: ("caller_flags.*",),
     _D.THIRD_PARTY_NUMBERS: ("participants.number_sealed",),
     _D.VOICE_MESSAGES: ("voice_messages.audio_sealed",),
-    _D.CHAT_MESSAGES: ("chat_messages.text_sealed",),
+    _D.CHAT_MESSAGES: (
+        "chat_messages.text_sealed",
+        "chat_media.content_sealed",
+        "chat_media.source_sealed",
+    ),
     # A draft goes in the same way, by a rule of its own.
     _D.CONTACTS: (
         "contacts.answers",
@@ -150,6 +154,10 @@ WITHOUT_RULE: Mapping[str, str] = {
             "alarms.language",
             "voice_messages.audio_type",
             "chat_messages.sentence",
+            "chat_media.media_type",
+            "chat_media.kind",
+            "chat_media.problem",
+            "chat_media.scan",
             "data_request_items.label",
         ],
         _CODES,
@@ -266,6 +274,7 @@ WITHOUT_RULE: Mapping[str, str] = {
             "anchors.*",
             "api_tokens.*",
             "backups.*",
+            "chat_accounts.*",
             "emergencies_seen.*",
             "identity_providers.*",
             "coverage_alarms.language",

@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app.calls import lines
 from app.calls.caller_rows import CallerFlag, CallerWish
 from app.calls.models import Call, VoiceMessage
+from app.chats import media
 from app.chats.models import Message
 from app.contacts.models import ProfileNumber
 from app.database.topics import Topic
@@ -136,7 +137,8 @@ async def _voices(work: Work, ids: list[UUID], days: int) -> list[UUID]:
 
 
 async def _chats(work: Work, ids: list[UUID], days: int) -> list[UUID]:
-    """Erase the words of conversations; who wrote when stays."""
+    """Erase the words of conversations, and what came with them; who wrote when stays."""
+    await work.session.execute(media.erasing(ids))
     await work.session.execute(
         update(Message)
         .where(Message.id.in_(ids))

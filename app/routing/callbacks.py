@@ -189,14 +189,16 @@ async def agree(
     *,
     safe: bool,
     slot: Slot | None = None,
+    given: str | None = None,
 ) -> Callback:
     """Agree on a call-back. It replaces an earlier one that was agreed with the same number.
 
+    `given`: a number that a child wrote who goes on being written to at another address.
     Raises Invalid, Conflict.
     """
     if not safe:
         raise Invalid("Ask whether it is safe to call. Agree a call-back only after a yes.")
-    number = number_of(work, call)
+    number = given or number_of(work, call)
     if number is None or call.line_id is None:
         raise Conflict("The number was withheld or deleted, so this caller cannot be called back.")
     await outward.check(work, number)
@@ -214,10 +216,11 @@ async def agree(
             danger=call.danger,
         )
     soon = "soon" if slot is Slot.SOON else "chosen"
+    key = call.caller_key if given is None else work.keys.match_key("caller", given)
     row = await work.session.scalar(
         select(Callback)
         .where(
-            Callback.caller_key == call.caller_key,
+            Callback.caller_key == key,
             Callback.state.in_((CallbackState.TRYING, CallbackState.SPOKEN)),
         )
         .with_for_update()
@@ -226,7 +229,7 @@ async def agree(
         # An earlier call-back is being made. If it does not reach the caller, this wish counts.
         _change(work, row, who, window, soon)
     else:
-        row = await _replace(work, call, who, window, soon)
+        row = await _replace(work, call, number, key, who, window, soon)
     call.asked_back = True
     await record.record(
         work,
@@ -257,27 +260,31 @@ def _change(
 
 
 async def _replace(
-    work: Work, call: Call, who: Who, window: tuple[datetime, datetime], slot: str
+    work: Work,
+    call: Call,
+    number: str,
+    key: bytes | None,
+    who: Who,
+    window: tuple[datetime, datetime],
+    slot: str,
 ) -> Callback:
     """Cancel what was agreed with the number before, and store a new call-back."""
-    assert call.caller_key is not None
-    assert call.caller_number_sealed is not None
+    assert key is not None
     assert call.line_id is not None
     begins, ends = window
-    number = work.keys.open(
-        call.caller_number_sealed, table="calls", column="caller_number_sealed", row=call.id
-    )
     await work.session.execute(
         update(Callback)
-        .where(Callback.caller_key == call.caller_key, Callback.state == CallbackState.AGREED)
+        .where(Callback.caller_key == key, Callback.state == CallbackState.AGREED)
         .values(state=CallbackState.CANCELLED.value, done_at=work.now, number_sealed=None)
     )
     row_id = uuid4()
     row = Callback(
         id=row_id,
         call_id=call.id,
-        caller_key=call.caller_key,
-        number_sealed=work.keys.seal(number, table="callbacks", column="number_sealed", row=row_id),
+        caller_key=key,
+        number_sealed=work.keys.seal(
+            number.encode(), table="callbacks", column="number_sealed", row=row_id
+        ),
         line_id=call.line_id,
         language=call.language or "",
         who=who.value,

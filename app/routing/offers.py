@@ -395,7 +395,8 @@ async def end_if_kept(work: Work, call: Call) -> None:
     """End a practice call that its trainee does not have: it rings no other counsellor."""
     if call.rings_only_id is not None and CallState(call.state) is CallState.QUEUED:
         await end_call(work, call, ended_by=EndedBy.PROGRAM)
-        work.defer(Task.END_CALLER, call_id=str(call.id))
+        if not call.is_written:
+            work.defer(Task.END_CALLER, call_id=str(call.id))
 
 
 async def end_legs(work: Work, offer_id: UUID) -> None:

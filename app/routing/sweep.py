@@ -163,6 +163,8 @@ DUE = union_all(
     # back.
     select(literal("child_gone"), Call.id).where(
         Call.channel == Channel.WEB,
+        # A scripted child has no page.
+        Call.rings_only_id.is_(None),
         Call.state != CallState.ENDED,
         Call.heard_at < _UNHEARD,
         or_(Call.state != CallState.CONNECTED, Call.heard_at < _NOT_BACK),

@@ -23,7 +23,7 @@ from app.telephony.jobs import parts_of, task
 from app.telephony.provider.signature import Signed
 from app.telephony.provider.urls import public
 from app.telephony.script import Scene
-from app.training import practices
+from app.training import practices, writing
 from app.training.models import Practice
 from app.training.scenarios import Scenario, common
 from app.training.script import Turn, play
@@ -111,6 +111,9 @@ async def say_in_practice(context: JobContext, practice_id: str, number: int) ->
             return
         moves = [move for move, _ in await practices.acts_of(work, practice)]
         _, turns = play(practices.script_of(practice), moves[:number])
+        if practice.written:
+            await writing.answer(work, practice, turns)
+            return
         body = {"turns": [_turn(*one, practice.language) for one in enumerate(turns, 1)]}
     try:
         await _ask(parts.ground.settings, "POST", UUID(practice_id), "/say", body)
@@ -129,6 +132,17 @@ def _turn(number: int, turn: Turn, language: str) -> dict[str, Any]:
     }
 
 
+@task("watch_written_practice")
+async def watch_written_practice(context: JobContext, practice_id: str) -> None:
+    """Let a scripted child who is not answered ask, and leave in the end."""
+    async with parts_of(context).work() as work:
+        practice = await work.session.get(Practice, UUID(practice_id))
+        if practice is None or practice.ended_at is not None or practice.call_id is None:
+            return
+        if await writing.watch(work, practice, practices.script_of(practice)):
+            await practices.end(work, practice.call_id, {"left": "silence"})
+
+
 @task("practice_ended")
 async def practice_ended(context: JobContext, call_id: str) -> None:
     """Keep what the exchange measured, and how the practice ended.
@@ -139,6 +153,9 @@ async def practice_ended(context: JobContext, call_id: str) -> None:
     async with parts.work() as work:
         practice = await practices.practice_of_call(work, UUID(call_id))
         if practice is None or practice.ended_at is not None:
+            return
+        if practice.written:
+            await practices.end(work, UUID(call_id), None)
             return
         practice_id = practice.id
     told: dict[str, Any] | None

@@ -27,6 +27,7 @@ from app.telephony.inbound import (
 )
 from app.telephony.inbound.sounds import waiting_sound
 from app.telephony.messaging import answering, receiving
+from app.telephony.messaging.telegram import bringing
 from app.telephony.participants import alarm_calls, duty, participant_flow
 from app.telephony.platforms import dial_bridge
 from app.telephony.provider.signature import Signed, SignedRequest, read_number
@@ -465,6 +466,12 @@ async def alarm_status(request: Request, signed: SignedRequest, attempt_id: UUID
 async def chat_status(request: Request, signed: SignedRequest, sent_id: UUID) -> Response:
     """Receive what became of a message to a child."""
     return await note(request, lambda work: answering.reported(work, sent_id, signed))
+
+
+@router.post("/telegram/{account_id}")
+async def telegram(request: Request, account_id: UUID) -> Response:
+    """Hear what a child writes to the line's bot; Telegram shows the secret of the bot."""
+    return await bringing.bring(request, account_id)
 
 
 @router.post("/tests/{test_id}/status")

@@ -30,6 +30,15 @@ ENDED_WORDS: dict[Ended, str] = {
 }
 
 
+# The same of a child who wrote.
+WRITTEN_ENDED_WORDS: dict[Ended, str] = {
+    Ended.CHILD_LEFT: N_("The child left."),
+    Ended.SILENCE: N_("The child left, because it read nothing for too long."),
+    Ended.NOT_ANSWERED: N_("The conversation was not taken."),
+    Ended.LOST: N_("The connection was lost."),
+}
+
+
 class Remark(NamedTuple):
     """A sentence of the debrief, and the values in it."""
 

@@ -14,7 +14,7 @@ from app.training.script import Ended
 
 
 class Practice(Base):
-    """A practice call of a trainee with a scripted child."""
+    """A practice of a trainee with a scripted child, who rings or writes."""
 
     __tablename__ = "practices"
     __table_args__ = (
@@ -40,6 +40,8 @@ class Practice(Base):
     # The file of the scenario as it was, so that it is always read as it was played.
     script: Mapped[str]
     language: Mapped[str]
+    # The child writes instead of ringing.
+    written: Mapped[bool] = mapped_column(server_default="false")
     started_at: Mapped[datetime]
     call_id: Mapped[UUID | None] = mapped_column(
         ForeignKey("calls.id", ondelete="SET NULL"), unique=True

@@ -26,6 +26,7 @@ from app.staff.audit import write_entry, write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
+from app.training import writing
 from app.training.measured import Measured, read_measured
 from app.training.models import Practice, PracticeAct, PracticeRemark
 from app.training.scenarios import (
@@ -137,6 +138,16 @@ async def of_call(work: Work, staff: Staff, call_id: UUID) -> Practice | None:
     return found
 
 
+async def in_writing(work: Work, staff: Staff) -> Practice | None:
+    """Return the practice in writing of a trainee that is going on."""
+    found: Practice | None = await work.session.scalar(
+        select(Practice).where(
+            Practice.trainee_id == staff.id, Practice.written, Practice.ended_at.is_(None)
+        )
+    )
+    return found
+
+
 async def practice_of_call(work: Work, call_id: UUID) -> Practice | None:
     """Return the practice of a call, for jobs: nothing of it is shown."""
     return await work.session.scalar(select(Practice).where(Practice.call_id == call_id))
@@ -145,8 +156,10 @@ async def practice_of_call(work: Work, call_id: UUID) -> Practice | None:
 # -- starting ------------------------------------------------------------------------------------
 
 
-async def start(work: Work, staff: Staff, name: str, language: str) -> Practice:
-    """Ask the practice exchange to ring this trainee as a scripted child.
+async def start(
+    work: Work, staff: Staff, name: str, language: str, *, written: bool = False
+) -> Practice:
+    """Ask the practice exchange to ring this trainee as a scripted child, or let one write.
 
     Raises NoPracticeExchange, NotFound, Invalid, TraineeNotFree, NoTelephone, AlreadyPractising.
     """
@@ -154,12 +167,14 @@ async def start(work: Work, staff: Staff, name: str, language: str) -> Practice:
         raise NoPracticeExchange()
     if name not in scenarios():
         raise NotFound("There is no such scenario.")
+    if written and scenarios()[name].written is None:
+        raise Invalid("This scenario is for a call. Choose one in which the child writes.")
     if language not in LANGUAGES:
         raise Invalid("Choose a language of the scenarios.")
     if await lines.any_line(work) is None:
         raise Conflict("No line is set up yet, so no call can come in.")
     await _end_stale(work, staff)
-    await _check_free(work, staff)
+    await _check_free(work, staff, written=written)
     made = Practice(
         id=uuid4(),
         trainee_id=staff.id,
@@ -167,23 +182,27 @@ async def start(work: Work, staff: Staff, name: str, language: str) -> Practice:
         scenario=name,
         script=text_of(name),
         language=language,
+        written=written,
         started_at=work.now,
     )
     work.session.add(made)
     await work.session.flush()
     write_entry(work, AuditLog.PRACTICE_STARTED, f"practice:{made.id}")
-    work.defer(Task.RING_PRACTICE, practice_id=str(made.id))
+    if written:
+        await writing.begin(work, made, script_of(made), staff, await line_of_practice(work))
+    else:
+        work.defer(Task.RING_PRACTICE, practice_id=str(made.id))
     work.announce(Topic.PRACTICES)
     return made
 
 
-async def _check_free(work: Work, staff: Staff) -> None:
+async def _check_free(work: Work, staff: Staff, *, written: bool) -> None:
     if await holding.holds_anything(work, staff.id):
         raise TraineeNotFree()
     now = await presence.lock_presence(work, staff.id)
     if now.state not in _IDLE:
         raise TraineeNotFree()
-    if not telephones.is_ready(staff, now):
+    if not written and not telephones.is_ready(staff, now):
         raise NoTelephone()
 
 
@@ -330,7 +349,8 @@ async def note_act(
 
 def script_of(practice: Practice) -> Scenario:
     """Return the scenario as it was played."""
-    return read_scenario(practice.script, f"{practice.scenario}.yaml")
+    found = read_scenario(practice.script, f"{practice.scenario}.yaml")
+    return found.in_writing() if practice.written else found
 
 
 async def acts_of(work: Work, practice: Practice) -> list[tuple[Move, PracticeAct]]:

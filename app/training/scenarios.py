@@ -162,6 +162,20 @@ class Ending(Part):
     early: Said
 
 
+class Written(Part):
+    """What is different when the child writes. All else is as in a call."""
+
+    # What the trainee sees before, as nothing is heard.
+    before: Said
+    opens: list[Said] = Key(min_length=1, max_length=4)
+    reacts: dict[Act, Said] = Key(default_factory=dict)
+    # What the child writes of itself when a phase begins, by the phase.
+    phases: dict[Name, Said] = Key(default_factory=dict)
+    silence: Silence | None = None
+    says: Said | None = None
+    early: Said | None = None
+
+
 class Common(Part):
     """What any child says where its scenario has no words of its own."""
 
@@ -171,6 +185,9 @@ class Common(Part):
     short: Said
     silence: Silence
     reacts: dict[Act, Said]
+    # To a child who writes, minutes of silence are what seconds are in a call.
+    written_silence: Silence
+    written_reacts: dict[Act, Said]
 
 
 class Scenario(Part):
@@ -199,9 +216,36 @@ class Scenario(Part):
     ending: Ending
     # Answers of the form that follow from the talk as a whole.
     form: list[FormAnswer] = Key(default_factory=list)
+    # Only with this it can be practised in writing.
+    written: Written | None = None
 
     def fact(self, id_: str | None) -> Fact | None:
         return next((fact for fact in self.facts if fact.id == id_), None)
+
+    def in_writing(self) -> "Scenario":
+        """Return the same child, who writes."""
+        way = self.written
+        if way is None:
+            return self
+        phases = [
+            one.model_copy(update={"says": way.phases.get(one.id, one.says)}) for one in self.phases
+        ]
+        ending = self.ending.model_copy(
+            update={
+                "says": way.says or self.ending.says,
+                "early": way.early or self.ending.early,
+            }
+        )
+        return self.model_copy(
+            update={
+                "before": way.before,
+                "opens": way.opens,
+                "reacts": {**common().written_reacts, **self.reacts, **way.reacts},
+                "phases": phases,
+                "silence": way.silence or common().written_silence,
+                "ending": ending,
+            }
+        )
 
     def phase(self, id_: str) -> Phase:
         return next(phase for phase in self.phases if phase.id == id_)
@@ -237,6 +281,11 @@ def _check(found: Scenario, lines: Lines) -> None:
         for name in names:
             if name not in facts:
                 raise lines.refuse(path, Message("there is no fact '%(name)s'", name=name))
+    for name in found.written.phases if found.written is not None else ():
+        if name not in phases:
+            raise lines.refuse(
+                ("written", "phases"), Message("there is no phase '%(phase)s'", phase=name)
+            )
     for n, one in enumerate(found.hangs_up):
         if (one.act is None) == (one.trust_below is None):
             raise lines.refuse(("hangs_up", n), Message("give either `act` or `trust_below`"))

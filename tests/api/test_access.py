@@ -42,7 +42,9 @@ async def test_every_telephony_route_is_signed(stage: Stage) -> None:
         and "signed_request" not in {getattr(c, "__name__", "") for c in guards(route)}
     }
     # What every caller hears anyway.
-    assert unsigned <= {"/telephony/prompts/{prompt_id}", "/telephony/sounds/waiting.wav"}
+    heard = {"/telephony/prompts/{prompt_id}", "/telephony/sounds/waiting.wav"}
+    # Each bot has a secret of its own: see `tests/scenarios/messaging/test_telegram.py`.
+    assert unsigned - heard == {"/telephony/telegram/{account_id}"}
 
 
 NIL = "00000000-0000-4000-8000-000000000000"
@@ -93,6 +95,10 @@ API = [
     ("POST", f"/lines/{NIL}/changes/1/back", Permission.KEEP_LINES),
     ("GET", f"/lines/{NIL}/chat", Permission.KEEP_LINES),
     ("PATCH", f"/lines/{NIL}/chat", Permission.KEEP_LINES),
+    ("GET", f"/chats/media/{NIL}", Permission.SIGNED_IN),
+    ("GET", f"/lines/{NIL}/telegram", Permission.KEEP_LINES),
+    ("PUT", f"/lines/{NIL}/telegram", Permission.KEEP_LINES),
+    ("DELETE", f"/lines/{NIL}/telegram", Permission.KEEP_LINES),
     ("GET", "/practices", Permission.TAKE_CALLS),
     ("POST", "/practices", Permission.TAKE_CALLS),
     ("GET", "/me/sessions", Permission.SIGNED_IN),
@@ -446,6 +452,7 @@ PAGES = [
     ("/board/callbacks", Permission.TAKE_CALLS),
     ("/board/chats", Permission.TAKE_CALLS),
     ("/board/chats/now", Permission.TAKE_CALLS),
+    (f"/board/chats/media/{NIL}", Permission.SIGNED_IN),
     (f"/board/chats/{NIL}/along", Permission.SUPERVISE),
     (f"/board/messages/written/{NIL}", Permission.HEAR_MESSAGES),
     (f"/board/chats/{NIL}/ring/1", Permission.TAKE_CALLS),
@@ -468,6 +475,8 @@ FORMS: list[tuple[str, Permission, dict[str, str]]] = [
     (f"/admin/lines/{NIL}/plan", Permission.KEEP_LINES, {}),
     (f"/admin/lines/{NIL}/chat", Permission.KEEP_LINES, {}),
     (f"/admin/lines/{NIL}/changes/1/back", Permission.KEEP_LINES, {}),
+    (f"/admin/lines/{NIL}/telegram", Permission.KEEP_LINES, {"token": "x"}),
+    (f"/admin/lines/{NIL}/telegram/remove", Permission.KEEP_LINES, {}),
     (f"/board/chats/{NIL}/messages", Permission.TAKE_CALLS, {"text": "x", "client_key": NIL}),
     (f"/board/messages/written/{NIL}/answer", Permission.HEAR_MESSAGES, {"text": "x"}),
     (f"/board/messages/written/{NIL}/take", Permission.HEAR_MESSAGES, {}),

@@ -87,6 +87,8 @@ SAME = {
         "POST /lines/{line_id}/changes/{change_id}/back",
         "line back",
     ),
+    "/admin/lines/{line_id}/telegram": ("PUT /lines/{line_id}/telegram", "line telegram"),
+    "/admin/lines/{line_id}/telegram/remove": ("DELETE /lines/{line_id}/telegram", "line telegram"),
     "/admin/lines/{line_id}/chat": ("PATCH /lines/{line_id}/chat", "line chat"),
     "/admin/lines/{line_id}/facts": ("PATCH /lines/{line_id}", "line hours"),
     "/admin/lines/{line_id}/key-questions": (

@@ -9,6 +9,8 @@ import pytest
 from pypdf import PdfReader
 
 from app.chats import along, left, messages, ringing
+from app.chats.models import Failure, MediaProblem, Sentence
+from app.dashboard.chats import views
 from app.demo.stage import Counsellor, Stage
 from app.demo.writing import a_child
 from app.errors import Invalid, NotFound
@@ -20,6 +22,12 @@ from tests.support.calls.conversations import a_chat_line, a_key, a_writer, matc
 from tests.support.calls.conversations import a_child as a_conversation
 from tests.support.referrals import page
 from tests.support.verbs import a_supervisor
+
+
+def test_whatever_the_program_said_and_whatever_failed_is_shown_in_words() -> None:
+    assert set(views.SENTENCES) == set(Sentence)
+    assert set(views.FAILURES) == set(Failure)
+    assert set(views.MEDIA_PROBLEMS) == set(MediaProblem)
 
 
 async def writes(stage: Stage, counsellor: Counsellor, chat: str, text: str, **more: str) -> str:

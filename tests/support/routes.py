@@ -113,6 +113,11 @@ _LEFT_OUT = {
     "/api/v1/chats/left/{call_id}/messages",
     "/board/chats/{call_id}/along",
     "/board/chats/{call_id}/ring/{message_number}",
+    # What children sent: opened in `tests/scenarios/messaging/test_media.py`.
+    "/api/v1/chats/media/{media_id}",
+    "/board/chats/media/{media_id}",
+    # A bot of Telegram: read in `tests/scenarios/messaging/test_telegram.py`.
+    "/api/v1/lines/{line_id}/telegram",
     "/chat/conversation",
     "/chat/conversation/messages",
     "/chat/conversation/events",

@@ -14,6 +14,7 @@ import app.api
 import app.dashboard
 import app.telephony
 from app.calls import callers, messages
+from app.chats import accounts
 from app.contacts import openings
 from app.contacts.cases import printing
 from app.demo.stage import Counsellor, Stage
@@ -84,6 +85,8 @@ _OPENERS = (
     requests.decide,
     reports.open_report,
     wallboards.make,
+    accounts.set_token,
+    accounts.remove,
     sessions.end_one,
 )
 OPENERS = {inspect.unwrap(one) for one in _OPENERS}

@@ -1,6 +1,7 @@
 """The JSON interface of how children write to a line."""
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -10,6 +11,9 @@ from pydantic import BaseModel, Field
 from app.api.settings.lines import KeepsLines
 from app.calls import chat_lines, lines
 from app.calls.chat_rules import ChatRules, read_chat
+from app.calls.states import Channel
+from app.chats import accounts
+from app.chats.models import Account, AccountProblem, AccountState
 from app.web.access import InWork
 
 router = APIRouter(tags=["lines"])
@@ -34,6 +38,8 @@ class ChatSettingsView(BaseModel):
     beginnings: dict[str, list[str]]
     # The carriers by which children write, and what is sent by WhatsApp after a day of silence.
     by: list[str]
+    # What is taken by them besides words: `picture`, `voice`.
+    media: list[str]
     templates: list[str]
 
 
@@ -58,9 +64,33 @@ class ChatSettingsIn(BaseModel):
     closed: Annotated[dict[str, str], Field(max_length=8)] | None = None
     beginnings: Annotated[dict[str, list[str]], Field(max_length=8)] | None = None
     by: Annotated[list[Annotated[str, Field(max_length=20)]], Field(max_length=8)] | None = None
+    media: Annotated[list[Annotated[str, Field(max_length=20)]], Field(max_length=8)] | None = None
     templates: (
         Annotated[list[Annotated[str, Field(max_length=80)]], Field(max_length=20)] | None
     ) = None
+
+
+class TelegramView(BaseModel):
+    """The bot of a line at Telegram, without its token. `name`: how children find it, as soon as
+    Telegram has said it. `state`: `registered` when children are heard; `paused` while the line
+    does not take messages by Telegram; `wanted` until Telegram answers; `refused` with a
+    `problem`."""
+
+    name: str | None
+    state: AccountState
+    problem: AccountProblem | None
+    set_at: datetime
+    asked_at: datetime | None
+
+
+class TelegramIn(BaseModel):
+    """The token that BotFather shows the owner of the bot."""
+
+    token: Annotated[str, Field(max_length=200)]
+
+
+def _telegram_view(row: Account) -> TelegramView:
+    return TelegramView.model_validate(row, from_attributes=True)
 
 
 def _chat_view(rules: ChatRules) -> ChatSettingsView:
@@ -83,3 +113,30 @@ async def set_chat(
     child goes that leaves at once, and what the browser shows of the page."""
     _row, line = await lines.read_line(work, line_id)
     return _chat_view(await chat_lines.change_chat(work, line, **body.model_dump()))
+
+
+@router.get("/lines/{line_id}/telegram")
+async def telegram_bot(work: InWork, staff: KeepsLines, line_id: UUID) -> TelegramView:
+    """Return the bot by which children write to a line with Telegram."""
+    await lines.read_line(work, line_id)
+    row = await accounts.account_of(work, line_id, Channel.TELEGRAM)
+    if row is None:
+        raise accounts.NoAccount()
+    return _telegram_view(row)
+
+
+@router.put("/lines/{line_id}/telegram")
+async def set_telegram_bot(
+    work: InWork, staff: KeepsLines, line_id: UUID, body: TelegramIn
+) -> TelegramView:
+    """Give a line a bot of Telegram, or its bot another token. The program registers it; read the
+    state a moment later."""
+    _row, line = await lines.read_line(work, line_id)
+    return _telegram_view(await accounts.set_token(work, line, Channel.TELEGRAM, body.token))
+
+
+@router.delete("/lines/{line_id}/telegram", status_code=204)
+async def remove_telegram_bot(work: InWork, staff: KeepsLines, line_id: UUID) -> None:
+    """Take the bot of a line away. Children who wrote to it are not heard there any more."""
+    _row, line = await lines.read_line(work, line_id)
+    await accounts.remove(work, line, Channel.TELEGRAM)

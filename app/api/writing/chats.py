@@ -4,21 +4,32 @@ Offers are accepted and declined like those of calls; a conversation goes to a c
 by the transfer of its call.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 
 from app.calls.states import Channel
-from app.chats import at_desk, ending, left, messages, typing
+from app.chats import at_desk, ending, left, media, messages, typing
 from app.chats.at_desk import AtDesk
+from app.chats.media import Shown
 from app.chats.messages import LONGEST, Said
-from app.chats.models import Author, Failure, Kind, Sentence
+from app.chats.models import (
+    Author,
+    Failure,
+    Kind,
+    MediaKind,
+    MediaProblem,
+    MediaState,
+    Sentence,
+)
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires, SignedIn, TakesCalls
+from app.work import Work
 
 router = APIRouter(tags=["chats"])
 Key = Annotated[str, Field(max_length=64)]
@@ -50,6 +61,19 @@ class ChatView(BaseModel):
     typed: str | None
     seconds_left: int | None
     channel: Channel
+    # With a scripted child: for training, and in no figure.
+    practice: bool
+
+
+class MediaView(BaseModel):
+    """A picture or a voice note that came with a message; `GET /chats/media/{id}` opens it."""
+
+    id: UUID
+    kind: MediaKind
+    state: MediaState
+    # Why it was not kept.
+    problem: MediaProblem | None
+    size: int | None
 
 
 class ChatMessageView(BaseModel):
@@ -65,6 +89,7 @@ class ChatMessageView(BaseModel):
     erased: bool
     # Why it did not reach the child, if a carrier brings it.
     failure: Failure | None
+    media: list[MediaView]
 
 
 class ChatMessageIn(BaseModel):
@@ -106,7 +131,7 @@ def chat_view(one: AtDesk) -> ChatView:
     return ChatView(**one._asdict())
 
 
-def chat_message_view(said: Said) -> ChatMessageView:
+def chat_message_view(said: Said, came: Sequence[Shown] = ()) -> ChatMessageView:
     return ChatMessageView(
         number=said.number,
         author=said.author,
@@ -119,7 +144,24 @@ def chat_message_view(said: Said) -> ChatMessageView:
         seen_at=said.seen_at,
         erased=said.erased,
         failure=said.failure,
+        media=[MediaView(**one._asdict()) for one in came],
     )
+
+
+async def _views(work: Work, found: list[Said]) -> list[ChatMessageView]:
+    came = await media.of_messages(work, found)
+    return [chat_message_view(said, came.get(said.id, ())) for said in found]
+
+
+@router.get("/chats/media/{media_id}")
+async def chat_media(work: InWork, staff: SignedIn, media_id: UUID) -> Response:
+    """Return a picture or a voice note of a child. The opening is logged."""
+    content, media_type = await media.open_media(work, staff, media_id)
+    headers = {
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+        "Cache-Control": "no-store",
+    }
+    return Response(content, media_type=media_type, headers=headers)
 
 
 @router.get("/chats/mine")
@@ -137,7 +179,7 @@ async def left_messages(work: InWork, staff: HearsMessages) -> list[LeftView]:
 @router.get("/chats/left/{call_id}/messages")
 async def left_words(work: InWork, staff: HearsMessages, call_id: UUID) -> list[ChatMessageView]:
     """Return a message that a child left, with the answers. The reading is logged."""
-    return [chat_message_view(said) for said in await left.read_left(work, staff, call_id)]
+    return await _views(work, await left.read_left(work, staff, call_id))
 
 
 @router.post("/chats/left/{call_id}/messages", status_code=201)
@@ -175,7 +217,7 @@ async def read(
 ) -> list[ChatMessageView]:
     """Return what was said after a number. Readers other than its counsellor are logged."""
     found = await messages.read_as_staff(work, staff, call_id, after)
-    return [chat_message_view(said) for said in found]
+    return await _views(work, found)
 
 
 @router.post("/chats/{call_id}/messages", status_code=201)

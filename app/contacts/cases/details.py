@@ -24,6 +24,7 @@ REMOVABLE = frozenset(
         "application/pdf",
         "image/jpeg",
         "image/png",
+        "audio/ogg",
         "audio/x-wav",
         "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
         "application/vnd.oasis.opendocument.text",

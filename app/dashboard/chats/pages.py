@@ -9,7 +9,7 @@ from fastapi import APIRouter, Form, Request, Response
 
 from app.calls import lines, record
 from app.calls.models import Call
-from app.chats import along, ending, messages, ringing, typing
+from app.chats import along, ending, media, messages, ringing, typing
 from app.chats.models import Kind
 from app.chats.noticing import personal_in
 from app.contacts import contacts
@@ -27,6 +27,7 @@ from app.work import Work
 
 router = APIRouter(include_in_schema=False)
 TakesCalls = Annotated[Staff, reader_with(Permission.TAKE_CALLS)]
+Reader = Annotated[Staff, reader_with(Permission.SIGNED_IN)]
 Supervises = Annotated[Staff, reader_with(Permission.SUPERVISE)]
 Reads = Annotated[Staff, reader_with(Permission.READ_RECORDS)]
 Text = Annotated[str, Form(max_length=messages.LONGEST + 1)]
@@ -129,6 +130,19 @@ async def end(
         await work.undo()
         return await _desk(request, work, staff, notice=refusal_words(refusal))
     return await _desk(request, work, staff)
+
+
+@router.get("/board/chats/media/{media_id}")
+async def child_media(
+    request: Request, work: InWork, staff: Reader, media_id: UUID, closed: bool = False
+) -> Response:
+    """Render a picture, blurred at first, or a voice note, or nothing any more."""
+    if closed:
+        return Response("", media_type="text/html")
+    found = await media.find(work, staff, media_id)
+    return page(
+        request, "fragments/chats/media.html", staff=staff, media_id=found.id, kind=found.kind
+    )
 
 
 # -- ringing the child -------------------------------------------------------------------------

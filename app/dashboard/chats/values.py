@@ -6,7 +6,7 @@ from uuid import UUID
 
 from app.calls import lines
 from app.calls.models import Call
-from app.chats import at_desk, messages
+from app.chats import at_desk, media, messages
 from app.chats.at_desk import AtDesk
 from app.contacts import contacts
 from app.dashboard import views as desk_views
@@ -27,6 +27,7 @@ async def chats_values(work: Work, staff: Staff) -> dict[str, Any]:
     return {
         "chats": cards,
         "kinds": views.PERSONAL,
+        "media_problems": views.MEDIA_PROBLEMS,
         "chat_offers": [_offered(work, one) for one in offered],
         "now": work.now,
         "longest_text": messages.LONGEST,
@@ -69,7 +70,8 @@ async def _card(work: Work, staff: Staff, one: AtDesk, place: int) -> ChatCard:
         when = desk_views.callback_row(agreed, line.name, line.timezone, work.now).when
     contact = await contacts.at_hand(work, staff, one.call_id)
     names = await accounts.names_of(work, _writers(words))
-    return views.chat_card(one, place, words, tools, work.now, names, contact, when)
+    came = await media.of_messages(work, words) if one.channel.is_carried else None
+    return views.chat_card(one, place, words, tools, work.now, names, contact, when, came)
 
 
 def _offered(work: Work, one: AtDesk) -> ChatCard:
@@ -85,7 +87,9 @@ async def words_values(work: Work, call_id: UUID, words: list[messages.Said]) ->
     call = await work.session.get_one(Call, call_id)
     tools = await tools_for(work, call)
     names = await accounts.names_of(work, _writers(words))
+    came = await media.of_messages(work, words)
     return {
-        "bubbles": [views.bubble(message, tools, names) for message in words],
+        "bubbles": [views.bubble(message, tools, names, came) for message in words],
         "kinds": views.PERSONAL,
+        "media_problems": views.MEDIA_PROBLEMS,
     }

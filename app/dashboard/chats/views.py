@@ -1,6 +1,6 @@
 """What the desk shows of written conversations. The values are made only here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -9,8 +9,9 @@ from app.calls.chat_rules import ChatRules, read_chat
 from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats.at_desk import AtDesk
+from app.chats.media import Shown
 from app.chats.messages import Said
-from app.chats.models import Author, Failure, Kind, Sentence
+from app.chats.models import Author, Failure, Kind, MediaProblem, Sentence
 from app.chats.noticing import Part, Personal, danger_in, parts_of
 from app.contacts.models import Contact
 from app.dashboard.views import language_words
@@ -32,6 +33,11 @@ SENTENCES = {
     Sentence.COUNSELLOR_LOST: N_("The child was told that its counsellor was lost."),
     Sentence.HANDED_OVER: N_("The child was told that a colleague goes on."),
     Sentence.BUSY_A_MOMENT: N_("The child was told that you are busy for a moment."),
+    Sentence.WAIT: N_("The child was told that a counsellor will answer soon."),
+    Sentence.CLOSED: N_("The child was told that no counsellor is here now."),
+    Sentence.NO_MEDIA: N_("The child sent something else than words, and was asked to write it."),
+    Sentence.BLOCKED: N_("The child was told that it cannot be answered here now."),
+    Sentence.OPTED_OUT: N_("The child was told that it gets no more messages."),
 }
 # Why a message did not reach a child.
 FAILURES = {
@@ -45,8 +51,22 @@ FAILURES = {
     Failure.FILTERED: N_("not delivered: a network held the message back"),
     Failure.NO_ADDRESS: N_("not sent: the number of the child was erased"),
     Failure.REFUSED: N_("not sent: the provider refused the message"),
+    Failure.NOT_SET_UP: N_("not sent: the line has no account at this carrier any more"),
     Failure.UNCERTAIN: N_("perhaps not delivered: the provider does not say"),
 }
+
+
+# Why a picture or a voice note is not there.
+MEDIA_PROBLEMS = {
+    MediaProblem.TOO_LARGE: N_("It was too large, and was not kept."),
+    MediaProblem.UNKNOWN_KIND: N_("It was of a kind that is not taken, and was not kept."),
+    MediaProblem.HARMFUL: N_("The scanner found something harmful in it. It was not kept."),
+    MediaProblem.NOT_CLEANED: N_(
+        "What the camera wrote into it could not be removed. It was not kept."
+    ),
+    MediaProblem.GONE: N_("The carrier did not give it out."),
+}
+Media = Mapping[UUID, Sequence[Shown]]
 
 
 @dataclass(frozen=True)
@@ -66,6 +86,8 @@ class Bubble:
     # Why it did not reach the child, in the words of the page.
     failure: str
     erased: bool
+    # The pictures and voice notes that came with it.
+    media: tuple[Shown, ...] = ()
 
     @property
     def numbers(self) -> list[str]:
@@ -116,6 +138,7 @@ class ChatCard:
     contact_code: str = ""
     decided: bool = False
     agreed: str = ""
+    practice: bool = False
 
 
 def tools_of(line: LineScript | None, language: str) -> Tools:
@@ -131,8 +154,11 @@ def tools_of(line: LineScript | None, language: str) -> Tools:
     return Tools(line.country, numbers, own + shipped, rules.emoji, languages)
 
 
-def bubble(message: Said, tools: Tools, names: dict[UUID, str]) -> Bubble:
-    """Return a message with personal data marked. `names`: those of the staff who wrote."""
+def bubble(
+    message: Said, tools: Tools, names: dict[UUID, str], media: Media | None = None
+) -> Bubble:
+    """Return a message with personal data marked. `names`: those of the staff who wrote; `media`:
+    what came with messages."""
     ticks = ""
     if message.author is Author.COUNSELLOR and message.kind is Kind.SAID:
         ticks = "seen" if message.seen_at else "delivered" if message.delivered_at else "sent"
@@ -149,6 +175,7 @@ def bubble(message: Said, tools: Tools, names: dict[UUID, str]) -> Bubble:
         ticks=ticks,
         failure=said(FAILURES[message.failure]) if message.failure else "",
         erased=message.erased,
+        media=tuple((media or {}).get(message.id, ())),
     )
 
 
@@ -171,6 +198,7 @@ def chat_card(
     names: dict[UUID, str],
     contact: Contact | None,
     agreed: str,
+    media: Media | None = None,
 ) -> ChatCard:
     """Return a conversation as the desk shows it; an offered one without what was written."""
     return ChatCard(
@@ -191,7 +219,7 @@ def chat_card(
         types=one.types,
         typed=one.typed,
         last=one.last_number,
-        bubbles=[bubble(message, tools, names) for message in words],
+        bubbles=[bubble(message, tools, names, media) for message in words],
         earlier=max(0, one.last_number - SHOWN) if words else 0,
         tools=tools,
         alarming=alarming(words, tools),
@@ -199,6 +227,7 @@ def chat_card(
         contact_code=contact.code if contact else "",
         decided=contact is not None and contact.urgency is not None,
         agreed=agreed,
+        practice=one.practice,
     )
 
 

@@ -13,6 +13,8 @@ from app.calls import chat_lines, lines, prompts
 from app.calls.chat_rules import read_chat
 from app.calls.key_questions import set_questions
 from app.calls.speech import LineScript, Spoken
+from app.calls.states import Channel
+from app.chats import accounts
 from app.dashboard.languages import Choices, language_choices
 from app.dashboard.settings import line_views
 from app.dashboard.settings.line_menu import menu_of
@@ -159,6 +161,9 @@ async def _show(
         **line_views.chat_values(
             read_chat(line.chat), line.number, work.ground.settings.public_origin
         ),
+        bot=await accounts.account_of(work, line.id, Channel.TELEGRAM),
+        bot_states=line_views.BOT_STATES,
+        bot_problems=line_views.BOT_PROBLEMS,
         phone=staff.endpoint if staff.endpoint_kind == EndpointKind.PHONE else "",
         **{"notice": "", "part": "", "typed": {}, "told": "", **more},
     )
@@ -308,6 +313,30 @@ async def take_change_back(
         await line_changes.take_back(work, line.id, change_id)
 
     return await _change(request, work, staff, line_id, "changes", {}, verb)
+
+
+@router.post("/admin/lines/{line_id}/telegram")
+async def set_telegram_bot(
+    request: Request, work: InWork, staff: Keeps, line_id: UUID, token: Short = ""
+) -> Response:
+    """Give a line a bot of Telegram, or its bot another token. No page shows a token again."""
+
+    async def verb(line: LineScript) -> None:
+        await accounts.set_token(work, line, Channel.TELEGRAM, token)
+
+    return await _change(request, work, staff, line_id, "telegram", {}, verb)
+
+
+@router.post("/admin/lines/{line_id}/telegram/remove")
+async def remove_telegram_bot(
+    request: Request, work: InWork, staff: Keeps, line_id: UUID
+) -> Response:
+    """Take the bot of a line away."""
+
+    async def verb(line: LineScript) -> None:
+        await accounts.remove(work, line, Channel.TELEGRAM)
+
+    return await _change(request, work, staff, line_id, "telegram", {}, verb)
 
 
 @router.post("/admin/lines/{line_id}/prompts/{language}/{key}", max_body_size=LARGEST)

@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from app.calls.asked import QUESTIONS
-from app.calls.chat_rules import ICONS, MOST_AT_ONCE, SERVED, ChatRules
+from app.calls.chat_rules import ICONS, MEDIA, MOST_AT_ONCE, SERVED, ChatRules
 from app.calls.examples import example_values
 from app.calls.key_questions import questions_of
 from app.calls.lines import any_line, voice_of
 from app.calls.prompts import Heard, Source
 from app.calls.speech import LineScript, Spoken
+from app.chats.models import AccountProblem, AccountState
 from app.dashboard.settings.log_words import FIELD_WORDS
 from app.errors import Invalid
 from app.routing import line_changes
@@ -282,7 +283,29 @@ def flow_of(parts: Mapping[PromptKey, Part]) -> list[tuple[str, list[Part]]]:
 
 CHAT_NUMBERS = ("at_once", "reserve", "reserve_seconds")
 _ICON_WORDS = dict(zip(ICONS, (N_("A page"), N_("A sun"), N_("A star"), N_("A ball")), strict=True))
-_CARRIER_WORDS = dict(zip(SERVED, (N_("Text messages (SMS)"), N_("WhatsApp")), strict=True))
+_CARRIER_WORDS = dict(
+    zip(SERVED, (N_("Text messages (SMS)"), N_("WhatsApp"), N_("Telegram")), strict=True)
+)
+_MEDIA_WORDS = dict(zip(MEDIA, (N_("Pictures"), N_("Voice notes")), strict=True))
+BOT_STATES = {
+    AccountState.WANTED: N_(
+        "It is being registered at Telegram. Open this page again in a moment."
+    ),
+    AccountState.REGISTERED: N_("Children can write to it now."),
+    AccountState.PAUSED: N_(
+        "Children are not heard: Telegram, or writing itself, is switched off above. Telegram "
+        "keeps for a day what they write."
+    ),
+    AccountState.REFUSED: N_("Children are not heard."),
+}
+BOT_PROBLEMS = {
+    AccountProblem.TOKEN: N_("Telegram does not know the token. Copy it again from BotFather."),
+    AccountProblem.ADDRESS: N_(
+        "Telegram cannot bring messages to the address of this server: it must be https, with a "
+        "certificate that others trust, on port 443, 80, 88 or 8443."
+    ),
+    AccountProblem.AWAY: N_("Telegram does not answer. The program goes on trying."),
+}
 
 
 def chat_values(rules: ChatRules, number: str, origin: str) -> dict[str, Any]:
@@ -301,6 +324,7 @@ def chat_values(rules: ChatRules, number: str, origin: str) -> dict[str, Any]:
         "chat_frame": frame,
         "most_at_once": MOST_AT_ONCE,
         "carriers": tuple(_CARRIER_WORDS.items()),
+        "taken": tuple(_MEDIA_WORDS.items()),
     }
 
 
@@ -320,6 +344,7 @@ def read_chat_form(sent: Mapping[str, str]) -> dict[str, Any]:
         "languages": sorted(_by_name(written, "language.")),
         "sites": written.get("sites", "").split(),
         "by": sorted(_by_name(written, "by.")),
+        "media": sorted(_by_name(written, "media.")),
         "templates": written.get("templates", "").split(),
         "title": written.get("title", ""),
         "exit_site": written.get("exit_site", ""),

@@ -18,7 +18,7 @@ from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.training import practices
-from app.training.debrief import ENDED_WORDS, compare, debrief, open_questions, wanted_of
+from app.training.debrief import compare, debrief, open_questions, wanted_of
 from app.training.models import Practice
 from app.training.scenarios import Act, scenarios
 from app.training.script import Ended, Turn
@@ -70,6 +70,9 @@ async def panel_of_call(request: Request, work: InWork, staff: TakesCalls) -> Re
 
 async def practice_at_desk(work: Work, staff: Staff) -> UUID | None:
     """Return the practice of the call in hand, or in wrap-up of the call just ended."""
+    writes = await practices.in_writing(work, staff)
+    if writes is not None:
+        return writes.id
     found = await desk.desk_of(work, staff)
     call_id = found.call.id if found.call else await desk.call_of_wrap_up(work, staff)
     practice = await practices.of_call(work, staff, call_id) if call_id else None
@@ -169,7 +172,7 @@ async def _debrief_values(
     return {
         "practice": practice,
         "scenario": views.scenario_row(scenario, language, 0),
-        "ended": said(ENDED_WORDS[Ended(practice.ended_how or Ended.LOST)]),
+        "ended": views.ended_words(practice),
         "well": [said(one.words) % dict(one.values) for one in found.well],
         "next_time": [said(one.words) % dict(one.values) for one in found.next_time],
         "told": [views.fact_words(one, language) for one in found.told],

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from app.definitions.forms import Form
 from app.definitions.trees import label_in
-from app.training.debrief import ENDED_WORDS, Compared
+from app.training.debrief import ENDED_WORDS, WRITTEN_ENDED_WORDS, Compared
 from app.training.measured import Measured
 from app.training.models import Practice, PracticeAct
 from app.training.scenarios import ACT_WORDS, LANGUAGES, QUESTIONS, Act, Fact, Scenario, scenarios
@@ -52,6 +52,8 @@ class ScenarioRow:
     before: str
     # How often the reader has practised it.
     times: int
+    # It can be practised in writing.
+    written: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,15 @@ def scenario_row(one: Scenario, language: str, times: int) -> ScenarioRow:
         one.trains.in_(language),
         one.before.in_(language),
         times,
+        one.written is not None,
     )
+
+
+def ended_words(one: Practice) -> str:
+    """Return how a practice ended."""
+    how = Ended(one.ended_how or Ended.LOST)
+    words = WRITTEN_ENDED_WORDS.get(how) if one.written else None
+    return said(words or ENDED_WORDS[how])
 
 
 def earlier_row(one: Practice, trainee: str, language: str) -> EarlierRow:
@@ -117,7 +127,7 @@ def earlier_row(one: Practice, trainee: str, language: str) -> EarlierRow:
         trainee,
         one.started_at,
         LANGUAGE_NAMES.get(one.language, one.language),
-        said(ENDED_WORDS[Ended(one.ended_how)]) if one.ended_how else _("not ended yet"),
+        ended_words(one) if one.ended_how else _("not ended yet"),
     )
 
 

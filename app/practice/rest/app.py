@@ -11,6 +11,7 @@ from app.practice.rest.conferences import Conferences
 from app.practice.rest.face import Face
 from app.practice.rest.messages import Messages
 from app.practice.rest.recordings import Recordings
+from app.practice.rest.telegram import BotMethods
 
 _ROOT = "/2010-04-01/Accounts/{account}"
 
@@ -24,6 +25,7 @@ def rest_app(exchange: Exchange) -> Starlette:
     participants = f"{conference}/Participants.json"
     one_participant = f"{conference}/Participants/{{sid}}.json"
     recording = f"{_ROOT}/Recordings/{{sid}}"
+    media = f"{_ROOT}/Messages/{{sid}}/Media/{{media}}"
     routes = [
         (all_calls, calls.create_call, ["POST"]),
         (all_calls, calls.list_calls, ["GET"]),
@@ -38,6 +40,8 @@ def rest_app(exchange: Exchange) -> Starlette:
         routes += [
             (one_call, calls.delete_call, ["DELETE"]),
             (f"{_ROOT}/Messages/{{sid}}.json", messages.delete_message, ["DELETE"]),
+            (media, messages.where_media_is, ["GET"]),
+            (media, messages.delete_media, ["DELETE"]),
             (all_conferences, conferences.list_conferences, ["GET"]),
             (f"{conference}.json", conferences.fetch_conference, ["GET"]),
             (f"{conference}.json", conferences.update_conference, ["POST"]),
@@ -59,6 +63,8 @@ def rest_app(exchange: Exchange) -> Starlette:
     served: list[BaseRoute] = [
         Route(path, face.guarded(f), methods=methods) for path, f, methods in routes
     ]
+    served.append(Route("/kept/{sid}/{media}", messages.kept_media))
+    served += BotMethods(exchange).routes()
     served += PracticeCalls(exchange).routes(face.guarded)
     if exchange.switchboard is not None:
         served.append(WebSocketRoute("/signal", exchange.switchboard.serve))

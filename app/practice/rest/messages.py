@@ -65,6 +65,34 @@ class Messages(Face):
         del self._x.messages[message.sid]
         return Response(status_code=204)
 
+    async def where_media_is(self, request: Request) -> Response:
+        """Send on to where the file is kept, as the provider does."""
+        self._file(request)
+        parts = request.path_params
+        return Response(
+            status_code=307, headers={"location": f"/kept/{parts['sid']}/{parts['media']}"}
+        )
+
+    async def kept_media(self, request: Request) -> Response:
+        """Return a file from the place where no password is asked for."""
+        if request.headers.get("authorization"):
+            self._x.faults.append("the password of the account was sent to another server")
+        content, kind = self._file(request)
+        return Response(content, media_type=kind)
+
+    async def delete_media(self, request: Request) -> Response:
+        self._file(request)
+        parts = request.path_params
+        del self._x.texts.files[parts["sid"], parts["media"].removesuffix(".json")]
+        return Response(status_code=204)
+
+    def _file(self, request: Request) -> tuple[bytes, str]:
+        parts = request.path_params
+        found = self._x.texts.files.get((parts["sid"], parts["media"].removesuffix(".json")))
+        if found is None:
+            raise RestError(404, 20404, "The requested resource was not found")
+        return found
+
     def _message(self, m: Message) -> dict[str, Any]:
         return {
             "sid": m.sid,

@@ -9,11 +9,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import and_, delete, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.calls.caller_rows import CallerFlag, CallerWish
 from app.calls.models import Call, CallQuestion, VoiceMessage
+from app.chats import media
+from app.chats.models import Message
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact, Profile, ProfileNumber, RecordEvent
 from app.contacts.records import note_event
@@ -190,7 +192,9 @@ async def _profiles(work: Work, request: DataRequest, ids: list[UUID]) -> list[U
 async def _calls(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID]:
     rows = (
         await work.session.execute(
-            select(Call.id, Call.provider_sid, Call.caller_number_sealed).where(Call.id.in_(ids))
+            select(Call.id, Call.provider_sid, Call.caller_number_sealed, Call.caller_kind).where(
+                Call.id.in_(ids)
+            )
         )
     ).all()
     numbers = {
@@ -198,7 +202,8 @@ async def _calls(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID
             row.caller_number_sealed, table="calls", column="caller_number_sealed", row=row.id
         ).decode()
         for row in rows
-        if row.caller_number_sealed is not None
+        # The provider knows nothing of an address in a messenger.
+        if row.caller_number_sealed is not None and row.caller_kind != "written"
     }
     sought = sought_of(work, request)
     if new := sorted(numbers - set(sought.numbers)):
@@ -213,8 +218,26 @@ async def _calls(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID
         .values(answer=None)
         .execution_options(synchronize_session=False)
     )
+    await erase_words(work, ids)
     await forget_callers(work, ids)
     return ids
+
+
+async def erase_words(work: Work, call_ids: list[UUID]) -> None:
+    """Erase what was written in conversations, and what came with it."""
+    messages = list(
+        await work.session.scalars(
+            select(Message.id).where(Message.call_id.in_(call_ids), Message.erased_at.is_(None))
+        )
+    )
+    await work.session.execute(media.erasing(messages))
+    spoken = and_(Message.id.in_(messages), Message.text_sealed.is_not(None))
+    await work.session.execute(
+        update(Message)
+        .where(spoken)
+        .values(text_sealed=None, erased_at=work.now)
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def _update(work: Work, model: Any, ids: list[UUID], **values: Any) -> None:

@@ -73,6 +73,10 @@ async def lose_counsellor(
         return
     if call.is_written:
         await _release(work, call, offer, cause)
+        if call.rings_only_id is not None:
+            # A scripted child writes with no other counsellor.
+            await offers.end_if_kept(work, call)
+            return
         work.defer(
             Task.FOLLOW_CONVERSATION,
             call_id=str(call.id),

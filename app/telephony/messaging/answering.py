@@ -9,7 +9,7 @@ from app.calls import lines, record
 from app.calls.chat_rules import read_chat
 from app.calls.models import Call
 from app.calls.speech import LineScript
-from app.chats import carrying, messages, opting, sendings
+from app.chats import accounts, carrying, messages, opting, sendings
 from app.chats.models import Failure, Message, Sent, Sentence
 from app.dialling import outward
 from app.dialling.models import DialWay, Purpose
@@ -71,6 +71,9 @@ class _ToChild(AtProvider[Sent]):
         confirms = message is not None and message.sentence == Sentence.OPTED_OUT
         if await opting.is_out(work, self._call) and not confirms:
             return await self._give_up(work, row, Failure.OPTED_OUT)
+        token = await self._token(work)
+        if self._carrier.has_accounts and token is None:
+            return await self._give_up(work, row, Failure.NOT_SET_UP)
         template = read_chat(line.chat).template(self._call.language or "")
         if message is not None and await self._is_outside(work):
             if template is None:
@@ -88,8 +91,16 @@ class _ToChild(AtProvider[Sent]):
             text=text,
             template=template if message is None else None,
             told=chat_path(row.id, "status"),
+            id=row.id,
+            account=token,
         )
         return True
+
+    async def _token(self, work: Work) -> str | None:
+        if not self._carrier.has_accounts:
+            return None
+        account = await accounts.account_of(work, self._call.line_id, self._carrier.channel)
+        return accounts.token_of(work, account) if account is not None else None
 
     async def _is_outside(self, work: Work) -> bool:
         last = await sendings.last_word_at(work, self._call)

@@ -9,11 +9,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
+from uuid import UUID
 
 from app.calls.states import Channel
+from app.chats.media import Attached
 from app.chats.models import Failure
 from app.chats.sendings import Report
+from app.outbox.responses import Refused
 from app.telephony.platforms.base import Platform
 
 
@@ -23,8 +26,10 @@ class Arrived:
 
     `sid`: the carrier's own id of it, by which a repeat is known. `address`: where the child is
     answered; the number of a telephone is the same by every carrier. `has_media`: there was more
-    than words, and it was left at the carrier. `stops`: the carrier itself took it for a wish to
-    get no more. `language`: that of the child's phone, if the carrier tells it.
+    than words that no line takes, and it was left at the carrier. `attached`: pictures and voice
+    notes, which a line may take. `stops`: the carrier itself took it for a wish to get no more.
+    `begins`: the child has opened the conversation, and has not written yet. `language`: that of
+    the child's phone, if the carrier tells it.
     """
 
     sid: str
@@ -32,6 +37,8 @@ class Arrived:
     text: str
     has_media: bool = False
     stops: bool = False
+    begins: bool = False
+    attached: tuple[Attached, ...] = ()
     language: str | None = None
     # The number of ours to which it came: the child is answered from it.
     ours: str | None = None
@@ -47,6 +54,10 @@ class Outgoing:
     template: str | None
     # The path that is told what becomes of it.
     told: str
+    # Our own id of it.
+    id: UUID
+    # The token of the line's account, if the carrier has accounts of lines.
+    account: str | None = None
 
 
 @dataclass(frozen=True)
@@ -66,17 +77,19 @@ class Carrier(ABC):
     window: ClassVar[timedelta | None] = None
     # Whether it costs money by the number, so that the rules of dialling hold for it.
     is_dialled: ClassVar[bool] = True
+    # Whether each line has an account of its own there; see `app/chats/accounts.py`.
+    has_accounts: ClassVar[bool] = False
 
     @abstractmethod
-    def read(self, fields: Mapping[str, str]) -> Arrived | None:
+    def read(self, fields: Mapping[str, Any]) -> Arrived | None:
         """Return what a child wrote, from a request that is proven to come from the carrier.
 
         None if there is nobody to answer.
         """
 
     @abstractmethod
-    def line_in(self, fields: Mapping[str, str]) -> str | None:
-        """Return the number of the line to which it was written."""
+    def line_in(self, fields: Mapping[str, Any]) -> str | None:
+        """Return the number of the line to which it was written; None where an account says it."""
 
     def parts(self, text: str) -> int:
         """Return in how many parts a text is billed."""
@@ -99,8 +112,22 @@ class Carrier(ABC):
         """
 
     @abstractmethod
-    def told(self, fields: Mapping[str, str]) -> Told | None:
+    def told(self, fields: Mapping[str, Any]) -> Told | None:
         """Return what a report says; None for a word that says nothing new."""
+
+    async def fetch(self, platform: Platform, source: str, account: str | None, most: int) -> bytes:
+        """Return what a child sent, of at most so many bytes. `source`: as `Attached` has it.
+
+        Raises TryAgain, Uncertain, Refused; TooLong if it is longer.
+        """
+        raise Refused("this carrier brings nothing but words")
+
+    async def drop(self, platform: Platform, source: str) -> None:
+        """Delete it at the carrier, where that can be asked.
+
+        Raises TryAgain, Uncertain, Refused.
+        """
+        return None
 
     def why(self, code: int) -> Failure:
         """Return what a code of the carrier means for the counsellor."""

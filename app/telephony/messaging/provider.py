@@ -1,10 +1,12 @@
 """What SMS and WhatsApp have in common: both go through the telephony provider."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import ClassVar
 
-from app.chats.models import Failure
+from app.chats.media import Attached
+from app.chats.models import Failure, MediaKind
 from app.chats.sendings import Report
 from app.privacy.numbers import dialled, read_caller
 from app.telephony.messaging.base import Arrived, Carrier, Outgoing, Told
@@ -36,6 +38,25 @@ _WHY = {
 }
 
 
+# More than this comes with no message.
+_MOST_MEDIA = 10
+_KINDS = {
+    "image/jpeg": MediaKind.PICTURE,
+    "image/png": MediaKind.PICTURE,
+    "audio/ogg": MediaKind.VOICE,
+}
+# Where a file is at the provider. Only the ids are used: the address itself leads where its sender
+# wants.
+_SOURCE = re.compile(r"/Messages/((?:MM|SM)[0-9a-f]{32})/Media/(ME[0-9a-f]{32})")
+
+
+def _attached(fields: Mapping[str, str], n: int) -> Attached | None:
+    """Return a picture or a voice note of a text; None for what no line takes."""
+    kind = _KINDS.get(fields.get(f"MediaContentType{n}", "").partition(";")[0].strip().lower())
+    found = _SOURCE.search(fields.get(f"MediaUrl{n}", ""))
+    return Attached(kind, f"{found[1]}/{found[2]}") if kind and found else None
+
+
 class ByProvider(Carrier):
     """A carrier to which the provider gives an address by a prefix of the number."""
 
@@ -47,14 +68,16 @@ class ByProvider(Carrier):
         # A short code or a name cannot be answered, and who withholds the number neither.
         if caller.kind != "e164" or caller.address is None or not sid:
             return None
-        # Pictures, sounds, contacts, and where the child is: none of it is fetched or kept.
-        media = read_number(fields.get("NumMedia", "0")) != 0 or "Latitude" in fields
+        count = min(read_number(fields.get("NumMedia", "0")) or 0, _MOST_MEDIA)
+        attached = [one for n in range(count) if (one := _attached(fields, n)) is not None]
+        # Films, contacts, and where the child is: none of it is fetched or kept.
         return Arrived(
             sid=sid,
             address=caller.address,
             text=fields.get("Body", "").replace("\x00", "").strip(),
-            has_media=media,
+            has_media=len(attached) < count or "Latitude" in fields,
             stops=fields.get("OptOutType", "") == "STOP",
+            attached=tuple(attached),
             ours=self.line_in(fields),
         )
 
@@ -80,6 +103,12 @@ class ByProvider(Carrier):
             return None
         code = read_number(fields.get("ErrorCode", "")) if report is Report.FAILED else None
         return Told(report, self.why(code or 0) if report is Report.FAILED else None, code)
+
+    async def fetch(self, platform: Platform, source: str, account: str | None, most: int) -> bytes:
+        return await platform.fetch_media(*source.split("/"), most=most)
+
+    async def drop(self, platform: Platform, source: str) -> None:
+        await platform.delete_media(*source.split("/"))
 
     def why(self, code: int) -> Failure:
         return _WHY.get(code, Failure.REFUSED)

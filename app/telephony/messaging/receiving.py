@@ -7,7 +7,8 @@ from app.calls.chat_rules import read_chat
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, Channel
-from app.chats import carrying, ending, messages, opting, sendings
+from app.chats import carrying, ending, media, messages, opting, sendings
+from app.chats.media import Attached
 from app.chats.models import Author, Sentence
 from app.database.topics import Topic
 from app.log import log
@@ -64,7 +65,8 @@ async def hear(work: Work, channel: Channel, line: LineScript, arrived: Arrived)
     await carrying.only_one(work, line, channel, key)
     if not await carrying.claim(work, channel, arrived.sid):
         return
-    if not arrived.text and not arrived.has_media:
+    something = arrived.text or arrived.has_media or arrived.attached
+    if not (something or arrived.stops or arrived.begins):
         return
     if arrived.stops or means_stop(arrived.text):
         await _stop(work, channel, line, key, told=arrived.stops)
@@ -112,24 +114,45 @@ async def _say(work: Work, call: Call, arrived: Arrived, *, afterwards: bool = F
     """Add what the child wrote to a locked conversation, and send what waited for that."""
     if CallState(call.state) is not CallState.ENDED:
         call.heard_at = work.now
+    attached = await _taken(work, call, arrived)
     try:
-        if arrived.text:
-            await messages.add(
-                work,
-                call,
-                Author.CHILD,
-                text=arrived.text[: messages.LONGEST],
-                client_key=_key(arrived.sid),
-                afterwards=afterwards,
-            )
+        await _add(work, call, arrived, attached, afterwards=afterwards)
     except messages.TooFast:
         # More than a person can type. What came before it is kept.
         log().warning("a number floods its conversation", area="chats", call=str(call.id))
         return
-    if arrived.has_media:
+    if arrived.has_media or len(attached) < len(arrived.attached):
         await messages.tell(work, call, Sentence.NO_MEDIA, _key(arrived.sid)[-32:])
     await sendings.release(work, call)
     await carrying.note_arrival(work, call, arrived.sid, arrived.ours)
+
+
+async def _taken(work: Work, call: Call, arrived: Arrived) -> list[Attached]:
+    """Return what the line takes of what came with a message."""
+    line = await lines.line_of_id(work, call.line_id) if arrived.attached else None
+    if line is None:
+        return []
+    kinds = read_chat(line.chat).media
+    found = [one for one in arrived.attached if one.kind.value in kinds]
+    return found[: await media.room_for(work, call)] if found else []
+
+
+async def _add(
+    work: Work, call: Call, arrived: Arrived, attached: list[Attached], *, afterwards: bool
+) -> None:
+    """Add the words of a message, and have fetched what came with it. Raises TooFast."""
+    words = arrived.text or "".join(media.SYMBOLS[one.kind] for one in attached)
+    for begins in range(0, len(words), messages.LONGEST):
+        message = await messages.add(
+            work,
+            call,
+            Author.CHILD,
+            text=words[begins : begins + messages.LONGEST],
+            client_key=_key(arrived.sid + (f" from {begins}" if begins else "")),
+            afterwards=afterwards,
+        )
+        if begins == 0:
+            media.want(work, call, message, attached)
 
 
 def _key(sid: str) -> str:

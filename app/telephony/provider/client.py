@@ -20,6 +20,7 @@ from twilio.http.response import Response
 from twilio.rest import Client
 
 from app.abilities import Abilities, Ability
+from app.outbox.fetching import fetch
 from app.outbox.responses import Refused, TryAgain, Uncertain
 from app.settings import Settings
 from app.telephony.provider.urls import public
@@ -382,6 +383,30 @@ class Provider:
             return await asyncio.to_thread(ask)
         except requests.exceptions.RequestException:
             raise TryAgain("the recording could not be fetched", after=5) from None
+
+    async def fetch_media(self, message_sid: str, media_sid: str, *, most: int) -> bytes:
+        """Return a file that came with a text. Raises TryAgain, TooLong, Refused.
+
+        The provider sends on to where it keeps files; our password is not sent there.
+        """
+        client, settings = self._client, self.settings
+        base = (settings.twilio_api_base_url or "https://api.twilio.com").rstrip("/")
+        path = f"/Messages/{message_sid}/Media/{media_sid}"
+        return await fetch(
+            settings,
+            f"{base}/2010-04-01/Accounts/{settings.twilio_account_sid}{path}",
+            most,
+            auth=(client.username, client.password),
+            redirects=3,
+        )
+
+    async def delete_media(self, message_sid: str, media_sid: str) -> None:
+        """Delete a file that came with a text. Raises TryAgain, Uncertain, Refused."""
+
+        def ask(client: Client) -> object:
+            return client.messages(message_sid).media(media_sid).delete()
+
+        await self.ask(ask)
 
     @property
     def is_set_up(self) -> bool:

@@ -34,6 +34,10 @@ def chat_path(sent_id: UUID | str, step: str) -> str:
     return f"/telephony/chats/{sent_id}/{step}"
 
 
+def telegram_path(account_id: UUID | str) -> str:
+    return f"/telephony/telegram/{account_id}"
+
+
 def test_path(test_id: UUID | str, step: str) -> str:
     return f"/telephony/tests/{test_id}/{step}"
 

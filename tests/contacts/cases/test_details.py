@@ -2,14 +2,16 @@
 
 import asyncio
 import io
+import struct
 import wave
 import zipfile
 from collections.abc import Callable
 
+import av
 import pytest
 from PIL import Image, ImageChops, ImageOps
 
-from app.contacts.cases import documents
+from app.contacts.cases import documents, removing
 from app.contacts.cases.details import REMOVABLE, CannotRemove, Details, without_details
 from app.contacts.cases.removing import removed
 from app.work import Work
@@ -25,6 +27,7 @@ from tests.support.documents.files import (
     odt,
     pdf,
     png,
+    voice_note,
     wav,
 )
 
@@ -32,6 +35,7 @@ KINDS: dict[str, Callable[[], bytes]] = {
     "application/pdf": pdf,
     "image/jpeg": jpeg,
     "image/png": png,
+    "audio/ogg": voice_note,
     "audio/x-wav": wav,
     DOCX: docx,
     ODT: odt,
@@ -46,7 +50,8 @@ def test_nothing_of_place_time_or_author_is_left(kind: str) -> None:
     for said in (WHO, WHERE, WHO.split()[0], "00AB12"):
         assert said.encode() not in everything(after)
     assert b"She is nine." in everything(after) or kind not in (DOCX, ODT)
-    assert documents.kind_of(after, f"x{documents.ALLOWED[kind][0]}") == kind
+    if kind in documents.ALLOWED:
+        assert documents.kind_of(after, f"x{documents.ALLOWED[kind][0]}") == kind
     # Once more changes nothing that counts.
     assert removed(after, kind)
 
@@ -74,6 +79,26 @@ def test_a_png_stays_as_it_was_to_the_last_point() -> None:
     assert ImageChops.difference(_seen(before), _seen(after)).getbbox() is None
     with Image.open(io.BytesIO(after)) as new:
         assert new.info["gamma"] == pytest.approx(0.45455)
+
+
+def _heard(content: bytes) -> list[bytes]:
+    """Return the packets of a voice note, which is read whole."""
+    with av.open(io.BytesIO(content), "r") as file:
+        return [bytes(packet) for packet in file.demux(audio=0) if packet.size]
+
+
+@pytest.mark.parametrize("words", [WHO, WHO * 20_000], ids=["short", "over several pages"])
+def test_a_voice_note_sounds_the_same(words: str) -> None:
+    before = voice_note(words)
+    after = removed(before, "audio/ogg")
+    assert _heard(after) == _heard(before)
+    assert len(_heard(after)) > 40
+    assert len(after) < len(before)
+    with av.open(io.BytesIO(after), "r") as file:
+        assert not {**file.metadata, **file.streams.audio[0].metadata}
+    for broken in (before[:-20], before + b"more", before[:48] + b"x" + before[49:], b"OggS"):
+        with pytest.raises((removing.CannotRemove, struct.error)):
+            removed(broken, "audio/ogg")
 
 
 def test_a_sound_sounds_the_same() -> None:

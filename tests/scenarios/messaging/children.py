@@ -7,16 +7,21 @@ from uuid import UUID
 from sqlalchemy import update
 
 from app.calls import chat_lines, lines
+from app.calls.states import Channel
+from app.chats import accounts
 from app.chats.models import Message, Sent
 from app.database.topics import Topic
 from app.demo.stage import LINE, Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.practice.people import Phone
+from app.practice.telegram import Bot
 from app.practice.texts import WHATSAPP
 from app.staff.models import Staff
 from app.work import PROGRAM
 
 CHILD = "+381641234567"
+# A child in Telegram.
+PERSON = 5_550_100_200
 _DAY = timedelta(hours=25)
 TEMPLATE = "HX" + "0" * 31 + "1"
 
@@ -41,6 +46,18 @@ async def takes_texts(stage: Stage, *by: str, templates: tuple[str, ...] = ()) -
     for address in (CHILD, WHATSAPP + CHILD):
         stage.exchange.phones.setdefault(address, Phone())
     await stage.advance(1)
+
+
+async def has_bot(stage: Stage) -> Bot:
+    """Give the line a bot, as an administrator does, and let it be registered."""
+    bot = stage.exchange.telegram.make_bot()
+    async with transaction(stage.ground, PROGRAM) as work:
+        line = await lines.line_of_number(work, LINE)
+        assert line is not None
+        await accounts.set_token(work, line, Channel.TELEGRAM, bot.token)
+    await stage.advance(1)
+    assert bot.url.startswith(f"{stage.settings.public_url}/telephony/telegram/")
+    return bot
 
 
 async def writer(stage: Stage, name: str = "ana", at_once: int = 3) -> Counsellor:

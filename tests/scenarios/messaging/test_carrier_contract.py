@@ -10,16 +10,31 @@ from app.demo.invariants import broken_now
 from app.demo.stage import LINE, Stage
 from app.practice.texts import WHATSAPP, Pocket
 from app.telephony.messaging.registry import CARRIERS
-from tests.scenarios.messaging.children import CHILD, read_by, says, takes, takes_texts, writer
+from tests.scenarios.messaging.children import (
+    CHILD,
+    PERSON,
+    has_bot,
+    read_by,
+    says,
+    takes,
+    takes_texts,
+    writer,
+)
 
 
 class Bench(ABC):
     """The other side of a carrier, with a child at it. A new carrier brings one."""
 
     channel: Channel
+    # What stands in no row: the child's number or its id at the carrier.
+    child = CHILD
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
+
+    async def begins(self) -> None:
+        """Let children write to the line by the carrier."""
+        await takes_texts(self.stage, self.channel.value)
 
     @abstractmethod
     def child_writes(self, text: str) -> None:
@@ -76,7 +91,33 @@ class WhatsAppBench(ByProviderBench):
     channel, prefix = Channel.WHATSAPP, WHATSAPP
 
 
-BENCHES = (SmsBench, WhatsAppBench)
+class TelegramBench(Bench):
+    channel, child = Channel.TELEGRAM, str(PERSON)
+
+    async def begins(self) -> None:
+        await super().begins()
+        self.bot = await has_bot(self.stage)
+
+    def child_writes(self, text: str) -> None:
+        self.stage.exchange.telegram.write(self.bot, PERSON, text)
+
+    def child_read(self) -> list[str]:
+        return [one.text for one in self.bot.chats[PERSON].texts]
+
+    def brings_twice(self) -> None:
+        self.stage.exchange.knobs.turn("duplicate", "/telephony/telegram", times=None)
+
+    def loses_its_answer(self) -> None:
+        self.stage.exchange.knobs.turn("accept_and_time_out", "/telegram/sendMessage", seconds=1)
+
+    def is_busy(self, times: int) -> None:
+        self.stage.exchange.knobs.turn("refuse", "/telegram/sendMessage", times=times)
+
+    def cannot_reach(self) -> None:
+        self.bot.chats[PERSON].deactivated = True
+
+
+BENCHES = (SmsBench, WhatsAppBench, TelegramBench)
 
 
 def test_every_carrier_has_a_bench_and_can_be_chosen() -> None:
@@ -88,7 +129,7 @@ def test_every_carrier_has_a_bench_and_can_be_chosen() -> None:
 @pytest.mark.parametrize("bench_of", BENCHES)
 async def test_words_go_once_in_both_ways(stage: Stage, bench_of: type[Bench]) -> None:
     bench = bench_of(stage)
-    await takes_texts(stage, bench.channel.value)
+    await bench.begins()
     ana = await writer(stage)
     bench.brings_twice()
     bench.child_writes("Zzdravo")
@@ -116,8 +157,8 @@ async def test_words_go_once_in_both_ways(stage: Stage, bench_of: type[Bench]) -
         "SELECT channel, provider_sid, caller_number_sealed FROM calls WHERE id = %s", call_id
     )
     assert (rows[0]["channel"], rows[0]["provider_sid"]) == (bench.channel, None)
-    assert CHILD.encode() not in bytes(rows[0]["caller_number_sealed"])
+    assert bench.child.encode() not in bytes(rows[0]["caller_number_sealed"])
     assert await broken_now(stage) == []
     for table in ("procrastinate_jobs", "call_events", "chat_sent", "chat_arrivals"):
         found = await stage.rows(f"SELECT row.*::text AS row FROM {table} AS row")
-        assert not [one for one in found if "Zz" in one["row"] or CHILD in one["row"]], table
+        assert not [one for one in found if "Zz" in one["row"] or bench.child in one["row"]], table

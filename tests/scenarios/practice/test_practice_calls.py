@@ -100,6 +100,39 @@ async def test_from_the_desk_to_the_debrief(stage: Stage) -> None:
         assert "PRACTICE" in await page_of(stage, ana, path), path
 
 
+async def test_a_child_writes_and_nothing_of_it_is_counted(stage: Stage) -> None:
+    """From the page to the desk, the script beside the conversation, and the debrief."""
+    ana = await stage.add_counsellor("ana", training=True)
+    bora = await stage.add_counsellor("bora", chats=3)
+    assert 'id="write-exam_fear"' in await page_of(stage, ana, "/practice")
+    body = {"scenario": "exam_fear", "language": "en", "written": "true"}
+    practice = (await ana.ask("POST", "/practices", body)).json()
+    assert practice["written"] is True
+    await stage.advance(1)
+    assert (await bora.ask("GET", "/chats/mine")).json() == []
+    assert "PRACTICE" in await page_of(stage, ana, "/board/chats")
+    (chat,) = (await ana.ask("GET", "/chats/mine")).json()
+    (await ana.ask("POST", f"/offers/{chat['offer_id']}/accept")).raise_for_status()
+    await stage.advance(1)
+    assert 'hx-get="/practice/panel"' in await page_of(stage, ana, "/board/chats")
+    assert "Write as always" in await page_of(stage, ana, "/practice/panel")
+    for name, topic in (("listened", ""), ("open_question", "fear"), ("plan", ""), ("goodbye", "")):
+        await act(ana, practice, name, topic)
+        await stage.advance(2)
+    assert await ended(stage, practice) == "well"
+    said = (await ana.ask("GET", f"/chats/{chat['call_id']}/messages")).json()
+    written = [one["text"] for one in said if one["author"] == "child"]
+    assert written[0] == "hi"
+    assert "I think I can sleep now" in written[-1]
+    assert 'id="debrief-link"' in await page_of(stage, ana, "/practice/panel")
+    text = await page_of(stage, ana, f"/practice/{practice['id']}")
+    assert "You agreed on a next step together." in text
+    vera = await stage.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    window = "from=2030-01-01&to=2030-02-01&measures=calls"
+    figures = (await vera.ask("GET", f"/statistics/summary?{window}")).json()
+    assert [row["calls"] for row in figures["rows"]] == [0]
+
+
 async def test_only_the_trainee_and_the_supervisors_of_the_team_see_it(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     bora = await stage.add_counsellor("bora")

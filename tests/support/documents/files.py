@@ -5,6 +5,7 @@ import struct
 import wave
 import zipfile
 
+import av
 from PIL import Image, PngImagePlugin
 from pypdf import PdfReader, PdfWriter
 from pypdf.annotations import Text
@@ -74,6 +75,21 @@ def wav() -> bytes:
     part = b"INFOIART" + struct.pack("<I", len(WHO)) + WHO.encode() + b"\0"
     body = made.getvalue() + b"LIST" + struct.pack("<I", len(part)) + part
     return body[:4] + struct.pack("<I", len(body) - 8) + body[8:]
+
+
+def voice_note(words: str = WHO) -> bytes:
+    """Return a second of sound as messengers send it: Opus in Ogg, with words about it."""
+    made = io.BytesIO()
+    with av.open(made, "w", format="ogg") as file:
+        file.metadata["title"], file.metadata["location"] = words, WHERE
+        stream = file.add_stream("libopus", rate=48_000, layout="mono")
+        for n in range(50):
+            frame = av.AudioFrame(format="s16", layout="mono", samples=960)
+            frame.planes[0].update(bytes([n % 7, n % 5]) * 960)
+            frame.rate, frame.pts = 48_000, n * 960
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    return made.getvalue()
 
 
 def pdf(*, password: str = "") -> bytes:

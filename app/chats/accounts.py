@@ -1,0 +1,211 @@
+"""The accounts of lines at carriers that are not the telephony provider, such as bots of Telegram.
+
+An administrator gives the token; the edge registers the account at its carrier, and again each
+hour, so that it stays registered: see `app/telephony/messaging/`.
+"""
+
+import re
+import secrets
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import delete, or_, select, update
+
+from app.calls import chat_lines
+from app.calls.chat_rules import read_chat
+from app.calls.speech import LineScript
+from app.calls.states import Channel
+from app.chats.models import Account, AccountProblem, AccountState
+from app.database.topics import Topic
+from app.errors import Conflict, Invalid, NotFound
+from app.jobs.names import Task
+from app.jobs.transaction import transaction
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.work import PROGRAM, Ground, Work
+
+# A token of Telegram: the number of the bot, a colon, and what only its owner knows.
+_TOKENS: Mapping[Channel, re.Pattern[str]] = {
+    Channel.TELEGRAM: re.compile(r"([0-9]{5,15}):[A-Za-z0-9_-]{30,64}", re.ASCII)
+}
+# How long a registration is believed.
+_BELIEVED = timedelta(hours=1)
+
+
+class NoAccount(NotFound):
+    default = "This line has no account there."
+
+
+class TokenTaken(Conflict):
+    default = "Another line has this bot. Remove it there first, or make a bot for each line."
+
+
+def token_of(work: Work, row: Account) -> str:
+    """Return the key of an account at its carrier."""
+    return work.keys.open(
+        row.token_sealed, table="chat_accounts", column="token_sealed", row=row.id
+    ).decode()
+
+
+def secret_of(work: Work, row: Account) -> str:
+    """Return what the carrier shows with each message that it brings."""
+    return work.keys.open(
+        row.secret_sealed, table="chat_accounts", column="secret_sealed", row=row.id
+    ).decode()
+
+
+async def account_of(
+    work: Work, line_id: UUID | None, channel: Channel, *, lock: bool = False
+) -> Account | None:
+    """Return the account of a line at a carrier."""
+    statement = select(Account).where(
+        Account.line_id == line_id,
+        Account.channel == channel.value,
+        Account.state != AccountState.REMOVING,
+    )
+    found: Account | None = await work.session.scalar(
+        statement.with_for_update() if lock else statement
+    )
+    return found
+
+
+async def set_token(work: Work, line: LineScript, channel: Channel, token: str) -> Account:
+    """Give a line an account, or another token; children can then write to it.
+
+    Raises Invalid, TokenTaken.
+    """
+    fits = _TOKENS[channel].fullmatch(token.strip())
+    if fits is None:
+        raise Invalid(
+            "This is no token of a bot. Copy it from BotFather as it stands, like "
+            "123456789:AAE and 32 more characters."
+        )
+    their_id = fits[1]
+    taken = await work.session.scalar(
+        select(Account.line_id).where(
+            Account.channel == channel.value,
+            Account.their_id == their_id,
+            Account.line_id != line.id,
+            Account.state != AccountState.REMOVING,
+        )
+    )
+    if taken is not None:
+        raise TokenTaken()
+    row = await account_of(work, line.id, channel, lock=True)
+    before = values_for_log(row)
+    if row is not None and row.their_id != their_id:
+        await _begin_removal(work, row)
+        row = None
+    if row is None:
+        row = Account(
+            id=uuid4(), line_id=line.id, channel=channel.value, their_id=their_id, set_at=work.now
+        )
+        work.session.add(row)
+    secret = secrets.token_urlsafe(32)
+    row.token_sealed = work.keys.seal(
+        token.strip().encode(), table="chat_accounts", column="token_sealed", row=row.id
+    )
+    row.secret_sealed = work.keys.seal(
+        secret.encode(), table="chat_accounts", column="secret_sealed", row=row.id
+    )
+    row.state, row.problem, row.set_at = AccountState.WANTED.value, None, work.now
+    await work.session.flush()
+    write_entry(
+        work, AuditLog.LINE_ACCOUNT_SET, str(line.id), before=before, after=values_for_log(row)
+    )
+    rules = read_chat(line.chat)
+    if channel.value not in rules.by:
+        await chat_lines.change_chat(work, line, by=[*rules.by, channel.value])
+    work.defer(Task.SET_UP_ACCOUNT, account_id=str(row.id))
+    work.announce(Topic.LINES)
+    return row
+
+
+def values_for_log(row: Account | None) -> dict[str, Any] | None:
+    """Return what the log says of an account: no token is in it."""
+    if row is None:
+        return None
+    return {"carrier": row.channel, "account": row.their_id, "name": row.name}
+
+
+async def remove(work: Work, line: LineScript, channel: Channel) -> None:
+    """Take the account of a line away: no child can write to it any more. Raises NoAccount."""
+    row = await account_of(work, line.id, channel, lock=True)
+    if row is None:
+        raise NoAccount()
+    write_entry(
+        work, AuditLog.LINE_ACCOUNT_REMOVED, str(line.id), before=values_for_log(row), after=None
+    )
+    await _begin_removal(work, row)
+    rules = read_chat(line.chat)
+    left = [one for one in rules.by if one != channel.value]
+    await chat_lines.change_chat(work, line, by=left)
+    work.announce(Topic.LINES)
+
+
+async def _begin_removal(work: Work, row: Account) -> None:
+    """Let the carrier forget the account; its token is needed for that once more."""
+    row.state, row.problem = AccountState.REMOVING.value, None
+    await work.session.flush()
+    work.defer(Task.SET_UP_ACCOUNT, account_id=str(row.id))
+
+
+async def is_elsewhere(work: Work, row: Account) -> bool:
+    """Return whether an account that goes has been given to a line again."""
+    found = await work.session.scalar(
+        select(Account.id).where(
+            Account.channel == row.channel,
+            Account.their_id == row.their_id,
+            Account.id != row.id,
+            Account.state != AccountState.REMOVING,
+        )
+    )
+    return found is not None
+
+
+async def note(
+    work: Work,
+    account_id: UUID,
+    state: AccountState,
+    *,
+    name: str | None = None,
+    problem: AccountProblem | None = None,
+) -> None:
+    """Note what the carrier said of an account."""
+    values: dict[str, Any] = {"state": state.value, "problem": problem, "asked_at": work.now}
+    if name is not None:
+        values["name"] = name
+    await work.session.execute(
+        update(Account)
+        .where(Account.id == account_id, Account.state != AccountState.REMOVING)
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+    work.announce(Topic.LINES)
+
+
+async def forget(work: Work, account_id: UUID) -> None:
+    """Delete an account that its carrier has forgotten."""
+    await work.session.execute(
+        delete(Account)
+        .where(Account.id == account_id, Account.state == AccountState.REMOVING)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def ask_again(ground: Ground) -> None:
+    """Register each account again whose registration is old: another program that has the token
+    could have taken its messages."""
+    async with transaction(ground, PROGRAM) as work:
+        rows = await work.session.scalars(
+            update(Account)
+            .where(or_(Account.asked_at.is_(None), Account.asked_at < work.now - _BELIEVED))
+            .where(Account.set_at < work.now - _BELIEVED)
+            .values(asked_at=work.now)
+            .returning(Account.id)
+            .execution_options(synchronize_session=False)
+        )
+        for account_id in rows.all():
+            work.defer(Task.SET_UP_ACCOUNT, account_id=str(account_id))

@@ -1,0 +1,65 @@
+"""Files are fetched from servers of others: bounded in size and time, and never from our own
+network."""
+
+import asyncio
+from urllib.parse import urljoin, urlsplit
+
+import httpx2
+
+from app.outbox.outside import client_for_outside
+from app.outbox.responses import Refused, TryAgain
+from app.settings import Settings
+
+# Seconds for one file: a child may send a picture of several megabytes, and we read it once.
+_WITHIN = 30.0
+
+
+class TooLong(Refused):
+    """The file is longer than what is taken."""
+
+
+async def fetch(
+    settings: Settings,
+    address: str,
+    most: int,
+    *,
+    auth: tuple[str, str] | None = None,
+    redirects: int = 0,
+) -> bytes:
+    """Return a file of at most so many bytes. A password is sent to the first server alone.
+
+    Raises TryAgain, TooLong, Refused; no error has an address in it.
+    """
+    try:
+        async with asyncio.timeout(_WITHIN), client_for_outside(settings) as client:
+            for _turn in range(redirects + 1):
+                found = await _once(client, address, most, auth)
+                if isinstance(found, bytes):
+                    return found
+                there = urljoin(address, found)
+                if urlsplit(there).scheme != "https" and not settings.reach_own_network:
+                    raise Refused("sent to an address without TLS")
+                address, auth = there, None
+    except (httpx2.HTTPError, TimeoutError) as error:
+        raise TryAgain(type(error).__name__) from None
+    raise Refused("sent elsewhere too often")
+
+
+async def _once(
+    client: httpx2.AsyncClient, address: str, most: int, auth: tuple[str, str] | None
+) -> bytes | str:
+    """Return the file, or where it is."""
+    async with client.stream("GET", address, auth=auth) as answer:
+        status = answer.status_code
+        if status in (301, 302, 303, 307, 308):
+            return str(answer.headers.get("location", ""))
+        if status == 429 or status >= 500:
+            raise TryAgain("not there yet", status=status, after=2)
+        if status != 200:
+            raise Refused("not given out", status=status, code=status)
+        body = bytearray()
+        async for part in answer.aiter_bytes():
+            body += part
+            if len(body) > most:
+                raise TooLong("longer than what is taken")
+        return bytes(body)

@@ -1,0 +1,125 @@
+"""Pictures and voice notes of children: refused unless the line takes them, and then guarded."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from app.demo.stage import LINE, Counsellor, Stage
+from app.jobs.transaction import transaction
+from app.practice.texts import WHATSAPP
+from app.retention.data_requests.erasing import erase_words
+from app.retention.kinds import DataKind
+from app.retention.rules import set_rules
+from app.retention.running import erase_some
+from app.staff.roles import Role
+from app.work import PROGRAM
+from tests.scenarios.messaging.children import (
+    CHILD,
+    PERSON,
+    has_bot,
+    read_by,
+    takes,
+    takes_texts,
+    writer,
+)
+from tests.support.documents.files import WHERE, WHO, everything, jpeg, voice_note
+from tests.support.referrals import page
+
+MEDIA = "SELECT id, kind, state, problem, scan, source_sealed, call_id FROM chat_media ORDER BY at"
+# A scanner that finds something in files with one word.
+SCANNER = "sh -c '! grep -q EICAR'"
+
+
+async def came(stage: Stage, counsellor: Counsellor, call_id: Any) -> list[dict[str, Any]]:
+    """Return what the counsellor reads that came with messages."""
+    said = (await counsellor.ask("GET", f"/chats/{call_id}/messages")).json()
+    return [one for message in said for one in message["media"]]
+
+
+async def test_a_line_takes_pictures_and_voice_notes_by_telegram(stage: Stage) -> None:
+    stage.settings.scan_command = SCANNER
+    await takes_texts(stage, "telegram")
+    bot, telegram = await has_bot(stage), stage.exchange.telegram
+    ana = await writer(stage)
+    telegram.send_file(bot, PERSON, "photo", jpeg())
+    await stage.advance(3)
+    assert any("cannot receive pictures" in one.text for one in bot.chats[PERSON].texts)
+    assert (await stage.rows(MEDIA), telegram.files_read) == ([], 0), "off unless it is chosen"
+    await stage.let_write(media=["picture", "voice"])
+    call_id = await takes(stage, ana)
+    telegram.send_file(bot, PERSON, "photo", jpeg(), caption="Vidi")
+    telegram.send_file(bot, PERSON, "voice", voice_note())
+    await stage.advance(6)
+    picture, note = await came(stage, ana, call_id)
+    assert [(one["kind"], one["state"]) for one in (picture, note)] == [
+        ("picture", "kept"),
+        ("voice", "kept"),
+    ]
+    rows = await stage.rows(MEDIA)
+    assert {row["scan"] for row in rows} == {"clean"}
+    assert {row["source_sealed"] for row in rows} == {None}
+    # It is shown after a click, and each opening is in the log.
+    board = (await page(stage, ana, "/board/chats")).text
+    assert "/api/v1/chats/media/" not in board
+    shown = (await page(stage, ana, f"/board/chats/media/{picture['id']}")).text
+    assert f'<img src="/api/v1/chats/media/{picture["id"]}"' in shown
+    for one, kind in ((picture, "image/jpeg"), (note, "audio/ogg")):
+        opened = await ana.ask("GET", f"/chats/media/{one['id']}")
+        assert opened.headers["content-type"] == kind
+        assert "sandbox" in opened.headers["content-security-policy"]
+        for word in (WHO, WHERE):
+            assert word.encode() not in everything(opened.content)
+    log = await stage.rows(
+        "SELECT count(*) AS n FROM audit_entries WHERE action = 'chat_media_opened'"
+    )
+    assert log[0]["n"] == 2
+    other = await stage.add_counsellor("mira", role=Role.COUNSELLOR)
+    for at in (f"/chats/media/{picture['id']}", f"/chats/media/{uuid4()}"):
+        assert (await other.ask("GET", at)).status_code == 404
+    # What is harmful, of another kind, or too large is not kept.
+    stage.settings.document_megabytes = 1
+    for content in (jpeg() + b"EICAR", b"GIF89a", jpeg() + bytes(1_100_000)):
+        telegram.send_file(bot, PERSON, "photo", content)
+        await stage.advance(4)
+    problems = [one["problem"] for one in await came(stage, ana, call_id)]
+    assert problems == [None, None, "harmful", "unknown_kind", "too_large"]
+    assert "found something harmful" in (await page(stage, ana, "/board/chats")).text
+    # It goes with the words of the conversation.
+    (await ana.ask("POST", f"/chats/{call_id}/end")).raise_for_status()
+    async with transaction(stage.ground, PROGRAM) as work:
+        await set_rules(work, {DataKind.CHAT_MESSAGES: 30})
+        work.now += timedelta(days=31)
+        assert await erase_some(work, DataKind.CHAT_MESSAGES, uuid4(), set()) > 0
+    kept = await stage.rows("SELECT state, content_sealed FROM chat_media")
+    assert {(row["state"], row["content_sealed"]) for row in kept} == {("erased", None)}
+    assert (await ana.ask("GET", f"/chats/media/{picture['id']}")).status_code == 404
+
+
+async def test_a_picture_by_whatsapp_is_fetched_once_and_deleted_there(stage: Stage) -> None:
+    await takes_texts(stage, "whatsapp")
+    await stage.let_write(media=["picture"])
+    ana, texts = await writer(stage), stage.exchange.texts
+    knobs = stage.exchange.knobs
+    knobs.turn("duplicate", "/telephony/sms", times=None)
+    # The server is cut off once, and asks again.
+    knobs.turn("fail", "/Media/ME", times=2)
+    child, line = WHATSAPP + CHILD, WHATSAPP + LINE
+    texts.write(child, line, "", media=("image/jpeg",), files=(jpeg(),))
+    await stage.advance(8)
+    call_id = await takes(stage, ana)
+    (picture,) = await came(stage, ana, call_id)
+    assert picture["state"] == "kept"
+    assert texts.files == {}, "deleted at the provider"
+    said = (await ana.ask("GET", f"/chats/{call_id}/messages")).json()
+    assert [one["text"] for one in said if one["author"] == "child"] == ["📷"]
+    texts.write(child, line, "Evo", media=("audio/ogg",), files=(voice_note(),))
+    await stage.advance(4)
+    assert any("cannot receive pictures" in one for one in read_by(stage, child))
+    assert len(await stage.rows(MEDIA)) == 1, "the line takes pictures alone"
+    assert stage.exchange.faults == []
+    # Who asks for erasure gets the words and the pictures erased.
+    async with transaction(stage.ground, PROGRAM) as work:
+        await erase_words(work, [call_id])
+    rows = await stage.rows("SELECT text_sealed FROM chat_messages WHERE author = 'child'")
+    assert {row["text_sealed"] for row in rows} == {None}
+    assert (await stage.rows(MEDIA))[0]["state"] == "erased"

@@ -1,0 +1,142 @@
+"""Children write with Telegram to the bot of a line, which an administrator has set up."""
+
+from typing import Any
+
+from app.calls.states import CallState
+from app.demo.stage import Stage
+from app.practice.telegram import SECRET, Bot
+from app.staff.roles import Role
+from tests.scenarios.messaging.children import (
+    PERSON,
+    has_bot,
+    says,
+    takes,
+    takes_texts,
+    writer,
+    written,
+)
+from tests.support.referrals import page
+
+NUMBERS = "SELECT id, state, caller_kind, language FROM calls ORDER BY opened_at"
+
+
+def read(bot: Bot) -> list[str]:
+    return [one.text for one in bot.chats[PERSON].texts]
+
+
+async def test_a_child_writes_to_a_bot_and_stops_it(stage: Stage) -> None:
+    await takes_texts(stage, "telegram")
+    bot, telegram = await has_bot(stage), stage.exchange.telegram
+    ana = await writer(stage)
+    # The button with which it begins is no word; the conversation waits for a counsellor.
+    telegram.write(bot, PERSON, "/start", language="en")
+    await stage.advance(2)
+    assert [one.split(".")[0] for one in read(bot)] == ["We have your message"]
+    call_id = await takes(stage, ana)
+    # The database is away for a moment: Telegram brings it again, in its order.
+    stage.exchange.knobs.turn("disconnect", "/telephony/telegram", times=2)
+    long = "Zz" + "a" * 4094
+    said = telegram.write(bot, PERSON, "Dobro sam")
+    telegram.write(bot, PERSON, long)
+    telegram.edit(bot, said, "Nisam dobro")
+    telegram.write(bot, PERSON, sticker={"emoji": "😢"})
+    telegram.write(bot, PERSON, photo=[{"file_id": "x"}], caption="Vidi")
+    await stage.advance(8)
+    found = (await ana.ask("GET", f"/chats/{call_id}/messages")).json()
+    words = [one["text"] for one in found if one["author"] == "child"]
+    assert words == ["Dobro sam", long[:4000], long[4000:], "Nisam dobro", "😢", "Vidi"]
+    assert sum("cannot receive pictures" in one for one in read(bot)) == 1
+    assert not [one for one in stage.exchange.asked if "getFile" in one[1]]
+    # The child gives a number to be rung at, and goes on writing to where it was.
+    (row,) = await stage.rows(NUMBERS)
+    assert (row["caller_kind"], row["language"]) == ("written", "en")
+    telegram.write(bot, PERSON, "064 765 4321")
+    await stage.advance(2)
+    (number,) = await stage.rows("SELECT max(number) AS last FROM chat_messages")
+    values = {"day": "2030-01-14", "begins": "14:00", "ends": "16:00", "safe": "true"}
+    at = f"/board/chats/{call_id}/ring/{number['last']}"
+    assert "Call-back agreed" in (await page(stage, ana, at, **values)).text
+    await says(stage, ana, call_id, "Zovemo te u dva.")
+    await stage.advance(2)
+    assert read(bot)[-1] == "Zovemo te u dva."
+    # Who stops the bot wants no more.
+    telegram.stop(bot, PERSON)
+    await stage.advance(2)
+    assert (await stage.rows(NUMBERS))[0]["state"] == CallState.ENDED
+    assert await stage.rows("SELECT FROM chat_opt_outs WHERE channel = 'telegram'")
+    await stage.advance(31)
+    # Whoever writes again is answered; one who stops it in the meantime is known by the refusal.
+    telegram.write(bot, PERSON, "Ipak bih da pišem")
+    await stage.advance(4)
+    again = await takes(stage, ana)
+    bot.chats[PERSON].blocked = True
+    await says(stage, ana, again, "Tu sam")
+    await stage.advance(4)
+    assert (await written(stage, again))[-1] == ("counsellor", "opted_out", False)
+    assert stage.exchange.faults == []
+
+
+async def test_only_telegram_is_heard_and_only_people(stage: Stage) -> None:
+    await takes_texts(stage, "telegram")
+    bot, telegram = await has_bot(stage), stage.exchange.telegram
+    update: dict[str, Any] = {"update_id": 1, "message": {"text": "x"}}
+    update["message"]["chat"] = update["message"]["from"] = {"id": 1, "type": "private"}
+    other = bot.url[:-1] + ("0" if bot.url[-1] != "0" else "1")
+    for url, secret in ((bot.url, ""), (bot.url, bot.secret + "x"), (other, bot.secret)):
+        answer = await stage.client.post(url, json=update, headers={SECRET: secret})
+        assert answer.status_code == 403
+    for body in (b"no json", b"[]", b'{"update_id":"1","message":{"chat":7}}'):
+        answer = await stage.client.post(bot.url, content=body, headers={SECRET: bot.secret})
+        assert answer.status_code == 200, "it would come again for ever"
+    telegram.write(bot, PERSON, "u grupi", chat={"id": -100, "type": "supergroup"})
+    by_bot: dict[str, Any] = {"from": {"id": PERSON, "is_bot": True}}
+    telegram.write(bot, PERSON, "od bota", **by_bot)
+    telegram.write(bot, PERSON, pinned_message={})
+    await stage.advance(3)
+    assert await stage.rows(NUMBERS) == []
+
+
+async def test_an_administrator_sets_a_bot_up_and_takes_it_away(stage: Stage) -> None:
+    await takes_texts(stage, "sms")
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    (line,) = await stage.rows("SELECT id FROM lines")
+    at, api = f"/admin/lines/{line['id']}", f"/lines/{line['id']}/telegram"
+    bot = stage.exchange.telegram.make_bot()
+    assert "This is no token" in (await page(stage, mila, f"{at}/telegram", token="x")).text
+    strange = bot.token[:-1] + "9"
+    assert (await page(stage, mila, f"{at}/telegram", token=strange)).status_code == 303
+    await stage.advance(1)
+    assert "does not know the token" in (await page(stage, mila, at)).text
+    assert (await mila.ask("PUT", api, {"token": bot.token})).status_code == 200
+    await stage.advance(1)
+    view = (await mila.ask("GET", api)).json()
+    assert (view["name"], view["state"], view["problem"]) == (bot.name, "registered", None)
+    shown = (await page(stage, mila, at)).text
+    assert f"https://t.me/{bot.name}" in shown
+    assert bot.token not in shown + str(view)
+    # Another program took the messages: within the hour they come here again.
+    ours, bot.url = bot.url, "https://example.org/other"
+    await stage.change_rows(
+        "UPDATE chat_accounts SET asked_at = asked_at - interval '1h',"
+        " set_at = set_at - interval '2h'"
+    )
+    await stage.advance(65)
+    assert bot.url == ours
+    # While the line does not take them, Telegram keeps them.
+    await mila.ask("PATCH", f"/lines/{line['id']}/chat", {"by": ["sms"]})
+    await stage.advance(1)
+    assert (await mila.ask("GET", api)).json()["state"] == "paused"
+    stage.exchange.telegram.write(bot, PERSON, "Ima li koga?")
+    await mila.ask("PATCH", f"/lines/{line['id']}/chat", {"by": ["sms", "telegram"]})
+    await stage.advance(2)
+    assert len(await stage.rows(NUMBERS)) == 1
+    assert (await mila.ask("DELETE", api)).status_code == 204
+    await stage.advance(1)
+    assert (bot.url, await stage.rows("SELECT FROM chat_accounts")) == ("", [])
+    assert (await mila.ask("GET", api)).status_code == 404
+    rows = await stage.rows("SELECT detail::text AS said FROM audit_entries")
+    assert not [row for row in rows if bot.token[-30:] in row["said"]]
+    kinds = await stage.rows(
+        "SELECT action FROM audit_entries WHERE action LIKE 'line_account%%' ORDER BY id"
+    )
+    assert [row["action"] for row in kinds] == ["line_account_set"] * 2 + ["line_account_removed"]
