@@ -50,6 +50,7 @@ class What(StrEnum):
     ERASING = "erasing"
     PERSON_DATA = "person_data"
     SESSION = "session"
+    TELEPHONE = "telephone"
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,8 @@ ACTS: Mapping[str, Act] = {
     "api.statistics.download": Act(What.EXPORT, _of_records),
     "api.statistics.file": Act(What.EXPORT, _of_single_calls),
     "api.sessions.end_own_session": _SESSION,
+    "api.sessions.choose_second_phone": Act(What.TELEPHONE),
+    "dashboard.people.own.choose_second_phone": Act(What.TELEPHONE),
     "api.settings.wallboards.make_wallboard": _KEY,
     "api.tokens.make_token": _KEY,
     "api.data_requests.find": _PERSON,
