@@ -309,6 +309,11 @@ class VoiceMessage(Base):
     __table_args__ = (
         one_of("state", MessageState),
         Index("ix_voice_messages_state", "state"),
+        Index(
+            "ix_voice_messages_untaken",
+            "created_at",
+            postgresql_where=text("taken_at IS NULL AND heard_at IS NULL"),
+        ),
     )
 
     id: Mapped[Identifier]

@@ -8,6 +8,7 @@ them. From then on it belongs to the team of the person who took it.
 """
 
 import base64
+import contextlib
 import secrets
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -28,10 +29,12 @@ from app.contacts.states import channel_of_call
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound
 from app.routing import offers
+from app.routing.responsible import pick_owner
 from app.staff import accounts
 from app.staff.audit import write_entry, write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
+from app.staff.roles import Permission
 from app.work import Work
 
 # Twenty digits: they can be said and written in every language. 66 bits.
@@ -60,7 +63,7 @@ class Left(NamedTuple):
     left_at: datetime
     until_at: datetime
     answered: bool
-    # Who has taken it.
+    # Who is responsible for it: at first a supervisor, then who has taken it.
     owner_id: UUID | None
 
 
@@ -85,11 +88,16 @@ async def keep(work: Work, call: Call) -> None:
     answer."""
     call.messages = 1
     await record.record(work, call, CallLog.MESSAGE_LEFT)
+    owner_id = None
+    with contextlib.suppress(NotFound):
+        # It is a task from the first moment, though every team sees it until a person takes it.
+        owner_id = (await pick_owner(work, Permission.HEAR_MESSAGES)).id
     work.session.add(
         ReturnCode(
             call_id=call.id,
             code_key=_key(work, _code_of(work, call.id)),
             made_at=work.now,
+            owner_id=owner_id,
             until_at=work.now + timedelta(days=work.settings.chat_code_days),
         )
     )
@@ -146,7 +154,7 @@ def of_team(team: str) -> ColumnElement[bool]:
     people = select(Staff.id).where(Staff.team == team)
     return or_(
         and_(ReturnCode.taken_at.is_(None), ReturnCode.done_at.is_(None)),
-        ReturnCode.owner_id.in_(people),
+        and_(ReturnCode.taken_at.is_not(None), ReturnCode.owner_id.in_(people)),
         ReturnCode.done_by.in_(people),
     )
 
@@ -204,7 +212,7 @@ async def _lock(work: Work, staff: Staff, call_id: UUID) -> tuple[Call, ReturnCo
 
 async def _responsible(work: Work, found: ReturnCode) -> str:
     """Return the name of the person who has taken a message, or marked it as done."""
-    who = found.owner_id or found.done_by
+    who = found.owner_id if found.taken_at is not None else found.done_by
     return (await accounts.names_of(work, {who})).get(who, "") if who else ""
 
 
@@ -243,6 +251,7 @@ async def take(work: Work, staff: Staff, call_id: UUID) -> None:
     _, found = await _lock(work, staff, call_id)
     _check_open(found)
     if found.owner_id != staff.id or found.taken_at is None:
+        found.taken_at = found.taken_at or work.now
         _give(work, found, staff.id)
 
 
@@ -252,7 +261,7 @@ def _check_open(found: ReturnCode) -> None:
 
 
 def _give(work: Work, found: ReturnCode, owner_id: UUID) -> None:
-    found.owner_id, found.taken_at = owner_id, found.taken_at or work.now
+    found.owner_id = owner_id
     write_entry(work, AuditLog.WRITTEN_MESSAGE_TAKEN, str(found.call_id), owner=str(owner_id))
     work.announce(Topic.MESSAGES)
 
@@ -282,6 +291,7 @@ async def answer(work: Work, staff: Staff, call_id: UUID, *, text: str, client_k
     call, found = await _lock(work, staff, call_id)
     _check_open(found)
     if found.taken_at is None:
+        found.taken_at = work.now
         _give(work, found, staff.id)
     elif found.owner_id != staff.id:
         raise await _taken(work, found)
