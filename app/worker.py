@@ -10,6 +10,7 @@ from app import tables
 from app.chats.accounts import ask_again
 from app.chats.jobs import chat_tasks, forget_chats
 from app.chats.sendings import forget_arrivals
+from app.chats.untaken import watch_messages
 from app.contacts.finding.rebuilding import want as want_rebuilt
 from app.contacts.jobs import contacts_tasks
 from app.database.bus import Bus
@@ -220,6 +221,7 @@ class Worker:
             await self._busily(look_over(self._ground))
             await self._busily(open_due(self._ground))
             await self._busily(watch_volume(self._ground))
+            await self._busily(watch_messages(self._ground))
             await self._busily(ask_tonight(self._ground))
             await self._busily(ask_today(self._ground))
             await self._busily(nightly.ask_tonight(self._ground))

@@ -49,7 +49,7 @@ from app.routing.participants.participants import Mode
 from app.staff import accounts
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import Staff
+from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Permission
 from app.web.access import HearsMessages, InWork, Requires, SeesQueue, SignedIn, TakesCalls
 from app.web.keyed_answers import may_read_answers, without_answer
@@ -106,7 +106,7 @@ def offer_view(work: Work, offer: Offer | None, call: Call, line: str, staff: St
         returned=call.returned > 0,
         waiting_seconds=max(0, int(waited.total_seconds())),
         seconds_left=max(0, int((offer.expires_at - work.now).total_seconds())),
-        endpoint=staff.endpoint_kind,
+        endpoint=EndpointKind.PHONE if offer.second_at is not None else staff.endpoint_kind,
     )
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
 from app.api.views import Credentials, Me, PresenceChoice, PresenceView
-from app.people import leaked
+from app.people import leaked, second_phone
 from app.routing import desk, own_presence
 from app.routing.models import PresenceState
 from app.staff import passwords, phone_proofs, second_factor, sessions
@@ -151,6 +151,44 @@ async def set_own_pin(request: Request, work: InWork, staff: SignedIn, wanted: P
     """Choose the PIN by which you prove by telephone who you are; `present` is your password."""
     await check_own_tries(request, staff)
     await phone_proofs.set_own_pin(work, staff, wanted.present, wanted.pin)
+
+
+class NumberIn(BaseModel):
+    number: str = Field(max_length=40)
+
+
+class SecondPhone(BaseModel):
+    """The telephone that rings if your browser does not answer. It rings once it is proven."""
+
+    number: str | None
+    proven: bool
+
+
+class SecondPhoneRung(BaseModel):
+    """The code that proves your telephone, which rings now. It is shown only in this answer."""
+
+    code: str
+
+
+@router.get("/me/second-phone")
+async def second_phone_of(work: InWork, staff: TakesCalls) -> SecondPhone:
+    """Return the telephone that rings if your browser does not answer."""
+    number = staff.second_phone
+    proven = number is not None and await phone_proofs.is_proven(work, staff)
+    return SecondPhone(number=number, proven=proven)
+
+
+@router.put("/me/second-phone")
+async def choose_second_phone(work: InWork, staff: TakesCalls, wanted: NumberIn) -> SecondPhoneRung:
+    """Choose the telephone that rings if your browser does not answer. It is rung now: enter the
+    `code` there, which proves it."""
+    return SecondPhoneRung(code=await second_phone.choose(work, staff, wanted.number))
+
+
+@router.delete("/me/second-phone", status_code=204)
+async def give_second_phone_up(work: InWork, staff: TakesCalls) -> None:
+    """Let only the browser ring."""
+    await second_phone.give_up(work, staff)
 
 
 @router.put("/me/password", status_code=204)

@@ -215,6 +215,8 @@ class Leg(SentOnce, Base):
     offer_id: Mapped[UUID] = mapped_column(index=True)
     # The participant whose leg it is, if not the counsellor's: see `routing/participants`.
     participant_id: Mapped[UUID | None] = mapped_column(index=True)
+    # It rings the counsellor's own telephone in place of the browser: see `routing/second_way.py`.
+    second: Mapped[bool] = mapped_column(server_default="false")
     status: Mapped[str | None]
     end_wanted: Mapped[bool] = mapped_column(server_default="false")
     created_at: Mapped[datetime]
@@ -307,6 +309,11 @@ class VoiceMessage(Base):
     __table_args__ = (
         one_of("state", MessageState),
         Index("ix_voice_messages_state", "state"),
+        Index(
+            "ix_voice_messages_untaken",
+            "created_at",
+            postgresql_where=text("taken_at IS NULL AND heard_at IS NULL"),
+        ),
     )
 
     id: Mapped[Identifier]

@@ -8,6 +8,7 @@ them. From then on it belongs to the team of the person who took it.
 """
 
 import base64
+import contextlib
 import secrets
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -28,6 +29,8 @@ from app.contacts.states import channel_of_call
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound
 from app.routing import offers
+from app.routing.responsible import pick_owner
+from app.staff import accounts
 from app.staff.audit import write_entry, write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -42,6 +45,14 @@ class WrongCode(NotFound):
     default = "No message was found for this code. Check each digit, or write to us again."
 
 
+class TakenByColleague(Conflict):
+    default = "A colleague has taken this message."
+
+
+class TakenByAnotherTeam(TakenByColleague):
+    """A person of another team was first, so the message can be read there alone."""
+
+
 class Left(NamedTuple):
     """A message that waits for an answer."""
 
@@ -52,7 +63,7 @@ class Left(NamedTuple):
     left_at: datetime
     until_at: datetime
     answered: bool
-    # Who has taken it.
+    # Who is responsible for it: at first a supervisor, then who has taken it.
     owner_id: UUID | None
 
 
@@ -77,11 +88,16 @@ async def keep(work: Work, call: Call) -> None:
     answer."""
     call.messages = 1
     await record.record(work, call, CallLog.MESSAGE_LEFT)
+    owner_id = None
+    with contextlib.suppress(NotFound):
+        # It is a task from the first moment, though every team sees it until a person takes it.
+        owner_id = (await pick_owner(work, Permission.HEAR_MESSAGES)).id
     work.session.add(
         ReturnCode(
             call_id=call.id,
             code_key=_key(work, _code_of(work, call.id)),
             made_at=work.now,
+            owner_id=owner_id,
             until_at=work.now + timedelta(days=work.settings.chat_code_days),
         )
     )
@@ -138,7 +154,7 @@ def of_team(team: str) -> ColumnElement[bool]:
     people = select(Staff.id).where(Staff.team == team)
     return or_(
         and_(ReturnCode.taken_at.is_(None), ReturnCode.done_at.is_(None)),
-        ReturnCode.owner_id.in_(people),
+        and_(ReturnCode.taken_at.is_not(None), ReturnCode.owner_id.in_(people)),
         ReturnCode.done_by.in_(people),
     )
 
@@ -170,7 +186,10 @@ async def waiting(work: Work, team: str) -> list[Left]:
 
 
 async def _lock(work: Work, staff: Staff, call_id: UUID) -> tuple[Call, ReturnCode]:
-    """Lock a message that a person may read, with its conversation. Raises NotFound."""
+    """Lock a message that a person may read, with its conversation.
+
+    Raises NotFound, and TakenByAnotherTeam.
+    """
     # The conversation first, as all verbs do; who may not read the message changes nothing.
     known = select(ReturnCode.call_id).where(ReturnCode.call_id == call_id, of_team(staff.team))
     if await work.session.scalar(known) is None:
@@ -182,8 +201,36 @@ async def _lock(work: Work, staff: Staff, call_id: UUID) -> tuple[Call, ReturnCo
         .execution_options(populate_existing=True)
     )
     if found is None:
-        raise NotFound("There is no such message.")
+        # A person of another team was first, a moment ago.
+        first = await work.session.get_one(ReturnCode, call_id, populate_existing=True)
+        raise TakenByAnotherTeam(
+            "%(name)s of another team was first, and is responsible for this message now.",
+            name=await _responsible(work, first),
+        )
     return call, found
+
+
+async def _responsible(work: Work, found: ReturnCode) -> str:
+    """Return the name of the person who has taken a message, or marked it as done."""
+    who = found.owner_id if found.taken_at is not None else found.done_by
+    return (await accounts.names_of(work, {who})).get(who, "") if who else ""
+
+
+async def _taken(work: Work, found: ReturnCode) -> TakenByColleague:
+    """Return the refusal that names the colleague who has a message."""
+    name = await _responsible(work, found)
+    answered = select(Message.id).where(
+        Message.call_id == found.call_id, Message.author == Author.COUNSELLOR
+    )
+    if await work.session.scalar(answered.limit(1)) is not None:
+        return TakenByColleague(
+            "%(name)s has answered this message. Read the answer. If the child needs another one "
+            "from you, press Accept first.",
+            name=name,
+        )
+    return TakenByColleague(
+        "%(name)s has taken this message. If you want to answer it, press Accept first.", name=name
+    )
 
 
 async def read_left(work: Work, staff: Staff, call_id: UUID) -> list[messages.Said]:
@@ -208,11 +255,12 @@ async def may_read(work: Work, staff: Staff, call_id: UUID) -> bool:
 
 
 async def take(work: Work, staff: Staff, call_id: UUID) -> None:
-    """Make a person responsible for a message. May run twice. Raises NotFound, and Conflict if it
-    is done."""
+    """Make a person responsible for a message. May run twice. Raises NotFound,
+    TakenByAnotherTeam, and Conflict if it is done."""
     _, found = await _lock(work, staff, call_id)
     _check_open(found)
-    if found.owner_id != staff.id:
+    if found.owner_id != staff.id or found.taken_at is None:
+        found.taken_at = found.taken_at or work.now
         _give(work, found, staff.id)
 
 
@@ -222,7 +270,7 @@ def _check_open(found: ReturnCode) -> None:
 
 
 def _give(work: Work, found: ReturnCode, owner_id: UUID) -> None:
-    found.owner_id, found.taken_at = owner_id, found.taken_at or work.now
+    found.owner_id = owner_id
     write_entry(work, AuditLog.WRITTEN_MESSAGE_TAKEN, str(found.call_id), owner=str(owner_id))
     work.announce(Topic.MESSAGES)
 
@@ -243,14 +291,19 @@ async def give_all(work: Work, owner_id: UUID, to_id: UUID) -> int:
 
 async def answer(work: Work, staff: Staff, call_id: UUID, *, text: str, client_key: str) -> Message:
     """Answer a message that a child left; the child reads it when it comes back. A message that no
-    person has taken belongs to the one who answers.
+    person has taken belongs to the one who answers. May run twice with the same key.
 
-    Raises NotFound, Invalid, and Conflict if the message is marked as done.
+    Of two people who answer at once, the second hears who has answered: a child must not get two
+    answers that do not know of each other. Raises NotFound, Invalid, TakenByColleague, and Conflict
+    if the message is marked as done.
     """
     call, found = await _lock(work, staff, call_id)
     _check_open(found)
-    if found.owner_id is None:
+    if found.taken_at is None:
+        found.taken_at = work.now
         _give(work, found, staff.id)
+    elif found.owner_id != staff.id:
+        raise await _taken(work, found)
     return await messages.add(
         work,
         call,

@@ -32,6 +32,15 @@ async def line_of(work: Work, number: str) -> LineScript:
 _SECONDS = "seconds from the caller's arrival"
 
 
+_LongestWait = Annotated[
+    int | None, typer.Option(help="seconds of waiting after which an alarm is raised")
+]
+_MessageWait = Annotated[
+    int | None,
+    typer.Option(help="seconds after which a message that no person took raises an alarm"),
+]
+
+
 @app.command("plan")
 def line_plan(
     number: str,
@@ -58,9 +67,8 @@ def line_plan(
     night_until: Annotated[
         int | None, typer.Option(help="hour of the day until which no call-back is made")
     ] = None,
-    longest_wait: Annotated[
-        int | None, typer.Option(help="seconds of waiting after which an alarm is raised")
-    ] = None,
+    longest_wait: _LongestWait = None,
+    message_wait: _MessageWait = None,
     priority: Annotated[
         int | None, typer.Option(help="seconds by which its callers are ahead of others")
     ] = None,
@@ -86,6 +94,7 @@ def line_plan(
             night_from=night_from,
             night_until=night_until,
             longest_wait=longest_wait,
+            message_wait=message_wait,
             priority=priority,
             skills=None if skills is None else people.check_skills(parts_of(skills)),
         )

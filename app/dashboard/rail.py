@@ -74,7 +74,7 @@ async def counts_part(work: Work, seat: Seat) -> str:
     if may(seat.role, Permission.SUPERVISE):
         wrong = await alarms.alarm_values(work)
         found["team"] = len(await desk.panics(work)) + sum(
-            len(wrong[name]) for name in ("staffing", "alarms", "much_dialled")
+            len(wrong[name]) for name in ("staffing", "alarms", "much_dialled", "untaken")
         )
     return _counts(found)
 

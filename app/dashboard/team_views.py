@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from app.calls.log_kinds import Cause
 from app.dashboard.views import STATE_WORDS, language_words
 from app.routing import telephones
 from app.routing.models import PresenceState, TelephoneState
@@ -24,6 +25,9 @@ _TELEPHONES = {
     EndpointKind.SIP: N_("a SIP telephone"),
 }
 _WELL = (TelephoneState.READY, TelephoneState.RINGING, TelephoneState.TALKING)
+_BUSY = (PresenceState.OFFERED, PresenceState.ON_CALL)
+# The browser did not answer, so the counsellor's own telephone rings, or has the call.
+_AT_TELEPHONE = (Cause.TELEPHONE_RINGS_INSTEAD, Cause.TAKEN_AT_TELEPHONE)
 PRESENT = (
     PresenceState.AVAILABLE,
     PresenceState.OFFERED,
@@ -104,6 +108,9 @@ def _about(person: Person, state: PresenceState) -> str:
 
 def _telephone(person: Person) -> tuple[str, bool]:
     """Return what rings, and whether it can."""
+    presence = person.presence
+    if presence is not None and presence.state in _BUSY and presence.cause in _AT_TELEPHONE:
+        return code_words(presence.cause), True
     kind = EndpointKind(person.staff.endpoint_kind)
     if kind is not EndpointKind.BROWSER:
         return said(_TELEPHONES[kind]), True

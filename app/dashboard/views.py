@@ -76,6 +76,8 @@ class CallCard:
     # While the caller is on hold, another participant talks with the counsellor.
     aside: bool
     muted: bool
+    # Taken at the counsellor's own telephone, because the browser did not answer.
+    at_telephone: bool
     # The line to the counsellor was lost, and their phone rings again.
     lost: bool
     # The talk has nearly reached the platform's limit, and moves to new legs.
@@ -304,7 +306,7 @@ def _offer_card(
         waited=_seconds(call.queued_at, now),
         seconds_left=max(0, int((offer.expires_at - now).total_seconds())),
         limit=limit,
-        on_phone=on_phone,
+        on_phone=on_phone or offer.second_at is not None,
         practice=desk.practice,
     )
 
@@ -336,6 +338,7 @@ def _call_card(desk: Desk, now: datetime, back: Callback | None, aside: bool) ->
         on_hold=call.on_hold,
         aside=aside,
         muted=offer.muted_at is not None,
+        at_telephone=offer.second_at is not None,
         lost=offer.lost_at is not None,
         long=offer.carried_at is not None,
         advice=_advice(back),

@@ -322,6 +322,7 @@ async def _outliving_phones(stage: Stage) -> list[str]:
         for row in await stage.rows(
             "SELECT provider_sid FROM legs UNION SELECT provider_sid FROM attempts"
             " UNION SELECT provider_sid FROM alarm_attempts"
+            " UNION SELECT provider_sid FROM connection_tests"
             " UNION SELECT provider_sid FROM calls"
         )
     }

@@ -22,7 +22,7 @@ from app.routing.people import check_skills
 from app.staff import accounts, phone_proofs
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import Staff
+from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Role, may_give
 from app.staff.sessions import accounts_changed
 from app.work import Work
@@ -239,6 +239,8 @@ def _store(staff: Staff, values: dict[str, Any]) -> None:
     staff.name, staff.role, staff.team = values["name"], values["role"], values["team"]
     staff.email = values["email"] or None
     staff.endpoint_kind, staff.endpoint = kind, address
+    if kind != EndpointKind.BROWSER:
+        staff.second_phone = None
     staff.languages, staff.lines = values["languages"], values["lines"]
     staff.emergency = values["emergency"]
     staff.skills, staff.training = values["skills"], values["training"]

@@ -184,6 +184,23 @@ async def ring_test_phone(
     return test
 
 
+async def ring_to_prove(work: Work, staff: Staff, number: str) -> ConnectionTest:
+    """Let a person's own telephone be rung, which asks for a code; return the row of the call.
+
+    Raises Invalid if no call can be made, DialledTooOften and TooMany.
+    """
+    _need_provider(work)
+    if await any_line(work) is None:
+        raise Invalid("There is no line yet. Add one first: a call shows the number of a line.")
+    test = await _add(work, Means.TELEPHONY, staff=staff)
+    await outward.count_for_person(work, staff.id, test.id, number, DialledFor.TEST)
+    test.target, test.language, test.proves = number, staff.page_language, True
+    work.defer(Task.RING_TEST_PHONE, test_id=str(test.id))
+    work.defer(Task.END_TEST_CALL, delay=GIVEN_UP_AFTER, test_id=str(test.id))
+    await work.session.flush()
+    return test
+
+
 async def _prompt_to_say(work: Work, line_id: UUID, language: str, key: str) -> dict[str, str]:
     """Return line, language and key of a prompt with words. Raises NotFound, Invalid."""
     _row, line = await lines.read_line(work, line_id)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import phonenumbers
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app.calls import lines
 from app.database.topics import Topic
@@ -132,8 +132,8 @@ async def not_dialled(work: Work, rules: Rules) -> list[str]:
         if any(why_not_address(number, rules) for number in numbers):
             found.append(agency.code)
     people = await work.session.execute(
-        select(Staff.name, Staff.endpoint)
-        .where(Staff.active, Staff.endpoint.is_not(None))
+        select(Staff.name, func.coalesce(Staff.endpoint, Staff.second_phone))
+        .where(Staff.active, func.coalesce(Staff.endpoint, Staff.second_phone).is_not(None))
         .order_by(Staff.name)
     )
     found += [name for name, endpoint in people if endpoint and why_not_address(endpoint, rules)]

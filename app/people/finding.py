@@ -120,6 +120,8 @@ _OF_ACCOUNT = (
     AuditLog.SECOND_FACTOR_REMOVED,
     AuditLog.SECOND_FACTOR_RESET,
     AuditLog.SECOND_FACTOR_SET,
+    AuditLog.SECOND_PHONE_SET,
+    AuditLog.PHONE_PAIRED,
     AuditLog.SIGN_IN_FAILED,
     AuditLog.TELEPHONE_CLOCK_LEARNED,
 )
@@ -150,7 +152,11 @@ async def changes_of(work: Work, staff: Staff) -> list[AuditEntry]:
             | AuditEntry.action.like("passkey%")
             | AuditEntry.action.like("identity%")
             | AuditEntry.action.in_(
-                [AuditLog.ACCESS_ENDED_BY_PROVIDER.value, AuditLog.LEFT_BY_DIRECTORY.value]
+                [
+                    AuditLog.ACCESS_ENDED_BY_PROVIDER.value,
+                    AuditLog.LEFT_BY_DIRECTORY.value,
+                    AuditLog.SECOND_PHONE_SET.value,
+                ]
             )
             | AuditEntry.action.like("second_factor%"),
         )

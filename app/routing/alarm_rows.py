@@ -27,10 +27,14 @@ class AlarmKind(StrEnum):
     # More is dialled than usual.
     DIALLING_HOUR = "dialling_hour"
     DIALLING_DAY = "dialling_day"
+    # A message, spoken or written, waits for a person who takes it.
+    MESSAGE_NOT_TAKEN = "message_not_taken"
 
 
 # They are about no line in particular; the oldest one stands for the helpline.
 VOLUME = (AlarmKind.DIALLING_HOUR, AlarmKind.DIALLING_DAY)
+# What the comparison of rota and presence neither opens nor ends.
+OF_OTHERS = (*VOLUME, AlarmKind.MESSAGE_NOT_TAKEN)
 
 
 class Alarm(Base):

@@ -172,6 +172,10 @@ class Offer(Base):
     carried_at: Mapped[datetime | None]
     # When the provider was asked whether the two are connected.
     asked_at: Mapped[datetime | None]
+    # When the counsellor's own telephone is rung if the browser has not answered, and since when it
+    # has the offer in place of the browser. See `second_way.py`.
+    second_due_at: Mapped[datetime | None]
+    second_at: Mapped[datetime | None]
 
     @property
     def room(self) -> UUID:

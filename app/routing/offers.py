@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import BindParameter, ColumnElement, Uuid, bindparam, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, Uuid, and_, bindparam, or_, select, update
 from sqlalchemy.orm import aliased
 
 from app.abilities import PLATFORMS, Ability
@@ -28,7 +28,8 @@ from app.routing.participants import participants
 from app.routing.participants.participants import Participant
 from app.routing.rota import staffing
 from app.settings import Settings
-from app.staff.models import Staff
+from app.staff import phone_proofs
+from app.staff.models import EndpointKind, Staff
 from app.words.pages import N_
 from app.work import Work
 
@@ -40,6 +41,8 @@ MISSES_PHONE = 3
 _TURN_COMES = timedelta(seconds=10)
 # If the provider has not said within this time that both are in the conference, ask it.
 _TOLD_WITHIN = timedelta(seconds=5)
+# The part of an offer's time for which the browser rings alone, where a telephone rings after it.
+BROWSER_ALONE = 0.4
 # How long a counsellor who has lifted the phone has to press 1.
 _LISTENING = timedelta(seconds=15)
 
@@ -101,6 +104,7 @@ async def open_offer(
         opened_at=work.now,
         expires_at=work.now + timedelta(seconds=work.settings.offer_seconds),
         room_id=call.kept_room_id,
+        second_due_at=await _second_due(work, call, staff) if slot is None else None,
     )
     work.session.add(offer)
     if presence.state in (PresenceState.OFF_DUTY, PresenceState.AWAY):
@@ -119,6 +123,18 @@ async def open_offer(
     return offer
 
 
+async def _second_due(work: Work, call: Call, staff: Staff) -> datetime | None:
+    """Return when the counsellor's own telephone rings if the browser has not answered; None if it
+    does not."""
+    if staff.second_phone is None or call.rings_only_id is not None:
+        return None
+    if EndpointKind.PHONE not in work.settings.abilities.rings_first:
+        return None
+    if not await phone_proofs.is_proven(work, staff):
+        return None
+    return work.now + timedelta(seconds=work.settings.offer_seconds * BROWSER_ALONE)
+
+
 async def wake_other_browsers(
     work: Work, staff: Staff, offer_id: UUID, here: UUID | None = None
 ) -> bool:
@@ -131,9 +147,11 @@ async def wake_other_browsers(
     return True
 
 
-def want_leg(work: Work, offer: Offer, task: str) -> None:
-    """Ask for a new leg to the counsellor of an offer."""
-    leg = Leg(id=uuid4(), call_id=offer.call_id, offer_id=offer.id, created_at=work.now)
+def want_leg(work: Work, offer: Offer, task: str, *, second: bool = False) -> None:
+    """Ask for a new leg to the counsellor of an offer; `second`: to their own telephone."""
+    leg = Leg(
+        id=uuid4(), call_id=offer.call_id, offer_id=offer.id, second=second, created_at=work.now
+    )
     work.session.add(leg)
     work.defer(task, leg_id=str(leg.id))
 
@@ -214,8 +232,16 @@ async def accept_offer(
     await _leave_writing(work, offer)
     presence = await presences.lock_presence(work, offer.counsellor_id)
     presence.missed, presence.warned_at = 0, None
-    await presences.set_presence(work, presence, PresenceState.ON_CALL, Cause.ACCEPTED)
-    legs = await work.session.scalar(select(Leg.id).where(Leg.offer_id == offer.id).limit(1))
+    at_telephone = offer.second_at is not None and by != "board"
+    why = Cause.TAKEN_AT_TELEPHONE if at_telephone else Cause.ACCEPTED
+    await presences.set_presence(work, presence, PresenceState.ON_CALL, why)
+    if offer.second_at is not None and not at_telephone:
+        # Taken in the browser after all: the telephone is called off.
+        offer.second_at = None
+        await end_legs(work, offer.id)
+    which = Leg.offer_id == offer.id
+    which = which if at_telephone else and_(which, ~Leg.second)
+    legs = await work.session.scalar(select(Leg.id).where(which).limit(1))
     if legs is None and work.settings.abilities.can(Ability.JOIN_BY_CLICK):
         want_leg(work, offer, Task.JOIN_COUNSELLOR)
     work.announce(Topic.OFFERS.of(offer.counsellor_id), Topic.QUEUE)
@@ -292,7 +318,8 @@ async def _never_rang(work: Work, offer: Offer) -> bool:
     has not begun the leg."""
     legs = list(await work.session.scalars(select(Leg).where(Leg.offer_id == offer.id)))
     told = work.settings.abilities.can(Ability.REPORT_LEGS)
-    return bool(legs) and not any(_rang(leg, told) for leg in legs)
+    # A browser rings without a leg; its counsellor's own telephone is only the second way.
+    return not all(leg.second for leg in legs) and not any(_rang(leg, told) for leg in legs)
 
 
 async def _has_a_call(work: Work, offer: Offer) -> bool:
@@ -370,6 +397,8 @@ async def miss_offer(
             await presences.set_free(work, presence, Cause.MISSED_AS_LAST_ON_DUTY)
             return
         why = Cause.PHONE_NOT_REACHED if was_accepted else Cause.MISSED_AN_OFFER
+        if offer.second_at is not None:
+            why = Cause.MISSED_IN_BROWSER_AND_AT_TELEPHONE
         await presences.set_presence(work, presence, PresenceState.AWAY, why)
     else:
         await presences.set_free(work, presence, Cause.MISSED)
@@ -416,7 +445,8 @@ async def end_legs(work: Work, offer_id: UUID) -> None:
 
 async def phone_lifted(work: Work, offer: Offer) -> None:
     """Give a counsellor who hears the announcement enough time to press a key."""
-    if offer.state == OfferState.OPEN:
+    waits = offer.state == OfferState.ACCEPTED and offer.second_at is not None
+    if offer.state == OfferState.OPEN or waits:
         offer.expires_at = max(offer.expires_at, work.now + _LISTENING)
 
 

@@ -18,6 +18,7 @@ AT_RISK_PRIORITY = 900
 CALLBACK_PRIORITY = 600
 TEST_CALLER_PRIORITY = -900
 _LONGEST = 86_400
+_LONGEST_MESSAGE = 604_800
 _SKILL = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 
@@ -45,6 +46,8 @@ class Plan:
     night_until: int = 7
     # A caller who waits longer than this many seconds opens an alarm.
     longest_wait: int = 300
+    # A message that no person has taken for this many seconds opens an alarm.
+    message_wait: int = 43_200
     skills: Mapping[str, int] = field(default_factory=dict)
 
     def is_night(self, at: datetime, zone: ZoneInfo) -> bool:
@@ -127,6 +130,11 @@ def check_plan(plan: Plan) -> dict[str, Any]:
         raise BadText("the night must be in whole hours from 0 to 23")
     if not 30 <= plan.longest_wait <= _LONGEST:
         raise BadText("the longest wait must be 30 to %(longest)s seconds", longest=_LONGEST)
+    if not 600 <= plan.message_wait <= _LONGEST_MESSAGE:
+        raise BadText(
+            "a message may wait 600 to %(longest)s seconds before an alarm",
+            longest=_LONGEST_MESSAGE,
+        )
     if not 1 <= plan.ring_at_once <= 10:
         raise BadText("the number of phones that ring at once must be 1 to 10")
     if not -_LONGEST <= plan.priority <= _LONGEST:

@@ -30,7 +30,7 @@ from app.database.quick import Question
 from app.database.topics import Topic
 from app.jobs.names import Task
 from app.jobs.transaction import run_verb
-from app.routing import holding, offers, queue
+from app.routing import holding, offers, queue, second_way
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, Presence, PresenceState
 from app.routing.participants import leaving
@@ -61,6 +61,7 @@ async def sweep(ground: Ground) -> int:
         return 0
     verbs = {
         "offer": _end_late_offer,
+        "second": _ring_second,
         "wrap_up": _end_wrap_up,
         "stale": _set_away,
         "silent": _ask_the_provider,
@@ -103,6 +104,13 @@ DUE = union_all(
         Offer.released_at.is_(None),
         or_(Offer.state == OfferState.OPEN, Offer.state == OfferState.ACCEPTED),
         Offer.expires_at <= _NOW,
+    ),
+    select(literal("second"), Offer.id).where(
+        Offer.released_at.is_(None),
+        Offer.slot.is_(None),
+        Offer.state == OfferState.OPEN,
+        Offer.second_at.is_(None),
+        Offer.second_due_at <= _NOW,
     ),
     select(literal("unproven"), Offer.id).where(
         Offer.released_at.is_(None),
@@ -252,6 +260,12 @@ async def _end_late_offer(work: Work, offer_id: UUID) -> None:
     unseen = not accepted and work.now - offer.expires_at > _UNSEEN
     cause = Cause.NOT_CONNECTED_IN_TIME if accepted else Cause.NOT_TAKEN_IN_TIME
     await offers.miss_offer(work, call, offer, cause, our_fault=unseen)
+
+
+async def _ring_second(work: Work, offer_id: UUID) -> None:
+    """Ring the counsellor's own telephone, because the browser has not answered."""
+    call, offer = await offers.lock_offer(work, offer_id)
+    await second_way.ring_if_due(work, call, offer)
 
 
 async def _carry_over(work: Work, offer_id: UUID) -> None:

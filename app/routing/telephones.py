@@ -14,7 +14,7 @@ from app.calls.log_kinds import Cause
 from app.calls.models import Call, Leg
 from app.calls.states import CallState
 from app.database.topics import Topic
-from app.routing import offers
+from app.routing import offers, second_way
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, Presence, PresenceState, TelephoneState
 from app.routing.participants import leaving
@@ -77,20 +77,22 @@ async def claim(work: Work, staff: Staff, page: str) -> None:
 
     `page` is `BROWSER:LOAD`: a browser that loads its page again is the same browser.
     """
-    call, offer = await _talk(work, staff.id)
+    call, offer = _talk(*await _held(work, staff.id))
     presence = await presences.lock_presence(work, staff.id)
     before, presence.telephone_page = presence.telephone_page, page
     if before == page:
         return
     _set(work, presence, TelephoneState.ASKING)
     same_browser = before is not None and before.partition(":")[0] == page.partition(":")[0]
-    if call is not None and offer is not None and same_browser and offer.lost_at is None:
+    in_page = offer is not None and offer.lost_at is None and offer.second_at is None
+    if call is not None and offer is not None and same_browser and in_page:
         await leaving.counsellor_left(work, call, offer, Cause.PAGE_LOADED_AGAIN, died=True)
 
 
 async def report(work: Work, staff: Staff, page: str, state: TelephoneState) -> bool:
     """Note what a page says of its telephone. Return False if another page has the telephone."""
-    call, offer = await _talk(work, staff.id)
+    held, offered = await _held(work, staff.id)
+    call, offer = _talk(held, offered)
     presence = await presences.lock_presence(work, staff.id)
     if presence.telephone_page != page:
         if presence.telephone_page is not None and presence.telephone not in _FREE:
@@ -99,6 +101,8 @@ async def report(work: Work, staff: Staff, page: str, state: TelephoneState) -> 
     _set(work, presence, state)
     if state is TelephoneState.READY and call is not None and offer is not None:
         await leaving.ring_page_again(work, offer)
+    if state in second_way.GONE and held is not None and offered is not None:
+        await second_way.page_gone(work, held, offered, state)
     return True
 
 
@@ -109,15 +113,21 @@ def _set(work: Work, presence: Presence, state: TelephoneState) -> None:
     work.announce(Topic.PRESENCE, Topic.PRESENCE.of(presence.counsellor_id), Topic.QUEUE)
 
 
-async def _talk(work: Work, staff_id: UUID) -> tuple[Call | None, Offer | None]:
-    """Lock the talk of a counsellor, if there is one: before the presence, as everywhere."""
+async def _held(work: Work, staff_id: UUID) -> tuple[Call, Offer] | tuple[None, None]:
+    """Lock the call that a counsellor has or is offered, if there is one: before the presence, as
+    everywhere."""
     held = await offers.held_offer(work, staff_id)
-    if held is None or held.state != OfferState.CONNECTED:
+    if held is None:
         return None, None
     call, offer = await offers.lock_offer(work, held.id)
-    if offer.released_at is not None or CallState(call.state) is not CallState.CONNECTED:
+    return (None, None) if offer.released_at is not None else (call, offer)
+
+
+def _talk(call: Call | None, offer: Offer | None) -> tuple[Call, Offer] | tuple[None, None]:
+    """Return what a counsellor holds if it is a talk."""
+    if call is None or offer is None or offer.state != OfferState.CONNECTED:
         return None, None
-    return call, offer
+    return (call, offer) if CallState(call.state) is CallState.CONNECTED else (None, None)
 
 
 class Invitation(NamedTuple):

@@ -149,6 +149,7 @@ class AuditLog(StrEnum):
     ROTA_CHANGE_SETTLED = "rota_change_settled"
     ROTA_CHANGE_WITHDRAWN = "rota_change_withdrawn"
     ROTA_IMPORTED = "rota_imported"
+    SECOND_PHONE_SET = "second_phone_set"
     SECOND_FACTOR_REMOVED = "second_factor_removed"
     SECOND_FACTOR_RESET = "second_factor_reset"
     SECOND_FACTOR_SET = "second_factor_set"

@@ -40,6 +40,7 @@ class Staff(Base):
         one_of("role", Role),
         one_of("endpoint_kind", EndpointKind),
         CheckConstraint("(endpoint_kind = 'browser') = (endpoint IS NULL)", name="endpoint"),
+        CheckConstraint("second_phone IS NULL OR endpoint_kind = 'browser'", name="second_phone"),
         CheckConstraint("chats_at_once BETWEEN 0 AND 8", name="chats_at_once"),
     )
 
@@ -49,6 +50,9 @@ class Staff(Base):
     password_hash: Mapped[str | None]
     endpoint_kind: Mapped[str]
     endpoint: Mapped[str | None]
+    # The person's own telephone, which rings if the browser does not answer. They chose it, and it
+    # rings only once it is proven (`PhoneProof.paired_at`).
+    second_phone: Mapped[str | None]
     identity: Mapped[str] = mapped_column(unique=True)
     # Empty means: every language, every line.
     languages: Mapped[list[str]] = mapped_column(ARRAY(Text))
@@ -247,7 +251,8 @@ class PhoneProof(Base):
     )
     pin_hash: Mapped[str | None]
     chosen_hash: Mapped[str | None]
-    # When the person proved at the number of the account that it is theirs.
+    # When the person proved at the number of the account that it is theirs: where their calls ring,
+    # or what rings if the browser does not answer.
     paired_at: Mapped[datetime | None]
     # Wrong entries in a row, and until when nothing is accepted by telephone.
     failures: Mapped[int] = mapped_column(server_default="0")

@@ -60,14 +60,14 @@ async def _lock(work: Work, staff_id: UUID) -> PhoneProof:
 
 async def is_paired(work: Work, staff: Staff) -> bool:
     """Return whether the phone at which calls ring was proven; other endpoints need no proof."""
-    if staff.endpoint_kind != EndpointKind.PHONE:
-        return True
-    return (
-        await work.session.scalar(
-            select(PhoneProof.paired_at).where(PhoneProof.staff_id == staff.id)
-        )
-        is not None
-    )
+    return staff.endpoint_kind != EndpointKind.PHONE or await is_proven(work, staff)
+
+
+async def is_proven(work: Work, staff: Staff) -> bool:
+    """Return whether the telephone of an account was proven: where its calls ring, or what rings if
+    the browser does not answer."""
+    paired = select(PhoneProof.paired_at).where(PhoneProof.staff_id == staff.id)
+    return await work.session.scalar(paired) is not None
 
 
 async def whose_unproven(work: Work, number: str) -> Staff | None:
@@ -189,7 +189,8 @@ async def make_code(work: Work, staff: Staff) -> str:
 
     They enter it at their phone in place of a PIN, and then choose a PIN.
     """
-    if staff.endpoint_kind != EndpointKind.PHONE or not staff.active:
+    has_phone = staff.endpoint_kind == EndpointKind.PHONE or staff.second_phone is not None
+    if not has_phone or not staff.active:
         raise Conflict("Calls of this account do not ring at a phone. Enter its number first.")
     proof, code = await _lock(work, staff.id), _random()
     proof.code_hash, proof.code_kind = await hash_password(code), CodeKind.HANDED.value

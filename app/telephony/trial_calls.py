@@ -2,6 +2,7 @@
 
 import contextlib
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,8 @@ from app.outbox.once import send_once
 from app.outbox.responses import RequestFailed
 from app.people.connection_rows import ConnectionTest, Found
 from app.people.connection_tests import note_result
+from app.staff import phone_proofs
+from app.staff.models import Staff
 from app.telephony.counsellor import pacing
 from app.telephony.counsellor.pacing import Urgency
 from app.telephony.jobs import parts_of, task
@@ -25,12 +28,15 @@ from app.telephony.provider.signature import Signed, read_number
 from app.telephony.provider.urls import test_path
 from app.telephony.script import Scene
 from app.telephony.spoken_times import speak_instant, speak_window
-from app.telephony.steps import HangUp, Say, Spoken, Step
+from app.telephony.steps import Ask, HangUp, Say, Spoken, Step
 from app.telephony.trial_texts import Trial, lock_test
 from app.words.keys import SOUNDS, PromptKey
-from app.words.pages import _, page_languages, spoken_in
+from app.words.pages import N_, _, page_languages, spoken_in
+from app.words.pages import said as said_in
 from app.work import Work
 
+# How often a code is asked for.
+_ENTRIES = 3
 # The phone rings for N seconds.
 _RINGS = 30
 # How long the shipped sound is played, in seconds.
@@ -109,10 +115,51 @@ async def end_test_call(context: JobContext, test_id: str) -> None:
 async def lifted(work: Work, test_id: UUID, signed: Signed) -> list[Step]:
     """Return what the phone hears when it is answered. Raises NotFound."""
     row = await _told(work, test_id, signed)
+    if row.proves:
+        return _ask_for_code(row, 1)
     said = await _prompt(work, row) or that_it_is_a_test(row.language)
     if row.result != Found.DELIVERED:
         note_result(work, row, Found.DELIVERED)
     return [*said, HangUp()]
+
+
+async def entered(work: Work, test_id: UUID, signed: Signed, n: int) -> list[Step]:
+    """Handle the code that was entered at a telephone that is being proven. Raises NotFound."""
+    row = await _told(work, test_id, signed)
+    person, digits = await _person(work, row), signed.fields.get("Digits", "")
+    # The number may have been changed while the phone rang.
+    if row.ended_at is None and digits and person.second_phone == row.target:
+        proven = await phone_proofs.is_proven(work, person)
+        proven = proven or await phone_proofs.prove_phone(work, person, digits)
+        if not proven and n < _ENTRIES:
+            return _ask_for_code(row, n + 1)
+    proven = person.second_phone is not None and await phone_proofs.is_proven(work, person)
+    if row.ended_at is None:
+        note_result(work, row, Found.DELIVERED)
+    return [_say_of_proof(row.language, _PROVEN if proven else _NOT_PROVEN), HangUp()]
+
+
+async def _person(work: Work, row: ConnectionTest) -> Staff:
+    return await work.session.get_one(Staff, row.staff_id)
+
+
+def _ask_for_code(row: ConnectionTest, n: int) -> list[Step]:
+    said, then = _say_of_proof(row.language, _ENTER), test_path(row.id, f"entered?n={n}")
+    return [Ask([said], then=then, seconds=8, digits=phone_proofs.DIGITS)]
+
+
+_ENTER = N_(
+    "This is the helpline. A counsellor has chosen this telephone for calls that the browser does "
+    "not answer. If it is you, enter the six digits that the page shows."
+)
+_PROVEN = N_("Thank you. This telephone rings now if the browser does not answer.")
+_NOT_PROVEN = N_("This telephone is not proven, and no call rings here. Goodbye.")
+
+
+def _say_of_proof(language: str, text: str) -> Spoken:
+    spoken, voice = _spoken(language)
+    with spoken_in(spoken):
+        return Say(said_in(text), *voice)
 
 
 async def _prompt(work: Work, row: ConnectionTest) -> list[Spoken]:
@@ -141,13 +188,17 @@ def _values(line: LineScript, key: PromptKey, scene: Scene) -> dict[str, str]:
 
 def that_it_is_a_test(language: str) -> list[Spoken]:
     """Say in a language of the pages that this is a test; in English if it has no voice."""
-    spoken = words.spoken_as(language)
-    voice = voice_of(spoken) if spoken in page_languages() else None
-    if voice is None:
-        spoken, voice = words.SOURCE, words.voice_for(words.SOURCE)
+    spoken, voice = _spoken(language)
     with spoken_in(spoken):
         text = _("This is a test of the helpline: this telephone works. You can hang up.")
     return [Say(text, *voice)]
+
+
+def _spoken(language: str) -> tuple[str, Any]:
+    """Return a language of the pages that has a voice, and its voice: English for any other."""
+    spoken = words.spoken_as(language)
+    voice = voice_of(spoken) if spoken in page_languages() else None
+    return (spoken, voice) if voice else (words.SOURCE, words.voice_for(words.SOURCE))
 
 
 async def leg_status(work: Work, test_id: UUID, signed: Signed) -> None:

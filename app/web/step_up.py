@@ -50,6 +50,7 @@ class What(StrEnum):
     ERASING = "erasing"
     PERSON_DATA = "person_data"
     SESSION = "session"
+    TELEPHONE = "telephone"
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,8 @@ ACTS: Mapping[str, Act] = {
     "api.sessions.end_own_session": _SESSION,
     "api.settings.line_chats.remove_telegram_bot": _KEY,
     "api.settings.line_chats.set_telegram_bot": _KEY,
+    "api.sessions.choose_second_phone": Act(What.TELEPHONE),
+    "dashboard.people.own.choose_second_phone": Act(What.TELEPHONE),
     "api.settings.wallboards.make_wallboard": _KEY,
     "api.tokens.make_token": _KEY,
     "api.data_requests.find": _PERSON,

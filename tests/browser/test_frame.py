@@ -13,12 +13,14 @@ from app.staff import tokens
 from app.staff.roles import Role
 from tests.support.browser import (
     CHROMIUM,
+    HEAR,
     answered,
     at,
     available,
     be,
     press,
     ring,
+    said,
     signed_in,
     taken_back_for_a_moment,
 )
@@ -42,17 +44,28 @@ async def test_a_ring_reaches_every_page_and_leaves_the_focus_in_a_field(
     live: Stage, page: Page
 ) -> None:
     ana = await live.add_counsellor("ana", state=None)
+    await page.add_init_script(HEAR)
     await at(page, live, ana, "/")
     await available(page)
     await page.locator(".rail a[data-section=contacts]").click()
     await expect(page.locator("#main h1")).to_have_text("Contacts")
     field = page.locator("#main input:visible").first
     await field.fill("Jov")
+    await said(page)
     leg = await ring(live)
     await expect(page.locator("#offer")).to_be_visible()
     await expect(field).to_be_focused()
     await page.keyboard.type("ana")
     await expect(field).to_have_value("Jovana")
+    # It is said once: not again when its seconds run, or another caller comes and goes.
+    waited = page.locator("#offer [data-up]")
+    first = await waited.inner_text()
+    other = await ring(live, from_="+381641110009")
+    await expect(page.locator(".rail a[data-section=desk] .count")).to_have_text("2")
+    await expect(waited).not_to_have_text(first)
+    assert await said(page) == [("assertive", "A call is waiting: Plavi telefon · Serbian")]
+    await live.exchange.hang_up(other)
+    await expect(page.locator(".rail a[data-section=desk] .count")).to_have_text("1")
     await live.exchange.hang_up(leg)
     await expect(page.locator("#offer")).to_have_count(0)
     # Where nothing is being typed, the focus goes to the ring.
@@ -61,6 +74,7 @@ async def test_a_ring_reaches_every_page_and_leaves_the_focus_in_a_field(
     leg = await ring(live)
     await expect(page.locator("#offer")).to_be_visible()
     await expect(page.locator("#accept")).to_be_focused()
+    assert await said(page) == [], "the focus in the ring says it; a changed queue is not said"
     await page.keyboard.press("Enter")
     await expect(page.locator("#call-title")).to_contain_text("Talking")
     assert page.url.endswith("/cases")
@@ -205,12 +219,16 @@ async def test_a_dead_connection_is_said_clicks_are_refused_and_it_heals_itself(
     live: Stage, page: Page
 ) -> None:
     ana = await live.add_counsellor("ana", state=None)
+    await page.add_init_script(HEAR)
     await at(page, live, ana, "/")
     await expect(page.locator("#presence")).to_be_visible()
+    await said(page)
     await live.stop_server()
     await expect(page.locator("#connection")).to_contain_text("reconnecting")
     await expect(page.locator("#stale")).to_contain_text("nothing here is current")
     await expect(page.locator("#connection")).to_have_text("○ not connected")
+    lost = ("assertive", "Not connected: nothing here is current. What you type is kept.")
+    assert await said(page) == [lost], "once, however often it tries again"
     for part in ("#desk", "#queue", "#tasks"):
         await expect(page.locator(part)).to_have_css("opacity", "0.55")
     # What is sent by the page's own scripts is refused as what htmx sends.

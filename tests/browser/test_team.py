@@ -5,16 +5,26 @@ import os
 import pytest
 from playwright.async_api import Page, expect
 
+from app.calls import lines
+from app.database.topics import Topic
 from app.demo.stage import Counsellor, Stage
+from app.jobs.transaction import transaction
 from app.practice.legs import Leg
+from app.routing.alarm_rows import AlarmKind
+from app.routing.rota.watch import open_alarm
 from app.staff.roles import Role
+from app.work import PROGRAM
 from tests.support.axe import faults_zoomed
 from tests.support.browser import (
     CHROMIUM,
+    HEAR,
     LISTEN,
     answered,
     at,
+    available,
+    press,
     ring,
+    said,
     taken_back_for_a_moment,
 )
 from tests.support.verbs import a_late_referral
@@ -39,6 +49,15 @@ async def a_talk(live: Stage, who: Counsellor) -> Leg:
     return leg
 
 
+async def an_alarm(live: Stage) -> None:
+    """Let an alarm begin whose seconds run on the page of the team."""
+    async with transaction(live.ground, PROGRAM) as work:
+        line = await lines.any_line(work)
+        assert line is not None
+        await open_alarm(work, line_id=line.id, kind=AlarmKind.DIALLING_HOUR.value)
+        work.announce(Topic.ALARMS)
+
+
 async def picture(page: Page, name: str) -> None:
     """Every width and both themes, if they are wanted."""
     folder = os.environ.get("PICTURES")
@@ -57,14 +76,25 @@ async def test_a_supervisor_sets_a_state_and_ends_a_talk(live: Stage, page: Page
     ana = await live.add_counsellor("Ana", languages="sr")
     boris = await live.add_counsellor("Boris", state=None)
     await live.add_counsellor("Vera", shift=False, state=None)
-    await a_late_referral(live, ana.staff)
     await page.add_init_script(LISTEN)
+    await page.add_init_script(HEAR)
     await at(page, live, chief, "/team")
+    await said(page)
+    await a_late_referral(live, ana.staff)
     await expect(page.locator(".rail a[aria-current]")).to_contain_text("Team")
     # An urgent deadline has passed: it rings softly and takes no focus, until it is seen.
     await expect(page).to_have_title("⚠ A deadline of an urgent referral has passed")
     await expect(page.locator(".rail a[data-section=referrals] .count")).to_be_visible()
     assert await page.evaluate("globalThis.rings.length") == 1
+    await an_alarm(live)
+    seconds = page.locator("#dialling-box [data-up]")
+    await expect(seconds).to_have_text("0:02")
+    heard = await said(page)
+    assert len(set(heard)) == len(heard), "each is said once, and not with its seconds"
+    assert {
+        ("polite", "⚠ A deadline of an urgent referral has passed Open Seen"),
+        ("assertive", "More calls and messages went out within an hour than usual."),
+    } <= set(heard)
     assert await page.evaluate("document.activeElement.closest('.alert-bar') === null")
     await page.locator(".alert-bar").get_by_role("button", name="Seen").click()
     await expect(page.locator(".alert-bar")).to_have_count(0)
@@ -112,38 +142,65 @@ async def test_a_supervisor_sets_a_state_and_ends_a_talk(live: Stage, page: Page
     await expect(row).not_to_contain_text("On a call")
 
 
-async def test_a_call_for_help_is_on_every_page_until_one_takes_it(live: Stage, page: Page) -> None:
+async def test_a_talk_of_three_is_handed_over_and_help_is_called_until_one_takes_it(
+    live: Stage, page: Page
+) -> None:
+    """Two counsellors and a supervisor, each at a browser: a ring at both, the hand-over, and the
+    call for help, which is on every page of every supervisor until one of them has taken it."""
     jelena = await live.add_counsellor("Jelena", role=Role.SUPERVISOR, shift=False, state=None)
     mira = await live.add_counsellor("Mira", role=Role.SUPERVISOR, shift=False, state=None)
-    ana = await live.add_counsellor("Ana")
-    other = await another(page)
+    ana = await live.add_counsellor("Ana", state=None)
+    boris = await live.add_counsellor("Boris", state=None)
+    anas, boriss = await another(page), await another(page)
+    await page.add_init_script(HEAR)
     await at(page, live, jelena, "/reports")
-    await at(other, live, mira, "/agencies")
-    leg = await a_talk(live, ana)
-    offer = await ana.offer()
-    assert offer is not None
-    (await ana.ask("POST", f"/calls/{offer['call_id']}/panic")).raise_for_status()
-    for one in (page, other):
-        await expect(one.locator(".panic-bar")).to_contain_text("Ana needs a supervisor now")
-        await expect(one).to_have_title("⚠ A counsellor needs help – Helpline")
-    # It stays when the page changes.
+    for one, who in ((anas, ana), (boriss, boris)):
+        await at(one, live, who, "/")
+        await available(one)
+    # A child in danger rings at both; taken by one, it rings no more at the other.
+    leg = await ring(live, "9")
+    for one in (anas, boriss):
+        await expect(one.locator("#offer-title")).to_contain_text("A caller in danger")
+    await press(anas, "a")
+    await expect(anas.locator("#call-title")).to_contain_text("Talking")
+    await expect(boriss.locator("#offer")).to_have_count(0)
+    await expect(boriss.locator("#presence")).to_contain_text("Available")
+    # Handed over when the colleague answers: the child is never alone, and each has one talk.
+    await anas.keyboard.press("t")
+    form = anas.get_by_role("form", name="A colleague")
+    await form.locator("[name=who]").select_option(label="Boris")
+    await form.get_by_role("button", name="Hand over when they answer").click()
+    await boriss.get_by_role("button", name="Answer the call", exact=True).click()
+    await expect(boriss.locator("#call-title")).to_contain_text("Talking")
+    await expect(anas.locator("#presence")).to_contain_text("Writing up")
+    # Boris calls for help.
+    await said(page)
+    await press(boriss, "p")
+    await expect(page.locator(".panic-bar")).to_contain_text("Boris needs a supervisor now")
+    await expect(page).to_have_title("⚠ A counsellor needs help – Helpline")
+    help_ = live.settings.public_url + "/board/panic"
+    cookie = {"Cookie": mira.cookie_header}
+    assert "Boris needs a supervisor now" in (await live.client.get(help_, headers=cookie)).text
+    # It stays when the page changes, and is said once.
     await page.locator(".rail a[data-section=agencies]").click()
     await expect(page.locator("h1")).to_be_focused()
     await expect(page.locator(".panic-bar")).to_be_visible()
+    called = [words for how, words in await said(page) if how == "assertive"]
+    assert called == ["⚠ Boris needs a supervisor now Plavi telefon Take it"]
     await picture(page, "panic")
     await page.get_by_role("button", name="Take it").click()
-    for one in (page, other):
-        await expect(one.locator(".panic-bar")).to_have_count(0)
-        await expect(one).not_to_have_title("⚠ A counsellor needs help – Helpline")
+    await expect(page.locator(".panic-bar")).to_have_count(0)
+    await expect(page).not_to_have_title("⚠ A counsellor needs help – Helpline")
+    assert "needs a supervisor" not in (await live.client.get(help_, headers=cookie)).text
     # The page that took it is a telephone now, and its supervisor is in the talk.
     conference = next(iter(live.exchange.conferences.all.values()))
     mine = f"client:{jelena.staff.identity}"
     while mine not in {p.leg.to for p in conference.participants.values()}:
         await live.clock.sleep(0.1)
-    await other.locator(".rail a[data-section=team]").click()
-    await expect(other.locator("#talks-box")).to_contain_text("help taken by Jelena")
+    await page.locator(".rail a[data-section=team]").click()
+    await expect(page.locator("#talks-box")).to_contain_text("help taken by Jelena")
     await live.exchange.hang_up(leg)
-    await other.context.close()
+    await expect(boriss.locator("#presence")).to_contain_text("Writing up")
 
 
 async def test_a_wallboard_refreshes_itself_and_says_when_it_is_not_current(

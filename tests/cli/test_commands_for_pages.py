@@ -27,6 +27,8 @@ SAME = {
     "/account/phone-pin": ("PUT /me/phone-pin", OWN),
     "/account/provider": ("POST /me/identity", OWN),
     "/account/provider/unlink": ("DELETE /me/identity", OWN),
+    "/account/second-phone": ("PUT /me/second-phone", OWN),
+    "/account/second-phone/give-up": ("DELETE /me/second-phone", OWN),
     "/account/second-factor": ("POST /me/second-factor", OWN),
     "/account/second-factor/confirm": ("POST /me/second-factor/confirm", OWN),
     "/account/sessions/{session_id}/end": ("DELETE /me/sessions/{session_id}", OWN),

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from pathlib import Path
+from typing import Any
 
 from playwright.async_api import Locator, Page, expect
 
@@ -176,6 +177,46 @@ AudioBufferSourceNode.prototype.stop = function (...how) {
   return stop.apply(this, how);
 };
 """
+
+
+# What a screen reader says of a page by itself: the words of live regions when they change. As
+# browsers do: what is added or changed in a region is said whole, if it is shown; what is taken
+# away, or written again as it was, is not. `said` holds how and what, in order.
+HEAR = """
+globalThis.said = [];
+const REGIONS = "[role=alert], [role=status], [role=log], [aria-live]";
+const HOW = {alert: "assertive", status: "polite", log: "polite"};
+const how = (one) => one.getAttribute("aria-live") ?? HOW[one.getAttribute("role")];
+const around = (node) => (node.nodeType === 1 ? node : node.parentElement)?.closest(REGIONS);
+const isShown = (one) =>
+  one.isConnected && one.checkVisibility() && !one.closest("[aria-hidden=true]");
+new MutationObserver((changes) => {
+  const touched = new Set();
+  for (const change of changes) {
+    if (change.type === "attributes") {
+      if (!change.target.hidden) touched.add(around(change.target));
+    } else if (change.type === "characterData") touched.add(around(change.target));
+    else for (const added of change.addedNodes) {
+      touched.add(around(added));
+      if (added.nodeType === 1) for (const one of added.querySelectorAll(REGIONS)) touched.add(one);
+    }
+  }
+  for (const one of touched) {
+    if (!one || how(one) === "off" || !isShown(one)) continue;
+    const words = one.innerText.trim().replace(/\\s+/g, " ");
+    if (words) globalThis.said.push([how(one), words]);
+  }
+}).observe(document, {
+  subtree: true, childList: true, characterData: true,
+  attributes: true, attributeFilter: ["hidden"],
+});
+"""
+
+
+async def said(page: Page) -> list[tuple[str, str]]:
+    """Return what was said since the last time, and how."""
+    found: list[Any] = await page.evaluate("globalThis.said.splice(0)")
+    return [(how, words) for how, words in found]
 
 
 PICTURES = os.environ.get("PICTURES")

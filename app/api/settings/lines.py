@@ -61,6 +61,7 @@ class PlanView(BaseModel):
     night_from: int
     night_until: int
     longest_wait: int
+    message_wait: int
     skills: dict[str, int]
 
 
@@ -119,6 +120,7 @@ class PlanIn(BaseModel):
     night_from: int | None = None
     night_until: int | None = None
     longest_wait: int | None = None
+    message_wait: int | None = None
     # `name` or `name:level`.
     skills: Annotated[list[Short], Field(max_length=50)] | None = None
 

@@ -60,6 +60,9 @@ async def answer(
     """Answer a message; the child reads it when it comes back with its code."""
     try:
         await left.answer(work, staff, call_id, text=text, client_key=client_key)
+    except left.TakenByAnotherTeam:
+        # There is nothing more to show.
+        raise
     except Refusal as refusal:
         await work.undo()
         return await _shown(request, work, staff, call_id, refusal_words(refusal))

@@ -7,17 +7,18 @@ from fastapi import APIRouter, Form, Request, Response
 
 from app.dashboard.templating import templates
 from app.errors import Invalid, Refusal
-from app.people import finding, leaked
+from app.people import finding, leaked, second_phone
 from app.people.provider import access, keeping
 from app.staff import passkeys, passwords, phone_proofs, second_factor, sessions
-from app.staff.models import Staff
-from app.staff.roles import Permission
+from app.staff.models import EndpointKind, Staff
+from app.staff.roles import Permission, may
 from app.web.access import InWork, reader_with, token_of
 from app.web.signing_in import check_own_tries
 from app.words.pages import _, refusal_words
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
+TakesCalls = Annotated[Staff, reader_with(Permission.TAKE_CALLS)]
 SignedIn = Annotated[Staff, reader_with(Permission.SIGNED_IN)]
 _Password = Annotated[str, Form(max_length=1000)]
 
@@ -30,6 +31,8 @@ async def account_page(request: Request, work: InWork, staff: SignedIn) -> Respo
 
 async def show_account(request: Request, work: Work, staff: Staff, **said: Any) -> Response:
     """Render the page of the own account."""
+    # The request knows its reader as they were before it.
+    staff = await work.session.get_one(Staff, staff.id)
     mine = work.keys.session_key(token_of(request))
     values = {
         "staff": staff,
@@ -43,6 +46,8 @@ async def show_account(request: Request, work: Work, staff: Staff, **said: Any) 
         "identity": await access.identity_of(work, staff),
         "proof": await phone_proofs.proof_of(work, staff.id),
         "now": work.now,
+        "rings_in_page": staff.endpoint_kind == EndpointKind.BROWSER
+        and may(staff.role, Permission.TAKE_CALLS),
         **said,
     }
     return templates.TemplateResponse(request, "account.html", values)
@@ -91,6 +96,30 @@ async def set_phone_pin(
         await work.undo()
         return await show_account(request, work, staff, problem=refusal_words(refusal))
     return await show_account(request, work, staff, told=_("Your PIN is set."))
+
+
+@router.post("/account/second-phone")
+async def choose_second_phone(
+    request: Request, work: InWork, staff: TakesCalls, number: Annotated[str, Form()] = ""
+) -> Response:
+    """Choose the telephone that rings if the browser does not answer, and let it be rung."""
+    try:
+        code = await second_phone.choose(work, staff, number[:40])
+    except Refusal as refusal:
+        await work.undo()
+        return await show_account(request, work, staff, problem=refusal_words(refusal))
+    return await show_account(request, work, staff, phone_code=code)
+
+
+@router.post("/account/second-phone/give-up")
+async def give_second_phone_up(request: Request, work: InWork, staff: TakesCalls) -> Response:
+    """Let only the browser ring."""
+    try:
+        await second_phone.give_up(work, staff)
+    except Refusal as refusal:
+        await work.undo()
+        return await show_account(request, work, staff, problem=refusal_words(refusal))
+    return await show_account(request, work, staff, told=_("Only your browser rings now."))
 
 
 @router.post("/account/sessions/{session_id}/end")

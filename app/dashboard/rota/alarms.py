@@ -3,6 +3,7 @@
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from app.chats import untaken
 from app.dashboard.rota.calendar import span_words
 from app.dashboard.views import language_words
 from app.referrals.escalation.alarms import reason_of
@@ -17,6 +18,9 @@ async def alarm_values(work: Work) -> dict[str, Any]:
     return {
         "much_dialled": [
             (alarm, said(reason_of(alarm))) for alarm in await volume.open_alarms(work)
+        ],
+        "untaken": [
+            (alarm, line, said(reason_of(alarm))) for alarm, line in await untaken.open_alarms(work)
         ],
         "staffing": [
             (alarm, f"{line}, {language_words(alarm.language)}", said(reason_of(alarm)))

@@ -105,6 +105,7 @@ FIELD_WORDS = {
     "made": N_("made"),
     "mandate": N_("mandate"),
     "mandated_for": N_("mandates"),
+    "message_wait": N_("wait of a message in seconds"),
     "minutes": N_("minutes"),
     "most": N_("most"),
     "name": N_("name"),

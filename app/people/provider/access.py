@@ -265,6 +265,7 @@ async def close(work: Work, staff: Staff, identity: StaffIdentity) -> bool:
     await ending.sign_out(work, staff)
     # A telephone of their own needs no sign-in to go on duty.
     staff.endpoint_kind, staff.endpoint = EndpointKind.BROWSER.value, None
+    staff.second_phone = None
     await phone_proofs.forget_pairing(work, staff)
     await feeds.revoke_feed(work, staff)
     for browser in await subscriptions.browsers_of(work, staff):

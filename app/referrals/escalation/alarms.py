@@ -51,6 +51,7 @@ WORDS = {
     AlarmKind.ALL_AWAY: N_("No counsellor is left: those on shift are away."),
     AlarmKind.LAST_ONE_MISSES: N_("The last counsellor on duty does not answer calls."),
     AlarmKind.LONG_WAIT: N_("A caller has waited longer than the line allows."),
+    AlarmKind.MESSAGE_NOT_TAKEN: N_("A message waits too long: no person has taken it."),
     AlarmKind.DIALLING_HOUR: N_("More calls and messages went out within an hour than usual."),
     AlarmKind.DIALLING_DAY: N_("More calls and messages went out within a day than usual."),
 }

@@ -45,11 +45,9 @@ from app.referrals.protocol import Protocol
 from app.referrals.scopes import reads_referral
 from app.referrals.states import HOUSE, OVER, OpenedHow, ReferralState, Service
 from app.referrals.trail import PROGRAM_ITSELF, By, Via, note
-from app.routing.models import Presence, PresenceState
-from app.routing.rota import roster
+from app.routing.responsible import pick_owner
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
-from app.staff.roles import Permission, Role, may
 from app.work import Work
 
 BY_HAND = By(Via.BY_HAND)
@@ -441,31 +439,3 @@ def _consent_of(known: Known, sheet: Sheet, child: str | None) -> Agreed | None:
         # The contact says in words who must not be told: a person has to name the agencies.
         return None
     return Agreed(GivenBy(given_by), How.SPOKEN, tuple(scope))
-
-
-async def pick_owner(work: Work) -> Staff:
-    """Choose the owner of a referral that the program opens: best a supervisor who is present.
-
-    Raises NotFound if no account may own a referral.
-    """
-    rows = (
-        await work.session.execute(
-            select(Staff, Presence.state)
-            .join(Presence, Presence.counsellor_id == Staff.id, isouter=True)
-            .where(Staff.active.is_(True))
-            .order_by(Staff.created_at, Staff.name)
-        )
-    ).all()
-    present = await roster.on_shift(work)
-    order = [Role.SUPERVISOR, Role.REFERRAL_OFFICER, Role.COUNSELLOR]
-    able = [(s, state) for s, state in rows if may(s.role, Permission.WRITE_REFERRALS)]
-    if not able:
-        raise NotFound("No active account may own a referral. Add a supervisor.")
-
-    def far(one: tuple[Staff, str | None]) -> tuple[bool, bool, int]:
-        staff, state = one
-        away = state in (None, PresenceState.OFF_DUTY, PresenceState.AWAY)
-        role = order.index(Role(staff.role)) if staff.role in set(order) else 9
-        return staff.role != Role.SUPERVISOR, away and staff.id not in present, role
-
-    return min(able, key=far)[0]

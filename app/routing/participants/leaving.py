@@ -17,14 +17,14 @@ from app.calls.models import Call, Leg, RecordedEvent
 from app.calls.states import CallEvent, CallState, Direction
 from app.database.topics import Topic
 from app.jobs.names import Task
-from app.routing import handing_over, holding, offers
+from app.routing import handing_over, holding, offers, second_way
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, PresenceState, TelephoneState
 from app.routing.participants import participants
 from app.routing.participants.participants import Mode, Participant, ParticipantState, Purpose
 from app.routing.plan import RETURNED_PRIORITY
 from app.settings import Settings
-from app.staff.models import EndpointKind, Staff
+from app.staff.models import Staff
 from app.work import Work
 
 # After this time a counsellor has heard who answered a call-back.
@@ -239,7 +239,9 @@ async def _ring_again(work: Work, call: Call, offer: Offer, cause: str) -> None:
     staff = await work.session.get(Staff, offer.counsellor_id)
     assert staff is not None
     presence = await presences.lock_presence(work, staff.id)
-    if staff.endpoint_kind in work.settings.abilities.rings_first:
+    if offer.second_at is not None:
+        offers.want_leg(work, offer, Task.RING_COUNSELLOR, second=True)
+    elif staff.endpoint_kind in work.settings.abilities.rings_first:
         offers.want_leg(work, offer, Task.RING_COUNSELLOR)
     elif presence.telephone == TelephoneState.READY:
         offers.want_leg(work, offer, Task.JOIN_COUNSELLOR)
@@ -259,10 +261,10 @@ async def ring_page_again(work: Work, offer: Offer) -> None:
         offers.want_leg(work, offer, Task.JOIN_COUNSELLOR)
 
 
-def grace_of(settings: Settings, staff: Staff) -> timedelta:
+def grace_of(settings: Settings, staff: Staff, offer: Offer) -> timedelta:
     """Return how long a caller is kept for a counsellor whose line was lost."""
-    page = staff.endpoint_kind == EndpointKind.BROWSER
-    return timedelta(seconds=settings.page_grace_seconds if page else settings.grace_seconds)
+    outside = second_way.is_at_telephone(staff, offer)
+    return timedelta(seconds=settings.grace_seconds if outside else settings.page_grace_seconds)
 
 
 async def counsellor_is_back(work: Work, call: Call, offer: Offer) -> None:
@@ -279,6 +281,6 @@ async def give_up_waiting(work: Work, call: Call, offer: Offer) -> None:
     """Return the caller to the queue if the counsellor did not come back in time."""
     staff = await work.session.get(Staff, offer.counsellor_id)
     assert staff is not None
-    grace = grace_of(work.settings, staff)
+    grace = grace_of(work.settings, staff, offer)
     if offer.lost_at is not None and work.now - offer.lost_at >= grace:
         await lose_counsellor(work, call, offer, Cause.LINE_LOST)

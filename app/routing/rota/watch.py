@@ -22,7 +22,7 @@ from app.errors import NotFound
 from app.jobs.names import Task
 from app.jobs.transaction import transaction
 from app.routing import telephones
-from app.routing.alarm_rows import VOLUME, Alarm, AlarmKind
+from app.routing.alarm_rows import OF_OTHERS, Alarm, AlarmKind
 from app.routing.models import Presence, PresenceState
 from app.routing.plan import read_plan
 from app.routing.rota import roster, takers
@@ -75,8 +75,8 @@ async def is_settled(work: Work) -> bool:
     return {one[:2] for one in found} == {(row["line_id"], row["language"]) for row in known}
 
 
-# Not those about much that is dialled.
-_ABOUT_A_LINE = and_(Alarm.line_id.is_not(None), *(Alarm.kind != kind for kind in VOLUME))
+# Not those about much that is dialled, and about messages.
+_ABOUT_A_LINE = and_(Alarm.line_id.is_not(None), *(Alarm.kind != kind for kind in OF_OTHERS))
 
 # Built once: they are asked every few seconds.
 _LATE: BindParameter[datetime] = bindparam("late", type_=DateTime(timezone=True))

@@ -25,7 +25,7 @@ from app.contacts import contacts
 from app.database.topics import Topic
 from app.jobs.names import Task
 from app.outbox.states import Sending
-from app.routing import offers
+from app.routing import offers, second_way
 from app.routing.callbacks import settle_by_talk
 from app.routing.models import Offer, OfferState
 from app.routing.participants import leaving
@@ -64,6 +64,7 @@ async def whisper(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer, S
     answer = await _earlier(work, key)
     if answer is None:
         takeable = offer.released_at is None and CallState(call.state) is not CallState.ENDED
+        takeable = takeable and not await second_way.is_called_off(work, offer)
         answer = await _whisper(work, offer, 0) if takeable else answers.Taken()
         await offers.phone_lifted(work, offer)
         await record.record(
@@ -117,10 +118,13 @@ async def take(
         return answer, await dialling.with_address(work, answer, scene)
     delivery = delivery_of(signed, key)
     detail: dict[str, Any] = {"offer_id": str(offer_id)}
-    if await _takes(work, offer, signed.fields.get("Digits", "")):
+    if await second_way.is_called_off(work, offer):
+        answer = answers.Taken()
+    elif await _takes(work, offer, signed.fields.get("Digits", "")):
         try:
             await offers.accept_offer(work, call, offer, by="phone")
             answer = await platform_of(work.settings).connect(work, call, offer, signed.call_sid)
+            await second_way.taken(work, offer)
         except offers.OfferNoLongerOpen:
             answer = answers.Taken()
             await offers.withdraw_offer(work, call, offer, Cause.TAKEN_BY_ANOTHER)
@@ -129,7 +133,7 @@ async def take(
         await offers.phone_lifted(work, offer)
     else:
         answer = answers.HangUp()
-        if offer.state == OfferState.OPEN:
+        if offer.state == OfferState.OPEN and not await second_way.browser_rings_on(work, offer):
             await offers.miss_offer(work, call, offer, Cause.NO_KEY_PRESSED)
     await record.record(
         work, call, CallLog.KEY_ASKED_FOR, delivery=delivery, answer=answer, **detail
@@ -245,6 +249,8 @@ async def apply_leg_status(
         if leg.created_at < offer.lost_at:
             return
         await leaving.lose_counsellor(work, call, offer, f"rung_again_leg_{status.value}")
+        return
+    if await second_way.leg_over(work, call, offer, leg, f"leg_{status.value}"):
         return
     await leaving.counsellor_left(
         work,

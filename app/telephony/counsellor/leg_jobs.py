@@ -18,7 +18,7 @@ from app.log import log
 from app.outbox.once import send_once
 from app.outbox.responses import Refused
 from app.outbox.states import Sending
-from app.routing import offers
+from app.routing import offers, second_way
 from app.routing.models import Offer, OfferState
 from app.routing.participants import actions, leaving
 from app.routing.participants.participants import LIVE, Mode, Participant, Purpose
@@ -82,7 +82,7 @@ class _LegOnce(AtProvider[Leg]):
         if leg.participant_id is not None:
             what = await _prepare_participant(work, call, leg)
         else:
-            what = await _prepare_counsellor(work, call, offer, self._staff)
+            what = await _prepare_counsellor(work, call, offer, leg, self._staff)
         self.what = what or {}
         return what is not None
 
@@ -111,23 +111,27 @@ class _LegOnce(AtProvider[Leg]):
             )
         leg.ended_at = work.now
         if leg.participant_id is None:
-            await offers.miss_offer(work, self._call, self._offer, Cause.COULD_NOT_BE_RUNG)
+            call, offer, cause = self._call, self._offer, Cause.COULD_NOT_BE_RUNG
+            if not await second_way.leg_over(work, call, offer, leg, cause):
+                await offers.miss_offer(work, call, offer, cause)
         elif participant := await work.session.get(Participant, leg.participant_id):
             await actions.gone(work, self._call, participant, Cause.COULD_NOT_BE_RUNG)
 
 
-async def _prepare_counsellor(work: Work, call: Call, offer: Offer, staff: Staff) -> dict[str, Any]:
-    if offer.state == OfferState.OPEN:
+async def _prepare_counsellor(
+    work: Work, call: Call, offer: Offer, leg: Leg, staff: Staff
+) -> dict[str, Any]:
+    if offer.state == OfferState.OPEN and not leg.second:
         # The phone rings from now on; the wait for a turn must not shorten the offer.
         rings = timedelta(seconds=work.settings.offer_seconds)
         offer.expires_at = max(offer.expires_at, work.now + rings)
     line = await lines.line_or_any(work, call.line_id)
     left = (offer.expires_at - work.now).total_seconds()
     if offer.lost_at is not None:
-        grace = leaving.grace_of(work.settings, staff)
+        grace = leaving.grace_of(work.settings, staff, offer)
         left = (grace - (work.now - offer.lost_at)).total_seconds()
     return {
-        "to": staff.endpoint or f"client:{staff.identity}",
+        "to": _address(staff, leg),
         "from_": line.shown_number if line else "",
         "seconds": max(5, min(60, int(left))),
         "offer_id": offer.id,
@@ -223,7 +227,12 @@ async def address_of_leg(work: Work, leg: Leg) -> str:
     staff = await work.session.scalar(
         select(Staff).join(Offer, Offer.counsellor_id == Staff.id).where(Offer.id == leg.offer_id)
     )
-    return (staff.endpoint or f"client:{staff.identity}") if staff is not None else ""
+    return _address(staff, leg) if staff is not None else ""
+
+
+def _address(staff: Staff, leg: Leg) -> str:
+    """Return where a counsellor's leg rings: at their own telephone, if it is the second way."""
+    return (staff.second_phone if leg.second else staff.endpoint) or f"client:{staff.identity}"
 
 
 @task("end_leg")

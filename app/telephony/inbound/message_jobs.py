@@ -13,7 +13,8 @@ from app.database.topics import Topic
 from app.errors import NotFound
 from app.outbox.responses import RequestFailed
 from app.privacy.keys import Bound
-from app.referrals.opening.opening import pick_owner
+from app.routing.responsible import pick_owner
+from app.staff.roles import Permission
 from app.telephony.jobs import Parts, parts_of, task
 
 # After this many "not found" responses a recording counts as absent.
@@ -61,7 +62,9 @@ async def _note_message(parts: Parts, message_id: str, audio: tuple[bytes, str] 
             message.audio_type, message.state = audio[1], MessageState.IMPORTED.value
             # It is a task from the first moment, and its owner answers for it until it is done.
             with contextlib.suppress(NotFound):
-                message.owner_id = message.owner_id or (await pick_owner(work)).id
+                message.owner_id = (
+                    message.owner_id or (await pick_owner(work, Permission.HEAR_MESSAGES)).id
+                )
             await record.record(work, call, CallLog.MESSAGE_IMPORTED)
         await record.restate(work, call, Cause.MESSAGE_FETCHED)
         work.announce(Topic.MESSAGES)

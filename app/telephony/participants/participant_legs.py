@@ -66,6 +66,8 @@ async def line_died(work: Work, offer: Offer, leg: Leg) -> bool:
     status = read_leg_status(leg.status)
     if status is not LegStatus.COMPLETED or (leg.sip_code or 200) >= _SIP_ERROR:
         return True
+    if leg.second:
+        return False
     kind = await work.session.scalar(
         select(Staff.endpoint_kind).where(Staff.id == offer.counsellor_id)
     )

@@ -2,12 +2,15 @@
 
 import asyncio
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from app.calls.states import Outcome
+from app.chats import left
 from app.demo.invariants import broken_at_the_end, broken_now
 from app.demo.stage import LINE, Counsellor, Stage
 from app.demo.writing import WritingChild, a_child
+from app.jobs.transaction import transaction
+from app.staff.accounts import actor_of
 from tests.support.talks import talk
 
 
@@ -173,6 +176,29 @@ async def test_a_call_in_danger_comes_before_writing_and_the_children_are_told(
     await is_well(stage)
 
 
+async def answered_at_once(
+    stage: Stage, call_id: str, first: Counsellor, second: Counsellor
+) -> str:
+    """Let two people answer a message that no person has taken, in the same moment: the second
+    waits for the lock of the first. Return what the second is told."""
+    await stage.change_rows("UPDATE chat_codes SET taken_at = NULL")
+    body = {"text": "Ovde smo", "client_key": uuid4().hex}
+    async with transaction(stage.ground, actor_of(first.staff)) as work:
+        staff = await work.session.merge(first.staff)
+        await left.answer(work, staff, UUID(call_id), text="Tu smo", client_key="the-first-answer")
+        await work.session.flush()
+        late = asyncio.create_task(second.ask("POST", f"/chats/left/{call_id}/messages", body))
+        for _ in range(500):
+            if await stage.rows("SELECT 1 FROM pg_locks WHERE NOT granted"):
+                break
+            await asyncio.sleep(0.01)
+        else:
+            raise AssertionError("the second does not wait")
+    answer = await late
+    assert answer.status_code == 409, answer.text
+    return str(answer.json()["detail"])
+
+
 async def test_out_of_hours_a_child_leaves_a_message_and_comes_back_with_a_code(
     stage: Stage,
 ) -> None:
@@ -188,18 +214,24 @@ async def test_out_of_hours_a_child_leaves_a_message_and_comes_back_with_a_code(
     await is_well(stage)
     (row,) = await stage.rows("SELECT outcome FROM calls")
     assert row["outcome"] == Outcome.VOICEMAIL
-    (left,) = (await vera.ask("GET", "/chats/left")).json()
-    assert left["answered"] is False
-    (words,) = (await vera.ask("GET", f"/chats/left/{left['call_id']}/messages")).json()
+    (waits,) = (await vera.ask("GET", "/chats/left")).json()
+    assert waits["answered"] is False
+    (words,) = (await vera.ask("GET", f"/chats/left/{waits['call_id']}/messages")).json()
     assert words["text"] == "Javite se"
-    assert left["owner_id"] is None
-    answer = {"text": "Tu smo", "client_key": uuid4().hex}
-    path = f"/chats/left/{left['call_id']}"
-    assert (await vera.ask("POST", f"{path}/messages", answer)).status_code == 201
+    assert waits["owner_id"] == str(vera.id), "it is a task from the first moment"
+    path = f"/chats/left/{waits['call_id']}"
     # It belongs to the team of the person who answered.
     nina = await stage.add_counsellor("nina", state=None)
     await stage.rows("UPDATE staff SET team = 'north' WHERE name = 'nina' RETURNING id")
     stage.ground.memory.forget("everything")
+    dora = await stage.add_counsellor("dora", state=None)
+    for late, told in (
+        (dora, "vera has answered this message. Read the answer."),
+        (nina, "vera of another team was first"),
+    ):
+        assert told in await answered_at_once(stage, waits["call_id"], vera, late)
+    answer = {"text": "Ja bih još nešto", "client_key": uuid4().hex}
+    assert (await dora.ask("POST", f"{path}/messages", answer)).status_code == 409
     assert (await nina.ask("GET", "/chats/left")).json() == []
     for method, part in (("GET", "messages"), ("POST", "take"), ("POST", "done")):
         assert (await nina.ask(method, f"{path}/{part}")).status_code == 404

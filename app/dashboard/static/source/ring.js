@@ -22,6 +22,16 @@ const entitle = (words) => {
 // Where the focus was before a ring took it.
 let before = null;
 
+// What is said aloud, once, to a reader whose focus stays in a field. It stands outside of all parts
+// that are fetched again; where the focus comes to a ring, the focus says it.
+const aloud = (words) => {
+  const place = document.getElementById("said");
+  if (place && place.textContent !== words) place.textContent = words;
+};
+const wordsOf = (ringing) => ["#offer-title", "#offer-line"]
+  .map((one) => ringing.querySelector(one)?.textContent.trim().replace(/\s+/g, " "))
+  .filter(Boolean).join(": ");
+
 let later = null;
 // A ring that is not accepted here wakes the reader's other browsers, if they chose so in this one. A
 // page that makes a sound is not slowed down.
@@ -38,6 +48,7 @@ const wakeOthers = (offer) => {
 };
 
 const stop = () => {
+  aloud("");
   clearTimeout(later);
   playing?.();
   playing = null;
@@ -123,7 +134,8 @@ const look = () => {
   for (const box of document.querySelectorAll("dialog[open]")) box.close();
   // The focus goes to Accept, but never out of a field in which the counsellor is writing.
   before ??= document.activeElement;
-  if (!document.activeElement?.closest?.("input, textarea, select")) (document.getElementById("accept") ?? help?.querySelector("button"))?.focus();
+  if (document.activeElement?.closest?.("input, textarea, select")) aloud(help ? "" : wordsOf(ringing));
+  else (document.getElementById("accept") ?? help?.querySelector("button"))?.focus();
 };
 
 document.addEventListener("htmx:afterSettle", look);

@@ -98,14 +98,22 @@ globalThis.helplineTelephone = telephone;
 
 const QUALITY = { good: _("Connection good"), fair: _("Connection fair"), poor: _("Connection poor: speak slowly, or plug in a cable") };
 
+// What is said aloud of it: that it rings, and that it cannot be used. All else is only shown.
+const ALOUD = { ringing: "assertive", reconnecting: "polite", no_microphone: "polite", elsewhere: "polite", failed: "polite" };
+const put = (name, text) => {
+  const one = place(name);
+  if (one.textContent !== text) one.textContent = text;
+};
+
 let shown = "off";
 const show = () => {
   const { state, words, quality } = telephone;
   box.dataset.state = state;
   const talking = state === "talking" && words === "connecting" ? _("Connecting the sound…") : WORDS[state];
-  place("state").textContent = telephone.muted && telephone.call ? _("%(state)s, microphone off", { state: talking }) : talking;
-  place("words").textContent = words === "connecting" ? "" : words;
-  place("quality").textContent = telephone.call ? QUALITY[quality] ?? "" : "";
+  place("state").setAttribute("aria-live", ALOUD[state] ?? "off");
+  put("state", telephone.muted && telephone.call ? _("%(state)s, microphone off", { state: talking }) : talking);
+  put("words", words === "connecting" ? "" : words);
+  put("quality", telephone.call ? QUALITY[quality] ?? "" : "");
   // What needs a click opens by itself.
   if (state !== shown && ["ringing", "no_microphone", "elsewhere", "failed"].includes(state)) box.open = true;
   if (state !== shown && state === "ready") box.open = false;
