@@ -66,6 +66,7 @@ UNCHANGED = {
     Kind.KEY_AT_UNPROVEN_PHONE: SIGNING,
     Kind.LOG_CHECKED: RUNS,
     Kind.LOG_CHECK_ASKED: RUNS,
+    Kind.MARKED_ANSWERS_SEALED: "answers are sealed as they are, and none is another one now",
     Kind.NAMES_READ_TO_REBUILD_SEARCH: READS,
     Kind.NEW_BROWSER: SIGNING,
     Kind.OPENING_REVIEWED: OF_RECORD,

@@ -92,6 +92,7 @@ class AuditLog(StrEnum):
     LOG_CHECKED = "log_checked"
     LOG_CHECK_ASKED = "log_check_asked"
     MANDATE_MOVED = "mandate_moved"
+    MARKED_ANSWERS_SEALED = "marked_answers_sealed"
     FACTS_READ = "facts_read"
     NAMES_READ_TO_REBUILD_SEARCH = "names_read_to_rebuild_search"
     NEW_BROWSER = "new_browser"
