@@ -107,6 +107,7 @@ UNCHANGED = {
     Kind.SESSION_OVER: SIGNING,
     Kind.SIGNED_IN: SIGNING,
     Kind.SIGNED_OUT: SIGNING,
+    Kind.SIGNED_OUT_BY_PROVIDER: SIGNING,
     Kind.SIGN_IN_FAILED: SIGNING,
     Kind.STATE_SET_BY_SUPERVISOR: "who takes calls at the moment; the log of presence has it",
     Kind.STATISTICS_EXPORTED: READS,

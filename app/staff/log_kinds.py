@@ -159,6 +159,7 @@ class AuditLog(StrEnum):
     SIGN_IN_RULES_SET = "sign_in_rules_set"
     SIGNED_IN = "signed_in"
     SIGNED_OUT = "signed_out"
+    SIGNED_OUT_BY_PROVIDER = "signed_out_by_provider"
     STAFF_ADDED = "staff_added"
     STAFF_CHANGED = "staff_changed"
     STAFF_DEACTIVATED = "staff_deactivated"
