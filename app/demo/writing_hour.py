@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from app.demo.stage import Counsellor, Stage
+from app.demo.texting_hour import GOODBYE
 from app.demo.writing import WritingChild, a_child
 
 # Seconds between two looks of a page.
@@ -124,15 +125,21 @@ async def work_in_writing(stage: Stage, counsellor: Counsellor, leaves_at: float
 
 
 async def take_and_answer(counsellor: Counsellor) -> bool:
-    """Take what is offered and answer what is unread. Return whether there is a conversation."""
+    """Take what is offered and answer what is unread; end with a child who says goodbye.
+
+    Return whether there is a conversation.
+    """
     mine = (await counsellor.ask("GET", "/chats/mine")).json()
     for chat in mine:
         path = f"/chats/{chat['call_id']}"
         if chat["state"] == "open":
             await counsellor.ask("POST", f"/offers/{chat['offer_id']}/accept")
         elif chat["unread"]:
-            await counsellor.ask("GET", f"{path}/messages?after=0")
+            said = (await counsellor.ask("GET", f"{path}/messages?after=0")).json()
             await counsellor.ask("POST", f"{path}/seen", {"number": chat["last_number"]})
+            if any(one["text"] == GOODBYE for one in said):
+                await counsellor.ask("POST", f"{path}/end")
+                continue
             body = {"text": "Tu sam, čitam.", "client_key": uuid4().hex}
             await counsellor.ask("POST", f"{path}/messages", body)
     return any(chat["state"] == "connected" for chat in mine)
