@@ -192,7 +192,8 @@ async def test_calls_and_conversations_are_planned_apart_and_added_up(stage: Sta
     await take_and_answer(ana)
     await stage.advance(60)
     await child.end()
-    await stage.settle()
+    # Her wrap-up, too, is over.
+    await stage.advance(60)
     async with transaction(stage.ground, PROGRAM) as work:
         work.now += timedelta(days=7)
         found = await plan(work)
@@ -211,6 +212,17 @@ async def test_calls_and_conversations_are_planned_apart_and_added_up(stage: Sta
     row = next(one for one in shown["half_hours"] if one["chats"])
     assert (shown["chats_at_once"], row["needed_to_write"]) == (3, best)
     assert any("up to 3 at once" in str(words) for words in found.words)
+    stage.stepped.move_to(MONDAY + timedelta(days=7))
+    boss = await stage.add_counsellor("boss", role=Role.SUPERVISOR, shift=False, state=None)
+    seen = {}
+    for path in ("/reports/planning", "/roster?week=2030-01-21"):
+        address = f"{stage.settings.public_url}{path}"
+        answer = await stage.client.get(address, headers={"Cookie": boss.cookie_header})
+        assert answer.status_code == 200
+        seen[path] = " ".join(answer.text.split())
+    assert f"{best} write: 1.0 conversations expected" in seen["/reports/planning"]
+    assert "Needed to write" in seen["/reports/planning"]
+    assert "of them to write" in seen["/roster?week=2030-01-21"]
 
 
 async def test_a_practice_line_counts_nowhere(stage: Stage) -> None:
