@@ -13,6 +13,7 @@ from app.chats.sendings import forget_arrivals
 from app.chats.untaken import watch_messages
 from app.contacts.finding.rebuilding import want as want_rebuilt
 from app.contacts.jobs import contacts_tasks
+from app.country.jobs import country_tasks
 from app.database.bus import Bus
 from app.database.topics import Topic
 from app.dialling.outward import forget_old_dials
@@ -103,6 +104,7 @@ def job_app_of(url: str) -> App:
         ("telephony", telephony_jobs.telephony_tasks()),
         ("chats", chat_tasks()),
         ("contacts", contacts_tasks()),
+        ("country", country_tasks()),
         ("referrals", referrals_tasks()),
         ("outbox", outbox_tasks()),
         ("retention", retention_tasks()),

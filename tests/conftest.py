@@ -42,6 +42,7 @@ from tests.support.mail import Mail, mail
 _OWN_PROCESSES = (
     "test_outages",
     "test_killed_processes",
+    "test_killed_keeper",
     "test_replaced_server",
     "test_planted_night",
 )

@@ -76,6 +76,7 @@ class ProviderView(ProviderBody):
     """The provider without its secret, and when it last worked."""
 
     redirect_uri: str
+    backchannel_logout_uri: str
     last_success_at: datetime | None
     last_failure_at: datetime | None
 
@@ -104,6 +105,7 @@ def _view(work: InWork, row: IdentityProvider) -> ProviderView:
     return ProviderView(
         **known,
         redirect_uri=keeping.client_of(work, row).redirect_uri,
+        backchannel_logout_uri=keeping.logout_address(work),
         last_success_at=row.last_success_at,
         last_failure_at=row.last_failure_at,
     )

@@ -94,6 +94,8 @@ class UncoveredView(BaseModel):
     short: int
     line: str | None
     language: str | None
+    # Those who can write are too few.
+    writing: bool
     # What kept each person from these hours.
     why: list[KeptBack]
 
@@ -172,6 +174,7 @@ async def _view(work: Work, row: RotaProposal) -> ProposalView:
                 short=one.short,
                 line=one.line,
                 language=one.language,
+                writing=one.writing,
                 why=[KeptBack(counsellor_id=who, why=bar) for who, bar in one.why],
             )
             for one in proposals.uncovered_of(row)

@@ -117,6 +117,7 @@ def _span(begins: datetime, ends: datetime, zone: ZoneInfo) -> str:
 
 def _uncovered(left: Uncovered, names: dict[UUID, str]) -> str:
     about = f"{left.line}, {left.language}" if left.line else f"{left.short} short"
+    about += " who can write" if left.writing else ""
     people = defaultdict(list)
     for who, bar in left.why:
         people[bar].append(names.get(who, str(who)))

@@ -25,6 +25,7 @@ def show() -> None:
         for name, value in keeping.values_for_log(keeping.wanted_of(row)).items():
             print(f"{name}\t{'; '.join(value) if isinstance(value, list) else value}")
         print(f"redirect_uri\t{keeping.client_of(work, row).redirect_uri}")
+        print(f"backchannel_logout_uri\t{keeping.logout_address(work)}")
 
     run_verb(verb)
 

@@ -71,12 +71,15 @@ class DefinitionChanged(Conflict):
         super().__init__("%(source)s: %(problem)s", source=source, problem=problem)
 
 
-async def register(work: Work, library: Library) -> None:
-    """Write new definitions into the register. Raises DefinitionChanged."""
-    await register_texts(work, library.texts, library.needed())
+async def register(work: Work, library: Library) -> set[Key]:
+    """Write new definitions into the register, and return those that others of their name were
+    before. Raises DefinitionChanged."""
+    return await register_texts(work, library.texts, library.needed())
 
 
-async def register_texts(work: Work, texts: dict[Key, tuple[str, str]], needed: set[Key]) -> None:
+async def register_texts(
+    work: Work, texts: dict[Key, tuple[str, str]], needed: set[Key]
+) -> set[Key]:
     """Do the same for an area's own kinds of definitions.
 
     A shipped one that is not needed may say something else: a version that the country had made
@@ -87,7 +90,8 @@ async def register_texts(work: Work, texts: dict[Key, tuple[str, str]], needed: 
     known = await _digests(work)
     if changed := _changed({key: texts[key] for key in texts if key in needed}, known):
         raise changed[0]
-    for key in texts.keys() - known.keys():
+    names, new = {key[:2] for key in known}, texts.keys() - known.keys()
+    for key in new:
         kind, name, version = key
         work.session.add(
             Definition(
@@ -99,6 +103,7 @@ async def register_texts(work: Work, texts: dict[Key, tuple[str, str]], needed: 
                 registered_at=work.now,
             )
         )
+    return {key for key in new if key[:2] in names}
 
 
 async def changed_texts(work: Work, texts: dict[Key, tuple[str, str]]) -> list[DefinitionChanged]:

@@ -6,6 +6,7 @@ comes into force. What was ordered is read from the database after each change.
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from typing import NamedTuple
 
 import psycopg
@@ -19,6 +20,7 @@ from app.definitions import library as libraries
 from app.definitions.datafile import BadDefinition
 from app.definitions.folder import Folder
 from app.definitions.library import Key, Library
+from app.jobs.names import Task
 from app.jobs.transaction import transaction
 from app.log import log
 from app.referrals import library as protocols
@@ -27,6 +29,8 @@ from app.work import PROGRAM, Ground, Work
 
 # Seconds until a process that could not ask the database asks again.
 _AGAIN = 1.0
+# Until then, every process has heard of new marks and seals what they are about.
+_NOTICE = timedelta(seconds=60)
 
 
 class _Ready(NamedTuple):
@@ -40,8 +44,14 @@ async def start(work: Work) -> None:
     Raises BadDefinition with file and line, and DefinitionChanged.
     """
     await learn(work, anew=True)
-    await records.register(work, records.library_of(work.ground))
+    if await records.register(work, records.library_of(work.ground)):
+        seal_marked_soon(work)
     await protocols.register(work, protocols.protocols_of(work.ground))
+
+
+def seal_marked_soon(work: Work) -> None:
+    """Have answers sealed whose question a new version of a form marks as special."""
+    work.defer(Task.SEAL_MARKED, delay=_NOTICE)
 
 
 async def learn(work: Work, *, anew: bool = False) -> None:

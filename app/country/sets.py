@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, select, update
 
 from app.contacts import records
-from app.country import whole
+from app.country import following, whole
 from app.country.archive import Received
 from app.country.comparing import Comparison, Whole, compare
 from app.country.effects import Effects, effects_of
@@ -22,6 +22,7 @@ from app.definitions import library as libraries
 from app.definitions.datafile import BadDefinition
 from app.definitions.folder import Folder, folder_with
 from app.definitions.in_force import Order
+from app.definitions.library import Key
 from app.definitions.models import DefinitionOrder, DefinitionSet
 from app.errors import Conflict, Invalid, Joined, NotFound
 from app.referrals import library as protocols
@@ -261,7 +262,9 @@ async def put_in_force(
     if compared.needs_acceptance and not accept:
         raise NotAccepted()
     after = folder_of(found)
-    await _register(work, after)
+    if await _register(work, after):
+        # What is registered holds from now on, for new answers, too.
+        following.seal_marked_soon(work)
     order = DefinitionOrder(
         set_id=set_id, from_at=begins, ordered_at=work.now, ordered_by=work.actor.staff_id
     )
@@ -324,11 +327,12 @@ async def _check_again(work: Work, order: Order | None) -> None:
     await _register(work, folder)
 
 
-async def _register(work: Work, folder: Folder | None) -> None:
-    """Enter what records will be written with into the register. Raises DefinitionChanged."""
+async def _register(work: Work, folder: Folder | None) -> set[Key]:
+    """Enter what records will be written with into the register, and return what is a new version.
+    Raises DefinitionChanged."""
     library, found = libraries.load(folder), protocols.load(folder)
     texts, needed = library.texts | found.texts, library.needed() | found.needed()
-    await records.register_texts(work, texts, needed)
+    return await records.register_texts(work, texts, needed)
 
 
 def _in_log(order: Order | None, at: datetime) -> dict[str, object]:

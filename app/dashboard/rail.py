@@ -20,6 +20,7 @@ from app.referrals.escalation import alarms as danger_alarms
 from app.referrals.escalation import dangers
 from app.referrals.states import NoticeKind
 from app.routing import callbacks, desk, queue
+from app.safekeeping import notices
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.web.access import InWork, reader_with
@@ -74,8 +75,11 @@ async def counts_part(work: Work, seat: Seat) -> str:
     if may(seat.role, Permission.SUPERVISE):
         wrong = await alarms.alarm_values(work)
         found["team"] = len(await desk.panics(work)) + sum(
-            len(wrong[name]) for name in ("staffing", "alarms", "much_dialled", "untaken")
+            len(wrong[name])
+            for name in ("staffing", "alarms", "much_dialled", "untaken", "late")
         )
+    if may(seat.role, Permission.KEEP_PEOPLE):
+        found["admin"] = len(await notices.open_notices(work))
     return _counts(found)
 
 

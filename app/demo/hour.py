@@ -13,6 +13,7 @@ from typing import Any
 from app.demo.agencies import furnish
 from app.demo.invariants import broken_at_the_end, broken_now
 from app.demo.stage import Counsellor, Stage
+from app.demo.texting_hour import count_texts, lost_texts, text_in, texters
 from app.demo.writing import WritingChild
 from app.demo.writing_hour import count_chats, lost_words, work_in_writing, write_in, writers
 from app.practice.legs import Leg
@@ -155,6 +156,7 @@ async def play_hour(stage: Stage, seed: int = 7) -> dict[str, Any]:
     tasks = [asyncio.create_task(_visit(hour, i, g)) for i, g in enumerate(hour.guests)]
     tasks += [asyncio.create_task(_work(hour, c)) for c in hour.browser.values()]
     tasks += [asyncio.create_task(write_in(stage, guest, hour.children)) for guest in writers(seed)]
+    tasks += [asyncio.create_task(text_in(stage, child)) for child in texters(seed)]
     tasks += [asyncio.create_task(work_in_writing(stage, *one)) for one in hour.writing]
     tasks.append(asyncio.create_task(_look_after(hour, hour.everybody[3])))
     tasks.append(asyncio.create_task(_close_the_room(hour)))
@@ -178,8 +180,9 @@ async def play_hour(stage: Stage, seed: int = 7) -> dict[str, Any]:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     hour.broken += await lost_words(stage, hour.children)
+    hour.broken += await lost_texts(stage)
     hour.broken += await broken_at_the_end(stage)
-    return {**await _count(hour), **await count_chats(stage)}
+    return {**await _count(hour), **await count_chats(stage), **await count_texts(stage)}
 
 
 async def _be_away(hour: Hour) -> None:
@@ -223,7 +226,7 @@ async def _open_the_chat(hour: Hour) -> None:
 
     They have no shift on the telephone: their phones do not ring.
     """
-    await hour.stage.let_write()
+    await hour.stage.let_write(by=["sms"])
     for name, leaves_at in (("mara", None), ("jelena", 900.0)):
         one = await hour.stage.add_counsellor(name, chats=3, state=None)
         await one.ask("PUT", "/me/presence", {"state": "available"})
@@ -233,7 +236,7 @@ async def _open_the_chat(hour: Hour) -> None:
 
 def _turn_knobs(stage: Stage) -> None:
     knobs = stage.exchange.knobs
-    for path in ("/voice", "/menu", "/wait", "/status", "/conference", "/whisper"):
+    for path in ("/voice", "/menu", "/wait", "/status", "/conference", "/whisper", "/sms"):
         knobs.turn("duplicate", path, times=None, probability=0.15)
     knobs.turn("delay", "/conference", times=None, probability=0.1, seconds=1.5)
     knobs.turn("delay", "/legs/", times=None, probability=0.1, seconds=3)

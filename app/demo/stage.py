@@ -548,7 +548,9 @@ async def stage_on(
         database_url=database_url,
         public_url=f"http://127.0.0.1:{port}",
         secret_key="practice-secret-key-practice-secret-key",
-        field_keys="1:" + "cHJhY3RpY2Uta2V5LXByYWN0aWNlLWtleS0xMjM0NTY=",
+        field_keys=settings.pop(
+            "field_keys", "1:" + "cHJhY3RpY2Uta2V5LXByYWN0aWNlLWtleS0xMjM0NTY="
+        ),
         telephony_platform=platform,
         twilio_account_sid=ACCOUNT if platform == "twilio" else SOMLENG_ACCOUNT,
         twilio_auth_token=TOKEN,

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from app.demo.stage import Counsellor, Stage
+from app.demo.texting_hour import GOODBYE
 from app.demo.writing import WritingChild, a_child
 
 # Seconds between two looks of a page.
@@ -93,7 +94,10 @@ async def write_in(stage: Stage, guest: Writes, kept: list[WritingChild]) -> Non
         if guest.story == "loses the network and comes back" and said == 2:
             await clock.sleep(90)
             said += 1
-        if said > guest.words + 1 and guest.story != "has the counsellor who goes away":
+        # A child waits for the answer to what it said last, before it goes.
+        answered = bool(child.read) and child.read[-1]["by"] == "counsellor"
+        stays = guest.story == "has the counsellor who goes away" or not answered
+        if said > guest.words + 1 and not stays:
             break
     with noticed(stage), contextlib.suppress(Exception):
         await child.end()
@@ -109,33 +113,41 @@ async def _say(child: WritingChild, guest: Writes, number: int) -> None:
 
 async def work_in_writing(stage: Stage, counsellor: Counsellor, leaves_at: float | None) -> None:
     """Work as a counsellor who writes: take conversations, answer what is unread. With `leaves_at`
-    the page is closed in the next talk after that, and comes back ten minutes later."""
-    clock, begun, writes = stage.clock, stage.clock.now().timestamp(), False
+    the page is closed when the next talk after that has begun, and comes back ten minutes later."""
+    clock, begun, took = stage.clock, stage.clock.now().timestamp(), False
     while True:
         await clock.sleep(5)
         now = clock.now().timestamp() - begun
-        if leaves_at is not None and now > leaves_at and writes:
+        if leaves_at is not None and now > leaves_at and took:
             leaves_at = None
             await clock.sleep(600)
             with noticed(stage), contextlib.suppress(Exception):
                 await counsellor.ask("PUT", "/me/presence", {"state": "available"})
         with noticed(stage), contextlib.suppress(Exception):
-            writes = await take_and_answer(counsellor)
+            took = await take_and_answer(counsellor)
 
 
 async def take_and_answer(counsellor: Counsellor) -> bool:
-    """Take what is offered and answer what is unread. Return whether there is a conversation."""
+    """Take what is offered and answer what is unread; end with a child who says goodbye.
+
+    Return whether a conversation was taken.
+    """
+    took = False
     mine = (await counsellor.ask("GET", "/chats/mine")).json()
     for chat in mine:
         path = f"/chats/{chat['call_id']}"
         if chat["state"] == "open":
-            await counsellor.ask("POST", f"/offers/{chat['offer_id']}/accept")
+            accepted = await counsellor.ask("POST", f"/offers/{chat['offer_id']}/accept")
+            took |= accepted.is_success
         elif chat["unread"]:
-            await counsellor.ask("GET", f"{path}/messages?after=0")
+            said = (await counsellor.ask("GET", f"{path}/messages?after=0")).json()
             await counsellor.ask("POST", f"{path}/seen", {"number": chat["last_number"]})
+            if any(one["text"] == GOODBYE for one in said):
+                await counsellor.ask("POST", f"{path}/end")
+                continue
             body = {"text": "Tu sam, čitam.", "client_key": uuid4().hex}
             await counsellor.ask("POST", f"{path}/messages", body)
-    return any(chat["state"] == "connected" for chat in mine)
+    return took
 
 
 async def lost_words(stage: Stage, children: list[WritingChild]) -> list[str]:

@@ -33,6 +33,8 @@ class Task(StrEnum):
 
     SEND_PUSH = "outbox:send_push"
 
+    SEAL_MARKED = "country:seal_marked"
+
     CARRY_HASHES = "sealing:carry_hashes"
     RESEAL = "sealing:reseal"
 

@@ -67,6 +67,11 @@ async def sign_out(work: Work, staff: Staff, token: str) -> None:
     page nobody reads what they write.
     """
     await accounts.close_session(work, token)
+    await leave_desk(work, staff)
+
+
+async def leave_desk(work: Work, staff: Staff) -> None:
+    """Set a person whose session has ended off duty, and give their conversations to colleagues."""
     if may(staff.role, Permission.TAKE_CALLS):
         await choose_presence(work, staff, PresenceState.OFF_DUTY)
         await leaving.give_back_conversations(

@@ -1,7 +1,8 @@
-"""Telling administrators that an anchor or a back-up is late: by mail, and by waking a browser.
+"""Telling people that an anchor or a back-up is late: administrators by mail, and they and the
+supervisors by waking a browser.
 
-No phone rings for it: no child waits for a back-up. Pages, readiness and metrics say it as
-long as it lasts, and the mail is repeated once a day.
+No phone rings for it: no child waits for a back-up. An alarm on the pages of both, readiness and
+metrics say it as long as it lasts, and mail and waking are repeated once a day.
 """
 
 from datetime import timedelta
@@ -41,6 +42,16 @@ async def watch(ground: Ground) -> None:
         await look(work)
 
 
+async def open_notices(work: Work) -> list[SafekeepingNotice]:
+    """Return what people were told of and is not over, the oldest first."""
+    rows = await work.session.scalars(
+        select(SafekeepingNotice)
+        .where(SafekeepingNotice.ended_at.is_(None))
+        .order_by(SafekeepingNotice.begun_at, SafekeepingNotice.kind)
+    )
+    return list(rows)
+
+
 async def late_now(work: Work) -> set[NoticeKind]:
     """Return what is late."""
     found = set()
@@ -57,10 +68,7 @@ async def late_now(work: Work) -> set[NoticeKind]:
 async def look(work: Work) -> None:
     """Compare what is late with the notices that are open."""
     late = await late_now(work)
-    rows = await work.session.scalars(
-        select(SafekeepingNotice).where(SafekeepingNotice.ended_at.is_(None))
-    )
-    open_ = {NoticeKind(one.kind): one for one in rows}
+    open_ = {NoticeKind(one.kind): one for one in await open_notices(work)}
     due = {k for k in late if k not in open_ or work.now - open_[k].told_at >= _AGAIN}
     over = open_.keys() - late
     if not due and not over:
@@ -77,7 +85,7 @@ async def look(work: Work) -> None:
             work.session.add(row)
         row.told_at = work.now
         await _tell(work, kind, row.id)
-    work.announce(Topic.LOG)
+    work.announce(Topic.LOG, Topic.ALARMS)
     await work.session.flush()
 
 
@@ -92,6 +100,7 @@ async def _tell(work: Work, kind: NoticeKind, notice_id: UUID) -> None:
         if person.email:
             work.defer(Task.MAIL_SAFEKEEPING, notice_id=str(notice_id), staff_id=str(person.id))
     await waking.wake_absent(work, [person.id for person in people])
+    await waking.wake_supervisors(work)
 
 
 async def mail(ground: Ground, notice_id: UUID, staff_id: UUID) -> None:

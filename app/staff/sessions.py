@@ -1,6 +1,6 @@
 """The sessions of signed-in people: listing and ending them, at once and in every process."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import delete, or_, select, update
@@ -99,11 +99,16 @@ async def id_of(work: Work, token: str) -> UUID | None:
     return found
 
 
-async def end_sessions(work: Work, staff_id: UUID, *, but: bytes | None = None) -> int:
-    """End the sessions of a person, except the one with that key. Return how many ended."""
+async def end_sessions(
+    work: Work, staff_id: UUID, *, but: bytes | None = None, until: datetime | None = None
+) -> int:
+    """End the sessions of a person, except the one with that key, or those that began later than
+    `until`. Return how many ended."""
     statement = delete(StaffSession).where(StaffSession.staff_id == staff_id)
     if but is not None:
         statement = statement.where(StaffSession.token_key != but)
+    if until is not None:
+        statement = statement.where(StaffSession.created_at <= until)
     ended = await work.session.execute(statement.returning(StaffSession.id))
     accounts_changed(work)
     return len(ended.all())

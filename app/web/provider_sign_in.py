@@ -8,7 +8,7 @@ import re
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -31,7 +31,7 @@ from app.staff.models import Staff
 from app.web.access import cookie_name, finished, opened, token_of
 from app.web.limits import Limiter, client_of
 from app.web.signing_in import SignIn, sign_in_person
-from app.work import Ground, Work
+from app.work import PROGRAM, Ground, Work
 
 # Marks the browser that was sent.
 COOKIE = "helpline_provider"
@@ -229,6 +229,26 @@ async def come_back(
         )
         raise
     return Back(kept.errand, kept.wanted)
+
+
+async def signed_out_there(request: Request, work: Work, token: str) -> None:
+    """End the sessions of the person whom a logout token of the provider names.
+
+    Raises NoProvider, ProviderFailed, TooMany.
+    """
+    limiter: Limiter = request.app.state.limiter
+    if not await limiter.hit(_PER_ADDRESS, "provider logout", client_of(request)):
+        raise TooMany()
+    client = keeping.client_of(work, await keeping.known_provider(work))
+    # The provider takes seconds; no connection to the database is held meanwhile.
+    await work.let_go()
+    async with client_for_outside(work.settings) as http:
+        found = await protocol.discover(http, work.settings, client.issuer)
+        keys = await protocol.keys_of(http, found)
+    claims = protocol.read_logout_token(token, keys, client, work.now)
+    work.actor = PROGRAM
+    issued_at = datetime.fromtimestamp(int(claims["iat"]), UTC) + _LEEWAY
+    await access.signed_out_there(work, client.issuer, claims["sub"], issued_at)
 
 
 async def _note_failure(work: Work, row_id: UUID) -> None:

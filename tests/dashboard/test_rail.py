@@ -1,23 +1,33 @@
 """What the frame of every page says of what waits elsewhere."""
 
 import re
+from datetime import timedelta
 from uuid import UUID
 
 from app.dashboard import rail
+from app.dashboard.rota.alarms import alarm_values
+from app.database.topics import Topic
 from app.definitions.risk import Urgency
+from app.jobs.names import Task
+from app.outbox.push import subscriptions
 from app.referrals import reading
 from app.referrals.escalation import alarms
 from app.referrals.states import NoticeKind
 from app.referrals.trail import tell_house
 from app.routing.alarm_rows import AlarmKind
 from app.routing.rota import watch
+from app.safekeeping import notices
+from app.safekeeping.backups import state
+from app.safekeeping.models import BackupKind
 from app.staff.accounts import actor_of
 from app.work import Work
+from tests.support.push import PushService
 from tests.support.verbs import (
     a_counsellor,
     a_referral,
     a_supervisor,
     a_waiting_call,
+    an_administrator,
     an_agency,
 )
 
@@ -47,6 +57,39 @@ async def test_the_rail_counts_what_waits_and_only_behind_places_of_the_role(wor
     assert own == {"referrals": "2", "supervisor": ""}
     north = await a_supervisor(work, "mira", in_team="north")
     assert counts(await rail.own_counts_part(work, north))["referrals"] == ""
+
+
+async def test_what_is_late_is_an_alarm_of_supervisors_and_administrators_until_it_is_mended(
+    work: Work,
+) -> None:
+    vera, mila = await a_supervisor(work), await an_administrator(work)
+    service = PushService(work.ground.clock)
+    for person, browser in ((vera, "vera"), (mila, "mila")):
+        work.actor = actor_of(person)
+        told = service.subscription(browser)
+        told["endpoint"] = f"https://updates.push.services.mozilla.com/{browser}"
+        await subscriptions.subscribe(work, person, told["endpoint"], **told["keys"], label="x")
+    await state.note(work, BackupKind.BASE, begun_at=work.now, name="dump")
+    for late, woken in ((False, 0), (True, 2), (True, 0)):
+        work.jobs.clear()
+        work.topics.clear()
+        await notices.look(work)
+        await work.session.flush()
+        assert sum(job.task == Task.SEND_PUSH for job in work.jobs) == woken
+        assert (str(Topic.ALARMS) in work.topics) == (woken > 0)
+        for person, place in ((vera, "team"), (mila, "admin")):
+            seen = counts(await rail.counts_part(work, rail.seat_of(person)))
+            assert seen[place] == ("1" if late else "")
+        shown = [words for _, words in (await alarm_values(work))["late"]]
+        assert shown == (["The last back-up is older than it may be."] if late else [])
+        work.now += timedelta(hours=27 if not late else 1)
+    work.now += timedelta(hours=24)
+    work.jobs.clear()
+    await notices.look(work)
+    assert sum(job.task == Task.SEND_PUSH for job in work.jobs) == 2, "once a day"
+    await state.note(work, BackupKind.BASE, begun_at=work.now, name="dump")
+    await notices.look(work)
+    assert (await alarm_values(work))["late"] == []
 
 
 async def test_an_urgent_deadline_and_a_danger_call_a_supervisor_until_they_are_seen(

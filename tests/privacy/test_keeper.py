@@ -26,6 +26,7 @@ from app.contacts.models import Contact
 from app.contacts.records import Opened, earlier_of, events_of, open_record
 from app.contacts.saving import Change
 from app.contacts.states import Channel
+from app.demo.stage import stage_on
 from app.errors import BadSettings
 from app.jobs.transaction import flush, transaction
 from app.privacy.keeper.client import Keeper, KeeperAway
@@ -415,6 +416,52 @@ async def test_a_wrong_keeper_is_named_and_seals_nothing(
     await learn(work)
     assert work.keys.problem == ""
     assert (await work.session.execute(text("SELECT count(*) FROM field_keys"))).scalar() == 1
+
+
+async def test_a_server_without_its_keeper_refuses_in_words_and_writes_nothing_half(
+    database: str, kept: Kept, monkeypatch: pytest.MonkeyPatch, anyio_backend: str
+) -> None:
+    """The test of whole processes is `test_killed_keeper`."""
+    # How long requests wait for a restart is tried above.
+    monkeypatch.setattr("app.privacy.keeper.client._RESTARTS_WITHIN", 0.05)
+    kept.begin(FIRST)
+    async with stage_on(database, field_keys=None, keeper_socket=kept.path) as stage:
+        await stage.add_line()
+        ana = await stage.add_counsellor("ana")
+        url = stage.settings.public_url
+        body = {"channel": "email", "answers": {"child.a1.name": "Mina"}}
+        made = await ana.ask("POST", "/contacts", body)
+        assert made.status_code == 201, made.text
+        path = f"/contacts/{made.json()['id']}"
+        renamed = {"changes": [{"path": "child.a1.name", "value": "Luka", "base": 1}]}
+        await asyncio.to_thread(kept.end)
+        for method, where, sent in (
+            ("GET", path, None),
+            ("PUT", f"{path}/answers", renamed),
+            ("POST", "/contacts", body),
+        ):
+            refused = await ana.ask(method, where, sent)
+            assert refused.status_code == 503, where
+            assert "the keeper of the keys does not answer" in refused.json()["detail"]
+        readiness = await stage.client.get(f"{url}/readyz")
+        assert readiness.status_code == 503
+        assert "keeper" in readiness.json()["keys"]
+        counted = "SELECT (SELECT count(*) FROM contacts) AS all, revision FROM contacts"
+        assert await stage.rows(counted) == [{"all": 1, "revision": 1}]
+        assert (await stage.rows("SELECT count(*) AS n FROM earlier_answers"))[0]["n"] == 0
+        leg = stage.ring()
+        await stage.advance(2)
+        assert leg.heard, "the child hears that we are there"
+        assert not leg.over
+        await asyncio.to_thread(kept.begin, FIRST)
+        assert (await stage.client.get(f"{url}/readyz")).status_code == 200
+        (await ana.ask("PUT", f"{path}/answers", renamed)).raise_for_status()
+        assert (await ana.ask("GET", path)).json()["answers"]["child.a1.name"] == "Luka"
+        # The child was asked to wait, and is asked for a language then.
+        await stage.advance(20)
+        assert leg.has_heard("pritisni 1")
+        assert len(await stage.rows("SELECT id FROM calls")) == 1
+        await stage.exchange.hang_up(leg)
 
 
 def test_messages_have_a_bound() -> None:

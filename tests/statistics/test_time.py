@@ -11,6 +11,8 @@ from psycopg.rows import dict_row
 from app.calls.hours import is_holiday
 from app.clock import SteppedClock
 from app.demo.stage import MONDAY, Stage, stage_on
+from app.demo.writing import a_child
+from app.demo.writing_hour import take_and_answer
 from app.jobs.transaction import transaction
 from app.routing.models import PresenceState
 from app.routing.own_presence import choose_presence
@@ -20,8 +22,8 @@ from app.staff.roles import Role
 from app.statistics.counting.counsellors import room
 from app.statistics.facts.days import days_to_keep, keep_days
 from app.statistics.periods import Window
-from app.statistics.planning.erlang import needed
-from app.statistics.planning.planning import plan
+from app.statistics.planning.erlang import AtOnce, needed
+from app.statistics.planning.planning import Writing, as_json, plan
 from app.work import PROGRAM
 from tests.support import recount
 from tests.support.life import Life
@@ -178,6 +180,49 @@ async def test_the_rota_stands_beside_the_need(stage: Stage) -> None:
     assert rostered["2030-01-15T09:00"] == 0
     assert rostered["2030-01-15T23:30"] == 1
     assert found.slots[0].begins == MONDAY.replace(hour=23) - timedelta(days=1)
+
+
+async def test_calls_and_conversations_are_planned_apart_and_added_up(stage: Stage) -> None:
+    await stage.let_write(at_once=4, reserve=2, reserve_seconds=0)
+    ana = await stage.add_counsellor("ana", chats=3)
+    child = a_child(stage)
+    await child.open()
+    await child.say("Zdravo")
+    await stage.settle()
+    await take_and_answer(ana)
+    await stage.advance(60)
+    await child.end()
+    # Her wrap-up, too, is over.
+    await stage.advance(60)
+    async with transaction(stage.ground, PROGRAM) as work:
+        work.now += timedelta(days=7)
+        found = await plan(work)
+        shown = as_json(found)
+    assert found.writing == Writing(3, 2), "hers, of the four that the line allows"
+    (busy,) = [slot for slot in found.slots if slot.chats]
+    assert busy.local.startswith("2030-01-21T10:00")
+    assert (busy.calls, busy.chats) == (0.0, 1.0)
+    assert 60 <= busy.chat_aht < 200
+    best = needed(1, 1800, busy.chat_aht, 20, 0.8, 180, AtOnce(3, 0.3)).staff
+    assert (busy.needed_to_write, busy.needed_for_calls) == (best, 2), "so many are kept for calls"
+    assert busy.needed == best + 2
+    assert busy.to_roster >= busy.needed > busy.writers_to_roster >= best
+    quiet = next(slot for slot in found.slots if not slot.chats)
+    assert (quiet.needed_to_write, quiet.needed) == (0, 1)
+    row = next(one for one in shown["half_hours"] if one["chats"])
+    assert (shown["chats_at_once"], row["needed_to_write"]) == (3, best)
+    assert any("up to 3 at once" in str(words) for words in found.words)
+    stage.stepped.move_to(MONDAY + timedelta(days=7))
+    boss = await stage.add_counsellor("boss", role=Role.SUPERVISOR, shift=False, state=None)
+    seen = {}
+    for path in ("/reports/planning", "/roster?week=2030-01-21"):
+        address = f"{stage.settings.public_url}{path}"
+        answer = await stage.client.get(address, headers={"Cookie": boss.cookie_header})
+        assert answer.status_code == 200
+        seen[path] = " ".join(answer.text.split())
+    assert f"{best} write: 1.0 conversations expected" in seen["/reports/planning"]
+    assert "Needed to write" in seen["/reports/planning"]
+    assert "of them to write" in seen["/roster?week=2030-01-21"]
 
 
 async def test_a_practice_line_counts_nowhere(stage: Stage) -> None:

@@ -3,14 +3,15 @@ the link of the own account."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
-from starlette.responses import RedirectResponse
+from fastapi import APIRouter, Depends, Form, Query, Request, Response
+from starlette.responses import JSONResponse, RedirectResponse
 
 from app.dashboard.pages import lead_to_factor, safe_next, show_login
 from app.dashboard.people.own import SignedIn, show_account
 from app.dashboard.people.second_factor import finish
 from app.dashboard.templating import templates
-from app.errors import Refusal
+from app.errors import Invalid, Refusal, TooMany
+from app.log import log
 from app.people.provider import access
 from app.people.provider.rows import Errand
 from app.web.access import InWork, Public
@@ -21,12 +22,16 @@ from app.web.provider_sign_in import (
     begin_linking,
     come_back,
     mark_browser,
+    signed_out_there,
 )
 from app.words.pages import _, refusal_words
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
 _SIGN_IN = [Depends(Public("this is the sign-in, by the organisation's own provider"))]
+_LOGOUT = [Depends(Public("the provider proves itself by the signature of its token"))]
+_NOT_KEPT = {"cache-control": "no-store"}
+_LONGEST_TOKEN = 16_000
 _Said = Annotated[str, Query(max_length=4000)]
 
 
@@ -68,6 +73,27 @@ def _go_on(request: Request, work: Work, found: Back) -> Response:
     if found.signed_in.awaits is not None:
         return lead_to_factor(work, found.signed_in, wanted)
     return finish(request, work, found.signed_in, RedirectResponse(wanted, status_code=303))
+
+
+@router.post("/login/provider/logout", dependencies=_LOGOUT)
+async def log_out(
+    request: Request, work: InWriting, logout_token: Annotated[str, Form()] = ""
+) -> Response:
+    """End the sessions of a person who has signed out at the provider (back-channel logout)."""
+    try:
+        if not 0 < len(logout_token) <= _LONGEST_TOKEN:
+            raise Invalid("Send a logout token, as `logout_token` of a form.")
+        await signed_out_there(request, work, logout_token)
+    except Refusal as refusal:
+        await work.undo()
+        log().warning(
+            "a logout of the provider was refused", area="web", kind=type(refusal).__name__
+        )
+        # As the specification has it (section 2.8), whatever was wrong.
+        said = {"error": "invalid_request", "error_description": refusal.detail}
+        status = 429 if isinstance(refusal, TooMany) else 400
+        return JSONResponse(said, status_code=status, headers=_NOT_KEPT)
+    return Response(status_code=200, headers=_NOT_KEPT)
 
 
 @router.get("/login/provider/proof")

@@ -1,4 +1,4 @@
-"""The open alarms of the rota, as pages show them."""
+"""The open alarms of the team's page, as pages show them."""
 
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,12 +9,15 @@ from app.dashboard.views import language_words
 from app.referrals.escalation.alarms import reason_of
 from app.routing import volume
 from app.routing.rota import coverage, watch
+from app.safekeeping import notices
+from app.safekeeping.models import NoticeKind
 from app.words.pages import said
 from app.work import Work
 
 
 async def alarm_values(work: Work) -> dict[str, Any]:
-    """Return the open alarms: of lines without a counsellor, uncovered shifts, and dialling."""
+    """Return the open alarms: of lines without a counsellor, uncovered shifts, dialling, and what
+    is late of back-ups and anchors."""
     return {
         "much_dialled": [
             (alarm, said(reason_of(alarm))) for alarm in await volume.open_alarms(work)
@@ -25,6 +28,10 @@ async def alarm_values(work: Work) -> dict[str, Any]:
         "staffing": [
             (alarm, f"{line}, {language_words(alarm.language)}", said(reason_of(alarm)))
             for alarm, line in await watch.open_alarms(work)
+        ],
+        "late": [
+            (notice, said(notices.WORDS[NoticeKind(notice.kind)]))
+            for notice in await notices.open_notices(work)
         ],
         "now": work.now,
         "alarms": [

@@ -396,6 +396,8 @@ class Hour:
     begins: datetime
     planned: int
     needed: int
+    # How many of those who are needed must be able to write.
+    writers: int
 
     @property
     def state(self) -> str:
@@ -419,6 +421,7 @@ async def _needs(work: Work, week: Week, today: date) -> list[Hour]:
             begins,
             min(slot.rostered, known.planned) if known else slot.rostered,
             max(slot.to_roster, known.needed) if known else slot.to_roster,
+            max(slot.writers_to_roster, known.writers) if known else slot.writers_to_roster,
         )
     return list(hours.values())
 
@@ -429,13 +432,20 @@ _SIGNS = {"few": "▲", "many": "▼", "well": "✓"}
 def _need_words(hours: list[Hour], week: Week) -> str:
     first, last = hours[0].begins.astimezone(week.zone), hours[-1].begins.astimezone(week.zone)
     end = f"{last + timedelta(hours=1):%H:%M}"
+    words = N_("%(day)s %(begin)s–%(end)s: %(planned)s planned, %(needed)s needed")
+    if hours[0].writers:
+        words = N_(
+            "%(day)s %(begin)s–%(end)s: %(planned)s planned, %(needed)s needed, %(writers)s of "
+            "them to write"
+        )
     return _(
-        "%(day)s %(begin)s–%(end)s: %(planned)s planned, %(needed)s needed",
+        words,
         day=date_words(first.date(), "EEE"),
         begin=f"{first:%H:%M}",
         end="24:00" if end == "00:00" else end,
         planned=hours[0].planned,
         needed=hours[0].needed,
+        writers=hours[0].writers,
     )
 
 
@@ -463,8 +473,8 @@ def _alike(hours: list[Hour], week: Week) -> list[list[Hour]]:
         seen.setdefault(week.column(one.begins), one)
     kept = [seen[column] for column in sorted(seen)]
 
-    def key(one: Hour) -> tuple[date, int, int]:
-        return one.begins.astimezone(week.zone).date(), one.planned, one.needed
+    def key(one: Hour) -> tuple[date, int, int, int]:
+        return one.begins.astimezone(week.zone).date(), one.planned, one.needed, one.writers
 
     return [list(group) for _key, group in groupby(kept, key=key)]
 

@@ -25,6 +25,7 @@ BAR_WORDS = {
     Bar.TRAINEE: N_("in training, so placed by a planner: %(names)s"),
     Bar.NOT_PLANNED: N_("no hours of a week are written down: %(names)s"),
     Bar.LANGUAGE: N_("not for this line or language: %(names)s"),
+    Bar.NO_WRITING: N_("do not write: %(names)s"),
     Bar.ABSENT: N_("absent: %(names)s"),
     Bar.UNAVAILABLE: N_("cannot work then: %(names)s"),
     Bar.ON_DUTY: N_("on duty then or nearly then: %(names)s"),
@@ -196,6 +197,8 @@ def _by_midnight(begin: datetime, end: datetime, zone: ZoneInfo) -> Iterator[Spa
 
 
 def _what(one: Uncovered) -> str:
+    if one.writing:
+        return _("%(number)s too few who can write", number=one.short)
     if one.line is None or one.language is None:
         return _("%(number)s too few", number=one.short)
     return _(

@@ -48,6 +48,7 @@ async def _show(
         roles=list(Role),
         unknown=list(Unknown),
         back=f"{work.settings.public_url.rstrip('/')}{keeping.BACK}",
+        logout=keeping.logout_address(work),
         people=await keeping.people_number(work),
         told=told,
         problem=problem,

@@ -1,6 +1,7 @@
 """Which account a person from the provider has, and what they may do there."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -12,14 +13,14 @@ from app.people import changing, ending
 from app.people.changing import Changes
 from app.people.provider.mapping import Wanted
 from app.people.provider.rows import LinkedHow, StaffIdentity, Unknown
-from app.routing import withdrawing
+from app.routing import own_presence, withdrawing
 from app.routing.rota import feeds
 from app.staff import accounts, passwords, phone_proofs, second_factor
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Permission, Role, may
-from app.staff.sessions import accounts_changed
+from app.staff.sessions import accounts_changed, end_sessions, sessions_of
 from app.staff.telling import Told, tell_owner
 from app.work import Work
 
@@ -243,6 +244,24 @@ async def end(work: Work, staff: Staff, identity: StaffIdentity) -> None:
     """
     if await close(work, staff, identity):
         await take_out_of_service(work, staff)
+
+
+async def signed_out_there(work: Work, issuer: str, subject: str, issued_at: datetime) -> int:
+    """End the sessions of a person who has signed out at the provider. Return how many ended.
+
+    Those that began later stay, so that a token that comes late or twice ends no new sign-in. A
+    call by telephone goes on, as after any sign-out. A person who is not known here has none.
+    """
+    identity = await _identity(work, issuer, subject)
+    if identity is None:
+        return 0
+    staff = await changing.lock_person(work, identity.staff_id)
+    number = await end_sessions(work, staff.id, until=issued_at)
+    if number:
+        write_entry(work, AuditLog.SIGNED_OUT_BY_PROVIDER, str(staff.id), number=number)
+        if not await sessions_of(work, staff):
+            await own_presence.leave_desk(work, staff)
+    return number
 
 
 async def take_out_of_service(work: Work, staff: Staff) -> None:

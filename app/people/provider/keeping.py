@@ -27,7 +27,7 @@ from app.staff.roles import Role
 from app.staff.sessions import accounts_changed
 from app.work import Work
 
-BACK = "/login/provider/back"
+BACK, LOGOUT = "/login/provider/back", "/login/provider/logout"
 _PLACE = {"table": "identity_providers", "column": "client_secret_sealed"}
 _LONGEST, _MOST_PAIRS = 200, 100
 
@@ -75,6 +75,11 @@ def client_of(work: Work, row: IdentityProvider) -> Client:
     secret = work.keys.open(row.client_secret_sealed, row=row.id, **_PLACE).decode()
     back = f"{work.settings.public_url.rstrip('/')}{BACK}"
     return Client(row.issuer, row.client_id, secret, back)
+
+
+def logout_address(work: Work) -> str:
+    """Return where the provider says that a person has signed out there (back-channel logout)."""
+    return f"{work.settings.public_url.rstrip('/')}{LOGOUT}"
 
 
 def _checked(work: Work, wanted: Wanted) -> Wanted:

@@ -32,6 +32,10 @@ _LEEWAY = 60
 # The oldest token that is taken, in seconds.
 _OLDEST = 600
 _SCOPES = "openid profile email"
+# What a logout token is about (OpenID Connect Back-Channel Logout 1.0, section 2.4), and the types
+# that its header may have: old providers write the general one, or none.
+_LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
+_LOGOUT_TYPES = (None, "logout+jwt", "application/logout+jwt", "JWT")
 
 
 class ProviderFailed(Refusal):
@@ -209,6 +213,40 @@ def read_token(
 
     Raises ProviderFailed.
     """
+    _, claims = _decoded(token, keys, client, now)
+    nonce = claims.get("nonce")
+    if not isinstance(nonce, str) or not hmac.compare_digest(nonce.encode(), once.nonce.encode()):
+        raise ProviderFailed("its token is not an answer to this sign-in")
+    audience = claims["aud"]
+    if isinstance(audience, list) and len(audience) > 1 and claims.get("azp") != client.client_id:
+        raise ProviderFailed("its token is for another program, too")
+    if claims.get("azp", client.client_id) != client.client_id:
+        raise ProviderFailed("its token was given to another program")
+    return claims
+
+
+def read_logout_token(token: str, keys: KeySet, client: Client, now: datetime) -> dict[str, Any]:
+    """Return the claims of a token by which the provider ends the sessions of a person.
+
+    As OpenID Connect Back-Channel Logout 1.0, section 2.6, validates it; the person is named by
+    `sub`. Raises ProviderFailed.
+    """
+    header, claims = _decoded(token, keys, client, now, jti={"essential": True})
+    events = claims.get("events")
+    if header.get("typ") not in _LOGOUT_TYPES:
+        raise ProviderFailed("its token is of another type")
+    if not isinstance(events, dict) or not isinstance(events.get(_LOGOUT), dict):
+        raise ProviderFailed("its token is not about a logout")
+    if "nonce" in claims:
+        # It would be an ID token: an answer to a sign-in ends none.
+        raise ProviderFailed("its token is an answer to a sign-in")
+    return claims
+
+
+def _decoded(
+    token: str, keys: KeySet, client: Client, now: datetime, **more: Any
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return header and claims of a token for us, of now, about a person. Raises ProviderFailed."""
     moment = int(now.timestamp())
     registry = jwt.JWTClaimsRegistry(
         now=moment,
@@ -218,24 +256,18 @@ def read_token(
         sub={"essential": True},
         exp={"essential": True},
         iat={"essential": True},
+        **more,
     )
     try:
-        claims = jwt.decode(token, keys, algorithms=_ALGORITHMS).claims
-        registry.validate(claims)
+        found = jwt.decode(token, keys, algorithms=_ALGORITHMS)
+        registry.validate(found.claims)
     except (JoseError, ValueError, TypeError, KeyError) as error:
         raise ProviderFailed(
             "its token was not accepted (%(kind)s)", kind=type(error).__name__
         ) from None
-    nonce, subject = claims.get("nonce"), claims["sub"]
-    if not isinstance(nonce, str) or not hmac.compare_digest(nonce.encode(), once.nonce.encode()):
-        raise ProviderFailed("its token is not an answer to this sign-in")
+    subject = found.claims["sub"]
     if not isinstance(subject, str) or not 0 < len(subject) <= 255:
         raise ProviderFailed("its token names no person")
-    audience = claims["aud"]
-    if isinstance(audience, list) and len(audience) > 1 and claims.get("azp") != client.client_id:
-        raise ProviderFailed("its token is for another program, too")
-    if claims.get("azp", client.client_id) != client.client_id:
-        raise ProviderFailed("its token was given to another program")
-    if moment - int(claims["iat"]) > _OLDEST:
+    if moment - int(found.claims["iat"]) > _OLDEST:
         raise ProviderFailed("its token is too old")
-    return claims
+    return found.header, found.claims

@@ -36,6 +36,8 @@ class Planning(Part):
     shrinkage: float = Key(ge=0, lt=1)
     target_share: float = Key(gt=0, lt=1)
     patience_seconds: int = Key(ge=1, le=7200)
+    # By what share a written conversation takes longer for each further one at the same time.
+    slowdown: float = Key(default=0.3, ge=0, le=1)
 
 
 class Questions(Part):

@@ -1,16 +1,46 @@
-"""How many counsellors a load needs: Erlang B, C and A. Pure.
+"""How many counsellors a load needs: Erlang B, C and A, and A for conversations at once. Pure.
 
 Offered load `a` in erlangs is arrivals per second times seconds of handling. Erlang C assumes that
 every caller waits for ever, and has no result unless `a` is below the number of counsellors.
 Erlang A (Palm 1957; M/M/N+M) assumes that callers give up after an exponential patience, as
 callers of a helpline do.
+
+A counsellor who writes has several conversations at once, and each takes longer the more there
+are. The model is that of Tezcan and Zhang ("Routing and Staffing in Customer Service Chat Systems
+with Impatient Customers", Operations Research 62(4), 2014; the rates by level of concurrency as in
+Luo and Zhang, "Staffing and Control of Instant Messaging Contact Centers", 61(2), 2013):
+`N` counsellors have `c · N` places, a child who comes goes to who has the fewest, and a counsellor
+with `k` conversations ends `d(k)` of them in the time of one, where `d` grows with `k` ever more
+slowly. The number of conversations is then a birth and death process, as in Erlang A, which it is
+for `c = 1`, and for `c · N` counsellors if nobody is slowed down.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 # The most counsellors for a half hour; a load that needs more is refused.
 MOST = 2000
+
+
+@dataclass(frozen=True)
+class AtOnce:
+    """How many conversations a counsellor has at once, and by what share one more slows them down.
+
+    With `k` conversations each takes `1 + slowdown · (k - 1)` times as long as by itself: with 0
+    a counsellor writes with three as fast as with one, with 1 it takes three times as long.
+    """
+
+    most: int
+    slowdown: float
+
+    def ended(self, held: int) -> float:
+        """Return how many of `held` conversations end in the handling time of one."""
+        return held / (1 + self.slowdown * (held - 1)) if held else 0.0
+
+
+# A call takes all of a counsellor.
+_CALLS = AtOnce(1, 0.0)
 
 
 @dataclass(frozen=True)
@@ -55,34 +85,50 @@ def erlang_c(
 
 
 def erlang_a(
-    calls: float, seconds: float, aht: float, staff: int, target: float, patience: float
+    calls: float,
+    seconds: float,
+    aht: float,
+    staff: int,
+    target: float,
+    patience: float,
+    at_once: AtOnce = _CALLS,
 ) -> Forecast:
     """Forecast with patience: callers give up after an exponential time of that mean, in seconds.
 
     The service level is the share of all callers who are answered within the target: the
-    headline formula of the measures.
+    headline formula of the measures. `aht` is the time of one conversation by itself; the occupancy
+    is the share of places that are taken.
     """
-    rate, mu, theta = calls / seconds, 1 / aht, 1 / patience
+    rate, theta, places = calls / seconds, 1 / patience, staff * at_once.most
     if rate == 0:
         return Forecast(staff, 0.0, 1.0, 0.0, 0.0, 0.0)
-    chances = _states(rate, mu, theta, staff)
+
+    def served(number: int) -> float:
+        """Return how many end in a second, if each counsellor has as many as the others."""
+        if not staff:
+            return 0.0
+        each, more = divmod(min(number, places), staff)
+        ended = (staff - more) * at_once.ended(each) + more * at_once.ended(each + 1)
+        return ended / aht
+
+    chances = _states(rate, served, theta, places)
     total = math.fsum(chances)
     chances = [c / total for c in chances]
-    queue = math.fsum((n - staff) * c for n, c in enumerate(chances) if n > staff)
-    waits = math.fsum(chances[staff:])
+    queue = math.fsum((n - places) * c for n, c in enumerate(chances) if n > places)
+    waits = math.fsum(chances[places:])
     abandoned = theta * queue / rate
-    busy = math.fsum(min(n, staff) * c for n, c in enumerate(chances))
+    busy = math.fsum(min(n, places) * c for n, c in enumerate(chances))
     in_time = math.fsum(
-        c * _answered_within(n - staff, staff * mu, theta, target)
+        c * _answered_within(n - places, served(places), theta, target)
         for n, c in enumerate(chances)
-        if n >= staff
+        if n >= places
     )
     level = 1 - waits + in_time
-    occupancy = busy / staff if staff else 1.0
+    occupancy = busy / places if places else 1.0
     return Forecast(staff, waits, level, queue / rate, abandoned, occupancy)
 
 
-def _states(rate: float, mu: float, theta: float, staff: int) -> list[float]:
+def _states(rate: float, served: Callable[[int], float], theta: float, places: int) -> list[float]:
     """Return the chance of each number of callers in the system, not yet divided by their sum.
 
     Scaled by the largest, so that no power overflows; cut off where the chances are negligible.
@@ -91,11 +137,11 @@ def _states(rate: float, mu: float, theta: float, staff: int) -> list[float]:
     n = 0
     while True:
         n += 1
-        death = min(n, staff) * mu + max(n - staff, 0) * theta
+        death = served(n) + max(n - places, 0) * theta
         logs.append(logs[-1] + math.log(rate) - math.log(death))
-        if n > staff and logs[-1] < max(logs) - 40 and death > rate:
+        if n > places and logs[-1] < max(logs) - 40 and death > rate:
             break
-        if n > staff + 100_000:
+        if n > places + 100_000:
             break
     top = max(logs)
     return [math.exp(one - top) for one in logs]
@@ -143,10 +189,11 @@ def needed(
     target: float,
     share: float,
     patience: float | None = None,
+    at_once: AtOnce = _CALLS,
 ) -> Forecast:
     """Return the forecast for the fewest counsellors who answer the share within the target.
 
-    Erlang A with patience, Erlang C without. Raises ValueError above `MOST`.
+    Erlang A with patience, Erlang C without, for calls alone. Raises ValueError above `MOST`.
     """
     if calls <= 0:
         return Forecast(0, 0.0, 1.0, 0.0, 0.0, 0.0)
@@ -155,7 +202,7 @@ def needed(
         one = (
             erlang_c(calls, seconds, aht, staff, target)
             if patience is None
-            else erlang_a(calls, seconds, aht, staff, target, patience)
+            else erlang_a(calls, seconds, aht, staff, target, patience, at_once)
         )
         if one is not None and one.service_level >= share:
             return one

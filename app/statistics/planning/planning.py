@@ -4,19 +4,26 @@ The forecast for each half hour of a weekday is the mean of the same half hour i
 weeks; for a public holiday, the mean of the holidays of the last year, or of Sundays if there were
 none. The handling time is that of the same weeks. Staff is computed by Erlang A with the patience
 of `facts.yaml`, and by Erlang C for comparison; the rostered staff comes from the rota.
+
+Calls and written conversations are forecast apart. A counsellor has several of the latter at once
+(`erlang.py`); those who write and those who take calls at the same time are added up, and of the
+latter there are at least as many as a line keeps for calls.
 """
 
 import asyncio
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from sqlalchemy import select
 
+from app.calls.chat_rules import read_chat
 from app.calls.hours import is_holiday
+from app.calls.line_rows import Line
+from app.contacts.states import Channel
 from app.database.topics import Topic
 from app.errors import Invalid, Message
 from app.referrals.library import protocols_of
@@ -28,7 +35,7 @@ from app.statistics.counting.summary import zones_of
 from app.statistics.facts.days import reading
 from app.statistics.facts.questions import Planning
 from app.statistics.periods import day_begins
-from app.statistics.planning.erlang import Forecast, erlang_a, needed, with_shrinkage
+from app.statistics.planning.erlang import AtOnce, Forecast, erlang_a, needed, with_shrinkage
 from app.work import Work
 
 HALF_HOUR = 1800
@@ -36,6 +43,15 @@ WEEKS = 8
 # Seconds, while no call was answered: a counselling talk, as helplines of the region report it.
 _AHT_UNKNOWN = 900.0
 _MOST_MORE = 50
+# By these children write.
+_WRITTEN = (
+    Channel.CHAT,
+    Channel.SMS,
+    Channel.WHATSAPP,
+    Channel.TELEGRAM,
+    Channel.VIBER,
+    Channel.SIGNAL,
+)
 # Calls of the last minutes hardly change the mean of eight weeks.
 _BELIEVED = timedelta(minutes=10)
 
@@ -50,11 +66,23 @@ class Slot:
     aht: float
     holiday: bool
     rostered: int
-    # How many counsellors must be able to take calls, and how many to roster for that.
+    # How many counsellors must be there, and how many to roster for that.
     needed: int
     to_roster: int
     by_erlang_c: int
+    # What callers experience with those who are rostered, and what children who write do.
     expected: Forecast
+    # Written conversations: how many are expected, who is needed for them (a part of `needed`).
+    chats: float
+    chat_aht: float
+    needed_to_write: int
+    # How many of those to roster must be able to write.
+    writers_to_roster: int
+    expected_in_writing: Forecast
+
+    @property
+    def needed_for_calls(self) -> int:
+        return self.needed - self.needed_to_write
 
     @property
     def missing(self) -> int:
@@ -73,10 +101,22 @@ class Plan:
     more: int
     target: int
     planning: Planning
+    # None: no child writes.
+    writing: "Writing | None"
     words: tuple[Message, ...]
 
 
-def words_of(planning: Planning, target: int) -> tuple[Message, ...]:
+@dataclass(frozen=True)
+class Writing:
+    """How counsellors write: so many conversations at once, and how many are kept for calls."""
+
+    at_once: int
+    kept_for_calls: int
+
+
+def words_of(
+    planning: Planning, target: int, writing: Writing | None = None
+) -> tuple[Message, ...]:
     """Return what the numbers mean, in words."""
     return (
         Message(
@@ -100,6 +140,23 @@ def words_of(planning: Planning, target: int) -> tuple[Message, ...]:
         Message("by Erlang C: the same if no caller ever gave up"),
         Message(
             "expected: what callers experience with the rostered counsellors, less the shrinkage"
+        ),
+        *(_words_in_writing(planning, writing) if writing is not None else ()),
+    )
+
+
+def _words_in_writing(planning: Planning, writing: Writing) -> tuple[Message, ...]:
+    return (
+        Message(
+            "written conversations: a counsellor has up to %(at_once)s at once, and each takes "
+            "%(slowdown)s longer for every further one; answered and patient as callers are",
+            at_once=writing.at_once,
+            slowdown=f"{planning.slowdown:.0%}",
+        ),
+        Message(
+            "needed to write: the counsellors for these; they are added to those for calls, who "
+            "are at least %(kept)s",
+            kept=writing.kept_for_calls,
         ),
     )
 
@@ -132,19 +189,92 @@ async def plan(
     on = await _duties(work, line, first, last)
     country = protocols_of(work.ground).current.country
     target = work.settings.service_level_seconds
-    slots = await asyncio.to_thread(_slots, first, last, zone, history, on, country, target, more)
-    words = words_of(history.planning, target)
-    return Plan(slots, work.now, zone.key, line, more, target, history.planning, words)
+    writing = await _writing(work, line)
+    days_of = _Days(first, last, zone, country)
+    slots = await asyncio.to_thread(_slots, days_of, history, writing, on, target, more)
+    words = words_of(history.planning, target, writing)
+    return Plan(slots, work.now, zone.key, line, more, target, history.planning, writing, words)
 
 
-@dataclass
-class _History:
-    """Past half hours: mean calls by weekday and half hour, and handling time in seconds."""
+async def _writing(work: Work, line: str | None) -> Writing | None:
+    """Return how counsellors write with children now; None if no line takes conversations.
+
+    The fewest at once of the two rules, the counsellor's and the line's, count, on average.
+    """
+    rows = await work.session.execute(
+        select(Line.number, Line.chat).where(Line.active, Line.practice.is_(False))
+    )
+    rules = {
+        number: found
+        for number, chat in rows
+        if (found := read_chat(chat)).on and line in (None, number)
+    }
+    if not rules:
+        return None
+    most = max(one.at_once for one in rules.values())
+    people = await work.session.execute(
+        select(Staff.chats_at_once, Staff.lines).where(Staff.active, Staff.chats_at_once > 0)
+    )
+    places = [
+        min(at_once, most) for at_once, lines in people if not lines or set(lines) & set(rules)
+    ]
+    at_once = round(sum(places) / len(places)) if places else most
+    return Writing(max(at_once, 1), max(one.reserve for one in rules.values()))
+
+
+@dataclass(frozen=True)
+class _Days:
+    """The days that are planned."""
+
+    first: datetime
+    last: datetime
+    zone: ZoneInfo
+    country: str | None
+
+
+@dataclass(frozen=True)
+class _Load:
+    """Past half hours: mean number by weekday and half hour, and handling time in seconds."""
 
     by_slot: dict[tuple[int, int], float]
     holidays: dict[int, float]
     aht: float
+
+    def of(self, weekday: int, slot: int, *, holiday: bool) -> float:
+        return self.holidays[slot] if holiday else self.by_slot[weekday, slot]
+
+
+@dataclass(frozen=True)
+class _History:
+    """What was entered and handled: calls, and written conversations."""
+
+    calls: _Load
+    chats: _Load
     planning: Planning
+
+
+@dataclass
+class _Counted:
+    """Of one channel: how many entered in each half hour of each day, and how long they took."""
+
+    entered: dict[date, dict[int, int]]
+    handled: int = 0
+    answered: int = 0
+
+    def load(self, days: list[date], free: set[date]) -> _Load:
+        """Return means over days, and those over free days, which are as Sundays if none was."""
+        by_slot: dict[tuple[int, int], float] = {}
+        for weekday in range(7):
+            same = [d for d in days if d.weekday() == weekday]
+            for slot in range(48):
+                counts = [self.entered[d][slot] for d in same]
+                by_slot[weekday, slot] = sum(counts) / len(counts) if counts else 0.0
+        holidays = {
+            slot: sum(self.entered[d][slot] for d in free) / len(free) if free else by_slot[6, slot]
+            for slot in range(48)
+        }
+        aht = self.handled / self.answered if self.answered else _AHT_UNKNOWN
+        return _Load(by_slot, holidays, aht)
 
 
 async def _known_history(work: Work, zone: ZoneInfo, today: date, line: str | None) -> _History:
@@ -161,10 +291,9 @@ async def _history(work: Work, zone: ZoneInfo, today: date, line: str | None) ->
     country = protocols_of(work.ground).current.country
     since, until = day_begins(today - timedelta(days=366), zone), day_begins(today, zone)
     recent = day_begins(today - timedelta(days=7 * WEEKS), zone)
-    entered: dict[date, dict[int, int]] = defaultdict(lambda: defaultdict(int))
-    handled = answered = 0
+    spoken, written = (_Counted(defaultdict(lambda: defaultdict(int))) for _ in range(2))
     async with reading(work.ground, work.now) as look:
-        names = ["at", "line", "queued", "talk", "hold", "wrap", "outcome"]
+        names = ["at", "line", "queued", "talk", "hold", "wrap", "outcome", "channel"]
         async for block in look.blocks(since, until, names):
             if not block.size:
                 continue
@@ -173,31 +302,25 @@ async def _history(work: Work, zone: ZoneInfo, today: date, line: str | None) ->
             chosen &= (at >= since.timestamp()) & (at < until.timestamp())
             if line is not None:
                 chosen &= block.codes["line"] == look.words["line"].number(line)
-            await asyncio.to_thread(_count_half_hours, at[chosen].tolist(), zone, entered)
-            talked = chosen & (at >= recent.timestamp())
-            talked &= block.codes["outcome"] == look.words["outcome"].number("answered")
-            answered += int(talked.sum())
-            for name in ("talk", "hold", "wrap"):
-                handled += int(block.numbers[name][talked].sum(dtype=np.int64))
+            in_writing = np.isin(
+                block.codes["channel"], [look.words["channel"].number(one) for one in _WRITTEN]
+            )
+            for found, which in ((spoken, chosen & ~in_writing), (written, chosen & in_writing)):
+                counted = (at[which].tolist(), zone, found.entered)
+                await asyncio.to_thread(_count_half_hours, *counted)
+                talked = which & (at >= recent.timestamp())
+                talked &= block.codes["outcome"] == look.words["outcome"].number("answered")
+                found.answered += int(talked.sum())
+                for name in ("talk", "hold", "wrap"):
+                    found.handled += int(block.numbers[name][talked].sum(dtype=np.int64))
         planning = look.asked.planning
     # Days before the first call say nothing about the line.
-    first = min(entered, default=today)
+    first = min([*spoken.entered, *written.entered], default=today)
     free = {
         day for day in _days(since, until, zone) if day >= first and is_holiday(day, zone, country)
     }
     weeks = [d for d in _days(recent, until, zone) if d >= first and d not in free]
-    by_slot: dict[tuple[int, int], float] = {}
-    for weekday in range(7):
-        same = [d for d in weeks if d.weekday() == weekday]
-        for slot in range(48):
-            counts = [entered[d][slot] for d in same]
-            by_slot[weekday, slot] = sum(counts) / len(counts) if counts else 0.0
-    holidays = {
-        slot: sum(entered[d][slot] for d in free) / len(free) if free else by_slot[6, slot]
-        for slot in range(48)
-    }
-    aht = handled / answered if answered else _AHT_UNKNOWN
-    return _History(by_slot, holidays, aht, planning)
+    return _History(spoken.load(weeks, free), written.load(weeks, free), planning)
 
 
 def _count_half_hours(
@@ -228,43 +351,49 @@ async def _duties(work: Work, line: str | None, first: datetime, last: datetime)
 
 
 def _slots(
-    first: datetime,
-    last: datetime,
-    zone: ZoneInfo,
+    days: _Days,
     history: _History,
+    writing: Writing | None,
     on: list[Duty],
-    country: str | None,
     target: int,
     more: int,
 ) -> list[Slot]:
     found = []
-    at = first
-    known: dict[tuple[float, int], tuple[int, int, Forecast]] = {}
+    at = days.first
+    known: dict[tuple[float, float, int], _Worked] = {}
     holidays: dict[date, bool] = {}
-    while at < last:
-        local = at.astimezone(zone)
-        holiday = holidays.setdefault(local.date(), is_holiday(local.date(), zone, country))
+    while at < days.last:
+        local = at.astimezone(days.zone)
+        holiday = holidays.setdefault(
+            local.date(), is_holiday(local.date(), days.zone, days.country)
+        )
         slot = local.hour * 2 + local.minute // 30
-        calls = history.holidays[slot] if holiday else history.by_slot[local.weekday(), slot]
+        calls = history.calls.of(local.weekday(), slot, holiday=holiday)
+        chats = history.chats.of(local.weekday(), slot, holiday=holiday)
         # A counsellor who begins or ends within the half hour counts for that part of it.
         there = sum(overlap(duty, at) for duty in on)
         rostered = max(int(there + 0.5) + more, 0)
-        key = (round(calls, 6), rostered)
+        key = (round(calls, 6), round(chats, 6), rostered)
         if key not in known:
-            known[key] = _work_out(calls, history, rostered, target)
-        best, by_c, expected = known[key]
+            known[key] = _work_out(calls, chats, history, writing, rostered, target)
+        worked = known[key]
         found.append(
             Slot(
                 at,
                 local.isoformat(timespec="minutes"),
                 calls,
-                history.aht,
+                history.calls.aht,
                 holiday,
                 rostered,
-                best,
-                with_shrinkage(best, history.planning.shrinkage),
-                by_c,
-                expected,
+                worked.needed,
+                with_shrinkage(worked.needed, history.planning.shrinkage),
+                worked.by_erlang_c,
+                worked.expected,
+                chats,
+                history.chats.aht,
+                worked.to_write,
+                with_shrinkage(worked.to_write, history.planning.shrinkage),
+                worked.expected_in_writing,
             )
         )
         at += timedelta(seconds=HALF_HOUR)
@@ -278,17 +407,46 @@ def overlap(duty: Duty, at: datetime) -> float:
     return max(shared.total_seconds(), 0.0) / HALF_HOUR
 
 
+class _Worked(NamedTuple):
+    """Who is needed in a half hour, and what comes of those who are rostered."""
+
+    needed: int
+    to_write: int
+    by_erlang_c: int
+    expected: Forecast
+    expected_in_writing: Forecast
+
+
 def _work_out(
-    calls: float, history: _History, rostered: int, target: int
-) -> tuple[int, int, Forecast]:
-    planning, aht = history.planning, history.aht
-    patience = float(planning.patience_seconds)
-    best = needed(calls, HALF_HOUR, aht, target, planning.target_share, patience)
-    plain = needed(calls, HALF_HOUR, aht, target, planning.target_share)
+    calls: float,
+    chats: float,
+    history: _History,
+    writing: Writing | None,
+    rostered: int,
+    target: int,
+) -> _Worked:
+    planning, aht = history.planning, history.calls.aht
+    patience, share = float(planning.patience_seconds), planning.target_share
+    best = needed(calls, HALF_HOUR, aht, target, share, patience).staff
+    plain = needed(calls, HALF_HOUR, aht, target, share).staff
+    to_write, pace = 0, AtOnce(1, 0.0)
+    if writing is not None:
+        pace = AtOnce(writing.at_once, planning.slowdown)
+        chat_aht = history.chats.aht
+        to_write = needed(chats, HALF_HOUR, chat_aht, target, share, patience, pace).staff
+    if writing is not None and to_write:
+        best, plain = (max(one, writing.kept_for_calls) for one in (best, plain))
     taking = int(rostered * (1 - planning.shrinkage) + 0.5) if rostered else 0
     taking = max(taking, 1) if rostered else 0
-    expected = erlang_a(calls, HALF_HOUR, aht, taking, target, patience)
-    return max(best.staff, planning.at_least), max(plain.staff, planning.at_least), expected
+    # Too few share the need of both; whoever is there beyond the need takes calls.
+    write = min(to_write, round(taking * to_write / (best + to_write))) if to_write else 0
+    return _Worked(
+        max(best + to_write, planning.at_least),
+        to_write,
+        max(plain + to_write, planning.at_least),
+        erlang_a(calls, HALF_HOUR, aht, taking - write, target, patience),
+        erlang_a(chats, HALF_HOUR, history.chats.aht, write, target, patience, pace),
+    )
 
 
 def as_json(found: Plan) -> dict[str, Any]:
@@ -299,6 +457,7 @@ def as_json(found: Plan) -> dict[str, Any]:
         "line": found.line,
         "more": found.more,
         "target_seconds": found.target,
+        "chats_at_once": found.writing.at_once if found.writing is not None else None,
         "definitions": [str(words) for words in found.words],
         "half_hours": [
             {
@@ -307,14 +466,23 @@ def as_json(found: Plan) -> dict[str, Any]:
                 "holiday": slot.holiday,
                 "calls": round(slot.calls, 3),
                 "aht_seconds": round(slot.aht, 1),
+                "chats": round(slot.chats, 3),
+                "chat_aht_seconds": round(slot.chat_aht, 1),
                 "rostered": slot.rostered,
                 "needed": slot.needed,
+                "needed_for_calls": slot.needed_for_calls,
+                "needed_to_write": slot.needed_to_write,
+                "writers_to_roster": slot.writers_to_roster,
                 "to_roster": slot.to_roster,
                 "needed_by_erlang_c": slot.by_erlang_c,
                 "missing": slot.missing,
                 "expected_service_level": round(slot.expected.service_level, 4),
                 "expected_mean_wait_seconds": round(slot.expected.mean_wait, 1),
                 "expected_abandoned": round(slot.expected.abandoned, 4),
+                "expected_service_level_in_writing": round(
+                    slot.expected_in_writing.service_level, 4
+                ),
+                "expected_abandoned_in_writing": round(slot.expected_in_writing.abandoned, 4),
             }
             for slot in found.slots
         ],

@@ -145,6 +145,7 @@ def _person(staff: Staff, times: Times, found: Rota, weeks: Span, zone: ZoneInfo
         duty=tuple((one.start, one.end) for one in duty),
         worked=tuple((one.start, one.end) for one in duty if _is_work(one)),
         covers=frozenset(),
+        writes=staff.chats_at_once > 0,
     )
 
 
@@ -190,7 +191,10 @@ async def _before(
 async def _slots(
     work: Work, since: datetime, until: datetime, zone: ZoneInfo, found: Rota
 ) -> list[Slot]:
-    """Return each half hour to come, and how many more counsellors it needs than are planned."""
+    """Return each half hour to come, and how many more counsellors it needs than are planned.
+
+    Those who can write are counted as such, too: of the others none takes a conversation.
+    """
     first = max(since, work.now).astimezone(zone).date()
     days = (until.astimezone(zone).date() - first).days
     # One day more on each side: the forecast counts days in the zone of the country.
@@ -199,15 +203,26 @@ async def _slots(
     planned = [
         duty for duty in on_duty.stretches(found, since, until) if duty.layer is Layer.PRIMARY
     ]
+    writers = await _writers(work)
     slots = []
     for slot in plan.slots:
         span = slot.begins, slot.begins + timedelta(seconds=planning.HALF_HOUR)
         if not (max(since, work.now) <= span[0] < until):
             continue
-        there = int(sum(planning.overlap(duty, span[0]) for duty in planned) + 0.5)
-        needed = slot.to_roster if any(touches(span, one) for one in opened) else 0
-        slots.append(Slot(span[0], max(needed - there, 0)))
+        overlaps = [(planning.overlap(duty, span[0]), duty.counsellor_id) for duty in planned]
+        there = int(sum(part for part, _ in overlaps) + 0.5)
+        writing = int(sum(part for part, who in overlaps if who in writers) + 0.5)
+        needed, to_write = slot.to_roster, slot.writers_to_roster
+        if not any(touches(span, one) for one in opened):
+            needed = to_write = 0
+        slots.append(Slot(span[0], max(needed - there, 0), max(to_write - writing, 0)))
     return slots
+
+
+async def _writers(work: Work) -> frozenset[UUID]:
+    """Return who takes written conversations."""
+    rows = await work.session.scalars(select(Staff.id).where(Staff.chats_at_once > 0))
+    return frozenset(rows)
 
 
 async def _opened(work: Work, since: datetime, until: datetime) -> Sequence[Span]:

@@ -102,10 +102,12 @@ def check(problem: Problem, solution: Solution) -> list[Shortfall]:
     for one in solution.stretches:
         left.take(one.person, one.span)
     said = shortfalls(problem, solution.stretches)
-    for begins, missing in left.missing.items():
-        span = begins, begins + HALF_HOUR
-        told = [one.short for one in said if one.want is None and touches(one.span, span)]
-        assert told == ([missing] if missing > 0 else []), "what is short is said, and no more"
+    for numbers, writing in ((left.missing, False), (left.writers, True)):
+        told_of = [one for one in said if one.want is None and one.writing is writing]
+        for begins, missing in numbers.items():
+            span = begins, begins + HALF_HOUR
+            told = [one.short for one in told_of if touches(one.span, span)]
+            assert told == ([missing] if missing > 0 else []), "what is short is said, and no more"
     for n, uncovered in enumerate(left.uncovered):
         for slot in problem.slots:
             told = [1 for one in said if one.want == n and touches(one.span, slot.span)]
@@ -227,6 +229,26 @@ def test_no_proposal_breaks_a_rule(seed: int) -> None:
         people, weeks=2, from_hour=hours[0], until=hours[1], need=dice.choice((1, 2))
     )
     check(problem, solve(problem))
+
+
+def test_those_who_can_write_are_proposed_where_children_write() -> None:
+    """Of those who cover a line some can write; where they are too few, it is said who cannot."""
+    people = [a_person(1, 20, writes=True), a_person(2, 60), a_person(3, 60)]
+    problem = a_problem(people, from_hour=8, until=16)
+    evenings = tuple(
+        replace(slot, writers=1) if slot.missing and slot.begins >= at(3, 0) else slot
+        for slot in problem.slots
+    )
+    problem = replace(problem, slots=evenings)
+    solution = solve(problem)
+    left = check(problem, solution)
+    wrote = by_person(solution)[people[0]]
+    assert wrote, "they are proposed"
+    assert all(span[0] >= at(3, 0) for span in wrote), "where they are needed"
+    short = [one for one in left if one.writing]
+    assert short, "of 32 hours they work 20"
+    assert (people[1].id, Bar.NO_WRITING) in short[0].why
+    assert not [one for one in left if not one.writing], "calls are covered by the others"
 
 
 def test_a_week_in_which_the_clocks_change_is_proposed_like_any_other() -> None:

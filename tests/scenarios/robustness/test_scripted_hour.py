@@ -22,6 +22,11 @@ async def test_no_caller_is_lost_in_an_hour_and_every_route_opens_with_every_row
         assert told["lost"] == 0
         assert told["answered"] > told["rings"] / 2
         assert told["urgent"] == told["acknowledged"] > 0
+        assert told["chats_answered"] > told["chats"] / 2
+        assert told["chat_reassigned"] > 0
+        assert told["chat_messages_left"] > 1
+        # Children who text are among them: all but the one who came when no counsellor was there.
+        assert told["texts_answered"] == told["texts"] - 1 > 2
         # The server was away; which callbacks are lost is left to the dice.
         assert told["unreachable"] > 0
         # The routes read the rows of one hour: those of another are of the same kinds.

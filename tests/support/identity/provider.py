@@ -6,7 +6,10 @@ with RS256. What an attacker would do can be set.
 
 import base64
 import hashlib
+import hmac
+import json
 import secrets
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
@@ -21,6 +24,8 @@ from starlette.routing import Route
 from app.clock import Clock
 from app.demo.stage import free_port
 
+# A claim that a forged token lacks.
+LEFT_OUT = object()
 CLIENT, SECRET = "helpline", "a:secret/with signs"
 
 
@@ -116,26 +121,47 @@ class Provider:
         return JSONResponse({"access_token": "x", "token_type": "Bearer", "id_token": token})
 
     def _signed(self, code: Code) -> str:
-        now = int(self.clock.now().timestamp())
+        claims = {"nonce": code.asked["nonce"], **code.claims}
+        return self._as_token({"auth_time": self._now, **claims}, "JWT")
+
+    @property
+    def _now(self) -> int:
+        return int(self.clock.now().timestamp())
+
+    def logout_token(self, subject: str, kind: str = "logout+jwt") -> str:
+        """Return a token by which the provider says that a person has signed out there."""
+        events: dict[str, Any] = {"http://schemas.openid.net/event/backchannel-logout": {}}
+        claims = {"sub": subject, "jti": secrets.token_urlsafe(16), "events": events}
+        return self._as_token(claims, kind)
+
+    def _as_token(self, claims: dict[str, Any], kind: str) -> str:
+        now = self._now
         claims = {
             "iss": self.issuer,
             "aud": CLIENT,
             "iat": now,
             "exp": now + 300,
-            "auth_time": now,
-            "nonce": code.asked["nonce"],
-            **code.claims,
+            **claims,
             **self.forged,
         }
-        header = {"alg": self.algorithm, "kid": "one"}
+        claims = {name: value for name, value in claims.items() if value is not LEFT_OUT}
+        header = {"alg": self.algorithm, "kid": "one", "typ": kind}
         if self.algorithm == "none":
-            return jwt.encode(header, claims, OctKey.generate_key(256), algorithms=["none"])
+            with warnings.catch_warnings():
+                # The library warns of what an attacker would send.
+                warnings.simplefilter("ignore")
+                return jwt.encode(header, claims, OctKey.generate_key(256), algorithms=["none"])
         if self.algorithm == "HS256":
-            # Signed with the public key, which everybody can read.
-            shared = OctKey.import_key(self.key.as_pem(private=False).decode())
-            return jwt.encode(header, claims, shared, algorithms=["HS256"])
+            # Signed with the public key, which everybody can read; the library would refuse to.
+            parts = ".".join(_encoded(json.dumps(part).encode()) for part in (header, claims))
+            public = self.key.as_pem(private=False)
+            return f"{parts}.{_encoded(hmac.digest(public, parts.encode(), 'sha256'))}"
         key = RSAKey.generate_key(2048) if self.own_key else self.key
         return jwt.encode(header, claims, key)
+
+
+def _encoded(value: bytes) -> str:
+    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
 
 
 def state_of(address: str) -> str:

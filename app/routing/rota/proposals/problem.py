@@ -25,6 +25,7 @@ class Bar(StrEnum):
     TRAINEE = "trainee"
     NOT_PLANNED = "not_planned"
     LANGUAGE = "language"
+    NO_WRITING = "no_writing"
     ABSENT = "absent"
     UNAVAILABLE = "unavailable"
     ON_DUTY = "on_duty"
@@ -38,10 +39,12 @@ RANK = {bar: rank for rank, bar in enumerate(Bar)}
 
 @dataclass(frozen=True)
 class Slot:
-    """A half hour, and how many more counsellors it needs than are planned."""
+    """A half hour, and how many more counsellors it needs than are planned: in all, and of those
+    who can write."""
 
     begins: datetime
     missing: int
+    writers: int = 0
 
     @property
     def span(self) -> Span:
@@ -77,6 +80,8 @@ class Person:
     # Worked in the weeks before.
     nights: int = 0
     weekends: int = 0
+    # Whether they take written conversations.
+    writes: bool = False
 
 
 @dataclass(frozen=True)
@@ -224,9 +229,10 @@ def _edges(problem: Problem, person: Person, week: Span) -> set[datetime]:
     # Where the need goes from none to some, or back.
     before = False
     for slot in problem.slots:
-        if (slot.missing > 0) is not before:
+        now = slot.missing > 0 or slot.writers > 0
+        if now is not before:
             edges.add(slot.begins)
-            before = slot.missing > 0
+            before = now
     edges |= {edge for span in person.available or () for edge in span}
     reach = max(problem.usual.lengths)
     return {edge for edge in edges if week[0] - reach <= edge <= week[1] + reach}

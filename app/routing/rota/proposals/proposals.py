@@ -176,6 +176,7 @@ def _as_stored(problem: Problem, one: Shortfall) -> dict[str, Any]:
         "from_at": one.span[0].isoformat(),
         "until_at": one.span[1].isoformat(),
         "short": one.short,
+        "writing": one.writing,
         "line_id": str(want.line_id) if want else None,
         "line": want.line if want else None,
         "language": want.language if want else None,
@@ -193,6 +194,8 @@ class Uncovered:
     line: str | None
     language: str | None
     why: tuple[tuple[UUID, Bar], ...]
+    # Those who can write are too few.
+    writing: bool = False
 
 
 def uncovered_of(row: RotaProposal) -> list[Uncovered]:
@@ -205,6 +208,7 @@ def uncovered_of(row: RotaProposal) -> list[Uncovered]:
             one["line"],
             one["language"],
             tuple((UUID(who), Bar(bar)) for who, bar in one["why"]),
+            one.get("writing", False),
         )
         for one in row.uncovered
     ]

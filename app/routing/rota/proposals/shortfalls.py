@@ -29,6 +29,8 @@ class Shortfall:
     want: int | None
     # What kept each person, by their name.
     why: tuple[tuple[UUID, Bar], ...]
+    # Those who can write are too few.
+    writing: bool = False
 
 
 def shortfalls(problem: Problem, stretches: Iterable[Stretch]) -> list[Shortfall]:
@@ -42,10 +44,12 @@ def shortfalls(problem: Problem, stretches: Iterable[Stretch]) -> list[Shortfall
     for n, there in enumerate(left.uncovered):
         for begin, end, _ in _runs({at: 1 for at in there if at >= problem.now}):
             found.append(Shortfall((begin, end), 1, n, why.of((begin, end), n)))
-    short = {at: max(number, 0) for at, number in left.missing.items() if at >= problem.now}
-    for begin, end, number in _runs(short):
-        if number:
-            found.append(Shortfall((begin, end), number, None, why.of((begin, end), None)))
+    for missing, writing in ((left.missing, False), (left.writers, True)):
+        short = {at: max(number, 0) for at, number in missing.items() if at >= problem.now}
+        for begin, end, number in _runs(short):
+            if number:
+                kept = why.of((begin, end), None, writing=writing)
+                found.append(Shortfall((begin, end), number, None, kept, writing))
     return sorted(found, key=lambda one: (one.span[0], one.want is None, one.want or 0))
 
 
@@ -71,12 +75,17 @@ class _Why:
         self._bars: dict[tuple[UUID, Span], Bar | None] = {}
         self._spans: dict[tuple[UUID, int], list[Span]] = {}
 
-    def of(self, span: Span, want: int | None) -> tuple[tuple[UUID, Bar], ...]:
+    def of(
+        self, span: Span, want: int | None, *, writing: bool = False
+    ) -> tuple[tuple[UUID, Bar], ...]:
         """Return for each person the bar that they came nearest to passing."""
         kept = []
         for person in self.problem.people:
             if want is not None and want not in person.covers:
                 kept.append((person.id, Bar.LANGUAGE))
+                continue
+            if writing and not person.writes:
+                kept.append((person.id, Bar.NO_WRITING))
                 continue
             bars = [self._bar(person, one) for one in self._near(person, span)]
             if bars and None not in bars:

@@ -67,18 +67,23 @@ class _Left:
     missing: dict[datetime, int]
     # The half hours in which a want is uncovered.
     uncovered: list[set[datetime]]
+    # How many who can write are missing.
+    writers: dict[datetime, int]
 
     def take(self, person: Person, span: Span) -> None:
         for at in halves(span):
             if at in self.missing:
                 self.missing[at] -= 1
+                self.writers[at] -= person.writes
             for n in person.covers:
                 self.uncovered[n].discard(at)
 
     def helps(self, person: Person, span: Span) -> int:
         """Return how much a stretch covers of what is missing."""
         return sum(
-            (self.missing.get(at, 0) > 0) + sum(2 for n in person.covers if at in self.uncovered[n])
+            (self.missing.get(at, 0) > 0)
+            + (person.writes and self.writers.get(at, 0) > 0)
+            + sum(2 for n in person.covers if at in self.uncovered[n])
             for at in halves(span)
         )
 
@@ -99,7 +104,11 @@ def left_of(problem: Problem) -> _Left:
         {slot.begins for slot in problem.slots if any(touches(slot.span, h) for h in want.holes)}
         for want in problem.wants
     ]
-    return _Left({slot.begins: slot.missing for slot in problem.slots}, uncovered)
+    return _Left(
+        {slot.begins: slot.missing for slot in problem.slots},
+        uncovered,
+        {slot.begins: slot.writers for slot in problem.slots},
+    )
 
 
 def solve(problem: Problem, seconds: float | None = None) -> Solution:
@@ -200,15 +209,21 @@ class _Week:
         """Each half hour has the counsellors it needs, or is counted as short."""
         rows: dict[tuple[tuple[int, ...], int], float] = defaultdict(float)
         everyone: dict[datetime, list[int]] = defaultdict(list)
+        writers: dict[datetime, list[int]] = defaultdict(list)
         able: dict[tuple[int, datetime], list[int]] = defaultdict(list)
         for column, (n, span) in enumerate(self.offers):
             for at in halves(span):
                 everyone[at].append(column)
+                if self.problem.people[n].writes:
+                    writers[at].append(column)
                 for want in self.problem.people[n].covers:
                     if at in self.left.uncovered[want]:
                         able[want, at].append(column)
         for at, columns in everyone.items():
             if (missing := self.left.missing.get(at, 0)) > 0:
+                rows[tuple(columns), missing] += _SHORT
+        for at, columns in writers.items():
+            if (missing := self.left.writers.get(at, 0)) > 0:
                 rows[tuple(columns), missing] += _SHORT
         for columns in able.values():
             rows[tuple(columns), 1] += _UNCOVERED
