@@ -6,8 +6,8 @@ the row changes by it, and nothing moves back.
 
 from alembic import op
 
-revision = "0042"
-down_revision = "0034"
+revision = "0041"
+down_revision = "0040"
 branch_labels = None
 depends_on = None
 
