@@ -10,7 +10,6 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from markupsafe import Markup
 
-from app.dashboard.developers import samples
 from app.dashboard.records.form_views import spelling
 from app.dashboard.templating import page, templates
 from app.errors import NotFound
@@ -51,6 +50,9 @@ async def components_page(request: Request, work: InWork, staff: SignedIn) -> Re
     """Show every component in every state."""
     if work.settings.in_production:
         raise NotFound("This page does not exist. Check the address.")
+    # Not loaded where it is never shown.
+    from app.dashboard.developers import samples
+
     return page(
         request,
         "developers/components.html",

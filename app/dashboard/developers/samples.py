@@ -1,6 +1,7 @@
 """Invented values, in which each component is shown in each of its states. In English: only people
 who develop the pages read them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -53,42 +54,43 @@ BUTTONS = (
 
 
 def _offer(**more: Any) -> OfferCard:
-    known: dict[str, Any] = {
-        "id": _ID,
-        "call_id": _ID,
-        "line": "National line",
-        "language": "Serbian",
-        "danger": False,
-        "returned": False,
-        "back": False,
-        "advice": "",
-        "waited": 42,
-        "seconds_left": 15,
-        "limit": 20,
-        "on_phone": False,
-        "practice": False,
-    }
-    return OfferCard(**known | more)
+    known = OfferCard(
+        id=_ID,
+        call_id=_ID,
+        line="National line",
+        language="Serbian",
+        danger=False,
+        returned=False,
+        back=False,
+        advice="",
+        waited=42,
+        seconds_left=15,
+        limit=20,
+        on_phone=False,
+        practice=False,
+    )
+    return replace(known, **more)
 
 
 def _call(**more: Any) -> CallCard:
-    known: dict[str, Any] = {
-        "call_id": _ID,
-        "line": "National line",
-        "language": "Serbian",
-        "danger": False,
-        "connected": True,
-        "held": False,
-        "on_hold": False,
-        "aside": False,
-        "muted": False,
-        "lost": False,
-        "long": False,
-        "advice": "",
-        "seconds": 754,
-        "practice": False,
-    }
-    return CallCard(**known | more)
+    known = CallCard(
+        call_id=_ID,
+        line="National line",
+        language="Serbian",
+        danger=False,
+        connected=True,
+        held=False,
+        on_hold=False,
+        aside=False,
+        muted=False,
+        lost=False,
+        long=False,
+        advice="",
+        at_telephone=False,
+        seconds=754,
+        practice=False,
+    )
+    return replace(known, **more)
 
 
 RINGS = (
@@ -112,25 +114,26 @@ TALKS = (
     ("on hold", _call(held=True, on_hold=True)),
     ("is being resumed", _call(on_hold=True)),
     ("line lost", _call(lost=True)),
+    ("at the counsellor's own telephone", _call(at_telephone=True)),
     ("practice, long names", _call(practice=True, line=_LONG)),
 )
 
 
 def _desk(state: str, words: str, **more: Any) -> DeskView:
-    known: dict[str, Any] = {
-        "state": state,
-        "words": words,
-        "cause": "",
-        "seconds": 754,
-        "seconds_left": None,
-        "after_call": None,
-        "on_shift": True,
-        "shift_ends": _NOW.isoformat(),
-        "offer": None,
-        "call": None,
-        "contact": None,
-    }
-    return DeskView(**known | more)
+    known = DeskView(
+        state=state,
+        words=words,
+        cause="",
+        seconds=754,
+        seconds_left=None,
+        after_call=None,
+        on_shift=True,
+        shift_ends=_NOW.isoformat(),
+        offer=None,
+        call=None,
+        contact=None,
+    )
+    return replace(known, **more)
 
 
 DESKS = (
@@ -150,26 +153,26 @@ _NAMES = ("Ana", "Boris", "Ceca", "Dragan", "Ema", "Filip", "Goran", "Hana")
 
 
 def _person(number: int, state: str, words: str, **more: Any) -> PersonRow:
-    known: dict[str, Any] = {
-        "id": UUID(int=number),
-        "name": _NAMES[number - 1],
-        "state": state,
-        "state_words": words,
-        "seconds": 754,
-        "about": "",
-        "practice": False,
-        "training": False,
-        "telephone": "ready",
-        "telephone_well": True,
-        "missed": 0,
-        "conversations": 0,
-        "at_once": 0,
-        "languages": "Serbian, Romani",
-        "on_shift": True,
-        "present": True,
-        "after_call": "",
-    }
-    return PersonRow(**known | more)
+    known = PersonRow(
+        id=UUID(int=number),
+        name=_NAMES[number - 1],
+        state=state,
+        state_words=words,
+        seconds=754,
+        about="",
+        practice=False,
+        training=False,
+        telephone="ready",
+        telephone_well=True,
+        missed=0,
+        conversations=0,
+        at_once=0,
+        languages="Serbian, Romani",
+        on_shift=True,
+        present=True,
+        after_call="",
+    )
+    return replace(known, **more)
 
 
 PEOPLE = (
@@ -185,19 +188,19 @@ PEOPLE = (
 
 
 def _question(name: str, kind: str, label: str, **more: Any) -> FieldView:
-    known: dict[str, Any] = {
-        "path": f"shown.{name}",
-        "type": kind,
-        "label": label,
-        "hint": "",
-        "value": "",
-        "chosen": [],
-        "groups": [],
-        "hidden": False,
-        "required": False,
-        "sealed": False,
-    }
-    return FieldView(**known | more)
+    known = FieldView(
+        path=f"shown.{name}",
+        type=kind,
+        label=label,
+        hint="",
+        value="",
+        chosen=[],
+        groups=[],
+        hidden=False,
+        required=False,
+        sealed=False,
+    )
+    return replace(known, **more)
 
 
 _ROOMS = [Group("", [("home", "At home"), ("school", "At school"), ("street", "On the street")])]
