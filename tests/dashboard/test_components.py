@@ -18,8 +18,8 @@ from app.errors import NotFound
 FOLDER = Path("app/dashboard/templates/components")
 PAGE = Path("app/dashboard/templates/developers/components.html")
 # Of the frame, which is around the page itself; of an entry of a form, which holds questions; of a
-# refusal, which is a notice that the script lifts over the page.
-ELSEWHERE = {"rail_link", "entry", "refusal"}
+# refusal, which is a notice that the script lifts over the page; and parts of another component.
+ELSEWHERE = {"rail_link", "entry", "refusal", "links", "options"}
 
 
 def drawn() -> str:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from app.dashboard.languages import Choices
 from app.dashboard.records.form_views import FieldView, Group
 from app.dashboard.team_views import PersonRow
 from app.dashboard.views import CallCard, ChatOfferCard, DeskView, OfferCard, WaitingRow
@@ -93,6 +94,9 @@ def _call(**more: Any) -> CallCard:
     return replace(known, **more)
 
 
+LANGUAGES = Choices(
+    near=[("en", "English"), ("sr", "Serbian")], others=[("hu", "Hungarian"), ("rom", "Romani")]
+)
 RINGS = (
     ("a call", _offer()),
     ("in danger", _offer(danger=True)),
