@@ -13,6 +13,7 @@ from app.demo.agencies import furnish
 from app.demo.children import SAID
 from app.demo.first_minutes import play_first_minutes
 from app.demo.people import ACCOUNTS, COLLEAGUES, PASSWORD, WRITES, add_people, signed_in
+from app.demo.short_deadlines import shorten_deadlines
 from app.demo.stage import API_KEY, LINE, Counsellor, Stage, free_port
 from app.demo.writing import a_child
 from app.demo.writing_hour import take_and_answer
@@ -127,6 +128,7 @@ async def _furnish(stage: Stage) -> bool:
     is_new = not await stage.rows("SELECT 1 FROM lines")
     if is_new:
         await stage.add_line()
+        await shorten_deadlines(stage)
     await stage.let_write()
     await add_people(stage)
     async with transaction(stage.ground, PROGRAM) as work:

@@ -78,6 +78,8 @@ _NAMES = {
 def _in_english(said: list[str]) -> set[str]:
     """Return what the long language would have said with accents, and is no data."""
     known = {place.label["en"] for place in library.load(None).places.choices().values()}
+    with pages.spoken_in(LONG):
+        known |= {pages.language_name(code) for code in pages.known_languages()}
     names = re.compile("|".join(map(re.escape, sorted(known | _NAMES, key=len, reverse=True))))
     return {one for one in said if one.isascii() and PHRASE.search(names.sub("", one))}
 

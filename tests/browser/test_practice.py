@@ -62,7 +62,7 @@ async def test_a_trainee_hears_the_child_asks_and_looks_at_the_debrief(
     page = desk.page
     await page.get_by_role("link", name="Practice", exact=True).click()
     await expect(page.locator("#main h1")).to_have_text("Practice calls")
-    start = page.locator("#scenario-school_bullying")
+    start = page.locator("#scenario-school_bullying form").filter(has_not_text="in writing")
     await start.get_by_role("combobox").select_option("en")
     # The click switches the telephone on first.
     await start.get_by_role("button").click()

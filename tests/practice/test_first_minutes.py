@@ -1,18 +1,22 @@
 """The first minutes of the demo: after them no page is empty."""
 
 import asyncio
+from datetime import timedelta
 
 from app.demo.agencies import furnish
 from app.demo.first_minutes import play_first_minutes
 from app.demo.people import ACCOUNTS, COLLEAGUES, add_people
+from app.demo.short_deadlines import shorten_deadlines
 from app.demo.stage import MONDAY, Stage
 from app.staff.roles import Role
 
 
 async def test_after_the_first_minutes_there_is_something_on_each_page(stage: Stage) -> None:
     # Half past midnight in Belgrade: another day than in Greenwich.
-    stage.stepped.move_to(MONDAY.replace(hour=23, minute=30))
+    began = MONDAY.replace(hour=23, minute=30)
+    stage.stepped.move_to(began)
     await furnish(stage)
+    await shorten_deadlines(stage)
     await stage.change_rows("DELETE FROM sign_in_rules")
     await add_people(stage)
     await add_people(stage)
@@ -41,3 +45,11 @@ async def test_after_the_first_minutes_there_is_something_on_each_page(stage: St
     assert await count("follow_ups") == 2
     kinds = {row["kind"] for row in await stage.rows("SELECT kind FROM notices")}
     assert {"escalated", "wrong_number"} <= kinds, kinds
+    # Within five minutes of the start, the referral is late: no agency has acknowledged it, and our
+    # own people have not handed it over.
+    await stage.advance(30)
+    assert stage.clock.now() < began + timedelta(minutes=5)
+    late = await stage.rows(
+        "SELECT d.kind FROM deadline_breaches b JOIN deadlines d ON d.id = b.deadline_id"
+    )
+    assert {row["kind"] for row in late} == {"acknowledge", "hand_over"}
