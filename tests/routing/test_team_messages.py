@@ -113,6 +113,7 @@ async def test_after_a_day_it_is_deleted_and_no_log_has_its_words(stage: Stage) 
     assert SECRET not in unread.text
     opened = await stage.client.post(f"{base}/team/messages/read", headers=headers)
     assert SECRET in opened.text
+    await stage.advance(1)
     # A line back from her desk, sent once however often; to a colleague it is refused.
     line = {"to": str(vera.id), "words": SECRET, "key": str(uuid4())}
     for _again in range(2):
