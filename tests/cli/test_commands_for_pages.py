@@ -17,6 +17,7 @@ AGENCY = "- the link of an agency, which has no account"
 BROWSER = "- about the browser that asks"
 READS = "- it finds something and changes nothing"
 SETS_UP = "- the first account; `staff add` and `first-steps` stand in for it on the server"
+PROVIDER = "- the provider of identities reports a sign-out there"
 DUTY = "- for the supervisor on duty, who sees the team and answers for it"
 
 # The page: the method and path of the API, and the command.
@@ -198,6 +199,7 @@ SAME = {
     "/login/code": ("POST /session", SIGN_IN),
     "/login/passkey": ("POST /session/passkey", SIGN_IN),
     "/login/passkey/options": ("POST /session", SIGN_IN),
+    "/login/provider/logout": (PROVIDER, PROVIDER),
     "/login/set-up": ("POST /me/second-factor/confirm", SIGN_IN),
     "/login/set-up/passkey": ("POST /me/passkeys", SIGN_IN),
     "/logout": ("DELETE /session", SIGN_IN),
