@@ -46,6 +46,7 @@ READ = """
     if (!within.closest(other)) said.push(walker.currentNode.data);
   }
   for (const one of document.querySelectorAll("[aria-label], [title], [placeholder]")) {
+    if (one.closest("[lang]:not(html)")) continue;
     said.push(one.getAttribute("aria-label"), one.title, one.placeholder);
   }
   return [document.title, ...said].filter(Boolean).map((one) => one.trim().replace(/\\s+/g, " "));
