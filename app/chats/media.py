@@ -5,6 +5,7 @@ They are kept as long as the words of their message.
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
@@ -26,6 +27,9 @@ from app.work import Work
 
 # More of one conversation is refused, as on a line that takes none.
 MOST = 40
+# Bytes within a day, of one child and of all: a flood must not fill the disk of the calls.
+_MEGABYTE = 1024 * 1024
+MOST_OF_CHILD, MOST_OF_ALL = 100 * _MEGABYTE, 2000 * _MEGABYTE
 # What stands for the words of a message that has none: it is read in every language.
 SYMBOLS = {MediaKind.PICTURE: "📷", MediaKind.VOICE: "🎤"}
 
@@ -48,8 +52,22 @@ class Shown(NamedTuple):
 
 
 async def room_for(work: Work, call: Call) -> int:
-    """Return how many more a conversation can hold."""
+    """Return how many more a conversation can hold: none after a day's bytes of its child, or of
+    the helpline."""
     there = await work.session.scalar(select(func.count()).where(Media.call_id == call.id))
+    since = work.now - timedelta(days=1)
+    # What is not fetched yet counts as the largest that is kept.
+    each = func.coalesce(Media.size, work.settings.document_megabytes * _MEGABYTE)
+    mine = Call.caller_key == call.caller_key if call.caller_key else Call.id == call.id
+    of_child, of_all = (
+        await work.session.execute(
+            select(func.sum(each).filter(mine), func.sum(each))
+            .join(Call, Call.id == Media.call_id)
+            .where(Media.at > since, Media.state.in_((MediaState.WANTED, MediaState.KEPT)))
+        )
+    ).one()
+    if (of_child or 0) >= MOST_OF_CHILD or (of_all or 0) >= MOST_OF_ALL:
+        return 0
     return max(0, MOST - (there or 0))
 
 

@@ -10,7 +10,13 @@ from app.jobs.names import Queue, Task
 POLL_SECONDS = 0.25
 # The queues, with how many of their jobs run at once. Jobs that wait for servers of others have
 # queues of their own, so that they never delay a job that rings a phone or records a breach.
-PLACES: dict[str, int] = {Queue.DEFAULT: 16, Queue.MAIL: 6, Queue.OUTSIDE: 6, Queue.NUMBERS: 1}
+PLACES: dict[str, int] = {
+    Queue.DEFAULT: 16,
+    Queue.MAIL: 6,
+    Queue.OUTSIDE: 6,
+    Queue.MEDIA: 2,
+    Queue.NUMBERS: 1,
+}
 QUEUES: dict[str, Queue] = {
     Task.SEND_MAIL: Queue.MAIL,
     Task.MAIL_NOTICE: Queue.MAIL,
@@ -24,7 +30,7 @@ QUEUES: dict[str, Queue] = {
     Task.MAIL_SAFEKEEPING: Queue.MAIL,
     Task.DELIVER: Queue.OUTSIDE,
     Task.DELIVER_ANCHOR: Queue.OUTSIDE,
-    Task.FETCH_MEDIA: Queue.OUTSIDE,
+    Task.FETCH_MEDIA: Queue.MEDIA,
     Task.SET_UP_ACCOUNT: Queue.OUTSIDE,
     Task.SEND_PUSH: Queue.OUTSIDE,
     Task.MAKE_AGENCY_CASE: Queue.OUTSIDE,

@@ -14,6 +14,8 @@ class Queue(StrEnum):
     MAIL = "mail"
     # Jobs that wait for agencies' systems.
     OUTSIDE = "outside"
+    # Pictures and voice notes of children, which take long to check.
+    MEDIA = "media"
     # Long jobs on figures.
     NUMBERS = "numbers"
 

@@ -17,6 +17,7 @@ from app.jobs.names import Task
 from app.routing import offers
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, PresenceState, TelephoneState
+from app.staff import phone_proofs
 from app.staff.models import EndpointKind, Staff
 from app.work import Work
 
@@ -32,7 +33,7 @@ def is_at_telephone(staff: Staff, offer: Offer) -> bool:
 
 
 async def ring(work: Work, call: Call, offer: Offer, cause: str) -> bool:
-    """Ring the counsellor's own telephone in place of the browser. Call and offer are locked.
+    """Ring the counsellor's own telephone as well as the browser. Call and offer are locked.
 
     Return whether it rings now. It does not if there is none, or if it has rung already.
     """
@@ -42,6 +43,9 @@ async def ring(work: Work, call: Call, offer: Offer, cause: str) -> bool:
         return False
     staff = await work.session.get_one(Staff, offer.counsellor_id)
     if staff.second_phone is None or not staff.active:
+        return False
+    # It may have been changed since the offer was opened.
+    if not await phone_proofs.is_proven(work, staff):
         return False
     offer.second_at = work.now
     if offer.state == OfferState.ACCEPTED:

@@ -4,7 +4,7 @@ call."""
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from app.calls.log_kinds import Cause
 from app.calls.models import Call, Leg
@@ -14,7 +14,7 @@ from app.people import second_phone
 from app.routing import offers, second_way, telephones
 from app.routing.models import Offer, OfferState, PresenceState, TelephoneState
 from app.staff import phone_proofs
-from app.staff.models import Staff
+from app.staff.models import PhoneProof, Staff
 from app.telephony.answers import HangUp, JoinCounsellor, Taken
 from app.telephony.counsellor import counsellor_flow
 from app.work import Work
@@ -73,6 +73,19 @@ async def test_only_a_proven_telephone_is_the_second_way(work: Work) -> None:
     work.now += timedelta(seconds=8)
     await second_way.ring_if_due(work, call, offer)
     assert wanted(work, "ring_counsellor") == 0
+
+
+async def test_a_telephone_that_was_changed_after_the_offer_was_opened_does_not_ring(
+    work: Work,
+) -> None:
+    ana, call, offer = await a_ring(work)
+    await work.session.execute(delete(PhoneProof).where(PhoneProof.staff_id == ana.id))
+    work.now += timedelta(seconds=8)
+    await second_way.ring_if_due(work, call, offer)
+    assert wanted(work, "ring_counsellor") == 0
+    # Changed while it rings: key 1 is not enough there.
+    offer.second_at = work.now
+    assert not isinstance(await press(work, offer, "1"), JoinCounsellor)
 
 
 async def test_the_telephone_rings_within_the_time_of_the_same_offer(work: Work) -> None:

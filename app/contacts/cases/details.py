@@ -54,8 +54,13 @@ class CannotRemove(Refusal):
     )
 
 
-async def without_details(ground: "Ground", content: bytes, media_type: str) -> bytes:
-    """Return the file without what a camera or program wrote into it. Raises CannotRemove."""
+async def without_details(
+    ground: "Ground", content: bytes, media_type: str, most_points: int | None = None
+) -> bytes:
+    """Return the file without what a camera or program wrote into it. Raises CannotRemove.
+
+    `most_points`: how many points a picture may have, if fewer than of a document.
+    """
     if media_type not in REMOVABLE:
         raise CannotRemove()
     turns: asyncio.Semaphore = ground.kept.setdefault("details", asyncio.Semaphore(_AT_ONCE))
@@ -66,6 +71,7 @@ async def without_details(ground: "Ground", content: bytes, media_type: str) -> 
             "-m",
             "app.contacts.cases.details",
             media_type,
+            *([] if most_points is None else [str(most_points)]),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
@@ -106,7 +112,7 @@ def _main() -> int:
 
     _bound()
     try:
-        cleaned = removing.removed(sys.stdin.buffer.read(), sys.argv[1])
+        cleaned = removing.removed(sys.stdin.buffer.read(), sys.argv[1], *map(int, sys.argv[2:]))
     except Exception:
         # A file from a stranger can fail in any way.
         return _CANNOT

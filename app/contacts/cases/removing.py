@@ -17,7 +17,7 @@ from pypdf.generic import DictionaryObject, NameObject, StreamObject
 
 _ORIENTATION = 0x0112
 # Points of a picture; the largest cameras of telephones have 200 million.
-_MOST_POINTS = 210_000_000
+MOST_POINTS = 210_000_000
 # What an archive may unpack to, in bytes and entries.
 _MOST_UNPACKED, _MOST_ENTRIES = 300_000_000, 5_000
 _SAME_DAY = (1980, 1, 1, 0, 0, 0)
@@ -27,8 +27,15 @@ class CannotRemove(Exception):
     """The details cannot be removed from this file."""
 
 
-def removed(content: bytes, media_type: str) -> bytes:
-    """Return the file without details. Raises CannotRemove, or whatever a library raises."""
+# Of the pictures, the formats as the library names them.
+_PICTURES = {"image/jpeg": ("JPEG", "MPO"), "image/png": ("PNG",)}
+
+
+def removed(content: bytes, media_type: str, most_points: int = MOST_POINTS) -> bytes:
+    """Return the file without details; `most_points` of a picture. Raises CannotRemove, or whatever
+    a library raises."""
+    if media_type in _PICTURES:
+        _check_points(content, media_type, most_points)
     return _REMOVERS[media_type](content)
 
 
@@ -45,9 +52,11 @@ def _orientation(picture: Image.Image) -> bytes:
     return kept.tobytes()
 
 
-def _check_points(picture: Image.Image) -> None:
-    if picture.width * picture.height > _MOST_POINTS:
-        raise CannotRemove("too many points")
+def _check_points(content: bytes, media_type: str, most: int) -> None:
+    """Refuse a picture by what its first bytes say, before a point of it is unpacked."""
+    with Image.open(io.BytesIO(content), formats=_PICTURES[media_type]) as picture:
+        if picture.width * picture.height > most:
+            raise CannotRemove("too many points")
 
 
 # Segments of a JPEG by their second byte. Between APP1 and APP15 cameras and programs write what
@@ -63,8 +72,7 @@ def _jpeg(content: bytes) -> bytes:
 
     What comes after the picture is left out: cameras add smaller ones and films there.
     """
-    with Image.open(io.BytesIO(content), formats=("JPEG", "MPO")) as picture:
-        _check_points(picture)
+    with Image.open(io.BytesIO(content), formats=_PICTURES["image/jpeg"]) as picture:
         turned = _orientation(picture)
     made = bytearray(b"\xff\xd8")
     if turned:
@@ -118,8 +126,7 @@ def _next_marker(content: bytes, at: int) -> int:
 
 def _png(content: bytes) -> bytes:
     made = io.BytesIO()
-    with Image.open(io.BytesIO(content), formats=("PNG",)) as picture:
-        _check_points(picture)
+    with Image.open(io.BytesIO(content), formats=_PICTURES["image/png"]) as picture:
         if getattr(picture, "n_frames", 1) > 1:
             raise CannotRemove("it moves")
         info, turned = dict(picture.info), _orientation(picture)

@@ -81,9 +81,16 @@ async def whisper(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer, S
 async def _whisper(work: Work, offer: Offer, attempt: int) -> Answer:
     # Where the caller's leg dials the phone, the star key cannot end the talk.
     dialled = not work.settings.abilities.can(Ability.JOIN_BY_CLICK)
-    proof = not await phone_proofs.is_paired(work, await _counsellor(work, offer))
+    proof = not await _is_proven(work, offer, await _counsellor(work, offer))
     again = offer.lost_at is not None
     return answers.Whisper(attempt=attempt, again=again, dialled=dialled, proof=proof)
+
+
+async def _is_proven(work: Work, offer: Offer, staff: Staff) -> bool:
+    """Return whether the phone that was rung for an offer was proven by its counsellor."""
+    if offer.second_at is not None:
+        return await phone_proofs.is_proven(work, staff)
+    return await phone_proofs.is_paired(work, staff)
 
 
 async def _counsellor(work: Work, offer: Offer) -> Staff:
@@ -96,7 +103,7 @@ async def _takes(work: Work, offer: Offer, digits: str) -> bool:
     The program rang the number of the account, so a right PIN proves the phone as well.
     """
     staff = await _counsellor(work, offer)
-    if await phone_proofs.is_paired(work, staff):
+    if await _is_proven(work, offer, staff):
         return digits == TAKE_DIGIT
     if offer.released_at is not None or not digits:
         return False
@@ -111,7 +118,8 @@ async def take(
 ) -> tuple[Answer, Scene | None]:
     """Handle the counsellor's key, or none. Key 1 takes the call if it is still on offer."""
     call, offer = await offers.lock_offer(work, offer_id)
-    key = f"answer:{offer_id}:{attempt}"
+    # With the leg: a phone that is rung again for the same offer is asked for its key again.
+    key = f"answer:{offer_id}:{signed.call_sid}:{attempt}"
     answer = await _earlier(work, key)
     if answer is not None:
         scene = await scene_of(work, call, offer_id)

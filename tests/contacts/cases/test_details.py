@@ -101,6 +101,15 @@ def test_a_voice_note_sounds_the_same(words: str) -> None:
             removed(broken, "audio/ogg")
 
 
+@pytest.mark.parametrize("kind", ["jpeg", "png"])
+def test_a_picture_of_too_many_points_is_refused_unpacked(kind: str) -> None:
+    packed = io.BytesIO()
+    Image.new("1", (4000, 4000)).save(packed, kind)
+    assert removed(packed.getvalue(), f"image/{kind}", 16_000_000)
+    with pytest.raises(removing.CannotRemove, match="points"):
+        removed(packed.getvalue(), f"image/{kind}", 15_999_999)
+
+
 def test_a_sound_sounds_the_same() -> None:
     with (
         wave.open(io.BytesIO(wav())) as old,

@@ -4,6 +4,9 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
+from app.chats import media
 from app.demo.stage import LINE, Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.practice.texts import WHATSAPP
@@ -36,7 +39,9 @@ async def came(stage: Stage, counsellor: Counsellor, call_id: Any) -> list[dict[
     return [one for message in said for one in message["media"]]
 
 
-async def test_a_line_takes_pictures_and_voice_notes_by_telegram(stage: Stage) -> None:
+async def test_a_line_takes_pictures_and_voice_notes_by_telegram(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stage.settings.scan_command = SCANNER
     await takes_texts(stage, "telegram")
     bot, telegram = await has_bot(stage), stage.exchange.telegram
@@ -84,6 +89,12 @@ async def test_a_line_takes_pictures_and_voice_notes_by_telegram(stage: Stage) -
     problems = [one["problem"] for one in await came(stage, ana, call_id)]
     assert problems == [None, None, "harmful", "unknown_kind", "too_large"]
     assert "found something harmful" in (await page(stage, ana, "/board/chats")).text
+    # A flood fills no disk: after a day's bytes of a child, more is refused as on other lines.
+    monkeypatch.setattr(media, "MOST_OF_CHILD", 1000)
+    telegram.send_file(bot, PERSON, "photo", jpeg())
+    await stage.advance(4)
+    assert "cannot receive pictures" in bot.chats[PERSON].texts[-1].text
+    assert len(await stage.rows(MEDIA)) == 5
     # It goes with the words of the conversation.
     (await ana.ask("POST", f"/chats/{call_id}/end")).raise_for_status()
     async with transaction(stage.ground, PROGRAM) as work:

@@ -54,6 +54,22 @@ async def test_a_phone_whose_line_died_is_rung_again_and_the_talk_goes_on(stage:
     await done(stage, leg)
 
 
+async def test_a_machine_that_answers_the_second_ring_does_not_get_the_child(stage: Stage) -> None:
+    leg, phone = await _at_phone(stage, drops_after=12, drops=1)
+    # The first ring was taken by key; the mailbox presses none.
+    phone.presses = None
+    boris = await stage.add_counsellor("boris", state="off_duty")
+    await stage.until(lambda: phone.rung == 2, limit=20)
+    await stage.advance(40)
+    call = await stage.call_of(leg)
+    assert (call["state"], call["returned"]) == ("queued", 1)
+    await boris.be("available")
+    assert await rings_at(stage, boris) == ["boris"]
+    await stage.exchange.hang_up(leg)
+    await stage.advance(5)
+    assert await broken_at_the_end(stage) == []
+
+
 async def test_a_line_that_stays_dead_brings_the_child_back_to_the_front(stage: Stage) -> None:
     leg, phone = await _at_phone(stage, drops_after=12, drops=1)
     phone.picks_up = None
