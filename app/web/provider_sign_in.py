@@ -240,6 +240,7 @@ async def signed_out_there(request: Request, work: Work, token: str) -> None:
     if not await limiter.hit(_PER_ADDRESS, "provider logout", client_of(request)):
         raise TooMany()
     client = keeping.client_of(work, await keeping.known_provider(work))
+    protocol.look_at_logout_token(token, client)
     # The provider takes seconds; no connection to the database is held meanwhile.
     await work.let_go()
     async with client_for_outside(work.settings) as http:

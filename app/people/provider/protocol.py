@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 import httpx2
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
@@ -241,6 +241,22 @@ def read_logout_token(token: str, keys: KeySet, client: Client, now: datetime) -
         # It would be an ID token: an answer to a sign-in ends none.
         raise ProviderFailed("its token is an answer to a sign-in")
     return claims
+
+
+def look_at_logout_token(token: str, client: Client) -> None:
+    """Refuse what is no logout token for us, before the provider is asked for its keys.
+
+    Nothing of it is believed by this. Raises ProviderFailed.
+    """
+    try:
+        claims = json.loads(jws.extract_compact(token.encode()).payload)
+        audience = claims["aud"]
+        meant = client.client_id in (audience if isinstance(audience, list) else [audience])
+        is_ours = claims["iss"] == client.issuer and meant and _LOGOUT in claims["events"]
+    except (JoseError, ValueError, TypeError, KeyError):
+        is_ours = False
+    if not is_ours:
+        raise ProviderFailed("its token is not about a logout")
 
 
 def _decoded(
