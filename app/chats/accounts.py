@@ -72,7 +72,7 @@ async def account_of(
 
 
 async def set_token(work: Work, line: LineScript, channel: Channel, token: str) -> Account:
-    """Give a line an account, or another token; children can then write to it.
+    """Give a line an account, or its account another token, and turn the carrier on for the line.
 
     Raises Invalid, TokenTaken.
     """

@@ -63,7 +63,7 @@ class Left(NamedTuple):
     left_at: datetime
     until_at: datetime
     answered: bool
-    # Who is responsible for it: at first a supervisor, then who has taken it.
+    # The owner: at first a supervisor where there is one, then the person who has taken it.
     owner_id: UUID | None
 
 

@@ -181,7 +181,7 @@ async def open_media(work: Work, staff: Staff, media_id: UUID) -> tuple[bytes, s
 
 
 async def find(work: Work, staff: Staff, media_id: UUID) -> Media:
-    """Return what may be opened by who reads its conversation. Raises NotFound."""
+    """Return a picture or voice note whose conversation this person may read. Raises NotFound."""
     row = await work.session.get(Media, media_id)
     if row is None:
         raise messages.NotYours()

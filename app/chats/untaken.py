@@ -1,8 +1,8 @@
 """An alarm when a message, spoken or written, waits too long for a person who takes it.
 
 The supervisors see it on their pages, and the people on call are rung and written to, until one of
-them acknowledges it or each such message of the line is taken. In the line's night only a message
-of a child in danger opens one.
+them acknowledges it or each such message of the line is taken. At night only a message of a child
+in danger opens an alarm; others end at nightfall and open again in the morning.
 """
 
 from collections.abc import Iterator

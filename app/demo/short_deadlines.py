@@ -24,8 +24,8 @@ _SHORTER = (
 
 
 async def shorten_deadlines(stage: Stage) -> None:
-    """Let an immediate referral be late after three minutes without an agency that acknowledges it,
-    or two without a hand-over by our own people."""
+    """Shorten the deadlines of an immediate referral: three minutes for an agency to acknowledge
+    it, two for our own people to hand it over."""
     text = (SHIPPED / _FILE).read_text()
     for shipped, shorter in _SHORTER:
         if shipped not in text:

@@ -178,7 +178,7 @@ def _changed(before: Values, after: Values) -> list[str]:
 
 
 def _shown(part: Part, values: Values, others: Values) -> Values:
-    """Return what a change made another one, with the usual values that are not stored."""
+    """Return the values that differ between two sides of a change, with usual ones filled in."""
     usual = _USUAL.get(part, {})
     return {
         name: usual.get(name) if values.get(name) is None else values[name]

@@ -1,4 +1,4 @@
-"""Who is responsible for what arrives and no person has taken: best a supervisor who is there."""
+"""Who owns a referral or a message that no person has taken: preferably a supervisor."""
 
 from sqlalchemy import select
 

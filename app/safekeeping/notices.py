@@ -37,7 +37,7 @@ WORDS = {
 
 
 async def watch(ground: Ground) -> None:
-    """Open a notice for what is late, tell administrators, and close it when that is over."""
+    """Open a notice for what is late, tell administrators and supervisors, and close it later."""
     async with transaction(ground, PROGRAM) as work:
         await look(work)
 

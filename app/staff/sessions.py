@@ -102,7 +102,7 @@ async def id_of(work: Work, token: str) -> UUID | None:
 async def end_sessions(
     work: Work, staff_id: UUID, *, but: bytes | None = None, until: datetime | None = None
 ) -> int:
-    """End the sessions of a person, except the one with that key, or those that began later than
+    """End the sessions of a person, except the one with the key `but` and those that began after
     `until`. Return how many ended."""
     statement = delete(StaffSession).where(StaffSession.staff_id == staff_id)
     if but is not None:

@@ -32,7 +32,7 @@ class LineChangeView(BaseModel):
 
 @router.get("/lines/{line_id}/changes")
 async def changes(work: InWork, staff: KeepsLines, line_id: UUID) -> list[LineChangeView]:
-    """Return the last changes of a line, the newest first. Prompts are taken back by themselves."""
+    """Return the last changes of a line, the newest first. Prompts have routes of their own."""
     found = await line_changes.changes_of(work, line_id)
     return [LineChangeView.model_validate(one, from_attributes=True) for one in found]
 

@@ -9,10 +9,10 @@ A counsellor who writes has several conversations at once, and each takes longer
 are. The model is that of Tezcan and Zhang ("Routing and Staffing in Customer Service Chat Systems
 with Impatient Customers", Operations Research 62(4), 2014; the rates by level of concurrency as in
 Luo and Zhang, "Staffing and Control of Instant Messaging Contact Centers", 61(2), 2013):
-`N` counsellors have `c · N` places, a child who comes goes to who has the fewest, and a counsellor
+`N` counsellors have `c · N` places, a new child goes to the one with the fewest, and a counsellor
 with `k` conversations ends `d(k)` of them in the time of one, where `d` grows with `k` ever more
 slowly. The number of conversations is then a birth and death process, as in Erlang A, which it is
-for `c = 1`, and for `c · N` counsellors if nobody is slowed down.
+for `c = 1`, and for `c · N` counsellors if a further conversation slows none down.
 """
 
 import math

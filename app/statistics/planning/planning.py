@@ -43,7 +43,7 @@ WEEKS = 8
 # Seconds, while no call was answered: a counselling talk, as helplines of the region report it.
 _AHT_UNKNOWN = 900.0
 _MOST_MORE = 50
-# By these children write.
+# The channels by which children write.
 _WRITTEN = (
     Channel.CHAT,
     Channel.SMS,
@@ -246,7 +246,7 @@ class _Load:
 
 @dataclass(frozen=True)
 class _History:
-    """What was entered and handled: calls, and written conversations."""
+    """The past load of calls, and that of written conversations."""
 
     calls: _Load
     chats: _Load

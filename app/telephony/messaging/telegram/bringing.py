@@ -34,7 +34,7 @@ class _NotNow(Exception):
 
 
 async def bring(request: Request, account_id: UUID) -> Response:
-    """Hear an update. Telegram brings it again, and no other one, until it is answered well."""
+    """Hear an update. Telegram repeats it, and sends no other one, until the answer is 200."""
     given = request.headers.get(HEADER, "")
     length = request.headers.get("content-length", "")
     if not given or not length.isdigit() or int(length) > _LONGEST:

@@ -34,7 +34,7 @@ _WHY = {
 
 
 class Telegram(Carrier):
-    """A child is a chat: Telegram tells a bot neither number nor more than a person shows."""
+    """A child is known by the id of a chat: Telegram gives a bot no telephone number."""
 
     channel = Channel.TELEGRAM
     is_dialled = False
