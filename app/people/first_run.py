@@ -22,6 +22,7 @@ from app.calls.models import Call
 from app.errors import Conflict, Invalid, Message, Refusal
 from app.people import links
 from app.people.changing import Changes
+from app.people.connection_rows import ConnectionTest, Found, Means
 from app.people.set_up_rows import SetUpCode
 from app.privacy import codes
 from app.privacy.keys import CannotOpen
@@ -110,6 +111,7 @@ class StepKey(StrEnum):
     LINE = "line"
     PROMPTS = "prompts"
     TELEPHONY = "telephony"
+    TEST_CALL = "test_call"
     PEOPLE = "people"
     ROTA = "rota"
     DIRECTORY = "directory"
@@ -153,6 +155,7 @@ async def steps(work: Work) -> list[Step]:
         Step(StepKey.LINE, bool(in_use)),
         await _prompts(work, in_use),
         await _telephony(work),
+        Step(StepKey.TEST_CALL, await _has_heard_a_test(work), can_wait=True),
         await _people(work),
         await _rota(work),
         Step(
@@ -184,6 +187,19 @@ async def _prompts(work: Work, in_use: list[Line]) -> Step:
             except Refusal as refusal:
                 why = refusal.message
     return Step(StepKey.PROMPTS, bool(in_use) and why is None, why)
+
+
+async def _has_heard_a_test(work: Work) -> bool:
+    """Return whether a phone was rung for a test, and answered."""
+    heard = (
+        exists()
+        .select_from(ConnectionTest)
+        .where(
+            ConnectionTest.means == Means.TELEPHONY.value,
+            ConnectionTest.result == Found.DELIVERED.value,
+        )
+    )
+    return bool(await work.session.scalar(select(heard)))
 
 
 async def _telephony(work: Work) -> Step:

@@ -101,6 +101,11 @@ async def test_the_check_list_measures_each_step_until_a_call_is_answered(empty:
     set_up = await page(empty, mila, "/admin/numbers", go="yes")
     assert "Everything is set up" in set_up.text
     assert await done() == ["administrator", "line", "prompts", "telephony"]
+    empty.exchange.phones["+381641111111"] = Phone(picks_up=2)
+    rung = await mila.ask("POST", "/connections/telephony/test", {"number": "+381641111111"})
+    assert rung.status_code == 202, rung.text
+    await empty.advance(20)
+    assert (await done())[-2:] == ["telephony", "test_call"]
     await empty.add_counsellor("iva", shift=False, state=None)
     shown = (await page(empty, mila, "/admin/first-steps")).text
     assert "No counsellor has opened the invitation yet." in shown

@@ -42,6 +42,11 @@ STEP_WORDS = {
         N_("The provider leads the number to this program. One click sets it up."),
         "/admin/numbers",
     ),
+    StepKey.TEST_CALL: (
+        N_("Ring a phone"),
+        N_("The provider rings a phone of yours, which hears that it is a test."),
+        "/admin/connections",
+    ),
     StepKey.PEOPLE: (
         N_("A counsellor"),
         N_("A counsellor who can take calls, at a page or on a phone. Invite them by a link."),
