@@ -2,9 +2,13 @@
 
 import io
 import zipfile
+from datetime import datetime
 
+from app.country import following
 from app.country.archive import Received, from_files
+from app.country.sets import upload
 from app.definitions.library import SHIPPED
+from app.work import Work
 
 
 def shipped(name: str) -> str:
@@ -47,3 +51,15 @@ def zipped(files: dict[str, str | bytes]) -> bytes:
         for name, data in files.items():
             archive.writestr(name, data)
     return made.getvalue()
+
+
+async def taken(work: Work, files: dict[str, str], name: str = "country") -> int:
+    """Take in a set; return its number."""
+    return (await upload(work, name, received(files))).set.id
+
+
+async def at(work: Work, moment: datetime) -> None:
+    """Let time go by, and a process hear of what was ordered."""
+    work.ground.clock.move_to(moment)  # type: ignore[attr-defined]
+    work.now = moment
+    await following.learn(work)

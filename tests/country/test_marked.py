@@ -22,8 +22,7 @@ from app.jobs.transaction import flush
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, Staff
 from app.work import Work
-from tests.country.files import NEXT, with_short_form
-from tests.country.test_sets import at, taken
+from tests.country.files import NEXT, at, taken, with_short_form
 from tests.support.planted import as_person, readable_in
 from tests.support.verbs import a_supervisor
 

@@ -39,23 +39,21 @@ from app.referrals.library import protocols_of
 from app.staff import accounts
 from app.staff.roles import Role
 from app.work import Work
-from tests.country.files import NEXT, changed, received, shipped, with_short_form, zipped
+from tests.country.files import (
+    NEXT,
+    at,
+    changed,
+    received,
+    shipped,
+    taken,
+    with_short_form,
+    zipped,
+)
 from tests.support.command_line import typed_on
 from tests.support.verbs import a_line, an_administrator, logged
 
 BRIEF = with_short_form()
 LATER = with_short_form(NEXT, ("sr: Naslov", "sr: U jednom redu"))
-
-
-async def taken(work: Work, files: dict[str, str], name: str = "country") -> int:
-    return (await upload(work, name, received(files))).set.id
-
-
-async def at(work: Work, moment: datetime) -> None:
-    """Let time go by, and a process hear of what was ordered."""
-    work.ground.clock.move_to(moment)  # type: ignore[attr-defined]
-    work.now = moment
-    await following.learn(work)
 
 
 async def a_draft(work: Work) -> Contact:
