@@ -258,7 +258,12 @@ async def _leave_message(life: Life, call: Call) -> None:
     call.messages += 1
     life.work.session.add(
         VoiceMessage(
-            id=uuid4(), call_id=call.id, recording_sid=f"RE{uuid4().hex}", created_at=life.now
+            id=uuid4(),
+            call_id=call.id,
+            recording_sid=f"RE{uuid4().hex}",
+            created_at=life.now,
+            # A person has it at once: one that waits is an alarm, and rings for days.
+            taken_at=life.now,
         )
     )
     await life.work.session.flush()
