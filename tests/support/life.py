@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.calls import record
 from app.calls.lines import add_line
@@ -258,12 +258,7 @@ async def _leave_message(life: Life, call: Call) -> None:
     call.messages += 1
     life.work.session.add(
         VoiceMessage(
-            id=uuid4(),
-            call_id=call.id,
-            recording_sid=f"RE{uuid4().hex}",
-            created_at=life.now,
-            # A person has it at once: one that waits is an alarm, and rings for days.
-            taken_at=life.now,
+            id=uuid4(), call_id=call.id, recording_sid=f"RE{uuid4().hex}", created_at=life.now
         )
     )
     await life.work.session.flush()
@@ -656,6 +651,9 @@ async def lived(
         if WHOLE or not _is_quiet(n, day):
             await plan_day(life, day, calls)
         await life.live(day + timedelta(days=1))
+    # Persons have them all by then: a message that waits would be an alarm, which rings for days.
+    await life.work.session.execute(update(VoiceMessage).values(taken_at=VoiceMessage.created_at))
+    await life.commit()
     return life
 
 
