@@ -222,8 +222,13 @@ async def test_what_is_published_is_what_every_other_table_says(house: Stage) ->
     # The same children are the same number wherever they are counted.
     for one, other in (("regions", "region_ages"), ("regions", "ages")):
         assert tables[one]["total"][-1] == tables[other]["total"][-1]
-    by_region = {row["label"]: row["numbers"][-1] for row in tables["regions"]["rows"]}
-    assert by_region == {row["label"]: row["numbers"][-1] for row in tables["region_ages"]["rows"]}
+
+    def by_region(code: str) -> dict[str, int]:
+        # A row that is rounded to nothing may stand in one table and be left out of another.
+        rows = ((row["label"], row["numbers"][-1]) for row in tables[code]["rows"])
+        return {label: number for label, number in rows if number}
+
+    assert by_region("regions") == by_region("region_ages")
     url = f"{house.settings.public_url}/reports/public/2026"
     page = await house.client.get(
         url, headers={"Cookie": "; ".join(f"{k}={v}" for k, v in auditor._cookies.items())}
