@@ -438,7 +438,7 @@ def _work_out(
         best, plain = (max(one, writing.kept_for_calls) for one in (best, plain))
     taking = int(rostered * (1 - planning.shrinkage) + 0.5) if rostered else 0
     taking = max(taking, 1) if rostered else 0
-    # Too few share the need of both; whoever is there beyond the need takes calls.
+    # Too few share the need of both; the counsellors beyond the need take calls.
     write = min(to_write, round(taking * to_write / (best + to_write))) if to_write else 0
     return _Worked(
         max(best + to_write, planning.at_least),
