@@ -129,7 +129,7 @@ class Installed:
                 os.chown(own, _OWNS_NOTHING, _OWNS_NOTHING)
         else:
             subprocess.run(["chmod", "-R", "a-w", self.venv, self.here], check=True)
-        self.port = free_port()
+        self.port = 0
         self.origin = "https://helpline.example.org"
         self.environment = {
             "PATH": f"{self.python.parent}:/usr/bin:/bin",
@@ -222,7 +222,10 @@ def served(installed: Installed) -> Iterator[httpx2.Client]:
         assert done.returncode == 0, done.stderr
     done = installed.run("line", "add", LINE, "--languages", "sr,en")
     assert done.returncode == 0, done.stderr
-    with open(installed.here.parent / "log", "w+") as log:
+    # Only now: what ran before has taken a while.
+    installed.port = free_port()
+    log_of = installed.here.parent / "log"
+    with open(log_of, "w+") as log:
         process = subprocess.Popen(
             [*installed.as_another, "helpline", "serve", "--port", str(installed.port)],
             env=installed.environment,
@@ -236,7 +239,8 @@ def served(installed: Installed) -> Iterator[httpx2.Client]:
                 headers={"Origin": installed.origin},
                 timeout=30,
             ) as client:
-                _until(lambda: _is_ready(client), 60)
+                _until(lambda: _is_ready(client) or process.poll() is not None, 180)
+                assert process.poll() is None, log_of.read_text()
                 yield client
         finally:
             process.terminate()

@@ -15,9 +15,12 @@ from app.jobs.transaction import transaction
 from app.people import first_run
 from app.practice import voices
 from app.practice.exchange import Number
+from app.practice.people import Phone
 from app.work import PROGRAM
 from tests.support.axe import faults
 from tests.support.browser import CHROMIUM, PASSWORD, available, press, ring
+
+PHONE = "+381641111111"
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
@@ -108,6 +111,18 @@ async def _line_and_number(page: Page) -> None:
     await expect(page.locator("#set-up")).to_contain_text("Everything is set up")
 
 
+async def _rings_a_phone(page: Page, installed: Stage) -> None:
+    phone = installed.exchange.phones[PHONE] = Phone()
+    await _next_step(page, "test_call")
+    number = page.locator("#test-number-telephony")
+    await number.fill(PHONE)
+    await number.press("Enter")
+    await expect(page.locator("#connections")).to_contain_text(
+        "The phone was answered, and the words were said.", timeout=60_000
+    )
+    assert "This is a test of the helpline" in phone.heard[0].text
+
+
 async def _invited(page: Page) -> str:
     await _next_step(page, "people")
     await page.locator("#invite").click()
@@ -131,6 +146,7 @@ async def test_from_an_empty_database_to_the_first_answered_call(
 ) -> None:
     await _first_administrator(page, installed)
     await _line_and_number(page)
+    await _rings_a_phone(page, installed)
     link = await _invited(page)
     assert page.context.browser is not None
     own = await page.context.browser.new_context(permissions=["microphone"])
