@@ -39,7 +39,7 @@ async def change_chat(work: Work, line: LineScript, **changes: Any) -> ChatRules
             given[name] = tuple(dict.fromkeys(given[name]))
     rules = replace(before, **given)
     try:
-        kept = check_chat(rules, tuple(one.language for one in line.languages))
+        kept = check_chat(rules, tuple(one.language for one in (*line.languages, *line.removed)))
     except ValueError as error:
         raise Invalid("%(problem)s.", problem=why(error)) from None
     if rules == before:

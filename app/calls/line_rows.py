@@ -57,7 +57,15 @@ class LineLanguage(Base):
     """A language of a line, the digit that chooses it, and the voice that speaks it."""
 
     __tablename__ = "line_languages"
-    __table_args__ = (Index("uq_line_languages_line_id_digit", "line_id", "digit", unique=True),)
+    __table_args__ = (
+        Index(
+            "uq_line_languages_line_id_digit",
+            "line_id",
+            "digit",
+            unique=True,
+            postgresql_where="removed_at IS NULL",
+        ),
+    )
 
     line_id: Mapped[UUID] = mapped_column(
         ForeignKey("lines.id", ondelete="CASCADE"), primary_key=True
@@ -67,6 +75,8 @@ class LineLanguage(Base):
     digit: Mapped[str]
     locale: Mapped[str]
     voice: Mapped[str | None]
+    # From then on no caller is offered it; see `line_languages.py`.
+    removed_at: Mapped[datetime | None]
 
 
 class Prompt(Base):

@@ -94,7 +94,7 @@ async def add_line(
     for one in numbers:
         work.session.add(LineNumber(number=one, line_id=line.id))
     for position, language in enumerate(languages):
-        work.session.add(_spoken(line.id, language, position, _DIGITS[position]))
+        work.session.add(row_of_language(line.id, language, position, DIGITS[position]))
     after = {"name": name, "languages": languages, "country": line.country, "timezone": timezone}
     more = {"practice": practice, **_for_log(numbers, shows)}
     write_entry(work, AuditLog.LINE_ADDED, str(line.id), before=None, after={**after, **more})
@@ -146,10 +146,10 @@ async def _check_languages(work: Work, languages: list[str]) -> None:
 
 
 # The digits of a menu's languages; 9 is for danger.
-_DIGITS = "12345678"
+DIGITS = "12345678"
 
 
-def _spoken(line_id: UUID, language: str, position: int, digit: str) -> LineLanguage:
+def row_of_language(line_id: UUID, language: str, position: int, digit: str) -> LineLanguage:
     locale, voice = voice_of(language) or (language, None)
     return LineLanguage(
         line_id=line_id,
@@ -159,31 +159,6 @@ def _spoken(line_id: UUID, language: str, position: int, digit: str) -> LineLang
         locale=locale,
         voice=voice,
     )
-
-
-async def add_language(work: Work, line: LineScript, language: str) -> str:
-    """Add a language to a line, after its others. Return the digit of the menu that chooses it.
-
-    Callers are offered it from the next call on. Raises Invalid.
-    """
-    check_language(language)
-    if any(one.language == language for one in line.languages):
-        raise Invalid("The line speaks '%(language)s' already.", language=language)
-    await check_speakable(work, language, line.id)
-    free = [digit for digit in _DIGITS if digit not in {one.digit for one in line.languages}]
-    if not free:
-        raise Invalid("A line has at most eight languages: a menu has no more digits.")
-    work.session.add(_spoken(line.id, language, len(line.languages), free[0]))
-    before = [one.language for one in line.languages]
-    write_entry(
-        work,
-        AuditLog.LINE_LANGUAGE_ADDED,
-        str(line.id),
-        before={"languages": before},
-        after={"languages": [*before, language]},
-    )
-    work.announce(Topic.LINES)
-    return free[0]
 
 
 def _whole_number(number: str) -> str:
@@ -208,7 +183,7 @@ async def change_numbers(
     None leaves a value as it is; an empty `shown_number` means the line's own number. Raises
     Invalid, LineExists.
     """
-    row = await _lock(work, line)
+    row = await lock(work, line)
     former, shown = await numbers_behind(work, line), row.shown_number
     if leads_here is not None:
         numbers = [_whole_number(one) for one in leads_here]
@@ -268,7 +243,7 @@ async def _keep_numbers(
     return kept.id
 
 
-async def _lock(work: Work, line: LineScript) -> Line:
+async def lock(work: Work, line: LineScript) -> Line:
     """Return the row of a line, locked, as it is stored now."""
     return await work.session.get_one(Line, line.id, with_for_update=True, populate_existing=True)
 
@@ -291,7 +266,7 @@ async def set_opening_hours(work: Work, line: LineScript, hours: str) -> None:
         read_hours(hours, line.timezone, line.country)
     except ValueError as error:
         raise Invalid("%(problem)s.", problem=why(error)) from None
-    row = await _lock(work, line)
+    row = await lock(work, line)
     before, after = row.opening_hours, hours.strip()
     if before == after:
         return
@@ -455,7 +430,7 @@ async def learn_languages(work: Work) -> None:
     found = await work.session.scalars(
         select(LineLanguage.language)
         .join(Line, Line.id == LineLanguage.line_id)
-        .where(Line.active)
+        .where(Line.active, LineLanguage.removed_at.is_(None))
         .order_by(Line.created_at, LineLanguage.position)
     )
     _remember(work, found)
@@ -476,7 +451,9 @@ async def _read_script(work: Work, line: Line) -> LineScript:
         .where((Prompt.line_id == line.id) | Prompt.line_id.is_(None))
         .order_by(Prompt.line_id.nulls_first())
     )
-    spoken = list(languages)
+    rows_of = list(languages)
+    spoken = [one for one in rows_of if one.removed_at is None]
+    removed = [one for one in rows_of if one.removed_at is not None]
     _remember(work, (one.language for one in spoken))
     for prompt_id, language, prompt_key, text in rows:
         prompts[language, prompt_key] = PromptText(text, None if text is not None else prompt_id)
@@ -487,7 +464,8 @@ async def _read_script(work: Work, line: Line) -> LineScript:
         country=line.country,
         timezone=line.timezone,
         danger_digit=line.danger_digit,
-        languages=tuple(Spoken(s.language, s.digit, s.locale, s.voice) for s in spoken),
+        languages=tuple(_as_value(one) for one in spoken),
+        removed=tuple(_as_value(one) for one in removed),
         prompts=prompts,
         plan=line.plan,
         chat=line.chat,
@@ -495,6 +473,10 @@ async def _read_script(work: Work, line: Line) -> LineScript:
         shown_number=line.shown_number or await _own_number(work, line),
         key_questions=None if line.key_questions is None else tuple(line.key_questions),
     )
+
+
+def _as_value(row: LineLanguage) -> Spoken:
+    return Spoken(row.language, row.digit, row.locale, row.voice)
 
 
 async def _own_number(work: Work, line: Line) -> str:
@@ -535,7 +517,7 @@ async def is_practice(work: Work, line_id: UUID | None) -> bool:
 
 async def set_plan(work: Work, line: LineScript, plan: dict[str, Any]) -> None:
     """Store a checked plan with its line."""
-    row = await _lock(work, line)
+    row = await lock(work, line)
     before = row.plan
     different = [name for name in {**before, **plan} if before.get(name) != plan.get(name)]
     if not different:

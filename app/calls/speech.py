@@ -41,10 +41,13 @@ class LineScript:
     country: str
     timezone: str
     danger_digit: str
+    # What the menu offers, in its order.
     languages: tuple[Spoken, ...]
     prompts: dict[tuple[str, str], PromptText]
     # Who else is offered a call as it waits; see `app/routing/plan.py`.
     plan: Mapping[str, Any] = field(default_factory=dict)
+    # Languages that the menu does not offer any more: calls that are under way may be in them.
+    removed: tuple[Spoken, ...] = ()
     # Whether and how children write to the line; see `chat_rules.py`.
     chat: Mapping[str, Any] = field(default_factory=dict)
     practice: bool = False
@@ -58,8 +61,9 @@ class LineScript:
         return EMERGENCY.get(self.country, EMERGENCY_ELSEWHERE)
 
     def spoken(self, language: str | None) -> Spoken:
-        """Return the language asked for, or the line's first."""
-        return next((s for s in self.languages if s.language == language), self.languages[0])
+        """Return the language asked for, also one that was removed, or the line's first."""
+        known = (*self.languages, *self.removed)
+        return next((s for s in known if s.language == language), self.languages[0])
 
     def prompt(self, language: str, key: PromptKey) -> PromptText:
         """Return the line's own prompt for a key, or the shipped one in that language."""

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from app.calls import chat_lines, key_questions, lines, prompts
+from app.calls import chat_lines, key_questions, line_languages, lines, prompts
 from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats import accounts
@@ -372,13 +372,22 @@ def rename(number: str, name: str) -> None:
 def add_language(
     number: str,
     language: Annotated[str, typer.Argument(help="a code like sr; it needs words and a voice")],
+    remove: Annotated[bool, typer.Option(help="take it from the line instead")] = False,
 ) -> None:
-    """Add a language to a line; its callers are offered it from the next call on."""
+    """Add a language to a line, or remove one; the next caller meets the change.
+
+    Callers who have chosen a removed language keep it.
+    """
 
     async def verb(work: Work) -> str:
-        return await lines.add_language(work, await line_of(work, number), language)
+        line = await line_of(work, number)
+        if remove:
+            await line_languages.remove_language(work, line, language)
+            return f"The next caller is not offered {language}."
+        digit = await line_languages.add_language(work, line, language)
+        return f"The digit {digit} of the menu chooses it."
 
-    print(f"The digit {run_verb(verb)} of the menu chooses it.")
+    print(run_verb(verb))
 
 
 @app.command("hours")

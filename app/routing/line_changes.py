@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, select
 
-from app.calls import chat_lines, lines
+from app.calls import chat_lines, line_languages, lines
 from app.calls.chat_rules import ChatRules
 from app.calls.line_rows import EarlierNumbers, Line
 from app.calls.speech import LineScript
@@ -30,6 +30,7 @@ class Part(StrEnum):
     """A part of a line that is changed by itself."""
 
     NAME = "name"
+    LANGUAGES = "languages"
     HOURS = "hours"
     NUMBERS = "numbers"
     PLAN = "plan"
@@ -38,6 +39,8 @@ class Part(StrEnum):
 
 _PARTS = {
     AuditLog.LINE_RENAMED: Part.NAME,
+    AuditLog.LINE_LANGUAGE_ADDED: Part.LANGUAGES,
+    AuditLog.LINE_LANGUAGE_REMOVED: Part.LANGUAGES,
     AuditLog.LINE_HOURS_SET: Part.HOURS,
     AuditLog.LINE_NUMBERS_SET: Part.NUMBERS,
     AuditLog.LINE_PLAN_SET: Part.PLAN,
@@ -137,6 +140,8 @@ async def _set(work: Work, line: LineScript, part: Part, values: Values) -> None
     match part:
         case Part.NAME:
             await lines.rename(work, line, values["name"])
+        case Part.LANGUAGES:
+            await line_languages.set_languages(work, line, values["languages"])
         case Part.HOURS:
             await lines.set_opening_hours(work, line, values["hours"])
         case Part.NUMBERS:
@@ -215,6 +220,7 @@ async def _present(work: Work, row: Line, line: LineScript) -> dict[Part, Values
     """Return what is in force now, by the names of the log or, of numbers, of the verb."""
     return {
         Part.NAME: {"name": row.name},
+        Part.LANGUAGES: {"languages": [one.language for one in line.languages]},
         Part.HOURS: {"hours": row.opening_hours},
         Part.NUMBERS: {
             "leads_here": await lines.numbers_behind(work, line),

@@ -87,6 +87,7 @@ class AuditLog(StrEnum):
     LINE_HOURS_SET = "line_hours_set"
     LINE_KEY_QUESTIONS_SET = "line_key_questions_set"
     LINE_LANGUAGE_ADDED = "line_language_added"
+    LINE_LANGUAGE_REMOVED = "line_language_removed"
     LINE_NUMBERS_SET = "line_numbers_set"
     LINE_PLAN_SET = "line_plan_set"
     HASHES_ROTATED = "hashes_rotated"

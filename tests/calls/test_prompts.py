@@ -4,7 +4,7 @@ from hashlib import sha256
 
 import pytest
 
-from app.calls import lines, prompts
+from app.calls import line_languages, lines, prompts
 from app.calls.lines import add_line
 from app.calls.prompts import NothingEarlier, Source
 from app.calls.speech import LineScript
@@ -131,15 +131,15 @@ async def test_a_language_without_a_voice_is_recorded_for_every_line_and_then_ad
     line = await a_line(work)
     assert lines.voice_of("hr") is None
     with pytest.raises(Invalid, match=r"/admin/every-line\?language=hr"):
-        await lines.add_language(work, line, "hr")
+        await line_languages.add_language(work, line, "hr")
     spoken = [key for key in PROMPT_KEYS if key not in SOUNDS]
     await _record(work, None, "hr", *spoken[1:])
     with pytest.raises(Invalid, match=spoken[0]):
-        await lines.add_language(work, line, "hr")
+        await line_languages.add_language(work, line, "hr")
     # The line's own recording counts as well, before the line speaks the language.
     await _record(work, line, "hr", spoken[0])
     assert await prompts.languages_of(work, line) == ["hr"]
-    assert await lines.add_language(work, line, "hr") == "3"
+    assert await line_languages.add_language(work, line, "hr") == "3"
     assert logged(work)[-1] == (
         AuditLog.LINE_LANGUAGE_ADDED,
         {"before": {"languages": ["sr", "en"]}, "after": {"languages": ["sr", "en", "hr"]}},

@@ -99,6 +99,10 @@ SAME = {
         "line key-questions",
     ),
     "/admin/lines/{line_id}/languages": ("POST /lines/{line_id}/languages", "line language"),
+    "/admin/lines/{line_id}/languages/remove": (
+        "DELETE /lines/{line_id}/languages/{language}",
+        "line language",
+    ),
     "/admin/lines/{line_id}/numbers": ("PATCH /lines/{line_id}/numbers", "line numbers"),
     "/admin/lines/{line_id}/plan": ("PATCH /lines/{line_id}/plan", "line plan"),
     "/admin/lines/{line_id}/prompts/{language}/{key}": (

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from app.calls import chat_lines, lines
+from app.calls import chat_lines, line_languages, lines
 from app.calls.chat_rules import read_chat
 from app.calls.lines import LineExists, add_line
 from app.calls.speech import LineScript
@@ -39,6 +39,7 @@ async def as_stored(work: Work, line: LineScript) -> dict[str, Any]:
     row, script = await lines.read_line(work, line.id)
     return {
         "name": row.name,
+        "languages": [(one.language, one.digit) for one in script.languages],
         "hours": row.opening_hours,
         "shown_number": row.shown_number,
         "leads_here": await lines.numbers_behind(work, script),
@@ -52,6 +53,7 @@ async def test_each_part_is_changed_and_taken_back_by_its_own_verb(work: Work) -
     work.actor = actor_of(await an_administrator(work))
     before = await as_stored(work, line)
     await lines.rename(work, line, "Linija za decu")
+    await line_languages.remove_language(work, line, "en")
     await lines.set_opening_hours(work, line, "Mo-Fr 08:00-20:00")
     await lines.change_numbers(work, line, leads_here=BEHIND, shown_number=BEHIND[0])
     await people.change_plan(
@@ -64,7 +66,15 @@ async def test_each_part_is_changed_and_taken_back_by_its_own_verb(work: Work) -
     assert all(before[name] != after[name] for name in before)
     found = await listed(work, line)
     assert [(one.part, one.by, one.can_be_taken_back) for one in found] == [
-        (part, "mila", True) for part in (Part.CHAT, Part.PLAN, Part.NUMBERS, Part.HOURS, Part.NAME)
+        (part, "mila", True)
+        for part in (
+            Part.CHAT,
+            Part.PLAN,
+            Part.NUMBERS,
+            Part.HOURS,
+            Part.LANGUAGES,
+            Part.NAME,
+        )
     ]
     assert (found[1].before, found[1].after) == (
         {"backup_after": 30, "skills": {}, "partner_number": ""},

@@ -21,7 +21,7 @@ from babel.messages.pofile import read_po, write_po
 from pypdf import PdfReader
 
 from app import definitions, words
-from app.calls import lines
+from app.calls import line_languages, lines
 from app.cli.commands import app as command_line
 from app.dashboard import page_words
 from app.demo.stage import Counsellor, Stage
@@ -108,7 +108,7 @@ async def add_to_line(stage: Stage, language: str) -> str:
     async with transaction(stage.ground, PROGRAM) as work:
         line = await lines.line_of_number(work, LINE)
         assert line is not None
-        digit = await lines.add_language(work, line, language)
+        digit = await line_languages.add_language(work, line, language)
     stage.ground.memory.forget("everything")
     return digit
 

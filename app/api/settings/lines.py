@@ -4,11 +4,11 @@ from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from app.api.description import files
-from app.calls import lines, prompts
+from app.calls import line_languages, lines, prompts
 from app.calls.key_questions import questions_of, set_questions
 from app.calls.line_rows import Line
 from app.calls.prompts import Source
@@ -267,8 +267,20 @@ async def add_language(
     work: InWork, staff: KeepsLines, line_id: UUID, body: LanguageIn
 ) -> SpokenView:
     """Add a language to a line; its callers are offered it from the next call on."""
-    digit = await lines.add_language(work, await _line(work, line_id), body.language)
+    digit = await line_languages.add_language(work, await _line(work, line_id), body.language)
     return SpokenView(language=body.language, digit=digit)
+
+
+@router.delete("/lines/{line_id}/languages/{language}", status_code=204)
+async def remove_language(
+    work: InWork,
+    staff: KeepsLines,
+    line_id: UUID,
+    language: Annotated[str, Path(max_length=20)],
+) -> None:
+    """Remove a language from a line: the next caller is not offered it. Callers who chose it keep
+    it. 422 if it is the last one of the line or of its written conversations."""
+    await line_languages.remove_language(work, await _line(work, line_id), language)
 
 
 @router.get("/lines/{line_id}/prompts")

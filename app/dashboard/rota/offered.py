@@ -44,7 +44,7 @@ async def _form(
     spoken = await work.session.scalars(
         select(LineLanguage.language)
         .join(Line, Line.id == LineLanguage.line_id)
-        .where(Line.active)
+        .where(Line.active, LineLanguage.removed_at.is_(None))
         .distinct()
         .order_by(LineLanguage.language)
     )

@@ -9,7 +9,7 @@ from fastapi import APIRouter, File, Form, Path, Query, Request, Response, Uploa
 from starlette.responses import RedirectResponse
 
 from app import words
-from app.calls import chat_lines, lines, prompts
+from app.calls import chat_lines, line_languages, lines, prompts
 from app.calls.chat_rules import read_chat
 from app.calls.key_questions import set_questions
 from app.calls.speech import LineScript, Spoken
@@ -253,9 +253,21 @@ async def add_language(
     """Add a language; the menu offers it from the next call on."""
 
     async def verb(line: LineScript) -> None:
-        await lines.add_language(work, line, code.strip())
+        await line_languages.add_language(work, line, code.strip())
 
     return await _change(request, work, staff, line_id, "languages", {"code": code}, verb)
+
+
+@router.post("/admin/lines/{line_id}/languages/remove")
+async def remove_language(
+    request: Request, work: InWork, staff: Keeps, line_id: UUID, code: Short
+) -> Response:
+    """Remove a language; the menu of the next caller does not have it."""
+
+    async def verb(line: LineScript) -> None:
+        await line_languages.remove_language(work, line, code.strip())
+
+    return await _change(request, work, staff, line_id, "languages", {}, verb)
 
 
 @router.post("/admin/lines/{line_id}/plan")

@@ -69,7 +69,7 @@ async def coverage(work: Work, since: datetime, until: datetime) -> list[Coverag
     rows = await work.session.execute(
         select(Line, LineLanguage.language)
         .join(LineLanguage, LineLanguage.line_id == Line.id)
-        .where(Line.active, Line.practice.is_(False))
+        .where(Line.active, Line.practice.is_(False), LineLanguage.removed_at.is_(None))
         .order_by(Line.name, LineLanguage.position)
     )
     result = []

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
-from sqlalchemy import BindParameter, DateTime, and_, bindparam, func, or_, select, update
+from sqlalchemy import BindParameter, DateTime, and_, bindparam, exists, func, or_, select, update
 
 from app.calls import lines
 from app.calls.line_rows import Line, LineLanguage
@@ -98,10 +98,24 @@ _LONGEST_WAITS = Question(
     .where(or_(Call.state == CallState.QUEUED, Call.state == CallState.OFFERED))
     .group_by(Call.line_id, Call.language)
 )
+# A language that was removed from a line counts while a caller waits in it.
+_WAITS_IN_IT = (
+    exists()
+    .where(
+        or_(Call.state == CallState.QUEUED, Call.state == CallState.OFFERED),
+        Call.line_id == LineLanguage.line_id,
+        Call.language == LineLanguage.language,
+    )
+    .correlate(LineLanguage)
+)
 _LINES = Question(
     select(Line.id, Line.number, Line.plan, LineLanguage.language)
     .join(LineLanguage, LineLanguage.line_id == Line.id)
-    .where(Line.active, Line.practice.is_(False))
+    .where(
+        Line.active,
+        Line.practice.is_(False),
+        or_(LineLanguage.removed_at.is_(None), _WAITS_IN_IT),
+    )
 )
 _OPEN = Question(
     select(Alarm.line_id, Alarm.language).where(Alarm.ended_at.is_(None), _ABOUT_A_LINE)

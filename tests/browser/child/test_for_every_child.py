@@ -4,7 +4,8 @@ import pytest
 from playwright.async_api import Page, expect
 
 from app import words
-from app.calls.lines import add_language, line_of_number
+from app.calls.line_languages import add_language
+from app.calls.lines import line_of_number
 from app.database.topics import Topic
 from app.demo.stage import LINE, Stage
 from app.jobs.transaction import transaction
