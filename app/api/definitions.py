@@ -1,4 +1,4 @@
-"""The JSON interface of definitions: sets are taken in, compared, put in force and taken back."""
+"""The JSON interface of definitions: sets are imported, compared, put in force and taken back."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -31,7 +31,7 @@ _TYPES = ("application/zip", "application/octet-stream")
 
 
 class SetView(BaseModel):
-    """A set of definition files, as it was taken in. It never changes."""
+    """A set of definition files, as it was imported. It never changes."""
 
     id: int
     name: str
@@ -74,7 +74,7 @@ class CheckView(BaseModel):
 
 
 class TakenView(BaseModel):
-    """A set that was taken in; `new` is false if the same files were there before."""
+    """A set that was imported; `new` is false if the same files were there before."""
 
     id: int
     new: bool
@@ -160,7 +160,7 @@ async def files_in_force(work: InWork, staff: Sees) -> Response:
 
 @router.post("/definitions/check", max_body_size=archive.LARGEST_UPLOAD)
 async def check(request: Request, work: InWork, staff: Keeps) -> CheckView:
-    """Return what is wrong with an archive, with file and line. Nothing is taken in."""
+    """Return what is wrong with an archive, with file and line. Nothing is imported."""
     try:
         _, left_out = await sets.check(work, await _sent(request, work))
     except BadSet as refused:
@@ -176,7 +176,7 @@ async def check(request: Request, work: InWork, staff: Keeps) -> CheckView:
 async def upload(
     request: Request, work: InWork, staff: Keeps, name: Annotated[str, Query(max_length=200)]
 ) -> TakenView:
-    """Take in an archive of a folder as a set, or refuse it as a whole. Nothing is in force by
+    """Import an archive of a folder as a set, or refuse it as a whole. Nothing is in force by
     this."""
     taken = await sets.upload(work, name, await _sent(request, work))
     return TakenView(id=taken.set.id, new=taken.new, left_out=taken.left_out)

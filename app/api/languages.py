@@ -25,7 +25,7 @@ _TYPES = (_PO, "text/plain", "application/octet-stream")
 
 class TranslationView(BaseModel):
     """How far one kind of words is translated into a language. `own`: the number of the
-    translation that was taken in and counts."""
+    translation that was imported and counts."""
 
     language: str
     name: str
@@ -37,14 +37,14 @@ class TranslationView(BaseModel):
 
 
 class OwnView(BaseModel):
-    """A translation that was taken in."""
+    """A translation that was imported."""
 
     id: int
     language: str
     kind: Kind
     translated: int
     reviewed: bool
-    taken_in_at: datetime
+    imported_at: datetime
     taken_back_at: datetime | None
 
 
@@ -60,14 +60,14 @@ def _own_view(row: OwnCatalogue) -> OwnView:
         kind=Kind(row.kind),
         translated=row.translated,
         reviewed=row.reviewed,
-        taken_in_at=row.taken_in_at,
+        imported_at=row.imported_at,
         taken_back_at=row.taken_back_at,
     )
 
 
 @router.get("/languages")
 async def all_languages(work: InWork, staff: Sees) -> LanguagesView:
-    """Return every language of the pages, and the translations that were taken in."""
+    """Return every language of the pages, and the translations that were imported."""
     found = [
         TranslationView(
             language=one.language,
@@ -93,7 +93,7 @@ async def catalogue(work: InWork, staff: Sees, language: str, which: str) -> Res
 
 
 @router.post("/languages/{language}/{which}", status_code=201, max_body_size=languages.LARGEST)
-async def take_in(
+async def import_catalogue(
     request: Request,
     work: InWork,
     staff: Keeps,
@@ -101,13 +101,15 @@ async def take_in(
     which: str,
     reviewed: Annotated[bool, Query()] = False,
 ) -> OwnView:
-    """Take in a catalogue of gettext, which is the body. It counts at once."""
+    """Import a catalogue of gettext, which is the body. It counts at once."""
     if request.headers.get("content-type", "").split(";")[0].strip().lower() not in _TYPES:
         raise Invalid("Send the catalogue as it is, with content-type text/x-gettext-translation.")
     # A slow upload must not hold a database connection.
     await work.let_go()
     sent = await request.body()
-    return _own_view(await languages.take_in(work, language, which, sent, reviewed=reviewed))
+    return _own_view(
+        await languages.import_catalogue(work, language, which, sent, reviewed=reviewed)
+    )
 
 
 @router.post("/languages/own/{number}/take-back")

@@ -55,8 +55,8 @@ def list_sets() -> None:
             begins = f"{order.from_at:%Y-%m-%dT%H:%M}Z"
             print(f"{state}\t{order.id}\tset {order.set_id}\tfrom {begins}{ended}")
         for one in await sets.all_sets(work):
-            taken_in = f"{one.uploaded_at:%Y-%m-%dT%H:%M}Z"
-            print(f"set\t{one.id}\t{one.name}\t{len(one.files)} files\t{taken_in}")
+            imported = f"{one.uploaded_at:%Y-%m-%dT%H:%M}Z"
+            print(f"set\t{one.id}\t{one.name}\t{len(one.files)} files\t{imported}")
 
     run_verb(verb, by_definitions=False)
 
@@ -83,7 +83,7 @@ def upload(
         str, typer.Option(help="what the set is called; the folder's name if left out")
     ] = "",
 ) -> None:
-    """Take in a folder as a set. Nothing is in force by this."""
+    """Import a folder as a set. Nothing is in force by this."""
     from app.country import sets
 
     async def verb(work: Work) -> None:

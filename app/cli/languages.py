@@ -17,7 +17,7 @@ Kind = Annotated[str, typer.Argument(help="pages, definitions or prompts-and-let
 
 @app.command("list")
 def list_languages() -> None:
-    """List every language with how much is translated, and the translations that were taken in."""
+    """List every language with how much is translated, and the translations that were imported."""
     from app.country import languages
 
     async def verb(work: Work) -> None:
@@ -26,7 +26,7 @@ def list_languages() -> None:
             done = f"{one.progress.translated} of {one.progress.messages}"
             print(f"{one.language}\t{one.kind}\t{done}\t{read}")
         for row in await languages.all_own(work):
-            state = "taken back" if row.taken_back_at is not None else "taken in"
+            state = "taken back" if row.taken_back_at is not None else "imported"
             print(f"own\t{row.id}\t{row.language}\t{row.kind}\t{row.translated}\t{state}")
 
     run_verb(verb)
@@ -48,7 +48,7 @@ def export(
 
 
 @app.command("import")
-def take_in(
+def import_catalogue(
     language: Language,
     kind: Kind,
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="a catalogue (.po)")],
@@ -56,11 +56,13 @@ def take_in(
         bool, typer.Option("--reviewed", help="a native speaker who works with children read it")
     ] = False,
 ) -> None:
-    """Take in a translation. It counts at once, until it is taken back."""
+    """Import a translation. It counts at once, until it is taken back."""
     from app.country import languages
 
     async def verb(work: Work) -> str:
-        row = await languages.take_in(work, language, kind, file.read_bytes(), reviewed=reviewed)
+        row = await languages.import_catalogue(
+            work, language, kind, file.read_bytes(), reviewed=reviewed
+        )
         return f"own {row.id}: {row.translated} messages"
 
     print(run_verb(verb))

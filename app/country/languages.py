@@ -1,6 +1,6 @@
-"""The languages of the program, and the translations that a helpline takes in.
+"""The languages of the program, and the translations that a helpline imports.
 
-Pages, the JSON API and the command line call these verbs. A translation that was taken in comes
+Pages, the JSON API and the command line call these verbs. A translation that was imported comes
 before the shipped one, message by message, until it is taken back. Every process follows.
 """
 
@@ -59,7 +59,7 @@ class Translated:
 
 
 async def all_own(work: Work) -> list[OwnCatalogue]:
-    """Return every catalogue that was taken in, the newest first."""
+    """Return every catalogue that was imported, the newest first."""
     rows = await work.session.scalars(select(OwnCatalogue).order_by(OwnCatalogue.id.desc()))
     return list(rows)
 
@@ -110,7 +110,7 @@ async def export(work: Work, language: str, kind: str) -> str:
 # -- taking in and back --------------------------------------------------------------------------
 
 
-async def take_in(
+async def import_catalogue(
     work: Work, language: str, kind: str, sent: bytes, *, reviewed: bool
 ) -> OwnCatalogue:
     """Let a translation count from now on. Raises Invalid with every place that is wrong."""
@@ -133,14 +133,14 @@ async def take_in(
         text=given,
         translated=done.translated,
         reviewed=reviewed,
-        taken_in_at=work.now,
-        taken_in_by=work.actor.staff_id,
+        imported_at=work.now,
+        imported_by=work.actor.staff_id,
     )
     work.session.add(found)
     await work.session.flush()
     write_entry(
         work,
-        AuditLog.WORDS_TAKEN_IN,
+        AuditLog.WORDS_IMPORTED,
         f"words:{language}",
         before=_logged(before),
         after=_logged(found),

@@ -1,4 +1,4 @@
-"""Catalogues of words that were taken in."""
+"""Catalogues of words that were imported."""
 
 from datetime import datetime
 from uuid import UUID
@@ -15,7 +15,7 @@ class OwnCatalogue(Base):
 
     __tablename__ = "own_catalogues"
     __table_args__ = (
-        CheckConstraint("taken_back_at >= taken_in_at", name="taken_back"),
+        CheckConstraint("taken_back_at >= imported_at", name="taken_back"),
         Index("ix_own_catalogues_language", "language", "kind"),
     )
 
@@ -27,7 +27,7 @@ class OwnCatalogue(Base):
     translated: Mapped[int]
     # A native speaker who works with children has read it.
     reviewed: Mapped[bool]
-    taken_in_at: Mapped[datetime]
-    taken_in_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    imported_at: Mapped[datetime]
+    imported_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     taken_back_at: Mapped[datetime | None]
     taken_back_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))

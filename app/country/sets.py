@@ -44,7 +44,7 @@ class BadSet(Invalid):
     def __init__(self, problems: list[BadDefinition]) -> None:
         self.problems = problems
         super().__init__(
-            "The definitions were not taken in, and nothing was changed. %(problems)s",
+            "The definitions were not imported, and nothing was changed. %(problems)s",
             problems=Joined([one.located for one in problems[:_NAMED]]),
         )
 
@@ -70,7 +70,7 @@ class TakenBackAlready(Conflict):
 
 @dataclass(frozen=True)
 class Uploaded:
-    """A set that was taken in; `new` is false if the same files were there before."""
+    """A set that was imported; `new` is false if the same files were there before."""
 
     set: DefinitionSet
     new: bool
@@ -170,12 +170,12 @@ async def check(work: Work, received: Received) -> tuple[Folder, list[str]]:
     if changed := await records.changed_texts(work, whole.own_texts(folder)):
         raise BadSet([BadDefinition(one.source, 1, one.problem) for one in changed])
     if not folder.files:
-        raise Invalid("Every file is as it comes with the program: there is nothing to take in.")
+        raise Invalid("Every file is as it comes with the program: there is nothing to import.")
     return folder, [*received.left_out, *as_shipped]
 
 
 async def upload(work: Work, name: str, received: Received) -> Uploaded:
-    """Take in a set; nothing is in force by this. The same files are the same set.
+    """Import a set; nothing is in force by this. The same files are the same set.
 
     Raises BadSet with everything that is wrong.
     """

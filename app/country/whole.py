@@ -121,7 +121,7 @@ def _check_shipped(folder: Folder | None) -> None:
 def _check_marks(folder: Folder | None) -> None:
     """Check that a country's own files mark what is special. Raises BadDefinition.
 
-    Files that were taken in before are used as they are: what follows from them is sealed anyway.
+    Files that were imported before are used as they are: what follows from them is sealed anyway.
     """
     library, wrong = libraries.load(folder), Wrong()
     cues = special.special_cues(library.categories, library.framework)

@@ -1,6 +1,6 @@
 """In the demo an urgent referral is late within minutes, so that a visitor sees what happens then.
 
-The protocol is changed as an administrator changes it: a set of definitions is taken in and put in
+The protocol is changed as an administrator changes it: a set of definitions is imported and put in
 force. The page of definitions shows it, and takes it back.
 """
 
@@ -33,5 +33,5 @@ async def shorten_deadlines(stage: Stage) -> None:
         text = text.replace(shipped, shorter, 1)
     async with transaction(stage.ground, PROGRAM) as work:
         received = from_files([(f"demo/{_FILE}", text.encode())])
-        taken_in = await sets.upload(work, "Short deadlines of the demo", received)
-        await sets.put_in_force(work, taken_in.set.id, accept=True)
+        imported = await sets.upload(work, "Short deadlines of the demo", received)
+        await sets.put_in_force(work, imported.set.id, accept=True)

@@ -195,5 +195,5 @@ class AuditLog(StrEnum):
     WRITTEN_MESSAGE_DONE = "written_message_done"
     WRITTEN_MESSAGE_TAKEN = "written_message_taken"
     WORDS_TAKEN_BACK = "words_taken_back"
-    WORDS_TAKEN_IN = "words_taken_in"
+    WORDS_IMPORTED = "words_imported"
     WORKING_TIMES_SET = "working_times_set"

@@ -1,7 +1,7 @@
 """Gettext catalogues: what the pages say, the labels of the definitions, and what is told. Pure.
 
 A catalogue is shipped as `<language>/pages.po` or `<language>/definitions.po`; one of prompts and
-letters is made of the YAML files of the language (`told.py`). A helpline can take in a catalogue of
+letters is made of the YAML files of the language (`told.py`). A helpline can import a catalogue of
 its own: what it translates comes first. A second script has no file, its messages are those of the
 language in other letters.
 """
@@ -38,7 +38,7 @@ class Kind(StrEnum):
 # The kinds that are shipped as catalogues.
 SHIPPED = (Kind.PAGES, Kind.DEFINITIONS)
 
-# Catalogues that were taken in, as text, by language and kind.
+# Catalogues that were imported, as text, by language and kind.
 Own = Mapping[tuple[str, Kind], str]
 _own: dict[tuple[str, Kind], str] = {}
 
@@ -187,7 +187,7 @@ def exported(language: str, kind: Kind) -> str:
 
 
 def check(language: str, kind: Kind, text: str) -> Progress:
-    """Check a catalogue that is to be taken in, and return how much of it is translated.
+    """Check a catalogue that is to be imported, and return how much of it is translated.
 
     Raises Invalid with every place that is wrong; its line is that of the file.
     """
@@ -203,7 +203,7 @@ def check(language: str, kind: Kind, text: str) -> Progress:
         done = Progress(found, len(known))
     if wrong:
         raise Invalid(
-            "Nothing was taken in. Correct these places: %(places)s", places=Joined(wrong[:_NAMED])
+            "Nothing was imported. Correct these places: %(places)s", places=Joined(wrong[:_NAMED])
         )
     if not done.translated:
         raise Invalid(

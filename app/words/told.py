@@ -47,7 +47,7 @@ def read(given: Catalog) -> dict[str, str]:
 
 
 def wrong(language: str, given: Catalog) -> Iterator[Said]:
-    """Yield what is wrong in a catalogue that is to be taken in, with the line of the file."""
+    """Yield what is wrong in a catalogue that is to be imported, with the line of the file."""
     lists = {
         str(one.context): str(one.string)
         for one in _translated(given)

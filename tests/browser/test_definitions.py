@@ -1,4 +1,4 @@
-"""An administrator takes in a folder, corrects it, looks at a form and puts it in force."""
+"""An administrator imports a folder, corrects it, looks at a form and puts it in force."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ async def test_a_folder_is_checked_looked_at_and_put_in_force(
     _write(folder, with_short_form(("cue: danger_now", "cue: <b>dangers</b>")))
     upload = page.get_by_label("Folder with the files")
     await upload.set_input_files(folder)
-    await page.get_by_role("button", name="Check and take in").click()
+    await page.get_by_role("button", name="Check and import").click()
     row = page.locator("#problems tbody tr")
     await expect(row).to_have_count(1)
     await expect(row.locator("th")).to_have_text("form-brief.yaml")
@@ -36,7 +36,7 @@ async def test_a_folder_is_checked_looked_at_and_put_in_force(
     asked_then = ("required_when: {field: note.danger", "shown_when: {field: note.danger")
     _write(folder, with_short_form(asked_then))
     await upload.set_input_files(folder)
-    await page.get_by_role("button", name="Check and take in").click()
+    await page.get_by_role("button", name="Check and import").click()
     await expect(page.locator("h1")).to_have_text("autumn")
     # As counsellors see it: what is asked only after an answer is hidden at first.
     await page.locator("#previews a").first.click()

@@ -54,7 +54,7 @@ def zipped(files: dict[str, str | bytes]) -> bytes:
 
 
 async def taken(work: Work, files: dict[str, str], name: str = "country") -> int:
-    """Take in a set; return its number."""
+    """Import a set; return its number."""
     return (await upload(work, name, received(files))).set.id
 
 

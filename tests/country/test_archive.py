@@ -134,6 +134,6 @@ def test_two_files_of_one_name_are_refused() -> None:
         from_files([("form.yaml", GOOD), ("Form.yaml", GOOD)])
 
 
-def test_what_was_taken_in_comes_back_as_it_was() -> None:
+def test_what_was_imported_comes_back_as_it_was() -> None:
     found = from_files([("a/form.yaml", GOOD), ("a/tree.yaml", b"tree: y\n")]).folder
     assert from_zip(archive.to_zip(found)).folder == found

@@ -1,4 +1,4 @@
-"""Sets of definitions: taken in whole or not at all, in force from a time on, taken back."""
+"""Sets of definitions: imported whole or not at all, in force from a time on, taken back."""
 
 import re
 from datetime import datetime, timedelta
@@ -67,7 +67,7 @@ async def a_draft(work: Work) -> Contact:
 # -- taking in -----------------------------------------------------------------------------------
 
 
-async def test_a_set_is_taken_in_and_nothing_is_in_force_by_it(work: Work) -> None:
+async def test_a_set_is_imported_and_nothing_is_in_force_by_it(work: Work) -> None:
     mila = await an_administrator(work)
     work.actor = accounts.actor_of(mila)
     found = await upload(
@@ -347,7 +347,7 @@ async def test_the_commands_do_the_same(
     assert isinstance(again.exception, TakenBackAlready)
 
 
-async def test_everything_that_is_in_force_can_be_taken_in_again(work: Work) -> None:
+async def test_everything_that_is_in_force_can_be_imported_again(work: Work) -> None:
     """What was saved is a folder to begin with: one file is changed, and the whole is sent."""
     everything = dict(all_files(None).files)
     name = "form-short.yaml"

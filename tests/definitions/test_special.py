@@ -83,7 +83,7 @@ def test_a_country_is_asked_to_mark_what_counts_as_special() -> None:
     assert "add `special: sexual`" in str(problem)
     marked = TREE.replace("counts_as: V-SEXUAL", "counts_as: V-SEXUAL, special: sexual")
     assert problems_of(_country(marked), is_new=True) == []
-    # A set that was taken in before goes on, and what it says is sealed anyway.
+    # A set that was imported before goes on, and what it says is sealed anyway.
     assert problems_of(_country()) == []
     library = load(_country())
     own = special_codes(library.categories, library.mapped(library.categories))

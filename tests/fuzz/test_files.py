@@ -1,4 +1,4 @@
-"""Files of strangers: each is taken in whole, or refused with a reason and without a trace."""
+"""Files of strangers: each is imported whole, or refused with a reason and without a trace."""
 
 import io
 import wave
@@ -55,7 +55,7 @@ async def _rows(work: Work, *tables: str) -> list[int]:
 
 
 async def accepted(verb: Awaitable[object]) -> bool:
-    """Return whether a file was taken in; a refusal has words."""
+    """Return whether a file was imported; a refusal has words."""
     try:
         await verb
     except Refusal as refusal:
@@ -66,7 +66,7 @@ async def accepted(verb: Awaitable[object]) -> bool:
     return False
 
 
-async def test_any_calendar_is_taken_in_whole_or_refused(work: Work) -> None:
+async def test_any_calendar_is_imported_whole_or_refused(work: Work) -> None:
     await a_line(work)
     await a_counsellor(work, "ana")
     before = await _rows(work, "shifts", "rota_changes")
@@ -80,7 +80,7 @@ async def test_any_calendar_is_taken_in_whole_or_refused(work: Work) -> None:
     await tried(changed(CALENDAR.encode()) | BYTES, attempt, 40)
 
 
-async def test_any_directory_is_taken_in_whole_or_refused(work: Work) -> None:
+async def test_any_directory_is_imported_whole_or_refused(work: Work) -> None:
     await a_line(work)
     before = await _rows(work, "agencies", "address_changes")
 
@@ -93,11 +93,13 @@ async def test_any_directory_is_taken_in_whole_or_refused(work: Work) -> None:
     await tried(changed(DIRECTORY) | TEXT, attempt, 15)
 
 
-async def test_any_catalogue_is_taken_in_whole_or_refused(work: Work) -> None:
+async def test_any_catalogue_is_imported_whole_or_refused(work: Work) -> None:
     async def attempt(content: bytes) -> None:
         nested = await work.session.begin_nested()
         before = await _rows(work, "own_catalogues", "audit_entries")
-        if not await accepted(languages.take_in(work, "sr", "pages", content, reviewed=False)):
+        if not await accepted(
+            languages.import_catalogue(work, "sr", "pages", content, reviewed=False)
+        ):
             assert await _rows(work, "own_catalogues", "audit_entries") == before
         await nested.rollback()
 
@@ -137,7 +139,7 @@ SOUNDS = changed(_wave()) | changed(b"ID3\x04\x00\x00" + b"\xff\xfb\x90" * 40) |
 
 @profile(80)
 @given(SOUNDS, sampled_from(["audio/wav", "audio/mpeg", "audio/x-wav", "text/html", "", None]))
-def test_any_sound_is_taken_in_or_refused(content: bytes, kind: str | None) -> None:
+def test_any_sound_is_imported_or_refused(content: bytes, kind: str | None) -> None:
     def check() -> None:
         check_recording(content, kind)
 

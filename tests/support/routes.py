@@ -153,7 +153,7 @@ async def open_every_route(stage: Stage) -> Opened:
     }
     await _ask_for_a_file(stage, people[Role.SUPERVISOR])
     await _record_a_prompt(stage, people[Role.ADMINISTRATOR])
-    await _take_in_definitions(stage, people[Role.ADMINISTRATOR])
+    await _import_definitions(stage, people[Role.ADMINISTRATOR])
     await _test_a_connection(stage, people[Role.ADMINISTRATOR])
     await _set_up_a_provider(stage, people[Role.ADMINISTRATOR])
     await _ask_for_data(stage, people[Role.SUPERVISOR], people[Role.ADMINISTRATOR])
@@ -214,8 +214,8 @@ async def _set_up_a_provider(stage: Stage, admin: Counsellor) -> None:
     assert saved.status_code == 200, saved.text
 
 
-async def _take_in_definitions(stage: Stage, admin: Counsellor) -> None:
-    """Take in a set of definitions, which is not in force."""
+async def _import_definitions(stage: Stage, admin: Counsellor) -> None:
+    """Import a set of definitions, which is not in force."""
     headers = {"Cookie": admin.cookie_header, "Content-Type": "application/zip"}
     url = f"{stage.settings.public_url}/api/v1/definitions/sets?name=autumn"
     body = zipped(dict(with_short_form()))

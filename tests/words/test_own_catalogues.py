@@ -1,4 +1,4 @@
-"""A helpline corrects a translation itself: taken out, edited, taken in, and taken back."""
+"""A helpline corrects a translation itself: exported, edited, imported, and taken back."""
 
 import json
 import re
@@ -26,7 +26,7 @@ from tests.support.referrals import page
 
 @pytest.fixture(autouse=True)
 def _shipped_afterwards() -> Any:
-    """What a test takes in is said by its process until it ends."""
+    """What a test imports is said by its process until it ends."""
     yield
     catalogues.use({})
 
@@ -35,7 +35,7 @@ async def _administrator(stage: Stage) -> Counsellor:
     return await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
 
 
-async def _take_in(
+async def _import(
     stage: Stage, who: Counsellor, text: str | bytes, *, language: str = "sr", kind: str = "pages"
 ) -> httpx2.Response:
     sent = text.encode() if isinstance(text, str) else text
@@ -64,7 +64,7 @@ async def test_a_translation_counts_until_it_is_taken_back(stage: Stage) -> None
     assert 'msgid "Languages"\nmsgstr "Jezici"' in saved.text
     edited = saved.text.replace('msgstr "Jezici"', 'msgstr "Jezici kuće"')
     assert edited != saved.text
-    taken = await _take_in(stage, mila, edited)
+    taken = await _import(stage, mila, edited)
     assert taken.status_code == 303, taken.text
     await stage.settle()
     shown = (await page(stage, mila, "/admin/languages")).text
@@ -81,7 +81,7 @@ async def test_a_translation_counts_until_it_is_taken_back(stage: Stage) -> None
     logged = await stage.rows(
         "SELECT action, detail FROM audit_entries WHERE subject = 'words:sr' ORDER BY id"
     )
-    assert [row["action"] for row in logged] == ["words_taken_in", "words_taken_back"]
+    assert [row["action"] for row in logged] == ["words_imported", "words_taken_back"]
     assert logged[0]["detail"]["before"] == logged[1]["detail"]["after"] == {}
     assert logged[0]["detail"]["after"]["translated"] > 3000
 
@@ -108,7 +108,7 @@ async def test_a_translation_counts_until_it_is_taken_back(stage: Stage) -> None
 )
 async def test_a_wrong_file_changes_nothing(stage: Stage, sent: str | bytes, said: str) -> None:
     mila = await _administrator(stage)
-    answer = await _take_in(stage, mila, sent)
+    answer = await _import(stage, mila, sent)
     assert answer.status_code == 200
     assert said in unescape(answer.text)
     assert await stage.rows("SELECT 1 FROM own_catalogues") == []
@@ -121,7 +121,7 @@ async def test_what_has_no_catalogue_is_refused(stage: Stage) -> None:
         ("en", "English is written in the program"),
         ("xx", "There are no words in this language"),
     ]:
-        answer = await _take_in(stage, mila, _po("Languages", "x"), language=language)
+        answer = await _import(stage, mila, _po("Languages", "x"), language=language)
         assert said in answer.text
     assert (await page(stage, mila, "/admin/languages/sr/sounds.po")).status_code == 404
 
@@ -161,7 +161,7 @@ async def test_commands_do_the_same(
     assert 'msgstr "Jezici kuće"' in file.read_text()
     shown = (await types("list")).output
     assert "sr\tpages" in shown
-    assert shown.count("taken in") == 2
+    assert shown.count("imported") == 2
     (newest, *_) = await languages.all_own(work)
     await types("take-back", str(newest.id))
     # The one before counts again.
@@ -188,7 +188,7 @@ def _told(**changed: str) -> str:
 
 
 async def _takes(work: Work, text: str, language: str = "sr") -> None:
-    await languages.take_in(work, language, TOLD, text.encode(), reviewed=True)
+    await languages.import_catalogue(work, language, TOLD, text.encode(), reviewed=True)
     await languages.learn(work)
 
 
@@ -230,7 +230,7 @@ async def test_what_is_told_comes_from_the_catalogue_until_it_is_taken_back(work
 
 
 @pytest.mark.parametrize("language", [one for one in words.languages() if one != "en"])
-def test_what_is_taken_out_can_be_taken_in_as_it_is(language: str) -> None:
+def test_what_is_exported_can_be_imported_as_it_is(language: str) -> None:
     """Every shipped text keeps to the rules: placeholders, lengths, words of one meaning."""
     out = catalogues.exported(language, TOLD)
     done = catalogues.check(language, TOLD, out)
@@ -289,13 +289,13 @@ async def test_a_text_whose_english_has_changed_since_is_not_said(work: Work) ->
     assert words.own_texts("sr") == {"prompts.hold": "Odmah."}
 
 
-async def test_the_next_caller_hears_what_was_taken_in_on_the_page(stage: Stage) -> None:
+async def test_the_next_caller_hears_what_was_imported_on_the_page(stage: Stage) -> None:
     mila = await _administrator(stage)
     saved = await page(stage, mila, f"/admin/languages/sr/{TOLD}.po")
     greeting = json.dumps(words.prompt("sr", "greeting"), ensure_ascii=False)
     edited = saved.text.replace(greeting, '"Ćao, zoveš {line}."')
     assert edited != saved.text
-    assert (await _take_in(stage, mila, edited, kind=TOLD)).status_code == 303
+    assert (await _import(stage, mila, edited, kind=TOLD)).status_code == 303
     await stage.settle()
     leg = stage.ring("+381601234567")
     await stage.until(lambda: leg.has_heard("Ćao, zoveš Plavi telefon."), what="the new words")

@@ -1,4 +1,4 @@
-"""The pages of definitions: sets of files are taken in, looked at, put in force and taken back."""
+"""The pages of definitions: sets of files are imported, looked at, put in force and taken back."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -101,7 +101,7 @@ def _shown_order(work: Work, order: DefinitionOrder, now: int | None) -> dict[st
 
 @router.post("/admin/definitions", max_body_size=archive.LARGEST_UPLOAD)
 async def upload(request: Request, work: InWork, staff: Keeps) -> Response:
-    """Take in a folder or a .zip as a set, or show everything that is wrong with it."""
+    """Import a folder or a .zip as a set, or show everything that is wrong with it."""
     # A slow upload must not hold a database connection.
     await work.let_go()
     typed = ""
@@ -110,7 +110,7 @@ async def upload(request: Request, work: InWork, staff: Keeps) -> Response:
         taken = await sets.upload(work, typed, received)
     except BadSet as refused:
         await work.undo()
-        said = _("Nothing was taken in. Correct these places in the files, and upload them again.")
+        said = _("Nothing was imported. Correct these places in the files, and upload them again.")
         return await _list(
             request, work, staff, notice=said, problems=refused.problems, typed=typed
         )

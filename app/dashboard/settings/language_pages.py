@@ -32,7 +32,7 @@ KIND_WORDS = {
 
 @router.get("/admin/languages")
 async def languages_page(request: Request, work: InWork, staff: Sees) -> Response:
-    """Show every language, and the translations that were taken in."""
+    """Show every language, and the translations that were imported."""
     return await _show(request, work, staff)
 
 
@@ -41,7 +41,7 @@ async def _show(
 ) -> Response:
     own = await languages.all_own(work)
     counting = {one.id for one in languages.counting(own).values()}
-    people = {one for row in own for one in (row.taken_in_by, row.taken_back_by) if one}
+    people = {one for row in own for one in (row.imported_by, row.taken_back_by) if one}
     return page(
         request,
         "settings/languages.html",
@@ -79,7 +79,7 @@ async def save_catalogue(work: InWork, staff: Sees, language: str, which: str) -
 
 
 @router.post("/admin/languages", max_body_size=languages.LARGEST + 10_000)
-async def take_in(
+async def import_catalogue(
     request: Request,
     work: InWork,
     staff: Keeps,
@@ -88,10 +88,10 @@ async def take_in(
     kind: Annotated[str, Form(max_length=20)],
     reviewed: Annotated[str, Form(max_length=5)] = "",
 ) -> Response:
-    """Take in a translation; it counts at once."""
+    """Import a translation; it counts at once."""
     sent = await catalogue.read()
     try:
-        await languages.take_in(work, language, kind, sent, reviewed=bool(reviewed))
+        await languages.import_catalogue(work, language, kind, sent, reviewed=bool(reviewed))
     except Refusal as refusal:
         await work.undo()
         return await _show(request, work, staff, notice=refusal_words(refusal), language=language)
