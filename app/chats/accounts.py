@@ -152,16 +152,18 @@ async def _begin_removal(work: Work, row: Account) -> None:
     work.defer(Task.SET_UP_ACCOUNT, account_id=str(row.id))
 
 
-async def is_elsewhere(work: Work, row: Account) -> bool:
-    """Return whether an account that goes has been given to a line again."""
+async def set_up_elsewhere(work: Work, channel: Channel, their_id: str) -> bool:
+    """Set an account that goes up again if it has been given to a line meanwhile; return whether it
+    has. The carrier may have been asked to forget it after the line asked for its messages."""
     found = await work.session.scalar(
         select(Account.id).where(
-            Account.channel == row.channel,
-            Account.their_id == row.their_id,
-            Account.id != row.id,
+            Account.channel == channel.value,
+            Account.their_id == their_id,
             Account.state != AccountState.REMOVING,
         )
     )
+    if found is not None:
+        work.defer(Task.SET_UP_ACCOUNT, account_id=str(found))
     return found is not None
 
 
