@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 import app
+from app.api.settings import line_chats
+from app.api.writing import chats as writing_chats
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.states import CallEvent, LegStatus
 from app.contacts.log_kinds import ProfileCause, ReadsBecause, RecordLog
@@ -171,6 +173,19 @@ def test_the_page_for_integrators_names_every_topic() -> None:
     page = (FOLDER.parent / "docs/integrators.md").read_text()
     table = page[page.index("| Topic |") :].split("\n\n")[0]
     assert set(re.findall(r"`([a-z_]+)`", table)) == set(Topic) - {Topic.EVERYTHING}
+
+
+def test_the_page_for_integrators_says_how_children_write() -> None:
+    page = (FOLDER.parent / "docs/integrators.md").read_text()
+    section = page[page.index("## Written conversations") :].split("\n## ")[0]
+    for route in writing_chats.router.routes:
+        path = re.sub(r"{\w+}", "{id}", getattr(route, "path", ""))
+        # Acts on one message stand in one row.
+        first, _, last = path.rpartition("/")
+        named = path in section or (f"{first}/take`" in section and f"`/{last}`" in section)
+        assert named, path
+    (settings,) = re.findall(r"^.*`PATCH /lines/{id}/chat`.*$", page, re.MULTILINE)
+    assert set(line_chats.ChatSettingsIn.model_fields) <= set(re.findall(r"`([a-z_]+)`", settings))
 
 
 # The verbs that keep a cause, and the place of the cause among their arguments.

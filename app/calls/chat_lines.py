@@ -28,6 +28,8 @@ async def change_chat(work: Work, line: LineScript, **changes: Any) -> ChatRules
 
     Raises Invalid, SlugTaken.
     """
+    # Locked before it is read: another administrator may change another value at the same time.
+    await lines.lock_line(work, line.id)
     row, line = await lines.read_line(work, line.id)
     stored = row.chat
     before = read_chat(stored)

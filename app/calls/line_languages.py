@@ -23,7 +23,7 @@ async def add_language(work: Work, line: LineScript, language: str) -> str:
     Callers are offered it from the next call on. Raises Invalid.
     """
     lines.check_language(language)
-    await lines.lock(work, line)
+    await lines.lock_line(work, line.id)
     rows = await _rows(work, line)
     before = _in_use(rows)
     if language in before:
@@ -46,7 +46,7 @@ async def remove_language(work: Work, line: LineScript, language: str) -> None:
 
     Callers who chose it, and call-backs that are promised in it, keep it.
     """
-    row = await lines.lock(work, line)
+    row = await lines.lock_line(work, line.id)
     rows = await _rows(work, line)
     before = _in_use(rows)
     if language not in before:

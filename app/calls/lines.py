@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale, UnknownLocaleError
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, or_, select
 
 from app import words
 from app.calls.hours import read_hours
@@ -183,7 +183,7 @@ async def change_numbers(
     None leaves a value as it is; an empty `shown_number` means the line's own number. Raises
     Invalid, LineExists.
     """
-    row = await lock(work, line)
+    row = await lock_line(work, line.id)
     former, shown = await numbers_behind(work, line), row.shown_number
     if leads_here is not None:
         numbers = [_whole_number(one) for one in leads_here]
@@ -243,9 +243,9 @@ async def _keep_numbers(
     return kept.id
 
 
-async def lock(work: Work, line: LineScript) -> Line:
+async def lock_line(work: Work, line_id: UUID) -> Line:
     """Return the row of a line, locked, as it is stored now."""
-    return await work.session.get_one(Line, line.id, with_for_update=True, populate_existing=True)
+    return await work.session.get_one(Line, line_id, with_for_update=True, populate_existing=True)
 
 
 async def numbers_of(work: Work) -> dict[str, LineScript]:
@@ -266,7 +266,7 @@ async def set_opening_hours(work: Work, line: LineScript, hours: str) -> None:
         read_hours(hours, line.timezone, line.country)
     except ValueError as error:
         raise Invalid("%(problem)s.", problem=why(error)) from None
-    row = await lock(work, line)
+    row = await lock_line(work, line.id)
     before, after = row.opening_hours, hours.strip()
     if before == after:
         return
@@ -287,10 +287,12 @@ async def rename(work: Work, line: LineScript, name: str) -> None:
     name = " ".join(name.split())
     if not name or len(name) > LONGEST_NAME:
         raise Invalid("Write a name of at most %(longest)s characters.", longest=LONGEST_NAME)
-    if name == line.name:
+    row = await lock_line(work, line.id)
+    before, row.name = row.name, name
+    if before == name:
         return
-    await work.session.execute(update(Line).where(Line.id == line.id).values(name=name))
-    write_entry(work, AuditLog.LINE_RENAMED, str(line.id), before=line.name, after=name)
+    await work.session.flush()
+    write_entry(work, AuditLog.LINE_RENAMED, str(line.id), before=before, after=name)
     work.announce(Topic.LINES)
 
 
@@ -517,7 +519,7 @@ async def is_practice(work: Work, line_id: UUID | None) -> bool:
 
 async def set_plan(work: Work, line: LineScript, plan: dict[str, Any]) -> None:
     """Store a checked plan with its line."""
-    row = await lock(work, line)
+    row = await lock_line(work, line.id)
     before = row.plan
     different = [name for name in {**before, **plan} if before.get(name) != plan.get(name)]
     if not different:

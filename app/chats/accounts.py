@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import delete, or_, select, update
 
-from app.calls import chat_lines
+from app.calls import chat_lines, lines
 from app.calls.chat_rules import read_chat
 from app.calls.speech import LineScript
 from app.calls.states import Channel
@@ -115,7 +115,7 @@ async def set_token(work: Work, line: LineScript, channel: Channel, token: str) 
     write_entry(
         work, AuditLog.LINE_ACCOUNT_SET, str(line.id), before=before, after=values_for_log(row)
     )
-    rules = read_chat(line.chat)
+    rules = read_chat((await lines.lock_line(work, line.id)).chat)
     if channel.value not in rules.by:
         await chat_lines.change_chat(work, line, by=[*rules.by, channel.value])
     work.defer(Task.SET_UP_ACCOUNT, account_id=str(row.id))
@@ -139,7 +139,7 @@ async def remove(work: Work, line: LineScript, channel: Channel) -> None:
         work, AuditLog.LINE_ACCOUNT_REMOVED, str(line.id), before=values_for_log(row), after=None
     )
     await _begin_removal(work, row)
-    rules = read_chat(line.chat)
+    rules = read_chat((await lines.lock_line(work, line.id)).chat)
     left = [one for one in rules.by if one != channel.value]
     await chat_lines.change_chat(work, line, by=left)
     work.announce(Topic.LINES)
@@ -152,16 +152,18 @@ async def _begin_removal(work: Work, row: Account) -> None:
     work.defer(Task.SET_UP_ACCOUNT, account_id=str(row.id))
 
 
-async def is_elsewhere(work: Work, row: Account) -> bool:
-    """Return whether an account that goes has been given to a line again."""
+async def set_up_elsewhere(work: Work, channel: Channel, their_id: str) -> bool:
+    """Set an account that goes up again if it has been given to a line meanwhile; return whether it
+    has. The carrier may have been asked to forget it after the line asked for its messages."""
     found = await work.session.scalar(
         select(Account.id).where(
-            Account.channel == row.channel,
-            Account.their_id == row.their_id,
-            Account.id != row.id,
+            Account.channel == channel.value,
+            Account.their_id == their_id,
             Account.state != AccountState.REMOVING,
         )
     )
+    if found is not None:
+        work.defer(Task.SET_UP_ACCOUNT, account_id=str(found))
     return found is not None
 
 

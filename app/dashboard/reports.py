@@ -21,7 +21,7 @@ from app.statistics.counting.counsellors import room
 from app.statistics.counting.kept_targets import targets_of
 from app.statistics.counting.labels import plain
 from app.statistics.counting.shapes import shapes_in
-from app.statistics.counting.summary import Asked, summarise, today, zones_of
+from app.statistics.counting.summary import Asked, summarise, today, zone_of, zones_of
 from app.statistics.dimensions import Dimension
 from app.statistics.exports import requested
 from app.statistics.exports.exporting import PERSONAL, WHAT, read_by, read_period, read_wanted
@@ -270,7 +270,7 @@ async def report_pdf(
 ) -> Response:
     """Return a report as a PDF."""
     report = await _counted(work, staff, name, day, line)
-    content = await print_report(report)
+    content = await print_report(report, zone_of(work))
     file = f"{report.name}-{report.window.begins}.pdf"
     return Response(
         content,

@@ -25,7 +25,9 @@ async def change_plan(work: Work, line: LineScript, **changed: Any) -> Plan:
     number = known.get("partner_number")
     if number is not None:
         known["partner_number"] = await outward.read_number(work, number) if number else None
-    plan = replace(read_plan(line.plan), **known)
+    # Locked before it is read: another administrator may change another value at the same time.
+    row = await lines.lock_line(work, line.id)
+    plan = replace(read_plan(row.plan), **known)
     try:
         await lines.set_plan(work, line, check_plan(plan))
     except ValueError as error:

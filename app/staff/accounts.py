@@ -18,6 +18,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import Awaits, SignInRules, Staff, StaffSession
 from app.staff.passwords import give_password
 from app.staff.roles import Role
+from app.staff.sessions import note_provider_session
 from app.staff.sign_in_rules import DEFAULTS, rules_of, sign_in_rules
 from app.words import pages
 from app.work import PROGRAM, Actor, ActorKind, Ground, Work
@@ -214,7 +215,10 @@ async def complete_session(work: Work, staff: Staff, begun: StaffSession) -> str
     await work.session.execute(
         delete(StaffSession).where(StaffSession.token_key == begun.token_key)
     )
-    return await open_session(work, staff, begun.browser)
+    token = await open_session(work, staff, begun.browser)
+    if begun.provider_key is not None:
+        await note_provider_session(work, token, begun.provider_key)
+    return token
 
 
 async def close_session(work: Work, token: str) -> None:

@@ -115,6 +115,9 @@ class StaffSession(Base):
     # When its person last did something, to a minute: unlike `used_at`, which a page that is open
     # moves by itself.
     active_at: Mapped[datetime | None]
+    # The session at the provider of identities by which it began: a sign-out there may name that
+    # alone.
+    provider_key: Mapped[KeyedHash | None] = mapped_column(index=True)
 
 
 class EarlierPassword(Base):

@@ -99,12 +99,40 @@ async def id_of(work: Work, token: str) -> UUID | None:
     return found
 
 
+async def note_provider_session(work: Work, token: str, provider_key: bytes) -> None:
+    """Note by which session at the provider of identities a session began."""
+    await work.session.execute(
+        update(StaffSession)
+        .where(StaffSession.token_key == work.keys.session_key(token))
+        .values(provider_key=provider_key)
+    )
+
+
+async def owner_of_provider_session(work: Work, provider_key: bytes) -> UUID | None:
+    """Return whose sessions began by a session at the provider."""
+    found: UUID | None = await work.session.scalar(
+        select(StaffSession.staff_id).where(StaffSession.provider_key == provider_key).limit(1)
+    )
+    return found
+
+
 async def end_sessions(
-    work: Work, staff_id: UUID, *, but: bytes | None = None, until: datetime | None = None
+    work: Work,
+    staff_id: UUID,
+    *,
+    but: bytes | None = None,
+    until: datetime | None = None,
+    provider_key: bytes | None = None,
 ) -> int:
     """End the sessions of a person, except the one with the key `but` and those that began after
-    `until`. Return how many ended."""
+    `until`. Return how many ended.
+
+    `provider_key`: those that began by another session at the provider stay, too.
+    """
     statement = delete(StaffSession).where(StaffSession.staff_id == staff_id)
+    if provider_key is not None:
+        named = StaffSession.provider_key == provider_key
+        statement = statement.where(or_(named, StaffSession.provider_key.is_(None)))
     if but is not None:
         statement = statement.where(StaffSession.token_key != but)
     if until is not None:

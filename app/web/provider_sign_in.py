@@ -8,7 +8,7 @@ import re
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -28,10 +28,11 @@ from app.staff import accounts
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
+from app.staff.sessions import note_provider_session
 from app.web.access import cookie_name, finished, opened, token_of
 from app.web.limits import Limiter, client_of
 from app.web.signing_in import SignIn, sign_in_person
-from app.work import PROGRAM, Ground, Work
+from app.work import Ground, Work
 
 # Marks the browser that was sent.
 COOKIE = "helpline_provider"
@@ -231,27 +232,6 @@ async def come_back(
     return Back(kept.errand, kept.wanted)
 
 
-async def signed_out_there(request: Request, work: Work, token: str) -> None:
-    """End the sessions of the person whom a logout token of the provider names.
-
-    Raises NoProvider, ProviderFailed, TooMany.
-    """
-    limiter: Limiter = request.app.state.limiter
-    if not await limiter.hit(_PER_ADDRESS, "provider logout", client_of(request)):
-        raise TooMany()
-    client = keeping.client_of(work, await keeping.known_provider(work))
-    protocol.look_at_logout_token(token, client)
-    # The provider takes seconds; no connection to the database is held meanwhile.
-    await work.let_go()
-    async with client_for_outside(work.settings) as http:
-        found = await protocol.discover(http, work.settings, client.issuer)
-        keys = await protocol.keys_of(http, found)
-    claims = protocol.read_logout_token(token, keys, client, work.now)
-    work.actor = PROGRAM
-    issued_at = datetime.fromtimestamp(int(claims["iat"]), UTC) + _LEEWAY
-    await access.signed_out_there(work, client.issuer, claims["sub"], issued_at)
-
-
 async def _note_failure(work: Work, row_id: UUID) -> None:
     await keeping.note(work, row_id, worked=False)
     await commit(work)
@@ -281,7 +261,15 @@ async def _sign_in(request: Request, work: Work, kept: _Kept, claims: dict[str, 
         raise found.refusal
     has_factor = kept.rules.counts_as_factor(claims)
     signed_in = await sign_in_person(request, work, found, has_factor=has_factor)
+    await _note_session(work, kept, signed_in.token, claims)
     return Back(kept.errand, kept.wanted, signed_in)
+
+
+async def _note_session(work: Work, kept: _Kept, token: str, claims: dict[str, Any]) -> None:
+    """Note the session at the provider, which may be all that a sign-out there names."""
+    key = access.session_key(work, kept.client.issuer, claims)
+    if key is not None:
+        await note_provider_session(work, token, key)
 
 
 async def _signed_in_staff(request: Request, work: Work, kept: _Kept) -> Staff:
@@ -302,4 +290,6 @@ async def _prove(request: Request, work: Work, kept: _Kept, claims: dict[str, An
         raise ProviderFailed("it did not let the person sign in again")
     if not await access.is_the_same(work, staff, kept.client.issuer, claims):
         raise NotThisSignIn()
-    await accounts.note_proof(work, staff, token_of(request), "provider")
+    token = token_of(request)
+    await _note_session(work, kept, token, claims)
+    await accounts.note_proof(work, staff, token, "provider")

@@ -13,7 +13,8 @@ from app.people.provider import access, keeping
 from app.people.provider.access import AlreadyLinked, Ended, NoAccountHere, NoRoleHere
 from app.people.provider.mapping import Wanted
 from app.staff import accounts
-from app.staff.models import Staff
+from app.staff.models import Awaits, Staff
+from app.staff.sessions import note_provider_session
 from app.work import Work
 from tests.support.verbs import (
     a_counsellor,
@@ -121,6 +122,21 @@ async def test_a_person_without_a_role_loses_access_at_once(city: Work) -> None:
     )
     # She comes back when the provider gives her a role again.
     assert (await comes(city, ANA)).id == ana.id
+
+
+async def test_a_session_keeps_the_providers_when_a_code_completes_it(city: Work) -> None:
+    ana = await comes(city, ANA, unknown="create")
+    key = access.session_key(city, WANTED.issuer, {"sid": "there"})
+    assert key is not None
+    assert access.session_key(city, WANTED.issuer, {"sid": 7}) is None
+    begun = await accounts.open_session(city, ana, awaits=Awaits.CODE)
+    await note_provider_session(city, begun, key)
+    found = await accounts.begun_session(city, begun)
+    assert found is not None
+    await accounts.complete_session(city, *found)
+    named = {"sid": "there"}
+    assert await access.signed_out_there(city, WANTED.issuer, named, city.now) == 1
+    assert await sessions_of(city, ana) == 0
 
 
 async def test_a_mapping_without_a_role_ends_access_when_it_is_saved(city: Work) -> None:

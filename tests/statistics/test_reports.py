@@ -195,7 +195,12 @@ async def test_every_report_on_a_page_and_on_paper(house: Stage, tmp_path: Path)
         title = re.search(r"<h1>(.*?):", page.text)
         assert title is not None
         assert title[1].split("(")[0].strip()[:20] in text
-        assert f"as of {house.clock.now():%b %-d, %Y}" in text
+        # Each page and the notes say it in the helpline's own zone.
+        here = house.clock.now().astimezone(ZoneInfo("Europe/Belgrade"))
+        said = re.findall(r"as of (\w+ \d+, \d+, [\d:]+ \w+)", " ".join(text.split()))
+        assert len(said) >= 2
+        assert set(said) == {f"{here:%b %-d, %Y, %H:%M %Z}"}
+        assert "UTC" not in text
     window = "from=2026-04-01&to=2026-06-01"
     for path in (
         "/reports",

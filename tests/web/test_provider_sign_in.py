@@ -7,59 +7,23 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 import pytest
 
-from app.demo.stage import Served, Stage
+from app.demo.stage import Stage
 from app.jobs.transaction import transaction
-from app.people.provider import keeping
-from app.people.provider.mapping import Wanted
 from app.staff import accounts
 from app.staff.roles import Role
 from app.staff.sign_in_rules import Rules, set_sign_in_rules
 from app.work import PROGRAM
 from tests.support.contacts import skip
-from tests.support.identity.provider import CLIENT, LEFT_OUT, SECRET, Provider
+from tests.support.identity.at_provider import ANA, a_provider, browser, go, set_up, sign_in
+from tests.support.identity.provider import CLIENT, Provider
 
 PASSWORD = "correct horse battery"
-ANA: dict[str, Any] = {"sub": "1", "name": "Ana", "groups": ["help"]}
 
 
 @pytest.fixture
 async def city(stage: Stage) -> AsyncIterator[Provider]:
-    made = Provider(stage.clock, f"{stage.settings.public_url}{keeping.BACK}", ANA)
-    server = Served(made.app, made.port)
-    await server.start()
-    await set_up(stage, made)
-    yield made
-    await server.stop()
-
-
-async def set_up(stage: Stage, provider: Provider, **rules: Any) -> None:
-    wanted = Wanted(
-        name="City",
-        issuer=provider.issuer,
-        client_id=CLIENT,
-        roles=(("lead", "supervisor"), ("help", "counsellor")),
-        unknown="create",
-        **rules,
-    )
-    async with transaction(stage.ground, PROGRAM) as work:
-        await keeping.save(work, wanted, SECRET, by=None)
-
-
-def browser(stage: Stage) -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(base_url=stage.settings.public_url)
-
-
-async def go(page: httpx2.AsyncClient, path: str = "/login/provider?next=/account") -> str:
-    """Go to the provider. Return the address of the way back, not opened yet."""
-    sent = await page.get(path)
-    assert sent.status_code == 303, sent.text
-    there = await page.get(sent.headers["location"])
-    assert there.status_code == 302, there.text
-    return there.headers["location"]
-
-
-async def sign_in(page: httpx2.AsyncClient) -> httpx2.Response:
-    return await page.get(await go(page))
+    async with a_provider(stage) as made:
+        yield made
 
 
 async def test_a_person_signs_in_and_the_answer_counts_once_in_their_browser(
@@ -218,90 +182,3 @@ async def test_passwords_close_for_people_of_the_provider_but_not_in_an_emergenc
         assert (closed.status_code, closed.json()["error"]) == (403, "PasswordClosed")
         open_ = await page.post("/api/v1/session", json={**given, "username": "mila"})
         assert open_.status_code == 200
-
-
-async def log_out(stage: Stage, token: str) -> httpx2.Response:
-    """Let the provider say that a person has signed out there."""
-    url = f"{stage.settings.public_url}{keeping.LOGOUT}"
-    return await stage.client.post(url, data={"logout_token": token})
-
-
-async def test_a_sign_out_at_the_provider_ends_every_session_of_the_person(
-    stage: Stage, city: Provider
-) -> None:
-    # The first account of a helpline; and Boris, who is another person of the provider.
-    await stage.add_counsellor("vera", state=None)
-    async with browser(stage) as desk, browser(stage) as home, browser(stage) as other:
-        for page in (desk, home):
-            await sign_in(page)
-        city.person = {"sub": "2", "name": "Boris", "groups": ["help"]}
-        await sign_in(other)
-        available = await desk.put("/api/v1/me/presence", json={"state": "break"})
-        assert available.status_code == 200, available.text
-        done = await log_out(stage, city.logout_token("1"))
-        assert (done.status_code, done.content) == (200, b"")
-        assert done.headers["cache-control"] == "no-store"
-        for page in (desk, home):
-            assert (await page.get("/api/v1/me")).status_code == 401
-        assert (await other.get("/api/v1/me")).json()["name"] == "Boris"
-        (row,) = await stage.rows(
-            "SELECT e.detail, s.name FROM audit_entries e JOIN staff s ON s.id::text = e.subject"
-            " WHERE e.action = 'signed_out_by_provider'"
-        )
-        assert row == {"detail": {"number": 2}, "name": "Ana"}
-        (presence,) = await stage.rows(
-            "SELECT p.state FROM presences p JOIN staff s ON s.id = p.counsellor_id"
-            " WHERE s.name = 'Ana'"
-        )
-        assert presence["state"] == "off_duty"
-        # A token that comes late, or again, ends no session that began after it.
-        late = city.logout_token("1")
-        await skip(stage, 2 / 60)
-        city.person = ANA
-        await sign_in(desk)
-        assert (await log_out(stage, late)).status_code == 200
-        assert (await desk.get("/api/v1/me")).status_code == 200
-        # A person who was never here has no session, which is what was wanted.
-        assert (await log_out(stage, city.logout_token("unknown"))).status_code == 200
-
-
-NO_LOGOUT: list[tuple[str, dict[str, Any]]] = [
-    ("an ID token", {"forged": {"nonce": "x", "events": LEFT_OUT}}),
-    ("a nonce", {"forged": {"nonce": "x"}}),
-    ("no event", {"forged": {"events": LEFT_OUT}}),
-    ("another event", {"forged": {"events": {"http://example.org/other": {}}}}),
-    ("the event is no object", {"forged": {"events": ["backchannel-logout"]}}),
-    ("no id", {"forged": {"jti": LEFT_OUT}}),
-    ("no person", {"forged": {"sub": LEFT_OUT, "sid": "1"}}),
-    ("another audience", {"forged": {"aud": "other"}}),
-    ("another issuer", {"forged": {"iss": "https://evil.example"}}),
-    ("no end", {"forged": {"exp": LEFT_OUT}}),
-    ("expired", {"forged": {"exp": 1}}),
-    ("old", {"forged": {"iat": 1}}),
-    ("from tomorrow", {"forged": {"iat": 4_000_000_000}}),
-    ("alg none", {"algorithm": "none"}),
-    ("signed with the public key", {"algorithm": "HS256"}),
-    ("another key", {"own_key": True}),
-]
-
-
-async def test_no_other_token_ends_a_session(stage: Stage, city: Provider) -> None:
-    await stage.add_counsellor("vera", state=None)
-    async with browser(stage) as page:
-        await sign_in(page)
-        for name, changed in NO_LOGOUT:
-            before = {key: getattr(city, key) for key in changed}
-            for key, value in changed.items():
-                setattr(city, key, value)
-            refused = await log_out(stage, city.logout_token("1"))
-            assert refused.status_code == 400, (name, refused.text)
-            assert refused.json()["error"] == "invalid_request"
-            for key, value in before.items():
-                setattr(city, key, value)
-        for token in (city.logout_token("1", "at+jwt"), "", "no token", "x" * 20_000):
-            assert (await log_out(stage, token)).status_code == 400
-        assert (await page.get("/api/v1/me")).status_code == 200, "she is signed in all the time"
-    async with transaction(stage.ground, PROGRAM) as work:
-        await keeping.remove(work)
-    answer = await log_out(stage, city.logout_token("1"))
-    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")

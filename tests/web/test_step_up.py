@@ -4,6 +4,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pyotp
@@ -47,7 +48,7 @@ from app.statistics import wallboards
 from app.statistics.exports import exporting, requested
 from app.web import provider_sign_in
 from app.web.lean import LeanRoute
-from app.web.step_up import ACTS, name_of
+from app.web.step_up import ACTS, What, name_of
 from app.work import PROGRAM
 from tests.support.contacts import skip
 from tests.support.talks import talk
@@ -134,6 +135,28 @@ def test_every_route_that_opens_numbers_files_or_keys_asks_for_a_proof() -> None
             assert not short, f"{name} is answered without asking the list"
     assert wrong == [], "they open something without a proof"
     assert not set(WITHOUT) & set(ACTS)
+
+
+# What the sentence of the page calls each thing for which a proof is asked.
+SAID = {
+    What.NUMBER: "open a number",
+    What.EARLIER_CONTACTS: "a record",
+    What.PERSON_DATA: "a record",
+    What.EXPORT: "a file",
+    What.KEY: "a key",
+    What.TELEPHONE: "change a telephone",
+    What.ERASING: "what is erased",
+    What.SESSION: "end a sign-in",
+}
+
+
+def test_the_page_says_for_what_a_proof_is_asked() -> None:
+    frame = Path(app.dashboard.__file__).parent / "templates" / "fragments" / "frame"
+    page = (frame / "proof.html").read_text()
+    sentence = page[page.index('id="proof-why"') :].split("</p>")[0]
+    assert {act.opens for act in ACTS.values()} == set(SAID)
+    for words in SAID.values():
+        assert words in sentence
 
 
 def test_every_route_that_sets_a_password_asks_first_whether_it_was_leaked() -> None:

@@ -24,6 +24,8 @@ REMOVABLE = frozenset(
         "application/pdf",
         "image/jpeg",
         "image/png",
+        "image/heic",
+        "audio/mpeg",
         "audio/ogg",
         "audio/x-wav",
         "application/vnd.openxmlformats-officedocument.wordprocessingml.document",

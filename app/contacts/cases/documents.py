@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import defer
 
 from app.contacts.cases.cases import lock_open, open_case_record
-from app.contacts.cases.details import REMOVABLE, CannotRemove, Details, without_details
+from app.contacts.cases.details import Details, without_details
 from app.contacts.cases.models import CaseDocument
 from app.contacts.cases.quotas import check_quotas
 from app.contacts.cases.suspicions import suspicions
@@ -85,11 +85,6 @@ def kind_of(content: bytes, name: str) -> str:
     return mime
 
 
-def kept_kinds() -> list[str]:
-    """Return the endings of files that are only stored with what a camera wrote into them."""
-    return [e for kind, endings in ALLOWED.items() if kind not in REMOVABLE for e in endings]
-
-
 async def scan(command: str | None, content: bytes) -> str:
     """Run the configured scanner. Return `clean`, or `not_scanned` without a scanner.
 
@@ -142,8 +137,6 @@ async def check_document(
     if len(content) > limit * 1024 * 1024:
         raise TooLarge("A document may have at most %(limit)s MB.", limit=limit)
     kind = kind_of(content, name)
-    if details is Details.REMOVE and kind not in REMOVABLE:
-        raise CannotRemove()
     scanned = await scan(work.settings.scanner, content)
     if details is Details.REMOVE:
         content = await without_details(work.ground, content, kind)

@@ -15,6 +15,9 @@ from PIL import Image, PngImagePlugin
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import DictionaryObject, NameObject, StreamObject
 
+from app.contacts.cases.heic_pictures import without_words
+from app.contacts.cases.mp3_sound import without_tags
+
 _ORIENTATION = 0x0112
 # Points of a picture; the largest cameras of telephones have 200 million.
 MOST_POINTS = 210_000_000
@@ -401,6 +404,8 @@ def _ogg_sum(page: bytes | bytearray) -> int:
 _REMOVERS: dict[str, Callable[[bytes], bytes]] = {
     "image/jpeg": _jpeg,
     "image/png": _png,
+    "image/heic": without_words,
+    "audio/mpeg": without_tags,
     "audio/ogg": _ogg,
     "audio/x-wav": _wav,
     "application/pdf": _pdf,

@@ -69,7 +69,6 @@ async def case_page(request: Request, work: InWork, staff: Reads, case_id: UUID)
         earlier=await earlier_of(opened),
         printable=printable(sheet_of(work, case), language),
         megabytes=work.settings.document_megabytes,
-        kept_kinds=documents.kept_kinds(),
         timeline=timeline,
         names=await accounts.names_of(work, {e.staff_id for _, e, _ in timeline if e.staff_id}),
         purposes=list(Purpose),

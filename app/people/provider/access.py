@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from sqlalchemy import delete, func, select
 
@@ -20,7 +20,12 @@ from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Permission, Role, may
-from app.staff.sessions import accounts_changed, end_sessions, sessions_of
+from app.staff.sessions import (
+    accounts_changed,
+    end_sessions,
+    owner_of_provider_session,
+    sessions_of,
+)
 from app.staff.telling import Told, tell_owner
 from app.work import Work
 
@@ -246,22 +251,44 @@ async def end(work: Work, staff: Staff, identity: StaffIdentity) -> None:
         await take_out_of_service(work, staff)
 
 
-async def signed_out_there(work: Work, issuer: str, subject: str, issued_at: datetime) -> int:
+def session_key(work: Work, issuer: str, claims: dict[str, Any]) -> bytes | None:
+    """Return the hash that is kept of the session at the provider which claims name, if any."""
+    session = claims.get("sid")
+    if not isinstance(session, str) or not session:
+        return None
+    return work.keys.session_key(f"provider session {issuer} {session}")
+
+
+async def signed_out_there(
+    work: Work, issuer: str, claims: dict[str, Any], issued_at: datetime
+) -> int:
     """End the sessions of a person who has signed out at the provider. Return how many ended.
 
-    Those that began later stay, so that a token that comes late or twice ends no new sign-in. A
-    call by telephone goes on, as after any sign-out. A person who is not known here has none.
+    A session there that is named (`sid`) ends those that began by it, and those of which it is not
+    known; without one, all of the person's end. Those that began later stay, so that a token that
+    comes late or twice ends no new sign-in. A call by telephone goes on, as after any sign-out. A
+    person who is not known here has none.
     """
-    identity = await _identity(work, issuer, subject)
-    if identity is None:
+    key = session_key(work, issuer, claims)
+    staff_id = await _person_of(work, issuer, claims.get("sub"), key)
+    if staff_id is None:
         return 0
-    staff = await changing.lock_person(work, identity.staff_id)
-    number = await end_sessions(work, staff.id, until=issued_at)
+    staff = await changing.lock_person(work, staff_id)
+    number = await end_sessions(work, staff.id, until=issued_at, provider_key=key)
     if number:
         write_entry(work, AuditLog.SIGNED_OUT_BY_PROVIDER, str(staff.id), number=number)
         if not await sessions_of(work, staff):
             await own_presence.leave_desk(work, staff)
     return number
+
+
+async def _person_of(
+    work: Work, issuer: str, subject: str | None, key: bytes | None
+) -> UUID | None:
+    if subject is not None:
+        identity = await _identity(work, issuer, subject)
+        return identity.staff_id if identity is not None else None
+    return await owner_of_provider_session(work, key) if key is not None else None
 
 
 async def take_out_of_service(work: Work, staff: Staff) -> None:

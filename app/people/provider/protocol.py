@@ -214,6 +214,8 @@ def read_token(
     Raises ProviderFailed.
     """
     _, claims = _decoded(token, keys, client, now)
+    if not _is_name(claims.get("sub")):
+        raise ProviderFailed("its token names no person")
     nonce = claims.get("nonce")
     if not isinstance(nonce, str) or not hmac.compare_digest(nonce.encode(), once.nonce.encode()):
         raise ProviderFailed("its token is not an answer to this sign-in")
@@ -228,10 +230,13 @@ def read_token(
 def read_logout_token(token: str, keys: KeySet, client: Client, now: datetime) -> dict[str, Any]:
     """Return the claims of a token by which the provider ends the sessions of a person.
 
-    As OpenID Connect Back-Channel Logout 1.0, section 2.6, validates it; the person is named by
-    `sub`. Raises ProviderFailed.
+    As OpenID Connect Back-Channel Logout 1.0, section 2.6, validates it; it names the person
+    (`sub`), a session there (`sid`), or both. Raises ProviderFailed.
     """
     header, claims = _decoded(token, keys, client, now, jti={"essential": True})
+    named = [claims[name] for name in ("sub", "sid") if name in claims]
+    if not named or not all(_is_name(one) for one in named):
+        raise ProviderFailed("its token names no person")
     events = claims.get("events")
     if header.get("typ") not in _LOGOUT_TYPES:
         raise ProviderFailed("its token is of another type")
@@ -259,17 +264,21 @@ def look_at_logout_token(token: str, client: Client) -> None:
         raise ProviderFailed("its token is not about a logout")
 
 
+def _is_name(value: object) -> bool:
+    """Return whether this names a person or a session."""
+    return isinstance(value, str) and 0 < len(value) <= 255
+
+
 def _decoded(
     token: str, keys: KeySet, client: Client, now: datetime, **more: Any
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return header and claims of a token for us, of now, about a person. Raises ProviderFailed."""
+    """Return header and claims of a token for us, of now. Raises ProviderFailed."""
     moment = int(now.timestamp())
     registry = jwt.JWTClaimsRegistry(
         now=moment,
         leeway=_LEEWAY,
         iss={"essential": True, "value": client.issuer},
         aud={"essential": True, "value": client.client_id},
-        sub={"essential": True},
         exp={"essential": True},
         iat={"essential": True},
         **more,
@@ -281,9 +290,6 @@ def _decoded(
         raise ProviderFailed(
             "its token was not accepted (%(kind)s)", kind=type(error).__name__
         ) from None
-    subject = found.claims["sub"]
-    if not isinstance(subject, str) or not 0 < len(subject) <= 255:
-        raise ProviderFailed("its token names no person")
     if moment - int(found.claims["iat"]) > _OLDEST:
         raise ProviderFailed("its token is too old")
     return found.header, found.claims

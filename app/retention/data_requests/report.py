@@ -7,8 +7,6 @@ the helpline's own work are left out.
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -39,7 +37,9 @@ from app.retention.data_requests.kinds import (
     Person,
 )
 from app.retention.data_requests.models import DataRequest, RequestItem
+from app.retention.data_requests.parts import Block, Paper
 from app.retention.data_requests.requests import items_of
+from app.retention.data_requests.written import conversations
 from app.retention.rules import read_rules
 from app.routing.callbacks import Callback
 from app.staff.audit import write_reading
@@ -61,35 +61,6 @@ _MODELS: dict[ItemKind, tuple[Any, AuditLog]] = {
     ItemKind.CASE: (Case, AuditLog.CASE_READ),
     ItemKind.REFERRAL: (Referral, AuditLog.REFERRAL_READ),
 }
-
-
-@dataclass
-class Block:
-    """A part of the report: lines of a label and a value, and what was left out of it."""
-
-    title: str
-    lines: list[dict[str, str]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def say(self, label: str, value: Any, *, path: str = "", marked: bool = False) -> None:
-        if value not in (None, ""):
-            line = {"label": label, "value": str(value)}
-            line |= {"path": path} if path else {}
-            line |= {"mark": _("may name other people")} if marked else {}
-            self.lines.append(line)
-
-
-@dataclass
-class Paper:
-    """What all parts of a report need."""
-
-    work: Work
-    person: Person
-    language: str
-    zone: ZoneInfo
-
-    def at(self, moment: datetime | None) -> str:
-        return day_forms.moment(moment, self.language, self.zone) if moment else ""
 
 
 async def files_of(page: dict[str, Any]) -> dict[str, bytes]:
@@ -190,6 +161,7 @@ async def _of_number(
 ) -> list[tuple[str, list[Block]]]:
     return [
         (_("Calls"), await _calls(paper, shown[ItemKind.CALL])),
+        (_("Written conversations"), await conversations(paper, shown[ItemKind.CALL])),
         (_("Voice messages"), await _messages(paper, shown[ItemKind.VOICE_MESSAGE])),
         (_("Call-backs"), await _callbacks(paper, shown[ItemKind.CALLBACK])),
         (_("Notes about the number"), await _flags(paper, shown)),

@@ -390,7 +390,11 @@ async def label(work: Work, summary: Summary, zones: Zones, language: str) -> No
             summary.orders[dimension] = order
 
 
+def zone_of(work: Work) -> ZoneInfo:
+    """Return the zone of the helpline."""
+    return ZoneInfo(library_of(work.ground).country.timezone)
+
+
 def today(work: Work) -> date:
     """Return the local day of the helpline."""
-    zone = ZoneInfo(library_of(work.ground).country.timezone)
-    return work.now.astimezone(zone).date()
+    return work.now.astimezone(zone_of(work)).date()

@@ -1,15 +1,16 @@
 """Print a report: Typst makes the pages, and the charts are the SVG of the web page."""
 
 import re
-from datetime import UTC
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from app.paper import print_page
 from app.statistics.counting.labels import days_of
 from app.statistics.reports.reports import Report
 from app.statistics.reports.sections import Section
-from app.words.pages import _, day_words, reader
+from app.words import days
+from app.words.pages import _, reader
 
 _TEMPLATE = Path(__file__).parent.parent / "data" / "report.typ"
 # Centimetres on paper for each pixel of a chart.
@@ -17,13 +18,13 @@ _CENTIMETRES = 0.0235
 _WIDTH = re.compile(r'<svg[^>]* width="([0-9.]+)"')
 
 
-async def print_report(report: Report) -> bytes:
-    """Return the report as a PDF."""
+async def print_report(report: Report, zone: ZoneInfo) -> bytes:
+    """Return the report as a PDF, which says in the helpline's zone when it was counted."""
     data = {
         "title": report.title,
         "language": reader(),
         "window": days_of(report.window),
-        "as_of": _("as of %(at)s UTC", at=day_words(report.as_of.astimezone(UTC))),
+        "as_of": _("as of %(at)s", at=days.moment(report.as_of, reader(), zone, named=True)),
         "meanings": _("What the numbers mean"),
         "notes": report.notes,
         "sections": [_section(section) for section in report.sections],

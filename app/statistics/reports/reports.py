@@ -6,7 +6,7 @@ was counted. A shape that a country adds as a file is a report like the others.
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from app.definitions import in_force
@@ -21,7 +21,7 @@ from app.statistics.counting.labels import TOTAL, days_of, labeller, target_word
 from app.statistics.counting.practice import practice_calls
 from app.statistics.counting.shape_figures import count_shape
 from app.statistics.counting.shapes import Shape, shapes_in
-from app.statistics.counting.summary import Asked, Summary, summarise, today, zones_of
+from app.statistics.counting.summary import Asked, Summary, summarise, today, zone_of, zones_of
 from app.statistics.dimensions import Dimension
 from app.statistics.facts.days import reading
 from app.statistics.facts.questions import read_questions
@@ -39,7 +39,8 @@ from app.statistics.protection.guard import BASE, on_grid
 from app.statistics.reports import charts, shape_sections
 from app.statistics.reports import sections as part
 from app.statistics.reports.sections import Grid, Section, duration
-from app.words.pages import N_, _, code_words, date_words, day_words, reader, said
+from app.words import days
+from app.words.pages import N_, _, code_words, date_words, reader, said
 from app.work import Work
 
 
@@ -110,10 +111,10 @@ async def _notes(work: Work, window: Window, line: str | None) -> list[str]:
     targets = await targets_of(work)
     found = [
         _(
-            "%(days)s, in each line's own time zone; as of %(at)s UTC. Later entries change these "
+            "%(days)s, in each line's own time zone; as of %(at)s. Later entries change these "
             "numbers; practice lines are not counted.",
             days=days_of(window),
-            at=day_words(work.now.astimezone(UTC)),
+            at=days.moment(work.now, reader(), zone_of(work), named=True),
         ),
         _(
             "Answered in time: within %(targets)s; short abandon: sooner than %(short)s seconds.",

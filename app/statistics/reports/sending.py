@@ -21,7 +21,7 @@ from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may
-from app.statistics.counting.summary import today
+from app.statistics.counting.summary import today, zone_of
 from app.statistics.exports import requested
 from app.statistics.models import Export, ExportState, ReportSchedule
 from app.statistics.periods import Period, Window, last_whole, whole_period
@@ -172,7 +172,7 @@ async def _make_report(ground: Ground, export_id: UUID) -> None:
         window = whole_window(wanted.begins, wanted.ends)
         with spoken_in(wanted.options.get("language", SOURCE)):
             report = await kinds(work)[wanted.what].make(work, window, None)
-            content = await print_report(report)
+            content = await print_report(report, zone_of(work))
     await requested.clear_parts(ground, export_id)
     await requested.keep_file(ground, export_id, content)
     async with transaction(ground, PROGRAM) as work:

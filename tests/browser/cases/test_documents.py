@@ -29,7 +29,7 @@ async def test_details_are_removed_unless_the_file_is_kept_as_evidence(
     await expect(added).to_contain_text(
         "What the camera or program had written into it was removed."
     )
-    # From this kind nothing can be removed: the page says so and asks.
+    # From a damaged file nothing can be removed: the page says so and asks.
     await form.locator("input[type=file]").set_input_files(
         FilePayload(name="threat.heic", mimeType="image/heic", buffer=HEIC)
     )

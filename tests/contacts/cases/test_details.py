@@ -1,6 +1,7 @@
 """What a camera or a program wrote into a file is removed, and the file looks the same."""
 
 import asyncio
+import contextlib
 import io
 import struct
 import wave
@@ -30,11 +31,14 @@ from tests.support.documents.files import (
     voice_note,
     wav,
 )
+from tests.support.documents.of_telephones import heic, mp3, packets_of, points_of
 
 KINDS: dict[str, Callable[[], bytes]] = {
     "application/pdf": pdf,
     "image/jpeg": jpeg,
     "image/png": png,
+    "image/heic": heic,
+    "audio/mpeg": mp3,
     "audio/ogg": voice_note,
     "audio/x-wav": wav,
     DOCX: docx,
@@ -99,6 +103,58 @@ def test_a_voice_note_sounds_the_same(words: str) -> None:
     for broken in (before[:-20], before + b"more", before[:48] + b"x" + before[49:], b"OggS"):
         with pytest.raises((removing.CannotRemove, struct.error)):
             removed(broken, "audio/ogg")
+
+
+def test_a_heic_picture_stays_as_it_was_to_the_last_point() -> None:
+    before, after = heic(), removed(heic(), "image/heic")
+    assert points_of(after) == points_of(before)
+    assert len(points_of(before)) == 3, "the picture, and what is transparent of it"
+    assert len(after) == len(before), "nothing is moved"
+    # How it is turned is a property that stays.
+    assert b"irot" in after
+
+
+def test_a_heic_picture_without_what_its_reader_needs_is_not_made() -> None:
+    whole = heic()
+    # A picture of an unknown kind, a film, a missing property, and nothing that says where.
+    for old, new in (
+        (b"hvc1", b"abcd"),
+        (b"mpvd", b"moov"),
+        (b"hvcC", b"abcd"),
+        (b"iloc", b"abcd"),
+    ):
+        with pytest.raises((ValueError, KeyError)):
+            removed(whole.replace(old, new), "image/heic")
+    for length in range(12, len(whole), 7):
+        with contextlib.suppress(ValueError, KeyError, IndexError, struct.error):
+            assert WHO.encode() not in removed(whole[:length], "image/heic")
+
+
+def test_an_mp3_sounds_the_same() -> None:
+    before, after = mp3(), removed(mp3(), "audio/mpeg")
+    assert packets_of(after) == packets_of(before)
+    assert len(packets_of(before)) > 30
+    for tag in (b"ID3", b"APETAGEX", b"LYRICS", b"TAG", b"Lav"):
+        assert (tag in before, tag in after) == (True, False)
+    with av.open(io.BytesIO(before)) as old, av.open(io.BytesIO(after)) as new:
+        assert old.metadata["artist"] == WHO
+        assert dict(new.metadata) == {}
+        # A program leaves out what was added to fill the first and the last frame.
+        assert abs(float(new.duration or 0) - float(old.duration or 0)) < 2 * 26_123
+
+
+def test_a_tag_that_reads_like_sound_and_a_sound_that_is_cut_off() -> None:
+    sound = removed(mp3(), "audio/mpeg")
+    # A picture in the tag is read by the tag's own length, also where it holds sound.
+    size = len(sound)
+    tag = b"ID3\x04\0\0" + bytes([0, size >> 14, size >> 7 & 127, size & 127]) + sound
+    assert removed(tag + sound, "audio/mpeg") == sound
+    said = WHO.encode()
+    assert removed(sound + said + sound[417:], "audio/mpeg").count(said) == 0
+    assert said not in removed(sound[:-100] + b"TAG" + said.ljust(125, b"\0"), "audio/mpeg")
+    for none in (b"ID3" + bytes(200), b"\xff\xfb" + said * 100, sound[:600] + said * 1000):
+        with pytest.raises(ValueError, match="no sound"):
+            removed(none, "audio/mpeg")
 
 
 @pytest.mark.parametrize("kind", ["jpeg", "png"])
@@ -189,4 +245,6 @@ async def test_the_choice_is_made_before_anything_is_stored(work: Work) -> None:
         await documents.check_document(work, "a.heic", heic)
     checked = await documents.check_document(work, "a.heic", heic, Details.KEEP)
     assert checked.content == heic
-    assert documents.kept_kinds() == [".heic", ".mp3"]
+    checked = await documents.check_document(work, "a.mp3", mp3())
+    assert (checked.details, WHO.encode() in checked.content) == (Details.REMOVE, False)
+    assert {kind for kind in documents.ALLOWED if kind not in REMOVABLE} == set()

@@ -1,11 +1,19 @@
 """Children write with Telegram to the bot of a line, which an administrator has set up."""
 
+import asyncio
 from typing import Any
 
-from app.calls.states import CallState
+import pytest
+
+from app.calls import lines
+from app.calls.states import CallState, Channel
+from app.chats import accounts
 from app.demo.stage import Stage
+from app.jobs.transaction import transaction
 from app.practice.telegram import SECRET, Bot
 from app.staff.roles import Role
+from app.telephony.messaging.telegram.bot_api import BotApi
+from app.work import PROGRAM
 from tests.scenarios.messaging.children import (
     PERSON,
     has_bot,
@@ -140,3 +148,34 @@ async def test_an_administrator_sets_a_bot_up_and_takes_it_away(stage: Stage) ->
         "SELECT action FROM audit_entries WHERE action LIKE 'line_account%%' ORDER BY id"
     )
     assert [row["action"] for row in kinds] == ["line_account_set"] * 2 + ["line_account_removed"]
+
+
+async def test_a_bot_that_is_removed_and_added_again_is_heard_whichever_comes_last(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await takes_texts(stage, "telegram")
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    (line,) = await stage.rows("SELECT id FROM lines")
+    api, bot = f"/lines/{line['id']}/telegram", await has_bot(stage)
+    before, at_once = bot.url, BotApi.bring_nowhere
+
+    async def late(api_of_bot: BotApi) -> None:
+        """Reach Telegram only after the bot was added again and registered."""
+        monkeypatch.setattr(BotApi, "bring_nowhere", at_once)
+        async with transaction(stage.ground, PROGRAM) as work:
+            script = await lines.line_of_id(work, line["id"])
+            assert script is not None
+            await accounts.set_token(work, script, Channel.TELEGRAM, bot.token)
+        while bot.url == before:
+            await asyncio.sleep(0.01)
+        await api_of_bot.bring_nowhere()
+        assert bot.url == ""
+
+    monkeypatch.setattr(BotApi, "bring_nowhere", late)
+    assert (await mila.ask("DELETE", api)).status_code == 204
+    await stage.advance(2)
+    (account,) = await stage.rows("SELECT id, state FROM chat_accounts")
+    assert (bot.url.endswith(str(account["id"])), account["state"]) == (True, "registered")
+    stage.exchange.telegram.write(bot, PERSON, "Ima li koga?")
+    await stage.advance(2)
+    assert len(await stage.rows(NUMBERS)) == 1

@@ -52,10 +52,12 @@ class Provider:
     refused: list[str] = field(default_factory=list)
     codes: dict[str, Code] = field(default_factory=dict)
     asked: list[dict[str, str]] = field(default_factory=list)
+    # How often the keys were asked for.
+    keys_asked: int = 0
 
     def __post_init__(self) -> None:
         self.issuer = f"http://127.0.0.1:{self.port}"
-        self.key = RSAKey.generate_key(2048, {"kid": "one", "use": "sig"})
+        self.change_key()
         self.app = Starlette(
             routes=[
                 Route("/.well-known/openid-configuration", self._describe),
@@ -64,6 +66,10 @@ class Provider:
                 Route("/keys", self._keys),
             ]
         )
+
+    def change_key(self) -> None:
+        """Sign with a new key from now on."""
+        self.key = RSAKey.generate_key(2048, {"kid": secrets.token_hex(4), "use": "sig"})
 
     async def _describe(self, request: Request) -> Response:
         return JSONResponse(
@@ -77,6 +83,7 @@ class Provider:
         )
 
     async def _keys(self, request: Request) -> Response:
+        self.keys_asked += 1
         return JSONResponse({"keys": [self.key.as_dict(private=False)]})
 
     async def _authorize(self, request: Request) -> Response:
@@ -128,10 +135,12 @@ class Provider:
     def _now(self) -> int:
         return int(self.clock.now().timestamp())
 
-    def logout_token(self, subject: str, kind: str = "logout+jwt") -> str:
-        """Return a token by which the provider says that a person has signed out there."""
+    def logout_token(self, subject: str, kind: str = "logout+jwt", *, session: str = "") -> str:
+        """Return a token by which the provider says that a person has signed out there: `subject`,
+        the person of a session there, or both."""
         events: dict[str, Any] = {"http://schemas.openid.net/event/backchannel-logout": {}}
-        claims = {"sub": subject, "jti": secrets.token_urlsafe(16), "events": events}
+        claims = {"jti": secrets.token_urlsafe(16), "events": events}
+        claims |= {name: v for name, v in (("sub", subject), ("sid", session)) if v}
         return self._as_token(claims, kind)
 
     def _as_token(self, claims: dict[str, Any], kind: str) -> str:
@@ -145,7 +154,7 @@ class Provider:
             **self.forged,
         }
         claims = {name: value for name, value in claims.items() if value is not LEFT_OUT}
-        header = {"alg": self.algorithm, "kid": "one", "typ": kind}
+        header = {"alg": self.algorithm, "kid": self.key.kid, "typ": kind}
         if self.algorithm == "none":
             with warnings.catch_warnings():
                 # The library warns of what an attacker would send.

@@ -26,6 +26,7 @@ class _Wanted(NamedTuple):
     """How a bot is to be set up, and with what."""
 
     state: AccountState
+    their_id: str
     token: str
     secret: str
 
@@ -60,6 +61,7 @@ async def set_up_account(context: JobContext, account_id: str) -> None:
     async with parts.work() as work:
         if wanted.state is AccountState.REMOVING:
             await accounts.forget(work, row_id)
+            await accounts.set_up_elsewhere(work, Channel.TELEGRAM, wanted.their_id)
             return
         state = AccountState.REFUSED if problem else wanted.state
         await accounts.note(work, row_id, state, name=name, problem=problem)
@@ -73,14 +75,17 @@ async def _wanted(work: Work, account_id: UUID) -> _Wanted | None:
     if row is None or row.channel != Channel.TELEGRAM:
         return None
     state = AccountState(row.state)
-    if state is AccountState.REMOVING and await accounts.is_elsewhere(work, row):
+    if state is AccountState.REMOVING and await accounts.set_up_elsewhere(
+        work, Channel.TELEGRAM, row.their_id
+    ):
         await accounts.forget(work, account_id)
         return None
     if state is not AccountState.REMOVING:
         line = await lines.line_of_id(work, row.line_id)
         takes = line is not None and receiving.takes(line, Channel.TELEGRAM)
         state = AccountState.REGISTERED if takes else AccountState.PAUSED
-    return _Wanted(state, accounts.token_of(work, row), accounts.secret_of(work, row))
+    token, secret = accounts.token_of(work, row), accounts.secret_of(work, row)
+    return _Wanted(state, row.their_id, token, secret)
 
 
 async def _register(parts: Parts, account_id: UUID, wanted: _Wanted) -> str | None:

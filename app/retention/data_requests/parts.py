@@ -1,0 +1,40 @@
+"""What the report of what is held about a person is made of."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from app.retention.data_requests.kinds import Person
+from app.words import days as day_forms
+from app.words.pages import _
+from app.work import Work
+
+
+@dataclass
+class Block:
+    """A part of the report: lines of a label and a value, and what was left out of it."""
+
+    title: str
+    lines: list[dict[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def say(self, label: str, value: Any, *, path: str = "", marked: bool = False) -> None:
+        if value not in (None, ""):
+            line = {"label": label, "value": str(value)}
+            line |= {"path": path} if path else {}
+            line |= {"mark": _("may name other people")} if marked else {}
+            self.lines.append(line)
+
+
+@dataclass
+class Paper:
+    """What all parts of a report need."""
+
+    work: Work
+    person: Person
+    language: str
+    zone: ZoneInfo
+
+    def at(self, moment: datetime | None) -> str:
+        return day_forms.moment(moment, self.language, self.zone) if moment else ""

@@ -1,0 +1,83 @@
+"""Of the report: what was written with the person, as it stands in their conversations.
+
+A child reads both sides, without what staff whispered. Another person reads what they wrote
+themselves, where the contact says that it was not the child who wrote; a guardian reads nothing of
+it. Whatever is shown is marked, so that the officer reads it before it is handed over.
+"""
+
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.calls.models import Call
+from app.chats import media, messages
+from app.chats.messages import Said
+from app.chats.models import Author, Kind, MediaKind, MediaState
+from app.contacts.models import Contact
+from app.contacts.records import Opened, sheet_of
+from app.retention.data_requests.kinds import Person
+from app.retention.data_requests.parts import Block, Paper
+from app.staff.audit import write_reading
+from app.staff.log_kinds import AuditLog
+from app.words.pages import N_, _, code_words, said
+
+# Whose words each person may have.
+_AUTHORS: dict[Person, tuple[Author, ...]] = {
+    Person.CHILD: (Author.CHILD, Author.COUNSELLOR),
+    # A person who writes for a child is the author that the program calls `child`.
+    Person.CALLER: (Author.CHILD,),
+    Person.GUARDIAN: (),
+}
+
+_CAME = {
+    MediaKind.PICTURE: N_("Picture that the child sent"),
+    MediaKind.VOICE: N_("Voice note of the child"),
+}
+
+
+async def conversations(paper: Paper, call_ids: list[UUID]) -> list[Block]:
+    """Return what was written in calls that are about the person. Each reading is logged first."""
+    calls = await paper.work.session.scalars(
+        select(Call).where(Call.id.in_(call_ids)).order_by(Call.opened_at)
+    )
+    blocks = []
+    for call in calls.all():
+        if not call.is_written:
+            continue
+        block = Block(paper.at(call.opened_at))
+        if await _may_have(paper, call):
+            await write_reading(
+                paper.work, AuditLog.CONVERSATION_READ, str(call.id), reason="by_law"
+            )
+            await _write(paper, block, await messages.all_of(paper.work, call.id))
+        else:
+            block.notes.append(_("What was written is left out: the child may have written it."))
+        blocks.append(block)
+    return blocks
+
+
+async def _may_have(paper: Paper, call: Call) -> bool:
+    """Return whether the words of a conversation are those of the person who asks."""
+    if paper.person is not Person.CALLER:
+        return paper.person is Person.CHILD
+    contact = await paper.work.session.scalar(select(Contact).where(Contact.call_id == call.id))
+    if contact is None or contact.erased_at is not None:
+        return False
+    await write_reading(paper.work, AuditLog.CONTACT_READ, f"contact:{contact.id}", reason="by_law")
+    form, answers = sheet_of(paper.work, contact).form, Opened(paper.work, contact).answers()
+    paths = [form.path_of(meaning) for meaning in ("caller_relationship", "reporter_role")]
+    return any(path in answers for path in paths if path is not None)
+
+
+async def _write(paper: Paper, block: Block, found: list[Said]) -> None:
+    authors = _AUTHORS[paper.person]
+    shown = [one for one in found if one.kind is Kind.SAID and one.author in authors]
+    came = await media.of_messages(paper.work, shown)
+    for one in shown:
+        who = f", {code_words(one.author.value)}" if len(authors) > 1 else ""
+        words = one.words if one.words is not None else _("erased")
+        block.say(f"{paper.at(one.at)}{who}", words, marked=one.words is not None)
+        for each in came.get(one.id, ()):
+            there = each.state is MediaState.KEPT
+            kept = _("kept; a copy is given on request") if there else _("erased")
+            block.say(said(_CAME[each.kind]), kept)

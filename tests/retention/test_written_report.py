@@ -1,0 +1,154 @@
+"""What the report of a person's data holds of written conversations, and for whom."""
+
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+
+from app.calls.models import Call
+from app.calls.states import Channel
+from app.chats import messages
+from app.chats.models import Author, Kind
+from app.contacts.models import Contact
+from app.jobs.transaction import flush
+from app.retention.data_requests import report, requests, written
+from app.retention.data_requests.kinds import (
+    Basis,
+    IdentityCheck,
+    ItemKind,
+    Keep,
+    Person,
+    RequestKind,
+)
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.staff.models import AuditEntry, Staff
+from app.work import PROGRAM, Work
+from tests.support import planted
+from tests.support.planted import as_person
+from tests.support.verbs import a_line, a_supervisor, an_administrator
+
+NUMBER = "+381641234567"
+ASKED, ANSWERED, WHISPERED = "Mama me udarila", "Tu sam za tebe", "Pitaj za sestru"
+
+
+@pytest.fixture(autouse=True)
+def _readings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readings are committed by themselves, and would wait for the one transaction of the test."""
+
+    async def write(work: Work, action: AuditLog, subject: str, **detail: Any) -> None:
+        write_entry(work, action, subject, **detail)
+
+    for module in (requests, report, written):
+        monkeypatch.setattr(module, "write_reading", write)
+
+
+async def a_conversation(work: Work) -> tuple[Staff, Call]:
+    """A conversation by SMS that is over, with a whisper of the supervisor."""
+    await a_line(work)
+    boss = await a_supervisor(work)
+    call = await planted.a_call(work)
+    call.channel = Channel.SMS.value
+    await flush(work)
+    said = (
+        (Author.CHILD, ASKED, Kind.SAID),
+        (Author.COUNSELLOR, ANSWERED, Kind.SAID),
+        (Author.SUPERVISOR, WHISPERED, Kind.WHISPER),
+    )
+    for number, (author, words, kind) in enumerate(said):
+        await messages.add(
+            work,
+            call,
+            author,
+            text=words,
+            client_key=f"message-{number}",
+            staff_id=None if author is Author.CHILD else boss.id,
+            kind=kind,
+            afterwards=True,
+        )
+    await flush(work)
+    return boss, call
+
+
+async def report_of(
+    work: Work, boss: Staff, person: Person, keep: tuple[Call, Keep] | None = None
+) -> str:
+    """Return the report as text, as it is made after a second person has decided."""
+    as_person(work, boss)
+    request = await requests.find(work, boss, RequestKind.ACCESS, person, NUMBER)
+    if keep is not None:
+        wanted = {(ItemKind.CALL, keep[0].id): keep[1]}
+        await requests.set_kept(work, boss, request.id, wanted)
+    await requests.ask(
+        work, boss, request.id, Basis.RIGHT_OF_ACCESS, IdentityCheck.DOCUMENT, "Her passport."
+    )
+    mila = await an_administrator(work)
+    as_person(work, mila)
+    await requests.decide(work, mila, request.id, approve=True)
+    await flush(work)
+    work.actor = PROGRAM
+    files = await report.files_of(await report.read_all(work, request))
+    assert files["pdf"].startswith(b"%PDF")
+    return json.dumps(json.loads(files["json"]), ensure_ascii=False)
+
+
+async def readings_of(work: Work, call: Call) -> list[Any]:
+    await flush(work)
+    rows = await work.session.scalars(
+        select(AuditEntry.detail).where(
+            AuditEntry.action == AuditLog.CONVERSATION_READ, AuditEntry.subject == str(call.id)
+        )
+    )
+    return list(rows)
+
+
+async def test_the_child_reads_both_sides_and_no_whisper(work: Work) -> None:
+    boss, call = await a_conversation(work)
+    shown = await report_of(work, boss, Person.CHILD)
+    assert ASKED in shown
+    assert ANSWERED in shown
+    assert "may name other people" in shown
+    assert WHISPERED not in shown, "the helpline's own work"
+    assert boss.name not in shown
+    assert await readings_of(work, call) == [{"reason": "by_law"}]
+
+
+async def test_what_was_erased_is_said_to_be(work: Work) -> None:
+    boss, call = await a_conversation(work)
+    await work.session.execute(
+        text("UPDATE chat_messages SET text_sealed = NULL, erased_at = :now WHERE call_id = :id"),
+        {"now": work.now, "id": call.id},
+    )
+    shown = await report_of(work, boss, Person.CHILD)
+    assert ASKED not in shown
+    assert shown.count('"value": "erased"') == 2
+
+
+@pytest.mark.parametrize("person", [Person.GUARDIAN, Person.CALLER])
+async def test_nobody_else_reads_what_the_child_may_have_written(
+    work: Work, person: Person
+) -> None:
+    boss, call = await a_conversation(work)
+    shown = await report_of(work, boss, person)
+    for words in (ASKED, ANSWERED, WHISPERED):
+        assert words not in shown
+    assert "the child may have written it" in shown
+    assert await readings_of(work, call) == []
+
+
+async def test_an_adult_who_wrote_reads_their_own_words_alone(work: Work) -> None:
+    boss, call = await a_conversation(work)
+    contact: Contact = await planted.a_contact(work, boss, call)
+    assert contact.call_id == call.id
+    shown = await report_of(work, boss, Person.CALLER)
+    assert ASKED in shown
+    assert ANSWERED not in shown
+    assert WHISPERED not in shown
+
+
+async def test_a_conversation_of_another_person_is_left_out(work: Work) -> None:
+    boss, call = await a_conversation(work)
+    shown = await report_of(work, boss, Person.CHILD, (call, Keep.ANOTHER_PERSON))
+    assert ASKED not in shown
+    assert await readings_of(work, call) == []
