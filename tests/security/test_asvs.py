@@ -32,10 +32,23 @@ def test_every_requirement_stands_in_the_table_once() -> None:
     assert {number[0] for number in numbers} == set(range(1, 18))
 
 
-def test_a_row_says_how_and_names_tests_that_exist() -> None:
-    defined = set()
+def _defined() -> set[str]:
+    """The tests that there are."""
+    found = set()
     for file in (ROOT / "tests").rglob("test_*.py"):
-        defined.update(re.findall(r"^(?:async )?def (test_\w+)", file.read_text(), re.MULTILINE))
+        found.update(re.findall(r"^(?:async )?def (test_\w+)", file.read_text(), re.MULTILINE))
+    return found
+
+
+def test_each_document_names_tests_that_exist() -> None:
+    defined = _defined()
+    for path in sorted((ROOT / "docs" / "security").glob("*.md")):
+        gone = set(_TEST.findall(path.read_text())) - defined
+        assert gone == set(), path.name
+
+
+def test_a_row_says_how_and_names_tests_that_exist() -> None:
+    defined = _defined()
     last = ""
     for *number, _level, _asked, state, how, proof in _rows():
         name = ".".join(number)
