@@ -40,6 +40,7 @@ BY_RULE: Mapping[DataKind, tuple[str, ...]] = {
         "record_events.words_sealed",
         "urgency_decisions.reason_sealed",
         "openings.reason_sealed",
+        "call_questions.answer_sealed",
         "legal_holds.reason_sealed",
         "alarms.words_sealed",
         "emergencies.ground_sealed",
@@ -168,8 +169,6 @@ WITHOUT_RULE: Mapping[str, str] = {
     "chat_access.opened_with": "the hash of a key that a page made by chance",
     "chat_codes.code_key": "the hash of a code; deleted when its time is over and the message done",
     "callbacks.number_sealed": "deleted when the call-back is closed",
-    "call_questions.answer": "the key that was pressed: yes or no, of a call without its number; "
-    "erased with the call if its person asks",
     **dict.fromkeys(
         [
             "record_events.kind",

@@ -113,13 +113,19 @@ async def _rows_of_the_number(work: Work, call: Call) -> None:
             done_at=work.now,
         )
     )
+    question_id = uuid4()
     work.session.add(
         CallQuestion(
-            id=uuid4(),
+            id=question_id,
             call_id=call.id,
             code="safe",
             state="answered",
-            answer="no",
+            answer_sealed=work.keys.seal(
+                f"{WORD} no".encode(),
+                table="call_questions",
+                column="answer_sealed",
+                row=question_id,
+            ),
             asked_at=work.now,
         )
     )

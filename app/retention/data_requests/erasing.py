@@ -215,7 +215,7 @@ async def _calls(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID
     await work.session.execute(
         update(CallQuestion)
         .where(CallQuestion.call_id.in_(ids))
-        .values(answer=None)
+        .values(answer_sealed=None)
         .execution_options(synchronize_session=False)
     )
     await erase_words(work, ids)
