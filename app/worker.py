@@ -33,6 +33,7 @@ from app.retention.running import ask_tonight
 from app.routing import queue
 from app.routing.callback_attempts import open_due
 from app.routing.jobs import routing_tasks
+from app.routing.overdue_callbacks import watch_callbacks
 from app.routing.rota.coverage import EVERY as COVERAGE_EVERY
 from app.routing.rota.coverage import look_over
 from app.routing.rota.watch import EVERY as WATCHED_EVERY
@@ -224,6 +225,7 @@ class Worker:
             await self._busily(open_due(self._ground))
             await self._busily(watch_volume(self._ground))
             await self._busily(watch_messages(self._ground))
+            await self._busily(watch_callbacks(self._ground))
             await self._busily(ask_tonight(self._ground))
             await self._busily(ask_today(self._ground))
             await self._busily(nightly.ask_tonight(self._ground))
