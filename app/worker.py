@@ -31,9 +31,9 @@ from app.retention.data_requests.answering import forget_reports
 from app.retention.jobs import retention_tasks
 from app.retention.running import ask_tonight
 from app.routing import queue
+from app.routing.alarms.overdue_callbacks import watch_callbacks
 from app.routing.callback_attempts import open_due
 from app.routing.jobs import routing_tasks
-from app.routing.overdue_callbacks import watch_callbacks
 from app.routing.rota.coverage import EVERY as COVERAGE_EVERY
 from app.routing.rota.coverage import look_over
 from app.routing.rota.watch import EVERY as WATCHED_EVERY

@@ -18,8 +18,8 @@ from app.calls.models import Call, VoiceMessage
 from app.calls.states import MessageState
 from app.chats.models import ReturnCode
 from app.jobs.transaction import transaction
-from app.routing import line_alarms
 from app.routing.alarm_rows import AlarmKind
+from app.routing.alarms import of_lines
 from app.routing.plan import read_plan
 from app.work import PROGRAM, Ground, Work
 
@@ -35,7 +35,7 @@ async def watch_messages(ground: Ground) -> None:
 
 async def look_at_messages(work: Work) -> None:
     """Compare the messages that no person has taken with the limits of their lines."""
-    await line_alarms.settle(work, _KIND, set(await _late_lines(work)), _LOCK)
+    await of_lines.settle(work, _KIND, set(await _late_lines(work)), _LOCK)
 
 
 async def _late_lines(work: Work) -> list[UUID]:

@@ -10,8 +10,9 @@ from app.calls import lines
 from app.calls.models import Call
 from app.dashboard.rota.alarms import alarm_values
 from app.errors import Invalid
-from app.routing import callback_attempts, callbacks, overdue_callbacks, people
+from app.routing import callback_attempts, callbacks, people
 from app.routing.alarm_rows import Alarm, AlarmKind
+from app.routing.alarms import overdue_callbacks
 from app.routing.callbacks import Callback, CallbackState, Who
 from app.routing.rota import watch
 from app.work import Work

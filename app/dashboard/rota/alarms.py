@@ -6,8 +6,9 @@ from zoneinfo import ZoneInfo
 from app.dashboard.rota.calendar import span_words
 from app.dashboard.views import language_words
 from app.referrals.escalation.alarms import reason_of
-from app.routing import line_alarms, volume
+from app.routing import volume
 from app.routing.alarm_rows import AlarmKind
+from app.routing.alarms import of_lines
 from app.routing.rota import coverage, watch
 from app.safekeeping import notices
 from app.safekeeping.models import NoticeKind
@@ -24,11 +25,11 @@ async def alarm_values(work: Work) -> dict[str, Any]:
         ],
         "untaken": [
             (alarm, line, said(reason_of(alarm)))
-            for alarm, line in await line_alarms.open_alarms(work, AlarmKind.MESSAGE_NOT_TAKEN)
+            for alarm, line in await of_lines.open_alarms(work, AlarmKind.MESSAGE_NOT_TAKEN)
         ],
         "overdue": [
             (alarm, line, said(reason_of(alarm)))
-            for alarm, line in await line_alarms.open_alarms(work, AlarmKind.CALLBACK_NOT_MADE)
+            for alarm, line in await of_lines.open_alarms(work, AlarmKind.CALLBACK_NOT_MADE)
         ],
         "staffing": [
             (alarm, f"{line}, {language_words(alarm.language)}", said(reason_of(alarm)))

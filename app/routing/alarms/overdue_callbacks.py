@@ -18,8 +18,8 @@ from app.calls.line_rows import Line
 from app.calls.models import Call
 from app.calls.states import NOT_RUNG, CallState
 from app.jobs.transaction import transaction
-from app.routing import line_alarms
 from app.routing.alarm_rows import AlarmKind
+from app.routing.alarms import of_lines
 from app.routing.callbacks import OPEN, Callback, CallbackState
 from app.routing.plan import read_plan
 from app.work import PROGRAM, Ground, Work
@@ -36,7 +36,7 @@ async def watch_callbacks(ground: Ground) -> None:
 async def look_at_callbacks(work: Work) -> None:
     """Compare the call-backs that were not made with the limits of their lines."""
     late = set(await _late_lines(work))
-    await line_alarms.settle(work, AlarmKind.CALLBACK_NOT_MADE, late, _LOCK)
+    await of_lines.settle(work, AlarmKind.CALLBACK_NOT_MADE, late, _LOCK)
 
 
 async def _late_lines(work: Work) -> list[UUID]:
