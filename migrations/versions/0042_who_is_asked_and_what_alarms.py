@@ -39,6 +39,13 @@ def upgrade() -> None:
         op.add_column("participants", sa.Column(name, sa.DateTime(timezone=True), nullable=True))
     _set_kinds(*_BEFORE, "callback_not_made")
     op.drop_index("uq_alarms_open_line", "alarms")
+    # Until now nothing but a lock kept alarms without a language apart: of two, the older stays.
+    op.execute(
+        "UPDATE alarms a SET ended_at = now(), next_at = NULL FROM alarms b"
+        " WHERE a.ended_at IS NULL AND b.ended_at IS NULL AND a.line_id = b.line_id"
+        " AND a.kind = b.kind AND a.language IS NOT DISTINCT FROM b.language"
+        " AND (a.begun_at, a.id) > (b.begun_at, b.id)"
+    )
     op.create_index(
         "uq_alarms_open_line",
         "alarms",
