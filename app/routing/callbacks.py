@@ -84,6 +84,11 @@ class Callback(Base):
         Index("ix_callbacks_next_at", "next_at", postgresql_where=text("state = 'agreed'")),
         Index("ix_callbacks_caller_key", "caller_key"),
         Index(
+            "ix_callbacks_not_made",
+            "first_due_until",
+            postgresql_where=text("tries = 0 AND done_by IS NULL"),
+        ),
+        Index(
             "uq_callbacks_caller_key_open",
             "caller_key",
             unique=True,
@@ -101,7 +106,8 @@ class Callback(Base):
     who: Mapped[str]
     window_from: Mapped[datetime]
     window_until: Mapped[datetime]
-    # The end of the first window. The window may move; this value does not.
+    # The end of the first window. The window may move; this value does not, unless a person starts
+    # the call-back again.
     first_due_until: Mapped[datetime]
     state: Mapped[str] = mapped_column(server_default="agreed")
     tries: Mapped[int] = mapped_column(server_default="0")
