@@ -14,7 +14,7 @@ from app.calls.models import Call
 from app.chats import ending, left
 from app.contacts import completing, contacts
 from app.contacts.states import NonCounselling
-from app.dashboard import referrals, views
+from app.dashboard import referrals, team_parts, views
 from app.dashboard.chats.values import chats_values
 from app.dashboard.desk_values import (
     contact_at_hand,
@@ -154,7 +154,7 @@ async def board(request: Request, work: InWork, staff: SignedIn) -> Response:
     if may(staff.role, Permission.PLAN_ROSTER):
         values |= await alarms.alarm_values(work)
     if may(staff.role, Permission.SUPERVISE):
-        values["talks"] = await desk.live_talks(work, staff)
+        values["count"] = await team_parts.talks_counted(work, staff)
     if may(staff.role, Permission.HEAR_MESSAGES):
         values |= await _inbox(work, staff.team)
     if may(staff.role, Permission.TAKE_CALLS):

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from uuid import UUID
 
 from fastapi import Request
@@ -34,7 +35,7 @@ from app.work import PROGRAM, Ground, Work
 # Seconds without news after which the stream says that it is alive. A page that hears nothing for
 # five seconds tells its reader that nothing on it is current.
 _BEAT = 2.0
-_BEATS = "event: beat\ndata: {}\n\n"
+_BEATS = b"event: beat\ndata: {}\n\n"
 # What may mean that a session has ended or an account was changed.
 _MAY_END = {Topic.STAFF.value, Topic.EVERYTHING.value}
 _ACCOUNT = tuple(Staff.__table__.columns.keys())
@@ -122,7 +123,7 @@ class Reader(Subscription):
 
     def __post_init__(self) -> None:
         super().__init__()
-        self._said: dict[str, str] = {}
+        self._said: dict[str, bytes] = {}
         self._waits: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._has_news = False
@@ -155,7 +156,7 @@ class Reader(Subscription):
             if copy.shows(topic):
                 copy.has_changed(topic)
 
-    def hand(self, address: str, said: str) -> None:
+    def hand(self, address: str, said: bytes) -> None:
         """Send a part. Of several that wait for a slow reader, only the newest is sent."""
         self._said[address] = said
         self.wake()
@@ -189,10 +190,10 @@ class Reader(Subscription):
         topics, self._topics = self._topics, set()
         return topics
 
-    def said(self) -> str:
+    def said(self) -> bytes:
         """Take the parts that are to be sent."""
         said, self._said = self._said, {}
-        return "".join(said.values())
+        return b"".join(said.values())
 
     # -- what it means ---------------------------------------------------------------------
 
@@ -201,7 +202,7 @@ class Reader(Subscription):
         mine = {str(Topic.OFFERS.of(self.staff.id)), Topic.EVERYTHING.value}
         return self.follows and not mine.isdisjoint(topics)
 
-    def told(self, topics: set[str]) -> list[str]:
+    def told(self, topics: set[str]) -> tuple[str, ...]:
         """Return the names of the topics that this reader is told."""
         asked, found = self.wanted.topics, set()
         for topic in topics:
@@ -210,12 +211,13 @@ class Reader(Subscription):
             if row and topic != self._record:
                 found.add(f"{name}:me")
         if asked is None:
-            return sorted(name for name in found if ":" not in name)
-        return sorted(found & {*asked, Topic.RECORD.value, Topic.EVERYTHING.value})
+            return tuple(sorted(name for name in found if ":" not in name))
+        return tuple(sorted(found & {*asked, Topic.RECORD.value, Topic.EVERYTHING.value}))
 
 
-def _said(topics: list[str]) -> str:
-    return f"data: {json.dumps({'topics': topics})}\n\n"
+@lru_cache(maxsize=256)
+def _said(topics: tuple[str, ...]) -> bytes:
+    return f"data: {json.dumps({'topics': topics})}\n\n".encode()
 
 
 async def stream_of(
@@ -235,7 +237,7 @@ async def stream_of(
     )
 
 
-async def _events(streams: Streams, reader: Reader, token: str) -> AsyncIterator[str]:
+async def _events(streams: Streams, reader: Reader, token: str) -> AsyncIterator[bytes]:
     try:
         async with contextlib.aclosing(_told(streams, reader, token)) as told:
             async for said in told:
@@ -246,12 +248,12 @@ async def _events(streams: Streams, reader: Reader, token: str) -> AsyncIterator
         log().warning("a live stream ended", area="web", exception_type=kind)
 
 
-async def _told(streams: Streams, reader: Reader, token: str) -> AsyncGenerator[str, None]:
+async def _told(streams: Streams, reader: Reader, token: str) -> AsyncGenerator[bytes, None]:
     clock, stopping = streams.ground.clock, streams.stopping
     with streams.opened(reader):
         until = await _valid_until(streams, reader, token)
         await _follow_calls(streams, reader)
-        yield f"retry: 1000\n{_said([Topic.EVERYTHING.value])}"
+        yield b"retry: 1000\n" + _said((Topic.EVERYTHING.value,))
         while until is not None and not stopping.is_set():
             await reader.news()
             topics = reader.taken()
@@ -263,7 +265,7 @@ async def _told(streams: Streams, reader: Reader, token: str) -> AsyncGenerator[
             if reader.may_hold_another(topics):
                 await _follow_calls(streams, reader)
             told = reader.told(topics)
-            yield (_said(told) if told else "") + reader.said() or _BEATS
+            yield (_said(told) if told else b"") + reader.said() or _BEATS
 
 
 async def _valid_until(streams: Streams, reader: Reader, token: str) -> datetime | None:
