@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import json
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -28,6 +28,7 @@ from app.routing.desk import calls_at_hand
 from app.staff import accounts
 from app.staff.models import Staff
 from app.web.access import finished, token_of
+from app.web.outlet import OUTLET, Outlet
 from app.web.parts import Copy, Part, Parts
 from app.web.together import Together
 from app.work import PROGRAM, Ground, Work
@@ -116,6 +117,9 @@ class Reader(Subscription):
 
     staff: Staff
     wanted: Wanted
+    now: Callable[[], datetime]
+    # Writes to the page at once; None where the server has no such way.
+    outlet: Outlet | None = None
     parts: list[Part] = field(default_factory=list)
     copies: list[Copy] = field(default_factory=list)
     # Topics of the calls that their desk shows.
@@ -127,6 +131,12 @@ class Reader(Subscription):
         self._waits: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._has_news = False
+        # Until when the session is known to be valid; None while that is asked.
+        self.valid_until: datetime | None = None
+        # The response is sending something: what came later must not overtake it.
+        self.is_sending = False
+        # When something was last sent, by the clock of the event loop.
+        self._sent_at = float("-inf")
         asked, me = self.wanted.topics, self.staff.id
         names = [t for t in Topic if asked is None or t in asked]
         own = {t for part in self.parts for t in part.topics | part.soon if ":" in t}
@@ -158,8 +168,17 @@ class Reader(Subscription):
 
     def hand(self, address: str, said: bytes) -> None:
         """Send a part. Of several that wait for a slow reader, only the newest is sent."""
+        if self._may_be_sent() and self.outlet is not None and self.outlet.write(said):
+            self._said.pop(address, None)
+            self._sent_at = asyncio.get_running_loop().time()
+            return
         self._said[address] = said
         self.wake()
+
+    def _may_be_sent(self) -> bool:
+        """Return whether the session is valid, and nothing has come that may have ended it."""
+        until = None if self.is_sending else self.valid_until
+        return until is not None and until > self.now() and self._topics.isdisjoint(_MAY_END)
 
     def wake(self) -> None:
         self._has_news = True
@@ -182,6 +201,11 @@ class Reader(Subscription):
                 beat.cancel()
                 self._waits = None
         self._has_news = False
+
+    def needs_beat(self) -> bool:
+        """Return whether nothing was sent for so long that the page may take it for lost."""
+        loop = asyncio.get_running_loop()
+        return loop.time() - self._sent_at > _BEAT / 2
 
     def taken(self) -> set[str]:
         if self._timer is not None:
@@ -229,7 +253,9 @@ async def stream_of(
     streams: Streams = request.app.state.streams
     if streams.of[staff.id] >= _MOST_STREAMS:
         raise TooMany("Your account has too many pages open. Close some of them.")
-    reader = Reader(staff, wanted, streams.parts.readable(staff, wanted.parts))
+    outlet = request.scope.get("extensions", {}).get(OUTLET)
+    parts = streams.parts.readable(staff, wanted.parts)
+    reader = Reader(staff, wanted, streams.ground.clock.now, outlet, parts)
     return StreamingResponse(
         _events(streams, reader, token_of(request)),
         media_type="text/event-stream",
@@ -254,18 +280,24 @@ async def _told(streams: Streams, reader: Reader, token: str) -> AsyncGenerator[
         until = await _valid_until(streams, reader, token)
         await _follow_calls(streams, reader)
         yield b"retry: 1000\n" + _said((Topic.EVERYTHING.value,))
+        reader.valid_until = until
         while until is not None and not stopping.is_set():
             await reader.news()
             topics = reader.taken()
             # A session that has ended is sent nothing: neither a topic nor a part.
             if topics & _MAY_END or (until is not None and until <= clock.now()):
-                until = await _valid_until(streams, reader, token)
+                reader.valid_until = None
+                reader.valid_until = until = await _valid_until(streams, reader, token)
             if until is None or until <= clock.now():
                 break
             if reader.may_hold_another(topics):
                 await _follow_calls(streams, reader)
             told = reader.told(topics)
-            yield (_said(told) if told else b"") + reader.said() or _BEATS
+            said = (_said(told) if told else b"") + reader.said()
+            if said or reader.needs_beat():
+                reader.is_sending = True
+                yield said or _BEATS
+                reader.is_sending = False
 
 
 async def _valid_until(streams: Streams, reader: Reader, token: str) -> datetime | None:
