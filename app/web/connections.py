@@ -12,7 +12,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app.web.outlet import OUTLET, Outlet
+from app.web.outlet import OUTLET, OfResponse
 
 # In bytes: the request line and all headers of one request. Cookies are the longest.
 LONGEST_HEAD = 64 * 1024
@@ -146,7 +146,7 @@ class Limited(HttpToolsProtocol):
         super().on_headers_complete()
         if self.cycle is not None and self.cycle.scope is self.scope:
             extensions: dict[str, Any] = {**(self.scope.get("extensions") or {})}
-            self.scope["extensions"] = extensions | {OUTLET: Outlet(self.cycle)}
+            self.scope["extensions"] = extensions | {OUTLET: OfResponse(self.cycle)}
 
     def on_body(self, body: bytes) -> None:
         self._bytes = 0

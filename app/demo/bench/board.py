@@ -57,7 +57,7 @@ _OFFER = re.compile(rb'data-ringing="([0-9a-f-]{36})"')
 # What `data-soon` and `data-later` mean on a page, in seconds.
 # Not 0 seconds: uvloop makes no timer for that.
 _AT_ONCE = 0.001
-_SOON, _LATER = 1.0, 15.0
+_SOON, _LATER = 1.0, 60.0
 # A part is one line of a stream, in bytes: the people of a team of three hundred.
 _LONGEST_LINE = 2**22
 # How often a page says that it is open, in seconds (`heartbeat.js`).
