@@ -54,7 +54,7 @@ from app.words.pages import _, refusal_words
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
-# Parts that every open page asks for after each change.
+# What open pages ask for by themselves after a change.
 shared_router = APIRouter(include_in_schema=False, route_class=LeanRoute)
 
 
@@ -188,12 +188,12 @@ async def _inbox(work: Work, team: str) -> dict[str, Any]:
     }
 
 
-@router.get("/board/desk")
+@shared_router.get("/board/desk")
 async def own_desk(request: Request, work: InWork, staff: TakesCalls) -> Response:
     return await desk_fragment(request, work, staff)
 
 
-@router.get("/board/frame")
+@shared_router.get("/board/frame")
 async def frame(work: InWork, staff: TakesCalls) -> Response:
     """Render the counsellor's part of the top bar, which is on every page."""
     return await frame_fragment(work, staff)

@@ -6,6 +6,7 @@ import pytest
 
 from app.clock import SystemClock
 from app.database.topics import Topic
+from app.web import stream
 from app.web.stream import Reader, Wanted
 from app.work import Work
 from tests.support.verbs import a_counsellor
@@ -82,3 +83,31 @@ async def test_what_may_end_the_session_is_looked_at_first(
     reader.put(topic)
     reader.hand("/p", b"one")
     assert page.got == []
+
+
+async def test_own_things_that_change_at_once_are_told_together(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a ring does not wait for them."""
+    monkeypatch.setattr(stream, "_OWN_GATHERED", 3600.0)
+    me = reader.staff.id
+    reader.put(Topic.PRESENCE.of(me))
+    await reader.news()
+    assert reader.taken() == {Topic.PRESENCE.of(me)}
+    reader.put(Topic.CALLS.of(me))
+    reader.put(Topic.RECORDS.of(me))
+    reader.put(Topic.OFFERS.of(me))
+    await reader.news()
+    assert reader.taken() == {one.of(me) for one in (Topic.CALLS, Topic.RECORDS, Topic.OFFERS)}
+
+
+async def test_own_things_are_told_without_a_ring_too(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "_OWN_GATHERED", 0.02)
+    # What ends the wait is the change, and no beat.
+    monkeypatch.setattr(stream, "_BEAT", 3600.0)
+    for topic in (Topic.PRESENCE, Topic.CALLS):
+        reader.put(topic.of(reader.staff.id))
+        await reader.news()
+        assert reader.taken() == {topic.of(reader.staff.id)}
