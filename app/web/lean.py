@@ -22,8 +22,8 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class LeanRoute(APIRoute):
-    """For GET routes whose parameters are `work`, `staff`, ids in the path and optional texts in
-    the query, and that answer with a Response of their own."""
+    """For GET routes whose parameters are `work`, `staff`, perhaps `request`, ids in the path and
+    optional texts in the query, and that answer with a Response of their own."""
 
     def get_route_handler(self) -> Handler:
         long_way = super().get_route_handler()
@@ -32,6 +32,7 @@ class LeanRoute(APIRoute):
             return long_way
         endpoint, names = self.endpoint, [p.name for p in self.dependant.path_params]
         asked = [p.name for p in self.dependant.query_params]
+        own_request = self.dependant.request_param_name
 
         async def handler(request: Request) -> Response:
             work = opened(request)
@@ -48,8 +49,10 @@ class LeanRoute(APIRoute):
                 raise NotAllowed()
             async with finished(work):
                 await heard(request, work, staff)
-                texts = {name: request.query_params.get(name) for name in asked}
-                answer: Response = await endpoint(work=work, staff=staff, **ids, **texts)
+                values: dict[str, Any] = {n: request.query_params.get(n) for n in asked}
+                if own_request is not None:
+                    values[own_request] = request
+                answer: Response = await endpoint(work=work, staff=staff, **ids, **values)
             return answer
 
         return handler

@@ -143,6 +143,21 @@ async def own_in(work: Work, staff_id: UUID, calls: list[UUID]) -> dict[UUID, Pa
     return {row.call_id: row for row in rows}
 
 
+async def staff_in(work: Work, calls: list[UUID]) -> dict[tuple[UUID, UUID], Participant]:
+    """Return how people take part in these talks of others, by the person and the talk."""
+    rows = await work.session.scalars(
+        select(Participant)
+        .where(
+            Participant.call_id.in_(calls),
+            Participant.state.in_(LIVE),
+            Participant.staff_id.is_not(None),
+            Participant.owner_offer_id.is_(None),
+        )
+        .order_by(Participant.wanted_at, Participant.id)
+    )
+    return {(row.staff_id, row.call_id): row for row in rows if row.staff_id}
+
+
 async def send_away(work: Work, call: Call, cause: str) -> None:
     """End all participants when the talk is over or the conference is left; no phone rings on."""
     for participant in await live_participants(work, call.id):
