@@ -153,7 +153,7 @@ SAID = {
 def test_the_page_says_for_what_a_proof_is_asked() -> None:
     frame = Path(app.dashboard.__file__).parent / "templates" / "fragments" / "frame"
     page = (frame / "proof.html").read_text()
-    sentence = page[page.index('id="proof-why"') :].split("</p>")[0]
+    sentence = " ".join(page[page.index('id="proof-why"') :].split("</p>")[0].split())
     assert {act.opens for act in ACTS.values()} == set(SAID)
     for words in SAID.values():
         assert words in sentence
