@@ -442,9 +442,7 @@ async def line_or_any(work: Work, line_id: UUID | None) -> LineScript | None:
     return await line_of_id(work, line_id) or await any_line(work)
 
 
-async def _script(
-    work: Work, which: Select[tuple[Line]], key: tuple[str, object]
-) -> LineScript | None:
+async def _script(work: Work, which: Select[Line], key: tuple[str, object]) -> LineScript | None:
     memory = work.ground.memory
     known: LineScript | None = memory.recall(Topic.LINES, key, work.now)
     if known is not None:
