@@ -53,6 +53,10 @@ class Command:
 
 async def send(connection: Any, commands: list[tuple[str, Row]]) -> None:
     """Send statements on the driver's own connection, in one round trip. Raises psycopg.Error."""
+    if len(commands) == 1:
+        # A pipeline of one takes more time than it saves.
+        await connection.execute(*commands[0])
+        return
     async with connection.pipeline(), connection.cursor() as cursor:
         for sql, values in commands:
             await cursor.execute(sql, values)

@@ -541,7 +541,8 @@ async def end_call(
         work, call, ended_by=ended_by, at=at, delivery=delivery, answer=answer, lost=lost
     )
     asks = work.settings.abilities.can(Ability.SHOW_TALKS) and not call.is_written
-    if first and call.answered_at is None and asks:
+    # A caller who was fetched for a talk and then released has entered the waiting room again.
+    if first and call.answered_at is None and asks and call.entries > 1:
         await _settle_released(work, call)
     if not holds:
         return
