@@ -44,6 +44,7 @@ class AtDesk(NamedTuple):
     channel: Channel
     # With a scripted child: for training, and in no figure.
     practice: bool = False
+    line_id: UUID | None = None
 
 
 # Built once: it is sent after each message that a counsellor's page hears of. Written by a child
@@ -82,6 +83,7 @@ _AT_DESK = Question(
         Call.danger,
         Call.returned,
         Call.channel,
+        Call.line_id,
         Call.rings_only_id,
         Call.heard_at,
         func.coalesce(Line.name, "").label("line"),
@@ -147,4 +149,5 @@ def _at_desk(work: Work, row: Row) -> AtDesk:
         seconds_left=left if offered else None,
         channel=channel,
         practice=row["practice"],
+        line_id=row["line_id"],
     )

@@ -116,7 +116,7 @@ async def test_a_message_is_one_statement_and_so_is_its_way_to_the_other_side(
         sent.clear()
         async with announced(stage) as told:
             seen = await child.look()
-        assert [one["text"] for one in seen["messages"]] == ["Pricaj mi"]
+        assert [one["text"] for one in seen["messages"]] == ["Bojim se", "Pricaj mi"]
         assert (seen["phase"], seen["delivered"]) == ("talking", mine["last_number"])
         assert len(sent) == 2, sent
         assert sorted(told) == sorted([conversation, counsellor])
@@ -128,6 +128,37 @@ async def test_a_message_is_one_statement_and_so_is_its_way_to_the_other_side(
         assert len(sent) == 4, sent
         assert sorted(told) == sorted([conversation, counsellor])
     assert await broken_now(stage) == []
+
+
+async def test_another_conversation_costs_the_desk_one_statement_more(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, ana = await open_conversation(stage)
+    alone = await desk_of(stage, ana, monkeypatch)
+    for words in ("Drugo dete", "Trece dete"):
+        child = a_child(stage)
+        await child.open()
+        await child.say(words)
+        await stage.settle()
+        (offer,) = [
+            o for o in (await ana.ask("GET", "/offers/mine")).json() if o["state"] == "open"
+        ]
+        assert (await ana.ask("POST", f"/offers/{offer['id']}/accept")).status_code == 200
+        await stage.settle()
+    sent = await desk_of(stage, ana, monkeypatch, "Hej", "Drugo dete", "Trece dete")
+    assert len(sent) == len(alone) + 2, sent
+
+
+async def desk_of(
+    stage: Stage, ana: Counsellor, patch: pytest.MonkeyPatch, *shown: str
+) -> list[str]:
+    """Return the statements with which the desk is drawn."""
+    with statements(patch) as sent:
+        url = f"{stage.settings.public_url}/board/chats"
+        page = await stage.client.get(url, headers={"Cookie": ana.cookie_header})
+    assert page.status_code == 200
+    assert all(words in page.text for words in shown)
+    return sent
 
 
 async def id_of(stage: Stage, name: str) -> UUID:
