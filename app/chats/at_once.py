@@ -126,7 +126,6 @@ async def say(
 
 # -- reading -----------------------------------------------------------------------------------
 
-_COLUMNS = tuple(column.key for column in Message.__table__.columns)
 # The most messages that one answer holds.
 PAGE = 200
 # Who is told of what the child did, and of what its counsellor did.
@@ -209,7 +208,8 @@ class Read(NamedTuple):
     """What is known of a conversation, and its messages after a number."""
 
     facts: Row
-    messages: list[Message]
+    # Their columns: many are read at once, and an object of each would cost more than reading it.
+    messages: list[Row]
 
 
 async def read_as_child(
@@ -229,8 +229,7 @@ async def _read(work: Work, sql: str, call_id: UUID, after: int, **more: Any) ->
     rows = await ask(work, sql, call_id=call_id, after=after, at=work.now, channel=CHANNEL, **more)
     if not rows:
         return None
-    found = [row for row in rows if row["id"] is not None]
-    return Read(rows[0], [Message(**{name: row[name] for name in _COLUMNS}) for row in found])
+    return Read(rows[0], [row for row in rows if row["id"] is not None])
 
 
 async def see_as_child(work: Work, call_id: UUID, number: int) -> None:

@@ -101,7 +101,7 @@ async def look(work: Work, call_id: UUID, after: int = 0) -> Seen:
         facts["types"],
         facts["delivered"],
         facts["seen"],
-        [messages.opened(work, message) for message in read.messages],
+        [messages.opened_row(work, row) for row in read.messages],
     )
 
 

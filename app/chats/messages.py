@@ -18,6 +18,7 @@ from app.chats import at_once, sendings
 from app.chats.models import Author, Failure, Kind, Message, Sentence, Typing
 from app.chats.news import announce as announce
 from app.contacts import contacts
+from app.database.quick import Row
 from app.errors import Conflict, Invalid, NotFound, TooMany
 from app.routing import desk
 from app.staff.audit import write_reading
@@ -34,6 +35,7 @@ _MOST_A_MINUTE = 60
 _MINUTE = timedelta(minutes=1)
 # The page says this often at most that it is there.
 HEARD_EVERY = timedelta(seconds=10)
+_COLUMNS = tuple(column.key for column in Message.__table__.columns)
 _CLIENT_KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
@@ -267,7 +269,7 @@ def _sealed(work: Work, message_id: UUID, text: str) -> bytes:
 async def read_as_child(work: Work, call_id: UUID, after: int = 0) -> list[Said]:
     """Return what was said after a number, and note that it was delivered to the child."""
     found = await at_once.read_as_child(work, call_id, after, work.now)
-    return [opened(work, message) for message in found.messages] if found else []
+    return [opened_row(work, row) for row in found.messages] if found else []
 
 
 async def read_as_staff(work: Work, staff: Staff, call_id: UUID, after: int = 0) -> list[Said]:
@@ -279,7 +281,7 @@ async def read_as_staff(work: Work, staff: Staff, call_id: UUID, after: int = 0)
     held = await at_once.read_as_holder(work, staff.id, call_id, after)
     if held is not None:
         carried = Channel(held.facts["channel"]).is_carried
-        return [opened(work, message, carried=carried) for message in held.messages]
+        return [opened_row(work, row, carried=carried) for row in held.messages]
     await check_may_read(work, staff, call_id)
     found = await _read(work, call_id, after)
     if after == 0 or found:
@@ -344,26 +346,31 @@ async def see_as_staff(work: Work, staff: Staff, call_id: UUID, number: int) -> 
         raise NotYours()
 
 
-def opened(work: Work, message: Message, *, carried: bool = True) -> Said:
+def opened(work: Work, message: Message) -> Said:
     """Return a message with its words; that its reader may read it has been checked."""
-    words = None
-    if message.text_sealed is not None:
+    return opened_row(work, {name: getattr(message, name) for name in _COLUMNS})
+
+
+def opened_row(work: Work, row: Row, *, carried: bool = True) -> Said:
+    """Do the same for a row as the driver returns it."""
+    sealed, words = row["text_sealed"], None
+    if sealed is not None:
         words = work.keys.open(
-            message.text_sealed, table="chat_messages", column="text_sealed", row=message.id
+            sealed, table="chat_messages", column="text_sealed", row=row["id"]
         ).decode()
     return Said(
-        message.id,
-        message.number,
-        Author(message.author),
-        Kind(message.kind),
+        row["id"],
+        row["number"],
+        Author(row["author"]),
+        Kind(row["kind"]),
         words,
-        Sentence(message.sentence) if message.sentence else None,
-        message.staff_id,
-        message.client_key if message.author == Author.CHILD else None,
-        message.at,
-        message.delivered_at,
-        message.seen_at,
-        message.erased_at is not None,
-        Failure(message.failure) if message.failure else None,
+        Sentence(row["sentence"]) if row["sentence"] else None,
+        row["staff_id"],
+        row["client_key"] if row["author"] == Author.CHILD else None,
+        row["at"],
+        row["delivered_at"],
+        row["seen_at"],
+        row["erased_at"] is not None,
+        Failure(row["failure"]) if row["failure"] else None,
         carried,
     )

@@ -43,6 +43,8 @@ _WAITS = 25
 _AT_ONCE = 8
 # Seconds for which the last words are waited for; what is still on its way then did not arrive.
 _ARRIVES_WITHIN = 20
+# Seconds after which a page tries again what was refused.
+_PAUSE = 1.0
 # Seconds of the load before anything is measured.
 _WARMS_UP = 5.0
 
@@ -138,13 +140,18 @@ class Client:
 
     async def get(self, path: str) -> Any:
         status, body = await _sent(self._reads, self._raw("GET", path))
-        self._heard.refused += status != 200
-        return json.loads(body) if status == 200 else None
+        if status != 200:
+            self._heard.refused += 1
+            await asyncio.sleep(_PAUSE)
+            return None
+        return json.loads(body)
 
     async def post(self, path: str, body: Any) -> None:
+        """Send a request, and send it again after a pause while it is refused, as a page does."""
         async with self._lock:
-            status, _ = await _sent(self._writes, self._raw("POST", path, body))
-        self._heard.refused += status >= 400
+            while (await _sent(self._writes, self._raw("POST", path, body)))[0] >= 400:
+                self._heard.refused += 1
+                await asyncio.sleep(_PAUSE)
 
     async def say(self, path: str) -> None:
         text = uuid4().hex
@@ -205,7 +212,11 @@ class Desk(Client):
         while True:
             await self._dirty.wait()
             self._dirty.clear()
-            for chat in await self.get("/api/v1/chats/mine") or ():
+            mine = await self.get("/api/v1/chats/mine")
+            if mine is None:
+                self._dirty.set()
+                continue
+            for chat in mine:
                 call, known = chat["call_id"], self._known.get(chat["call_id"], 0)
                 if chat["last_number"] <= known:
                     continue
