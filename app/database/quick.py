@@ -91,6 +91,14 @@ class Quick:
             rows: list[Row] = await cursor.fetchall()
         return rows
 
+    async def ask(self, sql: str, values: Row) -> list[Row]:
+        """Send a statement, a transaction by itself, and return its rows. Raises psycopg.Error and
+        PoolTimeout."""
+        await self._open()
+        async with self._pool.connection() as connection:
+            rows: list[Row] = await (await connection.execute(sql, values)).fetchall()
+        return rows
+
     async def send(self, sql: str, **values: Any) -> None:
         """Send a statement, a transaction by itself. Raises psycopg.Error and PoolTimeout."""
         await self._open()
