@@ -203,7 +203,7 @@ async def test_a_number_leads_to_everything_and_nothing_of_it_is_left(
     assert (gone.caller_key, gone.caller_number_sealed, gone.called_before) == (None, None, False)
     for model in (CallerFlag, CallerWish, ProfileNumber, RequestItem):
         assert await work.session.scalar(select(func.count()).select_from(model)) == 0
-    assert await work.session.scalar(select(CallQuestion.answer)) is None
+    assert await work.session.scalar(select(CallQuestion.answer_sealed)) is None
     kept = await work.session.get(Call, other.id, populate_existing=True)
     assert kept is not None
     assert kept.caller_key is not None
