@@ -101,8 +101,8 @@ class Mapping(Part):
 class Said:
     """A referral in the other system's terms.
 
-    `unmapped` values must not be left out, so the referral is refused; of `left_out` ones the questions
-    are listed.
+    `unmapped` values must not be left out, so the referral is refused; of `left_out` ones the
+    questions are listed.
     """
 
     body: dict[str, Any] = field(default_factory=dict)
