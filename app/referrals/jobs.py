@@ -62,32 +62,28 @@ def referrals_tasks() -> Blueprint:
     """Return the tasks of this area, for one job app."""
     tasks = Blueprint()
     alarm_tasks(tasks, Persist())
-    for function in (
-        deadline,
-        after_breach,
-        escalate,
-        watch_danger,
-        danger_unanswered,
-        escalate_notice,
-        send_mail_attempt,
-        mail_staffing_alarm,
-        mail_notice,
-        tell_of_new_address,
-        deliver,
-        make_agency_case,
-        ask_agency_case,
-        end_agency_case,
-        update_agency_case,
-        announce_update,
-        take_siblings,
-        record_says_no,
+    for name, function in (
+        (Task.DEADLINE, deadline),
+        (Task.AFTER_BREACH, after_breach),
+        (Task.ESCALATE, escalate),
+        (Task.WATCH_DANGER, watch_danger),
+        (Task.DANGER_UNANSWERED, danger_unanswered),
+        (Task.ESCALATE_NOTICE, escalate_notice),
+        (Task.SEND_MAIL, send_mail_attempt),
+        (Task.MAIL_STAFFING_ALARM, mail_staffing_alarm),
+        (Task.MAIL_NOTICE, mail_notice),
+        (Task.TELL_OF_NEW_ADDRESS, tell_of_new_address),
+        (Task.DELIVER, deliver),
+        (Task.MAKE_AGENCY_CASE, make_agency_case),
+        (Task.ASK_AGENCY_CASE, ask_agency_case),
+        (Task.END_AGENCY_CASE, end_agency_case),
+        (Task.UPDATE_AGENCY_CASE, update_agency_case),
+        (Task.ANNOUNCE_UPDATE, announce_update),
+        (Task.TAKE_SIBLINGS, take_siblings),
+        (Task.RECORD_SAYS_NO, record_says_no),
     ):
-        name = _NAMES.get(function.__name__, function.__name__)
-        tasks.task(name=name, retry=_RETRY, pass_context=True)(function)
+        tasks.task(name=name.in_area, retry=_RETRY, pass_context=True)(function)
     return tasks
-
-
-_NAMES = {"send_mail_attempt": "send_mail"}
 
 
 # -- time --------------------------------------------------------------------------------------

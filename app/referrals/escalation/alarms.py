@@ -60,12 +60,12 @@ WORDS = {
 def alarm_tasks(tasks: Blueprint, retry: BaseRetryStrategy) -> None:
     """Register the jobs of alarms."""
 
-    @tasks.task(name="alarm_turn", retry=retry, pass_context=True)
+    @tasks.task(name=Task.ALARM_TURN.in_area, retry=retry, pass_context=True)
     async def alarm_turn(context: JobContext, alarm_id: str, turn: int) -> None:
         ground = context.additional_context["ground"]
         await run_verb(ground, PROGRAM, lambda work: take_turn(work, UUID(alarm_id), turn))
 
-    @tasks.task(name="alarm_over", retry=retry, pass_context=True)
+    @tasks.task(name=Task.ALARM_OVER.in_area, retry=retry, pass_context=True)
     async def alarm_over(context: JobContext, alarm_id: str) -> None:
         ground = context.additional_context["ground"]
         await run_verb(ground, PROGRAM, lambda work: stop_attempts(work, UUID(alarm_id)))

@@ -174,7 +174,7 @@ async def _prepare_participant(work: Work, call: Call, leg: Leg) -> dict[str, An
     }
 
 
-@task("ring_counsellor")
+@task(Task.RING_COUNSELLOR)
 async def ring_counsellor(context: JobContext, leg_id: str) -> None:
     """Ring a counsellor's phone; they press 1 to take the call."""
     parts = parts_of(context)
@@ -191,7 +191,7 @@ async def ring_counsellor(context: JobContext, leg_id: str) -> None:
     await make_leg(context, leg_id, send)
 
 
-@task("join_counsellor")
+@task(Task.JOIN_COUNSELLOR)
 async def join_counsellor(context: JobContext, leg_id: str) -> None:
     """Bring a counsellor who accepted on the board into the conference of the offer."""
     parts = parts_of(context)
@@ -235,7 +235,7 @@ def _address(staff: Staff, leg: Leg) -> str:
     return (staff.second_phone if leg.second else staff.endpoint) or f"client:{staff.identity}"
 
 
-@task("end_leg")
+@task(Task.END_LEG)
 async def end_leg(context: JobContext, leg_id: str) -> None:
     """End a leg, so that its phone does not ring on."""
     parts = parts_of(context)

@@ -128,21 +128,21 @@ class _AlarmSms(_AlarmPhone):
         await note_result(work, self.alarm, row, "delivered")
 
 
-@task("ring_alarm_phone")
+@task(Task.RING_ALARM_PHONE)
 async def ring_alarm_phone(context: JobContext, attempt_id: str) -> None:
     """Ring a person on call."""
     parts = parts_of(context)
     await send_once(parts.ground, _AlarmPhone(parts, attempt_id))
 
 
-@task("send_alarm_message")
+@task(Task.SEND_ALARM_MESSAGE)
 async def send_alarm_message(context: JobContext, attempt_id: str) -> None:
     """Send an SMS to a person on call."""
     parts = parts_of(context)
     await send_once(parts.ground, _AlarmSms(parts, attempt_id))
 
 
-@task("end_alarm_leg")
+@task(Task.END_ALARM_LEG)
 async def end_alarm_leg(context: JobContext, attempt_id: str) -> None:
     """End the leg, so that no phone keeps ringing for an alarm that is over."""
     parts = parts_of(context)
