@@ -40,7 +40,7 @@ from app.referrals.replies import answering, details
 from app.referrals.running import Persist, ground_of, run_later
 from app.referrals.scopes import lock_referral
 from app.referrals.spoken import house_words, language_for
-from app.referrals.states import NoticeKind, Service
+from app.referrals.states import ForWhom, NoticeKind, Service
 from app.referrals.trail import By, Via, tell_house
 from app.routing import offers
 from app.routing.models import OfferState
@@ -211,7 +211,7 @@ async def mail_notice(context: JobContext, notice_id: str, tries: int = 0) -> No
     ground = ground_of(context)
     async with transaction(ground, PROGRAM) as work:
         notice = await work.session.get(Notice, UUID(notice_id))
-        if notice is None or notice.seen_at is not None or notice.for_whom != "supervisors":
+        if notice is None or notice.seen_at is not None or notice.for_whom != ForWhom.SUPERVISORS:
             return
         referral = await work.session.get(Referral, notice.referral_id)
         to = await house_address(work, Service.SUPERVISOR_ON_CALL)
@@ -265,20 +265,20 @@ async def escalate_notice(context: JobContext, notice_id: str) -> None:
 
     async def verb(work: Work) -> None:
         notice = await work.session.get(Notice, UUID(notice_id))
-        if notice is None or notice.seen_at is not None or notice.for_whom != "owner":
+        if notice is None or notice.seen_at is not None or notice.for_whom != ForWhom.OWNER:
             return
         referral = await lock_referral(work, notice.referral_id)
         told = select(Notice.id).where(
             Notice.referral_id == referral.id,
             Notice.kind == notice.kind,
             Notice.at == notice.at,
-            Notice.for_whom == "supervisors",
+            Notice.for_whom == ForWhom.SUPERVISORS,
         )
         kind = NoticeKind(notice.kind)
         # Notices that an agency still has to hear of the end outlive the referral.
         wanted = referral.closed_at is None or kind in _AFTER_THE_END
         if wanted and await work.session.scalar(told.limit(1)) is None:
-            tell_house(work, referral, kind, for_whom="supervisors", **notice.detail)
+            tell_house(work, referral, kind, for_whom=ForWhom.SUPERVISORS, **notice.detail)
 
     await run_verb(ground_of(context), PROGRAM, verb)
 

@@ -24,7 +24,7 @@ from app.referrals.escalation import dangers
 from app.referrals.escalation.next_step import Act, Around, Position, Step, StepKind, next_turn
 from app.referrals.library import protocols_of
 from app.referrals.spoken import language_for
-from app.referrals.states import ChannelKind, Service
+from app.referrals.states import AttemptResult, ChannelKind, Service
 from app.routing import waking
 from app.routing.alarm_rows import Alarm, AlarmAttempt, AlarmKind
 from app.routing.rota import watch
@@ -55,6 +55,10 @@ WORDS = {
     AlarmKind.DIALLING_HOUR: N_("More calls and messages went out within an hour than usual."),
     AlarmKind.DIALLING_DAY: N_("More calls and messages went out within a day than usual."),
 }
+
+
+# After these no other person is tried at once.
+_ENOUGH = (AttemptResult.DELIVERED, AttemptResult.ACKNOWLEDGED, AttemptResult.STOPPED)
 
 
 def alarm_tasks(tasks: Blueprint, retry: BaseRetryStrategy) -> None:
@@ -229,15 +233,17 @@ async def stop_attempts(work: Work, alarm_id: UUID) -> None:
             message_channel(attempt.kind).stop_alarm(work, str(attempt.id))
         elif attempt.sending == Sending.WANTED:
             attempt.sending, attempt.ended_at = Sending.FAILED.value, work.now
-            attempt.result = "stopped"
+            attempt.result = AttemptResult.STOPPED.value
 
 
-async def note_result(work: Work, alarm: Alarm, attempt: AlarmAttempt, result: str) -> None:
+async def note_result(
+    work: Work, alarm: Alarm, attempt: AlarmAttempt, result: AttemptResult
+) -> None:
     """Record the result of an attempt. If no person was reached, try the next one at once."""
     if attempt.result is not None:
         return
-    attempt.result, attempt.ended_at = result, work.now
-    if result in ("delivered", "acknowledged", "stopped") or not is_open(alarm):
+    attempt.result, attempt.ended_at = result.value, work.now
+    if result in _ENOUGH or not is_open(alarm):
         return
     if attempt.kind == ChannelKind.PHONE and attempt.turn == alarm.turn:
         await escalate(work, alarm)
