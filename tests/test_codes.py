@@ -12,7 +12,7 @@ import pytest
 import app
 from app.api.settings import line_chats
 from app.api.writing import chats as writing_chats
-from app.calls.log_kinds import CallLog, Cause
+from app.calls.log_kinds import CallLog, Cause, ConferenceEvent
 from app.calls.states import CallEvent, LegStatus
 from app.contacts.log_kinds import ProfileCause, ReadsBecause, RecordLog
 from app.database.topics import Topic
@@ -30,7 +30,7 @@ PROVIDERS = {
     "f'{event.value}_ignored'": {f"{event}_ignored" for event in CallEvent},
     "f'caller_{status.value}'": {f"caller_{status}" for status in LegStatus},
     "f'leg_{status.value}'": {f"leg_{status}" for status in LegStatus},
-    "kind if kind.replace('-', '').isalpha() else 'conference-event'": set(),
+    "reported": set(ConferenceEvent),
 }
 
 

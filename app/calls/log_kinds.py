@@ -98,6 +98,35 @@ class CallLog(StrEnum):
     WHISPER = "whisper"
 
 
+class ConferenceEvent(StrEnum):
+    """What the telephony provider reports of a conference, by its own names."""
+
+    CONFERENCE_START = "conference-start"
+    CONFERENCE_END = "conference-end"
+    JOIN = "participant-join"
+    LEAVE = "participant-leave"
+    MUTE = "participant-mute"
+    UNMUTE = "participant-unmute"
+    HOLD = "participant-hold"
+    UNHOLD = "participant-unhold"
+    MODIFY = "participant-modify"
+    SPEECH_START = "participant-speech-start"
+    SPEECH_STOP = "participant-speech-stop"
+    ANNOUNCEMENT_END = "announcement-end"
+    ANNOUNCEMENT_FAIL = "announcement-fail"
+    # Whatever else it may report.
+    OTHER = "conference-event"
+
+    @classmethod
+    def read(cls, said: str) -> "ConferenceEvent":
+        """Return the event of a name that the provider said."""
+        return cls(said) if said in set(cls) else cls.OTHER
+
+
+# By these it is known who is in a conference.
+IN_AND_OUT = (ConferenceEvent.JOIN, ConferenceEvent.LEAVE)
+
+
 class Cause(StrEnum):
     """Why a call, an offer, a participant or a counsellor's presence changed.
 

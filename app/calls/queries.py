@@ -11,7 +11,7 @@ from sqlalchemy import Select, false, func, select, tuple_
 from app.calls import messages
 from app.calls.line_rows import Line
 from app.calls.models import Call, RecordedEvent, VoiceMessage
-from app.calls.states import Outcome
+from app.calls.states import MessageState, Outcome
 from app.errors import Invalid, NotFound
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
@@ -111,7 +111,7 @@ async def open_messages(work: Work, team: str) -> list[VoiceMessage]:
             select(VoiceMessage)
             .where(
                 VoiceMessage.heard_at.is_(None),
-                VoiceMessage.state != "absent",
+                VoiceMessage.state != MessageState.ABSENT,
                 messages.of_team(team),
             )
             .order_by(VoiceMessage.created_at)

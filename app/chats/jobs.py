@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.chats import carrying, ending, left, typing
 from app.chats.models import Sentence
+from app.jobs.names import Task
 from app.jobs.transaction import run_verb, transaction
 from app.work import PROGRAM, Ground
 
@@ -27,7 +28,7 @@ def chat_tasks() -> Blueprint:
     """Return the tasks of this area, for one job app."""
     tasks = Blueprint()
 
-    @tasks.task(name="follow_conversation", retry=_RETRY, pass_context=True)
+    @tasks.task(name=Task.FOLLOW_CONVERSATION.in_area, retry=_RETRY, pass_context=True)
     async def follow_conversation(
         context: JobContext, call_id: str, sentence: str, key: str
     ) -> None:
@@ -38,7 +39,7 @@ def chat_tasks() -> Blueprint:
             lambda work: ending.follow(work, UUID(call_id), Sentence(sentence), key),
         )
 
-    @tasks.task(name="watch_carried", retry=_RETRY, pass_context=True)
+    @tasks.task(name=Task.WATCH_CARRIED.in_area, retry=_RETRY, pass_context=True)
     async def watch_carried(context: JobContext, call_id: str) -> None:
         ground: Ground = context.additional_context["ground"]
         await run_verb(ground, PROGRAM, lambda work: carrying.watch(work, UUID(call_id)))

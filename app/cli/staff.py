@@ -18,6 +18,7 @@ from app.people.provider import access
 from app.routing import people
 from app.staff import accounts, passwords, phone_proofs
 from app.staff import sign_in_rules as rules
+from app.staff.models import EndpointKind
 from app.staff.roles import Role
 from app.work import Work
 
@@ -39,7 +40,7 @@ def add_staff(
     role: Annotated[Role, typer.Option()] = Role.COUNSELLOR,
     endpoint: Annotated[
         str, typer.Option(help="browser, client:ID, a number or sip:URI")
-    ] = "browser",
+    ] = EndpointKind.BROWSER.value,
     languages: Annotated[str, typer.Option(help="sr,en; default: every language")] = "",
     line_numbers: Annotated[
         str, typer.Option("--lines", help="numbers, comma-separated; default: every line")
@@ -181,7 +182,7 @@ def invite(
     email: Annotated[str, typer.Option(help="address of the person")] = "",
     endpoint: Annotated[
         str, typer.Option(help="browser, client:ID, a number or sip:URI")
-    ] = "browser",
+    ] = EndpointKind.BROWSER.value,
     languages: Annotated[str, typer.Option(help="sr,en; default: every language")] = "",
     skills: Annotated[str, typer.Option(help="violence,lgbt:2")] = "",
     training: Annotated[

@@ -14,6 +14,7 @@ from app.contacts.cases import case_requests, follow_ups
 from app.contacts.cases.follow_ups import ring_bell
 from app.contacts.finding.rebuilding import rebuild
 from app.contacts.openings import close_opening
+from app.jobs.names import Task
 from app.jobs.transaction import transaction
 from app.outbox.mail import write_to_staff
 from app.outbox.responses import TryAgain
@@ -39,29 +40,29 @@ def contacts_tasks() -> Blueprint:
     """Return the tasks of this area, for one job app."""
     tasks = Blueprint()
 
-    @tasks.task(name="remind", retry=_RETRY, pass_context=True)
+    @tasks.task(name=Task.REMIND.in_area, retry=_RETRY, pass_context=True)
     async def remind(context: JobContext, follow_up_id: str) -> None:
         await _ring(context, follow_up_id, overdue=False)
 
-    @tasks.task(name="overdue", retry=_RETRY, pass_context=True)
+    @tasks.task(name=Task.OVERDUE.in_area, retry=_RETRY, pass_context=True)
     async def overdue(context: JobContext, follow_up_id: str) -> None:
         await _ring(context, follow_up_id, overdue=True)
 
-    @tasks.task(name="close_opening", retry=_RETRY, pass_context=True)
+    @tasks.task(name=Task.CLOSE_OPENING.in_area, retry=_RETRY, pass_context=True)
     async def close(context: JobContext, opening_id: str) -> None:
         ground: Ground = context.additional_context["ground"]
         async with transaction(ground, PROGRAM) as work:
             await close_opening(work, UUID(opening_id))
 
-    @tasks.task(name="mail_follow_up", retry=_MAILS, pass_context=True)
+    @tasks.task(name=Task.MAIL_FOLLOW_UP.in_area, retry=_MAILS, pass_context=True)
     async def mail_follow_up(context: JobContext, follow_up_id: str, to: str) -> None:
         await _mail(context, follow_ups.letters_of, follow_up_id, to)
 
-    @tasks.task(name="mail_request", retry=_MAILS, pass_context=True)
+    @tasks.task(name=Task.MAIL_REQUEST.in_area, retry=_MAILS, pass_context=True)
     async def mail_request(context: JobContext, request_id: str, to: str) -> None:
         await _mail(context, case_requests.letters_of, request_id, to)
 
-    @tasks.task(name="rebuild_keys", retry=_RETRY, pass_context=True)
+    @tasks.task(name=Task.REBUILD_KEYS.in_area, retry=_RETRY, pass_context=True)
     async def rebuild_keys(context: JobContext) -> None:
         ground: Ground = context.additional_context["ground"]
         async with transaction(ground, PROGRAM) as work:

@@ -29,7 +29,7 @@ def country_tasks() -> Blueprint:
     """Return the tasks of this area, for one job app."""
     tasks = Blueprint()
 
-    @tasks.task(name="seal_marked", retry=_RETRY, pass_context=True)
+    @tasks.task(name=Task.SEAL_MARKED.in_area, retry=_RETRY, pass_context=True)
     async def seal_marked(context: JobContext) -> None:
         ground: Ground = context.additional_context["ground"]
         done = await marked.seal_marked(ground, most=_BATCHES)

@@ -24,7 +24,7 @@ from app import words
 from app.calls.asked import QUESTIONS
 from app.calls.caller_rows import FlagKind
 from app.calls.callers import NumberReason
-from app.calls.log_kinds import CallLog, Cause
+from app.calls.log_kinds import CallLog, Cause, ConferenceEvent
 from app.calls.states import CallEvent, CallState, LegStatus, Outcome
 from app.contacts.cases import follow_ups
 from app.contacts.cases.printing import Ground, Purpose
@@ -125,25 +125,6 @@ _ENUMS: tuple[type[StrEnum], ...] = (
 _AWAY = (Cause.BROWSER_NOT_HEARD, Cause.MISSED_AN_OFFER, Cause.PHONE_NOT_REACHED)
 
 
-# What a telephone provider reports of a conference is kept under its own name.
-_CONFERENCE = (
-    "conference-start",
-    "conference-end",
-    "participant-join",
-    "participant-leave",
-    "participant-mute",
-    "participant-unmute",
-    "participant-hold",
-    "participant-unhold",
-    "participant-modify",
-    "participant-speech-start",
-    "participant-speech-stop",
-    "announcement-end",
-    "announcement-fail",
-    "conference-event",
-)
-
-
 def codes() -> Iterator[str]:
     """Yield the words of every stored code that a page can show."""
     for enum in _ENUMS:
@@ -194,7 +175,8 @@ def _of_the_log_of_calls() -> Iterator[str]:
     yield from (f"{event} ignored".replace("_", " ") for event in CallEvent)
     for status in LegStatus:
         yield from (f"{leg} {status}".replace("_", " ") for leg in ("leg", "caller"))
-    yield from _CONFERENCE
+    # What a telephone provider reports of a conference is kept under its own name.
+    yield from (event.value for event in ConferenceEvent)
     yield from (kind.value for kind in ActorKind)
 
 

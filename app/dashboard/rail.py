@@ -18,7 +18,7 @@ from app.referrals import reading
 from app.referrals.deadlines import tracking
 from app.referrals.escalation import alarms as danger_alarms
 from app.referrals.escalation import dangers
-from app.referrals.states import NoticeKind
+from app.referrals.states import ForWhom, NoticeKind
 from app.routing import callbacks, desk, queue
 from app.safekeeping import notices
 from app.staff.models import Staff
@@ -131,7 +131,7 @@ async def alerts_part(work: Work, staff: Staff) -> str:
         for notice, referral in await reading.notices_for(work, staff)
         if notice.kind == NoticeKind.BREACH
         and notice.author_id != staff.id
-        and notice.for_whom == "supervisors"
+        and notice.for_whom == ForWhom.SUPERVISORS
         and referral.urgency in _URGENT
     ]
     return templates.get_template("fragments/frame/alerts.html").render(alerts=found)

@@ -23,6 +23,11 @@ class Queue(StrEnum):
 class Task(StrEnum):
     """A job that one area asks for and another may carry out."""
 
+    @property
+    def in_area(self) -> str:
+        """The name without its area, by which the area registers the job."""
+        return self.value.partition(":")[2]
+
     FOLLOW_CONVERSATION = "chats:follow_conversation"
     WATCH_CARRIED = "chats:watch_carried"
 

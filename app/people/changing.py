@@ -253,6 +253,6 @@ def _for_log(name: str, value: Any) -> Any:
         return ends.of_name(value)
     if name == "email":
         return ends.of_email(value)
-    if name == "endpoint" and value != "browser" and not value.startswith("client:"):
+    if name == "endpoint" and value != EndpointKind.BROWSER and not value.startswith("client:"):
         return ends.of_number(value)
     return value

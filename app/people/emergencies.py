@@ -29,6 +29,7 @@ from app.people.emergency_rows import (
     EmergencyKind,
     EmergencySeen,
     EmergencyState,
+    SubjectKind,
 )
 from app.staff import accounts, second_factor
 from app.staff.audit import write_entry
@@ -133,10 +134,10 @@ def _words(text: str, otherwise: str) -> str:
     return text
 
 
-def _kind_of(subject: Contact | Case | None) -> str | None:
+def _kind_of(subject: Contact | Case | None) -> SubjectKind | None:
     if subject is None:
         return None
-    return "contact" if isinstance(subject, Contact) else "case"
+    return SubjectKind.CONTACT if isinstance(subject, Contact) else SubjectKind.CASE
 
 
 async def _subject(work: Work, staff: Staff, code: str) -> Contact | Case:
@@ -272,7 +273,7 @@ async def _open_record(work: Work, row: Emergency, reader: Staff) -> None:
     assert row.subject_id is not None
     assert row.until is not None
     ground = _opened(work, row.ground_sealed, row, _GROUND)
-    if row.subject_kind == "contact":
+    if row.subject_kind == SubjectKind.CONTACT:
         found = [await work.session.get_one(Contact, row.subject_id)]
     else:
         case = await work.session.get_one(Case, row.subject_id)
@@ -374,7 +375,7 @@ async def _end_access(work: Work, row: Emergency) -> None:
 
 async def _end_reading(work: Work, row: Emergency, reader: Staff) -> None:
     await openings.close_emergency_of(work, reader.id)
-    if row.subject_kind == "case":
+    if row.subject_kind == SubjectKind.CASE:
         owner = await work.session.scalar(select(Case.owner_id).where(Case.id == row.subject_id))
         if owner != reader.id:
             await work.session.execute(
@@ -441,7 +442,7 @@ async def _sound(work: Work, row: Emergency) -> None:
 async def _owners(work: Work, row: Emergency) -> list[UUID]:
     if row.subject_id is None:
         return []
-    model: Any = Contact if row.subject_kind == "contact" else Case
+    model: Any = Contact if row.subject_kind == SubjectKind.CONTACT else Case
     owner = await work.session.scalar(select(model.owner_id).where(model.id == row.subject_id))
     return [owner] if owner is not None else []
 
@@ -525,5 +526,5 @@ def _opened(work: Work, sealed: bytes, row: Emergency, place: dict[str, str]) ->
 async def _code(work: Work, row: Emergency) -> str:
     if row.subject_id is None:
         return ""
-    model: Any = Contact if row.subject_kind == "contact" else Case
+    model: Any = Contact if row.subject_kind == SubjectKind.CONTACT else Case
     return await work.session.scalar(select(model.code).where(model.id == row.subject_id)) or ""

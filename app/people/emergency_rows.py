@@ -19,6 +19,13 @@ class EmergencyKind(StrEnum):
     RECORD = "record"
 
 
+class SubjectKind(StrEnum):
+    """What kind of record an emergency access opens."""
+
+    CONTACT = "contact"
+    CASE = "case"
+
+
 class EmergencyState(StrEnum):
     ASKED = "asked"
     OPEN = "open"
@@ -56,7 +63,7 @@ class Emergency(Base):
     id: Mapped[Identifier]
     kind: Mapped[str]
     state: Mapped[str]
-    # "contact" or "case", and its id.
+    # A `SubjectKind`, and the id of the record.
     subject_kind: Mapped[str | None]
     subject_id: Mapped[UUID | None]
     ground_sealed: Mapped[Sealed]

@@ -37,7 +37,11 @@ def state_of(staff: Staff) -> PersonState:
 
 def endpoint_of(staff: Staff) -> str:
     """Return where a person's calls ring, as it is written: `browser`, `+NUMBER`, `sip:URI`."""
-    return "browser" if staff.endpoint_kind == EndpointKind.BROWSER else staff.endpoint or ""
+    return (
+        EndpointKind.BROWSER.value
+        if staff.endpoint_kind == EndpointKind.BROWSER
+        else staff.endpoint or ""
+    )
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from app.privacy.keys import CannotOpen
 from app.referrals.directory.models import Agency
 from app.routing.rota import on_duty, roster
 from app.staff.log_kinds import AuditLog
-from app.staff.models import AuditEntry, Staff
+from app.staff.models import AuditEntry, EndpointKind, Staff
 from app.staff.roles import Role
 from app.words.pages import N_
 from app.work import Work
@@ -225,7 +225,7 @@ async def _telephony(work: Work) -> Step:
 async def _people(work: Work) -> Step:
     """A counsellor can take calls: at a page, or on a phone."""
     takes = [Staff.active, Staff.role == Role.COUNSELLOR.value, Staff.training.is_(False)]
-    on_phone = Staff.endpoint_kind != "browser"
+    on_phone = Staff.endpoint_kind != EndpointKind.BROWSER
     ready = await _is_any(work, *takes, or_(Staff.password_hash.is_not(None), on_phone))
     why = None
     if not ready and await _is_any(work, *takes):

@@ -7,6 +7,7 @@ import psycopg
 from procrastinate import Blueprint, JobContext, RetryStrategy
 from sqlalchemy.exc import DBAPIError
 
+from app.jobs.names import Task
 from app.jobs.transaction import transaction
 from app.outbox.mail import write_to_staff
 from app.outbox.responses import TryAgain
@@ -31,11 +32,11 @@ def people_tasks() -> Blueprint:
     """Return the tasks of this area, for one job app."""
     tasks = Blueprint()
 
-    @tasks.task(name="mail_link", retry=_MAILS, pass_context=True)
+    @tasks.task(name=Task.MAIL_LINK.in_area, retry=_MAILS, pass_context=True)
     async def mail_link(context: JobContext, link_id: str) -> None:
         await _mail_link(context.additional_context["ground"], UUID(link_id))
 
-    @tasks.task(name="tell_owner", retry=_MAILS, pass_context=True)
+    @tasks.task(name=Task.TELL_OWNER.in_area, retry=_MAILS, pass_context=True)
     async def tell_owner(
         context: JobContext, letter_id: str, staff_id: str, what: str, at: str, browser: str
     ) -> None:
@@ -52,18 +53,18 @@ def people_tasks() -> Blueprint:
                 what="word of an account",
             )
 
-    @tasks.task(name="take_out_of_service", retry=_CHECKS, pass_context=True)
+    @tasks.task(name=Task.TAKE_OUT_OF_SERVICE.in_area, retry=_CHECKS, pass_context=True)
     async def take_out(context: JobContext, staff_id: str) -> None:
         async with transaction(context.additional_context["ground"], PROGRAM) as work:
             staff = await work.session.get_one(Staff, UUID(staff_id))
             await access.take_out_of_service(work, staff)
 
-    @tasks.task(name="close_emergency", retry=_CHECKS, pass_context=True)
+    @tasks.task(name=Task.CLOSE_EMERGENCY.in_area, retry=_CHECKS, pass_context=True)
     async def close_emergency(context: JobContext, emergency_id: str) -> None:
         async with transaction(context.additional_context["ground"], PROGRAM) as work:
             await emergencies.close_in_time(work, UUID(emergency_id))
 
-    @tasks.task(name="tell_emergency", retry=_MAILS, pass_context=True)
+    @tasks.task(name=Task.TELL_EMERGENCY.in_area, retry=_MAILS, pass_context=True)
     async def tell_emergency(
         context: JobContext, letter_id: str, emergency_id: str, staff_id: str, state: str
     ) -> None:
@@ -79,7 +80,7 @@ def people_tasks() -> Blueprint:
                 what="word of an emergency access",
             )
 
-    @tasks.task(name="check_log", retry=_CHECKS, pass_context=True)
+    @tasks.task(name=Task.CHECK_LOG.in_area, retry=_CHECKS, pass_context=True)
     async def check(context: JobContext) -> None:
         async with transaction(context.additional_context["ground"], PROGRAM) as work:
             await check_log(work)

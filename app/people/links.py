@@ -20,7 +20,7 @@ from app.people.changing import Changes
 from app.staff import accounts, passwords
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import LinkKind, PasswordLink, Staff
+from app.staff.models import EndpointKind, LinkKind, PasswordLink, Staff
 from app.staff.roles import Role
 from app.words.pages import _, spoken_in
 from app.work import Work
@@ -80,7 +80,7 @@ async def invite(
         work,
         name=wanted.name or "",
         role=role,
-        endpoint=wanted.endpoint or "browser",
+        endpoint=wanted.endpoint or EndpointKind.BROWSER.value,
         languages=wanted.languages,
         lines=wanted.lines,
         skills=wanted.skills,

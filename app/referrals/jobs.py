@@ -40,7 +40,7 @@ from app.referrals.replies import answering, details
 from app.referrals.running import Persist, ground_of, run_later
 from app.referrals.scopes import lock_referral
 from app.referrals.spoken import house_words, language_for
-from app.referrals.states import NoticeKind, Service
+from app.referrals.states import ForWhom, NoticeKind, Service
 from app.referrals.trail import By, Via, tell_house
 from app.routing import offers
 from app.routing.models import OfferState
@@ -62,32 +62,28 @@ def referrals_tasks() -> Blueprint:
     """Return the tasks of this area, for one job app."""
     tasks = Blueprint()
     alarm_tasks(tasks, Persist())
-    for function in (
-        deadline,
-        after_breach,
-        escalate,
-        watch_danger,
-        danger_unanswered,
-        escalate_notice,
-        send_mail_attempt,
-        mail_staffing_alarm,
-        mail_notice,
-        tell_of_new_address,
-        deliver,
-        make_agency_case,
-        ask_agency_case,
-        end_agency_case,
-        update_agency_case,
-        announce_update,
-        take_siblings,
-        record_says_no,
+    for name, function in (
+        (Task.DEADLINE, deadline),
+        (Task.AFTER_BREACH, after_breach),
+        (Task.ESCALATE, escalate),
+        (Task.WATCH_DANGER, watch_danger),
+        (Task.DANGER_UNANSWERED, danger_unanswered),
+        (Task.ESCALATE_NOTICE, escalate_notice),
+        (Task.SEND_MAIL, send_mail_attempt),
+        (Task.MAIL_STAFFING_ALARM, mail_staffing_alarm),
+        (Task.MAIL_NOTICE, mail_notice),
+        (Task.TELL_OF_NEW_ADDRESS, tell_of_new_address),
+        (Task.DELIVER, deliver),
+        (Task.MAKE_AGENCY_CASE, make_agency_case),
+        (Task.ASK_AGENCY_CASE, ask_agency_case),
+        (Task.END_AGENCY_CASE, end_agency_case),
+        (Task.UPDATE_AGENCY_CASE, update_agency_case),
+        (Task.ANNOUNCE_UPDATE, announce_update),
+        (Task.TAKE_SIBLINGS, take_siblings),
+        (Task.RECORD_SAYS_NO, record_says_no),
     ):
-        name = _NAMES.get(function.__name__, function.__name__)
-        tasks.task(name=name, retry=_RETRY, pass_context=True)(function)
+        tasks.task(name=name.in_area, retry=_RETRY, pass_context=True)(function)
     return tasks
-
-
-_NAMES = {"send_mail_attempt": "send_mail"}
 
 
 # -- time --------------------------------------------------------------------------------------
@@ -215,7 +211,7 @@ async def mail_notice(context: JobContext, notice_id: str, tries: int = 0) -> No
     ground = ground_of(context)
     async with transaction(ground, PROGRAM) as work:
         notice = await work.session.get(Notice, UUID(notice_id))
-        if notice is None or notice.seen_at is not None or notice.for_whom != "supervisors":
+        if notice is None or notice.seen_at is not None or notice.for_whom != ForWhom.SUPERVISORS:
             return
         referral = await work.session.get(Referral, notice.referral_id)
         to = await house_address(work, Service.SUPERVISOR_ON_CALL)
@@ -269,20 +265,20 @@ async def escalate_notice(context: JobContext, notice_id: str) -> None:
 
     async def verb(work: Work) -> None:
         notice = await work.session.get(Notice, UUID(notice_id))
-        if notice is None or notice.seen_at is not None or notice.for_whom != "owner":
+        if notice is None or notice.seen_at is not None or notice.for_whom != ForWhom.OWNER:
             return
         referral = await lock_referral(work, notice.referral_id)
         told = select(Notice.id).where(
             Notice.referral_id == referral.id,
             Notice.kind == notice.kind,
             Notice.at == notice.at,
-            Notice.for_whom == "supervisors",
+            Notice.for_whom == ForWhom.SUPERVISORS,
         )
         kind = NoticeKind(notice.kind)
         # Notices that an agency still has to hear of the end outlive the referral.
         wanted = referral.closed_at is None or kind in _AFTER_THE_END
         if wanted and await work.session.scalar(told.limit(1)) is None:
-            tell_house(work, referral, kind, for_whom="supervisors", **notice.detail)
+            tell_house(work, referral, kind, for_whom=ForWhom.SUPERVISORS, **notice.detail)
 
     await run_verb(ground_of(context), PROGRAM, verb)
 

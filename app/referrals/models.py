@@ -30,6 +30,7 @@ from app.referrals.consent.rules import Basis, ConsentKind
 from app.referrals.states import (
     DeadlineKind,
     DispatchState,
+    ForWhom,
     NoticeKind,
     OpenedHow,
     RecipientState,
@@ -261,7 +262,7 @@ class Notice(Base):
     __tablename__ = "notices"
     __table_args__ = (
         one_of("kind", NoticeKind),
-        one_of("for_whom", ("owner", "supervisors")),
+        one_of("for_whom", ForWhom),
         Index("ix_notices_unseen", "at", postgresql_where=text("seen_at IS NULL")),
         Index("ix_notices_referral_id", "referral_id"),
     )

@@ -44,7 +44,7 @@ from app.referrals.models import (
     Referral,
 )
 from app.referrals.scopes import lock_referral, reads_referral
-from app.referrals.states import OVER, NoticeKind, ReferralState
+from app.referrals.states import OVER, ForWhom, NoticeKind, ReferralState
 from app.referrals.trail import By, Via, note
 from app.staff.accounts import names_of
 from app.staff.audit import write_reading
@@ -286,9 +286,9 @@ def _words(opened: Opened[Any], row: Dispatch) -> str:
 async def notices_for(work: Work, staff: Staff, limit: int = 100) -> list[tuple[Notice, Referral]]:
     """Return the unseen notices for a member of staff, as the owner or as a supervisor."""
     mine = Referral.owner_id == staff.id
-    concerns: ColumnElement[bool] = (Notice.for_whom == "owner") & mine
+    concerns: ColumnElement[bool] = (Notice.for_whom == ForWhom.OWNER) & mine
     if may(staff.role, Permission.SEE_DEADLINES):
-        concerns = or_(concerns, Notice.for_whom == "supervisors")
+        concerns = or_(concerns, Notice.for_whom == ForWhom.SUPERVISORS)
     rows = await work.session.execute(
         select(Notice, Referral)
         .join(Referral, Referral.id == Notice.referral_id)
@@ -314,9 +314,9 @@ async def mark_seen(work: Work, staff: Staff, notice_id: UUID) -> None:
     if row is None:
         raise NotFound("Not found, or you do not have access.")
     notice, referral = row
-    if notice.for_whom == "owner" and referral.owner_id != staff.id:
+    if notice.for_whom == ForWhom.OWNER and referral.owner_id != staff.id:
         raise Conflict("This notice is for the owner of the referral.")
-    if notice.for_whom == "supervisors" and not may(staff.role, Permission.SEE_DEADLINES):
+    if notice.for_whom == ForWhom.SUPERVISORS and not may(staff.role, Permission.SEE_DEADLINES):
         raise Conflict("This notice is for a supervisor.")
     if notice.author_id == staff.id:
         raise Conflict("You wrote this. A second person has to see it.")

@@ -331,6 +331,13 @@ DISPATCH_RESULTS = (
 )
 
 
+class ForWhom(StrEnum):
+    """Who has to see a notice."""
+
+    OWNER = "owner"
+    SUPERVISORS = "supervisors"
+
+
 class NoticeKind(StrEnum):
     """What the owner or a supervisor has to see."""
 

@@ -13,7 +13,7 @@ from app.errors import Code, Conflict
 from app.jobs.names import Task
 from app.referrals.log_kinds import LogKind
 from app.referrals.models import Notice, Referral
-from app.referrals.states import TRANSITIONS, NoticeKind, ReferralEvent, ReferralState
+from app.referrals.states import TRANSITIONS, ForWhom, NoticeKind, ReferralEvent, ReferralState
 from app.work import Work
 
 
@@ -112,7 +112,7 @@ def tell_house(
     referral: Referral,
     kind: NoticeKind,
     *,
-    for_whom: str = "supervisors",
+    for_whom: ForWhom = ForWhom.SUPERVISORS,
     author: UUID | None = None,
     **detail: Any,
 ) -> Notice:
@@ -124,14 +124,14 @@ def tell_house(
         id=uuid4(),
         referral_id=referral.id,
         kind=kind.value,
-        for_whom=for_whom,
+        for_whom=for_whom.value,
         at=work.now,
         detail=detail,
         author_id=author,
     )
     work.session.add(notice)
     work.announce(Topic.NOTICES)
-    if for_whom == "owner":
+    if for_whom is ForWhom.OWNER:
         # An owner who has gone home does not see it: then a supervisor has to.
         wait = _IMMEDIATE if referral.urgency == Urgency.IMMEDIATE else _OTHERWISE
         work.defer(Task.ESCALATE_NOTICE, delay=wait, notice_id=str(notice.id))

@@ -6,6 +6,7 @@ import psycopg
 from procrastinate import Blueprint, JobContext, RetryStrategy
 from sqlalchemy.exc import DBAPIError
 
+from app.jobs.names import Task
 from app.retention.data_requests import answering
 from app.retention.running import carry_on
 
@@ -18,11 +19,11 @@ def retention_tasks() -> Blueprint:
     """Return the tasks of this area, for one job app."""
     tasks = Blueprint()
 
-    @tasks.task(name="erase_due", retry=_RETRY, pass_context=True)
+    @tasks.task(name=Task.ERASE_DUE.in_area, retry=_RETRY, pass_context=True)
     async def erase_due(context: JobContext, run_id: str) -> None:
         await carry_on(context.additional_context["ground"], UUID(run_id))
 
-    @tasks.task(name="carry_out_request", retry=_RETRY, pass_context=True)
+    @tasks.task(name=Task.CARRY_OUT_REQUEST.in_area, retry=_RETRY, pass_context=True)
     async def carry_out_request(context: JobContext, request_id: str) -> None:
         await answering.carry_out(context.additional_context["ground"], UUID(request_id))
 

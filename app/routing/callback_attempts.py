@@ -55,7 +55,7 @@ async def open_due(ground: Ground) -> int:
         for row in due:
             if row.window_until <= work.now:
                 await _passed(work, row)
-            elif row.slot == "soon" and not await _may_ring_now(work, row):
+            elif row.slot == Slot.SOON and not await _may_ring_now(work, row):
                 await _move_on(work, row)
             else:
                 await _put_in_queue(work, row)
@@ -121,7 +121,7 @@ async def _passed(work: Work, row: Callback) -> None:
 async def _move_on(work: Work, row: Callback) -> None:
     """Move a call-back on: to the next time on the rota, or to the same time on the next day."""
     line = await lines.line_of_id(work, row.line_id)
-    if row.slot == "soon" and line is not None:
+    if row.slot == Slot.SOON and line is not None:
         row.window_from, row.window_until = await window_for(work, Slot.SOON, line, row.language)
         row.next_at = row.window_from
     else:

@@ -8,6 +8,7 @@ from procrastinate import Blueprint, JobContext, RetryStrategy
 from sqlalchemy.exc import DBAPIError
 
 from app.calls.line_rows import Line
+from app.jobs.names import Task
 from app.jobs.transaction import transaction
 from app.outbox.mail import write_to_staff
 from app.outbox.responses import TryAgain
@@ -29,11 +30,11 @@ def routing_tasks() -> Blueprint:
     """Return the tasks of this area, for one job app."""
     tasks = Blueprint()
 
-    @tasks.task(name="mail_alarm", retry=_RETRY, pass_context=True)
+    @tasks.task(name=Task.MAIL_ALARM.in_area, retry=_RETRY, pass_context=True)
     async def mail_alarm(context: JobContext, alarm_id: str, staff_id: str) -> None:
         await tell_alarm(context.additional_context["ground"], UUID(alarm_id), UUID(staff_id))
 
-    @tasks.task(name="mail_volume", retry=_RETRY, pass_context=True)
+    @tasks.task(name=Task.MAIL_VOLUME.in_area, retry=_RETRY, pass_context=True)
     async def mail_volume(context: JobContext, alarm_id: str, staff_id: str) -> None:
         await tell_volume(context.additional_context["ground"], UUID(alarm_id), UUID(staff_id))
 

@@ -56,7 +56,7 @@ class NotOnThisPlatform(Conflict):
 
 def why_no_browser(settings: Settings) -> str:
     """Return why no call can reach a browser here, and what to do."""
-    if "browser" in PLATFORMS[settings.telephony_platform].rings:
+    if EndpointKind.BROWSER in PLATFORMS[settings.telephony_platform].rings:
         return N_(
             "No API key of the telephone provider is set (HELPLINE_TWILIO_API_KEY_SID and "
             "_SECRET), so a browser cannot be a telephone. Ask your administrator to set it, or "
@@ -394,7 +394,7 @@ async def miss_offer(
     endpoint = await work.session.scalar(
         select(Staff.endpoint_kind).where(Staff.id == offer.counsellor_id)
     )
-    limit = MISSES_BROWSER if endpoint == "browser" else MISSES_PHONE
+    limit = MISSES_BROWSER if endpoint == EndpointKind.BROWSER else MISSES_PHONE
     if presence.state not in (PresenceState.OFFERED, PresenceState.ON_CALL):
         return
     if presence.after_call is None and presence.missed >= limit:

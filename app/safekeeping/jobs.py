@@ -6,6 +6,7 @@ import psycopg
 from procrastinate import Blueprint, JobContext, RetryStrategy
 from sqlalchemy.exc import DBAPIError
 
+from app.jobs.names import Task
 from app.outbox.responses import TryAgain
 from app.safekeeping import anchors, notices
 from app.safekeeping.backups import nightly
@@ -31,15 +32,15 @@ def safekeeping_tasks() -> Blueprint:
     """Return the tasks of this area, for one job app."""
     tasks = Blueprint()
 
-    @tasks.task(name="deliver_anchor", retry=_DELIVERS, pass_context=True)
+    @tasks.task(name=Task.DELIVER_ANCHOR.in_area, retry=_DELIVERS, pass_context=True)
     async def deliver_anchor(context: JobContext, anchor_id: str, way: str) -> None:
         await anchors.deliver(context.additional_context["ground"], UUID(anchor_id), Way(way))
 
-    @tasks.task(name="mail_safekeeping", retry=_MAILS, pass_context=True)
+    @tasks.task(name=Task.MAIL_SAFEKEEPING.in_area, retry=_MAILS, pass_context=True)
     async def mail_safekeeping(context: JobContext, notice_id: str, staff_id: str) -> None:
         await notices.mail(context.additional_context["ground"], UUID(notice_id), UUID(staff_id))
 
-    @tasks.task(name="make_backup", retry=_BACKS_UP, pass_context=True)
+    @tasks.task(name=Task.MAKE_BACKUP.in_area, retry=_BACKS_UP, pass_context=True)
     async def make_backup(context: JobContext) -> None:
         await nightly.make(context.additional_context["ground"])
 

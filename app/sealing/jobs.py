@@ -25,7 +25,7 @@ def sealing_tasks(metadata: MetaData) -> Blueprint:
     """Return the tasks of this area, for one job app."""
     tasks = Blueprint()
 
-    @tasks.task(name="reseal", retry=_RETRY, pass_context=True)
+    @tasks.task(name=Task.RESEAL.in_area, retry=_RETRY, pass_context=True)
     async def reseal(context: JobContext) -> None:
         ground: Ground = context.additional_context["ground"]
         done = await resealing.reseal(ground, metadata, most=_BATCHES)
@@ -36,7 +36,7 @@ def sealing_tasks(metadata: MetaData) -> Blueprint:
                 # Once more, for what a process that was cut off has sealed meanwhile.
                 work.defer(Task.RESEAL, delay=resealing.SETTLED)
 
-    @tasks.task(name="carry_hashes", retry=_RETRY, pass_context=True)
+    @tasks.task(name=Task.CARRY_HASHES.in_area, retry=_RETRY, pass_context=True)
     async def carry_hashes(context: JobContext) -> None:
         await hashes.carry_hashes(context.additional_context["ground"], metadata, most=_BATCHES)
 

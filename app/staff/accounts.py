@@ -15,7 +15,7 @@ from app.jobs.transaction import transaction
 from app.privacy.numbers import e164
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import Awaits, SignInRules, Staff, StaffSession
+from app.staff.models import Awaits, EndpointKind, SignInRules, Staff, StaffSession
 from app.staff.passwords import give_password
 from app.staff.roles import Role
 from app.staff.sessions import note_provider_session
@@ -57,8 +57,8 @@ def read_endpoint(text: str) -> tuple[str, str | None]:
 
     Return its kind and its address. Raises Invalid.
     """
-    if text == "browser":
-        return "browser", None
+    if text == EndpointKind.BROWSER:
+        return EndpointKind.BROWSER.value, None
     if re.fullmatch(r"client:[A-Za-z0-9_]{1,121}", text):
         return "client", text
     if re.fullmatch(r"sips?:[^\s@]+@[^\s@]+", text):
@@ -99,7 +99,7 @@ async def add_staff(
     *,
     name: str,
     role: Role,
-    endpoint: str = "browser",
+    endpoint: str = EndpointKind.BROWSER.value,
     languages: list[str] | None = None,
     lines: list[str] | None = None,
     skills: list[str] | None = None,

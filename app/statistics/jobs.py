@@ -6,6 +6,7 @@ import psycopg
 from procrastinate import Blueprint, JobContext, RetryStrategy
 from sqlalchemy.exc import DBAPIError
 
+from app.jobs.names import Task
 from app.jobs.transaction import transaction
 from app.outbox.responses import TryAgain
 from app.statistics.exports import requested
@@ -32,26 +33,26 @@ def statistics_tasks() -> Blueprint:
     """Return the tasks of this area, for one job app."""
     tasks = Blueprint()
 
-    @tasks.task(name="keep_days", retry=_RETRY, pass_context=True)
+    @tasks.task(name=Task.KEEP_DAYS.in_area, retry=_RETRY, pass_context=True)
     async def keep(context: JobContext) -> None:
         ground: Ground = context.additional_context["ground"]
         now = ground.clock.now()
         while await keep_days(ground, await days_to_keep(ground, now), now):
             pass
 
-    @tasks.task(name="make_export", retry=_RETRY, pass_context=True)
+    @tasks.task(name=Task.MAKE_EXPORT.in_area, retry=_RETRY, pass_context=True)
     async def make_export(context: JobContext, export_id: str) -> None:
         await requested.make(context.additional_context["ground"], UUID(export_id))
 
-    @tasks.task(name="propose_rota", retry=_RETRY, pass_context=True)
+    @tasks.task(name=Task.PROPOSE_ROTA.in_area, retry=_RETRY, pass_context=True)
     async def propose_rota(context: JobContext, proposal_id: str) -> None:
         await proposing.carry_out(context.additional_context["ground"], UUID(proposal_id))
 
-    @tasks.task(name="send_report", retry=_RETRY, pass_context=True)
+    @tasks.task(name=Task.SEND_REPORT.in_area, retry=_RETRY, pass_context=True)
     async def send_report(context: JobContext, export_id: str) -> None:
         await sending.make_report(context.additional_context["ground"], UUID(export_id))
 
-    @tasks.task(name="announce_report", retry=_MAIL_RETRY, pass_context=True)
+    @tasks.task(name=Task.ANNOUNCE_REPORT.in_area, retry=_MAIL_RETRY, pass_context=True)
     async def announce_report(context: JobContext, export_id: str, staff_id: str) -> None:
         ground: Ground = context.additional_context["ground"]
         await sending.announce(ground, UUID(export_id), UUID(staff_id))

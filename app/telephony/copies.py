@@ -24,7 +24,7 @@ _LATER = timedelta(minutes=10)
 _TRIES = 200
 
 
-@task("find_copies")
+@task(Task.FIND_COPIES)
 async def find_copies(context: JobContext, request_id: str) -> None:
     """Ask the provider for calls and texts of the person's numbers, and have all deleted."""
     parts = parts_of(context)
@@ -42,7 +42,7 @@ async def find_copies(context: JobContext, request_id: str) -> None:
         await copies.note_copies(work, UUID(request_id), found, asked=can)
 
 
-@task("delete_copy")
+@task(Task.DELETE_COPY)
 async def delete_copy(context: JobContext, copy_id: str) -> None:
     """Delete one copy at the provider."""
     parts = parts_of(context)

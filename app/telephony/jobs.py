@@ -14,6 +14,7 @@ from procrastinate import BaseRetryStrategy, Blueprint, JobContext, RetryDecisio
 from procrastinate.jobs import Job
 from sqlalchemy.exc import DBAPIError
 
+from app.jobs.names import Task
 from app.jobs.transaction import transaction
 from app.outbox.responses import TryAgain, Uncertain
 from app.telephony.platforms.base import Platform
@@ -45,25 +46,25 @@ class BackOff(BaseRetryStrategy):
 # A caller waits for these: after an outage they go on within seconds.
 _AWAITED = frozenset(
     {
-        "ring_counsellor",
-        "join_counsellor",
-        "ring_participant",
-        "move_caller",
-        "return_caller",
-        "settle_connection",
-        "settle_finish",
-        "settle_leave",
-        "settle_talk",
-        "look_at_talk",
-        "hold_for_counsellor",
-        "end_hold",
-        "ask_caller",
-        "set_hold",
-        "watch_dialled",
-        "end_dialled",
-        "watch_callback",
-        "settle_dialled",
-        "say_in_practice",
+        Task.RING_COUNSELLOR,
+        Task.JOIN_COUNSELLOR,
+        Task.RING_PARTICIPANT,
+        Task.MOVE_CALLER,
+        Task.RETURN_CALLER,
+        Task.SETTLE_CONNECTION,
+        Task.SETTLE_FINISH,
+        Task.SETTLE_LEAVE,
+        Task.SETTLE_TALK,
+        Task.LOOK_AT_TALK,
+        Task.HOLD_FOR_COUNSELLOR,
+        Task.END_HOLD,
+        Task.ASK_CALLER,
+        Task.SET_HOLD,
+        Task.WATCH_DIALLED,
+        Task.END_DIALLED,
+        Task.WATCH_CALLBACK,
+        Task.SETTLE_DIALLED,
+        Task.SAY_IN_PRACTICE,
     }
 )
 
@@ -74,10 +75,10 @@ _SOON = 2.0
 F = TypeVar("F", bound=Callable[..., Awaitable[None]])
 
 
-_FUNCTIONS: dict[str, Callable[..., Awaitable[None]]] = {}
+_FUNCTIONS: dict[Task, Callable[..., Awaitable[None]]] = {}
 
 
-def task(name: str) -> Callable[[F], F]:
+def task(name: Task) -> Callable[[F], F]:
     """Register a job of this edge under the name by which other areas defer it."""
 
     def keep(function: F) -> F:
@@ -92,7 +93,7 @@ def telephony_tasks() -> Blueprint:
     tasks = Blueprint()
     for name, function in _FUNCTIONS.items():
         retry = BackOff(_SOON) if name in _AWAITED else BackOff()
-        tasks.task(name=name, retry=retry, pass_context=True)(function)
+        tasks.task(name=name.in_area, retry=retry, pass_context=True)(function)
     return tasks
 
 

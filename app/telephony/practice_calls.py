@@ -13,6 +13,7 @@ from procrastinate import JobContext
 from app.calls import record
 from app.calls.log_kinds import CallLog
 from app.calls.record import Delivery
+from app.jobs.names import Task
 from app.log import log
 from app.outbox.responses import TryAgain
 from app.settings import Settings
@@ -53,7 +54,7 @@ async def ring(work: Work, signed: Signed, practice_id: UUID) -> tuple[Answer, S
     return answer, await scene_of(work, call)
 
 
-@task("ring_practice")
+@task(Task.RING_PRACTICE)
 async def ring_practice(context: JobContext, practice_id: str) -> None:
     """Ask the exchange to ring us as a scripted child. If it cannot be reached, nothing rings."""
     parts = parts_of(context)
@@ -98,7 +99,7 @@ def _script(scenario: Scenario, language: str) -> dict[str, Any]:
     }
 
 
-@task("say_in_practice")
+@task(Task.SAY_IN_PRACTICE)
 async def say_in_practice(context: JobContext, practice_id: str, number: int) -> None:
     """Send the child's answers up to one act of the counsellor.
 
@@ -132,7 +133,7 @@ def _turn(number: int, turn: Turn, language: str) -> dict[str, Any]:
     }
 
 
-@task("watch_written_practice")
+@task(Task.WATCH_WRITTEN_PRACTICE)
 async def watch_written_practice(context: JobContext, practice_id: str) -> None:
     """Let a scripted child who is not answered ask, and leave in the end."""
     async with parts_of(context).work() as work:
@@ -143,7 +144,7 @@ async def watch_written_practice(context: JobContext, practice_id: str) -> None:
             await practices.end(work, practice.call_id, {"left": "silence"})
 
 
-@task("practice_ended")
+@task(Task.PRACTICE_ENDED)
 async def practice_ended(context: JobContext, call_id: str) -> None:
     """Keep what the exchange measured, and how the practice ended.
 

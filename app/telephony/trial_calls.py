@@ -78,14 +78,14 @@ class _TestCall(Trial):
         )
 
 
-@task("ring_test_phone")
+@task(Task.RING_TEST_PHONE)
 async def ring_test_phone(context: JobContext, test_id: str) -> None:
     """Ring the phone of a test."""
     parts = parts_of(context)
     await send_once(parts.ground, _TestCall(parts, Task.RING_TEST_PHONE, test_id))
 
 
-@task("end_test_call")
+@task(Task.END_TEST_CALL)
 async def end_test_call(context: JobContext, test_id: str) -> None:
     """End a test call of which no end was reported: ask the provider, and let no phone ring on."""
     parts, key = parts_of(context), UUID(test_id)

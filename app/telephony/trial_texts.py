@@ -88,7 +88,7 @@ async def lock_test(work: Work, test_id: UUID) -> ConnectionTest | None:
     return await work.session.get(ConnectionTest, test_id, with_for_update=True)
 
 
-@task("send_test_message")
+@task(Task.SEND_TEST_MESSAGE)
 async def send_test_message(context: JobContext, test_id: str) -> None:
     """Send a test text."""
     parts = parts_of(context)

@@ -99,7 +99,7 @@ async def test_the_words_of_the_child(stage: Stage) -> None:
 async def test_a_line_without_writing_gives_its_number(stage: Stage) -> None:
     answer = await page(stage, LINE.lstrip("+"))
     assert answer.status_code == 404
-    assert "You cannot write to this line." in answer.text
+    assert "You cannot write to us here." in answer.text
     assert LINE in answer.text
     answer = await page(stage, "nothing")
     assert answer.status_code == 404

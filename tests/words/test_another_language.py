@@ -179,7 +179,7 @@ async def test_an_agency_reads_and_hears_it(hungarian: Path, night: Stage, post:
     done = await click(night, path + "/step", {"kind": "accept", "name": "Mira"})
     following = await click(night, done.headers["location"])
     assert f"{MARK}Thank you. We have recorded that you accept it." in following.text
-    assert f"{MARK}This link was used already." in (await click(night, path)).text
+    assert f"{MARK}This link has already been used." in (await click(night, path)).text
 
 
 async def test_a_case_is_printed_and_the_pages_are_read_in_it(

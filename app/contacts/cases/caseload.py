@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from app.contacts.cases.models import CaseRequest, FollowUp
 from app.contacts.models import Case
 from app.contacts.scopes import reads_case
+from app.definitions.risk import Risk
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Work
@@ -42,7 +43,7 @@ async def caseload(work: Work, staff: Staff) -> list[Caseload]:
             Case.owner_id,
             Staff.name,
             number,
-            number.filter(Case.risk == "high"),
+            number.filter(Case.risk == Risk.HIGH),
             number.filter(late),
             number.filter(~undone.exists()),
             number.filter(waits),

@@ -12,7 +12,7 @@ from app.people.changing import Changes, values_of
 from app.people.finding import PersonState
 from app.routing.plan import read_skills
 from app.staff import accounts
-from app.staff.models import AuditEntry, Staff
+from app.staff.models import AuditEntry, EndpointKind, Staff
 from app.staff.roles import Permission, Role, may
 from app.words.pages import N_, _, code_words, language_name, said
 from app.work import Work
@@ -55,7 +55,7 @@ def person_row(staff: Staff) -> PersonRow:
     if may(staff.role, Permission.TAKE_CALLS):
         spoken = ", ".join(language_name(one) for one in staff.languages) or _("every language")
         takes = " · ".join([spoken, *staff.skills])
-        rings = "" if staff.endpoint_kind == "browser" else finding.endpoint_of(staff)
+        rings = "" if staff.endpoint_kind == EndpointKind.BROWSER else finding.endpoint_of(staff)
     return PersonRow(
         staff.id,
         staff.name,
@@ -119,7 +119,9 @@ class PersonForm:
     @property
     def rings_at(self) -> str:
         """The address outside the browser, if there is one."""
-        return "" if self.values["endpoint"] == "browser" else str(self.values["endpoint"])
+        return (
+            "" if self.values["endpoint"] == EndpointKind.BROWSER else str(self.values["endpoint"])
+        )
 
 
 def form_of(staff: Staff) -> PersonForm:
@@ -137,7 +139,9 @@ def empty_form() -> PersonForm:
         "emergency": False,
         "chats_at_once": 0,
     }
-    return PersonForm({**values, **lists, "role": "counsellor", "endpoint": "browser"}, 0)
+    return PersonForm(
+        {**values, **lists, "role": "counsellor", "endpoint": EndpointKind.BROWSER.value}, 0
+    )
 
 
 def read_form(form: Mapping[str, Any]) -> Changes:
@@ -156,7 +160,11 @@ def read_form(form: Mapping[str, Any]) -> Changes:
     skills += [one.strip() for one in sent.get("more_skills", "").split(",") if one.strip()]
     endpoint = None
     if "rings" in sent:
-        endpoint = "browser" if sent["rings"] == "browser" else sent.get("address", "")
+        endpoint = (
+            EndpointKind.BROWSER.value
+            if sent["rings"] == EndpointKind.BROWSER
+            else sent.get("address", "")
+        )
     has_lists = "rings" in sent
     return Changes(
         name=sent.get("name"),
@@ -206,7 +214,7 @@ def value_words(name: str, value: Any) -> str:
             return ", ".join(value) or _("every line")
         case "training" | "active" | "emergency":
             return _("yes") if value else _("no")
-        case "endpoint" if value == "browser":
+        case "endpoint" if value == EndpointKind.BROWSER:
             return _("in the browser")
         case _ if isinstance(value, list):
             return ", ".join(str(one) for one in value) or "–"

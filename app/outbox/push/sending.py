@@ -144,7 +144,7 @@ def outbox_tasks() -> Blueprint:
     """Return the tasks of this area, for one job app."""
     tasks = Blueprint()
 
-    @tasks.task(name="send_push", pass_context=True)
+    @tasks.task(name=Task.SEND_PUSH.in_area, pass_context=True)
     async def send_push(context: JobContext, message_id: str) -> None:
         ground = context.additional_context["ground"]
         await send_once(ground, PushOnce(ground, message_id))

@@ -15,6 +15,7 @@ from app.referrals.states import (
     LIVE_RECIPIENT,
     AgencyEvent,
     DispatchState,
+    ForWhom,
     NoticeKind,
     Purpose,
     RecipientState,
@@ -92,7 +93,7 @@ async def tell_agency(
             work,
             referral,
             NoticeKind.RING_THEM,
-            for_whom="owner",
+            for_whom=ForWhom.OWNER,
             agency=agency.code,
             purpose=purpose.value,
         )

@@ -17,7 +17,7 @@ from app.referrals.log_kinds import LogKind
 from app.referrals.models import Deadline, DeadlineBreach, Dispatch, Recipient, Referral
 from app.referrals.protocol import Protocol
 from app.referrals.scopes import lock_referral, reads_referral
-from app.referrals.states import OVER, DeadlineKind, NoticeKind, ReferralState
+from app.referrals.states import OVER, DeadlineKind, ForWhom, NoticeKind, ReferralState
 from app.referrals.trail import PROGRAM_ITSELF, note, tell_house
 from app.staff.models import Staff
 from app.work import Ground, Work
@@ -296,10 +296,13 @@ async def ring(work: Work, deadline_id: UUID) -> Referral | None:
     )
     grave = referral.urgency in _GRAVE or deadline.kind == DeadlineKind.HAND_OVER
     # The written form is the owner's to send; every other breach goes to the supervisors, too.
-    whom = "supervisors" if grave or deadline.kind != DeadlineKind.WRITTEN else "owner"
+    only_owner = deadline.kind == DeadlineKind.WRITTEN and not grave
+    whom = ForWhom.OWNER if only_owner else ForWhom.SUPERVISORS
     tell_house(work, referral, NoticeKind.BREACH, for_whom=whom, deadline=deadline.kind)
-    if whom == "supervisors":
-        tell_house(work, referral, NoticeKind.BREACH, for_whom="owner", deadline=deadline.kind)
+    if whom is ForWhom.SUPERVISORS:
+        tell_house(
+            work, referral, NoticeKind.BREACH, for_whom=ForWhom.OWNER, deadline=deadline.kind
+        )
     work.announce(Topic.DEADLINES)
     return referral
 

@@ -18,7 +18,7 @@ from app.referrals.directory.entries import Entry, Phone, for_log
 from app.referrals.directory.models import Agency
 from app.referrals.directory.phones import phones_of, set_phones
 from app.referrals.models import Recipient, Referral
-from app.referrals.states import LIVE_RECIPIENT, NoticeKind
+from app.referrals.states import LIVE_RECIPIENT, ForWhom, NoticeKind
 from app.referrals.trail import tell_house
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -199,7 +199,9 @@ async def _tell(work: Work, agency: Agency, change: AddressChange) -> None:
         .distinct()
     )
     for referral in running:
-        tell_house(work, referral, NoticeKind.ADDRESS_CHANGES, for_whom="owner", agency=agency.code)
+        tell_house(
+            work, referral, NoticeKind.ADDRESS_CHANGES, for_whom=ForWhom.OWNER, agency=agency.code
+        )
 
 
 def _opened(work: Work, change: AddressChange) -> str:

@@ -10,6 +10,7 @@ from app.outbox.once import Outgoing
 from app.outbox.responses import Refused
 from app.outbox.states import Sending
 from app.referrals.escalation.alarms import is_open, lock_alarm, message_of, note_result
+from app.referrals.states import AttemptResult
 from app.routing.alarm_rows import Alarm, AlarmAttempt
 from app.work import Ground, Work
 
@@ -40,7 +41,7 @@ class AlarmAttemptOnce(Outgoing[AlarmAttempt]):
 
     async def prepare(self, work: Work, row: AlarmAttempt) -> bool:
         if not is_open(self.alarm):
-            return await self.give_up(work, row, "stopped")
+            return await self.give_up(work, row, AttemptResult.STOPPED)
         if not await self.is_possible(work, row):
             return False
         self.to = row.target
@@ -51,14 +52,14 @@ class AlarmAttemptOnce(Outgoing[AlarmAttempt]):
         """Return whether it can be sent now; else give it up, or plan it for later."""
         return True
 
-    async def give_up(self, work: Work, attempt: AlarmAttempt, result: str) -> bool:
+    async def give_up(self, work: Work, attempt: AlarmAttempt, result: AttemptResult) -> bool:
         """End an attempt that was not sent. Return False."""
         attempt.sending = Sending.FAILED.value
         await note_result(work, self.alarm, attempt, result)
         return False
 
     async def failed(self, work: Work, row: AlarmAttempt, error: Refused | None) -> None:
-        await note_result(work, self.alarm, row, "failed")
+        await note_result(work, self.alarm, row, AttemptResult.FAILED)
 
 
 class AlarmEmailOnce(AlarmAttemptOnce):
@@ -74,13 +75,13 @@ class AlarmEmailOnce(AlarmAttemptOnce):
         if work.settings.smtp_url is not None:
             return True
         log().warning("an alarm is not mailed: HELPLINE_SMTP_URL is not set", area="routing")
-        return await self.give_up(work, attempt, "failed")
+        return await self.give_up(work, attempt, AttemptResult.FAILED)
 
     async def send(self) -> None:
         await send_mail(self._ground, self.to, self.subject, self.body, message_id=self.attempt_id)
 
     async def accepted(self, work: Work, row: AlarmAttempt) -> None:
-        await note_result(work, self.alarm, row, "delivered")
+        await note_result(work, self.alarm, row, AttemptResult.DELIVERED)
 
     async def failed(self, work: Work, row: AlarmAttempt, error: Refused | None) -> None:
         log().warning("an alarm was not mailed", area="routing", cause=str(error)[:60])

@@ -24,7 +24,7 @@ from app.referrals.escalation import dangers
 from app.referrals.escalation.next_step import Act, Around, Position, Step, StepKind, next_turn
 from app.referrals.library import protocols_of
 from app.referrals.spoken import language_for
-from app.referrals.states import ChannelKind, Service
+from app.referrals.states import AttemptResult, ChannelKind, Service
 from app.routing import waking
 from app.routing.alarm_rows import Alarm, AlarmAttempt, AlarmKind
 from app.routing.rota import watch
@@ -58,15 +58,19 @@ WORDS = {
 }
 
 
+# After these no other person is tried at once.
+_ENOUGH = (AttemptResult.DELIVERED, AttemptResult.ACKNOWLEDGED, AttemptResult.STOPPED)
+
+
 def alarm_tasks(tasks: Blueprint, retry: BaseRetryStrategy) -> None:
     """Register the jobs of alarms."""
 
-    @tasks.task(name="alarm_turn", retry=retry, pass_context=True)
+    @tasks.task(name=Task.ALARM_TURN.in_area, retry=retry, pass_context=True)
     async def alarm_turn(context: JobContext, alarm_id: str, turn: int) -> None:
         ground = context.additional_context["ground"]
         await run_verb(ground, PROGRAM, lambda work: take_turn(work, UUID(alarm_id), turn))
 
-    @tasks.task(name="alarm_over", retry=retry, pass_context=True)
+    @tasks.task(name=Task.ALARM_OVER.in_area, retry=retry, pass_context=True)
     async def alarm_over(context: JobContext, alarm_id: str) -> None:
         ground = context.additional_context["ground"]
         await run_verb(ground, PROGRAM, lambda work: stop_attempts(work, UUID(alarm_id)))
@@ -230,15 +234,17 @@ async def stop_attempts(work: Work, alarm_id: UUID) -> None:
             message_channel(attempt.kind).stop_alarm(work, str(attempt.id))
         elif attempt.sending == Sending.WANTED:
             attempt.sending, attempt.ended_at = Sending.FAILED.value, work.now
-            attempt.result = "stopped"
+            attempt.result = AttemptResult.STOPPED.value
 
 
-async def note_result(work: Work, alarm: Alarm, attempt: AlarmAttempt, result: str) -> None:
+async def note_result(
+    work: Work, alarm: Alarm, attempt: AlarmAttempt, result: AttemptResult
+) -> None:
     """Record the result of an attempt. If no person was reached, try the next one at once."""
     if attempt.result is not None:
         return
-    attempt.result, attempt.ended_at = result, work.now
-    if result in ("delivered", "acknowledged", "stopped") or not is_open(alarm):
+    attempt.result, attempt.ended_at = result.value, work.now
+    if result in _ENOUGH or not is_open(alarm):
         return
     if attempt.kind == ChannelKind.PHONE and attempt.turn == alarm.turn:
         await escalate(work, alarm)

@@ -33,6 +33,7 @@ from app.referrals.states import (
     AttemptResult,
     ChannelKind,
     DeadlineKind,
+    ForWhom,
     NoticeKind,
     Purpose,
     RecipientState,
@@ -328,7 +329,7 @@ async def note_result(
                 work,
                 referral,
                 NoticeKind.UNDELIVERED,
-                for_whom="owner",
+                for_whom=ForWhom.OWNER,
                 agency=agency.code,
                 purpose=attempt.purpose,
             )
@@ -393,12 +394,12 @@ async def live_talk(work: Work, referral: Referral) -> Call | None:
 
 async def breached(work: Work, referral: Referral, kind: str) -> None:
     """Act on a missed deadline: an urgent referral without a reply goes to the next agency."""
-    if kind == "hand_over" and referral.house_has_it:
+    if kind == DeadlineKind.HAND_OVER and referral.house_has_it:
         await take_back_from_house(work, referral)
-    elif kind == "details" and can(referral, ReferralEvent.LAPSE):
+    elif kind == DeadlineKind.DETAILS and can(referral, ReferralEvent.LAPSE):
         await _details_not_opened(work, referral)
     elif (
-        kind == "acknowledge"
+        kind == DeadlineKind.ACKNOWLEDGE
         and referral.urgency != Urgency.IMMEDIATE
         and referral.escalates_at is not None
     ):

@@ -39,6 +39,7 @@ from app.referrals.states import (
     AgencyEvent,
     AttemptResult,
     DeadlineKind,
+    ForWhom,
     NoticeKind,
     Purpose,
     RecipientState,
@@ -277,7 +278,12 @@ async def reject(
         await tracking.run_on(work, referral, DeadlineKind.WRITTEN)
     await _announce(work, referral, recipient, AgencyEvent.REJECTED, by)
     tell_house(
-        work, referral, NoticeKind.REJECTED, for_whom="owner", reason=reason.value, agency=by.agency
+        work,
+        referral,
+        NoticeKind.REJECTED,
+        for_whom=ForWhom.OWNER,
+        reason=reason.value,
+        agency=by.agency,
     )
     if referral.urgency in _AT_ONCE:
         await on_to_the_next(work, referral)
@@ -357,7 +363,7 @@ async def complete(
         await tracking.stop(work, referral, DeadlineKind.SEEN)
     await _announce(work, referral, recipient, AgencyEvent.COMPLETED, by)
     tell_house(
-        work, referral, NoticeKind.COMPLETED, for_whom="owner", agency=by.agency, reason=told
+        work, referral, NoticeKind.COMPLETED, for_whom=ForWhom.OWNER, agency=by.agency, reason=told
     )
     if outcome in NOT_HELPED:
         tell_house(work, referral, NoticeKind.COMPLETED, agency=by.agency, reason=told)
@@ -369,13 +375,13 @@ async def ask(work: Work, referral: Referral, recipient: Recipient, question: st
     if not question.strip():
         raise refusal(Invalid, "no_question")
     note(work, referral, LogKind.QUESTION, by, words=question)
-    tell_house(work, referral, NoticeKind.QUESTION, for_whom="owner", agency=by.agency)
+    tell_house(work, referral, NoticeKind.QUESTION, for_whom=ForWhom.OWNER, agency=by.agency)
 
 
 async def call_me_back(work: Work, referral: Referral, agency: Agency, by: By) -> None:
     """Tell the owner that a person at the duty phone wants a call-back first."""
     note(work, referral, LogKind.WANTS_TO_BE_CALLED_BACK, by)
-    tell_house(work, referral, NoticeKind.CALL_BACK, for_whom="owner", agency=agency.code)
+    tell_house(work, referral, NoticeKind.CALL_BACK, for_whom=ForWhom.OWNER, agency=agency.code)
 
 
 # -- our own house -----------------------------------------------------------------------------

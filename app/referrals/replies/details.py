@@ -18,7 +18,7 @@ from app.referrals.disclosures import needed_by
 from app.referrals.log_kinds import LogKind
 from app.referrals.models import Recipient, Referral
 from app.referrals.scopes import lock_referral
-from app.referrals.states import HELD, DeadlineKind, NoticeKind, Purpose, ReferralState
+from app.referrals.states import HELD, DeadlineKind, ForWhom, NoticeKind, Purpose, ReferralState
 from app.referrals.trail import By, Via, note, tell_house
 from app.work import Work
 
@@ -57,7 +57,7 @@ async def hand_out(work: Work, referral: Referral, recipient: Recipient, by: By)
             work,
             referral,
             NoticeKind.RING_THEM,
-            for_whom="owner",
+            for_whom=ForWhom.OWNER,
             agency=agency.code,
             purpose="details",
         )

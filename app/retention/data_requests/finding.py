@@ -16,7 +16,7 @@ from sqlalchemy import and_, exists, or_, select
 from app.calls.caller_rows import CallerFlag, CallerWish
 from app.calls.line_rows import Line
 from app.calls.models import Call, VoiceMessage
-from app.calls.states import CallState
+from app.calls.states import CallState, MessageState
 from app.contacts.cases.models import CaseContact, CaseRequest, FollowUp
 from app.contacts.models import Case, Contact, MatchKey, Profile, ProfileNumber
 from app.contacts.saving import number_keys
@@ -474,7 +474,7 @@ async def _alive(work: Work, ids: set[UUID]) -> set[UUID]:
         select(VoiceMessage.id).where(
             VoiceMessage.id.in_(ids),
             VoiceMessage.heard_at.is_(None),
-            VoiceMessage.state != "absent",
+            VoiceMessage.state != MessageState.ABSENT,
         ),
         select(Callback.id).where(
             Callback.id.in_(ids), Callback.state.in_((*OPEN_CALLBACKS, CallbackState.SPOKEN))

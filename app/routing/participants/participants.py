@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.calls import record
-from app.calls.log_kinds import CallLog, Cause
+from app.calls.log_kinds import IN_AND_OUT, CallLog, Cause, ConferenceEvent
 from app.calls.models import Call, Leg, RecordedEvent
 from app.database.base import Base, Identifier, Sealed, one_of
 from app.database.topics import Topic
@@ -118,14 +118,14 @@ async def inside_by_events(work: Work, call_id: UUID, *which: ColumnElement[bool
     events = await work.session.scalars(
         select(RecordedEvent).where(
             RecordedEvent.call_id == call_id,
-            RecordedEvent.kind.in_(("participant-join", "participant-leave")),
+            RecordedEvent.kind.in_(IN_AND_OUT),
             *which,
         )
     )
     last: dict[str, str] = {}
     for event in sorted(events, key=lambda e: int(e.detail.get("sequence", 0))):
         last[event.detail["participant"]] = event.kind
-    return {label for label, kind in last.items() if kind == "participant-join"}
+    return {label for label, kind in last.items() if kind == ConferenceEvent.JOIN}
 
 
 async def own_in(work: Work, staff_id: UUID, calls: list[UUID]) -> dict[UUID, Participant]:

@@ -140,7 +140,7 @@ class _CallBack(AtProvider[_Ring]):
         await offers.end_call(work, row.call, ended_by=EndedBy.PROVIDER)
 
 
-@task("ring_callback")
+@task(Task.RING_CALLBACK)
 async def ring_callback(context: JobContext, call_id: str, offer_id: str) -> None:
     """Ring the caller into the conference in which the counsellor waits. Sent once."""
     parts = parts_of(context)
@@ -200,7 +200,7 @@ async def answered_by(work: Work, call_id: UUID, signed: Signed) -> None:
     work.defer(Task.END_CALLER, call_id=str(call.id))
 
 
-@task("callback_not_needed")
+@task(Task.CALLBACK_NOT_NEEDED)
 async def callback_not_needed(context: JobContext, callback_id: str) -> None:
     """Take a call-back that has not rung yet out of the queue, because the caller rang us."""
     async with parts_of(context).work() as work:
@@ -218,7 +218,7 @@ async def callback_not_needed(context: JobContext, callback_id: str) -> None:
             await offers.end_call(work, call, ended_by=EndedBy.PROGRAM)
 
 
-@task("callback_over")
+@task(Task.CALLBACK_OVER)
 async def callback_over(context: JobContext, call_id: str) -> None:
     """Settle a call-back whose call is over: done, to be tried again, or given up."""
     async with parts_of(context).work() as work:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from app.abilities import Ability
 from app.calls import record
-from app.calls.log_kinds import CallLog, Cause
+from app.calls.log_kinds import IN_AND_OUT, CallLog, Cause, ConferenceEvent
 from app.calls.models import Call, Leg, RecordedEvent
 from app.calls.record import Delivery
 from app.calls.states import (
@@ -345,14 +345,14 @@ def fold(
             conference.caller.present = conference.counsellor.present = False
         sides = (conference.caller, conference.counsellor)
         participant, other = sides if label == "caller" else sides[::-1]
-        joins = event.kind == "participant-join"
+        joins = event.kind == ConferenceEvent.JOIN
         # A participant who leaves was in: the event of joining was lost, but the talk took place.
         unseen = not joins and not participant.present
         if other.present or (unseen and was_in.get((now_in, other is conference.caller))):
             conference.both_at = conference.both_at or event.at
         was_in[now_in, participant is conference.caller] = True
         participant.joined_at = participant.joined_at or event.at
-        participant.present = event.kind == "participant-join"
+        participant.present = event.kind == ConferenceEvent.JOIN
         participant.left_with = (
             None if participant.present else told.get("ParticipantCallStatus", "")
         )
@@ -364,12 +364,13 @@ async def conference_event(work: Work, offer_id: UUID, signed: Signed) -> None:
     call, offer = await offers.lock_offer(work, offer_id)
     fields = signed.fields
     sid, sequence = fields.get("ConferenceSid", ""), fields.get("SequenceNumber", "0")
-    kind = fields.get("StatusCallbackEvent", "")
-    key = f"conference:{sid[:64]}:{sequence[:12]}:{kind[:40]}"
+    said = fields.get("StatusCallbackEvent", "")
+    reported = ConferenceEvent.read(said)
+    key = f"conference:{sid[:64]}:{sequence[:12]}:{said[:40]}"
     if await record.earlier_answer(work, key) is not None:
         return
     delivery = delivery_of(signed, key)
-    if sid and (offer.conference_sid is None or kind == "participant-join"):
+    if sid and (offer.conference_sid is None or reported is ConferenceEvent.JOIN):
         offer.conference_sid = sid
     participant = "caller" if signed.call_sid == call.provider_sid else "counsellor"
     label = fields.get("ParticipantLabel", "")[:60]
@@ -383,19 +384,19 @@ async def conference_event(work: Work, offer_id: UUID, signed: Signed) -> None:
     await record.record(
         work,
         call,
-        kind if kind.replace("-", "").isalpha() else "conference-event",
+        reported,
         delivery=delivery,
         at=delivery.happened_at(work.now, not_before=offer.opened_at),
         offer_id=str(offer_id),
         participant=participant,
         sequence=read_number(sequence) or 0,
     )
-    if kind in ("participant-hold", "participant-unhold") and participant == "caller":
+    if reported in (ConferenceEvent.HOLD, ConferenceEvent.UNHOLD) and participant == "caller":
         if CallState(call.state) is CallState.CONNECTED:
-            call.on_hold = kind == "participant-hold"
+            call.on_hold = reported is ConferenceEvent.HOLD
             work.announce(Topic.CALLS, Topic.CALLS.of(call.id))
         return
-    if kind not in ("participant-join", "participant-leave"):
+    if reported not in IN_AND_OUT:
         return
     if participant.startswith("participant-"):
         seen = fold(await _events_of(work, offer), participant).counsellor
@@ -435,7 +436,7 @@ async def _events_of(work: Work, offer: Offer) -> list[RecordedEvent]:
     events = await work.session.scalars(
         select(RecordedEvent).where(
             RecordedEvent.call_id == offer.call_id,
-            RecordedEvent.kind.in_(("participant-join", "participant-leave")),
+            RecordedEvent.kind.in_(IN_AND_OUT),
             RecordedEvent.detail["offer_id"].astext == str(offer.room),
         )
     )

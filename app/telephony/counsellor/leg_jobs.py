@@ -174,7 +174,7 @@ async def _prepare_participant(work: Work, call: Call, leg: Leg) -> dict[str, An
     }
 
 
-@task("ring_counsellor")
+@task(Task.RING_COUNSELLOR)
 async def ring_counsellor(context: JobContext, leg_id: str) -> None:
     """Ring a counsellor's phone; they press 1 to take the call."""
     parts = parts_of(context)
@@ -191,7 +191,7 @@ async def ring_counsellor(context: JobContext, leg_id: str) -> None:
     await make_leg(context, leg_id, send)
 
 
-@task("join_counsellor")
+@task(Task.JOIN_COUNSELLOR)
 async def join_counsellor(context: JobContext, leg_id: str) -> None:
     """Bring a counsellor who accepted on the board into the conference of the offer."""
     parts = parts_of(context)
@@ -230,7 +230,7 @@ async def address_of_leg(work: Work, leg: Leg) -> str:
     return participant_legs.address_of_staff(staff, leg) if staff is not None else ""
 
 
-@task("end_leg")
+@task(Task.END_LEG)
 async def end_leg(context: JobContext, leg_id: str) -> None:
     """End a leg, so that its phone does not ring on."""
     parts = parts_of(context)

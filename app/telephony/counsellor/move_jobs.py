@@ -25,7 +25,7 @@ from app.telephony.provider.client import NOT_IN_PROGRESS
 from app.telephony.provider.urls import call_path, offer_path
 
 
-@task("move_caller")
+@task(Task.MOVE_CALLER)
 async def move_caller(context: JobContext, offer_id: str) -> None:
     """Bring the caller into the conference in which the counsellor waits."""
     parts = parts_of(context)
@@ -56,7 +56,7 @@ async def move_caller(context: JobContext, offer_id: str) -> None:
     await _move(parts, sid, path)
 
 
-@task("return_caller")
+@task(Task.RETURN_CALLER)
 async def return_caller(context: JobContext, call_id: str, entry: int) -> None:
     """Fetch the caller back to the waiting room after the counsellor is gone."""
     parts = parts_of(context)
@@ -102,7 +102,7 @@ async def _move(parts: Parts, sid: str, path: str) -> None:
                 work.defer(Task.RECONCILE_CALL, call_id=str(call.id))
 
 
-@task("end_caller")
+@task(Task.END_CALLER)
 async def end_caller(context: JobContext, call_id: str) -> None:
     """End the caller's leg, because the call has ended on our side."""
     parts = parts_of(context)
@@ -113,7 +113,7 @@ async def end_caller(context: JobContext, call_id: str) -> None:
         await parts.platform.end(sid)
 
 
-@task("settle_finish")
+@task(Task.SETTLE_FINISH)
 async def settle_finish(context: JobContext, offer_id: str) -> None:
     """Find out whether a counsellor's leg left the conference because of the star key.
 
@@ -139,7 +139,7 @@ async def settle_finish(context: JobContext, offer_id: str) -> None:
             work.defer(Task.RECONCILE_CALL, call_id=str(call.id))
 
 
-@task("set_hold")
+@task(Task.SET_HOLD)
 async def set_hold(context: JobContext, call_id: str) -> None:
     """Hold the caller at the provider or resume, as the record says now."""
     parts = parts_of(context)
@@ -188,7 +188,7 @@ async def _note_hold(parts: Parts, call_id: UUID, *, held: bool) -> None:
             work.announce(Topic.CALLS, Topic.CALLS.of(call.id))
 
 
-@task("hold_for_counsellor")
+@task(Task.HOLD_FOR_COUNSELLOR)
 async def hold_for_counsellor(context: JobContext, offer_id: str) -> None:
     """Hold the caller while a counsellor whose line died is rung again; resume afterwards."""
     parts = parts_of(context)
@@ -200,7 +200,7 @@ async def hold_for_counsellor(context: JobContext, offer_id: str) -> None:
     await _hold(parts, offer, call.provider_sid, held=held)
 
 
-@task("end_hold")
+@task(Task.END_HOLD)
 async def end_hold(context: JobContext, call_id: str) -> None:
     """End the hold, so that the child and the others hear each other without the counsellor."""
     parts = parts_of(context)
@@ -226,7 +226,7 @@ async def _hold(parts: Parts, offer: Offer, sid: str | None, *, held: bool) -> N
 _ONE_AFTER_THE_OTHER = timedelta(seconds=5)
 
 
-@task("carry_caller")
+@task(Task.CARRY_CALLER)
 async def carry_caller(context: JobContext, offer_id: str) -> None:
     """Renew the caller's dial into the conference before the platform ends it."""
     parts = parts_of(context)
@@ -245,7 +245,7 @@ async def carry_caller(context: JobContext, offer_id: str) -> None:
         await _move(parts, sid, path)
 
 
-@task("carry_counsellor")
+@task(Task.CARRY_COUNSELLOR)
 async def carry_counsellor(context: JobContext, offer_id: str) -> None:
     """Renew the counsellor's leg in the same way."""
     parts = parts_of(context)

@@ -19,6 +19,7 @@ from app.calls.states import CallState, QuestionState
 from app.contacts import contacts
 from app.definitions.risk import Urgency
 from app.errors import Refusal
+from app.jobs.names import Task
 from app.outbox.responses import Refused
 from app.routing import offers
 from app.routing.models import OfferState
@@ -34,7 +35,7 @@ from app.work import Work
 _TIMES = 2
 
 
-@task("ask_caller")
+@task(Task.ASK_CALLER)
 async def ask_caller(context: JobContext, question_id: str) -> None:
     """Move the caller out of the conference to a question; the conference goes on."""
     parts = parts_of(context)
@@ -111,7 +112,7 @@ async def _back(work: Work, call: Call, heard: bool) -> Answer:
     return go_back(call)
 
 
-@task("note_danger")
+@task(Task.NOTE_DANGER)
 async def note_danger(context: JobContext, question_id: str) -> None:
     """Set the urgency of the contact after a key that means danger, if none was decided."""
     async with parts_of(context).work() as work:

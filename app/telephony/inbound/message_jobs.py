@@ -11,6 +11,7 @@ from app.calls.models import VoiceMessage
 from app.calls.states import MessageState
 from app.database.topics import Topic
 from app.errors import NotFound
+from app.jobs.names import Task
 from app.outbox.responses import RequestFailed
 from app.privacy.keys import Bound
 from app.routing.responsible import pick_owner
@@ -21,7 +22,7 @@ from app.telephony.jobs import Parts, parts_of, task
 _MISSING = 8
 
 
-@task("import_message")
+@task(Task.IMPORT_MESSAGE)
 async def import_message(context: JobContext, message_id: str) -> None:
     """Fetch a voice message, seal it, and delete it at the provider."""
     parts = parts_of(context)

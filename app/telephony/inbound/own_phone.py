@@ -254,7 +254,7 @@ async def _reply(work: Work, staff: Staff, word: str) -> str:
     return _to_counsellor(staff, f"is_{wants}")
 
 
-@task("text_phone_code")
+@task(Task.TEXT_PHONE_CODE)
 async def text_phone_code(context: JobContext, counsellor_id: str) -> None:
     """Text a single-use code to the phone of a counsellor who rings about their duty.
 
@@ -279,7 +279,7 @@ async def text_phone_code(context: JobContext, counsellor_id: str) -> None:
         log().warning("a code could not be texted to a counsellor", area="telephony")
 
 
-@task("tell_missed")
+@task(Task.TELL_MISSED)
 async def tell_missed(context: JobContext, counsellor_id: str) -> None:
     """Tell a counsellor who has only a phone that calls were missed; the board shows it itself."""
     parts = parts_of(context)

@@ -140,7 +140,7 @@ async def _text(work: Work, call: Call, line: LineScript, message: Message) -> s
     return messages.opened(work, message).words or ""
 
 
-@task("send_to_child")
+@task(Task.SEND_TO_CHILD)
 async def send_to_child(context: JobContext, sent_id: str) -> None:
     """Send a message to a child by its carrier."""
     parts = parts_of(context)

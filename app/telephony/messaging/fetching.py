@@ -12,6 +12,7 @@ from app.chats import accounts, media
 from app.chats.models import MediaKind, MediaProblem, MediaState
 from app.contacts.cases.details import CannotRemove, without_details
 from app.contacts.cases.documents import NotAccepted, ScanFailed, scan
+from app.jobs.names import Task
 from app.outbox.fetching import TooLong
 from app.outbox.responses import Refused, TryAgain, Uncertain
 from app.telephony.jobs import Parts, parts_of, task
@@ -49,7 +50,7 @@ class _Fetched(NamedTuple):
     scan: str
 
 
-@task("fetch_media")
+@task(Task.FETCH_MEDIA)
 async def fetch_media(context: JobContext, media_id: str) -> None:
     """Fetch what a child sent, keep it, and delete it at the carrier. May run twice."""
     parts, row_id = parts_of(context), UUID(media_id)

@@ -41,11 +41,11 @@ _TIMES = 3
 # In the address, the questions for a PIN are numbered from here on.
 _PROVES = 10
 _ENDED = {
-    LegStatus.BUSY: "busy",
-    LegStatus.NO_ANSWER: "no_answer",
-    LegStatus.FAILED: "failed",
-    LegStatus.CANCELED: "stopped",
-    LegStatus.COMPLETED: "no_key",
+    LegStatus.BUSY: AttemptResult.BUSY,
+    LegStatus.NO_ANSWER: AttemptResult.NO_ANSWER,
+    LegStatus.FAILED: AttemptResult.FAILED,
+    LegStatus.CANCELED: AttemptResult.STOPPED,
+    LegStatus.COMPLETED: AttemptResult.NO_KEY,
 }
 
 
@@ -77,7 +77,7 @@ class _AlarmPhone(AtProvider[AlarmAttempt], AlarmAttemptOnce):
     async def is_possible(self, work: Work, attempt: AlarmAttempt) -> bool:
         line = await watch.line_of(work, self.alarm)
         if line is None:
-            return await self.give_up(work, attempt, "stopped")
+            return await self.give_up(work, attempt, AttemptResult.STOPPED)
         self.from_, self.seconds = line.shown_number, attempt.seconds
         return await self._has_its_turn(work, attempt)
 
@@ -125,24 +125,24 @@ class _AlarmSms(_AlarmPhone):
         )
 
     async def accepted(self, work: Work, row: AlarmAttempt) -> None:
-        await note_result(work, self.alarm, row, "delivered")
+        await note_result(work, self.alarm, row, AttemptResult.DELIVERED)
 
 
-@task("ring_alarm_phone")
+@task(Task.RING_ALARM_PHONE)
 async def ring_alarm_phone(context: JobContext, attempt_id: str) -> None:
     """Ring a person on call."""
     parts = parts_of(context)
     await send_once(parts.ground, _AlarmPhone(parts, attempt_id))
 
 
-@task("send_alarm_message")
+@task(Task.SEND_ALARM_MESSAGE)
 async def send_alarm_message(context: JobContext, attempt_id: str) -> None:
     """Send an SMS to a person on call."""
     parts = parts_of(context)
     await send_once(parts.ground, _AlarmSms(parts, attempt_id))
 
 
-@task("end_alarm_leg")
+@task(Task.END_ALARM_LEG)
 async def end_alarm_leg(context: JobContext, attempt_id: str) -> None:
     """End the leg, so that no phone keeps ringing for an alarm that is over."""
     parts = parts_of(context)
@@ -190,12 +190,12 @@ async def _listened(work: Work, attempt_id: UUID, signed: Signed, n: int) -> lis
     attempt.sending = Sending.SENT.value
     who = signed.fields.get("AnsweredBy", "")
     if scene is None or who.startswith("machine") or who == "fax":
-        await note_result(work, alarm, attempt, "machine")
+        await note_result(work, alarm, attempt, AttemptResult.MACHINE)
         return [HangUp()]
     if attempt.result == AttemptResult.ACKNOWLEDGED:
         return [*scene.say(PromptKey.ALARM_TAKEN), HangUp()]
     if not is_open(alarm):
-        await note_result(work, alarm, attempt, "stopped")
+        await note_result(work, alarm, attempt, AttemptResult.STOPPED)
         return [*scene.say(PromptKey.ALARM_OVER), HangUp()]
     digits = signed.fields.get("Digits", "") if n else ""
     person = await phone_proofs.whose_unproven(work, attempt.target)
@@ -206,7 +206,7 @@ async def _listened(work: Work, attempt_id: UUID, signed: Signed, n: int) -> lis
     if digits == TAKE_DIGIT:
         return await _take(work, alarm, attempt, scene)
     if n >= _TIMES:
-        await note_result(work, alarm, attempt, "no_key")
+        await note_result(work, alarm, attempt, AttemptResult.NO_KEY)
         return [HangUp()]
     if n == 0 and attempt.turn == alarm.turn:
         # No other person is rung while this one is listening.
@@ -252,7 +252,7 @@ async def _proves(
         return await _take(work, alarm, attempt, scene)
     if digits and n - _PROVES < _TIMES:
         return _ask_for_pin(attempt, scene, n + 1)
-    await note_result(work, alarm, attempt, AttemptResult.NOT_CONFIRMED.value)
+    await note_result(work, alarm, attempt, AttemptResult.NOT_CONFIRMED)
     return [*scene.say(PromptKey.ALARM_NOT_PROVEN), HangUp()]
 
 

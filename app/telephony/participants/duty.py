@@ -162,21 +162,21 @@ class _Sms(_DutyPhone):
         row.payload_sealed = None
 
 
-@task("ring_duty_phone")
+@task(Task.RING_DUTY_PHONE)
 async def ring_duty_phone(context: JobContext, attempt_id: str) -> None:
     """Ring a duty phone."""
     parts = parts_of(context)
     await send_once(parts.ground, _DutyPhone(parts, attempt_id))
 
 
-@task("send_message")
+@task(Task.SEND_MESSAGE)
 async def send_message(context: JobContext, attempt_id: str) -> None:
     """Send an SMS."""
     parts = parts_of(context)
     await send_once(parts.ground, _Sms(parts, attempt_id))
 
 
-@task("end_duty_leg")
+@task(Task.END_DUTY_LEG)
 async def end_duty_leg(context: JobContext, attempt_id: str) -> None:
     """End the leg of a duty phone, so that it does not ring on."""
     parts = parts_of(context)
@@ -191,7 +191,7 @@ async def end_duty_leg(context: JobContext, attempt_id: str) -> None:
             work.defer(Task.ASK_DUTY_LEG, delay=_A_WHILE, attempt_id=attempt_id)
 
 
-@task("ask_duty_leg")
+@task(Task.ASK_DUTY_LEG)
 async def ask_duty_leg(context: JobContext, attempt_id: str) -> None:
     """Ask about a duty phone whose end was not reported, and end its leg if it still rings."""
     parts, key = parts_of(context), UUID(attempt_id)

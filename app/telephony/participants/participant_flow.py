@@ -41,7 +41,7 @@ _WHISPERS = 2
 # -- requests to the provider ------------------------------------------------------------------
 
 
-@task("ring_participant")
+@task(Task.RING_PARTICIPANT)
 async def ring_participant(context: JobContext, leg_id: str) -> None:
     """Ring a participant into a talk."""
     parts = parts_of(context)
@@ -72,7 +72,7 @@ async def ring_participant(context: JobContext, leg_id: str) -> None:
     await make_leg(context, leg_id, send)
 
 
-@task("set_participant_mode")
+@task(Task.SET_PARTICIPANT_MODE)
 async def set_participant_mode(context: JobContext, participant_id: str) -> None:
     """Tell the provider how a participant takes part, as the record says now."""
     parts = parts_of(context)
@@ -105,7 +105,7 @@ async def _sid(work: Work, participant: Participant) -> str | None:
     return found
 
 
-@task("set_mute")
+@task(Task.SET_MUTE)
 async def set_mute(context: JobContext, offer_id: str) -> None:
     """Mute or unmute the counsellor, as the record says now."""
     parts = parts_of(context)
@@ -130,7 +130,7 @@ async def set_mute(context: JobContext, offer_id: str) -> None:
                 work.announce(Topic.CALLS, Topic.CALLS.of(call.id))
 
 
-@task("follow_call")
+@task(Task.FOLLOW_CALL)
 async def follow_call(context: JobContext, call_id: str) -> None:
     """Give the contact of a talk that was handed over to the counsellor who has it now."""
     async with parts_of(context).work() as work:

@@ -175,14 +175,14 @@ async def _note(parts: Parts, leg_id: str, found: ProviderLeg | None) -> None:
             work.defer(Task.WATCH_DIALLED, delay=LOOKS_EVERY, leg_id=leg_id)
 
 
-@task("watch_dialled")
+@task(Task.WATCH_DIALLED)
 async def watch_dialled(context: JobContext, leg_id: str) -> None:
     """Check whether the phone that the caller's leg dials was answered."""
     parts = parts_of(context)
     await _note(parts, leg_id, await _look(parts, leg_id))
 
 
-@task("end_dialled")
+@task(Task.END_DIALLED)
 async def end_dialled(context: JobContext, leg_id: str) -> None:
     """End the leg to a dialled phone that is no longer needed; the caller goes on with us."""
     parts = parts_of(context)
@@ -227,7 +227,7 @@ async def _note_late(work: Work, call: Call, offer: Offer, leg: Leg, found: Prov
         await contacts.open_for_call(work, call, offer.counsellor_id)
 
 
-@task("settle_dialled")
+@task(Task.SETTLE_DIALLED)
 async def settle_dialled(context: JobContext, offer_id: str) -> None:
     """Ask the platform about an accepted offer with no report of a talk, before a leg is ended.
 
@@ -285,7 +285,7 @@ async def _first_leg(work: Work, offer: Offer) -> str | None:
 # -- the partner, and call-backs ---------------------------------------------------------------
 
 
-@task("watch_partner")
+@task(Task.WATCH_PARTNER)
 async def watch_partner(context: JobContext, call_id: str) -> None:
     """Check whether the partner has answered the phone that the caller's leg dials."""
     parts = parts_of(context)
@@ -317,7 +317,7 @@ def _wanted(call: Call, offer: Offer) -> bool:
     return offer.state == OfferState.ACCEPTED or call.sending in NOT_RUNG
 
 
-@task("watch_callback")
+@task(Task.WATCH_CALLBACK)
 async def watch_callback(context: JobContext, offer_id: str) -> None:
     """Check whether the caller has answered a call-back."""
     parts = parts_of(context)

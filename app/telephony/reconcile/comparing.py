@@ -41,7 +41,7 @@ async def defer_comparison(ground: Ground) -> None:
         work.defer(Task.COMPARE)
 
 
-@task("compare")
+@task(Task.COMPARE)
 async def compare(context: JobContext) -> None:
     """Compare our live calls and legs with the provider's own list."""
     parts = parts_of(context)

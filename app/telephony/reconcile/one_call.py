@@ -20,7 +20,7 @@ from app.telephony.platforms import dialling
 from app.work import Work
 
 
-@task("reconcile_call")
+@task(Task.RECONCILE_CALL)
 async def reconcile_call(context: JobContext, call_id: str) -> None:
     """Ask the provider about a call of which nothing was heard for long, and only then act."""
     parts = parts_of(context)

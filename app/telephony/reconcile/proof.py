@@ -34,13 +34,13 @@ from app.telephony.provider.client import ProviderCall
 from app.work import Work
 
 
-@task("look_at_talk")
+@task(Task.LOOK_AT_TALK)
 async def look_at_talk(context: JobContext, offer_id: str) -> None:
     """Ask who is in the conference of an offer that was accepted, but is not reported connected."""
     await _look(parts_of(context), UUID(offer_id))
 
 
-@task("settle_connection")
+@task(Task.SETTLE_CONNECTION)
 async def settle_connection(context: JobContext, offer_id: str) -> None:
     """Settle an accepted offer that did not connect in time: ask before a leg is ended."""
     parts = parts_of(context)
@@ -139,7 +139,7 @@ async def _counsellor_in_at(work: Work, offer: Offer, seen: Conference) -> datet
     return found
 
 
-@task("settle_talk")
+@task(Task.SETTLE_TALK)
 async def settle_talk(context: JobContext, offer_id: str) -> None:
     """Find out whether a caller who is gone had talked, if no callback said so."""
     parts = parts_of(context)
@@ -225,7 +225,7 @@ async def owner_leg(work: Work, offer: Offer) -> Leg | None:
     return found
 
 
-@task("settle_leave")
+@task(Task.SETTLE_LEAVE)
 async def settle_leave(context: JobContext, offer_id: str) -> None:
     """Ask for the end of a counsellor's leg that left the conference, if it was not reported."""
     parts = parts_of(context)

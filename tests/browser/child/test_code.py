@@ -38,7 +38,7 @@ async def test_a_child_leaves_a_message_and_comes_back_with_the_code(
     assert answer.status_code < 300, answer.text
     await _come_back(page, stage, code.replace(" ", ""))
     await expect(page.locator("#log p")).to_have_text(["Please write back", "We are here for you."])
-    await expect(page.locator("#state")).to_contain_text("what we answered")
+    await expect(page.locator("#state")).to_contain_text("our answer")
     await expect(page.locator("#write")).to_be_hidden()
     await expect(page.locator("#network")).to_be_hidden()
     # No questions after danger, and nothing is left in the tab.

@@ -69,7 +69,7 @@ async def test_a_child_writes_and_leaves_and_no_word_and_no_trace_is_there(
     await say(page, "At home")
     await say(page, "it is bad")
     await expect(page.locator("#log small")).to_have_text(["not sent yet", "not sent yet"])
-    await expect(page.locator("#network")).to_contain_text("There is no network.")
+    await expect(page.locator("#network")).to_contain_text("You are offline.")
     await picture(page, "child-offline")
     await page.context.set_offline(False)
     await expect(page.locator("#log small")).to_have_count(0)

@@ -31,7 +31,7 @@ class _Wanted(NamedTuple):
     secret: str
 
 
-@task("set_up_accounts")
+@task(Task.SET_UP_ACCOUNTS)
 async def set_up_accounts(context: JobContext, line_id: str) -> None:
     """Set up the accounts of a line again: how children write to it has changed."""
     async with parts_of(context).work() as work:
@@ -40,7 +40,7 @@ async def set_up_accounts(context: JobContext, line_id: str) -> None:
             work.defer(Task.SET_UP_ACCOUNT, account_id=str(account_id))
 
 
-@task("set_up_account")
+@task(Task.SET_UP_ACCOUNT)
 async def set_up_account(context: JobContext, account_id: str) -> None:
     """Register a bot, let Telegram keep its messages, or take it away. May run twice."""
     parts, row_id = parts_of(context), UUID(account_id)
