@@ -30,6 +30,10 @@ _OPENING_KEY = re.compile(r"[A-Za-z0-9_-]{32,64}")
 _REPEATED_WITHIN = timedelta(minutes=5)
 # The page says this often at most that it is there.
 HEARD_EVERY = timedelta(seconds=10)
+# How long a secret opens a conversation that has ended, or one to which the child came back with a
+# code: long enough to read once more what was said and to rate it, and over before the next person
+# sits down at a shared phone or computer with a copy of it.
+SECRET_LASTS = timedelta(hours=3)
 # A child who was away for this long is noted as back.
 _AWAY = timedelta(seconds=60)
 
@@ -186,17 +190,22 @@ async def conversation_of(work: Work, secret: str) -> UUID:
     Raises WrongSecret.
     """
     found = await work.session.execute(
-        select(Call.id, Call.state, Call.heard_at)
+        select(Call.id, Call.state, Call.heard_at, Call.ended_at, Access.given_at)
         .join(Access, Access.call_id == Call.id)
         .where(Access.secret_key == work.keys.session_key(secret))
     )
     row = found.one_or_none()
-    if row is None:
+    if row is None or _is_over(work, row.ended_at, row.given_at):
         raise WrongSecret()
     if row.state != CallState.ENDED:
         await hear(work, row.id, row.heard_at)
     call_id: UUID = row.id
     return call_id
+
+
+def _is_over(work: Work, ended_at: datetime | None, given_at: datetime | None) -> bool:
+    """Return whether the secret of a conversation opens it no more."""
+    return ended_at is not None and work.now - max(ended_at, given_at or ended_at) > SECRET_LASTS
 
 
 async def hear(work: Work, call_id: UUID, before: datetime) -> None:
