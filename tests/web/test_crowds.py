@@ -44,6 +44,7 @@ async def small(
     """A stage whose server has two connections for its requests."""
     monkeypatch.setattr(app.work, "open_database", partial(open_database, pool_size=2, more=0))
     async with stage_on(database) as stage:
+        await stage.add_line()
         yield stage
 
 
@@ -114,6 +115,8 @@ async def test_a_webhook_is_answered_while_a_crowd_waits(
     crowd = [asyncio.create_task(one(number)) for number in range(CROWD)]
     await asyncio.wait_for(held.all.wait(), 60)
     leg = small.ring()
-    await small.until(lambda: leg.has_heard("Srpski: pritisni"))
-    held.go.set()
+    try:
+        await small.until(lambda: leg.has_heard("Srpski: pritisni"))
+    finally:
+        held.go.set()
     assert {await answer for answer in crowd} == {status}
