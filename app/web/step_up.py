@@ -7,7 +7,7 @@ Programs show a token of their own and are not asked.
 
 Nothing here may stand between a counsellor and an urgent referral, an alarm, a talk or a call-back:
 none of these is in the list. In a talk, what the talk itself needs at once is open without a proof:
-the number of this call, and the earlier contacts of its caller. Everything else asks for one also
+the number of this call, and the earlier contacts of its number. Everything else asks for one also
 then: a person at an unlocked browser can write to the helpline by their own phone, and accept.
 """
 
@@ -18,8 +18,8 @@ from enum import StrEnum
 from uuid import UUID
 
 from fastapi import Request
-from sqlalchemy import select
 
+from app.contacts import profiles
 from app.contacts.models import Contact
 from app.errors import NotAllowed
 from app.routing import holding
@@ -112,11 +112,14 @@ async def _this_call(request: Request, work: Work) -> UUID | None:
 
 
 async def _call_of_contact(request: Request, work: Work) -> UUID | None:
+    """Return the call of a contact, if the caller's own number proves its profile. One that was
+    chosen by hand could be any child's."""
     contact_id = _id_in(request, "contact_id")
-    found: UUID | None = await work.session.scalar(
-        select(Contact.call_id).where(Contact.id == contact_id)
-    )
-    return found
+    contact = await work.session.get(Contact, contact_id) if contact_id is not None else None
+    if contact is None:
+        return None
+    of_number = {profile.id for profile in await profiles.candidates(work, contact)}
+    return contact.call_id if contact.profile_id in {None, *of_number} else None
 
 
 _KEY = Act(What.KEY)

@@ -22,7 +22,7 @@ from app.calls import callers, messages
 from app.chats import accounts, ending
 from app.contacts import openings
 from app.contacts.cases import printing
-from app.contacts.models import Contact
+from app.contacts.models import Contact, Profile
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.people import emergencies, factors, leaked, links
@@ -58,7 +58,7 @@ from app.work import PROGRAM, Work
 from tests.support.calls.conversations import a_chat_line, a_writer, writing
 from tests.support.contacts import skip
 from tests.support.talks import talk
-from tests.support.verbs import logged
+from tests.support.verbs import a_counsellor, a_line, a_talk, logged
 from tests.web.reach import reached_from
 
 PASSWORD = "correct horse battery"
@@ -186,6 +186,23 @@ async def test_in_a_talk_only_what_it_needs_at_once_is_open_without_a_proof(
     await ending.end_as_child(work, call.id)
     with pytest.raises(step_up.ProofNeeded):
         await step_up.check(request_of(name, of_talk), work, ana, "")
+
+
+async def test_in_a_talk_a_profile_that_was_chosen_by_hand_needs_a_proof(work: Work) -> None:
+    await a_line(work)
+    ana = await a_counsellor(work, "ana")
+    call, _ = await a_talk(work, ana)
+    contact = await work.session.scalar(select(Contact).where(Contact.call_id == call.id))
+    assert contact is not None
+    assert contact.profile_id is not None, "the number has one"
+    request = request_of("api.records.contacts.open_earlier", {"contact_id": str(contact.id)})
+    await step_up.check(request, work, ana, "")
+    other = Profile(id=uuid4(), code="P-AAAA-AAAA", created_at=work.now)
+    work.session.add(other)
+    await work.session.flush()
+    contact.profile_id = other.id
+    with pytest.raises(step_up.ProofNeeded):
+        await step_up.check(request, work, ana, "")
 
 
 # What the sentence of the page calls each thing for which a proof is asked.
