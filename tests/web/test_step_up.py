@@ -20,11 +20,11 @@ import app.dashboard
 import app.telephony
 from app.calls import callers, messages
 from app.chats import accounts, ending
-from app.contacts import openings
+from app.contacts import contacts, openings
 from app.contacts.cases import printing
 from app.contacts.models import Contact, Profile
 from app.demo.stage import Counsellor, Stage
-from app.jobs.transaction import transaction
+from app.jobs.transaction import send_rows, transaction
 from app.people import emergencies, factors, leaked, links
 from app.people.provider import access, keeping
 from app.referrals import staff_actions
@@ -58,7 +58,7 @@ from app.work import PROGRAM, Work
 from tests.support.calls.conversations import a_chat_line, a_writer, writing
 from tests.support.contacts import skip
 from tests.support.talks import talk
-from tests.support.verbs import a_counsellor, a_line, a_talk, logged
+from tests.support.verbs import a_counsellor, a_talk, logged
 from tests.web.reach import reached_from
 
 PASSWORD = "correct horse battery"
@@ -189,9 +189,10 @@ async def test_in_a_talk_only_what_it_needs_at_once_is_open_without_a_proof(
 
 
 async def test_in_a_talk_a_profile_that_was_chosen_by_hand_needs_a_proof(work: Work) -> None:
-    await a_line(work)
     ana = await a_counsellor(work, "ana")
     call, _ = await a_talk(work, ana)
+    await contacts.open_for_call(work, call, ana.id)
+    await send_rows(work)
     contact = await work.session.scalar(select(Contact).where(Contact.call_id == call.id))
     assert contact is not None
     assert contact.profile_id is not None, "the number has one"
