@@ -29,6 +29,10 @@ from app.work import Work
 _OPENING_KEY = re.compile(r"[A-Za-z0-9_-]{32,64}")
 # How long a request to open a conversation can be repeated.
 _REPEATED_WITHIN = timedelta(minutes=5)
+# How long a secret opens a conversation that has ended, or one to which the child came back with a
+# code: long enough to read once more what was said and to rate it, and over before the next person
+# sits down at a shared phone or computer with a copy of it.
+SECRET_LASTS = timedelta(hours=3)
 # A child who was away for this long is noted as back.
 _AWAY = timedelta(seconds=60)
 
@@ -184,6 +188,7 @@ _OF_SECRET = """
 WITH found AS MATERIALIZED (
   SELECT c.id, c.state, c.heard_at FROM calls c JOIN chat_access a ON a.call_id = c.id
   WHERE a.secret_key = %(secret_key)s
+    AND (c.ended_at IS NULL OR greatest(c.ended_at, a.given_at) >= %(over_before)s)
 ), heard AS (
   UPDATE calls c SET heard_at = %(at)s FROM found f
   WHERE c.id = f.id AND f.heard_at <= %(heard_since)s AND c.state <> 'ended'
@@ -203,6 +208,7 @@ async def conversation_of(work: Work, secret: str) -> UUID:
         secret_key=work.keys.session_key(secret),
         at=work.now,
         heard_since=work.now - messages.HEARD_EVERY,
+        over_before=work.now - SECRET_LASTS,
     )
     if not found:
         raise WrongSecret()

@@ -6,6 +6,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from app.demo.stage import Stage
+from app.referrals.states import ForWhom
 from app.staff.roles import Role
 from tests.support.browser import CHROMIUM, answered, visit
 from tests.support.contacts import new_case, new_contact
@@ -87,7 +88,7 @@ async def test_a_row_of_the_inbox_opens_beside_the_list(live: Stage, page: Page)
     headlines = ["First of the day", "Second of the day"]
     for headline in headlines:
         await new_contact(ana, {"contact.kind": "child", "contact.headline": headline})
-    await a_late_referral(live, ana.staff, for_whom="owner")
+    await a_late_referral(live, ana.staff, for_whom=ForWhom.OWNER)
     await visit(page, live, ana, "/")
     # The group with the most urgent row stands first.
     groups = "[...document.querySelectorAll('.inbox > section')].map((one) => one.id).join(' ')"

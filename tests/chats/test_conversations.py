@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from app.calls import record
 from app.calls.models import Leg, RecordedEvent
 from app.calls.states import CallState, Outcome
-from app.chats import at_desk, ending, looking, messages, opening, typing
+from app.chats import at_desk, ending, left, looking, messages, opening, typing
 from app.chats.models import Author, Kind, Message, Sentence
 from app.contacts.models import Contact
 from app.errors import Conflict, Invalid, NotFound
@@ -428,3 +428,38 @@ async def test_words_are_erased_and_who_wrote_when_stays(work: Work) -> None:
     assert (read.words, read.erased) == (None, True)
     assert isinstance(said, Message)
     forget(work)
+
+
+async def test_a_secret_opens_nothing_some_hours_after_the_conversation(work: Work) -> None:
+    line = await a_chat_line(work)
+    await a_writer(work, "ana")
+    opened = await opening.open_conversation(
+        work, line, language="sr", danger=False, client_key=a_key()
+    )
+    call_id = opened.call.id
+    later(work, 24 * 3600)
+    assert await opening.conversation_of(work, opened.secret) == call_id, "it goes on"
+    await ending.end_as_child(work, call_id)
+    later(work, 3 * 3600)
+    assert await opening.conversation_of(work, opened.secret) == call_id
+    later(work, 1)
+    with pytest.raises(opening.WrongSecret):
+        await opening.conversation_of(work, opened.secret)
+
+
+async def test_a_code_opens_an_answer_for_days_and_its_secret_for_hours(work: Work) -> None:
+    line = await a_chat_line(work)
+    opened = await opening.open_conversation(
+        work, line, language="sr", danger=False, client_key=a_key()
+    )
+    code = await left.leave_message(work, opened.call.id, text="Javite se", client_key=a_key())
+    for _ in range(2):
+        later(work, 24 * 3600)
+        with pytest.raises(opening.WrongSecret):
+            await opening.conversation_of(work, opened.secret)
+        call_id, secret = await left.return_by_code(work, code)
+        later(work, 3 * 3600)
+        assert await opening.conversation_of(work, secret) == call_id == opened.call.id
+        later(work, 1)
+        with pytest.raises(opening.WrongSecret):
+            await opening.conversation_of(work, secret)

@@ -44,7 +44,9 @@ async def _by(work: Work, channel: Channel) -> Call:
     await opting.opt_out(work, call)
     work.session.add_all(
         [
-            Access(call_id=call.id, secret_key=channel.encode() * 4, opened_with=channel.encode() * 8),
+            Access(
+                call_id=call.id, secret_key=channel.encode() * 4, opened_with=channel.encode() * 8
+            ),
             Sent(
                 id=uuid4(),
                 call_id=call.id,
