@@ -69,7 +69,7 @@ class Database:
         await self.quick.close()
 
 
-def open_database(url: str, *, pool_size: int = 15) -> Database:
+def open_database(url: str) -> Database:
     """Return a database with pools of its own; it connects on first use."""
 
     def pool(size: int, more: int) -> AsyncEngine:
@@ -82,7 +82,7 @@ def open_database(url: str, *, pool_size: int = 15) -> Database:
             connect_args={"connect_timeout": 3, "application_name": "helpline"},
         )
 
-    engine, aside = pool(pool_size, 5), pool(2, 1)
+    engine, aside = pool(15, 5), pool(2, 1)
     return Database(
         for_libpq(url),
         engine,

@@ -125,7 +125,11 @@ def _visible(staff: Staff) -> Any:
     return mine
 
 
-async def exports_of(work: Work, staff: Staff, limit: int = 50) -> list[tuple[Export, str]]:
+# Requests for files that the page lists.
+_SHOWN = 50
+
+
+async def exports_of(work: Work, staff: Staff) -> list[tuple[Export, str]]:
     """Return a person's own requests, the reports sent to their role, and the requests that they
     may decide on; newest first.
     """
@@ -134,7 +138,7 @@ async def exports_of(work: Work, staff: Staff, limit: int = 50) -> list[tuple[Ex
         .join(Staff, Staff.id == Export.asked_by, isouter=True)
         .where(_visible(staff))
         .order_by(Export.asked_at.desc())
-        .limit(limit)
+        .limit(_SHOWN)
     )
     return [(export, name) for export, name in rows]
 
