@@ -5,6 +5,7 @@ import asyncio
 from playwright.async_api import Page, expect
 
 from app.demo.stage import Stage
+from app.referrals.states import ForWhom
 from app.staff.roles import Role
 from tests.support.browser import answered, visit
 from tests.support.contacts import new_case, new_contact
@@ -84,7 +85,7 @@ async def test_a_row_of_the_inbox_opens_beside_the_list(live: Stage, page: Page)
     headlines = ["First of the day", "Second of the day"]
     for headline in headlines:
         await new_contact(ana, {"contact.kind": "child", "contact.headline": headline})
-    await a_late_referral(live, ana.staff, for_whom="owner")
+    await a_late_referral(live, ana.staff, for_whom=ForWhom.OWNER)
     await visit(page, live, ana, "/")
     # The group with the most urgent row stands first.
     groups = "[...document.querySelectorAll('.inbox > section')].map((one) => one.id).join(' ')"

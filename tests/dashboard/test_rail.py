@@ -12,7 +12,7 @@ from app.jobs.names import Task
 from app.outbox.push import subscriptions
 from app.referrals import reading
 from app.referrals.escalation import alarms
-from app.referrals.states import NoticeKind
+from app.referrals.states import ForWhom, NoticeKind
 from app.referrals.trail import tell_house
 from app.routing.alarm_rows import AlarmKind
 from app.routing.rota import watch
@@ -49,7 +49,7 @@ async def test_the_rail_counts_what_waits_and_only_behind_places_of_the_role(wor
     work.actor = actor_of(ana)
     referral = await a_referral(work, ana)
     tell_house(work, referral, NoticeKind.BREACH)
-    tell_house(work, referral, NoticeKind.REJECTED, for_whom="owner")
+    tell_house(work, referral, NoticeKind.REJECTED, for_whom=ForWhom.OWNER)
     await work.session.flush()
     assert counts(await rail.own_counts_part(work, ana)) == {"referrals": "1"}
     own = counts(await rail.own_counts_part(work, vera))

@@ -22,7 +22,7 @@ from app.referrals.models import Recipient, Referral
 from app.referrals.opening.opening import Wish, refer
 from app.referrals.opening.sending import send
 from app.referrals.scopes import lock_referral
-from app.referrals.states import NoticeKind, OpenedHow, Service
+from app.referrals.states import ForWhom, NoticeKind, OpenedHow, Service
 from app.referrals.trail import By, Via, tell_house
 from app.routing import offers, own_presence, presence, telephones
 from app.routing.models import Offer, OfferState, Presence, TelephoneState
@@ -115,7 +115,9 @@ async def a_referral(work: Work, owner: Staff, urgency: Urgency = Urgency.IMMEDI
     return referral
 
 
-async def a_late_referral(stage: Stage, owner: Staff, *, for_whom: str = "supervisors") -> None:
+async def a_late_referral(
+    stage: Stage, owner: Staff, *, for_whom: ForWhom = ForWhom.SUPERVISORS
+) -> None:
     """Let the deadline of an immediate referral be passed on a stage."""
     async with transaction(stage.ground, PROGRAM) as work:
         await an_agency(work, "house")
