@@ -2,19 +2,16 @@
 
 from uuid import UUID
 
-import psycopg
 from procrastinate import Blueprint, JobContext, RetryStrategy
-from sqlalchemy.exc import DBAPIError
 
 from app.chats import carrying, ending, left, typing
 from app.chats.models import Sentence
 from app.jobs.names import Task
+from app.jobs.passing import PASSING
 from app.jobs.transaction import run_verb, transaction
 from app.work import PROGRAM, Ground
 
-_RETRY = RetryStrategy(
-    max_attempts=12, exponential_wait=2, retry_exceptions={DBAPIError, psycopg.Error, OSError}
-)
+_RETRY = RetryStrategy(max_attempts=12, exponential_wait=2, retry_exceptions=set(PASSING))
 
 
 async def forget_chats(ground: Ground) -> None:

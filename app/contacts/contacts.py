@@ -449,7 +449,11 @@ async def open_drafts(work: Work, staff: Staff) -> list[Contact]:
 _NEWEST = 40
 
 
-async def recent_categories(work: Work, staff: Staff, most: int = 8) -> list[str]:
+# Categories that the form of a contact offers first.
+_RECENT = 8
+
+
+async def recent_categories(work: Work, staff: Staff) -> list[str]:
     """Return the codes that a counsellor's newest contacts hold, the most frequent first."""
     rows = await work.session.execute(
         select(Contact.id, Contact.categories_sealed)
@@ -469,7 +473,7 @@ async def recent_categories(work: Work, staff: Staff, most: int = 8) -> list[str
         for code in open_categories(work, table, contact_id, sealed)
         if code in leaves
     )
-    return [code for code, _ in counts.most_common(most)]
+    return [code for code, _ in counts.most_common(_RECENT)]
 
 
 async def at_hand(work: Work, staff: Staff, call_id: UUID | None) -> Contact | None:

@@ -6,15 +6,14 @@ Every job may be run twice.
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
-import psycopg
 from procrastinate import Blueprint, JobContext, RetryStrategy
-from sqlalchemy.exc import DBAPIError
 
 from app.contacts.cases import case_requests, follow_ups
 from app.contacts.cases.follow_ups import ring_bell
 from app.contacts.finding.rebuilding import rebuild
 from app.contacts.openings import close_opening
 from app.jobs.names import Task
+from app.jobs.passing import PASSING
 from app.jobs.transaction import transaction
 from app.outbox.mail import write_to_staff
 from app.outbox.responses import TryAgain
@@ -26,14 +25,12 @@ _Letters = Callable[[Work, UUID, str], Awaitable[list[tuple[UUID, str, str, str]
 _RETRY = RetryStrategy(
     max_attempts=None,
     exponential_wait=2,
-    retry_exceptions={DBAPIError, psycopg.Error, OSError},
+    retry_exceptions=set(PASSING),
 )
 
 
 # Retry for more than a day while the mail server is away.
-_MAILS = RetryStrategy(
-    max_attempts=200, wait=600, retry_exceptions={TryAgain, DBAPIError, psycopg.Error, OSError}
-)
+_MAILS = RetryStrategy(max_attempts=200, wait=600, retry_exceptions={*PASSING, TryAgain})
 
 
 def contacts_tasks() -> Blueprint:

@@ -5,18 +5,15 @@ It may run twice.
 
 from datetime import timedelta
 
-import psycopg
 from procrastinate import Blueprint, JobContext, RetryStrategy
-from sqlalchemy.exc import DBAPIError
 
 from app.country import marked
 from app.jobs.names import Task
+from app.jobs.passing import PASSING
 from app.jobs.transaction import transaction
 from app.work import PROGRAM, Ground
 
-_RETRY = RetryStrategy(
-    max_attempts=None, exponential_wait=2, retry_exceptions={DBAPIError, psycopg.Error, OSError}
-)
+_RETRY = RetryStrategy(max_attempts=None, exponential_wait=2, retry_exceptions=set(PASSING))
 # How many batches of rows one job takes: it ends soon when the worker is to stop.
 _BATCHES = 25
 # How long until rows that were left out, because they were being changed, are looked at again.

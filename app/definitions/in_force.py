@@ -43,12 +43,6 @@ def order_at(orders: Iterable[Order], at: datetime) -> Order | None:
     return max(begun, key=lambda one: (one.from_at, one.id), default=None)
 
 
-def to_come(orders: Iterable[Order], at: datetime) -> list[Order]:
-    """Return the orders whose sets come into force after an instant, the next first."""
-    later = [one for one in orders if one.from_at > at and one.taken_back_at is None]
-    return sorted(later, key=lambda one: (one.from_at, one.id))
-
-
 def set_of(ground: Ground) -> int | None:
     """Return the set in force now, as far as this process knows."""
     known: Known | None = ground.kept.get(_KEPT)

@@ -179,7 +179,7 @@ async def play_hour(stage: Stage, seed: int = 7) -> dict[str, Any]:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    hour.broken += await lost_words(stage, hour.children)
+    hour.broken += await lost_words(hour.children)
     hour.broken += await lost_texts(stage)
     hour.broken += await broken_at_the_end(stage)
     return {**await _count(hour), **await count_chats(stage), **await count_texts(stage)}

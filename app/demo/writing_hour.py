@@ -150,7 +150,7 @@ async def take_and_answer(counsellor: Counsellor) -> bool:
     return took
 
 
-async def lost_words(stage: Stage, children: list[WritingChild]) -> list[str]:
+async def lost_words(children: list[WritingChild]) -> list[str]:
     """Return what was answered with success and is not in its conversation, or is there twice."""
     found = []
     for child in children:

@@ -3,11 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
-import psycopg
 from procrastinate import Blueprint, JobContext, RetryStrategy
-from sqlalchemy.exc import DBAPIError
 
 from app.jobs.names import Task
+from app.jobs.passing import PASSING
 from app.jobs.transaction import transaction
 from app.outbox.mail import write_to_staff
 from app.outbox.responses import TryAgain
@@ -20,12 +19,8 @@ from app.staff.telling import Told
 from app.work import PROGRAM, Ground
 
 # For some hours, while the mail server is away; the page says meanwhile that nothing was sent.
-_MAILS = RetryStrategy(
-    max_attempts=60, wait=300, retry_exceptions={TryAgain, DBAPIError, psycopg.Error, OSError}
-)
-_CHECKS = RetryStrategy(
-    max_attempts=5, wait=60, retry_exceptions={DBAPIError, psycopg.Error, OSError}
-)
+_MAILS = RetryStrategy(max_attempts=60, wait=300, retry_exceptions={*PASSING, TryAgain})
+_CHECKS = RetryStrategy(max_attempts=5, wait=60, retry_exceptions=set(PASSING))
 
 
 def people_tasks() -> Blueprint:

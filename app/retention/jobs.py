@@ -2,17 +2,14 @@
 
 from uuid import UUID
 
-import psycopg
 from procrastinate import Blueprint, JobContext, RetryStrategy
-from sqlalchemy.exc import DBAPIError
 
 from app.jobs.names import Task
+from app.jobs.passing import PASSING
 from app.retention.data_requests import answering
 from app.retention.running import carry_on
 
-_RETRY = RetryStrategy(
-    max_attempts=50, exponential_wait=2, retry_exceptions={DBAPIError, psycopg.Error, OSError}
-)
+_RETRY = RetryStrategy(max_attempts=50, exponential_wait=2, retry_exceptions=set(PASSING))
 
 
 def retention_tasks() -> Blueprint:

@@ -3,12 +3,11 @@
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
-import psycopg
 from procrastinate import Blueprint, JobContext, RetryStrategy
-from sqlalchemy.exc import DBAPIError
 
 from app.calls.line_rows import Line
 from app.jobs.names import Task
+from app.jobs.passing import PASSING
 from app.jobs.transaction import transaction
 from app.outbox.mail import write_to_staff
 from app.outbox.responses import TryAgain
@@ -22,7 +21,7 @@ from app.work import PROGRAM, Ground
 _RETRY = RetryStrategy(
     max_attempts=12,
     exponential_wait=3,
-    retry_exceptions={DBAPIError, psycopg.Error, OSError, TryAgain},
+    retry_exceptions={*PASSING, TryAgain},
 )
 
 

@@ -1,7 +1,7 @@
 """Who is woken by web push: people with a browser for it who are not at a screen now."""
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import select
@@ -19,14 +19,14 @@ _WORTH = timedelta(minutes=2)
 _SUPERVISORS = [role.value for role in Role if may(role, Permission.SUPERVISE)]
 
 
-async def wake_absent(work: Work, people: Collection[UUID], until: datetime | None = None) -> None:
+async def wake_absent(work: Work, people: Collection[UUID]) -> None:
     """Wake those of some people who have no page open. The message says nothing of the reason."""
     here = await work.session.scalars(
         select(Presence.counsellor_id).where(
             Presence.counsellor_id.in_(people), Presence.heartbeat_at > work.now - AT_A_SCREEN
         )
     )
-    await wake(work, set(people) - set(here), until or work.now + _WORTH)
+    await wake(work, set(people) - set(here), work.now + _WORTH)
 
 
 async def wake_supervisors(work: Work) -> None:

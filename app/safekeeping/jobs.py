@@ -2,11 +2,10 @@
 
 from uuid import UUID
 
-import psycopg
 from procrastinate import Blueprint, JobContext, RetryStrategy
-from sqlalchemy.exc import DBAPIError
 
 from app.jobs.names import Task
+from app.jobs.passing import PASSING
 from app.outbox.responses import TryAgain
 from app.safekeeping import anchors, notices
 from app.safekeeping.backups import nightly
@@ -16,16 +15,14 @@ from app.safekeeping.models import Way
 _DELIVERS = RetryStrategy(
     max_attempts=100,
     wait=900,
-    retry_exceptions={TryAgain, DBAPIError, psycopg.Error, OSError},
+    retry_exceptions={*PASSING, TryAgain},
 )
 _MAILS = RetryStrategy(
     max_attempts=12,
     exponential_wait=3,
-    retry_exceptions={TryAgain, DBAPIError, psycopg.Error, OSError},
+    retry_exceptions={*PASSING, TryAgain},
 )
-_BACKS_UP = RetryStrategy(
-    max_attempts=5, wait=600, retry_exceptions={TryAgain, DBAPIError, psycopg.Error, OSError}
-)
+_BACKS_UP = RetryStrategy(max_attempts=5, wait=600, retry_exceptions={*PASSING, TryAgain})
 
 
 def safekeeping_tasks() -> Blueprint:

@@ -2,19 +2,16 @@
 
 from datetime import timedelta
 
-import psycopg
 from procrastinate import Blueprint, JobContext, RetryStrategy
 from sqlalchemy import MetaData
-from sqlalchemy.exc import DBAPIError
 
 from app.jobs.names import Task
+from app.jobs.passing import PASSING
 from app.jobs.transaction import transaction
 from app.sealing import hashes, resealing
 from app.work import PROGRAM, Ground
 
-_RETRY = RetryStrategy(
-    max_attempts=None, exponential_wait=2, retry_exceptions={DBAPIError, psycopg.Error, OSError}
-)
+_RETRY = RetryStrategy(max_attempts=None, exponential_wait=2, retry_exceptions=set(PASSING))
 # How many batches of rows one job takes: it ends soon when the worker is to stop.
 _BATCHES = 25
 # How long until rows that were left out, because they were being changed, are looked at again.

@@ -2,11 +2,10 @@
 
 from uuid import UUID
 
-import psycopg
 from procrastinate import Blueprint, JobContext, RetryStrategy
-from sqlalchemy.exc import DBAPIError
 
 from app.jobs.names import Task
+from app.jobs.passing import PASSING
 from app.jobs.transaction import transaction
 from app.outbox.responses import TryAgain
 from app.statistics.exports import requested
@@ -15,13 +14,11 @@ from app.statistics.planning import proposing
 from app.statistics.reports import sending
 from app.work import PROGRAM, Ground
 
-_RETRY = RetryStrategy(
-    max_attempts=50, exponential_wait=2, retry_exceptions={DBAPIError, psycopg.Error, OSError}
-)
+_RETRY = RetryStrategy(max_attempts=50, exponential_wait=2, retry_exceptions=set(PASSING))
 _MAIL_RETRY = RetryStrategy(
     max_attempts=12,
     exponential_wait=3,
-    retry_exceptions={DBAPIError, psycopg.Error, OSError, TryAgain},
+    retry_exceptions={*PASSING, TryAgain},
 )
 # Look for due work every N seconds.
 EVERY = 60

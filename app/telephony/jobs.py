@@ -9,12 +9,11 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-import psycopg
 from procrastinate import BaseRetryStrategy, Blueprint, JobContext, RetryDecision
 from procrastinate.jobs import Job
-from sqlalchemy.exc import DBAPIError
 
 from app.jobs.names import Task
+from app.jobs.passing import PASSING
 from app.jobs.transaction import transaction
 from app.outbox.responses import TryAgain, Uncertain
 from app.telephony.platforms.base import Platform
@@ -33,8 +32,7 @@ class BackOff(BaseRetryStrategy):
         self._longest = longest
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
-        passing = (TryAgain, Uncertain, DBAPIError, psycopg.Error, OSError)
-        if not isinstance(exception, passing):
+        if not isinstance(exception, (TryAgain, Uncertain, *PASSING)):
             return None
         wait = min(0.25 * 2 ** min(job.attempts, 10), self._longest)
         after = min(getattr(exception, "after", 0.0), 10.0)

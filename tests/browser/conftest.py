@@ -16,6 +16,12 @@ expect.set_options(timeout=15_000)
 
 
 @pytest.fixture(scope="package", autouse=True)
+def _has_chromium() -> None:
+    if not CHROMIUM:
+        pytest.skip("there is no Chromium on this machine")
+
+
+@pytest.fixture(scope="package", autouse=True)
 def _poll_less() -> Iterator[None]:
     """Let workers look for jobs that become due once a second: of a new one they are notified."""
     with pytest.MonkeyPatch.context() as patch:

@@ -19,8 +19,6 @@ from tests.support.processes import ready
 from tests.support.profile import WHOLE
 from tests.support.sound import until
 
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
-
 # Counts the seconds of the page's own timers, and keeps what would be shown outside of it. While
 # `stopped` no timer runs, so that what reaches the reader comes from the stream alone.
 WATCH = """

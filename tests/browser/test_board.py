@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest
 from playwright.async_api import Page, expect
 
 from app.database.topics import Topic
@@ -10,9 +9,7 @@ from app.demo.stage import LINE, Served, Stage, free_port
 from app.main import make_app
 from app.web.access import COOKIE
 from app.work import make_ground
-from tests.support.browser import CHROMIUM, at, available, heard, press, ring
-
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
+from tests.support.browser import at, available, heard, press, ring
 
 
 async def test_a_call_by_keyboard_alone(live: Stage, page: Page) -> None:

@@ -5,15 +5,12 @@ import os
 import signal
 from pathlib import Path
 
-import pytest
 from playwright.async_api import BrowserContext, Page, Route, async_playwright, expect
 
 from app.demo.stage import Counsellor, Stage
 from app.web.access import COOKIE
 from tests.support.browser import CHROMIUM, FLAGS, answered, enter, press
 from tests.support.contacts import WHOLE, completed, new_contact
-
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
 
 async def test_a_silent_call_is_closed_from_a_menu_by_keyboard(live: Stage, page: Page) -> None:

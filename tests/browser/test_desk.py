@@ -2,17 +2,14 @@
 
 import asyncio
 
-import pytest
 from playwright.async_api import Page, expect
 
 from app.demo.stage import Stage
 from app.referrals.states import ForWhom
 from app.staff.roles import Role
-from tests.support.browser import CHROMIUM, answered, visit
+from tests.support.browser import answered, visit
 from tests.support.contacts import new_case, new_contact
 from tests.support.verbs import a_late_referral
-
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
 
 async def test_guidance_sections_and_a_callback_stand_beside_the_form(

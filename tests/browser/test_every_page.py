@@ -26,12 +26,10 @@ from app.staff.roles import Role
 from app.words import pages
 from app.work import PROGRAM
 from tests.support.axe import AXE, LOOKS, faults, faults_zoomed, too_wide
-from tests.support.browser import CHROMIUM, visit
+from tests.support.browser import visit
 from tests.support.long_words import LONG, PHRASE, add_long_language, sentences_of
 from tests.support.profile import WHOLE
 from tests.support.routes import page_addresses, rows_of_every_kind, wallboard
-
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
 PICTURES = os.environ.get("PICTURES")
 WIDTHS = (1440, 390, 320)

@@ -18,11 +18,9 @@ from app.practice.exchange import Number
 from app.practice.people import Phone
 from app.work import PROGRAM
 from tests.support.axe import faults
-from tests.support.browser import CHROMIUM, PASSWORD, available, press, ring
+from tests.support.browser import PASSWORD, available, press, ring
 
 PHONE = "+381641111111"
-
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
 
 @pytest.fixture

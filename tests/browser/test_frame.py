@@ -3,7 +3,6 @@
 import asyncio
 from datetime import time
 
-import pytest
 from playwright.async_api import Page, expect
 
 from app.dashboard.pages import safe_next
@@ -12,7 +11,6 @@ from app.routing import presence
 from app.staff import tokens
 from app.staff.roles import Role
 from tests.support.browser import (
-    CHROMIUM,
     HEAR,
     answered,
     at,
@@ -25,8 +23,6 @@ from tests.support.browser import (
     taken_back_for_a_moment,
 )
 from tests.support.sound import until
-
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
 PAGES = (
     "/",

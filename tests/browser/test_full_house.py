@@ -13,12 +13,11 @@ from playwright.async_api import Page, expect
 from app.demo.stage import LINE, Stage
 from app.staff.roles import Role
 from tests.support.axe import LOOKS, faults
-from tests.support.browser import CHROMIUM, available, press, ring, visit
+from tests.support.browser import available, press, ring, visit
 from tests.support.profile import WHOLE
 from tests.support.sound import until
 
 pytestmark = [
-    pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine"),
     pytest.mark.skipif(not WHOLE, reason="looked at with TESTS=whole: it takes minutes"),
 ]
 

@@ -2,14 +2,11 @@
 
 import os
 
-import pytest
 from playwright.async_api import Page, expect
 
 from app.demo.stage import Stage
 from app.staff.roles import Role
-from tests.support.browser import CHROMIUM, available, ring, visit
-
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
+from tests.support.browser import available, ring, visit
 
 
 async def pictures(page: Page) -> None:

@@ -32,8 +32,6 @@ from tests.support.browser import (
     visit,
 )
 
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
-
 
 async def invited(page: Page, live: Stage) -> str:
     """Invite Nova on the pages of an administrator; return the link, which is shown once."""

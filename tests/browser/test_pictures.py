@@ -30,11 +30,10 @@ from app.routing.models import PresenceState
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.work import Actor, ActorKind, Work
-from tests.support.browser import CHROMIUM, at, available, press, ring
+from tests.support.browser import at, available, press, ring
 from tests.support.life import LINES, Life, Step, plan_day
 
 pytestmark = [
-    pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine"),
     pytest.mark.skipif(
         not voices.available(), reason="sound needs the extra `demo` (aiortc) at the exchange"
     ),

@@ -15,7 +15,6 @@ from tests.support.sound import Desk, until, write_phrases
 from tests.support.talks import child
 
 pytestmark = [
-    pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine"),
     pytest.mark.skipif(
         not voices.available(), reason="sound needs the extra `demo` (aiortc) at the exchange"
     ),

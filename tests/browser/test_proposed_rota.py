@@ -2,14 +2,11 @@
 
 import os
 
-import pytest
 from playwright.async_api import Page, expect
 
 from app.demo.stage import Stage
 from app.staff.roles import Role
-from tests.support.browser import CHROMIUM, at
-
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
+from tests.support.browser import at
 
 
 async def _pictures(page: Page, name: str) -> None:

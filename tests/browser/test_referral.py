@@ -3,17 +3,14 @@
 import asyncio
 from pathlib import Path
 
-import pytest
 from playwright.async_api import Page, expect
 
 from app.demo.stage import Stage
 from app.staff.roles import Role
-from tests.support.browser import CHROMIUM, answered, at, enter, picture
+from tests.support.browser import answered, at, enter, picture
 from tests.support.contacts import WHOLE, new_contact
 from tests.support.mail import code_in, link_in
 from tests.support.referrals import BROTHERS, OVERRIDE, add_agency, approve_all, by_hand, phone
-
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
 
 async def test_two_clicks_and_an_agency_acts(live: Stage, page: Page) -> None:

@@ -4,14 +4,11 @@ import asyncio
 import re
 from pathlib import Path
 
-import pytest
 from playwright.async_api import Page, expect
 
 from app.demo.stage import Stage
 from app.staff.roles import Role
-from tests.support.browser import CHROMIUM, at, picture
-
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
+from tests.support.browser import at, picture
 
 
 async def ring(live: Stage) -> None:

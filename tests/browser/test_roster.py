@@ -7,15 +7,11 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import pytest
 from playwright.async_api import Error, FloatRect, Locator, Page, expect
 
 from app.demo.stage import Stage
 from app.staff.roles import Role
-from tests.support.browser import CHROMIUM, at
-
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
-
+from tests.support.browser import at
 
 NIGHT = re.compile("22:00 to .* 06:00")
 

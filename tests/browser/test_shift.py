@@ -1,14 +1,11 @@
 """A whole shift by keyboard alone: the focus is always seen, and no step loses it."""
 
-import pytest
 from playwright.async_api import Locator, Page, expect
 
 from app.demo.stage import Stage
-from tests.support.browser import CHROMIUM, PASSWORD, give_password, press, ring
+from tests.support.browser import PASSWORD, give_password, press, ring
 from tests.support.contacts import new_contact
 from tests.support.referrals import add_agency
-
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
 # What is wrong with the focus, or nothing.
 _FOCUS = """

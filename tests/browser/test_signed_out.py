@@ -3,7 +3,6 @@
 import os
 from datetime import timedelta
 
-import pytest
 from playwright.async_api import Page, expect
 from sqlalchemy import delete, update
 
@@ -14,9 +13,8 @@ from app.staff.roles import Role
 from app.staff.sessions import accounts_changed
 from app.work import PROGRAM
 from tests.support.axe import faults
-from tests.support.browser import CHROMIUM, PASSWORD, answered, available, give_password, ring
+from tests.support.browser import PASSWORD, answered, available, give_password, ring
 
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 HEADLINE = "Does not want to go home"
 
 

@@ -3,13 +3,10 @@
 import asyncio
 import os
 
-import pytest
 from playwright.async_api import Page, expect
 
 from app.demo.stage import Stage
-from tests.support.browser import CHROMIUM, LISTEN, visit
-
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
+from tests.support.browser import LISTEN, visit
 
 
 async def test_a_ring_is_chosen_and_tried_on_the_page(live: Stage, page: Page) -> None:

@@ -2,15 +2,12 @@
 
 import os
 
-import pytest
 from playwright.async_api import Page, expect
 
 from app.demo.stage import Stage
 from app.practice.people import Phone
 from app.staff.roles import Role
-from tests.support.browser import CHROMIUM, at, press, ring
-
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
+from tests.support.browser import at, press, ring
 
 
 async def test_a_talk_is_supervised_widened_and_handed_over(live: Stage, page: Page) -> None:

@@ -3,7 +3,6 @@
 import os
 import re
 
-import pytest
 from playwright.async_api import Page, expect
 
 from app.calls import lines
@@ -17,7 +16,6 @@ from app.staff.roles import Role
 from app.work import PROGRAM
 from tests.support.axe import faults_zoomed
 from tests.support.browser import (
-    CHROMIUM,
     HEAR,
     LISTEN,
     answered,
@@ -29,8 +27,6 @@ from tests.support.browser import (
     taken_back_for_a_moment,
 )
 from tests.support.verbs import a_late_referral
-
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
 
 async def another(page: Page) -> Page:

@@ -33,7 +33,6 @@ from tests.support.sound import (
 )
 
 pytestmark = [
-    pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine"),
     pytest.mark.skipif(
         not voices.available(), reason="sound needs the extra `demo` (aiortc) at the exchange"
     ),

@@ -14,12 +14,40 @@ from app.people.connection_rows import Means
 from app.people.dead_letters import dead_letters, send_again
 from app.referrals.channels.models import Attempt, Delivery
 from app.referrals.directory.agencies import agency_of_code
+from app.referrals.escalation import alarms
 from app.referrals.models import Referral
 from app.referrals.states import AttemptResult, DeliveryState
 from app.routing.alarm_rows import AlarmAttempt, AlarmKind
 from app.routing.rota.watch import open_alarm
 from app.work import Work
 from tests.support.verbs import a_counsellor, a_line, a_referral, an_agency
+
+
+async def test_an_alarm_that_was_over_before_its_text_went_out_is_no_dead_letter(
+    work: Work,
+) -> None:
+    await a_line(work)
+    await an_agency(work, "house")
+    line = (await work.session.scalars(select(Line))).one()
+    alarm = await open_alarm(work, kind=AlarmKind.LONG_WAIT.value, line_id=line.id, language="sr")
+    attempt = AlarmAttempt(
+        id=uuid4(),
+        alarm_id=alarm,
+        number=1,
+        turn=1,
+        kind="sms",
+        who="house",
+        target="+381641234567",
+        language="sr",
+        sending=Sending.WANTED.value,
+        wanted_at=work.now,
+    )
+    work.session.add(attempt)
+    await work.session.flush()
+    await alarms.stop_attempts(work, alarm)
+    await work.session.flush()
+    assert attempt.sending == Sending.FAILED
+    assert await dead_letters(work) == []
 
 
 async def _sent_in_vain(work: Work) -> Referral:

@@ -18,7 +18,6 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.web.access import InWork
 from app.words.pages import N_, _, refusal_words, said
-from app.work import Work
 
 router = APIRouter(include_in_schema=False)
 DAY_WORDS = {
@@ -98,12 +97,11 @@ async def one_page(request: Request, work: InWork, staff: Plans, staff_id: UUID)
     }
     for day, spans in (times.by_day() if times else {}).items():
         typed[day] = ", ".join(spans)
-    return await _form(request, work, staff, person, typed)
+    return await _form(request, staff, person, typed)
 
 
 async def _form(
     request: Request,
-    work: Work,
     staff: Staff,
     person: Staff,
     typed: dict[str, Any],
@@ -134,7 +132,7 @@ async def save(request: Request, work: InWork, staff: Plans, staff_id: UUID) -> 
     except Refusal as refusal:
         await work.undo()
         person = await changes.taker(work, staff_id)
-        return await _form(request, work, staff, person, typed, refusal_words(refusal))
+        return await _form(request, staff, person, typed, refusal_words(refusal))
     return RedirectResponse("/roster/working-times", 303)
 
 

@@ -125,8 +125,8 @@ async def phone_on_duty(work: Work, agency: Agency) -> str | None:
     return found[0] if found else None
 
 
-async def end_attempts(work: Work, referral: Referral, *, besides: UUID | None = None) -> None:
-    """End all open attempts of this referral's escalation, except `besides`."""
+async def end_attempts(work: Work, referral: Referral) -> None:
+    """End all open attempts of this referral's escalation."""
     await work.session.flush()
     rows = await work.session.scalars(
         select(Attempt).where(
@@ -136,8 +136,6 @@ async def end_attempts(work: Work, referral: Referral, *, besides: UUID | None =
         )
     )
     for attempt in rows.all():
-        if attempt.id == besides:
-            continue
         if attempt.sending in (Sending.SENDING, Sending.SENT):
             message_channel(attempt.kind).stop(work, attempt)
         if attempt.sending == Sending.WANTED:

@@ -4,12 +4,11 @@ from collections import Counter
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-import psycopg
 from sqlalchemy import delete, exists, select, update
-from sqlalchemy.exc import DBAPIError
 
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
+from app.jobs.passing import PASSING
 from app.jobs.transaction import transaction
 from app.retention.data_requests import erasing
 from app.retention.data_requests.kinds import RequestKind, RequestState
@@ -43,7 +42,7 @@ async def carry_out(ground: Ground, request_id: UUID) -> None:
         files = await files_of(page)
     except Exception as error:
         # The job runs again after an error that may pass; any other one is final and shown.
-        if not isinstance(error, (DBAPIError, psycopg.Error, OSError)):
+        if not isinstance(error, PASSING):
             async with transaction(ground, PROGRAM) as work:
                 await fail(work, request_id)
         raise

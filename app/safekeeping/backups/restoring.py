@@ -83,8 +83,8 @@ def restore(
     part.mkdir(parents=True, mode=0o700)
     try:
         _unpack(place, made, part, identities)
-        segments = _bring_log(place, made, part / "log", identities)
-        _recover(part, until, segments)
+        _bring_log(place, made, part / "log", identities)
+        _recover(part, until)
         shutil.rmtree(part / "log")
         if to.exists():
             to.rmdir()
@@ -127,25 +127,22 @@ def _check_whole(path: Path, made: Made) -> None:
         raise BackupRefused(f"{path.name} was changed since it was made. Use another back-up.")
 
 
-def _bring_log(place: Place, made: Made, folder: Path, identities: sealing.Identities) -> list[str]:
-    """Open what was written since the back-up. Return the names of the segments."""
+def _bring_log(place: Place, made: Made, folder: Path, identities: sealing.Identities) -> None:
+    """Open what was written since the back-up."""
     folder.mkdir(mode=0o700)
-    found = []
     for name in place.segments():
         if SEGMENT.fullmatch(name) and name[8:] < made.first_segment[8:]:
             continue
         path = place.logs / f"{name}{LOG}"
         opened = sealing.decrypt_bytes(path.read_bytes(), identities, path.name)
         (folder / name).write_bytes(gzip.decompress(opened))
-        found.append(name)
     hand_over(folder)
-    return found
 
 
 # -- the server works off its log --------------------------------------------------------------
 
 
-def _recover(part: Path, until: datetime | None, segments: list[str]) -> None:
+def _recover(part: Path, until: datetime | None) -> None:
     folder = folder_of(part)
     for name in _FILES_OF_A_SERVER:
         (folder / name).unlink(missing_ok=True)

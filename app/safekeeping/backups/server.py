@@ -60,7 +60,7 @@ def server_user() -> str | None:
     return _SERVER_USER if os.geteuid() == 0 else None
 
 
-def run_tool(name: str, arguments: Sequence[str], *, timeout: float | None = None) -> str:
+def run_tool(name: str, arguments: Sequence[str]) -> str:
     """Run one of PostgreSQL's programs as the server's user, and return what it said.
 
     Raises BackupRefused with its last line.
@@ -72,7 +72,6 @@ def run_tool(name: str, arguments: Sequence[str], *, timeout: float | None = Non
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=timeout,
         check=False,
         cwd="/",
     )

@@ -284,7 +284,7 @@ async def _referrals(work: Work, wanted: Wanted) -> tuple[OutTable, Any]:
         return await _referrals_by(work, wanted.window, wanted.referrals_by)
     window, rows = await guarded_referrals.by_agency(work, wanted.window)
     columns = _agency_columns()
-    table = OutTable("Referrals", columns, _referral_notes(work, window, _offered(window)))
+    table = OutTable("Referrals", columns, _referral_notes(work, _offered(window)))
     out = [
         [
             row.agency,
@@ -299,7 +299,7 @@ async def _referrals(work: Work, wanted: Wanted) -> tuple[OutTable, Any]:
     return table, batch_of(table, out)
 
 
-def _referral_notes(work: Work, window: Window, what: Message) -> list[Said]:
+def _referral_notes(work: Work, what: Message) -> list[Said]:
     return [
         what,
         Message(
@@ -352,7 +352,7 @@ async def _referrals_by(work: Work, window: Window, by: str) -> tuple[OutTable, 
     columns = [OutColumn(by, "text", words, said=said, labels=CODE)]
     for name, words in referral_figures.WORDS.items():
         columns.append(OutColumn(name, "number" if "seconds" in name else "whole", words))
-    table = OutTable("Referrals", columns, _referral_notes(work, window, _opened(window)))
+    table = OutTable("Referrals", columns, _referral_notes(work, _opened(window)))
     rows = [[one.value, *one.numbers.values()] for one in found]
     return table, batch_of(table, [*rows, ["all", *total.numbers.values()]])
 

@@ -11,11 +11,11 @@ from uuid import UUID, uuid4
 
 import psycopg
 from sqlalchemy import delete, func, or_, select, update
-from sqlalchemy.exc import DBAPIError
 
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.names import Task
+from app.jobs.passing import PASSING
 from app.jobs.transaction import transaction
 from app.privacy.keys import Bound, told
 from app.staff.audit import write_entry
@@ -125,7 +125,11 @@ def _visible(staff: Staff) -> Any:
     return mine
 
 
-async def exports_of(work: Work, staff: Staff, limit: int = 50) -> list[tuple[Export, str]]:
+# Requests for files that the page lists.
+_SHOWN = 50
+
+
+async def exports_of(work: Work, staff: Staff) -> list[tuple[Export, str]]:
     """Return a person's own requests, the reports sent to their role, and the requests that they
     may decide on; newest first.
     """
@@ -134,7 +138,7 @@ async def exports_of(work: Work, staff: Staff, limit: int = 50) -> list[tuple[Ex
         .join(Staff, Staff.id == Export.asked_by, isouter=True)
         .where(_visible(staff))
         .order_by(Export.asked_at.desc())
-        .limit(limit)
+        .limit(_SHOWN)
     )
     return [(export, name) for export, name in rows]
 
@@ -268,7 +272,7 @@ async def _make(ground: Ground, export_id: UUID) -> None:
         return
     except Exception as error:
         # The job runs again after an error that may pass; any other error is final and shown.
-        if not isinstance(error, (DBAPIError, psycopg.Error, OSError)):
+        if not isinstance(error, PASSING):
             await fail(ground, export_id, "The file could not be made. The log says why.")
         raise
     async with transaction(ground, PROGRAM) as work:

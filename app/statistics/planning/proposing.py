@@ -12,14 +12,13 @@ from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-import psycopg
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError
 
 from app.calls.hours import open_stretches
 from app.calls.line_rows import Line
 from app.database.topics import Topic
 from app.definitions import in_force
+from app.jobs.passing import PASSING
 from app.jobs.transaction import transaction
 from app.routing.rota import changes, coverage, on_duty, rest, roster, working_times
 from app.routing.rota.on_duty import ChangeKind, Rota, Span
@@ -64,7 +63,7 @@ async def carry_out(ground: Ground, proposal_id: UUID) -> None:
             await proposals.keep(work, proposal_id, problem, solution, left)
     except Exception as error:
         # The job runs again after an error that may pass; any other error is final and shown.
-        if not isinstance(error, (DBAPIError, psycopg.Error, OSError)):
+        if not isinstance(error, PASSING):
             async with transaction(ground, PROGRAM) as work:
                 await proposals.fail(work, proposal_id)
         raise

@@ -256,7 +256,7 @@ def identity_section(summary: Summary, practice: int) -> Section:
     )
 
 
-def trend_section(summary: Summary, title: str, *, drawn: bool = True) -> Section:
+def trend_section(summary: Summary, title: str) -> Section:
     """Return the headline figures over months or years, the oldest first."""
     totals = [row for row in summary.rows if row.kind == TOTAL]
     rows = [
@@ -269,7 +269,7 @@ def trend_section(summary: Summary, title: str, *, drawn: bool = True) -> Sectio
         for row in totals
     ]
     words = _("%(title)s: calls answered, abandoned and turned away.", title=title)
-    chart = charts.columns(parts, _("calls"), "", words) if drawn and len(totals) > 1 else None
+    chart = charts.columns(parts, _("calls"), "", words) if len(totals) > 1 else None
     return Section(title, chart=chart, grid=Grid(["", *titles(HEADLINES)], rows))
 
 

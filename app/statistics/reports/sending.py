@@ -7,14 +7,13 @@ from datetime import date, time, timedelta
 from uuid import UUID, uuid4, uuid5
 from zoneinfo import ZoneInfo
 
-import psycopg
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError
 
 from app.contacts.records import library_of
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.names import Task
+from app.jobs.passing import PASSING
 from app.jobs.transaction import transaction
 from app.outbox.mail import write_to_staff
 from app.staff.audit import write_entry
@@ -149,7 +148,7 @@ async def make_report(ground: Ground, export_id: UUID) -> None:
         try:
             await _make_report(ground, export_id)
         except Exception as error:
-            if not isinstance(error, (DBAPIError, psycopg.Error, OSError)):
+            if not isinstance(error, PASSING):
                 await requested.fail(
                     ground, export_id, "The file could not be made. The log says why."
                 )

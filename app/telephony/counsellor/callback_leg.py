@@ -188,13 +188,12 @@ async def _not_alone(work: Work, call: Call) -> None:
 
 async def answered_by(work: Work, call_id: UUID, signed: Signed) -> None:
     """Note whether a person or a machine answered, and end the call to a machine."""
-    who = signed.fields.get("AnsweredBy", "")
     key = f"machine:{call_id}:{signed.call_sid}"
     call, earlier = await record.lock_for_delivery(work, key, call_id=call_id)
     if earlier is not None or call.direction != Direction.OUTBOUND:
         return
     await record.record(work, call, CallLog.ANSWERED_BY, delivery=delivery_of(signed, key))
-    if CallState(call.state) is CallState.ENDED or not (who.startswith("machine") or who == "fax"):
+    if CallState(call.state) is CallState.ENDED or not signed.by_machine:
         return
     await callback_attempts.note_machine(work, call)
     work.defer(Task.END_CALLER, call_id=str(call.id))

@@ -188,8 +188,7 @@ async def _listened(work: Work, attempt_id: UUID, signed: Signed, n: int) -> lis
     scene = await _scene(work, alarm, attempt)
     attempt.provider_sid = attempt.provider_sid or signed.call_sid
     attempt.sending = Sending.SENT.value
-    who = signed.fields.get("AnsweredBy", "")
-    if scene is None or who.startswith("machine") or who == "fax":
+    if scene is None or signed.by_machine:
         await note_result(work, alarm, attempt, AttemptResult.MACHINE)
         return [HangUp()]
     if attempt.result == AttemptResult.ACKNOWLEDGED:

@@ -278,8 +278,7 @@ async def lifted(work: Work, attempt_id: UUID, signed: Signed) -> list[Step]:
     _learn_sid(attempt, signed.call_sid)
     if attempt.result is not None:
         return _ending(work, referral, attempt)
-    who = signed.fields.get("AnsweredBy", "")
-    if who.startswith("machine") or who == "fax":
+    if signed.by_machine:
         await note_result(work, referral, attempt, AttemptResult.MACHINE)
         return [HangUp()]
     if not is_needed(referral, attempt):

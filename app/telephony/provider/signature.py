@@ -47,6 +47,12 @@ class Signed:
         return sid if len(sid) <= 64 else ""
 
     @property
+    def by_machine(self) -> bool:
+        """Whether an answering machine or a fax took the call, as far as the provider can tell."""
+        who = self.fields.get("AnsweredBy", "")
+        return who.startswith("machine") or who == "fax"
+
+    @property
     def facts(self) -> dict[str, str]:
         """The fields that may be kept in the record."""
         return {

@@ -1,13 +1,10 @@
 """A file is added to a case in a real Chromium: its adder chooses what becomes of its details."""
 
-import pytest
 from playwright.async_api import FilePayload, Page, expect
 
 from app.demo.stage import Stage
-from tests.support.browser import CHROMIUM, enter
+from tests.support.browser import enter
 from tests.support.documents.files import WHO, jpeg
-
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"x" * 100
 

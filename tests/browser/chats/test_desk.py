@@ -2,15 +2,13 @@
 
 import asyncio
 
-import pytest
 from playwright.async_api import Locator, Page, expect
 
 from app.demo.stage import Stage
 from app.demo.writing import WritingChild, a_child
 from tests.support.axe import faults
-from tests.support.browser import CHROMIUM, at, available, picture, press, ring
+from tests.support.browser import at, available, picture, press, ring
 
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 SAID = ("Ima li koga?", "U školi me tuku", "Broj je 064 123 4567, hoću da umrem")
 
 

@@ -1,13 +1,10 @@
 """Out of hours a child leaves a message, and comes back with a code for the answer."""
 
-import pytest
 from playwright.async_api import Page, expect
 
 from app.demo.stage import Stage
 from tests.browser.child.children import visit
-from tests.support.browser import CHROMIUM, picture
-
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
+from tests.support.browser import picture
 
 
 async def test_a_child_leaves_a_message_and_comes_back_with_the_code(

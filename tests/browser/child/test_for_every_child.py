@@ -12,9 +12,7 @@ from app.jobs.transaction import transaction
 from app.work import PROGRAM
 from tests.browser.child.children import take_next, visit, write
 from tests.support.axe import faults, faults_zoomed
-from tests.support.browser import CHROMIUM, picture
-
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
+from tests.support.browser import picture
 
 # A field with smaller letters makes a telephone enlarge the page.
 SMALL = """

@@ -2,15 +2,12 @@
 
 import time
 
-import pytest
 from playwright.async_api import Page, expect
 
 from app.demo.stage import Stage
 from tests.browser.child.children import EXIT, read, said, say, take_next, visit, write
-from tests.support.browser import CHROMIUM, picture
+from tests.support.browser import picture
 from tests.support.sound import until
-
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
 # Bytes of all that the page loads, as they are sent.
 MOST = 60_000

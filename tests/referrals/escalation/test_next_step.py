@@ -67,17 +67,15 @@ def test_an_escalation_goes_step_by_step_and_around() -> None:
 )
 def test_an_escalation_never_stands_still_and_never_spins(surroundings: list[Around]) -> None:
     """Whatever there is at each turn: it always has something to do, and moves on."""
-    position, waited, agencies = Position(), 0, 0
+    position = Position()
+    shortest = min(step.wait for step in STEPS if step.wait)
     for around in surroundings:
         turn = next_turn(STEPS, position, around)
         if turn.act is Act.NEXT_AGENCY:
-            agencies += 1
             assert around.more_agencies
         else:
-            assert turn.wait > 0, "only going to the next agency takes no time"
-            waited += turn.wait
+            assert turn.wait >= shortest, "only going to the next agency takes no time"
         after, before = turn.position, position
         forward = (after.round, after.step, after.phone) > (before.round, before.step, before.phone)
         assert forward or turn.act is Act.NEXT_AGENCY
         position = after
-    assert waited or agencies

@@ -282,7 +282,7 @@ class Helpline(RuleBasedStateMachine):
         for leg in self.legs:
             if not leg.over:
                 await self.stage.exchange.hang_up(leg)
-        assert await lost_words(self.stage, self.children) == []
+        assert await lost_words(self.children) == []
         await self.stage.advance(30)
         broken = await broken_at_the_end(self.stage)
         assert broken == [], broken

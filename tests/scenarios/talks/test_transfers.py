@@ -162,6 +162,30 @@ async def test_a_second_cold_transfer_takes_nothing_from_the_first(stage: Stage)
 async def test_a_counsellor_who_has_handed_the_child_over_cannot_hang_up_on_them(
     stage: Stage,
 ) -> None:
+    leg, call, (ana, boris) = await a_talk(stage, "ana", "boris")
+    participant = await act(ana, call, "transfer", {"counsellor_id": str(boris.id)})
+    path = f"/calls/{call['id']}"
+    hand_over = f"{path}/participants/{participant['participant_id']}/complete"
+    assert (await ana.ask("POST", hand_over)).status_code == 204
+    assert (await ana.ask("POST", f"{path}/hang-up")).status_code == 404
+    await stage.advance(3)
+    assert (await stage.call_of(leg))["state"] == "connected"
+    assert await boris.presence() == "on_call"
+
+
+async def test_a_child_on_whom_a_counsellor_has_hung_up_is_not_handed_over(stage: Stage) -> None:
+    leg, call, (ana, boris) = await a_talk(stage, "ana", "boris")
+    participant = await act(ana, call, "transfer", {"counsellor_id": str(boris.id)})
+    path = f"/calls/{call['id']}"
+    hand_over = f"{path}/participants/{participant['participant_id']}/complete"
+    assert (await ana.ask("POST", f"{path}/hang-up")).status_code == 204
+    assert (await ana.ask("POST", hand_over)).status_code == 404
+    await stage.advance(3)
+    assert (await stage.call_of(leg))["state"] == "ended"
+    assert await boris.presence() == "available"
+
+
+async def test_handing_over_and_hanging_up_at_once_has_one_winner(stage: Stage) -> None:
     """Both at the same instant, from two windows."""
     leg, call, (ana, boris) = await a_talk(stage, "ana", "boris")
     participant = await act(ana, call, "transfer", {"counsellor_id": str(boris.id)})
@@ -172,8 +196,10 @@ async def test_a_counsellor_who_has_handed_the_child_over_cannot_hang_up_on_them
     )
     await stage.advance(3)
     row = await stage.call_of(leg)
-    if answers[0].status_code == 204 and row["state"] == "connected":
-        assert answers[1].status_code == 404
+    if row["state"] == "connected":
+        assert [answer.status_code for answer in answers] == [204, 404]
         assert await boris.presence() == "on_call"
     else:
-        assert answers[1].status_code == 204, "or she was first, and it was hers to end"
+        assert row["state"] == "ended"
+        assert answers[1].status_code == 204, "she was first, and it was hers to end"
+        assert await boris.presence() == "available"

@@ -111,14 +111,13 @@ def left_of(problem: Problem) -> _Left:
     )
 
 
-def solve(problem: Problem, seconds: float | None = None) -> Solution:
+def solve(problem: Problem) -> Solution:
     """Return the best stretches that are found. The same problem has the same solution."""
-    seconds = problem.usual.seconds if seconds is None else seconds
     chosen: dict[int, list[Span]] = defaultdict(list)
     left, stopped = left_of(problem), False
     for monday in problem.mondays:
         week = _Week(problem, monday, chosen, left)
-        found, in_time = week.search(seconds / len(problem.mondays))
+        found, in_time = week.search(problem.usual.seconds / len(problem.mondays))
         stopped |= not in_time
         # What the search left because its time was over comes after what it found.
         for offers in (lambda found=found: found, week.offers_by_worth):

@@ -64,7 +64,7 @@ const see = () => {
 
 // -- writing ----------------------------------------------------------------------------------
 
-export const enterSends = () => chosen("enter") !== "line";
+const enterSends = () => chosen("enter") !== "line";
 
 let outbox;
 let opening = null;

@@ -83,7 +83,7 @@ const ask = async () => {
 };
 
 // Ask for a proof if the last one is too old. Resolves to whether there is one now.
-export const prove = () => {
+const prove = () => {
   asking ??= ask().catch(() => false).finally(() => { asking = null; });
   return asking;
 };
