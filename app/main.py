@@ -93,7 +93,7 @@ def make_app(ground: Ground, *, with_worker: bool, phone_first: bool = False) ->
     )
     app.state.ground, app.state.bus, app.state.worker = ground, bus, None
     app.state.stopping, app.state.loaded = asyncio.Event(), asyncio.Event()
-    app.state.heard_of = _heard_of
+    app.state.heard_of, app.state.webhooks_under_way = _heard_of, set()
     number_setup.compose(ground, carry_out)
     include(app, telephony)
     _add_middleware(app, ground.settings)
@@ -111,7 +111,9 @@ def make_app(ground: Ground, *, with_worker: bool, phone_first: bool = False) ->
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """Add what every request passes through; what is added last is passed first."""
     app.add_middleware(Turns, at_any_time=_AT_ANY_TIME)
-    app.add_middleware(_TelephoneFirst, loaded=app.state.loaded)
+    app.add_middleware(
+        _TelephoneFirst, loaded=app.state.loaded, under_way=app.state.webhooks_under_way
+    )
     app.add_middleware(Bodies, render=_render)
     if settings.monitoring_port is not None:
         app.add_middleware(OwnPort, port=settings.monitoring_port, render=_render)
@@ -128,14 +130,34 @@ def _headers(settings: Settings) -> dict[str, Any]:
 class _TelephoneFirst:
     """Lets webhooks through at once; other requests wait until the rest is loaded."""
 
-    def __init__(self, app: ASGIApp, loaded: asyncio.Event) -> None:
-        self._app, self._loaded = app, loaded
+    def __init__(self, app: ASGIApp, loaded: asyncio.Event, under_way: set[object]) -> None:
+        self._app, self._loaded, self._under_way = app, loaded, under_way
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        waits = scope["type"] == "http" and not self._loaded.is_set()
-        if waits and not scope["path"].startswith(_TELEPHONE):
+        if scope["type"] != "http" or self._loaded.is_set():
+            await self._app(scope, receive, send)
+            return
+        if not scope["path"].startswith(_TELEPHONE):
             await self._loaded.wait()
-        await self._app(scope, receive, send)
+            await self._app(scope, receive, send)
+            return
+        webhook = object()
+        self._under_way.add(webhook)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._under_way.discard(webhook)
+
+
+async def _quiet(under_way: set[object]) -> None:
+    """Wait until the webhooks that came during the start are answered, for a second at most.
+
+    They compete with the loading for the processor, and callers hear them.
+    """
+    for _ in range(20):
+        await asyncio.sleep(0.05)
+        if not under_way:
+            return
 
 
 def _edge(name: str) -> ModuleType:
@@ -168,6 +190,7 @@ async def _start_rest(app: FastAPI, stack: contextlib.AsyncExitStack, *, with_wo
 async def _load_later(app: FastAPI, stack: contextlib.AsyncExitStack, *, with_worker: bool) -> None:
     """Load the worker, then the JSON API and the pages, in a thread while webhooks are answered."""
     try:
+        await _quiet(app.state.webhooks_under_way)
         if with_worker:
             await asyncio.to_thread(importlib.import_module, "app.worker")
             await _start_rest(app, stack, with_worker=True)
@@ -178,6 +201,7 @@ async def _load_later(app: FastAPI, stack: contextlib.AsyncExitStack, *, with_wo
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
+        gc.enable()
     except Exception as error:
         # Without the worker no call is offered, so stop: the process manager starts us again.
         log().error("the pages could not be loaded", exception_type=type(error).__name__)

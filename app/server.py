@@ -175,6 +175,7 @@ def _serve_many(
     ready: Callable[[], None],
 ) -> None:
     """Run several web processes on the same sockets, and one process for the jobs."""
+    gc.enable()
     os.environ["HELPLINE_DATABASE_URL"] = settings.database_url or ""
     # The tables are as they should be by now: no other process needs the role that owns them.
     for name in ("HELPLINE_MIGRATION_DATABASE_URL", "HELPLINE_MIGRATION_DATABASE_URL_FILE"):
@@ -228,6 +229,7 @@ def _keep(command: list[str], handles: tuple[int, ...], stopping: threading.Even
 
 def _serve_as_child(writer: int, *handles: int) -> None:
     """Serve as one of several web processes; the parent has set up database and sockets."""
+    gc.disable()
     from app.main import make_app
     from app.work import make_ground
 

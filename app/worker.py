@@ -31,6 +31,7 @@ from app.retention.data_requests.answering import forget_reports
 from app.retention.jobs import retention_tasks
 from app.retention.running import ask_tonight
 from app.routing import queue
+from app.routing.alarms.overdue_callbacks import watch_callbacks
 from app.routing.callback_attempts import open_due
 from app.routing.jobs import routing_tasks
 from app.routing.rota.coverage import EVERY as COVERAGE_EVERY
@@ -224,6 +225,7 @@ class Worker:
             await self._busily(open_due(self._ground))
             await self._busily(watch_volume(self._ground))
             await self._busily(watch_messages(self._ground))
+            await self._busily(watch_callbacks(self._ground))
             await self._busily(ask_tonight(self._ground))
             await self._busily(ask_today(self._ground))
             await self._busily(nightly.ask_tonight(self._ground))

@@ -34,7 +34,7 @@ from app.staff.audit import append
 from app.web.limits import Limiter
 from app.work import PROGRAM, Work, make_ground
 from tests.support.kept.connections import kept_on, left_behind
-from tests.support.kept.databases import database_for_a_test, named, put_back
+from tests.support.kept.databases import database_for_a_test, let_go, named, put_back
 from tests.support.kept.sharing import shared_between_stages
 from tests.support.mail import Mail, mail
 
@@ -204,6 +204,7 @@ def server() -> Iterator[str]:
         )
         with kept_on(postgres.url):
             yield postgres.superuser_url
+            let_go(postgres.superuser_url)
 
 
 @pytest.fixture

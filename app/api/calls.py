@@ -52,7 +52,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Permission
 from app.web.access import HearsMessages, InWork, Requires, SeesQueue, SignedIn, TakesCalls
-from app.web.keyed_answers import may_read_answers, without_answer
+from app.web.keyed_answers import may_read_answers
 from app.work import Work
 
 router = APIRouter(tags=["calls"])
@@ -181,11 +181,7 @@ async def get_events(work: InWork, staff: SignedIn, call_id: UUID) -> list[Event
     """Return the log of a call. The reading is logged."""
     call = await queries.readable_call(work, _readable(staff), call_id)
     write_entry(work, AuditLog.CALL_RECORD_READ, str(call_id))
-    events, knows = (
-        await queries.events_of(work, call),
-        await may_read_answers(work, staff, call_id),
-    )
-    return [event_view(one, one.detail if knows else without_answer(one)) for one in events]
+    return [event_view(one, one.detail) for one in await queries.events_of(work, call)]
 
 
 @router.post("/calls/{call_id}/hold", status_code=204)
@@ -412,12 +408,15 @@ async def ask_by_key(
 async def questions_by_key(work: InWork, staff: SignedIn, call_id: UUID) -> list[QuestionView]:
     """Return the questions that were asked in a call, and the key that was pressed.
 
-    For the counsellor who has the call, and those who may read its record.
+    For the counsellor who has the call, and those who may read its record: their reading is logged.
     """
     await queries.readable_call(work, _readable(staff), call_id)
     if not await may_read_answers(work, staff, call_id):
         raise NotAllowed("Only those who may read the record of this call may read the answers.")
-    return [question_view(one) for one in await questions.questions_of(work, call_id)]
+    if not await desk.has_in_hand(work, staff, call_id):
+        write_entry(work, AuditLog.CALL_RECORD_READ, str(call_id))
+    asked = await questions.questions_of(work, call_id)
+    return [question_view(one, questions.answer_of(work, one)) for one in asked]
 
 
 @router.post("/callbacks/{callback_id}/cancel", status_code=204)

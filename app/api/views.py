@@ -211,13 +211,13 @@ class QuestionView(BaseModel):
     answered_at: datetime | None
 
 
-def question_view(row: CallQuestion) -> QuestionView:
+def question_view(row: CallQuestion, answer: str | None = None) -> QuestionView:
     return QuestionView(
         id=row.id,
         question=row.code,
         words=QUESTIONS[row.code].words,
         state=row.state,
-        answer=row.answer,
+        answer=answer,
         asked_at=row.asked_at,
         answered_at=row.answered_at,
     )

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale, UnknownLocaleError
-from sqlalchemy import delete, or_, select
+from sqlalchemy import Select, bindparam, delete, or_, select
 
 from app import words
 from app.calls.hours import read_hours
@@ -357,20 +357,34 @@ async def check_speakable(work: Work, language: str, line_id: UUID | None = None
         )
 
 
+# Built once: every webhook asks for a line, and nearly always finds it in the memory.
+_OF_NUMBER = select(Line).where(
+    or_(
+        Line.number == bindparam("value"),
+        Line.id
+        == select(LineNumber.line_id)
+        .where(LineNumber.number == bindparam("value"))
+        .scalar_subquery(),
+    ),
+    Line.active,
+)
+_OF_ID = select(Line).where(Line.id == bindparam("value"), Line.active)
+_OLDEST = select(Line).where(Line.active).order_by(Line.created_at).limit(1)
+
+
 async def line_of_number(work: Work, number: str | None) -> LineScript | None:
     """Return the active line that was dialled by a number, short number or SIP address, or None."""
     valid = dialled(number)
     if valid is None:
         return None
-    mapped = select(LineNumber.line_id).where(LineNumber.number == valid).scalar_subquery()
-    return await _script(work, or_(Line.number == valid, Line.id == mapped), ("number", valid))
+    return await _script(work, _OF_NUMBER, ("number", valid))
 
 
 async def line_of_id(work: Work, line_id: UUID | None) -> LineScript | None:
     """Return the line of a call, or None for a ring on a number that we do not know."""
     if line_id is None:
         return None
-    return await _script(work, Line.id == line_id, ("id", line_id))
+    return await _script(work, _OF_ID, ("id", line_id))
 
 
 async def all_lines(work: Work) -> list[Line]:
@@ -397,8 +411,7 @@ async def numbers_behind(work: Work, line: LineScript) -> list[str]:
 
 async def any_line(work: Work) -> LineScript | None:
     """Return the oldest line, whose prompts answer a ring on a number that we do not know."""
-    first = select(Line.id).where(Line.active).order_by(Line.created_at).limit(1)
-    return await _script(work, Line.id == first.scalar_subquery(), ("any", None))
+    return await _script(work, _OLDEST, ("any", None))
 
 
 async def line_or_any(work: Work, line_id: UUID | None) -> LineScript | None:
@@ -406,12 +419,12 @@ async def line_or_any(work: Work, line_id: UUID | None) -> LineScript | None:
     return await line_of_id(work, line_id) or await any_line(work)
 
 
-async def _script(work: Work, which: object, key: tuple[str, object]) -> LineScript | None:
+async def _script(work: Work, which: Select[Line], key: tuple[str, object]) -> LineScript | None:
     memory = work.ground.memory
     known: LineScript | None = memory.recall(Topic.LINES, key, work.now)
     if known is not None:
         return known
-    line = await work.session.scalar(select(Line).where(which, Line.active))  # type: ignore[arg-type]
+    line = await work.session.scalar(which, {"value": key[1]})
     if line is None:
         return None
     script = await _read_script(work, line)

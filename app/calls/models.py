@@ -296,7 +296,8 @@ class CallQuestion(Base):
     call_id: Mapped[UUID] = mapped_column(ForeignKey("calls.id"))
     code: Mapped[str]
     state: Mapped[str] = mapped_column(server_default="asked")
-    answer: Mapped[str | None]
+    # The answer that a key stands for: part of what a child told.
+    answer_sealed: Mapped[Sealed | None]
     asked_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     asked_at: Mapped[datetime]
     answered_at: Mapped[datetime | None]

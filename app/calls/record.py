@@ -250,7 +250,8 @@ async def earlier_answer(work: Work, key: str) -> RecordedEvent | None:
     return (await work.session.scalars(_EARLIER, {"key": key})).one_or_none()
 
 
-_INSERT_EVENT = insert(RecordedEvent.__table__)  # type: ignore[arg-type]
+# Inline: the number that the database gives to the event is not asked for.
+_INSERT_EVENT = insert(RecordedEvent.__table__).inline()  # type: ignore[arg-type]
 
 
 async def last_detail(work: Work, call: Call, kind: str) -> dict[str, Any]:

@@ -1,15 +1,19 @@
 """The conversations of a counsellor, as the desk shows them: what is unread, and who waits."""
 
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, bindparam, false, func, select, true
 
+from app.calls.line_rows import Line
+from app.calls.models import Call
 from app.calls.states import Channel
 from app.chats import typing
-from app.chats.models import Author, Kind, Message
-from app.routing import desk
+from app.chats.models import Author, Kind, Message, Typing
+from app.database.quick import Question, Row
+from app.jobs.transaction import ask
+from app.routing.models import Offer, OfferState
 from app.staff.models import Staff
 from app.work import Work
 
@@ -40,77 +44,110 @@ class AtDesk(NamedTuple):
     channel: Channel
     # With a scripted child: for training, and in no figure.
     practice: bool = False
+    line_id: UUID | None = None
+
+
+# Built once: it is sent after each message that a counsellor's page hears of. Written by a child
+# and not seen, the first that was not answered, and the last number, in one look at the messages.
+_ANSWERED = (
+    select(func.max(Message.number))
+    .where(
+        Message.call_id == Call.id,
+        Message.author == Author.COUNSELLOR.value,
+        Message.kind == Kind.SAID.value,
+    )
+    .correlate(Call)
+    .scalar_subquery()
+)
+_BY_CHILD = Message.author == Author.CHILD.value
+_COUNTED = (
+    select(
+        func.count().filter(_BY_CHILD, Message.seen_at.is_(None)).label("unread"),
+        func.min(Message.at)
+        .filter(_BY_CHILD, Message.number > func.coalesce(_ANSWERED, 0))
+        .label("waits_since"),
+        func.coalesce(func.max(Message.number), 0).label("last"),
+    )
+    .where(Message.call_id == Call.id)
+    .correlate(Call)
+    .lateral("counted")
+)
+_AT_DESK = Question(
+    select(
+        Offer.id.label("offer_id"),
+        Offer.slot,
+        Offer.state,
+        Offer.expires_at,
+        Call.id,
+        Call.language,
+        Call.danger,
+        Call.returned,
+        Call.channel,
+        Call.line_id,
+        Call.rings_only_id,
+        Call.heard_at,
+        func.coalesce(Line.name, "").label("line"),
+        func.coalesce(Line.practice, false()).label("practice"),
+        _COUNTED,
+        Typing.id.label("typing_id"),
+        Typing.text_sealed,
+    )
+    .join(Call, Call.id == Offer.call_id)
+    .join(Line, Line.id == Call.line_id, isouter=True)
+    .join(_COUNTED, true())
+    .join(
+        Typing,
+        and_(
+            Typing.call_id == Call.id,
+            Typing.author == Author.CHILD.value,
+            Typing.at >= bindparam("typed_since"),
+        ),
+        isouter=True,
+    )
+    .where(
+        Offer.counsellor_id == bindparam("staff_id"),
+        Offer.released_at.is_(None),
+        Offer.slot.is_not(None),
+    )
+    .order_by(Offer.slot)
+)
 
 
 async def conversations(work: Work, staff: Staff) -> list[AtDesk]:
     """Return the conversations that a counsellor has and is offered, by slot."""
-    found = await desk.conversations_of(work, staff)
-    calls = [one.call.id for one in found]
-    if not calls:
-        return []
-    counts = await _counts(work, calls)
-    typed = await typing.typed_in(work, calls, Author.COUNSELLOR)
-    return [
-        _at_desk(work.now, one, counts.get(one.call.id), typed.get(one.call.id)) for one in found
-    ]
+    rows = await ask(
+        work,
+        _AT_DESK.sql,
+        **{**_AT_DESK.fixed, "staff_id": staff.id, "typed_since": work.now - typing.LASTS},
+    )
+    return [_at_desk(work, row) for row in rows]
 
 
-def _at_desk(
-    now: datetime, one: desk.Conversation, counted: Any, typed: typing.Types | None
-) -> AtDesk:
-    call, offer = one.call, one.offer
-    assert offer.slot is not None
+def _at_desk(work: Work, row: Row) -> AtDesk:
+    channel = Channel(row["channel"])
     # Before it is accepted, a counsellor sees no more of a conversation than of a call.
-    mine = not one.is_offered
+    offered = row["state"] == OfferState.OPEN
     # By a carrier, and for a scripted child, there is no page that could be open or closed.
-    is_page = Channel(call.channel) is Channel.WEB and call.rings_only_id is None
-    types = typed if mine else None
-    left = max(0, int((offer.expires_at - now).total_seconds()))
+    is_page = channel is Channel.WEB and row["rings_only_id"] is None
+    types = row["typing_id"] is not None and not offered
+    left = max(0, int((row["expires_at"] - work.now).total_seconds()))
     return AtDesk(
-        call_id=call.id,
-        offer_id=offer.id,
-        slot=offer.slot,
-        state=offer.state,
-        line=one.line,
-        language=call.language or "",
-        danger=call.danger,
-        returned=call.returned > 0,
-        unread=counted.unread if mine and counted else 0,
-        waits_since=counted.waits_since if mine and counted else None,
-        away_since=call.heard_at if is_page and now - call.heard_at > _AWAY else None,
-        last_number=counted.last if mine and counted else 0,
-        types=types is not None,
-        typed=types.words if types else None,
-        seconds_left=left if one.is_offered else None,
-        channel=Channel(call.channel),
-        practice=one.practice,
+        call_id=row["id"],
+        offer_id=row["offer_id"],
+        slot=row["slot"],
+        state=row["state"],
+        line=row["line"],
+        language=row["language"] or "",
+        danger=row["danger"],
+        returned=row["returned"] > 0,
+        unread=0 if offered else row["unread"],
+        waits_since=None if offered else row["waits_since"],
+        away_since=row["heard_at"] if is_page and work.now - row["heard_at"] > _AWAY else None,
+        last_number=0 if offered else row["last"],
+        types=types,
+        typed=typing.opened(work, row["typing_id"], row["text_sealed"]) if types else None,
+        seconds_left=left if offered else None,
+        channel=channel,
+        practice=row["practice"],
+        line_id=row["line_id"],
     )
-
-
-async def _counts(work: Work, calls: list[UUID]) -> dict[UUID, Any]:
-    """Return, per conversation: unseen messages, the first unanswered one, and the last number."""
-    answered = (
-        select(Message.call_id, func.max(Message.number).label("number"))
-        .where(
-            Message.call_id.in_(calls),
-            Message.author == Author.COUNSELLOR,
-            Message.kind == Kind.SAID,
-        )
-        .group_by(Message.call_id)
-        .subquery()
-    )
-    by_child = Message.author == Author.CHILD
-    rows = await work.session.execute(
-        select(
-            Message.call_id,
-            func.count().filter(by_child, Message.seen_at.is_(None)).label("unread"),
-            func.min(Message.at)
-            .filter(by_child, Message.number > func.coalesce(answered.c.number, 0))
-            .label("waits_since"),
-            func.max(Message.number).label("last"),
-        )
-        .join(answered, answered.c.call_id == Message.call_id, isouter=True)
-        .where(Message.call_id.in_(calls))
-        .group_by(Message.call_id)
-    )
-    return {row.call_id: row for row in rows}

@@ -137,7 +137,7 @@ async def return_by_code(work: Work, code: str) -> tuple[UUID, str]:
     await work.session.execute(
         update(Access)
         .where(Access.call_id == call.id)
-        .values(secret_key=work.keys.session_key(secret))
+        .values(secret_key=work.keys.session_key(secret), given_at=work.now)
         .execution_options(synchronize_session=False)
     )
     if found.used_at is None:

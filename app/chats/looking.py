@@ -10,8 +10,7 @@ from sqlalchemy import func, select
 from app.calls import lines, record
 from app.calls.models import Call
 from app.calls.states import WRITTEN, CallState, EndedBy, Unstaffed
-from app.chats import messages, opening, typing
-from app.chats.models import Access, Author
+from app.chats import at_once, messages, opening, typing
 from app.routing import queue
 from app.routing.rota import staffing
 from app.work import Work
@@ -63,40 +62,58 @@ class Seen(NamedTuple):
     words: list[messages.Said]
 
 
+class Waits(NamedTuple):
+    """Where a conversation is, and what its child waits for."""
+
+    state: CallState
+    place: Place | None = None
+    unstaffed: Unstaffed | None = None
+    opens_at: datetime | None = None
+
+
 async def look(work: Work, call_id: UUID, after: int = 0) -> Seen:
     """Return the conversation with what was said after a number; that is delivered by this.
 
     A conversation that found no counsellor is queued as soon as one is there.
     """
+    read = await at_once.read_as_child(work, call_id, after, work.now - typing.LASTS)
+    assert read is not None
+    facts, waits = read.facts, Waits(CallState(read.facts["state"]))
+    if waits.state not in (CallState.CONNECTED, CallState.ENDED):
+        waits = await _waits(work, call_id)
+    ended = waits.state is CallState.ENDED
+    return Seen(
+        call_id,
+        _phase(waits.state),
+        facts["language"] or "",
+        facts["danger"],
+        facts["returned"] > 0,
+        waits.place,
+        waits.unstaffed,
+        waits.opens_at,
+        EndedBy(facts["ended_by"]) if facts["ended_by"] else None,
+        facts["messages"] > 0,
+        # Never after danger: a child who was afraid is not asked how it was.
+        ended
+        and facts["answered_at"] is not None
+        and not facts["danger"]
+        and facts["rated"] is False,
+        facts["types"],
+        facts["delivered"],
+        facts["seen"],
+        [messages.opened_row(work, row) for row in read.messages],
+    )
+
+
+async def _waits(work: Work, call_id: UUID) -> Waits:
+    """Return where a child is that no counsellor writes with yet. It is queued if one came."""
     call = await work.session.get_one(Call, call_id, populate_existing=True)
     if CallState(call.state) is CallState.GREETING:
         await _admit(work, call)
     state = CallState(call.state)
-    unstaffed, opens_at = await _staffed(work, call)
-    words = await messages.read_as_child(work, call_id, after)
-    ended = state is CallState.ENDED
-    access = await work.session.get(Access, call_id) if ended else None
-    return Seen(
-        call_id,
-        _phase(state),
-        call.language or "",
-        call.danger,
-        call.returned > 0,
-        await _place(work, call) if state in (CallState.QUEUED, CallState.OFFERED) else None,
-        unstaffed,
-        opens_at,
-        EndedBy(call.ended_by) if call.ended_by else None,
-        call.messages > 0,
-        # Never after danger: a child who was afraid is not asked how it was.
-        ended
-        and call.answered_at is not None
-        and not call.danger
-        and access is not None
-        and not access.rated,
-        await typing.typed_now(work, call_id, Author.CHILD) is not None,
-        *await messages.reached(work, call_id),
-        words,
-    )
+    queued = state in (CallState.QUEUED, CallState.OFFERED)
+    place = await _place(work, call) if queued else None
+    return Waits(state, place, *await _staffed(work, call))
 
 
 def _phase(state: CallState) -> Phase:

@@ -148,7 +148,7 @@ async def forget_source(work: Work, media_id: UUID) -> None:
 
 async def of_messages(work: Work, found: Iterable[messages.Said]) -> dict[UUID, list[Shown]]:
     """Return what came with messages that their reader may read, by message."""
-    ids = [one.id for one in found]
+    ids = [one.id for one in found if one.carried]
     if not ids:
         return {}
     rows = await work.session.scalars(

@@ -8,16 +8,17 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, delete, false, func, select, update
+from sqlalchemy import delete, false, func, select
 
 from app.calls import record
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.states import CallState, Channel
-from app.chats import sendings
+from app.chats import at_once, sendings
 from app.chats.models import Author, Failure, Kind, Message, Sentence, Typing
 from app.chats.news import announce as announce
 from app.contacts import contacts
+from app.database.quick import Row
 from app.errors import Conflict, Invalid, NotFound, TooMany
 from app.routing import desk
 from app.staff.audit import write_reading
@@ -29,10 +30,12 @@ from app.work import Work
 LONGEST = 4000
 # A carrier brings at most so much in one message.
 LONGEST_CARRIED = 1600
-# The most messages that one answer holds.
-PAGE = 200
+PAGE = at_once.PAGE
 _MOST_A_MINUTE = 60
 _MINUTE = timedelta(minutes=1)
+# The page says this often at most that it is there.
+HEARD_EVERY = timedelta(seconds=10)
+_COLUMNS = tuple(column.key for column in Message.__table__.columns)
 _CLIENT_KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
@@ -65,6 +68,8 @@ class Said(NamedTuple):
     erased: bool
     # Why it did not reach the child, if a carrier brings it.
     failure: Failure | None = None
+    # A picture or a voice note may have come with it.
+    carried: bool = True
 
 
 class Before(NamedTuple):
@@ -82,6 +87,18 @@ class Before(NamedTuple):
 
 async def say_as_child(work: Work, call_id: UUID, *, text: str, client_key: str) -> Message:
     """Add what a child wrote; also while it waits. Raises Invalid, ConversationOver."""
+    plain = _checked(text, client_key, longest=LONGEST)
+    said = await at_once.say(
+        work,
+        call_id,
+        plain,
+        client_key,
+        minute_ago=work.now - _MINUTE,
+        most=_MOST_A_MINUTE,
+        heard_since=work.now - HEARD_EVERY,
+    )
+    if said is not None:
+        return said
     call = await record.lock_call(work, call_id)
     if CallState(call.state) is not CallState.ENDED:
         call.heard_at = work.now
@@ -96,6 +113,11 @@ async def say_as_staff(
     The child reads what its counsellor wrote; a whisper is for staff alone. Raises NotFound,
     Invalid, ConversationOver.
     """
+    if kind is Kind.SAID:
+        plain = _checked(text, client_key, longest=LONGEST)
+        said = await at_once.say(work, call_id, plain, client_key, staff_id=staff.id)
+        if said is not None:
+            return said
     call = await record.lock_call(work, call_id)
     mine = call.is_written and await desk.has_in_hand(work, staff, call_id)
     if not mine and kind is Kind.SAID:
@@ -136,15 +158,9 @@ async def add(
     `afterwards`: to one that has ended, for a child who comes back. Raises Invalid, Conflict,
     ConversationOver, TooFast.
     """
-    text = text.strip()
     carried = Channel(call.channel).is_carried and kind is Kind.SAID
     longest = LONGEST_CARRIED if carried and author is not Author.CHILD else LONGEST
-    if not text or len(text) > longest or "\x00" in text:
-        raise Invalid("Write 1 to %(longest)s characters.", longest=longest)
-    if not _CLIENT_KEY.fullmatch(client_key):
-        raise Invalid(
-            "Send a key with each message: 8 to 64 letters, digits, hyphens or underscores."
-        )
+    text = _checked(text, client_key, longest=longest)
     before = await _before(work, call, client_key)
     known = await _known(work, call, client_key) if before.known else None
     if known is not None:
@@ -161,6 +177,18 @@ async def add(
     return await _append(
         work, call, author, client_key, before, text=text, staff_id=staff_id, kind=kind
     )
+
+
+def _checked(text: str, client_key: str, *, longest: int) -> str:
+    """Return a text as it is kept. Raises Invalid."""
+    text = text.strip()
+    if not text or len(text) > longest or "\x00" in text:
+        raise Invalid("Write 1 to %(longest)s characters.", longest=longest)
+    if not _CLIENT_KEY.fullmatch(client_key):
+        raise Invalid(
+            "Send a key with each message: 8 to 64 letters, digits, hyphens or underscores."
+        )
+    return text
 
 
 async def _before(work: Work, call: Call, client_key: str) -> Before:
@@ -237,27 +265,11 @@ def _sealed(work: Work, message_id: UUID, text: str) -> bytes:
 
 # -- reading -----------------------------------------------------------------------------------
 
-_OF_STAFF = Message.author.in_((Author.COUNSELLOR, Author.SUPERVISOR, Author.PROGRAM))
-
 
 async def read_as_child(work: Work, call_id: UUID, after: int = 0) -> list[Said]:
     """Return what was said after a number, and note that it was delivered to the child."""
-    found = await _read(work, call_id, after, Message.kind == Kind.SAID)
-    await _deliver(work, call_id, Author.CHILD, [m for m in found if m.author != Author.CHILD])
-    return [opened(work, message) for message in found]
-
-
-async def reached(work: Work, call_id: UUID) -> tuple[int, int]:
-    """Return the last of a child's messages that was delivered, and the last that was seen."""
-    row = (
-        await work.session.execute(
-            select(
-                func.max(Message.number).filter(Message.delivered_at.is_not(None)),
-                func.max(Message.number).filter(Message.seen_at.is_not(None)),
-            ).where(Message.call_id == call_id, Message.author == Author.CHILD)
-        )
-    ).one()
-    return row[0] or 0, row[1] or 0
+    found = await at_once.read_as_child(work, call_id, after, work.now)
+    return [opened_row(work, row) for row in found.messages] if found else []
 
 
 async def read_as_staff(work: Work, staff: Staff, call_id: UUID, after: int = 0) -> list[Said]:
@@ -266,12 +278,10 @@ async def read_as_staff(work: Work, staff: Staff, call_id: UUID, after: int = 0)
     What the counsellor of the conversation fetches is delivered. Any other reader is logged first:
     a supervisor who reads along, and whoever may read the contact. Raises NotYours.
     """
-    if await desk.has_in_hand(work, staff, call_id):
-        found = await _read(work, call_id, after)
-        await _deliver(
-            work, call_id, Author.COUNSELLOR, [m for m in found if m.author == Author.CHILD]
-        )
-        return [opened(work, message) for message in found]
+    held = await at_once.read_as_holder(work, staff.id, call_id, after)
+    if held is not None:
+        carried = Channel(held.facts["channel"]).is_carried
+        return [opened_row(work, row, carried=carried) for row in held.messages]
     await check_may_read(work, staff, call_id)
     found = await _read(work, call_id, after)
     if after == 0 or found:
@@ -315,77 +325,52 @@ async def _check_supervises(work: Work, staff: Staff, call_id: UUID) -> None:
         raise NotYours() from None
 
 
-async def _read(
-    work: Work, call_id: UUID, after: int, *which: ColumnElement[bool]
-) -> list[Message]:
+async def _read(work: Work, call_id: UUID, after: int) -> list[Message]:
     rows = await work.session.scalars(
         select(Message)
-        .where(Message.call_id == call_id, Message.number > after, *which)
+        .where(Message.call_id == call_id, Message.number > after)
         .order_by(Message.number)
         .limit(PAGE)
     )
     return list(rows)
 
 
-async def _deliver(work: Work, call_id: UUID, to: Author, found: list[Message]) -> None:
-    new = [message.id for message in found if message.delivered_at is None]
-    if not new:
-        return
-    await work.session.execute(
-        update(Message)
-        .where(Message.id.in_(new), Message.delivered_at.is_(None))
-        .values(delivered_at=work.now)
-        .execution_options(synchronize_session=False)
-    )
-    await announce(work, call_id, to)
-
-
 async def see_as_child(work: Work, call_id: UUID, number: int) -> None:
     """Note that the child has seen the messages up to a number. May run twice."""
-    await _see(work, call_id, Author.CHILD, number, _OF_STAFF, Message.kind == Kind.SAID)
+    await at_once.see_as_child(work, call_id, number)
 
 
 async def see_as_staff(work: Work, staff: Staff, call_id: UUID, number: int) -> None:
     """Note that the counsellor has seen the messages up to a number. Raises NotYours."""
-    if not await desk.has_in_hand(work, staff, call_id):
+    if not await at_once.see_as_holder(work, staff.id, call_id, number):
         raise NotYours()
-    await _see(work, call_id, Author.COUNSELLOR, number, Message.author == Author.CHILD)
-
-
-async def _see(
-    work: Work, call_id: UUID, by: Author, number: int, *which: ColumnElement[bool]
-) -> None:
-    seen = await work.session.scalars(
-        update(Message)
-        .where(Message.call_id == call_id, Message.number <= number, *which)
-        .where(Message.seen_at.is_(None))
-        .values(seen_at=work.now, delivered_at=func.coalesce(Message.delivered_at, work.now))
-        .returning(Message.id)
-        .execution_options(synchronize_session=False)
-    )
-    if seen.all():
-        await announce(work, call_id, by)
 
 
 def opened(work: Work, message: Message) -> Said:
     """Return a message with its words; that its reader may read it has been checked."""
-    words = None
-    if message.text_sealed is not None:
+    return opened_row(work, {name: getattr(message, name) for name in _COLUMNS})
+
+
+def opened_row(work: Work, row: Row, *, carried: bool = True) -> Said:
+    """Do the same for a row as the driver returns it."""
+    sealed, words = row["text_sealed"], None
+    if sealed is not None:
         words = work.keys.open(
-            message.text_sealed, table="chat_messages", column="text_sealed", row=message.id
+            sealed, table="chat_messages", column="text_sealed", row=row["id"]
         ).decode()
     return Said(
-        message.id,
-        message.number,
-        Author(message.author),
-        Kind(message.kind),
+        row["id"],
+        row["number"],
+        Author(row["author"]),
+        Kind(row["kind"]),
         words,
-        Sentence(message.sentence) if message.sentence else None,
-        message.staff_id,
-        message.client_key if message.author == Author.CHILD else None,
-        message.at,
-        message.delivered_at,
-        message.seen_at,
-        message.erased_at is not None,
-        Failure(message.failure) if message.failure else None,
+        Sentence(row["sentence"]) if row["sentence"] else None,
+        row["staff_id"],
+        row["client_key"] if row["author"] == Author.CHILD else None,
+        row["at"],
+        row["delivered_at"],
+        row["seen_at"],
+        row["erased_at"] is not None,
+        Failure(row["failure"]) if row["failure"] else None,
+        carried,
     )

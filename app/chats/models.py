@@ -165,6 +165,8 @@ class Access(Base):
     call_id: Mapped[UUID] = mapped_column(ForeignKey("calls.id"), primary_key=True)
     secret_key: Mapped[KeyedHash] = mapped_column(unique=True)
     opened_with: Mapped[KeyedHash] = mapped_column(unique=True)
+    # When the child last came back with a code, and was given the present secret.
+    given_at: Mapped[datetime | None]
     # The child has said what it thought of the conversation: once, and nothing links the two.
     rated: Mapped[bool] = mapped_column(server_default="false")
 

@@ -137,14 +137,20 @@ def _plain(text: str) -> tuple[str, list[int]]:
     letters: list[str] = []
     places: list[int] = []
     for at, character in enumerate(text.lower() if len(text.lower()) == len(text) else text):
-        base = _LATIN.get(character)
-        if base is None:
-            plain = unicodedata.normalize("NFKD", character)
-            plain = "".join(c for c in plain if not unicodedata.combining(c))
-            base = _LATIN.get(plain, plain)
+        base = _letter(character)
         if base.isspace() and letters and letters[-1] == " ":
             continue
         for letter in " " if base.isspace() else base:
             letters.append(letter)
             places.append(at)
     return "".join(letters), places
+
+
+@lru_cache(maxsize=4096)
+def _letter(character: str) -> str:
+    base = _LATIN.get(character)
+    if base is None:
+        plain = unicodedata.normalize("NFKD", character)
+        plain = "".join(c for c in plain if not unicodedata.combining(c))
+        base = _LATIN.get(plain, plain)
+    return base

@@ -2,11 +2,11 @@
 
 import base64
 import re
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from app.calls import record
@@ -20,6 +20,7 @@ from app.chats.models import Access, Author
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.names import Task
+from app.jobs.transaction import ask
 from app.routing.plan import DANGER_PRIORITY, read_plan
 from app.routing.rota import staffing
 from app.work import Work
@@ -28,8 +29,10 @@ from app.work import Work
 _OPENING_KEY = re.compile(r"[A-Za-z0-9_-]{32,64}")
 # How long a request to open a conversation can be repeated.
 _REPEATED_WITHIN = timedelta(minutes=5)
-# The page says this often at most that it is there.
-HEARD_EVERY = timedelta(seconds=10)
+# How long a secret opens a conversation that has ended, or one to which the child came back with a
+# code: long enough to read once more what was said and to rate it, and over before the next person
+# sits down at a shared phone or computer with a copy of it.
+SECRET_LASTS = timedelta(hours=3)
 # A child who was away for this long is noted as back.
 _AWAY = timedelta(seconds=60)
 
@@ -180,34 +183,37 @@ async def say_danger(work: Work, call: Call, line: LineScript) -> None:
     work.announce(Topic.CALLS, Topic.CALLS.of(call.id), Topic.QUEUE, Topic.CHATS.of(call.id))
 
 
+# One statement for each request of a child's page: whose secret it is, and that it was heard.
+_OF_SECRET = """
+WITH found AS MATERIALIZED (
+  SELECT c.id, c.state, c.heard_at FROM calls c JOIN chat_access a ON a.call_id = c.id
+  WHERE a.secret_key = %(secret_key)s
+    AND (c.ended_at IS NULL OR greatest(c.ended_at, a.given_at) >= %(over_before)s)
+), heard AS (
+  UPDATE calls c SET heard_at = %(at)s FROM found f
+  WHERE c.id = f.id AND f.heard_at <= %(heard_since)s AND c.state <> 'ended'
+)
+SELECT id, state, heard_at FROM found
+"""
+
+
 async def conversation_of(work: Work, secret: str) -> UUID:
     """Return the conversation of a secret, and note that the child's page is there.
 
     Raises WrongSecret.
     """
-    found = await work.session.execute(
-        select(Call.id, Call.state, Call.heard_at)
-        .join(Access, Access.call_id == Call.id)
-        .where(Access.secret_key == work.keys.session_key(secret))
+    found = await ask(
+        work,
+        _OF_SECRET,
+        secret_key=work.keys.session_key(secret),
+        at=work.now,
+        heard_since=work.now - messages.HEARD_EVERY,
+        over_before=work.now - SECRET_LASTS,
     )
-    row = found.one_or_none()
-    if row is None:
+    if not found:
         raise WrongSecret()
-    if row.state != CallState.ENDED:
-        await hear(work, row.id, row.heard_at)
-    call_id: UUID = row.id
-    return call_id
-
-
-async def hear(work: Work, call_id: UUID, before: datetime) -> None:
-    """Note that the child's page is there. `before`: when it was heard last."""
-    if before > work.now - HEARD_EVERY:
-        return
-    await work.session.execute(
-        update(Call)
-        .where(Call.id == call_id, Call.state != CallState.ENDED)
-        .values(heard_at=work.now)
-        .execution_options(synchronize_session=False)
-    )
-    if work.now - before >= _AWAY:
+    call_id: UUID = found[0]["id"]
+    away = work.now - found[0]["heard_at"] >= _AWAY
+    if away and found[0]["state"] != CallState.ENDED:
         await messages.announce(work, call_id, Author.CHILD)
+    return call_id

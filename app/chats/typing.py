@@ -1,7 +1,6 @@
 """What each side is typing: a sign, and for a child who wants it, the words by the letter."""
 
 from datetime import timedelta
-from typing import NamedTuple
 from uuid import UUID, uuid4
 
 from sqlalchemy import delete, select
@@ -20,13 +19,6 @@ from app.work import Work
 LASTS = timedelta(seconds=8)
 _TOLD_EVERY = timedelta(seconds=3)
 _FORGOTTEN_AFTER = timedelta(minutes=2)
-
-
-class Types(NamedTuple):
-    """What the other side is typing now: without words, only that it does."""
-
-    author: Author
-    words: str | None
 
 
 async def type_as_child(work: Work, call_id: UUID, text: str | None) -> None:
@@ -75,30 +67,11 @@ async def _note(work: Work, call_id: UUID, author: Author, text: str | None) -> 
     await messages.announce(work, call_id, author)
 
 
-async def typed_now(work: Work, call_id: UUID, reader: Author) -> Types | None:
-    """Return what the other side is typing now, if it is."""
-    return (await typed_in(work, [call_id], reader)).get(call_id)
-
-
-async def typed_in(work: Work, calls: list[UUID], reader: Author) -> dict[UUID, Types]:
-    """Return what the other side is typing now in each of some conversations."""
-    other = Author.COUNSELLOR if reader is Author.CHILD else Author.CHILD
-    rows = await work.session.scalars(
-        select(Typing)
-        .where(
-            Typing.call_id.in_(calls), Typing.author == other.value, Typing.at >= work.now - LASTS
-        )
-        .execution_options(populate_existing=True)
-    )
-    return {row.call_id: Types(other, _words(work, row)) for row in rows}
-
-
-def _words(work: Work, row: Typing) -> str | None:
-    if row.text_sealed is None:
+def opened(work: Work, row_id: UUID, sealed: bytes | None) -> str | None:
+    """Return the words that are being typed; that their reader may read them has been checked."""
+    if sealed is None:
         return None
-    return work.keys.open(
-        row.text_sealed, table="chat_typing", column="text_sealed", row=row.id
-    ).decode()
+    return work.keys.open(sealed, table="chat_typing", column="text_sealed", row=row_id).decode()
 
 
 async def forget(work: Work, call_id: UUID) -> None:

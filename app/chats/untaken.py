@@ -17,12 +17,10 @@ from app.calls.line_rows import Line
 from app.calls.models import Call, VoiceMessage
 from app.calls.states import MessageState
 from app.chats.models import ReturnCode
-from app.database.topics import Topic
 from app.jobs.transaction import transaction
-from app.log import log
-from app.routing.alarm_rows import Alarm, AlarmKind
+from app.routing.alarm_rows import AlarmKind
+from app.routing.alarms import of_lines
 from app.routing.plan import read_plan
-from app.routing.rota.watch import end_alarm, open_alarm
 from app.work import PROGRAM, Ground, Work
 
 _LOCK = 710038
@@ -37,20 +35,7 @@ async def watch_messages(ground: Ground) -> None:
 
 async def look_at_messages(work: Work) -> None:
     """Compare the messages that no person has taken with the limits of their lines."""
-    late = set(await _late_lines(work))
-    if late == {alarm.line_id for alarm, _ in await open_alarms(work)}:
-        return
-    # Two workers that look at the same time would open each alarm twice.
-    if not await work.session.scalar(select(func.pg_try_advisory_xact_lock(_LOCK))):
-        return
-    known = {alarm.line_id: alarm for alarm, _ in await open_alarms(work)}
-    for line_id, alarm in known.items():
-        if line_id not in late:
-            end_alarm(work, alarm)
-    for line_id in sorted(late - set(known), key=str):
-        log().warning("a message waits too long", area="chats", line_id=str(line_id))
-        await open_alarm(work, line_id=line_id, kind=_KIND.value)
-    work.announce(Topic.ALARMS)
+    await of_lines.settle(work, _KIND, set(await _late_lines(work)), _LOCK)
 
 
 async def _late_lines(work: Work) -> list[UUID]:
@@ -85,14 +70,3 @@ def _late(now: datetime, rows: Any) -> Iterator[UUID]:
         quiet = plan.is_night(now, ZoneInfo(zone)) and not danger
         if now - since > timedelta(seconds=plan.message_wait) and not quiet:
             yield line_id
-
-
-async def open_alarms(work: Work) -> list[tuple[Alarm, str]]:
-    """Return the open alarms about messages with the name of their line, the oldest first."""
-    rows = await work.session.execute(
-        select(Alarm, Line.name)
-        .join(Line, Line.id == Alarm.line_id)
-        .where(Alarm.ended_at.is_(None), Alarm.kind == _KIND)
-        .order_by(Alarm.begun_at)
-    )
-    return [(alarm, name) for alarm, name in rows]

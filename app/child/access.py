@@ -1,6 +1,7 @@
 """Who asks: a child, by the secret of its conversation. No cookie, no name, no address is kept."""
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from app.calls.speech import LineScript
 from app.chats import opening
 from app.errors import TooMany
 from app.web.access import Public, finished, opened
+from app.web.clients import Clients
 from app.web.limits import Limiter
 from app.work import Ground, Work
 
@@ -56,6 +58,26 @@ async def line_of(work: Work, address: str) -> LineScript:
     opening.rules_of(line)
     assert line is not None
     return line
+
+
+@dataclass(frozen=True)
+class OfClient:
+    """How often one client may do something in a minute: beyond `slowly` it is slowed down, beyond
+    `most` refused."""
+
+    what: str
+    slowly: int
+    most: int
+    refusal: type[TooMany] = TooMany
+
+    async def check(self, request: Request) -> None:
+        """Count one use in the memory of this process. Raises the refusal."""
+        clients: Clients = request.app.state.clients
+        uses = clients.count(request, self.what)
+        if uses > self.most:
+            raise self.refusal()
+        if uses > self.slowly:
+            await limiter_of(request).slowly()
 
 
 def limiter_of(request: Request) -> Limiter:

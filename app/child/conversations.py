@@ -16,6 +16,7 @@ from app.child.access import (
     Conversation,
     ForAll,
     InChat,
+    OfClient,
     TooManyConversations,
     limiter_of,
     line_of,
@@ -35,18 +36,18 @@ from app.child.views import (
     TypingIn,
     conversation_view,
 )
-from app.errors import TooMany
 from app.jobs.transaction import flush
 
 router = APIRouter(prefix="/chat", tags=["children"])
 
-# New conversations: beyond the first number they are slowed down, beyond the second refused. They
-# are counted by line and over all lines, because nothing tells two children apart.
-_OPENED_SLOWLY = RateLimitItemPerMinute(30)
-_OPENED = RateLimitItemPerMinute(240)
-_OPENED_ANYWHERE = RateLimitItemPerMinute(600)
-_CODES_SLOWLY = RateLimitItemPerMinute(5)
-_CODES = RateLimitItemPerMinute(60)
+# New conversations and codes of one client in a minute: beyond the first number they are slowed
+# down, beyond the second refused. A school may be one client: it reaches neither.
+_OPENED_BY_CLIENT = OfClient("open", 15, 60, TooManyConversations)
+_CODES_BY_CLIENT = OfClient("code", 5, 30)
+# What all clients do together is slowed down and never refused: nobody closes writing for others.
+_OPENED_SLOWLY = RateLimitItemPerMinute(60)
+_OPENED_ANYWHERE_SLOWLY = RateLimitItemPerMinute(240)
+_CODES_SLOWLY = RateLimitItemPerMinute(60)
 # Seconds that a long poll may wait.
 LONGEST_WAIT = 25
 
@@ -143,10 +144,8 @@ async def rate(work: InChat, call_id: Conversation, body: FeedbackIn) -> None:
 @router.post("/return", dependencies=[ForAll])
 async def come_back(request: Request, work: InChat, body: CodeIn) -> OpenedView:
     """Come back with a code for the answer to a message."""
-    limiter = limiter_of(request)
-    await limiter.slow_down(_CODES_SLOWLY, "chat-code")
-    if not await limiter.hit(_CODES, "chat-code"):
-        raise TooMany()
+    await _CODES_BY_CLIENT.check(request)
+    await limiter_of(request).slow_down(_CODES_SLOWLY, "chat-code")
     call_id, secret = await left.return_by_code(work, body.code)
     return OpenedView(conversation=call_id, secret=secret)
 
@@ -167,13 +166,13 @@ async def open_conversation(
 ) -> OpenedView:
     """Open a conversation. The same `client_key` opens one, however often it arrives."""
     response.headers["Referrer-Policy"] = "no-referrer"
+    await _OPENED_BY_CLIENT.check(request)
     found = await line_of(work, line)
-    limiter, by_line = limiter_of(request), str(found.id)
-    await limiter.slow_down(_OPENED_SLOWLY, "chat", by_line)
-    if not await limiter.hit(_OPENED, "chat", by_line):
-        raise TooManyConversations()
-    if not await limiter.hit(_OPENED_ANYWHERE, "chat"):
-        raise TooManyConversations()
+    # A request that is slowed down must not hold a connection to the database: webhooks need it.
+    await work.let_go()
+    limiter = limiter_of(request)
+    await limiter.slow_down(_OPENED_SLOWLY, "chat", str(found.id))
+    await limiter.slow_down(_OPENED_ANYWHERE_SLOWLY, "chat")
     opened = await opening.open_conversation(
         work, found, language=body.language, danger=body.danger, client_key=body.client_key
     )

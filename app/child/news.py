@@ -9,6 +9,7 @@ from fastapi import Request
 from app.chats import looking
 from app.chats.looking import Phase, Seen
 from app.chats.news import of_child
+from app.child.waiting import Waiting
 from app.database.bus import Bus, Subscription
 from app.database.topics import Topic
 from app.jobs.transaction import flush
@@ -18,6 +19,11 @@ from app.work import Work
 _BEAT = 15.0
 _NEWS = 'data: {"topics": ["chat"]}\n\n'
 _BEATS = ": beat\n\n"
+
+
+def waiting_of(request: Request) -> Waiting:
+    found: Waiting = request.app.state.waiting
+    return found
 
 
 def _topics(call_id: UUID) -> set[str]:
@@ -40,32 +46,38 @@ async def wait_for(request: Request, work: Work, call_id: UUID, after: int, wait
         # What was done so far is told now, and no connection is held while the request waits.
         await flush(work)
         await work.let_go()
-        if not await _arrives(subscription, stopping, wait):
-            return seen
+        with waiting_of(request).one(call_id) as end:
+            if not await _arrives(subscription, (stopping, end), wait):
+                return seen
     work.now = work.ground.clock.now()
     return await looking.look(work, call_id, after)
 
 
-async def _arrives(subscription: Subscription, stopping: asyncio.Event, seconds: float) -> bool:
-    """Wait for news. Return whether some came before the time was over or the server stops."""
+async def _arrives(
+    subscription: Subscription, ends: tuple[asyncio.Event, ...], seconds: float
+) -> bool:
+    """Wait for news. Return whether some came before the time was over or the request must end."""
     news = asyncio.create_task(subscription.take())
-    stop = asyncio.create_task(stopping.wait())
+    stops = [asyncio.create_task(end.wait()) for end in ends]
     try:
         done, _ = await asyncio.wait(
-            {news, stop}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+            {news, *stops}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
         )
         return news in done
     finally:
-        for task in (news, stop):
+        for task in (news, *stops):
             task.cancel()
-        await asyncio.gather(news, stop, return_exceptions=True)
+        await asyncio.gather(news, *stops, return_exceptions=True)
 
 
 async def stream(request: Request, call_id: UUID) -> AsyncIterator[str]:
     """Tell a page what changes, until it leaves or the server stops."""
     bus: Bus = request.app.state.bus
     stopping: asyncio.Event = request.app.state.stopping
-    with bus.listening(Subscription(), _topics(call_id)) as subscription:
+    with (
+        waiting_of(request).one(call_id) as end,
+        bus.listening(Subscription(), _topics(call_id)) as subscription,
+    ):
         yield f"retry: 2000\n{_NEWS}"
-        while not stopping.is_set():
-            yield _NEWS if await _arrives(subscription, stopping, _BEAT) else _BEATS
+        while not (stopping.is_set() or end.is_set()):
+            yield _NEWS if await _arrives(subscription, (stopping, end), _BEAT) else _BEATS

@@ -4,6 +4,7 @@
 as it can; `health`, which a container runs again and again; and `keeper`, which holds keys.
 """
 
+import gc
 import sys
 
 
@@ -13,6 +14,8 @@ def main() -> None:
 
     try:
         if sys.argv[1:2] == ["serve"]:
+            # What is loaded stays. Garbage is collected from when the server has loaded everything.
+            gc.disable()
             from app.cli.serve import app as serve
 
             serve(args=sys.argv[2:], prog_name="helpline serve")

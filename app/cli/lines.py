@@ -39,6 +39,10 @@ _MessageWait = Annotated[
     int | None,
     typer.Option(help="seconds after which a message that no person took raises an alarm"),
 ]
+_CallbackWait = Annotated[
+    int | None,
+    typer.Option(help="seconds after the promised time at which a call-back raises an alarm"),
+]
 
 
 @app.command("plan")
@@ -69,6 +73,7 @@ def line_plan(
     ] = None,
     longest_wait: _LongestWait = None,
     message_wait: _MessageWait = None,
+    callback_wait: _CallbackWait = None,
     priority: Annotated[
         int | None, typer.Option(help="seconds by which its callers are ahead of others")
     ] = None,
@@ -95,6 +100,7 @@ def line_plan(
             night_until=night_until,
             longest_wait=longest_wait,
             message_wait=message_wait,
+            callback_wait=callback_wait,
             priority=priority,
             skills=None if skills is None else people.check_skills(parts_of(skills)),
         )

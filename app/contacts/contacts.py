@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -478,14 +478,17 @@ async def recent_categories(work: Work, staff: Staff) -> list[str]:
 
 async def at_hand(work: Work, staff: Staff, call_id: UUID | None) -> Contact | None:
     """Return the person's own contact of a call, while it is not complete."""
-    found: Contact | None = await work.session.scalar(
-        select(Contact).where(
-            Contact.call_id == call_id,
-            Contact.owner_id == staff.id,
-            *OPEN,
-        )
+    if call_id is None:
+        return None
+    return (await at_hand_of_each(work, staff, [call_id])).get(call_id)
+
+
+async def at_hand_of_each(work: Work, staff: Staff, calls: Collection[UUID]) -> dict[UUID, Contact]:
+    """Return the person's own contacts of these calls, by call, while they are not complete."""
+    rows = await work.session.scalars(
+        select(Contact).where(Contact.call_id.in_(calls), Contact.owner_id == staff.id, *OPEN)
     )
-    return found
+    return {row.call_id: row for row in rows if row.call_id is not None}
 
 
 async def earlier_of_caller(work: Work, staff: Staff, call: Call) -> tuple[list[Contact], int]:

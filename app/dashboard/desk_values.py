@@ -123,7 +123,11 @@ async def _asked_by_key(work: Work, staff: Staff, call_id: UUID | None) -> dict[
     return {
         "key_questions": [key_question(code, line, call) for code in questions_of_line(line)],
         "key_answers": [
-            (said(QUESTIONS[one.code].words), one.state, code_words(one.answer or ""))
+            (
+                said(QUESTIONS[one.code].words),
+                one.state,
+                code_words(questions.answer_of(work, one) or ""),
+            )
             for one in asked
         ],
     }

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
-from app.dashboard import pages, rail, talks, team
+from app.dashboard import pages, rail, team, team_parts
 from app.dashboard.desk_values import frame_part
 from app.staff.models import Staff
 from app.staff.roles import Permission
@@ -54,22 +54,8 @@ PARTS = (
         _topics("talks"),
         _topics("calls"),
     ),
-    Part(
-        "/board/talks/count",
-        Permission.SUPERVISE,
-        team.talks_link_part,
-        _topics("talks"),
-        _topics("calls presence"),
-        own,
-    ),
-    Part(
-        "/board/talks",
-        Permission.SUPERVISE,
-        talks.talks_part,
-        _topics("talks"),
-        _topics("calls presence"),
-        own,
-    ),
+    team_parts.TALKS_LINK,
+    team_parts.TALKS,
     Part(
         "/board/counts",
         Permission.SIGNED_IN,
@@ -93,14 +79,7 @@ PARTS = (
         _topics("notices"),
         scope=own,
     ),
-    Part(
-        "/team/strip",
-        Permission.SUPERVISE,
-        team.strip_part,
-        _topics("roster deadlines deliveries"),
-        _topics("queue calls presence"),
-        own,
-    ),
+    team_parts.STRIP,
     Part(
         "/team/people",
         Permission.SUPERVISE,

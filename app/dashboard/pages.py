@@ -14,7 +14,7 @@ from app.calls.models import Call
 from app.chats import ending, left
 from app.contacts import completing, contacts
 from app.contacts.states import NonCounselling
-from app.dashboard import referrals, views
+from app.dashboard import referrals, team_parts, views
 from app.dashboard.chats.values import chats_values
 from app.dashboard.desk_values import (
     contact_at_hand,
@@ -54,7 +54,7 @@ from app.words.pages import _, refusal_words
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
-# Parts that every open page asks for after each change.
+# What open pages ask for by themselves after a change.
 shared_router = APIRouter(include_in_schema=False, route_class=LeanRoute)
 
 
@@ -154,7 +154,7 @@ async def board(request: Request, work: InWork, staff: SignedIn) -> Response:
     if may(staff.role, Permission.PLAN_ROSTER):
         values |= await alarms.alarm_values(work)
     if may(staff.role, Permission.SUPERVISE):
-        values["talks"] = await desk.live_talks(work, staff)
+        values["count"] = await team_parts.talks_counted(work, staff)
     if may(staff.role, Permission.HEAR_MESSAGES):
         values |= await _inbox(work, staff.team)
     if may(staff.role, Permission.TAKE_CALLS):
@@ -188,12 +188,12 @@ async def _inbox(work: Work, team: str) -> dict[str, Any]:
     }
 
 
-@router.get("/board/desk")
+@shared_router.get("/board/desk")
 async def own_desk(request: Request, work: InWork, staff: TakesCalls) -> Response:
     return await desk_fragment(request, work, staff)
 
 
-@router.get("/board/frame")
+@shared_router.get("/board/frame")
 async def frame(work: InWork, staff: TakesCalls) -> Response:
     """Render the counsellor's part of the top bar, which is on every page."""
     return await frame_fragment(work, staff)

@@ -75,7 +75,8 @@ async def counts_part(work: Work, seat: Seat) -> str:
     if may(seat.role, Permission.SUPERVISE):
         wrong = await alarms.alarm_values(work)
         found["team"] = len(await desk.panics(work)) + sum(
-            len(wrong[name]) for name in ("staffing", "alarms", "much_dialled", "untaken", "late")
+            len(wrong[name])
+            for name in ("staffing", "alarms", "much_dialled", "untaken", "overdue", "late")
         )
     if may(seat.role, Permission.KEEP_PEOPLE):
         found["admin"] = len(await notices.open_notices(work))

@@ -200,20 +200,6 @@ async def talks_values(work: Work, staff: Staff) -> dict[str, Any]:
     }
 
 
-@router.get("/board/talks")
-async def talks_fragment(request: Request, work: InWork, staff: Supervises) -> Response:
-    values = await talks_values(work, staff)
-    return templates.TemplateResponse(
-        request, "fragments/team/talks.html", {**values, "staff": staff}
-    )
-
-
-async def talks_part(work: Work, staff: Staff) -> str:
-    """Render the live talks for a supervisor who follows them."""
-    template = templates.get_template("fragments/team/talks.html")
-    return template.render(**await talks_values(work, staff), staff=staff)
-
-
 @router.post("/board/talks/{call_id}/{mode}")
 async def supervise(
     request: Request,

@@ -1,21 +1,18 @@
 """The team page of supervisors: figures of now, what is wrong, people, live talks."""
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse
 
 from app.calls import record
-from app.dashboard import referrals, talks, team_views
+from app.dashboard import referrals, talks, team_parts, team_views
 from app.dashboard.rota import alarms
 from app.dashboard.talks import Supervises
 from app.dashboard.templating import page, templates
 from app.errors import Refusal
-from app.referrals.channels.webhook import delivery
-from app.referrals.deadlines import tracking
 from app.routing import desk, team
 from app.routing.models import PresenceState
 from app.routing.participants import calls_for_help, moving
@@ -27,21 +24,6 @@ from app.words.pages import _, refusal_words, said
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
-# The strip counts the deadlines that run out within this time.
-_SOON = timedelta(hours=1)
-
-
-class Strip(NamedTuple):
-    """The figures at the top of the page."""
-
-    today: today.Today
-    # Seconds of the longest wait.
-    longest: int
-    # People of the team at work, and people whom the rota plans now.
-    present: int
-    planned: int
-    due: tracking.DueSoon
-    dead: int
 
 
 @router.get("/team")
@@ -54,7 +36,7 @@ async def team_page(request: Request, work: InWork, staff: Supervises) -> Respon
         **await referrals.address_changes_values(work, staff),
         **await talks.talks_values(work, staff),
         **people,
-        "strip": await _strip(work, staff),
+        "strip": await team_parts.strip_of(work, staff),
     }
     return page(request, "team.html", **{**values, "staff": staff})
 
@@ -68,29 +50,9 @@ async def _people(work: Work, of: str) -> dict[str, Any]:
     }
 
 
-async def _strip(work: Work, staff: Staff) -> Strip:
-    so_far, shifts = await today.so_far(work), await on_shift(work)
-    states = await team.states(work, staff.team)
-    waits = so_far.waits_since
-    return Strip(
-        so_far,
-        max(0, int((work.now - waits).total_seconds())) if waits else 0,
-        sum(state in team_views.PRESENT for state in states.values()),
-        sum(who in shifts for who in states),
-        await tracking.count_due(work, staff, _SOON),
-        await delivery.count_dead(work, staff),
-    )
-
-
 @router.get("/team/strip")
 async def strip_fragment(request: Request, work: InWork, staff: Supervises) -> Response:
-    return HTMLResponse(await strip_part(work, staff))
-
-
-async def strip_part(work: Work, staff: Staff) -> str:
-    """Render the figures of now for a supervisor."""
-    template = templates.get_template("fragments/team/team_strip.html")
-    return template.render(strip=await _strip(work, staff), staff=staff)
+    return HTMLResponse(await team_parts.STRIP.seen_by(work, staff))
 
 
 @router.get("/team/people")
@@ -147,16 +109,15 @@ async def set_state(
     return answer
 
 
+@router.get("/board/talks")
+async def talks_fragment(request: Request, work: InWork, staff: Supervises) -> Response:
+    return HTMLResponse(await team_parts.TALKS.seen_by(work, staff))
+
+
 @router.get("/board/talks/count")
 async def talks_link(request: Request, work: InWork, staff: Supervises) -> Response:
     """Render the link from a supervisor's desk to the live talks."""
-    return HTMLResponse(await talks_link_part(work, staff))
-
-
-async def talks_link_part(work: Work, staff: Staff) -> str:
-    """Render the link to the live talks for a supervisor."""
-    template = templates.get_template("fragments/desk/talks_link.html")
-    return template.render(talks=await desk.live_talks(work, staff))
+    return HTMLResponse(await team_parts.TALKS_LINK.seen_by(work, staff))
 
 
 @router.post("/board/talks/{call_id}/end")

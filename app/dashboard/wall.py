@@ -33,10 +33,13 @@ async def _values(request: Request, work: Work, token: str) -> dict[str, Any]:
     try:
         found = await wallboards.find(work, token)
     except NotFound:
+        await work.let_go()
         # Guesses are counted by address; a screen that exists is not slowed down by them.
         if not await limiter.hit(_PER_ADDRESS, "wall", client_of(request)):
             raise TooMany() from None
         raise
+    # A count must not be waited for with a connection in hand.
+    await work.let_go()
     if not await limiter.hit(_PER_SCREEN, "wall", token[:64]):
         raise TooMany()
     pages.speak(found.language)

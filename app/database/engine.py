@@ -52,6 +52,9 @@ class Database:
     `aside` is a small pool for what a request writes in a second transaction while its first
     one is open. With one pool for both, as many requests as it has connections could each
     hold one connection and wait for another for ever.
+
+    `counting` is the pool of the limits on guesses: a flood of requests waits there for its counts,
+    and takes no connection from webhooks.
     """
 
     url: str
@@ -61,16 +64,21 @@ class Database:
     reading_sessions: async_sessionmaker[AsyncSession]
     aside: AsyncEngine
     sessions_aside: async_sessionmaker[AsyncSession]
+    counting: AsyncEngine
     quick: Quick
 
     async def close(self) -> None:
         await self.engine.dispose()
         await self.aside.dispose()
+        await self.counting.dispose()
         await self.quick.close()
 
 
-def open_database(url: str) -> Database:
-    """Return a database with pools of its own; it connects on first use."""
+def open_database(url: str, *, pool_size: int = 15, more: int = 3) -> Database:
+    """Return a database with pools of its own; it connects on first use.
+
+    `more`: how many connections beyond `pool_size` are made under load.
+    """
 
     def pool(size: int, more: int) -> AsyncEngine:
         return create_async_engine(
@@ -82,7 +90,7 @@ def open_database(url: str) -> Database:
             connect_args={"connect_timeout": 3, "application_name": "helpline"},
         )
 
-    engine, aside = pool(15, 5), pool(2, 1)
+    engine, aside, counting = pool(pool_size, more), pool(2, 1), pool(2, 0)
     return Database(
         for_libpq(url),
         engine,
@@ -92,5 +100,6 @@ def open_database(url: str) -> Database:
         ),
         aside,
         async_sessionmaker(aside, expire_on_commit=False),
+        counting.execution_options(isolation_level="AUTOCOMMIT"),
         Quick(for_libpq(url)),
     )

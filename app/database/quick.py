@@ -53,6 +53,10 @@ class Command:
 
 async def send(connection: Any, commands: list[tuple[str, Row]]) -> None:
     """Send statements on the driver's own connection, in one round trip. Raises psycopg.Error."""
+    if len(commands) == 1:
+        # A pipeline of one takes more time than it saves.
+        await connection.execute(*commands[0])
+        return
     async with connection.pipeline(), connection.cursor() as cursor:
         for sql, values in commands:
             await cursor.execute(sql, values)
@@ -85,6 +89,14 @@ class Quick:
         async with self._pool.connection() as connection:
             cursor = await connection.execute(question.sql, {**question.fixed, **values})
             rows: list[Row] = await cursor.fetchall()
+        return rows
+
+    async def ask(self, sql: str, values: Row) -> list[Row]:
+        """Send a statement, a transaction by itself, and return its rows. Raises psycopg.Error and
+        PoolTimeout."""
+        await self._open()
+        async with self._pool.connection() as connection:
+            rows: list[Row] = await (await connection.execute(sql, values)).fetchall()
         return rows
 
     async def send(self, sql: str, **values: Any) -> None:

@@ -7,11 +7,12 @@ from typing import Any, TypeVar
 import procrastinate
 import procrastinate.jobs
 import psycopg
+from psycopg.rows import dict_row
 from sqlalchemy.exc import DBAPIError
 
 from app.database.bus import CHANNEL
 from app.database.engine import lost_a_race
-from app.database.quick import send
+from app.database.quick import Row, send
 from app.jobs.app import QUEUES
 from app.jobs.names import Queue
 from app.work import AT_ONCE, Actor, DeferredJob, Ground, Work
@@ -46,6 +47,22 @@ async def send_rows(work: Work) -> None:
         raw: Any = (await (await work.session.connection()).get_raw_connection()).driver_connection
         await send(raw, work.rows)
         work.rows.clear()
+
+
+async def ask(work: Work, sql: str, **values: Any) -> list[Row]:
+    """Return the rows of a frequent statement, which may write.
+
+    It is a part of the transaction of this work if one is open, and else one by itself: then it
+    costs one round trip, without a session.
+    """
+    if work.opened is None:
+        return await work.ground.database.quick.ask(sql, values)
+    await work.session.flush()
+    raw: Any = (await (await work.session.connection()).get_raw_connection()).driver_connection
+    async with raw.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(sql, values)
+        rows: list[Row] = await cursor.fetchall()
+    return rows
 
 
 async def flush(work: Work) -> None:

@@ -77,3 +77,8 @@ def client_for_outside(settings: Settings) -> httpx2.AsyncClient:
     """Return a client for servers of others. Only the demo and the tests reach this machine."""
     transport = None if settings.reach_own_network else _Transport()
     return httpx2.AsyncClient(transport=transport, trust_env=False, follow_redirects=False)
+
+
+def client_for_own() -> httpx2.AsyncClient:
+    """Return a client for a server whose address the operator has set: it may be inside."""
+    return httpx2.AsyncClient(trust_env=False, follow_redirects=False)

@@ -40,6 +40,7 @@ BY_RULE: Mapping[DataKind, tuple[str, ...]] = {
         "record_events.words_sealed",
         "urgency_decisions.reason_sealed",
         "openings.reason_sealed",
+        "call_questions.answer_sealed",
         "legal_holds.reason_sealed",
         "alarms.words_sealed",
         "emergencies.ground_sealed",
@@ -163,13 +164,12 @@ WITHOUT_RULE: Mapping[str, str] = {
         _CODES,
     ),
     "chat_typing.text_sealed": "deleted with the message, and two minutes after the last key",
-    "chat_opt_outs.caller_key": "the hash of a number that wants no messages: none goes to it",
-    "chat_access.secret_key": "the hash of a secret that only the child has",
+    "chat_opt_outs.caller_key": "the hash of a number that wants no messages: none goes to it; "
+    "deleted with the calls of a person who asks",
+    "chat_access.secret_key": "the hash of a secret of the child; deleted if its person asks",
     "chat_access.opened_with": "the hash of a key that a page made by chance",
     "chat_codes.code_key": "the hash of a code; deleted when its time is over and the message done",
     "callbacks.number_sealed": "deleted when the call-back is closed",
-    "call_questions.answer": "the key that was pressed: yes or no, of a call without its number; "
-    "erased with the call if its person asks",
     **dict.fromkeys(
         [
             "record_events.kind",

@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import Column, bindparam, delete, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
+from app.calls.models import CallQuestion
 from app.contacts.cases.models import CaseDocument, CaseFlag, CaseRequest, FollowUp
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import (
@@ -163,6 +164,11 @@ async def _erase_beside(work: Work, held: HeldKind, ids: list[UUID]) -> None:
 async def _erase_of_contacts(work: Work, ids: list[UUID]) -> None:
     await empty(work, UrgencyDecision.reason_sealed, UrgencyDecision.contact_id, ids)
     await empty(work, Opening.reason_sealed, Opening.contact_id, ids)
+    # What the caller answered by key.
+    calls = await work.session.scalars(select(Contact.call_id).where(Contact.id.in_(ids)))
+    await empty(
+        work, CallQuestion.answer_sealed, CallQuestion.call_id, [one for one in calls if one]
+    )
 
 
 async def _erase_of_cases(work: Work, ids: list[UUID]) -> None:

@@ -29,19 +29,22 @@ class AlarmKind(StrEnum):
     DIALLING_DAY = "dialling_day"
     # A message, spoken or written, waits for a person who takes it.
     MESSAGE_NOT_TAKEN = "message_not_taken"
+    # A call-back that was promised for a time was not made.
+    CALLBACK_NOT_MADE = "callback_not_made"
 
 
 # They are about no line in particular; the oldest one stands for the helpline.
 VOLUME = (AlarmKind.DIALLING_HOUR, AlarmKind.DIALLING_DAY)
 # What the comparison of rota and presence neither opens nor ends.
-OF_OTHERS = (*VOLUME, AlarmKind.MESSAGE_NOT_TAKEN)
+OF_OTHERS = (*VOLUME, AlarmKind.MESSAGE_NOT_TAKEN, AlarmKind.CALLBACK_NOT_MADE)
 
 
 class Alarm(Base):
     """A person has to act: a line has no counsellor, danger is on record without any action, or
     more is dialled than usual.
 
-    At most one for each line and language, or for each kind and record, at a time. `round`, `step`
+    At most one of a kind for each line and language, or for each record, at a time: a person who
+    took the one of another kind has not heard of this one. `round`, `step`
     and `phone` say where the escalation stands, as for an urgent referral; `turn` grows with each
     step, so that a late job does nothing.
     """
@@ -54,8 +57,10 @@ class Alarm(Base):
             "uq_alarms_open_line",
             "line_id",
             "language",
+            "kind",
             unique=True,
             postgresql_where=text("ended_at IS NULL AND line_id IS NOT NULL"),
+            postgresql_nulls_not_distinct=True,
         ),
         Index(
             "uq_alarms_open_subject",

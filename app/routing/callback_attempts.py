@@ -208,6 +208,7 @@ async def start_again(work: Work, staff: Staff, callback_id: UUID) -> None:
         raise Conflict("Only a call-back that was given up, with its number kept, can start again.")
     row.state, row.tries, row.passes, row.done_at = CallbackState.AGREED.value, 0, 0, None
     await _move_on(work, row)
+    row.first_due_until = row.window_until
     write_entry(work, AuditLog.CALLBACK_RESTARTED, str(callback_id))
     work.announce(Topic.CALLBACKS)
 

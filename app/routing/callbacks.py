@@ -5,6 +5,7 @@ then does the caller's phone ring, at most three times. The counsellor says whet
 reached: a machine may have answered, or another person at home. Only then is the number deleted.
 """
 
+from collections.abc import Collection
 from datetime import datetime, time, timedelta
 from enum import StrEnum
 from uuid import UUID, uuid4
@@ -84,6 +85,11 @@ class Callback(Base):
         Index("ix_callbacks_next_at", "next_at", postgresql_where=text("state = 'agreed'")),
         Index("ix_callbacks_caller_key", "caller_key"),
         Index(
+            "ix_callbacks_not_made",
+            "first_due_until",
+            postgresql_where=text("tries = 0 AND done_by IS NULL"),
+        ),
+        Index(
             "uq_callbacks_caller_key_open",
             "caller_key",
             unique=True,
@@ -101,7 +107,8 @@ class Callback(Base):
     who: Mapped[str]
     window_from: Mapped[datetime]
     window_until: Mapped[datetime]
-    # The end of the first window. The window may move; this value does not.
+    # The end of the first window. The window may move; this value does not, unless a person starts
+    # the call-back again.
     first_due_until: Mapped[datetime]
     state: Mapped[str] = mapped_column(server_default="agreed")
     tries: Mapped[int] = mapped_column(server_default="0")
@@ -417,10 +424,15 @@ async def open_callbacks(work: Work, team: str) -> list[tuple[Callback, str, str
 
 async def agreed_in(work: Work, call_id: UUID) -> Callback | None:
     """Return the call-back that is agreed in a call and not yet tried."""
-    found: Callback | None = await work.session.scalar(
-        select(Callback).where(Callback.call_id == call_id, Callback.state == CallbackState.AGREED)
+    return (await agreed_in_each(work, [call_id])).get(call_id)
+
+
+async def agreed_in_each(work: Work, calls: Collection[UUID]) -> dict[UUID, Callback]:
+    """Return the call-backs that are agreed in these calls and not yet tried, by call."""
+    rows = await work.session.scalars(
+        select(Callback).where(Callback.call_id.in_(calls), Callback.state == CallbackState.AGREED)
     )
-    return found
+    return {row.call_id: row for row in rows}
 
 
 async def of_call(work: Work, call: Call) -> Callback | None:

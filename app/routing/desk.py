@@ -235,6 +235,13 @@ class Talk(NamedTuple):
     panic: bool
     practice: bool
     taken_by: str = ""
+    # The team of the counsellor, and the supervisor who took the call for help.
+    team: str = ""
+    taker: UUID | None = None
+
+    def is_seen_by(self, by: Staff) -> bool:
+        """Return whether a supervisor sees this talk: the same rule as `_supervised_by`."""
+        return self.team == by.team or self.panic or self.taker == by.id
 
     @property
     def written(self) -> bool:
@@ -300,6 +307,16 @@ async def live_talks(work: Work, by: Staff) -> list[Talk]:
     return sorted(talks, key=lambda talk: not talk.panic)
 
 
+async def talks_around(work: Work, team: str) -> list[Talk]:
+    """Return the live talks that any supervisor of a team may see, in the order of `live_talks`.
+
+    They are read once for all of them: what one supervisor sees is `Talk.is_seen_by`.
+    """
+    which = or_(Staff.team == team, open_panic(), _TAKEN_BY.is_not(None))
+    talks = await _read_talks(work, _talks(which))
+    return sorted(talks, key=lambda talk: not talk.panic)
+
+
 async def panics(work: Work) -> list[Talk]:
     """Return the talks of all teams in which a call for help has not been taken."""
     return await _read_talks(work, _talks(open_panic()))
@@ -318,6 +335,8 @@ async def _read_talks(work: Work, statement: Select[Any]) -> list[Talk]:
             last == CallLog.PANIC,
             bool(practice),
             names.get(UUID(taken_by), "") if taken_by else "",
+            counsellor.team,
+            UUID(taken_by) if taken_by else None,
         )
         for call, line, counsellor, since, practice, last, taken_by in rows
     ]

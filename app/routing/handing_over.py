@@ -47,6 +47,7 @@ async def hand_over(
         connected_at=work.now,
         room_id=offer.room,
         conference_sid=offer.conference_sid,
+        second_at=participant.second_at,
     )
     await work.session.flush()
     work.session.add(new)

@@ -56,6 +56,21 @@ async def held(work: Work, counsellor_id: UUID) -> Held:
     )
 
 
+async def talks_in(work: Work, counsellor_id: UUID, call_id: UUID) -> bool:
+    """Return whether a counsellor has taken this call or conversation and still holds it."""
+    found: bool | None = await work.session.scalar(
+        select(
+            exists().where(
+                Offer.counsellor_id == counsellor_id,
+                Offer.call_id == call_id,
+                Offer.state.in_(_TAKEN),
+                Offer.released_at.is_(None),
+            )
+        )
+    )
+    return bool(found)
+
+
 async def free_slot(work: Work, counsellor_id: UUID, at_most: int) -> int | None:
     """Return the lowest free slot of a counsellor; None if they have `at_most` conversations."""
     now = await held(work, counsellor_id)

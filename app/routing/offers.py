@@ -95,6 +95,7 @@ async def open_offer(
 
     `slot`: the free place of a written conversation among those of the counsellor.
     """
+    rings = timedelta(seconds=work.settings.offer_seconds)
     offer = Offer(
         id=uuid4(),
         call_id=call.id,
@@ -102,9 +103,9 @@ async def open_offer(
         slot=slot,
         state=OfferState.OPEN,
         opened_at=work.now,
-        expires_at=work.now + timedelta(seconds=work.settings.offer_seconds),
+        expires_at=work.now + rings,
         room_id=call.kept_room_id,
-        second_due_at=await _second_due(work, call, staff) if slot is None else None,
+        second_due_at=await second_due(work, call, staff, rings) if slot is None else None,
     )
     work.session.add(offer)
     if presence.state in (PresenceState.OFF_DUTY, PresenceState.AWAY):
@@ -123,16 +124,16 @@ async def open_offer(
     return offer
 
 
-async def _second_due(work: Work, call: Call, staff: Staff) -> datetime | None:
-    """Return when the counsellor's own telephone rings if the browser has not answered; None if it
-    does not."""
+async def second_due(work: Work, call: Call, staff: Staff, rings: timedelta) -> datetime | None:
+    """Return when the counsellor's own telephone rings if the browser, which has `rings` to answer,
+    has not done so; None if it does not ring."""
     if staff.second_phone is None or call.rings_only_id is not None:
         return None
     if EndpointKind.PHONE not in work.settings.abilities.rings_first:
         return None
     if not await phone_proofs.is_proven(work, staff):
         return None
-    return work.now + timedelta(seconds=work.settings.offer_seconds * BROWSER_ALONE)
+    return work.now + rings * BROWSER_ALONE
 
 
 async def wake_other_browsers(
@@ -147,10 +148,17 @@ async def wake_other_browsers(
     return True
 
 
-def want_leg(work: Work, offer: Offer, task: str, *, second: bool = False) -> None:
-    """Ask for a new leg to the counsellor of an offer; `second`: to their own telephone."""
+def want_leg(work: Work, to: Offer | Participant, task: str, *, second: bool = False) -> None:
+    """Ask for a new leg to the counsellor of an offer, or to a participant; `second`: to the own
+    telephone of a colleague."""
+    asked_in = isinstance(to, Participant)
     leg = Leg(
-        id=uuid4(), call_id=offer.call_id, offer_id=offer.id, second=second, created_at=work.now
+        id=uuid4(),
+        call_id=to.call_id,
+        offer_id=to.room_id if asked_in else to.id,
+        participant_id=to.id if asked_in else None,
+        second=second,
+        created_at=work.now,
     )
     work.session.add(leg)
     work.defer(task, leg_id=str(leg.id))
@@ -533,7 +541,8 @@ async def end_call(
         work, call, ended_by=ended_by, at=at, delivery=delivery, answer=answer, lost=lost
     )
     asks = work.settings.abilities.can(Ability.SHOW_TALKS) and not call.is_written
-    if first and call.answered_at is None and asks:
+    # A caller who was fetched for a talk and then released has entered the waiting room again.
+    if first and call.answered_at is None and asks and call.entries > 1:
         await _settle_released(work, call)
     if not holds:
         return

@@ -48,6 +48,8 @@ class Plan:
     longest_wait: int = 300
     # A message that no person has taken for this many seconds opens an alarm.
     message_wait: int = 43_200
+    # A call-back that was not made this many seconds after the promised time opens an alarm.
+    callback_wait: int = 1_800
     skills: Mapping[str, int] = field(default_factory=dict)
 
     def is_night(self, at: datetime, zone: ZoneInfo) -> bool:
@@ -134,6 +136,10 @@ def check_plan(plan: Plan) -> dict[str, Any]:
         raise BadText(
             "a message may wait 600 to %(longest)s seconds before an alarm",
             longest=_LONGEST_MESSAGE,
+        )
+    if not 300 <= plan.callback_wait <= _LONGEST:
+        raise BadText(
+            "a call-back may be 300 to %(longest)s seconds late before an alarm", longest=_LONGEST
         )
     if not 1 <= plan.ring_at_once <= 10:
         raise BadText("the number of phones that ring at once must be 1 to 10")

@@ -3,10 +3,12 @@
 It rings within the time of the same offer, so the call goes to a colleague only after it: when a
 part of that time has passed without an answer, or at once when the browser cannot be a telephone
 any more. The offer then stands at the telephone (`Offer.second_at`), and the browser may still take
-it: whichever is first has the talk, and the other is called off.
+it: whichever is first has the talk, and the other is called off. For a colleague who is asked into
+a talk, see `participants/second_ring.py`.
 """
 
 from datetime import timedelta
+from uuid import UUID
 
 from app.calls import record
 from app.calls.log_kinds import CallLog, Cause
@@ -17,6 +19,7 @@ from app.jobs.names import Task
 from app.routing import offers
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, PresenceState, TelephoneState
+from app.routing.participants.participants import Participant
 from app.staff import phone_proofs
 from app.staff.models import EndpointKind, Staff
 from app.work import Work
@@ -27,9 +30,18 @@ GONE = frozenset((TelephoneState.OFF, TelephoneState.NO_MICROPHONE, TelephoneSta
 _COMES_BACK = timedelta(seconds=2)
 
 
-def is_at_telephone(staff: Staff, offer: Offer) -> bool:
+def is_at_telephone(staff: Staff, rung: Offer | Participant) -> bool:
     """Return whether a counsellor takes this call at a telephone, and not in a page."""
-    return staff.endpoint_kind != EndpointKind.BROWSER or offer.second_at is not None
+    return staff.endpoint_kind != EndpointKind.BROWSER or rung.second_at is not None
+
+
+async def has_telephone(work: Work, staff_id: UUID) -> bool:
+    """Return whether the own telephone of a counsellor can ring now: it may have been changed, and
+    not proven, since they were rung."""
+    staff = await work.session.get_one(Staff, staff_id)
+    if staff.second_phone is None or not staff.active:
+        return False
+    return await phone_proofs.is_proven(work, staff)
 
 
 async def ring(work: Work, call: Call, offer: Offer, cause: str) -> bool:
@@ -41,11 +53,7 @@ async def ring(work: Work, call: Call, offer: Offer, cause: str) -> bool:
     waits = CallState(call.state) is CallState.OFFERED and offer.released_at is None
     if not asked or not waits or offer.state == OfferState.CONNECTED:
         return False
-    staff = await work.session.get_one(Staff, offer.counsellor_id)
-    if staff.second_phone is None or not staff.active:
-        return False
-    # It may have been changed since the offer was opened.
-    if not await phone_proofs.is_proven(work, staff):
+    if not await has_telephone(work, offer.counsellor_id):
         return False
     offer.second_at = work.now
     if offer.state == OfferState.ACCEPTED:
@@ -56,10 +64,11 @@ async def ring(work: Work, call: Call, offer: Offer, cause: str) -> bool:
     await record.record(
         work, call, CallLog.TELEPHONE_RUNG_INSTEAD, offer_id=str(offer.id), cause=cause
     )
-    presence = await presences.lock_presence(work, staff.id)
+    presence = await presences.lock_presence(work, offer.counsellor_id)
     if presence.state in (PresenceState.OFFERED, PresenceState.ON_CALL):
         presence.cause = Cause.TELEPHONE_RINGS_INSTEAD.value
-    work.announce(Topic.OFFERS.of(staff.id), Topic.PRESENCE, Topic.PRESENCE.of(staff.id))
+    own = offer.counsellor_id
+    work.announce(Topic.OFFERS.of(own), Topic.PRESENCE, Topic.PRESENCE.of(own))
     return True
 
 
@@ -116,7 +125,7 @@ async def browser_rings_on(work: Work, offer: Offer) -> bool:
     return presence.telephone == TelephoneState.READY
 
 
-async def is_called_off(work: Work, offer: Offer) -> bool:
+async def is_called_off(work: Work, staff_id: UUID, rung: Offer | Participant) -> bool:
     """Return whether the telephone rings in vain: the call was taken in the browser."""
-    staff = await work.session.get_one(Staff, offer.counsellor_id)
-    return not is_at_telephone(staff, offer)
+    staff = await work.session.get_one(Staff, staff_id)
+    return not is_at_telephone(staff, rung)

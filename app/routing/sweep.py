@@ -33,7 +33,8 @@ from app.jobs.transaction import run_verb
 from app.routing import holding, offers, queue, second_way
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, Presence, PresenceState
-from app.routing.participants import leaving
+from app.routing.participants import actions, leaving, second_ring
+from app.routing.participants.participants import Participant, ParticipantState
 from app.routing.rota.models import ShiftRow
 from app.routing.rota.shifts import Layer
 from app.settings import Settings
@@ -62,6 +63,7 @@ async def sweep(ground: Ground) -> int:
     verbs = {
         "offer": _end_late_offer,
         "second": _ring_second,
+        "asked_second": _ring_asked,
         "wrap_up": _end_wrap_up,
         "stale": _set_away,
         "silent": _ask_the_provider,
@@ -111,6 +113,11 @@ DUE = union_all(
         Offer.state == OfferState.OPEN,
         Offer.second_at.is_(None),
         Offer.second_due_at <= _NOW,
+    ),
+    select(literal("asked_second"), Participant.id).where(
+        Participant.state == ParticipantState.RINGING,
+        Participant.second_at.is_(None),
+        Participant.second_due_at <= _NOW,
     ),
     select(literal("unproven"), Offer.id).where(
         Offer.released_at.is_(None),
@@ -266,6 +273,12 @@ async def _ring_second(work: Work, offer_id: UUID) -> None:
     """Ring the counsellor's own telephone, because the browser has not answered."""
     call, offer = await offers.lock_offer(work, offer_id)
     await second_way.ring_if_due(work, call, offer)
+
+
+async def _ring_asked(work: Work, participant_id: UUID) -> None:
+    """Ring the own telephone of a colleague who is asked into a talk, and has not answered."""
+    call, participant = await actions.lock_participant(work, participant_id)
+    await second_ring.ring_if_due(work, call, participant)
 
 
 async def _carry_over(work: Work, offer_id: UUID) -> None:

@@ -17,7 +17,7 @@ from app.database.topics import Topic
 from app.routing import offers, second_way
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, Presence, PresenceState, TelephoneState
-from app.routing.participants import leaving
+from app.routing.participants import leaving, second_ring
 from app.routing.participants.participants import LIVE, Participant, Purpose
 from app.staff.models import EndpointKind, Staff
 from app.words.pages import N_
@@ -92,6 +92,8 @@ async def claim(work: Work, staff: Staff, page: str) -> None:
 async def report(work: Work, staff: Staff, page: str, state: TelephoneState) -> bool:
     """Note what a page says of its telephone. Return False if another page has the telephone."""
     held, offered = await _held(work, staff.id)
+    if state in second_way.GONE and await _has_page(work, staff.id, page):
+        await second_ring.page_gone(work, staff.id)
     call, offer = _talk(held, offered)
     presence = await presences.lock_presence(work, staff.id)
     if presence.telephone_page != page:
@@ -111,6 +113,14 @@ def _set(work: Work, presence: Presence, state: TelephoneState) -> None:
         return
     presence.telephone, presence.telephone_at = state.value, work.now
     work.announce(Topic.PRESENCE, Topic.PRESENCE.of(presence.counsellor_id), Topic.QUEUE)
+
+
+async def _has_page(work: Work, staff_id: UUID, page: str) -> bool:
+    """Return whether a person's telephone is in this page."""
+    found = await work.session.scalar(
+        select(Presence.telephone_page).where(Presence.counsellor_id == staff_id)
+    )
+    return found == page
 
 
 async def _held(work: Work, staff_id: UUID) -> tuple[Call, Offer] | tuple[None, None]:

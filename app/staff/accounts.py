@@ -363,5 +363,7 @@ async def teams(work: Work) -> list[str]:
 
 async def names_of(work: Work, ids: set[UUID]) -> dict[UUID, str]:
     """Return the names of these accounts by their ids."""
+    if not ids:
+        return {}
     rows = await work.session.execute(select(Staff.id, Staff.name).where(Staff.id.in_(ids)))
     return {key: value for key, value in rows}  # noqa: C416

@@ -266,13 +266,15 @@ class AskParticipant(Kept):
 
 @_answer
 class JoinParticipant(Kept):
-    """Join the conference as a participant. `coach`: the only leg that hears them."""
+    """Join the conference as a participant. `coach`: the only leg that hears them; `second`: at
+    a colleague's own telephone."""
 
     kind: Literal["join_participant"] = "join_participant"
     participant_id: UUID
     room_id: UUID
     muted: bool = False
     coach: str | None = None
+    second: bool = False
 
 
 class Duty(StrEnum):

@@ -327,7 +327,7 @@ def _join_participant(answer: answers.JoinParticipant, scene: Scene) -> list[Ste
     return [
         Join(
             answer.room_id,
-            f"participant-{answer.participant_id}",
+            f"participant-{answer.participant_id}{'-second' if answer.second else ''}",
             then=left,
             ends_for_all=False,
             star_ends=True,

@@ -12,6 +12,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.web.outlet import OUTLET, OfResponse
+
 # In bytes: the request line and all headers of one request. Cookies are the longest.
 LONGEST_HEAD = 64 * 1024
 MOST_HEADERS = 100
@@ -142,6 +144,9 @@ class Limited(HttpToolsProtocol):
         self._bytes = 0
         self._set_deadline(None)
         super().on_headers_complete()
+        if self.cycle is not None and self.cycle.scope is self.scope:
+            extensions: dict[str, Any] = {**(self.scope.get("extensions") or {})}
+            self.scope["extensions"] = extensions | {OUTLET: OfResponse(self.cycle)}
 
     def on_body(self, body: bytes) -> None:
         self._bytes = 0

@@ -2,7 +2,8 @@
 
 Such a route is declared, found, described and checked like any other. If the session of the
 cookie is remembered, and the route needs only ids from its path and optional texts from its
-query, the request goes straight to the endpoint. Otherwise it goes the usual, long way.
+query, the request goes straight to the endpoint. Otherwise it goes the usual, long way; so does
+one without the permission, and there its refusal is logged.
 """
 
 from collections.abc import Callable, Coroutine
@@ -12,7 +13,6 @@ from uuid import UUID
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from app.errors import NotAllowed
 from app.staff import accounts
 from app.staff.roles import may
 from app.web.access import Requires, finished, heard, opened, token_of
@@ -22,8 +22,8 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class LeanRoute(APIRoute):
-    """For GET routes whose parameters are `work`, `staff`, ids in the path and optional texts in
-    the query, and that answer with a Response of their own."""
+    """For GET routes whose parameters are `work`, `staff`, perhaps `request`, ids in the path and
+    optional texts in the query, and that answer with a Response of their own."""
 
     def get_route_handler(self) -> Handler:
         long_way = super().get_route_handler()
@@ -32,11 +32,12 @@ class LeanRoute(APIRoute):
             return long_way
         endpoint, names = self.endpoint, [p.name for p in self.dependant.path_params]
         asked = [p.name for p in self.dependant.query_params]
+        own_request = self.dependant.request_param_name
 
         async def handler(request: Request) -> Response:
             work = opened(request)
             staff = accounts.remembered_staff(work, token_of(request))
-            if staff is None:
+            if staff is None or not may(staff.role, requires.permission):
                 return await long_way(request)
             try:
                 ids = {name: UUID(request.path_params[name]) for name in names}
@@ -44,12 +45,12 @@ class LeanRoute(APIRoute):
                 return await long_way(request)
             work.actor = accounts.actor_of(staff)
             pages.speak(staff.page_language)
-            if not may(staff.role, requires.permission):
-                raise NotAllowed()
             async with finished(work):
                 await heard(request, work, staff)
-                texts = {name: request.query_params.get(name) for name in asked}
-                answer: Response = await endpoint(work=work, staff=staff, **ids, **texts)
+                values: dict[str, Any] = {n: request.query_params.get(n) for n in asked}
+                if own_request is not None:
+                    values[own_request] = request
+                answer: Response = await endpoint(work=work, staff=staff, **ids, **values)
             return answer
 
         return handler

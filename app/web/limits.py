@@ -55,9 +55,7 @@ class PostgresStorage(Storage, MovingWindowSupport):
         super().__init__(wrap_exceptions=True)
         self._ground = ground
         # A count of its own: it stays when the request that was refused is rolled back.
-        self._engine: AsyncEngine = ground.database.engine.execution_options(
-            isolation_level="AUTOCOMMIT"
-        )
+        self._engine: AsyncEngine = ground.database.counting
 
     @property
     def base_exceptions(self) -> type[Exception] | tuple[type[Exception], ...]:
@@ -161,7 +159,15 @@ class Limiter:
 
     async def slow_down(self, beyond: RateLimitItem, *identifiers: str) -> None:
         """Count one use, and wait a moment if there were too many. Never refuses."""
-        if await self.hit(beyond, "slow", *identifiers) or Limiter._slowed >= _MOST_SLOWED:
+        if not await self.hit(beyond, "slow", *identifiers):
+            await self.slowly()
+
+    async def slowly(self) -> None:
+        """Wait a moment, unless very many requests do so already.
+
+        Call this without a connection to the database in hand.
+        """
+        if Limiter._slowed >= _MOST_SLOWED:
             return
         Limiter._slowed += 1
         try:

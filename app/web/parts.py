@@ -5,6 +5,9 @@ everybody with its permission, a team, or one person. For each scope and languag
 as long as a page is open that shows it. The live stream of the page carries the copy itself, so a
 change costs one making, and no request.
 
+A part that a team sees almost alike says in a view what differs: it is read once for the team, and
+drawn once for all readers with the same view.
+
 A copy is made again after every change: one that comes while it is being made is followed by
 another copy. So what a page was sent last is never older than the last change.
 """
@@ -15,7 +18,8 @@ import re
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
+from uuid import UUID
 
 from app.database.bus import Bus
 from app.database.topics import Topic
@@ -47,7 +51,7 @@ _COUNTS = re.compile(r' (?:data-up|data-down|value|max)="\d*"')
 class Reader(Protocol):
     """An open page that shows parts."""
 
-    def hand(self, address: str, said: str) -> None:
+    def hand(self, address: str, said: bytes) -> None:
         """Send the newest copy of a part."""
 
 
@@ -67,19 +71,47 @@ def own(staff: Staff) -> Hashable:
 
 
 @dataclass(frozen=True)
+class View:
+    """What one reader sees of a part that is read for many. Readers with equal views see the same.
+
+    `view` gets what `make` made, and a reader; `draw` gets what `make` made and the view alone, so
+    what it renders can hold nothing of a reader but what the view says.
+    """
+
+    view: Callable[[Work, Any, Staff], Awaitable[Hashable]]
+    draw: Callable[[Any, Any], str]
+
+
+@dataclass(frozen=True)
 class Part:
     """A part of pages. `make` gets the scope, and a unit of work of the person whose own part it
-    is, or else of nobody: it cannot depend on who reads."""
+    is, or else of nobody: it cannot depend on who reads. It returns the part as HTML, or what
+    `views` draws."""
 
     # The address at which a page asks for it; its stream names it by this, too.
     address: str
     permission: Permission
-    make: Callable[[Work, Any], Awaitable[str]]
+    make: Callable[[Work, Any], Awaitable[Any]]
     # As in the templates: `calls` is a change of any call, `calls:me` of the reader's own.
     topics: frozenset[str]
     # Topics that it shows at most once a second.
     soon: frozenset[str] = frozenset()
     scope: Callable[[Staff], Hashable] = everybody
+    views: View | None = None
+
+    async def seen_by(self, work: Work, staff: Staff) -> str:
+        """Return the part for one reader, as their stream would bring it."""
+        made = await self.make(work, self.scope(staff))
+        if self.views is None:
+            return str(made)
+        return self.views.draw(made, await self.views.view(work, made, staff))
+
+
+class Drawn(NamedTuple):
+    """A part as it is sent, and as it is compared with what a page has."""
+
+    said: bytes
+    shown: str
 
 
 @dataclass(eq=False)
@@ -90,11 +122,12 @@ class Copy:
     scope: Hashable
     language: str
     ground: Ground
-    readers: set[Reader] = field(default_factory=set)
-    # Readers who have not got it yet.
-    owed: set[Reader] = field(default_factory=set)
-    said: str = ""
-    shown: str | None = None
+    # Each with the person who reads.
+    readers: dict[Reader, Staff] = field(default_factory=dict)
+    # What each page shows; a page that is not here has not got the part yet.
+    has: dict[Reader, str] = field(default_factory=dict)
+    # The newest making, if all readers see it alike.
+    alike: Drawn | None = None
     begun_at: float = float("-inf")
     timer: asyncio.TimerHandle | None = None
     # When the timer goes off, by the clock of the event loop. The timer cannot always say so:
@@ -104,21 +137,22 @@ class Copy:
     # It changed while it was being made, so it is made again.
     changed: bool = False
 
-    def add(self, reader: Reader) -> None:
+    def add(self, reader: Reader, staff: Staff) -> None:
         """Send the copy to a new reader, now or as soon as it is made."""
-        self.readers.add(reader)
+        self.readers[reader] = staff
         waits = self.timer is not None or self.making is not None
-        if self.shown is not None and not waits and self._age() < _FRESH:
-            reader.hand(self.part.address, self.said)
-            return
-        self.owed.add(reader)
-        if not waits:
+        if self.alike is not None and not waits and self._age() < _FRESH:
+            self._hand(reader, self.alike)
+        elif self.making is not None:
+            # What this reader sees may not be read any more in the making that is under way.
+            self.changed = self.changed or self.part.views is not None
+        elif not waits:
             self._make_within(0)
 
     def remove(self, reader: Reader) -> None:
         """Forget a reader; a copy without readers is not made again."""
-        self.readers.discard(reader)
-        self.owed.discard(reader)
+        self.readers.pop(reader, None)
+        self.has.pop(reader, None)
         if not self.readers and self.timer is not None:
             self.timer.cancel()
             self.timer = None
@@ -156,7 +190,7 @@ class Copy:
     async def _make(self) -> None:
         again: float | None = None
         try:
-            self._send(await self._made())
+            await self._make_and_send()
         except Exception as error:
             kind = type(error).__name__
             log().error("a part could not be made", area="web", exception_type=kind)
@@ -168,24 +202,47 @@ class Copy:
         if again is not None and self.readers:
             self._make_within(again)
 
-    async def _made(self) -> str:
+    async def _make_and_send(self) -> None:
         ground = self.ground
         pages.speak(self.language)
         sessions = ground.database.reading_sessions
         actor = actor_of(self.scope) if isinstance(self.scope, Staff) else PROGRAM
         work = Work(None, ground.clock.now(), actor, ground, opener=sessions)
         async with finished(work):
-            return await self.part.make(work, self.scope)
+            made = await self.part.make(work, self.scope)
+            seen = await self._views(work, made)
+        if self.part.views is None:
+            self.alike = self._drawn(made)
+            self._send(dict.fromkeys(self.readers, self.alike))
+            return
+        drawn = {view: self._drawn(self.part.views.draw(made, view)) for view in set(seen.values())}
+        self._send({reader: drawn[view] for reader, view in seen.items()})
 
-    def _send(self, html: str) -> None:
-        """Send what was made: to all if it has changed, and to those who have not got it yet."""
-        shown = _COUNTS.sub("", html)
-        to = self.readers if shown != self.shown else self.owed
+    async def _views(self, work: Work, made: Any) -> dict[Reader, Hashable]:
+        """Return what each reader sees of it; nothing if all see it alike."""
+        views = self.part.views
+        if views is None:
+            return {}
+        of: dict[UUID, Hashable] = {}
+        for staff in list(self.readers.values()):
+            if staff.id not in of:
+                of[staff.id] = await views.view(work, made, staff)
+        # Pages that came meanwhile wait for the next making.
+        return {reader: of[one.id] for reader, one in self.readers.items() if one.id in of}
+
+    def _drawn(self, html: str) -> Drawn:
         told = json.dumps({"address": self.part.address, "html": html})
-        self.shown, self.said = shown, f"event: part\ndata: {told}\n\n"
-        for reader in to:
-            reader.hand(self.part.address, self.said)
-        self.owed.clear()
+        return Drawn(f"event: part\ndata: {told}\n\n".encode(), _COUNTS.sub("", html))
+
+    def _send(self, drawn: dict[Reader, Drawn]) -> None:
+        """Send what was made to the pages that show something else, or nothing yet."""
+        for reader, one in drawn.items():
+            if self.has.get(reader) != one.shown:
+                self._hand(reader, one)
+
+    def _hand(self, reader: Reader, drawn: Drawn) -> None:
+        self.has[reader] = drawn.shown
+        reader.hand(self.part.address, drawn.said)
 
 
 class Parts:
@@ -215,7 +272,7 @@ class Parts:
         """Send these parts to a reader from now on."""
         copies = [self._copy(part, staff) for part in parts]
         for copy in copies:
-            copy.add(reader)
+            copy.add(reader, staff)
         return copies
 
     def close(self, copies: list[Copy], reader: Reader) -> None:

@@ -123,12 +123,14 @@ async def sign_in_at_once(
             return await _signed_in_to_talk(request, work, staff)
         raise second_factor.FactorNeeded()
     if awaits is Awaits.CODE:
-        if passkey is not None:
-            await _check_passkey(request, work, staff, passkey)
-        elif not code:
+        if passkey is None and not code:
             raise second_factor.CodeNeeded()
+        await _limit_second_step(request, work, staff)
+        staff = await _still(work, staff)
+        if passkey is not None:
+            await _check_passkey(work, staff, passkey)
         else:
-            await _check_code(request, work, staff, code)
+            await _check_code(work, staff, code)
     return await _signed_in(request, work, staff)
 
 
@@ -154,8 +156,9 @@ async def begun(request: Request, work: Work, awaits: Awaits) -> tuple[Staff, St
 
 async def sign_in_by_code(request: Request, work: Work, code: str) -> SignIn:
     """Go on after the password, with a code. Raises NotSignedIn, WrongCode, TooMany."""
+    await _limit_second_step(request, work, (await begun(request, work, Awaits.CODE))[0])
     staff, session = await begun(request, work, Awaits.CODE)
-    if not await _check_code(request, work, staff, code, session):
+    if not await _check_code(work, staff, code, session):
         await second_factor.learn_clock(work, staff, session)
     return await _signed_in(request, work, staff, session)
 
@@ -179,8 +182,9 @@ async def sign_in_by_passkey(request: Request, work: Work, sent: Sent) -> SignIn
 
     Raises NotSignedIn, WrongPasskey, PasskeyStopped, TooMany.
     """
+    await _limit_second_step(request, work, (await begun(request, work, Awaits.CODE))[0])
     staff, session = await begun(request, work, Awaits.CODE)
-    await _check_passkey(request, work, staff, sent)
+    await _check_passkey(work, staff, sent)
     await second_factor.learn_clock(work, staff, session)
     return await _signed_in(request, work, staff, session)
 
@@ -256,6 +260,7 @@ async def prove(
             raise WrongOwnCode() from None
     else:
         account = await work.session.get(Staff, staff.id, populate_existing=True)
+        await work.let_go()
         if not await password_is_right(account, typed[:1000]):
             await write_reading(work, AuditLog.PROOF_FAILED, str(staff.id), wrong=how.value)
             raise WrongProof()
@@ -281,9 +286,12 @@ async def _of_password(request: Request, work: Work, username: str, password: st
         # No name has such characters, and no database column holds them.
         raise accounts.WrongPassword()
     staff = await accounts.find_by_name(work.session, username[:200])
+    # Passwords are compared two at a time: a crowd that waits for it must hold no connection.
+    await work.let_go()
     if not await password_is_right(staff, password[:1000]) or staff is None:
         await _note_failure(work, staff, "password")
         raise accounts.WrongPassword()
+    staff = await _still(work, staff)
     await check_may_use_password(work, staff)
     return staff
 
@@ -310,8 +318,22 @@ async def _note_failure(work: Work, staff: Staff | None, what: str) -> None:
     await write_reading(work, AuditLog.SIGN_IN_FAILED, subject, wrong=what)
 
 
+async def _still(work: Work, staff: Staff) -> Staff:
+    """Return an account again, after its connection was let go.
+
+    Raises WrongPassword if it was closed, or its password changed, meanwhile.
+    """
+    found = await work.session.get(Staff, staff.id, populate_existing=True)
+    if found is None or not found.active or found.password_hash != staff.password_hash:
+        raise accounts.WrongPassword()
+    return found
+
+
 async def _limit_second_step(request: Request, work: Work, staff: Staff) -> None:
+    """Limit guesses of an account's second factor. Afterwards its rows must be read again: no
+    connection is held while a guess is slowed down. Raises TooMany."""
     limiter: Limiter = request.app.state.limiter
+    await work.let_go()
     await limiter.slow_down(_SLOW_NAME, "code", str(staff.id))
     if not await limiter.hit(_PER_NAME, "code", str(staff.id)):
         raise TooMany()
@@ -319,8 +341,7 @@ async def _limit_second_step(request: Request, work: Work, staff: Staff) -> None
     work.actor = accounts.actor_of(staff)
 
 
-async def _check_passkey(request: Request, work: Work, staff: Staff, sent: Sent) -> None:
-    await _limit_second_step(request, work, staff)
+async def _check_passkey(work: Work, staff: Staff, sent: Sent) -> None:
     try:
         await passkey_answers.use(work, staff, Purpose.SIGN_IN, sent)
     except NotSignedIn:
@@ -329,10 +350,9 @@ async def _check_passkey(request: Request, work: Work, staff: Staff, sent: Sent)
 
 
 async def _check_code(
-    request: Request, work: Work, staff: Staff, code: str, session: StaffSession | None = None
+    work: Work, staff: Staff, code: str, session: StaffSession | None = None
 ) -> bool:
-    """Use a code up. Return whether it was the telephone's. Raises WrongCode, TooMany."""
-    await _limit_second_step(request, work, staff)
+    """Use a code up. Return whether it was the telephone's. Raises WrongCode."""
     try:
         return await second_factor.use_code(work, staff, code)
     except second_factor.WrongCode:

@@ -6,7 +6,9 @@ list of these acts; `Requires` in `app/web/access.py` asks it before every reque
 Programs show a token of their own and are not asked.
 
 Nothing here may stand between a counsellor and an urgent referral, an alarm, a talk or a call-back:
-none of these is in the list, and a person who is in a talk is asked for no proof at all.
+none of these is in the list. In a talk, what the talk itself needs at once is open without a proof:
+the number of this call, and the earlier contacts of its number. Everything else asks for one also
+then: a person at an unlocked browser can write to the helpline by their own phone, and accept.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -17,6 +19,8 @@ from uuid import UUID
 
 from fastapi import Request
 
+from app.contacts import profiles
+from app.contacts.models import Contact
 from app.errors import NotAllowed
 from app.routing import holding
 from app.routing.models import PresenceState
@@ -60,6 +64,9 @@ class Act:
     opens: What
     # Whether a request is one of these acts; by default each request of the route is.
     only: Callable[[Request, Work, str], Awaitable[bool]] | None = None
+    # Returns which call or conversation a request is for; while its person talks in it, no proof
+    # is asked for.
+    in_talk: Callable[[Request, Work], Awaitable[UUID | None]] | None = None
 
 
 async def _asks_for_records(request: Request, work: Work, token: str) -> bool:
@@ -93,14 +100,36 @@ async def _elsewhere(request: Request, work: Work, token: str) -> bool:
     return str(request.path_params["session_id"]) != str(mine)
 
 
+def _id_in(request: Request, name: str) -> UUID | None:
+    try:
+        return UUID(request.path_params[name])
+    except ValueError:
+        return None
+
+
+async def _this_call(request: Request, work: Work) -> UUID | None:
+    return _id_in(request, "call_id")
+
+
+async def _call_of_contact(request: Request, work: Work) -> UUID | None:
+    """Return the call of a contact, if the caller's own number proves its profile. One that was
+    chosen by hand could be any child's."""
+    contact_id = _id_in(request, "contact_id")
+    contact = await work.session.get(Contact, contact_id) if contact_id is not None else None
+    if contact is None:
+        return None
+    of_number = {profile.id for profile in await profiles.candidates(work, contact)}
+    return contact.call_id if contact.profile_id in {None, *of_number} else None
+
+
 _KEY = Act(What.KEY)
 _PERSON = Act(What.PERSON_DATA)
 _SESSION = Act(What.SESSION, _elsewhere)
 
 # By the module below `app`, and the name of the function that answers.
 ACTS: Mapping[str, Act] = {
-    "api.callers.number": Act(What.NUMBER),
-    "api.records.contacts.open_earlier": Act(What.EARLIER_CONTACTS),
+    "api.callers.number": Act(What.NUMBER, in_talk=_this_call),
+    "api.records.contacts.open_earlier": Act(What.EARLIER_CONTACTS, in_talk=_call_of_contact),
     "api.records.cases.print_case": Act(What.EXPORT),
     "api.statistics.ask_for_file": Act(What.EXPORT, _asks_for_records),
     "api.statistics.decide": Act(What.EXPORT, _approves_records),
@@ -175,7 +204,8 @@ async def check(request: Request, work: Work, staff: Staff, token: str) -> None:
         return
     if act.only is not None and not await act.only(request, work, token):
         return
-    if not await talks(work, staff):
+    call_id = await act.in_talk(request, work) if act.in_talk is not None else None
+    if call_id is None or not await holding.talks_in(work, staff.id, call_id):
         raise ProofNeeded()
     write_entry(work, AuditLog.PROOF_NOT_ASKED, str(staff.id), opens=act.opens.value)
 

@@ -8,9 +8,10 @@ import asyncio
 import contextlib
 import json
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from uuid import UUID
 
 from fastapi import Request
@@ -27,6 +28,7 @@ from app.routing.desk import calls_at_hand
 from app.staff import accounts
 from app.staff.models import Staff
 from app.web.access import finished, token_of
+from app.web.outlet import OUTLET, Outlet
 from app.web.parts import Copy, Part, Parts
 from app.web.together import Together
 from app.work import PROGRAM, Ground, Work
@@ -34,7 +36,7 @@ from app.work import PROGRAM, Ground, Work
 # Seconds without news after which the stream says that it is alive. A page that hears nothing for
 # five seconds tells its reader that nothing on it is current.
 _BEAT = 2.0
-_BEATS = "event: beat\ndata: {}\n\n"
+_BEATS = b"event: beat\ndata: {}\n\n"
 # What may mean that a session has ended or an account was changed.
 _MAY_END = {Topic.STAFF.value, Topic.EVERYTHING.value}
 _ACCOUNT = tuple(Staff.__table__.columns.keys())
@@ -43,6 +45,12 @@ _MOST_STREAMS = 24
 # Seconds for which changes of other people's things are gathered. A reader's own change is told at
 # once.
 _GATHERED = 0.05
+# The shortest time between two tellings of these own things, in seconds: what one act changes comes
+# in several transactions. A ring and what a child writes never wait.
+_OWN_GATHERED = 0.25
+# Not 0 seconds: uvloop makes no timer for that.
+_AT_ONCE = 0.001
+_OWN = {Topic.PRESENCE.value, Topic.CALLS.value, Topic.RECORDS.value}
 
 
 @dataclass(frozen=True)
@@ -115,6 +123,9 @@ class Reader(Subscription):
 
     staff: Staff
     wanted: Wanted
+    now: Callable[[], datetime]
+    # Writes to the page at once; None where the server has no such way.
+    outlet: Outlet | None = None
     parts: list[Part] = field(default_factory=list)
     copies: list[Copy] = field(default_factory=list)
     # Topics of the calls that their desk shows.
@@ -122,10 +133,18 @@ class Reader(Subscription):
 
     def __post_init__(self) -> None:
         super().__init__()
-        self._said: dict[str, str] = {}
+        self._said: dict[str, bytes] = {}
         self._waits: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
+        self._own_told_at = float("-inf")
         self._has_news = False
+        # Until when the session is known to be valid; None while that is asked.
+        self.valid_until: datetime | None = None
+        # The response is sending something: what came later must not overtake it.
+        self.is_sending = False
+        # When something was last sent, by the clock of the event loop.
+        self._sent_at = float("-inf")
         asked, me = self.wanted.topics, self.staff.id
         names = [t for t in Topic if asked is None or t in asked]
         own = {t for part in self.parts for t in part.topics | part.soon if ":" in t}
@@ -144,8 +163,11 @@ class Reader(Subscription):
         name, _, row = topic.partition(":")
         if row:
             self.own_changed(f"{name}:me")
-        if row or topic in _MAY_END:
+        if topic in _MAY_END or (row and name not in _OWN):
             self.wake()
+        elif row:
+            passed = asyncio.get_running_loop().time() - self._own_told_at
+            self._wake_within(max(_AT_ONCE, _OWN_GATHERED - passed))
         elif topic not in self.wanted.later:
             self._wake_within(_GATHERED)
 
@@ -155,10 +177,19 @@ class Reader(Subscription):
             if copy.shows(topic):
                 copy.has_changed(topic)
 
-    def hand(self, address: str, said: str) -> None:
+    def hand(self, address: str, said: bytes) -> None:
         """Send a part. Of several that wait for a slow reader, only the newest is sent."""
+        if self._may_be_sent() and self.outlet is not None and self.outlet.write(said):
+            self._said.pop(address, None)
+            self._sent_at = asyncio.get_running_loop().time()
+            return
         self._said[address] = said
         self.wake()
+
+    def _may_be_sent(self) -> bool:
+        """Return whether the session is valid, and nothing has come that may have ended it."""
+        until = None if self.is_sending else self.valid_until
+        return until is not None and until > self.now() and self._topics.isdisjoint(_MAY_END)
 
     def wake(self) -> None:
         self._has_news = True
@@ -166,8 +197,13 @@ class Reader(Subscription):
             self._waits.set_result(None)
 
     def _wake_within(self, seconds: float) -> None:
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(seconds, self.wake)
+        loop = asyncio.get_running_loop()
+        due = loop.time() + seconds
+        if self._timer is not None:
+            if self._due <= due:
+                return
+            self._timer.cancel()
+        self._due, self._timer = due, loop.call_later(seconds, self.wake)
 
     async def news(self) -> None:
         """Wait until there is something to send, and at most until the next beat."""
@@ -182,17 +218,24 @@ class Reader(Subscription):
                 self._waits = None
         self._has_news = False
 
+    def needs_beat(self) -> bool:
+        """Return whether nothing was sent for so long that the page may take it for lost."""
+        loop = asyncio.get_running_loop()
+        return loop.time() - self._sent_at > _BEAT / 2
+
     def taken(self) -> set[str]:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         topics, self._topics = self._topics, set()
+        if any(topic.partition(":")[2] for topic in topics):
+            self._own_told_at = asyncio.get_running_loop().time()
         return topics
 
-    def said(self) -> str:
+    def said(self) -> bytes:
         """Take the parts that are to be sent."""
         said, self._said = self._said, {}
-        return "".join(said.values())
+        return b"".join(said.values())
 
     # -- what it means ---------------------------------------------------------------------
 
@@ -201,7 +244,7 @@ class Reader(Subscription):
         mine = {str(Topic.OFFERS.of(self.staff.id)), Topic.EVERYTHING.value}
         return self.follows and not mine.isdisjoint(topics)
 
-    def told(self, topics: set[str]) -> list[str]:
+    def told(self, topics: set[str]) -> tuple[str, ...]:
         """Return the names of the topics that this reader is told."""
         asked, found = self.wanted.topics, set()
         for topic in topics:
@@ -210,12 +253,13 @@ class Reader(Subscription):
             if row and topic != self._record:
                 found.add(f"{name}:me")
         if asked is None:
-            return sorted(name for name in found if ":" not in name)
-        return sorted(found & {*asked, Topic.RECORD.value, Topic.EVERYTHING.value})
+            return tuple(sorted(name for name in found if ":" not in name))
+        return tuple(sorted(found & {*asked, Topic.RECORD.value, Topic.EVERYTHING.value}))
 
 
-def _said(topics: list[str]) -> str:
-    return f"data: {json.dumps({'topics': topics})}\n\n"
+@lru_cache(maxsize=256)
+def _said(topics: tuple[str, ...]) -> bytes:
+    return f"data: {json.dumps({'topics': topics})}\n\n".encode()
 
 
 async def stream_of(
@@ -227,7 +271,9 @@ async def stream_of(
     streams: Streams = request.app.state.streams
     if streams.of[staff.id] >= _MOST_STREAMS:
         raise TooMany("Your account has too many pages open. Close some of them.")
-    reader = Reader(staff, wanted, streams.parts.readable(staff, wanted.parts))
+    outlet = request.scope.get("extensions", {}).get(OUTLET)
+    parts = streams.parts.readable(staff, wanted.parts)
+    reader = Reader(staff, wanted, streams.ground.clock.now, outlet, parts)
     return StreamingResponse(
         _events(streams, reader, token_of(request)),
         media_type="text/event-stream",
@@ -235,7 +281,7 @@ async def stream_of(
     )
 
 
-async def _events(streams: Streams, reader: Reader, token: str) -> AsyncIterator[str]:
+async def _events(streams: Streams, reader: Reader, token: str) -> AsyncIterator[bytes]:
     try:
         async with contextlib.aclosing(_told(streams, reader, token)) as told:
             async for said in told:
@@ -246,24 +292,30 @@ async def _events(streams: Streams, reader: Reader, token: str) -> AsyncIterator
         log().warning("a live stream ended", area="web", exception_type=kind)
 
 
-async def _told(streams: Streams, reader: Reader, token: str) -> AsyncGenerator[str, None]:
+async def _told(streams: Streams, reader: Reader, token: str) -> AsyncGenerator[bytes, None]:
     clock, stopping = streams.ground.clock, streams.stopping
     with streams.opened(reader):
         until = await _valid_until(streams, reader, token)
         await _follow_calls(streams, reader)
-        yield f"retry: 1000\n{_said([Topic.EVERYTHING.value])}"
+        yield b"retry: 1000\n" + _said((Topic.EVERYTHING.value,))
+        reader.valid_until = until
         while until is not None and not stopping.is_set():
             await reader.news()
             topics = reader.taken()
             # A session that has ended is sent nothing: neither a topic nor a part.
             if topics & _MAY_END or (until is not None and until <= clock.now()):
-                until = await _valid_until(streams, reader, token)
+                reader.valid_until = None
+                reader.valid_until = until = await _valid_until(streams, reader, token)
             if until is None or until <= clock.now():
                 break
             if reader.may_hold_another(topics):
                 await _follow_calls(streams, reader)
             told = reader.told(topics)
-            yield (_said(told) if told else "") + reader.said() or _BEATS
+            said = (_said(told) if told else b"") + reader.said()
+            if said or reader.needs_beat():
+                reader.is_sending = True
+                yield said or _BEATS
+                reader.is_sending = False
 
 
 async def _valid_until(streams: Streams, reader: Reader, token: str) -> datetime | None:

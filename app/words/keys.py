@@ -79,6 +79,7 @@ class PromptKey(StrEnum):
     ALARM_LAST_ONE_MISSES = "alarm_last_one_misses"
     ALARM_LONG_WAIT = "alarm_long_wait"
     ALARM_MESSAGE_NOT_TAKEN = "alarm_message_not_taken"
+    ALARM_CALLBACK_NOT_MADE = "alarm_callback_not_made"
     ALARM_DRAFT_NOT_SENT = "alarm_draft_not_sent"
     ALARM_OVERRIDE_NOT_SEEN = "alarm_override_not_seen"
     ALARM_DANGER_NOT_REFERRED = "alarm_danger_not_referred"

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from app.calls import record
 from app.calls.models import Leg, RecordedEvent
 from app.calls.states import CallState, Outcome
-from app.chats import ending, messages, opening, typing
+from app.chats import at_desk, ending, left, looking, messages, opening, typing
 from app.chats.models import Author, Kind, Message, Sentence
 from app.contacts.models import Contact
 from app.errors import Conflict, Invalid, NotFound
@@ -20,6 +20,7 @@ from app.retention.running import erase_some
 from app.routing import desk, offers, own_presence, queue, sweep
 from app.routing.models import Presence, PresenceState
 from app.routing.participants import inviting, leaving, moving
+from app.staff.models import Staff
 from app.work import Work
 from tests.support.calls.conversations import (
     a_chat_line,
@@ -233,19 +234,25 @@ async def test_a_whisper_is_for_staff_alone(work: Work) -> None:
             await verb
 
 
+async def typed_at_desk(work: Work, counsellor: Staff) -> tuple[bool, str | None]:
+    (one,) = await at_desk.conversations(work, counsellor)
+    return one.types, one.typed
+
+
 async def test_typing_is_a_sign_that_fades_and_is_gone_with_the_message(work: Work) -> None:
     line = await a_chat_line(work)
     ana = await a_writer(work, "ana")
     call, _ = await writing(work, line)
     await typing.type_as_child(work, call.id, None)
-    assert await typing.typed_now(work, call.id, Author.COUNSELLOR) == (Author.CHILD, None)
+    assert await typed_at_desk(work, ana) == (True, None)
     await typing.type_as_child(work, call.id, "Bojim s")
-    assert await typing.typed_now(work, call.id, Author.COUNSELLOR) == (Author.CHILD, "Bojim s")
-    assert await typing.typed_now(work, call.id, Author.CHILD) is None
+    assert await typed_at_desk(work, ana) == (True, "Bojim s")
+    assert not (await looking.look(work, call.id)).types
     await messages.say_as_child(work, call.id, text="Bojim se", client_key=a_key())
-    assert await typing.typed_now(work, call.id, Author.COUNSELLOR) is None
+    assert await typed_at_desk(work, ana) == (False, None)
     await typing.type_as_staff(work, ana, call.id, None)
-    assert await typing.typed_now(later(work, 10), call.id, Author.CHILD) is None
+    assert (await looking.look(work, call.id)).types
+    assert not (await looking.look(later(work, 10), call.id)).types
 
 
 async def test_the_children_of_a_counsellor_who_is_gone_keep_their_place(work: Work) -> None:
@@ -297,14 +304,17 @@ async def test_a_break_begins_when_the_last_conversation_is_over(work: Work) -> 
 async def test_a_closed_tab_is_not_waited_for_and_a_talk_only_for_a_while(work: Work) -> None:
     line = await a_chat_line(work)
     ana = await a_writer(work, "ana")
-    call, _ = await writing(work, line)
+    call, secret = await opening.open_conversation(
+        work, line, language="sr", danger=False, client_key=a_key()
+    )
+    await takes(work, (await matched(work))[0])
     waiting = await a_child(work, line)
     later(work, 80)
     for one in (call, waiting):
         await sweep._end_silent(work, one.id)
     assert (waiting.state, waiting.outcome) == (CallState.ENDED, Outcome.ABANDONED_IN_QUEUE)
     assert call.state == CallState.CONNECTED
-    await opening.hear(work, call.id, call.heard_at)
+    assert await opening.conversation_of(work, secret) == call.id
     assert (await call_again(work, call.id)).heard_at == work.now
     await sweep._end_silent(later(work, 700), call.id)
     assert (await call_again(work, call.id)).state == CallState.ENDED
@@ -418,3 +428,38 @@ async def test_words_are_erased_and_who_wrote_when_stays(work: Work) -> None:
     assert (read.words, read.erased) == (None, True)
     assert isinstance(said, Message)
     forget(work)
+
+
+async def test_a_secret_opens_nothing_some_hours_after_the_conversation(work: Work) -> None:
+    line = await a_chat_line(work)
+    await a_writer(work, "ana")
+    opened = await opening.open_conversation(
+        work, line, language="sr", danger=False, client_key=a_key()
+    )
+    call_id = opened.call.id
+    later(work, 24 * 3600)
+    assert await opening.conversation_of(work, opened.secret) == call_id, "it goes on"
+    await ending.end_as_child(work, call_id)
+    later(work, 3 * 3600)
+    assert await opening.conversation_of(work, opened.secret) == call_id
+    later(work, 1)
+    with pytest.raises(opening.WrongSecret):
+        await opening.conversation_of(work, opened.secret)
+
+
+async def test_a_code_opens_an_answer_for_days_and_its_secret_for_hours(work: Work) -> None:
+    line = await a_chat_line(work)
+    opened = await opening.open_conversation(
+        work, line, language="sr", danger=False, client_key=a_key()
+    )
+    code = await left.leave_message(work, opened.call.id, text="Javite se", client_key=a_key())
+    for _ in range(2):
+        later(work, 24 * 3600)
+        with pytest.raises(opening.WrongSecret):
+            await opening.conversation_of(work, opened.secret)
+        call_id, secret = await left.return_by_code(work, code)
+        later(work, 3 * 3600)
+        assert await opening.conversation_of(work, secret) == call_id == opened.call.id
+        later(work, 1)
+        with pytest.raises(opening.WrongSecret):
+            await opening.conversation_of(work, secret)

@@ -31,7 +31,6 @@ from tests.support.calls.conversations import (
     a_child,
     a_key,
     a_writer,
-    call_again,
     forget,
 )
 from tests.support.profile import WHOLE
@@ -215,9 +214,11 @@ class Room:
             .where(Presence.counsellor_id.not_in(self.closed))
             .values(heartbeat_at=work.now)
         )
-        for call_id in sorted(self.pages, key=str):
-            call = await call_again(work, call_id)
-            await opening.hear(work, call_id, call.heard_at)
+        await work.session.execute(
+            update(Call)
+            .where(Call.id.in_(self.pages), Call.state != CallState.ENDED)
+            .values(heard_at=work.now)
+        )
         await self.settle()
 
     async def settle(self) -> None:

@@ -1,7 +1,9 @@
 """Web push: who is woken, by what, and what leaves: one sentence, sealed for one browser."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import func, select
@@ -11,6 +13,8 @@ from app.demo.stage import Counsellor, Served, Stage
 from app.errors import Invalid, NotFound
 from app.outbox.push import subscriptions
 from app.outbox.push.models import PushMessage, PushSubscription
+from app.outbox.push.sending import PushOnce
+from app.outbox.responses import TryAgain
 from app.referrals.directory.agencies import save_agency
 from app.referrals.directory.entries import Entry, Phone
 from app.referrals.escalation.alarms import escalate
@@ -249,3 +253,26 @@ async def test_an_alarm_wakes_the_person_at_whose_phone_it_rings(work: Work) -> 
     )
     assert woken.all() == ["Jelena"]
     assert await work.session.scalar(select(func.count()).select_from(PushMessage)) == 1
+
+
+async def test_only_a_push_service_of_the_helplines_own_is_inside_its_network(work: Work) -> None:
+    asked: list[bytes] = []
+
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.read(1000))
+        writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(hear, "127.0.0.1", 0)
+    origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    work.settings.reach_own_network = False
+    message = PushOnce(work.ground, str(uuid4()))
+    message._url, message._body, message._headers = f"{origin}/push/one", b"sealed", {}
+    async with server:
+        # The name of a service that leads inside is as good as this address.
+        with pytest.raises(TryAgain):
+            await message.send()
+        assert asked == []
+        work.settings.push_services = origin
+        await message.send()
+        assert len(asked) == 1

@@ -113,13 +113,19 @@ async def _rows_of_the_number(work: Work, call: Call) -> None:
             done_at=work.now,
         )
     )
+    question_id = uuid4()
     work.session.add(
         CallQuestion(
-            id=uuid4(),
+            id=question_id,
             call_id=call.id,
             code="safe",
             state="answered",
-            answer="no",
+            answer_sealed=work.keys.seal(
+                f"{WORD} no".encode(),
+                table="call_questions",
+                column="answer_sealed",
+                row=question_id,
+            ),
             asked_at=work.now,
         )
     )
@@ -197,7 +203,7 @@ async def test_a_number_leads_to_everything_and_nothing_of_it_is_left(
     assert (gone.caller_key, gone.caller_number_sealed, gone.called_before) == (None, None, False)
     for model in (CallerFlag, CallerWish, ProfileNumber, RequestItem):
         assert await work.session.scalar(select(func.count()).select_from(model)) == 0
-    assert await work.session.scalar(select(CallQuestion.answer)) is None
+    assert await work.session.scalar(select(CallQuestion.answer_sealed)) is None
     kept = await work.session.get(Call, other.id, populate_existing=True)
     assert kept is not None
     assert kept.caller_key is not None

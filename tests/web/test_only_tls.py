@@ -45,6 +45,7 @@ async def secure(database: str, anyio_backend: str) -> AsyncIterator[httpx2.Asyn
     async with transaction(ground, PROGRAM) as work:
         await work.session.execute(text(PASSWORD_ALONE))
         await accounts.add_staff(work, name="ana", role=Role.COUNSELLOR, password=PASSWORD)
+        await accounts.add_staff(work, name="boss", role=Role.ADMINISTRATOR, password=PASSWORD)
     async with client_of(ground) as client:
         yield client
     await ground.database.close()
@@ -90,6 +91,19 @@ async def test_a_request_without_its_permission_is_refused_and_stands_in_the_log
     assert told["path"] == "/admin/people/{person_id}"
     assert told["cause"] == "keep_people"
     assert secret not in line
+
+
+async def test_a_refusal_of_a_remembered_session_stands_in_the_log_as_well(
+    secure: httpx2.AsyncClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up_logging("WARNING")
+    await secure.post("/api/v1/session", json={"username": "boss", "password": PASSWORD})
+    for _ in range(2):
+        refused = await secure.get("/api/v1/contacts/00000000-0000-4000-8000-000000000001")
+        assert refused.status_code == 403
+    told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [one["event"] for one in told] == ["refused a request"] * 2
+    assert [one["cause"] for one in told] == ["read_records"] * 2
 
 
 async def test_the_methods_of_debuggers_are_no_methods_here(secure: httpx2.AsyncClient) -> None:

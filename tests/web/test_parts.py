@@ -12,7 +12,7 @@ from app.database.topics import Topic
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role
 from app.web import parts as module
-from app.web.parts import Part, Parts, own, team_of
+from app.web.parts import Part, Parts, View, own, team_of
 from app.web.together import Together
 from app.words import pages
 from app.work import PROGRAM, Work
@@ -30,8 +30,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 class Page:
     got: list[str] = field(default_factory=list)
 
-    def hand(self, address: str, said: str) -> None:
-        _, data = said.strip().split("\n")
+    def hand(self, address: str, said: bytes) -> None:
+        _, data = said.decode().strip().split("\n")
         told = json.loads(data.removeprefix("data: "))
         assert told["address"] == address
         self.got.append(told["html"])
@@ -199,6 +199,77 @@ async def test_an_own_part_is_made_as_its_reader(work: Work) -> None:
     assert [actor.staff_id for actor in made.actors] == [ana.id]  # type: ignore[attr-defined]
     parts.close(copies, page)
     assert not parts._copies
+
+
+@dataclass
+class Drawings:
+    """A view of a part: the role of its reader, and how often it was read and drawn."""
+
+    read: list[str] = field(default_factory=list)
+    drawn: list[Hashable] = field(default_factory=list)
+    may_go_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.may_go_on.set()
+
+    async def view(self, work: Work, made: object, staff: Staff) -> Hashable:
+        await self.may_go_on.wait()
+        self.read.append(staff.name)
+        return staff.role
+
+    def draw(self, made: object, view: Hashable) -> str:
+        self.drawn.append(view)
+        return f"{made} for {view}"
+
+
+async def test_what_a_team_sees_almost_alike_is_made_once_and_drawn_for_each_view(
+    work: Work,
+) -> None:
+    made, drawings = Made(), Drawings()
+    views = View(drawings.view, drawings.draw)
+    _, parts = offered(work, a_part(made, scope=team_of, views=views))
+    team = [await a_counsellor(work, name) for name in ("ana", "boris", "vera", "nada", "ina")]
+    team[1].role, team[3].team, team[4].page_language = Role.SUPERVISOR.value, "north", "sr"
+    crowd = [(who, Page()) for who in team for _ in range(10)]
+    for who, page in crowd:
+        parts.open(who, parts.readable(who, ["/p"]), page)
+    await until(lambda: all(page.got for _, page in crowd))
+    for who, page in crowd:
+        assert page.got == [f"one in {who.page_language or 'en'} for {who.role}"], who.name
+    # Ana and Boris with Vera's team, Nada's team, and Ina's language: three makings.
+    assert made.times == 3
+    assert sorted(drawings.read) == ["ana", "boris", "ina", "nada", "vera"]
+    assert sorted(map(str, drawings.drawn)) == ["counsellor"] * 3 + ["supervisor"]
+
+
+async def test_a_reader_whose_view_changes_gets_it_and_the_others_get_nothing(work: Work) -> None:
+    made, drawings = Made(), Drawings()
+    bus, parts = offered(work, a_part(made, views=View(drawings.view, drawings.draw)))
+    ana, vera = await a_counsellor(work, "ana"), await a_counsellor(work, "vera")
+    of_ana, of_vera = Page(), Page()
+    for who, page in ((ana, of_ana), (vera, of_vera)):
+        parts.open(who, parts.readable(who, ["/p"]), page)
+    await until(lambda: bool(of_ana.got and of_vera.got))
+    vera.role = Role.SUPERVISOR.value
+    bus.publish_here(Topic.QUEUE)
+    await until(lambda: of_vera.got[-1] == "one in en for supervisor")
+    assert of_ana.got == ["one in en for counsellor"]
+
+
+async def test_a_page_that_comes_while_views_are_read_gets_its_own(work: Work) -> None:
+    made, drawings = Made(), Drawings()
+    _, parts = offered(work, a_part(made, views=View(drawings.view, drawings.draw)))
+    ana, vera = await a_counsellor(work, "ana"), await a_counsellor(work, "vera")
+    vera.role = Role.SUPERVISOR.value
+    of_ana, of_vera = Page(), Page()
+    drawings.may_go_on.clear()
+    parts.open(ana, parts.readable(ana, ["/p"]), of_ana)
+    await until(lambda: made.times == 1)
+    parts.open(vera, parts.readable(vera, ["/p"]), of_vera)
+    drawings.may_go_on.set()
+    await until(lambda: bool(of_vera.got))
+    assert of_vera.got == ["one in en for supervisor"]
+    assert of_ana.got == ["one in en for counsellor"]
 
 
 async def test_a_part_needs_its_permission(work: Work) -> None:

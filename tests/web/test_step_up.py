@@ -2,24 +2,29 @@
 
 import importlib
 import inspect
+import json
 import pkgutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 import pyotp
-from fastapi import APIRouter
+import pytest
+from fastapi import APIRouter, Request
 from fastapi.routing import APIRoute
+from sqlalchemy import select
 
 import app.api
 import app.dashboard
 import app.telephony
 from app.calls import callers, messages
-from app.chats import accounts
-from app.contacts import openings
+from app.chats import accounts, ending
+from app.contacts import contacts, openings
 from app.contacts.cases import printing
+from app.contacts.models import Contact, Profile
 from app.demo.stage import Counsellor, Stage
-from app.jobs.transaction import transaction
+from app.jobs.transaction import send_rows, transaction
 from app.people import emergencies, factors, leaked, links
 from app.people.provider import access, keeping
 from app.referrals import staff_actions
@@ -46,12 +51,14 @@ from app.staff.models import Staff
 from app.staff.roles import Role
 from app.statistics import wallboards
 from app.statistics.exports import exporting, requested
-from app.web import provider_sign_in
+from app.web import provider_sign_in, step_up
 from app.web.lean import LeanRoute
 from app.web.step_up import ACTS, What, name_of
-from app.work import PROGRAM
+from app.work import PROGRAM, Work
+from tests.support.calls.conversations import a_chat_line, a_writer, writing
 from tests.support.contacts import skip
 from tests.support.talks import talk
+from tests.support.verbs import a_counsellor, a_talk, logged
 from tests.web.reach import reached_from
 
 PASSWORD = "correct horse battery"
@@ -137,6 +144,68 @@ def test_every_route_that_opens_numbers_files_or_keys_asks_for_a_proof() -> None
     assert not set(WITHOUT) & set(ACTS)
 
 
+# What a request must say so that it is one of the acts, beside its address.
+BODIES = {"api.statistics.ask_for_file": {"what": "records"}}
+
+
+def request_of(name: str, path: dict[str, str]) -> Request:
+    module, _, function = name.rpartition(".")
+    endpoint = getattr(importlib.import_module(f"app.{module}"), function)
+    body = json.dumps(BODIES.get(name, {})).encode()
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    scope = {"type": "http", "method": "POST", "endpoint": endpoint, "path_params": path}
+    return Request({**scope, "headers": []}, receive)
+
+
+@pytest.mark.parametrize("name", sorted(ACTS))
+async def test_in_a_talk_only_what_it_needs_at_once_is_open_without_a_proof(
+    work: Work, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def personal(work: Work, export_id: UUID) -> bool:
+        return True
+
+    monkeypatch.setattr(requested, "is_personal", personal)
+    ana = await a_writer(work, "ana")
+    call, _ = await writing(work, await a_chat_line(work))
+    assert await step_up.talks(work, ana)
+    mine = await work.session.scalar(select(Contact.id).where(Contact.call_id == call.id))
+    other, some = str(uuid4()), {"export_id": str(uuid4()), "session_id": str(uuid4())}
+    of_talk = {"call_id": str(call.id), "contact_id": str(mine), "what": "calls", **some}
+    of_others = {"call_id": other, "contact_id": other, "what": "calls", **some}
+    needed = name in ("api.callers.number", "api.records.contacts.open_earlier")
+    for path, is_open in ((of_talk, needed), (of_others, False)):
+        if is_open:
+            await step_up.check(request_of(name, path), work, ana, "")
+            assert logged(work)[-1] == ("proof_not_asked", {"opens": ACTS[name].opens.value})
+        else:
+            with pytest.raises(step_up.ProofNeeded):
+                await step_up.check(request_of(name, path), work, ana, "")
+    await ending.end_as_child(work, call.id)
+    with pytest.raises(step_up.ProofNeeded):
+        await step_up.check(request_of(name, of_talk), work, ana, "")
+
+
+async def test_in_a_talk_a_profile_that_was_chosen_by_hand_needs_a_proof(work: Work) -> None:
+    ana = await a_counsellor(work, "ana")
+    call, _ = await a_talk(work, ana)
+    await contacts.open_for_call(work, call, ana.id)
+    await send_rows(work)
+    contact = await work.session.scalar(select(Contact).where(Contact.call_id == call.id))
+    assert contact is not None
+    assert contact.profile_id is not None, "the number has one"
+    request = request_of("api.records.contacts.open_earlier", {"contact_id": str(contact.id)})
+    await step_up.check(request, work, ana, "")
+    other = Profile(id=uuid4(), code="P-AAAA-AAAA", created_at=work.now)
+    work.session.add(other)
+    await work.session.flush()
+    contact.profile_id = other.id
+    with pytest.raises(step_up.ProofNeeded):
+        await step_up.check(request, work, ana, "")
+
+
 # What the sentence of the page calls each thing for which a proof is asked.
 SAID = {
     What.NUMBER: "open a number",
@@ -153,7 +222,7 @@ SAID = {
 def test_the_page_says_for_what_a_proof_is_asked() -> None:
     frame = Path(app.dashboard.__file__).parent / "templates" / "fragments" / "frame"
     page = (frame / "proof.html").read_text()
-    sentence = page[page.index('id="proof-why"') :].split("</p>")[0]
+    sentence = " ".join(page[page.index('id="proof-why"') :].split("</p>")[0].split())
     assert {act.opens for act in ACTS.values()} == set(SAID)
     for words in SAID.values():
         assert words in sentence
@@ -190,7 +259,7 @@ async def prove(person: Counsellor, proof: str) -> tuple[int, str]:
     return answer.status_code, answer.json()["error"] if answer.content else ""
 
 
-async def logged(stage: Stage, person: Counsellor) -> list[tuple[str, Any]]:
+async def proofs_logged(stage: Stage, person: Counsellor) -> list[tuple[str, Any]]:
     rows = await stage.rows(
         "SELECT action, detail FROM audit_entries WHERE subject = %s AND action LIKE %s"
         " ORDER BY id",
@@ -209,7 +278,7 @@ async def test_a_number_needs_a_proof_that_is_not_old_but_never_in_a_talk(stage:
     call = (await stage.call_of(leg))["id"]
     danger, path = {"reason": "danger"}, f"/calls/{call}/number"
     assert (await ana.ask("POST", path, danger)).status_code == 200, "she talks with the child"
-    assert await logged(stage, ana) == [("proof_not_asked", {"opens": "number"})]
+    assert await proofs_logged(stage, ana) == [("proof_not_asked", {"opens": "number"})]
     urgent = await ana.ask("POST", f"/calls/{call}/urgent", {"service": "police"})
     assert urgent.status_code == 201, urgent.text
     await stage.exchange.hang_up(leg)
@@ -226,7 +295,7 @@ async def test_a_number_needs_a_proof_that_is_not_old_but_never_in_a_talk(stage:
     assert (await ana.ask("POST", path, danger)).status_code == 403
     assert await prove(ana, PASSWORD) == (204, "")
     assert (await ana.ask("POST", path, danger)).status_code == 200
-    assert await logged(stage, ana) == [
+    assert await proofs_logged(stage, ana) == [
         ("proof_not_asked", {"opens": "number"}),
         ("proof_failed", {"wrong": "password"}),
         ("proved_again", {"how": "password"}),

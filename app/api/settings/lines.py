@@ -62,6 +62,7 @@ class PlanView(BaseModel):
     night_until: int
     longest_wait: int
     message_wait: int
+    callback_wait: int
     skills: dict[str, int]
 
 
@@ -121,6 +122,7 @@ class PlanIn(BaseModel):
     night_until: int | None = None
     longest_wait: int | None = None
     message_wait: int | None = None
+    callback_wait: int | None = None
     # `name` or `name:level`.
     skills: Annotated[list[Short], Field(max_length=50)] | None = None
 

@@ -22,7 +22,7 @@ async def chats_values(work: Work, staff: Staff) -> dict[str, Any]:
     """Return the conversations that a counsellor has and is offered."""
     found = await at_desk.conversations(work, staff)
     held = [one for one in found if one.seconds_left is None]
-    cards = [await _card(work, staff, one, held.index(one) + 1) for one in held]
+    cards = await _cards(work, staff, held)
     offered = [one for one in found if one.seconds_left is not None]
     return {
         "chats": cards,
@@ -58,20 +58,29 @@ async def tools_for(work: Work, call: Call) -> Tools:
     return views.tools_of(line, call.language or "")
 
 
-async def _card(work: Work, staff: Staff, one: AtDesk, place: int) -> ChatCard:
-    call = await work.session.get_one(Call, one.call_id)
-    after = max(0, one.last_number - views.SHOWN)
-    words = await messages.read_as_staff(work, staff, one.call_id, after)
-    line = await lines.line_of_id(work, call.line_id)
-    tools = views.tools_of(line, one.language)
-    agreed = await callbacks.agreed_in(work, one.call_id)
-    when = ""
-    if agreed is not None and line is not None:
-        when = desk_views.callback_row(agreed, line.name, line.timezone, work.now).when
-    contact = await contacts.at_hand(work, staff, one.call_id)
-    names = await accounts.names_of(work, _writers(words))
-    came = await media.of_messages(work, words) if one.channel.is_carried else None
-    return views.chat_card(one, place, words, tools, work.now, names, contact, when, came)
+async def _cards(work: Work, staff: Staff, held: list[AtDesk]) -> list[ChatCard]:
+    """Return the conversations of a counsellor. What all of them need is read at once."""
+    if not held:
+        return []
+    calls = [one.call_id for one in held]
+    words = {}
+    for one in held:
+        after = max(0, one.last_number - views.SHOWN)
+        words[one.call_id] = await messages.read_as_staff(work, staff, one.call_id, after)
+    agreed = await callbacks.agreed_in_each(work, calls)
+    own = await contacts.at_hand_of_each(work, staff, calls)
+    names = await accounts.names_of(work, _writers([m for said in words.values() for m in said]))
+    cards = []
+    for place, one in enumerate(held, 1):
+        line = await lines.line_of_id(work, one.line_id)
+        callback, said = agreed.get(one.call_id), words[one.call_id]
+        when = ""
+        if callback is not None and line is not None:
+            when = desk_views.callback_row(callback, line.name, line.timezone, work.now).when
+        came = await media.of_messages(work, said) if one.channel.is_carried else None
+        tools, contact = views.tools_of(line, one.language), own.get(one.call_id)
+        cards.append(views.chat_card(one, place, said, tools, work.now, names, contact, when, came))
+    return cards
 
 
 def _offered(work: Work, one: AtDesk) -> ChatCard:

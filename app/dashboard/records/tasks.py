@@ -10,9 +10,10 @@ from app.dashboard.templating import page
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with
+from app.web.lean import LeanRoute
 from app.work import Work
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=LeanRoute)
 Reads = Annotated[Staff, reader_with(Permission.READ_RECORDS)]
 
 

@@ -3,11 +3,12 @@
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from app.chats import untaken
 from app.dashboard.rota.calendar import span_words
 from app.dashboard.views import language_words
 from app.referrals.escalation.alarms import reason_of
 from app.routing import volume
+from app.routing.alarm_rows import AlarmKind
+from app.routing.alarms import of_lines
 from app.routing.rota import coverage, watch
 from app.safekeeping import notices
 from app.safekeeping.models import NoticeKind
@@ -16,14 +17,19 @@ from app.work import Work
 
 
 async def alarm_values(work: Work) -> dict[str, Any]:
-    """Return the open alarms: of lines without a counsellor, uncovered shifts, dialling, and what
-    is late of back-ups and anchors."""
+    """Return the open alarms: of lines without a counsellor, uncovered shifts, what waits at a
+    line, dialling, and what is late of back-ups and anchors."""
     return {
         "much_dialled": [
             (alarm, said(reason_of(alarm))) for alarm in await volume.open_alarms(work)
         ],
         "untaken": [
-            (alarm, line, said(reason_of(alarm))) for alarm, line in await untaken.open_alarms(work)
+            (alarm, line, said(reason_of(alarm)))
+            for alarm, line in await of_lines.open_alarms(work, AlarmKind.MESSAGE_NOT_TAKEN)
+        ],
+        "overdue": [
+            (alarm, line, said(reason_of(alarm)))
+            for alarm, line in await of_lines.open_alarms(work, AlarmKind.CALLBACK_NOT_MADE)
         ],
         "staffing": [
             (alarm, f"{line}, {language_words(alarm.language)}", said(reason_of(alarm)))

@@ -203,6 +203,7 @@ NAMES: Mapping[PromptKey, str] = {
     _K.ALARM_LAST_ONE_MISSES: N_("The last counsellor misses calls"),
     _K.ALARM_LONG_WAIT: N_("A caller waits long"),
     _K.ALARM_MESSAGE_NOT_TAKEN: N_("A message waits long"),
+    _K.ALARM_CALLBACK_NOT_MADE: N_("A call-back is overdue"),
     _K.ALARM_DRAFT_NOT_SENT: N_("A draft was not sent"),
     _K.ALARM_OVERRIDE_NOT_SEEN: N_("An override was not seen"),
     _K.ALARM_DANGER_NOT_REFERRED: N_("Danger was not referred"),
@@ -228,6 +229,7 @@ PLAN_NUMBERS = (
     "priority",
     "longest_wait",
     "message_wait",
+    "callback_wait",
     "night_from",
     "night_until",
 )

@@ -28,6 +28,7 @@ FIELD_WORDS = {
     "bytes": N_("length in bytes"),
     "call": N_("calls"),
     "callback": N_("call-backs"),
+    "callback_wait": N_("seconds until a call-back is overdue"),
     "caller_flags": N_("flags of numbers"),
     "caller_hashes": N_("known callers"),
     "caller_numbers": N_("callers' numbers"),

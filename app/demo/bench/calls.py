@@ -13,12 +13,10 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import httpx2
 import psutil
-from sqlalchemy import event
 
 from app.clock import SystemClock
 from app.database.bus import Bus
@@ -28,6 +26,7 @@ from app.database.running import make_ready
 from app.database.topics import Topic
 from app.demo.bench.floor import make_tables
 from app.demo.bench.load import Prepared, Result, prepare, run_load
+from app.demo.bench.statements import KINDS, fields_of, statements_per_webhook
 from app.demo.results import report
 from app.demo.stage import (
     ACCOUNT,
@@ -48,7 +47,6 @@ from app.practice.wire import sign
 CLIENTS = 32
 ROUNDS = 7
 CALLS_PER_ROUND = 160
-_ORDER = ("voice", "menu", "wait", "status")
 
 
 def run_bench() -> None:
@@ -94,7 +92,7 @@ async def _cpu_until_answered(url: str, number: int) -> float:
         stdout=subprocess.DEVNULL,
     )
     address = f"{base}/telephony/voice"
-    fields = _fields(f"CA{number:032x}", "ringing")
+    fields = fields_of(f"CA{number:032x}", "ringing")
     signed = {"X-Twilio-Signature": sign(TOKEN, address, fields)}
     try:
         async with httpx2.AsyncClient(trust_env=False, timeout=20) as client:
@@ -114,23 +112,6 @@ async def _cpu_until_answered(url: str, number: int) -> float:
 
 
 # -- webhooks a second --------------------------------------------------------------------
-
-
-def _fields(sid: str, status: str, **more: str) -> list[tuple[str, str]]:
-    return [
-        ("CallSid", sid),
-        ("AccountSid", ACCOUNT),
-        ("From", "+381641234567"),
-        ("To", LINE),
-        ("Caller", "+381641234567"),
-        ("Called", LINE),
-        ("CallStatus", status),
-        ("ApiVersion", "2010-04-01"),
-        ("Direction", "inbound"),
-        ("FromCity", ""),
-        ("ToCity", ""),
-        *more.items(),
-    ]
 
 
 def _environment(url: str, base: str, **more: str) -> dict[str, str]:
@@ -168,7 +149,7 @@ async def _webhooks(url: str) -> float:
     async with stage_on(url) as stage:
         # On duty, so that callers enter the queue; on a break, so that they stay in it.
         await stage.add_counsellor("bench", state="break")
-        statements = await _statements(stage)
+        statements = await statements_per_webhook(stage)
     python = sys.executable
     processes = [
         subprocess.Popen(  # noqa: ASYNC220
@@ -217,7 +198,7 @@ def _cpu_seconds(process: subprocess.Popen[bytes]) -> float:
 
 def _floor_chains(base: str, calls: int) -> list[list[Prepared]]:
     return [
-        [prepare("floor", base + "/floor", _fields(f"CA{uuid4().hex}", "ringing"), TOKEN)] * 4
+        [prepare("floor", base + "/floor", fields_of(f"CA{uuid4().hex}", "ringing"), TOKEN)] * 4
         for _ in range(calls)
     ]
 
@@ -230,7 +211,7 @@ async def _load_ours(url: str, base: str, port: int) -> Result:
     """Send the rings first: the addresses of the other webhooks hold the ids that they return."""
     sids = [f"CA{uuid4().hex}" for _ in range(CALLS_PER_ROUND)]
     rings = [
-        [prepare("voice", base + "/telephony/voice", _fields(sid, "ringing"), TOKEN)]
+        [prepare("voice", base + "/telephony/voice", fields_of(sid, "ringing"), TOKEN)]
         for sid in sids
     ]
     first = await run_load(port, rings, CLIENTS)
@@ -249,12 +230,12 @@ def _rest_of(base: str, sid: str, call_id: str) -> list[Prepared]:
     path = f"{base}/telephony/calls/{call_id}"
     live = "in-progress"
     return [
-        prepare("menu", f"{path}/menu?n=1", _fields(sid, live, Digits="1"), TOKEN),
-        prepare("wait", f"{path}/wait?n=1.0", _fields(sid, live, QueueTime="0"), TOKEN),
+        prepare("menu", f"{path}/menu?n=1", fields_of(sid, live, Digits="1"), TOKEN),
+        prepare("wait", f"{path}/wait?n=1.0", fields_of(sid, live, QueueTime="0"), TOKEN),
         prepare(
             "status",
             f"{base}/telephony/status",
-            _fields(sid, "completed", CallDuration="9", SequenceNumber="3"),
+            fields_of(sid, "completed", CallDuration="9", SequenceNumber="3"),
             TOKEN,
         ),
     ]
@@ -280,7 +261,7 @@ def _report_webhooks(
             3.0 if part == 0.99 else None,
             at_least=False,
         )
-    for kind in _ORDER:
+    for kind in KINDS:
         for part in (0.5, 0.99):
             report(
                 f"{kind} p{int(part * 100)}, 32 at once",
@@ -292,47 +273,6 @@ def _report_webhooks(
     report("floor p50, one at a time", single.percentile(0.5), None, "ms", None)
     for kind, count in statements.items():
         report(f"SQL statements per {kind} webhook", count, 2, "statements", None)
-
-
-async def _statements(stage: Stage) -> Counter[str]:
-    """Count the statements of each webhook at the driver, without BEGIN and COMMIT."""
-    counts: Counter[str] = Counter()
-    current = ""
-
-    def count(*_: Any) -> None:
-        counts[current] += 1
-
-    base, sid = stage.settings.public_url, "CAstatements"
-    engine = stage.ground.database.engine.sync_engine
-    # Once before the count, to fill the process's memory.
-    for kind in _ORDER:
-        await _one(stage, base, "CAwarm", kind)
-    event.listen(engine, "before_cursor_execute", count)
-    try:
-        for kind in _ORDER:
-            await stage.settle()
-            before = Counter(counts)
-            current = kind
-            await _one(stage, base, sid, kind)
-            counts[kind] -= before[kind]
-            current = "other"
-    finally:
-        event.remove(engine, "before_cursor_execute", count)
-    return Counter({kind: counts[kind] for kind in _ORDER})
-
-
-async def _one(stage: Stage, base: str, sid: str, kind: str) -> None:
-    if kind == "voice":
-        await stage.exchange.sender.fetch(f"{base}/telephony/voice", _fields(sid, "ringing"), {})
-        return
-    if kind == "status":
-        over = _fields(sid, "completed", SequenceNumber="3")
-        await stage.exchange.sender.call_back(f"{base}/telephony/status", over)
-        return
-    call_id = (await stage.rows("SELECT id FROM calls WHERE provider_sid = %s", sid))[0]["id"]
-    n, digits = ("1", {"Digits": "1"}) if kind == "menu" else ("1.0", {})
-    url = f"{base}/telephony/calls/{call_id}/{kind}?n={n}"
-    await stage.exchange.sender.fetch(url, _fields(sid, "in-progress", **digits), {})
 
 
 # -- complete calls, and from webhook to board ------------------------------------------------
@@ -362,12 +302,12 @@ async def _to_the_board(stage: Stage) -> None:
         await ana.be("available")
         sid = f"CA{uuid4().hex}"
         base = stage.settings.public_url
-        await stage.exchange.sender.fetch(f"{base}/telephony/voice", _fields(sid, "ringing"), {})
+        await stage.exchange.sender.fetch(f"{base}/telephony/voice", fields_of(sid, "ringing"), {})
         row = (await stage.rows("SELECT id FROM calls WHERE provider_sid = %s", sid))[0]
         with stage.app.state.bus.subscribed() as subscription:
             await stage.exchange.sender.fetch(
                 f"{base}/telephony/calls/{row['id']}/menu?n=1",
-                _fields(sid, "in-progress", Digits="1"),
+                fields_of(sid, "in-progress", Digits="1"),
                 {},
             )
             began = time.perf_counter()
@@ -375,7 +315,7 @@ async def _to_the_board(stage: Stage) -> None:
                 pass
         assert await ana.offer() is not None
         times.append((time.perf_counter() - began) * 1000)
-        over = _fields(sid, "completed", SequenceNumber="3")
+        over = fields_of(sid, "completed", SequenceNumber="3")
         await stage.exchange.sender.call_back(f"{base}/telephony/status", over)
         await stage.settle()
     await ana.be("off_duty")

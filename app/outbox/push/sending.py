@@ -12,8 +12,9 @@ from procrastinate import Blueprint, JobContext
 
 from app.jobs.names import Task
 from app.outbox.once import Outgoing, send_once
+from app.outbox.outside import client_for_outside, client_for_own
 from app.outbox.push.models import PushMessage, PushSubscription
-from app.outbox.push.subscriptions import may_send_to, private_key
+from app.outbox.push.subscriptions import is_own_service, may_send_to, private_key
 from app.outbox.responses import Refused, RequestFailed, TryAgain, Uncertain
 from app.outbox.states import Sending
 from app.staff.models import Staff
@@ -80,7 +81,7 @@ class PushOnce(Outgoing[PushMessage]):
         try:
             async with (
                 asyncio.timeout(_TIMEOUT),
-                httpx2.AsyncClient(trust_env=False, follow_redirects=False) as client,
+                self._service() as client,
                 client.stream(
                     "POST", self._url, content=self._body, headers=self._headers
                 ) as answer,
@@ -96,6 +97,13 @@ class PushOnce(Outgoing[PushMessage]):
             raise Uncertain("the push service failed", status=status)
         if not 200 <= status < 300:
             raise Refused("the push service refused", status=status)
+
+    def _service(self) -> httpx2.AsyncClient:
+        """Return the client for a push service: one of its maker is outside of our network. One of
+        the helpline's own is where its operator says."""
+        if is_own_service(self._ground.settings, self._url):
+            return client_for_own()
+        return client_for_outside(self._ground.settings)
 
     async def accepted(self, work: Work, row: PushMessage) -> None:
         to = await work.session.get_one(PushSubscription, row.subscription_id)

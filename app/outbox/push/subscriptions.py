@@ -42,8 +42,7 @@ def may_send_to(settings: Settings, endpoint: str) -> bool:
     host = parts.hostname or ""
     if parts.username or parts.password:
         return False
-    if f"{parts.scheme}://{parts.netloc}" in settings.push_service_list:
-        # A whole origin in the setting: a push service of the helpline's own.
+    if is_own_service(settings, endpoint):
         return True
     return (
         parts.scheme == "https"
@@ -53,6 +52,13 @@ def may_send_to(settings: Settings, endpoint: str) -> bool:
             for one in settings.push_service_list
         )
     )
+
+
+def is_own_service(settings: Settings, endpoint: str) -> bool:
+    """Return whether the setting names the whole origin of an address: a push service of the
+    helpline's own."""
+    parts = urlsplit(endpoint)
+    return f"{parts.scheme}://{parts.netloc}" in settings.push_service_list
 
 
 async def public_key(work: Work) -> str:

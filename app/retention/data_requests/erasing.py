@@ -14,8 +14,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.calls.caller_rows import CallerFlag, CallerWish
 from app.calls.models import Call, CallQuestion, VoiceMessage
+from app.calls.states import Channel
 from app.chats import media
-from app.chats.models import Message
+from app.chats.models import Access, Arrival, Message, OptOut, Sent
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact, Profile, ProfileNumber, RecordEvent
 from app.contacts.records import note_event
@@ -215,12 +216,45 @@ async def _calls(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID
     await work.session.execute(
         update(CallQuestion)
         .where(CallQuestion.call_id.in_(ids))
-        .values(answer=None)
+        .values(answer_sealed=None)
         .execution_options(synchronize_session=False)
     )
+    await _want_deleted(work, request.id, CopyKind.MESSAGE, await _carried(work, ids))
     await erase_words(work, ids)
+    await _forget_writing(work, ids)
     await forget_callers(work, ids)
     return ids
+
+
+async def _carried(work: Work, call_ids: list[UUID]) -> list[str]:
+    """Return the provider's ids of the messages that it has carried in conversations.
+
+    Telegram is no copy of the telephony provider's.
+    """
+    sent = (
+        select(Sent.provider_sid)
+        .join(Call, Call.id == Sent.call_id)
+        .where(
+            Sent.call_id.in_(call_ids),
+            Sent.provider_sid.is_not(None),
+            Call.channel != Channel.TELEGRAM,
+        )
+    )
+    arrived = select(Arrival.sid).where(
+        Arrival.call_id.in_(call_ids), Arrival.channel != Channel.TELEGRAM.value
+    )
+    return [sid for sid in await work.session.scalars(sent.union(arrived)) if sid]
+
+
+async def _forget_writing(work: Work, call_ids: list[UUID]) -> None:
+    """Forget the secrets with which children come back, and whose numbers want no messages."""
+    await work.session.execute(delete(Access).where(Access.call_id.in_(call_ids)))
+    keys = select(Call.caller_key).where(Call.id.in_(call_ids), Call.caller_key.is_not(None))
+    await work.session.execute(
+        delete(OptOut)
+        .where(OptOut.caller_key.in_(keys))
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def erase_words(work: Work, call_ids: list[UUID]) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from app.abilities import Ability
 from app.calls import lines, record
 from app.calls.log_kinds import CallLog, Cause
-from app.calls.models import Call, Leg
+from app.calls.models import Call
 from app.calls.states import CallState
 from app.database.topics import Topic
 from app.dialling import outward
@@ -22,6 +22,7 @@ from app.routing import handing_over, holding, offers, telephones
 from app.routing.models import Offer, OfferState, Presence, PresenceState
 from app.routing.participants import participants
 from app.routing.participants.participants import (
+    RINGS,
     ROLES,
     Mode,
     Participant,
@@ -91,6 +92,7 @@ async def invite(
         role=role,
         asked_by=by.id if by else None,
         wanted_at=work.now,
+        second_due_at=await offers.second_due(work, call, staff, RINGS) if staff else None,
     )
     if number is not None and by is not None:
         await outward.count_for_person(
@@ -103,7 +105,7 @@ async def invite(
         raise Busy("This colleague has already been asked into a talk.") from None
     if staff is not None:
         await _engage(work, staff)
-    await _ring(work, call, talk, participant)
+    await _ring(work, call, participant)
     return participant
 
 
@@ -129,16 +131,8 @@ async def _engage(work: Work, staff: Staff) -> None:
         raise Busy()
 
 
-async def _ring(work: Work, call: Call, talk: Offer, participant: Participant) -> None:
+async def _ring(work: Work, call: Call, participant: Participant) -> None:
     """Add the leg of a participant, and ask for its ring."""
-    leg = Leg(
-        id=uuid4(),
-        call_id=call.id,
-        offer_id=talk.room,
-        participant_id=participant.id,
-        created_at=work.now,
-    )
-    work.session.add(leg)
     await record.record(
         work,
         call,
@@ -149,7 +143,7 @@ async def _ring(work: Work, call: Call, talk: Offer, participant: Participant) -
         role=participant.role,
         counsellor_id=str(participant.staff_id) if participant.staff_id else None,
     )
-    work.defer(Task.RING_PARTICIPANT, leg_id=str(leg.id))
+    offers.want_leg(work, participant, Task.RING_PARTICIPANT)
     work.announce(Topic.CALLS, Topic.CALLS.of(call.id), Topic.TALKS)
 
 

@@ -5,7 +5,7 @@ The child is never hung up on: it goes on talking until the other one is there.
 
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select, true
 
 from app.calls import lines, record
 from app.calls.models import Call
@@ -24,14 +24,18 @@ class PracticeStays(Conflict):
     default = "A practice call stays with its trainee. Listen or join, or end the talk."
 
 
-async def free_colleagues(work: Work, staff: Staff) -> list[Staff]:
+def _others(staff: Staff | None) -> ColumnElement[bool]:
+    return Staff.id != staff.id if staff is not None else true()
+
+
+async def free_colleagues(work: Work, staff: Staff | None = None) -> list[Staff]:
     """Return to whom a talk can go now, by name: available or in wrap-up, without `staff`."""
     rows = await work.session.scalars(
         select(Staff)
         .join(Presence, Presence.counsellor_id == Staff.id)
         .where(
             Staff.active,
-            Staff.id != staff.id,
+            _others(staff),
             Presence.state.in_((PresenceState.AVAILABLE, PresenceState.WRAP_UP)),
         )
         .order_by(Staff.name)
@@ -39,7 +43,7 @@ async def free_colleagues(work: Work, staff: Staff) -> list[Staff]:
     return [one for one in rows if may(one.role, Permission.TAKE_CALLS)]
 
 
-async def free_writers(work: Work, staff: Staff) -> list[Staff]:
+async def free_writers(work: Work, staff: Staff | None = None) -> list[Staff]:
     """Return to whom a written conversation can go now, by name: with room for one more."""
     held = (
         select(func.count())
@@ -57,7 +61,7 @@ async def free_writers(work: Work, staff: Staff) -> list[Staff]:
         .join(Presence, Presence.counsellor_id == Staff.id)
         .where(
             Staff.active,
-            Staff.id != staff.id,
+            _others(staff),
             Presence.state.in_(there),
             held < Staff.chats_at_once,
         )

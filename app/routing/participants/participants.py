@@ -1,6 +1,6 @@
 """Participants in a talk: colleagues, third parties by phone, supervisors who listen."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -43,6 +43,10 @@ class ParticipantState(StrEnum):
 LIVE = (ParticipantState.RINGING, ParticipantState.IN)
 # The role of a third party: the only thing about them that a log may contain.
 ROLES = ("police", "mobile_outreach", "interpreter", "social_welfare", "medical", "other")
+# A person who is asked into a talk is rung for this long.
+RINGS = timedelta(seconds=30)
+# What the label of a colleague's own telephone ends with.
+SECOND = "-second"
 # The cause of the break of a colleague while they help in a talk.
 HELPING = Cause.HELPS
 
@@ -83,11 +87,20 @@ class Participant(Base):
     left_at: Mapped[datetime | None]
     # The offer by which this participant has taken the talk over.
     owner_offer_id: Mapped[UUID | None] = mapped_column(ForeignKey("offers.id"))
+    # When a colleague's own telephone is due to ring because the browser has not answered, and
+    # since when it rings or is in the talk. See `second_ring.py`.
+    second_due_at: Mapped[datetime | None]
+    second_at: Mapped[datetime | None]
 
 
-def label_of(participant: Participant) -> str:
-    """Return the opaque label of a participant in the provider's conference."""
-    return f"participant-{participant.id}"
+def label_of(participant: Participant, *, second: bool | None = None) -> str:
+    """Return the opaque label of a participant in the provider's conference.
+
+    A colleague's own telephone (`second`; by default the way that they take now) has another label
+    than their browser, so that the end of the one is not taken for the end of the other.
+    """
+    at_telephone = participant.second_at is not None if second is None else second
+    return f"participant-{participant.id}{SECOND if at_telephone else ''}"
 
 
 async def live_participants(work: Work, call_id: UUID) -> list[Participant]:
@@ -128,6 +141,21 @@ async def own_in(work: Work, staff_id: UUID, calls: list[UUID]) -> dict[UUID, Pa
         .order_by(Participant.wanted_at, Participant.id)
     )
     return {row.call_id: row for row in rows}
+
+
+async def staff_in(work: Work, calls: list[UUID]) -> dict[tuple[UUID, UUID], Participant]:
+    """Return how people take part in these talks of others, by the person and the talk."""
+    rows = await work.session.scalars(
+        select(Participant)
+        .where(
+            Participant.call_id.in_(calls),
+            Participant.state.in_(LIVE),
+            Participant.staff_id.is_not(None),
+            Participant.owner_offer_id.is_(None),
+        )
+        .order_by(Participant.wanted_at, Participant.id)
+    )
+    return {(row.staff_id, row.call_id): row for row in rows if row.staff_id}
 
 
 async def send_away(work: Work, call: Call, cause: str) -> None:

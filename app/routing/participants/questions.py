@@ -1,5 +1,6 @@
 """Questions to a caller who cannot speak: asked on the board, spoken, answered with a key."""
 
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import select
@@ -69,13 +70,26 @@ async def questions_of(work: Work, call_id: UUID) -> list[CallQuestion]:
     return list(rows)
 
 
+def answer_of(work: Work, question: CallQuestion) -> str | None:
+    """Return what a caller answered; None if they pressed nothing, or it was erased."""
+    sealed = question.answer_sealed
+    return work.keys.open(sealed, **_bound(question)).decode() if sealed is not None else None
+
+
+def _bound(question: CallQuestion) -> dict[str, Any]:
+    return {"table": "call_questions", "column": "answer_sealed", "row": question.id}
+
+
 async def settle(work: Work, call: Call, question: CallQuestion, answer: str | None) -> None:
     """Record the key that the caller pressed; None if they pressed none in time."""
     pressed = answer is not None
     question.state = (QuestionState.ANSWERED if pressed else QuestionState.UNANSWERED).value
-    question.answer, question.answered_at = answer, work.now
+    question.answered_at = work.now
+    if answer is not None:
+        question.answer_sealed = work.keys.seal(answer.encode(), **_bound(question))
+    # The log is for ever and not sealed: it does not say what was answered.
     await record.record(
-        work, call, CallLog.QUESTION_ANSWERED, question=question.code, answered=answer or "nothing"
+        work, call, CallLog.QUESTION_ANSWERED, question=question.code, pressed=pressed
     )
     if answer is not None and answer in QUESTIONS[question.code].danger:
         call.danger = True

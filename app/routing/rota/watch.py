@@ -72,7 +72,7 @@ async def watch(ground: Ground) -> int:
 async def is_settled(work: Work) -> bool:
     """Return whether the open alarms are those of the problems of this moment."""
     found, known = await _look(work), await work.ground.database.quick.rows(_OPEN)
-    return {one[:2] for one in found} == {(row["line_id"], row["language"]) for row in known}
+    return set(found) == {(row["line_id"], row["language"], row["kind"]) for row in known}
 
 
 # Not those about much that is dialled, and about messages.
@@ -118,12 +118,13 @@ _LINES = Question(
     )
 )
 _OPEN = Question(
-    select(Alarm.line_id, Alarm.language).where(Alarm.ended_at.is_(None), _ABOUT_A_LINE)
+    select(Alarm.line_id, Alarm.language, Alarm.kind).where(Alarm.ended_at.is_(None), _ABOUT_A_LINE)
 )
 
 
 async def _look(work: Work) -> list[Found]:
-    """Return the problems of this moment: at most one for each line and language."""
+    """Return the problems of this moment: for each line and language what is wrong with those who
+    should be at work, and whether a caller waits too long."""
     states, warned = await _states(work)
     waits = await _longest_waits(work)
     present, everybody = await roster.on_shift(work), await takers.people(work)
@@ -140,12 +141,12 @@ async def _look(work: Work) -> list[Found]:
             and _covers(everybody[who], row["number"], language, supervised)
         ]
         kind = _kind(able, begun, states, warned)
-        longest = waits.get((line_id, language))
-        limit = timedelta(seconds=read_plan(row["plan"]).longest_wait)
-        if kind is None and longest is not None and work.now - longest > limit:
-            kind = AlarmKind.LONG_WAIT
         if kind is not None:
             found.append(Found(line_id, language, kind))
+        longest = waits.get((line_id, language))
+        limit = timedelta(seconds=read_plan(row["plan"]).longest_wait)
+        if longest is not None and work.now - longest > limit:
+            found.append(Found(line_id, language, AlarmKind.LONG_WAIT))
     return found
 
 
@@ -210,17 +211,16 @@ async def _settle(work: Work, found: list[Found]) -> int:
     rows = await work.session.scalars(
         select(Alarm).where(Alarm.ended_at.is_(None), _ABOUT_A_LINE).with_for_update()
     )
-    known = {(alarm.line_id, alarm.language): alarm for alarm in rows.all()}
-    now = {(one.line_id, one.language): one.kind for one in found}
+    known = {(alarm.line_id, alarm.language, alarm.kind): alarm for alarm in rows.all()}
     for key, alarm in known.items():
-        if key not in now:
+        if key not in found:
             end_alarm(work, alarm)
             work.announce(Topic.ALARMS)
     opened = 0
-    for (line_id, language), kind in now.items():
-        if (line_id, language) in known:
+    for one in found:
+        if one in known:
             continue
-        await open_alarm(work, line_id=line_id, language=language, kind=kind.value)
+        await open_alarm(work, line_id=one.line_id, language=one.language, kind=one.kind.value)
         work.announce(Topic.ALARMS)
         opened += 1
     return opened

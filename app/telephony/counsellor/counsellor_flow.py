@@ -64,7 +64,7 @@ async def whisper(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer, S
     answer = await _earlier(work, key)
     if answer is None:
         takeable = offer.released_at is None and CallState(call.state) is not CallState.ENDED
-        takeable = takeable and not await second_way.is_called_off(work, offer)
+        takeable = takeable and not await second_way.is_called_off(work, offer.counsellor_id, offer)
         answer = await _whisper(work, offer, 0) if takeable else answers.Taken()
         await offers.phone_lifted(work, offer)
         await record.record(
@@ -126,7 +126,7 @@ async def take(
         return answer, await dialling.with_address(work, answer, scene)
     delivery = delivery_of(signed, key)
     detail: dict[str, Any] = {"offer_id": str(offer_id)}
-    if await second_way.is_called_off(work, offer):
+    if await second_way.is_called_off(work, offer.counsellor_id, offer):
         answer = answers.Taken()
     elif await _takes(work, offer, signed.fields.get("Digits", "")):
         try:
@@ -160,7 +160,11 @@ async def rejoin(work: Work, offer_id: UUID) -> tuple[Answer, Scene | None]:
             select(Participant).where(Participant.owner_offer_id == offer.id)
         )
         if owner is not None:
-            answer = answers.JoinParticipant(participant_id=owner.id, room_id=offer.room)
+            answer = answers.JoinParticipant(
+                participant_id=owner.id,
+                room_id=offer.room,
+                second=offer.second_at is not None,
+            )
     await record.record(
         work, call, CallLog.COUNSELLOR_REJOINS, answer=answer, offer_id=str(offer_id)
     )
@@ -236,6 +240,8 @@ async def apply_leg_status(
     leg.status = status.value
     if status is LegStatus.IN_PROGRESS:
         leg.answered_at = at
+        if leg.participant_id is not None:
+            await participant_legs.answered(work, leg)
     if not is_over(status):
         return
     leg.ended_at = at

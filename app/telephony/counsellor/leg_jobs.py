@@ -20,8 +20,8 @@ from app.outbox.responses import Refused
 from app.outbox.states import Sending
 from app.routing import offers, second_way
 from app.routing.models import Offer, OfferState
-from app.routing.participants import actions, leaving
-from app.routing.participants.participants import LIVE, Mode, Participant, Purpose
+from app.routing.participants import actions, leaving, second_ring
+from app.routing.participants.participants import LIVE, RINGS, Mode, Participant, Purpose
 from app.staff.models import Staff
 from app.telephony.counsellor import pacing
 from app.telephony.counsellor.pacing import Urgency
@@ -30,10 +30,6 @@ from app.telephony.outgoing import AtProvider
 from app.telephony.participants import participant_legs
 from app.telephony.provider.urls import leg_path, offer_path
 from app.work import Work
-
-# A participant who is asked into a talk is rung for N seconds.
-_PARTICIPANT_RINGS = 30
-
 
 # Sends the request for a leg with what was read for it, and returns the provider's id of it.
 _Send = Callable[[dict[str, Any]], Awaitable[str]]
@@ -115,7 +111,9 @@ class _LegOnce(AtProvider[Leg]):
             if not await second_way.leg_over(work, call, offer, leg, cause):
                 await offers.miss_offer(work, call, offer, cause)
         elif participant := await work.session.get(Participant, leg.participant_id):
-            await actions.gone(work, self._call, participant, Cause.COULD_NOT_BE_RUNG)
+            call, cause = self._call, Cause.COULD_NOT_BE_RUNG
+            if not await second_ring.leg_over(work, call, participant, leg, cause):
+                await actions.gone(work, call, participant, cause)
 
 
 async def _prepare_counsellor(
@@ -131,7 +129,7 @@ async def _prepare_counsellor(
         grace = leaving.grace_of(work.settings, staff, offer)
         left = (grace - (work.now - offer.lost_at)).total_seconds()
     return {
-        "to": _address(staff, leg),
+        "to": participant_legs.address_of_staff(staff, leg),
         "from_": line.shown_number if line else "",
         "seconds": max(5, min(60, int(left))),
         "offer_id": offer.id,
@@ -158,7 +156,9 @@ async def _prepare_participant(work: Work, call: Call, leg: Leg) -> dict[str, An
     ):
         leg.sending, leg.ended_at = Sending.FAILED.value, work.now
         return None
-    to, from_ = await participant_legs.address_of(work, participant)
+    to, from_ = await participant_legs.address_of(work, participant, leg)
+    # Both ways ring within the same time.
+    left = RINGS - (work.now - participant.wanted_at) if leg.second else RINGS
     coach = (
         await participant_legs.counsellor_sid(work, call)
         if participant.mode == Mode.WHISPER
@@ -167,7 +167,7 @@ async def _prepare_participant(work: Work, call: Call, leg: Leg) -> dict[str, An
     return {
         "to": to,
         "from_": from_,
-        "seconds": _PARTICIPANT_RINGS,
+        "seconds": max(5, int(left.total_seconds())),
         "participant": participant,
         "coach": coach,
         "muted": participant_legs.is_muted(participant, coach),
@@ -223,16 +223,11 @@ async def address_of_leg(work: Work, leg: Leg) -> str:
     if leg.participant_id is not None:
         participant = await work.session.get(Participant, leg.participant_id)
         assert participant is not None
-        return (await participant_legs.address_of(work, participant))[0]
+        return (await participant_legs.address_of(work, participant, leg))[0]
     staff = await work.session.scalar(
         select(Staff).join(Offer, Offer.counsellor_id == Staff.id).where(Offer.id == leg.offer_id)
     )
-    return _address(staff, leg) if staff is not None else ""
-
-
-def _address(staff: Staff, leg: Leg) -> str:
-    """Return where a counsellor's leg rings: at their own telephone, if it is the second way."""
-    return (staff.second_phone if leg.second else staff.endpoint) or f"client:{staff.identity}"
+    return participant_legs.address_of_staff(staff, leg) if staff is not None else ""
 
 
 @task(Task.END_LEG)

@@ -19,7 +19,7 @@ from app.jobs.names import Task
 from app.outbox.responses import Refused
 from app.routing import offers
 from app.routing.models import Offer
-from app.routing.participants import actions
+from app.routing.participants import actions, second_ring
 from app.routing.participants.participants import LIVE, Mode, Participant, label_of
 from app.staff import phone_proofs
 from app.staff.models import Staff
@@ -53,7 +53,7 @@ async def ring_participant(context: JobContext, leg_id: str) -> None:
                 str(participant.room_id),
                 to=what["to"],
                 from_=what["from_"],
-                label=label_of(participant),
+                label=label_of(participant, second=False),
                 told=leg_path(leg_id),
                 conference_told=offer_path(participant.room_id, "conference"),
                 hold=offer_path(participant.room_id, "hold"),
@@ -97,7 +97,9 @@ async def set_participant_mode(context: JobContext, participant_id: str) -> None
 async def _sid(work: Work, participant: Participant) -> str | None:
     found: str | None = await work.session.scalar(
         select(Leg.provider_sid).where(
-            Leg.participant_id == participant.id, Leg.provider_sid.is_not(None)
+            Leg.participant_id == participant.id,
+            Leg.second == (participant.second_at is not None),
+            Leg.provider_sid.is_not(None),
         )
     )
     return found
@@ -162,15 +164,18 @@ async def _asked(
     if event is not None and event.answer is not None:
         return read_answer(event.answer), await scene_of(work, call)
     wanted = participant.state in LIVE and CallState(call.state) is CallState.CONNECTED
+    wanted = wanted and not await second_ring.is_called_off(work, participant)
     answer: Answer = answers.Taken()
     digits = signed.fields.get("Digits", "")
     if wanted and attempt and await _joins(work, participant, digits):
         coach = await counsellor_sid(work, call) if participant.mode == Mode.WHISPER else None
+        await second_ring.taken_at_telephone(work, participant)
         answer = answers.JoinParticipant(
             participant_id=participant.id,
             room_id=participant.room_id,
             muted=is_muted(participant, coach),
             coach=coach,
+            second=participant.second_at is not None,
         )
     elif wanted and attempt < _WHISPERS:
         answer = answers.AskParticipant(
@@ -181,7 +186,8 @@ async def _asked(
         )
     elif wanted:
         answer = answers.HangUp()
-        await actions.gone(work, call, participant, Cause.NO_KEY_PRESSED)
+        if not await second_ring.browser_rings_on(work, participant):
+            await actions.gone(work, call, participant, Cause.NO_KEY_PRESSED)
     await record.record(
         work,
         call,
@@ -198,6 +204,8 @@ async def _is_proven(work: Work, participant: Participant) -> bool:
     if participant.staff_id is None:
         return True
     staff = await work.session.get_one(Staff, participant.staff_id)
+    if participant.second_at is not None:
+        return await phone_proofs.is_proven(work, staff)
     return await phone_proofs.is_paired(work, staff)
 
 

@@ -10,8 +10,8 @@ from app.calls.models import Call, Leg
 from app.calls.states import LegStatus, read_leg_status
 from app.routing import offers
 from app.routing.models import Offer
-from app.routing.participants import actions, leaving
-from app.routing.participants.participants import Mode, Participant
+from app.routing.participants import actions, leaving, second_ring
+from app.routing.participants.participants import SECOND, Mode, Participant, label_of
 from app.staff.models import EndpointKind, Staff
 from app.work import Work
 
@@ -31,6 +31,7 @@ async def counsellor_sid(work: Work, call: Call) -> str | None:
         select(Leg.provider_sid).where(
             Leg.offer_id == offer.id,
             Leg.ended_at.is_(None),
+            ~Leg.end_wanted,
             Leg.provider_sid.is_not(None),
             Leg.participant_id.is_not_distinct_from(owner),
         )
@@ -43,11 +44,23 @@ def is_muted(participant: Participant, coach: str | None) -> bool:
     return participant.mode == Mode.LISTEN or (participant.mode == Mode.WHISPER and coach is None)
 
 
+async def answered(work: Work, leg: Leg) -> None:
+    """Note that a participant's leg was answered: a colleague who did so in the browser is not
+    rung at their own telephone any more."""
+    if leg.second or leg.end_wanted:
+        return
+    participant = await work.session.get(Participant, leg.participant_id, with_for_update=True)
+    if participant is not None:
+        await second_ring.taken_in_browser(work, participant)
+
+
 async def leg_over(work: Work, call: Call, leg: Leg, status: LegStatus) -> None:
     """Handle the end of a participant's leg."""
     assert leg.participant_id is not None
     participant = await work.session.get(Participant, leg.participant_id, with_for_update=True)
     assert participant is not None
+    if await second_ring.leg_over(work, call, participant, leg, f"leg_{status.value}"):
+        return
     if participant.owner_offer_id is not None:
         offer = await work.session.get(Offer, participant.owner_offer_id, with_for_update=True)
         if offer is not None and offer.released_at is None and offer.finished_at is None:
@@ -77,11 +90,16 @@ async def line_died(work: Work, offer: Offer, leg: Leg) -> bool:
 async def joined_or_left(work: Work, call: Call, label: str, present: bool) -> None:
     """Note that a participant has joined or left the conference."""
     try:
-        participant_id = UUID(label.removeprefix("participant-"))
+        participant_id = UUID(label.removeprefix("participant-").removesuffix(SECOND))
     except ValueError:
         return
     participant = await work.session.get(Participant, participant_id, with_for_update=True)
     if participant is None or participant.call_id != call.id:
+        return
+    if present and label == label_of(participant, second=False):
+        # If a key was pressed at the telephone first, the leg of the browser is being ended.
+        await second_ring.taken_in_browser(work, participant)
+    if label != label_of(participant):
         return
     if present:
         await actions.joined(work, call, participant)
@@ -89,14 +107,19 @@ async def joined_or_left(work: Work, call: Call, label: str, present: bool) -> N
         await actions.gone(work, call, participant, Cause.LEFT_CONFERENCE)
 
 
-async def address_of(work: Work, participant: Participant) -> tuple[str, str]:
-    """Return the address at which a participant is rung, and the number that is shown."""
+def address_of_staff(staff: Staff, leg: Leg) -> str:
+    """Return where a leg rings a person: at their own telephone, if it is the second way."""
+    return (staff.second_phone if leg.second else staff.endpoint) or f"client:{staff.identity}"
+
+
+async def address_of(work: Work, participant: Participant, leg: Leg) -> tuple[str, str]:
+    """Return the address at which a leg rings a participant, and the number that is shown."""
     call = await work.session.get(Call, participant.call_id)
     line = await lines.line_or_any(work, call.line_id if call else None)
     if participant.staff_id is not None:
         staff = await work.session.get(Staff, participant.staff_id)
         assert staff is not None
-        to = staff.endpoint or f"client:{staff.identity}"
+        to = address_of_staff(staff, leg)
     else:
         assert participant.number_sealed is not None
         to = work.keys.open(

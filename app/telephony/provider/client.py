@@ -21,7 +21,7 @@ from twilio.rest import Client
 
 from app.abilities import Abilities, Ability
 from app.outbox.fetching import fetch
-from app.outbox.responses import Refused, TryAgain, Uncertain
+from app.outbox.responses import Refused, RequestFailed, TryAgain, Uncertain
 from app.settings import Settings
 from app.telephony.provider.urls import public
 
@@ -29,6 +29,10 @@ T = TypeVar("T")
 
 # The provider's code for "the call is not in progress": a success when we end a call.
 NOT_IN_PROGRESS = 21220
+
+_API = "https://api.twilio.com"
+# Bytes: an hour of sound that is not compressed, far more than a message may last.
+_LONGEST_RECORDING = 60_000_000
 
 
 @dataclass(frozen=True)
@@ -362,27 +366,23 @@ class Provider:
 
         Raises TryAgain while it is not there yet.
         """
-        client = self._client
-        account = self.settings.twilio_account_sid
+        client, settings = self._client, self.settings
         ending, kind = self.recordings
-        path = f"/2010-04-01/Accounts/{account}/Recordings/{recording_sid}.{ending}"
-        base = self.settings.twilio_api_base_url or "https://api.twilio.com"
-
-        def ask() -> tuple[bytes, str]:
-            # Somleng redirects to where it keeps files; our password is not sent there.
-            answer = requests.get(
-                base.rstrip("/") + path,
-                auth=(client.username, client.password),
-                timeout=self.settings.twilio_timeout,
-            )
-            if answer.status_code != 200:
-                raise TryAgain("the recording is not there", status=answer.status_code, after=5)
-            return answer.content, kind
-
+        path = f"/Accounts/{settings.twilio_account_sid}/Recordings/{recording_sid}.{ending}"
+        base = (settings.twilio_api_base_url or _API).rstrip("/")
         try:
-            return await asyncio.to_thread(ask)
-        except requests.exceptions.RequestException:
-            raise TryAgain("the recording could not be fetched", after=5) from None
+            # Somleng redirects to where it keeps files; our password is not sent there.
+            audio = await fetch(
+                settings,
+                f"{base}/2010-04-01{path}",
+                _LONGEST_RECORDING,
+                auth=(client.username, client.password),
+                redirects=1,
+                own=settings.twilio_api_base_url or "",
+            )
+        except RequestFailed as error:
+            raise TryAgain("the recording is not there", status=error.status, after=5) from None
+        return audio, kind
 
     async def fetch_media(self, message_sid: str, media_sid: str, *, most: int) -> bytes:
         """Return a file that came with a text. Raises TryAgain, TooLong, Refused.
@@ -390,7 +390,7 @@ class Provider:
         The provider sends on to where it keeps files; our password is not sent there.
         """
         client, settings = self._client, self.settings
-        base = (settings.twilio_api_base_url or "https://api.twilio.com").rstrip("/")
+        base = (settings.twilio_api_base_url or _API).rstrip("/")
         path = f"/Messages/{message_sid}/Media/{media_sid}"
         return await fetch(
             settings,

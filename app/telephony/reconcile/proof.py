@@ -214,7 +214,11 @@ async def owner_leg(work: Work, offer: Offer) -> Leg | None:
     )
     found: Leg | None = await work.session.scalar(
         select(Leg)
-        .where(Leg.offer_id == offer.id, Leg.participant_id.is_not_distinct_from(owner))
+        .where(
+            Leg.offer_id == offer.id,
+            Leg.participant_id.is_not_distinct_from(owner),
+            Leg.second == (offer.second_at is not None),
+        )
         .order_by(Leg.created_at.desc())
         .limit(1)
     )

@@ -136,7 +136,7 @@ def test_an_mp3_sounds_the_same() -> None:
     assert len(packets_of(before)) > 30
     for tag in (b"ID3", b"APETAGEX", b"LYRICS", b"TAG", b"Lav"):
         assert (tag in before, tag in after) == (True, False)
-    with av.open(io.BytesIO(before)) as old, av.open(io.BytesIO(after)) as new:
+    with av.open(io.BytesIO(before), "r") as old, av.open(io.BytesIO(after), "r") as new:
         assert old.metadata["artist"] == WHO
         assert dict(new.metadata) == {}
         # A program leaves out what was added to fill the first and the last frame.

@@ -3,9 +3,13 @@
 from datetime import time, timedelta
 from typing import Any
 
+from app.calls import lines
 from app.demo.stage import Counsellor, Stage
+from app.jobs.transaction import transaction
 from app.practice.people import Phone
+from app.routing import people
 from app.staff.roles import Role
+from app.work import PROGRAM
 from tests.support.mail import Mail
 from tests.support.referrals import add_agency, phone
 from tests.support.talks import rings_at, talk, waits
@@ -139,8 +143,41 @@ async def test_the_last_one_on_duty_is_told_before_being_set_away(stage: Stage) 
     await stage.until(lambda: _missed(stage, 4), limit=90, what="one more")
     assert await vera.presence() == "away"
     await stage.advance(10)
-    assert all(a["ended_at"] is None for a in await alarms(stage)), "still no counsellor is there"
+    still = [a["kind"] for a in await alarms(stage) if a["ended_at"] is None]
+    assert "all_away" in still, "still no counsellor is there"
     assert len(await tried(stage)) >= 2
+
+
+async def test_an_alarm_that_was_taken_hides_none_of_another_kind(stage: Stage) -> None:
+    await on_call(stage)
+    phone(stage, CHIEF, picks_up=2)
+    stage.exchange.phones[VERA] = Phone(picks_up=None)
+    vera = await night_shift(stage)
+    async with transaction(stage.ground, PROGRAM) as work:
+        line = await lines.any_line(work)
+        assert line is not None
+        await people.change_plan(work, line, longest_wait=60)
+    leg = await waits(stage)
+    await stage.advance(100)
+    (first,) = await alarms(stage)
+    assert (first["kind"], first["acknowledged_by"]) == ("long_wait", "supervisor")
+    # The chief knows that a caller waits, and not that the only counsellor hears no ring.
+    await stage.until(lambda: _missed(stage, 3), limit=250, what="three misses")
+    await stage.advance(30)
+    found = {a["kind"]: a for a in await alarms(stage)}
+    assert set(found) == {"long_wait", "last_one_misses"}
+    assert found["long_wait"]["ended_at"] is None
+    assert found["last_one_misses"]["acknowledged_by"] == "supervisor"
+    heard = " ".join(h.text for h in stage.exchange.phones[CHIEF].heard)
+    assert "The last counsellor on duty does not answer calls" in heard
+    # Each ends with its own reason.
+    await stage.exchange.hang_up(leg)
+    await stage.advance(10)
+    over = {a["kind"]: a["ended_at"] is not None for a in await alarms(stage)}
+    assert over == {"last_one_misses": False, "long_wait": True}
+    await vera.be("available")
+    await stage.advance(10)
+    assert all(a["ended_at"] is not None for a in await alarms(stage))
 
 
 async def _missed(stage: Stage, times: int) -> bool:

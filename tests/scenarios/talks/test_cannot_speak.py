@@ -64,16 +64,26 @@ async def test_only_those_who_may_read_the_record_read_the_answers(stage: Stage)
         answered = [one["detail"] for one in events if one["kind"] == "question_answered"]
         return found.status_code, answered
 
-    whole = [{"question": "hurt", "answered": "yes"}]
+    # The log of the call says to nobody what was answered, and the database holds it sealed.
+    logged = [{"question": "hurt", "pressed": True}]
     for who in (ana, readers[Role.SUPERVISOR]):
-        assert await seen(who) == (200, whole)
+        assert await seen(who) == (200, logged)
+        assert await answers(who, call) == [("hurt", "yes")]
+    (row,) = await stage.rows("SELECT * FROM call_questions")
+    assert b"yes" not in bytes(row["answer_sealed"])
+    read = await stage.rows(
+        "SELECT actor FROM audit_entries WHERE action = 'call_record_read' AND subject = %s",
+        str(call["id"]),
+    )
+    # Of ana, who has the call, only the log; of the supervisor the answers, too.
+    assert len(read) == 4
     for role in (Role.ADMINISTRATOR, Role.AUDITOR):
-        assert await seen(readers[role]) == (403, [{"question": "hurt"}]), role
+        assert await seen(readers[role]) == (403, logged), role
     elsewhere = await stage.add_counsellor("north", role=Role.SUPERVISOR, shift=False, state=None)
     async with transaction(stage.ground, PROGRAM) as work:
         (await work.session.get_one(Staff, elsewhere.id)).team = "north"
         accounts_changed(work)
-    assert await seen(elsewhere) == (403, [{"question": "hurt"}]), "of another team"
+    assert await seen(elsewhere) == (403, logged), "of another team"
     await done(stage, leg)
 
 

@@ -17,7 +17,7 @@ const say = (words, well) => {
 // it shows at once, in `data-soon` what it shows at most once a second, and in `data-later` what may
 // wait, each page for a time of its own, so that not all pages ask together.
 const SOON = 1000;
-const LATER = 15000;
+const LATER = 60000;
 const refreshed = new WeakMap();
 const waiting = new WeakMap();
 

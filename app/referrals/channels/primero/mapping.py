@@ -101,7 +101,8 @@ class Mapping(Part):
 class Said:
     """A referral in the other system's terms.
 
-    `unmapped` values must not be left out, so the referral is refused; `left_out` ones are listed.
+    `unmapped` values must not be left out, so the referral is refused; of `left_out` ones the
+    questions are listed.
     """
 
     body: dict[str, Any] = field(default_factory=dict)
@@ -138,7 +139,8 @@ def say(
             if known:
                 found.append(_plain(rule.values[known[0]]))
             elif rule.otherwise == "list":
-                said.left_out.append(f"{rule.from_} = {code}")
+                # Not the answer: it may be one of health or belief, and this is not sealed.
+                said.left_out.append(rule.from_)
             else:
                 said.unmapped.append(
                     Message("%(question)s = %(code)s", question=rule.from_, code=code)

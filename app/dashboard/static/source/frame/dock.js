@@ -1,11 +1,15 @@
-// On a narrow screen the call bar comes in at the foot of the page. What the counsellor is writing in
-// is scrolled out from under it.
+// On a narrow screen the call bar comes in at the foot of the page, and on every screen what calls for
+// a person. What the counsellor is writing in is scrolled out from under it, and only then.
+const PARTS = new Set(["frame", "panics", "alerts", "emergencies"]);
+
 const uncover = () => {
-  const bar = document.querySelector(".callbar .now");
   const field = document.activeElement;
-  if (!bar || !field?.closest?.("main") || getComputedStyle(bar).position !== "fixed") return;
-  const hidden = field.getBoundingClientRect().bottom + 8 - bar.getBoundingClientRect().top;
+  if (!field?.closest?.("main")) return;
+  const tops = [...document.querySelectorAll(".callbar .now, #calling")]
+    .filter((bar) => bar.offsetHeight && getComputedStyle(bar).position === "fixed")
+    .map((bar) => bar.getBoundingClientRect().top);
+  const hidden = field.getBoundingClientRect().bottom + 8 - Math.min(...tops);
   if (hidden > 0) scrollBy({ top: hidden, behavior: "instant" });
 };
 
-document.addEventListener("htmx:afterSettle", (event) => { if (event.detail.target?.id === "frame") uncover(); });
+document.addEventListener("htmx:afterSettle", (event) => { if (PARTS.has(event.detail.target?.id)) uncover(); });

@@ -1,0 +1,51 @@
+"""Requests of children's pages that wait for news, and how many may do so at once."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from uuid import UUID
+
+# A child has a page open, perhaps in two tabs, and a stream that the network has not ended yet.
+_OF_CONVERSATION = 3
+
+
+class Waiting:
+    """The open streams and long polls of a process.
+
+    One too many is not refused: the oldest of its conversation ends, or the oldest of all. A page
+    asks again after a moment, and reads the conversation first, so no child misses a word.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        # By what each is told to end, the oldest first.
+        self._all: dict[asyncio.Event, UUID] = {}
+        self._of: dict[UUID, dict[asyncio.Event, None]] = {}
+
+    @contextlib.contextmanager
+    def one(self, call_id: UUID) -> Iterator[asyncio.Event]:
+        """Count a request until it ends. The event says that it must end now."""
+        end = asyncio.Event()
+        own = self._of.setdefault(call_id, {})
+        self._all[end], own[end] = call_id, None
+        if len(own) > _OF_CONVERSATION:
+            self._drop(next(iter(own)))
+        if len(self._all) > self._most:
+            self._drop(next(iter(self._all)))
+        try:
+            yield end
+        finally:
+            self._drop(end)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def _drop(self, one: asyncio.Event) -> None:
+        """Tell a request to end, and count it no more."""
+        one.set()
+        call_id = self._all.pop(one, None)
+        if call_id is not None:
+            own = self._of[call_id]
+            del own[one]
+            if not own:
+                del self._of[call_id]

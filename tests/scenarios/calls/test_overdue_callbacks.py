@@ -1,0 +1,66 @@
+"""A promised call-back that nobody makes: the person on call hears of it, until it is made."""
+
+from datetime import timedelta
+
+from app.calls import lines, record
+from app.demo.stage import Counsellor, Stage
+from app.jobs.transaction import transaction
+from app.practice.people import Phone
+from app.routing import callbacks, people
+from app.routing.callbacks import Who
+from app.staff.roles import Role
+from app.work import PROGRAM
+from tests.support.referrals import add_agency, page, phone
+from tests.support.talks import CHILD, waits
+
+CHIEF = "+38164555001"
+
+
+async def promised(stage: Stage) -> None:
+    """A child who waits is promised a call-back within two minutes, on a line that is strict."""
+    leg = await waits(stage, from_=CHILD)
+    call_id = (await stage.call_of(leg))["id"]
+    async with transaction(stage.ground, PROGRAM) as work:
+        call = await record.lock_call(work, call_id)
+        line = await lines.any_line(work)
+        assert line is not None
+        await people.change_plan(work, line, callback_wait=300, longest_wait=3600)
+        window = (work.now, work.now + timedelta(minutes=2))
+        await callbacks.agree(work, call, Who.CALLER, window, safe=True)
+    await stage.exchange.hang_up(leg)
+
+
+async def kinds(stage: Stage) -> list[str]:
+    rows = await stage.rows("SELECT kind FROM alarms WHERE ended_at IS NULL")
+    return [row["kind"] for row in rows]
+
+
+async def test_an_overdue_call_back_is_told_until_the_phone_of_the_child_rings(
+    stage: Stage,
+) -> None:
+    await add_agency(stage, "supervisor", "supervisor_on_call", sector="own_house", phones=(CHIEF,))
+    phone(stage, CHIEF, picks_up=2)
+    stage.exchange.phones[CHILD] = Phone(picks_up=3)
+    ana = await stage.add_counsellor("ana", state="break")
+    nora = await stage.add_counsellor("nora", role=Role.SUPERVISOR, shift=False, state=None)
+    await promised(stage)
+    await stage.advance(300)
+    assert await kinds(stage) == [], "it may be late by five minutes"
+    await stage.advance(240)
+    assert await kinds(stage) == ["callback_not_made"]
+    heard = " ".join(one.text for one in stage.exchange.phones[CHIEF].heard)
+    assert "A call-back was promised and not made in time" in heard
+    shown = (await page(stage, nora, "/team")).text
+    assert "A call-back is overdue" in shown
+    assert "Acknowledged by supervisor" in shown
+    # Ana is back and takes it: the phone of the child rings.
+    await ana.be("available")
+    await stage.until(lambda: _offered(ana), limit=20, what="an offer")
+    await ana.accept()
+    await stage.advance(90)
+    assert stage.exchange.phones[CHILD].rung == 1
+    assert await kinds(stage) == []
+
+
+async def _offered(who: Counsellor) -> bool:
+    return await who.offer() is not None
