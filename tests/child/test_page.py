@@ -103,7 +103,7 @@ async def test_a_line_without_writing_gives_its_number(stage: Stage) -> None:
     assert LINE in answer.text
     answer = await page(stage, "nothing")
     assert answer.status_code == 404
-    assert "There is no such page." in answer.text
+    assert "This page does not exist." in answer.text
 
 
 @pytest.mark.parametrize(
