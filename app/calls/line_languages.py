@@ -68,11 +68,14 @@ async def remove_language(work: Work, line: LineScript, language: str) -> None:
 async def set_languages(work: Work, line: LineScript, languages: list[str]) -> None:
     """Add and remove what makes these the languages of a line. Raises Invalid."""
     before = _in_use(await _rows(work, line))
-    for language in languages:
-        if language not in before:
+    new = [one for one in languages if one not in before]
+    over = [one for one in before if one not in languages]
+    # A line has room for eight, and keeps one.
+    first, then = (over, new) if len(over) < len(before) else (new, over)
+    for language in first + then:
+        if language in new:
             await add_language(work, line, language)
-    for language in before:
-        if language not in languages:
+        else:
             await remove_language(work, line, language)
 
 

@@ -195,9 +195,11 @@ async def say(work: Work, staff: Staff, callback_id: UUID, said: Said) -> None:
             await close_callback(work, row, CallbackState.REACHED)
         case Said.NOT_REACHED:
             await _try_again(work, row, work.now + _PAUSE)
+            row.first_due_until = row.window_until
         case Said.ANOTHER_PERSON:
             # Not again today: a household that is rung twice starts to ask why.
             await _try_again(work, row, row.window_until)
+            row.first_due_until = row.window_until
     work.announce(Topic.CALLBACKS, Topic.RECORDS)
 
 

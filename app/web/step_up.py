@@ -113,13 +113,13 @@ async def _this_call(request: Request, work: Work) -> UUID | None:
 
 async def _call_of_contact(request: Request, work: Work) -> UUID | None:
     """Return the call of a contact, if the caller's own number proves its profile. One that was
-    chosen by hand could be any child's."""
+    chosen by hand could be any child's, also one that is chosen while this is asked."""
     contact_id = _id_in(request, "contact_id")
     contact = await work.session.get(Contact, contact_id) if contact_id is not None else None
     if contact is None:
         return None
     of_number = {profile.id for profile in await profiles.candidates(work, contact)}
-    return contact.call_id if contact.profile_id in {None, *of_number} else None
+    return contact.call_id if contact.profile_id in of_number else None
 
 
 _KEY = Act(What.KEY)
@@ -130,6 +130,8 @@ _SESSION = Act(What.SESSION, _elsewhere)
 ACTS: Mapping[str, Act] = {
     "api.callers.number": Act(What.NUMBER, in_talk=_this_call),
     "api.records.contacts.open_earlier": Act(What.EARLIER_CONTACTS, in_talk=_call_of_contact),
+    # It gives the number of one profile to another: what is open in a talk would open that, too.
+    "api.records.contacts.merge_profiles": Act(What.EARLIER_CONTACTS),
     "api.records.cases.print_case": Act(What.EXPORT),
     "api.statistics.ask_for_file": Act(What.EXPORT, _asks_for_records),
     "api.statistics.decide": Act(What.EXPORT, _approves_records),

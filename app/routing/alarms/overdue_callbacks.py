@@ -56,6 +56,8 @@ async def _late_lines(work: Work) -> list[UUID]:
             Callback.tries == 0,
             Callback.done_by.is_(None),
             or_(Callback.state.in_(OPEN), Callback.state == CallbackState.GIVEN_UP),
+            # One whose number was erased cannot be made any more.
+            Callback.number_sealed.is_not(None),
             Callback.first_due_until < work.now,
             ~rings_now,
         )

@@ -47,7 +47,10 @@ async def ring_if_due(work: Work, call: Call, participant: Participant) -> None:
     """Ring the telephone when the browser has rung alone for long enough."""
     due = participant.second_due_at
     if due is not None and due <= work.now:
-        await ring(work, call, participant, Cause.NOT_ANSWERED_IN_BROWSER)
+        rings = await ring(work, call, participant, Cause.NOT_ANSWERED_IN_BROWSER)
+        if not rings and participant.second_at is None:
+            # Nothing will change that: it is not tried again each second.
+            participant.second_due_at = None
 
 
 async def page_gone(work: Work, staff_id: UUID) -> None:
