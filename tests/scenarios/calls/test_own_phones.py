@@ -161,10 +161,10 @@ async def test_a_counsellor_writes_to_the_line_and_so_does_a_child(stage: Stage)
         code = re.search(r"\d{6}", answer.text)
         assert code, words
         assert await vera.presence() == before
-        assert "wrong or too old" in (await text_message(stage, VERA, "000000")).text
+        assert "wrong or has expired" in (await text_message(stage, VERA, "000000")).text
         assert f"You are {said} now" in (await text_message(stage, VERA, code[0])).text
         assert await vera.presence() == state
-        assert "wrong or too old" in (await text_message(stage, VERA, code[0])).text, "once"
+        assert "wrong or has expired" in (await text_message(stage, VERA, code[0])).text, "once"
         assert "Write AVAILABLE" in (await text_message(stage, VERA, "offf")).text
         assert await vera.presence() == state
     # A child's text is answered, and not kept.
