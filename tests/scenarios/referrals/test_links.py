@@ -49,7 +49,7 @@ async def test_a_link_is_used_once(night: Stage, post: Mail) -> None:
         await click(night, path + "/step", {"kind": "reject", "name": "X", "reason": "other"}),
     ):
         assert tried.status_code == 410
-        assert "This link was used already" in tried.text
+        assert "This link has already been used" in tried.text
     assert (await referral_of(ana, referral_id))["state"] == "acknowledged"
     # The next step has its own link; a step without a name, or a senseless one, uses none up.
     for wrong in (
