@@ -214,7 +214,7 @@ async def test_codes_and_links_are_limited_by_the_day(night: Stage, post: Mail) 
             sent.append((await click(night, f"{path}/send-{kind}", {"x": "y"})).text)
             sent.append((await click(night, f"{path}/send-{kind}", {"x": "y"})).text)
             await skip(night, 61 / 3600)
-        assert "on its way already" in sent[1], kind
+        assert "already on its way" in sent[1], kind
         assert any("too often today" in text for text in sent), kind
         attempts = await night.rows("SELECT count(*) AS n FROM attempts WHERE purpose = %s", kind)
         assert attempts[0]["n"] <= 20, kind
