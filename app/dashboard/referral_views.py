@@ -177,15 +177,16 @@ _REPLIES = {
 
 
 def left_out(work: Work, story: Story, language: str) -> list[str]:
-    """Return the answers that have no code in the agency's system, in the words of the form."""
+    """Return the questions of which answers have no code in the agency's system, with what was
+    answered, in the words of the form."""
     sheet = sheet_of(work, story.opened.record)
     found = []
     for agency_case in story.agency_cases.values():
-        for line in agency_case.left_out:
-            path, _, code = line.partition(" = ")
+        for path in agency_case.left_out:
             known = sheet.form.find(path)
             label = label_in(known[1].label, language) if known is not None else path
-            words = in_words(sheet, known[1], code, language) if known and code else code
+            value = story.opened.answer(path) if known is not None else None
+            words = in_words(sheet, known[1], value, language) if known and value else ""
             found.append(f"{label}: {words}" if words else label)
     return list(dict.fromkeys(found))
 
