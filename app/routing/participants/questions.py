@@ -1,6 +1,5 @@
 """Questions to a caller who cannot speak: asked on the board, spoken, answered with a key."""
 
-from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import select
@@ -73,11 +72,11 @@ async def questions_of(work: Work, call_id: UUID) -> list[CallQuestion]:
 def answer_of(work: Work, question: CallQuestion) -> str | None:
     """Return what a caller answered; None if they pressed nothing, or it was erased."""
     sealed = question.answer_sealed
-    return work.keys.open(sealed, **_bound(question)).decode() if sealed is not None else None
-
-
-def _bound(question: CallQuestion) -> dict[str, Any]:
-    return {"table": "call_questions", "column": "answer_sealed", "row": question.id}
+    if sealed is None:
+        return None
+    return work.keys.open(
+        sealed, table="call_questions", column="answer_sealed", row=question.id
+    ).decode()
 
 
 async def settle(work: Work, call: Call, question: CallQuestion, answer: str | None) -> None:
@@ -86,7 +85,9 @@ async def settle(work: Work, call: Call, question: CallQuestion, answer: str | N
     question.state = (QuestionState.ANSWERED if pressed else QuestionState.UNANSWERED).value
     question.answered_at = work.now
     if answer is not None:
-        question.answer_sealed = work.keys.seal(answer.encode(), **_bound(question))
+        question.answer_sealed = work.keys.seal(
+            answer.encode(), table="call_questions", column="answer_sealed", row=question.id
+        )
     # The log is for ever and not sealed: it does not say what was answered.
     await record.record(
         work, call, CallLog.QUESTION_ANSWERED, question=question.code, pressed=pressed
