@@ -1,4 +1,4 @@
-"""The languages of a line: added, and removed without harm to whoever waits in one.
+"""The languages of a line: added, and removed without harm to callers who wait in one.
 
 A removed language keeps its row. A caller who chose it is still matched and hears it, while the
 menu of the next caller does not have it any more. Added again, it has its place and its digit back.

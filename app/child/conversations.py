@@ -44,7 +44,7 @@ router = APIRouter(prefix="/chat", tags=["children"])
 # down, beyond the second refused. A school may be one client: it reaches neither.
 _OPENED_BY_CLIENT = OfClient("open", 15, 60, TooManyConversations)
 _CODES_BY_CLIENT = OfClient("code", 5, 30)
-# What all clients do together is slowed down and never refused: nobody closes writing for others.
+# What all clients do together is only slowed down: no client closes writing for the others.
 _OPENED_SLOWLY = RateLimitItemPerMinute(60)
 _OPENED_ANYWHERE_SLOWLY = RateLimitItemPerMinute(240)
 _CODES_SLOWLY = RateLimitItemPerMinute(60)

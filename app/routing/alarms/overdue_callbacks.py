@@ -1,4 +1,4 @@
-"""An alarm when a call-back was promised for a time, and nobody has made it.
+"""An alarm when a call-back was promised for a time, and was not made.
 
 It is made when the child's phone was rung. The supervisors see the alarm on their pages, and the
 people on call are rung and written to, until one of them acknowledges it or each such call-back of
