@@ -3,11 +3,14 @@
 import psycopg
 import pytest
 
+from tests.support.kept import databases
 from tests.support.kept.databases import database_for_a_test, named, put_back
 
 
 @pytest.fixture
-def name(server: str) -> str:
+def name(server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A database whose last test this is not, however many have used it."""
+    monkeypatch.setattr(databases, "_TESTS", 1_000)
     return database_for_a_test(server)
 
 

@@ -67,7 +67,7 @@ SELECT coalesce(bool_or(status = 'doing' OR scheduled_at IS NULL OR scheduled_at
     coalesce(bool_or(status = 'todo' AND scheduled_at > now() AND scheduled_at <= %(now)s), false),
     min(scheduled_at) FILTER (WHERE scheduled_at > %(now)s),
     EXISTS (SELECT FROM calls WHERE state = 'queued' OR state = 'offered' AND danger)
-    AND EXISTS (SELECT FROM presences WHERE state = 'available')
+    AND EXISTS (SELECT FROM presences WHERE state IN ('available', 'writing'))
 FROM procrastinate_jobs WHERE status IN ('doing', 'todo')
 """
 _WAKE = """

@@ -1,7 +1,7 @@
 """A proposed rota: asked for, worked out from the database, accepted, discarded."""
 
 import asyncio
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
@@ -175,6 +175,7 @@ async def test_one_proposal_is_open_at_a_time_and_one_asked_for_can_be_discarded
     await proposals.discard(work, vera, row.id)
     await proposals.keep(work, row.id, problem, *work_out(problem))
     assert await proposals.duties_of(work, row) == [], "what comes after the discarding is not kept"
+    work.now += timedelta(minutes=1)
     again = await proposals.propose(work, vera)
     await proposals.fail(work, again.id)
     assert again.state == ProposalState.FAILED
