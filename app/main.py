@@ -26,7 +26,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app.calls import number_setup
 from app.calls.lines import learn_languages
-from app.country import following, languages
+from app.country import following, languages, own_settings
 from app.database.bus import Bus
 from app.database.engine import lost_a_race
 from app.errors import Refusal, Unexpected
@@ -68,7 +68,8 @@ def make_app(ground: Ground, *, with_worker: bool, phone_first: bool = False) ->
             stack.push_async_callback(ground.database.close)
             async with transaction(ground, PROGRAM) as work:
                 await following.start(work)
-                await keep_target(work)
+                await own_settings.learn(work)
+                await keep_target(work, work.settings.service_level_seconds)
                 await learn(work)
                 await learn_languages(work)
             await stack.enter_async_context(bus.running())
@@ -76,6 +77,7 @@ def make_app(ground: Ground, *, with_worker: bool, phone_first: bool = False) ->
                 ("keys", watch),
                 ("definitions", following.watch),
                 ("words", languages.watch),
+                ("settings", own_settings.watch),
             ):
                 watching = asyncio.create_task(watched(ground, bus), name=name)
                 stack.callback(watching.cancel)

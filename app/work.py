@@ -107,10 +107,11 @@ class Memory:
                     del self._kept[known]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Ground:
     """The parts that a process works with; made once, where the parts are composed."""
 
+    # Those of the server, with what the helpline has decided; replaced after each change.
     settings: Settings
     clock: Clock
     database: Database

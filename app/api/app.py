@@ -43,6 +43,7 @@ from app.api.settings import (
     line_changes,
     line_chats,
     lines,
+    own_settings,
     wallboards,
 )
 from app.api.team import messages, supervising
@@ -129,6 +130,7 @@ def add_api(app: FastAPI) -> None:
         events,
         tokens,
         dialling,
+        own_settings,
         data_requests,
         retention,
         definitions,

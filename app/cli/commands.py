@@ -27,6 +27,7 @@ from app.cli import (
     keys,
     languages,
     lines,
+    own_settings,
     provider,
     reports,
     retention,
@@ -70,6 +71,7 @@ app.add_typer(wallboards.app, name="wallboard")
 app.add_typer(reports.app, name="report")
 app.add_typer(backups.app, name="backup")
 app.add_typer(dialling.app, name="dialling")
+app.add_typer(own_settings.app, name="settings")
 app.add_typer(data_requests.app, name="data-requests")
 app.add_typer(retention.app, name="retention")
 app.add_typer(connections.app, name="connections")
@@ -99,6 +101,7 @@ def worker() -> None:
 
 async def _work(settings: Settings) -> None:
     from app.country import following
+    from app.country import own_settings as decided
     from app.country.languages import watch as words_following
     from app.database.bus import Bus
     from app.sealing.knowing import watch
@@ -109,12 +112,14 @@ async def _work(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with prepared(settings) as ground:
         await following.learn_now(ground, anew=True)
+        await decided.learn_now(ground)
         bus = Bus(ground.database.url)
         bus.on_topic(ground.memory.forget)
         watching = [
             asyncio.create_task(watch(ground, bus), name="keys"),
             asyncio.create_task(following.watch(ground, bus), name="definitions"),
             asyncio.create_task(words_following(ground, bus), name="words"),
+            asyncio.create_task(decided.watch(ground, bus), name="settings"),
         ]
         async with bus.running(), Worker(ground, bus).running():
             await stop.wait()

@@ -64,6 +64,9 @@ def run_verb(
             if first is not None:
                 await first(ground)
             async with transaction(ground, PROGRAM) as work:
+                from app.country import own_settings
+
+                await own_settings.learn(work)
                 return await verb(work)
 
     with sealed_database() as settings:

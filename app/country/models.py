@@ -1,9 +1,11 @@
-"""Catalogues of words that were imported."""
+"""What a helpline has made its own: catalogues that were imported, and settings."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database.base import Base
@@ -31,3 +33,15 @@ class OwnCatalogue(Base):
     imported_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     taken_back_at: Mapped[datetime | None]
     taken_back_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+
+
+class OwnSettings(Base):
+    """What a helpline has decided in place of its server's settings. Without a row: nothing."""
+
+    __tablename__ = "own_settings"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    # By name, as in `app/settings.py`.
+    decided: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    revision: Mapped[int]

@@ -58,6 +58,7 @@ from app.dashboard.settings import (
     line_pages,
     log_pages,
     number_pages,
+    own_setting_pages,
     provider_page,
     retention_pages,
     sign_in_pages,
@@ -107,6 +108,7 @@ def add_dashboard(app: FastAPI) -> None:
     include(app, language_pages.router)
     include(app, token_pages.router)
     include(app, dialling_pages.router)
+    include(app, own_setting_pages.router)
     include(app, definition_pages.router)
     include(app, data_request_pages.router)
     include(app, retention_pages.router)

@@ -80,6 +80,7 @@ ACTS = (
     ),
     Act("languages", N_("Languages"), "", "/admin/languages", _P.SEE_DEFINITIONS),
     Act("dialling", N_("Dialling"), "", "/admin/dialling", _P.KEEP_DIALLING),
+    Act("settings", N_("Times and limits"), "", "/admin/settings", _P.KEEP_SETTINGS),
     Act("retention", N_("Retention"), "", "/admin/retention", _P.SEE_RETENTION),
     Act(
         "data-requests",

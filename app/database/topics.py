@@ -40,6 +40,7 @@ class Topic(StrEnum):
     RECORDS = "records"
     REFERRALS = "referrals"
     ROSTER = "roster"
+    SETTINGS = "settings"
     STAFF = "staff"
     TALKS = "talks"
     TEAM_MESSAGES = "team_messages"

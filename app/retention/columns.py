@@ -291,6 +291,7 @@ WITHOUT_RULE: Mapping[str, str] = {
             "line_numbers.number",
             "lines.*",
             "own_catalogues.*",
+            "own_settings.*",
             "prompts.*",
             "public_releases.*",
             "push_keys.*",

@@ -56,6 +56,7 @@ class AuditLog(StrEnum):
     DEFINITIONS_TAKEN_BACK = "definitions_taken_back"
     DEFINITIONS_UPLOADED = "definitions_uploaded"
     DIALLING_CHANGED = "dialling_changed"
+    SETTINGS_CHANGED = "settings_changed"
     DOCUMENT_LIMIT_REACHED = "document_limit_reached"
     DOCUMENT_READ = "document_read"
     DUTY_MOVED = "duty_moved"

@@ -60,6 +60,8 @@ class Permission(StrEnum):
     KEEP_DEFINITIONS = "keep_definitions"
     # Which numbers are dialled, how many, and what was refused.
     KEEP_DIALLING = "keep_dialling"
+    # The times and limits that the helpline decides in place of its server.
+    KEEP_SETTINGS = "keep_settings"
     # Tokens of programs that read figures.
     KEEP_TOKENS = "keep_tokens"
     # What the program is connected to: mail, texts, agencies' systems, and whether they work.
@@ -172,6 +174,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.KEEP_LINES,
             _P.KEEP_DEFINITIONS,
             _P.KEEP_DIALLING,
+            _P.KEEP_SETTINGS,
             _P.KEEP_TOKENS,
             _P.KEEP_CONNECTIONS,
             _P.KEEP_PEOPLE,

@@ -68,6 +68,7 @@ SAME = {
         "definitions put-in-force",
     ),
     "/admin/dialling": ("PUT /dialling", "dialling set"),
+    "/admin/settings": ("PUT /settings", "settings set"),
     "/admin/every-line/prompts/{language}/{key}": (
         "PUT /every-line/prompts/{language}/{key}",
         "line prompt",

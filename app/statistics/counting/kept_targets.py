@@ -16,11 +16,10 @@ async def targets_of(work: Work) -> Targets:
     return (Target(0, found[0].seconds), *found[1:])
 
 
-async def keep_target(work: Work) -> None:
-    """Store the target of the settings if it has changed. A second call changes nothing."""
+async def keep_target(work: Work, seconds: int) -> None:
+    """Store the target if it has changed. A second call changes nothing."""
     last = await work.session.scalar(
         select(ServiceTarget).order_by(ServiceTarget.since.desc()).limit(1).with_for_update()
     )
-    seconds = work.settings.service_level_seconds
     if last is None or last.seconds != seconds:
         await work.session.merge(ServiceTarget(since=work.now, seconds=seconds))

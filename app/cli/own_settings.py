@@ -1,0 +1,34 @@
+"""`helpline settings …`: times and limits that the helpline decides in place of its server."""
+
+import typer
+
+from app.cli.running import run_verb
+from app.country import own_settings
+from app.work import Work
+
+app = typer.Typer(no_args_is_help=True, help="Times and limits that the helpline decides.")
+
+
+@app.command("show")
+def show() -> None:
+    """Show each setting, what holds, and whether the helpline or its server says so."""
+
+    async def verb(work: Work) -> None:
+        for one in (await own_settings.read_own(work)).settings:
+            who = "helpline" if one.is_own else "server"
+            value = "" if one.value is None else one.value
+            print(f"{one.name}\t{value}\t{who}")
+
+    run_verb(verb)
+
+
+@app.command("set")
+def set_value(name: str, value: str) -> None:
+    """Decide a setting; every process works by it within moments."""
+    run_verb(lambda work: own_settings.change(work, {name: value}))
+
+
+@app.command("reset")
+def reset(name: str) -> None:
+    """Give a setting back to the server."""
+    run_verb(lambda work: own_settings.change(work, {name: None}))

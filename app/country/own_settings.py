@@ -1,0 +1,214 @@
+"""The times and limits that a helpline decides for itself, in place of those of its server.
+
+Each has a value in the settings of the server (`app/settings.py`), which counts until the helpline
+decides otherwise. Every process works by a change within moments, without a restart.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import phonenumbers
+import psycopg
+from annotated_types import Ge, Le
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.country.models import OwnSettings
+from app.database.bus import Bus, Subscription
+from app.database.topics import Topic
+from app.errors import Conflict, Invalid
+from app.jobs.transaction import transaction
+from app.log import log
+from app.settings import Settings
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.statistics.counting.kept_targets import keep_target
+from app.work import PROGRAM, Ground, Work
+
+# The settings that a helpline decides, in the order in which they are shown. The others belong to
+# the server, or would change figures that were published.
+OWN = (
+    "offer_seconds",
+    "connect_seconds",
+    "wrap_up_seconds",
+    "grace_seconds",
+    "page_grace_seconds",
+    "long_wait_seconds",
+    "longest_wait_seconds",
+    "callback_from",
+    "service_level_seconds",
+    "chat_silence_seconds",
+    "chat_return_seconds",
+    "writing_grace_seconds",
+    "chat_code_days",
+    "invitation_days",
+    "document_megabytes",
+    "documents_per_day",
+    "document_megabytes_per_day",
+    "documents_per_case",
+    "document_megabytes_per_case",
+)
+# Seconds until a process that could not ask the database asks again.
+_AGAIN = 1.0
+_SERVER = "settings_of_the_server"
+
+Value = int | str | None
+
+
+class ChangedMeanwhile(Conflict):
+    default = (
+        "Another person has changed these settings since you opened them. Look at what they say "
+        "now, then save again."
+    )
+
+
+@dataclass(frozen=True)
+class OwnSetting:
+    """A setting as it is now."""
+
+    name: str
+    # What holds, and what the server says.
+    value: Value
+    server: Value
+    # Whether the helpline has decided it.
+    is_own: bool
+    # The least and the most that it can be; None for one that is no number.
+    least: int | None
+    most: int | None
+
+
+@dataclass(frozen=True)
+class Known:
+    """All of them, and the revision that is sent back with a change."""
+
+    settings: tuple[OwnSetting, ...]
+    revision: int
+
+    @property
+    def values(self) -> dict[str, Value]:
+        return {one.name: one.value for one in self.settings}
+
+
+def bounds_of(name: str) -> tuple[int | None, int | None]:
+    """Return the least and the most that a setting can be; None for one that is no number."""
+    marks = Settings.model_fields[name].metadata
+    least = next((one.ge for one in marks if isinstance(one, Ge)), None)
+    most = next((one.le for one in marks if isinstance(one, Le)), None)
+    return least, most  # type: ignore[return-value]
+
+
+async def read_own(work: Work, *, lock: bool = False) -> Known:
+    """Return the settings that the helpline decides."""
+    row = await work.session.get(OwnSettings, 1, with_for_update=lock or None)
+    decided = dict(row.decided) if row is not None else {}
+    server = of_server(work.ground)
+    found = []
+    for name in OWN:
+        theirs = getattr(server, name)
+        value = decided.get(name, theirs)
+        found.append(OwnSetting(name, value, theirs, name in decided, *bounds_of(name)))
+    return Known(tuple(found), row.revision if row is not None else 0)
+
+
+async def change(work: Work, wanted: Mapping[str, Value], *, revision: int | None = None) -> Known:
+    """Decide settings; None gives one back to the server, and those left out stay.
+
+    `revision` is that of the reader's page. Raises Invalid, ChangedMeanwhile.
+    """
+    checked = {name: _checked(name, value) for name, value in wanted.items()}
+    before = await read_own(work, lock=True)
+    if revision is not None and before.revision != revision:
+        raise ChangedMeanwhile()
+    row = await work.session.get(OwnSettings, 1)
+    was = dict(row.decided) if row is not None else {}
+    now = {name: value for name, value in {**was, **checked}.items() if value is not None}
+    if now == was:
+        return before
+    if row is None:
+        row = OwnSettings(id=1, revision=0)
+        work.session.add(row)
+    row.decided, row.revision = now, before.revision + 1
+    await work.session.flush()
+    after = await read_own(work)
+    different = [name for name in OWN if was.get(name) != now.get(name)]
+    write_entry(
+        work,
+        AuditLog.SETTINGS_CHANGED,
+        "settings",
+        before={name: before.values[name] for name in different},
+        after={name: after.values[name] for name in different},
+    )
+    if "service_level_seconds" in different:
+        await keep_target(work, int(after.values["service_level_seconds"] or 0))
+    work.announce(Topic.SETTINGS)
+    return after
+
+
+def _checked(name: str, value: Value) -> Value:
+    """Return a value as it is stored. Raises Invalid."""
+    if name not in OWN:
+        raise Invalid("There is no setting %(name)s that a helpline decides.", name=name[:60])
+    if value is None or value == "":
+        return None
+    if name == "callback_from":
+        return _number(str(value))
+    field = Settings.model_fields[name]
+    kind: Any = Annotated[field.annotation, *field.metadata]
+    try:
+        found: int = TypeAdapter(kind).validate_python(value)
+    except ValidationError:
+        least, most = bounds_of(name)
+        raise Invalid(
+            "%(name)s: write a whole number from %(least)s to %(most)s.",
+            name=name,
+            least=least,
+            most=most,
+        ) from None
+    return found
+
+
+def _number(text: str) -> str:
+    try:
+        found = phonenumbers.parse(text)
+    except phonenumbers.NumberParseException:
+        found = None
+    if found is None or not phonenumbers.is_valid_number(found):
+        raise Invalid("Write a phone number with its country, for example +381111234567.")
+    return phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164)
+
+
+def of_server(ground: Ground) -> Settings:
+    """Return the settings of the server, without what the helpline has decided."""
+    found: Settings = ground.kept.get(_SERVER, ground.settings)
+    return found
+
+
+async def learn(work: Work) -> None:
+    """Work by what is decided from now on."""
+    ground = work.ground
+    row = await work.session.get(OwnSettings, 1)
+    server: Settings = ground.kept.setdefault(_SERVER, ground.settings)
+    decided = row.decided if row is not None else {}
+    ground.settings = server.model_copy(update={k: v for k, v in decided.items() if k in OWN})
+
+
+async def learn_now(ground: Ground) -> None:
+    """Read what is decided, in a transaction of its own."""
+    async with transaction(ground, PROGRAM) as work:
+        await learn(work)
+
+
+async def watch(ground: Ground, bus: Bus) -> None:
+    """Read it again after each change. Runs for ever."""
+    with bus.listening(Subscription(), {Topic.SETTINGS, Topic.EVERYTHING}) as news:
+        news.put(Topic.SETTINGS)
+        while True:
+            await news.take()
+            try:
+                await learn_now(ground)
+            except (SQLAlchemyError, psycopg.Error, OSError) as error:
+                kind = type(error).__name__
+                log().warning("settings were not read", area="database", exception_type=kind)
+                await ground.clock.sleep(_AGAIN)
+                news.put(Topic.SETTINGS)

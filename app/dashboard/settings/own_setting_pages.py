@@ -1,0 +1,121 @@
+"""The page of times and limits: what the helpline decides, and what its server says."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request, Response
+
+from app.country import own_settings
+from app.dashboard.templating import templates
+from app.errors import Message, Refusal
+from app.settings import Settings
+from app.staff.models import Staff
+from app.staff.roles import Permission
+from app.web.access import InWork, reader_with
+from app.words.pages import N_, refusal_words, said
+from app.work import Work
+
+router = APIRouter(include_in_schema=False)
+Keeps = Annotated[Staff, reader_with(Permission.KEEP_SETTINGS)]
+# By group, in the order of the page.
+GROUPS = {
+    N_("Calls"): {
+        "offer_seconds": N_("Seconds for which a call rings at one counsellor"),
+        "connect_seconds": N_("Seconds until both must be in the talk after a call was accepted"),
+        "wrap_up_seconds": N_("Longest wrap-up, in seconds"),
+        "grace_seconds": N_(
+            "Seconds for which a counsellor's phone is rung again after it was lost"
+        ),
+        "page_grace_seconds": N_("The same for a counsellor at a browser, in seconds"),
+        "long_wait_seconds": N_("Seconds of waiting after which a caller can leave a message"),
+        "longest_wait_seconds": N_(
+            "Seconds of waiting after which a call is ended with a farewell"
+        ),
+        "callback_from": N_("Number that a call-back shows; empty for the number of the line"),
+        "service_level_seconds": N_(
+            "Seconds within which a call is to be answered (service level)"
+        ),
+    },
+    N_("Written conversations"): {
+        "chat_silence_seconds": N_("Seconds after which a waiting child's page counts as closed"),
+        "chat_return_seconds": N_("Seconds in which a child can come back to a conversation"),
+        "writing_grace_seconds": N_(
+            "Seconds after which a counsellor's closed page gives conversations back"
+        ),
+        "chat_code_days": N_("Days for which a child can come back with a code"),
+    },
+    N_("Accounts and documents"): {
+        "invitation_days": N_("Days for which an invitation can be used"),
+        "document_megabytes": N_("Largest document, in megabytes"),
+        "documents_per_day": N_("Documents that one person can add in a day"),
+        "document_megabytes_per_day": N_("Megabytes that one person can add in a day"),
+        "documents_per_case": N_("Documents in one case"),
+        "document_megabytes_per_case": N_("Megabytes of documents in one case"),
+    },
+}
+
+LABELS = {name: text for words in GROUPS.values() for name, text in words.items()}
+
+
+@router.get("/admin/settings")
+async def settings_page(request: Request, work: InWork, staff: Keeps) -> Response:
+    """Show what the helpline decides, and what the operator of the server has set."""
+    return await _show(request, work, staff)
+
+
+@router.post("/admin/settings")
+async def change_settings(request: Request, work: InWork, staff: Keeps) -> Response:
+    """Decide times and limits; an empty field gives one back to the server."""
+    form = await request.form()
+    sent = {name: str(form[name]).strip() for name in own_settings.OWN if name in form}
+    revision = str(form.get("revision", ""))
+    try:
+        wanted: dict[str, own_settings.Value] = {name: text or None for name, text in sent.items()}
+        number = int(revision) if revision.isdecimal() else -1
+        await own_settings.change(work, wanted, revision=number)
+    except Refusal as refusal:
+        await work.undo()
+        values = refusal.message.values
+        if values.get("name") in LABELS:
+            values["name"] = Message(LABELS[values["name"]])
+        return await _show(request, work, staff, notice=refusal_words(refusal), typed=sent)
+    return await _show(request, work, staff, saved=True)
+
+
+async def _show(
+    request: Request,
+    work: Work,
+    staff: Staff,
+    *,
+    notice: str = "",
+    saved: bool = False,
+    typed: dict[str, str] | None = None,
+) -> Response:
+    known = await own_settings.read_own(work)
+    by_name = {one.name: one for one in known.settings}
+    values: dict[str, Any] = {
+        "staff": staff,
+        "revision": known.revision,
+        "groups": {
+            said(group): [(by_name[name], said(text)) for name, text in words.items()]
+            for group, words in GROUPS.items()
+        },
+        "typed": typed or {},
+        "server": _of_server(own_settings.of_server(work.ground)),
+        "notice": notice,
+        "saved": saved,
+    }
+    return templates.TemplateResponse(request, "settings/own_settings.html", values)
+
+
+def _of_server(settings: Settings) -> list[tuple[str, str | None]]:
+    """Return the settings of the server by name: numbers as they are, and of the others, which may
+    hold a secret or a path, only that they are set; None for one that is not."""
+    found: list[tuple[str, str | None]] = []
+    for name in Settings.model_fields:
+        if name not in own_settings.OWN:
+            value = getattr(settings, name)
+            if isinstance(value, int | float):
+                found.append((f"HELPLINE_{name.upper()}", str(value)))
+            else:
+                found.append((f"HELPLINE_{name.upper()}", "" if value else None))
+    return found

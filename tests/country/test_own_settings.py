@@ -1,0 +1,131 @@
+"""A helpline decides times and limits itself; the next call goes by them, in every process."""
+
+import asyncio
+
+import pytest
+
+from app.country import own_settings
+from app.country.own_settings import OWN, ChangedMeanwhile
+from app.dashboard.settings.own_setting_pages import GROUPS
+from app.database.bus import Bus
+from app.demo.stage import Stage
+from app.errors import Invalid
+from app.settings import Settings
+from app.staff.roles import Role
+from app.work import Work, make_ground
+from tests.support.referrals import page
+
+# What belongs to the server, and would be no decision of a helpline; a new setting is put here or
+# into `OWN`. Two of them count figures that are published, so they do not change between releases.
+SERVERS = {
+    *("env", "data_dir", "database_url", "migration_database_url", "public_url", "secret_key"),
+    *("field_keys", "keeper_socket", "trusted_proxies", "reach_own_network", "telephony_platform"),
+    *("twilio_account_sid", "twilio_auth_token", "twilio_previous_auth_token"),
+    *("twilio_api_base_url", "twilio_api_key_sid", "twilio_api_key_secret", "telephone_edges"),
+    *("telephone_signalling", "practice_exchange", "telegram_api_base_url", "twilio_timeout"),
+    *("short_abandon_seconds", "public_period", "heartbeat_seconds", "silence_seconds"),
+    *("longest_leg_seconds", "calls_per_second", "callback_gateway", "definitions_dir"),
+    *("scan_command", "leaked_passwords", "monitoring_token", "monitoring_port"),
+    *("monitoring_host", "smtp_url", "push_services", "anchor_file", "anchor_mail"),
+    *("anchor_time_stamp_url", "anchor_time_stamp_certificate", "backup_target"),
+    *("backup_recipients", "backup_keep", "backup_hours", "backup_log_seconds", "log_level"),
+    # The rules of retention decide about numbers, with this as their beginning.
+    "number_retention_days",
+}
+
+
+def test_each_setting_is_decided_on_the_page_or_belongs_to_the_server() -> None:
+    assert set(Settings.model_fields) == SERVERS | set(OWN)
+    assert not SERVERS & set(OWN)
+    assert [name for words in GROUPS.values() for name in words] == list(OWN)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("offer_seconds", 4),
+        ("offer_seconds", 121),
+        ("offer_seconds", "twenty"),
+        ("callback_from", "0800"),
+        ("callback_from", "+38112"),
+        ("short_abandon_seconds", 5),
+        ("secret_key", "x" * 40),
+        ("no such", 1),
+    ],
+)
+async def test_what_is_out_of_bounds_or_the_servers_is_refused(
+    work: Work, name: str, value: int | str
+) -> None:
+    with pytest.raises(Invalid):
+        await own_settings.change(work, {"wrap_up_seconds": 30, name: value})
+    assert not any(one.is_own for one in (await own_settings.read_own(work)).settings)
+
+
+async def test_a_setting_is_given_back_and_a_late_change_is_refused(work: Work) -> None:
+    first = await own_settings.change(work, {"offer_seconds": "30", "wrap_up_seconds": 0})
+    assert (first.values["offer_seconds"], first.values["wrap_up_seconds"]) == (30, 0)
+    with pytest.raises(ChangedMeanwhile):
+        await own_settings.change(work, {"offer_seconds": 40}, revision=0)
+    same = await own_settings.change(work, {"offer_seconds": 30}, revision=first.revision)
+    assert same.revision == first.revision, "nothing was changed"
+    back = await own_settings.change(work, {"offer_seconds": None}, revision=first.revision)
+    assert back.values["offer_seconds"] == own_settings.of_server(work.ground).offer_seconds
+    assert [one.name for one in back.settings if one.is_own] == ["wrap_up_seconds"]
+
+
+async def test_an_administrator_decides_how_long_the_next_call_rings(stage: Stage) -> None:
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    ana = await stage.add_counsellor("ana")
+    assert 'value=""' in (await page(stage, mila, "/admin/settings")).text
+    form = dict.fromkeys(OWN, "") | {"revision": "0"}
+    wrong = await page(stage, mila, "/admin/settings", **form | {"offer_seconds": "4"})
+    assert "rings at one counsellor: write a whole number from 5 to 120." in wrong.text
+    assert 'value="4"' in wrong.text, "what was typed stays"
+    decided = form | {"offer_seconds": "35", "callback_from": "+381 11 123 4567"}
+    saved = await page(stage, mila, "/admin/settings", **decided)
+    assert "The settings are saved." in saved.text
+    assert "Another person" in (await page(stage, mila, "/admin/settings", **decided)).text
+    await _until(lambda: stage.ground.settings.offer_seconds == 35)
+    assert stage.ground.settings.callback_from == "+381111234567"
+
+    stage.ring()
+    await stage.until(lambda: stage.rows("SELECT id FROM offers"), what="it rings")
+    (offer,) = await stage.rows("SELECT expires_at, opened_at FROM offers")
+    assert (offer["expires_at"] - offer["opened_at"]).total_seconds() == 35
+
+    shown = (await mila.ask("GET", "/settings")).json()
+    back = {"revision": shown["revision"], "decided": {"offer_seconds": None}}
+    assert (await ana.ask("PUT", "/settings", back)).status_code == 403
+    assert (await mila.ask("PUT", "/settings", back)).status_code == 200
+    await _until(lambda: stage.ground.settings.offer_seconds == 20)
+    log = await stage.rows(
+        "SELECT detail FROM audit_entries WHERE action = 'settings_changed' ORDER BY id"
+    )
+    assert log[0]["detail"]["before"] == {"offer_seconds": 20, "callback_from": None}
+    assert log[0]["detail"]["after"] == {"offer_seconds": 35, "callback_from": "+381111234567"}
+    assert log[1]["detail"]["after"] == {"offer_seconds": 20}
+
+
+async def test_another_process_works_by_a_change_and_the_target_has_a_history(stage: Stage) -> None:
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    other = make_ground(stage.settings, stage.clock)
+    bus = Bus(other.database.url)
+    watching = asyncio.create_task(own_settings.watch(other, bus))
+    try:
+        async with bus.running():
+            await asyncio.wait_for(bus.ready.wait(), 10)
+            body = {"decided": {"service_level_seconds": 45}}
+            assert (await mila.ask("PUT", "/settings", body)).status_code == 200
+            await _until(lambda: other.settings.service_level_seconds == 45)
+    finally:
+        watching.cancel()
+        await other.database.close()
+    targets = await stage.rows("SELECT seconds FROM service_targets ORDER BY since")
+    assert [row["seconds"] for row in targets][-1] == 45
+
+
+async def _until(truth: object) -> None:
+    assert callable(truth)
+    async with asyncio.timeout(10):
+        while not truth():
+            await asyncio.sleep(0.01)
