@@ -48,6 +48,8 @@ async () => {
       covered.push(`${what(one)} at ${Math.round(box.top)}, by ${what(by)}`);
     }
   };
+  // What has the focus from the start is not scrolled to again.
+  document.activeElement?.blur();
   await look(document.body);
   for (const menu of document.querySelectorAll(".bar details.menu")) {
     if (!isDrawn(menu)) continue;

@@ -1,0 +1,120 @@
+"""Pages that are read without an account: the set-up, the sign-in, an invitation, an agency's link.
+
+Each in its reader's language, with axe at three widths and at 400 %. With `TESTS=whole` in every
+language.
+"""
+
+import asyncio
+
+import pytest
+from playwright.async_api import Page, expect
+from sqlalchemy import text
+
+from app import words
+from app.demo.stage import Counsellor, Stage
+from app.jobs.transaction import transaction
+from app.staff.roles import Role
+from app.words import pages
+from app.work import PROGRAM
+from tests.support.axe import LOOKS, faults, faults_zoomed, too_wide
+from tests.support.browser import picture, visit
+from tests.support.mail import code_in, link_in
+from tests.support.profile import WHOLE
+from tests.support.referrals import OVERRIDE, add_agency, by_hand, phone
+
+LANGUAGES = words.written() if WHOLE else ("ar", "uk")
+PHONE = "+381113000001"
+_SPEAKS = text("UPDATE agencies SET languages = :languages")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_it_is_used_by_anybody_before_the_sign_in(
+    live: Stage, page: Page, language: str
+) -> None:
+    await page.set_extra_http_headers({"Accept-Language": language})
+    public = live.settings.public_url
+    await page.goto(f"{public}/setup")
+    wrong = await _looked_at(page, language, "setup")
+    mila = await live.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    link = await _invitation(page, live, mila)
+    await page.context.clear_cookies()
+    for where, address in (
+        ("login", "/login?next=/contacts"),
+        ("invitation", link.removeprefix(public)),
+        ("no invitation", "/welcome?ended"),
+        ("no page", "/no-such-page"),
+    ):
+        await page.goto(public + address)
+        wrong += await _looked_at(page, language, where)
+    assert wrong == [], "\n".join(wrong)
+
+
+async def test_it_is_used_by_an_agency(live: Stage, page: Page) -> None:
+    await add_agency(live, "house", "shelter", sms="+381640000001", phones=(PHONE,))
+    texts = phone(live, "+381640000001").texts
+    duty = phone(live, PHONE, busy=True)
+    ana = await live.add_counsellor("ana", state=None)
+    told = {"child.name": "Jovana", "child.age": 9, "reason.why": "Sama je kod kuće. " * 20}
+    await by_hand(ana, override=OVERRIDE, send=True, answers=told)
+    await _until(lambda: bool(texts))
+    link = live.settings.public_url + link_in(texts[0].text)
+    wrong: list[str] = []
+    for language in LANGUAGES:
+        await _speaks(live, language)
+        await page.goto(link)
+        wrong += await _looked_at(page, language, "agency")
+    await _speaks(live, "en")
+    await page.goto(link)
+    duty = phone(live, PHONE, presses="1")
+    await page.locator("#send-code").click()
+    await _until(lambda: any("code is" in heard.text for heard in duty.heard))
+    spoken = next(heard.text for heard in duty.heard if "code is" in heard.text)
+    await page.locator("[name=code]").fill(code_in(spoken.replace(" ", "")))
+    await page.locator("#prove").click()
+    await expect(page.locator("main")).to_contain_text("Jovana")
+    for language in LANGUAGES:
+        await _speaks(live, language)
+        await page.goto(link)
+        await expect(page.locator("main")).to_contain_text("Jovana")
+        wrong += await _looked_at(page, language, "agency with details")
+    assert wrong == [], "\n".join(wrong)
+
+
+async def _looked_at(page: Page, language: str, where: str) -> list[str]:
+    """Return what is wrong with the page that is open, in its language and for every eye."""
+    about = words.about(language)
+    html = page.locator("html")
+    await expect(html).to_have_attribute("lang", about.locale.replace("_", "-"))
+    assert (await html.get_attribute("dir") == "rtl") == about.right_to_left, where
+    found = []
+    for theme, width in LOOKS if WHOLE else LOOKS[::2]:
+        await page.emulate_media(
+            color_scheme="dark" if theme == "dark" else "light", reduced_motion="reduce"
+        )
+        await page.set_viewport_size({"width": width, "height": 900})
+        found += await faults(page, f"{where} {language} {width} {theme}")
+        found += await too_wide(page, f"{where} {language} {width}")
+        await picture(page, f"outside-{where}-{language}-{width}-{theme}")
+    return [*found, *await faults_zoomed(page, f"{where} {language}")]
+
+
+async def _invitation(page: Page, live: Stage, mila: Counsellor) -> str:
+    await visit(page, live, mila, "/admin/people")
+    await page.locator("#invite").click()
+    await page.locator("[name=name]").fill("Nova")
+    await page.locator("#invite-and-show").click()
+    return await page.locator("#link-address").inner_text()
+
+
+async def _speaks(live: Stage, language: str) -> None:
+    async with transaction(live.ground, PROGRAM) as work:
+        await work.session.execute(_SPEAKS, {"languages": [language]})
+    live.ground.memory.forget("everything")
+    pages.forget()
+
+
+async def _until(truth: object) -> None:
+    assert callable(truth)
+    async with asyncio.timeout(30):
+        while not truth():
+            await asyncio.sleep(0.1)
