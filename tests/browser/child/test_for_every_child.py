@@ -97,7 +97,7 @@ async def test_every_child_can_use_the_page(stage: Stage, page: Page, language: 
 async def _speak(stage: Stage, language: str) -> None:
     """Add a language to the line, also one in which it can only be written."""
     await stage.change_rows(
-        "INSERT INTO line_languages (line_id, language, position, digit)"
-        f" SELECT id, '{language}', 9, '9' FROM lines"
+        "INSERT INTO line_languages (line_id, language, position, digit, locale)"
+        f" SELECT id, '{language}', 9, '9', '{language}' FROM lines"
     )
     stage.ground.memory.forget(Topic.EVERYTHING)
