@@ -185,21 +185,3 @@ def upgrade() -> None:
         )
     for name, body in _STATISTICS.items():
         _set_function(name, _QUIET + body)
-
-
-def downgrade() -> None:
-    for name, body in _STATISTICS.items():
-        _set_function(name, body)
-    for table in _SEALED:
-        op.execute(f"DROP TRIGGER append_only_but_seals ON {table}")
-        op.execute(f"DROP TRIGGER append_only ON {table}")
-        op.execute(
-            f"CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON {table} "
-            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
-        )
-    op.execute("DROP FUNCTION refuse_change_but_seals()")
-    op.execute(_CHAIN.format(digest=""))
-    op.execute(_DIGEST.format(words="e.words_sealed"))
-    op.drop_column("record_events", "words_digest")
-    op.drop_table("hash_keys")
-    op.drop_table("field_keys")
