@@ -31,8 +31,9 @@ from app.people import first_run
 from app.people.provider import keeping
 from app.referrals.opening.from_call import refer_urgently
 from app.referrals.states import Service
-from app.routing import callbacks, desk, offers, own_presence, presence, queue, team_messages
+from app.routing import callbacks, in_hand, offers, own_presence, presence, queue
 from app.routing.models import PresenceState
+from app.routing.supervision import team_messages
 from app.staff import accounts
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -283,7 +284,7 @@ async def answer_offer(
 @router.get("/board/calls/{call_id}/urgent")
 async def urgent_form(request: Request, work: InWork, staff: TakesCalls, call_id: UUID) -> Response:
     """Show the services that an urgent referral can go to: the first click of the urgent button."""
-    await desk.call_in_hand(work, staff, call_id)
+    await in_hand.call_in_hand(work, staff, call_id)
     contact = await contacts.at_hand(work, staff, call_id)
     values = await referrals.desk_values(request, work, staff, call_id, contact)
     return page(
@@ -314,7 +315,7 @@ async def urgent(
     """Send the urgent referral: the second click of the urgent button."""
     notice = ""
     try:
-        await desk.call_in_hand(work, staff, call_id)
+        await in_hand.call_in_hand(work, staff, call_id)
         await refer_urgently(
             work, staff, call_id, service, place=place or None, warm=warm, wish_read=wish_read
         )
@@ -334,13 +335,13 @@ async def close_contact(
     """
     notice = ""
     try:
-        found = await desk.desk_of(work, staff)
+        found = await in_hand.read_in_hand(work, staff)
         contact = await contact_at_hand(work, staff, found)
         if contact is None or contact.id != contact_id:
             raise NotFound("This contact is closed, or no longer belongs to your call.")
         await completing.check_closable(work, contact, reason)
         if found.call is not None:
-            await desk.end_talk(work, staff, found.call.id)
+            await in_hand.end_talk(work, staff, found.call.id)
         # Lock presence before the contact, in the same order as where a talk is ended.
         await presence.lock_presence(work, staff.id)
         await completing.close_as(work, staff, contact_id, reason)
@@ -392,7 +393,7 @@ async def _line_of(work: Work, call: Call) -> str:
 @router.get("/calls/{call_id}")
 async def call_page(request: Request, work: InWork, staff: SignedIn, call_id: UUID) -> Response:
     """Show the record of a call, event by event."""
-    readable = queries.readable_calls(staff, desk.own_calls(staff))
+    readable = queries.readable_calls(staff, in_hand.own_calls(staff))
     call = await queries.readable_call(work, readable, call_id)
     line = await lines.line_of_id(work, call.line_id)
     write_entry(work, AuditLog.CALL_RECORD_READ, str(call_id))
@@ -400,7 +401,7 @@ async def call_page(request: Request, work: InWork, staff: SignedIn, call_id: UU
     values = (
         await contact_pages.contact_values(request, work, staff, contact_id) if contact_id else {}
     )
-    known = desk.known_callers(staff).where(Call.id == call_id)
+    known = in_hand.known_callers(staff).where(Call.id == call_id)
     knows = await work.session.scalar(known) is not None
     if knows:
         values["history"] = await callers.history(work, call)
