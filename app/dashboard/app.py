@@ -12,11 +12,13 @@ from starlette.staticfiles import StaticFiles
 
 from app.dashboard import (
     agency_page,
+    board,
+    call_page,
     callback_form,
+    inbox,
     installing,
     languages,
     live,
-    pages,
     palette,
     rail,
     referrals,
@@ -30,7 +32,6 @@ from app.dashboard import (
 from app.dashboard.chats import left_pages
 from app.dashboard.chats import pages as chat_pages
 from app.dashboard.developers import components
-from app.dashboard.pages import safe_next
 from app.dashboard.people import (
     accounts,
     emergency_pages,
@@ -40,6 +41,7 @@ from app.dashboard.people import (
     passkey_pages,
     provider_pages,
     second_factor,
+    signing_in,
     welcome,
 )
 from app.dashboard.records import case_pages, contact_pages, lists, tasks
@@ -77,8 +79,11 @@ def add_dashboard(app: FastAPI) -> None:
     """Add the routes of pages and fragments, and the static files."""
     app.state.streams.parts.offer(*live.PARTS)
     include(app, live.router)
-    include(app, pages.shared_router)
-    include(app, pages.router)
+    include(app, signing_in.router)
+    include(app, board.shared_router)
+    include(app, board.router)
+    include(app, inbox.router)
+    include(app, call_page.router)
     include(app, callback_form.router)
     include(app, chat_pages.router)
     include(app, left_pages.router)
@@ -138,7 +143,7 @@ def add_dashboard(app: FastAPI) -> None:
 
 def sign_in_address(wanted: str) -> str:
     """Return the address of the sign-in, which leads on to the page that was wanted."""
-    return f"/login?next={quote(wanted)}" if safe_next(wanted) != "/" else "/login"
+    return f"/login?next={quote(wanted)}" if signing_in.safe_next(wanted) != "/" else "/login"
 
 
 async def render_to_reader(request: Request, error: Exception) -> Response:
