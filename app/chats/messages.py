@@ -277,7 +277,7 @@ async def read_as_staff(work: Work, staff: Staff, call_id: UUID, after: int = 0)
     """Return what was said and whispered after a number.
 
     What the counsellor of the conversation fetches is delivered. Any other reader is logged first:
-    a supervisor who reads along, and whoever may read the contact. Raises NotYours.
+    a supervisor who reads along, and people who may read the contact. Raises NotYours.
     """
     held = await at_once.read_as_holder(work, staff.id, call_id, after)
     if held is not None:

@@ -55,7 +55,7 @@ CREATE OR REPLACE FUNCTION chain_record_event()
  LANGUAGE plpgsql
 AS $function$
     BEGIN
-      -- One at a time for each subject, whoever holds its row.
+      -- One at a time for each subject, whichever transaction holds its row.
       PERFORM pg_advisory_xact_lock(hashtextextended(NEW.subject_id::text, 116115));
       SELECT hash INTO NEW.previous FROM record_events
         WHERE subject_id = NEW.subject_id ORDER BY id DESC LIMIT 1;

@@ -1,4 +1,4 @@
-"""A language of a line is removed without harm to whoever waits in it."""
+"""A language of a line is removed without harm to callers who wait in it."""
 
 import sqlalchemy as sa
 from alembic import op

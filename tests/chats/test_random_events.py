@@ -65,7 +65,7 @@ _ACTS = {
 
 
 class Room:
-    """A line, five counsellors, and whoever comes."""
+    """A line, five counsellors, and the children who come."""
 
     def __init__(
         self, work: Work, line: LineScript, crew: list[Staff], dice: random.Random

@@ -268,7 +268,7 @@ def _message_heard(call_id: UUID) -> Step:
     async def step(life: Life) -> None:
         if await life.work.session.scalar(select(Contact.id).where(Contact.call_id == call_id)):
             return
-        staff = await _somebody(life)
+        staff = await _any_staff(life)
         await contacts.create_contact(
             life.work,
             staff,
@@ -418,7 +418,7 @@ async def _ring_out(life: Life) -> None:
         greeted=True,
     )
     call.direction, call.sending = "outbound", "sent"
-    staff = await _somebody(life)
+    staff = await _any_staff(life)
     begun = life.now
     if dice.random() < 0.7:
         offer = Offer(
@@ -548,7 +548,7 @@ def _said(dice: random.Random) -> list[Change]:
     return [Change(path, answers[path], 0) for path in asked]
 
 
-async def _somebody(life: Life) -> Staff:
+async def _any_staff(life: Life) -> Staff:
     staff = await life.work.session.get(Staff, life.dice.choice(life.staff).id)
     assert staff is not None
     life.work.actor = Actor(ActorKind.PERSON, staff.id)
@@ -556,7 +556,7 @@ async def _somebody(life: Life) -> Staff:
 
 
 async def _visit(life: Life) -> None:
-    staff = await _somebody(life)
+    staff = await _any_staff(life)
     before = timedelta(seconds=life.dice.choice([0, 3600, 86_400]))
     await contacts.create_contact(
         life.work,

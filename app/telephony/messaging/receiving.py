@@ -43,7 +43,7 @@ async def text_arrived(work: Work, signed: Signed) -> str:
 
 
 async def _is_for_children(work: Work, carrier: Carrier, signed: Signed) -> bool:
-    """Return whether children write to this line by this carrier. A counsellor's own phone sets
+    """Return whether children write to this line by this carrier. A counsellor's phone sets
     their presence by SMS."""
     line = await lines.line_of_number(work, carrier.line_in(signed.fields))
     if line is None or not takes(line, carrier.channel):
