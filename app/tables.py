@@ -19,11 +19,12 @@ from app.referrals.directory import address_rows
 from app.referrals.directory import models as directory
 from app.retention import models as retention
 from app.retention.data_requests import models as data_requests
-from app.routing import alarm_rows, callbacks, team_messages
+from app.routing import alarm_rows, callbacks
 from app.routing import models as routing
 from app.routing.participants import participants as talks
 from app.routing.rota import models as rota
 from app.routing.rota import planning_rows
+from app.routing.supervision import team_messages
 from app.safekeeping import models as safekeeping
 from app.staff import models as staff
 from app.staff import passkey_rows

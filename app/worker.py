@@ -38,8 +38,8 @@ from app.routing.rota.coverage import EVERY as COVERAGE_EVERY
 from app.routing.rota.coverage import look_over
 from app.routing.rota.watch import EVERY as WATCHED_EVERY
 from app.routing.rota.watch import watch
+from app.routing.supervision.team_messages import forget_messages
 from app.routing.sweep import sweep
-from app.routing.team_messages import forget_messages
 from app.routing.volume import watch_volume
 from app.safekeeping.anchors import ask_today
 from app.safekeeping.backups import nightly
@@ -51,7 +51,7 @@ from app.statistics.jobs import look_round, statistics_tasks
 from app.telephony import copies, practice_calls, trial_calls, trial_texts
 from app.telephony import jobs as telephony_jobs
 from app.telephony.counsellor import callback_leg, leg_jobs, move_jobs
-from app.telephony.inbound import asking_by_key, message_jobs, own_phone
+from app.telephony.inbound import asking_by_key, message_jobs, staff_phone
 from app.telephony.messaging import answering, fetching
 from app.telephony.messaging.telegram import setting_up
 from app.telephony.participants import alarm_calls, duty, participant_flow
@@ -84,7 +84,7 @@ JOBS = (
     message_jobs,
     move_jobs,
     one_call,
-    own_phone,
+    staff_phone,
     participant_flow,
     practice_calls,
     proof,

@@ -228,6 +228,94 @@ def test_scripts_of_the_pages_exist_and_so_does_what_they_are_given() -> None:
                 assert not name or f"def {name}(" in (ROOT / path).read_text(), word
 
 
+# Commands of the pages that are no `helpline`: the file of the tests that does what they do.
+_DONE_BY = {
+    "scripts/install": "tests/test_package.py",
+    ".venv/bin/python scripts/parts sbom": "tests/supply/test_parts.py",
+    ".venv/bin/python scripts/parts advisories": "tests/supply/test_advisories.py",
+    "scripts/measures": "tests/test_measures.py",
+    "scripts/demo --once": "tests/scenarios/robustness/test_scripted_hour.py",
+    ".venv/bin/helpline migrate --check": "tests/database/test_migrations.py",
+    "/opt/helpline/bin/helpline serve": "tests/scenarios/robustness/test_replaced_server.py",
+    "echo a long password": "tests/test_package.py",
+    "curl --header": "tests/web/test_monitoring.py",
+    "curl -H": "tests/api/test_description.py",
+}
+# Those that no test runs, and why.
+_BY_NO_TEST = {
+    "scripts/test": "it runs the tests",
+    "scripts/check": "CI runs it before the tests",
+    ".ci/run": "it runs the tests",
+    ".venv/bin/lint-imports": "a gate of scripts/check",
+    "scripts/demo": "it runs until it is stopped; the tests' stage is made of the same parts",
+    "scripts/bench": "it takes minutes; tests/test_measures.py reads what it keeps",
+    "scripts/catalogues": "it changes the files of the project",
+    ".venv/bin/uv": "it asks a package index",
+    "git": "it needs a network",
+    "docker": "no test has a container engine",
+    **dict.fromkeys(("useradd", "sudo", "install", "ln"), "it needs root on a server"),
+    **dict.fromkeys(("cd", "export", "set"), "it changes the shell of the reader alone"),
+    **dict.fromkeys(
+        ("pg_dump", "pg_restore", "createdb"), "a server of the reader, with its tools"
+    ),
+}
+# Those that the test below runs as they stand.
+_RUN_HERE = ("python3", "echo 1:", "grep")
+
+
+def _other_commands(page: Path) -> list[tuple[str, list[str]]]:
+    """The commands of a page that are not `helpline`: as they stand, and in words."""
+    found = []
+    for block in _FENCE.findall(page.read_text()):
+        text = ""
+        for line in block.replace("\\\n", " ").splitlines():
+            text = f"{text}\n{line}" if text else line
+            try:
+                words = shlex.split(text, comments=True)
+            except ValueError:
+                # It goes on in the next line.
+                continue
+            whole, text = text, ""
+            while words and re.fullmatch(r"[A-Z_]+=.*", words[0], re.DOTALL):
+                del words[0]
+            if words and words[0] != "helpline":
+                found.append((whole, words))
+        assert not text, f"{page.name}: a command without an end: {text}"
+    return found
+
+
+def _starts(words: list[str], start: str) -> bool:
+    return f"{shlex.join(words)} ".startswith(f"{start} ") or " ".join(words).startswith(start)
+
+
+def test_every_other_command_of_a_page_is_run_by_a_test_or_says_why_not() -> None:
+    commands = [found for page in PAGES for found in _other_commands(page)]
+    assert len(commands) > 60
+    known = (*_DONE_BY, *_BY_NO_TEST, *_RUN_HERE)
+    assert [text for text, words in commands if not any(_starts(words, one) for one in known)] == []
+    unused = [one for one in known if not any(_starts(words, one) for _, words in commands)]
+    assert unused == [], "no page has it"
+    assert [file for file in _DONE_BY.values() if not (ROOT / file).is_file()] == []
+
+
+def test_commands_that_make_a_secret_or_look_into_the_program_run_as_they_stand() -> None:
+    ran = 0
+    for page in PAGES:
+        for text, words in _other_commands(page):
+            if any(_starts(words, one) for one in _RUN_HERE):
+                done = subprocess.run(
+                    ["bash", "-euo", "pipefail", "-c", text],
+                    cwd=ROOT,
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+                assert done.returncode == 0, text
+                assert done.stdout.strip(), text
+                ran += 1
+    assert ran >= 3
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_and_files_of_a_page_exist(page: Path) -> None:
     text = page.read_text()

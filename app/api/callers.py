@@ -12,7 +12,7 @@ from app.calls.caller_rows import FlagKind, WishKind
 from app.calls.callers import NumberReason
 from app.calls.models import Call
 from app.errors import NotAllowed, NotFound
-from app.routing import desk
+from app.routing import in_hand
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.web.access import InWork, Requires
@@ -61,7 +61,7 @@ class NumberIn(BaseModel):
 
 
 async def _call(work: Work, staff: Staff, call_id: UUID) -> Call:
-    return await queries.readable_call(work, desk.known_callers(staff), call_id)
+    return await queries.readable_call(work, in_hand.known_callers(staff), call_id)
 
 
 @router.get("/calls/{call_id}/caller")

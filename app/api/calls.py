@@ -34,7 +34,7 @@ from app.calls.states import Outcome
 from app.chats import ending
 from app.errors import Invalid, NotAllowed
 from app.referrals.replies import in_talk
-from app.routing import callback_attempts, callbacks, desk, offers, queue
+from app.routing import callback_attempts, callbacks, in_hand, offers, queue, sound
 from app.routing.models import Offer
 from app.routing.participants import (
     actions,
@@ -46,6 +46,7 @@ from app.routing.participants import (
     supervising,
 )
 from app.routing.participants.participants import Mode
+from app.routing.supervision import supervised
 from app.staff import accounts
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -82,11 +83,11 @@ async def get_queue(work: InWork, staff: SeesQueue) -> list[Waiting]:
 async def my_offers(work: InWork, staff: TakesCalls) -> list[OfferView]:
     """Return the offer that rings for you or the call that you hold, and the conversations that are
     offered to you. `GET /chats/mine` has those that you took."""
-    found = await desk.desk_of(work, staff)
+    found = await in_hand.read_in_hand(work, staff)
     rings = [offer_view(work, found.offer, found.call, found.line, staff)] if found.call else []
     return rings + [
         offer_view(work, one.offer, one.call, one.line, staff)
-        for one in await desk.conversations_of(work, staff)
+        for one in await in_hand.conversations_of(work, staff)
         if one.is_offered
     ]
 
@@ -128,7 +129,7 @@ async def decline_offer(work: InWork, staff: TakesCalls, offer_id: UUID) -> None
 
 
 def _readable(staff: Staff) -> Select[Any]:
-    return queries.readable_calls(staff, desk.own_calls(staff))
+    return queries.readable_calls(staff, in_hand.own_calls(staff))
 
 
 async def _line_names(work: Work) -> dict[UUID | None, str]:
@@ -187,19 +188,19 @@ async def get_events(work: InWork, staff: SignedIn, call_id: UUID) -> list[Event
 @router.post("/calls/{call_id}/hold", status_code=204)
 async def hold(work: InWork, staff: TakesCalls, call_id: UUID) -> None:
     """Hold the call. The caller hears a comforting message until it is resumed."""
-    await desk.set_hold(work, staff, call_id, True)
+    await in_hand.set_hold(work, staff, call_id, True)
 
 
 @router.post("/calls/{call_id}/resume", status_code=204)
 async def resume(work: InWork, staff: TakesCalls, call_id: UUID) -> None:
     """Resume a held call."""
-    await desk.set_hold(work, staff, call_id, False)
+    await in_hand.set_hold(work, staff, call_id, False)
 
 
 @router.post("/calls/{call_id}/hang-up", status_code=204)
 async def hang_up(work: InWork, staff: TakesCalls, call_id: UUID) -> None:
     """End the talk. Only a connected call can be ended by a member of staff."""
-    await desk.end_talk(work, staff, call_id)
+    await in_hand.end_talk(work, staff, call_id)
 
 
 class TransferIn(BaseModel):
@@ -223,7 +224,7 @@ async def transfer(
 
     If the colleague cannot be reached, the talk goes on.
     """
-    call = await desk.lock_in_hand(work, staff, call_id)
+    call = await in_hand.lock_in_hand(work, staff, call_id)
     if body.skills:
         if body.counsellor_id is not None or body.number is not None:
             raise Invalid("Choose exactly one: a colleague, a number or a skill.")
@@ -237,7 +238,7 @@ async def transfer(
 @router.post("/calls/{call_id}/add", status_code=202)
 async def add(work: InWork, staff: TakesCalls, call_id: UUID, body: AddIn) -> dict[str, UUID]:
     """Add a third party by phone: police, outreach, an interpreter. They press 1 to join."""
-    call = await desk.lock_in_hand(work, staff, call_id)
+    call = await in_hand.lock_in_hand(work, staff, call_id)
     participant = await inviting.add_third_party(work, staff, call, body.number, body.role)
     return {"participant_id": participant.id}
 
@@ -245,7 +246,7 @@ async def add(work: InWork, staff: TakesCalls, call_id: UUID, body: AddIn) -> di
 @router.get("/calls/{call_id}/participants")
 async def who_is_in(work: InWork, staff: TakesCalls, call_id: UUID) -> list[ParticipantView]:
     """Return the other participants who are ringing or in the talk."""
-    call = await desk.lock_in_hand(work, staff, call_id)
+    call = await in_hand.lock_in_hand(work, staff, call_id)
     found = await participants.live_participants(work, call.id)
     names = await accounts.names_of(work, {p.staff_id for p in found if p.staff_id})
     views = [participant_view(p, names) for p in found if p.owner_offer_id is None]
@@ -265,7 +266,7 @@ async def change_participant(
         call = await record.lock_call(work, call_id)
         await in_talk.drop(work, staff, call, participant_id)
         return
-    call = await desk.lock_in_hand(work, staff, call_id)
+    call = await in_hand.lock_in_hand(work, staff, call_id)
     if action == "complete":
         await actions.complete(work, call, participant_id)
     else:
@@ -285,21 +286,21 @@ async def unmute(work: InWork, staff: TakesCalls, call_id: UUID) -> None:
 
 
 async def _mute(work: Work, staff: Staff, call_id: UUID, muted: bool) -> None:
-    call = await desk.lock_in_hand(work, staff, call_id)
-    await offers.set_mute(work, call, await inviting.talk_of(work, call), muted)
+    call = await in_hand.lock_in_hand(work, staff, call_id)
+    await sound.set_mute(work, call, await inviting.talk_of(work, call), muted)
 
 
 @router.post("/calls/{call_id}/panic")
 async def panic(work: InWork, staff: TakesCalls, call_id: UUID) -> dict[str, bool]:
     """Call a supervisor into the talk now. The response says whether one is being rung."""
-    call = await desk.lock_in_hand(work, staff, call_id)
+    call = await in_hand.lock_in_hand(work, staff, call_id)
     return {"rings": await calls_for_help.panic(work, staff, call)}
 
 
 @router.get("/talks")
 async def talks(work: InWork, staff: Supervises) -> list[TalkView]:
     """Return the live talks."""
-    return [talk_view(one, work.now) for one in await desk.live_talks(work, staff)]
+    return [talk_view(one, work.now) for one in await supervised.live_talks(work, staff)]
 
 
 async def _supervise(work: Work, staff: Staff, call_id: UUID, mode: Mode) -> dict[str, UUID]:
@@ -354,7 +355,7 @@ async def agree_callback(
     work: InWork, staff: TakesCalls, call_id: UUID, body: CallbackIn
 ) -> dict[str, UUID]:
     """Agree on a call-back: when, who may answer, and that it is safe to call."""
-    await queries.readable_call(work, desk.known_callers(staff), call_id)
+    await queries.readable_call(work, in_hand.known_callers(staff), call_id)
     for at in (body.since, body.until):
         if at.tzinfo is None:
             raise Invalid("Give times with their zone, for example 2026-11-24T08:00:00+01:00.")
@@ -400,7 +401,7 @@ async def ask_by_key(
     work: InWork, staff: TakesCalls, call_id: UUID, body: QuestionIn
 ) -> QuestionView:
     """Speak a question to a caller who cannot speak; they answer it with a key."""
-    call = await desk.lock_in_hand(work, staff, call_id)
+    call = await in_hand.lock_in_hand(work, staff, call_id)
     return question_view(await questions.ask(work, staff, call, body.question))
 
 
@@ -413,7 +414,7 @@ async def questions_by_key(work: InWork, staff: SignedIn, call_id: UUID) -> list
     await queries.readable_call(work, _readable(staff), call_id)
     if not await may_read_answers(work, staff, call_id):
         raise NotAllowed("Only those who may read the record of this call may read the answers.")
-    if not await desk.has_in_hand(work, staff, call_id):
+    if not await in_hand.has_in_hand(work, staff, call_id):
         write_entry(work, AuditLog.CALL_RECORD_READ, str(call_id))
     asked = await questions.questions_of(work, call_id)
     return [question_view(one, questions.answer_of(work, one)) for one in asked]

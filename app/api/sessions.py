@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from app.api.views import Credentials, Me, PresenceChoice, PresenceView
 from app.people import leaked, second_phone
-from app.routing import desk, own_presence
+from app.routing import in_hand, own_presence
 from app.routing.models import PresenceState
 from app.staff import passwords, phone_proofs, second_factor, sessions
 from app.staff.models import Staff
@@ -76,7 +76,7 @@ async def me_of(work: Work, staff: Staff) -> Me:
 
 async def presence_view(work: Work, staff: Staff) -> PresenceView:
     """Return a counsellor's presence. If they never signed in for duty, they are off duty."""
-    found = await desk.desk_of(work, staff)
+    found = await in_hand.read_in_hand(work, staff)
     presence = found.presence
     return PresenceView(
         state=presence.state if presence else PresenceState.OFF_DUTY,

@@ -10,8 +10,8 @@ from app.calls.asked import QUESTIONS
 from app.calls.models import Call, CallQuestion, RecordedEvent
 from app.referrals.replies.in_talk import DutyInTalk
 from app.routing.callbacks import Callback
-from app.routing.desk import Talk
 from app.routing.participants.participants import Participant
+from app.routing.supervision.supervised import Talk
 
 
 class Credentials(BaseModel):

@@ -4,7 +4,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from app.chats import messages
-from app.routing import desk
+from app.routing.supervision import supervised
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -16,7 +16,7 @@ _ONE_READING = timedelta(minutes=10)
 
 async def read_along(work: Work, staff: Staff, call_id: UUID) -> list[messages.Said]:
     """Return what was said and whispered so far. The reading is logged first. Raises NotFound."""
-    await desk.check_supervises(work, staff, call_id)
+    await supervised.check_supervises(work, staff, call_id)
     key = (staff.id, call_id)
     if work.ground.memory.recall("reads along", key, work.now) is None:
         await write_reading(work, AuditLog.CONVERSATION_READ, str(call_id), along=True)

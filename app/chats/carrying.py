@@ -18,7 +18,7 @@ from app.calls.states import CallState, Channel, EndedBy
 from app.chats import left, messages, opening
 from app.chats.models import Arrival, ReturnCode, Sentence
 from app.jobs.names import Task
-from app.routing import offers
+from app.routing import releasing
 from app.routing.plan import AT_RISK_PRIORITY, TEST_CALLER_PRIORITY, read_plan
 from app.routing.rota import staffing
 from app.work import Work
@@ -205,7 +205,7 @@ async def refuse(work: Work, call: Call) -> None:
     if told is None:
         await messages.tell(work, call, Sentence.BLOCKED, str(call.id))
     await record.record(work, call, CallLog.BLOCKED)
-    await offers.end_call(work, call, ended_by=EndedBy.PROGRAM)
+    await releasing.end_call(work, call, ended_by=EndedBy.PROGRAM)
 
 
 async def queue_or_leave(work: Work, call: Call, line: LineScript) -> None:

@@ -10,7 +10,7 @@ from app.chats.models import Sentence
 from app.contacts import contacts
 from app.database.topics import Topic
 from app.errors import Conflict
-from app.routing import desk, offers
+from app.routing import in_hand, offers, releasing
 from app.routing.models import Offer, OfferState
 from app.staff.models import Staff
 from app.work import Work
@@ -53,7 +53,7 @@ async def end_as_child(work: Work, call_id: UUID) -> None:
 async def end_as_staff(work: Work, staff: Staff, call_id: UUID) -> None:
     """End a conversation for its counsellor. Raises NotYours, and Conflict for one that waits."""
     call = await record.lock_call(work, call_id)
-    if not await desk.has_in_hand(work, staff, call_id):
+    if not await in_hand.has_in_hand(work, staff, call_id):
         raise messages.NotYours()
     if CallState(call.state) is not CallState.CONNECTED:
         raise Conflict("This child is still waiting. Only a talk can be ended.")
@@ -62,6 +62,6 @@ async def end_as_staff(work: Work, staff: Staff, call_id: UUID) -> None:
 
 async def _end(work: Work, call: Call, by: EndedBy) -> None:
     await messages.announce(work, call.id)
-    await offers.end_call(work, call, ended_by=by)
+    await releasing.end_call(work, call, ended_by=by)
     await typing.forget(work, call.id)
     work.announce(Topic.CALLS, Topic.CALLS.of(call.id))

@@ -28,7 +28,7 @@ from app.contacts.models import Contact
 from app.contacts.states import channel_of_call
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound
-from app.routing import offers
+from app.routing import releasing
 from app.routing.responsible import pick_owner
 from app.staff import accounts
 from app.staff.audit import write_entry, write_reading
@@ -101,7 +101,7 @@ async def keep(work: Work, call: Call) -> None:
             until_at=work.now + timedelta(days=work.settings.chat_code_days),
         )
     )
-    await offers.end_call(work, call, ended_by=EndedBy.CALLER)
+    await releasing.end_call(work, call, ended_by=EndedBy.CALLER)
     work.announce(Topic.MESSAGES, Topic.CHATS.of(call.id))
 
 

@@ -19,7 +19,7 @@ from app.chats.news import announce
 from app.errors import NotFound
 from app.jobs.names import Task
 from app.privacy.keys import Bound, told
-from app.routing import desk
+from app.routing import in_hand
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -186,7 +186,7 @@ async def find(work: Work, staff: Staff, media_id: UUID) -> Media:
     if row is None:
         raise messages.NotYours()
     if not (
-        await desk.has_in_hand(work, staff, row.call_id)
+        await in_hand.has_in_hand(work, staff, row.call_id)
         or await left.may_read(work, staff, row.call_id)
     ):
         await messages.check_may_read(work, staff, row.call_id)

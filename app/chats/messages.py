@@ -20,7 +20,8 @@ from app.chats.news import announce as announce
 from app.contacts import contacts
 from app.database.quick import Row
 from app.errors import Conflict, Invalid, NotFound, TooMany
-from app.routing import desk
+from app.routing import in_hand
+from app.routing.supervision import supervised
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -119,7 +120,7 @@ async def say_as_staff(
         if said is not None:
             return said
     call = await record.lock_call(work, call_id)
-    mine = call.is_written and await desk.has_in_hand(work, staff, call_id)
+    mine = call.is_written and await in_hand.has_in_hand(work, staff, call_id)
     if not mine and kind is Kind.SAID:
         # The same words may come again after the end.
         known = await _known(work, call, client_key)
@@ -276,7 +277,7 @@ async def read_as_staff(work: Work, staff: Staff, call_id: UUID, after: int = 0)
     """Return what was said and whispered after a number.
 
     What the counsellor of the conversation fetches is delivered. Any other reader is logged first:
-    a supervisor who reads along, and whoever may read the contact. Raises NotYours.
+    a supervisor who reads along, and people who may read the contact. Raises NotYours.
     """
     held = await at_once.read_as_holder(work, staff.id, call_id, after)
     if held is not None:
@@ -320,7 +321,7 @@ async def _check_supervises(work: Work, staff: Staff, call_id: UUID) -> None:
     if not may(staff.role, Permission.SUPERVISE):
         raise NotYours()
     try:
-        await desk.check_supervises(work, staff, call_id)
+        await supervised.check_supervises(work, staff, call_id)
     except NotFound:
         raise NotYours() from None
 

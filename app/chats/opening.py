@@ -25,7 +25,7 @@ from app.routing.plan import DANGER_PRIORITY, read_plan
 from app.routing.rota import staffing
 from app.work import Work
 
-# The page makes it by chance: whoever knows it can read the conversation.
+# The page makes it by chance: a person who knows it can read the conversation.
 _OPENING_KEY = re.compile(r"[A-Za-z0-9_-]{32,64}")
 # How long a request to open a conversation can be repeated.
 _REPEATED_WITHIN = timedelta(minutes=5)

@@ -1,4 +1,4 @@
-"""Numbers that want no more messages: a child, or whoever has the phone, has written STOP."""
+"""Numbers that want no more messages: STOP was written from the phone."""
 
 from uuid import UUID, uuid4
 

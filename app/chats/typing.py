@@ -11,7 +11,7 @@ from app.calls.states import CallState
 from app.chats import messages
 from app.chats.models import Author, Typing
 from app.errors import Invalid
-from app.routing import desk
+from app.routing import in_hand
 from app.staff.models import Staff
 from app.work import Work
 
@@ -28,7 +28,7 @@ async def type_as_child(work: Work, call_id: UUID, text: str | None) -> None:
 
 async def type_as_staff(work: Work, staff: Staff, call_id: UUID, text: str | None) -> None:
     """Note that the counsellor of a conversation is typing. Raises NotYours."""
-    if not await desk.has_in_hand(work, staff, call_id):
+    if not await in_hand.has_in_hand(work, staff, call_id):
         raise messages.NotYours()
     await _note(work, call_id, Author.COUNSELLOR, text)
 

@@ -31,7 +31,7 @@ InChat = Annotated[Work, Depends(chat_work, scope="function")]
 
 
 class Child(Public):
-    """A route of a child's page: for whoever knows the secret of the conversation."""
+    """A route of a child's page: for a browser that knows the secret of the conversation."""
 
     def __init__(self) -> None:
         super().__init__("the secret of a conversation opens that conversation alone")

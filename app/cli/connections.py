@@ -84,7 +84,7 @@ def ring_phone(
     language: Annotated[str, typer.Option(help="default: the line's first")] = "",
     key: Annotated[str, typer.Option(help="the prompt, as of `helpline line prompt`")] = "",
 ) -> None:
-    """Ring a person's own phone, or a number: it hears a test, or a prompt of a line.
+    """Ring a person's phone, or a number: it hears a test, or a prompt of a line.
 
     It counts for that person.
     """
@@ -104,7 +104,7 @@ def send_text(
     name: str,
     number: Annotated[str, typer.Option(help="a phone; default: the person's own")] = "",
 ) -> None:
-    """Send a test text to a person's own phone, or to a number. It counts for that person."""
+    """Send a test text to a person's phone, or to a number. It counts for that person."""
 
     async def verb(work: Work) -> None:
         await connection_tests.send_test_text(work, await _person(work, name), number)

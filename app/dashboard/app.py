@@ -12,11 +12,13 @@ from starlette.staticfiles import StaticFiles
 
 from app.dashboard import (
     agency_page,
+    board,
+    call_page,
     callback_form,
+    inbox,
     installing,
     languages,
     live,
-    pages,
     palette,
     rail,
     referrals,
@@ -30,7 +32,6 @@ from app.dashboard import (
 from app.dashboard.chats import left_pages
 from app.dashboard.chats import pages as chat_pages
 from app.dashboard.developers import components
-from app.dashboard.pages import safe_next
 from app.dashboard.people import (
     accounts,
     emergency_pages,
@@ -40,6 +41,7 @@ from app.dashboard.people import (
     passkey_pages,
     provider_pages,
     second_factor,
+    signing_in,
     welcome,
 )
 from app.dashboard.records import case_pages, contact_pages, lists, tasks
@@ -73,74 +75,83 @@ from app.web.routes import include
 from app.web.step_up import HEADER, ProofNeeded
 from app.words.pages import _, refusal_words
 
+# In the order in which their addresses are compared with that of a request.
+_ROUTERS = (
+    live.router,
+    signing_in.router,
+    board.shared_router,
+    board.router,
+    inbox.router,
+    call_page.router,
+    callback_form.router,
+    chat_pages.router,
+    left_pages.router,
+    palette.router,
+    installing.router,
+    components.router,
+    sounds.router,
+    team.router,
+    rail.router,
+    team_messages.router,
+    wall.router,
+    leaving.router,
+    accounts.router,
+    welcome.router,
+    own.router,
+    second_factor.router,
+    passkey_pages.router,
+    provider_pages.router,
+    emergency_pages.router,
+    provider_page.router,
+    line_pages.router,
+    every_line_pages.router,
+    number_pages.router,
+    connection_pages.router,
+    first_run.router,
+    language_pages.router,
+    token_pages.router,
+    dialling_pages.router,
+    own_setting_pages.router,
+    definition_pages.router,
+    data_request_pages.router,
+    retention_pages.router,
+    backup_pages.router,
+    sign_in_pages.router,
+    log_pages.router,
+    talks.router,
+    practice.router,
+    # Before the records: their "/{what}/found" would take paths of these pages.
+    referrals.router,
+    agency_key_pages.router,
+    agency_page.router,
+    reports.router,
+    rota_page.router,
+    duty.router,
+    changing.router,
+    offered.router,
+    proposal_page.router,
+    times_page.router,
+    languages.router,
+    contact_pages.router,
+    case_pages.router,
+    tasks.router,
+    lists.router,
+    admin_page.router,
+)
+
 
 def add_dashboard(app: FastAPI) -> None:
     """Add the routes of pages and fragments, and the static files."""
     app.state.streams.parts.offer(*live.PARTS)
-    include(app, live.router)
-    include(app, pages.shared_router)
-    include(app, pages.router)
-    include(app, callback_form.router)
-    include(app, chat_pages.router)
-    include(app, left_pages.router)
-    include(app, palette.router)
-    include(app, installing.router)
-    include(app, components.router)
-    include(app, sounds.router)
-    include(app, team.router)
-    include(app, rail.router)
-    include(app, team_messages.router)
-    include(app, wall.router)
-    include(app, leaving.router)
-    include(app, accounts.router)
-    include(app, welcome.router)
-    include(app, own.router)
-    include(app, second_factor.router)
-    include(app, passkey_pages.router)
-    include(app, provider_pages.router)
-    include(app, emergency_pages.router)
-    include(app, provider_page.router)
-    include(app, line_pages.router)
-    include(app, every_line_pages.router)
-    include(app, number_pages.router)
-    include(app, connection_pages.router)
-    include(app, first_run.router)
-    include(app, language_pages.router)
-    include(app, token_pages.router)
-    include(app, dialling_pages.router)
-    include(app, own_setting_pages.router)
-    include(app, definition_pages.router)
-    include(app, data_request_pages.router)
-    include(app, retention_pages.router)
-    include(app, backup_pages.router)
-    include(app, sign_in_pages.router)
-    include(app, log_pages.router)
-    include(app, talks.router)
-    include(app, practice.router)
-    # Before the records: their "/{what}/found" would take paths of these pages.
-    include(app, referrals.router)
-    include(app, agency_key_pages.router)
-    include(app, agency_page.router)
-    include(app, reports.router)
-    include(app, rota_page.router)
-    include(app, duty.router)
-    include(app, changing.router)
-    include(app, offered.router)
-    include(app, proposal_page.router)
-    include(app, times_page.router)
-    include(app, languages.router)
-    include(app, contact_pages.router)
-    include(app, case_pages.router)
-    include(app, tasks.router)
-    include(app, lists.router)
-    include(app, admin_page.router)
+    for router in _ROUTERS:
+        include(app, router)
     BUILT.mkdir(parents=True, exist_ok=True)
     app.mount("/static", StaticFiles(directory=BUILT), name="static")
 
 
 def sign_in_address(wanted: str) -> str:
     """Return the address of the sign-in, which leads on to the page that was wanted."""
-    return f"/login?next={quote(wanted)}" if safe_next(wanted) != "/" else "/login"
+    return f"/login?next={quote(wanted)}" if signing_in.safe_next(wanted) != "/" else "/login"
 
 
 async def render_to_reader(request: Request, error: Exception) -> Response:

@@ -11,7 +11,7 @@ from app.calls import lines, queries, record
 from app.calls.models import Call
 from app.dashboard.desk_values import desk_fragment
 from app.errors import Invalid, Refusal
-from app.routing import callbacks, desk
+from app.routing import callbacks, in_hand
 from app.routing.rota.shifts import first_instant, last_instant
 from app.staff.models import Staff
 from app.staff.roles import Permission
@@ -38,7 +38,7 @@ async def agree(
     """Agree on a call-back. Day and times are those of the line's time zone."""
     notice = ""
     try:
-        await queries.readable_call(work, desk.known_callers(staff), call_id)
+        await queries.readable_call(work, in_hand.known_callers(staff), call_id)
         call = await record.lock_call(work, call_id)
         window = window_of(day, begins, ends, await _zone(work, call))
         await callbacks.agree(work, call, who, window, safe=safe)

@@ -22,11 +22,12 @@ from app.dashboard.languages import language_of
 from app.dashboard.records.form_views import guidance_topics
 from app.dashboard.templating import templates
 from app.referrals.replies.in_talk import DutyInTalk, duty_in_talk
-from app.routing import callbacks, desk, team_messages
+from app.routing import callbacks, in_hand
 from app.routing.models import PresenceState
-from app.routing.offers import why_no_browser
 from app.routing.participants import participants, questions
 from app.routing.participants.participants import Mode, Participant, ParticipantState
+from app.routing.supervision import team_messages
+from app.routing.telephones import why_no_browser
 from app.staff import accounts
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
@@ -38,7 +39,7 @@ from app.work import Work
 
 
 async def desk_values(request: Request, work: Work, staff: Staff) -> dict[str, Any]:
-    found = await desk.desk_of(work, staff)
+    found = await in_hand.read_in_hand(work, staff)
     contact = await contact_at_hand(work, staff, found)
     shown = views.desk_view(
         found,
@@ -165,7 +166,7 @@ async def frame_fragment(work: Work, staff: Staff, notice: str = "") -> Response
 
 async def frame_part(work: Work, staff: Staff, notice: str = "") -> str:
     """Render the counsellor's part of the top bar: presence, and the ringing or live call."""
-    found = await desk.desk_of(work, staff)
+    found = await in_hand.read_in_hand(work, staff)
     shown = views.desk_view(
         found,
         None,
@@ -176,7 +177,7 @@ async def frame_part(work: Work, staff: Staff, notice: str = "") -> str:
         aside=await _talks_aside(work, found),
     )
     rings = staff.endpoint_kind in work.settings.abilities.rings
-    written = await desk.conversations_of(work, staff) if _may_write(staff, found) else []
+    written = await in_hand.conversations_of(work, staff) if _may_write(staff, found) else []
     values = {
         "desk": shown,
         "chat_offer": next(
@@ -191,7 +192,7 @@ async def frame_part(work: Work, staff: Staff, notice: str = "") -> str:
     return templates.get_template("fragments/frame/frame.html").render(**values, staff=staff)
 
 
-def _may_write(staff: Staff, found: desk.Desk) -> bool:
+def _may_write(staff: Staff, found: in_hand.InHand) -> bool:
     """Return whether a counsellor can have conversations; some end after they may have no more."""
     presence = found.presence
     return staff.chats_at_once > 0 or (
@@ -199,7 +200,7 @@ def _may_write(staff: Staff, found: desk.Desk) -> bool:
     )
 
 
-async def _talks_aside(work: Work, found: desk.Desk) -> bool:
+async def _talks_aside(work: Work, found: in_hand.InHand) -> bool:
     """Return whether a participant talks with the counsellor while the caller is on hold."""
     if found.call is None or found.ringing or not found.call.on_hold:
         return False
@@ -218,9 +219,9 @@ async def desk_fragment(request: Request, work: Work, staff: Staff, notice: str 
     )
 
 
-async def contact_at_hand(work: Work, staff: Staff, found: desk.Desk) -> Contact | None:
+async def contact_at_hand(work: Work, staff: Staff, found: in_hand.InHand) -> Contact | None:
     """Return the contact of the present call, or in wrap-up of the call that has just ended."""
-    call_id = found.call.id if found.call else await desk.call_of_wrap_up(work, staff)
+    call_id = found.call.id if found.call else await in_hand.call_of_wrap_up(work, staff)
     return await contacts.at_hand(work, staff, call_id) if call_id else None
 
 

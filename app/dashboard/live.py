@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
-from app.dashboard import pages, rail, team, team_parts
+from app.dashboard import board, inbox, rail, team, team_parts
 from app.dashboard.desk_values import frame_part
 from app.staff.models import Staff
 from app.staff.roles import Permission
@@ -31,22 +31,22 @@ PARTS = (
         _topics("presence:me offers:me calls:me roster"),
         scope=own,
     ),
-    Part("/board/queue", Permission.SEE_QUEUE, pages.queue_part, _topics("queue")),
+    Part("/board/queue", Permission.SEE_QUEUE, board.queue_part, _topics("queue")),
     Part(
         "/board/callbacks",
         Permission.TAKE_CALLS,
-        pages.callbacks_part,
+        inbox.callbacks_part,
         _topics("callbacks staff"),
         scope=team_of,
     ),
     Part(
         "/board/messages",
         Permission.HEAR_MESSAGES,
-        pages.messages_part,
+        inbox.messages_part,
         _topics("messages staff"),
         scope=team_of,
     ),
-    Part("/board/alarms", Permission.PLAN_ROSTER, pages.alarms_part, _topics("alarms")),
+    Part("/board/alarms", Permission.PLAN_ROSTER, board.alarms_part, _topics("alarms")),
     Part(
         "/board/panic",
         Permission.SUPERVISE,

@@ -49,7 +49,7 @@ from app.referrals.consent import rules
 from app.referrals.directory.directory_csv import COLUMNS
 from app.routing.participants.participants import ROLES
 from app.routing.rota.shifts import OnHolidays
-from app.routing.team import StateReason
+from app.routing.supervision.team import StateReason
 from app.staff.log_kinds import AuditLog
 from app.staff.roles import Role
 from app.statistics import staff_measures

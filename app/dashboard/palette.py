@@ -18,7 +18,7 @@ from app.dashboard.places import places_of
 from app.dashboard.records.form_views import spelling
 from app.referrals.models import Referral
 from app.routing.rota import takers
-from app.routing.team import of_team
+from app.routing.supervision.team import of_team
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff

@@ -19,7 +19,8 @@ from app.referrals.deadlines import tracking
 from app.referrals.escalation import alarms as danger_alarms
 from app.referrals.escalation import dangers
 from app.referrals.states import ForWhom, NoticeKind
-from app.routing import callbacks, desk, queue
+from app.routing import callbacks, queue
+from app.routing.supervision import supervised
 from app.safekeeping import notices
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
@@ -74,7 +75,7 @@ async def counts_part(work: Work, seat: Seat) -> str:
     found = {"desk": at_desk}
     if may(seat.role, Permission.SUPERVISE):
         wrong = await alarms.alarm_values(work)
-        found["team"] = len(await desk.panics(work)) + sum(
+        found["team"] = len(await supervised.panics(work)) + sum(
             len(wrong[name])
             for name in ("staffing", "alarms", "much_dialled", "untaken", "overdue", "late")
         )

@@ -11,7 +11,7 @@ from app.dashboard.desk_values import desk_fragment
 from app.dashboard.templating import templates
 from app.errors import Invalid, Refusal
 from app.referrals.replies import in_talk
-from app.routing import callback_attempts, callbacks, desk, offers, telephones
+from app.routing import callback_attempts, callbacks, in_hand, sound, telephones
 from app.routing.participants import (
     actions,
     calls_for_help,
@@ -22,6 +22,7 @@ from app.routing.participants import (
     supervising,
 )
 from app.routing.participants.participants import ROLES, Mode
+from app.routing.supervision import supervised
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with
@@ -37,7 +38,7 @@ Text = Annotated[str, Form(max_length=80)]
 @router.get("/board/calls/{call_id}/ask")
 async def ask_form(request: Request, work: InWork, staff: TakesCalls, call_id: UUID) -> Response:
     """Show the colleagues who can be brought into the talk now."""
-    await desk.call_in_hand(work, staff, call_id)
+    await in_hand.call_in_hand(work, staff, call_id)
     call = await work.session.get_one(Call, call_id)
     written = call.is_written
     free = moving.free_writers if written else moving.free_colleagues
@@ -66,7 +67,7 @@ async def ask(
     """Bring a participant into the talk, or send the caller on."""
 
     async def verb() -> None:
-        call = await desk.lock_in_hand(work, staff, call_id)
+        call = await in_hand.lock_in_hand(work, staff, call_id)
         staff_id, outside = _colleague(who), number.strip() or None
         match how:
             case "skill":
@@ -100,7 +101,7 @@ async def change(
     """Hand the talk over, let all talk together, or drop a participant."""
 
     async def verb() -> None:
-        call = await desk.lock_in_hand(work, staff, call_id)
+        call = await in_hand.lock_in_hand(work, staff, call_id)
         match action:
             case "complete":
                 await actions.complete(work, call, participant_id)
@@ -119,7 +120,7 @@ async def ask_by_key(
     """Ask a spoken question that the caller answers with a key."""
 
     async def verb() -> None:
-        call = await desk.lock_in_hand(work, staff, call_id)
+        call = await in_hand.lock_in_hand(work, staff, call_id)
         await questions.ask(work, staff, call, code)
 
     return await _said(request, work, staff, verb)
@@ -149,17 +150,17 @@ async def mute_or_panic(
     async def verb() -> None:
         nonlocal rings
         if action == "hang-up":
-            await desk.end_talk(work, staff, call_id)
+            await in_hand.end_talk(work, staff, call_id)
             return
         if action in ("hold", "resume"):
-            await desk.set_hold(work, staff, call_id, action == "hold")
+            await in_hand.set_hold(work, staff, call_id, action == "hold")
             return
-        call = await desk.lock_in_hand(work, staff, call_id)
+        call = await in_hand.lock_in_hand(work, staff, call_id)
         if action == "panic":
             rings = await calls_for_help.panic(work, staff, call)
         else:
             talk = await inviting.talk_of(work, call)
-            await offers.set_mute(work, call, talk, action == "mute")
+            await sound.set_mute(work, call, talk, action == "mute")
 
     none_rung = _(
         "No supervisor can be called now. A red bar on every supervisor's page shows that you need "
@@ -186,7 +187,7 @@ async def _said(
 
 async def talks_values(work: Work, staff: Staff) -> dict[str, Any]:
     """Return the live talks, and how the supervisor takes part in each."""
-    talks = await desk.live_talks(work, staff)
+    talks = await supervised.live_talks(work, staff)
     mine = await participants.own_in(work, staff.id, [talk.call.id for talk in talks])
     return {
         "talks": [(talk, mine.get(talk.call.id)) for talk in talks],

@@ -13,10 +13,10 @@ from app.dashboard.rota import alarms
 from app.dashboard.talks import Supervises
 from app.dashboard.templating import page, templates
 from app.errors import Refusal
-from app.routing import desk, team
 from app.routing.models import PresenceState
 from app.routing.participants import calls_for_help, moving
 from app.routing.rota.roster import on_shift
+from app.routing.supervision import supervised, team
 from app.staff.models import Staff
 from app.statistics.counting import today
 from app.web.access import InWork
@@ -187,9 +187,14 @@ async def take_panic(request: Request, work: InWork, staff: Supervises, call_id:
 async def panics_part(work: Work, scope: object = None) -> str:
     """Render the calls for help, which are the same for all supervisors."""
     template = templates.get_template("fragments/team/panic.html")
-    return template.render(panics=await desk.panics(work), now=work.now)
+    return template.render(panics=await supervised.panics(work), now=work.now)
 
 
 async def _panics(request: Request, work: Work, staff: Staff, notice: str = "") -> Response:
-    values = {"panics": await desk.panics(work), "now": work.now, "staff": staff, "notice": notice}
+    values = {
+        "panics": await supervised.panics(work),
+        "now": work.now,
+        "staff": staff,
+        "notice": notice,
+    }
     return page(request, "fragments/team/panic.html", **values)

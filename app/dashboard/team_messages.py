@@ -7,7 +7,7 @@ from fastapi import APIRouter, Form, Request, Response
 
 from app.dashboard.templating import templates
 from app.errors import NotFound, Refusal
-from app.routing import team_messages
+from app.routing.supervision import team_messages
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with

@@ -14,9 +14,10 @@ from app.dashboard.templating import templates
 from app.database.topics import Topic
 from app.referrals.channels.webhook import delivery
 from app.referrals.deadlines import tracking
-from app.routing import desk, team, telephones
+from app.routing import telephones
 from app.routing.participants import moving, participants
 from app.routing.rota.roster import on_shift
+from app.routing.supervision import supervised, team
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.statistics.counting import today
@@ -120,7 +121,7 @@ async def strip_of(work: Work, staff: Staff) -> Strip:
 class Around(NamedTuple):
     """The talks that supervisors of a team may see, and what can be done with them."""
 
-    talks: list[desk.Talk]
+    talks: list[supervised.Talk]
     now: datetime
     can: Any
     # People in the talks of others, by the person and the talk.
@@ -146,7 +147,7 @@ class Talks(NamedTuple):
 
 
 async def _around(work: Work, of: str) -> Around:
-    talks = await desk.talks_around(work, of)
+    talks = await supervised.talks_around(work, of)
     calls = [talk.call.id for talk in talks]
     return Around(
         talks,
@@ -210,16 +211,16 @@ class Count(NamedTuple):
     panics: int
 
 
-async def _talks_of_team(work: Work, of: str) -> list[desk.Talk]:
-    return await desk.talks_around(work, of)
+async def _talks_of_team(work: Work, of: str) -> list[supervised.Talk]:
+    return await supervised.talks_around(work, of)
 
 
-async def _count(work: Work, talks: list[desk.Talk], staff: Staff) -> Count:
+async def _count(work: Work, talks: list[supervised.Talk], staff: Staff) -> Count:
     seen = [talk.panic for talk in talks if talk.is_seen_by(staff)]
     return Count(len(seen), sum(seen))
 
 
-def _draw_link(talks: list[desk.Talk], count: Count) -> str:
+def _draw_link(talks: list[supervised.Talk], count: Count) -> str:
     return templates.get_template("fragments/desk/talks_link.html").render(count=count)
 
 

@@ -9,7 +9,7 @@ from app.dashboard.views import STATE_WORDS, language_words
 from app.routing import telephones
 from app.routing.models import PresenceState, TelephoneState
 from app.routing.rota.on_duty import OnShift
-from app.routing.team import Person
+from app.routing.supervision.team import Person
 from app.staff.models import EndpointKind
 from app.words.pages import N_, _, code_words, said
 

@@ -14,7 +14,7 @@ from app.chats.left import Left
 from app.contacts.models import Contact
 from app.routing import telephones
 from app.routing.callbacks import Callback, CallbackState
-from app.routing.desk import Conversation, Desk
+from app.routing.in_hand import Conversation, InHand
 from app.routing.models import OfferState, Presence, PresenceState, TelephoneState
 from app.routing.queue import WaitingCall
 from app.words.pages import N_, _, code_words, instant_words, language_name, said
@@ -219,7 +219,7 @@ def _seconds(since: datetime | None, now: datetime) -> int:
 
 
 def desk_view(
-    desk: Desk,
+    desk: InHand,
     contact: Contact | None,
     now: datetime,
     on_phone: bool,
@@ -259,7 +259,7 @@ def _telephone(presence: Presence | None, on_phone: bool) -> str:
     return "" if state is TelephoneState.READY else said(telephones.WORDS[state])
 
 
-def _writing(desk: Desk, state: PresenceState) -> bool:
+def _writing(desk: InHand, state: PresenceState) -> bool:
     # Only during the talk and just after it: a key must never close an older draft.
     return state is PresenceState.WRAP_UP or (desk.offer is not None and not desk.ringing)
 
@@ -289,7 +289,7 @@ def _advice(back: Callback | None) -> str:
 
 
 def _offer_card(
-    desk: Desk, now: datetime, on_phone: bool, limit: int, back: Callback | None
+    desk: InHand, now: datetime, on_phone: bool, limit: int, back: Callback | None
 ) -> OfferCard:
     offer, call = desk.offer, desk.call
     assert offer is not None
@@ -323,7 +323,7 @@ def chat_offer_card(one: Conversation, now: datetime) -> ChatOfferCard:
     )
 
 
-def _call_card(desk: Desk, now: datetime, back: Callback | None, aside: bool) -> CallCard:
+def _call_card(desk: InHand, now: datetime, back: Callback | None, aside: bool) -> CallCard:
     offer, call = desk.offer, desk.call
     assert offer is not None
     assert call is not None

@@ -338,7 +338,7 @@ async def _open_numbers(stage: Stage, legs: list[Leg]) -> list[str]:
     """Check 7: no number or name is in clear in any table, address or spoken text."""
     numbers = {leg.from_.lstrip("+") for leg in legs if leg.from_.startswith("+3816")}
     numbers |= {one.from_.lstrip("+") for one in stage.exchange.texts.came}
-    # Counsellors' own phone numbers may be in clear.
+    # The numbers of counsellors' phones may be in clear.
     own = await stage.rows("SELECT endpoint FROM staff WHERE endpoint_kind = 'phone'")
     numbers -= {row["endpoint"].lstrip("+") for row in own}
     # The name that the counsellors of the scripted hour write.

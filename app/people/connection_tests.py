@@ -125,7 +125,7 @@ async def send_test_letter(work: Work, staff: Staff) -> str:
 
 
 async def send_test_text(work: Work, staff: Staff, number: str = "") -> ConnectionTest:
-    """Let a text be sent to a number, or to the person's own phone; return the test.
+    """Let a text be sent to a number, or to the person's phone; return the test.
 
     Raises Invalid if no text can be sent, NotDialled, DialledTooOften and TooMany.
     """
@@ -154,7 +154,7 @@ async def ring_test_phone(
     language: str = "",
     key: str = "",
 ) -> ConnectionTest:
-    """Let a number be rung once, or the person's own phone; return the test.
+    """Let a number be rung once, or the person's phone; return the test.
 
     The phone hears a prompt of a line, in its first language unless another is named; without a
     line, that it is a test. Raises NotFound, Invalid if no call can be made or the prompt says

@@ -14,7 +14,7 @@ from app.database.topics import Topic
 from app.errors import Conflict, NotFound
 from app.jobs.transaction import transaction
 from app.outbox.states import Sending
-from app.routing import offers
+from app.routing import releasing
 from app.routing.callbacks import (
     Callback,
     CallbackState,
@@ -72,7 +72,7 @@ async def open_due(ground: Ground) -> int:
         async with transaction(ground, PROGRAM) as work:
             call = await record.lock_call(work, call_id)
             if CallState(call.state) is CallState.QUEUED:
-                await offers.end_call(work, call, ended_by=EndedBy.PROGRAM)
+                await releasing.end_call(work, call, ended_by=EndedBy.PROGRAM)
     return len(due)
 
 
@@ -221,4 +221,4 @@ async def note_machine(work: Work, call: Call) -> None:
     if row is not None:
         row.machine = True
     await record.record(work, call, CallLog.MACHINE_ANSWERED)
-    await offers.end_call(work, call, ended_by=EndedBy.PROGRAM)
+    await releasing.end_call(work, call, ended_by=EndedBy.PROGRAM)

@@ -15,10 +15,11 @@ from app.jobs.names import Task
 from app.routing import holding
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, PresenceState
-from app.routing.offers import end_if_kept, need, set_hold
 from app.routing.participants import participants
 from app.routing.participants.participants import Mode, Participant, ParticipantState, Purpose
 from app.routing.plan import RETURNED_PRIORITY
+from app.routing.releasing import end_if_kept
+from app.routing.sound import need, set_hold
 from app.staff.models import Staff
 from app.work import Work
 

@@ -7,30 +7,27 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import BindParameter, ColumnElement, Uuid, and_, bindparam, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, Uuid, and_, bindparam, select, update
 from sqlalchemy.orm import aliased
 
-from app.abilities import PLATFORMS, Ability
+from app.abilities import Ability
 from app.calls import record
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call, Leg, LegRequest
 from app.calls.record import Delivery
-from app.calls.states import NOT_RUNG, CallEvent, CallState, EndedBy, LegStatus
+from app.calls.states import NOT_RUNG, CallEvent, CallState, LegStatus
 from app.database.topics import Topic
 from app.errors import Conflict, NotFound
 from app.jobs.names import Task
 from app.outbox.push.subscriptions import wake
 from app.outbox.states import Sending
-from app.routing import holding, waking
+from app.routing import holding, releasing, waking
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, Presence, PresenceState
-from app.routing.participants import participants
 from app.routing.participants.participants import Participant
 from app.routing.rota import staffing
-from app.settings import Settings
 from app.staff import phone_proofs
 from app.staff.models import EndpointKind, Staff
-from app.words.pages import N_
 from app.work import Work
 
 # A counsellor who misses this many calls in a row is set away.
@@ -39,53 +36,14 @@ MISSES_PHONE = 3
 
 # A leg that has not asked for its turn within this time no longer waits for it.
 _TURN_COMES = timedelta(seconds=10)
-# If the provider has not said within this time that both are in the conference, ask it.
-_TOLD_WITHIN = timedelta(seconds=5)
 # The part of an offer's time for which the browser rings alone, where a telephone rings after it.
 BROWSER_ALONE = 0.4
 # How long a counsellor who has lifted the phone has to press 1.
 _LISTENING = timedelta(seconds=15)
 
 
-class NotOnThisPlatform(Conflict):
-    default = (
-        "Your telephone platform cannot do this in a talk. You can hand the caller over to a "
-        "colleague or a skill."
-    )
-
-
-def why_no_browser(settings: Settings) -> str:
-    """Return why no call can reach a browser here, and what to do."""
-    if EndpointKind.BROWSER in PLATFORMS[settings.telephony_platform].rings:
-        return N_(
-            "No API key of the telephone provider is set (HELPLINE_TWILIO_API_KEY_SID and "
-            "_SECRET), so a browser cannot be a telephone. Ask your administrator to set it, or "
-            "to give you a phone number or a SIP address."
-        )
-    return N_(
-        "Your telephone platform cannot ring a browser. Ask your administrator to give you a "
-        "phone number or a SIP address."
-    )
-
-
 class OfferNoLongerOpen(Conflict):
     default = "The call has already been taken, or the caller is gone."
-
-
-def need(work: Work, ability: Ability) -> None:
-    """Refuse what the telephony platform cannot do. Raises NotOnThisPlatform."""
-    if not work.settings.abilities.can(ability):
-        raise NotOnThisPlatform()
-
-
-class NothingToHear(Conflict):
-    default = "This conversation is in writing. It cannot be held, muted, or heard."
-
-
-def need_voice(call: Call) -> None:
-    """Refuse for a written conversation what is done with sound. Raises NothingToHear."""
-    if call.is_written:
-        raise NothingToHear()
 
 
 async def open_offer(
@@ -246,7 +204,7 @@ async def accept_offer(
     if offer.second_at is not None and not at_telephone:
         # Taken in the browser after all: the telephone is called off.
         offer.second_at = None
-        await end_legs(work, offer.id)
+        await releasing.end_legs(work, offer.id)
     which = Leg.offer_id == offer.id
     which = which if at_telephone else and_(which, ~Leg.second)
     legs = await work.session.scalar(select(Leg.id).where(which).limit(1))
@@ -415,7 +373,7 @@ async def miss_offer(
 async def _release(work: Work, call: Call, offer: Offer, state: OfferState, cause: str) -> None:
     """End an offer that has not led to a talk. The caller keeps waiting, unless they are gone."""
     offer.state, offer.released_at = state.value, work.now
-    await end_legs(work, offer.id)
+    await releasing.end_legs(work, offer.id)
     detail: dict[str, Any] = {"offer_id": str(offer.id), "offer": state.value, "cause": cause}
     others = select(Offer.id).where(
         Offer.call_id == call.id, Offer.id != offer.id, Offer.released_at.is_(None)
@@ -424,31 +382,8 @@ async def _release(work: Work, call: Call, offer: Offer, state: OfferState, caus
         await record.move(work, call, CallEvent.OFFER_ENDED, **detail)
     else:
         await record.record(work, call, CallEvent.OFFER_ENDED, **detail)
-    await end_if_kept(work, call)
+    await releasing.end_if_kept(work, call)
     work.announce(Topic.OFFERS.of(offer.counsellor_id), Topic.QUEUE)
-
-
-async def end_if_kept(work: Work, call: Call) -> None:
-    """End a practice call that its trainee does not have: it rings no other counsellor."""
-    if call.rings_only_id is not None and CallState(call.state) is CallState.QUEUED:
-        await end_call(work, call, ended_by=EndedBy.PROGRAM)
-        if not call.is_written:
-            work.defer(Task.END_CALLER, call_id=str(call.id))
-
-
-async def end_legs(work: Work, offer_id: UUID) -> None:
-    """Ask for the end of every live leg of the counsellor, and of no other."""
-    own = select(Participant.id).where(Participant.owner_offer_id == offer_id)
-    legs = await work.session.scalars(
-        select(Leg).where(
-            Leg.offer_id == offer_id,
-            Leg.ended_at.is_(None),
-            or_(Leg.participant_id.is_(None), Leg.participant_id.in_(own)),
-        )
-    )
-    for leg in legs:
-        leg.end_wanted = True
-        work.defer(Task.END_LEG, leg_id=str(leg.id))
 
 
 async def phone_lifted(work: Work, offer: Offer) -> None:
@@ -486,7 +421,7 @@ async def withdraw_offer(work: Work, call: Call, offer: Offer, cause: str) -> No
     """End an open offer; it does not count as missed."""
     if offer.state != OfferState.OPEN or offer.released_at is not None:
         return
-    await _let_go(work, offer, cause)
+    await releasing.let_go(work, offer, cause)
     await record.record(
         work, call, CallEvent.OFFER_ENDED, offer_id=str(offer.id), offer=offer.state, cause=cause
     )
@@ -515,87 +450,6 @@ async def withdraw_open(work: Work, call: Call, cause: str) -> bool:
     return True
 
 
-async def end_call(
-    work: Work,
-    call: Call,
-    *,
-    ended_by: EndedBy,
-    at: datetime | None = None,
-    delivery: Delivery | None = None,
-    answer: record.Answer | None = None,
-    lost: bool = False,
-) -> None:
-    """End a call and release everything that it held, in the same transaction."""
-    connected = CallState(call.state) is CallState.CONNECTED
-    if connected or call.handed_to is not None or call.kept_room_id is not None:
-        await participants.send_away(work, call, Cause.CALL_ENDED)
-        call.handed_to = call.kept_room_id = None
-    if call.callback_id is not None and CallState(call.state) is not CallState.ENDED:
-        work.defer(Task.CALLBACK_OVER, call_id=str(call.id))
-    if call.rings_only_id is not None and CallState(call.state) is not CallState.ENDED:
-        work.defer(Task.PRACTICE_ENDED, call_id=str(call.id))
-    first = CallState(call.state) is not CallState.ENDED
-    # Only a call that is offered or connected holds anything.
-    holds = CallState(call.state) in (CallState.OFFERED, CallState.CONNECTED)
-    await record.end_call(
-        work, call, ended_by=ended_by, at=at, delivery=delivery, answer=answer, lost=lost
-    )
-    asks = work.settings.abilities.can(Ability.SHOW_TALKS) and not call.is_written
-    # A caller who was fetched for a talk and then released has entered the waiting room again.
-    if first and call.answered_at is None and asks and call.entries > 1:
-        await _settle_released(work, call)
-    if not holds:
-        return
-    held = await work.session.scalars(
-        select(Offer)
-        .where(Offer.call_id == call.id, Offer.released_at.is_(None))
-        .order_by(Offer.counsellor_id)
-    )
-    for offer in held.all():
-        if offer.state == OfferState.ACCEPTED and asks:
-            # Perhaps they talked, and only the provider's report was lost.
-            work.defer(Task.SETTLE_TALK, delay=_TOLD_WITHIN, offer_id=str(offer.id))
-        await _let_go(work, offer)
-
-
-async def _settle_released(work: Work, call: Call) -> None:
-    """Ask later whether the caller talked with a counsellor who accepted and was released.
-
-    The end of the counsellor's leg may be told before the caller's, and nothing of the talk.
-    """
-    released = await work.session.scalars(
-        select(Offer.id).where(
-            Offer.call_id == call.id,
-            Offer.accepted_at.is_not(None),
-            Offer.connected_at.is_(None),
-            Offer.released_at.is_not(None),
-        )
-    )
-    for offer_id in released:
-        work.defer(Task.SETTLE_TALK, delay=_TOLD_WITHIN, offer_id=str(offer_id))
-
-
-async def _let_go(work: Work, offer: Offer, cause: str = Cause.CALLER_GONE) -> None:
-    talked = offer.state == OfferState.CONNECTED
-    if not talked:
-        offer.state = OfferState.WITHDRAWN.value
-    offer.released_at = work.now
-    await end_legs(work, offer.id)
-    presence = await presences.lock_presence(work, offer.counsellor_id)
-    why = Cause.CALL_ENDED if talked else cause
-    await holding.settle(work, presence, why, talked=talked, rested=not talked)
-    work.announce(Topic.OFFERS.of(offer.counsellor_id))
-
-
-async def hang_up(work: Work, call: Call) -> None:
-    """End a talk for a counsellor: close the record now, tell the provider after the commit."""
-    if CallState(call.state) is CallState.ENDED:
-        return
-    await end_call(work, call, ended_by=EndedBy.COUNSELLOR)
-    if not call.is_written:
-        work.defer(Task.END_CALLER, call_id=str(call.id))
-
-
 async def held_offer(work: Work, counsellor_id: UUID) -> Offer | None:
     """Return the offer or live call that a counsellor holds, if any; see `holding.conversations`
     for what they have in writing."""
@@ -617,34 +471,3 @@ async def live_offer_of_call(work: Work, call_id: UUID) -> Offer | None:
             .order_by((Offer.state == OfferState.OPEN), Offer.opened_at.desc())
         )
     ).first()
-
-
-async def set_hold(work: Work, call: Call, held: bool) -> None:
-    """Hold or resume a talk; tell the provider after the commit. Raises Conflict."""
-    need_voice(call)
-    if CallState(call.state) is not CallState.CONNECTED:
-        raise Conflict("Only a connected call can be held or resumed.")
-    if (call.held_at is not None) == held:
-        return
-    if held:
-        need(work, Ability.HOLD)
-    call.held_at = work.now if held else None
-    await record.record(work, call, CallLog.HOLD if held else CallLog.RESUME)
-    work.defer(Task.SET_HOLD, call_id=str(call.id))
-    work.announce(Topic.CALLS, Topic.CALLS.of(call.id))
-
-
-async def set_mute(work: Work, call: Call, offer: Offer, muted: bool) -> None:
-    """Mute or unmute the counsellor; tell the provider after the commit. Raises Conflict."""
-    need_voice(call)
-    if CallState(call.state) is not CallState.CONNECTED:
-        raise Conflict("Only a connected call can be muted.")
-    if (offer.muted_at is not None) == muted:
-        return
-    need(work, Ability.MUTE)
-    offer.muted_at = work.now if muted else None
-    await record.record(
-        work, call, CallLog.MUTED if muted else CallLog.UNMUTED, offer_id=str(offer.id)
-    )
-    work.defer(Task.SET_MUTE, offer_id=str(offer.id))
-    work.announce(Topic.CALLS, Topic.CALLS.of(call.id))

@@ -7,8 +7,9 @@ from app.errors import Conflict, Invalid
 from app.routing import holding
 from app.routing import presence as presences
 from app.routing.models import CHOICES, Offer, OfferState, Presence, PresenceState
-from app.routing.offers import decline_offer, held_offer, lock_offer, why_no_browser
+from app.routing.offers import decline_offer, held_offer, lock_offer
 from app.routing.participants import leaving, participants
+from app.routing.telephones import why_no_browser
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission, may

@@ -30,7 +30,7 @@ from app.database.quick import Question
 from app.database.topics import Topic
 from app.jobs.names import Task
 from app.jobs.transaction import run_verb
-from app.routing import holding, offers, queue, second_way
+from app.routing import holding, offers, queue, releasing, second_way
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, Presence, PresenceState
 from app.routing.participants import actions, leaving, second_ring
@@ -338,7 +338,7 @@ async def _end_silent(work: Work, call_id: UUID) -> None:
         seconds=seconds
     ):
         await record.record(work, call, CallLog.CHILD_NOT_HEARD, state=call.state)
-        await offers.end_call(work, call, ended_by=EndedBy.CALLER)
+        await releasing.end_call(work, call, ended_by=EndedBy.CALLER)
 
 
 async def _ask_the_provider(work: Work, call_id: UUID) -> None:

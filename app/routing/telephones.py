@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, false, func, or_, select
 
+from app.abilities import PLATFORMS
 from app.calls.log_kinds import Cause
 from app.calls.models import Call, Leg
 from app.calls.states import CallState
@@ -19,6 +20,7 @@ from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, Presence, PresenceState, TelephoneState
 from app.routing.participants import leaving, second_ring
 from app.routing.participants.participants import LIVE, Participant, Purpose
+from app.settings import Settings
 from app.staff.models import EndpointKind, Staff
 from app.words.pages import N_
 from app.work import Work
@@ -192,3 +194,17 @@ async def not_ready(work: Work) -> list[tuple[str, str]]:
         .order_by(Staff.name)
     )
     return [(name, WORDS[TelephoneState(state)]) for name, state in rows]
+
+
+def why_no_browser(settings: Settings) -> str:
+    """Return why no call can reach a browser here, and what to do."""
+    if EndpointKind.BROWSER in PLATFORMS[settings.telephony_platform].rings:
+        return N_(
+            "No API key of the telephone provider is set (HELPLINE_TWILIO_API_KEY_SID and "
+            "_SECRET), so a browser cannot be a telephone. Ask your administrator to set it, or "
+            "to give you a phone number or a SIP address."
+        )
+    return N_(
+        "Your telephone platform cannot ring a browser. Ask your administrator to give you a "
+        "phone number or a SIP address."
+    )

@@ -10,7 +10,7 @@ from app.calls import record
 from app.calls.log_kinds import Cause
 from app.calls.models import Call
 from app.database.topics import Topic
-from app.routing import offers
+from app.routing import offers, releasing
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, PresenceState, TelephoneState
 from app.routing.participants import leaving, participants
@@ -57,7 +57,7 @@ async def _leave_own_call(work: Work, staff: Staff) -> None:
         await offers.decline_offer(work, call, offer, by=Cause.ACCOUNT_CHANGED)
     elif call.rings_only_id is not None:
         # The scripted child of a practice call rings no other person.
-        await offers.hang_up(work, call)
+        await releasing.hang_up(work, call)
     else:
         await leaving.lose_counsellor(work, call, offer, Cause.ACCOUNT_CHANGED)
 

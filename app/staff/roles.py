@@ -31,7 +31,7 @@ class Permission(StrEnum):
     READ_TEAM_RECORDS = "read_team_records"
     WRITE_CONTACTS = "write_contacts"
     WRITE_CASES = "write_cases"
-    # The category codes without a counterpart in the framework tree, and the definitions in force.
+    # The category codes that stand for none of the framework tree, and the definitions in force.
     SEE_DEFINITIONS = "see_definitions"
     # Referrals: a person's own, and those of their contacts; for a supervisor, those of the team;
     # for a referral officer, all.

@@ -249,7 +249,7 @@ class RingsAgain(Kept):
 class DialCallback(Kept):
     """Dial the caller of a call-back from the leg of the counsellor, who is there."""
 
-    kind: Literal["dial_back"] = "dial_back"
+    kind: Literal["dial_callback"] = "dial_callback"
     offer_id: UUID
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from app.errors import Conflict, TooMany
 from app.routing import telephones
 from app.routing.models import TelephoneState
-from app.routing.offers import why_no_browser
+from app.routing.telephones import why_no_browser
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import EndpointKind, Staff

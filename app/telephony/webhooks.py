@@ -20,8 +20,8 @@ from app.telephony.inbound import (
     deciding,
     endings,
     message_flow,
-    own_phone,
     partner_flow,
+    staff_phone,
     talking,
     waiting,
 )
@@ -186,7 +186,7 @@ async def duty_key(request: Request, signed: SignedRequest, call_id: UUID) -> Re
     """Handle the key by which a counsellor with only a phone sets their presence."""
     n = number_in(request.query_params.get("n"), 1)
     digits = signed.fields.get("Digits")
-    decision = own_phone.duty_key(signed.fields.get("From"), digits)
+    decision = staff_phone.duty_key(signed.fields.get("From"), digits)
     return await _decide(request, signed, call_id, f"duty:{call_id}:{n}", decision)
 
 
@@ -262,7 +262,7 @@ async def duty_proof(
 ) -> Response:
     """Handle the PIN or the code by which a counsellor proves who they are."""
     who, digits, attempt = signed.fields.get("From"), signed.fields.get("Digits"), number_in(n, 1)
-    decision = own_phone.duty_proof(who, s, digits, attempt)
+    decision = staff_phone.duty_proof(who, s, digits, attempt)
     return await _decide(request, signed, call_id, f"duty-proof:{call_id}:{attempt}", decision)
 
 
@@ -272,7 +272,7 @@ async def duty_pin(
 ) -> Response:
     """Handle the PIN that a counsellor chooses."""
     who, digits, attempt = signed.fields.get("From"), signed.fields.get("Digits"), number_in(n, 1)
-    decision = own_phone.duty_pin(who, s, digits, attempt)
+    decision = staff_phone.duty_pin(who, s, digits, attempt)
     return await _decide(request, signed, call_id, f"duty-pin:{call_id}:{attempt}", decision)
 
 

@@ -8,7 +8,7 @@ Programs show a token of their own and are not asked.
 Nothing here may stand between a counsellor and an urgent referral, an alarm, a talk or a call-back:
 none of these is in the list. In a talk, what the talk itself needs at once is open without a proof:
 the number of this call, and the earlier contacts of its number. Everything else asks for one also
-then: a person at an unlocked browser can write to the helpline by their own phone, and accept.
+then: a person at an unlocked browser can write to the helpline by a phone of theirs, and accept.
 """
 
 from collections.abc import Awaitable, Callable, Mapping

@@ -24,7 +24,7 @@ from app.database.topics import Topic
 from app.errors import NotFound, TooMany
 from app.log import log
 from app.routing.at_work import at_work
-from app.routing.desk import calls_at_hand
+from app.routing.in_hand import calls_at_hand
 from app.staff import accounts
 from app.staff.models import Staff
 from app.web.access import finished, token_of

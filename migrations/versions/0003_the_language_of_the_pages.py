@@ -13,7 +13,3 @@ def upgrade() -> None:
     op.add_column(
         "staff", sa.Column("page_language", sa.Text(), server_default="en", nullable=False)
     )
-
-
-def downgrade() -> None:
-    raise NotImplementedError("migrations only go forward")

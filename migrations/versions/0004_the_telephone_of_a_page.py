@@ -24,10 +24,3 @@ def upgrade() -> None:
     op.add_column(
         "calls", sa.Column("on_hold", sa.Boolean, nullable=False, server_default=sa.text("false"))
     )
-
-
-def downgrade() -> None:
-    op.drop_column("calls", "on_hold")
-    op.drop_column("presences", "telephone_page")
-    op.drop_column("presences", "telephone_at")
-    op.drop_column("presences", "telephone")

@@ -102,10 +102,3 @@ def _acts_and_remarks() -> None:
         sa.ForeignKeyConstraint(["by_id"], ["staff.id"], name="fk_practice_remarks_by_id"),
     )
     op.create_index("ix_practice_remarks_practice_id", "practice_remarks", ["practice_id"])
-
-
-def downgrade() -> None:
-    op.drop_table("practice_remarks")
-    op.drop_table("practice_acts")
-    op.drop_table("practices")
-    op.drop_column("calls", "rings_only_id")

@@ -25,7 +25,3 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["made_by"], ["staff.id"], name="fk_wallboards_made_by"),
         sa.UniqueConstraint("token_key", name="uq_wallboards_token_key"),
     )
-
-
-def downgrade() -> None:
-    op.drop_table("wallboards")

@@ -31,7 +31,3 @@ def upgrade() -> None:
     op.create_index("ix_team_messages_recipient_id", "team_messages", ["recipient_id", "sent_at"])
     op.create_index("ix_team_messages_sender_id", "team_messages", ["sender_id", "sent_at"])
     op.create_index("ix_team_messages_sent_at", "team_messages", ["sent_at"])
-
-
-def downgrade() -> None:
-    op.drop_table("team_messages")

@@ -51,11 +51,3 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("used_at IS NULL AND withdrawn_at IS NULL"),
     )
-
-
-def downgrade() -> None:
-    op.drop_table("password_links")
-    op.drop_constraint("uq_staff_sessions_id", "staff_sessions")
-    for column in ("browser", "used_at", "id"):
-        op.drop_column("staff_sessions", column)
-    op.drop_column("staff", "revision")

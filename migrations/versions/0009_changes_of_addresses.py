@@ -61,8 +61,3 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'waits'"),
     )
     _set_notices([*_NOTICES, "address_changes"])
-
-
-def downgrade() -> None:
-    _set_notices(_NOTICES)
-    op.drop_table("address_changes")

@@ -60,9 +60,3 @@ def upgrade() -> None:
     )
     op.create_index("ix_push_messages_subscription_id", "push_messages", ["subscription_id"])
     op.create_index("ix_push_messages_wanted_at", "push_messages", ["wanted_at"])
-
-
-def downgrade() -> None:
-    op.drop_table("push_messages")
-    op.drop_table("push_subscriptions")
-    op.drop_table("push_keys")

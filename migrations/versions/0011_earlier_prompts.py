@@ -34,7 +34,3 @@ def upgrade() -> None:
         ["line_id", "language", "key", "number"],
         unique=True,
     )
-
-
-def downgrade() -> None:
-    op.drop_table("earlier_prompts")

@@ -50,9 +50,3 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("open_shift_id IS NOT NULL AND state = 'in_force'"),
     )
-
-
-def downgrade() -> None:
-    op.drop_index("uq_rota_changes_open_shift", "rota_changes")
-    op.drop_column("rota_changes", "open_shift_id")
-    op.drop_table("open_shifts")

@@ -55,7 +55,7 @@ CREATE OR REPLACE FUNCTION chain_record_event()
  LANGUAGE plpgsql
 AS $function$
     BEGIN
-      -- One at a time for each subject, whoever holds its row.
+      -- One at a time for each subject, whichever transaction holds its row.
       PERFORM pg_advisory_xact_lock(hashtextextended(NEW.subject_id::text, 116115));
       SELECT hash INTO NEW.previous FROM record_events
         WHERE subject_id = NEW.subject_id ORDER BY id DESC LIMIT 1;
@@ -185,21 +185,3 @@ def upgrade() -> None:
         )
     for name, body in _STATISTICS.items():
         _set_function(name, _QUIET + body)
-
-
-def downgrade() -> None:
-    for name, body in _STATISTICS.items():
-        _set_function(name, body)
-    for table in _SEALED:
-        op.execute(f"DROP TRIGGER append_only_but_seals ON {table}")
-        op.execute(f"DROP TRIGGER append_only ON {table}")
-        op.execute(
-            f"CREATE TRIGGER append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON {table} "
-            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
-        )
-    op.execute("DROP FUNCTION refuse_change_but_seals()")
-    op.execute(_CHAIN.format(digest=""))
-    op.execute(_DIGEST.format(words="e.words_sealed"))
-    op.drop_column("record_events", "words_digest")
-    op.drop_table("hash_keys")
-    op.drop_table("field_keys")

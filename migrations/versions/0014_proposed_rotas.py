@@ -135,14 +135,3 @@ def upgrade() -> None:
     _working_times()
     _proposals()
     _templates()
-
-
-def downgrade() -> None:
-    for table in (
-        "week_template_duties",
-        "week_templates",
-        "proposed_duties",
-        "rota_proposals",
-        "working_times",
-    ):
-        op.drop_table(table)

@@ -151,12 +151,3 @@ def _add_proofs() -> None:
         "INSERT INTO phone_proofs (staff_id, paired_at)"
         " SELECT id, now() FROM staff WHERE endpoint_kind = 'phone' AND active"
     )
-
-
-def downgrade() -> None:
-    op.drop_table("phone_proofs")
-    op.drop_column("voice_messages", "taken_at")
-    op.execute("DELETE FROM alarms WHERE kind IN ('dialling_hour', 'dialling_day')")
-    _set_alarm_kinds(_BEFORE)
-    op.drop_table("dials")
-    op.drop_table("dialling_rules")

@@ -69,9 +69,3 @@ def upgrade() -> None:
     op.create_check_constraint(
         "ck_staff_sessions_awaits", "staff_sessions", "awaits IN ('code', 'setting_up')"
     )
-
-
-def downgrade() -> None:
-    op.drop_column("staff_sessions", "awaits")
-    for table in ("sign_in_rules", "recovery_codes", "second_factors", "earlier_passwords"):
-        op.drop_table(table)

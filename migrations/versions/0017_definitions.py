@@ -57,8 +57,3 @@ def upgrade() -> None:
         sa.CheckConstraint("taken_back_at >= ordered_at", name="ck_definition_orders_taken_back"),
     )
     op.create_index("ix_definition_orders_from_at", "definition_orders", ["from_at"])
-
-
-def downgrade() -> None:
-    op.drop_table("definition_orders")
-    op.drop_table("definition_sets")

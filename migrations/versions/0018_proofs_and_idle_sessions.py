@@ -23,10 +23,3 @@ def upgrade() -> None:
         "sign_in_rules",
         sa.Column("of_roles", JSONB, server_default=sa.text("'{}'"), nullable=False),
     )
-
-
-def downgrade() -> None:
-    for name in ("of_roles", "idle_minutes", "proof_minutes"):
-        op.drop_column("sign_in_rules", name)
-    for name in ("active_at", "proved_at"):
-        op.drop_column("staff_sessions", name)

@@ -35,7 +35,3 @@ def upgrade() -> None:
         sa.CheckConstraint("taken_back_at >= taken_in_at", name="ck_own_catalogues_taken_back"),
     )
     op.create_index("ix_own_catalogues_language", "own_catalogues", ["language", "kind"])
-
-
-def downgrade() -> None:
-    op.drop_table("own_catalogues")

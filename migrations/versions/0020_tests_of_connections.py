@@ -73,9 +73,3 @@ def upgrade() -> None:
     )
     op.create_index("ix_connection_tests_means", "connection_tests", ["means", "wanted_at"])
     _set_purposes((*_PURPOSES, "test"))
-
-
-def downgrade() -> None:
-    op.execute("DELETE FROM dials WHERE purpose = 'test'")
-    _set_purposes(_PURPOSES)
-    op.drop_table("connection_tests")

@@ -44,21 +44,6 @@ AS $function$
       RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
     END $function$
 """
-_REFUSE_BEFORE = """
-CREATE OR REPLACE FUNCTION refuse_change_but_seals()
- RETURNS trigger
- LANGUAGE plpgsql
-AS $function$
-    BEGIN
-      IF current_setting('helpline.resealing', true) IS DISTINCT FROM 'on'
-        OR to_jsonb(NEW) - TG_ARGV[0] IS DISTINCT FROM to_jsonb(OLD) - TG_ARGV[0]
-        OR (to_jsonb(NEW) ->> TG_ARGV[0] IS NULL) <> (to_jsonb(OLD) ->> TG_ARGV[0] IS NULL)
-      THEN
-        RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
-      END IF;
-      RETURN NEW;
-    END $function$
-"""
 
 # The chain holds the digest of the words, so that it still fits when they are erased. A row
 # without words has no digest, so nothing is linked anew.
@@ -115,17 +100,17 @@ _QUIET = """
 _OR_ERASING = "OR current_setting('helpline.erasing', true) = 'on'"
 
 
-def _set_statistics(erasing: str) -> None:
+def _set_statistics() -> None:
     for name, body in _STATISTICS.items():
         op.execute(
             f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql "
-            f"AS $function$ BEGIN {_QUIET.format(erasing=erasing)} {body} END $function$"
+            f"AS $function$ BEGIN {_QUIET.format(erasing=_OR_ERASING)} {body} END $function$"
         )
 
 
-def _set_triggers(*, plain: bool) -> None:
+def _set_triggers() -> None:
     for table, columns in _CONTENT.items():
-        named = ", ".join(f"'{column}'" for column in (columns if plain else columns[:1]))
+        named = ", ".join(f"'{column}'" for column in columns)
         op.execute(f"DROP TRIGGER append_only_but_seals ON {table}")
         op.execute(
             f"CREATE TRIGGER append_only_but_seals BEFORE UPDATE ON {table} "
@@ -133,9 +118,7 @@ def _set_triggers(*, plain: bool) -> None:
         )
 
 
-def upgrade() -> None:
-    for table in _ERASED:
-        op.add_column(table, sa.Column("erased_at", INSTANT))
+def _rules_and_holds() -> None:
     op.create_table(
         "retention_rules",
         sa.Column("kind", sa.Text, nullable=False),
@@ -169,6 +152,9 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("lifted_at IS NULL"),
     )
+
+
+def _nights() -> None:
     op.create_table(
         "erasures",
         sa.Column("run_id", sa.Uuid, nullable=False),
@@ -188,6 +174,13 @@ def upgrade() -> None:
         sa.Column("begun_at", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("night", name="pk_erasure_nights"),
     )
+
+
+def upgrade() -> None:
+    for table in _ERASED:
+        op.add_column(table, sa.Column("erased_at", INSTANT))
+    _rules_and_holds()
+    _nights()
     for table, column in (("contacts", "completed_at"), ("cases", "closed_at")):
         op.create_index(
             f"ix_{table}_not_erased",
@@ -197,18 +190,5 @@ def upgrade() -> None:
         )
     op.execute(_REFUSE)
     op.execute(_DIGEST.format(words=_WORDS))
-    _set_triggers(plain=True)
-    _set_statistics(_OR_ERASING)
-
-
-def downgrade() -> None:
-    _set_statistics("")
-    _set_triggers(plain=False)
-    op.execute(_DIGEST.format(words=_WORDS_BEFORE))
-    op.execute(_REFUSE_BEFORE)
-    for table in ("contacts", "cases"):
-        op.drop_index(f"ix_{table}_not_erased", table)
-    for table in ("erasure_nights", "erasures", "legal_holds", "retention_rules"):
-        op.drop_table(table)
-    for table in _ERASED:
-        op.drop_column(table, "erased_at")
+    _set_triggers()
+    _set_statistics()

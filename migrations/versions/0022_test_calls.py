@@ -18,8 +18,3 @@ def upgrade() -> None:
     op.create_check_constraint(
         "ck_connection_tests_prompt", "connection_tests", "(line_id IS NULL) = (key IS NULL)"
     )
-
-
-def downgrade() -> None:
-    op.drop_column("connection_tests", "key")
-    op.drop_column("connection_tests", "line_id")

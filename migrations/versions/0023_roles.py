@@ -42,31 +42,6 @@ AS $function$
       RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
     END $function$
 """
-_REFUSE_BEFORE = r"""
-CREATE OR REPLACE FUNCTION refuse_change_but_seals()
- RETURNS trigger
- LANGUAGE plpgsql
-AS $function$
-    DECLARE
-      was jsonb := to_jsonb(OLD) - TG_ARGV[0];
-      now jsonb := to_jsonb(NEW) - TG_ARGV[0];
-      sealed text := to_jsonb(NEW) ->> TG_ARGV[0];
-    BEGIN
-      IF current_setting('helpline.resealing', true) = 'on' AND now = was
-        AND (sealed IS NULL) = (to_jsonb(OLD) ->> TG_ARGV[0] IS NULL)
-      THEN
-        RETURN NEW;
-      END IF;
-      IF current_setting('helpline.erasing', true) = 'on'
-        AND (sealed IS NULL OR sealed = '{}' OR sealed ~ '^\\x[0-9a-f]{60}$')
-        AND (now = was OR TG_NARGS > 1 AND now - TG_ARGV[1] = was - TG_ARGV[1]
-          AND (now -> TG_ARGV[1] = 'null' OR now -> TG_ARGV[1] <@ (was -> TG_ARGV[1])))
-      THEN
-        RETURN NEW;
-      END IF;
-      RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
-    END $function$
-"""
 
 # `sought`: the values by which rows are found; `put`: what they hold afterwards. Rows that hold it
 # already are left alone.
@@ -120,10 +95,3 @@ def upgrade() -> None:
     op.execute("REVOKE ALL ON FUNCTION change_log(text, text, jsonb, jsonb) FROM PUBLIC")
     for function in _CHAINS:
         op.execute(f"ALTER FUNCTION {function} SET search_path = public, pg_temp")
-
-
-def downgrade() -> None:
-    for function in _CHAINS:
-        op.execute(f"ALTER FUNCTION {function} RESET search_path")
-    op.execute("DROP FUNCTION change_log(text, text, jsonb, jsonb)")
-    op.execute(_REFUSE_BEFORE)

@@ -11,7 +11,7 @@ depends_on = None
 INSTANT = sa.DateTime(timezone=True)
 
 
-def upgrade() -> None:
+def _anchors() -> None:
     op.create_table(
         "anchors",
         sa.Column("id", sa.Uuid, nullable=False),
@@ -41,6 +41,9 @@ def upgrade() -> None:
         ),
     )
     op.create_index("ix_anchor_deliveries_way", "anchor_deliveries", ["way", "done_at"])
+
+
+def _backups() -> None:
     op.create_table(
         "backups",
         sa.Column("id", sa.Uuid, nullable=False),
@@ -61,6 +64,9 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("kind = 'log'"),
     )
+
+
+def _notices() -> None:
     op.create_table(
         "safekeeping_notices",
         sa.Column("id", sa.Uuid, nullable=False),
@@ -83,6 +89,7 @@ def upgrade() -> None:
     )
 
 
-def downgrade() -> None:
-    for table in ("safekeeping_notices", "backups", "anchor_deliveries", "anchors"):
-        op.drop_table(table)
+def upgrade() -> None:
+    _anchors()
+    _backups()
+    _notices()

@@ -137,17 +137,3 @@ def _add_identities() -> None:
             _in("errand", ("sign_in", "link", "proof")), name="ck_provider_errands_errand"
         ),
     )
-
-
-def downgrade() -> None:
-    _set_means(_MEANS)
-    for name in (
-        "provider_errands",
-        "staff_identities",
-        "identity_providers",
-        "passkey_challenges",
-        "passkeys",
-    ):
-        op.drop_table(name)
-    for name in ("emergency", "by_provider"):
-        op.drop_column("staff", name)

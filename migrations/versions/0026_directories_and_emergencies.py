@@ -120,11 +120,3 @@ def _add_what_was_seen() -> None:
             ondelete="CASCADE",
         ),
     )
-
-
-def downgrade() -> None:
-    for name in ("emergencies_seen", "emergencies"):
-        op.drop_table(name)
-    op.drop_column("openings", "in_emergency")
-    op.drop_column("staff", "under_emergency")
-    op.drop_table("directory_accounts")

@@ -17,33 +17,8 @@ def _one_of(table: str, column: str, *words: str) -> sa.CheckConstraint:
     return sa.CheckConstraint(f"{column} IN ({listed})", name=f"ck_{table}_{column}")
 
 
-def _request() -> None:
-    table = "data_requests"
-    op.create_table(
-        table,
-        sa.Column("id", sa.Uuid, nullable=False),
-        sa.Column("code", sa.Text, nullable=False),
-        sa.Column("kind", sa.Text, nullable=False),
-        sa.Column("person", sa.Text, nullable=False),
-        sa.Column("state", sa.Text, server_default="found", nullable=False),
-        sa.Column("sought_sealed", sa.LargeBinary),
-        sa.Column("basis", sa.Text),
-        sa.Column("identity", sa.Text),
-        sa.Column("words_sealed", sa.LargeBinary),
-        sa.Column("began_at", INSTANT, nullable=False),
-        sa.Column("asked_by", sa.Uuid),
-        sa.Column("asked_role", sa.Text, nullable=False),
-        sa.Column("asked_at", INSTANT),
-        sa.Column("decided_by", sa.Uuid),
-        sa.Column("decided_role", sa.Text),
-        sa.Column("decided_at", INSTANT),
-        sa.Column("done_at", INSTANT),
-        sa.Column("counts", postgresql.JSONB, server_default=sa.text("'{}'"), nullable=False),
-        sa.Column("kept", postgresql.JSONB, server_default=sa.text("'{}'"), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=f"pk_{table}"),
-        sa.UniqueConstraint("code", name=f"uq_{table}_code"),
-        sa.ForeignKeyConstraint(["asked_by"], ["staff.id"], name=f"fk_{table}_asked_by"),
-        sa.ForeignKeyConstraint(["decided_by"], ["staff.id"], name=f"fk_{table}_decided_by"),
+def _rules_of_a_request(table: str) -> list[sa.CheckConstraint]:
+    return [
         _one_of(table, "kind", "access", "erasure"),
         _one_of(table, "person", "child", "guardian", "caller"),
         _one_of(
@@ -86,6 +61,37 @@ def _request() -> None:
             "state NOT IN ('approved', 'done', 'expired') OR decided_at IS NOT NULL",
             name=f"ck_{table}_decided",
         ),
+    ]
+
+
+def _request() -> None:
+    table = "data_requests"
+    op.create_table(
+        table,
+        sa.Column("id", sa.Uuid, nullable=False),
+        sa.Column("code", sa.Text, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("person", sa.Text, nullable=False),
+        sa.Column("state", sa.Text, server_default="found", nullable=False),
+        sa.Column("sought_sealed", sa.LargeBinary),
+        sa.Column("basis", sa.Text),
+        sa.Column("identity", sa.Text),
+        sa.Column("words_sealed", sa.LargeBinary),
+        sa.Column("began_at", INSTANT, nullable=False),
+        sa.Column("asked_by", sa.Uuid),
+        sa.Column("asked_role", sa.Text, nullable=False),
+        sa.Column("asked_at", INSTANT),
+        sa.Column("decided_by", sa.Uuid),
+        sa.Column("decided_role", sa.Text),
+        sa.Column("decided_at", INSTANT),
+        sa.Column("done_at", INSTANT),
+        sa.Column("counts", postgresql.JSONB, server_default=sa.text("'{}'"), nullable=False),
+        sa.Column("kept", postgresql.JSONB, server_default=sa.text("'{}'"), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=f"pk_{table}"),
+        sa.UniqueConstraint("code", name=f"uq_{table}_code"),
+        sa.ForeignKeyConstraint(["asked_by"], ["staff.id"], name=f"fk_{table}_asked_by"),
+        sa.ForeignKeyConstraint(["decided_by"], ["staff.id"], name=f"fk_{table}_decided_by"),
+        *_rules_of_a_request(table),
     )
     op.create_index(f"ix_{table}_began_at", table, ["began_at"])
 
@@ -193,10 +199,3 @@ def upgrade() -> None:
     _items()
     _files()
     _copies()
-
-
-def downgrade() -> None:
-    for table in ("provider_copies", "data_request_files", "data_request_items", "data_requests"):
-        op.drop_table(table)
-    op.drop_column("profiles", "erased_at")
-    op.drop_column("calls", "called_before")

@@ -34,10 +34,3 @@ def _set(*kinds: str) -> None:
 
 def upgrade() -> None:
     _set(*_BEFORE, *_NEW)
-
-
-def downgrade() -> None:
-    listed = ", ".join(f"'{kind}'" for kind in _NEW)
-    for table in ("retention_rules", "erasures"):
-        op.execute(f"DELETE FROM {table} WHERE kind IN ({listed})")
-    _set(*_BEFORE)

@@ -20,10 +20,3 @@ def upgrade() -> None:
         unique=True,
         postgresql_nulls_not_distinct=True,
     )
-
-
-def downgrade() -> None:
-    op.execute("DELETE FROM earlier_prompts WHERE line_id IS NULL")
-    op.drop_index("uq_earlier_prompts", "earlier_prompts")
-    op.create_index("uq_earlier_prompts", "earlier_prompts", _COLUMNS, unique=True)
-    op.alter_column("earlier_prompts", "line_id", nullable=False)

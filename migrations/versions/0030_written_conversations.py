@@ -58,6 +58,7 @@ def upgrade() -> None:
     _again("retention_rules", "kind", _one_of("kind", kinds))
     _again("erasures", "kind", _one_of("kind", kinds))
     _messages()
+    _typing()
     _coming_back()
 
 
@@ -169,6 +170,9 @@ def _messages() -> None:
         ["at"],
         postgresql_where=sa.text("text_sealed IS NOT NULL"),
     )
+
+
+def _typing() -> None:
     op.create_table(
         "chat_typing",
         sa.Column("call_id", sa.Uuid, nullable=False),
@@ -230,43 +234,3 @@ def _coming_back() -> None:
         sa.CheckConstraint("again BETWEEN 1 AND 5", name="ck_chat_feedback_again"),
     )
     op.create_index("ix_chat_feedback_line_id_month", "chat_feedback", ["line_id", "month"])
-
-
-def downgrade() -> None:
-    for table in ("chat_feedback", "chat_codes", "chat_access", "chat_typing", "chat_messages"):
-        op.drop_table(table)
-    for table in ("retention_rules", "erasures"):
-        op.execute(f"DELETE FROM {table} WHERE kind = 'chat_messages'")
-        _again(table, "kind", _one_of("kind", _KINDS))
-    op.drop_index("uq_offers_counsellor_slot", "offers")
-    op.drop_index("uq_offers_counsellor_held", "offers")
-    op.drop_column("offers", "slot")
-    op.create_index(
-        "uq_offers_counsellor_held",
-        "offers",
-        ["counsellor_id"],
-        unique=True,
-        postgresql_where=sa.text("released_at IS NULL"),
-    )
-    _again("presences", "state", _one_of("state", _PRESENCE))
-    _again("presence_changes", "before", _one_of("before", _PRESENCE))
-    _again("presence_changes", "after", _one_of("after", _PRESENCE))
-    op.drop_column("staff", "chats_at_once")
-    op.drop_index("uq_lines_chat_slug", "lines")
-    op.drop_column("lines", "chat")
-    op.drop_index("ix_calls_written", "calls")
-    op.drop_index("ix_calls_waiting", "calls")
-    op.create_index(
-        "ix_calls_waiting",
-        "calls",
-        ["line_id", "language", "ranked_at", "id"],
-        postgresql_where=sa.text("state = 'queued'"),
-    )
-    _again(
-        "calls",
-        "provider_sid",
-        "CASE direction WHEN 'inbound' THEN provider_sid IS NOT NULL"
-        " ELSE provider_sid IS NULL OR sending = 'sent' END",
-    )
-    op.drop_column("calls", "first_word_at")
-    op.drop_column("calls", "channel")

@@ -35,7 +35,6 @@ _FAILURES = (
 _CARRIED = ("sms", "whatsapp", "telegram", "viber", "signal")
 _SENDING = ("wanted", "sending", "sent", "failed")
 # The tables that hold something about these children.
-_TABLES = ("chat_sent", "chat_arrivals", "chat_opt_outs")
 
 
 def _one_of(column: str, values: tuple[str, ...]) -> str:
@@ -136,17 +135,3 @@ def _sent() -> None:
     )
     op.create_index("ix_chat_sent_call_id", "chat_sent", ["call_id", "wanted_at"])
     op.create_index("ix_chat_sent_wanted_at", "chat_sent", ["wanted_at"])
-
-
-def downgrade() -> None:
-    op.execute(f"UPDATE contacts SET channel = 'chat' WHERE {_one_of('channel', _CARRIED)}")
-    _again("contacts", "channel", _one_of("channel", _CONTACTS))
-    for table in _TABLES:
-        op.drop_table(table)
-    op.drop_index("uq_calls_carried", "calls")
-    op.drop_constraint(op.f("ck_chat_messages_failure"), "chat_messages", type_="check")
-    op.drop_column("chat_messages", "failure")
-    op.execute(f"DELETE FROM chat_messages WHERE {_one_of('sentence', _TO_A_PHONE)}")
-    _again("chat_messages", "sentence", _sentences(_SENTENCES))
-    op.execute("DELETE FROM dials WHERE purpose = 'conversation'")
-    _again("dials", "purpose", _one_of("purpose", _PURPOSES))

@@ -27,10 +27,3 @@ def upgrade() -> None:
         sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_set_up_codes"),
     )
-
-
-def downgrade() -> None:
-    op.drop_table("set_up_codes")
-    op.drop_column("staff_sessions", "refused_steps")
-    op.drop_column("second_factors", "seen_drift")
-    op.drop_column("second_factors", "drift")

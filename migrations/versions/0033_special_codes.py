@@ -285,28 +285,3 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid, server_default=sa.text("gen_random_uuid()"), nullable=False),
     )
     op.add_column("statistic_columns", sa.Column("data_sealed", sa.LargeBinary))
-
-
-def downgrade() -> None:
-    bind = op.get_bind()
-    for table in _RECORDS.values():
-        some = sa.text(f"SELECT EXISTS (SELECT FROM {table} WHERE categories_sealed IS NOT NULL)")
-        if bind.execute(some).scalar():
-            raise RuntimeError(f"{table}: what is sealed is not opened again by a migration")
-    op.execute("TRUNCATE statistic_columns, statistic_days")
-    op.drop_column("statistic_columns", "data_sealed")
-    op.drop_column("statistic_columns", "id")
-    op.add_column(
-        "urgency_decisions",
-        sa.Column("cues", sa.ARRAY(sa.Text), server_default="{}", nullable=False),
-    )
-    op.alter_column("urgency_decisions", "cues", server_default=None)
-    for table in _RECORDS.values():
-        op.add_column(
-            table,
-            sa.Column("category_codes", sa.ARRAY(sa.Text), server_default="{}", nullable=False),
-        )
-        op.create_index(
-            f"ix_{table}_category_codes", table, ["category_codes"], postgresql_using="gin"
-        )
-        op.drop_column(table, "categories_sealed")

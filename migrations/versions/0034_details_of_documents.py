@@ -15,9 +15,3 @@ def upgrade() -> None:
         "ck_case_documents_details", "case_documents", "details IN ('removed', 'kept')"
     )
     op.create_index("ix_case_documents_staff_id_at", "case_documents", ["staff_id", "at"])
-
-
-def downgrade() -> None:
-    op.drop_index("ix_case_documents_staff_id_at", table_name="case_documents")
-    op.drop_constraint("ck_case_documents_details", "case_documents")
-    op.drop_column("case_documents", "details")

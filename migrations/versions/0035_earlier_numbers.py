@@ -26,7 +26,3 @@ def upgrade() -> None:
         ),
     )
     op.create_index("ix_earlier_numbers_line_id", "earlier_numbers", ["line_id", "at"])
-
-
-def downgrade() -> None:
-    op.drop_table("earlier_numbers")

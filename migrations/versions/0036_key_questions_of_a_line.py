@@ -12,7 +12,3 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("lines", sa.Column("key_questions", postgresql.ARRAY(sa.Text), nullable=True))
-
-
-def downgrade() -> None:
-    op.drop_column("lines", "key_questions")

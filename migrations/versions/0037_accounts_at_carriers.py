@@ -69,9 +69,3 @@ def upgrade() -> None:
             unique=True,
             postgresql_where=sa.text("state <> 'removing'"),
         )
-
-
-def downgrade() -> None:
-    op.drop_table("chat_accounts")
-    op.execute("UPDATE chat_messages SET failure = 'refused' WHERE failure = 'not_set_up'")
-    _set_failures(_FAILURES)

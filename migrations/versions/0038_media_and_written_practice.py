@@ -58,8 +58,3 @@ def upgrade() -> None:
         ),
     )
     op.create_index("ix_chat_media_call_id", "chat_media", ["call_id"])
-
-
-def downgrade() -> None:
-    op.drop_table("chat_media")
-    op.drop_column("practices", "written")

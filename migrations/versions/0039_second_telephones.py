@@ -21,12 +21,3 @@ def upgrade() -> None:
         "connection_tests",
         sa.Column("proves", sa.Boolean(), server_default="false", nullable=False),
     )
-
-
-def downgrade() -> None:
-    op.drop_column("connection_tests", "proves")
-    op.drop_column("legs", "second")
-    op.drop_column("offers", "second_at")
-    op.drop_column("offers", "second_due_at")
-    op.drop_constraint("ck_staff_second_phone", "staff")
-    op.drop_column("staff", "second_phone")

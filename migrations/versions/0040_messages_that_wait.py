@@ -38,9 +38,3 @@ def upgrade() -> None:
         ["created_at"],
         postgresql_where=sa.text("taken_at IS NULL AND heard_at IS NULL"),
     )
-
-
-def downgrade() -> None:
-    op.drop_index("ix_voice_messages_untaken", "voice_messages")
-    op.execute("DELETE FROM alarms WHERE kind = 'message_not_taken'")
-    _set_kinds(*_BEFORE)

@@ -73,7 +73,3 @@ _SEALING = """
 
 def upgrade() -> None:
     op.execute(_REFUSE.format(moved=_MOVED, sealing=_SEALING))
-
-
-def downgrade() -> None:
-    op.execute(_REFUSE.format(moved="", sealing=""))

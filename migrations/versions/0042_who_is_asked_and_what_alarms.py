@@ -60,25 +60,3 @@ def upgrade() -> None:
         ["first_due_until"],
         postgresql_where=sa.text("tries = 0 AND done_by IS NULL"),
     )
-
-
-def downgrade() -> None:
-    op.drop_index("ix_callbacks_not_made", "callbacks")
-    op.execute("DELETE FROM alarms WHERE kind = 'callback_not_made'")
-    op.drop_index("uq_alarms_open_line", "alarms")
-    # Of alarms about one line and language, the oldest stays.
-    op.execute(
-        "DELETE FROM alarms a USING alarms b WHERE a.ended_at IS NULL AND b.ended_at IS NULL"
-        " AND a.line_id = b.line_id AND a.language = b.language"
-        " AND (a.begun_at, a.id) > (b.begun_at, b.id)"
-    )
-    op.create_index(
-        "uq_alarms_open_line",
-        "alarms",
-        ["line_id", "language"],
-        unique=True,
-        postgresql_where=_OPEN,
-    )
-    _set_kinds(*_BEFORE)
-    for name in ("second_at", "second_due_at"):
-        op.drop_column("participants", name)

@@ -12,8 +12,3 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("staff_sessions", sa.Column("provider_key", sa.LargeBinary(), nullable=True))
     op.create_index("ix_staff_sessions_provider_key", "staff_sessions", ["provider_key"])
-
-
-def downgrade() -> None:
-    op.drop_index("ix_staff_sessions_provider_key", "staff_sessions")
-    op.drop_column("staff_sessions", "provider_key")

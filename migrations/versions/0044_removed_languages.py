@@ -1,4 +1,4 @@
-"""A language of a line is removed without harm to whoever waits in it."""
+"""A language of a line is removed without harm to callers who wait in it."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -21,10 +21,3 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("removed_at IS NULL"),
     )
-
-
-def downgrade() -> None:
-    op.execute("DELETE FROM line_languages WHERE removed_at IS NOT NULL")
-    op.drop_index(_DIGITS, "line_languages")
-    op.create_index(_DIGITS, "line_languages", ["line_id", "digit"], unique=True)
-    op.drop_column("line_languages", "removed_at")

@@ -22,7 +22,3 @@ def _rename(former: str, present: str) -> None:
 
 def upgrade() -> None:
     _rename("taken_in", "imported")
-
-
-def downgrade() -> None:
-    _rename("imported", "taken_in")

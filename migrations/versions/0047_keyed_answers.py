@@ -15,8 +15,3 @@ depends_on = None
 def upgrade() -> None:
     op.drop_column("call_questions", "answer")
     op.add_column("call_questions", sa.Column("answer_sealed", sa.LargeBinary()))
-
-
-def downgrade() -> None:
-    op.drop_column("call_questions", "answer_sealed")
-    op.add_column("call_questions", sa.Column("answer", sa.Text()))

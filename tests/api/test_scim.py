@@ -60,67 +60,81 @@ async def test_only_a_token_for_accounts_opens_it(stage: Stage) -> None:
         said(await other.get("/Schemas"), 403)
 
 
+async def _says_what_it_can(client: httpx2.AsyncClient) -> None:
+    config = (await client.get("/ServiceProviderConfig")).json()
+    assert (config["patch"]["supported"], config["bulk"]["supported"]) == (True, False)
+    types = (await client.get("/ResourceTypes")).json()
+    assert [one["endpoint"] for one in types["Resources"]] == ["/Users"]
+    assert (await client.get("/ResourceTypes/User")).json()["schema"] == USER
+    (schema,) = (await client.get("/Schemas")).json()["Resources"]
+    assert (await client.get(f"/Schemas/{USER}")).json() == schema
+    kept = {one["name"] for one in schema["attributes"]}
+    assert kept == {"userName", "displayName", "active", "emails", "roles"}
+    for path in ("/Schemas/x", "/ResourceTypes/Group", "/Users/x"):
+        said(await client.get(path), 404)
+
+
+async def _adds(client: httpx2.AsyncClient) -> dict[str, Any]:
+    sent = {
+        "schemas": [USER],
+        "userName": "Ana",
+        "externalId": "7",
+        "name": {"givenName": "Ana"},
+        "emails": [{"value": "ana@city.example", "type": "work", "primary": True}],
+    }
+    made = await client.post("/Users", json=sent)
+    assert made.status_code == 201, made.text
+    ana = made.json()
+    assert made.headers["location"] == ana["meta"]["location"]
+    assert (ana["userName"], ana["active"], ana["externalId"]) == ("Ana", True, "7")
+    said(await client.post("/Users", json=sent), 409, "uniqueness")
+    said(await client.post("/Users", json={"schemas": [USER]}), 400, "invalidValue")
+    said(await client.post("/Users", content=b"{"), 400, "invalidSyntax")
+    said(await client.post("/Users", json=[]), 400, "invalidSyntax")
+    return dict(ana)
+
+
+async def _finds(client: httpx2.AsyncClient, ana: dict[str, Any]) -> None:
+    found = (await client.get("/Users", params={"filter": 'userName eq "ana"'})).json()
+    assert [one["id"] for one in found["Resources"]] == [ana["id"]]
+    nobody = (await client.get("/Users", params={"filter": 'userName eq "x"'})).json()
+    assert nobody["totalResults"] == 0
+    page = (await client.get("/Users", params={"startIndex": 2, "count": 1})).json()
+    assert (page["totalResults"], page["startIndex"], page["itemsPerPage"]) == (2, 2, 1)
+    for wrong in ("userName eq", 'nope eq "x"', "x" * 2000):
+        said(await client.get("/Users", params={"filter": wrong}), 400, "invalidFilter")
+    said(await client.get("/Users", params={"count": "many"}), 400, "invalidValue")
+
+
+async def _changes_and_ends(client: httpx2.AsyncClient, ana: dict[str, Any]) -> None:
+    path = f"/Users/{ana['id']}"
+    for operations, status, scim_type in WRONG:
+        asked = {"schemas": [PATCH], "Operations": operations}
+        said(await client.patch(path, json=asked), status, scim_type)
+    assert (await client.get(path)).json() == ana, "nothing was changed"
+
+    put = await client.put(path, json={"schemas": [USER], "userName": "Ana B"})
+    assert (put.json()["userName"], put.json().get("emails")) == ("Ana B", None)
+    # As Microsoft Entra writes it, then as Okta does.
+    for body, active in (
+        ([{"op": "Replace", "path": "active", "value": "False"}], False),
+        ([{"op": "replace", "value": {"active": True}}], True),
+    ):
+        asked = {"schemas": [PATCH], "Operations": body}
+        changed = await client.patch(path, json=asked)
+        assert (changed.status_code, changed.json()["active"]) == (200, active), changed.text
+    assert (await client.delete(path)).status_code == 204
+    said(await client.get(path), 404)
+    said(await client.delete(path), 404)
+
+
 async def test_a_directory_adds_finds_changes_and_ends_an_account(stage: Stage) -> None:
     await stage.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
     async with await directory(stage, "accounts") as client:
-        config = (await client.get("/ServiceProviderConfig")).json()
-        assert (config["patch"]["supported"], config["bulk"]["supported"]) == (True, False)
-        types = (await client.get("/ResourceTypes")).json()
-        assert [one["endpoint"] for one in types["Resources"]] == ["/Users"]
-        assert (await client.get("/ResourceTypes/User")).json()["schema"] == USER
-        (schema,) = (await client.get("/Schemas")).json()["Resources"]
-        assert (await client.get(f"/Schemas/{USER}")).json() == schema
-        kept = {one["name"] for one in schema["attributes"]}
-        assert kept == {"userName", "displayName", "active", "emails", "roles"}
-        for path in ("/Schemas/x", "/ResourceTypes/Group", "/Users/x"):
-            said(await client.get(path), 404)
-
-        sent = {
-            "schemas": [USER],
-            "userName": "Ana",
-            "externalId": "7",
-            "name": {"givenName": "Ana"},
-            "emails": [{"value": "ana@city.example", "type": "work", "primary": True}],
-        }
-        made = await client.post("/Users", json=sent)
-        assert made.status_code == 201, made.text
-        ana = made.json()
-        assert made.headers["location"] == ana["meta"]["location"]
-        assert (ana["userName"], ana["active"], ana["externalId"]) == ("Ana", True, "7")
-        said(await client.post("/Users", json=sent), 409, "uniqueness")
-        said(await client.post("/Users", json={"schemas": [USER]}), 400, "invalidValue")
-        said(await client.post("/Users", content=b"{"), 400, "invalidSyntax")
-        said(await client.post("/Users", json=[]), 400, "invalidSyntax")
-
-        found = (await client.get("/Users", params={"filter": 'userName eq "ana"'})).json()
-        assert [one["id"] for one in found["Resources"]] == [ana["id"]]
-        nobody = (await client.get("/Users", params={"filter": 'userName eq "x"'})).json()
-        assert nobody["totalResults"] == 0
-        page = (await client.get("/Users", params={"startIndex": 2, "count": 1})).json()
-        assert (page["totalResults"], page["startIndex"], page["itemsPerPage"]) == (2, 2, 1)
-        for wrong in ("userName eq", 'nope eq "x"', "x" * 2000):
-            said(await client.get("/Users", params={"filter": wrong}), 400, "invalidFilter")
-        said(await client.get("/Users", params={"count": "many"}), 400, "invalidValue")
-
-        path = f"/Users/{ana['id']}"
-        for operations, status, scim_type in WRONG:
-            asked = {"schemas": [PATCH], "Operations": operations}
-            said(await client.patch(path, json=asked), status, scim_type)
-        assert (await client.get(path)).json() == ana, "nothing was changed"
-
-        put = await client.put(path, json={"schemas": [USER], "userName": "Ana B"})
-        assert (put.json()["userName"], put.json().get("emails")) == ("Ana B", None)
-        # As Microsoft Entra writes it, then as Okta does.
-        for body, active in (
-            ([{"op": "Replace", "path": "active", "value": "False"}], False),
-            ([{"op": "replace", "value": {"active": True}}], True),
-        ):
-            asked = {"schemas": [PATCH], "Operations": body}
-            changed = await client.patch(path, json=asked)
-            assert (changed.status_code, changed.json()["active"]) == (200, active), changed.text
-        assert (await client.delete(path)).status_code == 204
-        said(await client.get(path), 404)
-        said(await client.delete(path), 404)
+        await _says_what_it_can(client)
+        ana = await _adds(client)
+        await _finds(client, ana)
+        await _changes_and_ends(client, ana)
     rows = await stage.rows(
         "SELECT action, actor FROM audit_entries WHERE subject = %s ORDER BY id", ana["id"]
     )

@@ -5,7 +5,7 @@ from datetime import time
 
 from playwright.async_api import Page, expect
 
-from app.dashboard.pages import safe_next
+from app.dashboard.people.signing_in import safe_next
 from app.demo.stage import Stage
 from app.routing import presence
 from app.staff import tokens

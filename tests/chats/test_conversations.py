@@ -17,7 +17,7 @@ from app.errors import Conflict, Invalid, NotFound
 from app.retention.kinds import DataKind
 from app.retention.rules import set_rules
 from app.retention.running import erase_some
-from app.routing import desk, offers, own_presence, queue, sweep
+from app.routing import in_hand, offers, own_presence, queue, releasing, sound, sweep
 from app.routing.models import Presence, PresenceState
 from app.routing.participants import inviting, leaving, moving
 from app.staff.models import Staff
@@ -75,9 +75,9 @@ async def test_a_counsellor_has_as_many_conversations_as_they_can(work: Work) ->
         assert offer.slot == slot
     third = await a_child(work, line)
     assert await matched(work) == [], "the line allows two"
-    found = await desk.conversations_of(work, ana)
+    found = await in_hand.conversations_of(work, ana)
     assert [one.call.id for one in found] == [one.id for one in calls]
-    assert (await desk.desk_of(work, ana)).offer is None
+    assert (await in_hand.read_in_hand(work, ana)).offer is None
     await ending.end_as_child(work, calls[0].id)
     assert (await presence_of(work, ana)).state == PresenceState.WRITING
     (offer,) = await matched(work)
@@ -116,7 +116,7 @@ async def test_a_call_in_danger_rings_at_a_counsellor_who_writes(work: Work) -> 
     assert [one["sentence"] for one in told] == ["busy_a_moment"]
     assert await matched(work) == [], "no new conversation during the call"
     await offers.connect_offer(work, call, offer, at=work.now)
-    await offers.hang_up(work, call)
+    await releasing.hang_up(work, call)
     assert (await presence_of(work, ana)).state == PresenceState.WRITING
     (offer,) = await matched(work)
     assert offer.slot == 2
@@ -375,7 +375,7 @@ async def test_a_conversation_goes_to_a_colleague_or_a_skill_and_a_supervisor_ta
     with pytest.raises(Conflict):
         await inviting.consult(work, ana, call, staff_id=boris.id)
     with pytest.raises(Conflict):
-        await offers.set_hold(work, call, True)
+        await sound.set_hold(work, call, True)
     await inviting.transfer(work, ana, call, staff_id=boris.id)
     assert (call.state, call.preferred_id) == (CallState.QUEUED, boris.id)
     (offer,) = await matched(work)

@@ -21,7 +21,7 @@ from app.chats.models import Author, Sentence
 from app.demo.invariants import ALWAYS
 from app.errors import Refusal
 from app.jobs.transaction import send_rows
-from app.routing import holding, offers, own_presence, queue, sweep
+from app.routing import holding, offers, own_presence, queue, releasing, sweep
 from app.routing.models import CHOICES, Offer, OfferState, Presence, PresenceState
 from app.routing.participants import inviting
 from app.staff.models import Staff
@@ -65,7 +65,7 @@ _ACTS = {
 
 
 class Room:
-    """A line, five counsellors, and whoever comes."""
+    """A line, five counsellors, and the children who come."""
 
     def __init__(
         self, work: Work, line: LineScript, crew: list[Staff], dice: random.Random
@@ -134,7 +134,7 @@ class Room:
             await ending.end_as_child(self.work, call.id)
         else:
             locked = await record.lock_call(self.work, call.id)
-            await offers.end_call(self.work, locked, ended_by=EndedBy.CALLER)
+            await releasing.end_call(self.work, locked, ended_by=EndedBy.CALLER)
 
     async def _a_page_of_a_child_is_closed(self) -> None:
         self.pages.discard((await self._some(written=True)).id)
@@ -176,7 +176,7 @@ class Room:
         if call.is_written:
             await ending.end_as_staff(self.work, staff, call.id)
         else:
-            await offers.hang_up(self.work, call)
+            await releasing.hang_up(self.work, call)
 
     async def _hand_on(self) -> None:
         call, offer = await self._held(OfferState.CONNECTED)

@@ -7,7 +7,7 @@ import pytest
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-from app.dashboard import live, pages, rail, talks, team
+from app.dashboard import board, inbox, live, rail, talks, team
 from app.dashboard.live import PARTS
 from app.dashboard.rota import page as rota_page
 from app.database.topics import Topic
@@ -17,8 +17,8 @@ from tests.support.routes import TEMPLATES
 
 _ROUTES = {
     route.path: route
-    for module in (pages, rail, rota_page, talks, team)
-    for router in (module.router, pages.shared_router)
+    for module in (board, inbox, rail, rota_page, talks, team)
+    for router in (module.router, board.shared_router)
     for route in router.routes
     if isinstance(route, APIRoute) and "GET" in (route.methods or ())
 }

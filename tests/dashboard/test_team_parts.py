@@ -11,10 +11,11 @@ from app.calls.record import Delivery
 from app.dashboard import talks, team_parts
 from app.dashboard.templating import templates
 from app.referrals.deadlines import tracking
-from app.routing import desk, offers, own_presence
+from app.routing import offers, own_presence
 from app.routing.models import PresenceState
 from app.routing.participants import calls_for_help, supervising
 from app.routing.participants.participants import Mode
+from app.routing.supervision import supervised
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.telephony.answers import Enqueue
@@ -99,7 +100,7 @@ async def check_talks(work: Work, house: House) -> dict[str, str]:
     for one in house.supervisors:
         assert shown[one.name] == await for_one(work, one), one.name
         counted = await team_parts.talks_counted(work, one)
-        live = await desk.live_talks(work, one)
+        live = await supervised.live_talks(work, one)
         assert counted == (len(live), sum(talk.panic for talk in live)), one.name
     return shown
 

@@ -84,7 +84,7 @@ def _themes() -> dict[str, dict[str, str]]:
         _tokens(next(body for name, body in blocks if name.strip() == wanted))
         for wanted in (':root:not([data-theme="light"])', ':root[data-theme="dark"]')
     )
-    assert asked == chosen, "dark is the same, whoever chose it"
+    assert asked == chosen, "dark is the same, however it was chosen"
     return {"light": light, "dark": light | asked}
 
 

@@ -1,19 +1,24 @@
 import base64
 import json
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 from alembic import command
 from sqlalchemy import make_url
 
+import migrations.versions
 from app import tables
 from app.database.migrate import _config, differences, engine_for, migrate, newest
 from app.database.roles import OWNER, SUPERUSER, as_role
 from app.errors import BadSettings
 from app.privacy.keys import read_keys
 from tests.sealing.keys import KEYS, settings_on
+from tests.support.kept.databases import named
 
 
 def test_the_migrations_make_what_the_models_say(database: str, server: str) -> None:
@@ -39,6 +44,33 @@ def test_migrating_twice_is_the_same(database: str) -> None:
     assert len(found[0]) == 1, "one version is in force"
 
 
+def test_no_migration_goes_back() -> None:
+    folder = Path(migrations.versions.__file__).parent
+    names = sorted(path.stem for path in folder.glob("0*.py"))
+    assert names[0] == "0001_the_first_tables"
+    loaded = {name: import_module(f"migrations.versions.{name}") for name in names}
+    assert [name for name in names if not hasattr(loaded[name], "upgrade")] == []
+    assert [name for name in names if hasattr(loaded[name], "downgrade")] == []
+    assert "downgrade" not in (folder.parent / "script.py.mako").read_text()
+
+
+@pytest.fixture
+def earlier(server: str) -> Iterator[str]:
+    """The address of an empty database of an earlier version: `_upgrade_to` says of which."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE earlier OWNER {OWNER}")
+        yield as_role(named(server, "earlier"), OWNER)
+        connection.execute("DROP DATABASE earlier WITH (FORCE)")
+
+
+def _upgrade_to(revision: str, url: str) -> None:
+    engine = engine_for(url)
+    with engine.connect() as connection:
+        command.upgrade(_config(connection), revision)
+        connection.commit()
+    engine.dispose()
+
+
 _ROWS = """
 INSERT INTO record_events (subject_kind, subject_id, kind, at, detail, words_sealed, words_id,
                            previous, hash)
@@ -55,14 +87,10 @@ SELECT count(*) FROM (
 
 @pytest.mark.parametrize("forged", [False, True])
 def test_the_chain_of_records_is_linked_anew_unless_it_is_broken(
-    database: str, forged: bool
+    earlier: str, forged: bool
 ) -> None:
-    owner = as_role(database, OWNER)
-    engine = engine_for(owner)
-    with engine.connect() as connection:
-        command.downgrade(_config(connection), "0011")
-        connection.commit()
-    with psycopg.connect(as_role(database, SUPERUSER)) as rows:
+    _upgrade_to("0011", earlier)
+    with psycopg.connect(as_role(earlier, SUPERUSER)) as rows:
         for subject in (uuid4(), uuid4()):
             for words in (b"\x01\x01sealed", None, b"\x01\x01more"):
                 rows.execute(_ROWS, [subject, words])
@@ -71,14 +99,13 @@ def test_the_chain_of_records_is_linked_anew_unless_it_is_broken(
             rows.execute("UPDATE record_events SET kind = 'x' WHERE id = 2")
     if forged:
         with pytest.raises(RuntimeError, match="1 rows of record_events"):
-            migrate(owner)
+            migrate(earlier)
     else:
-        migrate(owner)
-        with psycopg.connect(database) as rows:
+        migrate(earlier)
+        with psycopg.connect(earlier) as rows:
             assert rows.execute(_VERIFY).fetchall() == [(0,)]
             found = rows.execute("SELECT count(words_digest), count(*) FROM record_events")
             assert found.fetchall() == [(4, 6)]
-    engine.dispose()
 
 
 def test_the_newest_migration_is_the_one_that_no_other_follows(database: str) -> None:
@@ -108,15 +135,44 @@ sections:
 """
 
 
-def _before_special_codes(database: str) -> tuple[Any, Any, Any]:
+_RECORDS: tuple[dict[str, Any], ...] = (
+    {
+        "code": "K-1",
+        "form": "contact",
+        "answers": {
+            "contact.categories": ["V-SEXUAL"],
+            "contact.kind": "child",
+            "child.a1": 1,
+            "child.a1.disability": ["psychosocial"],
+            "child.a1.harm": ["sexual"],
+            "child.a1.age": 9,
+        },
+        "codes": ["V", "V-SEXUAL"],
+    },
+    {
+        "code": "K-2",
+        "form": "house",
+        "answers": {"note.about": ["MH-SUICIDE"], "note.signs": ["cuts"], "note.town": "near"},
+        "codes": ["MH", "MH-SUICIDE"],
+    },
+)
+
+
+def _add_record(rows: psycopg.Connection, record: UUID, owner: UUID, of: dict[str, Any]) -> None:
+    answers = json.dumps(of["answers"])
+    sealed = {"id": record, "owner": owner, "sealed": "{}"}
+    rows.execute(_RECORD, of | sealed | {"answers": answers})
+    rows.execute(
+        "INSERT INTO completed_versions VALUES (%s, 1, now(), %s, %s, '{}')",
+        [record, owner, answers],
+    )
+
+
+def _before_special_codes(url: str) -> tuple[Any, Any, Any]:
     """Rows as they were before migration 0033. Return the ids of two contacts and of a decision."""
-    engine = engine_for(as_role(database, OWNER))
-    with engine.connect() as connection:
-        command.downgrade(_config(connection), "0028")
-        connection.commit()
-    engine.dispose()
+    _upgrade_to("0028", url)
     owner, first, second, decided = (uuid4() for _ in range(4))
-    with psycopg.connect(as_role(database, SUPERUSER)) as rows:
+    with psycopg.connect(as_role(url, SUPERUSER)) as rows:
         rows.execute(
             "INSERT INTO staff (id, name, role, endpoint_kind, identity, languages, skills,"
             " created_at) VALUES (%s, 'ana', 'counsellor', 'browser', 'ana', '{}', '{}', now())",
@@ -125,45 +181,9 @@ def _before_special_codes(database: str) -> tuple[Any, Any, Any]:
         rows.execute(
             "INSERT INTO definitions VALUES ('forms', 'house', 3, '', %s, now())", [_OWN_FORM]
         )
-        for record, code, form, answers, codes in (
-            (
-                first,
-                "K-1",
-                "contact",
-                {
-                    "contact.categories": ["V-SEXUAL"],
-                    "contact.kind": "child",
-                    "child.a1": 1,
-                    "child.a1.disability": ["psychosocial"],
-                    "child.a1.harm": ["sexual"],
-                    "child.a1.age": 9,
-                },
-                ["V", "V-SEXUAL"],
-            ),
-            (
-                second,
-                "K-2",
-                "house",
-                {"note.about": ["MH-SUICIDE"], "note.signs": ["cuts"], "note.town": "near"},
-                ["MH", "MH-SUICIDE"],
-            ),
-        ):
-            rows.execute(
-                _RECORD,
-                {
-                    "id": record,
-                    "code": code,
-                    "form": form,
-                    "owner": owner,
-                    "answers": json.dumps(answers),
-                    "sealed": "{}",
-                    "codes": codes,
-                },
-            )
-            rows.execute(
-                "INSERT INTO completed_versions VALUES (%s, 1, now(), %s, %s, '{}')",
-                [record, owner, json.dumps(answers)],
-            )
+        for record, of in zip((first, second), _RECORDS, strict=True):
+            _add_record(rows, record, owner, of)
+        for _ in _RECORDS:
             rows.execute(
                 "INSERT INTO earlier_answers (subject_kind, subject_id, path, answer, revision,"
                 " replaced_at) VALUES ('contact', %s, 'child.a1.groups', '[\"lgbtqi\"]', 1, now())",
@@ -197,16 +217,16 @@ def _readable(rows: Any) -> list[str]:
     return [code for code in _CODES if code in " ".join(whole).replace('""', '"')]
 
 
-def test_special_codes_of_existing_rows_are_sealed_by_a_migration(database: str) -> None:
-    first, second, decided = _before_special_codes(database)
-    owner, settings = as_role(database, OWNER), settings_on(database, (1, KEYS[1]))
-    with psycopg.connect(database) as rows:
+def test_special_codes_of_existing_rows_are_sealed_by_a_migration(earlier: str) -> None:
+    first, second, decided = _before_special_codes(earlier)
+    settings = settings_on(earlier, (1, KEYS[1]))
+    with psycopg.connect(earlier) as rows:
         assert _readable(rows) == list(_CODES)
     with pytest.raises(BadSettings, match="HELPLINE_FIELD_KEYS"):
-        migrate(owner)
-    with psycopg.connect(database) as rows:
+        migrate(earlier)
+    with psycopg.connect(earlier) as rows:
         assert _readable(rows) == list(_CODES), "nothing is done by halves"
-    migrate(owner, settings)
+    migrate(earlier, settings)
     keys = read_keys(settings)
 
     def opened(sealed: dict[str, str], row: Any) -> dict[str, Any]:
@@ -217,7 +237,7 @@ def test_special_codes_of_existing_rows_are_sealed_by_a_migration(database: str)
             for path, value in sealed.items()
         }
 
-    with psycopg.connect(database) as rows:
+    with psycopg.connect(earlier) as rows:
         assert _readable(rows) == []
         found = {
             row: (answers, opened(sealed, row), listed)
@@ -239,8 +259,8 @@ def test_special_codes_of_existing_rows_are_sealed_by_a_migration(database: str)
             "SELECT contact_id, answers, sealed FROM completed_versions"
         ):
             assert (answers, opened(sealed, row)) == found[row][:2]
-        (earlier,) = set(rows.execute("SELECT answer, path FROM earlier_answers").fetchall())
-        assert earlier == (None, "child.a1.groups")
+        (before,) = set(rows.execute("SELECT answer, path FROM earlier_answers").fetchall())
+        assert before == (None, "child.a1.groups")
         ((why,),) = rows.execute("SELECT reason_sealed FROM urgency_decisions").fetchall()
         place = {"table": "urgency_decisions", "column": "reason_sealed", "row": decided}
         assert json.loads(keys.open(bytes(why), **place)) == {

@@ -94,7 +94,7 @@ def test_what_is_wrong_is_said_in_words_of_our_own(text: str, words: str) -> Non
 
 
 def test_the_text_stays_english_and_is_one_line() -> None:
-    """A log and a terminal read it, whoever sent the file."""
+    """A log and a terminal read it, wherever the file came from."""
     with spoken_in("sr"), pytest.raises(BadDefinition) as refused:
         read_data('"a\\n\\e[1m": 1\n"a\\n\\e[1m": 2\n', "thing.yaml")
     assert str(refused.value) == "thing.yaml:2: the key 'a\\n\\x1b[1m' appears here twice"

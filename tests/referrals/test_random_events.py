@@ -86,6 +86,71 @@ class Play:
             raise Refusal("no agency was asked")
         return referral, self.dice.choice(list(rows))
 
+    async def _escalate(self, work: Work) -> None:
+        referral = await lock_referral(work, self.referral_id)
+        if referral.escalates_at is not None:
+            referral.escalates_at = work.now
+            await escalate_if_due(work, self.referral_id, referral.turn)
+
+    async def _breach(self, work: Work) -> None:
+        rows = (
+            await work.session.scalars(
+                select(Deadline).where(
+                    Deadline.referral_id == self.referral_id, Deadline.stopped_at.is_(None)
+                )
+            )
+        ).all()
+        if rows:
+            deadline = self.dice.choice(list(rows))
+            deadline.due_at = work.now - timedelta(seconds=1)
+            await work.session.flush()
+            kind = deadline.kind
+            await check_deadline(work, deadline.id)
+            referral = await lock_referral(work, self.referral_id)
+            if deadline.breached_at is not None and deadline.stopped_at is None:
+                await trying.breached(work, referral, kind)
+
+    async def _result(self, work: Work) -> None:
+        referral = await lock_referral(work, self.referral_id)
+        rows = (
+            await work.session.scalars(
+                select(Attempt).where(
+                    Attempt.referral_id == self.referral_id, Attempt.ended_at.is_(None)
+                )
+            )
+        ).all()
+        if rows:
+            nobody = [
+                r
+                for r in AttemptResult
+                if r
+                not in (
+                    AttemptResult.ACKNOWLEDGED,
+                    AttemptResult.CALL_BACK,
+                    AttemptResult.WRONG_NUMBER,
+                )
+            ]
+            await trying.note_result(
+                work, referral, self.dice.choice(list(rows)), self.dice.choice(nobody)
+            )
+
+    async def _open_details(self, work: Work) -> None:
+        referral, recipient = await self.recipient(work)
+        await details.note_opened(work, referral, recipient, "link")
+
+    async def _write(self, work: Work) -> None:
+        referral = await lock_referral(work, self.referral_id)
+        await details.announce_soon(work, referral)
+        referral.update_due_at = work.now if referral.update_due_at else None
+        await details.announce_update(work, self.referral_id)
+
+    async def _urgency(self, work: Work) -> None:
+        to = self.dice.choice([Urgency.IMMEDIATE, Urgency.URGENT])
+        await change_urgency(work, self.staff, self.referral_id, to, "why")
+
+    async def _in_house(self, work: Work) -> None:
+        await answering.acknowledge_in_house(work, await lock_referral(work, self.referral_id), BY)
+
     def verbs(self) -> dict[str, tuple[Verb, Actor | None]]:
         rid, staff, chief, dice = self.referral_id, self.staff, self.chief, self.dice
         of_chief = actor_of(chief)
@@ -95,69 +160,6 @@ class Play:
                 await act(work, *(await self.recipient(work)), *args, **more)
 
             return verb
-
-        async def escalate(work: Work) -> None:
-            referral = await lock_referral(work, rid)
-            if referral.escalates_at is not None:
-                referral.escalates_at = work.now
-                await escalate_if_due(work, rid, referral.turn)
-
-        async def breach(work: Work) -> None:
-            rows = (
-                await work.session.scalars(
-                    select(Deadline).where(
-                        Deadline.referral_id == rid, Deadline.stopped_at.is_(None)
-                    )
-                )
-            ).all()
-            if rows:
-                clock = dice.choice(list(rows))
-                clock.due_at = work.now - timedelta(seconds=1)
-                await work.session.flush()
-                kind = clock.kind
-                await check_deadline(work, clock.id)
-                referral = await lock_referral(work, rid)
-                if clock.breached_at is not None and clock.stopped_at is None:
-                    await trying.breached(work, referral, kind)
-
-        async def result(work: Work) -> None:
-            referral = await lock_referral(work, rid)
-            rows = (
-                await work.session.scalars(
-                    select(Attempt).where(Attempt.referral_id == rid, Attempt.ended_at.is_(None))
-                )
-            ).all()
-            if rows:
-                nobody = [
-                    r
-                    for r in AttemptResult
-                    if r
-                    not in (
-                        AttemptResult.ACKNOWLEDGED,
-                        AttemptResult.CALL_BACK,
-                        AttemptResult.WRONG_NUMBER,
-                    )
-                ]
-                await trying.note_result(
-                    work, referral, dice.choice(list(rows)), dice.choice(nobody)
-                )
-
-        async def open_details(work: Work) -> None:
-            referral, recipient = await self.recipient(work)
-            await details.note_opened(work, referral, recipient, "link")
-
-        async def write(work: Work) -> None:
-            referral = await lock_referral(work, rid)
-            await details.announce_soon(work, referral)
-            referral.update_due_at = work.now if referral.update_due_at else None
-            await details.announce_update(work, rid)
-
-        async def urgency(work: Work) -> None:
-            to = dice.choice([Urgency.IMMEDIATE, Urgency.URGENT])
-            await change_urgency(work, staff, rid, to, "why")
-
-        async def in_house(work: Work) -> None:
-            await answering.acknowledge_in_house(work, await lock_referral(work, rid), BY)
 
         agreed = Agreed(GivenBy.CHILD, How.SPOKEN, (Scope.SERVICES,))
         override = Override(Basis.LEGAL_OBLIGATION, "why")
@@ -181,14 +183,14 @@ class Play:
             "reject": (by_agency(answering.reject, RejectionReason.NO_CAPACITY, BY), PROGRAM),
             "progress": (by_agency(answering.progress, BY), PROGRAM),
             "complete": (by_agency(answering.complete, ReferralOutcome.OTHER, BY), PROGRAM),
-            "in house": (in_house, PROGRAM),
-            "details": (open_details, PROGRAM),
-            "write": (write, PROGRAM),
-            "urgency": (urgency, None),
+            "in house": (self._in_house, PROGRAM),
+            "details": (self._open_details, PROGRAM),
+            "write": (self._write, PROGRAM),
+            "urgency": (self._urgency, None),
             "take in hand": (lambda w: staff_actions.take_in_hand(w, staff, rid), None),
-            "escalate": (escalate, PROGRAM),
-            "breach": (breach, PROGRAM),
-            "result": (result, PROGRAM),
+            "escalate": (self._escalate, PROGRAM),
+            "breach": (self._breach, PROGRAM),
+            "result": (self._result, PROGRAM),
             "close": (lambda w: staff_actions.close(w, staff, rid, "why"), None),
             "recall": (lambda w: staff_actions.recall(w, staff, rid, "why"), None),
         }

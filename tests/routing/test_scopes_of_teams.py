@@ -11,10 +11,11 @@ from app.calls.models import Call, VoiceMessage
 from app.contacts import contacts
 from app.contacts.states import Channel
 from app.errors import NotFound
-from app.routing import callback_attempts, callbacks, desk, team
+from app.routing import callback_attempts, callbacks, in_hand
 from app.routing.callbacks import Callback, CallbackState, Said, Who
 from app.routing.participants import actions, calls_for_help, inviting, moving, supervising
 from app.routing.participants.participants import Mode
+from app.routing.supervision import supervised, team
 from app.staff.models import Staff
 from app.work import Work
 from tests.support.verbs import (
@@ -80,7 +81,7 @@ async def test_whose_caller_a_person_may_know(
 ) -> None:
     call = await a_call(work, house, what)
     for person in house:
-        found = await work.session.scalar(desk.known_callers(person).where(Call.id == call.id))
+        found = await work.session.scalar(in_hand.known_callers(person).where(Call.id == call.id))
         assert (found is not None) == (person.name in knows), (person.name, what)
 
 
@@ -218,8 +219,8 @@ async def test_a_call_back_that_was_given_up_starts_again_only_in_its_team(
 async def test_a_supervisor_acts_on_no_talk_of_another_team(work: Work, house: House) -> None:
     call, _ = await a_talk(work, house.ana)
     third = await inviting.add_third_party(work, house.ana, call, "+38111300000", "police")
-    assert [talk.call.id for talk in await desk.live_talks(work, house.nora)] == [call.id]
-    assert await desk.live_talks(work, house.sanja) == []
+    assert [talk.call.id for talk in await supervised.live_talks(work, house.nora)] == [call.id]
+    assert await supervised.live_talks(work, house.sanja) == []
     for mode in Mode:
         with pytest.raises(NotFound):
             await supervising.supervise(work, house.sanja, call, mode)

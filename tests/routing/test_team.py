@@ -9,11 +9,12 @@ from app.calls.line_rows import Line
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call, RecordedEvent
 from app.errors import Conflict, Invalid, NotFound
-from app.routing import desk, offers, own_presence, team
+from app.routing import in_hand, offers, own_presence
 from app.routing.models import OfferState, PresenceState
 from app.routing.participants import actions, calls_for_help, inviting, participants, supervising
 from app.routing.participants.participants import Mode, Purpose
-from app.routing.team import StateReason
+from app.routing.supervision import supervised, team
+from app.routing.supervision.team import StateReason
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Role
@@ -148,14 +149,14 @@ async def test_a_talk_is_ended_by_the_supervisor_of_its_team(work: Work) -> None
         await team.end_talk(work, north, call.id)
     with pytest.raises(NotFound):
         await supervising.supervise(work, north, call, Mode.LISTEN)
-    assert await desk.live_talks(work, north) == []
+    assert await supervised.live_talks(work, north) == []
     # Nor by the ways of the desk: holding, hanging up, a participant, a referral from the call.
     bora = await a_counsellor(work, "bora")
     for stranger in (north, bora):
         with pytest.raises(NotFound):
-            await desk.lock_in_hand(work, stranger, call.id)
+            await in_hand.lock_in_hand(work, stranger, call.id)
     for own in (ana, vera):
-        assert (await desk.lock_in_hand(work, own, call.id)).id == call.id
+        assert (await in_hand.lock_in_hand(work, own, call.id)).id == call.id
     await team.end_talk(work, vera, call.id)
     assert call.outcome == "answered"
     assert logged(work)[-1] == (AuditLog.TALK_ENDED_BY_SUPERVISOR, {})
@@ -180,23 +181,23 @@ async def test_a_call_for_help_is_on_all_pages_until_it_is_taken(work: Work) -> 
     mira = await a_supervisor(work, "mira")
     call, _ = await a_talk(work, ana)
     assert await calls_for_help.panic(work, ana, call) is False
-    (cry,) = await desk.panics(work)
+    (cry,) = await supervised.panics(work)
     assert (cry.call.id, cry.counsellor) == (call.id, "ana")
-    assert [talk.panic for talk in await desk.live_talks(work, north)] == [True]
+    assert [talk.panic for talk in await supervised.live_talks(work, north)] == [True]
     assert await calls_for_help.take_panic(work, north, call) is False, (
         "no telephone: taken, not joined"
     )
-    assert await desk.panics(work) == []
-    assert [talk.taken_by for talk in await desk.live_talks(work, mira)] == ["vera"]
+    assert await supervised.panics(work) == []
+    assert [talk.taken_by for talk in await supervised.live_talks(work, mira)] == ["vera"]
     # Who took it goes on, also without the first answer, and sees the talk of the other team.
     assert await calls_for_help.take_panic(work, north, call) is False
-    assert [talk.call.id for talk in await desk.live_talks(work, north)] == [call.id]
-    await desk.check_supervises(work, north, call.id)
+    assert [talk.call.id for talk in await supervised.live_talks(work, north)] == [call.id]
+    await supervised.check_supervises(work, north, call.id)
     with pytest.raises(calls_for_help.PanicTaken):
         await calls_for_help.take_panic(work, mira, call)
     # It can be called again, by the same counsellor.
     await calls_for_help.panic(work, ana, call)
-    assert len(await desk.panics(work)) == 1
+    assert len(await supervised.panics(work)) == 1
 
 
 async def test_who_takes_a_call_for_help_comes_in_and_no_other_phone_rings_on(work: Work) -> None:
@@ -223,7 +224,7 @@ async def test_help_that_did_not_come_is_called_for_again(work: Work) -> None:
     await calls_for_help.take_panic(work, vera, call)
     (comes,) = await participants.live_participants(work, call.id)
     await actions.gone(work, call, comes, "leg_no_answer")
-    assert [talk.counsellor for talk in await desk.panics(work)] == ["ana"]
+    assert [talk.counsellor for talk in await supervised.panics(work)] == ["ana"]
 
 
 async def test_a_counsellor_cannot_take_the_own_call_for_help(work: Work) -> None:
@@ -232,4 +233,4 @@ async def test_a_counsellor_cannot_take_the_own_call_for_help(work: Work) -> Non
     await calls_for_help.panic(work, ana, call)
     with pytest.raises(Conflict):
         await calls_for_help.take_panic(work, ana, call)
-    assert len(await desk.panics(work)) == 1
+    assert len(await supervised.panics(work)) == 1

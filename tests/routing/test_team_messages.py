@@ -9,8 +9,8 @@ from sqlalchemy import select
 from app.clock import SteppedClock
 from app.demo.stage import Stage
 from app.errors import Invalid, NotFound
-from app.routing import team_messages
-from app.routing.team_messages import TeamMessage
+from app.routing.supervision import team_messages
+from app.routing.supervision.team_messages import TeamMessage
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.work import Work

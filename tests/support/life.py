@@ -25,7 +25,7 @@ from app.contacts.states import Channel, NonCounselling, Source
 from app.demo.stage import Counsellor, Stage
 from app.errors import Conflict
 from app.jobs.transaction import flush
-from app.routing import offers, own_presence
+from app.routing import offers, own_presence, releasing, sound
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, Presence, PresenceState
 from app.routing.participants import leaving
@@ -217,7 +217,7 @@ def _hang_up(call_id: UUID, *, lost: bool = False, impatient: bool = False) -> S
             life.later(5, _heard_late(call_id, life.now - timedelta(seconds=3)))
         # Some ends are told late, and belong to when they happened.
         late = timedelta(seconds=life.dice.choice([0, 0, 0, 7.5]))
-        await offers.end_call(
+        await releasing.end_call(
             life.work,
             call,
             ended_by=EndedBy.PROGRAM if lost else EndedBy.CALLER,
@@ -247,7 +247,7 @@ def _unstaffed(call_id: UUID) -> Step:
             await record.move(life.work, call, CallEvent.LEAVE_QUEUE)
         if life.dice.random() < 0.4:
             await _leave_message(life, call)
-        await offers.end_call(life.work, call, ended_by=EndedBy.CALLER)
+        await releasing.end_call(life.work, call, ended_by=EndedBy.CALLER)
         if call.outcome == "voicemail":
             life.later(600, _message_heard(call_id))
 
@@ -268,7 +268,7 @@ def _message_heard(call_id: UUID) -> Step:
     async def step(life: Life) -> None:
         if await life.work.session.scalar(select(Contact.id).where(Contact.call_id == call_id)):
             return
-        staff = await _somebody(life)
+        staff = await _any_staff(life)
         await contacts.create_contact(
             life.work,
             staff,
@@ -387,7 +387,7 @@ def _hold(call_id: UUID, held: bool) -> Step:
         call = await life.call(call_id)
         if CallState(call.state) is not CallState.CONNECTED or (call.held_at is not None) == held:
             return
-        await offers.set_hold(life.work, call, held)
+        await sound.set_hold(life.work, call, held)
         if life.dice.random() < 0.3:
             life.later(life.dice.uniform(0.5, 4), _refuse_hold(call_id, held))
 
@@ -418,7 +418,7 @@ async def _ring_out(life: Life) -> None:
         greeted=True,
     )
     call.direction, call.sending = "outbound", "sent"
-    staff = await _somebody(life)
+    staff = await _any_staff(life)
     begun = life.now
     if dice.random() < 0.7:
         offer = Offer(
@@ -548,7 +548,7 @@ def _said(dice: random.Random) -> list[Change]:
     return [Change(path, answers[path], 0) for path in asked]
 
 
-async def _somebody(life: Life) -> Staff:
+async def _any_staff(life: Life) -> Staff:
     staff = await life.work.session.get(Staff, life.dice.choice(life.staff).id)
     assert staff is not None
     life.work.actor = Actor(ActorKind.PERSON, staff.id)
@@ -556,7 +556,7 @@ async def _somebody(life: Life) -> Staff:
 
 
 async def _visit(life: Life) -> None:
-    staff = await _somebody(life)
+    staff = await _any_staff(life)
     before = timedelta(seconds=life.dice.choice([0, 3600, 86_400]))
     await contacts.create_contact(
         life.work,

@@ -25,6 +25,71 @@ def by_name(stage: Stage) -> str:
     return stage.settings.public_url
 
 
+async def _challenge(page: httpx2.AsyncClient, path: str, **body: str) -> str:
+    answer = await page.post(path, json=body) if body else await page.post(path)
+    assert answer.status_code == 200, answer.text
+    return json.dumps(answer.json()["publicKey"])
+
+
+async def _sets_a_passkey_up(page: httpx2.AsyncClient, device: Authenticator) -> None:
+    # The role needs one: the passkey is it.
+    assert (await page.post("/login/passkey/options")).status_code == 303
+    await page.post("/login", data=GIVEN)
+    assert "data-passkey-makes" in (await page.get("/login/set-up")).text
+    made = device.make(await _challenge(page, "/login/passkey/options"))
+    sent = {"name": "my phone", "credential": json.dumps(made)}
+    shown = await page.post("/login/set-up/passkey", data=sent)
+    assert shown.status_code == 200
+    assert shown.text.count("<li><code>") == 10
+    assert [one["name"] for one in (await page.get("/api/v1/me/passkeys")).json()] == ["my phone"]
+    await page.post("/logout")
+
+
+async def _signs_in_after_a_wrong_answer(page: httpx2.AsyncClient, device: Authenticator) -> None:
+    # At the next sign-in, a wrong answer uses the challenge up, though it is refused.
+    assert (await page.post("/login", data=GIVEN)).headers["location"] == "/login/code"
+    assert "use-passkey" in (await page.get("/login/code")).text
+    answered = device.answer(await _challenge(page, "/login/passkey/options"))
+    spoilt = {**answered, "response": {**answered["response"], "signature": "AAAA"}}
+    for wrong in (spoilt, answered):
+        refused = await page.post("/login/passkey", data={"credential": json.dumps(wrong)})
+        assert refused.status_code == 401
+        assert "was not accepted" in refused.text
+    answered = device.answer(await _challenge(page, "/login/passkey/options"))
+    well = await page.post("/login/passkey", data={"credential": json.dumps(answered)})
+    assert well.headers["location"] == "/"
+
+
+async def _proves_before_a_key(
+    page: httpx2.AsyncClient, device: Authenticator, stage: Stage
+) -> None:
+    # The proof before a key: of programs, too.
+    await skip(stage, 11 / 60)
+    refused = await page.post("/api/v1/me/passkeys/options")
+    assert refused.json()["error"] == "ProofNeeded"
+    assert (await page.get("/api/v1/me/proof")).json()["passkey"] is True
+    answered = device.answer(await _challenge(page, "/api/v1/me/proof/passkey"))
+    assert (await page.post("/api/v1/me/proof", json={"passkey": answered})).status_code == 204
+    again = await page.post("/api/v1/me/proof", json={"passkey": answered})
+    assert (again.status_code, again.json()["error"]) == (422, "WrongOwnPasskey")
+    await _challenge(page, "/api/v1/me/passkeys/options")
+
+
+async def _is_stopped_as_a_copy(page: httpx2.AsyncClient, device: Authenticator) -> None:
+    # A copy has an older counter.
+    answered = device.answer(await _challenge(page, "/api/v1/session/passkey", **GIVEN))
+    signed_in = await page.post("/api/v1/session", json={**GIVEN, "passkey": answered})
+    assert signed_in.status_code == 200, signed_in.text
+    device.counter = 1
+    answered = device.answer(await _challenge(page, "/api/v1/session/passkey", **GIVEN))
+    copied = await page.post("/api/v1/session", json={**GIVEN, "passkey": answered})
+    assert (copied.status_code, copied.json()["error"]) == (401, "PasskeyStopped")
+    assert (await page.get("/api/v1/me/passkeys")).json()[0]["stopped_at"] is not None
+    assert "stopped" in (await page.get("/account")).text
+    none = await page.post("/api/v1/session/passkey", json=GIVEN)
+    assert none.json()["error"] == "NoPasskey"
+
+
 async def test_a_person_signs_in_with_a_passkey_and_a_copy_of_it_is_stopped(stage: Stage) -> None:
     origin = by_name(stage)
     device = Authenticator(origin)
@@ -32,62 +97,10 @@ async def test_a_person_signs_in_with_a_passkey_and_a_copy_of_it_is_stopped(stag
         vera = await accounts.add_staff(work, name="vera", role=Role.SUPERVISOR, password=PASSWORD)
         await set_sign_in_rules(work, Rules((Role.SUPERVISOR,)))
     async with httpx2.AsyncClient(base_url=origin) as page:
-
-        async def challenge(path: str, **body: str) -> str:
-            answer = await page.post(path, json=body) if body else await page.post(path)
-            assert answer.status_code == 200, answer.text
-            return json.dumps(answer.json()["publicKey"])
-
-        # The role needs one: the passkey is it.
-        assert (await page.post("/login/passkey/options")).status_code == 303
-        await page.post("/login", data=GIVEN)
-        assert "data-passkey-makes" in (await page.get("/login/set-up")).text
-        made = device.make(await challenge("/login/passkey/options"))
-        sent = {"name": "my phone", "credential": json.dumps(made)}
-        shown = await page.post("/login/set-up/passkey", data=sent)
-        assert shown.status_code == 200
-        assert shown.text.count("<li><code>") == 10
-        assert [one["name"] for one in (await page.get("/api/v1/me/passkeys")).json()] == [
-            "my phone"
-        ]
-        await page.post("/logout")
-
-        # At the next sign-in, a wrong answer uses the challenge up, though it is refused.
-        assert (await page.post("/login", data=GIVEN)).headers["location"] == "/login/code"
-        assert "use-passkey" in (await page.get("/login/code")).text
-        answered = device.answer(await challenge("/login/passkey/options"))
-        spoilt = {**answered, "response": {**answered["response"], "signature": "AAAA"}}
-        for wrong in (spoilt, answered):
-            refused = await page.post("/login/passkey", data={"credential": json.dumps(wrong)})
-            assert refused.status_code == 401
-            assert "was not accepted" in refused.text
-        answered = device.answer(await challenge("/login/passkey/options"))
-        well = await page.post("/login/passkey", data={"credential": json.dumps(answered)})
-        assert well.headers["location"] == "/"
-
-        # The proof before a key: of programs, too.
-        await skip(stage, 11 / 60)
-        refused = await page.post("/api/v1/me/passkeys/options")
-        assert refused.json()["error"] == "ProofNeeded"
-        assert (await page.get("/api/v1/me/proof")).json()["passkey"] is True
-        answered = device.answer(await challenge("/api/v1/me/proof/passkey"))
-        assert (await page.post("/api/v1/me/proof", json={"passkey": answered})).status_code == 204
-        again = await page.post("/api/v1/me/proof", json={"passkey": answered})
-        assert (again.status_code, again.json()["error"]) == (422, "WrongOwnPasskey")
-        await challenge("/api/v1/me/passkeys/options")
-
-        # A copy has an older counter.
-        answered = device.answer(await challenge("/api/v1/session/passkey", **GIVEN))
-        signed_in = await page.post("/api/v1/session", json={**GIVEN, "passkey": answered})
-        assert signed_in.status_code == 200, signed_in.text
-        device.counter = 1
-        answered = device.answer(await challenge("/api/v1/session/passkey", **GIVEN))
-        copied = await page.post("/api/v1/session", json={**GIVEN, "passkey": answered})
-        assert (copied.status_code, copied.json()["error"]) == (401, "PasskeyStopped")
-        assert (await page.get("/api/v1/me/passkeys")).json()[0]["stopped_at"] is not None
-        assert "stopped" in (await page.get("/account")).text
-        none = await page.post("/api/v1/session/passkey", json=GIVEN)
-        assert none.json()["error"] == "NoPasskey"
+        await _sets_a_passkey_up(page, device)
+        await _signs_in_after_a_wrong_answer(page, device)
+        await _proves_before_a_key(page, device, stage)
+        await _is_stopped_as_a_copy(page, device)
     rows = await stage.rows(
         "SELECT action, detail->>'wrong' AS wrong FROM audit_entries WHERE subject = %s"
         " AND (action LIKE 'passkey%%' OR detail ? 'wrong') ORDER BY id",

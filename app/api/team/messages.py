@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from app.routing import team_messages
+from app.routing.supervision import team_messages
 from app.web.access import InWork, TakesCalls
 
 router = APIRouter(tags=["team"])

@@ -9,10 +9,10 @@ from pydantic import BaseModel, Field
 from app.api.calls import Supervises
 from app.api.views import TalkView, talk_view
 from app.calls import record
-from app.routing import desk, team
 from app.routing.models import PresenceState
 from app.routing.participants import calls_for_help
 from app.routing.rota.roster import on_shift
+from app.routing.supervision import supervised, team
 from app.statistics.counting import today
 from app.web.access import InWork
 
@@ -100,7 +100,7 @@ async def end_talk(work: InWork, staff: Supervises, call_id: UUID) -> None:
 @router.get("/calls-for-help")
 async def open_calls_for_help(work: InWork, staff: Supervises) -> list[TalkView]:
     """Return the talks of all teams in which a call for help has not been taken."""
-    return [talk_view(one, work.now) for one in await desk.panics(work)]
+    return [talk_view(one, work.now) for one in await supervised.panics(work)]
 
 
 @router.post("/calls/{call_id}/panic/take")

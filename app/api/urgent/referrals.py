@@ -48,7 +48,7 @@ from app.referrals.reading import Wanted
 from app.referrals.states import (
     OpenedHow,
 )
-from app.routing import desk
+from app.routing import in_hand
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Public, Requires
@@ -66,7 +66,7 @@ _SIGNED = [Depends(Public("an agency's system proves itself by its signature"))]
 @router.post("/calls/{call_id}/urgent", status_code=201)
 async def urgent(work: InWork, staff: Writes, call_id: UUID, body: Urgent) -> dict[str, Any]:
     """Open and send an urgent referral for the live call that you hold."""
-    await desk.call_in_hand(work, staff, call_id)
+    await in_hand.call_in_hand(work, staff, call_id)
     made = await from_call.refer_urgently(
         work,
         staff,

@@ -18,7 +18,7 @@ from app.dashboard.chats.values import chats_values, now_values, tools_for, word
 from app.dashboard.chats.views import PERSONAL
 from app.dashboard.templating import page
 from app.errors import Invalid, NotFound, Refusal
-from app.routing import callbacks, desk
+from app.routing import callbacks, in_hand
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with
@@ -151,7 +151,7 @@ async def child_media(
 async def _number(work: Work, staff: Staff, call_id: UUID, message: int) -> tuple[Call, str]:
     """Return the conversation, locked, and the first number in a message of its child."""
     call = await record.lock_call(work, call_id)
-    if not await desk.has_in_hand(work, staff, call_id):
+    if not await in_hand.has_in_hand(work, staff, call_id):
         raise messages.NotYours()
     tools = await tools_for(work, call)
     words = await messages.read_as_staff(work, staff, call_id, max(message - 1, 0))

@@ -6,9 +6,9 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Form, Request, Response
 from starlette.responses import RedirectResponse
 
-from app.dashboard.pages import safe_next
 from app.dashboard.people.own import SignedIn, show_account
 from app.dashboard.people.second_factor import finish, show_code, show_codes, show_set_up
+from app.dashboard.people.signing_in import safe_next
 from app.errors import Refusal
 from app.staff import passkeys
 from app.staff.models import Awaits

@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from starlette.responses import JSONResponse, RedirectResponse
 
-from app.dashboard.pages import lead_to_factor, safe_next, show_login
 from app.dashboard.people.own import SignedIn, show_account
 from app.dashboard.people.second_factor import finish
+from app.dashboard.people.signing_in import lead_to_factor, safe_next, show_login
 from app.dashboard.templating import templates
 from app.errors import Invalid, Refusal, TooMany
 from app.log import log

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from markupsafe import Markup
 from starlette.responses import RedirectResponse
 
-from app.dashboard.pages import safe_next
 from app.dashboard.people.own import SignedIn, show_account
+from app.dashboard.people.signing_in import safe_next
 from app.dashboard.templating import templates
 from app.errors import NotSignedIn, Refusal
 from app.staff import passkeys, second_factor

@@ -13,7 +13,7 @@ from app.dashboard.records.lists import labels_of
 from app.dashboard.templating import page
 from app.dashboard.training import practice_views as views
 from app.errors import NotFound, Refusal
-from app.routing import desk
+from app.routing import in_hand
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
@@ -73,8 +73,8 @@ async def practice_at_desk(work: Work, staff: Staff) -> UUID | None:
     writes = await practices.in_writing(work, staff)
     if writes is not None:
         return writes.id
-    found = await desk.desk_of(work, staff)
-    call_id = found.call.id if found.call else await desk.call_of_wrap_up(work, staff)
+    found = await in_hand.read_in_hand(work, staff)
+    call_id = found.call.id if found.call else await in_hand.call_of_wrap_up(work, staff)
     practice = await practices.of_call(work, staff, call_id) if call_id else None
     return practice.id if practice is not None else None
 

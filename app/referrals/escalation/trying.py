@@ -422,7 +422,7 @@ async def _expire(work: Work, referral: Referral) -> None:
 async def _details_not_opened(work: Work, referral: Referral) -> None:
     """Resume the escalation: an agency acknowledged and has not opened the details in time.
 
-    Its own phones are tried first. It may still reply until another agency takes the referral.
+    Its phones are rung first. It may still reply until another agency takes the referral.
     """
     assert referral.recipient_id is not None
     recipient = await work.session.get(Recipient, referral.recipient_id)

@@ -15,7 +15,7 @@ from app.referrals.models import Referral
 from app.referrals.scopes import lock_referral
 from app.referrals.states import AttemptResult, ChannelKind
 from app.referrals.trail import By, Via, note
-from app.routing import desk
+from app.routing import in_hand
 from app.routing.participants import actions
 from app.routing.participants.leaving import DUTY_LABEL
 from app.routing.participants.participants import inside_by_events
@@ -71,7 +71,7 @@ async def drop(work: Work, by: Staff, call: Call, who: UUID) -> None:
     if who not in there:
         await actions.drop(work, by, call, who)
         return
-    await desk.call_in_hand(work, by, call.id)
+    await in_hand.call_in_hand(work, by, call.id)
     referral = await lock_referral(work, there[who].referral_id)
     note(work, referral, LogKind.TAKEN_OUT_OF_THE_LIVE_CALL, By(Via.BY_HAND))
     work.defer(Task.END_DUTY_LEG, attempt_id=str(who))

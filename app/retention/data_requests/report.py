@@ -50,7 +50,7 @@ from app.words.pages import _, code_words, ngettext, said, spoken_in
 from app.work import Work
 
 _TEMPLATE = Path(__file__).parent.parent / "data" / "report.typ"
-# What is about other people, whoever asks.
+# What is about other people, whichever person asks.
 _OF_OTHERS: frozenset[Meaning] = frozenset(
     {"suspect", "household", "other_children", "caregiver", "caregiver_phone"}
 )

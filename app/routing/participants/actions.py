@@ -16,7 +16,7 @@ from app.calls.states import CallState
 from app.database.topics import Topic
 from app.errors import Conflict, NotAllowed, NotFound
 from app.jobs.names import Task
-from app.routing import desk, handing_over, holding, offers
+from app.routing import handing_over, holding, offers, sound
 from app.routing.participants import calls_for_help, inviting, leaving, participants
 from app.routing.participants.participants import (
     LIVE,
@@ -24,6 +24,7 @@ from app.routing.participants.participants import (
     ParticipantState,
     Purpose,
 )
+from app.routing.supervision import supervised
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Work
@@ -65,7 +66,11 @@ async def joined(work: Work, call: Call, participant: Participant) -> None:
         await participants.end_participant(work, call, participant, Cause.TALK_OVER)
         return
     helps = participant.purpose in (Purpose.PANIC, Purpose.SUPERVISE)
-    if helps and participant.staff_id is not None and await desk.calls_for_help(work, call.id):
+    if (
+        helps
+        and participant.staff_id is not None
+        and await supervised.calls_for_help(work, call.id)
+    ):
         await calls_for_help.note_taken(work, call, participant.staff_id)
     if participant.staff_id is not None:
         # Their mode may have changed while their phone rang.
@@ -105,15 +110,15 @@ async def gone(work: Work, call: Call, participant: Participant, cause: str) -> 
     if participant.purpose == Purpose.CONSULT and call.held_at is not None:
         others = await participants.live_participants(work, call.id)
         if not any(other.purpose == Purpose.CONSULT for other in others):
-            await offers.set_hold(work, call, False)
+            await sound.set_hold(work, call, False)
     if participant.joined_at is not None or participant.staff_id is None:
         return
-    if await desk.help_taken_by(work, call.id) == participant.staff_id:
+    if await supervised.help_taken_by(work, call.id) == participant.staff_id:
         # Their phone was not reached, so help did not come: call for it again.
         await record.record(work, call, CallLog.PANIC, cause=cause)
         work.announce(Topic.TALKS)
         await calls_for_help.ring_next_supervisor(work, None, call)
-    elif participant.purpose == Purpose.PANIC and await desk.calls_for_help(work, call.id):
+    elif participant.purpose == Purpose.PANIC and await supervised.calls_for_help(work, call.id):
         await calls_for_help.ring_next_supervisor(work, None, call)
 
 
@@ -143,7 +148,7 @@ async def _hand_over(work: Work, call: Call, participant: Participant) -> None:
 async def together(work: Work, call: Call) -> None:
     """Resume the caller for a three-way talk. Raises Conflict."""
     await inviting.talk_of(work, call)
-    await offers.set_hold(work, call, False)
+    await sound.set_hold(work, call, False)
 
 
 async def drop(work: Work, by: Staff, call: Call, participant_id: UUID) -> None:
@@ -156,7 +161,7 @@ async def drop(work: Work, by: Staff, call: Call, participant_id: UUID) -> None:
     if not owner and participant.staff_id != by.id:
         if not may(by.role, Permission.SUPERVISE):
             raise NotAllowed("Only the counsellor who has the talk can drop a participant from it.")
-        await desk.check_supervises(work, by, call.id)
+        await supervised.check_supervises(work, by, call.id)
     await gone(work, call, participant, Cause.DROPPED)
 
 

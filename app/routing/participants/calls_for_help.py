@@ -9,7 +9,7 @@ from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call
 from app.database.topics import Topic
 from app.errors import Conflict
-from app.routing import desk, holding, offers, waking
+from app.routing import holding, offers, waking
 from app.routing.models import OfferState, Presence, PresenceState
 from app.routing.participants import inviting, participants, supervising
 from app.routing.participants.participants import (
@@ -20,6 +20,7 @@ from app.routing.participants.participants import (
     Purpose,
 )
 from app.routing.rota import roster
+from app.routing.supervision import supervised
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Work
@@ -50,8 +51,8 @@ async def take_panic(work: Work, by: Staff, call: Call) -> bool:
     talk = await inviting.talk_of(work, call)
     if talk.counsellor_id == by.id:
         raise Conflict("This is your own call for help.")
-    if not await desk.calls_for_help(work, call.id):
-        if await desk.help_taken_by(work, call.id) != by.id:
+    if not await supervised.calls_for_help(work, call.id):
+        if await supervised.help_taken_by(work, call.id) != by.id:
             raise PanicTaken()
         # The answer to the first click was lost, or the telephone was quicker.
         there = await participants.live_participants(work, call.id)

@@ -18,7 +18,7 @@ from app.dialling import outward
 from app.dialling.models import Purpose as DialledFor
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.names import Task
-from app.routing import handing_over, holding, offers, telephones
+from app.routing import handing_over, holding, offers, sound, telephones
 from app.routing.models import Offer, OfferState, Presence, PresenceState
 from app.routing.participants import participants
 from app.routing.participants.participants import (
@@ -75,8 +75,8 @@ async def invite(
 ) -> Participant:
     """Ask a person into a talk and ring them. Raises Conflict, Busy, TelephoneNotReady, Invalid."""
     talk = await talk_of(work, call)
-    offers.need_voice(call)
-    offers.need(work, Ability.SUPERVISE if purpose is Purpose.SUPERVISE else Ability.ADD)
+    sound.need_voice(call)
+    sound.need(work, Ability.SUPERVISE if purpose is Purpose.SUPERVISE else Ability.ADD)
     if len(await participants.live_participants(work, call.id)) >= _MOST:
         raise Conflict("A talk can have at most %(most)s other participants.", most=_MOST)
     participant_id = uuid4()
@@ -187,7 +187,7 @@ async def consult(
 ) -> Participant:
     """Start a warm transfer: the caller is held while the colleague hears about the call."""
     participant = await _ask(work, by, call, Purpose.CONSULT, staff_id, number)
-    await offers.set_hold(work, call, True)
+    await sound.set_hold(work, call, True)
     return participant
 
 

@@ -17,7 +17,7 @@ from app.calls.models import Call, Leg, RecordedEvent
 from app.calls.states import CallEvent, CallState, Direction
 from app.database.topics import Topic
 from app.jobs.names import Task
-from app.routing import handing_over, holding, offers, second_way
+from app.routing import handing_over, holding, offers, releasing, second_way
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, PresenceState, TelephoneState
 from app.routing.participants import participants
@@ -46,14 +46,14 @@ async def counsellor_left(work: Work, call: Call, offer: Offer, cause: str, *, d
         await record.record(
             work, call, CallLog.COUNSELLOR_HUNG_UP, offer_id=str(offer.id), cause=cause
         )
-        await offers.hang_up(work, call)
+        await releasing.hang_up(work, call)
     elif (
         call.direction == Direction.OUTBOUND
         and work.now - (offer.connected_at or work.now) < _KNOWN
     ):
         # The household that has just answered must not hear the helpline's announcements.
         await record.record(work, call, CallLog.COUNSELLOR_LOST_AT_ONCE, offer_id=str(offer.id))
-        await offers.hang_up(work, call)
+        await releasing.hang_up(work, call)
     elif offer.lost_at is None:
         await _ring_again(work, call, offer, cause)
 
@@ -75,7 +75,7 @@ async def lose_counsellor(
         await _release(work, call, offer, cause)
         if call.rings_only_id is not None:
             # A scripted child writes with no other counsellor.
-            await offers.end_if_kept(work, call)
+            await releasing.end_if_kept(work, call)
             return
         work.defer(
             Task.FOLLOW_CONVERSATION,
@@ -140,7 +140,7 @@ async def _goes_on_without(work: Work, call: Call, offer: Offer, cause: str) -> 
 
 async def _release(work: Work, call: Call, offer: Offer, cause: str) -> None:
     offer.released_at, offer.lost_at = work.now, None
-    await offers.end_legs(work, offer.id)
+    await releasing.end_legs(work, offer.id)
     call.returned += 1
     call.entries += 1
     call.held_at, call.on_hold = None, False
@@ -222,7 +222,7 @@ async def leave_empty_room(work: Work, call: Call) -> None:
 async def _ring_again(work: Work, call: Call, offer: Offer, cause: str) -> None:
     """Ring the counsellor whose line broke. The child hears a message and soft sound meanwhile."""
     offer.lost_at = work.now
-    await offers.end_legs(work, offer.id)
+    await releasing.end_legs(work, offer.id)
     await record.record(
         work, call, CallLog.COUNSELLOR_RUNG_AGAIN, offer_id=str(offer.id), cause=cause
     )

@@ -10,9 +10,10 @@ from sqlalchemy import ColumnElement, func, select, true
 from app.calls import lines, record
 from app.calls.models import Call
 from app.errors import Conflict
-from app.routing import desk, handing_over
+from app.routing import handing_over
 from app.routing.models import Offer, Presence, PresenceState
 from app.routing.participants import actions, inviting, participants
+from app.routing.supervision import supervised
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -107,7 +108,7 @@ async def move_talk(work: Work, by: Staff, call_id: UUID, staff_id: UUID) -> Non
 
 async def _lock(work: Work, by: Staff, call_id: UUID) -> Call:
     call = await record.lock_call(work, call_id)
-    await desk.check_supervises(work, by, call_id)
+    await supervised.check_supervises(work, by, call_id)
     if await lines.is_practice(work, call.line_id):
         raise PracticeStays()
     return call

@@ -6,7 +6,7 @@ from app.calls.models import Call
 from app.database.topics import Topic
 from app.errors import Conflict
 from app.jobs.names import Task
-from app.routing import desk, holding, offers
+from app.routing import holding, sound
 from app.routing.models import Presence
 from app.routing.participants import inviting, participants
 from app.routing.participants.participants import (
@@ -14,6 +14,7 @@ from app.routing.participants.participants import (
     Participant,
     Purpose,
 )
+from app.routing.supervision import supervised
 from app.staff.models import Staff
 from app.work import Work
 
@@ -21,10 +22,10 @@ from app.work import Work
 async def supervise(work: Work, by: Staff, call: Call, mode: Mode) -> Participant:
     """Listen in, whisper to the counsellor, or join. If already in, change the mode."""
     talk = await inviting.talk_of(work, call)
-    offers.need_voice(call)
+    sound.need_voice(call)
     if talk.counsellor_id == by.id:
         raise Conflict("This is your own talk. You cannot supervise it.")
-    await desk.check_supervises(work, by, call.id)
+    await supervised.check_supervises(work, by, call.id)
     for participant in await participants.live_participants(work, call.id):
         if participant.staff_id == by.id:
             await set_mode(work, call, participant, mode)

@@ -24,7 +24,7 @@ from app.jobs.names import Task
 from app.log import log
 from app.outbox.once import send_once
 from app.outbox.responses import Refused
-from app.routing import callback_attempts, offers
+from app.routing import callback_attempts, offers, releasing
 from app.routing.models import OfferState
 from app.telephony.counsellor import pacing
 from app.telephony.counsellor.pacing import Urgency
@@ -137,7 +137,7 @@ class _CallBack(AtProvider[_Ring]):
         assert error is not None
         log().warning("the provider refused a call-back", area="telephony", code=error.code)
         # It counts as an attempt, so that a number that cannot be rung is not rung for ever.
-        await offers.end_call(work, row.call, ended_by=EndedBy.PROVIDER)
+        await releasing.end_call(work, row.call, ended_by=EndedBy.PROVIDER)
 
 
 @task(Task.RING_CALLBACK)
@@ -170,7 +170,7 @@ async def leg_status(work: Work, call_id: UUID, signed: Signed) -> None:
         return
     at = delivery.happened_at(work.now, not_before=call.opened_at)
     by = EndedBy.CALLER if status is LegStatus.COMPLETED else EndedBy.PROVIDER
-    await offers.end_call(work, call, ended_by=by, at=at)
+    await releasing.end_call(work, call, ended_by=by, at=at)
 
 
 async def _not_alone(work: Work, call: Call) -> None:
@@ -182,7 +182,7 @@ async def _not_alone(work: Work, call: Call) -> None:
     waits = CallState(call.state) in (CallState.QUEUED, CallState.OFFERED)
     if waits and (offer is None or offer.state == OfferState.OPEN):
         await record.record(work, call, CallLog.ANSWERED_WITHOUT_COUNSELLOR)
-        await offers.end_call(work, call, ended_by=EndedBy.PROGRAM)
+        await releasing.end_call(work, call, ended_by=EndedBy.PROGRAM)
         work.defer(Task.END_CALLER, call_id=str(call.id))
 
 
@@ -214,7 +214,7 @@ async def callback_not_needed(context: JobContext, callback_id: str) -> None:
             return
         call = await record.lock_call(work, call_id)
         if call.sending in NOT_RUNG:
-            await offers.end_call(work, call, ended_by=EndedBy.PROGRAM)
+            await releasing.end_call(work, call, ended_by=EndedBy.PROGRAM)
 
 
 @task(Task.CALLBACK_OVER)

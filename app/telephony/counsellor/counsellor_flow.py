@@ -25,7 +25,7 @@ from app.contacts import contacts
 from app.database.topics import Topic
 from app.jobs.names import Task
 from app.outbox.states import Sending
-from app.routing import offers, second_way
+from app.routing import offers, releasing, second_way
 from app.routing.callbacks import settle_by_talk
 from app.routing.models import Offer, OfferState
 from app.routing.participants import leaving
@@ -250,7 +250,7 @@ async def apply_leg_status(
         # The phone is free, and rings again with the caller. A call-back is dialled from this leg
         # and ends with it.
         if call.direction == Direction.OUTBOUND and offer.released_at is None:
-            await offers.end_call(work, call, ended_by=EndedBy.COUNSELLOR, at=at)
+            await releasing.end_call(work, call, ended_by=EndedBy.COUNSELLOR, at=at)
         return
     code = (delivery.facts if delivery else {}).get("SipResponseCode", "")
     leg.sip_code = read_number(code)
@@ -455,7 +455,7 @@ async def _apply_conference(work: Work, call: Call, offer: Offer) -> None:
     if CallState(call.state) is CallState.ENDED:
         return
     if seen.caller.left_with and _over(seen.caller.left_with) and not seen.caller.present:
-        await offers.end_call(work, call, ended_by=EndedBy.CALLER)
+        await releasing.end_call(work, call, ended_by=EndedBy.CALLER)
         return
     counsellor = seen.counsellor
     if counsellor.present:

@@ -14,7 +14,7 @@ from app.calls.states import NOT_RUNG, CallState
 from app.database.topics import Topic
 from app.jobs.names import Task
 from app.outbox.responses import Refused
-from app.routing import offers
+from app.routing import offers, releasing
 from app.routing.models import Offer
 from app.routing.participants.participants import Participant
 from app.telephony.counsellor.counsellor_flow import conference_of
@@ -133,7 +133,7 @@ async def settle_finish(context: JobContext, offer_id: str) -> None:
         if offer.released_at is not None:
             return
         if sid in inside:
-            await offers.hang_up(work, call)
+            await releasing.hang_up(work, call)
         else:
             offer.finished_at = None
             work.defer(Task.RECONCILE_CALL, call_id=str(call.id))

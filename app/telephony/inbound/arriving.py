@@ -17,7 +17,7 @@ from app.dialling.models import Purpose
 from app.jobs.names import Task
 from app.privacy.numbers import caller_of
 from app.referrals.reading import has_open_urgent_referral
-from app.routing import offers, own_phones
+from app.routing import offers, staff_phones
 from app.routing.callbacks import can_be_called
 from app.routing.participants import leaving
 from app.routing.plan import (
@@ -113,7 +113,7 @@ async def _go_on(work: Work, call: Call) -> Answer:
 
 async def _welcome(work: Work, call: Call, signed: Signed, line: LineScript) -> Answer:
     """Choose what the caller hears first, and their priority, from what is known of the number."""
-    staff_id = await own_phones.owner_of(work, signed.fields.get("From"))
+    staff_id = await staff_phones.owner_of(work, signed.fields.get("From"))
     if staff_id is not None:
         # A counsellor rings. It is not a caller's call, unless the counsellor stays on the line.
         return answers.DutyMenu(n=1)

@@ -14,7 +14,7 @@ from app.calls.states import CallEvent, CallState, EndedBy, is_over, read_leg_st
 from app.errors import NotAllowed
 from app.jobs.names import Task
 from app.referrals.library import protocols_of
-from app.routing import offers
+from app.routing import releasing
 from app.telephony import answers
 from app.telephony.answers import Answer, read_answer
 from app.telephony.platforms import dialling
@@ -40,7 +40,7 @@ def caller_is_gone(signed: Signed) -> bool:
 async def end_gone(work: Work, call: Call, delivery: Delivery) -> Answer:
     """End the call of a caller who has hung up. Return the answer: nothing is left to say."""
     nothing = answers.Nothing()
-    await offers.end_call(work, call, ended_by=EndedBy.CALLER, delivery=delivery, answer=nothing)
+    await releasing.end_call(work, call, ended_by=EndedBy.CALLER, delivery=delivery, answer=nothing)
     return nothing
 
 
@@ -100,7 +100,7 @@ _OUTSIDE = (CallState.GREETING, CallState.QUEUED)
 
 async def _say_farewell(work: Work, call: Call, delivery: Delivery) -> Answer:
     answer = answers.Farewell()
-    await offers.end_call(work, call, ended_by=EndedBy.PROGRAM, delivery=delivery, answer=answer)
+    await releasing.end_call(work, call, ended_by=EndedBy.PROGRAM, delivery=delivery, answer=answer)
     return answer
 
 

@@ -8,7 +8,7 @@ from app.calls.models import Call
 from app.calls.states import CallState, EndedBy, LegStatus, is_over, read_leg_status
 from app.errors import NotFound
 from app.privacy.numbers import caller_of
-from app.routing import offers
+from app.routing import offers, releasing
 from app.routing.models import OfferState
 from app.telephony.inbound.deciding import delivery_of
 from app.telephony.provider.signature import Signed
@@ -43,7 +43,7 @@ async def number_status(work: Work, signed: Signed) -> None:
         return
     at = delivery.happened_at(work.now, not_before=call.opened_at)
     by = EndedBy.PROVIDER if status in (LegStatus.FAILED, LegStatus.BUSY) else EndedBy.CALLER
-    await offers.end_call(work, call, ended_by=by, at=at, delivery=delivery)
+    await releasing.end_call(work, call, ended_by=by, at=at, delivery=delivery)
 
 
 async def resume(work: Work, signed: Signed) -> str | None:

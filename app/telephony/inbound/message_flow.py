@@ -13,7 +13,7 @@ from app.calls.speech import LineScript
 from app.calls.states import EndedBy
 from app.database.topics import Topic
 from app.jobs.names import Task
-from app.routing import offers
+from app.routing import releasing
 from app.telephony import answers
 from app.telephony.answers import Answer
 from app.telephony.inbound.arriving import admit_again
@@ -32,7 +32,7 @@ def message_left(signed: Signed) -> Decision:
         if caller_is_gone(signed) or signed.fields.get("Digits") == "hangup":
             nothing = answers.Nothing()
             await record.record(work, call, CallLog.MESSAGE_LEFT, delivery=delivery, answer=nothing)
-            await offers.end_call(work, call, ended_by=EndedBy.CALLER)
+            await releasing.end_call(work, call, ended_by=EndedBy.CALLER)
             return nothing
         answer = answers.Message(n=visit(call), thanks=True)
         await record.record(

@@ -10,7 +10,7 @@ from app.chats.models import Arrival
 from app.jobs.transaction import run_verb
 from app.log import log
 from app.outbox.responses import RequestFailed
-from app.routing import own_phones
+from app.routing import staff_phones
 from app.telephony.jobs import Parts
 from app.telephony.messaging import receiving
 from app.telephony.messaging.base import Carrier
@@ -57,7 +57,7 @@ async def _hear(parts: Parts, line: LineScript, carrier: Carrier, came: Came) ->
         )
         if await work.session.scalar(known) is not None:
             return False
-        if await own_phones.owner_of(work, came.fields["From"]) is not None:
+        if await staff_phones.owner_of(work, came.fields["From"]) is not None:
             return False
         await receiving.hear(work, carrier.channel, line, arrived)
         return True

@@ -13,10 +13,10 @@ from app.chats.models import Author, Sentence
 from app.database.topics import Topic
 from app.log import log
 from app.referrals.reading import has_open_urgent_referral
-from app.routing import own_phones
+from app.routing import staff_phones
 from app.routing.plan import URGENT_REFERRAL_PRIORITY
 from app.sealing.hashes import carry_caller
-from app.telephony.inbound import own_phone
+from app.telephony.inbound import staff_phone
 from app.telephony.messaging import registry
 from app.telephony.messaging.base import Arrived, Carrier
 from app.telephony.messaging.stopping import means_stop
@@ -32,7 +32,7 @@ async def text_arrived(work: Work, signed: Signed) -> str:
         # Answered here and now: it is not found again as one that never reached us.
         if carrier is not None and (sid := signed.fields.get("MessageSid", "")):
             await carrying.claim(work, carrier.channel, sid)
-        return await own_phone.text_message(work, signed)
+        return await staff_phone.text_message(work, signed)
     line = await lines.line_of_number(work, carrier.line_in(signed.fields))
     arrived = carrier.read(signed.fields)
     if line is None or arrived is None:
@@ -43,12 +43,12 @@ async def text_arrived(work: Work, signed: Signed) -> str:
 
 
 async def _is_for_children(work: Work, carrier: Carrier, signed: Signed) -> bool:
-    """Return whether children write to this line by this carrier. A counsellor's own phone sets
+    """Return whether children write to this line by this carrier. A counsellor's phone sets
     their presence by SMS."""
     line = await lines.line_of_number(work, carrier.line_in(signed.fields))
     if line is None or not takes(line, carrier.channel):
         return False
-    staff_id = await own_phones.owner_of(work, signed.fields.get("From"))
+    staff_id = await staff_phones.owner_of(work, signed.fields.get("From"))
     return staff_id is None
 
 

@@ -27,7 +27,7 @@ from app.calls.states import (
 from app.contacts import contacts
 from app.jobs.names import Task
 from app.outbox.states import Sending
-from app.routing import offers
+from app.routing import offers, releasing
 from app.routing.models import Offer, OfferState
 from app.routing.participants import leaving
 from app.routing.plan import read_plan
@@ -125,7 +125,7 @@ async def callback_dialled(
         if CallState(call.state) is not CallState.ENDED:
             record.learn_sid(call, "")
             by = EndedBy.CALLER if talked else EndedBy.PROVIDER
-            await offers.end_call(work, call, ended_by=by)
+            await releasing.end_call(work, call, ended_by=by)
     return answer, await scene_of(work, call, offer_id)
 
 
@@ -256,11 +256,11 @@ async def settle_dialled(context: JobContext, offer_id: str) -> None:
         elif back and offer.move_wanted_at is not None:
             # The caller was not reached; it counts as an attempt.
             record.learn_sid(call, "")
-            await offers.end_call(work, call, ended_by=EndedBy.PROVIDER)
+            await releasing.end_call(work, call, ended_by=EndedBy.PROVIDER)
         elif not back and not up:
             lost = found is None
             by = EndedBy.PROGRAM if lost else EndedBy.CALLER
-            await offers.end_call(work, call, ended_by=by, lost=lost)
+            await releasing.end_call(work, call, ended_by=by, lost=lost)
         else:
             # The counsellor did not press 1 after the click; or did, and the caller's leg did not
             # ask us again.

@@ -20,7 +20,7 @@ from app.dialling import outward
 from app.dialling.models import Purpose
 from app.jobs.names import Task
 from app.outbox.states import Sending
-from app.routing import offers
+from app.routing import offers, releasing
 from app.routing.models import Offer, OfferState
 from app.settings import Settings
 from app.staff.models import Staff
@@ -135,7 +135,7 @@ async def dial_callback(work: Work, call: Call, offer: Offer) -> Answer:
     if not await outward.may_dial(work, number, call.id, Purpose.CALLBACK):
         # It counts as an attempt, so that it is not tried for ever.
         call.sending = Sending.FAILED.value
-        await offers.end_call(work, call, ended_by=EndedBy.PROGRAM)
+        await releasing.end_call(work, call, ended_by=EndedBy.PROGRAM)
         return answers.HangUp()
     call.rung_at = offer.move_wanted_at = work.now
     call.sending = Sending.SENDING.value

@@ -15,7 +15,7 @@ from app.calls.models import Call, Reconciled
 from app.calls.states import CallState, EndedBy, LegStatus, Outcome, read_leg_status
 from app.jobs.names import Task
 from app.log import log
-from app.routing import offers
+from app.routing import releasing
 from app.telephony.jobs import Parts
 from app.telephony.provider.client import ProviderLeg
 from app.work import Work
@@ -110,5 +110,5 @@ async def _open(parts: Parts, leg: ProviderLeg) -> None:
             return
         status = read_leg_status(leg.status)
         by = EndedBy.PROVIDER if status in (LegStatus.FAILED, LegStatus.BUSY) else EndedBy.CALLER
-        await offers.end_call(work, call, ended_by=by, at=leg.ended_at)
+        await releasing.end_call(work, call, ended_by=by, at=leg.ended_at)
     log().warning("a ring began and ended while we could not answer", area="telephony")

@@ -11,7 +11,7 @@ from app.calls.models import Call, Leg
 from app.calls.states import CallState, EndedBy, LegStatus, is_over, read_leg_status
 from app.jobs.names import Task
 from app.outbox.responses import Refused
-from app.routing import handing_over, offers
+from app.routing import handing_over, offers, releasing
 from app.routing.models import Offer, OfferState
 from app.routing.participants import leaving
 from app.telephony.counsellor.counsellor_flow import label_of_owner, note_leg
@@ -57,12 +57,12 @@ async def reconcile_call(context: JobContext, call_id: str) -> None:
         for leg_id, one in told.items():
             await note_leg(work, leg_id, one)
         if found is None:
-            await offers.end_call(work, call, ended_by=EndedBy.PROGRAM, lost=True)
+            await releasing.end_call(work, call, ended_by=EndedBy.PROGRAM, lost=True)
             return
         if status is not None and is_over(status):
             at = min(found.ended_at, work.now) if found.ended_at else work.now
             await record.record(work, call, CallLog.END_FOUND, status=found.status)
-            await offers.end_call(work, call, ended_by=EndedBy.CALLER, at=at)
+            await releasing.end_call(work, call, ended_by=EndedBy.CALLER, at=at)
             return
         call.heard_at = work.now
         await record.record(work, call, CallLog.ASKED_THE_PROVIDER, status=found.status)

@@ -1,4 +1,4 @@
-"""Callers who are known: flags, wishes, numbers that are opened and forgotten; and own phones."""
+"""Callers who are known: flags, wishes, numbers opened and forgotten; phones of staff."""
 
 from datetime import timedelta
 

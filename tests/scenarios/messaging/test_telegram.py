@@ -73,7 +73,7 @@ async def test_a_child_writes_to_a_bot_and_stops_it(stage: Stage) -> None:
     assert (await stage.rows(NUMBERS))[0]["state"] == CallState.ENDED
     assert await stage.rows("SELECT FROM chat_opt_outs WHERE channel = 'telegram'")
     await stage.advance(31)
-    # Whoever writes again is answered; one who stops it in the meantime is known by the refusal.
+    # A child who writes again is answered; one who stops it meanwhile is known by the refusal.
     telegram.write(bot, PERSON, "Ipak bih da pišem")
     await stage.advance(4)
     again = await takes(stage, ana)

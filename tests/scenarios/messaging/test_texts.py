@@ -78,7 +78,7 @@ async def test_who_writes_stop_gets_no_more(stage: Stage) -> None:
     await stage.advance(4)
     assert len(read_by(stage)) == count, "told once"
     await stage.advance(30)
-    # Whoever writes again wants to be answered; where the provider keeps the word, it is told why.
+    # A child who writes again wants an answer; where the provider keeps the word, it is told why.
     texts.write(CHILD, LINE, "Ipak bih da pišem")
     await stage.advance(4)
     again = await takes(stage, ana)

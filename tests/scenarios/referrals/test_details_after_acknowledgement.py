@@ -101,7 +101,7 @@ async def test_details_that_are_not_opened_in_time_go_on_to_others(
     await skip(night, 0.5)
     await night.advance(60)
     found = await referral_of(ana, referral_id)
-    assert first.rung == 2, "its own phone is rung again, first of all"
+    assert first.rung == 2, "the agency's phone is rung again, first of all"
     await until_later(night, lambda: second.rung > 0, 600, "the other agency")
     await night.advance(30)
     found = await referral_of(ana, referral_id)

@@ -88,7 +88,7 @@ async def takes(work: Work, offer: Offer) -> Call:
 
 
 async def writing(work: Work, line: LineScript) -> tuple[Call, Offer]:
-    """Let a child write and a counsellor take the conversation, whoever is offered it."""
+    """Let a child write, and the counsellor who is offered the conversation take it."""
     call = await a_child(work, line)
     offer = next(one for one in await matched(work) if one.call_id == call.id)
     await takes(work, offer)

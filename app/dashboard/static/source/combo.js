@@ -8,31 +8,50 @@ import { _ } from "./words.js";
 // Options shown for what was typed. Without any, all are there, the counsellor's most frequent ones first.
 const MOST = 12;
 
-const set = (combo) => {
+// The elements of one question, under the names that the functions below use.
+const partsOf = (combo) => {
   const question = combo.closest("fieldset");
-  const input = combo.querySelector("input");
-  const list = combo.querySelector("[role=listbox]");
-  const chips = combo.querySelector(".chips");
-  const status = combo.querySelector("[role=status]");
+  return {
+    question,
+    input: combo.querySelector("input"),
+    list: combo.querySelector("[role=listbox]"),
+    chips: combo.querySelector(".chips"),
+    status: combo.querySelector("[role=status]"),
+    boxOf: (code) => question.querySelector(`input[type=checkbox][value="${CSS.escape(code)}"]`),
+  };
+};
+
+// The list of options: it opens with what fits what was typed.
+const searchOf = (combo, { input, list, status, boxOf }) => {
   const spelling = JSON.parse(combo.dataset.spelling);
   const options = [...list.children];
-  const boxOf = (code) => question.querySelector(`input[type=checkbox][value="${CSS.escape(code)}"]`);
-  const nav = new Combobox(input, list, { tabInsertsSuggestions: false, firstOptionSelectionMode: "selected", scrollIntoViewOptions: { block: "nearest" } });
-
+  const nav = new Combobox(input, list, {
+    tabInsertsSuggestions: false,
+    firstOptionSelectionMode: "selected",
+    scrollIntoViewOptions: { block: "nearest" },
+  });
   const close = () => { list.hidden = true; nav.stop(); };
   const find = () => {
     const words = plain(input.value, spelling);
     const free = options.filter((option) => !boxOf(option.dataset.code)?.checked);
     const found = words.length
-      ? free.map((option) => [rank(words, option.dataset.words), option]).filter(([place]) => place !== null)
+      ? free.map((option) => [rank(words, option.dataset.words), option])
+        .filter(([place]) => place !== null)
         .sort(([a], [b]) => a - b).map(([, option]) => option).slice(0, MOST)
       : [...free].sort((a, b) => (a.dataset.recent ?? 99) - (b.dataset.recent ?? 99));
     list.replaceChildren(...found);
     list.hidden = found.length === 0;
     nav.stop();
     if (found.length) nav.start();
-    if (words.length) status.textContent = found.length ? _("%(number)s found", { number: found.length }) : _("Nothing found");
+    if (!words.length) return;
+    status.textContent = found.length
+      ? _("%(number)s found", { number: found.length }) : _("Nothing found");
   };
+  return { close, find };
+};
+
+// The chips of what is chosen.
+const chosenOf = ({ question, input, chips, status }) => {
   const choose = (box, on) => {
     box.checked = on;
     box.dispatchEvent(new Event("input", { bubbles: true }));
@@ -57,32 +76,42 @@ const set = (combo) => {
   let order = [];
   const paint = () => {
     const chosen = [...question.querySelectorAll("input[type=checkbox]:checked")];
-    order = [...order.filter((box) => chosen.includes(box)), ...chosen.filter((box) => !order.includes(box))];
+    const kept = order.filter((box) => chosen.includes(box));
+    order = [...kept, ...chosen.filter((box) => !order.includes(box))];
     chips.replaceChildren(...order.map(chipOf));
   };
+  return { choose, paint };
+};
 
+const keysOf = ({ input, list, chips }, { close, find }) => (event) => {
+  const all = [...chips.querySelectorAll("button")];
+  const at = all.indexOf(event.target);
+  if (event.key === "Escape" && !list.hidden) { close(); event.stopPropagation(); return; }
+  if (event.target === input && event.key === "ArrowDown" && list.hidden) { find(); return; }
+  // Before the empty field are the chips; Delete takes one away.
+  const [back, on] = document.dir === "rtl" ? ["ArrowRight", "ArrowLeft"] : ["ArrowLeft", "ArrowRight"];
+  if (event.target === input && event.key === back && input.value === "") all.at(-1)?.focus();
+  else if (at >= 0 && event.key === back) all[at - 1]?.focus();
+  else if (at >= 0 && event.key === on) (all[at + 1] ?? input).focus();
+  else if (at >= 0 && (event.key === "Delete" || event.key === "Backspace")) all[at].click();
+  else return;
+  event.preventDefault();
+};
+
+const set = (combo) => {
+  const parts = partsOf(combo);
+  const { question, input, list, boxOf } = parts;
+  const search = searchOf(combo, parts);
+  const { choose, paint } = chosenOf(parts);
   list.addEventListener("combobox-commit", (event) => {
     choose(boxOf(event.target.dataset.code), true);
     input.value = "";
-    find();
+    search.find();
   });
-  input.addEventListener("input", find);
-  input.addEventListener("focus", find);
-  input.addEventListener("blur", () => setTimeout(close, 150));
-  combo.addEventListener("keydown", (event) => {
-    const all = [...chips.querySelectorAll("button")];
-    const at = all.indexOf(event.target);
-    if (event.key === "Escape" && !list.hidden) { close(); event.stopPropagation(); return; }
-    if (event.target === input && event.key === "ArrowDown" && list.hidden) { find(); return; }
-    // Before the empty field are the chips; Delete takes one away.
-    const [back, on] = document.dir === "rtl" ? ["ArrowRight", "ArrowLeft"] : ["ArrowLeft", "ArrowRight"];
-    if (event.target === input && event.key === back && input.value === "") all.at(-1)?.focus();
-    else if (at >= 0 && event.key === back) all[at - 1]?.focus();
-    else if (at >= 0 && event.key === on) (all[at + 1] ?? input).focus();
-    else if (at >= 0 && (event.key === "Delete" || event.key === "Backspace")) all[at].click();
-    else return;
-    event.preventDefault();
-  });
+  input.addEventListener("input", search.find);
+  input.addEventListener("focus", search.find);
+  input.addEventListener("blur", () => setTimeout(search.close, 150));
+  combo.addEventListener("keydown", keysOf(parts, search));
   question.addEventListener("helpline:shown", paint);
   paint();
 };

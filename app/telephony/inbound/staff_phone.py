@@ -19,7 +19,7 @@ from app.errors import Invalid
 from app.jobs.names import Task
 from app.log import log
 from app.outbox.responses import Refused, TryAgain, Uncertain
-from app.routing import own_phones, own_presence
+from app.routing import own_presence, staff_phones
 from app.routing.models import Presence, PresenceState
 from app.staff import phone_proofs
 from app.staff.models import CodeKind, EndpointKind, PhoneProof, Staff
@@ -118,7 +118,7 @@ def _is_texted(work: Work, proof: PhoneProof | None) -> bool:
 
 
 async def _staff_of(work: Work, number: str | None) -> Staff | None:
-    staff_id = await own_phones.owner_of(work, number)
+    staff_id = await staff_phones.owner_of(work, number)
     return await work.session.get(Staff, staff_id) if staff_id is not None else None
 
 
@@ -220,7 +220,7 @@ async def text_message(work: Work, signed: Signed) -> str:
     sees it.
     """
     line = await lines.line_of_number(work, signed.fields.get("To")) or await lines.any_line(work)
-    staff_id = await own_phones.owner_of(work, signed.fields.get("From"))
+    staff_id = await staff_phones.owner_of(work, signed.fields.get("From"))
     staff = await work.session.get(Staff, staff_id) if staff_id else None
     if staff is None:
         return _ring_instead(work, line)

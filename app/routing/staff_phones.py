@@ -1,4 +1,4 @@
-"""Counsellors' own phones: a counsellor without a browser sets their presence by phone."""
+"""Counsellors with only a phone: whose phone a number is."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -15,7 +15,7 @@ _BELIEVED = timedelta(seconds=10)
 
 
 async def owner_of(work: Work, number: str | None) -> UUID | None:
-    """Return the active counsellor whose own phone has this number, if there is one."""
+    """Return the active counsellor whose phone has this number, if there is one."""
     valid = e164(number or "")
     if valid is None:
         return None

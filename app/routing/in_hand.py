@@ -1,4 +1,5 @@
-"""A counsellor's desk: their presence, ringing offer and live call."""
+"""What a counsellor has in hand: presence, ringing offer, live call, conversations. What they may
+do with it."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -7,7 +8,6 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
-    ColumnElement,
     Select,
     Uuid,
     and_,
@@ -22,20 +22,19 @@ from sqlalchemy import (
 
 from app.calls import record
 from app.calls.line_rows import Line
-from app.calls.log_kinds import CallLog
-from app.calls.models import Call, RecordedEvent
+from app.calls.models import Call
 from app.calls.states import CallState
 from app.errors import Conflict, NotFound
-from app.routing import offers
+from app.routing import releasing, sound
 from app.routing.models import Offer, OfferState, Presence
 from app.routing.rota import roster
-from app.staff import accounts
+from app.routing.supervision import supervised
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Work
 
 
-class Desk(NamedTuple):
+class InHand(NamedTuple):
     """Everything that one counsellor's board shows about themselves."""
 
     presence: Presence | None
@@ -51,7 +50,7 @@ class Desk(NamedTuple):
         return self.offer is not None and self.offer.state == OfferState.OPEN
 
 
-async def desk_of(work: Work, staff: Staff) -> Desk:
+async def read_in_hand(work: Work, staff: Staff) -> InHand:
     """Read the desk of a counsellor."""
     presence = await work.session.get(Presence, staff.id)
     row = (
@@ -70,7 +69,7 @@ async def desk_of(work: Work, staff: Staff) -> Desk:
     offer, call, line, practice = row if row is not None else (None, None, None, None)
     on = present.get(staff.id)
     until = on.until if on else None
-    return Desk(presence, until, offer, call, line or "", bool(practice))
+    return InHand(presence, until, offer, call, line or "", bool(practice))
 
 
 class Conversation(NamedTuple):
@@ -169,8 +168,8 @@ def known_callers(staff: Staff) -> Select[Any]:
     )
     of_team = taken.join(Staff, Staff.id == Offer.counsellor_id).where(Staff.team == staff.team)
     helped = or_(
-        and_(Call.state == CallState.CONNECTED, open_panic()),
-        _TAKEN_BY.is_not_distinct_from(str(staff.id)),
+        and_(Call.state == CallState.CONNECTED, supervised.open_panic()),
+        supervised.TAKEN_BY.is_not_distinct_from(str(staff.id)),
     )
     return select(Call).where(or_(~taken.exists(), of_team.exists(), helped))
 
@@ -195,7 +194,7 @@ async def call_in_hand(work: Work, staff: Staff, call_id: UUID) -> None:
     those in which a counsellor calls for help.
     """
     held = (
-        select(Staff.id == staff.id, _supervised_by(staff))
+        select(Staff.id == staff.id, supervised.supervised_by(staff))
         .select_from(Call)
         .join(Offer, Offer.call_id == Call.id)
         .join(Staff, Staff.id == Offer.counsellor_id)
@@ -222,141 +221,6 @@ async def lock_in_hand(work: Work, staff: Staff, call_id: UUID) -> Call:
     return call
 
 
-class Talk(NamedTuple):
-    """A live talk, as supervisors see it."""
-
-    call: Call
-    line: str
-    counsellor: str
-    training: bool
-    since: datetime | None
-    # The counsellor called for help, and no supervisor has taken it yet; then the name of the
-    # supervisor who has.
-    panic: bool
-    practice: bool
-    taken_by: str = ""
-    # The team of the counsellor, and the supervisor who took the call for help.
-    team: str = ""
-    taker: UUID | None = None
-
-    def is_seen_by(self, by: Staff) -> bool:
-        """Return whether a supervisor sees this talk: the same rule as `_supervised_by`."""
-        return self.team == by.team or self.panic or self.taker == by.id
-
-    @property
-    def written(self) -> bool:
-        """Whether supervisors can read along, and cannot listen."""
-        return self.call.is_written
-
-
-# What the log of a call says last about a call for help.
-_PANIC = RecordedEvent.kind.in_((CallLog.PANIC, CallLog.PANIC_TAKEN))
-_LAST = (
-    select(RecordedEvent.kind)
-    .where(RecordedEvent.call_id == Call.id, _PANIC)
-    .order_by(RecordedEvent.id.desc())
-    .limit(1)
-    .correlate(Call)
-)
-_LAST_PANIC = _LAST.scalar_subquery()
-_TAKEN_BY = _LAST.with_only_columns(
-    RecordedEvent.detail["taken_by"].astext, maintain_column_froms=True
-).scalar_subquery()
-
-
-def open_panic() -> ColumnElement[bool]:
-    """Return the condition for calls in which a call for help has not been taken."""
-    return _LAST_PANIC == CallLog.PANIC
-
-
-async def calls_for_help(work: Work, call_id: UUID) -> bool:
-    """Return whether a call for help in this call has not been taken."""
-    found = select(Call.id).where(Call.id == call_id, open_panic())
-    return await work.session.scalar(found) is not None
-
-
-async def help_taken_by(work: Work, call_id: UUID) -> UUID | None:
-    """Return the supervisor who took the last call for help in this call, if any."""
-    found = await work.session.scalar(select(_TAKEN_BY).where(Call.id == call_id))
-    return UUID(found) if found else None
-
-
-def _talks(*which: ColumnElement[bool]) -> Select[Any]:
-    return (
-        select(Call, Line.name, Staff, Offer.connected_at, Line.practice, _LAST_PANIC, _TAKEN_BY)
-        .join(Offer, Offer.call_id == Call.id)
-        .join(Staff, Staff.id == Offer.counsellor_id)
-        .join(Line, Line.id == Call.line_id, isouter=True)
-        .where(
-            Call.state == CallState.CONNECTED,
-            Offer.released_at.is_(None),
-            Offer.state == OfferState.CONNECTED,
-            *which,
-        )
-        .order_by(Offer.connected_at)
-    )
-
-
-async def live_talks(work: Work, by: Staff) -> list[Talk]:
-    """Return the live talks of a supervisor's team, and all whose counsellor calls for help.
-
-    A call for help that the supervisor has taken stays. Calls for help come first, then the
-    longest talks.
-    """
-    talks = await _read_talks(work, _talks(_supervised_by(by)))
-    return sorted(talks, key=lambda talk: not talk.panic)
-
-
-async def talks_around(work: Work, team: str) -> list[Talk]:
-    """Return the live talks that any supervisor of a team may see, in the order of `live_talks`.
-
-    They are read once for all of them: what one supervisor sees is `Talk.is_seen_by`.
-    """
-    which = or_(Staff.team == team, open_panic(), _TAKEN_BY.is_not(None))
-    talks = await _read_talks(work, _talks(which))
-    return sorted(talks, key=lambda talk: not talk.panic)
-
-
-async def panics(work: Work) -> list[Talk]:
-    """Return the talks of all teams in which a call for help has not been taken."""
-    return await _read_talks(work, _talks(open_panic()))
-
-
-async def _read_talks(work: Work, statement: Select[Any]) -> list[Talk]:
-    rows = (await work.session.execute(statement)).all()
-    names = await accounts.names_of(work, {UUID(row[6]) for row in rows if row[6]})
-    return [
-        Talk(
-            call,
-            line or "",
-            counsellor.name,
-            counsellor.training,
-            since,
-            last == CallLog.PANIC,
-            bool(practice),
-            names.get(UUID(taken_by), "") if taken_by else "",
-            counsellor.team,
-            UUID(taken_by) if taken_by else None,
-        )
-        for call, line, counsellor, since, practice, last, taken_by in rows
-    ]
-
-
-def _supervised_by(by: Staff) -> ColumnElement[bool]:
-    """Return the condition for the talks of a team, and the calls for help, open or taken by them.
-
-    A supervisor of another team who has taken a call for help can still come into the talk.
-    """
-    return or_(Staff.team == by.team, open_panic(), _TAKEN_BY.is_not_distinct_from(str(by.id)))
-
-
-async def check_supervises(work: Work, by: Staff, call_id: UUID) -> None:
-    """Check that a supervisor may act on a live talk. Raises NotFound."""
-    which = (Call.id == call_id, _supervised_by(by))
-    if (await work.session.execute(_talks(*which))).first() is None:
-        raise NotFound("Not found, or not a talk of your team.")
-
-
 async def end_talk(work: Work, staff: Staff, call_id: UUID) -> None:
     """End a connected talk. A caller who is waiting is never hung up on.
 
@@ -365,9 +229,9 @@ async def end_talk(work: Work, staff: Staff, call_id: UUID) -> None:
     call = await lock_in_hand(work, staff, call_id)
     if CallState(call.state) not in (CallState.CONNECTED, CallState.ENDED):
         raise Conflict("This caller is still waiting. Only a connected talk can be ended.")
-    await offers.hang_up(work, call)
+    await releasing.hang_up(work, call)
 
 
 async def set_hold(work: Work, staff: Staff, call_id: UUID, held: bool) -> None:
     """Hold or resume the talk that the counsellor holds. Raises NotFound, Conflict."""
-    await offers.set_hold(work, await lock_in_hand(work, staff, call_id), held)
+    await sound.set_hold(work, await lock_in_hand(work, staff, call_id), held)

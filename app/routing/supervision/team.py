@@ -16,12 +16,13 @@ from app.calls.log_kinds import Cause
 from app.calls.models import Call
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound
-from app.routing import desk, holding, offers, telephones
+from app.routing import holding, in_hand, offers, telephones
 from app.routing import presence as presences
 from app.routing.models import CHOICES, Offer, OfferState, Presence, PresenceState
 from app.routing.participants import participants
 from app.routing.participants.participants import LIVE, Participant
 from app.routing.rota import takers
+from app.routing.supervision import supervised
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -237,6 +238,6 @@ async def end_talk(work: Work, by: Staff, call_id: UUID) -> None:
     """End a talk of the own team for its counsellor. The log records it. Raises NotFound."""
     # Locked first, so that of two clicks one ends the talk and is logged.
     await record.lock_call(work, call_id)
-    await desk.check_supervises(work, by, call_id)
-    await desk.end_talk(work, by, call_id)
+    await supervised.check_supervises(work, by, call_id)
+    await in_hand.end_talk(work, by, call_id)
     write_entry(work, AuditLog.TALK_ENDED_BY_SUPERVISOR, str(call_id))

@@ -1,0 +1,131 @@
+"""The end of a call: what it held is released in the same transaction.
+
+Locks are taken in one order everywhere: call, offer, presence.
+"""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import or_, select
+
+from app.abilities import Ability
+from app.calls import record
+from app.calls.log_kinds import Cause
+from app.calls.models import Call, Leg
+from app.calls.record import Delivery
+from app.calls.states import CallState, EndedBy
+from app.database.topics import Topic
+from app.jobs.names import Task
+from app.routing import holding
+from app.routing import presence as presences
+from app.routing.models import Offer, OfferState
+from app.routing.participants import participants
+from app.routing.participants.participants import Participant
+from app.work import Work
+
+# If the provider has not said within this time that both are in the conference, ask it.
+_TOLD_WITHIN = timedelta(seconds=5)
+
+
+async def end_if_kept(work: Work, call: Call) -> None:
+    """End a practice call that its trainee does not have: it rings no other counsellor."""
+    if call.rings_only_id is not None and CallState(call.state) is CallState.QUEUED:
+        await end_call(work, call, ended_by=EndedBy.PROGRAM)
+        if not call.is_written:
+            work.defer(Task.END_CALLER, call_id=str(call.id))
+
+
+async def end_legs(work: Work, offer_id: UUID) -> None:
+    """Ask for the end of every live leg of the counsellor, and of no other."""
+    own = select(Participant.id).where(Participant.owner_offer_id == offer_id)
+    legs = await work.session.scalars(
+        select(Leg).where(
+            Leg.offer_id == offer_id,
+            Leg.ended_at.is_(None),
+            or_(Leg.participant_id.is_(None), Leg.participant_id.in_(own)),
+        )
+    )
+    for leg in legs:
+        leg.end_wanted = True
+        work.defer(Task.END_LEG, leg_id=str(leg.id))
+
+
+async def end_call(
+    work: Work,
+    call: Call,
+    *,
+    ended_by: EndedBy,
+    at: datetime | None = None,
+    delivery: Delivery | None = None,
+    answer: record.Answer | None = None,
+    lost: bool = False,
+) -> None:
+    """End a call and release everything that it held, in the same transaction."""
+    connected = CallState(call.state) is CallState.CONNECTED
+    if connected or call.handed_to is not None or call.kept_room_id is not None:
+        await participants.send_away(work, call, Cause.CALL_ENDED)
+        call.handed_to = call.kept_room_id = None
+    if call.callback_id is not None and CallState(call.state) is not CallState.ENDED:
+        work.defer(Task.CALLBACK_OVER, call_id=str(call.id))
+    if call.rings_only_id is not None and CallState(call.state) is not CallState.ENDED:
+        work.defer(Task.PRACTICE_ENDED, call_id=str(call.id))
+    first = CallState(call.state) is not CallState.ENDED
+    # Only a call that is offered or connected holds anything.
+    holds = CallState(call.state) in (CallState.OFFERED, CallState.CONNECTED)
+    await record.end_call(
+        work, call, ended_by=ended_by, at=at, delivery=delivery, answer=answer, lost=lost
+    )
+    asks = work.settings.abilities.can(Ability.SHOW_TALKS) and not call.is_written
+    # A caller who was fetched for a talk and then released has entered the waiting room again.
+    if first and call.answered_at is None and asks and call.entries > 1:
+        await _settle_released(work, call)
+    if not holds:
+        return
+    held = await work.session.scalars(
+        select(Offer)
+        .where(Offer.call_id == call.id, Offer.released_at.is_(None))
+        .order_by(Offer.counsellor_id)
+    )
+    for offer in held.all():
+        if offer.state == OfferState.ACCEPTED and asks:
+            # Perhaps they talked, and only the provider's report was lost.
+            work.defer(Task.SETTLE_TALK, delay=_TOLD_WITHIN, offer_id=str(offer.id))
+        await let_go(work, offer)
+
+
+async def _settle_released(work: Work, call: Call) -> None:
+    """Ask later whether the caller talked with a counsellor who accepted and was released.
+
+    The end of the counsellor's leg may be told before the caller's, and nothing of the talk.
+    """
+    released = await work.session.scalars(
+        select(Offer.id).where(
+            Offer.call_id == call.id,
+            Offer.accepted_at.is_not(None),
+            Offer.connected_at.is_(None),
+            Offer.released_at.is_not(None),
+        )
+    )
+    for offer_id in released:
+        work.defer(Task.SETTLE_TALK, delay=_TOLD_WITHIN, offer_id=str(offer_id))
+
+
+async def let_go(work: Work, offer: Offer, cause: str = Cause.CALLER_GONE) -> None:
+    talked = offer.state == OfferState.CONNECTED
+    if not talked:
+        offer.state = OfferState.WITHDRAWN.value
+    offer.released_at = work.now
+    await end_legs(work, offer.id)
+    presence = await presences.lock_presence(work, offer.counsellor_id)
+    why = Cause.CALL_ENDED if talked else cause
+    await holding.settle(work, presence, why, talked=talked, rested=not talked)
+    work.announce(Topic.OFFERS.of(offer.counsellor_id))
+
+
+async def hang_up(work: Work, call: Call) -> None:
+    """End a talk for a counsellor: close the record now, tell the provider after the commit."""
+    if CallState(call.state) is CallState.ENDED:
+        return
+    await end_call(work, call, ended_by=EndedBy.COUNSELLOR)
+    if not call.is_written:
+        work.defer(Task.END_CALLER, call_id=str(call.id))

@@ -1,0 +1,163 @@
+"""Talks as supervisors see them: those of their team, and those that call for help."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    or_,
+    select,
+)
+
+from app.calls.line_rows import Line
+from app.calls.log_kinds import CallLog
+from app.calls.models import Call, RecordedEvent
+from app.calls.states import CallState
+from app.errors import NotFound
+from app.routing.models import Offer, OfferState
+from app.staff import accounts
+from app.staff.models import Staff
+from app.work import Work
+
+
+class Talk(NamedTuple):
+    """A live talk, as supervisors see it."""
+
+    call: Call
+    line: str
+    counsellor: str
+    training: bool
+    since: datetime | None
+    # The counsellor called for help, and no supervisor has taken it yet; then the name of the
+    # supervisor who has.
+    panic: bool
+    practice: bool
+    taken_by: str = ""
+    # The team of the counsellor, and the supervisor who took the call for help.
+    team: str = ""
+    taker: UUID | None = None
+
+    def is_seen_by(self, by: Staff) -> bool:
+        """Return whether a supervisor sees this talk: the same rule as `supervised_by`."""
+        return self.team == by.team or self.panic or self.taker == by.id
+
+    @property
+    def written(self) -> bool:
+        """Whether supervisors can read along, and cannot listen."""
+        return self.call.is_written
+
+
+# What the log of a call says last about a call for help.
+_PANIC = RecordedEvent.kind.in_((CallLog.PANIC, CallLog.PANIC_TAKEN))
+
+
+_LAST = (
+    select(RecordedEvent.kind)
+    .where(RecordedEvent.call_id == Call.id, _PANIC)
+    .order_by(RecordedEvent.id.desc())
+    .limit(1)
+    .correlate(Call)
+)
+
+
+_LAST_PANIC = _LAST.scalar_subquery()
+
+
+TAKEN_BY = _LAST.with_only_columns(
+    RecordedEvent.detail["taken_by"].astext, maintain_column_froms=True
+).scalar_subquery()
+
+
+def open_panic() -> ColumnElement[bool]:
+    """Return the condition for calls in which a call for help has not been taken."""
+    return _LAST_PANIC == CallLog.PANIC
+
+
+async def calls_for_help(work: Work, call_id: UUID) -> bool:
+    """Return whether a call for help in this call has not been taken."""
+    found = select(Call.id).where(Call.id == call_id, open_panic())
+    return await work.session.scalar(found) is not None
+
+
+async def help_taken_by(work: Work, call_id: UUID) -> UUID | None:
+    """Return the supervisor who took the last call for help in this call, if any."""
+    found = await work.session.scalar(select(TAKEN_BY).where(Call.id == call_id))
+    return UUID(found) if found else None
+
+
+def _talks(*which: ColumnElement[bool]) -> Select[Any]:
+    return (
+        select(Call, Line.name, Staff, Offer.connected_at, Line.practice, _LAST_PANIC, TAKEN_BY)
+        .join(Offer, Offer.call_id == Call.id)
+        .join(Staff, Staff.id == Offer.counsellor_id)
+        .join(Line, Line.id == Call.line_id, isouter=True)
+        .where(
+            Call.state == CallState.CONNECTED,
+            Offer.released_at.is_(None),
+            Offer.state == OfferState.CONNECTED,
+            *which,
+        )
+        .order_by(Offer.connected_at)
+    )
+
+
+async def live_talks(work: Work, by: Staff) -> list[Talk]:
+    """Return the live talks of a supervisor's team, and all whose counsellor calls for help.
+
+    A call for help that the supervisor has taken stays. Calls for help come first, then the
+    longest talks.
+    """
+    talks = await _read_talks(work, _talks(supervised_by(by)))
+    return sorted(talks, key=lambda talk: not talk.panic)
+
+
+async def talks_around(work: Work, team: str) -> list[Talk]:
+    """Return the live talks that any supervisor of a team may see, in the order of `live_talks`.
+
+    They are read once for all of them: what one supervisor sees is `Talk.is_seen_by`.
+    """
+    which = or_(Staff.team == team, open_panic(), TAKEN_BY.is_not(None))
+    talks = await _read_talks(work, _talks(which))
+    return sorted(talks, key=lambda talk: not talk.panic)
+
+
+async def panics(work: Work) -> list[Talk]:
+    """Return the talks of all teams in which a call for help has not been taken."""
+    return await _read_talks(work, _talks(open_panic()))
+
+
+async def _read_talks(work: Work, statement: Select[Any]) -> list[Talk]:
+    rows = (await work.session.execute(statement)).all()
+    names = await accounts.names_of(work, {UUID(row[6]) for row in rows if row[6]})
+    return [
+        Talk(
+            call,
+            line or "",
+            counsellor.name,
+            counsellor.training,
+            since,
+            last == CallLog.PANIC,
+            bool(practice),
+            names.get(UUID(taken_by), "") if taken_by else "",
+            counsellor.team,
+            UUID(taken_by) if taken_by else None,
+        )
+        for call, line, counsellor, since, practice, last, taken_by in rows
+    ]
+
+
+def supervised_by(by: Staff) -> ColumnElement[bool]:
+    """Return the condition for the talks of a team, and the calls for help, open or taken by them.
+
+    A supervisor of another team who has taken a call for help can still come into the talk.
+    """
+    return or_(Staff.team == by.team, open_panic(), TAKEN_BY.is_not_distinct_from(str(by.id)))
+
+
+async def check_supervises(work: Work, by: Staff, call_id: UUID) -> None:
+    """Check that a supervisor may act on a live talk. Raises NotFound."""
+    which = (Call.id == call_id, supervised_by(by))
+    if (await work.session.execute(_talks(*which))).first() is None:
+        raise NotFound("Not found, or not a talk of your team.")

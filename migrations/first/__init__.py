@@ -1,0 +1,1 @@
+"""The tables, functions and triggers of the first migration, a file for each area."""
