@@ -32,6 +32,7 @@ from app.dashboard.chats import pages as chat_pages
 from app.dashboard.developers import components
 from app.dashboard.pages import safe_next
 from app.dashboard.people import (
+    access_requests,
     accounts,
     emergency_pages,
     first_run,
@@ -91,6 +92,7 @@ def add_dashboard(app: FastAPI) -> None:
     include(app, team_messages.router)
     include(app, wall.router)
     include(app, leaving.router)
+    include(app, access_requests.router)
     include(app, accounts.router)
     include(app, welcome.router)
     include(app, own.router)
