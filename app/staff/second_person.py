@@ -14,10 +14,10 @@ An operator at the server's own terminal is outside of the rule, and in the log.
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import exists, select
+from sqlalchemy import and_, exists, or_, select
 
 from app.staff.models import Staff
-from app.staff.roles import reads_others
+from app.staff.roles import Role, reads_others
 from app.work import Work
 
 
@@ -70,5 +70,11 @@ def note_could_agree(staff: Staff) -> None:
 
 
 async def anybody_could_agree(work: Work) -> bool:
-    """Return whether there ever was an account that could agree."""
-    return bool(await work.session.scalar(select(exists().where(Staff.could_agree))))
+    """Return whether there is, or ever was, an account that could agree."""
+    readers = [role.value for role in Role if reads_others(role)]
+    now = and_(
+        Staff.active,
+        Staff.role.in_(readers),
+        or_(Staff.password_hash.is_not(None), Staff.by_provider),
+    )
+    return bool(await work.session.scalar(select(exists().where(or_(Staff.could_agree, now)))))
