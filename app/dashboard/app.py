@@ -91,10 +91,8 @@ def add_dashboard(app: FastAPI) -> None:
     include(app, rail.router)
     include(app, team_messages.router)
     include(app, wall.router)
-    include(app, leaving.router)
-    include(app, access_requests.router)
-    include(app, accounts.router)
-    include(app, welcome.router)
+    for of_people in (leaving, access_requests, accounts, welcome):
+        include(app, of_people.router)
     include(app, own.router)
     include(app, second_factor.router)
     include(app, passkey_pages.router)
