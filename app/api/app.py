@@ -8,6 +8,7 @@ from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
 from app.api import (
+    access_requests,
     callers,
     calls,
     connections,
@@ -118,6 +119,7 @@ def add_api(app: FastAPI) -> None:
         browsers,
         calendar_feed,
         people,
+        access_requests,
         contacts,
         case_work,
         cases,

@@ -13,6 +13,7 @@ from app.cli.running import parts_of, run_verb
 from app.dialling import outward
 from app.errors import BadSettings
 from app.people import changing, factors, finding, holding, leaked, leaving, links
+from app.people.agreement import deciding
 from app.people.changing import Changes
 from app.people.provider import access
 from app.routing import people
@@ -378,3 +379,35 @@ def phone_code(name: str) -> None:
         return await phone_proofs.make_code(work, await finding.person_named(work, name))
 
     print(run_verb(verb))
+
+
+@app.command("access-requests")
+def access_requests() -> None:
+    """List the accounts that would read the records of others and wait for a second person."""
+
+    async def verb(work: Work) -> list[str]:
+        return [
+            f"{one.row.asked_at:%Y-%m-%d %H:%M}  {one.person.name}  {one.row.kind}  "
+            f"{one.row.role or one.person.role}  asked by {one.asked_by or one.row.asked_role}"
+            for one in await deciding.waiting(work, None)
+        ]
+
+    print("\n".join(run_verb(verb)) or "nothing waits")
+
+
+@app.command("decide-access")
+def decide_access(
+    name: str,
+    approve: Annotated[bool, typer.Option("--approve/--refuse")],
+) -> None:
+    """Approve or refuse what waits of an account."""
+
+    async def verb(work: Work) -> None:
+        person = await finding.person_named(work, name)
+        found = await deciding.waiting(work, None, person.id)
+        if not found:
+            raise deciding.NothingWaits()
+        await deciding.decide(work, found[0].row.id, by=None, agree=approve)
+
+    run_verb(verb)
+    print("approved" if approve else "refused")

@@ -33,6 +33,7 @@ from app.dashboard.chats import left_pages
 from app.dashboard.chats import pages as chat_pages
 from app.dashboard.developers import components
 from app.dashboard.people import (
+    access_requests,
     accounts,
     emergency_pages,
     first_run,
@@ -95,6 +96,7 @@ _ROUTERS = (
     team_messages.router,
     wall.router,
     leaving.router,
+    access_requests.router,
     accounts.router,
     welcome.router,
     own.router,

@@ -14,6 +14,7 @@ from app.contacts.models import Contact
 from app.contacts.records import library_of, sheet_of
 from app.dashboard import referral_views
 from app.dashboard.languages import language_of, named
+from app.dashboard.people.access_requests import access_request_values
 from app.dashboard.records.form_values import form_values
 from app.dashboard.records.holds import hold_values
 from app.dashboard.records.lists import labels_of
@@ -116,6 +117,7 @@ async def referrals_page(
         may_count=may(staff.role, Permission.SEE_STATISTICS),
         may_keep=may(staff.role, Permission.KEEP_DIRECTORY),
         **await address_changes_values(work, staff),
+        **await access_request_values(work, staff),
     )
 
 

@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse
 
 from app.calls import record
 from app.dashboard import referrals, talks, team_parts, team_views
+from app.dashboard.people.access_requests import access_request_values
 from app.dashboard.rota import alarms
 from app.dashboard.talks import Supervises
 from app.dashboard.templating import page, templates
@@ -34,6 +35,7 @@ async def team_page(request: Request, work: InWork, staff: Supervises) -> Respon
         **await alarms.alarm_values(work),
         **await referrals.notices_values(work, staff),
         **await referrals.address_changes_values(work, staff),
+        **await access_request_values(work, staff),
         **await talks.talks_values(work, staff),
         **people,
         "strip": await team_parts.strip_of(work, staff),

@@ -16,6 +16,8 @@ from app.database.topics import Topic
 from app.dialling import outward
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.people import ending, finding
+from app.people.agreement.asking import Asked, hold_back
+from app.people.agreement.rows import AccessKind
 from app.privacy import ends
 from app.routing import offers
 from app.routing.people import check_skills
@@ -23,7 +25,8 @@ from app.staff import accounts, phone_proofs
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import EndpointKind, Staff
-from app.staff.roles import Role, may_give
+from app.staff.roles import Role, may_give, reads_others
+from app.staff.second_person import By, Outside, note_could_agree
 from app.staff.sessions import accounts_changed
 from app.work import Work
 
@@ -106,12 +109,12 @@ async def lock_person(work: Work, person_id: UUID, revision: int | None = None) 
     return staff
 
 
-def check_gives(by: Staff | None, staff: Staff | None, role: Role) -> None:
+def check_gives(by: By, staff: Staff | None, role: Role) -> None:
     """Check that `by` may give a role, and take the present one away; None is the operator.
 
-    Raises NotAllowed.
+    What comes from outside is checked where it comes in. Raises NotAllowed.
     """
-    if by is None:
+    if by is None or isinstance(by, Outside):
         return
     if staff is not None and by.id == staff.id:
         raise OwnAccount()
@@ -180,13 +183,15 @@ async def change(
     person_id: UUID,
     changes: Changes,
     *,
-    by: Staff | None,
+    by: By,
     revision: int | None = None,
 ) -> Staff:
     """Change an account. `by` is None for the operator at the command line.
 
-    Raises NotFound, Invalid, NotAllowed, ChangedMeanwhile, LastAdministrator, and what `ending`
-    raises if the person holds what the new role may not hold.
+    A role that reads the records of others, and the address of a person who has one, may wait for
+    a second person; what else was changed is stored at once. Raises NotFound, Invalid, NotAllowed,
+    ChangedMeanwhile, LastAdministrator, and what `ending` raises if the person holds what the new
+    role may not hold.
     """
     staff = await lock_person(work, person_id, revision)
     before = values_of(staff)
@@ -196,10 +201,22 @@ async def change(
         for field in fields(wanted)
         if (value := getattr(wanted, field.name)) is not None
     }
-    different = [name for name in after if after[name] != before[name]]
+    different = {name for name in after if after[name] != before[name]}
     if not different:
         return staff
-    if after["role"] != before["role"]:
+    await _check(work, staff, different, after, by)
+    waits = await _second_person(work, staff, different, after, by)
+    after |= {name: before[name] for name in waits}
+    different -= waits
+    if different:
+        await _carry_out(work, staff, before, after, [one for one in after if one in different])
+    return staff
+
+
+async def _check(
+    work: Work, staff: Staff, different: set[str], after: dict[str, Any], by: By
+) -> None:
+    if "role" in different:
         await _check_role(work, staff, Role(after["role"]), by)
     if after["emergency"] and staff.by_provider:
         raise Conflict(
@@ -208,8 +225,39 @@ async def change(
         )
     if "endpoint" in different and await offers.held_offer(work, staff.id) is not None:
         raise InACall()
+
+
+async def _second_person(
+    work: Work, staff: Staff, different: set[str], after: dict[str, Any], by: By
+) -> set[str]:
+    """Return which fields wait for a second person; that is asked, and the revision counted on.
+
+    A provider can find an account by its address, and a link goes there: a new address of a person
+    who reads the records of others is as good as a new account.
+    """
+    role = after["role"] if "role" in different and reads_others(after["role"]) else None
+    owned = staff.active and reads_others(staff.role)
+    email = after["email"] if "email" in different and owned else None
+    held = {name for name, value in (("role", role), ("email", email)) if value is not None}
+    if different - held:
+        # What waits begins from the account as the rest of the change leaves it.
+        staff.revision += 1
+    asked = Asked(AccessKind.CHANGE, role=role, email=email)
+    if held and await hold_back(work, staff, asked, by=by):
+        return held
+    staff.revision += not different - held
+    return set()
+
+
+async def _carry_out(
+    work: Work,
+    staff: Staff,
+    before: dict[str, Any],
+    after: dict[str, Any],
+    different: list[str],
+) -> None:
     _store(staff, after)
-    staff.revision += 1
+    note_could_agree(staff)
     await work.session.flush()
     write_entry(
         work,
@@ -224,10 +272,9 @@ async def change(
         await ending.role_changed(work, staff, Role(before["role"]))
     accounts_changed(work)
     work.announce(Topic.ROSTER, Topic.PRESENCE, Topic.QUEUE)
-    return staff
 
 
-async def _check_role(work: Work, staff: Staff, role: Role, by: Staff | None) -> None:
+async def _check_role(work: Work, staff: Staff, role: Role, by: By) -> None:
     check_gives(by, staff, role)
     if staff.role == Role.ADMINISTRATOR:
         await check_not_last(work, staff)

@@ -4,6 +4,8 @@ from uuid import UUID
 
 from app.errors import Conflict
 from app.people import changing
+from app.people.agreement.asking import Asked, hold_back
+from app.people.agreement.rows import AccessKind
 from app.staff import second_factor
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -21,7 +23,8 @@ async def reset(work: Work, person_id: UUID, *, by: Staff | None) -> Staff:
     """Take a person's second factor away, as when a telephone was lost.
 
     At the next sign-in the password is enough, or leads to setting up a new one. Sessions and
-    talks go on. Raises NotFound, NotAllowed, Conflict, NoFactor.
+    talks go on. That of a person who reads the records of others may stay until a second person
+    has agreed. Raises NotFound, NotAllowed, Conflict, NoFactor.
     """
     staff = await changing.lock_person(work, person_id)
     if by is not None and by.id == staff.id:
@@ -30,7 +33,11 @@ async def reset(work: Work, person_id: UUID, *, by: Staff | None) -> Staff:
         )
     changing.check_gives(by, staff, Role(staff.role))
     before = await second_factor.state_of(work, staff)
-    if not await second_factor.take_away(work, staff) or before.since is None:
+    if before.since is None:
+        raise NoFactor()
+    if await hold_back(work, staff, Asked(AccessKind.FACTOR), by=by):
+        return staff
+    if not await second_factor.take_away(work, staff):
         raise NoFactor()
     write_entry(
         work,

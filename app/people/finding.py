@@ -154,10 +154,10 @@ async def changes_of(work: Work, staff: Staff) -> list[AuditEntry]:
             AuditEntry.action.like("staff%")
             | AuditEntry.action.like("password%")
             | AuditEntry.action.like("passkey%")
+            | AuditEntry.action.like("access%")
             | AuditEntry.action.like("identity%")
             | AuditEntry.action.in_(
                 [
-                    AuditLog.ACCESS_ENDED_BY_PROVIDER.value,
                     AuditLog.LEFT_BY_DIRECTORY.value,
                     AuditLog.SECOND_PHONE_SET.value,
                 ]

@@ -15,6 +15,9 @@ from app.database.topics import Topic
 from app.errors import Code, Conflict, Invalid
 from app.outbox.push import subscriptions
 from app.people import changing, ending, finding, holding, links
+from app.people.agreement import asking
+from app.people.agreement.asking import Asked
+from app.people.agreement.rows import AccessKind
 from app.people.holding import NEEDS, Kind
 from app.referrals import staff_actions
 from app.routing import callbacks, withdrawing
@@ -24,6 +27,7 @@ from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may
+from app.staff.second_person import By, note_could_agree
 from app.staff.sessions import accounts_changed
 from app.work import Work
 
@@ -162,6 +166,7 @@ async def deactivate(
     given = await _give_everything(work, staff, plan or {})
     await case_people.leave_cases(work, staff)
     await links.withdraw(work, staff.id)
+    await asking.withdraw(work, staff)
     await ending.sign_out(work, staff)
     await feeds.revoke_feed(work, staff)
     for browser in await subscriptions.browsers_of(work, staff):
@@ -178,15 +183,20 @@ async def deactivate(
     return given
 
 
-async def reactivate(work: Work, person_id: UUID, *, by: Staff | None) -> Staff:
+async def reactivate(work: Work, person_id: UUID, *, by: By) -> Staff:
     """Make an account active again. It has no password, no session and no address of a calendar:
-    the person chooses a new password. Raises NotFound, NotAllowed, AlreadyActive.
+    the person chooses a new password. One that would read the records of others may stay inactive
+    until a second person has agreed. Raises NotFound, NotAllowed, AlreadyActive.
     """
     staff = await changing.lock_person(work, person_id)
     if staff.active:
         raise AlreadyActive()
     changing.check_gives(by, staff, Role(staff.role))
+    if await asking.hold_back(work, staff, Asked(AccessKind.ACCOUNT), by=by):
+        return staff
+    await asking.withdraw(work, staff)
     staff.active, staff.password_hash = True, None
+    note_could_agree(staff)
     staff.revision += 1
     await work.session.flush()
     _log(work, AuditLog.STAFF_REACTIVATED, staff)

@@ -16,17 +16,20 @@ from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound, Refusal
 from app.jobs.names import Task
 from app.people import changing, finding
+from app.people.agreement.asking import Asked, hold_back, waiting_of
+from app.people.agreement.rows import AccessKind
 from app.people.changing import Changes
 from app.staff import accounts, passwords
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import EndpointKind, LinkKind, PasswordLink, Staff
 from app.staff.roles import Role
-from app.words.pages import _, spoken_in
+from app.words.pages import N_, _, spoken_in
 from app.work import Work
 
 # A reset is used at once, or asked for again.
 _RESET_LASTS = timedelta(hours=24)
+_INACTIVE = N_("This account is inactive. Reactivate it first.")
 
 
 class LinkUsed(Refusal):
@@ -45,6 +48,11 @@ class LinkWithdrawn(Refusal):
         "This link was withdrawn. If you were sent a newer one, use that one; otherwise ask an "
         "administrator."
     )
+
+
+class LinkWaits(Refusal):
+    status = 409
+    default = "A second person has not agreed to this account yet. Open this link again later."
 
 
 class NoSuchLink(NotFound):
@@ -89,6 +97,9 @@ async def invite(
         team=wanted.team or "",
         email=wanted.email or None,
     )
+    if await hold_back(work, staff, Asked(AccessKind.ACCOUNT), by=by):
+        staff.active = False
+        await work.session.flush()
     return staff, await make_link(work, staff.id, by=by, by_mail=by_mail)
 
 
@@ -96,20 +107,21 @@ async def make_link(work: Work, person_id: UUID, *, by: Staff | None, by_mail: b
     """Make a link for a person: an invitation while there is no password, else a reset.
 
     An earlier link stops working. Return the address if it is to be shown, which happens only now;
-    by mail it goes to the person alone. Raises NotFound, NotAllowed, Invalid, Conflict.
+    by mail it goes to the person alone. The link of a person who reads the records of others may
+    wait: it opens nothing, and no letter goes out, until a second person has agreed. Raises
+    NotFound, NotAllowed, Invalid, Conflict.
     """
-    staff = await finding.person(work, person_id)
+    staff = await changing.lock_person(work, person_id)
     if by is not None and by.id != staff.id:
         changing.check_gives(by, staff, Role(staff.role))
-    if not staff.active:
-        raise Conflict("This account is inactive. Reactivate it first.")
+    if not staff.active and (by is None or not await waiting_of(work, staff, AccessKind.ACCOUNT)):
+        raise Conflict(_INACTIVE)
     if by_mail and staff.email is None:
         raise Invalid("This person has no e-mail address. Add one, or show the link.")
     if by_mail and work.settings.smtp_url is None:
         raise Invalid("No mail server is set up (HELPLINE_SMTP_URL). Show the link instead.")
     former = await _withdraw_open(work, staff)
     kind = LinkKind.RESET if staff.password_hash is not None else LinkKind.INVITATION
-    days = timedelta(days=work.settings.invitation_days)
     link_id = uuid4()
     link = PasswordLink(
         id=link_id,
@@ -118,19 +130,44 @@ async def make_link(work: Work, person_id: UUID, *, by: Staff | None, by_mail: b
         token_key=work.keys.session_key(_tokens(work, link_id)[0]),
         made_at=work.now,
         made_by=by.id if by else None,
-        expires_at=work.now + (_RESET_LASTS if kind is LinkKind.RESET else days),
+        expires_at=work.now + _lasts(work, kind),
         by_mail=by_mail,
     )
     work.session.add(link)
     await work.session.flush()
+    asked = Asked(AccessKind.LINK if staff.active else AccessKind.ACCOUNT, link_id=link_id)
+    link.waits = await hold_back(work, staff, asked, by=by)
+    if not staff.active and not link.waits:
+        raise Conflict(_INACTIVE)
     before = _for_log(former) if former is not None else None
     after = _for_log(link)
     write_entry(work, AuditLog.PASSWORD_LINK_MADE, str(staff.id), before=before, after=after)
     work.announce(Topic.STAFF)
     if not by_mail:
         return _address(work, link)
-    work.defer(Task.MAIL_LINK, link_id=str(link_id))
+    if not link.waits:
+        work.defer(Task.MAIL_LINK, link_id=str(link_id))
     return None
+
+
+def _lasts(work: Work, kind: LinkKind) -> timedelta:
+    if kind is LinkKind.RESET:
+        return _RESET_LASTS
+    return timedelta(days=work.settings.invitation_days)
+
+
+async def let_open(work: Work, link_id: UUID) -> None:
+    """Let a link open that waited for a second person: its time begins now.
+
+    One that was withdrawn meanwhile stays so.
+    """
+    link = await work.session.get(PasswordLink, link_id, with_for_update=True)
+    if link is None or not link.waits:
+        return
+    link.waits = False
+    link.expires_at = work.now + _lasts(work, LinkKind(link.kind))
+    if link.by_mail and link.withdrawn_at is None:
+        work.defer(Task.MAIL_LINK, link_id=str(link_id))
 
 
 def _for_log(link: PasswordLink) -> dict[str, str | bool]:
@@ -189,6 +226,8 @@ async def find(work: Work, token: str, *, lock: bool = False) -> tuple[PasswordL
         raise NoSuchLink()
     if link.used_at is not None:
         raise LinkUsed()
+    if link.withdrawn_at is None and link.waits:
+        raise LinkWaits()
     if link.withdrawn_at is not None or not staff.active:
         raise LinkWithdrawn()
     if link.expires_at <= work.now:
@@ -213,7 +252,7 @@ async def choose_password(work: Work, token: str, password: str, language: str) 
 async def letter_of(work: Work, link_id: UUID) -> tuple[str, str, str] | None:
     """Return address, subject and body of the letter with a link; None if it is not to be sent."""
     link = await work.session.get(PasswordLink, link_id)
-    if link is None or link.used_at is not None or link.withdrawn_at is not None:
+    if link is None or link.used_at is not None or link.withdrawn_at is not None or link.waits:
         return None
     staff = await work.session.get(Staff, link.staff_id)
     if staff is None or staff.email is None or link.expires_at <= work.now or link.mailed_at:

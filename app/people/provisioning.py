@@ -2,7 +2,8 @@
 
 A person who leaves there has left here in the same step, also in the night: what they hold goes to
 colleagues of their team, chosen here. A directory gives no role that keeps accounts or reads the
-log, and does not touch emergency accounts.
+log, and does not touch emergency accounts. What it says of a person who would read the records of
+others waits for a second person.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from sqlalchemy import select
 
 from app.errors import Invalid, NotAllowed, NotFound
 from app.people import changing, holding, leaving
+from app.people.agreement.asking import Asked, hold_back
+from app.people.agreement.rows import AccessKind
 from app.people.changing import Changes
 from app.people.directory_rows import DirectoryAccount
 from app.people.holding import Kind
@@ -22,6 +25,7 @@ from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Role
+from app.staff.second_person import Outside
 from app.work import Work
 
 # Only an administrator gives these, or takes them away.
@@ -100,6 +104,9 @@ async def add(work: Work, entry: Entry) -> Known:
     await _keep(work, staff, entry)
     if entry.active is False:
         await leaving.deactivate(work, staff.id, by=None)
+    elif await hold_back(work, staff, Asked(AccessKind.ACCOUNT), by=Outside.DIRECTORY):
+        staff.active = False
+        await work.session.flush()
     return await one(work, staff.id)
 
 
@@ -154,11 +161,11 @@ async def change(
         # Before any other change: a new role could not hold what goes to colleagues now.
         await end(work, staff)
     if changes != Changes():
-        await changing.change(work, staff.id, changes, by=None)
+        await changing.change(work, staff.id, changes, by=Outside.DIRECTORY)
     if entry.active is True and not staff.active:
         if staff.role in KEPT_ROLES or staff.emergency:
             raise NotTheDirectorys()
-        await leaving.reactivate(work, staff.id, by=None)
+        await leaving.reactivate(work, staff.id, by=Outside.DIRECTORY)
     await _keep(work, staff, entry)
     return await one(work, person_id)
 

@@ -216,6 +216,7 @@ WITHOUT_RULE: Mapping[str, str] = {
             "recovery_codes.*",
             "earlier_passwords.*",
             "password_links.*",
+            "access_requests.*",
             "phone_proofs.*",
             "staff_sessions.*",
             "push_subscriptions.*",

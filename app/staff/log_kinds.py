@@ -9,7 +9,11 @@ from enum import StrEnum
 class AuditLog(StrEnum):
     """What a person or the program did or read."""
 
+    ACCESS_AGREED = "access_agreed"
+    ACCESS_ASKED = "access_asked"
     ACCESS_ENDED_BY_PROVIDER = "access_ended_by_provider"
+    ACCESS_GIVEN_ALONE = "access_given_alone"
+    ACCESS_REFUSED = "access_refused"
     ADDRESS_CHANGE_APPROVED = "address_change_approved"
     ADDRESS_CHANGE_ASKED = "address_change_asked"
     ADDRESS_CHANGE_REFUSED = "address_change_refused"

@@ -68,6 +68,9 @@ class Permission(StrEnum):
     KEEP_CONNECTIONS = "keep_connections"
     # Accounts: inviting, changing, deactivating, and handing over what a person holds.
     KEEP_PEOPLE = "keep_people"
+    # Accounts that would read the records of others: seeing and refusing what waits. Who reads such
+    # records themselves agrees (`app/staff/second_person.py`).
+    SEE_ACCESS_REQUESTS = "see_access_requests"
     # For programs only: a directory of people adds accounts, and ends them.
     SYNC_PEOPLE = "sync_people"
     # Emergency access by two people: asking for it, confirming what another person asked for, being
@@ -118,6 +121,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.ASK_EMERGENCY,
             _P.CONFIRM_EMERGENCY,
             _P.SEE_EMERGENCIES,
+            _P.SEE_ACCESS_REQUESTS,
             _P.TAKE_CALLS,
             _P.SEE_QUEUE,
             _P.SEE_OWN_CALLS,
@@ -178,6 +182,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.KEEP_TOKENS,
             _P.KEEP_CONNECTIONS,
             _P.KEEP_PEOPLE,
+            _P.SEE_ACCESS_REQUESTS,
             _P.SEE_RETENTION,
             _P.SEE_BACKUPS,
             _P.KEEP_RETENTION,
@@ -192,6 +197,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.ASK_EMERGENCY,
             _P.CONFIRM_EMERGENCY,
             _P.SEE_EMERGENCIES,
+            _P.SEE_ACCESS_REQUESTS,
             _P.READ_RECORDS,
             _P.WRITE_CASES,
             _P.SEE_REFERRALS,
@@ -223,6 +229,17 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
 def may(role: str, permission: Permission) -> bool:
     """Return whether the role holds the permission; an unknown role holds none."""
     return role in set(Role) and permission in PERMISSIONS[Role(role)]
+
+
+# What opens records, talks or reports of other people than one's own callers.
+_OF_OTHERS = frozenset(
+    {_P.READ_TEAM_RECORDS, _P.SEE_ALL_REFERRALS, _P.SUPERVISE, _P.ANSWER_DATA_REQUESTS}
+)
+
+
+def reads_others(role: str) -> bool:
+    """Return whether a role reads the records of others; an unknown role reads none."""
+    return any(may(role, permission) for permission in _OF_OTHERS)
 
 
 # Which roles a person of a role may give to another; the others give none. No person gives a role

@@ -128,6 +128,7 @@ _SESSION = Act(What.SESSION, _elsewhere)
 
 # By the module below `app`, and the name of the function that answers.
 ACTS: Mapping[str, Act] = {
+    "api.access_requests.decide_access_request": _KEY,
     "api.callers.number": Act(What.NUMBER, in_talk=_this_call),
     "api.records.contacts.open_earlier": Act(What.EARLIER_CONTACTS, in_talk=_call_of_contact),
     # It gives the number of one profile to another: what is open in a talk would open that, too.

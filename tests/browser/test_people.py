@@ -248,3 +248,36 @@ async def test_a_passkey_is_set_up_used_asked_for_again_and_removed(
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("status").filter(has_text="removed")).to_be_visible()
     await expect(page.locator("#own-passkeys")).to_have_count(0)
+
+
+async def test_a_supervisor_is_invited_by_one_person_and_approved_by_another(
+    live: Stage,
+) -> None:
+    vera = await live.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    await give_password(live, vera)
+    mila = await live.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page, other, third = [await browser.new_page() for _ in range(3)]
+        await visit(page, live, mila, "/admin/people/invite")
+        await page.get_by_label("Name").fill("Nova")
+        await page.get_by_label("Role").select_option("supervisor")
+        await page.locator("#invite-and-show").click()
+        link = await page.locator("#link-address").inner_text()
+        waits = page.locator("#access-requests")
+        await expect(waits).to_contain_text("Nova")
+        await expect(waits.get_by_role("button", name="Approve")).to_have_count(0)
+        assert await faults(page, "the page of a person who waits") == []
+        await third.goto(link)
+        await expect(third.get_by_role("alert")).to_contain_text("second person has not agreed")
+        await visit(other, live, vera, "/team")
+        inbox = other.locator("#access-requests")
+        await expect(inbox).to_contain_text("Nova")
+        assert await faults(other, "the team page with a request") == []
+        await picture(other, "access-requests")
+        await inbox.get_by_role("button", name="Approve").click()
+        await expect(inbox).not_to_contain_text("Nova")
+        # What she decided is seen at once where it was asked.
+        await expect(waits).not_to_contain_text("Nova")
+        await chosen(await browser.new_page(), link)
+        await browser.close()

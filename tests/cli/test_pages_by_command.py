@@ -21,10 +21,13 @@ from app.demo.stage import LINE
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.transaction import flush
 from app.people import finding, holding, links
+from app.people.changing import Changes
 from app.people.holding import Kind
 from app.routing.rota import changes
 from app.routing.rota.models import RotaChange, RotaChangeState
+from app.staff import accounts
 from app.staff.log_kinds import AuditLog
+from app.staff.roles import Role
 from app.statistics.exports import requested
 from app.statistics.exports.exporting import read_wanted
 from app.statistics.models import ExportState
@@ -33,6 +36,7 @@ from tests.support.command_line import Types, typed_on
 from tests.support.duties import a_taker, at, daily, duties_on, log_of, place
 from tests.support.verbs import a_line, an_administrator, logged
 
+PASSWORD = "correct horse battery"
 Typed = Callable[..., Types]
 
 
@@ -130,6 +134,28 @@ async def test_work_is_handed_over_and_a_link_withdrawn(work: Work, typed: Typed
     gone = log_of(work, AuditLog.PASSWORD_LINK_WITHDRAWN)
     assert made["after"] == gone["before"]
     assert (made["before"], gone["after"]) == (None, None)
+
+
+async def test_access_to_the_records_of_others_is_listed_and_decided(
+    work: Work, typed: Typed
+) -> None:
+    types = typed(staff.app, staff)
+    mila = await an_administrator(work)
+    await accounts.add_staff(work, name="vera", role=Role.SUPERVISOR, password=PASSWORD)
+    assert (await types("access-requests")).output == "nothing waits\n"
+    for name in ("Nova", "Rada"):
+        wanted = Changes(name=name, role=Role.SUPERVISOR)
+        await links.invite(work, wanted, by=mila, by_mail=False)
+    listed = (await types("access-requests")).output
+    assert "Nova  account  supervisor  asked by mila" in listed
+    await types("decide-access", "Nova", "--approve")
+    await types("decide-access", "Rada", "--refuse")
+    nova, rada = [await finding.person_named(work, name) for name in ("Nova", "Rada")]
+    assert (nova.active, rada.active) == (True, False)
+    again = await types("decide-access", "Nova", "--approve", fails=True)
+    assert isinstance(again.exception, NotFound)
+    acts = [(act, detail) for act, detail in logged(work) if act.startswith("access_")]
+    assert [act for act, _ in acts[-2:]] == ["access_agreed", "access_refused"]
 
 
 async def test_a_wallboard_is_made_listed_and_withdrawn(work: Work, typed: Typed) -> None:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 
 from app.contacts.cases.quotas import limits_reached
 from app.dashboard.people import views
+from app.dashboard.people.access_requests import access_request_values, is_alone
 from app.dashboard.people.views import PersonForm
 from app.dashboard.rota.of_person import rota_of_person
 from app.dashboard.templating import page
@@ -78,10 +79,13 @@ async def people_page(
         teams=await finding.all_teams(work),
         reached=[] if fragment else await limits_reached(work),
         limit_words=_LIMITS,
+        **await access_request_values(work, staff),
     )
 
 
-def _new(request: Request, work: Work, staff: Staff, form: PersonForm, offered: Any) -> Response:
+async def _new(
+    request: Request, work: Work, staff: Staff, form: PersonForm, offered: Any
+) -> Response:
     return page(
         request,
         "person_new.html",
@@ -90,6 +94,7 @@ def _new(request: Request, work: Work, staff: Staff, form: PersonForm, offered: 
         choices=offered,
         levels=views.LEVELS,
         days=work.settings.invitation_days,
+        alone=await is_alone(work),
         has_mail=work.settings.smtp_url is not None,
     )
 
@@ -98,7 +103,7 @@ def _new(request: Request, work: Work, staff: Staff, form: PersonForm, offered: 
 async def invite_page(request: Request, work: InWork, staff: Keeps) -> Response:
     """Show the form by which a person is invited."""
     offered = await views.choices(work, None)
-    return _new(request, work, staff, views.empty_form(), offered)
+    return await _new(request, work, staff, views.empty_form(), offered)
 
 
 @router.post("/admin/people/invite")
@@ -117,7 +122,7 @@ async def invite(request: Request, work: InWork, staff: Keeps) -> Response:
         await work.undo()
         form = views.empty_form()
         form = views.typed_form(form, changes, notice=refusal_words(refusal))
-        return _new(request, work, staff, form, await views.choices(work, None))
+        return await _new(request, work, staff, form, await views.choices(work, None))
     return await show_moved(request, work, staff, person, address)
 
 
@@ -200,6 +205,8 @@ async def show_person(
         identity=await access.identity_of(work, person),
         proof=await phone_proofs.proof_of(work, person.id),
         now=work.now,
+        alone=await is_alone(work),
+        **await access_request_values(work, staff, person.id),
         has_mail=work.settings.smtp_url is not None,
         **more,
     )
@@ -241,7 +248,8 @@ async def reset_factor(request: Request, work: InWork, staff: Keeps, person_id: 
         form = views.form_of(person)
         form.notice = refusal_words(refusal)
         return await show_person(request, work, staff, person, form)
-    told = _("The second factor is reset.")
+    is_reset = (await second_factor.state_of(work, person)).since is None
+    told = _("The second factor is reset.") if is_reset else ""
     return await show_moved(request, work, staff, person, None, told)
 
 

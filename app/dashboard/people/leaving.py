@@ -100,4 +100,5 @@ async def reactivate(request: Request, work: InWork, staff: Keeps, person_id: UU
     """Make an account active again, with a new link that is shown once."""
     person = await leaving.reactivate(work, person_id, by=staff)
     address = await links.make_link(work, person_id, by=staff, by_mail=False)
-    return await show_moved(request, work, staff, person, address, _("Active again."))
+    told = _("Active again.") if person.active else ""
+    return await show_moved(request, work, staff, person, address, told)

@@ -10,6 +10,8 @@ from sqlalchemy import delete, func, select
 from app.errors import Conflict, NotAllowed, NotFound
 from app.outbox.push import subscriptions
 from app.people import changing, ending
+from app.people.agreement.asking import Asked, hold_back, waiting_of
+from app.people.agreement.rows import AccessKind
 from app.people.changing import Changes
 from app.people.provider.mapping import Wanted
 from app.people.provider.rows import LinkedHow, StaffIdentity, Unknown
@@ -20,6 +22,7 @@ from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Permission, Role, may
+from app.staff.second_person import Outside, note_could_agree
 from app.staff.sessions import (
     accounts_changed,
     end_sessions,
@@ -44,6 +47,13 @@ class NoRoleHere(NotAllowed):
     )
 
 
+class WaitsForAgreement(NotAllowed):
+    default = (
+        "You would read the records of others, so a second person of the helpline agrees first. "
+        "Sign in again later."
+    )
+
+
 class EmergencyAccount(Conflict):
     default = "An emergency account is not linked: it is for the day on which the provider is away."
 
@@ -54,7 +64,7 @@ class AlreadyLinked(Conflict):
 
 @dataclass(frozen=True)
 class Ended:
-    """A person lost access; it must be committed, though the sign-in is refused."""
+    """A person lost access, or waits for it; it must be committed, though they are refused."""
 
     refusal: NotAllowed
 
@@ -79,8 +89,9 @@ async def _identity(work: Work, issuer: str, subject: str) -> StaffIdentity | No
 async def signed_in_person(work: Work, wanted: Wanted, claims: dict[str, Any]) -> Staff | Ended:
     """Return the account of a person who comes from the provider, with the role and team it gives.
 
-    `Ended` if the provider has no role for them any more: their access has ended then. Raises
-    NoAccountHere, NoRoleHere, Conflict, LastAdministrator, StillHolds.
+    `Ended` if the provider has no role for them any more: their access has ended then. Also if a
+    second person must agree first. Raises NoAccountHere, NoRoleHere, WaitsForAgreement, Conflict,
+    LastAdministrator, StillHolds.
     """
     values = wanted.roles_of(claims)
     role = wanted.role_for(values)
@@ -88,10 +99,14 @@ async def signed_in_person(work: Work, wanted: Wanted, claims: dict[str, Any]) -
     if identity is None:
         if role is None:
             raise NoRoleHere()
-        identity = await _first_time(work, wanted, claims, role)
+        first = await _first_time(work, wanted, claims, role)
+        if isinstance(first, Ended):
+            return first
+        identity = first
     staff = await changing.lock_person(work, identity.staff_id)
     if not staff.active:
-        raise NoAccountHere()
+        waits = await waiting_of(work, staff, AccessKind.ACCOUNT) is not None
+        raise WaitsForAgreement() if waits else NoAccountHere()
     identity.role_values = values
     if role is None:
         await end(work, staff, identity)
@@ -112,16 +127,25 @@ async def _take_over(
         team=team if team is not None and team != staff.team else None,
     )
     if changes != Changes():
-        await changing.change(work, staff.id, changes, by=None)
+        await changing.change(work, staff.id, changes, by=Outside.PROVIDER)
 
 
 async def _first_time(
     work: Work, wanted: Wanted, claims: dict[str, Any], role: Role
-) -> StaffIdentity:
-    """Link a person who was never here from the provider. Raises NoAccountHere, Conflict."""
+) -> StaffIdentity | Ended:
+    """Link a person who was never here from the provider. Raises NoAccountHere, Conflict.
+
+    An account that reads the records of others is not the person's by an address alone: whoever
+    sets the provider up could name one of their own.
+    """
+    issuer, subject = wanted.issuer, claims["sub"]
     staff = await _by_email(work, claims) if wanted.links_by_email else None
     if staff is not None:
-        return await _link(work, staff, wanted.issuer, claims["sub"], LinkedHow.EMAIL)
+        staff = await changing.lock_person(work, staff.id)
+        asked = Asked(AccessKind.IDENTITY, issuer=issuer, subject=subject)
+        if await hold_back(work, staff, asked, by=Outside.PROVIDER):
+            return Ended(WaitsForAgreement())
+        return await _link(work, staff, issuer, subject, LinkedHow.EMAIL)
     if wanted.unknown != Unknown.CREATE:
         raise NoAccountHere()
     staff = await accounts.add_staff(
@@ -131,7 +155,25 @@ async def _first_time(
         team=wanted.team_for(claims) or "",
         email=_verified_email(claims),
     )
-    return await _link(work, staff, wanted.issuer, claims["sub"], LinkedHow.CREATED)
+    identity = await _link(work, staff, issuer, subject, LinkedHow.CREATED)
+    if await hold_back(work, staff, Asked(AccessKind.ACCOUNT), by=Outside.PROVIDER):
+        staff.active = False
+        await work.session.flush()
+        return Ended(WaitsForAgreement())
+    note_could_agree(staff)
+    return identity
+
+
+async def link_agreed(work: Work, staff: Staff, issuer: str, subject: str) -> None:
+    """Link a person whom the provider named by their address, and to whom a second person agreed.
+
+    Raises AlreadyLinked.
+    """
+    known = await _identity(work, issuer, subject)
+    if known is not None or await identity_of(work, staff) is not None:
+        raise AlreadyLinked()
+    await _link(work, staff, issuer, subject, LinkedHow.EMAIL)
+    note_could_agree(staff)
 
 
 def _verified_email(claims: dict[str, Any]) -> str | None:

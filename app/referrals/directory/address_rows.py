@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database.base import Base, Identifier, Sealed, one_of
+from app.staff.second_person import ChangeState
 
 
 class AddressField(StrEnum):
@@ -25,14 +26,6 @@ class AddressField(StrEnum):
     PRIMERO = "primero"
     WEBHOOK_SECRET = "webhook_secret"
     PRIMERO_PASSWORD = "primero_password"
-
-
-class ChangeState(StrEnum):
-    WAITS = "waits"
-    IN_FORCE = "in_force"
-    REFUSED = "refused"
-    # A later request about the same field came in its place.
-    REPLACED = "replaced"
 
 
 class AddressChange(Base):

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from app.database.topics import Topic
 from app.errors import Conflict, NotAllowed
 from app.jobs.names import Task
-from app.referrals.directory.address_rows import AddressChange, AddressField, ChangeState
+from app.referrals.directory.address_rows import AddressChange, AddressField
 from app.referrals.directory.entries import Entry, Phone, for_log
 from app.referrals.directory.models import Agency
 from app.referrals.directory.phones import phones_of, set_phones
@@ -23,6 +23,7 @@ from app.referrals.trail import tell_house
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, PasswordLink, Staff
+from app.staff.second_person import ChangeState, is_another
 from app.work import ActorKind, Work
 
 _ENTERED = (
@@ -241,8 +242,7 @@ class Waiting:
 
 def _is_second(staff: Staff, change: AddressChange, makers: set[str]) -> bool:
     return (
-        staff.id != change.asked_by
-        and staff.role != change.asked_role
+        is_another(staff, change.asked_by, change.asked_role)
         and staff.created_at < change.asked_at
         and str(change.asked_by) not in makers
     )

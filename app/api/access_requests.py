@@ -1,0 +1,77 @@
+"""The JSON interface of accounts that would read the records of others and wait for agreement."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel
+
+from app.people.agreement import deciding
+from app.people.agreement.rows import AccessKind
+from app.privacy import ends
+from app.staff.models import Staff
+from app.staff.roles import Permission, Role
+from app.web.access import InWork, Requires
+
+router = APIRouter(tags=["people"])
+Sees = Annotated[Staff, Depends(Requires(Permission.SEE_ACCESS_REQUESTS), scope="function")]
+
+
+class AccessRequestView(BaseModel):
+    """What takes effect when a second person agrees."""
+
+    id: UUID
+    kind: AccessKind
+    person_id: UUID
+    name: str
+    # The role now, and the one that the account is to have.
+    role: Role
+    new_role: Role
+    # Of a new address its first letter and its domain; null if it stays.
+    new_email: str | None
+    # Whether the link goes to the person's address; false: it was shown to the asker. Null: none.
+    by_mail: bool | None
+    # The provider that the person comes from; null for none.
+    issuer: str | None
+    # An account, or empty: `asked_role` says what asked.
+    asked_by: str
+    asked_role: str
+    asked_at: datetime
+    # Whether the reader may agree.
+    may_agree: bool
+
+
+class DecisionIn(BaseModel):
+    agree: bool
+
+
+@router.get("/access-requests")
+async def list_access_requests(work: InWork, staff: Sees) -> list[AccessRequestView]:
+    """Return the accounts that would read the records of others and wait for a second person."""
+    return [
+        AccessRequestView(
+            id=one.row.id,
+            kind=AccessKind(one.row.kind),
+            person_id=one.person.id,
+            name=one.person.name,
+            role=Role(one.person.role),
+            new_role=Role(one.row.role or one.person.role),
+            new_email=ends.of_email(one.row.email) if one.row.email is not None else None,
+            by_mail=one.by_mail,
+            issuer=one.row.issuer,
+            asked_by=one.asked_by,
+            asked_role=one.row.asked_role,
+            asked_at=one.row.asked_at,
+            may_agree=one.may_agree,
+        )
+        for one in await deciding.waiting(work, staff)
+    ]
+
+
+@router.post("/access-requests/{request_id}", status_code=204)
+async def decide_access_request(
+    work: InWork, staff: Sees, request_id: UUID, wanted: DecisionIn
+) -> None:
+    """Agree to what waits, as a second person who reads such records, or refuse it."""
+    await deciding.decide(work, request_id, by=staff, agree=wanted.agree)

@@ -1,0 +1,52 @@
+"""Accounts that wait for a second person: a part of the pages of those who agree and who asked."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+
+from app.dashboard.templating import page
+from app.people.agreement import deciding
+from app.people.agreement.rows import AccessKind
+from app.privacy import ends
+from app.staff.models import Staff
+from app.staff.roles import Permission, may
+from app.staff.second_person import anybody_could_agree
+from app.web.access import InWork, reader_with
+from app.words.pages import N_
+from app.work import Work
+
+router = APIRouter(include_in_schema=False)
+Sees = Annotated[Staff, reader_with(Permission.SEE_ACCESS_REQUESTS)]
+_KINDS = {
+    AccessKind.ACCOUNT: N_("the account becomes active"),
+    AccessKind.CHANGE: N_("another role or address"),
+    AccessKind.LINK: N_("a link to choose a password"),
+    AccessKind.FACTOR: N_("the second factor is reset"),
+    AccessKind.IDENTITY: N_("sign-in by the provider"),
+}
+
+
+@router.get("/access-requests")
+async def access_requests_fragment(
+    request: Request, work: InWork, staff: Sees, of: UUID | None = None
+) -> Response:
+    """Render what waits: all of it, or that of one account."""
+    values = await access_request_values(work, staff, of)
+    return page(request, "fragments/people/access_requests.html", staff=staff, **values)
+
+
+async def access_request_values(work: Work, staff: Staff, of: UUID | None = None) -> dict[str, Any]:
+    """Return what waits for a second person, for those who may see it."""
+    sees = may(staff.role, Permission.SEE_ACCESS_REQUESTS)
+    return {
+        "sees_access_requests": sees,
+        "access_requests": await deciding.waiting(work, staff, of) if sees else [],
+        "access_kinds": _KINDS,
+        "ends_of_email": ends.of_email,
+    }
+
+
+async def is_alone(work: Work) -> bool:
+    """Return whether nobody could ever agree, so that an administrator gives access alone."""
+    return not await anybody_could_agree(work)

@@ -1,0 +1,137 @@
+"""A second person agrees to what waits, or refuses it. What is agreed takes effect at once."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.database.topics import Topic
+from app.errors import Conflict, NotAllowed, NotFound
+from app.people import changing, factors, leaving, links
+from app.people.agreement.asking import Asked, for_log, withdraw_link
+from app.people.agreement.rows import AccessKind, AccessRequest
+from app.people.changing import Changes
+from app.people.provider import access
+from app.staff import accounts
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.staff.models import PasswordLink, Staff
+from app.staff.roles import Role
+from app.staff.second_person import ChangeState, may_agree
+from app.work import Work
+
+
+class NotSecondPerson(NotAllowed):
+    default = (
+        "Another person who reads the records of others agrees to this: not the one who asked, "
+        "and not the one it is about."
+    )
+
+
+class ChangedSinceAsked(Conflict):
+    default = "The account has changed since this was asked. Refuse it, and let it be asked again."
+
+
+class NothingWaits(NotFound):
+    default = "This does not wait any more."
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A request that waits, for the page and for programs."""
+
+    row: AccessRequest
+    person: Staff
+    # The name of the administrator; empty for the provider and a directory.
+    asked_by: str
+    # Whether its link goes to the address of the person alone; None: it has no link.
+    by_mail: bool | None
+    # Whether the reader may agree.
+    may_agree: bool
+
+
+async def waiting(work: Work, staff: Staff | None, of: UUID | None = None) -> list[Waiting]:
+    """Return the requests that wait, the oldest first, or that of one account. Without a reader:
+    the command line."""
+    statement = (
+        select(AccessRequest, Staff, PasswordLink.by_mail)
+        .join(Staff, Staff.id == AccessRequest.staff_id)
+        .outerjoin(PasswordLink, PasswordLink.id == AccessRequest.link_id)
+        .where(AccessRequest.state == ChangeState.WAITS.value)
+        .order_by(AccessRequest.asked_at, Staff.name)
+    )
+    if of is not None:
+        statement = statement.where(AccessRequest.staff_id == of)
+    rows = (await work.session.execute(statement)).all()
+    askers = {row.asked_by for row, _person, _mail in rows if row.asked_by is not None}
+    names = await accounts.names_of(work, askers)
+    return [
+        Waiting(
+            row,
+            person,
+            names.get(row.asked_by, "") if row.asked_by else "",
+            by_mail,
+            staff is None or may_agree(staff, row.staff_id, row.asked_by, row.asked_role),
+        )
+        for row, person, by_mail in rows
+    ]
+
+
+async def decide(work: Work, request_id: UUID, *, by: Staff | None, agree: bool) -> None:
+    """Let take effect what waits, or refuse it. `by` is None for the operator.
+
+    Raises NothingWaits, NotSecondPerson, ChangedSinceAsked, and what the change itself raises.
+    """
+    account_id = await work.session.scalar(
+        select(AccessRequest.staff_id).where(AccessRequest.id == request_id)
+    )
+    if account_id is None:
+        raise NothingWaits()
+    # In the order of those who ask: first the account, then its request.
+    staff = await changing.lock_person(work, account_id)
+    row = await work.session.get_one(
+        AccessRequest, request_id, with_for_update=True, populate_existing=True
+    )
+    if row.state != ChangeState.WAITS:
+        raise NothingWaits()
+    if agree:
+        if by is not None and not may_agree(by, staff.id, row.asked_by, row.asked_role):
+            raise NotSecondPerson()
+        if (staff.revision, staff.role) != (row.revision, row.role_before):
+            raise ChangedSinceAsked()
+    before = {"role": staff.role, "active": staff.active}
+    asked = Asked(AccessKind(row.kind), row.role, row.email, issuer=row.issuer, subject=row.subject)
+    row.state = (ChangeState.IN_FORCE if agree else ChangeState.REFUSED).value
+    row.decided_by, row.decided_at = by.id if by is not None else None, work.now
+    after = for_log(staff, asked) if agree else before
+    await work.session.flush()
+    if agree:
+        await _let_take_effect(work, staff, row)
+    else:
+        await withdraw_link(work, row)
+    act = AuditLog.ACCESS_AGREED if agree else AuditLog.ACCESS_REFUSED
+    asker = str(row.asked_by or row.asked_role)
+    write_entry(work, act, str(staff.id), before=before, after=after, asked_by=asker)
+    work.announce(Topic.STAFF)
+
+
+async def _let_take_effect(work: Work, staff: Staff, row: AccessRequest) -> None:
+    match AccessKind(row.kind):
+        case AccessKind.ACCOUNT:
+            await leaving.reactivate(work, staff.id, by=None)
+        case AccessKind.CHANGE:
+            role = Role(row.role) if row.role is not None else None
+            changes = Changes(role=role, email=row.email)
+            await changing.change(work, staff.id, changes, by=None)
+            # One that was shown for the former role, or goes to the former address, opens no more.
+            await links.withdraw(work, staff.id)
+        case AccessKind.FACTOR:
+            await factors.reset(work, staff.id, by=None)
+        case AccessKind.IDENTITY:
+            assert row.issuer is not None
+            assert row.subject is not None
+            await access.link_agreed(work, staff, row.issuer, row.subject)
+        case AccessKind.LINK:
+            pass
+    if row.link_id is not None:
+        await links.let_open(work, row.link_id)

@@ -1,0 +1,142 @@
+"""Access to the records of others, end to end: asked on a page, seen and decided by another."""
+
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+
+from app.demo.stage import Counsellor, Stage
+from app.jobs.transaction import transaction
+from app.staff import passwords
+from app.staff.models import Staff
+from app.staff.roles import Role
+from app.work import PROGRAM
+
+PASSWORD = "correct horse battery"
+TITLE = "Access to the records of others:"
+
+
+async def person(stage: Stage, name: str, role: Role) -> Counsellor:
+    return await stage.add_counsellor(name, role=role, shift=False, state=None)
+
+
+async def who_could_agree(stage: Stage, name: str, role: Role) -> Counsellor:
+    found = await person(stage, name, role)
+    async with transaction(stage.ground, PROGRAM) as work:
+        await passwords.give_password(work, await work.session.get_one(Staff, found.id), PASSWORD)
+    return found
+
+
+async def sent(stage: Stage, who: Counsellor, path: str, **form: str) -> httpx2.Response:
+    headers = {"Cookie": who.cookie_header, "Origin": stage.settings.public_url}
+    url = f"{stage.settings.public_url}{path}"
+    answer = await stage.client.post(url, data=form, headers=headers)
+    assert answer.status_code == 200, answer.text
+    return answer
+
+
+async def seen(stage: Stage, who: Counsellor, path: str) -> str:
+    headers = {"Cookie": who.cookie_header}
+    answer = await stage.client.get(f"{stage.settings.public_url}{path}", headers=headers)
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+async def opened(stage: Stage, link: str, password: str = "a word of one's own") -> str:
+    """Return what the page of a link says, and choose the password there if it lets us."""
+    url = f"{stage.settings.public_url}/welcome/choose"
+    form = {"token": urlsplit(link).fragment, "password": password, "again": password}
+    headers = {"Origin": stage.settings.public_url}
+    sent = {**form, "language": "en"}
+    return (await stage.client.post(url, data=sent, headers=headers)).text
+
+
+def link_in(page: str) -> str:
+    return page.partition('id="link-address">')[2].partition("<")[0]
+
+
+@pytest.mark.parametrize(
+    ("role", "inbox"), [(Role.SUPERVISOR, "/team"), (Role.REFERRAL_OFFICER, "/referrals")]
+)
+async def test_who_reads_such_records_finds_the_request_and_agrees(
+    stage: Stage, role: Role, inbox: str
+) -> None:
+    mila = await person(stage, "mila", Role.ADMINISTRATOR)
+    other = await person(stage, "nina", Role.ADMINISTRATOR)
+    vera = await who_could_agree(stage, "vera", role)
+    invited = await sent(
+        stage, mila, "/admin/people/invite", name="Nova", role="supervisor", send="show"
+    )
+    link = link_in(invited.text)
+    assert "opens nothing until a second person" in invited.text
+    assert "A second person has not agreed" in await opened(stage, link)
+    for reader, path in ((mila, "/admin/people"), (other, "/admin/people"), (vera, inbox)):
+        shown = await seen(stage, reader, path)
+        assert TITLE in shown
+        assert ("Approve" in shown) is (reader is vera)
+    (one,) = (await vera.ask("GET", "/access-requests")).json()
+    assert (one["kind"], one["name"], one["new_role"], one["asked_by"]) == (
+        "account",
+        "Nova",
+        "supervisor",
+        "mila",
+    )
+    at = f"/access-requests/{one['id']}"
+    for wrong in (mila, other):
+        answer = await wrong.ask("POST", at, {"agree": True})
+        assert (answer.status_code, answer.json()["error"]) == (403, "NotSecondPerson")
+    assert (await vera.ask("POST", at, {"agree": True})).status_code == 204
+    assert (await vera.ask("POST", at, {"agree": True})).status_code == 404
+    assert TITLE not in await seen(stage, vera, inbox)
+    assert "Your password is set" in await opened(stage, link)
+    acts = await stage.rows(
+        "SELECT action, actor FROM audit_entries WHERE action LIKE 'access%%' ORDER BY id"
+    )
+    assert [one["action"] for one in acts] == ["access_asked", "access_asked", "access_agreed"]
+    assert [one["actor"] for one in acts] == [str(mila.id), str(mila.id), str(vera.id)]
+
+
+async def test_what_is_asked_for_an_existing_person_leaves_them_at_work(stage: Stage) -> None:
+    mila = await person(stage, "mila", Role.ADMINISTRATOR)
+    vera = await who_could_agree(stage, "vera", Role.SUPERVISOR)
+    rada = await who_could_agree(stage, "rada", Role.SUPERVISOR)
+    at = f"/admin/people/{rada.id}"
+    shown = await sent(stage, mila, f"{at}/link", send="show")
+    link = link_in(shown.text)
+    assert "A second person has not agreed" in await opened(stage, link)
+    assert (await rada.ask("GET", "/me")).status_code == 200
+    (one,) = (await rada.ask("GET", "/access-requests")).json()
+    assert (one["kind"], one["by_mail"], one["may_agree"]) == ("link", False, False)
+    request = f"/access-requests/{one['id']}"
+    assert (await rada.ask("POST", request, {"agree": True})).status_code == 403
+    # The one it is about may refuse it.
+    assert (await rada.ask("POST", request, {"agree": False})).status_code == 204
+    assert "withdrawn" in await opened(stage, link)
+    # An account that left comes back when a second person agrees.
+    revision = (await stage.rows("SELECT revision FROM staff WHERE name = 'rada'"))[0]["revision"]
+    leaves = await mila.ask("POST", f"/people/{rada.id}/deactivate", {"revision": revision})
+    assert leaves.status_code == 200, leaves.text
+    back = await sent(stage, mila, f"{at}/reactivate")
+    assert "Active again" not in back.text
+    assert "waits for a second person" in back.text
+    (one,) = (await vera.ask("GET", "/access-requests")).json()
+    assert (await vera.ask("POST", f"/access-requests/{one['id']}", {"agree": True})).is_success
+    assert "Your password is set" in await opened(stage, link_in(back.text))
+
+
+async def test_the_first_one_is_given_alone_and_the_page_says_so(stage: Stage) -> None:
+    mila = await person(stage, "mila", Role.ADMINISTRATOR)
+    alone = 'id="alone"'
+    assert alone in await seen(stage, mila, "/admin/people/invite")
+    invited = await sent(
+        stage, mila, "/admin/people/invite", name="Vera", role="supervisor", send="show"
+    )
+    assert alone in invited.text
+    assert "Your password is set" in await opened(stage, link_in(invited.text))
+    assert alone not in await seen(stage, mila, "/admin/people/invite")
+    invited = await sent(
+        stage, mila, "/admin/people/invite", name="Nova", role="supervisor", send="show"
+    )
+    assert "A second person has not agreed" in await opened(stage, link_in(invited.text))
+    acts = await stage.rows("SELECT action FROM audit_entries WHERE action LIKE 'access%%'")
+    assert {one["action"] for one in acts} == {"access_given_alone", "access_asked"}
