@@ -180,7 +180,8 @@ async def say_danger(work: Work, call: Call, line: LineScript) -> None:
     if CallState(call.state) in (CallState.QUEUED, CallState.OFFERED):
         work.defer(Task.WATCH_DANGER, call_id=str(call.id))
     await admit(work, call, line)
-    work.announce(Topic.CALLS, Topic.CALLS.of(call.id), Topic.QUEUE, Topic.CHATS.of(call.id))
+    work.announce(Topic.CALLS, Topic.CALLS.of(call.id), Topic.QUEUE)
+    await messages.announce(work, call.id)
 
 
 # One statement for each request of a child's page: whose secret it is, and that it was heard.

@@ -80,6 +80,7 @@ def add_dashboard(app: FastAPI) -> None:
     include(app, pages.shared_router)
     include(app, pages.router)
     include(app, callback_form.router)
+    include(app, chat_pages.lean_router)
     include(app, chat_pages.router)
     include(app, left_pages.router)
     include(app, palette.router)

@@ -90,7 +90,8 @@ async def test_a_message_is_one_statement_and_so_is_its_way_to_the_other_side(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     child, ana = await open_conversation(stage)
-    counsellor = f"chats:{await id_of(stage, 'ana')}"
+    # The counsellor is told in which conversation, and either side how far the other has come.
+    counsellor = f"chats:{await id_of(stage, 'ana')}/{child.id}"
     conversation = f"chats:{child.id}"
     with statements(monkeypatch) as sent:
         async with announced(stage) as told:
@@ -105,7 +106,8 @@ async def test_a_message_is_one_statement_and_so_is_its_way_to_the_other_side(
             (read,) = await reads(ana, child, mine["last_number"] - 1)
         assert (mine["unread"], read["text"], read["media"]) == (2, "Bojim se", [])
         assert len(sent) == 2, sent
-        assert sorted(told) == sorted([conversation, f"{conversation}.child"])
+        delivered = f"{conversation}.child/delivered/{read['number']}"
+        assert sorted(told) == sorted([conversation, delivered])
 
         sent.clear()
         async with announced(stage) as told:
@@ -119,14 +121,14 @@ async def test_a_message_is_one_statement_and_so_is_its_way_to_the_other_side(
         assert [one["text"] for one in seen["messages"]] == ["Bojim se", "Pricaj mi"]
         assert (seen["phase"], seen["delivered"]) == ("talking", mine["last_number"])
         assert len(sent) == 2, sent
-        assert sorted(told) == sorted([conversation, counsellor])
+        assert sorted(told) == sorted([conversation, f"{counsellor}/delivered/{child.last}"])
 
         sent.clear()
         async with announced(stage) as told:
             await child.ask("POST", "/conversation/seen", {"number": child.last})
             await child.ask("POST", "/conversation/seen", {"number": child.last})
         assert len(sent) == 4, sent
-        assert sorted(told) == sorted([conversation, counsellor])
+        assert sorted(told) == sorted([conversation, f"{counsellor}/seen/{child.last}"])
     assert await broken_now(stage) == []
 
 
