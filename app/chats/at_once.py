@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 
 from app.calls.log_kinds import CallLog
 from app.chats.models import Author, Kind, Message
+from app.chats.news import types
 from app.database.bus import CHANNEL
 from app.database.quick import Row
 from app.jobs.transaction import ask
@@ -234,6 +235,32 @@ _SEE_AS_STAFF = f"WITH {_OF_STAFF}" + _SEE.format(
 )
 
 
+# Words bound to a row must be read with that row: each sign is a row of its own.
+_TYPE = """
+, writes AS (
+  SELECT c.id FROM calls c WHERE c.id = %(call_id)s AND c.state <> 'ended' AND {holds}
+), noted AS (
+  INSERT INTO chat_typing (call_id, author, id, at, text_sealed)
+  SELECT w.id, %(author)s, %(id)s, %(at)s, %(text_sealed)s FROM writes w
+  WHERE NOT %(stopped)s AND (%(text_sealed)s::bytea IS NOT NULL OR NOT EXISTS (
+    SELECT FROM chat_typing t
+    WHERE t.call_id = w.id AND t.author = %(author)s AND t.at > %(told_since)s))
+  ON CONFLICT (call_id, author) DO UPDATE
+    SET id = excluded.id, at = excluded.at, text_sealed = excluded.text_sealed
+  RETURNING true
+), gone AS (
+  DELETE FROM chat_typing t USING writes w
+  WHERE %(stopped)s AND t.call_id = w.id AND t.author = %(author)s RETURNING true
+), told AS (
+  SELECT pg_notify(%(channel)s, topic || CASE WHEN marks THEN %(marks)s ELSE '' END) FROM topics
+  WHERE EXISTS (SELECT FROM noted) OR EXISTS (SELECT FROM gone)
+)
+SELECT {holds} AS holds, (SELECT count(*) FROM told) AS told
+"""
+_TYPE_AS_CHILD = f"WITH {_OF_CHILD}" + _TYPE.format(holds="true")
+_TYPE_AS_STAFF = f"WITH {_OF_STAFF}" + _TYPE.format(holds="(SELECT holds FROM mine)")
+
+
 class Read(NamedTuple):
     """What is known of a conversation, and its messages after a number."""
 
@@ -288,6 +315,38 @@ async def see_as_holder(work: Work, staff_id: UUID, call_id: UUID, number: int) 
         number=number,
         at=work.now,
         channel=CHANNEL,
+    )
+    holds: bool = row["holds"]
+    return holds
+
+
+async def note_typing(
+    work: Work, call_id: UUID, text: str | None, told_since: datetime, staff_id: UUID | None = None
+) -> bool:
+    """Note that the child types, or with `staff_id` its counsellor; or with an empty text, that
+    all was deleted. Return whether the conversation is theirs.
+
+    The other side is told, if it was not told since a while; words are told always, and read.
+    """
+    row_id = uuid4()
+    sealed = None
+    if text:
+        sealed = work.keys.seal(
+            text.encode(), table="chat_typing", column="text_sealed", row=row_id
+        )
+    (row,) = await ask(
+        work,
+        _TYPE_AS_CHILD if staff_id is None else _TYPE_AS_STAFF,
+        call_id=call_id,
+        author=(Author.CHILD if staff_id is None else Author.COUNSELLOR).value,
+        id=row_id,
+        at=work.now,
+        text_sealed=sealed,
+        stopped=text == "",
+        told_since=told_since,
+        marks="" if text else types(text is None),
+        channel=CHANNEL,
+        **({} if staff_id is None else {"staff_id": staff_id}),
     )
     holds: bool = row["holds"]
     return holds

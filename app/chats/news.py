@@ -22,8 +22,8 @@ def of_holder(staff_id: UUID, call_id: UUID) -> str:
     return f"{staff_id}/{call_id}"
 
 
-# What is new in a conversation: marks alone ("seen" and "delivered", each up to a number), or None
-# if there is something to read.
+# What is new in a conversation: marks alone, or None if there is something to read. `seen` and
+# `delivered` are each up to a number, and `types` is 1 or 0: whether the other side is typing.
 News = dict[str, int] | None
 
 
@@ -35,11 +35,28 @@ def of_topic(rest: str) -> News:
     return {name: int(number)}
 
 
+def types(does: bool) -> str:
+    """Return what a topic says behind a conversation in which a side types, or types no more."""
+    return f"/types/{int(does)}"
+
+
 def together(before: News, now: News) -> News:
-    """Return two pieces of news of one conversation as one."""
+    """Return two pieces of news of one conversation as one. They come in no order: a side that
+    began to type and stopped is read."""
     if before is None or now is None:
         return None
-    return {**before, **{name: max(n, before.get(name, 0)) for name, n in now.items()}}
+    if "types" in before and "types" in now:
+        return None
+    return before | {name: max(n, before.get(name, 0)) for name, n in now.items()}
+
+
+def of_topics(topic: str, topics: Iterable[str]) -> News:
+    """Return what is new for a child, by the topics that came. `topic`: its own."""
+    found: News = {}
+    for one in topics:
+        name, _, marks = one.partition("/")
+        found = together(found, of_topic(marks) if name == topic else None)
+    return found
 
 
 def in_topics(topic: str, topics: Iterable[str]) -> dict[str, News] | None:

@@ -55,6 +55,14 @@ const types = (chat) => {
   if (sign && !sign.hidden) timers.set(chat, setTimeout(() => { sign.hidden = true; }, TYPES_FOR));
 };
 
+// The child began to type, or has stopped. Its words, if it wants them to be read, are fetched.
+const signs = (chat, stopped) => {
+  const sign = chat.querySelector(".types");
+  if (stopped || sign.querySelector(".words")) return read(chat.dataset.chat);
+  sign.hidden = false;
+  return types(chat);
+};
+
 const stands = (chat, part) => {
   const take = (selector) => chat.querySelector(selector).replaceWith(part.querySelector(selector));
   chat.dataset.unread = part.dataset.unread;
@@ -129,7 +137,10 @@ const follow = ({ detail: chats }) => {
   if (chats === null) return void whole();
   for (const [id, news] of Object.entries(chats)) {
     if (news === null || !of(id)) read(id);
-    else marks(of(id), news.delivered ?? 0, news.seen ?? 0);
+    else {
+      marks(of(id), news.delivered ?? 0, news.seen ?? 0);
+      if ("types" in news) signs(of(id), news.types === 0);
+    }
   }
 };
 
