@@ -30,6 +30,7 @@ class Waiting:
 
     def __init__(self, most: int) -> None:
         self._most = most
+        self._stopping: asyncio.Event | None = None
         self._watching: asyncio.Task[None] | None = None
         # By what each is told to end, the oldest first.
         self._all: dict[End, UUID] = {}
@@ -42,6 +43,8 @@ class Waiting:
         """Count a request until it ends. The event says that it must end now, and `wake` is called
         then."""
         end = End(wake)
+        if self._stopping is not None and self._stopping.is_set():
+            end.set()
         own = self._of.setdefault(call_id, {})
         self._all[end], own[end] = call_id, None
         if len(own) > _OF_CONVERSATION:
@@ -58,6 +61,7 @@ class Waiting:
 
     def end_with(self, stopping: asyncio.Event) -> None:
         """End all of them when the server is told to stop."""
+        self._stopping = stopping
         self._watching = self._watching or asyncio.create_task(self._end_all(stopping))
 
     async def _end_all(self, stopping: asyncio.Event) -> None:

@@ -243,6 +243,14 @@ class Desk(Board):
             if new is None:
                 self._start(self._read(call))
 
+    async def _get(self, connection: Connection, address: str) -> bytes:
+        body = await super()._get(connection, address)
+        if address == "/board/chats":
+            html = body.decode()
+            self._heard.note(html, "c")
+            self.last.update((call, int(last)) for call, last in _CHAT.findall(html))
+        return body
+
     def _now(self, part: str) -> None:
         # On the desk this is told from the conversations in the page.
         if part != "/board/chats/now":
