@@ -7,7 +7,7 @@ import { openOutbox } from "../outbox.js";
 import { onPage } from "../pages.js";
 import { idle } from "../record.js";
 import { showNow, waitsFor } from "./now.js";
-import { apply, began, followNews, isSeen } from "./news.js";
+import { apply, began, catchUp, followNews, isSeen } from "./news.js";
 
 const all = () => [...document.querySelectorAll(".chat")];
 const of = (id) => document.getElementById(`chat-${id}`);
@@ -271,6 +271,7 @@ document.addEventListener("htmx:afterSwap", (event) => {
   if (id !== "chats" && !id.startsWith("along-")) return undefined;
   mark();
   showNow();
+  if (id === "chats" && event.detail.xhr) catchUp(event.detail.xhr);
   for (const said of document.querySelectorAll("[data-said]")) if (ends.get(said) ?? true) said.scrollTop = said.scrollHeight;
   for (const form of document.querySelectorAll(".ring-form:has(form)")) {
     if (event.detail.requestConfig?.path?.includes("/ring/") && event.detail.requestConfig.verb === "post") form.replaceChildren();

@@ -21,7 +21,7 @@ let changed = () => {};
 const sent = new WeakMap();
 document.addEventListener("htmx:beforeSend", ({ detail: { xhr } }) => sent.set(xhr, performance.now()));
 export const began = (xhr) => sent.get(xhr) ?? 0;
-const newAs = new WeakMap();
+const newAs = new Map();
 
 const isAtEnd = (said) => said.scrollHeight - said.scrollTop - said.clientHeight < 48;
 
@@ -86,8 +86,9 @@ export const apply = (part, asked, by = "news") => {
   const known = Math.max(Number(chat.dataset.last), ...bubbles.map((one) => Number(one.dataset.number)));
   chat.dataset.last = known;
   if (by !== "states") marks(chat, Number(part.dataset.delivered), Number(part.dataset.seen));
-  if (asked >= (newAs.get(chat) ?? 0)) {
-    newAs.set(chat, asked);
+  const id = chat.dataset.chat;
+  if (asked >= (newAs.get(id) ?? 0)) {
+    newAs.set(id, asked);
     stands(chat, part);
   }
   if (by === "said") chat.querySelector("[data-warned]").replaceWith(part.querySelector("[data-warned]"));
@@ -129,6 +130,15 @@ const read = async (id) => {
     setTimeout(whole, PAUSE * Math.random());
   } finally {
     asking.delete(id);
+  }
+};
+
+// All were drawn again: what came while that was asked for is read once more.
+export const catchUp = (xhr) => {
+  const asked = began(xhr);
+  for (const [id, at] of newAs) {
+    if (!of(id)) newAs.delete(id);
+    else if (at >= asked) read(id);
   }
 };
 
