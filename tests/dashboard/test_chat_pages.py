@@ -130,7 +130,7 @@ async def test_what_is_new_in_a_conversation_comes_alone_and_to_its_counsellor_o
     # Nobody else is told, nor the same person when it is not theirs any more.
     assert (await page(stage, vera, at)).status_code == 404
     assert (await page(stage, vera, "/board/chats/states")).text.strip() == ""
-    await page(stage, ana, f"/board/chats/{chat}/end")
+    await page(stage, ana, f"/board/chats/{chat}/end", goodbye="Zdravo")
     assert (await page(stage, ana, at)).status_code == 404
 
 

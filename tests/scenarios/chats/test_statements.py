@@ -22,6 +22,7 @@ from app.demo.writing import WritingChild, a_child
 from app.jobs.transaction import transaction
 from app.web.headers import SecurityHeaders
 from app.work import PROGRAM, Work
+from tests.support.referrals import page
 
 _OF_REQUEST: ContextVar[list[str] | None] = ContextVar("_OF_REQUEST", default=None)
 
@@ -150,6 +151,26 @@ async def test_a_message_is_one_statement_and_so_is_its_way_to_the_other_side(
     assert await broken_now(stage) == []
 
 
+async def test_the_page_of_a_counsellor_asks_once_for_what_is_new_and_tells_with_what_it_says(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child, ana = await open_conversation(stage)
+    at = f"/board/chats/{child.id}"
+    # The line of the conversation is remembered.
+    await page(stage, ana, f"{at}/messages", text="Tu smo", client_key=uuid4().hex)
+    await child.say("Bojim se")
+    with statements(monkeypatch) as sent:
+        shown = (await page(stage, ana, f"{at}/news?after={child.last}")).text
+        assert "Bojim se" in shown
+        assert len(sent) == 1, sent
+        sent.clear()
+        said = await page(stage, ana, f"{at}/messages", text="Pricaj", client_key=uuid4().hex)
+        assert "Pricaj" in said.text
+        # The message, and what is new with it.
+        assert len(sent) == 2, sent
+    assert await broken_now(stage) == []
+
+
 async def test_another_conversation_costs_the_desk_one_statement_more(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,9 +196,9 @@ async def desk_of(
     """Return the statements with which the desk is drawn."""
     with statements(patch) as sent:
         url = f"{stage.settings.public_url}/board/chats"
-        page = await stage.client.get(url, headers={"Cookie": ana.cookie_header})
-    assert page.status_code == 200
-    assert all(words in page.text for words in shown)
+        desk = await stage.client.get(url, headers={"Cookie": ana.cookie_header})
+    assert desk.status_code == 200
+    assert all(words in desk.text for words in shown)
     return sent
 
 
