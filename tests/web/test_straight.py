@@ -31,7 +31,8 @@ def takes(candidates: Any, method: str, path: str) -> Any:
 
 async def test_each_path_is_taken_by_the_part_that_would_have_it_among_all(stage: Stage) -> None:
     every = stage.app.router.routes
-    straight: Straight = stage.app.router.middleware_stack
+    straight = stage.app.router.middleware_stack
+    assert isinstance(straight, Straight)
     asked = sorted(paths_of(stage))
     assert len(asked) > 500
     for method, path in asked:
