@@ -80,9 +80,8 @@ def add_dashboard(app: FastAPI) -> None:
     include(app, pages.shared_router)
     include(app, pages.router)
     include(app, callback_form.router)
-    include(app, chat_pages.lean_router)
-    include(app, chat_pages.router)
-    include(app, left_pages.router)
+    for written in (chat_pages.lean_router, chat_pages.router, left_pages.router):
+        include(app, written)
     include(app, palette.router)
     include(app, installing.router)
     include(app, components.router)
