@@ -43,6 +43,7 @@ from app.web.headers import SecurityHeaders
 from app.web.monitoring import PATHS, OwnPort
 from app.web.patience import Patience
 from app.web.routes import include
+from app.web.straight import Straight
 from app.web.turns import Turns
 from app.work import PROGRAM, Ground, Work
 
@@ -97,6 +98,7 @@ def make_app(ground: Ground, *, with_worker: bool, phone_first: bool = False) ->
     app.state.stopping, app.state.loaded = asyncio.Event(), asyncio.Event()
     app.state.heard_of, app.state.webhooks_under_way = _heard_of, set()
     number_setup.compose(ground, carry_out)
+    app.router.middleware_stack = Straight(app)
     include(app, telephony)
     _add_middleware(app, ground.settings)
     unreachable = (OperationalError, psycopg.OperationalError, PoolTimeout, PoolFull)

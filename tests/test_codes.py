@@ -152,7 +152,7 @@ def test_every_part_of_a_page_listens_to_topics_that_exist() -> None:
     heard = {
         # A part that shows only what is the reader's own listens to `topic:me`.
         topic.removesuffix(":me")
-        for found in re.findall(r'data-topics="([^"]*)"', TEMPLATES)
+        for found in re.findall(r'data-(?:topics|told)="([^"]*)"', TEMPLATES)
         for topic in found.split()
     }
     assert len(heard) > 10

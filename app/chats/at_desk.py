@@ -6,10 +6,11 @@ from uuid import UUID
 
 from sqlalchemy import and_, bindparam, false, func, select, true
 
+from app.calls import lines
 from app.calls.line_rows import Line
 from app.calls.models import Call
 from app.calls.states import Channel
-from app.chats import typing
+from app.chats import at_once, messages, typing
 from app.chats.models import Author, Kind, Message, Typing
 from app.database.quick import Question, Row
 from app.jobs.transaction import ask
@@ -121,6 +122,35 @@ async def conversations(work: Work, staff: Staff) -> list[AtDesk]:
         **{**_AT_DESK.fixed, "staff_id": staff.id, "typed_since": work.now - typing.LASTS},
     )
     return [_at_desk(work, row) for row in rows]
+
+
+class News(NamedTuple):
+    """What is new in one conversation: how it stands, and what was said and whispered."""
+
+    of: AtDesk
+    # The last message of the counsellor that the child's page has, and the last that it has shown.
+    delivered: int
+    seen: int
+    words: list[messages.Said]
+
+
+async def news(work: Work, staff: Staff, call_id: UUID, after: int) -> News:
+    """Return what is new in a conversation of a counsellor after a number, with one statement; it
+    is delivered by this. Raises NotYours."""
+    read = await at_once.read_news(work, staff.id, call_id, after, work.now - typing.LASTS)
+    if read is None:
+        raise messages.NotYours()
+    row = read.facts
+    of = {"id": row["holds_id"], "state": row["state"], "text_sealed": row["typed_sealed"]}
+    line = await lines.line_of_id(work, row["line_id"])
+    named = {"line": line.name if line else "", "practice": bool(line and line.practice)}
+    carried = Channel(row["channel"]).is_carried
+    return News(
+        _at_desk(work, {**row, **of, **named}),
+        row["delivered"],
+        row["seen"],
+        [messages.opened_row(work, one, carried=carried) for one in read.messages],
+    )
 
 
 def _at_desk(work: Work, row: Row) -> AtDesk:

@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 
 from app.calls.log_kinds import CallLog
 from app.chats.models import Author, Kind, Message
+from app.chats.news import types
 from app.database.bus import CHANNEL
 from app.database.quick import Row
 from app.jobs.transaction import ask
@@ -56,7 +57,8 @@ _SAY_AS_CHILD = _SAY.format(
     AND (SELECT count(*) FROM chat_messages m WHERE m.call_id = c.id AND m.author = 'child'
       AND m.at > %(minute_ago)s) < %(most)s""",
     lock="",
-    notify="CASE WHEN holder_id IS NOT NULL THEN pg_notify(%(channel)s, 'chats:' || holder_id) END",
+    notify="""CASE WHEN holder_id IS NOT NULL
+    THEN pg_notify(%(channel)s, 'chats:' || holder_id || '/' || call_id) END""",
 )
 _SAY_AS_STAFF = _SAY.format(
     holder="o.counsellor_id",
@@ -128,17 +130,18 @@ async def say(
 
 # The most messages that one answer holds.
 PAGE = 200
-# Who is told of what the child did, and of what its counsellor did.
+# Who is told of what the child did, and of what its counsellor did. The other side is told all of
+# it, so that its page need not ask.
 _OF_CHILD = """
 topics AS (
-  SELECT 'chats:' || %(call_id)s::uuid AS topic UNION ALL
-  SELECT 'chats:' || o.counsellor_id FROM offers o
+  SELECT 'chats:' || %(call_id)s::uuid AS topic, false AS marks UNION ALL
+  SELECT 'chats:' || o.counsellor_id || '/' || o.call_id, true FROM offers o
   WHERE o.call_id = %(call_id)s AND o.released_at IS NULL AND o.state = 'connected'
 )"""
 _OF_STAFF = """
 topics AS (
-  SELECT 'chats:' || %(call_id)s::uuid AS topic UNION ALL
-  SELECT 'chats:' || %(call_id)s::uuid || '.child'
+  SELECT 'chats:' || %(call_id)s::uuid AS topic, false AS marks UNION ALL
+  SELECT 'chats:' || %(call_id)s::uuid || '.child', true
 ), mine AS MATERIALIZED (
   SELECT EXISTS (SELECT FROM offers o WHERE o.call_id = %(call_id)s
     AND o.counsellor_id = %(staff_id)s AND o.released_at IS NULL
@@ -153,9 +156,10 @@ found AS MATERIALIZED (
 ), fetched AS (
   UPDATE chat_messages m SET delivered_at = %(at)s FROM found f
   WHERE m.id = f.id AND m.delivered_at IS NULL AND {to_deliver}
-  RETURNING m.id
+  RETURNING m.number
 ), told AS (
-  SELECT pg_notify(%(channel)s, topic) FROM topics WHERE EXISTS (SELECT FROM fetched)
+  SELECT pg_notify(%(channel)s, topic || CASE WHEN marks THEN '/delivered/' || last ELSE '' END)
+  FROM topics, (SELECT max(number) AS last FROM fetched) f WHERE last IS NOT NULL
 )
 """
 _FETCH_AS_CHILD = _FETCH.format(
@@ -186,13 +190,40 @@ SELECT c.channel, f.*, (SELECT count(*) FROM told) AS told
 FROM calls c JOIN mine ON mine.holds LEFT JOIN found f ON true
 WHERE c.id = %(call_id)s ORDER BY f.number
 """
+# What the screen of its counsellor shows of one conversation, and its messages. The columns of a
+# message come last: they keep their names.
+_NEWS_AS_STAFF = f"""
+WITH {_OF_STAFF}, {_FETCH_AS_STAFF}
+SELECT o.id AS offer_id, o.slot, o.state, o.expires_at, c.id AS holds_id, c.language, c.danger,
+  c.returned, c.channel, c.line_id, c.rings_only_id, c.heard_at, counted.*,
+  t.id AS typing_id, t.text_sealed AS typed_sealed, f.*, (SELECT count(*) FROM told) AS told
+FROM mine JOIN offers o ON mine.holds AND o.call_id = %(call_id)s
+  AND o.counsellor_id = %(staff_id)s AND o.released_at IS NULL AND o.slot IS NOT NULL
+JOIN calls c ON c.id = o.call_id
+JOIN LATERAL (
+  SELECT count(*) FILTER (WHERE m.author = 'child' AND m.seen_at IS NULL) AS unread,
+    coalesce(max(m.number), 0) AS last,
+    min(m.at) FILTER (WHERE m.author = 'child' AND m.number > answered.last) AS waits_since,
+    coalesce(max(m.number) FILTER (WHERE m.delivered_at IS NOT NULL AND m.author = 'counsellor'), 0)
+      AS delivered,
+    coalesce(max(m.number) FILTER (WHERE m.seen_at IS NOT NULL AND m.author = 'counsellor'), 0)
+      AS seen
+  FROM chat_messages m, (SELECT coalesce(max(number), 0) AS last FROM chat_messages
+    WHERE call_id = %(call_id)s AND author = 'counsellor' AND kind = 'said') AS answered
+  WHERE m.call_id = c.id
+) counted ON true
+LEFT JOIN chat_typing t ON t.call_id = c.id AND t.author = 'child' AND t.at >= %(typed_since)s
+LEFT JOIN found f ON true
+ORDER BY f.number
+"""
 _SEE = """
 , seen AS (
   UPDATE chat_messages SET seen_at = %(at)s, delivered_at = coalesce(delivered_at, %(at)s)
   WHERE call_id = %(call_id)s AND number <= %(number)s AND seen_at IS NULL AND {which}
-  RETURNING id
+  RETURNING number
 ), told AS (
-  SELECT pg_notify(%(channel)s, topic) FROM topics WHERE EXISTS (SELECT FROM seen)
+  SELECT pg_notify(%(channel)s, topic || CASE WHEN marks THEN '/seen/' || last ELSE '' END)
+  FROM topics, (SELECT max(number) AS last FROM seen) s WHERE last IS NOT NULL
 )
 SELECT {holds} AS holds, (SELECT count(*) FROM told) AS told
 """
@@ -202,6 +233,32 @@ _SEE_AS_CHILD = f"WITH {_OF_CHILD}" + _SEE.format(
 _SEE_AS_STAFF = f"WITH {_OF_STAFF}" + _SEE.format(
     which="author = 'child' AND (SELECT holds FROM mine)", holds="(SELECT holds FROM mine)"
 )
+
+
+# Words bound to a row must be read with that row: each sign is a row of its own.
+_TYPE = """
+, writes AS (
+  SELECT c.id FROM calls c WHERE c.id = %(call_id)s AND c.state <> 'ended' AND {holds}
+), noted AS (
+  INSERT INTO chat_typing (call_id, author, id, at, text_sealed)
+  SELECT w.id, %(author)s, %(id)s, %(at)s, %(text_sealed)s FROM writes w
+  WHERE NOT %(stopped)s AND (%(text_sealed)s::bytea IS NOT NULL OR NOT EXISTS (
+    SELECT FROM chat_typing t
+    WHERE t.call_id = w.id AND t.author = %(author)s AND t.at > %(told_since)s))
+  ON CONFLICT (call_id, author) DO UPDATE
+    SET id = excluded.id, at = excluded.at, text_sealed = excluded.text_sealed
+  RETURNING true
+), gone AS (
+  DELETE FROM chat_typing t USING writes w
+  WHERE %(stopped)s AND t.call_id = w.id AND t.author = %(author)s RETURNING true
+), told AS (
+  SELECT pg_notify(%(channel)s, topic || CASE WHEN marks THEN %(marks)s ELSE '' END) FROM topics
+  WHERE EXISTS (SELECT FROM noted) OR EXISTS (SELECT FROM gone)
+)
+SELECT {holds} AS holds, (SELECT count(*) FROM told) AS told
+"""
+_TYPE_AS_CHILD = f"WITH {_OF_CHILD}" + _TYPE.format(holds="true")
+_TYPE_AS_STAFF = f"WITH {_OF_STAFF}" + _TYPE.format(holds="(SELECT holds FROM mine)")
 
 
 class Read(NamedTuple):
@@ -223,6 +280,16 @@ async def read_as_holder(work: Work, staff_id: UUID, call_id: UUID, after: int) 
     """Return what was said and whispered, which is delivered by this to the counsellor of the
     conversation; None if it is not theirs."""
     return await _read(work, _READ_AS_STAFF, call_id, after, staff_id=staff_id)
+
+
+async def read_news(
+    work: Work, staff_id: UUID, call_id: UUID, after: int, typed_since: datetime
+) -> Read | None:
+    """Return what the screen of a counsellor shows of one conversation, with the messages after a
+    number, which are delivered by this; None if it is not theirs."""
+    return await _read(
+        work, _NEWS_AS_STAFF, call_id, after, staff_id=staff_id, typed_since=typed_since
+    )
 
 
 async def _read(work: Work, sql: str, call_id: UUID, after: int, **more: Any) -> Read | None:
@@ -248,6 +315,38 @@ async def see_as_holder(work: Work, staff_id: UUID, call_id: UUID, number: int) 
         number=number,
         at=work.now,
         channel=CHANNEL,
+    )
+    holds: bool = row["holds"]
+    return holds
+
+
+async def note_typing(
+    work: Work, call_id: UUID, text: str | None, told_since: datetime, staff_id: UUID | None = None
+) -> bool:
+    """Note that the child types, or with `staff_id` its counsellor; or with an empty text, that
+    all was deleted. Return whether the conversation is theirs.
+
+    The other side is told, if it was not told since a while; words are told always, and read.
+    """
+    row_id = uuid4()
+    sealed = None
+    if text:
+        sealed = work.keys.seal(
+            text.encode(), table="chat_typing", column="text_sealed", row=row_id
+        )
+    (row,) = await ask(
+        work,
+        _TYPE_AS_CHILD if staff_id is None else _TYPE_AS_STAFF,
+        call_id=call_id,
+        author=(Author.CHILD if staff_id is None else Author.COUNSELLOR).value,
+        id=row_id,
+        at=work.now,
+        text_sealed=sealed,
+        stopped=text == "",
+        told_since=told_since,
+        marks="" if text else types(text is None),
+        channel=CHANNEL,
+        **({} if staff_id is None else {"staff_id": staff_id}),
     )
     holds: bool = row["holds"]
     return holds

@@ -1,6 +1,6 @@
 """Both sides of a conversation are told that there is something new, and never what."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from sqlalchemy import select
@@ -17,17 +17,77 @@ def of_child(call_id: UUID) -> str:
     return f"{call_id}.child"
 
 
+def of_holder(staff_id: UUID, call_id: UUID) -> str:
+    """Return the name of a conversation in the topic of its counsellor."""
+    return f"{staff_id}/{call_id}"
+
+
+# What is new in a conversation: marks alone, or None if there is something to read. `seen` and
+# `delivered` are each up to a number, and `types` is 1 or 0: whether the other side is typing.
+News = dict[str, int] | None
+
+
+def of_topic(rest: str) -> News:
+    """Return what the topic of a side says behind its conversation, such as `seen/7`."""
+    if not rest:
+        return None
+    name, _, number = rest.partition("/")
+    return {name: int(number)}
+
+
+def types(does: bool) -> str:
+    """Return what a topic says behind a conversation in which a side types, or types no more."""
+    return f"/types/{int(does)}"
+
+
+def together(before: News, now: News) -> News:
+    """Return two pieces of news of one conversation as one. They come in no order: a side that
+    began to type and stopped is read."""
+    if before is None or now is None:
+        return None
+    if "types" in before and "types" in now:
+        return None
+    return before | {name: max(n, before.get(name, 0)) for name, n in now.items()}
+
+
+def of_topics(topic: str, topics: Iterable[str]) -> News:
+    """Return what is new for a child, by the topics that came. `topic`: its own."""
+    found: News = {}
+    for one in topics:
+        name, _, marks = one.partition("/")
+        found = together(found, of_topic(marks) if name == topic else None)
+    return found
+
+
+def in_topics(topic: str, topics: Iterable[str]) -> dict[str, News] | None:
+    """Return what is new in each conversation of a counsellor, by the topics that came; None if it
+    can be any of them. `topic`: the counsellor's own."""
+    found: dict[str, News] = {}
+    for one in topics:
+        name, _, rest = one.partition("/")
+        if name != topic:
+            continue
+        if not rest:
+            return None
+        call_id, _, marks = rest.partition("/")
+        found[call_id] = together(found.get(call_id, {}), of_topic(marks))
+    return found
+
+
 async def announce(work: Work, call_id: UUID, by: Author | None = None) -> None:
     """Tell both sides that there is something new, and never what; `by` knows it already.
 
-    Supervisors who read along listen to the conversation, counsellors to their own topic.
+    Supervisors who read along listen to the conversation, counsellors to their own topic. What the
+    child did concerns one conversation, and the topic of its counsellor says which. What the
+    program did may change more: its counsellor's page reads all of them again.
     """
     work.announce(Topic.CHATS.of(call_id))
     if by is not Author.CHILD:
         work.announce(Topic.CHATS.of(of_child(call_id)))
     if by is not Author.COUNSELLOR:
         for staff_id in await _holders(work, call_id):
-            work.announce(Topic.CHATS.of(staff_id))
+            one = of_holder(staff_id, call_id) if by is Author.CHILD else staff_id
+            work.announce(Topic.CHATS.of(one))
 
 
 async def _holders(work: Work, call_id: UUID) -> Sequence[UUID]:

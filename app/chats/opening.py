@@ -33,6 +33,10 @@ _REPEATED_WITHIN = timedelta(minutes=5)
 # code: long enough to read once more what was said and to rate it, and over before the next person
 # sits down at a shared phone or computer with a copy of it.
 SECRET_LASTS = timedelta(hours=3)
+# Whose secret it is, as a process remembers it, and how long before it must be noted again that the
+# page is there.
+_SECRETS = "secrets of conversations"
+_IN_TIME = timedelta(seconds=2)
 # A child who was away for this long is noted as back.
 _AWAY = timedelta(seconds=60)
 
@@ -180,7 +184,8 @@ async def say_danger(work: Work, call: Call, line: LineScript) -> None:
     if CallState(call.state) in (CallState.QUEUED, CallState.OFFERED):
         work.defer(Task.WATCH_DANGER, call_id=str(call.id))
     await admit(work, call, line)
-    work.announce(Topic.CALLS, Topic.CALLS.of(call.id), Topic.QUEUE, Topic.CHATS.of(call.id))
+    work.announce(Topic.CALLS, Topic.CALLS.of(call.id), Topic.QUEUE)
+    await messages.announce(work, call.id)
 
 
 # One statement for each request of a child's page: whose secret it is, and that it was heard.
@@ -200,12 +205,17 @@ SELECT id, state, heard_at FROM found
 async def conversation_of(work: Work, secret: str) -> UUID:
     """Return the conversation of a secret, and note that the child's page is there.
 
-    Raises WrongSecret.
+    While it was noted a moment ago, a process remembers whose secret it is: a page asks and tells
+    several things with each message. Raises WrongSecret.
     """
+    memory, key = work.ground.memory, work.keys.session_key(secret)
+    known: UUID | None = memory.recall(_SECRETS, key, work.now)
+    if known is not None:
+        return known
     found = await ask(
         work,
         _OF_SECRET,
-        secret_key=work.keys.session_key(secret),
+        secret_key=key,
         at=work.now,
         heard_since=work.now - messages.HEARD_EVERY,
         over_before=work.now - SECRET_LASTS,
@@ -214,6 +224,12 @@ async def conversation_of(work: Work, secret: str) -> UUID:
         raise WrongSecret()
     call_id: UUID = found[0]["id"]
     away = work.now - found[0]["heard_at"] >= _AWAY
-    if away and found[0]["state"] != CallState.ENDED:
+    if found[0]["state"] == CallState.ENDED:
+        return call_id
+    if away:
         await messages.announce(work, call_id, Author.CHILD)
+    noted = found[0]["heard_at"]
+    if noted <= work.now - messages.HEARD_EVERY:
+        noted = work.now
+    memory.keep(_SECRETS, key, call_id, noted + messages.HEARD_EVERY - _IN_TIME)
     return call_id

@@ -1,14 +1,14 @@
 """News of a conversation for its child: a stream, or a request that waits."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from uuid import UUID
 
 from fastapi import Request
 
-from app.chats import looking
+from app.chats import looking, news
 from app.chats.looking import Phase, Seen
-from app.chats.news import of_child
 from app.child.waiting import Waiting
 from app.database.bus import Bus, Subscription
 from app.database.topics import Topic
@@ -23,13 +23,14 @@ _BEATS = ": beat\n\n"
 
 def waiting_of(request: Request) -> Waiting:
     found: Waiting = request.app.state.waiting
+    found.end_with(request.app.state.stopping)
     return found
 
 
 def _topics(call_id: UUID) -> set[str]:
     """Return what concerns a conversation. A change of the shift may open a closed one."""
     return {
-        str(Topic.CHATS.of(of_child(call_id))),
+        str(Topic.CHATS.of(news.of_child(call_id))),
         str(Topic.CALLS.of(call_id)),
         Topic.EVERYTHING.value,
     }
@@ -38,46 +39,67 @@ def _topics(call_id: UUID) -> set[str]:
 async def wait_for(request: Request, work: Work, call_id: UUID, after: int, wait: int) -> Seen:
     """Return the conversation when there is something after a number, or when the time is over."""
     bus: Bus = request.app.state.bus
-    stopping: asyncio.Event = request.app.state.stopping
-    with bus.listening(Subscription(), _topics(call_id)) as subscription:
+    with bus.listening(_Heard(), _topics(call_id)) as heard:
         seen = await looking.look(work, call_id, after)
         if not wait or seen.words or seen.phase is Phase.ENDED:
             return seen
         # What was done so far is told now, and no connection is held while the request waits.
         await flush(work)
         await work.let_go()
-        with waiting_of(request).one(call_id) as end:
-            if not await _arrives(subscription, (stopping, end), wait):
+        with waiting_of(request).one(call_id, heard.wake) as end:
+            if end.is_set() or not await heard.within(wait):
                 return seen
     work.now = work.ground.clock.now()
     return await looking.look(work, call_id, after)
 
 
-async def _arrives(
-    subscription: Subscription, ends: tuple[asyncio.Event, ...], seconds: float
-) -> bool:
-    """Wait for news. Return whether some came before the time was over or the request must end."""
-    news = asyncio.create_task(subscription.take())
-    stops = [asyncio.create_task(end.wait()) for end in ends]
-    try:
-        done, _ = await asyncio.wait(
-            {news, *stops}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
-        )
-        return news in done
-    finally:
-        for task in (news, *stops):
-            task.cancel()
-        await asyncio.gather(news, *stops, return_exceptions=True)
+class _Heard(Subscription):
+    """What a child's page is told of, and a way to wait for it without a task."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._waits: asyncio.Future[None] | None = None
+
+    def put(self, topic: str) -> None:
+        self._topics.add(topic)
+        self.wake()
+
+    def wake(self) -> None:
+        if self._waits is not None and not self._waits.done():
+            self._waits.set_result(None)
+
+    async def within(self, seconds: float) -> set[str]:
+        """Wait until something is heard, it is woken or the time is over. Return the topics."""
+        if not self._topics:
+            loop = asyncio.get_running_loop()
+            self._waits = loop.create_future()
+            timer = loop.call_later(seconds, self.wake)
+            try:
+                await self._waits
+            finally:
+                timer.cancel()
+                self._waits = None
+        return self.taken()
 
 
 async def stream(request: Request, call_id: UUID) -> AsyncIterator[str]:
-    """Tell a page what changes, until it leaves or the server stops."""
+    """Tell a page what changes, until it leaves or the server stops.
+
+    A page reads again, unless all that has changed is in the event (`marks`).
+    """
     bus: Bus = request.app.state.bus
-    stopping: asyncio.Event = request.app.state.stopping
+    own = str(Topic.CHATS.of(news.of_child(call_id)))
     with (
-        waiting_of(request).one(call_id) as end,
-        bus.listening(Subscription(), _topics(call_id)) as subscription,
+        bus.listening(_Heard(), _topics(call_id)) as heard,
+        waiting_of(request).one(call_id, heard.wake) as end,
     ):
         yield f"retry: 2000\n{_NEWS}"
-        while not (stopping.is_set() or end.is_set()):
-            yield _NEWS if await _arrives(subscription, (stopping, end), _BEAT) else _BEATS
+        while not end.is_set():
+            topics = await heard.within(_BEAT)
+            if not end.is_set():
+                yield _said(news.of_topics(own, topics)) if topics else _BEATS
+
+
+def _said(new: news.News) -> str:
+    """Return what a page is told: that there is something to read, or how far the other side is."""
+    return _NEWS if new is None else f"event: marks\ndata: {json.dumps(new)}\n\n"

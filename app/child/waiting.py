@@ -2,11 +2,23 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from uuid import UUID
 
 # A child has a page open, perhaps in two tabs, and a stream that the network has not ended yet.
 _OF_CONVERSATION = 3
+
+
+class End(asyncio.Event):
+    """Says that a request must end, and wakes it."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        super().__init__()
+        self._wake = wake
+
+    def set(self) -> None:
+        super().set()
+        self._wake()
 
 
 class Waiting:
@@ -18,14 +30,21 @@ class Waiting:
 
     def __init__(self, most: int) -> None:
         self._most = most
+        self._stopping: asyncio.Event | None = None
+        self._watching: asyncio.Task[None] | None = None
         # By what each is told to end, the oldest first.
-        self._all: dict[asyncio.Event, UUID] = {}
-        self._of: dict[UUID, dict[asyncio.Event, None]] = {}
+        self._all: dict[End, UUID] = {}
+        self._of: dict[UUID, dict[End, None]] = {}
 
     @contextlib.contextmanager
-    def one(self, call_id: UUID) -> Iterator[asyncio.Event]:
-        """Count a request until it ends. The event says that it must end now."""
-        end = asyncio.Event()
+    def one(
+        self, call_id: UUID, wake: Callable[[], None] = lambda: None
+    ) -> Iterator[asyncio.Event]:
+        """Count a request until it ends. The event says that it must end now, and `wake` is called
+        then."""
+        end = End(wake)
+        if self._stopping is not None and self._stopping.is_set():
+            end.set()
         own = self._of.setdefault(call_id, {})
         self._all[end], own[end] = call_id, None
         if len(own) > _OF_CONVERSATION:
@@ -40,7 +59,17 @@ class Waiting:
     def __len__(self) -> int:
         return len(self._all)
 
-    def _drop(self, one: asyncio.Event) -> None:
+    def end_with(self, stopping: asyncio.Event) -> None:
+        """End all of them when the server is told to stop."""
+        self._stopping = stopping
+        self._watching = self._watching or asyncio.create_task(self._end_all(stopping))
+
+    async def _end_all(self, stopping: asyncio.Event) -> None:
+        await stopping.wait()
+        for one in list(self._all):
+            one.set()
+
+    def _drop(self, one: End) -> None:
         """Tell a request to end, and count it no more."""
         one.set()
         call_id = self._all.pop(one, None)

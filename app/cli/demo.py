@@ -75,6 +75,12 @@ def bench(
     ] = None,
     boards: Annotated[int, typer.Option(min=10, max=2000, help="board: open pages")] = 300,
     rate: Annotated[float, typer.Option(min=0.1, max=50, help="board: calls a second")] = 5,
+    conversations: Annotated[
+        int, typer.Option(min=8, max=2000, help="chats: open conversations")
+    ] = 300,
+    messages: Annotated[
+        float, typer.Option(min=1, max=1000, help="chats: messages a second of both sides")
+    ] = 100,
 ) -> None:
     """Run benchmarks; print one JSON line per measure."""
     with _needs_the_extra("bench"):
@@ -92,7 +98,7 @@ def bench(
     measures = {
         "board": lambda: run_board_bench(Size(boards, rate)),
         "calls": run_bench,
-        "chats": lambda: run_chats_bench(ChatSize()),
+        "chats": lambda: run_chats_bench(ChatSize(conversations, messages)),
         "contacts": run_records_bench,
         "referrals": run_referrals_bench,
         "routing": run_routing_bench,

@@ -85,6 +85,7 @@ _ROUTERS = (
     inbox.router,
     call_page.router,
     callback_form.router,
+    chat_pages.lean_router,
     chat_pages.router,
     left_pages.router,
     palette.router,

@@ -1,6 +1,7 @@
 """The live bus: topic names over LISTEN and NOTIFY.
 
-A topic says only *what* changed. NOTIFY has no replay: after a lost
+A topic says only *what* changed. After a slash it may say more about the row that it names, for
+those who listen to that row. NOTIFY has no replay: after a lost
 connection every listener gets the topic `everything` and reads again.
 """
 
@@ -100,7 +101,8 @@ class Bus:
 
     def publish_here(self, topic: str) -> None:
         """Tell everybody here. One listener that fails does not keep it from the rest."""
-        tell = [*self._hooks, *(one.put for one in (*self._to_all, *self._to.get(topic, ())))]
+        named = self._to.get(topic.partition("/")[0], ())
+        tell = [*self._hooks, *(one.put for one in (*self._to_all, *named))]
         for listener in tell:
             try:
                 listener(topic)

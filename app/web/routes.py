@@ -6,7 +6,7 @@ the other, which takes longer than many a page.
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import iter_route_contexts
-from starlette.routing import Match
+from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
 
@@ -15,14 +15,24 @@ class _Part(APIRouter):
 
     _beginnings: tuple[str, ...] | None = None
 
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Return whether a route fits. Most routers need no more than the beginnings to say no."""
+    @property
+    def beginnings(self) -> tuple[str, ...]:
         if self._beginnings is None:
             paths = (route.path or "" for route in iter_route_contexts(self.routes))
             self._beginnings = tuple({path.partition("{")[0] for path in paths})
-        if not scope["path"].startswith(self._beginnings):
+        return self._beginnings
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Return whether a route fits. Most routers need no more than the beginnings to say no."""
+        if not scope["path"].startswith(self.beginnings):
             return Match.NONE, {}
         return super().matches(scope)
+
+
+def beginnings_of(route: BaseRoute) -> tuple[str, ...] | None:
+    """Return what the paths of a part begin with; None if it is another route."""
+    part = getattr(route, "original_router", None)
+    return part.beginnings if isinstance(part, _Part) else None
 
 
 def include(app: FastAPI, router: APIRouter, prefix: str = "") -> None:

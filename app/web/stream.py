@@ -18,6 +18,7 @@ from fastapi import Request
 from fastapi.responses import StreamingResponse
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.chats import news
 from app.contacts.scopes import may_read_any
 from app.database.bus import Bus, Subscription
 from app.database.topics import Topic
@@ -256,10 +257,25 @@ class Reader(Subscription):
             return tuple(sorted(name for name in found if ":" not in name))
         return tuple(sorted(found & {*asked, Topic.RECORD.value, Topic.EVERYTHING.value}))
 
+    def message(self, topics: set[str]) -> bytes:
+        """Return what the page is sent of these topics; empty if there is nothing."""
+        told = self.told(topics)
+        if not told:
+            return b""
+        chats = None
+        if Topic.CHATS.own in told and Topic.EVERYTHING not in told:
+            chats = news.in_topics(Topic.CHATS.of(self.staff.id), topics)
+        return _said(told) if chats is None else _said_of(told, chats)
+
 
 @lru_cache(maxsize=256)
 def _said(topics: tuple[str, ...]) -> bytes:
     return f"data: {json.dumps({'topics': topics})}\n\n".encode()
+
+
+def _said_of(topics: tuple[str, ...], chats: dict[str, news.News]) -> bytes:
+    """Say, too, in which conversations of the reader there is something new."""
+    return f"data: {json.dumps({'topics': topics, 'chats': chats})}\n\n".encode()
 
 
 async def stream_of(
@@ -310,8 +326,7 @@ async def _told(streams: Streams, reader: Reader, token: str) -> AsyncGenerator[
                 break
             if reader.may_hold_another(topics):
                 await _follow_calls(streams, reader)
-            told = reader.told(topics)
-            said = (_said(told) if told else b"") + reader.said()
+            said = reader.message(topics) + reader.said()
             if said or reader.needs_beat():
                 reader.is_sending = True
                 yield said or _BEATS

@@ -69,7 +69,17 @@ def read_in(language: str | None) -> str:
 def preferred(accepted: str, among: Sequence[str] | None = None) -> str:
     """Return the language that a browser prefers (`Accept-Language`, RFC 9110): of the pages, or
     `among` others, where none of them is an empty text."""
-    known = page_languages() if among is None else among
+    if among is None:
+        return _preferred_page(accepted[:500], tuple(page_languages()))
+    return _preferred(accepted, among) or ""
+
+
+@lru_cache(maxsize=256)
+def _preferred_page(accepted: str, known: tuple[str, ...]) -> str:
+    return _preferred(accepted, known) or SOURCE
+
+
+def _preferred(accepted: str, known: Sequence[str]) -> str | None:
     weighed = []
     for one in accepted[:500].split(","):
         tag, _, weight = one.partition(";")
@@ -84,7 +94,7 @@ def preferred(accepted: str, among: Sequence[str] | None = None) -> str:
             found = next((one for one in known if one.lower() == code), None)
             if found is not None:
                 return found
-    return SOURCE if among is None else ""
+    return None
 
 
 @contextmanager

@@ -462,6 +462,8 @@ PAGES = [
     ("/board/callbacks", Permission.TAKE_CALLS),
     ("/board/chats", Permission.TAKE_CALLS),
     ("/board/chats/now", Permission.TAKE_CALLS),
+    ("/board/chats/states", Permission.TAKE_CALLS),
+    (f"/board/chats/{NIL}/news", Permission.TAKE_CALLS),
     (f"/board/chats/media/{NIL}", Permission.SIGNED_IN),
     (f"/board/chats/{NIL}/along", Permission.SUPERVISE),
     (f"/board/messages/written/{NIL}", Permission.HEAR_MESSAGES),

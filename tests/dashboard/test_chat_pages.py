@@ -103,6 +103,37 @@ async def test_a_counsellor_writes_rings_and_ends_from_the_desk(stage: Stage) ->
     await of_contact(stage, ana, sara)
 
 
+async def test_what_is_new_in_a_conversation_comes_alone_and_to_its_counsellor_only(
+    stage: Stage,
+) -> None:
+    await stage.let_write()
+    ana = await stage.add_counsellor("ana", chats=2)
+    vera = await stage.add_counsellor("vera", chats=2, shift=False, state=None)
+    chat = await begun(stage, ana, "Hej <b>vi</b>")
+    at = f"/board/chats/{chat}/news"
+    first = (await page(stage, ana, at)).text
+    assert first.count('class="bubble"') >= 1
+    assert "Hej &lt;b&gt;vi" in first
+    assert "1 new" in first
+    last = int(re.findall(r'data-last="(\d+)"', first)[0])
+    # After the last message there is none, and how the conversation stands is still told.
+    after = (await page(stage, ana, f"{at}?after={last}")).text
+    assert ('class="bubble"' in after, "1 new" in after) == (False, True)
+    assert 'class="bubble"' in (await page(stage, ana, f"{at}?after=x")).text, "from the beginning"
+    said = await writes(stage, ana, chat, "Tu sam", after=str(last))
+    assert said.count('class="bubble"') == 1
+    assert "Tu sam" in said
+    assert ">ana" in said
+    states = (await page(stage, ana, "/board/chats/states")).text
+    assert f'data-chat-news="{chat}" data-last="{last + 1}"' in states
+    assert "Tu sam" not in states
+    # Nobody else is told, nor the same person when it is not theirs any more.
+    assert (await page(stage, vera, at)).status_code == 404
+    assert (await page(stage, vera, "/board/chats/states")).text.strip() == ""
+    await page(stage, ana, f"/board/chats/{chat}/end", goodbye="Zdravo")
+    assert (await page(stage, ana, at)).status_code == 404
+
+
 async def of_contact(stage: Stage, ana: Counsellor, sara: Counsellor) -> None:
     """What was written is read on the page of the contact, by who may read it, and logged."""
     (contact,) = await stage.rows("SELECT id FROM contacts")

@@ -60,11 +60,28 @@ const SILENCE = 45000;
 // A network that keeps a stream back until it ends is of no use.
 const FIRST = 20000;
 
-/** Follow the news until the stream ends. Return whether anything came. */
-export async function stream(onNews, onOpen) {
+/** Tell what stands in the events of a piece of a stream; what is not whole yet is returned. */
+function tellEvents(text, onNews, onMarks) {
+  const events = text.split("\n\n");
+  const rest = events.pop();
+  let read = false;
+  events.forEach((event) => {
+    const data = event.indexOf("data: ");
+    if (data < 0) return;
+    if (event.indexOf("event: marks") < 0) read = true;
+    else onMarks(JSON.parse(event.slice(data + 6)));
+  });
+  if (read) onNews();
+  return rest;
+}
+
+/** Follow the news until the stream ends: there is something to read, or only marks have changed.
+ * Return whether anything came. */
+export async function stream(onNews, onMarks, onOpen) {
   const stop = new AbortController();
   let timer;
   let came = false;
+  let rest = "";
   const wait = (patience) => {
     clearTimeout(timer);
     timer = setTimeout(() => stop.abort(), patience);
@@ -81,7 +98,7 @@ export async function stream(onNews, onOpen) {
       if (done) return { came, status: 200 };
       came = true;
       wait(SILENCE);
-      if (decoder.decode(value, { stream: true }).indexOf("data:") >= 0) onNews();
+      rest = tellEvents(rest + decoder.decode(value, { stream: true }), onNews, onMarks);
     }
   } catch (error) {
     return { came, status: 0 };

@@ -108,6 +108,21 @@ function take({ ok, status, body }) {
   see();
 }
 
+/** The counsellor has read on, or types: there is nothing to ask for. */
+function marked(marks) {
+  if (leaving.isGone() || !seen || looking) {
+    look().catch(() => network("offline"));
+    return;
+  }
+  const { delivered, seen: seenTo, types } = marks;
+  if (delivered) seen.delivered = Math.max(seen.delivered, delivered);
+  if (seenTo) seen.seen = Math.max(seen.seen, seenTo);
+  log.mark(seen);
+  if (types === undefined) return;
+  seen.types = Boolean(types);
+  views.showState(seen);
+}
+
 async function see() {
   const number = log.lastNumber();
   if (document.visibilityState === "hidden" || number <= lastSeen || views.part() !== "chat") return;
@@ -166,6 +181,9 @@ async function followStream(of) {
   const { came, status } = await stream(
     () => {
       if (of === round) look().catch(() => network("offline"));
+    },
+    (marks) => {
+      if (of === round) marked(marks);
     },
     (made) => {
       current = made;

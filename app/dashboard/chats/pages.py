@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import HTMLResponse
 
 from app.calls import lines, record
 from app.calls.models import Call
@@ -14,18 +15,27 @@ from app.chats.models import Kind
 from app.chats.noticing import personal_in
 from app.contacts import contacts
 from app.dashboard.callback_form import window_of
-from app.dashboard.chats.values import chats_values, now_values, tools_for, words_values
+from app.dashboard.chats.values import (
+    chats_values,
+    news_values,
+    now_values,
+    states_values,
+    tools_for,
+    words_values,
+)
 from app.dashboard.chats.views import PERSONAL
-from app.dashboard.templating import page
+from app.dashboard.templating import page, templates
 from app.errors import Invalid, NotFound, Refusal
 from app.routing import callbacks, in_hand
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with
+from app.web.lean import LeanRoute
 from app.words.pages import refusal_words, said
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
+lean_router = APIRouter(include_in_schema=False, route_class=LeanRoute)
 TakesCalls = Annotated[Staff, reader_with(Permission.TAKE_CALLS)]
 Reader = Annotated[Staff, reader_with(Permission.SIGNED_IN)]
 Supervises = Annotated[Staff, reader_with(Permission.SUPERVISE)]
@@ -70,25 +80,57 @@ async def say(
     text: Text = "",
     client_key: Key = "",
     despite: Annotated[bool, Form()] = False,
+    after: Number = 0,
 ) -> Response:
-    """Say something to the child. Personal data in it is asked about first (`despite`)."""
+    """Say something to the child, and render what is new in the conversation `after` a message.
+    Personal data in the words is asked about first (`despite`)."""
     try:
         found = await _check_words(work, call_id, text)
         if found and not despite:
-            return await _desk(request, work, staff, warned=call_id, found=found)
+            values = await news_values(work, staff, call_id, after)
+            return _news(**values, warned=call_id, found=found)
         await messages.say_as_staff(work, staff, call_id, text=text, client_key=client_key)
+        answer = _news(**await news_values(work, staff, call_id, after))
     except Refusal as refusal:
         await work.undo()
-        return await _desk(request, work, staff, notice=refusal_words(refusal))
-    return await _desk(request, work, staff, sent=True)
+        return _news(notice=refusal_words(refusal))
+    answer.headers.update(_SENT)
+    return answer
+
+
+def _news(**values: Any) -> Response:
+    return HTMLResponse(_drawn(**values))
+
+
+def _drawn(**values: Any) -> str:
+    """Render what is new in one conversation."""
+    return templates.get_template("fragments/chats/news.html").render(**values)
+
+
+def _number_in(text: str | None) -> int:
+    """Return the number of a message in a query; 0, the beginning, if it is none."""
+    is_number = text is not None and text.isascii() and text.isdigit() and len(text) <= 7
+    return int(text or 0) if is_number else 0
+
+
+@lean_router.get("/board/chats/states")
+async def states(work: InWork, staff: TakesCalls) -> Response:
+    """Render how each conversation of the reader stands, without what was written in it: how long
+    a child waits, and whether its page is still open."""
+    return HTMLResponse("".join(_drawn(c=card) for card in await states_values(work, staff)))
+
+
+@lean_router.get("/board/chats/{call_id}/news")
+async def news(
+    work: InWork, staff: TakesCalls, call_id: UUID, after: str | None = None
+) -> Response:
+    """Render what is new in one conversation of the reader after a message; it is delivered."""
+    return _news(**await news_values(work, staff, call_id, _number_in(after)))
 
 
 async def _check_words(work: Work, call_id: UUID, text: str) -> list[tuple[str, str]]:
     """Refuse a beginning that was not gone on with, and return what is personal in the text."""
-    call = await work.session.get(Call, call_id)
-    if call is None:
-        raise messages.NotYours()
-    tools = await tools_for(work, call)
+    tools = await tools_for(work, call_id)
     plain = text.strip().rstrip(".…,").strip()
     if plain in {one.strip().rstrip(".…,").strip() for one in tools.beginnings}:
         raise Invalid("This is only a beginning. Go on with it in your own words.")
@@ -153,7 +195,7 @@ async def _number(work: Work, staff: Staff, call_id: UUID, message: int) -> tupl
     call = await record.lock_call(work, call_id)
     if not await in_hand.has_in_hand(work, staff, call_id):
         raise messages.NotYours()
-    tools = await tools_for(work, call)
+    tools = await tools_for(work, call_id)
     words = await messages.read_as_staff(work, staff, call_id, max(message - 1, 0))
     for one in words[:1]:
         if one.number == message and one.words and one.author == "child":

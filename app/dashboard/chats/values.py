@@ -1,21 +1,26 @@
 """The values for the conversations of one counsellor, and what a page asks about one of them."""
 
 import base64
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from app.calls import lines
-from app.calls.models import Call
 from app.chats import at_desk, media, messages
 from app.chats.at_desk import AtDesk
 from app.contacts import contacts
 from app.dashboard import views as desk_views
 from app.dashboard.chats import views
 from app.dashboard.chats.views import ChatCard, Tools
+from app.jobs.transaction import ask
 from app.routing import callbacks
 from app.staff import accounts
 from app.staff.models import Staff
 from app.work import Work
+
+_WRITTEN_IN = "SELECT line_id, coalesce(language, '') AS language FROM calls WHERE id = %(call_id)s"
+_REMEMBERED = timedelta(seconds=30)
+_WORDS = {"kinds": views.PERSONAL, "media_problems": views.MEDIA_PROBLEMS}
 
 
 async def chats_values(work: Work, staff: Staff) -> dict[str, Any]:
@@ -26,8 +31,7 @@ async def chats_values(work: Work, staff: Staff) -> dict[str, Any]:
     offered = [one for one in found if one.seconds_left is not None]
     return {
         "chats": cards,
-        "kinds": views.PERSONAL,
-        "media_problems": views.MEDIA_PROBLEMS,
+        **_WORDS,
         "chat_offers": [_offered(work, one) for one in offered],
         "now": work.now,
         "longest_text": messages.LONGEST,
@@ -38,6 +42,30 @@ async def chats_values(work: Work, staff: Staff) -> dict[str, Any]:
             for key in work.keys.secrets_of("outbox", f"chat:{staff.id}")
         ),
     }
+
+
+async def news_values(work: Work, staff: Staff, call_id: UUID, after: int) -> dict[str, Any]:
+    """Return what is new in one conversation of a counsellor, after a message. Raises NotYours."""
+    found = await at_desk.news(work, staff, call_id, after)
+    one, said = found.of, found.words
+    line = await lines.line_of_id(work, one.line_id)
+    others = _writers(said) - {staff.id}
+    names = {staff.id: staff.name, **await accounts.names_of(work, others)}
+    came = await media.of_messages(work, said) if one.channel.is_carried else None
+    tools = views.tools_of(line, one.language)
+    return {
+        "c": views.chat_card(one, 0, said, tools, work.now, names, None, "", came),
+        "delivered": found.delivered,
+        "seen": found.seen,
+        **_WORDS,
+    }
+
+
+async def states_values(work: Work, staff: Staff) -> list[ChatCard]:
+    """Return how the conversations of a counsellor stand, without what was written."""
+    found = await at_desk.conversations(work, staff)
+    held = [one for one in found if one.seconds_left is None]
+    return [views.chat_card(one, 0, [], Tools(), work.now, {}, None, "") for one in held]
 
 
 async def now_values(work: Work, staff: Staff) -> dict[str, Any]:
@@ -52,10 +80,18 @@ async def now_values(work: Work, staff: Staff) -> dict[str, Any]:
     }
 
 
-async def tools_for(work: Work, call: Call) -> Tools:
-    """Return what a conversation is written with."""
-    line = await lines.line_of_id(work, call.line_id)
-    return views.tools_of(line, call.language or "")
+async def tools_for(work: Work, call_id: UUID) -> Tools:
+    """Return what a conversation is written with. The line and the language of a call are
+    remembered for a moment: they are asked for with each message. Raises NotYours."""
+    memory = work.ground.memory
+    known: tuple[UUID | None, str] | None = memory.recall("tools", call_id, work.now)
+    if known is None:
+        rows = await ask(work, _WRITTEN_IN, call_id=call_id)
+        if not rows:
+            raise messages.NotYours()
+        known = rows[0]["line_id"], rows[0]["language"]
+        memory.keep("tools", call_id, known, work.now + _REMEMBERED)
+    return views.tools_of(await lines.line_of_id(work, known[0]), known[1])
 
 
 async def _cards(work: Work, staff: Staff, held: list[AtDesk]) -> list[ChatCard]:
@@ -93,12 +129,10 @@ def _writers(words: list[messages.Said]) -> set[UUID]:
 
 async def words_values(work: Work, call_id: UUID, words: list[messages.Said]) -> dict[str, Any]:
     """Return a conversation to be read: by a supervisor, or on the page of its contact."""
-    call = await work.session.get_one(Call, call_id)
-    tools = await tools_for(work, call)
+    tools = await tools_for(work, call_id)
     names = await accounts.names_of(work, _writers(words))
     came = await media.of_messages(work, words)
     return {
         "bubbles": [views.bubble(message, tools, names, came) for message in words],
-        "kinds": views.PERSONAL,
-        "media_problems": views.MEDIA_PROBLEMS,
+        **_WORDS,
     }

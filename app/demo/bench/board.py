@@ -51,6 +51,7 @@ _PART = re.compile(
     r'hx-get="([^"]+)"[^>]*?data-topics="([^"]+)"'
     r'(?:\s+data-soon="([^"]+)")?(?:\s+data-later="([^"]+)")?'
 )
+_TOLD = re.compile(r'data-told="([^"]+)"')
 _PUSHED = re.compile(r'hx-get="([^"]+)"[^>]*?data-pushed')
 _WAITS = re.compile(r'id="waiting-([0-9a-f-]{36})"')
 _OFFER = re.compile(r'data-ringing="([0-9a-f-]{36})"')
@@ -181,14 +182,16 @@ class Board:
                 line = await reader.readline()
                 if not line:
                     raise ConnectionError("the stream of a board ended")
-                if not line.startswith((b'data: {"topics', b'data: {"address')):
-                    continue
-                told = _read_event(line)
-                if told.topics:
-                    self._hear(told.topics, parts)
-                elif told.is_part:
-                    self._seen.brought += 1
-                    self._note(told)
+                if line.startswith((b'data: {"topics', b'data: {"address')):
+                    self._read_line(line, parts)
+
+    def _read_line(self, line: bytes, parts: list[tuple[str, ...]]) -> None:
+        told = _read_event(line)
+        if told.topics:
+            self._hear(told.topics, parts)
+        elif told.is_part:
+            self._seen.brought += 1
+            self._note(told)
 
     def _hear(self, topics: frozenset[str], parts: list[tuple[str, ...]]) -> None:
         for part, at_once, soon, later in parts:
@@ -262,7 +265,9 @@ class Board:
 def _asked(html: str, parts: list[tuple[str, ...]]) -> str:
     """Return what a page asks its stream for."""
     asked = {topic for _, *named in parts for topics in named for topic in topics.split()}
-    soonest = {t for _, at_once, soon, _ in parts for t in (*at_once.split(), *soon.split())}
+    told = {topic for topics in _TOLD.findall(html) for topic in topics.split()}
+    soonest = {t for _, at_once, soon, _ in parts for t in (*at_once.split(), *soon.split())} | told
+    asked |= told
     pushed = ",".join(_PUSHED.findall(html))
     return f"topics={','.join(asked)}&later={','.join(asked - soonest)}&parts={pushed}"
 

@@ -1,15 +1,11 @@
 """`helpline bench chats`: open conversations on one web process, and how long words take.
 
-Every child waits for news with a request, as a page on an old phone does; every counsellor has a
-stream, and reads what is new after each event. A word's time runs from the moment in which it is
-sent until the page of the other side has it. Children and
-counsellors run in this process, server, worker and database in processes of their own. What each
-of them spends is told, this one included: the load must not be what is measured.
+A word's time runs from the moment in which it is sent until the page of the other side has it. The
+pages (`chat_screens.py`) run in this process, server, worker and database in processes of their
+own. What each of them spends is told, this one included: the load must not be what is measured.
 """
 
 import asyncio
-import contextlib
-import json
 import os
 import random
 import statistics
@@ -20,7 +16,6 @@ import time
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 from uuid import UUID, uuid4
 
 import psutil
@@ -30,21 +25,20 @@ from app.chats import ending, opening
 from app.clock import SystemClock
 from app.database.embedded import EmbeddedPostgres, folder_of
 from app.database.running import make_ready
+from app.demo.bench.board import Seen
 from app.demo.bench.calls import _environment, _up
-from app.demo.bench.load import Connection
+from app.demo.bench.chat_screens import Child, Desk, Heard
 from app.demo.results import report
 from app.demo.stage import LINE, Counsellor, Stage, free_port, stage_on
 from app.jobs.transaction import run_verb
 from app.routing import offers, queue
 from app.work import PROGRAM, Work
 
-# Seconds that a child's request waits for news.
-_WAITS = 25
+# One in so many children has an old phone.
+_OLD = 10
 _AT_ONCE = 8
 # Seconds for which the last words are waited for; what is still on its way then did not arrive.
 _ARRIVES_WITHIN = 20
-# Seconds after which a page tries again what was refused.
-_PAUSE = 1.0
 # Seconds of the load before anything is measured.
 _WARMS_UP = 5.0
 
@@ -60,35 +54,6 @@ class Size:
     @property
     def counsellors(self) -> int:
         return -(-self.conversations // _AT_ONCE)
-
-
-@dataclass
-class Heard:
-    """How long each word took to the other side, in milliseconds."""
-
-    # Words on their way, and when they were sent.
-    sent: dict[str, float] = field(default_factory=dict)
-    to_child: list[float] = field(default_factory=list)
-    to_counsellor: list[float] = field(default_factory=list)
-    refused: int = 0
-
-    def note(self, text: str | None, times: list[float]) -> None:
-        began = self.sent.pop(text or "", None)
-        if began is not None:
-            times.append((time.perf_counter() - began) * 1000)
-
-    def begin(self) -> None:
-        """Forget what was so far."""
-        for times in (self.sent, self.to_child, self.to_counsellor):
-            times.clear()
-        self.refused = 0
-
-    async def all_arrived(self) -> None:
-        """Wait until nothing is on its way, and at most for a while."""
-        for _ in range(_ARRIVES_WITHIN * 20):
-            if not self.sent:
-                return
-            await asyncio.sleep(0.05)
 
 
 @dataclass
@@ -121,110 +86,6 @@ def _cpu_of(process: psutil.Process) -> float:
     except psutil.NoSuchProcess:
         return 0.0
     return float(times.user + times.system)
-
-
-class Client:
-    """One page: a connection for what it waits for, and one for what it sends."""
-
-    def __init__(self, port: int, header: str, heard: Heard) -> None:
-        self._header, self._heard = header, heard
-        self._reads, self._writes = Connection(port), Connection(port)
-        self._lock = asyncio.Lock()
-
-    def _raw(self, method: str, path: str, body: Any = None) -> bytes:
-        content = b"" if body is None else json.dumps(body).encode()
-        return (
-            f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{self._header}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
-        ).encode() + content
-
-    async def get(self, path: str) -> Any:
-        status, body = await _sent(self._reads, self._raw("GET", path))
-        if status != 200:
-            self._heard.refused += 1
-            await asyncio.sleep(_PAUSE)
-            return None
-        return json.loads(body)
-
-    async def post(self, path: str, body: Any) -> None:
-        """Send a request, and send it again after a pause while it is refused, as a page does."""
-        async with self._lock:
-            while (await _sent(self._writes, self._raw("POST", path, body)))[0] >= 400:
-                self._heard.refused += 1
-                await asyncio.sleep(_PAUSE)
-
-    async def say(self, path: str) -> None:
-        text = uuid4().hex
-        self._heard.sent[text] = time.perf_counter()
-        await self.post(path, {"text": text, "client_key": uuid4().hex})
-
-
-async def _sent(connection: Connection, raw: bytes) -> tuple[int, bytes]:
-    """Send a request as a browser does: again, if the server had closed an idle connection."""
-    try:
-        return await connection.send(raw)
-    except (OSError, asyncio.IncompleteReadError):
-        await connection.close()
-        return await connection.send(raw)
-
-
-class Child(Client):
-    """A page of a child, which always waits for news."""
-
-    def __init__(self, port: int, secret: str, heard: Heard) -> None:
-        super().__init__(port, f"Authorization: Bearer {secret}", heard)
-
-    async def run(self) -> None:
-        last = 0
-        while True:
-            path = f"/chat/conversation/messages?after={last}&wait={_WAITS}"
-            seen = await self.get(path)
-            for one in seen["messages"] if seen else ():
-                last = max(last, one["number"])
-                if one["by"] == "counsellor":
-                    self._heard.note(one["text"], self._heard.to_child)
-
-
-class Desk(Client):
-    """A page of a counsellor, with a stream of what is theirs."""
-
-    def __init__(self, port: int, who: Counsellor, heard: Heard) -> None:
-        super().__init__(port, f"Cookie: {who.cookie_header}", heard)
-        self._port, self._known = port, dict[str, int]()
-        self._dirty = asyncio.Event()
-        self.chats: list[str] = []
-
-    async def run(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._listen())
-            group.create_task(self._read())
-
-    async def _listen(self) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-        with contextlib.closing(writer):
-            writer.write(self._raw("GET", "/api/v1/events?topics=chats:me"))
-            while line := await reader.readline():
-                if line.startswith(b"data: {"):
-                    self._dirty.set()
-        raise ConnectionError("the stream of a counsellor ended")
-
-    async def _read(self) -> None:
-        while True:
-            await self._dirty.wait()
-            self._dirty.clear()
-            mine = await self.get("/api/v1/chats/mine")
-            if mine is None:
-                self._dirty.set()
-                continue
-            for chat in mine:
-                call, known = chat["call_id"], self._known.get(chat["call_id"], 0)
-                if chat["last_number"] <= known:
-                    continue
-                path = f"/api/v1/chats/{call}/messages?after={known}"
-                for one in await self.get(path) or ():
-                    self._known[call] = max(self._known.get(call, 0), one["number"])
-                    if one["author"] == "child":
-                        self._heard.note(one["text"], self._heard.to_counsellor)
 
 
 def run_chats_bench(size: Size) -> None:
@@ -311,26 +172,33 @@ async def _talk(
     size: Size,
 ) -> None:
     heard = Heard()
-    children = {str(call): Child(port, secret, heard) for call, secret in secrets.items()}
-    desks = [Desk(port, one, heard) for one in crew]
+    children = {
+        str(call): Child(port, secret, heard, old=number % _OLD == 0)
+        for number, (call, secret) in enumerate(secrets.items())
+    }
+    seen = Seen()
+    desks = [Desk(port, one, heard, seen) for one in crew]
     for desk in desks:
-        desk.chats = [one["call_id"] for one in await desk.get("/api/v1/chats/mine")]
-    desk_of = {call: desk for desk in desks for call in desk.chats}
+        await desk.begin()
+    desk_of = {call: desk for desk in desks for call in desk.last}
     empty = spent.web.memory_info().rss
     pages = [asyncio.create_task(child.run()) for child in children.values()]
     pages += [asyncio.create_task(desk.run()) for desk in desks]
     # First a while that is not measured: the server loads what it needs with the first requests.
     await _send(children, desk_of, replace(size, seconds=_WARMS_UP))
-    await heard.all_arrived()
+    await heard.all_arrived(_ARRIVES_WITHIN)
     heard.begin()
+    seen.fetched = seen.refused = 0
     spent.begin()
     sent = await _send(children, desk_of, size)
-    await heard.all_arrived()
+    await heard.all_arrived(_ARRIVES_WITHIN)
     used = spent.so_far()
     full = spent.web.memory_info().rss
     for page_task in pages:
         page_task.cancel()
     await asyncio.gather(*pages, return_exceptions=True)
+    heard.requests += seen.fetched
+    heard.refused += seen.refused
     _tell(heard, used, sent, size)
     per_one = (full - empty) / size.conversations / 1024
     report("memory of the web process", per_one, None, "KiB per conversation", None, at_least=False)
@@ -347,9 +215,8 @@ async def _send(children: dict[str, Child], desk_of: dict[str, Desk], size: Size
             continue
         call = dice.choice(calls)
         by_child = sent % 2 == 0
-        page: Client = children[call] if by_child else desk_of[call]
-        path = "/chat/conversation/messages" if by_child else f"/api/v1/chats/{call}/messages"
-        task = asyncio.create_task(page.say(path))
+        says = children[call].say() if by_child else desk_of[call].say(call)
+        task = asyncio.create_task(says)
         sending.add(task)
         task.add_done_callback(sending.discard)
         sent += 1
@@ -368,6 +235,7 @@ def _tell(heard: Heard, used: dict[str, float], sent: int, size: Size) -> None:
     rate = (len(heard.to_child) + len(heard.to_counsellor)) / size.seconds
     report("messages that arrived", rate, None, "per second", None)
     report("messages that did not arrive", len(heard.sent), None, "messages", 0, at_least=False)
+    report("requests", heard.requests / sent, None, "per message", None, at_least=False)
     report("requests that were refused", heard.refused, None, "requests", 0, at_least=False)
     for name, seconds in used.items():
         report(f"CPU of the {name}", seconds / sent * 1000, None, "ms per message", None)

@@ -30,8 +30,7 @@ async def test_three_children_write_and_a_call_in_danger_rings(live: Stage, page
     await expect(second).to_be_focused()
     await page.keyboard.type("Dobro je što si")
     await expect(chats.nth(1).locator(".unread")).to_have_count(0)
-    await children[1].say("Ne znam kome da kažem")
-    await expect(chats.nth(1).locator(".said")).to_contain_text("Ne znam kome")
+    await _is_put_in(page, chats, children)
     await expect(second).to_have_value("Dobro je što si")
     await expect(second).to_be_focused()
     await _looked_at(page, "chats")
@@ -53,6 +52,39 @@ async def test_three_children_write_and_a_call_in_danger_rings(live: Stage, page
     await live.exchange.hang_up(leg)
     await expect(page.locator("#call-title")).to_have_count(0)
     await _ends(page, chats.nth(1), children[1])
+
+
+async def _is_put_in(page: Page, chats: Locator, children: list[WritingChild]) -> None:
+    """What is new comes into its conversation, and nothing is drawn again: not the first bubble,
+    not the conversations beside it."""
+    asked: list[str] = []
+    page.on("request", lambda one: asked.append(one.url.partition("/board/")[2]))
+    await page.evaluate("document.querySelectorAll('.bubble').forEach((one) => { one.old = true })")
+    await children[1].say("Ne znam kome da kažem")
+    await expect(chats.nth(1).locator(".said")).to_contain_text("Ne znam kome")
+    # It has the focus, so it is seen; what the third child wrote is not.
+    await expect(chats.nth(1).locator(".unread")).to_have_count(0)
+    await expect(page.locator("#chats-now .unread")).to_have_text("1 new")
+    await children[2].ask("POST", "/conversation/typing", {})
+    await expect(chats.nth(2).locator(".types")).to_be_visible()
+    await children[2].say("Jesi li tu?")
+    await expect(chats.nth(2).locator(".bubble").last).to_contain_text("Jesi li tu?")
+    await expect(chats.nth(2).locator(".types")).to_be_hidden()
+    for place in (chats.nth(2).locator(".chat-state"), page.locator(".chat-tabs"), "#chats-now"):
+        shown = page.locator(place) if isinstance(place, str) else place
+        await expect(shown.locator(".unread")).to_have_text("2 new")
+    numbers = (
+        await chats.nth(1)
+        .locator(".bubble")
+        .evaluate_all("(all) => all.map((one) => Number(one.dataset.number))")
+    )
+    assert numbers == sorted(set(numbers))
+    old = "(all) => all.filter((one) => !one.old).map((one) => one.textContent)"
+    new = await page.locator(".bubble").evaluate_all(old)
+    assert len(new) == 2, new
+    assert any(one.startswith("chats/") and "/news?" in one for one in asked), asked
+    assert "chats" not in asked
+    assert "chats/now" not in asked
 
 
 async def _accepted(live: Stage, page: Page, words: str, before: int) -> WritingChild:

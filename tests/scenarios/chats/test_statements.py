@@ -22,6 +22,7 @@ from app.demo.writing import WritingChild, a_child
 from app.jobs.transaction import transaction
 from app.web.headers import SecurityHeaders
 from app.work import PROGRAM, Work
+from tests.support.referrals import page
 
 _OF_REQUEST: ContextVar[list[str] | None] = ContextVar("_OF_REQUEST", default=None)
 
@@ -90,13 +91,14 @@ async def test_a_message_is_one_statement_and_so_is_its_way_to_the_other_side(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     child, ana = await open_conversation(stage)
-    counsellor = f"chats:{await id_of(stage, 'ana')}"
+    # The counsellor is told in which conversation, and either side how far the other has come.
+    counsellor = f"chats:{await id_of(stage, 'ana')}/{child.id}"
     conversation = f"chats:{child.id}"
     with statements(monkeypatch) as sent:
         async with announced(stage) as told:
             assert (await child.say("Bojim se")).status_code == 200
-        # Whose secret it is, and the message.
-        assert len(sent) == 2, sent
+        # Whose secret it is was asked a moment ago.
+        assert len(sent) == 1, sent
         assert sorted(told) == sorted([conversation, counsellor])
 
         sent.clear()
@@ -105,7 +107,8 @@ async def test_a_message_is_one_statement_and_so_is_its_way_to_the_other_side(
             (read,) = await reads(ana, child, mine["last_number"] - 1)
         assert (mine["unread"], read["text"], read["media"]) == (2, "Bojim se", [])
         assert len(sent) == 2, sent
-        assert sorted(told) == sorted([conversation, f"{conversation}.child"])
+        delivered = f"{conversation}.child/delivered/{read['number']}"
+        assert sorted(told) == sorted([conversation, delivered])
 
         sent.clear()
         async with announced(stage) as told:
@@ -118,15 +121,53 @@ async def test_a_message_is_one_statement_and_so_is_its_way_to_the_other_side(
             seen = await child.look()
         assert [one["text"] for one in seen["messages"]] == ["Bojim se", "Pricaj mi"]
         assert (seen["phase"], seen["delivered"]) == ("talking", mine["last_number"])
-        assert len(sent) == 2, sent
-        assert sorted(told) == sorted([conversation, counsellor])
+        assert len(sent) == 1, sent
+        assert sorted(told) == sorted([conversation, f"{counsellor}/delivered/{child.last}"])
 
         sent.clear()
         async with announced(stage) as told:
             await child.ask("POST", "/conversation/seen", {"number": child.last})
             await child.ask("POST", "/conversation/seen", {"number": child.last})
-        assert len(sent) == 4, sent
-        assert sorted(told) == sorted([conversation, counsellor])
+        assert len(sent) == 2, sent
+        assert sorted(told) == sorted([conversation, f"{counsellor}/seen/{child.last}"])
+
+        # A sign is told once in three seconds, and needs no answer; words are read.
+        sent.clear()
+        async with announced(stage) as told:
+            for _ in range(2):
+                assert (await child.ask("POST", "/conversation/typing", {})).status_code == 204
+            await ana.ask("POST", f"/chats/{child.id}/typing", {})
+        assert len(sent) == 3, sent
+        signs = [f"{counsellor}/types/1", f"{conversation}.child/types/1"]
+        assert sorted(told) == sorted([conversation, conversation, *signs])
+
+        sent.clear()
+        async with announced(stage) as told:
+            await child.ask("POST", "/conversation/typing", {"text": "Boj"})
+            await child.ask("POST", "/conversation/typing", {"text": ""})
+        assert len(sent) == 2, sent
+        stops = f"{counsellor}/types/0"
+        assert sorted(told) == sorted([conversation, counsellor, conversation, stops])
+    assert await broken_now(stage) == []
+
+
+async def test_the_page_of_a_counsellor_asks_once_for_what_is_new_and_tells_with_what_it_says(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child, ana = await open_conversation(stage)
+    at = f"/board/chats/{child.id}"
+    # The line of the conversation is remembered.
+    await page(stage, ana, f"{at}/messages", text="Tu smo", client_key=uuid4().hex)
+    await child.say("Bojim se")
+    with statements(monkeypatch) as sent:
+        shown = (await page(stage, ana, f"{at}/news?after={child.last}")).text
+        assert "Bojim se" in shown
+        assert len(sent) == 1, sent
+        sent.clear()
+        said = await page(stage, ana, f"{at}/messages", text="Pricaj", client_key=uuid4().hex)
+        assert "Pricaj" in said.text
+        # The message, and what is new with it.
+        assert len(sent) == 2, sent
     assert await broken_now(stage) == []
 
 
@@ -155,9 +196,9 @@ async def desk_of(
     """Return the statements with which the desk is drawn."""
     with statements(patch) as sent:
         url = f"{stage.settings.public_url}/board/chats"
-        page = await stage.client.get(url, headers={"Cookie": ana.cookie_header})
-    assert page.status_code == 200
-    assert all(words in page.text for words in shown)
+        desk = await stage.client.get(url, headers={"Cookie": ana.cookie_header})
+    assert desk.status_code == 200
+    assert all(words in desk.text for words in shown)
     return sent
 
 

@@ -10,15 +10,20 @@ const words = (seconds) => {
   return _("%(days)s d %(hours)s h", { days: Math.floor(hours / 24), hours: hours % 24 });
 };
 
+// Since when a place counts, and from which number: a refresh may give it another.
 const started = new WeakMap();
 
-const tick = () => {
+export const counted = (place) => {
+  const { up, down } = place.dataset;
+  const from = up ?? down;
+  if (started.get(place)?.from !== from) started.set(place, { from, at: Date.now() });
+  const gone = Math.floor((Date.now() - started.get(place).at) / 1000);
+  return up === undefined ? Math.max(0, Number(down) - gone) : Number(up) + gone;
+};
+
+export const tick = () => {
   for (const place of document.querySelectorAll("[data-up], [data-down]")) {
-    if (!started.has(place)) started.set(place, Date.now());
-    const gone = Math.floor((Date.now() - started.get(place)) / 1000);
-    const seconds = "up" in place.dataset
-      ? Number(place.dataset.up) + gone
-      : Math.max(0, Number(place.dataset.down) - gone);
+    const seconds = counted(place);
     if (place.tagName === "PROGRESS") place.value = seconds;
     else place.textContent = words(seconds);
   }
@@ -43,4 +48,10 @@ const tick = () => {
 
 setInterval(tick, 1000);
 document.addEventListener("DOMContentLoaded", tick);
-document.addEventListener("htmx:afterSwap", tick);
+document.addEventListener("htmx:afterSwap", (event) => {
+  // The server has said all numbers of the part anew, but for those that were kept.
+  for (const place of event.detail.target?.querySelectorAll?.("[data-up], [data-down]") ?? []) {
+    if (!place.closest("[data-kept]")) started.delete(place);
+  }
+  tick();
+});

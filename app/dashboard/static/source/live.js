@@ -36,7 +36,8 @@ const within = (part, milliseconds) => {
   waiting.set(part, { at, timer: setTimeout(() => now(part), milliseconds) });
 };
 
-const NAMES = ["topics", "soon", "later"];
+// What a part names in `data-told`, a script of its own follows.
+const NAMES = ["topics", "soon", "later", "told"];
 const named = (part, name) => (part.dataset[name] ?? "").split(" ").filter(Boolean);
 
 const PUSHED = "[data-pushed]";
@@ -86,14 +87,14 @@ const show = ({ address: from, html }) => {
 };
 
 // A refusal stays until its reader clicks it, acts again or opens another page.
-const refuse = (...notices) => {
+export const refuse = (...notices) => {
   document.getElementById("refused")?.replaceChildren(...notices);
   for (const notice of notices) {
     notice.classList.add("floating");
     notice.setAttribute("data-dismiss", "");
   }
 };
-const elements = (html, selector = "*") => {
+export const elements = (html, selector = "*") => {
   const holder = document.createElement("template");
   holder.innerHTML = html;
   return selector === "*" ? holder.content.children : holder.content.querySelectorAll(selector);
@@ -192,7 +193,9 @@ const open = () => {
     lastWord = Date.now();
     lastTopics = lastWord;
     stale(false);
-    refresh(JSON.parse(event.data).topics);
+    const { topics, chats } = JSON.parse(event.data);
+    refresh(topics);
+    if (topics.includes("chats:me")) document.dispatchEvent(new CustomEvent("helpline:chats", { detail: chats ?? null }));
   };
   source.addEventListener("part", (event) => {
     lastWord = Date.now();

@@ -1,10 +1,13 @@
 // Written conversations: several side by side, or one at a time where there is no room. What is
 // half-typed, the focus and the place in what was read outlive every refresh, and a reload.
 import htmx from "htmx.org";
-import { choose, chosen, once } from "../frame/sounds.js";
+import { elements, refuse } from "../live.js";
+import { choose, chosen } from "../frame/sounds.js";
 import { openOutbox } from "../outbox.js";
 import { onPage } from "../pages.js";
 import { idle } from "../record.js";
+import { showNow, waitsFor } from "./now.js";
+import { apply, began, catchUp, followNews, isSeen } from "./news.js";
 
 const all = () => [...document.querySelectorAll(".chat")];
 const of = (id) => document.getElementById(`chat-${id}`);
@@ -19,8 +22,7 @@ let shown = null;
 const mark = () => {
   const chats = all();
   if (!of(shown)) shown = chats[0]?.dataset.chat ?? null;
-  const waits = (chat) => (chat.dataset.waits === "" ? -1 : Number(chat.dataset.waits));
-  const first = chats.reduce((best, one) => (best && waits(best) >= waits(one) ? best : one), null);
+  const first = chats.reduce((best, one) => (best && waitsFor(best) >= waitsFor(one) ? best : one), null);
   for (const chat of chats) {
     chat.toggleAttribute("data-shown", chat.dataset.chat === shown);
     chat.toggleAttribute("data-first", chat === first);
@@ -43,10 +45,6 @@ const open = (chat, focus = true) => {
   see();
 };
 
-const again = () => {
-  for (const part of document.querySelectorAll("#chats, #chats-now")) htmx.trigger(part, "refresh");
-};
-
 // A message is seen when it is before the eyes of its reader: in the conversation that has the focus,
 // or in the only one that is in sight.
 const told = new Map();
@@ -58,7 +56,7 @@ const see = () => {
     const before = visible.length === 1 || chat.contains(document.activeElement);
     if (!before || unread === "0" || told.get(id) === last) continue;
     told.set(id, last);
-    post(`/board/chats/${id}/seen`, { number: last }).then(again);
+    post(`/board/chats/${id}/seen`, { number: last }).then((answer) => { if (answer?.ok) isSeen(chat, last); });
   }
 };
 
@@ -120,12 +118,20 @@ document.addEventListener("htmx:configRequest", (event) => {
   if (!form.matches?.("form:has([data-client-key])")) return;
   const text = form.querySelector("textarea").value;
   event.detail.parameters.client_key = keyFor(form, text);
+  if (form.closest(".chat")) event.detail.parameters.after = form.closest(".chat").dataset.last;
   if (despite === form.id) event.detail.parameters.despite = "true";
   despite = null;
 });
 document.addEventListener("htmx:confirm", (event) => {
   const form = event.target;
   if (form.matches?.("form[data-write-to]") && form.elements.text.value.trim() === "") event.preventDefault();
+});
+// What came of it stands in the conversation, and a refusal over the page.
+document.addEventListener("htmx:afterRequest", (event) => {
+  const { target: form, detail: { xhr } } = event;
+  if (!form.matches?.(".chat form[data-write-to]") || xhr.status >= 500) return;
+  refuse(...elements(xhr.responseText, xhr.status >= 400 ? "*" : "[data-refusal]"));
+  for (const part of elements(xhr.responseText, "[data-chat-news]")) apply(part, began(xhr), "said");
 });
 document.addEventListener("htmx:afterRequest", (event) => {
   const form = event.target;
@@ -261,10 +267,11 @@ document.addEventListener("htmx:beforeSwap", () => {
 });
 document.addEventListener("htmx:afterSwap", (event) => {
   const id = event.detail.target?.id ?? "";
-  if (id === "chats-now") return rises(event.detail.target);
   if (id === "frame") return minded();
   if (id !== "chats" && !id.startsWith("along-")) return undefined;
   mark();
+  showNow();
+  if (id === "chats" && event.detail.xhr) catchUp(event.detail.xhr);
   for (const said of document.querySelectorAll("[data-said]")) if (ends.get(said) ?? true) said.scrollTop = said.scrollHeight;
   for (const form of document.querySelectorAll(".ring-form:has(form)")) {
     if (event.detail.requestConfig?.path?.includes("/ring/") && event.detail.requestConfig.verb === "post") form.replaceChildren();
@@ -274,13 +281,7 @@ document.addEventListener("htmx:afterSwap", (event) => {
   return minded();
 });
 
-// A new message is heard once, softly, while its reader is elsewhere.
-let unread = 0;
-const rises = (part) => {
-  const now = Number(part.querySelector("[data-unread]")?.dataset.unread ?? 0);
-  if (now > unread && (document.hidden || !all().length)) once("message");
-  unread = now;
-};
+followNews(() => { mark(); see(); });
 
 // -- reading along ----------------------------------------------------------------------------
 
@@ -298,4 +299,4 @@ setInterval(() => {
   for (const along of document.querySelectorAll("[data-along]")) if (along.childElementCount) htmx.trigger(along, "read");
 }, ALONG_EVERY);
 
-onPage(() => { shown = null; mark(); restore(); });
+onPage(() => { shown = null; mark(); restore(); showNow(); });
