@@ -1,6 +1,6 @@
 """Every route, each role and token, one's own row and another's: as docs/security/access.csv says.
 
-The table is decided by people, and nothing computes it. `scripts/docs --access` writes a draft of it
+The table is decided by people, and nothing computes it. `scripts/docs --access` writes a draft
 from what the application answers; read each line that it changes before you commit it.
 """
 
@@ -33,6 +33,8 @@ async def _rows(stage: Stage) -> list[dict[str, object]]:
     """What a request that is committed after all would change."""
     return await stage.rows(
         "SELECT id::text, state FROM calls UNION ALL SELECT id::text, status FROM cases"
-        " UNION ALL SELECT id::text, state FROM referrals UNION ALL SELECT id::text, role FROM staff UNION ALL SELECT id::text, '' FROM"
-        " staff_sessions UNION ALL SELECT id::text, '' FROM passkeys ORDER BY 1"
+        " UNION ALL SELECT id::text, state FROM referrals"
+        " UNION ALL SELECT id::text, role FROM staff"
+        " UNION ALL SELECT id::text, '' FROM staff_sessions"
+        " UNION ALL SELECT id::text, '' FROM passkeys ORDER BY 1"
     )

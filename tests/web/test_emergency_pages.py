@@ -124,7 +124,7 @@ async def test_what_an_emergency_access_made_of_accounts_ends_with_it(stage: Sta
         "open"
     ] is False
     kept = await stage.rows("SELECT count(*) AS n FROM contacts WHERE owner_id = %s", bob.id)
-    assert kept[0]["n"] == (1 if written.status_code == 201 else 0)
+    assert (written.status_code, kept[0]["n"]) == (201, 1)
     marked = await stage.rows(
         "SELECT action, subject FROM audit_entries WHERE detail->>'emergency' = %s ORDER BY id",
         str(row),

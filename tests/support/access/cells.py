@@ -112,7 +112,8 @@ def read(answer: Answer, place: Place, at: str) -> str:
         return SIGN_IN
     if answer.status in (403, 404):
         return NO if answer.status == 403 else ABSENT
-    assert answer.status < 500 and answer.status not in (405, 429), (place.key, at, answer)
+    assert answer.status < 500, (place.key, at, answer)
+    assert answer.status not in (405, 429), (place.key, at, answer)
     if answer.unread and place.kinds:
         detail = answer.body.decode(errors="replace")
         detail = json.loads(detail)["detail"] if detail.startswith("{") else detail[-200:]
