@@ -66,6 +66,7 @@ class AuditLog(StrEnum):
     EMERGENCY_OPENED = "emergency_opened"
     EMERGENCY_REFUSED = "emergency_refused"
     EMERGENCY_REVIEWED = "emergency_reviewed"
+    EVENT_SENT_AGAIN = "event_sent_again"
     EXPORT_APPROVED = "export_approved"
     EXPORT_DOWNLOADED = "export_downloaded"
     EXPORT_MADE = "export_made"

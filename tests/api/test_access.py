@@ -103,6 +103,7 @@ API = [
     ("POST", "/practices", Permission.TAKE_CALLS),
     ("GET", "/me/sessions", Permission.SIGNED_IN),
     ("PUT", "/me/password", Permission.SIGNED_IN),
+    ("PUT", "/me/page-language", Permission.SIGNED_IN),
     ("PUT", "/me/phone-pin", Permission.SIGNED_IN),
     ("GET", "/me/second-phone", Permission.TAKE_CALLS),
     ("PUT", "/me/second-phone", Permission.TAKE_CALLS),

@@ -207,7 +207,7 @@ SAME = {
     "/login/set-up": ("POST /me/second-factor/confirm", SIGN_IN),
     "/login/set-up/passkey": ("POST /me/passkeys", SIGN_IN),
     "/logout": ("DELETE /session", SIGN_IN),
-    "/page-language": (BROWSER, OWN),
+    "/page-language": ("PUT /me/page-language", "staff change"),
     "/palette": (READS, READS),
     "/practice/{practice_id}/acts": ("POST /practices/{practice_id}/acts", WORK),
     "/r/{token}/code": (AGENCY, AGENCY),
