@@ -103,6 +103,11 @@ SAME = {
         "DELETE /lines/{line_id}/languages/{language}",
         "line language",
     ),
+    "/admin/lines/{line_id}/retire": ("POST /lines/{line_id}/retire", "line retire"),
+    "/admin/lines/{line_id}/take-into-use": (
+        "POST /lines/{line_id}/take-into-use",
+        "line take-into-use",
+    ),
     "/admin/lines/{line_id}/numbers": ("PATCH /lines/{line_id}/numbers", "line numbers"),
     "/admin/lines/{line_id}/plan": ("PATCH /lines/{line_id}/plan", "line plan"),
     "/admin/lines/{line_id}/prompts/{language}/{key}": (
