@@ -54,6 +54,7 @@ from app.dashboard.settings import (
     definition_pages,
     dialling_pages,
     every_line_pages,
+    key_pages,
     language_pages,
     line_pages,
     log_pages,
@@ -111,6 +112,7 @@ def add_dashboard(app: FastAPI) -> None:
     include(app, data_request_pages.router)
     include(app, retention_pages.router)
     include(app, backup_pages.router)
+    include(app, key_pages.router)
     include(app, sign_in_pages.router)
     include(app, log_pages.router)
     include(app, talks.router)
