@@ -96,8 +96,8 @@ def _acting(node: ast.AST) -> Iterator[ast.AST]:
             yield from _acting(node.value)
     else:
         yield node
-        for one in ast.iter_child_nodes(node):
-            yield from _acting(one)
+        for inner in ast.iter_child_nodes(node):
+            yield from _acting(inner)
 
 
 def _defined(node: ast.stmt) -> list[str]:

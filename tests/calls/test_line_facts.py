@@ -1,5 +1,7 @@
 """The number, country and time zone of a line are changed, and a line is retired and used again."""
 
+from typing import Any
+
 import pytest
 from sqlalchemy import select
 
@@ -65,7 +67,8 @@ async def test_what_a_line_cannot_be_is_refused(work: Work) -> None:
     for taken in (SECOND, "+381113335555"):
         with pytest.raises(LineExists):
             await line_facts.change_facts(work, line, number=taken)
-    for wrong in ({"number": "x"}, {"timezone": "Belgrade"}, {"country": "Serbia"}):
+    wrongs: list[dict[str, Any]] = [{"number": "x"}, {"timezone": "Nis"}, {"country": "Serbia"}]
+    for wrong in wrongs:
         with pytest.raises(Invalid):
             await line_facts.change_facts(work, line, **wrong)
     other = (await lines.all_lines(work))[1]

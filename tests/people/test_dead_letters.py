@@ -21,7 +21,8 @@ from app.routing.alarm_rows import AlarmAttempt, AlarmKind
 from app.routing.rota.watch import open_alarm
 from app.staff.log_kinds import AuditLog
 from app.work import Work
-from tests.support.verbs import a_counsellor, a_line, a_referral, an_agency, logged
+from tests.support.duties import log_of
+from tests.support.verbs import a_counsellor, a_line, a_referral, an_agency
 
 
 async def test_an_alarm_that_was_over_before_its_text_went_out_is_no_dead_letter(
@@ -111,7 +112,7 @@ async def test_an_event_is_sent_again_and_a_message_is_not(work: Work) -> None:
     row = (await work.session.scalars(select(Delivery).where(Delivery.id == event.id))).one()
     assert (row.state, row.tries, row.ended_at) == (DeliveryState.WAITING, 0, None)
     assert event.id not in {one.id for one in await dead_letters(work)}
-    (detail,) = [dict(said) for kind, said in logged(work) if kind == AuditLog.EVENT_SENT_AGAIN]
+    detail = log_of(work, AuditLog.EVENT_SENT_AGAIN)
     assert (detail["before"], detail["after"], detail["what"]) == (
         "dead",
         "waiting",
