@@ -170,10 +170,12 @@ def _edge(name: str) -> ModuleType:
 
 def _add_rest(app: FastAPI) -> None:
     """Add the pages and the JSON API."""
+    from app.sealing import state as key_state
     from app.web.limits import Limiter
     from app.web.stream import Streams
 
     state = app.state
+    key_state.compose(state.ground, importlib.import_module("app.tables").metadata)
     state.limiter = Limiter(state.ground)
     state.streams = Streams(state.ground, state.bus, state.stopping)
     _edge("api").add_api(app)

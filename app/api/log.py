@@ -1,20 +1,20 @@
 """The JSON interface of the log: who did or read what, and the check that no row was changed."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, Field
 
 from app.people.log_check import ask_for_check, last_check
-from app.staff.audit import Wanted, list_entries, write_entry
-from app.staff.log_kinds import AuditLog
+from app.people.log_search import Sought, search_log
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires
 
 router = APIRouter(tags=["log"])
 Reads = Annotated[Staff, Depends(Requires(Permission.READ_LOG), scope="function")]
+_When = Annotated[date | AwareDatetime | None, Field(union_mode="left_to_right")]
 _Text = Annotated[str, Query(max_length=80, pattern=r"^[ -~]*$")]
 
 
@@ -56,19 +56,20 @@ async def read_log(
     staff: Reads,
     actor: _Text = "",
     action: _Text = "",
-    subject: _Text = "",
-    since: AwareDatetime | None = None,
-    until: AwareDatetime | None = None,
+    subject: Annotated[str, Query(max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")] = "",
+    since: _When = None,
+    until: _When = None,
     before: Annotated[int | None, Query(ge=1, le=2**62)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> list[EntryView]:
     """Return the log, newest first. `before` is the id of the last row that was returned.
 
-    The reading is logged, too.
+    `subject` is a name, the code of a record, or a subject as the log has it. `since` and `until`
+    are instants, or days in the helpline's time zone; `until` excludes an instant and includes a
+    day. The reading is logged, too.
     """
-    write_entry(work, AuditLog.AUDIT_LOG_READ, "audit_entries")
-    wanted = Wanted(actor, action, subject, since, until)
-    found = await list_entries(work, wanted, before=before, limit=limit)
+    sought = Sought(actor, action, subject, since, until)
+    found = await search_log(work, sought, before=before, limit=limit)
     return [EntryView.model_validate(one, from_attributes=True) for one in found]
 
 

@@ -134,6 +134,13 @@ async def dry_run(work: InWork, staff: Sees) -> list[DueView]:
     ]
 
 
+@router.post("/run", status_code=202)
+async def run(work: InWork, staff: Keeps) -> None:
+    """Erase what is due now, and do not wait for the night; the receipts of GET /retention tell
+    what it was."""
+    running.ask_run(work)
+
+
 @router.get("/holds")
 async def list_holds(work: InWork, staff: Sees) -> list[HoldView]:
     """Return the holds in force, oldest first."""

@@ -11,7 +11,7 @@ from app.api.views import Credentials, Me, PresenceChoice, PresenceView
 from app.people import leaked, second_phone
 from app.routing import in_hand, own_presence
 from app.routing.models import PresenceState
-from app.staff import passwords, phone_proofs, second_factor, sessions
+from app.staff import accounts, passwords, phone_proofs, second_factor, sessions
 from app.staff.models import Staff
 from app.staff.roles import PERMISSIONS, Permission, Role, may
 from app.web.access import (
@@ -100,6 +100,16 @@ async def choose_presence(work: InWork, staff: TakesCalls, choice: PresenceChoic
     """Set your own presence: available, break or off_duty."""
     await own_presence.choose_presence_by_name(work, staff, choice.state)
     return await presence_view(work, staff)
+
+
+class PageLanguage(BaseModel):
+    language: str = Field(max_length=20)
+
+
+@router.put("/me/page-language", status_code=204)
+async def choose_page_language(work: InWork, staff: SignedIn, chosen: PageLanguage) -> None:
+    """Choose the language of your own pages and letters."""
+    await accounts.choose_page_language(work, staff, chosen.language)
 
 
 class SessionView(BaseModel):

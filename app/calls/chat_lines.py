@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 
 from app.calls import lines
 from app.calls.chat_rules import LISTS, ChatRules, check_chat, read_chat
@@ -64,15 +64,17 @@ async def change_chat(work: Work, line: LineScript, **changes: Any) -> ChatRules
 
 
 async def _of_slug(work: Work, slug: str) -> UUID | None:
-    found: UUID | None = await work.session.scalar(
-        select(Line.id).where(Line.chat["slug"].astext == slug)
-    )
+    found: UUID | None = await work.session.scalar(_of_word(slug))
     return found
+
+
+def _of_word(slug: str) -> Select[UUID]:
+    return select(Line.id).where(Line.chat["slug"].astext == slug)
 
 
 async def line_at(work: Work, address: str) -> LineScript | None:
     """Return the line of an address: its word, or its number with or without the plus sign."""
-    line_id = await _of_slug(work, address)
+    line_id = await work.session.scalar(_of_word(address).where(Line.active))
     if line_id is None:
         numbers = [dialled(f"+{address}"), dialled(address)]
         line_id = await work.session.scalar(

@@ -15,7 +15,10 @@ class Line(Base):
     """A number that children ring."""
 
     __tablename__ = "lines"
-    __table_args__ = (Index("uq_lines_chat_slug", text("(chat ->> 'slug')"), unique=True),)
+    __table_args__ = (
+        Index("uq_lines_chat_slug", text("(chat ->> 'slug')"), unique=True),
+        CheckConstraint("retired_at IS NULL OR NOT active", name="retired_line_is_not_in_use"),
+    )
 
     id: Mapped[Identifier]
     number: Mapped[str] = mapped_column(unique=True)
@@ -26,6 +29,8 @@ class Line(Base):
     # When the line should be staffed, as OpenStreetMap writes opening hours.
     opening_hours: Mapped[str] = mapped_column(server_default="24/7")
     active: Mapped[bool] = mapped_column(server_default="true")
+    # From then on it is not in use; see `line_use.py`.
+    retired_at: Mapped[datetime | None]
     # Who else is offered a call as it waits, and what a call needs; see `app/routing/plan.py`.
     plan: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
     # Whether and how children write to the line; see `app/calls/chat_rules.py`.

@@ -54,6 +54,10 @@ class LineExists(Conflict):
     default = "There is already a line with that number."
 
 
+class LineRetired(Conflict):
+    default = "A retired line has this number. Take that line back into use."
+
+
 async def add_line(
     work: Work,
     *,
@@ -74,11 +78,13 @@ async def add_line(
     """
     valid, numbers = _read_numbers(number, leads_here)
     shows = _whole_number(shown_number) if shown_number else None
-    _check_place(country, timezone)
+    check_place(country, timezone)
     await _check_languages(work, languages)
     for one in (valid, *numbers):
-        if await _is_taken(work, one):
+        if await is_taken(work, one):
             raise LineExists()
+    if await is_retired(work, valid):
+        raise LineRetired()
     line = Line(
         id=uuid4(),
         number=valid,
@@ -110,12 +116,7 @@ def _for_log(numbers: list[str], shown: str | None) -> dict[str, Any]:
 
 def _read_numbers(number: str, leads_here: Iterable[str]) -> tuple[str, list[str]]:
     """Return what children dial, and the provider's numbers that lead to it. Raises Invalid."""
-    valid = dialled(number)
-    if valid is None:
-        raise Invalid(
-            "%(number)s is not a phone number with + and country code, nor a short one.",
-            number=number,
-        )
+    valid = read_number(number)
     numbers = [_whole_number(one) for one in leads_here]
     if not valid.startswith("+") and not numbers:
         raise Invalid(
@@ -126,7 +127,19 @@ def _read_numbers(number: str, leads_here: Iterable[str]) -> tuple[str, list[str
     return valid, numbers
 
 
-def _check_place(country: str, timezone: str) -> None:
+def read_number(number: str) -> str:
+    """Return what children dial as it is stored. Raises Invalid."""
+    valid = dialled(number)
+    if valid is None:
+        raise Invalid(
+            "%(number)s is not a phone number with + and country code, nor a short one.",
+            number=number,
+        )
+    return valid
+
+
+def check_place(country: str, timezone: str) -> None:
+    """Refuse what is no country or no time zone. Raises Invalid."""
     try:
         ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError):
@@ -169,10 +182,24 @@ def _whole_number(number: str) -> str:
     return valid
 
 
-async def _is_taken(work: Work, number: str) -> bool:
-    of_line = select(Line.id).where(Line.number == number)
+async def is_taken(work: Work, number: str, but: UUID | None = None) -> bool:
+    """Return whether a number leads to a line in use, other than `but`."""
+    of_line = select(Line.id).where(Line.number == number, Line.retired_at.is_(None))
     mapped = select(LineNumber.line_id).where(LineNumber.number == number)
-    return await work.session.scalar(of_line.union(mapped).limit(1)) is not None
+    found = await work.session.scalars(of_line.union(mapped))
+    return any(one != but for one in found)
+
+
+async def is_retired(work: Work, number: str) -> bool:
+    """Return whether children dialled a number for a line that is retired now."""
+    found = select(Line.id).where(Line.number == number, Line.retired_at.is_not(None))
+    return await work.session.scalar(found) is not None
+
+
+async def has_numbers_behind(work: Work, line_id: UUID) -> bool:
+    """Return whether numbers of the provider lead to a line, beside its own."""
+    found = select(LineNumber.number).where(LineNumber.line_id == line_id).limit(1)
+    return await work.session.scalar(found) is not None
 
 
 async def change_numbers(
@@ -191,7 +218,7 @@ async def change_numbers(
             raise Invalid("A short number needs at least one of the provider's numbers behind it.")
         await work.session.execute(delete(LineNumber).where(LineNumber.line_id == line.id))
         for one in numbers:
-            if await _is_taken(work, one):
+            if await is_taken(work, one):
                 raise LineExists()
             work.session.add(LineNumber(number=one, line_id=line.id))
             await work.session.flush()
@@ -202,7 +229,7 @@ async def change_numbers(
     now = await numbers_behind(work, line)
     if (former, shown) == (now, row.shown_number):
         return
-    change = await _keep_numbers(
+    change = await keep_numbers(
         work,
         line,
         before={"leads_here": former, "shown_number": shown},
@@ -219,7 +246,7 @@ async def change_numbers(
     work.announce(Topic.LINES)
 
 
-async def _keep_numbers(
+async def keep_numbers(
     work: Work, line: LineScript, *, before: dict[str, Any], after: dict[str, Any]
 ) -> UUID:
     """Keep the whole numbers of a change, so that it can be taken back; the oldest changes go.
@@ -368,7 +395,10 @@ _OF_NUMBER = select(Line).where(
     ),
     Line.active,
 )
-_OF_ID = select(Line).where(Line.id == bindparam("value"), Line.active)
+# Calls of a retired line are still its own.
+_OF_ID = select(Line).where(
+    Line.id == bindparam("value"), or_(Line.active, Line.retired_at.is_not(None))
+)
 _OLDEST = select(Line).where(Line.active).order_by(Line.created_at).limit(1)
 
 
@@ -381,7 +411,8 @@ async def line_of_number(work: Work, number: str | None) -> LineScript | None:
 
 
 async def line_of_id(work: Work, line_id: UUID | None) -> LineScript | None:
-    """Return the line of a call, or None for a ring on a number that we do not know."""
+    """Return the line of a call, also a retired one; None for a ring on a number that we do not
+    know."""
     if line_id is None:
         return None
     return await _script(work, _OF_ID, ("id", line_id))
@@ -485,13 +516,22 @@ async def _read_script(work: Work, line: Line) -> LineScript:
         plan=line.plan,
         chat=line.chat,
         practice=line.practice,
-        shown_number=line.shown_number or await _own_number(work, line),
+        active=line.active,
+        shown_number=await _shown_number(work, line),
         key_questions=None if line.key_questions is None else tuple(line.key_questions),
     )
 
 
 def _as_value(row: LineLanguage) -> Spoken:
     return Spoken(row.language, row.digit, row.locale, row.voice)
+
+
+async def _shown_number(work: Work, line: Line) -> str:
+    """Return the number that phones show; of a retired line that of the oldest one in use, since
+    the provider may have given its own to another."""
+    if not line.active:
+        line = await work.session.scalar(_OLDEST) or line
+    return line.shown_number or await _own_number(work, line)
 
 
 async def _own_number(work: Work, line: Line) -> str:
@@ -541,7 +581,7 @@ async def set_plan(work: Work, line: LineScript, plan: dict[str, Any]) -> None:
     await work.session.flush()
     more = {}
     if "partner_number" in different:
-        change = await _keep_numbers(
+        change = await keep_numbers(
             work,
             line,
             before={"partner_number": before.get("partner_number")},

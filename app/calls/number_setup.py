@@ -5,11 +5,20 @@ The telephony carries it out; it is composed with them where a process starts.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from app.errors import Message
 from app.work import Ground, Work
 
 _NAME = "number set-up"
+
+
+class Pointed(NamedTuple):
+    """A number at the provider, and the addresses to which its calls went and go now."""
+
+    number: str
+    before: str
+    after: str
 
 
 @dataclass
@@ -18,6 +27,7 @@ class Report:
 
     done: list[Message] = field(default_factory=list)
     problems: list[Message] = field(default_factory=list)
+    pointed: list[Pointed] = field(default_factory=list)
 
 
 CarriesOut = Callable[[Work], Awaitable[Report]]

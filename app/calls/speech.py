@@ -51,6 +51,8 @@ class LineScript:
     # Whether and how children write to the line; see `chat_rules.py`.
     chat: Mapping[str, Any] = field(default_factory=dict)
     practice: bool = False
+    # False: it is retired, and only calls that are under way are in it.
+    active: bool = True
     # The number that the phones of counsellors and agencies show.
     shown_number: str = ""
     # The questions to a caller who cannot speak; None for all. See `key_questions.py`.

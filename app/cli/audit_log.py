@@ -1,7 +1,7 @@
 """`helpline audit log`: who did or read what, as the page of the log shows it."""
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -9,11 +9,12 @@ import typer
 from app.cli.running import run_verb
 from app.errors import Invalid
 from app.people import finding
-from app.people.log_names import subjects_named
-from app.staff.audit import Wanted, list_entries, write_entry
+from app.people.log_search import Sought, search_log
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry
 from app.work import Work
+
+_DAY = ["%Y-%m-%d"]
 
 
 def read_log(
@@ -22,24 +23,26 @@ def read_log(
     subject: Annotated[
         str, typer.Option(help="only about this: a name, a code, or an id as the log has it")
     ] = "",
-    since: Annotated[datetime | None, typer.Option(help="from this day on, UTC")] = None,
-    until: Annotated[datetime | None, typer.Option(help="before this day, UTC")] = None,
+    since: Annotated[
+        datetime | None, typer.Option(formats=_DAY, help="from this day on, of the helpline")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(formats=_DAY, help="to the end of this day, of the helpline")
+    ] = None,
     before: Annotated[int | None, typer.Option(help="only entries before this number")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 100,
 ) -> None:
     """Print the log of people's acts, newest first, a line of JSON each. The reading is logged."""
 
     async def verb(work: Work) -> list[AuditEntry]:
-        wanted = Wanted(
+        sought = Sought(
             actor=str((await finding.person_named(work, person)).id) if person else "",
             action=_kind(kind),
             subject=subject,
-            also=await subjects_named(work, subject) if subject else (),
-            since=since.replace(tzinfo=UTC) if since else None,
-            until=until.replace(tzinfo=UTC) if until else None,
+            since=since.date() if since else None,
+            until=until.date() if until else None,
         )
-        write_entry(work, AuditLog.AUDIT_LOG_READ, "audit_entries")
-        return await list_entries(work, wanted, before=before, limit=limit)
+        return await search_log(work, sought, before=before, limit=limit)
 
     for one in run_verb(verb):
         said = {"id": one.id, "at": one.at.isoformat(), "actor": one.actor, "action": one.action}

@@ -1,18 +1,17 @@
 """`helpline keys …`: the keys that seal what is stored, and those of its hashes."""
 
 import asyncio
-from collections import defaultdict
 
 import typer
-from sqlalchemy import select
 
 from app import tables
 from app.cli.running import prepared, run_verb, sealed_database
+from app.jobs.transaction import transaction
 from app.log import set_up_logging
-from app.privacy.models import FieldKey, HashKey
-from app.sealing import hashes, resealing
+from app.sealing import hashes, resealing, state
+from app.sealing.state import KeyState, KeyUse
 from app.settings import Settings
-from app.work import Work
+from app.work import PROGRAM, Work
 
 app = typer.Typer(no_args_is_help=True, help="The keys that seal what is stored.")
 
@@ -22,29 +21,24 @@ def status() -> None:
     """Show each key: whether it seals, and how many values are sealed with it."""
 
     async def verb(work: Work) -> None:
-        values: dict[int, int] = defaultdict(int)
-        for one in await resealing.counts(work, tables.metadata):
-            values[one.number] += one.values
-        for key in await work.session.scalars(select(FieldKey).order_by(FieldKey.number)):
-            state = _state(work, key)
-            print(f"key {key.number}\t{state}\t{values.pop(key.number, 0)} values")
-        for number, count in values.items():
-            print(f"key {number}\tunknown\t{count} values")
-        for made in await work.session.scalars(select(HashKey).order_by(HashKey.generation)):
-            state = "complete" if made.complete_at else "being carried over"
-            print(f"hashes {made.generation}\t{state}")
+        found = await state.read(work, tables.metadata)
+        for key in found.keys:
+            print(f"key {key.number}\t{_words(key)}\t{key.values} values")
+        for made in found.hashes:
+            words = "complete" if made.complete_at else "being carried over"
+            print(f"hashes {made.generation}\t{words}")
+        if found.resealed_at is not None:
+            print(f"sealed anew\t{found.resealed_at:%Y-%m-%d %H:%M} UTC")
 
     run_verb(verb)
 
 
-def _state(work: Work, key: FieldKey) -> str:
-    if key.retired_at:
-        return f"retired {key.retired_at:%Y-%m-%d}"
-    if key.number == work.keys.current:
-        return "seals"
-    if key.seals_from is not None and key.seals_from > work.now:
-        return f"seals from {key.seals_from:%H:%M:%S} UTC"
-    return "opens"
+def _words(key: KeyState) -> str:
+    if key.use is KeyUse.RETIRED and key.since is not None:
+        return f"retired {key.since:%Y-%m-%d}"
+    if key.use is KeyUse.SEALS_SOON and key.since is not None:
+        return f"seals from {key.since:%H:%M:%S} UTC"
+    return key.use.value
 
 
 @app.command("rotate")
@@ -64,9 +58,12 @@ def reseal() -> None:
 
     async def run(settings: Settings) -> int:
         async with prepared(settings) as ground:
-            return await resealing.reseal(
+            done = await resealing.reseal(
                 ground, tables.metadata, lambda place, values: print(f"{place}\t{values}")
             )
+            async with transaction(ground, PROGRAM) as work:
+                state.note_resealed(work, done)
+            return done
 
     with sealed_database() as settings:
         print(f"{asyncio.run(run(settings))} values were sealed anew.")

@@ -8,7 +8,15 @@ from typing import Annotated
 
 import typer
 
-from app.calls import chat_lines, key_questions, line_languages, lines, prompts
+from app.calls import (
+    chat_lines,
+    key_questions,
+    line_facts,
+    line_languages,
+    line_use,
+    lines,
+    prompts,
+)
 from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats import accounts
@@ -307,11 +315,63 @@ def use_words_of_program(
     run_verb(verb)
 
 
+@app.command("change")
+def change_line(
+    number: str,
+    new_number: Annotated[str | None, typer.Option("--number", help="what children dial")] = None,
+    country: Annotated[str | None, typer.Option(help="two letters")] = None,
+    timezone: Annotated[str | None, typer.Option(help="such as Europe/Belgrade")] = None,
+    practice: Annotated[
+        bool | None, typer.Option("--practice/--real", help="whether figures leave it out")
+    ] = None,
+) -> None:
+    """Change the number, the country or the time zone of a line, or whether it is for practice."""
+
+    async def verb(work: Work) -> None:
+        await line_facts.change_facts(
+            work,
+            await line_of(work, number),
+            number=new_number,
+            country=country,
+            timezone=timezone,
+            practice=practice,
+        )
+
+    run_verb(verb)
+
+
+@app.command("retire")
+def retire_line(number: str) -> None:
+    """Take a line out of use; callers who wait in it are still answered."""
+
+    async def verb(work: Work) -> None:
+        await line_use.retire(work, (await line_of(work, number)).id)
+
+    run_verb(verb)
+
+
+@app.command("take-into-use")
+def take_into_use(number: str) -> None:
+    """Take a retired line back into use, with its numbers."""
+
+    async def verb(work: Work) -> None:
+        retired = await line_use.retired_lines(work)
+        found = next((one for one in retired if one.number == number), None)
+        if found is None:
+            raise NotFound(f"There is no retired line {number}.")
+        await line_use.take_into_use(work, found.id)
+
+    run_verb(verb)
+
+
 @app.command("list")
-def list_lines() -> None:
+def list_lines(
+    retired: Annotated[bool, typer.Option("--retired", help="those that are not in use")] = False,
+) -> None:
     """List the lines in use, as one line of JSON each."""
 
     async def verb(work: Work) -> list[str]:
+        found = await (line_use.retired_lines(work) if retired else lines.all_lines(work))
         return [
             json.dumps(
                 {
@@ -324,7 +384,7 @@ def list_lines() -> None:
                 },
                 ensure_ascii=False,
             )
-            for one in await lines.all_lines(work)
+            for one in found
         ]
 
     for said in run_verb(verb):

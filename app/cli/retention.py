@@ -9,6 +9,8 @@ from app.errors import Invalid
 from app.retention import holds, running
 from app.retention.kinds import DataKind, default_days
 from app.retention.rules import read_rules, set_rules
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
 from app.work import Work
 
 app = typer.Typer(no_args_is_help=True, help="How long what is kept, and legal holds.")
@@ -67,6 +69,7 @@ def run() -> None:
     """Erase what is due now, and do not wait for the night."""
 
     async def verb(work: Work) -> None:
+        write_entry(work, AuditLog.ERASING_ASKED, "retention")
         for one in await running.run_now(work.ground):
             print(f"{one.kind}\t{one.rows}")
 

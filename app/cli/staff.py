@@ -116,6 +116,9 @@ def change_staff(
     chats: Annotated[
         int | None, typer.Option(help="written conversations at once; 0: none")
     ] = None,
+    page_language: Annotated[
+        str | None, typer.Option(help="the language of this person's pages, such as sr")
+    ] = None,
 ) -> None:
     """Change an account; options that are left out stay as they are."""
     changes = Changes(
@@ -135,6 +138,8 @@ def change_staff(
     async def verb(work: Work) -> None:
         person = await finding.person_named(work, name)
         await changing.change(work, person.id, changes, by=None)
+        if page_language is not None:
+            await accounts.choose_page_language(work, person, page_language)
 
     run_verb(verb)
 

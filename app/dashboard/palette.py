@@ -94,6 +94,7 @@ ACTS = (
     Act("tokens", N_("Tokens"), "", "/admin/tokens", _P.KEEP_TOKENS),
     Act("log", N_("Log"), "", "/admin/log", _P.READ_LOG),
     Act("backups", N_("Back-ups"), "", "/admin/backups", _P.SEE_BACKUPS),
+    Act("keys", N_("Keys"), "", "/admin/keys", _P.KEEP_KEYS),
     Act("people", N_("People"), "", "/admin/people", _P.KEEP_PEOPLE),
     Act("light", N_("Light colours"), "[data-look=theme][data-value=light]", "", _P.SIGNED_IN),
     Act("dark", N_("Dark colours"), "[data-look=theme][data-value=dark]", "", _P.SIGNED_IN),

@@ -12,7 +12,7 @@ from app.contacts.cases.models import FollowUp
 from app.contacts.models import Case, Contact
 from app.referrals.models import Referral
 from app.referrals.states import OVER
-from app.routing.callbacks import OPEN, Callback, CallbackState
+from app.routing.callbacks import OPEN, Callback, CallbackState, agreed_by
 from app.routing.holding import held
 from app.routing.models import PresenceState
 from app.routing.participants import participants
@@ -30,6 +30,7 @@ class Kind(StrEnum):
     CASES = "cases"
     FOLLOW_UPS = "follow_ups"
     REFERRALS = "referrals"
+    AGREED_CALLBACKS = "agreed_callbacks"
     CALLBACK_REPLIES = "callback_replies"
     VOICE_MESSAGES = "voice_messages"
     WRITTEN_MESSAGES = "written_messages"
@@ -42,6 +43,7 @@ NEEDS: dict[Kind, Permission] = {
     Kind.CASES: Permission.WRITE_CASES,
     Kind.FOLLOW_UPS: Permission.WRITE_CASES,
     Kind.REFERRALS: Permission.WRITE_REFERRALS,
+    Kind.AGREED_CALLBACKS: Permission.TAKE_CALLS,
     Kind.CALLBACK_REPLIES: Permission.TAKE_CALLS,
     Kind.VOICE_MESSAGES: Permission.HEAR_MESSAGES,
     Kind.WRITTEN_MESSAGES: Permission.HEAR_MESSAGES,
@@ -69,6 +71,7 @@ async def count(work: Work, staff: Staff) -> dict[Kind, int]:
             ),
         ),
         Kind.REFERRALS: _rows(Referral, Referral.owner_id == own, Referral.state.not_in(OVER)),
+        Kind.AGREED_CALLBACKS: _rows(Callback, agreed_by(own)),
         Kind.CALLBACK_REPLIES: _rows(
             Callback, Callback.talked_by == own, Callback.state == CallbackState.SPOKEN
         ),

@@ -131,6 +131,8 @@ async def _give(work: Work, staff: Staff, kind: Kind, to: Staff | None) -> int:
             number = await follow_ups.give_follow_ups(work, staff, to)
         case Kind.REFERRALS:
             number = await staff_actions.give_all(work, staff, to)
+        case Kind.AGREED_CALLBACKS:
+            number = await callbacks.give_agreed(work, staff.id, to.id)
         case Kind.CALLBACK_REPLIES:
             number = await callbacks.give_replies(work, staff.id, to.id)
         case Kind.VOICE_MESSAGES:

@@ -121,7 +121,8 @@ async def hold(
     )
     await work.session.flush()
     note_event(work, kind.value, record_id, RecordLog.HELD, words=reason)
-    write_entry(work, AuditLog.RECORD_HELD, f"{kind.value}:{record_id}")
+    subject = f"{kind.value}:{record_id}"
+    write_entry(work, AuditLog.RECORD_HELD, subject, before=None, after="held")
     return hold_id
 
 
@@ -135,7 +136,8 @@ async def lift(work: Work, staff: Staff | None, kind: HeldKind, record_id: UUID)
     found.lifted_at, found.lifted_by = work.now, work.actor.staff_id
     await work.session.flush()
     note_event(work, kind.value, record_id, RecordLog.HOLD_LIFTED)
-    write_entry(work, AuditLog.RECORD_HOLD_LIFTED, f"{kind.value}:{record_id}")
+    subject = f"{kind.value}:{record_id}"
+    write_entry(work, AuditLog.RECORD_HOLD_LIFTED, subject, before="held", after=None)
 
 
 async def open_holds(work: Work) -> list[Held]:

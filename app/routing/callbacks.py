@@ -345,6 +345,26 @@ async def to_be_said(work: Work, staff_id: UUID) -> Callback | None:
     return found
 
 
+def agreed_by(staff_id: UUID) -> ColumnElement[bool]:
+    """Return the condition for the call-backs for which a person answers, since they agreed them:
+    still to be made, or given up and not decided about."""
+    return and_(Callback.made_by == staff_id, Callback.state.in_((*OPEN, CallbackState.GIVEN_UP)))
+
+
+async def give_agreed(work: Work, owner_id: UUID, to_id: UUID) -> int:
+    """Make a colleague, and with them their team, answer for the call-backs that a person who
+    leaves agreed. The next counsellor of the line makes them, as before. Return how many."""
+    given = await work.session.scalars(
+        update(Callback)
+        .where(agreed_by(owner_id))
+        .values(made_by=to_id)
+        .returning(Callback.id)
+        .execution_options(synchronize_session=False)
+    )
+    work.announce(Topic.CALLBACKS)
+    return len(given.all())
+
+
 async def give_replies(work: Work, owner_id: UUID, to_id: UUID) -> int:
     """Ask a colleague who answered the call-backs of a person who leaves. Return how many."""
     given = await work.session.scalars(

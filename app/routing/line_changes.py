@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, select
 
-from app.calls import chat_lines, line_languages, lines
+from app.calls import chat_lines, line_facts, line_languages, lines
 from app.calls.chat_rules import ChatRules
 from app.calls.line_rows import EarlierNumbers, Line
 from app.calls.speech import LineScript
@@ -31,6 +31,7 @@ class Part(StrEnum):
 
     NAME = "name"
     LANGUAGES = "languages"
+    FACTS = "facts"
     HOURS = "hours"
     NUMBERS = "numbers"
     PLAN = "plan"
@@ -41,6 +42,7 @@ _PARTS = {
     AuditLog.LINE_RENAMED: Part.NAME,
     AuditLog.LINE_LANGUAGE_ADDED: Part.LANGUAGES,
     AuditLog.LINE_LANGUAGE_REMOVED: Part.LANGUAGES,
+    AuditLog.LINE_FACTS_SET: Part.FACTS,
     AuditLog.LINE_HOURS_SET: Part.HOURS,
     AuditLog.LINE_NUMBERS_SET: Part.NUMBERS,
     AuditLog.LINE_PLAN_SET: Part.PLAN,
@@ -142,6 +144,8 @@ async def _set(work: Work, line: LineScript, part: Part, values: Values) -> None
             await lines.rename(work, line, values["name"])
         case Part.LANGUAGES:
             await line_languages.set_languages(work, line, values["languages"])
+        case Part.FACTS:
+            await line_facts.change_facts(work, line, **values)
         case Part.HOURS:
             await lines.set_opening_hours(work, line, values["hours"])
         case Part.NUMBERS:
@@ -221,6 +225,7 @@ async def _present(work: Work, row: Line, line: LineScript) -> dict[Part, Values
     return {
         Part.NAME: {"name": row.name},
         Part.LANGUAGES: {"languages": [one.language for one in line.languages]},
+        Part.FACTS: line_facts.facts_of(row),
         Part.HOURS: {"hours": row.opening_hours},
         Part.NUMBERS: {
             "leads_here": await lines.numbers_behind(work, line),

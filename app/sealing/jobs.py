@@ -8,7 +8,7 @@ from sqlalchemy import MetaData
 from app.jobs.names import Task
 from app.jobs.passing import PASSING
 from app.jobs.transaction import transaction
-from app.sealing import hashes, resealing
+from app.sealing import hashes, resealing, state
 from app.work import PROGRAM, Ground
 
 _RETRY = RetryStrategy(max_attempts=None, exponential_wait=2, retry_exceptions=set(PASSING))
@@ -23,13 +23,16 @@ def sealing_tasks(metadata: MetaData) -> Blueprint:
     tasks = Blueprint()
 
     @tasks.task(name=Task.RESEAL.in_area, retry=_RETRY, pass_context=True)
-    async def reseal(context: JobContext) -> None:
+    async def reseal(context: JobContext, asked: bool = False) -> None:
         ground: Ground = context.additional_context["ground"]
         done = await resealing.reseal(ground, metadata, most=_BATCHES)
         async with transaction(ground, PROGRAM) as work:
             if await resealing.is_left(work, metadata):
-                work.defer(Task.RESEAL, delay=None if done else _SOON)
-            elif done:
+                work.defer(Task.RESEAL, delay=None if done else _SOON, asked=asked)
+                return
+            if asked or done:
+                state.note_resealed(work, done)
+            if done:
                 # Once more, for what a process that was cut off has sealed meanwhile.
                 work.defer(Task.RESEAL, delay=resealing.SETTLED)
 

@@ -143,8 +143,20 @@ async def choose_page_language(work: Work, staff: Staff, language: str) -> None:
     """Set the language in which a person reads the pages. Raises Invalid."""
     if language not in pages.page_languages():
         raise Invalid("The pages are not translated into this language. Choose one from the list.")
+    before = await work.session.scalar(
+        select(Staff.page_language).where(Staff.id == staff.id).with_for_update()
+    )
+    if before == language:
+        return
     await work.session.execute(
         update(Staff).where(Staff.id == staff.id).values(page_language=language)
+    )
+    write_entry(
+        work,
+        AuditLog.STAFF_CHANGED,
+        str(staff.id),
+        before={"page_language": before},
+        after={"page_language": language},
     )
     work.ground.memory.forget("staff")
     work.announce(Topic.STAFF)

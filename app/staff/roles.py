@@ -84,6 +84,8 @@ class Permission(StrEnum):
     KEEP_RETENTION = "keep_retention"
     # Back-ups and the anchors of the logs: when the last ones were made.
     SEE_BACKUPS = "see_backups"
+    # The keys that seal what is stored: which one seals, and sealing everything anew.
+    KEEP_KEYS = "keep_keys"
     # Legal holds: a record that is not erased, and lifting the hold again.
     HOLD_RECORDS = "hold_records"
     # Requests of a person about their data: seeing what was asked and what came of it; finding,
@@ -186,6 +188,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
             _P.SEE_RETENTION,
             _P.SEE_BACKUPS,
             _P.KEEP_RETENTION,
+            _P.KEEP_KEYS,
             _P.HOLD_RECORDS,
             _P.SEE_DATA_REQUESTS,
             _P.DECIDE_DATA_REQUESTS,

@@ -91,9 +91,3 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("state = 'waits'"),
     )
-
-
-def downgrade() -> None:
-    op.drop_table("access_requests")
-    op.drop_column("password_links", "waits")
-    op.drop_column("staff", "could_agree")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -198,6 +199,9 @@ async def test_the_log_is_searched_and_the_reading_logged(work: Work, typed: Typ
     (found,) = (await types("log", *wanted)).output.splitlines()
     said = json.loads(found)
     assert said["detail"] == {"before": "Plavi telefon", "after": "Nova"}
+    today = f"{work.now.astimezone(ZoneInfo(row.timezone)):%Y-%m-%d}"
+    of_today = (await types("log", *wanted, "--since", today, "--until", today)).output
+    assert of_today.splitlines() == [found]
     assert logged(work)[-1][0] == AuditLog.AUDIT_LOG_READ
     wrong = await types("log", "--kind", "line_named", fails=True)
     assert isinstance(wrong.exception, Invalid)

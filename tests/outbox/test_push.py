@@ -87,6 +87,16 @@ async def test_a_ring_and_a_call_for_help_wake_who_has_no_page_open(
         forgotten = await person.ask("DELETE", f"/me/browsers/{hers['id']}")
         assert forgotten.status_code == status
     assert (await jelena.ask("GET", "/me/browsers")).json() == []
+    entered, forgotten = [
+        row["detail"]
+        for row in await stage.rows(
+            "SELECT detail FROM audit_entries "
+            "WHERE action IN ('push_subscribed', 'push_forgotten') "
+            f"AND subject = '{jelena.id}' ORDER BY id"
+        )
+    ]
+    assert entered == {"before": {"browser": []}, "after": {"browser": [hers["id"]]}}
+    assert forgotten == {"before": {"browser": [hers["id"]]}, "after": {"browser": []}}
 
 
 async def _connected(stage: Stage) -> bool:

@@ -19,7 +19,9 @@ from app.referrals.models import Referral
 from app.referrals.states import AttemptResult, DeliveryState
 from app.routing.alarm_rows import AlarmAttempt, AlarmKind
 from app.routing.rota.watch import open_alarm
+from app.staff.log_kinds import AuditLog
 from app.work import Work
+from tests.support.duties import log_of
 from tests.support.verbs import a_counsellor, a_line, a_referral, an_agency
 
 
@@ -110,5 +112,11 @@ async def test_an_event_is_sent_again_and_a_message_is_not(work: Work) -> None:
     row = (await work.session.scalars(select(Delivery).where(Delivery.id == event.id))).one()
     assert (row.state, row.tries, row.ended_at) == (DeliveryState.WAITING, 0, None)
     assert event.id not in {one.id for one in await dead_letters(work)}
+    detail = log_of(work, AuditLog.EVENT_SENT_AGAIN)
+    assert (detail["before"], detail["after"], detail["what"]) == (
+        "dead",
+        "waiting",
+        "referral.offered",
+    )
     with pytest.raises(Conflict):
         await send_again(work, event.id)

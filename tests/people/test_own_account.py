@@ -11,6 +11,7 @@ from app.staff.sessions import browser_of
 from app.web.access import COOKIE
 from app.work import PROGRAM
 from tests.support.contacts import skip
+from tests.support.referrals import page
 
 OLD, NEW = "correct horse battery", "another horse battery"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -86,6 +87,24 @@ async def test_a_leavers_stream_ends_at_once_and_the_cookie_opens_nothing_again(
     assert back.status_code == 200, back.text
     for path in ("/me", "/events"):
         assert (await stage.client.get(base + path, headers=cookie)).status_code == 401
+
+
+async def test_the_language_of_ones_own_pages_is_chosen_by_a_program_and_logged(
+    stage: Stage,
+) -> None:
+    ana = await stage.add_counsellor("ana", state=None)
+    assert (await ana.ask("PUT", "/me/page-language", {"language": "xx"})).status_code == 422
+    for _ in range(2):
+        chosen = await ana.ask("PUT", "/me/page-language", {"language": "sr"})
+        assert chosen.status_code == 204, chosen.text
+    assert '<html lang="sr-Latn"' in (await page(stage, ana, "/account")).text
+    logged = await stage.rows(
+        f"SELECT actor, detail FROM audit_entries WHERE action = 'staff_changed' "
+        f"AND subject = '{ana.id}'"
+    )
+    assert [(row["actor"], row["detail"]) for row in logged] == [
+        (str(ana.id), {"before": {"page_language": "en"}, "after": {"page_language": "sr"}})
+    ]
 
 
 async def test_one_session_is_ended_by_its_owner_alone(stage: Stage) -> None:

@@ -119,6 +119,8 @@ async def test_a_rule_a_hold_a_night_and_a_receipt(
         ("record_hold_lifted", f"contact:{contact}"),
         ("content_erased", "contacts"),
     ]
+    held, lifted = actions[0]["detail"], actions[1]["detail"]
+    assert (held, lifted) == ({"before": None, "after": "held"}, {"before": "held", "after": None})
     assert actions[-1]["detail"].keys() == {"count", "days", "run"}
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from app.calls import chat_lines, line_languages, lines
+from app.calls import chat_lines, line_facts, line_languages, lines
 from app.calls.chat_rules import read_chat
 from app.calls.lines import LineExists, add_line
 from app.calls.speech import LineScript
@@ -41,6 +41,7 @@ async def as_stored(work: Work, line: LineScript) -> dict[str, Any]:
         "name": row.name,
         "languages": [(one.language, one.digit) for one in script.languages],
         "hours": row.opening_hours,
+        "facts": (row.number, row.country, row.timezone),
         "shown_number": row.shown_number,
         "leads_here": await lines.numbers_behind(work, script),
         "plan": row.plan,
@@ -55,6 +56,7 @@ async def test_each_part_is_changed_and_taken_back_by_its_own_verb(work: Work) -
     await lines.rename(work, line, "Linija za decu")
     await line_languages.remove_language(work, line, "en")
     await lines.set_opening_hours(work, line, "Mo-Fr 08:00-20:00")
+    await line_facts.change_facts(work, line, number="+381112222444", timezone="Europe/Zagreb")
     await lines.change_numbers(work, line, leads_here=BEHIND, shown_number=BEHIND[0])
     await people.change_plan(
         work, line, backup_after=20, skills={"violence": 1}, partner_number="+381113334446"
@@ -71,6 +73,7 @@ async def test_each_part_is_changed_and_taken_back_by_its_own_verb(work: Work) -
             Part.CHAT,
             Part.PLAN,
             Part.NUMBERS,
+            Part.FACTS,
             Part.HOURS,
             Part.LANGUAGES,
             Part.NAME,

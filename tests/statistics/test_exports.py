@@ -299,6 +299,8 @@ async def test_single_contacts_need_a_second_person_and_leave_a_trail(
     listed = (await chief.ask("GET", "/statistics/exports")).json()
     assert [e["reason"] for e in listed if e["id"] == asked["id"]] == [RECORDS["reason"]]
     assert (await chief.ask("POST", f"{path}/approve", {})).json()["state"] == "approved"
+    (said,) = await house.rows("SELECT detail FROM audit_entries WHERE action = 'export_approved'")
+    assert (said["detail"]["before"], said["detail"]["after"]) == ("asked", "approved")
     await house.settle()
     assert (await chief.ask("POST", f"{path}/refuse", {})).status_code == 409
     # The person who approves does not get it by that; nor does any third person.

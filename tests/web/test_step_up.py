@@ -32,12 +32,14 @@ from app.referrals import staff_actions
 from app.referrals.directory import agencies
 from app.referrals.opening import from_call, opening
 from app.referrals.replies import answering
-from app.retention import rules
+from app.retention import rules, running
 from app.retention.data_requests import answering as reports
 from app.retention.data_requests import requests
 from app.routing import callback_attempts, callbacks, offers
 from app.routing.participants import inviting, moving, supervising
 from app.routing.rota import watch
+from app.sealing import hashes, resealing
+from app.sealing import state as key_state
 from app.staff import (
     hashing,
     passkeys,
@@ -92,6 +94,11 @@ _OPENERS = (
     factors.reset,
     sign_in_rules.set_sign_in_rules,
     rules.set_rules,
+    running.ask_run,
+    key_state.ask_for_resealing,
+    resealing.rotate_key,
+    resealing.retire_key,
+    hashes.rotate_hashes,
     requests.find,
     requests.decide,
     reports.open_report,

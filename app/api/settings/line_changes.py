@@ -15,7 +15,7 @@ router = APIRouter(tags=["lines"])
 
 
 class LineChangeView(BaseModel):
-    """A change of the name, languages, hours, numbers, plan or chat settings of a line."""
+    """A change of the name, facts, languages, hours, numbers, plan or chat settings of a line."""
 
     id: int
     at: datetime

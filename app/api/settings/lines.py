@@ -1,6 +1,7 @@
 """The JSON interface of lines: their facts, numbers, plan, languages, and what callers hear."""
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -8,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from app.api.description import files
-from app.calls import line_languages, lines, prompts
+from app.calls import line_facts, line_languages, line_use, lines, prompts
 from app.calls.key_questions import questions_of, set_questions
 from app.calls.line_rows import Line
 from app.calls.prompts import Source
@@ -28,7 +29,7 @@ Short = Annotated[str, Field(max_length=200)]
 
 
 class LineView(BaseModel):
-    """A line in use."""
+    """A line."""
 
     id: UUID
     number: str
@@ -37,6 +38,8 @@ class LineView(BaseModel):
     timezone: str
     opening_hours: str
     practice: bool
+    # Null: it is in use.
+    retired_at: datetime | None
 
 
 class SpokenView(BaseModel):
@@ -97,6 +100,10 @@ class FactsIn(BaseModel):
 
     name: Short | None = None
     opening_hours: Short | None = None
+    number: Short | None = None
+    country: Short | None = None
+    timezone: Short | None = None
+    practice: bool | None = None
 
 
 class NumbersIn(BaseModel):
@@ -199,9 +206,10 @@ async def sent_recording(request: Request, work: Work) -> tuple[bytes, str]:
 
 
 @router.get("/lines")
-async def all_lines(work: InWork, staff: KeepsLines) -> list[LineView]:
-    """Return the lines in use."""
-    return [_view(one) for one in await lines.all_lines(work)]
+async def all_lines(work: InWork, staff: KeepsLines, retired: bool = False) -> list[LineView]:
+    """Return the lines in use, or with `retired` those that are not any more."""
+    found = await (line_use.retired_lines(work) if retired else lines.all_lines(work))
+    return [_view(one) for one in found]
 
 
 @router.post("/lines", status_code=201)
@@ -222,13 +230,37 @@ async def one_line(work: InWork, staff: KeepsLines, line_id: UUID) -> WholeLineV
 async def change_facts(
     work: InWork, staff: KeepsLines, line_id: UUID, body: FactsIn
 ) -> WholeLineView:
-    """Change the name and the opening hours of a line; the next caller hears the name."""
+    """Change the name, the hours, the number, the country or the time zone of a line, or whether it
+    is for practice; the next caller meets the change."""
+    line = await _line(work, line_id)
+    await line_facts.change_facts(
+        work,
+        line,
+        number=body.number,
+        country=body.country,
+        timezone=body.timezone,
+        practice=body.practice,
+    )
     line = await _line(work, line_id)
     if body.name is not None:
         await lines.rename(work, line, body.name)
     if body.opening_hours is not None:
         await lines.set_opening_hours(work, line, body.opening_hours)
     return await _whole(work, line_id)
+
+
+@router.post("/lines/{line_id}/retire", status_code=204)
+async def retire(work: InWork, staff: KeepsLines, line_id: UUID) -> None:
+    """Take a line out of use. Callers who wait in it are still answered. 409 LastLine, or
+    OnlyLineOfPeople."""
+    await line_use.retire(work, line_id)
+
+
+@router.post("/lines/{line_id}/take-into-use", status_code=204)
+async def take_into_use(work: InWork, staff: KeepsLines, line_id: UUID) -> None:
+    """Take a retired line back into use, with its numbers. 409 LineExists if another line has
+    one of them now."""
+    await line_use.take_into_use(work, line_id)
 
 
 @router.patch("/lines/{line_id}/numbers")

@@ -9,7 +9,7 @@ from fastapi import APIRouter, File, Form, Path, Query, Request, Response, Uploa
 from starlette.responses import RedirectResponse
 
 from app import words
-from app.calls import chat_lines, line_languages, lines, prompts
+from app.calls import chat_lines, line_facts, line_languages, line_use, lines, prompts
 from app.calls.chat_rules import read_chat
 from app.calls.key_questions import set_questions
 from app.calls.speech import LineScript, Spoken
@@ -19,7 +19,7 @@ from app.dashboard.languages import Choices, language_choices
 from app.dashboard.settings import line_views
 from app.dashboard.settings.line_menu import menu_of
 from app.dashboard.templating import page
-from app.errors import Invalid, NotFound, Refusal
+from app.errors import Conflict, Invalid, NotFound, Refusal
 from app.people import connection_tests
 from app.people.connection_words import words_of
 from app.routing import line_changes, people
@@ -35,6 +35,7 @@ router = APIRouter(include_in_schema=False)
 Keeps = Annotated[Staff, reader_with(Permission.KEEP_LINES)]
 Text = Annotated[str, Form(max_length=2000)]
 Short = Annotated[str, Form(max_length=200)]
+Given = Annotated[str | None, Form(max_length=200)]
 ChangeId = Annotated[int, Path(ge=1, le=2**62)]
 # A recording, and what a form writes around it.
 LARGEST = prompts.LARGEST_RECORDING + 64 * 1024
@@ -63,16 +64,23 @@ async def lines_page(request: Request, work: InWork, staff: Keeps) -> Response:
 
 
 async def _list(
-    request: Request, work: Work, staff: Staff, typed: Any = None, notice: str = ""
+    request: Request,
+    work: Work,
+    staff: Staff,
+    typed: Any = None,
+    notice: str = "",
+    refused: str = "",
 ) -> Response:
     return page(
         request,
         "settings/lines.html",
         staff=staff,
         lines=await lines.all_lines(work),
+        retired=await line_use.retired_lines(work),
         typed=typed or {},
         languages=[(one, language_name(one)) for one in words.languages()],
         notice=notice,
+        refused=refused,
     )
 
 
@@ -88,6 +96,7 @@ async def add_line(
     timezone: Short,
     leads_here: Short = "",
     also: Annotated[list[str] | None, Form(max_length=40)] = None,
+    shown: Short = "",
     practice: Annotated[bool, Form()] = False,
 ) -> Response:
     """Add a line. After a refusal the form keeps what was typed."""
@@ -97,7 +106,7 @@ async def add_line(
         "country": country,
         "languages": languages,
     }
-    typed |= {"timezone": timezone, "leads_here": leads_here}
+    typed |= {"timezone": timezone, "leads_here": leads_here, "shown": shown}
     typed |= {"also": also or []}
     try:
         line = await lines.add_line(
@@ -109,11 +118,35 @@ async def add_line(
             timezone=timezone,
             practice=practice,
             leads_here=_parts(leads_here),
+            shown_number=shown.strip() or None,
         )
     except Refusal as refusal:
         await work.undo()
         return await _list(request, work, staff, typed, refusal_words(refusal))
     return RedirectResponse(f"/admin/lines/{line.id}", 303)
+
+
+@router.post("/admin/lines/{line_id}/take-into-use")
+async def take_into_use(request: Request, work: InWork, staff: Keeps, line_id: UUID) -> Response:
+    """Take a retired line back into use."""
+    try:
+        await line_use.take_into_use(work, line_id)
+    except Conflict as refusal:
+        await work.undo()
+        return await _list(request, work, staff, refused=refusal_words(refusal))
+    return RedirectResponse(f"/admin/lines/{line_id}", 303)
+
+
+@router.post("/admin/lines/{line_id}/retire")
+async def retire(request: Request, work: InWork, staff: Keeps, line_id: UUID) -> Response:
+    """Take a line out of use."""
+
+    async def verb(line: LineScript) -> None:
+        await line_use.retire(work, line.id)
+
+    answer = await _change(request, work, staff, line_id, "retire", {}, verb)
+    # The page of a retired line is not there any more.
+    return RedirectResponse("/admin/lines#retired", 303) if answer.status_code == 303 else answer
 
 
 @router.get("/admin/lines/{line_id}")
@@ -214,15 +247,28 @@ async def _change(
 
 @router.post("/admin/lines/{line_id}/facts")
 async def change_facts(
-    request: Request, work: InWork, staff: Keeps, line_id: UUID, name: Short, hours: Short
+    request: Request,
+    work: InWork,
+    staff: Keeps,
+    line_id: UUID,
+    name: Short,
+    hours: Short,
+    number: Given = None,
+    country: Given = None,
+    timezone: Given = None,
+    kind: Short = "",
 ) -> Response:
-    """Change the name and the opening hours of a line."""
+    """Change the name, the hours and the other facts of a line."""
+    facts: dict[str, Any] = {"number": number, "country": country, "timezone": timezone}
 
     async def verb(line: LineScript) -> None:
+        practice = {"practice": True, "real": False}.get(kind)
+        await line_facts.change_facts(work, line, **facts, practice=practice)
+        _row, line = await lines.read_line(work, line.id)
         await lines.rename(work, line, name)
         await lines.set_opening_hours(work, line, hours)
 
-    typed = {"name": name, "hours": hours}
+    typed = {"name": name, "hours": hours, "kind": kind, **facts}
     return await _change(request, work, staff, line_id, "facts", typed, verb)
 
 

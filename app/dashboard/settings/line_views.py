@@ -373,6 +373,7 @@ def _by_name(written: Mapping[str, str], prefix: str) -> dict[str, str]:
 _PART_WORDS = {
     line_changes.Part.NAME: N_("Name"),
     line_changes.Part.LANGUAGES: N_("Languages"),
+    line_changes.Part.FACTS: N_("Number, country and time zone"),
     line_changes.Part.HOURS: N_("Opening hours"),
     line_changes.Part.NUMBERS: N_("Numbers"),
     line_changes.Part.PLAN: N_("Who else is asked as a caller waits"),

@@ -1,30 +1,27 @@
 """The page of the log of people's acts: who did or read what, with before and after."""
 
 import re
-from datetime import date, datetime, time, timedelta
+from datetime import date
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BeforeValidator
 from starlette.responses import RedirectResponse
 
-from app.calls import lines
 from app.dashboard.settings.log_words import FIELD_WORDS
 from app.dashboard.templating import page, templates
 from app.people import finding
 from app.people.log_check import ask_for_check, last_check
-from app.people.log_names import Name, Names, names_in, subject_name, subjects_named
+from app.people.log_names import Name, Names, names_in, subject_name
+from app.people.log_search import Sought, search_log
 from app.safekeeping import anchors
 from app.safekeeping.models import Way
-from app.staff.audit import Wanted, list_entries, write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with
 from app.words.pages import N_, code_words, said
-from app.work import Work
 
 router = APIRouter(include_in_schema=False)
 Reads = Annotated[Staff, reader_with(Permission.READ_LOG)]
@@ -109,12 +106,6 @@ def _parts(value: Any, names: Names) -> list[Name]:
     return [Name(code_words(text) if _CODE.fullmatch(text) else text)]
 
 
-async def _zone(work: Work) -> ZoneInfo:
-    """Return the zone of the first line: the days of the log are those of the helpline."""
-    found = await lines.all_lines(work)
-    return ZoneInfo(found[0].timezone if found else "UTC")
-
-
 @router.get("/admin/log")
 async def log_page(
     request: Request,
@@ -128,18 +119,14 @@ async def log_page(
     before: Annotated[int | None, Query(ge=1, le=2**62)] = None,
 ) -> Response:
     """Show the log, newest first, narrowed by person, kind, subject and days; log the reading."""
-    zone = await _zone(work)
-    about = subject.strip()
-    wanted = Wanted(
+    wanted = Sought(
         actor=str(person or ""),
         action=kind if kind in list(AuditLog) else "",
-        subject=about,
-        also=await subjects_named(work, about) if about else (),
-        since=_begin(since, zone),
-        until=_begin(until, zone, days=1),
+        subject=subject.strip(),
+        since=since,
+        until=until,
     )
-    write_entry(work, AuditLog.AUDIT_LOG_READ, "audit_entries")
-    entries = await list_entries(work, wanted, before=before, limit=_PAGE)
+    entries = await search_log(work, wanted, before=before, limit=_PAGE)
     names = await names_in(work, staff, entries)
     return templates.TemplateResponse(
         request,
@@ -182,10 +169,3 @@ async def ask_for_a_check(work: InWork, staff: Reads) -> Response:
     """Begin a check of all logs."""
     ask_for_check(work)
     return RedirectResponse("/admin/log", 303)
-
-
-def _begin(day: date | None, zone: ZoneInfo, days: int = 0) -> datetime | None:
-    """Return when a day begins, `days` later; None without a day, or far from our time."""
-    if day is None or not 1900 < day.year < 9000:
-        return None
-    return datetime.combine(day + timedelta(days=days), time(), zone)

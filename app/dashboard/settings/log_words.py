@@ -124,6 +124,7 @@ FIELD_WORDS = {
     "opens": N_("opens"),
     "outcomes": N_("outcomes"),
     "owner": N_("owner"),
+    "page_language": N_("Language of the pages"),
     "partner_after": N_("seconds until the partner"),
     "partner_number": N_("number of the partner"),
     "passkey": N_("passkey"),

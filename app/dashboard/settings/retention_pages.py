@@ -127,6 +127,14 @@ async def change_rules(request: Request, work: InWork, staff: Keeps) -> Response
     return await _show(request, work, staff, told=_("The rules are saved."))
 
 
+@router.post("/admin/retention/run")
+async def run(request: Request, work: InWork, staff: Keeps) -> Response:
+    """Erase what is due now, and do not wait for the night."""
+    running.ask_run(work)
+    told = _("What is due is being erased. Open this page again in a moment.")
+    return await _show(request, work, staff, told=told)
+
+
 @router.post("/admin/retention/holds")
 async def hold_record(
     request: Request,

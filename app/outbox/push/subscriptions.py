@@ -107,6 +107,7 @@ async def subscribe(
     if not may_send_to(work.settings, endpoint):
         raise Invalid("This browser uses a push service that the helpline does not send to.")
     _check_keys(p256dh, auth)
+    before = await _as_logged(work, staff)
     id_, keys = uuid4(), work.ground.keys.match_keys("push", endpoint)
     await work.session.execute(
         delete(PushSubscription).where(PushSubscription.endpoint_key.in_(keys))
@@ -136,8 +137,14 @@ async def subscribe(
             PushSubscription.staff_id == staff.id, PushSubscription.id.not_in(newest)
         )
     )
-    write_entry(work, AuditLog.PUSH_SUBSCRIBED, str(staff.id), browser=str(id_))
+    after = await _as_logged(work, staff)
+    write_entry(work, AuditLog.PUSH_SUBSCRIBED, str(staff.id), before=before, after=after)
     return id_
+
+
+async def _as_logged(work: Work, staff: Staff) -> dict[str, list[str]]:
+    """Return a person's browsers as the log may hold them for ever: their ids."""
+    return {"browser": sorted(str(one.id) for one in await browsers_of(work, staff))}
 
 
 def _check_keys(p256dh: str, auth: str) -> None:
@@ -163,6 +170,7 @@ async def browsers_of(work: Work, staff: Staff) -> list[PushSubscription]:
 
 async def forget(work: Work, staff: Staff, subscription_id: UUID) -> None:
     """Forget one of a person's own browsers. Raises NotFound."""
+    before = await _as_logged(work, staff)
     gone = await work.session.scalar(
         delete(PushSubscription)
         .where(PushSubscription.id == subscription_id, PushSubscription.staff_id == staff.id)
@@ -170,7 +178,8 @@ async def forget(work: Work, staff: Staff, subscription_id: UUID) -> None:
     )
     if gone is None:
         raise NotFound("This browser is not in your list any more.")
-    write_entry(work, AuditLog.PUSH_FORGOTTEN, str(staff.id), browser=str(subscription_id))
+    after = await _as_logged(work, staff)
+    write_entry(work, AuditLog.PUSH_FORGOTTEN, str(staff.id), before=before, after=after)
 
 
 async def wake(

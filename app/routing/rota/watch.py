@@ -98,7 +98,8 @@ _LONGEST_WAITS = Question(
     .where(or_(Call.state == CallState.QUEUED, Call.state == CallState.OFFERED))
     .group_by(Call.line_id, Call.language)
 )
-# A language that was removed from a line counts while a caller waits in it.
+# A line that was retired, and a language that was removed from one, count while a caller waits in
+# it.
 _WAITS_IN_IT = (
     exists()
     .where(
@@ -112,7 +113,7 @@ _LINES = Question(
     select(Line.id, Line.number, Line.plan, LineLanguage.language)
     .join(LineLanguage, LineLanguage.line_id == Line.id)
     .where(
-        Line.active,
+        or_(Line.active, _WAITS_IN_IT),
         Line.practice.is_(False),
         or_(LineLanguage.removed_at.is_(None), _WAITS_IN_IT),
     )

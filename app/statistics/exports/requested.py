@@ -97,12 +97,14 @@ async def decide(work: Work, staff: Staff | None, export_id: UUID, *, approve: b
         raise Conflict("This request has already been decided.")
     export.decided_by = staff.id if staff is not None else None
     export.decided_at = work.now
-    export.state = _S.APPROVED if approve else _S.REFUSED
+    export.state = (_S.APPROVED if approve else _S.REFUSED).value
     await work.session.flush()
     write_entry(
         work,
         AuditLog.EXPORT_APPROVED if approve else AuditLog.EXPORT_REFUSED,
         f"export:{export.id}",
+        before=_S.ASKED.value,
+        after=export.state,
         what=export.what,
     )
     if approve:

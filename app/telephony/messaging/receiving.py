@@ -55,7 +55,7 @@ async def _is_for_children(work: Work, carrier: Carrier, signed: Signed) -> bool
 def takes(line: LineScript, channel: Channel) -> bool:
     """Return whether children write to a line by a carrier."""
     rules = read_chat(line.chat)
-    return rules.on and channel.value in rules.by
+    return line.active and rules.on and channel.value in rules.by
 
 
 async def hear(work: Work, channel: Channel, line: LineScript, arrived: Arrived) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
@@ -175,6 +175,13 @@ def _came(message: Any) -> Came:
     return Came(str(message.sid), message.date_created, fields)
 
 
+class OwnNumber(NamedTuple):
+    """A number of the account: the provider's id, and the address that its calls ask."""
+
+    sid: str
+    voice_url: str
+
+
 class Provider:
     """Our requests to the telephony provider that are the same on every platform.
 
@@ -301,10 +308,13 @@ class Provider:
 
         return await self.ask(ask)
 
-    async def numbers(self) -> dict[str, str]:
-        """Return the account's own numbers, with the provider's ids of them."""
+    async def numbers(self) -> dict[str, OwnNumber]:
+        """Return the account's own numbers, and what the provider keeps of each."""
         found = await self.ask(lambda c: c.incoming_phone_numbers.list(limit=1000))
-        return {str(one.phone_number): str(one.sid) for one in found}
+        return {
+            str(one.phone_number): OwnNumber(str(one.sid), str(one.voice_url or ""))
+            for one in found
+        }
 
     async def caller_ids(self) -> set[str]:
         """Return numbers not of this account that it may show to those it rings."""

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from app.abilities import Ability
 from app.calls import lines
-from app.calls.number_setup import Report
+from app.calls.number_setup import Pointed, Report
 from app.calls.speech import LineScript
 from app.errors import Conflict, Message
 from app.log import log
 from app.outbox.responses import Refused, RequestFailed
+from app.privacy import ends
 from app.routing.plan import read_plan
 from app.settings import Settings
 from app.staff.audit import write_entry
@@ -39,9 +40,21 @@ async def carry_out(work: Work, *, install: bool = True) -> Report:
             "and its token or API key in the settings of the server.",
             why=str(error),
         ) from None
-    done, problems = len(report.done), len(report.problems)
-    write_entry(work, AuditLog.TELEPHONY_SET_UP, "telephony", done=done, problems=problems)
+    write_entry(
+        work,
+        AuditLog.TELEPHONY_SET_UP,
+        "telephony",
+        before=[_for_log(one.number, one.before) for one in report.pointed],
+        after=[_for_log(one.number, one.after) for one in report.pointed],
+        done=len(report.done),
+        problems=len(report.problems),
+    )
     return report
+
+
+def _for_log(number: str, address: str) -> str:
+    """Return where calls to a number go as the log may hold it for ever."""
+    return f"{ends.of_number(number)} → {ends.of_url(address) or '–'}"
 
 
 async def set_up(
@@ -63,8 +76,8 @@ async def set_up(
         for line in {line.id: line for line in numbers.values()}.values()
     }
     for number, line in sorted(numbers.items()):
-        sid = at_provider.get(number)
-        if sid is None:
+        known = at_provider.get(number)
+        if known is None:
             report.problems.append(
                 Message(
                     "%(number)s (%(line)s) is not a number of this account. Buy or port it there, "
@@ -74,13 +87,15 @@ async def set_up(
                 )
             )
             continue
+        voice = public(settings, "/telephony/voice")
         await provider.point_number(
-            sid,
-            voice=public(settings, "/telephony/voice"),
+            known.sid,
+            voice=voice,
             fallback=fallbacks[line.id] or public(settings, "/telephony/voice/fallback"),
             status=public(settings, "/telephony/status"),
             sms=public(settings, "/telephony/sms"),
         )
+        report.pointed.append(Pointed(number, known.voice_url, voice))
         report.done.append(
             Message(
                 "%(number)s (%(line)s) leads to %(address)s.",

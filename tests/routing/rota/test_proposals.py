@@ -101,7 +101,8 @@ async def test_a_proposal_is_decided_by_person_day_and_stretch(work: Work) -> No
         await proposals.accept(work, vera, row.id, Choice(staff_id=boris.id))
     one = next(d for d in await proposals.duties_of(work, row) if d.from_at == at(22, 8))
     assert await proposals.discard(work, vera, row.id, Choice(duty_id=one.id)) == 1
-    assert log_of(work, AuditLog.PROPOSAL_DISCARDED)["duty"] == str(one.id)
+    said = log_of(work, AuditLog.PROPOSAL_DISCARDED)
+    assert (said["duty"], said["before"], said["after"]) == (str(one.id), "proposed", "discarded")
     choice = Choice(staff_id=ana.id, day=date(2030, 1, 23))
     assert (await proposals.accept(work, vera, row.id, choice)).made == 1
     assert row.state == ProposalState.READY

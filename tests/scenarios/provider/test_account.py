@@ -12,6 +12,7 @@ from app.errors import Invalid
 from app.jobs.transaction import transaction
 from app.practice.exchange import Number
 from app.practice.people import Phone
+from app.privacy.ends import of_number, of_url
 from app.staff.roles import Role
 from app.telephony.platforms.choose import platform_of
 from app.words.keys import PROMPT_KEYS, SOUNDS
@@ -263,10 +264,20 @@ async def test_an_administrator_sets_up_the_numbers_on_a_page(stage: Stage) -> N
     assert stage.exchange.numbers[LINE].voice_url.startswith(stage.settings.public_url)
     told = (await mila.ask("POST", "/numbers/setup")).json()
     assert len(told["problems"]) == 2
-    (entry, _) = await stage.rows(
-        "SELECT detail FROM audit_entries WHERE action = 'telephony_set_up' ORDER BY id"
-    )
-    assert entry["detail"] == {"done": len(told["done"]), "problems": 2}
+    first, second = [
+        row["detail"]
+        for row in await stage.rows(
+            "SELECT detail FROM audit_entries WHERE action = 'telephony_set_up' ORDER BY id"
+        )
+    ]
+    ends, host = of_number(LINE), of_url(stage.settings.public_url)
+    assert first == {
+        "before": [f"{ends} → elsewhere.example"],
+        "after": [f"{ends} → {host}"],
+        "done": len(told["done"]),
+        "problems": 2,
+    }
+    assert second["before"] == second["after"] == first["after"]
     stage.exchange.auth_token = "another"
     stage.exchange.api_keys.clear()
     refused = await page(stage, mila, "/admin/numbers", set="up")

@@ -30,6 +30,8 @@ from app.referrals.scopes import lock_referral, reads_referral
 from app.referrals.states import AgencyEvent, DeliveryState, NoticeKind
 from app.referrals.trail import By, Via, note, tell_house
 from app.settings import Settings
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.work import Ground, Work
 
@@ -300,5 +302,14 @@ async def send_again(work: Work, staff: Staff | None, delivery_id: UUID) -> None
     if row.state != DeliveryState.DEAD:
         raise Conflict("This event is on its way or has arrived. It needs no other attempt.")
     row.state, row.tries, row.ended_at = DeliveryState.WAITING.value, 0, None
+    write_entry(
+        work,
+        AuditLog.EVENT_SENT_AGAIN,
+        f"referral:{row.referral_id}",
+        before=DeliveryState.DEAD.value,
+        after=DeliveryState.WAITING.value,
+        agency=str(row.agency_id),
+        what=row.kind,
+    )
     work.defer(Task.DELIVER, delivery_id=str(row.id))
     work.announce(Topic.DELIVERIES)

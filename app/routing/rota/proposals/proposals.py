@@ -270,15 +270,22 @@ async def discard(work: Work, by: Staff | None, proposal_id: UUID, choice: Choic
     await roster.lock_rota(work)
     row = await _locked(work, proposal_id)
     if row.state == ProposalState.ASKED and choice == ALL:
-        chosen = list[ProposedDuty]()
+        chosen, before = list[ProposedDuty](), row.state
         row.state, row.decided_at = ProposalState.DECIDED, work.now
     else:
         row, chosen = await _chosen(work, proposal_id, choice)
+        before = DutyState.PROPOSED.value
     for duty in chosen:
         duty.state = DutyState.DISCARDED
     await _end_if_decided(work, row)
     write_entry(
-        work, AuditLog.PROPOSAL_DISCARDED, str(row.id), number=len(chosen), **_for_log(choice)
+        work,
+        AuditLog.PROPOSAL_DISCARDED,
+        str(row.id),
+        before=before,
+        after=DutyState.DISCARDED.value,
+        number=len(chosen),
+        **_for_log(choice),
     )
     work.announce(Topic.ROSTER)
     return len(chosen)

@@ -1,0 +1,121 @@
+"""Which functions a function of the program leads to, by reading the source.
+
+A function leads to each function and class that its body names; what a decorator, an annotation or
+a default names is not counted, nor what a job does later. `tests/web/reach.py` finds more than is
+ever called, which suits what must ask for a proof; here that would hide a route that writes no log.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import app
+
+ROOT = Path(app.__file__).parent
+
+Names = dict[str, set[str]]
+
+
+class Paths:
+    """The functions, classes and tables of the program, and the names that each refers to."""
+
+    def __init__(self) -> None:
+        self._refers: Names = {}
+        # What a name of a module means that comes from another one.
+        self._imported: dict[str, str] = {}
+        trees = {_module(path): ast.parse(path.read_text()) for path in ROOT.rglob("*.py")}
+        for module, tree in trees.items():
+            self._note_imports(module, tree)
+        for module, tree in trees.items():
+            for node in tree.body:
+                for name in _defined(node):
+                    self._refers.setdefault(f"{module}.{name}", set()).update(
+                        self._names(module, node)
+                    )
+
+    def _note_imports(self, module: str, tree: ast.AST) -> None:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                for one in node.names:
+                    name = one.asname or one.name.partition(".")[0]
+                    self._imported[f"{module}.{name}"] = one.name if one.asname else name
+            elif isinstance(node, ast.ImportFrom):
+                for one in node.names:
+                    name = f"{module}.{one.asname or one.name}"
+                    self._imported[name] = f"{node.module}.{one.name}"
+
+    def _names(self, module: str, node: ast.AST) -> set[str]:
+        found = set()
+        for one in _acting(node):
+            found |= {f"{module}.{chain}" for chain in _chains(one)}
+        return found
+
+    def _meaning(self, name: str) -> str | None:
+        """Return what is defined under a name, if the program defines it."""
+        for _ in range(20):
+            if name in self._refers:
+                return name
+            parts = name.split(".")
+            for length in range(len(parts), 0, -1):
+                head = ".".join(parts[:length])
+                if head in self._imported:
+                    name = ".".join([self._imported[head], *parts[length:]])
+                    break
+                if head in self._refers:
+                    return head
+            else:
+                return None
+        return None
+
+    def lead_to(self, start: str, ends: frozenset[str]) -> bool:
+        """Return whether a function refers, itself or through others, to one of `ends`."""
+        pending, seen = [start], set()
+        while pending:
+            name = self._meaning(pending.pop())
+            if name in ends:
+                return True
+            if name is None or name in seen:
+                continue
+            seen.add(name)
+            pending += self._refers[name]
+        return False
+
+
+def _module(path: Path) -> str:
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _acting(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield what is run of a definition, without annotations, decorators and defaults."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        for one in node.body:
+            yield from _acting(one)
+    elif isinstance(node, ast.AnnAssign):
+        if node.value is not None:
+            yield from _acting(node.value)
+    else:
+        yield node
+        for inner in ast.iter_child_nodes(node):
+            yield from _acting(inner)
+
+
+def _defined(node: ast.stmt) -> list[str]:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return [node.name]
+    if isinstance(node, ast.Assign):
+        return [one.id for one in node.targets if isinstance(one, ast.Name)]
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+        return [node.target.id]
+    return []
+
+
+def _chains(node: ast.AST) -> list[str]:
+    """Return what a name means: of `(a if ... else b).verb`, both."""
+    if isinstance(node, ast.Name):
+        return [node.id]
+    if isinstance(node, ast.IfExp):
+        return _chains(node.body) + _chains(node.orelse)
+    if isinstance(node, ast.Attribute):
+        return [f"{chain}.{node.attr}" for chain in _chains(node.value)]
+    return []

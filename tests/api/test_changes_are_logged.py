@@ -1,0 +1,135 @@
+"""Each route that changes something writes who did it: into the log of acts, or that of its record
+or call. The others are named here, each with its reason."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.api.paths import ROOT, Paths
+
+# What appends to the log of acts, of a record, of a call, and of presence.
+LOGS = frozenset(
+    {
+        "app.staff.audit.write_entry",
+        "app.staff.audit.append",
+        "app.contacts.records.note_event",
+        "app.calls.record.record",
+        "app.routing.presence.set_presence",
+    }
+)
+
+READS = "reads only; what it reads about a child is logged before"
+TYPING = "a sign of life: of a browser, of typing, of having seen"
+CHALLENGE = "begins a proof; what comes of it is logged"
+BEGINS = "begins a request by a search, which is logged before it runs"
+COMPOSED = "the telephony does it, and logs the numbers before and after"
+SEEN = "its row says who saw the alarm, and when"
+PRACTICE = "practice is no record"
+CHILD = "a child's own words about the talk, which no person's act follows"
+TRIES = "asks another system whether it answers, and stores nothing"
+WAKES = "wakes the same person's other browsers"
+COOKIE = "a cookie of the browser"
+CHOSEN = "by the verbs of `app.api.roster.move_duty` and `remove_duty`, which are followed"
+
+UNLOGGED = {
+    "app.api.callers.number": READS,
+    "app.api.data_requests.find": BEGINS,
+    "app.api.definitions.check": READS,
+    "app.api.definitions.try_form": READS,
+    "app.api.emergencies.emergency_seen": SEEN,
+    "app.api.numbers.set_up": COMPOSED,
+    "app.api.passkeys.begin_passkey": CHALLENGE,
+    "app.api.passkeys.passkey_for_proof": CHALLENGE,
+    "app.api.passkeys.passkey_for_sign_in": CHALLENGE,
+    "app.api.practices.note_act": PRACTICE,
+    "app.api.provider.link_own_identity": CHALLENGE,
+    "app.api.provider.test_provider": TRIES,
+    "app.api.records.cases.search_cases": READS,
+    "app.api.records.contacts.search_contacts": READS,
+    "app.api.team.messages.read": TYPING,
+    "app.api.urgent.agencies.match": READS,
+    "app.api.writing.chats.see": TYPING,
+    "app.api.writing.chats.types": TYPING,
+    "app.child.conversations.here": TYPING,
+    "app.child.conversations.rate": CHILD,
+    "app.child.conversations.see": TYPING,
+    "app.child.conversations.types": TYPING,
+    "app.dashboard.agency_page.written_form": READS,
+    "app.dashboard.chats.pages.see": TYPING,
+    "app.dashboard.chats.pages.types": TYPING,
+    "app.dashboard.languages.choose_language": COOKIE,
+    "app.dashboard.pages.heartbeat": TYPING,
+    "app.dashboard.pages.writing": TYPING,
+    "app.dashboard.palette.palette": READS,
+    "app.dashboard.people.emergency_pages.seen": SEEN,
+    "app.dashboard.people.passkey_pages.options": CHALLENGE,
+    "app.dashboard.people.provider_pages.link": CHALLENGE,
+    "app.dashboard.people.welcome.open_link": READS,
+    "app.dashboard.records.lists.found": READS,
+    "app.dashboard.referrals.right_agencies": READS,
+    "app.dashboard.rota.duty.change_duty": CHOSEN,
+    "app.dashboard.settings.data_request_pages.find": BEGINS,
+    "app.dashboard.settings.number_pages.set_up": COMPOSED,
+    "app.dashboard.settings.provider_page.test_provider": TRIES,
+    "app.dashboard.sounds.push_key": READS,
+    "app.dashboard.sounds.wake_others": WAKES,
+    "app.dashboard.team_messages.read": TYPING,
+    "app.dashboard.training.practice.note_act": PRACTICE,
+}
+
+_WRITES = frozenset({"post", "put", "patch", "delete"})
+
+
+def _routes() -> Iterator[str]:
+    """Yield each function that answers a request which is more than a reading."""
+    for edge in ("api", "child", "dashboard", "web"):
+        for path in sorted((ROOT / edge).rglob("*.py")):
+            for node in ast.parse(path.read_text()).body:
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _answers(node):
+                    yield ".".join((*_parts(path), node.name))
+
+
+def _parts(path: Path) -> tuple[str, ...]:
+    return path.relative_to(ROOT.parent).with_suffix("").parts
+
+
+def _answers(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return any(
+        isinstance(one, ast.Call)
+        and isinstance(one.func, ast.Attribute)
+        and one.func.attr in _WRITES
+        for one in node.decorator_list
+    )
+
+
+@pytest.fixture(scope="module")
+def paths() -> Paths:
+    return Paths()
+
+
+def test_each_route_that_changes_something_writes_a_log_or_says_why_not(paths: Paths) -> None:
+    found = set(_routes())
+    assert len(found) > 380
+    silent = {name for name in found if not paths.lead_to(name, LOGS)}
+    assert silent == set(UNLOGGED)
+    assert all(UNLOGGED.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "leads"),
+    [
+        # By a verb of another area, by one of two modules, and by a method of a class.
+        ("app.api.connections.send_again", True),
+        ("app.api.roster.move_duty", True),
+        ("app.api.settings.lines.change_facts", True),
+        # Its permission leads to what ends a session; that is not the act itself.
+        ("app.dashboard.pages.heartbeat", False),
+        ("app.people.emergencies.seen", False),
+    ],
+)
+def test_only_what_the_body_of_a_function_names_is_counted(
+    paths: Paths, name: str, *, leads: bool
+) -> None:
+    assert paths.lead_to(name, LOGS) is leads

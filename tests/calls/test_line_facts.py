@@ -1,0 +1,120 @@
+"""The number, country and time zone of a line are changed, and a line is retired and used again."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from app.calls import line_facts, line_use, lines
+from app.calls.line_rows import Line
+from app.calls.line_use import LastLine, OnlyLineOfPeople
+from app.calls.lines import LineExists, LineRetired, add_line
+from app.errors import Invalid, NotFound
+from app.jobs.transaction import flush
+from app.staff import accounts
+from app.staff.log_kinds import AuditLog
+from app.staff.models import Staff
+from app.staff.roles import Role
+from app.work import Work
+from tests.support.calls.lines import a_line
+from tests.support.duties import log_of
+
+SECOND = "+381113334444"
+
+
+async def second_line(work: Work, number: str = SECOND, **values: object) -> Line:
+    row = await add_line(
+        work,
+        number=number,
+        name="Druga",
+        country="RS",
+        languages=["sr"],
+        timezone="Europe/Belgrade",
+        **values,  # type: ignore[arg-type]
+    )
+    await work.session.flush()
+    return row
+
+
+async def takes_calls_of(work: Work, name: str, *numbers: str) -> Staff:
+    staff = await accounts.add_staff(work, name=name, role=Role.COUNSELLOR, lines=list(numbers))
+    await work.session.flush()
+    return staff
+
+
+async def numbers_of(work: Work, line_id: object) -> tuple[str, list[str]]:
+    row = (await work.session.scalars(select(Line).where(Line.id == line_id))).one()
+    _row, line = await lines.read_line(work, row.id)
+    return row.number, await lines.numbers_behind(work, line)
+
+
+async def test_a_short_number_keeps_the_former_one_behind_it_and_back(work: Work) -> None:
+    line = await a_line(work)
+    ana = await takes_calls_of(work, "ana", line.number)
+    await line_facts.change_facts(work, line, number="116111")
+    assert await numbers_of(work, line.id) == ("116111", [line.number])
+    await work.session.refresh(ana)
+    assert ana.lines == ["116111"], "she takes the calls of the line as before"
+    said = log_of(work, AuditLog.LINE_FACTS_SET)
+    assert said == {"before": {"number": line.number}, "after": {"number": "116111"}}
+    await line_facts.change_facts(work, line, number=line.number)
+    assert await numbers_of(work, line.id) == (line.number, [])
+
+
+async def test_what_a_line_cannot_be_is_refused(work: Work) -> None:
+    line = await a_line(work)
+    await second_line(work, leads_here=["+381113335555"])
+    for taken in (SECOND, "+381113335555"):
+        with pytest.raises(LineExists):
+            await line_facts.change_facts(work, line, number=taken)
+    wrongs: list[dict[str, Any]] = [{"number": "x"}, {"timezone": "Nis"}, {"country": "Serbia"}]
+    for wrong in wrongs:
+        with pytest.raises(Invalid):
+            await line_facts.change_facts(work, line, **wrong)
+    other = (await lines.all_lines(work))[1]
+    await line_use.retire(work, other.id)
+    with pytest.raises(LastLine):
+        await line_facts.change_facts(work, line, practice=True)
+    with pytest.raises(LineRetired):
+        await line_facts.change_facts(work, line, number=SECOND)
+
+
+async def test_a_line_is_retired_with_its_numbers_and_used_again(work: Work) -> None:
+    line = await a_line(work)
+    row = await second_line(work, "116111", leads_here=[SECOND])
+    with pytest.raises(NotFound):
+        await line_use.take_into_use(work, row.id)
+    await line_use.retire(work, row.id)
+    said = log_of(work, AuditLog.LINE_RETIRED)
+    assert said["before"] == {"active": True, "numbers": ["+381…44"]}
+    assert said["after"] == {"active": False, "numbers": []}
+    work.ground.memory.forget("lines")
+    assert await lines.line_of_number(work, "116111") is None
+    assert await lines.line_of_number(work, SECOND) is None
+    kept = await lines.line_of_id(work, row.id)
+    assert kept is not None
+    assert (kept.active, kept.shown_number) == (False, line.number), "its calls have a line"
+    with pytest.raises(LineRetired):
+        await second_line(work, "116111", leads_here=["+381113335555"])
+    with pytest.raises(LastLine):
+        await line_use.retire(work, line.id)
+    # Another line has its number meanwhile.
+    await lines.change_numbers(work, line, leads_here=[SECOND], shown_number=None)
+    with pytest.raises(LineExists):
+        await line_use.take_into_use(work, row.id)
+    await lines.change_numbers(work, line, leads_here=[], shown_number=None)
+    await flush(work)
+    await line_use.take_into_use(work, row.id)
+    assert await numbers_of(work, row.id) == ("116111", [SECOND])
+    assert log_of(work, AuditLog.LINE_TAKEN_INTO_USE)["after"]["active"] is True
+
+
+async def test_nobody_is_left_with_a_retired_line_alone(work: Work) -> None:
+    line = await a_line(work)
+    row = await second_line(work)
+    await takes_calls_of(work, "ana", SECOND)
+    await takes_calls_of(work, "boris", SECOND, line.number)
+    with pytest.raises(OnlyLineOfPeople) as refused:
+        await line_use.retire(work, row.id)
+    assert "ana" in str(refused.value)
+    assert "boris" not in str(refused.value)
