@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 from filelock import FileLock
 
@@ -127,6 +126,9 @@ def operations(
 async def test_our_requests_and_the_exchanges_answers_are_as_described(
     stage: Stage, oracles: dict[str, Path]
 ) -> None:
+    # Takes more than a second to load, and each process of the tests loads this file.
+    import jsonschema
+
     description = json.loads(oracles["@twilio/cli-core"].read_text())
     schemas = {"components": as_json_schema(description["components"])}
     # A talk with hold, a phone, a voice message and a reconciliation ask for everything we use.
