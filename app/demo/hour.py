@@ -12,6 +12,7 @@ from typing import Any
 
 from app.demo.agencies import furnish
 from app.demo.invariants import broken_at_the_end, broken_now
+from app.demo.looking import Page
 from app.demo.stage import Counsellor, Stage
 from app.demo.texting_hour import count_texts, lost_texts, text_in, texters
 from app.demo.writing import WritingChild
@@ -355,10 +356,13 @@ async def _work(hour: Hour, counsellor: Counsellor) -> None:
     """
     clock, seen, held, urgent = hour.stage.clock, 0, False, 0
     asked: set[str] = set()
+    page = Page(hour.stage, counsellor)
     while True:
         await clock.sleep(6)
         hour.stage.exchange.sender.under_way += 1  # the stage waits for these requests as well
         try:
+            if not await page.has_to_ask():
+                continue
             offer = await counsellor.offer()
             if offer is None and held:
                 await _write_up(counsellor, seen)
@@ -381,10 +385,13 @@ async def _work(hour: Hour, counsellor: Counsellor) -> None:
 async def _look_after(hour: Hour, counsellor: Counsellor) -> None:
     """Press urgent on the board, as a counsellor who talks on the phone beside it."""
     pressed: set[str] = set()
+    page = Page(hour.stage, counsellor)
     while True:
         await hour.stage.clock.sleep(15)
         hour.stage.exchange.sender.under_way += 1
         try:
+            if not await page.has_to_ask():
+                continue
             offer = await counsellor.offer()
             if offer is None or offer["state"] != "connected" or offer["call_id"] in pressed:
                 continue

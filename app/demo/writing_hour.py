@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from app.demo.looking import Page
 from app.demo.stage import Counsellor, Stage
 from app.demo.texting_hour import GOODBYE
 from app.demo.writing import WritingChild, a_child
@@ -115,6 +116,7 @@ async def work_in_writing(stage: Stage, counsellor: Counsellor, leaves_at: float
     """Work as a counsellor who writes: take conversations, answer what is unread. With `leaves_at`
     the page is closed when the next talk after that has begun, and comes back ten minutes later."""
     clock, begun, took = stage.clock, stage.clock.now().timestamp(), False
+    page = Page(stage, counsellor)
     while True:
         await clock.sleep(5)
         now = clock.now().timestamp() - begun
@@ -124,7 +126,7 @@ async def work_in_writing(stage: Stage, counsellor: Counsellor, leaves_at: float
             with noticed(stage), contextlib.suppress(Exception):
                 await counsellor.ask("PUT", "/me/presence", {"state": "available"})
         with noticed(stage), contextlib.suppress(Exception):
-            took = await take_and_answer(counsellor)
+            took = await page.has_to_ask() and await take_and_answer(counsellor)
 
 
 async def take_and_answer(counsellor: Counsellor) -> bool:

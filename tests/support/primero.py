@@ -5,7 +5,6 @@ import base64
 from typing import Any
 from uuid import uuid4
 
-from jsonschema import Draft202012Validator
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -235,6 +234,9 @@ class PrimeroStandIn:
 
     def _wrong(self, data: dict[str, Any], names: dict[str, Any]) -> list[str]:
         """What the forms of the role do not take, besides the `names` of the case itself."""
+        # Takes more than a second to load, and each process of the tests loads this file.
+        from jsonschema import Draft202012Validator
+
         service = {
             "type": "object",
             "additionalProperties": False,
