@@ -115,7 +115,7 @@ async def until(truth: Callable[[], Any], what: str, within: float = 15) -> floa
             return time.monotonic() - began
         if time.monotonic() - began > within:
             raise AssertionError(f"did not happen within {within} s: {what}")
-        await asyncio.sleep(0.03)
+        await asyncio.sleep(0.1)
 
 
 class Desk:
