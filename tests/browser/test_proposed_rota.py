@@ -1,4 +1,4 @@
-"""A rota is proposed and accepted in a real browser, with the keyboard alone."""
+"""A rota is proposed and accepted in a real browser, with the keyboard alone and with the mouse."""
 
 import os
 
@@ -39,7 +39,7 @@ async def _writes_down_when_ana_works(page: Page) -> None:
     await _pictures(page, "times")
 
 
-async def test_a_planner_proposes_a_rota_and_accepts_it_with_the_keyboard(
+async def test_a_planner_proposes_a_rota_and_accepts_it_with_the_keyboard_and_the_mouse(
     live: Stage, page: Page
 ) -> None:
     chief = await live.add_counsellor("Jelena", role=Role.SUPERVISOR, shift=False, state=None)
@@ -66,8 +66,9 @@ async def test_a_planner_proposes_a_rota_and_accepts_it_with_the_keyboard(
     await page.get_by_role("button", name="Accept Ana", exact=True).focus()
     await page.keyboard.press("Enter")
     await expect(page.locator(".told")).to_contain_text("3 duties are in the rota now")
-    await every.focus()
-    await page.keyboard.press("Enter")
+    await page.get_by_role("button", name="Accept Boris", exact=True).click()
+    await expect(page.locator(".told")).to_contain_text("in the rota now")
+    await every.click()
     await expect(page.locator("#proposal")).to_contain_text("Everything is decided")
     await page.goto(f"{live.settings.public_url}/roster")
     await page.get_by_role("link", name="week after →").click()

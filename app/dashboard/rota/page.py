@@ -73,13 +73,14 @@ _LEFT = {
 
 @dataclass(frozen=True)
 class UndoForm:
-    """The form that puts a moved stretch back."""
+    """The form that puts a moved stretch back, or removes one that was added."""
 
     was: str
     staff_id: UUID
     from_at: str
     until_at: str
     layer: str
+    act: str
 
     @classmethod
     def of(cls, place: Place, before: Place, zone: ZoneInfo) -> "UndoForm":
@@ -89,6 +90,7 @@ class UndoForm:
             wall_words(before.start, zone),
             wall_words(before.end, zone),
             before.layer.value,
+            "remove" if place == before else "save",
         )
 
 
@@ -158,7 +160,7 @@ async def _place_words(work: Work, word: str, zone: ZoneInfo) -> str:
 
 
 async def _told(work: Work, zone: ZoneInfo, done: str, at: str, was: str) -> dict[str, Any]:
-    """Return the words for what was just done to a stretch, and the form that undoes a move."""
+    """Return the words for what was just done to a stretch, and the form that undoes it."""
     place, before = read_place(at), read_place(was) if was else None
     person = await work.session.get(Staff, place.counsellor_id)
     when = span_words((place.start, place.end), zone)
