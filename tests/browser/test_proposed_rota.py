@@ -27,11 +27,12 @@ async def _writes_down_when_ana_works(page: Page) -> None:
     await page.get_by_label("Hours a week").fill("24")
     await page.get_by_label("Can work at any time").focus()
     await page.keyboard.press("Space")
-    await page.get_by_label("Monday").fill("8 to 16")
+    await page.get_by_label("Monday").fill("8 or 16")
     await page.keyboard.press("Enter")
     await expect(page.locator("main").get_by_role("alert")).to_contain_text("is not a time")
-    for day in ("Monday", "Tuesday", "Wednesday"):
-        await page.get_by_label(day).fill("08:00-16:00")
+    written = {"Monday": "8 to 16", "Tuesday": "8.00 – 16.00", "Wednesday": "8–16"}
+    for day, text in written.items():
+        await page.get_by_label(day).fill(text)
     await _pictures(page, "times-form")
     await page.get_by_label("Wednesday").focus()
     await page.keyboard.press("Enter")

@@ -10,6 +10,7 @@ from app.contacts.cases.quotas import limits_reached
 from app.dashboard.people import views
 from app.dashboard.people.views import PersonForm
 from app.dashboard.rota.of_person import rota_of_person
+from app.dashboard.skill_choices import LEVELS
 from app.dashboard.templating import page
 from app.errors import Invalid, Refusal
 from app.people import changing, factors, finding, links
@@ -88,7 +89,7 @@ def _new(request: Request, work: Work, staff: Staff, form: PersonForm, offered: 
         staff=staff,
         form=form,
         choices=offered,
-        levels=views.LEVELS,
+        levels=LEVELS,
         days=work.settings.invitation_days,
         has_mail=work.settings.smtp_url is not None,
     )
@@ -192,7 +193,7 @@ async def show_person(
         state=finding.state_of(person),
         form=form,
         choices=await views.choices(work, person),
-        levels=views.LEVELS,
+        levels=LEVELS,
         changes=await views.change_rows(work, person),
         rota=await rota_of_person(work, person),
         link=await links.latest(work, person),

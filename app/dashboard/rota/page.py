@@ -14,6 +14,7 @@ from app.dashboard.rota.calendar import LAYER_WORDS, Week, span_words, wall_word
 from app.dashboard.rota.open_views import open_lines
 from app.dashboard.rota.places import place_word, read_place
 from app.dashboard.rota.proposal_views import proposed_blocks
+from app.dashboard.rota.rule_words import rule_words, usual_rules
 from app.dashboard.templating import templates
 from app.errors import Invalid
 from app.routing.rota import calendars, changes, feeds, roster
@@ -265,6 +266,7 @@ async def _planning_values(work: Work, staff: Staff, week: Week) -> dict[str, An
     if plans:
         values["open_proposal"] = await proposals.open_proposal(work)
         values["templates"] = await week_templates.all_templates(work)
+        values["usual_rules"] = usual_rules()
         values["shifts"] = await _shift_lines(work, names)
         exceptions = await work.session.scalars(
             select(Holiday).where(Holiday.on >= week.first).order_by(Holiday.on)
@@ -301,7 +303,7 @@ async def _shift_lines(work: Work, names: dict[UUID, str]) -> list[ShiftLine]:
         ShiftLine(
             row.id,
             names[row.counsellor_id],
-            row.recurrence or _("always"),
+            rule_words(row.recurrence) if row.recurrence else _("always"),
             _times(row),
             said(LAYER_WORDS[Layer(row.layer)]),
             ""
