@@ -201,9 +201,13 @@ async def compare(
     staff: Sees,
     set_id: int,
     language: Annotated[str, Query(pattern="^[a-z]{2,3}$")] = "en",
+    against: int | None = None,
 ) -> CompareView:
-    """Return what a set changes, in words, and what keeps it from coming into force."""
-    found = await sets.compare_set(work, set_id, language=language)
+    """Return what a set changes, in words, and what keeps it from coming into force.
+
+    It is compared with what is in force, or `against` another set: then only the changes are said.
+    """
+    found = await sets.compare_set(work, set_id, against=against, language=language)
     return CompareView(
         stops=[message_words(one) for one in found.effects.stops],
         cautions=[message_words(one) for one in found.effects.cautions],

@@ -99,12 +99,17 @@ def upload(
 
 
 @app.command("compare")
-def compare(number: SetNumber) -> None:
+def compare(
+    number: SetNumber,
+    against: Annotated[
+        int | None, typer.Option(help="another set; what is in force if left out")
+    ] = None,
+) -> None:
     """Compare a set with what is in force; a line with ! has to be accepted, x prevents it."""
     from app.country import sets
 
     async def verb(work: Work) -> None:
-        found = await sets.compare_set(work, number)
+        found = await sets.compare_set(work, number, against=against)
         for one in found.effects.stops:
             print(f"x {one}")
         for one in found.effects.cautions:

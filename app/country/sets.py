@@ -216,18 +216,31 @@ async def upload(work: Work, name: str, received: Received) -> Uploaded:
 
 
 async def compare_set(
-    work: Work, set_id: int, *, at: datetime | None = None, language: str = "en"
+    work: Work,
+    set_id: int,
+    *,
+    at: datetime | None = None,
+    against: int | None = None,
+    language: str = "en",
 ) -> Compared:
     """Return what a set changes against what is in force at an instant, or now.
+
+    `against` another set there are only the changes: what they would do to records is said of what
+    is in force alone.
 
     Raises BadSet if the set cannot be used with this version of the program any more.
     """
     after = folder_of(await read_set(work, set_id))
-    _, before = await folder_at(work, at or work.now)
+    if against is not None:
+        before: Folder | None = folder_of(await read_set(work, against))
+    else:
+        _, before = await folder_at(work, at or work.now)
     problems = await asyncio.to_thread(whole.problems_of, after)
     if problems:
         raise BadSet(problems)
     old, new, comparison = await asyncio.to_thread(_compared, before, after, language)
+    if against is not None:
+        return Compared(comparison, Effects([], [], []))
     return Compared(comparison, await effects_of(work, before, after, old, new))
 
 

@@ -18,6 +18,7 @@ from app.dashboard.people.access_requests import access_request_values
 from app.dashboard.records.form_values import form_values
 from app.dashboard.records.holds import hold_values
 from app.dashboard.records.lists import labels_of
+from app.dashboard.settings.hours_words import hours_words
 from app.dashboard.templating import page
 from app.definitions.risk import Urgency
 from app.definitions.trees import label_in
@@ -402,7 +403,10 @@ def _address_words(value: Any) -> str:
         case dict():
             return " | ".join(f"{name}={text}" for name, text in value.items())
         case list():
-            shown = [f"{p['number']} ({p['hours']})" if p["hours"] else p["number"] for p in value]
+            shown = [
+                f"{p['number']} ({hours_words(p['hours'])})" if p["hours"] else p["number"]
+                for p in value
+            ]
             return " | ".join(shown) or "–"
     return str(value)
 

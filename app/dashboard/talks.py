@@ -8,8 +8,10 @@ from fastapi import APIRouter, Form, Request, Response
 from app.calls import record
 from app.calls.models import Call
 from app.dashboard.desk_values import desk_fragment
+from app.dashboard.skill_choices import LEVELS, read_choices
 from app.dashboard.templating import templates
 from app.errors import Invalid, Refusal
+from app.people import finding
 from app.referrals.replies import in_talk
 from app.routing import callback_attempts, callbacks, in_hand, sound, telephones
 from app.routing.participants import (
@@ -48,6 +50,8 @@ async def ask_form(request: Request, work: InWork, staff: TakesCalls, call_id: U
         # Into what is written, nobody can be rung.
         "can": () if written else work.settings.abilities.can_do,
         "colleagues": await free(work, staff),
+        "known_skills": await finding.known_skills(work),
+        "levels": LEVELS,
     }
     return templates.TemplateResponse(request, "fragments/desk/ask.html", values)
 
@@ -63,6 +67,7 @@ async def ask(
     number: Text = "",
     role: Text = "other",
     skills: Text = "",
+    level: Text = "",
 ) -> Response:
     """Bring a participant into the talk, or send the caller on."""
 
@@ -71,7 +76,8 @@ async def ask(
         staff_id, outside = _colleague(who), number.strip() or None
         match how:
             case "skill":
-                await inviting.to_skill(work, call, skills.split(","))
+                wanted = {"more_skills": skills, "more_level": level}
+                await inviting.to_skill(work, call, read_choices(wanted))
             case "third_party":
                 await inviting.add_third_party(work, staff, call, number, role)
             case "warm":

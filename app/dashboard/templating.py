@@ -16,11 +16,13 @@ from starlette.templating import Jinja2Templates
 from app import words
 from app.contacts.records import library_of
 from app.dashboard.places import places_of
+from app.dashboard.settings.hours_words import hours_words
 from app.referrals.channels.primero.problems import problem_words
 from app.staff.models import EndpointKind
 from app.staff.roles import Permission, may
 from app.statistics.counting.labels import days_of
 from app.words import days, pages, parts
+from app.words import places as names_of_places
 from app.words.stored import said_again
 
 BUILT = Path(__file__).parent / "static" / "built"
@@ -77,6 +79,8 @@ templates.env.globals["days_of"] = days_of
 templates.env.filters["day"] = pages.day_words
 templates.env.filters["moment"] = _moment
 templates.env.filters["date"] = pages.date_words
+templates.env.filters["hours"] = hours_words
+templates.env.filters["zone"] = names_of_places.zone_name
 templates.env.filters["number"] = pages.number_words
 
 

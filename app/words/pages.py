@@ -12,7 +12,7 @@ from datetime import date, datetime, time
 from functools import lru_cache
 
 from babel import Locale, UnknownLocaleError, localedata
-from babel.dates import format_datetime
+from babel.dates import format_datetime, format_time
 from babel.numbers import format_decimal, format_percent
 from babel.support import NullTranslations
 
@@ -214,6 +214,17 @@ def weekday_name(number: int) -> str:
 def weekday_short(number: int) -> str:
     """Return the short name of a day of the week in the reader's language; 0 is Monday."""
     return str(locale_of(reader()).days["stand-alone"]["abbreviated"][number])
+
+
+def clock_words(clock: str) -> str:
+    """Return a time of day like `08:00` as the reader's language writes it, of 24 hours."""
+    hour, minute = clock.split(":")
+    if hour == "24":
+        return clock_words(f"23:{minute}").replace("23", "24")
+    # The sign between is the locale's: 08.00 in some.
+    short = str(locale_of(reader()).time_formats["short"].pattern)
+    pattern = "HH.mm" if "." in short else "HH:mm"
+    return str(format_time(time(int(hour), int(minute)), pattern, locale=locale_of(reader())))
 
 
 def number_words(value: float, pattern: str | None = None) -> str:

@@ -1,4 +1,4 @@
-"""A rota is proposed and accepted in a real browser, with the keyboard alone."""
+"""A rota is proposed and accepted in a real browser, with the keyboard alone and with the mouse."""
 
 import os
 
@@ -27,11 +27,12 @@ async def _writes_down_when_ana_works(page: Page) -> None:
     await page.get_by_label("Hours a week").fill("24")
     await page.get_by_label("Can work at any time").focus()
     await page.keyboard.press("Space")
-    await page.get_by_label("Monday").fill("8 to 16")
+    await page.get_by_label("Monday").fill("8 or 16")
     await page.keyboard.press("Enter")
     await expect(page.locator("main").get_by_role("alert")).to_contain_text("is not a time")
-    for day in ("Monday", "Tuesday", "Wednesday"):
-        await page.get_by_label(day).fill("08:00-16:00")
+    written = {"Monday": "8 to 16", "Tuesday": "8.00 – 16.00", "Wednesday": "8–16"}
+    for day, text in written.items():
+        await page.get_by_label(day).fill(text)
     await _pictures(page, "times-form")
     await page.get_by_label("Wednesday").focus()
     await page.keyboard.press("Enter")
@@ -39,7 +40,7 @@ async def _writes_down_when_ana_works(page: Page) -> None:
     await _pictures(page, "times")
 
 
-async def test_a_planner_proposes_a_rota_and_accepts_it_with_the_keyboard(
+async def test_a_planner_proposes_a_rota_and_accepts_it_with_the_keyboard_and_the_mouse(
     live: Stage, page: Page
 ) -> None:
     chief = await live.add_counsellor("Jelena", role=Role.SUPERVISOR, shift=False, state=None)
@@ -66,8 +67,9 @@ async def test_a_planner_proposes_a_rota_and_accepts_it_with_the_keyboard(
     await page.get_by_role("button", name="Accept Ana", exact=True).focus()
     await page.keyboard.press("Enter")
     await expect(page.locator(".told")).to_contain_text("3 duties are in the rota now")
-    await every.focus()
-    await page.keyboard.press("Enter")
+    await page.get_by_role("button", name="Accept Boris", exact=True).click()
+    await expect(page.locator(".told")).to_contain_text("in the rota now")
+    await every.click()
     await expect(page.locator("#proposal")).to_contain_text("Everything is decided")
     await page.goto(f"{live.settings.public_url}/roster")
     await page.get_by_role("link", name="week after →").click()

@@ -75,6 +75,45 @@ async def _drags(page: Page, day: date) -> None:
     await expect(made).to_be_focused()
 
 
+async def _clicks(page: Page, name: str, day: date, hour: int) -> None:
+    """A click on an empty place adds a duty of the usual length, from the full hour."""
+    empty = row(page, name).locator("td").last
+    await scroll_to(empty)
+    column, place = await box_of(page.locator(f'th[data-day="{day}"]')), await box_of(empty)
+    x = column["x"] + column["width"] * (hour + 0.4) / 24
+    await page.mouse.click(x, place["y"] + place["height"] / 2)
+    made = duty(page, name, f"{day}T{hour:02}:00")
+    await expect(made).to_have_attribute("data-until", f"{day}T{hour + 8:02}:00")
+    await expect(made).to_be_focused()
+    await expect(page.get_by_role("status").filter(has_text=f"Added: {name}")).to_be_visible()
+
+
+async def _adds_by_keys(page: Page, name: str, day: date) -> None:
+    """Arrows on the + show a duty in the first empty place and move it; it ends eight hours on."""
+    add = row(page, name).locator(".add")
+    ghost, says = page.locator(".ghost"), page.locator("#rota-says")
+    await add.focus()
+    await page.keyboard.press("ArrowRight")
+    await expect(ghost).to_have_text(re.compile("^(06|14):00–"))
+    # A look at it changes nothing, and Escape gives the focus no other place.
+    await page.keyboard.press("Escape")
+    await expect(ghost).to_have_count(0)
+    await expect(add).to_be_focused()
+    await page.keyboard.press("ArrowRight")
+    begins = (await ghost.inner_text())[:5]
+    for _ in range(16 if begins == "06:00" else 0):
+        await page.keyboard.press("ArrowRight")
+    await page.keyboard.press("Shift+ArrowRight")
+    await expect(ghost).to_have_text("14:00–22:30")
+    await expect(says).to_contain_text(f"{name}, ")
+    await expect(says).to_contain_text("14:00–22:30. Enter saves")
+    await page.keyboard.press("Shift+ArrowLeft")
+    await page.keyboard.press("Enter")
+    made = duty(page, name, f"{day}T14:00")
+    await expect(made).to_have_attribute("data-until", f"{day}T22:00")
+    await expect(made).to_be_focused()
+
+
 async def _uses_keys(page: Page, day: date) -> None:
     """Ana leaves an hour earlier, and Vera's two hours are removed: by keys alone."""
     block = duty(page, "Ana", f"{day}T06:00")
@@ -108,17 +147,18 @@ async def test_a_duty_manager_plans_a_week_and_mends_the_night(live: Stage, page
     await page.wait_for_url("**/roster?week=*")
     await expect(page.locator("#holes .duty").first).to_contain_text("⚠")
 
-    shift = page.get_by_role("form", name="Add a shift")
-    for name, begins, ends in (("Ana", "06:00", "14:00"), ("Boris", "14:00", "22:00")):
-        await shift.get_by_label("Who").select_option(label=name)
-        await shift.get_by_label("From").fill(begins)
-        await shift.get_by_label("Until").fill(ends)
-        for weekday in ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"):
-            await shift.get_by_label(weekday, exact=True).check()
-        await shift.get_by_role("button", name="Add").click()
-        await expect(page.locator("#shifts")).to_contain_text(name)
-        await expect(row(page, name)).to_contain_text(f"{begins}–{ends}")
+    for n in range(7):
+        await _clicks(page, "Ana", monday + timedelta(days=n), 6)
+    # The first one is taken back at once, and added again.
+    await page.locator("#undo-move").click()
+    await expect(duty(page, "Ana", f"{monday + timedelta(days=6)}T06:00")).to_have_count(0)
+    await _clicks(page, "Ana", monday + timedelta(days=6), 6)
+    for n in range(7):
+        await _adds_by_keys(page, "Boris", monday + timedelta(days=n))
+    found = await live.rows("SELECT count(*) AS n FROM rota_changes WHERE kind = 'extra'")
+    assert found[0]["n"] >= 14
 
+    shift = page.get_by_role("form", name="Add a shift")
     # What is wrong is said, and nothing that was written is lost.
     await shift.get_by_label("Who").select_option(label="Vera")
     await shift.get_by_label("or a rule").fill("FREQ=SOMETIMES")

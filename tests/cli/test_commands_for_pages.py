@@ -94,7 +94,8 @@ SAME = {
     "/admin/lines/{line_id}/telegram": ("PUT /lines/{line_id}/telegram", "line telegram"),
     "/admin/lines/{line_id}/telegram/remove": ("DELETE /lines/{line_id}/telegram", "line telegram"),
     "/admin/lines/{line_id}/chat": ("PATCH /lines/{line_id}/chat", "line chat"),
-    "/admin/lines/{line_id}/facts": ("PATCH /lines/{line_id}", "line hours"),
+    "/admin/lines/{line_id}/facts": ("PATCH /lines/{line_id}", "line rename"),
+    "/admin/lines/{line_id}/hours": ("PATCH /lines/{line_id}", "line hours"),
     "/admin/lines/{line_id}/key-questions": (
         "PUT /lines/{line_id}/key-questions",
         "line key-questions",

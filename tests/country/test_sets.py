@@ -341,6 +341,12 @@ async def test_the_commands_do_the_same(
     await types("save", "--output", str(tmp_path / "all.zip"))
     everything = archive.from_zip((tmp_path / "all.zip").read_bytes()).folder
     assert everything.text("form-contact.yaml") == shipped("form-contact.yaml")
+    packed.write_bytes(zipped(dict(LATER)))
+    (later,) = (await types("upload", str(packed), "--name", "winter")).output.split()[1:]
+    between = (await types("compare", later, "--against", number)).output
+    assert between.splitlines()
+    assert len(between) < len((await types("compare", later)).output)
+    assert (await types("compare", number, "--against", number)).output == ""
     order = ordered.split()[1].rstrip(":")
     assert "the program's own files" in (await types("take-back", order)).output
     again = await types("take-back", order, fails=True)

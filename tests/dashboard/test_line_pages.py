@@ -12,6 +12,8 @@ from tests.support.referrals import page
 
 WAV = waiting_sound()
 PLAN = {name: str(getattr(Plan(), name)) for name in PLAN_NUMBERS}
+PLAN |= {f"was.{name}": value for name, value in PLAN.items()}
+PLAN |= {"was.partner_number": "", "was.skills": ""}
 
 
 def test_every_prompt_has_a_step_and_a_name() -> None:
@@ -79,9 +81,10 @@ async def test_hours_numbers_languages_and_plan_are_changed(stage: Stage) -> Non
     (row,) = await stage.rows("SELECT id FROM lines")
     at = f"/admin/lines/{row['id']}"
     sent: list[tuple[str, dict[str, Any]]] = [
-        ("facts", {"name": "Linija za decu", "hours": "Mo-Fr 08:00-20:00"}),
+        ("facts", {"name": "Linija za decu"}),
+        ("hours", {"hours": "Mo-Fr 08:00-20:00"}),
         ("numbers", {"leads_here": "+381113334444, +381113334445", "shown": ""}),
-        ("plan", {**PLAN, "backup_after": "20", "partner_number": "", "skills": "violence"}),
+        ("plan", {**PLAN, "backup_after": "20", "partner_number": "", "skill.violence": "1"}),
         ("key-questions", {"place.safe": "2", "place.hurt": "1", "place.who": ""}),
     ]
     for part, form in sent:
@@ -97,8 +100,10 @@ async def test_hours_numbers_languages_and_plan_are_changed(stage: Stage) -> Non
     assert (line["name"], line["opening_hours"]) == ("Linija za decu", "Mo-Fr 08:00-20:00")
     assert line["plan"] == {"backup_after": 20, "skills": {"violence": 1}}
     for part, form in (
-        ("facts", {"name": "", "hours": "24/7"}),
-        ("facts", {"name": "Linija", "hours": "whenever"}),
+        ("facts", {"name": ""}),
+        ("hours", {"hours": "whenever"}),
+        ("hours", {"hours.Mo": "open", "hours.Mo.from": "08:00"}),
+        ("hours", {}),
         ("numbers", {"leads_here": "abc", "shown": ""}),
         ("languages", {"code": "sr"}),
         ("languages", {"code": "tlh!"}),
@@ -121,7 +126,7 @@ async def _takes_back(stage: Stage, mila: Counsellor, at: str) -> None:
     of_plan, _numbers, of_hours, of_name = (f"{at}/changes/{one['id']}/back" for one in listed)
     shown = (await page(stage, mila, at)).text
     assert shown.count("/back") == 4
-    assert "<del>24/7</del> → <ins>Mo-Fr 08:00-20:00</ins>" in shown
+    assert "<del>open round the clock</del> → <ins>Mon–Fri 08:00–20:00</ins>" in shown
     assert "<del>30</del> → <ins>20</ins>" in shown, "the usual value stood before"
     for way in (of_hours, of_plan):
         taken = await page(stage, mila, way, sure="yes")
@@ -134,6 +139,57 @@ async def _takes_back(stage: Stage, mila: Counsellor, at: str) -> None:
     assert (line["name"], line["opening_hours"], line["plan"]) == ("Plavi telefon", "24/7", {})
     refused = await mila.ask("POST", of_name.removeprefix("/admin"))
     assert (refused.status_code, refused.json()["error"]) == (409, "ChangedSince")
+
+
+async def test_hours_are_changed_by_weekday_and_read_in_the_language_of_the_reader(
+    stage: Stage,
+) -> None:
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    (row,) = await stage.rows("SELECT id FROM lines")
+    at = f"/admin/lines/{row['id']}"
+    sent = {"was": "24/7", "hours.PH": "closed", "hours.Sa": "always"}
+    for day in ("Mo", "Tu", "We", "Th", "Fr"):
+        sent |= {
+            f"hours.{day}": "open",
+            f"hours.{day}.from": "08:00",
+            f"hours.{day}.until": "20:00",
+        }
+    sent |= {"hours.Fr.from2": "22:00", "hours.Fr.until2": "00:00"}
+    assert (await page(stage, mila, f"{at}/hours", **sent)).status_code == 303
+    hours = "SELECT opening_hours FROM lines"
+    (line,) = await stage.rows(hours)
+    text = "Mo-Th 08:00-20:00; Fr 08:00-20:00,22:00-24:00; Sa 00:00-24:00; PH off"
+    assert line["opening_hours"] == text
+    # A colleague who still has the old page open does not undo it.
+    stale = await page(stage, mila, f"{at}/hours", was="24/7", hours="Mo-Fr 08:00-16:00")
+    assert "The state has changed in the meantime" in stale.text
+    assert await stage.rows(hours) == [line]
+    shown = (await page(stage, mila, at)).text
+    assert 'name="hours.Fr.until2" value="00:00"' in shown
+    await page(stage, mila, "/page-language", language="sr")
+    listed = (await page(stage, mila, "/admin/lines")).text
+    assert "pon–čet 08:00–20:00; pet 08:00–20:00, 22:00–24:00" in listed
+    assert "Mo-Th" not in listed
+    assert "Srbija – Beograd" in listed
+    assert "Makedonija</option>" in listed
+
+
+async def test_two_administrators_change_the_plan_of_a_line_and_neither_undoes_the_other(
+    stage: Stage,
+) -> None:
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    (row,) = await stage.rows("SELECT id FROM lines")
+    at = f"/admin/lines/{row['id']}/plan"
+    first = {**PLAN, "backup_after": "20", "partner_number": ""}
+    assert (await page(stage, mila, at, **first)).status_code == 303
+    # The second page was opened before; it changes another value.
+    second = {**PLAN, "partner_number": "", "more_skills": "violence", "more_level": "2"}
+    assert (await page(stage, mila, at, **second)).status_code == 303
+    (line,) = await stage.rows("SELECT plan FROM lines")
+    assert line["plan"] == {"backup_after": 20, "skills": {"violence": 2}}
+    third = await page(stage, mila, at, **{**PLAN, "partner_number": "", "backup_after": "25"})
+    assert "The state has changed in the meantime" in third.text
+    assert await stage.rows("SELECT plan FROM lines") == [line]
 
 
 async def test_a_line_is_added_on_the_page(stage: Stage) -> None:

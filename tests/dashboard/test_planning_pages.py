@@ -18,11 +18,11 @@ async def a_planner_and_ana(stage: Stage) -> tuple[Counsellor, Counsellor]:
 async def test_a_rota_is_proposed_looked_at_and_accepted_by_forms(stage: Stage) -> None:
     chief, ana = await a_planner_and_ana(stage)
     times = f"/roster/working-times/{ana.id}"
-    typed = {**dict.fromkeys(DAYS, ""), "hours": "16", "MO": "08:00-16:00", "TU": "8 to 16"}
+    typed = {**dict.fromkeys(DAYS, ""), "hours": "16", "MO": "08:00-16:00", "TU": "8 or 16"}
     wrong = (await page(stage, chief, times, **typed)).text
     assert "is not a time. Write it like 08:00-16:00." in wrong
-    assert 'value="8 to 16"' in wrong, "what was typed stays"
-    done = await page(stage, chief, times, **{**typed, "TU": "08:00-16:00"})
+    assert 'value="8 or 16"' in wrong, "what was typed stays"
+    done = await page(stage, chief, times, **{**typed, "TU": "8.00 – 16"})
     assert "Tuesday 08:00-16:00" in (await page(stage, chief, done.headers["location"])).text
     assert 'value="16"' in (await page(stage, chief, times)).text
     asked = {"first_on": "2030-01-22", "weeks": "1"}

@@ -1,5 +1,7 @@
 """The pages of the rota: a duty is planned by an ordinary form, and the need stands beside it."""
 
+import re
+
 from app.demo.stage import Stage
 from app.staff.roles import Role
 from tests.support.referrals import page
@@ -90,6 +92,30 @@ async def test_a_planner_sees_who_has_too_little_rest(stage: Stage) -> None:
     assert "only 2 h of rest before" in week
     assert "only 9 h 30 min of rest before" in week
     assert "of rest before" not in (await page(stage, ana, "/roster")).text
+
+
+async def test_the_week_says_hour_by_hour_where_too_few_or_too_many_are_planned(
+    stage: Stage,
+) -> None:
+    chief = await stage.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    times = (("ana", "10:00", "14:00"), ("boris", "12:00", "16:00"), ("iva", "14:00", "16:00"))
+    for name, begins, ends in (*times, ("mila", "14:00", "16:00")):
+        one = await stage.add_counsellor(name, shift=False, state=None)
+        await add(chief, one, begins, ends)
+    week = (await page(stage, chief, "/roster?week=2030-01-21")).text
+    cells = re.findall(r'data-state="(few|many|well)" title="(Mon [^"]*)"', week)
+    # No child has rung yet: two are needed, the fewest of the country.
+    assert cells == [
+        ("few", "Mon 00:00–10:00: 0 planned, 2 needed"),
+        ("few", "Mon 10:00–12:00: 1 planned, 2 needed"),
+        ("well", "Mon 12:00–14:00: 2 planned, 2 needed"),
+        ("many", "Mon 14:00–16:00: 3 planned, 2 needed"),
+        ("few", "Mon 16:00–24:00: 0 planned, 2 needed"),
+    ]
+    assert '<span aria-hidden="true">▼' in week
+    by_hour = re.findall(r'<td data-state="(\w+)">.*?</span>(\d/\d)</td>', week, re.DOTALL)[:24]
+    few, well, many = ("few", "1/2"), ("well", "2/2"), ("many", "3/2")
+    assert by_hour[9:17] == [("few", "0/2"), few, few, well, well, many, many, ("few", "0/2")]
 
 
 async def test_a_counsellor_sees_the_rota_and_no_forms_of_planners(stage: Stage) -> None:

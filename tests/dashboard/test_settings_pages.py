@@ -151,3 +151,18 @@ async def test_an_agency_gets_a_secret_and_a_password_on_a_page(stage: Stage) ->
     assert secret[1] not in again, "it is shown once"
     assert (await page(stage, olga, "/agencies/nobody/keys")).status_code == 404
     assert "Its secret and password" in (await page(stage, olga, "/agencies?code=house")).text
+
+
+async def test_numbers_of_pages_are_written_as_the_language_of_the_reader_writes_them(
+    stage: Stage,
+) -> None:
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    english = (await page(stage, mila, "/admin/languages")).text
+    assert re.search(r"\b\d,\d{3} of \d,\d{3}\b", english)
+    await page(stage, mila, "/page-language", language="sr")
+    serbian = (await page(stage, mila, "/admin/languages")).text
+    assert re.search(r"\b\d\.\d{3} od \d\.\d{3}\b", serbian)
+    free = {"day": "2030-03-04", "name": "Dan linije", "free": True}
+    assert (await mila.ask("POST", "/roster/holidays", free)).status_code < 300
+    rota = (await page(stage, mila, "/roster")).text
+    assert "4. 3. 2030. Dan linije" in rota

@@ -16,6 +16,7 @@ from app.staff import accounts
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, Staff
 from app.staff.roles import Role
+from app.words.pages import spoken_in
 from app.work import Work
 from tests.support.verbs import (
     a_counsellor,
@@ -32,6 +33,14 @@ def entry(subject: str, action: AuditLog = AuditLog.STAFF_CHANGED, **detail: Any
 
 async def an_auditor(work: Work) -> Staff:
     return await accounts.add_staff(work, name="oto", role=Role.AUDITOR, endpoint="browser")
+
+
+def test_a_switch_of_the_log_says_yes_or_no_in_the_language_of_its_reader() -> None:
+    row = entry("", before={"training": False}, after={"training": True})
+    for language, words in (("en", ("no", "yes")), ("sr", ("ne", "da"))):
+        with spoken_in(language):
+            (found,) = values_of(row, {})
+        assert (found.before, found.after) == ([Name(words[0])], [Name(words[1])])
 
 
 async def test_ids_of_people_lines_and_agencies_are_names(work: Work) -> None:

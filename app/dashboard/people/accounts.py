@@ -11,6 +11,7 @@ from app.dashboard.people import views
 from app.dashboard.people.access_requests import access_request_values, is_alone
 from app.dashboard.people.views import PersonForm
 from app.dashboard.rota.of_person import rota_of_person
+from app.dashboard.skill_choices import LEVELS
 from app.dashboard.templating import page
 from app.errors import Invalid, Refusal
 from app.people import changing, factors, finding, links
@@ -92,7 +93,7 @@ async def _new(
         staff=staff,
         form=form,
         choices=offered,
-        levels=views.LEVELS,
+        levels=LEVELS,
         days=work.settings.invitation_days,
         alone=await is_alone(work),
         has_mail=work.settings.smtp_url is not None,
@@ -197,7 +198,7 @@ async def show_person(
         state=finding.state_of(person),
         form=form,
         choices=await views.choices(work, person),
-        levels=views.LEVELS,
+        levels=LEVELS,
         changes=await views.change_rows(work, person),
         rota=await rota_of_person(work, person),
         link=await links.latest(work, person),

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from app.calls import lines
+from app.dashboard.skill_choices import read_choices
 from app.people import finding
 from app.people.changing import Changes, values_of
 from app.people.finding import PersonState
@@ -32,8 +33,7 @@ FIELDS = {
     "chats_at_once": N_("Written conversations at once"),
     "active": N_("Active"),
 }
-LEVELS = range(1, 10)
-_MARKS = ("speaks.", "line.", "skill.")
+_MARKS = ("speaks.", "line.")
 
 
 class PersonRow(NamedTuple):
@@ -154,10 +154,6 @@ def read_form(form: Mapping[str, Any]) -> Changes:
         mark: sorted(name.removeprefix(mark) for name in sent if name.startswith(mark))
         for mark in _MARKS
     }
-    skills = [
-        f"{name}:{sent[f'skill.{name}']}" for name in marked["skill."] if sent[f"skill.{name}"]
-    ]
-    skills += [one.strip() for one in sent.get("more_skills", "").split(",") if one.strip()]
     endpoint = None
     if "rings" in sent:
         endpoint = (
@@ -174,7 +170,7 @@ def read_form(form: Mapping[str, Any]) -> Changes:
         endpoint=endpoint,
         languages=marked["speaks."] if has_lists else None,
         lines=marked["line."] if has_lists else None,
-        skills=skills if has_lists else None,
+        skills=read_choices(sent) if has_lists else None,
         training="training" in sent if has_lists else None,
         emergency="emergency" in sent if has_lists else None,
         chats_at_once=_number(sent.get("chats_at_once")),

@@ -197,7 +197,8 @@ async def add_duty(request: Request, work: InWork, staff: Plans) -> Response:
     except Refusal as refusal:
         await work.undo()
         return await _form(request, work, staff, typed, notice=refusal_words(refusal))
-    return _done("added", to, zone)
+    # One removal would leave the other days of a duty that repeats.
+    return _done("added", to, zone, None if typed.repeat else to)
 
 
 @router.post("/roster/duty")
@@ -233,9 +234,12 @@ async def _refused(
 
 
 def _done(what: str, at: Place, zone: ZoneInfo, was: Place | None = None) -> Response:
-    """Lead back to the week of a stretch, which says what was done, and offers the way back."""
+    """Lead back to the week of a stretch, which says what was done, and offers the way back.
+
+    `was` is where a moved stretch stood; a stretch that was added stands for itself.
+    """
     asked = {"week": at.start.astimezone(zone).date().isoformat(), "done": what}
     asked["at"] = place_word(at)
-    if was is not None and was != at:
+    if was is not None and (was != at or what == "added"):
         asked["was"] = place_word(was)
     return RedirectResponse(f"/roster?{urlencode(asked)}", 303)

@@ -14,6 +14,7 @@ from app.dashboard.rota.calendar import LAYER_WORDS, Week, span_words, wall_word
 from app.dashboard.rota.open_views import open_lines
 from app.dashboard.rota.places import place_word, read_place
 from app.dashboard.rota.proposal_views import proposed_blocks
+from app.dashboard.rota.rule_words import rule_words, usual_rules
 from app.dashboard.templating import templates
 from app.errors import Invalid
 from app.routing.rota import calendars, changes, feeds, roster
@@ -73,13 +74,14 @@ _LEFT = {
 
 @dataclass(frozen=True)
 class UndoForm:
-    """The form that puts a moved stretch back."""
+    """The form that puts a moved stretch back, or removes one that was added."""
 
     was: str
     staff_id: UUID
     from_at: str
     until_at: str
     layer: str
+    act: str
 
     @classmethod
     def of(cls, place: Place, before: Place, zone: ZoneInfo) -> "UndoForm":
@@ -89,6 +91,7 @@ class UndoForm:
             wall_words(before.start, zone),
             wall_words(before.end, zone),
             before.layer.value,
+            "remove" if place == before else "save",
         )
 
 
@@ -158,7 +161,7 @@ async def _place_words(work: Work, word: str, zone: ZoneInfo) -> str:
 
 
 async def _told(work: Work, zone: ZoneInfo, done: str, at: str, was: str) -> dict[str, Any]:
-    """Return the words for what was just done to a stretch, and the form that undoes a move."""
+    """Return the words for what was just done to a stretch, and the form that undoes it."""
     place, before = read_place(at), read_place(was) if was else None
     person = await work.session.get(Staff, place.counsellor_id)
     when = span_words((place.start, place.end), zone)
@@ -263,6 +266,7 @@ async def _planning_values(work: Work, staff: Staff, week: Week) -> dict[str, An
     if plans:
         values["open_proposal"] = await proposals.open_proposal(work)
         values["templates"] = await week_templates.all_templates(work)
+        values["usual_rules"] = usual_rules()
         values["shifts"] = await _shift_lines(work, names)
         exceptions = await work.session.scalars(
             select(Holiday).where(Holiday.on >= week.first).order_by(Holiday.on)
@@ -299,7 +303,7 @@ async def _shift_lines(work: Work, names: dict[UUID, str]) -> list[ShiftLine]:
         ShiftLine(
             row.id,
             names[row.counsellor_id],
-            row.recurrence or _("always"),
+            rule_words(row.recurrence) if row.recurrence else _("always"),
             _times(row),
             said(LAYER_WORDS[Layer(row.layer)]),
             ""

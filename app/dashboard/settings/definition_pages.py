@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Form, Query, Request, Response
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
@@ -151,9 +151,15 @@ async def _sent(request: Request) -> tuple[str, Received]:
 
 
 @router.get("/admin/definitions/{set_id}")
-async def set_page(request: Request, work: InWork, staff: Sees, set_id: int) -> Response:
-    """Show what a set changes, and put it in force."""
-    return await _one(request, work, staff, set_id)
+async def set_page(
+    request: Request,
+    work: InWork,
+    staff: Sees,
+    set_id: int,
+    against: Annotated[str, Query(max_length=19, pattern="^[0-9]*$")] = "",
+) -> Response:
+    """Show what a set changes, and put it in force; `against` another set only what differs."""
+    return await _one(request, work, staff, set_id, against=int(against) if against else None)
 
 
 async def _one(
@@ -164,12 +170,16 @@ async def _one(
     *,
     notice: str = "",
     typed: str = "",
+    against: int | None = None,
 ) -> Response:
     found = await sets.read_set(work, set_id)
+    other = await sets.read_set(work, against) if against is not None else None
     problems: list[BadDefinition] = []
     compared = None
     try:
-        compared = await sets.compare_set(work, set_id, language=language_of(request, work))
+        compared = await sets.compare_set(
+            work, set_id, against=against, language=language_of(request, work)
+        )
     except BadSet as refused:
         problems = refused.problems
     groups: dict[str, list[tuple[str, bool]]] = {}
@@ -185,6 +195,8 @@ async def _one(
         may_keep=may(staff.role, Permission.KEEP_DEFINITIONS),
         chosen=found,
         is_in_force=now == set_id,
+        other=other,
+        others=[one for one in await sets.all_sets(work) if one.id != set_id],
         problems=problems,
         compared=compared,
         groups=groups,

@@ -15,18 +15,21 @@ from app.calls.key_questions import set_questions
 from app.calls.speech import LineScript, Spoken
 from app.calls.states import Channel
 from app.chats import accounts
+from app.contacts.records import library_of
 from app.dashboard.languages import Choices, language_choices
-from app.dashboard.settings import line_views
+from app.dashboard.settings import hours_form, line_views, plan_form
 from app.dashboard.settings.line_menu import menu_of
+from app.dashboard.skill_choices import LEVELS
 from app.dashboard.templating import page
 from app.errors import Conflict, Invalid, NotFound, Refusal
-from app.people import connection_tests
+from app.people import connection_tests, finding
 from app.people.connection_words import words_of
 from app.routing import line_changes, people
 from app.routing.plan import read_plan
 from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with
+from app.words import places
 from app.words.keys import LONGEST_TEXT
 from app.words.pages import language_name, message_words, refusal_words
 from app.work import Work
@@ -77,6 +80,9 @@ async def _list(
         staff=staff,
         lines=await lines.all_lines(work),
         retired=await line_use.retired_lines(work),
+        countries=places.country_choices(),
+        zones=places.zone_choices(),
+        home=library_of(work.ground).country,
         typed=typed or {},
         languages=[(one, language_name(one)) for one in words.languages()],
         notice=notice,
@@ -168,6 +174,7 @@ async def _show(
     plan, prepared = read_plan(line.plan), await _prepared(work, line, language)
     spoken = next((one for one in prepared if one.language == language), line.spoken(language))
     heard = await prompts.heard_of(work, line, spoken.language)
+    part, typed = more.get("part", ""), more.get("typed", {})
     parts = line_views.parts_of(line, spoken.language, heard)
     return page(
         request,
@@ -176,14 +183,19 @@ async def _show(
         row=row,
         line=line,
         plan=plan,
-        plan_skills=", ".join(f"{name}:{level}" for name, level in plan.skills.items()),
+        plan_skills=plan_form.skills_text(plan.skills),
+        known_skills=await finding.known_skills(work, plan.skills),
+        levels=LEVELS,
+        countries=places.country_choices(),
+        zones=places.zone_choices(),
+        hours_rows=hours_form.hours_rows(row.opening_hours, typed if part == "hours" else {}),
         behind=await lines.numbers_behind(work, line),
         language=spoken,
         languages=[(one, language_name(one.language)) for one in line.languages],
         prepared=[(one, language_name(one.language)) for one in prepared],
         steps=line_views.flow_of(parts),
         menu=menu_of(line, parts),
-        addable=await _addable(work, line, more.get("typed", {}).get("code")),
+        addable=await _addable(work, line, typed.get("code")),
         sources=line_views.SOURCES,
         base=f"/admin/lines/{line_id}",
         own=prompts.Source.LINE.value,
@@ -252,23 +264,25 @@ async def change_facts(
     staff: Keeps,
     line_id: UUID,
     name: Short,
-    hours: Short,
     number: Given = None,
     country: Given = None,
     timezone: Given = None,
     kind: Short = "",
 ) -> Response:
-    """Change the name, the hours and the other facts of a line."""
+    """Change the name and the other facts of a line."""
     facts: dict[str, Any] = {"number": number, "country": country, "timezone": timezone}
+    form = await request.form()
+    # What this person has not changed stays, also if another person has changed it meanwhile.
+    changed = {name: one for name, one in facts.items() if one != form.get(f"was.{name}")}
 
     async def verb(line: LineScript) -> None:
-        practice = {"practice": True, "real": False}.get(kind)
-        await line_facts.change_facts(work, line, **facts, practice=practice)
+        new = kind if kind != form.get("was.kind") else ""
+        practice = {"practice": True, "real": False}.get(new)
+        await line_facts.change_facts(work, line, **changed, practice=practice)
         _row, line = await lines.read_line(work, line.id)
         await lines.rename(work, line, name)
-        await lines.set_opening_hours(work, line, hours)
 
-    typed = {"name": name, "hours": hours, "kind": kind, **facts}
+    typed = {"name": name, "kind": kind, **facts}
     return await _change(request, work, staff, line_id, "facts", typed, verb)
 
 
@@ -316,23 +330,29 @@ async def remove_language(
     return await _change(request, work, staff, line_id, "languages", {}, verb)
 
 
+@router.post("/admin/lines/{line_id}/hours")
+async def change_hours(request: Request, work: InWork, staff: Keeps, line_id: UUID) -> Response:
+    """Change the opening hours of a line: by weekday, or as a text."""
+    sent = {name: str(value)[:200] for name, value in (await request.form()).items()}
+
+    async def verb(line: LineScript) -> None:
+        row = await lines.lock_line(work, line.id)
+        if sent.get("was", row.opening_hours) != row.opening_hours:
+            raise Conflict
+        await lines.set_opening_hours(work, line, hours_form.read_hours(sent, row.opening_hours))
+
+    return await _change(request, work, staff, line_id, "hours", sent, verb)
+
+
 @router.post("/admin/lines/{line_id}/plan")
 async def change_plan(request: Request, work: InWork, staff: Keeps, line_id: UUID) -> Response:
-    """Change who else is offered a call as it waits."""
+    """Change who else is offered a call as it waits: what was changed in the form, and no more."""
     sent = {name: str(value).strip() for name, value in (await request.form()).items()}
 
     async def verb(line: LineScript) -> None:
-        try:
-            numbers = {name: int(sent[name]) for name in line_views.PLAN_NUMBERS}
-        except (KeyError, ValueError):
-            raise Invalid("Write each time as a whole number.") from None
-        await people.change_plan(
-            work,
-            line,
-            **numbers,
-            partner_number=sent.get("partner_number", ""),
-            skills=people.check_skills(_parts(sent.get("skills", ""))),
-        )
+        # Locked before it is compared: another administrator may change it at the same time.
+        now = read_plan((await lines.lock_line(work, line.id)).plan)
+        await people.change_plan(work, line, **plan_form.changed(sent, now))
 
     return await _change(request, work, staff, line_id, "plan", sent, verb)
 

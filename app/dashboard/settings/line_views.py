@@ -13,6 +13,7 @@ from app.calls.lines import any_line, voice_of
 from app.calls.prompts import Heard, Source
 from app.calls.speech import LineScript, Spoken
 from app.chats.models import AccountProblem, AccountState
+from app.dashboard.settings.hours_words import hours_words
 from app.dashboard.settings.log_words import FIELD_WORDS
 from app.errors import Invalid
 from app.routing import line_changes
@@ -402,7 +403,11 @@ def change_rows(changes: list[line_changes.Change]) -> list[ChangeRow]:
             one.by or _("command line"),
             said(_PART_WORDS[one.part]),
             [
-                (_field_words(name), _value_words(one.before[name]), _value_words(value))
+                (
+                    _field_words(name),
+                    _value_words(one.before[name], name),
+                    _value_words(value, name),
+                )
                 for name, value in one.after.items()
             ],
             one.can_be_taken_back,
@@ -416,8 +421,10 @@ def _field_words(name: str) -> str:
     return said(FIELD_WORDS[name]) if name in FIELD_WORDS else name.replace("_", " ")
 
 
-def _value_words(value: Any) -> str:
+def _value_words(value: Any, name: str = "") -> str:
     match value:
+        case str() if name == "hours" and value:
+            return hours_words(value)
         case bool():
             return _("yes") if value else _("no")
         case None | "":

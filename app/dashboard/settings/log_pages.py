@@ -21,7 +21,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with
-from app.words.pages import N_, code_words, said
+from app.words.pages import N_, _, code_words, said
 
 router = APIRouter(include_in_schema=False)
 Reads = Annotated[Staff, reader_with(Permission.READ_LOG)]
@@ -91,7 +91,7 @@ def _parts(value: Any, names: Names) -> list[Name]:
     if value is None or value in ("", [], {}):
         return []
     if isinstance(value, bool):
-        return [Name("1" if value else "0")]
+        return [Name(_("yes") if value else _("no"))]
     if isinstance(value, list):
         return [part for one in value for part in _parts(one, names)]
     if isinstance(value, dict):

@@ -2,9 +2,9 @@
 // Nothing is changed before the pointer is let go, or Enter is pressed.
 import { post } from "../pages.js";
 import { _ } from "../words.js";
+import { firstEmpty, lengthFrom, openedAt } from "./empty.js";
+import { DAY, HALF_HOUR, dayOf, minutesAt, minutesOf, people, snapped, table, timeOf, wallOf, xAt } from "./grid.js";
 
-const HALF_HOUR = 30;
-const DAY = 1440;
 // Pixels at an edge that take hold of it, and pixels after which a press is a drag.
 const EDGE = 8;
 const DRAGS = 4;
@@ -12,37 +12,7 @@ const DRAGS = 4;
 // What is being changed: by the pointer or by keys, and nothing at any other time.
 let moving = null;
 
-const table = () => document.getElementById("week");
-const days = () => [...table().querySelectorAll("th[data-day]")];
-const people = () => [...table().querySelectorAll("tbody[data-person]")];
 const say = (words) => { const place = document.getElementById("rota-says"); if (place) place.textContent = words; };
-
-// Wall-clock times are counted in minutes from the first midnight of the page.
-const minutesOf = (wall) => {
-  const first = Date.parse(`${days()[0].dataset.day}T00:00Z`);
-  return (Date.parse(`${wall}Z`) - first) / 60000;
-};
-const wallOf = (minutes) => {
-  const first = Date.parse(`${days()[0].dataset.day}T00:00Z`);
-  return new Date(first + minutes * 60000).toISOString().slice(0, 16);
-};
-const timeOf = (minutes) => wallOf(minutes).slice(11);
-const dayOf = (minutes) => days()[Math.floor(minutes / DAY)]?.firstChild.textContent.trim() ?? wallOf(minutes).slice(0, 10);
-
-const minutesAt = (x) => {
-  const all = days();
-  const n = all.findIndex((one) => x < one.getBoundingClientRect().right);
-  const place = n < 0 ? all.length - 1 : n;
-  const { left, width } = all[place].getBoundingClientRect();
-  return place * DAY + Math.min(Math.max((x - left) / width, 0), 1) * DAY;
-};
-const xAt = (minutes) => {
-  const all = days();
-  const n = Math.min(Math.max(Math.floor(minutes / DAY), 0), all.length - 1);
-  const { left, width } = all[n].getBoundingClientRect();
-  return left + Math.min(Math.max((minutes - n * DAY) / DAY, 0), 1) * width;
-};
-const snapped = (minutes) => Math.round(minutes / HALF_HOUR) * HALF_HOUR;
 
 const words = () => {
   const { person, from, until, gone } = moving;
@@ -72,6 +42,11 @@ const begin = (duty) => {
   const person = people().find((one) => one.dataset.person === duty.dataset.staff);
   moving = { duty, person, from: minutesOf(duty.dataset.from), until: minutesOf(duty.dataset.until) };
   duty.setAttribute("data-moving", "");
+};
+
+// A new duty of a person, from its "+" or from a place that was clicked.
+const beginNew = (person, from, add) => {
+  moving = { person, add, from, until: from + lengthFrom(person, from) };
 };
 
 const giveUp = () => {
@@ -145,7 +120,12 @@ document.addEventListener("pointermove", (event) => {
 document.addEventListener("pointerup", () => {
   if (!moving?.pressed) return;
   if (moving.dragged) return save();
+  const { part, person, pressed } = moving;
   giveUp();
+  if (part !== "new") return;
+  // A click on an empty place: a duty of the usual length.
+  beginNew(person, openedAt(pressed.at));
+  save();
 });
 document.addEventListener("pointercancel", giveUp);
 // A link would be dragged as an address, and a press that was a drag is no click.
@@ -183,19 +163,34 @@ const KEYS = {
   Delete: () => { moving.gone = true; },
 };
 
+// The first arrow shows a new duty at an empty place of the person; the next ones move it.
+const placeNew = (add, held, act, event) => {
+  if (held) act(event.shiftKey ? "end" : event.ctrlKey ? "beginning" : "both");
+  else {
+    giveUp();
+    const person = add.closest("tbody[data-person]");
+    beginNew(person, firstEmpty(person), add);
+  }
+  draw();
+  say(words());
+};
+
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && moving) { giveUp(); say(""); return; }
   const duty = event.target.closest?.("#calendar[data-plans] .duty[data-at]");
-  if (!duty || event.altKey || event.metaKey) return;
-  if (event.key === "Enter" && moving?.duty === duty && !moving.pressed) {
+  const add = event.target.closest?.("#calendar[data-plans] .add");
+  if ((!duty && !add) || event.altKey || event.metaKey) return;
+  const held = moving && !moving.pressed && (duty ? moving.duty === duty : moving.add === add);
+  if (event.key === "Enter" && held) {
     event.preventDefault();
     save();
     return;
   }
   const act = KEYS[event.key];
-  if (!act) return;
+  if (!act || (add && event.key === "Delete")) return;
   event.preventDefault();
-  if (moving?.duty !== duty) { giveUp(); begin(duty); }
+  if (add) return placeNew(add, held, act, event);
+  if (!held) { giveUp(); begin(duty); }
   const begun = "begun" in duty.dataset;
   moving.gone = false;
   if (begun && event.key !== "Delete" && !event.key.startsWith("ArrowL") && !event.key.startsWith("ArrowR")) return giveUp();
@@ -203,7 +198,7 @@ document.addEventListener("keydown", (event) => {
   draw();
   say(words());
 });
-document.addEventListener("focusout", (event) => { if (moving && !moving.pressed && event.target === moving.duty) { giveUp(); say(""); } });
+document.addEventListener("focusout", (event) => { if (moving && !moving.pressed && event.target === (moving.duty ?? moving.add)) { giveUp(); say(""); } });
 
 // After a page change: back to the duty that was moved.
 export const rota = () => {

@@ -1,0 +1,74 @@
+"""The form of opening hours by weekday: its rows, and what was sent."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.calls.weekly_hours import (
+    ALL_DAY,
+    DAYS,
+    HOLIDAYS,
+    MOST_SPANS,
+    read_sent,
+    read_week,
+    write_week,
+)
+from app.errors import Invalid
+from app.words.pages import N_, _, said, weekday_name
+
+_STATES = {
+    "open": N_("open from – until"),
+    "always": N_("open round the clock"),
+    "closed": N_("closed all day"),
+}
+
+
+def read_hours(sent: Mapping[str, str], now: str) -> str:
+    """Return the text of the hours that were sent, as a text or by weekday. Raises Invalid.
+
+    The same week keeps the text that is stored.
+    """
+    if "hours" in sent:
+        return sent["hours"]
+    if not any(f"hours.{day}" in sent for day in DAYS):
+        raise Invalid("Write from when until when each open day is open.")
+    week = read_sent(sent)
+    return now if week == read_week(now) else write_week(week)
+
+
+def hours_rows(text: str, typed: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """Return the rows of the form by weekday, or None if the hours are more than that.
+
+    After a refusal `typed` is what was sent.
+    """
+    week = read_week(text)
+    if week is None or any(len(week.of(day)) > MOST_SPANS for day in DAYS):
+        return None
+    rows = []
+    for n, day in enumerate((*DAYS, HOLIDAYS)):
+        spans = (week.holidays or ()) if day == HOLIDAYS else week.of(day)
+        state = "always" if spans == ALL_DAY else "open" if spans else "closed"
+        if day == HOLIDAYS and week.holidays is None:
+            state = "same"
+        # A field for a time has no 24:00.
+        times = [] if state == "always" else [(b, e.replace("24:00", "00:00")) for b, e in spans]
+        times += [("", "")] * (MOST_SPANS - len(times))
+        name = f"hours.{day}"
+        if name in typed:
+            state = typed[name]
+            times = [
+                (typed.get(f"{name}.from{k}", ""), typed.get(f"{name}.until{k}", ""))
+                for k in ("", "2")
+            ]
+        states = dict(_STATES)
+        if day == HOLIDAYS:
+            states = {"same": N_("as on any other day"), **states}
+        rows.append(
+            {
+                "name": name,
+                "words": weekday_name(n) if day != HOLIDAYS else _("public holidays"),
+                "state": state,
+                "states": [(code, said(words)) for code, words in states.items()],
+                "times": [(k, *pair) for k, pair in zip(("", "2"), times, strict=True)],
+            }
+        )
+    return rows
