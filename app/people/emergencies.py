@@ -17,13 +17,15 @@ from sqlalchemy.exc import IntegrityError
 
 from app.contacts import openings
 from app.contacts.cases.models import CaseContact, CaseMember
+from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact
+from app.contacts.records import note_event
 from app.contacts.scopes import let_work, may_read_any, take_back_reading
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.names import Task
 from app.jobs.transaction import send_rows
-from app.people import ending
+from app.people import emergency_traces, ending
 from app.people.emergency_rows import (
     Emergency,
     EmergencyKind,
@@ -285,7 +287,8 @@ async def _open_record(work: Work, row: Emergency, reader: Staff) -> None:
                 .order_by(Contact.taken_at.desc())
             )
         )
-        await let_work(work, case, reader.id)
+        if await let_work(work, case, reader.id):
+            note_event(work, "case", case.id, RecordLog.MEMBER_ADDED, staff=str(reader.id))
         await send_rows(work)
     if found:
         await openings.open_in_emergency(work, reader, found, ground, row.until)
@@ -350,8 +353,9 @@ async def _close(work: Work, row: Emergency, by: Staff | None) -> None:
     was_open = before == EmergencyState.OPEN
     row.state = (EmergencyState.ENDED if was_open else EmergencyState.LAPSED).value
     row.ended_at, row.ended_by = work.now, by.id if by is not None else None
+    left = await emergency_traces.undo(work, row) if was_open else 0
     # Before the mark goes: ending it is an act under it, too.
-    _log(work, AuditLog.EMERGENCY_ENDED, row, before=before)
+    _log(work, AuditLog.EMERGENCY_ENDED, row, before=before, **({"left": left} if left else {}))
     if was_open:
         await _end_access(work, row)
     await work.session.flush()
@@ -375,15 +379,20 @@ async def _end_access(work: Work, row: Emergency) -> None:
 
 async def _end_reading(work: Work, row: Emergency, reader: Staff) -> None:
     await openings.close_emergency_of(work, reader.id)
-    if row.subject_kind == SubjectKind.CASE:
-        owner = await work.session.scalar(select(Case.owner_id).where(Case.id == row.subject_id))
-        if owner != reader.id:
-            await work.session.execute(
-                delete(CaseMember).where(
-                    CaseMember.case_id == row.subject_id, CaseMember.staff_id == reader.id
-                )
+    if row.subject_kind != SubjectKind.CASE:
+        return
+    case = await work.session.get_one(
+        Case, row.subject_id, with_for_update=True, populate_existing=True
+    )
+    await emergency_traces.end_requests(work, row, reader)
+    if case.owner_id != reader.id:
+        await work.session.execute(
+            delete(CaseMember).where(
+                CaseMember.case_id == case.id, CaseMember.staff_id == reader.id
             )
-            await take_back_reading(work)
+        )
+        note_event(work, "case", case.id, RecordLog.MEMBER_REMOVED, staff=str(reader.id))
+        await take_back_reading(work)
 
 
 # -- the review --------------------------------------------------------------------------

@@ -2,13 +2,14 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import select
 
 from app.contacts import contacts
 from app.contacts.cases import cases
-from app.contacts.cases.models import CaseContact
+from app.contacts.cases.models import CaseContact, CaseRequest
 from app.contacts.models import Contact
 from app.contacts.scopes import may_read_any
 from app.contacts.states import Channel
@@ -154,7 +155,20 @@ async def test_a_record_is_opened_and_closed_again(work: Work, of_case: bool) ->
     assert accounts.actor_of(ana).emergency == row.id
     with pytest.raises(Conflict, match="already read"):
         await emergencies.ask(work, ana, RECORD, GROUND, 60, code)
+    if of_case:
+        asked = CaseRequest(
+            id=uuid4(),
+            case_id=subject,
+            to_status="closed",
+            reason_sealed=b"x",
+            asked_at=work.now,
+            asked_by=ana.id,
+        )
+        work.session.add(asked)
     await emergencies.end(work, vera, row.id)
+    if of_case:
+        await work.session.refresh(asked)
+        assert (asked.agreed, asked.decided_at) == (False, work.now)
     assert not await may_read_any(work, ana, subject)
     assert not await may_read_any(work, ana, contact.id)
     assert accounts.actor_of(ana).emergency is None
