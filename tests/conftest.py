@@ -66,6 +66,7 @@ _LIVED = ("command", "exports", "guard", "life", "release", "reports", "time")
 _LONG = (
     "tests/statistics/",
     "test_scripted_hour",
+    "test_access_table",
     "test_package",
     "test_random_events",
     "browser/test_telephone",

@@ -151,15 +151,8 @@ async def open_every_route(stage: Stage) -> Opened:
         role: await stage.add_counsellor(f"reader {role.value}", role=role, shift=False, state=None)
         for role in Role
     }
-    await _ask_for_a_file(stage, people[Role.SUPERVISOR])
-    await _record_a_prompt(stage, people[Role.ADMINISTRATOR])
-    await _import_definitions(stage, people[Role.ADMINISTRATOR])
-    await _test_a_connection(stage, people[Role.ADMINISTRATOR])
+    await _add_settings(stage, people[Role.SUPERVISOR], people[Role.ADMINISTRATOR])
     await _set_up_a_provider(stage, people[Role.ADMINISTRATOR])
-    await _ask_for_data(stage, people[Role.SUPERVISOR], people[Role.ADMINISTRATOR])
-    asked = await people[Role.SUPERVISOR].ask("POST", "/roster/proposals", {"weeks": 1})
-    assert asked.status_code == 202, asked.text
-    await stage.settle()
     rows = {
         name: [str(row["id"]) for row in await stage.rows(sql)] for name, sql in _ROWS.items()
     } | _WORDS
@@ -173,11 +166,31 @@ async def open_every_route(stage: Stage) -> Opened:
         # The provider's own addresses are signed.
         if (
             "GET" in (route.methods or ())
-            and _path(route) not in _LEFT_OUT
-            and "/telephony" not in _path(route)
+            and path_of(route) not in _LEFT_OUT
+            and "/telephony" not in path_of(route)
         ):
             await _open(stage, route, people, rows, pairs, found)
     return found
+
+
+async def _add_settings(stage: Stage, boss: Counsellor, admin: Counsellor) -> None:
+    """Make what an administrator and a supervisor make: files, prompts, definitions, requests."""
+    await _ask_for_a_file(stage, boss)
+    await _record_a_prompt(stage, admin)
+    await _import_definitions(stage, admin)
+    await _test_a_connection(stage, admin)
+    await _ask_for_data(stage, boss, admin)
+    asked = await boss.ask("POST", "/roster/proposals", {"weeks": 1})
+    assert asked.status_code == 202, asked.text
+    await stage.settle()
+
+
+async def rows_of_settings(stage: Stage, boss: Counsellor, admin: Counsellor) -> dict[str, str]:
+    """Make these, and return one row of each by the name that addresses have for it."""
+    await _add_settings(stage, boss, admin)
+    names = ("line_id", "set_id", "test_id", "export_id", "proposal_id", "recording", "prompt_id")
+    found = {n: str((await stage.rows(_ROWS[n]))[0]["id"]) for n in (*names, "data_request_id")}
+    return found | {"token": await wallboard(stage, admin)}
 
 
 async def _test_a_connection(stage: Stage, admin: Counsellor) -> None:
@@ -244,7 +257,7 @@ async def page_addresses(stage: Stage, token: str) -> list[str]:
     rows |= {name: words[:1] for name, words in _WORDS.items()} | {"token": [token]}
     found = []
     for route in routes(stage):
-        path = _path(route)
+        path = path_of(route)
         parts = ("/api/", "/board/", "/telephony", "/static", "/healthz", "/readyz", "/metrics")
         if "GET" in (route.methods or ()) and path not in _LEFT_OUT and not path.startswith(parts):
             found += _addresses(stage, route, rows, [])
@@ -316,7 +329,7 @@ async def _record_a_prompt(stage: Stage, admin: Counsellor) -> None:
         assert answer.status_code == 303, answer.text
 
 
-def _path(route: APIRoute) -> str:
+def path_of(route: APIRoute) -> str:
     """The whole path of a route, with the prefix under which the interface for programs stands."""
     programs = route.endpoint.__module__.startswith("app.api.")
     open_ = route.path in ("/healthz", "/readyz", "/metrics")
@@ -344,8 +357,8 @@ def _addresses(
     elif required:
         asked = f"?from={day - timedelta(days=3)}&to={day + timedelta(days=1)}"
     if "document_id" in names:
-        return [_path(route).format(case_id=case, document_id=one) for case, one in pairs]
-    found = [_path(route)]
+        return [path_of(route).format(case_id=case, document_id=one) for case, one in pairs]
+    found = [path_of(route)]
     for name in names:
         found = [
             path.replace(f"{{{name}}}", value) for path in found for value in rows.get(name, [])
@@ -380,7 +393,7 @@ async def _open(
             if answer.status_code not in _FINE:
                 found.broken.append(f"{role.value} {address}: {answer.status_code}")
     if not well:
-        found.never_well.add(f"{_path(route)} {dict(answers)}")
+        found.never_well.add(f"{path_of(route)} {dict(answers)}")
 
 
 def routes(stage: Stage) -> Iterator[APIRoute]:

@@ -1,0 +1,144 @@
+"""Ask the running application for one route, as somebody, and leave everything as it was.
+
+A request is handed to the application itself, with all it passes through. What it writes is rolled
+back where it would be committed, so that every question finds the same rows.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import jinja2
+import pytest
+from fastapi.exceptions import RequestValidationError
+
+import app.child.access
+import app.web.access
+import app.web.lean
+from app.errors import Refusal
+from app.jobs.transaction import flush
+from app.web.limits import Limiter
+from app.work import Work
+
+
+@dataclass
+class Answer:
+    status: int = 0
+    location: str = ""
+    body: bytes = b""
+    # The body or the query of the request did not have the fields that the route wants.
+    unread: bool = False
+    # A row was looked for and not found: a page says so and may answer with 200.
+    absent: bool = False
+
+
+@dataclass
+class Asked:
+    """What came up within the request that is under way."""
+
+    unread: bool = False
+    absent: bool = False
+
+
+_ASKED = Asked()
+
+
+@contextlib.asynccontextmanager
+async def _rolled_back(work: Work) -> AsyncIterator[None]:
+    """Stand in for `finished`: write everything that would be committed, and undo it."""
+    await work.keys.ready()
+    try:
+        yield
+        await flush(work)
+    finally:
+        if work.opened is not None:
+            await work.opened.close()
+
+
+def _nothing(*_: Any, **__: Any) -> str:
+    """Stand in for the drawing of a page: by then it is decided who sees it."""
+    return ""
+
+
+async def _within(*_: Any) -> bool:
+    """Stand in for `Limiter.hit`: one client asks thousands of times here."""
+    return True
+
+
+@contextlib.contextmanager
+def nothing_is_committed() -> Iterator[None]:
+    """Let no request of this block commit, and note which could not be read."""
+    made, refused = RequestValidationError.__init__, Refusal.__init__
+
+    def noted(self: RequestValidationError, *args: Any, **more: Any) -> None:
+        _ASKED.unread = True
+        made(self, *args, **more)
+
+    def missed(self: Refusal, *args: Any, **more: Any) -> None:
+        _ASKED.absent = _ASKED.absent or self.status in (403, 404)
+        refused(self, *args, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (app.web.access, app.child.access, app.web.lean):
+            patch.setattr(module, "finished", _rolled_back)
+        patch.setattr(jinja2.Template, "render", _nothing)
+        patch.setattr(Limiter, "hit", _within)
+        patch.setattr(RequestValidationError, "__init__", noted)
+        patch.setattr(Refusal, "__init__", missed)
+        yield
+
+
+async def ask(
+    application: Any, method: str, address: str, headers: dict[str, str], body: bytes = b""
+) -> Answer:
+    """Send one request. A stream is read no further than its head."""
+    path, _, query = address.partition("?")
+    answer, begun, over = Answer(), asyncio.Event(), asyncio.Event()
+    _ASKED.unread = _ASKED.absent = False
+    sent = [{"type": "http.request", "body": body, "more_body": False}]
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "root_path": "",
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        "client": ("127.0.0.1", 50_000),
+        "server": ("127.0.0.1", 80),
+        "extensions": {},
+    }
+
+    async def receive() -> dict[str, Any]:
+        if sent:
+            return sent.pop()
+        await over.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            named = {name.lower(): value for name, value in message["headers"]}
+            answer.status = message["status"]
+            answer.location = named.get(b"location", b"").decode()
+            if named.get(b"content-type", b"").startswith(b"text/event-stream"):
+                over.set()
+                begun.set()
+        elif message["type"] == "http.response.body":
+            answer.body += message.get("body", b"")
+
+    running = asyncio.ensure_future(application(scope, receive, send))
+    opened = asyncio.ensure_future(begun.wait())
+    await asyncio.wait({running, opened}, return_when=asyncio.FIRST_COMPLETED)
+    opened.cancel()
+    if not running.done():
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    elif running.exception() is not None and not answer.status:
+        answer.status = 500
+    answer.unread, answer.absent = _ASKED.unread, _ASKED.absent
+    return answer

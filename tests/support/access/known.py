@@ -1,0 +1,48 @@
+"""What single routes are sent, where the smallest that they can read says too little."""
+
+from typing import Any
+
+from tests.support.access.rows import Rows
+
+
+def known(key: str, rows: Rows) -> tuple[dict[str, Any], str, dict[str, str]]:
+    """Return fields of the body, the query, and headers, of a request to a route."""
+    return _fields(rows).get(key, {}), _QUERY.get(key, ""), _HEADERS.get(key, {})
+
+
+def _fields(rows: Rows) -> dict[str, dict[str, Any]]:
+    person, code = rows.get("person_id", ""), rows.get("contact_code", "")
+    duty = {
+        "counsellor_id": person,
+        "begins_at": "2030-02-01T09:00:00",
+        "ends_at": "2030-02-01T10:00:00",
+    }
+    return {
+        "POST /api/v1/cases/{case_id}/contacts": {"code": code},
+        "POST /api/v1/cases/{case_id}/links": {"code": rows.get("other_code", "")},
+        "POST /api/v1/profiles/{profile_id}/merge": {"into": rows.get("own_profile", "")},
+        "POST /api/v1/team/messages": {"to": person},
+        "POST /team/messages": {"to": person},
+        "POST /board/note": {"to": person},
+        "POST /api/v1/calls/{call_id}/move": {"to": person},
+        "POST /board/talks/{call_id}/move": {"to": person},
+        "POST /api/v1/retention/holds": {"code": code},
+        "POST /admin/retention/holds": {"code": code},
+        "POST /api/v1/roster/duties": duty,
+        "POST /api/v1/roster/shifts": duty,
+        "POST /api/v1/practices": {"scenario": "school_bullying", "language": "en"},
+    }
+
+
+_QUERY = {
+    "GET /reports/calls": "?from=2030-01-14&to=2030-01-15",
+    "GET /api/v1/every-line/prompts": "?language=sr",
+    "GET /api/v1/lines/{line_id}/prompts": "?language=sr",
+}
+_HEADERS = {
+    "POST /api/v1/cases/{case_id}/documents": {
+        "content-type": "application/octet-stream",
+        "x-document-name": "letter.pdf",
+        "x-document-details": "keep",
+    },
+}
