@@ -6,6 +6,8 @@ from what the application answers; read each line that it changes before you com
 
 import os
 
+import pytest
+
 from app.demo.stage import Stage
 from tests.support.access import table
 from tests.support.access.asking import nothing_is_committed
@@ -13,6 +15,8 @@ from tests.support.access.cells import COLUMNS, cell, places
 from tests.support.access.world import a_world
 
 
+# It asks some thousands of times: minutes, where others use the machine, too.
+@pytest.mark.timeout(900)
 async def test_every_route_answers_each_role_as_the_table_says(stage: Stage) -> None:
     world = await a_world(stage)
     await stage.settle()
