@@ -31,13 +31,13 @@ from app.cli import (
     provider,
     reports,
     retention,
-    roster,
     staff,
     tokens,
     wallboards,
 )
 from app.cli.health import health
 from app.cli.keeper import keeper
+from app.cli.rota import roster
 from app.cli.running import prepared, run_verb, sealed_database
 from app.cli.serve import serve
 from app.database import migrate as migrations

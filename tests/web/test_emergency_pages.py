@@ -107,7 +107,7 @@ async def test_what_an_emergency_access_made_of_accounts_ends_with_it(stage: Sta
     await does("/tokens", {"name": "desk", "scopes": ["statistics"], "days": 90})
     # A record that was written meanwhile is a child's, and stays.
     written = await bob.ask("POST", "/contacts", {"channel": "email", "answers": {}})
-    # Meanwhile somebody else decided about one of them: that stays.
+    # Meanwhile another administrator decided about one of them: that stays.
     person = (await mila.ask("GET", f"/people/{carl.id}")).json()
     own = {"revision": person["revision"], "team": "West"}
     assert (await mila.ask("POST", f"/people/{carl.id}", own)).status_code == 200

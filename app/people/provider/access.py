@@ -135,8 +135,8 @@ async def _first_time(
 ) -> StaffIdentity | Ended:
     """Link a person who was never here from the provider. Raises NoAccountHere, Conflict.
 
-    An account that reads the records of others is not the person's by an address alone: whoever
-    sets the provider up could name one of their own.
+    An account that reads the records of others is not the person's by an address alone: an
+    administrator who sets the provider up could name one of their own.
     """
     issuer, subject = wanted.issuer, claims["sub"]
     staff = await _by_email(work, claims) if wanted.links_by_email else None

@@ -1,4 +1,4 @@
-"""Ask the running application for one route, as somebody, and leave everything as it was.
+"""Ask the running application for one route, as one role, and leave everything as it was.
 
 A request is handed to the application itself, with all it passes through. What it writes is rolled
 back where it would be committed, so that every question finds the same rows.

@@ -8,8 +8,9 @@ from uuid import UUID
 
 import typer
 
-from app.cli import planning, rota_changes
-from app.cli.planning import instants, person, read_day, show_copied
+from app.cli.rota import changes as rota_changes
+from app.cli.rota import planning
+from app.cli.rota.planning import instants, person, read_day, show_copied
 from app.cli.running import run_verb
 from app.errors import BadSettings
 from app.routing.rota import (

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import typer
 
-from app.cli.planning import instants, person
+from app.cli.rota.planning import instants, person
 from app.cli.running import run_verb
 from app.routing.rota import changes, roster
 from app.work import Work

@@ -1,0 +1,1 @@
+"""`helpline roster …`: duties, their changes, and the plan."""
