@@ -9,15 +9,14 @@ import pytest
 from app.calls import lines
 from app.cli import (
     audit_log,
-    planning,
     reports,
-    roster,
-    rota_changes,
     staff,
     wallboards,
 )
 from app.cli import lines as line_commands
 from app.cli.commands import audit_app
+from app.cli.rota import changes as rota_changes
+from app.cli.rota import planning, roster
 from app.demo.stage import LINE
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.transaction import flush

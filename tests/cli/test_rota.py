@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from app.cli import planning, roster
+from app.cli.rota import planning, roster
 from app.errors import BadSettings, NotFound
 from app.routing.rota import changes, stretches
 from app.routing.rota.open_shifts import NoPlaceLeft
