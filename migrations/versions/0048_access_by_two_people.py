@@ -37,6 +37,10 @@ def upgrade() -> None:
         """
     )
     op.alter_column("staff", "could_agree", nullable=False)
+    _access_requests()
+
+
+def _access_requests() -> None:
     op.add_column(
         "password_links", sa.Column("waits", sa.Boolean, nullable=False, server_default="false")
     )

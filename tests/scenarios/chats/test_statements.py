@@ -131,24 +131,31 @@ async def test_a_message_is_one_statement_and_so_is_its_way_to_the_other_side(
         assert len(sent) == 2, sent
         assert sorted(told) == sorted([conversation, f"{counsellor}/seen/{child.last}"])
 
-        # A sign is told once in three seconds, and needs no answer; words are read.
-        sent.clear()
-        async with announced(stage) as told:
-            for _ in range(2):
-                assert (await child.ask("POST", "/conversation/typing", {})).status_code == 204
-            await ana.ask("POST", f"/chats/{child.id}/typing", {})
-        assert len(sent) == 3, sent
-        signs = [f"{counsellor}/types/1", f"{conversation}.child/types/1"]
-        assert sorted(told) == sorted([conversation, conversation, *signs])
-
-        sent.clear()
-        async with announced(stage) as told:
-            await child.ask("POST", "/conversation/typing", {"text": "Boj"})
-            await child.ask("POST", "/conversation/typing", {"text": ""})
-        assert len(sent) == 2, sent
-        stops = f"{counsellor}/types/0"
-        assert sorted(told) == sorted([conversation, counsellor, conversation, stops])
+        await _types(child, ana, sent, stage, counsellor)
     assert await broken_now(stage) == []
+
+
+async def _types(
+    child: WritingChild, ana: Counsellor, sent: list[str], stage: Stage, counsellor: str
+) -> None:
+    """A sign is told once in three seconds, and needs no answer; words are read."""
+    conversation = f"chats:{child.id}"
+    sent.clear()
+    async with announced(stage) as told:
+        for _ in range(2):
+            assert (await child.ask("POST", "/conversation/typing", {})).status_code == 204
+        await ana.ask("POST", f"/chats/{child.id}/typing", {})
+    assert len(sent) == 3, sent
+    signs = [f"{counsellor}/types/1", f"{conversation}.child/types/1"]
+    assert sorted(told) == sorted([conversation, conversation, *signs])
+
+    sent.clear()
+    async with announced(stage) as told:
+        await child.ask("POST", "/conversation/typing", {"text": "Boj"})
+        await child.ask("POST", "/conversation/typing", {"text": ""})
+    assert len(sent) == 2, sent
+    stops = f"{counsellor}/types/0"
+    assert sorted(told) == sorted([conversation, counsellor, conversation, stops])
 
 
 async def test_the_page_of_a_counsellor_asks_once_for_what_is_new_and_tells_with_what_it_says(

@@ -163,11 +163,23 @@ async def _add_around(work: Work, rows: Rows) -> None:
             started_at=work.now,
         )
     )
-    bound = Bound("voice_messages", "audio_sealed", ids["message"])
+    await _add_message(work, ids["message"], call_id)
+    call = await record.lock_call(work, call_id)
+    line = await lines.any_line(work)
+    assert line is not None
+    window = await callbacks.window_for(work, Slot.SOON, line, "sr")
+    agreed = await callbacks.agree(work, call, Who.CALLER, window, safe=True, slot=Slot.SOON)
+    await work.session.flush()
+    rows |= {name: str(one) for name, one in ids.items()}
+    rows |= {"notice": str(notice.id), "callback": str(agreed.id)}
+
+
+async def _add_message(work: Work, id_: UUID, call_id: UUID) -> None:
+    bound = Bound("voice_messages", "audio_sealed", id_)
     (sound,) = await work.keys.seal_all([(bound, wav())])
     work.session.add(
         VoiceMessage(
-            id=ids["message"],
+            id=id_,
             call_id=call_id,
             recording_sid=f"RE{uuid4().hex}",
             seconds=3,
@@ -177,14 +189,6 @@ async def _add_around(work: Work, rows: Rows) -> None:
             created_at=work.now,
         )
     )
-    call = await record.lock_call(work, call_id)
-    line = await lines.any_line(work)
-    assert line is not None
-    window = await callbacks.window_for(work, Slot.SOON, line, "sr")
-    agreed = await callbacks.agree(work, call, Who.CALLER, window, safe=True, slot=Slot.SOON)
-    await work.session.flush()
-    rows |= {name: str(one) for name, one in ids.items()}
-    rows |= {"notice": str(notice.id), "callback": str(agreed.id)}
 
 
 async def chat_of(stage: Stage, who: Counsellor) -> Rows:
