@@ -100,21 +100,7 @@ def add_dashboard(app: FastAPI) -> None:
     include(app, provider_pages.router)
     include(app, emergency_pages.router)
     include(app, provider_page.router)
-    include(app, line_pages.router)
-    include(app, every_line_pages.router)
-    include(app, number_pages.router)
-    include(app, connection_pages.router)
-    include(app, first_run.router)
-    include(app, language_pages.router)
-    include(app, token_pages.router)
-    include(app, dialling_pages.router)
-    include(app, definition_pages.router)
-    include(app, data_request_pages.router)
-    include(app, retention_pages.router)
-    include(app, backup_pages.router)
-    include(app, key_pages.router)
-    include(app, sign_in_pages.router)
-    include(app, log_pages.router)
+    _add_settings(app)
     include(app, talks.router)
     include(app, practice.router)
     # Before the records: their "/{what}/found" would take paths of these pages.
@@ -136,6 +122,27 @@ def add_dashboard(app: FastAPI) -> None:
     include(app, admin_page.router)
     BUILT.mkdir(parents=True, exist_ok=True)
     app.mount("/static", StaticFiles(directory=BUILT), name="static")
+
+
+def _add_settings(app: FastAPI) -> None:
+    for module in (
+        line_pages,
+        every_line_pages,
+        number_pages,
+        connection_pages,
+        first_run,
+        language_pages,
+        token_pages,
+        dialling_pages,
+        definition_pages,
+        data_request_pages,
+        retention_pages,
+        backup_pages,
+        key_pages,
+        sign_in_pages,
+        log_pages,
+    ):
+        include(app, module.router)
 
 
 def sign_in_address(wanted: str) -> str:
