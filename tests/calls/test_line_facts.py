@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app.calls import line_facts, line_use, lines
 from app.calls.line_rows import Line
@@ -15,6 +15,7 @@ from app.staff import accounts
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Role
+from app.statistics.models import StatisticDay
 from app.work import Work
 from tests.support.calls.lines import a_line
 from tests.support.duties import log_of
@@ -59,6 +60,17 @@ async def test_a_short_number_keeps_the_former_one_behind_it_and_back(work: Work
     assert said == {"before": {"number": line.number}, "after": {"number": "116111"}}
     await line_facts.change_facts(work, line, number=line.number)
     assert await numbers_of(work, line.id) == (line.number, [])
+
+
+async def test_kept_days_of_figures_follow_the_number_of_a_line(work: Work) -> None:
+    line = await a_line(work)
+    for change, left in (({"timezone": "Europe/Zagreb"}, 1), ({"number": SECOND}, 0)):
+        day = StatisticDay(day=work.now.date(), made_at=work.now, records=0, version=1)
+        await work.session.merge(day)
+        await work.session.flush()
+        await line_facts.change_facts(work, line, **change)  # type: ignore[arg-type]
+        count = select(func.count()).select_from(StatisticDay)
+        assert await work.session.scalar(count) == left
 
 
 async def test_what_a_line_cannot_be_is_refused(work: Work) -> None:

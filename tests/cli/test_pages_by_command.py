@@ -73,6 +73,37 @@ async def test_a_line_is_listed_shown_and_renamed(work: Work, typed: Typed) -> N
     assert isinstance(unknown.exception, NotFound)
 
 
+async def test_a_line_gets_other_facts_is_retired_and_used_again(work: Work, typed: Typed) -> None:
+    types = typed(line_commands.app, line_commands)
+    second = "+381113334444"
+    await types("add", second, "--name", "Druga", "--languages", "sr", "--timezone", "UTC")
+    await types("change", second, "--timezone", "Europe/Belgrade", "--practice")
+    work.ground.memory.forget("lines")
+    shown = json.loads((await types("show", second)).output)
+    assert (shown["timezone"], shown["practice"]) == ("Europe/Belgrade", True)
+    await types("retire", second)
+    work.ground.memory.forget("lines")
+    (left,) = (await types("list")).output.splitlines()
+    (retired,) = (await types("list", "--retired")).output.splitlines()
+    assert [json.loads(one)["number"] for one in (left, retired)] == [LINE, second]
+    last = await types("retire", LINE, fails=True)
+    assert isinstance(last.exception, Conflict)
+    await types("take-into-use", second)
+    assert len((await types("list")).output.splitlines()) == 2
+    unknown = await types("take-into-use", second, fails=True)
+    assert isinstance(unknown.exception, NotFound)
+
+
+async def test_the_language_of_a_persons_pages_is_chosen(work: Work, typed: Typed) -> None:
+    types = typed(staff.app, staff)
+    ana = await a_taker(work, "ana")
+    await types("change", "ana", "--page-language", "sr")
+    await work.session.refresh(ana)
+    assert ana.page_language == "sr"
+    said = log_of(work, AuditLog.STAFF_CHANGED)
+    assert (said["before"], said["after"]) == ({"page_language": "en"}, {"page_language": "sr"})
+
+
 async def test_absences_and_swaps_are_made_answered_and_withdrawn(work: Work, typed: Typed) -> None:
     types = typed(roster.app, roster, planning, rota_changes)
     ana, boris = await a_taker(work, "ana"), await a_taker(work, "boris")

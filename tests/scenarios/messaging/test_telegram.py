@@ -8,7 +8,7 @@ import pytest
 from app.calls import lines
 from app.calls.states import CallState, Channel
 from app.chats import accounts
-from app.demo.stage import Stage
+from app.demo.stage import LINE, Stage
 from app.jobs.transaction import transaction
 from app.practice.telegram import SECRET, Bot
 from app.staff.roles import Role
@@ -179,3 +179,26 @@ async def test_a_bot_that_is_removed_and_added_again_is_heard_whichever_comes_la
     stage.exchange.telegram.write(bot, PERSON, "Ima li koga?")
     await stage.advance(2)
     assert len(await stage.rows(NUMBERS)) == 1
+
+
+async def test_by_the_bot_and_the_page_of_a_retired_line_no_child_writes_until_it_is_used_again(
+    stage: Stage,
+) -> None:
+    await stage.add_line("+381113334444", "sr", "Druga linija")
+    await takes_texts(stage, "telegram")
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    bot = await has_bot(stage)
+    (line,) = await stage.rows(f"SELECT id FROM lines WHERE number = '{LINE}'")
+    child_page = f"{stage.settings.public_url}/chat/{LINE.lstrip('+')}"
+    assert (await stage.client.get(child_page)).status_code == 200
+    assert (await mila.ask("POST", f"/lines/{line['id']}/retire")).status_code == 204
+    await stage.advance(2)
+    (account,) = await stage.rows("SELECT state FROM chat_accounts")
+    assert (account["state"], bot.url) == ("paused", "")
+    assert (await stage.client.get(child_page)).status_code == 404
+    assert (await mila.ask("POST", f"/lines/{line['id']}/take-into-use")).status_code == 204
+    await stage.advance(2)
+    (account,) = await stage.rows("SELECT state FROM chat_accounts")
+    assert account["state"] == "registered"
+    assert bot.url != ""
+    assert (await stage.client.get(child_page)).status_code == 200
