@@ -380,6 +380,7 @@ API = [
 PAGES = [
     ("/", Permission.SIGNED_IN),
     ("/practice", Permission.TAKE_CALLS),
+    ("/practice/agency-links", Permission.TAKE_CALLS),
     ("/practice/panel", Permission.TAKE_CALLS),
     (f"/practice/{NIL}", Permission.TAKE_CALLS),
     (f"/practice/{NIL}/panel", Permission.TAKE_CALLS),

@@ -68,6 +68,7 @@ async def lines_page(request: Request, work: InWork, staff: Keeps) -> Response:
 async def _list(
     request: Request, work: Work, staff: Staff, typed: Any = None, notice: str = ""
 ) -> Response:
+    home_zone = library_of(work.ground).country.timezone
     return page(
         request,
         "settings/lines.html",
@@ -75,7 +76,8 @@ async def _list(
         lines=await lines.all_lines(work),
         countries=places.country_choices(),
         zones=places.zone_choices(),
-        home=library_of(work.ground).country,
+        home_zone=home_zone,
+        home_country=places.country_of(home_zone),
         typed=typed or {},
         languages=[(one, language_name(one)) for one in words.languages()],
         notice=notice,
