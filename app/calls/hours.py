@@ -7,7 +7,11 @@ from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from opening_hours import OpeningHours, State, UnknownCountryError
+from opening_hours import (
+    OpeningHours,
+    State,
+    UnknownCountryError,  # type: ignore[attr-defined]  # its stub forgets it
+)
 
 from app.errors import BadText
 

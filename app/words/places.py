@@ -56,7 +56,7 @@ def _name(zone: str, language: str) -> str:
 
 def _is_place(zone: str) -> bool:
     # UTC and its like are in no country.
-    return get_global("zone_territories").get(zone, "001") != "001"
+    return str(get_global("zone_territories").get(zone, "001")) != "001"
 
 
 def zone_name(zone: str) -> str:

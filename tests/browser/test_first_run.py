@@ -168,7 +168,9 @@ async def _agency(page: Page) -> None:
     await _next_step(page, "directory")
     form = page.locator("#form")
     written = {"code": "centre", "name": "Centar", "sector": "social_welfare"}
-    for name, text in (written | {"services": "child_protection"}).items():
+    for name, text in (
+        written | {"services": "child_protection", "email": "centar@example.org"}
+    ).items():
         await form.locator(f"[name={name}]").fill(text)
     await form.get_by_role("button", name="Save").click()
     await expect(page.get_by_role("cell", name="Centar")).to_be_visible()
