@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from opening_hours import (
+from opening_hours import (  # type: ignore[attr-defined]  # the stub forgets the error
     OpeningHours,
     State,
-    UnknownCountryError,  # type: ignore[attr-defined]  # its stub forgets it
+    UnknownCountryError,
 )
 
 from app.errors import BadText

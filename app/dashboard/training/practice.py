@@ -68,7 +68,7 @@ async def agency_links_page(request: Request, work: InWork, staff: TakesCalls) -
     # The exchange is asked without a transaction.
     await work.let_go()
     links = await agency_links(work.settings)
-    return page(request, "practice_links.html", staff=staff, links=links)
+    return page(request, "practice/agency_links.html", staff=staff, links=links)
 
 
 @router.get("/practice/panel")
