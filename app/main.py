@@ -203,7 +203,7 @@ async def _load_later(app: FastAPI, stack: contextlib.AsyncExitStack, *, with_wo
         for edge in ("api", "child", "dashboard"):
             await asyncio.to_thread(_edge, edge)
         _add_rest(app)
-        await _say_first_code(app.state.ground)
+        await say_first_code(app.state.ground)
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
@@ -214,7 +214,7 @@ async def _load_later(app: FastAPI, stack: contextlib.AsyncExitStack, *, with_wo
         signal.raise_signal(signal.SIGTERM)
 
 
-async def _say_first_code(ground: Ground) -> None:
+async def say_first_code(ground: Ground) -> None:
     """While there is no account, say the code with which a page makes the first one."""
     first_run = importlib.import_module("app.people.first_run")
     with contextlib.suppress(SQLAlchemyError, psycopg.Error, OSError):

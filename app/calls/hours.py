@@ -7,7 +7,11 @@ from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from opening_hours import OpeningHours, State
+from opening_hours import (  # type: ignore[attr-defined]  # the stub forgets the error
+    OpeningHours,
+    State,
+    UnknownCountryError,
+)
 
 from app.errors import BadText
 
@@ -23,9 +27,10 @@ def read_hours(text: str, timezone: str, country: str | None) -> OpeningHours:
     except (ValueError, OSError, KeyError):
         raise BadText("'%(timezone)s' is not an IANA time zone", timezone=timezone) from None
     try:
-        return OpeningHours(
-            text, timezone=zone, country=country, auto_country=False, auto_timezone=False
-        )
+        return _read(text, zone, country)
+    except UnknownCountryError:
+        # The library knows no public holidays of it: its days are all alike.
+        return read_hours(text, timezone, None)
     except Exception:  # the library's own errors have no common base, and are in English
         raise BadText(
             "'%(text)s' are not opening hours like `Mo-Fr 08:00-16:00; PH off` or `24/7`: "
@@ -33,6 +38,12 @@ def read_hours(text: str, timezone: str, country: str | None) -> OpeningHours:
             text=text,
             part=_unreadable_part(text),
         ) from None
+
+
+def _read(text: str, zone: ZoneInfo, country: str | None) -> OpeningHours:
+    return OpeningHours(
+        text, timezone=zone, country=country, auto_country=False, auto_timezone=False
+    )
 
 
 def _unreadable_part(text: str) -> str:

@@ -73,6 +73,7 @@ ENTRIES = (
         "mobile_outreach",
         ("mobile_outreach",),
         (_WRONG,),
+        sms=True,
     ),
     Invented("on-call", "Dežurni supervizor", "own_house", ("supervisor_on_call",), (_PERSON,)),
 )

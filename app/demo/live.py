@@ -30,6 +30,7 @@ from app.work import PROGRAM
 NAME = next(iter(ACCOUNTS))
 # Where the calls of the person at the board ring if there is no sound for a telephone in the page.
 ANAS_PHONE = "+38164999000"
+_MESSAGES_KEPT = 50
 
 
 def run_live(url: str, folder: Path, port: int, clock: Clock) -> None:
@@ -108,6 +109,7 @@ def _say_what_to_do(stage: Stage) -> None:
         "  The demo asks for no second factor. A helpline of your own asks every role for one,\n"
         "  until an administrator decides otherwise (Administration, Signing in).\n"
         f"{_HEARD if stage.exchange.voices is not None else _NOT_HEARD}\n"
+        f"  The links that agencies got by SMS:  {url}/practice/agency-links\n"
         "  The letters D, H, M, E and R move to Decline, Hold, Mute, Hang up and Ready again;\n"
         "  Enter presses. Colleagues take calls as well; some children give up, some press the\n"
         "  danger key. Press Ctrl-C to stop.\n",
@@ -230,7 +232,7 @@ async def _children(stage: Stage) -> None:
         stage.exchange.spawn(_child(stage, dice))
         await stage.clock.sleep(dice.expovariate(1 / 11))
         _forget_the_ended(stage)
-        _show_messages(stage)
+        _forget_old_messages(stage)
 
 
 async def _child(stage: Stage, dice: random.Random) -> None:
@@ -268,14 +270,11 @@ def _is_heard(stage: Stage, leg: Leg) -> bool:
     return at_a_page and not sound.mouths[leg.sid].finished
 
 
-def _show_messages(stage: Stage) -> None:
-    """Print the messages to the invented agencies, so that their links can be opened."""
-    for sid, message in list(stage.exchange.messages.items()):
-        if message.status == "delivered":
-            print(
-                f"  SMS to an agency ({message.to}):\n    " + message.body.replace("\n", "\n    ")
-            )
-            del stage.exchange.messages[sid]
+def _forget_old_messages(stage: Stage) -> None:
+    """Keep the last messages to the invented agencies: the page of practice shows their links."""
+    over = [sid for sid, one in stage.exchange.messages.items() if one.status == "delivered"]
+    for sid in over[:-_MESSAGES_KEPT]:
+        del stage.exchange.messages[sid]
 
 
 def _forget_the_ended(stage: Stage) -> None:

@@ -28,6 +28,11 @@ def _countries(language: str) -> list[tuple[str, str]]:
     return sorted(found, key=lambda one: one[1].casefold())
 
 
+def country_of(zone: str) -> str:
+    """Return the code of the country of a time zone, or an empty text."""
+    return str(get_global("zone_territories").get(zone, "")) if _is_place(zone) else ""
+
+
 def zone_choices() -> list[tuple[str, str]]:
     """Return each time zone as its IANA name and its name, by name."""
     return _zones(reader())
@@ -51,7 +56,7 @@ def _name(zone: str, language: str) -> str:
 
 def _is_place(zone: str) -> bool:
     # UTC and its like are in no country.
-    return bool(get_global("zone_territories").get(zone, "001") != "001")
+    return str(get_global("zone_territories").get(zone, "001")) != "001"
 
 
 def zone_name(zone: str) -> str:

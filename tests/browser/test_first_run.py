@@ -1,5 +1,8 @@
 """From an empty database to the first answered call, in browsers alone."""
 
+import asyncio
+import contextlib
+import io
 import re
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -11,20 +14,37 @@ from playwright.async_api import Page, expect
 
 from app.clock import SystemClock
 from app.demo.stage import LINE, Stage, stage_on
-from app.jobs.transaction import transaction
-from app.people import first_run
+from app.log import set_up_logging
+from app.main import say_first_code
 from app.practice import voices
 from app.practice.exchange import Number
 from app.practice.people import Phone
-from app.work import PROGRAM
 from tests.support.axe import faults
 from tests.support.browser import PASSWORD, available, press, ring
+from tests.support.mail import Mail, mail
 
 PHONE = "+381641111111"
+NOVA = "nova@example.org"
+GREETING = "Zdravo, ovde {line}. Hvala što zoveš."
 
 
 @pytest.fixture
-async def installed(database: str, anyio_backend: str) -> AsyncIterator[Stage]:
+async def post(anyio_backend: str) -> AsyncIterator[Mail]:
+    """The mail server of the organisation."""
+    async with mail() as made:
+        yield made
+
+
+@pytest.fixture
+def console() -> io.StringIO:
+    """What the program says where it was started."""
+    return io.StringIO()
+
+
+@pytest.fixture
+async def installed(
+    database: str, anyio_backend: str, post: Mail, console: io.StringIO
+) -> AsyncIterator[Stage]:
     """The helpline as it is after its installation, and a number that leads nowhere yet."""
     if not voices.available():
         pytest.skip("a telephone in a page needs the extra `demo` (aiortc) at the exchange")
@@ -35,7 +55,12 @@ async def installed(database: str, anyio_backend: str) -> AsyncIterator[Stage]:
         strict=True,
         wrap_up_seconds=30,
         calls_per_second=20,
+        smtp_url=post.url,
     ) as made:
+        with contextlib.redirect_stderr(console):
+            set_up_logging("WARNING")
+            await say_first_code(made.ground)
+        set_up_logging("ERROR")
         made.exchange.letters_per_second = 150
         made.exchange.numbers[LINE] = Number(voice_url="")
         yield made
@@ -81,9 +106,16 @@ async def _next_step(page: Page, step: str) -> None:
     await to_do.locator("a").click()
 
 
-async def _first_administrator(page: Page, installed: Stage) -> None:
-    async with transaction(installed.ground, PROGRAM) as work:
-        code = await first_run.code_of(work)
+def _code_of(console: io.StringIO) -> str:
+    """Return the code that the program says when it starts."""
+    (line,) = [one for one in console.getvalue().splitlines() if "enter the code" in one]
+    found = re.search(r"(?:[a-z0-9]{5}-){5}[a-z0-9]{5}", line)
+    assert found, line
+    return found[0]
+
+
+async def _first_administrator(page: Page, installed: Stage, console: io.StringIO) -> None:
+    code = _code_of(console)
     await page.goto(installed.settings.public_url)
     await expect(page.locator("h1")).to_have_text("Set up the helpline")
     assert await faults(page, "setting up") == []
@@ -103,7 +135,18 @@ async def _line_and_number(page: Page) -> None:
     await page.locator("[name=name]").fill("Plavi telefon")
     await page.get_by_role("button", name="Add the line").click()
     await expect(page.locator("h1")).to_contain_text("Plavi telefon")
-    # Its languages have words and a voice, so the prompts are there.
+    # Its languages have words and a voice, so the prompts are there; the greeting is the helpline's
+    # own.
+    await page.goto(re.sub(r"(//[^/]+)/.*", r"\1/admin", page.url))
+    prompts = page.locator(".first-steps [data-step=prompts]")
+    await expect(prompts).to_have_attribute("data-done", "")
+    await prompts.locator("a").click()
+    await page.get_by_role("link", name=LINE).click()
+    greeting = page.locator("#greeting")
+    await greeting.locator("summary").click()
+    await greeting.get_by_label("Text").fill(GREETING)
+    await greeting.get_by_role("button", name="Say this").click()
+    await expect(greeting.locator("> .words")).to_contain_text("Hvala što zoveš")
     await _next_step(page, "telephony")
     await page.get_by_role("button", name="Set up the numbers").click()
     await expect(page.locator("#set-up")).to_contain_text("Everything is set up")
@@ -121,12 +164,31 @@ async def _rings_a_phone(page: Page, installed: Stage) -> None:
     assert "This is a test of the helpline" in phone.heard[0].text
 
 
-async def _invited(page: Page) -> str:
+async def _agency(page: Page) -> None:
+    await _next_step(page, "directory")
+    form = page.locator("#form")
+    written = {"code": "centre", "name": "Centar", "sector": "social_welfare"}
+    for name, text in (
+        written | {"services": "child_protection", "email": "centar@example.org"}
+    ).items():
+        await form.locator(f"[name={name}]").fill(text)
+    await form.get_by_role("button", name="Save").click()
+    await expect(page.get_by_role("cell", name="Centar")).to_be_visible()
+
+
+async def _invited(page: Page, post: Mail) -> str:
     await _next_step(page, "people")
     await page.locator("#invite").click()
     await page.get_by_label("Name").fill("Nova")
-    await page.locator("#invite-and-show").click()
-    return await page.locator("#link-address").inner_text()
+    await page.locator("[name=email]").fill(NOVA)
+    await page.locator("#invite-by-mail").click()
+    for _ in range(300):
+        if post.to(NOVA):
+            break
+        await asyncio.sleep(0.1)
+    found = re.search(r"http\S+", post.to(NOVA)[0])
+    assert found, post.messages
+    return found[0]
 
 
 async def _on_duty(page: Page) -> None:
@@ -140,12 +202,12 @@ async def _on_duty(page: Page) -> None:
 
 
 async def test_from_an_empty_database_to_the_first_answered_call(
-    installed: Stage, page: Page
+    installed: Stage, page: Page, post: Mail, console: io.StringIO
 ) -> None:
-    await _first_administrator(page, installed)
+    await _first_administrator(page, installed, console)
     await _line_and_number(page)
     await _rings_a_phone(page, installed)
-    link = await _invited(page)
+    link = await _invited(page, post)
     assert page.context.browser is not None
     own = await page.context.browser.new_context(permissions=["microphone"])
     nova = await own.new_page()
@@ -153,12 +215,14 @@ async def test_from_an_empty_database_to_the_first_answered_call(
     await expect(nova.locator("#own-name")).to_have_text("Nova")
     await _chooses_password(nova, "Nova")
     await _on_duty(page)
+    await _agency(page)
     await page.goto(f"{installed.settings.public_url}/admin")
     call = page.locator(".first-steps [data-step=call]")
     await expect(call).to_be_visible()
     assert await faults(page, "the check list") == []
     await available(nova)
-    await ring(installed)
+    leg = await ring(installed)
+    assert leg.has_heard("Hvala što zoveš"), leg.heard
     await expect(nova.locator("#offer")).to_be_visible()
     await press(nova, "a")
     await expect(nova.locator("#call-title")).to_contain_text("Talking")

@@ -1,8 +1,12 @@
 """Opening hours by weekday are the same hours as their text, and back."""
 
+from datetime import date
+from zoneinfo import ZoneInfo
+
 import pytest
 from opening_hours import OpeningHours
 
+from app.calls.hours import is_holiday
 from app.calls.weekly_hours import HOLIDAYS, read_sent, read_week, write_week
 from app.errors import Invalid
 
@@ -38,3 +42,9 @@ def test_a_form_says_closed_days_by_leaving_them_out_and_refuses_half_a_time() -
     assert write_week(read_sent({**sent, f"hours.{HOLIDAYS}": "closed"})).endswith("; PH off")
     with pytest.raises(Invalid):
         read_sent({**sent, "hours.Mo.until": ""})
+
+
+def test_a_country_whose_holidays_are_not_known_has_days_that_are_all_alike() -> None:
+    new_year = date(2030, 1, 1)
+    assert is_holiday(new_year, ZoneInfo("Europe/Belgrade"), "RS")
+    assert not is_holiday(new_year, ZoneInfo("Africa/Dar_es_Salaam"), "TZ")

@@ -74,6 +74,7 @@ async def _list(
     notice: str = "",
     refused: str = "",
 ) -> Response:
+    home_zone = library_of(work.ground).country.timezone
     return page(
         request,
         "settings/lines.html",
@@ -82,7 +83,8 @@ async def _list(
         retired=await line_use.retired_lines(work),
         countries=places.country_choices(),
         zones=places.zone_choices(),
-        home=library_of(work.ground).country,
+        home_zone=home_zone,
+        home_country=places.country_of(home_zone),
         typed=typed or {},
         languages=[(one, language_name(one)) for one in words.languages()],
         notice=notice,

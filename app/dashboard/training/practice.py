@@ -18,6 +18,7 @@ from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.training import practices
+from app.training.agency_texts import agency_links
 from app.training.debrief import compare, debrief, open_questions, wanted_of
 from app.training.models import Practice
 from app.training.scenarios import Act, scenarios
@@ -57,6 +58,17 @@ async def practice_page(request: Request, work: InWork, staff: TakesCalls) -> Re
         own=[views.earlier_row(one, "", language) for one in own],
         team=[views.earlier_row(one, names.get(one.trainee_id, ""), language) for one in team],
     )
+
+
+@router.get("/practice/agency-links")
+async def agency_links_page(request: Request, work: InWork, staff: TakesCalls) -> Response:
+    """Show the links that the invented agencies of a practice server got by SMS."""
+    if work.settings.practice_exchange is None:
+        raise NotFound
+    # The exchange is asked without a transaction.
+    await work.let_go()
+    links = await agency_links(work.settings)
+    return page(request, "practice/agency_links.html", staff=staff, links=links)
 
 
 @router.get("/practice/panel")

@@ -59,6 +59,7 @@ def rest_app(exchange: Exchange) -> Starlette:
             (f"{recording}.wav", recordings.where_audio_is, ["GET"]),
             (f"{_ROOT}/{{rest:path}}", face.unknown, everything),
         ]
+    routes.append(("/practice/texts", messages.sent_texts, ["GET"]))
     routes[:0] = Account(exchange).routes()
     served: list[BaseRoute] = [
         Route(path, face.guarded(f), methods=methods) for path, f, methods in routes

@@ -12,6 +12,7 @@ from app.practice.wire import rfc2822
 
 # The states in which a text is not deleted: it is not over yet.
 _ON_ITS_WAY = ("queued", "sending")
+_MOST_SHOWN = 100
 
 
 class Messages(Face):
@@ -49,6 +50,16 @@ class Messages(Face):
             and is_since(query.get("DateSent>"), m.created_at)
         ]
         return self._page(request, "messages", found)
+
+    async def sent_texts(self, request: Request) -> Response:
+        """Return the last texts that were sent, newest first: for practice pages."""
+        sent = sorted(self._x.messages.values(), key=lambda m: m.created_at, reverse=True)
+        return JSONResponse(
+            [
+                {"to": m.to, "body": m.body, "at": m.created_at.isoformat()}
+                for m in sent[:_MOST_SHOWN]
+            ]
+        )
 
     async def fetch_message(self, request: Request) -> Response:
         message = self._x.messages.get(request.path_params["sid"])
