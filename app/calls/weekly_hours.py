@@ -156,7 +156,7 @@ def _sent_day(sent: Mapping[str, str], day: str) -> tuple[Span, ...]:
             # In a field for a time, midnight at the end of the day is 00:00.
             spans = tuple((b, "24:00" if e == "00:00" else e) for b, e in spans)
             if not spans or any(begin == end for begin, end in spans):
-                raise Invalid("Write from when until when each open day is open.")
+                raise Invalid("Enter an opening and a closing time for each open day.")
             return spans
     return ()
 
@@ -165,4 +165,4 @@ def _clock(text: str) -> str:
     try:
         return time.fromisoformat(text.strip()).strftime("%H:%M")
     except ValueError:
-        raise Invalid("Write from when until when each open day is open.") from None
+        raise Invalid("Enter an opening and a closing time for each open day.") from None

@@ -1,4 +1,6 @@
-"""Both sides of a conversation are told that there is something new, and never what."""
+"""Tell both sides of a conversation that something is new: in which conversation, and how far it was
+read; never words.
+"""
 
 from collections.abc import Iterable, Sequence
 from uuid import UUID

@@ -148,7 +148,7 @@ async def change(work: Work, wanted: Mapping[str, Value], *, revision: int | Non
 def _checked(name: str, value: Value) -> Value:
     """Return a value as it is stored. Raises Invalid."""
     if name not in OWN:
-        raise Invalid("There is no setting %(name)s that a helpline decides.", name=name[:60])
+        raise Invalid("%(name)s is not a setting that a helpline can change.", name=name[:60])
     if value is None or value == "":
         return None
     if name == "callback_from":

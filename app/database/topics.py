@@ -1,4 +1,4 @@
-"""The topics of the bus: what has changed, and never how."""
+"""The topics of the bus: what has changed; of a conversation also how far it was read."""
 
 from enum import StrEnum
 from typing import NewType

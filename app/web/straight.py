@@ -42,8 +42,10 @@ class Straight:
         return self._likely("/".join(path.split("/", 3)[:3]))
 
     def _find(self, beginning: str) -> tuple[BaseRoute, ...]:
-        """Return the parts that can have a path with this beginning, in their order, up to the
-        first route that is no part: what comes after it may be its own."""
+        """Return the parts that can have a path with this beginning, in their order.
+
+        A route outside of a part, such as a mount, is left to the usual way.
+        """
         found: list[BaseRoute] = []
         for route in self._app.router.routes:
             begins = beginnings_of(route)

@@ -21,7 +21,7 @@ LOGS = frozenset(
 )
 
 READS = "reads only; what it reads about a child is logged before"
-TYPING = "a sign of life: of a browser, of typing, of having seen"
+SIGN_OF_LIFE = "a heartbeat, a typing notice or a read receipt"
 CHALLENGE = "begins a proof; what comes of it is logged"
 BEGINS = "begins a request by a search, which is logged before it runs"
 COMPOSED = "the telephony does it, and logs the numbers before and after"
@@ -48,20 +48,20 @@ UNLOGGED = {
     "app.api.provider.test_provider": TRIES,
     "app.api.records.cases.search_cases": READS,
     "app.api.records.contacts.search_contacts": READS,
-    "app.api.team.messages.read": TYPING,
+    "app.api.team.messages.read": SIGN_OF_LIFE,
     "app.api.urgent.agencies.match": READS,
-    "app.api.writing.chats.see": TYPING,
-    "app.api.writing.chats.types": TYPING,
-    "app.child.conversations.here": TYPING,
+    "app.api.writing.chats.see": SIGN_OF_LIFE,
+    "app.api.writing.chats.types": SIGN_OF_LIFE,
+    "app.child.conversations.here": SIGN_OF_LIFE,
     "app.child.conversations.rate": CHILD,
-    "app.child.conversations.see": TYPING,
-    "app.child.conversations.types": TYPING,
+    "app.child.conversations.see": SIGN_OF_LIFE,
+    "app.child.conversations.types": SIGN_OF_LIFE,
     "app.dashboard.agency_page.written_form": READS,
-    "app.dashboard.chats.pages.see": TYPING,
-    "app.dashboard.chats.pages.types": TYPING,
+    "app.dashboard.chats.pages.see": SIGN_OF_LIFE,
+    "app.dashboard.chats.pages.types": SIGN_OF_LIFE,
     "app.dashboard.languages.choose_language": COOKIE,
-    "app.dashboard.pages.heartbeat": TYPING,
-    "app.dashboard.pages.writing": TYPING,
+    "app.dashboard.board.heartbeat": SIGN_OF_LIFE,
+    "app.dashboard.board.writing": SIGN_OF_LIFE,
     "app.dashboard.palette.palette": READS,
     "app.dashboard.people.emergency_pages.seen": SEEN,
     "app.dashboard.people.passkey_pages.options": CHALLENGE,
@@ -75,7 +75,7 @@ UNLOGGED = {
     "app.dashboard.settings.provider_page.test_provider": TRIES,
     "app.dashboard.sounds.push_key": READS,
     "app.dashboard.sounds.wake_others": WAKES,
-    "app.dashboard.team_messages.read": TYPING,
+    "app.dashboard.team_messages.read": SIGN_OF_LIFE,
     "app.dashboard.training.practice.note_act": PRACTICE,
 }
 
@@ -125,7 +125,7 @@ def test_each_route_that_changes_something_writes_a_log_or_says_why_not(paths: P
         ("app.api.roster.move_duty", True),
         ("app.api.settings.lines.change_facts", True),
         # Its permission leads to what ends a session; that is not the act itself.
-        ("app.dashboard.pages.heartbeat", False),
+        ("app.dashboard.board.heartbeat", False),
         ("app.people.emergencies.seen", False),
     ],
 )

@@ -28,7 +28,7 @@ _SPEAKS = text("UPDATE agencies SET languages = :languages")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-async def test_it_is_used_by_anybody_before_the_sign_in(
+async def test_pages_before_the_sign_in_can_be_used_in_each_language(
     live: Stage, page: Page, language: str
 ) -> None:
     await page.set_extra_http_headers({"Accept-Language": language})
@@ -49,7 +49,9 @@ async def test_it_is_used_by_anybody_before_the_sign_in(
     assert wrong == [], "\n".join(wrong)
 
 
-async def test_it_is_used_by_an_agency(live: Stage, page: Page) -> None:
+async def test_the_link_of_an_agency_can_be_used_without_an_account(
+    live: Stage, page: Page
+) -> None:
     await add_agency(live, "house", "shelter", sms="+381640000001", phones=(PHONE,))
     texts = phone(live, "+381640000001").texts
     duty = phone(live, PHONE, busy=True)

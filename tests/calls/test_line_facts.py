@@ -121,7 +121,7 @@ async def test_a_line_is_retired_with_its_numbers_and_used_again(work: Work) -> 
     assert log_of(work, AuditLog.LINE_TAKEN_INTO_USE)["after"]["active"] is True
 
 
-async def test_nobody_is_left_with_a_retired_line_alone(work: Work) -> None:
+async def test_a_line_is_not_retired_while_a_person_takes_its_calls_alone(work: Work) -> None:
     line = await a_line(work)
     row = await second_line(work)
     await takes_calls_of(work, "ana", SECOND)

@@ -23,7 +23,7 @@ _KINDS = {
     AccessKind.CHANGE: N_("another role or address"),
     AccessKind.LINK: N_("a link to choose a password"),
     AccessKind.FACTOR: N_("the second factor is reset"),
-    AccessKind.IDENTITY: N_("sign-in by the provider"),
+    AccessKind.IDENTITY: N_("sign-in through the identity provider"),
 }
 
 

@@ -30,7 +30,7 @@ def read_hours(sent: Mapping[str, str], now: str) -> str:
     if "hours" in sent:
         return sent["hours"]
     if not any(f"hours.{day}" in sent for day in DAYS):
-        raise Invalid("Write from when until when each open day is open.")
+        raise Invalid("Enter an opening and a closing time for each open day.")
     week = read_sent(sent)
     return now if week == read_week(now) else write_week(week)
 

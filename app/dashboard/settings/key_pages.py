@@ -21,9 +21,9 @@ Keeps = Annotated[Staff, reader_with(Permission.KEEP_KEYS)]
 USE_WORDS = {
     KeyUse.SEALS: N_("seals"),
     KeyUse.SEALS_SOON: N_("seals in a moment"),
-    KeyUse.OPENS: N_("opens what it has sealed"),
+    KeyUse.OPENS: N_("only opens older values"),
     KeyUse.RETIRED: N_("retired"),
-    KeyUse.UNKNOWN: N_("not known any more"),
+    KeyUse.UNKNOWN: N_("missing on the server"),
 }
 
 

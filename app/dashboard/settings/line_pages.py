@@ -278,8 +278,9 @@ async def change_facts(
     changed = {name: one for name, one in facts.items() if one != form.get(f"was.{name}")}
 
     async def verb(line: LineScript) -> None:
-        new = kind if kind != form.get("was.kind") else ""
-        practice = {"practice": True, "real": False}.get(new)
+        practice = {"practice": True, "real": False}.get(kind)
+        if str(practice) == form.get("was.practice"):
+            practice = None
         await line_facts.change_facts(work, line, **changed, practice=practice)
         _row, line = await lines.read_line(work, line.id)
         await lines.rename(work, line, name)

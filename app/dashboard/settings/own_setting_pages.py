@@ -25,7 +25,9 @@ GROUPS = {
         "grace_seconds": N_(
             "Seconds for which a counsellor's phone is rung again after it was lost"
         ),
-        "page_grace_seconds": N_("The same for a counsellor at a browser, in seconds"),
+        "page_grace_seconds": N_(
+            "Seconds for which a counsellor's browser is rung again after it was lost"
+        ),
         "long_wait_seconds": N_("Seconds of waiting after which a caller can leave a message"),
         "longest_wait_seconds": N_(
             "Seconds of waiting after which a call is ended with a farewell"

@@ -23,17 +23,20 @@ from app.work import Work
 
 class NotSecondPerson(NotAllowed):
     default = (
-        "Another person who reads the records of others agrees to this: not the one who asked, "
-        "and not the one it is about."
+        "Another supervisor or referral officer must approve this, neither the person who asked nor "
+        "the person it is about."
     )
 
 
 class ChangedSinceAsked(Conflict):
-    default = "The account has changed since this was asked. Refuse it, and let it be asked again."
+    default = (
+        "The account has changed since this request was made. Refuse it; the administrator can make "
+        "it again."
+    )
 
 
 class NothingWaits(NotFound):
-    default = "This does not wait any more."
+    default = "This request has already been decided or withdrawn."
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ class NoRoleHere(NotAllowed):
 
 class WaitsForAgreement(NotAllowed):
     default = (
-        "You would read the records of others, so a second person of the helpline agrees first. "
+        "This account can read the records of others, so a second person must approve it first. "
         "Sign in again later."
     )
 
