@@ -25,8 +25,8 @@ _NONE_LEADS_HERE: dict[str, list[str]] = {"leads_here": []}
 
 class LastLine(Conflict):
     default = (
-        "This is the only line in use. Without it, callers could not reach the helpline. Add another "
-        "line first."
+        "This is the only line in use. Without it, callers could not reach the helpline. Add "
+        "another line first."
     )
 
 

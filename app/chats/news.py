@@ -1,6 +1,4 @@
-"""Tell both sides of a conversation that something is new: in which conversation, and how far it was
-read; never words.
-"""
+"""Tell both sides of a conversation that something is new: where, and how far it was read."""
 
 from collections.abc import Iterable, Sequence
 from uuid import UUID

@@ -23,7 +23,7 @@ from app.jobs.transaction import transaction
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Role
-from app.words import pages
+from app.words import pages, places
 from app.work import PROGRAM
 from tests.support.axe import AXE, LOOKS, faults, faults_zoomed, too_wide
 from tests.support.browser import visit
@@ -82,6 +82,7 @@ def _in_english(said: list[str]) -> set[str]:
     known = {place.label["en"] for place in library.load(None).places.choices().values()}
     with pages.spoken_in(LONG):
         known |= {pages.language_name(code) for code in pages.known_languages()}
+        known |= {name for _, name in [*places.country_choices(), *places.zone_choices()]}
     names = re.compile("|".join(map(re.escape, sorted(known | _NAMES, key=len, reverse=True))))
     return {one for one in said if one.isascii() and PHRASE.search(names.sub("", one))}
 

@@ -23,15 +23,15 @@ from app.work import Work
 
 class NotSecondPerson(NotAllowed):
     default = (
-        "Another supervisor or referral officer must approve this, neither the person who asked nor "
-        "the person it is about."
+        "Another supervisor or referral officer must approve this, neither the person who asked "
+        "nor the person it is about."
     )
 
 
 class ChangedSinceAsked(Conflict):
     default = (
-        "The account has changed since this request was made. Refuse it; the administrator can make "
-        "it again."
+        "The account has changed since this request was made. Refuse it; the administrator can "
+        "make it again."
     )
 
 
