@@ -189,8 +189,8 @@ async def learn(work: Work) -> None:
     ground = work.ground
     row = await work.session.get(OwnSettings, 1)
     server: Settings = ground.kept.setdefault(_SERVER, ground.settings)
-    decided = row.decided if row is not None else {}
-    ground.settings = server.model_copy(update={k: v for k, v in decided.items() if k in OWN})
+    decided = {k: v for k, v in row.decided.items() if k in OWN} if row is not None else {}
+    ground.settings = server.model_copy(update=decided) if decided else server
 
 
 async def learn_now(ground: Ground) -> None:
