@@ -123,6 +123,7 @@ async def change(work: Work, wanted: Mapping[str, Value], *, revision: int | Non
     row = await work.session.get(OwnSettings, 1)
     was = dict(row.decided) if row is not None else {}
     now = {name: value for name, value in {**was, **checked}.items() if value is not None}
+    _check_together(of_server(work.ground).model_copy(update=now))
     if now == was:
         return before
     if row is None:
@@ -158,14 +159,28 @@ def _checked(name: str, value: Value) -> Value:
     try:
         found: int = TypeAdapter(kind).validate_python(value)
     except ValidationError:
-        least, most = bounds_of(name)
-        raise Invalid(
-            "%(name)s: write a whole number from %(least)s to %(most)s.",
-            name=name,
-            least=least,
-            most=most,
-        ) from None
+        raise _out_of_bounds(name, *bounds_of(name)) from None
     return found
+
+
+def _check_together(settings: Settings) -> None:
+    """Refuse limits that contradict each other. Raises Invalid."""
+    megabytes = settings.document_megabytes
+    for name in ("document_megabytes_per_day", "document_megabytes_per_case"):
+        if getattr(settings, name) < megabytes:
+            raise _out_of_bounds(name, megabytes, bounds_of(name)[1])
+    if settings.long_wait_seconds >= settings.longest_wait_seconds:
+        least, _ = bounds_of("long_wait_seconds")
+        raise _out_of_bounds("long_wait_seconds", least, settings.longest_wait_seconds - 1)
+
+
+def _out_of_bounds(name: str, least: int | None, most: int | None) -> Invalid:
+    return Invalid(
+        "%(name)s: write a whole number from %(least)s to %(most)s.",
+        name=name,
+        least=least,
+        most=most,
+    )
 
 
 def _number(text: str) -> str:

@@ -51,6 +51,11 @@ def test_each_setting_is_decided_on_the_page_or_belongs_to_the_server() -> None:
         ("short_abandon_seconds", 5),
         ("secret_key", "x" * 40),
         ("no such", 1),
+        # One document must fit, and a hidden page is heard once a minute.
+        ("document_megabytes_per_case", 9),
+        ("document_megabytes_per_day", 9),
+        ("long_wait_seconds", 7200),
+        ("chat_silence_seconds", 59),
     ],
 )
 async def test_what_is_out_of_bounds_or_the_servers_is_refused(
