@@ -29,6 +29,7 @@ from app.words.pages import refusal_words, said
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
+SignedIn = Annotated[Staff, reader_with(Permission.SIGNED_IN)]
 TakesCalls = Annotated[Staff, reader_with(Permission.TAKE_CALLS)]
 
 
@@ -61,7 +62,7 @@ async def practice_page(request: Request, work: InWork, staff: TakesCalls) -> Re
 
 
 @router.get("/practice/agency-links")
-async def agency_links_page(request: Request, work: InWork, staff: TakesCalls) -> Response:
+async def agency_links_page(request: Request, work: InWork, staff: SignedIn) -> Response:
     """Show the links that the invented agencies of a practice server got by SMS."""
     if work.settings.practice_exchange is None:
         raise NotFound
