@@ -122,7 +122,8 @@ async def take_back(work: Work, line_id: UUID, change_id: int) -> None:
     earlier values do not fit any more.
     """
     # Locked first: of two clicks one takes the change back, and the other one is refused.
-    await work.session.execute(select(Line.id).where(Line.id == line_id).with_for_update())
+    # All lines, in the order in which its verb does.
+    await lines.lock_lines(work)
     row, line = await lines.read_line(work, line_id)
     entry = await work.session.scalar(_entries(line_id).where(AuditEntry.id == change_id))
     if entry is None:
@@ -145,7 +146,8 @@ async def _set(work: Work, line: LineScript, part: Part, values: Values) -> None
         case Part.LANGUAGES:
             await line_languages.set_languages(work, line, values["languages"])
         case Part.FACTS:
-            await line_facts.change_facts(work, line, **values)
+            # A number that was set by mistake does not lead here.
+            await line_facts.change_facts(work, line, **values, keeps_former=False)
         case Part.HOURS:
             await lines.set_opening_hours(work, line, values["hours"])
         case Part.NUMBERS:

@@ -278,9 +278,7 @@ def _is_spared(counsellor: Free, caller: Waiting, left: list[Free], now: datetim
     if counsellor.writing or not counsellor.rings:
         return True
     others = sum(
-        c.rings and not c.writing and takes_line(c, caller)
-        for c in left
-        if c is not counsellor
+        c.rings and not c.writing and takes_line(c, caller) for c in left if c is not counsellor
     )
     return others >= rules.reserve
 

@@ -50,7 +50,9 @@ def test_a_caller_of_no_line_is_answered_by_counsellors_of_any_line() -> None:
     for lost in (caller(line=""), caller(line="", danger=True)):
         assert pair([lost], [of_a_line], NOW) == [(lost, of_a_line)]
     # Nor is a conversation that came to no line held back for want of others who could ring.
-    lost = caller(1, line="", written=True, chat=ChatRules(at_once=2, reserve=1, reserve_seconds=60))
+    lost = caller(
+        1, line="", written=True, chat=ChatRules(at_once=2, reserve=1, reserve_seconds=60)
+    )
     writer = free(at_once=2, lines=frozenset({"+2"}))
     assert pair([lost], [writer, of_a_line], NOW) == [(lost, writer)]
 
