@@ -68,7 +68,7 @@ class Change(NamedTuple):
     part: Part
     before: Values
     after: Values
-    # It is as the change left it, and what was before is known.
+    # It is as the change left it, what was before is known, and the line can still be that.
     can_be_taken_back: bool
 
 
@@ -95,6 +95,7 @@ async def changes_of(work: Work, line_id: UUID) -> list[Change]:
         )
     )
     present, kept = await _present(work, row, line), await _numbers_of(work, entries)
+    has_calls = await line_facts.has_calls(work, line_id)
     makers = {id_ for one in entries if (id_ := _uuid(one.actor)) is not None}
     names = {str(id_): name for id_, name in (await accounts.names_of(work, makers)).items()}
     found = []
@@ -109,7 +110,9 @@ async def changes_of(work: Work, line_id: UUID) -> list[Change]:
                 part=part,
                 before=_shown(part, before, after),
                 after=_shown(part, after, before),
-                can_be_taken_back=whole is not None and _is_as_left(whole, present[part]),
+                can_be_taken_back=whole is not None
+                and _is_as_left(whole, present[part])
+                and not (has_calls and "practice" in _changed(*whole)),
             )
         )
     return found

@@ -12,6 +12,7 @@ from app.calls.line_use import LastLine, OnlyLineOfPeople
 from app.calls.lines import LineExists, LineRetired, add_line
 from app.errors import Invalid, NotFound
 from app.jobs.transaction import flush
+from app.routing import line_changes
 from app.staff import accounts
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -89,6 +90,9 @@ async def test_a_line_that_has_had_a_call_stays_real_or_for_practice(work: Work)
     assert script is not None
     for practice in (True, False, True):
         await line_facts.change_facts(work, script, practice=practice)
+    await flush(work)
+    newest = (await line_changes.changes_of(work, script.id))[0]
+    assert newest.can_be_taken_back
     for line, was in ((real, False), (script, True)):
         await record.open_call(
             work,
@@ -101,6 +105,10 @@ async def test_a_line_that_has_had_a_call_stays_real_or_for_practice(work: Work)
             await line_facts.change_facts(work, line, practice=not was)
         row = await work.session.get_one(Line, line.id, populate_existing=True)
         assert row.practice is was
+    newest = (await line_changes.changes_of(work, script.id))[0]
+    assert not newest.can_be_taken_back
+    with pytest.raises(LineHasCalls):
+        await line_changes.take_back(work, script.id, newest.id)
     # What else it is can be changed.
     await line_facts.change_facts(work, real, practice=False, timezone="Europe/Zagreb")
 
