@@ -1,20 +1,27 @@
 """The number, the country and the time zone of a line, and whether it is for practice."""
 
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import delete, func, update
+from sqlalchemy import delete, func, select, update
 
 from app.calls import line_use, lines
 from app.calls.hours import read_hours
 from app.calls.line_rows import Line, LineNumber
+from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.database.topics import Topic
-from app.errors import Invalid, why
+from app.errors import Conflict, Invalid, why
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.sessions import accounts_changed
 from app.work import Work
+
+
+class LineHasCalls(Conflict):
+    """A line that has had a call stays real, or stays for practice: what its calls are is known
+    by it, also to the alarms of danger and the referrals of earlier ones."""
 
 
 async def change_facts(
@@ -25,13 +32,14 @@ async def change_facts(
     country: str | None = None,
     timezone: str | None = None,
     practice: bool | None = None,
+    keeps_former: bool = True,
 ) -> None:
     """Change what a line is; None leaves a value as it is. The next caller meets it.
 
-    A short number keeps the former one behind it, and a number behind the line may become its own.
-    Raises Invalid, LineExists, LastLine.
+    The former number stays behind the line if `keeps_former`, since children know it; a number
+    behind the line may become its own. Raises Invalid, LineExists, LastLine, LineHasCalls.
     """
-    row = await lines.lock_line(work, line.id)
+    row = await line_use.lock_line(work, line.id)
     before = facts_of(row)
     given = {"number": number, "country": country, "timezone": timezone, "practice": practice}
     after = before | {name: value for name, value in given.items() if value is not None}
@@ -46,10 +54,12 @@ async def change_facts(
         read_hours(row.opening_hours, after["timezone"], after["country"])
     except ValueError as error:
         raise Invalid("%(problem)s.", problem=why(error)) from None
+    if "practice" in different and await has_calls(work, row.id):
+        raise LineHasCalls()
     if after["practice"] and not before["practice"]:
         await line_use.check_not_last(work, row)
     if "number" in different:
-        await _change_number(work, row, after["number"])
+        await _change_number(work, row, after["number"], keeps_former=keeps_former)
     row.country, row.timezone = after["country"], after["timezone"]
     row.practice = after["practice"]
     await work.session.flush()
@@ -63,6 +73,12 @@ async def change_facts(
     work.announce(Topic.LINES, Topic.ROSTER, Topic.QUEUE)
 
 
+async def has_calls(work: Work, line_id: UUID) -> bool:
+    """Return whether a line has had a call, or a conversation in writing."""
+    found = select(Call.id).where(Call.line_id == line_id).limit(1)
+    return await work.session.scalar(found) is not None
+
+
 def facts_of(row: Line) -> dict[str, Any]:
     """Return what can be changed here, as it is now."""
     return {
@@ -73,7 +89,7 @@ def facts_of(row: Line) -> dict[str, Any]:
     }
 
 
-async def _change_number(work: Work, row: Line, number: str) -> None:
+async def _change_number(work: Work, row: Line, number: str, *, keeps_former: bool) -> None:
     if await lines.is_taken(work, number, but=row.id):
         raise lines.LineExists()
     if await lines.is_retired(work, number):
@@ -81,14 +97,16 @@ async def _change_number(work: Work, row: Line, number: str) -> None:
     former, row.number = row.number, number
     # One of the numbers behind the line is its own now.
     await work.session.execute(
-        delete(LineNumber).where(LineNumber.line_id == row.id, LineNumber.number == number)
+        delete(LineNumber).where(
+            LineNumber.line_id == row.id, LineNumber.number.in_((number, former))
+        )
     )
-    if not number.startswith("+"):
-        if former.startswith("+"):
-            work.session.add(LineNumber(number=former, line_id=row.id))
-        await work.session.flush()
-        if not await lines.has_numbers_behind(work, row.id):
-            raise Invalid("A short number needs at least one of the provider's numbers behind it.")
+    is_short = not number.startswith("+")
+    if former.startswith("+") and (keeps_former or is_short):
+        work.session.add(LineNumber(number=former, line_id=row.id))
+    await work.session.flush()
+    if is_short and not await lines.has_numbers_behind(work, row.id):
+        raise Invalid("A short number needs at least one of the provider's numbers behind it.")
     # People who take the calls of some lines only are matched by the numbers of these.
     await work.session.execute(
         update(Staff)

@@ -47,7 +47,7 @@ async def retire(work: Work, line_id: UUID) -> None:
 
     Raises NotFound, LastLine, OnlyLineOfPeople.
     """
-    row = await _locked(work, line_id)
+    row = await lock_line(work, line_id)
     if not row.active:
         raise NotFound("There is no such line.")
     await check_not_last(work, row)
@@ -76,7 +76,7 @@ async def take_into_use(work: Work, line_id: UUID) -> None:
 
     Raises NotFound, LineExists if another line has one of its numbers now.
     """
-    row = await _locked(work, line_id)
+    row = await lock_line(work, line_id)
     if row.retired_at is None:
         raise NotFound("There is no such retired line.")
     behind = await _numbers_when_retired(work, row)
@@ -109,12 +109,10 @@ async def _numbers_when_retired(work: Work, row: Line) -> list[str]:
     return list(kept.before["leads_here"]) if kept is not None else []
 
 
-async def _locked(work: Work, line_id: UUID) -> Line:
-    """Return a line. All lines are locked: of two that are retired at once, one stays."""
-    rows = await work.session.scalars(
-        select(Line).order_by(Line.id).with_for_update().execution_options(populate_existing=True)
-    )
-    found = next((one for one in rows if one.id == line_id), None)
+async def lock_line(work: Work, line_id: UUID) -> Line:
+    """Return a line. All lines are locked: of two that are retired at once, one stays. Raises
+    NotFound."""
+    found = next((one for one in await lines.lock_lines(work) if one.id == line_id), None)
     if found is None:
         raise NotFound("There is no such line.")
     return found
@@ -130,8 +128,12 @@ async def check_not_last(work: Work, row: Line) -> None:
 
 
 async def _check_people(work: Work, row: Line) -> None:
-    """Check that each person who takes calls of this line takes those of another line as well."""
-    in_use = {one.number for one in await lines.all_lines(work)} - {row.number}
+    """Check that each person who takes calls of this line takes those of another line as well.
+
+    A line for practice is no other line for people who take real calls.
+    """
+    others = [one for one in await lines.all_lines(work) if row.practice or not one.practice]
+    in_use = {one.number for one in others} - {row.number}
     people = await work.session.execute(
         select(Staff.name, Staff.lines)
         .where(Staff.active, Staff.lines.any_() == row.number)

@@ -213,7 +213,8 @@ async def change_numbers(
     row = await lock_line(work, line.id)
     former, shown = await numbers_behind(work, line), row.shown_number
     if leads_here is not None:
-        numbers = [_whole_number(one) for one in leads_here]
+        # Its own number leads to it as it is.
+        numbers = [one for one in map(_whole_number, leads_here) if one != row.number]
         if not line.number.startswith("+") and not numbers:
             raise Invalid("A short number needs at least one of the provider's numbers behind it.")
         await work.session.execute(delete(LineNumber).where(LineNumber.line_id == line.id))
@@ -273,6 +274,14 @@ async def keep_numbers(
 async def lock_line(work: Work, line_id: UUID) -> Line:
     """Return the row of a line, locked, as it is stored now."""
     return await work.session.get_one(Line, line_id, with_for_update=True, populate_existing=True)
+
+
+async def lock_lines(work: Work) -> list[Line]:
+    """Return the rows of all lines, locked, as they are stored now: for what depends on others."""
+    rows = await work.session.scalars(
+        select(Line).order_by(Line.id).with_for_update().execution_options(populate_existing=True)
+    )
+    return list(rows)
 
 
 async def numbers_of(work: Work) -> dict[str, LineScript]:

@@ -88,6 +88,49 @@ async def running(work: Work, line: LineScript, channel: Channel, caller_key: by
     return call if CallState(call.state) is not CallState.ENDED else None
 
 
+async def line_written_to(
+    work: Work, channel: Channel, caller_key: bytes, ours: str
+) -> UUID | None:
+    """Return the line of the open conversation in which a number has written to this one of ours.
+
+    That line may be retired, or have another number now.
+    """
+    line_id: UUID | None = await work.session.scalar(
+        select(Call.line_id)
+        .join(Arrival, Arrival.call_id == Call.id)
+        .where(
+            Arrival.ours == ours,
+            Call.channel == channel.value,
+            Call.caller_key == caller_key,
+            Call.state != CallState.ENDED,
+        )
+        .order_by(Call.opened_at.desc())
+        .limit(1)
+    )
+    return line_id
+
+
+async def has_open(work: Work, line_id: UUID, channel: Channel) -> bool:
+    """Return whether a conversation of a line by a carrier is open."""
+    found = select(Call.id).where(
+        Call.line_id == line_id, Call.channel == channel.value, Call.state != CallState.ENDED
+    )
+    return await work.session.scalar(found.limit(1)) is not None
+
+
+async def numbers_in_use(work: Work) -> list[tuple[str, str]]:
+    """Return each number of ours to which children of open conversations wrote, by channel."""
+    rows = await work.session.execute(
+        select(Call.channel, Arrival.ours)
+        .join(Arrival, Arrival.call_id == Call.id)
+        .where(
+            Call.channel != Channel.VOICE, Call.state != CallState.ENDED, Arrival.ours.is_not(None)
+        )
+        .distinct()
+    )
+    return [(channel, ours) for channel, ours in rows if ours is not None]
+
+
 async def latest(work: Work, line: LineScript, channel: Channel, caller_key: bytes) -> Call | None:
     """Return the last conversation of a number, locked; it may have ended."""
     call_id = await work.session.scalar(

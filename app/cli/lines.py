@@ -17,6 +17,7 @@ from app.calls import (
     lines,
     prompts,
 )
+from app.calls.line_facts import LineHasCalls
 from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats import accounts
@@ -328,14 +329,20 @@ def change_line(
     """Change the number, the country or the time zone of a line, or whether it is for practice."""
 
     async def verb(work: Work) -> None:
-        await line_facts.change_facts(
-            work,
-            await line_of(work, number),
-            number=new_number,
-            country=country,
-            timezone=timezone,
-            practice=practice,
-        )
+        try:
+            await line_facts.change_facts(
+                work,
+                await line_of(work, number),
+                number=new_number,
+                country=country,
+                timezone=timezone,
+                practice=practice,
+            )
+        except LineHasCalls:
+            raise LineHasCalls(
+                f"The line {number} has had calls, so it stays real, or for practice. "
+                "Add another one."
+            ) from None
 
     run_verb(verb)
 

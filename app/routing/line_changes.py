@@ -68,7 +68,7 @@ class Change(NamedTuple):
     part: Part
     before: Values
     after: Values
-    # It is as the change left it, and what was before is known.
+    # It is as the change left it, what was before is known, and the line can still be that.
     can_be_taken_back: bool
 
 
@@ -95,6 +95,7 @@ async def changes_of(work: Work, line_id: UUID) -> list[Change]:
         )
     )
     present, kept = await _present(work, row, line), await _numbers_of(work, entries)
+    has_calls = await line_facts.has_calls(work, line_id)
     makers = {id_ for one in entries if (id_ := _uuid(one.actor)) is not None}
     names = {str(id_): name for id_, name in (await accounts.names_of(work, makers)).items()}
     found = []
@@ -109,7 +110,9 @@ async def changes_of(work: Work, line_id: UUID) -> list[Change]:
                 part=part,
                 before=_shown(part, before, after),
                 after=_shown(part, after, before),
-                can_be_taken_back=whole is not None and _is_as_left(whole, present[part]),
+                can_be_taken_back=whole is not None
+                and _is_as_left(whole, present[part])
+                and not (has_calls and "practice" in _changed(*whole)),
             )
         )
     return found
@@ -122,7 +125,8 @@ async def take_back(work: Work, line_id: UUID, change_id: int) -> None:
     earlier values do not fit any more.
     """
     # Locked first: of two clicks one takes the change back, and the other one is refused.
-    await work.session.execute(select(Line.id).where(Line.id == line_id).with_for_update())
+    # All lines, in the order in which its verb does.
+    await lines.lock_lines(work)
     row, line = await lines.read_line(work, line_id)
     entry = await work.session.scalar(_entries(line_id).where(AuditEntry.id == change_id))
     if entry is None:
@@ -145,7 +149,8 @@ async def _set(work: Work, line: LineScript, part: Part, values: Values) -> None
         case Part.LANGUAGES:
             await line_languages.set_languages(work, line, values["languages"])
         case Part.FACTS:
-            await line_facts.change_facts(work, line, **values)
+            # A number that was set by mistake does not lead here.
+            await line_facts.change_facts(work, line, **values, keeps_former=False)
         case Part.HOURS:
             await lines.set_opening_hours(work, line, values["hours"])
         case Part.NUMBERS:

@@ -112,6 +112,14 @@ def has_skills(counsellor: Free, wanted: Mapping[str, int]) -> bool:
     return all(counsellor.skills.get(skill, 0) >= level for skill, level in wanted.items())
 
 
+def takes_line(counsellor: Free, caller: Waiting) -> bool:
+    """Return whether the counsellor takes calls of the caller's line.
+
+    A caller who rang a number of no line is answered by anyone: no counsellor has that line.
+    """
+    return not counsellor.lines or not caller.line or caller.line in counsellor.lines
+
+
 def could_take(counsellor: Free, caller: Waiting, now: datetime, room: Room) -> bool:
     """Return whether this counsellor could take this caller at all, ignoring other counsellors.
 
@@ -122,7 +130,7 @@ def could_take(counsellor: Free, caller: Waiting, now: datetime, room: Room) -> 
         return False
     if counsellor.until is not None and caller.queued_at > counsellor.until:
         return False
-    if counsellor.lines and caller.line not in counsellor.lines:
+    if not takes_line(counsellor, caller):
         return False
     if counsellor.training and not room.supervised and not caller.practice:
         return False
@@ -270,9 +278,7 @@ def _is_spared(counsellor: Free, caller: Waiting, left: list[Free], now: datetim
     if counsellor.writing or not counsellor.rings:
         return True
     others = sum(
-        c.rings and not c.writing and (not c.lines or caller.line in c.lines)
-        for c in left
-        if c is not counsellor
+        c.rings and not c.writing and takes_line(c, caller) for c in left if c is not counsellor
     )
     return others >= rules.reserve
 

@@ -5,12 +5,14 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from app.calls import line_facts, line_use, lines
+from app.calls import line_facts, line_use, lines, record
+from app.calls.line_facts import LineHasCalls
 from app.calls.line_rows import Line
 from app.calls.line_use import LastLine, OnlyLineOfPeople
 from app.calls.lines import LineExists, LineRetired, add_line
 from app.errors import Invalid, NotFound
 from app.jobs.transaction import flush
+from app.routing import line_changes
 from app.staff import accounts
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -60,6 +62,55 @@ async def test_a_short_number_keeps_the_former_one_behind_it_and_back(work: Work
     assert said == {"before": {"number": line.number}, "after": {"number": "116111"}}
     await line_facts.change_facts(work, line, number=line.number)
     assert await numbers_of(work, line.id) == (line.number, [])
+
+
+async def test_the_former_number_of_a_line_leads_to_it_as_before(work: Work) -> None:
+    line = await a_line(work)
+    ana = await takes_calls_of(work, "ana", line.number)
+    await line_facts.change_facts(work, line, number=SECOND)
+    assert await numbers_of(work, line.id) == (SECOND, [line.number])
+    await work.session.refresh(ana)
+    assert ana.lines == [SECOND]
+    await flush(work)
+    for number in (line.number, SECOND):
+        found = await lines.line_of_number(work, number)
+        assert found is not None
+        assert (found.id, found.number) == (line.id, SECOND)
+    # Back again by hand: the numbers change their places. The own number is not behind itself.
+    await line_facts.change_facts(work, line, number=line.number)
+    assert await numbers_of(work, line.id) == (line.number, [SECOND])
+    await lines.change_numbers(work, line, leads_here=[line.number], shown_number=None)
+    assert await numbers_of(work, line.id) == (line.number, [])
+
+
+async def test_a_line_that_has_had_a_call_stays_real_or_for_practice(work: Work) -> None:
+    real = await a_line(work)
+    await second_line(work)
+    script = await lines.line_of_number(work, SECOND)
+    assert script is not None
+    for practice in (True, False, True):
+        await line_facts.change_facts(work, script, practice=practice)
+    await flush(work)
+    newest = (await line_changes.changes_of(work, script.id))[0]
+    assert newest.can_be_taken_back
+    for line, was in ((real, False), (script, True)):
+        await record.open_call(
+            work,
+            provider_sid=f"CA{line.id.hex}",
+            raw_from="+381641234567",
+            line_id=line.id,
+            greeted=True,
+        )
+        with pytest.raises(LineHasCalls):
+            await line_facts.change_facts(work, line, practice=not was)
+        row = await work.session.get_one(Line, line.id, populate_existing=True)
+        assert row.practice is was
+    newest = (await line_changes.changes_of(work, script.id))[0]
+    assert not newest.can_be_taken_back
+    with pytest.raises(LineHasCalls):
+        await line_changes.take_back(work, script.id, newest.id)
+    # What else it is can be changed.
+    await line_facts.change_facts(work, real, practice=False, timezone="Europe/Zagreb")
 
 
 async def test_kept_days_of_figures_follow_the_number_of_a_line(work: Work) -> None:
@@ -124,9 +175,20 @@ async def test_a_line_is_retired_with_its_numbers_and_used_again(work: Work) -> 
 async def test_a_line_is_not_retired_while_a_person_takes_its_calls_alone(work: Work) -> None:
     line = await a_line(work)
     row = await second_line(work)
-    await takes_calls_of(work, "ana", SECOND)
+    ana = await takes_calls_of(work, "ana", SECOND)
     await takes_calls_of(work, "boris", SECOND, line.number)
     with pytest.raises(OnlyLineOfPeople) as refused:
         await line_use.retire(work, row.id)
     assert "ana" in str(refused.value)
     assert "boris" not in str(refused.value)
+    # A line for practice is no other line; for a trainee, another one for practice is.
+    practice, other = "+381113335555", "+381113336666"
+    drill = await second_line(work, practice, practice=True)
+    await second_line(work, other, practice=True)
+    ana.lines = [SECOND, practice]
+    await takes_calls_of(work, "vera", practice, other)
+    with pytest.raises(OnlyLineOfPeople, match="ana"):
+        await line_use.retire(work, row.id)
+    ana.lines = [SECOND, line.number]
+    await line_use.retire(work, row.id)
+    await line_use.retire(work, drill.id)

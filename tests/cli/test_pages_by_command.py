@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.calls import lines
+from app.calls import lines, record
 from app.cli import (
     audit_log,
     reports,
@@ -81,6 +81,13 @@ async def test_a_line_gets_other_facts_is_retired_and_used_again(work: Work, typ
     work.ground.memory.forget("lines")
     shown = json.loads((await types("show", second)).output)
     assert (shown["timezone"], shown["practice"]) == ("Europe/Belgrade", True)
+    line = await lines.line_of_number(work, second)
+    assert line is not None
+    await record.open_call(
+        work, provider_sid="CA1", raw_from="+381641234567", line_id=line.id, greeted=True
+    )
+    rang = await types("change", second, "--real", fails=True)
+    assert "has had calls" in str(rang.exception)
     await types("retire", second)
     work.ground.memory.forget("lines")
     (left,) = (await types("list")).output.splitlines()

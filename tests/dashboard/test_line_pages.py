@@ -172,6 +172,15 @@ async def test_hours_are_changed_by_weekday_and_read_in_the_language_of_the_read
     assert "Mo-Th" not in listed
     assert "Srbija – Beograd" in listed
     assert "Makedonija</option>" in listed
+    # More times of a holiday than the form has stay a text, like those of any day.
+    for more in ("PH", "Su"):
+        text = f"Mo-Fr 08:00-20:00; {more} 08:00-10:00,11:00-12:00,13:00-14:00"
+        (now,) = await stage.rows(hours)
+        sent = {"was": now["opening_hours"], "hours": text}
+        assert (await page(stage, mila, f"{at}/hours", **sent)).status_code == 303
+        shown = await page(stage, mila, at)
+        assert (shown.status_code, "hours.Mo.from" in shown.text) == (200, False)
+        assert text in shown.text
 
 
 async def test_two_administrators_change_the_plan_of_a_line_and_neither_undoes_the_other(

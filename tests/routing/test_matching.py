@@ -45,6 +45,18 @@ def test_language_and_line_are_respected_except_in_danger() -> None:
     assert pair([caller(danger=True)], [free(lines=frozenset({"+2"}))], NOW) == []
 
 
+def test_a_caller_of_no_line_is_answered_by_counsellors_of_any_line() -> None:
+    of_a_line = free(lines=frozenset({"+2"}))
+    for lost in (caller(line=""), caller(line="", danger=True)):
+        assert pair([lost], [of_a_line], NOW) == [(lost, of_a_line)]
+    # Nor is a conversation that came to no line held back for want of others who could ring.
+    lost = caller(
+        1, line="", written=True, chat=ChatRules(at_once=2, reserve=1, reserve_seconds=60)
+    )
+    writer = free(at_once=2, lines=frozenset({"+2"}))
+    assert pair([lost], [writer, of_a_line], NOW) == [(lost, writer)]
+
+
 def test_a_caller_whom_no_counsellor_can_take_does_not_block_the_next() -> None:
     english = free(languages=frozenset({"en"}))
     stuck, next_one = caller(900), caller(5, language="en")

@@ -41,7 +41,9 @@ def hours_rows(text: str, typed: dict[str, Any]) -> list[dict[str, Any]] | None:
     After a refusal `typed` is what was sent.
     """
     week = read_week(text)
-    if week is None or any(len(week.of(day)) > MOST_SPANS for day in DAYS):
+    if week is None:
+        return None
+    if any(len(spans) > MOST_SPANS for spans in (*week.days.values(), week.holidays or ())):
         return None
     rows = []
     for n, day in enumerate((*DAYS, HOLIDAYS)):

@@ -184,6 +184,7 @@ async def _show(
         staff=staff,
         row=row,
         line=line,
+        has_calls=await line_facts.has_calls(work, line_id),
         plan=plan,
         plan_skills=plan_form.skills_text(plan.skills),
         known_skills=await finding.known_skills(work, plan.skills),

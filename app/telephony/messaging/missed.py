@@ -5,12 +5,11 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from app.calls import lines
-from app.calls.speech import LineScript
+from app.chats import carrying
 from app.chats.models import Arrival
 from app.jobs.transaction import run_verb
 from app.log import log
 from app.outbox.responses import RequestFailed
-from app.routing import staff_phones
 from app.telephony.jobs import Parts
 from app.telephony.messaging import receiving
 from app.telephony.messaging.base import Carrier
@@ -29,13 +28,8 @@ async def hear_missed(parts: Parts) -> None:
     """Hear each text to a line that its webhook never brought, the oldest first."""
     async with parts.work() as work:
         since, until = work.now - _SINCE, work.now - _GRACE
-        wanted = [
-            (number, line, carrier)
-            for number, line in (await lines.numbers_of(work)).items()
-            for carrier in CARRIERS
-            if isinstance(carrier, ByProvider) and receiving.takes(line, carrier.channel)
-        ]
-    for number, line, carrier in wanted:
+        wanted = await _wanted(work)
+    for number, carrier in wanted:
         try:
             came = await parts.platform.texts_to(carrier.prefix + number, since)
         except RequestFailed:
@@ -43,10 +37,24 @@ async def hear_missed(parts: Parts) -> None:
             return
         for one in sorted(came, key=lambda one: one.at):
             if one.at <= until:
-                await _hear(parts, line, carrier, one)
+                await _hear(parts, carrier, one)
 
 
-async def _hear(parts: Parts, line: LineScript, carrier: Carrier, came: Came) -> None:
+async def _wanted(work: Work) -> list[tuple[str, ByProvider]]:
+    """Return the numbers to which children write, each with the carrier; also those to which they
+    wrote in a conversation that is open, since a line may have been retired meanwhile."""
+    numbers, in_use = await lines.numbers_of(work), await carrying.numbers_in_use(work)
+    found: list[tuple[str, ByProvider]] = []
+    for carrier in CARRIERS:
+        if isinstance(carrier, ByProvider):
+            channel = carrier.channel
+            taking = {one for one, line in numbers.items() if receiving.takes(line, channel)}
+            taking |= {ours for by, ours in in_use if by == channel.value}
+            found += [(number, carrier) for number in sorted(taking)]
+    return found
+
+
+async def _hear(parts: Parts, carrier: Carrier, came: Came) -> None:
     arrived = carrier.read(came.fields)
     if arrived is None:
         return
@@ -57,7 +65,8 @@ async def _hear(parts: Parts, line: LineScript, carrier: Carrier, came: Came) ->
         )
         if await work.session.scalar(known) is not None:
             return False
-        if await staff_phones.owner_of(work, came.fields["From"]) is not None:
+        line = await receiving.line_of_child(work, carrier, came.fields)
+        if line is None:
             return False
         await receiving.hear(work, carrier.channel, line, arrived)
         return True

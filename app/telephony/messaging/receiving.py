@@ -1,6 +1,7 @@
 """What a child writes by a carrier is heard: once, in a conversation, and in the queue."""
 
 import hashlib
+from collections.abc import Mapping
 
 from app.calls import lines
 from app.calls.chat_rules import read_chat
@@ -27,39 +28,58 @@ from app.work import Work
 async def text_arrived(work: Work, signed: Signed) -> str:
     """Handle a text that the provider brings. Return what is answered at once; often nothing."""
     carrier = registry.by_prefix(signed.fields.get("From", ""))
-    ours = carrier is not None and await _is_for_children(work, carrier, signed)
-    if carrier is None or not ours:
+    line = await line_of_child(work, carrier, signed.fields) if carrier is not None else None
+    if carrier is None or line is None:
         # Answered here and now: it is not found again as one that never reached us.
         if carrier is not None and (sid := signed.fields.get("MessageSid", "")):
             await carrying.claim(work, carrier.channel, sid)
         return await staff_phone.text_message(work, signed)
-    line = await lines.line_of_number(work, carrier.line_in(signed.fields))
     arrived = carrier.read(signed.fields)
-    if line is None or arrived is None:
+    if arrived is None:
         # Nobody whom we could answer: a short code, an advertisement, a withheld number.
         return ""
     await hear(work, carrier.channel, line, arrived)
     return ""
 
 
-async def _is_for_children(work: Work, carrier: Carrier, signed: Signed) -> bool:
-    """Return whether children write to this line by this carrier. A counsellor's phone sets
-    their presence by SMS."""
-    line = await lines.line_of_number(work, carrier.line_in(signed.fields))
-    if line is None or not takes(line, carrier.channel):
-        return False
-    staff_id = await staff_phones.owner_of(work, signed.fields.get("From"))
-    return staff_id is None
+async def line_of_child(
+    work: Work, carrier: Carrier, fields: Mapping[str, str]
+) -> LineScript | None:
+    """Return the line to which a child writes by this carrier; None for what no line takes.
+
+    A conversation that has begun goes on, also if its line has been retired since, or has given
+    its number away. A counsellor's phone sets their presence by SMS.
+    """
+    if await staff_phones.owner_of(work, fields.get("From")) is not None:
+        return None
+    ours, arrived = carrier.line_in(fields), carrier.read(fields)
+    if arrived is not None and ours is not None:
+        await carry_caller(work, arrived.address)
+        key = work.keys.match_key("caller", arrived.address)
+        line_id = await carrying.line_written_to(work, carrier.channel, key, ours)
+        if line_id is not None:
+            return await lines.line_of_id(work, line_id)
+    line = await lines.line_of_number(work, ours)
+    return line if line is not None and takes(line, carrier.channel) else None
 
 
 def takes(line: LineScript, channel: Channel) -> bool:
-    """Return whether children write to a line by a carrier."""
+    """Return whether children begin to write to a line by a carrier."""
     rules = read_chat(line.chat)
     return line.active and rules.on and channel.value in rules.by
 
 
+async def hears(work: Work, line: LineScript, channel: Channel) -> bool:
+    """Return whether messages to a line are heard: it takes them, or has an open conversation."""
+    return takes(line, channel) or await carrying.has_open(work, line.id, channel)
+
+
 async def hear(work: Work, channel: Channel, line: LineScript, arrived: Arrived) -> None:
-    """Hear what a child wrote. The same message is heard once, however often it is brought."""
+    """Hear what a child wrote. The same message is heard once, however often it is brought.
+
+    A line that takes no messages any more goes on with its open conversations; what another child
+    writes to it meanwhile is left for later, so that it is not lost.
+    """
     await carry_caller(work, arrived.address)
     key = work.keys.match_key("caller", arrived.address)
     await carrying.only_one(work, line, channel, key)
@@ -80,7 +100,7 @@ async def hear(work: Work, channel: Channel, line: LineScript, arrived: Arrived)
         log().warning("a number opens very many conversations", area="chats", line=line.number)
         return
     language = await carrying.language_of(work, line, key, arrived.language)
-    if not await carrying.is_staffed(work, line, language):
+    if not takes(line, channel) or not await carrying.is_staffed(work, line, language):
         earlier = await carrying.unanswered(work, line, channel, key)
         if earlier is not None:
             # More of what was left before: one answer will do.
@@ -106,6 +126,8 @@ async def _begin(
     await _say(work, call, arrived)
     if call.blocked:
         await carrying.refuse(work, call)
+    elif not takes(line, channel):
+        await carrying.leave(work, call)
     else:
         await carrying.queue_or_leave(work, call, line)
 

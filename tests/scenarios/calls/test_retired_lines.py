@@ -59,6 +59,30 @@ async def test_who_waits_is_answered_and_the_next_caller_reaches_another_line(
     await stage.until(lambda: again.has_heard("Druga linija"))
 
 
+async def test_a_line_that_rang_does_not_become_one_for_practice(stage: Stage) -> None:
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    await stage.add_line(SECOND, "sr", "Druga linija")
+    line_id = await line_id_of(stage, LINE)
+    at = f"/admin/lines/{line_id}"
+    fixed = '<fieldset class="boxes" disabled>'
+    assert fixed not in (await page(stage, mila, at)).text
+    leg = stage.ring()
+    await stage.until(lambda: leg.has_heard("Plavi telefon"))
+    shown = (await page(stage, mila, at)).text
+    assert fixed in shown.partition("Its calls")[0]
+    # Of a page that was open before, and of a program.
+    facts = {"name": "Plavi telefon", "number": LINE, "country": "RS", "timezone": "Europe/Kyiv"}
+    was = {"was.number": LINE, "was.country": "RS", "was.practice": "False"}
+    late = await page(stage, mila, f"{at}/facts", **facts, **was, kind="practice")
+    assert "The state has changed in the meantime" in late.text
+    asked = await mila.ask("PATCH", f"/lines/{line_id}", {"practice": True})
+    assert (asked.status_code, asked.json()["error"]) == (409, "LineHasCalls")
+    (row,) = await stage.rows(f"SELECT practice, timezone FROM lines WHERE id = '{line_id}'")
+    assert (row["practice"], row["timezone"]) == (False, "Europe/Belgrade")
+    saved = await page(stage, mila, f"{at}/facts", **facts, **was)
+    assert saved.status_code == 303, saved.text
+
+
 async def test_a_wrong_time_zone_of_the_first_run_is_changed_and_taken_back(stage: Stage) -> None:
     mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
     at = f"/admin/lines/{await line_id_of(stage, LINE)}"

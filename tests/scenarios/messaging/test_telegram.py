@@ -202,3 +202,41 @@ async def test_by_the_bot_and_the_page_of_a_retired_line_no_child_writes_until_i
     assert account["state"] == "registered"
     assert bot.url != ""
     assert (await stage.client.get(child_page)).status_code == 200
+
+
+async def test_a_conversation_with_the_bot_goes_on_when_its_line_is_retired(stage: Stage) -> None:
+    await stage.add_line("+381113334444", "sr", "Druga linija")
+    await takes_texts(stage, "telegram")
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    bot, telegram = await has_bot(stage), stage.exchange.telegram
+    ana = await writer(stage)
+    telegram.write(bot, PERSON, "Zdravo", language="en")
+    await stage.advance(2)
+    call_id = await takes(stage, ana)
+    (line,) = await stage.rows(f"SELECT id FROM lines WHERE number = '{LINE}'")
+    assert (await mila.ask("POST", f"/lines/{line['id']}/retire")).status_code == 204
+    await stage.advance(2)
+    # Telegram brings one message after the other: that of another child is heard, too, and left.
+    other = PERSON + 1
+    telegram.write(bot, other, "Ima li koga?", language="en")
+    telegram.write(bot, PERSON, "Tu sam")
+    await stage.advance(3)
+    found = (await ana.ask("GET", f"/chats/{call_id}/messages")).json()
+    assert [one["text"] for one in found if one["author"] == "child"] == ["Zdravo", "Tu sam"]
+    await says(stage, ana, call_id, "I ja sam tu.")
+    await stage.advance(2)
+    assert read(bot)[-1] == "I ja sam tu."
+    assert "No counsellor is here now" in bot.chats[other].texts[-1].text
+    (left,) = (await ana.ask("GET", "/chats/left")).json()
+    assert left["call_id"] != str(call_id)
+    # With no more conversations of the line, Telegram keeps what is written.
+    (account,) = await stage.rows("SELECT state FROM chat_accounts")
+    assert account["state"] == "registered"
+    (await ana.ask("POST", f"/chats/{call_id}/end")).raise_for_status()
+    await stage.change_rows(
+        "UPDATE chat_accounts SET asked_at = asked_at - interval '1h',"
+        " set_at = set_at - interval '2h'"
+    )
+    await stage.advance(65)
+    (account,) = await stage.rows("SELECT state FROM chat_accounts")
+    assert (account["state"], bot.url) == ("paused", "")

@@ -1,7 +1,10 @@
 """A child texts, is answered, and is known again; nothing is heard or sent twice."""
 
+import pytest
+
 from app.calls.states import CallState
 from app.demo.stage import LINE, Stage
+from app.practice.people import Phone
 from app.practice.texts import WHATSAPP, Pocket
 from app.staff.roles import Role
 from tests.scenarios.messaging.children import (
@@ -195,3 +198,70 @@ async def test_the_server_is_gone_between_hearing_and_answering(stage: Stage) ->
     rows = await stage.rows("SELECT author FROM chat_messages WHERE call_id = %s", call["id"])
     assert [row["author"] for row in rows].count("child") == 2, "found at the provider"
     assert len(read_by(stage)) <= 1
+
+
+@pytest.mark.parametrize("prefix", ["", WHATSAPP])
+async def test_a_conversation_goes_on_when_its_line_is_retired(stage: Stage, prefix: str) -> None:
+    second = "+381113334444"
+    await stage.add_line(second, "en", "Druga linija")
+    await takes_texts(stage, "sms", "whatsapp")
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    ana = await writer(stage)
+    texts, knobs = stage.exchange.texts, stage.exchange.knobs
+    child, line = prefix + CHILD, prefix + LINE
+    texts.write(child, line, "Zdravo")
+    await stage.advance(4)
+    call_id = await takes(stage, ana)
+    by_number = {row["number"]: row["id"] for row in await stage.rows("SELECT * FROM lines")}
+    assert (await mila.ask("POST", f"/lines/{by_number[LINE]}/retire")).status_code == 204
+    texts.write(child, line, "Tu sam")
+    await stage.advance(2)
+    await says(stage, ana, call_id, "Tu sam i ja")
+    await stage.advance(4)
+    assert read_by(stage, child)[-1] == "Tu sam i ja"
+    # Another line has its number now. One text is never brought, and found at the provider.
+    numbers = {"leads_here": [LINE]}
+    answer = await mila.ask("PATCH", f"/lines/{by_number[second]}/numbers", numbers)
+    assert answer.status_code < 300, answer.text
+    await stage.let_write(second, by=["sms", "whatsapp"], languages=["en"])
+    knobs.turn("lose", "/telephony/sms")
+    texts.write(child, line, "Jesi li tu?")
+    await stage.advance(125)
+    texts.write(child, line, "Javi se")
+    await stage.advance(2)
+    said = (await ana.ask("GET", f"/chats/{call_id}/messages")).json()
+    mine = [one["text"] for one in said if one["author"] == "child"]
+    assert mine == ["Zdravo", "Tu sam", "Jesi li tu?", "Javi se"]
+    texts.write(child, line, "STOP")
+    await stage.advance(4)
+    assert (await stage.rows(NUMBERS))[0]["state"] == CallState.ENDED
+    texts.opted_out.clear()
+    texts.write(child, line, "Opet ja")
+    await stage.advance(4)
+    calls = await stage.rows(NUMBERS)
+    assert [row["line_id"] for row in calls] == [by_number[LINE], by_number[second]]
+
+
+async def test_a_retired_line_begins_no_conversation_and_a_new_number_keeps_it(
+    stage: Stage,
+) -> None:
+    second = "+381113334444"
+    await stage.add_line(second, "en", "Druga linija")
+    await takes_texts(stage)
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    await writer(stage)
+    texts = stage.exchange.texts
+    (row,) = await stage.rows(f"SELECT id FROM lines WHERE number = '{LINE}'")
+    changed = await mila.ask("PATCH", f"/lines/{row['id']}", {"number": "+381112220000"})
+    assert changed.status_code < 300, changed.text
+    texts.write(CHILD, LINE, "Zdravo")
+    await stage.advance(4)
+    (call,) = await stage.rows(NUMBERS)
+    assert call["line_id"] == row["id"], "the former number still leads to it"
+    assert (await mila.ask("POST", f"/lines/{row['id']}/retire")).status_code == 204
+    other = "+381649999999"
+    stage.exchange.phones.setdefault(other, Phone())
+    texts.write(other, LINE, "Zdravo")
+    await stage.advance(4)
+    assert len(await stage.rows(NUMBERS)) == 1
+    assert "3334444" in read_by(stage, other)[-1], "it is asked to ring a line in use"

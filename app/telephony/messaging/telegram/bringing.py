@@ -86,7 +86,7 @@ async def _hear(work: Work, account: Account, update: dict[str, Any]) -> None:
     if arrived is None or account.state == AccountState.REMOVING:
         return
     line = await lines.line_of_id(work, account.line_id)
-    if line is None or not receiving.takes(line, Channel.TELEGRAM):
+    if line is None or not await receiving.hears(work, line, Channel.TELEGRAM):
         raise _NotNow()
     # Each bot counts its own updates.
     sid = f"{account.their_id}.{arrived.sid}"

@@ -82,8 +82,9 @@ async def _wanted(work: Work, account_id: UUID) -> _Wanted | None:
         return None
     if state is not AccountState.REMOVING:
         line = await lines.line_of_id(work, row.line_id)
-        takes = line is not None and receiving.takes(line, Channel.TELEGRAM)
-        state = AccountState.REGISTERED if takes else AccountState.PAUSED
+        # With no more conversations to go on with, it is paused when it is next asked.
+        hears = line is not None and await receiving.hears(work, line, Channel.TELEGRAM)
+        state = AccountState.REGISTERED if hears else AccountState.PAUSED
     token, secret = accounts.token_of(work, row), accounts.secret_of(work, row)
     return _Wanted(state, row.their_id, token, secret)
 
