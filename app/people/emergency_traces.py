@@ -71,7 +71,7 @@ async def undo(work: Work, row: Emergency) -> int:
 async def _done(work: Work, act: Callable[[], Awaitable[object]]) -> bool:
     """Return whether an act was carried out. Of one that is refused nothing stays, in the rows as
     in the log."""
-    collected = (work.jobs, work.rows, work.chained, work.last_rows)
+    collected: tuple[list[Any], ...] = (work.jobs, work.rows, work.chained, work.last_rows)
     numbers = [len(one) for one in collected]
     try:
         async with work.session.begin_nested():
