@@ -18,7 +18,7 @@ from app.contacts.cases.models import CaseRequest
 from app.errors import Refusal
 from app.jobs.transaction import send_rows
 from app.people import changing, holding, leaving, links
-from app.people.agreement import asking
+from app.people.agreement import asking, renewing
 from app.people.changing import Changes
 from app.people.emergency_rows import Emergency
 from app.people.holding import Kind
@@ -163,18 +163,21 @@ async def _put_back(work: Work, staff: Staff, acts: list[AuditEntry]) -> bool:
         name: before[name] for name in _OPENS if name in before and now[name] == after.get(name)
     }
 
-    def give(names: list[str]) -> Callable[[], Awaitable[object]]:
-        wanted: dict[str, Any] = {name: back[name] for name in names}
-        if "role" in wanted:
-            wanted["role"] = Role(wanted["role"])
-        return lambda: changing.change(work, staff.id, Changes(**wanted), by=None)
-
-    if await _done(work, give(list(back))):
+    if await _done(work, partial(_give_back, work, staff.id, back)):
         return True
     # What is refused of it keeps nothing else from going back.
-    for name in back:
-        await _done(work, give([name]))
+    for name, value in back.items():
+        await _done(work, partial(_give_back, work, staff.id, {name: value}))
     return False
+
+
+async def _give_back(work: Work, staff_id: UUID, values: dict[str, Any]) -> None:
+    staff = await changing.lock_person(work, staff_id)
+    role_then = staff.role
+    role = Role(values["role"]) if "role" in values else None
+    changes = Changes(role=role, team=values.get("team"), emergency=values.get("emergency"))
+    await changing.change(work, staff_id, changes, by=None)
+    await renewing.role_given(work, staff, role_then)
 
 
 async def _tokens(work: Work, acts: list[AuditEntry]) -> list[str]:

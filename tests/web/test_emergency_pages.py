@@ -168,6 +168,15 @@ async def asked_as(
     return found
 
 
+async def chooses(stage: Stage, link: str) -> None:
+    form = {"token": urlsplit(link).fragment, "language": "en"}
+    form |= dict.fromkeys(("password", "again"), "a word of one's own")
+    headers = {"Origin": stage.settings.public_url}
+    url = f"{stage.settings.public_url}/welcome/choose"
+    chosen = await stage.client.post(url, data=form, headers=headers)
+    assert "Your password is set" in chosen.text
+
+
 async def people_for_it(stage: Stage) -> tuple[Counsellor, Counsellor]:
     """Return the one who asks and the second person; an administrator is there, too."""
     vera, rada, mila = [
@@ -193,14 +202,7 @@ async def test_what_those_whom_it_let_in_have_done_ends_with_it(stage: Stage) ->
     ]
     headers = await an_emergency(stage, vera, rada)
     made = await asked_as(stage, headers, "/people", {"name": "One", "role": "administrator"})
-    form = {"token": urlsplit(made["link"]).fragment, "language": "en"}
-    form |= dict.fromkeys(("password", "again"), "a word of one's own")
-    chosen = await stage.client.post(
-        f"{stage.settings.public_url}/welcome/choose",
-        data=form,
-        headers={"Origin": stage.settings.public_url},
-    )
-    assert "Your password is set" in chosen.text
+    await chooses(stage, made["link"])
     async with transaction(stage.ground, PROGRAM) as work:
         one = Counsellor(stage, await work.session.get_one(Staff, made["id"]))
     # Also a person who was there, with the role that they got.
@@ -262,3 +264,24 @@ async def test_one_account_that_cannot_go_back_does_not_hold_up_the_end(stage: S
     assert [tuple(one.values()) for one in people] == [("ana", "", False), ("bob", "", False)]
     (ended,) = await stage.rows("SELECT detail FROM audit_entries WHERE action = 'emergency_ended'")
     assert ended["detail"]["left"] == 1, "the mark, which the review decides about"
+
+
+async def test_a_role_that_goes_back_opens_nothing_to_who_chose_a_password_under_it(
+    stage: Stage,
+) -> None:
+    vera, rada = await people_for_it(stage)
+    headers = await an_emergency(stage, vera, rada)
+    held = (await stage.rows("SELECT revision FROM staff WHERE name = 'rada'"))[0]
+    await asked_as(stage, headers, f"/people/{rada.id}", {**held, "role": "counsellor"})
+    made = await asked_as(stage, headers, f"/people/{rada.id}/link", {})
+    await chooses(stage, made["link"])
+    await rada.sign_in()
+    await skip(stage, 61 / 60)
+    await stage.settle()
+    (now,) = await stage.rows("SELECT role, password_hash FROM staff WHERE name = 'rada'")
+    assert now == {"role": "referral_officer", "password_hash": None}
+    sessions = await stage.rows(
+        "SELECT count(*) AS n FROM staff_sessions s JOIN staff ON staff.id = staff_id"
+        " WHERE name = 'rada'"
+    )
+    assert sessions == [{"n": 0}]
