@@ -55,7 +55,7 @@ async def hold_back(work: Work, staff: Staff, asked: Asked, *, by: By) -> bool:
         if _is_same(earlier, staff, asked):
             return True
         if asked.kind is AccessKind.IDENTITY and earlier.kind != AccessKind.IDENTITY:
-            # An address that somebody proved elsewhere takes nothing away that was asked here.
+            # An address that was proven elsewhere takes nothing away that was asked here.
             return True
         await _end(work, earlier, ChangeState.REPLACED)
     asked_by, asked_role = await _asker(work, by)
