@@ -7,11 +7,16 @@ import pytest
 
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
+from app.people.provider import access
+from app.people.provider.mapping import Wanted
 from app.staff import passwords
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.work import PROGRAM
 
+PROVIDER = Wanted(
+    name="City", issuer="https://id.example", client_id="x", roles=(("help", "counsellor"),)
+)
 PASSWORD = "correct horse battery"
 TITLE = "Access to the records of others:"
 
@@ -149,14 +154,18 @@ async def test_an_account_keeps_no_way_in_of_another_person_when_it_gets_the_rol
         link = link_in(shown.text)
     if what == "link":
         assert "Your password is set" in await opened(stage, link)
+        async with transaction(stage.ground, PROGRAM) as work:
+            staff = await work.session.get_one(Staff, rada.id)
+            await access.link_own(work, staff, PROVIDER, {"sub": "1", "groups": ["help"]})
     await rada.sign_in()
     await gets(stage, mila, rada, role="supervisor")
     (one,) = (await vera.ask("GET", "/access-requests")).json()
     assert (await vera.ask("POST", f"/access-requests/{one['id']}", {"agree": True})).is_success
     (now,) = await stage.rows(
-        "SELECT role, password_hash IS NULL AS forgotten FROM staff WHERE name = 'rada'"
+        "SELECT role, password_hash IS NULL AS forgotten, by_provider FROM staff"
+        " WHERE name = 'rada'"
     )
-    assert now == {"role": "supervisor", "forgotten": forgotten}
+    assert now == {"role": "supervisor", "forgotten": forgotten, "by_provider": False}
     assert (await rada.ask("GET", "/me")).status_code == 401, "it signs in again"
     if what == "shown, not used":
         assert "withdrawn" in await opened(stage, link)

@@ -106,7 +106,7 @@ async def _forget(work: Work, staff: Staff, since: datetime) -> None:
         tell_owner(work, staff, Told.SECOND_FACTOR_RESET)
     identity = await access.identity_of(work, staff)
     if identity is not None and identity.linked_at >= since:
-        await access.unlink(work, staff, by=None)
+        await access.part(work, staff, identity)
     await ending.sign_out(work, staff)
     await work.session.flush()
     before, after = {"password": had}, {"password": False}

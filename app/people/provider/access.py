@@ -285,6 +285,11 @@ async def unlink(work: Work, staff: Staff, *, by: Staff | None) -> None:
         raise NotFound("This account is not linked.")
     if by is not None and by.id == staff.id and staff.password_hash is None:
         raise Conflict("You have no password yet. Ask an administrator for a link to choose one.")
+    await part(work, staff, identity)
+
+
+async def part(work: Work, staff: Staff, identity: StaffIdentity) -> None:
+    """Part an account, which is locked, from the provider, and tell its person."""
     before = identity.issuer
     await work.session.execute(delete(StaffIdentity).where(StaffIdentity.id == identity.id))
     staff.by_provider = False
