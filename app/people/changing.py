@@ -233,10 +233,11 @@ async def _second_person(
     """Return which fields wait for a second person; that is asked, and the revision counted on.
 
     A provider can find an account by its address, and a link goes there: a new address of a person
-    who reads the records of others is as good as a new account.
+    who reads the records of others is as good as a new account. A role that takes this reading
+    away is stored at once, and the address with it.
     """
     role = after["role"] if "role" in different and reads_others(after["role"]) else None
-    owned = staff.active and reads_others(staff.role)
+    owned = staff.active and reads_others(staff.role) and reads_others(after["role"])
     email = after["email"] if "email" in different and owned else None
     held = {name for name, value in (("role", role), ("email", email)) if value is not None}
     if different - held:

@@ -12,7 +12,8 @@ from sqlalchemy.exc import IntegrityError
 from app.errors import NotAllowed
 from app.jobs.names import Task
 from app.people import changing, emergencies, factors, leaving, links, provisioning
-from app.people.agreement import deciding
+from app.people.agreement import asking, deciding
+from app.people.agreement.asking import Asked
 from app.people.agreement.deciding import ChangedSinceAsked, NothingWaits, NotSecondPerson
 from app.people.agreement.rows import AccessKind, AccessRequest
 from app.people.changing import Changes
@@ -217,6 +218,11 @@ async def test_a_new_address_of_such_a_person_waits_and_a_reset_goes_nowhere_els
     await changing.change(work, rada.id, wanted, by=mila)
     await decide(work, vera, rada)
     assert rada.email == "mine@elsewhere.example"
+    # With a role that reads nothing of others, nobody has to agree to the address.
+    lesser = Changes(role=Role.COUNSELLOR, email="rada@home.example")
+    await changing.change(work, rada.id, lesser, by=mila)
+    assert (rada.role, rada.email) == ("counsellor", "rada@home.example")
+    assert await nothing_waits(work)
 
 
 async def test_a_second_factor_of_such_a_person_is_reset_by_two_people(
@@ -389,6 +395,41 @@ async def test_a_provider_of_ones_own_opens_no_such_account(
     await keeping.save(work, other, "secret", by=mila)
     with pytest.raises(NotAllowed):
         await access.signed_in_person(work, replace(other, unknown="refuse"), claims)
+
+
+@pytest.mark.parametrize("what", ["link", "factor"])
+async def test_a_person_from_outside_replaces_nothing_that_was_asked_here(
+    work: Work, vera: Staff, mila: Staff, what: str
+) -> None:
+    rada = await a_reader(work, "rada")
+    await keeping.save(work, WANTED, "secret", by=mila)
+    if what == "link":
+        await links.make_link(work, rada.id, by=mila, by_mail=False)
+    else:
+        await asking.hold_back(work, rada, Asked(AccessKind.FACTOR), by=mila)
+    asked = await waiting(work, rada)
+    claims = {"sub": "8", "email": rada.email, "email_verified": True, "groups": ["lead"]}
+    found = await access.signed_in_person(work, WANTED, claims)
+    assert isinstance(found, Ended)
+    assert isinstance(found.refusal, WaitsForAgreement)
+    still = await waiting(work, rada)
+    assert (still.id, still.kind) == (asked.id, what)
+    link = await links.latest(work, rada)
+    assert link is None or link.withdrawn_at is None
+
+
+async def test_the_first_reader_of_a_helpline_may_come_from_the_provider_alone(
+    work: Work, mila: Staff
+) -> None:
+    await keeping.save(work, WANTED, "secret", by=mila)
+    nova = {"sub": "2", "name": "Nova", "groups": ["lead"]}
+    first = await access.signed_in_person(work, WANTED, nova)
+    assert isinstance(first, Staff)
+    assert (first.active, first.role) == (True, "supervisor")
+    assert {act for act, _ in acts_of(work)} == {"access_given_alone"}
+    # From now on there is a person who could agree.
+    second = {"sub": "3", "name": "Neda", "groups": ["lead"]}
+    assert isinstance(await access.signed_in_person(work, WANTED, second), Ended)
 
 
 async def test_a_role_by_the_mapping_of_a_provider_waits(

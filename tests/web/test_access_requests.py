@@ -7,11 +7,16 @@ import pytest
 
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
+from app.people.provider import access
+from app.people.provider.mapping import Wanted
 from app.staff import passwords
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.work import PROGRAM
 
+PROVIDER = Wanted(
+    name="City", issuer="https://id.example", client_id="x", roles=(("help", "counsellor"),)
+)
 PASSWORD = "correct horse battery"
 TITLE = "Access to the records of others:"
 
@@ -122,6 +127,48 @@ async def test_what_is_asked_for_an_existing_person_leaves_them_at_work(stage: S
     (one,) = (await vera.ask("GET", "/access-requests")).json()
     assert (await vera.ask("POST", f"/access-requests/{one['id']}", {"agree": True})).is_success
     assert "Your password is set" in await opened(stage, link_in(back.text))
+
+
+async def gets(stage: Stage, mila: Counsellor, of: Counsellor, **change: str) -> None:
+    held = (await mila.ask("GET", f"/people/{of.id}")).json()
+    answer = await mila.ask("POST", f"/people/{of.id}", {"revision": held["revision"], **change})
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize(
+    ("what", "forgotten"),
+    [("nothing", False), ("shown, not used", False), ("link", True), ("email", True)],
+)
+async def test_an_account_keeps_no_way_in_of_another_person_when_it_gets_the_role(
+    stage: Stage, what: str, forgotten: bool
+) -> None:
+    mila = await person(stage, "mila", Role.ADMINISTRATOR)
+    vera = await who_could_agree(stage, "vera", Role.SUPERVISOR)
+    rada = await who_could_agree(stage, "rada", Role.SUPERVISOR)
+    await gets(stage, mila, rada, role="counsellor")
+    link = ""
+    if what == "email":
+        await gets(stage, mila, rada, email="mine@elsewhere.example")
+    elif what != "nothing":
+        shown = await sent(stage, mila, f"/admin/people/{rada.id}/link", send="show")
+        link = link_in(shown.text)
+    if what == "link":
+        assert "Your password is set" in await opened(stage, link)
+        async with transaction(stage.ground, PROGRAM) as work:
+            staff = await work.session.get_one(Staff, rada.id)
+            await access.link_own(work, staff, PROVIDER, {"sub": "1", "groups": ["help"]})
+    await rada.sign_in()
+    await gets(stage, mila, rada, role="supervisor")
+    (one,) = (await vera.ask("GET", "/access-requests")).json()
+    assert (await vera.ask("POST", f"/access-requests/{one['id']}", {"agree": True})).is_success
+    (now,) = await stage.rows(
+        "SELECT role, password_hash IS NULL AS forgotten, by_provider FROM staff"
+        " WHERE name = 'rada'"
+    )
+    assert now == {"role": "supervisor", "forgotten": forgotten, "by_provider": False}
+    assert (await rada.ask("GET", "/me")).status_code == 401, "it signs in again"
+    if what == "shown, not used":
+        assert "withdrawn" in await opened(stage, link)
 
 
 async def test_the_first_one_is_given_alone_and_the_page_says_so(stage: Stage) -> None:

@@ -128,6 +128,7 @@ FIELD_WORDS = {
     "partner_after": N_("seconds until the partner"),
     "partner_number": N_("number of the partner"),
     "passkey": N_("passkey"),
+    "password": N_("Password"),
     "person": N_("who asks"),
     "person_day": N_("for one person within a day"),
     "person_hour": N_("for one person within an hour"),

@@ -54,6 +54,9 @@ async def hold_back(work: Work, staff: Staff, asked: Asked, *, by: By) -> bool:
     if earlier is not None:
         if _is_same(earlier, staff, asked):
             return True
+        if asked.kind is AccessKind.IDENTITY and earlier.kind != AccessKind.IDENTITY:
+            # An address that was proven elsewhere takes nothing away that was asked here.
+            return True
         await _end(work, earlier, ChangeState.REPLACED)
     asked_by, asked_role = await _asker(work, by)
     work.session.add(

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from app.database.topics import Topic
 from app.errors import Conflict, NotAllowed, NotFound
 from app.people import changing, factors, leaving, links
+from app.people.agreement import renewing
 from app.people.agreement.asking import Asked, for_log, withdraw_link
 from app.people.agreement.rows import AccessKind, AccessRequest
 from app.people.changing import Changes
@@ -126,6 +127,7 @@ async def _let_take_effect(work: Work, staff: Staff, row: AccessRequest) -> None
             role = Role(row.role) if row.role is not None else None
             changes = Changes(role=role, email=row.email)
             await changing.change(work, staff.id, changes, by=None)
+            await renewing.role_given(work, staff, row.role_before)
             # One that was shown for the former role, or goes to the former address, opens no more.
             await links.withdraw(work, staff.id)
         case AccessKind.FACTOR:

@@ -77,12 +77,16 @@ async def identity_of(work: Work, staff: Staff) -> StaffIdentity | None:
     return found
 
 
-async def _identity(work: Work, issuer: str, subject: str) -> StaffIdentity | None:
-    found: StaffIdentity | None = await work.session.scalar(
-        select(StaffIdentity)
-        .where(StaffIdentity.issuer == issuer, StaffIdentity.subject == subject)
-        .with_for_update()
+async def _identity(
+    work: Work, issuer: str, subject: str, *, lock: bool = False
+) -> StaffIdentity | None:
+    """Return who is known by a subject. It is locked after its account, never before."""
+    statement = select(StaffIdentity).where(
+        StaffIdentity.issuer == issuer, StaffIdentity.subject == subject
     )
+    if lock:
+        statement = statement.with_for_update().execution_options(populate_existing=True)
+    found: StaffIdentity | None = await work.session.scalar(statement)
     return found
 
 
@@ -104,6 +108,11 @@ async def signed_in_person(work: Work, wanted: Wanted, claims: dict[str, Any]) -
             return first
         identity = first
     staff = await changing.lock_person(work, identity.staff_id)
+    known = await _identity(work, wanted.issuer, claims["sub"], lock=True)
+    if known is None or known.staff_id != staff.id:
+        # It was parted from the provider while we waited for the account.
+        raise NoAccountHere()
+    identity = known
     if not staff.active:
         waits = await waiting_of(work, staff, AccessKind.ACCOUNT) is not None
         raise WaitsForAgreement() if waits else NoAccountHere()
@@ -155,8 +164,10 @@ async def _first_time(
         team=wanted.team_for(claims) or "",
         email=_verified_email(claims),
     )
+    # Before it is linked: the account could agree from then on, and does not count for itself.
+    waits = await hold_back(work, staff, Asked(AccessKind.ACCOUNT), by=Outside.PROVIDER)
     identity = await _link(work, staff, issuer, subject, LinkedHow.CREATED)
-    if await hold_back(work, staff, Asked(AccessKind.ACCOUNT), by=Outside.PROVIDER):
+    if waits:
         staff.active = False
         await work.session.flush()
         return Ended(WaitsForAgreement())
@@ -274,6 +285,11 @@ async def unlink(work: Work, staff: Staff, *, by: Staff | None) -> None:
         raise NotFound("This account is not linked.")
     if by is not None and by.id == staff.id and staff.password_hash is None:
         raise Conflict("You have no password yet. Ask an administrator for a link to choose one.")
+    await part(work, staff, identity)
+
+
+async def part(work: Work, staff: Staff, identity: StaffIdentity) -> None:
+    """Part an account, which is locked, from the provider, and tell its person."""
     before = identity.issuer
     await work.session.execute(delete(StaffIdentity).where(StaffIdentity.id == identity.id))
     staff.by_provider = False

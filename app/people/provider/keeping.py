@@ -195,6 +195,10 @@ async def remove(work: Work) -> None:
         raise NoProvider()
     before = values_for_log(wanted_of(row))
     await work.session.execute(delete(ProviderErrand))
+    # The accounts are locked before their identities, as by a person who signs in.
+    await work.session.scalars(
+        select(Staff.id).where(Staff.by_provider).order_by(Staff.id).with_for_update(key_share=True)
+    )
     # Who lost access by the provider does not get it back by its going.
     gone = await work.session.execute(
         delete(StaffIdentity)

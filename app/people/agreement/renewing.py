@@ -1,0 +1,114 @@
+"""An account that gets a role which reads the records of others does not keep a way in that another
+person may hold.
+
+While it has a lesser role, an administrator alone gives it a link, an address or a lost second
+factor. If one did since it lost such a role, or within 30 days if it never had one, its person
+chooses a new password, by a link to which a second person agrees.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+
+from app.people import ending, links
+from app.people.provider import access
+from app.routing import withdrawing
+from app.routing.holding import holds_anything
+from app.staff import passwords, second_factor
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.staff.models import AuditEntry, Staff
+from app.staff.roles import Permission, Role, may, reads_others
+from app.staff.sessions import accounts_changed
+from app.staff.telling import Told, tell_owner
+from app.work import ActorKind, Work
+
+_LOOKS_BACK = timedelta(days=30)
+_READERS = [role.value for role in Role if reads_others(role)]
+_WAYS_IN = (
+    AuditLog.PASSWORD_LINK_MADE,
+    AuditLog.PASSWORD_CHOSEN,
+    AuditLog.SECOND_FACTOR_RESET,
+    AuditLog.STAFF_CHANGED,
+)
+
+
+async def role_given(work: Work, staff: Staff, before: str) -> None:
+    """End what opened an account before it got such a role: its sessions, its link, and what
+    another person may have chosen for it. The account is locked.
+
+    A talk is never cut off: it goes on to a colleague, or the sessions stay if nothing was chosen
+    by another person.
+    """
+    if reads_others(before) or not reads_others(staff.role):
+        return
+    await links.withdraw(work, staff.id)
+    since = await _since(work, staff)
+    if await _others_may_come_in(work, staff, since):
+        await _forget(work, staff, since)
+    elif not await holds_anything(work, staff.id):
+        await ending.sign_out(work, staff)
+
+
+async def _since(work: Work, staff: Staff) -> datetime:
+    """Return from when on an administrator alone could change how the account is opened."""
+    lost: datetime | None = await work.session.scalar(
+        select(AuditEntry.at)
+        .where(
+            AuditEntry.subject == str(staff.id),
+            AuditEntry.action == AuditLog.STAFF_CHANGED,
+            AuditEntry.detail["before"]["role"].astext.in_(_READERS),
+            AuditEntry.detail["after"]["role"].astext.not_in(_READERS),
+        )
+        .order_by(AuditEntry.id.desc())
+        .limit(1)
+    )
+    return lost or work.now - _LOOKS_BACK
+
+
+async def _others_may_come_in(work: Work, staff: Staff, since: datetime) -> bool:
+    """Return whether another person than the operator changed how the account is opened.
+
+    A link that went to the person's own address is theirs; one that was shown is not, once a
+    password was chosen with it.
+    """
+    entries = await work.session.scalars(
+        select(AuditEntry)
+        .where(
+            AuditEntry.subject == str(staff.id),
+            AuditEntry.action.in_([act.value for act in _WAYS_IN]),
+            AuditEntry.at >= since,
+        )
+        .order_by(AuditEntry.id)
+    )
+    shown = False
+    for entry in entries:
+        by_another = entry.actor not in (str(staff.id), ActorKind.PROGRAM.value)
+        match entry.action:
+            case AuditLog.PASSWORD_LINK_MADE:
+                shown = by_another and not entry.detail["after"]["by_mail"]
+            case AuditLog.PASSWORD_CHOSEN if shown:
+                return True
+            case AuditLog.SECOND_FACTOR_RESET if by_another:
+                return True
+            case AuditLog.STAFF_CHANGED if by_another and "email" in entry.detail["after"]:
+                return True
+    return False
+
+
+async def _forget(work: Work, staff: Staff, since: datetime) -> None:
+    """Let a person choose a new password, and set up a new second factor."""
+    if may(staff.role, Permission.TAKE_CALLS):
+        await withdrawing.take_out(work, staff)
+    had = staff.password_hash is not None
+    await passwords.forget_password(work, staff)
+    if await second_factor.take_away(work, staff):
+        tell_owner(work, staff, Told.SECOND_FACTOR_RESET)
+    identity = await access.identity_of(work, staff)
+    if identity is not None and identity.linked_at >= since:
+        await access.part(work, staff, identity)
+    await ending.sign_out(work, staff)
+    await work.session.flush()
+    before, after = {"password": had}, {"password": False}
+    write_entry(work, AuditLog.STAFF_CHANGED, str(staff.id), before=before, after=after)
+    accounts_changed(work)
