@@ -17,6 +17,7 @@ from app.referrals.states import Service
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires, refuse_cross_site
+from app.words.local_hours import stored_hours
 
 router = APIRouter(tags=["agencies"])
 Sees = Annotated[Staff, Depends(Requires(Permission.SEE_DIRECTORY), scope="function")]
@@ -78,8 +79,10 @@ async def save_agency(
 ) -> dict[str, str]:
     """Add an agency, or change the one with this code. The keys are the columns of the CSV file.
 
-    New addresses wait until a second person approves them.
+    New addresses wait until a second person approves them. Opening hours may be written with the
+    days and times of the reader's language.
     """
+    body |= {"hours": stored_hours(body["hours"])} if "hours" in body else {}
     saved = await agencies.save_agency(work, directory_csv.read_entry(body))
     return {"code": saved.code, "id": saved.code}
 

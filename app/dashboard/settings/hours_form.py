@@ -13,6 +13,7 @@ from app.calls.weekly_hours import (
     write_week,
 )
 from app.errors import Invalid
+from app.words.local_hours import stored_hours
 from app.words.pages import N_, _, said, weekday_name
 
 _STATES = {
@@ -28,7 +29,7 @@ def read_hours(sent: Mapping[str, str], now: str) -> str:
     The same week keeps the text that is stored.
     """
     if "hours" in sent:
-        return sent["hours"]
+        return stored_hours(sent["hours"])
     if not any(f"hours.{day}" in sent for day in DAYS):
         raise Invalid("Enter an opening and a closing time for each open day.")
     week = read_sent(sent)
