@@ -182,8 +182,12 @@ async def _talk(
         await desk.begin()
     desk_of = {call: desk for desk in desks for call in desk.last}
     empty = spent.web.memory_info().rss
-    pages = [asyncio.create_task(child.run()) for child in children.values()]
-    pages += [asyncio.create_task(desk.run()) for desk in desks]
+    pages: list[asyncio.Task[None]] = []
+    screens: list[Child | Desk] = [*children.values(), *desks]
+    for screen in screens:
+        pages.append(asyncio.create_task(screen.run()))
+        # They come one after the other: of one address, only 128 may begin at the same instant.
+        await asyncio.sleep(0.01)
     # First a while that is not measured: the server loads what it needs with the first requests.
     await _send(children, desk_of, replace(size, seconds=_WARMS_UP))
     await heard.all_arrived(_ARRIVES_WITHIN)
@@ -195,6 +199,8 @@ async def _talk(
     used = spent.so_far()
     full = spent.web.memory_info().rss
     for page_task in pages:
+        # A page that has ended has shown nothing since.
+        assert not page_task.done(), page_task.exception()
         page_task.cancel()
     await asyncio.gather(*pages, return_exceptions=True)
     heard.requests += seen.fetched
