@@ -5,7 +5,7 @@ account for themselves, so such an account waits for a person who reads the reco
 already: they learn nothing by agreeing. Another administrator does not count, because one
 administrator can make another.
 
-The very first of them has nobody to ask. Until one account of such a role could sign in, an
+For the first such account there is no second person. Until one such account could sign in, an
 administrator gives it alone. Each account notes that for good (`Staff.could_agree`), so that the
 exemption does not open again when the people who could agree have left or changed their role.
 An operator at the server's own terminal is outside of the rule, and in the log.

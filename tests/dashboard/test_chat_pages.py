@@ -127,7 +127,7 @@ async def test_what_is_new_in_a_conversation_comes_alone_and_to_its_counsellor_o
     states = (await page(stage, ana, "/board/chats/states")).text
     assert f'data-chat-news="{chat}" data-last="{last + 1}"' in states
     assert "Tu sam" not in states
-    # Nobody else is told, nor the same person when it is not theirs any more.
+    # No other person is told, nor the same one when it is not theirs any more.
     assert (await page(stage, vera, at)).status_code == 404
     assert (await page(stage, vera, "/board/chats/states")).text.strip() == ""
     await page(stage, ana, f"/board/chats/{chat}/end", goodbye="Zdravo")

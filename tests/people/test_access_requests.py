@@ -1,4 +1,4 @@
-"""Access to the records of others: one person alone gives it to nobody, by no way there is."""
+"""Access to the records of others: one person alone cannot give it in any way."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -194,7 +194,7 @@ async def test_a_link_for_such_an_account_opens_nothing_and_the_password_stays(
     for wrong in (rada, mila):
         with pytest.raises(NotSecondPerson):
             await decide(work, wrong, rada)
-    # A pending link is taken over by nobody: each new one is asked for anew.
+    # A pending link cannot be taken over: each new one is asked for anew.
     first = (await waiting(work, rada)).id
     newer = await links.make_link(work, rada.id, by=mila, by_mail=False)
     with pytest.raises(NothingWaits):
@@ -218,7 +218,7 @@ async def test_a_new_address_of_such_a_person_waits_and_a_reset_goes_nowhere_els
     await changing.change(work, rada.id, wanted, by=mila)
     await decide(work, vera, rada)
     assert rada.email == "mine@elsewhere.example"
-    # With a role that reads nothing of others, nobody has to agree to the address.
+    # With a role that reads nothing of others, the address needs no second person.
     lesser = Changes(role=Role.COUNSELLOR, email="rada@home.example")
     await changing.change(work, rada.id, lesser, by=mila)
     assert (rada.role, rada.email) == ("counsellor", "rada@home.example")

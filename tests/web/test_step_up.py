@@ -118,7 +118,7 @@ WITHOUT = {
     "dashboard.people.emergency_pages.refuse": "a refusal opens nothing",
     "dashboard.people.first_run.set_up": "no account is there yet; it asks for a code",
 }
-# They name one of the next functions by what they end, and nobody is helped by them.
+# They name one of the next functions by what they end, and they help no caller.
 NO_HELP = {"api.access_requests.decide_access_request": "a new role takes an open offer back"}
 # What helps a child now, or brings one to a person.
 URGENT = {

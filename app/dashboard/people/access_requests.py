@@ -48,5 +48,5 @@ async def access_request_values(work: Work, staff: Staff, of: UUID | None = None
 
 
 async def is_alone(work: Work) -> bool:
-    """Return whether nobody could ever agree, so that an administrator gives access alone."""
+    """Return whether no account could ever agree: then an administrator gives access alone."""
     return not await anybody_could_agree(work)

@@ -31,7 +31,7 @@ _SAYS_SO = 20.0
 # How many connections a browser opens to one server, the stream among them.
 _CONNECTIONS = 6
 _FORM, _JSON = "application/x-www-form-urlencoded", "application/json"
-# A word of nobody's language, by which a message is found: letters, so that it is no number.
+# A word of no language, by which a message is found: letters, so that it is no number.
 _WORD = re.compile("z[cs][a-p]{32}")
 _LETTERS = str.maketrans("0123456789", "ghijklmnop")
 _LAST = re.compile(r'data-last="(\d+)" data-unread="(\d+)"')
@@ -50,7 +50,7 @@ class Heard:
     requests: int = 0
 
     def say(self, by: str) -> str:
-        """Return words that nobody has said yet."""
+        """Return words that were not said before."""
         word = f"z{by}{uuid4().hex.translate(_LETTERS)}"
         self.sent[word] = time.perf_counter()
         return f"Ne znam kome da se obratim, u skoli je opet bilo isto. {word}"

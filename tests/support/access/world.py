@@ -24,7 +24,7 @@ class World:
 
     headers: dict[str, dict[str, str]] = field(default_factory=dict)
     people: dict[str, Counsellor] = field(default_factory=dict)
-    # Of nobody in particular.
+    # Rows that belong to no person.
     rows: Rows = field(default_factory=dict)
     # By the counsellor whose they are, and of the account of each other role.
     of: dict[str, Rows] = field(default_factory=dict)
@@ -37,7 +37,7 @@ CHILD = "secret of a child"
 
 
 def writes(name: str) -> str:
-    """Return who writes in the place of a counsellor, who talks: nobody does both at once."""
+    """Return the writer for a counsellor who talks: one person cannot do both at once."""
     return f"{name} writes"
 
 
