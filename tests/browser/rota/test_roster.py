@@ -47,6 +47,8 @@ async def _drags(page: Page, day: date) -> None:
     """Ana begins two hours later on Wednesday, thinks better of it, and Vera comes in the gap."""
     block = duty(page, "Ana", f"{day}T06:00")
     await scroll_to(block)
+    # The mouse is over a block that stands still.
+    await block.hover()
     box = await box_of(block)
     hour = box["width"] / 8
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -174,6 +176,8 @@ async def test_a_duty_manager_plans_a_week_and_mends_the_night(live: Stage, page
     await shift.get_by_role("button", name="Add").click()
     await expect(row(page, "Vera").locator(".duty").nth(3)).to_contain_text("22–06")
     await expect(page.locator("#holes .duty")).to_have_count(0)
+    # The calendar follows the event; the whole page is drawn anew when the form is answered.
+    await expect(page.locator("#shifts")).to_contain_text("Vera")
 
     day = monday + timedelta(days=2)
     await _drags(page, day)
