@@ -138,13 +138,13 @@ def _serve_one(
     from app.work import make_ground
 
     application = make_app(make_ground(settings), with_worker=with_worker, phone_first=True)
-    Server(_config(application), ready).run(sockets=listeners)
+    Server(_config(application, settings), ready).run(sockets=listeners)
 
 
-def _config(application: Any) -> uvicorn.Config:
+def _config(application: Any, settings: Settings) -> uvicorn.Config:
     from app.web.connections import Limited, Unfinished, most_connections
 
-    Limited.unfinished = Unfinished(most_connections())
+    Limited.unfinished = Unfinished(most_connections(), proxies=settings.proxies)
     return uvicorn.Config(
         application,
         http=Limited,
@@ -236,7 +236,7 @@ def _serve_as_child(writer: int, *handles: int) -> None:
     settings = read_settings()
     set_up_logging(settings.log_level)
     application = make_app(make_ground(settings), with_worker=False, phone_first=True)
-    server = Server(_config(application), lambda: _write_once(writer))
+    server = Server(_config(application, settings), lambda: _write_once(writer))
     server.run(sockets=[socket.socket(fileno=handle) for handle in handles])
 
 

@@ -8,6 +8,8 @@ import asyncio
 import contextlib
 import resource
 from collections import defaultdict
+from collections.abc import Sequence
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -21,9 +23,9 @@ MOST_HEADERS = 100
 HEAD_SECONDS = 20.0
 # Bytes that may come without any of the body: the ends of chunks, and the lines after the last.
 _BETWEEN_CHUNKS = 512 * 1024
-# Connections of one address whose request has begun and is not complete. One that rests between
-# two requests is not counted: a proxy keeps many, and closing one would lose what it is just
-# sending. The server closes it after some seconds of rest.
+# Connections of one address whose request has begun and is not complete; our own proxies have no
+# such limit. One that rests between two requests is not counted: a proxy keeps many, and closing
+# one would lose what it is just sending. The server closes it after some seconds of rest.
 MOST_OF_ADDRESS = 128
 # Of the files that the process may open, those that are left for the database and for files.
 _OTHER_FILES = 256
@@ -31,10 +33,17 @@ _MOST_FILES = 65_536
 
 
 class Unfinished:
-    """The connections of a process without a complete request, the oldest first."""
+    """The connections of a process without a complete request, the oldest first.
 
-    def __init__(self, most: int, most_of_address: int = MOST_OF_ADDRESS) -> None:
+    Behind one of our own proxies everybody has its address: only the limit of the process counts
+    for it. `proxies` are addresses and networks, as in `HELPLINE_TRUSTED_PROXIES`.
+    """
+
+    def __init__(
+        self, most: int, most_of_address: int = MOST_OF_ADDRESS, proxies: Sequence[str] = ()
+    ) -> None:
         self._most, self._most_of_address = most, most_of_address
+        self._proxies = [ip_network(one, strict=False) for one in proxies]
         # Dictionaries, because they keep their order.
         self._all: dict[Limited, None] = {}
         self._of: defaultdict[str, dict[Limited, None]] = defaultdict(dict)
@@ -44,9 +53,20 @@ class Unfinished:
         self.remove(connection)
         own = self._of[connection.address]
         own[connection] = self._all[connection] = None
-        for held, most in ((own, self._most_of_address), (self._all, self._most)):
-            if len(held) > most:
+        most = self._most if connection.is_of_proxy else self._most_of_address
+        for held, limit in ((own, most), (self._all, self._most)):
+            if len(held) > limit:
                 next(iter(held)).abort()
+
+    def is_proxy(self, address: str) -> bool:
+        """Return whether one of our own proxies has this address."""
+        if not self._proxies:
+            return False
+        try:
+            parsed = ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self._proxies)
 
     def begin(self, connection: "Limited") -> None:
         """Add a connection whose request begins now; one that is known keeps its age."""
@@ -86,6 +106,7 @@ class Limited(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **values: Any) -> None:
         super().__init__(*arguments, **values)
         self.address = ""
+        self.is_of_proxy = False
         # Bytes since the head began, or since the last part of the body.
         self._bytes = self._lines = 0
         self._has_head = self._is_complete = False
@@ -94,6 +115,7 @@ class Limited(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.address = self.client[0] if self.client else ""
+        self.is_of_proxy = self.unfinished.is_proxy(self.address)
         self._wait_for_head()
         self.unfinished.add(self)
 

@@ -31,7 +31,7 @@ def settings_on(database: str, **more: Any) -> Settings:
 @contextlib.asynccontextmanager
 async def served(settings: Settings, listeners: list[socket.socket]) -> AsyncIterator[FastAPI]:
     app = make_app(make_ground(settings), with_worker=False)
-    server = Server(_config(app))
+    server = Server(_config(app, settings))
     # Signals belong to the program that runs the test.
     running = asyncio.create_task(server._serve(sockets=listeners))
     while not server.started:

@@ -122,6 +122,19 @@ async def _connections(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
         assert await _asked(one, ask), "it is answered as before"
     for _, writer in resting:
         writer.close()
+    # Behind our own proxy everybody has its address: many who come back at once are all heard.
+    begun = b"GET /manifest.webmanifest HTTP/1.1\r\n"
+    for proxies, answered in (((), 3), (("10.0.0.0/8", "127.0.0.0/8"), 8)):
+        limit = Unfinished(most=20, most_of_address=3, proxies=proxies)
+        monkeypatch.setattr(Limited, "unfinished", limit)
+        many = [await asyncio.open_connection("127.0.0.1", port) for _ in range(8)]
+        for one in many:
+            one[1].write(begun)
+        rest = b"Host: here\r\n\r\n"
+        heard = await asyncio.gather(*(_asked(one, rest) for one in many), return_exceptions=True)
+        assert sum(isinstance(line, bytes) for line in heard) == answered
+        for _, writer in many:
+            writer.close()
 
 
 async def _asked(
