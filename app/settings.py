@@ -100,8 +100,8 @@ class Settings(BaseSettings):
     heartbeat_seconds: int = Field(default=90, ge=15, le=600)
     # Children who write with a counsellor go back to the queue when the counsellor's page has not
     # been heard for this many seconds.
-    # A hidden page is heard once a minute; the same holds for a child's page.
-    writing_grace_seconds: int = Field(default=60, ge=60, le=600)
+    # A hidden page is heard once a minute, and a beat may be late.
+    writing_grace_seconds: int = Field(default=90, ge=75, le=600)
     # A child who waits in writing is gone when their page has not been heard for this many seconds.
     chat_silence_seconds: int = Field(default=75, ge=60, le=600)
     # A written talk ends when the child has not come back within this many seconds.

@@ -150,7 +150,7 @@ topics AS (
 # What is read is delivered by this, and the side that wrote it is told.
 _FETCH = """
 found AS MATERIALIZED (
-  SELECT m.* FROM chat_messages m
+  SELECT m.*{sent} FROM chat_messages m {of_sent}
   WHERE m.call_id = %(call_id)s AND m.number > %(after)s AND {which}
   ORDER BY m.number LIMIT {page}
 ), fetched AS (
@@ -163,10 +163,14 @@ found AS MATERIALIZED (
 )
 """
 _FETCH_AS_CHILD = _FETCH.format(
-    which="m.kind = 'said'", page=PAGE, to_deliver="m.author <> 'child'"
+    sent="", of_sent="", which="m.kind = 'said'", page=PAGE, to_deliver="m.author <> 'child'"
 )
 _FETCH_AS_STAFF = _FETCH.format(
-    which="(SELECT holds FROM mine)", page=PAGE, to_deliver="m.author = 'child'"
+    sent=", s.sending, s.held_at",
+    of_sent="LEFT JOIN chat_sent s ON s.message_id = m.id",
+    which="(SELECT holds FROM mine)",
+    page=PAGE,
+    to_deliver="m.author = 'child'",
 )
 _READ_AS_CHILD = f"""
 WITH {_OF_CHILD}, {_FETCH_AS_CHILD}

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, and_, delete, func, or_, select, update
 
 from app.calls import record
 from app.calls.line_rows import Line
@@ -22,7 +22,7 @@ from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.states import CallState, EndedBy
 from app.chats import messages
-from app.chats.models import Access, Author, Feedback, Message, ReturnCode
+from app.chats.models import Access, Author, Feedback, Message, ReturnCode, Sentence
 from app.contacts import contacts
 from app.contacts.models import Contact
 from app.contacts.states import channel_of_call
@@ -60,9 +60,13 @@ class Left(NamedTuple):
     line: str
     language: str
     danger: bool
+    # Since when it waits: the child may have written again after an answer.
     left_at: datetime
     until_at: datetime
+    # A counsellor's word is the last one.
     answered: bool
+    # Written words speak of danger, though the child did not say so.
+    alarming: bool
     # The owner: at first a supervisor where there is one, then the person who has taken it.
     owner_id: UUID | None
 
@@ -97,12 +101,39 @@ async def keep(work: Work, call: Call) -> None:
             call_id=call.id,
             code_key=_key(work, _code_of(work, call.id)),
             made_at=work.now,
+            waits_since=work.now,
             owner_id=owner_id,
             until_at=work.now + timedelta(days=work.settings.chat_code_days),
         )
     )
     await releasing.end_call(work, call, ended_by=EndedBy.CALLER)
     work.announce(Topic.MESSAGES, Topic.CHATS.of(call.id))
+
+
+async def came_again(work: Work, call: Call) -> None:
+    """Let a message wait again, because its child has just written more, on a locked conversation.
+
+    If a counsellor has answered it before, it waits for every team as at first: who answered may be
+    off duty. The child is told that again, once for each answer.
+    """
+    found = await work.session.get_one(ReturnCode, call.id, populate_existing=True)
+    answered_in: int | None = await work.session.scalar(
+        select(func.max(Message.number)).where(
+            Message.call_id == call.id, Message.author == Author.COUNSELLOR
+        )
+    )
+    if answered_in is not None and await _is_first_since(work, call, answered_in):
+        found.taken_at, found.waits_since = None, work.now
+        await messages.tell(work, call, Sentence.CLOSED, f"{call.id}-{answered_in}")
+    work.announce(Topic.MESSAGES)
+
+
+async def _is_first_since(work: Work, call: Call, number: int) -> bool:
+    """Return whether the child has written once since a message."""
+    since = select(func.count()).where(
+        Message.call_id == call.id, Message.author == Author.CHILD, Message.number > number
+    )
+    return await work.session.scalar(since) == 1
 
 
 def _code_of(work: Work, call_id: UUID) -> str:
@@ -160,29 +191,37 @@ def of_team(team: str) -> ColumnElement[bool]:
 
 
 async def waiting(work: Work, team: str) -> list[Left]:
-    """Return at most 100 messages for a team that wait for an answer: danger first, then the
-    oldest."""
-    said = select(Message.id).where(
-        Message.call_id == ReturnCode.call_id, Message.author == Author.COUNSELLOR
-    )
+    """Return at most 100 messages for a team that wait for an answer: danger first, then those
+    whose words speak of it, then the oldest."""
     rows = await work.session.execute(
         select(
             ReturnCode.call_id,
             func.coalesce(Line.name, ""),
             func.coalesce(Call.language, ""),
             Call.danger,
-            ReturnCode.made_at,
+            ReturnCode.waits_since,
             ReturnCode.until_at,
-            said.exists(),
+            _last_by(Author.COUNSELLOR) > _last_by(Author.CHILD),
+            Call.alarming,
             ReturnCode.owner_id,
         )
         .join(Call, Call.id == ReturnCode.call_id)
         .join(Line, Line.id == Call.line_id, isouter=True)
         .where(ReturnCode.done_at.is_(None), of_team(team))
-        .order_by(Call.danger.desc(), ReturnCode.made_at)
+        .order_by(Call.danger.desc(), Call.alarming.desc(), ReturnCode.waits_since)
         .limit(100)
     )
     return [Left._make(row) for row in rows]
+
+
+def _last_by(author: Author) -> ScalarSelect[int]:
+    """Return the number of the last message of a conversation by an author; 0 if there is none."""
+    return (
+        select(func.coalesce(func.max(Message.number), 0))
+        .where(Message.call_id == ReturnCode.call_id, Message.author == author)
+        .correlate(ReturnCode)
+        .scalar_subquery()
+    )
 
 
 async def _lock(work: Work, staff: Staff, call_id: UUID) -> tuple[Call, ReturnCode]:

@@ -10,16 +10,18 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import delete, false, func, select
 
-from app.calls import record
+from app.calls import lines, record
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.states import CallState, Channel
 from app.chats import at_once, sendings
-from app.chats.models import Author, Failure, Kind, Message, Sentence, Typing
+from app.chats.models import Author, Failure, Kind, Message, OnItsWay, Sentence, Typing
 from app.chats.news import announce as announce
+from app.chats.noticing import danger_in
 from app.contacts import contacts
 from app.database.quick import Row
 from app.errors import Conflict, Invalid, NotFound, TooMany
+from app.outbox.states import Sending
 from app.routing import in_hand
 from app.routing.supervision import supervised
 from app.staff.audit import write_reading
@@ -34,6 +36,8 @@ LONGEST_CARRIED = 1600
 PAGE = at_once.PAGE
 _MOST_A_MINUTE = 60
 _MINUTE = timedelta(minutes=1)
+# A message that its carrier had this long before us is shown as one that came late.
+_LATE = timedelta(seconds=30)
 # The page says this often at most that it is there.
 HEARD_EVERY = timedelta(seconds=10)
 _COLUMNS = tuple(column.key for column in Message.__table__.columns)
@@ -69,6 +73,10 @@ class Said(NamedTuple):
     erased: bool
     # Why it did not reach the child, if a carrier brings it.
     failure: Failure | None = None
+    # How far its sending by a carrier is.
+    on_its_way: OnItsWay | None = None
+    # When its carrier had it, if that was well before it was brought to us.
+    sent_at: datetime | None = None
     # A picture or a voice note may have come with it.
     carried: bool = True
 
@@ -153,11 +161,12 @@ async def add(
     staff_id: UUID | None = None,
     kind: Kind = Kind.SAID,
     afterwards: bool = False,
+    sent_at: datetime | None = None,
 ) -> Message:
     """Add a message to a locked conversation, once for each key.
 
-    `afterwards`: to one that has ended, for a child who comes back. Raises Invalid, Conflict,
-    ConversationOver, TooFast.
+    `afterwards`: to one that has ended, for a child who comes back. `sent_at`: when its carrier had
+    it. Raises Invalid, Conflict, ConversationOver, TooFast.
     """
     carried = Channel(call.channel).is_carried and kind is Kind.SAID
     longest = LONGEST_CARRIED if carried and author is not Author.CHILD else LONGEST
@@ -175,8 +184,18 @@ async def add(
         raise TooFast()
     if author is Author.COUNSELLOR and kind is Kind.SAID and not afterwards:
         call.first_word_at = call.first_word_at or work.now
+    if author is Author.CHILD:
+        await notice(work, call, text)
     return await _append(
-        work, call, author, client_key, before, text=text, staff_id=staff_id, kind=kind
+        work,
+        call,
+        author,
+        client_key,
+        before,
+        text=text,
+        staff_id=staff_id,
+        kind=kind,
+        sent_at=sent_at if sent_at and work.now - sent_at > _LATE else None,
     )
 
 
@@ -190,6 +209,19 @@ def _checked(text: str, client_key: str, *, longest: int) -> str:
             "Send a key with each message: 8 to 64 letters, digits, hyphens or underscores."
         )
     return text
+
+
+async def notice(work: Work, call: Call, text: str) -> None:
+    """Note that words of a child speak of danger, while no counsellor has them before their eyes.
+
+    Only that is noted, and not the words. People are shown it; nothing is decided by it.
+    """
+    if call.alarming or CallState(call.state) is CallState.CONNECTED:
+        return
+    line = await lines.line_of_id(work, call.line_id)
+    spoken = (one.language for one in line.languages) if line is not None else ()
+    languages = tuple(dict.fromkeys((*((call.language,) if call.language else ()), *spoken)))
+    call.alarming = danger_in(text, languages) is not None
 
 
 async def _before(work: Work, call: Call, client_key: str) -> Before:
@@ -223,6 +255,7 @@ async def _append(
     sentence: Sentence | None = None,
     staff_id: UUID | None = None,
     kind: Kind = Kind.SAID,
+    sent_at: datetime | None = None,
 ) -> Message:
     message_id = uuid4()
     message = Message(
@@ -236,6 +269,7 @@ async def _append(
         sentence=sentence.value if sentence else None,
         client_key=client_key,
         at=work.now,
+        sent_at=sent_at,
     )
     work.session.add(message)
     await work.session.flush()
@@ -287,7 +321,7 @@ async def read_as_staff(work: Work, staff: Staff, call_id: UUID, after: int = 0)
     found = await _read(work, call_id, after)
     if after == 0 or found:
         await write_reading(work, AuditLog.CONVERSATION_READ, str(call_id))
-    return [opened(work, message) for message in found]
+    return await _opened_all(work, found)
 
 
 async def read_whole(work: Work, staff: Staff, call_id: UUID) -> list[Said]:
@@ -307,7 +341,7 @@ async def all_of(work: Work, call_id: UUID) -> list[Said]:
         found += page
         if len(page) < PAGE:
             break
-    return [opened(work, message) for message in found]
+    return await _opened_all(work, found)
 
 
 async def check_may_read(work: Work, staff: Staff, call_id: UUID) -> None:
@@ -347,6 +381,21 @@ async def see_as_staff(work: Work, staff: Staff, call_id: UUID, number: int) -> 
         raise NotYours()
 
 
+async def _opened_all(work: Work, found: list[Message]) -> list[Said]:
+    """Return messages with their words, and how far those are that a carrier brings."""
+    on_their_way = await sendings.on_their_way(work, [one.id for one in found])
+    return [
+        opened(work, one)._replace(on_its_way=_on_its_way(*on_their_way.get(one.id, (None, None))))
+        for one in found
+    ]
+
+
+def _on_its_way(sending: str | None, held_at: datetime | None) -> OnItsWay | None:
+    if held_at is not None:
+        return OnItsWay.HELD
+    return OnItsWay.SENDING if sending in (Sending.WANTED, Sending.SENDING) else None
+
+
 def opened(work: Work, message: Message) -> Said:
     """Return a message with its words; that its reader may read it has been checked."""
     return opened_row(work, {name: getattr(message, name) for name in _COLUMNS})
@@ -373,5 +422,7 @@ def opened_row(work: Work, row: Row, *, carried: bool = True) -> Said:
         row["seen_at"],
         row["erased_at"] is not None,
         Failure(row["failure"]) if row["failure"] else None,
+        _on_its_way(row.get("sending"), row.get("held_at")),
+        row["sent_at"],
         carried,
     )

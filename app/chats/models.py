@@ -66,6 +66,14 @@ class Failure(StrEnum):
     UNCERTAIN = "uncertain"
 
 
+class OnItsWay(StrEnum):
+    """Why a message has not left yet, if a carrier brings it; not stored."""
+
+    SENDING = "sending"
+    # It waits for a word of the child.
+    HELD = "held"
+
+
 class AccountState(StrEnum):
     """How far an account at a carrier is; the values are stored."""
 
@@ -128,6 +136,8 @@ class Message(Base):
     sentence: Mapped[str | None]
     client_key: Mapped[str | None]
     at: Mapped[datetime]
+    # When its carrier had it, if that was well before it was brought to us.
+    sent_at: Mapped[datetime | None]
     # When the other side fetched it, and when it was on their screen.
     delivered_at: Mapped[datetime | None]
     seen_at: Mapped[datetime | None]
@@ -184,6 +194,8 @@ class ReturnCode(Base):
     code_key: Mapped[KeyedHash] = mapped_column(unique=True)
     made_at: Mapped[datetime]
     until_at: Mapped[datetime]
+    # Since when the child waits for an answer: it may have written again after one.
+    waits_since: Mapped[datetime]
     # Who is responsible for it, and since when.
     owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     taken_at: Mapped[datetime | None]

@@ -22,8 +22,9 @@ def of_holder(staff_id: UUID, call_id: UUID) -> str:
     return f"{staff_id}/{call_id}"
 
 
-# What is new in a conversation: marks alone, or None if there is something to read. `seen` and
-# `delivered` are each up to a number, and `types` is 1 or 0: whether the other side is typing.
+# What is new in a conversation: marks alone, or None if there is something to read. `sent`,
+# `delivered` and `seen` are each up to a number, and `types` is 1 or 0: whether the other side is
+# typing.
 News = dict[str, int] | None
 
 
@@ -88,6 +89,12 @@ async def announce(work: Work, call_id: UUID, by: Author | None = None) -> None:
         for staff_id in await _holders(work, call_id):
             one = of_holder(staff_id, call_id) if by is Author.CHILD else staff_id
             work.announce(Topic.CHATS.of(one))
+
+
+async def announce_sent(work: Work, call_id: UUID, number: int) -> None:
+    """Tell the counsellor of a conversation that a carrier has their words up to a number."""
+    for staff_id in await _holders(work, call_id):
+        work.announce(Topic.CHATS.of(f"{of_holder(staff_id, call_id)}/sent/{number}"))
 
 
 async def _holders(work: Work, call_id: UUID) -> Sequence[UUID]:

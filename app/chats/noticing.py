@@ -1,7 +1,8 @@
 """What is noticed in a written message: personal data, and words that speak of danger. Pure.
 
-Both are marks for the counsellor and nothing more: a mark never changes, stops or sorts anything by
-itself. What is marked is not stored.
+Both are marks for people and nothing more: a mark never changes an urgency, and stops no message.
+What is marked is not stored; that a conversation which no counsellor has read speaks of danger is,
+so that it is read before others.
 """
 
 import re

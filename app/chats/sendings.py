@@ -3,16 +3,17 @@
 The edge sends it: see `app/telephony/messaging/`. A row holds no word of a message.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID, uuid4
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 
 from app.calls.models import Call
 from app.chats import opting
 from app.chats.models import Arrival, Author, Failure, Message, Sent
-from app.chats.news import announce
+from app.chats.news import announce, announce_sent
 from app.database.topics import Topic
 from app.errors import NotFound
 from app.jobs.names import Task
@@ -82,12 +83,15 @@ async def hold(work: Work, call: Call, sent: Sent) -> None:
     sent.held_at = work.now
     if await work.session.scalar(asked) is None:
         want(work, call, None)
+    # Its counsellor sees that it waits.
+    await announce(work, call.id)
+    work.announce(Topic.MESSAGES)
 
 
 async def last_word_at(work: Work, call: Call) -> datetime:
     """Return when the child of a conversation last wrote to its line by this carrier."""
     at: datetime | None = await work.session.scalar(
-        select(Message.at)
+        select(func.coalesce(Message.sent_at, Message.at))
         .join(Call, Call.id == Message.call_id)
         .where(
             Call.line_id == call.line_id,
@@ -95,10 +99,29 @@ async def last_word_at(work: Work, call: Call) -> datetime:
             Call.caller_key == call.caller_key,
             Message.author == Author.CHILD,
         )
-        .order_by(Message.at.desc())
+        .order_by(func.coalesce(Message.sent_at, Message.at).desc())
         .limit(1)
     )
     return at or call.opened_at
+
+
+async def note_sent(work: Work, call: Call, sent: Sent) -> None:
+    """Tell the counsellor of a message that its carrier has it."""
+    if sent.message_id is not None:
+        message = await work.session.get_one(Message, sent.message_id)
+        await announce_sent(work, call.id, message.number)
+
+
+async def on_their_way(
+    work: Work, messages: Sequence[UUID]
+) -> dict[UUID, tuple[str, datetime | None]]:
+    """Return how far the sending of messages is, and since when those are held that wait."""
+    if not messages:
+        return {}
+    rows = await work.session.execute(
+        select(Sent.message_id, Sent.sending, Sent.held_at).where(Sent.message_id.in_(messages))
+    )
+    return {message_id: (sending, held_at) for message_id, sending, held_at in rows if message_id}
 
 
 async def release(work: Work, call: Call) -> None:

@@ -2,7 +2,8 @@
 
 The supervisors see it on their pages, and the people on call are rung and written to, until one of
 them acknowledges it or each such message of the line is taken. At night only a message of a child
-in danger opens an alarm; others end at nightfall and open again in the morning.
+in danger, or one whose words speak of danger, opens an alarm; others end at nightfall and open
+again in the morning.
 """
 
 from collections.abc import Iterator
@@ -46,7 +47,7 @@ async def _late_lines(work: Work) -> list[UUID]:
             VoiceMessage.heard_at.is_(None),
             VoiceMessage.state != MessageState.ABSENT,
         ),
-        _since(ReturnCode, ReturnCode.made_at).where(
+        _since(ReturnCode, ReturnCode.waits_since).where(
             ReturnCode.taken_at.is_(None), ReturnCode.done_at.is_(None)
         ),
     ).subquery()
@@ -60,8 +61,9 @@ async def _late_lines(work: Work) -> list[UUID]:
 
 
 def _since(of: Any, at: Any) -> Select[Any]:
-    """Select the messages of a table, with their line and whether the child was in danger."""
-    return select(Call.line_id, Call.danger, at.label("since")).join(Call, Call.id == of.call_id)
+    """Select the messages of a table, with their line and whether the child may be in danger."""
+    danger = (Call.danger | Call.alarming).label("danger")
+    return select(Call.line_id, danger, at.label("since")).join(Call, Call.id == of.call_id)
 
 
 def _late(now: datetime, rows: Any) -> Iterator[UUID]:

@@ -183,6 +183,8 @@ class LeftRow:
     line: str
     language: str
     danger: bool
+    # Words in it speak of danger.
+    alarming: bool
     at: str
     answered: bool
     owner: str
@@ -411,6 +413,7 @@ def left_row(one: Left, names: dict[UUID, str], now: datetime) -> LeftRow:
         line=one.line,
         language=language_words(one.language),
         danger=one.danger,
+        alarming=one.alarming,
         at=one.left_at.isoformat(),
         answered=one.answered,
         owner=names.get(one.owner_id, "") if one.owner_id else "",

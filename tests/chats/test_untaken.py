@@ -75,3 +75,21 @@ async def test_a_spoken_message_alarms_by_day_and_one_of_danger_by_night(work: W
     await work.session.flush()
     work.now += timedelta(hours=4)
     assert await looked(work) == [AlarmKind.MESSAGE_NOT_TAKEN]
+
+
+async def test_words_of_danger_alarm_by_night_though_the_child_did_not_say_so(work: Work) -> None:
+    line = await a_chat_line(work)
+    ana = await a_writer(work, "ana")
+    work.now = datetime(2030, 1, 14, 15, tzinfo=BELGRADE)
+    first = await a_child(work, line)
+    await left.leave_message(work, first.id, text="Imam pitanje", client_key=a_key())
+    work.now += timedelta(minutes=5)
+    second = await a_child(work, line)
+    await left.leave_message(work, second.id, text="Necu da zivim", client_key=a_key())
+    waits = await left.waiting(work, ana.team)
+    assert [(one.call_id, one.alarming) for one in waits] == [(second.id, True), (first.id, False)]
+    assert not second.danger, "nothing is decided by it"
+    work.now += timedelta(hours=13)
+    assert await looked(work) == [AlarmKind.MESSAGE_NOT_TAKEN]
+    await left.take(work, ana, second.id)
+    assert await looked(work) == []

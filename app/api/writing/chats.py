@@ -24,6 +24,7 @@ from app.chats.models import (
     MediaKind,
     MediaProblem,
     MediaState,
+    OnItsWay,
     Sentence,
 )
 from app.staff.models import Staff
@@ -89,6 +90,10 @@ class ChatMessageView(BaseModel):
     erased: bool
     # Why it did not reach the child, if a carrier brings it.
     failure: Failure | None
+    # Why it has not left yet, if a carrier brings it.
+    on_its_way: OnItsWay | None
+    # When its carrier had it, if that was well before it was brought here.
+    sent_at: datetime | None
     media: list[MediaView]
 
 
@@ -114,9 +119,13 @@ class LeftView(BaseModel):
     line: str
     language: str
     danger: bool
+    # Since when it waits: the child may have written again after an answer.
     left_at: datetime
     until_at: datetime
+    # A counsellor's word is the last one.
     answered: bool
+    # Words in it speak of danger: a suggestion, and no urgency.
+    alarming: bool
     # Who has taken it.
     owner_id: UUID | None
 
@@ -144,6 +153,8 @@ def chat_message_view(said: Said, came: Sequence[Shown] = ()) -> ChatMessageView
         seen_at=said.seen_at,
         erased=said.erased,
         failure=said.failure,
+        on_its_way=said.on_its_way,
+        sent_at=said.sent_at,
         media=[MediaView(**one._asdict()) for one in came],
     )
 

@@ -81,11 +81,13 @@ class Bubble:
     # What the program said, in the words of the page.
     sentence: str
     at: str
-    # Empty, "sent", "delivered" or "seen".
+    # Empty, "sending", "held", "sent", "delivered" or "seen".
     ticks: str
     # Why it did not reach the child, in the words of the page.
     failure: str
     erased: bool
+    # When it was written, if it came late.
+    sent_at: str
     # The pictures and voice notes that came with it.
     media: tuple[Shown, ...] = ()
 
@@ -161,7 +163,8 @@ def bubble(
     what came with messages."""
     ticks = ""
     if message.author is Author.COUNSELLOR and message.kind is Kind.SAID:
-        ticks = "seen" if message.seen_at else "delivered" if message.delivered_at else "sent"
+        left = message.on_its_way.value if message.on_its_way else "sent"
+        ticks = "seen" if message.seen_at else "delivered" if message.delivered_at else left
     words = message.words or ""
     by_child = message.author is Author.CHILD
     return Bubble(
@@ -175,6 +178,7 @@ def bubble(
         ticks=ticks,
         failure=said(FAILURES[message.failure]) if message.failure else "",
         erased=message.erased,
+        sent_at=message.sent_at.isoformat() if message.sent_at else "",
         media=tuple((media or {}).get(message.id, ())),
     )
 

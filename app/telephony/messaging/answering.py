@@ -124,6 +124,9 @@ class _ToChild(AtProvider[Sent]):
     async def find(self) -> str | None:
         return await self._carrier.find(self.platform, self._to, self._since, self._known)
 
+    async def accepted(self, work: Work, row: Sent) -> None:
+        await sendings.note_sent(work, self._call, row)
+
     async def failed(self, work: Work, row: Sent, error: Refused | None) -> None:
         if error is None:
             await sendings.fail(work, self._call, row, Failure.UNCERTAIN)
@@ -157,6 +160,7 @@ async def reported(work: Work, sent_id: UUID, signed: Signed) -> None:
     if sent.provider_sid is None and sid:
         # The report came before the response to our own request.
         sent.provider_sid, sent.sending = sid, Sending.SENT.value
+        await sendings.note_sent(work, call, sent)
     told = carrier_of(call.channel).told(signed.fields)
     if told is not None:
         await sendings.note_report(work, call, sent, told.report, told.why, told.code)

@@ -42,6 +42,8 @@ class Arrived:
     language: str | None = None
     # The number of ours to which it came: the child is answered from it.
     ours: str | None = None
+    # When the carrier had it, if it did not bring it at once.
+    at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Texts that never reached us: the provider does not bring a text again if we were away."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import select
@@ -68,7 +69,7 @@ async def _hear(parts: Parts, carrier: Carrier, came: Came) -> None:
         line = await receiving.line_of_child(work, carrier, came.fields)
         if line is None:
             return False
-        await receiving.hear(work, carrier.channel, line, arrived)
+        await receiving.hear(work, carrier.channel, line, replace(arrived, at=came.at))
         return True
 
     if await run_verb(parts.ground, PROGRAM, verb):

@@ -1,5 +1,6 @@
 """What a child writes by a carrier is heard: once, in a conversation, and in the queue."""
 
+import contextlib
 import hashlib
 from collections.abc import Mapping
 
@@ -8,10 +9,9 @@ from app.calls.chat_rules import read_chat
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, Channel
-from app.chats import carrying, ending, media, messages, opting, sendings
+from app.chats import carrying, ending, left, media, messages, opting, sendings
 from app.chats.media import Attached
 from app.chats.models import Author, Sentence
-from app.database.topics import Topic
 from app.log import log
 from app.referrals.reading import has_open_urgent_referral
 from app.routing import staff_phones
@@ -89,7 +89,7 @@ async def hear(work: Work, channel: Channel, line: LineScript, arrived: Arrived)
     if not (something or arrived.stops or arrived.begins):
         return
     if arrived.stops or means_stop(arrived.text):
-        await _stop(work, channel, line, key, told=arrived.stops)
+        await _stop(work, channel, line, key, arrived)
         return
     await opting.opt_in(work, line.id, channel.value, key)
     call = await carrying.running(work, line, channel, key)
@@ -105,7 +105,7 @@ async def hear(work: Work, channel: Channel, line: LineScript, arrived: Arrived)
         if earlier is not None:
             # More of what was left before: one answer will do.
             await _say(work, earlier, arrived, afterwards=True)
-            work.announce(Topic.MESSAGES)
+            await left.came_again(work, earlier)
             return
     await _begin(work, channel, line, arrived, language)
 
@@ -172,6 +172,7 @@ async def _add(
             text=words[begins : begins + messages.LONGEST],
             client_key=_key(arrived.sid + (f" from {begins}" if begins else "")),
             afterwards=afterwards,
+            sent_at=arrived.at,
         )
         if begins == 0:
             media.want(work, call, message, attached)
@@ -182,14 +183,24 @@ def _key(sid: str) -> str:
     return hashlib.sha256(sid.encode()).hexdigest()[:40]
 
 
-async def _stop(work: Work, channel: Channel, line: LineScript, key: bytes, *, told: bool) -> None:
-    """Send no more to a number, and end its conversation. It is told so, unless the carrier has
-    told it."""
+async def _stop(
+    work: Work, channel: Channel, line: LineScript, key: bytes, arrived: Arrived
+) -> None:
+    """Send no more to a number, and end its conversation; the word is kept in it. The child is told
+    so, unless the carrier has told it.
+
+    A word that was found late counts for nothing if the child has written since.
+    """
     call = await carrying.latest(work, line, channel, key)
     if call is None:
         return
+    if arrived.at is not None and arrived.at < await sendings.last_word_at(work, call):
+        return
+    if CallState(call.state) is not CallState.ENDED and arrived.text:
+        with contextlib.suppress(messages.TooFast):
+            await _add(work, call, arrived, [], afterwards=False)
     if not await opting.is_out(work, call):
         await opting.opt_out(work, call)
-        if not told:
+        if not arrived.stops:
             await messages.tell(work, call, Sentence.OPTED_OUT, f"{work.now:%Y%m%d%H%M%S}")
     await ending.end_as_child(work, call.id)

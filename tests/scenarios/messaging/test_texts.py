@@ -72,7 +72,7 @@ async def test_who_writes_stop_gets_no_more(stage: Stage) -> None:
     texts.write(CHILD, LINE, "ne mogu, stop")
     await stage.advance(3)
     assert (await stage.rows(NUMBERS))[0]["state"] == CallState.CONNECTED, "a sentence"
-    texts.write(CHILD, LINE, "Stani.")
+    texts.write(CHILD, LINE, "Odjava.")
     await stage.advance(4)
     assert (await stage.rows(NUMBERS))[0]["state"] == CallState.ENDED
     assert read_by(stage)[-1].startswith("You will get no more messages")

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from app.calls.states import Channel
@@ -56,6 +56,7 @@ class Telegram(Carrier):
             address=f"{PREFIX}{number}",
             text="",
             language=str(sender.get("language_code") or "").split("-")[0][:20] or None,
+            at=_instant(message.get("edit_date") or message.get("date")),
         )
         if moved:
             # A child who stops the bot wants no more messages.
@@ -131,3 +132,10 @@ def _attached(message: Mapping[str, Any]) -> tuple[Attached, ...]:
 
 
 CARRIER = Telegram()
+
+
+def _instant(seconds: Any) -> datetime | None:
+    """Return the instant of a date of Telegram; None for what is none."""
+    if not isinstance(seconds, int) or not 0 < seconds < 2**35:
+        return None
+    return datetime.fromtimestamp(seconds, UTC)

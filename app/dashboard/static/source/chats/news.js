@@ -36,11 +36,12 @@ const put = (list, bubble) => {
 };
 
 // How far the words of the counsellor have come.
-const marks = (chat, delivered, seen) => {
+const marks = (chat, delivered, seen, sent = 0) => {
   for (const bubble of chat.querySelectorAll('.bubble[data-by="counsellor"]:not([data-whisper])')) {
     const number = Number(bubble.dataset.number);
-    const now = number <= seen ? "seen" : number <= delivered ? "delivered" : "";
     const ticks = bubble.querySelector(".ticks");
+    const left = number <= sent && ticks?.hasAttribute("data-sending") ? "sent" : "";
+    const now = number <= seen ? "seen" : number <= delivered ? "delivered" : left;
     if (!now || !ticks || ticks.hasAttribute("data-seen") || bubble.dataset.come === now) continue;
     const made = document.querySelector(`template[data-ticks-of="${now}"]`)?.content.cloneNode(true);
     if (made) ticks.replaceWith(made);
@@ -148,7 +149,7 @@ const follow = ({ detail: chats }) => {
   for (const [id, news] of Object.entries(chats)) {
     if (news === null || !of(id)) read(id);
     else {
-      marks(of(id), news.delivered ?? 0, news.seen ?? 0);
+      marks(of(id), news.delivered ?? 0, news.seen ?? 0, news.sent ?? 0);
       if ("types" in news) signs(of(id), news.types === 0);
     }
   }
