@@ -96,6 +96,10 @@ async def test_a_counsellor_writes_rings_and_ends_from_the_desk(stage: Stage) ->
     # The form of urgent help and handing over name no telephone.
     assert 'name="number"' not in (await page(stage, ana, f"/board/calls/{chat}/ask")).text
     assert 'name="warm"' not in (await page(stage, ana, f"/board/calls/{chat}/urgent")).text
+    last = {"goodbye": "Zovi Peru na 064 765 4321"}
+    refused = (await page(stage, ana, f"/board/chats/{chat}/end", **last)).text
+    assert "The last words hold personal data: 064 765 4321 (telephone number)." in refused
+    assert await ana.presence() == "writing"
     await page(stage, ana, f"/board/chats/{chat}/end", goodbye="Čuvaj se!")
     assert await ana.presence() == "wrap_up"
     said = await stage.rows("SELECT kind FROM chat_messages ORDER BY number DESC LIMIT 1")
@@ -173,6 +177,10 @@ async def test_a_message_that_a_child_left_is_answered_from_the_inbox(stage: Sta
     assert "Javite se &lt;b&gt;sutra" in (await page(stage, ana, at)).text
     assert await audit(stage, "conversation_read") == [{"left": True}]
     assert "Write 1 to 4000" in (await page(stage, ana, f"{at}/answer", text=" ")).text
+    personal = {"text": "Piši na mama@posta.example", "client_key": uuid4().hex}
+    warned = (await page(stage, ana, f"{at}/answer", **personal)).text
+    assert f'data-despite="answer-{child.id}"' in warned
+    assert await stage.rows("SELECT FROM chat_messages WHERE author = 'counsellor'") == []
     answer = {"text": "Tu smo svaki dan.", "client_key": uuid4().hex}
     for _ in range(2):
         assert (await page(stage, ana, f"{at}/answer", **answer)).text.count("Tu smo svaki") == 1

@@ -1,5 +1,6 @@
 """Messages that children left in writing: read, answered and done from the inbox."""
 
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
@@ -7,6 +8,7 @@ from fastapi import APIRouter, Form, Request, Response
 
 from app.calls.models import Call
 from app.chats import left, messages
+from app.dashboard.chats.pages import check_words
 from app.dashboard.chats.values import words_values
 from app.dashboard.templating import page
 from app.errors import Refusal
@@ -23,7 +25,13 @@ Key = Annotated[str, Form(max_length=64)]
 
 
 async def _shown(
-    request: Request, work: Work, staff: Staff, call_id: UUID, notice: str = "", sent: bool = False
+    request: Request,
+    work: Work,
+    staff: Staff,
+    call_id: UUID,
+    notice: str = "",
+    sent: bool = False,
+    found: Sequence[tuple[str, str]] = (),
 ) -> Response:
     await work.session.flush()
     words = await left.read_left(work, staff, call_id)
@@ -34,6 +42,7 @@ async def _shown(
         "code": call.language or "",
         "longest_text": messages.LONGEST,
         "notice": notice,
+        "found": found,
         "staff": staff,
     }
     answer = page(request, "fragments/chats/left.html", **values)
@@ -56,9 +65,14 @@ async def answer(
     call_id: UUID,
     text: Text = "",
     client_key: Key = "",
+    despite: Annotated[bool, Form()] = False,
 ) -> Response:
-    """Answer a message; the child reads it when it comes back with its code."""
+    """Answer a message; the child reads it when it comes back with its code. Personal data in the
+    words is asked about first (`despite`)."""
     try:
+        found = await check_words(work, call_id, text)
+        if found and not despite:
+            return await _shown(request, work, staff, call_id, found=found)
         await left.answer(work, staff, call_id, text=text, client_key=client_key)
     except left.TakenByAnotherTeam:
         # There is nothing more to show.

@@ -85,10 +85,10 @@ async def say(
     """Say something to the child, and render what is new in the conversation `after` a message.
     Personal data in the words is asked about first (`despite`)."""
     try:
-        found = await _check_words(work, call_id, text)
+        found = await check_words(work, call_id, text)
         if found and not despite:
             values = await news_values(work, staff, call_id, after)
-            return _news(**values, warned=call_id, found=found)
+            return _news(**values, found=found)
         await messages.say_as_staff(work, staff, call_id, text=text, client_key=client_key)
         answer = _news(**await news_values(work, staff, call_id, after))
     except Refusal as refusal:
@@ -128,7 +128,7 @@ async def news(
     return _news(**await news_values(work, staff, call_id, _number_in(after)))
 
 
-async def _check_words(work: Work, call_id: UUID, text: str) -> list[tuple[str, str]]:
+async def check_words(work: Work, call_id: UUID, text: str) -> list[tuple[str, str]]:
     """Refuse a beginning that was not gone on with, and return what is personal in the text."""
     tools = await tools_for(work, call_id)
     plain = text.strip().rstrip(".…,").strip()
@@ -164,6 +164,13 @@ async def end(
     """End a conversation, with last words if there are any. The second of two steps."""
     try:
         if goodbye.strip():
+            found = await check_words(work, call_id, goodbye)
+            if found:
+                raise Invalid(
+                    "The last words hold personal data: %(found)s. Send them as a message first, "
+                    "then end the conversation.",
+                    found=", ".join(f"{text} ({kind})" for text, kind in found),
+                )
             await messages.say_as_staff(
                 work, staff, call_id, text=goodbye, client_key=client_key or uuid4().hex
             )
