@@ -1,7 +1,8 @@
 """What is noticed in a written message: personal data, and words that speak of danger. Pure.
 
-Both are marks for the counsellor and nothing more: a mark never changes, stops or sorts anything by
-itself. What is marked is not stored.
+Both are marks for the counsellor and nothing more in a talk: a mark never changes, stops or sorts
+anything there. A message that no person has read is another matter: with words of danger it stands
+before others in the inbox and alarms at night (`app/chats/left.py`). Which words is not stored.
 """
 
 import re

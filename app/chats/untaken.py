@@ -2,7 +2,8 @@
 
 The supervisors see it on their pages, and the people on call are rung and written to, until one of
 them acknowledges it or each such message of the line is taken. At night only a message of a child
-in danger opens an alarm; others end at nightfall and open again in the morning.
+in danger, or one whose words speak of it, opens an alarm; others end at nightfall and open again in
+the morning.
 """
 
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, func, select, union_all
+from sqlalchemy import Select, func, or_, select, union_all
 
 from app.calls.line_rows import Line
 from app.calls.models import Call, VoiceMessage
@@ -41,12 +42,12 @@ async def look_at_messages(work: Work) -> None:
 async def _late_lines(work: Work) -> list[UUID]:
     """Return the lines of which a message waits longer than their plan allows."""
     waits = union_all(
-        _since(VoiceMessage, VoiceMessage.created_at).where(
+        _since(VoiceMessage, VoiceMessage.created_at, Call.danger).where(
             VoiceMessage.taken_at.is_(None),
             VoiceMessage.heard_at.is_(None),
             VoiceMessage.state != MessageState.ABSENT,
         ),
-        _since(ReturnCode, ReturnCode.made_at).where(
+        _since(ReturnCode, ReturnCode.made_at, or_(Call.danger, ReturnCode.alarming)).where(
             ReturnCode.taken_at.is_(None), ReturnCode.done_at.is_(None)
         ),
     ).subquery()
@@ -59,9 +60,11 @@ async def _late_lines(work: Work) -> list[UUID]:
     return list(_late(work.now, rows))
 
 
-def _since(of: Any, at: Any) -> Select[Any]:
-    """Select the messages of a table, with their line and whether the child was in danger."""
-    return select(Call.line_id, Call.danger, at.label("since")).join(Call, Call.id == of.call_id)
+def _since(of: Any, at: Any, danger: Any) -> Select[Any]:
+    """Select the messages of a table, with their line and whether they tell of danger."""
+    return select(Call.line_id, danger.label("danger"), at.label("since")).join(
+        Call, Call.id == of.call_id
+    )
 
 
 def _late(now: datetime, rows: Any) -> Iterator[UUID]:

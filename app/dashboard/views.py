@@ -187,6 +187,10 @@ class LeftRow:
     answered: bool
     owner: str
     waits: int
+    # The words speak of danger.
+    alarming: bool
+    # The child has the code, or a carrier brings it the answer.
+    answerable: bool
 
 
 def caller_card(
@@ -415,6 +419,8 @@ def left_row(one: Left, names: dict[UUID, str], now: datetime) -> LeftRow:
         answered=one.answered,
         owner=names.get(one.owner_id, "") if one.owner_id else "",
         waits=_seconds(one.left_at, now),
+        alarming=one.alarming,
+        answerable=one.answerable,
     )
 
 

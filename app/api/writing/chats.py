@@ -119,6 +119,10 @@ class LeftView(BaseModel):
     answered: bool
     # Who has taken it.
     owner_id: UUID | None
+    # The words speak of danger.
+    alarming: bool
+    # The child has the code, or a carrier brings it the answer.
+    answerable: bool
 
 
 class BegunView(BaseModel):

@@ -33,6 +33,7 @@ async def _shown(
         "call_id": call_id,
         "code": call.language or "",
         "longest_text": messages.LONGEST,
+        "answerable": await left.is_answerable(work, call),
         "notice": notice,
         "staff": staff,
     }

@@ -8,7 +8,7 @@ from app.calls.chat_rules import read_chat
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, Channel
-from app.chats import carrying, ending, media, messages, opting, sendings
+from app.chats import carrying, ending, left, media, messages, opting, sendings
 from app.chats.media import Attached
 from app.chats.models import Author, Sentence
 from app.database.topics import Topic
@@ -105,6 +105,7 @@ async def hear(work: Work, channel: Channel, line: LineScript, arrived: Arrived)
         if earlier is not None:
             # More of what was left before: one answer will do.
             await _say(work, earlier, arrived, afterwards=True)
+            await left.look_for_danger(work, earlier)
             work.announce(Topic.MESSAGES)
             return
     await _begin(work, channel, line, arrived, language)
