@@ -52,7 +52,7 @@ _ACTS = {
     "a child is in danger": 1,
     "a child leaves": 2,
     "a page of a child is closed": 1,
-    "a child is soon gone": 2,
+    "a child is soon gone": 5,
     "accept": 10,
     "decline": 2,
     "say": 6,
