@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from procrastinate import App
 
 from app import tables
+from app.chats import ending
 from app.chats.accounts import ask_again
 from app.chats.jobs import chat_tasks, forget_chats
 from app.chats.sendings import forget_arrivals
@@ -203,7 +204,7 @@ class Worker:
 
     async def _run_sweep(self) -> None:
         while True:
-            await self._busily(sweep(self._ground))
+            await self._busily(sweep(self._ground, ending.end_away))
             if self.second % WATCHED_EVERY == 0:
                 await self._busily(watch(self._ground))
             if self.second % DANGERS_EVERY == 0:

@@ -50,6 +50,7 @@ class EndedBy(StrEnum):
     COUNSELLOR = "counsellor"
     PROGRAM = "program"
     PROVIDER = "provider"
+    AWAY = "away"  # the page of a child who writes was not heard for too long
 
 
 class MessageState(StrEnum):

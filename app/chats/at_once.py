@@ -175,7 +175,7 @@ _FETCH_AS_STAFF = _FETCH.format(
 _READ_AS_CHILD = f"""
 WITH {_OF_CHILD}, {_FETCH_AS_CHILD}
 SELECT c.state, c.language, c.danger, c.returned, c.ended_by, c.messages, c.answered_at,
-  a.rated, reached.*, f.*, (SELECT count(*) FROM told) AS told,
+  a.rated, a.given_at IS NOT NULL AS by_code, reached.*, f.*, (SELECT count(*) FROM told) AS told,
   EXISTS (SELECT FROM chat_typing t
     WHERE t.call_id = c.id AND t.author = 'counsellor' AND t.at >= %(typed_since)s) AS types
 FROM calls c

@@ -1,11 +1,16 @@
-"""A conversation begins to be a talk, goes on with another counsellor, and ends."""
+"""A conversation begins to be a talk, goes on with another counsellor, and ends.
 
+Words that no counsellor has read when it ends are kept as a message that waits in the inbox.
+"""
+
+from datetime import timedelta
 from uuid import UUID
 
 from app.calls import record
+from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.states import CallState, EndedBy
-from app.chats import messages, typing
+from app.chats import left, messages, typing
 from app.chats.models import Sentence
 from app.contacts import contacts
 from app.database.topics import Topic
@@ -60,8 +65,24 @@ async def end_as_staff(work: Work, staff: Staff, call_id: UUID) -> None:
     await _end(work, call, EndedBy.COUNSELLOR)
 
 
+async def end_away(work: Work, call_id: UUID) -> None:
+    """End a conversation whose child is away: the page is closed, or the network lost for good."""
+    call = await record.lock_call(work, call_id)
+    if CallState(call.state) is CallState.ENDED:
+        return
+    settings = work.settings
+    talks = CallState(call.state) is CallState.CONNECTED
+    seconds = settings.chat_return_seconds if talks else settings.chat_silence_seconds
+    if call.heard_at < work.now - timedelta(seconds=seconds):
+        await record.record(work, call, CallLog.CHILD_NOT_HEARD, state=call.state)
+        await _end(work, call, EndedBy.AWAY)
+
+
 async def _end(work: Work, call: Call, by: EndedBy) -> None:
     await messages.announce(work, call.id)
-    await releasing.end_call(work, call, ended_by=by)
+    if await left.holds_unread(work, call):
+        await left.keep(work, call, by)
+    else:
+        await releasing.end_call(work, call, ended_by=by)
     await typing.forget(work, call.id)
     work.announce(Topic.CALLS, Topic.CALLS.of(call.id))

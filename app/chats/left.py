@@ -20,7 +20,7 @@ from app.calls import record
 from app.calls.line_rows import Line
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
-from app.calls.states import CallState, EndedBy
+from app.calls.states import CallState, Channel, EndedBy
 from app.chats import messages
 from app.chats.models import Access, Author, Feedback, Message, ReturnCode, Sentence
 from app.contacts import contacts
@@ -53,6 +53,10 @@ class TakenByAnotherTeam(TakenByColleague):
     """A person of another team was first, so the message can be read there alone."""
 
 
+class NoWayToAnswer(Conflict):
+    default = "The child has gone; there is no way to answer."
+
+
 class Left(NamedTuple):
     """A message that waits for an answer."""
 
@@ -65,10 +69,12 @@ class Left(NamedTuple):
     until_at: datetime
     # A counsellor's word is the last one.
     answered: bool
-    # Written words speak of danger, though the child did not say so.
-    alarming: bool
     # The owner: at first a supervisor where there is one, then the person who has taken it.
     owner_id: UUID | None
+    # The words speak of danger.
+    alarming: bool
+    # The child has the code, or a carrier brings it the answer.
+    answerable: bool
 
 
 async def leave_message(work: Work, call_id: UUID, *, text: str, client_key: str) -> str:
@@ -83,13 +89,25 @@ async def leave_message(work: Work, call_id: UUID, *, text: str, client_key: str
     if CallState(call.state) is CallState.ENDED:
         raise messages.ConversationOver()
     await messages.add(work, call, Author.CHILD, text=text, client_key=client_key)
-    await keep(work, call)
+    await keep(work, call, told=True)
     return code
 
 
-async def keep(work: Work, call: Call) -> None:
+async def holds_unread(work: Work, call: Call) -> bool:
+    """Return whether a locked conversation holds words of a child that no counsellor has had."""
+    if call.answered_at is not None or call.rings_only_id is not None or not call.is_written:
+        return False
+    if CallState(call.state) is CallState.ENDED:
+        return False
+    by_child = select(Message.id).where(
+        Message.call_id == call.id, Message.author == Author.CHILD, Message.erased_at.is_(None)
+    )
+    return await work.session.scalar(by_child.limit(1)) is not None
+
+
+async def keep(work: Work, call: Call, by: EndedBy = EndedBy.CALLER, *, told: bool = False) -> None:
     """End a locked conversation without a talk, and keep it as a message that waits for an
-    answer."""
+    answer. `told`: its child is given the code with this."""
     call.messages = 1
     await record.record(work, call, CallLog.MESSAGE_LEFT)
     owner_id = None
@@ -104,9 +122,10 @@ async def keep(work: Work, call: Call) -> None:
             waits_since=work.now,
             owner_id=owner_id,
             until_at=work.now + timedelta(days=work.settings.chat_code_days),
+            told_at=work.now if told else None,
         )
     )
-    await releasing.end_call(work, call, ended_by=EndedBy.CALLER)
+    await releasing.end_call(work, call, ended_by=by)
     work.announce(Topic.MESSAGES, Topic.CHATS.of(call.id))
 
 
@@ -134,6 +153,24 @@ async def _is_first_since(work: Work, call: Call, number: int) -> bool:
         Message.call_id == call.id, Message.author == Author.CHILD, Message.number > number
     )
     return await work.session.scalar(since) == 1
+
+
+async def tell_code(work: Work, call_id: UUID) -> str:
+    """Return the code of what a child wrote before any counsellor came, to its page that is still
+    there, or is there again. May run twice.
+
+    Raises NotFound, and Conflict if the message is done: there will be no answer.
+    """
+    await record.lock_call(work, call_id)
+    found = await work.session.get(ReturnCode, call_id, populate_existing=True)
+    if found is None:
+        raise NotFound("There is no such message.")
+    if found.done_at is not None:
+        raise Conflict("A colleague has marked this message as done.")
+    if found.told_at is None:
+        found.told_at = work.now
+        work.announce(Topic.MESSAGES)
+    return _code_of(work, call_id)
 
 
 def _code_of(work: Work, call_id: UUID) -> str:
@@ -202,8 +239,9 @@ async def waiting(work: Work, team: str) -> list[Left]:
             ReturnCode.waits_since,
             ReturnCode.until_at,
             _last_by(Author.COUNSELLOR) > _last_by(Author.CHILD),
-            Call.alarming,
             ReturnCode.owner_id,
+            Call.alarming,
+            or_(ReturnCode.told_at.is_not(None), Call.channel != Channel.WEB),
         )
         .join(Call, Call.id == ReturnCode.call_id)
         .join(Line, Line.id == Call.line_id, isouter=True)
@@ -303,6 +341,17 @@ async def take(work: Work, staff: Staff, call_id: UUID) -> None:
         _give(work, found, staff.id)
 
 
+def _is_answerable(call: Call, found: ReturnCode) -> bool:
+    return found.told_at is not None or Channel(call.channel).is_carried
+
+
+async def is_answerable(work: Work, call: Call) -> bool:
+    """Return whether an answer to a message can reach its child; that its reader may read the
+    message has been checked."""
+    found = await work.session.get_one(ReturnCode, call.id, populate_existing=True)
+    return _is_answerable(call, found)
+
+
 def _check_open(found: ReturnCode) -> None:
     if found.done_at is not None:
         raise Conflict("A colleague has marked this message as done.")
@@ -333,11 +382,13 @@ async def answer(work: Work, staff: Staff, call_id: UUID, *, text: str, client_k
     person has taken belongs to the one who answers. May run twice with the same key.
 
     Of two people who answer at once, the second hears who has answered: a child must not get two
-    answers that do not know of each other. Raises NotFound, Invalid, TakenByColleague, and Conflict
-    if the message is marked as done.
+    answers that do not know of each other. Raises NotFound, Invalid, TakenByColleague,
+    NoWayToAnswer, and Conflict if the message is marked as done.
     """
     call, found = await _lock(work, staff, call_id)
     _check_open(found)
+    if not _is_answerable(call, found):
+        raise NoWayToAnswer()
     if found.taken_at is None:
         found.taken_at = work.now
         _give(work, found, staff.id)

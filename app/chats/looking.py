@@ -52,8 +52,9 @@ class Seen(NamedTuple):
     unstaffed: Unstaffed | None
     opens_at: datetime | None
     ended_by: EndedBy | None
-    # A message was left, and a code given.
+    # A message is left; and the child came back to it with its code.
     left: bool
+    by_code: bool
     may_rate: bool
     types: bool
     # The last of the child's own messages that a counsellor fetched, and that one had seen.
@@ -93,6 +94,7 @@ async def look(work: Work, call_id: UUID, after: int = 0) -> Seen:
         waits.opens_at,
         EndedBy(facts["ended_by"]) if facts["ended_by"] else None,
         facts["messages"] > 0,
+        facts["by_code"],
         # Never after danger: a child who was afraid is not asked how it was.
         ended
         and facts["answered_at"] is not None

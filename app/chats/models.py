@@ -202,6 +202,9 @@ class ReturnCode(Base):
     # When a counsellor had read and answered the message, and who.
     done_at: Mapped[datetime | None]
     done_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    # When the child's page was given the code: without it there is no way to answer, unless a
+    # carrier brings the messages.
+    told_at: Mapped[datetime | None]
     # When the child first came back with it.
     used_at: Mapped[datetime | None]
 

@@ -135,6 +135,12 @@ async def leave_message(work: InChat, call_id: Conversation, body: MessageIn) ->
     return CodeView(code=code)
 
 
+@router.post("/conversation/code")
+async def tell_code(work: InChat, call_id: Conversation) -> CodeView:
+    """Return the code of what the child wrote before any counsellor came, now that it is over."""
+    return CodeView(code=await left.tell_code(work, call_id))
+
+
 @router.post("/conversation/feedback", status_code=204)
 async def rate(work: InChat, call_id: Conversation, body: FeedbackIn) -> None:
     """Say what the talk was like. It is kept apart from it, and never asked after danger."""

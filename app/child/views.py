@@ -105,8 +105,10 @@ class ConversationView(BaseModel):
     place: PlaceView | None
     unstaffed: Unstaffed | None
     opens_at: datetime | None
-    ended_by: Literal["child", "counsellor", "program"] | None
+    ended_by: Literal["child", "counsellor", "program", "away"] | None
+    # A message is left; and the child came back to it with its code.
     left: bool
+    by_code: bool
     may_rate: bool
     types: bool
     # The last of the child's own messages that was delivered, and the last that was seen.
@@ -115,9 +117,10 @@ class ConversationView(BaseModel):
     messages: list[MessageView]
 
 
-_ENDED: dict[str, Literal["child", "counsellor", "program"]] = {
+_ENDED: dict[str, Literal["child", "counsellor", "program", "away"]] = {
     "caller": "child",
     "counsellor": "counsellor",
+    "away": "away",
 }
 
 
@@ -152,6 +155,7 @@ def conversation_view(seen: Seen) -> ConversationView:
         opens_at=seen.opens_at,
         ended_by=_ENDED.get(seen.ended_by, "program") if seen.ended_by else None,
         left=seen.left,
+        by_code=seen.by_code,
         may_rate=seen.may_rate,
         types=seen.types,
         delivered=seen.delivered,

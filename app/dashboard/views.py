@@ -189,6 +189,8 @@ class LeftRow:
     answered: bool
     owner: str
     waits: int
+    # The child has the code, or a carrier brings it the answer.
+    answerable: bool
 
 
 def caller_card(
@@ -418,6 +420,7 @@ def left_row(one: Left, names: dict[UUID, str], now: datetime) -> LeftRow:
         answered=one.answered,
         owner=names.get(one.owner_id, "") if one.owner_id else "",
         waits=_seconds(one.left_at, now),
+        answerable=one.answerable,
     )
 
 

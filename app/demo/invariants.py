@@ -131,6 +131,14 @@ ALWAYS = (
         "13: the log of a conversation does not have its messages",
     ),
     (
+        "SELECT DISTINCT c.id FROM calls c JOIN chat_messages m ON m.call_id = c.id"
+        " AND m.author = 'child' LEFT JOIN chat_codes k ON k.call_id = c.id"
+        " WHERE c.state = 'ended' AND c.answered_at IS NULL AND NOT c.blocked"
+        " AND c.rings_only_id IS NULL AND m.erased_at IS NULL AND k.call_id IS NULL"
+        " AND c.messages = 0",
+        "13: words of a child who waited can be read by nobody",
+    ),
+    (
         "SELECT m.id FROM chat_messages m JOIN calls c ON c.id = m.call_id"
         " LEFT JOIN chat_sent s ON s.message_id = m.id WHERE (s.id IS NOT NULL)"
         " <> (c.channel NOT IN ('voice', 'web') AND m.author <> 'child' AND m.kind = 'said')",

@@ -25,12 +25,12 @@ from app.abilities import Ability
 from app.calls import record
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call
-from app.calls.states import CallState, Channel, EndedBy
+from app.calls.states import CallState, Channel
 from app.database.quick import Question
 from app.database.topics import Topic
 from app.jobs.names import Task
 from app.jobs.transaction import run_verb
-from app.routing import holding, offers, queue, releasing, second_way
+from app.routing import holding, offers, queue, second_way
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, Presence, PresenceState
 from app.routing.participants import actions, leaving, second_ring
@@ -55,12 +55,20 @@ _TOLD_WITHIN = timedelta(seconds=5)
 _LOOKS_EVERY = timedelta(seconds=4)
 
 
-async def sweep(ground: Ground) -> int:
-    """Do everything that is due, then match. Return how many items were due."""
+# What is done about a row in a transaction of its own.
+Verb = Callable[[Work, UUID], Awaitable[None]]
+
+
+async def sweep(ground: Ground, end_away: Verb) -> int:
+    """Do everything that is due, then match. Return how many items were due.
+
+    `end_away`: ends the conversation of a child who is gone. What it wrote is kept by an area
+    above this one.
+    """
     due = await find_due(ground)
     if not due:
         return 0
-    verbs = {
+    verbs: dict[str, Verb] = {
         "offer": _end_late_offer,
         "second": _ring_second,
         "asked_second": _ring_asked,
@@ -72,7 +80,7 @@ async def sweep(ground: Ground) -> int:
         "carry": _carry_over,
         "unproven": _look_at_talk,
         "page_lost": _give_back,
-        "child_gone": _end_silent,
+        "child_gone": end_away,
     }
     for kind, row_id in due:
         if kind == "match":
@@ -82,9 +90,7 @@ async def sweep(ground: Ground) -> int:
     return len(due)
 
 
-def _on(
-    row_id: UUID, verb: Callable[[Work, UUID], Awaitable[None]]
-) -> Callable[[Work], Awaitable[None]]:
+def _on(row_id: UUID, verb: Verb) -> Callable[[Work], Awaitable[None]]:
     return lambda work: verb(work, row_id)
 
 
@@ -326,19 +332,6 @@ async def _give_back(work: Work, offer_id: UUID) -> None:
     at = await work.session.scalar(heard)
     if at is not None and at < lost:
         await leaving.give_back(work, call, offer, Cause.BROWSER_NOT_HEARD, PresenceState.AWAY)
-
-
-async def _end_silent(work: Work, call_id: UUID) -> None:
-    """End a conversation whose child is gone: the page is closed, or the network lost for good."""
-    call = await record.lock_call(work, call_id)
-    talks = CallState(call.state) is CallState.CONNECTED
-    settings = work.settings
-    seconds = settings.chat_return_seconds if talks else settings.chat_silence_seconds
-    if CallState(call.state) is not CallState.ENDED and call.heard_at < work.now - timedelta(
-        seconds=seconds
-    ):
-        await record.record(work, call, CallLog.CHILD_NOT_HEARD, state=call.state)
-        await releasing.end_call(work, call, ended_by=EndedBy.CALLER)
 
 
 async def _ask_the_provider(work: Work, call_id: UUID) -> None:

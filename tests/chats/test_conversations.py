@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 
 from app.calls import record
 from app.calls.models import Leg, RecordedEvent
-from app.calls.states import CallState, Outcome
+from app.calls.states import CallState, EndedBy, Outcome
 from app.chats import at_desk, ending, left, looking, messages, opening, typing
 from app.chats.models import Author, Kind, Message, Sentence
 from app.contacts.models import Contact
@@ -311,13 +311,14 @@ async def test_a_closed_tab_is_not_waited_for_and_a_talk_only_for_a_while(work: 
     waiting = await a_child(work, line)
     later(work, 80)
     for one in (call, waiting):
-        await sweep._end_silent(work, one.id)
+        await ending.end_away(work, one.id)
     assert (waiting.state, waiting.outcome) == (CallState.ENDED, Outcome.ABANDONED_IN_QUEUE)
     assert call.state == CallState.CONNECTED
     assert await opening.conversation_of(work, secret) == call.id
     assert (await call_again(work, call.id)).heard_at == work.now
-    await sweep._end_silent(later(work, 700), call.id)
-    assert (await call_again(work, call.id)).state == CallState.ENDED
+    await ending.end_away(later(work, 700), call.id)
+    over = await call_again(work, call.id)
+    assert (over.state, over.ended_by) == (CallState.ENDED, EndedBy.AWAY)
     assert (await presence_of(work, ana)).state == PresenceState.WRAP_UP
 
 

@@ -16,7 +16,7 @@ from app.calls import record
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, EndedBy
-from app.chats import ending, messages, opening
+from app.chats import ending, left, messages, opening
 from app.chats.models import Author, Sentence
 from app.demo.invariants import ALWAYS
 from app.errors import Refusal
@@ -43,7 +43,7 @@ _SWEPT = {
     "stale": sweep._set_away,
     "stuck": sweep._free_stuck,
     "page_lost": sweep._give_back,
-    "child_gone": sweep._end_silent,
+    "child_gone": ending.end_away,
 }
 _ACTS = {
     "a child writes": 5,
@@ -52,6 +52,7 @@ _ACTS = {
     "a child is in danger": 1,
     "a child leaves": 2,
     "a page of a child is closed": 1,
+    "a child is soon gone": 5,
     "accept": 10,
     "decline": 2,
     "say": 6,
@@ -129,7 +130,8 @@ class Room:
         await opening.say_danger(self.work, locked, self.line)
 
     async def _a_child_leaves(self) -> None:
-        call = await self._some(CallState.QUEUED, CallState.OFFERED, CallState.CONNECTED)
+        open_ = (CallState.GREETING, CallState.QUEUED, CallState.OFFERED, CallState.CONNECTED)
+        call = await self._some(*open_)
         if call.is_written:
             await ending.end_as_child(self.work, call.id)
         else:
@@ -138,6 +140,14 @@ class Room:
 
     async def _a_page_of_a_child_is_closed(self) -> None:
         self.pages.discard((await self._some(written=True)).id)
+
+    async def _a_child_is_soon_gone(self) -> None:
+        """A child writes and leaves, or closes its page, before any counsellor has come."""
+        call = await a_child(self.work, self.line)
+        self.said[call.id] = ["0"]
+        await messages.say_as_child(self.work, call.id, text="0", client_key=a_key())
+        if self.dice.random() < 0.5:
+            await ending.end_as_child(self.work, call.id)
 
     # -- counsellors ---------------------------------------------------------------------------
 
@@ -268,6 +278,16 @@ class Room:
             mine = [one.words for one in read if one.author == Author.CHILD]
             assert mine == words
             assert [one.number for one in read] == sorted({one.number for one in read})
+            await self._is_readable(call_id, words)
+
+    async def _is_readable(self, call_id: UUID, words: list[str]) -> None:
+        """Check that somebody can read what a child wrote, once its conversation is over."""
+        call = await self.work.session.get_one(Call, call_id, populate_existing=True)
+        if CallState(call.state) is not CallState.ENDED or call.answered_at is not None:
+            return
+        read = await left.read_left(self.work, self.crew[0], call_id)
+        assert [one.words for one in read if one.author == Author.CHILD] == words
+        self.met.add("kept")
 
 
 @pytest.mark.parametrize("seed", range(40) if WHOLE else range(1))
@@ -284,4 +304,4 @@ async def test_whatever_happens_in_writing_and_by_voice_the_invariants_hold(
     for _ in range(120 if WHOLE else 90):
         await room.play(dice.choices(list(_ACTS), list(_ACTS.values()))[0])
     await room.close()
-    assert {"accept", "say", "a child says", "time passes", "hang up"} <= room.met
+    assert {"accept", "say", "a child says", "time passes", "hang up", "kept"} <= room.met

@@ -124,10 +124,12 @@ class LeftView(BaseModel):
     until_at: datetime
     # A counsellor's word is the last one.
     answered: bool
-    # Words in it speak of danger: a suggestion, and no urgency.
-    alarming: bool
     # Who has taken it.
     owner_id: UUID | None
+    # The words speak of danger.
+    alarming: bool
+    # The child has the code, or a carrier brings it the answer.
+    answerable: bool
 
 
 class BegunView(BaseModel):

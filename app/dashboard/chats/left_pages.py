@@ -41,6 +41,7 @@ async def _shown(
         "call_id": call_id,
         "code": call.language or "",
         "longest_text": messages.LONGEST,
+        "answerable": await left.is_answerable(work, call),
         "notice": notice,
         "found": found,
         "staff": staff,

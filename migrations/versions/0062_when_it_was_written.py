@@ -1,10 +1,10 @@
-"""What a child writes while no counsellor reads it: how it is sorted, and when it was sent."""
+"""When a child wrote what came late, words of danger, and since when an answer is due."""
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0062"
-down_revision = "0054"
+down_revision = "0060"
 branch_labels = None
 depends_on = None
 

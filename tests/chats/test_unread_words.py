@@ -1,0 +1,135 @@
+"""What a child wrote while it waited is read by a person, also if the child goes before."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import select
+
+from app.calls.models import Call
+from app.calls.states import CallState, EndedBy, Outcome
+from app.chats import ending, left, looking, messages, untaken
+from app.chats.models import ReturnCode
+from app.errors import Conflict, NotFound
+from app.routing.alarm_rows import Alarm
+from app.work import Work
+from tests.support.calls.conversations import (
+    a_chat_line,
+    a_child,
+    a_key,
+    a_writer,
+    call_again,
+    matched,
+    takes,
+)
+
+
+async def _say(work: Work, call: Call, text: str) -> None:
+    await messages.say_as_child(work, call.id, text=text, client_key=a_key())
+
+
+async def _is_away(work: Work, call: Call) -> None:
+    """Let the page of a child be silent for as long as a waiting one may be."""
+    work.now += timedelta(seconds=work.settings.chat_silence_seconds + 1)
+    await ending.end_away(work, call.id)
+
+
+async def _kept(work: Work, call: Call) -> ReturnCode | None:
+    found: ReturnCode | None = await work.session.get(ReturnCode, call.id, populate_existing=True)
+    return found
+
+
+@pytest.mark.parametrize("offered", [False, True])
+async def test_the_words_of_a_child_who_is_gone_wait_in_the_inbox(
+    work: Work, offered: bool
+) -> None:
+    line = await a_chat_line(work)
+    ana = await a_writer(work, "ana")
+    call = await a_child(work, line)
+    await _say(work, call, "Ima li koga?")
+    if offered:
+        assert len(await matched(work)) == 1
+    await _is_away(work, call)
+    over = await call_again(work, call.id)
+    assert (over.state, over.ended_by) == (CallState.ENDED, EndedBy.AWAY)
+    assert over.outcome == Outcome.VOICEMAIL
+    (waits,) = await left.waiting(work, ana.team)
+    assert (waits.call_id, waits.answerable) == (call.id, False)
+    assert [one.words for one in await left.read_left(work, ana, call.id)] == ["Ima li koga?"]
+    with pytest.raises(Conflict, match="no way to answer"):
+        await left.answer(work, ana, call.id, text="Tu smo", client_key=a_key())
+    await left.mark_done(work, ana, call.id)
+    with pytest.raises(Conflict):
+        await left.tell_code(work, call.id)
+
+
+async def test_a_child_that_is_back_is_given_its_code_and_can_be_answered(work: Work) -> None:
+    line = await a_chat_line(work)
+    ana = await a_writer(work, "ana")
+    call = await a_child(work, line)
+    await _say(work, call, "Ima li koga?")
+    await _is_away(work, call)
+    seen = await looking.look(work, call.id)
+    assert (seen.ended_by, seen.left, seen.by_code) == (EndedBy.AWAY, True, False)
+    code = await left.tell_code(work, call.id)
+    assert await left.tell_code(work, call.id) == code
+    assert [one.answerable for one in await left.waiting(work, ana.team)] == [True]
+    await left.answer(work, ana, call.id, text="Tu smo", client_key=a_key())
+    call_id, _ = await left.return_by_code(work, code)
+    seen = await looking.look(work, call_id)
+    assert seen.by_code
+    assert [one.words for one in seen.words] == ["Ima li koga?", "Tu smo"]
+
+
+async def test_a_child_that_ends_it_leaves_its_words_too(work: Work) -> None:
+    line = await a_chat_line(work)
+    ana = await a_writer(work, "ana")
+    for _ in range(2):
+        call = await a_child(work, line)
+        await _say(work, call, "Moram da idem")
+        for _ in range(2):
+            await ending.end_as_child(work, call.id)
+        assert (await call_again(work, call.id)).ended_by == EndedBy.CALLER
+    assert len(await left.waiting(work, ana.team)) == 2
+
+
+async def test_nothing_is_kept_without_words_and_nothing_of_a_talk(work: Work) -> None:
+    line = await a_chat_line(work)
+    await a_writer(work, "ana")
+    silent = await a_child(work, line)
+    await _is_away(work, silent)
+    assert (await call_again(work, silent.id)).outcome == Outcome.ABANDONED_IN_QUEUE
+    call = await a_child(work, line)
+    await _say(work, call, "Zdravo")
+    await takes(work, (await matched(work))[0])
+    await ending.end_as_child(work, call.id)
+    for one in (silent, call):
+        assert await _kept(work, one) is None
+        with pytest.raises(NotFound):
+            await left.tell_code(work, one.id)
+
+
+async def test_words_of_danger_are_first_and_alarm_at_night(work: Work) -> None:
+    line = await a_chat_line(work)
+    ana = await a_writer(work, "ana")
+    work.now = datetime(2030, 1, 14, 12, tzinfo=ZoneInfo("Europe/Belgrade"))
+    kept: list[UUID] = []
+    for text in ("Dosadno mi je", "Хоћу да се убијем", "Zdravo"):
+        call = await a_child(work, line)
+        await _say(work, call, text)
+        await ending.end_as_child(work, call.id)
+        kept.append(call.id)
+        work.now += timedelta(minutes=1)
+    rows = await left.waiting(work, ana.team)
+    assert [one.call_id for one in rows] == [kept[1], kept[0], kept[2]]
+    assert [one.alarming for one in rows] == [True, False, False]
+    work.now += timedelta(hours=14)
+    await untaken.look_at_messages(work)
+    await work.session.flush()
+    assert len((await work.session.scalars(select(Alarm.id))).all()) == 1
+    await left.take(work, ana, kept[1])
+    await untaken.look_at_messages(work)
+    await work.session.flush()
+    opened = select(Alarm.id).where(Alarm.ended_at.is_(None))
+    assert (await work.session.scalars(opened)).all() == [], "the others wait until the morning"
