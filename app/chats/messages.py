@@ -14,7 +14,7 @@ from app.calls import lines, record
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.states import CallState, Channel
-from app.chats import at_once, sendings
+from app.chats import at_once, gone, sendings
 from app.chats.models import Author, Failure, Kind, Message, OnItsWay, Sentence, Typing
 from app.chats.news import announce as announce
 from app.chats.noticing import danger_in
@@ -376,8 +376,13 @@ async def see_as_child(work: Work, call_id: UUID, number: int) -> None:
 
 
 async def see_as_staff(work: Work, staff: Staff, call_id: UUID, number: int) -> None:
-    """Note that the counsellor has seen the messages up to a number. Raises NotYours."""
-    if not await at_once.see_as_holder(work, staff.id, call_id, number):
+    """Note that the counsellor has seen the messages up to a number.
+
+    When the child has left, 0 puts the conversation away. Raises NotYours.
+    """
+    if await at_once.see_as_holder(work, staff.id, call_id, number):
+        return
+    if number or not await gone.put_away(work, staff, call_id):
         raise NotYours()
 
 

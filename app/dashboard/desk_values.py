@@ -52,7 +52,7 @@ async def desk_values(request: Request, work: Work, staff: Staff) -> dict[str, A
     call_id = shown.call.call_id if shown.call else None
     caller = None
     if found.call is not None and may(staff.role, Permission.KNOW_CALLERS):
-        caller = await _caller(work, staff, found.call, contact)
+        caller = await known_caller(work, staff, found.call, contact)
     talking = call_id if shown.call and shown.call.connected else None
     # In wrap-up the call is over, and what was agreed in it is still shown beside the form.
     at_hand = call_id or (contact.call_id if contact else None)
@@ -146,7 +146,7 @@ def key_question(code: str, line: LineScript | None, call: Call | None) -> views
     )
 
 
-async def _caller(
+async def known_caller(
     work: Work, staff: Staff, call: Call, contact: Contact | None
 ) -> views.CallerCard | None:
     """Return the card of the caller: flags, wishes, earlier calls, contacts. None if unknown."""

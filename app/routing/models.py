@@ -145,6 +145,7 @@ class Offer(Base):
             "released_at",
             postgresql_where=text("connected_at IS NOT NULL"),
         ),
+        Index("ix_offers_kept_on_desk", "counsellor_id", postgresql_where=text("kept_on_desk")),
     )
 
     id: Mapped[Identifier]
@@ -158,6 +159,8 @@ class Offer(Base):
     accepted_at: Mapped[datetime | None]
     connected_at: Mapped[datetime | None]
     released_at: Mapped[datetime | None]
+    # A written conversation that ended without its counsellor, who has not put it away yet.
+    kept_on_desk: Mapped[bool] = mapped_column(server_default="false")
     # After a hand-over the talk goes on in the conference of the offer by which it began.
     room_id: Mapped[UUID | None] = mapped_column(ForeignKey("offers.id"), index=True)
     muted_at: Mapped[datetime | None]

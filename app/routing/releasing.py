@@ -90,6 +90,8 @@ async def end_call(
         if offer.state == OfferState.ACCEPTED and asks:
             # Perhaps they talked, and only the provider's report was lost.
             work.defer(Task.SETTLE_TALK, delay=_TOLD_WITHIN, offer_id=str(offer.id))
+        talked = offer.state == OfferState.CONNECTED
+        offer.kept_on_desk = call.is_written and talked and ended_by is not EndedBy.COUNSELLOR
         await let_go(work, offer)
 
 

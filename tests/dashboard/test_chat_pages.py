@@ -162,6 +162,46 @@ async def of_contact(stage: Stage, ana: Counsellor, sara: Counsellor) -> None:
     assert "Pitaj da li je sama" not in words
 
 
+async def test_a_child_who_leaves_stays_on_the_desk_until_it_is_put_away(stage: Stage) -> None:
+    await stage.let_write()
+    ana = await stage.add_counsellor("ana", chats=2)
+    child = a_child(stage)
+    await child.open()
+    await child.say("Zdravo")
+    await stage.settle()
+    bar = (await page(stage, ana, "/board/frame")).text
+    (offer,) = re.findall(r"/board/offers/([0-9a-f-]{36})/accept", bar)
+    await page(stage, ana, f"/board/offers/{offer}/accept", sure="yes")
+    await stage.settle()
+    await page(stage, ana, f"/board/chats/{child.id}/seen", number="2")
+    await child.say("Dolazi")
+    assert (await child.ask("POST", "/conversation/end")).status_code < 300
+    await stage.settle()
+    desk = (await page(stage, ana, "/board/chats")).text
+    assert "The child has left" in desk
+    assert "You have not seen 1 message." in desk
+    (contact,) = await stage.rows("SELECT id FROM contacts")
+    assert "Dolazi" in (await page(stage, ana, f"/contacts/{contact['id']}/conversation")).text
+    # What the page marks as seen by itself puts nothing away.
+    at = f"/board/chats/{child.id}/seen"
+    assert (await page(stage, ana, at, number="3")).status_code == 404
+    assert "The child has left" in (await page(stage, ana, "/board/chats")).text
+    vera = await stage.add_counsellor("vera", state=None)
+    assert (await page(stage, vera, at, number="0")).status_code == 404
+    assert "The child has left" not in (await page(stage, vera, "/board/chats")).text
+    for _ in range(2):
+        assert (await page(stage, ana, at, number="0")).status_code == 204
+        assert "The child has left" not in (await page(stage, ana, "/board/chats")).text
+
+
+async def test_a_conversation_that_its_counsellor_ended_is_gone(stage: Stage) -> None:
+    await stage.let_write()
+    ana = await stage.add_counsellor("ana", chats=2)
+    chat = await begun(stage, ana, "Zdravo")
+    await page(stage, ana, f"/board/chats/{chat}/end")
+    assert "The child has left" not in (await page(stage, ana, "/board/chats")).text
+
+
 async def test_a_message_that_a_child_left_is_answered_from_the_inbox(stage: Stage) -> None:
     await stage.let_write()
     ana = await stage.add_counsellor("ana", state=None)

@@ -24,11 +24,12 @@ from app.dashboard.chats.values import (
     words_values,
 )
 from app.dashboard.chats.views import PERSONAL
+from app.dashboard.desk_values import known_caller
 from app.dashboard.templating import page, templates
 from app.errors import Invalid, NotFound, Refusal
 from app.routing import callbacks, in_hand
 from app.staff.models import Staff
-from app.staff.roles import Permission
+from app.staff.roles import Permission, may
 from app.web.access import InWork, reader_with
 from app.web.lean import LeanRoute
 from app.words.pages import refusal_words, said
@@ -136,6 +137,22 @@ async def check_words(work: Work, call_id: UUID, text: str) -> list[tuple[str, s
         raise Invalid("This is only a beginning. Go on with it in your own words.")
     found = personal_in(text, tools.country, tools.own)
     return [(part.text, said(PERSONAL[part.kind])) for part in found if part.kind is not None]
+
+
+@router.get("/board/chats/{call_id}/caller")
+async def known_child(request: Request, work: InWork, staff: TakesCalls, call_id: UUID) -> Response:
+    """Render what is known of a child who writes by a carrier: flags, wishes, earlier contacts.
+
+    The list is logged.
+    """
+    if not await in_hand.has_in_hand(work, staff, call_id):
+        raise messages.NotYours()
+    caller = None
+    if may(staff.role, Permission.KNOW_CALLERS):
+        call = await work.session.get_one(Call, call_id)
+        contact = (await contacts.at_hand_of_each(work, staff, [call_id])).get(call_id)
+        caller = await known_caller(work, staff, call, contact)
+    return page(request, "fragments/desk/known.html", caller=caller, staff=staff)
 
 
 @router.post("/board/chats/{call_id}/seen", status_code=204)

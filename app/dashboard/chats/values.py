@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from app.calls import lines
-from app.chats import at_desk, media, messages
+from app.chats import at_desk, gone, media, messages
 from app.chats.at_desk import AtDesk
 from app.contacts import contacts
 from app.dashboard import views as desk_views
@@ -32,6 +32,7 @@ async def chats_values(work: Work, staff: Staff) -> dict[str, Any]:
     return {
         "chats": cards,
         **_WORDS,
+        "gone": [views.gone_card(one) for one in await gone.conversations(work, staff)],
         "chat_offers": [_offered(work, one) for one in offered],
         "now": work.now,
         "longest_text": messages.LONGEST,

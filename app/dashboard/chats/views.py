@@ -7,8 +7,9 @@ from uuid import UUID
 
 from app.calls.chat_rules import ChatRules, read_chat
 from app.calls.speech import LineScript
-from app.calls.states import Channel
+from app.calls.states import Channel, EndedBy
 from app.chats.at_desk import AtDesk
+from app.chats.gone import Gone
 from app.chats.media import Shown
 from app.chats.messages import Said
 from app.chats.models import Author, Failure, Kind, MediaProblem, Sentence
@@ -38,6 +39,13 @@ SENTENCES = {
     Sentence.NO_MEDIA: N_("The child sent something else than words, and was asked to write it."),
     Sentence.BLOCKED: N_("The child was told that it cannot be answered here now."),
     Sentence.OPTED_OUT: N_("The child was told that it gets no more messages."),
+}
+# How a conversation ended without its counsellor.
+GONE = {
+    EndedBy.CALLER: N_("It ended the conversation."),
+    EndedBy.AWAY: N_("Its page was not heard for so long that the conversation was ended."),
+    EndedBy.PROGRAM: N_("The program ended the conversation."),
+    EndedBy.PROVIDER: N_("Its carrier ended the conversation."),
 }
 # Why a message did not reach a child.
 FAILURES = {
@@ -232,6 +240,36 @@ def chat_card(
         decided=contact is not None and contact.urgency is not None,
         agreed=agreed,
         practice=one.practice,
+    )
+
+
+@dataclass(frozen=True)
+class GoneCard:
+    """A conversation whose child has left."""
+
+    call_id: UUID
+    line: str
+    language: str
+    channel: str
+    danger: bool
+    # How it ended, in the words of the page.
+    how: str
+    at: str
+    unread: int
+    contact_id: UUID | None
+
+
+def gone_card(one: Gone) -> GoneCard:
+    return GoneCard(
+        one.call_id,
+        one.line,
+        language_words(one.language),
+        "" if one.channel is Channel.WEB else one.channel.value,
+        one.danger,
+        said(GONE.get(one.ended_by, GONE[EndedBy.CALLER])),
+        one.ended_at.isoformat(),
+        one.unread,
+        one.contact_id,
     )
 
 

@@ -169,3 +169,23 @@ async def test_a_message_that_is_sent_is_told_to_its_counsellor(stage: Stage) ->
     assert "being sent" in page
     await stage.advance(10)
     assert "being sent" not in await _page(stage, ana, f"/board/chats/{call_id}/news?after=0")
+
+
+async def test_a_child_who_is_known_by_its_number_is_known_on_the_desk(stage: Stage) -> None:
+    await takes_texts(stage)
+    ana = await writer(stage)
+    vera = await stage.add_counsellor("vera")
+    texts = stage.exchange.texts
+    leg = stage.exchange.ring(CHILD, LINE)
+    await stage.advance(2)
+    await stage.exchange.hang_up(leg)
+    texts.write(CHILD, LINE, "Zdravo")
+    await stage.advance(4)
+    call_id = await takes(stage, ana)
+    at = f"/board/chats/{call_id}/caller"
+    assert at in await _page(stage, ana, "/board/chats")
+    assert "This number has called 1 time before" in await _page(stage, ana, at)
+    answer = await stage.client.get(
+        f"{stage.settings.public_url}{at}", headers={"Cookie": vera.cookie_header}
+    )
+    assert answer.status_code == 404, "another's conversation"

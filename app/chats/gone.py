@@ -1,0 +1,105 @@
+"""Conversations that ended without their counsellor: they stay on the desk until they were seen.
+
+A child leaves in the middle of a sentence, and what it wrote last must not leave with it.
+"""
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import and_, func, select, update
+
+from app.calls.line_rows import Line
+from app.calls.models import Call
+from app.calls.states import Channel, EndedBy
+from app.chats.models import Author, Message
+from app.contacts.models import Contact
+from app.database.topics import Topic
+from app.routing.models import Offer
+from app.staff.models import Staff
+from app.work import Work
+
+# What is older is in the list of forms to be written.
+_SHOWN = timedelta(hours=12)
+_MOST = 20
+
+
+class Gone(NamedTuple):
+    """A conversation whose child has left, and that its counsellor has not put away."""
+
+    call_id: UUID
+    line: str
+    language: str
+    channel: Channel
+    danger: bool
+    ended_by: EndedBy
+    ended_at: datetime
+    # Messages of the child that the counsellor has not seen.
+    unread: int
+    contact_id: UUID | None
+
+
+async def conversations(work: Work, staff: Staff) -> list[Gone]:
+    """Return the conversations of a counsellor whose child has left, the latest first."""
+    unread = select(func.count()).where(
+        Message.call_id == Call.id, Message.author == Author.CHILD, Message.seen_at.is_(None)
+    )
+    rows = await work.session.execute(
+        select(
+            Call.id,
+            func.coalesce(Line.name, ""),
+            func.coalesce(Call.language, ""),
+            Call.channel,
+            Call.danger,
+            Call.ended_by,
+            Call.ended_at,
+            unread.scalar_subquery(),
+            Contact.id,
+        )
+        .join(Offer, Offer.call_id == Call.id)
+        .join(Line, Line.id == Call.line_id, isouter=True)
+        .join(Contact, and_(Contact.call_id == Call.id, Contact.owner_id == staff.id), isouter=True)
+        .where(
+            Offer.counsellor_id == staff.id,
+            Offer.kept_on_desk,
+            Offer.released_at > work.now - _SHOWN,
+        )
+        .order_by(Offer.released_at.desc())
+        .limit(_MOST)
+    )
+    return [
+        Gone(call_id, line, language, Channel(channel), danger, EndedBy(by), at, number, contact_id)
+        for call_id, line, language, channel, danger, by, at, number, contact_id in rows
+    ]
+
+
+async def put_away(work: Work, staff: Staff, call_id: UUID) -> bool:
+    """Note that a counsellor has seen all of a conversation whose child has left.
+
+    Return whether it was theirs. May run twice.
+    """
+    kept = await work.session.scalar(
+        update(Offer)
+        .where(Offer.call_id == call_id, Offer.counsellor_id == staff.id, Offer.kept_on_desk)
+        .values(kept_on_desk=False)
+        .returning(Offer.id)
+        .execution_options(synchronize_session=False)
+    )
+    if kept is None:
+        theirs = select(Offer.id).where(
+            Offer.call_id == call_id,
+            Offer.counsellor_id == staff.id,
+            Offer.connected_at.is_not(None),
+            Offer.released_at.is_not(None),
+        )
+        return await work.session.scalar(theirs.limit(1)) is not None
+    await work.session.execute(
+        update(Message)
+        .where(
+            Message.call_id == call_id, Message.author == Author.CHILD, Message.seen_at.is_(None)
+        )
+        .values(seen_at=work.now, delivered_at=func.coalesce(Message.delivered_at, work.now))
+        .execution_options(synchronize_session=False)
+    )
+    work.announce(Topic.CHATS.of(staff.id))
+    return True
