@@ -26,7 +26,10 @@ async def test_words_on_their_way_are_said_when_the_child_leaves(
     inside = page.main_frame
     if embedded:
         await stage.let_write(slug="plavi", exit_site=EXIT, sites=[SCHOOL.rstrip("/")])
-        frame = f'<iframe src="{stage.settings.public_url}/chat/plavi"></iframe>'
+        # A page of the internet that shows one of this machine is stopped by the browser.
+        await page.context.grant_permissions(["local-network-access"])
+        address = f"{stage.settings.public_url}/chat/plavi"
+        frame = f'<iframe allow="local-network-access" src="{address}"></iframe>'
         await page.context.route(
             SCHOOL, lambda route: route.fulfill(body=frame, content_type="text/html")
         )
