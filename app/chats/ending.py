@@ -3,6 +3,8 @@
 Words that no counsellor has read when it ends are kept as a message that waits in the inbox.
 """
 
+import contextlib
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -11,10 +13,10 @@ from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.states import CallState, EndedBy
 from app.chats import left, messages, typing
-from app.chats.models import Sentence
+from app.chats.models import Author, Sentence
 from app.contacts import contacts
 from app.database.topics import Topic
-from app.errors import Conflict
+from app.errors import Conflict, Refusal
 from app.routing import in_hand, offers, releasing
 from app.routing.models import Offer, OfferState
 from app.staff.models import Staff
@@ -48,9 +50,20 @@ async def follow(work: Work, call_id: UUID, sentence: Sentence, key: str) -> Non
     await messages.tell(work, call, sentence, key)
 
 
-async def end_as_child(work: Work, call_id: UUID) -> None:
-    """End the conversation because the child leaves. Ending it again changes nothing."""
+async def end_as_child(work: Work, call_id: UUID, last: Sequence[tuple[str, str]] = ()) -> None:
+    """End the conversation because the child leaves. Ending it again changes nothing.
+
+    `last`: the keys and the words of messages that are perhaps still on their way, in their order.
+    Each is said once; what cannot be said keeps no child from leaving.
+    """
     call = await record.lock_call(work, call_id)
+    # After the end they are added where a person reads them: to a talk, or to a message.
+    readable = call.answered_at is not None or call.messages > 0
+    for client_key, text in last:
+        with contextlib.suppress(Refusal):
+            await messages.add(
+                work, call, Author.CHILD, text=text, client_key=client_key, afterwards=readable
+            )
     if CallState(call.state) is not CallState.ENDED:
         await _end(work, call, EndedBy.CALLER)
 

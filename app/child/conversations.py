@@ -27,6 +27,7 @@ from app.child.views import (
     CodeIn,
     CodeView,
     ConversationView,
+    EndIn,
     FeedbackIn,
     MessageIn,
     OpenedView,
@@ -123,9 +124,14 @@ async def danger(work: InChat, call_id: Conversation) -> None:
 
 
 @router.post("/conversation/end", status_code=204)
-async def end(work: InChat, call_id: Conversation) -> None:
-    """End the conversation. Ending it again changes nothing."""
-    await ending.end_as_child(work, call_id)
+async def end(work: InChat, call_id: Conversation, body: EndIn | None = None) -> None:
+    """Say the last words, and end the conversation. Both may be repeated, and may overtake a
+    message that is on its way: it is said once."""
+    await ending.end_as_child(work, call_id, _last(body))
+
+
+def _last(body: EndIn | OpenIn | None) -> list[tuple[str, str]]:
+    return [(one.client_key, one.text) for one in body.words] if body is not None else []
 
 
 @router.post("/conversation/message")
@@ -160,17 +166,24 @@ async def come_back(request: Request, work: InChat, body: CodeIn) -> OpenedView:
 
 
 @router.get("/{line}/about", dependencies=[ForAll])
-async def about(work: InChat, response: Response, line: str) -> AboutView:
-    """Return whether a counsellor who writes is there, the languages, and the usual wait."""
+async def about(
+    work: InChat,
+    response: Response,
+    line: str,
+    language: Annotated[str, Query(max_length=20)] = "",
+) -> AboutView:
+    """Return whether a counsellor who writes a language is there, or any of the line's; the
+    languages, and the usual wait."""
     response.headers["Referrer-Policy"] = "no-referrer"
-    return await about_line(work, await line_of(work, line))
+    return await about_line(work, await line_of(work, line), language)
 
 
 @router.post("/{line}/conversations", status_code=201, dependencies=[ForAll])
 async def open_conversation(
     request: Request, work: InChat, response: Response, line: str, body: OpenIn
 ) -> OpenedView:
-    """Open a conversation. The same `client_key` opens one, however often it arrives."""
+    """Open a conversation. The same `client_key` opens one, however often it arrives. A child that
+    has left meanwhile leaves its words."""
     response.headers["Referrer-Policy"] = "no-referrer"
     await _OPENED_BY_CLIENT.check(request)
     found = await line_of(work, line)
@@ -182,4 +195,6 @@ async def open_conversation(
     opened = await opening.open_conversation(
         work, found, language=body.language, danger=body.danger, client_key=body.client_key
     )
+    if body.leaves:
+        await ending.end_as_child(work, opened.call.id, _last(body))
     return OpenedView(conversation=opened.call.id, secret=opened.secret)

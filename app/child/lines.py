@@ -7,12 +7,15 @@ from app.routing.rota import staffing
 from app.work import Work
 
 
-async def about_line(work: Work, line: LineScript) -> AboutView:
-    """Return whether a counsellor who writes is there, the languages, and the usual wait."""
+async def about_line(work: Work, line: LineScript, asked: str = "") -> AboutView:
+    """Return whether a counsellor who writes is there, the languages, and the usual wait.
+
+    `asked`: the language in which the child would write; without one, any of the line's counts.
+    """
     languages = opening.languages_of(line)
     staffed = False
     opens = []
-    for language in languages:
+    for language in [asked] if asked in languages else languages:
         now = await staffing.staffing(work, line, language, danger=False, written=True)
         staffed = staffed or now.unstaffed is None
         if now.unstaffed is not None:

@@ -87,7 +87,7 @@ async def chat_page(
         return _answer(request, "closed.html", rules, _chosen(request, (), language), 404, found)
     codes = _written(opening.languages_of(found))
     chosen = _chosen(request, codes, language)
-    texts, about = words.child_texts(chosen), await about_line(work, found)
+    texts, about = words.child_texts(chosen), await about_line(work, found, words.spoken_as(chosen))
     facts = {
         "line": line,
         "language": words.spoken_as(chosen),

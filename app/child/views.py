@@ -13,6 +13,8 @@ from app.chats.models import Author, Sentence
 
 Key = Annotated[str, Field(max_length=64)]
 Text = Annotated[str, Field(max_length=LONGEST)]
+# Messages that one end can bring: more than a page has on its way.
+MOST_LAST = 50
 
 
 class AboutView(BaseModel):
@@ -28,12 +30,6 @@ class AboutView(BaseModel):
     expected_seconds: int | None
 
 
-class OpenIn(BaseModel):
-    language: Annotated[str, Field(max_length=20)]
-    danger: bool = False
-    client_key: Key
-
-
 class OpenedView(BaseModel):
     """The secret comes back in the `Authorization` header of every later request."""
 
@@ -44,6 +40,25 @@ class OpenedView(BaseModel):
 class MessageIn(BaseModel):
     client_key: Key
     text: Text
+
+
+LastWords = Annotated[list[MessageIn], Field(max_length=MOST_LAST)]
+
+
+class OpenIn(BaseModel):
+    """`leaves`: the child has left before this was answered, with these `words`."""
+
+    language: Annotated[str, Field(max_length=20)]
+    danger: bool = False
+    client_key: Key
+    leaves: bool = False
+    words: LastWords = []
+
+
+class EndIn(BaseModel):
+    """`words`: what the child has said and the page knows no answer to, in their order."""
+
+    words: LastWords = []
 
 
 class SeenIn(BaseModel):

@@ -50,9 +50,16 @@ export async function ask(method, path, body, patience = PATIENCE) {
   }
 }
 
-/** Say something that is sent even if the page is closed meanwhile. */
-export function tell(path) {
-  start("POST", path, undefined, { keepalive: true }).catch(() => {});
+// Bytes that a browser sends for pages that are closed, less a reserve.
+const MOST_KEPT = 60000;
+const bytes = (body) => encodeURIComponent(JSON.stringify(body)).replace(/%../g, "x").length;
+
+/** Say something with the last words of the child, in one request that is sent even if the page is
+ * closed meanwhile. Of very many words the first are said. */
+export function tell(path, body, words) {
+  let last = words;
+  while (last.length && bytes({ ...body, words: last }) > MOST_KEPT) last = last.slice(0, -1);
+  start("POST", path, { ...body, words: last }, { keepalive: true }).catch(() => {});
 }
 
 // A server that is heard less often than this is away. It says every 15 seconds that it is there.

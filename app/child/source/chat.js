@@ -1,6 +1,6 @@
 // The page on which a child writes. See docs/developers/chats.md.
 
-import { ask, canStream, stream } from "./ask.js";
+import { ask, canStream, stream, tell } from "./ask.js";
 import { $, aKey, facts, say, show } from "./facts.js";
 import * as leaving from "./leaving.js";
 import * as log from "./log.js";
@@ -22,16 +22,27 @@ let current = null;
 let looking = null;
 let lookAgain = false;
 let lastSeen = 0;
-let pauseOver = null;
+let pausesOver = [];
+// What no conversation has: it is said when the child writes to us again. Kept in this page alone,
+// and for a while: a tab or a disk that kept words would show them to the next person.
+let kept = [];
+let keptTimer;
+const KEPT = 30 * 60000;
 
 const sleep = (time) =>
   new Promise((resolve) => {
-    const timer = setTimeout(resolve, time);
-    pauseOver = () => {
-      clearTimeout(timer);
-      resolve();
-    };
+    setTimeout(resolve, time);
+    pausesOver.push(resolve);
   });
+
+/** Keep what could not be sent. */
+function keepUnsent(words) {
+  kept = kept.concat(words);
+  clearTimeout(keptTimer);
+  keptTimer = setTimeout(() => {
+    kept = [];
+  }, KEPT);
+}
 
 // -- the network --------------------------------------------------------------------------------
 
@@ -57,7 +68,9 @@ function stop() {
   current = null;
   seen = null;
   lastSeen = 0;
+  keepUnsent(firstWords.concat(sending.unsent()));
   firstWords = [];
+  messageLeft = null;
   secret.forget();
   sending.clear();
 }
@@ -100,7 +113,8 @@ function take({ ok, status, body }) {
   log.mark(body);
   if (body.messages.length >= 200) lookAgain = true;
   if (body.phase === "ended") {
-    ended();
+    // A message that is being left ends it, and its code is still to come.
+    if (!messageLeft) ended();
     return;
   }
   views.open("chat", "field");
@@ -125,7 +139,7 @@ function marked(marks) {
 
 async function see() {
   const number = log.lastNumber();
-  if (document.visibilityState === "hidden" || number <= lastSeen || views.part() !== "chat") return;
+  if (document.visibilityState === "hidden" || number <= lastSeen || $("chat").hidden) return;
   const before = lastSeen;
   lastSeen = number;
   try {
@@ -136,15 +150,35 @@ async function see() {
   }
 }
 
+// The round whose end has been shown.
+let over = -1;
+
 function ended() {
-  // A tab keeps nothing of a conversation that is over.
-  secret.keepNoLonger();
-  const lost = sending.unsent().slice();
-  sending.clear();
-  lost.forEach((one) => log.markFailed(one.key));
+  if (over === round) return;
+  over = round;
   if (current) current.abort();
-  if (seen.left) showAnswer();
-  else views.showEnd(seen);
+  if (seen.left && seen.by_code) {
+    secret.keepNoLonger();
+    showAnswer();
+    return;
+  }
+  keepUnsent(sending.unsent());
+  sending.clear();
+  views.showEnd(seen);
+  see();
+  // A tab keeps nothing of a conversation that is over, and whose code was shown if it has one.
+  if (seen.left) showCode();
+  else secret.keepNoLonger();
+}
+
+/** What the child wrote waits for a counsellor: show the code for the answer, as soon as it comes. */
+async function showCode() {
+  const of = round;
+  const { danger } = seen;
+  const answer = await until("/conversation/code", undefined, () => of === round);
+  if (of !== round || !answer || leaving.isGone()) return;
+  secret.keepNoLonger();
+  if (answer.ok) views.showLeft(answer.body.code, danger, true);
 }
 
 /** A child is back for the answer to a message. */
@@ -213,7 +247,8 @@ async function poll(of) {
 }
 
 function back() {
-  if (pauseOver) pauseOver();
+  pausesOver.forEach((end) => end());
+  pausesOver = [];
   if (!secret.secret()) return;
   sending.hurry();
   look().catch(() => network("offline"));
@@ -234,21 +269,26 @@ function resetChat() {
   ["danger-said", "sure", "leave", "again"].forEach((one) => {
     $(one).hidden = true;
   });
+  $("field").readOnly = false;
+  views.sayOver("");
   network("");
 }
 
-// The key of a conversation that is being opened: the same until it is answered.
+// A conversation that is being opened: its key is the same until it is answered.
 let opening = null;
 
 async function start(danger) {
   if (opening) return;
-  opening = aKey();
+  opening = { language: facts.language, danger, client_key: aKey() };
   show($("start-notice"), "");
   views.open("chat");
   resetChat();
   log.clear();
   show($("state"), say("moment"));
-  const body = { language: facts.language, danger, client_key: opening };
+  firstWords = kept;
+  kept = [];
+  firstWords.forEach(log.addUnsent);
+  const body = opening;
   let pause = FIRST_PAUSE;
   while (opening && !leaving.isGone()) {
     try {
@@ -309,46 +349,67 @@ function submit() {
   field.focus();
 }
 
-let leavingKey = null;
+// The message that is being left, until it is answered.
+let messageLeft = null;
 
-/** Leave a message, and show the code with which the child comes back. */
+/** Leave a message, and show the code with which the child comes back. An answer that got lost is
+ * asked for again: a repeated message gets the same code. */
 async function leaveMessage() {
   const text = $("field").value.trim();
-  if (!text) {
+  if (!text || messageLeft) {
     $("field").focus();
     return;
   }
-  leavingKey = leavingKey || aKey();
+  const of = round;
+  const { danger } = seen;
+  messageLeft = { client_key: aKey(), text };
   $("leave").disabled = true;
-  try {
-    const body = { text, client_key: leavingKey };
-    const answer = await ask("POST", "/conversation/message", body);
-    if (answer.ok) {
-      const danger = Boolean(seen && seen.danger);
-      $("field").value = "";
-      leavingKey = null;
-      stop();
-      views.showLeft(answer.body.code, danger);
-    } else if (answer.status === 409) await look();
-    else refused(answer.status);
-  } catch (error) {
-    network("offline");
-  }
+  $("field").readOnly = true;
+  const answer = await until("/conversation/message", messageLeft, () => of === round);
+  messageLeft = null;
   $("leave").disabled = false;
+  $("field").readOnly = false;
+  if (!answer || leaving.isGone()) return;
+  if (answer.ok) {
+    $("field").value = "";
+    stop();
+    views.showLeft(answer.body.code, danger);
+  } else if (answer.status === 409) await look().catch(() => network("offline"));
+  else refused(answer.status);
 }
 
 // -- the buttons --------------------------------------------------------------------------------
 
-async function until(path) {
+/** Ask until it is answered, as long as that is wanted. Return the answer, or nothing. */
+async function until(path, body, wanted = () => true) {
   for (let pause = FIRST_PAUSE; secret.secret(); pause = Math.min(pause * 2, LONGEST_PAUSE)) {
     try {
-      const { ok, status } = await ask("POST", path);
-      if (ok || (status < 500 && status !== 429)) return;
+      const answer = await ask("POST", path, body);
+      if (!wanted()) return null;
+      if (answer.ok || (answer.status < 500 && answer.status !== 429)) return answer;
     } catch (error) {
+      if (!wanted()) return null;
       network("offline");
     }
     await sleep(pause);
+    if (!wanted()) return null;
   }
+  return null;
+}
+
+const asWords = ({ key, text }) => ({ client_key: key, text });
+
+/** Return what the child has said and the helpline is not known to have. */
+function lastWords() {
+  const words = sending.unsent().concat(firstWords).map(asWords);
+  return messageLeft ? words.concat(messageLeft) : words;
+}
+
+/** The child leaves at once: say its last words and end, in one request that no message overtakes. */
+function sayLast() {
+  if (secret.secret()) {
+    if (!seen || seen.phase !== "ended") tell("/conversation/end", {}, lastWords());
+  } else if (opening) tell(`/${facts.line}/conversations`, { ...opening, leaves: true }, lastWords());
 }
 
 async function sayDanger() {
@@ -360,7 +421,7 @@ async function sayDanger() {
 
 async function end() {
   $("sure").hidden = true;
-  await until("/conversation/end");
+  await until("/conversation/end", { words: lastWords() });
   await look().catch(() => network("offline"));
 }
 
@@ -476,11 +537,24 @@ sending.setUp({
     if (status === 404) gone();
     else look().catch(() => network("offline"));
   },
+  over(message) {
+    look().then(
+      () => {
+        if (leaving.isGone() || !seen || seen.phase === "ended") return;
+        log.markFailed(message.key);
+        sending.goOn(message);
+      },
+      () => {
+        network("offline");
+        sending.later();
+      },
+    );
+  },
   away: () => network("offline"),
   busy: () => network("busy"),
 });
 
-leaving.watch();
+leaving.watch(sayLast);
 typing.watch(() => Boolean(seen) && (seen.phase === "talking" || seen.phase === "waiting"));
 watch();
 views.showStart();

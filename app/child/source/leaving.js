@@ -1,11 +1,11 @@
 // Leave at once: by the button, or by Esc. The page is empty before the next one is asked for, and
 // stands nowhere in the history of the tab.
 
-import { tell } from "./ask.js";
 import { $, facts } from "./facts.js";
-import { forget, secret } from "./secret.js";
+import { forget } from "./secret.js";
 
 let gone = false;
+let sayLast = () => {};
 
 function go() {
   // Within the page of another site, that page is left, too, if the browser allows it.
@@ -22,7 +22,7 @@ function go() {
 
 export function leave() {
   document.title = facts.title;
-  if (!gone && secret()) tell("/conversation/end");
+  if (!gone) sayLast();
   gone = true;
   forget();
   while (document.body.firstChild) document.body.removeChild(document.body.firstChild);
@@ -31,7 +31,9 @@ export function leave() {
 
 export const isGone = () => gone;
 
-export function watch() {
+/** `last`: says what the child has said and the helpline does not have, and ends it. */
+export function watch(last) {
+  sayLast = last;
   $("exit").addEventListener("click", (event) => {
     event.preventDefault();
     leave();

@@ -11,6 +11,8 @@ let busy = false;
 let pause = FIRST_PAUSE;
 let timer;
 let hooks;
+// The conversation may be over: nothing is sent until the page knows.
+let stopped = false;
 
 export function setUp(given) {
   hooks = given;
@@ -25,6 +27,7 @@ export function add(message) {
 
 export function clear() {
   waiting = [];
+  stopped = false;
   clearTimeout(timer);
 }
 
@@ -36,7 +39,7 @@ export function arrived(key) {
 /** Send what waits, one after the other. */
 export async function send() {
   clearTimeout(timer);
-  if (busy || !waiting.length) return;
+  if (busy || stopped || !waiting.length) return;
   busy = true;
   const [message] = waiting;
   try {
@@ -59,10 +62,26 @@ function settle(message, { ok, status, body }) {
   } else if (status === 429 || status >= 500 || status === 408) {
     hooks.busy();
     again();
+  } else if (status === 409) {
+    stopped = true;
+    hooks.over(message);
   } else {
     arrived(message.key);
     hooks.failed(message, status);
   }
+}
+
+/** Whether it is over is not known: try again. */
+export function later() {
+  stopped = false;
+  again();
+}
+
+/** It is not over: this message alone cannot be sent. */
+export function goOn(message) {
+  stopped = false;
+  arrived(message.key);
+  send();
 }
 
 function again() {

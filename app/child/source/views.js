@@ -7,10 +7,11 @@ let now = "start";
 
 export const part = () => now;
 
-/** Show one part. The focus goes to its heading, so that a screen reader says where one is. */
-export function open(name, focus = `${name}-title`) {
+/** Show one part, and what was said above it if it is to be read further. The focus goes to its
+ * heading, so that a screen reader says where one is. */
+export function open(name, focus = `${name}-title`, log = false) {
   PARTS.forEach((one) => {
-    $(one).hidden = one !== name;
+    $(one).hidden = one !== name && !(log && one === "chat");
   });
   $("again").hidden = name !== "ended" && name !== "left";
   const fresh = now !== name;
@@ -91,20 +92,35 @@ export function showState(seen) {
   showTyping(seen.types);
 }
 
-/** Show that it is over, and ask two questions if they may be asked. */
+/** Say below what was said that it is over: where it is said when it changes, so that a screen
+ * reader says it after the last words. Empty: it goes on. */
+export function sayOver(text) {
+  $("chat").className = text ? "over" : "";
+  $("over").textContent = "";
+  if (!text) return;
+  const title = document.createElement("h2");
+  title.id = "ended-title";
+  title.tabIndex = -1;
+  title.textContent = text;
+  $("over").appendChild(title);
+}
+
+/** Show that it is over, below all that was said, and ask two questions if they may be asked. */
 export function showEnd(seen) {
   const how = { child: "goodbye", counsellor: "goodbye_counsellor" }[seen.ended_by];
-  $("ended-title").textContent = say(how || "goodbye_away");
+  sayOver(say(how || "goodbye_away"));
   $("ended-danger").hidden = true;
   if (seen.danger) showNumber($("ended-danger"), "danger_now");
   $("rate").hidden = !seen.may_rate;
   $("rated").textContent = "";
-  open("ended");
+  // Who has not ended it is in the middle of reading: nothing interrupts the last words.
+  open("ended", how === "goodbye" ? "ended-title" : "log", true);
 }
 
-export function showLeft(code, danger) {
+/** Show the code. `log`: what was said is read above it. */
+export function showLeft(code, danger, log = false) {
   $("left-code").textContent = code;
   $("left-danger").hidden = true;
   if (danger) showNumber($("left-danger"), "danger_now");
-  open("left");
+  open("left", "left-title", log);
 }
