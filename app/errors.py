@@ -13,18 +13,25 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 
-# How a text of a catalogue is translated, and how a date is written.
-Say = Callable[[str], str]
-Show = Callable[[date], str]
-
-
-def _plainly(value: date) -> str:
-    """Return a date as programs and logs read it."""
-    return f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else value.isoformat()
-
 
 class Code(str):
     """A stored code as a value of a message: its reader reads it in words."""
+
+
+class Country(str):
+    """The two letters of a country as a value of a message: its reader reads the name."""
+
+
+# How a text of a catalogue is translated, and how a date or the name of a country is written.
+Say = Callable[[str], str]
+Show = Callable[[date | Country], str]
+
+
+def _plainly(value: date | Country) -> str:
+    """Return a date or a country as programs and logs read it."""
+    if isinstance(value, Country):
+        return str(value)
+    return f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else value.isoformat()
 
 
 class Message:
@@ -54,7 +61,7 @@ def _value(value: Any, say: Say, show: Show) -> Any:
     match value:
         case Message():
             return value.said(say, show)
-        case date():
+        case date() | Country():
             return show(value)
         case Code():
             return say(value.replace("_", " "))

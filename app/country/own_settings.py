@@ -4,7 +4,7 @@ Each has a value in the settings of the server (`app/settings.py`), which counts
 decides otherwise. Every process works by a change within moments, without a restart.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -17,9 +17,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.country.models import OwnSettings
 from app.database.bus import Bus, Subscription
 from app.database.topics import Topic
+from app.dialling import outward
+from app.dialling.rules import Why, words_of
 from app.errors import Conflict, Invalid
 from app.jobs.transaction import transaction
 from app.log import log
+from app.privacy.numbers import international_from
 from app.settings import Settings
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -116,7 +119,8 @@ async def change(work: Work, wanted: Mapping[str, Value], *, revision: int | Non
 
     `revision` is that of the reader's page. Raises Invalid, ChangedMeanwhile.
     """
-    checked = {name: _checked(name, value) for name, value in wanted.items()}
+    home = (await outward.rules_now(work)).home
+    checked = {name: _checked(name, value, home) for name, value in wanted.items()}
     before = await read_own(work, lock=True)
     if revision is not None and before.revision != revision:
         raise ChangedMeanwhile()
@@ -146,14 +150,14 @@ async def change(work: Work, wanted: Mapping[str, Value], *, revision: int | Non
     return after
 
 
-def _checked(name: str, value: Value) -> Value:
-    """Return a value as it is stored. Raises Invalid."""
+def _checked(name: str, value: Value, home: Iterable[str]) -> Value:
+    """Return a value as it is stored; `home` are the countries of the lines. Raises Invalid."""
     if name not in OWN:
         raise Invalid("%(name)s is not a setting that a helpline can change.", name=name[:60])
     if value is None or value == "":
         return None
     if name == "callback_from":
-        return _number(str(value))
+        return _number(str(value), home)
     field = Settings.model_fields[name]
     kind: Any = Annotated[field.annotation, *field.metadata]
     try:
@@ -183,14 +187,12 @@ def _out_of_bounds(name: str, least: int | None, most: int | None) -> Invalid:
     )
 
 
-def _number(text: str) -> str:
-    try:
-        found = phonenumbers.parse(text)
-    except phonenumbers.NumberParseException:
-        found = None
-    if found is None or not phonenumbers.is_valid_number(found):
-        raise Invalid("Write a phone number with its country, for example +381111234567.")
-    return phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164)
+def _number(text: str, home: Iterable[str]) -> str:
+    """Return a number that is written with its country, or as in the country of the lines."""
+    found = international_from(text.strip(), home)
+    if found is None or not phonenumbers.is_valid_number(phonenumbers.parse(found)):
+        raise Invalid(words_of(Why.NOT_A_NUMBER, ""))
+    return found
 
 
 def of_server(ground: Ground) -> Settings:

@@ -32,6 +32,7 @@ from app.dashboard import (
 from app.dashboard.chats import left_pages
 from app.dashboard.chats import pages as chat_pages
 from app.dashboard.developers import components
+from app.dashboard.directory import pages as directory_pages
 from app.dashboard.people import (
     access_requests,
     accounts,
@@ -127,6 +128,7 @@ _ROUTERS = (
     practice.router,
     # Before the records: their "/{what}/found" would take paths of these pages.
     referrals.router,
+    directory_pages.router,
     agency_key_pages.router,
     agency_page.router,
     reports.router,

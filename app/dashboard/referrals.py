@@ -6,14 +6,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Form, Request, Response
 
-from app import words
 from app.calls import queries
 from app.contacts import openings
 from app.contacts.consent.said import wish_in_words
 from app.contacts.models import Contact
 from app.contacts.records import library_of, sheet_of
 from app.dashboard import referral_views
-from app.dashboard.languages import language_of, named
+from app.dashboard.directory.choices import services_to_choose, told_by_name
+from app.dashboard.languages import language_of
 from app.dashboard.people.access_requests import access_request_values
 from app.dashboard.records.form_values import form_values
 from app.dashboard.records.holds import hold_values
@@ -27,7 +27,7 @@ from app.referrals import accountability, reading
 from app.referrals.channels.webhook import delivery
 from app.referrals.consent.rules import GivenBy, How, Scope
 from app.referrals.deadlines import tracking
-from app.referrals.directory import addresses, agencies, directory_csv
+from app.referrals.directory import addresses, agencies
 from app.referrals.directory.finding import Answer
 from app.referrals.escalation import alarms, dangers
 from app.referrals.library import protocols_of
@@ -42,7 +42,6 @@ from app.referrals.states import (
     ReferralOutcome,
     ReferralState,
     RejectionReason,
-    Sector,
     Service,
 )
 from app.retention.kinds import HeldKind
@@ -220,6 +219,8 @@ async def referral_page(request: Request, work: InWork, staff: Sees, referral_id
         over=over,
         bases=[b.value for b in protocol.rule(referral.urgency).bases],
         consent_words=_consent_words(request, work),
+        services=services_to_choose(),
+        told_by_name=await told_by_name(work),
         example=protocol.example,
         rule=protocol.rule(referral.urgency),
         given_bys=list(GivenBy),
@@ -348,11 +349,9 @@ async def desk_values(
 
 
 @router.get("/agencies")
-async def agencies_page(
-    request: Request, work: InWork, staff: SeesDirectory, code: str = ""
-) -> Response:
-    """Show the directory, with a form for the chosen agency."""
-    return await _directory(request, work, staff, code=code)
+async def agencies_page(request: Request, work: InWork, staff: SeesDirectory) -> Response:
+    """Show the directory."""
+    return await _directory(request, work, staff)
 
 
 @router.post("/agencies/right")
@@ -416,15 +415,12 @@ async def _directory(
     work: Work,
     staff: Staff,
     *,
-    code: str = "",
     found: Answer | None = None,
     service: str = "",
     place: str = "",
     age: str = "",
 ) -> Response:
     rows = await agencies.entries(work)
-    chosen = next((pair for pair in rows if pair[1].code == code), None)
-    entered = await addresses.as_asked(work, *chosen) if chosen else None
     return page(
         request,
         "agencies.html",
@@ -436,15 +432,9 @@ async def _directory(
         service=service,
         place=place,
         age=age,
-        chosen=entered,
-        values=directory_csv.as_texts(entered) if entered else {},
-        columns=directory_csv.COLUMNS,
         services=list(Service),
-        sectors=list(Sector),
         places=places_of(request, work),
         labels=labels_of(request, work),
-        languages=named({*words.written(), *(entered.languages if entered else ())}),
-        ground_words=referral_views.ground_words,
         may_keep=may(staff.role, Permission.KEEP_DIRECTORY),
         today=agencies.local_today(work),
     )

@@ -79,6 +79,7 @@ async def reports_page(request: Request, work: InWork, staff: SeesNumbers) -> Re
         roles=[role for role in Role if may(role, Permission.SEE_STATISTICS)],
         releases=await release.releases(work),
         public_period=work.settings.public_period,
+        publishable=await release.publishable(work),
         what=[what for what in WHAT if what != "report" and _may_ask(staff, what)],
         formats=list(FORMATS),
         lines=lines.names,

@@ -68,6 +68,10 @@ templates.env.globals["weekday_short"] = pages.weekday_short
 templates.env.globals["scripts_words"] = pages.scripts_words
 # `{{ referral.state|code }}`: a stored code in the reader's words.
 templates.env.filters["code"] = pages.code_words
+# `{{ code|name_of(options) }}`: the label of an option, such as of `components/several.html`.
+templates.env.filters["name_of"] = lambda code, options: next(
+    (one.label for one in options if one.code == code), code
+)
 templates.env.filters["said"] = pages.said
 templates.env.filters["message"] = pages.message_words
 templates.env.filters["part"] = parts.part
@@ -80,8 +84,14 @@ templates.env.filters["day"] = pages.day_words
 templates.env.filters["moment"] = _moment
 templates.env.filters["date"] = pages.date_words
 templates.env.filters["hours"] = hours_words
+# `{{ "RS"|country }}`: the name of a country.
+templates.env.filters["country"] = pages.country_name
 templates.env.filters["zone"] = names_of_places.zone_name
+# `{{ "2026-Q1"|period }}`: a year, a quarter or a month in words.
+templates.env.filters["period"] = lambda name: days.period(name, pages.reader())
 templates.env.filters["number"] = pages.number_words
+# `{{ 0.8|share("0%") }}`: a share from 0 to 1 in percent, as the reader's language writes it.
+templates.env.filters["share"] = pages.share_words
 
 
 @cache

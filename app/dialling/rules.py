@@ -11,7 +11,7 @@ from functools import lru_cache
 import phonenumbers
 from phonenumbers import PhoneNumberType, ShortNumberCost, shortnumberinfo
 
-from app.errors import Code, Message
+from app.errors import Code, Country, Message
 from app.privacy.numbers import e164, e164_in, user_of
 
 
@@ -157,7 +157,7 @@ def words_of(why: Why, number: str) -> Message:
             return Message(
                 "Numbers of the country %(country)s are not dialled. Enter another number, or ask "
                 "an administrator to allow the country (Administration, Dialling).",
-                country=country_of(_number_in(number)),
+                country=Country(country_of(_number_in(number))),
             )
     return Message(
         "Numbers of this kind (%(kind)s) are not dialled. Enter another number, or ask an "

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_date, format_datetime, get_timezone_name
+from babel.dates import format_date, format_datetime, format_skeleton, get_timezone_name
 
 from app.words.catalogues import locale_of
 
@@ -22,6 +22,15 @@ def moment(
     locale = locale_of(language)
     said = str(format_datetime(local, _form(locale), locale=locale))
     return f"{said} {local.tzname()}" if named else said
+
+
+def period(name: str, language: str) -> str:
+    """Return a year, a quarter or a month (2026, 2026-Q1, 2026-03) in words."""
+    year, _, part = name.partition("-")
+    quarter = part.startswith("Q")
+    month = int(part[1:]) * 3 - 2 if quarter else int(part or 1)
+    form = "yQQQ" if quarter else "yMMMM" if part else "y"
+    return str(format_skeleton(form, date(int(year), month, 1), locale=locale_of(language)))
 
 
 def zone_words(zone: ZoneInfo, language: str) -> str:

@@ -17,7 +17,7 @@ from babel.numbers import format_decimal, format_percent
 from babel.support import NullTranslations
 
 from app import words
-from app.errors import Message, Refusal
+from app.errors import Country, Message, Refusal
 from app.words import catalogues, days
 from app.words.catalogues import Kind, locale_of
 
@@ -124,7 +124,11 @@ def said(message: str) -> str:
 
 def message_words(message: Message) -> str:
     """Return a message and its values in the reader's language."""
-    return message.said(said, day_words)
+    return message.said(said, _value_words)
+
+
+def _value_words(value: date | Country) -> str:
+    return country_name(value) if isinstance(value, Country) else day_words(value)
 
 
 def refusal_words(refusal: Refusal) -> str:
@@ -200,6 +204,11 @@ def language_name(code: str) -> str:
     return str(name) if name else code
 
 
+def country_name(code: str) -> str:
+    """Return the name of a country in the reader's language, or its code."""
+    return str(locale_of(reader()).territories.get(code, code))
+
+
 def known_languages() -> list[str]:
     """Return the codes of the languages that have a name in the reader's language."""
     names = locale_of(reader()).languages
@@ -232,6 +241,6 @@ def number_words(value: float, pattern: str | None = None) -> str:
     return str(format_decimal(value, format=pattern, locale=locale_of(reader())))
 
 
-def share_words(value: float) -> str:
-    """Return a share from 0 to 1 in percent, with one digit after the point."""
-    return str(format_percent(value, format="0.0%", locale=locale_of(reader())))
+def share_words(value: float, pattern: str = "0.0%") -> str:
+    """Return a share from 0 to 1 in percent, with one digit after the point or by a pattern."""
+    return str(format_percent(value, format=pattern, locale=locale_of(reader())))

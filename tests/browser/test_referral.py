@@ -180,9 +180,9 @@ async def test_the_supervisor_sees_what_is_due_and_keeps_the_directory(
     await expect(page.locator("table")).to_contain_text("Sigurna kuća")
     await expect(page.locator("table")).to_contain_text("long ago")
     await page.get_by_role("link", name="house", exact=True).click()
-    await page.wait_for_url("**/agencies?code=house*")
-    await page.get_by_label("age to").fill("17")
-    languages = page.get_by_role("group", name="languages")
+    await page.wait_for_url("**/agencies/house/entry")
+    await page.get_by_label("Oldest age").fill("17")
+    languages = page.get_by_role("group", name="Languages", exact=True)
     await languages.get_by_label("First language").select_option(label="Serbian (Cyrillic)")
     await languages.get_by_role("checkbox", name="English").check()
     await page.get_by_role("button", name="Save").click()
@@ -254,3 +254,24 @@ async def test_answers_that_are_only_close_are_confirmed_on_the_page(
     await expect(page.locator('[data-path="reason.why"] .to-confirm')).to_have_count(0)
     rows = await live.rows("SELECT to_confirm FROM referrals")
     assert rows == [{"to_confirm": []}]
+
+
+async def test_who_must_not_be_told_is_found_by_name(live: Stage, page: Page) -> None:
+    await add_agency(live, "house", "shelter", name="Sigurna kuća", email="h@a.example")
+    ana = await live.add_counsellor("ana", state=None)
+    made = await by_hand(ana)
+    await enter(page, live, ana, f"/referrals/{made['id']}")
+    await page.get_by_text("Record consent", exact=True).click()
+    consent = page.locator('form[data-json$="/consent"]')
+    await consent.get_by_label("Given by").select_option("child")
+    await consent.get_by_role("checkbox", name="services", exact=True).check()
+    for typed, found in (("сигурна", "Sigurna kuća"), ("polic", "police")):
+        await consent.get_by_role("combobox", name="Not to").press_sequentially(typed)
+        first = page.locator("#list-withheld_from [aria-selected=true]")
+        await expect(first).to_contain_text(found)
+        await page.keyboard.press("Enter")
+    await picture(page, "consent")
+    await consent.get_by_role("button", name="Write down").click()
+    await expect(page.get_by_text("not to Sigurna kuća, police")).to_be_visible()
+    (row,) = await live.rows("SELECT withheld_from FROM consents")
+    assert sorted(row["withheld_from"]) == ["house", "police"]

@@ -86,9 +86,10 @@ async def test_an_administrator_decides_how_long_the_next_call_rings(stage: Stag
     wrong = await page(stage, mila, "/admin/settings", **form | {"offer_seconds": "4"})
     assert "rings at one counsellor: write a whole number from 5 to 120." in wrong.text
     assert 'value="4"' in wrong.text, "what was typed stays"
-    decided = form | {"offer_seconds": "35", "callback_from": "+381 11 123 4567"}
+    decided = form | {"offer_seconds": "35", "callback_from": "(011) 123 4567"}
     saved = await page(stage, mila, "/admin/settings", **decided)
     assert "The settings are saved." in saved.text
+    assert "Understood as +381 11 1234567, Serbia." in saved.text
     assert "Another person" in (await page(stage, mila, "/admin/settings", **decided)).text
     await _until(lambda: stage.ground.settings.offer_seconds == 35)
     assert stage.ground.settings.callback_from == "+381111234567"

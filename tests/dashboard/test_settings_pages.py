@@ -150,7 +150,7 @@ async def test_an_agency_gets_a_secret_and_a_password_on_a_page(stage: Stage) ->
     again = (await page(stage, olga, "/agencies/house/keys")).text
     assert secret[1] not in again, "it is shown once"
     assert (await page(stage, olga, "/agencies/nobody/keys")).status_code == 404
-    assert "Its secret and password" in (await page(stage, olga, "/agencies?code=house")).text
+    assert "Its secret and password" in (await page(stage, olga, "/agencies/house/entry")).text
 
 
 async def test_numbers_of_pages_are_written_as_the_language_of_the_reader_writes_them(

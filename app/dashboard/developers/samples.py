@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from app.dashboard.directory.choices import option
 from app.dashboard.languages import Choices
 from app.dashboard.records.form_views import FieldView, Group
 from app.dashboard.team_views import PersonRow
@@ -94,6 +95,17 @@ def _call(**more: Any) -> CallCard:
     return replace(known, **more)
 
 
+PLACES = (
+    option("vo", "Vojvodina"),
+    option("ns", "Novi Sad", "Vojvodina"),
+)
+DAY = {
+    "name": "hours.Mo",
+    "words": "Monday",
+    "state": "open",
+    "states": [("open", "open from – until"), ("closed", "closed all day")],
+    "times": [("", "08:00", "16:00"), ("2", "", "")],
+}
 LANGUAGES = Choices(
     near=[("en", "English"), ("sr", "Serbian")], others=[("hu", "Hungarian"), ("rom", "Romani")]
 )

@@ -1,10 +1,14 @@
 """The page of dialling: which numbers are dialled, what went out, and what was refused."""
 
+import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
+from phonenumbers import SUPPORTED_REGIONS
 
 from app.calls import lines
+from app.dashboard.directory.choices import Option, option
+from app.dashboard.records.form_views import spelling
 from app.dashboard.templating import templates
 from app.dialling import outward
 from app.dialling.models import Purpose
@@ -17,7 +21,8 @@ from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with
-from app.words.pages import N_, _, refusal_words, said
+from app.words.pages import N_, SOURCE, _, country_name, refusal_words, said, spoken_in
+from app.words.places import country_choices
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
@@ -56,6 +61,17 @@ LIMITS = {
 }
 
 
+def country_options(home: tuple[str, ...]) -> list[Option]:
+    """Return the countries with telephone numbers, by name, without those of the lines."""
+    found = []
+    for code, name in country_choices():
+        if code in SUPPORTED_REGIONS and code not in home:
+            with spoken_in(SOURCE):
+                english = country_name(code)
+            found.append(option(code, name, also=f"{english} {code}"))
+    return found
+
+
 @router.get("/admin/dialling")
 async def dialling_page(request: Request, work: InWork, staff: Keeps) -> Response:
     """Show the rules, what went out and what was refused."""
@@ -82,6 +98,8 @@ async def _show(
         "staff": staff,
         "rules": rules,
         "typed": typed or dialling.values_of(rules),
+        "countries": country_options(rules.home),
+        "spelling": spelling(),
         "kinds": {kind.value: said(text) for kind, text in KIND_WORDS.items()},
         "limits": {name: said(text) for name, text in LIMITS.items()},
         "hour": hour,
@@ -109,9 +127,10 @@ async def change_dialling(request: Request, work: InWork, staff: Keeps) -> Respo
     """Change the rules."""
     form = await request.form()
     sent = {name: str(value) for name, value in form.items()}
-    countries = sent.get("countries", "").replace(";", ",").replace(" ", ",").split(",")
+    # One from each box, or, as a program of before sends them, all in one.
+    countries = re.split("[,; ]+", ",".join(str(one) for one in form.getlist("countries")))
     kinds = [kind.value for kind in NumberKind if f"kind.{kind.value}" in sent]
-    typed: dict[str, Any] = {"countries": [c for c in countries if c], "kinds": kinds}
+    typed: dict[str, Any] = {"countries": [c.upper() for c in countries if c], "kinds": kinds}
     typed |= {name: sent.get(name, "") for name in LIMITS}
     try:
         numbers = {name: int(sent[name]) for name in LIMITS}

@@ -35,13 +35,14 @@ def _week_words(week: Week) -> str:
     for n, day in enumerate(DAYS):
         if week.of(day):
             by_hours.setdefault(week.of(day), []).append(n)
-    parts = [f"{_days_words(numbers)} {_spans_words(spans)}" for spans, numbers in by_hours.items()]
+    parts = [f"{days_words(numbers)} {_spans_words(spans)}" for spans, numbers in by_hours.items()]
     if week.holidays is not None:
         parts.append(f"{_('public holidays')} {_spans_words(week.holidays)}")
     return "; ".join(parts) or _("closed all day")
 
 
-def _days_words(numbers: list[int]) -> str:
+def days_words(numbers: list[int]) -> str:
+    """Return weekdays in words, those in a row together; 0 is Monday."""
     return ", ".join(
         weekday_short(first) if first == last else f"{weekday_short(first)}–{weekday_short(last)}"
         for first, last in runs_of(numbers)

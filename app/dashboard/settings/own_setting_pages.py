@@ -2,11 +2,13 @@
 
 from typing import Annotated, Any
 
+import phonenumbers
 from fastapi import APIRouter, Request, Response
 
 from app.country import own_settings
 from app.dashboard.templating import templates
-from app.errors import Message, Refusal
+from app.dialling.rules import country_of
+from app.errors import Country, Message, Refusal
 from app.settings import Settings
 from app.staff.models import Staff
 from app.staff.roles import Permission
@@ -102,11 +104,26 @@ async def _show(
             for group, words in GROUPS.items()
         },
         "typed": typed or {},
+        "understood": {
+            one.name: _in_full(str(one.value))
+            for one in known.settings
+            if one.name == "callback_from" and one.is_own and one.value
+        },
         "server": _of_server(own_settings.of_server(work.ground)),
         "notice": notice,
         "saved": saved,
     }
     return templates.TemplateResponse(request, "settings/own_settings.html", values)
+
+
+def _in_full(number: str) -> Message:
+    """Return a number with its country, as it was understood."""
+    read = phonenumbers.parse(number)
+    return Message(
+        "Understood as %(number)s, %(country)s.",
+        number=phonenumbers.format_number(read, phonenumbers.PhoneNumberFormat.INTERNATIONAL),
+        country=Country(country_of(number)),
+    )
 
 
 def _of_server(settings: Settings) -> list[tuple[str, str | None]]:

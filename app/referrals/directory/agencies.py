@@ -28,6 +28,21 @@ from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.work import ActorKind, Work
 
+
+class MandateHeld(Invalid):
+    """A mandate that another agency has."""
+
+    def __init__(self, service: str, place: str, holder: Agency) -> None:
+        self.service, self.place, self.holder = service, place, holder.name
+        super().__init__(
+            "mandated_for: %(service)s@%(place)s is the mandate of %(code)s. Remove it "
+            "there first, or change both in one file.",
+            service=service,
+            place=place,
+            code=holder.code,
+        )
+
+
 # How long a process uses its copy of the directory before it reads it again.
 _BELIEVED = timedelta(seconds=30)
 
@@ -176,13 +191,7 @@ async def _set_mandates(
             holder = await work.session.get(Agency, there.agency_id)
             assert holder is not None
             if holder.code not in with_:
-                raise Invalid(
-                    "mandated_for: %(service)s@%(place)s is the mandate of %(code)s. Remove it "
-                    "there first, or change both in one file.",
-                    service=service,
-                    place=place,
-                    code=holder.code,
-                )
+                raise MandateHeld(service, place, holder)
             there.agency_id = agency.id
             write_entry(
                 work,

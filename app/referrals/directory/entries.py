@@ -83,74 +83,83 @@ class Entry:
     primero: dict[str, Any] | None = field(default=None)
 
 
-def _check_languages(languages: tuple[str, ...], wrong: list[Message]) -> None:
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with a column of an entry: a form says it at its field."""
+
+    column: str
+    what: Message
+
+    @property
+    def message(self) -> Message:
+        """Return it with the name of its column, as programs and files need it."""
+        return Message("%(what)s: %(problem)s", what=self.column, problem=self.what)
+
+
+class BadEntry(Invalid):
+    """An entry that cannot be stored, with each of its problems."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        super().__init__(Joined([one.message for one in problems]))
+
+
+def _check_languages(languages: tuple[str, ...], wrong: list[Problem]) -> None:
     strange = [one for one in languages if not _LANGUAGE.fullmatch(one)]
     wrong += [
-        Message("languages: '%(one)s' is not a code like sr", one=one[:20]) for one in strange
+        Problem("languages", Message("'%(one)s' is not a code like sr", one=one[:20]))
+        for one in strange
     ]
     if languages and not set(languages) & set(words.written()):
-        wrong.append(
-            Message(
-                "languages: there are no letters in %(languages)s; add one of: %(words)s",
-                languages=list(languages),
-                words=list(words.written()),
-            )
+        what = Message(
+            "there are no letters in %(languages)s; add one of: %(words)s",
+            languages=list(languages),
+            words=list(words.written()),
         )
+        wrong.append(Problem("languages", what))
 
 
 def check_entry(work: Work, entry: Entry, rules: Rules) -> Entry:
     """Return the entry as it can be stored; `rules` say which numbers are dialled.
 
-    Raises Invalid with all its errors.
+    Raises BadEntry with all its problems.
     """
-    wrong: list[Message] = []
+    wrong: list[Problem] = []
     places = library_of(work.ground).places.choices()
     protocol = protocols_of(work.ground).current
     if not _CODE.fullmatch(entry.code):
-        wrong.append(Message("code: 2 to 60 small letters, digits and dashes"))
+        wrong.append(Problem("code", Message("2 to 60 small letters, digits and dashes")))
     if not 1 <= len(entry.name) <= 200 or not entry.name.isprintable():
-        wrong.append(Message("name: 1 to 200 characters"))
-    if entry.sector not in set(Sector):
-        wrong.append(Message("sector: one of %(sector)s", sector=list(Sector)))
-    unknown = [s for s in entry.services if s not in set(Service)]
-    if unknown or not entry.services:
-        wrong.append(Message("services: one or more of %(service)s", service=list(Service)))
-    own_house = entry.sector == Sector.OWN_HOUSE
-    if any((service in HOUSE) != own_house for service in entry.services):
-        wrong.append(
-            Message("services: supervisor_on_call and director_on_call are for own_house only")
-        )
+        wrong.append(Problem("name", Message("1 to 200 characters")))
+    _check_services(entry, wrong)
     wrong += [
-        Message("areas: there is no place '%(code)s'", code=c[:40])
+        Problem("areas", Message("there is no place '%(code)s'", code=c[:40]))
         for c in entry.areas
         if c not in places
     ]
     _check_ages(entry, wrong)
     timezone = entry.timezone or protocol.timezone
-    for what, hours in (("hours", entry.hours), *((p.number, p.hours) for p in entry.duty_phones)):
-        try:
-            read_hours(hours or "24/7", timezone, protocol.country)
-        except ValueError as error:
-            wrong.append(Message("%(what)s: %(problem)s", what=what, problem=why(error)))
+    _check_hours(entry, timezone, protocol.country, wrong)
     _check_languages(entry.languages, wrong)
     phones, sms = _numbers(entry, rules, [c for c in (protocol.country,) if c], wrong)
     if entry.email is not None and not _EMAIL.fullmatch(entry.email):
-        wrong.append(Message("email: not an address"))
+        wrong.append(Problem("email", Message("not an address")))
     if entry.deputy == entry.code:
-        wrong.append(Message("deputy: an agency cannot be its own deputy"))
+        wrong.append(Problem("deputy", Message("an agency cannot be its own deputy")))
     if entry.valid_from and entry.valid_until and entry.valid_from >= entry.valid_until:
-        wrong.append(Message("valid_until is exclusive and must be after valid_from"))
+        what = Message("it is the first day that no longer counts, and is after the day 'from'")
+        wrong.append(Problem("valid_until", what))
     _check_mandates(entry, places, wrong)
     if entry.webhook_url is not None:
         _check_address("webhook_url", entry.webhook_url, work.settings.in_production, wrong)
     if entry.primero is not None:
         _check_primero(work, entry.primero, wrong)
-    if not (phones or sms or entry.email or entry.webhook_url or entry.primero):
-        wrong.append(
-            Message("duty_phones, email or sms: give at least one way to reach the agency")
-        )
+    # A way that is there and wrong has a problem of its own.
+    if not any((entry.duty_phones, entry.sms, entry.email, entry.webhook_url, entry.primero)):
+        what = Message("give at least one way to reach the agency")
+        wrong.append(Problem("duty_phones, email or sms", what))
     if wrong:
-        raise Invalid(Joined(wrong))
+        raise BadEntry(wrong)
     return Entry(
         **{
             **{f.name: getattr(entry, f.name) for f in fields(Entry)},
@@ -161,39 +170,58 @@ def check_entry(work: Work, entry: Entry, rules: Rules) -> Entry:
     )
 
 
+def _check_services(entry: Entry, wrong: list[Problem]) -> None:
+    if entry.sector not in set(Sector):
+        wrong.append(Problem("sector", Message("one of %(sector)s", sector=list(Sector))))
+    unknown = [s for s in entry.services if s not in set(Service)]
+    if unknown or not entry.services:
+        what = Message("one or more of %(service)s", service=list(Service))
+        wrong.append(Problem("services", what))
+    own_house = entry.sector == Sector.OWN_HOUSE
+    if any((service in HOUSE) != own_house for service in entry.services):
+        what = Message("supervisor_on_call and director_on_call are for own_house only")
+        wrong.append(Problem("services", what))
+
+
+def _check_hours(entry: Entry, timezone: str, country: str | None, wrong: list[Problem]) -> None:
+    for number, hours in (("", entry.hours), *((p.number, p.hours) for p in entry.duty_phones)):
+        try:
+            read_hours(hours or "24/7", timezone, country)
+        except ValueError as error:
+            if not number:
+                wrong.append(Problem("hours", why(error)))
+                continue
+            what = Message("'%(number)s': %(problem)s", number=number[:30], problem=why(error))
+            wrong.append(Problem("duty_phones", what))
+
+
 def _numbers(
-    entry: Entry, rules: Rules, countries: list[str], wrong: list[Message]
+    entry: Entry, rules: Rules, countries: list[str], wrong: list[Problem]
 ) -> tuple[tuple[Phone, ...], str | None]:
     phones = []
     for phone in entry.duty_phones:
+        shown = phone.number[:30]
         number = dialled_from(phone.number, countries)
         why_it_is_not = _why_not(number, rules)
         if number is None or why_it_is_not is Why.NOT_A_NUMBER:
-            wrong.append(
-                Message(
-                    "duty_phones: '%(number)s' needs a + and the country code",
-                    number=phone.number[:30],
-                )
-            )
+            what = Message("'%(number)s' needs a + and the country code", number=shown)
+            wrong.append(Problem("duty_phones", what))
         elif why_it_is_not is not None:
-            wrong.append(
-                Message(
-                    "duty_phones: '%(number)s': %(problem)s",
-                    number=phone.number[:30],
-                    problem=words_of(why_it_is_not, number),
-                )
-            )
+            words = words_of(why_it_is_not, number)
+            what = Message("'%(number)s': %(problem)s", number=shown, problem=words)
+            wrong.append(Problem("duty_phones", what))
         else:
             phones.append(Phone(number, phone.hours))
     if len({p.number for p in phones}) != len(phones):
-        wrong.append(Message("duty_phones: a number is listed twice"))
+        wrong.append(Problem("duty_phones", Message("a number is listed twice")))
     sms = dialled_from(entry.sms, countries) if entry.sms else None
     if entry.sms:
         why_it_is_not = _why_not(sms, rules)
         if sms is None or not sms.startswith("+"):
-            wrong.append(Message("sms: the number needs a + and the country code"))
+            what = Message("the number needs a + and the country code")
+            wrong.append(Problem("sms", what))
         elif why_it_is_not is not None:
-            wrong.append(Message("sms: %(problem)s", problem=words_of(why_it_is_not, sms)))
+            wrong.append(Problem("sms", words_of(why_it_is_not, sms)))
     return tuple(phones), sms
 
 
@@ -201,57 +229,50 @@ def _why_not(number: str | None, rules: Rules) -> Why | None:
     return Why.NOT_A_NUMBER if number is None else why_not(number, rules)
 
 
-def _check_address(what: str, url: str, in_production: bool, wrong: list[Message]) -> None:
+def _check_address(what: str, url: str, in_production: bool, wrong: list[Problem]) -> None:
     try:
         parts = urlsplit(url)
         fine = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.username
     except ValueError:
         fine = False
     if not fine:
-        wrong.append(
-            Message("%(what)s: an http(s) address without user name and password", what=what)
-        )
+        problem = Message("an http(s) address without user name and password")
+        wrong.append(Problem(what, problem))
     elif in_production and not url.startswith("https://"):
-        wrong.append(Message("%(what)s: must start with https://", what=what))
+        wrong.append(Problem(what, Message("must start with https://")))
 
 
-def _check_primero(work: Work, primero: dict[str, Any], wrong: list[Message]) -> None:
+def _check_primero(work: Work, primero: dict[str, Any], wrong: list[Problem]) -> None:
     known = {"url", "user", "owned_by", "refer_to", "agency", "mapping"}
     if set(primero) - known or not {"url", "user", "owned_by", "mapping"} <= set(primero):
-        wrong.append(
-            Message(
-                "primero: url, user, owned_by, mapping; and refer_to or agency (%(known)s)",
-                known=sorted(known),
-            )
+        what = Message(
+            "url, user, owned_by, mapping; and refer_to or agency (%(known)s)", known=sorted(known)
         )
+        wrong.append(Problem("primero", what))
         return
     _check_address("primero url", str(primero["url"]), work.settings.in_production, wrong)
     names = {name for name, _ in protocols_of(work.ground).mappings}
     if primero["mapping"] not in names:
-        wrong.append(Message("primero mapping: one of %(names)s", names=sorted(names)))
+        what = Message("one of %(names)s", names=sorted(names))
+        wrong.append(Problem("primero mapping", what))
 
 
-def _check_ages(entry: Entry, wrong: list[Message]) -> None:
+def _check_ages(entry: Entry, wrong: list[Problem]) -> None:
     for name in ("age_from", "age_to"):
         age = getattr(entry, name)
         if age is not None and not 0 <= age <= 25:
-            wrong.append(Message("%(name)s: 0 to 25 years", name=name))
+            wrong.append(Problem(name, Message("0 to 25 years")))
     if entry.age_from is not None and entry.age_to is not None and entry.age_from > entry.age_to:
-        wrong.append(Message("age_from is above age_to"))
+        wrong.append(Problem("age_from", Message("it is above the oldest age")))
 
 
-def _check_mandates(entry: Entry, places: Container[str], wrong: list[Message]) -> None:
+def _check_mandates(entry: Entry, places: Container[str], wrong: list[Problem]) -> None:
     for mandate in entry.mandated_for:
         service, _, place = mandate.partition("@")
         shown = mandate[:60]
         if service not in entry.services:
-            wrong.append(
-                Message(
-                    "mandated_for: '%(mandate)s' is not for a service of this agency",
-                    mandate=shown,
-                )
-            )
+            what = Message("'%(mandate)s' is not for a service of this agency", mandate=shown)
+            wrong.append(Problem("mandated_for", what))
         if place != EVERYWHERE and place not in places:
-            wrong.append(
-                Message("mandated_for: write service@place, not '%(mandate)s'", mandate=shown)
-            )
+            what = Message("write service@place, not '%(mandate)s'", mandate=shown)
+            wrong.append(Problem("mandated_for", what))

@@ -12,7 +12,7 @@ made again, so that a later correction shows no single contact.
 import csv
 import io
 import re
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -139,6 +139,32 @@ async def released(work: Work, period: str) -> PublicRelease:
     if found is None:
         raise NotFound("Nothing has been published for this period.")
     return found
+
+
+async def publishable(work: Work, *, most: int = 24) -> list[str]:
+    """Return which of the last periods are over and overlap with no release, the newest first."""
+    kind = Period(work.settings.public_period)
+    zones = await zones_of(work)
+    known = await releases(work)
+    found: list[str] = []
+    window = whole_period(kind, work.now.date())
+    for _ in range(most):
+        assert isinstance(window.begins, date)
+        assert isinstance(window.ends, date)
+        free = not any(r.begins_on < window.ends and r.ends_on > window.begins for r in known)
+        if free and zones.widest(window)[1] + REST <= work.now:
+            found.append(_name_of(kind, window.begins))
+        window = whole_period(kind, window.begins - timedelta(days=1))
+    return found
+
+
+def _name_of(kind: Period, first: date) -> str:
+    match kind:
+        case Period.YEAR:
+            return f"{first:%Y}"
+        case Period.QUARTER:
+            return f"{first:%Y}-Q{(first.month + 2) // 3}"
+    return f"{first:%Y-%m}"
 
 
 async def releases(work: Work) -> list[PublicRelease]:

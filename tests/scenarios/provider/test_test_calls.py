@@ -61,7 +61,7 @@ def _heard(phone: Phone) -> str:
 async def test_a_phone_is_rung_once_and_the_row_says_what_became_of_it(stage: Stage) -> None:
     mila = await _mila(stage)
     refused = await page(stage, mila, "/admin/connections/telephony", number="+12025550143")
-    assert "Numbers of the country US are not dialled" in refused.text
+    assert "Numbers of the country United States are not dialled" in refused.text
     phone = stage.exchange.phones[PHONE] = Phone()
     told = await page(stage, mila, "/admin/connections/telephony", number=PHONE)
     assert "The phone is being rung." in told.text
@@ -102,7 +102,7 @@ async def test_a_phone_hears_a_prompt_as_callers_hear_it(stage: Stage) -> None:
     (row,) = await stage.rows("SELECT id FROM lines")
     line, at = str(row["id"]), f"/admin/lines/{row['id']}/prompts/en"
     refused = await page(stage, mila, f"{at}/comfort/ring", number="+12025550143")
-    assert "Numbers of the country US are not dialled" in refused.text
+    assert "Numbers of the country United States are not dialled" in refused.text
     phone = stage.exchange.phones[PHONE] = Phone()
     told = await page(stage, mila, f"{at}/out_of_hours/ring", number=PHONE)
     assert "The phone is being rung." in told.text

@@ -35,7 +35,7 @@ async def _last(mila: Counsellor, means: str) -> dict[str, Any]:
 async def test_a_test_text_arrives_once_and_the_row_says_what_became_of_it(stage: Stage) -> None:
     mila = await _mila(stage)
     refused = await page(stage, mila, "/admin/connections/sms", number="+12025550143")
-    assert "Numbers of the country US are not dialled" in refused.text
+    assert "Numbers of the country United States are not dialled" in refused.text
     assert "+12025550143" in refused.text, "what was typed stays"
     told = await page(stage, mila, "/admin/connections/sms", number=PHONE)
     assert "The text is on its way." in told.text

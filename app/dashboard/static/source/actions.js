@@ -53,12 +53,6 @@ const values = (form) => {
   const body = {};
   for (const field of form.elements) {
     if (!field.name || field.value === "") continue;
-    const between = field.closest("[data-joined]")?.dataset.joined;
-    if (between) {
-      // Several choices are one text.
-      if (field.type !== "checkbox" || field.checked) body[field.name] = [body[field.name], field.value].filter(Boolean).join(between);
-      continue;
-    }
     if ("list" in field.dataset) body[field.name] = field.value.split(",").map((one) => one.trim()).filter(Boolean);
     else if ("yesNo" in field.dataset) body[field.name] = field.value === "true";
     else if (field.type === "checkbox") {

@@ -24,7 +24,8 @@ const partsOf = (combo) => {
 // The list of options: it opens with what fits what was typed.
 const searchOf = (combo, { input, list, status, boxOf }) => {
   const spelling = JSON.parse(combo.dataset.spelling);
-  const options = [...list.children];
+  // Read when they are first shown: by then they stand in the reader's order.
+  let options;
   const nav = new Combobox(input, list, {
     tabInsertsSuggestions: false,
     firstOptionSelectionMode: "selected",
@@ -32,6 +33,7 @@ const searchOf = (combo, { input, list, status, boxOf }) => {
   });
   const close = () => { list.hidden = true; nav.stop(); };
   const find = () => {
+    options ??= [...list.children];
     const words = plain(input.value, spelling);
     const free = options.filter((option) => !boxOf(option.dataset.code)?.checked);
     const found = words.length
@@ -87,6 +89,8 @@ const keysOf = ({ input, list, chips }, { close, find }) => (event) => {
   const all = [...chips.querySelectorAll("button")];
   const at = all.indexOf(event.target);
   if (event.key === "Escape" && !list.hidden) { close(); event.stopPropagation(); return; }
+  // Enter takes the option; without one it does not send the form.
+  if (event.target === input && event.key === "Enter") { event.preventDefault(); return; }
   if (event.target === input && event.key === "ArrowDown" && list.hidden) { find(); return; }
   // Before the empty field are the chips; Delete takes one away.
   const [back, on] = document.dir === "rtl" ? ["ArrowRight", "ArrowLeft"] : ["ArrowLeft", "ArrowRight"];
