@@ -1,7 +1,7 @@
 """Each key that code asks a folder of words for is there, and each key there is asked for.
 
 That no letter and no prompt is left unused is in `test_complete.py`, and the page of a child in
-`test_child.py`; here is what is asked for, and what counsellors and children need in a conversation.
+`test_child.py`. Here is what code asks for, and what a written conversation needs.
 """
 
 import ast
