@@ -85,8 +85,12 @@ async def translations(work: Work) -> list[Translated]:
 
 def _translated(language: str, kind: Kind, own: dict[tuple[str, Kind], OwnCatalogue]) -> Translated:
     mine = own.get((words.spoken_as(language), kind))
-    reviewed = mine.reviewed if mine is not None else words.about(language).reviewed
-    return Translated(language, kind, catalogues.progress(language, kind), reviewed, mine)
+    progress, reviewed = catalogues.progress(language, kind), words.about(language).reviewed
+    if mine is not None:
+        # Words that were read and replace a few leave the others as they were.
+        whole = mine.translated >= progress.messages
+        reviewed = mine.reviewed and (reviewed or whole)
+    return Translated(language, kind, progress, reviewed, mine)
 
 
 def check_language(language: str, kind: str) -> Kind:

@@ -8,7 +8,7 @@ to date with this list, and a test compares them.
 
 import ast
 import io
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from functools import lru_cache
@@ -306,22 +306,46 @@ _NAMES = "places-"
 def labels() -> Catalog:
     """Return a catalogue with every label of the shipped definitions and no translation."""
     catalogue = Catalog()
-    for folder in _DEFINITIONS:
-        for path in sorted((ROOT / folder).glob("*.yaml")):
-            if not path.name.startswith(_NAMES):
-                for text in _labels_in(yaml.safe_load(path.read_text("utf-8"))):
-                    catalogue.add(text)
+    for label in shipped_labels():
+        catalogue.add(label[words.SOURCE])
     return catalogue
 
 
-def _labels_in(read: Any) -> Iterator[str]:
+def labels_written_in(language: str) -> Catalog:
+    """Return a catalogue of the labels as the shipped definitions write them in a language.
+
+    It is empty for a language in which they are not written. Where they say one English label in
+    several ways, the rarer ones have a context: their own text.
+    """
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for label in shipped_labels():
+        if language in label:
+            found[label[words.SOURCE]][label[language]] += 1
+    catalogue = Catalog()
+    for english, said in found.items():
+        (usual, _times), *rarer = said.most_common()
+        catalogue.add(english, usual)
+        for text, _times in rarer:
+            catalogue.add(english, text, context=text)
+    return catalogue
+
+
+def shipped_labels() -> Iterator[dict[str, str]]:
+    """Yield each label of the shipped definitions, by language, in the order of the files."""
+    for folder in _DEFINITIONS:
+        for path in sorted((ROOT / folder).glob("*.yaml")):
+            if not path.name.startswith(_NAMES):
+                yield from _labels_in(yaml.safe_load(path.read_text("utf-8")))
+
+
+def _labels_in(read: Any) -> Iterator[dict[str, str]]:
     if isinstance(read, dict):
         if words.SOURCE in read and all(isinstance(one, str) for one in read.values()):
-            yield read[words.SOURCE]
+            yield read
         else:
-            yield from (text for inner in read.values() for text in _labels_in(inner))
+            yield from (label for inner in read.values() for label in _labels_in(inner))
     elif isinstance(read, list):
-        yield from (text for inner in read for text in _labels_in(inner))
+        yield from (label for inner in read for label in _labels_in(inner))
 
 
 def wanted(kind: Kind) -> Catalog:
@@ -337,17 +361,20 @@ def read(language: str, kind: Kind = Kind.PAGES) -> Catalog:
 
 def updated(language: str, kind: Kind = Kind.PAGES) -> bytes:
     """Return the catalogue of a language with every message of its kind, and with no other."""
-    known = read(language, kind)
+    known, header = read(language, kind), _HEADERS[kind]
+    if kind == Kind.DEFINITIONS and (written := labels_written_in(language)):
+        known, header = written, _WRITTEN
     catalogue = Catalog(
-        locale=words.about(language).locale, fuzzy=False, header_comment=f"# {_HEADERS[kind]}"
+        locale=words.about(language).locale, fuzzy=False, header_comment=f"# {header}"
     )
-    for message in wanted(kind):
+    for message in known if header == _WRITTEN else wanted(kind):
         if not message.id:
             continue
-        old = known.get(message.id)
+        old = known.get(message.id, message.context)
         # A text that has become a plural, or the other way round, is translated again.
         same = old is not None and isinstance(old.id, str) == isinstance(message.id, str)
-        catalogue.add(message.id, old.string if old and same else None, flags=message.flags)
+        text = old.string if old and same else None
+        catalogue.add(message.id, text, flags=message.flags, context=message.context)
     out = io.BytesIO()
     write_po(out, catalogue, width=100, omit_header=False, sort_output=True, no_location=True)
     return _without_dates(out.getvalue())
@@ -357,6 +384,9 @@ _HEADERS = {
     Kind.PAGES: "What the pages say. scripts/catalogues adds and removes messages.",
     Kind.DEFINITIONS: "Labels of the shipped definitions. scripts/catalogues follows them.",
 }
+_WRITTEN = (
+    "Labels as the shipped definitions write them: change them there. scripts/catalogues follows."
+)
 _OF_THE_RUN = (
     b'"POT-Creation',
     b'"PO-Revision',

@@ -1,10 +1,12 @@
-"""The page on which a person chooses how a ring reaches them: sounds, devices, notifications.
+"""How a ring reaches a person: sounds, devices, notifications.
+
+It is a page of its own, and a part of the page of the own account.
 
 What is chosen for sounds belongs to a browser, not to an account: the browser keeps it. Which
 browsers may be woken is kept by the server, sealed.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -15,10 +17,11 @@ from app.outbox.push import subscriptions
 from app.routing import offers
 from app.staff.models import Staff
 from app.staff.roles import Permission
-from app.web.access import InWork, TakesCalls, reader_with
+from app.web.access import InWork, SignedIn, TakesCalls, reader_with
+from app.work import Work
 
 router = APIRouter(include_in_schema=False)
-SignedIn = Annotated[Staff, reader_with(Permission.SIGNED_IN)]
+Reads = Annotated[Staff, reader_with(Permission.SIGNED_IN)]
 
 
 class BrowserKeys(BaseModel):
@@ -48,14 +51,18 @@ _AFTER = (5, 10, 15, 20, 30)
 
 
 @router.get("/sounds")
-async def sounds_page(request: Request, work: InWork, staff: SignedIn) -> Response:
+async def sounds_page(request: Request, work: InWork, staff: Reads) -> Response:
     """Show the page; its script fills in what this browser can do and has chosen."""
-    values = {
-        "staff": staff,
+    values = {"staff": staff, **await sounds_values(work, staff)}
+    return templates.TemplateResponse(request, "sounds.html", values)
+
+
+async def sounds_values(work: Work, staff: Staff) -> dict[str, Any]:
+    """Return what `fragments/people/sounds.html` shows."""
+    return {
         "browsers": await subscriptions.browsers_of(work, staff),
         "after": [one for one in _AFTER if one < work.settings.offer_seconds],
     }
-    return templates.TemplateResponse(request, "sounds.html", values)
 
 
 @router.post("/sounds/push/key")
@@ -81,7 +88,7 @@ async def wake_others(work: InWork, staff: TakesCalls, ring: Unheard) -> dict[st
 
 
 @router.post("/sounds/push/{subscription_id}/forget")
-async def forget(work: InWork, staff: TakesCalls, subscription_id: UUID) -> dict[str, UUID]:
+async def forget(work: InWork, staff: SignedIn, subscription_id: UUID) -> dict[str, UUID]:
     """Forget one of the reader's own browsers."""
     await subscriptions.forget(work, staff, subscription_id)
     return {"id": subscription_id}

@@ -14,7 +14,7 @@ from pydantic import Field, StringConstraints
 from app import words
 from app.definitions.datafile import BadDefinition, Lines, Part, Wrong, read_model
 from app.errors import Message
-from app.words import pages
+from app.words import catalogues, pages
 from app.words.parts import Foreign
 
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
@@ -27,11 +27,13 @@ Special = Literal["health", "sexual", "origin", "belief"]
 def label_in(labels: dict[str, str], language: str) -> str:
     """Return the label in a language; if it has none, as a catalogue translates it, or its first.
 
-    The catalogues translate the definitions that are shipped: their English is the message.
+    The catalogues translate the definitions that are shipped: their English is the message. One
+    that a helpline imported also replaces what those write in a language themselves.
     """
     english, base = labels.get(words.SOURCE, ""), words.spoken_as(language)
     if base in labels:
-        return words.in_script(language, labels[base], english)
+        own = catalogues.own_label(language, english, labels[base])
+        return own or words.in_script(language, labels[base], english)
     translated = pages.label_words(english, language) if english else None
     if translated is not None:
         return translated

@@ -87,14 +87,15 @@ async def count(work: Work, staff: Staff) -> dict[Kind, int]:
 
 
 class Doing(NamedTuple):
-    """What a person is in the middle of, and what goes on without a new owner."""
+    """What a person is in the middle of."""
 
     # A call rings at them, or they talk; with a scripted child, or in a colleague's talk.
     ringing: bool
     talking: bool
     practising: bool
     helping: bool
-    # Call-backs that they agreed with callers: any counsellor of the line makes them.
+    # Call-backs that they agreed and that are still to be made: any counsellor of the line makes
+    # them, and the colleague who takes them over answers for them.
     callbacks: int
 
 

@@ -28,6 +28,8 @@ SCRIPTS_FLAG = "scripts"
 _FILES = ("language.yaml", "prompts.yaml", "letters.yaml")
 # What the page says on which a child writes. A language may lack texts of it, or the whole file.
 _CHILD = "child.yaml"
+# What counsellors need in a written conversation. The whole file may be missing, and no key of it.
+_CHATS = "chats.yaml"
 # Texts that a helpline took in, by language and by key (`texts.py`).
 _own: dict[str, Mapping[str, str]] = {}
 
@@ -211,6 +213,9 @@ def problems(language: str, read: Mapping[str, Any] | None = None) -> Iterator[s
         yield from _differences(file, path, "", _read(SOURCE, file), read[file])
     path = f"app/words/{language}/{_CHILD}"
     yield from _differences(_CHILD, path, "", _read(SOURCE, _CHILD), _for_child(language))
+    if (FOLDER / language / _CHATS).exists():
+        path = f"app/words/{language}/{_CHATS}"
+        yield from _differences(_CHATS, path, "", _read(SOURCE, _CHATS), _read(language, _CHATS))
 
 
 def _for_child(language: str) -> dict[str, Any]:

@@ -4,6 +4,10 @@ A catalogue is shipped as `<language>/pages.po` or `<language>/definitions.po`; 
 letters is made of the YAML files of the language (`told.py`). A helpline can import a catalogue of
 its own: what it translates comes first. A second script has no file, its messages are those of the
 language in other letters.
+
+A language in which the definitions themselves are written has a `definitions.po`, too, made of them
+by `scripts/catalogues`. Where such a language says one English label in several ways, each of the
+rarer ones has a message of its own, whose context is that text.
 """
 
 import io
@@ -111,9 +115,11 @@ def _whole(language: str, kind: Kind) -> Catalog:
     better = read_po(io.StringIO(own), locale=locale_of(language)) if own else Catalog()
     for message in known or ():
         if message.id:
-            mine = better.get(message.id)
+            mine = better.get(message.id, message.context)
             text = mine.string if mine is not None and _counts(mine) else None
-            catalogue.add(message.id, text or message.string, flags=message.flags)
+            catalogue.add(
+                message.id, text or message.string, flags=message.flags, context=message.context
+            )
     return catalogue
 
 
@@ -122,6 +128,22 @@ def _in_script(language: str, source: object, text: Any) -> Any:
         said = " ".join(source) if isinstance(source, (tuple, list)) else str(source)
         return tuple(words.in_script(language, one, said) for one in text)
     return words.in_script(language, str(text), str(source)) if source else text
+
+
+def own_label(language: str, english: str, written: str) -> str | None:
+    """Return what a helpline says in place of a label that a file writes in a language itself.
+
+    `language` may be a second script of it. None if nothing was imported, or if the label is not
+    one of the shipped definitions: the words of a country's own files stay as they are.
+    """
+    base = words.spoken_as(language)
+    known = shipped(base, Kind.DEFINITIONS) if (base, Kind.DEFINITIONS) in _own else None
+    for context in (written, None) if known is not None else ():
+        message = known.get(english, context) if known is not None else None
+        if message is not None and message.string == written:
+            said = compiled(language, Kind.DEFINITIONS)
+            return str(said.pgettext(context, english) if context else said.gettext(english))
+    return None
 
 
 def is_translated(text: object) -> bool:
@@ -149,23 +171,21 @@ def progress(language: str, kind: Kind) -> Progress:
     """Return how many messages a language has translated of those that there are."""
     if kind == Kind.PROMPTS_AND_LETTERS:
         return Progress(*told.count(language))
-    ids = _messages(kind)
     base = words.spoken_as(language)
+    asked = _messages(base, kind)
     if base == words.SOURCE:
-        return Progress(len(ids), len(ids))
+        return Progress(len(asked), len(asked))
     catalogue = _whole(base, kind)
-    done = sum(
-        is_translated(found.string) for one in ids if (found := catalogue.get(one)) is not None
-    )
-    return Progress(done, len(ids))
+    found = (catalogue.get(one.id, one.context) for one in asked)
+    return Progress(sum(one is not None and is_translated(one.string) for one in found), len(asked))
 
 
-def _messages(kind: Kind) -> list[Any]:
-    """Return every message of a kind, from the first catalogue that is shipped."""
-    for language in translated_languages(kind):
-        known = shipped(language, kind)
+def _messages(language: str, kind: Kind) -> list[Message]:
+    """Return every message of a kind, from the catalogue of the language, or the first there is."""
+    for one in (language, *translated_languages(kind)):
+        known = shipped(one, kind)
         if known is not None:
-            return [one.id for one in known if one.id]
+            return [message for message in known if message.id]
     return []
 
 
@@ -176,9 +196,10 @@ def exported(language: str, kind: Kind) -> str:
         told.fill(catalogue, language)
     else:
         now = _whole(language, kind)
-        for one in _messages(kind):
-            known = now.get(one)
-            catalogue.add(one, known.string if known is not None else None)
+        for one in _messages(language, kind):
+            known = now.get(one.id, one.context)
+            text = known.string if known is not None else None
+            catalogue.add(one.id, text, context=one.context)
     out = io.BytesIO()
     # Prompts and letters stand in the order in which they are said.
     in_order = kind == Kind.PROMPTS_AND_LETTERS
@@ -198,8 +219,8 @@ def check(language: str, kind: Kind, text: str) -> Progress:
         done = Progress(len(told.read(given)), told.count(words.SOURCE)[1])
     else:
         wrong = [Said(place) for place in _wrong(given, _forms(language))]
-        known = {one if isinstance(one, str) else tuple(one) for one in _messages(kind)}
-        found = sum(one.id in known and _counts(one) and not one.context for one in given if one.id)
+        known = {_identity(one) for one in _messages(language, kind)}
+        found = sum(_identity(one) in known and _counts(one) for one in given if one.id)
         done = Progress(found, len(known))
     if wrong:
         raise Invalid(
@@ -211,6 +232,10 @@ def check(language: str, kind: Kind, text: str) -> Progress:
             "and translate that."
         )
     return done
+
+
+def _identity(one: Message) -> tuple[Any, str | None]:
+    return one.id if isinstance(one.id, str) else tuple(one.id), one.context or None
 
 
 def _read(language: str, text: str) -> Catalog:

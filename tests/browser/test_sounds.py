@@ -55,6 +55,7 @@ async def test_a_ring_is_chosen_and_tried_on_the_page(live: Stage, page: Page) -
     await page.keyboard.press("Escape")
     await woken(page)
     await pictures(page)
+    await on_the_own_account(page)
 
 
 # A browser's own push service is far away: this one answers at once, with keys that are real.
@@ -96,6 +97,23 @@ async def woken(page: Page) -> None:
     await page.get_by_role("button", name="Do not wake").click()
     await expect(page.locator(".browsers li")).to_have_count(0)
     await expect(start).to_be_visible()
+
+
+async def on_the_own_account(page: Page) -> None:
+    """The same choices are a part of the own account, and count wherever they are made."""
+    await page.locator("#me > summary").click()
+    await page.locator("#own-account").click()
+    part = page.locator("#own-sounds")
+    await expect(part.get_by_label("Chime")).to_be_checked()
+    await part.get_by_label("Telephone").check()
+    await expect(part.locator("[data-sounds-says]")).to_have_text("Kept in this browser.")
+    await part.get_by_role("button", name="Wake this browser").click()
+    await expect(part.locator(".browsers li")).to_contain_text("this browser")
+    await part.get_by_role("button", name="Do not wake").click()
+    await expect(part.locator(".browsers li")).to_have_count(0)
+    await page.locator("#me > summary").click()
+    await page.get_by_role("link", name="Sounds and devices").click()
+    await expect(page.get_by_label("Telephone", exact=True)).to_be_checked()
 
 
 async def show(page: Page, words: str) -> None:

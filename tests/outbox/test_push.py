@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from app.calls.line_rows import Line
 from app.demo.stage import Counsellor, Served, Stage
 from app.errors import Invalid, NotFound
+from app.jobs.transaction import transaction
 from app.outbox.push import subscriptions
 from app.outbox.push.models import PushMessage, PushSubscription
 from app.outbox.push.sending import PushOnce
@@ -25,8 +26,9 @@ from app.settings import Settings
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Role
-from app.work import Work
+from app.work import PROGRAM, Work
 from tests.support.push import PushService
+from tests.support.referrals import page
 from tests.support.verbs import a_counsellor, a_line, a_waiting_call, offered
 
 OURS = Settings.model_fields["push_services"].default
@@ -101,6 +103,24 @@ async def test_a_ring_and_a_call_for_help_wake_who_has_no_page_open(
 
 async def _connected(stage: Stage) -> bool:
     return bool(await stage.rows("SELECT 1 FROM offers WHERE state = 'connected'"))
+
+
+async def test_a_browser_stands_on_the_own_account_and_is_ended_there_in_every_role(
+    stage: Stage, service: PushService
+) -> None:
+    ana = await stage.add_counsellor("Ana", state=None, shift=False)
+    entered = await subscribed(stage, service, ana)
+    account = (await page(stage, ana, "/account")).text
+    assert f"/sounds/push/{entered}/forget" in account
+    assert 'data-push="start"' in account
+    # She takes no calls any more: what is still entered must not be out of her reach.
+    async with transaction(stage.ground, PROGRAM) as work:
+        (await work.session.get_one(Staff, ana.id)).role = Role.AUDITOR
+    account = (await page(stage, ana, "/account")).text
+    assert f"/sounds/push/{entered}/forget" in account
+    assert 'data-push="start"' not in account
+    await post(stage, ana, f"/sounds/push/{entered}/forget")
+    assert "data-push-place" not in (await page(stage, ana, "/account")).text
 
 
 async def test_a_person_on_call_is_woken_in_their_language_and_once(

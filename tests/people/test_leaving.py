@@ -16,8 +16,9 @@ from app.contacts.cases import cases, follow_ups, people
 from app.contacts.cases.models import CaseMember, FollowUp
 from app.contacts.models import Case, Contact
 from app.contacts.states import Channel, FollowUpAbout
+from app.demo.stage import Stage
 from app.errors import Invalid
-from app.jobs.transaction import send_rows
+from app.jobs.transaction import send_rows, transaction
 from app.outbox.push import subscriptions
 from app.outbox.push.models import PushSubscription
 from app.people import changing, holding, leaving
@@ -32,7 +33,7 @@ from app.staff import accounts
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Role
-from app.work import Work
+from app.work import PROGRAM, Work
 from tests.support.calls.conversations import (
     a_chat_line,
     a_child,
@@ -42,6 +43,7 @@ from tests.support.calls.conversations import (
     matched,
     writing,
 )
+from tests.support.referrals import page
 from tests.support.verbs import (
     a_counsellor,
     a_referral,
@@ -261,6 +263,21 @@ async def test_an_agreed_call_back_is_kept_and_a_colleagues_team_answers_for_it(
     listed = {one.id for one, _, _ in await callbacks.open_callbacks(work, "south")}
     assert listed == {kept.id, given_up.id}
     assert await callbacks.open_callbacks(work, "north") == []
+
+
+async def test_the_page_says_who_makes_agreed_call_backs_and_who_answers_for_them(
+    stage: Stage,
+) -> None:
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    ana = await stage.add_counsellor("ana", shift=False, state=None)
+    leaves = f"/admin/people/{ana.id}/leave"
+    assert "call-backs that this person agreed" not in (await page(stage, mila, leaves)).text
+    async with transaction(stage.ground, PROGRAM) as work:
+        await a_callback(work, ana.staff, "+381641110001", CallbackState.AGREED)
+    shown = (await page(stage, mila, leaves)).text
+    assert 'name="to.agreed_callbacks"' in shown
+    assert "Any counsellor of the line makes the call-backs that this person agreed" in shown
+    assert "The colleague who takes them over answers for them." in shown
 
 
 async def test_the_last_administrator_and_oneself_stay(work: Work) -> None:

@@ -71,6 +71,7 @@ def test_no_letter_is_left_in_english(language: str) -> None:
         ("letters.yaml", "Your code is", "{Your code is", "letters.yaml: duty_phone.code must"),
         ("language.yaml", "trouble:", "truoble:", "language.yaml: trouble is missing"),
         ("prompts.yaml", ", on Sunday]", "]", "prompts.yaml: times.days needs 7 entries"),
+        ("chats.yaml", "danger:", "dangers:", "chats.yaml: danger is missing"),
         ("letters.yaml", "Your code is", "č" * 300, "letters.yaml: duty_text.code is sent by SMS"),
     ],
 )

@@ -219,8 +219,8 @@ async def test_what_is_told_comes_from_the_catalogue_until_it_is_taken_back(work
     assert words.about("sr").trouble == "Ostani tu."
     of = {(one.language, one.kind): one for one in await languages.translations(work)}
     assert of["sr", TOLD].progress.translated == of["sr", TOLD].progress.messages > 400
-    assert of["sr", TOLD].reviewed
-    assert not of["hr", TOLD].reviewed
+    # Eight texts that were read do not make the others read.
+    assert not of["sr", TOLD].reviewed
     (row,) = await languages.all_own(work)
     assert row.translated == 8
     await languages.take_back(work, row.id)

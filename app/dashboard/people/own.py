@@ -1,10 +1,11 @@
-"""A person's own account: password, language, colours, and where they are signed in."""
+"""A person's own account: password, language, colours, sounds, and where they are signed in."""
 
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Form, Request, Response
 
+from app.dashboard.sounds import sounds_values
 from app.dashboard.templating import templates
 from app.errors import Invalid, Refusal
 from app.people import finding, leaked, second_phone
@@ -48,6 +49,7 @@ async def show_account(request: Request, work: Work, staff: Staff, **said: Any) 
         "now": work.now,
         "rings_in_page": staff.endpoint_kind == EndpointKind.BROWSER
         and may(staff.role, Permission.TAKE_CALLS),
+        **await sounds_values(work, staff),
         **said,
     }
     return templates.TemplateResponse(request, "account.html", values)

@@ -52,6 +52,8 @@ onPage(() => {
   const mine = place.querySelector(`[data-browser="${CSS.escape(chosen("push"))}"]`);
   const start = place.querySelector("[data-push=start]");
   if (mine) mine.querySelector("[data-push=mine]").hidden = false;
+  // A reader who takes no calls can only take browsers off the list.
+  if (!start) return;
   start.hidden = Boolean(mine) || !can();
   place.querySelector("[data-push=cannot]").hidden = can();
   start.addEventListener("click", () => subscribe(place));
