@@ -264,8 +264,8 @@ async def _carry_out(
         work,
         AuditLog.STAFF_CHANGED,
         str(staff.id),
-        before={name: _for_log(name, before[name]) for name in different},
-        after={name: _for_log(name, after[name]) for name in different},
+        before={name: for_log(name, before[name]) for name in different},
+        after={name: for_log(name, after[name]) for name in different},
     )
     if "endpoint" in different:
         await phone_proofs.forget_pairing(work, staff)
@@ -295,7 +295,7 @@ def _store(staff: Staff, values: dict[str, Any]) -> None:
     staff.chats_at_once = values["chats_at_once"]
 
 
-def _for_log(name: str, value: Any) -> Any:
+def for_log(name: str, value: Any) -> Any:
     """Return a value as the log may hold it for ever: of a person's own data only its ends."""
     if name == "name":
         return ends.of_name(value)

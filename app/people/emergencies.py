@@ -25,7 +25,7 @@ from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.names import Task
 from app.jobs.transaction import send_rows
-from app.people import emergency_traces, ending
+from app.people import ending
 from app.people.emergency_rows import (
     Emergency,
     EmergencyKind,
@@ -33,6 +33,8 @@ from app.people.emergency_rows import (
     EmergencyState,
     SubjectKind,
 )
+from app.people.traces import accounts as traces_of_accounts
+from app.people.traces import kept
 from app.staff import accounts, second_factor
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -231,6 +233,7 @@ async def decide(work: Work, staff: Staff, emergency_id: UUID, *, confirm: bool)
 
 async def _open(work: Work, row: Emergency) -> None:
     if row.kind == EmergencyKind.ACCOUNTS:
+        await kept.keep(work, row)
         acting = await _account(work)
         row.account_id = acting.id
     else:
@@ -353,7 +356,7 @@ async def _close(work: Work, row: Emergency, by: Staff | None) -> None:
     was_open = before == EmergencyState.OPEN
     row.state = (EmergencyState.ENDED if was_open else EmergencyState.LAPSED).value
     row.ended_at, row.ended_by = work.now, by.id if by is not None else None
-    left = await emergency_traces.undo(work, row) if was_open else 0
+    left = await traces_of_accounts.undo(work, row) if was_open else 0
     # Before the mark goes: ending it is an act under it, too.
     _log(work, AuditLog.EMERGENCY_ENDED, row, before=before, **({"left": left} if left else {}))
     if was_open:
@@ -384,7 +387,7 @@ async def _end_reading(work: Work, row: Emergency, reader: Staff) -> None:
     case = await work.session.get_one(
         Case, row.subject_id, with_for_update=True, populate_existing=True
     )
-    await emergency_traces.end_requests(work, row, reader)
+    await traces_of_accounts.end_requests(work, row, reader)
     if case.owner_id != reader.id:
         await work.session.execute(
             delete(CaseMember).where(

@@ -43,6 +43,7 @@ BY_RULE: Mapping[DataKind, tuple[str, ...]] = {
         "call_questions.answer_sealed",
         "legal_holds.reason_sealed",
         "alarms.words_sealed",
+        "emergencies.before_sealed",
         "emergencies.ground_sealed",
         "emergencies.review_sealed",
     ),

@@ -102,6 +102,14 @@ async def forget_pairing(work: Work, staff: Staff) -> None:
         proof.paired_at = proof.code_hash = proof.code_kind = proof.code_until = None
 
 
+async def forget(work: Work, staff: Staff) -> None:
+    """Forget all that proves a person by telephone: their PIN, too."""
+    await forget_pairing(work, staff)
+    proof = await proof_of(work, staff.id)
+    if proof is not None:
+        proof.pin_hash = proof.chosen_hash = None
+
+
 async def pair(work: Work, staff: Staff) -> None:
     """Note that the phone of the account was proven."""
     proof = await _lock(work, staff.id)

@@ -45,7 +45,7 @@ async def role_given(work: Work, staff: Staff, before: str) -> None:
     await links.withdraw(work, staff.id)
     since = await _since(work, staff)
     if await _others_may_come_in(work, staff, since):
-        await _forget(work, staff, since)
+        await choose_anew(work, staff, since=since)
     elif not await holds_anything(work, staff.id):
         await ending.sign_out(work, staff)
 
@@ -96,8 +96,9 @@ async def _others_may_come_in(work: Work, staff: Staff, since: datetime) -> bool
     return False
 
 
-async def _forget(work: Work, staff: Staff, since: datetime) -> None:
-    """Let a person choose a new password, and set up a new second factor."""
+async def choose_anew(work: Work, staff: Staff, *, since: datetime) -> None:
+    """Let a person choose a new password, and set up a new second factor. An identity at the
+    provider that was linked since then is parted."""
     if may(staff.role, Permission.TAKE_CALLS):
         await withdrawing.take_out(work, staff)
     had = staff.password_hash is not None

@@ -1,5 +1,6 @@
-"""What an emergency access made, and takes with it when it ends: accounts, roles, teams, tokens,
-links to choose a password, and what waits for a second person.
+"""What an emergency access made of accounts, and takes with it when it ends: accounts, roles, teams,
+addresses, telephones, tokens, links to choose a password, passwords that were chosen by a link that
+was shown, and what waits for a second person.
 
 The log marks each act under an emergency access, so it says what there is to undo; what an account
 or a program that it let in has done is undone as well. What another person has changed since is
@@ -22,22 +23,27 @@ from app.people.agreement import asking, renewing
 from app.people.changing import Changes
 from app.people.emergency_rows import Emergency
 from app.people.holding import Kind
-from app.staff import tokens
+from app.people.traces.acts import MADE, acts_under, is_shown
+from app.people.traces.kept import kept_of
+from app.staff import phone_proofs, tokens
 from app.staff.log_kinds import AuditLog
-from app.staff.models import AuditEntry, Staff
+from app.staff.models import AuditEntry, PasswordLink, Staff
 from app.staff.roles import Role
 from app.work import Work
 
-_MADE = (AuditLog.STAFF_ADDED, AuditLog.STAFF_REACTIVATED)
-_ON_ACCOUNTS = (*_MADE, AuditLog.STAFF_CHANGED)
 _UNDONE = (
-    *_ON_ACCOUNTS,
+    *MADE,
+    AuditLog.STAFF_CHANGED,
     AuditLog.TOKEN_MADE,
     AuditLog.PASSWORD_LINK_MADE,
+    AuditLog.SECOND_FACTOR_RESET,
+    AuditLog.PHONE_CODE_MADE,
     AuditLog.ACCESS_ASKED,
 )
-# What of an account opens something.
-_OPENS = ("role", "team", "emergency")
+# What of an account opens something, or leads calls and letters elsewhere; of the last two the log
+# holds only the ends.
+_OPENS = ("role", "team", "emergency", "email", "endpoint")
+_KEPT = ("email", "endpoint")
 
 
 async def undo(work: Work, row: Emergency) -> int:
@@ -52,15 +58,17 @@ async def undo(work: Work, row: Emergency) -> int:
     work.actor = replace(actor, emergency=row.id)
     # So that what is sent is not undone with the act of one account.
     await send_rows(work)
-    acts = await _acts(work, row)
+    acts = await acts_under(work, row, _UNDONE)
+    kept = kept_of(work, row).get("people", {})
     left = 0
     for staff_id, own in _by_account(acts, row).items():
         staff = await changing.lock_person(work, staff_id)
         await _withdraw(work, staff, own)
-        if any(act.action in _MADE for act in own):
-            undone = await _done(work, partial(_end, work, row, staff))
+        if any(act.action in MADE for act in own):
+            undone = await done(work, partial(_end, work, row, staff))
         else:
-            undone = await _put_back(work, staff, own)
+            undone = await _put_back(work, staff, own, kept.get(str(staff_id), {}))
+            undone &= await done(work, partial(_choose_anew, work, row, staff, own))
         left += not undone
     for name in await _tokens(work, acts):
         await tokens.revoke_token(work, name)
@@ -68,7 +76,7 @@ async def undo(work: Work, row: Emergency) -> int:
     return left
 
 
-async def _done(work: Work, act: Callable[[], Awaitable[object]]) -> bool:
+async def done(work: Work, act: Callable[[], Awaitable[object]]) -> bool:
     """Return whether an act was carried out. Of one that is refused nothing stays, in the rows as
     in the log."""
     collected: tuple[list[Any], ...] = (work.jobs, work.rows, work.chained, work.last_rows)
@@ -81,37 +89,6 @@ async def _done(work: Work, act: Callable[[], Awaitable[object]]) -> bool:
             del one[number:]
         return False
     return True
-
-
-async def _acts(work: Work, row: Emergency) -> list[AuditEntry]:
-    """Return the acts that it made possible, in their order.
-
-    They carry its mark, or are those of an account or a program that was let in by such an act, of
-    one whom that let in, and so on. Each is let in before it acts, so one pass finds them all.
-    """
-    rows = await work.session.scalars(
-        select(AuditEntry)
-        .where(
-            AuditEntry.at >= row.decided_at,
-            AuditEntry.action.in_([kind.value for kind in _UNDONE]),
-        )
-        .order_by(AuditEntry.id)
-    )
-    let_in: set[str] = set()
-    found = []
-    for entry in rows:
-        if entry.detail.get("emergency") == str(row.id) or entry.actor in let_in:
-            found.append(entry)
-            if _lets_in(entry):
-                let_in.add(entry.subject)
-    return found
-
-
-def _lets_in(entry: AuditEntry) -> bool:
-    """Return whether an act lets an account or a program do what it could not do before."""
-    if entry.action == AuditLog.STAFF_CHANGED:
-        return bool(entry.detail["after"].get("role") == Role.ADMINISTRATOR)
-    return entry.action in (*_MADE, AuditLog.TOKEN_MADE)
 
 
 def _by_account(acts: list[AuditEntry], row: Emergency) -> dict[UUID, list[AuditEntry]]:
@@ -151,23 +128,24 @@ async def _end(work: Work, row: Emergency, staff: Staff) -> None:
     await leaving.deactivate(work, staff.id, {**plan, Kind.SHIFTS: None}, by=None)
 
 
-async def _put_back(work: Work, staff: Staff, acts: list[AuditEntry]) -> bool:
-    """Give an account the role and the team back that it had before."""
+async def _put_back(work: Work, staff: Staff, acts: list[AuditEntry], kept: dict[str, str]) -> bool:
+    """Give an account back what it had before of what opens something."""
     before: dict[str, Any] = {}
     after: dict[str, Any] = {}
     for act in (one for one in acts if one.action == AuditLog.STAFF_CHANGED):
         before = act.detail["before"] | before
         after |= act.detail["after"]
     now = changing.values_of(staff)
-    back = {
-        name: before[name] for name in _OPENS if name in before and now[name] == after.get(name)
-    }
-
-    if await _done(work, partial(_give_back, work, staff.id, back)):
+    changed = [name for name in _OPENS if name in before]
+    # What another person has changed since is theirs.
+    stays = [name for name in changed if changing.for_log(name, now[name]) == after.get(name)]
+    whole = before | kept
+    back = {name: whole[name] for name in stays if name not in _KEPT or name in kept}
+    if len(back) == len(stays) and await done(work, partial(_give_back, work, staff.id, back)):
         return True
     # What is refused of it keeps nothing else from going back.
     for name, value in back.items():
-        await _done(work, partial(_give_back, work, staff.id, {name: value}))
+        await done(work, partial(_give_back, work, staff.id, {name: value}))
     return False
 
 
@@ -175,9 +153,44 @@ async def _give_back(work: Work, staff_id: UUID, values: dict[str, Any]) -> None
     staff = await changing.lock_person(work, staff_id)
     role_then = staff.role
     role = Role(values["role"]) if "role" in values else None
-    changes = Changes(role=role, team=values.get("team"), emergency=values.get("emergency"))
-    await changing.change(work, staff_id, changes, by=None)
+    rest = {name: value for name, value in values.items() if name != "role"}
+    await changing.change(work, staff_id, Changes(role=role, **rest), by=None)
     await renewing.role_given(work, staff, role_then)
+
+
+async def _choose_anew(work: Work, row: Emergency, staff: Staff, acts: list[AuditEntry]) -> None:
+    """Drop what another person may have chosen for an account: a password by a link that was shown,
+    a second factor that was set up after it was reset, a telephone that was proven by a code.
+
+    The person gets a letter with a link, if there is an address. Raises LastAdministrator.
+    """
+    assert row.decided_at is not None
+    if any(act.action == AuditLog.PHONE_CODE_MADE for act in acts):
+        await phone_proofs.forget(work, staff)
+    if not await _chosen_by_others(work, staff, acts):
+        return
+    await changing.check_not_last(work, staff)
+    await renewing.choose_anew(work, staff, since=row.decided_at)
+    if staff.active and staff.email is not None and work.settings.smtp_url is not None:
+        await links.make_link(work, staff.id, by=None, by_mail=True)
+
+
+async def _chosen_by_others(work: Work, staff: Staff, acts: list[AuditEntry]) -> bool:
+    if any(act.action == AuditLog.SECOND_FACTOR_RESET for act in acts):
+        return True
+    moved: set[str] = set()
+    shown = set()
+    for act in acts:
+        if act.action == AuditLog.STAFF_CHANGED and "email" in act.detail["after"]:
+            moved.add(act.subject)
+        elif is_shown(act, moved):
+            shown.add(act.at)
+    used = select(PasswordLink.id).where(
+        PasswordLink.staff_id == staff.id,
+        PasswordLink.made_at.in_(shown),
+        PasswordLink.used_at.is_not(None),
+    )
+    return await work.session.scalar(used.limit(1)) is not None
 
 
 async def _tokens(work: Work, acts: list[AuditEntry]) -> list[str]:
