@@ -41,6 +41,7 @@ class Task(StrEnum):
     SEND_PUSH = "outbox:send_push"
 
     SEAL_MARKED = "country:seal_marked"
+    UNDO_SETTINGS = "country:undo_settings"
 
     CARRY_HASHES = "sealing:carry_hashes"
     RESEAL = "sealing:reseal"

@@ -43,7 +43,6 @@ BY_RULE: Mapping[DataKind, tuple[str, ...]] = {
         "call_questions.answer_sealed",
         "legal_holds.reason_sealed",
         "alarms.words_sealed",
-        "emergencies.before_sealed",
         "emergencies.ground_sealed",
         "emergencies.review_sealed",
     ),
@@ -248,6 +247,7 @@ WITHOUT_RULE: Mapping[str, str] = {
     "passkey_challenges.*": f"{_SOON} when it is answered, or after minutes",
     "set_up_codes.*": f"{_SOON} when there is a first account",
     "provider_errands.*": f"{_SOON} when the person is back, or after minutes",
+    "emergencies.before_sealed": f"{_SOON} when what was changed under it has gone back",
     **dict.fromkeys(
         ["emergencies.subject_kind", "emergencies.asked_role", "emergencies.decided_role"],
         "who opened what in an emergency; the ground goes with the record",

@@ -11,3 +11,4 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("emergencies", sa.Column("before_sealed", sa.LargeBinary))
+    op.add_column("emergencies", sa.Column("settings_back_at", sa.DateTime(timezone=True)))

@@ -16,6 +16,15 @@ PROVIDER = Wanted(
     name="City", issuer="https://id.example", client_id="x", roles=(("help", "counsellor"),)
 )
 
+SET_UP = {
+    "name": "Elsewhere",
+    "issuer": "https://id.example",
+    "client_id": "x",
+    "client_secret": "s",
+    "roles": [{"value": "all", "role": "administrator"}],
+    "unknown": "create",
+}
+
 
 async def test_what_an_emergency_access_made_of_accounts_ends_with_it(stage: Stage) -> None:
     vera, rada, mila = [
@@ -213,3 +222,56 @@ async def test_the_last_administrator_keeps_the_password_that_was_chosen_under_i
     assert now["password_hash"], "nobody else could sign in to keep the accounts"
     (ended,) = await stage.rows("SELECT detail FROM audit_entries WHERE action = 'emergency_ended'")
     assert ended["detail"]["left"] == 1
+
+
+async def test_settings_that_lead_elsewhere_go_back_and_the_review_says_which(stage: Stage) -> None:
+    vera, rada = await people_for_it(stage)
+    ana = await stage.add_counsellor("ana", endpoint="+381601234567", shift=False, state=None)
+    await stage.change_rows("UPDATE staff SET email = 'ana@x.example' WHERE name = 'ana'")
+    olga = await stage.add_counsellor("olga", role=Role.AUDITOR, shift=False, state=None)
+    line = (await stage.rows("SELECT id FROM lines"))[0]
+    hours = await stage.rows("SELECT session_hours FROM sign_in_rules")
+    headers = await an_emergency(stage, vera, rada)
+
+    async def puts(method: str, path: str, body: dict[str, object]) -> None:
+        url = f"{stage.settings.public_url}/api/v1{path}"
+        answer = await stage.client.request(method, url, json=body, headers=headers)
+        assert answer.status_code < 300, answer.text
+
+    revision = (await stage.rows("SELECT revision FROM staff WHERE name = 'ana'"))[0]["revision"]
+    moved = {"revision": revision, "email": "eve@x.example", "endpoint": "+381607654321"}
+    await puts("POST", f"/people/{ana.id}", moved)
+    await puts("POST", "/wallboards", {"name": "At home"})
+    await puts("PUT", "/settings", {"decided": {"invitation_days": 30, "offer_seconds": 25}})
+    await puts("PATCH", f"/lines/{line['id']}/plan", {"partner_number": "+381111234567"})
+    await puts("PUT", "/dialling", {"countries": ["BA"]})
+    await puts("PUT", "/sign-in-rules", {"factor_roles": [], "session_hours": 9, "knowingly": True})
+    await puts("PUT", "/sign-in/provider", SET_UP)
+    await puts("POST", "/roster/holidays", {"day": "2027-01-07", "name": "Holiday"})
+    await skip(stage, 61 / 60)
+    await stage.settle()
+    await stage.settle()
+    (person,) = await stage.rows("SELECT email, endpoint FROM staff WHERE name = 'ana'")
+    assert person == {"email": "ana@x.example", "endpoint": "+381601234567"}
+    open_walls = "SELECT count(*) AS n FROM wallboards WHERE withdrawn_at IS NULL"
+    assert await stage.rows(open_walls) == [{"n": 0}]
+    assert (await stage.rows("SELECT decided FROM own_settings"))[0]["decided"] == {}
+    assert (await stage.rows("SELECT plan FROM lines"))[0]["plan"].get("partner_number") is None
+    assert (await stage.rows("SELECT countries FROM dialling_rules"))[0]["countries"] == []
+    assert await stage.rows("SELECT session_hours FROM sign_in_rules") == hours
+    assert await stage.rows("SELECT id FROM identity_providers") == []
+    (kept,) = await stage.rows("SELECT before_sealed FROM emergencies")
+    assert kept["before_sealed"] is None, "nothing of it is kept once it has gone back"
+    (shown,) = (await olga.ask("GET", "/emergencies")).json()
+    outcomes = {(act["action"], act["outcome"]) for act in shown["acts"]}
+    for action in (
+        "staff_changed",
+        "wallboard_made",
+        "settings_changed",
+        "line_plan_set",
+        "dialling_changed",
+        "sign_in_rules_set",
+        "provider_set",
+    ):
+        assert (action, "undone") in outcomes, action
+    assert ("holiday_set", "stays") in outcomes

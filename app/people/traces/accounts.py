@@ -1,30 +1,32 @@
-"""What an emergency access made of accounts, and takes with it when it ends: accounts, roles, teams,
-addresses, telephones, tokens, links to choose a password, passwords that were chosen by a link that
-was shown, and what waits for a second person.
+"""What an emergency access made of accounts, and takes with it when it ends.
+
+These are accounts, roles, teams, addresses, telephones, tokens, links to choose a password,
+passwords that were chosen by a link that was shown, the provider of identities, and what waits for
+a second person.
 
 The log marks each act under an emergency access, so it says what there is to undo; what an account
 or a program that it let in has done is undone as well. What another person has changed since is
 theirs and stays, and so does what was done to children's records.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from app.contacts.cases.models import CaseRequest
-from app.errors import Refusal
 from app.jobs.transaction import send_rows
-from app.people import changing, holding, leaving, links
+from app.people import changing, ending, holding, leaving, links
 from app.people.agreement import asking, renewing
 from app.people.changing import Changes
 from app.people.emergency_rows import Emergency
 from app.people.holding import Kind
-from app.people.traces.acts import MADE, acts_under, is_shown
+from app.people.provider import access, keeping
+from app.people.traces.acts import MADE, acts_under, is_shown, moves
 from app.people.traces.kept import kept_of
+from app.people.traces.outcome import Outcome, done
 from app.staff import phone_proofs, tokens
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, PasswordLink, Staff
@@ -39,15 +41,19 @@ _UNDONE = (
     AuditLog.SECOND_FACTOR_RESET,
     AuditLog.PHONE_CODE_MADE,
     AuditLog.ACCESS_ASKED,
+    AuditLog.IDENTITY_LINKED,
+    AuditLog.PROVIDER_SET,
+    AuditLog.PROVIDER_REMOVED,
 )
+_ON_PROVIDER = (AuditLog.PROVIDER_SET, AuditLog.PROVIDER_REMOVED)
 # What of an account opens something, or leads calls and letters elsewhere; of the last two the log
 # holds only the ends.
 _OPENS = ("role", "team", "emergency", "email", "endpoint")
 _KEPT = ("email", "endpoint")
 
 
-async def undo(work: Work, row: Emergency) -> int:
-    """Undo what was made under an emergency access. Return how much could not be undone.
+async def undo(work: Work, row: Emergency) -> Outcome:
+    """Undo what was made of accounts under an emergency access.
 
     The last administrator who can sign in stays one, and so does an account whose work no colleague
     may hold: the review says what becomes of it. What is refused for one account holds up no other,
@@ -59,42 +65,51 @@ async def undo(work: Work, row: Emergency) -> int:
     # So that what is sent is not undone with the act of one account.
     await send_rows(work)
     acts = await acts_under(work, row, _UNDONE)
-    kept = kept_of(work, row).get("people", {})
-    left = 0
+    kept = kept_of(work, row)
+    outcome = Outcome()
+    # First: nobody comes in by it while the accounts are put back.
+    await _provider_back(work, acts, kept, outcome)
     for staff_id, own in _by_account(acts, row).items():
         staff = await changing.lock_person(work, staff_id)
         await _withdraw(work, staff, own)
         if any(act.action in MADE for act in own):
             undone = await done(work, partial(_end, work, row, staff))
         else:
-            undone = await _put_back(work, staff, own, kept.get(str(staff_id), {}))
+            undone = await _put_back(
+                work, staff, own, kept.get("people", {}).get(str(staff_id), {})
+            )
             undone &= await done(work, partial(_choose_anew, work, row, staff, own))
-        left += not undone
+        outcome.note(own, undone)
+        outcome.accounts_left += not undone
     for name in await _tokens(work, acts):
         await tokens.revoke_token(work, name)
+    outcome.note([act for act in acts if act.action == AuditLog.TOKEN_MADE], True)
+    outcome.log(work, row)
     work.actor = actor
-    return left
+    return outcome
 
 
-async def done(work: Work, act: Callable[[], Awaitable[object]]) -> bool:
-    """Return whether an act was carried out. Of one that is refused nothing stays, in the rows as
-    in the log."""
-    collected: tuple[list[Any], ...] = (work.jobs, work.rows, work.chained, work.last_rows)
-    numbers = [len(one) for one in collected]
-    try:
-        async with work.session.begin_nested():
-            await act()
-    except Refusal:
-        for one, number in zip(collected, numbers, strict=True):
-            del one[number:]
-        return False
-    return True
+async def _provider_back(
+    work: Work, acts: list[AuditEntry], kept: dict[str, Any], outcome: Outcome
+) -> None:
+    """Set the provider of identities as it was, unless another person has changed it since."""
+    own = [act for act in acts if act.action in _ON_PROVIDER]
+    if not own:
+        return
+    newest = await work.session.scalar(
+        select(func.max(AuditEntry.id)).where(AuditEntry.action.in_(_ON_PROVIDER))
+    )
+    undone = newest == own[-1].id and "provider" in kept
+    if undone:
+        undone = await done(work, partial(keeping.put_back, work, kept["provider"]))
+    outcome.note(own, undone)
 
 
 def _by_account(acts: list[AuditEntry], row: Emergency) -> dict[UUID, list[AuditEntry]]:
     found: dict[UUID, list[AuditEntry]] = {}
+    others = (AuditLog.TOKEN_MADE, *_ON_PROVIDER)
     for entry in acts:
-        if entry.action != AuditLog.TOKEN_MADE and entry.subject != str(row.account_id):
+        if entry.action not in others and entry.subject != str(row.account_id):
             found.setdefault(UUID(entry.subject), []).append(entry)
     return found
 
@@ -167,6 +182,8 @@ async def _choose_anew(work: Work, row: Emergency, staff: Staff, acts: list[Audi
     assert row.decided_at is not None
     if any(act.action == AuditLog.PHONE_CODE_MADE for act in acts):
         await phone_proofs.forget(work, staff)
+    if any(act.action == AuditLog.IDENTITY_LINKED for act in acts):
+        await _part(work, staff)
     if not await _chosen_by_others(work, staff, acts):
         return
     await changing.check_not_last(work, staff)
@@ -175,13 +192,21 @@ async def _choose_anew(work: Work, row: Emergency, staff: Staff, acts: list[Audi
         await links.make_link(work, staff.id, by=None, by_mail=True)
 
 
+async def _part(work: Work, staff: Staff) -> None:
+    """Part an account from a provider that was set under it: its sessions end, too."""
+    identity = await access.identity_of(work, staff)
+    if identity is not None:
+        await access.part(work, staff, identity)
+    await ending.sign_out(work, staff)
+
+
 async def _chosen_by_others(work: Work, staff: Staff, acts: list[AuditEntry]) -> bool:
     if any(act.action == AuditLog.SECOND_FACTOR_RESET for act in acts):
         return True
     moved: set[str] = set()
     shown = set()
     for act in acts:
-        if act.action == AuditLog.STAFF_CHANGED and "email" in act.detail["after"]:
+        if moves(act):
             moved.add(act.subject)
         elif is_shown(act, moved):
             shown.add(act.at)

@@ -1,18 +1,22 @@
 """The acts that an emergency access made possible, as the log holds them.
 
 They carry its mark, or are those of an account or a program that was let in by such an act, of one
-whom that let in, and so on: each is let in before it acts.
+whom that let in, and so on: each is let in before it acts. What a provider of identities says of
+people, after it was set under it, counts as well.
 """
 
+from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import Select, and_, or_, select
 
 from app.people.emergency_rows import Emergency
+from app.people.provider.rows import StaffIdentity
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry
 from app.staff.roles import Role
-from app.work import Work
+from app.work import ActorKind, Work
 
 # An account becomes active.
 MADE = (AuditLog.STAFF_ADDED, AuditLog.STAFF_REACTIVATED)
@@ -22,6 +26,8 @@ _LETS_IN = (
     AuditLog.TOKEN_MADE,
     AuditLog.PASSWORD_LINK_MADE,
     AuditLog.PASSWORD_CHOSEN,
+    AuditLog.IDENTITY_LINKED,
+    AuditLog.PROVIDER_SET,
 )
 
 
@@ -42,9 +48,12 @@ async def _under(work: Work, row: Emergency) -> Select[AuditEntry]:
     until = row.ended_at or row.until
     assert until is not None
     let_in = await _let_in(work, row, row.decided_at, until)
-    wanted = [and_(AuditEntry.actor == actor, AuditEntry.id > at) for actor, at in let_in.items()]
+    wanted = [
+        and_(AuditEntry.actor == actor, AuditEntry.id > at) for actor, at in let_in.since.items()
+    ]
     marked = AuditEntry.detail["emergency"].astext == str(row.id)
-    return _between(row.decided_at, until).where(or_(marked, *wanted))
+    others = AuditEntry.id.in_(let_in.by_provider)
+    return _between(row.decided_at, until).where(or_(marked, others, *wanted))
 
 
 def _between(since: datetime, until: datetime) -> Select[AuditEntry]:
@@ -59,25 +68,50 @@ def _of_kinds(statement: Select[AuditEntry], kinds: tuple[AuditLog, ...]) -> Sel
     return statement.where(AuditEntry.action.in_([kind.value for kind in kinds]))
 
 
-async def _let_in(work: Work, row: Emergency, since: datetime, until: datetime) -> dict[str, int]:
-    """Return the accounts and programs that were let in, each with the number of the act in the
-    log."""
-    found: dict[str, int] = {}
-    # Accounts whose link is in the hands of another person.
-    open_to_others: set[str] = set()
+@dataclass
+class _LetIn:
+    """Who was let in: accounts and programs, each with the number of the act in the log."""
+
+    since: dict[str, int] = field(default_factory=dict)
+    # What the provider said of people, as numbers of the log.
+    by_provider: list[int] = field(default_factory=list)
+
+
+async def _let_in(work: Work, row: Emergency, since: datetime, until: datetime) -> _LetIn:
+    found = _LetIn()
+    # Accounts whose link is in the hands of another person, and those whose address was changed.
+    shown: set[str] = set()
     moved: set[str] = set()
+    provider_set = False
     for entry in await work.session.scalars(_of_kinds(_between(since, until), _LETS_IN)):
         if entry.action == AuditLog.PASSWORD_CHOSEN:
-            if entry.subject in open_to_others:
-                found.setdefault(entry.subject, entry.id)
-        elif entry.detail.get("emergency") == str(row.id) or entry.actor in found:
-            if entry.action == AuditLog.STAFF_CHANGED and "email" in entry.detail["after"]:
+            if entry.subject in shown:
+                found.since.setdefault(entry.subject, entry.id)
+        elif entry.detail.get("emergency") == str(row.id) or entry.actor in found.since:
+            provider_set |= entry.action == AuditLog.PROVIDER_SET
+            if moves(entry):
                 moved.add(entry.subject)
             elif is_shown(entry, moved):
-                open_to_others.add(entry.subject)
+                shown.add(entry.subject)
             if _lets_in(entry):
-                found.setdefault(entry.subject, entry.id)
+                found.since.setdefault(entry.subject, entry.id)
+        elif provider_set and await _is_of_provider(work, entry):
+            found.by_provider.append(entry.id)
+            found.since.setdefault(entry.subject, entry.id)
     return found
+
+
+async def _is_of_provider(work: Work, entry: AuditEntry) -> bool:
+    """Return whether an act is what the provider said of a person who came from there."""
+    if entry.actor != ActorKind.PROGRAM or entry.action == AuditLog.PROVIDER_SET:
+        return False
+    linked = select(StaffIdentity.id).where(StaffIdentity.staff_id == UUID(entry.subject))
+    return await work.session.scalar(linked) is not None
+
+
+def moves(entry: AuditEntry) -> bool:
+    """Return whether an act gave an account another e-mail address."""
+    return entry.action == AuditLog.STAFF_CHANGED and "email" in entry.detail["after"]
 
 
 def is_shown(entry: AuditEntry, moved: set[str]) -> bool:
