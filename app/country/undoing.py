@@ -147,7 +147,7 @@ async def _own(work: Work, act: AuditEntry, scene: Scene) -> None:
         name: None if value == server[name] else value
         for name, value in act.detail["before"].items()
     }
-    await own_settings.change(work, back)
+    await own_settings.change(work, back, held_before=True)
 
 
 async def _dialling(work: Work, act: AuditEntry, scene: Scene) -> None:

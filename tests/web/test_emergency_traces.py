@@ -16,7 +16,7 @@ PROVIDER = Wanted(
     name="City", issuer="https://id.example", client_id="x", roles=(("help", "counsellor"),)
 )
 
-SET_UP = {
+SET_UP: dict[str, object] = {
     "name": "Elsewhere",
     "issuer": "https://id.example",
     "client_id": "x",
