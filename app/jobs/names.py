@@ -76,6 +76,7 @@ class Task(StrEnum):
 
     CARRY_OUT_REQUEST = "retention:carry_out_request"
     ERASE_DUE = "retention:erase_due"
+    TELL_SHORTER_RULES = "retention:tell_shorter_rules"
 
     MAIL_ALARM = "routing:mail_alarm"
     MAIL_VOLUME = "routing:mail_volume"
