@@ -36,7 +36,7 @@ from app.routing.presence import BEAT_EVERY, beat
 from app.sealing.knowing import learn, watch
 from app.settings import Settings
 from app.statistics.counting.kept_targets import keep_target
-from app.telephony.provider.setup import carry_out
+from app.telephony.provider.setup import carry_out, may_show
 from app.telephony.webhooks import router as telephony
 from app.web.bodies import Bodies
 from app.web.headers import SecurityHeaders
@@ -97,7 +97,7 @@ def make_app(ground: Ground, *, with_worker: bool, phone_first: bool = False) ->
     app.state.ground, app.state.bus, app.state.worker = ground, bus, None
     app.state.stopping, app.state.loaded = asyncio.Event(), asyncio.Event()
     app.state.heard_of, app.state.webhooks_under_way = _heard_of, set()
-    number_setup.compose(ground, carry_out)
+    number_setup.compose(ground, carry_out, may_show)
     app.router.middleware_stack = Straight(app)
     include(app, telephony)
     _add_middleware(app, ground.settings)

@@ -56,6 +56,7 @@ UNCHANGED = {
     Kind.DATA_REQUEST_WITHDRAWN: MADE,
     Kind.DOCUMENT_LIMIT_REACHED: "a person reached a limit, and nothing was stored",
     Kind.DOCUMENT_READ: READS,
+    Kind.EMERGENCY_UNDONE: "which acts were undone; each change has its entry",
     Kind.ERASING_ASKED: "a person asked for what the rules say, and what it erases has its entries",
     Kind.EXPORT_DOWNLOADED: READS,
     Kind.EXPORT_MADE: MADE,

@@ -30,6 +30,9 @@ class AccessRequestView(BaseModel):
     new_role: Role
     # Of a new address its first letter and its domain; null if it stays.
     new_email: str | None
+    # Null if they stay; of a telephone its ends.
+    new_team: str | None
+    new_endpoint: str | None
     # Whether the link goes to the person's address; false: it was shown to the asker. Null: none.
     by_mail: bool | None
     # The provider that the person comes from; null for none.
@@ -58,6 +61,8 @@ async def list_access_requests(work: InWork, staff: Sees) -> list[AccessRequestV
             role=Role(one.person.role),
             new_role=Role(one.row.role or one.person.role),
             new_email=ends.of_email(one.row.email) if one.row.email is not None else None,
+            new_team=one.row.team,
+            new_endpoint=ends.of_number(one.row.endpoint) if one.row.endpoint else None,
             by_mail=one.by_mail,
             issuer=one.row.issuer,
             asked_by=one.asked_by,

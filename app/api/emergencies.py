@@ -23,10 +23,12 @@ _Words = Annotated[str, Field(max_length=4000)]
 
 
 class ActView(BaseModel):
-    """An act, by its code in the log."""
+    """An act, by its code in the log, and what became of it when the access ended: it was undone,
+    could not be (`left`), or is none of those that are. Null until that is known."""
 
     at: datetime
     action: str
+    outcome: emergencies.Outcome | None
 
 
 class EmergencyView(BaseModel):
@@ -94,7 +96,7 @@ def _view(one: Shown) -> EmergencyView:
         reviewed_at=row.reviewed_at,
         fitting=row.fitting,
         review=one.review,
-        acts=[ActView(at=at, action=action) for at, action in one.acts],
+        acts=[ActView(**act._asdict()) for act in one.acts],
     )
 
 

@@ -8,10 +8,9 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
-from app.people import changing, factors, finding, holding, leaving, links
+from app.people import changing, factors, finding, holding, leaving, links, phone_codes
 from app.people.changing import Changes
 from app.people.finding import PersonState
-from app.staff import phone_proofs
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role
 from app.staff.sign_in_rules import Limits, set_sign_in_rules, sign_in_rules
@@ -158,16 +157,18 @@ async def invite_person(work: InWork, staff: KeepsPeople, wanted: InvitationIn) 
 
 
 class PhoneCode(BaseModel):
-    """A single-use code for a phone. It is in this answer only."""
+    """A single-use code for a phone. It is in this answer only; it may open nothing before a second
+    person has agreed."""
 
     code: str
+    waits: bool
 
 
 @router.post("/people/{person_id}/phone-code", status_code=201)
 async def make_phone_code(work: InWork, staff: KeepsPeople, person_id: UUID) -> PhoneCode:
     """Make a single-use code that a person enters at their phone before they choose a PIN."""
-    person = await finding.person(work, person_id)
-    return PhoneCode(code=await phone_proofs.make_code(work, person))
+    code, waits = await phone_codes.make(work, person_id, by=staff)
+    return PhoneCode(code=code, waits=waits)
 
 
 @router.post("/people/{person_id}/link", status_code=201)

@@ -27,6 +27,9 @@ class RuleView(BaseModel):
     kind: DataKind
     # null: for ever.
     days: int | None
+    # A shorter rule that was decided, and from when on it holds; null: there is none.
+    next_days: int | None
+    next_at: datetime | None
     default_days: int | None
     # The fewest days that a rule may say.
     least_days: int
@@ -91,6 +94,8 @@ async def _view(work: Work, rules: Rules) -> RetentionView:
             RuleView(
                 kind=kind,
                 days=days,
+                next_days=rules.coming[kind].days if kind in rules.coming else None,
+                next_at=rules.coming[kind].at if kind in rules.coming else None,
                 default_days=default_days(kind, number_days),
                 least_days=least_days(kind),
             )
@@ -121,7 +126,8 @@ async def retention(work: InWork, staff: Sees) -> RetentionView:
 
 @router.put("")
 async def change_rules(work: InWork, staff: Keeps, asked: RulesIn) -> RetentionView:
-    """Change rules. The next night erases by them."""
+    """Change rules. A longer one holds at once, a shorter one after seven days: colleagues are
+    told, and an administrator can set the former days again until then."""
     return await _view(work, await set_rules(work, asked.rules, revision=asked.revision))
 
 

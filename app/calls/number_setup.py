@@ -1,4 +1,5 @@
-"""The set-up of the provider's numbers, as pages and programs ask for it.
+"""The provider's numbers, as pages and programs ask for them: setting them up, and which may be
+shown.
 
 The telephony carries it out; it is composed with them where a process starts.
 """
@@ -10,7 +11,7 @@ from typing import NamedTuple
 from app.errors import Message
 from app.work import Ground, Work
 
-_NAME = "number set-up"
+_NAME, _SHOWN = "number set-up", "numbers shown"
 
 
 class Pointed(NamedTuple):
@@ -31,11 +32,19 @@ class Report:
 
 
 CarriesOut = Callable[[Work], Awaitable[Report]]
+Shows = Callable[[Work], Awaitable[set[str]]]
 
 
-def compose(ground: Ground, carries_out: CarriesOut) -> None:
-    """Let this process set up numbers."""
-    ground.kept[_NAME] = carries_out
+def compose(ground: Ground, carries_out: CarriesOut, shows: Shows) -> None:
+    """Let this process set up numbers, and ask which ones may be shown."""
+    ground.kept[_NAME], ground.kept[_SHOWN] = carries_out, shows
+
+
+async def shown_numbers(work: Work) -> set[str]:
+    """Return the numbers that the provider may show to those it rings; what was done so far is
+    committed. Raises Conflict if it cannot be asked."""
+    shows: Shows = work.ground.kept[_SHOWN]
+    return await shows(work)
 
 
 async def set_up_numbers(work: Work) -> Report:

@@ -2,6 +2,7 @@
 
 import typer
 
+from app.calls import number_setup
 from app.cli.running import run_verb
 from app.country import own_settings
 from app.work import Work
@@ -25,7 +26,13 @@ def show() -> None:
 @app.command("set")
 def set_value(name: str, value: str) -> None:
     """Decide a setting; every process works by it within moments."""
-    run_verb(lambda work: own_settings.change(work, {name: value}))
+    from app.telephony.provider.setup import carry_out, may_show
+
+    async def verb(work: Work) -> None:
+        number_setup.compose(work.ground, carry_out, may_show)
+        await own_settings.change(work, {name: value})
+
+    run_verb(verb)
 
 
 @app.command("reset")

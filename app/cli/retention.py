@@ -26,9 +26,12 @@ def list_rules() -> None:
     """Show the rules, the holds in force, and what was erased when."""
 
     async def verb(work: Work) -> None:
-        for kind, days in (await read_rules(work)).days.items():
+        rules = await read_rules(work)
+        for kind, days in rules.days.items():
             default = default_days(kind, work.settings.number_retention_days)
             print(f"{kind.value}\t{_words(days)}\tdefault {_words(default)}")
+        for kind, (days, at) in rules.coming.items():
+            print(f"from\t{at.isoformat()}\t{kind.value}\t{_words(days)}")
         for held in await holds.open_holds(work):
             print(f"held\t{held.code}\tsince {held.held_at.isoformat()}")
         for one in await running.receipts(work):
@@ -42,12 +45,13 @@ def set_rule(
     kind: Annotated[DataKind, typer.Argument(help="which kind of data")],
     days: Annotated[str, typer.Argument(help=f"a number of days, or {_FOR_EVER}")],
 ) -> None:
-    """Set for how many days a kind of data is kept. The next night erases by it."""
+    """Set for how many days a kind of data is kept. Here a shorter rule holds at once, too."""
 
     async def verb(work: Work) -> None:
         if days != _FOR_EVER and not days.isdecimal():
             raise Invalid("Give a number of days, or %(word)s.", word=_FOR_EVER)
-        await set_rules(work, {kind: None if days == _FOR_EVER else int(days)})
+        wanted = {kind: None if days == _FOR_EVER else int(days)}
+        await set_rules(work, wanted, at_once=True)
 
     run_verb(verb)
 

@@ -12,12 +12,12 @@ from app.cli.lines import line_of
 from app.cli.running import parts_of, run_verb
 from app.dialling import outward
 from app.errors import BadSettings
-from app.people import changing, factors, finding, holding, leaked, leaving, links
+from app.people import changing, factors, finding, holding, leaked, leaving, links, phone_codes
 from app.people.agreement import deciding
 from app.people.changing import Changes
 from app.people.provider import access
 from app.routing import people
-from app.staff import accounts, passwords, phone_proofs
+from app.staff import accounts, passwords
 from app.staff import sign_in_rules as rules
 from app.staff.models import EndpointKind
 from app.staff.roles import Role
@@ -381,7 +381,9 @@ def phone_code(name: str) -> None:
     """Make a single-use code for the phone of a person and print it; it is shown only once."""
 
     async def verb(work: Work) -> str:
-        return await phone_proofs.make_code(work, await finding.person_named(work, name))
+        person = await finding.person_named(work, name)
+        code, _waits = await phone_codes.make(work, person.id, by=None)
+        return code
 
     print(run_verb(verb))
 

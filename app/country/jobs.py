@@ -1,13 +1,16 @@
-"""Jobs of the definitions: answers of questions that were marked later are sealed.
+"""Jobs of the definitions and settings: answers of questions that were marked later are sealed, and
+what an emergency access changed goes back.
 
-It may run twice.
+They may run twice.
 """
 
 from datetime import timedelta
+from uuid import UUID
 
 from procrastinate import Blueprint, JobContext, RetryStrategy
 
 from app.country import marked
+from app.country.undoing import undo_settings
 from app.jobs.names import Task
 from app.jobs.passing import PASSING
 from app.jobs.transaction import transaction
@@ -35,5 +38,10 @@ def country_tasks() -> Blueprint:
                 work.defer(Task.SEAL_MARKED, delay=None if done else _SOON)
             elif done:
                 work.defer(Task.SEAL_MARKED, delay=_SETTLED)
+
+    @tasks.task(name=Task.UNDO_SETTINGS.in_area, retry=_RETRY, pass_context=True)
+    async def undo(context: JobContext, emergency_id: str) -> None:
+        async with transaction(context.additional_context["ground"], PROGRAM) as work:
+            await undo_settings(work, UUID(emergency_id))
 
     return tasks

@@ -14,6 +14,7 @@ from annotated_types import Ge, Le
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.calls import lines, number_setup
 from app.country.models import OwnSettings
 from app.database.bus import Bus, Subscription
 from app.database.topics import Topic
@@ -114,13 +115,23 @@ async def read_own(work: Work, *, lock: bool = False) -> Known:
     return Known(tuple(found), row.revision if row is not None else 0)
 
 
-async def change(work: Work, wanted: Mapping[str, Value], *, revision: int | None = None) -> Known:
+async def change(
+    work: Work,
+    wanted: Mapping[str, Value],
+    *,
+    revision: int | None = None,
+    held_before: bool = False,
+) -> Known:
     """Decide settings; None gives one back to the server, and those left out stay.
 
-    `revision` is that of the reader's page. Raises Invalid, ChangedMeanwhile.
+    `revision` is that of the reader's page. `held_before`: the values go back to what they were.
+    A new number that call-backs show may be asked for at the provider first, and what was done
+    before is committed then. Raises Invalid, Conflict, ChangedMeanwhile.
     """
     home = (await outward.rules_now(work)).home
     checked = {name: _checked(name, value, home) for name, value in wanted.items()}
+    if not held_before:
+        await _check_is_ours(work, checked.get("callback_from"))
     before = await read_own(work, lock=True)
     if revision is not None and before.revision != revision:
         raise ChangedMeanwhile()
@@ -193,6 +204,23 @@ def _number(text: str, home: Iterable[str]) -> str:
     if found is None or not phonenumbers.is_valid_number(phonenumbers.parse(found)):
         raise Invalid(words_of(Why.NOT_A_NUMBER, ""))
     return found
+
+
+async def _check_is_ours(work: Work, number: Value) -> None:
+    """Check that children who ring the number of a call-back reach the helpline: it is a line's, or
+    the provider knows it as ours. One that holds already is not asked for again. Raises Invalid,
+    Conflict."""
+    if number is None or number == (await read_own(work)).values["callback_from"]:
+        return
+    of_lines = await lines.numbers_of(work)
+    if any(one == number and not line.practice for one, line in of_lines.items()):
+        return
+    if number not in await number_setup.shown_numbers(work):
+        raise Invalid(
+            "%(number)s is neither the number of a line nor one that the account at the provider "
+            "has or has verified. Children would ring it back and reach another person.",
+            number=number,
+        )
 
 
 def of_server(ground: Ground) -> Settings:

@@ -41,6 +41,7 @@ class Task(StrEnum):
     SEND_PUSH = "outbox:send_push"
 
     SEAL_MARKED = "country:seal_marked"
+    UNDO_SETTINGS = "country:undo_settings"
 
     CARRY_HASHES = "sealing:carry_hashes"
     RESEAL = "sealing:reseal"
@@ -75,6 +76,7 @@ class Task(StrEnum):
 
     CARRY_OUT_REQUEST = "retention:carry_out_request"
     ERASE_DUE = "retention:erase_due"
+    TELL_SHORTER_RULES = "retention:tell_shorter_rules"
 
     MAIL_ALARM = "routing:mail_alarm"
     MAIL_VOLUME = "routing:mail_volume"

@@ -28,6 +28,7 @@ from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Role, may_give, reads_others
 from app.staff.second_person import By, Outside, note_could_agree
 from app.staff.sessions import accounts_changed
+from app.staff.telling import Told, tell_owner
 from app.work import Work
 
 _LONGEST_TEAM = 60
@@ -188,10 +189,10 @@ async def change(
 ) -> Staff:
     """Change an account. `by` is None for the operator at the command line.
 
-    A role that reads the records of others, and the address of a person who has one, may wait for
-    a second person; what else was changed is stored at once. Raises NotFound, Invalid, NotAllowed,
-    ChangedMeanwhile, LastAdministrator, and what `ending` raises if the person holds what the new
-    role may not hold.
+    A role that reads the records of others, and the address, team and telephone of a person who
+    has one, may wait for a second person; what else was changed is stored at once. Raises
+    NotFound, Invalid, NotAllowed, ChangedMeanwhile, LastAdministrator, and what `ending` raises if
+    the person holds what the new role may not hold.
     """
     staff = await lock_person(work, person_id, revision)
     before = values_of(staff)
@@ -233,17 +234,23 @@ async def _second_person(
     """Return which fields wait for a second person; that is asked, and the revision counted on.
 
     A provider can find an account by its address, and a link goes there: a new address of a person
-    who reads the records of others is as good as a new account. A role that takes this reading
-    away is stored at once, and the address with it.
+    who reads the records of others is as good as a new account. Another team opens the records of
+    other colleagues, and at another telephone a stranger is rung in the place of the person. A role
+    that takes this reading away is stored at once, and the others with it.
     """
     role = after["role"] if "role" in different and reads_others(after["role"]) else None
     owned = staff.active and reads_others(staff.role) and reads_others(after["role"])
-    email = after["email"] if "email" in different and owned else None
-    held = {name for name, value in (("role", role), ("email", email)) if value is not None}
+    waits: dict[str, Any] = {"role": role}
+    for name in ("email", "team", "endpoint"):
+        waits[name] = after[name] if name in different and owned else None
+    if waits["endpoint"] == EndpointKind.BROWSER:
+        # It rings where the person is signed in.
+        waits["endpoint"] = None
+    held = {name for name, value in waits.items() if value is not None}
     if different - held:
         # What waits begins from the account as the rest of the change leaves it.
         staff.revision += 1
-    asked = Asked(AccessKind.CHANGE, role=role, email=email)
+    asked = Asked(AccessKind.CHANGE, **waits)
     if held and await hold_back(work, staff, asked, by=by):
         return held
     staff.revision += not different - held
@@ -264,11 +271,13 @@ async def _carry_out(
         work,
         AuditLog.STAFF_CHANGED,
         str(staff.id),
-        before={name: _for_log(name, before[name]) for name in different},
-        after={name: _for_log(name, after[name]) for name in different},
+        before={name: for_log(name, before[name]) for name in different},
+        after={name: for_log(name, after[name]) for name in different},
     )
     if "endpoint" in different:
         await phone_proofs.forget_pairing(work, staff)
+        if work.actor.staff_id != staff.id:
+            tell_owner(work, staff, Told.PHONE_CHANGED)
     if "role" in different:
         await ending.role_changed(work, staff, Role(before["role"]))
     accounts_changed(work)
@@ -295,7 +304,7 @@ def _store(staff: Staff, values: dict[str, Any]) -> None:
     staff.chats_at_once = values["chats_at_once"]
 
 
-def _for_log(name: str, value: Any) -> Any:
+def for_log(name: str, value: Any) -> Any:
     """Return a value as the log may hold it for ever: of a person's own data only its ends."""
     if name == "name":
         return ends.of_name(value)

@@ -8,7 +8,8 @@ each act under it is marked in the log, and it stands open until another person 
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from enum import StrEnum
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from sqlalchemy import delete, select
@@ -25,7 +26,7 @@ from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.names import Task
 from app.jobs.transaction import send_rows
-from app.people import emergency_traces, ending
+from app.people import ending
 from app.people.emergency_rows import (
     Emergency,
     EmergencyKind,
@@ -33,6 +34,9 @@ from app.people.emergency_rows import (
     EmergencyState,
     SubjectKind,
 )
+from app.people.traces import accounts as traces_of_accounts
+from app.people.traces import kept
+from app.people.traces.acts import all_acts_under
 from app.staff import accounts, second_factor
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -64,6 +68,24 @@ class NoEmergency(NotFound):
     default = "There is no such emergency access, or it is over."
 
 
+class Outcome(StrEnum):
+    """What became of an act when the access ended."""
+
+    UNDONE = "undone"
+    # It was to be undone, and could not be.
+    LEFT = "left"
+    # It is not among those that are undone.
+    STAYS = "stays"
+
+
+class ActUnder(NamedTuple):
+    """An act: when, its code, and what became of it; None until that is known."""
+
+    at: datetime
+    action: str
+    outcome: Outcome | None
+
+
 @dataclass(frozen=True)
 class Shown:
     """An emergency access as a page shows it."""
@@ -78,8 +100,8 @@ class Shown:
     code: str
     # Whether the reader has not seen it in this state yet.
     is_new: bool
-    # What was done under it, for who reviews it: when, and the code of the act.
-    acts: list[tuple[datetime, str]]
+    # What was done under it, for who reviews it.
+    acts: list[ActUnder]
 
 
 # -- asking and confirming ---------------------------------------------------------------
@@ -231,6 +253,7 @@ async def decide(work: Work, staff: Staff, emergency_id: UUID, *, confirm: bool)
 
 async def _open(work: Work, row: Emergency) -> None:
     if row.kind == EmergencyKind.ACCOUNTS:
+        await kept.keep(work, row)
         acting = await _account(work)
         row.account_id = acting.id
     else:
@@ -353,11 +376,13 @@ async def _close(work: Work, row: Emergency, by: Staff | None) -> None:
     was_open = before == EmergencyState.OPEN
     row.state = (EmergencyState.ENDED if was_open else EmergencyState.LAPSED).value
     row.ended_at, row.ended_by = work.now, by.id if by is not None else None
-    left = await emergency_traces.undo(work, row) if was_open else 0
+    left = (await traces_of_accounts.undo(work, row)).accounts_left if was_open else 0
     # Before the mark goes: ending it is an act under it, too.
     _log(work, AuditLog.EMERGENCY_ENDED, row, before=before, **({"left": left} if left else {}))
     if was_open:
         await _end_access(work, row)
+        # Settings are put back by the areas that keep them.
+        work.defer(Task.UNDO_SETTINGS, emergency_id=str(row.id))
     await work.session.flush()
     await _sound(work, row)
 
@@ -384,7 +409,7 @@ async def _end_reading(work: Work, row: Emergency, reader: Staff) -> None:
     case = await work.session.get_one(
         Case, row.subject_id, with_for_update=True, populate_existing=True
     )
-    await emergency_traces.end_requests(work, row, reader)
+    await traces_of_accounts.end_requests(work, row, reader)
     if case.owner_id != reader.id:
         await work.session.execute(
             delete(CaseMember).where(
@@ -511,21 +536,30 @@ async def shown_to(work: Work, staff: Staff, *, alarms: bool = False) -> list[Sh
     ]
 
 
-async def _acts(work: Work, row: Emergency) -> list[tuple[datetime, str]]:
-    """Return what was done under an emergency access, oldest first."""
+async def _acts(work: Work, row: Emergency) -> list[ActUnder]:
+    """Return what was done under an emergency access, oldest first, and what became of it."""
     if row.decided_at is None or row.until is None:
         return []
-    found = await work.session.execute(
-        select(AuditEntry.at, AuditEntry.action)
-        .where(
-            AuditEntry.at >= row.decided_at,
-            AuditEntry.at <= (row.ended_at or row.until),
-            AuditEntry.detail["emergency"].astext == str(row.id),
+    undone: set[int] = set()
+    left: set[int] = set()
+    for detail in await work.session.scalars(
+        select(AuditEntry.detail).where(
+            AuditEntry.action == AuditLog.EMERGENCY_UNDONE.value,
+            AuditEntry.subject == f"emergency:{row.id}",
         )
-        .order_by(AuditEntry.id)
-        .limit(_MOST_ACTS)
-    )
-    return [(at, action) for at, action in found]
+    ):
+        undone |= set(detail["undone"])
+        left |= set(detail["left"])
+
+    def outcome(act_id: int) -> Outcome | None:
+        if act_id in left:
+            return Outcome.LEFT
+        if act_id in undone:
+            return Outcome.UNDONE
+        return Outcome.STAYS if row.settings_back_at is not None else None
+
+    found = await all_acts_under(work, row, _MOST_ACTS)
+    return [ActUnder(one.at, one.action, outcome(one.id)) for one in found]
 
 
 def _opened(work: Work, sealed: bytes, row: Emergency, place: dict[str, str]) -> str:

@@ -94,6 +94,10 @@ def _said(what: Told, browser: str) -> str:
                 "A passkey of your account was stopped: it was used as a copy of it would be. "
                 "Remove it on your account, and add another one."
             )
+        case Told.PHONE_CHANGED:
+            return _(
+                "An administrator changed where your calls ring, or made a code for your telephone."
+            )
         case Told.IDENTITY_LINKED:
             return _("Your account was linked with the organisation's own sign-in.")
         case Told.IDENTITY_UNLINKED:

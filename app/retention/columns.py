@@ -247,6 +247,7 @@ WITHOUT_RULE: Mapping[str, str] = {
     "passkey_challenges.*": f"{_SOON} when it is answered, or after minutes",
     "set_up_codes.*": f"{_SOON} when there is a first account",
     "provider_errands.*": f"{_SOON} when the person is back, or after minutes",
+    "emergencies.before_sealed": f"{_SOON} when what was changed under it has gone back",
     **dict.fromkeys(
         ["emergencies.subject_kind", "emergencies.asked_role", "emergencies.decided_role"],
         "who opened what in an emergency; the ground goes with the record",

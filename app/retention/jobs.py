@@ -1,15 +1,24 @@
-"""The job of each night, and the job of a request about a person's data. Both may be run twice."""
+"""The job of each night, that of a request about a person's data, and letters of shorter rules. All
+may be run twice."""
 
+from datetime import datetime
 from uuid import UUID
 
 from procrastinate import Blueprint, JobContext, RetryStrategy
 
 from app.jobs.names import Task
 from app.jobs.passing import PASSING
+from app.jobs.transaction import transaction
+from app.outbox.mail import write_to_staff
+from app.outbox.responses import TryAgain
+from app.retention import letters
 from app.retention.data_requests import answering
 from app.retention.running import carry_on
+from app.work import PROGRAM, Ground
 
 _RETRY = RetryStrategy(max_attempts=50, exponential_wait=2, retry_exceptions=set(PASSING))
+# For some hours, while the mail server is away.
+_MAILS = RetryStrategy(max_attempts=60, wait=300, retry_exceptions={*PASSING, TryAgain})
 
 
 def retention_tasks() -> Blueprint:
@@ -23,5 +32,18 @@ def retention_tasks() -> Blueprint:
     @tasks.task(name=Task.CARRY_OUT_REQUEST.in_area, retry=_RETRY, pass_context=True)
     async def carry_out_request(context: JobContext, request_id: str) -> None:
         await answering.carry_out(context.additional_context["ground"], UUID(request_id))
+
+    @tasks.task(name=Task.TELL_SHORTER_RULES.in_area, retry=_MAILS, pass_context=True)
+    async def tell(context: JobContext, letter_id: str, staff_id: str, by: str, at: str) -> None:
+        ground: Ground = context.additional_context["ground"]
+        moment = datetime.fromisoformat(at)
+        async with transaction(ground, PROGRAM) as work:
+            asker = UUID(by) if by else None
+            letter = await letters.letter_of(work, UUID(staff_id), asker, moment)
+        if letter is not None:
+            what = "word of a shorter rule"
+            await write_to_staff(
+                ground, *letter, message_id=UUID(letter_id), area="retention", what=what
+            )
 
     return tasks

@@ -14,10 +14,17 @@ class RetentionRule(Base):
     """For how many days a kind of data is kept, as an administrator decided; NULL: for ever."""
 
     __tablename__ = "retention_rules"
-    __table_args__ = (one_of("kind", DataKind), CheckConstraint("days >= 1", name="days"))
+    __table_args__ = (
+        one_of("kind", DataKind),
+        CheckConstraint("days >= 1", name="days"),
+        CheckConstraint("(next_days IS NULL) = (next_at IS NULL) AND next_days >= 1", name="next"),
+    )
 
     kind: Mapped[str] = mapped_column(primary_key=True)
     days: Mapped[int | None]
+    # A shorter rule, and from when on it holds in place of the one above.
+    next_days: Mapped[int | None]
+    next_at: Mapped[datetime | None]
     # Grows with each change, so that of two at once the second is told.
     revision: Mapped[int] = mapped_column(server_default="0")
 

@@ -71,6 +71,7 @@ class AuditLog(StrEnum):
     EMERGENCY_OPENED = "emergency_opened"
     EMERGENCY_REFUSED = "emergency_refused"
     EMERGENCY_REVIEWED = "emergency_reviewed"
+    EMERGENCY_UNDONE = "emergency_undone"
     ERASING_ASKED = "erasing_asked"
     EVENT_SENT_AGAIN = "event_sent_again"
     EXPORT_APPROVED = "export_approved"

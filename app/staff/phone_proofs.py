@@ -102,6 +102,14 @@ async def forget_pairing(work: Work, staff: Staff) -> None:
         proof.paired_at = proof.code_hash = proof.code_kind = proof.code_until = None
 
 
+async def forget(work: Work, staff: Staff) -> None:
+    """Forget all that proves a person by telephone: their PIN, too."""
+    await forget_pairing(work, staff)
+    proof = await proof_of(work, staff.id)
+    if proof is not None:
+        proof.pin_hash = proof.chosen_hash = None
+
+
 async def pair(work: Work, staff: Staff) -> None:
     """Note that the phone of the account was proven."""
     proof = await _lock(work, staff.id)
@@ -189,15 +197,27 @@ async def make_code(work: Work, staff: Staff) -> str:
 
     They enter it at their phone in place of a PIN, and then choose a PIN.
     """
+    code, hashed = await new_code(staff)
+    await hand_code(work, staff, hashed)
+    return code
+
+
+async def new_code(staff: Staff) -> tuple[str, str]:
+    """Return a code for the phone of a person, and what is stored of it. Raises Conflict."""
     has_phone = staff.endpoint_kind == EndpointKind.PHONE or staff.second_phone is not None
     if not has_phone or not staff.active:
         raise Conflict("Calls of this account do not ring at a phone. Enter its number first.")
-    proof, code = await _lock(work, staff.id), _random()
-    proof.code_hash, proof.code_kind = await hash_password(code), CodeKind.HANDED.value
+    code = _random()
+    return code, await hash_password(code)
+
+
+async def hand_code(work: Work, staff: Staff, code_hash: str) -> None:
+    """Let a code prove the phone of a person from now on."""
+    proof = await _lock(work, staff.id)
+    proof.code_hash, proof.code_kind = code_hash, CodeKind.HANDED.value
     proof.code_until = work.now + HANDED_LIVES
     proof.failures, proof.locked_until = 0, None
     write_entry(work, AuditLog.PHONE_CODE_MADE, str(staff.id))
-    return code
 
 
 async def text_code(work: Work, staff: Staff, wants: str | None) -> str | None:

@@ -21,6 +21,7 @@ class Told(StrEnum):
     PASSKEY_ADDED = "passkey_added"
     PASSKEY_REMOVED = "passkey_removed"
     PASSKEY_STOPPED = "passkey_stopped"
+    PHONE_CHANGED = "phone_changed"
     IDENTITY_LINKED = "identity_linked"
     IDENTITY_UNLINKED = "identity_unlinked"
 

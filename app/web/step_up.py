@@ -1,7 +1,8 @@
 """Before some acts a person proves again who they are, if their last proof is too old.
 
 A browser that was left open must not give numbers, files of single records or keys to the next
-person at it, nor let them set what is erased, or sign its owner out elsewhere. `ACTS` is the only
+person at it, nor let them set what is erased, change accounts, limits, or where calls come from and
+go to, or sign its owner out elsewhere. `ACTS` is the only
 list of these acts; `Requires` in `app/web/access.py` asks it before every request of a person.
 Programs show a token of their own and are not asked.
 
@@ -55,6 +56,7 @@ class What(StrEnum):
     PERSON_DATA = "person_data"
     SESSION = "session"
     TELEPHONE = "telephone"
+    SETTING = "setting"
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,7 @@ async def _call_of_contact(request: Request, work: Work) -> UUID | None:
 
 
 _KEY = Act(What.KEY)
+_SETTING = Act(What.SETTING)
 _PERSON = Act(What.PERSON_DATA)
 _SESSION = Act(What.SESSION, _elsewhere)
 
@@ -202,6 +205,22 @@ ACTS: Mapping[str, Act] = {
     "dashboard.settings.sign_in_pages.change_rules": _KEY,
     "dashboard.settings.token_pages.make_token": _KEY,
     "dashboard.wall.make_wallboard": _KEY,
+    "api.dialling.change_dialling": _SETTING,
+    "api.settings.line_changes.take_back": _SETTING,
+    "api.settings.lines.change_facts": _SETTING,
+    "api.settings.lines.change_numbers": _SETTING,
+    "api.settings.lines.change_plan": _SETTING,
+    "api.settings.lines.retire": _SETTING,
+    "api.settings.own_settings.change_settings": _SETTING,
+    "dashboard.settings.dialling_pages.change_dialling": _SETTING,
+    "dashboard.settings.line_pages.change_facts": _SETTING,
+    "dashboard.settings.line_pages.change_numbers": _SETTING,
+    "dashboard.settings.line_pages.change_plan": _SETTING,
+    "dashboard.settings.line_pages.retire": _SETTING,
+    "dashboard.settings.line_pages.take_change_back": _SETTING,
+    "dashboard.settings.own_setting_pages.change_settings": _SETTING,
+    "api.people.change_person": _KEY,
+    "dashboard.people.accounts.change_person": _KEY,
 }
 
 

@@ -8,7 +8,7 @@ from app.country import own_settings
 from app.country.own_settings import OWN, ChangedMeanwhile
 from app.dashboard.settings.own_setting_pages import GROUPS
 from app.database.bus import Bus
-from app.demo.stage import Stage
+from app.demo.stage import LINE, Stage
 from app.errors import Invalid
 from app.settings import Settings
 from app.staff.roles import Role
@@ -87,6 +87,7 @@ async def test_an_administrator_decides_how_long_the_next_call_rings(stage: Stag
     assert "rings at one counsellor: write a whole number from 5 to 120." in wrong.text
     assert 'value="4"' in wrong.text, "what was typed stays"
     decided = form | {"offer_seconds": "35", "callback_from": "(011) 123 4567"}
+    stage.exchange.caller_ids.add("+381111234567")
     saved = await page(stage, mila, "/admin/settings", **decided)
     assert "The settings are saved." in saved.text
     assert "Understood as +381 11 1234567, Serbia." in saved.text
@@ -110,6 +111,24 @@ async def test_an_administrator_decides_how_long_the_next_call_rings(stage: Stag
     assert log[0]["detail"]["before"] == {"offer_seconds": 20, "callback_from": None}
     assert log[0]["detail"]["after"] == {"offer_seconds": 35, "callback_from": "+381111234567"}
     assert log[1]["detail"]["after"] == {"offer_seconds": 20}
+
+
+async def test_a_call_back_shows_a_number_of_the_helpline_alone(stage: Stage) -> None:
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    form = dict.fromkeys(OWN, "") | {"revision": "0", "callback_from": "+381641234567"}
+    refused = await page(stage, mila, "/admin/settings", **form)
+    assert "+381641234567 is neither the number of a line nor one" in refused.text
+    body = {"decided": {"callback_from": "+381641234567"}}
+    answer = await mila.ask("PUT", "/settings", body)
+    assert (answer.status_code, answer.json()["error"]) == (422, "Invalid")
+    assert await stage.rows("SELECT * FROM own_settings") == []
+    stage.exchange.caller_ids.add("+381641234567")
+    assert (await mila.ask("PUT", "/settings", body)).status_code == 200, "verified there"
+    body = {"decided": {"callback_from": LINE}}
+    stage.exchange.caller_ids.clear()
+    assert (await mila.ask("PUT", "/settings", body)).status_code == 200, "a line's own"
+    (row,) = await stage.rows("SELECT decided FROM own_settings")
+    assert row["decided"] == {"callback_from": LINE}
 
 
 async def test_another_process_works_by_a_change_and_the_target_has_a_history(stage: Stage) -> None:

@@ -255,7 +255,7 @@ async def test_what_is_open_keeps_what_belongs_to_it(work: Work) -> None:
     contact = await planted.a_contact(work, boss, call)
     case = await planted.a_case(work, boss, contact)
     referral = await planted.an_open_referral(work, boss, contact)
-    await set_rules(work, dict.fromkeys(D, 100))
+    await set_rules(work, dict.fromkeys(D, 100), at_once=True)
     work.now += YEAR
     kinds = [D.CALLER_NUMBERS, D.VOICE_MESSAGES, D.CONTACTS, D.CASES, D.REFERRALS]
     # The referral is open.
@@ -298,7 +298,7 @@ async def test_what_is_held_is_not_erased_until_the_hold_is_lifted(
         HeldKind.REFERRAL: referral,
     }
     kinds = [D.CALLER_NUMBERS, D.VOICE_MESSAGES, D.CONTACTS, D.CASES, D.REFERRALS]
-    await set_rules(work, dict.fromkeys(D, 100))
+    await set_rules(work, dict.fromkeys(D, 100), at_once=True)
     as_person(work, boss)
     await hold(work, boss, held, records[held].id, f"{planted.WORD}: a court asks for it.")
     await flush(work)

@@ -18,14 +18,15 @@ from sqlalchemy import select
 import app.api
 import app.dashboard
 import app.telephony
-from app.calls import callers, messages
+from app.calls import callers, line_facts, line_use, lines, messages
 from app.chats import accounts, ending
 from app.contacts import contacts, openings, profiles
 from app.contacts.cases import printing
 from app.contacts.models import Contact, Profile
+from app.country import own_settings
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import send_rows, transaction
-from app.people import emergencies, factors, leaked, links
+from app.people import changing, dialling, emergencies, factors, leaked, links
 from app.people.agreement import deciding
 from app.people.provider import access, keeping
 from app.referrals import staff_actions
@@ -35,7 +36,7 @@ from app.referrals.replies import answering
 from app.retention import rules, running
 from app.retention.data_requests import answering as reports
 from app.retention.data_requests import requests
-from app.routing import callback_attempts, callbacks, offers
+from app.routing import callback_attempts, callbacks, line_changes, offers
 from app.routing.participants import inviting, moving, supervising
 from app.routing.rota import watch
 from app.sealing import hashes, resealing
@@ -107,6 +108,14 @@ _OPENERS = (
     accounts.remove,
     sessions.end_one,
     deciding.decide,
+    changing.change,
+    own_settings.change,
+    dialling.change,
+    line_facts.change_facts,
+    line_use.retire,
+    lines.change_numbers,
+    lines.set_plan,
+    line_changes.take_back,
 )
 OPENERS = {inspect.unwrap(one) for one in _OPENERS}
 # They name one of these functions, and give out nothing of single people.
@@ -117,9 +126,23 @@ WITHOUT = {
     "api.emergencies.refuse_emergency": "a refusal opens nothing",
     "dashboard.people.emergency_pages.refuse": "a refusal opens nothing",
     "dashboard.people.first_run.set_up": "no account is there yet; it asks for a code",
+    "api.emergencies.end_emergency": "what was changed under it goes back",
+    "dashboard.people.emergency_pages.end": "what was changed under it goes back",
+    "dashboard.people.provider_pages.back": "a sign-in at the provider",
+    **dict.fromkeys(
+        (f"api.scim.{name}_user" for name in ("add", "replace", "change", "delete")),
+        "for programs alone, which show a token",
+    ),
 }
 # They name one of the next functions by what they end, and they help no caller.
-NO_HELP = {"api.access_requests.decide_access_request": "a new role takes an open offer back"}
+NO_HELP = dict.fromkeys(
+    (
+        "api.access_requests.decide_access_request",
+        "api.people.change_person",
+        "dashboard.people.accounts.change_person",
+    ),
+    "a new role takes an open offer back",
+)
 # What helps a child now, or brings one to a person.
 URGENT = {
     from_call.refer_urgently,
@@ -227,7 +250,8 @@ SAID = {
     What.PERSON_DATA: "a record",
     What.EXPORT: "a file",
     What.KEY: "a key",
-    What.TELEPHONE: "change a telephone",
+    What.TELEPHONE: "a telephone",
+    What.SETTING: "a setting",
     What.ERASING: "what is erased",
     What.SESSION: "end a sign-in",
 }

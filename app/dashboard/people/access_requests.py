@@ -20,9 +20,10 @@ router = APIRouter(include_in_schema=False)
 Sees = Annotated[Staff, reader_with(Permission.SEE_ACCESS_REQUESTS)]
 _KINDS = {
     AccessKind.ACCOUNT: N_("the account becomes active"),
-    AccessKind.CHANGE: N_("another role or address"),
+    AccessKind.CHANGE: N_("another role, address, team or telephone"),
     AccessKind.LINK: N_("a link to choose a password"),
     AccessKind.FACTOR: N_("the second factor is reset"),
+    AccessKind.PHONE_CODE: N_("a code for the telephone"),
     AccessKind.IDENTITY: N_("sign-in through the identity provider"),
 }
 
@@ -44,6 +45,7 @@ async def access_request_values(work: Work, staff: Staff, of: UUID | None = None
         "access_requests": await deciding.waiting(work, staff, of) if sees else [],
         "access_kinds": _KINDS,
         "ends_of_email": ends.of_email,
+        "ends_of_number": ends.of_number,
     }
 
 

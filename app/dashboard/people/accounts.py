@@ -14,7 +14,7 @@ from app.dashboard.rota.of_person import rota_of_person
 from app.dashboard.skill_choices import LEVELS
 from app.dashboard.templating import page
 from app.errors import Invalid, Refusal
-from app.people import changing, factors, finding, links
+from app.people import changing, factors, finding, links, phone_codes
 from app.people.finding import PersonState
 from app.people.provider import access
 from app.staff import phone_proofs, second_factor
@@ -168,7 +168,7 @@ async def make_phone_code(
     person, code = await finding.person(work, person_id), ""
     form = views.form_of(person)
     try:
-        code = await phone_proofs.make_code(work, person)
+        code, _waits = await phone_codes.make(work, person_id, by=staff)
     except Refusal as refusal:
         await work.undo()
         person = await finding.person(work, person_id)

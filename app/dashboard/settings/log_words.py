@@ -190,6 +190,7 @@ FIELD_WORDS = {
     "title": N_("title"),
     "to": N_("to"),
     "training": N_("in training"),
+    "undone": N_("undone"),
     "unknown": N_("unknown people"),
     "until": N_("until"),
     "until_at": N_("until"),

@@ -9,7 +9,7 @@ from app.errors import Refusal
 from app.retention import holds, running
 from app.retention.holds import LONGEST_REASON
 from app.retention.kinds import MOST_DAYS, DataKind, HeldKind, least_days
-from app.retention.rules import read_rules, set_rules
+from app.retention.rules import WAITS, read_rules, set_rules
 from app.retention.running import NIGHT_FROM, NIGHT_UNTIL
 from app.staff import accounts
 from app.staff.models import Staff
@@ -83,8 +83,9 @@ async def _show(
                 "kind": due.kind.value,
                 "words": said(KIND_WORDS[due.kind]),
                 "since": said(FROM_WORDS[due.kind]),
-                "days": "" if due.days is None else due.days,
-                "typed": (typed or {}).get(due.kind.value, "" if due.days is None else due.days),
+                "days": _field(due.days),
+                "typed": (typed or {}).get(due.kind.value, _field(rules.decided(due.kind))),
+                "coming": rules.coming.get(due.kind),
                 "least": least_days(due.kind),
                 "rows": due.rows,
                 "oldest": due.oldest,
@@ -107,6 +108,10 @@ async def _show(
     return templates.TemplateResponse(request, "settings/retention.html", values)
 
 
+def _field(days: int | None) -> str:
+    return "" if days is None else str(days)
+
+
 @router.post("/admin/retention")
 async def change_rules(request: Request, work: InWork, staff: Keeps) -> Response:
     """Change the rules; an empty field means for ever."""
@@ -120,11 +125,14 @@ async def change_rules(request: Request, work: InWork, staff: Keeps) -> Response
         problem = _("Write days as whole numbers, or leave the field empty.")
         return await _show(request, work, staff, problem=problem, typed=typed)
     try:
-        await set_rules(work, wanted, revision=revision)
+        rules = await set_rules(work, wanted, revision=revision)
     except Refusal as refusal:
         await work.undo()
         return await _show(request, work, staff, problem=refusal_words(refusal), typed=typed)
-    return await _show(request, work, staff, told=_("The rules are saved."))
+    told = _("The rules are saved.")
+    if rules.coming:
+        told += " " + _("A shorter one holds after %(number)s days.", number=WAITS.days)
+    return await _show(request, work, staff, told=told)
 
 
 @router.post("/admin/retention/run")

@@ -3,7 +3,7 @@
 Each verb that could do so asks `hold_back` first, and leaves the rest to `deciding` if it waits.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from uuid import UUID, uuid4
 
 from sqlalchemy import select, update
@@ -30,6 +30,9 @@ class Asked:
     link_id: UUID | None = None
     issuer: str | None = None
     subject: str | None = None
+    team: str | None = None
+    endpoint: str | None = None
+    code_hash: str | None = None
 
 
 async def hold_back(work: Work, staff: Staff, asked: Asked, *, by: By) -> bool:
@@ -57,21 +60,19 @@ async def hold_back(work: Work, staff: Staff, asked: Asked, *, by: By) -> bool:
         if asked.kind is AccessKind.IDENTITY and earlier.kind != AccessKind.IDENTITY:
             # An address that was proven elsewhere takes nothing away that was asked here.
             return True
+        if isinstance(by, Outside) and earlier.asked_by is not None:
+            # It says the same at each sign-in, and can wait until the earlier one is decided.
+            return True
         await _end(work, earlier, ChangeState.REPLACED)
     asked_by, asked_role = await _asker(work, by)
     work.session.add(
         AccessRequest(
             id=uuid4(),
             staff_id=staff.id,
-            kind=asked.kind.value,
             state=ChangeState.WAITS.value,
             revision=staff.revision,
             role_before=staff.role,
-            role=asked.role,
-            email=asked.email,
-            link_id=asked.link_id,
-            issuer=asked.issuer,
-            subject=asked.subject,
+            **{**vars(asked), "kind": asked.kind.value},
             asked_by=asked_by,
             asked_role=asked_role,
             asked_at=work.now,
@@ -91,15 +92,13 @@ async def hold_back(work: Work, staff: Staff, asked: Asked, *, by: By) -> bool:
 
 def _is_same(earlier: AccessRequest, staff: Staff, asked: Asked) -> bool:
     """Return whether the same waits already, as when a directory sends it again."""
-    then = Asked(
-        AccessKind(earlier.kind),
-        earlier.role,
-        earlier.email,
-        earlier.link_id,
-        earlier.issuer,
-        earlier.subject,
-    )
-    return then == asked and earlier.revision == staff.revision
+    return asked_of(earlier) == asked and earlier.revision == staff.revision
+
+
+def asked_of(row: AccessRequest) -> Asked:
+    """Return what a request is to bring about."""
+    values = {field.name: getattr(row, field.name) for field in fields(Asked)}
+    return Asked(**{**values, "kind": AccessKind(row.kind)})
 
 
 async def _asker(work: Work, by: Staff | Outside) -> tuple[UUID | None, str]:
@@ -117,6 +116,10 @@ def for_log(staff: Staff, asked: Asked) -> dict[str, str | None]:
     found: dict[str, str | None] = {"kind": asked.kind.value, "role": asked.role or staff.role}
     if asked.email is not None:
         found["email"] = ends.of_email(asked.email)
+    if asked.team is not None:
+        found["team"] = asked.team
+    if asked.endpoint is not None:
+        found["endpoint"] = ends.of_number(asked.endpoint)
     if asked.issuer is not None:
         found["issuer"] = asked.issuer
     return found

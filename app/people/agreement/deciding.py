@@ -9,11 +9,11 @@ from app.database.topics import Topic
 from app.errors import Conflict, NotAllowed, NotFound
 from app.people import changing, factors, leaving, links
 from app.people.agreement import renewing
-from app.people.agreement.asking import Asked, for_log, withdraw_link
+from app.people.agreement.asking import asked_of, for_log, withdraw_link
 from app.people.agreement.rows import AccessKind, AccessRequest
 from app.people.changing import Changes
 from app.people.provider import access
-from app.staff import accounts
+from app.staff import accounts, phone_proofs
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import PasswordLink, Staff
@@ -104,7 +104,7 @@ async def decide(work: Work, request_id: UUID, *, by: Staff | None, agree: bool)
         if (staff.revision, staff.role) != (row.revision, row.role_before):
             raise ChangedSinceAsked()
     before = {"role": staff.role, "active": staff.active}
-    asked = Asked(AccessKind(row.kind), row.role, row.email, issuer=row.issuer, subject=row.subject)
+    asked = asked_of(row)
     row.state = (ChangeState.IN_FORCE if agree else ChangeState.REFUSED).value
     row.decided_by, row.decided_at = by.id if by is not None else None, work.now
     after = for_log(staff, asked) if agree else before
@@ -125,13 +125,16 @@ async def _let_take_effect(work: Work, staff: Staff, row: AccessRequest) -> None
             await leaving.reactivate(work, staff.id, by=None)
         case AccessKind.CHANGE:
             role = Role(row.role) if row.role is not None else None
-            changes = Changes(role=role, email=row.email)
+            changes = Changes(role=role, email=row.email, team=row.team, endpoint=row.endpoint)
             await changing.change(work, staff.id, changes, by=None)
             await renewing.role_given(work, staff, row.role_before)
             # One that was shown for the former role, or goes to the former address, opens no more.
             await links.withdraw(work, staff.id)
         case AccessKind.FACTOR:
             await factors.reset(work, staff.id, by=None)
+        case AccessKind.PHONE_CODE:
+            assert row.code_hash is not None
+            await phone_proofs.hand_code(work, staff, row.code_hash)
         case AccessKind.IDENTITY:
             assert row.issuer is not None
             assert row.subject is not None

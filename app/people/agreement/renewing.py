@@ -1,9 +1,10 @@
 """An account that gets a role which reads the records of others does not keep a way in that another
 person may hold.
 
-While it has a lesser role, an administrator alone gives it a link, an address or a lost second
-factor. If one did since it lost such a role, or within 30 days if it never had one, its person
-chooses a new password, by a link to which a second person agrees.
+While it has a lesser role, an administrator alone gives it a link, an address, a telephone or a
+lost second factor. If one did since it lost such a role, or within 30 days if it never had one, its
+person chooses a new password, by a link to which a second person agrees, or proves the telephone
+again.
 """
 
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from app.people import ending, links
 from app.people.provider import access
 from app.routing import withdrawing
 from app.routing.holding import holds_anything
-from app.staff import passwords, second_factor
+from app.staff import passwords, phone_proofs, second_factor
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, Staff
@@ -44,8 +45,10 @@ async def role_given(work: Work, staff: Staff, before: str) -> None:
         return
     await links.withdraw(work, staff.id)
     since = await _since(work, staff)
+    if await _others_may_be_rung(work, staff, since):
+        await phone_proofs.forget(work, staff)
     if await _others_may_come_in(work, staff, since):
-        await _forget(work, staff, since)
+        await choose_anew(work, staff, since=since)
     elif not await holds_anything(work, staff.id):
         await ending.sign_out(work, staff)
 
@@ -96,8 +99,26 @@ async def _others_may_come_in(work: Work, staff: Staff, since: datetime) -> bool
     return False
 
 
-async def _forget(work: Work, staff: Staff, since: datetime) -> None:
-    """Let a person choose a new password, and set up a new second factor."""
+async def _others_may_be_rung(work: Work, staff: Staff, since: datetime) -> bool:
+    """Return whether another person than the operator entered the telephone of the account, or made
+    the code that proved it."""
+    entries = await work.session.scalars(
+        select(AuditEntry).where(
+            AuditEntry.subject == str(staff.id),
+            AuditEntry.action.in_([AuditLog.STAFF_CHANGED.value, AuditLog.PHONE_CODE_MADE.value]),
+            AuditEntry.at >= since,
+            AuditEntry.actor.not_in([str(staff.id), ActorKind.PROGRAM.value]),
+        )
+    )
+    return any(
+        one.action == AuditLog.PHONE_CODE_MADE or "endpoint" in one.detail["after"]
+        for one in entries
+    )
+
+
+async def choose_anew(work: Work, staff: Staff, *, since: datetime) -> None:
+    """Let a person choose a new password, and set up a new second factor. An identity at the
+    provider that was linked since then is parted."""
     if may(staff.role, Permission.TAKE_CALLS):
         await withdrawing.take_out(work, staff)
     had = staff.password_hash is not None

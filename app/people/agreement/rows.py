@@ -16,12 +16,14 @@ class AccessKind(StrEnum):
 
     # An account becomes active: a new one, or one that had left.
     ACCOUNT = "account"
-    # Its role or its e-mail address becomes another one.
+    # Its role, e-mail address or team becomes another one, or its calls ring at another telephone.
     CHANGE = "change"
     # A link by which a password is chosen opens.
     LINK = "link"
     # The second factor is taken away.
     FACTOR = "factor"
+    # A code proves its telephone.
+    PHONE_CODE = "phone_code"
     # A person at the provider of identities signs in to it.
     IDENTITY = "identity"
 
@@ -34,6 +36,7 @@ class AccessRequest(Base):
         one_of("kind", AccessKind),
         one_of("state", ChangeState),
         CheckConstraint("(kind = 'identity') = (subject IS NOT NULL)", name="subject"),
+        CheckConstraint("(kind = 'phone_code') = (code_hash IS NOT NULL)", name="code"),
         CheckConstraint("(issuer IS NULL) = (subject IS NULL)", name="issuer"),
         # An administrator may refuse what they have asked, and no account agrees to its own access.
         CheckConstraint(
@@ -56,9 +59,13 @@ class AccessRequest(Base):
     # As the account was when it was asked: it takes effect only if it still is.
     revision: Mapped[int]
     role_before: Mapped[str]
-    # The role and the address that the account is to have; NULL: as they are.
+    # What the account is to have; NULL: as it is.
     role: Mapped[str | None]
     email: Mapped[str | None]
+    team: Mapped[str | None]
+    endpoint: Mapped[str | None]
+    # Of the code that proves its telephone once it is agreed to.
+    code_hash: Mapped[str | None]
     link_id: Mapped[UUID | None] = mapped_column(
         ForeignKey("password_links.id", ondelete="SET NULL")
     )

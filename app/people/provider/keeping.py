@@ -70,6 +70,24 @@ async def known_provider(work: Work) -> IdentityProvider:
     return found
 
 
+def for_keeping(work: Work, row: IdentityProvider) -> dict[str, Any]:
+    """Return all that is set, with the secret: to be stored sealed, and nowhere else."""
+    return {**asdict(wanted_of(row)), "secret": client_of(work, row).client_secret}
+
+
+async def put_back(work: Work, kept: dict[str, Any] | None) -> None:
+    """Set the provider as it was kept, or take it away if there was none. Raises Invalid."""
+    if kept is None:
+        if await provider(work) is not None:
+            await remove(work)
+        return
+    values = {name: one for name, one in kept.items() if name != "secret"}
+    for name in ("roles", "teams"):
+        values[name] = tuple((value, meaning) for value, meaning in values[name])
+    values["factors"] = tuple(values["factors"])
+    await save(work, Wanted(**values), kept["secret"], by=None)
+
+
 def client_of(work: Work, row: IdentityProvider) -> Client:
     """Return who we are at the provider, with the secret."""
     secret = work.keys.open(row.client_secret_sealed, row=row.id, **_PLACE).decode()

@@ -52,6 +52,20 @@ async def carry_out(work: Work, *, install: bool = True) -> Report:
     return report
 
 
+async def may_show(work: Work) -> set[str]:
+    """Return the numbers that the account may show. Raises Conflict if the provider is away."""
+    await work.let_go()
+    provider = platform_of(work.settings)
+    try:
+        return {*await provider.numbers(), *await provider.caller_ids()}
+    except RequestFailed as error:
+        raise Conflict(
+            "The provider refused the request, or cannot be reached: %(why)s. Check the account "
+            "and its token or API key in the settings of the server.",
+            why=str(error),
+        ) from None
+
+
 def _for_log(number: str, address: str) -> str:
     """Return where calls to a number go as the log may hold it for ever."""
     return f"{ends.of_number(number)} → {ends.of_url(address) or '–'}"
@@ -70,7 +84,7 @@ async def set_up(
         report.problems.append(Message("There is no line yet. Add one first."))
         return report
     at_provider = await provider.numbers()
-    may_show = set(at_provider) | await provider.caller_ids()
+    shown = set(at_provider) | await provider.caller_ids()
     fallbacks = {
         line.id: await _fallback(settings, provider, line, report, install=install)
         for line in {line.id: line for line in numbers.values()}.values()
@@ -105,7 +119,7 @@ async def set_up(
             )
         )
     for line in {line.id: line for line in numbers.values()}.values():
-        if line.shown_number not in may_show:
+        if line.shown_number not in shown:
             report.problems.append(
                 Message(
                     "%(line)s shows %(number)s, which the account may not show. Verify it there, "

@@ -98,7 +98,7 @@ async def test_a_line_takes_pictures_and_voice_notes_by_telegram(
     # It goes with the words of the conversation.
     (await ana.ask("POST", f"/chats/{call_id}/end")).raise_for_status()
     async with transaction(stage.ground, PROGRAM) as work:
-        await set_rules(work, {DataKind.CHAT_MESSAGES: 30})
+        await set_rules(work, {DataKind.CHAT_MESSAGES: 30}, at_once=True)
         work.now += timedelta(days=31)
         assert await erase_some(work, DataKind.CHAT_MESSAGES, uuid4(), set()) > 0
     kept = await stage.rows("SELECT state, content_sealed FROM chat_media")

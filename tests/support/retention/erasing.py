@@ -28,7 +28,7 @@ async def erase(work: Work, kind: DataKind) -> int:
 
 
 async def rule(work: Work, kind: DataKind, days: int | None) -> None:
-    await set_rules(work, {kind: days})
+    await set_rules(work, {kind: days}, at_once=True)
 
 
 async def facts(work: Work) -> dict[str, Any]:

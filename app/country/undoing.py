@@ -1,0 +1,193 @@
+"""Settings that were changed under an emergency access go back when it has ended.
+
+They are those that give access, or send calls, words or figures elsewhere: wallboards; bots,
+numbers, plans and pages of lines; what callers hear; times and limits; the rules of dialling and of
+signing in; definitions.
+
+The log says what they were. What another person has changed since is theirs and stays. The rest of
+what was done is listed for the review.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.calls import lines, prompts
+from app.calls.speech import LineScript
+from app.calls.states import Channel
+from app.chats import accounts as bots
+from app.country import own_settings, sets
+from app.definitions.models import DefinitionOrder
+from app.dialling import outward
+from app.errors import Conflict
+from app.jobs.transaction import send_rows
+from app.people import dialling
+from app.people.emergency_rows import Emergency, EmergencyState
+from app.people.traces.acts import acts_under
+from app.people.traces.kept import kept_of
+from app.people.traces.outcome import Outcome, done
+from app.routing import line_changes
+from app.staff import sign_in_rules
+from app.staff.log_kinds import AuditLog
+from app.staff.models import AuditEntry
+from app.staff.roles import Role
+from app.staff.sign_in_rules import Limits, Rules
+from app.statistics import wallboards
+from app.work import Work
+
+_OF_LINES = (
+    AuditLog.LINE_FACTS_SET,
+    AuditLog.LINE_NUMBERS_SET,
+    AuditLog.LINE_PLAN_SET,
+    AuditLog.LINE_CHAT_SET,
+)
+_OF_BOTS = (AuditLog.LINE_ACCOUNT_SET, AuditLog.LINE_ACCOUNT_REMOVED)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """An emergency access, what was kept at its opening, and the acts under it by their numbers."""
+
+    row: Emergency
+    kept: dict[str, Any]
+    acts: list[int]
+
+
+class ChangedSince(Conflict):
+    default = "Another person has changed this since then."
+
+
+async def undo_settings(work: Work, emergency_id: UUID) -> None:
+    """Put back the settings that were changed under an emergency access. May run twice."""
+    row = await work.session.get(Emergency, emergency_id, with_for_update=True)
+    if row is None or row.state != EmergencyState.ENDED:
+        return
+    work.actor = replace(work.actor, emergency=row.id)
+    await send_rows(work)
+    outcome = Outcome()
+    if row.decided_at is not None and row.settings_back_at is None:
+        acts = await acts_under(work, row, tuple(_UNDOES))
+        scene = Scene(row, kept_of(work, row), [act.id for act in acts])
+        for act in reversed(acts):
+            undoes = _UNDOES[AuditLog(act.action)]
+            outcome.note([act], await done(work, partial(undoes, work, act, scene)))
+        outcome.log(work, row)
+    row.settings_back_at, row.before_sealed = work.now, None
+    await work.session.flush()
+
+
+async def _check_not_changed(
+    work: Work, act: AuditEntry, scene: Scene, *kinds: AuditLog, **detail: str
+) -> None:
+    """Check that nothing was changed by another person after this act. Raises ChangedSince."""
+    others = select(AuditEntry.id).where(
+        AuditEntry.action.in_([kind.value for kind in kinds]),
+        AuditEntry.subject == act.subject,
+        AuditEntry.id > act.id,
+        AuditEntry.id.not_in(scene.acts),
+        AuditEntry.detail["emergency"].astext.is_distinct_from(str(scene.row.id)),
+        *(AuditEntry.detail[name].astext == value for name, value in detail.items()),
+    )
+    if await work.session.scalar(others.limit(1)) is not None:
+        raise ChangedSince()
+
+
+async def _wallboard(work: Work, act: AuditEntry, scene: Scene) -> None:
+    await wallboards.withdraw(work, UUID(act.subject))
+
+
+async def _line(work: Work, act: AuditEntry, scene: Scene) -> None:
+    await line_changes.take_back(work, UUID(act.subject), act.id)
+
+
+async def _bot(work: Work, act: AuditEntry, scene: Scene) -> None:
+    """Give a line the bot back that it had, or none."""
+    said = act.detail["after"] or act.detail["before"]
+    channel = Channel(said["carrier"])
+    await _check_not_changed(work, act, scene, *_OF_BOTS)
+    token = next(
+        (
+            token
+            for line_id, carrier, token in scene.kept.get("bots", [])
+            if (line_id, carrier) == (act.subject, channel)
+        ),
+        None,
+    )
+    line = await _line_of(work, act)
+    present = await bots.account_of(work, line.id, channel)
+    if token is not None:
+        if present is None or bots.token_of(work, present) != token:
+            await bots.set_token(work, line, channel, token)
+    elif present is not None:
+        await bots.remove(work, line, channel)
+
+
+async def _line_of(work: Work, act: AuditEntry) -> LineScript:
+    _row, line = await lines.read_line(work, UUID(act.subject))
+    return line
+
+
+async def _prompt(work: Work, act: AuditEntry, scene: Scene) -> None:
+    key, language = act.detail["key"], act.detail["language"]
+    await _check_not_changed(work, act, scene, AuditLog.PROMPT_CHANGED, key=key, language=language)
+    line = None if act.subject == "every line" else await _line_of(work, act)
+    await prompts.take_back(work, line, language, key)
+
+
+async def _own(work: Work, act: AuditEntry, scene: Scene) -> None:
+    known = await own_settings.read_own(work)
+    if any(known.values[name] != value for name, value in act.detail["after"].items()):
+        raise ChangedSince()
+    server = {one.name: one.server for one in known.settings}
+    back = {
+        name: None if value == server[name] else value
+        for name, value in act.detail["before"].items()
+    }
+    await own_settings.change(work, back, held_before=True)
+
+
+async def _dialling(work: Work, act: AuditEntry, scene: Scene) -> None:
+    now = dialling.values_of(await outward.read_rules(work))
+    if any(now[name] != value for name, value in act.detail["after"].items()):
+        raise ChangedSince()
+    await dialling.change(work, dialling.Changes(**act.detail["before"]))
+
+
+async def _sign_in(work: Work, act: AuditEntry, scene: Scene) -> None:
+    if (await sign_in_rules.sign_in_rules(work)).values != act.detail["after"]:
+        raise ChangedSince()
+    before = dict(act.detail["before"])
+    before["factor_roles"] = sign_in_rules.read_roles(before["factor_roles"])
+    before["of_roles"] = {
+        Role(role): Limits(**limits) for role, limits in before["of_roles"].items()
+    }
+    await sign_in_rules.set_sign_in_rules(work, Rules(**before), knowingly=True)
+
+
+async def _definitions(work: Work, act: AuditEntry, scene: Scene) -> None:
+    order_id = await work.session.scalar(
+        select(DefinitionOrder.id).where(
+            DefinitionOrder.set_id == act.detail["after"]["set"],
+            DefinitionOrder.ordered_at == act.at,
+        )
+    )
+    if order_id is None:
+        raise ChangedSince()
+    await sets.take_back(work, order_id)
+
+
+_Undoes = Callable[[Work, AuditEntry, Scene], Awaitable[None]]
+_UNDOES: dict[AuditLog, _Undoes] = {
+    AuditLog.WALLBOARD_MADE: _wallboard,
+    AuditLog.SETTINGS_CHANGED: _own,
+    AuditLog.DIALLING_CHANGED: _dialling,
+    AuditLog.SIGN_IN_RULES_SET: _sign_in,
+    AuditLog.PROMPT_CHANGED: _prompt,
+    AuditLog.DEFINITIONS_PUT_IN_FORCE: _definitions,
+    **dict.fromkeys(_OF_LINES, _line),
+    **dict.fromkeys(_OF_BOTS, _bot),
+}

@@ -1,0 +1,25 @@
+"""Codes by which the telephone of an account is proven: an administrator makes them for others."""
+
+from uuid import UUID
+
+from app.people import changing
+from app.people.agreement.asking import Asked, hold_back
+from app.people.agreement.rows import AccessKind
+from app.staff import phone_proofs
+from app.staff.models import Staff
+from app.staff.telling import Told, tell_owner
+from app.work import Work
+
+
+async def make(work: Work, person_id: UUID, *, by: Staff | None) -> tuple[str, bool]:
+    """Make a single-use code for a person, which is shown only now. Return it, and whether it opens
+    nothing before a second person has agreed: that of a person who reads the records of others may
+    wait, since calls and alarms ring where it was entered. Raises NotFound, Conflict.
+    """
+    staff = await changing.lock_person(work, person_id)
+    code, hashed = await phone_proofs.new_code(staff)
+    if await hold_back(work, staff, Asked(AccessKind.PHONE_CODE, code_hash=hashed), by=by):
+        return code, True
+    await phone_proofs.hand_code(work, staff, hashed)
+    tell_owner(work, staff, Told.PHONE_CHANGED)
+    return code, False

@@ -1,0 +1,1 @@
+"""What an emergency access left behind: found in the log, and undone when it ends."""

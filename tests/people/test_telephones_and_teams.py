@@ -1,0 +1,151 @@
+"""Team and telephone of a person who reads the records of others are changed by two people."""
+
+import pytest
+
+from app.jobs.names import Task
+from app.jobs.transaction import flush
+from app.people import changing, phone_codes
+from app.people.agreement import deciding
+from app.people.agreement.deciding import NotSecondPerson
+from app.people.agreement.rows import AccessRequest
+from app.people.changing import Changes
+from app.people.provider import access
+from app.people.provider.mapping import Wanted
+from app.staff import accounts, phone_proofs
+from app.staff.models import Staff
+from app.staff.phone_proofs import Proof
+from app.staff.roles import Role
+from app.work import Work
+from tests.support.verbs import a_counsellor, an_administrator, logged
+
+PHONE, OTHER = "+381601234567", "+381607654321"
+
+
+@pytest.fixture
+async def mila(work: Work) -> Staff:
+    return await an_administrator(work)
+
+
+@pytest.fixture
+async def rada(work: Work) -> Staff:
+    """The one who could agree."""
+    password = "correct horse battery"
+    return await accounts.add_staff(
+        work, name="rada", role=Role.REFERRAL_OFFICER, password=password
+    )
+
+
+@pytest.fixture
+async def vera(work: Work, rada: Staff) -> Staff:
+    return await accounts.add_staff(
+        work, name="vera", role=Role.SUPERVISOR, team="South", endpoint=PHONE
+    )
+
+
+async def waiting(work: Work, of: Staff) -> AccessRequest:
+    (found,) = await deciding.waiting(work, None, of.id)
+    return found.row
+
+
+async def nothing_waits(work: Work) -> bool:
+    return await deciding.waiting(work, None) == []
+
+
+async def test_another_team_and_telephone_wait_and_the_rest_is_stored(
+    work: Work, vera: Staff, mila: Staff, rada: Staff
+) -> None:
+    wanted = Changes(team="North", endpoint=OTHER, languages=["sr"])
+    await changing.change(work, vera.id, wanted, by=mila)
+    assert (vera.team, vera.endpoint, vera.languages) == ("South", PHONE, ["sr"])
+    assert OTHER not in str(logged(work)), "the log holds only its ends"
+    request = await waiting(work, vera)
+    for wrong in (mila, vera):
+        with pytest.raises(NotSecondPerson):
+            await deciding.decide(work, request.id, by=wrong, agree=True)
+    await deciding.decide(work, request.id, by=rada, agree=True)
+    assert (vera.team, vera.endpoint) == ("North", OTHER)
+    assert await nothing_waits(work)
+
+
+async def test_what_is_refused_changes_nothing(
+    work: Work, vera: Staff, mila: Staff, rada: Staff
+) -> None:
+    await changing.change(work, vera.id, Changes(team=""), by=mila)
+    await deciding.decide(work, (await waiting(work, vera)).id, by=rada, agree=False)
+    assert vera.team == "South"
+
+
+async def test_calls_that_ring_in_her_own_browser_again_and_a_counsellors_phone_do_not_wait(
+    work: Work, vera: Staff, mila: Staff
+) -> None:
+    await changing.change(work, vera.id, Changes(endpoint="browser"), by=mila)
+    ana = await a_counsellor(work, "ana")
+    ana.email = "ana@x.example"
+    work.settings.smtp_url = "smtp://127.0.0.1:1"
+    work.actor = accounts.actor_of(mila)
+    await changing.change(work, ana.id, Changes(team="North", endpoint=OTHER), by=mila)
+    assert (vera.endpoint, ana.team, ana.endpoint) == (None, "North", OTHER)
+    assert await nothing_waits(work)
+    (told,) = [job for job in work.jobs if job.task == Task.TELL_OWNER]
+    assert (told.arguments["staff_id"], told.arguments["what"]) == (str(ana.id), "phone_changed")
+
+
+async def test_a_code_for_her_telephone_proves_nothing_until_it_is_agreed(
+    work: Work, vera: Staff, mila: Staff, rada: Staff
+) -> None:
+    code, waits = await phone_codes.make(work, vera.id, by=mila)
+    assert waits
+    assert await phone_proofs.prove(work, vera, code) is Proof.WRONG
+    await deciding.decide(work, (await waiting(work, vera)).id, by=rada, agree=True)
+    assert await phone_proofs.prove(work, vera, code) is Proof.HANDED
+    # The operator, and that of a counsellor, do not wait.
+    ana = await a_counsellor(work, "ana")
+    await changing.change(work, ana.id, Changes(endpoint=OTHER), by=mila)
+    for person, by in ((vera, None), (ana, mila)):
+        code, waits = await phone_codes.make(work, person.id, by=by)
+        assert not waits
+        assert await phone_proofs.prove(work, person, code) is Proof.HANDED
+
+
+async def test_a_telephone_that_was_proven_under_a_lesser_role_is_proven_again(
+    work: Work, vera: Staff, mila: Staff, rada: Staff
+) -> None:
+    work.actor = accounts.actor_of(mila)
+    for change in (Changes(role=Role.COUNSELLOR), Changes(endpoint=OTHER)):
+        await changing.change(work, vera.id, change, by=mila)
+        await flush(work)
+    code, waits = await phone_codes.make(work, vera.id, by=mila)
+    assert not waits
+    assert await phone_proofs.prove_phone(work, vera, code)
+    await phone_proofs.set_pin(work, vera, "629473")
+    await flush(work)
+    await changing.change(work, vera.id, Changes(role=Role.SUPERVISOR), by=mila)
+    work.actor = accounts.actor_of(rada)
+    await deciding.decide(work, (await waiting(work, vera)).id, by=rada, agree=True)
+    assert vera.role == Role.SUPERVISOR
+    assert not await phone_proofs.is_paired(work, vera)
+    assert await phone_proofs.prove(work, vera, "629473") is Proof.WRONG
+
+
+async def test_a_team_that_the_provider_says_waits_and_replaces_nothing(
+    work: Work, vera: Staff, mila: Staff
+) -> None:
+    provider = Wanted(
+        name="City",
+        issuer="https://id.example",
+        client_id="x",
+        roles=(("lead", "supervisor"),),
+        team_claim="team",
+        teams=(("n", "North"),),
+    )
+    claims = {"sub": "1", "groups": ["lead"], "team": "n"}
+    await access.link_own(work, vera, provider, claims)
+    for _ in range(2):
+        signed_in = await access.signed_in_person(work, provider, claims)
+        assert isinstance(signed_in, Staff), "she goes on with the team that she has"
+    assert vera.team == "South"
+    assert (await waiting(work, vera)).team == "North"
+    await changing.change(work, vera.id, Changes(email="vera@new.example"), by=mila)
+    await access.signed_in_person(work, provider, claims)
+    request = await waiting(work, vera)
+    assert (request.email, request.team) == ("vera@new.example", None)

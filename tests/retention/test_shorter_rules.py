@@ -1,0 +1,96 @@
+"""A shorter rule waits for a week, colleagues are told, and a run erases only by what holds."""
+
+from datetime import timedelta
+
+import pytest
+
+from app.demo.stage import Stage
+from app.jobs.names import Task
+from app.jobs.transaction import flush
+from app.retention import letters, running
+from app.retention.kinds import DataKind
+from app.retention.rules import WAITS, read_rules, set_rules
+from app.staff.accounts import actor_of
+from app.staff.roles import Role
+from app.work import Work
+from tests.support.contacts import completed
+from tests.support.referrals import page
+from tests.support.verbs import a_counsellor, a_supervisor, an_administrator, logged
+
+NAME = "Јована"
+CONTACTS, NUMBERS = DataKind.CONTACTS, DataKind.CALLER_NUMBERS
+
+
+async def test_one_administrator_shortens_no_rule_and_erases_by_it_the_same_evening(
+    stage: Stage,
+) -> None:
+    ana = await stage.add_counsellor("ana", shift=False, state=None)
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    here = f"/contacts/{await completed(ana)}"
+    stage.stepped.move_to((stage.clock.now() + timedelta(days=100)).replace(hour=12))
+    for who in (ana, mila):
+        await who.sign_in()
+    rule = {"revision": "0", "contacts": "90"}
+    saved = await page(stage, mila, "/admin/retention", **rule)
+    assert "A shorter one holds after 7 days." in saved.text
+    assert "90 days from" in saved.text
+    assert 'value="90"' in saved.text, "the field says what was decided"
+    assert "What is due" in (await page(stage, mila, "/admin/retention/run", sent="x")).text
+    await stage.settle()
+    assert NAME in str((await ana.ask("GET", here)).json())
+    stage.stepped.move_to(stage.clock.now() + WAITS)
+    for who in (ana, mila):
+        await who.sign_in()
+    assert (await mila.ask("POST", "/retention/run")).status_code == 202
+    await stage.settle()
+    assert NAME not in str((await ana.ask("GET", here)).json())
+
+
+async def test_a_longer_rule_holds_at_once_and_ends_the_one_that_waits(work: Work) -> None:
+    await set_rules(work, {CONTACTS: 400}, at_once=True)
+    begun = work.now
+    rules = await set_rules(work, {CONTACTS: 100})
+    assert (rules.days[CONTACTS], rules.coming[CONTACTS]) == (400, (100, begun + WAITS))
+    work.now = begun + timedelta(days=3)
+    # Less short, it does not wait anew; still shorter, it does.
+    assert (await set_rules(work, {CONTACTS: 200})).coming[CONTACTS] == (200, begun + WAITS)
+    assert (await set_rules(work, {CONTACTS: 90})).coming[CONTACTS] == (90, work.now + WAITS)
+    rules = await set_rules(work, {CONTACTS: 500})
+    assert (rules.days[CONTACTS], dict(rules.coming)) == (500, {})
+    work.now += WAITS
+    assert (await read_rules(work)).days[CONTACTS] == 500
+    (due,) = [one for one in await running.dry_run(work) if one.kind is CONTACTS]
+    assert due.days == 500
+
+
+async def test_saving_the_page_again_leaves_what_waits(work: Work) -> None:
+    rules = await set_rules(work, {CONTACTS: 100})
+    again = await set_rules(work, {CONTACTS: 100, NUMBERS: 400})
+    assert again.coming[CONTACTS] == rules.coming[CONTACTS]
+    work.now += WAITS
+    assert (await read_rules(work)).days[CONTACTS] == 100
+    # What has come into force is what the next change begins from.
+    assert (await set_rules(work, {CONTACTS: 95})).days[CONTACTS] == 100
+
+
+@pytest.mark.parametrize("days", [100, None])
+async def test_the_colleagues_are_told_of_a_shorter_rule_and_not_of_a_longer_one(
+    work: Work, days: int | None
+) -> None:
+    work.settings.smtp_url = "smtp://127.0.0.1:1"
+    mila, rada = await an_administrator(work), await an_administrator(work, "rada")
+    vera, ana = await a_supervisor(work), await a_counsellor(work, "ana")
+    for one in (mila, rada, vera, ana):
+        one.email = f"{one.name}@x.example"
+    await set_rules(work, {CONTACTS: 400}, at_once=True)
+    await flush(work)
+    work.actor = actor_of(mila)
+    await set_rules(work, {CONTACTS: days})
+    jobs = [job.arguments for job in work.jobs if job.task == Task.TELL_SHORTER_RULES]
+    shorter = {str(rada.id), str(vera.id)}
+    assert {job["staff_id"] for job in jobs} == (shorter if days else set())
+    assert ("'from':" in str(logged(work)[-1])) == bool(days)
+    letter = await letters.letter_of(work, vera.id, mila.id, work.now + WAITS)
+    assert letter is not None
+    assert letter[0] == "vera@x.example"
+    assert f"{mila.name} has decided that data is kept for fewer days" in letter[2]

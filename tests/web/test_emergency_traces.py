@@ -1,0 +1,277 @@
+"""What was done under an emergency access goes back when it ends."""
+
+import httpx2
+
+from app.demo.stage import Counsellor, Stage
+from app.jobs.transaction import transaction
+from app.people.provider import access
+from app.people.provider.mapping import Wanted
+from app.staff.models import Staff
+from app.staff.roles import Role
+from app.work import PROGRAM
+from tests.support.contacts import skip
+from tests.support.identity.emergency import an_emergency, asked_as, chooses, people_for_it, sent
+
+PROVIDER = Wanted(
+    name="City", issuer="https://id.example", client_id="x", roles=(("help", "counsellor"),)
+)
+
+SET_UP: dict[str, object] = {
+    "name": "Elsewhere",
+    "issuer": "https://id.example",
+    "client_id": "x",
+    "client_secret": "s",
+    "roles": [{"value": "all", "role": "administrator"}],
+    "unknown": "create",
+}
+
+
+async def test_what_an_emergency_access_made_of_accounts_ends_with_it(stage: Stage) -> None:
+    vera, rada, mila = [
+        await stage.add_counsellor(name, role=role, shift=False, state=None)
+        for name, role in (
+            ("vera", Role.SUPERVISOR),
+            ("rada", Role.REFERRAL_OFFICER),
+            ("mila", Role.ADMINISTRATOR),
+        )
+    ]
+    bob = await stage.add_counsellor("bob", state=None)
+    carl = await stage.add_counsellor("carl", state=None)
+    await sent(stage, vera, "/emergency", kind="accounts", ground="Nobody can sign in.")
+    row = (await stage.rows("SELECT id FROM emergencies"))[0]["id"]
+    await sent(stage, rada, f"/emergency/{row}/confirm")
+    entered = await sent(stage, vera, f"/emergency/{row}/enter")
+    headers = {"Cookie": entered.headers["set-cookie"].partition(";")[0]}
+
+    async def does(path: str, body: dict[str, object]) -> httpx2.Response:
+        url = f"{stage.settings.public_url}/api/v1{path}"
+        answer = await stage.client.post(url, json=body, headers=headers)
+        assert answer.status_code < 300, answer.text
+        return answer
+
+    made = (await does("/people", {"name": "New", "role": "supervisor"})).json()
+    for one in (bob, carl):
+        person = (await mila.ask("GET", f"/people/{one.id}")).json()
+        change = {"revision": person["revision"], "role": "supervisor", "team": "South"}
+        await does(f"/people/{one.id}", change)
+    await does("/tokens", {"name": "desk", "scopes": ["statistics"], "days": 90})
+    # A record that was written meanwhile is a child's, and stays.
+    written = await bob.ask("POST", "/contacts", {"channel": "email", "answers": {}})
+    # Meanwhile another administrator decided about one of them: that stays.
+    person = (await mila.ask("GET", f"/people/{carl.id}")).json()
+    own = {"revision": person["revision"], "team": "West"}
+    assert (await mila.ask("POST", f"/people/{carl.id}", own)).status_code == 200
+    await skip(stage, 61 / 60)
+    await stage.settle()
+    people = {
+        one["name"]: (one["active"], one["role"], one["team"])
+        for one in await stage.rows("SELECT name, active, role, team FROM staff")
+    }
+    assert people["New"][0] is False
+    assert people["bob"] == (True, "counsellor", "")
+    assert people["carl"] == (True, "counsellor", "West")
+    assert (await stage.rows("SELECT revoked_at IS NULL AS open FROM api_tokens"))[0][
+        "open"
+    ] is False
+    kept = await stage.rows("SELECT count(*) AS n FROM contacts WHERE owner_id = %s", bob.id)
+    assert (written.status_code, kept[0]["n"]) == (201, 1)
+    marked = await stage.rows(
+        "SELECT action, subject FROM audit_entries WHERE detail->>'emergency' = %s ORDER BY id",
+        str(row),
+    )
+    ended = {(one["action"], one["subject"]) for one in marked}
+    assert ("staff_deactivated", str(made["id"])) in ended
+    assert [one["subject"] for one in marked if one["action"] == "staff_changed"].count(
+        str(bob.id)
+    ) == 2, "given, and taken back"
+    assert "token_revoked" in {one["action"] for one in marked}
+
+
+async def test_what_those_whom_it_let_in_have_done_ends_with_it(stage: Stage) -> None:
+    vera, rada = await people_for_it(stage)
+    ana, bob, carl, mine = [
+        await stage.add_counsellor(name, shift=False, state=None)
+        for name in ("ana", "bob", "carl", "dana")
+    ]
+    headers = await an_emergency(stage, vera, rada)
+    made = await asked_as(stage, headers, "/people", {"name": "One", "role": "administrator"})
+    await chooses(stage, made["link"])
+    async with transaction(stage.ground, PROGRAM) as work:
+        one = Counsellor(stage, await work.session.get_one(Staff, made["id"]))
+    # Also a person who was there, with the role that they got.
+    revision = (await stage.rows("SELECT revision FROM staff WHERE name = 'dana'"))[0]["revision"]
+    raised = {"revision": revision, "role": "administrator"}
+    await asked_as(stage, headers, f"/people/{mine.id}", raised)
+    await asked_as(stage, headers, f"/people/{ana.id}/link", {})
+    for actor, name in ((one, "Two"), (mine, "Three")):
+        await actor.sign_in()
+        own = {"Cookie": actor.cookie_header}
+        await asked_as(stage, own, "/people", {"name": name, "role": "administrator"})
+        token = {"name": name, "scopes": ["accounts"], "days": 90}
+        await asked_as(stage, own, "/tokens", token)
+    await asked_as(stage, {"Cookie": one.cookie_header}, f"/people/{bob.id}/link", {})
+    revision = (await stage.rows("SELECT revision FROM staff WHERE name = 'carl'"))[0]["revision"]
+    raised = {"revision": revision, "role": "supervisor"}
+    await asked_as(stage, {"Cookie": one.cookie_header}, f"/people/{carl.id}", raised)
+    waits = "SELECT state FROM access_requests"
+    assert [row["state"] for row in await stage.rows(waits)] == ["waits"]
+    await skip(stage, 61 / 60)
+    await stage.settle()
+    assert (await stage.rows("SELECT state FROM emergencies"))[0]["state"] == "ended"
+    accounts = {
+        row["name"]: (row["active"], row["role"])
+        for row in await stage.rows("SELECT name, active, role FROM staff")
+    }
+    for name in ("One", "Two", "Three"):
+        assert accounts[name][0] is False, name
+    assert accounts["dana"] == accounts["carl"] == (True, "counsellor")
+    assert (await stage.rows("SELECT count(*) AS n FROM api_tokens WHERE revoked_at IS NULL")) == [
+        {"n": 0}
+    ]
+    assert [row["state"] for row in await stage.rows(waits)] == ["replaced"]
+    links = await stage.rows(
+        "SELECT count(*) AS n FROM password_links WHERE used_at IS NULL AND withdrawn_at IS NULL"
+    )
+    assert links == [{"n": 0}]
+
+
+async def test_one_account_that_cannot_go_back_does_not_hold_up_the_end(stage: Stage) -> None:
+    vera, rada = await people_for_it(stage)
+    bob = await stage.add_counsellor("bob", state=None)
+    ana = await stage.add_counsellor("ana", state=None)
+    await stage.change_rows("UPDATE staff SET emergency = true, revision = 7 WHERE name = 'bob'")
+    await stage.change_rows("UPDATE staff SET revision = 7 WHERE name = 'ana'")
+    headers = await an_emergency(stage, vera, rada)
+    for one in (bob, ana):
+        change = {"revision": 7, "emergency": False, "team": "South"}
+        await asked_as(stage, headers, f"/people/{one.id}", change)
+    async with transaction(stage.ground, PROGRAM) as work:
+        staff = await work.session.get_one(Staff, bob.id)
+        await access.link_own(work, staff, PROVIDER, {"sub": "1", "groups": ["help"]})
+    await skip(stage, 61 / 60)
+    await stage.settle()
+    assert (await stage.rows("SELECT state FROM emergencies"))[0]["state"] == "ended"
+    people = await stage.rows(
+        "SELECT name, team, emergency FROM staff WHERE name IN ('bob', 'ana') ORDER BY name"
+    )
+    assert [tuple(one.values()) for one in people] == [("ana", "", False), ("bob", "", False)]
+    (ended,) = await stage.rows("SELECT detail FROM audit_entries WHERE action = 'emergency_ended'")
+    assert ended["detail"]["left"] == 1, "the mark, which the review decides about"
+
+
+async def test_a_role_that_goes_back_opens_nothing_to_who_chose_a_password_under_it(
+    stage: Stage,
+) -> None:
+    vera, rada = await people_for_it(stage)
+    headers = await an_emergency(stage, vera, rada)
+    held = (await stage.rows("SELECT revision FROM staff WHERE name = 'rada'"))[0]
+    await asked_as(stage, headers, f"/people/{rada.id}", {**held, "role": "counsellor"})
+    made = await asked_as(stage, headers, f"/people/{rada.id}/link", {})
+    await chooses(stage, made["link"])
+    await rada.sign_in()
+    await skip(stage, 61 / 60)
+    await stage.settle()
+    (now,) = await stage.rows("SELECT role, password_hash FROM staff WHERE name = 'rada'")
+    assert now == {"role": "referral_officer", "password_hash": None}
+    sessions = await stage.rows(
+        "SELECT count(*) AS n FROM staff_sessions s JOIN staff ON staff.id = staff_id"
+        " WHERE name = 'rada'"
+    )
+    assert sessions == [{"n": 0}]
+
+
+async def test_a_password_that_was_chosen_under_it_is_dropped_and_a_letter_goes_to_its_person(
+    stage: Stage,
+) -> None:
+    stage.settings.smtp_url = "smtp://127.0.0.1:1"
+    vera, rada = await people_for_it(stage)
+    ana = await stage.add_counsellor("ana", shift=False, state=None)
+    await stage.change_rows("UPDATE staff SET email = 'ana@x.example' WHERE name = 'ana'")
+    headers = await an_emergency(stage, vera, rada)
+    made = await asked_as(stage, headers, f"/people/{ana.id}/link", {"by_mail": False})
+    await chooses(stage, made["link"])
+    await ana.sign_in()
+    await skip(stage, 61 / 60)
+    await stage.settle()
+    (now,) = await stage.rows("SELECT password_hash, active FROM staff WHERE name = 'ana'")
+    assert now == {"password_hash": None, "active": True}
+    sessions = await stage.rows(
+        "SELECT count(*) AS n FROM staff_sessions WHERE staff_id = %s", ana.id
+    )
+    assert sessions == [{"n": 0}]
+    (link,) = await stage.rows(
+        "SELECT by_mail, waits FROM password_links"
+        " WHERE staff_id = %s AND used_at IS NULL AND withdrawn_at IS NULL",
+        ana.id,
+    )
+    assert link == {"by_mail": True, "waits": False}, "she chooses another one by a letter"
+
+
+async def test_the_last_administrator_keeps_the_password_that_was_chosen_under_it(
+    stage: Stage,
+) -> None:
+    vera, rada = await people_for_it(stage)
+    await stage.change_rows("UPDATE staff SET password_hash = NULL WHERE name = 'mila'")
+    mila = (await stage.rows("SELECT id FROM staff WHERE name = 'mila'"))[0]["id"]
+    headers = await an_emergency(stage, vera, rada)
+    made = await asked_as(stage, headers, f"/people/{mila}/link", {})
+    await chooses(stage, made["link"])
+    await skip(stage, 61 / 60)
+    await stage.settle()
+    (now,) = await stage.rows("SELECT password_hash FROM staff WHERE name = 'mila'")
+    assert now["password_hash"], "nobody else could sign in to keep the accounts"
+    (ended,) = await stage.rows("SELECT detail FROM audit_entries WHERE action = 'emergency_ended'")
+    assert ended["detail"]["left"] == 1
+
+
+async def test_settings_that_lead_elsewhere_go_back_and_the_review_says_which(stage: Stage) -> None:
+    vera, rada = await people_for_it(stage)
+    ana = await stage.add_counsellor("ana", endpoint="+381601234567", shift=False, state=None)
+    await stage.change_rows("UPDATE staff SET email = 'ana@x.example' WHERE name = 'ana'")
+    olga = await stage.add_counsellor("olga", role=Role.AUDITOR, shift=False, state=None)
+    line = (await stage.rows("SELECT id FROM lines"))[0]
+    hours = await stage.rows("SELECT session_hours FROM sign_in_rules")
+    headers = await an_emergency(stage, vera, rada)
+
+    async def puts(method: str, path: str, body: dict[str, object]) -> None:
+        url = f"{stage.settings.public_url}/api/v1{path}"
+        answer = await stage.client.request(method, url, json=body, headers=headers)
+        assert answer.status_code < 300, answer.text
+
+    revision = (await stage.rows("SELECT revision FROM staff WHERE name = 'ana'"))[0]["revision"]
+    moved = {"revision": revision, "email": "eve@x.example", "endpoint": "+381607654321"}
+    await puts("POST", f"/people/{ana.id}", moved)
+    await puts("POST", "/wallboards", {"name": "At home"})
+    await puts("PUT", "/settings", {"decided": {"invitation_days": 30, "offer_seconds": 25}})
+    await puts("PATCH", f"/lines/{line['id']}/plan", {"partner_number": "+381111234567"})
+    await puts("PUT", "/dialling", {"countries": ["BA"]})
+    await puts("PUT", "/sign-in-rules", {"factor_roles": [], "session_hours": 9, "knowingly": True})
+    await puts("PUT", "/sign-in/provider", SET_UP)
+    await puts("POST", "/roster/holidays", {"day": "2027-01-07", "name": "Holiday"})
+    await skip(stage, 61 / 60)
+    await stage.settle()
+    await stage.settle()
+    (person,) = await stage.rows("SELECT email, endpoint FROM staff WHERE name = 'ana'")
+    assert person == {"email": "ana@x.example", "endpoint": "+381601234567"}
+    open_walls = "SELECT count(*) AS n FROM wallboards WHERE withdrawn_at IS NULL"
+    assert await stage.rows(open_walls) == [{"n": 0}]
+    assert (await stage.rows("SELECT decided FROM own_settings"))[0]["decided"] == {}
+    assert (await stage.rows("SELECT plan FROM lines"))[0]["plan"].get("partner_number") is None
+    assert (await stage.rows("SELECT countries FROM dialling_rules"))[0]["countries"] == []
+    assert await stage.rows("SELECT session_hours FROM sign_in_rules") == hours
+    assert await stage.rows("SELECT id FROM identity_providers") == []
+    (kept,) = await stage.rows("SELECT before_sealed FROM emergencies")
+    assert kept["before_sealed"] is None, "nothing of it is kept once it has gone back"
+    (shown,) = (await olga.ask("GET", "/emergencies")).json()
+    outcomes = {(act["action"], act["outcome"]) for act in shown["acts"]}
+    for action in (
+        "staff_changed",
+        "wallboard_made",
+        "settings_changed",
+        "line_plan_set",
+        "dialling_changed",
+        "sign_in_rules_set",
+        "provider_set",
+    ):
+        assert (action, "undone") in outcomes, action
+    assert ("holiday_set", "stays") in outcomes
