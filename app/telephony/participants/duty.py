@@ -26,7 +26,7 @@ from app.outbox.states import Sending
 from app.referrals.channels.attempts import keep_payload, payload_of
 from app.referrals.channels.models import Attempt
 from app.referrals.channels.phone.channel import CHANNEL as PHONE
-from app.referrals.channels.sending import AttemptOnce
+from app.referrals.channels.sending import ReferralAttemptOnce
 from app.referrals.channels.sms.channel import CHANNEL as SMS
 from app.referrals.deadlines import tracking
 from app.referrals.directory.agencies import doubt_phone
@@ -86,13 +86,13 @@ async def _agency(work: Work, attempt: Attempt) -> Agency:
 # -- requests to the provider ------------------------------------------------------------------
 
 
-class _DutyPhone(AtProvider[Attempt], AttemptOnce):
+class _DutyPhone(AtProvider[Attempt], ReferralAttemptOnce):
     """An attempt by telephone."""
 
     purpose = DialledFor.DUTY_PHONE
 
     def __init__(self, parts: Parts, attempt_id: str) -> None:
-        AttemptOnce.__init__(self, attempt_id, PHONE.task)
+        ReferralAttemptOnce.__init__(self, attempt_id, PHONE.task)
         self.platform = parts.platform
 
     async def address(self, work: Work, row: Attempt) -> str:
@@ -142,7 +142,7 @@ class _Sms(_DutyPhone):
     """An attempt by SMS."""
 
     def __init__(self, parts: Parts, attempt_id: str) -> None:
-        AttemptOnce.__init__(self, attempt_id, SMS.task)
+        ReferralAttemptOnce.__init__(self, attempt_id, SMS.task)
         self.platform = parts.platform
 
     def is_message(self) -> bool:
