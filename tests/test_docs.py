@@ -362,6 +362,15 @@ def test_what_an_answer_names_is_in_a_file_that_it_names(question: str) -> None:
     assert missing == []
 
 
+def test_every_search_that_a_stranger_is_told_finds_a_line_of_the_program() -> None:
+    page = (ROOT / "docs/developers/where.md").read_text()
+    told = re.findall(r"`grep -rn '([^`]+)' (app\S*)`", page)
+    assert len(told) >= 5
+    for words, folder in told:
+        files = (file for file in (ROOT / folder).rglob("*.py"))
+        assert any(re.search(words.replace("(", r"\("), file.read_text()) for file in files), words
+
+
 def test_a_stranger_has_twenty_five_questions() -> None:
     assert len(_questions()) == 25
 
