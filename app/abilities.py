@@ -1,7 +1,7 @@
 """What a telephony platform can do, as plain values that every area may read. Pure.
 
-Rules and pages ask for an ability, never for a platform. How a platform does what it can do is in
-`app/telephony/platforms/`.
+Rules and pages ask for an ability, never for a platform, and they ask in `app/calls/platform.py`.
+How a platform does what it can do is in `app/telephony/platforms/`.
 """
 
 from collections.abc import Mapping
@@ -22,13 +22,10 @@ class Ability(StrEnum):
     # On the way into a talk
     JOIN_BY_CLICK = "join_by_click"  # a click on the board is enough; no key is asked for
     RING_CALLBACK = "ring_callback"  # ring a call-back at our request, not from another leg
-    FETCH = "fetch"  # a talking or waiting caller's leg is sent to a document by a request
     WAITING_ROOM = "waiting_room"  # a queue of the provider, in which documents can be interrupted
-    SCREEN = "screen"  # ask for a key on a phone that a document rings
     # What is reported
     REPORT_LEGS = "report_legs"  # how a leg rings and talks, while it does
     SHOW_TALKS = "show_talks"  # who is in a talk
-    HEAR_SILENCE = "hear_silence"  # a message without a word is not recorded
     # At the provider
     FLOWS = "flows"  # words that callers hear while none of our servers answers
     DELETE_RECORDINGS = "delete_recordings"
@@ -40,13 +37,13 @@ class Abilities:
     """What one platform can do.
 
     `rings` holds the kinds of counsellors' phones that it can ring, `rings_first` those that ring
-    before a click on the board. `paced`: its accounts may begin few calls a second.
+    before a click on the board. `at_home`: it runs at one known address, unless another is set.
     """
 
     can_do: frozenset[Ability]
     rings: frozenset[str]
     rings_first: frozenset[str]
-    paced: bool
+    at_home: bool
 
     def can(self, ability: Ability) -> bool:
         return ability in self.can_do
@@ -57,13 +54,13 @@ CONFERENCES = Abilities(
     can_do=frozenset(Ability),
     rings=frozenset({"phone", "sip", "client", "browser"}),
     rings_first=frozenset({"phone", "sip", "client"}),
-    paced=True,
+    at_home=True,
 )
 # The caller's own leg dials the counsellor.
 DIAL_ONLY = Abilities(
     can_do=frozenset(),
     rings=frozenset({"phone", "sip"}),
     rings_first=frozenset({"phone"}),
-    paced=False,
+    at_home=False,
 )
 PLATFORMS: Mapping[str, Abilities] = {"twilio": CONFERENCES, "somleng": DIAL_ONLY}

@@ -40,10 +40,10 @@ from app.telephony.provider.setup import carry_out, may_show
 from app.telephony.webhooks import router as telephony
 from app.web.bodies import Bodies
 from app.web.headers import SecurityHeaders
+from app.web.likely_routes import LikelyRoutes
 from app.web.monitoring import PATHS, OwnPort
 from app.web.patience import Patience
 from app.web.routes import include
-from app.web.straight import Straight
 from app.web.turns import Turns
 from app.work import PROGRAM, Ground, Work
 
@@ -98,7 +98,7 @@ def make_app(ground: Ground, *, with_worker: bool, phone_first: bool = False) ->
     app.state.stopping, app.state.loaded = asyncio.Event(), asyncio.Event()
     app.state.heard_of, app.state.webhooks_under_way = _heard_of, set()
     number_setup.compose(ground, carry_out, may_show)
-    app.router.middleware_stack = Straight(app)
+    app.router.middleware_stack = LikelyRoutes(app)
     include(app, telephony)
     _add_middleware(app, ground.settings)
     unreachable = (OperationalError, psycopg.OperationalError, PoolTimeout, PoolFull)

@@ -340,7 +340,7 @@ def check_settings(settings: Settings) -> None:
         raise BadSettings(
             "Set both HELPLINE_TWILIO_API_KEY_SID and HELPLINE_TWILIO_API_KEY_SECRET, or neither."
         )
-    if settings.telephony_platform == "somleng" and not settings.twilio_api_base_url:
+    if not settings.abilities.at_home and not settings.twilio_api_base_url:
         raise BadSettings(
             "HELPLINE_TELEPHONY_PLATFORM is somleng, so HELPLINE_TWILIO_API_BASE_URL must be the "
             "address of your Somleng server, for example https://api.somleng.org."

@@ -260,7 +260,7 @@ _BY_NO_TEST = {
     ),
 }
 # Those that the test below runs as they stand.
-_RUN_HERE = ("python3", "echo 1:", "grep")
+_RUN_HERE = ("python3", "echo 1:")
 
 
 def _other_commands(page: Path) -> list[tuple[str, list[str]]]:
@@ -360,6 +360,15 @@ def test_what_an_answer_names_is_in_a_file_that_it_names(question: str) -> None:
     known = [re.sub(r"^HELPLINE_(\w+)$", lambda m: m[1].lower(), name) for name in names]
     missing = [name for name in known if name.rstrip(":").rsplit(".", 1)[-1] not in text]
     assert missing == []
+
+
+def test_every_search_that_a_stranger_is_told_finds_a_line_of_the_program() -> None:
+    page = (ROOT / "docs/developers/where.md").read_text()
+    told = re.findall(r"`grep -rn '([^`]+)' (app\S*)`", page)
+    assert len(told) >= 5
+    for words, folder in told:
+        files = (file for file in (ROOT / folder).rglob("*.py"))
+        assert any(re.search(words.replace("(", r"\("), file.read_text()) for file in files), words
 
 
 def test_a_stranger_has_twenty_five_questions() -> None:

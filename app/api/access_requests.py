@@ -1,4 +1,4 @@
-"""The JSON interface of accounts that would read the records of others and wait for agreement."""
+"""The JSON interface of accounts that would read the records of others and wait for approval."""
 
 from datetime import datetime
 from typing import Annotated
@@ -7,8 +7,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
-from app.people.agreement import deciding
-from app.people.agreement.rows import AccessKind
+from app.people.approval import deciding
+from app.people.approval.rows import AccessKind
 from app.privacy import ends
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role
@@ -19,7 +19,7 @@ Sees = Annotated[Staff, Depends(Requires(Permission.SEE_ACCESS_REQUESTS), scope=
 
 
 class AccessRequestView(BaseModel):
-    """What takes effect when a second person agrees."""
+    """What takes effect when a second person approves."""
 
     id: UUID
     kind: AccessKind
@@ -41,12 +41,12 @@ class AccessRequestView(BaseModel):
     asked_by: str
     asked_role: str
     asked_at: datetime
-    # Whether the reader may agree.
-    may_agree: bool
+    # Whether the reader may approve.
+    may_approve: bool
 
 
 class DecisionIn(BaseModel):
-    agree: bool
+    approve: bool
 
 
 @router.get("/access-requests")
@@ -68,7 +68,7 @@ async def list_access_requests(work: InWork, staff: Sees) -> list[AccessRequestV
             asked_by=one.asked_by,
             asked_role=one.row.asked_role,
             asked_at=one.row.asked_at,
-            may_agree=one.may_agree,
+            may_approve=one.may_approve,
         )
         for one in await deciding.waiting(work, staff)
     ]
@@ -78,5 +78,5 @@ async def list_access_requests(work: InWork, staff: Sees) -> list[AccessRequestV
 async def decide_access_request(
     work: InWork, staff: Sees, request_id: UUID, wanted: DecisionIn
 ) -> None:
-    """Agree to what waits, as a second person who reads such records, or refuse it."""
-    await deciding.decide(work, request_id, by=staff, agree=wanted.agree)
+    """Approve what waits, as a second person who reads such records, or refuse it."""
+    await deciding.decide(work, request_id, by=staff, approve=wanted.approve)

@@ -25,10 +25,10 @@ def of_holder(staff_id: UUID, call_id: UUID) -> str:
 # What is new in a conversation: marks alone, or None if there is something to read. `sent`,
 # `delivered` and `seen` are each up to a number, and `types` is 1 or 0: whether the other side is
 # typing.
-News = dict[str, int] | None
+Marks = dict[str, int] | None
 
 
-def of_topic(rest: str) -> News:
+def of_topic(rest: str) -> Marks:
     """Return what the topic of a side says behind its conversation, such as `seen/7`."""
     if not rest:
         return None
@@ -41,7 +41,7 @@ def types(does: bool) -> str:
     return f"/types/{int(does)}"
 
 
-def together(before: News, now: News) -> News:
+def together(before: Marks, now: Marks) -> Marks:
     """Return two pieces of news of one conversation as one. They come in no order: a side that
     began to type and stopped is read."""
     if before is None or now is None:
@@ -51,19 +51,19 @@ def together(before: News, now: News) -> News:
     return before | {name: max(n, before.get(name, 0)) for name, n in now.items()}
 
 
-def of_topics(topic: str, topics: Iterable[str]) -> News:
+def of_topics(topic: str, topics: Iterable[str]) -> Marks:
     """Return what is new for a child, by the topics that came. `topic`: its own."""
-    found: News = {}
+    found: Marks = {}
     for one in topics:
         name, _, marks = one.partition("/")
         found = together(found, of_topic(marks) if name == topic else None)
     return found
 
 
-def in_topics(topic: str, topics: Iterable[str]) -> dict[str, News] | None:
+def in_topics(topic: str, topics: Iterable[str]) -> dict[str, Marks] | None:
     """Return what is new in each conversation of a counsellor, by the topics that came; None if it
     can be any of them. `topic`: the counsellor's own."""
-    found: dict[str, News] = {}
+    found: dict[str, Marks] = {}
     for one in topics:
         name, _, rest = one.partition("/")
         if name != topic:

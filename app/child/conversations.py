@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from limits import RateLimitItemPerMinute
 
 from app.calls import lines, record
-from app.chats import ending, left, looking, messages, opening, typing
+from app.chats import as_child, ending, left, messages, opening, typing
 from app.child import news
 from app.child.access import (
     Conversation,
@@ -63,7 +63,7 @@ async def get_conversation(
     work: InChat, call_id: Conversation, after: After = 0
 ) -> ConversationView:
     """Return the conversation, with the messages after a number: they are delivered by this."""
-    return conversation_view(await looking.look(work, call_id, after))
+    return conversation_view(await as_child.conversation(work, call_id, after))
 
 
 @router.get("/conversation/messages")

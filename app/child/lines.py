@@ -1,7 +1,7 @@
 """What a child is told about a line before it writes."""
 
 from app.calls.speech import LineScript
-from app.chats import looking, opening
+from app.chats import as_child, opening
 from app.child.views import AboutView
 from app.routing.rota import staffing
 from app.work import Work
@@ -27,5 +27,5 @@ async def about_line(work: Work, line: LineScript, asked: str = "") -> AboutView
         languages=languages,
         open=staffed,
         opens_at=None if staffed else min(opens, default=None),
-        expected_seconds=await looking.usual_wait(work, line.id) if staffed else None,
+        expected_seconds=await as_child.usual_wait(work, line.id) if staffed else None,
     )

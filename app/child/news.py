@@ -7,8 +7,8 @@ from uuid import UUID
 
 from fastapi import Request
 
-from app.chats import looking, news
-from app.chats.looking import Phase, Seen
+from app.chats import as_child, news
+from app.chats.as_child import Phase, Seen
 from app.child.waiting import Waiting
 from app.database.bus import Bus, Subscription
 from app.database.topics import Topic
@@ -40,7 +40,7 @@ async def wait_for(request: Request, work: Work, call_id: UUID, after: int, wait
     """Return the conversation when there is something after a number, or when the time is over."""
     bus: Bus = request.app.state.bus
     with bus.listening(_Heard(), _topics(call_id)) as heard:
-        seen = await looking.look(work, call_id, after)
+        seen = await as_child.conversation(work, call_id, after)
         if not wait or seen.words or seen.phase is Phase.ENDED:
             return seen
         # What was done so far is told now, and no connection is held while the request waits.
@@ -50,7 +50,7 @@ async def wait_for(request: Request, work: Work, call_id: UUID, after: int, wait
             if end.is_set() or not await heard.within(wait):
                 return seen
     work.now = work.ground.clock.now()
-    return await looking.look(work, call_id, after)
+    return await as_child.conversation(work, call_id, after)
 
 
 class _Heard(Subscription):
@@ -100,6 +100,6 @@ async def stream(request: Request, call_id: UUID) -> AsyncIterator[str]:
                 yield _said(news.of_topics(own, topics)) if topics else _BEATS
 
 
-def _said(new: news.News) -> str:
+def _said(new: news.Marks) -> str:
     """Return what a page is told: that there is something to read, or how far the other side is."""
     return _NEWS if new is None else f"event: marks\ndata: {json.dumps(new)}\n\n"

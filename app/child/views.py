@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from app.calls.states import Unstaffed
-from app.chats.looking import Phase, Seen
+from app.chats.as_child import Phase, Seen
 from app.chats.messages import LONGEST, Said
 from app.chats.models import Author, Sentence
 

@@ -13,7 +13,7 @@ from app.cli.running import parts_of, run_verb
 from app.dialling import outward
 from app.errors import BadSettings
 from app.people import changing, factors, finding, holding, leaked, leaving, links, phone_codes
-from app.people.agreement import deciding
+from app.people.approval import deciding
 from app.people.changing import Changes
 from app.people.provider import access
 from app.routing import people
@@ -414,7 +414,7 @@ def decide_access(
         found = await deciding.waiting(work, None, person.id)
         if not found:
             raise deciding.NothingWaits()
-        await deciding.decide(work, found[0].row.id, by=None, agree=approve)
+        await deciding.decide(work, found[0].row.id, by=None, approve=approve)
 
     run_verb(verb)
     print("approved" if approve else "refused")

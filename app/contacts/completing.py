@@ -4,7 +4,7 @@ from uuid import UUID
 
 from sqlalchemy import insert, select
 
-from app.abilities import Ability
+from app.calls import platform
 from app.calls.models import Call, CallQuestion
 from app.calls.states import EndedBy
 from app.contacts.contacts import (
@@ -147,7 +147,7 @@ async def _check_silent(work: Work, contact: Contact) -> None:
     call = await work.session.get(Call, contact.call_id) if contact.call_id else None
     if call is None or call.answered_at is None:
         return
-    if not work.settings.abilities.can(Ability.ASK_BY_KEY):
+    if not platform.asks_by_key(work):
         return
     if call.ended_at is not None and call.ended_by != EndedBy.COUNSELLOR:
         return

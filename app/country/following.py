@@ -24,7 +24,7 @@ from app.jobs.names import Task
 from app.jobs.transaction import transaction
 from app.log import log
 from app.referrals import library as protocols
-from app.referrals.library import Protocols
+from app.referrals.library import ProtocolLibrary
 from app.work import PROGRAM, Ground, Work
 
 # Seconds until a process that could not ask the database asks again.
@@ -35,7 +35,7 @@ _NOTICE = timedelta(seconds=60)
 
 class _Ready(NamedTuple):
     library: Library
-    protocols: Protocols
+    protocols: ProtocolLibrary
 
 
 async def start(work: Work) -> None:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Form, Request, Response
 
+from app.calls import platform
 from app.calls.models import Call
 from app.chats import ending
 from app.contacts import completing, contacts
@@ -154,12 +155,13 @@ async def urgent_form(request: Request, work: InWork, staff: TakesCalls, call_id
     await in_hand.call_in_hand(work, staff, call_id)
     contact = await contacts.at_hand(work, staff, call_id)
     values = await referrals.desk_values(request, work, staff, call_id, contact)
+    written = await _is_written(work, call_id)
     return page(
         request,
         "fragments/desk/urgent.html",
         **values,
         call_id=call_id,
-        can=() if await _is_written(work, call_id) else work.settings.abilities.can_do,
+        can=platform.IN_WRITING if written else platform.can_in_talk(work.settings),
     )
 
 

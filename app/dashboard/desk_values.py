@@ -8,8 +8,7 @@ from zoneinfo import ZoneInfo
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 
-from app.abilities import Ability
-from app.calls import callers, lines
+from app.calls import callers, lines, platform
 from app.calls.asked import QUESTIONS
 from app.calls.key_questions import questions_of as questions_of_line
 from app.calls.models import Call
@@ -59,7 +58,7 @@ async def desk_values(request: Request, work: Work, staff: Staff) -> dict[str, A
     return {
         **await talk_values(work, talking),
         "desk": shown,
-        "can": work.settings.abilities.can_do,
+        "can": platform.can_in_talk(work.settings),
         "in_page": _in_page(work, staff),
         # The script of a practice call is fetched by itself.
         "practises": work.settings.practice_exchange is not None and (shown.call or shown.contact),
@@ -115,7 +114,7 @@ def _in_page(work: Work, staff: Staff) -> bool:
 
 async def _asked_by_key(work: Work, staff: Staff, call_id: UUID | None) -> dict[str, Any]:
     """Return the questions for a caller who cannot speak, and those that were asked."""
-    if call_id is None or not work.settings.abilities.can(Ability.ASK_BY_KEY):
+    if call_id is None or not platform.asks_by_key(work):
         return {"key_questions": [], "key_answers": []}
     call = await work.session.get(Call, call_id)
     line = await lines.line_of_id(work, call.line_id) if call else None
@@ -176,7 +175,7 @@ async def frame_part(work: Work, staff: Staff, notice: str = "") -> str:
         back=await callbacks.of_call(work, found.call) if found.call else None,
         aside=await _talks_aside(work, found),
     )
-    rings = staff.endpoint_kind in work.settings.abilities.rings
+    rings = platform.rings(work.settings, staff.endpoint_kind)
     written = await in_hand.conversations_of(work, staff) if _may_write(staff, found) else []
     values = {
         "desk": shown,
@@ -184,7 +183,7 @@ async def frame_part(work: Work, staff: Staff, notice: str = "") -> str:
             (views.chat_offer_card(one, work.now) for one in written if one.is_offered), None
         ),
         "writes": sum(not one.is_offered for one in written),
-        "can": work.settings.abilities.can_do,
+        "can": platform.can_in_talk(work.settings),
         "notice": notice,
         "in_page": _in_page(work, staff),
         "no_page_telephone": "" if rings else why_no_browser(work.settings),

@@ -433,7 +433,7 @@ _KINDS: dict[str, Any] = {
     ),
     "handed_over_by_the_house": _simple(N_("took it over from us")),
     "confirmed": _ours(N_("confirmed answers of the form that were copied from the contact")),
-    "recall_wanted": _ours(N_("wants to take the referral back; a second person must agree")),
+    "recall_wanted": _ours(N_("wants to take the referral back; a second person must approve")),
     "no_other_agency": _plainly(N_("There is no other agency to ask: %(why)s")),
     "taken_out_of_the_live_call": _ours(N_("took the agency out of the call")),
     "not_to_the_family_first": _ours(N_("did not choose support for the family first")),

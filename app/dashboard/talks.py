@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Form, Request, Response
 
-from app.calls import record
+from app.calls import platform, record
 from app.calls.models import Call
 from app.dashboard.desk_values import desk_fragment
 from app.dashboard.skill_choices import LEVELS, read_choices
@@ -48,7 +48,7 @@ async def ask_form(request: Request, work: InWork, staff: TakesCalls, call_id: U
         "call_id": call_id,
         "roles": ROLES,
         # Into what is written, nobody can be rung.
-        "can": () if written else work.settings.abilities.can_do,
+        "can": platform.IN_WRITING if written else platform.can_in_talk(work.settings),
         "colleagues": await free(work, staff),
         "known_skills": await finding.known_skills(work),
         "levels": LEVELS,
@@ -198,7 +198,7 @@ async def talks_values(work: Work, staff: Staff) -> dict[str, Any]:
     return {
         "talks": [(talk, mine.get(talk.call.id)) for talk in talks],
         "now": work.now,
-        "can": work.settings.abilities.can_do,
+        "can": platform.can_in_talk(work.settings),
         "telephones": await telephones.not_ready(work),
         "colleagues": await moving.free_colleagues(work, staff) if talks else [],
         "writers": await moving.free_writers(work, staff)

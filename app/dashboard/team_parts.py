@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from app.calls import platform
 from app.dashboard import team_views
 from app.dashboard.templating import templates
 from app.database.topics import Topic
@@ -123,7 +124,7 @@ class Around(NamedTuple):
 
     talks: list[supervised.Talk]
     now: datetime
-    can: Any
+    can: platform.InTalk
     # People in the talks of others, by the person and the talk.
     within: dict[tuple[UUID, UUID], participants.Participant]
     telephones: list[tuple[str, str]]
@@ -152,7 +153,7 @@ async def _around(work: Work, of: str) -> Around:
     return Around(
         talks,
         work.now,
-        work.settings.abilities.can_do,
+        platform.can_in_talk(work.settings),
         await participants.staff_in(work, calls) if calls else {},
         await telephones.not_ready(work),
         await moving.free_colleagues(work) if talks else [],

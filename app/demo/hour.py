@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.demo.agencies import furnish
+from app.demo.asking_pages import Page
 from app.demo.invariants import broken_at_the_end, broken_now
-from app.demo.looking import Page
 from app.demo.stage import Counsellor, Stage
 from app.demo.texting_hour import count_texts, lost_texts, text_in, texters
 from app.demo.writing import WritingChild

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from app.demo.looking import Page
+from app.demo.asking_pages import Page
 from app.demo.stage import Counsellor, Stage
 from app.demo.texting_hour import GOODBYE
 from app.demo.writing import WritingChild, a_child

@@ -16,8 +16,8 @@ from app.database.topics import Topic
 from app.dialling import outward
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.people import ending, finding
-from app.people.agreement.asking import Asked, hold_back
-from app.people.agreement.rows import AccessKind
+from app.people.approval.asking import Asked, hold_back
+from app.people.approval.rows import AccessKind
 from app.privacy import ends
 from app.routing import offers
 from app.routing.people import check_skills
@@ -26,7 +26,7 @@ from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Role, may_give, reads_others
-from app.staff.second_person import By, Outside, note_could_agree
+from app.staff.second_person import By, Outside, note_could_approve
 from app.staff.sessions import accounts_changed
 from app.staff.telling import Told, tell_owner
 from app.work import Work
@@ -265,7 +265,7 @@ async def _carry_out(
     different: list[str],
 ) -> None:
     _store(staff, after)
-    note_could_agree(staff)
+    note_could_approve(staff)
     await work.session.flush()
     write_entry(
         work,

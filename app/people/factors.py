@@ -4,8 +4,8 @@ from uuid import UUID
 
 from app.errors import Conflict
 from app.people import changing
-from app.people.agreement.asking import Asked, hold_back
-from app.people.agreement.rows import AccessKind
+from app.people.approval.asking import Asked, hold_back
+from app.people.approval.rows import AccessKind
 from app.staff import second_factor
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -24,7 +24,7 @@ async def reset(work: Work, person_id: UUID, *, by: Staff | None) -> Staff:
 
     At the next sign-in the password is enough, or leads to setting up a new one. Sessions and
     talks go on. That of a person who reads the records of others may stay until a second person
-    has agreed. Raises NotFound, NotAllowed, Conflict, NoFactor.
+    has approved it. Raises NotFound, NotAllowed, Conflict, NoFactor.
     """
     staff = await changing.lock_person(work, person_id)
     if by is not None and by.id == staff.id:

@@ -15,9 +15,9 @@ from app.database.topics import Topic
 from app.errors import Code, Conflict, Invalid
 from app.outbox.push import subscriptions
 from app.people import changing, ending, finding, holding, links
-from app.people.agreement import asking
-from app.people.agreement.asking import Asked
-from app.people.agreement.rows import AccessKind
+from app.people.approval import asking
+from app.people.approval.asking import Asked
+from app.people.approval.rows import AccessKind
 from app.people.holding import NEEDS, Kind
 from app.referrals import staff_actions
 from app.routing import callbacks, withdrawing
@@ -27,7 +27,7 @@ from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may
-from app.staff.second_person import By, note_could_agree
+from app.staff.second_person import By, note_could_approve
 from app.staff.sessions import accounts_changed
 from app.work import Work
 
@@ -188,7 +188,7 @@ async def deactivate(
 async def reactivate(work: Work, person_id: UUID, *, by: By) -> Staff:
     """Make an account active again. It has no password, no session and no address of a calendar:
     the person chooses a new password. One that would read the records of others may stay inactive
-    until a second person has agreed. Raises NotFound, NotAllowed, AlreadyActive.
+    until a second person has approved it. Raises NotFound, NotAllowed, AlreadyActive.
     """
     staff = await changing.lock_person(work, person_id)
     if staff.active:
@@ -198,7 +198,7 @@ async def reactivate(work: Work, person_id: UUID, *, by: By) -> Staff:
         return staff
     await asking.withdraw(work, staff)
     staff.active, staff.password_hash = True, None
-    note_could_agree(staff)
+    note_could_approve(staff)
     staff.revision += 1
     await work.session.flush()
     _log(work, AuditLog.STAFF_REACTIVATED, staff)

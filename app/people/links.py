@@ -16,8 +16,8 @@ from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound, Refusal
 from app.jobs.names import Task
 from app.people import changing, finding
-from app.people.agreement.asking import Asked, hold_back, waiting_of
-from app.people.agreement.rows import AccessKind
+from app.people.approval.asking import Asked, hold_back, waiting_of
+from app.people.approval.rows import AccessKind
 from app.people.changing import Changes
 from app.staff import accounts, passwords
 from app.staff.audit import write_entry
@@ -52,7 +52,7 @@ class LinkWithdrawn(Refusal):
 
 class LinkWaits(Refusal):
     status = 409
-    default = "A second person has not agreed to this account yet. Open this link again later."
+    default = "A second person has not approved this account yet. Open this link again later."
 
 
 class NoSuchLink(NotFound):
@@ -108,7 +108,7 @@ async def make_link(work: Work, person_id: UUID, *, by: Staff | None, by_mail: b
 
     An earlier link stops working. Return the address if it is to be shown, which happens only now;
     by mail it goes to the person alone. The link of a person who reads the records of others may
-    wait: it opens nothing, and no letter goes out, until a second person has agreed. Raises
+    wait: it opens nothing, and no letter goes out, until a second person has approved it. Raises
     NotFound, NotAllowed, Invalid, Conflict.
     """
     staff = await changing.lock_person(work, person_id)

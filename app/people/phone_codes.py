@@ -3,8 +3,8 @@
 from uuid import UUID
 
 from app.people import changing
-from app.people.agreement.asking import Asked, hold_back
-from app.people.agreement.rows import AccessKind
+from app.people.approval.asking import Asked, hold_back
+from app.people.approval.rows import AccessKind
 from app.staff import phone_proofs
 from app.staff.models import Staff
 from app.staff.telling import Told, tell_owner

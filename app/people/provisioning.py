@@ -14,8 +14,8 @@ from sqlalchemy import select
 
 from app.errors import Invalid, NotAllowed, NotFound
 from app.people import changing, holding, leaving
-from app.people.agreement.asking import Asked, hold_back
-from app.people.agreement.rows import AccessKind
+from app.people.approval.asking import Asked, hold_back
+from app.people.approval.rows import AccessKind
 from app.people.changing import Changes
 from app.people.directory_rows import DirectoryAccount
 from app.people.holding import Kind

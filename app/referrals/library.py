@@ -33,7 +33,7 @@ _SHIPPED_FORM = "referral"
 
 
 @dataclass
-class Protocols:
+class ProtocolLibrary:
     """All protocols and mappings by name and version, and the name of the country's protocol."""
 
     chosen: str
@@ -46,7 +46,7 @@ class Protocols:
     # country has its own of that name.
     gone: set[Key] = field(default_factory=set)
 
-    def copy(self) -> "Protocols":
+    def copy(self) -> "ProtocolLibrary":
         """Return the same protocols and mappings, to which others can be restored."""
         return replace(
             self,
@@ -97,10 +97,10 @@ class Protocols:
 
 
 @functools.lru_cache(maxsize=8)
-def load(folder: Folder | None = None) -> Protocols:
+def load(folder: Folder | None = None) -> ProtocolLibrary:
     """Read and check every protocol and mapping. Raises BadDefinition with file and line."""
     library = definitions.load(folder)
-    found = Protocols(library.country.protocol)
+    found = ProtocolLibrary(library.country.protocol)
     wrong = Wrong()
     for source in files_of(SHIPPED, folder):
         with wrong:
@@ -123,7 +123,7 @@ _READERS: dict[str, Callable[[str, str], tuple[Any, Lines]]] = {
 }
 
 
-def _add(found: Protocols, library: Library, source: Source, made: Any, lines: Lines) -> None:
+def _add(found: ProtocolLibrary, library: Library, source: Source, made: Any, lines: Lines) -> None:
     form: Form = library.form_for("referral")
     # Shipped definitions fit the shipped form; a country may have a form of its own.
     in_use = source.own or form.form == _SHIPPED_FORM
@@ -149,9 +149,9 @@ def _add(found: Protocols, library: Library, source: Source, made: Any, lines: L
             found.mappings[key[1:]] = made
 
 
-def protocols_of(ground: Ground) -> Protocols:
+def protocols_of(ground: Ground) -> ProtocolLibrary:
     """Return the protocols and mappings in force."""
-    kept: dict[int | None, Protocols] = ground.kept.setdefault("protocols", {})
+    kept: dict[int | None, ProtocolLibrary] = ground.kept.setdefault("protocols", {})
     set_id = in_force.set_of(ground)
     found = kept.get(set_id)
     if found is None:
@@ -159,7 +159,7 @@ def protocols_of(ground: Ground) -> Protocols:
     return found
 
 
-async def register(work: Work, found: Protocols) -> None:
+async def register(work: Work, found: ProtocolLibrary) -> None:
     """Write new protocols and mappings into the register, as for forms.
 
     Raises DefinitionChanged.

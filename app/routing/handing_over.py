@@ -6,7 +6,7 @@ from uuid import uuid4
 from sqlalchemy import or_, select, update
 
 from app.abilities import Ability
-from app.calls import record
+from app.calls import platform, record
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call, Leg
 from app.calls.states import CallEvent, Direction
@@ -19,7 +19,7 @@ from app.routing.participants import participants
 from app.routing.participants.participants import Mode, Participant, ParticipantState, Purpose
 from app.routing.plan import RETURNED_PRIORITY
 from app.routing.releasing import end_if_kept
-from app.routing.sound import need, set_hold
+from app.routing.sound import set_hold
 from app.staff.models import Staff
 from app.work import Work
 
@@ -183,7 +183,7 @@ async def send_back(work: Work, call: Call, offer: Offer, cause: str) -> None:
     """Send the caller to the front of the queue; the caller hears that the call goes on."""
     if call.direction == Direction.OUTBOUND:
         # If the counsellor's leg has dialled the caller, both end together.
-        need(work, Ability.RING_CALLBACK)
+        platform.need(work, Ability.RING_CALLBACK)
     await _leave_talk(work, offer, cause)
     await participants.send_away(work, call, cause)
     await _to_the_front(work, call, cause, offer_id=str(offer.id), transferred=True)

@@ -10,8 +10,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import BindParameter, ColumnElement, Uuid, and_, bindparam, select, update
 from sqlalchemy.orm import aliased
 
-from app.abilities import Ability
-from app.calls import record
+from app.calls import platform, record
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call, Leg, LegRequest
 from app.calls.record import Delivery
@@ -74,7 +73,7 @@ async def open_offer(
     await record.move(
         work, call, CallEvent.OFFER, offer_id=str(offer.id), counsellor_id=str(staff.id)
     )
-    if slot is None and staff.endpoint_kind in work.settings.abilities.rings_first:
+    if slot is None and platform.rings_first(work, staff.endpoint_kind):
         want_leg(work, offer, Task.RING_COUNSELLOR)
     if presence.heartbeat_at <= work.now - waking.AT_A_SCREEN:
         await wake(work, [staff.id], offer.expires_at)
@@ -87,7 +86,7 @@ async def second_due(work: Work, call: Call, staff: Staff, rings: timedelta) -> 
     has not done so; None if it does not ring."""
     if staff.second_phone is None or call.rings_only_id is not None:
         return None
-    if EndpointKind.PHONE not in work.settings.abilities.rings_first:
+    if not platform.rings_first(work, EndpointKind.PHONE):
         return None
     if not await phone_proofs.is_proven(work, staff):
         return None
@@ -208,7 +207,7 @@ async def accept_offer(
     which = Leg.offer_id == offer.id
     which = which if at_telephone else and_(which, ~Leg.second)
     legs = await work.session.scalar(select(Leg.id).where(which).limit(1))
-    if legs is None and work.settings.abilities.can(Ability.JOIN_BY_CLICK):
+    if legs is None and platform.joins_by_click(work):
         want_leg(work, offer, Task.JOIN_COUNSELLOR)
     work.announce(Topic.OFFERS.of(offer.counsellor_id), Topic.QUEUE)
 
@@ -283,7 +282,7 @@ async def _never_rang(work: Work, offer: Offer) -> bool:
     """Return whether no phone has rung for this offer: the provider has not taken the request, or
     has not begun the leg."""
     legs = list(await work.session.scalars(select(Leg).where(Leg.offer_id == offer.id)))
-    told = work.settings.abilities.can(Ability.REPORT_LEGS)
+    told = platform.reports_legs(work)
     # A browser rings without a leg; its counsellor's own telephone is only the second way.
     return not all(leg.second for leg in legs) and not any(_rang(leg, told) for leg in legs)
 

@@ -2,6 +2,7 @@
 
 from sqlalchemy import update
 
+from app.calls import platform
 from app.calls.log_kinds import Cause
 from app.errors import Conflict, Invalid
 from app.routing import holding
@@ -25,7 +26,7 @@ async def choose_presence(work: Work, staff: Staff, choice: PresenceState) -> Pr
             await decline_offer(work, call, offer, by=Cause.OWN_CHOICE)
     if choice is not PresenceState.AVAILABLE:
         await _decline_conversations(work, staff)
-    rung = staff.endpoint_kind in work.settings.abilities.rings or staff.chats_at_once > 0
+    rung = platform.rings(work.settings, staff.endpoint_kind) or staff.chats_at_once > 0
     if choice is PresenceState.AVAILABLE and not rung and not may(staff.role, Permission.SUPERVISE):
         raise Conflict(why_no_browser(work.settings))
     presence = await presences.lock_presence(work, staff.id)

@@ -30,8 +30,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from app.abilities import Ability
-from app.calls import lines
+from app.calls import lines, platform
 from app.calls.chat_rules import ChatRules, read_chat
 from app.calls.line_rows import Line, LineLanguage
 from app.calls.models import Call
@@ -328,7 +327,7 @@ async def _callers(
     }
     found = []
     # Where a call-back is dialled from the counsellor's leg, their phone must ring.
-    rings_callbacks = work.settings.abilities.can(Ability.RING_CALLBACK)
+    rings_callbacks = platform.rings_callbacks(work)
     silent = frozenset(who for who, one in (await takers.people(work)).items() if not one.rings)
     for row in rows:
         if row.queued_at is None or row.id in accepted:

@@ -8,8 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import or_, select
 
-from app.abilities import Ability
-from app.calls import record
+from app.calls import platform, record
 from app.calls.log_kinds import Cause
 from app.calls.models import Call, Leg
 from app.calls.record import Delivery
@@ -75,7 +74,7 @@ async def end_call(
     await record.end_call(
         work, call, ended_by=ended_by, at=at, delivery=delivery, answer=answer, lost=lost
     )
-    asks = work.settings.abilities.can(Ability.SHOW_TALKS) and not call.is_written
+    asks = platform.shows_talks(work) and not call.is_written
     # A caller who was fetched for a talk and then released has entered the waiting room again.
     if first and call.answered_at is None and asks and call.entries > 1:
         await _settle_released(work, call)

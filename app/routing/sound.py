@@ -1,7 +1,7 @@
 """Hold and mute: what a counsellor does with the sound of a talk, where the platform can do it."""
 
 from app.abilities import Ability
-from app.calls import record
+from app.calls import platform, record
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.states import CallState
@@ -10,19 +10,6 @@ from app.errors import Conflict
 from app.jobs.names import Task
 from app.routing.models import Offer
 from app.work import Work
-
-
-class NotOnThisPlatform(Conflict):
-    default = (
-        "Your telephone platform cannot do this in a talk. You can hand the caller over to a "
-        "colleague or a skill."
-    )
-
-
-def need(work: Work, ability: Ability) -> None:
-    """Refuse what the telephony platform cannot do. Raises NotOnThisPlatform."""
-    if not work.settings.abilities.can(ability):
-        raise NotOnThisPlatform()
 
 
 class NothingToHear(Conflict):
@@ -43,7 +30,7 @@ async def set_hold(work: Work, call: Call, held: bool) -> None:
     if (call.held_at is not None) == held:
         return
     if held:
-        need(work, Ability.HOLD)
+        platform.need(work, Ability.HOLD)
     call.held_at = work.now if held else None
     await record.record(work, call, CallLog.HOLD if held else CallLog.RESUME)
     work.defer(Task.SET_HOLD, call_id=str(call.id))
@@ -57,7 +44,7 @@ async def set_mute(work: Work, call: Call, offer: Offer, muted: bool) -> None:
         raise Conflict("Only a connected call can be muted.")
     if (offer.muted_at is not None) == muted:
         return
-    need(work, Ability.MUTE)
+    platform.need(work, Ability.MUTE)
     offer.muted_at = work.now if muted else None
     await record.record(
         work, call, CallLog.MUTED if muted else CallLog.UNMUTED, offer_id=str(offer.id)

@@ -21,8 +21,7 @@ from sqlalchemy import (
     update,
 )
 
-from app.abilities import Ability
-from app.calls import record
+from app.calls import platform, record
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call
 from app.calls.states import CallState, Channel
@@ -45,7 +44,6 @@ _AT_MOST = 500
 # How long the provider may take to say whether caller and counsellor are connected.
 _ANSWER_TIME = timedelta(seconds=5)
 _UNSEEN = timedelta(seconds=5)
-_QUIET_AFTER = timedelta(seconds=30)
 # A talk is carried over to new legs this long before the platform would end its leg.
 CARRIED_BEFORE = timedelta(minutes=10)
 # A presence that claims a call but holds none is reset after this time.
@@ -210,10 +208,6 @@ _QUESTION = Question(DUE)
 def limits_of(settings: Settings, now: datetime) -> dict[str, datetime]:
     """Return from when on each thing is due at an instant."""
     silent = timedelta(seconds=settings.silence_seconds)
-    # Without a waiting room, a waiting caller's leg asks us every few seconds, and only one
-    # callback reports its end. So a shorter silence is suspicious.
-    waits_there = settings.abilities.can(Ability.WAITING_ROOM)
-    quiet = silent if waits_there else min(silent, _QUIET_AFTER)
 
     def ago(seconds: float) -> datetime:
         return now - timedelta(seconds=seconds)
@@ -221,7 +215,7 @@ def limits_of(settings: Settings, now: datetime) -> dict[str, datetime]:
     return {
         "now": now,
         "silent": now - silent,
-        "quiet": now - quiet,
+        "quiet": now - platform.quiet_after(settings),
         "stale": ago(settings.heartbeat_seconds),
         "stuck_since": now - _STUCK,
         "lost": ago(min(settings.grace_seconds, settings.page_grace_seconds)),
@@ -243,7 +237,7 @@ async def find_due(ground: Ground) -> list[tuple[str, UUID]]:
 async def _look_at_talk(work: Work, offer_id: UUID) -> None:
     """Ask the provider about a call that was accepted, but not reported as connected."""
     memory = work.ground.memory
-    if not work.settings.abilities.can(Ability.SHOW_TALKS):
+    if not platform.shows_talks(work):
         return
     if memory.recall("looked", offer_id, work.now) is None:
         memory.keep("looked", offer_id, True, work.now + _LOOKS_EVERY)
@@ -261,7 +255,7 @@ async def _end_late_offer(work: Work, offer_id: UUID) -> None:
         offer.expires_at = work.now + _ANSWER_TIME
         work.defer(Task.SETTLE_CONNECTION, offer_id=str(offer.id))
         return
-    if accepted and not work.settings.abilities.can(Ability.REPORT_LEGS):
+    if accepted and not platform.reports_legs(work):
         # The provider was asked and its answer decides: an outage must not cut off a talk.
         offer.expires_at = work.now + _ANSWER_TIME
         return
@@ -290,7 +284,7 @@ async def _ring_asked(work: Work, participant_id: UUID) -> None:
 async def _carry_over(work: Work, offer_id: UUID) -> None:
     """Carry a talk near the platform's limit over to new legs, and tell its counsellor."""
     call, offer = await offers.lock_offer(work, offer_id)
-    if offer.released_at is not None or not work.settings.abilities.can(Ability.RENEW_LEGS):
+    if offer.released_at is not None or not platform.renews_legs(work):
         return
     offer.carried_at = work.now
     await record.record(work, call, CallLog.TALK_CARRIED_OVER, offer_id=str(offer.id))

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, false, func, or_, select
 
-from app.abilities import PLATFORMS
+from app.calls import platform
 from app.calls.log_kinds import Cause
 from app.calls.models import Call, Leg
 from app.calls.states import CallState
@@ -198,7 +198,7 @@ async def not_ready(work: Work) -> list[tuple[str, str]]:
 
 def why_no_browser(settings: Settings) -> str:
     """Return why no call can reach a browser here, and what to do."""
-    if EndpointKind.BROWSER in PLATFORMS[settings.telephony_platform].rings:
+    if platform.could_ring_browsers(settings):
         return N_(
             "No API key of the telephone provider is set (HELPLINE_TWILIO_API_KEY_SID and "
             "_SECRET), so a browser cannot be a telephone. Ask your administrator to set it, or "

@@ -9,7 +9,7 @@ from enum import StrEnum
 class AuditLog(StrEnum):
     """What a person or the program did or read."""
 
-    ACCESS_AGREED = "access_agreed"
+    ACCESS_APPROVED = "access_approved"
     ACCESS_ASKED = "access_asked"
     ACCESS_ENDED_BY_PROVIDER = "access_ended_by_provider"
     ACCESS_GIVEN_ALONE = "access_given_alone"

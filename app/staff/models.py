@@ -79,7 +79,7 @@ class Staff(Base):
     under_emergency: Mapped[UUID | None]
     # Could sign in with a role that reads the records of others, now or before; it stays true
     # (`app/staff/second_person.py`).
-    could_agree: Mapped[bool] = mapped_column(server_default="false")
+    could_approve: Mapped[bool] = mapped_column(server_default="false")
     # Grows with each change by another person, so that of two at once the second is told.
     revision: Mapped[int] = mapped_column(server_default="0")
 
@@ -229,7 +229,7 @@ class PasswordLink(Base):
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
     withdrawn_at: Mapped[datetime | None]
-    # Opens nothing until a second person has agreed.
+    # Opens nothing until a second person has approved it.
     waits: Mapped[bool] = mapped_column(server_default="false")
     # Sent by mail, or shown once to its maker.
     by_mail: Mapped[bool]

@@ -10,7 +10,7 @@ from app.staff.hashing import hash_password, password_is_right
 from app.staff.log_kinds import AuditLog
 from app.staff.models import EarlierPassword, Staff
 from app.staff.password_rules import REMEMBERED, check_password
-from app.staff.second_person import note_could_agree
+from app.staff.second_person import note_could_approve
 from app.staff.sessions import end_sessions
 from app.staff.telling import Told, tell_owner
 from app.work import Work
@@ -25,7 +25,7 @@ async def give_password(work: Work, staff: Staff, password: str) -> None:
     await check_password(work, staff, password)
     await forget_password(work, staff)
     staff.password_hash = await hash_password(password)
-    note_could_agree(staff)
+    note_could_approve(staff)
     await work.session.flush()
 
 

@@ -69,7 +69,7 @@ class Permission(StrEnum):
     # Accounts: inviting, changing, deactivating, and handing over what a person holds.
     KEEP_PEOPLE = "keep_people"
     # Accounts that would read the records of others: seeing and refusing what waits. Who reads such
-    # records themselves agrees (`app/staff/second_person.py`).
+    # records themselves approves (`app/staff/second_person.py`).
     SEE_ACCESS_REQUESTS = "see_access_requests"
     # For programs only: a directory of people adds accounts, and ends them.
     SYNC_PEOPLE = "sync_people"

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from procrastinate import JobContext
 
-from app.abilities import Ability
 from app.jobs.names import Task
 from app.outbox.responses import Refused
 from app.retention.data_requests import copies
@@ -28,14 +27,13 @@ _TRIES = 200
 async def find_copies(context: JobContext, request_id: str) -> None:
     """Ask the provider for calls and texts of the person's numbers, and have all deleted."""
     parts = parts_of(context)
-    can = parts.platform.abilities.can(Ability.DELETE_COPIES) and parts.platform.is_set_up
+    can = parts.platform.is_set_up
     async with parts.work() as work:
         numbers = await copies.numbers_to_ask(work, UUID(request_id))
     found: list[tuple[CopyKind, str]] = []
     try:
-        for number in numbers if can else []:
-            found += [(CopyKind.CALL, sid) for sid in await parts.platform.calls_with(number)]
-            found += [(CopyKind.MESSAGE, sid) for sid in await parts.platform.messages_with(number)]
+        if can:
+            found = await parts.platform.find_copies(numbers)
     except Refused:
         can = False
     async with parts.work() as work:

@@ -7,7 +7,6 @@ from fastapi import Response
 from twilio.twiml.messaging_response import MessagingResponse
 from twilio.twiml.voice_response import Dial, Gather, VoiceResponse
 
-from app.abilities import Ability
 from app.telephony.platforms.base import Platform
 from app.telephony.provider.urls import offer_path, public
 from app.telephony.steps import (
@@ -112,18 +111,17 @@ def prompt_path(recording: UUID) -> str:
 
 
 def _ring(step: Ring, platform: Platform) -> Dial:
-    screened = platform.abilities.can(Ability.SCREEN)
     dial = Dial(
         action=platform.document_address(step.then),
         timeout=step.seconds,
         caller_id=step.shows,
-        **({"answer_on_bridge": True} if screened else {}),
+        **({"answer_on_bridge": True} if step.screen else {}),
     )
     if step.number.startswith(("sip:", "sips:")):
         dial.sip(step.number)
     else:
         dial.number(
-            step.number, **({"url": platform.document_address(step.screen)} if screened else {})
+            step.number, **({"url": platform.document_address(step.screen)} if step.screen else {})
         )
     return dial
 

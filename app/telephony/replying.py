@@ -13,7 +13,6 @@ from app.log import log
 from app.telephony import script
 from app.telephony.answers import Answer
 from app.telephony.documents import document
-from app.telephony.platforms import dialling
 from app.telephony.platforms.choose import platform_of
 from app.telephony.provider.signature import Signed, read_number
 from app.telephony.script import Scene
@@ -70,7 +69,7 @@ async def speak(request: Request, signed: Signed, asked: Asked) -> Response:
             exception_type=type(error).__name__,
             path=request.scope["path"][-24:],
         )
-    return reply(request, trouble_steps(request, _again(signed)))
+    return reply(request, trouble_steps(request, _again(request, signed)))
 
 
 async def _in_time(deciding: Coroutine[Any, Any, T]) -> T:
@@ -87,16 +86,12 @@ async def _in_time(deciding: Coroutine[Any, Any, T]) -> T:
     return task.result()
 
 
-def _again(signed: Signed) -> str:
+def _again(request: Request, signed: Signed) -> str:
     path = signed.path_and_query
     if "again=" in path:
         return path
     path += ("&" if "?" in path else "?") + "again=1"
-    if "DialCallStatus" in signed.fields:
-        # A repeated request does not say how the dial went, so the address does.
-        result = dialling.dial_result(signed)
-        path += f"&status={result.status.value}&seconds={result.seconds}"
-    return path
+    return path + platform_of(ground_of(request).settings).repeated(signed)
 
 
 async def note(request: Request, verb: Callable[[Work], Awaitable[Any]]) -> Response:

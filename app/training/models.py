@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database.base import Base, Identifier, Sealed, one_of
-from app.training.scenarios import LANGUAGES, Act
+from app.training.scenarios import Act
 from app.training.script import Ended
 
 
@@ -18,7 +18,6 @@ class Practice(Base):
 
     __tablename__ = "practices"
     __table_args__ = (
-        one_of("language", LANGUAGES),
         one_of("ended_how", Ended),
         CheckConstraint("(ended_at IS NULL) = (ended_how IS NULL)", name="ended"),
         # A trainee practises one call at a time.

@@ -30,7 +30,6 @@ from app.training import writing
 from app.training.measured import Measured, read_measured
 from app.training.models import Practice, PracticeAct, PracticeRemark
 from app.training.scenarios import (
-    LANGUAGES,
     QUESTIONS,
     Act,
     Scenario,
@@ -39,6 +38,7 @@ from app.training.scenarios import (
     text_of,
 )
 from app.training.script import Ended, Move, Talk, Turn, play
+from app.words.practice import languages
 from app.work import PROGRAM, Ground, Work
 
 # The number of the line of practice calls: no telephone can dial it.
@@ -169,7 +169,7 @@ async def start(
         raise NotFound("There is no such scenario.")
     if written and scenarios()[name].written is None:
         raise Invalid("This scenario is for a call. Choose one in which the child writes.")
-    if language not in LANGUAGES:
+    if language not in languages():
         raise Invalid("Choose a language of the scenarios.")
     if await lines.any_line(work) is None:
         raise Conflict("No line is set up yet, so no call can come in.")

@@ -1,30 +1,33 @@
 """The scenarios of practice calls as data: who rings, what they tell when asked how. Pure.
 
-One YAML file for each scenario in `data/`, with both languages; `_child.yaml` holds what any child
-says where a scenario has no words of its own. Every error names the file and the line.
+One YAML file for each scenario in `data/`, with its sentences in English; those in other languages
+are in `app/words/<language>/practice`. `_child.yaml` holds what any child says where a scenario has
+no words of its own. Every error names the file and the line.
 """
 
 from collections.abc import Iterator
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
+import yaml
 from pydantic import Field as Key
-from pydantic import StringConstraints
+from pydantic import StringConstraints, model_serializer, model_validator
 
 from app.definitions.datafile import Lines, Part, read_file, read_model
 from app.definitions.forms import Meaning
 from app.errors import Message
+from app.words import SOURCE, BadWords, practice
 from app.words.pages import N_
 from app.words.parts import Foreign
 
 FOLDER = Path(__file__).parent / "data"
 # What every child says, unless its scenario says otherwise.
 COMMON = "_child.yaml"
-LANGUAGES = ("en", "sr")
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=400)]
+P = TypeVar("P", bound=Part)
 
 
 class Act(StrEnum):
@@ -78,15 +81,27 @@ TRUST: dict[Act, int] = {
 
 
 class Said(Part):
-    """A sentence in each language of the scenarios."""
+    """A sentence, in English and in each other language of practice calls.
 
-    en: Line
-    sr: Line
+    A file has it as a text, in English, or as a text for each language.
+    """
+
+    words: dict[str, Line]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, given: object) -> object:
+        if isinstance(given, str):
+            return {"words": {SOURCE: given}}
+        return {"words": given} if isinstance(given, dict) and SOURCE in given else given
+
+    @model_serializer
+    def _write(self) -> dict[str, str]:
+        return self.words
 
     def in_(self, language: str) -> str:
         """Return the sentence in a language; in English if there is none in that language."""
-        found: str = getattr(self, language, "")
-        return found or Foreign.of(self.en, "en")
+        return self.words.get(language) or Foreign.of(self.words[SOURCE], SOURCE)
 
 
 class FormAnswer(Part):
@@ -252,7 +267,7 @@ class Scenario(Part):
 
 
 def read_scenario(text: str, source: str) -> Scenario:
-    """Read and check one scenario. Raises BadDefinition."""
+    """Read and check one scenario, in the languages of its file. Raises BadDefinition."""
     found, lines = read_model(Scenario, text, source)
     _check(found, lines)
     return found
@@ -304,31 +319,92 @@ def _names(found: Scenario) -> Iterator[tuple[tuple[str | int, ...], list[str]]]
             yield ("phases", n, "begins", "told"), phase.begins.told
 
 
+# -- in every language -----------------------------------------------------------------------
+
+
+def in_all_languages(found: P, scenario: str) -> P:
+    """Return a part with every sentence in every language of practice calls. Raises BadWords."""
+    left = {
+        language: dict(practice.sentences(language, scenario))
+        for language in practice.languages()
+        if language != SOURCE
+    }
+    made: P = _translated(found, (scenario,), left)
+    for language, unknown in left.items():
+        if unknown:
+            raise BadWords(f"{_file(language, scenario)}: the scenario has no {min(unknown)}.")
+    return made
+
+
+def _file(language: str, scenario: str) -> str:
+    return f"app/words/{language}/practice/{scenario}.yaml"
+
+
+def _translated(value: Any, place: tuple[str, ...], left: dict[str, dict[str, str]]) -> Any:
+    """Return a value with its sentences, which are taken out of `left`, by language and place.
+
+    `place` begins with the scenario.
+    """
+    match value:
+        case Said():
+            return _said(value, place, left)
+        case Part():
+            inner = {
+                name: _translated(getattr(value, name), (*place, name), left)
+                for name in type(value).model_fields
+            }
+            return value.model_copy(update=inner)
+        case dict():
+            return {key: _translated(one, (*place, str(key)), left) for key, one in value.items()}
+        case list():
+            return [
+                _translated(one, (*place, getattr(one, "id", str(n))), left)
+                for n, one in enumerate(value, 1)
+            ]
+    return value
+
+
+def _said(said: Said, path: tuple[str, ...], left: dict[str, dict[str, str]]) -> Said:
+    scenario, place = path[0], ".".join(path[1:])
+    for language, texts in left.items():
+        if place not in texts:
+            raise BadWords(f"{_file(language, scenario)} has no text for {place}.")
+    return Said(words={**said.words, **{one: texts.pop(place) for one, texts in left.items()}})
+
+
 @cache
 def common() -> Common:
-    """Return what any child says. Raises BadDefinition."""
+    """Return what any child says. Raises BadDefinition, BadWords."""
     found, lines = read_file(Common, FOLDER / COMMON)
     for act in Act:
         if act not in found.reacts and act not in (*QUESTIONS, Act.GOODBYE):
             raise lines.refuse(
                 ("reacts",), Message("the child has no reaction to %(act)s", act=act.value)
             )
-    return found
+    return in_all_languages(found, Path(COMMON).stem)
 
 
 @cache
 def scenarios() -> dict[str, Scenario]:
-    """Return every scenario in force, the easiest first. Raises BadDefinition."""
+    """Return every scenario in force, the easiest first. Raises BadDefinition, BadWords."""
     found = []
     for path in sorted(FOLDER.glob("*.yaml")):
         if path.name != COMMON:
-            found.append(read_scenario(path.read_text(encoding="utf-8"), path.name))
-            if found[-1].scenario != path.stem:
-                raise ValueError(f"{path.name}: the scenario is called {found[-1].scenario}")
+            one = read_scenario(path.read_text(encoding="utf-8"), path.name)
+            if one.scenario != path.stem:
+                raise ValueError(f"{path.name}: the scenario is called {one.scenario}")
+            found.append(in_all_languages(one, path.stem))
     common()
     return {one.scenario: one for one in sorted(found, key=lambda one: (one.level, one.scenario))}
 
 
 def text_of(name: str) -> str:
-    """Return the file of a scenario as it is, to be kept with the practice."""
-    return (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
+    """Return a scenario as it is, in every language, to be kept with the practice."""
+    data = scenarios()[name].model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return yaml.safe_dump(data, allow_unicode=True, sort_keys=False, width=100)
+
+
+def forget() -> None:
+    """Read every scenario again, as when a language was added."""
+    for kept in (common, scenarios, practice.sentences):
+        kept.cache_clear()

@@ -273,7 +273,7 @@ def _said(topics: tuple[str, ...]) -> bytes:
     return f"data: {json.dumps({'topics': topics})}\n\n".encode()
 
 
-def _said_of(topics: tuple[str, ...], chats: dict[str, news.News]) -> bytes:
+def _said_of(topics: tuple[str, ...], chats: dict[str, news.Marks]) -> bytes:
     """Say, too, in which conversations of the reader there is something new."""
     return f"data: {json.dumps({'topics': topics, 'chats': chats})}\n\n".encode()
 

@@ -269,7 +269,7 @@ async def test_a_supervisor_is_invited_by_one_person_and_approved_by_another(
         await expect(waits.get_by_role("button", name="Approve")).to_have_count(0)
         assert await faults(page, "the page of a person who waits") == []
         await third.goto(link)
-        await expect(third.get_by_role("alert")).to_contain_text("second person has not agreed")
+        await expect(third.get_by_role("alert")).to_contain_text("second person has not approved")
         await visit(other, live, vera, "/team")
         inbox = other.locator("#access-requests")
         await expect(inbox).to_contain_text("Nova")

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from app.calls import record
 from app.calls.models import Leg, RecordedEvent
 from app.calls.states import CallState, EndedBy, Outcome
-from app.chats import at_desk, ending, left, looking, messages, opening, typing
+from app.chats import as_child, at_desk, ending, left, messages, opening, typing
 from app.chats.models import Author, Kind, Message, Sentence
 from app.contacts.models import Contact
 from app.errors import Conflict, Invalid, NotFound
@@ -247,12 +247,12 @@ async def test_typing_is_a_sign_that_fades_and_is_gone_with_the_message(work: Wo
     assert await typed_at_desk(work, ana) == (True, None)
     await typing.type_as_child(work, call.id, "Bojim s")
     assert await typed_at_desk(work, ana) == (True, "Bojim s")
-    assert not (await looking.look(work, call.id)).types
+    assert not (await as_child.conversation(work, call.id)).types
     await messages.say_as_child(work, call.id, text="Bojim se", client_key=a_key())
     assert await typed_at_desk(work, ana) == (False, None)
     await typing.type_as_staff(work, ana, call.id, None)
-    assert (await looking.look(work, call.id)).types
-    assert not (await looking.look(later(work, 10), call.id)).types
+    assert (await as_child.conversation(work, call.id)).types
+    assert not (await as_child.conversation(later(work, 10), call.id)).types
 
 
 async def test_the_children_of_a_counsellor_who_is_gone_keep_their_place(work: Work) -> None:

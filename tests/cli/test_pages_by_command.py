@@ -193,7 +193,7 @@ async def test_access_to_the_records_of_others_is_listed_and_decided(
     again = await types("decide-access", "Nova", "--approve", fails=True)
     assert isinstance(again.exception, NotFound)
     acts = [(act, detail) for act, detail in logged(work) if act.startswith("access_")]
-    assert [act for act, _ in acts[-2:]] == ["access_agreed", "access_refused"]
+    assert [act for act, _ in acts[-2:]] == ["access_approved", "access_refused"]
 
 
 async def test_a_wallboard_is_made_listed_and_withdrawn(work: Work, typed: Typed) -> None:

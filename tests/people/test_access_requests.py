@@ -12,15 +12,15 @@ from sqlalchemy.exc import IntegrityError
 from app.errors import NotAllowed
 from app.jobs.names import Task
 from app.people import changing, emergencies, factors, leaving, links, provisioning
-from app.people.agreement import asking, deciding
-from app.people.agreement.asking import Asked
-from app.people.agreement.deciding import ChangedSinceAsked, NothingWaits, NotSecondPerson
-from app.people.agreement.rows import AccessKind, AccessRequest
+from app.people.approval import asking, deciding
+from app.people.approval.asking import Asked
+from app.people.approval.deciding import ChangedSinceAsked, NothingWaits, NotSecondPerson
+from app.people.approval.rows import AccessKind, AccessRequest
 from app.people.changing import Changes
 from app.people.emergency_rows import EmergencyKind
 from app.people.links import LinkWaits, LinkWithdrawn
 from app.people.provider import access, keeping
-from app.people.provider.access import Ended, WaitsForAgreement
+from app.people.provider.access import Ended, WaitsForApproval
 from app.people.provider.mapping import Wanted
 from app.staff import accounts, passkeys, second_factor
 from app.staff.models import Staff
@@ -45,7 +45,7 @@ WANTED = Wanted(
 
 @pytest.fixture
 async def vera(work: Work) -> Staff:
-    """A supervisor who can sign in: the one who could agree."""
+    """A supervisor who can sign in: the one who could approve."""
     return await a_reader(work, "vera")
 
 
@@ -73,8 +73,8 @@ async def nothing_waits(work: Work) -> bool:
     return await deciding.waiting(work, None) == []
 
 
-async def decide(work: Work, by: Staff | None, of: Staff, *, agree: bool = True) -> None:
-    await deciding.decide(work, (await waiting(work, of)).id, by=by, agree=agree)
+async def decide(work: Work, by: Staff | None, of: Staff, *, approve: bool = True) -> None:
+    await deciding.decide(work, (await waiting(work, of)).id, by=by, approve=approve)
     await work.session.refresh(of)
 
 
@@ -82,14 +82,14 @@ def acts_of(work: Work) -> list[tuple[str, Any]]:
     return [(act, detail) for act, detail in logged(work) if act.startswith("access_")]
 
 
-def test_who_reads_the_records_of_others_and_nobody_else_may_agree() -> None:
+def test_who_reads_the_records_of_others_and_nobody_else_may_approve() -> None:
     assert set(READERS) == {Role.SUPERVISOR, Role.REFERRAL_OFFICER}
     deciders = {role for role in Role if may(role, Permission.SEE_ACCESS_REQUESTS)}
     assert deciders == {*READERS, Role.ADMINISTRATOR}, "administrators see what they asked"
 
 
 @pytest.mark.parametrize("role", list(Role))
-async def test_an_invitation_with_such_a_role_opens_nothing_until_another_agrees(
+async def test_an_invitation_with_such_a_role_opens_nothing_until_another_approves(
     work: Work, vera: Staff, mila: Staff, role: Role
 ) -> None:
     wanted = Changes(name="Nova", role=role)
@@ -105,20 +105,20 @@ async def test_an_invitation_with_such_a_role_opens_nothing_until_another_agrees
     for wrong in others:
         with pytest.raises(NotSecondPerson):
             await decide(work, wrong, nova)
-    # What was asked late has its full time once it is agreed.
+    # What was asked late has its full time once it is approved.
     work.now += timedelta(days=work.settings.invitation_days + 1)
     await decide(work, vera, nova)
     assert nova.active
     await links.choose_password(work, token(address), PASSWORD, "en")
     assert await nothing_waits(work)
-    (asked, again, agreed) = acts_of(work)
-    assert (asked[0], again[0], agreed[0]) == ("access_asked", "access_asked", "access_agreed")
-    assert agreed[1]["before"] == {"role": role.value, "active": False}
-    assert agreed[1]["after"] == {"kind": "account", "role": role.value}
-    assert agreed[1]["asked_by"] == str(mila.id)
+    (asked, again, approved) = acts_of(work)
+    assert (asked[0], again[0], approved[0]) == ("access_asked", "access_asked", "access_approved")
+    assert approved[1]["before"] == {"role": role.value, "active": False}
+    assert approved[1]["after"] == {"kind": "account", "role": role.value}
+    assert approved[1]["asked_by"] == str(mila.id)
 
 
-async def test_a_letter_with_a_link_goes_out_when_it_is_agreed(
+async def test_a_letter_with_a_link_goes_out_when_it_is_approved(
     work: Work, vera: Staff, mila: Staff
 ) -> None:
     work.settings.smtp_url = "smtp://127.0.0.1:1"
@@ -138,7 +138,7 @@ async def test_a_refused_account_stays_inactive_and_its_link_opens_nothing(
 ) -> None:
     wanted = Changes(name="Nova", role=Role.REFERRAL_OFFICER)
     nova, address = await links.invite(work, wanted, by=mila, by_mail=False)
-    await decide(work, vera, nova, agree=False)
+    await decide(work, vera, nova, approve=False)
     assert not nova.active
     with pytest.raises(LinkWithdrawn):
         await links.find(work, token(address))
@@ -198,7 +198,7 @@ async def test_a_link_for_such_an_account_opens_nothing_and_the_password_stays(
     first = (await waiting(work, rada)).id
     newer = await links.make_link(work, rada.id, by=mila, by_mail=False)
     with pytest.raises(NothingWaits):
-        await deciding.decide(work, first, by=vera, agree=True)
+        await deciding.decide(work, first, by=vera, approve=True)
     assert rada.password_hash == before
     await decide(work, vera, rada)
     await links.choose_password(work, token(newer), "another password", "en")
@@ -214,7 +214,7 @@ async def test_a_new_address_of_such_a_person_waits_and_a_reset_goes_nowhere_els
     await changing.change(work, rada.id, wanted, by=mila, revision=rada.revision)
     assert rada.email == "rada@helpline.example"
     assert acts_of(work)[-1][1]["after"]["email"] == "m…@elsewhere.example"
-    await decide(work, vera, rada, agree=False)
+    await decide(work, vera, rada, approve=False)
     await changing.change(work, rada.id, wanted, by=mila)
     await decide(work, vera, rada)
     assert rada.email == "mine@elsewhere.example"
@@ -260,7 +260,7 @@ async def test_a_passkey_from_before_opens_no_account_that_waits_to_come_back(
     assert (rada.active, rada.password_hash) == (True, None)
 
 
-async def test_what_has_changed_since_is_not_agreed_unread(
+async def test_what_has_changed_since_is_not_approved_unread(
     work: Work, vera: Staff, mila: Staff
 ) -> None:
     ana = await a_counsellor(work, "ana")
@@ -269,7 +269,7 @@ async def test_what_has_changed_since_is_not_agreed_unread(
     with pytest.raises(ChangedSinceAsked):
         await decide(work, vera, ana)
     assert ana.role == "counsellor"
-    await decide(work, vera, ana, agree=False)
+    await decide(work, vera, ana, approve=False)
     assert await nothing_waits(work)
 
 
@@ -279,7 +279,7 @@ async def test_what_waits_ends_when_the_person_leaves(work: Work, vera: Staff, m
     request = await waiting(work, ana)
     await leaving.deactivate(work, ana.id, leaving.shifts_uncovered(), by=mila)
     with pytest.raises(NothingWaits):
-        await deciding.decide(work, request.id, by=vera, agree=True)
+        await deciding.decide(work, request.id, by=vera, approve=True)
 
 
 # -- the first ones ----------------------------------------------------------------------
@@ -292,7 +292,7 @@ async def test_the_first_of_a_helpline_are_given_alone_and_the_log_says_so(
     vera, address = await links.invite(work, wanted, by=mila, by_mail=False)
     assert vera.active
     assert {act for act, _ in acts_of(work)} == {"access_given_alone"}
-    # She was invited and could not agree yet; so the next one is given alone as well.
+    # She was invited and could not approve yet; so the next one is given alone as well.
     nina, _ = await links.invite(work, replace(wanted, name="Nina"), by=mila, by_mail=False)
     assert nina.active
     await links.choose_password(work, token(address), PASSWORD, "en")
@@ -382,7 +382,7 @@ async def test_a_provider_of_ones_own_opens_no_such_account(
     for _again in range(2):
         found = await access.signed_in_person(work, WANTED, claims)
         assert isinstance(found, Ended)
-        assert isinstance(found.refusal, WaitsForAgreement)
+        assert isinstance(found.refusal, WaitsForApproval)
     assert await access.identity_of(work, rada) is None
     request = await waiting(work, rada)
     assert (request.kind, request.issuer) == (AccessKind.IDENTITY, WANTED.issuer)
@@ -411,7 +411,7 @@ async def test_a_person_from_outside_replaces_nothing_that_was_asked_here(
     claims = {"sub": "8", "email": rada.email, "email_verified": True, "groups": ["lead"]}
     found = await access.signed_in_person(work, WANTED, claims)
     assert isinstance(found, Ended)
-    assert isinstance(found.refusal, WaitsForAgreement)
+    assert isinstance(found.refusal, WaitsForApproval)
     still = await waiting(work, rada)
     assert (still.id, still.kind) == (asked.id, what)
     link = await links.latest(work, rada)
@@ -427,7 +427,7 @@ async def test_the_first_reader_of_a_helpline_may_come_from_the_provider_alone(
     assert isinstance(first, Staff)
     assert (first.active, first.role) == (True, "supervisor")
     assert {act for act, _ in acts_of(work)} == {"access_given_alone"}
-    # From now on there is a person who could agree.
+    # From now on there is a person who could approve.
     second = {"sub": "3", "name": "Neda", "groups": ["lead"]}
     assert isinstance(await access.signed_in_person(work, WANTED, second), Ended)
 
@@ -440,7 +440,7 @@ async def test_a_role_by_the_mapping_of_a_provider_waits(
     assert isinstance(await access.signed_in_person(work, WANTED, new), Ended)
     nova = await work.session.scalar(select(Staff).where(Staff.name == "Nova"))
     assert nova is not None
-    with pytest.raises(WaitsForAgreement):
+    with pytest.raises(WaitsForApproval):
         await access.signed_in_person(work, WANTED, new)
     await decide(work, vera, nova)
     assert await access.signed_in_person(work, WANTED, new) is nova
@@ -457,7 +457,7 @@ async def test_a_role_by_the_mapping_of_a_provider_waits(
 # -- two people --------------------------------------------------------------------------
 
 
-async def test_who_acts_under_an_emergency_access_does_not_agree_to_it(
+async def test_who_acts_under_an_emergency_access_does_not_approve_it(
     work: Work, vera: Staff, mila: Staff
 ) -> None:
     row = await emergencies.ask(work, vera, EmergencyKind.ACCOUNTS, "Both are ill.", 60)

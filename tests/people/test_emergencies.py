@@ -168,7 +168,7 @@ async def test_a_record_is_opened_and_closed_again(work: Work, of_case: bool) ->
     await emergencies.end(work, vera, row.id)
     if of_case:
         await work.session.refresh(asked)
-        assert (asked.agreed, asked.decided_at) == (False, work.now)
+        assert (asked.approved, asked.decided_at) == (False, work.now)
     assert not await may_read_any(work, ana, subject)
     assert not await may_read_any(work, ana, contact.id)
     assert accounts.actor_of(ana).emergency is None

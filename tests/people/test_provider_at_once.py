@@ -43,7 +43,7 @@ async def test_the_account_is_locked_before_its_identity_by_both(stage: Stage) -
             await asyncio.sleep(0.01)
         assert not waits.done(), "the sign-in has to wait for the account"
         try:
-            await access.link_agreed(work, staff, WANTED.issuer, "1")
+            await access.link_approved(work, staff, WANTED.issuer, "1")
         except AlreadyLinked:
             refused = True
         await access.unlink(work, staff, by=None)

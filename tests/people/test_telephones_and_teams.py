@@ -5,9 +5,9 @@ import pytest
 from app.jobs.names import Task
 from app.jobs.transaction import flush
 from app.people import changing, phone_codes
-from app.people.agreement import deciding
-from app.people.agreement.deciding import NotSecondPerson
-from app.people.agreement.rows import AccessRequest
+from app.people.approval import deciding
+from app.people.approval.deciding import NotSecondPerson
+from app.people.approval.rows import AccessRequest
 from app.people.changing import Changes
 from app.people.provider import access
 from app.people.provider.mapping import Wanted
@@ -28,7 +28,7 @@ async def mila(work: Work) -> Staff:
 
 @pytest.fixture
 async def rada(work: Work) -> Staff:
-    """The one who could agree."""
+    """The one who could approve."""
     password = "correct horse battery"
     return await accounts.add_staff(
         work, name="rada", role=Role.REFERRAL_OFFICER, password=password
@@ -61,8 +61,8 @@ async def test_another_team_and_telephone_wait_and_the_rest_is_stored(
     request = await waiting(work, vera)
     for wrong in (mila, vera):
         with pytest.raises(NotSecondPerson):
-            await deciding.decide(work, request.id, by=wrong, agree=True)
-    await deciding.decide(work, request.id, by=rada, agree=True)
+            await deciding.decide(work, request.id, by=wrong, approve=True)
+    await deciding.decide(work, request.id, by=rada, approve=True)
     assert (vera.team, vera.endpoint) == ("North", OTHER)
     assert await nothing_waits(work)
 
@@ -71,7 +71,7 @@ async def test_what_is_refused_changes_nothing(
     work: Work, vera: Staff, mila: Staff, rada: Staff
 ) -> None:
     await changing.change(work, vera.id, Changes(team=""), by=mila)
-    await deciding.decide(work, (await waiting(work, vera)).id, by=rada, agree=False)
+    await deciding.decide(work, (await waiting(work, vera)).id, by=rada, approve=False)
     assert vera.team == "South"
 
 
@@ -96,7 +96,7 @@ async def test_a_code_for_her_telephone_proves_nothing_until_it_is_agreed(
     code, waits = await phone_codes.make(work, vera.id, by=mila)
     assert waits
     assert await phone_proofs.prove(work, vera, code) is Proof.WRONG
-    await deciding.decide(work, (await waiting(work, vera)).id, by=rada, agree=True)
+    await deciding.decide(work, (await waiting(work, vera)).id, by=rada, approve=True)
     assert await phone_proofs.prove(work, vera, code) is Proof.HANDED
     # The operator, and that of a counsellor, do not wait.
     ana = await a_counsellor(work, "ana")
@@ -121,7 +121,7 @@ async def test_a_telephone_that_was_proven_under_a_lesser_role_is_proven_again(
     await flush(work)
     await changing.change(work, vera.id, Changes(role=Role.SUPERVISOR), by=mila)
     work.actor = accounts.actor_of(rada)
-    await deciding.decide(work, (await waiting(work, vera)).id, by=rada, agree=True)
+    await deciding.decide(work, (await waiting(work, vera)).id, by=rada, approve=True)
     assert vera.role == Role.SUPERVISOR
     assert not await phone_proofs.is_paired(work, vera)
     assert await phone_proofs.prove(work, vera, "629473") is Proof.WRONG

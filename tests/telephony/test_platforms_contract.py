@@ -23,6 +23,12 @@ from tests.support.answers import ANSWERS, CONFERENCES, DIALLED, SCENE
 from tests.support.platforms import at_phone, reach
 
 PHONE = "+38164999001"
+AT_THE_PROVIDER = (
+    Ability.WAITING_ROOM,
+    Ability.DELETE_COPIES,
+    Ability.DELETE_RECORDINGS,
+    Ability.FLOWS,
+)
 
 
 @pytest.fixture(params=sorted(KINDS))
@@ -147,6 +153,24 @@ async def test_a_talk_is_shown_whispered_into_and_kept_together(anywhere: Stage)
         assert len(stage.exchange.asked) == before, "nothing was sent"
     await stage.exchange.hang_up(leg)
     await stage.advance(5)
+
+
+async def test_what_the_provider_keeps_is_set_up_found_and_deleted_or_refused(
+    anywhere: Stage,
+) -> None:
+    """What a platform cannot do outside a talk is refused, too, and without a request."""
+    stage, platform = anywhere, platform_of(anywhere.settings)
+    before = len(stage.exchange.asked)
+    can = platform.abilities.can
+    taken = await platform.set_up_waiting_room()
+    assert (taken is not None) == can(Ability.WAITING_ROOM)
+    await done_or_refused(platform, Ability.DELETE_COPIES, platform.find_copies([PHONE]))
+    assert await platform.delete_recording("RE0") == can(Ability.DELETE_RECORDINGS)
+    if not can(Ability.FLOWS):
+        with pytest.raises(CannotDo):
+            await platform.keep_flow("helpline", {})
+    if not any(can(one) for one in AT_THE_PROVIDER):
+        assert len(stage.exchange.asked) == before, "nothing was sent"
 
 
 async def test_move(anywhere: Stage) -> None:

@@ -1,4 +1,4 @@
-"""The scenarios: complete in both languages, playable to a good end, and refused with a line."""
+"""The scenarios: complete in every language, playable to a good end, and refused with a line."""
 
 import re
 
@@ -6,8 +6,17 @@ import pytest
 
 from app.definitions import library
 from app.definitions.datafile import BadDefinition
-from app.training.scenarios import Act, FormAnswer, Scenario, read_scenario, scenarios, text_of
+from app.training.scenarios import (
+    FOLDER,
+    Act,
+    FormAnswer,
+    Scenario,
+    read_scenario,
+    scenarios,
+    text_of,
+)
 from app.training.script import Ended, Move, play
+from app.words import practice
 
 ALL = list(scenarios().values())
 
@@ -68,7 +77,7 @@ def test_the_form_of_the_shipped_definitions_can_hold_it(scenario: Scenario) -> 
     assert [answer for answer in answers if not holds(answer)] == []
 
 
-GOOD = text_of("school_bullying")
+GOOD = (FOLDER / "school_bullying.yaml").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -80,8 +89,8 @@ GOOD = text_of("school_bullying")
         ("level: 1", "level: 4", "must be one of: '1', '2', '3'"),
         ("means: setting", "means: seting", "must be one of: 'kind'"),
         (
-            'asked: any\n    tells: {en: "At school',
-            'asked: any\n    short: {en: a, sr: b}\n    tells: {en: "At school',
+            'asked: any\n    tells: "At school',
+            'asked: any\n    short: a\n    tells: "At school',
             "needs `asked: open`",
         ),
         ("{trust_below: -1, ", "{act: blamed, trust_below: -1, ", "give either"),
@@ -98,8 +107,16 @@ def test_a_mistake_is_refused_with_file_and_line(before: str, after: str, words:
     assert at <= int(line) <= at + 2
 
 
-def test_both_languages_are_needed() -> None:
-    text = GOOD.replace(', sr: "U školi, uglavnom na odmoru."', "", 1)
+def test_a_sentence_needs_its_english() -> None:
+    text = GOOD.replace("title: Bullied at school", "title: {sr: U školi}", 1)
     assert text != GOOD
-    with pytest.raises(BadDefinition, match="sr: is missing"):
+    with pytest.raises(BadDefinition):
         read_scenario(text, "one.yaml")
+
+
+def test_what_is_kept_with_a_practice_is_the_scenario_in_every_language(scenario: Scenario) -> None:
+    assert practice.languages()[0] == "en"
+    assert "sr" in practice.languages()
+    kept = read_scenario(text_of(scenario.scenario), "kept")
+    assert kept == scenario
+    assert set(kept.title.words) == set(practice.languages())

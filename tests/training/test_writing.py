@@ -69,7 +69,7 @@ async def test_a_child_writes_answers_and_leaves_after_its_last_words(work: Work
     ana, practice, call = await begun(work)
     written = scenarios()["school_bullying"].written
     assert written is not None
-    assert await words(work, call) == [one.en for one in written.opens]
+    assert await words(work, call) == [one.words["en"] for one in written.opens]
     assert (await presence_of(work, ana)).state == PresenceState.WRITING
     (at,) = await at_desk.conversations(work, ana)
     assert (at.practice, at.away_since) == (True, None)

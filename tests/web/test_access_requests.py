@@ -25,7 +25,7 @@ async def person(stage: Stage, name: str, role: Role) -> Counsellor:
     return await stage.add_counsellor(name, role=role, shift=False, state=None)
 
 
-async def who_could_agree(stage: Stage, name: str, role: Role) -> Counsellor:
+async def who_could_approve(stage: Stage, name: str, role: Role) -> Counsellor:
     found = await person(stage, name, role)
     async with transaction(stage.ground, PROGRAM) as work:
         await passwords.give_password(work, await work.session.get_one(Staff, found.id), PASSWORD)
@@ -63,18 +63,18 @@ def link_in(page: str) -> str:
 @pytest.mark.parametrize(
     ("role", "inbox"), [(Role.SUPERVISOR, "/team"), (Role.REFERRAL_OFFICER, "/referrals")]
 )
-async def test_who_reads_such_records_finds_the_request_and_agrees(
+async def test_who_reads_such_records_finds_the_request_and_approves(
     stage: Stage, role: Role, inbox: str
 ) -> None:
     mila = await person(stage, "mila", Role.ADMINISTRATOR)
     other = await person(stage, "nina", Role.ADMINISTRATOR)
-    vera = await who_could_agree(stage, "vera", role)
+    vera = await who_could_approve(stage, "vera", role)
     invited = await sent(
         stage, mila, "/admin/people/invite", name="Nova", role="supervisor", send="show"
     )
     link = link_in(invited.text)
     assert "opens nothing until a second person" in invited.text
-    assert "A second person has not agreed" in await opened(stage, link)
+    assert "A second person has not approved" in await opened(stage, link)
     for reader, path in ((mila, "/admin/people"), (other, "/admin/people"), (vera, inbox)):
         shown = await seen(stage, reader, path)
         assert TITLE in shown
@@ -88,36 +88,36 @@ async def test_who_reads_such_records_finds_the_request_and_agrees(
     )
     at = f"/access-requests/{one['id']}"
     for wrong in (mila, other):
-        answer = await wrong.ask("POST", at, {"agree": True})
+        answer = await wrong.ask("POST", at, {"approve": True})
         assert (answer.status_code, answer.json()["error"]) == (403, "NotSecondPerson")
-    assert (await vera.ask("POST", at, {"agree": True})).status_code == 204
-    assert (await vera.ask("POST", at, {"agree": True})).status_code == 404
+    assert (await vera.ask("POST", at, {"approve": True})).status_code == 204
+    assert (await vera.ask("POST", at, {"approve": True})).status_code == 404
     assert TITLE not in await seen(stage, vera, inbox)
     assert "Your password is set" in await opened(stage, link)
     acts = await stage.rows(
         "SELECT action, actor FROM audit_entries WHERE action LIKE 'access%%' ORDER BY id"
     )
-    assert [one["action"] for one in acts] == ["access_asked", "access_asked", "access_agreed"]
+    assert [one["action"] for one in acts] == ["access_asked", "access_asked", "access_approved"]
     assert [one["actor"] for one in acts] == [str(mila.id), str(mila.id), str(vera.id)]
 
 
 async def test_what_is_asked_for_an_existing_person_leaves_them_at_work(stage: Stage) -> None:
     mila = await person(stage, "mila", Role.ADMINISTRATOR)
-    vera = await who_could_agree(stage, "vera", Role.SUPERVISOR)
-    rada = await who_could_agree(stage, "rada", Role.SUPERVISOR)
+    vera = await who_could_approve(stage, "vera", Role.SUPERVISOR)
+    rada = await who_could_approve(stage, "rada", Role.SUPERVISOR)
     at = f"/admin/people/{rada.id}"
     shown = await sent(stage, mila, f"{at}/link", send="show")
     link = link_in(shown.text)
-    assert "A second person has not agreed" in await opened(stage, link)
+    assert "A second person has not approved" in await opened(stage, link)
     assert (await rada.ask("GET", "/me")).status_code == 200
     (one,) = (await rada.ask("GET", "/access-requests")).json()
-    assert (one["kind"], one["by_mail"], one["may_agree"]) == ("link", False, False)
+    assert (one["kind"], one["by_mail"], one["may_approve"]) == ("link", False, False)
     request = f"/access-requests/{one['id']}"
-    assert (await rada.ask("POST", request, {"agree": True})).status_code == 403
+    assert (await rada.ask("POST", request, {"approve": True})).status_code == 403
     # The one it is about may refuse it.
-    assert (await rada.ask("POST", request, {"agree": False})).status_code == 204
+    assert (await rada.ask("POST", request, {"approve": False})).status_code == 204
     assert "withdrawn" in await opened(stage, link)
-    # An account that left comes back when a second person agrees.
+    # An account that left comes back when a second person approves.
     revision = (await stage.rows("SELECT revision FROM staff WHERE name = 'rada'"))[0]["revision"]
     leaves = await mila.ask("POST", f"/people/{rada.id}/deactivate", {"revision": revision})
     assert leaves.status_code == 200, leaves.text
@@ -125,7 +125,7 @@ async def test_what_is_asked_for_an_existing_person_leaves_them_at_work(stage: S
     assert "Active again" not in back.text
     assert "waits for a second person" in back.text
     (one,) = (await vera.ask("GET", "/access-requests")).json()
-    assert (await vera.ask("POST", f"/access-requests/{one['id']}", {"agree": True})).is_success
+    assert (await vera.ask("POST", f"/access-requests/{one['id']}", {"approve": True})).is_success
     assert "Your password is set" in await opened(stage, link_in(back.text))
 
 
@@ -143,8 +143,8 @@ async def test_an_account_keeps_no_way_in_of_another_person_when_it_gets_the_rol
     stage: Stage, what: str, forgotten: bool
 ) -> None:
     mila = await person(stage, "mila", Role.ADMINISTRATOR)
-    vera = await who_could_agree(stage, "vera", Role.SUPERVISOR)
-    rada = await who_could_agree(stage, "rada", Role.SUPERVISOR)
+    vera = await who_could_approve(stage, "vera", Role.SUPERVISOR)
+    rada = await who_could_approve(stage, "rada", Role.SUPERVISOR)
     await gets(stage, mila, rada, role="counsellor")
     link = ""
     if what == "email":
@@ -160,7 +160,7 @@ async def test_an_account_keeps_no_way_in_of_another_person_when_it_gets_the_rol
     await rada.sign_in()
     await gets(stage, mila, rada, role="supervisor")
     (one,) = (await vera.ask("GET", "/access-requests")).json()
-    assert (await vera.ask("POST", f"/access-requests/{one['id']}", {"agree": True})).is_success
+    assert (await vera.ask("POST", f"/access-requests/{one['id']}", {"approve": True})).is_success
     (now,) = await stage.rows(
         "SELECT role, password_hash IS NULL AS forgotten, by_provider FROM staff"
         " WHERE name = 'rada'"
@@ -184,6 +184,6 @@ async def test_the_first_one_is_given_alone_and_the_page_says_so(stage: Stage) -
     invited = await sent(
         stage, mila, "/admin/people/invite", name="Nova", role="supervisor", send="show"
     )
-    assert "A second person has not agreed" in await opened(stage, link_in(invited.text))
+    assert "A second person has not approved" in await opened(stage, link_in(invited.text))
     acts = await stage.rows("SELECT action FROM audit_entries WHERE action LIKE 'access%%'")
     assert {one["action"] for one in acts} == {"access_given_alone", "access_asked"}

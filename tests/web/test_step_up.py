@@ -27,7 +27,7 @@ from app.country import own_settings
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import send_rows, transaction
 from app.people import changing, dialling, emergencies, factors, leaked, links
-from app.people.agreement import deciding
+from app.people.approval import deciding
 from app.people.provider import access, keeping
 from app.referrals import staff_actions
 from app.referrals.directory import agencies

@@ -27,9 +27,9 @@ class Made(BaseModel):
 
 
 class Decision(BaseModel):
-    agree: bool
+    approve: bool
     reason: str = Field(default="", max_length=2000)
-    # For a transfer to a team: who takes the case. Empty: the supervisor who agrees.
+    # For a transfer to a team: who takes the case. Empty: the supervisor who approves.
     name: str = Field(default="", max_length=200)
 
 
@@ -100,9 +100,9 @@ async def list_requests(work: InWork, staff: ReadsRecords) -> Requests:
 
 @router.post("/case-requests/{request_id}/decide")
 async def decide(work: InWork, staff: WritesCases, request_id: UUID, body: Decision) -> CaseRow:
-    """Agree to a move or a transfer, or refuse it with a reason."""
+    """Approve a move or a transfer, or refuse it with a reason."""
     case = await case_requests.decide(
-        work, staff, request_id, agree=body.agree, reason=body.reason, name=body.name
+        work, staff, request_id, approve=body.approve, reason=body.reason, name=body.name
     )
     return await case_row(work, case)
 

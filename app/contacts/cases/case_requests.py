@@ -166,21 +166,21 @@ async def _tell(work: Work, request: CaseRequest, case: Case) -> None:
 
 
 async def decide(
-    work: Work, staff: Staff, request_id: UUID, *, agree: bool, reason: str, name: str = ""
+    work: Work, staff: Staff, request_id: UUID, *, approve: bool, reason: str, name: str = ""
 ) -> Case:
-    """Agree to a request or refuse it, with the reason. A transfer to a team goes to the named
-    colleague, or else to the supervisor who agrees.
+    """Approve a request or refuse it, with the reason. A transfer to a team goes to the named
+    colleague, or else to the supervisor who approves.
 
     Raises NotFound, NotAllowed, Invalid, and Conflict if it was decided already.
     """
-    if not agree and not reason.strip():
+    if not approve and not reason.strip():
         raise Invalid("Write why you refuse.")
     if len(reason) > 2000 or "\x00" in reason:
         raise Invalid("Write the reason in at most 2000 characters.")
     request, case = await _lock(work, staff, request_id)
-    request.decided_at, request.decided_by, request.agreed = work.now, staff.id, agree
+    request.decided_at, request.decided_by, request.approved = work.now, staff.id, approve
     words = reason.strip() or None
-    if not agree:
+    if not approve:
         kind = RecordLog.MOVE_REFUSED if request.to_status else RecordLog.TRANSFER_REFUSED
         note_event(work, "case", case.id, kind, words=words, request=str(request.id))
     elif request.to_status is not None:
@@ -188,7 +188,7 @@ async def decide(
         assert asker is not None
         check_move(work, asker, case, request.to_status, "asked for with a reason")
         note_event(
-            work, "case", case.id, RecordLog.MOVE_AGREED, words=words, request=str(request.id)
+            work, "case", case.id, RecordLog.MOVE_APPROVED, words=words, request=str(request.id)
         )
         await apply_move(work, case, request.to_status, "")
     else:
@@ -200,7 +200,7 @@ async def decide(
             if heir.team != request.to_team:
                 raise Invalid("Choose a colleague of your own team.")
         note_event(
-            work, "case", case.id, RecordLog.TRANSFER_AGREED, words=words, request=str(request.id)
+            work, "case", case.id, RecordLog.TRANSFER_APPROVED, words=words, request=str(request.id)
         )
         await hand_over(work, case, heir)
     work.announce(Topic.FOLLOW_UPS.of(request.asked_by))
@@ -231,11 +231,11 @@ async def take_back(work: Work, staff: Staff, request_id: UUID) -> None:
 
 
 async def _end(work: Work, *which: ColumnElement[bool]) -> None:
-    """End requests without agreement: they were taken back, or are no longer needed."""
+    """End requests without approval: they were taken back, or are no longer needed."""
     await work.session.execute(
         update(CaseRequest)
         .where(*which, CaseRequest.decided_at.is_(None))
-        .values(decided_at=work.now, decided_by=work.actor.staff_id, agreed=False)
+        .values(decided_at=work.now, decided_by=work.actor.staff_id, approved=False)
     )
 
 

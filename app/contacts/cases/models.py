@@ -114,7 +114,7 @@ class CaseRequest(Base):
     __tablename__ = "case_requests"
     __table_args__ = (
         CheckConstraint("(to_status IS NULL) <> (to_team IS NULL)", name="one_thing"),
-        CheckConstraint("(decided_at IS NULL) = (agreed IS NULL)", name="decided_at"),
+        CheckConstraint("(decided_at IS NULL) = (approved IS NULL)", name="decided_at"),
         # One open request of each kind in a case.
         Index(
             "ix_case_requests_open",
@@ -137,7 +137,7 @@ class CaseRequest(Base):
     asked_by: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
     decided_at: Mapped[datetime | None]
     decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
-    agreed: Mapped[bool | None]
+    approved: Mapped[bool | None]
 
 
 class CaseDocument(Base):

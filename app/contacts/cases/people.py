@@ -85,12 +85,12 @@ async def assign_case(work: Work, staff: Staff, case_id: UUID, name: str) -> Cas
 
 
 async def end_requests(work: Work, case: Case) -> None:
-    """End the open requests of a locked case without agreement."""
+    """End the open requests of a locked case without approval."""
     await work.session.flush()
     await work.session.execute(
         update(CaseRequest)
         .where(CaseRequest.case_id == case.id, CaseRequest.decided_at.is_(None))
-        .values(decided_at=work.now, decided_by=work.actor.staff_id, agreed=False)
+        .values(decided_at=work.now, decided_by=work.actor.staff_id, approved=False)
     )
 
 
@@ -149,7 +149,7 @@ async def leave_cases(work: Work, staff: Staff) -> None:
             CaseRequest.decided_at.is_(None),
             (CaseRequest.to_id == staff.id) | (CaseRequest.asked_by == staff.id),
         )
-        .values(decided_at=work.now, decided_by=work.actor.staff_id, agreed=False)
+        .values(decided_at=work.now, decided_by=work.actor.staff_id, approved=False)
     )
     await take_back_reading(work)
 

@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from markupsafe import Markup
 
+from app.calls.platform import InTalk
 from app.dashboard.records.form_views import spelling
 from app.dashboard.templating import page, templates
 from app.errors import NotFound
@@ -62,5 +63,5 @@ async def components_page(request: Request, work: InWork, staff: SignedIn) -> Re
         language="en",
         recent=[],
         writable=False,
-        can=["hold", "mute"],
+        can=InTalk(hold=True),
     )

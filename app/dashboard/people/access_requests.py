@@ -1,4 +1,4 @@
-"""Accounts that wait for a second person: a part of the pages of those who agree and who asked."""
+"""Accounts that wait for a second person: parts of the pages of those who asked and who approve."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -6,12 +6,12 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 
 from app.dashboard.templating import page
-from app.people.agreement import deciding
-from app.people.agreement.rows import AccessKind
+from app.people.approval import deciding
+from app.people.approval.rows import AccessKind
 from app.privacy import ends
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
-from app.staff.second_person import anybody_could_agree
+from app.staff.second_person import could_be_approved
 from app.web.access import InWork, reader_with
 from app.words.pages import N_
 from app.work import Work
@@ -50,5 +50,5 @@ async def access_request_values(work: Work, staff: Staff, of: UUID | None = None
 
 
 async def is_alone(work: Work) -> bool:
-    """Return whether no account could ever agree: then an administrator gives access alone."""
-    return not await anybody_could_agree(work)
+    """Return whether no account could ever approve: then an administrator gives access alone."""
+    return not await could_be_approved(work)

@@ -24,7 +24,7 @@ from app.training.models import Practice
 from app.training.scenarios import Act, scenarios
 from app.training.script import Ended, Turn
 from app.web.access import InWork, reader_with
-from app.words import pages
+from app.words import SOURCE, pages
 from app.words.pages import refusal_words, said
 from app.work import Work
 
@@ -54,8 +54,8 @@ async def practice_page(request: Request, work: InWork, staff: TakesCalls) -> Re
             for one in scenarios().values()
         ],
         has_exchange=work.settings.practice_exchange is not None,
-        languages=views.LANGUAGE_NAMES,
-        chosen=language if language in views.LANGUAGE_NAMES else "en",
+        languages=views.language_names(),
+        chosen=language if language in views.language_names() else SOURCE,
         own=[views.earlier_row(one, "", language) for one in own],
         team=[views.earlier_row(one, names.get(one.trainee_id, ""), language) for one in team],
     )

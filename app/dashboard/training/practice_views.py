@@ -9,12 +9,12 @@ from app.definitions.trees import label_in
 from app.training.debrief import ENDED_WORDS, WRITTEN_ENDED_WORDS, Compared
 from app.training.measured import Measured
 from app.training.models import Practice, PracticeAct
-from app.training.scenarios import ACT_WORDS, LANGUAGES, QUESTIONS, Act, Fact, Scenario, scenarios
+from app.training.scenarios import ACT_WORDS, QUESTIONS, Act, Fact, Scenario, scenarios
 from app.training.script import Ended, Reply, Talk, Turn
 from app.words import about
 from app.words.pages import N_, _, ngettext, said
+from app.words.practice import languages
 
-LANGUAGE_NAMES = {code: about(code).name for code in LANGUAGES}
 LEVEL_WORDS = {
     "1": N_("Level 1: first calls"),
     "2": N_("Level 2: a worry with many sides"),
@@ -40,6 +40,11 @@ _TRUST = (
     (0, N_("is careful")),
     (-99, N_("is about to leave")),
 )
+
+
+def language_names() -> dict[str, str]:
+    """Return the languages of practice calls, each by its own name."""
+    return {code: about(code).name for code in languages()}
 
 
 @dataclass(frozen=True)
@@ -126,7 +131,7 @@ def earlier_row(one: Practice, trainee: str, language: str) -> EarlierRow:
         known.title.in_(language) if known else one.scenario,
         trainee,
         one.started_at,
-        LANGUAGE_NAMES.get(one.language, one.language),
+        language_names().get(one.language, one.language),
         ended_words(one) if one.ended_how else _("not ended yet"),
     )
 

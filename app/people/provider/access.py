@@ -10,8 +10,8 @@ from sqlalchemy import delete, func, select
 from app.errors import Conflict, NotAllowed, NotFound
 from app.outbox.push import subscriptions
 from app.people import changing, ending
-from app.people.agreement.asking import Asked, hold_back, waiting_of
-from app.people.agreement.rows import AccessKind
+from app.people.approval.asking import Asked, hold_back, waiting_of
+from app.people.approval.rows import AccessKind
 from app.people.changing import Changes
 from app.people.provider.mapping import Wanted
 from app.people.provider.rows import LinkedHow, StaffIdentity, Unknown
@@ -22,7 +22,7 @@ from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Permission, Role, may
-from app.staff.second_person import Outside, note_could_agree
+from app.staff.second_person import Outside, note_could_approve
 from app.staff.sessions import (
     accounts_changed,
     end_sessions,
@@ -47,7 +47,7 @@ class NoRoleHere(NotAllowed):
     )
 
 
-class WaitsForAgreement(NotAllowed):
+class WaitsForApproval(NotAllowed):
     default = (
         "This account can read the records of others, so a second person must approve it first. "
         "Sign in again later."
@@ -94,7 +94,7 @@ async def signed_in_person(work: Work, wanted: Wanted, claims: dict[str, Any]) -
     """Return the account of a person who comes from the provider, with the role and team it gives.
 
     `Ended` if the provider has no role for them any more: their access has ended then. Also if a
-    second person must agree first. Raises NoAccountHere, NoRoleHere, WaitsForAgreement, Conflict,
+    second person must approve first. Raises NoAccountHere, NoRoleHere, WaitsForApproval, Conflict,
     LastAdministrator, StillHolds.
     """
     values = wanted.roles_of(claims)
@@ -115,7 +115,7 @@ async def signed_in_person(work: Work, wanted: Wanted, claims: dict[str, Any]) -
     identity = known
     if not staff.active:
         waits = await waiting_of(work, staff, AccessKind.ACCOUNT) is not None
-        raise WaitsForAgreement() if waits else NoAccountHere()
+        raise WaitsForApproval() if waits else NoAccountHere()
     identity.role_values = values
     if role is None:
         await end(work, staff, identity)
@@ -153,7 +153,7 @@ async def _first_time(
         staff = await changing.lock_person(work, staff.id)
         asked = Asked(AccessKind.IDENTITY, issuer=issuer, subject=subject)
         if await hold_back(work, staff, asked, by=Outside.PROVIDER):
-            return Ended(WaitsForAgreement())
+            return Ended(WaitsForApproval())
         return await _link(work, staff, issuer, subject, LinkedHow.EMAIL)
     if wanted.unknown != Unknown.CREATE:
         raise NoAccountHere()
@@ -164,19 +164,19 @@ async def _first_time(
         team=wanted.team_for(claims) or "",
         email=_verified_email(claims),
     )
-    # Before it is linked: the account could agree from then on, and does not count for itself.
+    # Before it is linked: the account could approve from then on, and does not count for itself.
     waits = await hold_back(work, staff, Asked(AccessKind.ACCOUNT), by=Outside.PROVIDER)
     identity = await _link(work, staff, issuer, subject, LinkedHow.CREATED)
     if waits:
         staff.active = False
         await work.session.flush()
-        return Ended(WaitsForAgreement())
-    note_could_agree(staff)
+        return Ended(WaitsForApproval())
+    note_could_approve(staff)
     return identity
 
 
-async def link_agreed(work: Work, staff: Staff, issuer: str, subject: str) -> None:
-    """Link a person whom the provider named by their address, and to whom a second person agreed.
+async def link_approved(work: Work, staff: Staff, issuer: str, subject: str) -> None:
+    """Link a person whom the provider named by their address, and whom a second person approved.
 
     Raises AlreadyLinked.
     """
@@ -184,7 +184,7 @@ async def link_agreed(work: Work, staff: Staff, issuer: str, subject: str) -> No
     if known is not None or await identity_of(work, staff) is not None:
         raise AlreadyLinked()
     await _link(work, staff, issuer, subject, LinkedHow.EMAIL)
-    note_could_agree(staff)
+    note_could_approve(staff)
 
 
 def _verified_email(claims: dict[str, Any]) -> str | None:

@@ -19,7 +19,7 @@ from sqlalchemy import func, select, update
 from app.contacts.cases.models import CaseRequest
 from app.jobs.transaction import send_rows
 from app.people import changing, ending, holding, leaving, links
-from app.people.agreement import asking, renewing
+from app.people.approval import asking, renewing
 from app.people.changing import Changes
 from app.people.emergency_rows import Emergency
 from app.people.holding import Kind
@@ -238,5 +238,5 @@ async def end_requests(work: Work, row: Emergency, reader: Staff) -> None:
             CaseRequest.asked_at >= row.decided_at,
             CaseRequest.decided_at.is_(None),
         )
-        .values(decided_at=work.now, decided_by=work.actor.staff_id, agreed=False)
+        .values(decided_at=work.now, decided_by=work.actor.staff_id, approved=False)
     )

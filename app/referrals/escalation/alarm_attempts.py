@@ -1,31 +1,22 @@
 """Send an attempt to reach a person on call about an alarm; the e-mail is sent from here."""
 
 from datetime import timedelta
-from uuid import UUID
 
 from app.jobs.names import Task
 from app.log import log
 from app.outbox.mail import send_mail
-from app.outbox.once import Outgoing
 from app.outbox.responses import Refused
-from app.outbox.states import Sending
+from app.referrals.channels.attempt_once import AttemptOnce
 from app.referrals.escalation.alarms import is_open, lock_alarm, message_of, note_result
 from app.referrals.states import AttemptResult
 from app.routing.alarm_rows import Alarm, AlarmAttempt
 from app.work import Ground, Work
 
 
-class AlarmAttemptOnce(Outgoing[AlarmAttempt]):
+class AlarmAttemptOnce(AttemptOnce[AlarmAttempt]):
     """An attempt to reach a person on call; a channel says how it is sent."""
 
     alarm: Alarm
-    to: str
-    subject: str
-    body: str
-
-    def __init__(self, attempt_id: str, task: str) -> None:
-        super().__init__(task, attempt_id=attempt_id)
-        self.attempt_id = UUID(attempt_id)
 
     async def lock(self, work: Work) -> AlarmAttempt | None:
         attempt = await work.session.get(AlarmAttempt, self.attempt_id)
@@ -36,27 +27,14 @@ class AlarmAttemptOnce(Outgoing[AlarmAttempt]):
         self.alarm = alarm
         return attempt
 
-    def is_over(self, row: AlarmAttempt) -> bool:
-        return row.ended_at is not None
+    def is_wanted(self, row: AlarmAttempt) -> bool:
+        return is_open(self.alarm)
 
-    async def prepare(self, work: Work, row: AlarmAttempt) -> bool:
-        if not is_open(self.alarm):
-            return await self.give_up(work, row, AttemptResult.STOPPED)
-        if not await self.is_possible(work, row):
-            return False
-        self.to = row.target
-        self.subject, self.body = await message_of(work, self.alarm, row.language)
-        return True
+    async def words(self, work: Work, row: AlarmAttempt) -> tuple[str, str]:
+        return await message_of(work, self.alarm, row.language)
 
-    async def is_possible(self, work: Work, attempt: AlarmAttempt) -> bool:
-        """Return whether it can be sent now; else give it up, or plan it for later."""
-        return True
-
-    async def give_up(self, work: Work, attempt: AlarmAttempt, result: AttemptResult) -> bool:
-        """End an attempt that was not sent. Return False."""
-        attempt.sending = Sending.FAILED.value
-        await note_result(work, self.alarm, attempt, result)
-        return False
+    async def note(self, work: Work, row: AlarmAttempt, result: AttemptResult) -> None:
+        await note_result(work, self.alarm, row, result)
 
     async def failed(self, work: Work, row: AlarmAttempt, error: Refused | None) -> None:
         await note_result(work, self.alarm, row, AttemptResult.FAILED)

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from sqlalchemy.exc import IntegrityError
 
 from app.abilities import Ability
-from app.calls import lines, record
+from app.calls import lines, platform, record
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call
 from app.calls.states import CallState
@@ -76,7 +76,7 @@ async def invite(
     """Ask a person into a talk and ring them. Raises Conflict, Busy, TelephoneNotReady, Invalid."""
     talk = await talk_of(work, call)
     sound.need_voice(call)
-    sound.need(work, Ability.SUPERVISE if purpose is Purpose.SUPERVISE else Ability.ADD)
+    platform.need(work, Ability.SUPERVISE if purpose is Purpose.SUPERVISE else Ability.ADD)
     if len(await participants.live_participants(work, call.id)) >= _MOST:
         raise Conflict("A talk can have at most %(most)s other participants.", most=_MOST)
     participant_id = uuid4()
@@ -171,9 +171,9 @@ async def _colleague(work: Work, talk: Offer, staff_id: UUID) -> Staff:
     presence = await work.session.get(Presence, staff_id, populate_existing=True)
     if staff_id == talk.counsellor_id or presence is None:
         raise Busy()
-    if not work.settings.abilities.can(Ability.ADD):
+    if not platform.adds_participants(work):
         # The colleague gets the call from the queue, so they must be on shift.
-        if staff.endpoint_kind not in work.settings.abilities.rings:
+        if not platform.rings(work.settings, staff.endpoint_kind):
             raise Busy("A browser cannot be rung here. Choose a colleague with a phone.")
         if staff_id not in await roster.on_shift(work):
             raise Busy("This colleague is not on shift.")
@@ -207,7 +207,7 @@ async def transfer(
         call.preferred_at = work.now
         await handing_over.send_back(work, call, talk, Cause.TRANSFERRED_TO_COLLEAGUE)
         return None
-    can_add = work.settings.abilities.can(Ability.ADD)
+    can_add = platform.adds_participants(work)
     if not can_add and staff_id is not None and number is None:
         talk = await talk_of(work, call)
         call.preferred_id = (await _colleague(work, talk, staff_id)).id

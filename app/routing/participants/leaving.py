@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.calls import record
+from app.calls import platform, record
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call, Leg, RecordedEvent
 from app.calls.states import CallEvent, CallState, Direction
@@ -241,7 +241,7 @@ async def _ring_again(work: Work, call: Call, offer: Offer, cause: str) -> None:
     presence = await presences.lock_presence(work, staff.id)
     if offer.second_at is not None:
         offers.want_leg(work, offer, Task.RING_COUNSELLOR, second=True)
-    elif staff.endpoint_kind in work.settings.abilities.rings_first:
+    elif platform.rings_first(work, staff.endpoint_kind):
         offers.want_leg(work, offer, Task.RING_COUNSELLOR)
     elif presence.telephone == TelephoneState.READY:
         offers.want_leg(work, offer, Task.JOIN_COUNSELLOR)

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import select
 
 from app.abilities import Ability
-from app.calls import lines, record
+from app.calls import lines, platform, record
 from app.calls.asked import QUESTIONS
 from app.calls.key_questions import questions_of as questions_of_line
 from app.calls.log_kinds import CallLog
@@ -14,7 +14,6 @@ from app.calls.states import QuestionState
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid
 from app.jobs.names import Task
-from app.routing import sound
 from app.routing.participants import inviting
 from app.staff.models import Staff
 from app.work import Work
@@ -27,7 +26,7 @@ async def ask(work: Work, staff: Staff, call: Call, code: str) -> CallQuestion:
         raise Invalid(
             "This line does not ask that. Choose one of: %(questions)s.", questions=asked_here
         )
-    sound.need(work, Ability.ASK_BY_KEY)
+    platform.need(work, Ability.ASK_BY_KEY)
     await inviting.talk_of(work, call)
     if call.held_at is not None:
         raise Conflict("The caller is on hold. Resume the talk first.")

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from app.calls import platform
 from app.database.topics import Topic
 from app.routing.matching import Free
 from app.routing.models import Presence, PresenceState
@@ -88,7 +89,7 @@ async def people(work: Work) -> dict[UUID, Person]:
         there = signed_in
         if row.state == PresenceState.AWAY:
             there = row.endpoint_kind == EndpointKind.BROWSER and row.heartbeat_at > stale
-        reachable = row.endpoint_kind in work.settings.abilities.rings
+        reachable = platform.rings(work.settings, row.endpoint_kind)
         free = Free(
             row.id,
             work.now,
@@ -105,7 +106,7 @@ async def people(work: Work) -> dict[UUID, Person]:
             and may(row.role, Permission.SUPERVISE)
             and row.state not in (PresenceState.AWAY, PresenceState.BREAK)
         )
-        rings = row.endpoint_kind in work.settings.abilities.rings_first
+        rings = platform.rings_first(work, row.endpoint_kind)
         stays = (reachable or writes) and row.state in _AT_WORK
         there = there and (reachable or writes)
         found[row.id] = Person(free, there, supervises, reachable, rings, stays)

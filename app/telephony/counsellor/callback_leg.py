@@ -27,11 +27,11 @@ from app.outbox.responses import Refused
 from app.routing import callback_attempts, offers, releasing
 from app.routing.models import OfferState
 from app.telephony.counsellor import pacing
+from app.telephony.counsellor.callback_address import callback_address, number_of
 from app.telephony.counsellor.pacing import Urgency
 from app.telephony.inbound.deciding import delivery_of
 from app.telephony.jobs import Parts, parts_of, task
 from app.telephony.outgoing import AtProvider
-from app.telephony.platforms.dialling import callback_address, number_of
 from app.telephony.provider.signature import Signed
 from app.telephony.provider.urls import offer_path
 from app.telephony.script import RINGS_BACK

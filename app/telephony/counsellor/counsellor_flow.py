@@ -7,7 +7,6 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.abilities import Ability
 from app.calls import record
 from app.calls.log_kinds import IN_AND_OUT, CallLog, Cause, ConferenceEvent
 from app.calls.models import Call, Leg, RecordedEvent
@@ -37,7 +36,6 @@ from app.telephony import answers
 from app.telephony.answers import Answer, read_answer
 from app.telephony.inbound.deciding import delivery_of, scene_of
 from app.telephony.participants import participant_legs
-from app.telephony.platforms import dialling
 from app.telephony.platforms.choose import platform_of
 from app.telephony.provider.client import ProviderCall
 from app.telephony.provider.signature import Signed, read_number
@@ -79,11 +77,9 @@ async def whisper(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer, S
 
 
 async def _whisper(work: Work, offer: Offer, attempt: int) -> Answer:
-    # Where the caller's leg dials the phone, the star key cannot end the talk.
-    dialled = not work.settings.abilities.can(Ability.JOIN_BY_CLICK)
     proof = not await _is_proven(work, offer, await _counsellor(work, offer))
     again = offer.lost_at is not None
-    return answers.Whisper(attempt=attempt, again=again, dialled=dialled, proof=proof)
+    return platform_of(work.settings).whisper(attempt=attempt, again=again, proof=proof)
 
 
 async def _is_proven(work: Work, offer: Offer, staff: Staff) -> bool:
@@ -123,7 +119,7 @@ async def take(
     answer = await _earlier(work, key)
     if answer is not None:
         scene = await scene_of(work, call, offer_id)
-        return answer, await dialling.with_address(work, answer, scene)
+        return answer, await platform_of(work.settings).with_address(work, answer, scene)
     delivery = delivery_of(signed, key)
     detail: dict[str, Any] = {"offer_id": str(offer_id)}
     if await second_way.is_called_off(work, offer.counsellor_id, offer):
@@ -147,7 +143,7 @@ async def take(
         work, call, CallLog.KEY_ASKED_FOR, delivery=delivery, answer=answer, **detail
     )
     scene = await scene_of(work, call, offer_id)
-    return answer, await dialling.with_address(work, answer, scene)
+    return answer, await platform_of(work.settings).with_address(work, answer, scene)
 
 
 async def rejoin(work: Work, offer_id: UUID) -> tuple[Answer, Scene | None]:
@@ -246,11 +242,7 @@ async def apply_leg_status(
         return
     leg.ended_at = at
     pressed_1 = leg.answered_at is not None and leg.sending != Sending.DIALLED
-    if pressed_1 and not work.settings.abilities.can(Ability.JOIN_BY_CLICK):
-        # The phone is free, and rings again with the caller. A call-back is dialled from this leg
-        # and ends with it.
-        if call.direction == Direction.OUTBOUND and offer.released_at is None:
-            await releasing.end_call(work, call, ended_by=EndedBy.COUNSELLOR, at=at)
+    if pressed_1 and await platform_of(work.settings).pressed_leg_over(work, call, offer, at):
         return
     code = (delivery.facts if delivery else {}).get("SipResponseCode", "")
     leg.sip_code = read_number(code)

@@ -7,7 +7,6 @@ from uuid import UUID
 from procrastinate import JobContext
 from sqlalchemy import select
 
-from app.abilities import Ability
 from app.calls import record
 from app.calls.log_kinds import CallLog
 from app.calls.states import NOT_RUNG, CallState
@@ -20,7 +19,6 @@ from app.routing.participants.participants import Participant
 from app.telephony.counsellor.counsellor_flow import conference_of
 from app.telephony.jobs import Parts, parts_of, task
 from app.telephony.participants.participant_legs import counsellor_sid
-from app.telephony.platforms import dialling
 from app.telephony.provider.client import NOT_IN_PROGRESS
 from app.telephony.provider.urls import call_path, offer_path
 
@@ -63,9 +61,7 @@ async def return_caller(context: JobContext, call_id: str, entry: int) -> None:
     async with parts.work() as work:
         call = await record.lock_call(work, UUID(call_id))
         arrived = await record.earlier_answer(work, f"returned:{call.id}:{entry}")
-        fetches = work.settings.abilities.can(Ability.FETCH)
-        if not fetches and not await dialling.is_silent(work, call):
-            # The caller's own leg asks for the next document as soon as its dial is over.
+        if not await parts.platform.is_fetched(work, call):
             return
         waits = CallState(call.state) in (CallState.QUEUED, CallState.OFFERED)
         sid, path = call.provider_sid, call_path(call.id, "returned", n=entry)

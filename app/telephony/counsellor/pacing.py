@@ -12,10 +12,9 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from app.calls.models import LegPace, LegRequest
+from app.telephony.platforms.choose import platform_of
 from app.work import Work
 
-# From N calls a second on, no leg has to wait.
-_UNLIMITED = 50.0
 # A request that has not asked for its turn for this long was given up.
 _GIVEN_UP = timedelta(seconds=10)
 
@@ -31,8 +30,8 @@ class Urgency(IntEnum):
 
 async def take_turn(work: Work, key: UUID, urgency: Urgency) -> timedelta | None:
     """Take the next turn for a leg. Return None if it may begin now, or how long to wait."""
-    rate = work.settings.calls_per_second
-    if rate >= _UNLIMITED or not work.settings.abilities.paced:
+    rate = platform_of(work.settings).legs_a_second
+    if rate is None:
         return None
     between = timedelta(seconds=1 / rate)
     await work.session.execute(

@@ -3,7 +3,6 @@
 from datetime import timedelta
 from uuid import uuid5
 
-from app.abilities import Ability
 from app.calls import callers, lines, record
 from app.calls.caller_rows import FlagKind
 from app.calls.log_kinds import CallLog, Cause
@@ -17,9 +16,8 @@ from app.dialling.models import Purpose
 from app.jobs.names import Task
 from app.privacy.numbers import caller_of
 from app.referrals.reading import has_open_urgent_referral
-from app.routing import offers, staff_phones
+from app.routing import staff_phones
 from app.routing.callbacks import can_be_called
-from app.routing.participants import leaving
 from app.routing.plan import (
     AT_RISK_PRIORITY,
     DANGER_PRIORITY,
@@ -39,7 +37,7 @@ from app.telephony.inbound.deciding import (
     visit,
     watch_danger,
 )
-from app.telephony.platforms import dialling
+from app.telephony.platforms.choose import platform_of
 from app.telephony.provider.signature import Signed
 from app.telephony.script import Scene
 from app.training import practices
@@ -99,12 +97,7 @@ def _begins_again(call: Call, signed: Signed) -> bool:
 async def _go_on(work: Work, call: Call) -> Answer:
     """Send the caller back to where they were, with their place in the queue."""
     call = await record.lock_call(work, call.id)
-    if not work.settings.abilities.can(Ability.FETCH):
-        # A caller whose own leg asks us for a document is not with a counsellor.
-        offer = await offers.live_offer_of_call(work, call.id)
-        if offer is not None and offer.move_wanted_at is not None:
-            _, offer = await offers.lock_offer(work, offer.id)
-            await leaving.lose_counsellor(work, call, offer, Cause.BEGUN_AGAIN, fetch_caller=False)
+    await platform_of(work.settings).has_begun_again(work, call)
     call.entries += 1
     answer: Answer = go_back(call)
     await record.record(work, call, CallLog.BEGUN_AGAIN, answer=answer, state=call.state)
@@ -283,9 +276,7 @@ async def partner_is_due(
 
 def on_to_partner(work: Work, call: Call) -> Answer:
     call.partner_at = work.now
-    if not work.settings.abilities.can(Ability.SCREEN):
-        # The platform cannot screen the partner's phone, and does not report that it was answered.
-        work.defer(Task.WATCH_PARTNER, delay=dialling.LOOKS_EVERY, call_id=str(call.id))
+    platform_of(work.settings).rings_partner(work, call)
     return answers.Partner(n=visit(call))
 
 

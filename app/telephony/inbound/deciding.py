@@ -17,7 +17,7 @@ from app.referrals.library import protocols_of
 from app.routing import releasing
 from app.telephony import answers
 from app.telephony.answers import Answer, read_answer
-from app.telephony.platforms import dialling
+from app.telephony.platforms.choose import platform_of
 from app.telephony.provider.signature import Signed
 from app.telephony.script import Scene
 from app.work import Work
@@ -63,20 +63,20 @@ async def decide(
     call, earlier = await record.lock_for_delivery(work, key, call_id=call_id)
     if signed.call_sid != call.provider_sid:
         raise NotThisCall()
-    scene = await scene_of(work, call)
+    scene, platform = await scene_of(work, call), platform_of(work.settings)
     if earlier is not None and earlier.answer is not None:
         answer = read_answer(earlier.answer)
-        if await dialling.is_stale(work, answer):
+        if await platform.is_stale(work, answer):
             call.entries += 1
             return go_back(call), scene
         scene = as_it_was(scene, earlier)
-        return answer, await dialling.with_address(work, answer, scene)
+        return answer, await platform.with_address(work, answer, scene)
     if scene is None:
         return answers.Nothing(), None
     if await _has_outlived(work, call):
         return await _say_farewell(work, call, delivery_of(signed, key)), scene
     answer = await decision(work, call, delivery_of(signed, key), scene.line)
-    return answer, await dialling.with_address(work, answer, await scene_of(work, call))
+    return answer, await platform.with_address(work, answer, await scene_of(work, call))
 
 
 async def _has_outlived(work: Work, call: Call) -> bool:

@@ -4,7 +4,6 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
-from app.abilities import Ability
 from app.calls import record
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call, VoiceMessage
@@ -18,6 +17,7 @@ from app.telephony import answers
 from app.telephony.answers import Answer
 from app.telephony.inbound.arriving import admit_again
 from app.telephony.inbound.deciding import Decision, caller_is_gone, delivery_of, visit
+from app.telephony.platforms.choose import platform_of
 from app.telephony.provider.signature import Signed, read_number
 from app.work import Work
 
@@ -26,7 +26,7 @@ def message_left(signed: Signed) -> Decision:
     """Keep a voice message, thank the caller, and let them record more. We do not hang up."""
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
-        if _is_silence(work, signed):
+        if platform_of(work.settings).holds_no_message(signed):
             return await message_again()(work, call, delivery, line)
         await note_recording(work, call, signed)
         if caller_is_gone(signed) or signed.fields.get("Digits") == "hangup":
@@ -57,12 +57,6 @@ def message_again() -> Decision:
     return decision
 
 
-def _is_silence(work: Work, signed: Signed) -> bool:
-    """Return whether a recording holds no message: some platforms record silence, too."""
-    nothing = signed.fields.get("RecordingDuration") == "0"
-    return nothing and not work.settings.abilities.can(Ability.HEAR_SILENCE)
-
-
 def recording_of(signed: Signed) -> str:
     """Return the id of a recording. If there is no field for it, the address ends with it."""
     sid = signed.fields.get("RecordingSid")
@@ -77,7 +71,7 @@ async def note_recording(work: Work, call: Call, signed: Signed) -> None:
     status = signed.fields.get("RecordingStatus", "completed")
     if not sid or status not in ("completed", "absent"):
         return
-    if _is_silence(work, signed):
+    if platform_of(work.settings).holds_no_message(signed):
         return
     seconds = signed.fields.get("RecordingDuration", "")
     message_id = await work.session.scalar(

@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from app.abilities import Ability
 from app.calls import record
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
@@ -13,7 +12,7 @@ from app.telephony import answers
 from app.telephony.answers import Answer, read_answer
 from app.telephony.inbound.arriving import admit_again
 from app.telephony.inbound.deciding import Decision, caller_is_gone, delivery_of, end_gone, scene_of
-from app.telephony.platforms import dialling
+from app.telephony.platforms.choose import platform_of
 from app.telephony.provider.signature import Signed
 from app.telephony.script import TAKE_DIGIT, Scene
 from app.work import Work
@@ -23,9 +22,7 @@ def partner_left(signed: Signed) -> Decision:
     """Handle the end of the dial to the partner: take back a caller who is still on the line."""
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
-        screened = work.settings.abilities.can(Ability.SCREEN)
-        if not screened and call.transferred_at is None:
-            dialling.note_partner(work, call, signed)
+        platform_of(work.settings).partner_left(work, call, signed)
         if caller_is_gone(signed):
             return await end_gone(work, call, delivery)
         # We cannot tell whether the partner ended the talk or the line broke, so a caller who

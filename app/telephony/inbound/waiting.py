@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from app.abilities import Ability
 from app.calls import record
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.menu import CALLBACK_DIGIT, LAST_DIGIT, MESSAGE_DIGIT
@@ -27,18 +26,12 @@ from app.words.keys import PromptKey
 from app.work import Work
 
 
-def _waits(work: Work, entry: int, step: int) -> Wait:
-    """Return the next words of a wait; short ones where a document cannot be interrupted."""
-    interrupts = work.settings.abilities.can(Ability.WAITING_ROOM)
-    return Wait(entry=entry, step=step, short=not interrupts)
-
-
 def wait(entry: int, step: int) -> Decision:
     """Decide what a waiting caller hears next, each time the last words have run out."""
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
         state = CallState(call.state)
-        words = _waits(work, entry, step)
+        words = platform_of(work.settings).wait(entry=entry, step=step)
         answer: Answer = words
         if state is CallState.GREETING:
             answer = answers.Leave(entry=entry)
@@ -139,7 +132,7 @@ def wait_choice(digits: str | None, entry: int, step: int) -> Decision:
     """Handle a digit while waiting: message, call-back, last counsellor or danger; else wait on."""
 
     async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
-        answer = _waits(work, entry, step + 1)
+        answer = platform_of(work.settings).wait(entry=entry, step=step + 1)
         wants_help = digits == line.danger_digit
         if not wants_help and (dial := await _dialled(work, call, delivery)):
             return dial
@@ -240,7 +233,7 @@ def _after_questions(work: Work, call: Call, n: str) -> Wait | answers.Message |
     if CallState(call.state) is CallState.ENDED:
         return answers.Goodbye()
     entry, _, step = n.partition(".")
-    return _waits(work, int(entry or 0), int(step or 0))
+    return platform_of(work.settings).wait(entry=int(entry or 0), step=int(step or 0))
 
 
 def _with_word(onward: Wait | answers.Message | answers.Goodbye, word: CallbackWord) -> Answer:

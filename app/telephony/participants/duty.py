@@ -12,7 +12,6 @@ from uuid import UUID
 from procrastinate import JobContext
 
 from app import words
-from app.abilities import Ability
 from app.calls.lines import line_or_any
 from app.calls.models import Call
 from app.calls.states import LegStatus, is_over, read_leg_status
@@ -27,7 +26,7 @@ from app.outbox.states import Sending
 from app.referrals.channels.attempts import keep_payload, payload_of
 from app.referrals.channels.models import Attempt
 from app.referrals.channels.phone.channel import CHANNEL as PHONE
-from app.referrals.channels.sending import AttemptOnce
+from app.referrals.channels.sending import ReferralAttemptOnce
 from app.referrals.channels.sms.channel import CHANNEL as SMS
 from app.referrals.deadlines import tracking
 from app.referrals.directory.agencies import doubt_phone
@@ -49,9 +48,10 @@ from app.telephony.counsellor import pacing
 from app.telephony.counsellor.pacing import Urgency
 from app.telephony.jobs import Parts, parts_of, task
 from app.telephony.outgoing import AtProvider
+from app.telephony.platforms.choose import platform_of
 from app.telephony.provider.signature import Signed
 from app.telephony.provider.urls import duty_path, message_path
-from app.telephony.steps import Ask, HangUp, Join, Pause, Say, Step
+from app.telephony.steps import Ask, HangUp, Pause, Say, Step
 from app.work import Work
 
 ACKNOWLEDGE, CALL_BACK, WRONG = "1", "2", "3"
@@ -86,13 +86,13 @@ async def _agency(work: Work, attempt: Attempt) -> Agency:
 # -- requests to the provider ------------------------------------------------------------------
 
 
-class _DutyPhone(AtProvider[Attempt], AttemptOnce):
+class _DutyPhone(AtProvider[Attempt], ReferralAttemptOnce):
     """An attempt by telephone."""
 
     purpose = DialledFor.DUTY_PHONE
 
     def __init__(self, parts: Parts, attempt_id: str) -> None:
-        AttemptOnce.__init__(self, attempt_id, PHONE.task)
+        ReferralAttemptOnce.__init__(self, attempt_id, PHONE.task)
         self.platform = parts.platform
 
     async def address(self, work: Work, row: Attempt) -> str:
@@ -142,7 +142,7 @@ class _Sms(_DutyPhone):
     """An attempt by SMS."""
 
     def __init__(self, parts: Parts, attempt_id: str) -> None:
-        AttemptOnce.__init__(self, attempt_id, SMS.task)
+        ReferralAttemptOnce.__init__(self, attempt_id, SMS.task)
         self.platform = parts.platform
 
     def is_message(self) -> bool:
@@ -431,22 +431,14 @@ async def _join(work: Work, referral: Referral, attempt: Attempt) -> list[Step] 
         or attempt.recipient_id is None
     ):
         return None
-    if not work.settings.abilities.can(Ability.ADD):
-        return None
     talk = await live_talk(work, referral)
     offer = await offers.live_offer_of_call(work, talk.id) if talk else None
     if offer is None:
         return None
-    return [
-        _say(attempt, "joined"),
-        Join(
-            offer.room,
-            duty_label(attempt.id),
-            duty_path(attempt.id, "left"),
-            ends_for_all=False,
-            star_ends=False,
-        ),
-    ]
+    way_in = platform_of(work.settings).enter(
+        offer.room, duty_label(attempt.id), duty_path(attempt.id, "left")
+    )
+    return [_say(attempt, "joined"), way_in] if way_in is not None else None
 
 
 async def _speak_code(

@@ -1,21 +1,26 @@
 """The contract of a telephony platform: what the program asks of it, and what it may refuse.
 
 A platform says what it can do in `abilities`. A verb that needs an ability which the platform does
-not have raises `CannotDo` and sends nothing; areas ask for the ability first and refuse in words.
+not have raises `CannotDo` and sends nothing. Areas below this edge ask for the ability first, in
+`app/calls/platform.py`, and refuse in words; at this edge the platform itself decides.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import datetime
 from typing import ClassVar
+from uuid import UUID
 
 from app.abilities import Ability
 from app.calls.models import Call
 from app.outbox.responses import Refused
+from app.retention.data_requests.kinds import CopyKind
 from app.routing.models import Offer
-from app.telephony.answers import Answer, Dial
+from app.telephony.answers import Answer, Dial, Wait, Whisper
 from app.telephony.provider.client import Provider, ProviderLeg
-from app.telephony.steps import Step
+from app.telephony.provider.signature import Signed
+from app.telephony.script import Scene
+from app.telephony.steps import Join, Step
 from app.work import Work
 
 
@@ -58,6 +63,81 @@ class Platform(Provider, ABC):
 
         None where the caller is fetched, or while no counsellor is ready.
         """
+
+    @abstractmethod
+    def wait(self, *, entry: int, step: int) -> Wait:
+        """Return the next words of a wait; short ones where a document cannot be interrupted."""
+
+    @abstractmethod
+    def whisper(self, *, attempt: int, again: bool, proof: bool) -> Whisper:
+        """Return the question to a counsellor's phone: key 1 takes the call."""
+
+    @abstractmethod
+    def enter(self, room: UUID, label: str, then: str) -> Join | None:
+        """Return the step by which a phone that hears a document of ours enters a talk.
+
+        None where it cannot be done.
+        """
+
+    # -- what documents lead to: nothing more has to be done, unless they dial ------------------
+
+    async def is_stale(self, work: Work, answer: Answer) -> bool:
+        """Return whether an earlier answer may not be given again, because its offer is over."""
+        return False
+
+    async def with_address(self, work: Work, answer: Answer, scene: Scene | None) -> Scene | None:
+        """Return the scene with the address that an answer rings, which is kept in no log."""
+        return scene
+
+    def repeated(self, signed: Signed) -> str:
+        """Return what the address of a repeated request has to say, which its fields do not."""
+        return ""
+
+    async def has_begun_again(self, work: Work, call: Call) -> None:
+        """Put the record right before a caller starts over who was on the line already."""
+
+    def rings_partner(self, work: Work, call: Call) -> None:
+        """Follow the partner's phone, which the caller's next document rings."""
+
+    def partner_left(self, work: Work, call: Call, signed: Signed) -> None:
+        """Note what the end of the ring at the partner's phone says about the talk there."""
+
+    async def is_fetched(self, work: Work, call: Call) -> bool:
+        """Return whether a caller who waits again has to be fetched by a request."""
+        return True
+
+    async def pressed_leg_over(self, work: Work, call: Call, offer: Offer, at: datetime) -> bool:
+        """Handle the end of a leg in which the counsellor pressed 1.
+
+        Return whether that is all: the end of the leg is not the end of the talk.
+        """
+        return False
+
+    def follows(self, work: Work, offer: Offer) -> bool:
+        """Have the talk of an accepted offer looked for, if no conference can be asked for it.
+
+        Return whether that was done.
+        """
+        return False
+
+    def holds_no_message(self, signed: Signed) -> bool:
+        """Return whether a recording of a voice message has not a word in it."""
+        return False
+
+    # -- at the provider -----------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def legs_a_second(self) -> float | None:
+        """How many legs the account may begin in a second; None if that is not limited."""
+
+    @abstractmethod
+    async def set_up_waiting_room(self) -> int | None:
+        """Set up the provider's queue. Return how many callers it takes; None without one."""
+
+    @abstractmethod
+    async def find_copies(self, numbers: list[str]) -> list[tuple[CopyKind, str]]:
+        """Return the provider's records of calls and texts with these numbers, to be deleted."""
 
     # -- requests ------------------------------------------------------------------------------
 

@@ -2,17 +2,23 @@
 
 from datetime import datetime
 from typing import Any, ClassVar
+from uuid import UUID
 
 from app.calls.models import Call
+from app.retention.data_requests.kinds import CopyKind
 from app.routing.models import Offer
-from app.telephony.answers import Answer, Dial, JoinCounsellor
+from app.telephony.answers import Answer, Dial, JoinCounsellor, Wait, Whisper
 from app.telephony.platforms.base import Platform, only
 from app.telephony.provider.client import LIVE, PAGE, ProviderLeg, legs_of
-from app.telephony.steps import Step
+from app.telephony.steps import WAITING_ROOM, Join, Step
 from app.work import Work
 
 _LEG_EVENTS = ["initiated", "ringing", "answered", "completed"]
 _CONFERENCE_EVENTS = ["start", "end", "join", "leave", "hold", "mute"]
+# From N calls a second on, no leg has to wait.
+_UNLIMITED = 50.0
+# The largest queue that the provider has; its own default is a hundred.
+LARGEST_QUEUE = 5000
 
 
 class ConferencePlatform(Platform):
@@ -32,6 +38,31 @@ class ConferencePlatform(Platform):
 
     async def reach(self, work: Work, call: Call) -> Dial | None:
         return None
+
+    def wait(self, *, entry: int, step: int) -> Wait:
+        return Wait(entry=entry, step=step)
+
+    def whisper(self, *, attempt: int, again: bool, proof: bool) -> Whisper:
+        return Whisper(attempt=attempt, again=again, proof=proof)
+
+    def enter(self, room: UUID, label: str, then: str) -> Join | None:
+        return Join(room, label, then, ends_for_all=False, star_ends=False)
+
+    @property
+    def legs_a_second(self) -> float | None:
+        rate = self.settings.calls_per_second
+        return rate if rate < _UNLIMITED else None
+
+    async def set_up_waiting_room(self) -> int | None:
+        await self.set_queue_size(WAITING_ROOM, LARGEST_QUEUE)
+        return LARGEST_QUEUE
+
+    async def find_copies(self, numbers: list[str]) -> list[tuple[CopyKind, str]]:
+        found: list[tuple[CopyKind, str]] = []
+        for number in numbers:
+            found += [(CopyKind.CALL, sid) for sid in await self.calls_with(number)]
+            found += [(CopyKind.MESSAGE, sid) for sid in await self.messages_with(number)]
+        return found
 
     async def ring(
         self,

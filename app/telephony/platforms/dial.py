@@ -8,17 +8,23 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from app.abilities import Ability
 from app.calls.models import Call
 from app.calls.states import Direction
+from app.jobs.names import Task
+from app.retention.data_requests.kinds import CopyKind
 from app.routing.models import Offer
 from app.telephony import steps as plain
-from app.telephony.answers import Answer, Dial, RingsAgain
+from app.telephony.answers import Answer, Dial, RingsAgain, Wait, Whisper
 from app.telephony.platforms import dialling
 from app.telephony.platforms.base import CannotDo, Platform, only
 from app.telephony.provider.client import LIVE, NEWEST, PAGE, ProviderLeg, instant, legs_of
-from app.telephony.steps import Step
+from app.telephony.provider.signature import Signed
+from app.telephony.script import Scene
+from app.telephony.silence import is_silent
+from app.telephony.steps import Join, Step
 from app.work import Work
 
 # A caller's leg asks again after N seconds: a counsellor may be there.
@@ -34,7 +40,7 @@ class DialPlatform(Platform):
     recordings = ("wav", "audio/wav")
 
     def executable(self, steps: list[Step]) -> list[Step]:
-        """Return the steps without pause and waiting room.
+        """Return the steps without pause, waiting room and key on a phone that is rung.
 
         A pause becomes a silent wait for a key: it takes as long, and when it has run out the
         platform asks us again.
@@ -52,6 +58,8 @@ class DialPlatform(Platform):
                     made.append(plain.GoTo(step.hears))
                 case plain.Leave():
                     made.append(plain.GoTo(step.then))
+                case plain.Ring():
+                    made.append(replace(step, screen=""))
                 case _:
                     made.append(step)
         return made
@@ -68,6 +76,51 @@ class DialPlatform(Platform):
 
     async def reach(self, work: Work, call: Call) -> Dial | None:
         return await dialling.dial_now(work, call)
+
+    def wait(self, *, entry: int, step: int) -> Wait:
+        return Wait(entry=entry, step=step, short=True)
+
+    def whisper(self, *, attempt: int, again: bool, proof: bool) -> Whisper:
+        return Whisper(attempt=attempt, again=again, dialled=True, proof=proof)
+
+    def enter(self, room: UUID, label: str, then: str) -> Join | None:
+        return None
+
+    # -- what follows a dial ------------------------------------------------------------------
+
+    async def is_stale(self, work: Work, answer: Answer) -> bool:
+        return await dialling.is_stale(work, answer)
+
+    async def with_address(self, work: Work, answer: Answer, scene: Scene | None) -> Scene | None:
+        return await dialling.with_address(work, answer, scene)
+
+    def repeated(self, signed: Signed) -> str:
+        return dialling.result_in_address(signed)
+
+    async def has_begun_again(self, work: Work, call: Call) -> None:
+        await dialling.leave_counsellor(work, call)
+
+    def rings_partner(self, work: Work, call: Call) -> None:
+        dialling.watch_partner(work, call)
+
+    def partner_left(self, work: Work, call: Call, signed: Signed) -> None:
+        dialling.note_partner(work, call, signed)
+
+    async def is_fetched(self, work: Work, call: Call) -> bool:
+        # The caller's own leg asks for the next document as soon as its dial is over.
+        return await is_silent(work, call)
+
+    async def pressed_leg_over(self, work: Work, call: Call, offer: Offer, at: datetime) -> bool:
+        await dialling.pressed_leg_over(work, call, offer, at)
+        return True
+
+    def follows(self, work: Work, offer: Offer) -> bool:
+        work.defer(Task.SETTLE_DIALLED, offer_id=str(offer.id))
+        return True
+
+    def holds_no_message(self, signed: Signed) -> bool:
+        # Silence is recorded, too.
+        return signed.fields.get("RecordingDuration") == "0"
 
     async def ring(
         self,
@@ -113,6 +166,26 @@ class DialPlatform(Platform):
 
     async def find_conference(self, name: str) -> str | None:
         return None
+
+    # -- at the provider ----------------------------------------------------------------------
+
+    @property
+    def legs_a_second(self) -> float | None:
+        return None
+
+    async def set_up_waiting_room(self) -> int | None:
+        return None
+
+    async def keep_flow(self, name: str, definition: dict[str, Any]) -> str:
+        raise CannotDo(Ability.FLOWS)
+
+    async def find_copies(self, numbers: list[str]) -> list[tuple[CopyKind, str]]:
+        raise CannotDo(Ability.DELETE_COPIES)
+
+    async def delete_recording(self, recording_sid: str) -> bool:
+        return False
+
+    # -- lists --------------------------------------------------------------------------------
 
     async def live_legs(self) -> list[ProviderLeg]:
         newest = await self.ask(lambda c: legs_of(c.calls.list(limit=1000, page_size=1000)))

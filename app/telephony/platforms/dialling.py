@@ -14,18 +14,19 @@ from uuid import UUID, uuid4
 from sqlalchemy import select
 
 from app.calls.log_kinds import Cause
-from app.calls.models import Call, Leg, RecordedEvent
-from app.calls.states import CallState, EndedBy, LegStatus, read_leg_status
+from app.calls.models import Call, Leg
+from app.calls.states import CallState, Direction, EndedBy, LegStatus, read_leg_status
 from app.dialling import outward
 from app.dialling.models import Purpose
 from app.jobs.names import Task
 from app.outbox.states import Sending
 from app.routing import offers, releasing
 from app.routing.models import Offer, OfferState
-from app.settings import Settings
+from app.routing.participants import leaving
 from app.staff.models import Staff
 from app.telephony import answers
 from app.telephony.answers import Answer
+from app.telephony.counsellor.callback_address import callback_address, number_of
 from app.telephony.provider.signature import Signed, read_number
 from app.telephony.script import DIALLED_RINGS, RINGS_BACK, Scene
 from app.work import Work
@@ -36,28 +37,6 @@ _FREE_AFTER = timedelta(seconds=8)
 ON_THE_WAY = timedelta(seconds=10)
 # How often the platform is asked whether a dialled phone was answered.
 LOOKS_EVERY = timedelta(seconds=2)
-
-_HEARD_OF = (
-    "wait",
-    "waits_on",
-    "enter_queue",
-    "returned",
-    "danger",
-    "dial",
-    "dialled",
-    "partner_rung",
-)
-
-
-async def is_silent(work: Work, call: Call) -> bool:
-    """Return whether a waiting caller's leg has not asked for the next words for too long."""
-    last: datetime | None = await work.session.scalar(
-        select(RecordedEvent.at)
-        .where(RecordedEvent.call_id == call.id, RecordedEvent.kind.in_(_HEARD_OF))
-        .order_by(RecordedEvent.id.desc())
-        .limit(1)
-    )
-    return last is None or work.now - last >= timedelta(seconds=work.settings.silence_seconds)
 
 
 async def dial_now(work: Work, call: Call) -> answers.Dial | None:
@@ -144,6 +123,24 @@ async def dial_callback(work: Work, call: Call, offer: Offer) -> Answer:
     return answers.DialCallback(offer_id=offer.id)
 
 
+async def leave_counsellor(work: Work, call: Call) -> None:
+    """Lose the counsellor of a caller whose own leg asks us for a document: they do not talk."""
+    offer = await offers.live_offer_of_call(work, call.id)
+    if offer is not None and offer.move_wanted_at is not None:
+        _, offer = await offers.lock_offer(work, offer.id)
+        await leaving.lose_counsellor(work, call, offer, Cause.BEGUN_AGAIN, fetch_caller=False)
+
+
+async def pressed_leg_over(work: Work, call: Call, offer: Offer, at: datetime) -> None:
+    """Handle the end of the leg in which the counsellor pressed 1.
+
+    The phone is free, and rings again with the caller. A call-back is dialled from this leg and
+    ends with it.
+    """
+    if call.direction == Direction.OUTBOUND and offer.released_at is None:
+        await releasing.end_call(work, call, ended_by=EndedBy.COUNSELLOR, at=at)
+
+
 async def is_stale(work: Work, answer: Answer) -> bool:
     """Return whether an earlier answer would ring a counsellor whose offer is over."""
     if not isinstance(answer, answers.Dial):
@@ -167,32 +164,27 @@ def dial_result(signed: Signed) -> DialResult:
     return DialResult(read_leg_status(word) or LegStatus.FAILED, read_number(seconds) or 0)
 
 
+def result_in_address(signed: Signed) -> str:
+    """Return how a dial went as part of an address: a repeated request does not say it."""
+    if "DialCallStatus" not in signed.fields:
+        return ""
+    result = dial_result(signed)
+    return f"&status={result.status.value}&seconds={result.seconds}"
+
+
+def watch_partner(work: Work, call: Call) -> None:
+    """Have the platform asked about the partner's phone: it cannot report that it was answered."""
+    work.defer(Task.WATCH_PARTNER, delay=LOOKS_EVERY, call_id=str(call.id))
+
+
 def note_partner(work: Work, call: Call, signed: Signed) -> None:
     """Derive from the end of the dial when the partner answered, if we did not see it."""
+    if call.transferred_at is not None:
+        return
     result = dial_result(signed)
     if result.status is LegStatus.COMPLETED and call.partner_at is not None:
         began = work.now - timedelta(seconds=result.seconds)
         call.transferred_at = max(began, call.partner_at)
-
-
-def callback_address(settings: Settings, number: str, line_number: str) -> tuple[str, str]:
-    """Return the address to ring for a call-back, and the number that the phone shows.
-
-    Telephone platforms cannot withhold the number. A gateway of the helpline's own can, for a call
-    from `anonymous`, the name that RFC 3323 (4.1.1.3) gives to a caller who withholds theirs.
-    """
-    if settings.callback_gateway is not None:
-        return f"sip:{number}@{settings.callback_gateway}", "anonymous"
-    return number, settings.callback_from or line_number
-
-
-async def number_of(work: Work, call: Call) -> str:
-    """Return the number to call back; empty once it is forgotten."""
-    if call.caller_number_sealed is None:
-        return ""
-    return work.keys.open(
-        call.caller_number_sealed, table="calls", column="caller_number_sealed", row=call.id
-    ).decode()
 
 
 async def with_address(work: Work, answer: Answer, scene: Scene | None) -> Scene | None:

@@ -19,7 +19,7 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from app.abilities import Abilities, Ability
+from app.abilities import Abilities
 from app.outbox.fetching import fetch
 from app.outbox.responses import Refused, RequestFailed, TryAgain, Uncertain
 from app.settings import Settings
@@ -464,8 +464,6 @@ class Provider:
 
         Return False where the platform cannot: the recording must be deleted there by hand.
         """
-        if not self.abilities.can(Ability.DELETE_RECORDINGS):
-            return False
         try:
             await self.ask(lambda c: c.recordings(recording_sid).delete())
         except Refused as error:

@@ -4,7 +4,6 @@ hear when we do not answer. A page, the API and `helpline telephony setup` do it
 import json
 from pathlib import Path
 
-from app.abilities import Ability
 from app.calls import lines
 from app.calls.number_setup import Pointed, Report
 from app.calls.speech import LineScript
@@ -17,14 +16,10 @@ from app.settings import Settings
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.telephony.inbound.fallback import fallback_flow, fallback_twiml
+from app.telephony.platforms.base import CannotDo, Platform
 from app.telephony.platforms.choose import platform_of
-from app.telephony.provider.client import Provider
 from app.telephony.provider.urls import public
-from app.telephony.steps import WAITING_ROOM
 from app.work import Work
-
-# The largest queue that the provider has; its own default is a hundred.
-LARGEST_QUEUE = 5000
 
 
 async def carry_out(work: Work, *, install: bool = True) -> Report:
@@ -72,7 +67,7 @@ def _for_log(number: str, address: str) -> str:
 
 
 async def set_up(
-    settings: Settings, provider: Provider, numbers: dict[str, LineScript], *, install: bool = True
+    settings: Settings, platform: Platform, numbers: dict[str, LineScript], *, install: bool = True
 ) -> Report:
     """Set the addresses of all numbers, the size of the queue and the fallbacks.
 
@@ -83,10 +78,10 @@ async def set_up(
     if not numbers:
         report.problems.append(Message("There is no line yet. Add one first."))
         return report
-    at_provider = await provider.numbers()
-    shown = set(at_provider) | await provider.caller_ids()
+    at_provider = await platform.numbers()
+    shown = set(at_provider) | await platform.caller_ids()
     fallbacks = {
-        line.id: await _fallback(settings, provider, line, report, install=install)
+        line.id: await _fallback(settings, platform, line, report, install=install)
         for line in {line.id: line for line in numbers.values()}.values()
     }
     for number, line in sorted(numbers.items()):
@@ -102,7 +97,7 @@ async def set_up(
             )
             continue
         voice = public(settings, "/telephony/voice")
-        await provider.point_number(
+        await platform.point_number(
             known.sid,
             voice=voice,
             fallback=fallbacks[line.id] or public(settings, "/telephony/voice/fallback"),
@@ -128,16 +123,14 @@ async def set_up(
                     number=line.shown_number,
                 )
             )
-    if settings.abilities.can(Ability.WAITING_ROOM):
-        await provider.set_queue_size(WAITING_ROOM, LARGEST_QUEUE)
-        report.done.append(
-            Message("The waiting room takes %(number)s callers.", number=LARGEST_QUEUE)
-        )
+    taken = await platform.set_up_waiting_room()
+    if taken is not None:
+        report.done.append(Message("The waiting room takes %(number)s callers.", number=taken))
     return report
 
 
 async def _fallback(
-    settings: Settings, provider: Provider, line: LineScript, report: Report, *, install: bool
+    settings: Settings, platform: Platform, line: LineScript, report: Report, *, install: bool
 ) -> str | None:
     """Write the fallback of a line and install it where the account allows. Return its address."""
     address = public(settings, "/telephony/voice")
@@ -146,9 +139,11 @@ async def _fallback(
     _write(folder / f"{line.id}.flow.json", json.dumps(flow, indent=2, ensure_ascii=False))
     spoken = [one.language for one in line.languages]
     _write(folder / f"{line.id}.twiml.xml", fallback_twiml(address, spoken))
-    if install and settings.abilities.can(Ability.FLOWS):
+    if install:
         try:
-            found = await provider.keep_flow(f"helpline {line.id}", flow)
+            found = await platform.keep_flow(f"helpline {line.id}", flow)
+        except CannotDo:
+            pass
         except Refused as error:
             log().warning("the fallback could not be installed", area="telephony", code=error.code)
         else:

@@ -16,7 +16,7 @@ from app.routing.models import Offer, OfferState
 from app.routing.participants import leaving
 from app.telephony.counsellor.counsellor_flow import label_of_owner, note_leg
 from app.telephony.jobs import parts_of, task
-from app.telephony.platforms import dialling
+from app.telephony.silence import is_silent
 from app.work import Work
 
 
@@ -105,7 +105,7 @@ async def _put_right(
         in_progress
         and state in (CallState.QUEUED, CallState.OFFERED)
         and (offer is None or offer.state == OfferState.OPEN)
-        and await dialling.is_silent(work, call)
+        and await is_silent(work, call)
     ):
         call.entries += 1
         work.defer(Task.RETURN_CALLER, call_id=str(call.id), entry=call.entries)

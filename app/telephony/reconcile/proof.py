@@ -10,7 +10,6 @@ from uuid import UUID
 from procrastinate import JobContext
 from sqlalchemy import select
 
-from app.abilities import Ability
 from app.calls import record
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call, Leg, RecordedEvent
@@ -62,8 +61,7 @@ async def _look(parts: Parts, offer_id: UUID) -> bool:
         call, offer = await offers.lock_offer(work, offer_id)
         if offer.state != OfferState.ACCEPTED or offer.released_at is not None:
             return False
-        if not work.settings.abilities.can(Ability.SHOW_TALKS):
-            work.defer(Task.SETTLE_DIALLED, offer_id=str(offer_id))
+        if parts.platform.follows(work, offer):
             return False
         sid, conference_sid, name = call.provider_sid, offer.conference_sid, str(offer.room)
     conference_sid = conference_sid or await parts.platform.find_conference(name)

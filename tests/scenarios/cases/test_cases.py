@@ -96,8 +96,8 @@ async def test_the_workflow_of_a_case_is_kept(stage: Stage) -> None:
     assert (await ana.ask("POST", at, {"to": "closed", "reason": "done"})).status_code == 409
     request = (await boss.ask("GET", "/case-requests")).json()["requests"][0]["id"]
     decide = f"/case-requests/{request}/decide"
-    assert (await ana.ask("POST", decide, {"agree": True})).status_code == 404
-    assert (await boss.ask("POST", decide, {"agree": True})).json()["status"] == "closed"
+    assert (await ana.ask("POST", decide, {"approve": True})).status_code == 404
+    assert (await boss.ask("POST", decide, {"approve": True})).json()["status"] == "closed"
     save = f"/cases/{case['id']}/answers"
     assert (await ana.ask("PUT", save, changes({"case.headline": "x"}))).status_code == 409
     assert (await ana.ask("POST", at, {"to": "in_progress", "reason": "x"})).status_code == 409
@@ -190,7 +190,7 @@ async def test_a_closed_case_reminds_of_nothing(stage: Stage) -> None:
     await bora.ask("POST", status, {"to": "closed", "reason": "done"})
     (request,) = (await boss.ask("GET", "/case-requests")).json()["requests"]
     decide = f"/case-requests/{request['id']}/decide"
-    (await boss.ask("POST", decide, {"agree": True})).raise_for_status()
+    (await boss.ask("POST", decide, {"approve": True})).raise_for_status()
     assert (await bora.ask("POST", f"/cases/{case}/follow-ups", new)).status_code == 409
     await skip(stage, 60)
     rung = "SELECT reminded_at IS NOT NULL AS rung, overdue_at IS NOT NULL AS late FROM follow_ups"

@@ -29,9 +29,9 @@ async def test_a_closure_needs_the_word_of_a_second_person(night: Stage, post: M
     assert (request["to"], request["reason"]) == ("closed", "Zzorica is well.")
     decide = f"/case-requests/{request['id']}/decide"
     for who in (ana, bora, other):
-        assert (await who.ask("POST", decide, {"agree": True})).status_code == 404
-    assert (await chief.ask("POST", decide, {"agree": False})).status_code == 422
-    why = {"agree": False, "reason": "Ring the school first."}
+        assert (await who.ask("POST", decide, {"approve": True})).status_code == 404
+    assert (await chief.ask("POST", decide, {"approve": False})).status_code == 422
+    why = {"approve": False, "reason": "Ring the school first."}
     assert (await chief.ask("POST", decide, why)).status_code == 200
     assert (await case_of(ana, case))["status"] == "in_progress"
     # Asked again, it is not decided for a day: the supervisors hear of that.
@@ -44,15 +44,15 @@ async def test_a_closure_needs_the_word_of_a_second_person(night: Stage, post: M
     decide = f"/case-requests/{request['id']}/decide"
     # Two who decide in the same moment: one wins, the other hears so.
     both = await asyncio.gather(
-        chief.ask("POST", decide, {"agree": True}), chief.ask("POST", decide, {"agree": True})
+        chief.ask("POST", decide, {"approve": True}), chief.ask("POST", decide, {"approve": True})
     )
     assert sorted(answer.status_code for answer in both) == [200, 409]
     found = await case_of(ana, case)
     assert found["status"] == "closed"
-    assert [e["kind"] for e in found["events"]][-2:] == ["move_agreed", "status_changed"]
+    assert [e["kind"] for e in found["events"]][-2:] == ["move_approved", "status_changed"]
 
 
-async def test_a_supervisor_who_owns_a_case_cannot_agree_alone(stage: Stage) -> None:
+async def test_a_supervisor_who_owns_a_case_cannot_approve_alone(stage: Stage) -> None:
     boss = await stage.add_counsellor("boss", role=Role.SUPERVISOR, state=None)
     second = await stage.add_counsellor("second", role=Role.SUPERVISOR, state=None)
     case = await new_case(boss)
@@ -64,7 +64,7 @@ async def test_a_supervisor_who_owns_a_case_cannot_agree_alone(stage: Stage) -> 
     await boss.ask("PUT", f"/cases/{case['id']}/answers", child)
     (request,) = (await second.ask("GET", "/case-requests")).json()["requests"]
     decide = f"/case-requests/{request['id']}/decide"
-    assert (await second.ask("POST", decide, {"agree": True})).status_code == 409
+    assert (await second.ask("POST", decide, {"approve": True})).status_code == 409
     revision = (await case_of(boss, case))["revision"]
     outcome = changes({"child.c1.outcome": "kin"}, base=revision)
     await boss.ask("PUT", f"/cases/{case['id']}/answers", outcome)
@@ -74,7 +74,7 @@ async def test_a_supervisor_who_owns_a_case_cannot_agree_alone(stage: Stage) -> 
     assert (await second.ask("GET", "/case-requests")).json()["requests"] == []
 
 
-async def test_a_case_is_taken_over_when_the_colleague_agrees(stage: Stage) -> None:
+async def test_a_case_is_taken_over_when_the_colleague_approves(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     bora = await stage.add_counsellor("bora", state=None)
     vera = await stage.add_counsellor("vera", state=None)
@@ -86,14 +86,14 @@ async def test_a_case_is_taken_over_when_the_colleague_agrees(stage: Stage) -> N
     assert (await bora.ask("POST", path, {"name": "bora", "reason": "x"})).status_code == 404
     asked = await ana.ask("POST", path, {"name": "bora", "reason": "I am on leave from Monday."})
     assert asked.status_code == 201
-    # Until bora agrees, she may read the case as little as before.
+    # Until bora approves, she may read the case as little as before.
     assert (await bora.ask("GET", f"/cases/{case['id']}")).status_code == 404
     page = await page_of(stage, bora, "/cases")
     assert "I am on leave from Monday." in page
     decide = f"/case-requests/{asked.json()['id']}/decide"
-    assert (await vera.ask("POST", decide, {"agree": True})).status_code == 404
-    assert (await ana.ask("POST", decide, {"agree": True})).status_code == 404
-    assert (await bora.ask("POST", decide, {"agree": True})).json()["owner_id"] == str(bora.id)
+    assert (await vera.ask("POST", decide, {"approve": True})).status_code == 404
+    assert (await ana.ask("POST", decide, {"approve": True})).status_code == 404
+    assert (await bora.ask("POST", decide, {"approve": True})).json()["owner_id"] == str(bora.id)
     assert (await ana.ask("GET", f"/cases/{case['id']}")).status_code == 200, "still a member"
     # What was asked for can be taken back, and then it is no longer there to be decided.
     again = await bora.ask("POST", path, {"name": "vera", "reason": "Her family is in my street."})
@@ -101,7 +101,7 @@ async def test_a_case_is_taken_over_when_the_colleague_agrees(stage: Stage) -> N
     assert (await ana.ask("POST", back)).status_code == 404
     assert (await bora.ask("POST", back)).status_code == 204
     decide = f"/case-requests/{again.json()['id']}/decide"
-    assert (await vera.ask("POST", decide, {"agree": True})).status_code == 409
+    assert (await vera.ask("POST", decide, {"approve": True})).status_code == 409
     assert (await vera.ask("GET", f"/cases/{case['id']}")).status_code == 404
 
 
@@ -117,10 +117,10 @@ async def test_another_team_takes_a_case_over_by_its_supervisor(stage: Stage) ->
     asked = await ana.ask("POST", f"/cases/{case['id']}/transfer", body)
     assert asked.status_code == 201, asked.text
     decide = f"/case-requests/{asked.json()['id']}/decide"
-    assert (await nina.ask("POST", decide, {"agree": True})).status_code == 404
-    outside = {"agree": True, "name": "boss"}
+    assert (await nina.ask("POST", decide, {"approve": True})).status_code == 404
+    outside = {"approve": True, "name": "boss"}
     assert (await chief.ask("POST", decide, outside)).status_code == 422
-    taken = await chief.ask("POST", decide, {"agree": True, "name": "nina"})
+    taken = await chief.ask("POST", decide, {"approve": True, "name": "nina"})
     assert taken.json()["owner_id"] == str(nina.id)
     assert (await chief.ask("GET", f"/cases/{case['id']}")).status_code == 200
     assert (await boss.ask("GET", f"/cases/{case['id']}")).status_code == 404, "another team's now"
@@ -141,7 +141,7 @@ async def test_a_request_ends_with_what_it_was_asked_for(stage: Stage) -> None:
     assert (await boss.ask("POST", owner, {"name": "nina"})).status_code == 403, "another team"
     assert (await boss.ask("POST", owner, {"name": "vera"})).status_code == 200
     decide = f"/case-requests/{asked}/decide"
-    assert (await bora.ask("POST", decide, {"agree": True})).status_code == 409
+    assert (await bora.ask("POST", decide, {"approve": True})).status_code == 409
     assert (await case_of(vera, case))["owner_id"] == str(vera.id)
     # A recipient who has left leaves a request that a supervisor of the case's team can end.
     asked = (await vera.ask("POST", f"/cases/{case['id']}/transfer", body)).json()["id"]

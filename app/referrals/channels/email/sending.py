@@ -8,7 +8,7 @@ from app.outbox.responses import Refused, RequestFailed
 from app.outbox.states import Sending
 from app.referrals.channels.email.channel import ACCEPTED, CHANNEL, NOT_ACCEPTED, REFUSED
 from app.referrals.channels.models import Attempt
-from app.referrals.channels.sending import AttemptOnce
+from app.referrals.channels.sending import ReferralAttemptOnce
 from app.referrals.escalation.trying import note_result
 from app.referrals.states import AttemptResult, Purpose
 from app.work import Ground, Work
@@ -18,7 +18,7 @@ from app.work import Ground, Work
 _ESCALATION_TRIES, _TRIES = 3, 300
 
 
-class EmailOnce(AttemptOnce):
+class EmailOnce(ReferralAttemptOnce):
     """An attempt by e-mail: repeated with the same Message-ID if it may not have arrived."""
 
     repeat_after = timedelta(seconds=60)

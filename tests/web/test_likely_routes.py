@@ -8,7 +8,7 @@ from starlette.routing import Match
 
 from app.demo.stage import Stage
 from app.web import routes
-from app.web.straight import Straight
+from app.web.likely_routes import LikelyRoutes
 
 
 def paths_of(stage: Stage) -> set[tuple[str, str]]:
@@ -31,11 +31,11 @@ def takes(candidates: Any, method: str, path: str) -> Any:
 
 async def test_each_path_is_taken_by_the_part_that_would_have_it_among_all(stage: Stage) -> None:
     every = stage.app.router.routes
-    straight = stage.app.router.middleware_stack
-    assert isinstance(straight, Straight)
+    likely_routes = stage.app.router.middleware_stack
+    assert isinstance(likely_routes, LikelyRoutes)
     asked = sorted(paths_of(stage))
     assert len(asked) > 500
     for method, path in asked:
-        likely = straight.likely(path)
+        likely = likely_routes.likely(path)
         assert takes(likely, method, path) is takes(every, method, path), (method, path)
-    assert len(straight.likely("/board/chats/now")) < len(every) / 4
+    assert len(likely_routes.likely("/board/chats/now")) < len(every) / 4

@@ -1,4 +1,4 @@
-"""What would open the records of others is held back until a second person agrees.
+"""What would open the records of others is held back until a second person approves.
 
 Each verb that could do so asks `hold_back` first, and leaves the rest to `deciding` if it waits.
 """
@@ -9,14 +9,14 @@ from uuid import UUID, uuid4
 from sqlalchemy import select, update
 
 from app.database.topics import Topic
-from app.people.agreement.rows import AccessKind, AccessRequest
+from app.people.approval.rows import AccessKind, AccessRequest
 from app.people.emergency_rows import Emergency
 from app.privacy import ends
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import PasswordLink, Staff
 from app.staff.roles import reads_others
-from app.staff.second_person import By, ChangeState, Outside, anybody_could_agree
+from app.staff.second_person import By, ChangeState, Outside, could_be_approved
 from app.work import Work
 
 
@@ -39,11 +39,12 @@ async def hold_back(work: Work, staff: Staff, asked: Asked, *, by: By) -> bool:
     """Return whether this waits for a second person; then the request is made.
 
     The account is locked, or new. The operator at the command line, a role that reads no records
-    of others, and a helpline in which no account could ever agree do not wait; the last is logged.
+    of others, and a helpline in which no account could ever approve do not wait; the last is
+    logged.
     """
     if by is None or not reads_others(asked.role or staff.role):
         return False
-    if not await anybody_could_agree(work):
+    if not await could_be_approved(work):
         write_entry(
             work,
             AuditLog.ACCESS_GIVEN_ALONE,

@@ -1,4 +1,4 @@
-"""A second person agrees to what waits, or refuses it. What is agreed takes effect at once."""
+"""A second person approves what waits, or refuses it. What is approved takes effect at once."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -8,9 +8,9 @@ from sqlalchemy import select
 from app.database.topics import Topic
 from app.errors import Conflict, NotAllowed, NotFound
 from app.people import changing, factors, leaving, links
-from app.people.agreement import renewing
-from app.people.agreement.asking import asked_of, for_log, withdraw_link
-from app.people.agreement.rows import AccessKind, AccessRequest
+from app.people.approval import renewing
+from app.people.approval.asking import asked_of, for_log, withdraw_link
+from app.people.approval.rows import AccessKind, AccessRequest
 from app.people.changing import Changes
 from app.people.provider import access
 from app.staff import accounts, phone_proofs
@@ -18,7 +18,7 @@ from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import PasswordLink, Staff
 from app.staff.roles import Role
-from app.staff.second_person import ChangeState, may_agree
+from app.staff.second_person import ChangeState, may_approve
 from app.work import Work
 
 
@@ -50,8 +50,8 @@ class Waiting:
     asked_by: str
     # Whether its link goes to the address of the person alone; None: it has no link.
     by_mail: bool | None
-    # Whether the reader may agree.
-    may_agree: bool
+    # Whether the reader may approve.
+    may_approve: bool
 
 
 async def waiting(work: Work, staff: Staff | None, of: UUID | None = None) -> list[Waiting]:
@@ -75,13 +75,13 @@ async def waiting(work: Work, staff: Staff | None, of: UUID | None = None) -> li
             person,
             names.get(row.asked_by, "") if row.asked_by else "",
             by_mail,
-            staff is None or may_agree(staff, row.staff_id, row.asked_by, row.asked_role),
+            staff is None or may_approve(staff, row.staff_id, row.asked_by, row.asked_role),
         )
         for row, person, by_mail in rows
     ]
 
 
-async def decide(work: Work, request_id: UUID, *, by: Staff | None, agree: bool) -> None:
+async def decide(work: Work, request_id: UUID, *, by: Staff | None, approve: bool) -> None:
     """Let take effect what waits, or refuse it. `by` is None for the operator.
 
     Raises NothingWaits, NotSecondPerson, ChangedSinceAsked, and what the change itself raises.
@@ -98,22 +98,22 @@ async def decide(work: Work, request_id: UUID, *, by: Staff | None, agree: bool)
     )
     if row.state != ChangeState.WAITS:
         raise NothingWaits()
-    if agree:
-        if by is not None and not may_agree(by, staff.id, row.asked_by, row.asked_role):
+    if approve:
+        if by is not None and not may_approve(by, staff.id, row.asked_by, row.asked_role):
             raise NotSecondPerson()
         if (staff.revision, staff.role) != (row.revision, row.role_before):
             raise ChangedSinceAsked()
     before = {"role": staff.role, "active": staff.active}
     asked = asked_of(row)
-    row.state = (ChangeState.IN_FORCE if agree else ChangeState.REFUSED).value
+    row.state = (ChangeState.IN_FORCE if approve else ChangeState.REFUSED).value
     row.decided_by, row.decided_at = by.id if by is not None else None, work.now
-    after = for_log(staff, asked) if agree else before
+    after = for_log(staff, asked) if approve else before
     await work.session.flush()
-    if agree:
+    if approve:
         await _let_take_effect(work, staff, row)
     else:
         await withdraw_link(work, row)
-    act = AuditLog.ACCESS_AGREED if agree else AuditLog.ACCESS_REFUSED
+    act = AuditLog.ACCESS_APPROVED if approve else AuditLog.ACCESS_REFUSED
     asker = str(row.asked_by or row.asked_role)
     write_entry(work, act, str(staff.id), before=before, after=after, asked_by=asker)
     work.announce(Topic.STAFF)
@@ -138,7 +138,7 @@ async def _let_take_effect(work: Work, staff: Staff, row: AccessRequest) -> None
         case AccessKind.IDENTITY:
             assert row.issuer is not None
             assert row.subject is not None
-            await access.link_agreed(work, staff, row.issuer, row.subject)
+            await access.link_approved(work, staff, row.issuer, row.subject)
         case AccessKind.LINK:
             pass
     if row.link_id is not None:

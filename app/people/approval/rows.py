@@ -12,7 +12,7 @@ from app.staff.second_person import ChangeState
 
 
 class AccessKind(StrEnum):
-    """What takes effect when a second person agrees."""
+    """What takes effect when a second person approves."""
 
     # An account becomes active: a new one, or one that had left.
     ACCOUNT = "account"
@@ -38,7 +38,7 @@ class AccessRequest(Base):
         CheckConstraint("(kind = 'identity') = (subject IS NOT NULL)", name="subject"),
         CheckConstraint("(kind = 'phone_code') = (code_hash IS NOT NULL)", name="code"),
         CheckConstraint("(issuer IS NULL) = (subject IS NULL)", name="issuer"),
-        # An administrator may refuse what they have asked, and no account agrees to its own access.
+        # An administrator may refuse what they have asked, and no account approves its own access.
         CheckConstraint(
             "state <> 'in_force' OR decided_by IS NULL"
             " OR (decided_by <> staff_id AND (asked_by IS NULL OR decided_by <> asked_by))",

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.web.routes import beginnings_of
 
 
-class Straight:
+class LikelyRoutes:
     """Takes a request to the part that has its path; any other takes the usual way."""
 
     def __init__(self, app: FastAPI) -> None:

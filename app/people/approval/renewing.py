@@ -3,7 +3,7 @@ person may hold.
 
 While it has a lesser role, an administrator alone gives it a link, an address, a telephone or a
 lost second factor. If one did since it lost such a role, or within 30 days if it never had one, its
-person chooses a new password, by a link to which a second person agrees, or proves the telephone
+person chooses a new password, by a link that a second person approves, or proves the telephone
 again.
 """
 

@@ -72,7 +72,7 @@ class Waits(NamedTuple):
     opens_at: datetime | None = None
 
 
-async def look(work: Work, call_id: UUID, after: int = 0) -> Seen:
+async def conversation(work: Work, call_id: UUID, after: int = 0) -> Seen:
     """Return the conversation with what was said after a number; that is delivered by this.
 
     A conversation that found no counsellor is queued as soon as one is there.

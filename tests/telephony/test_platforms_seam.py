@@ -1,0 +1,64 @@
+"""The seam of the telephony platform: one room asks for abilities, one folder knows the kinds."""
+
+import ast
+from pathlib import Path
+
+PLATFORMS = "app.telephony.platforms"
+APP = Path(__file__).parents[2] / "app"
+# What is asked of the platform below telephony; the contract; and where both are put together.
+ASKING = {"calls/platform.py", "abilities.py", "settings.py", "telephony/provider/client.py"}
+# The way in, and what starts the program.
+CHOOSING = {"choose", "base"}
+# The webhooks and jobs that follow a dial are registered with all others.
+REGISTERING = {"telephony/webhooks.py", "worker.py"}
+
+
+def files() -> list[tuple[str, ast.Module]]:
+    """Return every file of the program outside the folder of the platforms, parsed."""
+    found = [(path.relative_to(APP).as_posix(), path) for path in sorted(APP.rglob("*.py"))]
+    return [
+        (name, ast.parse(path.read_text(encoding="utf-8")))
+        for name, path in found
+        if not name.startswith("telephony/platforms/")
+    ]
+
+
+def test_abilities_are_asked_for_in_one_room() -> None:
+    asked = {
+        name
+        for name, tree in files()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in ("abilities", "can_do", "rings_first")
+        if not (isinstance(node.value, ast.Name) and node.value.id == "platform")
+    }
+    assert asked <= ASKING
+
+
+def test_the_edge_of_telephony_asks_for_no_ability() -> None:
+    """There the platform itself decides, by a verb of its contract."""
+    rooms = {"app.abilities", "app.calls.platform"}
+    askers = [
+        name
+        for name, tree in files()
+        if name.startswith("telephony/") and name not in ASKING
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        if node.module in rooms or any(f"{node.module}.{one.name}" in rooms for one in node.names)
+    ]
+    assert askers == []
+
+
+def test_no_file_outside_the_folder_imports_one_kind_of_platform() -> None:
+    importers = {
+        (name, one)
+        for name, tree in files()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PLATFORMS)
+        for one in (
+            [(node.module or "").rpartition(".")[2]]
+            if node.module != PLATFORMS
+            else [alias.name for alias in node.names]
+        )
+        if one not in CHOOSING
+    }
+    assert importers == {(name, "dial_bridge") for name in REGISTERING}
