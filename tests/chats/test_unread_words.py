@@ -70,14 +70,14 @@ async def test_a_child_that_is_back_is_given_its_code_and_can_be_answered(work: 
     call = await a_child(work, line)
     await _say(work, call, "Ima li koga?")
     await _is_away(work, call)
-    seen = await as_child.look(work, call.id)
+    seen = await as_child.conversation(work, call.id)
     assert (seen.ended_by, seen.left, seen.by_code) == (EndedBy.AWAY, True, False)
     code = await left.tell_code(work, call.id)
     assert await left.tell_code(work, call.id) == code
     assert [one.answerable for one in await left.waiting(work, ana.team)] == [True]
     await left.answer(work, ana, call.id, text="Tu smo", client_key=a_key())
     call_id, _ = await left.return_by_code(work, code)
-    seen = await as_child.look(work, call_id)
+    seen = await as_child.conversation(work, call_id)
     assert seen.by_code
     assert [one.words for one in seen.words] == ["Ima li koga?", "Tu smo"]
 
