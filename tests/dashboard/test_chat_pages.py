@@ -198,7 +198,7 @@ async def test_words_of_a_child_who_has_gone_are_read_and_not_answered(stage: St
     await child.open()
     await child.say("Hoću da umrem")
     await stage.advance(70)
-    assert (await stage.rows("SELECT state FROM calls"))[0]["state"] == "queued"
+    assert (await stage.rows("SELECT ended_at FROM calls"))[0]["ended_at"] is None
     await stage.advance(6)
     (row,) = await stage.rows("SELECT state, ended_by FROM calls")
     assert row == {"state": "ended", "ended_by": "away"}

@@ -55,8 +55,8 @@ async def test_a_screen_reader_tells_each_message_and_the_end_on_a_slow_network(
         await expect(page.get_by_role("textbox", name="Your message")).to_be_focused()
     await say(page, "He shouts")
     await expect(page.locator("#mark")).to_have_text("sent", timeout=30_000)
-    words = [one["text"] for one in await read(ana, call_id) if one["author"] == "child"]
-    assert words == ["Are you there?", "He shouts"]
+    read_ = [one["text"] for one in await read(ana, call_id) if one["author"] == "child"]
+    assert read_ == ["Are you there?", "He shouts"]
     await write(ana, call_id, "Ring 192.")
     answer = await ana.ask("POST", f"/chats/{call_id}/end")
     assert answer.status_code == 204
