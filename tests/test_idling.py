@@ -11,7 +11,7 @@ import pytest
 from app import worker
 from app.clock import SteppedClock
 from app.demo.stage import MONDAY, Stage
-from app.routing.sweep import sweep
+from app.routing.sweep import Verb, sweep
 from app.work import Ground, Work
 from tests.support.kept.changes import changes
 
@@ -21,9 +21,9 @@ def swept(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
     """When the sweep has run."""
     times: list[datetime] = []
 
-    async def noted(ground: Ground) -> int:
+    async def noted(ground: Ground, end_away: Verb) -> int:
         times.append(ground.clock.now())
-        return await sweep(ground)
+        return await sweep(ground, end_away)
 
     monkeypatch.setattr(worker, "sweep", noted)
     return times

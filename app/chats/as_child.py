@@ -57,6 +57,9 @@ class Seen(NamedTuple):
     by_code: bool
     may_rate: bool
     types: bool
+    # Both sides read each letter; and what the counsellor is typing then.
+    letters: bool
+    typed: str | None
     # The last of the child's own messages that a counsellor fetched, and that one had seen.
     delivered: int
     seen: int
@@ -100,7 +103,9 @@ async def conversation(work: Work, call_id: UUID, after: int = 0) -> Seen:
         and facts["answered_at"] is not None
         and not facts["danger"]
         and facts["rated"] is False,
-        facts["types"],
+        facts["typing_id"] is not None,
+        bool(facts["letters"]),
+        typing.opened(work, facts["typing_id"], facts["typed_sealed"]),
         facts["delivered"],
         facts["seen"],
         [messages.opened_row(work, row) for row in read.messages],

@@ -11,7 +11,7 @@ from app.calls.line_rows import Line
 from app.calls.models import Call
 from app.calls.states import Channel
 from app.chats import at_once, messages, typing
-from app.chats.models import Author, Kind, Message, Typing
+from app.chats.models import Access, Author, Kind, Message, Typing
 from app.database.quick import Question, Row
 from app.jobs.transaction import ask
 from app.routing.models import Offer, OfferState
@@ -45,6 +45,8 @@ class AtDesk(NamedTuple):
     channel: Channel
     # With a scripted child: for training, and in no figure.
     practice: bool = False
+    # The child reads each letter as it is typed.
+    letters: bool = False
     line_id: UUID | None = None
 
 
@@ -92,10 +94,12 @@ _AT_DESK = Question(
         _COUNTED,
         Typing.id.label("typing_id"),
         Typing.text_sealed,
+        Access.letters,
     )
     .join(Call, Call.id == Offer.call_id)
     .join(Line, Line.id == Call.line_id, isouter=True)
     .join(_COUNTED, true())
+    .join(Access, Access.call_id == Call.id, isouter=True)
     .join(
         Typing,
         and_(
@@ -179,5 +183,6 @@ def _at_desk(work: Work, row: Row) -> AtDesk:
         seconds_left=left if offered else None,
         channel=channel,
         practice=row["practice"],
+        letters=bool(row["letters"]) and not offered,
         line_id=row["line_id"],
     )

@@ -175,9 +175,8 @@ _FETCH_AS_STAFF = _FETCH.format(
 _READ_AS_CHILD = f"""
 WITH {_OF_CHILD}, {_FETCH_AS_CHILD}
 SELECT c.state, c.language, c.danger, c.returned, c.ended_by, c.messages, c.answered_at,
-  a.rated, a.given_at IS NOT NULL AS by_code, reached.*, f.*, (SELECT count(*) FROM told) AS told,
-  EXISTS (SELECT FROM chat_typing t
-    WHERE t.call_id = c.id AND t.author = 'counsellor' AND t.at >= %(typed_since)s) AS types
+  a.rated, a.given_at IS NOT NULL AS by_code, a.letters, reached.*, t.id AS typing_id,
+  t.text_sealed AS typed_sealed, f.*, (SELECT count(*) FROM told) AS told
 FROM calls c
 JOIN LATERAL (
   SELECT coalesce(max(m.number) FILTER (WHERE m.delivered_at IS NOT NULL), 0) AS delivered,
@@ -185,6 +184,8 @@ JOIN LATERAL (
   FROM chat_messages m WHERE m.call_id = c.id AND m.author = 'child'
 ) reached ON true
 LEFT JOIN chat_access a ON a.call_id = c.id
+LEFT JOIN chat_typing t
+  ON t.call_id = c.id AND t.author = 'counsellor' AND t.at >= %(typed_since)s
 LEFT JOIN found f ON true
 WHERE c.id = %(call_id)s ORDER BY f.number
 """
@@ -200,7 +201,9 @@ _NEWS_AS_STAFF = f"""
 WITH {_OF_STAFF}, {_FETCH_AS_STAFF}
 SELECT o.id AS offer_id, o.slot, o.state, o.expires_at, c.id AS holds_id, c.language, c.danger,
   c.returned, c.channel, c.line_id, c.rings_only_id, c.heard_at, counted.*,
-  t.id AS typing_id, t.text_sealed AS typed_sealed, f.*, (SELECT count(*) FROM told) AS told
+  t.id AS typing_id, t.text_sealed AS typed_sealed,
+  (SELECT a.letters FROM chat_access a WHERE a.call_id = c.id) AS letters, f.*,
+  (SELECT count(*) FROM told) AS told
 FROM mine JOIN offers o ON mine.holds AND o.call_id = %(call_id)s
   AND o.counsellor_id = %(staff_id)s AND o.released_at IS NULL AND o.slot IS NOT NULL
 JOIN calls c ON c.id = o.call_id

@@ -149,8 +149,8 @@ class Message(Base):
 
 class Typing(Base):
     """What one side is typing at the moment. Not written to the log of the database: after a crash
-    nobody is typing. `text_sealed`: the words so far, for a child who wants to be read by the
-    letter (real-time text)."""
+    nobody is typing. `text_sealed`: the words so far, for a child who wants both sides to read by
+    the letter (real-time text)."""
 
     __tablename__ = "chat_typing"
     __table_args__ = (one_of("author", Author), {"prefixes": ["UNLOGGED"]})
@@ -179,6 +179,8 @@ class Access(Base):
     given_at: Mapped[datetime | None]
     # The child has said what it thought of the conversation: once, and nothing links the two.
     rated: Mapped[bool] = mapped_column(server_default="false")
+    # The child wants each letter read as it is typed, its own and those of its counsellor.
+    letters: Mapped[bool] = mapped_column(server_default="false")
 
 
 class ReturnCode(Base):

@@ -1,12 +1,12 @@
-"""What each side is typing: a sign, and for a child who wants it, the words by the letter."""
+"""What each side is typing: a sign, and if the child wants it, the words by the letter."""
 
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select, update
 
 from app.chats import at_once, messages
-from app.chats.models import Typing
+from app.chats.models import Access, Author, Typing
 from app.errors import Invalid
 from app.staff.models import Staff
 from app.work import Work
@@ -22,8 +22,26 @@ async def type_as_child(work: Work, call_id: UUID, text: str | None) -> None:
     await _note(work, call_id, text)
 
 
+async def choose_letters(work: Work, call_id: UUID, on: bool) -> None:
+    """Note whether a child wants each letter read as it is typed: its own, and those of its
+    counsellor, whose page is told. Choosing it again changes nothing."""
+    changed = await work.session.scalar(
+        update(Access)
+        .where(Access.call_id == call_id, Access.letters != on)
+        .values(letters=on)
+        .returning(Access.call_id)
+        .execution_options(synchronize_session=False)
+    )
+    if changed is not None:
+        await messages.announce(work, call_id, Author.CHILD)
+
+
 async def type_as_staff(work: Work, staff: Staff, call_id: UUID, text: str | None) -> None:
-    """Note that the counsellor of a conversation is typing. Raises NotYours."""
+    """Note that the counsellor of a conversation is typing; with words, if its child has chosen to
+    read by the letter. Raises NotYours."""
+    if text:
+        chosen = select(Access.letters).where(Access.call_id == call_id)
+        text = text if await work.session.scalar(chosen) else None
     if not await _note(work, call_id, text, staff.id):
         raise messages.NotYours()
 

@@ -29,6 +29,7 @@ from app.child.views import (
     ConversationView,
     EndIn,
     FeedbackIn,
+    LettersIn,
     MessageIn,
     OpenedView,
     OpenIn,
@@ -107,6 +108,12 @@ async def see(work: InChat, call_id: Conversation, body: SeenIn) -> None:
 async def types(work: InChat, call_id: Conversation, body: TypingIn) -> None:
     """Note that the child is typing, with the words if it wants to be read by the letter."""
     await typing.type_as_child(work, call_id, body.text)
+
+
+@router.post("/conversation/letters", status_code=204)
+async def choose_letters(work: InChat, call_id: Conversation, body: LettersIn) -> None:
+    """Choose whether both sides read each letter as it is typed."""
+    await typing.choose_letters(work, call_id, body.on)
 
 
 @router.post("/conversation/here", status_code=204)

@@ -70,6 +70,10 @@ class TypingIn(BaseModel):
     text: Text | None = None
 
 
+class LettersIn(BaseModel):
+    on: bool
+
+
 class FeedbackIn(BaseModel):
     helped: Annotated[int, Field(ge=1, le=5)] | None = None
     again: Annotated[int, Field(ge=1, le=5)] | None = None
@@ -126,6 +130,9 @@ class ConversationView(BaseModel):
     by_code: bool
     may_rate: bool
     types: bool
+    # Both sides read each letter; and what the counsellor is typing then.
+    letters: bool
+    typed: str | None
     # The last of the child's own messages that was delivered, and the last that was seen.
     delivered: int
     seen: int
@@ -173,6 +180,8 @@ def conversation_view(seen: Seen) -> ConversationView:
         by_code=seen.by_code,
         may_rate=seen.may_rate,
         types=seen.types,
+        letters=seen.letters,
+        typed=seen.typed,
         delivered=seen.delivered,
         seen=seen.seen,
         messages=[message_view(said) for said in seen.words],

@@ -281,7 +281,7 @@ class Room:
             await self._is_readable(call_id, words)
 
     async def _is_readable(self, call_id: UUID, words: list[str]) -> None:
-        """Check that somebody can read what a child wrote, once its conversation is over."""
+        """Check that a counsellor can read what a child wrote, once its conversation is over."""
         call = await self.work.session.get_one(Call, call_id, populate_existing=True)
         if CallState(call.state) is not CallState.ENDED or call.answered_at is not None:
             return

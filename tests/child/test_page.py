@@ -80,6 +80,20 @@ async def test_only_named_sites_show_the_page(stage: Stage) -> None:
     assert login.headers["x-frame-options"] == "DENY"
 
 
+async def test_a_counsellor_of_another_language_is_none_for_this_child(stage: Stage) -> None:
+    await stage.let_write(slug="plavi")
+    await stage.add_counsellor("eve", languages="en", chats=2)
+    for language, there in (("en", True), ("sr", False)):
+        answer = await page(stage, f"plavi?language={language}")
+        facts = facts_of(answer.text)
+        assert (facts["language"], facts["about"]["open"]) == (language, there)
+        url = f"{stage.settings.public_url}/chat/plavi/about"
+        about = (await stage.client.get(url, params={"language": language})).json()
+        assert about["open"] is there
+    about = (await stage.client.get(url)).json()
+    assert about["open"] is True, "without a language, any of them counts"
+
+
 async def test_the_words_of_the_child(stage: Stage) -> None:
     await stage.let_write(slug="plavi")
     for accepts, asked, code, words in (

@@ -239,6 +239,37 @@ async def test_a_message_that_a_child_left_is_answered_from_the_inbox(stage: Sta
     assert (await child.ask("POST", "/return", {"code": code})).status_code == 200
 
 
+async def test_words_of_a_child_who_has_gone_are_read_and_not_answered(stage: Stage) -> None:
+    await stage.let_write()
+    ana = await stage.add_counsellor("ana", state=None, chats=2)
+    child = a_child(stage)
+    await child.open()
+    await child.say("Hoću da umrem")
+    await stage.advance(70)
+    assert (await stage.rows("SELECT ended_at FROM calls"))[0]["ended_at"] is None
+    await stage.advance(6)
+    (row,) = await stage.rows("SELECT state, ended_by FROM calls")
+    assert row == {"state": "ended", "ended_by": "away"}
+    gone = "The child has gone; there is no way to answer."
+    inbox = (await page(stage, ana, "/board/messages")).text
+    assert gone in inbox
+    assert "words of danger" in inbox
+    at = f"/board/messages/written/{child.id}"
+    opened = (await page(stage, ana, at)).text
+    assert "umrem" in opened
+    assert gone in opened
+    assert "Send the answer" not in opened
+    answer = {"text": "Tu smo", "client_key": uuid4().hex}
+    assert gone in (await page(stage, ana, f"{at}/answer", **answer)).text
+    code = (await child.ask("POST", "/conversation/code")).json()["code"]
+    assert gone not in (await page(stage, ana, "/board/messages")).text
+    assert "Tu smo" in (await page(stage, ana, f"{at}/answer", **answer)).text
+    back = a_child(stage)
+    back.secret = (await back.ask("POST", "/return", {"code": code})).json()["secret"]
+    await back.look()
+    assert back.words() == ["Hoću da umrem", "Tu smo"]
+
+
 async def test_what_a_person_who_leaves_has_taken_goes_to_a_colleague(work: Work) -> None:
     line = await a_chat_line(work)
     ana, vera = await a_writer(work, "ana"), await a_writer(work, "vera")

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
+from app.chats import ending
 from app.demo.invariants import broken_now
 from app.demo.stage import Stage
 from app.jobs.transaction import run_verb
@@ -67,7 +68,7 @@ async def test_accept_against_expiry_against_hang_up(stage: Stage) -> None:
             stage.stepped.move_to(stage.clock.now() + timedelta(seconds=21))
         await asyncio.gather(
             ana.ask("POST", f"/offers/{offer['id']}/accept"),
-            sweep(stage.ground),
+            sweep(stage.ground, ending.end_away),
             stage.exchange.hang_up(leg),
             ana.ask("POST", f"/offers/{offer['id']}/decline"),
         )

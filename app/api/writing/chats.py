@@ -64,6 +64,8 @@ class ChatView(BaseModel):
     channel: Channel
     # With a scripted child: for training, and in no figure.
     practice: bool
+    # The child reads each letter as you type.
+    letters: bool
 
 
 class MediaView(BaseModel):

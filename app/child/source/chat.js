@@ -106,6 +106,7 @@ function take({ ok, status, body }) {
     return;
   }
   if (!sending.unsent().length) network("");
+  if (!seen) showLetters(body);
   seen = body;
   sendFirstWords();
   body.messages.forEach((one) => one.client_key && sending.arrived(one.client_key));
@@ -134,6 +135,7 @@ function marked(marks) {
   log.mark(seen);
   if (types === undefined) return;
   seen.types = Boolean(types);
+  seen.typed = null;
   views.showState(seen);
 }
 
@@ -412,6 +414,18 @@ function sayLast() {
   } else if (opening) tell(`/${facts.line}/conversations`, { ...opening, leaves: true }, lastWords());
 }
 
+/** Tell the helpline that each letter is read, or not. */
+function chooseLetters() {
+  const body = { on: $("letters").checked };
+  if (seen) until("/conversation/letters", body, () => $("letters").checked === body.on);
+}
+
+/** A page that is loaded again shows what was chosen; what was chosen before it began is told. */
+function showLetters(body) {
+  if (!$("letters").checked) $("letters").checked = body.letters;
+  else if (!body.letters) until("/conversation/letters", { on: true }, () => $("letters").checked);
+}
+
 async function sayDanger() {
   $("danger").disabled = true;
   await until("/conversation/danger");
@@ -482,6 +496,7 @@ function watch() {
   press("to-code", () => views.open("code", "code-field"));
   press("code-back", () => views.open("start"));
   press("danger", sayDanger);
+  $("letters").addEventListener("change", chooseLetters);
   press("leave", leaveMessage);
   press("end", () => {
     $("sure").hidden = false;

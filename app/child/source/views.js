@@ -42,8 +42,11 @@ export function showStart() {
 const TYPES = 8000;
 let typesTimer;
 
-function showTyping(types) {
+/** Show that the counsellor types; with the words, if the child reads them by the letter. A screen
+ * reader says them when they are sent. */
+function showTyping(types, typed) {
   clearTimeout(typesTimer);
+  show($("typed"), types && typed ? typed : "");
   const text = types ? say("types") : "";
   if ($("types").textContent !== text) $("types").textContent = text;
   if (types) typesTimer = setTimeout(() => $("types") && showTyping(false), TYPES);
@@ -89,7 +92,7 @@ export function showState(seen) {
     if (saidDanger !== key || $("danger-said").hidden) showNumber($("danger-said"), key);
     saidDanger = key;
   }
-  showTyping(seen.types);
+  showTyping(seen.types, seen.typed);
 }
 
 /** Say below what was said that it is over: where it is said when it changes, so that a screen

@@ -163,10 +163,15 @@ async def see(work: InWork, staff: TakesCalls, call_id: UUID, number: Number = 0
 
 @router.post("/board/chats/{call_id}/typing", status_code=204)
 async def types(
-    work: InWork, staff: TakesCalls, call_id: UUID, stopped: Annotated[bool, Form()] = False
+    work: InWork,
+    staff: TakesCalls,
+    call_id: UUID,
+    stopped: Annotated[bool, Form()] = False,
+    text: Text = "",
 ) -> None:
-    """Note that the counsellor is typing, or has deleted what they typed."""
-    await typing.type_as_staff(work, staff, call_id, "" if stopped else None)
+    """Note that the counsellor is typing, or has deleted what they typed; with the words if the
+    child reads them by the letter."""
+    await typing.type_as_staff(work, staff, call_id, "" if stopped else text or None)
 
 
 @router.post("/board/chats/{call_id}/end")

@@ -149,6 +149,8 @@ class ChatCard:
     decided: bool = False
     agreed: str = ""
     practice: bool = False
+    # The child reads each letter as it is typed.
+    letters: bool = False
 
 
 def tools_of(line: LineScript | None, language: str) -> Tools:
@@ -240,6 +242,7 @@ def chat_card(
         decided=contact is not None and contact.urgency is not None,
         agreed=agreed,
         practice=one.practice,
+        letters=one.letters,
     )
 
 

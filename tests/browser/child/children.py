@@ -10,6 +10,11 @@ from tests.support.sound import until
 
 EXIT = "https://neutral.example/weather"
 
+# The slowest network that browsers tell of, "slow-2g": at most 50 kbit a second, and at least 2,000
+# milliseconds until an answer begins (https://wicg.github.io/netinfo/#effective-connection-types).
+SLOW = {"offline": False, "latency": 2000, "downloadThroughput": 6_250, "uploadThroughput": 6_250}
+FAST = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+
 
 async def visit(page: Page, stage: Stage, language: str = "") -> None:
     """Open the page of the line, from a page that the child was at before."""

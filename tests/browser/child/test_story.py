@@ -1,19 +1,24 @@
 """A child writes at its page in Chromium: on a slow network, without one, and gone at once."""
 
-import time
-
 from playwright.async_api import Page, expect
 
 from app.demo.stage import Stage
-from tests.browser.child.children import EXIT, read, said, say, take_next, visit, write
+from tests.browser.child.children import (
+    EXIT,
+    FAST,
+    SLOW,
+    read,
+    said,
+    say,
+    take_next,
+    visit,
+    write,
+)
 from tests.support.browser import picture
 from tests.support.sound import until
 
 # Bytes of all that the page loads, as they are sent.
 MOST = 60_000
-# 2G at its edge: bytes a second, and milliseconds until an answer begins.
-SLOW = {"offline": False, "latency": 2000, "downloadThroughput": 20_000, "uploadThroughput": 20_000}
-FAST = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
 
 
 async def test_a_child_writes_and_leaves_and_no_word_and_no_trace_is_there(
@@ -27,9 +32,8 @@ async def test_a_child_writes_and_leaves_and_no_word_and_no_trace_is_there(
     network.on("Network.loadingFinished", lambda one: loaded.append(one["encodedDataLength"]))
     page.on("request", lambda request: asked.append(request.url))
     await network.send("Network.emulateNetworkConditions", SLOW)
-    began = time.monotonic()
     await visit(page, stage)
-    assert time.monotonic() - began < 10, "one request, on a network of 2G"
+    assert len(loaded) == 1, "one request: each waits two seconds for its answer"
     assert 5_000 < sum(loaded) < MOST
     assert await page.title() == "Notes"
     await expect(page.locator("#when")).to_contain_text("A counsellor is here now.")

@@ -246,6 +246,33 @@ async def test_out_of_hours_a_child_leaves_a_message_and_comes_back_with_a_code(
     assert (await child.ask("GET", "/conversation")).status_code == 404, "the earlier one is void"
 
 
+async def test_a_talk_waits_ten_minutes_for_a_page_and_says_why_it_ended(stage: Stage) -> None:
+    await stage.let_write()
+    ana = await stage.add_counsellor("ana", chats=1)
+    (child,) = await begun(stage, ana)
+    await child.say("Čujem ga")
+    for _ in range(20):
+        await stage.advance(29)
+        await ana.ask("GET", "/chats/mine")
+    (row,) = await stage.rows("SELECT state FROM calls")
+    assert row["state"] == "connected"
+    for _ in range(2):
+        await stage.advance(11)
+        await ana.ask("GET", "/chats/mine")
+    seen = await child.look()
+    assert (seen["phase"], seen["ended_by"], seen["left"]) == ("ended", "away", False)
+    late = await child.say("Dolazi", "on-its-way-01")
+    assert late.json()["error"] == "ConversationOver"
+    # What leaves with the end is read with the talk.
+    last = {"words": [{"client_key": "on-its-way-01", "text": "Dolazi"}]}
+    for _ in range(2):
+        assert (await child.ask("POST", "/conversation/end", last)).status_code == 204
+    await child.look()
+    assert child.words() == ["[counsellor_here]", "Čujem ga", "Dolazi"]
+    assert (await stage.rows("SELECT ended_by FROM calls"))[0]["ended_by"] == "away"
+    await is_well(stage)
+
+
 async def test_a_page_that_waits_hears_of_news_and_no_secret_no_words(stage: Stage) -> None:
     await stage.let_write()
     ana = await stage.add_counsellor("ana", chats=1)

@@ -89,17 +89,40 @@ const restore = async () => {
 };
 
 const TYPES_EVERY = 3000;
+const LETTERS_EVERY = 400;
 const typed = new Map();
+const timers = new Map();
+const types = (id, values) => post(`/board/chats/${id}/typing`, values);
+const readsLetters = (id) => Boolean(of(id)?.querySelector("[data-letters]"));
+
+// A child who reads by the letter has the words soon after they are typed, and the last of them always.
+const tellLetters = (id, place) => {
+  if (timers.has(id)) return;
+  timers.set(id, setTimeout(() => {
+    timers.delete(id);
+    typed.set(id, Date.now());
+    types(id, place.value.trim() === "" ? { stopped: true } : { text: place.value });
+  }, Math.max(0, (typed.get(id) ?? 0) + LETTERS_EVERY - Date.now())));
+};
+const tellNoMore = (id) => {
+  clearTimeout(timers.get(id));
+  timers.delete(id);
+  if (readsLetters(id)) types(id, { stopped: true });
+};
 document.addEventListener("input", (event) => {
   const place = event.target.closest?.("[data-draft]");
   if (!place) return;
   const id = place.dataset.draft;
   if (place.value === "") outbox?.drop(id, true);
   else outbox?.put(id, { text: place.value, at: Date.now() });
+  if (readsLetters(id)) {
+    tellLetters(id, place);
+    return;
+  }
   const stopped = place.value.trim() === "";
   if (!stopped && Date.now() - (typed.get(id) ?? 0) < TYPES_EVERY) return;
   typed.set(id, stopped ? 0 : Date.now());
-  post(`/board/chats/${id}/typing`, stopped ? { stopped: true } : {});
+  types(id, stopped ? { stopped: true } : {});
 });
 
 // A message has a key, so that it is one message however often it is sent; other words are another.
@@ -140,6 +163,7 @@ document.addEventListener("htmx:afterRequest", (event) => {
   if (place.value === keys.get(form)?.text) {
     place.value = "";
     outbox?.drop(form.dataset.writeTo, true);
+    tellNoMore(form.dataset.writeTo);
   }
   keys.delete(form);
   typed.delete(form.dataset.writeTo);
