@@ -110,7 +110,7 @@ def _hours(filled: Filled, before: str, wrong: list[Problem]) -> str:
     """Return the opening hours: of the text if there is one, otherwise by weekday."""
     text = filled.one("hours_text")
     if text:
-        return _read_text("hours", text, wrong)
+        return before if text == before else _read_text("hours", text, wrong)
     if not filled.one("hours.Mo"):
         return ""
     try:
@@ -166,7 +166,8 @@ def _place(filled: Filled, n: int) -> float:
 def _phone_hours(filled: Filled, n: int, was: str, wrong: list[Problem]) -> str:
     when = filled.one(f"phone.{n}.when")
     if when == OTHER:
-        return _read_text("duty_phones", filled.one(f"phone.{n}.text"), wrong)
+        text = filled.one(f"phone.{n}.text")
+        return was if text == was else _read_text("duty_phones", text, wrong)
     if when not in SPANS:
         return ""
     begin, end = _clock(filled.one(f"phone.{n}.from")), _clock(filled.one(f"phone.{n}.until"))
