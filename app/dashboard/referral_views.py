@@ -152,7 +152,7 @@ def recipients(story: Story, now: datetime) -> list[Recipient]:
             RecipientState(recipient.state) not in _SAID_ALL,
             [_try(r) for r, _ in story.attempts if r.agency_id == agency.id],
             [
-                Told(event.at, _sentence(event, story), words, grave=False)
+                Told(event.at, _sentence(event, story, {}), words, grave=False)
                 for event, words in story.events
                 if event.kind in _REPLIES and event.detail.get("agency") == agency.code
             ],
