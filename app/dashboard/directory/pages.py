@@ -99,7 +99,7 @@ async def _new_code(work: Work, filled: Filled) -> str:
     taken = {entry.code for _agency, entry in await agencies.entries(work)}
     asked = filled.one("code")
     if asked in taken:
-        raise Conflict("Another agency has this code.")
+        raise problems.CodeTaken()
     return asked or code_for(filled.one("name"), taken)
 
 
