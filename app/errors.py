@@ -22,14 +22,14 @@ class Country(str):
     """The two letters of a country as a value of a message: its reader reads the name."""
 
 
-# How a text of a catalogue is translated, and how a date or the name of a country is written.
+# How a text of a catalogue is translated, and how a date, a country and a number are written.
 Say = Callable[[str], str]
-Show = Callable[[date | Country], str]
+Show = Callable[[date | Country | float], str]
 
 
-def _plainly(value: date | Country) -> str:
-    """Return a date or a country as programs and logs read it."""
-    if isinstance(value, Country):
+def _plainly(value: date | Country | float) -> str:
+    """Return a date, a country or a number as programs and logs read it."""
+    if isinstance(value, Country | float):
         return str(value)
     return f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else value.isoformat()
 
@@ -61,7 +61,7 @@ def _value(value: Any, say: Say, show: Show) -> Any:
     match value:
         case Message():
             return value.said(say, show)
-        case date() | Country():
+        case date() | Country() | float():
             return show(value)
         case Code():
             return say(value.replace("_", " "))

@@ -1,5 +1,6 @@
 """What a page shows of a referral: every event of its log as a sentence."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -98,10 +99,10 @@ class Told:
     grave: bool
 
 
-def told(story: Story) -> list[Told]:
-    """Return the history of a referral, oldest event first."""
+def told(story: Story, named: Mapping[str, str] | None = None) -> list[Told]:
+    """Return the history of a referral, oldest event first; `named` has agencies by code."""
     return [
-        Told(event.at, _sentence(event, story), words, event.kind in _GRAVE)
+        Told(event.at, _sentence(event, story, named or {}), words, event.kind in _GRAVE)
         for event, words in story.events
     ]
 
@@ -151,7 +152,7 @@ def recipients(story: Story, now: datetime) -> list[Recipient]:
             RecipientState(recipient.state) not in _SAID_ALL,
             [_try(r) for r, _ in story.attempts if r.agency_id == agency.id],
             [
-                Told(event.at, _sentence(event, story), words, grave=False)
+                Told(event.at, _sentence(event, story, {}), words, grave=False)
                 for event, words in story.events
                 if event.kind in _REPLIES and event.detail.get("agency") == agency.code
             ],
@@ -214,7 +215,7 @@ def _result_words(code: str) -> str:
     return said(_RESULTS[code]) if code in _RESULTS else plain(code)
 
 
-def _sentence(event: RecordEvent, story: Story) -> str:
+def _sentence(event: RecordEvent, story: Story, named: Mapping[str, str]) -> str:
     detail = event.detail
     who = story.names.get(event.staff_id, _("A colleague")) if event.staff_id else ""
     code = detail.get("agency", "")
@@ -222,8 +223,10 @@ def _sentence(event: RecordEvent, story: Story) -> str:
     how = said(_HOW.get(detail.get("how", ""), ""))
     subject = who or agency or _("The program")
     if "recipient" in detail:
-        named = story.agencies.get(detail["recipient"], detail["recipient"])
-        detail = {**detail, "recipient": named}
+        recipient = story.agencies.get(detail["recipient"], detail["recipient"])
+        detail = {**detail, "recipient": recipient}
+    for list_ in {"withheld_from", "despite"} & set(detail):
+        detail = {**detail, list_: [named.get(one, one) for one in detail[list_] or []]}
     found = _KINDS.get(event.kind)
     if found is None:
         # A newer program wrote it.

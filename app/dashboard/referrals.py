@@ -192,7 +192,7 @@ async def referral_page(request: Request, work: InWork, staff: Sees, referral_id
     )
     over = referral_views.is_over(story)
     found = await _found(work, story)
-    protocol = tracking.protocol_of(work, referral)
+    protocol, by_name = tracking.protocol_of(work, referral), await told_by_name(work)
     return page(
         request,
         "referral.html",
@@ -202,7 +202,7 @@ async def referral_page(request: Request, work: InWork, staff: Sees, referral_id
         referral=referral,
         to_confirm=referral.to_confirm,
         given=story.given,
-        told=referral_views.told(story),
+        told=referral_views.told(story, {one.code: one.label for one in by_name}),
         recipients=referral_views.recipients(story, work.now),
         left_out=referral_views.left_out(work, story, language),
         deadline_words=referral_views.deadline_words,
@@ -220,7 +220,7 @@ async def referral_page(request: Request, work: InWork, staff: Sees, referral_id
         bases=[b.value for b in protocol.rule(referral.urgency).bases],
         consent_words=_consent_words(request, work),
         services=services_to_choose(),
-        told_by_name=await told_by_name(work),
+        told_by_name=by_name,
         example=protocol.example,
         rule=protocol.rule(referral.urgency),
         given_bys=list(GivenBy),

@@ -191,7 +191,7 @@ def _starts(
         begins = day_begins(first, zone)
         if begins >= until:
             return found
-        found.append((begins, _label(period, first)))
+        found.append((begins, name_of(period, first)))
         day = _next(period, first)
 
 
@@ -261,7 +261,8 @@ def _next(period: Period, first: date) -> date:
             return first + timedelta(days=1)
 
 
-def _label(period: Period, first: date) -> str:
+def name_of(period: Period, first: date) -> str:
+    """Return how a period is called, such as 2026-Q1: its kind and its first day."""
     match period:
         case Period.WEEK:
             year, week, _ = first.isocalendar()

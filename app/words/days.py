@@ -1,5 +1,6 @@
 """Dates and times of day as a person reads them, in the order and the letters of a language."""
 
+import re
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -7,6 +8,10 @@ from babel import Locale
 from babel.dates import format_date, format_datetime, format_skeleton, get_timezone_name
 
 from app.words.catalogues import locale_of
+
+_PERIOD = re.compile(
+    r"(?P<year>\d{4})(?:-Q(?P<quarter>[1-4])|-(?P<month>0[1-9]|1[0-2])(?P<day>-\d\d)?)?"
+)
 
 
 def day(value: date, language: str) -> str:
@@ -25,12 +30,19 @@ def moment(
 
 
 def period(name: str, language: str) -> str:
-    """Return a year, a quarter or a month (2026, 2026-Q1, 2026-03) in words."""
-    year, _, part = name.partition("-")
-    quarter = part.startswith("Q")
-    month = int(part[1:]) * 3 - 2 if quarter else int(part or 1)
-    form = "yQQQ" if quarter else "yMMMM" if part else "y"
-    return str(format_skeleton(form, date(int(year), month, 1), locale=locale_of(language)))
+    """Return a year, a quarter, a month or a day (2026, 2026-Q1, 2026-03, 2026-03-01) in words.
+
+    Any other name of a period, such as a week of ISO 8601, stays as it is.
+    """
+    found = _PERIOD.fullmatch(name)
+    if found is None:
+        return name
+    if found["day"]:
+        return day(date.fromisoformat(name), language)
+    month = int(found["quarter"]) * 3 - 2 if found["quarter"] else int(found["month"] or 1)
+    form = "yQQQ" if found["quarter"] else "yMMMM" if found["month"] else "y"
+    first = date(int(found["year"]), month, 1)
+    return str(format_skeleton(form, first, locale=locale_of(language)))
 
 
 def zone_words(zone: ZoneInfo, language: str) -> str:

@@ -127,7 +127,9 @@ def message_words(message: Message) -> str:
     return message.said(said, _value_words)
 
 
-def _value_words(value: date | Country) -> str:
+def _value_words(value: date | Country | float) -> str:
+    if isinstance(value, float):
+        return number_words(value)
     return country_name(value) if isinstance(value, Country) else day_words(value)
 
 

@@ -186,6 +186,8 @@ async def test_the_supervisor_sees_what_is_due_and_keeps_the_directory(
     await languages.get_by_label("First language").select_option(label="Serbian (Cyrillic)")
     await languages.get_by_role("checkbox", name="English").check()
     await page.get_by_role("button", name="Save").click()
+    await expect(page.locator(".saved")).to_have_text("Saved.")
+    await page.locator(".path").get_by_role("link", name="Agencies").click()
     await expect(page.locator("table")).to_contain_text("0–17")
     kept = await live.rows("SELECT languages FROM agencies WHERE code = 'house'")
     assert kept[0]["languages"] == ["sr-Cyrl", "en"]
@@ -261,7 +263,6 @@ async def test_who_must_not_be_told_is_found_by_name(live: Stage, page: Page) ->
     ana = await live.add_counsellor("ana", state=None)
     made = await by_hand(ana)
     await enter(page, live, ana, f"/referrals/{made['id']}")
-    await page.get_by_text("Record consent", exact=True).click()
     consent = page.locator('form[data-json$="/consent"]')
     await consent.get_by_label("Given by").select_option("child")
     await consent.get_by_role("checkbox", name="services", exact=True).check()
@@ -272,6 +273,7 @@ async def test_who_must_not_be_told_is_found_by_name(live: Stage, page: Page) ->
         await page.keyboard.press("Enter")
     await picture(page, "consent")
     await consent.get_by_role("button", name="Write down").click()
-    await expect(page.get_by_text("not to Sigurna kuća, police")).to_be_visible()
+    await expect(page.get_by_text("for services; not to police, Sigurna kuća")).to_be_visible()
+    await expect(page.locator("#story")).to_contain_text("not to police, Sigurna kuća")
     (row,) = await live.rows("SELECT withheld_from FROM consents")
     assert sorted(row["withheld_from"]) == ["house", "police"]

@@ -47,7 +47,7 @@ def grid(report: Report, title: str) -> dict[str, list[str]]:
 
 
 def number(text: str) -> int:
-    return int(text.replace("\u202f", ""))
+    return int(text.replace(",", ""))
 
 
 async def test_the_monthly_report_says_what_the_naive_count_says(

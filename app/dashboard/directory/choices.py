@@ -9,6 +9,7 @@ from app.calls.weekly_hours import DAYS
 from app.contacts.finding.words import normal_words
 from app.contacts.records import library_of
 from app.dashboard.directory.filled import OTHER, SPANS, Filled
+from app.dashboard.directory.reading import example_of_hours
 from app.dashboard.languages import language_of, named
 from app.dashboard.records.form_views import spelling
 from app.dashboard.settings.hours_words import days_words
@@ -17,7 +18,7 @@ from app.referrals.directory import agencies
 from app.referrals.directory.entries import EVERYWHERE, Entry
 from app.referrals.library import protocols_of
 from app.referrals.states import HOUSE, Sector, Service
-from app.words.pages import _, code_words, weekday_short
+from app.words.pages import _, code_words
 from app.words.places import zone_choices
 from app.work import Work
 
@@ -97,5 +98,5 @@ def choices_of(request: Request, work: Work, filled: Filled, others: list[Entry]
         "when": _days_of_phones(),
         "other": OTHER,
         "mappings": sorted(mappings),
-        "example_of_hours": f"{weekday_short(0)}–{weekday_short(4)} 8:00–16:00",
+        "example_of_hours": example_of_hours(),
     }

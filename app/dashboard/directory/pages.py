@@ -3,7 +3,6 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
-from starlette.responses import RedirectResponse
 
 from app.dashboard.directory import choices, problems
 from app.dashboard.directory.filled import Filled, as_sent, as_stored
@@ -77,7 +76,11 @@ async def _save(
         if known:
             known = await _entered(work, known[1].code)
         return await _show(request, work, staff, filled, known, wrong)
-    return RedirectResponse("/agencies", 303)
+    known = await _entered(work, code)
+    answer = await _show(request, work, staff, as_stored(known[1]), known, saved=True)
+    # A new agency has an address of its own from now on.
+    answer.headers["HX-Push-Url"] = f"/agencies/{code}/entry"
+    return answer
 
 
 async def _checked(work: Work, entry: Entry, wrong: list[Problem]) -> list[Problem]:
@@ -85,7 +88,8 @@ async def _checked(work: Work, entry: Entry, wrong: list[Problem]) -> list[Probl
     try:
         check_entry(work, entry, await outward.rules_now(work))
     except BadEntry as refusal:
-        told = {one.column for one in wrong}
+        # Of a phone, this form says only what its hours lack.
+        told = {one.column for one in wrong} - {"duty_phones"}
         return [one for one in refusal.problems if one.column not in told]
     return []
 
@@ -95,7 +99,7 @@ async def _new_code(work: Work, filled: Filled) -> str:
     taken = {entry.code for _agency, entry in await agencies.entries(work)}
     asked = filled.one("code")
     if asked in taken:
-        raise Conflict("Another agency has this code.")
+        raise problems.CodeTaken()
     return asked or code_for(filled.one("name"), taken)
 
 
@@ -116,6 +120,8 @@ async def _show(
     filled: Filled,
     known: tuple[Agency, Entry] | None,
     wrong: list[Problem] | None = None,
+    *,
+    saved: bool = False,
 ) -> Response:
     code = known[1].code if known else ""
     others = [entry for _agency, entry in await agencies.entries(work) if entry.code != code]
@@ -125,6 +131,8 @@ async def _show(
         staff=staff,
         filled=filled,
         agency=known[0] if known else None,
+        saved=saved,
+        waits=[one for one in await addresses.waiting(work, staff) if one.agency.code == code],
         seen=_seen(known[0]) if known else "",
         hours_rows=hours_rows(known[1].hours if known else "", filled.flat()),
         labels=problems.labels(),

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from app.errors import Code, Message, Refusal
+from app.errors import Code, Conflict, Message, Refusal
 from app.referrals.directory.agencies import MandateHeld
 from app.referrals.directory.entries import EVERYWHERE, Problem
 from app.words.pages import N_, message_words, said
@@ -39,6 +39,12 @@ _FIELDS = {
 }
 
 
+class CodeTaken(Conflict):
+    """A new agency was given the code of another one, which would be changed."""
+
+    default = "Another agency has this code."
+
+
 class Shown(NamedTuple):
     """A problem as the form shows it: the field, its label, and what to change."""
 
@@ -64,6 +70,8 @@ def shown(problems: list[Problem]) -> list[Shown]:
 
 def problems_of(refusal: Refusal, place_label: dict[str, str]) -> list[Problem]:
     """Return the problems of a refusal; those of the fields have none of its codes."""
+    if isinstance(refusal, CodeTaken):
+        return [Problem("code", refusal.message)]
     if isinstance(refusal, MandateHeld):
         everywhere = refusal.place == EVERYWHERE
         what = Message(

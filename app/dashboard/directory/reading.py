@@ -5,15 +5,16 @@ from datetime import date, time
 from typing import Any
 
 from app import words
+from app.calls.hours import read_hours as check_hours
 from app.calls.weekly_hours import read_week
 from app.contacts.finding.words import normal_words
 from app.dashboard.directory.filled import MOST_ROWS, OTHER, PRIMERO, SPANS, Filled, span_week
 from app.dashboard.settings.hours_form import read_hours
-from app.errors import Code, Message, Refusal
+from app.errors import BadText, Code, Message, Refusal
 from app.referrals.directory.entries import EVERYWHERE, Entry, Phone, Problem
 from app.referrals.states import HOUSE, Sector
 from app.words.local_hours import stored_hours
-from app.words.pages import language_name
+from app.words.pages import language_name, weekday_short
 
 _LONGEST_CODE = 50
 
@@ -109,7 +110,7 @@ def _hours(filled: Filled, before: str, wrong: list[Problem]) -> str:
     """Return the opening hours: of the text if there is one, otherwise by weekday."""
     text = filled.one("hours_text")
     if text:
-        return stored_hours(text)
+        return before if text == before else _read_text("hours", text, wrong)
     if not filled.one("hours.Mo"):
         return ""
     try:
@@ -117,6 +118,27 @@ def _hours(filled: Filled, before: str, wrong: list[Problem]) -> str:
     except Refusal as refusal:
         wrong.append(Problem("hours", refusal.message))
         return ""
+
+
+def _read_text(column: str, text: str, wrong: list[Problem]) -> str:
+    """Return hours that were typed in the reader's language as they are stored."""
+    stored = stored_hours(text)
+    try:
+        check_hours(stored, "UTC", None)
+    except BadText:
+        what = Message(
+            "'%(text)s' is not understood. Write days and times like %(example)s.",
+            text=text[:120],
+            example=example_of_hours(),
+        )
+        wrong.append(Problem(column, what))
+        return ""
+    return stored
+
+
+def example_of_hours() -> str:
+    """Return opening hours as the reader would type them."""
+    return f"{weekday_short(0)}–{weekday_short(4)} 8:00–16:00"
 
 
 def _phones(filled: Filled, before: Entry | None, wrong: list[Problem]) -> tuple[Phone, ...]:
@@ -144,7 +166,8 @@ def _place(filled: Filled, n: int) -> float:
 def _phone_hours(filled: Filled, n: int, was: str, wrong: list[Problem]) -> str:
     when = filled.one(f"phone.{n}.when")
     if when == OTHER:
-        return stored_hours(filled.one(f"phone.{n}.text"))
+        text = filled.one(f"phone.{n}.text")
+        return was if text == was else _read_text("duty_phones", text, wrong)
     if when not in SPANS:
         return ""
     begin, end = _clock(filled.one(f"phone.{n}.from")), _clock(filled.one(f"phone.{n}.until"))

@@ -18,7 +18,7 @@ from app.routing.rota.proposals import proposals
 from app.routing.rota.proposals.problem import Bar
 from app.routing.rota.proposals.proposals import Uncovered
 from app.routing.rota.shifts import first_instant
-from app.words.pages import N_, _, day_words
+from app.words.pages import N_, _, day_words, number_words
 from app.work import Work
 
 BAR_WORDS = {
@@ -138,10 +138,12 @@ def _row(
     zone: ZoneInfo,
 ) -> PersonRow:
     minutes = sum((one.until_at - one.from_at).total_seconds() / 60 for one in duties)
-    hours = _("%(hours)s h", hours=f"{minutes / 60:g}")
+    hours = _("%(hours)s h", hours=number_words(minutes / 60))
     if times is not None:
         hours = _(
-            "%(hours)s of %(most)s h", hours=f"{minutes / 60:g}", most=f"{times.minutes / 60:g}"
+            "%(hours)s of %(most)s h",
+            hours=number_words(minutes / 60),
+            most=number_words(times.minutes / 60),
         )
     cells = [
         [_cell(one, name, zone) for one in duties if one.from_at.astimezone(zone).date() == day]

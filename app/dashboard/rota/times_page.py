@@ -17,7 +17,7 @@ from app.routing.rota.working_times import DAYS, Times
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.web.access import InWork
-from app.words.pages import N_, _, refusal_words, said
+from app.words.pages import N_, _, number_words, refusal_words, said
 
 router = APIRouter(include_in_schema=False)
 DAY_WORDS = {
@@ -72,7 +72,7 @@ async def times_page(request: Request, work: InWork, staff: Plans) -> Response:
 
 
 def times_hours(times: Times | None) -> str:
-    return f"{times.minutes / 60:g}" if times is not None else "–"
+    return number_words(times.minutes / 60, "0.##") if times is not None else "–"
 
 
 def when_words(times: Times | None) -> str:

@@ -22,7 +22,7 @@ from app.statistics.measures import MEASURES
 from app.statistics.periods import Window
 from app.statistics.sums import OUTCOMES
 from app.words import yes_no
-from app.words.pages import N_, _, code_words, reader, said, spoken_in
+from app.words.pages import N_, _, code_words, day_words, reader, said, spoken_in
 from app.work import Work
 
 TOTAL, OVERLAP = "total", "counted more than once"
@@ -58,8 +58,8 @@ def plain(value: str, language: str | None = None) -> str:
 def days_of(window: Window) -> str:
     """Return a window for readers: the first day and the last, or the one day."""
     if window.last == window.begins:
-        return str(window.begins)
-    return _("%(begin)s to %(end)s", begin=window.begins, end=window.last)
+        return day_words(window.begins)
+    return _("%(begin)s to %(end)s", begin=day_words(window.begins), end=day_words(window.last))
 
 
 def target_words(targets: Targets) -> str:

@@ -27,7 +27,7 @@ from app.statistics.counting.summary import zones_of
 from app.statistics.exports.writers import safe
 from app.statistics.facts.days import REST, reading
 from app.statistics.models import PublicRelease
-from app.statistics.periods import Period, Window, whole_period
+from app.statistics.periods import Period, Window, name_of, whole_period
 from app.statistics.protection.guard import BASE
 from app.work import Work
 
@@ -153,18 +153,9 @@ async def publishable(work: Work, *, most: int = 24) -> list[str]:
         assert isinstance(window.ends, date)
         free = not any(r.begins_on < window.ends and r.ends_on > window.begins for r in known)
         if free and zones.widest(window)[1] + REST <= work.now:
-            found.append(_name_of(kind, window.begins))
+            found.append(name_of(kind, window.begins))
         window = whole_period(kind, window.begins - timedelta(days=1))
     return found
-
-
-def _name_of(kind: Period, first: date) -> str:
-    match kind:
-        case Period.YEAR:
-            return f"{first:%Y}"
-        case Period.QUARTER:
-            return f"{first:%Y}-Q{(first.month + 2) // 3}"
-    return f"{first:%Y-%m}"
 
 
 async def releases(work: Work) -> list[PublicRelease]:

@@ -16,7 +16,8 @@ from app.statistics.protection.guard import on_grid
 from app.statistics.reports import charts
 from app.statistics.reports.charts import Chart
 from app.statistics.sums import OUTCOMES
-from app.words.pages import N_, _, number_words, said, share_words, weekday_name
+from app.words import days
+from app.words.pages import N_, _, number_words, reader, said, share_words, weekday_name
 from app.work import Work
 
 # Key figures of the monthly and the daily report, in their order.
@@ -152,7 +153,7 @@ def show(name: str, value: float | int | None) -> str:
         return share_words(value)
     if unit == "seconds":
         return duration(value)
-    return f"{int(value):,}".replace(",", "\u202f")
+    return number_words(int(value))
 
 
 def duration(seconds: float | None) -> str:
@@ -260,7 +261,7 @@ def trend_section(summary: Summary, title: str) -> Section:
     """Return the headline figures over months or years, the oldest first."""
     totals = [row for row in summary.rows if row.kind == TOTAL]
     rows = [
-        [row.period, *(show(name, summary.figures(row)[name]) for name in HEADLINES)]
+        [_when(row.period), *(show(name, summary.figures(row)[name]) for name in HEADLINES)]
         for row in totals
     ]
     parts = [
@@ -282,7 +283,7 @@ def key_section(summary: Summary, before: Summary | None) -> Section:
 
 def _when(period: str) -> str:
     """Return a period as a table shows it: for an hour, the time of day with its offset."""
-    return period[11:] if "T" in period else period
+    return period[11:] if "T" in period else days.period(period, reader())
 
 
 def by_period(summary: Summary, names: tuple[str, ...], title: str, chart: Chart | None) -> Section:

@@ -110,10 +110,13 @@ const set = (combo) => {
   list.addEventListener("combobox-commit", (event) => {
     choose(boxOf(event.target.dataset.code), true);
     input.value = "";
-    search.find();
+    // A list of a short form gives way to what is below it; typing, a click or an arrow opens it again.
+    if ("closes" in combo.dataset) search.close();
+    else search.find();
   });
   input.addEventListener("input", search.find);
   input.addEventListener("focus", search.find);
+  input.addEventListener("click", search.find);
   input.addEventListener("blur", () => setTimeout(search.close, 150));
   combo.addEventListener("keydown", keysOf(parts, search));
   question.addEventListener("helpline:shown", paint);

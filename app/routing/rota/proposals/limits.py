@@ -92,7 +92,7 @@ class Limits:
             raise TooManyHours(
                 "%(name)s would work more than the %(hours)s h of their week.",
                 name=staff.name,
-                hours=f"{most / 60:g}",
+                hours=most / 60 if most % 60 else most // 60,
             )
 
 

@@ -1,0 +1,44 @@
+"""Forms and figures of the reports: chosen, and written as the reader's language writes them."""
+
+import re
+from datetime import date
+
+from app.demo.stage import Stage
+from app.jobs.transaction import transaction
+from app.staff.roles import Role
+from app.statistics.models import PublicRelease
+from app.work import PROGRAM
+from tests.support.referrals import page
+
+
+async def test_a_period_to_publish_is_one_of_those_that_are_over(stage: Stage) -> None:
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    now = stage.clock.now()
+
+    async def offered() -> list[str]:
+        shown = (await page(stage, mila, "/reports")).text
+        (choice,) = re.findall(r'<select name="period".*?</select>', shown, re.DOTALL)
+        return re.findall(r'<option value="([^"]+)"', choice)
+
+    last, before = str(now.year - 1), str(now.year - 2)
+    assert (await offered())[:2] == [last, before]
+    assert str(now.year) not in await offered(), "it is not over"
+    async with transaction(stage.ground, PROGRAM) as work:
+        begins, ends = date(now.year - 1, 1, 1), date(now.year, 1, 1)
+        work.session.add(
+            PublicRelease(period=last, begins_on=begins, ends_on=ends, made_at=work.now, tables=[])
+        )
+    assert (await offered())[0] == before
+    refused = await page(stage, mila, "/reports/publish", period=last)
+    assert "already published" in refused.text
+
+
+async def test_figures_of_the_planning_have_the_readers_decimal_sign(stage: Stage) -> None:
+    vera = await stage.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    english = (await page(stage, vera, "/reports/planning")).text
+    assert "<td>0.0</td>" in english
+    assert re.search(r"<td>\d+%</td>", english)
+    await page(stage, vera, "/page-language", language="sr")
+    serbian = (await page(stage, vera, "/reports/planning")).text
+    assert "<td>0,0</td>" in serbian
+    assert not re.search(r"\d\.\d</td>", serbian)
