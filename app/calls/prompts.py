@@ -17,7 +17,7 @@ from app.calls.line_rows import EarlierPrompt, Prompt
 from app.calls.lines import check_language
 from app.calls.speech import LineScript
 from app.database.topics import Topic
-from app.errors import Conflict, Invalid, NotFound
+from app.errors import Conflict, Invalid, Message, NotFound
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.words.keys import LONGEST_TEXT, PROMPT_KEYS, SOUNDS, PromptKey
@@ -300,8 +300,13 @@ def check_prompt_text(key: PromptKey, text: str) -> None:
         ) from None
     plain = all(not spec and not conversion for _, _, spec, conversion in fields)
     unknown = {name for _, name, _, _ in fields} - PROMPT_KEYS[key]
+    known = ", ".join("{" + k + "}" for k in sorted(PROMPT_KEYS[key]))
+    if unknown and not known:
+        raise Invalid("%(key)s must hold no placeholder in braces", key=Message("Text"))
+    if len(text) > LONGEST_TEXT and not known:
+        words = "%(key)s may have at most %(most)s characters"
+        raise Invalid(words, key=Message("Text"), most=LONGEST_TEXT)
     if unknown or not plain or len(text) > LONGEST_TEXT:
-        known = ", ".join("{" + k + "}" for k in sorted(PROMPT_KEYS[key])) or "nothing"
         raise Invalid(
             "This text may refer only to %(known)s and have at most 1500 characters.", known=known
         )

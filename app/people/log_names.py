@@ -5,6 +5,7 @@ A code says nothing about a child. It leads to the record only for a reader who 
 
 import contextlib
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -30,10 +31,14 @@ _AGENCY = "agency"
 
 
 class Name(NamedTuple):
-    """What stands in place of an id, and where it leads; empty: the reader may not open it."""
+    """What stands in place of an id, and where it leads; empty: the reader may not open it.
+
+    `at`: the instant that the text says.
+    """
 
     text: str
     address: str = ""
+    at: datetime | None = None
 
 
 Names = dict[str, Name]
@@ -81,18 +86,22 @@ def subject_name(subject: str, names: Names) -> Name:
 
 
 async def subjects_named(work: Work, text: str) -> tuple[str, ...]:
-    """Return the subjects of the log that are meant by a name or a code, as the page shows them."""
+    """Return the subjects of the log that are meant by a name or a code, as the page shows them,
+    or by the number of a line. Small and capital letters are the same."""
     # A record is shown with its kind before its code, and found by the code alone, too.
     code = text.rpartition(" ")[2]
-    agency = or_(Agency.code == text, Agency.name == text)
+    lower, number = text.lower(), "".join(text.split())
+    agency = or_(Agency.code == lower, func.lower(Agency.name) == lower)
     records = [
-        select(func.concat(f"{kind}:", model.id)).where(model.code == code)
+        select(func.concat(f"{kind}:", model.id)).where(func.lower(model.code) == code.lower())
         for kind, (model, _reads, _words) in _RECORDS.items()
     ]
     found = await work.session.scalars(
         union_all(
-            select(cast(Staff.id, Text)).where(Staff.name == text),
-            select(cast(Line.id, Text)).where(Line.name == text),
+            select(cast(Staff.id, Text)).where(func.lower(Staff.name) == lower),
+            select(cast(Line.id, Text)).where(
+                or_(func.lower(Line.name) == lower, Line.number == number)
+            ),
             select(func.concat(f"{_AGENCY}:", Agency.code)).where(agency),
             select(cast(Agency.id, Text)).where(agency),
             *records,

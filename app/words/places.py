@@ -33,14 +33,25 @@ def country_of(zone: str) -> str:
     return str(get_global("zone_territories").get(zone, "")) if _is_place(zone) else ""
 
 
-def zone_choices() -> list[tuple[str, str]]:
-    """Return each time zone as its IANA name and its name, by name."""
-    return _zones(reader())
+def zone_choices(now: str = "") -> list[tuple[str, str]]:
+    """Return each time zone as its IANA name and its name, by name; also the one that is set now.
+
+    Without it, a form would choose another zone for a line whose own is not offered.
+    """
+    found = _zones(reader())
+    if not now or any(zone == now for zone, _ in found):
+        return found
+    return sorted([*found, (now, zone_name(now))], key=lambda one: one[1].casefold())
 
 
 @lru_cache(maxsize=32)
 def _zones(language: str) -> list[tuple[str, str]]:
-    known = available_timezones() & set(get_global("zone_territories"))
+    # The zones without a place count the other way round: "Etc/GMT-1" is an hour ahead of UTC.
+    known = {
+        zone
+        for zone in available_timezones() & set(get_global("zone_territories"))
+        if not zone.startswith("Etc/GMT")
+    }
     found = [(zone, _name(zone, language)) for zone in known]
     return sorted(found, key=lambda one: one[1].casefold())
 
@@ -56,7 +67,7 @@ def _name(zone: str, language: str) -> str:
 
 def _is_place(zone: str) -> bool:
     # UTC and its like are in no country.
-    return str(get_global("zone_territories").get(zone, "001")) != "001"
+    return str(get_global("zone_territories").get(zone, "001")) not in ("001", "ZZ")
 
 
 def zone_name(zone: str) -> str:

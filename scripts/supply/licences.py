@@ -29,14 +29,15 @@ that is accepted for that part alone.
 
 ## Words of others
 
-The categories of contacts (`app/definitions/data/categories-chi.yaml`) are those of the data framework
-of Child Helpline International. Its English names are used as they are, because every helpline reports
-by them; the codes are ours. We looked for a translation of the framework that its authors have published
-in one of the languages of this program, and found none (November 2026): no published translation is used.
-The names in Serbian stand in that file and those in the other languages in
-`app/words/<language>/definitions.po`; all were written for this program, and none has been read by a
-native speaker who works with children. A helpline that has a translation of its own, or one that the
-framework's authors agreed with it, takes it in under *Administration, Languages*.
+The categories of contacts (`app/definitions/data/categories-chi.yaml`) are those of the data
+framework of Child Helpline International. Its English names are used as they are, because every
+helpline reports by them; the codes are ours. We looked for a translation of the framework that
+its authors have published in one of the languages of this program, and found none (November
+2026): no published translation is used. The names in Serbian stand in that file and those in the
+other languages in `app/words/<language>/definitions.po`; all were written for this program, and
+none has been read by a native speaker who works with children. A helpline that has a translation
+of its own, or one that the framework's authors agreed with it, takes it in under *Administration,
+Languages*.
 """
 
 

@@ -10,17 +10,19 @@ from app.calls.line_facts import LineHasCalls
 from app.calls.line_rows import Line
 from app.calls.line_use import LastLine, OnlyLineOfPeople
 from app.calls.lines import LineExists, LineRetired, add_line
+from app.demo.stage import Stage
 from app.errors import Invalid, NotFound
-from app.jobs.transaction import flush
+from app.jobs.transaction import flush, transaction
 from app.routing import line_changes
 from app.staff import accounts
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.statistics.models import StatisticDay
-from app.work import Work
+from app.work import PROGRAM, Work
 from tests.support.calls.lines import a_line
 from tests.support.duties import log_of
+from tests.support.referrals import page
 
 SECOND = "+381113334444"
 
@@ -192,3 +194,13 @@ async def test_a_line_is_not_retired_while_a_person_takes_its_calls_alone(work: 
     ana.lines = [SECOND, line.number]
     await line_use.retire(work, row.id)
     await line_use.retire(work, drill.id)
+
+
+async def test_the_page_offers_a_line_the_zone_that_it_has(stage: Stage) -> None:
+    """A zone that the list of the page lacks would be another one after the next save."""
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    async with transaction(stage.ground, PROGRAM) as work:
+        row = (await work.session.scalars(select(Line))).one()
+        row.timezone = "CET"
+    shown = (await page(stage, mila, f"/admin/lines/{row.id}")).text
+    assert '<option value="CET" selected>' in shown

@@ -184,3 +184,22 @@ async def test_a_prompt_of_every_line_is_taken_back_step_by_step(work: Work) -> 
     assert await says(work, line, key) == (shipped, Source.PROGRAM, False)
     await prompts.take_back(work, None, "en", key)
     assert await says(work, line, key) == ("One moment.", Source.EVERY_LINE, False)
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "said"),
+    [
+        (PromptKey.COMFORT, "We are {line}.", "Text must hold no placeholder in braces"),
+        (PromptKey.COMFORT, "{!r}", "Text must hold no placeholder in braces"),
+        (PromptKey.COMFORT, "a" * 1501, "Text may have at most 1500 characters"),
+        (PromptKey.GREETING, "We are {name}.", "refer only to {line} and have at most 1500"),
+        (PromptKey.GREETING, "{line}" + "a" * 1500, "refer only to {line} and have at most 1500"),
+        (PromptKey.GREETING, "{line", "braces of the text do not match"),
+    ],
+)
+def test_a_text_is_refused_with_what_its_prompt_may_hold(
+    key: PromptKey, text: str, said: str
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        prompts.check_prompt_text(key, text)
+    assert said in refused.value.detail

@@ -190,7 +190,7 @@ async def _show(
         known_skills=await finding.known_skills(work, plan.skills),
         levels=LEVELS,
         countries=places.country_choices(),
-        zones=places.zone_choices(),
+        zones=places.zone_choices(row.timezone),
         hours_rows=hours_form.hours_rows(row.opening_hours, typed if part == "hours" else {}),
         behind=await lines.numbers_behind(work, line),
         language=spoken,

@@ -1,7 +1,7 @@
 """The page of the log of people's acts: who did or read what, with before and after."""
 
 import re
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
@@ -21,7 +21,8 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with
-from app.words.pages import N_, _, code_words, said
+from app.words import days
+from app.words.pages import N_, _, code_words, day_words, reader, said
 
 router = APIRouter(include_in_schema=False)
 Reads = Annotated[Staff, reader_with(Permission.READ_LOG)]
@@ -32,6 +33,7 @@ Day = Annotated[date | None, _LEFT_EMPTY]
 _PAGE = 100
 # Entries whose field `to` is the code of an agency.
 _TO_AGENCY = frozenset({AuditLog.REFERRAL_DISCLOSED, AuditLog.MANDATE_MOVED})
+_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?")
 _CODE = re.compile(r"[a-z]+(_[a-z]+)*")
 # What a check finds in each log.
 CHAIN_WORDS = {
@@ -103,7 +105,22 @@ def _parts(value: Any, names: Names) -> list[Name]:
     text = str(value)
     if text in names or text.startswith("agency:"):
         return [names.get(text, Name(text.removeprefix("agency:")))]
+    if _TIME.fullmatch(text):
+        return [_time(text)]
     return [Name(code_words(text) if _CODE.fullmatch(text) else text)]
+
+
+def _time(text: str) -> Name:
+    """Return a date, an instant or the time of a wall clock as the reader writes it."""
+    try:
+        if len(text) == len("2026-01-31"):
+            return Name(day_words(date.fromisoformat(text)))
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return Name(text)
+    if at.tzinfo is None:
+        return Name(day_words(at))
+    return Name(days.moment(at, reader(), named=True), at=at)
 
 
 @router.get("/admin/log")

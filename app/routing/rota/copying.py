@@ -41,7 +41,7 @@ def monday_of(day: date) -> date:
 async def copy_week(work: Work, by: Staff | None, source: date, target: date) -> Copied:
     """Copy the duty of the week of one day into the week of another, at the same times on the wall.
 
-    Raises Invalid, NotAllowed.
+    Duty without an end is in each week and counts as there already. Raises Invalid, NotAllowed.
     """
     stretches.check_plans(by)
     source, target = monday_of(source), monday_of(target)
@@ -50,7 +50,8 @@ async def copy_week(work: Work, by: Staff | None, source: date, target: date) ->
     zone = await roster.home_zone(work)
     await check_week(work, target)
     found = await roster.rota_now(work)
-    return await put_places(work, found, list(_moved(found, source, target - source, zone)))
+    done = await put_places(work, found, list(_moved(found, source, target - source, zone)))
+    return replace(done, there=done.there + without_end(found, target, zone))
 
 
 async def check_week(work: Work, monday: date) -> None:
@@ -90,6 +91,12 @@ def _moved(found: Rota, source: date, by: timedelta, zone: ZoneInfo) -> Iterator
             at.astimezone(zone).replace(tzinfo=None) + by for at in (place.start, place.end)
         )
         yield replace(place, start=first_instant(start, zone), end=last_instant(end, zone))
+
+
+def without_end(found: Rota, monday: date, zone: ZoneInfo) -> int:
+    """Return how many stretches of a week have no end."""
+    since, until = (first_instant(datetime.combine(monday + n, time()), zone) for n in (_NO, _WEEK))
+    return sum(one.end >= ALWAYS_UNTIL for one in on_duty.stretches(found, since, until))
 
 
 def begun_in_week(found: Rota, monday: date, zone: ZoneInfo) -> Iterator[Place]:

@@ -50,7 +50,10 @@ async def save(work: Work, by: Staff | None, name: str, day: date) -> Template:
         select(WeekTemplate.id).where(func.lower(WeekTemplate.name) == name.lower())
     ):
         raise NameTaken()
-    places = list(copying.begun_in_week(await roster.rota_now(work), monday, zone))
+    found = await roster.rota_now(work)
+    places = list(copying.begun_in_week(found, monday, zone))
+    if not places and copying.without_end(found, monday, zone):
+        raise Invalid("That week has only shifts without an end, and these are in each week.")
     if not places:
         raise Invalid("There is no duty in that week. Choose a week that is planned.")
     row = WeekTemplate(id=uuid4(), name=name, made_by=work.actor.staff_id, made_at=work.now)

@@ -31,6 +31,14 @@ async def test_a_week_is_copied_and_what_stands_there_stays(work: Work) -> None:
     assert (again.made, again.there) == (0, 8)
 
 
+async def test_duty_without_an_end_is_in_each_week_and_is_not_copied(work: Work) -> None:
+    await a_line(work)
+    vera, ana = await a_supervisor(work), await a_taker(work, "ana")
+    await roster.add_shift(work, ana, recurrence=None)
+    done = await copying.copy_week(work, vera, date(2030, 1, 17), date(2030, 1, 24))
+    assert (done.made, done.there, done.left_out) == (0, 1, ())
+
+
 async def test_a_copy_keeps_the_time_on_the_wall_when_the_clocks_change(work: Work) -> None:
     await a_line(work)
     vera, ana = await a_supervisor(work), await a_taker(work, "ana")

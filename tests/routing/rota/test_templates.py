@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from app.errors import Invalid, NotAllowed, NotFound
-from app.routing.rota import changes, stretches, templates
+from app.routing.rota import changes, roster, stretches, templates
 from app.routing.rota.shifts import Layer, Place
 from app.staff.log_kinds import AuditLog
 from app.work import Work
@@ -63,6 +63,10 @@ async def test_what_cannot_be_kept_or_put_is_refused(work: Work) -> None:
     vera, ana = await a_supervisor(work), await a_taker(work, "ana")
     with pytest.raises(Invalid, match="no duty in that week"):
         await templates.save(work, vera, "Empty", WEEK)
+    olga = await a_taker(work, "olga")
+    await roster.add_shift(work, olga, recurrence=None)
+    with pytest.raises(Invalid, match="only shifts without an end"):
+        await templates.save(work, vera, "Always", WEEK)
     await stretches.add(work, vera, place(ana, 16, 8, 16))
     for name in ("", " ", "x" * 61):
         with pytest.raises(Invalid):
