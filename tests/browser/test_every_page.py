@@ -28,8 +28,12 @@ from app.work import PROGRAM
 from tests.support.axe import AXE, LOOKS, faults, faults_zoomed, too_wide
 from tests.support.browser import visit
 from tests.support.long_words import LONG, PHRASE, add_long_language, sentences_of
+from tests.support.pages.addresses import page_addresses
+from tests.support.pages.codes import codes_in
+from tests.support.pages.readers import every_reader, people_of_every_role
+from tests.support.pages.rows import rows_for_pages
+from tests.support.pages.walk import Walk, open_as
 from tests.support.profile import WHOLE
-from tests.support.routes import page_addresses, rows_of_every_kind, wallboard
 
 PICTURES = os.environ.get("PICTURES")
 WIDTHS = tuple(dict.fromkeys(width for _, width in LOOKS))
@@ -106,10 +110,13 @@ def _tried(language: str, place: int) -> list[tuple[str, int]]:
     return LOOKS if language == "en" else LOOKS[place % 2 :: 2]
 
 
-async def _looks(page: Page, where: str, looks: list[tuple[str, int]]) -> list[str]:
-    """Return what is wrong with the page that is open, at three widths, and what axe finds."""
+async def _looks(page: Page, where: str, looks: list[tuple[str, int]], *, whole: bool) -> list[str]:
+    """Return what is wrong with the page that is open, at three widths, and what axe finds.
+
+    Not `whole`: at the one width of the first look.
+    """
     found: list[str] = []
-    for width in WIDTHS:
+    for width in WIDTHS if whole else (looks[0][1],):
         await page.set_viewport_size({"width": width, "height": 900})
         found += await too_wide(page, f"{where} {width}")
         for theme in (theme for theme, one in looks if one == width):
@@ -121,7 +128,7 @@ async def _looks(page: Page, where: str, looks: list[tuple[str, int]]) -> list[s
             if PICTURES:
                 name = f"{where} {width} {theme}".replace("/", "-")
                 await page.screenshot(path=str(Path(PICTURES) / f"{name}.png"), full_page=True)
-    return [*found, *await faults_zoomed(page, where)]
+    return [*found, *await faults_zoomed(page, where)] if whole else found
 
 
 @pytest.mark.parametrize(
@@ -131,49 +138,49 @@ async def _looks(page: Page, where: str, looks: list[tuple[str, int]]) -> list[s
 async def test_every_page_in_another_language(
     words_folder: None, live: Stage, page: Page, language: str
 ) -> None:
-    ana = await live.add_counsellor("ana", state=None)
-    await rows_of_every_kind(live, ana)
-    mila = await live.add_counsellor("mila", role=Role.ADMINISTRATOR, state=None, shift=False)
-    vera = await live.add_counsellor("vera", role=Role.SUPERVISOR, state=None, shift=False)
-    token = await wallboard(live, mila)
+    people = await people_of_every_role(live)
+    chosen = await rows_for_pages(live, people)
+    readers = await every_reader(live, people, language)
+    walk = Walk(live, await page_addresses(live, chosen))
     english = sentences_of(language)
     found: list[str] = []
-    seen: set[str] = set()
+    place = 0
     # Pages without a sign-in are read in the language of the browser.
     await page.set_extra_http_headers({"Accept-Language": f"{language};q=0.9, en;q=0.5"})
     # Once for all pages: it is longer than all else that is sent to the browser.
     await page.add_init_script(path=AXE)
-    for reader in (vera, mila):
-        await _reads(live, reader, language)
-        for address in await page_addresses(live, token):
-            if address in seen:
-                continue
-            asked = await live.client.get(
-                live.settings.public_url + address, headers={"Cookie": reader.cookie_header}
-            )
-            if asked.status_code != 200 or "<main" not in asked.text:
-                continue
-            seen.add(address)
-            # What is too wide or in English is found by the long one; the other is a direction.
-            if language != LONG and not WHOLE and len(seen) % 3:
-                continue
-            await visit(page, live, reader, address)
-            await expect(page.locator("main")).to_be_visible()
-            where = f"{language} {address}"
-            about = words.about(language)
-            html = page.locator("html")
-            if not address.startswith("/wall/"):
-                await expect(html).to_have_attribute("lang", about.locale.replace("_", "-"))
-                assert (await html.get_attribute("dir") == "rtl") == about.right_to_left, where
-                said = await page.evaluate(READ)
-                left = {one for one in said if one in english}
-                found += [f"{where}: in English: {one}" for one in left]
-                if language == LONG:
-                    left = _in_english(said) - english
-                    found += [f"{where}: known to no catalogue: {one}" for one in left]
-            found += await _looks(page, where, _tried(language, len(seen)))
-    assert len(seen) > 20, "pages were opened"
+    # What is too wide or in English is found by the long one; the other is a direction.
+    in_short = language != LONG and not WHOLE
+    async for one in walk.versions(readers, only_first=in_short):
+        place += 1
+        if in_short and place % 3:
+            continue
+        await open_as(page, live, one.reader, one.address)
+        await expect(page.locator("main")).to_be_visible()
+        where = f"{language} {one.reader.name} {one.address}"
+        if not one.address.startswith("/wall/"):
+            found += await _read(page, where, language, english)
+        found += await _looks(page, where, _tried(language, place), whole=one.is_first or WHOLE)
     assert not found, "\n".join(found)
+    assert set(walk.addresses) - walk.opened == set(), "opened by no reader"
+    if not in_short:
+        assert {name for name, _ in walk.seen} == {one.name for one in readers}
+
+
+async def _read(page: Page, where: str, language: str, english: set[str]) -> list[str]:
+    """Return what the page that is open says in another language than its reader's."""
+    about = words.about(language)
+    html = page.locator("html")
+    await expect(html).to_have_attribute("lang", about.locale.replace("_", "-"))
+    assert (await html.get_attribute("dir") == "rtl") == about.right_to_left, where
+    said = await page.evaluate(READ)
+    left = {one for one in said if one in english}
+    found = [f"{where}: in English: {one}" for one in left]
+    if language == LONG:
+        unknown = _in_english(said) - english
+        found += [f"{where}: known to no catalogue: {one}" for one in unknown]
+        found += [f"{where}: a code: {one}" for one in codes_in(said)]
+    return found
 
 
 async def test_names_stand_in_the_order_of_the_readers_language(live: Stage, page: Page) -> None:
