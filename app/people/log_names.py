@@ -28,6 +28,25 @@ _RECORDS: dict[str, tuple[Any, Any, str]] = {
     "referral": (Referral, reads_referral, N_("Referral")),
 }
 _AGENCY = "agency"
+# Subjects that name a kind of rows or settings, and no row.
+BARE = {
+    "audit_entries": N_("Log"),
+    "cases": N_("cases"),
+    "contacts": N_("contacts"),
+    "definitions": N_("Definitions"),
+    "dialling": N_("Dialling"),
+    "every line": N_("every line"),
+    "field_keys": N_("Keys"),
+    "hash_keys": N_("Keys"),
+    "identity_provider": N_("Sign-in by a provider"),
+    "practices": N_("Practice calls"),
+    "referrals": N_("referrals"),
+    "retention": N_("Retention"),
+    "settings": N_("Times and limits"),
+    "sign_in_rules": N_("Signing in"),
+    "telephony": N_("Telephony"),
+    "unmapped categories": N_("Categories"),
+}
 
 
 class Name(NamedTuple):
@@ -82,7 +101,7 @@ def subject_name(subject: str, names: Names) -> Name:
     known = names.get(key)
     if kind in _RECORDS and known is not None:
         return Name(f"{said(_RECORDS[kind][2])} {known.text}", known.address)
-    return known or Name(subject)
+    return known or Name(said(BARE[subject]) if subject in BARE else subject)
 
 
 async def subjects_named(work: Work, text: str) -> tuple[str, ...]:

@@ -1,17 +1,12 @@
 """Dates and times of day as a person reads them, in the order and the letters of a language."""
 
-import re
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_date, format_datetime, format_skeleton, get_timezone_name
+from babel.dates import format_date, format_datetime, get_timezone_name
 
 from app.words.catalogues import locale_of
-
-_PERIOD = re.compile(
-    r"(?P<year>\d{4})(?:-Q(?P<quarter>[1-4])|-(?P<month>0[1-9]|1[0-2])(?P<day>-\d\d)?)?"
-)
 
 
 def day(value: date, language: str) -> str:
@@ -27,22 +22,6 @@ def moment(
     locale = locale_of(language)
     said = str(format_datetime(local, _form(locale), locale=locale))
     return f"{said} {local.tzname()}" if named else said
-
-
-def period(name: str, language: str) -> str:
-    """Return a year, a quarter, a month or a day (2026, 2026-Q1, 2026-03, 2026-03-01) in words.
-
-    Any other name of a period, such as a week of ISO 8601, stays as it is.
-    """
-    found = _PERIOD.fullmatch(name)
-    if found is None:
-        return name
-    if found["day"]:
-        return day(date.fromisoformat(name), language)
-    month = int(found["quarter"]) * 3 - 2 if found["quarter"] else int(found["month"] or 1)
-    form = "yQQQ" if found["quarter"] else "yMMMM" if found["month"] else "y"
-    first = date(int(found["year"]), month, 1)
-    return str(format_skeleton(form, first, locale=locale_of(language)))
 
 
 def zone_words(zone: ZoneInfo, language: str) -> str:

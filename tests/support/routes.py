@@ -30,7 +30,7 @@ TEMPLATES = "".join(
 )
 
 # Where the rows of a parameter of an address come from.
-_ROWS = {
+ROWS = {
     "call_id": "SELECT id FROM calls ORDER BY rings_only_id",
     # Of each channel in turn: some pages are only of what was written.
     "contact_id": "SELECT id FROM contacts ORDER BY row_number() OVER (PARTITION BY channel)",
@@ -53,7 +53,7 @@ _ROWS = {
 }
 
 
-_WORDS = {
+WORDS = {
     "record": ["contact", "case", "referral"],
     "kind": ["csv", "json", "xlsx", "parquet"],
     "what": ["calls", "categories", "referrals", "summary", "counsellors", "room"],
@@ -155,8 +155,8 @@ async def open_every_route(stage: Stage) -> Opened:
     await _add_settings(stage, people[Role.SUPERVISOR], people[Role.ADMINISTRATOR])
     await _set_up_a_provider(stage, people[Role.ADMINISTRATOR])
     rows = {
-        name: [str(row["id"]) for row in await stage.rows(sql)] for name, sql in _ROWS.items()
-    } | _WORDS
+        name: [str(row["id"]) for row in await stage.rows(sql)] for name, sql in ROWS.items()
+    } | WORDS
     rows["token"] = [await wallboard(stage, people[Role.ADMINISTRATOR])]
     pairs = [
         (str(row["case_id"]), str(row["id"]))
@@ -190,7 +190,7 @@ async def rows_of_settings(stage: Stage, boss: Counsellor, admin: Counsellor) ->
     """Make these, and return one row of each by the name that addresses have for it."""
     await _add_settings(stage, boss, admin)
     names = ("line_id", "set_id", "test_id", "export_id", "proposal_id", "recording", "prompt_id")
-    found = {n: str((await stage.rows(_ROWS[n]))[0]["id"]) for n in (*names, "data_request_id")}
+    found = {n: str((await stage.rows(ROWS[n]))[0]["id"]) for n in (*names, "data_request_id")}
     return found | {"token": await wallboard(stage, admin)}
 
 
@@ -247,22 +247,6 @@ async def wallboard(stage: Stage, admin: Counsellor) -> str:
     found = re.search(r"/wall/([\w-]{43})<", made.text)
     assert found is not None
     return found[1]
-
-
-async def page_addresses(stage: Stage, token: str) -> list[str]:
-    """Return an address of every page, with a row of each kind in it, and a wallboard's secret."""
-    rows = {
-        name: [str(row["id"]) for row in await stage.rows(f"{sql} LIMIT 1")]
-        for name, sql in _ROWS.items()
-    }
-    rows |= {name: words[:1] for name, words in _WORDS.items()} | {"token": [token]}
-    found = []
-    for route in routes(stage):
-        path = path_of(route)
-        parts = ("/api/", "/board/", "/telephony", "/static", "/healthz", "/readyz", "/metrics")
-        if "GET" in (route.methods or ()) and path not in _LEFT_OUT and not path.startswith(parts):
-            found += _addresses(stage, route, rows, [])
-    return sorted(set(found))
 
 
 async def add_cases(stage: Stage) -> None:
@@ -344,7 +328,7 @@ def _a_duty(stage: Stage, person_id: str) -> str:
     return place_word(place)
 
 
-def _addresses(
+def addresses_of(
     stage: Stage, route: APIRoute, rows: dict[str, list[str]], pairs: list[tuple[str, str]]
 ) -> list[str]:
     names = [p.name for p in route.dependant.path_params]
@@ -375,7 +359,7 @@ async def _open(
     pairs: list[tuple[str, str]],
     found: Opened,
 ) -> None:
-    addresses = _addresses(stage, route, rows, pairs)
+    addresses = addresses_of(stage, route, rows, pairs)
     well = False
     answers: dict[int, int] = defaultdict(int)
     for role, who in people.items():

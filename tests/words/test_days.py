@@ -35,23 +35,5 @@ def test_a_time_names_its_zone_where_the_reader_may_be_in_another() -> None:
     assert days.zone_words(BELGRADE, "sr") == "Srednjeevropsko vreme"
 
 
-@pytest.mark.parametrize(
-    ("language", "name", "said"),
-    [
-        ("en", "2026", "2026"),
-        ("en", "2026-Q3", "Q3 2026"),
-        ("en", "2026-03", "March 2026"),
-        ("en", "2026-03-01", "Mar 1, 2026"),
-        ("sr", "2026-03", "mart 2026."),
-        ("uk", "2026-03", "березень 2026\u202fр."),
-        # No language writes a week of ISO 8601; other names are no period.
-        ("en", "2026-W14", "2026-W14"),
-        ("en", "2026-13", "2026-13"),
-    ],
-)
-def test_a_period_is_written_as_the_language_writes_it(language: str, name: str, said: str) -> None:
-    assert days.period(name, language) == said
-
-
 def test_a_wall_time_without_a_zone_stays_as_it_is() -> None:
     assert days.moment(datetime(2026, 11, 4, 18, 30), "en") == "Nov 4, 2026, 18:30"

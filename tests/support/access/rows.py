@@ -34,15 +34,19 @@ Rows = dict[str, str]
 
 async def rows_of(stage: Stage, who: Counsellor, number: str) -> Rows:
     """A talk with a caller, and everything that comes of it."""
-    rows: Rows = {"person": str(who.id)}
     call_id = (await stage.call_of(await talk(stage, who, from_=number)))["id"]
-    rows["call"] = str(call_id)
+    return await rows_of_talk(stage, who, call_id)
+
+
+async def rows_of_talk(stage: Stage, who: Counsellor, call_id: UUID) -> Rows:
+    """Everything that comes of a talk."""
+    rows: Rows = {"person": str(who.id), "call": str(call_id)}
     await _add_records(stage, who, rows)
     flagged = {"kind": "at_risk", "reason": "shouts", "hours": 24}
     rows["caller_flag"] = (await done(who, f"/calls/{call_id}/flags", flagged))["id"]
     found = await stage.rows("SELECT id FROM offers WHERE call_id = %s", call_id)
     rows["offer"] = str(found[0]["id"])
-    rows["participant"] = await inserted(stage, _PARTICIPANT, call_id)
+    rows["participant"] = await _add_participant(stage, call_id)
     async with transaction(stage.ground, PROGRAM) as work:
         await _add_around(work, rows)
     return rows | await of_account(stage, who)
@@ -64,7 +68,12 @@ async def of_account(stage: Stage, who: Counsellor) -> Rows:
         )
         browser = PushSubscription(
             **own,
-            endpoint_sealed=b"x",
+            endpoint_sealed=work.keys.seal(
+                b"https://push.example/x",
+                table="push_subscriptions",
+                column="endpoint_sealed",
+                row=own["id"],
+            ),
             endpoint_key=own["id"].bytes,
             label="x",
             created_at=work.now,
@@ -87,9 +96,17 @@ async def inserted(stage: Stage, statement: str, *values: Any) -> str:
 
 _PARTICIPANT = (
     "INSERT INTO participants (id, call_id, room_id, purpose, wanted_at, number_sealed) SELECT"
-    " gen_random_uuid(), call_id, id, 'third_party', now(), 'x' FROM offers WHERE call_id = %s"
-    " RETURNING id"
+    " %s, call_id, id, 'third_party', now(), %s FROM offers WHERE call_id = %s RETURNING id"
 )
+
+
+async def _add_participant(stage: Stage, call_id: UUID) -> str:
+    made = uuid4()
+    async with transaction(stage.ground, PROGRAM) as work:
+        number = work.keys.seal(
+            b"+38111000111", table="participants", column="number_sealed", row=made
+        )
+    return await inserted(stage, _PARTICIPANT, made, number, call_id)
 
 
 async def _add_records(stage: Stage, who: Counsellor, rows: Rows) -> None:

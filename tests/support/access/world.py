@@ -73,13 +73,14 @@ async def _added(
     return made
 
 
-_OF_ALL = {
+# What belongs to no person, and no route makes.
+OF_ALL = {
     "open_id": "INSERT INTO open_shifts (id, from_at, until_at, layer, places, made_at) VALUES"
     " (gen_random_uuid(), '2030-02-01', '2030-02-02', 'primary', 2, now()) RETURNING id",
     "shift_id": "SELECT id FROM shifts LIMIT 1",
     "delivery_id": "INSERT INTO deliveries (id, agency_id, referral_id, sequence, kind, detail,"
-    " created_at, state, tries, last_try_at, last_answer) SELECT gen_random_uuid(), a.id, r.id, 99,"
-    " 'referral.sent', '{}', now(), 'dead', 9, now(), '500'"
+    " created_at, state, tries, last_try_at, ended_at, last_answer) SELECT gen_random_uuid(), a.id,"
+    " r.id, 99, 'referral.offered', '{}', now(), 'dead', 9, now(), now(), '500'"
     " FROM agencies a, referrals r LIMIT 1 RETURNING id",
 }
 
@@ -90,7 +91,7 @@ async def _add_settings(stage: Stage, world: World) -> None:
     world.rows |= await rows_of_settings(stage, boss, admin)
     free = await _added(stage, "free", "North")
     world.rows |= {"person_id": str(free.id), "staff_id": str(free.id), "code": "house"}
-    for name, statement in _OF_ALL.items():
+    for name, statement in OF_ALL.items():
         world.rows[name] = await inserted(stage, statement)
     async with transaction(stage.ground, PROGRAM) as work:
         asker = await work.session.get_one(Staff, world.people[OWN].id)

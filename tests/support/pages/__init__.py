@@ -1,0 +1,1 @@
+"""Every page of the product, with rows, as each kind of reader opens it."""

@@ -1,0 +1,46 @@
+"""Addresses of every page: each pattern, and the addresses at which it may be found."""
+
+from app.demo.stage import Stage
+from tests.support.routes import ROWS, WORDS, addresses_of, path_of, routes
+
+# No pages: programs, parts of the board, what the telephone asks, and files.
+_NO_PAGES = ("/api/", "/board/", "/telephony", "/static", "/healthz", "/readyz", "/metrics")
+# Pages that the walk cannot open, and why.
+ELSEWHERE = {
+    "/r/{token}": "an agency's link: tests/browser/test_without_an_account.py",
+    "/r/{token}/news": "part of an agency's page",
+    "/calendar/{token}.ics": "a file, by a secret of each person",
+    "/setup": "until there is an account: tests/browser/test_without_an_account.py",
+    "/welcome": "with an invitation: tests/browser/test_without_an_account.py",
+    "/chat/conversation": "a child's part of a page: tests/browser/child",
+    "/chat/conversation/messages": "a child's part of a page: tests/browser/child",
+    "/chat/conversation/events": "a stream without end",
+    "/chat/{line}": "a child's page, in its own words: tests/browser/child",
+    "/chat/{line}/about": "a child's part of a page: tests/browser/child",
+    "/admin/every-line/recordings/{recording}": "a file: tests/dashboard/test_line_pages.py",
+    "/login/provider": "leads to a provider of identities",
+    "/login/provider/back": "leads back from a provider of identities",
+    "/login/provider/proof": "leads to a provider of identities",
+    "/practice/of/{call_id}": "leads to a practice",
+    "/reports/files/{export_id}": "leads to a file",
+}
+# So many rows are tried until one can be opened.
+_TRIED = 4
+
+
+async def page_addresses(stage: Stage, chosen: dict[str, str]) -> dict[str, list[str]]:
+    """Return the addresses of each page, with rows of each kind; first, those that are `chosen`."""
+    rows = {name: await _rows(stage, sql) for name, sql in ROWS.items()} | WORDS
+    rows |= {"period": [str(stage.clock.now().year)]}
+    for name, row in chosen.items():
+        rows[name] = [row, *(one for one in rows.get(name, []) if one != row)]
+    found = {}
+    for route in routes(stage):
+        path = path_of(route)
+        if "GET" in (route.methods or ()) and not path.startswith(_NO_PAGES):
+            found[path] = addresses_of(stage, route, rows, [])[:_TRIED]
+    return {path: found[path] for path in sorted(found) if path not in ELSEWHERE}
+
+
+async def _rows(stage: Stage, sql: str) -> list[str]:
+    return [str(row["id"]) for row in await stage.rows(f"{sql} LIMIT {_TRIED}")]

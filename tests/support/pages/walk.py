@@ -1,0 +1,109 @@
+"""The walk through every page: which version of a page each reader sees that others have not."""
+
+import re
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+import lxml.html
+from playwright.async_api import Page
+
+from app.demo.stage import Stage
+from app.staff.roles import Role
+from app.web.access import COOKIE
+from app.words import pages
+from tests.support.long_words import read_in_page
+from tests.support.pages.readers import NAMES, Reader
+
+
+@dataclass(frozen=True)
+class Version:
+    """A page as one reader sees it. `is_first`: no reader before has seen it in any version."""
+
+    reader: Reader
+    pattern: str
+    address: str
+    is_first: bool
+
+
+@dataclass
+class Walk:
+    stage: Stage
+    addresses: dict[str, list[str]]
+    language: str
+    # What answered well, whether it is a page or a part of one.
+    opened: set[str] = field(default_factory=set)
+    # By (reader, pattern).
+    seen: set[tuple[str, str]] = field(default_factory=set)
+    _read: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    async def versions(
+        self, readers: Sequence[Reader], *, only_first: bool = False
+    ) -> AsyncIterator[Version]:
+        """Yield each page, and each version of it in which a reader reads something new.
+
+        `only_first`: one version of each page.
+        """
+        for reader in readers:
+            for pattern, addresses in self.addresses.items():
+                known = pattern in self._read
+                if (known and only_first) or (pattern in self.opened and not known):
+                    # A part of a page, or a file, is opened once.
+                    continue
+                found = await self._found(reader, pattern, addresses)
+                if found is None:
+                    continue
+                self.seen.add((reader.name, pattern))
+                is_first = pattern not in self._read
+                if self._is_new(pattern, found[1]):
+                    yield Version(reader, pattern, found[0], is_first)
+
+    async def _found(
+        self, reader: Reader, pattern: str, addresses: list[str]
+    ) -> tuple[str, str] | None:
+        """Return the first of these addresses that is a page for the reader, and its text."""
+        for address in addresses:
+            url = self.stage.settings.public_url + address
+            answer = await self.stage.client.get(url, headers=reader.headers)
+            if answer.status_code == 200:
+                self.opened.add(pattern)
+                return (address, answer.text) if "<main" in answer.text else None
+            if answer.status_code != 404:
+                # It is not the row: the reader may not open any.
+                break
+        return None
+
+    def _is_new(self, pattern: str, html: str) -> bool:
+        """Return whether a page says what it has not said before, or what is around it does."""
+        page = lxml.html.fromstring(html)
+        (main,) = page.xpath("//main")
+        inside = self._texts(main)
+        main.drop_tree()
+        for title in page.xpath("//title"):
+            title.drop_tree()
+        around = self._texts(page)
+        new = inside - self._read[pattern] or around - self._read[""]
+        self._read[pattern] |= inside
+        self._read[""] |= around
+        return bool(new)
+
+    def _texts(self, part: lxml.html.HtmlElement) -> set[str]:
+        with pages.spoken_in(self.language):
+            roles = [pages.code_words(role) for role in Role]
+        who = re.compile("|".join(re.escape(one) for one in (*NAMES, *roles)))
+        html = lxml.html.tostring(part, encoding="unicode")
+        return {_plain(one, who) for one in read_in_page(html)}
+
+
+def _plain(text: str, who: re.Pattern[str]) -> str:
+    """Return a text without what differs from one look to the next: numbers and who reads."""
+    return who.sub("", re.sub(r"\d+", "0", text))
+
+
+async def open_as(page: Page, stage: Stage, reader: Reader, address: str) -> None:
+    """Open an address as a reader, who may have no session."""
+    await page.context.clear_cookies(name=COOKIE)
+    if reader.token:
+        cookie = {"name": COOKIE, "value": reader.token, "url": stage.settings.public_url}
+        await page.context.add_cookies([cookie])  # type: ignore[list-item]
+    await page.goto(stage.settings.public_url + address)
