@@ -38,7 +38,6 @@ _UNDONE = (
     AuditLog.STAFF_CHANGED,
     AuditLog.TOKEN_MADE,
     AuditLog.PASSWORD_LINK_MADE,
-    AuditLog.SECOND_FACTOR_RESET,
     AuditLog.PHONE_CODE_MADE,
     AuditLog.ACCESS_ASKED,
     AuditLog.IDENTITY_LINKED,
@@ -175,7 +174,7 @@ async def _give_back(work: Work, staff_id: UUID, values: dict[str, Any]) -> None
 
 async def _choose_anew(work: Work, row: Emergency, staff: Staff, acts: list[AuditEntry]) -> None:
     """Drop what another person may have chosen for an account: a password by a link that was shown,
-    a second factor that was set up after it was reset, a telephone that was proven by a code.
+    with the second factor that was set up after it, and a telephone that was proven by a code.
 
     The person gets a letter with a link, if there is an address. Raises LastAdministrator.
     """
@@ -201,8 +200,6 @@ async def _part(work: Work, staff: Staff) -> None:
 
 
 async def _chosen_by_others(work: Work, staff: Staff, acts: list[AuditEntry]) -> bool:
-    if any(act.action == AuditLog.SECOND_FACTOR_RESET for act in acts):
-        return True
     moved: set[str] = set()
     shown = set()
     for act in acts:
