@@ -21,7 +21,8 @@ def status() -> None:
     """Show each key: whether it seals, and how many values are sealed with it."""
 
     async def verb(work: Work) -> None:
-        found = await state.read(work, tables.metadata)
+        await state.count(work, tables.metadata)
+        found = await state.read(work)
         for key in found.keys:
             print(f"key {key.number}\t{_words(key)}\t{key.values} values")
         for made in found.hashes:

@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import BigInteger
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database.base import Base, Sealed
@@ -20,6 +21,16 @@ class FieldKey(Base):
     seals_from: Mapped[datetime | None]
     # Nothing is sealed with it any more, and it opens nothing.
     retired_at: Mapped[datetime | None]
+
+
+class SealedCount(Base):
+    """How many values a key has sealed, as they were counted last: to count takes seconds."""
+
+    __tablename__ = "sealed_counts"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    values: Mapped[int] = mapped_column(BigInteger)
+    counted_at: Mapped[datetime]
 
 
 class HashKey(Base):

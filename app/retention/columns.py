@@ -287,6 +287,7 @@ WITHOUT_RULE: Mapping[str, str] = {
             "earlier_numbers.*",
             "earlier_prompts.*",
             "field_keys.*",
+            "sealed_counts.*",
             "hash_keys.*",
             "holidays.name",
             "line_languages.*",

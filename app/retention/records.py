@@ -103,8 +103,13 @@ async def erase_records(
 
 def _erase_answers(work: Work, record: Filled, sheet: Sheet) -> None:
     record.answers = counted(sheet, record.answers)
-    # Special codes are counted; they stay as they are sealed.
-    record.sealed = {p: v for p, v in record.sealed.items() if sheet.is_special(p)}
+    # Special codes are counted; they stay as they are sealed. A date or a text that another version
+    # of the form asks for as codes is not: it goes as all others do.
+    record.sealed = {
+        path: value
+        for path, value in record.sealed.items()
+        if sheet.is_special(path) and _is_counted(sheet, path)
+    }
     record.headline, record.headline_words, record.categories_sealed = None, "", None
     record.erased_at = work.now
 

@@ -32,6 +32,7 @@ def sealing_tasks(metadata: MetaData) -> Blueprint:
                 return
             if asked or done:
                 state.note_resealed(work, done)
+            await state.count(work, metadata)
             if done:
                 # Once more, for what a process that was cut off has sealed meanwhile.
                 work.defer(Task.RESEAL, delay=resealing.SETTLED)

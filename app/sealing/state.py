@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import MetaData, select
+from sqlalchemy import MetaData, delete, insert, select
 
 from app.jobs.names import Task
-from app.privacy.models import FieldKey, HashKey
+from app.privacy.models import FieldKey, HashKey, SealedCount
 from app.sealing import resealing
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -33,11 +33,12 @@ class KeyUse(StrEnum):
 
 @dataclass(frozen=True)
 class KeyState:
-    """A key. `values`: how many are sealed with it; `since`: when it began to seal, or retired."""
+    """A key. `values`: how many were sealed with it when they were counted, None if they never
+    were; `since`: when it began to seal, or retired."""
 
     number: int
     use: KeyUse
-    values: int
+    values: int | None
     since: datetime | None
 
     @property
@@ -62,6 +63,8 @@ class KeysState:
     current: int
     keys: list[KeyState]
     hashes: list[Hashes]
+    # When values were last counted; None: never.
+    counted_at: datetime | None
     # When everything was last sealed anew, and since when that is asked for and not done.
     resealed_at: datetime | None
     under_way_since: datetime | None
@@ -74,21 +77,38 @@ class KeysState:
 
     @property
     def left(self) -> int:
-        """How many values are sealed with another key than the present one."""
-        return sum(key.values for key in self.keys if key.number != self.current)
+        """How many values were sealed with another key than the present one."""
+        return sum(key.values or 0 for key in self.keys if key.number != self.current)
 
 
-async def read(work: Work, metadata: MetaData) -> KeysState:
-    """Count what each key has sealed. A large database takes seconds."""
+async def count(work: Work, metadata: MetaData) -> None:
+    """Count what each key has sealed, and keep it. A large database takes seconds."""
     values: dict[int, int] = defaultdict(int)
     for one in await resealing.counts(work, metadata):
         values[one.number] += one.values
+    numbers = {*values, *await work.session.scalars(select(FieldKey.number))}
+    await work.session.execute(delete(SealedCount))
+    await work.session.execute(
+        insert(SealedCount),
+        [{"number": n, "values": values[n], "counted_at": work.now} for n in sorted(numbers)],
+    )
+
+
+async def read(work: Work) -> KeysState:
+    """Return what is known of the keys; what each has sealed as it was counted last."""
+    counted = {
+        one.number: one
+        for one in await work.session.scalars(
+            select(SealedCount).execution_options(populate_existing=True)
+        )
+    }
+    values: dict[int, int] = {number: one.values for number, one in counted.items()}
     rows = (await work.session.scalars(select(FieldKey).order_by(FieldKey.number))).all()
     keys = [
         KeyState(
             row.number,
             _use(work, row),
-            values.pop(row.number, 0),
+            values.pop(row.number, 0 if counted else None),
             row.retired_at or row.seals_from,
         )
         for row in rows
@@ -102,6 +122,7 @@ async def read(work: Work, metadata: MetaData) -> KeysState:
         first=work.keys.first,
         current=work.keys.current,
         keys=keys,
+        counted_at=max((one.counted_at for one in counted.values()), default=None),
         hashes=[Hashes(one.generation, one.complete_at) for one in made],
         resealed_at=done,
         under_way_since=asked if asked is not None and (done is None or done < asked) else None,

@@ -1,5 +1,6 @@
 """What is erased when its time is over: nothing of a child is left in any column of any table."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,7 +16,7 @@ from app.contacts.scopes import Erased
 from app.errors import Conflict, NotAllowed, NotFound
 from app.jobs.transaction import flush
 from app.referrals.models import Referral
-from app.retention import running
+from app.retention import records, running
 from app.retention.holds import find_by_code, hold, lift, open_holds
 from app.retention.kinds import DataKind, HeldKind
 from app.retention.models import Erasure
@@ -64,6 +65,25 @@ async def test_nothing_of_a_contact_is_left_and_the_figures_stay(work: Work) -> 
     earlier = (await work.session.scalars(select(EarlierAnswer))).all()
     assert earlier
     assert all(one.answer is None and one.sealed is None for one in earlier)
+
+
+async def test_of_what_is_special_only_codes_stay_and_no_date_or_text(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another version of a form may ask by marked codes for what this one asks as a date."""
+    await a_line(work)
+    contact = await planted.a_contact(work, await a_counsellor(work, "ana"))
+    codes = {path for path in contact.sealed if sheet_of(work, contact).is_special(path)}
+    assert codes
+    contact.sealed = {**contact.sealed, "incident.on": next(iter(contact.sealed.values()))}
+    await work.session.flush()
+    sheet = replace(sheet_of(work, contact), marked=frozenset({"incident.on"}))
+    assert sheet.is_special("incident.on")
+    monkeypatch.setattr(records, "sheet_of", lambda work, record: sheet)
+    await rule(work, D.CONTACTS, 365)
+    work.now += YEAR
+    await is_erased(work, D.CONTACTS)
+    assert (await row(work, Contact, contact.id)).sealed.keys() == codes
 
 
 async def test_the_logs_keep_who_did_what_and_their_chains_fit(work: Work) -> None:

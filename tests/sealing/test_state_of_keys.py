@@ -1,5 +1,7 @@
 """The page of the keys: which one seals, what each has sealed, and sealing everything anew."""
 
+import pytest
+
 from app import tables
 from app.demo.stage import Stage
 from app.sealing import resealing, state
@@ -25,7 +27,7 @@ async def test_an_administrator_sees_the_keys_and_has_everything_sealed_anew(
     known = (await mila.ask("GET", "/keys")).json()
     (key,) = known["keys"]
     assert (key["use"], known["can_rotate"], known["resealed_at"]) == ("seals", False, None)
-    assert key["values"] > 0
+    assert key["values"] is None, "not counted yet"
     assert (await ana.ask("GET", "/keys")).status_code == 403
     assert (await page(stage, mila, "/admin/keys/reseal", sent="x")).status_code == 303
     await stage.settle()
@@ -49,20 +51,44 @@ async def test_each_key_is_shown_with_what_it_does_and_has_sealed(work: Work) ->
     await a_counsellor(work, "ana")
     await rings(work)
     await learn(work)
-    before = await state.read(work, tables.metadata)
+    assert [(key.number, key.values) for key in (await state.read(work)).keys] == [(1, None)]
+    await state.count(work, tables.metadata)
+    before = await state.read(work)
+    assert before.counted_at == work.now
+    counted = before.keys[0].values
+    assert counted
     assert [(key.number, key.use) for key in before.keys] == [(1, KeyUse.SEALS)]
     later = with_keys(work, (2, KEYS[2]), (1, KEYS[1]))
     await learn(later)
-    assert (await state.read(later, tables.metadata)).can_rotate
+    assert (await state.read(later)).can_rotate
     await resealing.rotate_key(later)
-    soon = await state.read(later, tables.metadata)
+    soon = await state.read(later)
     assert [key.use for key in soon.keys] == [KeyUse.SEALS, KeyUse.SEALS_SOON]
     assert not soon.can_rotate
     later.now += resealing.NOTICE
     await learn(later)
-    after = await state.read(later, tables.metadata)
+    await state.count(later, tables.metadata)
+    after = await state.read(later)
     assert [(key.use, key.values, key.can_retire) for key in after.keys] == [
-        (KeyUse.OPENS, before.keys[0].values, False),
+        (KeyUse.OPENS, counted, False),
         (KeyUse.SEALS, 0, False),
     ]
-    assert after.left == before.keys[0].values
+    assert after.left == counted
+
+
+async def test_the_page_reads_what_was_counted_and_a_sealing_anew_counts(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    assert (await mila.ask("POST", "/keys/reseal")).status_code == 202
+    await stage.settle()
+
+    async def counts(work: Work, metadata: object) -> list[resealing.Count]:
+        raise AssertionError("a page counts all values of all tables")
+
+    monkeypatch.setattr(resealing, "counts", counts)
+    known = (await mila.ask("GET", "/keys")).json()
+    assert known["counted_at"] is not None
+    assert known["keys"][0]["values"] > 0
+    shown = await page(stage, mila, "/admin/keys")
+    assert (shown.status_code, "Counted" in shown.text) == (200, True)

@@ -275,3 +275,44 @@ async def test_settings_that_lead_elsewhere_go_back_and_the_review_says_which(st
     ):
         assert (action, "undone") in outcomes, action
     assert ("holiday_set", "stays") in outcomes
+
+
+async def test_whom_a_provider_let_in_that_was_set_under_it_is_out_when_it_ends(
+    stage: Stage,
+) -> None:
+    vera, rada = await people_for_it(stage)
+    ana = await stage.add_counsellor("ana", shift=False, state=None)
+    await stage.change_rows("UPDATE staff SET email = 'ana@x.example' WHERE name = 'ana'")
+    headers = await an_emergency(stage, vera, rada)
+    url = f"{stage.settings.public_url}/api/v1/sign-in/provider"
+    wanted = {**SET_UP, "links_by_email": True}
+    wanted["roles"] = [
+        {"value": "all", "role": "administrator"},
+        {"value": "c", "role": "counsellor"},
+    ]
+    assert (await stage.client.put(url, json=wanted, headers=headers)).status_code == 200
+    known = Wanted(
+        name="Elsewhere",
+        issuer="https://id.example",
+        client_id="x",
+        roles=(("all", "administrator"), ("c", "counsellor")),
+        unknown="create",
+        links_by_email=True,
+    )
+    mine = {"sub": "1", "groups": ["all"], "name": "Eve"}
+    hers = {"sub": "2", "groups": ["c"], "email": "ana@x.example", "email_verified": True}
+    for claims in (mine, hers):
+        async with transaction(stage.ground, PROGRAM) as work:
+            assert isinstance(await access.signed_in_person(work, known, claims), Staff)
+    (eve,) = await stage.rows("SELECT id, role, active FROM staff WHERE name = 'Eve'")
+    assert (eve["role"], eve["active"]) == ("administrator", True)
+    await skip(stage, 61 / 60)
+    await stage.settle()
+    (eve,) = await stage.rows("SELECT active FROM staff WHERE name = 'Eve'")
+    assert eve["active"] is False
+    assert await stage.rows("SELECT id FROM identity_providers") == []
+    assert await stage.rows("SELECT id FROM staff_identities WHERE lost_at IS NULL") == []
+    (now,) = await stage.rows("SELECT active, by_provider FROM staff WHERE id = %s", ana.id)
+    assert now == {"active": True, "by_provider": False}
+    sessions = await stage.rows("SELECT id FROM staff_sessions WHERE staff_id = %s", ana.id)
+    assert sessions == []

@@ -82,7 +82,7 @@ _OPENERS = (
     agencies.set_webhook_secret,
     agencies.set_primero_password,
     links.make_link,
-    phone_proofs.make_code,
+    phone_proofs.new_code,
     access.unlink,
     emergencies.ask,
     emergencies.decide,

@@ -38,7 +38,7 @@ async def _show(request: Request, work: Work, staff: Staff, problem: str = "") -
         request,
         "settings/keys.html",
         staff=staff,
-        state=await state.read(work, state.all_tables(work)),
+        state=await state.read(work),
         uses={use.value: words for use, words in USE_WORDS.items()},
         problem=problem,
     )

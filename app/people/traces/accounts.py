@@ -38,7 +38,6 @@ _UNDONE = (
     AuditLog.STAFF_CHANGED,
     AuditLog.TOKEN_MADE,
     AuditLog.PASSWORD_LINK_MADE,
-    AuditLog.SECOND_FACTOR_RESET,
     AuditLog.PHONE_CODE_MADE,
     AuditLog.ACCESS_ASKED,
     AuditLog.IDENTITY_LINKED,
@@ -78,7 +77,9 @@ async def undo(work: Work, row: Emergency) -> Outcome:
             undone = await _put_back(
                 work, staff, own, kept.get("people", {}).get(str(staff_id), {})
             )
-            undone &= await done(work, partial(_choose_anew, work, row, staff, own))
+            # To an address that could not go back no link is sent.
+            mails = undone or not any(moves(act) for act in own)
+            undone &= await done(work, partial(_choose_anew, work, row, staff, own, mails=mails))
         outcome.note(own, undone)
         outcome.accounts_left += not undone
     for name in await _tokens(work, acts):
@@ -173,9 +174,11 @@ async def _give_back(work: Work, staff_id: UUID, values: dict[str, Any]) -> None
     await renewing.role_given(work, staff, role_then)
 
 
-async def _choose_anew(work: Work, row: Emergency, staff: Staff, acts: list[AuditEntry]) -> None:
+async def _choose_anew(
+    work: Work, row: Emergency, staff: Staff, acts: list[AuditEntry], *, mails: bool
+) -> None:
     """Drop what another person may have chosen for an account: a password by a link that was shown,
-    a second factor that was set up after it was reset, a telephone that was proven by a code.
+    with the second factor that was set up after it, and a telephone that was proven by a code.
 
     The person gets a letter with a link, if there is an address. Raises LastAdministrator.
     """
@@ -188,7 +191,8 @@ async def _choose_anew(work: Work, row: Emergency, staff: Staff, acts: list[Audi
         return
     await changing.check_not_last(work, staff)
     await renewing.choose_anew(work, staff, since=row.decided_at)
-    if staff.active and staff.email is not None and work.settings.smtp_url is not None:
+    has_mail = staff.email is not None and work.settings.smtp_url is not None
+    if mails and has_mail and staff.active:
         await links.make_link(work, staff.id, by=None, by_mail=True)
 
 
@@ -201,8 +205,6 @@ async def _part(work: Work, staff: Staff) -> None:
 
 
 async def _chosen_by_others(work: Work, staff: Staff, acts: list[AuditEntry]) -> bool:
-    if any(act.action == AuditLog.SECOND_FACTOR_RESET for act in acts):
-        return True
     moved: set[str] = set()
     shown = set()
     for act in acts:
