@@ -35,7 +35,7 @@ async def test_a_child_writes_and_leaves_and_no_word_and_no_trace_is_there(
     await expect(page.locator("#when")).to_contain_text("A counsellor is here now.")
     await picture(page, "child-start")
     await page.get_by_role("button", name="Start writing").click()
-    # Nobody has to wait for the network to begin.
+    # The child does not have to wait for the network to begin.
     await say(page, "Are you there?")
     await expect(page.locator("#log small")).to_have_text("not sent yet")
     call_id = await take_next(ana)
