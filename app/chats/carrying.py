@@ -273,7 +273,7 @@ async def leave(work: Work, call: Call) -> None:
 async def watch(work: Work, call_id: UUID) -> None:
     """Look whether a counsellor can still come to a child who waits; may run twice.
 
-    On a page the child itself would see that nobody is there any more.
+    On a page the child itself would see that no counsellor is there any more.
     """
     call = await record.lock_call(work, call_id)
     if CallState(call.state) is CallState.ENDED:

@@ -149,7 +149,7 @@ class Message(Base):
 
 class Typing(Base):
     """What one side is typing at the moment. Not written to the log of the database: after a crash
-    nobody is typing. `text_sealed`: the words so far, for a child who wants both sides to read by
+    no side is typing. `text_sealed`: the words so far, for a child who wants both sides to read by
     the letter (real-time text)."""
 
     __tablename__ = "chat_typing"

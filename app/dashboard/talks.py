@@ -47,7 +47,7 @@ async def ask_form(request: Request, work: InWork, staff: TakesCalls, call_id: U
     values = {
         "call_id": call_id,
         "roles": ROLES,
-        # Into what is written, nobody can be rung.
+        # No person can be rung into a conversation in writing.
         "can": platform.IN_WRITING if written else platform.can_in_talk(work.settings),
         "colleagues": await free(work, staff),
         "known_skills": await finding.known_skills(work),

@@ -2,8 +2,9 @@
 
 One person asks and writes the ground; a second one, of another role, confirms within a quarter of
 an hour. Then it opens for a limited time: either one record to the person who asked, or the
-accounts, by an account of its own that nobody can sign in to. Everyone concerned is told at once,
-each act under it is marked in the log, and it stands open until another person has reviewed it.
+accounts, by an account of its own that no person can sign in to. Everyone concerned is told at
+once, each act under it is marked in the log, and it stands open until another person has
+reviewed it.
 """
 
 from dataclasses import dataclass

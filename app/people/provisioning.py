@@ -191,9 +191,9 @@ async def end(work: Work, staff: Staff) -> None:
 
 async def plan_for(work: Work, staff: Staff) -> Plan:
     """Return who takes over what a person holds: a supervisor of the team if there is one, then
-    another of the team, then anybody who may; of these the one who holds least.
+    another of the team, then any person who may; of these the one who holds least.
 
-    Shifts are left uncovered, which alarms. Raises NotPlaced if nobody may hold a kind.
+    Shifts are left uncovered, which alarms. Raises NotPlaced if no account may hold a kind.
     """
     held = [kind for kind, number in (await holding.count(work, staff)).items() if number]
     if not held:

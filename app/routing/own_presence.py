@@ -66,7 +66,7 @@ async def sign_out(work: Work, staff: Staff, token: str) -> None:
     """End a person's session. One who takes calls goes off duty.
 
     A call by telephone goes on; children who write with them go to a colleague, because without a
-    page nobody reads what they write.
+    page no counsellor reads what they write.
     """
     await accounts.close_session(work, token)
     await leave_desk(work, staff)

@@ -178,7 +178,7 @@ DUE = union_all(
         Offer.state == OfferState.CONNECTED,
         Presence.heartbeat_at < _PAGE_LOST,
     ),
-    # The page of a child is closed: nobody waits for it, and a talk ends if the child does not come
+    # The page of a child is closed: the child does not wait, and a talk ends if they do not come
     # back.
     select(literal("child_gone"), Call.id).where(
         Call.channel == Channel.WEB,

@@ -73,7 +73,7 @@ class Staff(Base):
     created_at: Mapped[datetime]
     # Signs in by the provider of identities (`app/people/provider`).
     by_provider: Mapped[bool] = mapped_column(server_default="false")
-    # Kept for the day on which nobody else can sign in: its password is never closed.
+    # Kept for the day on which no other account can sign in: its password is never closed.
     emergency: Mapped[bool] = mapped_column(server_default="false")
     # The emergency under which this person acts now; the log marks each act with it.
     under_emergency: Mapped[UUID | None]

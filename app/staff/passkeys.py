@@ -294,7 +294,7 @@ async def use(work: Work, staff: Staff, sent: Sent, challenge: bytes) -> Passkey
             expected_origin=work.settings.public_origin,
             credential_public_key=passkey.public_key,
             # The signature is checked before the counter, which is ours to compare: a counter that
-            # anybody could write would stop the passkey of another person.
+            # any program could write would stop the passkey of another person.
             credential_current_sign_count=0,
             require_user_verification=True,
         )

@@ -85,7 +85,7 @@ class View:
 @dataclass(frozen=True)
 class Part:
     """A part of pages. `make` gets the scope, and a unit of work of the person whose own part it
-    is, or else of nobody: it cannot depend on who reads. It returns the part as HTML, or what
+    is, or else of no person: it cannot depend on who reads. It returns the part as HTML, or what
     `views` draws."""
 
     # The address at which a page asks for it; its stream names it by this, too.

@@ -312,7 +312,7 @@ async def check_may_use_password(work: Work, staff: Staff) -> None:
 
 
 async def _note_failure(work: Work, staff: Staff | None, what: str) -> None:
-    """Write a failed sign-in to the log, though the request is refused. A name that is nobody's
+    """Write a failed sign-in to the log, though the request is refused. A name that no account has
     is not written down: people type their password there."""
     subject = str(staff.id) if staff is not None else "unknown name"
     await write_reading(work, AuditLog.SIGN_IN_FAILED, subject, wrong=what)

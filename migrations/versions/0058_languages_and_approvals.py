@@ -10,12 +10,8 @@ depends_on = None
 
 def upgrade() -> None:
     op.drop_constraint(op.f("ck_practices_language"), "practices", type_="check")
+    # From PostgreSQL 18 on, NOT NULL is a constraint with the name of the column.
+    op.alter_column("staff", "could_agree", nullable=True)
     op.alter_column("staff", "could_agree", new_column_name="could_approve")
+    op.alter_column("staff", "could_approve", nullable=False)
     op.alter_column("case_requests", "agreed", new_column_name="approved")
-    # From PostgreSQL 18 on, such a constraint has a name, which does not follow the column's.
-    op.execute(
-        "DO $$ BEGIN IF EXISTS (SELECT FROM pg_constraint"
-        " WHERE conname = 'staff_could_agree_not_null') THEN ALTER TABLE staff"
-        " RENAME CONSTRAINT staff_could_agree_not_null TO staff_could_approve_not_null;"
-        " END IF; END $$"
-    )

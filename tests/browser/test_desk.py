@@ -48,7 +48,22 @@ async def test_guidance_sections_and_a_callback_stand_beside_the_form(
     link = form.locator(".sections a[data-of=contact]")
     await expect(link).to_have_attribute("data-state", "begun")
     await form.locator("#f-contact-headline").fill("Does not want to go home")
-    # One letter opens the call-back, and never sends it.
+    await agrees_a_callback(live, page)
+    await tells_the_supervisor_and_sends_a_key(live, page)
+    await keys.press("Escape")
+    # The desk was drawn again; the form was not.
+    await expect(form.locator("#f-contact-headline")).to_have_value("Does not want to go home")
+    await expect(topic).to_be_visible()
+    await live.exchange.hang_up(leg)
+    await expect(page.locator("#presence")).to_contain_text("Writing up")
+    await expect(page.locator("#agreed-callback")).to_be_visible()
+    await expect(form.locator("#f-contact-headline")).to_have_value("Does not want to go home")
+    assert len(await live.rows("SELECT 1 FROM callbacks WHERE state = 'agreed'")) == 1
+
+
+async def agrees_a_callback(live: Stage, page: Page) -> None:
+    """One letter opens the call-back, and never sends it."""
+    form, keys = page.locator(".writing"), page.keyboard
     await form.locator("h1").click()
     await keys.press("b")
     callback = page.locator(".doing form[hx-post$='/callback']")
@@ -57,7 +72,11 @@ async def test_guidance_sections_and_a_callback_stand_beside_the_form(
     await callback.get_by_label("The caller says that it is safe").check()
     await callback.get_by_role("button", name="Agree").click()
     await expect(page.locator("#agreed-callback")).to_contain_text("only the caller may know")
-    # A line to the supervisor, and a key for a menu at the other end.
+
+
+async def tells_the_supervisor_and_sends_a_key(live: Stage, page: Page) -> None:
+    """A line to the supervisor, and a key for a menu at the other end."""
+    form, keys = page.locator(".writing"), page.keyboard
     await page.locator("[data-note] [name=words]").fill("I stay with her until six")
     await keys.press("Enter")
     await expect(page.locator("[data-note] output")).to_have_text("Sent.")
@@ -68,15 +87,6 @@ async def test_guidance_sections_and_a_callback_stand_beside_the_form(
     await page.locator(".keypad").get_by_role("button", name="5").click()
     (hers,) = [one for one in live.exchange.legs.values() if one.to.startswith("client:")]
     assert await asyncio.wait_for(hers.digits.get(), 10) == "5"
-    await keys.press("Escape")
-    # The desk was drawn again; the form was not.
-    await expect(form.locator("#f-contact-headline")).to_have_value("Does not want to go home")
-    await expect(topic).to_be_visible()
-    await live.exchange.hang_up(leg)
-    await expect(page.locator("#presence")).to_contain_text("Writing up")
-    await expect(page.locator("#agreed-callback")).to_be_visible()
-    await expect(form.locator("#f-contact-headline")).to_have_value("Does not want to go home")
-    assert len(await live.rows("SELECT 1 FROM callbacks WHERE state = 'agreed'")) == 1
 
 
 async def test_a_row_of_the_inbox_opens_beside_the_list(live: Stage, page: Page) -> None:

@@ -31,23 +31,12 @@ async def test_the_palette_by_keyboard_alone(live: Stage, page: Page) -> None:
     case = (await jelena.ask("POST", "/cases", {})).json()
     await visit(page, live, jelena, "/agencies")
     await expect(page.locator("#connection")).to_have_text("● live")
-    dialog, typed = page.locator("#palette"), page.locator("#palette-typed")
+    typed = page.locator("#palette-typed")
     options = page.locator("#palette-list [role=option]")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
 
-    # It takes the focus and gives it back; Enter without a word does nothing.
-    field = page.locator("#main input:visible").first
-    await field.focus()
-    await page.keyboard.press("Control+k")
-    await expect(typed).to_be_focused()
-    await expect(options.first).to_contain_text("Desk")
-    await page.keyboard.press("Enter")
-    await expect(dialog).to_be_visible()
-    await page.keyboard.press("Escape")
-    await expect(dialog).to_be_hidden()
-    await expect(field).to_be_focused()
-
+    await takes_the_focus_and_gives_it_back(page)
     await pictures(page)
 
     # A page, in the other script; what was chosen last stands first the next time.
@@ -76,7 +65,28 @@ async def test_the_palette_by_keyboard_alone(live: Stage, page: Page) -> None:
     assert not [url for url in asked if body in url.upper()]
     assert case["code"] not in await page.evaluate("JSON.stringify(localStorage)")
 
-    # An action, and a ring that closes the palette.
+    await acts_and_gives_way_to_a_ring(live, page)
+
+
+async def takes_the_focus_and_gives_it_back(page: Page) -> None:
+    """Enter without a word does nothing."""
+    dialog, typed = page.locator("#palette"), page.locator("#palette-typed")
+    options = page.locator("#palette-list [role=option]")
+    field = page.locator("#main input:visible").first
+    await field.focus()
+    await page.keyboard.press("Control+k")
+    await expect(typed).to_be_focused()
+    await expect(options.first).to_contain_text("Desk")
+    await page.keyboard.press("Enter")
+    await expect(dialog).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_be_hidden()
+    await expect(field).to_be_focused()
+
+
+async def acts_and_gives_way_to_a_ring(live: Stage, page: Page) -> None:
+    """An action, and a ring that closes the palette."""
+    dialog, typed = page.locator("#palette"), page.locator("#palette-typed")
     await available(page)
     await page.keyboard.press("Control+k")
     await page.keyboard.type("take a br")

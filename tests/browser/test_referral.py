@@ -5,7 +5,7 @@ from pathlib import Path
 
 from playwright.async_api import Page, expect
 
-from app.demo.stage import Stage
+from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
 from tests.support.browser import answered, at, enter, picture
 from tests.support.contacts import WHOLE, new_contact
@@ -74,7 +74,19 @@ async def test_an_agency_answers_without_an_account(live: Stage, page: Page) -> 
     await agency.get_by_role("button", name="Primili smo").click()
     await expect(agency.get_by_role("status")).to_contain_text("Zabeleženo")
     await expect(agency.locator("#state")).to_have_text("primljeno")
-    # There is one way for messages only: the code is spoken by telephone.
+    await proves_itself_by_a_spoken_code(live, agency)
+    await has_no_place(agency)
+    await context.close()
+    await enter(page, live, ana, f"/referrals/{made['id']}")
+    await expect(page.locator("#story")).to_contain_text("rejected: no capacity by link")
+    await expect(page.locator("#story")).to_contain_text("Mira")
+    await page.get_by_text("Disclosures (").click()
+    await expect(page.locator("#disclosures")).to_contain_text("Sigurna kuća, link by sms")
+    await picture(page, "disclosures")
+
+
+async def proves_itself_by_a_spoken_code(live: Stage, agency: Page) -> None:
+    """There is one way for messages only: the code is spoken by telephone."""
     duty = phone(live, "+381113000001", presses="1")
     await agency.locator("#send-code").click()
     await expect(agency.get_by_role("status")).to_contain_text("telefon")
@@ -88,18 +100,15 @@ async def test_an_agency_answers_without_an_account(live: Stage, page: Page) -> 
     await expect(agency.locator("main")).to_contain_text("Jovana")
     await expect(agency.locator("main")).to_contain_text("Uzrast")
     await picture(agency, "agency-details")
+
+
+async def has_no_place(agency: Page) -> None:
+    """The agency rejects, by its link."""
     await agency.get_by_text("Ne možemo da preuzmemo").first.click()
     await agency.get_by_label("Zašto").select_option("no_capacity")
     await agency.get_by_label("Vaše ime i funkcija").first.fill("Mira")
     await agency.get_by_role("button", name="Ne možemo da preuzmemo").click()
     await expect(agency.get_by_role("status")).to_contain_text("Obraćamo se drugoj službi")
-    await context.close()
-    await enter(page, live, ana, f"/referrals/{made['id']}")
-    await expect(page.locator("#story")).to_contain_text("rejected: no capacity by link")
-    await expect(page.locator("#story")).to_contain_text("Mira")
-    await page.get_by_text("Disclosures (").click()
-    await expect(page.locator("#disclosures")).to_contain_text("Sigurna kuća, link by sms")
-    await picture(page, "disclosures")
 
 
 async def test_a_referral_from_a_contact_to_the_end_of_it(live: Stage, page: Page) -> None:
@@ -163,22 +172,7 @@ async def test_the_supervisor_sees_what_is_due_and_keeps_the_directory(
     ana = await live.add_counsellor("ana", state=None)
     await at(page, live, vera, "/")
     await page.get_by_role("link", name="Agencies").click()
-    await expect(page.locator("main")).to_contain_text("The directory is empty")
-    wrong = tmp_path / "wrong.csv"
-    wrong.write_text("code,name,sector,services,email\nx,Y,castle,shelter,a@b\n")
-    await page.get_by_label("A CSV file").set_input_files(wrong)
-    await page.get_by_role("button", name="Import").click()
-    await expect(page.locator("#problem")).to_contain_text("line 2: code")
-    right = tmp_path / "right.csv"
-    right.write_text(
-        "code,name,sector,services,email,verified_on\n"
-        "house,Sigurna kuća,shelter,shelter,a@house.example,2026-11-01\n"
-        "old,Stara kuća,shelter,shelter,b@house.example,2020-01-01\n"
-    )
-    await page.get_by_label("A CSV file").set_input_files(right)
-    await page.get_by_role("button", name="Import").click()
-    await expect(page.locator("table")).to_contain_text("Sigurna kuća")
-    await expect(page.locator("table")).to_contain_text("long ago")
+    await imports_a_directory(page, tmp_path)
     await page.get_by_role("link", name="house", exact=True).click()
     await page.wait_for_url("**/agencies/house/entry")
     await page.get_by_label("Oldest age").fill("17")
@@ -203,7 +197,35 @@ async def test_the_supervisor_sees_what_is_due_and_keeps_the_directory(
     await page.get_by_role("button", name="Find").click()
     await expect(page.locator("#left-out")).to_contain_text("takes children up to 17 years")
     await picture(page, "agencies")
-    # A referral that waits: its deadline is on the page, and an override has to be seen.
+    await what_is_due_is_seen(live, page, ana)
+    await page.goto(live.settings.public_url + "/referrals/accountability")
+    # The month has to be over: no single child is seen in a difference.
+    await expect(page.get_by_text("No referrals were offered to agencies")).to_be_visible()
+    await picture(page, "accountability")
+
+
+async def imports_a_directory(page: Page, tmp_path: Path) -> None:
+    """A file with a mistake is refused with its line; the right one is taken."""
+    await expect(page.locator("main")).to_contain_text("The directory is empty")
+    wrong = tmp_path / "wrong.csv"
+    wrong.write_text("code,name,sector,services,email\nx,Y,castle,shelter,a@b\n")
+    await page.get_by_label("A CSV file").set_input_files(wrong)
+    await page.get_by_role("button", name="Import").click()
+    await expect(page.locator("#problem")).to_contain_text("line 2: code")
+    right = tmp_path / "right.csv"
+    right.write_text(
+        "code,name,sector,services,email,verified_on\n"
+        "house,Sigurna kuća,shelter,shelter,a@house.example,2026-11-01\n"
+        "old,Stara kuća,shelter,shelter,b@house.example,2020-01-01\n"
+    )
+    await page.get_by_label("A CSV file").set_input_files(right)
+    await page.get_by_role("button", name="Import").click()
+    await expect(page.locator("table")).to_contain_text("Sigurna kuća")
+    await expect(page.locator("table")).to_contain_text("long ago")
+
+
+async def what_is_due_is_seen(live: Stage, page: Page, ana: Counsellor) -> None:
+    """A referral that waits: its deadline is on the page, and an override has to be seen."""
     await by_hand(ana, override=OVERRIDE, send=True)
     await page.get_by_role("link", name="What is due").click()
     await expect(page.locator("#deadlines")).to_contain_text("to acknowledge")
@@ -221,10 +243,6 @@ async def test_the_supervisor_sees_what_is_due_and_keeps_the_directory(
     await button.click()
     await expect(page.locator(f'[data-post="{address}"]')).to_have_count(0)
     await expect(overrides).to_have_count(1)
-    await page.goto(live.settings.public_url + "/referrals/accountability")
-    # The month has to be over: no single child is seen in a difference.
-    await expect(page.get_by_text("No referrals were offered to agencies")).to_be_visible()
-    await picture(page, "accountability")
 
 
 async def test_answers_that_are_only_close_are_confirmed_on_the_page(

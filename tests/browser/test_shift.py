@@ -3,6 +3,7 @@
 from playwright.async_api import Locator, Page, expect
 
 from app.demo.stage import Stage
+from app.practice.legs import Leg
 from tests.support.browser import PASSWORD, give_password, press, ring
 from tests.support.contacts import new_contact
 from tests.support.referrals import add_agency
@@ -66,8 +67,22 @@ async def test_a_whole_shift_by_keyboard_alone(live: Stage, page: Page) -> None:
     ana = await live.add_counsellor("ana", state=None)
     await give_password(live, ana)
     await new_contact(ana, {"contact.kind": "child", "contact.headline": "From yesterday"})
-    hands, keys = Hands(page), page.keyboard
+    hands = Hands(page)
 
+    await signs_in(live, page, hands)
+    await checks_the_microphone_and_is_available(page, hands)
+    await opens_and_leaves_a_row(page, hands)
+    leg = await takes_a_call(live, page, hands)
+    await fills_in_the_form(page, hands)
+    await agrees_a_callback(page, hands)
+    await sends_an_urgent_referral(page, hands)
+    await ends_the_talk_and_the_shift(page, hands)
+    call = await live.call_of(leg)
+    assert (call["ended_by"], call["answered_at"] is not None) == ("counsellor", True)
+
+
+async def signs_in(live: Stage, page: Page, hands: Hands) -> None:
+    keys = page.keyboard
     # Signing in.
     await page.goto(live.settings.public_url)
     await hands.to(page.get_by_label("Name"))
@@ -77,6 +92,9 @@ async def test_a_whole_shift_by_keyboard_alone(live: Stage, page: Page) -> None:
     await keys.press("Enter")
     await expect(page.locator("#connection")).to_have_text("● live")
 
+
+async def checks_the_microphone_and_is_available(page: Page, hands: Hands) -> None:
+    keys = page.keyboard
     # The microphone check, and going available.
     telephone = page.locator("#telephone > summary")
     await hands.to(telephone)
@@ -98,7 +116,10 @@ async def test_a_whole_shift_by_keyboard_alone(live: Stage, page: Page) -> None:
     await expect(page.locator("#presence")).to_contain_text("Available")
     await hands.sees_focus("going available")
 
-    # A row of the inbox, opened and left.
+
+async def opens_and_leaves_a_row(page: Page, hands: Hands) -> None:
+    """A row of the inbox."""
+    keys = page.keyboard
     row = page.locator("#tasks summary.row")
     await hands.to(row)
     await keys.press("Enter")
@@ -108,7 +129,9 @@ async def test_a_whole_shift_by_keyboard_alone(live: Stage, page: Page) -> None:
     await expect(page.locator("#tasks [data-record]")).to_have_count(0)
     await expect(row).to_be_focused()
 
-    # A ring, and the talk.
+
+async def takes_a_call(live: Stage, page: Page, hands: Hands) -> Leg:
+    """A ring, and the talk. Return the leg of the caller."""
     leg = await ring(live)
     await expect(page.locator("#offer")).to_be_visible()
     await hands.letter("a", "Talking")
@@ -120,8 +143,12 @@ async def test_a_whole_shift_by_keyboard_alone(live: Stage, page: Page) -> None:
     await hands.letter("m", "Unmute")
     await hands.letter("m", "Mute")
     await expect(page.locator("#mute")).to_have_attribute("aria-pressed", "false")
+    return leg
 
-    # The form, with a category.
+
+async def fills_in_the_form(page: Page, hands: Hands) -> None:
+    """A category is found by a word of it."""
+    form, keys = page.locator(".writing"), page.keyboard
     await keys.press("w")
     await hands.sees_focus("the letter w")
     categories = form.get_by_role("combobox", name="What it is about")
@@ -134,6 +161,9 @@ async def test_a_whole_shift_by_keyboard_alone(live: Stage, page: Page) -> None:
     await keys.press("Escape")
     await hands.to(page.locator("#call-title ~ #hold"), "Shift+Tab", 80)
 
+
+async def agrees_a_callback(page: Page, hands: Hands) -> None:
+    keys = page.keyboard
     # A call-back.
     await keys.press("b")
     await hands.sees_focus("the letter b")
@@ -145,6 +175,9 @@ async def test_a_whole_shift_by_keyboard_alone(live: Stage, page: Page) -> None:
     await expect(page.locator("#agreed-callback")).to_be_visible()
     await hands.sees_focus("agreeing a call-back")
 
+
+async def sends_an_urgent_referral(page: Page, hands: Hands) -> None:
+    keys = page.keyboard
     # Urgent.
     await keys.press("u")
     await hands.sees_focus("the letter u")
@@ -153,7 +186,10 @@ async def test_a_whole_shift_by_keyboard_alone(live: Stage, page: Page) -> None:
     await expect(page.locator(".doing .referred")).to_have_count(1)
     await hands.sees_focus("sending an urgent referral")
 
-    # The end, wrap-up, a break, and the end of the shift.
+
+async def ends_the_talk_and_the_shift(page: Page, hands: Hands) -> None:
+    """The end, wrap-up, a break, and the end of the shift."""
+    keys = page.keyboard
     await press(page, "e")
     await expect(page.locator("#presence")).to_contain_text("Writing up")
     await hands.sees_focus("the end of the talk")
@@ -170,5 +206,3 @@ async def test_a_whole_shift_by_keyboard_alone(live: Stage, page: Page) -> None:
     await keys.press("Enter")
     await page.wait_for_url("**/login")
     await hands.to(page.get_by_label("Name"))
-    call = await live.call_of(leg)
-    assert (call["ended_by"], call["answered_at"] is not None) == ("counsellor", True)

@@ -51,8 +51,16 @@ async def test_a_proof_and_a_new_sign_in_come_over_the_page_and_it_goes_on(
     await page.goto(f"{live.settings.public_url}/calls/{call}")
     await expect(page.locator("[data-record][data-ready]")).to_have_count(1)
 
-    # The proof: what was chosen stays, and the number is opened by itself.
     await proofs_are_old(live, ana)
+    await number_is_opened_after_a_proof(live, page)
+    await sign_ins_end(live, ana)
+    await what_is_typed_meanwhile_is_saved_after_it(live, page)
+    await sign_ins_end(live, ana)
+    await another_person_gets_their_own_page(live, page)
+
+
+async def number_is_opened_after_a_proof(live: Stage, page: Page) -> None:
+    """What was chosen stays, and the number is opened by itself."""
     form = page.get_by_role("form", name="Open the number")
     await form.locator("[name=reason]").select_option("call_back")
     await form.get_by_role("button").click()
@@ -83,8 +91,9 @@ async def test_a_proof_and_a_new_sign_in_come_over_the_page_and_it_goes_on(
     await expect(dialog).to_be_hidden()
     await expect(form.locator("[name=reason]")).to_have_value("call_back")
 
-    # The sign-in ends: the sheet covers the page, and what is typed meanwhile is saved after it.
-    await sign_ins_end(live, ana)
+
+async def what_is_typed_meanwhile_is_saved_after_it(live: Stage, page: Page) -> None:
+    """The sign-in ends: the sheet covers the page."""
     sheet = page.get_by_role("dialog", name="Sign in again")
     await expect(sheet).to_be_visible()
     await picture(page, "signed-out")
@@ -107,8 +116,10 @@ async def test_a_proof_and_a_new_sign_in_come_over_the_page_and_it_goes_on(
     (kept,) = await live.rows("SELECT headline FROM contacts")
     assert kept["headline"] == HEADLINE
 
-    # Another person signs in: they get their own first page, and nothing of this one.
-    await sign_ins_end(live, ana)
+
+async def another_person_gets_their_own_page(live: Stage, page: Page) -> None:
+    """Another person signs in: they get their own first page, and nothing of this one."""
+    sheet = page.get_by_role("dialog", name="Sign in again")
     await expect(sheet).to_be_visible()
     await sheet.get_by_label("Name").fill("boss")
     await sheet.get_by_label("Password").fill(PASSWORD)

@@ -4,7 +4,7 @@ import os
 
 from playwright.async_api import Page, expect
 
-from app.demo.stage import Stage
+from app.demo.stage import Counsellor, Stage
 from app.practice.people import Phone
 from app.staff.roles import Role
 from tests.support.browser import at, press, ring
@@ -27,23 +27,8 @@ async def test_a_talk_is_supervised_widened_and_handed_over(live: Stage, page: P
     await expect(page.get_by_role("button", name="Listen")).to_have_attribute(
         "aria-pressed", "true"
     )
-    conference = next(iter(live.exchange.conferences.all.values()))
-
-    def parts() -> dict[str, tuple[bool, bool]]:
-        return {
-            p.leg.to: (p.muted, p.coaches is not None) for p in conference.participants.values()
-        }
-
     mine = f"client:{chief.staff.identity}"
-    while mine not in parts():
-        await live.clock.sleep(0.1)
-    assert parts()[mine] == (True, False)
-    await page.get_by_role("button", name="Whisper").click()
-    while parts()[mine] != (False, True):
-        await live.clock.sleep(0.1)
-    await page.get_by_role("button", name="Leave").click()
-    while mine in parts():
-        await live.clock.sleep(0.1)
+    await whispers_and_leaves(live, page, mine)
     # The counsellor needs help: every supervisor sees it.
     offer = await ana.offer()
     assert offer is not None
@@ -55,6 +40,33 @@ async def test_a_talk_is_supervised_widened_and_handed_over(live: Stage, page: P
     await page.locator("#me summary").click()
     await page.get_by_role("button", name="Sign out").click()
 
+    await widens_and_hands_over(live, page, ana)
+    assert await boris.presence() == "on_call"
+    await live.exchange.hang_up(leg)
+
+
+async def whispers_and_leaves(live: Stage, page: Page, mine: str) -> None:
+    """The supervisor is heard by no one, then by the counsellor alone, and then is gone."""
+    conference = next(iter(live.exchange.conferences.all.values()))
+
+    def parts() -> dict[str, tuple[bool, bool]]:
+        return {
+            p.leg.to: (p.muted, p.coaches is not None) for p in conference.participants.values()
+        }
+
+    while mine not in parts():
+        await live.clock.sleep(0.1)
+    assert parts()[mine] == (True, False)
+    await page.get_by_role("button", name="Whisper").click()
+    while parts()[mine] != (False, True):
+        await live.clock.sleep(0.1)
+    await page.get_by_role("button", name="Leave").click()
+    while mine in parts():
+        await live.clock.sleep(0.1)
+
+
+async def widens_and_hands_over(live: Stage, page: Page, ana: Counsellor) -> None:
+    """The counsellor mutes, asks a colleague first, brings all together and leaves."""
     await page.wait_for_url("**/login")
     await at(page, live, ana, "/")
     await expect(page.locator("#live-call")).to_contain_text("Talking")
@@ -73,5 +85,3 @@ async def test_a_talk_is_supervised_widened_and_handed_over(live: Stage, page: P
     await expect(page.locator("#call-title")).to_contain_text("Talking")
     await page.get_by_role("button", name="Hand over and leave").click()
     await expect(page.locator("#presence")).to_contain_text("Writing up")
-    assert await boris.presence() == "on_call"
-    await live.exchange.hang_up(leg)

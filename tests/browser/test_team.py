@@ -79,25 +79,7 @@ async def test_a_supervisor_sets_a_state_and_ends_a_talk(live: Stage, page: Page
     await said(page)
     await a_late_referral(live, ana.staff)
     await expect(page.locator(".rail a[aria-current]")).to_contain_text("Team")
-    # An urgent deadline has passed: it rings softly and takes no focus, until it is seen.
-    await expect(page).to_have_title("⚠ A deadline of an urgent referral has passed")
-    await expect(page.locator(".rail a[data-section=referrals] .count")).to_be_visible()
-    assert await page.evaluate("globalThis.rings.length") == 1
-    await an_alarm(live)
-    seconds = page.locator("#dialling-box [data-up]")
-    # The seconds have run on.
-    await expect(seconds).to_have_text(re.compile(r"^\d+:(?!0[01])\d\d"))
-    heard = await said(page)
-    assert len(set(heard)) == len(heard), "each is said once, and not with its seconds"
-    assert {
-        ("polite", "⚠ A deadline of an urgent referral has passed Open Seen"),
-        ("assertive", "More calls and messages went out within an hour than usual."),
-    } <= set(heard)
-    assert await page.evaluate("document.activeElement.closest('.alert-bar') === null")
-    await page.locator(".alert-bar").get_by_role("button", name="Seen").click()
-    await expect(page.locator(".alert-bar")).to_have_count(0)
-    await expect(page).to_have_title("Team – Helpline")
-    assert await page.evaluate("globalThis.rings.length") == 0
+    await alerts_are_said_once_until_they_are_seen(live, page)
     await expect(page.locator("#now-present")).to_contain_text("2 planned")
     await expect(page.locator(f"#person-{boris.id}")).to_contain_text("on the rota now")
     row = page.locator(f"#person-{ana.id}")
@@ -124,7 +106,36 @@ async def test_a_supervisor_sets_a_state_and_ends_a_talk(live: Stage, page: Page
     await row.get_by_label("after this call").check()
     await row.get_by_role("button", name="Set", exact=True).click()
     await expect(row).to_contain_text("then: On a break")
-    # The end of a talk can be taken back for five seconds, also by keyboard.
+    await ends_the_talk_but_not_at_once(page, ana)
+    while leg.status != "completed":
+        await live.clock.sleep(0.1)
+    await expect(row).not_to_contain_text("On a call")
+
+
+async def alerts_are_said_once_until_they_are_seen(live: Stage, page: Page) -> None:
+    """An urgent deadline has passed: it rings softly and takes no focus, until it is seen."""
+    await expect(page).to_have_title("⚠ A deadline of an urgent referral has passed")
+    await expect(page.locator(".rail a[data-section=referrals] .count")).to_be_visible()
+    assert await page.evaluate("globalThis.rings.length") == 1
+    await an_alarm(live)
+    seconds = page.locator("#dialling-box [data-up]")
+    # The seconds have run on.
+    await expect(seconds).to_have_text(re.compile(r"^\d+:(?!0[01])\d\d"))
+    heard = await said(page)
+    assert len(set(heard)) == len(heard), "each is said once, and not with its seconds"
+    assert {
+        ("polite", "⚠ A deadline of an urgent referral has passed Open Seen"),
+        ("assertive", "More calls and messages went out within an hour than usual."),
+    } <= set(heard)
+    assert await page.evaluate("document.activeElement.closest('.alert-bar') === null")
+    await page.locator(".alert-bar").get_by_role("button", name="Seen").click()
+    await expect(page.locator(".alert-bar")).to_have_count(0)
+    await expect(page).to_have_title("Team – Helpline")
+    assert await page.evaluate("globalThis.rings.length") == 0
+
+
+async def ends_the_talk_but_not_at_once(page: Page, ana: Counsellor) -> None:
+    """The end of a talk can be taken back for five seconds, also by keyboard."""
     end = page.locator("#talks-box").get_by_role("button", name="End")
     await end.focus()
     await page.keyboard.press("Enter")
@@ -135,9 +146,6 @@ async def test_a_supervisor_sets_a_state_and_ends_a_talk(live: Stage, page: Page
     await taken_back_for_a_moment(end)
     await end.click()
     await expect(page.locator("#talks")).to_contain_text("No talk is going on.")
-    while leg.status != "completed":
-        await live.clock.sleep(0.1)
-    await expect(row).not_to_contain_text("On a call")
 
 
 async def test_a_talk_of_three_is_handed_over_and_help_is_called_until_one_takes_it(

@@ -51,7 +51,7 @@ def test_what_is_listed_is_there() -> None:
         for path in questions:
             assert form.find(path) or form.find(path.replace(".", ".a1.")), path
     special = special_codes(library.framework)
-    # Groups stand for what is inside them; bullying and school are nobody's health.
+    # Groups stand for what is inside them; bullying and school say nothing about health.
     assert {"MH-SUICIDE", "PH-HIV", "S-ORIENTATION", "V-SEXUAL", "DE-BELIEFS"} <= set(special)
     assert not {"V-BULLYING", "EO-SCHOOL", "FR-GENERAL", "V"} & set(special)
     assert set(special_cues(library.framework)) == {"suicide", "self_harm", "sexual_violence"}

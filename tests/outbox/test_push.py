@@ -82,7 +82,7 @@ async def test_a_ring_and_a_call_for_help_wake_who_has_no_page_open(
     (await ana.ask("POST", f"/calls/{call}/panic")).raise_for_status()
     await stage.settle()
     assert (service.asked, service.said) == (["two"], ["The helpline needs you."])
-    # A program of hers forgets her browser, and of nobody else.
+    # A program of hers forgets her browser, and no other person's.
     (hers,) = (await jelena.ask("GET", "/me/browsers")).json()
     assert set(hers) == {"id", "label", "created_at"}, "the address of a browser is not shown"
     for person, status in ((ana, 404), (jelena, 204), (jelena, 404)):

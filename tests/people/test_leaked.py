@@ -106,7 +106,7 @@ class Service:
         self.padding.append(request.headers.get("add-padding", ""))
         prefix = request.path_params["path"].removeprefix("range/")
         lines = [f"{one[5:]}:3" for one in self.known if one.startswith(prefix)]
-        # Padding is of hashes that nobody chose; this one even looks like a good password.
+        # Padding is of hashes that no person chose; this one even looks like a good password.
         lines += [f"{leaked.sha1_of(GOOD)[5:]}:0", f"{'0' * 34}1:2"]
         body = "\r\n".join(lines) if self.body is None else self.body
         return PlainTextResponse(body)

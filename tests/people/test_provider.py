@@ -88,7 +88,7 @@ async def test_a_proven_address_links_one_account_where_that_is_set(city: Work) 
     with pytest.raises(NoAccountHere):
         await comes(city, ANA | MAIL)
     assert (await comes(city, ANA | MAIL, links_by_email=True)).id == ana.id
-    # Another person with the same address is nobody's: the account is linked.
+    # Another person with the same address has no account: it is linked already.
     with pytest.raises(NoAccountHere):
         await comes(city, ANA | MAIL | {"sub": "2"}, links_by_email=True)
 

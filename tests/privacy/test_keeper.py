@@ -212,7 +212,7 @@ def test_it_survives_a_restart_and_other_keys_seal_nothing(kept: Kept, keeper: K
     kept.begin(FIRST)
     assert far.open(sealed, **place) == TEXT
     kept.end()
-    # Another key under the number of the first: it would seal what nobody opens.
+    # Another key under the number of the first: it would seal what no key opens.
     kept.begin((1, KEYS[3]))
     with pytest.raises(KeeperAway):
         far.seal(TEXT, **place)
@@ -238,7 +238,7 @@ async def test_requests_wait_while_it_is_restarted_and_go_on_after_that(
     await asyncio.to_thread(kept.begin, FIRST)
     await asyncio.wait_for(waiting, 5)
     far.match_key("name", "Ana")
-    # For long it waits for nobody: what needs no key goes on.
+    # Nothing waits for long: what needs no key goes on.
     await asyncio.to_thread(kept.end)
     monkeypatch.setattr("app.privacy.keeper.client._RESTARTS_WITHIN", 0.05)
     await asyncio.wait_for(far.ready(), 5)

@@ -1,8 +1,9 @@
 """A request about a person's data from the first click to the provider, as its people see it."""
 
+from typing import NamedTuple
 from uuid import uuid4
 
-from app.demo.stage import LINE, Stage
+from app.demo.stage import LINE, Counsellor, Stage
 from app.staff.roles import Role
 from app.telephony.platforms.choose import platform_of
 from app.telephony.provider.urls import message_path
@@ -30,7 +31,44 @@ async def test_a_person_is_shown_and_then_erased_here_and_at_the_provider(stage:
     before = {leg.sid for leg in stage.exchange.legs.values() if CHILD in (leg.from_, leg.to)}
     assert before
 
-    # A report: found by the number, decided by a second person, opened by the officer alone.
+    house = House(stage, ana, vera, mila, olga)
+    await reported_to_the_officer_alone(house)
+    erasure = await erased_with_a_second_person(house)
+    told = (await olga.ask("GET", f"/data-requests/{erasure}")).json()
+    assert (told["state"], told["items"], told["numbers"]) == ("done", [], None)
+    assert told["counts"]["call"] == 1
+    deleted = {(one["kind"], one["state"]): one["count"] for one in told["copies"]}
+    assert deleted[("call", "deleted")] == len(before)
+    assert deleted[("message", "deleted")] == 1
+    assert not before & stage.exchange.legs.keys()
+    assert stage.exchange.messages == {}
+    assert any(leg.from_ == "+381641999999" for leg in stage.exchange.legs.values())
+    receipt = (await page(stage, vera, f"{HERE}/{erasure}")).text
+    assert 'id="data-receipt"' in receipt
+    assert CHILD not in receipt
+    rows = await stage.rows("SELECT caller_key, caller_number_sealed FROM calls ORDER BY opened_at")
+    assert rows[0] == {"caller_key": None, "caller_number_sealed": None}
+    assert rows[1]["caller_key"] is not None
+    log = str(await stage.rows("SELECT subject, detail FROM audit_entries"))
+    assert CHILD not in log
+
+
+class House(NamedTuple):
+    """A counsellor, a supervisor who is the officer, an administrator and an auditor."""
+
+    stage: Stage
+    ana: Counsellor
+    vera: Counsellor
+    mila: Counsellor
+    olga: Counsellor
+
+
+GROUND = {"basis": "right_of_access", "identity": "called_back", "words": "Called on Monday."}
+
+
+async def reported_to_the_officer_alone(house: House) -> None:
+    """A report: found by the number, decided by a second person, opened by the officer alone."""
+    stage, ana, vera, mila, olga = house
     assert 'id="new-data-request"' not in (await page(stage, mila, HERE)).text
     wrong = await page(stage, vera, HERE, kind="access", person="child", sought="nobody")
     assert "Entry 1 is neither a number nor a code" in wrong.text
@@ -42,8 +80,7 @@ async def test_a_person_is_shown_and_then_erased_here_and_at_the_provider(stage:
     assert 'data-kind="flag"' in shown
     for who in (mila, olga):
         assert CHILD not in (await page(stage, who, here)).text
-    ground = {"basis": "right_of_access", "identity": "called_back", "words": "Called on Monday."}
-    assert (await page(stage, vera, f"{here}/ask", **ground)).status_code == 303
+    assert (await page(stage, vera, f"{here}/ask", **GROUND)).status_code == 303
     assert 'id="decide-data"' not in (await page(stage, vera, here)).text
     assert 'id="decide-data"' in (await page(stage, mila, here)).text
     assert (await page(stage, mila, f"{here}/decision", decision="approve")).status_code == 303
@@ -56,32 +93,19 @@ async def test_a_person_is_shown_and_then_erased_here_and_at_the_provider(stage:
         assert (await who.ask("GET", f"{path}/report.pdf")).status_code == status
     assert f'href="/api/v1{path}/report.pdf"' in (await page(stage, vera, here)).text
 
-    # An erasure: the officer keeps nothing, and an administrator confirms it.
+
+async def erased_with_a_second_person(house: House) -> str:
+    """An erasure: the officer keeps nothing, and an administrator confirms it. Return its id."""
+    stage, _, vera, mila, _ = house
     asked = {"kind": "erasure", "person": "child", "sought": CHILD}
     begun = (await vera.ask("POST", "/data-requests", asked)).json()
     path = f"/data-requests/{begun['id']}"
     kept = [{"kind": one["kind"], "id": one["id"], "keep": None} for one in begun["items"]]
     assert (await vera.ask("PUT", f"{path}/kept", {"items": kept})).status_code == 200
-    ground |= {"basis": "not_needed"}
+    ground = {**GROUND, "basis": "not_needed"}
     assert (await vera.ask("POST", f"{path}/ask", ground)).status_code == 200
     assert (await vera.ask("POST", f"{path}/decision", {"approve": True})).status_code == 403
     done = await mila.ask("POST", f"{path}/decision", {"approve": True})
     assert done.status_code == 200, done.text
     await stage.settle()
-    told = (await olga.ask("GET", path)).json()
-    assert (told["state"], told["items"], told["numbers"]) == ("done", [], None)
-    assert told["counts"]["call"] == 1
-    deleted = {(one["kind"], one["state"]): one["count"] for one in told["copies"]}
-    assert deleted[("call", "deleted")] == len(before)
-    assert deleted[("message", "deleted")] == 1
-    assert not before & stage.exchange.legs.keys()
-    assert stage.exchange.messages == {}
-    assert any(leg.from_ == "+381641999999" for leg in stage.exchange.legs.values())
-    receipt = (await page(stage, vera, f"{HERE}/{begun['id']}")).text
-    assert 'id="data-receipt"' in receipt
-    assert CHILD not in receipt
-    rows = await stage.rows("SELECT caller_key, caller_number_sealed FROM calls ORDER BY opened_at")
-    assert rows[0] == {"caller_key": None, "caller_number_sealed": None}
-    assert rows[1]["caller_key"] is not None
-    log = str(await stage.rows("SELECT subject, detail FROM audit_entries"))
-    assert CHILD not in log
+    return str(begun["id"])

@@ -47,35 +47,8 @@ async def test_a_rule_a_hold_a_night_and_a_receipt(
     here = f"/contacts/{contact}"
     read = (await ana.ask("GET", here)).json()
 
-    # The supervisor holds it on its page, where the counsellor reads why, and has no button.
-    assert 'action="/admin/retention' not in (await page(stage, vera, here)).text
-    assert f"/api/v1/retention/contact/{contact}/hold" in (await page(stage, vera, here)).text
-    reason = {"reason": "The court of Novi Sad asks for it."}
-    path = f"/retention/contact/{contact}"
-    assert (await ana.ask("POST", f"{path}/hold", reason)).status_code == 403
-    assert (await vera.ask("POST", f"{path}/hold", {"reason": "x"})).status_code == 422
-    assert (await vera.ask("POST", f"{path}/hold", reason)).status_code == 204
-    assert (await vera.ask("POST", f"{path}/hold", reason)).status_code == 409
-    seen = (await page(stage, ana, here)).text
-    assert "The court of Novi Sad" in seen
-    assert "lift-hold" not in seen
-
-    # The administrator sets a rule; of two at once the second is told.
-    form = {"revision": "0", "caller_numbers": "365", "export_files": "7", "contacts": "9o"}
-    assert (
-        "Write days as whole numbers" in (await page(stage, mila, "/admin/retention", **form)).text
-    )
-    form["contacts"] = "10"
-    assert "90 to 36500 days" in (await page(stage, mila, "/admin/retention", **form)).text
-    form["contacts"] = "90"
-    assert "The rules are saved." in (await page(stage, mila, "/admin/retention", **form)).text
-    assert (
-        "Another person has changed" in (await page(stage, mila, "/admin/retention", **form)).text
-    )
-    (log,) = await stage.rows("SELECT detail FROM audit_entries WHERE action = 'retention_changed'")
-    assert log["detail"].pop("from"), "a shorter rule holds later"
-    assert log["detail"] == {"before": {"contacts": "for_ever"}, "after": {"contacts": 90}}
-
+    await held_by_the_supervisor(stage, ana, vera, contact)
+    await ruled_by_the_administrator(stage, mila)
     await a_night(stage)
     for who in (ana, vera, mila, olga):
         await who.sign_in()
@@ -102,6 +75,47 @@ async def test_a_rule_a_hold_a_night_and_a_receipt(
     refused = await ana.ask("POST", f"{here}/reopen", {"reason": "Something more."})
     assert (refused.status_code, refused.json()["error"]) == (409, "Erased")
     assert await figures(stage, vera) == counted
+    await receipt_is_read(stage, olga)
+    await log_tells_what_was_done(stage, contact)
+
+
+async def held_by_the_supervisor(
+    stage: Stage, ana: Counsellor, vera: Counsellor, contact: str
+) -> None:
+    """The supervisor holds it on its page, where the counsellor reads why, and has no button."""
+    here = f"/contacts/{contact}"
+    assert 'action="/admin/retention' not in (await page(stage, vera, here)).text
+    assert f"/api/v1/retention/contact/{contact}/hold" in (await page(stage, vera, here)).text
+    reason = {"reason": "The court of Novi Sad asks for it."}
+    path = f"/retention/contact/{contact}"
+    assert (await ana.ask("POST", f"{path}/hold", reason)).status_code == 403
+    assert (await vera.ask("POST", f"{path}/hold", {"reason": "x"})).status_code == 422
+    assert (await vera.ask("POST", f"{path}/hold", reason)).status_code == 204
+    assert (await vera.ask("POST", f"{path}/hold", reason)).status_code == 409
+    seen = (await page(stage, ana, here)).text
+    assert "The court of Novi Sad" in seen
+    assert "lift-hold" not in seen
+
+
+async def ruled_by_the_administrator(stage: Stage, mila: Counsellor) -> None:
+    """The administrator sets a rule; of two at once the second is told."""
+    form = {"revision": "0", "caller_numbers": "365", "export_files": "7", "contacts": "9o"}
+    assert (
+        "Write days as whole numbers" in (await page(stage, mila, "/admin/retention", **form)).text
+    )
+    form["contacts"] = "10"
+    assert "90 to 36500 days" in (await page(stage, mila, "/admin/retention", **form)).text
+    form["contacts"] = "90"
+    assert "The rules are saved." in (await page(stage, mila, "/admin/retention", **form)).text
+    assert (
+        "Another person has changed" in (await page(stage, mila, "/admin/retention", **form)).text
+    )
+    (log,) = await stage.rows("SELECT detail FROM audit_entries WHERE action = 'retention_changed'")
+    assert log["detail"].pop("from"), "a shorter rule holds later"
+    assert log["detail"] == {"before": {"contacts": "for_ever"}, "after": {"contacts": 90}}
+
+
+async def receipt_is_read(stage: Stage, olga: Counsellor) -> None:
     told = (await olga.ask("GET", "/retention")).json()
     assert [(one["kind"], one["rows"], one["days"]) for one in told["receipts"]] == [
         ("contacts", 1, 90)
@@ -111,6 +125,9 @@ async def test_a_rule_a_hold_a_night_and_a_receipt(
         seen_by_auditor(await page(stage, olga, "/admin/retention")),
     )
     assert (await olga.ask("PUT", "/retention", {"rules": {"contacts": None}})).status_code == 403
+
+
+async def log_tells_what_was_done(stage: Stage, contact: str) -> None:
     actions = await stage.rows(
         "SELECT action, subject, detail FROM audit_entries "
         "WHERE action IN ('record_held', 'record_hold_lifted', 'content_erased') ORDER BY id"

@@ -63,7 +63,7 @@ async def test_a_call_back_that_nobody_made_alarms_once_until_it_is_taken(work: 
 async def test_a_moved_window_is_no_new_promise_and_a_rung_phone_keeps_it(work: Work) -> None:
     _, row = await a_promise(work)
     work.now += timedelta(hours=2)
-    # The rota had nobody, so the program has moved the window to tomorrow.
+    # The rota had no counsellor, so the program has moved the window to tomorrow.
     row.window_from, row.window_until = (
         row.window_from + timedelta(days=1),
         row.window_until + (timedelta(days=1)),

@@ -70,7 +70,7 @@ async def opened(work: Work) -> list[bytes]:
             for path, value in values_of(place, row[place.column]).items():
                 bound = place.bound_to(dict(row), path)
                 if place.table == SECRETS[0]:
-                    # What is in it is told to nobody; it opens, and hashes stay as they are.
+                    # What is in it is not told; it opens, and hashes stay as they are.
                     work.keys.check_opens(value, **bound)
                     found.append(work.keys.match_key("name", "mina"))
                 else:

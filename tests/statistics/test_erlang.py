@@ -91,7 +91,7 @@ def test_a_service_level_with_patience_as_simulated(staff: int) -> None:
 
 @pytest.mark.parametrize("staff", [0, 1, 4, 9])
 def test_conversations_at_once_are_erlang_a_at_both_ends(staff: int) -> None:
-    """Three at once that slow nobody down are three counsellors; one at once is a call."""
+    """Three at once that slow no counsellor down are three counsellors; one at once is a call."""
     three = erlang_a(60, 1800, 600, staff, 20, 180, AtOnce(3, 0.0))
     calls = erlang_a(60, 1800, 600, 3 * staff, 20, 180)
     for name in ("waits", "service_level", "mean_wait", "abandoned", "occupancy"):
@@ -121,7 +121,7 @@ _WRITING = [(1, 3, 0.3), (3, 2, 0.5), (4, 3, 0.25), (5, 4, 0.6)]
 
 @pytest.mark.parametrize(("staff", "most", "slowdown"), _WRITING)
 def test_conversations_at_once_as_simulated(staff: int, most: int, slowdown: float) -> None:
-    """Children write one by one, each with the counsellor who has the fewest; nobody moves later.
+    """Children write one by one, each with the counsellor who has the fewest; no child moves later.
 
     Each counsellor's pace follows from how many they have, at every moment.
     """

@@ -87,7 +87,7 @@ class Life:
         await self.commit()
 
     async def flush(self) -> None:
-        """Write what an instant has changed; nobody else is there who would have to do it."""
+        """Write what an instant has changed; no other process is there to do it."""
         self.work.jobs.clear()
         self.work.topics.clear()
         await flush(self.work)

@@ -310,7 +310,7 @@ async def _sealed_words(work: Work) -> set[str]:
             for path, value in values_of(place, row["stored"]).items():
                 bound = place.bound_to(dict(row), path)
                 if place.table == SECRETS[0]:
-                    # The secrets of the hashes hold no words, and are told to nobody.
+                    # The secrets of the hashes hold no words, and are not told.
                     work.keys.check_opens(value, **bound)
                 elif WORD.encode() in work.keys.open(value, **bound):
                     found.add(place.name)

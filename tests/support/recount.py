@@ -133,84 +133,114 @@ def _visited(contact: Any) -> Told:
     )
 
 
-def _live(events: list[Any], call: Any, line: Any) -> Told:
-    one = Told(
-        call["id"],
-        call["opened_at"],
-        line["timezone"] if line else HOME,
-        line["number"] if line else "?",
-    )
-    talks_since: int | None = None
-    talks: list[tuple[int, int]] = []
-    held_since: int | None = None
-    resumed_at: int | None = None
-    waits_since: int | None = None
-    owner: dict[str, str] = {}
-    talking = ""
-    for event in events:
+class _Reading:
+    """One call, as its log is read event by event."""
+
+    def __init__(self, call: Any, line: Any) -> None:
+        zone, number = (line["timezone"], line["number"]) if line else (HOME, "?")
+        self.one = Told(call["id"], call["opened_at"], zone, number)
+        self.talks: list[tuple[int, int]] = []
+        self._owner: dict[str, str] = {}
+        self._talking = ""
+        self._talks_since: int | None = None
+        self._held_since: int | None = None
+        self._resumed_at: int | None = None
+        self._waits_since: int | None = None
+
+    def read(self, event: Any) -> None:
         at, kind, detail = second(event["at"]), event["kind"], event["detail"]
+        self._read_queue(at, kind, detail)
+        self._read_offer(kind, detail)
+        self._read_hold(at, kind)
+        self._read_talk(event, at, kind, detail)
+
+    def _read_queue(self, at: int, kind: str, detail: Any) -> None:
+        one = self.one
         if kind == "enter_queue":
             one.queued = at if one.queued is None else one.queued
             one.language = detail["language"]
-        elif kind == "offer":
-            one.offers += 1
-            owner[detail["offer_id"]] = detail["counsellor_id"]
+        if kind in ("counsellor_lost", "connect", "leave_queue", "end"):
+            if self._waits_since is not None:
+                one.again.append(max(at - self._waits_since, 0))
+            self._waits_since = at if kind == "counsellor_lost" else None
+        if kind == "leave_queue":
+            one.left = at
+
+    def _read_offer(self, kind: str, detail: Any) -> None:
+        if kind == "offer":
+            self.one.offers += 1
+            self._owner[detail["offer_id"]] = detail["counsellor_id"]
         elif kind == "offer_accepted":
-            talking = owner[detail["offer_id"]]
+            self._talking = self._owner[detail["offer_id"]]
         elif kind == "offer_ended":
-            one.missed += detail["offer"] == "missed"
-            one.declined += detail["offer"] == "declined"
-        elif kind == "connect":
-            one.answered = at if one.answered is None else one.answered
-            one.counsellor, talks_since = talking, at
-        elif kind == "hold":
-            held_since, resumed_at = at, None
-        elif kind == "resume" and held_since is not None:
-            one.hold += max(at - held_since, 0)
-            held_since, resumed_at = None, at
+            self.one.missed += detail["offer"] == "missed"
+            self.one.declined += detail["offer"] == "declined"
+
+    def _read_hold(self, at: int, kind: str) -> None:
+        one = self.one
+        if kind == "hold":
+            self._held_since, self._resumed_at = at, None
+        elif kind == "resume" and self._held_since is not None:
+            one.hold += max(at - self._held_since, 0)
+            self._held_since, self._resumed_at = None, at
         elif kind == "hold_failed":
             # The provider said no: it was never held, or it never stopped being held.
-            if held_since is None and resumed_at is not None:
-                one.hold += max(at - resumed_at, 0)
-                held_since, resumed_at = at, None
+            if self._held_since is None and self._resumed_at is not None:
+                one.hold += max(at - self._resumed_at, 0)
+                self._held_since, self._resumed_at = at, None
             else:
-                held_since = None
+                self._held_since = None
+        elif kind in ("counsellor_lost", "end"):
+            self._resumed_at = None
+            if self._held_since is not None:
+                one.hold += max(at - self._held_since, 0)
+                self._held_since = None
+
+    def _read_talk(self, event: Any, at: int, kind: str, detail: Any) -> None:
+        one = self.one
+        if kind == "connect":
+            one.answered = at if one.answered is None else one.answered
+            one.counsellor, self._talks_since = self._talking, at
         elif kind == "handed_outside":
             one.outside += 1
         elif kind == "handed_over":
-            assert talks_since is not None
-            if detail.get("inherited"):
-                one.inherited += 1
-            else:
-                one.transfers += 1
-            talks.append((talks_since, at))
-            one.spoken.append((one.counsellor, event["at"]))
-            one.counsellor, talks_since = detail["counsellor_id"], at
+            one.inherited += bool(detail.get("inherited"))
+            one.transfers += not detail.get("inherited")
+            assert self._talks_since is not None
+            self._end_talk(event, at)
+            one.counsellor, self._talks_since = detail["counsellor_id"], at
         elif kind in ("counsellor_lost", "end"):
-            resumed_at = None
-            if held_since is not None:
-                one.hold += max(at - held_since, 0)
-                held_since = None
-            if talks_since is not None:
-                talks.append((talks_since, at))
-                one.spoken.append((one.counsellor, event["at"]))
-                talks_since = None
+            self._end_talk(event, at)
             one.returned += kind == "counsellor_lost"
             if kind == "end":
                 one.ended, one.outcome = at, detail["outcome"]
         elif kind == "outcome_restated":
             one.outcome = detail["outcome"]
-        if kind in ("counsellor_lost", "connect", "leave_queue", "end"):
-            if waits_since is not None:
-                one.again.append(max(at - waits_since, 0))
-            waits_since = at if kind == "counsellor_lost" else None
-        if kind == "leave_queue":
-            one.left = at
+
+    def _end_talk(self, event: Any, at: int) -> None:
+        if self._talks_since is not None:
+            self.talks.append((self._talks_since, at))
+            self.one.spoken.append((self.one.counsellor, event["at"]))
+            self._talks_since = None
+
+
+def _live(events: list[Any], call: Any, line: Any) -> Told:
+    reading = _Reading(call, line)
+    for event in events:
+        reading.read(event)
+    one = reading.one
     if call["answered_at"] is not None and one.answered is None:
         # Heard of late: which offer it was is not known, and the record says when.
         one.answered = second(call["answered_at"])
         assert one.ended is not None
-        talks.append((one.answered, one.ended))
+        reading.talks.append((one.answered, one.ended))
+    one.danger = call["danger"]
+    _say_what_it_was(one, call)
+    _count_seconds(one, reading.talks)
+    return one
+
+
+def _say_what_it_was(one: Told, call: Any) -> None:
     one.outbound = (2 if call["answered_at"] else 1) if call["direction"] == "outbound" else 0
     one.is_call = not one.outbound
     if one.is_call:
@@ -219,14 +249,15 @@ def _live(events: list[Any], call: Any, line: Any) -> Told:
         one.outcome = "turned_away" if one.queued is None else "abandoned_in_queue"
     if one.outbound:
         one.outcome = one.language = "-"
-    one.danger = call["danger"]
+
+
+def _count_seconds(one: Told, talks: list[tuple[int, int]]) -> None:
     # No counsellor talks with a child who has left, however late we were told.
     for since, until in talks:
         gone = one.ended if one.ended is not None else until
         one.talk += max(min(until, gone) - since, 0)
     one.hold = min(one.hold, one.talk)
     one.talk -= one.hold
-    return one
 
 
 def _wrap(changes: list[Any], ended: datetime) -> int:
@@ -334,41 +365,48 @@ def _percentile(values: list[int], share: float) -> float | None:
     return round(ordered[below] + (ordered[above] - ordered[below]) * (place - below), 6)
 
 
+def _wait(one: Told) -> int:
+    until = one.answered if one.answered is not None else one.ended
+    if one.outcome in ("voicemail", "callback_requested") and one.left is not None:
+        until = one.left
+    assert until is not None
+    assert one.queued is not None
+    # An end that was told late may lie before the queue.
+    return max(until - one.queued, 0)
+
+
+class _Waits:
+    """How long callers waited: until an answer, until they gave up, or until they were put off."""
+
+    def __init__(self, calls: list[Told]) -> None:
+        self.answered = [one for one in calls if one.outcome == "answered"]
+        self.left = [o for o in calls if o.outcome in ("short_abandon", "abandoned_in_queue")]
+        put_off = ("voicemail", "callback_requested")
+        self.waits = [_wait(one) for one in self.answered if one.queued is not None]
+        self.gone = [_wait(one) for one in self.left]
+        self.later = [_wait(o) for o in calls if o.outcome in put_off and o.queued is not None]
+        self.again = [seconds for one in calls for seconds in one.again]
+
+
 def measured(ones: list[Told], target: int = 20) -> dict[str, Any]:
     """All measures of some calls and contacts."""
     calls = [one for one in ones if one.is_call]
+    waits = _Waits(calls)
+    return {
+        **_outcomes(calls, waits),
+        **_service_levels(calls, waits, target),
+        **_times_of_waits(waits),
+        **_handling(ones, waits),
+        **_offers_and_danger(calls),
+        **_contacts([one.contact for one in ones if one.contact]),
+    }
+
+
+def _outcomes(calls: list[Told], waits: _Waits) -> dict[str, Any]:
     n = Counter(one.outcome for one in calls)
-    answered = [one for one in calls if one.outcome == "answered"]
-    left = [one for one in calls if one.outcome in ("short_abandon", "abandoned_in_queue")]
     entered = [one for one in calls if one.queued is not None]
-
-    def wait(one: Told) -> int:
-        until = one.answered if one.answered is not None else one.ended
-        if one.outcome in ("voicemail", "callback_requested") and one.left is not None:
-            until = one.left
-        assert until is not None
-        assert one.queued is not None
-        # An end that was told late may lie before the queue.
-        return max(until - one.queued, 0)
-
-    waits = [wait(one) for one in answered if one.queued is not None]
-    gone = [wait(one) for one in left]
-    put_off = ("voicemail", "callback_requested")
-    later = [wait(o) for o in calls if o.outcome in put_off and o.queued is not None]
-    again = [seconds for one in calls for seconds in one.again]
-    quickly_put_off = sum(w <= target for w in later)
-    rung = [one for one in ones if one.outbound]
-    reached = [one for one in rung if one.outbound == 2]
-    rung_seconds = sum(o.talk + o.hold + o.wrap for o in reached)
-    alone = [o for o in left if o.circumstance != "staffed"]
     away = [o.circumstance for o in calls if o.outcome == "turned_away"]
-    quick = sum(w <= target for w in waits)
-    quickly_gone = sum(w <= target for w in gone)
-    abandoned = len(left)
-    talk, hold = sum(o.talk for o in answered), sum(o.hold for o in answered)
-    wrap = sum(o.wrap for o in answered)
-    offers, missed = sum(o.offers for o in calls), sum(o.missed for o in calls)
-    contacts = [one.contact for one in ones if one.contact]
+    abandoned = len(waits.left)
     return {
         "calls": len(calls),
         "offered": len(entered) - n["short_abandon"],
@@ -383,58 +421,91 @@ def measured(ones: list[Told], target: int = 20) -> dict[str, Any]:
         "turned_away": n["turned_away"],
         "no_counsellor": away.count("no_counsellor_on_duty"),
         "out_of_hours": away.count("out_of_hours"),
-        "abandoned_unstaffed": len(alone),
-        "put_off": len(later),
-        "second_waits": len(again),
-        "second_wait": _divide(sum(again), len(again)),
-        "outbound": len(rung),
-        "outbound_reached": len(reached),
-        "aht_outbound": _divide(rung_seconds, len(reached)),
-        "aht_all": _divide(talk + hold + wrap + rung_seconds, len(answered) + len(reached)),
-        "inherited": sum(o.inherited for o in calls),
-        "outside": sum(o.outside for o in calls),
+        "abandoned_unstaffed": sum(o.circumstance != "staffed" for o in waits.left),
+        "put_off": len(waits.later),
         "blocked": n["blocked"],
         "failed": n["failed"],
         "unreachable": n["unreachable"],
         "lost": n["lost"],
         "not_ended": n["open"],
         "abandonment": _divide(abandoned, len(entered)),
-        "service_level": _divide(quick, len(answered) + abandoned + len(later)),
-        "service_level_1": _divide(
-            quick + quickly_gone + quickly_put_off, len(answered) + abandoned + len(later)
-        ),
-        "service_level_2": _divide(quick, len(answered)),
-        "service_level_4": _divide(
-            quick, len(answered) + abandoned - quickly_gone + len(later) - quickly_put_off
-        ),
-        "service_level_5": _divide(
-            quick + n["short_abandon"], len(answered) + abandoned + len(later)
-        ),
-        "asa": _divide(sum(waits), len(answered)),
-        "mean_wait": _divide(
-            sum(waits) + sum(gone) + sum(later), len(answered) + abandoned + len(later)
-        ),
-        "time_to_abandon": _divide(sum(gone), abandoned),
-        "aht": _divide(talk + hold + wrap, len(answered)),
-        "talk": _divide(talk, len(answered)),
-        "hold": _divide(hold, len(answered)),
-        "wrap_up": _divide(wrap, len(answered)),
+    }
+
+
+def _service_levels(calls: list[Told], waits: _Waits, target: int) -> dict[str, Any]:
+    short = sum(one.outcome == "short_abandon" for one in calls)
+    quick = sum(w <= target for w in waits.waits)
+    quickly_gone = sum(w <= target for w in waits.gone)
+    quickly_put_off = sum(w <= target for w in waits.later)
+    answered, later = len(waits.answered), len(waits.later)
+    whole = answered + len(waits.left) + later
+    return {
+        "service_level": _divide(quick, whole),
+        "service_level_1": _divide(quick + quickly_gone + quickly_put_off, whole),
+        "service_level_2": _divide(quick, answered),
+        "service_level_4": _divide(quick, whole - quickly_gone - quickly_put_off),
+        "service_level_5": _divide(quick + short, whole),
+    }
+
+
+def _times_of_waits(waits: _Waits) -> dict[str, Any]:
+    answered, left, later = len(waits.answered), len(waits.left), len(waits.later)
+    every = [*waits.waits, *waits.gone, *waits.later]
+    return {
+        "second_waits": len(waits.again),
+        "second_wait": _divide(sum(waits.again), len(waits.again)),
+        "asa": _divide(sum(waits.waits), answered),
+        "mean_wait": _divide(sum(every), answered + left + later),
+        "time_to_abandon": _divide(sum(waits.gone), left),
+        "wait_median": _percentile(waits.waits, 0.5),
+        "wait_p90": _percentile(waits.waits, 0.9),
+        "wait_p95": _percentile(waits.waits, 0.95),
+        "longest_wait": max([*every, *waits.again], default=None),
+        "time_to_abandon_median": _percentile(waits.gone, 0.5),
+    }
+
+
+def _handling(ones: list[Told], waits: _Waits) -> dict[str, Any]:
+    """How long counsellors were busy with calls, inbound and outbound."""
+    answered = len(waits.answered)
+    talk, hold = sum(o.talk for o in waits.answered), sum(o.hold for o in waits.answered)
+    wrap = sum(o.wrap for o in waits.answered)
+    rung = [one for one in ones if one.outbound]
+    reached = [one for one in rung if one.outbound == 2]
+    rung_seconds = sum(o.talk + o.hold + o.wrap for o in reached)
+    return {
+        "outbound": len(rung),
+        "outbound_reached": len(reached),
+        "aht_outbound": _divide(rung_seconds, len(reached)),
+        "aht_all": _divide(talk + hold + wrap + rung_seconds, answered + len(reached)),
+        "aht": _divide(talk + hold + wrap, answered),
+        "talk": _divide(talk, answered),
+        "hold": _divide(hold, answered),
+        "wrap_up": _divide(wrap, answered),
+    }
+
+
+def _offers_and_danger(calls: list[Told]) -> dict[str, Any]:
+    offers, missed = sum(o.offers for o in calls), sum(o.missed for o in calls)
+    return {
         "offers": offers,
         "missed_offers": missed,
         "declined_offers": sum(o.declined for o in calls),
         "rona": _divide(missed, offers),
         "transfers": sum(o.transfers for o in calls),
+        "inherited": sum(o.inherited for o in calls),
+        "outside": sum(o.outside for o in calls),
         "returned": sum(o.returned for o in calls),
         "danger_calls": sum(o.danger for o in calls),
         "number_known": sum(o.before is not None for o in calls),
         "repeat_calls": sum(bool(o.before) for o in calls),
+    }
+
+
+def _contacts(contacts: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
         "contacts": len(contacts),
         "contacts_completed": sum(c["state"] == "complete" for c in contacts),
         "non_counselling": sum(c["closed_as"] is not None for c in contacts),
         "urgent_contacts": sum(c["urgency"] in ("immediate", "urgent") for c in contacts),
-        "wait_median": _percentile(waits, 0.5),
-        "wait_p90": _percentile(waits, 0.9),
-        "wait_p95": _percentile(waits, 0.95),
-        "longest_wait": max([*waits, *gone, *later, *again], default=None),
-        "time_to_abandon_median": _percentile(gone, 0.5),
     }

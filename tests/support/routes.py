@@ -394,7 +394,7 @@ def routes(stage: Stage) -> Iterator[APIRoute]:
 
 
 async def rows_of_every_kind(stage: Stage, ana: Counsellor) -> None:
-    """A contact, a case with a follow-up, a referral that nobody has seen, and an agency."""
+    """A contact, a case with a follow-up, a referral that no person has seen, and an agency."""
     await add_agency(
         stage, "house", "shelter", name="Sigurna kuća " + "dugog imena " * 5, email="h@a.example"
     )

@@ -141,7 +141,7 @@ def test_trouble_speaks_without_a_database() -> None:
 
 def test_trouble_speaks_the_languages_of_the_lines_that_the_provider_can_speak() -> None:
     said = [one for one in script.trouble_steps("/", ["hr", "ro"]) if isinstance(one, Say)]
-    # Nobody waits through all languages that there are.
+    # No caller waits through all languages that there are.
     assert [(one.text, one.locale) for one in said] == [(words.about("ro").trouble, "ro-RO")]
     (english,) = [one for one in script.trouble_steps("/", ["hr"]) if isinstance(one, Say)]
     assert english.text == words.about("en").trouble

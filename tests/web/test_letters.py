@@ -174,7 +174,7 @@ async def test_no_letter_text_push_or_event_gives_an_identity_to_an_address_of_o
         asked = {"contact_id": contact, "override": OVERRIDE, "send": True}
         first = await by_hand(ana, **asked)
         second = await by_hand(ana, **asked, seen_open=True)
-        # The escalation begins; nobody acknowledges; a follow-up is due, and then overdue.
+        # The escalation begins; no person acknowledges; a follow-up is due, and then overdue.
         await stage.advance(240)
         await skip_minutes(stage, 60, every=10)
         for hours in (24, 18, 18):

@@ -206,7 +206,7 @@ def _name_of(claims: dict[str, Any]) -> str:
 
 
 async def _by_email(work: Work, claims: dict[str, Any]) -> Staff | None:
-    """Return the one active account with the verified address, if it is linked to nobody yet."""
+    """Return the one active account with the verified address, if it is not linked yet."""
     email = _verified_email(claims)
     if email is None:
         return None

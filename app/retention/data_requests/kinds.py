@@ -92,7 +92,7 @@ class Because(StrEnum):
 class Keep(StrEnum):
     """Why a row is not erased, or is left out of a report."""
 
-    # The program sees these by itself; nobody can take them away here.
+    # The program sees these by itself; no person can take them away here.
     LEGAL_HOLD = "legal_hold"
     STILL_OPEN = "still_open"
     # The officer says these.

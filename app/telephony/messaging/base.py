@@ -86,7 +86,7 @@ class Carrier(ABC):
     def read(self, fields: Mapping[str, Any]) -> Arrived | None:
         """Return what a child wrote, from a request that is proven to come from the carrier.
 
-        None if there is nobody to answer.
+        None if there is no sender to answer.
         """
 
     @abstractmethod

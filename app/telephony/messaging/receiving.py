@@ -36,7 +36,7 @@ async def text_arrived(work: Work, signed: Signed) -> str:
         return await staff_phone.text_message(work, signed)
     arrived = carrier.read(signed.fields)
     if arrived is None:
-        # Nobody whom we could answer: a short code, an advertisement, a withheld number.
+        # No sender whom we could answer: a short code, an advertisement, a withheld number.
         return ""
     await hear(work, carrier.channel, line, arrived)
     return ""

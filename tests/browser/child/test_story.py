@@ -2,7 +2,7 @@
 
 from playwright.async_api import Page, expect
 
-from app.demo.stage import Stage
+from app.demo.stage import Counsellor, Stage
 from tests.browser.child.children import (
     EXIT,
     FAST,
@@ -39,7 +39,7 @@ async def test_a_child_writes_and_leaves_and_no_word_and_no_trace_is_there(
     await expect(page.locator("#when")).to_contain_text("A counsellor is here now.")
     await picture(page, "child-start")
     await page.get_by_role("button", name="Start writing").click()
-    # Nobody has to wait for the network to begin.
+    # The child does not have to wait for the network to begin.
     await say(page, "Are you there?")
     await expect(page.locator("#log small")).to_have_text("not sent yet")
     call_id = await take_next(ana)
@@ -54,7 +54,24 @@ async def test_a_child_writes_and_leaves_and_no_word_and_no_trace_is_there(
     await ana.ask("POST", f"/chats/{call_id}/typing", {})
     await expect(page.locator("#types")).to_have_text("The counsellor is writing …")
 
-    # With the letters on, the counsellor reads what is not sent.
+    await shows_each_letter(page, ana)
+    await loses_nothing_without_a_network(page, ana, call_id)
+
+    # A page that is loaded again goes on.
+    await page.reload()
+    await expect(said(page)).to_have_count(6)
+    await expect(said(page).last).to_have_text("it is bad")
+    await write(ana, call_id, "Tell me more.")
+    await expect(said(page).last).to_have_text("Tell me more.")
+    await picture(page, "child-talk")
+    assert all(url.startswith(stage.settings.public_url) for url in asked if "//" in url)
+    assert not [url for url in asked if call_id in url]
+
+    await leaves_without_a_trace(stage, page)
+
+
+async def shows_each_letter(page: Page, ana: Counsellor) -> None:
+    """With the letters on, the counsellor reads what is not sent."""
     await page.get_by_label("Show each letter while I type").check()
     await page.get_by_role("textbox", name="Your message").press_sequentially("I am afr")
 
@@ -65,7 +82,9 @@ async def test_a_child_writes_and_leaves_and_no_word_and_no_trace_is_there(
     await until(letters, "the letters are read")
     await page.get_by_role("textbox", name="Your message").fill("")
 
-    # Without a network nothing gets lost, and nothing is said twice.
+
+async def loses_nothing_without_a_network(page: Page, ana: Counsellor, call_id: str) -> None:
+    """Nothing gets lost, and nothing is said twice."""
     await page.context.set_offline(True)
     await say(page, "At home")
     await say(page, "it is bad")
@@ -78,16 +97,9 @@ async def test_a_child_writes_and_leaves_and_no_word_and_no_trace_is_there(
     words = [one["text"] for one in await read(ana, call_id) if one["author"] == "child"]
     assert words == ["Are you there?", "Good", "At home", "it is bad"]
 
-    # A page that is loaded again goes on.
-    await page.reload()
-    await expect(said(page)).to_have_count(6)
-    await expect(said(page).last).to_have_text("it is bad")
-    await write(ana, call_id, "Tell me more.")
-    await expect(said(page).last).to_have_text("Tell me more.")
-    await picture(page, "child-talk")
-    assert all(url.startswith(stage.settings.public_url) for url in asked if "//" in url)
-    assert not [url for url in asked if call_id in url]
 
+async def leaves_without_a_trace(stage: Stage, page: Page) -> None:
+    """Escape leaves the page: nothing of it is kept in the browser."""
     await page.get_by_role("textbox", name="Your message").press("Escape")
     await page.wait_for_url(EXIT)
     await until(lambda: _is_over(stage), "the conversation ends")

@@ -160,6 +160,33 @@ async def test_a_duty_manager_plans_a_week_and_mends_the_night(live: Stage, page
     found = await live.rows("SELECT count(*) AS n FROM rota_changes WHERE kind = 'extra'")
     assert found[0]["n"] >= 14
 
+    await _covers_the_night(page)
+
+    day = monday + timedelta(days=2)
+    await _drags(page, day)
+    await _uses_keys(page, day)
+    if os.environ.get("PICTURES"):
+        for width in (320, 768, 1440):
+            for look in ("light", "dark"):
+                await page.set_viewport_size({"width": width, "height": 1000})
+                await page.emulate_media(color_scheme=look)
+                await page.screenshot(
+                    path=f"{os.environ['PICTURES']}/roster-{width}-{look}.png", full_page=True
+                )
+        await page.set_viewport_size({"width": 1440, "height": 1000})
+
+    await _swaps_and_takes_it_back(page, day)
+
+    # A calendar of one's own, shown once.
+    await page.get_by_role("button", name="Make an address").click()
+    address = await page.locator("code.address").inner_text()
+    assert "/calendar/" in address
+    answer = await live.client.get(address)
+    assert answer.text.startswith("BEGIN:VCALENDAR")
+
+
+async def _covers_the_night(page: Page) -> None:
+    """A rule that is wrong is refused; the right one covers the night."""
     shift = page.get_by_role("form", name="Add a shift")
     # What is wrong is said, and nothing that was written is lost.
     await shift.get_by_label("Who").select_option(label="Vera")
@@ -182,20 +209,9 @@ async def test_a_duty_manager_plans_a_week_and_mends_the_night(live: Stage, page
     # The calendar follows the event; the whole page is drawn anew when the form is answered.
     await expect(page.locator("#shifts")).to_contain_text("Vera")
 
-    day = monday + timedelta(days=2)
-    await _drags(page, day)
-    await _uses_keys(page, day)
-    if os.environ.get("PICTURES"):
-        for width in (320, 768, 1440):
-            for look in ("light", "dark"):
-                await page.set_viewport_size({"width": width, "height": 1000})
-                await page.emulate_media(color_scheme=look)
-                await page.screenshot(
-                    path=f"{os.environ['PICTURES']}/roster-{width}-{look}.png", full_page=True
-                )
-        await page.set_viewport_size({"width": 1440, "height": 1000})
 
-    # Boris takes over from Ana for two hours; the last word can be taken back.
+async def _swaps_and_takes_it_back(page: Page, day: date) -> None:
+    """Boris takes over from Ana for two hours; the last word can be taken back."""
     change = page.get_by_role("form", name="Change part of a shift")
     await change.get_by_label("What").select_option("swap")
     await change.locator("[name=staff_id]").select_option(label="Ana")
@@ -210,10 +226,3 @@ async def test_a_duty_manager_plans_a_week_and_mends_the_night(live: Stage, page
     await expect(row(page, "Boris")).not_to_contain_text("06:00–08:00")
     # The calendar follows at once; the rest of the page is drawn anew when the click is answered.
     await expect(back).to_have_count(0)
-
-    # A calendar of one's own, shown once.
-    await page.get_by_role("button", name="Make an address").click()
-    address = await page.locator("code.address").inner_text()
-    assert "/calendar/" in address
-    answer = await live.client.get(address)
-    assert answer.text.startswith("BEGIN:VCALENDAR")

@@ -90,40 +90,10 @@ async def test_a_keeper_of_the_directory_sends_nothing_to_an_address_of_their_ow
         ),
     )
     assert saved.status_code == 200, saved.text
-    agency, now = await _entry(stage)
-    # What is no address is in force; each address waits.
-    assert (now.name, now.email, [p.number for p in now.duty_phones], now.webhook_url) == (
-        "House of children",
-        "duty@house.example",
-        ["+381113000001"],
-        "https://house.example/events",
-    )
-    assert agency.webhook_secret_sealed is not None
-    waiting = await _changes(admin)
-    assert set(waiting) == {"house.email", "house.duty_phones", "house.webhook_url"}
-    assert (waiting["house.email"]["before"], waiting["house.email"]["value"]) == (
-        "duty@house.example",
-        _OWN,
-    )
-    # The agency is told where it was reached before.
-    await stage.settle()
-    told = {text for to, text in post.messages if to == "duty@house.example"}
-    assert any("House of children" in letter for letter in told)
-    assert all(to == "duty@house.example" for to, _ in post.messages)
-
+    waiting = await _each_address_waits(stage, admin)
+    await _was_told_where_it_was_reached_before(stage, post)
     ids = [one["id"] for one in waiting.values()]
-    # The same person, the same role, and an account that is younger than the change do not count.
-    young = await _person(stage, "young", Role.SUPERVISOR)
-    # Nor does an account that the first person has had a hand in.
-    made = await _person(stage, "made", Role.SUPERVISOR)
-    await stage._watch.execute(
-        "UPDATE staff SET created_at = created_at - interval '1 day' WHERE id = %s", (made.id,)
-    )
-    async with transaction(stage.ground, Actor(ActorKind.PERSON, officer.id)) as work:
-        write_entry(work, AuditLog.STAFF_CHANGED, str(made.id))
-    for person in (officer, other, young, made):
-        assert await _decide(person, *ids) == 403
-        assert not any(one["may_decide"] for one in (await _changes(person)).values())
+    await _do_not_count_as_a_second_person(stage, officer, other, ids)
     page = await stage.client.get(
         f"{stage.settings.public_url}/agencies", headers={"Cookie": admin.cookie_header}
     )
@@ -143,6 +113,49 @@ async def test_a_keeper_of_the_directory_sends_nothing_to_an_address_of_their_ow
         row["action"] for row in await stage.rows("SELECT action FROM audit_entries ORDER BY id")
     ]
     assert kinds.count("address_change_approved") == 3
+
+
+async def _each_address_waits(stage: Stage, admin: Counsellor) -> dict[str, Any]:
+    """What is no address is in force. Return the changes that wait."""
+    agency, now = await _entry(stage)
+    assert (now.name, now.email, [p.number for p in now.duty_phones], now.webhook_url) == (
+        "House of children",
+        "duty@house.example",
+        ["+381113000001"],
+        "https://house.example/events",
+    )
+    assert agency.webhook_secret_sealed is not None
+    waiting = await _changes(admin)
+    assert set(waiting) == {"house.email", "house.duty_phones", "house.webhook_url"}
+    assert (waiting["house.email"]["before"], waiting["house.email"]["value"]) == (
+        "duty@house.example",
+        _OWN,
+    )
+    return waiting
+
+
+async def _was_told_where_it_was_reached_before(stage: Stage, post: Mail) -> None:
+    await stage.settle()
+    told = {text for to, text in post.messages if to == "duty@house.example"}
+    assert any("House of children" in letter for letter in told)
+    assert all(to == "duty@house.example" for to, _ in post.messages)
+
+
+async def _do_not_count_as_a_second_person(
+    stage: Stage, officer: Counsellor, other: Counsellor, ids: list[str]
+) -> None:
+    """The same person, the same role, and an account that is younger than the change."""
+    young = await _person(stage, "young", Role.SUPERVISOR)
+    # Nor does an account that the first person has had a hand in.
+    made = await _person(stage, "made", Role.SUPERVISOR)
+    await stage._watch.execute(
+        "UPDATE staff SET created_at = created_at - interval '1 day' WHERE id = %s", (made.id,)
+    )
+    async with transaction(stage.ground, Actor(ActorKind.PERSON, officer.id)) as work:
+        write_entry(work, AuditLog.STAFF_CHANGED, str(made.id))
+    for person in (officer, other, young, made):
+        assert await _decide(person, *ids) == 403
+        assert not any(one["may_decide"] for one in (await _changes(person)).values())
 
 
 async def test_a_second_hand_does_not_approve_its_own_address(stage: Stage) -> None:

@@ -1,4 +1,4 @@
-"""A line loses a language, or gets it back, while children ring: nobody is left alone in it."""
+"""A line loses a language, or gets it back, while children ring: no child is left alone in it."""
 
 from app.calls.line_languages import add_language, remove_language
 from app.calls.lines import line_of_number

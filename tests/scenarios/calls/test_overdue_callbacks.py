@@ -1,4 +1,4 @@
-"""A promised call-back that nobody makes: the person on call hears of it, until it is made."""
+"""A call-back that no counsellor makes: the person on call hears of it, until it is made."""
 
 from datetime import timedelta
 

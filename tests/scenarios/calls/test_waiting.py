@@ -140,7 +140,7 @@ async def test_a_full_queue_at_the_provider_is_not_heard_and_has_its_ways_out(st
     await boris.accept()
     await stage.advance(4)
     assert (await stage.call_of(second))["state"] == "connected"
-    # Nobody fits in any more, and the way to a message is open.
+    # No caller fits in any more, and the way to a message is open.
     stage.exchange.rooms["waiting"].size = 0
     third = await waits(stage, "1", "+381641110004")
     await stage.advance(5)

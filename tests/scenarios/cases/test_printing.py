@@ -4,7 +4,7 @@ from io import BytesIO
 
 from pypdf import PdfReader
 
-from app.demo.stage import Stage
+from app.demo.stage import Counsellor, Stage
 from tests.support.contacts import WHOLE, completed, new_contact, printed
 
 
@@ -53,6 +53,26 @@ async def test_what_is_printed_obeys_consent_and_purpose(stage: Stage) -> None:
         },
     )
     case = (await ana.ask("POST", "/cases", {"contacts": [contact_id]})).json()["id"]
+    await _is_refused_without_consent(ana, case)
+    await _the_mother_reads_no_reporter(ana, case)
+    await _a_conference_reads_no_reporter(ana, case)
+    order = {"ground": "court_order", "reason": "Order 12/30"}
+    status, words = await printed(ana, case, purpose="court", recipient="Court", **order)
+    assert status == 200, words
+    assert "Dr Vesna" in words
+    # For whom and why is in the trail, sealed.
+    found = await stage.rows(
+        "SELECT detail, words_sealed FROM record_events WHERE kind = 'printed' ORDER BY id"
+    )
+    assert [row["detail"]["ground"] for row in found] == [
+        "vital_interests",
+        "consent",
+        "court_order",
+    ]
+    assert all(row["words_sealed"] for row in found)
+
+
+async def _is_refused_without_consent(ana: Counsellor, case: str) -> None:
     status, said = await printed(ana, case, purpose="court", recipient="Court", ground="consent")
     assert status == 409
     assert "holds no consent" in said
@@ -61,6 +81,9 @@ async def test_what_is_printed_obeys_consent_and_purpose(stage: Stage) -> None:
     for missing in ({"recipient": ""}, {"ground": "vital_interests"}, {"ground": "court_order"}):
         body = {"purpose": "family", "recipient": "Father", **missing}
         assert (await printed(ana, case, **body))[0] == 422
+
+
+async def _the_mother_reads_no_reporter(ana: Counsellor, case: str) -> None:
     body = {
         "purpose": "family",
         "recipient": "Mother",
@@ -75,7 +98,10 @@ async def test_what_is_printed_obeys_consent_and_purpose(stage: Stage) -> None:
     # Not even where the child is: it may be hidden from one of them.
     for kept in ("Vesna", "Dom zdravlja", "Health worker", "bruises", "Petar", "Sigurna"):
         assert kept not in words
-    # At a conference what happened is told, and the doctor is not named against her wish.
+
+
+async def _a_conference_reads_no_reporter(ana: Counsellor, case: str) -> None:
+    """What happened is told, and the doctor is not named against her wish."""
     status, words = await printed(ana, case, purpose="conference", recipient="Conference")
     assert status == 200, words
     assert "bruises" in words
@@ -87,19 +113,6 @@ async def test_what_is_printed_obeys_consent_and_purpose(stage: Stage) -> None:
         status, said = await printed(ana, case, **body, **{free: True})
         assert status == 422, said
         assert "has not agreed" in said
-    order = {"ground": "court_order", "reason": "Order 12/30"}
-    status, words = await printed(ana, case, purpose="court", recipient="Court", **order)
-    assert "Dr Vesna" in words
-    # For whom and why is in the trail, sealed.
-    found = await stage.rows(
-        "SELECT detail, words_sealed FROM record_events WHERE kind = 'printed' ORDER BY id"
-    )
-    assert [row["detail"]["ground"] for row in found] == [
-        "vital_interests",
-        "consent",
-        "court_order",
-    ]
-    assert all(row["words_sealed"] for row in found)
 
 
 async def test_withdrawn_consent_is_withdrawn_for_paper_too(stage: Stage) -> None:

@@ -63,21 +63,7 @@ async def test_a_line_takes_pictures_and_voice_notes_by_telegram(
     rows = await stage.rows(MEDIA)
     assert {row["scan"] for row in rows} == {"clean"}
     assert {row["source_sealed"] for row in rows} == {None}
-    # It is shown after a click, and each opening is in the log.
-    board = (await page(stage, ana, "/board/chats")).text
-    assert "/api/v1/chats/media/" not in board
-    shown = (await page(stage, ana, f"/board/chats/media/{picture['id']}")).text
-    assert f'<img src="/api/v1/chats/media/{picture["id"]}"' in shown
-    for one, kind in ((picture, "image/jpeg"), (note, "audio/ogg")):
-        opened = await ana.ask("GET", f"/chats/media/{one['id']}")
-        assert opened.headers["content-type"] == kind
-        assert "sandbox" in opened.headers["content-security-policy"]
-        for word in (WHO, WHERE):
-            assert word.encode() not in everything(opened.content)
-    log = await stage.rows(
-        "SELECT count(*) AS n FROM audit_entries WHERE action = 'chat_media_opened'"
-    )
-    assert log[0]["n"] == 2
+    await _is_shown_after_a_click(stage, ana, picture, note)
     other = await stage.add_counsellor("mira", role=Role.COUNSELLOR)
     for at in (f"/chats/media/{picture['id']}", f"/chats/media/{uuid4()}"):
         assert (await other.ask("GET", at)).status_code == 404
@@ -97,13 +83,37 @@ async def test_a_line_takes_pictures_and_voice_notes_by_telegram(
     assert len(await stage.rows(MEDIA)) == 5
     # It goes with the words of the conversation.
     (await ana.ask("POST", f"/chats/{call_id}/end")).raise_for_status()
+    await _erased_with_the_words(stage)
+    assert (await ana.ask("GET", f"/chats/media/{picture['id']}")).status_code == 404
+
+
+async def _is_shown_after_a_click(
+    stage: Stage, ana: Counsellor, picture: dict[str, Any], note: dict[str, Any]
+) -> None:
+    """Each opening is in the log, and what a camera wrote is gone."""
+    board = (await page(stage, ana, "/board/chats")).text
+    assert "/api/v1/chats/media/" not in board
+    shown = (await page(stage, ana, f"/board/chats/media/{picture['id']}")).text
+    assert f'<img src="/api/v1/chats/media/{picture["id"]}"' in shown
+    for one, kind in ((picture, "image/jpeg"), (note, "audio/ogg")):
+        opened = await ana.ask("GET", f"/chats/media/{one['id']}")
+        assert opened.headers["content-type"] == kind
+        assert "sandbox" in opened.headers["content-security-policy"]
+        for word in (WHO, WHERE):
+            assert word.encode() not in everything(opened.content)
+    log = await stage.rows(
+        "SELECT count(*) AS n FROM audit_entries WHERE action = 'chat_media_opened'"
+    )
+    assert log[0]["n"] == 2
+
+
+async def _erased_with_the_words(stage: Stage) -> None:
     async with transaction(stage.ground, PROGRAM) as work:
         await set_rules(work, {DataKind.CHAT_MESSAGES: 30}, at_once=True)
         work.now += timedelta(days=31)
         assert await erase_some(work, DataKind.CHAT_MESSAGES, uuid4(), set()) > 0
     kept = await stage.rows("SELECT state, content_sealed FROM chat_media")
     assert {(row["state"], row["content_sealed"]) for row in kept} == {("erased", None)}
-    assert (await ana.ask("GET", f"/chats/media/{picture['id']}")).status_code == 404
 
 
 async def test_a_picture_by_whatsapp_is_fetched_once_and_deleted_there(stage: Stage) -> None:

@@ -184,7 +184,7 @@ async def test_the_server_is_gone_between_hearing_and_answering(stage: Stage) ->
     await takes_texts(stage)
     await writer(stage)
     texts, knobs = stage.exchange.texts, stage.exchange.knobs
-    # Nobody hears it: the provider brings a text once.
+    # No page hears it: the provider brings a text once.
     knobs.turn("lose", "/telephony/sms")
     texts.write(CHILD, LINE, "Zdravo")
     await stage.advance(2)

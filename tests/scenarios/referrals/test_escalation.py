@@ -8,8 +8,9 @@ from typing import Any
 
 from pypdf import PdfReader
 
-from app.demo.stage import Stage
+from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
+from app.practice.people import Phone
 from app.staff.audit import verify_chains
 from app.staff.roles import Role
 from app.work import PROGRAM
@@ -117,11 +118,28 @@ async def test_an_agency_leaves_the_directory_while_it_is_asked(night: Stage) ->
 
 
 async def test_a_child_in_danger_at_two_in_the_night(night: Stage, post: Mail) -> None:
-    stage = night
-    ana = await stage.add_counsellor("ana")
-    await stage.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    """From the urgent button of a call to the closed referral: one story, read on one page."""
+    ana = await night.add_counsellor("ana")
+    await night.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    other = await two_houses(night)
+    third = phone(night, SHELTER[2], presses="1")
+    referral_id = await pressed_urgent_in_a_call(night, ana)
+    await night.advance(120)
+    await was_acknowledged_by_the_third_phone(ana, referral_id, third)
+    await write_what_is_known(night, ana, referral_id)
+    await details_are_read_and_the_house_has_no_bed(night, post)
+    await night.advance(30)
+    await was_acknowledged_by_the_next_house(ana, referral_id, other)
+    await child_is_brought_there(night, ana, referral_id)
+    await handed_over_on_paper_and_closed(ana, referral_id)
+    await whole_story_is_on_one_page(night, ana, referral_id)
+    await nothing_is_left_open(night, ana, referral_id)
+
+
+async def two_houses(night: Stage) -> Phone:
+    """The mandated house has three phones and links; the other has one phone, which is returned."""
     await add_agency(
-        stage,
+        night,
         "safe-house",
         "shelter",
         phones=SHELTER,
@@ -130,28 +148,29 @@ async def test_a_child_in_danger_at_two_in_the_night(night: Stage, post: Mail) -
         mandated_for=("shelter@RS-BG",),
         areas=("RS-BG",),
     )
-    await add_agency(stage, "other-house", "shelter", phones=("+381113000009",))
-    phone(stage, SHELTER[0], picks_up=None)
-    phone(stage, SHELTER[1], machine=True)
-    third = phone(stage, SHELTER[2], presses="1")
-    other = phone(stage, "+381113000009", presses="1")
-    phone(stage, "+381640000001")
+    await add_agency(night, "other-house", "shelter", phones=("+381113000009",))
+    phone(night, SHELTER[0], picks_up=None)
+    phone(night, SHELTER[1], machine=True)
+    phone(night, "+381640000001")
+    return phone(night, "+381113000009", presses="1")
 
-    # Two clicks on the board: open the box, and say what is needed.
-    leg = await talk(stage, ana)
-    call = await stage.call_of(leg)
-    box = await page(stage, ana, f"/board/calls/{call['id']}/urgent")
-    assert 'id="urgent-shelter"' in box.text
-    sent = await page(
-        stage, ana, f"/board/calls/{call['id']}/urgent", service="shelter", place="RS-BG"
-    )
+
+async def pressed_urgent_in_a_call(night: Stage, ana: Counsellor) -> str:
+    """Two clicks on the board: open the box, and say what is needed."""
+    call = await night.call_of(await talk(night, ana))
+    at = f"/board/calls/{call['id']}/urgent"
+    assert 'id="urgent-shelter"' in (await page(night, ana, at)).text
+    sent = await page(night, ana, at, service="shelter", place="RS-BG")
     assert "R-" in sent.text
     assert "sent" in sent.text
-    rows = await stage.rows("SELECT id, owner_id, state FROM referrals")
-    referral_id = str(rows[0]["id"])
-    assert str(rows[0]["owner_id"]) == str(ana.id)
+    (row,) = await night.rows("SELECT id, owner_id, state FROM referrals")
+    assert str(row["owner_id"]) == str(ana.id)
+    return str(row["id"])
 
-    await stage.advance(120)
+
+async def was_acknowledged_by_the_third_phone(
+    ana: Counsellor, referral_id: str, third: Phone
+) -> None:
     found = await referral_of(ana, referral_id)
     tried = [r["result"] for r in found["attempts"] if r["purpose"] == "escalation"]
     assert tried == ["no_answer", "machine", "acknowledged"]
@@ -162,7 +181,9 @@ async def test_a_child_in_danger_at_two_in_the_night(night: Stage, post: Mail) -
     assert "press 1" in heard.lower()
     assert " ".join(found["code"].replace("-", "")) in heard
 
-    # The details follow: the house opens its link, proves itself, and has no bed.
+
+async def write_what_is_known(night: Stage, ana: Counsellor, referral_id: str) -> None:
+    """The details follow; a shelter is not told who is suspected."""
     write = {
         "child.name": "Jovana Petrović",
         "child.age": 11,
@@ -170,46 +191,55 @@ async def test_a_child_in_danger_at_two_in_the_night(night: Stage, post: Mail) -
         "danger.suspected": "the stepfather",
         "reason.why": "He drinks.",
     }
-    saved = await ana.ask(
-        "PUT",
-        f"/referrals/{referral_id}/answers",
-        {"changes": [{"path": p, "value": v, "base": found["revision"]} for p, v in write.items()]},
-    )
+    base = (await referral_of(ana, referral_id))["revision"]
+    changes = [{"path": path, "value": value, "base": base} for path, value in write.items()]
+    saved = await ana.ask("PUT", f"/referrals/{referral_id}/answers", {"changes": changes})
     assert saved.json()["refused"] == {}, saved.text
     written = await ana.ask("POST", f"/referrals/{referral_id}/written", {})
     assert written.headers["content-type"] == "application/pdf"
     text = "".join(p.extract_text() for p in PdfReader(BytesIO(written.content)).pages)
     assert "Jovana" in text
-    assert "stepfather" not in text, "a shelter is not told who is suspected"
-    await stage.advance(5)
-    mail, sms = post.to("duty@safe.example")[-1], stage.exchange.phones["+381640000001"].texts[-1]
+    assert "stepfather" not in text
+    await night.advance(5)
+
+
+async def details_are_read_and_the_house_has_no_bed(night: Stage, post: Mail) -> None:
+    """The house opens its link, proves itself, reads, and rejects."""
+    mail, sms = post.to("duty@safe.example")[-1], night.exchange.phones["+381640000001"].texts[-1]
     for message in (mail, sms.text):
         assert not {"Jovana", "Petrović", "Ulica", "11"} & set(message.replace(".", " ").split())
     path = link_in(mail)
-    seen = await click(stage, path)
+    seen = await click(night, path)
     assert seen.status_code == 200
     assert "Jovana" not in seen.text
-    shown = await click(stage, f"{path}/code", {"code": code_in(sms.text)})
+    shown = await click(night, f"{path}/code", {"code": code_in(sms.text)})
     assert shown.status_code == 303
-    details = await click(stage, path, as_=shown)
+    details = await click(night, path, as_=shown)
     assert "Jovana Petrović" in details.text
     # Only in the browser that was proved: the address alone opens nothing.
-    assert "Jovana" not in (await click(stage, path)).text
+    assert "Jovana" not in (await click(night, path)).text
     assert "stepfather" not in details.text
     rejected = await click(
-        stage, f"{path}/step", {"kind": "reject", "name": "Mira", "reason": "no_capacity"}
+        night, f"{path}/step", {"kind": "reject", "name": "Mira", "reason": "no_capacity"}
     )
     assert rejected.status_code == 303
-    await stage.advance(30)
 
-    # The next right one was rung at once, and the deadline is the one of the beginning.
+
+async def was_acknowledged_by_the_next_house(
+    ana: Counsellor, referral_id: str, other: Phone
+) -> None:
+    """The next right one was rung at once, and the deadline is the one of the beginning."""
     found = await referral_of(ana, referral_id)
     assert other.rung == 1
     assert found["state"] == "acknowledged"
     assert [a["agency"] for a in found["recipients"]] == ["safe-house", "other-house"]
-    clock = next(c for c in found["deadlines"] if c["kind"] == "acknowledge")
-    due, opened = (datetime.fromisoformat(t) for t in (clock["due_at"], found["opened_at"]))
+    deadline = next(c for c in found["deadlines"] if c["kind"] == "acknowledge")
+    due, opened = (datetime.fromisoformat(t) for t in (deadline["due_at"], found["opened_at"]))
     assert due - opened == timedelta(minutes=15)
+
+
+async def child_is_brought_there(night: Stage, ana: Counsellor, referral_id: str) -> None:
+    """The house accepts by telephone, what was agreed is noted, and the child is seen."""
     told = await ana.ask(
         "POST",
         f"/referrals/{referral_id}/accept",
@@ -221,21 +251,23 @@ async def test_a_child_in_danger_at_two_in_the_night(night: Stage, post: Mail) -
         "name": "Sestra Ana",
         "agency": "other-house",
         "details_told": True,
-        "at": (stage.clock.now() - timedelta(minutes=1)).isoformat(),
+        "at": (night.clock.now() - timedelta(minutes=1)).isoformat(),
     }
     await ana.ask("POST", f"/referrals/{referral_id}/handover", agreed)
-    await skip(stage, 1)
-    seen_at = (stage.clock.now() - timedelta(minutes=5)).isoformat()
+    await skip(night, 1)
+    seen_at = (night.clock.now() - timedelta(minutes=5)).isoformat()
     await ana.sign_in()
     seen = {"agency": "other-house", "seen_at": seen_at}
     done = await ana.ask("POST", f"/referrals/{referral_id}/progress", seen)
     assert done.json()["state"] == "in_progress"
-    # The second house has no address for messages: the form is handed over on paper, and only
-    # then its deadline stops. What the first one got does not count for the second.
-    written_deadline = next(
-        c for c in (await referral_of(ana, referral_id))["deadlines"] if c["kind"] == "written"
-    )
-    assert written_deadline["stopped_at"] is None
+
+
+async def handed_over_on_paper_and_closed(ana: Counsellor, referral_id: str) -> None:
+    """The second house has no address for messages: the form is handed over on paper, and only
+    then its deadline stops. What the first one got does not count for the second.
+    """
+    deadlines = (await referral_of(ana, referral_id))["deadlines"]
+    assert next(c for c in deadlines if c["kind"] == "written")["stopped_at"] is None
     mute = await ana.ask("POST", f"/referrals/{referral_id}/written", {})
     assert (mute.status_code, "on paper" in mute.json()["detail"]) == (409, True)
     again = await ana.ask("POST", f"/referrals/{referral_id}/written", {"on_paper": True})
@@ -248,39 +280,46 @@ async def test_a_child_in_danger_at_two_in_the_night(night: Stage, post: Mail) -
         answer = await ana.ask("POST", f"/referrals/{referral_id}/{verb}", body)
         assert answer.status_code == 200, answer.text
 
-    # The whole trail reads as a story on one page, in this order.
-    whole = (await page(stage, ana, f"/referrals/{referral_id}")).text
-    order = [
-        "ana pressed urgent during the call: immediate, shelter",
-        "recorded an override of consent: vital interests",
-        "Offered to Safe House (the mandated recipient for this place",
-        "Safe House, telephone: no answer",
-        "Safe House, telephone: answering machine",
-        "Safe House, telephone: a person pressed 1",
-        "Safe House acknowledged by telephone",
-        "sent the written confirmation to Safe House",
-        "Safe House rejected: no capacity by link",
-        "Offered to Other House",
-        "Other House acknowledged by telephone",
-        "Other House accepted",
-        'Agreed with Other House by telephone at <time data-clock datetime="2030-01-14T',
-        "Other House saw the child",
-        "sent the written confirmation to Other House on paper",
-        "Other House completed its part: placed shelter",
-        "gave feedback to the person who reported",
-        "ana closed the referral",
-    ]
+
+STORY = (
+    "ana pressed urgent during the call: immediate, shelter",
+    "recorded an override of consent: vital interests",
+    "Offered to Safe House (the mandated recipient for this place",
+    "Safe House, telephone: no answer",
+    "Safe House, telephone: answering machine",
+    "Safe House, telephone: a person pressed 1",
+    "Safe House acknowledged by telephone",
+    "sent the written confirmation to Safe House",
+    "Safe House rejected: no capacity by link",
+    "Offered to Other House",
+    "Other House acknowledged by telephone",
+    "Other House accepted",
+    'Agreed with Other House by telephone at <time data-clock datetime="2030-01-14T',
+    "Other House saw the child",
+    "sent the written confirmation to Other House on paper",
+    "Other House completed its part: placed shelter",
+    "gave feedback to the person who reported",
+    "ana closed the referral",
+)
+
+
+async def whole_story_is_on_one_page(night: Stage, ana: Counsellor, referral_id: str) -> None:
+    """The whole trail reads as a story, in this order."""
+    whole = (await page(night, ana, f"/referrals/{referral_id}")).text
     at = 0
-    for words in order:
+    for words in STORY:
         assert words in whole[at:], words
         at = whole.index(words, at)
+
+
+async def nothing_is_left_open(night: Stage, ana: Counsellor, referral_id: str) -> None:
     found = await referral_of(ana, referral_id)
     assert all(c["stopped_at"] for c in found["deadlines"])
     assert all(c["breached_at"] is None for c in found["deadlines"])
     told_to = [(d["to"], d["how"]) for d in found["disclosures"]]
     assert ("Safe House", "link_by_email") in told_to
     assert all("danger.suspected" not in d["fields"] for d in found["disclosures"])
-    async with transaction(stage.ground, PROGRAM) as work:
+    async with transaction(night.ground, PROGRAM) as work:
         assert [r.broken for r in await verify_chains(work.session) if r.broken] == []
 
 
@@ -326,14 +365,37 @@ async def test_key_1_of_our_own_unproven_phone_does_not_stop_the_escalation(nigh
 async def test_escalation_goes_on_until_a_person_acknowledges(night: Stage, post: Mail) -> None:
     """Duty phones, SMS and e-mail, the next agency, our supervisor, our director, around."""
     ana = await night.add_counsellor("ana")
-    await add_agency(
-        night,
-        "first",
-        "shelter",
-        phones=("+381113000001",),
-        email="a@first.example",
-        sms="+381640000001",
-    )
+    director = await two_agencies_and_our_own_staff_who_do_not_answer(night)
+    referral_id = await urgent(night, ana)
+    await override_is_seen(night)
+    await night.advance(700)
+    await every_step_was_tried_and_it_goes_around(night, ana, referral_id)
+    # The quarter of an hour is over: the breach is in the log, and there is a notice of it.
+    await night.advance(300)
+    found = await referral_of(ana, referral_id)
+    assert "deadline_missed" in " ".join(story(found))
+    kinds = {r["kind"] for r in await night.rows("SELECT kind FROM notices")}
+    assert {"breach", "escalated", "override"} <= kinds
+    # Then the director answers the phone: our own staff have it, and an agency still has to.
+    director.picks_up, director.presses = 1.0, "1"
+    times_rung = director.rung
+    await until_later(night, lambda: director.rung > times_rung, 900, "the director")
+    await night.advance(30)
+    found = await referral_of(ana, referral_id)
+    assert found["house_has_it"], story(found)
+    assert "hand_over" in running_deadlines(found)
+    # No agency takes it over in time: the escalation begins anew.
+    director.picks_up = None
+    await skip_minutes(night, 16)
+    found = await referral_of(ana, referral_id)
+    assert not found["house_has_it"]
+    assert "acknowledge" in running_deadlines(found)
+
+
+async def two_agencies_and_our_own_staff_who_do_not_answer(night: Stage) -> Phone:
+    """Return the phone of the director, which rings and is not answered; the others are busy."""
+    first = {"phones": ("+381113000001",), "email": "a@first.example", "sms": "+381640000001"}
+    await add_agency(night, "first", "shelter", **first)
     await add_agency(night, "second", "shelter", phones=("+381113000002",))
     await add_agency(
         night, "on-call", "supervisor_on_call", sector="own_house", phones=("+381113000003",)
@@ -348,14 +410,20 @@ async def test_escalation_goes_on_until_a_person_acknowledges(night: Stage, post
     )
     for number in ("+381113000001", "+381113000002", "+381113000003"):
         phone(night, number, busy=True)
-    director = phone(night, "+381113000004", picks_up=None)
     phone(night, "+381640000001")
-    referral_id = await urgent(night, ana)
-    # A second person looks at the override, so that no alarm about it rings a phone.
+    return phone(night, "+381113000004", picks_up=None)
+
+
+async def override_is_seen(night: Stage) -> None:
+    """A second person looks at the override, so that no alarm about it rings a phone."""
     vera = await night.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
     notice = (await night.rows("SELECT id FROM notices WHERE kind = 'override'"))[0]["id"]
     assert (await vera.ask("POST", f"/notices/{notice}/seen")).status_code == 204
-    await night.advance(700)
+
+
+async def every_step_was_tried_and_it_goes_around(
+    night: Stage, ana: Counsellor, referral_id: str
+) -> None:
     found = await referral_of(ana, referral_id)
     tried = [(r["agency"], r["kind"]) for r in found["attempts"]]
     assert tried[:7] == [
@@ -376,28 +444,10 @@ async def test_escalation_goes_on_until_a_person_acknowledges(night: Stage, post
     for first_and_later in times.values():
         for earlier, later in pairwise(first_and_later):
             assert later - earlier >= timedelta(seconds=60)
-    # The quarter of an hour is over: the breach is in the log, and there is a notice of it.
-    await night.advance(300)
-    found = await referral_of(ana, referral_id)
-    assert "deadline_missed" in " ".join(story(found))
-    kinds = {r["kind"] for r in await night.rows("SELECT kind FROM notices")}
-    assert {"breach", "escalated", "override"} <= kinds
-    # Then the director answers the phone: our own staff have it, and an agency still has to.
-    director.picks_up, director.presses = 1.0, "1"
-    times_rung = director.rung
-    await until_later(night, lambda: director.rung > times_rung, 900, "the director")
-    await night.advance(30)
-    found = await referral_of(ana, referral_id)
-    assert found["house_has_it"], story(found)
-    running = [c["kind"] for c in found["deadlines"] if c["stopped_at"] is None]
-    assert "hand_over" in running
-    # No agency takes it over in time: the escalation begins anew.
-    director.picks_up = None
-    await skip_minutes(night, 16)
-    found = await referral_of(ana, referral_id)
-    assert not found["house_has_it"]
-    running = [c["kind"] for c in found["deadlines"] if c["stopped_at"] is None]
-    assert "acknowledge" in running
+
+
+def running_deadlines(found: dict[str, Any]) -> list[str]:
+    return [c["kind"] for c in found["deadlines"] if c["stopped_at"] is None]
 
 
 async def test_a_wrong_number_is_not_a_rejection(night: Stage) -> None:

@@ -99,26 +99,7 @@ async def test_a_doctor_with_a_duty_to_report(night: Stage, post: Mail) -> None:
         sms=TEXTS,
     )
     duty, texts = phone(night, BELGRADE), phone(night, TEXTS).texts
-    contact_id = await new_contact(
-        ana,
-        {
-            "contact.kind": "professional",
-            "contact.headline": "Bruises at a check-up",
-            "contact.categories": ["V-PHYSICAL"],
-            "contact.place": "RS-BG",
-            "contact.there_now": "yes",
-            "caller.name": "Dr Vesna Ilić",
-            "caller.phone": "+381641112223",
-            "caller.role": "health_worker",
-            "caller.organisation": "Dom zdravlja",
-            "caller.duty_to_report": "yes",
-            "caller.wants_feedback": "yes",
-            "caller.may_be_named": "yes",
-            "child.a1": 1,
-            "child.a1.name": "Luka",
-            "child.a1.age": 4,
-        },
-    )
+    contact_id = await new_contact(ana, REPORTED_BY_A_DOCTOR)
     duty_ = {"basis": "legal_obligation", "reason": "Duty to report, family law."}
     (made,) = await refer(
         ana,
@@ -145,6 +126,29 @@ async def test_a_doctor_with_a_duty_to_report(night: Stage, post: Mail) -> None:
     await ana.ask("POST", f"/referrals/{made['id']}/feedback", told_)
     found = await referral_of(ana, made["id"])
     assert next(c for c in found["deadlines"] if c["kind"] == "feedback")["stopped_at"]
+    await the_mother_does_not_read_who_reported(ana, contact_id)
+
+
+REPORTED_BY_A_DOCTOR = {
+    "contact.kind": "professional",
+    "contact.headline": "Bruises at a check-up",
+    "contact.categories": ["V-PHYSICAL"],
+    "contact.place": "RS-BG",
+    "contact.there_now": "yes",
+    "caller.name": "Dr Vesna Ilić",
+    "caller.phone": "+381641112223",
+    "caller.role": "health_worker",
+    "caller.organisation": "Dom zdravlja",
+    "caller.duty_to_report": "yes",
+    "caller.wants_feedback": "yes",
+    "caller.may_be_named": "yes",
+    "child.a1": 1,
+    "child.a1.name": "Luka",
+    "child.a1.age": 4,
+}
+
+
+async def the_mother_does_not_read_who_reported(ana: Counsellor, contact_id: str) -> None:
     case = (await ana.ask("POST", "/cases", {"contacts": [contact_id]})).json()
     paper = {
         "purpose": "family",

@@ -18,6 +18,7 @@ from app.clock import SystemClock
 from app.demo.stage import ACCOUNT, LINE, TOKEN, Served, start_silent_telephone
 from app.demo.writing import WritingChild
 from app.practice.exchange import Exchange, Number
+from app.practice.legs import Leg
 from app.practice.people import Phone
 from app.practice.rest.app import rest_app
 from tests.support.processes import KEY, SECRET, Program, ready, sign_in, true, until
@@ -40,110 +41,158 @@ async def test_killed_in_mid_call_and_again_and_again_during_an_escalation(
         houses.create_task(_during_an_escalation(new_folder()))
 
 
+PASSWORD = "correct horse battery"
+
+
+class House:
+    """A helpline of its own: a program, the exchange that rings it, and ana, who is signed in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.program = folder, Program(folder)
+        self.base = self.program.base
+        self.api = self.base + "/api/v1"
+        self.exchange = Exchange(SystemClock(), ACCOUNT, TOKEN)
+        self.exchange.api_keys[KEY] = SECRET
+        self.exchange.numbers[LINE] = Number(
+            f"{self.base}/telephony/voice",
+            f"{self.base}/telephony/voice/fallback",
+            f"{self.base}/telephony/status",
+        )
+        self.rest = Served(rest_app(self.exchange), self.program.rest_port)
+        self.client = httpx2.AsyncClient(trust_env=False, timeout=10)
+
+    async def command(self, *words: str, given: str = "") -> str:
+        """Run a command, which must succeed; return what it prints."""
+        done = await asyncio.to_thread(self.program.run, *words, given=given)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return str(done.stdout)
+
+    async def open(self, *processes: str) -> None:
+        await self.rest.start()
+        self.program.serve(*processes)
+        await ready(self.client, self.base)
+        await sign_in(self.client, self.base, "ana", PASSWORD)
+
+    async def killed(self, *processes: str) -> None:
+        """Kill every process, and start them again."""
+        self.program.kill()
+        self.program.serve(*processes)
+        await ready(self.client, self.base)
+
+    async def get(self, path: str) -> Any:
+        return (await self.client.get(self.api + path)).json()
+
+    async def stopped(self) -> str:
+        """Stop the program, and return what the check of its logs prints."""
+        await self.client.aclose()
+        await asyncio.to_thread(self.program.stop)
+        return await self.command("audit", "verify")
+
+    async def close(self) -> None:
+        await self.client.aclose()
+        self.program.stop()
+        await self.exchange.close()
+        await self.rest.stop()
+        self.program.log.close()
+
+
 async def _in_mid_call(folder: Path, before: tuple[str, ...], at_last: tuple[str, ...]) -> None:
-    program = Program(folder)
-    password = "correct horse battery"
-    added = await asyncio.to_thread(
-        program.run,
-        *("staff", "add", "ana", "--chats", "2", "--password-stdin"),
-        given=password + "\n",
-    )
-    assert added.returncode == 0, added.stderr
-    assert (
-        await asyncio.to_thread(program.run, "line", "add", LINE, "--languages", "sr,en")
-    ).returncode == 0
-    # Ana is kept for the call: a child who writes waits all the time.
-    rules = ("--on", "--reserve", "1", "--reserve-seconds", "3600")
-    assert (await asyncio.to_thread(program.run, "line", "chat", LINE, *rules)).returncode == 0
-    assert (await asyncio.to_thread(program.run, "shift", "add", "ana", "--always")).returncode == 0
-    exchange = Exchange(SystemClock(), ACCOUNT, TOKEN)
-    exchange.api_keys[KEY] = SECRET
-    rest = Served(rest_app(exchange), program.rest_port)
-    await rest.start()
-    base = program.base
-    exchange.numbers[LINE] = Number(
-        f"{base}/telephony/voice", f"{base}/telephony/voice/fallback", f"{base}/telephony/status"
-    )
-    program.serve(*before)
+    house = House(folder)
     try:
-        async with httpx2.AsyncClient(trust_env=False, timeout=10) as client:
-            api = base + "/api/v1"
-            await ready(client, base)
-            await sign_in(client, base, "ana", password)
-            await start_silent_telephone(exchange, client, base)
-            available = {"state": "available"}
-            assert (await client.put(api + "/me/presence", json=available)).status_code == 200
-
-            leg = exchange.ring("+381641234567", LINE)
-            await until(lambda: true(leg.heard))
-            exchange.press(leg, "1")
-
-            async def offered() -> Any:
-                answer = await client.get(api + "/offers/mine")
-                return answer.json() if answer.status_code == 200 else None
-
-            offer = (await until(offered))[0]
-            accepted = await client.post(f"{api}/offers/{offer['id']}/accept")
-            assert accepted.status_code == 200
-            child = WritingChild(base, client)
-            assert (await child.open()).status_code == 201
-            keys = [uuid4().hex for _ in range(3)]
-            assert (await child.say("Jedan", keys[0])).status_code == 200
-            lost = asyncio.create_task(child.say("Dva", keys[1]))
-            await asyncio.sleep(0)
-            # What was answered 2xx survives: killed at once, started again.
-            program.kill()
-            await asyncio.gather(lost, return_exceptions=True)
-            program.serve(*before)
-            await ready(client, base)
-            # The page does not know whether it was heard, and says it again.
-            assert (await child.say("Dva", keys[1])).status_code == 200
-            assert (await child.say("Tri", keys[2])).status_code == 200
-            await child.look()
-            assert child.words() == ["Jedan", "Dva", "Tri"]
-            me = (await client.get(api + "/me")).json()
-            assert me["presence"]["state"] in ("on_call", "offered", "away", "available")
-
-            async def connected() -> bool:
-                found = await offered()
-                if found and found[0]["state"] == "open":
-                    await client.post(f"{api}/offers/{found[0]['id']}/accept")
-                state = (await client.get(api + "/me")).json()["presence"]["state"]
-                if not found and state == "away":
-                    await client.put(api + "/me/presence", json=available)
-                return bool(found) and found[0]["state"] == "connected"
-
-            await until(connected, 60)
-            program.kill()
-            assert not leg.over
-            program.serve(*at_last)
-            await ready(client, base)
-            assert (await offered())[0]["state"] == "connected"
-            await exchange.hang_up(leg)
-
-            async def ended() -> Any:
-                page = (await client.get(api + "/calls")).json()
-                return page["calls"] and page["calls"][0]["outcome"]
-
-            assert await until(ended) == "answered"
-            calls = (await client.get(api + "/calls")).json()["calls"]
-            assert [one["channel"] for one in calls] == ["voice"]
-            child.last, child.read = 0, []
-            await child.look()
-            assert child.words() == ["Jedan", "Dva", "Tri"]
-            assert (await client.get(base + "/metrics")).text.count("helpline_") > 5
-        await asyncio.to_thread(program.stop)
-        verified = await asyncio.to_thread(program.run, "audit", "verify")
-        assert verified.returncode == 0, verified.stdout + verified.stderr
-        assert "call_events" in verified.stdout
-        assert "64123" not in program.read_log()
+        await _staffed_for_a_call_and_a_conversation(house)
+        await house.open(*before)
+        leg = await _accepted_call(house)
+        child = WritingChild(house.base, house.client)
+        await _killed_while_the_child_writes(house, child, before)
+        await until(lambda: _connected(house), 60)
+        house.program.kill()
+        assert not leg.over
+        house.program.serve(*at_last)
+        await ready(house.client, house.base)
+        assert (await _offered(house))[0]["state"] == "connected"
+        await house.exchange.hang_up(leg)
+        await _all_is_in_the_record(house, child)
+        assert "call_events" in await house.stopped()
+        assert "64123" not in house.program.read_log()
         # A clean stop ends the database too, although others were killed.
         assert not _postgres_of(folder)
     finally:
-        program.stop()
-        await exchange.close()
-        await rest.stop()
-        program.log.close()
+        await house.close()
+
+
+async def _staffed_for_a_call_and_a_conversation(house: House) -> None:
+    words = ("staff", "add", "ana", "--chats", "2", "--password-stdin")
+    await house.command(*words, given=PASSWORD + "\n")
+    await house.command("line", "add", LINE, "--languages", "sr,en")
+    # Ana is kept for the call: a child who writes waits all the time.
+    rules = ("--on", "--reserve", "1", "--reserve-seconds", "3600")
+    await house.command("line", "chat", LINE, *rules)
+    await house.command("shift", "add", "ana", "--always")
+
+
+async def _offered(house: House) -> Any:
+    answer = await house.client.get(house.api + "/offers/mine")
+    return answer.json() if answer.status_code == 200 else None
+
+
+async def _accepted_call(house: House) -> Leg:
+    """Ring, and accept the call as ana. Return the caller's leg."""
+    await start_silent_telephone(house.exchange, house.client, house.base)
+    available = await house.client.put(house.api + "/me/presence", json={"state": "available"})
+    assert available.status_code == 200
+    leg = house.exchange.ring("+381641234567", LINE)
+    await until(lambda: true(leg.heard))
+    house.exchange.press(leg, "1")
+    offer = (await until(lambda: _offered(house)))[0]
+    accepted = await house.client.post(f"{house.api}/offers/{offer['id']}/accept")
+    assert accepted.status_code == 200
+    return leg
+
+
+async def _killed_while_the_child_writes(
+    house: House, child: WritingChild, processes: tuple[str, ...]
+) -> None:
+    """What was answered 2xx survives: killed at once, started again."""
+    assert (await child.open()).status_code == 201
+    keys = [uuid4().hex for _ in range(3)]
+    assert (await child.say("Jedan", keys[0])).status_code == 200
+    lost = asyncio.create_task(child.say("Dva", keys[1]))
+    await asyncio.sleep(0)
+    house.program.kill()
+    await asyncio.gather(lost, return_exceptions=True)
+    house.program.serve(*processes)
+    await ready(house.client, house.base)
+    # The page does not know whether it was heard, and says it again.
+    assert (await child.say("Dva", keys[1])).status_code == 200
+    assert (await child.say("Tri", keys[2])).status_code == 200
+    await child.look()
+    assert child.words() == ["Jedan", "Dva", "Tri"]
+    presence = (await house.get("/me"))["presence"]["state"]
+    assert presence in ("on_call", "offered", "away", "available")
+
+
+async def _connected(house: House) -> bool:
+    """Return whether ana talks; until then she accepts what she is offered."""
+    found = await _offered(house)
+    if found and found[0]["state"] == "open":
+        await house.client.post(f"{house.api}/offers/{found[0]['id']}/accept")
+    state = (await house.get("/me"))["presence"]["state"]
+    if not found and state == "away":
+        await house.client.put(house.api + "/me/presence", json={"state": "available"})
+    return bool(found) and found[0]["state"] == "connected"
+
+
+async def _all_is_in_the_record(house: House, child: WritingChild) -> None:
+    async def ended() -> Any:
+        calls = (await house.get("/calls"))["calls"]
+        return calls and calls[0]["outcome"]
+
+    assert await until(ended) == "answered"
+    assert [one["channel"] for one in (await house.get("/calls"))["calls"]] == ["voice"]
+    child.last, child.read = 0, []
+    await child.look()
+    assert child.words() == ["Jedan", "Dva", "Tri"]
+    assert (await house.client.get(house.base + "/metrics")).text.count("helpline_") > 5
 
 
 def _postgres_of(folder: Path) -> list[str]:
@@ -158,79 +207,65 @@ house,Safe House,shelter,shelter,en,+381113000001 | +381113000002 | +38111300000
 
 async def _during_an_escalation(folder: Path) -> None:
     """Killed between any two steps: nothing is repeated to a person, and nothing is forgotten."""
-    program = Program(folder)
-    password = "correct horse battery"
-    words = ("staff", "add", "ana", "--password-stdin")
-    assert (await asyncio.to_thread(program.run, *words, given=password + "\n")).returncode == 0
-    assert (
-        await asyncio.to_thread(program.run, "line", "add", LINE, "--languages", "en")
-    ).returncode == 0
-    (folder / "agencies.csv").write_text(AGENCIES)
-    taken = await asyncio.to_thread(program.run, "agency", "import", str(folder / "agencies.csv"))
-    assert taken.stdout == "1 agencies\n", taken.stderr
-    exchange = Exchange(SystemClock(), ACCOUNT, TOKEN)
-    exchange.api_keys[KEY] = SECRET
-    rest = Served(rest_app(exchange), program.rest_port)
-    await rest.start()
-    base = program.base
-    exchange.numbers[LINE] = Number(
-        f"{base}/telephony/voice", f"{base}/telephony/voice/fallback", f"{base}/telephony/status"
-    )
+    house = House(folder)
     numbers = [f"+38111300000{n}" for n in (1, 2, 3)]
-    exchange.phones[numbers[0]] = first = Phone(busy=True)
-    exchange.phones[numbers[1]] = second = Phone(machine=True)
-    exchange.phones[numbers[2]] = third = Phone(picks_up=2.0, presses="1")
-    program.serve()
+    phones = Phone(busy=True), Phone(machine=True), Phone(picks_up=2.0, presses="1")
+    house.exchange.phones.update(zip(numbers, phones, strict=True))
     try:
-        async with httpx2.AsyncClient(trust_env=False, timeout=10) as client:
-            api = base + "/api/v1"
-            await ready(client, base)
-            await sign_in(client, base, "ana", password)
-            override = {"basis": "vital_interests", "reason": "In danger tonight."}
-            body = {
-                "urgency": "immediate",
-                "services": ["shelter"],
-                "override": override,
-                "send": True,
-            }
-            made = await client.post(api + "/referrals", json=body)
-            assert made.status_code == 201, made.text
-            for wait in (0.0, 0.4, 1.1, 0.7, 1.6):
-                await asyncio.sleep(wait)
-                program.kill()
-                program.serve()
-                await ready(client, base)
-
-            async def acknowledged() -> bool:
-                found = await client.get(f"{api}/referrals/{made.json()['id']}")
-                return found.status_code == 200 and found.json()["state"] == "acknowledged"
-
-            await until(acknowledged, 240, every=1)
-
-            async def resulted() -> bool:
-                found = await client.get(f"{api}/referrals/{made.json()['id']}")
-                return all(attempt["result"] for attempt in found.json()["attempts"])
-
-            # Every attempt is on the referral, with its result: the last when its call is over.
-            await until(resulted, 90, every=1)
-            tries = [leg.to for leg in exchange.legs.values()]
-            asked: dict[str, list[Any]] = {}
-            for leg in exchange.legs.values():
-                asked.setdefault(leg.to, []).append(leg.created_at)
-            for to, times in asked.items():
-                for earlier, later in pairwise(sorted(times)):
-                    assert (later - earlier).total_seconds() >= 59, (to, times)
-            assert third.rung >= 1, tries
-            assert first.rung == 0
-            assert second.rung >= 1
-        await asyncio.to_thread(program.stop)
-        verified = await asyncio.to_thread(program.run, "audit", "verify")
-        assert verified.returncode == 0, verified.stdout
+        await house.command("staff", "add", "ana", "--password-stdin", given=PASSWORD + "\n")
+        await house.command("line", "add", LINE, "--languages", "en")
+        (folder / "agencies.csv").write_text(AGENCIES)
+        taken = await house.command("agency", "import", str(folder / "agencies.csv"))
+        assert taken == "1 agencies\n"
+        await house.open()
+        referral_id = await _urgent_referral(house)
+        for wait in (0.0, 0.4, 1.1, 0.7, 1.6):
+            await asyncio.sleep(wait)
+            await house.killed()
+        await _acknowledged_with_every_result(house, referral_id)
+        _no_phone_rang_again_within_a_minute(house.exchange)
+        busy, machine, person = phones
+        assert person.rung >= 1, [leg.to for leg in house.exchange.legs.values()]
+        assert busy.rung == 0
+        assert machine.rung >= 1
+        await house.stopped()
     finally:
-        program.stop()
-        await exchange.close()
-        await rest.stop()
-        program.log.close()
+        await house.close()
+
+
+async def _urgent_referral(house: House) -> str:
+    body = {
+        "urgency": "immediate",
+        "services": ["shelter"],
+        "override": {"basis": "vital_interests", "reason": "In danger tonight."},
+        "send": True,
+    }
+    made = await house.client.post(house.api + "/referrals", json=body)
+    assert made.status_code == 201, made.text
+    return str(made.json()["id"])
+
+
+async def _acknowledged_with_every_result(house: House, referral_id: str) -> None:
+    async def acknowledged() -> bool:
+        found = await house.client.get(f"{house.api}/referrals/{referral_id}")
+        return found.status_code == 200 and found.json()["state"] == "acknowledged"
+
+    async def resulted() -> bool:
+        found = await house.get(f"/referrals/{referral_id}")
+        return all(attempt["result"] for attempt in found["attempts"])
+
+    await until(acknowledged, 240, every=1)
+    # Every attempt is on the referral, with its result: the last when its call is over.
+    await until(resulted, 90, every=1)
+
+
+def _no_phone_rang_again_within_a_minute(exchange: Exchange) -> None:
+    asked: dict[str, list[Any]] = {}
+    for leg in exchange.legs.values():
+        asked.setdefault(leg.to, []).append(leg.created_at)
+    for to, times in asked.items():
+        for earlier, later in pairwise(sorted(times)):
+            assert (later - earlier).total_seconds() >= 59, (to, times)
 
 
 def test_the_command_line_says_what_to_do(database: str) -> None:

@@ -15,6 +15,50 @@ from tests.support.processes import Program, ready
 from tests.support.profile import WHOLE
 
 
+class Provider:
+    """A provider whose webhooks come all the time."""
+
+    def __init__(self, base: str) -> None:
+        self.url = f"{base}/telephony/voice"
+        self.answers: list[int] = []
+        self.refused: list[str] = []
+        self.stop = asyncio.Event()
+
+    async def ring(self, client: httpx2.AsyncClient, number: int) -> None:
+        fields = [
+            ("CallSid", f"CA{number:032x}"),
+            ("AccountSid", ACCOUNT),
+            ("To", LINE),
+            ("From", "+381641234567"),
+            ("CallStatus", "ringing"),
+        ]
+        signed = {"X-Twilio-Signature": sign(TOKEN, self.url, fields)}
+        try:
+            answer = await client.post(self.url, data=dict(fields), headers=signed)
+            if "<Gather" in answer.text:
+                self.answers.append(answer.status_code)
+            elif self.answers:
+                # Only a server that has just been started on a busy machine may be too slow.
+                self.refused.append(answer.text)
+        except httpx2.HTTPError as error:
+            self.refused.append(repr(error))
+
+    async def rings(self) -> None:
+        number = 0
+        # A connection for each ring, as most of the provider's webhooks are.
+        limits = httpx2.Limits(max_keepalive_connections=0)
+        async with httpx2.AsyncClient(trust_env=False, timeout=10, limits=limits) as client:
+            while not self.stop.is_set():
+                number += 1
+                await self.ring(client, number)
+
+    async def answered(self, more: int) -> None:
+        """Wait until so many more rings are answered, or one is refused."""
+        wanted = len(self.answers) + more
+        while len(self.answers) < wanted and not self.refused:
+            await asyncio.sleep(0.02)
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize("workers", [1, 2] if WHOLE else [1])
 async def test_a_server_is_replaced_while_the_phone_rings(
@@ -29,64 +73,25 @@ async def test_a_server_is_replaced_while_the_phone_rings(
     program.serve(*words)
     first = program.process
     assert first is not None
-    answers: list[int] = []
-    refused: list[str] = []
-    stop = asyncio.Event()
-
-    async def ring(client: httpx2.AsyncClient, number: int) -> None:
-        url = f"{program.base}/telephony/voice"
-        fields = [
-            ("CallSid", f"CA{number:032x}"),
-            ("AccountSid", ACCOUNT),
-            ("To", LINE),
-            ("From", "+381641234567"),
-            ("CallStatus", "ringing"),
-        ]
-        try:
-            answer = await client.post(
-                url, data=dict(fields), headers={"X-Twilio-Signature": sign(TOKEN, url, fields)}
-            )
-            if "<Gather" in answer.text:
-                answers.append(answer.status_code)
-            elif answers:
-                # Only a server that has just been started on a busy machine may be too slow.
-                refused.append(answer.text)
-        except httpx2.HTTPError as error:
-            refused.append(repr(error))
-
-    async def rings() -> None:
-        number = 0
-        # A connection for each ring, as most of the provider's webhooks are.
-        limits = httpx2.Limits(max_keepalive_connections=0)
-        async with httpx2.AsyncClient(trust_env=False, timeout=10, limits=limits) as client:
-            while not stop.is_set():
-                number += 1
-                await ring(client, number)
-
-    async def answered(more: int) -> None:
-        """Wait until so many more rings are answered, or one is refused."""
-        wanted = len(answers) + more
-        while len(answers) < wanted and not refused:
-            await asyncio.sleep(0.02)
-
+    provider = Provider(program.base)
     try:
         async with httpx2.AsyncClient(trust_env=False, timeout=20) as client:
             await ready(client, f"http://127.0.0.1:{health}")
-            ringing = [asyncio.create_task(rings()) for _ in range(3)]
-            await answered(5)
+            ringing = [asyncio.create_task(provider.rings()) for _ in range(3)]
+            await provider.answered(5)
             program.serve(*words, "--replace")
             assert await asyncio.to_thread(first.wait, 60) == 0
-            await answered(5)
-            stop.set()
+            await provider.answered(5)
+            provider.stop.set()
             await asyncio.gather(*ringing)
             await ready(client, f"http://127.0.0.1:{health}")
             assert (await client.get(program.base + "/readyz")).status_code == 404
             assert program.process is not None
             assert program.process.poll() is None
-        assert refused == []
-        assert set(answers) == {200}
+        assert provider.refused == []
+        assert set(provider.answers) == {200}
     finally:
-        stop.set()
+        provider.stop.set()
         first.kill()
         program.stop()
 

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.demo.stage import Stage
+from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.routing.rota import coverage
 from app.staff.models import Staff
@@ -144,18 +144,7 @@ async def test_an_uncovered_shift_is_told_a_day_ahead_and_when_it_begins(
     night: Stage, post: Mail
 ) -> None:
     """One line, one language, covered by day; two in the night is uncovered."""
-    stage = night
-    chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR, shift=False, state=None)
-    async with transaction(stage.ground, PROGRAM) as work:
-        staff = await work.session.get(Staff, chief.id)
-        assert staff is not None
-        staff.email = "chief@example.org"
-    boss = await stage.add_counsellor("boss", role=Role.SUPERVISOR, shift=False, state=None)
-    await stage.rows(
-        "UPDATE staff SET email = 'boss@example.org', page_language = 'sr' WHERE id = %s "
-        "RETURNING 1",
-        boss.id,
-    )
+    stage, chief = night, await two_supervisors_with_mail(night)
     ana = await stage.add_counsellor("ana", shift=False, state=None)
     await add(chief, ana, "00:00", "00:00")
     absent = await plan(
@@ -193,16 +182,35 @@ async def test_an_uncovered_shift_is_told_a_day_ahead_and_when_it_begins(
     told = await look()
     assert len(told) == 6
     assert "Helpline: uncovered shift now: Plavi telefon (Serbian)" in told[4:]
-    # On the board until a duty manager has seen it.
     await chief.sign_in()
-    alarms = await stage.rows("SELECT id FROM coverage_alarms WHERE seen_at IS NULL")
-    assert len(alarms) == 6
-    for alarm in alarms:
-        await plan(chief, f"/roster/alarms/{alarm['id']}/seen".removeprefix("/roster"), {}, 204)
-    assert await stage.rows("SELECT id FROM coverage_alarms WHERE seen_at IS NULL") == []
+    await stays_on_the_board_until_it_is_seen(stage, chief, 6)
     await plan(chief, f"/changes/{absent['id']}/withdraw", {}, 204)
     view = (await chief.ask("GET", "/roster?begins=2030-01-17&ends=2030-01-19")).json()
     assert [c["uncovered_minutes"] for c in view["coverage"]] == [0, 0]
+
+
+async def two_supervisors_with_mail(stage: Stage) -> Counsellor:
+    """Add chief, and boss, who reads Serbian. Return chief."""
+    chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR, shift=False, state=None)
+    async with transaction(stage.ground, PROGRAM) as work:
+        staff = await work.session.get(Staff, chief.id)
+        assert staff is not None
+        staff.email = "chief@example.org"
+    boss = await stage.add_counsellor("boss", role=Role.SUPERVISOR, shift=False, state=None)
+    await stage.rows(
+        "UPDATE staff SET email = 'boss@example.org', page_language = 'sr' WHERE id = %s "
+        "RETURNING 1",
+        boss.id,
+    )
+    return chief
+
+
+async def stays_on_the_board_until_it_is_seen(stage: Stage, chief: Counsellor, number: int) -> None:
+    alarms = await stage.rows("SELECT id FROM coverage_alarms WHERE seen_at IS NULL")
+    assert len(alarms) == number
+    for alarm in alarms:
+        await plan(chief, f"/roster/alarms/{alarm['id']}/seen".removeprefix("/roster"), {}, 204)
+    assert await stage.rows("SELECT id FROM coverage_alarms WHERE seen_at IS NULL") == []
 
 
 async def test_opening_hours_say_what_is_uncovered(stage: Stage, three: Three) -> None:

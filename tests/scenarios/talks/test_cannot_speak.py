@@ -64,7 +64,7 @@ async def test_only_those_who_may_read_the_record_read_the_answers(stage: Stage)
         answered = [one["detail"] for one in events if one["kind"] == "question_answered"]
         return found.status_code, answered
 
-    # The log of the call says to nobody what was answered, and the database holds it sealed.
+    # The log of the call does not say what was answered, and the database holds it sealed.
     logged = [{"question": "hurt", "pressed": True}]
     for who in (ana, readers[Role.SUPERVISOR]):
         assert await seen(who) == (200, logged)
