@@ -63,6 +63,8 @@ class Wanted:
     # Topics that may wait: they are sent with the next message.
     later: frozenset[str] = frozenset()
     parts: tuple[str, ...] = ()
+    # Conversations that the reader reads along.
+    along: frozenset[UUID] = frozenset()
 
 
 def names_in(text: str | None) -> frozenset[str]:
@@ -171,6 +173,8 @@ class Reader(Subscription):
         self.listens = {*map(str, names), *(t.of(me) for t in mine), *_MAY_END}
         if self._record is not None:
             self.listens.add(self._record)
+        self._along = {str(Topic.CHATS.of(one)) for one in self.wanted.along}
+        self.listens |= self._along
 
     # -- what arrives ----------------------------------------------------------------------
 
@@ -273,14 +277,16 @@ class Reader(Subscription):
     def told(self, topics: set[str]) -> tuple[str, ...]:
         """Return the names of the topics that this reader is told."""
         asked, found = self.wanted.topics, set()
-        for topic in topics:
+        along = topics & self._along
+        for topic in topics - along:
             name, _, row = topic.partition(":")
             found.add(name)
             if row and topic != self._record:
                 found.add(f"{name}:me")
         if asked is None:
-            return tuple(sorted(name for name in found if ":" not in name))
-        return tuple(sorted(found & {*asked, Topic.RECORD.value, Topic.EVERYTHING.value}))
+            return tuple(sorted(along | {name for name in found if ":" not in name}))
+        told = found & {*asked, Topic.RECORD.value, Topic.EVERYTHING.value}
+        return tuple(sorted(along | told))
 
     def message(self, topics: set[str]) -> bytes:
         """Return what the page is sent of these topics; empty if there is nothing."""
