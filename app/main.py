@@ -229,7 +229,7 @@ async def say_first_code(ground: Ground) -> None:
 
 
 async def _heard_of(work: Work, staff_id: UUID) -> None:
-    """Record a heartbeat, in a transaction of its own.
+    """Record a heartbeat, on a connection of its own.
 
     Otherwise a request that holds the presence and then locks a call could deadlock with a
     webhook, which locks the two in the opposite order.
@@ -237,8 +237,7 @@ async def _heard_of(work: Work, staff_id: UUID) -> None:
     memory = work.ground.memory
     if memory.recall("beat", staff_id, work.now) is None:
         memory.keep("beat", staff_id, True, work.now + BEAT_EVERY)
-        async with transaction(work.ground, PROGRAM, aside=True) as own:
-            await beat(own, staff_id)
+        await beat(work.ground, staff_id)
 
 
 async def _render(request: Request, error: Exception) -> Response:

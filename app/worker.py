@@ -18,7 +18,8 @@ from app.country.jobs import country_tasks
 from app.database.bus import Bus
 from app.database.topics import Topic
 from app.dialling.outward import forget_old_dials
-from app.jobs.app import PLACES, POLL_SECONDS, make_job_app
+from app.jobs.app import PATIENCE, PLACES, POLL_SECONDS, make_job_app
+from app.jobs.names import Queue
 from app.jobs.transaction import transaction
 from app.log import log
 from app.outbox.push.sending import outbox_tasks
@@ -97,6 +98,11 @@ JOBS = (
 MATCHING_TOPICS = frozenset(
     {Topic.QUEUE, Topic.PRESENCE, Topic.ROSTER, Topic.LINES, Topic.EVERYTHING}
 )
+
+
+def _poll_of(queue_name: str) -> float:
+    """Return after how many seconds a queue is looked at, if no notification came."""
+    return POLL_SECONDS * (1 if queue_name == Queue.DEFAULT else PATIENCE)
 
 
 def job_app_of(url: str) -> App:
@@ -181,7 +187,7 @@ class Worker:
                             job_app.run_worker_async(
                                 queues=[str(queue_name)],
                                 concurrency=places,
-                                fetch_job_polling_interval=POLL_SECONDS,
+                                fetch_job_polling_interval=_poll_of(queue_name),
                                 install_signal_handlers=False,
                                 shutdown_graceful_timeout=5,
                                 update_heartbeat_interval=5,

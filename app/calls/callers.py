@@ -126,20 +126,24 @@ class History:
     calls: int
     last_at: datetime | None
     flags: frozenset[FlagKind]
+    # The caller asks for a counsellor, or refuses one.
+    has_wishes: bool = False
 
 
 async def history(work: Work, call: Call) -> History:
     """Return what the counsellor who takes the call sees at once: no reasons, no contents."""
-    if call.caller_key is None:
-        return History(0, None, frozenset())
-    count, last = (
-        await work.session.execute(
-            select(func.count(), func.max(Call.opened_at)).where(
-                Call.caller_key == call.caller_key, Call.opened_at < call.opened_at
+    found = await known(work, call)
+    count, last = 0, None
+    # Most callers ring for the first time.
+    if found.before:
+        count, last = (
+            await work.session.execute(
+                select(func.count(), func.max(Call.opened_at)).where(
+                    Call.caller_key == call.caller_key, Call.opened_at < call.opened_at
+                )
             )
-        )
-    ).one()
-    return History(count, last, (await known(work, call)).flags)
+        ).one()
+    return History(count, last, found.flags, found.prefers is not None or bool(found.never))
 
 
 async def flags_of(work: Work, call: Call) -> list[Flag]:

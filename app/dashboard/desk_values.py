@@ -18,7 +18,7 @@ from app.contacts.models import Contact
 from app.contacts.records import library_of
 from app.dashboard import referrals, views
 from app.dashboard.languages import language_of
-from app.dashboard.records.form_views import guidance_topics
+from app.dashboard.records.guidance import guidance_in
 from app.dashboard.templating import templates
 from app.referrals.replies.in_talk import DutyInTalk, duty_in_talk
 from app.routing import callbacks, in_hand
@@ -55,6 +55,8 @@ async def desk_values(request: Request, work: Work, staff: Staff) -> dict[str, A
     talking = call_id if shown.call and shown.call.connected else None
     # In wrap-up the call is over, and what was agreed in it is still shown beside the form.
     at_hand = call_id or (contact.call_id if contact else None)
+    agrees = at_hand if talking or contact else None
+    backs = await callbacks.on_desk(work, staff.id, agrees)
     return {
         **await talk_values(work, talking),
         "desk": shown,
@@ -63,26 +65,27 @@ async def desk_values(request: Request, work: Work, staff: Staff) -> dict[str, A
         # The script of a practice call is fetched by itself.
         "practises": work.settings.practice_exchange is not None and (shown.call or shown.contact),
         "caller": caller,
-        "said_wanted": await callbacks.to_be_said(work, staff.id),
+        "said_wanted": backs.to_be_said,
         **await _asked_by_key(work, staff, talking),
         "at_hand": at_hand,
         "now": work.now,
-        "guidance": guidance_topics(library_of(work.ground), language_of(request, work))
+        "guidance": guidance_in(library_of(work.ground), language_of(request, work))
         if contact
-        else [],
-        **await _callback_values(work, at_hand, talking is not None or contact is not None),
+        else "",
+        **await _callback_values(work, agrees, backs.agreed),
         **await _note_values(work, staff, at_hand),
         **await referrals.desk_values(request, work, staff, at_hand, contact),
     }
 
 
-async def _callback_values(work: Work, call_id: UUID | None, open_: bool) -> dict[str, Any]:
+async def _callback_values(
+    work: Work, call_id: UUID | None, agreed: callbacks.Callback | None
+) -> dict[str, Any]:
     """Return the call-back agreed in a call, or what its form begins with."""
-    call = await work.session.get(Call, call_id) if call_id and open_ else None
+    call = await work.session.get(Call, call_id) if call_id else None
     line = await lines.line_of_id(work, call.line_id) if call else None
     if call is None or line is None:
         return {"callback_form": None}
-    agreed = await callbacks.agreed_in(work, call.id)
     here = work.now.astimezone(ZoneInfo(line.timezone))
     begins = here + timedelta(minutes=60 - here.minute)
     return {
@@ -118,8 +121,10 @@ async def _asked_by_key(work: Work, staff: Staff, call_id: UUID | None) -> dict[
         return {"key_questions": [], "key_answers": []}
     call = await work.session.get(Call, call_id)
     line = await lines.line_of_id(work, call.line_id) if call else None
-    knows = await may_read_answers(work, staff, call_id)
-    asked = await questions.questions_of(work, call_id) if knows else []
+    asked = await questions.questions_of(work, call_id)
+    # Hardly any caller is asked by key; only then it matters who may read the answers.
+    if asked and not await may_read_answers(work, staff, call_id):
+        asked = []
     return {
         "key_questions": [key_question(code, line, call) for code in questions_of_line(line)],
         "key_answers": [
@@ -150,7 +155,7 @@ async def known_caller(
 ) -> views.CallerCard | None:
     """Return the card of the caller: flags, wishes, earlier calls, contacts. None if unknown."""
     history = await callers.history(work, call)
-    wishes = await callers.wishes_of(work, call)
+    wishes = await callers.wishes_of(work, call) if history.has_wishes else []
     if not history.calls and not history.flags and not wishes:
         return None
     readable, others = await contacts.earlier_of_caller(work, staff, call)

@@ -1,5 +1,6 @@
 """The live stream of a page, and the parts that it carries: those that many readers see alike."""
 
+import contextlib
 from typing import Annotated
 from uuid import UUID
 
@@ -8,15 +9,20 @@ from fastapi.responses import StreamingResponse
 
 from app.dashboard import board, inbox, rail, team, team_parts
 from app.dashboard.desk_values import frame_part
+from app.errors import NotFound
+from app.routing.supervision import supervised
 from app.staff.models import Staff
-from app.staff.roles import Permission
+from app.staff.roles import Permission, may
 from app.web.access import InWork, reader_with
 from app.web.parts import Part, own, team_of
 from app.web.stream import Wanted, names_in, stream_of
+from app.work import Work
 
 router = APIRouter(include_in_schema=False)
 SignedIn = Annotated[Staff, reader_with(Permission.SIGNED_IN)]
 Names = Annotated[str | None, Query(max_length=800)]
+# The most conversations that one page reads along.
+_MOST_READ_ALONG = 20
 
 
 def _topics(names: str) -> frozenset[str]:
@@ -100,12 +106,35 @@ async def live(
     topics: Names = None,
     later: Names = None,
     parts: Names = None,
+    along: Names = None,
 ) -> StreamingResponse:
     """Stream what changes on a page: the names of topics, and whole parts.
 
     `later`: those of the topics that may wait for the next message. `parts`: the addresses of the
     parts that the stream brings whenever they change, and first of all as they are now; those that
-    the reader may not see are left out.
+    the reader may not see are left out. `along`: the conversations that a supervisor reads along;
+    of each, the stream says when there is something new (`chats:` and the id), and never what.
     """
-    wanted = Wanted(record, names_in(topics), names_in(later), tuple(sorted(names_in(parts))))
+    wanted = Wanted(
+        record,
+        names_in(topics),
+        names_in(later),
+        tuple(sorted(names_in(parts))),
+        await _supervised(work, staff, names_in(along)),
+    )
     return await stream_of(request, work, staff, wanted)
+
+
+async def _supervised(work: Work, staff: Staff, names: frozenset[str]) -> frozenset[UUID]:
+    """Return those of these conversations that a person may read along now.
+
+    One that has ended is left out: a page that still shows it must keep its stream.
+    """
+    if not may(staff.role, Permission.SUPERVISE):
+        return frozenset()
+    found = set()
+    for name in sorted(names)[:_MOST_READ_ALONG]:
+        with contextlib.suppress(NotFound, ValueError):
+            await supervised.check_supervises(work, staff, UUID(name))
+            found.add(UUID(name))
+    return frozenset(found)

@@ -11,7 +11,7 @@ from typing import Any
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy import JSON, CompoundSelect, Select, bindparam
+from sqlalchemy import JSON, CompoundSelect, Select, Update, bindparam
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
@@ -23,9 +23,7 @@ Asked = Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]]
 class Question:
     """A statement with named parameters, compiled once."""
 
-    def __init__(
-        self, statement: Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]]
-    ) -> None:
+    def __init__(self, statement: Asked | Update) -> None:
         compiled = statement.compile(dialect=_DIALECT)
         self.sql = str(compiled)
         # SQLAlchemy expands a list in IN only when it sends the statement: here it never would.

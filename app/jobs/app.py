@@ -8,6 +8,9 @@ from app.jobs.names import Queue, Task
 
 # The longest that a job waits when its notification is missed, in seconds.
 POLL_SECONDS = 0.25
+# Jobs outside of the default queue wait for servers of others, or take long by themselves: they are
+# looked for this many times less often. A look is two statements, all day long.
+PATIENCE = 4
 # The queues, with how many of their jobs run at once. Jobs that wait for servers of others have
 # queues of their own, so that they never delay a job that rings a phone or records a breach.
 PLACES: dict[str, int] = {

@@ -8,6 +8,7 @@ reached: a machine may have answered, or another person at home. Only then is th
 from collections.abc import Collection
 from datetime import datetime, time, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
@@ -16,7 +17,9 @@ from sqlalchemy import (
     ColumnElement,
     ForeignKey,
     Index,
+    Uuid,
     and_,
+    bindparam,
     or_,
     select,
     text,
@@ -334,15 +337,41 @@ async def lock_callback(work: Work, staff: Staff, callback_id: UUID) -> Callback
     return row
 
 
-async def to_be_said(work: Work, staff_id: UUID) -> Callback | None:
-    """Return the call-back for which a counsellor has to say who answered, if there is one."""
-    found: Callback | None = await work.session.scalar(
-        select(Callback)
-        .where(Callback.state == CallbackState.SPOKEN, Callback.talked_by == staff_id)
-        .order_by(Callback.agreed_at)
-        .limit(1)
+class OnDesk(NamedTuple):
+    """The call-backs that a counsellor's desk shows."""
+
+    # Who answered has still to be said.
+    to_be_said: Callback | None
+    # Agreed in the call at hand, and not yet tried.
+    agreed: Callback | None
+
+
+_ON_DESK = (
+    select(Callback)
+    .where(
+        or_(
+            and_(
+                Callback.state == CallbackState.SPOKEN,
+                Callback.talked_by == bindparam("who", type_=Uuid),
+            ),
+            and_(
+                Callback.state == CallbackState.AGREED,
+                Callback.call_id == bindparam("call_id", type_=Uuid),
+            ),
+        )
     )
-    return found
+    .order_by(Callback.agreed_at)
+)
+
+
+async def on_desk(work: Work, staff_id: UUID, call_id: UUID | None) -> OnDesk:
+    """Return the call-back for which a counsellor has to say who answered, and the one that is
+    agreed in their call."""
+    values = {"who": staff_id, "call_id": call_id}
+    rows = list(await work.session.scalars(_ON_DESK, values))
+    spoken = [row for row in rows if row.state == CallbackState.SPOKEN]
+    agreed = [row for row in rows if row.state == CallbackState.AGREED]
+    return OnDesk(spoken[0] if spoken else None, agreed[0] if agreed else None)
 
 
 def agreed_by(staff_id: UUID) -> ColumnElement[bool]:
@@ -440,11 +469,6 @@ async def open_callbacks(work: Work, team: str) -> list[tuple[Callback, str, str
         .limit(200)
     )
     return [(row, line, zone) for row, line, zone in rows]
-
-
-async def agreed_in(work: Work, call_id: UUID) -> Callback | None:
-    """Return the call-back that is agreed in a call and not yet tried."""
-    return (await agreed_in_each(work, [call_id])).get(call_id)
 
 
 async def agreed_in_each(work: Work, calls: Collection[UUID]) -> dict[UUID, Callback]:

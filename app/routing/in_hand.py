@@ -50,26 +50,28 @@ class InHand(NamedTuple):
         return self.offer is not None and self.offer.state == OfferState.OPEN
 
 
+_WHO = bindparam("who", type_=Uuid)
+# Built once: every board of a counsellor sends it with each change of their own.
+_IN_HAND = (
+    select(Presence, Offer, Call, Line.name, Line.practice)
+    .select_from(Presence)
+    .join(
+        Offer,
+        and_(Offer.counsellor_id == _WHO, Offer.released_at.is_(None), Offer.slot.is_(None)),
+        isouter=True,
+    )
+    .join(Call, Call.id == Offer.call_id, isouter=True)
+    .join(Line, Line.id == Call.line_id, isouter=True)
+    .where(Presence.counsellor_id == _WHO)
+)
+
+
 async def read_in_hand(work: Work, staff: Staff) -> InHand:
-    """Read the desk of a counsellor."""
-    presence = await work.session.get(Presence, staff.id)
-    row = (
-        await work.session.execute(
-            select(Offer, Call, Line.name, Line.practice)
-            .join(Call, Call.id == Offer.call_id)
-            .join(Line, Line.id == Call.line_id, isouter=True)
-            .where(
-                Offer.counsellor_id == staff.id,
-                Offer.released_at.is_(None),
-                Offer.slot.is_(None),
-            )
-        )
-    ).one_or_none()
-    present = await roster.on_shift(work)
-    offer, call, line, practice = row if row is not None else (None, None, None, None)
-    on = present.get(staff.id)
-    until = on.until if on else None
-    return InHand(presence, until, offer, call, line or "", bool(practice))
+    """Read the desk of a counsellor. Without a presence nothing was ever offered to them."""
+    row = (await work.session.execute(_IN_HAND, {"who": staff.id})).one_or_none()
+    presence, offer, call, line, practice = row if row is not None else (None,) * 5
+    on = (await roster.on_shift(work)).get(staff.id)
+    return InHand(presence, on.until if on else None, offer, call, line or "", bool(practice))
 
 
 class Conversation(NamedTuple):

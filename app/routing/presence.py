@@ -3,14 +3,14 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import Uuid, bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from app.calls.log_kinds import Cause
-from app.database.quick import Command
+from app.database.quick import Command, Question
 from app.database.topics import Topic
 from app.routing.models import CHOICES, Presence, PresenceChange, PresenceState
-from app.work import Work
+from app.work import Ground, Work
 
 # Every request of a signed-in counsellor shows that the browser is alive. Write that down only once
 # in this time.
@@ -144,14 +144,19 @@ async def choose(
     await set_presence(work, presence, choice, cause)
 
 
-async def beat(work: Work, counsellor_id: UUID) -> None:
-    """Record a sign of life from the counsellor's browser."""
-    await work.session.execute(
-        update(Presence)
-        .where(
-            Presence.counsellor_id == counsellor_id,
-            Presence.heartbeat_at < work.now - BEAT_EVERY,
-        )
-        .values(heartbeat_at=work.now)
-        .execution_options(synchronize_session=False)
+# Built once: each page of a counsellor sends it every few seconds.
+_BEAT = Question(
+    update(Presence)
+    .where(
+        Presence.counsellor_id == bindparam("who", type_=Uuid),
+        Presence.heartbeat_at < bindparam("before"),
     )
+    .values(heartbeat_at=bindparam("now"))
+)
+
+
+async def beat(ground: Ground, counsellor_id: UUID) -> None:
+    """Record a sign of life from the counsellor's browser: a transaction by itself."""
+    now = ground.clock.now()
+    values = {"who": counsellor_id, "now": now, "before": now - BEAT_EVERY}
+    await ground.database.quick.send(_BEAT.sql, **_BEAT.fixed, **values)

@@ -63,6 +63,8 @@ class Wanted:
     # Topics that may wait: they are sent with the next message.
     later: frozenset[str] = frozenset()
     parts: tuple[str, ...] = ()
+    # Conversations that the reader reads along.
+    along: frozenset[UUID] = frozenset()
 
 
 def names_in(text: str | None) -> frozenset[str]:
@@ -112,10 +114,25 @@ class Streams:
                 del self.of[who]
 
     async def _watch(self) -> None:
-        """End the streams when the server is told to stop."""
-        await self.stopping.wait()
+        """Say to every page that it is connected, and end the streams when the server stops."""
+        while not self.stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.stopping.wait(), _BEAT / 2)
+            for reader in list(self._open):
+                self._beat(reader)
         for reader in self._open:
             reader.wake()
+
+    def _beat(self, reader: "Reader") -> None:
+        """Let one page hear that it is connected. One that fails does not keep it from the rest."""
+        try:
+            reader.beat()
+        except Exception as error:
+            log().error(
+                "a live stream was not told that it is alive",
+                area="web",
+                exception_type=type(error).__name__,
+            )
 
 
 @dataclass(eq=False)
@@ -156,6 +173,8 @@ class Reader(Subscription):
         self.listens = {*map(str, names), *(t.of(me) for t in mine), *_MAY_END}
         if self._record is not None:
             self.listens.add(self._record)
+        self._along = {str(Topic.CHATS.of(one)) for one in self.wanted.along}
+        self.listens |= self._along
 
     # -- what arrives ----------------------------------------------------------------------
 
@@ -182,7 +201,7 @@ class Reader(Subscription):
         """Send a part. Of several that wait for a slow reader, only the newest is sent."""
         if self._may_be_sent() and self.outlet is not None and self.outlet.write(said):
             self._said.pop(address, None)
-            self._sent_at = asyncio.get_running_loop().time()
+            self.was_sent()
             return
         self._said[address] = said
         self.wake()
@@ -207,17 +226,27 @@ class Reader(Subscription):
         self._due, self._timer = due, loop.call_later(seconds, self.wake)
 
     async def news(self) -> None:
-        """Wait until there is something to send, and at most until the next beat."""
+        """Wait until there is something to send, or the page has to hear that it is connected."""
         if not self._has_news:
-            loop = asyncio.get_running_loop()
-            self._waits = loop.create_future()
-            beat = loop.call_later(_BEAT, self.wake)
+            self._waits = asyncio.get_running_loop().create_future()
             try:
                 await self._waits
             finally:
-                beat.cancel()
                 self._waits = None
         self._has_news = False
+
+    def beat(self) -> None:
+        """Say that the stream is alive, if nothing was said for a while: at once if that can be."""
+        if not self.needs_beat():
+            return
+        if self._may_be_sent() and self.outlet is not None and self.outlet.write(_BEATS):
+            self.was_sent()
+        else:
+            self.wake()
+
+    def was_sent(self) -> None:
+        """Note that something is on its way to the page."""
+        self._sent_at = asyncio.get_running_loop().time()
 
     def needs_beat(self) -> bool:
         """Return whether nothing was sent for so long that the page may take it for lost."""
@@ -248,14 +277,16 @@ class Reader(Subscription):
     def told(self, topics: set[str]) -> tuple[str, ...]:
         """Return the names of the topics that this reader is told."""
         asked, found = self.wanted.topics, set()
-        for topic in topics:
+        along = topics & self._along
+        for topic in topics - along:
             name, _, row = topic.partition(":")
             found.add(name)
             if row and topic != self._record:
                 found.add(f"{name}:me")
         if asked is None:
-            return tuple(sorted(name for name in found if ":" not in name))
-        return tuple(sorted(found & {*asked, Topic.RECORD.value, Topic.EVERYTHING.value}))
+            return tuple(sorted(along | {name for name in found if ":" not in name}))
+        told = found & {*asked, Topic.RECORD.value, Topic.EVERYTHING.value}
+        return tuple(sorted(along | told))
 
     def message(self, topics: set[str]) -> bytes:
         """Return what the page is sent of these topics; empty if there is nothing."""
@@ -331,6 +362,7 @@ async def _told(streams: Streams, reader: Reader, token: str) -> AsyncGenerator[
                 reader.is_sending = True
                 yield said or _BEATS
                 reader.is_sending = False
+                reader.was_sent()
 
 
 async def _valid_until(streams: Streams, reader: Reader, token: str) -> datetime | None:

@@ -11,6 +11,8 @@ from sqlalchemy import event
 
 from app.database.topics import Topic
 from app.demo.stage import Counsellor, Stage
+from app.demo.writing import a_child
+from app.staff.roles import Role
 
 
 async def test_a_reader_who_leaves_leaves_nothing_behind(stage: Stage) -> None:
@@ -214,3 +216,45 @@ async def test_a_part_that_all_see_is_made_once_for_each_change_and_language(sta
             break
         await asyncio.sleep(0.01)
     assert row not in await ask(crew[0])
+
+
+async def test_a_supervisor_is_told_of_a_conversation_that_they_read_along(stage: Stage) -> None:
+    """Of the one that is open on their page, and only if it is one of their team."""
+    await stage.let_write()
+    ana = await stage.add_counsellor("ana", chats=2)
+    sara, other = [
+        await stage.add_counsellor(name, role=Role.SUPERVISOR, shift=False, state=None)
+        for name in ("sara", "olga")
+    ]
+    await stage.change_rows(f"UPDATE staff SET team = 'night' WHERE id = '{other.id}'")
+    stage.ground.memory.forget(Topic.EVERYTHING)
+    child = a_child(stage)
+    await child.open()
+    await child.say("Hej")
+    await stage.settle()
+    (await ana.accept()).raise_for_status()
+    chat = child.id
+    url = f"{stage.settings.public_url}/board/live?topics=talks&along={chat},nothing"
+    hers, others = Heard(), Heard()
+    async with asyncio.TaskGroup() as group:
+        following = [
+            group.create_task(topics_in(stage, who, url, heard))
+            for who, heard in ((sara, hers), (other, others), (ana, Heard()))
+        ]
+        await soon(lambda: all("everything" in one.topics for one in (hers, others)))
+        await child.say("Sama sam")
+        await soon(lambda: f"chats:{chat}" in hers.topics)
+        assert "chats:me" not in hers.topics
+        assert others.topics == ["everything"]
+        for task in following:
+            task.cancel()
+
+
+async def topics_in(stage: Stage, who: Counsellor, url: str, heard: Heard) -> None:
+    """Follow the topics of a stream."""
+    headers = {"Cookie": who.cookie_header}
+    async with stage.client.stream("GET", url, headers=headers) as answer:
+        assert answer.status_code == 200
+        async for line in answer.aiter_lines():
+            if line.startswith('data: {"topics'):
+                heard.topics += json.loads(line.removeprefix("data: "))["topics"]

@@ -20,6 +20,7 @@ from app.practice.people import Caller
 from app.practice.speech import tone
 from app.staff.roles import Role
 from app.telephony.provider import tokens
+from app.web import parts
 from tests.support.browser import CHROMIUM, FLAGS, be, press
 from tests.support.kept.databases import database_for_a_test, put_back
 from tests.support.sound import (
@@ -185,6 +186,41 @@ async def test_muted_the_counsellor_hears_and_is_not_heard(stage: Stage, desk: D
     await press(desk.page, "e")
     await desk.telephone_is("ready")
     assert (await stage.call_of(child.leg))["ended_by"] == "counsellor"
+    await desk.be_ready_again()
+
+
+async def test_what_is_older_than_the_click_does_not_put_the_microphone_on(
+    stage: Stage, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stream brings a part that was made before the click, and after it the answer comes."""
+    child = Child(stage)
+    await child.choose()
+    await desk.accept()
+    await expect(desk.page.locator("#call-title")).to_contain_text("Talking")
+
+    async def late(route: Route) -> None:
+        """Let the stream bring another change first, and what came of the click much later."""
+        await desk.who.ask("PUT", "/me/presence", {"state": "break"})
+        await expect(desk.page.locator("#frame")).to_contain_text("After this call")
+        monkeypatch.setattr(parts, "_OWN_GATHERED", 3.0)
+        await route.fulfill(response=await route.fetch())
+
+    await desk.page.evaluate(
+        """() => {
+          const { mute } = helplineTelephone;
+          globalThis.mutes = [];
+          helplineTelephone.mute = (off) => { mutes.push(off); mute.call(helplineTelephone, off); };
+        }"""
+    )
+    await desk.page.route("**/mute", late, times=1)
+    await press(desk.page, "m")
+    await expect(desk.page.locator("#mute")).to_contain_text("Unmute")
+    assert await desk.page.evaluate("mutes") == [True], "it was never on in between"
+    monkeypatch.undo()
+    await press(desk.page, "m")
+    await expect(desk.page.locator("#mute")).to_contain_text("Mute")
+    assert await desk.page.evaluate("mutes") == [True, False]
+    await child.hang_up()
     await desk.be_ready_again()
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.dashboard.records.form_views import guidance_topics
+from app.dashboard.records.guidance import guidance_topics
 from app.definitions.datafile import BadDefinition
 from app.definitions.folder import read_folder
 from app.definitions.library import SHIPPED, load

@@ -1,5 +1,6 @@
 """What one stream sends at once, and what it keeps until its turn."""
 
+import asyncio
 from datetime import datetime, timedelta
 
 import pytest
@@ -45,6 +46,25 @@ async def test_a_part_is_sent_at_once_and_wakes_no_task(reader: Reader, page: Pa
     assert page.got == [b"one"]
     assert reader.said() == b""
     assert not reader.needs_beat()
+
+
+async def test_a_quiet_page_hears_at_once_that_it_is_connected(reader: Reader, page: Page) -> None:
+    reader.beat()
+    reader.beat()
+    assert page.got == [b"event: beat\ndata: {}\n\n"], "something was sent a moment ago"
+
+
+@pytest.mark.parametrize("cause", ["slow", "ended"])
+async def test_a_page_that_cannot_be_told_at_once_is_looked_at(
+    reader: Reader, page: Page, cause: str
+) -> None:
+    """The stream itself then waits for the page, or finds that the session is over."""
+    page.is_slow = cause == "slow"
+    if cause == "ended":
+        reader.valid_until = NOW
+    reader.beat()
+    assert page.got == []
+    await asyncio.wait_for(reader.news(), 1)
 
 
 async def test_of_what_waits_for_a_slow_page_only_the_newest_is_sent(

@@ -12,7 +12,7 @@ from app.contacts.records import earlier_of, events_of, library_of, sheet_of
 from app.contacts.states import ContactState, NonCounselling
 from app.dashboard.languages import language_of
 from app.dashboard.records.form_values import children_of, form_values
-from app.dashboard.records.form_views import guidance_topics
+from app.dashboard.records.guidance import guidance_in
 from app.dashboard.records.holds import hold_values
 from app.dashboard.templating import page
 from app.definitions.risk import RiskCues, Urgency
@@ -60,7 +60,7 @@ async def contact_values(
         "contact": contact,
         "practising": bool(await contacts.of_practice(work, [contact.id])),
         "writable": writable,
-        "guidance": guidance_topics(library_of(work.ground), language),
+        "guidance": guidance_in(library_of(work.ground), language),
         "recent": await contacts.recent_categories(work, staff) if writable else [],
         "mine": mine,
         "urgencies": list(Urgency),

@@ -180,38 +180,6 @@ def _section(
     )
 
 
-@dataclass(frozen=True)
-class TopicView:
-    """Guidance about something that a child tells, and the categories that bring it up."""
-
-    code: str
-    codes: str
-    title: str
-    do: list[str]
-    avoid: list[str]
-
-
-def guidance_topics(library: Library, language: str) -> list[TopicView]:
-    """Return the guidance in force, each topic with the codes of the tree that a form offers."""
-    tree, framework = library.categories, library.framework
-    paths = framework.paths()
-    above = {
-        leaf.code: {*before, leaf.code, *paths.get(leaf.counts_as or "", ())}
-        for leaf, before in tree.walk()
-        if not leaf.inside
-    }
-    return [
-        TopicView(
-            topic.code,
-            " ".join(code for code, known in above.items() if known & set(topic.for_)),
-            label_in(topic.title, language),
-            [label_in(words, language) for words in topic.do],
-            [label_in(words, language) for words in topic.avoid],
-        )
-        for topic in library.guidance.topics
-    ]
-
-
 def _renamed(view: FieldView) -> FieldView:
     return replace(view, path=view.path.replace(PLACEHOLDER, FIRST))
 

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
 
-from app.demo.bench.board import Board, Seen
+from app.demo.bench.board_pages import Board, Opened, Seen
 from app.demo.bench.load import Connection
 from app.demo.stage import Counsellor
 
@@ -199,8 +199,10 @@ class Child:
 class Desk(Board):
     """The desk of a counsellor, whose focus is where they wrote last."""
 
-    def __init__(self, port: int, who: Counsellor, heard: Heard, seen: Seen) -> None:
-        super().__init__(port, who, "/", seen)
+    def __init__(
+        self, port: int, who: Counsellor, heard: Heard, seen: Seen, opening: asyncio.Semaphore
+    ) -> None:
+        super().__init__(port, Opened("/", who.cookie_header), seen, opening)
         self._browser = Browser(port, f"Cookie: {who.cookie_header}", heard)
         self._heard = heard
         # Of each conversation: the last message in the page, and the last that was said to be seen.

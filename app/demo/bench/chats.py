@@ -25,7 +25,7 @@ from app.chats import ending, opening
 from app.clock import SystemClock
 from app.database.embedded import EmbeddedPostgres, folder_of
 from app.database.running import make_ready
-from app.demo.bench.board import Seen
+from app.demo.bench.board_pages import OPENING, Seen
 from app.demo.bench.calls import _environment, _up
 from app.demo.bench.chat_screens import Child, Desk, Heard
 from app.demo.results import report
@@ -176,8 +176,8 @@ async def _talk(
         str(call): Child(port, secret, heard, old=number % _OLD == 0)
         for number, (call, secret) in enumerate(secrets.items())
     }
-    seen = Seen()
-    desks = [Desk(port, one, heard, seen) for one in crew]
+    seen, opening = Seen(), asyncio.Semaphore(OPENING)
+    desks = [Desk(port, one, heard, seen, opening) for one in crew]
     for desk in desks:
         await desk.begin()
     desk_of = {call: desk for desk in desks for call in desk.last}

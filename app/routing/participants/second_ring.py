@@ -1,8 +1,9 @@
 """The second way of a colleague who is asked into a talk: their own telephone.
 
 It rings within the time of the same request, if the browser has not answered for a part of it, or
-at once when the page is gone. The browser rings on, and whichever is first is in the talk; the leg
-of the other is ended. The rules of an offer are in `routing/second_way.py`.
+at once when the page is gone; a colleague who declines in the page is not rung again. The browser
+rings on, and whichever is first is in the talk; the leg of the other is ended. The rules of an
+offer are in `routing/second_way.py`.
 """
 
 from uuid import UUID
@@ -12,7 +13,7 @@ from sqlalchemy import select
 from app.calls import record
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call, Leg
-from app.calls.states import CallState
+from app.calls.states import CallState, LegStatus, read_leg_status
 from app.jobs.names import Task
 from app.routing import offers, second_way
 from app.routing.participants.participants import Participant, ParticipantState
@@ -100,7 +101,9 @@ async def leg_over(work: Work, call: Call, participant: Participant, leg: Leg, c
         return participant.second_at is None or await browser_rings_on(work, participant)
     if participant.second_at is not None:
         return await _rings(work, participant, second=True)
-    return not leg.end_wanted and await ring(work, call, participant, cause)
+    # Who presses Decline has said no: their telephone is not rung for the same request.
+    declined = read_leg_status(leg.status) is LegStatus.BUSY
+    return not declined and not leg.end_wanted and await ring(work, call, participant, cause)
 
 
 async def browser_rings_on(work: Work, participant: Participant) -> bool:

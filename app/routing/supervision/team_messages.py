@@ -26,6 +26,8 @@ from app.work import PROGRAM, Ground, Work
 KEPT = timedelta(hours=24)
 LONGEST = 500
 _SHOWN = 50
+# How long it is remembered to whom a person can write.
+_REMEMBERED = timedelta(minutes=1)
 # The roles that may write to everybody of their team, and to whom everybody may write.
 _SUPERVISORS = [role.value for role in Role if may(role, Permission.SUPERVISE)]
 
@@ -84,12 +86,18 @@ async def partners(work: Work, staff: Staff) -> list[tuple[UUID, str]]:
 
 async def supervisors(work: Work, staff: Staff) -> list[tuple[UUID, str]]:
     """Return the supervisors of a person's team to whom the person can write, by name."""
-    rows = await work.session.execute(
-        select(Staff.id, Staff.name)
-        .where(_partner(staff), Staff.role.in_(_SUPERVISORS))
-        .order_by(Staff.name)
-    )
-    return [(id_, name) for id_, name in rows]
+    memory, key = work.ground.memory, ("supervisors", staff.id, staff.role, staff.team)
+    found: tuple[tuple[UUID, str], ...] | None = memory.recall(Topic.STAFF, key, work.now)
+    if found is None:
+        rows = await work.session.execute(
+            select(Staff.id, Staff.name)
+            .where(_partner(staff), Staff.role.in_(_SUPERVISORS))
+            .order_by(Staff.name)
+        )
+        found = tuple((id_, name) for id_, name in rows)
+        # A change of any account is announced, and forgets it.
+        memory.keep(Topic.STAFF, key, found, work.now + _REMEMBERED)
+    return list(found)
 
 
 async def send(

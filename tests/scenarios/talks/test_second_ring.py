@@ -134,3 +134,12 @@ async def test_a_telephone_that_was_not_proven_rings_for_no_talk(stage: Stage) -
     await stage.advance(36)
     assert (phone.rung, room(stage).participants[leg.sid].held) == (0, False)
     await done(stage, leg)
+
+
+async def test_who_declines_in_the_browser_is_not_rung_at_the_telephone(stage: Stage) -> None:
+    phone = Phone(picks_up=2)
+    leg, _, ana, boris, _ = await asked_in(stage, Phone(busy=True), phone)
+    await stage.advance(8)
+    assert (phone.rung, room(stage).participants[leg.sid].held) == (0, False)
+    assert (await ana.presence(), await boris.presence()) == ("on_call", "available")
+    assert (await done(stage, leg))["outcome"] == "answered"

@@ -164,8 +164,17 @@ const asked = new Set(["team_messages"]);
 // Those that no part shows sooner than `data-later`, and the addresses of the parts that it brings.
 const soonest = new Set(asked);
 const brought = new Set();
+// The conversations that are read along on this page.
+let along = new Set();
+const readsMore = () => {
+  const open_ = [...document.querySelectorAll("[data-along]:not(:empty)")].map((one) => one.dataset.along);
+  if (open_.every((id) => along.has(id))) return false;
+  along = new Set(open_);
+  return true;
+};
 
 const askForAll = () => {
+  const more = readsMore();
   const before = asked.size + soonest.size + brought.size;
   for (const part of document.querySelectorAll("[data-topics]")) {
     for (const name of NAMES) for (const topic of named(part, name)) {
@@ -174,7 +183,7 @@ const askForAll = () => {
     }
   }
   for (const part of document.querySelectorAll(PUSHED)) brought.add(part.getAttribute("hx-get"));
-  return asked.size + soonest.size + brought.size > before;
+  return more || asked.size + soonest.size + brought.size > before;
 };
 let lastWord = Date.now();
 let lastTopics = Date.now();
@@ -186,6 +195,7 @@ const open = () => {
   url.searchParams.set("topics", [...asked].join());
   url.searchParams.set("later", [...asked].filter((topic) => !soonest.has(topic)).join());
   url.searchParams.set("parts", [...brought].join());
+  url.searchParams.set("along", [...along].join());
   source = new EventSource(url);
   const mine = source;
   source.onopen = () => { lastWord = Date.now(); stale(false); say(`● ${_("live")}`, true); };

@@ -309,7 +309,6 @@ followNews(() => { mark(); see(); });
 
 // -- reading along ----------------------------------------------------------------------------
 
-const ALONG_EVERY = 2000;
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-read-along]");
   if (!button) return;
@@ -318,9 +317,12 @@ document.addEventListener("click", (event) => {
   else htmx.trigger(along, "read");
   button.setAttribute("aria-expanded", along.childElementCount === 0);
 });
-setInterval(() => {
+// The stream says when there is something new in a conversation that is read along.
+document.addEventListener("helpline:topics", ({ detail: topics }) => {
   if (document.hidden) return;
-  for (const along of document.querySelectorAll("[data-along]")) if (along.childElementCount) htmx.trigger(along, "read");
-}, ALONG_EVERY);
+  for (const along of document.querySelectorAll("[data-along]:not(:empty)")) {
+    if (topics.includes("everything") || topics.includes(`chats:${along.dataset.along}`)) htmx.trigger(along, "read");
+  }
+});
 
 onPage(() => { shown = null; mark(); restore(); showNow(); });

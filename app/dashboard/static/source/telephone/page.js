@@ -323,25 +323,26 @@ const say = (words) => { says.textContent = words; says.hidden = !words; };
 says.addEventListener("click", () => say(""));
 
 // The microphone is off at the click, before the provider knows of it. It is on again only when the
-// server, asked after the click, says that neither hold nor mute is in force: what the page shows
-// meanwhile is older than the click.
+// server, asked after the click, says that neither hold nor mute is in force. What the page shows may
+// be older than the click, also after the answer: the stream can bring what was made before it.
 const ASKS_WITHIN = 15_000; // milliseconds
-let asked = null; // { path, until } of the click that the server has not answered yet
+let asked = null; // { path, until, isDone } of a click, until the page shows what came of it
 document.addEventListener("click", (event) => {
   const button = event.target.closest?.("#hold, #mute[aria-pressed=false]");
   if (!button) return;
   // Without a connection the click is refused: the child must go on hearing the counsellor.
   if (document.body.hasAttribute("data-stale")) return;
-  asked = { path: button.getAttribute("hx-post"), until: Date.now() + ASKS_WITHIN };
+  asked = { path: button.getAttribute("hx-post"), until: Date.now() + ASKS_WITHIN, isDone: false };
+  setTimeout(follow, ASKS_WITHIN + 50);
   telephone.mute(true);
   show();
 }, true);
 
 const follow = () => {
   const live = document.getElementById("live-call");
-  if (live && asked && Date.now() < asked.until) return;
-  asked = null;
   const off = live?.hasAttribute("data-muted") ?? false;
+  if (live && asked && Date.now() < asked.until && !(asked.isDone && off)) return;
+  asked = null;
   if (off !== telephone.muted) { telephone.mute(off); show(); }
 };
 document.addEventListener("htmx:afterSwap", () => { follow(); startAgain(); });
@@ -353,7 +354,9 @@ document.addEventListener("htmx:beforeSend", (event) => {
   if (!mine || requestConfig.path !== mine.path) return;
   xhr.addEventListener("loadend", () => {
     if (asked !== mine) return;
-    asked = null;
+    const answer = new DOMParser().parseFromString(xhr.responseText, "text/html").getElementById("live-call");
+    if (xhr.status === 200 && answer?.hasAttribute("data-muted")) mine.isDone = true;
+    else asked = null;
     follow();
   });
 });
