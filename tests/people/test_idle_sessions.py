@@ -3,12 +3,12 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from app.errors import Invalid
 from app.routing import own_presence, telephones
 from app.routing.at_work import at_work
-from app.routing.models import PresenceState, TelephoneState
-from app.routing.presence import beat
+from app.routing.models import Presence, PresenceState, TelephoneState
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Role
@@ -80,7 +80,9 @@ async def test_on_duty_with_the_telephone_of_the_page_it_goes_on(work: Work) -> 
     ana, token = await on_duty(work, "ana")
     for _ in range(40):
         await later(work, 2)
-        await beat(work, ana.id)
+        await work.session.execute(
+            update(Presence).where(Presence.counsellor_id == ana.id).values(heartbeat_at=work.now)
+        )
         assert await is_valid(work, token)
     await telephones.report(work, ana, "stage:1", TelephoneState.OFF)
     await later(work, 1)
