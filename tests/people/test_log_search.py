@@ -3,12 +3,13 @@
 from datetime import UTC, date, datetime, timedelta
 
 from app.demo.stage import Stage
-from app.jobs.transaction import flush
+from app.jobs.transaction import flush, transaction
 from app.people.log_search import Sought, search_log
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.roles import Role
-from app.work import Work
+from app.words.pages import code_words, spoken_in
+from app.work import PROGRAM, Work
 from tests.support.referrals import page
 from tests.support.verbs import a_line
 
@@ -50,3 +51,22 @@ async def test_a_day_of_the_log_is_a_day_of_the_helpline_and_includes_its_evenin
     assert sorted(await on(first, second)) == ["first", "second"]
     noon = datetime(2030, 1, 1, 12, tzinfo=UTC)
     assert await on(noon, noon + timedelta(hours=11, minutes=30)) == ["first"]
+
+
+async def test_what_the_program_did_by_itself_is_found_and_named(stage: Stage) -> None:
+    oto = await stage.add_counsellor("oto", role=Role.AUDITOR, shift=False, state=None)
+    async with transaction(stage.ground, PROGRAM) as work:
+        write_entry(work, AuditLog.LINE_RENAMED, "by the program", before="a", after="b")
+    await page(stage, oto, "/page-language", language="mk")
+    found = (await page(stage, oto, "/admin/log?person=program")).text
+    assert ">by the program</a>" in found
+    assert f'<option value="program" selected>{said_in("mk", "program")}</option>' in found
+    assert f"<td>{said_in('mk', 'program')}</td>" in found
+    assert "<td>program</td>" not in found
+    assert ">by the program</a>" not in (await page(stage, oto, "/admin/log?person=provider")).text
+    assert (await page(stage, oto, "/admin/log?person=nobody")).status_code == 422
+
+
+def said_in(language: str, code: str) -> str:
+    with spoken_in(language):
+        return code_words(code)

@@ -2,7 +2,7 @@
 
 import re
 from datetime import date, datetime
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
@@ -23,12 +23,14 @@ from app.staff.roles import Permission
 from app.web.access import InWork, reader_with
 from app.words import days
 from app.words.pages import N_, _, code_words, day_words, reader, said
+from app.work import ActorKind
 
 router = APIRouter(include_in_schema=False)
 Reads = Annotated[Staff, reader_with(Permission.READ_LOG)]
 # A field of the form that is left empty does not narrow the log.
 _LEFT_EMPTY = BeforeValidator(lambda text: text or None)
-Person = Annotated[UUID | None, _LEFT_EMPTY]
+# A person, or what acts by itself: the program, and the telephony provider.
+Person = Annotated[UUID | Literal[ActorKind.PROGRAM, ActorKind.PROVIDER] | None, _LEFT_EMPTY]
 Day = Annotated[date | None, _LEFT_EMPTY]
 _PAGE = 100
 # Entries whose field `to` is the code of an agency.
@@ -155,6 +157,7 @@ async def log_page(
             ],
             "names": names,
             "people": await finding.find_people(work),
+            "by_themselves": (ActorKind.PROGRAM, ActorKind.PROVIDER),
             "kinds": sorted((code_words(one.value), one.value) for one in AuditLog),
             "wanted": wanted,
             "since": since or "",
