@@ -237,7 +237,8 @@ async def _heard_of(work: Work, staff_id: UUID) -> None:
     memory = work.ground.memory
     if memory.recall("beat", staff_id, work.now) is None:
         memory.keep("beat", staff_id, True, work.now + BEAT_EVERY)
-        await beat(work.ground, staff_id)
+        # Without a session of its own it is one statement, which is a transaction by itself.
+        await beat(Work(None, work.now, PROGRAM, work.ground), staff_id)
 
 
 async def _render(request: Request, error: Exception) -> Response:

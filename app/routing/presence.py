@@ -9,8 +9,9 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 from app.calls.log_kinds import Cause
 from app.database.quick import Command, Question
 from app.database.topics import Topic
+from app.jobs.transaction import ask
 from app.routing.models import CHOICES, Presence, PresenceChange, PresenceState
-from app.work import Ground, Work
+from app.work import Work
 
 # Every request of a signed-in counsellor shows that the browser is alive. Write that down only once
 # in this time.
@@ -152,11 +153,11 @@ _BEAT = Question(
         Presence.heartbeat_at < bindparam("before"),
     )
     .values(heartbeat_at=bindparam("now"))
+    .returning(Presence.counsellor_id)
 )
 
 
-async def beat(ground: Ground, counsellor_id: UUID) -> None:
-    """Record a sign of life from the counsellor's browser: a transaction by itself."""
-    now = ground.clock.now()
-    values = {"who": counsellor_id, "now": now, "before": now - BEAT_EVERY}
-    await ground.database.quick.send(_BEAT.sql, **_BEAT.fixed, **values)
+async def beat(work: Work, counsellor_id: UUID) -> None:
+    """Record a sign of life from the counsellor's browser."""
+    values = {"who": counsellor_id, "now": work.now, "before": work.now - BEAT_EVERY}
+    await ask(work, _BEAT.sql, **_BEAT.fixed, **values)

@@ -67,7 +67,7 @@ def _read_part(address: str, html: str) -> Told:
 
 
 class Opened(NamedTuple):
-    """A page that somebody has open: its address, and the cookies of its reader."""
+    """An open page: its address, and the cookies of its reader."""
 
     address: str
     cookies: str
