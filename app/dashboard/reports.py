@@ -11,6 +11,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from starlette.responses import RedirectResponse
 
 from app.dashboard.templating import page
+from app.dashboard.views import language_words
 from app.definitions import in_force
 from app.errors import NotAllowed
 from app.staff.audit import write_entry
@@ -20,6 +21,7 @@ from app.staff.roles import Permission, Role, may
 from app.statistics.counting.counsellors import room
 from app.statistics.counting.kept_targets import targets_of
 from app.statistics.counting.labels import plain
+from app.statistics.counting.period_words import period_words
 from app.statistics.counting.shapes import shapes_in
 from app.statistics.counting.summary import Asked, summarise, today, zone_of, zones_of
 from app.statistics.dimensions import Dimension
@@ -82,6 +84,7 @@ async def reports_page(request: Request, work: InWork, staff: SeesNumbers) -> Re
         what=[what for what in WHAT if what != "report" and _may_ask(staff, what)],
         formats=list(FORMATS),
         lines=lines.names,
+        titles={name: kind.title for name, kind in kinds(work).items()},
         since=(today(work) - timedelta(days=30)).isoformat(),
         until=(today(work) + timedelta(days=1)).isoformat(),
         personal=PERSONAL,
@@ -150,6 +153,7 @@ async def explore_page(
         definition=definition,
         show=show,
         plain=plain,
+        period_words=period_words,
         periods=list(Period),
         dimensions=[d for d in Dimension if _may_count(staff, d)],
         lines=(await zones_of(work)).names,
@@ -261,6 +265,7 @@ async def calls_page(
         lines=(await zones_of(work)).names,
         outcomes=outcomes,
         title=plain,
+        language_words=language_words,
     )
 
 

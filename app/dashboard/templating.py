@@ -20,7 +20,8 @@ from app.dashboard.settings.hours_words import hours_words
 from app.referrals.channels.primero.problems import problem_words
 from app.staff.models import EndpointKind
 from app.staff.roles import Permission, may
-from app.statistics.counting.labels import days_of
+from app.statistics.counting.labels import ended_by_words
+from app.statistics.counting.period_words import days_of, edge_words, released_words
 from app.words import days, pages, parts
 from app.words import places as names_of_places
 from app.words.stored import said_again
@@ -40,6 +41,15 @@ def _moment(context: Context, at: datetime | str) -> str:
         return days.moment(given, pages.reader())
     zone = ZoneInfo(library_of(request.app.state.ground).country.timezone)
     return days.moment(given, pages.reader(), zone)
+
+
+def _label(text: str) -> str:
+    """Return an English label that was stored, in the reader's language; else it says which it is
+    in."""
+    words = pages.said(text)
+    if words == text:
+        words = pages.label_words(text, pages.reader()) or parts.Foreign.of(text, pages.SOURCE)
+    return parts.part(words)
 
 
 templates = Jinja2Templates(Path(__file__).parent / "templates")
@@ -76,6 +86,10 @@ templates.env.globals["own_name"] = parts.own_name
 templates.env.filters["again"] = said_again
 templates.env.filters["their_problem"] = problem_words
 templates.env.globals["days_of"] = days_of
+templates.env.globals["edge_words"] = edge_words
+templates.env.filters["released"] = released_words
+templates.env.globals["ended_by_words"] = ended_by_words
+templates.env.filters["label"] = _label
 templates.env.filters["day"] = pages.day_words
 templates.env.filters["moment"] = _moment
 templates.env.filters["date"] = pages.date_words

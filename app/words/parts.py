@@ -1,5 +1,7 @@
 """Texts on a page that are in another language than the page: each says in which."""
 
+from collections.abc import Sequence
+
 from markupsafe import Markup, escape
 
 from app import words
@@ -16,6 +18,13 @@ class Foreign(str):
         found = cls(text)
         found.language = language
         return found
+
+
+def joined(texts: Sequence[str]) -> str:
+    """Return sentences as one text, which is in another language if one of them is."""
+    language = next((one.language for one in texts if isinstance(one, Foreign)), None)
+    text = " ".join(texts)
+    return text if language is None else Foreign.of(text, language)
 
 
 def lang_of(text: str, language: str | None = None) -> Markup:

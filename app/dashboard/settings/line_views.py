@@ -19,7 +19,7 @@ from app.errors import Invalid
 from app.routing import line_changes
 from app.words import SOURCE
 from app.words.keys import PROMPT_KEYS, PromptKey
-from app.words.pages import N_, _, said
+from app.words.pages import N_, _, language_name, said
 from app.work import Work
 
 _K = PromptKey
@@ -430,12 +430,20 @@ def _value_words(value: Any, name: str = "") -> str:
         case None | "":
             return "–"
         case list() | tuple():
-            return ", ".join(str(one) for one in value) or "–"
+            return ", ".join(_one_words(str(one), name) for one in value) or "–"
         case dict():
             inner = [f"{name}: {_value_words(one)}" for name, one in value.items()]
             return "; ".join(inner) or "–"
         case _:
             return str(value)
+
+
+def _one_words(code: str, name: str) -> str:
+    """Return one of several values; a text that is no code stands as it is."""
+    if name == "languages":
+        return language_name(code)
+    words = _MEDIA_WORDS if name == "media" else _CARRIER_WORDS if name == "carriers" else {}
+    return said(words[code]) if code in words else code
 
 
 class KeyQuestion(NamedTuple):

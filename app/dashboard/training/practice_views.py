@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from markupsafe import escape
+
 from app.definitions.forms import Form
 from app.definitions.trees import label_in
 from app.training.debrief import ENDED_WORDS, WRITTEN_ENDED_WORDS, Compared
@@ -13,6 +15,7 @@ from app.training.scenarios import ACT_WORDS, LANGUAGES, QUESTIONS, Act, Fact, S
 from app.training.script import Ended, Reply, Talk, Turn
 from app.words import about
 from app.words.pages import N_, _, ngettext, said
+from app.words.parts import joined, part
 
 LANGUAGE_NAMES = {code: about(code).name for code in LANGUAGES}
 LEVEL_WORDS = {
@@ -95,7 +98,11 @@ class Moment:
     seconds: int
     kind: str
     words: str
+    # What a question was about.
+    topic: str = ""
+    # How the child took it, and what the child said.
     detail: str = ""
+    heard: str = ""
     by: str = ""
 
 
@@ -177,15 +184,15 @@ def timeline_of(
         seconds = max(0, int((row.at - began).total_seconds())) if began else 0
         fact = scenario.fact(turn.move.topic)
         words = said(ACT_WORDS[turn.move.act])
-        if fact is not None:
-            words = f"{words}: {fact.topic.in_(language)}"
+        topic = fact.topic.in_(language) if fact is not None else ""
         by = names.get(row.by_id, "") if row.by_id != trainee_id else ""
-        heard = " ".join(one.in_(language) for one in turn.says)
+        heard = joined([one.in_(language) for one in turn.says])
         detail = _("The child %(reply)s.", reply=said(REPLY_WORDS[turn.reply]))
-        found.append(Moment(seconds, turn.reply.value, words, f"{detail} “{heard}”", by))
+        found.append(Moment(seconds, turn.reply.value, words, topic, detail, heard, by))
         if turn.began:
-            phase = scenario.phase(turn.phase).name.in_(language)
-            found.append(Moment(seconds, "phase", _("A new part: %(phase)s", phase=phase)))
+            phase = part(scenario.phase(turn.phase).name.in_(language))
+            new = escape(said(N_("A new part: %(phase)s"))) % {"phase": phase}
+            found.append(Moment(seconds, "phase", new))
     for silence in measured.silences() if measured else []:
         length = round(silence.seconds)
         words = ngettext("Silence of %(num)s second", "Silence of %(num)s seconds", length)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 from sqlalchemy import select
 
+from app.calls.states import EndedBy
 from app.contacts.records import library_of
 from app.definitions import in_force
 from app.definitions.forms import Meaning
@@ -19,7 +20,6 @@ from app.statistics.dimensions import COLUMN, Dimension
 from app.statistics.facts.columns import NONE, NOT_SAID
 from app.statistics.facts.questions import Questions, read_questions
 from app.statistics.measures import MEASURES
-from app.statistics.periods import Window
 from app.statistics.sums import OUTCOMES
 from app.words import yes_no
 from app.words.pages import N_, _, code_words, reader, said, spoken_in
@@ -38,6 +38,12 @@ _PURPOSES = {
     "draft": N_("Not complete yet"),
     "none": N_("Non-counselling"),
 }
+_ENDED_BY = {
+    EndedBy.CALLER: N_("the caller"),
+    EndedBy.COUNSELLOR: N_("the counsellor"),
+    EndedBy.PROGRAM: N_("the program"),
+    EndedBy.PROVIDER: N_("the provider"),
+}
 # Dimensions that the contact form asks for without a fact in facts.yaml.
 _MEANS: dict[Dimension, Meaning] = {Dimension.SEX: "child_gender", Dimension.KIND: "kind"}
 
@@ -55,16 +61,14 @@ def plain(value: str, language: str | None = None) -> str:
         return code_words(words.get(value) or value)
 
 
-def days_of(window: Window) -> str:
-    """Return a window for readers: the first day and the last, or the one day."""
-    if window.last == window.begins:
-        return str(window.begins)
-    return _("%(begin)s to %(end)s", begin=window.begins, end=window.last)
-
-
 def target_words(targets: Targets) -> str:
     """Return service targets for readers, newest last."""
     return _(", then ").join(_("%(seconds)s seconds", seconds=one.seconds) for one in targets)
+
+
+def ended_by_words(code: str) -> str:
+    """Return who ended a call, in the reader's words."""
+    return said(_ENDED_BY[EndedBy(code)]) if code in set(EndedBy) else plain(code)
 
 
 def _all_said(texts: Mapping[str, str], language: str) -> dict[str, str]:
@@ -98,6 +102,8 @@ async def labels_of(
             return _all_said(_CLOSED, language)
         case Dimension.PURPOSE:
             return _all_said(_PURPOSES, language)
+        case Dimension.ENDED_BY:
+            return _all_said(_ENDED_BY, language)
         case _:
             asked = read_questions(in_force.folder_of(work.ground))
             means = _MEANS.get(dimension) or asked.questions.get(COLUMN[dimension])

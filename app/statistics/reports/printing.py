@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from app.paper import print_page
-from app.statistics.counting.labels import days_of
+from app.statistics.counting.period_words import days_of
 from app.statistics.reports.reports import Report
 from app.statistics.reports.sections import Section
 from app.words import days

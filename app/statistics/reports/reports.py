@@ -17,7 +17,8 @@ from app.statistics import measures, staff_measures
 from app.statistics.counting import due_callbacks, referral_figures
 from app.statistics.counting.counsellors import room
 from app.statistics.counting.kept_targets import targets_of
-from app.statistics.counting.labels import TOTAL, days_of, labeller, target_words
+from app.statistics.counting.labels import TOTAL, labeller, target_words
+from app.statistics.counting.period_words import days_of
 from app.statistics.counting.practice import practice_calls
 from app.statistics.counting.shape_figures import count_shape
 from app.statistics.counting.shapes import Shape, shapes_in

@@ -6,6 +6,7 @@ from typing import Any
 from app.statistics.counting import due_callbacks
 from app.statistics.counting.counsellors import Room
 from app.statistics.counting.labels import OVERLAP, TOTAL, plain
+from app.statistics.counting.period_words import period_words
 from app.statistics.counting.reconcile import reconcile
 from app.statistics.counting.summary import Row, Summary, zones_of
 from app.statistics.dimensions import Dimension
@@ -259,12 +260,13 @@ def identity_section(summary: Summary, practice: int) -> Section:
 def trend_section(summary: Summary, title: str) -> Section:
     """Return the headline figures over months or years, the oldest first."""
     totals = [row for row in summary.rows if row.kind == TOTAL]
+    when = {row.period: _when(summary, row.period) for row in totals}
     rows = [
-        [row.period, *(show(name, summary.figures(row)[name]) for name in HEADLINES)]
+        [when[row.period], *(show(name, summary.figures(row)[name]) for name in HEADLINES)]
         for row in totals
     ]
     parts = [
-        (row.period, float(summary.figures(row)[name] or 0), title_of(name).lower())
+        (when[row.period], float(summary.figures(row)[name] or 0), title_of(name).lower())
         for name in ("answered", "abandoned", "turned_away")
         for row in totals
     ]
@@ -280,15 +282,17 @@ def key_section(summary: Summary, before: Summary | None) -> Section:
     return Section(_("Key figures"), grid=Grid(columns, rows))
 
 
-def _when(period: str) -> str:
+def _when(summary: Summary, period: str) -> str:
     """Return a period as a table shows it: for an hour, the time of day with its offset."""
-    return period[11:] if "T" in period else period
+    if "T" in period or summary.asked.period is None:
+        return period[11:]
+    return period_words(summary.asked.period, period)
 
 
 def by_period(summary: Summary, names: tuple[str, ...], title: str, chart: Chart | None) -> Section:
     totals = [row for row in summary.rows if row.kind == TOTAL]
     rows = [
-        [_when(row.period), *(show(name, summary.figures(row)[name]) for name in names)]
+        [_when(summary, row.period), *(show(name, summary.figures(row)[name]) for name in names)]
         for row in totals
     ]
     return Section(title, chart=chart, grid=Grid(["", *titles(names)], rows))

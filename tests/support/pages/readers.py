@@ -20,6 +20,7 @@ ROLES = (
     Role.REFERRAL_OFFICER,
     Role.AUDITOR,
 )
+_HALF = {Awaits.CODE: "petar", Awaits.SETTING_UP: "sava"}
 NAMES = ("vera", "mila", "ana", "olga", "nada")
 
 
@@ -62,7 +63,7 @@ async def every_reader(stage: Stage, people: dict[Role, Counsellor], language: s
 async def _half_signed_in(stage: Stage, awaits: Awaits, language: str) -> Reader:
     """A person who has given the right password, and not yet what else is needed."""
     async with transaction(stage.ground, PROGRAM) as work:
-        staff = await accounts.add_staff(work, name=str(awaits), role=Role.COUNSELLOR)
+        staff = await accounts.add_staff(work, name=_HALF[awaits], role=Role.COUNSELLOR)
         await accounts.choose_page_language(work, staff, language)
         telephone = pyotp.TOTP((await second_factor.begin(work, staff)).secret)
         if awaits is Awaits.CODE:
