@@ -43,6 +43,7 @@ from app.definitions.risk import Risk, Urgency
 from app.dialling.rules import NumberKind
 from app.people import holding
 from app.people.connection_rows import Found, Means
+from app.people.emergency_rows import EmergencyState
 from app.people.finding import PersonState
 from app.referrals import accountability, states
 from app.referrals.consent import rules
@@ -112,6 +113,7 @@ _ENUMS: tuple[type[StrEnum], ...] = (
     OnHolidays,
     Role,
     PersonState,
+    EmergencyState,
     holding.Kind,
     StateReason,
     Dimension,

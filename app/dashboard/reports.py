@@ -20,7 +20,7 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may
 from app.statistics.counting.counsellors import room
 from app.statistics.counting.kept_targets import targets_of
-from app.statistics.counting.labels import plain
+from app.statistics.counting.labels import labeller, plain
 from app.statistics.counting.period_words import period_words
 from app.statistics.counting.shapes import shapes_in
 from app.statistics.counting.summary import Asked, summarise, today, zone_of, zones_of
@@ -254,6 +254,8 @@ async def calls_page(
     wanted = read_wanted("calls", since, until, "csv", {"line": line})
     outcomes = counted_calls.read_outcomes(outcome)
     rows, number = await counted_calls.counted_calls(work, wanted.window, wanted.line, outcomes)
+    names = (await zones_of(work)).names
+    label = await labeller(work, dict(names), reader())
     return page(
         request,
         "reports/counted_calls.html",
@@ -262,9 +264,10 @@ async def calls_page(
         number=number,
         window=wanted.window,
         line=line,
-        lines=(await zones_of(work)).names,
+        lines=names,
         outcomes=outcomes,
-        title=plain,
+        outcome_words=", ".join(label(Dimension.OUTCOME, one) for one in outcomes),
+        label=label,
         language_words=language_words,
     )
 

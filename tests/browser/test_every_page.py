@@ -121,6 +121,7 @@ async def test_every_page_in_another_language(
         await open_as(page, live, one.reader, one.address)
         await expect(page.locator("main")).to_be_visible()
         where = f"{language} {one.reader.name} {one.address}"
+        print("VISIT", one.is_first, where, file=open("/tmp/pg17-visits.txt", "a"))  # noqa
         if not one.address.startswith("/wall/"):
             found += await _read(page, where, one.pattern, language, english)
         found += await _looks(page, where, _tried(language, place), whole=one.is_first or WHOLE)

@@ -17,6 +17,8 @@ from app.contacts.states import CaseTie, FlagAbout, FollowUpAbout
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
+from app.statistics.counting.labels import of_question
+from app.words.pages import reader
 from app.work import Work
 
 
@@ -56,6 +58,7 @@ async def shared_values(work: Work, staff: Staff, opened: Opened[Case]) -> dict[
         "flag_abouts": list(FlagAbout),
         "linked_cases": await case_links.linked_cases(work, staff, case.id),
         "ties": list(CaseTie),
+        "genders": of_question(library_of(work.ground), "child_gender", reader()),
         "described": await case_children.children_in_contacts(work, staff, case),
         "requests": await case_requests.waiting_for(
             work, staff, case_id=case.id, with_reasons=True

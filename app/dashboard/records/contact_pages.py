@@ -1,5 +1,6 @@
 """The pages of a contact and of one person. Their forms are saved through the JSON API."""
 
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -14,7 +15,8 @@ from app.dashboard.records.form_values import children_of, form_values
 from app.dashboard.records.form_views import guidance_topics
 from app.dashboard.records.holds import hold_values
 from app.dashboard.templating import page
-from app.definitions.risk import Urgency
+from app.definitions.risk import RiskCues, Urgency
+from app.definitions.trees import label_in
 from app.referrals.reading import referred_from
 from app.referrals.states import HOUSE, Service
 from app.retention.kinds import HeldKind
@@ -22,10 +24,17 @@ from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.web.access import InWork, reader_with
+from app.words.pages import code_words
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
 Reads = Annotated[Staff, reader_with(Permission.READ_RECORDS)]
+
+
+def _cue_words(risk: RiskCues, language: str, cues: list[str]) -> str:
+    """Return signs of danger in words; one that the file no longer has stands as it is."""
+    known = {one.cue: label_in(one.reason, language) for one in risk.cues}
+    return ", ".join(known.get(cue) or code_words(cue) for cue in cues)
 
 
 async def contact_values(
@@ -57,6 +66,7 @@ async def contact_values(
         "urgencies": list(Urgency),
         "reasons": list(NonCounselling),
         "decisions": history,
+        "cue_words": partial(_cue_words, library_of(work.ground).risk, language),
         "events": events,
         "names": await accounts.names_of(work, ids | {contact.owner_id}),
         "same_person": same,
