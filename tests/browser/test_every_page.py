@@ -2,9 +2,10 @@
 
 One language is English with accents that is longer by 40 %: in it each page is tried with axe in
 one look, the next page in the next, and read at 400 % without scrolling sideways; nothing that has
-the focus is covered, nothing is left in English, and nothing is too wide. Arabic is read from the
-right. With `TESTS=whole` every language is tried with axe at three widths, English in both
-themes. `PICTURES=<folder>` keeps a picture of each page.
+the focus is covered, nothing is left in English or shown as a code, and nothing is too wide. It is
+opened as every kind of reader who reads something new in it. Arabic is read from the right. With
+`TESTS=whole` every language is tried with axe at three widths as every such reader, English in
+both themes. `PICTURES=<folder>` keeps a picture of each page.
 """
 
 import os
@@ -29,7 +30,7 @@ from tests.support.browser import visit
 from tests.support.long_words import LONG, add_long_language, sentences_of
 from tests.support.pages.addresses import page_addresses
 from tests.support.pages.left import OF_FILES, READ, codes_in, in_english
-from tests.support.pages.readers import every_reader, people_of_every_role
+from tests.support.pages.readers import Reader, every_reader, people_of_every_role
 from tests.support.pages.rows import rows_for_pages
 from tests.support.pages.walk import Walk, open_as
 from tests.support.profile import WHOLE
@@ -39,9 +40,11 @@ WIDTHS = tuple(dict.fromkeys(width for _, width in LOOKS))
 
 
 @pytest.fixture
-def words_folder(language: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A copy of the words with the long language, if that is the one that is read."""
-    if language != LONG:
+def words_folder(
+    languages: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """A copy of the words with the long language, if that is one that is read."""
+    if LONG not in languages:
         yield
         return
     copy = tmp_path / "words"
@@ -73,13 +76,10 @@ def _tried(language: str, place: int) -> list[tuple[str, int]]:
     return LOOKS if language == "en" else LOOKS[place % 2 :: 2]
 
 
-async def _looks(page: Page, where: str, looks: list[tuple[str, int]], *, whole: bool) -> list[str]:
-    """Return what is wrong with the page that is open, at three widths, and what axe finds.
-
-    Not `whole`: at the one width of the first look.
-    """
+async def _looks(page: Page, where: str, looks: list[tuple[str, int]]) -> list[str]:
+    """Return what is wrong with the page that is open, at three widths, and what axe finds."""
     found: list[str] = []
-    for width in WIDTHS if whole else (looks[0][1],):
+    for width in WIDTHS:
         await page.set_viewport_size({"width": width, "height": 900})
         found += await too_wide(page, f"{where} {width}")
         for theme in (theme for theme, one in looks if one == width):
@@ -91,44 +91,57 @@ async def _looks(page: Page, where: str, looks: list[tuple[str, int]], *, whole:
             if PICTURES:
                 name = f"{where} {width} {theme}".replace("/", "-")
                 await page.screenshot(path=str(Path(PICTURES) / f"{name}.png"), full_page=True)
-    return [*found, *await faults_zoomed(page, where)] if whole else found
+    return [*found, *await faults_zoomed(page, where)]
 
 
 @pytest.mark.parametrize(
-    "language",
-    [LONG, *words.written()] if WHOLE else [LONG, "ar"],
+    "languages",
+    [(one,) for one in (LONG, *words.written())] if WHOLE else [(LONG, "ar")],
+    ids="+".join,
 )
 async def test_every_page_in_another_language(
-    words_folder: None, live: Stage, page: Page, language: str
+    words_folder: None, live: Stage, page: Page, languages: tuple[str, ...]
 ) -> None:
     people = await people_of_every_role(live)
-    chosen = await rows_for_pages(live, people)
-    readers = await every_reader(live, people, language)
-    walk = Walk(live, await page_addresses(live, chosen))
+    addresses = await page_addresses(live, await rows_for_pages(live, people))
+    # Once for all pages: it is longer than all else that is sent to the browser.
+    await page.add_init_script(path=AXE)
+    found: list[str] = []
+    for language in languages:
+        # What is too wide or in English is found by the long one; the other is a direction.
+        in_short = language != LONG and not WHOLE
+        walk = Walk(live, addresses, language)
+        readers = await every_reader(live, people, language)
+        found += await _walk(walk, page, readers, in_short=in_short)
+        if not in_short:
+            assert set(addresses) - walk.opened == set(), "opened by no reader"
+            assert {name for name, _ in walk.seen} == {one.name for one in readers}
+    assert not found, "\n".join(found)
+
+
+async def _walk(walk: Walk, page: Page, readers: list[Reader], *, in_short: bool) -> list[str]:
+    """Return what is wrong with any page. In short: every third page, as one reader."""
+    language = walk.language
+    # Pages without a sign-in are read in the language of the browser.
+    await page.set_extra_http_headers({"Accept-Language": f"{language};q=0.9, en;q=0.5"})
     english = sentences_of(language)
     found: list[str] = []
     place = 0
-    # Pages without a sign-in are read in the language of the browser.
-    await page.set_extra_http_headers({"Accept-Language": f"{language};q=0.9, en;q=0.5"})
-    # Once for all pages: it is longer than all else that is sent to the browser.
-    await page.add_init_script(path=AXE)
-    # What is too wide or in English is found by the long one; the other is a direction.
-    in_short = language != LONG and not WHOLE
     async for one in walk.versions(readers, only_first=in_short):
         place += 1
         if in_short and place % 3:
             continue
-        await open_as(page, live, one.reader, one.address)
+        await open_as(page, walk.stage, one.reader, one.address)
         await expect(page.locator("main")).to_be_visible()
         where = f"{language} {one.reader.name} {one.address}"
-        print("VISIT", one.is_first, where, file=open("/tmp/pg17-visits.txt", "a"))  # noqa
         if not one.address.startswith("/wall/"):
             found += await _read(page, where, one.pattern, language, english)
-        found += await _looks(page, where, _tried(language, place), whole=one.is_first or WHOLE)
-    assert not found, "\n".join(found)
-    assert set(walk.addresses) - walk.opened == set(), "opened by no reader"
-    if not in_short:
-        assert {name for name, _ in walk.seen} == {one.name for one in readers}
+        if one.is_first or WHOLE:
+            found += await _looks(page, where, _tried(language, place))
+        else:
+            # Its parts are those of the version before; it is as wide as that was at last.
+            found += await too_wide(page, where)
+    return found
 
 
 async def _read(

@@ -30,8 +30,14 @@ async () => {
     const at = document.elementFromPoint(x, y);
     return at && (one.contains(at) || at.contains(one) || at.closest("label")?.control === one);
   };
+  // Of what is longer than the screen, that part of it which is there.
+  const between = (from, to, most, part) => {
+    const [first, last] = [Math.max(from, 0), Math.min(to, most)];
+    return first + (last - first) * part;
+  };
   const isSeen = (one) => [...one.getClientRects()].some((box) => parts.some((x) => parts.some(
-    (y) => isSeenAt(one, box.left + box.width * x, box.top + box.height * y))));
+    (y) => isSeenAt(one, between(box.left, box.right, innerWidth, x),
+      between(box.top, box.bottom, innerHeight, y)))));
   const isDrawn = (one) => one.checkVisibility({ visibilityProperty: true }) && one.offsetWidth > 1;
   const covered = [];
   const look = async (place) => {

@@ -442,8 +442,8 @@ def _one_words(code: str, name: str) -> str:
     """Return one of several values; a text that is no code stands as it is."""
     if name == "languages":
         return language_name(code)
-    words = _MEDIA_WORDS if name == "media" else _CARRIER_WORDS if name == "carriers" else {}
-    return said(words[code]) if code in words else code
+    words = {str(one): said(text) for one, text in _MEDIA_WORDS.items()} if name == "media" else {}
+    return words.get(code, code)
 
 
 class KeyQuestion(NamedTuple):

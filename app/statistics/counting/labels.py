@@ -38,7 +38,7 @@ _PURPOSES = {
     "draft": N_("Not complete yet"),
     "none": N_("Non-counselling"),
 }
-_ENDED_BY = {
+_ENDED_BY: dict[str, str] = {
     EndedBy.CALLER: N_("the caller"),
     EndedBy.COUNSELLOR: N_("the counsellor"),
     EndedBy.PROGRAM: N_("the program"),
@@ -68,7 +68,7 @@ def target_words(targets: Targets) -> str:
 
 def ended_by_words(code: str) -> str:
     """Return who ended a call, in the reader's words."""
-    return said(_ENDED_BY[EndedBy(code)]) if code in set(EndedBy) else plain(code)
+    return said(_ENDED_BY[code]) if code in _ENDED_BY else plain(code)
 
 
 def _all_said(texts: Mapping[str, str], language: str) -> dict[str, str]:

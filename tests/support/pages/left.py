@@ -44,6 +44,7 @@ _NAMES = {
 # Pages that compare files: they name what stands in these.
 OF_FILES = {"/admin/definitions/{set_id}"}
 _WORD = re.compile(r"(?<![\w@./:-])[a-z]+(?:[_.][a-z]+)*(?![\w@/:-])")
+_OF_PROGRAMS = re.compile(r"\b\d{4}-(\d\d|W\d\d|Q\d)\b|\dT\d\d:")
 # Files and short words that are the same in every language.
 _SAME = {"csv", "json", "xlsx", "parquet", "pdf", "min", "sms"}
 
@@ -94,3 +95,8 @@ def _codes() -> frozenset[str]:
 def codes_in(said: Iterable[str]) -> set[str]:
     """Return the texts of a page in the long language that hold a code; each word has an accent."""
     return {one for one in said if _codes() & set(_WORD.findall(_known().sub("", one)))}
+
+
+def dates_in(said: Iterable[str]) -> set[str]:
+    """Return the texts that hold a day, a month, a week or an instant as programs write them."""
+    return {one for one in said if _OF_PROGRAMS.search(one)}

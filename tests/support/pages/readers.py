@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import pyotp
+from sqlalchemy import select
 
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
@@ -47,24 +48,24 @@ async def people_of_every_role(stage: Stage) -> dict[Role, Counsellor]:
 
 
 async def every_reader(stage: Stage, people: dict[Role, Counsellor], language: str) -> list[Reader]:
-    """Return every kind of reader; those who have an account read in this language."""
-    async with transaction(stage.ground, PROGRAM) as work:
-        known = [
-            Reader(str(role), who.cookie_header.partition("=")[2]) for role, who in people.items()
-        ]
-        for who in people.values():
-            staff = await work.session.get_one(Staff, who.id)
-            await accounts.choose_page_language(work, staff, language)
+    """Return every kind of reader; those who have an account read in this language.
+
+    Half a sign-in ends after minutes, so those who have one come early.
+    """
     half = [await _half_signed_in(stage, one, language) for one in Awaits]
+    known = [Reader(str(role), who.cookie_header.partition("=")[2]) for role, who in people.items()]
+    async with transaction(stage.ground, PROGRAM) as work:
+        for staff in await work.session.scalars(select(Staff)):
+            await accounts.choose_page_language(work, staff, language)
     stage.ground.memory.forget("everything")
-    return [Reader("nobody"), *known, *half]
+    return [Reader("nobody"), *half, *known]
 
 
 async def _half_signed_in(stage: Stage, awaits: Awaits, language: str) -> Reader:
     """A person who has given the right password, and not yet what else is needed."""
     async with transaction(stage.ground, PROGRAM) as work:
-        staff = await accounts.add_staff(work, name=_HALF[awaits], role=Role.COUNSELLOR)
-        await accounts.choose_page_language(work, staff, language)
+        name = f"{_HALF[awaits]} {language}"
+        staff = await accounts.add_staff(work, name=name, role=Role.COUNSELLOR)
         telephone = pyotp.TOTP((await second_factor.begin(work, staff)).secret)
         if awaits is Awaits.CODE:
             assert await second_factor.confirm(work, staff, telephone.at(work.now)) is not None

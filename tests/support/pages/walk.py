@@ -9,11 +9,11 @@ import lxml.html
 from playwright.async_api import Page
 
 from app.demo.stage import Stage
+from app.staff.roles import Role
 from app.web.access import COOKIE
+from app.words import pages
 from tests.support.long_words import read_in_page
 from tests.support.pages.readers import NAMES, Reader
-
-_NAMES = re.compile(rf"\b({'|'.join(NAMES)})\b")
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Version:
 class Walk:
     stage: Stage
     addresses: dict[str, list[str]]
+    language: str
     # What answered well, whether it is a page or a part of one.
     opened: set[str] = field(default_factory=set)
     # By (reader, pattern).
@@ -45,7 +46,9 @@ class Walk:
         """
         for reader in readers:
             for pattern, addresses in self.addresses.items():
-                if only_first and pattern in self._read:
+                known = pattern in self._read
+                if (known and only_first) or (pattern in self.opened and not known):
+                    # A part of a page, or a file, is opened once.
                     continue
                 found = await self._found(reader, pattern, addresses)
                 if found is None:
@@ -65,26 +68,36 @@ class Walk:
             if answer.status_code == 200:
                 self.opened.add(pattern)
                 return (address, answer.text) if "<main" in answer.text else None
+            if answer.status_code != 404:
+                # It is not the row: the reader may not open any.
+                break
         return None
 
     def _is_new(self, pattern: str, html: str) -> bool:
         """Return whether a page says what it has not said before, or what is around it does."""
         page = lxml.html.fromstring(html)
         (main,) = page.xpath("//main")
-        inside = {_plain(one) for one in read_in_page(lxml.html.tostring(main, encoding="unicode"))}
+        inside = self._texts(main)
         main.drop_tree()
-        around = {_plain(one) for one in read_in_page(lxml.html.tostring(page, encoding="unicode"))}
-        around = {f"around: {one}" for one in around - inside}
-        title = {f"around: {_plain(one)}" for one in page.xpath("//title/text()")}
-        new = inside - self._read[pattern] or around - title - self._read[""]
+        for title in page.xpath("//title"):
+            title.drop_tree()
+        around = self._texts(page)
+        new = inside - self._read[pattern] or around - self._read[""]
         self._read[pattern] |= inside
         self._read[""] |= around
         return bool(new)
 
+    def _texts(self, part: lxml.html.HtmlElement) -> set[str]:
+        with pages.spoken_in(self.language):
+            roles = [pages.code_words(role) for role in Role]
+        who = re.compile("|".join(re.escape(one) for one in (*NAMES, *roles)))
+        html = lxml.html.tostring(part, encoding="unicode")
+        return {_plain(one, who) for one in read_in_page(html)}
 
-def _plain(text: str) -> str:
+
+def _plain(text: str, who: re.Pattern[str]) -> str:
     """Return a text without what differs from one look to the next: numbers and who reads."""
-    return _NAMES.sub("", re.sub(r"\d+", "0", text))
+    return who.sub("", re.sub(r"\d+", "0", text))
 
 
 async def open_as(page: Page, stage: Stage, reader: Reader, address: str) -> None:
