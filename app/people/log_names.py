@@ -17,7 +17,7 @@ from app.referrals.directory.models import Agency
 from app.referrals.models import Referral
 from app.referrals.scopes import reads_referral
 from app.staff.models import AuditEntry, Staff
-from app.words.pages import N_, code_words, said
+from app.words.pages import N_, said
 from app.work import Work
 
 # The records, as a subject of the log names them: how each is called, and where it is opened.
@@ -28,24 +28,24 @@ _RECORDS: dict[str, tuple[Any, Any, str]] = {
 }
 _AGENCY = "agency"
 # Subjects that name a kind of rows or settings, and no row.
-BARE = (
-    N_("audit entries"),
-    N_("cases"),
-    N_("contacts"),
-    N_("definitions"),
-    N_("dialling"),
-    N_("every line"),
-    N_("field keys"),
-    N_("hash keys"),
-    N_("identity provider"),
-    N_("practices"),
-    N_("referrals"),
-    N_("retention"),
-    N_("settings"),
-    N_("sign in rules"),
-    N_("telephony"),
-    N_("unmapped categories"),
-)
+BARE = {
+    "audit_entries": N_("Log"),
+    "cases": N_("cases"),
+    "contacts": N_("contacts"),
+    "definitions": N_("Definitions"),
+    "dialling": N_("Dialling"),
+    "every line": N_("every line"),
+    "field_keys": N_("Keys"),
+    "hash_keys": N_("Keys"),
+    "identity_provider": N_("Sign-in by a provider"),
+    "practices": N_("Practice calls"),
+    "referrals": N_("referrals"),
+    "retention": N_("Retention"),
+    "settings": N_("Times and limits"),
+    "sign_in_rules": N_("Signing in"),
+    "telephony": N_("Telephony"),
+    "unmapped categories": N_("Categories"),
+}
 
 
 class Name(NamedTuple):
@@ -96,7 +96,7 @@ def subject_name(subject: str, names: Names) -> Name:
     known = names.get(key)
     if kind in _RECORDS and known is not None:
         return Name(f"{said(_RECORDS[kind][2])} {known.text}", known.address)
-    return known or Name(code_words(subject) if subject.replace("_", " ") in BARE else subject)
+    return known or Name(said(BARE[subject]) if subject in BARE else subject)
 
 
 async def subjects_named(work: Work, text: str) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ from tests.support.axe import AXE, LOOKS, faults, faults_zoomed, too_wide
 from tests.support.browser import visit
 from tests.support.long_words import LONG, add_long_language, sentences_of
 from tests.support.pages.addresses import page_addresses
-from tests.support.pages.left import OF_FILES, READ, codes_in, in_english
+from tests.support.pages.left import OF_FILES, READ, codes_in, dates_in, in_english
 from tests.support.pages.readers import Reader, every_reader, people_of_every_role
 from tests.support.pages.rows import rows_for_pages
 from tests.support.pages.walk import Walk, open_as
@@ -94,6 +94,7 @@ async def _looks(page: Page, where: str, looks: list[tuple[str, int]]) -> list[s
     return [*found, *await faults_zoomed(page, where)]
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     "languages",
     [(one,) for one in (LONG, *words.written())] if WHOLE else [(LONG, "ar")],
@@ -158,6 +159,7 @@ async def _read(
     if language == LONG:
         unknown = in_english(said) - english
         found += [f"{where}: known to no catalogue: {one}" for one in unknown]
+        found += [f"{where}: as programs write it: {one}" for one in dates_in(said)]
         if pattern not in OF_FILES:
             found += [f"{where}: a code: {one}" for one in codes_in(said)]
     return found

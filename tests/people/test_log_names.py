@@ -1,16 +1,19 @@
 """Names in place of the ids of the log, and codes of records, for who may open them."""
 
+import ast
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import select
 
+import app
 from app.calls.line_rows import Line
 from app.contacts import contacts
 from app.contacts.states import Channel
 from app.dashboard.settings.log_pages import values_of
 from app.jobs.transaction import send_rows
-from app.people.log_names import Name, names_in, subject_name, subjects_named
+from app.people.log_names import BARE, Name, names_in, subject_name, subjects_named
 from app.referrals.directory.agencies import agency_of_code
 from app.staff import accounts
 from app.staff.log_kinds import AuditLog
@@ -110,3 +113,16 @@ async def test_the_log_is_searched_by_what_its_lines_show(work: Work) -> None:
     for written in (made.code, f"Contact {made.code}"):
         assert await subjects_named(work, written) == (f"contact:{made.id}", str(made.id))
     assert await subjects_named(work, "nobody") == ()
+
+
+def test_a_subject_that_is_no_row_is_said_in_words() -> None:
+    written = {
+        node.args[2].value
+        for path in Path(app.__file__).parent.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and len(node.args) > 2
+        if getattr(node.func, "id", "") in ("write_entry", "write_reading")
+        if isinstance(node.args[2], ast.Constant)
+    }
+    assert {"settings", "contacts"} <= written <= set(BARE)
+    assert subject_name("settings", {}) == Name("Times and limits")

@@ -1,4 +1,4 @@
-"""Windows and periods are read in the order of the reader's language, not as programs write them."""
+"""Windows and periods are read as the reader's language writes them, not as programs do."""
 
 import re
 from datetime import UTC, date, datetime
