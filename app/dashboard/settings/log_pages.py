@@ -1,7 +1,8 @@
 """The page of the log of people's acts: who did or read what, with before and after."""
 
+import contextlib
 import re
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
@@ -21,7 +22,8 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with
-from app.words.pages import N_, _, code_words, said
+from app.words import days
+from app.words.pages import N_, _, code_words, day_words, reader, said
 
 router = APIRouter(include_in_schema=False)
 Reads = Annotated[Staff, reader_with(Permission.READ_LOG)]
@@ -32,6 +34,7 @@ Day = Annotated[date | None, _LEFT_EMPTY]
 _PAGE = 100
 # Entries whose field `to` is the code of an agency.
 _TO_AGENCY = frozenset({AuditLog.REFERRAL_DISCLOSED, AuditLog.MANDATE_MOVED})
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _CODE = re.compile(r"[a-z]+(_[a-z]+)*")
 # What a check finds in each log.
 CHAIN_WORDS = {
@@ -103,7 +106,18 @@ def _parts(value: Any, names: Names) -> list[Name]:
     text = str(value)
     if text in names or text.startswith("agency:"):
         return [names.get(text, Name(text.removeprefix("agency:")))]
-    return [Name(code_words(text) if _CODE.fullmatch(text) else text)]
+    return [Name(code_words(text) if _CODE.fullmatch(text) else _day_said(text))]
+
+
+def _day_said(text: str) -> str:
+    """Return a day or an instant as the reader's language writes it; other texts stay."""
+    if not _DAY.match(text):
+        return text
+    with contextlib.suppress(ValueError):
+        return day_words(date.fromisoformat(text))
+    with contextlib.suppress(ValueError):
+        return days.moment(datetime.fromisoformat(text), reader(), named=True)
+    return text
 
 
 @router.get("/admin/log")

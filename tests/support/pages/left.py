@@ -40,11 +40,14 @@ _NAMES = {
     "A house by the river",
     "Shown at the door on Monday.",
     "shelter | child_protection",
+    # A day is typed so into a form.
+    "2026-11-24",
 }
 # Pages that compare files: they name what stands in these.
 OF_FILES = {"/admin/definitions/{set_id}"}
 _WORD = re.compile(r"(?<![\w@./:-])[a-z]+(?:[_.][a-z]+)*(?![\w@/:-])")
 _OF_PROGRAMS = re.compile(r"\b\d{4}-(\d\d|W\d\d|Q\d)\b|\dT\d\d:")
+_KEY = re.compile(r"[a-z_]+:\S+$")
 # Files and short words that are the same in every language.
 _SAME = {"csv", "json", "xlsx", "parquet", "pdf", "min", "sms"}
 
@@ -98,5 +101,10 @@ def codes_in(said: Iterable[str]) -> set[str]:
 
 
 def dates_in(said: Iterable[str]) -> set[str]:
-    """Return the texts that hold a day, a month, a week or an instant as programs write them."""
-    return {one for one in said if _OF_PROGRAMS.search(one)}
+    """Return the texts that hold a day, a month, a week or an instant as programs write them.
+
+    The log names its subjects by keys, such as `report:daily:2026-11-27`; it is searched by them.
+    """
+    return {
+        one for one in said if _OF_PROGRAMS.search(_known().sub("", one)) and not _KEY.match(one)
+    }
