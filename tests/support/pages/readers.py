@@ -64,7 +64,7 @@ async def every_reader(stage: Stage, people: dict[Role, Counsellor], language: s
 async def _half_signed_in(stage: Stage, awaits: Awaits, language: str) -> Reader:
     """A person who has given the right password, and not yet what else is needed."""
     async with transaction(stage.ground, PROGRAM) as work:
-        name = f"{_HALF[awaits]} {language}"
+        name = f"{_HALF[awaits]}-{language}"
         staff = await accounts.add_staff(work, name=name, role=Role.COUNSELLOR)
         telephone = pyotp.TOTP((await second_factor.begin(work, staff)).secret)
         if awaits is Awaits.CODE:
