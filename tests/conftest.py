@@ -42,19 +42,44 @@ from tests.support.mail import Mail, mail
 _OWN_PROCESSES = (
     "test_outages",
     "test_killed_processes",
+    "test_killed_between_rings",
     "test_killed_keeper",
     "test_replaced_server",
     "test_planted_night",
 )
 
 
-# These need no database, but install packages, measure memory, play days or build the documents.
+# These share no database, but take long: they install packages, measure memory, play days or random
+# events, build the documents, read every source, or erase all that belongs to a child.
 _LONG_RULES = (
     "test_oracles",
     "test_export_memory",
     "test_package",
     "test_simulated_day",
     "test_the_site_builds",
+    "test_random_events",
+    "test_any_form",
+    "test_erlang",
+    "test_next_step",
+    "rota/test_proposed",
+    "test_codes",
+    "test_changes_are_logged",
+    "test_each_field_of_the_log",
+    "test_every_command_of_a_page",
+    "test_every_setting_is_read",
+    "test_jobs",
+    "test_no_test_is_imported",
+    "test_nothing_is_translated",
+    "test_step_up",
+    "words/test_pages",
+    "country/test_marked",
+    "country/test_sets",
+    "retention/test_data_requests",
+    "retention/test_erasing",
+    "retention/test_more_kinds",
+    "retention/test_special_codes",
+    "test_hearing",
+    "test_switchboard",
 )
 
 

@@ -30,6 +30,14 @@ from app.work import Work
 # The size of a seal of nothing, in bytes: see `records.empty`.
 NOTHING_SEALED = 30
 
+# What else a record belongs to. Each condition has its own: one stands within another. They are
+# made once, because to work out the columns of an alias takes longer than the query.
+_OF_CONTACT = aliased(Case), aliased(CaseContact), aliased(Referral)
+_OF_CALL = aliased(Contact), aliased(Referral)
+_OF_CASE = aliased(CaseContact), aliased(Referral)
+_OF_REFERRAL = aliased(Case), aliased(Referral)
+_LATER = aliased(Call)
+
 
 def _held(subject: Any) -> ColumnElement[bool]:
     return exists().where(LegalHold.subject_id == subject, LegalHold.lifted_at.is_(None))
@@ -51,7 +59,7 @@ def _referral_alive(referral: Any) -> ColumnElement[bool]:
 
 def _kept_with_contact(contact_id: Any) -> ColumnElement[bool]:
     """Return the condition that a contact is held, or that a case or referral of it is alive."""
-    case, link, referral = aliased(Case), aliased(CaseContact), aliased(Referral)
+    case, link, referral = _OF_CONTACT
     return or_(
         _held(contact_id),
         exists().where(referral.contact_id == contact_id, _referral_alive(referral)),
@@ -66,7 +74,7 @@ def _kept_with_contact(contact_id: Any) -> ColumnElement[bool]:
 
 
 def _kept_with_call(call_id: Any) -> ColumnElement[bool]:
-    contact, referral = aliased(Contact), aliased(Referral)
+    contact, referral = _OF_CALL
     return or_(
         exists().where(contact.call_id == call_id, _kept_with_contact(contact.id)),
         # Urgent referrals begin with the call, often before there is a contact.
@@ -75,7 +83,7 @@ def _kept_with_call(call_id: Any) -> ColumnElement[bool]:
 
 
 def _kept_with_case(case: Any) -> ColumnElement[bool]:
-    link, referral = aliased(CaseContact), aliased(Referral)
+    link, referral = _OF_CASE
     return or_(
         _case_alive(case),
         exists().where(referral.case_id == case.id, _referral_alive(referral)),
@@ -89,7 +97,7 @@ def _kept_with_case(case: Any) -> ColumnElement[bool]:
 
 
 def _kept_with_referral(referral: Any) -> ColumnElement[bool]:
-    case, sibling = aliased(Case), aliased(Referral)
+    case, sibling = _OF_REFERRAL
     return or_(
         _referral_alive(referral),
         exists().where(case.id == referral.case_id, _case_alive(case)),
@@ -149,7 +157,7 @@ def _files(before: datetime) -> tuple[Any, Any, ColumnElement[bool]]:
 
 def _hashes(before: datetime) -> tuple[Any, Any, ColumnElement[bool]]:
     # A number is forgotten after its last call, with all its calls.
-    later = aliased(Call)
+    later = _LATER
     over = and_(
         Call.ended_at < before,
         Call.caller_key.is_not(None),

@@ -38,7 +38,7 @@ from app.work import PROGRAM, Work
 from tests.support import planted
 from tests.support.planted import WORD, as_person, planted_in
 from tests.support.retention.erasing import facts
-from tests.support.retention.figures import cells_of, figures_of, read_within
+from tests.support.retention.figures import cells_of, figures_of
 from tests.support.verbs import a_counsellor, a_line, a_supervisor, an_administrator, logged, rings
 
 NUMBER = "+381641234567"
@@ -165,14 +165,11 @@ async def erase(work: Work, request: DataRequest) -> None:
     await flush(work)
 
 
-async def test_a_number_leads_to_everything_and_nothing_of_it_is_left(
-    work: Work, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_number_leads_to_everything_and_nothing_of_it_is_left(work: Work) -> None:
     boss, call, _ = await a_person(work)
     other = await another_caller(work)
     # The year is over, so that its figures can be published.
     then, work.now = work.now, work.now + timedelta(days=400)
-    read_within(work, monkeypatch)
     figures, shown = await facts(work), await figures_of(work, then)
     assert cells_of(shown) > 200, "of nothing, two figures are the same"
     assert (await planted_in(work)).all

@@ -4,10 +4,10 @@ The statistics read with a connection of their own. In a test of verbs, which is
 read with that of the test.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import asdict
-from datetime import datetime
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
 from typing import Any
 
 import pytest
@@ -22,6 +22,7 @@ from app.statistics.counting.summary import Asked, Row, summarise
 from app.statistics.dimensions import Dimension
 from app.statistics.exports import exporting, shape_table
 from app.statistics.exports.exporting import WHAT, Wanted, made
+from app.statistics.facts.columns import Packed
 from app.statistics.facts.days import Reading
 from app.statistics.facts.questions import read_questions
 from app.statistics.measures import NAMES
@@ -34,8 +35,26 @@ from app.work import Ground, Work
 _READ_IN = (counsellors, summary, exporting, shape_table, release, reports)
 
 
-def read_within(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+_Counted = tuple[int, dict[str, Packed]]
+
+
+@dataclass
+class _SameMoment(Reading):
+    """A reading that shares its counted days with others, between which no row changes."""
+
+    counted: dict[tuple[date, tuple[str, ...]], _Counted] = field(default_factory=dict)
+
+    async def _count(self, day: date, names: list[str]) -> _Counted:
+        key = day, tuple(names)
+        if key not in self.counted:
+            self.counted[key] = await super()._count(day, names)
+        return self.counted[key]
+
+
+@contextmanager
+def _read_within(work: Work) -> Iterator[None]:
     """Let the statistics read what the test has written and not committed."""
+    counted: dict[Any, _Counted] = {}
 
     @asynccontextmanager
     async def reading(ground: Ground, now: datetime) -> AsyncIterator[Reading]:
@@ -44,25 +63,34 @@ def read_within(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
         raw: Any = connection.driver_connection
         first = await (await raw.execute("SELECT min(opened_at)::date FROM calls")).fetchone()
         asked = read_questions(in_force.folder_of(ground))
-        rounding = rounding_of(ground.keys)
-        yield Reading(
-            ground, raw, now, library_of(ground), asked, rounding=rounding, first=first[0]
+        yield _SameMoment(
+            ground,
+            raw,
+            now,
+            library_of(ground),
+            asked,
+            rounding=rounding_of(ground.keys),
+            first=first[0],
+            counted=counted,
         )
 
-    for module in _READ_IN:
-        monkeypatch.setattr(module, "reading", reading)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in _READ_IN:
+            patch.setattr(module, "reading", reading)
+        yield
 
 
 async def figures_of(work: Work, day: datetime) -> dict[str, Any]:
     """Return all figures of the periods in which a day lies, each cell by its place."""
     local = day.date()
     year, month = whole_period(Period.YEAR, local), whole_period(Period.MONTH, local)
-    return {
-        **await _reports(work, local.isoformat()),
-        **await _files(work, month),
-        **await _summaries(work, month),
-        "release": await _release(work, year),
-    }
+    with _read_within(work):
+        return {
+            **await _reports(work, local.isoformat()),
+            **await _files(work, month),
+            **await _summaries(work, month),
+            "release": await _release(work, year),
+        }
 
 
 async def _reports(work: Work, day: str) -> dict[str, Any]:
