@@ -2,7 +2,7 @@
 
 What is erased cannot be brought back, so one person alone does not shorten a rule and run it the
 same evening: a shorter rule waits. A second person is not asked for, because a small helpline may
-have one administrator, and a rule that nobody can shorten keeps children's data for ever.
+have one administrator, and a rule that no person can shorten keeps children's data for ever.
 """
 
 from collections.abc import Iterable, Mapping

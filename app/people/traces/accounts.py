@@ -66,7 +66,7 @@ async def undo(work: Work, row: Emergency) -> Outcome:
     acts = await acts_under(work, row, _UNDONE)
     kept = kept_of(work, row)
     outcome = Outcome()
-    # First: nobody comes in by it while the accounts are put back.
+    # First, so that no account comes in by it while the others are put back.
     await _provider_back(work, acts, kept, outcome)
     for staff_id, own in _by_account(acts, row).items():
         staff = await changing.lock_person(work, staff_id)
