@@ -28,6 +28,7 @@ COMPOSED = "the telephony does it, and logs the numbers before and after"
 SEEN = "its row says who saw the alarm, and when"
 PRACTICE = "practice is no record"
 CHILD = "a child's own words about the talk, which no person's act follows"
+LETTERS = "a child's choice of how it is read while it types"
 TRIES = "asks another system whether it answers, and stores nothing"
 WAKES = "wakes the same person's other browsers"
 COOKIE = "a cookie of the browser"
@@ -52,6 +53,7 @@ UNLOGGED = {
     "app.api.urgent.agencies.match": READS,
     "app.api.writing.chats.see": SIGN_OF_LIFE,
     "app.api.writing.chats.types": SIGN_OF_LIFE,
+    "app.child.conversations.choose_letters": LETTERS,
     "app.child.conversations.here": SIGN_OF_LIFE,
     "app.child.conversations.rate": CHILD,
     "app.child.conversations.see": SIGN_OF_LIFE,

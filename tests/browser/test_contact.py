@@ -209,7 +209,7 @@ async def test_answers_are_checked_beside_the_question_and_decide_what_is_urgent
     await page.get_by_label("Why", exact=True).fill("the grandmother is there")
     await page.get_by_role("button", name="Decide").click()
     await expect(page.locator("#urgency")).to_have_text("priority")
-    await expect(page.locator("main")).to_contain_text("suggested: urgent, under three")
+    await expect(page.locator("main")).to_contain_text("suggested: urgent, a child under three")
     await page.locator("#complete").click()
     await expect(page.locator("#problem")).to_contain_text("Headline: not answered yet")
     await a_person_is_removed_while_still_being_saved(page)

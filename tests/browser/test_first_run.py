@@ -166,14 +166,14 @@ async def _rings_a_phone(page: Page, installed: Stage) -> None:
 
 async def _agency(page: Page) -> None:
     await _next_step(page, "directory")
-    form = page.locator("#form")
-    written = {"code": "centre", "name": "Centar", "sector": "social_welfare"}
-    for name, text in (
-        written | {"services": "child_protection", "email": "centar@example.org"}
-    ).items():
-        await form.locator(f"[name={name}]").fill(text)
-    await form.get_by_role("button", name="Save").click()
-    await expect(page.get_by_role("cell", name="Centar")).to_be_visible()
+    await page.get_by_role("button", name="Add an agency").click()
+    await page.get_by_label("Name", exact=True).fill("Centar")
+    await page.get_by_label("Sector").select_option("social_welfare")
+    services = page.get_by_role("group", name="Services", exact=True)
+    await services.get_by_role("checkbox", name="child protection").check()
+    await page.locator("[name=email]").fill("centar@example.org")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.locator(".saved")).to_have_text("Saved.")
 
 
 async def _invited(page: Page, post: Mail) -> str:

@@ -241,7 +241,7 @@ async def test_a_passkey_is_set_up_used_asked_for_again_and_removed(
     async with transaction(live.ground, PROGRAM) as work:
         await set_sign_in_rules(work, Rules(), knowingly=True)
         await work.session.execute(update(StaffSession).values(proved_at=None))
-    await page.get_by_role("button", name="Remove: my phone").press("Enter")
+    await page.get_by_role("button", name="Remove : my phone").press("Enter")
     await expect(page.locator("#proof-passkey")).to_be_focused()
     await picture(page, "passkey-proof")
     assert await faults(page, "proof") == []

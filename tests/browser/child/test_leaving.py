@@ -41,13 +41,14 @@ async def test_words_on_their_way_are_said_when_the_child_leaves(
     call_id = await take_next(ana)
     await expect(inside.locator("#state")).to_have_text("A counsellor is with you.")
     late: list[asyncio.Future[None]] = []
+    arrived = asyncio.Event()
 
     async def slow(route: Route) -> None:
         """Let a message arrive after the child has left."""
         late.append(asyncio.get_running_loop().create_future())
-        answer = route.fetch()
         await late[-1]
-        await answer
+        await route.fetch()
+        arrived.set()
 
     await page.route("**/conversation/messages", slow)
     for text in ("He is at the door", "Call my aunt"):
@@ -59,6 +60,7 @@ async def test_words_on_their_way_are_said_when_the_child_leaves(
     await until(lambda: _is_over(stage), "the conversation ends")
     assert len(late) == 1, "the second waits for the first"
     late[0].set_result(None)
+    await asyncio.wait_for(arrived.wait(), 30)
     rows = await stage.rows(
         "SELECT number FROM chat_messages WHERE author = 'child' ORDER BY number"
     )
