@@ -127,6 +127,11 @@ async def show(page: Page, words: str) -> None:
     await session.send("ServiceWorker.enable")
     await page.evaluate("navigator.serviceWorker.ready.then(() => null)")
     origin = await page.evaluate("location.origin")
+    for _ in range(300):
+        # The browser tells of its workers when it comes to it.
+        if found:
+            break
+        await asyncio.sleep(0.05)
     message = {"origin": origin, "registrationId": found[-1], "data": words}
     titles = "navigator.serviceWorker.ready.then((it) => it.getNotifications())"
     for turn in range(150):
