@@ -158,7 +158,7 @@ async def invite_person(work: InWork, staff: KeepsPeople, wanted: InvitationIn) 
 
 class PhoneCode(BaseModel):
     """A single-use code for a phone. It is in this answer only; it may open nothing before a second
-    person has agreed."""
+    person has approved it."""
 
     code: str
     waits: bool

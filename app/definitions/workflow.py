@@ -24,7 +24,7 @@ class Move(Part):
     to: Code
     by: list[Role] = Field(min_length=1)
     needs_reason: bool = False
-    # The roles of which a second person has to agree; none: the move takes effect at once.
+    # The roles of the second person who must approve; none: the move takes effect at once.
     approved_by: list[Role] = Field(default_factory=list)
 
 

@@ -136,7 +136,7 @@ ALWAYS = (
         " WHERE c.state = 'ended' AND c.answered_at IS NULL AND NOT c.blocked"
         " AND c.rings_only_id IS NULL AND m.erased_at IS NULL AND k.call_id IS NULL"
         " AND c.messages = 0",
-        "13: words of a child who waited can be read by nobody",
+        "13: no counsellor can read the words of a child who waited",
     ),
     (
         "SELECT m.id FROM chat_messages m JOIN calls c ON c.id = m.call_id"

@@ -231,7 +231,7 @@ async def _check(
 async def _second_person(
     work: Work, staff: Staff, different: set[str], after: dict[str, Any], by: By
 ) -> set[str]:
-    """Return which fields wait for a second person; that is asked, and the revision counted on.
+    """Hold back the fields that need a second person, and return them. Counts the revision up.
 
     A provider can find an account by its address, and a link goes there: a new address of a person
     who reads the records of others is as good as a new account. Another team opens the records of

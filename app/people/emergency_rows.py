@@ -82,7 +82,7 @@ class Emergency(Base):
     ended_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     # The account that acts on the accounts.
     account_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
-    # What it could change, as it was at its opening, until that was undone.
+    # What it could change, as it was when the access was opened; NULL once that has gone back.
     before_sealed: Mapped[Sealed | None]
     settings_back_at: Mapped[datetime | None]
     reviewed_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))

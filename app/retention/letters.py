@@ -45,8 +45,8 @@ async def letter_of(
     with spoken_in(staff.page_language):
         name = names.get(by, "") if by is not None else _("command line")
         said = _(
-            "%(name)s has decided that data is kept for fewer days. From %(at)s on it is erased by "
-            "that. Until then an administrator can set the former days again.",
+            "%(name)s has decided that data is kept for fewer days. From %(at)s on, the new rule "
+            "applies. Until then, an administrator can set the former number of days again.",
             name=name,
             at=f"{date_words(at, 'd MMM y, HH:mm')} UTC",
         )

@@ -151,7 +151,7 @@ def _next_of(
     if at_once or days is None or not _is_shorter(days, now):
         return {"days": days, "next_days": None, "next_at": None}
     earlier = rules.coming.get(kind)
-    # One that waits already and becomes less short does not wait anew.
+    # If a rule that waits is made longer, its seven days do not start again.
     kept = earlier is not None and earlier.days < days
     at = earlier.at if earlier is not None and kept else work.now + WAITS
     return {"days": now, "next_days": days, "next_at": at}

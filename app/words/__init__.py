@@ -28,7 +28,8 @@ SCRIPTS_FLAG = "scripts"
 _FILES = ("language.yaml", "prompts.yaml", "letters.yaml")
 # What the page says on which a child writes. A language may lack texts of it, or the whole file.
 _CHILD = "child.yaml"
-# What counsellors need in a written conversation. The whole file may be missing, and no key of it.
+# What counsellors need in a written conversation. The file may be missing; one that is there has
+# every key.
 _CHATS = "chats.yaml"
 # Texts that a helpline took in, by language and by key (`texts.py`).
 _own: dict[str, Mapping[str, str]] = {}

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 from jinja2 import nodes
 
+from app.calls.platform import InTalk
 from app.dashboard.developers import samples
 from app.dashboard.developers.components import components_page, still
 from app.dashboard.records.form_views import spelling
@@ -31,7 +32,7 @@ def drawn() -> str:
         language="en",
         recent=[],
         writable=False,
-        can=["hold", "mute"],
+        can=InTalk(hold=True),
     )
 
 

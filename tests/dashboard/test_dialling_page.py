@@ -33,7 +33,7 @@ async def test_the_rules_are_seen_and_changed_and_hold_in_the_next_talk(stage: S
     mistyped = await page(stage, mila, "/admin/dialling", **form, **limits | {"alarm_day": "x"})
     assert "Write whole numbers" in mistyped.text
     assert 'value="HR" checked> Croatia' in mistyped.text, "what was chosen stays"
-    assert "Those of the lines (Serbia) are always dialled." in shown
+    assert "The countries of the lines (Serbia) are always dialled." in shown
     saved = await page(stage, mila, "/admin/dialling", **form, **limits)
     assert "The rules are saved." in saved.text
     late = await page(stage, mila, "/admin/dialling", **form, **limits)

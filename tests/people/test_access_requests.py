@@ -82,7 +82,7 @@ def acts_of(work: Work) -> list[tuple[str, Any]]:
     return [(act, detail) for act, detail in logged(work) if act.startswith("access_")]
 
 
-def test_who_reads_the_records_of_others_and_nobody_else_may_approve() -> None:
+def test_only_roles_that_read_the_records_of_others_see_what_waits_to_be_approved() -> None:
     assert set(READERS) == {Role.SUPERVISOR, Role.REFERRAL_OFFICER}
     deciders = {role for role in Role if may(role, Permission.SEE_ACCESS_REQUESTS)}
     assert deciders == {*READERS, Role.ADMINISTRATOR}, "administrators see what they asked"

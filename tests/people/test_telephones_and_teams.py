@@ -90,7 +90,7 @@ async def test_calls_that_ring_in_her_own_browser_again_and_a_counsellors_phone_
     assert (told.arguments["staff_id"], told.arguments["what"]) == (str(ana.id), "phone_changed")
 
 
-async def test_a_code_for_her_telephone_proves_nothing_until_it_is_agreed(
+async def test_a_code_for_her_telephone_proves_nothing_until_it_is_approved(
     work: Work, vera: Staff, mila: Staff, rada: Staff
 ) -> None:
     code, waits = await phone_codes.make(work, vera.id, by=mila)

@@ -32,7 +32,7 @@ async def test_one_administrator_shortens_no_rule_and_erases_by_it_the_same_even
         await who.sign_in()
     rule = {"revision": "0", "contacts": "90"}
     saved = await page(stage, mila, "/admin/retention", **rule)
-    assert "A shorter one holds after 7 days." in saved.text
+    assert "A shorter rule takes effect after 7 days." in saved.text
     assert "90 days from" in saved.text
     assert 'value="90"' in saved.text, "the field says what was decided"
     assert "What is due" in (await page(stage, mila, "/admin/retention/run", sent="x")).text

@@ -112,6 +112,7 @@ _LEFT_OUT = {
     "/board/messages/written/{call_id}",
     "/api/v1/chats/left/{call_id}/messages",
     "/board/chats/{call_id}/along",
+    "/board/chats/{call_id}/caller",
     "/board/chats/{call_id}/news",
     "/board/chats/{call_id}/ring/{message_number}",
     # What children sent: opened in `tests/scenarios/messaging/test_media.py`.

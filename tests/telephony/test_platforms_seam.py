@@ -1,4 +1,4 @@
-"""The seam of the telephony platform: one room asks for abilities, one folder knows the kinds."""
+"""The seam of the telephony platform: one file asks for abilities, one folder knows the kinds."""
 
 import ast
 from pathlib import Path
@@ -23,7 +23,7 @@ def files() -> list[tuple[str, ast.Module]]:
     ]
 
 
-def test_abilities_are_asked_for_in_one_room() -> None:
+def test_abilities_are_asked_for_in_one_file() -> None:
     asked = {
         name
         for name, tree in files()
@@ -36,14 +36,14 @@ def test_abilities_are_asked_for_in_one_room() -> None:
 
 def test_the_edge_of_telephony_asks_for_no_ability() -> None:
     """There the platform itself decides, by a verb of its contract."""
-    rooms = {"app.abilities", "app.calls.platform"}
+    asking = {"app.abilities", "app.calls.platform"}
     askers = [
         name
         for name, tree in files()
         if name.startswith("telephony/") and name not in ASKING
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom)
-        if node.module in rooms or any(f"{node.module}.{one.name}" in rooms for one in node.names)
+        if node.module in asking or any(f"{node.module}.{one.name}" in asking for one in node.names)
     ]
     assert askers == []
 

@@ -277,7 +277,7 @@ async def test_settings_that_lead_elsewhere_go_back_and_the_review_says_which(st
     assert ("holiday_set", "stays") in outcomes
 
 
-async def test_whom_a_provider_let_in_that_was_set_under_it_is_out_when_it_ends(
+async def test_people_let_in_by_a_provider_that_was_set_under_it_are_out_when_it_ends(
     stage: Stage,
 ) -> None:
     vera, rada = await people_for_it(stage)

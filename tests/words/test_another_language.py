@@ -300,7 +300,7 @@ async def test_a_line_and_an_agency_are_refused_a_language_without_words(stage: 
     for language, said in (("hu", "There are no words"), ("sr", "already"), ("zzz", "code")):
         with pytest.raises(Invalid, match=said):
             await add_to_line(stage, language)
-    with pytest.raises(Invalid, match="there are no letters in hu; add one of: ar, bg, bs, en"):
+    with pytest.raises(Invalid, match="the program cannot write in hu; add one of: ar, bg, bs, en"):
         await add_agency(stage, "h", "shelter", languages=("hu",), email="a@house.example")
     assert any(group.name == "line" for group in command_line.registered_groups)
 

@@ -170,7 +170,7 @@ async def link_contact(work: InWork, staff: WritesCases, case_id: UUID, body: By
 async def move_case(
     work: InWork, staff: WritesCases, case_id: UUID, body: MoveTo, response: Response
 ) -> CaseRow:
-    """Change the status as the workflow allows; 202 if a second person has to agree first."""
+    """Change the status as the workflow allows; 202 if a second person must approve first."""
     case, asked = await case_requests.move_or_ask(work, staff, case_id, body.to, body.reason)
     if asked is not None:
         response.status_code = 202

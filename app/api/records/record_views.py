@@ -98,7 +98,7 @@ class LinkedCase(BaseModel):
 
 
 class RequestView(BaseModel):
-    """A request about a case to which a second person has to agree."""
+    """A request about a case that a second person must approve."""
 
     id: UUID
     case_id: UUID

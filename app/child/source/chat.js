@@ -23,8 +23,8 @@ let looking = null;
 let lookAgain = false;
 let lastSeen = 0;
 let pausesOver = [];
-// What no conversation has: it is said when the child writes to us again. Kept in this page alone,
-// and for a while: a tab or a disk that kept words would show them to the next person.
+// Words that were not sent before the conversation ended: the next conversation begins with them. They
+// are kept in this page alone, and for a while: a tab or a disk would show them to the next person.
 let kept = [];
 let keptTimer;
 const KEPT = 30 * 60000;

@@ -71,7 +71,7 @@ function settle(message, { ok, status, body }) {
   }
 }
 
-/** Whether it is over is not known: try again. */
+/** It is not known whether the conversation is over: try again. */
 export function later() {
   stopped = false;
   again();

@@ -116,7 +116,7 @@ export function showEnd(seen) {
   if (seen.danger) showNumber($("ended-danger"), "danger_now");
   $("rate").hidden = !seen.may_rate;
   $("rated").textContent = "";
-  // Who has not ended it is in the middle of reading: nothing interrupts the last words.
+  // A child who did not end it is still reading: the focus must not cut off the last words.
   open("ended", how === "goodbye" ? "ended-title" : "log", true);
 }
 

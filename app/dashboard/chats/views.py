@@ -42,8 +42,8 @@ SENTENCES = {
 }
 # How a conversation ended without its counsellor.
 GONE = {
-    EndedBy.CALLER: N_("It ended the conversation."),
-    EndedBy.AWAY: N_("Its page was not heard for so long that the conversation was ended."),
+    EndedBy.CALLER: N_("The child ended the conversation."),
+    EndedBy.AWAY: N_("The child's page was disconnected for too long."),
     EndedBy.PROGRAM: N_("The program ended the conversation."),
     EndedBy.PROVIDER: N_("Its carrier ended the conversation."),
 }

@@ -75,7 +75,7 @@ def problems_of(refusal: Refusal, place_label: dict[str, str]) -> list[Problem]:
     if isinstance(refusal, MandateHeld):
         everywhere = refusal.place == EVERYWHERE
         what = Message(
-            "%(service)s, %(place)s: by law it is %(agency)s. Take it out there first.",
+            "%(service)s, %(place)s: by law it is %(agency)s. Remove it there first.",
             service=Code(refusal.service),
             place=Code("everywhere") if everywhere else place_label.get(refusal.place, ""),
             agency=refusal.holder,

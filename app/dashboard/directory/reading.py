@@ -70,7 +70,7 @@ def _check_choices(entry: Entry, wrong: list[Problem]) -> None:
         wrong.append(Problem("services", what))
     if entry.languages and not set(entry.languages) & set(words.written()):
         what = Message(
-            "There are no letters in these. Add one of: %(languages)s.",
+            "The program cannot write to an agency in these languages. Add one of: %(languages)s.",
             languages=[language_name(one) for one in words.written()],
         )
         wrong.append(Problem("languages", what))
@@ -82,7 +82,7 @@ def _check_choices(entry: Entry, wrong: list[Problem]) -> None:
 
 
 def _in_order(chosen: list[str], before: tuple[str, ...]) -> tuple[str, ...]:
-    """Return what was chosen, first what was there already: an order that is not seen stays."""
+    """Return what was chosen, in the stored order first: the form does not show an order."""
     kept = [one for one in before if one in chosen]
     return (*kept, *(one for one in chosen if one not in kept))
 

@@ -25,8 +25,8 @@ class TopicView:
     avoid: list[str]
 
 
-# What was drawn, with the definitions it was drawn from: as long as these are kept, no others can
-# have their identity.
+# The guidance by the id() of its definitions. These are kept with it, so that no other definitions
+# can get the same id().
 _drawn: dict[tuple[int, str, str], tuple[Library, Markup]] = {}
 # More than the languages of a helpline; changed definitions leave old ones behind.
 _MOST_DRAWN = 64

@@ -127,7 +127,7 @@ async def change_dialling(request: Request, work: InWork, staff: Keeps) -> Respo
     """Change the rules."""
     form = await request.form()
     sent = {name: str(value) for name, value in form.items()}
-    # One from each box, or, as a program of before sends them, all in one.
+    # Each box sends one country; a program may send all of them in one value.
     countries = re.split("[,; ]+", ",".join(str(one) for one in form.getlist("countries")))
     kinds = [kind.value for kind in NumberKind if f"kind.{kind.value}" in sent]
     typed: dict[str, Any] = {"countries": [c.upper() for c in countries if c], "kinds": kinds}

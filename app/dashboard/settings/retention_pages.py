@@ -131,7 +131,7 @@ async def change_rules(request: Request, work: InWork, staff: Keeps) -> Response
         return await _show(request, work, staff, problem=refusal_words(refusal), typed=typed)
     told = _("The rules are saved.")
     if rules.coming:
-        told += " " + _("A shorter one holds after %(number)s days.", number=WAITS.days)
+        told += " " + _("A shorter rule takes effect after %(number)s days.", number=WAITS.days)
     return await _show(request, work, staff, told=told)
 
 

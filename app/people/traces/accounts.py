@@ -45,8 +45,8 @@ _UNDONE = (
     AuditLog.PROVIDER_REMOVED,
 )
 _ON_PROVIDER = (AuditLog.PROVIDER_SET, AuditLog.PROVIDER_REMOVED)
-# What of an account opens something, or leads calls and letters elsewhere; of the last two the log
-# holds only the ends.
+# The fields of an account that give access, or that lead calls and letters elsewhere. The log holds
+# only the ends of an address and a telephone, so their full values are kept apart (`kept.py`).
 _OPENS = ("role", "team", "emergency", "email", "endpoint")
 _KEPT = ("email", "endpoint")
 
@@ -54,9 +54,9 @@ _KEPT = ("email", "endpoint")
 async def undo(work: Work, row: Emergency) -> Outcome:
     """Undo what was made of accounts under an emergency access.
 
-    The last administrator who can sign in stays one, and so does an account whose work no colleague
-    may hold: the review says what becomes of it. What is refused for one account holds up no other,
-    nor the end itself.
+    Two kinds of account stay as they are, and the review decides about them: the last administrator
+    who can sign in, and an account whose work no colleague may hold. If one account cannot be
+    changed back, the others still are, and the access still ends.
     """
     actor = work.actor
     # Undoing is the last act under it, and is marked as such.
@@ -145,7 +145,10 @@ async def _end(work: Work, row: Emergency, staff: Staff) -> None:
 
 
 async def _put_back(work: Work, staff: Staff, acts: list[AuditEntry], kept: dict[str, str]) -> bool:
-    """Give an account back what it had before of what opens something."""
+    """Give an account back its former role, team, address, telephone and emergency mark.
+
+    Return whether all of them could go back.
+    """
     before: dict[str, Any] = {}
     after: dict[str, Any] = {}
     for act in (one for one in acts if one.action == AuditLog.STAFF_CHANGED):

@@ -1,8 +1,8 @@
 """The acts that an emergency access made possible, as the log holds them.
 
-They carry its mark, or are those of an account or a program that was let in by such an act, of one
-whom that let in, and so on: each is let in before it acts. What a provider of identities says of
-people, after it was set under it, counts as well.
+An act counts if it carries the mark of the access. It also counts if it was done by an account or a
+program that an earlier such act let in. So does what a provider of identities says of people after
+the provider was set under the access.
 """
 
 from dataclasses import dataclass, field

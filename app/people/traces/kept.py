@@ -1,5 +1,6 @@
-"""What an emergency access could change and the log holds only the ends or nothing of: it is kept,
-sealed, from its opening until it was undone, so that it can be put back.
+"""Keeps, sealed, what an emergency access could change and the log does not hold in full.
+
+It is kept from the opening of the access until it has been put back.
 """
 
 import json

@@ -36,8 +36,8 @@ class Outcome:
 
 
 async def done(work: Work, act: Callable[[], Awaitable[object]]) -> bool:
-    """Return whether an act was carried out. Of one that is refused nothing stays, in the rows as
-    in the log."""
+    """Carry out an act, and return whether it was accepted. A refused act leaves nothing behind, in
+    the rows or in the log."""
     collected: tuple[list[Any], ...] = (work.jobs, work.rows, work.chained, work.last_rows)
     numbers = [len(one) for one in collected]
     try:

@@ -112,7 +112,7 @@ def _check_languages(languages: tuple[str, ...], wrong: list[Problem]) -> None:
     ]
     if languages and not set(languages) & set(words.written()):
         what = Message(
-            "there are no letters in %(languages)s; add one of: %(words)s",
+            "the program cannot write in %(languages)s; add one of: %(words)s",
             languages=list(languages),
             words=list(words.written()),
         )

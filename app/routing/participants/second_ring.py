@@ -101,7 +101,7 @@ async def leg_over(work: Work, call: Call, participant: Participant, leg: Leg, c
         return participant.second_at is None or await browser_rings_on(work, participant)
     if participant.second_at is not None:
         return await _rings(work, participant, second=True)
-    # Who presses Decline has said no: their telephone is not rung for the same request.
+    # A colleague who declined in the page is not rung at their telephone for the same request.
     declined = read_leg_status(leg.status) is LegStatus.BUSY
     return not declined and not leg.end_wanted and await ring(work, call, participant, cause)
 

@@ -94,7 +94,7 @@ class Platform(Provider, ABC):
         return ""
 
     async def has_begun_again(self, work: Work, call: Call) -> None:
-        """Put the record right before a caller starts over who was on the line already."""
+        """Put the record right before a caller who is already on the line starts over."""
 
     def rings_partner(self, work: Work, call: Call) -> None:
         """Follow the partner's phone, which the caller's next document rings."""

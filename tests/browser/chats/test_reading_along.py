@@ -8,7 +8,7 @@ from app.staff.roles import Role
 from tests.support.browser import at
 
 
-async def test_what_the_child_writes_comes_to_who_reads_along(live: Stage, page: Page) -> None:
+async def test_a_supervisor_reads_along_while_the_child_writes(live: Stage, page: Page) -> None:
     await live.let_write()
     ana = await live.add_counsellor("ana", chats=2)
     sara = await live.add_counsellor("sara", role=Role.SUPERVISOR, shift=False, state=None)

@@ -44,7 +44,7 @@ async def test_a_new_agency_never_takes_the_place_of_another(stage: Stage, keepe
 async def test_a_mandate_of_another_agency_is_refused_in_words(stage: Stage, keeper: Any) -> None:
     law = {"mandate.0.service": "shelter", "mandate.0.place": "RS-BG"}
     refused = (await page(stage, keeper, "/agencies/new", **HOUSE, **law)).text
-    assert "shelter, Belgrade: by law it is Sigurna kuća. Take it out there first." in refused
+    assert "shelter, Belgrade: by law it is Sigurna kuća. Remove it there first." in refused
     assert "RS-BG@" not in refused
     assert await _names(stage) == [("house", "Sigurna kuća")]
 

@@ -114,7 +114,7 @@ async def test_a_counsellor_who_disappears_loses_no_child(stage: Stage) -> None:
     first, second = await begun(stage, ana, ana, children=2)
     await first.say("Ima li koga?")
     vera = await stage.add_counsellor("vera", chats=1)
-    for _ in range(2):
+    for _ in range(3):
         # The children's pages and vera's are there; ana's is not.
         await stage.advance(35)
         for child in (first, second):
