@@ -200,7 +200,7 @@ async def test_not_to_this_agency_holds_in_every_referral_of_the_contact(
     sent = await ana.ask("POST", f"/referrals/{second['id']}/send", {"agency": "house"})
     assert sent.status_code == 200, sent.text
     shown = (await page(night, ana, f"/referrals/{second['id']}")).text
-    assert "against an explicit wish, to house" in shown
+    assert "against an explicit wish, to House" in shown
     assert first["id"] != second["id"]
 
 
