@@ -79,7 +79,7 @@ def test_the_exchange_may_know_the_clock_alone() -> None:
 
 
 def test_only_the_composers_may_know_the_exchange() -> None:
-    contract = _contract("Nobody but the composers knows the exchange")
+    contract = _contract("Only the composers know the exchange")
     assert set(contract["source_modules"]) == _top() - {"app.practice", "app.cli", "app.demo"}
 
 
