@@ -47,6 +47,7 @@ from app.people.emergency_rows import EmergencyState
 from app.people.finding import PersonState
 from app.referrals import accountability, states
 from app.referrals.consent import rules
+from app.referrals.directory.address_rows import AddressField
 from app.referrals.directory.directory_csv import COLUMNS
 from app.routing.participants.participants import ROLES
 from app.routing.rota.shifts import OnHolidays
@@ -137,6 +138,7 @@ def codes() -> Iterator[str]:
     yield from (role.replace("_", " ") for role in ROLES)
     yield from (column.replace("_", " ") for column in COLUMNS)
     yield from ("consent", "override", "against an explicit wish")
+    yield from (field.value.replace("_", " ") for field in AddressField)
     yield from (cause.value.replace("_", " ") for cause in _AWAY)
     yield from _of_the_log_of_calls()
     yield from (result.replace("_", " ") for result in states.DISPATCH_RESULTS)

@@ -265,7 +265,7 @@ async def _is_read_and_printed(stage: Stage, boss: Counsellor, name: str) -> Non
     main = shown.text[shown.text.index("<main") :]
     with pages.spoken_in("hu"):
         days = [pages.weekday_name(number) for number in range(7)]
-    known = ("boss", "2030-", "csv", *days)
+    known = ("boss", "2029. ", "2030. ", "csv", *days)
     unmarked = [text for text in _unmarked(main) if not text.startswith(known)]
     # A category stands with its group before it.
     defined = _defined()

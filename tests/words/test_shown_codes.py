@@ -32,6 +32,7 @@ from app.people.emergency_rows import EmergencyState
 from app.people.finding import PersonState
 from app.referrals import accountability, states
 from app.referrals.consent import rules
+from app.referrals.directory.address_rows import AddressField
 from app.routing.participants.participants import ROLES
 from app.routing.rota.models import RotaChangeState
 from app.routing.rota.shifts import OnHolidays
@@ -53,10 +54,11 @@ _DECIDED = {*_STATUSES, *Risk, *Urgency, *ContactState, *SeparationOutcome}
 # What each expression of a template can be. A new one is added here with its codes.
 SHOWN: dict[str, Iterable[str]] = {
     "a.value": {*FollowUpAbout, *FlagAbout},
-    "action": AuditLog,
+    "act.action": AuditLog,
     "c.channel": set(WrittenChannel) - {WrittenChannel.VOICE, WrittenChannel.WEB},
     "c.closed_as / c.state": _CLOSED,
     "c.closed_as or c.state": _CLOSED,
+    "c.scope": rules.Scope,
     "c.state": RotaChangeState,
     "c.status": _STATUSES,
     "c.urgency or ''": Urgency,
@@ -90,6 +92,7 @@ SHOWN: dict[str, Iterable[str]] = {
     "flag": FlagKind,
     "flag.about": FlagAbout,
     "form.values.role": Role,
+    "g.channel": set(WrittenChannel) - {WrittenChannel.VOICE, WrittenChannel.WEB},
     "g.value": {*printing.Ground, *rules.GivenBy, *rules.Basis},
     "kind": {*FlagKind, *holding.Kind},
     "l.referral.service": states.Service,
@@ -98,6 +101,7 @@ SHOWN: dict[str, Iterable[str]] = {
     "name": {*_CLOSED, *accountability.DEFINITIONS},
     "one": PersonState,
     "one.action": AuditLog,
+    "one.change.field": AddressField,
     "one.danger": {answer for one in QUESTIONS.values() for answer in one.danger},
     "one.person.role": Role,
     "one.row.asked_role": Role,
