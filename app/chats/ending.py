@@ -12,7 +12,7 @@ from app.calls import record
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.states import CallState, EndedBy
-from app.chats import left, messages, typing
+from app.chats import gone, left, messages, typing
 from app.chats.models import Author, Sentence
 from app.contacts import contacts
 from app.database.topics import Topic
@@ -57,6 +57,7 @@ async def end_as_child(work: Work, call_id: UUID, last: Sequence[tuple[str, str]
     Each is said once; what cannot be said keeps no child from leaving.
     """
     call = await record.lock_call(work, call_id)
+    before = await messages.last_of(work, call, Author.CHILD)
     # After the end they are added where a person reads them: to a talk, or to a message.
     readable = call.answered_at is not None or call.messages > 0
     for client_key, text in last:
@@ -66,6 +67,9 @@ async def end_as_child(work: Work, call_id: UUID, last: Sequence[tuple[str, str]
             )
     if CallState(call.state) is not CallState.ENDED:
         await _end(work, call, EndedBy.CALLER)
+    elif await messages.last_of(work, call, Author.CHILD) > before:
+        # A person who has put it away, or has answered it, sees it once more.
+        await (left.wait_again(work, call) if call.messages else gone.keep(work, call))
 
 
 async def end_as_staff(work: Work, staff: Staff, call_id: UUID) -> None:

@@ -19,8 +19,9 @@ from app.routing.models import Offer
 from app.staff.models import Staff
 from app.work import Work
 
-# What is older is in the list of forms to be written.
+# What was seen and is older is in the list of forms to be written.
 _SHOWN = timedelta(hours=12)
+_UNSEEN_SHOWN = timedelta(days=7)
 _MOST = 20
 
 
@@ -62,15 +63,36 @@ async def conversations(work: Work, staff: Staff) -> list[Gone]:
         .where(
             Offer.counsellor_id == staff.id,
             Offer.kept_on_desk,
-            Offer.released_at > work.now - _SHOWN,
+            Offer.released_at > work.now - _UNSEEN_SHOWN,
         )
         .order_by(Offer.released_at.desc())
         .limit(_MOST)
     )
-    return [
+    found = [
         Gone(call_id, line, language, Channel(channel), danger, EndedBy(by), at, number, contact_id)
         for call_id, line, language, channel, danger, by, at, number, contact_id in rows
     ]
+    return [one for one in found if one.unread or one.ended_at > work.now - _SHOWN]
+
+
+async def keep(work: Work, call: Call) -> None:
+    """Put an ended conversation back on the desk of its last counsellor: words came after the
+    end."""
+    last = (
+        select(Offer.id)
+        .where(Offer.call_id == call.id, Offer.connected_at.is_not(None))
+        .order_by(Offer.released_at.desc())
+        .limit(1)
+    )
+    staff_id = await work.session.scalar(
+        update(Offer)
+        .where(Offer.id == last.scalar_subquery())
+        .values(kept_on_desk=True)
+        .returning(Offer.counsellor_id)
+        .execution_options(synchronize_session=False)
+    )
+    if staff_id is not None:
+        work.announce(Topic.CHATS.of(staff_id))
 
 
 async def put_away(work: Work, staff: Staff, call_id: UUID) -> bool:

@@ -21,8 +21,8 @@ from app.calls.line_rows import Line
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.states import CallState, Channel, EndedBy
-from app.chats import messages
-from app.chats.models import Access, Author, Feedback, Message, ReturnCode, Sentence
+from app.chats import messages, opting
+from app.chats.models import Access, Author, Feedback, Message, OptOut, ReturnCode, Sentence
 from app.contacts import contacts
 from app.contacts.models import Contact
 from app.contacts.states import channel_of_call
@@ -83,6 +83,14 @@ async def leave_message(work: Work, call_id: UUID, *, text: str, client_key: str
     call = await record.lock_call(work, call_id)
     code = _code_of(work, call_id)
     if call.messages:
+        # It was kept meanwhile, and these words may be new: they are said once.
+        before = await messages.last_of(work, call, Author.CHILD)
+        await messages.add(
+            work, call, Author.CHILD, text=text, client_key=client_key, afterwards=True
+        )
+        if await messages.last_of(work, call, Author.CHILD) > before:
+            await wait_again(work, call)
+        await tell_code(work, call_id)
         return code
     if CallState(call.state) is CallState.CONNECTED:
         raise Conflict("A counsellor is here. Write to them.")
@@ -94,13 +102,16 @@ async def leave_message(work: Work, call_id: UUID, *, text: str, client_key: str
 
 
 async def holds_unread(work: Work, call: Call) -> bool:
-    """Return whether a locked conversation holds words of a child that no counsellor has had."""
-    if call.answered_at is not None or call.rings_only_id is not None or not call.is_written:
+    """Return whether a locked conversation without a counsellor holds words that none has seen."""
+    if call.rings_only_id is not None or not call.is_written:
         return False
-    if CallState(call.state) is CallState.ENDED:
+    if CallState(call.state) in (CallState.CONNECTED, CallState.ENDED):
         return False
     by_child = select(Message.id).where(
-        Message.call_id == call.id, Message.author == Author.CHILD, Message.erased_at.is_(None)
+        Message.call_id == call.id,
+        Message.author == Author.CHILD,
+        Message.seen_at.is_(None),
+        Message.erased_at.is_(None),
     )
     return await work.session.scalar(by_child.limit(1)) is not None
 
@@ -129,30 +140,31 @@ async def keep(work: Work, call: Call, by: EndedBy = EndedBy.CALLER, *, told: bo
     work.announce(Topic.MESSAGES, Topic.CHATS.of(call.id))
 
 
-async def came_again(work: Work, call: Call) -> None:
+async def answered_in(work: Work, call: Call) -> int | None:
+    """Return the number of the counsellor's word if that is the last one of a conversation."""
+    theirs = await messages.last_of(work, call, Author.COUNSELLOR)
+    return theirs if theirs > await messages.last_of(work, call, Author.CHILD) else None
+
+
+async def came_again(work: Work, call: Call, answer: int | None) -> None:
     """Let a message wait again, because its child has just written more, on a locked conversation.
 
-    If a counsellor has answered it before, it waits for every team as at first: who answered may be
-    off duty. The child is told that again, once for each answer.
+    `answer`: the number of the answer that was the last word until then. It waits for every team as
+    at first: the person who answered may be off duty. The child is told that again, once for each
+    answer.
     """
-    found = await work.session.get_one(ReturnCode, call.id, populate_existing=True)
-    answered_in: int | None = await work.session.scalar(
-        select(func.max(Message.number)).where(
-            Message.call_id == call.id, Message.author == Author.COUNSELLOR
-        )
-    )
-    if answered_in is not None and await _is_first_since(work, call, answered_in):
-        found.taken_at, found.waits_since = None, work.now
-        await messages.tell(work, call, Sentence.CLOSED, f"{call.id}-{answered_in}")
+    if answer is not None:
+        await wait_again(work, call)
+        await messages.tell(work, call, Sentence.CLOSED, f"{call.id}-{answer}")
     work.announce(Topic.MESSAGES)
 
 
-async def _is_first_since(work: Work, call: Call, number: int) -> bool:
-    """Return whether the child has written once since a message."""
-    since = select(func.count()).where(
-        Message.call_id == call.id, Message.author == Author.CHILD, Message.number > number
-    )
-    return await work.session.scalar(since) == 1
+async def wait_again(work: Work, call: Call) -> None:
+    """Let a kept message wait for every team, from now on, also one that was done."""
+    found = await work.session.get_one(ReturnCode, call.id, populate_existing=True)
+    found.taken_at = found.done_at = found.done_by = None
+    found.waits_since = work.now
+    work.announce(Topic.MESSAGES)
 
 
 async def tell_code(work: Work, call_id: UUID) -> str:
@@ -227,6 +239,18 @@ def of_team(team: str) -> ColumnElement[bool]:
     )
 
 
+# The number of a conversation wants no more messages.
+_IS_OUT = (
+    select(OptOut.id)
+    .where(
+        OptOut.line_id == Call.line_id,
+        OptOut.channel == Call.channel,
+        OptOut.caller_key == Call.caller_key,
+    )
+    .exists()
+)
+
+
 async def waiting(work: Work, team: str) -> list[Left]:
     """Return at most 100 messages for a team that wait for an answer: danger first, then those
     whose words speak of it, then the oldest."""
@@ -241,7 +265,7 @@ async def waiting(work: Work, team: str) -> list[Left]:
             _last_by(Author.COUNSELLOR) > _last_by(Author.CHILD),
             ReturnCode.owner_id,
             Call.alarming,
-            or_(ReturnCode.told_at.is_not(None), Call.channel != Channel.WEB),
+            or_(ReturnCode.told_at.is_not(None), and_(Call.channel != Channel.WEB, ~_IS_OUT)),
         )
         .join(Call, Call.id == ReturnCode.call_id)
         .join(Line, Line.id == Call.line_id, isouter=True)
@@ -341,15 +365,17 @@ async def take(work: Work, staff: Staff, call_id: UUID) -> None:
         _give(work, found, staff.id)
 
 
-def _is_answerable(call: Call, found: ReturnCode) -> bool:
-    return found.told_at is not None or Channel(call.channel).is_carried
+async def _is_answerable(work: Work, call: Call, found: ReturnCode) -> bool:
+    if Channel(call.channel).is_carried:
+        return not await opting.is_out(work, call)
+    return found.told_at is not None
 
 
 async def is_answerable(work: Work, call: Call) -> bool:
     """Return whether an answer to a message can reach its child; that its reader may read the
     message has been checked."""
     found = await work.session.get_one(ReturnCode, call.id, populate_existing=True)
-    return _is_answerable(call, found)
+    return await _is_answerable(work, call, found)
 
 
 def _check_open(found: ReturnCode) -> None:
@@ -387,7 +413,7 @@ async def answer(work: Work, staff: Staff, call_id: UUID, *, text: str, client_k
     """
     call, found = await _lock(work, staff, call_id)
     _check_open(found)
-    if not _is_answerable(call, found):
+    if not await _is_answerable(work, call, found):
         raise NoWayToAnswer()
     if found.taken_at is None:
         found.taken_at = work.now

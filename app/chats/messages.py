@@ -37,7 +37,7 @@ PAGE = at_once.PAGE
 _MOST_A_MINUTE = 60
 _MINUTE = timedelta(minutes=1)
 # A message that its carrier had this long before us is shown as one that came late.
-_LATE = timedelta(seconds=30)
+LATE = timedelta(seconds=30)
 # The page says this often at most that it is there.
 HEARD_EVERY = timedelta(seconds=10)
 _COLUMNS = tuple(column.key for column in Message.__table__.columns)
@@ -195,7 +195,7 @@ async def add(
         text=text,
         staff_id=staff_id,
         kind=kind,
-        sent_at=sent_at if sent_at and work.now - sent_at > _LATE else None,
+        sent_at=sent_at if sent_at and work.now - sent_at > LATE else None,
     )
 
 
@@ -235,6 +235,14 @@ async def _before(work: Work, call: Call, client_key: str) -> Before:
         ).where(Message.call_id == call.id)
     )
     return Before._make(row.one())
+
+
+async def last_of(work: Work, call: Call, author: Author) -> int:
+    """Return the number of the last message of a conversation by an author; 0 if there is none."""
+    last = select(func.coalesce(func.max(Message.number), 0)).where(
+        Message.call_id == call.id, Message.author == author
+    )
+    return await work.session.scalar(last) or 0
 
 
 async def _known(work: Work, call: Call, client_key: str) -> Message | None:

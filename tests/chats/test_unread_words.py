@@ -7,12 +7,16 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import select
 
+from app.calls import record
+from app.calls.log_kinds import Cause
 from app.calls.models import Call
 from app.calls.states import CallState, EndedBy, Outcome
-from app.chats import as_child, ending, left, messages, untaken
+from app.chats import as_child, ending, gone, left, messages, untaken
 from app.chats.models import ReturnCode
 from app.errors import Conflict, NotFound
 from app.routing.alarm_rows import Alarm
+from app.routing.models import PresenceState
+from app.routing.participants import leaving
 from app.work import Work
 from tests.support.calls.conversations import (
     a_chat_line,
@@ -133,3 +137,52 @@ async def test_words_of_danger_are_first_and_alarm_at_night(work: Work) -> None:
     await work.session.flush()
     opened = select(Alarm.id).where(Alarm.ended_at.is_(None))
     assert (await work.session.scalars(opened)).all() == [], "the others wait until the morning"
+
+
+async def test_words_that_come_after_the_message_was_kept_are_said_and_wait(work: Work) -> None:
+    line = await a_chat_line(work)
+    ana = await a_writer(work, "ana")
+    call = await a_child(work, line)
+    await _say(work, call, "Zdravo")
+    await _is_away(work, call)
+    await left.take(work, ana, call.id)
+    await left.mark_done(work, ana, call.id)
+    # Its page had no network, and leaves the message only now; the answer is lost, so it repeats.
+    key = a_key()
+    for _ in range(2):
+        await left.leave_message(work, call.id, text="On se vraća", client_key=key)
+    (waits,) = await left.waiting(work, ana.team)
+    assert (waits.call_id, waits.answerable) == (call.id, True)
+    assert [one.words for one in await left.read_left(work, ana, call.id)] == [
+        "Zdravo",
+        "On se vraća",
+    ]
+
+
+async def test_a_child_that_lost_its_counsellor_is_read_if_it_goes(work: Work) -> None:
+    line = await a_chat_line(work)
+    ana = await a_writer(work, "ana")
+    call = await a_child(work, line)
+    await _say(work, call, "Zdravo")
+    offer = (await matched(work))[0]
+    await takes(work, offer)
+    await messages.see_as_staff(work, ana, call.id, 9)
+    locked = await record.lock_call(work, call.id)
+    await leaving.give_back(work, locked, offer, Cause.BROWSER_NOT_HEARD, PresenceState.AWAY)
+    await _say(work, call, "Dolazi")
+    await ending.end_as_child(work, call.id)
+    assert [one.call_id for one in await left.waiting(work, ana.team)] == [call.id]
+
+
+async def test_last_words_after_the_end_of_a_talk_are_on_the_desk(work: Work) -> None:
+    line = await a_chat_line(work)
+    ana = await a_writer(work, "ana")
+    call = await a_child(work, line)
+    await _say(work, call, "Zdravo")
+    await takes(work, (await matched(work))[0])
+    await ending.end_as_staff(work, ana, call.id)
+    assert await gone.conversations(work, ana) == []
+    for _ in range(2):
+        await ending.end_as_child(work, call.id, [("a-key-of-its-own", "Nemoj još")])
+    (kept,) = await gone.conversations(work, ana)
+    assert (kept.call_id, kept.unread) == (call.id, 2)

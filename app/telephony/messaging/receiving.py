@@ -104,8 +104,9 @@ async def hear(work: Work, channel: Channel, line: LineScript, arrived: Arrived)
         earlier = await carrying.unanswered(work, line, channel, key)
         if earlier is not None:
             # More of what was left before: one answer will do.
+            answer = await left.answered_in(work, earlier)
             await _say(work, earlier, arrived, afterwards=True)
-            await left.came_again(work, earlier)
+            await left.came_again(work, earlier, answer)
             return
     await _begin(work, channel, line, arrived, language)
 
@@ -194,11 +195,18 @@ async def _stop(
     call = await carrying.latest(work, line, channel, key)
     if call is None:
         return
-    if arrived.at is not None and arrived.at < await sendings.last_word_at(work, call):
-        return
+    # Clocks differ by seconds: only a word that was found long after counts as late.
+    late = (
+        arrived.at is not None
+        and not arrived.stops
+        and work.now - arrived.at > messages.LATE
+        and arrived.at < await sendings.last_word_at(work, call)
+    )
     if CallState(call.state) is not CallState.ENDED and arrived.text:
         with contextlib.suppress(messages.TooFast):
             await _add(work, call, arrived, [], afterwards=False)
+    if late:
+        return
     if not await opting.is_out(work, call):
         await opting.opt_out(work, call)
         if not arrived.stops:

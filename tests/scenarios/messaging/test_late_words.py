@@ -81,14 +81,14 @@ async def test_a_text_that_is_found_late_says_when_it_was_written(stage: Stage) 
         assert await ana.presence() == "writing", "her page is heard meanwhile"
     said = (await ana.ask("GET", f"/chats/{call_id}/messages")).json()
     mine = [one for one in said if one["author"] == "child"]
-    assert [one["text"] for one in mine] == ["Zdravo", "Ipak ostajem", "Hoću da pišem"]
-    assert [one["sent_at"] is not None for one in mine] == [False, False, True]
-    late = datetime.fromisoformat(mine[-1]["sent_at"])
+    assert [one["text"] for one in mine] == ["Zdravo", "Ipak ostajem", "Hoću da pišem", "STOP"]
+    assert [one["sent_at"] is not None for one in mine] == [False, False, True, True]
+    late = datetime.fromisoformat(mine[-2]["sent_at"])
     assert abs(late - written_at) < timedelta(seconds=2)
     # It wrote after its STOP, so that word counts for nothing any more.
     assert (await stage.rows(CALLS))[0]["state"] == CallState.CONNECTED
     page = await _page(stage, ana, f"/board/chats/{call_id}/news?after=0")
-    assert page.count("came late, written at") == 1
+    assert page.count("came late, written at") == 2
 
 
 async def test_telegram_says_when_a_message_was_written(stage: Stage) -> None:
