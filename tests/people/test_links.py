@@ -13,6 +13,7 @@ from app.staff import accounts, hashing
 from app.staff.log_kinds import AuditLog
 from app.staff.models import LinkKind, PasswordLink, Staff
 from app.staff.roles import Role
+from app.words.pages import spoken_in
 from app.work import Work
 from tests.support.verbs import a_counsellor, a_supervisor, an_administrator, logged, sessions_of
 
@@ -120,3 +121,14 @@ async def test_the_link_of_a_person_who_leaves_ends_and_never_comes_back(work: W
     await leaving.reactivate(work, nova.id, by=mila)
     with pytest.raises(links.LinkWithdrawn):
         await links.find(work, token)
+
+
+async def test_an_invited_person_is_written_to_in_the_language_of_who_invites(work: Work) -> None:
+    mila = await an_administrator(work)
+    mila.page_language = "mk"
+    nova, _ = await invited(work, mila)
+    assert nova.page_language == "mk"
+    # The first account has no one who invites it: its page speaks as the browser asks.
+    with spoken_in("sr"):
+        first, _ = await links.invite(work, Changes(name="Prva"), by=None, by_mail=False)
+    assert first.page_language == "sr"
