@@ -34,6 +34,19 @@ async def box_of(one: Locator) -> FloatRect:
     raise AssertionError("it has no place on the page")
 
 
+async def stands(one: Locator) -> FloatRect:
+    """Where it stands, once it has not moved for a moment: the page that answers is drawn anew, and
+    so is the calendar, which follows the event."""
+    before = await box_of(one)
+    for _ in range(60):
+        await asyncio.sleep(0.5)
+        after = await box_of(one)
+        if after == before:
+            return after
+        before = after
+    raise AssertionError("it moves all the time")
+
+
 async def scroll_to(one: Locator) -> None:
     """Scroll to it, and once more if the page has just been drawn anew."""
     for _ in range(20):
@@ -49,7 +62,7 @@ async def _drags(page: Page, day: date) -> None:
     await scroll_to(block)
     # The mouse is over a block that stands still.
     await block.hover()
-    box = await box_of(block)
+    box = await stands(block)
     hour = box["width"] / 8
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     await page.mouse.move(x, y)
@@ -64,8 +77,8 @@ async def _drags(page: Page, day: date) -> None:
     await page.locator("#undo-move").click()
     await expect(duty(page, "Ana", f"{day}T06:00")).to_be_visible()
     # An empty place is drawn over: a new duty.
+    empty = await stands(row(page, "Vera"))
     box = await box_of(duty(page, "Ana", f"{day}T06:00"))
-    empty = await box_of(row(page, "Vera"))
     y = empty["y"] + empty["height"] / 2
     await page.mouse.move(box["x"] + 4 * hour + 1, y)
     await page.mouse.down()
