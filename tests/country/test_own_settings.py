@@ -13,6 +13,7 @@ from app.errors import Invalid
 from app.settings import Settings
 from app.staff.roles import Role
 from app.work import Work, make_ground
+from tests.support.processes import until
 from tests.support.referrals import page
 
 # What belongs to the server, and would be no decision of a helpline; a new setting is put here or
@@ -92,7 +93,7 @@ async def test_an_administrator_decides_how_long_the_next_call_rings(stage: Stag
     assert "The settings are saved." in saved.text
     assert "Understood as +381 11 1234567, Serbia." in saved.text
     assert "Another person" in (await page(stage, mila, "/admin/settings", **decided)).text
-    await _until(lambda: stage.ground.settings.offer_seconds == 35)
+    await until(lambda: stage.ground.settings.offer_seconds == 35)
     assert stage.ground.settings.callback_from == "+381111234567"
 
     stage.ring()
@@ -104,7 +105,7 @@ async def test_an_administrator_decides_how_long_the_next_call_rings(stage: Stag
     back = {"revision": shown["revision"], "decided": {"offer_seconds": None}}
     assert (await ana.ask("PUT", "/settings", back)).status_code == 403
     assert (await mila.ask("PUT", "/settings", back)).status_code == 200
-    await _until(lambda: stage.ground.settings.offer_seconds == 20)
+    await until(lambda: stage.ground.settings.offer_seconds == 20)
     log = await stage.rows(
         "SELECT detail FROM audit_entries WHERE action = 'settings_changed' ORDER BY id"
     )
@@ -141,16 +142,9 @@ async def test_another_process_works_by_a_change_and_the_target_has_a_history(st
             await asyncio.wait_for(bus.ready.wait(), 10)
             body = {"decided": {"service_level_seconds": 45}}
             assert (await mila.ask("PUT", "/settings", body)).status_code == 200
-            await _until(lambda: other.settings.service_level_seconds == 45)
+            await until(lambda: other.settings.service_level_seconds == 45)
     finally:
         watching.cancel()
         await other.database.close()
     targets = await stage.rows("SELECT seconds FROM service_targets ORDER BY since")
     assert [row["seconds"] for row in targets][-1] == 45
-
-
-async def _until(truth: object) -> None:
-    assert callable(truth)
-    async with asyncio.timeout(10):
-        while not truth():
-            await asyncio.sleep(0.01)

@@ -1,6 +1,7 @@
 """The program as processes of its own, which a test may kill."""
 
 import asyncio
+import inspect
 import os
 import re
 import subprocess
@@ -95,7 +96,9 @@ async def sign_in(client: httpx2.AsyncClient, base: str, name: str, password: st
 async def until(truth: Any, seconds: float = 30, *, every: float = 0.1) -> Any:
     """Ask until it is true. What takes a minute is asked seldom: each question takes work."""
     for _ in range(int(seconds / every)):
-        found = await truth()
+        found = truth()
+        if inspect.isawaitable(found):
+            found = await found
         if found:
             return found
         await asyncio.sleep(every)

@@ -14,6 +14,7 @@ from app.words import catalogues
 from app.words.catalogues import Kind
 from app.work import Work
 from tests.support.command_line import typed_on
+from tests.support.processes import until
 from tests.support.referrals import page
 
 LABELS = Kind.DEFINITIONS
@@ -51,7 +52,7 @@ async def test_a_form_is_read_in_the_words_that_were_imported_on_the_page(stage:
         follow_redirects=False,
     )
     assert taken.status_code == 303, taken.text
-    await stage.settle()
+    await until(lambda: label_in(GIRL, "sr") == "Curica")
     shown = (await page(stage, mila, "/admin/languages")).text
     assert f"/admin/languages/sr/{LABELS}.po" in shown
     form = (await page(stage, iva, record)).text
@@ -60,7 +61,7 @@ async def test_a_form_is_read_in_the_words_that_were_imported_on_the_page(stage:
     await page(stage, iva, "/page-language", language="sr-Cyrl")
     assert "Цурица" in (await page(stage, iva, record)).text
     await page(stage, mila, "/admin/languages/1/take-back", back="yes")
-    await stage.settle()
+    await until(lambda: label_in(GIRL, "sr") == "Devojčica")
     assert "Девојчица" in (await page(stage, iva, record)).text
 
 
@@ -76,11 +77,9 @@ async def test_a_program_does_the_same(stage: Stage) -> None:
     (serbian,) = (one for one in listed if (one["language"], one["kind"]) == ("sr", LABELS))
     assert serbian["own"] == made.json()["id"]
     assert serbian["translated"] == serbian["messages"] > 500
-    await stage.settle()
-    assert label_in(GIRL, "sr") == "Curica"
+    await until(lambda: label_in(GIRL, "sr") == "Curica")
     await mila.ask("POST", f"/languages/own/{made.json()['id']}/take-back", {})
-    await stage.settle()
-    assert label_in(GIRL, "sr") == "Devojčica"
+    await until(lambda: label_in(GIRL, "sr") == "Devojčica")
 
 
 async def test_commands_do_the_same(
