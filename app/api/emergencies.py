@@ -24,7 +24,8 @@ _Words = Annotated[str, Field(max_length=4000)]
 
 class ActView(BaseModel):
     """An act, by its code in the log, and what became of it when the access ended: it was undone,
-    could not be (`left`), or is none of those that are. Null until that is known."""
+    could not be (`left`), is none of those that are (`stays`), or is of a time from which this is
+    not known (`unknown`). Null until the access has ended."""
 
     at: datetime
     action: str

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import exists, or_, select
 
 from app.calls import lines
 from app.calls.chat_rules import MOST_AT_ONCE
@@ -16,15 +16,16 @@ from app.database.topics import Topic
 from app.dialling import outward
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.people import ending, finding
-from app.people.approval.asking import Asked, hold_back
+from app.people.approval.asking import Asked, hold_back, waiting_of
 from app.people.approval.rows import AccessKind
 from app.privacy import ends
 from app.routing import offers
+from app.routing.models import Offer
 from app.routing.people import check_skills
 from app.staff import accounts, phone_proofs
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import EndpointKind, Staff
+from app.staff.models import AuditEntry, EndpointKind, Staff
 from app.staff.roles import Role, may_give, reads_others
 from app.staff.second_person import By, Outside, note_could_approve
 from app.staff.sessions import accounts_changed
@@ -189,8 +190,8 @@ async def change(
 ) -> Staff:
     """Change an account. `by` is None for the operator at the command line.
 
-    A role that reads the records of others, and the address, team and telephone of a person who
-    has one, may wait for a second person; what else was changed is stored at once. Raises
+    Another team, a role that reads the records of others, and the address and telephone of a person
+    who has one, may wait for a second person; what else was changed is stored at once. Raises
     NotFound, Invalid, NotAllowed, ChangedMeanwhile, LastAdministrator, and what `ending` raises if
     the person holds what the new role may not hold.
     """
@@ -234,15 +235,21 @@ async def _second_person(
     """Hold back the fields that need a second person, and return them. Counts the revision up.
 
     A provider can find an account by its address, and a link goes there: a new address of a person
-    who reads the records of others is as good as a new account. Another team opens the records of
-    other colleagues, and at another telephone a stranger is rung in the place of the person. A role
-    that takes this reading away is stored at once, and the others with it.
+    who reads the records of others is as good as a new account, and at another telephone a stranger
+    is rung in the place of the person. A role that takes this reading away is stored at once, and
+    these with it.
+
+    Another team waits whatever the role is, so that no change of role goes around it: it opens the
+    records of other colleagues to the person, and what the person took, agreed and says in talks to
+    the supervisors there.
     """
     role = after["role"] if "role" in different and reads_others(after["role"]) else None
     owned = staff.active and reads_others(staff.role) and reads_others(after["role"])
     waits: dict[str, Any] = {"role": role}
-    for name in ("email", "team", "endpoint"):
+    for name in ("email", "endpoint"):
         waits[name] = after[name] if name in different and owned else None
+    moves = "team" in different and await _moves_by_two(work, staff)
+    waits["team"] = after["team"] if moves else None
     if waits["endpoint"] == EndpointKind.BROWSER:
         # It rings where the person is signed in.
         waits["endpoint"] = None
@@ -255,6 +262,21 @@ async def _second_person(
         return held
     staff.revision += not different - held
     return set()
+
+
+async def _moves_by_two(work: Work, staff: Staff) -> bool:
+    """Return whether another team waits: not for an account with which nobody has worked or could
+    have, nor for one that waits for a second person as a whole."""
+    if not staff.active and await waiting_of(work, staff, AccessKind.ACCOUNT) is not None:
+        return False
+    if staff.password_hash is not None or staff.by_provider or reads_others(staff.role):
+        return True
+    # With a telephone alone, calls are taken without signing in. Who has left has no password.
+    took = exists().where(Offer.counsellor_id == staff.id)
+    left = exists().where(
+        AuditEntry.subject == str(staff.id), AuditEntry.action == AuditLog.STAFF_DEACTIVATED
+    )
+    return bool(await work.session.scalar(select(or_(took, left))))
 
 
 async def _carry_out(

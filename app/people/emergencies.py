@@ -77,6 +77,8 @@ class Outcome(StrEnum):
     LEFT = "left"
     # It is not among those that are undone.
     STAYS = "stays"
+    # The access ended before the program noted what was undone.
+    UNKNOWN = "unknown"
 
 
 class ActUnder(NamedTuple):
@@ -557,7 +559,13 @@ async def _acts(work: Work, row: Emergency) -> list[ActUnder]:
             return Outcome.LEFT
         if act_id in undone:
             return Outcome.UNDONE
-        return Outcome.STAYS if row.settings_back_at is not None else None
+        if row.settings_back_at is not None:
+            return Outcome.STAYS
+        # What is put back in a moment is kept until then.
+        if row.state != EmergencyState.ENDED or row.before_sealed is not None:
+            return None
+        # A reading is never undone.
+        return Outcome.UNKNOWN if row.kind == EmergencyKind.ACCOUNTS else Outcome.STAYS
 
     found = await all_acts_under(work, row, _MOST_ACTS)
     return [ActUnder(one.at, one.action, outcome(one.id)) for one in found]

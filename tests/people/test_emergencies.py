@@ -1,5 +1,6 @@
 """Emergency access: two people of two roles, a limited time, marks in the log, and a review."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -15,9 +16,9 @@ from app.contacts.scopes import may_read_any
 from app.contacts.states import Channel
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.names import Task
-from app.jobs.transaction import send_rows
+from app.jobs.transaction import flush, send_rows
 from app.people import emergencies
-from app.people.emergencies import NoEmergency, OtherPerson
+from app.people.emergencies import NoEmergency, OtherPerson, Outcome
 from app.people.emergency_rows import Emergency, EmergencyKind, EmergencyState
 from app.people.letters import emergency_letter
 from app.staff import accounts, second_factor
@@ -205,6 +206,33 @@ async def test_it_is_reviewed_by_a_third_person_once(work: Work) -> None:
         "emergency_reviewed",
     ]
     assert GROUND not in str(logged(work))
+
+
+async def test_the_review_says_what_is_not_known_of_an_access_from_before_that_was_noted(
+    work: Work,
+) -> None:
+    """Such a row holds neither what could be put back, nor when it was."""
+    vera, mila = await a_supervisor(work), await an_administrator(work)
+    olga = await an_auditor(work)
+    row = await opened(work, vera, mila)
+
+    async def outcomes() -> set[str | None]:
+        await flush(work)
+        (shown,) = await emergencies.shown_to(work, olga)
+        assert shown.acts
+        return {act.outcome for act in shown.acts}
+
+    work.actor = replace(work.actor, emergency=row.id)
+    work.now += timedelta(minutes=1)
+    write_entry(work, AuditLog.TOKEN_REVOKED, "desk", before=1, after=2)
+    await flush(work)
+    work.now += timedelta(minutes=1)
+    await emergencies.end(work, vera, row.id)
+    assert await outcomes() == {None}, "it is put back in a moment"
+    row.before_sealed = None
+    assert await outcomes() == {Outcome.UNKNOWN}
+    row.settings_back_at = work.now
+    assert await outcomes() == {Outcome.STAYS}
 
 
 async def test_everyone_concerned_is_told_and_who_reads_no_records_reads_no_ground(

@@ -1,10 +1,17 @@
-"""Team and telephone of a person who reads the records of others are changed by two people."""
+"""A team, and the telephone of who reads the records of others, are changed by two people."""
+
+from urllib.parse import urlsplit
+from uuid import UUID
 
 import pytest
+from sqlalchemy import select
 
+from app.calls import messages
+from app.calls.models import VoiceMessage
+from app.errors import NotFound
 from app.jobs.names import Task
 from app.jobs.transaction import flush
-from app.people import changing, phone_codes
+from app.people import changing, leaving, links, phone_codes
 from app.people.approval import deciding
 from app.people.approval.deciding import NotSecondPerson
 from app.people.approval.rows import AccessRequest
@@ -16,7 +23,8 @@ from app.staff.models import Staff
 from app.staff.phone_proofs import Proof
 from app.staff.roles import Role
 from app.work import Work
-from tests.support.verbs import a_counsellor, an_administrator, logged
+from tests.support.planted import a_call
+from tests.support.verbs import a_counsellor, a_line, an_administrator, logged, offered, rings
 
 PHONE, OTHER = "+381601234567", "+381607654321"
 
@@ -88,6 +96,91 @@ async def test_calls_that_ring_in_her_own_browser_again_and_a_counsellors_phone_
     assert await nothing_waits(work)
     (told,) = [job for job in work.jobs if job.task == Task.TELL_OWNER]
     assert (told.arguments["staff_id"], told.arguments["what"]) == (str(ana.id), "phone_changed")
+
+
+async def a_member(work: Work, name: str, team: str, role: Role = Role.COUNSELLOR) -> Staff:
+    return await accounts.add_staff(
+        work, name=name, role=role, team=team, password="correct horse battery"
+    )
+
+
+async def hears(work: Work, staff: Staff, message_id: UUID) -> bool:
+    try:
+        await messages.open_message(work, staff, message_id)
+    except NotFound:
+        return False
+    return True
+
+
+async def test_a_counsellor_who_moves_hears_and_is_heard_there_when_a_second_person_approves(
+    work: Work, mila: Staff, rada: Staff
+) -> None:
+    ana, vesna = [await a_member(work, name, "South") for name in ("ana", "vesna")]
+    boss = await a_member(work, "boss", "North", Role.SUPERVISOR)
+    nina = await a_member(work, "nina", "North")
+    taken = {}
+    for person in (ana, nina):
+        call = await a_call(work, f"CA{person.name}")
+        message = await work.session.scalar(
+            select(VoiceMessage).where(VoiceMessage.call_id == call.id)
+        )
+        assert message is not None
+        taken[person.name] = message.id
+        message.heard_at = None
+        await flush(work)
+        await messages.take(work, person, message.id)
+        await flush(work)
+    await changing.change(work, ana.id, Changes(team="North", languages=["sr"]), by=mila)
+    assert (ana.team, ana.languages) == ("South", ["sr"])
+    assert not await hears(work, ana, taken["nina"])
+    assert not await hears(work, boss, taken["ana"])
+    request = await waiting(work, ana)
+    for wrong in (mila, ana, vesna):
+        with pytest.raises(NotSecondPerson):
+            await deciding.decide(work, request.id, by=wrong, approve=True)
+    await deciding.decide(work, request.id, by=boss, approve=True)
+    assert await hears(work, ana, taken["nina"])
+    assert await hears(work, boss, taken["ana"])
+
+
+@pytest.mark.parametrize("by_way_of", [Role.AUDITOR, Role.ADMINISTRATOR])
+async def test_no_change_of_role_goes_around_it(
+    work: Work, mila: Staff, rada: Staff, by_way_of: Role
+) -> None:
+    ana = await a_member(work, "ana", "South")
+    await changing.change(work, ana.id, Changes(role=by_way_of, team="North"), by=mila)
+    assert (ana.role, ana.team) == (by_way_of, "South")
+    await changing.change(work, ana.id, Changes(role=Role.COUNSELLOR), by=mila)
+    await leaving.deactivate(work, ana.id, by=mila)
+    await flush(work)
+    await changing.change(work, ana.id, Changes(team="North"), by=mila)
+    await leaving.reactivate(work, ana.id, by=mila)
+    assert (ana.role, ana.team) == (Role.COUNSELLOR, "South")
+    # Nor is a supervisor made of a counsellor in another team at once.
+    await changing.change(work, ana.id, Changes(role=Role.SUPERVISOR, team="North"), by=mila)
+    assert (ana.role, ana.team) == (Role.COUNSELLOR, "South")
+    await deciding.decide(work, (await waiting(work, ana)).id, by=rada, approve=True)
+    assert (ana.role, ana.team) == (Role.SUPERVISOR, "North")
+
+
+async def test_a_team_waits_once_there_was_a_call_and_a_link_from_before_stays(
+    work: Work, mila: Staff, rada: Staff
+) -> None:
+    """An account that nobody could have used is put right at once; one with a telephone is used
+    without a password."""
+    await a_line(work)
+    ana = await a_counsellor(work, "ana", "+381601234567")
+    await changing.change(work, ana.id, Changes(team="South"), by=mila)
+    assert ana.team == "South"
+    address = await links.make_link(work, ana.id, by=mila, by_mail=False)
+    assert address is not None
+    call, _ = await rings(work)
+    await offered(work, call, ana)
+    await changing.change(work, ana.id, Changes(team="North"), by=mila)
+    assert ana.team == "South"
+    await deciding.decide(work, (await waiting(work, ana)).id, by=rada, approve=True)
+    assert ana.team == "North"
+    await links.find(work, urlsplit(address).fragment)
 
 
 async def test_a_code_for_her_telephone_proves_nothing_until_it_is_approved(

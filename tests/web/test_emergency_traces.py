@@ -52,24 +52,24 @@ async def test_what_an_emergency_access_made_of_accounts_ends_with_it(stage: Sta
     made = (await does("/people", {"name": "New", "role": "supervisor"})).json()
     for one in (bob, carl):
         person = (await mila.ask("GET", f"/people/{one.id}")).json()
-        change = {"revision": person["revision"], "role": "supervisor", "team": "South"}
+        change = {"revision": person["revision"], "role": "supervisor", "email": "x@y.example"}
         await does(f"/people/{one.id}", change)
     await does("/tokens", {"name": "desk", "scopes": ["statistics"], "days": 90})
     # A record that was written meanwhile is a child's, and stays.
     written = await bob.ask("POST", "/contacts", {"channel": "email", "answers": {}})
     # Meanwhile another administrator decided about one of them: that stays.
     person = (await mila.ask("GET", f"/people/{carl.id}")).json()
-    own = {"revision": person["revision"], "team": "West"}
+    own = {"revision": person["revision"], "email": "carl@z.example"}
     assert (await mila.ask("POST", f"/people/{carl.id}", own)).status_code == 200
     await skip(stage, 61 / 60)
     await stage.settle()
     people = {
-        one["name"]: (one["active"], one["role"], one["team"])
-        for one in await stage.rows("SELECT name, active, role, team FROM staff")
+        one["name"]: (one["active"], one["role"], one["email"])
+        for one in await stage.rows("SELECT name, active, role, email FROM staff")
     }
     assert people["New"][0] is False
-    assert people["bob"] == (True, "counsellor", "")
-    assert people["carl"] == (True, "counsellor", "West")
+    assert people["bob"] == (True, "counsellor", None)
+    assert people["carl"] == (True, "counsellor", "carl@z.example")
     assert (await stage.rows("SELECT revoked_at IS NULL AS open FROM api_tokens"))[0][
         "open"
     ] is False
@@ -143,7 +143,7 @@ async def test_one_account_that_cannot_go_back_does_not_hold_up_the_end(stage: S
     await stage.change_rows("UPDATE staff SET revision = 7 WHERE name = 'ana'")
     headers = await an_emergency(stage, vera, rada)
     for one in (bob, ana):
-        change = {"revision": 7, "emergency": False, "team": "South"}
+        change = {"revision": 7, "emergency": False, "email": "x@y.example"}
         await asked_as(stage, headers, f"/people/{one.id}", change)
     async with transaction(stage.ground, PROGRAM) as work:
         staff = await work.session.get_one(Staff, bob.id)
@@ -152,9 +152,9 @@ async def test_one_account_that_cannot_go_back_does_not_hold_up_the_end(stage: S
     await stage.settle()
     assert (await stage.rows("SELECT state FROM emergencies"))[0]["state"] == "ended"
     people = await stage.rows(
-        "SELECT name, team, emergency FROM staff WHERE name IN ('bob', 'ana') ORDER BY name"
+        "SELECT name, email, emergency FROM staff WHERE name IN ('bob', 'ana') ORDER BY name"
     )
-    assert [tuple(one.values()) for one in people] == [("ana", "", False), ("bob", "", False)]
+    assert [tuple(one.values()) for one in people] == [("ana", None, False), ("bob", None, False)]
     (ended,) = await stage.rows("SELECT detail FROM audit_entries WHERE action = 'emergency_ended'")
     assert ended["detail"]["left"] == 1, "the mark, which the review decides about"
 

@@ -39,10 +39,10 @@ async def hold_back(work: Work, staff: Staff, asked: Asked, *, by: By) -> bool:
     """Return whether this waits for a second person; then the request is made.
 
     The account is locked, or new. The operator at the command line, a role that reads no records
-    of others, and a helpline in which no account could ever approve do not wait; the last is
-    logged.
+    of others unless it gets another team, and a helpline in which no account could ever approve do
+    not wait; the last is logged.
     """
-    if by is None or not reads_others(asked.role or staff.role):
+    if by is None or not (asked.team is not None or reads_others(asked.role or staff.role)):
         return False
     if not await could_be_approved(work):
         write_entry(

@@ -128,8 +128,10 @@ async def _let_take_effect(work: Work, staff: Staff, row: AccessRequest) -> None
             changes = Changes(role=role, email=row.email, team=row.team, endpoint=row.endpoint)
             await changing.change(work, staff.id, changes, by=None)
             await renewing.role_given(work, staff, row.role_before)
-            # One that was shown for the former role, or goes to the former address, opens no more.
-            await links.withdraw(work, staff.id)
+            if row.role is not None or row.email is not None or row.endpoint is not None:
+                # One that was shown for the former role, or goes to the former address, opens no
+                # more.
+                await links.withdraw(work, staff.id)
         case AccessKind.FACTOR:
             await factors.reset(work, staff.id, by=None)
         case AccessKind.PHONE_CODE:
