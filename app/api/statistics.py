@@ -107,7 +107,7 @@ def wanted_by(
     """Read what a URL asks for. Without a window: the last thirty days; for referrals, the last
     complete month. Raises Invalid.
     """
-    if what == "referrals" and since is None and until is None:
+    if what in ("referrals", "feedback") and since is None and until is None:
         month = last_over(work.now)
         since, until = month.begins.isoformat(), month.ends.isoformat()
     end = until or (today(work) + timedelta(days=1)).isoformat()
@@ -155,7 +155,7 @@ def check_asked(asker: Asker, wanted: Wanted, now: datetime) -> None:
     if wanted.what == "categories":
         by = (Dimension.CATEGORY, *by)
     check_grid(wanted.window, wanted.period, by, now)
-    if wanted.what in ("report", "referrals"):
+    if wanted.what in ("report", "referrals", "feedback"):
         over_by(wanted.window, now)
     if wanted.what == "calls" and not asker.may(Permission.SEE_SINGLE_CALLS):
         raise NotAllowed(
@@ -232,7 +232,17 @@ async def file(
     request: Request,
     work: InWork,
     asker: Asks,
-    what: Literal["calls", "categories", "referrals", "summary", "counsellors", "room", "report"],
+    what: Literal[
+        "calls",
+        "categories",
+        "referrals",
+        "summary",
+        "counsellors",
+        "room",
+        "at_once",
+        "feedback",
+        "report",
+    ],
     kind: Literal["csv", "xlsx", "json", "parquet"],
     since: From = None,
     until: To = None,

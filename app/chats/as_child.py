@@ -98,10 +98,9 @@ async def conversation(work: Work, call_id: UUID, after: int = 0) -> Seen:
         EndedBy(facts["ended_by"]) if facts["ended_by"] else None,
         facts["messages"] > 0,
         facts["by_code"],
-        # Never after danger: a child who was afraid is not asked how it was.
         ended
         and facts["answered_at"] is not None
-        and not facts["danger"]
+        and not facts["was_danger"]
         and facts["rated"] is False,
         facts["typing_id"] is not None,
         bool(facts["letters"]),

@@ -9,6 +9,7 @@ from psycopg.errors import UniqueViolation
 from psycopg.types.json import Jsonb
 
 from app.calls.log_kinds import CallLog
+from app.chats.feedback import WAS_DANGER
 from app.chats.models import Author, Kind, Message
 from app.chats.news import types
 from app.database.bus import CHANNEL
@@ -174,7 +175,9 @@ _FETCH_AS_STAFF = _FETCH.format(
 )
 _READ_AS_CHILD = f"""
 WITH {_OF_CHILD}, {_FETCH_AS_CHILD}
-SELECT c.state, c.language, c.danger, c.returned, c.ended_by, c.messages, c.answered_at,
+SELECT c.state, c.language, c.danger,
+  CASE WHEN c.state = 'ended' THEN {WAS_DANGER} END AS was_danger, c.returned,
+  c.ended_by, c.messages, c.answered_at,
   a.rated, a.given_at IS NOT NULL AS by_code, a.letters, reached.*, t.id AS typing_id,
   t.text_sealed AS typed_sealed, f.*, (SELECT count(*) FROM told) AS told
 FROM calls c

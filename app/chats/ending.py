@@ -50,13 +50,19 @@ async def follow(work: Work, call_id: UUID, sentence: Sentence, key: str) -> Non
     await messages.tell(work, call, sentence, key)
 
 
-async def end_as_child(work: Work, call_id: UUID, last: Sequence[tuple[str, str]] = ()) -> None:
+async def end_as_child(
+    work: Work, call_id: UUID, last: Sequence[tuple[str, str]] = (), *, typing_on: bool = False
+) -> None:
     """End the conversation because the child leaves. Ending it again changes nothing.
 
     `last`: the keys and the words of messages that are perhaps still on their way, in their order.
-    Each is said once; what cannot be said keeps no child from leaving.
+    Each is said once; what cannot be said keeps no child from leaving. `typing_on`: its page holds
+    words that it has not sent.
     """
     call = await record.lock_call(work, call_id)
+    # What is said now ends the sign of the typing.
+    waits = CallState(call.state) not in (CallState.CONNECTED, CallState.ENDED)
+    typed = waits and (typing_on or await typing.is_typing(work, call_id, work.now))
     before = await messages.last_of(work, call, Author.CHILD)
     # After the end they are added where a person reads them: to a talk, or to a message.
     readable = call.answered_at is not None or call.messages > 0
@@ -66,7 +72,7 @@ async def end_as_child(work: Work, call_id: UUID, last: Sequence[tuple[str, str]
                 work, call, Author.CHILD, text=text, client_key=client_key, afterwards=readable
             )
     if CallState(call.state) is not CallState.ENDED:
-        await _end(work, call, EndedBy.CALLER)
+        await _end(work, call, EndedBy.CALLER, typed=typed)
     elif await messages.last_of(work, call, Author.CHILD) > before:
         # A person who has put it away, or has answered it, sees it once more.
         await (left.wait_again(work, call) if call.messages else gone.keep(work, call))
@@ -92,11 +98,14 @@ async def end_away(work: Work, call_id: UUID) -> None:
     seconds = settings.chat_return_seconds if talks else settings.chat_silence_seconds
     if call.heard_at < work.now - timedelta(seconds=seconds):
         await record.record(work, call, CallLog.CHILD_NOT_HEARD, state=call.state)
-        await _end(work, call, EndedBy.AWAY)
+        typed = not talks and await typing.is_typing(work, call_id, call.heard_at)
+        await _end(work, call, EndedBy.AWAY, typed=typed)
 
 
-async def _end(work: Work, call: Call, by: EndedBy) -> None:
+async def _end(work: Work, call: Call, by: EndedBy, *, typed: bool = False) -> None:
     await messages.announce(work, call.id)
+    if typed:
+        await record.record(work, call, CallLog.LEFT_TYPING)
     if await left.holds_unread(work, call):
         await left.keep(work, call, by)
     else:

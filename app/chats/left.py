@@ -12,7 +12,7 @@ import contextlib
 import secrets
 from datetime import datetime, timedelta
 from typing import NamedTuple
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, ScalarSelect, and_, delete, func, or_, select, update
 
@@ -22,12 +22,12 @@ from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.states import CallState, Channel, EndedBy
 from app.chats import messages, opting
-from app.chats.models import Access, Author, Feedback, Message, OptOut, ReturnCode, Sentence
+from app.chats.models import Access, Author, Message, OptOut, ReturnCode, Sentence
 from app.contacts import contacts
 from app.contacts.models import Contact
 from app.contacts.states import channel_of_call
 from app.database.topics import Topic
-from app.errors import Conflict, Invalid, NotFound
+from app.errors import Conflict, NotFound
 from app.routing import releasing
 from app.routing.responsible import pick_owner
 from app.staff import accounts
@@ -136,6 +136,8 @@ async def keep(work: Work, call: Call, by: EndedBy = EndedBy.CALLER, *, told: bo
             told_at=work.now if told else None,
         )
     )
+    if told:
+        await record.record(work, call, CallLog.CODE_GIVEN)
     await releasing.end_call(work, call, ended_by=by)
     work.announce(Topic.MESSAGES, Topic.CHATS.of(call.id))
 
@@ -173,7 +175,7 @@ async def tell_code(work: Work, call_id: UUID) -> str:
 
     Raises NotFound, and Conflict if the message is done: there will be no answer.
     """
-    await record.lock_call(work, call_id)
+    call = await record.lock_call(work, call_id)
     found = await work.session.get(ReturnCode, call_id, populate_existing=True)
     if found is None:
         raise NotFound("There is no such message.")
@@ -181,6 +183,7 @@ async def tell_code(work: Work, call_id: UUID) -> str:
         raise Conflict("A colleague has marked this message as done.")
     if found.told_at is None:
         found.told_at = work.now
+        await record.record(work, call, CallLog.CODE_GIVEN)
         work.announce(Topic.MESSAGES)
     return _code_of(work, call_id)
 
@@ -448,36 +451,6 @@ async def begin_contact(work: Work, staff: Staff, call_id: UUID) -> Contact:
         work, staff, channel=channel_of_call(call.channel), message=call
     )
     return contact
-
-
-# -- what the child thought of it ----------------------------------------------------------------
-
-
-async def rate(work: Work, call_id: UUID, *, helped: int | None, again: int | None) -> None:
-    """Keep what a child thought of a talk, once and linked to nothing. Never after danger.
-
-    Raises Conflict, Invalid.
-    """
-    for value in (helped, again):
-        if value is not None and not 1 <= value <= 5:
-            raise Invalid("Choose a number from 1 to 5.")
-    call = await record.lock_call(work, call_id)
-    access = await work.session.get(Access, call_id, populate_existing=True)
-    talked = CallState(call.state) is CallState.ENDED and call.answered_at is not None
-    if access is None or not talked or call.danger:
-        raise Conflict("There is nothing to ask about this conversation.")
-    if access.rated or (helped is None and again is None):
-        return
-    access.rated = True
-    work.session.add(
-        Feedback(
-            id=uuid4(),
-            line_id=call.line_id,
-            month=work.now.date().replace(day=1),
-            helped=helped,
-            again=again,
-        )
-    )
 
 
 async def forget_codes(work: Work) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.calls.states import CARRIED
+from app.calls.states import CARRIED, WRITTEN
 from app.database.base import Base, CallerHash, Identifier, KeyedHash, Sealed, one_of
 from app.outbox.rows import SentOnce
 from app.outbox.states import OF_REQUESTS
@@ -219,11 +219,13 @@ class Feedback(Base):
     __table_args__ = (
         CheckConstraint("helped BETWEEN 1 AND 5", name="helped"),
         CheckConstraint("again BETWEEN 1 AND 5", name="again"),
+        one_of("channel", WRITTEN),
         Index("ix_chat_feedback_line_id_month", "line_id", "month"),
     )
 
     id: Mapped[Identifier]
     line_id: Mapped[UUID] = mapped_column(ForeignKey("lines.id"))
+    channel: Mapped[str]
     month: Mapped[date]
     helped: Mapped[int | None]
     again: Mapped[int | None]

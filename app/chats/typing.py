@@ -1,6 +1,6 @@
 """What each side is typing: a sign, and if the child wants it, the words by the letter."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import delete, select, update
@@ -50,6 +50,14 @@ async def _note(work: Work, call_id: UUID, text: str | None, staff_id: UUID | No
     if text is not None and (len(text) > messages.LONGEST or "\x00" in text):
         raise Invalid("Write at most %(longest)s characters.", longest=messages.LONGEST)
     return await at_once.note_typing(work, call_id, text, work.now - _TOLD_EVERY, staff_id)
+
+
+async def is_typing(work: Work, call_id: UUID, seen_at: datetime) -> bool:
+    """Return whether a child was typing when its page was last seen."""
+    at = await work.session.scalar(
+        select(Typing.at).where(Typing.call_id == call_id, Typing.author == Author.CHILD)
+    )
+    return at is not None and at > seen_at - LASTS
 
 
 def opened(work: Work, row_id: UUID, sealed: bytes | None) -> str | None:

@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from limits import RateLimitItemPerMinute
 
 from app.calls import lines, record
-from app.chats import as_child, ending, left, messages, opening, typing
+from app.chats import as_child, ending, feedback, left, messages, opening, typing
 from app.child import news
 from app.child.access import (
     Conversation,
@@ -134,7 +134,8 @@ async def danger(work: InChat, call_id: Conversation) -> None:
 async def end(work: InChat, call_id: Conversation, body: EndIn | None = None) -> None:
     """Say the last words, and end the conversation. Both may be repeated, and may overtake a
     message that is on its way: it is said once."""
-    await ending.end_as_child(work, call_id, _last(body))
+    typing_on = body is not None and body.typing
+    await ending.end_as_child(work, call_id, _last(body), typing_on=typing_on)
 
 
 def _last(body: EndIn | OpenIn | None) -> list[tuple[str, str]]:
@@ -157,7 +158,7 @@ async def tell_code(work: InChat, call_id: Conversation) -> CodeView:
 @router.post("/conversation/feedback", status_code=204)
 async def rate(work: InChat, call_id: Conversation, body: FeedbackIn) -> None:
     """Say what the talk was like. It is kept apart from it, and never asked after danger."""
-    await left.rate(work, call_id, helped=body.helped, again=body.again)
+    await feedback.rate(work, call_id, helped=body.helped, again=body.again)
 
 
 @router.post("/return", dependencies=[ForAll])
@@ -203,5 +204,5 @@ async def open_conversation(
         work, found, language=body.language, danger=body.danger, client_key=body.client_key
     )
     if body.leaves:
-        await ending.end_as_child(work, opened.call.id, _last(body))
+        await ending.end_as_child(work, opened.call.id, _last(body), typing_on=body.typing)
     return OpenedView(conversation=opened.call.id, secret=opened.secret)

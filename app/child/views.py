@@ -46,18 +46,22 @@ LastWords = Annotated[list[MessageIn], Field(max_length=MOST_LAST)]
 
 
 class OpenIn(BaseModel):
-    """`leaves`: the child has left before this was answered, with these `words`."""
+    """`leaves`: the child has left before this was answered, with these `words`. `typing`: as in
+    the end of a conversation."""
 
     language: Annotated[str, Field(max_length=20)]
     danger: bool = False
     client_key: Key
     leaves: bool = False
+    typing: bool = False
     words: LastWords = []
 
 
 class EndIn(BaseModel):
-    """`words`: what the child has said and the page knows no answer to, in their order."""
+    """`words`: what the child has said and the page knows no answer to, in their order. `typing`:
+    words stand on the page that the child has not sent; they are not told."""
 
+    typing: bool = False
     words: LastWords = []
 
 

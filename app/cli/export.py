@@ -33,7 +33,17 @@ def _window(work: Work, what: str, begins: str, ends: str) -> tuple[str, str]:
     """Return the edges of a window; those not given: the last 30 days, and of what is counted by
     whole months the last month that is over.
     """
-    if not begins and not ends and what in ("categories", "referrals", "report"):
+    if (
+        not begins
+        and not ends
+        and what
+        in (
+            "categories",
+            "referrals",
+            "feedback",
+            "report",
+        )
+    ):
         month = last_over(work.now)
         return str(month.begins), str(month.ends)
     end = today(work) + timedelta(days=1)

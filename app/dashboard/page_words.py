@@ -160,6 +160,7 @@ def _of_reports() -> Iterator[str]:
         yield from (one.title, one.unit, one.words)
     for defined in (
         staff_measures.STAFF_MEASURES,
+        staff_measures.AT_ONCE,
         due_callbacks.WORDS,
         referral_figures.WORDS,
         accountability.DEFINITIONS,

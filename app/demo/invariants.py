@@ -299,6 +299,7 @@ async def _wrong_numbers(stage: Stage) -> list[str]:
         # A caller who waited and left has abandoned; one who was told on arrival, turned away.
         "SELECT CASE WHEN c.outcome IN ('out_of_hours', 'no_counsellor_on_duty') THEN"
         " CASE WHEN c.queued_at IS NULL THEN 'turned_away' ELSE 'abandoned_in_queue' END"
+        " WHEN c.channel <> 'voice' AND c.outcome = 'voicemail' THEN 'message_left'"
         " ELSE coalesce(c.outcome, 'open') END AS outcome, count(*) AS n FROM calls c"
         " LEFT JOIN lines l ON l.id = c.line_id WHERE NOT coalesce(l.practice, false)"
         " AND c.direction = 'inbound' GROUP BY 1"

@@ -16,6 +16,8 @@ from typing import Literal
 from app.statistics.sums import Sums
 
 Unit = Literal["calls", "contacts", "offers", "seconds", "share", "messages"]
+# The units of figures that are no counts: they do not add up.
+MEANS = ("seconds", "share", "messages")
 
 
 @dataclass(frozen=True)
@@ -33,13 +35,21 @@ class Measure:
 
 @dataclass(frozen=True)
 class Percentile:
-    """A percentile of waits, in seconds, by linear interpolation between the two nearest
-    (the PERCENTILE function of a spreadsheet)."""
+    """A percentile of waits in seconds, or of numbers of messages, by linear interpolation between
+    the two nearest (the PERCENTILE function of a spreadsheet)."""
 
     name: str
     title: str
     words: str
-    of: Literal["wait_answered", "wait_abandoned", "all"]
+    of: Literal[
+        "wait_answered",
+        "wait_abandoned",
+        "first_word",
+        "first_answer",
+        "messages_of_child",
+        "messages_of_helpline",
+        "all",
+    ]
     share: float
     unit: Unit = "seconds"
 
@@ -152,7 +162,14 @@ MEASURES: dict[str, Measure] = {
                 "voice_messages",
                 "Voice messages",
                 "calls",
-                "calls that ended with a message and without a talk",
+                "calls that ended with a voice message and without a talk",
+            ),
+            (
+                "messages_left",
+                "Messages left in writing",
+                "calls",
+                "conversations that ended with written words of the child which no counsellor had "
+                "read: the child left a message, or it was gone before a counsellor came",
             ),
             (
                 "callbacks_requested",
@@ -271,6 +288,75 @@ MEASURES: dict[str, Measure] = {
             lambda s: ratio(
                 s["wait_answered"] + s["wait_abandoned"] + s["wait_put_off"], _waited(s)
             ),
+        ),
+        Measure(
+            "first_word",
+            "Time to the first word",
+            "seconds",
+            "mean seconds from the arrival to the first word of a counsellor, of answered calls "
+            "and conversations: the answer of a call, the first message that a counsellor wrote; "
+            "words of the program do not count",
+            _share("first_word", "first_words"),
+        ),
+        _part(
+            "answered_later",
+            "Messages and call-backs answered",
+            "voice messages, messages left in writing and call-backs asked for that were answered "
+            "÷ all of them; answered is a call-back in which a counsellor and a person talked, or "
+            "a written answer",
+            _sum("first_answers"),
+            _sum("to_answer"),
+        ),
+        Measure(
+            "first_answer",
+            "Time to the first answer",
+            "seconds",
+            "mean seconds from the arrival to that answer, of those that were answered",
+            _share("first_answer", "first_answers"),
+        ),
+        Measure(
+            "conversations",
+            "Written conversations",
+            "calls",
+            "of the calls, those that a child opened in writing, by any channel",
+            _sum("conversations"),
+        ),
+        Measure(
+            "messages_of_child",
+            "Messages of the child",
+            "messages",
+            "mean number of messages that the child wrote in a conversation that a counsellor took",
+            _share("messages_of_child", "conversations_taken"),
+        ),
+        Measure(
+            "messages_of_helpline",
+            "Messages of the helpline",
+            "messages",
+            "mean number of messages that counsellors wrote to the child in a conversation that a "
+            "counsellor took; those of the program do not count",
+            _share("messages_of_helpline", "conversations_taken"),
+        ),
+        _part(
+            "left_typing",
+            "Left while typing",
+            "conversations whose child left before a counsellor came while it was typing, or with "
+            "words that it had not sent ÷ conversations that ended before a counsellor came",
+            _sum("left_typing"),
+            _sum("conversations_lost"),
+        ),
+        Measure(
+            "codes_given",
+            "Codes given",
+            "calls",
+            "messages left in writing whose child was given a code to come back for the answer",
+            _sum("codes_given"),
+        ),
+        _part(
+            "codes_used",
+            "Codes used",
+            "of the codes given, those with which the child came back, once or more often",
+            _sum("codes_used"),
+            _sum("codes_given"),
         ),
         Measure(
             "second_waits",
@@ -500,6 +586,47 @@ PERCENTILES: dict[str, Percentile] = {
             "wait_abandoned",
             0.5,
         ),
+        Percentile(
+            "first_word_median",
+            "Time to the first word, median",
+            "half of the answered calls and conversations had the first word of a counsellor "
+            "within this many seconds of the arrival",
+            "first_word",
+            0.5,
+        ),
+        Percentile(
+            "first_word_p90",
+            "Time to the first word, 9 in 10",
+            "nine in ten of them had it within this many seconds",
+            "first_word",
+            0.9,
+        ),
+        Percentile(
+            "first_answer_median",
+            "Time to the first answer, median",
+            "half of the messages and call-backs that were answered had the answer within this "
+            "many seconds of the arrival",
+            "first_answer",
+            0.5,
+        ),
+        Percentile(
+            "messages_of_child_median",
+            "Messages of the child, median",
+            "half of the conversations that a counsellor took had at most this many messages of "
+            "the child",
+            "messages_of_child",
+            0.5,
+            "messages",
+        ),
+        Percentile(
+            "messages_of_helpline_median",
+            "Messages of the helpline, median",
+            "half of the conversations that a counsellor took had at most this many messages of "
+            "counsellors",
+            "messages_of_helpline",
+            0.5,
+            "messages",
+        ),
     ]
 }
 
@@ -525,6 +652,7 @@ IDENTITY = (
     "abandoned_in_queue",
     "turned_away",
     "voice_messages",
+    "messages_left",
     "callbacks_requested",
     "transferred_out",
     "blocked",

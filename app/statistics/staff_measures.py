@@ -22,6 +22,16 @@ STAFF_MEASURES: dict[str, str] = {
     "rostered": "seconds on the first layer of the rota, up to the moment of counting",
     "adherence": "of these, the share in which the counsellor was signed in, by quarter-hours",
 }
+# The load of written conversations; the last four are shares of its first.
+AT_ONCE: dict[str, str] = {
+    "chat_time": "seconds with at least one written conversation",
+    "chats_at_once": "mean number of written conversations at once, in that time",
+    "chats_most": "the most written conversations at once",
+    "chats_1": "share of that time with one conversation",
+    "chats_2": "share of that time with two at once",
+    "chats_3": "share of that time with three at once",
+    "chats_more": "share of that time with four or more at once",
+}
 COVERAGE_WORDS = (
     "share of the window in which at least one counsellor for the line was signed in and not on "
     "a break or away"

@@ -12,6 +12,7 @@ SUMS: dict[str, str] = {
     "short_abandons": "calls whose outcome is short_abandon",
     "abandoned_in_queue": "calls with that outcome",
     "voice_messages": "calls whose outcome is voicemail",
+    "messages_left": "written conversations whose outcome is message_left",
     "callbacks_requested": "calls whose outcome is callback_requested",
     "transferred_out": "calls with that outcome",
     "turned_away": "calls with that outcome: told on arrival that no counsellor was there",
@@ -30,6 +31,11 @@ SUMS: dict[str, str] = {
     "put_off": "calls that left the queue for a message or a call-back",
     "put_off_in_time": "of these, those that waited at most the target",
     "wait_put_off": "seconds that these waited",
+    "first_words": "answered calls and conversations in which a counsellor said a word",
+    "first_word": "seconds from the arrival of these to that word",
+    "to_answer": "voice messages, messages left and call-backs asked for",
+    "first_answers": "of these, those that were answered",
+    "first_answer": "seconds from the arrival of these to the answer",
     "second_waits": "waits after a lost line or a failed hand-over",
     "second_wait": "seconds of these waits",
     "talk": "seconds of talk, without hold",
@@ -45,6 +51,14 @@ SUMS: dict[str, str] = {
     "danger": "calls in which the danger key was pressed",
     "number_known": "calls whose number was not withheld",
     "called_before": "of these, those whose number had rung before",
+    "conversations": "written conversations that arrived",
+    "conversations_taken": "of these, those whose outcome is answered",
+    "messages_of_child": "messages of the child in these",
+    "messages_of_helpline": "messages of counsellors in these",
+    "conversations_lost": "written conversations that ended before a counsellor came",
+    "left_typing": "of these, those whose child left while it was typing",
+    "codes_given": "messages left whose child was given a code",
+    "codes_used": "of these, those whose child came back with it",
     "contacts": "contacts, with or without a call",
     "completed": "of these, those whose record is complete",
     "non_counselling": "of these, those closed as non-counselling",
@@ -56,7 +70,7 @@ SUMS: dict[str, str] = {
     "call_contacts": "contacts that belong to a call that came in",
     "callback_contacts": "contacts that belong to a call-back",
     "answered_with_contact": "answered calls that have a contact",
-    "message_contacts": "contacts of calls whose outcome is voicemail",
+    "message_contacts": "contacts of voice messages and of messages left",
     "open_contacts": "contacts of calls that go on at the moment of counting",
     # For rounding: see `guard.py`.
     "key_contacts": "the secret numbers of the contacts",
@@ -64,8 +78,9 @@ SUMS: dict[str, str] = {
     "key_non_counselling": "of those closed as non-counselling",
     "key_urgent": "of those whose urgency is immediate or urgent",
 }
-# The lists of waits that are kept with each group, for percentiles.
+# The lists of waits that are kept with each group, for percentiles; and the other lists.
 WAITS = ("wait_answered", "wait_abandoned", "wait_put_off", "second_wait")
+LISTS = (*WAITS, "first_word", "first_answer", "messages_of_child", "messages_of_helpline")
 # The outcomes of calls, each with the measure that counts it: one name for one outcome everywhere.
 OUTCOMES = {
     "answered": "answered",
@@ -73,6 +88,7 @@ OUTCOMES = {
     "short_abandon": "short_abandons",
     "abandoned_in_queue": "abandoned_in_queue",
     "voicemail": "voice_messages",
+    "message_left": "messages_left",
     "callback_requested": "callbacks_requested",
     "transferred_out": "transferred_out",
     "turned_away": "turned_away",

@@ -84,6 +84,26 @@ async def test_a_ring_heard_of_late_makes_later_ones_repeated(stage: Stage) -> N
     assert await stage.rows("SELECT FROM statistic_days WHERE day = '2030-01-14'") == []
 
 
+async def test_a_call_back_that_becomes_a_talk_answers_an_earlier_call(stage: Stage) -> None:
+    stage.ring("+381641234567")
+    await stage.advance(3)
+    for sql in (
+        "INSERT INTO callbacks (id, call_id, caller_key, line_id, language, who, window_from,"
+        " window_until, first_due_until, next_at, agreed_at, state) SELECT gen_random_uuid(), id,"
+        " caller_key, line_id, 'sr', 'anyone', opened_at, opened_at + interval '1 day', opened_at,"
+        " opened_at, opened_at, 'trying' FROM calls",
+        "INSERT INTO calls (id, provider_sid, state, outcome, caller_kind, direction, sending,"
+        " callback_id, opened_at, heard_at, ended_at) SELECT gen_random_uuid(), 'back', 'ended',"
+        " 'answered', 'e164', 'outbound', 'sent', b.id, c.opened_at + interval '1 day',"
+        " c.opened_at, c.opened_at + interval '1 day' FROM callbacks b, calls c",
+    ):
+        await stage._watch.execute(sql)
+    assert await keep(stage) > 0
+    change = "UPDATE calls SET answered_at = opened_at WHERE direction = 'outbound'"
+    await stage._watch.execute(change)
+    assert await stage.rows("SELECT FROM statistic_days WHERE day = '2030-01-14'") == []
+
+
 def test_another_derivation_of_facts_is_another_version(tmp_path: Path) -> None:
     form = load(None).form_for("contact")
     text = (SHIPPED / "facts.yaml").read_text()

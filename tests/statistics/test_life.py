@@ -131,6 +131,15 @@ async def test_every_measure_in_every_period(life: Life, lived_through: str) -> 
         "inherited",
         "outbound",
         "outbound_reached",
+        "messages_left",
+        "first_word_p90",
+        "answered_later",
+        "first_answer_median",
+        "messages_of_child",
+        "messages_of_helpline_median",
+        "left_typing",
+        "codes_given",
+        "codes_used",
     )
     assert [name for name in happened if not whole[name]] == []
     window = Window(FIRST, LAST)

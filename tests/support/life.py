@@ -35,6 +35,7 @@ from app.staff.models import Staff
 from app.staff.roles import Role
 from app.telephony import answers
 from app.work import Actor, ActorKind, Ground, Work, make_ground
+from tests.support.calls import life_in_writing as writing
 from tests.support.profile import WHOLE
 
 LINES = {
@@ -61,6 +62,7 @@ class Life:
     work: Work
     seed: int
     staff: list[Staff] = field(default_factory=list)
+    writers: list[Staff] = field(default_factory=list)
     lines: dict[str, UUID] = field(default_factory=dict)
     _heap: list[tuple[datetime, int, Step]] = field(default_factory=list)
     _order: Any = field(default_factory=itertools.count)
@@ -98,7 +100,7 @@ class Life:
         await self.work.opened.commit()
         self.work.opened.expunge_all()
         # They stay as they are, and are looked for at every step.
-        self.work.opened.add_all(self.staff)
+        self.work.opened.add_all([*self.staff, *self.writers])
 
     # -- people --------------------------------------------------------------------------------
 
@@ -132,13 +134,21 @@ class Life:
                     lines=[] if n else ["+38111116111"],
                 )
             )
+        await writing.begin(self)
         await self.commit()
+
+    @property
+    def program(self) -> Actor:
+        return Actor(ActorKind.PROGRAM)
+
+    def person(self, staff_id: UUID) -> Actor:
+        return Actor(ActorKind.PERSON, staff_id)
 
     async def free(self) -> Staff | None:
         rows = await self.work.session.scalars(
             select(Staff)
             .join(Presence, Presence.counsellor_id == Staff.id)
-            .where(Presence.state == PresenceState.AVAILABLE)
+            .where(Presence.state == PresenceState.AVAILABLE, Staff.chats_at_once == 0)
             .order_by(Staff.name)
         )
         found = list(rows)
@@ -167,6 +177,9 @@ async def plan_day(life: Life, day: datetime, calls: float) -> None:
         life.later(dice.uniform(0, 86_400), _visit)
     if dice.random() < 0.5:
         life.later(dice.uniform(0, 86_400), _ring_out)
+    evening = dice.uniform(0, 80_000)
+    for _ in range(dice.randrange(5)):
+        life.later(evening + dice.uniform(0, 3000), writing.a_child_writes)
     for _ in range(dice.randrange(4)):
         life.later(dice.uniform(0, 2 * 86_400), _write_more)
 
@@ -418,6 +431,7 @@ async def _ring_out(life: Life) -> None:
         greeted=True,
     )
     call.direction, call.sending = "outbound", "sent"
+    await writing.as_callback(life, call)
     staff = await _any_staff(life)
     begun = life.now
     if dice.random() < 0.7:

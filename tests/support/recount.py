@@ -68,6 +68,12 @@ class Told:
     channel: str = "call"
     contact: dict[str, Any] | None = None
     spoken: list[tuple[Any, datetime]] = field(default_factory=list)
+    # Of a written conversation: who wrote, and when; what its log tells besides.
+    written: bool = False
+    wrote: list[tuple[str, datetime]] = field(default_factory=list)
+    kinds: set[str] = field(default_factory=set)
+    # When a counsellor and a person talked in a call-back.
+    rung_back: datetime | None = None
 
     @property
     def local(self) -> datetime:
@@ -100,6 +106,7 @@ def told(database: str) -> list[Told]:
             changes[str(row["counsellor_id"])].append(row)
         contacts = [_opened(row) for row in connection.execute("SELECT * FROM contacts")]
         of_call = {c["call_id"]: c for c in contacts if c["call_id"]}
+        wrote, backs = _answers_of(connection)
         found, rung = [], set()
         for call in connection.execute("SELECT * FROM calls ORDER BY opened_at"):
             line = lines.get(call["line_id"])
@@ -108,6 +115,7 @@ def told(database: str) -> list[Told]:
                 one = _live(events[call["id"]], call, line)
                 one.before = known in rung if known and not one.outbound else None
                 one.wrap = sum(_wrap(changes[who], at) for who, at in one.spoken)
+                one.wrote, one.rung_back = wrote[call["id"]], backs.get(call["id"])
                 one.contact = of_call.get(call["id"])
                 if one.contact is not None:
                     one.channel = one.contact["channel"]
@@ -117,6 +125,21 @@ def told(database: str) -> list[Told]:
                 rung.add(known)
         found += [_visited(contact) for contact in contacts if contact["call_id"] is None]
     return found
+
+
+def _answers_of(connection: Any) -> tuple[dict[Any, list[tuple[str, datetime]]], dict[Any, Any]]:
+    """Return what was written in each conversation, and when each call was called back."""
+    wrote = defaultdict(list)
+    for row in connection.execute("SELECT * FROM chat_messages ORDER BY call_id, number"):
+        if row["kind"] == "said":
+            wrote[row["call_id"]].append((row["author"], row["at"]))
+    asked = {row["id"]: row["call_id"] for row in connection.execute("SELECT * FROM callbacks")}
+    backs: dict[Any, Any] = {}
+    for row in connection.execute("SELECT * FROM calls WHERE callback_id IS NOT NULL"):
+        call_id, at = asked[row["callback_id"]], row["answered_at"]
+        if at is not None:
+            backs[call_id] = min(at, backs.get(call_id, at))
+    return wrote, backs
 
 
 def _visited(contact: Any) -> Told:
@@ -235,6 +258,7 @@ def _live(events: list[Any], call: Any, line: Any) -> Told:
         assert one.ended is not None
         reading.talks.append((one.answered, one.ended))
     one.danger = call["danger"]
+    one.kinds = {event["kind"] for event in events}
     _say_what_it_was(one, call)
     _count_seconds(one, reading.talks)
     return one
@@ -249,6 +273,10 @@ def _say_what_it_was(one: Told, call: Any) -> None:
         one.outcome = "turned_away" if one.queued is None else "abandoned_in_queue"
     if one.outbound:
         one.outcome = one.language = "-"
+    one.written = call["channel"] != "voice"
+    if one.written:
+        one.channel = {"web": "chat"}.get(call["channel"], call["channel"])
+        one.outcome = {"voicemail": "message_left"}.get(one.outcome, one.outcome)
 
 
 def _count_seconds(one: Told, talks: list[tuple[int, int]]) -> None:
@@ -375,13 +403,16 @@ def _wait(one: Told) -> int:
     return max(until - one.queued, 0)
 
 
+TO_ANSWER = ("voicemail", "message_left", "callback_requested")
+
+
 class _Waits:
     """How long callers waited: until an answer, until they gave up, or until they were put off."""
 
     def __init__(self, calls: list[Told]) -> None:
         self.answered = [one for one in calls if one.outcome == "answered"]
         self.left = [o for o in calls if o.outcome in ("short_abandon", "abandoned_in_queue")]
-        put_off = ("voicemail", "callback_requested")
+        put_off = TO_ANSWER
         self.waits = [_wait(one) for one in self.answered if one.queued is not None]
         self.gone = [_wait(one) for one in self.left]
         self.later = [_wait(o) for o in calls if o.outcome in put_off and o.queued is not None]
@@ -398,6 +429,8 @@ def measured(ones: list[Told], target: int = 20) -> dict[str, Any]:
         **_times_of_waits(waits),
         **_handling(ones, waits),
         **_offers_and_danger(calls),
+        **_first_words(calls),
+        **_in_writing([one for one in calls if one.written]),
         **_contacts([one.contact for one in ones if one.contact]),
     }
 
@@ -416,6 +449,7 @@ def _outcomes(calls: list[Told], waits: _Waits) -> dict[str, Any]:
         "short_abandons": n["short_abandon"],
         "abandoned_in_queue": n["abandoned_in_queue"],
         "voice_messages": n["voicemail"],
+        "messages_left": n["message_left"],
         "callbacks_requested": n["callback_requested"],
         "transferred_out": n["transferred_out"],
         "turned_away": n["turned_away"],
@@ -499,6 +533,55 @@ def _offers_and_danger(calls: list[Told]) -> dict[str, Any]:
         "danger_calls": sum(o.danger for o in calls),
         "number_known": sum(o.before is not None for o in calls),
         "repeat_calls": sum(bool(o.before) for o in calls),
+    }
+
+
+def _by(one: Told, *authors: str) -> list[datetime]:
+    return [at for author, at in one.wrote if author in authors]
+
+
+def _first_words(calls: list[Told]) -> dict[str, Any]:
+    """How long it took until a person said something, or answered what was left."""
+    words = []
+    for one in calls:
+        if one.outcome == "answered":
+            wrote = [second(at) for at in _by(one, "counsellor")]
+            spoke = min(wrote, default=None) if one.written else one.answered
+            words += [spoke - second(one.at)] if spoke is not None else []
+    left = [one for one in calls if one.outcome in TO_ANSWER]
+    answers = []
+    for one in left:
+        answers += [
+            second(at) - second(one.at)
+            for at in ([one.rung_back] if one.rung_back else _by(one, "counsellor")[:1])
+        ]
+    return {
+        "first_word": _divide(sum(words), len(words)),
+        "first_word_median": _percentile(words, 0.5),
+        "first_word_p90": _percentile(words, 0.9),
+        "answered_later": _divide(len(answers), len(left)),
+        "first_answer": _divide(sum(answers), len(answers)),
+        "first_answer_median": _percentile(answers, 0.5),
+    }
+
+
+def _in_writing(written: list[Told]) -> dict[str, Any]:
+    """What was written, and who left before a counsellor came."""
+    taken = [one for one in written if one.outcome == "answered"]
+    lost = [one for one in written if one.outcome not in ("answered", "open")]
+    child = [len(_by(one, "child")) for one in taken]
+    helpline = [len(_by(one, "counsellor")) for one in taken]
+    used = sum("child_back" in one.kinds for one in written)
+    given = sum(bool(one.kinds & {"code_given", "child_back"}) for one in written)
+    return {
+        "conversations": len(written),
+        "messages_of_child": _divide(sum(child), len(taken)),
+        "messages_of_helpline": _divide(sum(helpline), len(taken)),
+        "messages_of_child_median": _percentile(child, 0.5),
+        "messages_of_helpline_median": _percentile(helpline, 0.5),
+        "left_typing": _divide(sum("left_typing" in one.kinds for one in lost), len(lost)),
+        "codes_given": given,
+        "codes_used": _divide(used, given),
     }
 
 

@@ -407,11 +407,17 @@ function lastWords() {
   return messageLeft ? words.concat(messageLeft) : words;
 }
 
+/** Whether words stand in the field that the child has not sent; not which. */
+const isTyping = () => ({ typing: Boolean($("field").value.trim()) });
+
 /** The child leaves at once: say its last words and end, in one request that no message overtakes. */
 function sayLast() {
   if (secret.secret()) {
-    if (!seen || seen.phase !== "ended") tell("/conversation/end", {}, lastWords());
-  } else if (opening) tell(`/${facts.line}/conversations`, { ...opening, leaves: true }, lastWords());
+    if (!seen || seen.phase !== "ended") tell("/conversation/end", isTyping(), lastWords());
+  } else if (opening) {
+    const body = { ...opening, ...isTyping(), leaves: true };
+    tell(`/${facts.line}/conversations`, body, lastWords());
+  }
 }
 
 /** Tell the helpline that each letter is read, or not. */
@@ -435,7 +441,7 @@ async function sayDanger() {
 
 async function end() {
   $("sure").hidden = true;
-  await until("/conversation/end", { words: lastWords() });
+  await until("/conversation/end", { ...isTyping(), words: lastWords() });
   await look().catch(() => network("offline"));
 }
 

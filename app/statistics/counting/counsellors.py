@@ -1,7 +1,7 @@
 """Counsellors' time and offers, the fairness of offers, and the coverage of lines."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,8 @@ from app.routing.rota.on_duty import stretches
 from app.routing.rota.shifts import Layer
 from app.staff.models import Staff
 from app.statistics import staff_measures
+from app.statistics.counting import at_once
+from app.statistics.counting.at_once import AtOnce
 from app.statistics.counting.summary import Zones, zones_of
 from app.statistics.exports.tables import OutColumn, OutTable, Said, batch_of, country_note
 from app.statistics.facts.columns import NONE, Block, Words
@@ -62,6 +64,8 @@ class Worked:
     # Seconds on the rota until now, and how many of these were signed in, by quarter-hours.
     rostered: int = 0
     kept: int = 0
+    # Written conversations at once.
+    load: AtOnce = field(default_factory=AtOnce)
 
     def figures(self) -> dict[str, float | int | None]:
         s = self.seconds
@@ -82,6 +86,7 @@ class Worked:
             "contacts_per_hour": ratio(self.contacts * 3600, signed_in),
             "rostered": self.rostered,
             "adherence": ratio(self.kept, self.rostered),
+            **self.load.figures(),
         }
         return {name: rounded(value) for name, value in found.items()}
 
@@ -151,7 +156,8 @@ async def count_room(
     offered = {str(row["counsellor_id"]): row for row in await cursor.fetchall()}
     await cursor.execute(_CONTACTS, {"since": since, "until": until})
     wrote = {str(row["owner_id"]): int(row["contacts"]) for row in await cursor.fetchall()}
-    known = {*seconds, *offered, *planned, *wrote}
+    loads = await at_once.by_counsellor(look, zones, window)
+    known = {*seconds, *offered, *planned, *wrote, *loads}
     found = [
         _worked(
             one,
@@ -161,6 +167,7 @@ async def count_room(
             wrote.get(one, 0),
             planned.get(one, {}),
             present.get(one, {}),
+            loads.get(one, AtOnce()),
         )
         for one in sorted(known, key=lambda one: (names.get(one, one), one))
     ]
@@ -243,6 +250,7 @@ def _worked(
     contacts: int,
     planned: dict[int, int],
     present: dict[int, int],
+    load: AtOnce,
 ) -> Worked:
     row = offered or {"offers": 0, "answered": 0, "missed": 0, "declined": 0}
     return Worked(
@@ -256,6 +264,7 @@ def _worked(
         contacts,
         sum(planned.values()),
         sum(min(n, present.get(at, 0)) for at, n in planned.items()),
+        load,
     )
 
 
@@ -271,6 +280,7 @@ def _together(found: list[Worked]) -> Worked:
         sum(one.contacts for one in found),
         sum(one.rostered for one in found),
         sum(one.kept for one in found),
+        at_once.together([one.load for one in found]),
     )
 
 
@@ -283,14 +293,28 @@ def _fairness(found: list[Worked]) -> float | None:
     return rounded(jain(rates)) if rates else None
 
 
+_PARTS = (
+    "occupancy",
+    "utilisation",
+    "rona",
+    "contacts_per_hour",
+    "adherence",
+    "chats_at_once",
+    "chats_1",
+    "chats_2",
+    "chats_3",
+    "chats_more",
+)
+
+
 def room_table(found: Room) -> tuple[OutTable, Any]:
     """Return the counsellors of the room as a table."""
     columns = [
         OutColumn("counsellor", "text", "our id of the counsellor; `all` for the total"),
         OutColumn("name", "text", "name of the account"),
     ]
-    for name, words in staff_measures.STAFF_MEASURES.items():
-        whole = name not in ("occupancy", "utilisation", "rona", "contacts_per_hour", "adherence")
+    for name, words in (staff_measures.STAFF_MEASURES | staff_measures.AT_ONCE).items():
+        whole = name not in _PARTS
         columns.append(OutColumn(name, "whole" if whole else "number", words))
     notes: list[Said] = [
         country_note(found.window),

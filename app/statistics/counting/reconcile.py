@@ -27,7 +27,7 @@ def reconcile(sums: Sums, recorded: int | None = None) -> list[Line]:
     lines = [
         Line("Answered calls", answered),
         Line("less answered calls without a contact", -without),
-        Line("plus contacts of voice messages", messages),
+        Line("plus contacts of voice messages and messages left", messages),
         Line("plus contacts of calls in progress", going_on),
         Line("plus contacts of calls with another outcome", others),
         Line("plus contacts of call-backs", backs),

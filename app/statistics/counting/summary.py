@@ -37,7 +37,7 @@ from app.statistics.protection.guard import (
     is_content,
     on_grid,
 )
-from app.statistics.sums import SUMS, WAITS
+from app.statistics.sums import LISTS, SUMS
 from app.words.pages import SOURCE
 from app.work import Work
 
@@ -191,7 +191,7 @@ def figures(
         if name in PERCENTILES:
             one = PERCENTILES[name]
             value = None if counts_only else group.percentile(one.of, one.share)
-        elif counts_only and MEASURES[name].unit in ("seconds", "share"):
+        elif counts_only and MEASURES[name].unit in measures.MEANS:
             value = None
         else:
             value = MEASURES[name].formula(group.sums)
@@ -335,7 +335,7 @@ def _together(groups: Iterable[Group]) -> Group:
         for name in SUMS:
             sums[name] += group.sums[name]
     waits = {}
-    for name in WAITS:
+    for name in LISTS:
         parts = [g.waits[name] for g in groups if name in g.waits]
         if parts:
             waits[name] = np.sort(np.concatenate(parts))

@@ -15,7 +15,7 @@ from app.statistics.counting.targets import Targets
 from app.statistics.dimensions import Reader
 from app.statistics.facts.columns import Block, Words
 from app.statistics.periods import Cut
-from app.statistics.sums import OUTCOMES, SUMS
+from app.statistics.sums import OUTCOMES, SUMS, WAITS
 
 # The columns of facts from which sums are computed.
 CORE = (
@@ -42,6 +42,12 @@ CORE = (
     "returned",
     "danger",
     "called_before",
+    "first_word",
+    "first_answer",
+    "messages_of_child",
+    "messages_of_helpline",
+    "left_typing",
+    "code",
     "contact",
     "closed_as",
     "urgency",
@@ -64,6 +70,8 @@ _OF_CALLS = (
     "danger",
 )
 _COLUMN = {"wrap_up": "wrap"}
+# The outcomes of calls that a person answers afterwards.
+_TO_ANSWER = ("voice_messages", "messages_left", "callbacks_requested")
 _SPACE = 2_000_000
 # Waits below _SHORT seconds are counted by the second, if there are at most _FEW groups.
 _SHORT = 512
@@ -80,7 +88,7 @@ class Group:
 
     def longest(self) -> int | None:
         """Return the longest wait of all, whatever the outcome."""
-        ends = [int(waits[-1]) for waits in self.waits.values() if len(waits)]
+        ends = [int(self.waits[of][-1]) for of in WAITS if len(self.waits.get(of, ()))]
         return max(ends, default=None)
 
     def percentile(self, of: str, share: float) -> float | int | None:
@@ -171,6 +179,7 @@ class Records:
             added[name] = np.where(answered, added[name], 0)
         added["number_known"] = n["called_before"] >= 0
         added["called_before"] = n["called_before"] == 1
+        added |= self._in_writing(answered) | self._first_words(answered)
         return added | self._contacts(is_call, answered)
 
     def _ended_as(self, *sums: str) -> NDArray[np.bool_]:
@@ -189,7 +198,7 @@ class Records:
         in_time = waited & (wait <= seconds[in_force])
         self.answered_wait, self.left_wait = answered & waited, left & waited
         # Calls that left the queue for a message or a call-back.
-        put_off = self._ended_as("voice_messages", "callbacks_requested")
+        put_off = self._ended_as(*_TO_ANSWER)
         self.put_off_wait = put_off & waited
         self.second_wait = n["second_longest"] >= 0
         alone = ~self._is("circumstance", "staffed", "-")
@@ -208,6 +217,37 @@ class Records:
         added["wait_abandoned"] = np.where(self.left_wait, wait, 0)
         return added
 
+    def _in_writing(self, answered: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+        """Return the sums of written conversations."""
+        n = self.block.numbers
+        written = (n["is_call"] == 1) & (n["messages_of_child"] >= 0)
+        self.taken = written & answered
+        lost = written & ~answered & ~self._ended_as("not_ended")
+        return {
+            "conversations": written,
+            "conversations_taken": self.taken,
+            "messages_of_child": np.where(self.taken, n["messages_of_child"], 0),
+            "messages_of_helpline": np.where(self.taken, n["messages_of_helpline"], 0),
+            "conversations_lost": lost,
+            "left_typing": lost & (n["left_typing"] == 1),
+            "codes_given": written & (n["code"] >= 1),
+            "codes_used": written & (n["code"] == 2),
+        }
+
+    def _first_words(self, answered: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+        """Return the sums of the time until a person said the first word, or gave an answer."""
+        n = self.block.numbers
+        self.spoken = answered & (n["first_word"] >= 0)
+        to_answer = self._ended_as(*_TO_ANSWER)
+        self.answered_later = to_answer & (n["first_answer"] >= 0)
+        return {
+            "first_words": self.spoken,
+            "first_word": np.where(self.spoken, n["first_word"], 0),
+            "to_answer": to_answer,
+            "first_answers": self.answered_later,
+            "first_answer": np.where(self.answered_later, n["first_answer"], 0),
+        }
+
     def _contacts(
         self, is_call: NDArray[np.bool_], answered: NDArray[np.bool_]
     ) -> dict[str, NDArray[Any]]:
@@ -220,7 +260,7 @@ class Records:
         added["call_contacts"] = there & is_call
         added["callback_contacts"] = there & (self.block.numbers["outbound"] > 0)
         added["answered_with_contact"] = there & answered
-        added["message_contacts"] = there & self._ended_as("voice_messages")
+        added["message_contacts"] = there & self._ended_as("voice_messages", "messages_left")
         added["open_contacts"] = there & self._ended_as("not_ended")
         keys = np.zeros(len(there)) if self._keys is None else self._keys.astype(np.float64)
         for name in ("contacts", "completed", "non_counselling", "urgent"):
@@ -351,6 +391,10 @@ class Tally:
             ("wait_abandoned", records.left_wait, "wait"),
             ("wait_put_off", records.put_off_wait, "wait"),
             ("second_wait", records.second_wait, "second_longest"),
+            ("first_word", records.spoken, "first_word"),
+            ("first_answer", records.answered_later, "first_answer"),
+            ("messages_of_child", records.taken, "messages_of_child"),
+            ("messages_of_helpline", records.taken, "messages_of_helpline"),
         ):
             chosen = mask[rows]
             if name not in ("wait_answered", "wait_abandoned") and not chosen.any():

@@ -14,12 +14,16 @@ from app.errors import Invalid, Message, why
 from app.referrals import accountability
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.statistics.counting import reconcile, referral_figures
+from app.statistics.counting import feedback, reconcile, referral_figures
 from app.statistics.counting.counsellors import room, room_table
 from app.statistics.counting.kept_targets import targets_of
 from app.statistics.counting.labels import OVERLAP, TOTAL, labeller
 from app.statistics.counting.summary import Asked, Zones, count, let_go, summarise, zones_of
 from app.statistics.dimensions import Dimension
+from app.statistics.exports.at_once_table import COLUMNS as at_once_columns
+from app.statistics.exports.at_once_table import at_once_table
+from app.statistics.exports.feedback_table import COLUMNS as feedback_columns
+from app.statistics.exports.feedback_table import feedback_table
 from app.statistics.exports.room_table import COLUMNS as room_columns
 from app.statistics.exports.room_table import room_measures
 from app.statistics.exports.shape_table import COLUMNS as shape_columns
@@ -58,6 +62,8 @@ WHAT = (
     "referrals",
     "counsellors",
     "room",
+    "at_once",
+    "feedback",
     "report",
     "calls",
     "records",
@@ -159,6 +165,8 @@ def _refuse_unheard(what: str, given: dict[str, Any]) -> None:
         "referrals": ("by",),
         "counsellors": (),
         "room": (),
+        "at_once": ("period",),
+        "feedback": ("line",),
         "report": ("line",),
         "calls": ("line",),
         "records": ("line",),
@@ -251,6 +259,12 @@ async def _made(work: Work, wanted: Wanted) -> AsyncIterator[Made]:
             yield Made(table, one_batch(batch))
         case "room":
             table, batch = await room_measures(work, wanted.window)
+            yield Made(table, one_batch(batch))
+        case "at_once":
+            table, batch = await at_once_table(work, wanted.window, wanted.period)
+            yield Made(table, one_batch(batch))
+        case "feedback":
+            table, batch = await feedback_table(work, wanted.window, wanted.line)
             yield Made(table, one_batch(batch))
         case "report":
             table, batch = await shape_table(
@@ -427,6 +441,8 @@ def data_dictionary() -> list[tuple[str, str, str]]:
     """Return every column that a file may have: file, name, words."""
     more = {
         "room": room_columns,
+        "at_once": at_once_columns,
+        "feedback": feedback_columns,
         "report": shape_columns,
         "referrals": [
             *_agency_columns(),
@@ -449,6 +465,7 @@ def data_dictionary() -> list[tuple[str, str, str]]:
 def texts() -> Iterator[str]:
     """Yield what the headings and definitions of files for readers are made of."""
     columns = [*record_columns(("call", "staff", "record")), *room_columns, *shape_columns]
+    columns += [*at_once_columns, *feedback_columns]
     columns += [*_agency_columns(), *(OutColumn(by, "text", "") for by in referral_figures.BY)]
     for column in columns:
         yield column.name.replace("_", " ")
@@ -459,6 +476,12 @@ def texts() -> Iterator[str]:
             else:
                 yield text
     yield from ("period", "row", "Summary", "Referrals", "Counsellors", "Room", "Calls")
+    yield from (
+        "Conversations at once",
+        "Feedback",
+        *feedback.QUESTIONS,
+        *feedback.QUESTIONS.values(),
+    )
     yield from ("Calls and contacts", "the whole window", ROW_WORDS, TOTAL, OVERLAP, "cell")
     yield from ("a code", "the code before it in words", "counsellor", "name")
 

@@ -21,7 +21,7 @@ from app.statistics.counting.targets import target_message
 from app.statistics.dimensions import COLUMN, Dimension
 from app.statistics.facts.columns import NONE, NOT_SAID, Packed
 from app.statistics.facts.facts import COLUMNS
-from app.statistics.measures import NAMES, definition
+from app.statistics.measures import MEANS, NAMES, definition
 from app.statistics.periods import Window
 from app.words.pages import language_name, message_words, spoken_in
 
@@ -192,7 +192,7 @@ def summary_table(summary: Summary, language: str = "") -> tuple[OutTable, pa.Re
         columns += _columns_by(dimension)
     for name in asked.measures:
         one = definition(name)
-        kind: Kind = "number" if one.unit in ("seconds", "share") else "whole"
+        kind: Kind = "number" if one.unit in MEANS else "whole"
         words = f"{one.title} ({one.unit}): {one.words}"
         said = Message("%(unit)s; %(words)s", unit=Message(one.unit), words=Message(one.words))
         columns.append(OutColumn(name, kind, words, title=one.title, said=said))
@@ -249,6 +249,7 @@ _TIMES = {
     "ended": ("ended_at", "when it ended"),
 }
 _SECONDS = {
+    "first_answer": "first_answer_seconds",
     "wait": "wait_seconds",
     "talk": "talk_seconds",
     "hold": "hold_seconds",
@@ -260,8 +261,12 @@ _COUNTS = {
     "declined": "declined_offers",
     "transfers": "transfers",
     "returned": "returned_to_queue",
+    "messages_of_child": "messages_of_child",
+    "messages_of_helpline": "messages_of_helpline",
+    "code": "code",
     "children": "children",
 }
+_YES_NO = ("is_call", "danger", "called_before", "left_typing")
 _NAMES = {
     "sexes": "sexes",
     "ages": "ages",
@@ -294,7 +299,7 @@ def record_columns(
             columns.append(OutColumn(_SECONDS[name], "whole", one.words))
         elif name in _COUNTS:
             columns.append(OutColumn(_COUNTS[name], "whole", one.words))
-        elif name in ("is_call", "danger", "called_before"):
+        elif name in _YES_NO:
             columns.append(OutColumn(name, "yes_no", _yes_no(one.words)))
         elif one.kind == "raw":
             columns.append(OutColumn(name, "id", one.words))
@@ -405,7 +410,7 @@ def _array(name: str, one: Packed, numbers: Any, at: Any, records: int) -> pa.Ar
         values = numbers[name].astype(np.int64)
         missing = values < 0
         return pa.array(at + values, mask=missing, type=pa.int64()).cast(_TYPES["instant"])
-    if name in ("is_call", "danger", "called_before"):
+    if name in _YES_NO:
         return pa.array(numbers[name] == 1, mask=numbers[name] < 0)
     if name in numbers:
         values = numbers[name].astype(np.int64)
@@ -431,6 +436,7 @@ def dictionary(more: dict[str, list[OutColumn]]) -> list[tuple[str, str, str]]:
     found += [("summary", d.value, f"dimension, from the fact {COLUMN[d]}") for d in Dimension]
     for file, parts in (("calls", ("call", "staff")), ("records", ("call", "staff", "record"))):
         found += [(file, column.name, column.words) for column in record_columns(parts)]
-    found += [("counsellors", name, words) for name, words in staff_measures.STAFF_MEASURES.items()]
+    of_counsellors = staff_measures.STAFF_MEASURES | staff_measures.AT_ONCE
+    found += [("counsellors", name, words) for name, words in of_counsellors.items()]
     found += [(file, c.name, c.words) for file, columns in more.items() for c in columns]
     return found

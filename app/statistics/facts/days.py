@@ -26,6 +26,7 @@ from app.errors import TooMany
 from app.privacy.keys import Keys
 from app.staff.audit import write_reading_of
 from app.staff.log_kinds import AuditLog
+from app.statistics.facts import held_time
 from app.statistics.facts.columns import Block, Packed, Words, unpack
 from app.statistics.facts.facts import SEALED, day_bounds, facts_of
 from app.statistics.facts.presence_time import time_columns
@@ -94,8 +95,8 @@ class Reading:
             yield unpack(gathered, self.words)
 
     async def times(self, since: datetime, until: datetime, prefix: str) -> AsyncIterator[Block]:
-        """Yield counsellors' time or the lines' coverage, like `blocks`."""
-        names = [name for name in _TIME if name.startswith(prefix)]
+        """Yield counsellors' time, the lines' coverage or the conversations held, like `blocks`."""
+        names = [name for name in (*_TIME, *_HELD) if name.startswith(prefix)]
         gathered = []
         async for _, _, columns in self.each_day(since, until, names):
             count = len(unpack_count(columns[names[0]]))
@@ -167,7 +168,9 @@ class Reading:
         columns: dict[str, Packed] = {}
         if any(name in _TIME for name in names):
             columns |= await time_columns(self.connection, since, until, self.now)
-        if any(name not in _TIME for name in names):
+        if any(name in _HELD for name in names):
+            columns |= await held_time.held_columns(self.connection, since, until, self.now)
+        if any(name not in _TIME and name not in _HELD for name in names):
             keys = self.ground.keys if SEALED & set(names) else None
             if keys is not None:
                 await note_facts(self.ground, day, self.now)
@@ -182,6 +185,7 @@ _FIRST = """
 SELECT (least((SELECT min(opened_at) FROM calls), (SELECT min(taken_at) FROM contacts),
   (SELECT min(at) FROM presence_changes)) AT TIME ZONE 'UTC')::date
 """
+_HELD = held_time.COLUMNS
 _TIME = (
     "time_counsellor",
     "time_at",
@@ -301,6 +305,7 @@ async def _keep(
     await note_facts(ground, day, now)
     records, columns = await facts_of(connection, since, until, library, asked, ground.keys)
     columns |= await time_columns(connection, since, until, now)
+    columns |= await held_time.held_columns(connection, since, until, now)
     await connection.execute(
         "INSERT INTO statistic_days (day, made_at, records, version) VALUES (%s, %s, %s, %s)",
         (day, now, records, version),

@@ -62,7 +62,8 @@ COLUMNS: dict[str, Column] = {
             "word",
             "how the call ended; `open` while it goes on. `turned_away`: "
             "the caller was told on arrival that no counsellor was there. A caller who waited "
-            "and left is abandoned, with or without a counsellor on duty",
+            "and left is abandoned, with or without a counsellor on duty. `voicemail`: with a "
+            "voice message; `message_left`: with written words that no counsellor had read",
         ),
         Column(
             "circumstance",
@@ -79,6 +80,13 @@ COLUMNS: dict[str, Column] = {
             "number",
             "seconds from the arrival to the first word of a counsellor: the answer of a call, the "
             "first message of a conversation; -1: none",
+        ),
+        Column(
+            "first_answer",
+            "number",
+            "seconds from the arrival to the first answer to a message or a wish to be called "
+            "back: the call-back in which a counsellor and a person talked, or the first written "
+            "answer; -1: none, or the call was answered",
         ),
         Column("ended", "number", "seconds from the arrival to the end; -1: not yet"),
         Column(
@@ -107,6 +115,29 @@ COLUMNS: dict[str, Column] = {
         Column("returned", "number", "returns to the queue after a lost line"),
         Column("danger", "number", "1 if the danger key was pressed"),
         Column("called_before", "number", "1 if the number had rung before, 0 if not, -1 unknown"),
+        Column(
+            "messages_of_child",
+            "number",
+            "messages that the child wrote; -1: it did not come in writing",
+        ),
+        Column(
+            "messages_of_helpline",
+            "number",
+            "messages that counsellors wrote to the child, without those of the program; -1: it "
+            "did not come in writing",
+        ),
+        Column(
+            "left_typing",
+            "number",
+            "1 if the child left before a counsellor came while it was typing, or with words that "
+            "it had not sent",
+        ),
+        Column(
+            "code",
+            "number",
+            "2 if the child came back with the code of its message, 1 if it was given one and "
+            "did not, 0 if it was given none",
+        ),
         Column("counsellor", "word", "counsellor who talked last, or owns the contact", "staff"),
         Column(
             "channel",
@@ -230,6 +261,24 @@ WITH c AS (
   SELECT c.id, floor(extract(epoch FROM max(e.at)))::bigint AS left_s
   FROM c JOIN call_events e ON e.call_id = c.id AND e.kind = 'leave_queue'
   WHERE c.outcome IN ('voicemail', 'callback_requested') GROUP BY c.id
+), said AS (
+  SELECT c.id, count(*) FILTER (WHERE m.author = 'child') AS by_child,
+    count(*) FILTER (WHERE m.author IN ('counsellor', 'supervisor')) AS by_helpline,
+    floor(extract(epoch FROM min(m.at) FILTER (WHERE m.author IN ('counsellor', 'supervisor'))))
+      ::bigint AS answer_s
+  FROM c JOIN chat_messages m ON m.call_id = c.id AND m.kind <> 'whisper'
+  WHERE c.channel <> 'voice' GROUP BY c.id
+), noted AS (
+  SELECT c.id, bool_or(e.kind = 'left_typing') AS left_typing,
+    max(CASE e.kind WHEN 'child_back' THEN 2 WHEN 'code_given' THEN 1 ELSE 0 END) AS code
+  FROM c JOIN call_events e ON e.call_id = c.id
+    AND e.kind IN ('left_typing', 'child_back', 'code_given')
+  WHERE c.channel <> 'voice' GROUP BY c.id
+), back AS (
+  SELECT c.id, floor(extract(epoch FROM min(r.answered_at)))::bigint AS answer_s
+  FROM c JOIN callbacks b ON b.call_id = c.id
+  JOIN calls r ON r.callback_id = b.id AND r.answered_at IS NOT NULL
+  WHERE c.outcome IN ('voicemail', 'callback_requested') GROUP BY c.id
 )
 SELECT c.id, c.at_s, (c.direction = 'inbound')::int AS is_call,
   CASE WHEN c.direction = 'inbound' THEN 0 WHEN c.answered_at IS NULL THEN 1 ELSE 2 END
@@ -249,18 +298,25 @@ SELECT c.id, c.at_s, (c.direction = 'inbound')::int AS is_call,
     SELECT FROM calls e LEFT JOIN lines el ON el.id = e.line_id
     WHERE e.caller_key = c.caller_key AND e.opened_at < c.opened_at
       AND NOT coalesce(el.practice, false) AND e.direction = 'inbound'
-  ) END AS called_before, o.counsellor_id,
+  ) END AS called_before,
+  CASE WHEN c.outcome NOT IN ('voicemail', 'callback_requested') THEN NULL
+    WHEN c.channel = 'voice' THEN back.answer_s ELSE said.answer_s END AS answer_s,
+  CASE WHEN c.channel <> 'voice' THEN coalesce(said.by_child, 0) END AS by_child,
+  CASE WHEN c.channel <> 'voice' THEN coalesce(said.by_helpline, 0) END AS by_helpline,
+  coalesce(noted.left_typing, false) AS left_typing, coalesce(noted.code, 0) AS code,
+  o.counsellor_id,
   k.id AS contact_id, k.state, k.channel, k.closed_as, k.kind, k.place, k.urgency,
   k.urgency_suggested, k.form, k.form_version, k.answers, special.codes
 FROM c LEFT JOIN o ON o.call_id = c.id LEFT JOIN h ON h.call_id = c.id
 LEFT JOIN moved ON moved.id = c.id LEFT JOIN again ON again.call_id = c.id
-LEFT JOIN went ON went.id = c.id
+LEFT JOIN went ON went.id = c.id LEFT JOIN said ON said.id = c.id
+LEFT JOIN noted ON noted.id = c.id LEFT JOIN back ON back.id = c.id
 LEFT JOIN contacts k ON k.call_id = c.id
 {special}
 UNION ALL
 SELECT k.id, floor(extract(epoch FROM k.taken_at))::bigint, 0, 0, '-', NULL, '-', NULL, NULL, '-',
   NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL, 0, 0, 0, false, 0, 0, 0, 0, 0, NULL, NULL,
-  k.owner_id,
+  NULL, NULL, NULL, false, 0, k.owner_id,
   k.id, k.state, k.channel, k.closed_as, k.kind, k.place, k.urgency, k.urgency_suggested, k.form,
   k.form_version, k.answers, special.codes
 FROM contacts k
@@ -342,6 +398,8 @@ def _outcome(row: Any) -> str:
         return NONE
     if row.outcome in ("no_counsellor_on_duty", "out_of_hours"):
         return "turned_away" if row.queued_s is None else "abandoned_in_queue"
+    if row.written and row.outcome == "voicemail":
+        return "message_left"
     return str(row.outcome)
 
 
@@ -370,6 +428,7 @@ def _fact(row: Any, reader: "Readers", keys: Keys | None) -> dict[str, Any]:
         "queued": _after(at, row.queued_s),
         "answered": _after(at, row.answered_s),
         "first_word": _after(at, row.word_s),
+        "first_answer": _after(at, row.answer_s),
         "ended": _after(at, row.ended_s),
         "wait": wait,
         "second_waits": row.second_waits,
@@ -387,6 +446,10 @@ def _fact(row: Any, reader: "Readers", keys: Keys | None) -> dict[str, Any]:
         "returned": row.returned,
         "danger": int(row.danger),
         "called_before": MISSING if row.called_before is None else int(row.called_before),
+        "messages_of_child": MISSING if row.by_child is None else row.by_child,
+        "messages_of_helpline": MISSING if row.by_helpline is None else row.by_helpline,
+        "left_typing": int(row.left_typing),
+        "code": row.code,
         "counsellor": str(row.counsellor_id) if row.counsellor_id else NONE,
         "channel": row.channel or _channel(row),
         "contact": row.state if there else NONE,

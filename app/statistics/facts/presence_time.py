@@ -95,7 +95,7 @@ def _stretches(
     return found
 
 
-def _quarters(begin: int, since: int, until: int) -> Iterable[tuple[int, int]]:
+def quarters(begin: int, since: int, until: int) -> Iterable[tuple[int, int]]:
     """Yield the quarter-hours that a stretch touches, each with its seconds."""
     at = since
     while at < until:
@@ -112,7 +112,7 @@ def _of_counsellors(stretches: dict[UUID, list[Stretch]], begin: int) -> dict[st
     for counsellor in sorted(stretches, key=str):
         by_quarter: dict[int, dict[str, int]] = {}
         for since, until, state in stretches[counsellor]:
-            for quarter, length in _quarters(begin, since, until):
+            for quarter, length in quarters(begin, since, until):
                 spent = by_quarter.setdefault(quarter, dict.fromkeys(SIGNED_IN, 0))
                 spent[state] += length
         for quarter, spent in sorted(by_quarter.items()):
@@ -142,7 +142,7 @@ def _of_lines(
         )
         by_quarter: dict[int, int] = {}
         for since, until in union(served):
-            for quarter, length in _quarters(begin, since, until):
+            for quarter, length in quarters(begin, since, until):
                 by_quarter[quarter] = by_quarter.get(quarter, 0) + length
         for quarter, length in sorted(by_quarter.items()):
             lines.append(number)

@@ -5,9 +5,11 @@ weeks; for a public holiday, the mean of the holidays of the last year, or of Su
 none. The handling time is that of the same weeks. Staff is computed by Erlang A with the patience
 of `facts.yaml`, and by Erlang C for comparison; the rostered staff comes from the rota.
 
-Calls and written conversations are forecast apart. A counsellor has several of the latter at once
-(`erlang.py`); those who write and those who take calls at the same time are added up, and of the
-latter there are at least as many as a line keeps for calls.
+Calls and written conversations are forecast apart. A counsellor has several of the latter at once,
+as many as their account and the lines allow (`erlang.py`). What was measured is how long a
+conversation took among others; the model needs how long it takes by itself, which follows from how
+many counsellors had at once in the same weeks. Those who write and those who take calls at the same
+time are added up, and of the latter there are at least as many as a line keeps for calls.
 """
 
 import asyncio
@@ -31,10 +33,13 @@ from app.routing.rota import roster
 from app.routing.rota.on_duty import stretches
 from app.routing.rota.shifts import Duty, Layer
 from app.staff.models import Staff
-from app.statistics.counting.summary import zones_of
+from app.statistics.counting import at_once
+from app.statistics.counting.at_once import AtOnce as AtOnceMeasured
+from app.statistics.counting.summary import Zones, zones_of
 from app.statistics.facts.days import reading
 from app.statistics.facts.questions import Planning
-from app.statistics.periods import day_begins
+from app.statistics.measures import rounded
+from app.statistics.periods import Window, day_begins
 from app.statistics.planning.erlang import AtOnce, Forecast, erlang_a, needed, with_shrinkage
 from app.work import Work
 
@@ -103,6 +108,8 @@ class Plan:
     planning: Planning
     # None: no child writes.
     writing: "Writing | None"
+    # How many conversations counsellors had at once, on average, while they had one; None: none.
+    measured_at_once: float | None
     words: tuple[Message, ...]
 
 
@@ -115,7 +122,10 @@ class Writing:
 
 
 def words_of(
-    planning: Planning, target: int, writing: Writing | None = None
+    planning: Planning,
+    target: int,
+    writing: Writing | None = None,
+    measured: float | None = None,
 ) -> tuple[Message, ...]:
     """Return what the numbers mean, in words."""
     return (
@@ -141,12 +151,20 @@ def words_of(
         Message(
             "expected: what callers experience with the rostered counsellors, less the shrinkage"
         ),
-        *(_words_in_writing(planning, writing) if writing is not None else ()),
+        *(_words_in_writing(planning, writing, measured) if writing is not None else ()),
     )
 
 
-def _words_in_writing(planning: Planning, writing: Writing) -> tuple[Message, ...]:
+def _words_in_writing(
+    planning: Planning, writing: Writing, measured: float | None
+) -> tuple[Message, ...]:
+    by_itself = Message(
+        "handling time of a conversation: what it would take by itself; in the last weeks "
+        "counsellors had %(measured)s at once on average, and that was slower",
+        measured=f"{measured or 0:.1f}",
+    )
     return (
+        *((by_itself,) if measured is not None else ()),
         Message(
             "written conversations: a counsellor has up to %(at_once)s at once, and each takes "
             "%(slowdown)s longer for every further one; answered and patient as callers are",
@@ -183,7 +201,7 @@ async def plan(
     zones.check(line)
     zone = zones.of_line[line] if line else zones.country
     today = work.now.astimezone(zone).date()
-    history = await _known_history(work, zone, today, line)
+    history = await _known_history(work, zones, zone, today, line)
     begins = first_on or today
     first, last = day_begins(begins, zone), day_begins(begins + timedelta(days=days), zone)
     on = await _duties(work, line, first, last)
@@ -192,8 +210,19 @@ async def plan(
     writing = await _writing(work, line)
     days_of = _Days(first, last, zone, country)
     slots = await asyncio.to_thread(_slots, days_of, history, writing, on, target, more)
-    words = words_of(history.planning, target, writing)
-    return Plan(slots, work.now, zone.key, line, more, target, history.planning, writing, words)
+    measured = history.load.figures()["chats_at_once"]
+    return Plan(
+        slots,
+        work.now,
+        zone.key,
+        line,
+        more,
+        target,
+        history.planning,
+        writing,
+        measured,
+        words_of(history.planning, target, writing, measured),
+    )
 
 
 async def _writing(work: Work, line: str | None) -> Writing | None:
@@ -251,6 +280,8 @@ class _History:
     calls: _Load
     chats: _Load
     planning: Planning
+    # Conversations at once in the last weeks, of all lines.
+    load: AtOnceMeasured
 
 
 @dataclass
@@ -258,11 +289,16 @@ class _Counted:
     """Of one channel: how many entered in each half hour of each day, and how long they took."""
 
     entered: dict[date, dict[int, int]]
-    handled: int = 0
+    # Seconds of talk with hold, and of wrap-up.
+    talked: int = 0
+    wrapped: int = 0
     answered: int = 0
 
-    def load(self, days: list[date], free: set[date]) -> _Load:
-        """Return means over days, and those over free days, which are as Sundays if none was."""
+    def load(self, days: list[date], free: set[date], by_itself: float = 1.0) -> _Load:
+        """Return means over days, and those over free days, which are as Sundays if none was.
+
+        `by_itself`: the part of its time that a talk would have taken without others at once.
+        """
         by_slot: dict[tuple[int, int], float] = {}
         for weekday in range(7):
             same = [d for d in days if d.weekday() == weekday]
@@ -273,21 +309,26 @@ class _Counted:
             slot: sum(self.entered[d][slot] for d in free) / len(free) if free else by_slot[6, slot]
             for slot in range(48)
         }
-        aht = self.handled / self.answered if self.answered else _AHT_UNKNOWN
+        handled = self.talked * by_itself + self.wrapped
+        aht = handled / self.answered if self.answered else _AHT_UNKNOWN
         return _Load(by_slot, holidays, aht)
 
 
-async def _known_history(work: Work, zone: ZoneInfo, today: date, line: str | None) -> _History:
+async def _known_history(
+    work: Work, zones: Zones, zone: ZoneInfo, today: date, line: str | None
+) -> _History:
     """Return what the last weeks say; the facts of a year are not counted for every page."""
     memory, key = work.ground.memory, ("forecast", line, today)
     known: _History | None = memory.recall(Topic.LINES, key, work.now)
     if known is None:
-        known = await _history(work, zone, today, line)
+        known = await _history(work, zones, zone, today, line)
         memory.keep(Topic.LINES, key, known, work.now + _BELIEVED)
     return known
 
 
-async def _history(work: Work, zone: ZoneInfo, today: date, line: str | None) -> _History:
+async def _history(
+    work: Work, zones: Zones, zone: ZoneInfo, today: date, line: str | None
+) -> _History:
     country = protocols_of(work.ground).current.country
     since, until = day_begins(today - timedelta(days=366), zone), day_begins(today, zone)
     recent = day_begins(today - timedelta(days=7 * WEEKS), zone)
@@ -311,8 +352,13 @@ async def _history(work: Work, zone: ZoneInfo, today: date, line: str | None) ->
                 talked = which & (at >= recent.timestamp())
                 talked &= block.codes["outcome"] == look.words["outcome"].number("answered")
                 found.answered += int(talked.sum())
-                for name in ("talk", "hold", "wrap"):
-                    found.handled += int(block.numbers[name][talked].sum(dtype=np.int64))
+                talk, hold, wrap = (
+                    int(block.numbers[name][talked].sum(dtype=np.int64))
+                    for name in ("talk", "hold", "wrap")
+                )
+                found.talked += talk + hold
+                found.wrapped += wrap
+        load = await at_once.by_counsellor(look, zones, Window(recent, until))
         planning = look.asked.planning
     # Days before the first call say nothing about the line.
     first = min([*spoken.entered, *written.entered], default=today)
@@ -320,7 +366,22 @@ async def _history(work: Work, zone: ZoneInfo, today: date, line: str | None) ->
         day for day in _days(since, until, zone) if day >= first and is_holiday(day, zone, country)
     }
     weeks = [d for d in _days(recent, until, zone) if d >= first and d not in free]
-    return _History(spoken.load(weeks, free), written.load(weeks, free), planning)
+    measured = at_once.together(list(load.values()))
+    alone = _by_itself(measured, planning.slowdown)
+    chats = written.load(weeks, free, alone)
+    return _History(spoken.load(weeks, free), chats, planning, measured)
+
+
+def _by_itself(measured: AtOnceMeasured, slowdown: float) -> float:
+    """Return which part of its time a conversation would have taken by itself.
+
+    In a second with `n` conversations at once, `AtOnce.ended(n)` seconds of work of one by itself
+    are done, and `n` seconds of conversations pass.
+    """
+    pace = AtOnce(1, slowdown)
+    passed = sum(n * seconds for n, seconds in measured.seconds.items())
+    done = sum(pace.ended(n) * seconds for n, seconds in measured.seconds.items())
+    return done / passed if passed else 1.0
 
 
 def _count_half_hours(
@@ -458,6 +519,7 @@ def as_json(found: Plan) -> dict[str, Any]:
         "more": found.more,
         "target_seconds": found.target,
         "chats_at_once": found.writing.at_once if found.writing is not None else None,
+        "measured_chats_at_once": rounded(found.measured_at_once),
         "definitions": [str(words) for words in found.words],
         "half_hours": [
             {

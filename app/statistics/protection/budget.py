@@ -26,9 +26,10 @@ TABLES, TIMES = 200, 4
 
 
 def tells(wanted: Wanted) -> bool:
-    """Return whether a table shows what was said in contacts, or what became of referrals."""
+    """Return whether a table shows what was said in contacts, what became of referrals, or what
+    children thought of a conversation."""
     by = (*wanted.by, *([Dimension.CATEGORY] if wanted.what == "categories" else []))
-    return wanted.what in ("report", "referrals") or any(is_content(d) for d in by)
+    return wanted.what in ("report", "referrals", "feedback") or any(is_content(d) for d in by)
 
 
 def _key(wanted: Wanted) -> bytes:

@@ -14,7 +14,7 @@ from app.definitions.trees import label_in
 from app.errors import NotFound
 from app.referrals import accountability
 from app.statistics import measures, staff_measures
-from app.statistics.counting import due_callbacks, referral_figures
+from app.statistics.counting import at_once, due_callbacks, feedback, referral_figures
 from app.statistics.counting.counsellors import room
 from app.statistics.counting.kept_targets import targets_of
 from app.statistics.counting.labels import TOTAL, labeller, target_words
@@ -39,6 +39,7 @@ from app.statistics.protection import guarded_referrals
 from app.statistics.protection.guard import BASE, on_grid
 from app.statistics.reports import charts, shape_sections
 from app.statistics.reports import sections as part
+from app.statistics.reports import writing_sections as writing
 from app.statistics.reports.sections import Grid, Section, duration
 from app.words import days
 from app.words.pages import N_, _, code_words, date_words, reader, said
@@ -76,6 +77,7 @@ def kinds(work: Work) -> dict[str, Kind]:
         "daily": Kind("daily", _("Daily room report"), Period.DAY, _daily, staff=True),
         "monthly": Kind("monthly", _("Monthly report"), Period.MONTH, _monthly),
         "agencies": Kind("agencies", _("How agencies reply"), Period.MONTH, _agencies),
+        "feedback": Kind("feedback", _("What children thought"), Period.MONTH, _feedback),
     }
     for shape in shapes_in(in_force.folder_of(work.ground)).values():
         found[shape.report] = Kind(
@@ -178,11 +180,13 @@ async def _daily(work: Work, window: Window, line: str | None) -> Report:
             ("calls",),
         ),
         part.named(part.room_section(found), all_lines),
+        part.named(writing.load_of_room(found), all_lines),
         part.named(await part.due_callback_section(work, window), all_lines),
         part.reconciled(hours),
     ]
     more = [
         *staff_measures.STAFF_MEASURES.items(),
+        *staff_measures.AT_ONCE.items(),
         ("fairness", staff_measures.FAIRNESS_WORDS),
         ("coverage", staff_measures.COVERAGE_WORDS),
         *due_callbacks.WORDS.items(),
@@ -214,6 +218,7 @@ async def _monthly(work: Work, window: Window, line: str | None) -> Report:
     days = await _summary(work, window, line, period=Period.DAY, reconciled=True)
     before = await _summary(work, _before(window), line)
     heat = await _summary(work, window, line, period=Period.WEEKDAY_HOUR)
+    channels = await _summary(work, window, line, by=(Dimension.CHANNEL,))
     points = [
         (
             date_words(date.fromisoformat(r.period), N_("dd MMM")),
@@ -243,11 +248,9 @@ async def _monthly(work: Work, window: Window, line: str | None) -> Report:
             ("calls",),
             drawn="calls",
         ),
-        part.by_dimension(
-            await _summary(work, window, line, by=(Dimension.CHANNEL,)),
-            _("Contacts by channel"),
-            _OF_CONTACTS,
-        ),
+        part.by_dimension(channels, _("Contacts by channel"), _OF_CONTACTS),
+        *writing.by_channel(channels),
+        part.named(await _load_by_day(work, window), all_lines),
         *(await _told(work, window, line) if on_grid(window, None, work.now) else []),
         part.named(await part.due_callback_section(work, window), all_lines),
         *(part.named(s, all_lines) for s in await part.referral_sections(work, window)),
@@ -261,10 +264,23 @@ async def _monthly(work: Work, window: Window, line: str | None) -> Report:
         await _notes(work, window, line),
         sections,
         [
-            *_defined(part.KEY_FIGURES),
-            *_said([*referral_figures.WORDS.items(), *due_callbacks.WORDS.items()]),
+            *_defined(dict.fromkeys([*part.KEY_FIGURES, *writing.IN_WRITING])),
+            *_said(
+                [
+                    *staff_measures.AT_ONCE.items(),
+                    *referral_figures.WORDS.items(),
+                    *due_callbacks.WORDS.items(),
+                ]
+            ),
         ],
     )
+
+
+async def _load_by_day(work: Work, window: Window) -> Section:
+    zones = await zones_of(work)
+    async with reading(work.ground, work.now) as look:
+        found = await at_once.by_period(look, zones, window, Period.DAY)
+    return writing.load_by_day(found, at_once.together([one for _day, one in found]))
 
 
 _OF_CONTACTS = ("contacts", "contacts_completed", "urgent_contacts")
@@ -413,6 +429,33 @@ async def _agencies(work: Work, window: Window, line: str | None) -> Report:
         sections,
         _said([*accountability.DEFINITIONS.items(), *referral_figures.WORDS.items()]),
     )
+
+
+async def _feedback(work: Work, window: Window, line: str | None) -> Report:
+    """Return what children answered in the month, and in the months before it."""
+    found: list[feedback.Answers] = []
+    if on_grid(window, None, work.now):
+        assert isinstance(window.ends, date)
+        year = Window(window.ends.replace(year=window.ends.year - 1), window.ends)
+        _counted, found = await feedback.feedback(work, year, line)
+    return Report(
+        "feedback",
+        _("What children thought"),
+        window,
+        work.now,
+        [*await _notes(work, window, line), _(_ANSWERS_ROUNDED, base=BASE)],
+        [
+            *await _opening(work, window, line, Period.MONTH),
+            *(writing.feedback_section(question, found) for question in feedback.QUESTIONS),
+        ],
+        _said(feedback.QUESTIONS.items()),
+    )
+
+
+_ANSWERS_ROUNDED = N_(
+    "Answers are counted once their month is over, and rounded to multiples of %(base)s. No answer "
+    "is linked to a conversation, and none is asked for after danger."
+)
 
 
 # -- shapes ------------------------------------------------------------------------------------

@@ -40,6 +40,12 @@ KEY_FIGURES = (
     "second_waits",
     "second_wait",
     "time_to_abandon",
+    "first_word",
+    "first_word_median",
+    "first_word_p90",
+    "answered_later",
+    "first_answer",
+    "first_answer_median",
     "aht",
     "talk",
     "hold",
@@ -50,6 +56,7 @@ KEY_FIGURES = (
     "inherited",
     "returned",
     "voice_messages",
+    "messages_left",
     "callbacks_requested",
     "put_off",
     "transferred_out",
@@ -153,6 +160,8 @@ def show(name: str, value: float | int | None) -> str:
         return share_words(value)
     if unit == "seconds":
         return duration(value)
+    if unit == "messages":
+        return number_words(value, "0.0")
     return number_words(int(value))
 
 

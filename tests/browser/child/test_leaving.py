@@ -88,6 +88,7 @@ async def test_a_child_that_leaves_before_the_conversation_is_open_has_said_it(
     await page.route("**/conversations", hold)
     await page.get_by_role("button", name="Start writing").click()
     await say(page, "Help me")
+    await page.get_by_role("textbox", name="Your message").fill("I am")
     await page.get_by_role("link", name="Leave now").click()
     await page.wait_for_url(EXIT)
     await until(lambda: _is_over(stage), "the conversation ends")
@@ -95,3 +96,5 @@ async def test_a_child_that_leaves_before_the_conversation_is_open_has_said_it(
     assert waits["answerable"] is False
     said = (await ana.ask("GET", f"/chats/left/{waits['call_id']}/messages")).json()
     assert [one["text"] for one in said] == ["Help me"]
+    typed = await stage.rows("SELECT detail FROM call_events WHERE kind = 'left_typing'")
+    assert [row["detail"] for row in typed] == [{}], "that it was typing, and not what"

@@ -20,7 +20,7 @@ from app.statistics.counting.labels import TOTAL
 from app.statistics.counting.shapes import shapes_in
 from app.statistics.counting.summary import Asked, Row, summarise
 from app.statistics.dimensions import Dimension
-from app.statistics.exports import exporting, shape_table
+from app.statistics.exports import at_once_table, exporting, shape_table
 from app.statistics.exports.exporting import WHAT, Wanted, made
 from app.statistics.facts.columns import Packed
 from app.statistics.facts.days import Reading
@@ -32,7 +32,7 @@ from app.statistics.published import release
 from app.statistics.reports import reports
 from app.work import Ground, Work
 
-_READ_IN = (counsellors, summary, exporting, shape_table, release, reports)
+_READ_IN = (counsellors, summary, exporting, at_once_table, shape_table, release, reports)
 
 
 _Counted = tuple[int, dict[str, Packed]]
