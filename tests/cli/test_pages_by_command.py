@@ -109,6 +109,10 @@ async def test_the_language_of_a_persons_pages_is_chosen(work: Work, typed: Type
     assert ana.page_language == "sr"
     said = log_of(work, AuditLog.STAFF_CHANGED)
     assert (said["before"], said["after"]) == ({"page_language": "en"}, {"page_language": "sr"})
+    await types("invite", "nova", "--page-language", "mk")
+    nova = await accounts.find_by_name(work.session, "nova")
+    assert nova is not None
+    assert nova.page_language == "mk"
 
 
 async def test_absences_and_swaps_are_made_answered_and_withdrawn(work: Work, typed: Typed) -> None:
