@@ -214,8 +214,12 @@ async def test_reports_are_scheduled_and_files_decided(work: Work, typed: Typed)
     await types("schedule", "daily", "--every", "week", "--role", "supervisor")
     (listed,) = (await types("schedules")).output.splitlines()
     assert listed.split("\t")[1:4] == ["daily", "week", "supervisor"]
+    assert listed.split("\t")[5] == "-"
     await types("unschedule", listed.split("\t")[0])
     assert (await types("schedules")).output == ""
+    chosen = ("--every", "week", "--role", "supervisor", "--language", "mk")
+    await types("schedule", "daily", *chosen)
+    assert (await types("schedules")).output.strip().endswith("\tmk")
     wrong = await types("publish", "soon", fails=True)
     assert isinstance(wrong.exception, Invalid)
     mila = await an_administrator(work)
