@@ -39,6 +39,8 @@ class PersonView(BaseModel):
     # Its password opens also when people sign in by a provider.
     emergency: bool
     chats_at_once: int
+    # The language in which the person reads the pages and is written to.
+    page_language: str
     created_at: datetime
 
 
@@ -63,6 +65,8 @@ class AccountIn(BaseModel):
     emergency: bool | None = None
     # How many written conversations the person can have at once; 0: none.
     chats_at_once: int | None = None
+    # One of the pages. Without it an invited person has that of who invites, until they choose.
+    page_language: _Words | None = None
 
 
 class ChangeIn(AccountIn):

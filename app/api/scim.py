@@ -80,6 +80,7 @@ class User(Resource[Any]):
     user_name: Annotated[str | None, Required.true, Uniqueness.server] = None
     display_name: Annotated[str | None, Mutability.read_only] = None
     active: bool | None = None
+    preferred_language: str | None = None
     emails: list[Email] | None = None
     roles: list[RoleValue] | None = None
 
@@ -188,6 +189,7 @@ def _user(work: Work, known: Known) -> User:
         user_name=staff.name,
         display_name=staff.name,
         active=staff.active,
+        preferred_language=staff.page_language,
         emails=[Email(value=staff.email, primary=True)] if staff.email else None,
         roles=[RoleValue(value=staff.role, primary=True)],
         meta=Meta(
@@ -212,6 +214,7 @@ def _entry(user: User) -> Entry:
         role=_first(user.roles),
         email=_first(user.emails) or "",
         external_id=user.external_id,
+        language=user.preferred_language,
     )
 
 

@@ -318,6 +318,8 @@ class WantedSchedule(BaseModel):
     report: str = Field(max_length=40)
     every: str = Field(max_length=10)
     role: str = Field(max_length=30)
+    # None, or empty: in the language of each reader.
+    language: str | None = Field(default=None, max_length=20)
 
 
 class ScheduleView(BaseModel):
@@ -325,12 +327,18 @@ class ScheduleView(BaseModel):
     report: str
     every: str
     role: str
+    language: str | None
     next_on: date
 
 
 def schedule_view(row: ReportSchedule) -> ScheduleView:
     return ScheduleView(
-        id=row.id, report=row.report, every=row.every, role=row.role, next_on=row.next_on
+        id=row.id,
+        report=row.report,
+        every=row.every,
+        role=row.role,
+        language=row.language,
+        next_on=row.next_on,
     )
 
 
@@ -343,7 +351,8 @@ async def list_schedules(work: InWork, staff: SeesNumbers) -> list[ScheduleView]
 @router.post("/statistics/schedules", status_code=201)
 async def add_schedule(work: InWork, staff: Publishes, body: WantedSchedule) -> ScheduleView:
     """Schedule a report: it is sent to everybody with a role when each period is over."""
-    return schedule_view(await sending.schedule(work, body.report, body.every, body.role))
+    row = await sending.schedule(work, body.report, body.every, body.role, body.language)
+    return schedule_view(row)
 
 
 @router.post("/statistics/schedules/{schedule_id}/end", status_code=204)

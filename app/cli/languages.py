@@ -9,10 +9,11 @@ from app.cli.running import run_verb
 from app.work import Work
 
 app = typer.Typer(
-    no_args_is_help=True, help="Languages of pages, definitions, prompts and letters."
+    no_args_is_help=True,
+    help="Languages of pages, definitions, prompts, letters and practice calls.",
 )
 Language = Annotated[str, typer.Argument(help="the code of the language, like sq")]
-Kind = Annotated[str, typer.Argument(help="pages, definitions or prompts-and-letters")]
+Kind = Annotated[str, typer.Argument(help="pages, definitions, prompts-and-letters or practice")]
 
 
 @app.command("list")

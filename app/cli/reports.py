@@ -17,9 +17,11 @@ app = typer.Typer(no_args_is_help=True, help="Reports, published figures, files 
 
 @app.command("schedules")
 def list_schedules() -> None:
-    """List the reports that are sent: id, report, how often, to which role, the next day."""
+    """List the reports that are sent: id, report, how often, to which role, the next day, the
+    language; `-` is that of each reader."""
     for one in run_verb(sending.schedules):
-        print(f"{one.id}\t{one.report}\t{one.every}\t{one.role}\t{one.next_on}")
+        told = (one.id, one.report, one.every, one.role, one.next_on, one.language or "-")
+        print("\t".join(map(str, told)))
 
 
 @app.command("schedule")
@@ -27,11 +29,14 @@ def schedule(
     report: Annotated[str, typer.Argument(help="the name of a report; an unknown one lists all")],
     every: Annotated[str, typer.Option(help="day, week, month, quarter or year")],
     role: Annotated[Role, typer.Option(help="who gets it")],
+    language: Annotated[
+        str | None, typer.Option(help="such as sr; default: that of each reader's pages")
+    ] = None,
 ) -> None:
     """Send a report from its next period on."""
 
     async def verb(work: Work) -> str:
-        return str((await sending.schedule(work, report, every, role.value)).id)
+        return str((await sending.schedule(work, report, every, role.value, language)).id)
 
     print(run_verb(verb))
 

@@ -21,6 +21,7 @@ from app.staff import accounts, passwords
 from app.staff import sign_in_rules as rules
 from app.staff.models import EndpointKind
 from app.staff.roles import Role
+from app.words import SOURCE
 from app.work import Work
 
 app = typer.Typer(no_args_is_help=True, help="Accounts.")
@@ -59,6 +60,9 @@ def add_staff(
     email: Annotated[
         str | None, typer.Option(help="address to which reports are announced")
     ] = None,
+    page_language: Annotated[
+        str, typer.Option(help="the language of this person's pages, such as sr")
+    ] = SOURCE,
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="read the password from standard input")
     ] = False,
@@ -83,6 +87,7 @@ def add_staff(
             chats_at_once=chats,
             team=team,
             email=email,
+            page_language=page_language,
             password=password,
         )
         return str(staff.id)
@@ -133,13 +138,12 @@ def change_staff(
         training=training,
         emergency=emergency,
         chats_at_once=chats,
+        page_language=page_language,
     )
 
     async def verb(work: Work) -> None:
         person = await finding.person_named(work, name)
         await changing.change(work, person.id, changes, by=None)
-        if page_language is not None:
-            await accounts.choose_page_language(work, person, page_language)
 
     run_verb(verb)
 
@@ -197,6 +201,9 @@ def invite(
     chats: Annotated[
         int, typer.Option(min=0, max=MOST_AT_ONCE, help="written conversations at once")
     ] = 0,
+    page_language: Annotated[
+        str | None, typer.Option(help="the language of this person's pages, such as sr")
+    ] = None,
     by_mail: Annotated[bool, typer.Option("--mail", help="send the link to the person")] = False,
 ) -> None:
     """Add an account, and print the link by which its person chooses a password."""
@@ -210,6 +217,7 @@ def invite(
         skills=parts_of(skills),
         training=training,
         chats_at_once=chats,
+        page_language=page_language,
     )
 
     async def verb(work: Work) -> str | None:

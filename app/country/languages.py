@@ -21,6 +21,8 @@ from app.log import log
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
+from app.training import scenarios
+from app.training.translations import Scripted
 from app.words import catalogues, pages
 from app.words.catalogues import Kind, Progress
 from app.work import PROGRAM, Ground, Work
@@ -30,6 +32,7 @@ LARGEST = 2 * 1024 * 1024
 _LOCK = 116_119
 # Seconds until a process that could not ask the database asks again.
 _AGAIN = 1.0
+catalogues.tell(Kind.PRACTICE, Scripted())
 
 
 class NoSuchLanguage(NotFound):
@@ -76,7 +79,7 @@ def counting(own: list[OwnCatalogue]) -> dict[tuple[str, Kind], OwnCatalogue]:
 async def translations(work: Work) -> list[Translated]:
     """Return every language that has words, with each kind of them."""
     own = counting(await all_own(work))
-    catalogues.use({key: one.text for key, one in own.items()})
+    await _use(own)
     # Reading every catalogue takes a moment, and calls are answered meanwhile.
     return await asyncio.to_thread(
         lambda: [_translated(one, kind, own) for one in words.written() for kind in Kind]
@@ -200,8 +203,15 @@ async def learn(work: Work) -> None:
     """
     own = counting(await all_own(work))
     chosen = list(await work.session.scalars(select(Staff.page_language).distinct()))
-    catalogues.use({key: one.text for key, one in own.items()})
+    await _use(own)
     await asyncio.to_thread(pages.load, chosen)
+
+
+async def _use(own: dict[tuple[str, Kind], OwnCatalogue]) -> None:
+    if any(kind == Kind.PRACTICE for _, kind in own):
+        # Reading the scenarios takes a moment, and calls are answered meanwhile.
+        await asyncio.to_thread(scenarios.english)
+    catalogues.use({key: one.text for key, one in own.items()})
 
 
 async def watch(ground: Ground, bus: Bus) -> None:

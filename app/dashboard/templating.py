@@ -85,6 +85,7 @@ templates.env.filters["name_of"] = lambda code, options: next(
 templates.env.filters["said"] = pages.said
 templates.env.filters["message"] = pages.message_words
 templates.env.filters["part"] = parts.part
+templates.env.filters["apart"] = parts.apart
 templates.env.filters["lang_of"] = parts.lang_of
 templates.env.globals["own_name"] = parts.own_name
 templates.env.filters["again"] = said_again

@@ -72,6 +72,7 @@ class Changes:
     training: bool | None = None
     emergency: bool | None = None
     chats_at_once: int | None = None
+    page_language: str | None = None
 
 
 def values_of(staff: Staff) -> dict[str, Any]:
@@ -88,6 +89,7 @@ def values_of(staff: Staff) -> dict[str, Any]:
         "training": staff.training,
         "emergency": staff.emergency,
         "chats_at_once": staff.chats_at_once,
+        "page_language": staff.page_language,
     }
 
 
@@ -158,6 +160,8 @@ async def checked(work: Work, changes: Changes, of: UUID | None = None) -> Chang
         raise Invalid(
             "A person can have 0 to %(most)s written conversations at once.", most=MOST_AT_ONCE
         )
+    if changes.page_language is not None:
+        accounts.check_page_language(changes.page_language)
     if changes.skills is not None:
         skills = check_skills(changes.skills)
         words = [name if level == 1 else f"{name}:{level}" for name, level in skills.items()]
@@ -324,6 +328,7 @@ def _store(staff: Staff, values: dict[str, Any]) -> None:
     staff.emergency = values["emergency"]
     staff.skills, staff.training = values["skills"], values["training"]
     staff.chats_at_once = values["chats_at_once"]
+    staff.page_language = values["page_language"]
 
 
 def for_log(name: str, value: Any) -> Any:

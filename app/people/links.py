@@ -24,7 +24,7 @@ from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import EndpointKind, LinkKind, PasswordLink, Staff
 from app.staff.roles import Role
-from app.words.pages import N_, _, reader, spoken_in
+from app.words.pages import N_, _, read_in, reader, spoken_in
 from app.work import Work
 
 # A reset is used at once, or asked for again.
@@ -96,9 +96,10 @@ async def invite(
         chats_at_once=wanted.chats_at_once or 0,
         team=wanted.team or "",
         email=wanted.email or None,
+        # Until they choose one, they are written to in the language of who invites them.
+        page_language=wanted.page_language
+        or read_in(by.page_language if by is not None else reader()),
     )
-    # Until they choose one, they are written to in the language of who invites them.
-    staff.page_language = by.page_language if by is not None else reader()
     if await hold_back(work, staff, Asked(AccessKind.ACCOUNT), by=by):
         staff.active = False
         await work.session.flush()

@@ -26,6 +26,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.staff.second_person import Outside
+from app.words.pages import SOURCE, page_language_of
 from app.work import Work
 
 # Only an administrator gives these, or takes them away.
@@ -49,6 +50,8 @@ class Entry:
     role: str | None = None
     email: str = ""
     external_id: str | None = None
+    # Of the pages, as a tag of BCP 47. It counts for a new account: people choose it themselves.
+    language: str | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,13 @@ async def add(work: Work, entry: Entry) -> Known:
         kept.deleted_at = None
         await work.session.flush()
         return await change(work, found.id, _asks_active(entry))
-    staff = await accounts.add_staff(work, name=entry.name, role=role, email=entry.email or None)
+    staff = await accounts.add_staff(
+        work,
+        name=entry.name,
+        role=role,
+        email=entry.email or None,
+        page_language=page_language_of(entry.language) or SOURCE,
+    )
     await _keep(work, staff, entry)
     if entry.active is False:
         await leaving.deactivate(work, staff.id, by=None)

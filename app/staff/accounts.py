@@ -107,10 +107,12 @@ async def add_staff(
     chats_at_once: int = 0,
     team: str = "",
     email: str | None = None,
+    page_language: str = pages.SOURCE,
     password: str | None = None,
 ) -> Staff:
     """Add an account. Raises NameTaken, Invalid."""
     name = await check_name(work, name)
+    page_language = check_page_language(page_language)
     email = check_email(email)
     kind, address = read_endpoint(endpoint)
     staff = Staff(
@@ -127,22 +129,35 @@ async def add_staff(
         chats_at_once=chats_at_once,
         team=team.strip(),
         email=email,
+        page_language=page_language,
         created_at=work.now,
     )
     work.session.add(staff)
     await work.session.flush()
     if password is not None:
         await give_password(work, staff, password)
-    after = {"role": role.value, "endpoint": kind, "team": staff.team, "training": training}
+    after = {
+        "role": role.value,
+        "endpoint": kind,
+        "team": staff.team,
+        "training": training,
+        "page_language": page_language,
+    }
     write_entry(work, AuditLog.STAFF_ADDED, str(staff.id), before=None, after=after)
     work.announce(Topic.ROSTER)
     return staff
 
 
-async def choose_page_language(work: Work, staff: Staff, language: str) -> None:
-    """Set the language in which a person reads the pages. Raises Invalid."""
+def check_page_language(language: str) -> str:
+    """Return a language of the pages. Raises Invalid."""
     if language not in pages.page_languages():
         raise Invalid("The pages are not translated into this language. Choose one from the list.")
+    return language
+
+
+async def choose_page_language(work: Work, staff: Staff, language: str) -> None:
+    """Set the language in which a person reads the pages. Raises Invalid."""
+    check_page_language(language)
     before = await work.session.scalar(
         select(Staff.page_language).where(Staff.id == staff.id).with_for_update()
     )

@@ -142,6 +142,8 @@ class ReportSchedule(Base):
     report: Mapped[str]
     every: Mapped[str]
     role: Mapped[str]
+    # None: a file for each language in which its readers read the pages.
+    language: Mapped[str | None]
     created_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     created_at: Mapped[datetime]
     next_on: Mapped[date] = mapped_column(Date)

@@ -33,12 +33,12 @@ from app.training.scenarios import (
     QUESTIONS,
     Act,
     Scenario,
+    languages,
     read_scenario,
     scenarios,
     text_of,
 )
 from app.training.script import Ended, Move, Talk, Turn, play
-from app.words.practice import languages
 from app.work import PROGRAM, Ground, Work
 
 # The number of the line of practice calls: no telephone can dial it.

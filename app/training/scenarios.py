@@ -5,7 +5,7 @@ are in `app/words/<language>/practice`. `_child.yaml` holds what any child says 
 no words of its own. Every error names the file and the line.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -18,7 +18,7 @@ from pydantic import StringConstraints, model_serializer, model_validator
 from app.definitions.datafile import Lines, Part, read_file, read_model
 from app.definitions.forms import Meaning
 from app.errors import Message
-from app.words import SOURCE, BadWords, practice
+from app.words import SOURCE, BadWords, in_script, practice, spoken_as
 from app.words.pages import N_
 from app.words.parts import Foreign
 
@@ -27,6 +27,8 @@ FOLDER = Path(__file__).parent / "data"
 COMMON = "_child.yaml"
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=400)]
+# Where a sentence is: the scenario, then its place there.
+Place = tuple[str, ...]
 P = TypeVar("P", bound=Part)
 
 
@@ -101,7 +103,10 @@ class Said(Part):
 
     def in_(self, language: str) -> str:
         """Return the sentence in a language; in English if there is none in that language."""
-        return self.words.get(language) or Foreign.of(self.words[SOURCE], SOURCE)
+        spoken = spoken_as(language)
+        if spoken not in self.words:
+            return Foreign.of(self.words[SOURCE], SOURCE)
+        return in_script(language, self.words[spoken], self.words[SOURCE])
 
 
 class FormAnswer(Part):
@@ -322,17 +327,88 @@ def _names(found: Scenario) -> Iterator[tuple[tuple[str | int, ...], list[str]]]
 # -- in every language -----------------------------------------------------------------------
 
 
+def languages() -> tuple[str, ...]:
+    """Return the languages in which every scenario says everything, English first."""
+    there = set(english())
+    own = {one for one, texts in practice.own_sentences().items() if there <= set(texts)}
+    return (SOURCE, *sorted({*practice.with_folder(), *own} - {SOURCE}))
+
+
+def texts_of(language: str) -> dict[str, str]:
+    """Return every sentence of a language by its key, as it is in force. A sentence may be missing.
+
+    Its key is the scenario with its place there: `prank.opens.1`.
+    """
+    own = practice.own_sentences().get(language, {})
+    return {**_texts().get(language, {}), **own}
+
+
+def english() -> dict[str, str]:
+    """Return every sentence in English by its key, in the order of the scenarios."""
+    return _texts()[SOURCE]
+
+
+@cache
+def _texts() -> dict[str, dict[str, str]]:
+    """Return the shipped sentences by language and key. Raises BadDefinition, BadWords."""
+    found: dict[str, dict[str, str]] = {}
+
+    def note(said: Said, path: Place) -> Said:
+        for language, text in said.words.items():
+            found.setdefault(language, {})[".".join(path)] = text
+        return said
+
+    for name, one in _shipped().items():
+        _each(one, (name,), note)
+    return found
+
+
+@cache
+def _shipped() -> dict[str, Common | Scenario]:
+    """Return what is shipped by its file: every scenario, and what any child says."""
+    found: dict[str, Common | Scenario] = {}
+    for path in sorted(FOLDER.glob("*.yaml")):
+        if path.name == COMMON:
+            found[path.stem] = in_all_languages(_read_common(), path.stem)
+            continue
+        one = read_scenario(path.read_text(encoding="utf-8"), path.name)
+        if one.scenario != path.stem:
+            raise ValueError(f"{path.name}: the scenario is called {one.scenario}")
+        found[path.stem] = in_all_languages(one, path.stem)
+    return found
+
+
 def in_all_languages(found: P, scenario: str) -> P:
-    """Return a part with every sentence in every language of practice calls. Raises BadWords."""
+    """Return a part with every sentence in every language that has a folder. Raises BadWords."""
     left = {
         language: dict(practice.sentences(language, scenario))
-        for language in practice.languages()
-        if language != SOURCE
+        for language in practice.with_folder()
     }
-    made: P = _translated(found, (scenario,), left)
+
+    def say(said: Said, path: Place) -> Said:
+        place = ".".join(path[1:])
+        for language, texts in left.items():
+            if place not in texts:
+                raise BadWords(f"{_file(language, scenario)} has no text for {place}.")
+        return Said(words={**said.words, **{one: texts.pop(place) for one, texts in left.items()}})
+
+    made: P = _each(found, (scenario,), say)
     for language, unknown in left.items():
         if unknown:
             raise BadWords(f"{_file(language, scenario)}: the scenario has no {min(unknown)}.")
+    return made
+
+
+def _in_own_words(found: P, scenario: str) -> P:
+    """Return a part with the sentences that a helpline imported, in the languages that have all."""
+    own = {one: texts for one, texts in practice.own_sentences().items() if one in languages()}
+
+    def say(said: Said, path: Place) -> Said:
+        key = ".".join(path)
+        better = {one: texts[key] for one, texts in own.items() if key in texts}
+        return Said(words={**said.words, **better})
+
+    made: P = _each(found, (scenario,), say)
     return made
 
 
@@ -340,61 +416,52 @@ def _file(language: str, scenario: str) -> str:
     return f"app/words/{language}/practice/{scenario}.yaml"
 
 
-def _translated(value: Any, place: tuple[str, ...], left: dict[str, dict[str, str]]) -> Any:
-    """Return a value with its sentences, which are taken out of `left`, by language and place.
-
-    `place` begins with the scenario.
-    """
+def _each(value: Any, path: Place, change: Callable[[Said, Place], Said]) -> Any:
+    """Return a value with each of its sentences changed. `path` begins with the scenario."""
     match value:
         case Said():
-            return _said(value, place, left)
+            return change(value, path)
         case Part():
             inner = {
-                name: _translated(getattr(value, name), (*place, name), left)
+                name: _each(getattr(value, name), (*path, name), change)
                 for name in type(value).model_fields
             }
             return value.model_copy(update=inner)
         case dict():
-            return {key: _translated(one, (*place, str(key)), left) for key, one in value.items()}
+            return {key: _each(one, (*path, str(key)), change) for key, one in value.items()}
         case list():
             return [
-                _translated(one, (*place, getattr(one, "id", str(n))), left)
+                _each(one, (*path, getattr(one, "id", str(n))), change)
                 for n, one in enumerate(value, 1)
             ]
     return value
 
 
-def _said(said: Said, path: tuple[str, ...], left: dict[str, dict[str, str]]) -> Said:
-    scenario, place = path[0], ".".join(path[1:])
-    for language, texts in left.items():
-        if place not in texts:
-            raise BadWords(f"{_file(language, scenario)} has no text for {place}.")
-    return Said(words={**said.words, **{one: texts.pop(place) for one, texts in left.items()}})
-
-
-@cache
-def common() -> Common:
-    """Return what any child says. Raises BadDefinition, BadWords."""
+def _read_common() -> Common:
     found, lines = read_file(Common, FOLDER / COMMON)
     for act in Act:
         if act not in found.reacts and act not in (*QUESTIONS, Act.GOODBYE):
             raise lines.refuse(
                 ("reacts",), Message("the child has no reaction to %(act)s", act=act.value)
             )
-    return in_all_languages(found, Path(COMMON).stem)
+    return found
+
+
+@cache
+def common() -> Common:
+    """Return what any child says. Raises BadDefinition, BadWords."""
+    name = Path(COMMON).stem
+    found = _shipped()[name]
+    assert isinstance(found, Common)
+    return _in_own_words(found, name)
 
 
 @cache
 def scenarios() -> dict[str, Scenario]:
     """Return every scenario in force, the easiest first. Raises BadDefinition, BadWords."""
-    found = []
-    for path in sorted(FOLDER.glob("*.yaml")):
-        if path.name != COMMON:
-            one = read_scenario(path.read_text(encoding="utf-8"), path.name)
-            if one.scenario != path.stem:
-                raise ValueError(f"{path.name}: the scenario is called {one.scenario}")
-            found.append(in_all_languages(one, path.stem))
-    common()
+    found = [
+        _in_own_words(one, name) for name, one in _shipped().items() if isinstance(one, Scenario)
+    ]
     return {one.scenario: one for one in sorted(found, key=lambda one: (one.level, one.scenario))}
 
 
@@ -404,7 +471,14 @@ def text_of(name: str) -> str:
     return yaml.safe_dump(data, allow_unicode=True, sort_keys=False, width=100)
 
 
+def use(own: Mapping[str, Mapping[str, str]]) -> None:
+    """Say these sentences, by language and key, before the shipped ones, and no others."""
+    practice.use(own)
+    for kept in (common, scenarios):
+        kept.cache_clear()
+
+
 def forget() -> None:
     """Read every scenario again, as when a language was added."""
-    for kept in (common, scenarios, practice.sentences):
+    for kept in (common, scenarios, _shipped, _texts, practice.sentences):
         kept.cache_clear()

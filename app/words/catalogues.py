@@ -1,9 +1,9 @@
 """Gettext catalogues: what the pages say, the labels of the definitions, and what is told. Pure.
 
 A catalogue is shipped as `<language>/pages.po` or `<language>/definitions.po`; one of prompts and
-letters is made of the YAML files of the language (`told.py`). A helpline can import a catalogue of
-its own: what it translates comes first. A second script has no file, its messages are those of the
-language in other letters.
+letters (`told.py`), or of practice calls, is made of the YAML files of the language: each of its
+texts has a key (`keyed.py`). A helpline can import a catalogue of its own: what it translates comes
+first. A second script has no file, its messages are those of the language in other letters.
 
 A language in which the definitions themselves are written has a `definitions.po`, too, made of them
 by `scripts/catalogues`. Where such a language says one English label in several ways, each of the
@@ -27,8 +27,8 @@ from babel.support import NullTranslations, Translations
 from app import words
 from app.errors import Invalid, Joined
 from app.errors import Message as Said
-from app.words import told
-from app.words.chats import chat_words
+from app.words.keyed import Keyed
+from app.words.told import Told
 
 
 class Kind(StrEnum):
@@ -37,14 +37,22 @@ class Kind(StrEnum):
     PAGES = "pages"
     DEFINITIONS = "definitions"
     PROMPTS_AND_LETTERS = "prompts-and-letters"
+    PRACTICE = "practice"
 
 
 # The kinds that are shipped as catalogues.
 SHIPPED = (Kind.PAGES, Kind.DEFINITIONS)
+# The kinds whose texts have keys. An area above adds its own (`tell`).
+_keyed: dict[Kind, Keyed] = {Kind.PROMPTS_AND_LETTERS: Told()}
 
 # Catalogues that were imported, as text, by language and kind.
 Own = Mapping[tuple[str, Kind], str]
 _own: dict[tuple[str, Kind], str] = {}
+
+
+def tell(kind: Kind, keyed: Keyed) -> None:
+    """Let the texts of a kind be those of an area above."""
+    _keyed[kind] = keyed
 
 
 def use(own: Own) -> None:
@@ -53,13 +61,13 @@ def use(own: Own) -> None:
         _own.clear()
         _own.update(own)
         compiled.cache_clear()
-        words.use({one: _own_texts(one) for one, kind in own if kind == Kind.PROMPTS_AND_LETTERS})
-        chat_words.cache_clear()
+        for kind, keyed in _keyed.items():
+            keyed.use({one: _own_texts(one, kind) for one, of in own if of == kind})
 
 
-def _own_texts(language: str) -> Mapping[str, str]:
-    text = _own[language, Kind.PROMPTS_AND_LETTERS]
-    return told.read(read_po(io.StringIO(text), locale=locale_of(language)))
+def _own_texts(language: str, kind: Kind) -> Mapping[str, str]:
+    text = _own[language, kind]
+    return _keyed[kind].read(read_po(io.StringIO(text), locale=locale_of(language)))
 
 
 def forget() -> None:
@@ -169,8 +177,8 @@ class Progress:
 
 def progress(language: str, kind: Kind) -> Progress:
     """Return how many messages a language has translated of those that there are."""
-    if kind == Kind.PROMPTS_AND_LETTERS:
-        return Progress(*told.count(language))
+    if kind not in SHIPPED:
+        return Progress(*_keyed[kind].count(language))
     base = words.spoken_as(language)
     asked = _messages(base, kind)
     if base == words.SOURCE:
@@ -192,8 +200,8 @@ def _messages(language: str, kind: Kind) -> list[Message]:
 def exported(language: str, kind: Kind) -> str:
     """Return the catalogue of a language as a translator edits it, with what is in force now."""
     catalogue = Catalog(locale=locale_of(language), fuzzy=False)
-    if kind == Kind.PROMPTS_AND_LETTERS:
-        told.fill(catalogue, language)
+    if kind not in SHIPPED:
+        _keyed[kind].fill(catalogue, language)
     else:
         now = _whole(language, kind)
         for one in _messages(language, kind):
@@ -201,9 +209,8 @@ def exported(language: str, kind: Kind) -> str:
             text = known.string if known is not None else None
             catalogue.add(one.id, text, context=one.context)
     out = io.BytesIO()
-    # Prompts and letters stand in the order in which they are said.
-    in_order = kind == Kind.PROMPTS_AND_LETTERS
-    write_po(out, catalogue, width=100, sort_output=not in_order, no_location=True)
+    # Texts with keys stand in the order in which they are said.
+    write_po(out, catalogue, width=100, sort_output=kind in SHIPPED, no_location=True)
     return out.getvalue().decode()
 
 
@@ -214,9 +221,9 @@ def check(language: str, kind: Kind, text: str) -> Progress:
     """
     given = _read(language, text)
     wrong: list[Said] = []
-    if kind == Kind.PROMPTS_AND_LETTERS:
-        wrong = list(told.wrong(language, given))
-        done = Progress(len(told.read(given)), told.count(words.SOURCE)[1])
+    if kind not in SHIPPED:
+        wrong = list(_keyed[kind].wrong(language, given))
+        done = Progress(len(_keyed[kind].read(given)), _keyed[kind].count(words.SOURCE)[1])
     else:
         wrong = [Said(place) for place in _wrong(given, _forms(language))]
         known = {_identity(one) for one in _messages(language, kind)}

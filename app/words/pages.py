@@ -79,6 +79,14 @@ def _preferred_page(accepted: str, known: tuple[str, ...]) -> str:
     return _preferred(accepted, known) or SOURCE
 
 
+def page_language_of(tag: object) -> str | None:
+    """Return the language of the pages that a tag of another program means, such as `sr-Cyrl-RS`
+    (BCP 47) or `sr_RS`; None if the pages are not in it."""
+    if not isinstance(tag, str):
+        return None
+    return _preferred(tag.replace("_", "-"), page_languages())
+
+
 def _preferred(accepted: str, known: Sequence[str]) -> str | None:
     weighed = []
     for one in accepted[:500].split(","):

@@ -46,6 +46,11 @@ def part(text: str, language: str | None = None) -> str:
     return Markup("<span{}>{}</span>").format(attributes, escape(text))
 
 
+def apart(text: str) -> Markup:
+    """Return what a person wrote for within a sentence: it is read in its own direction."""
+    return Markup("<bdi>{}</bdi>").format(text)
+
+
 def own_name(language: str) -> str:
     """Return the name of a language in that language."""
     if language in words.written():

@@ -69,7 +69,7 @@ async def _says_what_it_can(client: httpx2.AsyncClient) -> None:
     (schema,) = (await client.get("/Schemas")).json()["Resources"]
     assert (await client.get(f"/Schemas/{USER}")).json() == schema
     kept = {one["name"] for one in schema["attributes"]}
-    assert kept == {"userName", "displayName", "active", "emails", "roles"}
+    assert kept == {"userName", "displayName", "active", "preferredLanguage", "emails", "roles"}
     for path in ("/Schemas/x", "/ResourceTypes/Group", "/Users/x"):
         said(await client.get(path), 404)
 
@@ -80,13 +80,15 @@ async def _adds(client: httpx2.AsyncClient) -> dict[str, Any]:
         "userName": "Ana",
         "externalId": "7",
         "name": {"givenName": "Ana"},
+        "preferredLanguage": "sr-RS",
         "emails": [{"value": "ana@city.example", "type": "work", "primary": True}],
     }
     made = await client.post("/Users", json=sent)
     assert made.status_code == 201, made.text
     ana = made.json()
     assert made.headers["location"] == ana["meta"]["location"]
-    assert (ana["userName"], ana["active"], ana["externalId"]) == ("Ana", True, "7")
+    said_back = [ana[one] for one in ("userName", "active", "externalId", "preferredLanguage")]
+    assert said_back == ["Ana", True, "7", "sr"]
     said(await client.post("/Users", json=sent), 409, "uniqueness")
     said(await client.post("/Users", json={"schemas": [USER]}), 400, "invalidValue")
     said(await client.post("/Users", content=b"{"), 400, "invalidSyntax")

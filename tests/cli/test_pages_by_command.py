@@ -109,6 +109,10 @@ async def test_the_language_of_a_persons_pages_is_chosen(work: Work, typed: Type
     assert ana.page_language == "sr"
     said = log_of(work, AuditLog.STAFF_CHANGED)
     assert (said["before"], said["after"]) == ({"page_language": "en"}, {"page_language": "sr"})
+    await types("invite", "nova", "--page-language", "mk")
+    nova = await accounts.find_by_name(work.session, "nova")
+    assert nova is not None
+    assert nova.page_language == "mk"
 
 
 async def test_absences_and_swaps_are_made_answered_and_withdrawn(work: Work, typed: Typed) -> None:
@@ -210,8 +214,12 @@ async def test_reports_are_scheduled_and_files_decided(work: Work, typed: Typed)
     await types("schedule", "daily", "--every", "week", "--role", "supervisor")
     (listed,) = (await types("schedules")).output.splitlines()
     assert listed.split("\t")[1:4] == ["daily", "week", "supervisor"]
+    assert listed.split("\t")[5] == "-"
     await types("unschedule", listed.split("\t")[0])
     assert (await types("schedules")).output == ""
+    chosen = ("--every", "week", "--role", "supervisor", "--language", "mk")
+    await types("schedule", "daily", *chosen)
+    assert (await types("schedules")).output.strip().endswith("\tmk")
     wrong = await types("publish", "soon", fails=True)
     assert isinstance(wrong.exception, Invalid)
     mila = await an_administrator(work)

@@ -9,7 +9,7 @@ from app.calls.models import Call
 from app.calls.states import CallState
 from app.contacts import contacts
 from app.contacts.states import Channel
-from app.dashboard.people.views import form_of
+from app.dashboard.people.views import form_of, read_form
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.transaction import send_rows
 from app.people import changing, ending, finding
@@ -69,6 +69,30 @@ async def test_what_stays_as_it_was_is_not_logged(work: Work) -> None:
     assert (changed(work), ana.revision) == ([], 0)
 
 
+async def test_an_administrator_chooses_the_language_of_a_persons_pages(work: Work) -> None:
+    mila, ana = await an_administrator(work), await a_counsellor(work, "ana")
+    await change(work, ana.id, Changes(page_language="sr-Cyrl"), by=mila, revision=0)
+    assert (ana.page_language, ana.revision) == ("sr-Cyrl", 1)
+    after = {"page_language": "sr-Cyrl"}
+    assert changed(work) == [{"before": {"page_language": "en"}, "after": after}]
+
+
+async def test_a_form_leaves_the_language_that_a_person_chose_meanwhile(work: Work) -> None:
+    mila, ana = await an_administrator(work), await a_counsellor(work, "ana")
+    drawn = form_of(ana)
+    await accounts.choose_page_language(work, ana, "sr")
+    sent = {
+        "name": "ana",
+        "team": "north",
+        "page_language": drawn.values["page_language"],
+        "page_language_before": drawn.page_language_before,
+    }
+    await change(work, ana.id, read_form(sent), by=mila, revision=drawn.revision)
+    assert (ana.team, ana.page_language) == ("north", "sr")
+    await change(work, ana.id, read_form(sent | {"page_language": "mk"}), by=mila)
+    assert ana.page_language == "mk"
+
+
 async def test_the_log_holds_only_the_ends_of_names_numbers_and_addresses(work: Work) -> None:
     mila, ana = await an_administrator(work), await a_counsellor(work, "ana")
     wanted = Changes(name="Petra Perić", email="petra@example.org", endpoint="+381641234567")
@@ -119,6 +143,8 @@ async def test_of_two_who_change_an_account_the_second_is_told(work: Work) -> No
         Changes(endpoint="the desk"),
         Changes(endpoint=""),
         Changes(languages=["klingon"]),
+        Changes(page_language="klingon"),
+        Changes(page_language=""),
         Changes(skills=["Violence"]),
         Changes(skills=["violence:0"]),
         Changes(lines=["+38100"]),

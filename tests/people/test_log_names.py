@@ -47,6 +47,15 @@ def test_a_switch_of_the_log_says_yes_or_no_in_the_language_of_its_reader() -> N
         assert (found.before, found.after) == ([Name(words[0])], [Name(words[1])])
 
 
+def test_a_language_of_the_log_is_said_by_its_name() -> None:
+    row = entry("", before={"page_language": "en"}, after={"page_language": "sr-Cyrl"})
+    calls = entry("", languages=["mk", "ar"])
+    with spoken_in("sr"):
+        (found,), (spoken,) = values_of(row, {}), values_of(calls, {})
+    said = [one.text for one in (*found.before, *found.after, *spoken.after)]
+    assert said == ["engleski", "srpski (ćirilica)", "makedonski", "arapski"]
+
+
 def test_a_time_of_the_log_is_said_in_the_language_of_its_reader() -> None:
     row = entry("", before={}, after={"from": "2026-12-24T07:00:00+00:00", "on": "2026-12-24"})
     for language, instant, day in (

@@ -15,6 +15,7 @@ from app.people.provider.mapping import Wanted
 from app.staff import accounts
 from app.staff.models import Awaits, Staff
 from app.staff.sessions import note_provider_session
+from app.words.pages import spoken_in
 from app.work import Work
 from tests.support.verbs import (
     a_counsellor,
@@ -58,6 +59,17 @@ async def test_unknown_people_are_refused_or_get_an_account_with_their_role(city
     assert (again.id, again.name, again.role) == (ana.id, "Ana Anić", "supervisor")
     with pytest.raises(accounts.NameTaken):
         await comes(city, ANA | {"sub": "2"}, unknown="create")
+
+
+async def test_a_new_account_has_the_language_of_the_provider_or_of_the_browser(city: Work) -> None:
+    ana = await comes(city, ANA | {"locale": "uk-UA"}, unknown="create")
+    with spoken_in("mk"):
+        bora = await comes(city, ANA | {"sub": "2", "name": "Bora"}, unknown="create")
+        odd = ANA | {"sub": "3", "name": "Ceca", "locale": ["sr"]}
+        ceca = await comes(city, odd, unknown="create")
+    assert [one.page_language for one in (ana, bora, ceca)] == ["uk", "mk", "mk"]
+    await comes(city, ANA | {"locale": "sr"})
+    assert ana.page_language == "uk", "from then on it is the person's"
 
 
 @pytest.mark.parametrize(

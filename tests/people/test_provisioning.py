@@ -29,6 +29,19 @@ from tests.support.verbs import (
 )
 
 
+async def test_a_new_person_has_the_language_that_the_directory_says(work: Work) -> None:
+    said = {"Ana": "sr-Cyrl-RS", "Bob": "mk_MK", "Cem": "tr", "Dan": None}
+    made = {name: (await provisioning.add(work, Entry(name, language=said[name]))) for name in said}
+    found = {name: one.staff.page_language for name, one in made.items()}
+    assert found == {"Ana": "sr-Cyrl", "Bob": "mk", "Cem": "en", "Dan": "en"}
+    # Directories send everything again and again: what the person chose since stays.
+    ana = made["Ana"].staff
+    await accounts.choose_page_language(work, ana, "sr")
+    await provisioning.change(work, ana.id, Entry("Ana", email="a@x.example", language="bg"))
+    await work.session.refresh(ana)
+    assert (ana.email, ana.page_language) == ("a@x.example", "sr")
+
+
 async def test_who_leaves_in_a_talk_hands_everything_over_in_the_same_step(work: Work) -> None:
     ana, vera = await a_counsellor(work, "ana"), await a_supervisor(work)
     await a_counsellor(work, "bob")

@@ -364,6 +364,12 @@ async def visit(stage: Stage, who: Counsellor, path: str) -> Any:
     return await stage.client.get(stage.settings.public_url + path, headers=headers)
 
 
+def link_in(letter: str) -> str:
+    found = re.search(r"http://\S+(/reports/files/\S+)", letter)
+    assert found is not None, letter
+    return found[1]
+
+
 async def test_a_report_is_sent_as_a_link_to_a_role(night: Stage, post: Mail) -> None:
     boss = await night.add_counsellor("boss", role=Role.ADMINISTRATOR, shift=False, state=None)
     chief = await night.add_counsellor("chief", role=Role.SUPERVISOR, shift=False, state=None)
@@ -378,12 +384,15 @@ async def test_a_report_is_sent_as_a_link_to_a_role(night: Stage, post: Mail) ->
         ({**wanted, "role": "referral_officer"}, "single counsellors"),
         ({**wanted, "report": "weather"}, "no such report"),
         ({**wanted, "every": "hour"}, "every day, week"),
+        ({**wanted, "language": "klingon"}, "not translated"),
         (wanted, "already"),
     ):
         assert words in (await boss.ask("POST", "/statistics/schedules", wrong)).text, words
-    # The file is in the language of the person who scheduled it, the letter in its reader's.
+    # File and letter are in the language of each reader, not in that of who scheduled them.
+    mira = await night.add_counsellor("mira", role=Role.SUPERVISOR, shift=False, state=None)
+    await with_mail(night, mira, "mira@example.org")
     serbian = "UPDATE staff SET page_language = 'sr' WHERE id = %s RETURNING 1"
-    await night.rows(serbian, boss.id)
+    await night.rows(serbian, mira.id)
     night.ring()
     await night.advance(5)
     # Not before the morning after, and not twice.
@@ -397,18 +406,21 @@ async def test_a_report_is_sent_as_a_link_to_a_role(night: Stage, post: Mail) ->
     assert post.to("boss@example.org") == []
     assert "Daily room report, Mon 14 Jan 2030 to Tue 15 Jan 2030 (that day excluded)" in letter
     assert "Plavi" not in letter
-    link = re.search(r"http://\S+(/reports/files/\S+)", letter)
-    assert link is not None
+    (of_mira,) = [text for text in post.to("mira@example.org") if "/reports/files/" in text]
+    assert link_in(of_mira) != link_in(letter)
     for who, status in ((chief, 303), (boss, 404)):
         await who.sign_in()
-        answer = await visit(night, who, link[1])
+        answer = await visit(night, who, link_in(letter))
         assert answer.status_code == status
-    (file,) = (await chief.ask("GET", "/statistics/exports")).json()
-    assert (file["what"], file["state"], file["asked_by"]) == ("daily", "ready", "by itself")
-    answer = await visit(night, chief, f"/api/v1/statistics/exports/{file['id']}/file")
-    assert answer.content.startswith(b"%PDF")
-    first = pypdf.PdfReader(io.BytesIO(answer.content)).pages[0].extract_text()
-    assert "Kuda je otišao svaki poziv" in first
+    files = (await chief.ask("GET", "/statistics/exports")).json()
+    for file in files:
+        assert (file["what"], file["state"], file["asked_by"]) == ("daily", "ready", "by itself")
+    assert len(files) == 2
+    for sent, words in ((letter, "Where every call went"), (of_mira, "Kuda je otišao svaki poziv")):
+        number = link_in(sent).rsplit("/")[-1]
+        answer = await visit(night, chief, f"/api/v1/statistics/exports/{number}/file")
+        assert answer.content.startswith(b"%PDF")
+        assert words in pypdf.PdfReader(io.BytesIO(answer.content)).pages[0].extract_text()
     schedule = made.json()["id"]
     assert (await boss.ask("POST", f"/statistics/schedules/{schedule}/end", {})).status_code == 204
     assert (await boss.ask("POST", f"/statistics/schedules/{schedule}/end", {})).status_code == 404

@@ -11,12 +11,12 @@ from app.training.scenarios import (
     Act,
     FormAnswer,
     Scenario,
+    languages,
     read_scenario,
     scenarios,
     text_of,
 )
 from app.training.script import Ended, Move, play
-from app.words import practice
 
 ALL = list(scenarios().values())
 
@@ -115,8 +115,8 @@ def test_a_sentence_needs_its_english() -> None:
 
 
 def test_what_is_kept_with_a_practice_is_the_scenario_in_every_language(scenario: Scenario) -> None:
-    assert practice.languages()[0] == "en"
-    assert "sr" in practice.languages()
+    assert languages()[0] == "en"
+    assert "sr" in languages()
     kept = read_scenario(text_of(scenario.scenario), "kept")
     assert kept == scenario
-    assert set(kept.title.words) == set(practice.languages())
+    assert set(kept.title.words) == set(languages())

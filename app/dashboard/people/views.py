@@ -15,7 +15,7 @@ from app.routing.plan import read_skills
 from app.staff import accounts
 from app.staff.models import AuditEntry, EndpointKind, Staff
 from app.staff.roles import Permission, Role, may
-from app.words.pages import N_, _, code_words, language_name, said
+from app.words.pages import N_, _, code_words, language_name, reader, said
 from app.work import Work
 
 # The fields of an account, as pages call them.
@@ -31,6 +31,7 @@ FIELDS = {
     "training": N_("In training"),
     "emergency": N_("Emergency account"),
     "chats_at_once": N_("Written conversations at once"),
+    "page_language": N_("Language of the pages"),
     "active": N_("Active"),
 }
 _MARKS = ("speaks.", "line.")
@@ -107,6 +108,8 @@ class PersonForm:
     told: str = ""
     # What another person changed meanwhile: the name of the field, and what it says now.
     now: list[tuple[str, str]] = field(default_factory=list)
+    # What the account says, not the form; empty for one that is not there yet.
+    page_language_before: str = ""
 
     @property
     def skills(self) -> dict[str, int]:
@@ -125,7 +128,8 @@ class PersonForm:
 
 
 def form_of(staff: Staff) -> PersonForm:
-    return PersonForm(values_of(staff), staff.revision)
+    values = values_of(staff)
+    return PersonForm(values, staff.revision, page_language_before=values["page_language"])
 
 
 def empty_form() -> PersonForm:
@@ -138,6 +142,7 @@ def empty_form() -> PersonForm:
         "training": False,
         "emergency": False,
         "chats_at_once": 0,
+        "page_language": reader(),
     }
     return PersonForm(
         {**values, **lists, "role": "counsellor", "endpoint": EndpointKind.BROWSER.value}, 0
@@ -174,7 +179,15 @@ def read_form(form: Mapping[str, Any]) -> Changes:
         training="training" in sent if has_lists else None,
         emergency="emergency" in sent if has_lists else None,
         chats_at_once=_number(sent.get("chats_at_once")),
+        page_language=_page_language(sent),
     )
+
+
+def _page_language(sent: dict[str, str]) -> str | None:
+    """Return the language that was chosen for the person. One that the form only repeats would
+    undo what the person has chosen meanwhile."""
+    chosen = sent.get("page_language")
+    return chosen if chosen != sent.get("page_language_before") else None
 
 
 def _number(text: str | None) -> int | None:
@@ -206,6 +219,8 @@ def value_words(name: str, value: Any) -> str:
             return code_words(value)
         case "languages":
             return ", ".join(language_name(one) for one in value) or _("every language")
+        case "page_language":
+            return language_name(value)
         case "lines":
             return ", ".join(value) or _("every line")
         case "training" | "active" | "emergency":

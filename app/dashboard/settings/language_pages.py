@@ -27,6 +27,7 @@ KIND_WORDS = {
     Kind.PAGES: N_("Pages"),
     Kind.DEFINITIONS: N_("Forms and other definitions"),
     Kind.PROMPTS_AND_LETTERS: N_("What callers, children and agencies are told"),
+    Kind.PRACTICE: N_("Practice calls"),
 }
 
 

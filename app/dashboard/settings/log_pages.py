@@ -22,7 +22,7 @@ from app.staff.models import AuditEntry, Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with
 from app.words import days
-from app.words.pages import N_, _, code_words, day_words, reader, said
+from app.words.pages import N_, _, code_words, day_words, language_name, reader, said
 from app.work import ActorKind
 
 router = APIRouter(include_in_schema=False)
@@ -35,6 +35,8 @@ Day = Annotated[date | None, _LEFT_EMPTY]
 _PAGE = 100
 # Entries whose field `to` is the code of an agency.
 _TO_AGENCY = frozenset({AuditLog.REFERRAL_DISCLOSED, AuditLog.MANDATE_MOVED})
+# Fields whose values are codes of languages.
+_LANGUAGES = frozenset({"language", "languages", "page_language"})
 _TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?")
 _CODE = re.compile(r"[a-z]+(_[a-z]+)*")
 # What a check finds in each log.
@@ -65,24 +67,33 @@ class Said(NamedTuple):
 def values_of(entry: AuditEntry, names: Names) -> list[Said]:
     """Return what an entry says besides who, when and what: changes first."""
 
-    def words(value: Any) -> list[Name]:
-        return _parts(value, names)
+    def words(value: Any, name: str = "") -> list[Name]:
+        return _parts(_language_names(value) if name in _LANGUAGES else value, names)
 
     detail = dict(entry.detail)
     if entry.action in _TO_AGENCY and isinstance(detail.get("to"), str):
         detail["to"] = f"agency:{detail['to']}"
     if "before" not in detail and "after" not in detail:
-        return [Said(_field(name), [], words(value), False) for name, value in detail.items()]
+        return [Said(_field(name), [], words(value, name), False) for name, value in detail.items()]
     was: Any = detail.pop("before", None)
     now: Any = detail.pop("after", None)
     if isinstance(was, dict) or isinstance(now, dict):
         was, now = was or {}, now or {}
         fields = [*was, *(name for name in now if name not in was)]
-        changes = [Said(_field(n), words(was.get(n)), words(now.get(n)), True) for n in fields]
+        changes = [
+            Said(_field(n), words(was.get(n), n), words(now.get(n), n), True) for n in fields
+        ]
     else:
         changes = [Said("", words(was), words(now), True)]
-    rest = [Said(_field(name), [], words(value), False) for name, value in detail.items()]
+    rest = [Said(_field(name), [], words(value, name), False) for name, value in detail.items()]
     return [*changes, *rest]
+
+
+def _language_names(value: Any) -> Any:
+    """Return the names of languages for their codes."""
+    if isinstance(value, list):
+        return [_language_names(one) for one in value]
+    return language_name(value) if isinstance(value, str) else value
 
 
 def _field(name: str) -> str:

@@ -55,6 +55,8 @@ async def practice_page(request: Request, work: InWork, staff: TakesCalls) -> Re
         ],
         has_exchange=work.settings.practice_exchange is not None,
         languages=views.language_names(),
+        missing=views.missing_names(),
+        sees_languages=may(staff.role, Permission.SEE_DEFINITIONS),
         chosen=language if language in views.language_names() else SOURCE,
         own=[views.earlier_row(one, "", language) for one in own],
         team=[views.earlier_row(one, names.get(one.trainee_id, ""), language) for one in team],

@@ -6,17 +6,25 @@ from uuid import UUID
 
 from markupsafe import escape
 
+from app import words
 from app.definitions.forms import Form
 from app.definitions.trees import label_in
 from app.training.debrief import ENDED_WORDS, WRITTEN_ENDED_WORDS, Compared
 from app.training.measured import Measured
 from app.training.models import Practice, PracticeAct
-from app.training.scenarios import ACT_WORDS, QUESTIONS, Act, Fact, Scenario, scenarios
+from app.training.scenarios import (
+    ACT_WORDS,
+    QUESTIONS,
+    Act,
+    Fact,
+    Scenario,
+    languages,
+    scenarios,
+)
 from app.training.script import Ended, Reply, Talk, Turn
 from app.words import about
-from app.words.pages import N_, _, ngettext, said
+from app.words.pages import N_, _, language_name, ngettext, said
 from app.words.parts import joined, part
-from app.words.practice import languages
 
 LEVEL_WORDS = {
     "1": N_("Level 1: first calls"),
@@ -48,6 +56,11 @@ _TRUST = (
 def language_names() -> dict[str, str]:
     """Return the languages of practice calls, each by its own name."""
     return {code: about(code).name for code in languages()}
+
+
+def missing_names() -> list[str]:
+    """Return the languages in which the scenarios are not complete, in the reader's language."""
+    return [language_name(one) for one in words.languages() if one not in languages()]
 
 
 @dataclass(frozen=True)

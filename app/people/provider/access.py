@@ -30,6 +30,7 @@ from app.staff.sessions import (
     sessions_of,
 )
 from app.staff.telling import Told, tell_owner
+from app.words.pages import page_language_of, reader
 from app.work import Work
 
 
@@ -163,6 +164,8 @@ async def _first_time(
         role=role,
         team=wanted.team_for(claims) or "",
         email=_verified_email(claims),
+        # A provider that does not say it leaves it to the browser.
+        page_language=page_language_of(claims.get("locale")) or reader(),
     )
     # Before it is linked: the account could approve from then on, and does not count for itself.
     waits = await hold_back(work, staff, Asked(AccessKind.ACCOUNT), by=Outside.PROVIDER)

@@ -386,7 +386,8 @@ def note_download(work: Work, export: Export, begin: int) -> None:
 
 def name_of(export: Export) -> str:
     if export.what not in WHAT:
-        return f"{export.what}-{export.begins[:10]}.{export.format}"
+        named = [export.what, export.begins[:10], export.options.get("language", "")]
+        return f"{'-'.join(filter(None, named))}.{export.format}"
     return file_name(wanted_of(export))
 
 

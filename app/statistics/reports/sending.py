@@ -16,6 +16,7 @@ from app.jobs.names import Task
 from app.jobs.passing import PASSING
 from app.jobs.transaction import transaction
 from app.outbox.mail import write_to_staff
+from app.staff.accounts import check_page_language
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -26,16 +27,23 @@ from app.statistics.models import Export, ExportState, ReportSchedule
 from app.statistics.periods import Period, Window, last_whole, whole_period
 from app.statistics.reports.printing import print_report
 from app.statistics.reports.reports import kind_of, kinds
-from app.words.pages import N_, SOURCE, _, date_words, spoken_in
+from app.words.pages import N_, SOURCE, _, date_words, read_in, spoken_in
 from app.work import PROGRAM, Ground, Work
 
 # The local time of day from which reports of a period that is over are made.
 SENT_FROM = time(6)
 
 
-async def schedule(work: Work, report: str, every: str, role: str) -> ReportSchedule:
-    """Send a report from its next period on. Raises NotFound, Invalid, Conflict."""
+async def schedule(
+    work: Work, report: str, every: str, role: str, language: str | None = None
+) -> ReportSchedule:
+    """Send a report from its next period on, in one language or in that of each reader's pages.
+
+    Raises NotFound, Invalid, Conflict.
+    """
     kind = kind_of(work, report)
+    if language:
+        check_page_language(language)
     if every not in ("day", "week", "month", "quarter", "year"):
         raise Invalid("A report is sent every day, week, month, quarter or year.")
     if role not in set(Role) or not may(role, Permission.SEE_STATISTICS):
@@ -57,6 +65,7 @@ async def schedule(work: Work, report: str, every: str, role: str) -> ReportSche
         report=report,
         every=every,
         role=role,
+        language=language or None,
         created_by=work.actor.staff_id,
         created_at=work.now,
         next_on=running.ends,
@@ -68,8 +77,13 @@ async def schedule(work: Work, report: str, every: str, role: str) -> ReportSche
     return row
 
 
-def _for_log(row: ReportSchedule) -> dict[str, str]:
-    return {"report": row.report, "every": row.every, "role": row.role}
+def _for_log(row: ReportSchedule) -> dict[str, str | None]:
+    return {
+        "report": row.report,
+        "every": row.every,
+        "role": row.role,
+        "language": row.language,
+    }
 
 
 async def unschedule(work: Work, schedule_id: UUID) -> None:
@@ -114,13 +128,23 @@ async def take_due(work: Work) -> int:
         following = whole_period(Period(row.every), local.date())
         assert isinstance(following.ends, date)
         row.next_on = following.ends
+        count += await _order(work, row, window)
+    return count
+
+
+async def _order(work: Work, row: ReportSchedule, window: Window) -> int:
+    """Have the files of a report made, one for each language. Return how many were not yet."""
+    languages = [row.language] if row.language else await _languages_of(work, row)
+    count = 0
+    for language in languages:
+        named = window.words if row.language else f"{window.words} {language}"
         export = Export(
-            id=uuid5(row.id, window.words),
+            id=uuid5(row.id, named),
             what=row.report,
             format="pdf",
             begins=window.begins.isoformat(),
             ends=window.ends.isoformat(),
-            options={"language": await _language_of(work, row)},
+            options={"language": language, "languages": languages},
             personal=False,
             asked_at=work.now,
             role=row.role,
@@ -133,11 +157,26 @@ async def take_due(work: Work) -> int:
     return count
 
 
-async def _language_of(work: Work, row: ReportSchedule) -> str:
-    """Return the language of a scheduled report: one file is for a whole role, so it is that of the
-    person who scheduled it."""
+async def _languages_of(work: Work, row: ReportSchedule) -> list[str]:
+    """Return the languages in which the readers of a report read the pages; without readers, that
+    of the person who scheduled it."""
+    chosen = await work.session.scalars(
+        select(Staff.page_language).where(Staff.active, Staff.role == row.role).distinct()
+    )
+    found = sorted({read_in(one) for one in chosen})
+    if found:
+        return found
     person = await work.session.get(Staff, row.created_by) if row.created_by else None
-    return person.page_language if person is not None else SOURCE
+    return [read_in(person.page_language if person is not None else SOURCE)]
+
+
+def _is_for(export: Export, language: str) -> bool:
+    """Return whether a file is that of a reader whose pages are in this language. The first file
+    is also for those whose language has none, as for a person who came meanwhile."""
+    own = export.options.get("language", SOURCE)
+    languages = export.options.get("languages", [own])
+    found = read_in(language)
+    return bool(own == (found if found in languages else languages[0]))
 
 
 async def make_report(ground: Ground, export_id: UUID) -> None:
@@ -180,12 +219,13 @@ async def _make_report(ground: Ground, export_id: UUID) -> None:
         )
         write_entry(work, AuditLog.REPORT_MADE, f"export:{export_id}", report=wanted.what)
         people = await work.session.execute(
-            select(Staff.id, Staff.email).where(
+            select(Staff.id, Staff.page_language).where(
                 Staff.active, Staff.role == wanted.role, Staff.email.is_not(None)
             )
         )
-        for staff_id, _ in people.all():
-            work.defer(Task.ANNOUNCE_REPORT, export_id=str(export_id), staff_id=str(staff_id))
+        for staff_id, language in people.all():
+            if _is_for(wanted, language):
+                work.defer(Task.ANNOUNCE_REPORT, export_id=str(export_id), staff_id=str(staff_id))
         work.announce(Topic.EXPORTS)
 
 
