@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
-from app.calls.hours import open_stretches
+from app.calls.hours import OwnDays, open_stretches
 from app.calls.line_rows import Line
 from app.database.topics import Topic
 from app.definitions import in_force
@@ -198,7 +198,7 @@ async def _slots(
     days = (until.astimezone(zone).date() - first).days
     # One day more on each side: the forecast counts days in the zone of the country.
     plan = await planning.plan(work, first_on=first - timedelta(days=1), days=days + 2)
-    opened = await _opened(work, since, until)
+    hours = await opened(work, since, until, found.own_days)
     planned = [
         duty for duty in on_duty.stretches(found, since, until) if duty.layer is Layer.PRIMARY
     ]
@@ -212,7 +212,7 @@ async def _slots(
         there = int(sum(part for part, _ in overlaps) + 0.5)
         writing = int(sum(part for part, who in overlaps if who in writers) + 0.5)
         needed, to_write = slot.to_roster, slot.writers_to_roster
-        if not any(touches(span, one) for one in opened):
+        if not any(touches(span, one) for one in hours):
             needed = to_write = 0
         slots.append(Slot(span[0], max(needed - there, 0), max(to_write - writing, 0)))
     return slots
@@ -224,7 +224,7 @@ async def _writers(work: Work) -> frozenset[UUID]:
     return frozenset(rows)
 
 
-async def _opened(work: Work, since: datetime, until: datetime) -> Sequence[Span]:
+async def opened(work: Work, since: datetime, until: datetime, own: OwnDays) -> Sequence[Span]:
     """Return when any line is open."""
     rows = await work.session.scalars(
         select(Line).where(Line.active, Line.practice.is_(False)).order_by(Line.id)
@@ -232,5 +232,7 @@ async def _opened(work: Work, since: datetime, until: datetime) -> Sequence[Span
     return rest.work_of(
         span
         for line in rows
-        for span in open_stretches(line.opening_hours, line.timezone, line.country, since, until)
+        for span in open_stretches(
+            line.opening_hours, line.timezone, line.country, since, until, own
+        )
     )
