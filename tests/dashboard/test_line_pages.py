@@ -124,7 +124,9 @@ async def _takes_back(stage: Stage, mila: Counsellor, at: str) -> None:
     assert [one["part"] for one in listed] == ["questions", "plan", "numbers", "hours", "name"]
     told = {(one["by"], one["can_be_taken_back"], one["why_not"]) for one in listed}
     assert told == {("mila", True, None)}
-    of_questions, of_plan, _numbers, of_hours, of_name = (f"{at}/changes/{one['id']}/back" for one in listed)
+    of_questions, of_plan, _numbers, of_hours, of_name = (
+        f"{at}/changes/{one['id']}/back" for one in listed
+    )
     shown = (await page(stage, mila, at)).text
     assert shown.count("/back") == 5
     assert "Are you hurt, or do you need a doctor?, Are you safe where you are?</ins>" in shown

@@ -13,7 +13,7 @@ latter there are at least as many as a line keeps for calls.
 
 import asyncio
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -37,6 +37,7 @@ from app.statistics.facts.days import reading
 from app.statistics.facts.questions import Planning
 from app.statistics.periods import day_begins
 from app.statistics.planning.erlang import AtOnce, Forecast, erlang_a, needed, with_shrinkage
+from app.statistics.planning.own_planning import planning_of
 from app.work import Work
 
 HALF_HOUR = 1800
@@ -185,7 +186,10 @@ async def plan(
     zone = zones.of_line[line] if line else zones.country
     today = work.now.astimezone(zone).date()
     calendar = await _calendar(work, line)
-    history = await _known_history(work, zone, today, line, calendar)
+    history = replace(
+        await _known_history(work, zone, today, line, calendar),
+        planning=planning_of(work.ground),
+    )
     begins = first_on or today
     first, last = day_begins(begins, zone), day_begins(begins + timedelta(days=days), zone)
     on = await _duties(work, line, first, last)
@@ -337,14 +341,14 @@ async def _history(
                 found.answered += int(talked.sum())
                 for name in ("talk", "hold", "wrap"):
                     found.handled += int(block.numbers[name][talked].sum(dtype=np.int64))
-        planning = look.asked.planning
     # Days before the first call say nothing about the line.
     first = min([*spoken.entered, *written.entered], default=today)
     free = {
         day for day in _days(since, until, zone) if day >= first and calendar.is_free(day, zone)
     }
     weeks = [d for d in _days(recent, until, zone) if d >= first and d not in free]
-    return _History(spoken.load(weeks, free), written.load(weeks, free), planning)
+    # What is decided about planning counts at once, and is not kept with the past.
+    return _History(spoken.load(weeks, free), written.load(weeks, free), look.asked.planning)
 
 
 def _count_half_hours(

@@ -17,10 +17,9 @@ from sqlalchemy import select
 from app.calls.hours import OwnDays, open_stretches
 from app.calls.line_rows import Line
 from app.database.topics import Topic
-from app.definitions import in_force
 from app.jobs.passing import PASSING
 from app.jobs.transaction import transaction
-from app.routing.rota import changes, coverage, on_duty, rest, roster, working_times
+from app.routing.rota import changes, coverage, on_duty, own_rules, rest, roster, working_times
 from app.routing.rota.on_duty import ChangeKind, Rota, Span
 from app.routing.rota.planning_rows import ProposalState, RotaProposal
 from app.routing.rota.proposals import proposals
@@ -39,7 +38,7 @@ from app.routing.rota.proposals.problem import (
 )
 from app.routing.rota.proposals.shortfalls import Shortfall, shortfalls
 from app.routing.rota.proposals.solving import Solution, solve
-from app.routing.rota.proposals.usual import Usual, read_usual
+from app.routing.rota.proposals.usual import Usual
 from app.routing.rota.shifts import ALWAYS_UNTIL, Duty, Layer
 from app.routing.rota.working_times import Times
 from app.staff.models import Staff
@@ -79,8 +78,8 @@ async def problem_of(work: Work, proposal: RotaProposal) -> Problem:
     """Return everything that a proposal follows from, as it is now."""
     # What another process has changed a moment ago counts.
     work.ground.memory.forget(Topic.ROSTER)
-    zone, folder = await roster.home_zone(work), in_force.folder_of(work.ground)
-    usual, rules = read_usual(folder), rest.read_rules(folder)
+    zone = await roster.home_zone(work)
+    usual, rules = own_rules.usual_week(work.ground), own_rules.rest_rules(work.ground)
     mondays = tuple(proposal.first_on + n * _WEEK for n in range(proposal.weeks))
     since, until = midnight(mondays[0], zone), midnight(mondays[-1] + _WEEK, zone)
     found = await roster.rota_of(work)
