@@ -35,7 +35,7 @@ from app.log import log
 from app.routing.presence import BEAT_EVERY, beat
 from app.sealing.knowing import learn, watch
 from app.settings import Settings
-from app.statistics.counting.kept_targets import keep_target
+from app.statistics.counting.kept_targets import keep_short_abandon, keep_target
 from app.telephony.provider.setup import carry_out, may_show
 from app.telephony.webhooks import router as telephony
 from app.web.bodies import Bodies
@@ -71,6 +71,7 @@ def make_app(ground: Ground, *, with_worker: bool, phone_first: bool = False) ->
                 await following.start(work)
                 await own_settings.learn(work)
                 await keep_target(work, work.settings.service_level_seconds)
+                await keep_short_abandon(work, work.settings.short_abandon_seconds)
                 await learn(work)
                 await learn_languages(work)
             await stack.enter_async_context(bus.running())

@@ -189,7 +189,7 @@ async def summary(
 async def data_dictionary(asker: Asks) -> list[dict[str, str]]:
     """Describe every column of every file. Column names never change."""
     return [
-        {"file": file, "column": name, "words": words}
+        {"file": file, "column": name, "words": str(words)}
         for file, name, words in exporting.data_dictionary()
     ]
 

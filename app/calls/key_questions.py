@@ -39,7 +39,9 @@ async def set_questions(work: Work, line: LineScript, codes: Iterable[str]) -> l
     before = questions_in(row.key_questions)
     if before == after:
         return after
-    row.key_questions = after
+    # All of them in their usual order is what a line asks that has chosen none: also one that the
+    # program learns later.
+    row.key_questions = None if after == list(QUESTIONS) else after
     await work.session.flush()
     write_entry(
         work,

@@ -23,6 +23,8 @@ class LineHasCalls(Conflict):
     """A line that has had a call stays real, or stays for practice: what its calls are is known
     by it, also to the alarms of danger and the referrals of earlier ones."""
 
+    default = "The line has had calls, so it stays what it is: a real line, or one for practice."
+
 
 async def change_facts(
     work: Work,

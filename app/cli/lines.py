@@ -512,6 +512,7 @@ def list_changes(number: str) -> None:
                     "before": one.before,
                     "after": one.after,
                     "can_be_taken_back": one.can_be_taken_back,
+                    "why_not": str(one.why_not) if one.why_not is not None else None,
                 },
                 ensure_ascii=False,
             )

@@ -1,4 +1,4 @@
-"""`helpline settings …`: times and limits that the helpline decides in place of its server."""
+"""`helpline settings …`: times and limits that the helpline decides itself."""
 
 import typer
 
@@ -12,11 +12,12 @@ app = typer.Typer(no_args_is_help=True, help="Times and limits that the helpline
 
 @app.command("show")
 def show() -> None:
-    """Show each setting, what holds, and whether the helpline or its server says so."""
+    """Show each setting, what holds, and who says so: the helpline, its server or its country."""
 
     async def verb(work: Work) -> None:
         for one in (await own_settings.read_own(work)).settings:
-            who = "helpline" if one.is_own else "server"
+            theirs = "country" if one.of_country else "server"
+            who = "helpline" if one.is_own else theirs
             value = "" if one.value is None else one.value
             print(f"{one.name}\t{value}\t{who}")
 
@@ -37,5 +38,5 @@ def set_value(name: str, value: str) -> None:
 
 @app.command("reset")
 def reset(name: str) -> None:
-    """Give a setting back to the server."""
+    """Give a setting back to the server, or to the definitions of the country."""
     run_verb(lambda work: own_settings.change(work, {name: None}))

@@ -1,38 +1,45 @@
 """The times and limits that a helpline decides for itself, in place of those of its server.
 
-Each has a value in the settings of the server (`app/settings.py`), which counts until the helpline
-decides otherwise. Every process works by a change within moments, without a restart.
+Each has a value in the settings of the server (`app/settings.py`), or in the definitions of its
+country (`OWN_VALUES`), which counts until the helpline decides otherwise. Every process works by a
+change within moments, without a restart.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import phonenumbers
 import psycopg
 from annotated_types import Ge, Le
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.calls import lines, number_setup
 from app.country.models import OwnSettings
 from app.database.bus import Bus, Subscription
 from app.database.topics import Topic
+from app.definitions import in_force
+from app.definitions.own_values import OWN_VALUES, keep_values
 from app.dialling import outward
 from app.dialling.rules import Why, words_of
-from app.errors import Conflict, Invalid
+from app.errors import Code, Conflict, Invalid
 from app.jobs.transaction import transaction
 from app.log import log
 from app.privacy.numbers import international_from
+from app.routing.rota import own_rules, rest
+from app.routing.rota.proposals.usual import read_usual
 from app.settings import Settings
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.statistics.counting.kept_targets import keep_target
+from app.statistics.counting.kept_targets import keep_short_abandon, keep_target
+from app.statistics.facts.questions import read_questions
+from app.statistics.planning import own_planning
 from app.work import PROGRAM, Ground, Work
 
 # The settings that a helpline decides, in the order in which they are shown. The others belong to
-# the server, or would change figures that were published.
-OWN = (
+# the server.
+OF_SERVER = (
     "offer_seconds",
     "connect_seconds",
     "wrap_up_seconds",
@@ -42,6 +49,8 @@ OWN = (
     "longest_wait_seconds",
     "callback_from",
     "service_level_seconds",
+    "short_abandon_seconds",
+    "public_period",
     "chat_silence_seconds",
     "chat_return_seconds",
     "writing_grace_seconds",
@@ -53,6 +62,7 @@ OWN = (
     "documents_per_case",
     "document_megabytes_per_case",
 )
+OWN = (*OF_SERVER, *OWN_VALUES)
 # Seconds until a process that could not ask the database asks again.
 _AGAIN = 1.0
 _SERVER = "settings_of_the_server"
@@ -80,6 +90,13 @@ class OwnSetting:
     # The least and the most that it can be; None for one that is no number.
     least: int | None
     most: int | None
+    # What it can be, if it is one of a few words.
+    choices: tuple[str, ...] = ()
+
+    @property
+    def of_country(self) -> bool:
+        """Whether `server` is what the definitions of the country say."""
+        return self.name in OWN_VALUES
 
 
 @dataclass(frozen=True)
@@ -96,23 +113,50 @@ class Known:
 
 def bounds_of(name: str) -> tuple[int | None, int | None]:
     """Return the least and the most that a setting can be; None for one that is no number."""
+    if name in OWN_VALUES:
+        return OWN_VALUES[name]
     marks = Settings.model_fields[name].metadata
     least = next((one.ge for one in marks if isinstance(one, Ge)), None)
     most = next((one.le for one in marks if isinstance(one, Le)), None)
     return least, most  # type: ignore[return-value]
 
 
+def choices_of(name: str) -> tuple[str, ...]:
+    """Return the words that a setting can be; none for a number."""
+    field = Settings.model_fields.get(name)
+    return tuple(one for one in get_args(field.annotation) if isinstance(one, str)) if field else ()
+
+
 async def read_own(work: Work, *, lock: bool = False) -> Known:
     """Return the settings that the helpline decides."""
     row = await work.session.get(OwnSettings, 1, with_for_update=lock or None)
     decided = dict(row.decided) if row is not None else {}
-    server = of_server(work.ground)
+    server = of_server(work.ground).model_dump(include=set(OF_SERVER))
+    theirs: dict[str, Value] = {**server, **_of_country(work.ground)}
     found = []
     for name in OWN:
-        theirs = getattr(server, name)
-        value = decided.get(name, theirs)
-        found.append(OwnSetting(name, value, theirs, name in decided, *bounds_of(name)))
+        value = decided.get(name, theirs[name])
+        is_own = name in decided
+        found.append(
+            OwnSetting(name, value, theirs[name], is_own, *bounds_of(name), choices_of(name))
+        )
     return Known(tuple(found), row.revision if row is not None else 0)
+
+
+def _of_country(ground: Ground) -> dict[str, Value]:
+    """Return what the definitions of the country say, by the names of `OWN_VALUES`."""
+    folder = in_force.folder_of(ground)
+    rules, week = rest.read_rules(folder), read_usual(folder)
+    planning = read_questions(folder).planning
+    return {
+        **{name: getattr(rules, theirs) for name, theirs in own_rules.REST.items()},
+        **{name: getattr(week, theirs) for name, theirs in own_rules.WEEK.items()},
+        **{name: getattr(planning, theirs) for name, theirs in own_planning.NUMBERS.items()},
+        **{
+            name: round(getattr(planning, theirs) * 100)
+            for name, theirs in own_planning.SHARES.items()
+        },
+    }
 
 
 async def change(
@@ -138,7 +182,8 @@ async def change(
     row = await work.session.get(OwnSettings, 1)
     was = dict(row.decided) if row is not None else {}
     now = {name: value for name, value in {**was, **checked}.items() if value is not None}
-    _check_together(of_server(work.ground).model_copy(update=now))
+    of_settings = {name: value for name, value in now.items() if name in OF_SERVER}
+    _check_together(of_server(work.ground).model_copy(update=of_settings))
     if now == was:
         return before
     if row is None:
@@ -157,6 +202,8 @@ async def change(
     )
     if "service_level_seconds" in different:
         await keep_target(work, int(after.values["service_level_seconds"] or 0))
+    if "short_abandon_seconds" in different:
+        await keep_short_abandon(work, int(after.values["short_abandon_seconds"] or 0))
     work.announce(Topic.SETTINGS)
     return after
 
@@ -169,12 +216,20 @@ def _checked(name: str, value: Value, home: Iterable[str]) -> Value:
         return None
     if name == "callback_from":
         return _number(str(value), home)
-    field = Settings.model_fields[name]
-    kind: Any = Annotated[field.annotation, *field.metadata]
+    if choices := choices_of(name):
+        if value not in choices:
+            raise Invalid(
+                "%(name)s: choose one of %(choices)s.",
+                name=name,
+                choices=[Code(one) for one in choices],
+            )
+        return value
+    least, most = bounds_of(name)
+    kind: Any = Annotated[int, Field(ge=least, le=most)]
     try:
         found: int = TypeAdapter(kind).validate_python(value)
     except ValidationError:
-        raise _out_of_bounds(name, *bounds_of(name)) from None
+        raise _out_of_bounds(name, least, most) from None
     return found
 
 
@@ -234,7 +289,9 @@ async def learn(work: Work) -> None:
     ground = work.ground
     row = await work.session.get(OwnSettings, 1)
     server: Settings = ground.kept.setdefault(_SERVER, ground.settings)
-    decided = {k: v for k, v in row.decided.items() if k in OWN} if row is not None else {}
+    known = row.decided if row is not None else {}
+    keep_values(ground, {name: value for name, value in known.items() if name in OWN_VALUES})
+    decided = {name: value for name, value in known.items() if name in OF_SERVER}
     ground.settings = server.model_copy(update=decided) if decided else server
 
 

@@ -1,8 +1,8 @@
 """Settings that were changed under an emergency access go back when it has ended.
 
-They are those that give access, or send calls, words or figures elsewhere: wallboards; bots,
-numbers, plans and pages of lines; what callers hear; times and limits; the rules of dialling and of
-signing in; definitions.
+They are those that give access, or send calls, words or figures elsewhere: wallboards; bots of
+lines, whether a line is in use, and all that the changes of a line hold; what callers hear; times
+and limits; the rules of dialling and of signing in; definitions.
 
 The log says what they were. What another person has changed since is theirs and stays. The rest of
 what was done is listed for the review.
@@ -16,7 +16,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.calls import lines, prompts
+from app.calls import line_use, lines, prompts
 from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats import accounts as bots
@@ -39,12 +39,7 @@ from app.staff.sign_in_rules import Limits, Rules
 from app.statistics import wallboards
 from app.work import Work
 
-_OF_LINES = (
-    AuditLog.LINE_FACTS_SET,
-    AuditLog.LINE_NUMBERS_SET,
-    AuditLog.LINE_PLAN_SET,
-    AuditLog.LINE_CHAT_SET,
-)
+_OF_USE = (AuditLog.LINE_RETIRED, AuditLog.LINE_TAKEN_INTO_USE)
 _OF_BOTS = (AuditLog.LINE_ACCOUNT_SET, AuditLog.LINE_ACCOUNT_REMOVED)
 
 
@@ -70,10 +65,10 @@ async def undo_settings(work: Work, emergency_id: UUID) -> None:
     await send_rows(work)
     outcome = Outcome()
     if row.decided_at is not None and row.settings_back_at is None:
-        acts = await acts_under(work, row, tuple(_UNDOES))
+        acts = await acts_under(work, row, tuple(UNDOES))
         scene = Scene(row, kept_of(work, row), [act.id for act in acts])
         for act in reversed(acts):
-            undoes = _UNDOES[AuditLog(act.action)]
+            undoes = UNDOES[AuditLog(act.action)]
             outcome.note([act], await done(work, partial(undoes, work, act, scene)))
         outcome.log(work, row)
     row.settings_back_at, row.before_sealed = work.now, None
@@ -102,6 +97,16 @@ async def _wallboard(work: Work, act: AuditEntry, scene: Scene) -> None:
 
 async def _line(work: Work, act: AuditEntry, scene: Scene) -> None:
     await line_changes.take_back(work, UUID(act.subject), act.id)
+
+
+async def _use(work: Work, act: AuditEntry, scene: Scene) -> None:
+    """Take a line into use again that was retired, or retire one that was taken into use."""
+    await _check_not_changed(work, act, scene, *_OF_USE)
+    line_id = UUID(act.subject)
+    if act.action == AuditLog.LINE_RETIRED:
+        await line_use.take_into_use(work, line_id)
+    else:
+        await line_use.retire(work, line_id)
 
 
 async def _bot(work: Work, act: AuditEntry, scene: Scene) -> None:
@@ -181,13 +186,14 @@ async def _definitions(work: Work, act: AuditEntry, scene: Scene) -> None:
 
 
 _Undoes = Callable[[Work, AuditEntry, Scene], Awaitable[None]]
-_UNDOES: dict[AuditLog, _Undoes] = {
+UNDOES: dict[AuditLog, _Undoes] = {
     AuditLog.WALLBOARD_MADE: _wallboard,
     AuditLog.SETTINGS_CHANGED: _own,
     AuditLog.DIALLING_CHANGED: _dialling,
     AuditLog.SIGN_IN_RULES_SET: _sign_in,
     AuditLog.PROMPT_CHANGED: _prompt,
     AuditLog.DEFINITIONS_PUT_IN_FORCE: _definitions,
-    **dict.fromkeys(_OF_LINES, _line),
+    **dict.fromkeys(line_changes.TAKEN_BACK, _line),
+    **dict.fromkeys(_OF_USE, _use),
     **dict.fromkeys(_OF_BOTS, _bot),
 }

@@ -13,11 +13,12 @@ from starlette.responses import RedirectResponse
 from app.dashboard.templating import page
 from app.dashboard.views import language_words
 from app.definitions import in_force
-from app.errors import NotAllowed
+from app.errors import Message, NotAllowed
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may
+from app.statistics.counting import referral_figures
 from app.statistics.counting.counsellors import room
 from app.statistics.counting.kept_targets import targets_of
 from app.statistics.counting.labels import labeller, plain
@@ -25,7 +26,7 @@ from app.statistics.counting.period_words import period_words
 from app.statistics.counting.shapes import shapes_in
 from app.statistics.counting.summary import Asked, summarise, today, zone_of, zones_of
 from app.statistics.dimensions import Dimension
-from app.statistics.exports import requested
+from app.statistics.exports import exporting, requested
 from app.statistics.exports.exporting import PERSONAL, WHAT, read_by, read_period, read_wanted
 from app.statistics.exports.writers import FORMATS
 from app.statistics.measures import NAMES, definition
@@ -84,6 +85,10 @@ async def reports_page(request: Request, work: InWork, staff: SeesNumbers) -> Re
         publishable=await release.publishable(work),
         what=[what for what in WHAT if what != "report" and _may_ask(staff, what)],
         formats=list(FORMATS),
+        periods=list(Period),
+        dimensions=[d for d in Dimension if _may_count(staff, d)],
+        referrals_by=list(referral_figures.BY),
+        plain=plain,
         lines=lines.names,
         titles={name: kind.title for name, kind in kinds(work).items()},
         since=(today(work) - timedelta(days=30)).isoformat(),
@@ -102,6 +107,15 @@ def _may_ask(staff: Staff, what: str) -> bool:
     if what == "calls":
         return may(staff.role, Permission.SEE_SINGLE_CALLS)
     return what != "counsellors" or may(staff.role, Permission.SEE_STAFF_STATISTICS)
+
+
+@router.get("/reports/dictionary")
+async def dictionary_page(request: Request, staff: SeesNumbers) -> Response:
+    """Describe every column of every file."""
+    files: dict[str, list[tuple[str, Message]]] = {}
+    for file, name, words in exporting.data_dictionary():
+        files.setdefault(file, []).append((name, words))
+    return page(request, "reports/dictionary.html", staff=staff, files=files)
 
 
 @router.get("/reports/explore")

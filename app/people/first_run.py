@@ -206,8 +206,12 @@ async def _telephony(work: Work) -> Step:
     """The numbers were set up at the provider, or a call has come."""
     if work.settings.twilio_account_sid is None:
         why = Message(
-            N_("The account at the provider is not in the settings of the server: see %(page)s."),
-            page="docs/operators.md",
+            N_(
+                "The server does not know the account at the provider yet. Give the person who "
+                "runs the server the account number and the secret that the provider shows when "
+                "you sign in there (at Twilio: Account SID and Auth Token). They write both into "
+                "the settings of the server and start the program again."
+            )
         )
         return Step(StepKey.TELEPHONY, False, why)
     set_up = (

@@ -13,11 +13,12 @@ from uuid import UUID
 
 from sqlalchemy import Select, select
 
-from app.calls import chat_lines, line_facts, line_languages, lines
+from app.calls import chat_lines, key_questions, line_facts, line_languages, lines
 from app.calls.chat_rules import ChatRules
+from app.calls.line_facts import LineHasCalls
 from app.calls.line_rows import EarlierNumbers, Line
 from app.calls.speech import LineScript
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, NotFound, Refusal
 from app.routing import people
 from app.routing.plan import Plan
 from app.staff import accounts
@@ -36,6 +37,11 @@ class Part(StrEnum):
     NUMBERS = "numbers"
     PLAN = "plan"
     CHAT = "chat"
+    QUESTIONS = "questions"
+    # The account of the line at a messenger, such as a bot.
+    BOT = "bot"
+    # Whether the line is in use, or retired.
+    USE = "use"
 
 
 _PARTS = {
@@ -47,6 +53,11 @@ _PARTS = {
     AuditLog.LINE_NUMBERS_SET: Part.NUMBERS,
     AuditLog.LINE_PLAN_SET: Part.PLAN,
     AuditLog.LINE_CHAT_SET: Part.CHAT,
+    AuditLog.LINE_KEY_QUESTIONS_SET: Part.QUESTIONS,
+    AuditLog.LINE_ACCOUNT_SET: Part.BOT,
+    AuditLog.LINE_ACCOUNT_REMOVED: Part.BOT,
+    AuditLog.LINE_RETIRED: Part.USE,
+    AuditLog.LINE_TAKEN_INTO_USE: Part.USE,
 }
 # The values of a part that are not stored, because they are the usual ones.
 _USUAL: Mapping[Part, Mapping[str, Any]] = {
@@ -68,8 +79,12 @@ class Change(NamedTuple):
     part: Part
     before: Values
     after: Values
-    # It is as the change left it, what was before is known, and the line can still be that.
-    can_be_taken_back: bool
+    # What taking it back would be refused with; None: it can be taken back.
+    why_not: Refusal | None
+
+    @property
+    def can_be_taken_back(self) -> bool:
+        return self.why_not is None
 
 
 class ChangedSince(Conflict):
@@ -84,6 +99,26 @@ class NumbersForgotten(Conflict):
         "The log holds only the ends of these numbers, and the whole ones are not kept any more. "
         "Set them by hand."
     )
+
+
+class TokenNotKept(Conflict):
+    default = (
+        "The token of the bot before is not kept. Set the token by hand, where the line says "
+        "how children write."
+    )
+
+
+class SetWithTheList(Conflict):
+    default = (
+        "A line is retired at the end of its page, and taken back into use in the list of lines."
+    )
+
+
+# The parts whose changes are listed here, and taken back elsewhere.
+_ELSEWHERE: Mapping[Part, type[Refusal]] = {Part.BOT: TokenNotKept, Part.USE: SetWithTheList}
+# The acts that are listed, and those of them that `take_back` can undo.
+KINDS = tuple(_PARTS)
+TAKEN_BACK = tuple(kind for kind, part in _PARTS.items() if part not in _ELSEWHERE)
 
 
 async def changes_of(work: Work, line_id: UUID) -> list[Change]:
@@ -101,7 +136,6 @@ async def changes_of(work: Work, line_id: UUID) -> list[Change]:
     found = []
     for entry in entries:
         part, (before, after) = _PARTS[AuditLog(entry.action)], _in_log(entry)
-        whole = _whole(entry, kept)
         found.append(
             Change(
                 id=entry.id,
@@ -110,19 +144,34 @@ async def changes_of(work: Work, line_id: UUID) -> list[Change]:
                 part=part,
                 before=_shown(part, before, after),
                 after=_shown(part, after, before),
-                can_be_taken_back=whole is not None
-                and _is_as_left(whole, present[part])
-                and not (has_calls and "practice" in _changed(*whole)),
+                why_not=_why_not(part, _whole(entry, kept), present, has_calls=has_calls),
             )
         )
     return found
 
 
+def _why_not(
+    part: Part,
+    whole: tuple[Values, Values] | None,
+    present: dict[Part, Values],
+    *,
+    has_calls: bool,
+) -> Refusal | None:
+    """Return what taking a change back would be refused with, as far as the line alone says."""
+    if part in _ELSEWHERE:
+        return _ELSEWHERE[part]()
+    if whole is None:
+        return NumbersForgotten()
+    if not _is_as_left(whole, present[part]):
+        return ChangedSince()
+    return LineHasCalls() if has_calls and "practice" in _changed(*whole) else None
+
+
 async def take_back(work: Work, line_id: UUID, change_id: int) -> None:
     """Put in force again what was before a change of a line; the next caller meets it.
 
-    Raises NotFound, ChangedSince, NumbersForgotten, and what the verb of the part raises if the
-    earlier values do not fit any more.
+    Raises NotFound, TokenNotKept, SetWithTheList, ChangedSince, NumbersForgotten, and what the verb
+    of the part raises if the earlier values do not fit any more.
     """
     # Locked first: of two clicks one takes the change back, and the other one is refused.
     # All lines, in the order in which its verb does.
@@ -131,10 +180,12 @@ async def take_back(work: Work, line_id: UUID, change_id: int) -> None:
     entry = await work.session.scalar(_entries(line_id).where(AuditEntry.id == change_id))
     if entry is None:
         raise NotFound("There is no such change of this line.")
+    part = _PARTS[AuditLog(entry.action)]
+    if part in _ELSEWHERE:
+        raise _ELSEWHERE[part]()
     whole = _whole(entry, await _numbers_of(work, [entry]))
     if whole is None:
         raise NumbersForgotten()
-    part = _PARTS[AuditLog(entry.action)]
     if not _is_as_left(whole, (await _present(work, row, line))[part]):
         raise ChangedSince()
     before, after = whole
@@ -162,6 +213,8 @@ async def _set(work: Work, line: LineScript, part: Part, values: Values) -> None
             await people.change_plan(work, line, **_given(part, values))
         case Part.CHAT:
             await chat_lines.change_chat(work, line, **_given(part, values))
+        case Part.QUESTIONS:
+            await key_questions.set_questions(work, line, values["key_questions"])
 
 
 def _given(part: Part, values: Values) -> Values:
@@ -238,6 +291,7 @@ async def _present(work: Work, row: Line, line: LineScript) -> dict[Part, Values
         },
         Part.PLAN: row.plan,
         Part.CHAT: row.chat,
+        Part.QUESTIONS: {"key_questions": key_questions.questions_in(row.key_questions)},
     }
 
 

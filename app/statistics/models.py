@@ -33,6 +33,16 @@ class ServiceTarget(Base):
     seconds: Mapped[int]
 
 
+class ShortAbandonLimit(Base):
+    """The number of seconds of waiting before which a caller who hangs up is a short abandon, from
+    an instant on."""
+
+    __tablename__ = "short_abandon_limits"
+
+    since: Mapped[datetime] = mapped_column(primary_key=True)
+    seconds: Mapped[int]
+
+
 class StatisticColumn(Base):
     """One column of a day's facts: numbers, codes of words, or lists of codes."""
 

@@ -1,30 +1,40 @@
 """A helpline decides times and limits itself; the next call goes by them, in every process."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
 from app.country import own_settings
-from app.country.own_settings import OWN, ChangedMeanwhile
+from app.country.own_settings import OF_SERVER, OWN, ChangedMeanwhile
 from app.dashboard.settings.own_setting_pages import GROUPS
+from app.dashboard.settings.server_words import WORDS
 from app.database.bus import Bus
+from app.definitions.own_values import OWN_VALUES
 from app.demo.stage import LINE, Stage
 from app.errors import Invalid
+from app.routing.rota import own_rules
+from app.routing.rota.proposals.limits import read_limits
 from app.settings import Settings
+from app.staff.log_kinds import AuditLog
 from app.staff.roles import Role
+from app.statistics.counting.kept_targets import keep_short_abandon, short_abandons_of
+from app.statistics.facts.questions import Planning
+from app.statistics.planning.own_planning import planning_of
 from app.work import Work, make_ground
 from tests.support.processes import until
 from tests.support.referrals import page
+from tests.support.verbs import logged
 
 # What belongs to the server, and would be no decision of a helpline; a new setting is put here or
-# into `OWN`. Two of them count figures that are published, so they do not change between releases.
+# into `OF_SERVER`.
 SERVERS = {
     *("env", "data_dir", "database_url", "migration_database_url", "public_url", "secret_key"),
     *("field_keys", "keeper_socket", "trusted_proxies", "reach_own_network", "telephony_platform"),
     *("twilio_account_sid", "twilio_auth_token", "twilio_previous_auth_token"),
     *("twilio_api_base_url", "twilio_api_key_sid", "twilio_api_key_secret", "telephone_edges"),
     *("telephone_signalling", "practice_exchange", "telegram_api_base_url", "twilio_timeout"),
-    *("short_abandon_seconds", "public_period", "heartbeat_seconds", "silence_seconds"),
+    *("heartbeat_seconds", "silence_seconds"),
     *("longest_leg_seconds", "calls_per_second", "callback_gateway", "definitions_dir"),
     *("scan_command", "leaked_passwords", "monitoring_token", "monitoring_port"),
     *("monitoring_host", "smtp_url", "push_services", "anchor_file", "anchor_mail"),
@@ -36,8 +46,9 @@ SERVERS = {
 
 
 def test_each_setting_is_decided_on_the_page_or_belongs_to_the_server() -> None:
-    assert set(Settings.model_fields) == SERVERS | set(OWN)
-    assert not SERVERS & set(OWN)
+    assert set(Settings.model_fields) == SERVERS | set(OF_SERVER)
+    assert not SERVERS & set(OF_SERVER)
+    assert set(WORDS) == SERVERS, "the page says in words what stays with the server"
     assert [name for words in GROUPS.values() for name in words] == list(OWN)
 
 
@@ -49,7 +60,11 @@ def test_each_setting_is_decided_on_the_page_or_belongs_to_the_server() -> None:
         ("offer_seconds", "twenty"),
         ("callback_from", "0800"),
         ("callback_from", "+38112"),
-        ("short_abandon_seconds", 5),
+        ("heartbeat_seconds", 60),
+        ("short_abandon_seconds", 61),
+        ("public_period", "week"),
+        ("rest_daily_hours", 24),
+        ("planning_target_percent", 100),
         ("secret_key", "x" * 40),
         ("no such", 1),
         # One document must fit, and a hidden page is heard once a minute.
@@ -92,6 +107,8 @@ async def test_an_administrator_decides_how_long_the_next_call_rings(stage: Stag
     saved = await page(stage, mila, "/admin/settings", **decided)
     assert "The settings are saved." in saved.text
     assert "Understood as +381 11 1234567, Serbia." in saved.text
+    assert "0 to 23. The definitions of the country say 11." in saved.text
+    assert "The mail server, and the sender of letters <small><code>HELPLINE_SMTP_URL" in saved.text
     assert "Another person" in (await page(stage, mila, "/admin/settings", **decided)).text
     await until(lambda: stage.ground.settings.offer_seconds == 35)
     assert stage.ground.settings.callback_from == "+381111234567"
@@ -148,3 +165,44 @@ async def test_another_process_works_by_a_change_and_the_target_has_a_history(st
         await other.database.close()
     targets = await stage.rows("SELECT seconds FROM service_targets ORDER BY since")
     assert [row["seconds"] for row in targets][-1] == 45
+
+
+async def test_rest_and_planning_go_by_what_is_decided_and_back_to_the_country(work: Work) -> None:
+    ground = work.ground
+    theirs = own_rules.rest_rules(ground), own_rules.usual_week(ground), planning_of(ground)
+    assert (theirs[0].daily_hours, theirs[0].source) == (11, "Directive 2003/88/EC")
+    shown = {one.name: one for one in (await own_settings.read_own(work)).settings}
+    assert (shown["rest_daily_hours"].server, shown["rest_daily_hours"].of_country) == (11, True)
+    assert shown["planning_shrinkage_percent"].value == 30
+    wanted = dict.fromkeys(OWN_VALUES, 20)
+    await own_settings.change(work, wanted)
+    await own_settings.learn(work)
+    rest, week = own_rules.rest_rules(ground), own_rules.usual_week(ground)
+    planned = planning_of(ground)
+    assert (rest.daily_hours, rest.weekly_hours, rest.source) == (20, 20, "")
+    assert (week.most_hours, week.usual_hours) == (20, 20)
+    assert planned == Planning(
+        at_least=20, shrinkage=0.2, target_share=0.2, patience_seconds=20, slowdown=0.2
+    ), "each number is decided"
+    assert (await read_limits(work)).rules == rest
+    kind, said = logged(work)[-1]
+    assert kind == AuditLog.SETTINGS_CHANGED
+    assert isinstance(said, dict)
+    assert said["before"]["rest_daily_hours"] == 11
+    assert set(said["after"]) == set(OWN_VALUES)
+    await own_settings.change(work, dict.fromkeys(OWN_VALUES))
+    await own_settings.learn(work)
+    now = own_rules.rest_rules(ground), own_rules.usual_week(ground), planning_of(ground)
+    assert now == theirs
+
+
+async def test_a_report_says_which_limit_of_a_short_abandon_counted(work: Work) -> None:
+    await keep_short_abandon(work, 10)
+    work.now += timedelta(days=1)
+    await own_settings.change(work, {"short_abandon_seconds": 5, "public_period": "quarter"})
+    await own_settings.learn(work)
+    assert work.settings.public_period == "quarter"
+    assert work.settings.short_abandon_seconds == 5
+    assert [one.seconds for one in await short_abandons_of(work)] == [10, 5]
+    await keep_short_abandon(work, 5)
+    assert len(await short_abandons_of(work)) == 2, "the program starts again"

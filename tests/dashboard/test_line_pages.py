@@ -121,22 +121,27 @@ async def test_hours_numbers_languages_and_plan_are_changed(stage: Stage) -> Non
 async def _takes_back(stage: Stage, mila: Counsellor, at: str) -> None:
     """What was before stands on the page with its way back, and programs read the same."""
     listed = (await mila.ask("GET", f"{at.removeprefix('/admin')}/changes")).json()
-    assert [one["part"] for one in listed] == ["plan", "numbers", "hours", "name"]
-    assert {(one["by"], one["can_be_taken_back"]) for one in listed} == {("mila", True)}
-    of_plan, _numbers, of_hours, of_name = (f"{at}/changes/{one['id']}/back" for one in listed)
+    assert [one["part"] for one in listed] == ["questions", "plan", "numbers", "hours", "name"]
+    told = {(one["by"], one["can_be_taken_back"], one["why_not"]) for one in listed}
+    assert told == {("mila", True, None)}
+    of_questions, of_plan, _numbers, of_hours, of_name = (
+        f"{at}/changes/{one['id']}/back" for one in listed
+    )
     shown = (await page(stage, mila, at)).text
-    assert shown.count("/back") == 4
+    assert shown.count("/back") == 5
+    assert "Are you hurt, or do you need a doctor?, Are you safe where you are?</ins>" in shown
     assert "<del>open round the clock</del> → <ins>Mon–Fri 08:00–20:00</ins>" in shown
     assert "<del>30</del> → <ins>20</ins>" in shown, "the usual value stood before"
-    for way in (of_hours, of_plan):
+    for way in (of_hours, of_plan, of_questions):
         taken = await page(stage, mila, way, sure="yes")
         assert taken.headers["location"] == f"{at}#changes"
     again = (await page(stage, mila, of_hours, sure="yes")).text
     assert "has been changed again since then" in again
+    assert again.count("so it was left as it is") > 1, "each that cannot go back says why"
     by_program = await mila.ask("POST", of_name.removeprefix("/admin"))
     assert by_program.status_code == 204, by_program.text
-    (line,) = await stage.rows("SELECT name, opening_hours, plan FROM lines")
-    assert (line["name"], line["opening_hours"], line["plan"]) == ("Plavi telefon", "24/7", {})
+    (line,) = await stage.rows("SELECT name, opening_hours, plan, key_questions FROM lines")
+    assert tuple(line.values()) == ("Plavi telefon", "24/7", {}, None)
     refused = await mila.ask("POST", of_name.removeprefix("/admin"))
     assert (refused.status_code, refused.json()["error"]) == (409, "ChangedSince")
 

@@ -6,6 +6,8 @@ from datetime import date
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.staff.roles import Role
+from app.statistics.counting.referral_figures import BY
+from app.statistics.exports.exporting import data_dictionary
 from app.statistics.models import PublicRelease
 from app.work import PROGRAM
 from tests.support.referrals import page
@@ -17,7 +19,7 @@ async def test_a_period_to_publish_is_one_of_those_that_are_over(stage: Stage) -
 
     async def offered() -> list[str]:
         shown = (await page(stage, mila, "/reports")).text
-        (choice,) = re.findall(r'<select name="period".*?</select>', shown, re.DOTALL)
+        *_, choice = re.findall(r'<select name="period".*?</select>', shown, re.DOTALL)
         return re.findall(r'<option value="([^"]+)"', choice)
 
     last, before = str(now.year - 1), str(now.year - 2)
@@ -42,3 +44,19 @@ async def test_figures_of_the_planning_have_the_readers_decimal_sign(stage: Stag
     serbian = (await page(stage, vera, "/reports/planning")).text
     assert "<td>0,0</td>" in serbian
     assert not re.search(r"\d\.\d</td>", serbian)
+
+
+async def test_a_file_of_referrals_by_sector_is_asked_for_and_each_column_is_explained(
+    stage: Stage,
+) -> None:
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    shown = (await page(stage, mila, "/reports")).text
+    first, second = re.findall(r'<select name="by" data-list>.*?</select>', shown, re.DOTALL)
+    assert set(BY) <= set(re.findall(r'<option value="([^"]+)"', first))
+    assert "opened_how" not in second, "referrals are counted by one thing"
+    window = {"what": "referrals", "from": "2029-11-01", "to": "2029-12-01", "format": "csv"}
+    asked = await mila.ask("POST", "/statistics/exports", {**window, "by": ["sector"]})
+    assert asked.status_code == 202, asked.text
+    await page(stage, mila, "/page-language", language="sr")
+    dictionary = (await page(stage, mila, "/reports/dictionary")).text
+    assert all(f"<code>{name}</code>" in dictionary for _, name, _ in data_dictionary())

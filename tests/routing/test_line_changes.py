@@ -5,18 +5,31 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from app.calls import chat_lines, line_facts, line_languages, lines
+from app.calls import chat_lines, key_questions, line_facts, line_languages, line_use, lines
 from app.calls.chat_rules import read_chat
+from app.calls.line_facts import LineHasCalls
+from app.calls.line_rows import Line
 from app.calls.lines import LineExists, add_line
 from app.calls.speech import LineScript
+from app.calls.states import Channel
+from app.chats import accounts as bots
+from app.country import undoing
 from app.errors import Invalid, NotFound, Refusal
 from app.jobs.transaction import flush
 from app.routing import line_changes, people
-from app.routing.line_changes import Change, ChangedSince, NumbersForgotten, Part
+from app.routing.line_changes import (
+    Change,
+    ChangedSince,
+    NumbersForgotten,
+    Part,
+    SetWithTheList,
+    TokenNotKept,
+)
 from app.staff.accounts import actor_of
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry
+from app.tables import Base
 from app.work import Work
 from tests.support.calls.lines import a_line
 from tests.support.verbs import an_administrator, logged
@@ -46,7 +59,11 @@ async def as_stored(work: Work, line: LineScript) -> dict[str, Any]:
         "leads_here": await lines.numbers_behind(work, script),
         "plan": row.plan,
         "chat": row.chat,
+        "key_questions": row.key_questions,
     }
+
+
+OWN = [part for part in Part if part not in (Part.BOT, Part.USE)]
 
 
 async def test_each_part_is_changed_and_taken_back_by_its_own_verb(work: Work) -> None:
@@ -64,12 +81,14 @@ async def test_each_part_is_changed_and_taken_back_by_its_own_verb(work: Work) -
     await chat_lines.change_chat(
         work, line, on=True, slug="plavi", languages=["sr"], closed={"sr": "Pišemo od osam."}
     )
+    await key_questions.set_questions(work, line, ["hurt", "safe"])
     after = await as_stored(work, line)
     assert all(before[name] != after[name] for name in before)
     found = await listed(work, line)
     assert [(one.part, one.by, one.can_be_taken_back) for one in found] == [
         (part, "mila", True)
         for part in (
+            Part.QUESTIONS,
             Part.CHAT,
             Part.PLAN,
             Part.NUMBERS,
@@ -79,23 +98,21 @@ async def test_each_part_is_changed_and_taken_back_by_its_own_verb(work: Work) -
             Part.NAME,
         )
     ]
-    assert (found[1].before, found[1].after) == (
+    assert (found[2].before, found[2].after) == (
         {"backup_after": 30, "skills": {}, "partner_number": ""},
         {"backup_after": 20, "skills": {"violence": 1}, "partner_number": "+381…46"},
     ), "the usual values stand in place of none, and of numbers only the ends"
-    for part in Part:
+    for part in OWN:
         await back(work, line, part)
     assert await as_stored(work, line) == before
     # Taking back is a change of its own, with an entry of its own, and goes back as well.
-    for part in Part:
+    for part in OWN:
         await back(work, line, part)
     assert await as_stored(work, line) == after
     hours = [one for one in await listed(work, line) if one.part is Part.HOURS]
-    assert [one.before["hours"] for one in hours] == [
-        "24/7",
-        "Mo-Fr 08:00-20:00",
-        "24/7",
-    ]
+    assert [one.before["hours"] for one in hours] == ["24/7", "Mo-Fr 08:00-20:00"], (
+        "the last twenty changes are listed"
+    )
 
 
 async def test_what_has_changed_since_is_left_as_it_is(work: Work) -> None:
@@ -195,6 +212,87 @@ async def test_words_of_a_line_without_chosen_languages_are_changed_twice(work: 
     assert read_chat(row.chat).at_once == 2
 
 
+async def test_a_change_that_is_taken_back_elsewhere_is_listed_and_says_where(work: Work) -> None:
+    line = await a_line(work)
+    other = await add_line(
+        work,
+        number="+381112222334",
+        name="Druga linija",
+        country="RS",
+        languages=["sr"],
+        timezone="Europe/Belgrade",
+    )
+    token = "123456789:AAE" + "x" * 32
+    _, second = await lines.read_line(work, other.id)
+    await bots.set_token(work, second, Channel.TELEGRAM, token)
+    await line_use.retire(work, other.id)
+    await line_use.take_into_use(work, other.id)
+    found = {one.part: one for one in await listed(work, second)}
+    for part, refusal in ((Part.BOT, TokenNotKept), (Part.USE, SetWithTheList)):
+        assert isinstance(found[part].why_not, refusal)
+        assert not found[part].can_be_taken_back
+        with pytest.raises(refusal):
+            await line_changes.take_back(work, other.id, found[part].id)
+    assert token not in str(found), "the log never held it"
+    assert [one.part for one in await listed(work, line)] == []
+
+
+# Where the changes of each column of a line stand. A new column or table fails the tests below.
+COLUMNS = {
+    "name": Part.NAME,
+    "number": Part.FACTS,
+    "country": Part.FACTS,
+    "timezone": Part.FACTS,
+    "practice": Part.FACTS,
+    "opening_hours": Part.HOURS,
+    "shown_number": Part.NUMBERS,
+    "plan": Part.PLAN,
+    "chat": Part.CHAT,
+    "key_questions": Part.QUESTIONS,
+    "active": Part.USE,
+    "retired_at": Part.USE,
+}
+# No page, command or program changes them.
+FIXED = {"id", "created_at", "danger_digit"}
+TABLES = {
+    "line_numbers": Part.NUMBERS,
+    "line_languages": Part.LANGUAGES,
+    "chat_accounts": Part.BOT,
+    # Each prompt has a way back of its own, in the place where it is changed.
+    "prompts": None,
+    "earlier_prompts": None,
+    "earlier_numbers": None,
+    # These are no settings: what happened, and who was told or asked.
+    "alarms": None,
+    "callbacks": None,
+    "calls": None,
+    "chat_feedback": None,
+    "chat_opt_outs": None,
+    "connection_tests": None,
+    "coverage_alarms": None,
+}
+
+
+def test_each_column_and_table_of_a_line_has_its_part_of_the_changes() -> None:
+    assert set(COLUMNS) | FIXED == {one.name for one in Line.__table__.columns}
+    of_lines = {
+        table.name
+        for table in Base.metadata.tables.values()
+        if any(key.column.table.name == "lines" for key in table.foreign_keys)
+    }
+    assert of_lines == set(TABLES)
+    parts = {*COLUMNS.values(), *TABLES.values()} - {None}
+    assert parts == set(Part), "each part is of something that can be changed"
+
+
+def test_each_kind_of_the_log_about_a_line_is_listed() -> None:
+    of_lines = {kind for kind in AuditLog if kind.value.startswith("line_")}
+    # It begins with being added.
+    assert set(line_changes.KINDS) == of_lines - {AuditLog.LINE_ADDED}
+    assert set(line_changes.TAKEN_BACK) <= set(undoing.UNDOES), "also after an emergency access"
+
+
 def test_refusals_say_what_to_do() -> None:
-    refusals: list[Refusal] = [ChangedSince(), NumbersForgotten()]
+    refusals: list[Refusal] = [ChangedSince(), NumbersForgotten(), TokenNotKept()]
     assert all("by hand" in str(one) and one.status == 409 for one in refusals)
+    assert "practice" in str(LineHasCalls())

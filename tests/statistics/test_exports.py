@@ -450,7 +450,7 @@ def test_the_dictionary_names_every_column() -> None:
     entries = data_dictionary()
     assert {file for file, _, _ in entries} == set(WHAT)
     assert len({(file, name) for file, name, _ in entries}) == len(entries)
-    assert all(words.strip() for _, _, words in entries)
+    assert all(str(words).strip() for _, _, words in entries)
     names = {name for file, name, _ in entries if file == "records"}
     assert names == {column.name for column in record_columns(("call", "staff", "record"))}
 

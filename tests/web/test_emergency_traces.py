@@ -231,6 +231,8 @@ async def test_settings_that_lead_elsewhere_go_back_and_the_review_says_which(st
     olga = await stage.add_counsellor("olga", role=Role.AUDITOR, shift=False, state=None)
     line = (await stage.rows("SELECT id FROM lines"))[0]
     hours = await stage.rows("SELECT session_hours FROM sign_in_rules")
+    await stage.add_line("+381112222555", name="Druga linija")
+    (second,) = await stage.rows("SELECT id FROM lines WHERE name = 'Druga linija'")
     headers = await an_emergency(stage, vera, rada)
 
     async def puts(method: str, path: str, body: dict[str, object]) -> None:
@@ -244,6 +246,12 @@ async def test_settings_that_lead_elsewhere_go_back_and_the_review_says_which(st
     await puts("POST", "/wallboards", {"name": "At home"})
     await puts("PUT", "/settings", {"decided": {"invitation_days": 30, "offer_seconds": 25}})
     await puts("PATCH", f"/lines/{line['id']}/plan", {"partner_number": "+381111234567"})
+    before = "SELECT name, opening_hours, key_questions, active FROM lines ORDER BY created_at"
+    lines = await stage.rows(before)
+    of_line = f"/lines/{line['id']}"
+    await puts("PATCH", of_line, {"name": "Elsewhere", "opening_hours": "Mo 08:00-09:00"})
+    await puts("PUT", f"{of_line}/key-questions", {"questions": []})
+    await puts("POST", f"/lines/{second['id']}/retire", {})
     await puts("PUT", "/dialling", {"countries": ["BA"]})
     await puts("PUT", "/sign-in-rules", {"factor_roles": [], "session_hours": 9, "knowingly": True})
     await puts("PUT", "/sign-in/provider", SET_UP)
@@ -257,6 +265,7 @@ async def test_settings_that_lead_elsewhere_go_back_and_the_review_says_which(st
     assert await stage.rows(open_walls) == [{"n": 0}]
     assert (await stage.rows("SELECT decided FROM own_settings"))[0]["decided"] == {}
     assert (await stage.rows("SELECT plan FROM lines"))[0]["plan"].get("partner_number") is None
+    assert await stage.rows(before) == lines
     assert (await stage.rows("SELECT countries FROM dialling_rules"))[0]["countries"] == []
     assert await stage.rows("SELECT session_hours FROM sign_in_rules") == hours
     assert await stage.rows("SELECT id FROM identity_providers") == []
@@ -269,6 +278,10 @@ async def test_settings_that_lead_elsewhere_go_back_and_the_review_says_which(st
         "wallboard_made",
         "settings_changed",
         "line_plan_set",
+        "line_renamed",
+        "line_hours_set",
+        "line_key_questions_set",
+        "line_retired",
         "dialling_changed",
         "sign_in_rules_set",
         "provider_set",

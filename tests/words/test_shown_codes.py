@@ -112,6 +112,8 @@ SHOWN: dict[str, Iterable[str]] = {
     "p.state": PersonState,
     "p.value": printing.Purpose,
     "person.role": Role,
+    "choice": {"year", "quarter", "month"},
+    "one.server": {"year", "quarter", "month"},
     "public_period": {"year", "quarter", "month"},
     "r": _RESULTS,
     "r.kind": states.MESSAGES,

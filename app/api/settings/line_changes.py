@@ -15,7 +15,7 @@ router = APIRouter(tags=["lines"])
 
 
 class LineChangeView(BaseModel):
-    """A change of the name, facts, languages, hours, numbers, plan or chat settings of a line."""
+    """A change of a line, by the part that was changed."""
 
     id: int
     at: datetime
@@ -25,8 +25,10 @@ class LineChangeView(BaseModel):
         description="What the change made another one, as it was; of a number only its ends."
     )
     after: dict[str, Any] = Field(description="The same values, as the change left them.")
-    can_be_taken_back: bool = Field(
-        description="False: the values have changed since, or the whole numbers are not kept."
+    can_be_taken_back: bool
+    why_not: str | None = Field(
+        description="Why it cannot be taken back: for example, the values have changed since, or "
+        "the whole numbers are not kept."
     )
 
 
@@ -34,7 +36,19 @@ class LineChangeView(BaseModel):
 async def changes(work: InWork, staff: KeepsLines, line_id: UUID) -> list[LineChangeView]:
     """Return the last changes of a line, the newest first. Prompts have routes of their own."""
     found = await line_changes.changes_of(work, line_id)
-    return [LineChangeView.model_validate(one, from_attributes=True) for one in found]
+    return [
+        LineChangeView(
+            id=one.id,
+            at=one.at,
+            by=one.by,
+            part=one.part,
+            before=one.before,
+            after=one.after,
+            can_be_taken_back=one.can_be_taken_back,
+            why_not=str(one.why_not) if one.why_not is not None else None,
+        )
+        for one in found
+    ]
 
 
 @router.post("/lines/{line_id}/changes/{change_id}/back", status_code=204)

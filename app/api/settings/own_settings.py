@@ -16,8 +16,8 @@ Keeps = Annotated[Staff, Depends(Requires(Permission.KEEP_SETTINGS), scope="func
 
 
 class SettingView(BaseModel):
-    """One setting: what holds, and what the server says. Seconds, days, megabytes or a number, as
-    its name says."""
+    """One setting: what holds, and what the server says, or the definitions of the country
+    (`of_country`). Seconds, hours, days, percent, megabytes or a number, as its name says."""
 
     name: str
     value: int | str | None
@@ -26,6 +26,9 @@ class SettingView(BaseModel):
     is_own: bool
     least: int | None
     most: int | None
+    # What it can be, if it is one of a few words.
+    choices: list[str]
+    of_country: bool
 
 
 class SettingsView(BaseModel):
@@ -51,7 +54,7 @@ class SettingsIn(BaseModel):
 def _view(known: Known) -> SettingsView:
     return SettingsView(
         revision=known.revision,
-        settings=[SettingView(**vars(one)) for one in known.settings],
+        settings=[SettingView(**vars(one), of_country=one.of_country) for one in known.settings],
     )
 
 

@@ -17,8 +17,7 @@ from zoneinfo import ZoneInfo
 
 from app.dashboard.rota.places import place_word
 from app.dashboard.views import language_words
-from app.definitions import in_force
-from app.routing.rota import changes, coverage, on_duty, rest, roster
+from app.routing.rota import changes, coverage, on_duty, own_rules, rest, roster
 from app.routing.rota.on_duty import ChangeKind, Span
 from app.routing.rota.shifts import ALWAYS_UNTIL, Duty, Layer, first_instant
 from app.staff.models import Staff
@@ -283,7 +282,7 @@ async def week_values(
         "takers": takers,
         "takes_calls": may(staff.role, Permission.TAKE_CALLS),
         "now": work.now,
-        "rest": rest.read_rules(in_force.folder_of(work.ground)),
+        "rest": own_rules.rest_rules(work.ground),
     }
 
 
@@ -299,7 +298,7 @@ def _people(
     minutes: dict[UUID, float] = defaultdict(float)
     names = {one.id: one.name for one in takers}
     around = on_duty.stretches(found, week.since - _AROUND, week.until + _AROUND)
-    rules = rest.read_rules(in_force.folder_of(work.ground))
+    rules = own_rules.rest_rules(work.ground)
     # People on call rest until their phone rings: their time is not counted here.
     spans: dict[UUID, list[Span]] = defaultdict(list)
     for duty in around if plans else []:

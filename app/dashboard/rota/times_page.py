@@ -9,10 +9,9 @@ from starlette.responses import RedirectResponse
 
 from app.dashboard.rota.page import Plans
 from app.dashboard.templating import templates
-from app.definitions import in_force
 from app.errors import Invalid, Refusal
 from app.routing.rota import changes, working_times
-from app.routing.rota.proposals.usual import read_usual
+from app.routing.rota.own_rules import usual_week
 from app.routing.rota.working_times import DAYS, Times
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
@@ -45,7 +44,7 @@ class Line:
 @router.get("/roster/working-times")
 async def times_page(request: Request, work: InWork, staff: Plans) -> Response:
     """Show the working times of everybody who takes calls."""
-    known, usual = await working_times.all_times(work), read_usual(in_force.folder_of(work.ground))
+    known, usual = await working_times.all_times(work), usual_week(work.ground)
     lines = []
     for one in await changes.takers(work):
         times, note = known.get(one.id), ""

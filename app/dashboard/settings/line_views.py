@@ -19,7 +19,7 @@ from app.errors import Invalid
 from app.routing import line_changes
 from app.words import SOURCE
 from app.words.keys import PROMPT_KEYS, PromptKey
-from app.words.pages import N_, _, language_name, said
+from app.words.pages import N_, _, language_name, refusal_words, said
 from app.work import Work
 
 _K = PromptKey
@@ -379,6 +379,9 @@ _PART_WORDS = {
     line_changes.Part.NUMBERS: N_("Numbers"),
     line_changes.Part.PLAN: N_("Who else is asked as a caller waits"),
     line_changes.Part.CHAT: N_("Written conversations"),
+    line_changes.Part.QUESTIONS: N_("Questions by key"),
+    line_changes.Part.BOT: N_("Telegram"),
+    line_changes.Part.USE: N_("Whether it is in use"),
 }
 
 
@@ -391,7 +394,8 @@ class ChangeRow(NamedTuple):
     what: str
     # Each value, what it was before, and what it became.
     fields: list[tuple[str, str, str]]
-    can_be_taken_back: bool
+    # Why it cannot be taken back, or nothing.
+    why_not: str
 
 
 def change_rows(changes: list[line_changes.Change]) -> list[ChangeRow]:
@@ -410,7 +414,7 @@ def change_rows(changes: list[line_changes.Change]) -> list[ChangeRow]:
                 )
                 for name, value in one.after.items()
             ],
-            one.can_be_taken_back,
+            refusal_words(one.why_not) if one.why_not is not None else "",
         )
         for one in changes
     ]
@@ -442,6 +446,8 @@ def _one_words(code: str, name: str) -> str:
     """Return one of several values; a text that is no code stands as it is."""
     if name == "languages":
         return language_name(code)
+    if name == "key_questions" and code in QUESTIONS:
+        return said(QUESTIONS[code].words)
     words = {str(one): said(text) for one, text in _MEDIA_WORDS.items()} if name == "media" else {}
     return words.get(code, code)
 

@@ -3,6 +3,7 @@
 from app.words.pages import N_
 
 FIELD_WORDS = {
+    "account": N_("account"),
     "active": N_("active"),
     "after_call": N_("after the call"),
     "age_from": N_("from age"),

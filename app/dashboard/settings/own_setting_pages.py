@@ -1,11 +1,12 @@
 """The page of times and limits: what the helpline decides, and what its server says."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import phonenumbers
 from fastapi import APIRouter, Request, Response
 
 from app.country import own_settings
+from app.dashboard.settings.server_words import WORDS
 from app.dashboard.templating import templates
 from app.dialling.rules import country_of
 from app.errors import Country, Message, Refusal
@@ -13,7 +14,7 @@ from app.settings import Settings
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with
-from app.words.pages import N_, refusal_words, said
+from app.words.pages import N_, _, refusal_words, said
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
@@ -39,6 +40,12 @@ GROUPS = {
             "Seconds within which a call is to be answered (service level)"
         ),
     },
+    N_("Figures"): {
+        "short_abandon_seconds": N_(
+            "Seconds of waiting before which a caller who hangs up is a short abandon"
+        ),
+        "public_period": N_("Period for which figures are published"),
+    },
     N_("Written conversations"): {
         "chat_silence_seconds": N_("Seconds after which a waiting child's page counts as closed"),
         "chat_return_seconds": N_("Seconds in which a child can come back to a conversation"),
@@ -54,6 +61,23 @@ GROUPS = {
         "document_megabytes_per_day": N_("Megabytes that one person can add in a day"),
         "documents_per_case": N_("Documents in one case"),
         "document_megabytes_per_case": N_("Megabytes of documents in one case"),
+    },
+    N_("Rest and hours of work"): {
+        "rest_daily_hours": N_("Hours of rest between two duties"),
+        "rest_weekly_hours": N_("Hours of rest in a row in each week"),
+        "week_most_hours": N_("Most hours of work in a week"),
+        "week_usual_hours": N_("Hours a week of a counsellor for whom none are written down"),
+    },
+    N_("Planning"): {
+        "planning_at_least": N_("Fewest counsellors while a line is open"),
+        "planning_shrinkage_percent": N_(
+            "Percent of paid time in which a counsellor cannot take calls"
+        ),
+        "planning_target_percent": N_("Percent of calls to be answered in time"),
+        "planning_patience_seconds": N_("Seconds that a caller waits on average before giving up"),
+        "planning_slowdown_percent": N_(
+            "Percent by which a conversation takes longer for each other one at the same time"
+        ),
     },
 }
 
@@ -126,15 +150,26 @@ def _in_full(number: str) -> Message:
     )
 
 
-def _of_server(settings: Settings) -> list[tuple[str, str | None]]:
-    """Return the settings of the server by name: numbers as they are, and of the others, which may
-    hold a secret or a path, only that they are set; None for one that is not."""
-    found: list[tuple[str, str | None]] = []
-    for name in Settings.model_fields:
-        if name not in own_settings.OWN:
-            value = getattr(settings, name)
-            if isinstance(value, int | float):
-                found.append((f"HELPLINE_{name.upper()}", str(value)))
-            else:
-                found.append((f"HELPLINE_{name.upper()}", "" if value else None))
+class OfServer(NamedTuple):
+    """A setting of the server: what it is, and its number; of others only whether it is set."""
+
+    words: str
+    # The name for the operator of the server.
+    name: str
+    # Empty: it is set, and may be a secret or a path. None: it is not set.
+    value: str | None
+
+
+def _of_server(settings: Settings) -> list[OfServer]:
+    """Return the settings that stay with the operator of the server."""
+    found: list[OfServer] = []
+    for name, words in WORDS.items():
+        value = getattr(settings, name)
+        if isinstance(value, bool):
+            shown: str | None = _("yes") if value else _("no")
+        elif isinstance(value, int | float):
+            shown = str(value)
+        else:
+            shown = "" if value else None
+        found.append(OfServer(said(words), f"HELPLINE_{name.upper()}", shown))
     return found

@@ -79,7 +79,9 @@ async def coverage(work: Work, since: datetime, until: datetime) -> list[Coverag
             for who, (languages, numbers) in takers.items()
             if (not languages or language in languages) and (not numbers or line.number in numbers)
         }
-        wanted = open_stretches(line.opening_hours, line.timezone, line.country, since, until)
+        wanted = open_stretches(
+            line.opening_hours, line.timezone, line.country, since, until, found.own_days
+        )
         covered = [(d.start, d.end) for d in duties if d.counsellor_id in able]
         result.append(
             Coverage(

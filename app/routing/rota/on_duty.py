@@ -5,11 +5,12 @@ absence removes a counsellor's duty, an extra stretch adds to it, a swap moves i
 """
 
 from collections.abc import Container, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from app.calls.hours import OwnDays
 from app.routing.rota.shifts import RANK, Duty, Layer, Shift, duties
 
 # How far ahead to look for the next shift: the nearest days first.
@@ -45,7 +46,10 @@ class Rota:
 
     shifts: tuple[Shift, ...] = ()
     changes: tuple[Change, ...] = ()
+    # Holidays of the helpline's country, with its own changes to single days.
     holidays: frozenset[date] = frozenset()
+    # These changes alone: a holiday of its own, or (False) a day on which it works.
+    own_days: OwnDays = field(default_factory=dict)
 
     def of(self, counsellors: Iterable[UUID]) -> "Rota":
         """Return the part about these counsellors, including duty that they took over in a swap."""
@@ -55,7 +59,7 @@ class Rota:
         changes = tuple(
             c for c in self.changes if c.counsellor_id in able | swapped or c.instead_id in able
         )
-        return Rota(shifts, changes, self.holidays)
+        return replace(self, shifts=shifts, changes=changes)
 
 
 @dataclass(frozen=True)

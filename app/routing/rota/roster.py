@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import and_, func, select, true
 
 from app.calls import lines
-from app.calls.hours import is_holiday
+from app.calls.hours import OwnDays, is_holiday
 from app.database.topics import Topic
 from app.errors import Invalid
 from app.log import log
@@ -140,10 +140,12 @@ async def _read_rota(work: Work, since: datetime | None = None) -> on_duty.Rota:
         )
         .order_by(RotaChange.settled_at, RotaChange.id)
     )
+    own = {row.on: row.free for row in await work.session.scalars(select(Holiday))}
     return on_duty.Rota(
         tuple(shift_of(row) for row in rows if _usable(row)),
         tuple(change_of(row) for row in changed),
-        await holidays_of(work),
+        await _holidays_of(work, own),
+        own,
     )
 
 
@@ -183,7 +185,7 @@ def change_of(row: RotaChange) -> on_duty.Change:
     )
 
 
-async def holidays_of(work: Work) -> frozenset[date]:
+async def _holidays_of(work: Work, own: OwnDays) -> frozenset[date]:
     """Return the public holidays of the helpline's country from last year to the year after next,
     with the helpline's own changes to single days."""
     line = await lines.any_line(work)
@@ -195,9 +197,8 @@ async def holidays_of(work: Work) -> frozenset[date]:
         for y in range(year - 1, year + 3)
         for day in country_holidays(line.country, line.timezone, y)
     }
-    for row in await work.session.scalars(select(Holiday)):
-        (days.add if row.free else days.discard)(row.on)
-    return frozenset(days)
+    days |= {day for day, free in own.items() if free}
+    return frozenset(days - {day for day, free in own.items() if not free})
 
 
 @lru_cache(maxsize=64)

@@ -53,7 +53,7 @@ from app.statistics.measures import NAMES, definition
 from app.statistics.periods import BadWindow, Period, Window, read_window
 from app.statistics.protection import guarded_referrals
 from app.statistics.protection.guard import BASE
-from app.words.pages import SOURCE, page_languages
+from app.words.pages import N_, SOURCE, page_languages
 from app.work import Work
 
 WHAT = (
@@ -437,7 +437,11 @@ def _cut(table: OutTable, records: int, packed: Any, zones: Zones, wanted: Wante
     return batch
 
 
-def data_dictionary() -> list[tuple[str, str, str]]:
+# Of a column that stands in a file of referrals only if they are counted by it.
+_BY_IT = N_("what the referrals are counted by")
+
+
+def data_dictionary() -> list[tuple[str, str, Message]]:
     """Return every column that a file may have: file, name, words."""
     more = {
         "room": room_columns,
@@ -447,7 +451,7 @@ def data_dictionary() -> list[tuple[str, str, str]]:
         "referrals": [
             *_agency_columns(),
             *(
-                OutColumn(by, "text", "this property of the referral, with --by")
+                OutColumn(by, "text", _BY_IT, said=Message(_BY_IT))
                 for by in referral_figures.BY
                 if by != "sector"
             ),

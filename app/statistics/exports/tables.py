@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pyarrow as pa
 
-from app.errors import Message
+from app.errors import Code, Message
 from app.statistics import staff_measures
 from app.statistics.counting import reconcile
 from app.statistics.counting.labels import OVERLAP
@@ -430,13 +430,20 @@ def _array(name: str, one: Packed, numbers: Any, at: Any, records: int) -> pa.Ar
 # -- the data dictionary -------------------------------------------------------------------------
 
 
-def dictionary(more: dict[str, list[OutColumn]]) -> list[tuple[str, str, str]]:
+def dictionary(more: dict[str, list[OutColumn]]) -> list[tuple[str, str, Message]]:
     """Return every column that a file may have: file, name, words."""
-    found = [("summary", name, definition(name).words) for name in NAMES]
-    found += [("summary", d.value, f"dimension, from the fact {COLUMN[d]}") for d in Dimension]
+    found = [("summary", name, Message(definition(name).words)) for name in NAMES]
+    found += [
+        ("summary", d.value, Message("dimension, from the fact %(fact)s", fact=Code(COLUMN[d])))
+        for d in Dimension
+    ]
     for file, parts in (("calls", ("call", "staff")), ("records", ("call", "staff", "record"))):
-        found += [(file, column.name, column.words) for column in record_columns(parts)]
+        found += [(file, column.name, _meaning(column)) for column in record_columns(parts)]
     of_counsellors = staff_measures.STAFF_MEASURES | staff_measures.AT_ONCE
-    found += [("counsellors", name, words) for name, words in of_counsellors.items()]
-    found += [(file, c.name, c.words) for file, columns in more.items() for c in columns]
+    found += [("counsellors", name, Message(words)) for name, words in of_counsellors.items()]
+    found += [(file, c.name, _meaning(c)) for file, columns in more.items() for c in columns]
     return found
+
+
+def _meaning(column: OutColumn) -> Message:
+    return column.said if isinstance(column.said, Message) else Message(column.words)

@@ -1,9 +1,10 @@
 """How many counsellors the coming week needs, compared with the rota.
 
 The forecast for each half hour of a weekday is the mean of the same half hour in the last eight
-weeks; for a public holiday, the mean of the holidays of the last year, or of Sundays if there were
-none. The handling time is that of the same weeks. Staff is computed by Erlang A with the patience
-of `facts.yaml`, and by Erlang C for comparison; the rostered staff comes from the rota.
+weeks; for a holiday (a public one of the line's country, with the helpline's own exceptions), the
+mean of the holidays of the last year, or of Sundays if there were none. The handling time is that
+of the same weeks. Staff is computed by Erlang A with the patience of `facts.yaml`, and by Erlang C
+for comparison; the rostered staff comes from the rota.
 
 Calls and written conversations are forecast apart. A counsellor has several of the latter at once,
 as many as their account and the lines allow (`erlang.py`). What was measured is how long a
@@ -14,7 +15,7 @@ time are added up, and of the latter there are at least as many as a line keeps 
 
 import asyncio
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -22,13 +23,13 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from sqlalchemy import select
 
+from app.calls import lines
 from app.calls.chat_rules import read_chat
-from app.calls.hours import is_holiday
+from app.calls.hours import OwnDays, is_holiday
 from app.calls.line_rows import Line
 from app.contacts.states import Channel
 from app.database.topics import Topic
 from app.errors import Invalid, Message
-from app.referrals.library import protocols_of
 from app.routing.rota import roster
 from app.routing.rota.on_duty import stretches
 from app.routing.rota.shifts import Duty, Layer
@@ -41,6 +42,7 @@ from app.statistics.facts.questions import Planning
 from app.statistics.measures import rounded
 from app.statistics.periods import Window, day_begins
 from app.statistics.planning.erlang import AtOnce, Forecast, erlang_a, needed, with_shrinkage
+from app.statistics.planning.own_planning import planning_of
 from app.work import Work
 
 HALF_HOUR = 1800
@@ -201,14 +203,15 @@ async def plan(
     zones.check(line)
     zone = zones.of_line[line] if line else zones.country
     today = work.now.astimezone(zone).date()
-    history = await _known_history(work, zones, zone, today, line)
+    calendar = await _calendar(work, line)
+    history = await _known_history(work, zones, zone, today, line, calendar)
+    history = replace(history, planning=planning_of(work.ground))
     begins = first_on or today
     first, last = day_begins(begins, zone), day_begins(begins + timedelta(days=days), zone)
     on = await _duties(work, line, first, last)
-    country = protocols_of(work.ground).current.country
     target = work.settings.service_level_seconds
     writing = await _writing(work, line)
-    days_of = _Days(first, last, zone, country)
+    days_of = _Days(first, last, zone, calendar)
     slots = await asyncio.to_thread(_slots, days_of, history, writing, on, target, more)
     measured = history.load.figures()["chats_at_once"]
     return Plan(
@@ -258,7 +261,26 @@ class _Days:
     first: datetime
     last: datetime
     zone: ZoneInfo
+    calendar: "_Calendar"
+
+
+class _Calendar(NamedTuple):
+    """Which days are holidays: those of a country, and the helpline's own exceptions."""
+
     country: str | None
+    own: OwnDays
+
+    def is_free(self, day: date, zone: ZoneInfo) -> bool:
+        return is_holiday(day, zone, self.country, self.own)
+
+
+async def _calendar(work: Work, number: str | None) -> _Calendar:
+    """Return the calendar of a line, that of its opening hours; of all lines, the helpline's, which
+    the rota goes by."""
+    line = await lines.line_of_number(work, number) if number else None
+    line = line or await lines.any_line(work)
+    own = (await roster.rota_of(work)).own_days
+    return _Calendar(line.country if line is not None else None, own)
 
 
 @dataclass(frozen=True)
@@ -315,21 +337,22 @@ class _Counted:
 
 
 async def _known_history(
-    work: Work, zones: Zones, zone: ZoneInfo, today: date, line: str | None
+    work: Work, zones: Zones, zone: ZoneInfo, today: date, line: str | None, calendar: _Calendar
 ) -> _History:
     """Return what the last weeks say; the facts of a year are not counted for every page."""
-    memory, key = work.ground.memory, ("forecast", line, today)
+    days = calendar.country, *sorted(calendar.own.items())
+    slowdown = planning_of(work.ground).slowdown
+    memory, key = work.ground.memory, ("forecast", line, today, days, slowdown)
     known: _History | None = memory.recall(Topic.LINES, key, work.now)
     if known is None:
-        known = await _history(work, zones, zone, today, line)
+        known = await _history(work, zones, zone, today, line, calendar)
         memory.keep(Topic.LINES, key, known, work.now + _BELIEVED)
     return known
 
 
 async def _history(
-    work: Work, zones: Zones, zone: ZoneInfo, today: date, line: str | None
+    work: Work, zones: Zones, zone: ZoneInfo, today: date, line: str | None, calendar: _Calendar
 ) -> _History:
-    country = protocols_of(work.ground).current.country
     since, until = day_begins(today - timedelta(days=366), zone), day_begins(today, zone)
     recent = day_begins(today - timedelta(days=7 * WEEKS), zone)
     spoken, written = (_Counted(defaultdict(lambda: defaultdict(int))) for _ in range(2))
@@ -359,11 +382,11 @@ async def _history(
                 found.talked += talk + hold
                 found.wrapped += wrap
         load = await at_once.by_counsellor(look, zones, Window(recent, until))
-        planning = look.asked.planning
+        planning = planning_of(work.ground)
     # Days before the first call say nothing about the line.
     first = min([*spoken.entered, *written.entered], default=today)
     free = {
-        day for day in _days(since, until, zone) if day >= first and is_holiday(day, zone, country)
+        day for day in _days(since, until, zone) if day >= first and calendar.is_free(day, zone)
     }
     weeks = [d for d in _days(recent, until, zone) if d >= first and d not in free]
     measured = at_once.together(list(load.values()))
@@ -425,9 +448,10 @@ def _slots(
     holidays: dict[date, bool] = {}
     while at < days.last:
         local = at.astimezone(days.zone)
-        holiday = holidays.setdefault(
-            local.date(), is_holiday(local.date(), days.zone, days.country)
-        )
+        today = local.date()
+        if today not in holidays:
+            holidays[today] = days.calendar.is_free(today, days.zone)
+        holiday = holidays[today]
         slot = local.hour * 2 + local.minute // 30
         calls = history.calls.of(local.weekday(), slot, holiday=holiday)
         chats = history.chats.of(local.weekday(), slot, holiday=holiday)

@@ -14,13 +14,12 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
-from app.calls.hours import open_stretches
+from app.calls.hours import OwnDays, open_stretches
 from app.calls.line_rows import Line
 from app.database.topics import Topic
-from app.definitions import in_force
 from app.jobs.passing import PASSING
 from app.jobs.transaction import transaction
-from app.routing.rota import changes, coverage, on_duty, rest, roster, working_times
+from app.routing.rota import changes, coverage, on_duty, own_rules, rest, roster, working_times
 from app.routing.rota.on_duty import ChangeKind, Rota, Span
 from app.routing.rota.planning_rows import ProposalState, RotaProposal
 from app.routing.rota.proposals import proposals
@@ -39,7 +38,7 @@ from app.routing.rota.proposals.problem import (
 )
 from app.routing.rota.proposals.shortfalls import Shortfall, shortfalls
 from app.routing.rota.proposals.solving import Solution, solve
-from app.routing.rota.proposals.usual import Usual, read_usual
+from app.routing.rota.proposals.usual import Usual
 from app.routing.rota.shifts import ALWAYS_UNTIL, Duty, Layer
 from app.routing.rota.working_times import Times
 from app.staff.models import Staff
@@ -79,8 +78,8 @@ async def problem_of(work: Work, proposal: RotaProposal) -> Problem:
     """Return everything that a proposal follows from, as it is now."""
     # What another process has changed a moment ago counts.
     work.ground.memory.forget(Topic.ROSTER)
-    zone, folder = await roster.home_zone(work), in_force.folder_of(work.ground)
-    usual, rules = read_usual(folder), rest.read_rules(folder)
+    zone = await roster.home_zone(work)
+    usual, rules = own_rules.usual_week(work.ground), own_rules.rest_rules(work.ground)
     mondays = tuple(proposal.first_on + n * _WEEK for n in range(proposal.weeks))
     since, until = midnight(mondays[0], zone), midnight(mondays[-1] + _WEEK, zone)
     found = await roster.rota_of(work)
@@ -198,7 +197,7 @@ async def _slots(
     days = (until.astimezone(zone).date() - first).days
     # One day more on each side: the forecast counts days in the zone of the country.
     plan = await planning.plan(work, first_on=first - timedelta(days=1), days=days + 2)
-    opened = await _opened(work, since, until)
+    hours = await opened(work, since, until, found.own_days)
     planned = [
         duty for duty in on_duty.stretches(found, since, until) if duty.layer is Layer.PRIMARY
     ]
@@ -212,7 +211,7 @@ async def _slots(
         there = int(sum(part for part, _ in overlaps) + 0.5)
         writing = int(sum(part for part, who in overlaps if who in writers) + 0.5)
         needed, to_write = slot.to_roster, slot.writers_to_roster
-        if not any(touches(span, one) for one in opened):
+        if not any(touches(span, one) for one in hours):
             needed = to_write = 0
         slots.append(Slot(span[0], max(needed - there, 0), max(to_write - writing, 0)))
     return slots
@@ -224,7 +223,7 @@ async def _writers(work: Work) -> frozenset[UUID]:
     return frozenset(rows)
 
 
-async def _opened(work: Work, since: datetime, until: datetime) -> Sequence[Span]:
+async def opened(work: Work, since: datetime, until: datetime, own: OwnDays) -> Sequence[Span]:
     """Return when any line is open."""
     rows = await work.session.scalars(
         select(Line).where(Line.active, Line.practice.is_(False)).order_by(Line.id)
@@ -232,5 +231,7 @@ async def _opened(work: Work, since: datetime, until: datetime) -> Sequence[Span
     return rest.work_of(
         span
         for line in rows
-        for span in open_stretches(line.opening_hours, line.timezone, line.country, since, until)
+        for span in open_stretches(
+            line.opening_hours, line.timezone, line.country, since, until, own
+        )
     )

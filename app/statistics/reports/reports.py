@@ -16,7 +16,7 @@ from app.referrals import accountability
 from app.statistics import measures, staff_measures
 from app.statistics.counting import at_once, due_callbacks, feedback, referral_figures
 from app.statistics.counting.counsellors import room
-from app.statistics.counting.kept_targets import targets_of
+from app.statistics.counting.kept_targets import short_abandons_of, targets_of
 from app.statistics.counting.labels import TOTAL, labeller, target_words
 from app.statistics.counting.period_words import days_of
 from app.statistics.counting.practice import practice_calls
@@ -25,7 +25,6 @@ from app.statistics.counting.shapes import Shape, shapes_in
 from app.statistics.counting.summary import Asked, Summary, summarise, today, zone_of, zones_of
 from app.statistics.dimensions import Dimension
 from app.statistics.facts.days import reading
-from app.statistics.facts.questions import read_questions
 from app.statistics.measures import MEASURES, definition
 from app.statistics.periods import (
     BadWindow,
@@ -35,6 +34,7 @@ from app.statistics.periods import (
     read_window,
     whole_period,
 )
+from app.statistics.planning.own_planning import planning_of
 from app.statistics.protection import guarded_referrals
 from app.statistics.protection.guard import BASE, on_grid
 from app.statistics.reports import charts, shape_sections
@@ -120,9 +120,9 @@ async def _notes(work: Work, window: Window, line: str | None) -> list[str]:
             at=days.moment(work.now, reader(), zone_of(work), named=True),
         ),
         _(
-            "Answered in time: within %(targets)s; short abandon: sooner than %(short)s seconds.",
+            "Answered in time: within %(targets)s; short abandon: sooner than %(short)s.",
             targets=target_words(targets),
-            short=work.settings.short_abandon_seconds,
+            short=target_words(await short_abandons_of(work)),
         ),
     ]
     if line:
@@ -232,7 +232,7 @@ async def _monthly(work: Work, window: Window, line: str | None) -> Report:
         part.title_of("service_level").lower(),
         _("Service level by day; the dashed line is the target."),
         share=True,
-        target=read_questions(in_force.folder_of(work.ground)).planning.target_share,
+        target=planning_of(work.ground).target_share,
     )
     all_lines = f" ({_('all lines')})" if line else ""
     sections = [

@@ -53,8 +53,9 @@ const values = (form) => {
   const body = {};
   for (const field of form.elements) {
     if (!field.name || field.value === "") continue;
-    if ("list" in field.dataset) body[field.name] = field.value.split(",").map((one) => one.trim()).filter(Boolean);
-    else if ("yesNo" in field.dataset) body[field.name] = field.value === "true";
+    if ("list" in field.dataset) {
+      (body[field.name] ??= []).push(...field.value.split(",").map((one) => one.trim()).filter(Boolean));
+    } else if ("yesNo" in field.dataset) body[field.name] = field.value === "true";
     else if (field.type === "checkbox") {
       if (field.value === "true") body[field.name] = field.checked;
       else if (field.checked) (body[field.name] ??= []).push(field.value);

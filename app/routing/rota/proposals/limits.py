@@ -8,9 +8,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from app.definitions import in_force
 from app.errors import Conflict
-from app.routing.rota import coverage, on_duty, rest, roster, working_times
+from app.routing.rota import coverage, on_duty, own_rules, rest, roster, working_times
 from app.routing.rota.on_duty import Rota, Span
 from app.routing.rota.proposals.problem import (
     AROUND,
@@ -21,7 +20,7 @@ from app.routing.rota.proposals.problem import (
     minutes_of,
     rest_broken,
 )
-from app.routing.rota.proposals.usual import Usual, read_usual
+from app.routing.rota.proposals.usual import Usual
 from app.routing.rota.shifts import ALWAYS_UNTIL, Place
 from app.routing.rota.working_times import Times
 from app.staff.models import Staff
@@ -98,10 +97,9 @@ class Limits:
 
 async def read_limits(work: Work) -> Limits:
     """Return the limits that are in force now."""
-    folder = in_force.folder_of(work.ground)
     return Limits(
-        rest.read_rules(folder),
-        read_usual(folder),
+        own_rules.rest_rules(work.ground),
+        own_rules.usual_week(work.ground),
         await working_times.all_times(work),
         await roster.home_zone(work),
     )

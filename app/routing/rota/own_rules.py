@@ -1,0 +1,21 @@
+"""The rules of the rota that are in force: the country's, with what the helpline has decided."""
+
+from app.definitions import in_force
+from app.definitions.own_values import decided
+from app.routing.rota.proposals.usual import Usual, read_usual
+from app.routing.rota.rest import Rules, read_rules
+from app.work import Ground
+
+REST = {"rest_daily_hours": "daily_hours", "rest_weekly_hours": "weekly_hours"}
+WEEK = {"week_most_hours": "most_hours", "week_usual_hours": "usual_hours"}
+
+
+def rest_rules(ground: Ground) -> Rules:
+    """Return the rest that people have between duties. Without `source`: the helpline says so."""
+    found, own = read_rules(in_force.folder_of(ground)), decided(ground, REST)
+    return found.model_copy(update={**own, "source": ""}) if own else found
+
+
+def usual_week(ground: Ground) -> Usual:
+    """Return how a rota is proposed, and the most hours of a week."""
+    return read_usual(in_force.folder_of(ground)).model_copy(update=decided(ground, WEEK))
