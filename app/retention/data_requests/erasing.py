@@ -272,6 +272,12 @@ async def erase_words(work: Work, call_ids: list[UUID]) -> None:
         .values(text_sealed=None, erased_at=work.now)
         .execution_options(synchronize_session=False)
     )
+    await work.session.execute(
+        update(Call)
+        .where(Call.id.in_(call_ids), Call.danger_words_sealed.is_not(None))
+        .values(danger_words_sealed=None)
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def _update(work: Work, model: Any, ids: list[UUID], **values: Any) -> None:
