@@ -11,7 +11,7 @@ from app.calls import danger_words, lines
 from app.calls.models import Call
 from app.calls.states import CallState
 from app.chats.noticing import danger_in
-from app.database.topics import RowTopic, Topic
+from app.database.topics import Topic
 from app.routing.models import Offer
 from app.work import Work
 
@@ -32,10 +32,9 @@ async def notice(work: Work, call: Call, texts: Iterable[str]) -> None:
     if CallState(call.state) is CallState.QUEUED:
         work.announce(Topic.QUEUE)
     elif CallState(call.state) is CallState.OFFERED:
-        work.announce(Topic.QUEUE, *await _rings(work, call))
-
-
-async def _rings(work: Work, call: Call) -> list[RowTopic]:
-    """Return the topics of the counsellors to whom a conversation is offered now."""
-    asked = select(Offer.counsellor_id).where(Offer.call_id == call.id, Offer.released_at.is_(None))
-    return [Topic.OFFERS.of(who) for who in await work.session.scalars(asked)]
+        work.announce(Topic.QUEUE)
+        asked = select(Offer.counsellor_id).where(
+            Offer.call_id == call.id, Offer.released_at.is_(None)
+        )
+        for who in await work.session.scalars(asked):
+            work.announce(Topic.OFFERS.of(who))
