@@ -1,6 +1,8 @@
 """Words of a waiting child that speak of danger are shown, with the word, where it waits and where
 it is offered: a suggestion that moves nothing."""
 
+from datetime import timedelta
+
 from sqlalchemy import text
 
 from app.api import calls
@@ -46,7 +48,9 @@ async def test_the_queue_shows_the_words_to_who_may_read_them_and_keeps_its_orde
 ) -> None:
     line = await a_chat_line(work)
     await a_writer(work, "ana")
-    first, call = await a_child(work, line), await a_child(work, line)
+    first = await a_child(work, line)
+    work.now += timedelta(seconds=1)
+    call = await a_child(work, line)
     work.topics.clear()
     await _say(work, first, "Zdravo")
     assert Topic.QUEUE not in _told(work)

@@ -33,7 +33,7 @@ async def test_a_child_writes_with_signal_and_its_telephone_tells_what_arrived(
     child, signal = await has_signal(stage), stage.exchange.signal
     assert signal.numbers[LINE].trust_mode == "always", "a child with a new telephone is answered"
     ana = await writer(stage)
-    # In a group, or by a sign alone, nobody speaks to the helpline.
+    # In a group, or by a sign alone, a child does not speak to the helpline.
     signal.write(LINE, child, "u grupi", groupInfo={"groupId": "x", "type": "DELIVER"})
     signal.write(LINE, child, reaction={"emoji": "👍", "isRemove": False})
     signal.types(LINE, child)

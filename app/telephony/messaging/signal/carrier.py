@@ -50,7 +50,7 @@ class Signal(Carrier):
         # Signal names a message by who sent it, and when.
         bare = Arrived(sid=f"{address}.{sent}", address=address, text="", at=_instant(sent))
         if _part(_part(envelope, "callMessage"), "offerMessage"):
-            # It rings, and nobody can answer: the child is asked to write.
+            # It rings, and no counsellor can answer: the child is asked to write.
             return replace(bare, has_media=True)
         changed = _part(_part(envelope, "editMessage"), "dataMessage")
         message = _part(envelope, "dataMessage") or changed
