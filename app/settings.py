@@ -23,6 +23,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.abilities import PLATFORMS, Abilities
 from app.errors import BadSettings
+from app.private_networks import may_be_inside
 from app.secret_files import check_files, names_of_files, read_files
 from app.strength import WITHOUT, check_strength, is_this_machine
 
@@ -74,6 +75,11 @@ class Settings(BaseSettings):
     )
     # Where the Bot API of Telegram is, if it is a server of our own.
     telegram_api_base_url: str | None = Field(default=None, pattern=r"^https?://[^\s?#]+$")
+    # Where signal-cli-rest-api plays a telephone with Signal: on this machine or in a private
+    # network, because it asks for no password. Unset: children cannot write with Signal.
+    signal_service_url: str | None = Field(default=None, pattern=r"^https?://[^\s?#@]+$")
+    # Seconds that one request to it may take: it begins a program for each, and they wait.
+    signal_timeout: float = Field(default=30.0, gt=0, le=120)
     # Seconds that one request to the provider's REST API may take.
     twilio_timeout: float = Field(default=5.0, gt=0, le=60)
 
@@ -358,6 +364,7 @@ def check_settings(settings: Settings) -> None:
     _check_documents(settings)
     _check_safekeeping(settings)
     _check_leaked(settings)
+    _check_inside(settings)
     if settings.in_production:
         _check_production(settings)
         check_strength(settings)
@@ -396,6 +403,16 @@ def _check_addresses(settings: Settings) -> None:
             "HELPLINE_MIGRATION_DATABASE_URL is set and HELPLINE_DATABASE_URL is not. Set both for "
             "a PostgreSQL of your own; the embedded one has its own roles and needs neither."
         )
+
+
+def _check_inside(settings: Settings) -> None:
+    """Refuse services of the helpline's own that are outside: what children write goes to them."""
+    for name, url in (("SIGNAL_SERVICE_URL", settings.signal_service_url),):
+        if url is not None and not may_be_inside(url):
+            raise BadSettings(
+                f"HELPLINE_{name} must be on this machine or in a private network: what children "
+                "write goes to it, and it asks for no password. For example http://127.0.0.1:8080."
+            )
 
 
 def _check_safekeeping(settings: Settings) -> None:

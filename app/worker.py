@@ -54,8 +54,7 @@ from app.telephony import copies, practice_calls, trial_calls, trial_texts
 from app.telephony import jobs as telephony_jobs
 from app.telephony.counsellor import callback_leg, leg_jobs, move_jobs
 from app.telephony.inbound import asking_by_key, message_jobs, staff_phone
-from app.telephony.messaging import answering, fetching
-from app.telephony.messaging.telegram import setting_up
+from app.telephony.messaging import answering, asking, fetching, setting_up
 from app.telephony.participants import alarm_calls, duty, participant_flow
 from app.telephony.platforms import dial_bridge
 from app.telephony.platforms.choose import platform_of
@@ -76,6 +75,7 @@ SWEEP = "sweep"
 JOBS = (
     alarm_calls,
     answering,
+    asking,
     asking_by_key,
     callback_leg,
     copies,

@@ -27,7 +27,7 @@ from app.api.views import (
     question_view,
     talk_view,
 )
-from app.calls import lines, messages, queries, record
+from app.calls import danger_words, lines, messages, queries, record
 from app.calls.line_rows import Line
 from app.calls.models import Call
 from app.calls.states import Outcome
@@ -63,6 +63,7 @@ Supervises = Annotated[Staff, Depends(Requires(Permission.SUPERVISE), scope="fun
 @router.get("/queue")
 async def get_queue(work: InWork, staff: SeesQueue) -> list[Waiting]:
     """Return the waiting calls in the order in which they will be served."""
+    reads = danger_words.may_read(staff.role)
     return [
         Waiting(
             id=w.id,
@@ -74,6 +75,8 @@ async def get_queue(work: InWork, staff: SeesQueue) -> list[Waiting]:
             returned=w.returned,
             being_offered=w.being_offered,
             channel=w.channel,
+            alarming=w.alarming,
+            danger_words=danger_words.opened(work, w.id, w.danger_words_sealed) if reads else "",
         )
         for w in await queue.waiting_calls(work)
     ]
@@ -104,6 +107,8 @@ def offer_view(work: Work, offer: Offer | None, call: Call, line: str, staff: St
         line=line,
         language=call.language or "",
         danger=call.danger,
+        alarming=call.alarming,
+        danger_words=danger_words.opened(work, call.id, call.danger_words_sealed),
         returned=call.returned > 0,
         waiting_seconds=max(0, int(waited.total_seconds())),
         seconds_left=max(0, int((offer.expires_at - work.now).total_seconds())),

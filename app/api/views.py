@@ -56,6 +56,10 @@ class Waiting(BaseModel):
     returned: bool
     being_offered: bool
     channel: str = "voice"
+    # Words of a child who writes speak of danger: a suggestion. Which words is told to who may read
+    # what children leave, and is empty for others.
+    alarming: bool = False
+    danger_words: str = ""
 
 
 class OfferView(BaseModel):
@@ -68,6 +72,9 @@ class OfferView(BaseModel):
     line: str
     language: str
     danger: bool
+    # Words of a child who writes speak of danger, and which: a suggestion.
+    alarming: bool = False
+    danger_words: str = ""
     returned: bool
     waiting_seconds: int
     seconds_left: int

@@ -32,7 +32,7 @@ _TEMPLATE = re.compile(r"([A-Za-z-]{2,20})=(HX[0-9a-f]{32})")
 
 
 # The carriers that exist; see `app/telephony/messaging/registry.py`.
-SERVED = (Channel.SMS, Channel.WHATSAPP, Channel.TELEGRAM)
+SERVED = (Channel.SMS, Channel.WHATSAPP, Channel.TELEGRAM, Channel.SIGNAL)
 # The settings that are lists.
 LISTS = ("languages", "sites", "emoji", "by", "media", "templates")
 # What children can send besides words, where a line takes it; see `MediaKind`.

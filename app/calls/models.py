@@ -131,8 +131,10 @@ class Call(Base):
     outcome: Mapped[str | None]
     language: Mapped[str | None]
     danger: Mapped[bool] = mapped_column(server_default="false")
-    # Written words spoke of danger before a counsellor read them: a suggestion, and no urgency.
+    # Written words spoke of danger before a counsellor had them before their eyes: a suggestion,
+    # and no urgency. Which words: `app/calls/danger_words.py`.
     alarming: Mapped[bool] = mapped_column(server_default="false")
+    danger_words_sealed: Mapped[Sealed | None]
     # Seconds that are added to the call's wait, so that it is served sooner.
     priority: Mapped[int] = mapped_column(server_default="0")
     # Arrival minus priority, kept by the database: the earliest is served first.

@@ -35,8 +35,14 @@ class Channel(StrEnum):
         """Whether a carrier outside brings the messages: there is no page of ours to look at."""
         return self not in (Channel.VOICE, Channel.WEB)
 
+    @property
+    def is_by_provider(self) -> bool:
+        """Whether the telephony provider brings the messages, and has copies of them."""
+        return self in (Channel.SMS, Channel.WHATSAPP)
+
 
 WRITTEN = tuple(channel for channel in Channel if channel.is_written)
+BY_PROVIDER = tuple(channel for channel in Channel if channel.is_by_provider)
 CARRIED = tuple(channel for channel in Channel if channel.is_carried)
 
 

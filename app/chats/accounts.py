@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import and_, delete, or_, select, update
 
 from app.calls import chat_lines, lines
 from app.calls.chat_rules import read_chat
@@ -26,12 +26,21 @@ from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.work import PROGRAM, Ground, Work
 
-# A token of Telegram: the number of the bot, a colon, and what only its owner knows.
+# A token of Telegram: the number of the bot, a colon, and what only its owner knows. In Signal it
+# is the number itself, which the service of the helpline plays.
 _TOKENS: Mapping[Channel, re.Pattern[str]] = {
-    Channel.TELEGRAM: re.compile(r"([0-9]{5,15}):[A-Za-z0-9_-]{30,64}", re.ASCII)
+    Channel.TELEGRAM: re.compile(r"([0-9]{5,15}):[A-Za-z0-9_-]{30,64}", re.ASCII),
+    Channel.SIGNAL: re.compile(r"(\+[1-9][0-9]{6,14})", re.ASCII),
 }
-# How long a registration is believed.
-_BELIEVED = timedelta(hours=1)
+_NO_TOKEN: Mapping[Channel, str] = {
+    Channel.TELEGRAM: "This is no token of a bot. Copy it from BotFather as it stands, like "
+    "123456789:AAE and 32 more characters.",
+    Channel.SIGNAL: "This is no telephone number. Write it with its country, like +381111234567.",
+}
+# How long a registration is believed; and how long if the account is asked every few seconds.
+_BELIEVED, _ASKED_WITHIN = timedelta(hours=1), timedelta(minutes=1)
+# The carriers whose accounts are asked: `is_asked` in `app/telephony/messaging/base.py`.
+ASKED = (Channel.SIGNAL,)
 
 
 class NoAccount(NotFound):
@@ -39,7 +48,7 @@ class NoAccount(NotFound):
 
 
 class TokenTaken(Conflict):
-    default = "Another line has this bot. Remove it there first, or make a bot for each line."
+    default = "Another line has this account. Remove it there first, or make one for each line."
 
 
 def token_of(work: Work, row: Account) -> str:
@@ -78,10 +87,7 @@ async def set_token(work: Work, line: LineScript, channel: Channel, token: str) 
     """
     fits = _TOKENS[channel].fullmatch(token.strip())
     if fits is None:
-        raise Invalid(
-            "This is no token of a bot. Copy it from BotFather as it stands, like "
-            "123456789:AAE and 32 more characters."
-        )
+        raise Invalid(_NO_TOKEN[channel])
     their_id = fits[1]
     taken = await work.session.scalar(
         select(Account.line_id).where(
@@ -201,10 +207,12 @@ async def ask_again(ground: Ground) -> None:
     """Register each account again whose registration is old: another program that has the token
     could have taken its messages."""
     async with transaction(ground, PROGRAM) as work:
+        believed, silent = work.now - _BELIEVED, Account.asked_at < work.now - _ASKED_WITHIN
+        unasked = or_(Account.asked_at.is_(None), Account.asked_at < believed)
+        old, is_on = and_(unasked, Account.set_at < believed), AccountState.REGISTERED.value
         rows = await work.session.scalars(
             update(Account)
-            .where(or_(Account.asked_at.is_(None), Account.asked_at < work.now - _BELIEVED))
-            .where(Account.set_at < work.now - _BELIEVED)
+            .where(or_(old, and_(Account.channel.in_(ASKED), Account.state == is_on, silent)))
             .values(asked_at=work.now)
             .returning(Account.id)
             .execution_options(synchronize_session=False)

@@ -12,7 +12,7 @@ from app.calls import record
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.states import CallState, EndedBy
-from app.chats import gone, left, messages, typing
+from app.chats import gone, left, messages, typing, worries
 from app.chats.models import Author, Sentence
 from app.contacts import contacts
 from app.database.topics import Topic
@@ -48,6 +48,11 @@ async def follow(work: Work, call_id: UUID, sentence: Sentence, key: str) -> Non
     if sentence is Sentence.COUNSELLOR_HERE and talk is not None and talks:
         await contacts.open_for_call(work, call, talk.counsellor_id)
     await messages.tell(work, call, sentence, key)
+    if not call.alarming and CallState(call.state) in (CallState.QUEUED, CallState.OFFERED):
+        # The counsellor who had the words before their eyes is gone.
+        said = await messages.all_of(work, call.id)
+        by_child = [one.words for one in said if one.author is Author.CHILD and one.words]
+        await worries.notice(work, call, by_child)
 
 
 async def end_as_child(

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, ScalarSelect, and_, delete, func, or_, select, update
 
-from app.calls import record
+from app.calls import danger_words, record
 from app.calls.line_rows import Line
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
@@ -75,6 +75,8 @@ class Left(NamedTuple):
     alarming: bool
     # The child has the code, or a carrier brings it the answer.
     answerable: bool
+    # Which words speak of danger.
+    danger_words: str = ""
 
 
 async def leave_message(work: Work, call_id: UUID, *, text: str, client_key: str) -> str:
@@ -269,6 +271,7 @@ async def waiting(work: Work, team: str) -> list[Left]:
             ReturnCode.owner_id,
             Call.alarming,
             or_(ReturnCode.told_at.is_not(None), and_(Call.channel != Channel.WEB, ~_IS_OUT)),
+            Call.danger_words_sealed,
         )
         .join(Call, Call.id == ReturnCode.call_id)
         .join(Line, Line.id == Call.line_id, isouter=True)
@@ -276,7 +279,10 @@ async def waiting(work: Work, team: str) -> list[Left]:
         .order_by(Call.danger.desc(), Call.alarming.desc(), ReturnCode.waits_since)
         .limit(100)
     )
-    return [Left._make(row) for row in rows]
+    return [
+        Left._make((*row[:-1], danger_words.opened(work, row.call_id, row.danger_words_sealed)))
+        for row in rows
+    ]
 
 
 def _last_by(author: Author) -> ScalarSelect[int]:

@@ -10,14 +10,13 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import delete, false, func, select
 
-from app.calls import lines, record
+from app.calls import record
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.states import CallState, Channel
-from app.chats import at_once, gone, sendings
+from app.chats import at_once, gone, sendings, worries
 from app.chats.models import Author, Failure, Kind, Message, OnItsWay, Sentence, Typing
 from app.chats.news import announce as announce
-from app.chats.noticing import danger_in
 from app.contacts import contacts
 from app.database.quick import Row
 from app.errors import Conflict, Invalid, NotFound, TooMany
@@ -185,7 +184,7 @@ async def add(
     if author is Author.COUNSELLOR and kind is Kind.SAID and not afterwards:
         call.first_word_at = call.first_word_at or work.now
     if author is Author.CHILD:
-        await notice(work, call, text)
+        await worries.notice(work, call, (text,))
     return await _append(
         work,
         call,
@@ -209,19 +208,6 @@ def _checked(text: str, client_key: str, *, longest: int) -> str:
             "Send a key with each message: 8 to 64 letters, digits, hyphens or underscores."
         )
     return text
-
-
-async def notice(work: Work, call: Call, text: str) -> None:
-    """Note that words of a child speak of danger, while no counsellor has them before their eyes.
-
-    Only that is noted, and not the words. People are shown it; nothing is decided by it.
-    """
-    if call.alarming or CallState(call.state) is CallState.CONNECTED:
-        return
-    line = await lines.line_of_id(work, call.line_id)
-    spoken = (one.language for one in line.languages) if line is not None else ()
-    languages = tuple(dict.fromkeys((*((call.language,) if call.language else ()), *spoken)))
-    call.alarming = danger_in(text, languages) is not None
 
 
 async def _before(work: Work, call: Call, client_key: str) -> Before:

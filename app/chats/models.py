@@ -89,6 +89,8 @@ class AccountProblem(StrEnum):
     """Why an account could not be set up at its carrier; the values are stored."""
 
     TOKEN = "token"
+    # The service that plays a telephone does not keep what is written while we are away.
+    MODE = "mode"
     ADDRESS = "address"
     AWAY = "away"
 
@@ -294,8 +296,8 @@ class OptOut(Base):
 
 
 class Account(Base):
-    """An account of a line at a carrier, such as a bot of Telegram: only the line's children write
-    to it. `their_id`: who it is there; `name`: how children find it."""
+    """An account of a line at a carrier, such as a bot of Telegram or a number in Signal: only the
+    line's children write to it. `their_id`: who it is there; `name`: how children find it."""
 
     __tablename__ = "chat_accounts"
     __table_args__ = (

@@ -167,7 +167,7 @@ def line_chat(
     icon: Annotated[str | None, typer.Option(help="page, sun, star or ball")] = None,
     by: Annotated[
         str | None,
-        typer.Option(help="carriers besides the page: sms,whatsapp,telegram; '' for none"),
+        typer.Option(help="carriers besides the page: sms,whatsapp,telegram,signal; '' for none"),
     ] = None,
     media: Annotated[str | None, typer.Option(help="what they bring: picture,voice")] = None,
     templates: Annotated[
@@ -221,6 +221,31 @@ def line_telegram(
         if bot is None:
             return "This line has no bot."
         return json.dumps({"name": bot.name, "state": bot.state, "problem": bot.problem})
+
+    print(run_verb(verb))
+
+
+@app.command("signal")
+def line_signal(
+    number: str,
+    to: Annotated[
+        str | None, typer.Option("--to", help="+NUMBER that the service for Signal plays")
+    ] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="take the number away")] = False,
+) -> None:
+    """Show, set or remove the number by which children write to a line with Signal."""
+
+    async def verb(work: Work) -> str:
+        line = await line_of(work, number)
+        if remove:
+            await accounts.remove(work, line, Channel.SIGNAL)
+            return "The number is removed."
+        if to is not None:
+            await accounts.set_token(work, line, Channel.SIGNAL, to)
+        row = await accounts.account_of(work, line.id, Channel.SIGNAL)
+        if row is None:
+            return "This line has no number in Signal."
+        return json.dumps({"name": row.name, "state": row.state, "problem": row.problem})
 
     print(run_verb(verb))
 

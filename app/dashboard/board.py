@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Form, Request, Response
 
-from app.calls import platform
+from app.calls import danger_words, platform
 from app.calls.models import Call
 from app.chats import ending
 from app.contacts import completing, contacts
@@ -61,7 +61,8 @@ async def board(request: Request, work: InWork, staff: SignedIn) -> Response:
         if staff.chats_at_once or values["desk"].state == PresenceState.WRITING:
             values |= await chats_values(work, staff)
     if may(staff.role, Permission.SEE_QUEUE):
-        values |= {"waiting": await _waiting(work), "shown": views.WAITING_SHOWN}
+        waiting = await _waiting(work, reads=reads_words(staff))
+        values |= {"waiting": waiting, "shown": views.WAITING_SHOWN}
     if may(staff.role, Permission.PLAN_ROSTER):
         values |= await alarms.alarm_values(work)
     if may(staff.role, Permission.SUPERVISE):
@@ -77,8 +78,15 @@ async def board(request: Request, work: InWork, staff: SignedIn) -> Response:
     return page(request, "board.html", **values)
 
 
-async def _waiting(work: Work) -> list[views.WaitingRow]:
-    return [views.waiting_row(call, work.now) for call in await queue.waiting_calls(work)]
+async def _waiting(work: Work, *, reads: bool) -> list[views.WaitingRow]:
+    """Return the rows of those who wait. `reads`: with the words of danger of those shown."""
+    rows = []
+    for place, call in enumerate(await queue.waiting_calls(work)):
+        words = ""
+        if reads and place < views.WAITING_SHOWN:
+            words = danger_words.opened(work, call.id, call.danger_words_sealed)
+        rows.append(views.waiting_row(call, words, work.now))
+    return rows
 
 
 @shared_router.get("/board/desk")
@@ -94,13 +102,22 @@ async def frame(work: InWork, staff: TakesCalls) -> Response:
 
 @shared_router.get("/board/queue")
 async def queue_fragment(work: InWork, staff: SeesQueue) -> Response:
-    return await shared(work, Topic.QUEUE, Permission.SEE_QUEUE, queue_part)
+    reads = reads_words(staff)
+    scope = (Permission.SEE_QUEUE, reads)
+    return await shared(work, Topic.QUEUE, scope, lambda own: queue_part(own, reads))
 
 
-async def queue_part(work: Work, scope: Any = None) -> str:
-    """Render the queue, which is the same for everybody who may see it."""
+def reads_words(staff: Staff) -> bool:
+    """The scope of the queue: whether its readers may read words that speak of danger."""
+    return danger_words.may_read(staff.role)
+
+
+async def queue_part(work: Work, scope: Any) -> str:
+    """Render the queue, which is the same for everybody who may read as much of it."""
     template = templates.get_template("fragments/desk/queue.html")
-    return template.render(waiting=await _waiting(work), shown=views.WAITING_SHOWN)
+    return template.render(
+        waiting=await _waiting(work, reads=bool(scope)), shown=views.WAITING_SHOWN
+    )
 
 
 async def alarms_part(work: Work, scope: Any = None) -> str:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 
-from app.calls import callers, lines, platform
+from app.calls import callers, danger_words, lines, platform
 from app.calls.asked import QUESTIONS
 from app.calls.key_questions import questions_of as questions_of_line
 from app.calls.models import Call
@@ -182,11 +182,10 @@ async def frame_part(work: Work, staff: Staff, notice: str = "") -> str:
     )
     rings = platform.rings(work.settings, staff.endpoint_kind)
     written = await in_hand.conversations_of(work, staff) if _may_write(staff, found) else []
+    offered = next((one for one in written if one.is_offered), None)
     values = {
         "desk": shown,
-        "chat_offer": next(
-            (views.chat_offer_card(one, work.now) for one in written if one.is_offered), None
-        ),
+        "chat_offer": _chat_offer(work, offered) if offered else None,
         "writes": sum(not one.is_offered for one in written),
         "can": platform.can_in_talk(work.settings),
         "notice": notice,
@@ -194,6 +193,11 @@ async def frame_part(work: Work, staff: Staff, notice: str = "") -> str:
         "no_page_telephone": "" if rings else why_no_browser(work.settings),
     }
     return templates.get_template("fragments/frame/frame.html").render(**values, staff=staff)
+
+
+def _chat_offer(work: Work, one: in_hand.Conversation) -> views.ChatOfferCard:
+    words = danger_words.opened(work, one.call.id, one.call.danger_words_sealed)
+    return views.chat_offer_card(one, words, work.now)
 
 
 def _may_write(staff: Staff, found: in_hand.InHand) -> bool:

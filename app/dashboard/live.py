@@ -37,7 +37,13 @@ PARTS = (
         _topics("presence:me offers:me calls:me roster"),
         scope=own,
     ),
-    Part("/board/queue", Permission.SEE_QUEUE, board.queue_part, _topics("queue")),
+    Part(
+        "/board/queue",
+        Permission.SEE_QUEUE,
+        board.queue_part,
+        _topics("queue"),
+        scope=board.reads_words,
+    ),
     Part(
         "/board/callbacks",
         Permission.TAKE_CALLS,

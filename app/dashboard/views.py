@@ -61,6 +61,9 @@ class ChatOfferCard:
     returned: bool
     waited: int
     seconds_left: int
+    # What the child wrote speaks of danger, and which words: a suggestion.
+    alarming: bool = False
+    danger_words: str = ""
 
 
 @dataclass(frozen=True)
@@ -161,6 +164,9 @@ class WaitingRow:
     seconds: int
     priority: str
     being_offered: bool
+    # What a child wrote speaks of danger, and which words, if the reader may read them.
+    alarming: bool = False
+    danger_words: str = ""
 
 
 @dataclass(frozen=True)
@@ -185,6 +191,7 @@ class LeftRow:
     danger: bool
     # Words in it speak of danger.
     alarming: bool
+    danger_words: str
     at: str
     answered: bool
     owner: str
@@ -315,7 +322,8 @@ def _offer_card(
     )
 
 
-def chat_offer_card(one: Conversation, now: datetime) -> ChatOfferCard:
+def chat_offer_card(one: Conversation, words: str, now: datetime) -> ChatOfferCard:
+    """Return the card of an offered conversation. `words`: those that speak of danger."""
     return ChatOfferCard(
         id=one.offer.id,
         line=one.line,
@@ -324,6 +332,8 @@ def chat_offer_card(one: Conversation, now: datetime) -> ChatOfferCard:
         returned=one.call.returned > 0,
         waited=_seconds(one.call.queued_at, now),
         seconds_left=max(0, int((one.offer.expires_at - now).total_seconds())),
+        alarming=one.call.alarming,
+        danger_words=words,
     )
 
 
@@ -356,8 +366,11 @@ def _call_card(desk: InHand, now: datetime, back: Callback | None, aside: bool) 
 WAITING_SHOWN = 20
 
 
-def waiting_row(call: WaitingCall, now: datetime) -> WaitingRow:
-    """Return the row of a waiting caller. It says the priority in words, not only in colour."""
+def waiting_row(call: WaitingCall, words: str, now: datetime) -> WaitingRow:
+    """Return the row of a waiting caller. It says the priority in words, not only in colour.
+
+    `words`: those that speak of danger, if the reader may read them.
+    """
     priority = _("in danger") if call.danger else _("was cut off") if call.returned else ""
     if call.back:
         priority = _("call-back")
@@ -368,6 +381,8 @@ def waiting_row(call: WaitingCall, now: datetime) -> WaitingRow:
         seconds=_seconds(call.queued_at, now),
         priority=priority,
         being_offered=call.being_offered,
+        alarming=call.alarming,
+        danger_words=words,
     )
 
 
@@ -416,6 +431,7 @@ def left_row(one: Left, names: dict[UUID, str], now: datetime) -> LeftRow:
         language=language_words(one.language),
         danger=one.danger,
         alarming=one.alarming,
+        danger_words=one.danger_words,
         at=one.left_at.isoformat(),
         answered=one.answered,
         owner=names.get(one.owner_id, "") if one.owner_id else "",

@@ -46,6 +46,7 @@ def run_live(url: str, folder: Path, port: int, clock: Clock) -> None:
             twilio_auth_token="practice-token",
             twilio_api_base_url=f"http://127.0.0.1:{rest_port}",
             telegram_api_base_url=f"http://127.0.0.1:{rest_port}",
+            signal_service_url=f"http://127.0.0.1:{rest_port}",
             practice_exchange=f"http://127.0.0.1:{rest_port}",
             reach_own_network=True,
             wrap_up_seconds=20,

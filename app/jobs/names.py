@@ -128,6 +128,7 @@ class Task(StrEnum):
     SEND_MESSAGE = "telephony:send_message"
     SEND_TO_CHILD = "telephony:send_to_child"
     FETCH_MEDIA = "telephony:fetch_media"
+    ASK_ACCOUNT = "telephony:ask_account"
     SET_UP_ACCOUNT = "telephony:set_up_account"
     SET_UP_ACCOUNTS = "telephony:set_up_accounts"
     SEND_TEST_MESSAGE = "telephony:send_test_message"

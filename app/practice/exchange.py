@@ -18,6 +18,7 @@ from app.practice.legs import Ending, Leg
 from app.practice.people import Caller, Phone
 from app.practice.profiles import TWILIO, Profile
 from app.practice.rooms import Message, Recording, Room
+from app.practice.signal import Signal
 from app.practice.speech import SILENCE, Sound, read_wav
 from app.practice.switchboard import RingResult, Switchboard
 from app.practice.telegram import Telegram
@@ -107,6 +108,7 @@ class Exchange:
         self.conferences = Conferences(self)
         self.texts = Texts(self)
         self.telegram = Telegram(self)
+        self.signal = Signal(self)
         self._tasks: set[asyncio.Task[Any]] = set()
         # Callbacks that are held back until another one overtakes them.
         self._held: list[Callable[[], Awaitable[None]]] = []

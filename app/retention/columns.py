@@ -24,6 +24,7 @@ BY_RULE: Mapping[DataKind, tuple[str, ...]] = {
     _D.VOICE_MESSAGES: ("voice_messages.audio_sealed",),
     _D.CHAT_MESSAGES: (
         "chat_messages.text_sealed",
+        "calls.danger_words_sealed",
         "chat_media.content_sealed",
         "chat_media.source_sealed",
     ),

@@ -145,6 +145,13 @@ async def _chats(work: Work, ids: list[UUID], days: int) -> list[UUID]:
         .values(text_sealed=None, erased_at=work.now)
         .execution_options(synchronize_session=False)
     )
+    of_them = select(Message.call_id).where(Message.id.in_(ids))
+    await work.session.execute(
+        update(Call)
+        .where(Call.id.in_(of_them), Call.danger_words_sealed.is_not(None))
+        .values(danger_words_sealed=None)
+        .execution_options(synchronize_session=False)
+    )
     return ids
 
 

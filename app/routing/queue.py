@@ -72,6 +72,9 @@ class WaitingCall(NamedTuple):
     being_offered: bool
     queued_at: datetime
     channel: str = Channel.VOICE
+    # Words of a child who writes speak of danger, and which, sealed.
+    alarming: bool = False
+    danger_words_sealed: bytes | None = None
 
 
 async def waiting_calls(work: Work) -> list[WaitingCall]:
@@ -88,6 +91,8 @@ async def waiting_calls(work: Work) -> list[WaitingCall]:
             Call.state == CallState.OFFERED,
             func.coalesce(Call.queued_at, Call.opened_at),
             Call.channel,
+            Call.alarming,
+            Call.danger_words_sealed,
         )
         .join(Line, Line.id == Call.line_id, isouter=True)
         .where(Call.state.in_((CallState.QUEUED, CallState.OFFERED)), Call.rings_only_id.is_(None))

@@ -20,7 +20,7 @@ FOLDER = Path("app/dashboard/templates/components")
 PAGE = Path("app/dashboard/templates/developers/components.html")
 # Of the frame, which is around the page itself; of an entry of a form, which holds questions; of a
 # refusal, which is a notice that the script lifts over the page; and parts of another component.
-ELSEWHERE = {"rail_link", "entry", "refusal", "links", "options"}
+ELSEWHERE = {"rail_link", "entry", "refusal", "links", "options", "danger_words"}
 
 
 def drawn() -> str:

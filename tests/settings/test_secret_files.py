@@ -36,6 +36,7 @@ def test_every_setting_that_holds_a_secret_may_be_a_file() -> None:
     found = {name for name in Settings.model_fields if any(part in name for part in telling)}
     known = {
         "public_url",
+        "signal_service_url",
         "telegram_api_base_url",
         "twilio_api_base_url",
         "twilio_api_key_sid",

@@ -120,6 +120,8 @@ _LEFT_OUT = {
     "/board/chats/media/{media_id}",
     # A bot of Telegram: read in `tests/scenarios/messaging/test_telegram.py`.
     "/api/v1/lines/{line_id}/telegram",
+    # Its number in Signal: read in `tests/scenarios/messaging/test_signal.py`.
+    "/api/v1/lines/{line_id}/signal",
     "/chat/conversation",
     "/chat/conversation/messages",
     "/chat/conversation/events",

@@ -93,6 +93,28 @@ def _telegram_view(row: Account) -> TelegramView:
     return TelegramView.model_validate(row, from_attributes=True)
 
 
+class SignalView(BaseModel):
+    """The number of a line in Signal. `name`: how children find it. `state`: `registered` when
+    children are heard; `paused` while the line does not take messages by Signal; `wanted` until the
+    service answers; `refused` with a `problem`, which may also be there while it is registered."""
+
+    name: str | None
+    state: AccountState
+    problem: AccountProblem | None
+    set_at: datetime
+    asked_at: datetime | None
+
+
+class SignalIn(BaseModel):
+    """A number that the helpline's service for Signal plays, such as +381111234567."""
+
+    number: Annotated[str, Field(max_length=20)]
+
+
+def _signal_view(row: Account) -> SignalView:
+    return SignalView.model_validate(row, from_attributes=True)
+
+
 def _chat_view(rules: ChatRules) -> ChatSettingsView:
     return ChatSettingsView(**asdict(rules))
 
@@ -140,3 +162,31 @@ async def remove_telegram_bot(work: InWork, staff: KeepsLines, line_id: UUID) ->
     """Take the bot of a line away. Children who wrote to it are not heard there any more."""
     _row, line = await lines.read_line(work, line_id)
     await accounts.remove(work, line, Channel.TELEGRAM)
+
+
+@router.get("/lines/{line_id}/signal")
+async def signal_number(work: InWork, staff: KeepsLines, line_id: UUID) -> SignalView:
+    """Return the number by which children write to a line with Signal."""
+    await lines.read_line(work, line_id)
+    row = await accounts.account_of(work, line_id, Channel.SIGNAL)
+    if row is None:
+        raise accounts.NoAccount()
+    return _signal_view(row)
+
+
+@router.put("/lines/{line_id}/signal")
+async def set_signal_number(
+    work: InWork, staff: KeepsLines, line_id: UUID, body: SignalIn
+) -> SignalView:
+    """Give a line a number in Signal, or another one. The program looks for it at the helpline's
+    service; read the state a moment later."""
+    _row, line = await lines.read_line(work, line_id)
+    return _signal_view(await accounts.set_token(work, line, Channel.SIGNAL, body.number))
+
+
+@router.delete("/lines/{line_id}/signal", status_code=204)
+async def remove_signal_number(work: InWork, staff: KeepsLines, line_id: UUID) -> None:
+    """Take the number of a line in Signal away. Children who wrote to it are not heard there any
+    more."""
+    _row, line = await lines.read_line(work, line_id)
+    await accounts.remove(work, line, Channel.SIGNAL)

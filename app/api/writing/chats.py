@@ -132,6 +132,8 @@ class LeftView(BaseModel):
     alarming: bool
     # The child has the code, or a carrier brings it the answer.
     answerable: bool
+    # Which words speak of danger.
+    danger_words: str
 
 
 class BegunView(BaseModel):

@@ -120,6 +120,10 @@ RINGS = (
 WRITTEN = (
     ("a child writes", ChatOfferCard(_ID, "National line", "Serbian", False, False, 12, 18)),
     ("in danger", ChatOfferCard(_ID, "National line", "Serbian", True, False, 12, 18)),
+    (
+        "words of danger",
+        ChatOfferCard(_ID, "National line", "Serbian", False, False, 12, 18, True, "da se ubijem"),
+    ),
 )
 TALKS = (
     ("connecting", _call(connected=False, seconds=2)),
@@ -162,6 +166,7 @@ WAITING = (
     WaitingRow(UUID(int=1), "National line", "Serbian", 252, "pressed the danger key", False),
     WaitingRow(UUID(int=2), "National line", "Romani", 95, "", True),
     WaitingRow(UUID(int=3), _LONG, "not chosen", 8, "", False),
+    WaitingRow(UUID(int=4), "National line", "Serbian", 5, "", False, True, "da se ubijem"),
 )
 
 

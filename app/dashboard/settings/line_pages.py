@@ -212,6 +212,10 @@ async def _show(
         bot=await accounts.account_of(work, line.id, Channel.TELEGRAM),
         bot_states=line_views.BOT_STATES,
         bot_problems=line_views.BOT_PROBLEMS,
+        signal=await accounts.account_of(work, line.id, Channel.SIGNAL),
+        has_signal=work.settings.signal_service_url is not None,
+        signal_states=line_views.SIGNAL_STATES,
+        signal_problems=line_views.SIGNAL_PROBLEMS,
         phone=staff.endpoint if staff.endpoint_kind == EndpointKind.PHONE else "",
         **{"notice": "", "part": "", "typed": {}, "told": "", **more},
     )
@@ -419,6 +423,30 @@ async def remove_telegram_bot(
         await accounts.remove(work, line, Channel.TELEGRAM)
 
     return await _change(request, work, staff, line_id, "telegram", {}, verb)
+
+
+@router.post("/admin/lines/{line_id}/signal")
+async def set_signal_number(
+    request: Request, work: InWork, staff: Keeps, line_id: UUID, to: Short = ""
+) -> Response:
+    """Give a line a number in Signal, or another one."""
+
+    async def verb(line: LineScript) -> None:
+        await accounts.set_token(work, line, Channel.SIGNAL, to)
+
+    return await _change(request, work, staff, line_id, "signal", {"to": to}, verb)
+
+
+@router.post("/admin/lines/{line_id}/signal/remove")
+async def remove_signal_number(
+    request: Request, work: InWork, staff: Keeps, line_id: UUID
+) -> Response:
+    """Take the number of a line in Signal away."""
+
+    async def verb(line: LineScript) -> None:
+        await accounts.remove(work, line, Channel.SIGNAL)
+
+    return await _change(request, work, staff, line_id, "signal", {}, verb)
 
 
 @router.post("/admin/lines/{line_id}/prompts/{language}/{key}", max_body_size=LARGEST)

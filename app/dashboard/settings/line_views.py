@@ -289,7 +289,11 @@ def flow_of(parts: Mapping[PromptKey, Part]) -> list[tuple[str, list[Part]]]:
 CHAT_NUMBERS = ("at_once", "reserve", "reserve_seconds")
 _ICON_WORDS = dict(zip(ICONS, (N_("A page"), N_("A sun"), N_("A star"), N_("A ball")), strict=True))
 _CARRIER_WORDS = dict(
-    zip(SERVED, (N_("Text messages (SMS)"), N_("WhatsApp"), N_("Telegram")), strict=True)
+    zip(
+        SERVED,
+        (N_("Text messages (SMS)"), N_("WhatsApp"), N_("Telegram"), N_("Signal")),
+        strict=True,
+    )
 )
 _MEDIA_WORDS = dict(zip(MEDIA, (N_("Pictures"), N_("Voice notes")), strict=True))
 BOT_STATES = {
@@ -310,6 +314,26 @@ BOT_PROBLEMS = {
         "certificate that others trust, on port 443, 80, 88 or 8443."
     ),
     AccountProblem.AWAY: N_("Telegram does not answer. The program goes on trying."),
+}
+
+
+SIGNAL_STATES = {
+    AccountState.WANTED: N_("It is being looked for. Open this page again in a moment."),
+    AccountState.REGISTERED: N_("Children can write to it now."),
+    AccountState.PAUSED: N_(
+        "Children are not heard: Signal, or writing itself, is switched off above. Signal keeps "
+        "what they write."
+    ),
+    AccountState.REFUSED: N_("Children are not heard."),
+}
+SIGNAL_PROBLEMS = {
+    AccountProblem.TOKEN: N_("The service for Signal does not have this number."),
+    AccountProblem.MODE: N_(
+        "The service for Signal loses what comes while this server is away: set its MODE to "
+        "native or normal."
+    ),
+    AccountProblem.ADDRESS: N_("The service for Signal refuses it, or none is set up."),
+    AccountProblem.AWAY: N_("The service for Signal does not answer. The program goes on trying."),
 }
 
 

@@ -11,6 +11,7 @@ from app.practice.rest.conferences import Conferences
 from app.practice.rest.face import Face
 from app.practice.rest.messages import Messages
 from app.practice.rest.recordings import Recordings
+from app.practice.rest.signal import SignalService
 from app.practice.rest.telegram import BotMethods
 
 _ROOT = "/2010-04-01/Accounts/{account}"
@@ -66,6 +67,7 @@ def rest_app(exchange: Exchange) -> Starlette:
     ]
     served.append(Route("/kept/{sid}/{media}", messages.kept_media))
     served += BotMethods(exchange).routes()
+    served += SignalService(exchange).routes()
     served += PracticeCalls(exchange).routes(face.guarded)
     if exchange.switchboard is not None:
         served.append(WebSocketRoute("/signal", exchange.switchboard.serve))

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.calls.caller_rows import CallerFlag, CallerWish
 from app.calls.models import Call, CallQuestion, VoiceMessage
-from app.calls.states import Channel
+from app.calls.states import BY_PROVIDER
 from app.chats import media
 from app.chats.models import Access, Arrival, Message, OptOut, Sent
 from app.contacts.log_kinds import RecordLog
@@ -229,7 +229,7 @@ async def _calls(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID
 async def _carried(work: Work, call_ids: list[UUID]) -> list[str]:
     """Return the provider's ids of the messages that it has carried in conversations.
 
-    Telegram is no copy of the telephony provider's.
+    What another carrier has is no copy of the telephony provider's.
     """
     sent = (
         select(Sent.provider_sid)
@@ -237,11 +237,11 @@ async def _carried(work: Work, call_ids: list[UUID]) -> list[str]:
         .where(
             Sent.call_id.in_(call_ids),
             Sent.provider_sid.is_not(None),
-            Call.channel != Channel.TELEGRAM,
+            Call.channel.in_(BY_PROVIDER),
         )
     )
     arrived = select(Arrival.sid).where(
-        Arrival.call_id.in_(call_ids), Arrival.channel != Channel.TELEGRAM.value
+        Arrival.call_id.in_(call_ids), Arrival.channel.in_(BY_PROVIDER)
     )
     return [sid for sid in await work.session.scalars(sent.union(arrived)) if sid]
 
@@ -270,6 +270,12 @@ async def erase_words(work: Work, call_ids: list[UUID]) -> None:
         update(Message)
         .where(spoken)
         .values(text_sealed=None, erased_at=work.now)
+        .execution_options(synchronize_session=False)
+    )
+    await work.session.execute(
+        update(Call)
+        .where(Call.id.in_(call_ids), Call.danger_words_sealed.is_not(None))
+        .values(danger_words_sealed=None)
         .execution_options(synchronize_session=False)
     )
 

@@ -6,17 +6,18 @@ A carrier brings what a child writes, and takes what a counsellor answers. See
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
 
 from app.calls.states import Channel
 from app.chats.media import Attached
-from app.chats.models import Failure
+from app.chats.models import AccountProblem, AccountState, Failure
 from app.chats.sendings import Report
-from app.outbox.responses import Refused
+from app.outbox.responses import Refused, RequestFailed
+from app.settings import Settings
 from app.telephony.platforms.base import Platform
 
 
@@ -64,11 +65,29 @@ class Outgoing:
 
 @dataclass(frozen=True)
 class Told:
-    """What a carrier says became of a message."""
+    """What a carrier says became of a message.
+
+    Where a child's telephone says it: `about`, the carrier's names of the messages, and `address`,
+    that of the child.
+    """
 
     report: Report
     why: Failure | None = None
     code: int | None = None
+    about: tuple[str, ...] = ()
+    address: str = ""
+
+
+class AtCarrier(NamedTuple):
+    """How an account of a line is to be set up at its carrier, and with what. `state`: registered,
+    paused or removing."""
+
+    id: UUID
+    state: AccountState
+    their_id: str
+    token: str
+    # What the carrier shows with each message that it brings.
+    secret: str
 
 
 class Carrier(ABC):
@@ -81,6 +100,8 @@ class Carrier(ABC):
     is_dialled: ClassVar[bool] = True
     # Whether each line has an account of its own there; see `app/chats/accounts.py`.
     has_accounts: ClassVar[bool] = False
+    # Whether it brings nothing by itself, and is asked; see `asking.py`.
+    is_asked: ClassVar[bool] = False
 
     @abstractmethod
     def read(self, fields: Mapping[str, Any]) -> Arrived | None:
@@ -116,6 +137,28 @@ class Carrier(ABC):
     @abstractmethod
     def told(self, fields: Mapping[str, Any]) -> Told | None:
         """Return what a report says; None for a word that says nothing new."""
+
+    async def set_up(self, settings: Settings, account: AtCarrier) -> str | None:
+        """Have messages of an account brought, kept or forgotten. Return how children find it.
+
+        May run twice. Raises TryAgain, Uncertain, Refused.
+        """
+        raise Refused("this carrier has no accounts")
+
+    def trouble(self, error: RequestFailed) -> AccountProblem:
+        """Return what a refusal to set an account up means for the administrator."""
+        return AccountProblem.TOKEN if error.status in (401, 404) else AccountProblem.ADDRESS
+
+    async def ask(
+        self, settings: Settings, account: str, *, files: bool
+    ) -> Sequence[Mapping[str, Any]]:
+        """Take what children wrote to an account: the carrier forgets it with that. `account`: its
+        token; `files`: what comes besides words, too. Raises TryAgain, Uncertain, Refused."""
+        return ()
+
+    def types(self, fields: Mapping[str, Any]) -> tuple[str, bool] | None:
+        """Return the address of a child that began to type, or stopped; None if it says neither."""
+        return None
 
     async def fetch(self, platform: Platform, source: str, account: str | None, most: int) -> bytes:
         """Return what a child sent, of at most so many bytes. `source`: as `Attached` has it.

@@ -2,12 +2,13 @@
 
 from app.calls.states import Channel
 from app.telephony.messaging.base import Carrier
+from app.telephony.messaging.signal.carrier import CARRIER as SIGNAL
 from app.telephony.messaging.sms.carrier import CARRIER as SMS
 from app.telephony.messaging.telegram.carrier import CARRIER as TELEGRAM
 from app.telephony.messaging.whatsapp.carrier import CARRIER as WHATSAPP
 
 # A new carrier is one line here, and one in `SERVED` of `app/calls/chat_rules.py`.
-CARRIERS: tuple[Carrier, ...] = (SMS, WHATSAPP, TELEGRAM)
+CARRIERS: tuple[Carrier, ...] = (SMS, WHATSAPP, TELEGRAM, SIGNAL)
 _OF_CHANNEL = {carrier.channel: carrier for carrier in CARRIERS}
 
 

@@ -14,6 +14,7 @@ from app.database.topics import Topic
 from app.demo.stage import LINE, Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.practice.people import Phone
+from app.practice.signal import Person
 from app.practice.telegram import Bot
 from app.practice.texts import WHATSAPP
 from app.staff.models import Staff
@@ -22,6 +23,8 @@ from app.work import PROGRAM
 CHILD = "+381641234567"
 # A child in Telegram.
 PERSON = 5_550_100_200
+# A child in Signal, which keeps its number to itself.
+SECRETIVE = "5f1d8a52-2f0f-4f6c-9c37-0f7d5a7a3b10"
 _DAY = timedelta(hours=25)
 TEMPLATE = "HX" + "0" * 31 + "1"
 
@@ -58,6 +61,18 @@ async def has_bot(stage: Stage) -> Bot:
     await stage.advance(1)
     assert bot.url.startswith(f"{stage.settings.public_url}/telephony/telegram/")
     return bot
+
+
+async def has_signal(stage: Stage) -> Person:
+    """Give the line a number in Signal, as an administrator does, and return the child that writes
+    to it."""
+    stage.exchange.signal.register(LINE)
+    async with transaction(stage.ground, PROGRAM) as work:
+        line = await lines.line_of_number(work, LINE)
+        assert line is not None
+        await accounts.set_token(work, line, Channel.SIGNAL, LINE)
+    await stage.advance(1)
+    return stage.exchange.signal.person(SECRETIVE, None)
 
 
 async def writer(stage: Stage, name: str = "ana", at_once: int = 3) -> Counsellor:

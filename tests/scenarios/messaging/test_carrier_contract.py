@@ -6,6 +6,7 @@ import pytest
 
 from app.calls.chat_rules import SERVED
 from app.calls.states import Channel
+from app.chats import accounts
 from app.demo.invariants import broken_now
 from app.demo.stage import LINE, Stage
 from app.practice.texts import WHATSAPP, Pocket
@@ -13,7 +14,9 @@ from app.telephony.messaging.registry import CARRIERS
 from tests.scenarios.messaging.children import (
     CHILD,
     PERSON,
+    SECRETIVE,
     has_bot,
+    has_signal,
     read_by,
     says,
     takes,
@@ -117,13 +120,40 @@ class TelegramBench(Bench):
         self.bot.chats[PERSON].deactivated = True
 
 
-BENCHES = (SmsBench, WhatsAppBench, TelegramBench)
+class SignalBench(Bench):
+    channel, child = Channel.SIGNAL, SECRETIVE
+
+    async def begins(self) -> None:
+        await super().begins()
+        self.person = await has_signal(self.stage)
+
+    def child_writes(self, text: str) -> None:
+        self.stage.exchange.signal.write(LINE, self.person, text)
+
+    def child_read(self) -> list[str]:
+        return [one.text for one in self.person.texts]
+
+    def brings_twice(self) -> None:
+        self.stage.exchange.knobs.turn("duplicate", "/signal/receive", times=None)
+
+    def loses_its_answer(self) -> None:
+        self.stage.exchange.knobs.turn("accept_and_time_out", "/signal/send", seconds=2)
+
+    def is_busy(self, times: int) -> None:
+        self.stage.exchange.knobs.turn("refuse", "/signal/send", times=times)
+
+    def cannot_reach(self) -> None:
+        self.person.unregistered = True
+
+
+BENCHES = (SmsBench, WhatsAppBench, TelegramBench, SignalBench)
 
 
 def test_every_carrier_has_a_bench_and_can_be_chosen() -> None:
     served = [carrier.channel for carrier in CARRIERS]
     assert [bench.channel for bench in BENCHES] == served
     assert sorted(SERVED) == sorted(served)
+    assert [one.channel for one in CARRIERS if one.is_asked] == list(accounts.ASKED)
 
 
 @pytest.mark.parametrize("bench_of", BENCHES)

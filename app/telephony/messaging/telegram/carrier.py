@@ -8,12 +8,14 @@ from typing import Any
 
 from app.calls.states import Channel
 from app.chats.media import Attached
-from app.chats.models import Failure, MediaKind
+from app.chats.models import AccountState, Failure, MediaKind
 from app.outbox.responses import Refused
-from app.telephony.messaging.base import Arrived, Carrier, Outgoing, Told
+from app.settings import Settings
+from app.telephony.messaging.base import Arrived, AtCarrier, Carrier, Outgoing, Told
 from app.telephony.messaging.telegram import bot_api
 from app.telephony.messaging.telegram.bot_api import BotApi
 from app.telephony.platforms.base import Platform
+from app.telephony.provider.urls import public, telegram_path
 
 PREFIX = "telegram:"
 # What a message may hold besides words: it is left at Telegram.
@@ -75,6 +77,19 @@ class Telegram(Carrier):
         if not (text or attached or has_media):
             return None
         return replace(bare, text=text, has_media=has_media, attached=attached)
+
+    async def set_up(self, settings: Settings, account: AtCarrier) -> str | None:
+        """Register a bot, let Telegram keep its messages, or take it away."""
+        bot = BotApi(settings, account.token)
+        if account.state is AccountState.REMOVING:
+            await bot.bring_nowhere()
+            return None
+        name = await bot.name()
+        if account.state is AccountState.PAUSED:
+            await bot.bring_nowhere()
+        else:
+            await bot.bring_to(public(settings, telegram_path(account.id)), account.secret)
+        return name
 
     def line_in(self, fields: Mapping[str, Any]) -> str | None:
         return None

@@ -1,0 +1,184 @@
+"""A carrier that brings nothing by itself is asked for messages, by a job that defers the next one.
+
+What it hands out it forgets, so each message is heard by itself, and while the database is away it
+is held and tried again: nothing more is asked for meanwhile.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import psycopg
+from procrastinate import JobContext
+from sqlalchemy import exc, func, select, update
+
+from app.calls import lines, record
+from app.calls.chat_rules import read_chat
+from app.calls.models import Call
+from app.chats import accounts, carrying, sendings, typing
+from app.chats.models import Account, AccountProblem, AccountState, Sent
+from app.database.topics import Topic
+from app.jobs.names import Task
+from app.jobs.transaction import run_verb
+from app.log import log
+from app.outbox.responses import Refused, RequestFailed
+from app.telephony.jobs import Parts, parts_of, task
+from app.telephony.messaging import receiving
+from app.telephony.messaging.base import Carrier, Told
+from app.telephony.messaging.registry import carrier_of
+from app.work import PROVIDER, Work
+
+# How often it is asked, and how often if it does not answer.
+EVERY, AFTER_TROUBLE = timedelta(seconds=2), timedelta(seconds=10)
+# While the database is away: seconds between tries, and how many there are.
+_TRIED_EVERY, _TRIES = 0.5, 1200
+_AWAY = (exc.OperationalError, exc.InterfaceError, psycopg.OperationalError, OSError)
+
+
+class _Asked(NamedTuple):
+    """An account that is asked for messages now."""
+
+    carrier: Carrier
+    token: str
+    files: frozenset[str]
+    problem: str | None
+
+
+def defer_asking(work: Work, account_id: UUID, delay: timedelta = EVERY) -> None:
+    """Have an account asked, whose `asked_at` was set in this transaction: that is the turn of the
+    job. A job of an earlier turn asks no more, so there is never more than one."""
+    turn = work.now.isoformat()
+    work.defer(Task.ASK_ACCOUNT, delay=delay, account_id=str(account_id), turn=turn)
+
+
+@task(Task.ASK_ACCOUNT)
+async def ask_account(context: JobContext, account_id: str, turn: str) -> None:
+    """Ask for what children wrote to an account, hear it, and ask again later. May run twice."""
+    parts, row_id, at = parts_of(context), UUID(account_id), datetime.fromisoformat(turn)
+    async with parts.work() as work:
+        asked = await _asked(work, row_id, at)
+    if asked is None:
+        return
+    again, problem = EVERY, None
+    try:
+        settings, files = parts.ground.settings, bool(asked.files)
+        for fields in await asked.carrier.ask(settings, asked.token, files=files):
+            await _surely(parts, row_id, asked, fields)
+    except Refused as error:
+        again, problem = AFTER_TROUBLE, asked.carrier.trouble(error)
+    except RequestFailed:
+        again, problem = AFTER_TROUBLE, AccountProblem.AWAY
+    async with parts.work() as work:
+        await _go_on(work, row_id, at, again, asked.problem, problem)
+
+
+async def _asked(work: Work, account_id: UUID, turn: datetime) -> _Asked | None:
+    """Return an account whose turn it is; None if another job asks, or the line hears nobody there
+    any more."""
+    row = await work.session.get(Account, account_id)
+    if row is None or row.state != AccountState.REGISTERED or row.asked_at != turn:
+        return None
+    carrier = carrier_of(row.channel)
+    line = await lines.line_of_id(work, row.line_id)
+    if line is None:
+        return None
+    if not await receiving.hears(work, line, carrier.channel):
+        # The carrier keeps what is written, until the line takes it again.
+        await accounts.note(work, account_id, AccountState.PAUSED)
+        return None
+    kinds = frozenset(read_chat(line.chat).media)
+    return _Asked(carrier, accounts.token_of(work, row), kinds, row.problem)
+
+
+async def _go_on(
+    work: Work,
+    account_id: UUID,
+    turn: datetime,
+    delay: timedelta,
+    before: str | None,
+    problem: AccountProblem | None,
+) -> None:
+    """Have the account asked again, unless another turn has begun meanwhile."""
+    found = await work.session.scalar(
+        update(Account)
+        .where(Account.id == account_id, Account.asked_at == turn)
+        .where(Account.state == AccountState.REGISTERED)
+        .values(asked_at=work.now, problem=problem)
+        .returning(Account.id)
+        .execution_options(synchronize_session=False)
+    )
+    if found is not None:
+        defer_asking(work, account_id, delay)
+    if before != problem:
+        work.announce(Topic.LINES)
+
+
+async def _surely(parts: Parts, account_id: UUID, asked: _Asked, fields: Mapping[str, Any]) -> None:
+    """Hear one thing that the carrier handed out, as soon as the database is there."""
+    for _try in range(_TRIES):
+        try:
+            await run_verb(
+                parts.ground, PROVIDER, lambda work: _hear(work, account_id, asked, fields)
+            )
+            break
+        except _AWAY:
+            await asyncio.sleep(_TRIED_EVERY)
+        except Exception as error:
+            # One message that cannot be heard must not keep the others from being heard.
+            kind = type(error).__name__
+            log().error("a text failed", area="telephony", exception_type=kind)
+            break
+    await _drop_others(parts, asked, fields)
+
+
+async def _hear(work: Work, account_id: UUID, asked: _Asked, fields: Mapping[str, Any]) -> None:
+    account = await work.session.get_one(Account, account_id)
+    line = await lines.line_of_id(work, account.line_id)
+    if line is None:
+        return
+    arrived, told = asked.carrier.read(fields), asked.carrier.told(fields)
+    if arrived is not None:
+        # The carrier's id holds who wrote: a hash of it is as good.
+        sid = work.keys.session_key(f"arrival {account.their_id} {arrived.sid}").hex()
+        await receiving.hear(work, asked.carrier.channel, line, replace(arrived, sid=sid))
+    elif told is not None:
+        await _report(work, line.id, asked.carrier, told)
+    elif types := asked.carrier.types(fields):
+        address, begins = types
+        key = work.keys.match_key("caller", address)
+        call = await carrying.running(work, line, asked.carrier.channel, key)
+        if call is not None:
+            await typing.type_as_child(work, call.id, None if begins else "")
+
+
+async def _report(work: Work, line_id: UUID, carrier: Carrier, told: Told) -> None:
+    """Note what became of the messages of which a child's telephone tells."""
+    found = await work.session.execute(
+        select(Sent.id, Sent.call_id)
+        .join(Call, Call.id == Sent.call_id)
+        .where(
+            Call.line_id == line_id,
+            Call.channel == carrier.channel.value,
+            Call.caller_key == work.keys.match_key("caller", told.address),
+            func.split_part(Sent.provider_sid, ".", 1).in_(told.about),
+        )
+        .order_by(Sent.wanted_at)
+    )
+    for sent_id, call_id in found.all():
+        call = await record.lock_call(work, call_id)
+        sent = await sendings.lock_sent(work, sent_id)
+        await sendings.note_report(work, call, sent, told.report, told.why, told.code)
+
+
+async def _drop_others(parts: Parts, asked: _Asked, fields: Mapping[str, Any]) -> None:
+    """Delete at the carrier what came with a message and is not fetched."""
+    arrived = asked.carrier.read(fields) if asked.files else None
+    for one in arrived.attached if arrived is not None else ():
+        if one.kind.value not in asked.files:
+            try:
+                await asked.carrier.drop(parts.platform, one.source)
+            except RequestFailed:
+                log().warning("a file stays at its carrier", area="telephony")
