@@ -26,6 +26,8 @@ BY_RULE: Mapping[DataKind, tuple[str, ...]] = {
         "chat_messages.text_sealed",
         "chat_media.content_sealed",
         "chat_media.source_sealed",
+        # That the words spoke of danger.
+        "calls.alarming",
     ),
     # A draft goes in the same way, by a rule of its own.
     _D.CONTACTS: (

@@ -38,6 +38,7 @@ SENTENCES = {
     Sentence.CLOSED: N_("The child was told that no counsellor is here now."),
     Sentence.NO_MEDIA: N_("The child sent something else than words, and was asked to write it."),
     Sentence.BLOCKED: N_("The child was told that it cannot be answered here now."),
+    Sentence.TOO_MANY: N_("The child was told that it has begun too many conversations."),
     Sentence.OPTED_OUT: N_("The child was told that it gets no more messages."),
 }
 # How a conversation ended without its counsellor.
@@ -259,6 +260,8 @@ class GoneCard:
     how: str
     at: str
     unread: int
+    # The child's last message that is counted here.
+    last: int
     contact_id: UUID | None
 
 
@@ -272,6 +275,7 @@ def gone_card(one: Gone) -> GoneCard:
         said(GONE.get(one.ended_by, GONE[EndedBy.CALLER])),
         one.ended_at.isoformat(),
         one.unread,
+        one.last,
         one.contact_id,
     )
 
