@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from app.calls.chat_rules import ChatRules, read_chat
+from app.calls.reporting import report_page
 from app.calls.speech import LineScript
 from app.calls.states import Channel, EndedBy
 from app.chats.at_desk import AtDesk
@@ -16,6 +17,7 @@ from app.chats.models import Author, Failure, Kind, MediaProblem, Sentence
 from app.chats.noticing import Part, Personal, danger_in, parts_of
 from app.contacts.models import Contact
 from app.dashboard.views import language_words
+from app.words import child_texts
 from app.words.chats import chat_words
 from app.words.pages import N_, said
 
@@ -115,6 +117,8 @@ class Tools:
     beginnings: tuple[str, ...] = ()
     emoji: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
+    # Where the child reports abuse material, in its own language; a whole sentence.
+    report: str = ""
 
 
 @dataclass(frozen=True)
@@ -164,7 +168,10 @@ def tools_of(line: LineScript | None, language: str) -> Tools:
     # Children write in the languages of the line, whichever they chose.
     languages = tuple(dict.fromkeys((language, *(one.language for one in line.languages))))
     numbers = tuple(one for one in (line.number, line.shown_number) if one)
-    return Tools(line.country, numbers, own + shipped, rules.emoji, languages)
+    page, report = report_page(rules, line.country), ""
+    if page:
+        report = child_texts(language)["page"]["report"].replace("{page}", page)
+    return Tools(line.country, numbers, own + shipped, rules.emoji, languages, report)
 
 
 def bubble(
