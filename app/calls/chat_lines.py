@@ -9,6 +9,7 @@ from sqlalchemy import Select, select, update
 from app.calls import lines
 from app.calls.chat_rules import LISTS, ChatRules, check_chat, read_chat
 from app.calls.line_rows import Line
+from app.calls.reporting import country_page
 from app.calls.speech import LineScript
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, why
@@ -36,6 +37,8 @@ async def change_chat(work: Work, line: LineScript, **changes: Any) -> ChatRules
     given = {name: value for name, value in changes.items() if value is not None}
     if "slug" in given:
         given["slug"] = given["slug"] or None
+    if given.get("report_page") == country_page(line.country):
+        given["report_page"] = None
     for name in LISTS:
         if name in given:
             given[name] = tuple(dict.fromkeys(given[name]))

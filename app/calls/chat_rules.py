@@ -49,7 +49,8 @@ class ChatRules:
     for calls, until a child has waited `reserve_seconds`. `sites`: the origins that may show the
     page within theirs. `exit_site`: where a child goes that leaves at once. `title` and `icon`:
     what the browser shows of the page instead of the helpline's name; without a title it is a
-    word of the child's language.
+    word of the child's language. `report_page`: where pictures and videos of child abuse are
+    reported; without one that of the line's country, and empty for none.
 
     What counsellors have at hand: `emoji`, and `beginnings` by language, which come before those of
     the program. `closed`: what the child reads out of hours, by language.
@@ -69,6 +70,7 @@ class ChatRules:
     exit_site: str = "https://www.wikipedia.org/"
     title: str = ""
     icon: str = "page"
+    report_page: str | None = None
     emoji: tuple[str, ...] = EMOJI
     closed: Mapping[str, str] = field(default_factory=dict)
     beginnings: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -137,7 +139,7 @@ def check_chat(rules: ChatRules, spoken: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _check_looks(rules: ChatRules) -> None:
-    """Refuse a title, a picture and a way out that the page could not use."""
+    """Refuse a title, a picture, a way out and a hotline that the page could not use."""
     if len(rules.title) > _LONGEST_TITLE or not rules.title.isprintable():
         raise BadText(
             "The title has at most %(longest)s characters, in one line", longest=_LONGEST_TITLE
@@ -150,6 +152,13 @@ def _check_looks(rules: ChatRules) -> None:
             "'%(site)s' is not the address of a page to leave to. Write it like "
             "https://www.example.org/weather",
             site=site[:120],
+        )
+    page = rules.report_page or ""
+    if page and (not _PAGE.fullmatch(page) or len(page) > _LONGEST_ADDRESS):
+        raise BadText(
+            "'%(page)s' is not the address of a page on which children report. Write it like "
+            "https://www.example.org/report",
+            page=page[:120],
         )
 
 

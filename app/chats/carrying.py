@@ -16,7 +16,8 @@ from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, Channel, EndedBy
 from app.chats import left, messages, opening
-from app.chats.models import Arrival, ReturnCode, Sentence
+from app.chats.models import Arrival, Message, ReturnCode, Sentence
+from app.chats.noticing import danger_in
 from app.jobs.names import Task
 from app.routing import releasing
 from app.routing.plan import AT_RISK_PRIORITY, TEST_CALLER_PRIORITY, read_plan
@@ -186,26 +187,64 @@ async def language_of(
     return before or (wished if wished in spoken else None) or spoken[0]
 
 
-async def is_flood(work: Work, line: LineScript, caller_key: bytes) -> bool:
-    """Return whether a number has opened as many conversations as it can within an hour."""
+async def is_flood(work: Work, line: LineScript, channel: Channel, caller_key: bytes) -> bool:
+    """Return whether a number has opened as many conversations as it can by a carrier within an
+    hour."""
     lately = await work.session.scalar(
         select(func.count()).where(
             Call.line_id == line.id,
             Call.caller_key == caller_key,
-            Call.channel != Channel.VOICE,
+            Call.channel == channel.value,
             Call.opened_at > work.now - _HOUR,
         )
     )
     return (lately or 0) >= MOST_AN_HOUR
 
 
+def is_danger(line: LineScript, text: str, language: str) -> bool:
+    """Return whether a text by a number that is not heard now is heard all the same: it is the
+    danger digit, which the number was told, or has words that speak of danger."""
+    languages = dict.fromkeys((language, *(one.language for one in line.languages)))
+    return text == line.danger_digit or danger_in(text, tuple(languages)) is not None
+
+
+async def refuse_flood(
+    work: Work, line: LineScript, channel: Channel, caller_key: bytes, ours: str | None, sid: str
+) -> None:
+    """Tell a number once an hour that it has begun too many conversations, and how it is heard if
+    it is in danger."""
+    call = await latest(work, line, channel, caller_key)
+    assert call is not None
+    await note_arrival(work, call, sid, ours)
+    told = select(Message.id).where(
+        Message.call_id == Call.id,
+        Message.sentence == Sentence.TOO_MANY,
+        Message.at > work.now - _HOUR,
+    )
+    lately = select(Call.id).where(
+        Call.line_id == line.id,
+        Call.caller_key == caller_key,
+        Call.channel == channel.value,
+        told.exists(),
+    )
+    if await work.session.scalar(lately.limit(1)) is None:
+        await messages.tell(work, call, Sentence.TOO_MANY, f"{call.id}-{work.now:%Y%m%d%H%M}")
+
+
 async def begin(
-    work: Work, line: LineScript, channel: Channel, address: str, *, language: str, digit: bool
+    work: Work,
+    line: LineScript,
+    channel: Channel,
+    address: str,
+    *,
+    language: str,
+    digit: bool,
+    flood: bool = False,
 ) -> Call:
     """Open a conversation with a number, with what is known of it. It is not queued yet.
 
-    `digit`: the child wrote the danger digit. Only a blocked number was told what it means; for any
-    other child it may be an age.
+    `digit`: the child wrote the danger digit. Only a number that is blocked, or that has begun too
+    many conversations (`flood`), was told what it means; for any other child it may be an age.
     """
     call = await record.open_conversation(
         work,
@@ -224,7 +263,7 @@ async def begin(
     call.preferred_id, call.excluded_ids = known.prefers, sorted(known.never)
     blocked = FlagKind.BLOCKED in known.flags
     # Who says that there is danger is heard, as in a call.
-    call.blocked, call.danger = blocked and not digit, blocked and digit
+    call.blocked, call.danger = blocked and not digit, digit and (blocked or flood)
     await record.record(
         work, call, CallLog.CONVERSATION_OPENED, language=language, danger=call.danger
     )

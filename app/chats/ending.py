@@ -69,18 +69,32 @@ async def end_as_child(
     waits = CallState(call.state) not in (CallState.CONNECTED, CallState.ENDED)
     typed = waits and (typing_on or await typing.is_typing(work, call_id, work.now))
     before = await messages.last_of(work, call, Author.CHILD)
-    # After the end they are added where a person reads them: to a talk, or to a message.
-    readable = call.answered_at is not None or call.messages > 0
     for client_key, text in last:
         with contextlib.suppress(Refusal):
             await messages.add(
-                work, call, Author.CHILD, text=text, client_key=client_key, afterwards=readable
+                work,
+                call,
+                Author.CHILD,
+                text=text,
+                client_key=client_key,
+                afterwards=left.may_be_read(call),
+                last=True,
             )
     if CallState(call.state) is not CallState.ENDED:
         await _end(work, call, EndedBy.CALLER, typed=typed)
     elif await messages.last_of(work, call, Author.CHILD) > before:
-        # A person who has put it away, or has answered it, sees it once more.
-        await (left.wait_again(work, call) if call.messages else gone.keep(work, call))
+        await _came_late(work, call)
+
+
+async def _came_late(work: Work, call: Call) -> None:
+    """Have a person read words that came after the end, on a locked conversation: one who has put
+    it away, or has answered it, sees it once more."""
+    if call.messages:
+        await left.wait_again(work, call)
+    elif call.answered_at is not None:
+        await gone.keep(work, call)
+    else:
+        await left.keep_late(work, call)
 
 
 async def end_as_staff(work: Work, staff: Staff, call_id: UUID) -> None:

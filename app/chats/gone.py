@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import and_, func, select, update
 
+from app.calls import record
 from app.calls.line_rows import Line
 from app.calls.models import Call
 from app.calls.states import Channel, EndedBy
@@ -35,16 +36,17 @@ class Gone(NamedTuple):
     danger: bool
     ended_by: EndedBy
     ended_at: datetime
-    # Messages of the child that the counsellor has not seen.
+    # Messages of the child that the counsellor has not seen, and the number of its last one.
     unread: int
+    last: int
     contact_id: UUID | None
 
 
 async def conversations(work: Work, staff: Staff) -> list[Gone]:
     """Return the conversations of a counsellor whose child has left, the latest first."""
-    unread = select(func.count()).where(
-        Message.call_id == Call.id, Message.author == Author.CHILD, Message.seen_at.is_(None)
-    )
+    by_child = (Message.call_id == Call.id, Message.author == Author.CHILD)
+    unread = select(func.count()).where(*by_child, Message.seen_at.is_(None))
+    last = select(func.coalesce(func.max(Message.number), 0)).where(*by_child)
     rows = await work.session.execute(
         select(
             Call.id,
@@ -55,6 +57,7 @@ async def conversations(work: Work, staff: Staff) -> list[Gone]:
             Call.ended_by,
             Call.ended_at,
             unread.scalar_subquery(),
+            last.scalar_subquery(),
             Contact.id,
         )
         .join(Offer, Offer.call_id == Call.id)
@@ -69,8 +72,8 @@ async def conversations(work: Work, staff: Staff) -> list[Gone]:
         .limit(_MOST)
     )
     found = [
-        Gone(call_id, line, language, Channel(channel), danger, EndedBy(by), at, number, contact_id)
-        for call_id, line, language, channel, danger, by, at, number, contact_id in rows
+        Gone(call_id, line, language, Channel(channel), danger, EndedBy(by), *more)
+        for call_id, line, language, channel, danger, by, *more in rows
     ]
     return [one for one in found if one.unread or one.ended_at > work.now - _SHOWN]
 
@@ -95,33 +98,40 @@ async def keep(work: Work, call: Call) -> None:
         work.announce(Topic.CHATS.of(staff_id))
 
 
-async def put_away(work: Work, staff: Staff, call_id: UUID) -> bool:
-    """Note that a counsellor has seen all of a conversation whose child has left.
+async def put_away(work: Work, staff: Staff, call_id: UUID, number: int) -> bool:
+    """Note that a counsellor has seen a conversation whose child has left, up to a message, and
+    take it off their desk, unless the child's words go on after that one.
 
     Return whether it was theirs. May run twice.
     """
+    of_theirs = (Offer.call_id == call_id, Offer.counsellor_id == staff.id)
+    # What comes after the end comes under the lock of the call, and puts it back.
+    await record.lock_call(work, call_id)
     kept = await work.session.scalar(
-        update(Offer)
-        .where(Offer.call_id == call_id, Offer.counsellor_id == staff.id, Offer.kept_on_desk)
-        .values(kept_on_desk=False)
-        .returning(Offer.id)
-        .execution_options(synchronize_session=False)
+        select(Offer.id).where(*of_theirs, Offer.kept_on_desk).with_for_update()
     )
     if kept is None:
         theirs = select(Offer.id).where(
-            Offer.call_id == call_id,
-            Offer.counsellor_id == staff.id,
-            Offer.connected_at.is_not(None),
-            Offer.released_at.is_not(None),
+            *of_theirs, Offer.connected_at.is_not(None), Offer.released_at.is_not(None)
         )
         return await work.session.scalar(theirs.limit(1)) is not None
+    unseen = (
+        Message.call_id == call_id,
+        Message.author == Author.CHILD,
+        Message.seen_at.is_(None),
+    )
     await work.session.execute(
         update(Message)
-        .where(
-            Message.call_id == call_id, Message.author == Author.CHILD, Message.seen_at.is_(None)
-        )
+        .where(*unseen, Message.number <= number)
         .values(seen_at=work.now, delivered_at=func.coalesce(Message.delivered_at, work.now))
         .execution_options(synchronize_session=False)
     )
+    if await work.session.scalar(select(Message.id).where(*unseen).limit(1)) is None:
+        await work.session.execute(
+            update(Offer)
+            .where(Offer.id == kept)
+            .values(kept_on_desk=False)
+            .execution_options(synchronize_session=False)
+        )
     work.announce(Topic.CHATS.of(staff.id))
     return True

@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, ScalarSelect, and_, delete, func, or_, sel
 
 from app.calls import danger_words, record
 from app.calls.line_rows import Line
-from app.calls.log_kinds import CallLog
+from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call
 from app.calls.states import CallState, Channel, EndedBy
 from app.chats import messages, opting
@@ -96,11 +96,20 @@ async def leave_message(work: Work, call_id: UUID, *, text: str, client_key: str
         return code
     if CallState(call.state) is CallState.CONNECTED:
         raise Conflict("A counsellor is here. Write to them.")
-    if CallState(call.state) is CallState.ENDED:
+    over = CallState(call.state) is CallState.ENDED
+    if over and (call.answered_at is not None or not may_be_read(call)):
         raise messages.ConversationOver()
-    await messages.add(work, call, Author.CHILD, text=text, client_key=client_key)
-    await keep(work, call, told=True)
+    await messages.add(work, call, Author.CHILD, text=text, client_key=client_key, afterwards=over)
+    await (keep_late if over else keep)(work, call, told=True)
     return code
+
+
+def may_be_read(call: Call) -> bool:
+    """Return whether a person reads what comes after the end: in a talk, or as a message. A
+    scripted child has nothing to leave, and a blocked number was told so."""
+    if call.answered_at is not None or call.messages > 0:
+        return True
+    return call.is_written and call.rings_only_id is None and not call.blocked
 
 
 async def holds_unread(work: Work, call: Call) -> bool:
@@ -121,6 +130,18 @@ async def holds_unread(work: Work, call: Call) -> bool:
 async def keep(work: Work, call: Call, by: EndedBy = EndedBy.CALLER, *, told: bool = False) -> None:
     """End a locked conversation without a talk, and keep it as a message that waits for an
     answer. `told`: its child is given the code with this."""
+    await _keep(work, call, told)
+    await releasing.end_call(work, call, ended_by=by)
+
+
+async def keep_late(work: Work, call: Call, *, told: bool = False) -> None:
+    """Do the same for a conversation that had ended without a talk and without words, when words
+    of its child have come after all."""
+    await _keep(work, call, told)
+    await record.restate(work, call, Cause.MESSAGE_HEARD_LATE)
+
+
+async def _keep(work: Work, call: Call, told: bool) -> None:
     call.messages = 1
     await record.record(work, call, CallLog.MESSAGE_LEFT)
     owner_id = None
@@ -140,7 +161,6 @@ async def keep(work: Work, call: Call, by: EndedBy = EndedBy.CALLER, *, told: bo
     )
     if told:
         await record.record(work, call, CallLog.CODE_GIVEN)
-    await releasing.end_call(work, call, ended_by=by)
     work.announce(Topic.MESSAGES, Topic.CHATS.of(call.id))
 
 

@@ -35,6 +35,8 @@ LONGEST_CARRIED = 1600
 PAGE = at_once.PAGE
 _MOST_A_MINUTE = 60
 _MINUTE = timedelta(minutes=1)
+# Messages that the end of a conversation can bring, as many as a page keeps that has no network.
+MOST_LAST = 100
 # A message that its carrier had this long before us is shown as one that came late.
 LATE = timedelta(seconds=30)
 # The page says this often at most that it is there.
@@ -160,12 +162,14 @@ async def add(
     staff_id: UUID | None = None,
     kind: Kind = Kind.SAID,
     afterwards: bool = False,
+    last: bool = False,
     sent_at: datetime | None = None,
 ) -> Message:
     """Add a message to a locked conversation, once for each key.
 
-    `afterwards`: to one that has ended, for a child who comes back. `sent_at`: when its carrier had
-    it. Raises Invalid, Conflict, ConversationOver, TooFast.
+    `afterwards`: to one that has ended, for a child who comes back. `last`: one of many that come
+    together as a child leaves. `sent_at`: when its carrier had it. Raises Invalid, Conflict,
+    ConversationOver, TooFast.
     """
     carried = Channel(call.channel).is_carried and kind is Kind.SAID
     longest = LONGEST_CARRIED if carried and author is not Author.CHILD else LONGEST
@@ -178,7 +182,8 @@ async def add(
         return known
     if CallState(call.state) is CallState.ENDED and not afterwards:
         raise ConversationOver()
-    if author is Author.CHILD and before.lately >= _MOST_A_MINUTE:
+    most = _MOST_A_MINUTE + (MOST_LAST if last else 0)
+    if author is Author.CHILD and before.lately >= most:
         # No child types that fast. This needs nothing that tells who a child is.
         raise TooFast()
     if author is Author.COUNSELLOR and kind is Kind.SAID and not afterwards:
@@ -369,14 +374,17 @@ async def see_as_child(work: Work, call_id: UUID, number: int) -> None:
     await at_once.see_as_child(work, call_id, number)
 
 
-async def see_as_staff(work: Work, staff: Staff, call_id: UUID, number: int) -> None:
+async def see_as_staff(
+    work: Work, staff: Staff, call_id: UUID, number: int, *, away: bool = False
+) -> None:
     """Note that the counsellor has seen the messages up to a number.
 
-    When the child has left, 0 puts the conversation away. Raises NotYours.
+    `away`: when the child has left, also put the conversation away, if that was its last word.
+    Raises NotYours.
     """
     if await at_once.see_as_holder(work, staff.id, call_id, number):
         return
-    if number or not await gone.put_away(work, staff, call_id):
+    if not away or not await gone.put_away(work, staff, call_id, number):
         raise NotYours()
 
 

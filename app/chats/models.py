@@ -43,6 +43,7 @@ class Sentence(StrEnum):
     CLOSED = "closed"
     NO_MEDIA = "no_media"
     BLOCKED = "blocked"
+    TOO_MANY = "too_many"
     OPTED_OUT = "opted_out"
 
 

@@ -18,6 +18,7 @@ from markupsafe import Markup, escape
 from app import words
 from app.calls.chat_lines import line_at
 from app.calls.chat_rules import ChatRules, read_chat
+from app.calls.reporting import report_page
 from app.calls.speech import LineScript
 from app.chats import opening
 from app.child.access import ForAll
@@ -125,6 +126,7 @@ def _answer(
 ) -> Response:
     say, built = words.child_texts(language)["page"], _built()
     number = line.number if line is not None else ""
+    page = report_page(rules, line.country) if line is not None else ""
 
     def with_number(text: str) -> Markup:
         link = Markup('<a href="tel:{0}" dir="ltr">{0}</a>').format(number)
@@ -140,6 +142,8 @@ def _answer(
         name=line.name if line is not None else "",
         number=number,
         with_number=with_number,
+        report_page=page,
+        with_page=lambda text: _with_page(text, page),
         style=built.style,
         **values,
     )
@@ -153,6 +157,16 @@ def _answer(
     if "gzip" in request.headers.get("accept-encoding", ""):
         data, headers["Content-Encoding"] = gzip.compress(data, 6, mtime=0), "gzip"
     return Response(data, status, headers, "text/html; charset=utf-8")
+
+
+def _with_page(text: str, page: str) -> Markup:
+    """Return where abuse material is reported; the page opens beside this one, and is told nothing
+    of it."""
+    shown = page.removeprefix("https://").removeprefix("www.").rstrip("/")
+    link = Markup(
+        '<a href="{}" target="_blank" rel="noopener noreferrer nofollow" dir="ltr">{}</a>'
+    ).format(page, shown)
+    return Markup(escape(text)).replace("{page}", link)  # noqa: S704 (escaped)
 
 
 def _icon(name: str) -> str:

@@ -8,13 +8,11 @@ from pydantic import BaseModel, Field
 
 from app.calls.states import Unstaffed
 from app.chats.as_child import Phase, Seen
-from app.chats.messages import LONGEST, Said
+from app.chats.messages import LONGEST, MOST_LAST, Said
 from app.chats.models import Author, Sentence
 
 Key = Annotated[str, Field(max_length=64)]
 Text = Annotated[str, Field(max_length=LONGEST)]
-# Messages that one end can bring: more than a page has on its way.
-MOST_LAST = 50
 
 
 class AboutView(BaseModel):
@@ -42,6 +40,7 @@ class MessageIn(BaseModel):
     text: Text
 
 
+# The last words that an end brings: the page takes no more while they are not sent (`ask.js`).
 LastWords = Annotated[list[MessageIn], Field(max_length=MOST_LAST)]
 
 

@@ -165,6 +165,10 @@ def line_chat(
         str | None, typer.Option(help="what the browser calls the page; '' for a neutral word")
     ] = None,
     icon: Annotated[str | None, typer.Option(help="page, sun, star or ball")] = None,
+    report_page: Annotated[
+        str | None,
+        typer.Option(help="https://PAGE on which abuse material is reported; '' for none"),
+    ] = None,
     by: Annotated[
         str | None,
         typer.Option(help="carriers besides the page: sms,whatsapp,telegram,signal; '' for none"),
@@ -190,6 +194,7 @@ def line_chat(
             exit_site=exit_site,
             title=title,
             icon=icon,
+            report_page=report_page,
             by=None if by is None else parts_of(by),
             media=None if media is None else parts_of(media),
             templates=None if templates is None else parts_of(templates),

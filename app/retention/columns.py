@@ -27,6 +27,8 @@ BY_RULE: Mapping[DataKind, tuple[str, ...]] = {
         "calls.danger_words_sealed",
         "chat_media.content_sealed",
         "chat_media.source_sealed",
+        # That the words spoke of danger.
+        "calls.alarming",
     ),
     # A draft goes in the same way, by a rule of its own.
     _D.CONTACTS: (

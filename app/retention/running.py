@@ -18,8 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app.calls import lines
 from app.calls.caller_rows import CallerFlag, CallerWish
 from app.calls.models import Call, VoiceMessage
-from app.chats import media
-from app.chats.models import Message
+from app.chats import erasing as chat_erasing
 from app.contacts.models import ProfileNumber
 from app.database.topics import Topic
 from app.jobs.names import Task
@@ -138,20 +137,7 @@ async def _voices(work: Work, ids: list[UUID], days: int) -> list[UUID]:
 
 async def _chats(work: Work, ids: list[UUID], days: int) -> list[UUID]:
     """Erase the words of conversations, and what came with them; who wrote when stays."""
-    await work.session.execute(media.erasing(ids))
-    await work.session.execute(
-        update(Message)
-        .where(Message.id.in_(ids))
-        .values(text_sealed=None, erased_at=work.now)
-        .execution_options(synchronize_session=False)
-    )
-    of_them = select(Message.call_id).where(Message.id.in_(ids))
-    await work.session.execute(
-        update(Call)
-        .where(Call.id.in_(of_them), Call.danger_words_sealed.is_not(None))
-        .values(danger_words_sealed=None)
-        .execution_options(synchronize_session=False)
-    )
+    await chat_erasing.erase(work, ids)
     return ids
 
 

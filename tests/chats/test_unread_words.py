@@ -186,3 +186,54 @@ async def test_last_words_after_the_end_of_a_talk_are_on_the_desk(work: Work) ->
         await ending.end_as_child(work, call.id, [("a-key-of-its-own", "Nemoj još")])
     (kept,) = await gone.conversations(work, ana)
     assert (kept.call_id, kept.unread) == (call.id, 2)
+
+
+@pytest.mark.parametrize("leaves_message", [False, True])
+async def test_words_that_come_after_a_silent_end_are_kept_as_a_message(
+    work: Work, leaves_message: bool
+) -> None:
+    line = await a_chat_line(work)
+    ana = await a_writer(work, "ana")
+    call = await a_child(work, line)
+    await _is_away(work, call)
+    for _ in range(2):
+        if leaves_message:
+            await left.leave_message(
+                work, call.id, text="Nisam mogao", client_key="a-key-of-its-own"
+            )
+        else:
+            await ending.end_as_child(work, call.id, [("a-key-of-its-own", "Nisam mogao")])
+    assert (await call_again(work, call.id)).outcome == Outcome.VOICEMAIL
+    (waits,) = await left.waiting(work, ana.team)
+    assert (waits.call_id, waits.answerable) == (call.id, leaves_message)
+    assert [one.words for one in await left.read_left(work, ana, call.id)] == ["Nisam mogao"]
+
+
+async def test_all_last_words_are_said_however_many_came_before(work: Work) -> None:
+    line = await a_chat_line(work)
+    call = await a_child(work, line)
+    for number in range(5):
+        await _say(work, call, f"{number}")
+    last = [(f"last-word-{number}", f"{number}") for number in range(messages.MOST_LAST)]
+    await ending.end_as_child(work, call.id, last)
+    said = await messages.all_of(work, call.id)
+    assert len([one for one in said if one.author == "child"]) == 5 + messages.MOST_LAST
+
+
+async def test_what_came_after_the_page_was_drawn_is_not_put_away(work: Work) -> None:
+    line = await a_chat_line(work)
+    ana = await a_writer(work, "ana")
+    call = await a_child(work, line)
+    await _say(work, call, "Zdravo")
+    await takes(work, (await matched(work))[0])
+    await ending.end_as_child(work, call.id)
+    (drawn,) = await gone.conversations(work, ana)
+    await ending.end_as_child(work, call.id, [("a-key-of-its-own", "Nemoj još")])
+    await messages.see_as_staff(work, ana, call.id, drawn.last, away=True)
+    (kept,) = await gone.conversations(work, ana)
+    assert (kept.unread, kept.last > drawn.last) == (1, True)
+    with pytest.raises(NotFound):
+        await messages.see_as_staff(work, ana, call.id, kept.last)
+    for _ in range(2):
+        await messages.see_as_staff(work, ana, call.id, kept.last, away=True)
+    assert await gone.conversations(work, ana) == []

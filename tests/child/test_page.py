@@ -58,7 +58,11 @@ async def test_one_small_answer_without_a_trace_or_a_third_party(stage: Stage) -
     assert policy["script-src"] == hash_of(text, "script")
     assert policy["style-src"] == hash_of(text, "style")
     assert "<title>&lt;Weather&gt;</title>" in text
-    assert re.findall(r'(?:src|href)="(?!\?|tel:|data:)([^"]*)"', text) == ["https://a.rs/x"]
+    assert re.findall(r'(?:src|href)="(?!\?|tel:|data:)([^"]*)"', text) == [
+        "https://a.rs/x",
+        # The page of the country's hotline, before the child writes and at the end.
+        *["https://pametnoibezbedno.gov.rs/"] * 2,
+    ]
     facts = facts_of(text)
     assert (facts["exit"], facts["number"], facts["emergency"]) == ("https://a.rs/x", LINE, "192")
     assert facts["about"]["open"] is False

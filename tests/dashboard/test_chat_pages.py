@@ -11,6 +11,7 @@ from pypdf import PdfReader
 from app.chats import along, left, messages, ringing
 from app.chats.models import Failure, MediaProblem, Sentence
 from app.dashboard.chats import views
+from app.dashboard.chats.pages import check_words
 from app.demo.stage import Counsellor, Stage
 from app.demo.writing import a_child
 from app.errors import Invalid, NotFound
@@ -187,10 +188,12 @@ async def test_a_child_who_leaves_stays_on_the_desk_until_it_is_put_away(stage: 
     assert (await page(stage, ana, at, number="3")).status_code == 404
     assert "The child has left" in (await page(stage, ana, "/board/chats")).text
     vera = await stage.add_counsellor("vera", state=None)
-    assert (await page(stage, vera, at, number="0")).status_code == 404
+    away = {"number": "3", "away": "true"}
+    assert '{"number": 3, "away": true}' in desk
+    assert (await page(stage, vera, at, **away)).status_code == 404
     assert "The child has left" not in (await page(stage, vera, "/board/chats")).text
     for _ in range(2):
-        assert (await page(stage, ana, at, number="0")).status_code == 204
+        assert (await page(stage, ana, at, **away)).status_code == 204
         assert "The child has left" not in (await page(stage, ana, "/board/chats")).text
 
 
@@ -317,6 +320,16 @@ async def test_a_call_back_of_a_conversation_keeps_its_number_sealed(work: Work)
     assert again.id != row.id, "the second wish counts"
 
 
+async def test_where_abuse_material_is_reported_can_be_sent_as_it_is(work: Work) -> None:
+    line = await a_chat_line(work)
+    await a_writer(work, "ana")
+    call = await a_conversation(work, line)
+    words = views.tools_of(line, "sr").report
+    assert words.startswith("Neko ti")
+    assert words.endswith(" https://pametnoibezbedno.gov.rs/")
+    assert await check_words(work, call.id, words) == []
+
+
 async def test_an_administrator_lets_children_write_to_a_line(stage: Stage) -> None:
     mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
     (row,) = await stage.rows("SELECT id FROM lines")
@@ -325,6 +338,7 @@ async def test_an_administrator_lets_children_write_to_a_line(stage: Stage) -> N
     form |= {"reserve_seconds": "90", "sites": "https://a.example", "title": "Vreme sutra"}
     form |= {"exit_site": "https://vreme.example/", "icon": "sun", "emoji": "🙂 🌱"}
     form |= {"closed.sr": "Vraćamo se u osam.", "beginnings.sr": "Čujem da\r\nReci mi još o"}
+    form |= {"report_page": "https://hotline.example/prijava"}
     form |= {"by.sms": "yes", "templates": f"sr=HX{'a' * 32}"}
     saved = await page(stage, mila, f"{at}/chat", **form)
     assert saved.headers["location"] == f"{at}#chat"
@@ -340,6 +354,7 @@ async def test_an_administrator_lets_children_write_to_a_line(stage: Stage) -> N
         "title": "Vreme sutra",
         "exit_site": "https://vreme.example/",
         "icon": "sun",
+        "report_page": "https://hotline.example/prijava",
         "emoji": ["🙂", "🌱"],
         "closed": {"sr": "Vraćamo se u osam."},
         "beginnings": {"sr": ["Čujem da", "Reci mi još o"]},
@@ -350,7 +365,8 @@ async def test_an_administrator_lets_children_write_to_a_line(stage: Stage) -> N
     (entry,) = await audit(stage, "line_chat_set")
     assert isinstance(entry, dict)
     assert (entry["before"], entry["after"]) == ({}, kept["chat"])
-    for name, wrong in (("sites", "http://a.example"), ("exit_site", "javascript:1")):
+    wrongs = {"exit_site": "javascript:1", "report_page": "javascript:2"}
+    for name, wrong in {"sites": "http://a.example", **wrongs}.items():
         refused = await page(stage, mila, f"{at}/chat", **{**form, name: wrong})
         assert 'role="alert"' in refused.text
         assert wrong in refused.text, "what was typed stays"

@@ -231,6 +231,8 @@ async def test_children_are_let_write_and_a_site_shows_their_page(stage: Stage) 
     sent = {"on": "true", "slug": "plavi", "languages": "", "at_once": "2", "reserve": "1"}
     sent |= {"reserve_seconds": "60", "exit_site": "https://a.rs/vreme", "title": "Vreme"}
     sent |= {"icon": "sun", "sites": "https://skola.rs\r\nhttps://www.skola.rs"}
+    sent |= {"report_page": "https://pametnoibezbedno.gov.rs/"}
+    assert f'value="{sent["report_page"]}"' in (await page(stage, mila, at)).text
     saved = await page(stage, mila, f"{at}/chat", **sent)
     assert saved.headers["location"] == f"{at}#chat"
     shown = (await page(stage, mila, at)).text
@@ -249,6 +251,10 @@ async def test_children_are_let_write_and_a_site_shows_their_page(stage: Stage) 
         "SELECT detail FROM audit_entries WHERE action = 'line_chat_set' ORDER BY id DESC LIMIT 1"
     )
     assert log[0]["detail"]["after"]["exit_site"] == "https://a.rs/vreme"
+    assert "report_page" not in log[0]["detail"]["after"], "it is that of the country"
+    assert sent["report_page"] in told.text
+    await page(stage, mila, f"{at}/chat", **(sent | {"report_page": ""}))
+    assert sent["report_page"] not in (await stage.client.get(address)).text
 
 
 async def test_every_line_is_recorded_before_a_language_is_added(stage: Stage) -> None:

@@ -30,7 +30,7 @@ NUMBER = "+381641234567"
 async def _by(work: Work, channel: Channel) -> Call:
     """A conversation by a carrier, with a message each way, a secret, and a number that stopped."""
     call = await planted.a_call(work, f"CA{channel}")
-    call.channel = channel.value
+    call.channel, call.alarming = channel.value, True
     await flush(work)
     await messages.add(
         work,
@@ -84,6 +84,7 @@ async def test_an_erasure_forgets_who_wrote_and_has_the_providers_copies_deleted
     for model in (Access, OptOut):
         assert await work.session.scalar(select(func.count()).select_from(model)) == 0
     assert list(await work.session.scalars(select(Message.text_sealed))) == [None, None]
+    assert list(await work.session.scalars(select(Call.alarming))) == [False, False]
     copies = await work.session.scalars(
         select(ProviderCopy.sid).where(ProviderCopy.kind == CopyKind.MESSAGE)
     )

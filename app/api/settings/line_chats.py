@@ -32,6 +32,8 @@ class ChatSettingsView(BaseModel):
     exit_site: str
     title: str
     icon: str
+    # Where abuse material is reported; null: the page of the line's country, if one is known.
+    report_page: str | None
     # What the child's page shows, and what counsellors have at hand; words by language.
     emoji: list[str]
     closed: dict[str, str]
@@ -60,6 +62,7 @@ class ChatSettingsIn(BaseModel):
     exit_site: Annotated[str, Field(max_length=300)] | None = None
     title: Annotated[str, Field(max_length=80)] | None = None
     icon: Annotated[str, Field(max_length=20)] | None = None
+    report_page: Annotated[str, Field(max_length=300)] | None = None
     emoji: Annotated[list[Annotated[str, Field(max_length=12)]], Field(max_length=50)] | None = None
     closed: Annotated[dict[str, str], Field(max_length=8)] | None = None
     beginnings: Annotated[dict[str, list[str]], Field(max_length=8)] | None = None

@@ -106,8 +106,11 @@ class ChatMessageIn(BaseModel):
     kind: Kind = Kind.SAID
 
 
-class NumberIn(BaseModel):
+class SeenIn(BaseModel):
+    """`away`: put away the conversation of a child who has left, if that was its last word."""
+
     number: Annotated[int, Field(ge=0, le=1_000_000)]
+    away: bool = False
 
 
 class TypedIn(BaseModel):
@@ -249,9 +252,9 @@ async def write(
 
 
 @router.post("/chats/{call_id}/seen", status_code=204)
-async def see(work: InWork, staff: TakesCalls, call_id: UUID, body: NumberIn) -> None:
+async def see(work: InWork, staff: TakesCalls, call_id: UUID, body: SeenIn) -> None:
     """Note that you have seen the messages up to a number."""
-    await messages.see_as_staff(work, staff, call_id, body.number)
+    await messages.see_as_staff(work, staff, call_id, body.number, away=body.away)
 
 
 @router.post("/chats/{call_id}/typing", status_code=204)

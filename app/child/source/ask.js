@@ -54,12 +54,18 @@ export async function ask(method, path, body, patience = PATIENCE) {
 const MOST_KEPT = 60000;
 const bytes = (body) => encodeURIComponent(JSON.stringify(body)).replace(/%../g, "x").length;
 
+// Messages that one end can bring, as the helpline takes them.
+const MOST_LAST = 100;
+// Bytes that are left for a message that is being left, and for what opens a conversation.
+const RESERVE = 13000;
+
+/** Return whether these words, and one message more, can be said while the child leaves. */
+export const fits = (words) => words.length < MOST_LAST && bytes(words) < MOST_KEPT - RESERVE;
+
 /** Say something with the last words of the child, in one request that is sent even if the page is
- * closed meanwhile. Of very many words the first are said. */
+ * closed meanwhile. The page takes no more words than fit into it. */
 export function tell(path, body, words) {
-  let last = words;
-  while (last.length && bytes({ ...body, words: last }) > MOST_KEPT) last = last.slice(0, -1);
-  start("POST", path, { ...body, words: last }, { keepalive: true }).catch(() => {});
+  start("POST", path, { ...body, words }, { keepalive: true }).catch(() => {});
 }
 
 // A server that is heard less often than this is away. It says every 15 seconds that it is there.

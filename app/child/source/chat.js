@@ -1,6 +1,6 @@
 // The page on which a child writes. See docs/developers/chats.md.
 
-import { ask, canStream, stream, tell } from "./ask.js";
+import { ask, canStream, fits, stream, tell } from "./ask.js";
 import { $, aKey, facts, say, show } from "./facts.js";
 import * as leaving from "./leaving.js";
 import * as log from "./log.js";
@@ -319,14 +319,17 @@ async function start(danger) {
 // What was written before the conversation was open.
 let firstWords = [];
 
-/** Send them, or if no counsellor is there, let them be the message that is left. */
+/** Send them, or if no counsellor is there, let them be the message that is left, if they are short
+ * enough to be one. */
 function sendFirstWords() {
   const words = firstWords;
   firstWords = [];
-  if (seen.phase !== "closed") words.forEach(sending.add);
+  const { value, maxLength } = $("field");
+  const text = [...words.map((one) => one.text), value].join("\n").trim();
+  if (seen.phase !== "closed" || text.length > maxLength) words.forEach(sending.add);
   else if (words.length) {
     words.forEach((one) => log.remove(one.key));
-    $("field").value = [...words.map((one) => one.text), $("field").value].join("\n").trim();
+    $("field").value = text;
   }
 }
 
@@ -342,6 +345,12 @@ function submit() {
     return;
   }
   const message = { key: aKey(), text };
+  if (!fits([...lastWords(), asWords(message)])) {
+    // What is not sent yet must fit into one request, should the child leave: the rest waits here.
+    network(navigator.onLine === false ? "offline" : "busy");
+    field.focus();
+    return;
+  }
   field.value = "";
   typing.stop();
   log.addUnsent(message);

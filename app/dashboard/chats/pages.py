@@ -156,9 +156,16 @@ async def known_child(request: Request, work: InWork, staff: TakesCalls, call_id
 
 
 @router.post("/board/chats/{call_id}/seen", status_code=204)
-async def see(work: InWork, staff: TakesCalls, call_id: UUID, number: Number = 0) -> None:
-    """Note that the counsellor has the messages up to a number before their eyes."""
-    await messages.see_as_staff(work, staff, call_id, number)
+async def see(
+    work: InWork,
+    staff: TakesCalls,
+    call_id: UUID,
+    number: Number = 0,
+    away: Annotated[bool, Form()] = False,
+) -> None:
+    """Note that the counsellor has the messages up to a number before their eyes; with `away`, put
+    away the conversation of a child who has left."""
+    await messages.see_as_staff(work, staff, call_id, number, away=away)
 
 
 @router.post("/board/chats/{call_id}/typing", status_code=204)

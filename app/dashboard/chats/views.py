@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from app.calls.chat_rules import ChatRules, read_chat
+from app.calls.reporting import report_page
 from app.calls.speech import LineScript
 from app.calls.states import Channel, EndedBy
 from app.chats.at_desk import AtDesk
@@ -16,6 +17,7 @@ from app.chats.models import Author, Failure, Kind, MediaProblem, Sentence
 from app.chats.noticing import Part, Personal, danger_in, parts_of
 from app.contacts.models import Contact
 from app.dashboard.views import language_words
+from app.words import child_texts
 from app.words.chats import chat_words
 from app.words.pages import N_, said
 
@@ -38,6 +40,7 @@ SENTENCES = {
     Sentence.CLOSED: N_("The child was told that no counsellor is here now."),
     Sentence.NO_MEDIA: N_("The child sent something else than words, and was asked to write it."),
     Sentence.BLOCKED: N_("The child was told that it cannot be answered here now."),
+    Sentence.TOO_MANY: N_("The child was told that it has begun too many conversations."),
     Sentence.OPTED_OUT: N_("The child was told that it gets no more messages."),
 }
 # How a conversation ended without its counsellor.
@@ -114,6 +117,8 @@ class Tools:
     beginnings: tuple[str, ...] = ()
     emoji: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
+    # Where the child reports abuse material, in its own language; a whole sentence.
+    report: str = ""
 
 
 @dataclass(frozen=True)
@@ -163,7 +168,10 @@ def tools_of(line: LineScript | None, language: str) -> Tools:
     # Children write in the languages of the line, whichever they chose.
     languages = tuple(dict.fromkeys((language, *(one.language for one in line.languages))))
     numbers = tuple(one for one in (line.number, line.shown_number) if one)
-    return Tools(line.country, numbers, own + shipped, rules.emoji, languages)
+    page, report = report_page(rules, line.country), ""
+    if page:
+        report = child_texts(language)["page"]["report"].replace("{page}", page)
+    return Tools(line.country, numbers, own + shipped, rules.emoji, languages, report)
 
 
 def bubble(
@@ -259,6 +267,8 @@ class GoneCard:
     how: str
     at: str
     unread: int
+    # The child's last message that is counted here.
+    last: int
     contact_id: UUID | None
 
 
@@ -272,6 +282,7 @@ def gone_card(one: Gone) -> GoneCard:
         said(GONE.get(one.ended_by, GONE[EndedBy.CALLER])),
         one.ended_at.isoformat(),
         one.unread,
+        one.last,
         one.contact_id,
     )
 

@@ -207,7 +207,7 @@ async def _show(
         longest=LONGEST_TEXT,
         changes=line_views.change_rows(await line_changes.changes_of(work, line_id)),
         **line_views.chat_values(
-            read_chat(line.chat), line.number, work.ground.settings.public_origin
+            read_chat(line.chat), line.number, line.country, work.ground.settings.public_origin
         ),
         bot=await accounts.account_of(work, line.id, Channel.TELEGRAM),
         bot_states=line_views.BOT_STATES,

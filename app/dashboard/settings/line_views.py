@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from app.calls import reporting
 from app.calls.asked import QUESTIONS
 from app.calls.chat_rules import ICONS, MEDIA, MOST_AT_ONCE, SERVED, ChatRules
 from app.calls.examples import example_values
@@ -337,7 +338,7 @@ SIGNAL_PROBLEMS = {
 }
 
 
-def chat_values(rules: ChatRules, number: str, origin: str) -> dict[str, Any]:
+def chat_values(rules: ChatRules, number: str, country: str, origin: str) -> dict[str, Any]:
     """Return what the page of a line says about writing: its settings, the address of the page of
     children, and what another site writes into its own to show it."""
     address = f"{origin}/chat/{rules.slug or number.lstrip('+')}"
@@ -351,6 +352,7 @@ def chat_values(rules: ChatRules, number: str, origin: str) -> dict[str, Any]:
         "chat_icons": tuple(_ICON_WORDS.items()),
         "chat_address": address,
         "chat_frame": frame,
+        "report_page": reporting.report_page(rules, country),
         "most_at_once": MOST_AT_ONCE,
         "carriers": tuple(_CARRIER_WORDS.items()),
         "taken": tuple(_MEDIA_WORDS.items()),
@@ -377,6 +379,7 @@ def read_chat_form(sent: Mapping[str, str]) -> dict[str, Any]:
         "templates": written.get("templates", "").split(),
         "title": written.get("title", ""),
         "exit_site": written.get("exit_site", ""),
+        "report_page": written.get("report_page"),
         "icon": written.get("icon", ""),
         "emoji": written.get("emoji", "").split(),
         "closed": closed,

@@ -151,6 +151,7 @@ FIELD_WORDS = {
     "referrals": N_("referrals"),
     "relaxed": N_("roles that need none any more"),
     "report": N_("report"),
+    "report_page": N_("page of the national hotline"),
     "reserve": N_("kept for calls"),
     "reserve_seconds": N_("seconds kept for calls"),
     "result": N_("result"),

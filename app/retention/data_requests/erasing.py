@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, delete, select, text, update
+from sqlalchemy import delete, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.calls.caller_rows import CallerFlag, CallerWish
 from app.calls.models import Call, CallQuestion, VoiceMessage
 from app.calls.states import BY_PROVIDER
-from app.chats import media
+from app.chats import erasing as chat_erasing
 from app.chats.models import Access, Arrival, Message, OptOut, Sent
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact, Profile, ProfileNumber, RecordEvent
@@ -264,20 +264,7 @@ async def erase_words(work: Work, call_ids: list[UUID]) -> None:
             select(Message.id).where(Message.call_id.in_(call_ids), Message.erased_at.is_(None))
         )
     )
-    await work.session.execute(media.erasing(messages))
-    spoken = and_(Message.id.in_(messages), Message.text_sealed.is_not(None))
-    await work.session.execute(
-        update(Message)
-        .where(spoken)
-        .values(text_sealed=None, erased_at=work.now)
-        .execution_options(synchronize_session=False)
-    )
-    await work.session.execute(
-        update(Call)
-        .where(Call.id.in_(call_ids), Call.danger_words_sealed.is_not(None))
-        .values(danger_words_sealed=None)
-        .execution_options(synchronize_session=False)
-    )
+    await chat_erasing.erase(work, messages)
 
 
 async def _update(work: Work, model: Any, ids: list[UUID], **values: Any) -> None:

@@ -96,10 +96,12 @@ async def hear(work: Work, channel: Channel, line: LineScript, arrived: Arrived)
     if call is not None:
         await _say(work, call, arrived)
         return
-    if await carrying.is_flood(work, line, key):
-        log().warning("a number opens very many conversations", area="chats", line=line.number)
-        return
     language = await carrying.language_of(work, line, key, arrived.language)
+    flood = await carrying.is_flood(work, line, channel, key)
+    if flood and not carrying.is_danger(line, arrived.text, language):
+        log().warning("a number opens very many conversations", area="chats", line=line.number)
+        await carrying.refuse_flood(work, line, channel, key, arrived.ours, arrived.sid)
+        return
     if not takes(line, channel) or not await carrying.is_staffed(work, line, language):
         earlier = await carrying.unanswered(work, line, channel, key)
         if earlier is not None:
@@ -108,11 +110,16 @@ async def hear(work: Work, channel: Channel, line: LineScript, arrived: Arrived)
             await _say(work, earlier, arrived, afterwards=True)
             await left.came_again(work, earlier, answer)
             return
-    await _begin(work, channel, line, arrived, language)
+    await _begin(work, channel, line, arrived, language, flood)
 
 
 async def _begin(
-    work: Work, channel: Channel, line: LineScript, arrived: Arrived, language: str
+    work: Work,
+    channel: Channel,
+    line: LineScript,
+    arrived: Arrived,
+    language: str,
+    flood: bool,
 ) -> None:
     call = await carrying.begin(
         work,
@@ -121,6 +128,7 @@ async def _begin(
         arrived.address,
         language=language,
         digit=arrived.text == line.danger_digit,
+        flood=flood,
     )
     if await has_open_urgent_referral(work, call):
         call.priority += URGENT_REFERRAL_PRIORITY

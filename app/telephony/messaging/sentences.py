@@ -63,5 +63,13 @@ def _say(sentence: Sentence, line: LineScript, opens: str) -> str:
                 digit=line.danger_digit,
                 emergency=emergency,
             )
+        case Sentence.TOO_MANY:
+            return _(
+                "You have begun very many conversations with us. What you write now is not read. "
+                "In an hour you can write again. If you are in danger now, write %(digit)s, or "
+                "call %(emergency)s.",
+                digit=line.danger_digit,
+                emergency=emergency,
+            )
         case Sentence.OPTED_OUT:
             return _("You will get no more messages from us. You can write again at any time.")

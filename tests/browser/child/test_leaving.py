@@ -88,13 +88,21 @@ async def test_a_child_that_leaves_before_the_conversation_is_open_has_said_it(
     await page.route("**/conversations", hold)
     await page.get_by_role("button", name="Start writing").click()
     await say(page, "Help me")
-    await page.get_by_role("textbox", name="Your message").fill("I am")
+    # More than a page says in one breath: none of it is lost, and what does not fit is not taken.
+    await page.evaluate(
+        """() => { for (let n = 2; n <= 120; n += 1) {
+            document.getElementById("field").value = `${n}`;
+            document.getElementById("write").requestSubmit();
+        } }"""
+    )
+    await expect(page.locator("#log small")).to_have_count(99)
+    await expect(page.get_by_role("textbox", name="Your message")).to_have_value("120")
     await page.get_by_role("link", name="Leave now").click()
     await page.wait_for_url(EXIT)
     await until(lambda: _is_over(stage), "the conversation ends")
     (waits,) = (await ana.ask("GET", "/chats/left")).json()
     assert waits["answerable"] is False
     said = (await ana.ask("GET", f"/chats/left/{waits['call_id']}/messages")).json()
-    assert [one["text"] for one in said] == ["Help me"]
+    assert [one["text"] for one in said] == ["Help me", *map(str, range(2, 100))]
     typed = await stage.rows("SELECT detail FROM call_events WHERE kind = 'left_typing'")
     assert [row["detail"] for row in typed] == [{}], "that it was typing, and not what"

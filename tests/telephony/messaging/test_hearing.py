@@ -173,8 +173,26 @@ async def test_a_flood_opens_no_more_conversations(work: Work) -> None:
             if call.state != CallState.ENDED:
                 await carrying_over(work, call)
     assert len(await calls(work)) == carrying.MOST_AN_HOUR
+    told = await work.session.scalar(
+        select(func.count()).where(Message.sentence == Sentence.TOO_MANY)
+    )
+    assert told == 1, "it is told so, once"
     await texts(work, "Zdravo", from_="+381649999999")
     assert len(await calls(work)) == carrying.MOST_AN_HOUR + 1, "another number"
+
+
+@pytest.mark.parametrize("digit", [False, True])
+async def test_danger_is_heard_in_a_flood(work: Work, digit: bool) -> None:
+    line = await a_line_for_texts(work)
+    await a_writer(work, "ana")
+    for _ in range(carrying.MOST_AN_HOUR + 1):
+        await texts(work, "Zdravo")
+        for call in await calls(work):
+            if call.state != CallState.ENDED:
+                await carrying_over(work, call)
+    await texts(work, line.danger_digit if digit else "Хоћу да се убијем")
+    (last,) = [one for one in await calls(work) if one.state != CallState.ENDED]
+    assert (last.state, last.danger, last.alarming) == (CallState.QUEUED, digit, not digit)
 
 
 async def test_more_than_a_person_types_in_one_conversation_is_not_kept(work: Work) -> None:
