@@ -9,8 +9,8 @@ from app.chats import as_child, ending, feedback
 from app.chats.models import Feedback
 from app.contacts import contacts
 from app.contacts.models import Contact
+from app.definitions.risk import Urgency
 from app.errors import Conflict
-from app.referrals.protocol import Urgency
 from app.work import Work
 from tests.support.calls.conversations import a_chat_line, a_writer, writing
 

@@ -14,6 +14,7 @@ from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats import accounts as bots
 from app.country import undoing
+from app.database.base import Base
 from app.errors import Invalid, NotFound, Refusal
 from app.jobs.transaction import flush
 from app.routing import line_changes, people
@@ -29,7 +30,6 @@ from app.staff.accounts import actor_of
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry
-from app.tables import Base
 from app.work import Work
 from tests.support.calls.lines import a_line
 from tests.support.verbs import an_administrator, logged

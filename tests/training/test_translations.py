@@ -27,7 +27,7 @@ ROW = "prank.opens.1"
 
 @pytest.fixture(autouse=True)
 def _without_croatian(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Croatian as a language whose scenarios nobody has translated yet."""
+    """Croatian as a language whose scenarios are not translated yet."""
     known = tuple(one for one in practice.with_folder() if one != "hr")
     monkeypatch.setattr(practice, "with_folder", lambda: known)
     scenarios.forget()
@@ -43,7 +43,7 @@ async def _translated(work: Work, but: str = "") -> bytes:
     made = Catalog(locale="hr")
     for one in given:
         if one.id:
-            text = "" if one.context == but else MARK + one.id
+            text = "" if one.context == but else f"{MARK}{one.id}"
             made.add(one.id, text, context=one.context)
     out = io.BytesIO()
     write_po(out, made)
