@@ -136,6 +136,10 @@ def line_key_questions(
     print(run_verb(verb))
 
 
+_REPORT_PAGE = "https://PAGE on which abuse material is reported; '' for none"
+_CARRIERS = "carriers besides the page: sms,whatsapp,telegram,signal; '' for none"
+
+
 @app.command("chat")
 def line_chat(
     number: str,
@@ -165,14 +169,8 @@ def line_chat(
         str | None, typer.Option(help="what the browser calls the page; '' for a neutral word")
     ] = None,
     icon: Annotated[str | None, typer.Option(help="page, sun, star or ball")] = None,
-    report_page: Annotated[
-        str | None,
-        typer.Option(help="https://PAGE on which abuse material is reported; '' for none"),
-    ] = None,
-    by: Annotated[
-        str | None,
-        typer.Option(help="carriers besides the page: sms,whatsapp,telegram,signal; '' for none"),
-    ] = None,
+    report_page: Annotated[str | None, typer.Option(help=_REPORT_PAGE)] = None,
+    by: Annotated[str | None, typer.Option(help=_CARRIERS)] = None,
     media: Annotated[str | None, typer.Option(help="what they bring: picture,voice")] = None,
     templates: Annotated[
         str | None, typer.Option(help="approved WhatsApp messages: sr=HX...; '' for none")

@@ -224,6 +224,21 @@ async def test_the_last_administrator_keeps_the_password_that_was_chosen_under_i
     assert ended["detail"]["left"] == 1
 
 
+LED_ELSEWHERE = {
+    "staff_changed",
+    "wallboard_made",
+    "settings_changed",
+    "line_plan_set",
+    "line_renamed",
+    "line_hours_set",
+    "line_key_questions_set",
+    "line_retired",
+    "dialling_changed",
+    "sign_in_rules_set",
+    "provider_set",
+}
+
+
 async def test_settings_that_lead_elsewhere_go_back_and_the_review_says_which(stage: Stage) -> None:
     vera, rada = await people_for_it(stage)
     ana = await stage.add_counsellor("ana", endpoint="+381601234567", shift=False, state=None)
@@ -273,20 +288,7 @@ async def test_settings_that_lead_elsewhere_go_back_and_the_review_says_which(st
     assert kept["before_sealed"] is None, "nothing of it is kept once it has gone back"
     (shown,) = (await olga.ask("GET", "/emergencies")).json()
     outcomes = {(act["action"], act["outcome"]) for act in shown["acts"]}
-    for action in (
-        "staff_changed",
-        "wallboard_made",
-        "settings_changed",
-        "line_plan_set",
-        "line_renamed",
-        "line_hours_set",
-        "line_key_questions_set",
-        "line_retired",
-        "dialling_changed",
-        "sign_in_rules_set",
-        "provider_set",
-    ):
-        assert (action, "undone") in outcomes, action
+    assert {action for action, outcome in outcomes if outcome == "undone"} >= LED_ELSEWHERE
     assert ("holiday_set", "stays") in outcomes
 
 
