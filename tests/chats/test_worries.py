@@ -127,4 +127,4 @@ async def test_the_words_are_sealed_and_go_with_the_messages(work: Work) -> None
     await erasing.erase_words(work, [call.id])
     assert await work.session.scalar(stored, {"id": call.id}) is None
     (waits,) = await left.waiting(work, ana.team)
-    assert (waits.alarming, waits.danger_words) == (True, "")
+    assert (waits.alarming, waits.danger_words) == (False, "")

@@ -24,6 +24,8 @@ WORDS = {
     "telephone_signalling": N_("A telephone exchange for practice, for browsers"),
     "practice_exchange": N_("A telephone exchange for practice calls"),
     "telegram_api_base_url": N_("Where Telegram is reached, if it is a server of our own"),
+    "signal_service_url": N_("Where the service for Signal is, in our own network"),
+    "signal_timeout": N_("Seconds that one request to the service for Signal may take"),
     "twilio_timeout": N_("Seconds that one request to the provider may take"),
     "heartbeat_seconds": N_("Seconds without a sign of a counsellor's page until they are away"),
     "silence_seconds": N_("Seconds without news of a call until the provider is asked about it"),
