@@ -227,6 +227,8 @@ async def notice(work: Work, call: Call, text: str) -> None:
     spoken = (one.language for one in line.languages) if line is not None else ()
     languages = tuple(dict.fromkeys((*((call.language,) if call.language else ()), *spoken)))
     call.alarming = danger_in(text, languages) is not None
+    # A child in danger is never kept out.
+    call.blocked = call.blocked and not call.alarming
 
 
 async def _before(work: Work, call: Call, client_key: str) -> Before:

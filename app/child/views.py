@@ -45,11 +45,13 @@ LastWords = Annotated[list[MessageIn], Field(max_length=MOST_LAST)]
 
 
 class OpenIn(BaseModel):
-    """`leaves`: the child has left before this was answered, with these `words`."""
+    """`leaves`: the child has left before this was answered, with these `words`. `visit`: a chance
+    number of the page, new each time it is loaded; by it a visit is known, and no person."""
 
     language: Annotated[str, Field(max_length=20)]
     danger: bool = False
     client_key: Key
+    visit: Key = ""
     leaves: bool = False
     words: LastWords = []
 

@@ -136,6 +136,12 @@ def line_key_questions(
     print(run_verb(verb))
 
 
+_ExitSite = Annotated[str | None, typer.Option(help="https://PAGE to which a child leaves at once")]
+_ReportPage = Annotated[
+    str | None, typer.Option(help="https://PAGE on which abuse material is reported; '' for none")
+]
+
+
 @app.command("chat")
 def line_chat(
     number: str,
@@ -158,17 +164,12 @@ def line_chat(
     sites: Annotated[
         str | None, typer.Option(help="https://SITES that may show the page; '' for none")
     ] = None,
-    exit_site: Annotated[
-        str | None, typer.Option(help="https://PAGE to which a child leaves at once")
-    ] = None,
+    exit_site: _ExitSite = None,
     title: Annotated[
         str | None, typer.Option(help="what the browser calls the page; '' for a neutral word")
     ] = None,
     icon: Annotated[str | None, typer.Option(help="page, sun, star or ball")] = None,
-    report_page: Annotated[
-        str | None,
-        typer.Option(help="https://PAGE on which abuse material is reported; '' for none"),
-    ] = None,
+    report_page: _ReportPage = None,
     by: Annotated[
         str | None,
         typer.Option(help="carriers besides the page: sms,whatsapp,telegram; '' for none"),
