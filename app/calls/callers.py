@@ -35,7 +35,8 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Work
 
-# The longest block that a counsellor may set; a longer one needs a supervisor.
+# The longest block that a counsellor may set; a longer one needs a supervisor. A visit of a page
+# has no longer one.
 _OWN_BLOCK = timedelta(hours=24)
 _LONGEST = timedelta(days=400)
 _LONGEST_REASON = 500
@@ -53,6 +54,12 @@ class NumberReason(StrEnum):
 
 class NoNumber(NotFound):
     default = "The caller withheld the number, or it has been deleted. Nothing can be linked to it."
+
+
+def key_of(call: Call) -> bytes | None:
+    """Return the hash by which the caller of a call is known again: of the number, or of the visit
+    of the page. None if there is neither."""
+    return call.caller_key or call.visit_key
 
 
 @dataclass(frozen=True)
@@ -107,6 +114,17 @@ async def known(work: Work, call: Call) -> Known:
     )
 
 
+async def is_blocked(work: Work, visit_key: bytes) -> bool:
+    """Return whether the visit of a page is blocked."""
+    found = select(CallerFlag.id).where(
+        CallerFlag.caller_key == visit_key,
+        CallerFlag.kind == FlagKind.BLOCKED,
+        CallerFlag.lifted_at.is_(None),
+        CallerFlag.expires_at > work.now,
+    )
+    return await work.session.scalar(found.limit(1)) is not None
+
+
 @dataclass(frozen=True)
 class Flag:
     """A flag as it is shown to staff who may see it."""
@@ -148,12 +166,12 @@ async def history(work: Work, call: Call) -> History:
 
 async def flags_of(work: Work, call: Call) -> list[Flag]:
     """Return the flags in force for the caller of a readable call; the reading is logged."""
-    if call.caller_key is None:
+    if key_of(call) is None:
         return []
     rows = await work.session.scalars(
         select(CallerFlag)
         .where(
-            CallerFlag.caller_key == call.caller_key,
+            CallerFlag.caller_key == key_of(call),
             CallerFlag.lifted_at.is_(None),
             CallerFlag.expires_at > work.now,
         )
@@ -184,13 +202,19 @@ async def flag_caller(
 
     Raises NoNumber, Invalid, NotAllowed.
     """
-    if call.caller_key is None:
+    key = key_of(call)
+    if key is None:
         raise NoNumber()
     reason = " ".join(reason.split())
     if not 5 <= len(reason) <= _LONGEST_REASON:
         raise Invalid("Give a reason of 5 to %(most)s characters.", most=_LONGEST_REASON)
     if not timedelta() < lasts <= _LONGEST:
         raise Invalid("A flag lasts from an hour to 400 days.")
+    if call.caller_key is None and (kind is not FlagKind.BLOCKED or lasts > _OWN_BLOCK):
+        raise Invalid(
+            "Nothing is known of a child who writes on the page but this visit. It can be blocked, "
+            "for at most 24 hours."
+        )
     long = kind is FlagKind.BLOCKED and lasts > _OWN_BLOCK
     if long and not may(staff.role, Permission.SUPERVISE):
         raise NotAllowed("Only a supervisor can block a caller for more than 24 hours.")
@@ -198,7 +222,7 @@ async def flag_caller(
     work.session.add(
         CallerFlag(
             id=flag_id,
-            caller_key=call.caller_key,
+            caller_key=key,
             kind=kind.value,
             reason_sealed=work.keys.seal(
                 reason.encode(), table="caller_flags", column="reason_sealed", row=flag_id
@@ -224,7 +248,7 @@ async def flag_caller(
 async def lift_flag(work: Work, staff: Staff, call: Call, flag_id: UUID) -> None:
     """Lift a flag before it expires. Raises NotFound, NotAllowed."""
     flag = await work.session.get(CallerFlag, flag_id, with_for_update=True)
-    if flag is None or flag.caller_key != call.caller_key or flag.lifted_at is not None:
+    if flag is None or flag.caller_key != key_of(call) or flag.lifted_at is not None:
         raise NotFound("There is no such flag, or it has already been lifted.")
     if flag.made_by != staff.id and not may(staff.role, Permission.SUPERVISE):
         raise NotAllowed("Only the person who set the flag, or a supervisor, can lift it.")

@@ -121,6 +121,7 @@ class Call(Base):
         ),
         Index("ix_calls_opened_at", "opened_at"),
         Index("ix_calls_caller_key", "caller_key", "opened_at"),
+        Index("ix_calls_visits", "ended_at", postgresql_where=text("visit_key IS NOT NULL")),
     )
 
     id: Mapped[Identifier]
@@ -131,6 +132,9 @@ class Call(Base):
     outcome: Mapped[str | None]
     language: Mapped[str | None]
     danger: Mapped[bool] = mapped_column(server_default="false")
+    # Danger was written from one place again and again within the hour: the child comes first all
+    # the same, and no agency is asked by itself.
+    danger_again: Mapped[bool] = mapped_column(server_default="false")
     # Written words spoke of danger before a counsellor had them before their eyes: a suggestion,
     # and no urgency. Which words: `app/calls/danger_words.py`.
     alarming: Mapped[bool] = mapped_column(server_default="false")
@@ -152,6 +156,9 @@ class Call(Base):
     caller_kind: Mapped[str]
     caller_number_sealed: Mapped[Sealed | None]
     caller_key: Mapped[CallerHash | None]
+    # The hash of a chance number of the page on which a child writes, new each time it is loaded:
+    # it tells nothing of the child, and goes within a day of the end.
+    visit_key: Mapped[CallerHash | None]
     # Whether the number had rung before; written down when the hash is forgotten, for the figures.
     called_before: Mapped[bool | None]
     greeted: Mapped[bool] = mapped_column(server_default="true")

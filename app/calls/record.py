@@ -69,6 +69,7 @@ _OPEN = (
 # The defaults that the table itself fills in.
 _BEGINS_WITH = {
     "danger": False,
+    "danger_again": False,
     "priority": 0,
     "channel": "voice",
     "entries": 0,
@@ -146,8 +147,10 @@ async def open_conversation(
     language: str,
     danger: bool,
     address: str | None = None,
+    visit_key: bytes | None = None,
 ) -> Call:
-    """Create the row of a written conversation. `address`: the child's at a carrier."""
+    """Create the row of a written conversation. `address`: the child's at a carrier; `visit_key`:
+    the hash by which the visit of a page is known."""
     call_id = uuid4()
     values: dict[str, Any] = {
         "id": call_id,
@@ -157,6 +160,7 @@ async def open_conversation(
         "language": language,
         "danger": danger,
         "caller_kind": "written",
+        "visit_key": visit_key,
         "greeted": True,
         "opened_at": work.now,
         "heard_at": work.now,

@@ -24,6 +24,7 @@ _BELIEVED = timedelta(seconds=30)
 class Phase(StrEnum):
     """Where a conversation is, for its child."""
 
+    BLOCKED = "blocked"  # this visit of the page is blocked: only danger opens it
     CLOSED = "closed"  # no counsellor who writes is there: leave a message, or wait on
     WAITING = "waiting"
     TALKING = "talking"
@@ -73,6 +74,7 @@ class Waits(NamedTuple):
     place: Place | None = None
     unstaffed: Unstaffed | None = None
     opens_at: datetime | None = None
+    blocked: bool = False
 
 
 async def conversation(work: Work, call_id: UUID, after: int = 0) -> Seen:
@@ -88,7 +90,7 @@ async def conversation(work: Work, call_id: UUID, after: int = 0) -> Seen:
     ended = waits.state is CallState.ENDED
     return Seen(
         call_id,
-        _phase(waits.state),
+        Phase.BLOCKED if waits.blocked else _phase(waits.state),
         facts["language"] or "",
         facts["danger"],
         facts["returned"] > 0,
@@ -114,6 +116,8 @@ async def conversation(work: Work, call_id: UUID, after: int = 0) -> Seen:
 async def _waits(work: Work, call_id: UUID) -> Waits:
     """Return where a child is that no counsellor writes with yet. It is queued if one came."""
     call = await work.session.get_one(Call, call_id, populate_existing=True)
+    if call.blocked and CallState(call.state) is CallState.GREETING:
+        return Waits(CallState.GREETING, blocked=True)
     if CallState(call.state) is CallState.GREETING:
         await _admit(work, call)
     state = CallState(call.state)

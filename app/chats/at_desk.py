@@ -48,6 +48,8 @@ class AtDesk(NamedTuple):
     # The child reads each letter as it is typed.
     letters: bool = False
     line_id: UUID | None = None
+    # Danger was written from there again and again: no agency is asked by itself.
+    danger_again: bool = False
 
 
 # Built once: it is sent after each message that a counsellor's page hears of. Written by a child
@@ -84,6 +86,7 @@ _AT_DESK = Question(
         Call.id,
         Call.language,
         Call.danger,
+        Call.danger_again,
         Call.returned,
         Call.channel,
         Call.line_id,
@@ -185,4 +188,5 @@ def _at_desk(work: Work, row: Row) -> AtDesk:
         practice=row["practice"],
         letters=bool(row["letters"]) and not offered,
         line_id=row["line_id"],
+        danger_again=row["danger_again"],
     )

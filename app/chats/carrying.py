@@ -28,6 +28,8 @@ from app.work import Work
 _BELONGS = timedelta(days=3)
 # More new conversations of a number within an hour are not opened.
 MOST_AN_HOUR = 10
+# The most cries of danger from one page or number within an hour that ask an agency by themselves.
+MOST_CRIES = 3
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 # How often it is looked whether a counsellor can still come.
 _LOOKS_EVERY = timedelta(minutes=5)
@@ -264,10 +266,30 @@ async def begin(
     blocked = FlagKind.BLOCKED in known.flags
     # Who says that there is danger is heard, as in a call.
     call.blocked, call.danger = blocked and not digit, digit and (blocked or flood)
+    call.danger_again = call.danger and await _cried_often(work, call)
     await record.record(
-        work, call, CallLog.CONVERSATION_OPENED, language=language, danger=call.danger
+        work,
+        call,
+        CallLog.CONVERSATION_OPENED,
+        language=language,
+        danger=call.danger,
+        again=call.danger_again or None,
     )
     return call
+
+
+async def _cried_often(work: Work, call: Call) -> bool:
+    """Return whether a number has begun conversations in danger again and again within the hour."""
+    lately = await work.session.scalar(
+        select(func.count()).where(
+            Call.caller_key == call.caller_key,
+            Call.channel != Channel.VOICE,
+            Call.id != call.id,
+            Call.danger,
+            Call.opened_at > work.now - _HOUR,
+        )
+    )
+    return (lately or 0) >= MOST_CRIES
 
 
 async def refuse(work: Work, call: Call) -> None:

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from procrastinate import Blueprint, JobContext, RetryStrategy
 
-from app.chats import carrying, ending, left, typing
+from app.chats import carrying, ending, left, opening, typing
 from app.chats.models import Sentence
 from app.jobs.names import Task
 from app.jobs.passing import PASSING
@@ -15,10 +15,11 @@ _RETRY = RetryStrategy(max_attempts=12, exponential_wait=2, retry_exceptions=set
 
 
 async def forget_chats(ground: Ground) -> None:
-    """Forget what was being typed a while ago, and codes whose time is over."""
+    """Forget what was being typed a while ago, and codes and visits whose time is over."""
     async with transaction(ground, PROGRAM) as work:
         await typing.forget_old(work)
         await left.forget_codes(work)
+        await opening.forget_visits(work)
 
 
 def chat_tasks() -> Blueprint:

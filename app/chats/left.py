@@ -96,6 +96,8 @@ async def leave_message(work: Work, call_id: UUID, *, text: str, client_key: str
         return code
     if CallState(call.state) is CallState.CONNECTED:
         raise Conflict("A counsellor is here. Write to them.")
+    if call.blocked:
+        raise Conflict("We cannot write with you here now. Say if you are in danger.")
     over = CallState(call.state) is CallState.ENDED
     if over and (call.answered_at is not None or not may_be_read(call)):
         raise messages.ConversationOver()
@@ -113,8 +115,9 @@ def may_be_read(call: Call) -> bool:
 
 
 async def holds_unread(work: Work, call: Call) -> bool:
-    """Return whether a locked conversation without a counsellor holds words that none has seen."""
-    if call.rings_only_id is not None or not call.is_written:
+    """Return whether a locked conversation without a counsellor holds words that none has seen. One
+    that is blocked was told that nothing is read but danger."""
+    if call.rings_only_id is not None or not call.is_written or call.blocked:
         return False
     if CallState(call.state) in (CallState.CONNECTED, CallState.ENDED):
         return False

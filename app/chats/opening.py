@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from app.calls import record
+from app.calls import callers, record
 from app.calls.chat_rules import ChatRules, read_chat
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
@@ -21,7 +21,7 @@ from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.names import Task
 from app.jobs.transaction import ask
-from app.routing.plan import DANGER_PRIORITY, read_plan
+from app.routing.plan import DANGER_PRIORITY, NEAR_BLOCKED_PRIORITY, read_plan
 from app.routing.rota import staffing
 from app.work import Work
 
@@ -53,11 +53,33 @@ class KeyUsed(Conflict):
     default = "This key has opened a conversation before. Choose a new key."
 
 
+class Origin(NamedTuple):
+    """Where a child writes, without who it is. `visit`: the hash of the chance number of the page.
+    `near_blocked`: a visit from the same network was blocked a while ago. `danger_again`: danger
+    was written from there again and again within the hour."""
+
+    visit: bytes | None = None
+    near_blocked: bool = False
+    danger_again: bool = False
+
+
+class Visitor(NamedTuple):
+    """The conversation of a secret. `blocked`: its visit of the page has just been blocked."""
+
+    call_id: UUID
+    blocked: bool = False
+
+
 class Opened(NamedTuple):
     """A conversation, and the secret with which its child comes back."""
 
     call: Call
     secret: str
+
+
+def visit_key(work: Work, visit: str) -> bytes | None:
+    """Return the hash of the chance number of a page; None if it has none."""
+    return work.keys.match_key("visit", visit) if visit else None
 
 
 def rules_of(line: LineScript | None) -> ChatRules:
@@ -75,7 +97,13 @@ def languages_of(line: LineScript) -> list[str]:
 
 
 async def open_conversation(
-    work: Work, line: LineScript, *, language: str, danger: bool, client_key: str
+    work: Work,
+    line: LineScript,
+    *,
+    language: str,
+    danger: bool,
+    client_key: str,
+    origin: Origin = Origin(),
 ) -> Opened:
     """Open a conversation and queue the child, if a counsellor who writes is on duty.
 
@@ -103,6 +131,7 @@ async def open_conversation(
                 line_id=line.id,
                 language=language,
                 danger=danger,
+                visit_key=origin.visit,
             )
             work.session.add(
                 Access(
@@ -117,10 +146,32 @@ async def open_conversation(
         if known is None:
             raise
         return Opened(known, secret)
-    call.priority = read_plan(line.plan).priority
-    await record.record(work, call, CallLog.CONVERSATION_OPENED, language=language, danger=danger)
-    await admit(work, call, line)
+    await _begin(work, call, line, origin)
     return Opened(call, secret)
+
+
+async def _begin(work: Work, call: Call, line: LineScript, origin: Origin) -> None:
+    """Queue the child of a new conversation, by what is known of where it writes."""
+    danger = call.danger
+    call.priority = read_plan(line.plan).priority
+    if origin.near_blocked:
+        # It waits a little longer than others, and is never kept out: a school is one network.
+        call.priority += NEAR_BLOCKED_PRIORITY
+    call.danger_again = danger and origin.danger_again
+    call.blocked = (
+        not danger and origin.visit is not None and await callers.is_blocked(work, origin.visit)
+    )
+    await record.record(
+        work,
+        call,
+        CallLog.CONVERSATION_OPENED,
+        language=call.language,
+        danger=danger,
+        again=call.danger_again or None,
+    )
+    if call.blocked:
+        await record.record(work, call, CallLog.BLOCKED)
+    await admit(work, call, line)
 
 
 async def _opened_before(work: Work, opened_with: bytes) -> Call | None:
@@ -146,9 +197,9 @@ async def admit(work: Work, call: Call, line: LineScript) -> None:
     """Queue a child whose conversation is not queued, if a counsellor who writes is on duty.
 
     If none is, the conversation says why, and the child can leave a message. A child in danger is
-    referred if no counsellor answers.
+    referred if no counsellor answers. One whose visit is blocked waits for a word of danger.
     """
-    if CallState(call.state) is not CallState.GREETING:
+    if call.blocked or CallState(call.state) is not CallState.GREETING:
         return
     language = call.language or languages_of(line)[0]
     found = await staffing.staffing(work, line, language, danger=call.danger, written=True)
@@ -174,13 +225,14 @@ async def admit(work: Work, call: Call, line: LineScript) -> None:
     work.announce(Topic.CHATS.of(call.id))
 
 
-async def say_danger(work: Work, call: Call, line: LineScript) -> None:
-    """Note that the child is in danger, on a locked call: it is served before all others."""
+async def say_danger(work: Work, call: Call, line: LineScript, *, again: bool = False) -> None:
+    """Note that the child is in danger, on a locked call: it is served before all others, also if
+    its visit is blocked. `again`: it was said from there again and again within the hour."""
     if call.danger or CallState(call.state) is CallState.ENDED:
         return
-    call.danger = True
+    call.danger, call.danger_again, call.blocked = True, again, False
     call.priority = max(call.priority, DANGER_PRIORITY)
-    await record.record(work, call, CallLog.DANGER, state=call.state)
+    await record.record(work, call, CallLog.DANGER, state=call.state, again=again or None)
     if CallState(call.state) in (CallState.QUEUED, CallState.OFFERED):
         work.defer(Task.WATCH_DANGER, call_id=str(call.id))
     await admit(work, call, line)
@@ -191,18 +243,21 @@ async def say_danger(work: Work, call: Call, line: LineScript) -> None:
 # One statement for each request of a child's page: whose secret it is, and that it was heard.
 _OF_SECRET = """
 WITH found AS MATERIALIZED (
-  SELECT c.id, c.state, c.heard_at FROM calls c JOIN chat_access a ON a.call_id = c.id
+  SELECT c.id, c.state, c.heard_at, EXISTS (SELECT FROM caller_flags g
+    WHERE g.caller_key = c.visit_key AND g.kind = 'blocked' AND g.lifted_at IS NULL
+      AND g.expires_at > %(at)s) AS blocked
+  FROM calls c JOIN chat_access a ON a.call_id = c.id
   WHERE a.secret_key = %(secret_key)s
     AND (c.ended_at IS NULL OR greatest(c.ended_at, a.given_at) >= %(over_before)s)
 ), heard AS (
   UPDATE calls c SET heard_at = %(at)s FROM found f
   WHERE c.id = f.id AND f.heard_at <= %(heard_since)s AND c.state <> 'ended'
 )
-SELECT id, state, heard_at FROM found
+SELECT id, state, heard_at, blocked FROM found
 """
 
 
-async def conversation_of(work: Work, secret: str) -> UUID:
+async def conversation_of(work: Work, secret: str) -> Visitor:
     """Return the conversation of a secret, and note that the child's page is there.
 
     While it was noted a moment ago, a process remembers whose secret it is: a page asks and tells
@@ -211,7 +266,7 @@ async def conversation_of(work: Work, secret: str) -> UUID:
     memory, key = work.ground.memory, work.keys.session_key(secret)
     known: UUID | None = memory.recall(_SECRETS, key, work.now)
     if known is not None:
-        return known
+        return Visitor(known)
     found = await ask(
         work,
         _OF_SECRET,
@@ -223,13 +278,31 @@ async def conversation_of(work: Work, secret: str) -> UUID:
     if not found:
         raise WrongSecret()
     call_id: UUID = found[0]["id"]
+    visitor = Visitor(call_id, found[0]["blocked"])
     away = work.now - found[0]["heard_at"] >= _AWAY
     if found[0]["state"] == CallState.ENDED:
-        return call_id
+        return visitor
     if away:
         await messages.announce(work, call_id, Author.CHILD)
     noted = found[0]["heard_at"]
     if noted <= work.now - messages.HEARD_EVERY:
         noted = work.now
     memory.keep(_SECRETS, key, call_id, noted + messages.HEARD_EVERY - _IN_TIME)
-    return call_id
+    return visitor
+
+
+# How long the visit of a page is known after the end of its conversation.
+_VISIT_LASTS = timedelta(hours=24)
+# What is forgotten changes no figure.
+_NOT_COUNTED = text("SELECT set_config('helpline.erasing', 'on', true)")
+
+
+async def forget_visits(work: Work) -> None:
+    """Forget which conversations came from one visit of a page, a day after they ended."""
+    await work.session.execute(_NOT_COUNTED)
+    await work.session.execute(
+        update(Call)
+        .where(Call.visit_key.is_not(None), Call.ended_at < work.now - _VISIT_LASTS)
+        .values(visit_key=None)
+        .execution_options(synchronize_session=False)
+    )

@@ -1,6 +1,7 @@
 """Words of danger are noted with a conversation, while no counsellor has them before their eyes.
 
-People are shown that, and which words they are; nothing is decided by it.
+People are shown that, and which words they are; nothing is decided by it but that a block of the
+visit does not hold.
 """
 
 from collections.abc import Iterable
@@ -28,6 +29,8 @@ async def notice(work: Work, call: Call, texts: Iterable[str]) -> None:
     if found is None:
         return
     call.alarming = True
+    # A child in danger is never kept out.
+    call.blocked = False
     call.danger_words_sealed = danger_words.sealed(work, call.id, found)
     if CallState(call.state) is CallState.QUEUED:
         work.announce(Topic.QUEUE)

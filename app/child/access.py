@@ -1,7 +1,6 @@
 """Who asks: a child, by the secret of its conversation. No cookie, no name, no address is kept."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
@@ -10,10 +9,9 @@ from fastapi import Depends, Request, Response
 from app.calls.chat_lines import line_at
 from app.calls.speech import LineScript
 from app.chats import opening
+from app.child import origin
 from app.errors import TooMany
 from app.web.access import Public, finished, opened
-from app.web.clients import Clients
-from app.web.limits import Limiter
 from app.work import Ground, Work
 
 
@@ -44,7 +42,10 @@ class Child(Public):
         scheme, _, secret = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not secret:
             raise opening.WrongSecret()
-        return await opening.conversation_of(work, secret.strip())
+        visitor = await opening.conversation_of(work, secret.strip())
+        if visitor.blocked:
+            await origin.note_blocked(request)
+        return visitor.call_id
 
 
 Conversation = Annotated[UUID, Depends(Child(), scope="function")]
@@ -58,31 +59,6 @@ async def line_of(work: Work, address: str) -> LineScript:
     opening.rules_of(line)
     assert line is not None
     return line
-
-
-@dataclass(frozen=True)
-class OfClient:
-    """How often one client may do something in a minute: beyond `slowly` it is slowed down, beyond
-    `most` refused."""
-
-    what: str
-    slowly: int
-    most: int
-    refusal: type[TooMany] = TooMany
-
-    async def check(self, request: Request) -> None:
-        """Count one use in the memory of this process. Raises the refusal."""
-        clients: Clients = request.app.state.clients
-        uses = clients.count(request, self.what)
-        if uses > self.most:
-            raise self.refusal()
-        if uses > self.slowly:
-            await limiter_of(request).slowly()
-
-
-def limiter_of(request: Request) -> Limiter:
-    found: Limiter = request.app.state.limiter
-    return found
 
 
 class TooManyConversations(TooMany):

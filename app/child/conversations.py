@@ -11,16 +11,15 @@ from limits import RateLimitItemPerMinute
 
 from app.calls import lines, record
 from app.chats import as_child, ending, feedback, left, messages, opening, typing
-from app.child import news
+from app.child import news, origin
 from app.child.access import (
     Conversation,
     ForAll,
     InChat,
-    OfClient,
     TooManyConversations,
-    limiter_of,
     line_of,
 )
+from app.child.limiting import OfClient, limiter_of
 from app.child.lines import about_line
 from app.child.views import (
     AboutView,
@@ -122,12 +121,15 @@ async def here(call_id: Conversation) -> None:
 
 
 @router.post("/conversation/danger", status_code=204)
-async def danger(work: InChat, call_id: Conversation) -> None:
+async def danger(request: Request, work: InChat, call_id: Conversation) -> None:
     """Say that the child is in danger now: it is served before all others."""
     call = await record.lock_call(work, call_id)
     line = await lines.line_of_id(work, call.line_id)
-    if line is not None:
-        await opening.say_danger(work, call, line)
+    if line is None or call.danger:
+        return
+    visit = call.visit_key.hex() if call.visit_key else ""
+    again = await origin.is_danger_again(request, str(call_id), visit)
+    await opening.say_danger(work, call, line, again=again)
 
 
 @router.post("/conversation/end", status_code=204)
@@ -200,9 +202,21 @@ async def open_conversation(
     limiter = limiter_of(request)
     await limiter.slow_down(_OPENED_SLOWLY, "chat", str(found.id))
     await limiter.slow_down(_OPENED_ANYWHERE_SLOWLY, "chat")
-    opened = await opening.open_conversation(
-        work, found, language=body.language, danger=body.danger, client_key=body.client_key
+    visit = opening.visit_key(work, body.visit)
+    again = body.danger and await origin.is_danger_again(
+        request, body.client_key, visit.hex() if visit else ""
     )
+    near = await origin.is_near_blocked(request)
+    opened = await opening.open_conversation(
+        work,
+        found,
+        language=body.language,
+        danger=body.danger,
+        client_key=body.client_key,
+        origin=opening.Origin(visit, near, again),
+    )
+    if opened.call.blocked:
+        await origin.note_blocked(request)
     if body.leaves:
         await ending.end_as_child(work, opened.call.id, _last(body), typing_on=body.typing)
     return OpenedView(conversation=opened.call.id, secret=opened.secret)

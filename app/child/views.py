@@ -46,11 +46,13 @@ LastWords = Annotated[list[MessageIn], Field(max_length=MOST_LAST)]
 
 class OpenIn(BaseModel):
     """`leaves`: the child has left before this was answered, with these `words`. `typing`: as in
-    the end of a conversation."""
+    the end of a conversation. `visit`: a chance number of the page, new each time it is loaded; by
+    it a visit is known, and no person."""
 
     language: Annotated[str, Field(max_length=20)]
     danger: bool = False
     client_key: Key
+    visit: Key = ""
     leaves: bool = False
     typing: bool = False
     words: LastWords = []

@@ -136,8 +136,14 @@ def line_key_questions(
     print(run_verb(verb))
 
 
-_REPORT_PAGE = "https://PAGE on which abuse material is reported; '' for none"
-_CARRIERS = "carriers besides the page: sms,whatsapp,telegram,signal; '' for none"
+_ExitSite = Annotated[str | None, typer.Option(help="https://PAGE to which a child leaves at once")]
+_ReportPage = Annotated[
+    str | None, typer.Option(help="https://PAGE on which abuse material is reported; '' for none")
+]
+_Carriers = Annotated[
+    str | None,
+    typer.Option(help="carriers besides the page: sms,whatsapp,telegram,signal; '' for none"),
+]
 
 
 @app.command("chat")
@@ -162,15 +168,13 @@ def line_chat(
     sites: Annotated[
         str | None, typer.Option(help="https://SITES that may show the page; '' for none")
     ] = None,
-    exit_site: Annotated[
-        str | None, typer.Option(help="https://PAGE to which a child leaves at once")
-    ] = None,
+    exit_site: _ExitSite = None,
     title: Annotated[
         str | None, typer.Option(help="what the browser calls the page; '' for a neutral word")
     ] = None,
     icon: Annotated[str | None, typer.Option(help="page, sun, star or ball")] = None,
-    report_page: Annotated[str | None, typer.Option(help=_REPORT_PAGE)] = None,
-    by: Annotated[str | None, typer.Option(help=_CARRIERS)] = None,
+    report_page: _ReportPage = None,
+    by: _Carriers = None,
     media: Annotated[str | None, typer.Option(help="what they bring: picture,voice")] = None,
     templates: Annotated[
         str | None, typer.Option(help="approved WhatsApp messages: sr=HX...; '' for none")

@@ -54,6 +54,8 @@ async def call_page(request: Request, work: InWork, staff: SignedIn, call_id: UU
         values["history"] = await callers.history(work, call)
         values["flags"] = await callers.flags_of(work, call)
         values["wishes"] = await callers.wishes_of(work, call)
+    # Of a child at the page only the visit can be known again.
+    by_visit = call.caller_key is None and call.visit_key is not None
     return page(
         request,
         "call.html",
@@ -61,7 +63,8 @@ async def call_page(request: Request, work: InWork, staff: SignedIn, call_id: UU
         call=call,
         knows=knows,
         number_reasons=[reason.value for reason in NumberReason],
-        flag_kinds=[kind.value for kind in FlagKind],
+        flag_kinds=[FlagKind.BLOCKED.value] if by_visit else [kind.value for kind in FlagKind],
+        by_visit=by_visit,
         line=line.name if line else await _line_of(work, call),
         line_zone=line.timezone if line else "",
         call_language=views.language_words(call.language),

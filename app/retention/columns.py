@@ -170,6 +170,7 @@ WITHOUT_RULE: Mapping[str, str] = {
     "chat_opt_outs.caller_key": "the hash of a number that wants no messages: none goes to it; "
     "deleted with the calls of a person who asks",
     "chat_access.secret_key": "the hash of a secret of the child; deleted if its person asks",
+    "calls.visit_key": "the hash of a key that a page made by chance; goes a day after the end",
     "chat_access.opened_with": "the hash of a key that a page made by chance",
     "chat_codes.code_key": "the hash of a code; deleted when its time is over and the message done",
     "callbacks.number_sealed": "deleted when the call-back is closed",

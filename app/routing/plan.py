@@ -17,6 +17,8 @@ URGENT_REFERRAL_PRIORITY = 1800
 AT_RISK_PRIORITY = 900
 CALLBACK_PRIORITY = 600
 TEST_CALLER_PRIORITY = -900
+# A child who writes from a network from which another one was abusive a while ago.
+NEAR_BLOCKED_PRIORITY = -300
 _LONGEST = 86_400
 _LONGEST_MESSAGE = 604_800
 _SKILL = re.compile(r"[a-z][a-z0-9_-]{0,39}")

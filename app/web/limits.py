@@ -153,6 +153,13 @@ class Limiter:
         self._alone = False
         return within
 
+    async def is_used_up(self, item: RateLimitItem, *identifiers: str) -> bool:
+        """Return whether one use more would not be within the limit; nothing is counted."""
+        try:
+            return not await self._shared.test(item, *identifiers)
+        except StorageError:
+            return not await self._own.test(item, *identifiers)
+
     async def pause(self) -> None:
         """Wait a moment."""
         await asyncio.sleep(self.pause_seconds)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -314,7 +315,7 @@ async def test_a_closed_tab_is_not_waited_for_and_a_talk_only_for_a_while(work: 
         await ending.end_away(work, one.id)
     assert (waiting.state, waiting.outcome) == (CallState.ENDED, Outcome.ABANDONED_IN_QUEUE)
     assert call.state == CallState.CONNECTED
-    assert await opening.conversation_of(work, secret) == call.id
+    assert (await opening.conversation_of(work, secret)).call_id == call.id
     assert (await call_again(work, call.id)).heard_at == work.now
     await ending.end_away(later(work, 700), call.id)
     over = await call_again(work, call.id)
@@ -328,7 +329,7 @@ async def test_the_same_request_opens_one_conversation(work: Work) -> None:
     first = await opening.open_conversation(work, line, language="sr", danger=False, client_key=key)
     again = await opening.open_conversation(work, line, language="sr", danger=False, client_key=key)
     assert (first.call.id, first.secret) == (again.call.id, again.secret)
-    assert await opening.conversation_of(work, first.secret) == first.call.id
+    assert (await opening.conversation_of(work, first.secret)).call_id == first.call.id
     with pytest.raises(NotFound):
         await opening.conversation_of(work, first.secret[:-1])
     with pytest.raises(opening.KeyUsed):
@@ -336,7 +337,7 @@ async def test_the_same_request_opens_one_conversation(work: Work) -> None:
             later(work, 301), line, language="sr", danger=False, client_key=key
         )
     for wrong in ({"language": "hu"}, {"client_key": "short"}):
-        values = {"language": "sr", "client_key": a_key()} | wrong
+        values: dict[str, Any] = {"language": "sr", "client_key": a_key()} | wrong
         with pytest.raises(Invalid):
             await opening.open_conversation(work, line, danger=False, **values)
 
@@ -439,10 +440,10 @@ async def test_a_secret_opens_nothing_some_hours_after_the_conversation(work: Wo
     )
     call_id = opened.call.id
     later(work, 24 * 3600)
-    assert await opening.conversation_of(work, opened.secret) == call_id, "it goes on"
+    assert (await opening.conversation_of(work, opened.secret)).call_id == call_id, "it goes on"
     await ending.end_as_child(work, call_id)
     later(work, 3 * 3600)
-    assert await opening.conversation_of(work, opened.secret) == call_id
+    assert (await opening.conversation_of(work, opened.secret)).call_id == call_id
     later(work, 1)
     with pytest.raises(opening.WrongSecret):
         await opening.conversation_of(work, opened.secret)
@@ -460,7 +461,7 @@ async def test_a_code_opens_an_answer_for_days_and_its_secret_for_hours(work: Wo
             await opening.conversation_of(work, opened.secret)
         call_id, secret = await left.return_by_code(work, code)
         later(work, 3 * 3600)
-        assert await opening.conversation_of(work, secret) == call_id == opened.call.id
+        assert (await opening.conversation_of(work, secret)).call_id == call_id == opened.call.id
         later(work, 1)
         with pytest.raises(opening.WrongSecret):
             await opening.conversation_of(work, secret)

@@ -7,16 +7,19 @@ from uuid import uuid4
 
 import httpx2
 import pytest
-from limits import RateLimitItemPerMinute
+from limits import RateLimitItemPerHour, RateLimitItemPerMinute
 from starlette.requests import Request
 
-from app.child import conversations
+from app.child import conversations, origin
 from app.child.waiting import Waiting
 from app.clock import SteppedClock
 from app.demo.stage import LINE, MONDAY, Stage, stage_on
 from app.demo.writing import WritingChild, a_child
+from app.routing.plan import NEAR_BLOCKED_PRIORITY
+from app.staff.roles import Role
 from app.web.clients import Clients
 from app.web.limits import Limiter
+from tests.support.referrals import page
 
 FLOODS, OTHER = "198.51.100.7", "198.51.100.8"
 
@@ -134,3 +137,45 @@ def test_the_oldest_of_all_ends_when_a_process_has_too_many() -> None:
         assert len(waiting) == 2
     assert len(waiting) == 0
     assert waiting._of == {}
+
+
+async def test_one_client_alarms_not_without_end_and_one_that_is_blocked_shuts_out_no_school(
+    database: str, anyio_backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(origin, "_OF_NETWORK", RateLimitItemPerHour(5))
+    async with stage_on(database, trusted_proxies="127.0.0.1") as stage:
+        await stage.add_line()
+        await stage.let_write()
+        ana = await stage.add_counsellor("ana", chats=2)
+
+        async def opens(address: str, visit: str, *, danger: bool = False) -> dict[str, Any]:
+            body = {"language": "sr", "danger": danger, "client_key": uuid4().hex, "visit": visit}
+            path = f"/{LINE.lstrip('+')}/conversations"
+            # An answer that got lost: the cry is counted once.
+            answer = [await from_(stage, address, path, body) for _ in range(2)][-1].json()
+            (row,) = await stage.rows(
+                "SELECT blocked, priority, danger, danger_again FROM calls WHERE id = "
+                f"'{answer['conversation']}'"
+            )
+            return {**answer, **row}
+
+        cries = [await opens(FLOODS, visit, danger=True) for visit in "aaaabcd"]
+        assert all(one["danger"] for one in cries), "each comes first"
+        assert [one["danger_again"] for one in cries] == [False] * 3 + [True, False, True, True]
+        assert not (await opens(OTHER, "a2", danger=True))["danger_again"]
+        call = await opens(FLOODS, "x")
+        flag = {"kind": "blocked", "reason": "Preti i psuje", "hours": 2}
+        url = f"/calls/{call['conversation']}"
+        assert (await ana.ask("POST", f"{url}/flags", flag)).status_code == 404, "it is not hers"
+        chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR, shift=False, state=None)
+        assert (await chief.ask("POST", f"{url}/flags", flag)).status_code == 201
+        shown = (await page(stage, chief, url)).text
+        assert "A block holds for this visit of the page" in shown
+        assert "Preti i psuje" in shown
+        again = await opens(FLOODS, "x")
+        assert (again["blocked"], again["danger"]) == (True, False)
+        school, elsewhere = await opens(FLOODS, "y"), await opens(OTHER, "z")
+        assert [one["blocked"] for one in (school, elsewhere)] == [False, False]
+        assert (school["priority"], elsewhere["priority"]) == (NEAR_BLOCKED_PRIORITY, 0)
+        for row in await stage.rows("SELECT key_hash FROM rate_limits"):
+            assert FLOODS.encode() not in bytes(row["key_hash"])

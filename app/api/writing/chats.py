@@ -66,6 +66,8 @@ class ChatView(BaseModel):
     practice: bool
     # The child reads each letter as you type.
     letters: bool
+    # Danger was written from there again and again within the hour: no agency is asked by itself.
+    danger_again: bool
 
 
 class MediaView(BaseModel):

@@ -278,10 +278,12 @@ function resetChat() {
 
 // A conversation that is being opened: its key is the same until it is answered.
 let opening = null;
+// Of this page alone, as long as it is loaded: by it a visit is known, and no person.
+const visit = aKey();
 
 async function start(danger) {
   if (opening) return;
-  opening = { language: facts.language, danger, client_key: aKey() };
+  opening = { language: facts.language, danger, client_key: aKey(), visit };
   show($("start-notice"), "");
   views.open("chat");
   resetChat();
@@ -419,10 +421,13 @@ function lastWords() {
 /** Whether words stand in the field that the child has not sent; not which. */
 const isTyping = () => ({ typing: Boolean($("field").value.trim()) });
 
-/** The child leaves at once: say its last words and end, in one request that no message overtakes. */
+/** The child leaves at once: say its last words and end, in one request that no message overtakes.
+ * If it has ended before all was sent, the rest is said now. */
 function sayLast() {
   if (secret.secret()) {
-    if (!seen || seen.phase !== "ended") tell("/conversation/end", isTyping(), lastWords());
+    const over = seen && seen.phase === "ended";
+    if (!over) tell("/conversation/end", isTyping(), lastWords());
+    else if (kept.length) tell("/conversation/end", {}, kept.map(asWords));
   } else if (opening) {
     const body = { ...opening, ...isTyping(), leaves: true };
     tell(`/${facts.line}/conversations`, body, lastWords());

@@ -75,17 +75,24 @@ let saidDanger = "";
 /** Show where the conversation is. */
 export function showState(seen) {
   const closed = seen.phase === "closed";
+  const blocked = seen.phase === "blocked";
   const text = closed
     ? closedWords(seen)
-    : seen.phase === "waiting"
+    : blocked
+      ? say("blocked")
+      : seen.phase === "waiting"
       ? waitWords(seen)
       : say("here");
   show($("state"), text);
   $("send").hidden = closed;
   $("leave").hidden = !(closed || (seen.phase === "waiting" && seen.unstaffed));
   $("leave").className = closed ? "main" : "";
-  $("letters-choice").hidden = closed;
+  $("letters-choice").hidden = closed || blocked;
   $("danger").hidden = seen.danger;
+  if (!seen.danger) {
+    if (!blocked) $("danger-said").hidden = true;
+    else if ($("danger-said").hidden) showNumber($("danger-said"), "danger_now");
+  }
   if (seen.danger) {
     // Said once, and never that the child comes first where nobody is.
     const key = closed ? "danger_now" : "danger_heard";

@@ -156,6 +156,8 @@ class ChatCard:
     practice: bool = False
     # The child reads each letter as it is typed.
     letters: bool = False
+    # Danger was written from there again and again.
+    danger_again: bool = False
 
 
 def tools_of(line: LineScript | None, language: str) -> Tools:
@@ -251,6 +253,7 @@ def chat_card(
         agreed=agreed,
         practice=one.practice,
         letters=one.letters,
+        danger_again=one.danger_again,
     )
 
 

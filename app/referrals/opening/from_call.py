@@ -144,8 +144,11 @@ async def _adopt(work: Work, staff: Staff, referral: Referral) -> Referral:
 async def refer_unanswered(work: Work, call: Call) -> Referral | None:
     """Refer a caller who pressed the danger key and whom no counsellor answered in time.
 
-    The call is locked. Running it twice opens one referral.
+    The call is locked. Running it twice opens one referral. Where danger was written again and
+    again from one place within the hour, the earlier referrals have alarmed everybody already.
     """
+    if call.danger_again and call.answered_at is None:
+        return None
     there = select(Referral.id).where(Referral.call_id == call.id)
     state = CallState(call.state)
     # A caller who is talking, or has talked, with a counsellor needs no referral from here.

@@ -249,6 +249,7 @@ async def _carried(work: Work, call_ids: list[UUID]) -> list[str]:
 async def _forget_writing(work: Work, call_ids: list[UUID]) -> None:
     """Forget the secrets with which children come back, and whose numbers want no messages."""
     await work.session.execute(delete(Access).where(Access.call_id.in_(call_ids)))
+    await _update(work, Call, call_ids, visit_key=None)
     keys = select(Call.caller_key).where(Call.id.in_(call_ids), Call.caller_key.is_not(None))
     await work.session.execute(
         delete(OptOut)

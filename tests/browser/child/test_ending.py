@@ -3,7 +3,7 @@
 from playwright.async_api import Page, Route, expect
 
 from app.demo.stage import Stage
-from tests.browser.child.children import read, said, say, take_next, visit
+from tests.browser.child.children import EXIT, read, said, say, take_next, visit
 from tests.support.browser import picture
 from tests.support.sound import until
 
@@ -19,7 +19,7 @@ async def _is_silent_for(stage: Stage, seconds: int) -> None:
     await stage.change_rows(f"UPDATE calls SET heard_at = heard_at - interval '{seconds} seconds'")
 
     async def ended() -> bool:
-        (row,) = await stage.rows("SELECT state, ended_by FROM calls")
+        (row,) = await stage.rows("SELECT ended_by FROM calls ORDER BY opened_at DESC LIMIT 1")
         return bool(row["ended_by"] == "away")
 
     await until(ended, "the page is away")
@@ -58,7 +58,20 @@ async def test_a_child_reads_the_last_words_of_its_counsellor(stage: Stage, page
     ]
     await expect(page.locator("#log")).to_be_focused()
     assert await page.evaluate("sessionStorage.length") == 0
+    await expect(page.locator("#ended a[href^='https://pametnoibezbedno']")).to_be_visible()
     await picture(page, "child-goodbye")
+    # Its counsellor has blocked the visit: it says so, and danger opens it.
+    flag = {"kind": "blocked", "reason": "Threats and insults", "hours": 2}
+    assert (await ana.ask("POST", f"/calls/{call_id}/flags", flag)).status_code == 201
+    await page.get_by_role("button", name="Write to us again").click()
+    await page.get_by_role("button", name="Start writing").click()
+    await expect(page.locator("#state")).to_contain_text("We cannot write with you here right now.")
+    await expect(page.locator("#danger-said")).to_contain_text("192")
+    await expect(page.get_by_role("button", name="Leave the message")).to_be_hidden()
+    await picture(page, "child-blocked")
+    await page.get_by_role("button", name="I am in danger now").click()
+    await expect(page.locator("#danger-said")).to_contain_text("you come first")
+    await expect(page.locator("#state")).not_to_contain_text("We cannot write")
 
 
 async def test_a_child_without_a_network_is_told_why_and_keeps_its_words(
@@ -88,6 +101,20 @@ async def test_a_child_without_a_network_is_told_why_and_keeps_its_words(
     words = [one["text"] for one in await read(ana, again) if one["author"] == "child"]
     assert words == ["He is coming"]
     await expect(page.locator("#log small")).to_have_count(0)
+    # What was not sent before the end is said when the child leaves, too.
+    await page.context.set_offline(True)
+    await say(page, "He is here")
+    await _is_silent_for(stage, 601)
+    await page.context.set_offline(False)
+    await expect(page.locator("#ended-title")).to_contain_text("disconnected for too long")
+    await page.keyboard.press("Escape")
+    await page.wait_for_url(EXIT)
+
+    async def is_said() -> bool:
+        found = (await ana.ask("GET", f"/chats/{again}/messages")).json()
+        return [one["text"] for one in found if one["author"] == "child"][1:] == ["He is here"]
+
+    await until(is_said, "the last words are said")
 
 
 async def test_a_child_that_waited_and_was_away_is_given_a_code(stage: Stage, page: Page) -> None:

@@ -193,6 +193,13 @@ async def test_danger_is_heard_in_a_flood(work: Work, digit: bool) -> None:
     await texts(work, line.danger_digit if digit else "Хоћу да се убијем")
     (last,) = [one for one in await calls(work) if one.state != CallState.ENDED]
     assert (last.state, last.danger, last.alarming) == (CallState.QUEUED, digit, not digit)
+    if digit:
+        for _ in range(carrying.MOST_CRIES):
+            await carrying_over(work, last)
+            await texts(work, line.danger_digit)
+            (last,) = [one for one in await calls(work) if one.state != CallState.ENDED]
+        again = [one.danger_again for one in await calls(work) if one.danger]
+        assert sorted(again) == [False] * carrying.MOST_CRIES + [True]
 
 
 async def test_more_than_a_person_types_in_one_conversation_is_not_kept(work: Work) -> None:
