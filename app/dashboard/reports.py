@@ -59,6 +59,8 @@ _FIRST_CHOICE = (
     "asa",
     "wait_p90",
     "aht",
+    "conversations",
+    "first_word_median",
     "contacts",
     "contacts_completed",
     "urgent_contacts",

@@ -239,7 +239,7 @@ async def test_what_a_figure_is_made_of_opens_from_it(house: Stage) -> None:
     text = await get(boss, "/reports/monthly?day=2026-04-10")
     identity = text[text.index('class="identity"') : text.index('class="charts"')]
     links = re.findall(r'<a href="([^"]+)">([^<]+)</a>\s*<strong>(\d+)</strong>', identity)
-    assert len(links) == 13
+    assert len(links) == 14
     assert sum(int(number) for _, _, number in links) > 40
     for address, words, number in links:
         page = await get(boss, address.replace("&amp;", "&"))

@@ -18,6 +18,7 @@ from app.calls.log_kinds import Cause
 from app.calls.models import Call, VoiceMessage
 from app.calls.record import Delivery
 from app.calls.states import CallEvent, CallState, EndedBy, Unstaffed
+from app.chats.models import ReturnCode
 from app.contacts import completing, contacts
 from app.contacts.models import Contact
 from app.contacts.saving import Change
@@ -667,6 +668,7 @@ async def lived(
         await life.live(day + timedelta(days=1))
     # Persons have them all by then: a message that waits would be an alarm, which rings for days.
     await life.work.session.execute(update(VoiceMessage).values(taken_at=VoiceMessage.created_at))
+    await life.work.session.execute(update(ReturnCode).values(taken_at=ReturnCode.made_at))
     await life.commit()
     return life
 
