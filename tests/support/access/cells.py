@@ -98,6 +98,9 @@ async def _asked(stage: Stage, world: World, place: Place, column: str, of: str)
         headers["cookie"] = world.people[writes(OWN) if writer else OWN].cookie_header
     elif of == OWN and column in world.people:
         rows |= {k: v for k, v in world.of[column].items() if k in OF_THE_ACCOUNT}
+    rows |= world.instead.get(place.key, {})
+    if column in (NOBODY, CHILD):
+        headers |= world.heads.get(place.key, {})
     names = [p.name for p in place.route.dependant.path_params]
     fields, query, more = known(place.key, rows)
     kind, body = body_of(place.route, fields) if place.method != "GET" else ({}, b"")
@@ -112,7 +115,8 @@ def read(answer: Answer, place: Place, at: str) -> str:
         return SIGN_IN
     if answer.status in (403, 404):
         return NO if answer.status == 403 else ABSENT
-    assert answer.status < 500, (place.key, at, answer)
+    # With 502, another system was asked and did not answer: there is none here.
+    assert answer.status < 500 or answer.status == 502, (place.key, at, answer)
     assert answer.status not in (405, 429), (place.key, at, answer)
     if answer.unread and place.kinds:
         detail = answer.body.decode(errors="replace")

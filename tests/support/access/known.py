@@ -4,6 +4,9 @@ from typing import Any
 
 from tests.support.access.rows import Rows
 
+# An account with a password, which signs in with it alone.
+SIGNS_IN = {"username": "signs in", "password": "correct horse battery"}
+
 
 def known(key: str, rows: Rows) -> tuple[dict[str, Any], str, dict[str, str]]:
     """Return fields of the body, the query, and headers, of a request to a route."""
@@ -23,13 +26,31 @@ def _fields(rows: Rows) -> dict[str, dict[str, Any]]:
         "POST /api/v1/profiles/{profile_id}/merge": {"into": rows.get("own_profile", "")},
         "POST /api/v1/team/messages": {"to": person},
         "POST /team/messages": {"to": person},
-        "POST /board/note": {"to": person},
-        "POST /api/v1/calls/{call_id}/move": {"to": person},
+        "POST /board/note": {"to": rows.get("supervisor", "")},
+        "POST /api/v1/calls/{call_id}/move": {"counsellor_id": person},
         "POST /board/talks/{call_id}/move": {"to": person},
         "POST /api/v1/retention/holds": {"code": code},
         "POST /admin/retention/holds": {"code": code},
         "POST /api/v1/roster/duties": duty,
-        "POST /api/v1/roster/shifts": duty,
+        "POST /api/v1/roster/shifts": {
+            "staff_id": person,
+            "recurrence": "FREQ=DAILY",
+            "begins": "09:00",
+            "ends": "10:00",
+        },
+        "POST /api/v1/roster/holidays/clear": {"day": "2030-01-15"},
+        "POST /api/v1/statistics/schedules": {
+            "report": "monthly",
+            "every": "year",
+            "role": "auditor",
+        },
+        "POST /admin/tokens/revoke": {"name": "token of figures"},
+        "POST /api/v1/session": SIGNS_IN,
+        "POST /login": SIGNS_IN,
+        "POST /sounds/push/ring": {"offer": rows.get("offer", "")},
+        "POST /chat/return": {"code": rows.get("code", "")},
+        "POST /welcome/open": {"token": rows.get("token", "")},
+        "POST /welcome/choose": {"token": rows.get("token", "")},
         "POST /api/v1/practices": {"scenario": "school_bullying", "language": "en"},
     }
 

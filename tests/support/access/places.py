@@ -7,12 +7,17 @@ from tests.support.access.rows import Rows
 _OWNED = (
     ("/api/v1/chats/left/", "call_id", "left"),
     ("/board/messages/written/", "call_id", "left"),
-    ("/practice/of/", "call_id", ""),
+    ("/practice/of/", "call_id", "left"),
+    ("/api/v1/danger-alarms/", "alarm_id", "danger"),
     ("/telephony/", "call_id", ""),
     ("/telephony/", "offer_id", ""),
     ("/telephony/", "participant_id", ""),
     ("/board/chats/", "call_id", "chat"),
     ("/api/v1/chats/", "call_id", "chat"),
+    ("/api/v1/access-requests/", "request_id", ""),
+    ("/access-requests/", "request_id", ""),
+    ("/api/v1/case-requests/{request_id}/decide", "request_id", "to_decide"),
+    ("/api/v1/retention/", "record_id", "contact"),
     ("/api/v1/case-flags/", "flag_id", "case_flag"),
     ("/api/v1/cases/", "other_id", "other_case"),
     ("/contacts/{contact_id}/conversation", "contact_id", "chat_contact"),
@@ -75,7 +80,11 @@ _WORDS = {
     "schema": "User",
     "set_id": "0",
 }
+_SCIM = "/api/v1/scim/v2"
 _AT = {
+    (f"{_SCIM}/ResourceTypes/{{kind}}", "kind"): "User",
+    (f"{_SCIM}/Schemas/{{schema}}", "schema"): "urn:ietf:params:scim:schemas:core:2.0:User",
+    ("/api/v1/tokens/{name}", "name"): "token of figures",
     ("/board/calls/{call_id}/{action}", "action"): "hold",
     ("/board/callbacks/{callback_id}/{said}", "said"): "reached",
 }

@@ -230,6 +230,10 @@ async def chat_of(stage: Stage, who: Counsellor) -> Rows:
         await left.leave_message(work, opened[1].call.id, text="Javite se", client_key=key)
         rows = {"chat": str(call.id), "secret": opened[0].secret, "left": str(opened[1].call.id)}
         rows["media"] = await _picture(work, call.id)
+        number = await messages.say_as_child(
+            work, call.id, text="064 765 4321", client_key=uuid4().hex
+        )
+        rows["message_number"] = str(number.number)
     found = await stage.rows("SELECT id FROM contacts WHERE call_id = %s", rows["chat"])
     return rows | {"chat_contact": str(found[0]["id"])}
 

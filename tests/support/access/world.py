@@ -14,6 +14,7 @@ from app.staff.models import Staff
 from app.staff.roles import Role
 from app.work import PROGRAM
 from tests.support.access.rows import Rows, chat_of, inserted, of_account, rows_of
+from tests.support.access.states import Instead, add_states
 from tests.support.referrals import add_agency
 from tests.support.routes import rows_of_settings
 
@@ -28,6 +29,10 @@ class World:
     rows: Rows = field(default_factory=dict)
     # By the counsellor whose they are, and of the account of each other role.
     of: dict[str, Rows] = field(default_factory=dict)
+    # Rows in another state, for single routes.
+    instead: Instead = field(default_factory=dict)
+    # What their requests prove themselves by, besides who asks.
+    heads: Instead = field(default_factory=dict)
 
 
 OWN, COLLEAGUE, OTHER_TEAM = "ana", "clara", "boris"
@@ -60,6 +65,7 @@ async def a_world(stage: Stage) -> World:
     await _add_settings(stage, world)
     await _add_tokens(stage, world)
     world.rows["own_profile"] = world.of[OWN]["profile"]
+    world.instead, world.heads = await add_states(stage, world.people, world.of, world.rows)
     return world
 
 
