@@ -6,6 +6,7 @@ On a slow network one request is much faster than four, and the browser keeps no
 import base64
 import gzip
 import hashlib
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -25,6 +26,7 @@ from app.child.access import ForAll
 from app.child.lines import about_line
 from app.web.access import InWork
 from app.words import pages
+from app.words.parts import part
 
 router = APIRouter(include_in_schema=False)
 
@@ -135,7 +137,8 @@ def _answer(
     body = _templates.get_template(template).render(
         about=words.about(_shown(language)),
         language=language,
-        say=say,
+        say=_marked(say, language),
+        plain=say,
         title=rules.title or say["title"],
         icon=_icon(rules.icon),
         exit_site=rules.exit_site,
@@ -167,6 +170,15 @@ def _with_page(text: str, page: str) -> Markup:
         '<a href="{}" target="_blank" rel="noopener noreferrer nofollow" dir="ltr">{}</a>'
     ).format(page, shown)
     return Markup(escape(text)).replace("{page}", link)  # noqa: S704 (escaped)
+
+
+def _marked(texts: Mapping[str, str], language: str) -> dict[str, str]:
+    """Return the texts of the page; those that it says in another language than its own say so."""
+    shown, lacking = _shown(language), set(words.missing_for_children(language))
+    return {
+        key: part(text, words.SOURCE, shown) if f"page.{key}" in lacking else text
+        for key, text in texts.items()
+    }
 
 
 def _icon(name: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from app import words
 from app.errors import Refusal
 from app.words.pages import N_
+from app.words.parts import Foreign
 
 _HOUSE = {
     "breach": N_("A deadline has passed"),
@@ -76,9 +77,9 @@ def refusal(kind: type[Refusal], key: str) -> Refusal:
 
 
 def refusal_words(language: str, found: Refusal) -> str:
-    """Return a refusal as an agency reads it."""
+    """Return a refusal as an agency reads it; one without a letter is in English."""
     if not found.letter:
-        return found.detail
+        return Foreign.of(found.detail, words.SOURCE)
     return words.letter(language, "agency_refusal", found.letter)
 
 

@@ -262,8 +262,9 @@ def check() -> None:
 
 def forget() -> None:
     """Read every language again, as when a folder was added."""
-    for kept in (languages, written, _scripts, words_of, in_script, child_texts, _shipped_texts):
-        kept.cache_clear()
+    kept = (languages, written, _scripts, words_of, in_script, _shipped_texts)
+    for one in (*kept, child_texts, missing_for_children):
+        one.cache_clear()
 
 
 # -- the texts of a helpline -------------------------------------------------------------
@@ -276,7 +277,7 @@ def use(own: Mapping[str, Mapping[str, str]]) -> None:
     """
     _own.clear()
     _own.update(own)
-    for kept in (words_of, child_texts):
+    for kept in (words_of, child_texts, missing_for_children):
         kept.cache_clear()
 
 
@@ -392,6 +393,7 @@ def child_texts(language: str) -> Mapping[str, Mapping[str, str]]:
     }
 
 
+@lru_cache(maxsize=64)
 def missing_for_children(language: str) -> tuple[str, ...]:
     """Return the texts of the page of a child that a language says in English."""
     known = texts_of(spoken_as(language))

@@ -27,20 +27,21 @@ def joined(texts: Sequence[str]) -> str:
     return text if language is None else Foreign.of(text, language)
 
 
-def lang_of(text: str, language: str | None = None) -> Markup:
+def lang_of(text: str, language: str | None = None, page: str | None = None) -> Markup:
     """Return the attributes `lang` and `dir` of an element that holds a text, if it needs them.
 
-    `language` is that of the text, unless the text knows better; by default the reader's.
+    `language` is that of the text, unless the text knows better, and `page` that of the page; by
+    default both are the reader's.
     """
     found = getattr(text, "language", None) or language
-    if not found or found == pages.reader():
+    if not found or found == (page or pages.reader()):
         return Markup()
     return Markup(' lang="{}" dir="{}"').format(found, words.direction(found))
 
 
-def part(text: str, language: str | None = None) -> str:
+def part(text: str, language: str | None = None, page: str | None = None) -> str:
     """Return a text, within an element of its own if it is in another language than the page."""
-    attributes = lang_of(text, language)
+    attributes = lang_of(text, language, page)
     if not attributes or not text:
         return text
     return Markup("<span{}>{}</span>").format(attributes, escape(text))

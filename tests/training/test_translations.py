@@ -11,6 +11,7 @@ from babel.messages.pofile import read_po, write_po
 from app.cli import languages as commands
 from app.country import languages
 from app.country.models import OwnCatalogue
+from app.dashboard.training.practice_views import missing_names
 from app.errors import Invalid
 from app.staff.log_kinds import AuditLog
 from app.training import practices, scenarios
@@ -78,6 +79,7 @@ async def test_a_child_rings_in_a_language_that_a_helpline_has_translated(work: 
 async def test_a_language_that_lacks_a_sentence_is_not_offered(work: Work) -> None:
     await _import(work, await _translated(work, but=ROW))
     assert "hr" not in scenarios.languages()
+    assert missing_names() == ["Croatian"]
     there = len(scenarios.english())
     (found,) = [
         one.progress

@@ -7,6 +7,7 @@ import pytest
 
 import app.child
 from app import words
+from app.child import page
 
 PAGE = Path(app.child.__file__).parent
 # The languages in which the page says everything. A language that is filled is added here.
@@ -31,8 +32,10 @@ def test_each_text_is_used_and_no_word_stands_in_a_template() -> None:
     templates = "".join(path.read_text() for path in (PAGE / "templates").glob("*.html"))
     scripts = "".join(path.read_text() for path in (PAGE / "source").glob("*.js"))
     texts = words.child_texts("en")
-    page = {"title", *re.findall(r"\bsay\.(\w+)", templates)} | {f"rate_{n}" for n in range(1, 6)}
-    assert page == set(texts["page"])
+    shown = {"title", *re.findall(r"\b(?:say|plain)\.(\w+)", templates)} | {
+        f"rate_{n}" for n in range(1, 6)
+    }
+    assert shown == set(texts["page"])
     quoted = set(re.findall(r'"(\w+)"', scripts)) | set(re.findall(r'\|\| "(\w+)"', scripts))
     assert set(texts["script"]) <= quoted
     plain = re.sub(r"\{[{%#].*?[}%#]\}|<style>.*?</style>|<[^>]*>", " ", templates, flags=re.S)
@@ -49,9 +52,14 @@ def test_a_text_that_is_missing_is_said_in_english(folder: Path) -> None:
     assert texts["page"]["send"] == "Send"
     assert "page.send" in words.missing_for_children("bs")
     assert "page.heading" not in words.missing_for_children("bs")
+    marked = page._marked(texts["page"], "bs")
+    assert marked["heading"] == "Írj nekünk"
+    assert marked["send"] == '<span lang="en" dir="ltr">Send</span>', "it is English, and says so"
     (folder / "bs/child.yaml").unlink()
     words.forget()
     assert words.child_texts("bs") == words.child_texts("en")
+    english = words.child_texts("en")["page"]
+    assert page._marked(english, "bs") == english, "the whole page is in English"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """A text in another language than its page says so, and a label that falls back knows which."""
 
 from app.definitions.trees import label_in
+from app.errors import Refusal
+from app.referrals.spoken import refusal_words
 from app.words.pages import spoken_in
 from app.words.parts import lang_of, own_name, part
 
@@ -30,3 +32,14 @@ def test_a_label_that_is_not_translated_keeps_the_language_that_it_has() -> None
 
 def test_a_language_is_called_as_its_speakers_call_it() -> None:
     assert [own_name(one) for one in ("en", "sr", "de")] == ["English", "Srpski", "German"]
+
+
+def test_a_part_is_held_against_the_language_of_its_page() -> None:
+    """An agency reads a page in its own language, whatever its browser prefers."""
+    label = label_in({"sr": "Ime"}, "mk")
+    with spoken_in("sr"):
+        assert part(label, page="mk") == '<span lang="sr" dir="ltr">Ime</span>'
+        assert part("Име", page="mk") == "Име"
+    refused = refusal_words("mk", Refusal("Only in English."))
+    assert part(refused, page="mk") == '<span lang="en" dir="ltr">Only in English.</span>'
+    assert part(refused, page="en") == refused

@@ -108,6 +108,7 @@ function take({ ok, status, body }) {
   if (!sending.unsent().length) network("");
   if (!seen) showLetters(body);
   seen = body;
+  log.writtenIn(body.language);
   sendFirstWords();
   body.messages.forEach((one) => one.client_key && sending.arrived(one.client_key));
   log.add(body.messages);

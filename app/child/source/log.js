@@ -1,12 +1,20 @@
 // The messages on the screen, in the order of their numbers; those that are not sent yet at the end.
 
-import { $, say } from "./facts.js";
+import { $, facts, say } from "./facts.js";
 
 const SENTENCES = ["counsellor_here", "counsellor_lost", "handed_over", "busy_a_moment"];
 let byNumber = {};
 let byKey = {};
 let last = 0;
 let mine = 0;
+let language = facts.language;
+
+/** Say in which language the two write: the page may be in another one. */
+export function writtenIn(code) {
+  language = code;
+  $("field").lang = code;
+  $("typed").lang = code;
+}
 
 export const lastNumber = () => last;
 
@@ -19,15 +27,15 @@ export function clear() {
   $("mark").textContent = "";
 }
 
-function words(message) {
-  if (message.erased) return say("erased");
-  if (message.sentence) {
-    return SENTENCES.indexOf(message.sentence) >= 0 ? say(message.sentence) : "";
-  }
-  return message.text;
+function bubble(message) {
+  const { sentence, erased } = message;
+  if (erased) return drawn(message.by, say("erased"));
+  if (!sentence) return drawn(message.by, message.text, language);
+  return drawn(message.by, SENTENCES.indexOf(sentence) >= 0 ? say(sentence) : "");
 }
 
-function bubble(by, text) {
+/** Draw a message; without a language it is in that of the page. */
+function drawn(by, text, code = "") {
   const made = document.createElement("div");
   made.className = `by-${by}`;
   if (by !== "program") {
@@ -37,6 +45,7 @@ function bubble(by, text) {
   }
   const said = document.createElement("p");
   said.dir = "auto";
+  if (code) said.lang = code;
   said.textContent = text;
   made.appendChild(said);
   return made;
@@ -55,7 +64,7 @@ function place(made, before) {
 
 /** Show what the child has just written, before it is sent. */
 export function addUnsent(message) {
-  const made = bubble("child", message.text);
+  const made = drawn("child", message.text, language);
   made.className = "by-child unsent";
   const mark = document.createElement("small");
   mark.textContent = say("not_sent");
@@ -103,7 +112,7 @@ export function add(messages) {
       markSent(message.client_key, message.number);
       return;
     }
-    byNumber[message.number] = bubble(message.by, words(message));
+    byNumber[message.number] = bubble(message);
     place(byNumber[message.number], $("log").querySelector(".unsent"));
   });
 }

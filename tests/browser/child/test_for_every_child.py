@@ -67,6 +67,8 @@ async def test_every_child_can_use_the_page(stage: Stage, page: Page, language: 
     await page.get_by_role("button", name=texts["page"]["send"], exact=True).click()
     await write(ana, call_id, "مرحبا 123" if language == "ar" else "Zdravo!\nTu sam.")
     await expect(page.locator("#log .by-counsellor")).to_have_count(1)
+    said = page.locator("#log .by-counsellor p")
+    assert await said.get_attribute("lang") == words.spoken_as(language)
     assert bool(polls) == (language == "sr")
     wrong += await _look(page, f"{language}-chat")
     await page.emulate_media(forced_colors="active")
