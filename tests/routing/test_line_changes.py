@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from app import tables
 from app.calls import chat_lines, key_questions, line_facts, line_languages, line_use, lines
 from app.calls.chat_rules import read_chat
 from app.calls.line_facts import LineHasCalls
@@ -29,7 +30,6 @@ from app.staff.accounts import actor_of
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry
-from app.tables import Base
 from app.work import Work
 from tests.support.calls.lines import a_line
 from tests.support.verbs import an_administrator, logged
@@ -277,7 +277,7 @@ def test_each_column_and_table_of_a_line_has_its_part_of_the_changes() -> None:
     assert set(COLUMNS) | FIXED == {one.name for one in Line.__table__.columns}
     of_lines = {
         table.name
-        for table in Base.metadata.tables.values()
+        for table in tables.metadata.tables.values()
         if any(key.column.table.name == "lines" for key in table.foreign_keys)
     }
     assert of_lines == set(TABLES)
