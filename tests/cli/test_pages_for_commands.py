@@ -13,16 +13,16 @@ from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
 from tests.cli.test_commands_for_pages import SAME
 from tests.support.command_line import commands_of
-from tests.support.options import (
+from tests.support.pages.options import (
     fields_in,
     fields_sent,
     fields_written,
     options_of,
     parameters_of,
 )
+from tests.support.pages.same_options import NAMES, OWN, PROGRAMS
 from tests.support.referrals import add_agency
 from tests.support.routes import routes, rows_of_settings
-from tests.support.same_options import NAMES, OWN, PROGRAMS
 
 _LIST = Path(__file__).parent.parent.parent / "docs" / "commands.md"
 _ROW = re.compile(

@@ -1,5 +1,7 @@
 """What was done under an emergency access goes back when it ends."""
 
+from functools import partial
+
 import httpx2
 
 from app.demo.stage import Counsellor, Stage
@@ -224,6 +226,14 @@ async def test_the_last_administrator_keeps_the_password_that_was_chosen_under_i
     assert ended["detail"]["left"] == 1
 
 
+async def _puts(
+    stage: Stage, headers: dict[str, str], method: str, path: str, body: dict[str, object]
+) -> None:
+    url = f"{stage.settings.public_url}/api/v1{path}"
+    answer = await stage.client.request(method, url, json=body, headers=headers)
+    assert answer.status_code < 300, answer.text
+
+
 async def test_settings_that_lead_elsewhere_go_back_and_the_review_says_which(stage: Stage) -> None:
     vera, rada = await people_for_it(stage)
     ana = await stage.add_counsellor("ana", endpoint="+381601234567", shift=False, state=None)
@@ -235,11 +245,7 @@ async def test_settings_that_lead_elsewhere_go_back_and_the_review_says_which(st
     (second,) = await stage.rows("SELECT id FROM lines WHERE name = 'Druga linija'")
     headers = await an_emergency(stage, vera, rada)
 
-    async def puts(method: str, path: str, body: dict[str, object]) -> None:
-        url = f"{stage.settings.public_url}/api/v1{path}"
-        answer = await stage.client.request(method, url, json=body, headers=headers)
-        assert answer.status_code < 300, answer.text
-
+    puts = partial(_puts, stage, headers)
     revision = (await stage.rows("SELECT revision FROM staff WHERE name = 'ana'"))[0]["revision"]
     moved = {"revision": revision, "email": "eve@x.example", "endpoint": "+381607654321"}
     await puts("POST", f"/people/{ana.id}", moved)
