@@ -4,7 +4,7 @@ call is forgotten when the call-back becomes a talk."""
 from alembic import op
 
 revision = "0066"
-down_revision = "0064"
+down_revision = "0065"
 branch_labels = None
 depends_on = None
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from app import tables
 from app.calls import chat_lines, key_questions, line_facts, line_languages, line_use, lines
 from app.calls.chat_rules import read_chat
 from app.calls.line_facts import LineHasCalls
@@ -277,7 +278,7 @@ def test_each_column_and_table_of_a_line_has_its_part_of_the_changes() -> None:
     assert set(COLUMNS) | FIXED == {one.name for one in Line.__table__.columns}
     of_lines = {
         table.name
-        for table in Base.metadata.tables.values()
+        for table in tables.metadata.tables.values()
         if any(key.column.table.name == "lines" for key in table.foreign_keys)
     }
     assert of_lines == set(TABLES)
