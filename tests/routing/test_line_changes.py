@@ -15,7 +15,6 @@ from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats import accounts as bots
 from app.country import undoing
-from app.database.base import Base
 from app.errors import Invalid, NotFound, Refusal
 from app.jobs.transaction import flush
 from app.routing import line_changes, people
