@@ -79,7 +79,7 @@ async def _odd_ways(night: Night) -> None:
 
 
 async def _crashes(night: Night, client: Client, case: str) -> None:
-    """Errors that nobody foresaw, with a child's words at hand; the last one ends the process."""
+    """Unforeseen errors with a child's words at hand; the last one ends the process."""
     process = night.program.process
     assert process is not None
     limits = Path(f"/proc/{process.pid}/limits").read_text()
