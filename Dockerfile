@@ -7,10 +7,11 @@ RUN scripts/install /opt/helpline
 
 FROM python:3.13-slim
 COPY --from=build /opt/helpline /opt/helpline
-RUN useradd --system --uid 10001 --home /var/lib/helpline helpline \
- && install -d -o helpline /var/lib/helpline
+RUN groupadd --system --gid 10001 helpline \
+ && useradd --system --uid 10001 --gid 10001 --home /var/lib/helpline helpline \
+ && install -d -o helpline -g helpline /var/lib/helpline
 
-USER 10001
+USER 10001:10001
 WORKDIR /var/lib/helpline
 ENV PATH=/opt/helpline/bin:$PATH HELPLINE_ENV=production HELPLINE_DATA_DIR=/var/lib/helpline
 EXPOSE 8000

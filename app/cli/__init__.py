@@ -9,9 +9,14 @@ import sys
 
 
 def main() -> None:
-    """Run a command; a refusal is one sentence on standard error, and exit code 2."""
+    """Run a command; a refusal is one sentence on standard error, and exit code 2.
+
+    Another error is told without its words, and exit code 1.
+    """
+    from app.crashes import tell, tell_no_words
     from app.errors import BadSettings, Refusal
 
+    tell_no_words()
     try:
         if sys.argv[1:2] == ["serve"]:
             # What is loaded stays. Garbage is collected from when the server has loaded everything.
@@ -34,3 +39,9 @@ def main() -> None:
     except (BadSettings, Refusal) as error:
         print(f"helpline: {error}", file=sys.stderr)
         sys.exit(2)
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        # Not by `sys.excepthook` alone: typer has one of its own.
+        tell(error)
+        sys.exit(1)

@@ -32,6 +32,15 @@ local all all peer map=helpline
 local replication {backup} peer map=helpline
 """
 
+# The log of the server must not show what was refused: the words of an error quote the value that
+# could not be read, its details the row, and a statement what stands in it. What the server itself
+# does, and why it ends, is logged.
+_SAYS_NO_VALUES = (
+    "log_min_messages = 'log'",
+    "log_min_error_statement = 'panic'",
+    "log_error_verbosity = 'terse'",
+)
+
 
 class EmbeddedPostgres:
     """A handle on the embedded server; use it as a context manager.
@@ -74,8 +83,8 @@ class EmbeddedPostgres:
         self.url = roles.as_role(self.superuser_url, roles.PROGRAM)
         self.owner_url = roles.as_role(self.superuser_url, roles.OWNER)
         with psycopg.connect(self.superuser_url, autocommit=True) as connection:
-            # The server's log must not show a refused row: an error's details hold the row itself.
-            connection.execute("ALTER SYSTEM SET log_error_verbosity = 'terse'")
+            for setting in _SAYS_NO_VALUES:
+                connection.execute(f"ALTER SYSTEM SET {setting}")
             connection.execute("SELECT pg_reload_conf()")
         roles.set_up(self.superuser_url)
         return self

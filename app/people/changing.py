@@ -269,8 +269,8 @@ async def _second_person(
 
 
 async def _moves_by_two(work: Work, staff: Staff) -> bool:
-    """Return whether another team waits: not for an account with which no person has worked or
-    could have, nor for one that waits for a second person as a whole."""
+    """Return whether another team waits: not for an account that its person has not used and could
+    not use yet, nor for one that waits for a second person as a whole."""
     if not staff.active and await waiting_of(work, staff, AccessKind.ACCOUNT) is not None:
         return False
     if staff.password_hash is not None or staff.by_provider or reads_others(staff.role):

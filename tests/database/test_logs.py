@@ -93,5 +93,8 @@ async def test_readings_that_share_a_statement_are_chained_in_their_order(stage:
     assert await broken(stage) == {}
 
 
-async def test_the_server_does_not_log_a_row_that_it_refused(stage: Stage) -> None:
-    assert await stage.rows("SHOW log_error_verbosity") == [{"log_error_verbosity": "terse"}]
+async def test_the_server_logs_no_value_that_it_refused(stage: Stage) -> None:
+    """It quotes what it cannot read, and shows the row that does not fit."""
+    names = "log_min_messages", "log_min_error_statement", "log_error_verbosity"
+    found = {name: (await stage.rows(f"SHOW {name}"))[0][name] for name in names}
+    assert found == dict(zip(names, ("log", "panic", "terse"), strict=True))

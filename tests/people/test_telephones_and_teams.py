@@ -166,8 +166,8 @@ async def test_no_change_of_role_goes_around_it(
 async def test_a_team_waits_once_there_was_a_call_and_a_link_from_before_stays(
     work: Work, mila: Staff, rada: Staff
 ) -> None:
-    """An account that no person could have used is put right at once; one with a telephone is used
-    without a password."""
+    """An account that its person could not use yet is put right at once; one with a telephone is
+    used without a password."""
     await a_line(work)
     ana = await a_counsellor(work, "ana", "+381601234567")
     await changing.change(work, ana.id, Changes(team="South"), by=mila)

@@ -1,0 +1,62 @@
+"""What is planted, and the search for it in bytes of any kind.
+
+Everything that is planted holds one of a few roots, so that a look at a hundred megabytes takes
+seconds; what stands behind a root says by which way it came in.
+"""
+
+import base64
+from collections.abc import Iterable, Iterator
+from functools import cache
+
+from tests.support.planted import CHILD, WORD
+
+NAME = WORD
+# Nothing else holds these; the first is the name in every answer of `CHILD`.
+SENTENCE = "zelenikisobran"
+# A child who rings, one whose telephone is an answer, one who texts, one with WhatsApp, and one in
+# Telegram.
+NUMBER, OTHER = "+381647391852", str(CHILD["child.a1.phone"])
+TEXTS, WHATSAPPS, TELEGRAMS = "+381657391863", "+381667391874", 5_550_173_918
+NAMED = (NAME, SENTENCE)
+PLANTED = (*NAMED, NUMBER, OTHER, TEXTS, WHATSAPPS, str(TELEGRAMS))
+# Codes about health, origin and sexual violence, as answers. They stand in the definitions, too.
+CODES = ("psychosocial", "lgbtqi", "V-SEXUAL", "sexual_violence", "mental_health")
+# A shorter one is found by chance.
+_SHORTEST = 6
+_TOLD = 40
+
+
+def said(way: str) -> str:
+    """Return a sentence about the child that names the way by which it comes in."""
+    return f"{SENTENCE}-{way} {NAME}-{way}"
+
+
+@cache
+def spelt(word: str) -> tuple[tuple[str, bytes], ...]:
+    """Return each way in which a word could lie in a file; letters are small by then."""
+    one = word.lower().removeprefix("+").removeprefix("381")
+    forms = [
+        (one, one.encode()),
+        (f"{one} as UTF-16", one.encode("utf-16-le")),
+        (f"{one} in hexadecimal", one.encode().hex().encode()),
+    ]
+    for shift in range(3):
+        # They depend on what stands before, and those at the ends on what is beside.
+        for written in {word, one}:
+            coded = base64.b64encode(b" " * shift + written.encode())
+            forms.append((f"{word} in base64", coded[4 if shift else 0 : -4].lower()))
+    return tuple((told, form) for told, form in forms if len(form) >= _SHORTEST)
+
+
+def found_in(content: bytes, words: Iterable[str] = PLANTED) -> set[str]:
+    """Return what of the words lies in bytes, each with what stands behind it."""
+    return set(_found(content.lower(), words))
+
+
+def _found(small: bytes, words: Iterable[str]) -> Iterator[str]:
+    for word in words:
+        for told, form in spelt(word):
+            at = small.find(form)
+            if at >= 0:
+                near = small[at : at + _TOLD].decode("ascii", "replace")
+                yield f"{told}: {''.join(c if c.isprintable() else '.' for c in near)}"
