@@ -28,7 +28,7 @@ ROW = "prank.opens.1"
 
 @pytest.fixture(autouse=True)
 def _without_croatian(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Croatian as a language whose scenarios nobody has translated yet."""
+    """Croatian as a language whose scenarios are not translated yet."""
     known = tuple(one for one in practice.with_folder() if one != "hr")
     monkeypatch.setattr(practice, "with_folder", lambda: known)
     scenarios.forget()
