@@ -3,14 +3,16 @@
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import AwareDatetime, BaseModel, Field
 
 from app.people.log_check import ask_for_check, last_check
 from app.people.log_search import Sought, search_log
+from app.safekeeping.verifying import LARGEST_FILE, verdict_of
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires
+from app.words.pages import message_words
 
 router = APIRouter(tags=["log"])
 Reads = Annotated[Staff, Depends(Requires(Permission.READ_LOG), scope="function")]
@@ -48,6 +50,23 @@ class CheckView(BaseModel):
     whole: bool
     chains: list[ChainView]
     under_way_since: datetime | None
+
+
+class AnchorFinding(BaseModel):
+    """What is wrong since an anchor: in which log, and in words."""
+
+    at: str
+    log: str
+    words: str
+
+
+class AnchorsView(BaseModel):
+    """What a file of anchors says of the logs: how many it holds, when the last one was made."""
+
+    anchors: int
+    last: str
+    whole: bool
+    findings: list[AnchorFinding]
 
 
 @router.get("/log")
@@ -88,4 +107,20 @@ async def last(work: InWork, staff: Reads) -> CheckView:
         whole=found.is_whole,
         chains=[ChainView.model_validate(one, from_attributes=True) for one in found.chains],
         under_way_since=found.under_way_since,
+    )
+
+
+@router.post("/log/anchors", max_body_size=LARGEST_FILE)
+async def compare_anchors(request: Request, work: InWork, staff: Reads) -> AnchorsView:
+    """Compare the logs with a file of anchors, or with one that was mailed, sent as the body: what
+    is missing or altered since then. It changes nothing."""
+    # A slow upload must not hold a database connection.
+    await work.let_go()
+    found = await verdict_of(work, await request.body())
+    findings = [
+        AnchorFinding(at=one.at, log=one.log, words=message_words(one.sentence))
+        for one in found.findings
+    ]
+    return AnchorsView(
+        anchors=found.anchors, last=found.last, whole=found.is_whole, findings=findings
     )

@@ -45,9 +45,6 @@ from app.database.running import database_of
 from app.errors import Invalid
 from app.log import set_up_logging
 from app.people.log_check import check_log
-from app.safekeeping.documents import Anchored
-from app.safekeeping.documents import read as read_anchors
-from app.safekeeping.verifying import compare
 from app.settings import Settings, read_settings
 from app.work import Work
 
@@ -220,28 +217,20 @@ def verify(
         raise typer.Exit(1)
 
 
-def _read_anchors(path: Path) -> Anchored:
+def _read_anchors(path: Path) -> bytes:
     try:
-        return read_anchors(path.read_text())
-    except (OSError, UnicodeDecodeError):
+        return path.read_bytes()
+    except OSError:
         raise Invalid("The file of anchors cannot be read: %(path)s.", path=str(path)) from None
 
 
-async def _compare_anchors(work: Work, kept: Anchored) -> bool:
+async def _compare_anchors(work: Work, file: bytes) -> bool:
     """Print what is missing or altered since the anchors. Return whether nothing is."""
-    from app.safekeeping.time_stamps import is_stamped
+    from app.safekeeping.verifying import verdict_of
 
-    findings = await compare(work.session, kept)
-    for one in findings:
+    found = await verdict_of(work, file)
+    for one in found.findings:
         print(f"{one.log}, anchor of {one.at}: {one.sentence}")
-    whole = not findings
-    for document in kept.documents:
-        proof = kept.time_stamps.get(document.digest)
-        if proof is None or work.settings.anchor_time_stamp_certificate is None:
-            continue
-        if not is_stamped(work.settings, document.text.encode(), proof):
-            print(f"anchors, anchor of {document.at}: Its time stamp does not fit.")
-            whole = False
-    last = kept.documents[-1].at
-    print(f"{len(kept.documents)} anchors, the last of {last}: {'whole' if whole else 'BROKEN'}")
-    return whole
+    state = "whole" if found.is_whole else "BROKEN"
+    print(f"{found.anchors} anchors, the last of {found.last}: {state}")
+    return found.is_whole

@@ -6,9 +6,14 @@ from typing import NamedTuple
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.errors import Invalid
-from app.safekeeping.documents import Anchored, Heads, breaks, ranges
+from app.errors import Invalid, Message
+from app.safekeeping.documents import Anchored, Heads, breaks, ranges, read
+from app.safekeeping.time_stamps import is_stamped
 from app.staff.audit import CHAINS
+from app.work import Work
+
+# In bytes: some years of anchors, one a day.
+LARGEST_FILE = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -17,7 +22,20 @@ class Finding:
 
     at: str
     log: str
-    sentence: str
+    sentence: Message
+
+
+class Verdict(NamedTuple):
+    """What a file of anchors says of the logs: how many there are, when the last one was made, and
+    what is wrong."""
+
+    anchors: int
+    last: str
+    findings: list[Finding]
+
+    @property
+    def is_whole(self) -> bool:
+        return not self.findings
 
 
 class _Compared(NamedTuple):
@@ -27,6 +45,27 @@ class _Compared(NamedTuple):
     lacks: int
 
 
+async def verdict_of(work: Work, file: bytes) -> Verdict:
+    """Return what a file of anchors, or one that was mailed, says of the logs and of itself.
+
+    Raises Invalid if it holds no anchor, or cannot be read.
+    """
+    try:
+        kept = read(file.decode())
+    except UnicodeDecodeError:
+        raise Invalid("The file holds no anchor.") from None
+    findings = await compare(work.session, kept)
+    for document in kept.documents:
+        proof = kept.time_stamps.get(document.digest)
+        if proof is None or work.settings.anchor_time_stamp_certificate is None:
+            continue
+        if not is_stamped(work.settings, document.text.encode(), proof):
+            findings.append(
+                Finding(document.at, "anchors", Message("Its time stamp does not fit."))
+            )
+    return Verdict(len(kept.documents), kept.documents[-1].at, findings)
+
+
 async def compare(session: AsyncSession, anchored: Anchored) -> list[Finding]:
     """Return what of the logs is missing or altered since these anchors.
 
@@ -34,7 +73,9 @@ async def compare(session: AsyncSession, anchored: Anchored) -> list[Finding]:
     """
     found = [
         Finding(
-            at, "anchors", "The anchor before this one is missing from the file, or was altered."
+            at,
+            "anchors",
+            Message("The anchor before this one is missing from the file, or was altered."),
         )
         for at in breaks(anchored.documents)
     ]
@@ -53,26 +94,43 @@ async def compare(session: AsyncSession, anchored: Anchored) -> list[Finding]:
 
 async def _sentences(
     session: AsyncSession, log: str, heads: Heads, one: _Compared, whole: int
-) -> list[str]:
+) -> list[Message]:
     said = []
     if not CHAINS[log]:
         gaps = await _gaps(session, log, heads.newest)
         if gaps:
-            said.append(f"Entries {ranges(gaps)} are missing.")
+            said.append(Message("Entries %(numbers)s are missing.", numbers=ranges(gaps)))
         elif one.lacks > 0:
-            said.append(f"{one.lacks} entries are missing.")
+            said.append(Message("%(count)s entries are missing.", count=one.lacks))
         if one.altered:
-            said.append(f"An entry from {whole + 1} to {one.altered[0]} was altered.")
+            first, last = whole + 1, one.altered[0]
+            said.append(
+                Message("An entry from %(first)s to %(last)s was altered.", first=first, last=last)
+            )
         return said
     if one.missing:
         said.append(
-            f"Entries {ranges(one.missing)} are missing, each the last of its chain when the "
-            "anchor was made."
+            Message(
+                "Entries %(numbers)s are missing, each the last of its chain when the anchor was "
+                "made.",
+                numbers=ranges(one.missing),
+            )
         )
     if one.lacks > len(one.missing):
-        said.append(f"{one.lacks} entries up to number {heads.newest} are missing in all.")
+        said.append(
+            Message(
+                "%(count)s entries up to number %(newest)s are missing in all.",
+                count=one.lacks,
+                newest=heads.newest,
+            )
+        )
     if one.altered:
-        said.append(f"The chains that ended with the entries {ranges(one.altered)} were altered.")
+        said.append(
+            Message(
+                "The chains that ended with the entries %(numbers)s were altered.",
+                numbers=ranges(one.altered),
+            )
+        )
     return said
 
 

@@ -130,6 +130,7 @@ SAME = {
         "POST /connections/telephony/test",
         "connections test-call",
     ),
+    "/admin/log/anchors": ("POST /log/anchors", "audit verify"),
     "/admin/log/check": ("POST /log/checks", "audit verify"),
     "/admin/numbers": ("POST /numbers/setup", "telephony setup"),
     "/admin/people/invite": ("POST /people", "staff invite"),

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, text
 
-from app.demo.stage import Stage
+from app.demo.stage import Counsellor, Stage
 from app.errors import Invalid
 from app.jobs.transaction import flush, transaction
 from app.safekeeping import anchors, documents, notices
@@ -184,6 +184,34 @@ async def test_an_anchor_goes_out_by_every_way_and_holds_nothing_about_a_person(
         shown = (await page(night, who, address)).text
         section = shown[shown.index('<section id="anchors"') :]
         assert section[: section.index("</section>")].count("<time data-clock") == len(Way)
+    await _is_compared(night, olga, file.read_bytes())
+
+
+async def _is_compared(night: Stage, olga: Counsellor, file: bytes) -> None:
+    """An auditor sends the file on the page, and by the interface, and reads what is missing."""
+    headers = {"Cookie": olga.cookie_header, "Origin": night.settings.public_url}
+
+    async def both(sent: bytes) -> tuple[str, dict[str, Any]]:
+        base = night.settings.public_url
+        seen = await night.client.post(
+            f"{base}/admin/log/anchors", files={"file": ("a", sent)}, headers=headers
+        )
+        kind = {"Content-Type": "application/octet-stream"}
+        told = await night.client.post(
+            f"{base}/api/v1/log/anchors", content=sent, headers=headers | kind
+        )
+        return seen.text, told.json()
+
+    seen, told = await both(file)
+    assert "Nothing is missing or altered since these anchors: 1" in seen
+    assert (told["anchors"], told["whole"], told["findings"]) == (1, True, [])
+    cut = written("2030-01-03", "x" * 64, {}).text.encode()
+    seen, told = await both(file + b"\n" + cut)
+    assert "The anchor before this one is missing from the file" in seen
+    assert (told["whole"], len(told["findings"])) == (False, 1)
+    seen, told = await both(b"\xff{")
+    assert "The file holds no anchor." in seen
+    assert told["error"] == "Invalid"
 
 
 async def test_a_way_that_fails_is_tried_again_and_told(

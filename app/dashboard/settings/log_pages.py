@@ -7,22 +7,34 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BeforeValidator
+from starlette.datastructures import UploadFile
 from starlette.responses import RedirectResponse
 
 from app.dashboard.settings.log_words import FIELD_WORDS
 from app.dashboard.templating import page, templates
+from app.errors import Invalid
 from app.people import finding
 from app.people.log_check import ask_for_check, last_check
 from app.people.log_names import Name, Names, names_in, subject_name
 from app.people.log_search import Sought, search_log
 from app.safekeeping import anchors
 from app.safekeeping.models import Way
+from app.safekeeping.verifying import LARGEST_FILE, verdict_of
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with
 from app.words import days
-from app.words.pages import N_, _, code_words, day_words, language_name, reader, said
+from app.words.pages import (
+    N_,
+    _,
+    code_words,
+    day_words,
+    language_name,
+    reader,
+    refusal_words,
+    said,
+)
 from app.work import ActorKind
 
 router = APIRouter(include_in_schema=False)
@@ -192,6 +204,28 @@ async def check_fragment(request: Request, work: InWork, staff: Reads) -> Respon
         chain_words=CHAIN_WORDS,
         anchors=await anchors.states(work),
         way_words=WAY_WORDS,
+    )
+
+
+@router.post("/admin/log/anchors", max_body_size=LARGEST_FILE)
+async def compare_anchors(request: Request, work: InWork, staff: Reads) -> Response:
+    """Show what of the logs is missing or altered since the anchors of a file."""
+    # A slow upload must not hold a database connection.
+    await work.let_go()
+    sent = (await request.form(max_files=1, max_fields=5)).get("file")
+    verdict, refused = None, ""
+    try:
+        file = await sent.read() if isinstance(sent, UploadFile) else b""
+        verdict = await verdict_of(work, file)
+    except Invalid as refusal:
+        refused = refusal_words(refusal)
+    return page(
+        request,
+        "settings/anchors.html",
+        staff=staff,
+        verdict=verdict,
+        refused=refused,
+        chain_words=CHAIN_WORDS,
     )
 
 

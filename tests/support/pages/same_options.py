@@ -4,8 +4,6 @@ BODY = "- the body of the request"
 ANSWER = "- the body of the answer"
 SAVED = "- the browser saves the file"
 READER = "- the person or program that asks"
-# An anchor proves what the server itself may have changed, so its pages are no judge of it.
-KEEPER = "- for the person who keeps the anchors, at the server"
 INSTALLS = "- the fallback is always installed"
 LINK = "- the person chooses it by a link"
 # The routes of the API for commands, beside those of `SAME` in `tests/cli`.
@@ -207,7 +205,7 @@ OWN = {
     ("report decide", "approve"): ("word", "word"),
     ("wallboard add", "by"): (READER, READER),
     ("audit log", "limit"): ("before", "limit"),
-    ("audit verify", "anchor"): (KEEPER, KEEPER),
+    ("audit verify", "anchor"): ("file", BODY),
     ("backup list", "source"): ("- another folder of the server", "- another folder of the server"),
     ("telephony setup", "install"): (INSTALLS, INSTALLS),
 }
