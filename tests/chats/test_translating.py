@@ -11,7 +11,7 @@ from app.outbox.translation.libre import Libre
 from app.words import pages
 from app.work import Work
 from tests.support.calls.conversations import a_chat_line, a_child, a_key, a_writer, matched, takes
-from tests.support.engine import KEY, engine
+from tests.support.calls.engine import KEY, engine
 
 
 async def test_the_engine_is_asked_as_it_wants_to_be_and_its_answers_are_not_trusted(

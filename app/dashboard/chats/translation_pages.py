@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Request, Response
 
 from app.chats import messages, translating
 from app.dashboard.templating import page
-from app.errors import Refusal
+from app.errors import Invalid
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with
@@ -43,7 +43,7 @@ async def preview(
     """Render what the counsellor has written beside its translation. Nothing is sent."""
     try:
         made = await translating.of_draft(work, staff, call_id, text)
-    except Refusal as refusal:
+    except (Invalid, translating.NotTranslated) as refusal:
         return page(request, _TEMPLATE, trouble=refusal_words(refusal))
     return page(request, _TEMPLATE, written=text.strip(), made=made)
 

@@ -6,7 +6,7 @@ from playwright.async_api import Page, expect
 from app.demo.stage import Stage
 from app.demo.writing import a_child
 from tests.support.browser import at, available, picture, press
-from tests.support.engine import KEY, engine
+from tests.support.calls.engine import KEY, engine
 
 
 async def test_translations_stand_under_the_words_and_she_sends_knowingly(

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 from app.demo.stage import Stage
 from app.demo.writing import a_child
-from tests.support.engine import KEY, engine
+from tests.support.calls.engine import KEY, engine
 from tests.support.referrals import page
 
 
@@ -34,7 +34,7 @@ async def test_nothing_of_a_translation_is_kept_and_the_desk_goes_on_without_it(
         assert "data-translate " in (await page(stage, ana, "/board/chats")).text
         shown = (await page(stage, ana, f"{at}/translations?numbers={last},999")).text
         assert "by a machine" in shown
-        assert "sr&gt;en &gt;B&lt; ES MIJOB" in shown
+        assert "<span>sr&gt;en &gt;B&lt; ES MIJOB<" in shown
         api = f"/chats/{child.id}"
         read = (await ana.ask("GET", f"{api}/translations?numbers={last}")).json()
         assert read == [{"number": last, "text": "sr>en >B< ES MIJOB"}]
