@@ -26,7 +26,7 @@ async def test_translations_stand_under_the_words_and_she_sends_knowingly(
         await expect(chat.locator(".said")).to_contain_text("Bojim se")
         await expect(chat.get_by_role("button", name="Translate before sending")).to_be_hidden()
         assert stand_in.asked == [], "only when she turns it on"
-        toggle = chat.get_by_role("button", name="Translate", exact=True)
+        toggle = chat.locator("[data-translate]")
         await toggle.click()
         made = chat.locator(".bubble .translated")
         await expect(made).to_have_text("by a machine sr>en ES MIJOB")
