@@ -19,6 +19,7 @@ SECRETS = (
     "twilio_auth_token",
     "twilio_previous_auth_token",
     "twilio_api_key_secret",
+    "translation_key",
     "monitoring_token",
     "smtp_url",
 )

@@ -80,6 +80,12 @@ class Settings(BaseSettings):
     signal_service_url: str | None = Field(default=None, pattern=r"^https?://[^\s?#@]+$")
     # Seconds that one request to it may take: it begins a program for each, and they wait.
     signal_timeout: float = Field(default=30.0, gt=0, le=120)
+    # An engine for translations that speaks as LibreTranslate does: on this machine or in a private
+    # network. Unset: no page translates, nor says that it could.
+    translation_url: str | None = Field(default=None, pattern=r"^https?://[^\s?#@]+$")
+    translation_key: str | None = None
+    # Seconds that one translation may take.
+    translation_timeout: float = Field(default=5.0, gt=0, le=30)
     # Seconds that one request to the provider's REST API may take.
     twilio_timeout: float = Field(default=5.0, gt=0, le=60)
 
@@ -407,11 +413,15 @@ def _check_addresses(settings: Settings) -> None:
 
 def _check_inside(settings: Settings) -> None:
     """Refuse services of the helpline's own that are outside: what children write goes to them."""
-    for name, url in (("SIGNAL_SERVICE_URL", settings.signal_service_url),):
+    services = {
+        "SIGNAL_SERVICE_URL": settings.signal_service_url,
+        "TRANSLATION_URL": settings.translation_url,
+    }
+    for name, url in services.items():
         if url is not None and not may_be_inside(url):
             raise BadSettings(
                 f"HELPLINE_{name} must be on this machine or in a private network: what children "
-                "write goes to it, and it asks for no password. For example http://127.0.0.1:8080."
+                "write goes to it as it stands. For example http://127.0.0.1:8080."
             )
 
 

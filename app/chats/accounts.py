@@ -32,11 +32,6 @@ _TOKENS: Mapping[Channel, re.Pattern[str]] = {
     Channel.TELEGRAM: re.compile(r"([0-9]{5,15}):[A-Za-z0-9_-]{30,64}", re.ASCII),
     Channel.SIGNAL: re.compile(r"(\+[1-9][0-9]{6,14})", re.ASCII),
 }
-_NO_TOKEN: Mapping[Channel, str] = {
-    Channel.TELEGRAM: "This is no token of a bot. Copy it from BotFather as it stands, like "
-    "123456789:AAE and 32 more characters.",
-    Channel.SIGNAL: "This is no telephone number. Write it with its country, like +381111234567.",
-}
 # How long a registration is believed; and how long if the account is asked every few seconds.
 _BELIEVED, _ASKED_WITHIN = timedelta(hours=1), timedelta(minutes=1)
 # The carriers whose accounts are asked: `is_asked` in `app/telephony/messaging/base.py`.
@@ -87,7 +82,7 @@ async def set_token(work: Work, line: LineScript, channel: Channel, token: str) 
     """
     fits = _TOKENS[channel].fullmatch(token.strip())
     if fits is None:
-        raise Invalid(_NO_TOKEN[channel])
+        raise _no_token(channel)
     their_id = fits[1]
     taken = await work.session.scalar(
         select(Account.line_id).where(
@@ -127,6 +122,17 @@ async def set_token(work: Work, line: LineScript, channel: Channel, token: str) 
     work.defer(Task.SET_UP_ACCOUNT, account_id=str(row.id))
     work.announce(Topic.LINES)
     return row
+
+
+def _no_token(channel: Channel) -> Invalid:
+    if channel is Channel.SIGNAL:
+        return Invalid(
+            "This is no telephone number. Write it with its country, like +381111234567."
+        )
+    return Invalid(
+        "This is no token of a bot. Copy it from BotFather as it stands, like "
+        "123456789:AAE and 32 more characters."
+    )
 
 
 def values_for_log(row: Account | None) -> dict[str, Any] | None:

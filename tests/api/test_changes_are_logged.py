@@ -21,6 +21,7 @@ LOGS = frozenset(
 )
 
 READS = "reads only; what it reads about a child is logged before"
+KEPT_NOWHERE = "a translation of words that are not sent yet, which is kept nowhere"
 SIGN_OF_LIFE = "a heartbeat, a typing notice or a read receipt"
 CHALLENGE = "begins a proof; what comes of it is logged"
 BEGINS = "begins a request by a search, which is logged before it runs"
@@ -53,6 +54,7 @@ UNLOGGED = {
     "app.api.records.contacts.search_contacts": READS,
     "app.api.team.messages.read": SIGN_OF_LIFE,
     "app.api.urgent.agencies.match": READS,
+    "app.api.writing.chats.preview": KEPT_NOWHERE,
     "app.api.writing.chats.see": SIGN_OF_LIFE,
     "app.api.writing.chats.types": SIGN_OF_LIFE,
     "app.child.conversations.choose_letters": LETTERS,
@@ -64,6 +66,7 @@ UNLOGGED = {
     "app.dashboard.agency_page.written_form": READS,
     "app.dashboard.chats.pages.see": SIGN_OF_LIFE,
     "app.dashboard.chats.pages.types": SIGN_OF_LIFE,
+    "app.dashboard.chats.translation_pages.preview": KEPT_NOWHERE,
     "app.dashboard.languages.choose_language": COOKIE,
     "app.dashboard.board.heartbeat": SIGN_OF_LIFE,
     "app.dashboard.board.writing": SIGN_OF_LIFE,

@@ -190,6 +190,7 @@ SAME = {
     "/board/chats/{call_id}/messages": ("POST /chats/{call_id}/messages", WORK),
     "/board/chats/{call_id}/ring/{message_number}": ("POST /calls/{call_id}/callback", WORK),
     "/board/chats/{call_id}/seen": ("POST /chats/{call_id}/seen", WORK),
+    "/board/chats/{call_id}/translation": ("POST /chats/{call_id}/translation", WORK),
     "/board/chats/{call_id}/typing": ("POST /chats/{call_id}/typing", WORK),
     "/board/chats/{call_id}/whisper": ("POST /chats/{call_id}/messages", WORK),
     "/board/contacts/{contact_id}/close/{reason}": ("POST /contacts/{contact_id}/close", WORK),

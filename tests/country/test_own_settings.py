@@ -35,6 +35,7 @@ SERVERS = {
     *("twilio_api_base_url", "twilio_api_key_sid", "twilio_api_key_secret", "telephone_edges"),
     *("telephone_signalling", "practice_exchange", "telegram_api_base_url", "twilio_timeout"),
     *("heartbeat_seconds", "silence_seconds", "signal_service_url", "signal_timeout"),
+    *("translation_url", "translation_key", "translation_timeout"),
     *("longest_leg_seconds", "calls_per_second", "callback_gateway", "definitions_dir"),
     *("scan_command", "leaked_passwords", "monitoring_token", "monitoring_port"),
     *("monitoring_host", "smtp_url", "push_services", "anchor_file", "anchor_mail"),

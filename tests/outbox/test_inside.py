@@ -29,8 +29,11 @@ def test_a_public_or_strange_address_is_not(address: str) -> None:
 def test_a_service_of_our_own_must_be_inside() -> None:
     for url in ("http://127.0.0.1:8080", "http://signal:8080", "https://10.0.0.3"):
         check_settings(Settings(signal_service_url=url))
+        check_settings(Settings(translation_url=url))
     with pytest.raises(BadSettings, match="SIGNAL_SERVICE_URL must be on this machine"):
         check_settings(Settings(signal_service_url="https://8.8.8.8"))
+    with pytest.raises(BadSettings, match="TRANSLATION_URL must be on this machine"):
+        check_settings(Settings(translation_url="https://[2606:4700::1]/"))
 
 
 async def test_a_name_that_leads_outside_is_not_asked(monkeypatch: Any, anyio_backend: str) -> None:

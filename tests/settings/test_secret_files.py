@@ -38,6 +38,7 @@ def test_every_setting_that_holds_a_secret_may_be_a_file() -> None:
         "public_url",
         "signal_service_url",
         "telegram_api_base_url",
+        "translation_url",
         "twilio_api_base_url",
         "twilio_api_key_sid",
         "anchor_time_stamp_url",

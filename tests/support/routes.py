@@ -118,6 +118,9 @@ _LEFT_OUT = {
     # What children sent: opened in `tests/scenarios/messaging/test_media.py`.
     "/api/v1/chats/media/{media_id}",
     "/board/chats/media/{media_id}",
+    # Without an engine there are none: `tests/scenarios/chats/test_translation.py`.
+    "/api/v1/chats/{call_id}/translations",
+    "/board/chats/{call_id}/translations",
     # A bot of Telegram: read in `tests/scenarios/messaging/test_telegram.py`.
     "/api/v1/lines/{line_id}/telegram",
     # Its number in Signal: read in `tests/scenarios/messaging/test_signal.py`.

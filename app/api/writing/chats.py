@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 
 from app.calls.states import Channel
-from app.chats import at_desk, ending, left, media, messages, typing
+from app.chats import at_desk, ending, left, media, messages, translating, typing
 from app.chats.at_desk import AtDesk
 from app.chats.media import Shown
 from app.chats.messages import LONGEST, Said
@@ -35,6 +35,8 @@ from app.work import Work
 router = APIRouter(tags=["chats"])
 Key = Annotated[str, Field(max_length=64)]
 Text = Annotated[str, Field(max_length=LONGEST)]
+_Number = Annotated[int, Query(ge=1, le=1_000_000)]
+Numbers = Annotated[list[_Number], Query(max_length=translating.MOST)]
 After = Annotated[int, Query(ge=0, le=1_000_000)]
 WritesContacts = Annotated[Staff, Depends(Requires(Permission.WRITE_CONTACTS), scope="function")]
 HearsMessages = Annotated[Staff, Depends(Requires(Permission.HEAR_MESSAGES), scope="function")]
@@ -117,6 +119,23 @@ class SeenIn(BaseModel):
 
 class TypedIn(BaseModel):
     text: Text | None = None
+
+
+class TranslationView(BaseModel):
+    """A message in another language, by a machine. It is kept nowhere."""
+
+    number: int
+    text: str
+
+
+class DraftIn(BaseModel):
+    text: Text
+
+
+class PreviewView(BaseModel):
+    """Words in the language of the child, by a machine."""
+
+    text: str
 
 
 class LeftView(BaseModel):
@@ -240,6 +259,22 @@ async def read(
     """Return what was said after a number. Readers other than its counsellor are logged."""
     found = await messages.read_as_staff(work, staff, call_id, after)
     return await _views(work, found)
+
+
+@router.get("/chats/{call_id}/translations")
+async def translations(
+    work: InWork, staff: TakesCalls, call_id: UUID, numbers: Numbers
+) -> list[TranslationView]:
+    """Return messages of a conversation that you have in the language of your pages, by an engine
+    of this server; 404 NoEngine if there is none, 503 NotTranslated while it does not answer."""
+    found = await translating.of_messages(work, staff, call_id, set(numbers))
+    return [TranslationView(number=number, text=text) for number, text in found]
+
+
+@router.post("/chats/{call_id}/translation")
+async def preview(work: InWork, staff: TakesCalls, call_id: UUID, body: DraftIn) -> PreviewView:
+    """Return words in the language of the child before you send them. Nothing is sent or kept."""
+    return PreviewView(text=await translating.of_draft(work, staff, call_id, body.text))
 
 
 @router.post("/chats/{call_id}/messages", status_code=201)

@@ -16,6 +16,7 @@ from app.jobs.transaction import ask
 from app.routing import callbacks
 from app.staff import accounts
 from app.staff.models import Staff
+from app.words.pages import reader
 from app.work import Work
 
 _WRITTEN_IN = "SELECT line_id, coalesce(language, '') AS language FROM calls WHERE id = %(call_id)s"
@@ -35,6 +36,8 @@ async def chats_values(work: Work, staff: Staff) -> dict[str, Any]:
         "gone": [views.gone_card(one) for one in await gone.conversations(work, staff)],
         "chat_offers": [_offered(work, one) for one in offered],
         "now": work.now,
+        # The language into which this server can translate; empty if it cannot.
+        "translates_to": reader() if work.settings.translation_url else "",
         "longest_text": messages.LONGEST,
         "chat_outbox": f"chat:{staff.id}",
         # What is half-typed is kept on the counsellor's own machine, sealed with this key.

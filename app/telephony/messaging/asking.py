@@ -76,7 +76,7 @@ async def ask_account(context: JobContext, account_id: str, turn: str) -> None:
 
 
 async def _asked(work: Work, account_id: UUID, turn: datetime) -> _Asked | None:
-    """Return an account whose turn it is; None if another job asks, or the line hears no child
+    """Return an account whose turn it is; None if another job asks, or its line hears no child
     there any more."""
     row = await work.session.get(Account, account_id)
     if row is None or row.state != AccountState.REGISTERED or row.asked_at != turn:

@@ -57,6 +57,8 @@ def _fields(rows: Rows) -> dict[str, dict[str, Any]]:
 
 _QUERY = {
     "GET /reports/calls": "?from=2030-01-14&to=2030-01-15",
+    "GET /api/v1/chats/{call_id}/translations": "?numbers=1",
+    "GET /board/chats/{call_id}/translations": "?numbers=1",
     "GET /api/v1/every-line/prompts": "?language=sr",
     "GET /api/v1/lines/{line_id}/prompts": "?language=sr",
 }

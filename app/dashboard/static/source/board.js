@@ -14,6 +14,7 @@ import "./messages.js";
 import "./ring.js";
 import "./frame/dock.js";
 import "./chats/chats.js";
+import "./chats/translation.js";
 import "./frame/rail.js";
 import "./frame/palette.js";
 import "./frame/proof.js";
