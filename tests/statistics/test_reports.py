@@ -243,7 +243,7 @@ async def test_what_a_figure_is_made_of_opens_from_it(house: Stage) -> None:
     assert sum(int(number) for _, _, number in links) > 40
     for address, words, number in links:
         page = await get(boss, address.replace("&amp;", "&"))
-        assert f"<h1>{number} calls" in page, words
+        assert f"<h1>{number} call" in page, words
         assert page.count('<a href="/calls/') == int(number), words
     assert "/reports/calls" not in await get(auditor, "/reports/monthly?day=2026-04-10")
 
