@@ -30,7 +30,6 @@ SEEN = "its row says who saw the alarm, and when"
 PRACTICE = "practice is no record"
 CHILD = "a child's own words about the talk, which no person's act follows"
 LETTERS = "a child's choice of how it is read while it types"
-GIVEN = "its row says when the child's page was given its code"
 TRIES = "asks another system whether it answers, and stores nothing"
 WAKES = "wakes the same person's other browsers"
 COOKIE = "a cookie of the browser"
@@ -61,7 +60,6 @@ UNLOGGED = {
     "app.child.conversations.here": SIGN_OF_LIFE,
     "app.child.conversations.rate": CHILD,
     "app.child.conversations.see": SIGN_OF_LIFE,
-    "app.child.conversations.tell_code": GIVEN,
     "app.child.conversations.types": SIGN_OF_LIFE,
     "app.dashboard.agency_page.written_form": READS,
     "app.dashboard.chats.pages.see": SIGN_OF_LIFE,
