@@ -179,7 +179,7 @@ async def plan_day(life: Life, day: datetime, calls: float) -> None:
     if dice.random() < 0.5:
         life.later(dice.uniform(0, 86_400), _ring_out)
     evening = dice.uniform(0, 80_000)
-    for _ in range(dice.randrange(5)):
+    for _ in range(dice.randrange(5) if life.writers else 0):
         life.later(evening + dice.uniform(0, 3000), writing.a_child_writes)
     for _ in range(dice.randrange(4)):
         life.later(dice.uniform(0, 2 * 86_400), _write_more)
