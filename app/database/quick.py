@@ -6,18 +6,43 @@ of a transaction, in one round trip, just before its commit.
 """
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy import JSON, CompoundSelect, Select, Update, bindparam
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    CompoundSelect,
+    ScalarSelect,
+    Select,
+    Update,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 _DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 Row = dict[str, Any]
+Listed = Select[*tuple[Any, ...]]
 Asked = Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]]
+
+
+def is_one_of(column: Any, values: Iterable[Any]) -> ColumnElement[bool]:
+    """Return the condition that a column is one of these values, for a `Question`."""
+    return or_(*(column == value for value in values))
+
+
+def count_of(listed: Listed) -> ScalarSelect[int]:
+    """Return how many rows a list has, as a part of another question."""
+    rows = listed.with_only_columns(literal(1).label("one"), maintain_column_froms=True)
+    return select(func.count()).select_from(rows.order_by(None).subquery()).scalar_subquery()
 
 
 class Question:
@@ -27,7 +52,7 @@ class Question:
         compiled = statement.compile(dialect=_DIALECT)
         self.sql = str(compiled)
         # SQLAlchemy expands a list in IN only when it sends the statement: here it never would.
-        assert "POSTCOMPILE" not in self.sql, "write = ANY(array) or several conditions"
+        assert "POSTCOMPILE" not in self.sql, "write = ANY(array) or `is_one_of`"
         self.fixed = {name: value for name, value in compiled.params.items() if value is not None}
 
 
