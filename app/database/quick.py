@@ -6,7 +6,8 @@ of a transaction, in one round trip, just before its commit.
 """
 
 import asyncio
-from collections.abc import Iterable
+import contextlib
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 from psycopg.rows import dict_row
@@ -108,8 +109,7 @@ class Quick:
 
     async def rows(self, question: Question, **values: Any) -> list[Row]:
         """Return the rows as dicts. Raises psycopg.Error and PoolTimeout."""
-        await self._open()
-        async with self._pool.connection() as connection:
+        async with self._lent() as connection:
             cursor = await connection.execute(question.sql, {**question.fixed, **values})
             rows: list[Row] = await cursor.fetchall()
         return rows
@@ -117,22 +117,31 @@ class Quick:
     async def ask(self, sql: str, values: Row) -> list[Row]:
         """Send a statement, a transaction by itself, and return its rows. Raises psycopg.Error and
         PoolTimeout."""
-        await self._open()
-        async with self._pool.connection() as connection:
+        async with self._lent() as connection:
             rows: list[Row] = await (await connection.execute(sql, values)).fetchall()
         return rows
 
     async def send(self, sql: str, **values: Any) -> None:
         """Send a statement, a transaction by itself. Raises psycopg.Error and PoolTimeout."""
-        await self._open()
-        async with self._pool.connection() as connection:
+        async with self._lent() as connection:
             await connection.execute(sql, values)
 
     async def write(self, commands: list[tuple[str, Row]]) -> None:
         """Write rows in a transaction of their own. Raises psycopg.Error and PoolTimeout."""
-        await self._open()
-        async with self._pool.connection() as connection, connection.transaction():
+        async with self._lent() as connection, connection.transaction():
             await send(connection, commands)
+
+    @contextlib.asynccontextmanager
+    async def _lent(self) -> AsyncIterator[Any]:
+        """Lend a connection. One on which work was cancelled is not used again: an answer may still
+        be on its way there."""
+        await self._open()
+        async with self._pool.connection() as connection:
+            try:
+                yield connection
+            except asyncio.CancelledError:
+                await connection.close()
+                raise
 
     async def _open(self) -> None:
         if self._pool._opened:
