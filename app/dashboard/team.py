@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse
 
 from app.calls import record
-from app.dashboard import referrals, talks, team_parts, team_rows, team_views
+from app.dashboard import referrals, talks, team_parts, team_views
 from app.dashboard.people.access_requests import access_request_values
 from app.dashboard.rota import alarms
 from app.dashboard.talks import Supervises
@@ -26,7 +26,7 @@ from app.work import Work
 
 router = APIRouter(include_in_schema=False)
 # `{{ row|person }}`: a person of the team.
-templates.env.filters["person"] = team_rows.draw
+templates.env.filters["person"] = team_parts.draw_person
 
 
 @router.get("/team")

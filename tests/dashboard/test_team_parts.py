@@ -9,7 +9,7 @@ import pytest
 from app.calls import record
 from app.calls.models import Call
 from app.calls.record import Delivery
-from app.dashboard import talks, team, team_parts, team_rows
+from app.dashboard import talks, team, team_parts
 from app.dashboard.templating import templates
 from app.referrals.deadlines import tracking
 from app.routing import offers, own_presence
@@ -58,20 +58,20 @@ async def test_only_people_of_whom_something_has_changed_are_drawn_again(
     work: Work, house: House
 ) -> None:
     first = await team.people_part(work, "north")
-    drawn = team_rows._drawn.cache_info().misses
+    drawn = team_parts.drawn_person.cache_info().misses
     work.now += timedelta(seconds=90)
     later = await team.people_part(work, "north")
     assert first.count('data-up="0"') == 3
     assert later == first.replace('data-up="0"', 'data-up="90"')
-    assert team_rows._drawn.cache_info().misses == drawn
+    assert team_parts.drawn_person.cache_info().misses == drawn
     await own_presence.choose_presence(work, house.ana, PresenceState.BREAK)
     await work.session.flush()
     changed = await team.people_part(work, "north")
-    assert team_rows._drawn.cache_info().misses == drawn + 1
+    assert team_parts.drawn_person.cache_info().misses == drawn + 1
     assert changed.count('data-state="break"') == 3
     pages.speak("sr")
     assert "propušteno" in (await team.people_part(work, "north")).lower()
-    assert team_rows._drawn.cache_info().misses == drawn + 4
+    assert team_parts.drawn_person.cache_info().misses == drawn + 4
 
 
 async def another_talk(work: Work, staff: Staff) -> Call:
