@@ -19,7 +19,7 @@ from app.staff.models import Staff
 from app.work import Work
 
 
-def of_team(team: str) -> ColumnElement[bool]:
+def of_team(team: str | ColumnElement[str]) -> ColumnElement[bool]:
     """Return the condition for the messages that the people of a team may hear."""
     people = select(Staff.id).where(Staff.team == team)
     return or_(

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, false, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, false, func, select, tuple_
 
 from app.calls import messages
 from app.calls.line_rows import Line
@@ -104,17 +104,20 @@ async def count_unreachable(work: Work) -> int:
     return found or 0
 
 
-async def open_messages(work: Work, team: str) -> list[VoiceMessage]:
-    """Return at most 100 voice messages that a team is still to hear, oldest first."""
-    return list(
-        await work.session.scalars(
-            select(VoiceMessage)
-            .where(
-                VoiceMessage.heard_at.is_(None),
-                VoiceMessage.state != MessageState.ABSENT,
-                messages.of_team(team),
-            )
-            .order_by(VoiceMessage.created_at)
-            .limit(100)
+def messages_open_of(team: str | ColumnElement[str]) -> Select[VoiceMessage]:
+    """Select at most 100 voice messages that a team is still to hear, oldest first."""
+    return (
+        select(VoiceMessage)
+        .where(
+            VoiceMessage.heard_at.is_(None),
+            VoiceMessage.state != MessageState.ABSENT,
+            messages.of_team(team),
         )
+        .order_by(VoiceMessage.created_at)
+        .limit(100)
     )
+
+
+async def open_messages(work: Work, team: str) -> list[VoiceMessage]:
+    """Return the voice messages that a team is still to hear, as `messages_open_of`."""
+    return list(await work.session.scalars(messages_open_of(team)))

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID, uuid4
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.orm import make_transient_to_detached
 
@@ -22,8 +22,10 @@ from app.calls.states import (
     Unstaffed,
     outcome_of,
 )
+from app.database.quick import Command
 from app.database.topics import Topic
 from app.errors import NotFound
+from app.jobs.transaction import write_now
 from app.outbox.states import Sending
 from app.privacy.numbers import read_caller
 from app.sealing.hashes import carry_caller
@@ -254,8 +256,18 @@ async def earlier_answer(work: Work, key: str) -> RecordedEvent | None:
     return (await work.session.scalars(_EARLIER, {"key": key})).one_or_none()
 
 
-# Inline: the number that the database gives to the event is not asked for.
-_INSERT_EVENT = insert(RecordedEvent.__table__).inline()  # type: ignore[arg-type]
+_EVENT = Command(
+    RecordedEvent.__table__,
+    "call_id",
+    "kind",
+    "source",
+    "at",
+    "delivery_key",
+    "detail",
+    "answer",
+    "previous",
+    "hash",
+)
 
 
 async def last_detail(work: Work, call: Call, kind: str) -> dict[str, Any]:
@@ -285,8 +297,9 @@ async def record(
     if work.actor.staff_id is not None:
         detail["staff_id"] = str(work.actor.staff_id)
     # Written at once, to keep the order of events; a trigger fills in the hashes.
-    await work.session.execute(
-        _INSERT_EVENT,
+    await write_now(
+        work,
+        _EVENT,
         {
             "call_id": call.id,
             "kind": str(kind),

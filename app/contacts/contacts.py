@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import BindParameter, Uuid, bindparam, exists, func, select
 
 from app.calls import messages
 from app.calls.line_rows import Line
@@ -104,6 +104,11 @@ def apply_event(contact: Contact, event: ContactEvent) -> None:
 # -- with a call -------------------------------------------------------------------------------
 
 
+# Built once: every talk begins with it.
+_CALL_ID: BindParameter[UUID] = bindparam("call_id", type_=Uuid())
+_OF_CALL = select(Contact).where(Contact.call_id == _CALL_ID).with_for_update()
+
+
 async def open_for_call(work: Work, call: Call, staff_id: UUID) -> None:
     """Open the draft contact of an answered call, or hand it to the counsellor who has the call.
 
@@ -111,9 +116,7 @@ async def open_for_call(work: Work, call: Call, staff_id: UUID) -> None:
     """
     staff = await work.session.get(Staff, staff_id)
     assert staff is not None
-    contact = await work.session.scalar(
-        select(Contact).where(Contact.call_id == call.id).with_for_update()
-    )
+    contact = await work.session.scalar(_OF_CALL, {"call_id": call.id})
     if contact is not None:
         if contact.owner_id != staff_id:
             await _hand_over(work, contact, staff, ReadsBecause.CALL_TRANSFERRED)
@@ -476,11 +479,19 @@ async def recent_categories(work: Work, staff: Staff) -> list[str]:
     return [code for code, _ in counts.most_common(_RECENT)]
 
 
+# Built once: every drawing of a desk sends it.
+_AT_HAND = select(Contact).where(
+    Contact.call_id == _CALL_ID, Contact.owner_id == bindparam("who", type_=Uuid()), *OPEN
+)
+
+
 async def at_hand(work: Work, staff: Staff, call_id: UUID | None) -> Contact | None:
     """Return the person's own contact of a call, while it is not complete."""
     if call_id is None:
         return None
-    return (await at_hand_of_each(work, staff, [call_id])).get(call_id)
+    values = {"call_id": call_id, "who": staff.id}
+    found: Contact | None = await work.session.scalar(_AT_HAND, values)
+    return found
 
 
 async def at_hand_of_each(work: Work, staff: Staff, calls: Collection[UUID]) -> dict[UUID, Contact]:

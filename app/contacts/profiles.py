@@ -7,7 +7,7 @@ from then on a counsellor chooses which of them it is. Every change is logged.
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import BigInteger, LargeBinary, bindparam, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from app.calls.models import Call
@@ -15,34 +15,42 @@ from app.contacts.log_kinds import ProfileCause, RecordLog
 from app.contacts.models import Contact, Profile, ProfileNumber, RecordEvent
 from app.contacts.records import Opened, events_of, new_code, note_event
 from app.contacts.scopes import lock_writable, reads_contact, writes_contact
+from app.database.quick import Command, Question
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
+from app.jobs.transaction import rows_of, write_now
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.work import Work
 
+_PROFILE = Command(Profile.__table__, "id", "code", "created_at")
+_NUMBER = Command(ProfileNumber.__table__, "profile_id", "caller_key")
+
 
 async def _make(work: Work, caller_key: bytes | None, cause: ProfileCause) -> UUID:
     profile_id = uuid4()
-    await work.session.execute(
-        insert(Profile).values(id=profile_id, code=new_code("P"), created_at=work.now)
-    )
+    values = {"id": profile_id, "code": new_code("P"), "created_at": work.now}
+    await write_now(work, _PROFILE, values)
     if caller_key is not None:
-        await work.session.execute(
-            insert(ProfileNumber).values(profile_id=profile_id, caller_key=caller_key)
-        )
+        await write_now(work, _NUMBER, {"profile_id": profile_id, "caller_key": caller_key})
     note_event(work, "profile", profile_id, RecordLog.PROFILE_MADE, cause=cause)
     return profile_id
 
 
-async def _behind(work: Work, caller_key: bytes) -> list[UUID]:
-    rows = await work.session.scalars(
-        select(Profile.id)
-        .join(ProfileNumber, ProfileNumber.profile_id == Profile.id)
-        .where(ProfileNumber.caller_key == caller_key, Profile.merged_into.is_(None))
-        .order_by(Profile.created_at)
+_BEHIND = Question(
+    select(Profile.id)
+    .join(ProfileNumber, ProfileNumber.profile_id == Profile.id)
+    .where(
+        ProfileNumber.caller_key == bindparam("key", type_=LargeBinary()),
+        Profile.merged_into.is_(None),
     )
-    return list(rows)
+    .order_by(Profile.created_at)
+)
+_LOCK = Question(select(func.pg_advisory_xact_lock(bindparam("lock", type_=BigInteger()))))
+
+
+async def _behind(work: Work, caller_key: bytes) -> list[UUID]:
+    return [row["id"] for row in await rows_of(work, _BEHIND, key=caller_key)]
 
 
 async def profile_of_caller(work: Work, caller_key: bytes | None) -> UUID | None:
@@ -54,7 +62,7 @@ async def profile_of_caller(work: Work, caller_key: bytes | None) -> UUID | None
         return None
     # Two first calls of one number at once must not make two profiles.
     lock = int.from_bytes(caller_key[:8], "big", signed=True)
-    await work.session.execute(select(func.pg_advisory_xact_lock(lock)))
+    await rows_of(work, _LOCK, lock=lock)
     found = await _behind(work, caller_key)
     if not found:
         return await _make(work, caller_key, ProfileCause.FIRST_CALL)

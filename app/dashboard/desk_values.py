@@ -17,6 +17,7 @@ from app.contacts import contacts, openings
 from app.contacts.models import Contact
 from app.contacts.records import library_of
 from app.dashboard import referrals, views
+from app.dashboard.desk_extras import extras_of
 from app.dashboard.languages import language_of
 from app.dashboard.records.guidance import guidance_in
 from app.dashboard.templating import templates
@@ -35,6 +36,8 @@ from app.staff.roles import Permission, may
 from app.web.keyed_answers import may_read_answers
 from app.words.pages import code_words, said
 from app.work import Work
+
+_NO_BACKS = callbacks.OnDesk(None, None)
 
 
 async def desk_values(request: Request, work: Work, staff: Staff) -> dict[str, Any]:
@@ -56,9 +59,12 @@ async def desk_values(request: Request, work: Work, staff: Staff) -> dict[str, A
     # In wrap-up the call is over, and what was agreed in it is still shown beside the form.
     at_hand = call_id or (contact.call_id if contact else None)
     agrees = at_hand if talking or contact else None
-    backs = await callbacks.on_desk(work, staff.id, agrees)
+    extras = await extras_of(work, staff.id, at_hand)
+    backs = _NO_BACKS
+    if extras.backs:
+        backs = await callbacks.on_desk(work, staff.id, agrees)
     return {
-        **await talk_values(work, talking),
+        **await talk_values(work, talking if extras.others else None),
         "desk": shown,
         "can": platform.can_in_talk(work.settings),
         "in_page": _in_page(work, staff),
@@ -66,7 +72,7 @@ async def desk_values(request: Request, work: Work, staff: Staff) -> dict[str, A
         "practises": work.settings.practice_exchange is not None and (shown.call or shown.contact),
         "caller": caller,
         "said_wanted": backs.to_be_said,
-        **await _asked_by_key(work, staff, talking),
+        **await _asked_by_key(work, staff, talking, asked=extras.questions),
         "at_hand": at_hand,
         "now": work.now,
         "guidance": guidance_in(library_of(work.ground), language_of(request, work))
@@ -74,7 +80,9 @@ async def desk_values(request: Request, work: Work, staff: Staff) -> dict[str, A
         else "",
         **await _callback_values(work, agrees, backs.agreed),
         **await _note_values(work, staff, at_hand),
-        **await referrals.desk_values(request, work, staff, at_hand, contact),
+        **await referrals.desk_values(
+            request, work, staff, at_hand, contact, has_some=extras.referrals
+        ),
     }
 
 
@@ -115,16 +123,18 @@ def _in_page(work: Work, staff: Staff) -> bool:
     return work.settings.has_page_telephones and staff.endpoint_kind == EndpointKind.BROWSER
 
 
-async def _asked_by_key(work: Work, staff: Staff, call_id: UUID | None) -> dict[str, Any]:
-    """Return the questions for a caller who cannot speak, and those that were asked."""
+async def _asked_by_key(
+    work: Work, staff: Staff, call_id: UUID | None, *, asked: bool
+) -> dict[str, Any]:
+    """Return the questions for a caller who cannot speak, and those that were `asked`, if any."""
     if call_id is None or not platform.asks_by_key(work):
         return {"key_questions": [], "key_answers": []}
     call = await work.session.get(Call, call_id)
     line = await lines.line_of_id(work, call.line_id) if call else None
-    asked = await questions.questions_of(work, call_id)
+    answers = await questions.questions_of(work, call_id) if asked else []
     # Hardly any caller is asked by key; only then it matters who may read the answers.
-    if asked and not await may_read_answers(work, staff, call_id):
-        asked = []
+    if answers and not await may_read_answers(work, staff, call_id):
+        answers = []
     return {
         "key_questions": [key_question(code, line, call) for code in questions_of_line(line)],
         "key_answers": [
@@ -133,7 +143,7 @@ async def _asked_by_key(work: Work, staff: Staff, call_id: UUID | None) -> dict[
                 one.state,
                 code_words(questions.answer_of(work, one) or ""),
             )
-            for one in asked
+            for one in answers
         ],
     }
 

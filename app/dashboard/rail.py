@@ -5,15 +5,19 @@ read, once for the person.
 """
 
 from datetime import timedelta
+from functools import cache
 from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
+from sqlalchemy import BindParameter, ColumnElement, Text, bindparam, literal, select
 
 from app.calls import queries
 from app.dashboard.rota import alarms
 from app.dashboard.templating import templates
+from app.database.quick import Listed, Question, count_of
 from app.definitions.risk import Urgency
+from app.jobs.transaction import rows_of
 from app.referrals import reading
 from app.referrals.deadlines import tracking
 from app.referrals.escalation import alarms as danger_alarms
@@ -65,23 +69,34 @@ async def counts(work: InWork, staff: SignedIn) -> Response:
 
 async def counts_part(work: Work, seat: Seat) -> str:
     """Render how much waits at the desk and in the team, for a role in a team."""
-    at_desk = 0
-    if may(seat.role, Permission.SEE_QUEUE):
-        at_desk += len(await queue.waiting_calls(work))
-    if may(seat.role, Permission.TAKE_CALLS):
-        at_desk += len(await callbacks.open_callbacks(work, seat.team))
-    if may(seat.role, Permission.HEAR_MESSAGES):
-        at_desk += len(await queries.open_messages(work, seat.team))
-    found = {"desk": at_desk}
-    if may(seat.role, Permission.SUPERVISE):
-        wrong = await alarms.alarm_values(work)
-        found["team"] = len(await supervised.panics(work)) + sum(
-            len(wrong[name])
-            for name in ("staffing", "alarms", "much_dialled", "untaken", "overdue", "late")
-        )
-    if may(seat.role, Permission.KEEP_PEOPLE):
-        found["admin"] = len(await notices.open_notices(work))
+    (found,) = await rows_of(work, _counted(seat.role), team=seat.team, now=work.now)
     return _counts(found)
+
+
+_TEAM: BindParameter[str] = bindparam("team", type_=Text())
+
+
+@cache
+def _counted(role: str) -> Question:
+    """Return the question how much waits for people of a role: how long each list is that their
+    pages show. One question, because every change of the queue asks it."""
+    desk: list[Listed] = []
+    if may(role, Permission.SEE_QUEUE):
+        desk.append(queue.WAITING)
+    if may(role, Permission.TAKE_CALLS):
+        desk.append(callbacks.open_of(_TEAM))
+    if may(role, Permission.HEAR_MESSAGES):
+        desk.append(queries.messages_open_of(_TEAM))
+    columns = [_sum(desk).label("desk")]
+    if may(role, Permission.SUPERVISE):
+        columns.append(_sum([supervised.PANICS, *alarms.LISTED]).label("team"))
+    if may(role, Permission.KEEP_PEOPLE):
+        columns.append(count_of(notices.OPEN_NOTICES).label("admin"))
+    return Question(select(*columns))
+
+
+def _sum(lists: list[Listed]) -> ColumnElement[int]:
+    return sum((count_of(one) for one in lists), start=literal(0))
 
 
 @router.get("/board/counts/own")

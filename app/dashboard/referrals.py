@@ -332,14 +332,19 @@ async def desk_values(
     staff: Staff,
     call_id: UUID | None,
     contact: Contact | None,
+    *,
+    has_some: bool = True,
 ) -> dict[str, Any]:
-    """Return the values of the urgent button, and the referrals made from the present call."""
+    """Return the values of the urgent button, and the referrals made from the present call, if it
+    `has_some`."""
     if call_id is None:
         return {"desk_referrals": []}
     withheld = contact is not None and wish_in_words(contact, sheet_of(work, contact))
     return {
         "urgent_withheld": withheld,
-        "desk_referrals": await reading.referred_from(work, staff, call_id=call_id),
+        "desk_referrals": await reading.referred_from(work, staff, call_id=call_id)
+        if has_some
+        else [],
         "urgent_services": URGENT_SERVICES,
         "places": places_of(request, work),
     }

@@ -25,6 +25,8 @@ from app.words.pages import _, refusal_words, said
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
+# `{{ row|person }}`: a person of the team.
+templates.env.filters["person"] = team_parts.draw_person
 
 
 @router.get("/team")

@@ -4,10 +4,14 @@ The strip and the talks are almost the same for all supervisors of a team. A vie
 what this one may know of deadlines and deliveries, which talks they see, and how they take part.
 """
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Hashable
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
+
+from markupsafe import Markup
 
 from app.calls import platform
 from app.dashboard import team_views
@@ -23,6 +27,7 @@ from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.statistics.counting import today
 from app.web.parts import Part, View, team_of
+from app.words import pages
 from app.work import Work
 
 # The strip counts the deadlines that run out within this time.
@@ -239,3 +244,27 @@ TALKS_LINK = Part(
 async def talks_counted(work: Work, staff: Staff) -> Count:
     """Return how many talks a supervisor sees."""
     return await _count(work, await _talks_of_team(work, staff.team), staff)
+
+
+# -- the people ----------------------------------------------------------------------------------
+
+# What counts on in the page by itself, as the row of a person has it.
+_UP = 'data-up="{}"'
+_BEGINS = _UP.format(0)
+
+
+def draw_person(row: team_views.PersonRow) -> Markup:
+    """Return one person, in the language of the reader.
+
+    They are drawn again only when something of them has changed, however often the page is.
+    """
+    before, count, after = drawn_person(row, pages.of_reader())
+    return Markup(before + (count and _UP.format(row.seconds)) + after)  # noqa: S704 (a template)
+
+
+@lru_cache(maxsize=4096)
+def drawn_person(row: team_views.PersonRow, words: Hashable) -> tuple[str, str, str]:
+    """Return a person in these words: what stands before the time that counts on, its beginning,
+    and what stands after it."""
+    template = templates.get_template("fragments/team/team_person.html")
+    return template.render(p=replace(row, seconds=0)).partition(_BEGINS)

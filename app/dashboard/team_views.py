@@ -1,6 +1,6 @@
 """What the team page shows of each person. The values are made only here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -44,7 +44,8 @@ class PersonRow:
     name: str
     state: str
     state_words: str
-    seconds: int
+    # Since when they are in it. The page counts on by itself, so it makes no other row.
+    seconds: int = field(compare=False)
     # What they are in: a line, a colleague's talk, or why they are away.
     about: str
     practice: bool

@@ -6,18 +6,44 @@ of a transaction, in one round trip, just before its commit.
 """
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
-from sqlalchemy import JSON, CompoundSelect, Select, Update, bindparam
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    CompoundSelect,
+    ScalarSelect,
+    Select,
+    Update,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 _DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 Row = dict[str, Any]
+Listed = Select[*tuple[Any, ...]]
 Asked = Select[*tuple[Any, ...]] | CompoundSelect[*tuple[Any, ...]]
+
+
+def is_one_of(column: Any, values: Iterable[Any]) -> ColumnElement[bool]:
+    """Return the condition that a column is one of these values, for a `Question`."""
+    return or_(*(column == value for value in values))
+
+
+def count_of(listed: Listed) -> ScalarSelect[int]:
+    """Return how many rows a list has, as a part of another question."""
+    rows = listed.with_only_columns(literal(1).label("one"), maintain_column_froms=True)
+    return select(func.count()).select_from(rows.order_by(None).subquery()).scalar_subquery()
 
 
 class Question:
@@ -27,7 +53,7 @@ class Question:
         compiled = statement.compile(dialect=_DIALECT)
         self.sql = str(compiled)
         # SQLAlchemy expands a list in IN only when it sends the statement: here it never would.
-        assert "POSTCOMPILE" not in self.sql, "write = ANY(array) or several conditions"
+        assert "POSTCOMPILE" not in self.sql, "write = ANY(array) or `is_one_of`"
         self.fixed = {name: value for name, value in compiled.params.items() if value is not None}
 
 
@@ -83,8 +109,7 @@ class Quick:
 
     async def rows(self, question: Question, **values: Any) -> list[Row]:
         """Return the rows as dicts. Raises psycopg.Error and PoolTimeout."""
-        await self._open()
-        async with self._pool.connection() as connection:
+        async with self._lent() as connection:
             cursor = await connection.execute(question.sql, {**question.fixed, **values})
             rows: list[Row] = await cursor.fetchall()
         return rows
@@ -92,22 +117,31 @@ class Quick:
     async def ask(self, sql: str, values: Row) -> list[Row]:
         """Send a statement, a transaction by itself, and return its rows. Raises psycopg.Error and
         PoolTimeout."""
-        await self._open()
-        async with self._pool.connection() as connection:
+        async with self._lent() as connection:
             rows: list[Row] = await (await connection.execute(sql, values)).fetchall()
         return rows
 
     async def send(self, sql: str, **values: Any) -> None:
         """Send a statement, a transaction by itself. Raises psycopg.Error and PoolTimeout."""
-        await self._open()
-        async with self._pool.connection() as connection:
+        async with self._lent() as connection:
             await connection.execute(sql, values)
 
     async def write(self, commands: list[tuple[str, Row]]) -> None:
         """Write rows in a transaction of their own. Raises psycopg.Error and PoolTimeout."""
-        await self._open()
-        async with self._pool.connection() as connection, connection.transaction():
+        async with self._lent() as connection, connection.transaction():
             await send(connection, commands)
+
+    @contextlib.asynccontextmanager
+    async def _lent(self) -> AsyncIterator[Any]:
+        """Lend a connection. One on which work was cancelled is not used again: an answer may still
+        be on its way there."""
+        await self._open()
+        async with self._pool.connection() as connection:
+            try:
+                yield connection
+            except asyncio.CancelledError:
+                await connection.close()
+                raise
 
     async def _open(self) -> None:
         if self._pool._opened:

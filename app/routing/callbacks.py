@@ -17,6 +17,8 @@ from sqlalchemy import (
     ColumnElement,
     ForeignKey,
     Index,
+    LargeBinary,
+    Select,
     Uuid,
     and_,
     bindparam,
@@ -34,6 +36,7 @@ from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import Direction
 from app.database.base import Base, CallerHash, Identifier, Sealed, one_of
+from app.database.quick import is_one_of
 from app.database.topics import Topic
 from app.dialling import outward
 from app.dialling.models import DialWay, Purpose
@@ -313,7 +316,7 @@ async def _replace(
     return row
 
 
-def of_team(team: str) -> ColumnElement[bool]:
+def of_team(team: str | ColumnElement[str]) -> ColumnElement[bool]:
     """Return the condition for the call-backs of a team: those that its people agreed or talked
     in, and those that callers asked for by key, as long as no person has talked with them."""
     people = select(Staff.id).where(Staff.team == team)
@@ -346,7 +349,8 @@ class OnDesk(NamedTuple):
     agreed: Callback | None
 
 
-_ON_DESK = (
+# Of the counsellor `who`, with the call `call_id` at hand.
+ON_DESK = (
     select(Callback)
     .where(
         or_(
@@ -368,7 +372,7 @@ async def on_desk(work: Work, staff_id: UUID, call_id: UUID | None) -> OnDesk:
     """Return the call-back for which a counsellor has to say who answered, and the one that is
     agreed in their call."""
     values = {"who": staff_id, "call_id": call_id}
-    rows = list(await work.session.scalars(_ON_DESK, values))
+    rows = list(await work.session.scalars(ON_DESK, values))
     spoken = [row for row in rows if row.state == CallbackState.SPOKEN]
     agreed = [row for row in rows if row.state == CallbackState.AGREED]
     return OnDesk(spoken[0] if spoken else None, agreed[0] if agreed else None)
@@ -423,16 +427,23 @@ async def who_talked(work: Work, call: Call) -> UUID | None:
     return found
 
 
+# Built once: every talk begins with it.
+_OF_NUMBER = (
+    select(Callback)
+    .where(
+        Callback.caller_key == bindparam("key", type_=LargeBinary()),
+        is_one_of(Callback.state, OPEN),
+    )
+    .with_for_update(skip_locked=True)
+)
+
+
 async def settle_by_talk(work: Work, call: Call) -> None:
     """Settle a call-back whose number is in a talk: the counsellor says whether it was the child,
     and the number is not rung meanwhile."""
     if call.caller_key is None or call.direction == Direction.OUTBOUND:
         return
-    row = await work.session.scalar(
-        select(Callback)
-        .where(Callback.caller_key == call.caller_key, Callback.state.in_(OPEN))
-        .with_for_update(skip_locked=True)
-    )
+    row = await work.session.scalar(_OF_NUMBER, {"key": call.caller_key})
     if row is not None:
         if row.state == CallbackState.TRYING:
             work.defer(Task.CALLBACK_NOT_NEEDED, callback_id=str(row.id))
@@ -454,20 +465,25 @@ async def cancel(work: Work, staff: Staff, callback_id: UUID) -> None:
     write_entry(work, AuditLog.CALLBACK_ENDED, str(callback_id), state=row.state)
 
 
-async def open_callbacks(work: Work, team: str) -> list[tuple[Callback, str, str]]:
-    """Return the call-backs of a team that are open or given up but not closed, with line and
+def open_of(team: str | ColumnElement[str]) -> Select[Callback, str, str]:
+    """Select the call-backs of a team that are open or given up but not closed, with line and
     time zone."""
-    rows = await work.session.execute(
+    return (
         select(Callback, Line.name, Line.timezone)
         .join(Line, Line.id == Callback.line_id)
         .where(
             of_team(team),
-            Callback.state.in_((*OPEN, CallbackState.SPOKEN))
+            is_one_of(Callback.state, (*OPEN, CallbackState.SPOKEN))
             | ((Callback.state == CallbackState.GIVEN_UP) & Callback.done_by.is_(None)),
         )
         .order_by(Callback.next_at)
         .limit(200)
     )
+
+
+async def open_callbacks(work: Work, team: str) -> list[tuple[Callback, str, str]]:
+    """Return the call-backs of a team that are open, as `open_of`."""
+    rows = await work.session.execute(open_of(team))
     return [(row, line, zone) for row, line, zone in rows]
 
 

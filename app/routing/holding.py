@@ -4,8 +4,10 @@ that follows from it."""
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import exists, select
+from sqlalchemy import Uuid, bindparam, exists, select
 
+from app.database.quick import Question
+from app.jobs.transaction import rows_of
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, Presence, PresenceState
 from app.work import Work
@@ -37,17 +39,18 @@ class Held(NamedTuple):
         return PresenceState.OFFERED if self.asked else None
 
 
+_HELD = Question(
+    select(Offer.slot, Offer.state).where(
+        Offer.counsellor_id == bindparam("who", type_=Uuid()), Offer.released_at.is_(None)
+    )
+)
+
+
 async def held(work: Work, counsellor_id: UUID) -> Held:
     """Return what a counsellor holds. Their presence is locked if it must stay so."""
-    rows = (
-        await work.session.execute(
-            select(Offer.slot, Offer.state).where(
-                Offer.counsellor_id == counsellor_id, Offer.released_at.is_(None)
-            )
-        )
-    ).all()
-    calls = [OfferState(state) for slot, state in rows if slot is None]
-    written = [(slot, state) for slot, state in rows if slot is not None]
+    rows = await rows_of(work, _HELD, who=counsellor_id)
+    calls = [OfferState(row["state"]) for row in rows if row["slot"] is None]
+    written = [(row["slot"], row["state"]) for row in rows if row["slot"] is not None]
     return Held(
         calls[0] if calls else None,
         sum(state in _TAKEN for _, state in written),

@@ -24,7 +24,9 @@ from app.calls import record
 from app.calls.line_rows import Line
 from app.calls.models import Call
 from app.calls.states import CallState
+from app.database.quick import Question
 from app.errors import Conflict, NotFound
+from app.jobs.transaction import rows_of
 from app.routing import releasing, sound
 from app.routing.models import Offer, OfferState, Presence
 from app.routing.rota import roster
@@ -101,15 +103,18 @@ async def conversations_of(work: Work, staff: Staff) -> list[Conversation]:
     return [Conversation(*row) for row in rows]
 
 
+_LAST_CALL = Question(
+    select(Offer.call_id)
+    .where(Offer.counsellor_id == _WHO, Offer.connected_at.is_not(None))
+    .order_by(Offer.connected_at.desc())
+    .limit(1)
+)
+
+
 async def call_of_wrap_up(work: Work, staff: Staff) -> UUID | None:
     """Return the last call in which a counsellor talked: the call that wrap-up is for."""
-    found: UUID | None = await work.session.scalar(
-        select(Offer.call_id)
-        .where(Offer.counsellor_id == staff.id, Offer.connected_at.is_not(None))
-        .order_by(Offer.connected_at.desc())
-        .limit(1)
-    )
-    return found
+    rows = await rows_of(work, _LAST_CALL, who=staff.id)
+    return rows[0]["call_id"] if rows else None
 
 
 # The last call in which each of some counsellors talked: one row of the index for each of them,

@@ -7,17 +7,20 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import BindParameter, ColumnElement, Uuid, and_, bindparam, select, update
+from sqlalchemy import BindParameter, Boolean, Text, Uuid, bindparam, or_, select, update
 from sqlalchemy.orm import aliased
+from sqlalchemy.orm.attributes import set_committed_value
 
 from app.calls import platform, record
 from app.calls.log_kinds import CallLog, Cause
-from app.calls.models import Call, Leg, LegRequest
+from app.calls.models import Call, Leg, LegRequest, RecordedEvent
 from app.calls.record import Delivery
 from app.calls.states import NOT_RUNG, CallEvent, CallState, LegStatus
+from app.database.quick import Question, is_one_of
 from app.database.topics import Topic
 from app.errors import Conflict, NotFound
 from app.jobs.names import Task
+from app.jobs.transaction import rows_of
 from app.outbox.push.subscriptions import wake
 from app.outbox.states import Sending
 from app.routing import holding, releasing, waking
@@ -121,49 +124,129 @@ def want_leg(work: Work, to: Offer | Participant, task: str, *, second: bool = F
     work.defer(task, leg_id=str(leg.id))
 
 
-# Built once: nearly every webhook of a talk locks its offer.
+# Built once: nearly every webhook of a talk locks its offer. PostgreSQL locks the rows in the order
+# in which `of` names them, each in its newest version.
 _OFFER_ID: BindParameter[UUID] = bindparam("offer_id", type_=Uuid())
-_CALL_OF_OFFER = (
-    select(Call)
+_LEG_ID: BindParameter[UUID] = bindparam("leg_id", type_=Uuid())
+_EARLIER = RecordedEvent.delivery_key == bindparam("key", type_=Text())
+_BOTH = (
+    select(Call, Offer)
     .join(Offer, Offer.call_id == Call.id)
     .where(Offer.id == _OFFER_ID)
-    .with_for_update(of=Call)
+    .with_for_update(of=[Call, Offer])
     .execution_options(populate_existing=True)
 )
-_OFFER = (
-    select(Offer)
-    .where(Offer.id == _OFFER_ID)
-    .with_for_update()
+_OWN = _BOTH.where(Offer.counsellor_id == bindparam("who", type_=Uuid()))
+_BOTH_WITH_EARLIER = _BOTH.add_columns(RecordedEvent).join(RecordedEvent, _EARLIER, isouter=True)
+_WITH_LEG = (
+    select(Leg, Call, Offer)
+    .join(Offer, Offer.id == Leg.offer_id)
+    .join(Call, Call.id == Offer.call_id)
+    .where(Leg.id == _LEG_ID)
+    .with_for_update(of=[Call, Offer, Leg])
     .execution_options(populate_existing=True)
+)
+_WITH_LEG_AND_EARLIER = _WITH_LEG.add_columns(RecordedEvent).join(
+    RecordedEvent, _EARLIER, isouter=True
 )
 
 
 async def lock_offer(work: Work, offer_id: UUID) -> tuple[Call, Offer]:
     """Lock an offer and its call, the call first. Raises NotFound."""
-    call = await work.session.scalar(_CALL_OF_OFFER, {"offer_id": offer_id})
-    if call is None:
+    row = (await work.session.execute(_BOTH, {"offer_id": offer_id})).one_or_none()
+    if row is None:
         raise NotFound("There is no such offer.")
-    offer = await work.session.scalar(_OFFER, {"offer_id": offer_id})
-    assert offer is not None
-    return call, offer
+    return row[0], row[1]
+
+
+async def lock_offer_for_delivery(
+    work: Work, offer_id: UUID, key: str
+) -> tuple[Call, Offer, RecordedEvent | None]:
+    """Lock an offer and its call as `lock_offer`, and return the event of this delivery, if it came
+    before: see `record.lock_for_delivery`. Raises NotFound."""
+    values = {"offer_id": offer_id, "key": key}
+    row = (await work.session.execute(_BOTH_WITH_EARLIER, values)).one_or_none()
+    if row is None:
+        raise NotFound("There is no such offer.")
+    return row[0], row[1], row[2]
 
 
 async def lock_leg(work: Work, leg_id: UUID) -> tuple[Leg, Call, Offer] | None:
     """Lock a leg with its call and its offer. Return None if there is no such leg."""
-    leg = await work.session.get(Leg, leg_id)
-    if leg is None:
-        return None
-    call, offer = await lock_offer(work, leg.offer_id)
-    await work.session.refresh(leg, with_for_update=True)
-    return leg, call, offer
+    row = (await work.session.execute(_WITH_LEG, {"leg_id": leg_id})).one_or_none()
+    return (row[0], row[1], row[2]) if row is not None else None
+
+
+async def lock_leg_for_delivery(
+    work: Work, leg_id: UUID, key: str
+) -> tuple[Leg, Call, Offer, RecordedEvent | None] | None:
+    """Lock a leg as `lock_leg`, and return the event of this delivery, if it came before."""
+    values = {"leg_id": leg_id, "key": key}
+    row = (await work.session.execute(_WITH_LEG_AND_EARLIER, values)).one_or_none()
+    return (row[0], row[1], row[2], row[3]) if row is not None else None
 
 
 async def own_offer(work: Work, offer_id: UUID, staff_id: UUID) -> tuple[Call, Offer]:
     """Lock an offer and its call, for the counsellor to whom it was made. Raises NotFound."""
-    owner = select(Offer.id).where(Offer.id == offer_id, Offer.counsellor_id == staff_id)
-    if await work.session.scalar(owner) is None:
+    row = (await work.session.execute(_OWN, {"offer_id": offer_id, "who": staff_id})).one_or_none()
+    if row is None:
         raise NotFound("Not found, or this offer is not for you.")
-    return await lock_offer(work, offer_id)
+    return row[0], row[1]
+
+
+_WRITTEN = Question(
+    select(Offer.call_id, Offer.state).where(
+        Offer.counsellor_id == bindparam("who", type_=Uuid()),
+        Offer.released_at.is_(None),
+        Offer.slot.is_not(None),
+    )
+)
+# A leg of the counsellor; one to their own telephone only if it is `second`.
+_ANY_LEG = Question(
+    select(Leg.id)
+    .where(Leg.offer_id == _OFFER_ID, or_(~Leg.second, bindparam("second", type_=Boolean())))
+    .limit(1)
+)
+_OTHER = aliased(Offer)
+# Built once. One counsellor wins: another offer of the call must not have been accepted. The caller
+# has locked the call.
+_WIN = Question(
+    update(Offer)
+    .where(
+        Offer.id == _OFFER_ID,
+        Offer.state == OfferState.OPEN,
+        ~select(_OTHER.id)
+        .where(
+            _OTHER.call_id == Offer.call_id,
+            _OTHER.released_at.is_(None),
+            is_one_of(_OTHER.state, (OfferState.ACCEPTED, OfferState.CONNECTED)),
+        )
+        .exists(),
+    )
+    .values(
+        state=OfferState.ACCEPTED.value,
+        accepted_at=bindparam("now"),
+        expires_at=bindparam("until"),
+    )
+    .returning(Offer.id)
+)
+
+
+async def _win(work: Work, offer: Offer) -> bool:
+    """Mark an offer as accepted, if it is open and no other one of the call is accepted."""
+    values = {
+        "state": OfferState.ACCEPTED.value,
+        "accepted_at": work.now,
+        "expires_at": work.now + timedelta(seconds=work.settings.connect_seconds),
+    }
+    found = await rows_of(
+        work, _WIN, offer_id=offer.id, now=values["accepted_at"], until=values["expires_at"]
+    )
+    if found:
+        # The row holds them already.
+        for name, value in values.items():
+            set_committed_value(offer, name, value)
+    return bool(found)
 
 
 async def accept_offer(
@@ -173,18 +256,7 @@ async def accept_offer(
 
     Raises OfferNoLongerOpen.
     """
-    won = await work.session.scalar(
-        update(Offer)
-        .where(Offer.id == offer.id, Offer.state == OfferState.OPEN, ~_taken(offer.call_id))
-        .values(
-            state=OfferState.ACCEPTED,
-            accepted_at=work.now,
-            expires_at=work.now + timedelta(seconds=work.settings.connect_seconds),
-        )
-        .returning(Offer.id)
-        .execution_options(synchronize_session="fetch")
-    )
-    if won is None:
+    if not await _win(work, offer):
         if offer.released_at is None and offer.state != OfferState.OPEN:
             return
         raise OfferNoLongerOpen()
@@ -204,10 +276,8 @@ async def accept_offer(
         # Taken in the browser after all: the telephone is called off.
         offer.second_at = None
         await releasing.end_legs(work, offer.id)
-    which = Leg.offer_id == offer.id
-    which = which if at_telephone else and_(which, ~Leg.second)
-    legs = await work.session.scalar(select(Leg.id).where(which).limit(1))
-    if legs is None and platform.joins_by_click(work):
+    legs = await rows_of(work, _ANY_LEG, offer_id=offer.id, second=at_telephone)
+    if not legs and platform.joins_by_click(work):
         want_leg(work, offer, Task.JOIN_COUNSELLOR)
     work.announce(Topic.OFFERS.of(offer.counsellor_id), Topic.QUEUE)
 
@@ -224,21 +294,17 @@ async def _begin_to_write(work: Work, call: Call, offer: Offer) -> None:
 async def _leave_writing(work: Work, taken: Offer) -> None:
     """Tell the children who write with a counsellor that the counsellor has a call now, and let
     conversations that are offered to them expire at once."""
-    writing = await work.session.scalars(
-        select(Offer.call_id).where(
-            Offer.counsellor_id == taken.counsellor_id,
-            Offer.released_at.is_(None),
-            Offer.slot.is_not(None),
-            Offer.state == OfferState.CONNECTED,
-        )
-    )
-    for call_id in writing.all():
-        work.defer(
-            Task.FOLLOW_CONVERSATION,
-            call_id=str(call_id),
-            sentence="busy_a_moment",
-            key=str(taken.id),
-        )
+    written = await rows_of(work, _WRITTEN, who=taken.counsellor_id)
+    for row in written:
+        if row["state"] == OfferState.CONNECTED:
+            work.defer(
+                Task.FOLLOW_CONVERSATION,
+                call_id=str(row["call_id"]),
+                sentence="busy_a_moment",
+                key=str(taken.id),
+            )
+    if not any(row["state"] == OfferState.OPEN for row in written):
+        return
     await work.session.execute(
         update(Offer)
         .where(
@@ -248,20 +314,6 @@ async def _leave_writing(work: Work, taken: Offer) -> None:
         )
         .values(expires_at=work.now)
         .execution_options(synchronize_session=False)
-    )
-
-
-def _taken(call_id: UUID) -> ColumnElement[bool]:
-    """Return whether another offer of the call was accepted. The caller has locked the call."""
-    other = aliased(Offer)
-    return (
-        select(other.id)
-        .where(
-            other.call_id == call_id,
-            other.released_at.is_(None),
-            other.state.in_((OfferState.ACCEPTED, OfferState.CONNECTED)),
-        )
-        .exists()
     )
 
 
@@ -404,14 +456,21 @@ async def connect_offer(work: Work, call: Call, offer: Offer, *, at: datetime) -
         work.announce(Topic.OFFERS.of(offer.counsellor_id), Topic.PRESENCE.of(offer.counsellor_id))
 
 
+_OTHERS = (
+    select(Offer)
+    .where(
+        Offer.call_id == bindparam("call_id", type_=Uuid()),
+        Offer.id != _OFFER_ID,
+        Offer.released_at.is_(None),
+    )
+    .order_by(Offer.counsellor_id)
+)
+
+
 async def _withdraw_others(work: Work, call: Call, taken: Offer) -> None:
     """Withdraw the other offers of a call that rang at several phones. This waits until the talk
     has begun: the counsellor who accepted might have been lost on the way in."""
-    others = await work.session.scalars(
-        select(Offer)
-        .where(Offer.call_id == call.id, Offer.id != taken.id, Offer.released_at.is_(None))
-        .order_by(Offer.counsellor_id)
-    )
+    others = await work.session.scalars(_OTHERS, {"call_id": call.id, "offer_id": taken.id})
     for other in others.all():
         await withdraw_offer(work, call, other, Cause.TAKEN_BY_ANOTHER)
 
@@ -461,12 +520,13 @@ async def held_offer(work: Work, counsellor_id: UUID) -> Offer | None:
     )
 
 
+_LIVE = (
+    select(Offer)
+    .where(Offer.call_id == bindparam("call_id", type_=Uuid()), Offer.released_at.is_(None))
+    .order_by((Offer.state == OfferState.OPEN), Offer.opened_at.desc())
+)
+
+
 async def live_offer_of_call(work: Work, call_id: UUID) -> Offer | None:
     """Return the live offer of a call, if any: an accepted or connected one before an open one."""
-    return (
-        await work.session.scalars(
-            select(Offer)
-            .where(Offer.call_id == call_id, Offer.released_at.is_(None))
-            .order_by((Offer.state == OfferState.OPEN), Offer.opened_at.desc())
-        )
-    ).first()
+    return (await work.session.scalars(_LIVE, {"call_id": call_id})).first()

@@ -48,13 +48,18 @@ async def ensure_presence(work: Work, counsellor_id: UUID) -> None:
     )
 
 
+# Built once: nearly every move of a talk locks a presence.
+_LOCKED = (
+    select(Presence)
+    .where(Presence.counsellor_id == bindparam("who", type_=Uuid()))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+
+
 async def _locked(work: Work, counsellor_id: UUID) -> Presence | None:
-    return await work.session.scalar(
-        select(Presence)
-        .where(Presence.counsellor_id == counsellor_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
+    found: Presence | None = await work.session.scalar(_LOCKED, {"who": counsellor_id})
+    return found
 
 
 async def set_presence(

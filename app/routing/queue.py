@@ -35,8 +35,8 @@ from app.calls.chat_rules import ChatRules, read_chat
 from app.calls.line_rows import Line, LineLanguage
 from app.calls.models import Call
 from app.calls.states import WRITTEN, CallState, Channel, Direction
-from app.database.quick import Question
-from app.jobs.transaction import transaction
+from app.database.quick import Question, is_one_of
+from app.jobs.transaction import rows_of, transaction
 from app.routing import holding
 from app.routing.matching import Free, Waiting, pair
 from app.routing.models import Offer, OfferState, Presence, PresenceState
@@ -77,29 +77,37 @@ class WaitingCall(NamedTuple):
     danger_words_sealed: bytes | None = None
 
 
+# Built once: every change of the queue sends it.
+WAITING = (
+    select(
+        Call.id,
+        func.coalesce(Line.name, ""),
+        func.coalesce(Call.language, ""),
+        Call.priority,
+        Call.danger,
+        Call.returned > 0,
+        Call.direction == Direction.OUTBOUND,
+        Call.state == CallState.OFFERED,
+        func.coalesce(Call.queued_at, Call.opened_at),
+        Call.channel,
+        Call.alarming,
+        Call.danger_words_sealed,
+    )
+    .join(Line, Line.id == Call.line_id, isouter=True)
+    .where(
+        is_one_of(Call.state, (CallState.QUEUED, CallState.OFFERED)),
+        Call.rings_only_id.is_(None),
+    )
+    .order_by(Call.ranked_at, Call.id)
+    .limit(500)
+)
+_WAITING = Question(WAITING)
+
+
 async def waiting_calls(work: Work) -> list[WaitingCall]:
     """Return the waiting calls in the order in which they will be served, at most 500."""
-    rows = await work.session.execute(
-        select(
-            Call.id,
-            func.coalesce(Line.name, ""),
-            func.coalesce(Call.language, ""),
-            Call.priority,
-            Call.danger,
-            Call.returned > 0,
-            Call.direction == Direction.OUTBOUND,
-            Call.state == CallState.OFFERED,
-            func.coalesce(Call.queued_at, Call.opened_at),
-            Call.channel,
-            Call.alarming,
-            Call.danger_words_sealed,
-        )
-        .join(Line, Line.id == Call.line_id, isouter=True)
-        .where(Call.state.in_((CallState.QUEUED, CallState.OFFERED)), Call.rings_only_id.is_(None))
-        .order_by(Call.ranked_at, Call.id)
-        .limit(500)
-    )
-    return [WaitingCall._make(row) for row in rows]
+    rows = await rows_of(work, _WAITING)
+    return [WaitingCall._make(row.values()) for row in rows]
 
 
 # All waits end at the same now, so ordering by wait + priority is ordering by arrival - priority.

@@ -6,7 +6,7 @@ Locks are taken in one order everywhere: call, offer, presence.
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import BindParameter, Uuid, bindparam, or_, select
 
 from app.calls import platform, record
 from app.calls.log_kinds import Cause
@@ -34,19 +34,32 @@ async def end_if_kept(work: Work, call: Call) -> None:
             work.defer(Task.END_CALLER, call_id=str(call.id))
 
 
+_OFFER_ID: BindParameter[UUID] = bindparam("offer_id", type_=Uuid())
+# Built once: every offer that ends asks for its legs.
+_LEGS = select(Leg).where(
+    Leg.offer_id == _OFFER_ID,
+    Leg.ended_at.is_(None),
+    or_(
+        Leg.participant_id.is_(None),
+        Leg.participant_id.in_(
+            select(Participant.id).where(Participant.owner_offer_id == _OFFER_ID)
+        ),
+    ),
+)
+
+
 async def end_legs(work: Work, offer_id: UUID) -> None:
     """Ask for the end of every live leg of the counsellor, and of no other."""
-    own = select(Participant.id).where(Participant.owner_offer_id == offer_id)
-    legs = await work.session.scalars(
-        select(Leg).where(
-            Leg.offer_id == offer_id,
-            Leg.ended_at.is_(None),
-            or_(Leg.participant_id.is_(None), Leg.participant_id.in_(own)),
-        )
-    )
-    for leg in legs:
+    for leg in await work.session.scalars(_LEGS, {"offer_id": offer_id}):
         leg.end_wanted = True
         work.defer(Task.END_LEG, leg_id=str(leg.id))
+
+
+_HELD = (
+    select(Offer)
+    .where(Offer.call_id == bindparam("call_id", type_=Uuid()), Offer.released_at.is_(None))
+    .order_by(Offer.counsellor_id)
+)
 
 
 async def end_call(
@@ -80,11 +93,7 @@ async def end_call(
         await _settle_released(work, call)
     if not holds:
         return
-    held = await work.session.scalars(
-        select(Offer)
-        .where(Offer.call_id == call.id, Offer.released_at.is_(None))
-        .order_by(Offer.counsellor_id)
-    )
+    held = await work.session.scalars(_HELD, {"call_id": call.id})
     for offer in held.all():
         if offer.state == OfferState.ACCEPTED and asks:
             # Perhaps they talked, and only the provider's report was lost.

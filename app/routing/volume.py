@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from app.calls import lines
+from app.database.quick import is_one_of
 from app.database.topics import Topic
 from app.dialling import outward
 from app.jobs.names import Task
@@ -85,14 +86,16 @@ async def keepers(work: Work) -> list[Staff]:
     return list(rows)
 
 
+OPEN_ALARMS = (
+    select(Alarm)
+    .where(Alarm.ended_at.is_(None), is_one_of(Alarm.kind, VOLUME))
+    .order_by(Alarm.begun_at)
+)
+
+
 async def open_alarms(work: Work) -> list[Alarm]:
     """Return the open alarms about too much that is dialled."""
-    rows = await work.session.scalars(
-        select(Alarm)
-        .where(Alarm.ended_at.is_(None), Alarm.kind.in_(VOLUME))
-        .order_by(Alarm.begun_at)
-    )
-    return list(rows)
+    return list(await work.session.scalars(OPEN_ALARMS))
 
 
 async def letter_of(work: Work, alarm_id: UUID, staff_id: UUID) -> tuple[Staff, AlarmKind] | None:

@@ -42,14 +42,16 @@ async def watch(ground: Ground) -> None:
         await look(work)
 
 
+OPEN_NOTICES = (
+    select(SafekeepingNotice)
+    .where(SafekeepingNotice.ended_at.is_(None))
+    .order_by(SafekeepingNotice.begun_at, SafekeepingNotice.kind)
+)
+
+
 async def open_notices(work: Work) -> list[SafekeepingNotice]:
     """Return what people were told of and is not over, the oldest first."""
-    rows = await work.session.scalars(
-        select(SafekeepingNotice)
-        .where(SafekeepingNotice.ended_at.is_(None))
-        .order_by(SafekeepingNotice.begun_at, SafekeepingNotice.kind)
-    )
-    return list(rows)
+    return list(await work.session.scalars(OPEN_NOTICES))
 
 
 async def late_now(work: Work) -> set[NoticeKind]:

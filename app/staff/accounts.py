@@ -4,14 +4,17 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime, timedelta
+from typing import TypeVar
 from uuid import UUID, uuid4
 
-from sqlalchemy import and_, delete, or_, select, true, update
+from sqlalchemy import LargeBinary, and_, bindparam, delete, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import make_transient_to_detached
 
+from app.database.quick import Question, Row
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotSignedIn
-from app.jobs.transaction import transaction
+from app.jobs.transaction import rows_of, transaction
 from app.privacy.numbers import e164
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -290,6 +293,51 @@ _STORED = (
     .outerjoin(SignInRules, true())
     .where(StaffSession.awaits.is_(None), Staff.active)
 )
+# The same in plain rows: requests of every page send it, and to load its objects takes longer than
+# to ask for them.
+Loaded = TypeVar("Loaded", Staff, StaffSession, SignInRules)
+_KINDS = {"account": Staff, "session": StaffSession, "rules": SignInRules}
+_OF_TOKEN = Question(
+    select(
+        *(
+            column.label(f"{kind}_{column.key}")
+            for kind, table in _KINDS.items()
+            for column in table.__table__.c
+        )
+    )
+    .select_from(Staff)
+    .join(StaffSession, StaffSession.staff_id == Staff.id)
+    .outerjoin(SignInRules, true())
+    .where(
+        StaffSession.awaits.is_(None),
+        Staff.active,
+        StaffSession.token_key == bindparam("key", type_=LargeBinary()),
+    )
+)
+
+
+async def _of_token(
+    work: Work, key: bytes
+) -> tuple[Staff, StaffSession, SignInRules | None] | None:
+    """Return the account, the session and the rules of a session's key, of no session of the
+    database."""
+    rows = await rows_of(work, _OF_TOKEN, key=key)
+    if not rows:
+        return None
+    row = rows[0]
+    has_rules = row["rules_id"] is not None
+    return (
+        _as_loaded("account", Staff, row),
+        _as_loaded("session", StaffSession, row),
+        _as_loaded("rules", SignInRules, row) if has_rules else None,
+    )
+
+
+def _as_loaded(kind: str, table: type[Loaded], row: Row) -> Loaded:
+    """Return an object as a session would have loaded and let go of it."""
+    found = table(**{column.key: row[f"{kind}_{column.key}"] for column in table.__table__.c})
+    make_transient_to_detached(found)
+    return found
 
 
 def _ends_at(work: Work, staff: Staff, stored: StaffSession, row: SignInRules | None) -> datetime:
@@ -309,7 +357,7 @@ async def staff_of_session(
     if known is not None:
         return known
     key, memory = work.keys.session_key(token), work.ground.memory
-    found = (await work.session.execute(_STORED.where(StaffSession.token_key == key))).one_or_none()
+    found = await _of_token(work, key)
     if found is None:
         return None
     staff, stored, row = found
@@ -321,9 +369,6 @@ async def staff_of_session(
             return None
         ends = work.now + _ASKED_AGAIN
     # A change of the account, and a sign-out, are announced on the bus.
-    for one in (staff, stored, row):
-        if one is not None:
-            work.session.expunge(one)
     memory.keep(Topic.STAFF, key, staff, min(work.now + _REMEMBERED, ends))
     return staff
 

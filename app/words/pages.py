@@ -5,7 +5,7 @@ when it is first read. The language of the reader is set
 for each request; where none is set, pages and refusals are English.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date, datetime, time
@@ -118,6 +118,11 @@ def spoken_in(language: str) -> Iterator[None]:
 def reader() -> str:
     """Return the language of the reader."""
     return _reader.get()
+
+
+def of_reader() -> Hashable:
+    """Return what the reader's words are: equal as long as every message is said as before."""
+    return reader(), _catalogue(reader())
 
 
 def N_(message: str) -> str:

@@ -30,5 +30,5 @@ async def test_a_desk_and_its_bar_are_read_with_few_statements(stage: Stage) -> 
     ana = await stage.add_counsellor("ana")
     await talk(stage, ana)
     assert "Contact" in (await page(stage, ana, "/board/desk")).text
-    assert await statements_of(stage, ana, "/board/desk") <= 7
+    assert await statements_of(stage, ana, "/board/desk") <= 3
     assert await statements_of(stage, ana, "/board/frame") <= 1

@@ -1,6 +1,7 @@
 """What supervisors see of their team is read once for the team, and each gets only their own."""
 
 from collections.abc import Hashable
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from app.calls import record
 from app.calls.models import Call
 from app.calls.record import Delivery
-from app.dashboard import talks, team_parts
+from app.dashboard import talks, team, team_parts
 from app.dashboard.templating import templates
 from app.referrals.deadlines import tracking
 from app.routing import offers, own_presence
@@ -51,6 +52,26 @@ async def house(work: Work) -> House:
     boro.team = sanja.team = "south"
     await work.session.flush()
     return House(ana, boro, nora, nina, sanja)
+
+
+async def test_only_people_of_whom_something_has_changed_are_drawn_again(
+    work: Work, house: House
+) -> None:
+    first = await team.people_part(work, "north")
+    drawn = team_parts.drawn_person.cache_info().misses
+    work.now += timedelta(seconds=90)
+    later = await team.people_part(work, "north")
+    assert first.count('data-up="0"') == 3
+    assert later == first.replace('data-up="0"', 'data-up="90"')
+    assert team_parts.drawn_person.cache_info().misses == drawn
+    await own_presence.choose_presence(work, house.ana, PresenceState.BREAK)
+    await work.session.flush()
+    changed = await team.people_part(work, "north")
+    assert team_parts.drawn_person.cache_info().misses == drawn + 1
+    assert changed.count('data-state="break"') == 3
+    pages.speak("sr")
+    assert "propušteno" in (await team.people_part(work, "north")).lower()
+    assert team_parts.drawn_person.cache_info().misses == drawn + 4
 
 
 async def another_talk(work: Work, staff: Staff) -> Call:

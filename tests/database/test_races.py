@@ -3,12 +3,14 @@
 import asyncio
 from datetime import timedelta
 
-from sqlalchemy import text
+import pytest
+from sqlalchemy import BigInteger, bindparam, func, select, text
 
 from app.chats import ending
+from app.database.quick import Question
 from app.demo.invariants import broken_now
 from app.demo.stage import Stage
-from app.jobs.transaction import run_verb
+from app.jobs.transaction import rows_of, run_verb, transaction
 from app.routing import own_presence, queue
 from app.routing.sweep import sweep
 from app.work import PROGRAM
@@ -52,6 +54,37 @@ async def test_a_caller_whose_webhook_is_being_decided_is_offered_right_after_it
     # The worker may be looking, too, and be first.
     await matching
     assert len(await stage.rows("SELECT 1 FROM offers")) == 1
+
+
+_LOCK = Question(select(func.pg_advisory_xact_lock(bindparam("lock", type_=BigInteger()))))
+
+
+async def test_a_connection_on_which_a_statement_was_cut_off_is_not_used_again(
+    stage: Stage,
+) -> None:
+    """Its answer may still come, and the next statement would take it for its own."""
+    pids: list[int] = []
+
+    async def stands() -> None:
+        async with transaction(stage.ground, PROGRAM) as work:
+            pids.append(await work.session.scalar(select(func.pg_backend_pid())) or 0)
+            await rows_of(work, _LOCK, lock=116)
+
+    await stage.rows("SELECT pg_advisory_lock(116)")
+    standing = asyncio.create_task(stands())
+    waits = "SELECT FROM pg_locks WHERE NOT granted AND locktype = 'advisory'"
+    while not await stage.rows(waits):
+        await asyncio.sleep(0.01)
+    standing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await standing
+    await stage.rows("SELECT pg_advisory_unlock(116)")
+    there = "SELECT FROM pg_stat_activity WHERE pid = %s"
+    for _ in range(300):
+        if not await stage.rows(there, pids[0]):
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("the connection is still in the pool")
 
 
 async def test_accept_against_expiry_against_hang_up(stage: Stage) -> None:

@@ -1,7 +1,10 @@
 """An offer is accepted once, and every other counsellor is free again."""
 
+from typing import Any
+
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Select, select
+from sqlalchemy.dialects import postgresql
 
 from app.calls.models import Leg
 from app.calls.states import CallState
@@ -10,6 +13,22 @@ from app.routing.models import OfferState, PresenceState
 from app.routing.offers import OfferNoLongerOpen
 from app.work import Work
 from tests.support.verbs import a_counsellor, a_waiting_call, offered, presence_of
+
+
+@pytest.mark.parametrize(
+    ("statement", "order"),
+    [
+        (offers._BOTH, "calls, offers"),
+        (offers._BOTH_WITH_EARLIER, "calls, offers"),
+        (offers._OWN, "calls, offers"),
+        (offers._WITH_LEG, "calls, offers, legs"),
+        (offers._WITH_LEG_AND_EARLIER, "calls, offers, legs"),
+    ],
+)
+def test_rows_are_locked_in_the_order_of_all_verbs(statement: Select[Any], order: str) -> None:
+    """PostgreSQL locks the rows of a statement in the order in which it names their tables."""
+    sent = str(statement.compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]
+    assert sent.endswith(f"FOR UPDATE OF {order}")
 
 
 async def test_an_offered_call_is_accepted_once_however_often_it_is_said(work: Work) -> None:

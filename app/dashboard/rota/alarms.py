@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 from app.dashboard.rota.calendar import span_words
 from app.dashboard.views import language_words
+from app.database.quick import Listed
 from app.referrals.escalation.alarms import reason_of
 from app.routing import volume
 from app.routing.alarm_rows import AlarmKind
@@ -14,6 +15,16 @@ from app.safekeeping import notices
 from app.safekeeping.models import NoticeKind
 from app.words.pages import said
 from app.work import Work
+
+# What `alarm_values` lists, to be counted. The time is `now`.
+LISTED: tuple[Listed, ...] = (
+    volume.OPEN_ALARMS,
+    of_lines.open_of(AlarmKind.MESSAGE_NOT_TAKEN),
+    of_lines.open_of(AlarmKind.CALLBACK_NOT_MADE),
+    watch.OPEN_ALARMS,
+    notices.OPEN_NOTICES,
+    coverage.OPEN_ALARMS,
+)
 
 
 async def alarm_values(work: Work) -> dict[str, Any]:

@@ -5,7 +5,7 @@ Each kind has a look of its own, which finds the lines where something is late.
 
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
 from app.calls.line_rows import Line
 from app.database.topics import Topic
@@ -34,12 +34,17 @@ async def settle(work: Work, kind: AlarmKind, late: set[UUID], lock: int) -> Non
     work.announce(Topic.ALARMS)
 
 
-async def open_alarms(work: Work, kind: AlarmKind) -> list[tuple[Alarm, str]]:
-    """Return the open alarms of a kind with the name of their line, the oldest first."""
-    rows = await work.session.execute(
+def open_of(kind: AlarmKind) -> Select[Alarm, str]:
+    """Select the open alarms of a kind with the name of their line, the oldest first."""
+    return (
         select(Alarm, Line.name)
         .join(Line, Line.id == Alarm.line_id)
         .where(Alarm.ended_at.is_(None), Alarm.kind == kind)
         .order_by(Alarm.begun_at)
     )
+
+
+async def open_alarms(work: Work, kind: AlarmKind) -> list[tuple[Alarm, str]]:
+    """Return the open alarms of a kind, as `open_of`."""
+    rows = await work.session.execute(open_of(kind))
     return [(alarm, name) for alarm, name in rows]

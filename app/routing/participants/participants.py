@@ -4,13 +4,23 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, select, text
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Uuid,
+    bindparam,
+    select,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.calls import record
 from app.calls.log_kinds import IN_AND_OUT, CallLog, Cause, ConferenceEvent
 from app.calls.models import Call, Leg, RecordedEvent
 from app.database.base import Base, Identifier, Sealed, one_of
+from app.database.quick import is_one_of
 from app.database.topics import Topic
 from app.jobs.names import Task
 from app.routing import holding
@@ -103,14 +113,20 @@ def label_of(participant: Participant, *, second: bool | None = None) -> str:
     return f"participant-{participant.id}{SECOND if at_telephone else ''}"
 
 
+# Built once: every end of a talk asks for them.
+_LIVE = (
+    select(Participant)
+    .where(
+        Participant.call_id == bindparam("call_id", type_=Uuid()),
+        is_one_of(Participant.state, LIVE),
+    )
+    .order_by(Participant.wanted_at, Participant.id)
+)
+
+
 async def live_participants(work: Work, call_id: UUID) -> list[Participant]:
     """Return the participants who are ringing or in the talk."""
-    rows = await work.session.scalars(
-        select(Participant)
-        .where(Participant.call_id == call_id, Participant.state.in_(LIVE))
-        .order_by(Participant.wanted_at, Participant.id)
-    )
-    return list(rows)
+    return list(await work.session.scalars(_LIVE, {"call_id": call_id}))
 
 
 async def inside_by_events(work: Work, call_id: UUID, *which: ColumnElement[bool]) -> set[str]:

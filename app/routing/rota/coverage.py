@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, select, update
+from sqlalchemy import BindParameter, DateTime, bindparam, func, select, update
 
 from app.calls.hours import open_stretches
 from app.calls.line_rows import Line, LineLanguage
@@ -163,14 +163,19 @@ async def supervisors(work: Work) -> list[Staff]:
     ]
 
 
+_NOW: BindParameter[datetime] = bindparam("now", type_=DateTime(timezone=True))
+# The alarms that are not seen and not over `now`.
+OPEN_ALARMS = (
+    select(CoverageAlarm, Line.name, Line.timezone)
+    .join(Line, Line.id == CoverageAlarm.line_id)
+    .where(CoverageAlarm.seen_at.is_(None), CoverageAlarm.until_at > _NOW)
+    .order_by(CoverageAlarm.from_at, CoverageAlarm.kind)
+)
+
+
 async def open_alarms(work: Work) -> list[tuple[CoverageAlarm, str, str]]:
     """Return unseen alarms whose time is not over, each with its line and time zone."""
-    rows = await work.session.execute(
-        select(CoverageAlarm, Line.name, Line.timezone)
-        .join(Line, Line.id == CoverageAlarm.line_id)
-        .where(CoverageAlarm.seen_at.is_(None), CoverageAlarm.until_at > work.now)
-        .order_by(CoverageAlarm.from_at, CoverageAlarm.kind)
-    )
+    rows = await work.session.execute(OPEN_ALARMS, {"now": work.now})
     return [(alarm, name, zone) for alarm, name, zone in rows]
 
 

@@ -243,14 +243,17 @@ def end_alarm(work: Work, alarm: Alarm) -> None:
     work.defer(Task.ALARM_OVER, alarm_id=str(alarm.id))
 
 
+OPEN_ALARMS = (
+    select(Alarm, Line.name)
+    .join(Line, Line.id == Alarm.line_id)
+    .where(Alarm.ended_at.is_(None), _ABOUT_A_LINE)
+    .order_by(Alarm.begun_at)
+)
+
+
 async def open_alarms(work: Work) -> list[tuple[Alarm, str]]:
     """Return the open alarms with the name of their line, the oldest first."""
-    rows = await work.session.execute(
-        select(Alarm, Line.name)
-        .join(Line, Line.id == Alarm.line_id)
-        .where(Alarm.ended_at.is_(None), _ABOUT_A_LINE)
-        .order_by(Alarm.begun_at)
-    )
+    rows = await work.session.execute(OPEN_ALARMS)
     return [(alarm, name) for alarm, name in rows]
 
 

@@ -7,6 +7,8 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Select,
+    Text,
+    bindparam,
     or_,
     select,
 )
@@ -15,6 +17,7 @@ from app.calls.line_rows import Line
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call, RecordedEvent
 from app.calls.states import CallState
+from app.database.quick import is_one_of
 from app.errors import NotFound
 from app.routing.models import Offer, OfferState
 from app.staff import accounts
@@ -50,7 +53,7 @@ class Talk(NamedTuple):
 
 
 # What the log of a call says last about a call for help.
-_PANIC = RecordedEvent.kind.in_((CallLog.PANIC, CallLog.PANIC_TAKEN))
+_PANIC = is_one_of(RecordedEvent.kind, (CallLog.PANIC, CallLog.PANIC_TAKEN))
 
 
 _LAST = (
@@ -113,23 +116,33 @@ async def live_talks(work: Work, by: Staff) -> list[Talk]:
     return sorted(talks, key=lambda talk: not talk.panic)
 
 
+# Built once: they are read with nearly every change of a call.
+PANICS = _talks(open_panic())
+_AROUND = _talks(
+    or_(
+        Staff.team == bindparam("team", type_=Text()),
+        open_panic(),
+        TAKEN_BY.is_not(None),
+    )
+)
+
+
 async def talks_around(work: Work, team: str) -> list[Talk]:
     """Return the live talks that any supervisor of a team may see, in the order of `live_talks`.
 
     They are read once for all of them: what one supervisor sees is `Talk.is_seen_by`.
     """
-    which = or_(Staff.team == team, open_panic(), TAKEN_BY.is_not(None))
-    talks = await _read_talks(work, _talks(which))
+    talks = await _read_talks(work, _AROUND, team=team)
     return sorted(talks, key=lambda talk: not talk.panic)
 
 
 async def panics(work: Work) -> list[Talk]:
     """Return the talks of all teams in which a call for help has not been taken."""
-    return await _read_talks(work, _talks(open_panic()))
+    return await _read_talks(work, PANICS)
 
 
-async def _read_talks(work: Work, statement: Select[Any]) -> list[Talk]:
-    rows = (await work.session.execute(statement)).all()
+async def _read_talks(work: Work, statement: Select[Any], **values: Any) -> list[Talk]:
+    rows = (await work.session.execute(statement, values)).all()
     names = await accounts.names_of(work, {UUID(row[6]) for row in rows if row[6]})
     return [
         Talk(

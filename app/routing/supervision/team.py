@@ -5,17 +5,20 @@ A supervisor sees and sets the people of the own team; a helpline without teams 
 
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import BindParameter, ColumnElement, DateTime, Select, Text, bindparam, func, select
 
 from app.calls import record
 from app.calls.line_rows import Line
 from app.calls.log_kinds import Cause
 from app.calls.models import Call
+from app.database.quick import Question, is_one_of
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound
+from app.jobs.transaction import rows_of
 from app.routing import holding, in_hand, offers, telephones
 from app.routing import presence as presences
 from app.routing.models import CHOICES, Offer, OfferState, Presence, PresenceState
@@ -80,12 +83,22 @@ class Person(NamedTuple):
 
 async def people(work: Work, team: str, since: datetime) -> list[Person]:
     """Return the people of a team by name. `since`: missed offers count from then."""
+    rows = await work.session.execute(_people(), {"team": team, "since": since})
+    return [
+        Person(one, presence, line, practice, conversations, helping is not None, number)
+        for one, presence, line, practice, conversations, helping, number in rows
+    ]
+
+
+@cache
+def _people() -> Select[Any]:
+    """Select the people of a team, with what a `Person` says of them."""
     missed = (
         select(Offer.counsellor_id, func.count().label("number"))
         .join(Call, Call.id == Offer.call_id)
         .join(Line, Line.id == Call.line_id)
         .where(
-            Offer.opened_at >= since,
+            Offer.opened_at >= bindparam("since", type_=DateTime(timezone=True)),
             Offer.state == OfferState.MISSED,
             Line.practice.is_(False),
         )
@@ -103,7 +116,7 @@ async def people(work: Work, team: str, since: datetime) -> list[Person]:
         .correlate(Staff)
         .scalar_subquery()
     )
-    rows = await work.session.execute(
+    return (
         select(
             Staff,
             Presence,
@@ -129,23 +142,23 @@ async def people(work: Work, team: str, since: datetime) -> list[Person]:
             isouter=True,
         )
         .join(missed, missed.c.counsellor_id == Staff.id, isouter=True)
-        .where(Staff.active, Staff.role.in_(takers.TAKERS), Staff.team == team)
+        .where(Staff.active, Staff.role.in_(takers.TAKERS), Staff.team == _TEAM)
         .order_by(Staff.name)
     )
-    return [
-        Person(one, presence, line, practice, conversations, helping is not None, number)
-        for one, presence, line, practice, conversations, helping, number in rows
-    ]
+
+
+_TEAM: BindParameter[str] = bindparam("team", type_=Text())
+_STATES = Question(
+    select(Staff.id, Presence.state)
+    .join(Presence, Presence.counsellor_id == Staff.id, isouter=True)
+    .where(Staff.active, is_one_of(Staff.role, takers.TAKERS), Staff.team == _TEAM)
+)
 
 
 async def states(work: Work, team: str) -> dict[UUID, PresenceState]:
     """Return the states of the people of a team."""
-    rows = await work.session.execute(
-        select(Staff.id, func.coalesce(Presence.state, PresenceState.OFF_DUTY))
-        .join(Presence, Presence.counsellor_id == Staff.id, isouter=True)
-        .where(Staff.active, Staff.role.in_(takers.TAKERS), Staff.team == team)
-    )
-    return {who: PresenceState(state) for who, state in rows}
+    rows = await rows_of(work, _STATES, team=team)
+    return {row["id"]: PresenceState(row["state"] or PresenceState.OFF_DUTY) for row in rows}
 
 
 async def member(work: Work, by: Staff, person_id: UUID) -> Staff:

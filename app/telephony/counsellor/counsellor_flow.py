@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Text, Uuid, bindparam, select
 
 from app.calls import record
 from app.calls.log_kinds import IN_AND_OUT, CallLog, Cause, ConferenceEvent
@@ -50,16 +50,20 @@ _LEG_TELLS = timedelta(seconds=2)
 _OTHERS = ("duty-", "participant-")
 
 
-async def _earlier(work: Work, key: str) -> Answer | None:
-    event = await record.earlier_answer(work, key)
+async def _lock(work: Work, offer_id: UUID, key: str) -> tuple[Call, Offer, Answer | None]:
+    """Lock an offer and its call, and return what this delivery was answered before."""
+    call, offer, event = await offers.lock_offer_for_delivery(work, offer_id, key)
+    return call, offer, _answer_of(event)
+
+
+def _answer_of(event: RecordedEvent | None) -> Answer | None:
     return read_answer(event.answer) if event is not None and event.answer is not None else None
 
 
 async def whisper(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer, Scene | None]:
     """Return what the counsellor's phone hears when a person or a machine has answered it."""
-    call, offer = await offers.lock_offer(work, offer_id)
     key = f"whisper:{offer_id}:{signed.call_sid}"
-    answer = await _earlier(work, key)
+    call, offer, answer = await _lock(work, offer_id, key)
     if answer is None:
         takeable = offer.released_at is None and CallState(call.state) is not CallState.ENDED
         takeable = takeable and not await second_way.is_called_off(work, offer.counsellor_id, offer)
@@ -113,10 +117,9 @@ async def take(
     work: Work, offer_id: UUID, signed: Signed, attempt: int
 ) -> tuple[Answer, Scene | None]:
     """Handle the counsellor's key, or none. Key 1 takes the call if it is still on offer."""
-    call, offer = await offers.lock_offer(work, offer_id)
     # With the leg: a phone that is rung again for the same offer is asked for its key again.
     key = f"answer:{offer_id}:{signed.call_sid}:{attempt}"
-    answer = await _earlier(work, key)
+    call, offer, answer = await _lock(work, offer_id, key)
     if answer is not None:
         scene = await scene_of(work, call, offer_id)
         return answer, await platform_of(work.settings).with_address(work, answer, scene)
@@ -173,9 +176,8 @@ async def counsellor_left(work: Work, offer_id: UUID, signed: Signed) -> Answer:
     If the leg is still up, either the counsellor pressed the star key or the conference ended
     for both. A job asks the provider which it was, before the caller is hung up on.
     """
-    call, offer = await offers.lock_offer(work, offer_id)
     key = f"counsellor-left:{offer_id}"
-    answer = await _earlier(work, key)
+    call, offer, answer = await _lock(work, offer_id, key)
     if answer is not None:
         return answer
     status = read_leg_status(signed.fields.get("CallStatus"))
@@ -198,13 +200,13 @@ async def counsellor_left(work: Work, offer_id: UUID, signed: Signed) -> Answer:
 async def leg_status(work: Work, leg_id: UUID, signed: Signed) -> None:
     """Handle a status of a leg that we made. Any subset of them comes, in any order."""
     status = read_leg_status(signed.fields.get("CallStatus"))
-    locked = await offers.lock_leg(work, leg_id) if status is not None else None
-    if locked is None or status is None:
+    if status is None:
         return
-    leg, call, offer = locked
     key = f"leg:{leg_id}:{status.value}:{signed.fields.get('SequenceNumber', '')[:12]}"
-    if await record.earlier_answer(work, key) is not None:
+    locked = await offers.lock_leg_for_delivery(work, leg_id, key)
+    if locked is None or locked[3] is not None:
         return
+    leg, call, offer, _ = locked
     delivery = delivery_of(signed, key)
     await record.record(
         work, call, f"leg_{status.value}", delivery=delivery, offer_id=str(offer.id)
@@ -353,13 +355,13 @@ def fold(
 
 async def conference_event(work: Work, offer_id: UUID, signed: Signed) -> None:
     """Handle a conference event. What it means is read from all events so far."""
-    call, offer = await offers.lock_offer(work, offer_id)
     fields = signed.fields
     sid, sequence = fields.get("ConferenceSid", ""), fields.get("SequenceNumber", "0")
     said = fields.get("StatusCallbackEvent", "")
     reported = ConferenceEvent.read(said)
     key = f"conference:{sid[:64]}:{sequence[:12]}:{said[:40]}"
-    if await record.earlier_answer(work, key) is not None:
+    call, offer, earlier = await offers.lock_offer_for_delivery(work, offer_id, key)
+    if earlier is not None:
         return
     delivery = delivery_of(signed, key)
     if sid and (offer.conference_sid is None or reported is ConferenceEvent.JOIN):
@@ -393,12 +395,23 @@ async def conference_event(work: Work, offer_id: UUID, signed: Signed) -> None:
     if participant.startswith("participant-"):
         seen = fold(await _events_of(work, offer), participant).counsellor
         await participant_legs.joined_or_left(work, call, participant, seen.present)
-    # If the talk has been handed over since, it is still in this conference.
+    await _apply_conference(work, call, await _who_talks_here(work, call, offer, sid))
+
+
+async def _who_talks_here(work: Work, call: Call, offer: Offer, sid: str) -> Offer:
+    """Return the offer whose talk is in the conference of this one, locked.
+
+    If the talk has been handed over since, it is still in this conference.
+    """
+    if offer.released_at is None and offer.state in (OfferState.ACCEPTED, OfferState.CONNECTED):
+        # A call has at most one such offer.
+        return offer
     live = await offers.live_offer_of_call(work, call.id)
-    if live is not None and live.room == offer.id and live.id != offer.id:
-        _, offer = await offers.lock_offer(work, live.id)
-        offer.conference_sid = offer.conference_sid or sid
-    await _apply_conference(work, call, offer)
+    if live is None or live.room != offer.id or live.id == offer.id:
+        return offer
+    _, offer = await offers.lock_offer(work, live.id)
+    offer.conference_sid = offer.conference_sid or sid
+    return offer
 
 
 async def connect(work: Work, call: Call, offer: Offer, *, at: datetime) -> None:
@@ -424,15 +437,17 @@ async def label_of_owner(work: Work, offer: Offer) -> str:
     return label_of(participant) if participant is not None else "counsellor"
 
 
+# Built once: each event of a conference is read with those before it.
+_IN_AND_OUT = select(RecordedEvent).where(
+    RecordedEvent.call_id == bindparam("call_id", type_=Uuid()),
+    RecordedEvent.kind.in_(IN_AND_OUT),
+    RecordedEvent.detail["offer_id"].astext == bindparam("room", type_=Text()),
+)
+
+
 async def _events_of(work: Work, offer: Offer) -> list[RecordedEvent]:
-    events = await work.session.scalars(
-        select(RecordedEvent).where(
-            RecordedEvent.call_id == offer.call_id,
-            RecordedEvent.kind.in_(IN_AND_OUT),
-            RecordedEvent.detail["offer_id"].astext == str(offer.room),
-        )
-    )
-    return list(events)
+    values = {"call_id": offer.call_id, "room": str(offer.room)}
+    return list(await work.session.scalars(_IN_AND_OUT, values))
 
 
 async def _apply_conference(work: Work, call: Call, offer: Offer) -> None:
