@@ -27,6 +27,7 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.web.access import InWork, Public, reader_with
 from app.words.pages import N_, _, code_words, date_words, ngettext, said
+from app.words.places import zone_choices
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
@@ -184,7 +185,7 @@ async def show_week(
     """Show a week with everything that is planned in it; `told` or `notice` says what happened."""
     values = await _week_values(work, staff, week)
     values |= await _planning_values(work, staff, week)
-    values = {"typed": {}, **values, **more, "staff": staff}
+    values = {"typed": {}, "zones": zone_choices(), **values, **more, "staff": staff}
     return templates.TemplateResponse(request, "roster.html", values, status_code=status)
 
 

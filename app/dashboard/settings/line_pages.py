@@ -427,14 +427,14 @@ async def remove_telegram_bot(
 
 @router.post("/admin/lines/{line_id}/signal")
 async def set_signal_number(
-    request: Request, work: InWork, staff: Keeps, line_id: UUID, to: Short = ""
+    request: Request, work: InWork, staff: Keeps, line_id: UUID, number: Short = ""
 ) -> Response:
     """Give a line a number in Signal, or another one."""
 
     async def verb(line: LineScript) -> None:
-        await accounts.set_token(work, line, Channel.SIGNAL, to)
+        await accounts.set_token(work, line, Channel.SIGNAL, number)
 
-    return await _change(request, work, staff, line_id, "signal", {"to": to}, verb)
+    return await _change(request, work, staff, line_id, "signal", {"number": number}, verb)
 
 
 @router.post("/admin/lines/{line_id}/signal/remove")

@@ -150,6 +150,8 @@ OWN = {
     ("language import", "file"): ("catalogue", BODY),
     ("line change", "new_number"): ("number", "number"),
     ("line telegram", "remove"): ("- a button of its own", "- DELETE of the same address"),
+    ("line signal", "to"): ("number", "number"),
+    ("line signal", "remove"): ("- a button of its own", "- DELETE of the same address"),
     ("line hours", "hours"): ("hours", "opening_hours"),
     ("line language", "remove"): ("- a button at each language", "- DELETE of the same address"),
     ("line prompt", "line"): ("line_id", "line_id"),
