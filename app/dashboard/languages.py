@@ -5,6 +5,7 @@ from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Form, Request, Response
 from starlette.responses import RedirectResponse
+from starlette.routing import Match
 
 from app import words
 from app.contacts.records import library_of
@@ -91,10 +92,25 @@ async def choose_language(
 
 
 def _back(request: Request, work: Work) -> RedirectResponse:
-    """Return to the page of the request, if it is one of ours."""
-    back = request.headers.get("referer", "/")
-    base = work.settings.public_url
-    return RedirectResponse(back if back.startswith(base + "/") else "/", status_code=303)
+    """Return to the page of the request, if it is one of ours.
+
+    What a form was answered with has the address of the form: then to the page above it.
+    """
+    back = request.headers.get("referer", "/").removeprefix(work.settings.public_url)
+    path, _, query = back.partition("?")
+    if not path.startswith("/") or path.startswith("//"):
+        return RedirectResponse("/", status_code=303)
+    if _is_page(request, path):
+        return RedirectResponse(f"{path}?{query}" if query else path, status_code=303)
+    while path and not _is_page(request, path):
+        path = path.rpartition("/")[0]
+    return RedirectResponse(path or "/", status_code=303)
+
+
+def _is_page(request: Request, path: str) -> bool:
+    """Return whether an address can be opened, and not only sent to."""
+    asked = {"type": "http", "method": "GET", "path": path, "root_path": "", "headers": []}
+    return any(route.matches(asked)[0] is Match.FULL for route in request.app.routes)
 
 
 @router.post("/page-language")

@@ -1,6 +1,7 @@
 """The templates, and what they may ask for the words of their reader."""
 
 import json
+import re
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -10,7 +11,7 @@ from zoneinfo import ZoneInfo
 from fastapi import Request, Response
 from jinja2 import pass_context
 from jinja2.runtime import Context
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.templating import Jinja2Templates
 
 from app import words
@@ -26,6 +27,7 @@ from app.words import days, pages, parts
 from app.words import places as names_of_places
 from app.words.stored import said_again
 
+_CODE = re.compile(r"`([^`]+)`")
 BUILT = Path(__file__).parent / "static" / "built"
 
 
@@ -41,6 +43,20 @@ def _moment(context: Context, at: datetime | str) -> str:
         return days.moment(given, pages.reader())
     zone = ZoneInfo(library_of(request.app.state.ground).country.timezone)
     return days.moment(given, pages.reader(), zone)
+
+
+@pass_context
+def _instant(context: Context, at: str) -> str:
+    """Return an instant that a file names, in the same way; what is none stays as it is."""
+    try:
+        return _moment(context, datetime.fromisoformat(at))
+    except ValueError:
+        return at
+
+
+def _with_codes(text: str) -> Markup:
+    """Return a text in which the codes of a file, between `these`, are marked as such."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 (escaped)
 
 
 def _label(text: str) -> str:
@@ -97,6 +113,8 @@ templates.env.globals["ended_by_words"] = ended_by_words
 templates.env.filters["label"] = _label
 templates.env.filters["day"] = pages.day_words
 templates.env.filters["moment"] = _moment
+templates.env.filters["instant"] = _instant
+templates.env.filters["with_codes"] = _with_codes
 templates.env.filters["date"] = pages.date_words
 templates.env.filters["hours"] = hours_words
 # `{{ "RS"|country }}`: the name of a country.

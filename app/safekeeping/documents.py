@@ -15,6 +15,18 @@ from typing import Any
 from app.errors import Invalid
 
 _VERSION = 1
+# The largest number of a row that PostgreSQL knows.
+_MOST = 2**63 - 1
+# What a line raises that was cut or made by another program.
+_NOT_READ = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+    binascii.Error,
+)
 
 
 @dataclass(frozen=True)
@@ -95,7 +107,7 @@ def read(text: str) -> Anchored:
             elif "time_stamp" in values:
                 proof = base64.b64decode(values["time_stamp"], validate=True)
                 found.time_stamps[str(values["digest"])] = proof
-        except (ValueError, KeyError, TypeError, AttributeError, binascii.Error):
+        except _NOT_READ:
             raise Invalid(
                 "A line of the file is no anchor that this program wrote: it was cut or changed."
             ) from None
@@ -109,13 +121,21 @@ def _document(text: str, values: dict[str, Any]) -> Document:
         raise Invalid("The file was written by a newer version of the program.")
     logs = {
         str(name): Heads(
-            int(one["entries"]),
-            int(one["newest"]),
-            {int(number): str(hash_) for number, hash_ in one["heads"].items()},
+            _number(one["entries"]),
+            _number(one["newest"]),
+            {_number(number): str(hash_) for number, hash_ in one["heads"].items()},
         )
         for name, one in values["logs"].items()
     }
     return Document(str(values["at"]), values["before"], logs, text, digest_of(text))
+
+
+def _number(value: Any) -> int:
+    """Return a number of rows, or of a row. Raises ValueError for one that none can have."""
+    number = int(value)
+    if not 0 <= number <= _MOST:
+        raise ValueError("no number of a row")
+    return number
 
 
 def breaks(documents: Iterable[Document]) -> list[str]:
@@ -130,10 +150,15 @@ def breaks(documents: Iterable[Document]) -> list[str]:
 
 def ranges(numbers: Iterable[int]) -> str:
     """Return numbers as a reader wants them: `7, 9-12`."""
-    parts: list[list[int]] = []
+    parts: list[tuple[int, int]] = []
     for number in sorted(numbers):
         if parts and number == parts[-1][1] + 1:
-            parts[-1][1] = number
+            parts[-1] = (parts[-1][0], number)
         else:
-            parts.append([number, number])
+            parts.append((number, number))
+    return spans(parts)
+
+
+def spans(parts: Iterable[tuple[int, int]]) -> str:
+    """Return stretches of numbers in the same way."""
     return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in parts)

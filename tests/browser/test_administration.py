@@ -70,6 +70,21 @@ async def test_a_record_is_held_and_let_go_on_its_page(page: Page, live: Stage) 
     await page.emulate_media(color_scheme="dark")
     await picture(page, "retention-dark")
 
+    # An auditor compares the logs with a file, and reads the answer in another language.
+    olga = await live.add_counsellor("olga", role=Role.AUDITOR, shift=False, state=None)
+    await visit(page, live, olga, "/admin/log")
+    sent = {"name": "a", "mimeType": "text/plain", "buffer": b'{"anchor":9}'}
+    await page.get_by_label("Compare with a file of anchors").set_input_files(sent)
+    await page.get_by_role("button", name="Compare", exact=True).click()
+    await expect(page.get_by_role("alert")).to_contain_text("by a newer version of the program")
+    await page.request.post(
+        f"{live.settings.public_url}/page-language",
+        form={"language": "sr"},
+        headers={"Referer": page.url, "Origin": live.settings.public_url},
+    )
+    await page.goto(page.url)
+    await expect(page).to_have_url(re.compile("/admin/log#anchors$"))
+
 
 WIDTHS = (1440, 390, 320)
 

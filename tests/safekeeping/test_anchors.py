@@ -277,7 +277,17 @@ async def test_a_late_back_up_is_told_once_a_day_until_it_is_there(work: Work) -
 
 
 @pytest.mark.parametrize(
-    "text_", ["", "no anchor", '{"anchor":1', '{"anchor":1,"at":"x"}', '{"anchor":9}']
+    "text_",
+    [
+        *("", "no anchor", '{"anchor":1', '{"anchor":1,"at":"x"}', '{"anchor":9}'),
+        '{"anchor":1e400}',
+        '{"anchor":' + "[" * 100_000,
+        *(
+            '{"anchor":1,"at":"x","before":null,'
+            f'"logs":{{"audit_entries":{{"entries":1,"newest":{wrong},"heads":{{}}}}}}}}'
+            for wrong in ("-1", "9223372036854775808", "1e400")
+        ),
+    ],
 )
 def test_what_is_no_anchor_is_refused(text_: str) -> None:
     with pytest.raises(Invalid):

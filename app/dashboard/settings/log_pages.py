@@ -11,6 +11,7 @@ from starlette.datastructures import UploadFile
 from starlette.responses import RedirectResponse
 
 from app.dashboard.settings.log_words import FIELD_WORDS
+from app.dashboard.settings.own_setting_pages import LABELS
 from app.dashboard.templating import page, templates
 from app.errors import Invalid
 from app.people import finding
@@ -59,6 +60,8 @@ CHAIN_WORDS = {
     "calls_without_events": N_("Calls whose log lacks its end"),
     "resealed_words": N_("Words that were sealed with a newer key"),
 }
+# What a comparison with anchors can find wrong: a log, or the file itself.
+_COMPARED_WORDS = CHAIN_WORDS | {"anchors": N_("The file of anchors")}
 # The ways by which the ends of the logs leave the database.
 WAY_WORDS = {
     Way.FILE: N_("A file outside the database"),
@@ -110,7 +113,8 @@ def _language_names(value: Any) -> Any:
 
 def _field(name: str) -> str:
     """Return what a field is called; a name without words stands as it is."""
-    return said(FIELD_WORDS[name]) if name in FIELD_WORDS else name.replace("_", " ")
+    words = FIELD_WORDS.get(name) or LABELS.get(name)
+    return said(words) if words else name.replace("_", " ")
 
 
 def _parts(value: Any, names: Names) -> list[Name]:
@@ -207,6 +211,12 @@ async def check_fragment(request: Request, work: InWork, staff: Reads) -> Respon
     )
 
 
+@router.get("/admin/log/anchors")
+async def anchors_form() -> Response:
+    """Lead to the form: what a file was compared with is shown once."""
+    return RedirectResponse("/admin/log#anchors", 303)
+
+
 @router.post("/admin/log/anchors", max_body_size=LARGEST_FILE)
 async def compare_anchors(request: Request, work: InWork, staff: Reads) -> Response:
     """Show what of the logs is missing or altered since the anchors of a file."""
@@ -225,7 +235,7 @@ async def compare_anchors(request: Request, work: InWork, staff: Reads) -> Respo
         staff=staff,
         verdict=verdict,
         refused=refused,
-        chain_words=CHAIN_WORDS,
+        chain_words=_COMPARED_WORDS,
     )
 
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pyarrow as pa
 
-from app.errors import Code, Message
+from app.errors import Message
 from app.statistics import staff_measures
 from app.statistics.counting import reconcile
 from app.statistics.counting.labels import OVERLAP
@@ -308,7 +308,7 @@ def record_columns(
             said = Message(
                 "%(words)s; empty: there is none, %(code)s: not recorded",
                 words=Message(one.words),
-                code=NOT_RECORDED,
+                code=f"`{NOT_RECORDED}`",
             )
             column = OutColumn(_NAMES.get(name, name), kind, str(said), said=said)
             columns.append(replace(column, labels=labels.get(name, "")))
@@ -434,7 +434,7 @@ def dictionary(more: dict[str, list[OutColumn]]) -> list[tuple[str, str, Message
     """Return every column that a file may have: file, name, words."""
     found = [("summary", name, Message(definition(name).words)) for name in NAMES]
     found += [
-        ("summary", d.value, Message("dimension, from the fact %(fact)s", fact=Code(COLUMN[d])))
+        ("summary", d.value, Message("dimension, from the fact %(fact)s", fact=f"`{COLUMN[d]}`"))
         for d in Dimension
     ]
     for file, parts in (("calls", ("call", "staff")), ("records", ("call", "staff", "record"))):
