@@ -122,8 +122,15 @@ def _check_database(name: str, url: str | None) -> None:
             f"{name} cannot be read. It looks like "
             "postgresql://helpline:PASSWORD@db.example.org/helpline?sslmode=verify-full."
         ) from None
-    # An address decides before a name; without either libpq takes a socket of this machine.
-    hosts = str(parts.get("hostaddr") or parts.get("host") or "/").split(",")
+    if parts.get("service") or os.environ.get("PGSERVICE"):
+        raise BadSettings(
+            f"In production {name} must say itself where the database is: leave out service= and "
+            "unset PGSERVICE. What a file of services says is not checked."
+        )
+    # As libpq does: an address decides before a name, the environment says what the URL leaves
+    # out, and without any of them it takes a socket of this machine.
+    address = parts.get("hostaddr") or os.environ.get("PGHOSTADDR")
+    hosts = str(address or parts.get("host") or os.environ.get("PGHOST") or "/").split(",")
     inside = all(host.startswith(("/", "@")) or is_this_machine(host) for host in hosts)
     mode = parts.get("sslmode") or os.environ.get("PGSSLMODE")
     if not inside and mode not in _PROVEN:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from app.dialling import outward
+from app.dialling.minutes import minutes
 from app.dialling.rules import NumberKind, Rules
 from app.people import dialling
 from app.people.dialling import Changes
@@ -32,9 +33,13 @@ class DiallingView(BaseModel):
     person_day: int
     alarm_hour: int
     alarm_day: int
-    # Calls and messages that went out.
+    minutes_hour: int
+    minutes_day: int
+    # Calls and messages that went out, and the minutes for which dialled phones were up.
     last_hour: int
     last_day: int
+    minutes_last_hour: int
+    minutes_last_day: int
     # Agencies, people and lines whose number is not dialled.
     not_dialled: list[str]
 
@@ -49,16 +54,21 @@ class DiallingIn(BaseModel):
     person_day: _Limit | None = None
     alarm_hour: _Limit | None = None
     alarm_day: _Limit | None = None
+    minutes_hour: _Limit | None = None
+    minutes_day: _Limit | None = None
 
 
 async def _view(work: Work, rules: Rules) -> DiallingView:
     hour, day = await outward.volume(work)
+    minutes_hour, minutes_day = await minutes(work)
     return DiallingView(
         revision=rules.revision,
         home=list(rules.home),
         **dialling.values_of(rules),
         last_hour=hour,
         last_day=day,
+        minutes_last_hour=minutes_hour,
+        minutes_last_day=minutes_day,
         not_dialled=await dialling.not_dialled(work, rules),
     )
 

@@ -43,6 +43,7 @@ class DiallingRules(Base):
             "person_hour >= 1 AND person_day >= 1 AND alarm_hour >= 1 AND alarm_day >= 1",
             name="limits",
         ),
+        CheckConstraint("minutes_hour >= 1 AND minutes_day >= 1", name="minutes"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True, server_default="1")
@@ -53,6 +54,8 @@ class DiallingRules(Base):
     person_day: Mapped[int]
     alarm_hour: Mapped[int]
     alarm_day: Mapped[int]
+    minutes_hour: Mapped[int]
+    minutes_day: Mapped[int]
     # Grows with each change, so that of two at once the second is told.
     revision: Mapped[int] = mapped_column(server_default="0")
 

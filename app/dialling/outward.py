@@ -63,6 +63,8 @@ async def read_rules(work: Work) -> Rules:
         person_day=row.person_day,
         alarm_hour=row.alarm_hour,
         alarm_day=row.alarm_day,
+        minutes_hour=row.minutes_hour,
+        minutes_day=row.minutes_day,
         revision=row.revision,
     )
 
@@ -115,7 +117,7 @@ async def may_dial(
     A text of several `parts` counts as many: each is billed.
     """
     why = why_not_address(address, await rules_now(work))
-    if why is None and not _is_number(address):
+    if why is None and _is_browser(address):
         return True
     for part in range(1 if why else parts):
         counted = uuid5(key, str(part)) if part else key
@@ -127,8 +129,9 @@ async def may_dial(
     return why is None
 
 
-def _is_number(address: str) -> bool:
-    return not address.lower().startswith(("client:", "sip:", "sips:"))
+def _is_browser(address: str) -> bool:
+    """Return whether this is a page: it costs nothing, unlike a number or a SIP address."""
+    return address.lower().startswith("client:")
 
 
 async def _count(

@@ -67,6 +67,9 @@ class Rules:
     person_day: int = 120
     alarm_hour: int = 1000
     alarm_day: int = 8000
+    # Minutes for which dialled phones were up.
+    minutes_hour: int = 2000
+    minutes_day: int = 16000
     revision: int = 0
 
 

@@ -17,15 +17,22 @@ import httpx2
 from app.settings import Settings
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+# The only addresses of IPv6 that are given out for the public internet (IANA).
+_UNICAST = ipaddress.IPv6Network("2000::/3")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def is_outside(text: str) -> bool:
     """Return whether an address is one of the public internet.
 
-    An IPv6 address that holds an IPv4 address is as good as that one.
+    An IPv6 address that holds an IPv4 address is as good as that one. Others, such as site-local
+    addresses (`fec0::/10`) and the old way to hold an IPv4 address (`::a.b.c.d`), are inside.
     """
     address: Address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address) and not (
+        address in _UNICAST or address in _NAT64 or address.ipv4_mapped is not None
+    ):
+        return False
     return all(one.is_global and not one.is_multicast for one in (address, *_within(address)))
 
 

@@ -44,6 +44,8 @@ class Changes:
     person_day: int | None = None
     alarm_hour: int | None = None
     alarm_day: int | None = None
+    minutes_hour: int | None = None
+    minutes_day: int | None = None
 
 
 def values_of(rules: Rules) -> dict[str, Any]:
@@ -55,6 +57,8 @@ def values_of(rules: Rules) -> dict[str, Any]:
         "person_day": rules.person_day,
         "alarm_hour": rules.alarm_hour,
         "alarm_day": rules.alarm_day,
+        "minutes_hour": rules.minutes_hour,
+        "minutes_day": rules.minutes_day,
     }
 
 
@@ -76,11 +80,12 @@ def _checked(rules: Rules, changes: Changes) -> Rules:
             raise Invalid("Choose one or more of: %(kinds)s.", kinds=list(NumberKind))
         given["kinds"] = tuple(kind.value for kind in NumberKind if kind in given["kinds"])
     wanted = replace(rules, **given)
-    for name in ("person_hour", "person_day", "alarm_hour", "alarm_day"):
-        if not 1 <= getattr(wanted, name) <= _MOST:
+    for what in ("person", "alarm", "minutes"):
+        hour, day = getattr(wanted, f"{what}_hour"), getattr(wanted, f"{what}_day")
+        if not 1 <= hour <= _MOST or not 1 <= day <= _MOST:
             raise Invalid("A limit is a whole number from 1 to %(most)s.", most=_MOST)
-    if wanted.person_hour > wanted.person_day or wanted.alarm_hour > wanted.alarm_day:
-        raise Invalid("The limit of a day cannot be lower than the limit of an hour.")
+        if hour > day:
+            raise Invalid("The limit of a day cannot be lower than the limit of an hour.")
     return wanted
 
 

@@ -33,7 +33,7 @@ class AlarmKind(StrEnum):
     CALLBACK_NOT_MADE = "callback_not_made"
 
 
-# They are about no line in particular; the oldest one stands for the helpline.
+# They are about no line in particular; the oldest one stands for the helpline, if there is one.
 VOLUME = (AlarmKind.DIALLING_HOUR, AlarmKind.DIALLING_DAY)
 # What the comparison of rota and presence neither opens nor ends.
 OF_OTHERS = (*VOLUME, AlarmKind.MESSAGE_NOT_TAKEN, AlarmKind.CALLBACK_NOT_MADE)
@@ -52,7 +52,11 @@ class Alarm(Base):
     __tablename__ = "alarms"
     __table_args__ = (
         one_of("kind", AlarmKind),
-        CheckConstraint("(line_id IS NULL) <> (subject_id IS NULL)", name="about"),
+        CheckConstraint(
+            "(line_id IS NULL) <> (subject_id IS NULL) OR "
+            "subject_id IS NULL AND kind IN ('dialling_hour', 'dialling_day')",
+            name="about",
+        ),
         Index(
             "uq_alarms_open_line",
             "line_id",
@@ -68,6 +72,12 @@ class Alarm(Base):
             "kind",
             unique=True,
             postgresql_where=text("ended_at IS NULL AND subject_id IS NOT NULL"),
+        ),
+        Index(
+            "uq_alarms_open_without_line",
+            "kind",
+            unique=True,
+            postgresql_where=text("ended_at IS NULL AND line_id IS NULL AND subject_id IS NULL"),
         ),
         Index("ix_alarms_subject_id", "subject_id"),
     )

@@ -50,9 +50,9 @@ async def tell_volume(ground: Ground, alarm_id: UUID, staff_id: UUID) -> None:
     with spoken_in(staff.page_language):
         subject = _("Helpline: more is dialled than usual")
         body = (
-            _("Within the last hour, more calls and messages went out than the limit of the alarm.")
+            _("Within the last hour, more was dialled or sent than the limits of the alarm.")
             if kind is AlarmKind.DIALLING_HOUR
-            else _("Within the last day, more calls and messages went out than the alarm's limit.")
+            else _("Within the last day, more was dialled or sent than the limits of the alarm.")
         )
         todo = _("See who had what dialled, and change the limit if this is as it should be:")
     await write_to_staff(

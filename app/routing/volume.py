@@ -13,6 +13,7 @@ from app.calls import lines
 from app.database.quick import is_one_of
 from app.database.topics import Topic
 from app.dialling import outward
+from app.dialling.minutes import minutes
 from app.jobs.names import Task
 from app.jobs.transaction import transaction
 from app.log import log
@@ -40,9 +41,10 @@ async def watch_volume(ground: Ground) -> None:
 async def look_at_volume(work: Work) -> None:
     """Compare what was dialled with the limits of the alarms."""
     rules, (hour, day) = await outward.rules_now(work), await outward.volume(work)
+    minutes_hour, minutes_day = await minutes(work)
     over = {
-        AlarmKind.DIALLING_HOUR: hour >= rules.alarm_hour,
-        AlarmKind.DIALLING_DAY: day >= rules.alarm_day,
+        AlarmKind.DIALLING_HOUR: hour >= rules.alarm_hour or minutes_hour >= rules.minutes_hour,
+        AlarmKind.DIALLING_DAY: day >= rules.alarm_day or minutes_day >= rules.minutes_day,
     }
     open_ = {AlarmKind(alarm.kind): alarm for alarm in await open_alarms(work)}
     if all(over[kind] == (kind in open_) for kind in VOLUME):
@@ -67,10 +69,9 @@ async def _was_told(work: Work, kind: AlarmKind) -> bool:
 
 async def _tell(work: Work, kind: AlarmKind) -> None:
     line = await lines.any_line(work)
-    if line is None:
-        return
     log().warning("more is dialled than usual", area="dialling", cause=kind.value)
-    alarm_id = await open_alarm(work, line_id=line.id, kind=kind.value)
+    # Without a line no phone rings; letters and notices go out all the same.
+    alarm_id = await open_alarm(work, line_id=line.id if line else None, kind=kind.value)
     for person in await keepers(work):
         if person.email:
             work.defer(Task.MAIL_VOLUME, alarm_id=str(alarm_id), staff_id=str(person.id))

@@ -30,7 +30,7 @@ KNOWN = "helpline_known"
 _MOST_KNOWN, _KNOWN_SECONDS = 8, 180 * 86_400
 _PER_NAME = RateLimitItemPerMinute(10)
 _PER_ADDRESS = RateLimitItemPerMinute(60)
-# Of one account from all addresses, and of all accounts together.
+# Of one account from all addresses, or from one browser that is known.
 _PER_ACCOUNT = RateLimitItemPerHour(100)
 _SLOW_NAME = RateLimitItemPerMinute(5)
 _SLOW_EVERYBODY = RateLimitItemPerMinute(120)
@@ -412,13 +412,18 @@ async def check_own_tries(request: Request, staff: Staff) -> None:
 async def _limit_guesses(request: Request, name: str) -> None:
     """Slow guesses down, then refuse them. Raises TooMany.
 
-    A browser in which this account has signed in before is counted by itself: other people's
-    guesses, from any address, cannot keep its person out.
+    A browser in which this account has signed in before is counted by itself, by the same limits:
+    other people's guesses, from any address, cannot keep its person out. A refused guess is not
+    counted, so that its person waits for an hour at most.
     """
     limiter: Limiter = request.app.state.limiter
     known = _known_browser(request, name)
     if known is not None:
-        if not await limiter.hit(_PER_NAME, "browser", known):
+        await limiter.slow_down(_SLOW_NAME, "browser", known)
+        allowed = await limiter.hit(_PER_NAME, "browser", known) and await limiter.hit(
+            _PER_ACCOUNT, "browser", known
+        )
+        if not allowed:
             raise TooMany()
         return
     address = client_of(request)

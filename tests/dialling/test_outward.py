@@ -1,15 +1,16 @@
 """Numbers are checked when they are entered and when they are dialled, counted, and limited."""
 
 from dataclasses import replace
-from datetime import timedelta
-from uuid import uuid4
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import select, update
 
 from app.calls import lines
-from app.calls.models import Call
+from app.calls.models import Call, Leg
 from app.dialling import outward
+from app.dialling.minutes import minutes
 from app.dialling.models import Dial, DiallingRules, DialWay, Purpose
 from app.errors import Invalid
 from app.people import changing, dialling, links
@@ -19,6 +20,7 @@ from app.referrals.channels.models import Attempt
 from app.referrals.directory.agencies import agency_of_code, save_agency
 from app.referrals.directory.entries import Entry, Phone
 from app.referrals.directory.models import DutyPhone
+from app.referrals.escalation.alarms import message_of
 from app.referrals.states import ChannelKind
 from app.routing import callbacks, people, volume
 from app.routing.alarm_rows import Alarm
@@ -151,7 +153,8 @@ async def test_a_partner_whose_number_became_forbidden_is_left_out(work: Work) -
 
 
 async def set_rules(work: Work, **values: int) -> None:
-    given = {"person_hour": 3, "person_day": 4, "alarm_hour": 3, "alarm_day": 5} | values
+    given = {"person_hour": 3, "person_day": 4, "alarm_hour": 3, "alarm_day": 5}
+    given |= {"minutes_hour": 1000, "minutes_day": 1000} | values
     work.session.add(DiallingRules(id=1, countries=[], kinds=["fixed_line", "mobile"], **given))
     await work.session.flush()
     work.ground.memory.forget("lines")
@@ -256,6 +259,76 @@ async def test_much_that_is_dialled_is_told_once_in_a_window_and_again_in_the_ne
     assert (await outward.volume(work))[0] == 3, "what was refused did not go out"
 
 
+def a_leg(call: Call, id_: UUID, begun: datetime | None, **values: object) -> Leg:
+    told = {"created_at": begun or call.opened_at, "answered_at": begun} | values
+    return Leg(id=id_, call_id=call.id, offer_id=uuid4(), sending="sent", **told)
+
+
+async def test_minutes_of_dialled_phones_are_counted_and_open_the_alarm(work: Work) -> None:
+    ana = await a_counsellor(work, "ana")
+    call, _ = await a_talk(work, ana)
+    await set_rules(work, minutes_hour=61, minutes_day=600)
+    phone, sip, page_, unanswered, asked = (uuid4() for _ in range(5))
+    for key, to in (
+        (phone, POLICE),
+        (sip, "sip:ana@phones.example"),
+        (page_, "client:ana"),
+        (unanswered, POLICE),
+        (asked, POLICE),
+    ):
+        await outward.may_dial(work, to, key, Purpose.COUNSELLOR)
+    assert await outward.volume(work) == (4, 4), "a SIP address costs, a page does not"
+    begun = work.now
+    work.session.add_all(
+        [
+            # One that goes on, one that was over after ten minutes, and a person in a talk.
+            a_leg(call, phone, begun),
+            a_leg(call, sip, begun, ended_at=begun + timedelta(minutes=10)),
+            a_leg(call, uuid4(), begun, participant_id=asked, ended_at=begun + timedelta(hours=2)),
+            a_leg(call, page_, begun),
+            a_leg(call, unanswered, None, ended_at=begun + timedelta(hours=9)),
+        ]
+    )
+    work.now = begun + timedelta(minutes=30)
+    assert await minutes(work) == (30 + 10 + 30, 30 + 10 + 30)
+    assert await alarm_kinds(work) == ["dialling_hour"], "five calls, and many minutes"
+    work.now = begun + timedelta(hours=3)
+    assert await minutes(work) == (60, 180 + 10 + 120)
+    assert await alarm_kinds(work) == [], "it is over"
+    work.now = begun + timedelta(hours=9)
+    assert await minutes(work) == (60, 540 + 10 + 120)
+    assert await alarm_kinds(work) == ["dialling_day"]
+    # Of what goes on for longer than a day, a day counts.
+    work.now = begun + timedelta(hours=30)
+    assert await minutes(work) == (60, 1440)
+
+
+async def test_minutes_of_call_backs_and_partners_count(work: Work) -> None:
+    await a_line(work)
+    (back, _), (to_partner, _) = await rings(work), await rings(work, "CA2")
+    await outward.may_dial(work, POLICE, back.id, Purpose.CALLBACK)
+    back.direction, back.sending, back.answered_at = "outbound", "sent", work.now
+    to_partner.partner_at = to_partner.transferred_at = work.now
+    await work.session.flush()
+    work.now += timedelta(minutes=20)
+    assert await minutes(work) == (40, 40)
+
+
+async def test_without_a_line_there_is_an_alarm_and_a_letter_all_the_same(work: Work) -> None:
+    mila = await an_administrator(work)
+    mila.email = "mila@example.org"
+    await set_rules(work, alarm_hour=1)
+    await outward.may_dial(work, POLICE, uuid4(), Purpose.ALARM)
+    assert await lines.any_line(work) is None
+    assert await alarm_kinds(work) == ["dialling_hour"]
+    assert await alarm_kinds(work) == ["dialling_hour"], "once"
+    assert "routing:mail_volume" in {job.task for job in work.jobs}
+    (alarm,) = await volume.open_alarms(work)
+    subject, text = await message_of(work, alarm, "en")
+    assert "than usual. See" in text
+    assert text.endswith("/roster")
+
+
 async def test_the_rules_are_changed_with_before_and_after_and_strand_no_number(work: Work) -> None:
     await a_line(work)
     mila = await an_administrator(work)
@@ -290,6 +363,8 @@ async def test_the_rules_are_changed_with_before_and_after_and_strand_no_number(
         Changes(person_hour=0),
         Changes(person_day=2),
         Changes(alarm_hour=9000),
+        Changes(minutes_hour=17000),
+        Changes(minutes_day=0),
     ):
         with pytest.raises(Invalid):
             await dialling.change(work, wrong)

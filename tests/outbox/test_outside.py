@@ -29,6 +29,18 @@ _INSIDE = (
     "::ffff:127.0.0.1",
     "64:ff9b::a9fe:a9fe",
     "2002:7f00:1::1",
+    "fec0::1",
+    "feff::1",
+    "::127.0.0.1",
+    "::10.1.2.3",
+    "::8.8.8.8",
+    "::ffff:0:10.1.2.3",
+    "64:ff9b:1::10.1.2.3",
+    "64:ff9b::10.1.2.3",
+    "2002:a01:203::1",
+    # Teredo: the last four bytes are 10.1.2.3 with each bit turned.
+    "2001:0:808:808::f5fe:fdfc",
+    "4000::1",
 )
 
 
@@ -40,6 +52,7 @@ def test_an_address_of_a_private_network_is_inside(address: str) -> None:
 def test_a_public_address_is_outside() -> None:
     assert is_outside("8.8.8.8")
     assert is_outside("2606:4700:4700::1111")
+    assert is_outside("64:ff9b::8.8.8.8")
 
 
 async def _listener(asked: list[bytes]) -> asyncio.Server:

@@ -140,6 +140,8 @@ async def test_a_test_text_is_one_job_and_counts_as_dialled_by_its_person(work: 
             person_day=9,
             alarm_hour=9,
             alarm_day=9,
+            minutes_hour=9,
+            minutes_day=9,
         )
     )
     await work.session.flush()

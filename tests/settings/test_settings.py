@@ -59,6 +59,7 @@ def test_production_names_what_is_missing(monkeypatch: pytest.MonkeyPatch, name:
         ("DATABASE_URL", "postgresql://db.example.org/helpline?sslmode=require"),
         ("DATABASE_URL", "postgresql://127.0.0.1,db.example.org/helpline"),
         ("DATABASE_URL", "postgresql://localhost/helpline?hostaddr=10.0.0.7"),
+        ("DATABASE_URL", "postgresql:///helpline?service=elsewhere"),
         ("SMTP_URL", "smtp://user:pw@mail.example.org"),
         ("SCAN_COMMAND", ""),
         ("LEAKED_PASSWORDS", ""),
@@ -72,6 +73,31 @@ def test_unsafe_values_are_refused(monkeypatch: pytest.MonkeyPatch, name: str, v
     _set(monkeypatch, **{**GOOD, name: value})
     with pytest.raises(BadSettings, match=f"HELPLINE_{name}"):
         read_settings()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "url"),
+    [
+        ("PGHOST", "db.example.org", "postgresql:///helpline"),
+        ("PGHOSTADDR", "10.0.0.7", "postgresql:///helpline"),
+        # An address decides before a name, also if the URL has the name.
+        ("PGHOSTADDR", "10.0.0.7", "postgresql://localhost/helpline"),
+        ("PGSERVICE", "elsewhere", "postgresql:///helpline"),
+    ],
+)
+def test_a_database_that_the_environment_puts_elsewhere_needs_encryption(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, url: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    _set(monkeypatch, **{**GOOD, "DATABASE_URL": url})
+    with pytest.raises(BadSettings, match="HELPLINE_DATABASE_URL"):
+        read_settings()
+    _set(monkeypatch, DATABASE_URL=f"{url}?sslmode=verify-full")
+    if variable == "PGSERVICE":
+        with pytest.raises(BadSettings, match="PGSERVICE"):
+            read_settings()
+    else:
+        assert read_settings().in_production
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,16 @@
 """Guesses are slowed down and refused, and keep out no person who has a right to come in."""
 
+from datetime import timedelta
 from typing import Any
 
 import httpx2
-from limits import RateLimitItemPerMinute
+from limits import RateLimitItemPerHour, RateLimitItemPerMinute
 
 from app.demo.stage import Stage, stage_on
 from app.jobs.transaction import transaction
 from app.staff import accounts
 from app.staff.roles import Role
+from app.web import signing_in
 from app.web.limits import Limiter
 from app.work import PROGRAM
 from tests.support.mail import Mail
@@ -64,6 +66,29 @@ async def test_guesses_keep_out_neither_known_browsers_nor_links_nor_calls(
     assert {(await click(night, path)).status_code for _ in range(30)} == {200}
     assert (await click(night, path + "/send-code", {"x": "y"})).status_code == 200
     await waits(night, from_="+381641110009")
+
+
+async def test_a_known_browser_has_a_limit_of_an_hour_and_is_let_in_again_after_it(
+    stage: Stage, monkeypatch: Any
+) -> None:
+    async def pause(_: Limiter) -> None:
+        """Take no time."""
+
+    monkeypatch.setattr(Limiter, "pause", pause)
+    # Checking a wrong password takes a while; here it is about how many are checked.
+    monkeypatch.setattr(signing_in, "_PER_ACCOUNT", RateLimitItemPerHour(20))
+    await _account(stage, "dora")
+    async with _browser() as known:
+        assert await _sign_in(known, stage, "dora", _RIGHT) == 200
+        for _ in range(2):
+            tries = [await _sign_in(known, stage, "dora", "wrong") for _ in range(12)]
+            assert tries == [401] * 10 + [429] * 2
+            stage.stepped.move_to(stage.clock.now() + timedelta(seconds=61))
+        # What is refused is not counted, and nothing is learned by it.
+        assert await _sign_in(known, stage, "dora", "wrong") == 429
+        assert await _sign_in(known, stage, "dora", _RIGHT) == 429
+        stage.stepped.move_to(stage.clock.now() + timedelta(hours=1))
+        assert await _sign_in(known, stage, "dora", _RIGHT) == 200
 
 
 async def test_each_client_behind_a_trusted_proxy_is_counted_by_itself(

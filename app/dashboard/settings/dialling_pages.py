@@ -11,6 +11,7 @@ from app.dashboard.directory.choices import Option, option
 from app.dashboard.records.form_views import spelling
 from app.dashboard.templating import templates
 from app.dialling import outward
+from app.dialling.minutes import minutes
 from app.dialling.models import Purpose
 from app.dialling.rules import NumberKind, Why
 from app.errors import Refusal
@@ -58,6 +59,8 @@ LIMITS = {
     "person_day": N_("Numbers for one person within a day"),
     "alarm_hour": N_("Alarm from so many calls and messages within an hour"),
     "alarm_day": N_("Alarm from so many calls and messages within a day"),
+    "minutes_hour": N_("Alarm from so many minutes within an hour"),
+    "minutes_day": N_("Alarm from so many minutes within a day"),
 }
 
 
@@ -104,6 +107,7 @@ async def _show(
         "limits": {name: said(text) for name, text in LIMITS.items()},
         "hour": hour,
         "day": day,
+        "minutes": await minutes(work),
         "zone": line.timezone if line else "UTC",
         "people": [(names[who], last_hour, last_day) for who, last_hour, last_day in people],
         "refused": [

@@ -114,6 +114,8 @@ FIELD_WORDS = {
     "media": N_("pictures and voice notes"),
     "message_wait": N_("wait of a message in seconds"),
     "minutes": N_("minutes"),
+    "minutes_day": N_("alarm from so many minutes within a day"),
+    "minutes_hour": N_("alarm from so many minutes within an hour"),
     "most": N_("most"),
     "name": N_("name"),
     "night_from": N_("night from hour"),

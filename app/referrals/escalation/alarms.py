@@ -53,8 +53,8 @@ WORDS = {
     AlarmKind.LONG_WAIT: N_("A caller has waited longer than the line allows."),
     AlarmKind.MESSAGE_NOT_TAKEN: N_("A message waits too long: no person has taken it."),
     AlarmKind.CALLBACK_NOT_MADE: N_("A call-back is overdue: it was promised and not made."),
-    AlarmKind.DIALLING_HOUR: N_("More calls and messages went out within an hour than usual."),
-    AlarmKind.DIALLING_DAY: N_("More calls and messages went out within a day than usual."),
+    AlarmKind.DIALLING_HOUR: N_("More was dialled or sent within an hour than usual."),
+    AlarmKind.DIALLING_DAY: N_("More was dialled or sent within a day than usual."),
 }
 
 
@@ -260,7 +260,7 @@ async def message_of(work: Work, alarm: Alarm, language: str) -> tuple[str, str]
     child."""
     line = await watch.line_of(work, alarm)
     # The page of the rota shows a line without a counsellor, that of the supervisors danger.
-    page = "supervisor" if line is None else "roster"
+    page = "supervisor" if alarm.subject_id is not None else "roster"
     with spoken_in(language):
         name = _("Helpline")
         if line is not None and alarm.language:
