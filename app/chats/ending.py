@@ -12,7 +12,7 @@ from app.calls import record
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.states import CallState, EndedBy
-from app.chats import gone, left, messages, typing, worries
+from app.chats import gone, kept, left, messages, typing, worries
 from app.chats.models import Author, Sentence
 from app.contacts import contacts
 from app.database.topics import Topic
@@ -70,6 +70,9 @@ async def end_as_child(
     typed = waits and (typing_on or await typing.is_typing(work, call_id, work.now))
     before = await messages.last_of(work, call, Author.CHILD)
     for client_key, text in last:
+        if call.blocked and CallState(call.state) is CallState.ENDED:
+            # Words of danger get through also then.
+            await worries.notice(work, call, (text,))
         with contextlib.suppress(Refusal):
             await messages.add(
                 work,
@@ -90,7 +93,7 @@ async def _came_late(work: Work, call: Call) -> None:
     """Have a person read words that came after the end, on a locked conversation: one who has put
     it away, or has answered it, sees it once more."""
     if call.messages:
-        await left.wait_again(work, call)
+        await kept.wait_again(work, call)
     elif call.answered_at is not None:
         await gone.keep(work, call)
     else:

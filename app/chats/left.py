@@ -21,7 +21,7 @@ from app.calls.line_rows import Line
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call
 from app.calls.states import CallState, Channel, EndedBy
-from app.chats import messages, opting
+from app.chats import kept, messages, opting, worries
 from app.chats.models import Access, Author, Message, OptOut, ReturnCode, Sentence
 from app.contacts import contacts
 from app.contacts.models import Contact
@@ -91,11 +91,13 @@ async def leave_message(work: Work, call_id: UUID, *, text: str, client_key: str
             work, call, Author.CHILD, text=text, client_key=client_key, afterwards=True
         )
         if await messages.last_of(work, call, Author.CHILD) > before:
-            await wait_again(work, call)
+            await kept.wait_again(work, call)
         await tell_code(work, call_id)
         return code
     if CallState(call.state) is CallState.CONNECTED:
         raise Conflict("A counsellor is here. Write to them.")
+    if call.blocked:
+        await worries.notice(work, call, (text,))
     if call.blocked:
         raise Conflict("We cannot write with you here now. Say if you are in danger.")
     over = CallState(call.state) is CallState.ENDED
@@ -181,16 +183,8 @@ async def came_again(work: Work, call: Call, answer: int | None) -> None:
     answer.
     """
     if answer is not None:
-        await wait_again(work, call)
+        await kept.wait_again(work, call)
         await messages.tell(work, call, Sentence.CLOSED, f"{call.id}-{answer}")
-    work.announce(Topic.MESSAGES)
-
-
-async def wait_again(work: Work, call: Call) -> None:
-    """Let a kept message wait for every team, from now on, also one that was done."""
-    found = await work.session.get_one(ReturnCode, call.id, populate_existing=True)
-    found.taken_at = found.done_at = found.done_by = None
-    found.waits_since = work.now
     work.announce(Topic.MESSAGES)
 
 

@@ -14,7 +14,7 @@ from app.calls import record
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.states import CallState, Channel
-from app.chats import at_once, gone, sendings, worries
+from app.chats import at_once, gone, opening, sendings, worries
 from app.chats.models import Author, Failure, Kind, Message, OnItsWay, Sentence, Typing
 from app.chats.news import announce as announce
 from app.contacts import contacts
@@ -39,8 +39,6 @@ _MINUTE = timedelta(minutes=1)
 MOST_LAST = 100
 # A message that its carrier had this long before us is shown as one that came late.
 LATE = timedelta(seconds=30)
-# The page says this often at most that it is there.
-HEARD_EVERY = timedelta(seconds=10)
 _COLUMNS = tuple(column.key for column in Message.__table__.columns)
 _CLIENT_KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
@@ -105,14 +103,19 @@ async def say_as_child(work: Work, call_id: UUID, *, text: str, client_key: str)
         client_key,
         minute_ago=work.now - _MINUTE,
         most=_MOST_A_MINUTE,
-        heard_since=work.now - HEARD_EVERY,
+        heard_since=work.now - opening.HEARD_EVERY,
     )
     if said is not None:
         return said
     call = await record.lock_call(work, call_id)
     if CallState(call.state) is not CallState.ENDED:
         call.heard_at = work.now
-    return await add(work, call, Author.CHILD, text=text, client_key=client_key)
+    blocked = call.blocked
+    message = await add(work, call, Author.CHILD, text=text, client_key=client_key)
+    if blocked and not call.blocked:
+        # The words speak of danger: the child waits from now on, and its page shows that.
+        await opening.admit_again(work, call)
+    return message
 
 
 async def say_as_staff(

@@ -9,14 +9,15 @@ from uuid import UUID
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from app.calls import callers, record
+from app.calls import callers, lines, record
 from app.calls.chat_rules import ChatRules, read_chat
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, Channel
-from app.chats import messages
+from app.chats import gone, kept, news
 from app.chats.models import Access, Author
+from app.contacts import contacts
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.names import Task
@@ -37,6 +38,8 @@ SECRET_LASTS = timedelta(hours=3)
 # page is there.
 _SECRETS = "secrets of conversations"
 _IN_TIME = timedelta(seconds=2)
+# The page says this often at most that it is there.
+HEARD_EVERY = timedelta(seconds=10)
 # A child who was away for this long is noted as back.
 _AWAY = timedelta(seconds=60)
 
@@ -122,6 +125,9 @@ async def open_conversation(
     secret = _secret(work, client_key)
     known = await _opened_before(work, opened_with)
     if known is not None:
+        if danger:
+            # It was said after the first request, whose answer did not arrive.
+            await say_danger(work, known, line, again=origin.danger_again)
         return Opened(known, secret)
     try:
         async with work.session.begin_nested():
@@ -225,19 +231,47 @@ async def admit(work: Work, call: Call, line: LineScript) -> None:
     work.announce(Topic.CHATS.of(call.id))
 
 
+async def admit_again(work: Work, call: Call) -> None:
+    """Queue a child whose words have just opened its blocked visit, and tell its page."""
+    line = await lines.line_of_id(work, call.line_id)
+    if line is not None:
+        await admit(work, call, line)
+    work.announce(Topic.CHATS.of(news.of_child(call.id)))
+
+
 async def say_danger(work: Work, call: Call, line: LineScript, *, again: bool = False) -> None:
     """Note that the child is in danger, on a locked call: it is served before all others, also if
-    its visit is blocked. `again`: it was said from there again and again within the hour."""
-    if call.danger or CallState(call.state) is CallState.ENDED:
+    its visit is blocked. `again`: it was said from there again and again within the hour.
+
+    On a conversation that has ended, people act on it: after a talk the counsellor and the house,
+    otherwise as on danger that no counsellor answers.
+    """
+    if call.danger:
         return
     call.danger, call.danger_again, call.blocked = True, again, False
     call.priority = max(call.priority, DANGER_PRIORITY)
     await record.record(work, call, CallLog.DANGER, state=call.state, again=again or None)
+    if CallState(call.state) is CallState.ENDED:
+        await _hear_late_danger(work, call)
+        return
     if CallState(call.state) in (CallState.QUEUED, CallState.OFFERED):
         work.defer(Task.WATCH_DANGER, call_id=str(call.id))
     await admit(work, call, line)
     work.announce(Topic.CALLS, Topic.CALLS.of(call.id), Topic.QUEUE)
-    await messages.announce(work, call.id)
+    await news.announce(work, call.id)
+
+
+async def _hear_late_danger(work: Work, call: Call) -> None:
+    """Have people act on danger that was said after the end, on a locked call."""
+    if call.answered_at is not None:
+        await gone.keep(work, call)
+        await contacts.note_danger(work, call.id)
+    else:
+        if call.messages:
+            await kept.wait_again(work, call)
+        work.defer(Task.DANGER_UNANSWERED, call_id=str(call.id))
+    work.announce(Topic.CALLS, Topic.CALLS.of(call.id))
+    await news.announce(work, call.id)
 
 
 # One statement for each request of a child's page: whose secret it is, and that it was heard.
@@ -272,7 +306,7 @@ async def conversation_of(work: Work, secret: str) -> Visitor:
         _OF_SECRET,
         secret_key=key,
         at=work.now,
-        heard_since=work.now - messages.HEARD_EVERY,
+        heard_since=work.now - HEARD_EVERY,
         over_before=work.now - SECRET_LASTS,
     )
     if not found:
@@ -283,11 +317,11 @@ async def conversation_of(work: Work, secret: str) -> Visitor:
     if found[0]["state"] == CallState.ENDED:
         return visitor
     if away:
-        await messages.announce(work, call_id, Author.CHILD)
+        await news.announce(work, call_id, Author.CHILD)
     noted = found[0]["heard_at"]
-    if noted <= work.now - messages.HEARD_EVERY:
+    if noted <= work.now - HEARD_EVERY:
         noted = work.now
-    memory.keep(_SECRETS, key, call_id, noted + messages.HEARD_EVERY - _IN_TIME)
+    memory.keep(_SECRETS, key, call_id, noted + HEARD_EVERY - _IN_TIME)
     return visitor
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, func, select, union_all
+from sqlalchemy import Select, func, literal_column, select, union_all
 
 from app.calls.line_rows import Line
 from app.calls.models import Call, VoiceMessage
@@ -50,6 +50,7 @@ async def _late_lines(work: Work) -> list[UUID]:
         _since(ReturnCode, ReturnCode.waits_since).where(
             ReturnCode.taken_at.is_(None), ReturnCode.done_at.is_(None)
         ),
+        _UNSTAFFED,
     ).subquery()
     rows = await work.session.execute(
         select(Line.id, Line.plan, Line.timezone, waits.c.danger, func.min(waits.c.since))
@@ -58,6 +59,17 @@ async def _late_lines(work: Work) -> list[UUID]:
         .group_by(Line.id, waits.c.danger)
     )
     return list(_late(work.now, rows))
+
+
+# Words of danger in a conversation that is still open, and that found no counsellor: they wait for
+# too long at once.
+_UNSTAFFED = select(
+    Call.line_id, (Call.danger | Call.alarming).label("danger"), func.to_timestamp(0).label("since")
+).where(
+    Call.channel != literal_column("'voice'"),
+    Call.state == literal_column("'greeting'"),
+    Call.alarming,
+)
 
 
 def _since(of: Any, at: Any) -> Select[Any]:

@@ -4,6 +4,7 @@ There is no cookie, and nothing in an address but the line. See `docs/developers
 """
 
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -38,6 +39,7 @@ from app.child.views import (
     conversation_view,
 )
 from app.jobs.transaction import flush
+from app.work import Work
 
 router = APIRouter(prefix="/chat", tags=["children"])
 
@@ -123,6 +125,10 @@ async def here(call_id: Conversation) -> None:
 @router.post("/conversation/danger", status_code=204)
 async def danger(request: Request, work: InChat, call_id: Conversation) -> None:
     """Say that the child is in danger now: it is served before all others."""
+    await _say_danger(request, work, call_id)
+
+
+async def _say_danger(request: Request, work: Work, call_id: UUID) -> None:
     call = await record.lock_call(work, call_id)
     line = await lines.line_of_id(work, call.line_id)
     if line is None or call.danger:
@@ -133,9 +139,13 @@ async def danger(request: Request, work: InChat, call_id: Conversation) -> None:
 
 
 @router.post("/conversation/end", status_code=204)
-async def end(work: InChat, call_id: Conversation, body: EndIn | None = None) -> None:
+async def end(
+    request: Request, work: InChat, call_id: Conversation, body: EndIn | None = None
+) -> None:
     """Say the last words, and end the conversation. Both may be repeated, and may overtake a
-    message that is on its way: it is said once."""
+    message that is on its way: it is said once. Danger is said before the end."""
+    if body is not None and body.danger:
+        await _say_danger(request, work, call_id)
     typing_on = body is not None and body.typing
     await ending.end_as_child(work, call_id, _last(body), typing_on=typing_on)
 
@@ -195,7 +205,8 @@ async def open_conversation(
     """Open a conversation. The same `client_key` opens one, however often it arrives. A child that
     has left meanwhile leaves its words."""
     response.headers["Referrer-Policy"] = "no-referrer"
-    await _OPENED_BY_CLIENT.check(request)
+    # Very many may share one address: a child in danger is never refused.
+    await _OPENED_BY_CLIENT.check(request, refuses=not body.danger)
     found = await line_of(work, line)
     # A request that is slowed down must not hold a connection to the database: webhooks need it.
     await work.let_go()

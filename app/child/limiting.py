@@ -19,11 +19,14 @@ class OfClient:
     most: int
     refusal: type[TooMany] = TooMany
 
-    async def check(self, request: Request) -> None:
-        """Count one use in the memory of this process. Raises the refusal."""
+    async def check(self, request: Request, *, refuses: bool = True) -> None:
+        """Count one use in the memory of this process. Raises the refusal.
+
+        `refuses`: otherwise more than `most` are only slowed down, as those of a child in danger.
+        """
         clients: Clients = request.app.state.clients
         uses = clients.count(request, self.what)
-        if uses > self.most:
+        if refuses and uses > self.most:
             raise self.refusal()
         if uses > self.slowly:
             await limiter_of(request).slowly()

@@ -60,9 +60,11 @@ class OpenIn(BaseModel):
 
 class EndIn(BaseModel):
     """`words`: what the child has said and the page knows no answer to, in their order. `typing`:
-    words stand on the page that the child has not sent; they are not told."""
+    words stand on the page that the child has not sent; they are not told. `danger`: the child has
+    said that it is in danger, and the page knows no answer to it."""
 
     typing: bool = False
+    danger: bool = False
     words: LastWords = []
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import BindParameter, Uuid, bindparam, exists, func, select
+from sqlalchemy import BindParameter, Uuid, bindparam, exists, func, select, update
 
 from app.calls import messages
 from app.calls.line_rows import Line
@@ -373,6 +373,17 @@ async def decide_by_key(work: Work, call_id: UUID, urgency: Urgency, question: s
     contact.urgency = urgency.value
     note_event(work, "contact", contact.id, RecordLog.URGENCY_DECIDED, urgency=urgency.value)
     work.announce(Topic.RECORDS, Topic.RECORDS.of(contact.owner_id))
+
+
+async def note_danger(work: Work, call_id: UUID) -> None:
+    """Note that the child of a talk said after it that it is in danger: an alarm is raised until it
+    is referred, or a person decides."""
+    await work.session.execute(
+        update(Contact)
+        .where(Contact.call_id == call_id)
+        .values(danger_at=work.now)
+        .execution_options(synchronize_session="fetch")
+    )
 
 
 async def of_practice(work: Work, ids: Iterable[UUID]) -> set[UUID]:

@@ -2,20 +2,29 @@
 in danger is never kept out."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 
 from app.calls import callers
 from app.calls.caller_rows import FlagKind
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, EndedBy, Outcome
-from app.chats import as_child, ending, left, messages, opening
+from app.chats import as_child, ending, gone, left, messages, opening
 from app.chats.as_child import Phase
+from app.contacts.models import Contact
 from app.errors import Conflict, Invalid
+from app.jobs.names import Task
+from app.referrals.models import Notice
 from app.referrals.opening.from_call import refer_unanswered
+from app.referrals.states import NoticeKind
+from app.routing.alarm_rows import AlarmKind
 from app.routing.plan import NEAR_BLOCKED_PRIORITY
+from app.staff.models import Staff
 from app.work import Work
+from tests.chats.test_untaken import looked
 from tests.support.calls.conversations import (
     a_chat_line,
     a_key,
@@ -87,9 +96,71 @@ async def test_danger_opens_a_blocked_visit(work: Work, how: str) -> None:
     elif how == "button":
         await opening.say_danger(work, call, line)
     else:
+        work.topics.clear()
         await messages.say_as_child(work, call.id, text="Хоћу да се убијем", client_key=a_key())
+        assert f"chats:{call.id}.child" in {str(topic) for topic in work.topics}
+    # It waits at once, and not only when its page looks again.
+    assert (await call_again(work, call.id)).state == CallState.QUEUED
     assert await _phase(work, call) is Phase.WAITING
     assert not (await call_again(work, call.id)).blocked
+
+
+async def test_words_of_danger_alarm_at_once_where_no_counsellor_is(work: Work) -> None:
+    line = await a_chat_line(work)
+    call = await _blocked(work, line)
+    await work.session.execute(update(Staff).values(chats_at_once=0))
+    forget(work)
+    await messages.say_as_child(work, call.id, text="Zdravo", client_key=a_key())
+    assert await looked(work) == []
+    await messages.say_as_child(work, call.id, text="Хоћу да се убијем", client_key=a_key())
+    assert (await call_again(work, call.id)).unstaffed is not None
+    assert await looked(work) == [AlarmKind.MESSAGE_NOT_TAKEN]
+
+
+async def test_words_of_danger_get_through_after_the_end_of_a_blocked_visit(work: Work) -> None:
+    line = await a_chat_line(work)
+    call = await _blocked(work, line)
+    await ending.end_as_child(work, call.id)
+    await ending.end_as_child(work, call.id, [(a_key(), "Zdravo"), (a_key(), "Ubiću se")])
+    over = await call_again(work, call.id)
+    assert (over.alarming, over.messages, over.blocked) == (True, 1, False)
+    said = await messages.all_of(work, call.id)
+    assert [one.words for one in said] == ["Ubiću se"]
+
+
+@pytest.mark.parametrize("talked", [False, True])
+async def test_danger_that_is_said_after_the_end_is_acted_on(work: Work, talked: bool) -> None:
+    line = await a_chat_line(work)
+    ana = await a_writer(work, "ana")
+    call = (await _opens(work, line, "v1")).call
+    if talked:
+        await takes(work, (await matched(work))[0])
+        await ending.end_as_staff(work, ana, call.id)
+    else:
+        await ending.end_as_child(work, call.id)
+    for _ in range(2):
+        await opening.say_danger(work, await call_again(work, call.id), line)
+    await work.session.flush()
+    over = await call_again(work, call.id)
+    assert (over.state, over.danger) == (CallState.ENDED, True)
+    waits = [job.task for job in work.jobs].count(Task.DANGER_UNANSWERED)
+    at = await work.session.scalar(select(Contact.danger_at).where(Contact.call_id == call.id))
+    desk = [(one.call_id, one.danger) for one in await gone.conversations(work, ana)]
+    if talked:
+        assert (waits, at, desk) == (0, work.now, [(call.id, True)])
+    else:
+        assert (waits, at, desk) == (1, None, [])
+
+
+async def test_a_repeated_opening_says_danger_that_the_first_one_did_not(work: Work) -> None:
+    line = await a_chat_line(work)
+    key = a_key()
+    opened = [
+        await opening.open_conversation(work, line, language="sr", danger=one, client_key=key)
+        for one in (False, True)
+    ]
+    assert opened[0].call is opened[1].call
+    assert opened[0].call.danger
 
 
 async def test_of_a_visit_only_the_block_is_kept_and_for_a_day(work: Work) -> None:
@@ -122,10 +193,36 @@ async def test_the_page_of_a_blocked_visit_is_known_at_its_next_request(work: Wo
     assert (await opening.conversation_of(work, opened.secret)).blocked
 
 
-async def test_danger_again_comes_first_and_asks_no_agency_by_itself(work: Work) -> None:
+async def test_danger_again_asks_no_agency_while_one_acts_and_always_tells_the_house(
+    work: Work,
+) -> None:
     line = await a_chat_line(work)
     await a_writer(work, "ana")
-    call = (await _opens(work, line, "v1")).call
-    await opening.say_danger(work, call, line, again=True)
-    assert (call.state, call.danger, call.danger_again) == (CallState.QUEUED, True, True)
-    assert await refer_unanswered(work, call) is None
+
+    async def cries(visit: str) -> Call:
+        call = (await _opens(work, line, visit)).call
+        await opening.say_danger(work, call, line, again=True)
+        assert (call.state, call.danger, call.danger_again) == (CallState.QUEUED, True, True)
+        return call
+
+    async def told() -> list[Any]:
+        await work.session.flush()
+        rows = await work.session.execute(
+            select(Notice.referral_id, Notice.detail["call"].astext)
+            .where(Notice.kind == NoticeKind.DANGER_UNANSWERED)
+            .order_by(Notice.detail["call"].astext.nulls_first())
+        )
+        return [tuple(row) for row in rows]
+
+    first = await refer_unanswered(work, await cries("v1"))
+    assert first is not None, "no one acts on an earlier one"
+    assert await told() == [(first.id, None)]
+    again = await cries("v1")
+    for _ in range(2):
+        assert await refer_unanswered(work, again) is None
+        assert await told() == [(first.id, None), (first.id, str(again.id))]
+    other = await refer_unanswered(work, await cries("v2"))
+    assert other is not None, "a network is not one child"
+    first.closed_at = work.now
+    await work.session.flush()
+    assert await refer_unanswered(work, await cries("v1")) is not None

@@ -43,12 +43,13 @@ async def test_a_client_that_floods_is_refused_and_no_other_child(
         await stage.add_line()
         await stage.let_write()
 
-        async def opens(address: str) -> httpx2.Response:
-            body = {"language": "sr", "danger": False, "client_key": uuid4().hex}
+        async def opens(address: str, *, danger: bool = False) -> httpx2.Response:
+            body = {"language": "sr", "danger": danger, "client_key": uuid4().hex}
             return await from_(stage, address, f"/{LINE.lstrip('+')}/conversations", body)
 
         answers = [(await opens(FLOODS)).status_code for _ in range(6)]
         assert answers == [201] * 4 + [429] * 2
+        assert (await opens(FLOODS, danger=True)).status_code == 201, "a carrier is one address"
         opened = await opens(OTHER)
         assert opened.status_code == 201, "all together are slowed down and never refused"
         child = WritingChild(stage.settings.public_url, stage.client)

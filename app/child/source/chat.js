@@ -63,6 +63,8 @@ function gone() {
 }
 
 function stop() {
+  // Also the next conversation says it, if it is not answered until then.
+  if (cried && secret.secret()) tell("/conversation/end", { danger: true }, []);
   round += 1;
   if (current) current.abort();
   current = null;
@@ -160,6 +162,8 @@ function ended() {
   if (over === round) return;
   over = round;
   if (current) current.abort();
+  // The number to ring is shown whether or not the helpline has heard it.
+  seen.danger = seen.danger || cried;
   if (seen.left && seen.by_code) {
     secret.keepNoLonger();
     showAnswer();
@@ -281,10 +285,12 @@ function resetChat() {
 let opening = null;
 // Of this page alone, as long as it is loaded: by it a visit is known, and no person.
 const visit = aKey();
+// The child has said that it is in danger, and the helpline is not known to have heard it.
+let cried = false;
 
 async function start(danger) {
   if (opening) return;
-  opening = { language: facts.language, danger, client_key: aKey(), visit };
+  opening = { language: facts.language, danger: danger || cried, client_key: aKey(), visit };
   show($("start-notice"), "");
   views.open("chat");
   resetChat();
@@ -296,11 +302,13 @@ async function start(danger) {
   const body = opening;
   let pause = FIRST_PAUSE;
   while (opening && !leaving.isGone()) {
+    body.danger = body.danger || cried;
     try {
       const answer = await ask("POST", `/${facts.line}/conversations`, body);
       if (answer.ok) {
         opening = null;
         begin(answer.body.secret);
+        if (cried) sayDanger();
         return;
       }
       // The key is too old to be repeated, or the line was closed.
@@ -427,10 +435,13 @@ const isTyping = () => ({ typing: Boolean($("field").value.trim()) });
 function sayLast() {
   if (secret.secret()) {
     const over = seen && seen.phase === "ended";
-    if (!over) tell("/conversation/end", isTyping(), lastWords());
-    else if (kept.length) tell("/conversation/end", {}, kept.map(asWords));
+    if (!over) tell("/conversation/end", { ...isTyping(), danger: cried }, lastWords());
+    else if (kept.length || cried) {
+      tell("/conversation/end", { danger: cried }, kept.map(asWords));
+    }
   } else if (opening) {
-    const body = { ...opening, ...isTyping(), leaves: true };
+    const danger = opening.danger || cried;
+    const body = { ...opening, ...isTyping(), danger, leaves: true };
     tell(`/${facts.line}/conversations`, body, lastWords());
   }
 }
@@ -448,15 +459,23 @@ function showLetters(body) {
 }
 
 async function sayDanger() {
+  cried = true;
+  if (!secret.secret()) {
+    // It is being opened, and that says it.
+    views.showDangerNow();
+    return;
+  }
   $("danger").disabled = true;
-  await until("/conversation/danger");
+  const answer = await until("/conversation/danger");
+  if (answer && answer.ok) cried = false;
+  if (leaving.isGone()) return;
   $("danger").disabled = false;
-  await look().catch(() => network("offline"));
+  if (secret.secret()) await look().catch(() => network("offline"));
 }
 
 async function end() {
   $("sure").hidden = true;
-  await until("/conversation/end", { ...isTyping(), words: lastWords() });
+  await until("/conversation/end", { ...isTyping(), danger: cried, words: lastWords() });
   await look().catch(() => network("offline"));
 }
 
@@ -554,9 +573,11 @@ function watch() {
   window.addEventListener("online", back);
   window.addEventListener("offline", () => secret.secret() && network("offline"));
   setInterval(() => {
-    if (secret.secret() && seen && seen.phase !== "ended" && !leaving.isGone()) {
-      ask("POST", "/conversation/here").catch(() => {});
-    }
+    if (!secret.secret() || !seen || seen.phase === "ended" || leaving.isGone()) return;
+    // While no counsellor is there, a look says that the page is, and is what queues the child when
+    // one comes: no stream tells of that.
+    if (seen.phase === "talking" || !streams) ask("POST", "/conversation/here").catch(() => {});
+    else look().catch(() => network("offline"));
   }, BEAT);
 }
 

@@ -72,6 +72,12 @@ function closedWords({ opens_at: at }) {
 
 let saidDanger = "";
 
+/** Show which number to ring, before the helpline has heard that there is danger. */
+export function showDangerNow() {
+  showNumber($("danger-said"), "danger_now");
+  saidDanger = "danger_now";
+}
+
 /** Show where the conversation is. */
 export function showState(seen) {
   const closed = seen.phase === "closed";

@@ -2,7 +2,7 @@
 
 from uuid import UUID, uuid4
 
-from sqlalchemy import select
+from sqlalchemy import false, or_, select
 
 from app.calls import record
 from app.calls.models import Call
@@ -24,7 +24,7 @@ from app.referrals.consent.consenting import (
 from app.referrals.consent.rules import Basis, Scope
 from app.referrals.library import protocols_of
 from app.referrals.log_kinds import LogKind
-from app.referrals.models import Referral
+from app.referrals.models import Notice, Referral
 from app.referrals.opening.opening import (
     BY_HAND,
     AlreadyReferred,
@@ -145,10 +145,9 @@ async def refer_unanswered(work: Work, call: Call) -> Referral | None:
     """Refer a caller who pressed the danger key and whom no counsellor answered in time.
 
     The call is locked. Running it twice opens one referral. Where danger was written again and
-    again from one place within the hour, the earlier referrals have alarmed everybody already.
+    again from one page or number within the hour, and people still act on an earlier referral of
+    it, no other one is opened, and the supervisors are told.
     """
-    if call.danger_again and call.answered_at is None:
-        return None
     there = select(Referral.id).where(Referral.call_id == call.id)
     state = CallState(call.state)
     # A caller who is talking, or has talked, with a counsellor needs no referral from here.
@@ -160,6 +159,11 @@ async def refer_unanswered(work: Work, call: Call) -> Referral | None:
     if await is_practice(work, call.id, None):
         # A trainee's danger key rings no duty phone.
         return None
+    if call.danger_again and call.answered_at is None:
+        earlier = await _earlier_from_there(work, call)
+        if earlier is not None:
+            await _tell_of_another(work, call, earlier)
+            return None
     protocol = protocols_of(work.ground).current
     form = library_of(work.ground).form_for("referral")
     answers: Answers = {}
@@ -191,3 +195,35 @@ async def refer_unanswered(work: Work, call: Call) -> Referral | None:
     tell_house(work, referral, NoticeKind.DANGER_UNANSWERED)
     await send(work, referral, PROGRAM_ITSELF)
     return referral
+
+
+async def _earlier_from_there(work: Work, call: Call) -> Referral | None:
+    """Return the last open referral of another conversation of the same page or number. A network
+    is none of them: very many children may share one."""
+    keys = [
+        column == key
+        for column, key in (
+            (Call.visit_key, call.visit_key),
+            (Call.caller_key, call.caller_key),
+        )
+        if key is not None
+    ]
+    found: Referral | None = await work.session.scalar(
+        select(Referral)
+        .join(Call, Call.id == Referral.call_id)
+        .where(or_(false(), *keys), Call.id != call.id, Referral.closed_at.is_(None))
+        .order_by(Referral.opened_at.desc())
+        .limit(1)
+    )
+    return found
+
+
+async def _tell_of_another(work: Work, call: Call, earlier: Referral) -> None:
+    """Tell the supervisors, once for each conversation, that danger was said once more."""
+    told = select(Notice.id).where(
+        Notice.referral_id == earlier.id,
+        Notice.kind == NoticeKind.DANGER_UNANSWERED,
+        Notice.detail["call"].astext == str(call.id),
+    )
+    if await work.session.scalar(told.limit(1)) is None:
+        tell_house(work, earlier, NoticeKind.DANGER_UNANSWERED, call=str(call.id))

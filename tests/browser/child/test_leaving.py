@@ -72,6 +72,39 @@ async def test_words_on_their_way_are_said_when_the_child_leaves(
     assert words == ["He is at the door", "Call my aunt"]
 
 
+async def test_a_waiting_page_looks_by_itself_and_danger_is_told_as_the_child_leaves(
+    stage: Stage, page: Page
+) -> None:
+    ana = await stage.add_counsellor("ana", state=None, chats=2)
+    # A page looks every twenty seconds; here sooner.
+    await page.add_init_script(
+        "const every = window.setInterval;"
+        "window.setInterval = (act, time) => every(act, time / 50);"
+    )
+    await visit(page, stage)
+    await page.get_by_role("button", name="Start writing").click()
+    leave = page.get_by_role("button", name="Leave the message")
+    await expect(leave).to_be_visible()
+    # A stream tells nothing of who comes on duty.
+    await ana.ask("PUT", "/me/presence", {"state": "available"})
+    await take_next(ana)
+    await expect(leave).to_be_hidden()
+    pressed = asyncio.Event()
+
+    async def lose(route: Route) -> None:
+        pressed.set()
+        await route.abort()
+
+    await page.route("**/conversation/danger", lose)
+    await page.get_by_role("button", name="I am in danger now").click()
+    await asyncio.wait_for(pressed.wait(), 30)
+    await page.keyboard.press("Escape")
+    await page.wait_for_url(EXIT)
+    await until(lambda: _is_over(stage), "the conversation ends")
+    (row,) = await stage.rows("SELECT danger FROM calls")
+    assert row["danger"]
+
+
 async def test_a_child_that_leaves_before_the_conversation_is_open_has_said_it(
     stage: Stage, page: Page
 ) -> None:
