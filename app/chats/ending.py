@@ -50,9 +50,7 @@ async def follow(work: Work, call_id: UUID, sentence: Sentence, key: str) -> Non
     await messages.tell(work, call, sentence, key)
     if not call.alarming and CallState(call.state) in (CallState.QUEUED, CallState.OFFERED):
         # The counsellor who had the words before their eyes is gone.
-        said = await messages.all_of(work, call.id)
-        by_child = [one.words for one in said if one.author is Author.CHILD and one.words]
-        await worries.notice(work, call, by_child)
+        await worries.notice(work, call, await messages.words_of_child(work, call.id))
 
 
 async def end_as_child(
@@ -128,6 +126,10 @@ async def _end(work: Work, call: Call, by: EndedBy, *, typed: bool = False) -> N
     await messages.announce(work, call.id)
     if typed:
         await record.record(work, call, CallLog.LEFT_TYPING)
+    if not call.alarming:
+        # In a talk nothing was noted, nor when the counsellor was lost a moment ago.
+        said = await messages.words_of_child(work, call.id)
+        await worries.notice(work, call, said, ends_talk=True)
     if await left.holds_unread(work, call):
         await left.keep(work, call, by)
     else:

@@ -13,9 +13,10 @@ from app.chats.models import Access, Feedback
 from app.errors import Conflict, Invalid
 from app.work import Work
 
-# Whether a conversation `c` was about danger: the child said so, the urgency that was decided is a
-# high one, or an urgent referral was opened for it.
-WAS_DANGER = """(c.danger
+# Whether a conversation `c` was about danger: the child said so or wrote words of it, the urgency
+# that was decided is a high one, or an urgent referral was opened for it. The last two are mostly
+# decided after the child has left.
+WAS_DANGER = """(c.danger OR c.alarming
   OR EXISTS (SELECT FROM contacts k WHERE k.call_id = c.id AND k.urgency IN ('immediate', 'urgent'))
   OR EXISTS (SELECT FROM referrals r LEFT JOIN contacts k ON k.id = r.contact_id
     WHERE (r.call_id = c.id OR k.call_id = c.id) AND r.urgency IN ('immediate', 'urgent')))"""

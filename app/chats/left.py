@@ -227,14 +227,20 @@ async def return_by_code(work: Work, code: str) -> tuple[UUID, str]:
         raise WrongCode()
     plain = "".join(str(int(c)) for c in digits)
     spaced = " ".join(plain[n : n + _DIGITS] for n in range(0, len(plain), _DIGITS))
-    found = await work.session.scalar(
+    of_code = (ReturnCode.code_key == _key(work, spaced), ReturnCode.until_at > work.now)
+    call_id = await work.session.scalar(select(ReturnCode.call_id).where(*of_code))
+    if call_id is None:
+        raise WrongCode()
+    # The conversation first, as all verbs do.
+    call = await record.lock_call(work, call_id)
+    found: ReturnCode | None = await work.session.scalar(
         select(ReturnCode)
-        .where(ReturnCode.code_key == _key(work, spaced), ReturnCode.until_at > work.now)
+        .where(ReturnCode.call_id == call_id, *of_code)
         .with_for_update()
+        .execution_options(populate_existing=True)
     )
     if found is None:
         raise WrongCode()
-    call = await record.lock_call(work, found.call_id)
     secret = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
     await work.session.execute(
         update(Access)

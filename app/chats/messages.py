@@ -4,6 +4,7 @@ Each is sealed by itself. They are numbered under the lock of the call, so that 
 """
 
 import re
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID, uuid4
@@ -344,6 +345,32 @@ async def all_of(work: Work, call_id: UUID) -> list[Said]:
         if len(page) < PAGE:
             break
     return await _opened_all(work, found)
+
+
+async def some_of(work: Work, call_id: UUID, numbers: Collection[int]) -> list[Said]:
+    """Return messages of a conversation by their numbers, in their order; nothing is delivered by
+    this, and that their reader may read them has been checked."""
+    rows = await work.session.scalars(
+        select(Message)
+        .where(Message.call_id == call_id, Message.number.in_(numbers))
+        .order_by(Message.number)
+    )
+    return [opened(work, one) for one in rows]
+
+
+async def words_of_child(work: Work, call_id: UUID) -> list[str]:
+    """Return what the child has written in a conversation and is not erased, in its order, for the
+    program alone."""
+    rows = await work.session.scalars(
+        select(Message)
+        .where(
+            Message.call_id == call_id,
+            Message.author == Author.CHILD,
+            Message.text_sealed.is_not(None),
+        )
+        .order_by(Message.number)
+    )
+    return [one.words for one in (opened(work, row) for row in rows) if one.words]
 
 
 async def check_may_read(work: Work, staff: Staff, call_id: UUID) -> None:

@@ -4,6 +4,9 @@ The supervisors see it on their pages, and the people on call are rung and writt
 them acknowledges it or each such message of the line is taken. At night only a message of a child
 in danger, or one whose words speak of danger, opens an alarm; others end at nightfall and open
 again in the morning.
+
+What a child wrote in a talk, or after it, and its counsellor has not seen waits in the same way;
+if the child may be in danger, it is an alarm at once.
 """
 
 from collections.abc import Iterator
@@ -12,15 +15,26 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, func, literal_column, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    false,
+    func,
+    literal_column,
+    select,
+    true,
+    union_all,
+)
 
 from app.calls.line_rows import Line
 from app.calls.models import Call, VoiceMessage
 from app.calls.states import MessageState
-from app.chats.models import ReturnCode
+from app.chats import gone
+from app.chats.models import Message, ReturnCode
 from app.jobs.transaction import transaction
 from app.routing.alarm_rows import AlarmKind
 from app.routing.alarms import of_lines
+from app.routing.models import Offer
 from app.routing.plan import read_plan
 from app.work import PROGRAM, Ground, Work
 
@@ -51,9 +65,19 @@ async def _late_lines(work: Work) -> list[UUID]:
             ReturnCode.taken_at.is_(None), ReturnCode.done_at.is_(None)
         ),
         _UNSTAFFED,
+        _since(Offer, Message.at, _DANGER)
+        .join(Message, Message.call_id == Call.id)
+        .where(Offer.kept_on_desk, Call.rings_only_id.is_(None), *gone.UNSEEN),
     ).subquery()
     rows = await work.session.execute(
-        select(Line.id, Line.plan, Line.timezone, waits.c.danger, func.min(waits.c.since))
+        select(
+            Line.id,
+            Line.plan,
+            Line.timezone,
+            waits.c.danger,
+            func.bool_or(waits.c.at_once),
+            func.min(waits.c.since),
+        )
         .join(waits, waits.c.line_id == Line.id)
         .where(Line.practice.is_(False))
         .group_by(Line.id, waits.c.danger)
@@ -61,10 +85,14 @@ async def _late_lines(work: Work) -> list[UUID]:
     return list(_late(work.now, rows))
 
 
-# Words of danger in a conversation that is still open, and that found no counsellor: they wait for
-# too long at once.
+_DANGER = Call.danger | Call.alarming
+# Words of danger in a conversation that is still open, and that found no counsellor: an alarm at
+# once.
 _UNSTAFFED = select(
-    Call.line_id, (Call.danger | Call.alarming).label("danger"), func.to_timestamp(0).label("since")
+    Call.line_id,
+    _DANGER.label("danger"),
+    true().label("at_once"),
+    Call.opened_at.label("since"),
 ).where(
     Call.channel != literal_column("'voice'"),
     Call.state == literal_column("'greeting'"),
@@ -72,15 +100,25 @@ _UNSTAFFED = select(
 )
 
 
-def _since(of: Any, at: Any) -> Select[Any]:
-    """Select the messages of a table, with their line and whether the child may be in danger."""
-    danger = (Call.danger | Call.alarming).label("danger")
-    return select(Call.line_id, danger, at.label("since")).join(Call, Call.id == of.call_id)
+def _since(of: Any, at: Any, at_once: ColumnElement[bool] | None = None) -> Select[Any]:
+    """Select the messages of a table, with their line, whether the child may be in danger, and
+    whether that is an alarm at once."""
+    return (
+        select(
+            Call.line_id,
+            _DANGER.label("danger"),
+            (false() if at_once is None else at_once).label("at_once"),
+            at.label("since"),
+        )
+        .select_from(of)
+        .join(Call, Call.id == of.call_id)
+    )
 
 
 def _late(now: datetime, rows: Any) -> Iterator[UUID]:
-    for line_id, kept, zone, danger, since in rows:
+    for line_id, kept, zone, danger, at_once, since in rows:
         plan = read_plan(kept)
         quiet = plan.is_night(now, ZoneInfo(zone)) and not danger
-        if now - since > timedelta(seconds=plan.message_wait) and not quiet:
+        late = at_once or now - since > timedelta(seconds=plan.message_wait)
+        if late and not quiet:
             yield line_id

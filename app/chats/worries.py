@@ -17,10 +17,15 @@ from app.routing.models import Offer
 from app.work import Work
 
 
-async def notice(work: Work, call: Call, texts: Iterable[str]) -> None:
+async def notice(work: Work, call: Call, texts: Iterable[str], *, ends_talk: bool = False) -> None:
     """Note the first words in these texts of a child that speak of danger, on a locked call, unless
-    a counsellor has them or some are noted already. Those who see it waiting are told."""
-    if call.alarming or CallState(call.state) is CallState.CONNECTED:
+    a counsellor has them or some are noted already. Those who see it waiting are told.
+
+    `ends_talk`: the talk is about to end. Then it is noted that there were such words, not which:
+    its counsellor has read them, or finds them on their desk.
+    """
+    talks = CallState(call.state) is CallState.CONNECTED
+    if call.alarming or (talks and not ends_talk):
         return
     line = await lines.line_of_id(work, call.line_id)
     spoken = (one.language for one in line.languages) if line is not None else ()
@@ -31,6 +36,8 @@ async def notice(work: Work, call: Call, texts: Iterable[str]) -> None:
     call.alarming = True
     # A child in danger is never kept out.
     call.blocked = False
+    if talks:
+        return
     call.danger_words_sealed = danger_words.sealed(work, call.id, found)
     if CallState(call.state) is CallState.QUEUED:
         work.announce(Topic.QUEUE)

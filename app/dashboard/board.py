@@ -58,7 +58,9 @@ async def board(request: Request, work: InWork, staff: SignedIn) -> Response:
     if may(staff.role, Permission.TAKE_CALLS):
         values |= await desk_values(request, work, staff)
         values["team_unread"] = await team_messages.count_unread(work, staff)
-        if staff.chats_at_once or values["desk"].state == PresenceState.WRITING:
+        writes = staff.chats_at_once or values["desk"].state == PresenceState.WRITING
+        # A supervisor also has what the team's counsellors have not seen.
+        if writes or may(staff.role, Permission.SUPERVISE):
             values |= await chats_values(work, staff)
     if may(staff.role, Permission.SEE_QUEUE):
         waiting = await _waiting(work, reads=reads_words(staff))

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Select, func, select
 
 from app.calls.models import VoiceMessage
+from app.chats import gone
 from app.chats.models import ReturnCode
 from app.contacts import contacts
 from app.contacts.cases.models import FollowUp
@@ -83,6 +84,8 @@ async def count(work: Work, staff: Staff) -> dict[Kind, int]:
         ),
     }
     found = {kind: await work.session.scalar(rows) or 0 for kind, rows in counted.items()}
+    unseen = select(func.count()).select_from(gone.unseen_of(own).subquery())
+    found[Kind.WRITTEN_MESSAGES] += await work.session.scalar(unseen) or 0
     return {**found, Kind.SHIFTS: len(await giving.shifts_ahead(work, staff))}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from app.calls import messages
-from app.chats import left
+from app.chats import gone, left
 from app.contacts import contacts
 from app.contacts.cases import follow_ups
 from app.contacts.cases import people as case_people
@@ -139,6 +139,7 @@ async def _give(work: Work, staff: Staff, kind: Kind, to: Staff | None) -> int:
             number = await messages.give_all(work, staff.id, to.id)
         case Kind.WRITTEN_MESSAGES:
             number = await left.give_all(work, staff.id, to.id)
+            number += await gone.give_all(work, staff.id, to.id)
     if kind in (Kind.REFERRALS, Kind.DRAFTS, Kind.CASES):
         await staff_actions.give_alarms(work, staff, to)
     return number

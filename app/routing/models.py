@@ -146,6 +146,11 @@ class Offer(Base):
             postgresql_where=text("connected_at IS NOT NULL"),
         ),
         Index("ix_offers_kept_on_desk", "counsellor_id", postgresql_where=text("kept_on_desk")),
+        Index(
+            "ix_offers_kept_for_id",
+            "kept_for_id",
+            postgresql_where=text("kept_for_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[Identifier]
@@ -161,6 +166,8 @@ class Offer(Base):
     released_at: Mapped[datetime | None]
     # A written conversation that ended without its counsellor, who has not put it away yet.
     kept_on_desk: Mapped[bool] = mapped_column(server_default="false")
+    # The colleague on whose desk it is, if its counsellor's account has ended.
+    kept_for_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     # After a hand-over the talk goes on in the conference of the offer by which it began.
     room_id: Mapped[UUID | None] = mapped_column(ForeignKey("offers.id"), index=True)
     muted_at: Mapped[datetime | None]

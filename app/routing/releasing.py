@@ -6,7 +6,7 @@ Locks are taken in one order everywhere: call, offer, presence.
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import BindParameter, Uuid, bindparam, or_, select
+from sqlalchemy import BindParameter, Uuid, bindparam, or_, select, text
 
 from app.calls import platform, record
 from app.calls.log_kinds import Cause
@@ -99,8 +99,24 @@ async def end_call(
             # Perhaps they talked, and only the provider's report was lost.
             work.defer(Task.SETTLE_TALK, delay=_TOLD_WITHIN, offer_id=str(offer.id))
         talked = offer.state == OfferState.CONNECTED
-        offer.kept_on_desk = call.is_written and talked and ended_by is not EndedBy.COUNSELLOR
+        offer.kept_on_desk = (
+            call.is_written
+            and talked
+            and (ended_by is not EndedBy.COUNSELLOR or await _holds_unseen(work, call))
+        )
         await let_go(work, offer)
+
+
+# By row: the area of written conversations is above this one.
+_UNSEEN = text(
+    "SELECT true FROM chat_messages WHERE call_id = :call_id AND author = 'child'"
+    " AND seen_at IS NULL AND text_sealed IS NOT NULL LIMIT 1"
+)
+
+
+async def _holds_unseen(work: Work, call: Call) -> bool:
+    """Return whether the child wrote what its counsellor did not see before they ended it."""
+    return await work.session.scalar(_UNSEEN, {"call_id": call.id}) is not None
 
 
 async def _settle_released(work: Work, call: Call) -> None:

@@ -273,6 +273,10 @@ class GoneCard:
     # The child's last message that is counted here.
     last: int
     contact_id: UUID | None
+    # The words that were not seen are of a child whose words speak of danger.
+    alarming: bool
+    # The colleague on whose desk it is; empty if it is the reader.
+    counsellor: str
 
 
 def gone_card(one: Gone) -> GoneCard:
@@ -287,6 +291,8 @@ def gone_card(one: Gone) -> GoneCard:
         one.unread,
         one.last,
         one.contact_id,
+        one.alarming and one.unread > 0,
+        one.counsellor,
     )
 
 
