@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, select
 
-from app.calls import chat_lines, key_questions, line_facts, line_languages, lines
+from app.calls import chat_lines, key_questions, line_facts, line_languages, lines, reporting
 from app.calls.chat_rules import ChatRules
 from app.calls.line_facts import LineHasCalls
 from app.calls.line_rows import EarlierNumbers, Line
@@ -189,19 +189,26 @@ async def take_back(work: Work, line_id: UUID, change_id: int) -> None:
     if not _is_as_left(whole, (await _present(work, row, line))[part]):
         raise ChangedSince()
     before, after = whole
-    await _set(work, line, part, {name: before.get(name) for name in _changed(before, after)})
+    values = {name: before.get(name) for name in _changed(before, after)}
+    # A number that was set by mistake does not lead here, and one that stood behind the line stays.
+    keeps_former = entry.detail.get(line_facts.STOOD_BEHIND, True)
+    await _set(work, line, part, values, keeps_former=keeps_former)
 
 
-async def _set(work: Work, line: LineScript, part: Part, values: Values) -> None:
-    """Set values of a part of a line by its own verb; None is the usual value."""
+async def _set(
+    work: Work, line: LineScript, part: Part, values: Values, *, keeps_former: bool
+) -> None:
+    """Set values of a part of a line by its own verb; None is the usual value.
+
+    The present number stays behind the line if `keeps_former`.
+    """
     match part:
         case Part.NAME:
             await lines.rename(work, line, values["name"])
         case Part.LANGUAGES:
             await line_languages.set_languages(work, line, values["languages"])
         case Part.FACTS:
-            # A number that was set by mistake does not lead here.
-            await line_facts.change_facts(work, line, **values, keeps_former=False)
+            await line_facts.change_facts(work, line, **values, keeps_former=keeps_former)
         case Part.HOURS:
             await lines.set_opening_hours(work, line, values["hours"])
         case Part.NUMBERS:
@@ -212,7 +219,11 @@ async def _set(work: Work, line: LineScript, part: Part, values: Values) -> None
         case Part.PLAN:
             await people.change_plan(work, line, **_given(part, values))
         case Part.CHAT:
-            await chat_lines.change_chat(work, line, **_given(part, values))
+            given = _given(part, values)
+            if "report_page" in values and values["report_page"] is None:
+                # Its usual value is not none: the page of the country is no page of the line's own.
+                given["report_page"] = reporting.country_page(line.country)
+            await chat_lines.change_chat(work, line, **given)
         case Part.QUESTIONS:
             await key_questions.set_questions(work, line, values["key_questions"])
 

@@ -458,6 +458,8 @@ def _value_words(value: Any, name: str = "") -> str:
             return hours_words(value)
         case bool():
             return _("yes") if value else _("no")
+        case None if name == "report_page":
+            return _("that of the country")
         case None | "":
             return "–"
         case list() | tuple():
