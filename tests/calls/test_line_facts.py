@@ -10,10 +10,10 @@ from app.calls.line_facts import LineHasCalls
 from app.calls.line_rows import Line
 from app.calls.line_use import LastLine, OnlyLineOfPeople
 from app.calls.lines import LineExists, LineRetired, add_line
+from app.country import line_changes
 from app.demo.stage import Stage
 from app.errors import Invalid, NotFound
 from app.jobs.transaction import flush, transaction
-from app.routing import line_changes
 from app.staff import accounts
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff

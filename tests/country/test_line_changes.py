@@ -23,11 +23,8 @@ from app.calls.lines import LineExists, add_line
 from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats import accounts as bots
-from app.country import undoing
-from app.errors import Invalid, NotFound, Refusal
-from app.jobs.transaction import flush
-from app.routing import line_changes, people
-from app.routing.line_changes import (
+from app.country import line_changes, undoing
+from app.country.line_changes import (
     Change,
     ChangedSince,
     NumbersForgotten,
@@ -35,6 +32,10 @@ from app.routing.line_changes import (
     SetWithTheList,
     TokenNotKept,
 )
+from app.dashboard.settings import line_views
+from app.errors import Invalid, NotFound, Refusal
+from app.jobs.transaction import flush
+from app.routing import people
 from app.routing.plan import Plan
 from app.staff.accounts import actor_of
 from app.staff.audit import write_entry
@@ -323,6 +324,29 @@ async def test_a_change_that_is_taken_back_elsewhere_is_listed_and_says_where(wo
             await line_changes.take_back(work, other.id, found[part].id)
     assert token not in str(found), "the log never held it"
     assert [one.part for one in await listed(work, line)] == []
+
+
+async def test_a_number_in_signal_is_put_back_and_removed_as_it_was(work: Work) -> None:
+    line = await a_line(work)
+    for number in BEHIND:
+        await bots.set_token(work, line, Channel.SIGNAL, number)
+    await bots.remove(work, line, Channel.SIGNAL)
+
+    async def number_now() -> str | None:
+        row = await bots.account_of(work, line.id, Channel.SIGNAL)
+        return row.their_id if row is not None else None
+
+    found = [one for one in await listed(work, line) if one.part is Part.BOT]
+    assert [one.carrier for one in found] == [Channel.SIGNAL] * 3
+    assert {row.what for row in line_views.change_rows(found)} == {"Signal"}
+    assert [one.can_be_taken_back for one in found] == [True, False, False]
+    for change, then in zip(found, (BEHIND[1], BEHIND[0], None), strict=True):
+        await line_changes.take_back(work, line.id, change.id)
+        assert await number_now() == then
+    with pytest.raises(ChangedSince):
+        await line_changes.take_back(work, line.id, found[2].id)
+    await back(work, line, Part.BOT)
+    assert await number_now() == BEHIND[0], "taking back is a change of its own"
 
 
 # Where the changes of each column of a line stand. A new column or table fails the tests below.
