@@ -18,6 +18,9 @@ from app.staff.models import Staff
 from app.staff.sessions import accounts_changed
 from app.work import Work
 
+# In the entry of the log of a new number: whether it stood behind the line before.
+STOOD_BEHIND = "stood_behind"
+
 
 class LineHasCalls(Conflict):
     """A line that has had a call stays real, or stays for practice: what its calls are is known
@@ -38,8 +41,9 @@ async def change_facts(
 ) -> None:
     """Change what a line is; None leaves a value as it is. The next caller meets it.
 
-    The former number stays behind the line if `keeps_former`, since children know it; a number
-    behind the line may become its own. Raises Invalid, LineExists, LastLine, LineHasCalls.
+    The former number stays behind the line if `keeps_former`, since children know it, or if a short
+    number has no other one; a number behind the line may become its own. Raises Invalid,
+    LineExists, LastLine, LineHasCalls.
     """
     row = await line_use.lock_line(work, line.id)
     before = facts_of(row)
@@ -60,8 +64,10 @@ async def change_facts(
         raise LineHasCalls()
     if after["practice"] and not before["practice"]:
         await line_use.check_not_last(work, row)
+    more = {}
     if "number" in different:
-        await _change_number(work, row, after["number"], keeps_former=keeps_former)
+        stood_behind = await _change_number(work, row, after["number"], keeps_former=keeps_former)
+        more[STOOD_BEHIND] = stood_behind
     row.country, row.timezone = after["country"], after["timezone"]
     row.practice = after["practice"]
     await work.session.flush()
@@ -71,6 +77,7 @@ async def change_facts(
         str(line.id),
         before={name: before[name] for name in different},
         after={name: after[name] for name in different},
+        **more,
     )
     work.announce(Topic.LINES, Topic.ROSTER, Topic.QUEUE)
 
@@ -91,24 +98,26 @@ def facts_of(row: Line) -> dict[str, Any]:
     }
 
 
-async def _change_number(work: Work, row: Line, number: str, *, keeps_former: bool) -> None:
+async def _change_number(work: Work, row: Line, number: str, *, keeps_former: bool) -> bool:
+    """Return whether the new number stood behind the line before."""
     if await lines.is_taken(work, number, but=row.id):
         raise lines.LineExists()
     if await lines.is_retired(work, number):
         raise lines.LineRetired()
     former, row.number = row.number, number
     # One of the numbers behind the line is its own now.
-    await work.session.execute(
-        delete(LineNumber).where(
-            LineNumber.line_id == row.id, LineNumber.number.in_((number, former))
-        )
+    removed = await work.session.scalars(
+        delete(LineNumber)
+        .where(LineNumber.line_id == row.id, LineNumber.number.in_((number, former)))
+        .returning(LineNumber.number)
     )
-    is_short = not number.startswith("+")
-    if former.startswith("+") and (keeps_former or is_short):
+    stood_behind = number in removed.all()
+    needs_one = not number.startswith("+") and not await lines.has_numbers_behind(work, row.id)
+    if former.startswith("+") and (keeps_former or needs_one):
         work.session.add(LineNumber(number=former, line_id=row.id))
-    await work.session.flush()
-    if is_short and not await lines.has_numbers_behind(work, row.id):
+    elif needs_one:
         raise Invalid("A short number needs at least one of the provider's numbers behind it.")
+    await work.session.flush()
     # People who take the calls of some lines only are matched by the numbers of these.
     await work.session.execute(
         update(Staff)
@@ -117,3 +126,4 @@ async def _change_number(work: Work, row: Line, number: str, *, keeps_former: bo
         .execution_options(synchronize_session=False)
     )
     accounts_changed(work)
+    return stood_behind

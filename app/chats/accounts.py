@@ -94,6 +94,8 @@ async def set_token(work: Work, line: LineScript, channel: Channel, token: str) 
     )
     if taken is not None:
         raise TokenTaken()
+    # Before the account, as where a change of a line is taken back.
+    rules = read_chat((await lines.lock_line(work, line.id)).chat)
     row = await account_of(work, line.id, channel, lock=True)
     before = values_for_log(row)
     if row is not None and row.their_id != their_id:
@@ -116,7 +118,6 @@ async def set_token(work: Work, line: LineScript, channel: Channel, token: str) 
     write_entry(
         work, AuditLog.LINE_ACCOUNT_SET, str(line.id), before=before, after=values_for_log(row)
     )
-    rules = read_chat((await lines.lock_line(work, line.id)).chat)
     if channel.value not in rules.by:
         await chat_lines.change_chat(work, line, by=[*rules.by, channel.value])
     work.defer(Task.SET_UP_ACCOUNT, account_id=str(row.id))
@@ -144,6 +145,7 @@ def values_for_log(row: Account | None) -> dict[str, Any] | None:
 
 async def remove(work: Work, line: LineScript, channel: Channel) -> None:
     """Take the account of a line away: no child can write to it any more. Raises NoAccount."""
+    rules = read_chat((await lines.lock_line(work, line.id)).chat)
     row = await account_of(work, line.id, channel, lock=True)
     if row is None:
         raise NoAccount()
@@ -151,7 +153,6 @@ async def remove(work: Work, line: LineScript, channel: Channel) -> None:
         work, AuditLog.LINE_ACCOUNT_REMOVED, str(line.id), before=values_for_log(row), after=None
     )
     await _begin_removal(work, row)
-    rules = read_chat((await lines.lock_line(work, line.id)).chat)
     left = [one for one in rules.by if one != channel.value]
     await chat_lines.change_chat(work, line, by=left)
     work.announce(Topic.LINES)

@@ -22,8 +22,9 @@ from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats import accounts
 from app.cli.running import parts_of, run_verb
+from app.country import line_changes
 from app.errors import NotFound
-from app.routing import line_changes, people
+from app.routing import people
 from app.routing.plan import read_plan
 from app.work import Work
 
@@ -541,6 +542,7 @@ def list_changes(number: str) -> None:
                     "at": one.at.isoformat(),
                     "by": one.by,
                     "part": one.part,
+                    "carrier": one.carrier,
                     "before": one.before,
                     "after": one.after,
                     "can_be_taken_back": one.can_be_taken_back,

@@ -20,7 +20,7 @@ from app.calls import line_use, lines, prompts
 from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats import accounts as bots
-from app.country import own_settings, sets
+from app.country import line_changes, own_settings, sets
 from app.definitions.models import DefinitionOrder
 from app.dialling import outward
 from app.errors import Conflict
@@ -30,7 +30,6 @@ from app.people.emergency_rows import Emergency, EmergencyState
 from app.people.traces.acts import acts_under
 from app.people.traces.kept import kept_of
 from app.people.traces.outcome import Outcome, done
-from app.routing import line_changes
 from app.staff import sign_in_rules
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry

@@ -10,10 +10,10 @@ from app.calls.line_facts import LineHasCalls
 from app.calls.line_rows import Line
 from app.calls.line_use import LastLine, OnlyLineOfPeople
 from app.calls.lines import LineExists, LineRetired, add_line
+from app.country import line_changes
 from app.demo.stage import Stage
 from app.errors import Invalid, NotFound
 from app.jobs.transaction import flush, transaction
-from app.routing import line_changes
 from app.staff import accounts
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -24,7 +24,7 @@ from tests.support.calls.lines import a_line
 from tests.support.duties import log_of
 from tests.support.referrals import page
 
-SECOND = "+381113334444"
+SECOND, THIRD = "+381113334444", "+381113334445"
 
 
 async def second_line(work: Work, number: str = SECOND, **values: object) -> Line:
@@ -61,7 +61,11 @@ async def test_a_short_number_keeps_the_former_one_behind_it_and_back(work: Work
     await work.session.refresh(ana)
     assert ana.lines == ["116111"], "she takes the calls of the line as before"
     said = log_of(work, AuditLog.LINE_FACTS_SET)
-    assert said == {"before": {"number": line.number}, "after": {"number": "116111"}}
+    assert said == {
+        "before": {"number": line.number},
+        "after": {"number": "116111"},
+        "stood_behind": False,
+    }
     await line_facts.change_facts(work, line, number=line.number)
     assert await numbers_of(work, line.id) == (line.number, [])
 
@@ -83,6 +87,31 @@ async def test_the_former_number_of_a_line_leads_to_it_as_before(work: Work) -> 
     assert await numbers_of(work, line.id) == (line.number, [SECOND])
     await lines.change_numbers(work, line, leads_here=[line.number], shown_number=None)
     assert await numbers_of(work, line.id) == (line.number, [])
+
+
+async def test_taking_a_new_number_back_leaves_the_numbers_that_lead_to_the_line(
+    work: Work,
+) -> None:
+    line = await a_line(work)
+    await lines.change_numbers(work, line, leads_here=[SECOND, THIRD], shown_number=None)
+    for number in (SECOND, "+381113337777", "116111"):
+        before = await numbers_of(work, line.id)
+        await line_facts.change_facts(work, line, number=number)
+        after = await numbers_of(work, line.id)
+        for then in (before, after, before):
+            await flush(work)
+            newest = (await line_changes.changes_of(work, line.id))[0]
+            await line_changes.take_back(work, line.id, newest.id)
+            assert await numbers_of(work, line.id) == then
+    # A short number that leads nowhere else keeps the number that was the line's own.
+    await lines.change_numbers(work, line, leads_here=[SECOND], shown_number=None)
+    await line_facts.change_facts(work, line, number="116111")
+    await line_facts.change_facts(work, line, number="+381113337777")
+    await lines.change_numbers(work, line, leads_here=[], shown_number=None)
+    await flush(work)
+    newest = (await line_changes.changes_of(work, line.id))[1]
+    await line_changes.take_back(work, line.id, newest.id)
+    assert await numbers_of(work, line.id) == ("116111", ["+381113337777"])
 
 
 async def test_a_line_that_has_had_a_call_stays_real_or_for_practice(work: Work) -> None:

@@ -23,7 +23,7 @@ from app.chats import accounts, ending
 from app.contacts import contacts, openings, profiles
 from app.contacts.cases import printing
 from app.contacts.models import Contact, Profile
-from app.country import own_settings
+from app.country import line_changes, own_settings
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import send_rows, transaction
 from app.people import changing, dialling, emergencies, factors, leaked, links
@@ -36,7 +36,7 @@ from app.referrals.replies import answering
 from app.retention import rules, running
 from app.retention.data_requests import answering as reports
 from app.retention.data_requests import requests
-from app.routing import callback_attempts, callbacks, line_changes, offers
+from app.routing import callback_attempts, callbacks, offers
 from app.routing.participants import inviting, moving, supervising
 from app.routing.rota import watch
 from app.sealing import hashes, resealing

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
 from app.api.settings.lines import KeepsLines
-from app.routing import line_changes
+from app.country import line_changes
 from app.web.access import InWork
 
 router = APIRouter(tags=["lines"])
@@ -21,6 +21,9 @@ class LineChangeView(BaseModel):
     at: datetime
     by: str | None = Field(description="Who made it; null: the command line.")
     part: line_changes.Part
+    carrier: str | None = Field(
+        description="The messenger whose account was changed; null: another part."
+    )
     before: dict[str, Any] = Field(
         description="What the change made another one, as it was; of a number only its ends."
     )
@@ -42,6 +45,7 @@ async def changes(work: InWork, staff: KeepsLines, line_id: UUID) -> list[LineCh
             at=one.at,
             by=one.by,
             part=one.part,
+            carrier=one.carrier,
             before=one.before,
             after=one.after,
             can_be_taken_back=one.can_be_taken_back,

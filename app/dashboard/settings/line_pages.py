@@ -16,6 +16,7 @@ from app.calls.speech import LineScript, Spoken
 from app.calls.states import Channel
 from app.chats import accounts
 from app.contacts.records import library_of
+from app.country import line_changes
 from app.dashboard.languages import Choices, language_choices
 from app.dashboard.settings import hours_form, line_views, plan_form
 from app.dashboard.settings.line_menu import menu_of
@@ -24,7 +25,7 @@ from app.dashboard.templating import page
 from app.errors import Conflict, Invalid, NotFound, Refusal
 from app.people import connection_tests, finding
 from app.people.connection_words import words_of
-from app.routing import line_changes, people
+from app.routing import people
 from app.routing.plan import read_plan
 from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Permission

@@ -14,10 +14,10 @@ from app.calls.lines import any_line, voice_of
 from app.calls.prompts import Heard, Source
 from app.calls.speech import LineScript, Spoken
 from app.chats.models import AccountProblem, AccountState
+from app.country import line_changes
 from app.dashboard.settings.hours_words import hours_words
 from app.dashboard.settings.log_words import FIELD_WORDS
 from app.errors import Invalid
-from app.routing import line_changes
 from app.words import SOURCE
 from app.words.keys import PROMPT_KEYS, PromptKey
 from app.words.pages import N_, _, language_name, refusal_words, said
@@ -407,7 +407,6 @@ _PART_WORDS = {
     line_changes.Part.PLAN: N_("Who else is asked as a caller waits"),
     line_changes.Part.CHAT: N_("Written conversations"),
     line_changes.Part.QUESTIONS: N_("Questions by key"),
-    line_changes.Part.BOT: N_("Telegram"),
     line_changes.Part.USE: N_("Whether it is in use"),
 }
 
@@ -432,7 +431,7 @@ def change_rows(changes: list[line_changes.Change]) -> list[ChangeRow]:
             one.id,
             one.at,
             one.by or _("command line"),
-            said(_PART_WORDS[one.part]),
+            said(_PART_WORDS[one.part] if one.carrier is None else _CARRIER_WORDS[one.carrier]),
             [
                 (
                     _field_words(name),
@@ -458,6 +457,8 @@ def _value_words(value: Any, name: str = "") -> str:
             return hours_words(value)
         case bool():
             return _("yes") if value else _("no")
+        case None if name == "report_page":
+            return _("that of the country")
         case None | "":
             return "–"
         case list() | tuple():

@@ -186,6 +186,7 @@ FIELD_WORDS = {
     "staff_id": N_("person"),
     "state": N_("state"),
     "status": N_("status"),
+    "stood_behind": N_("stood behind the line before"),
     "supervisor_after": N_("seconds until the supervisor"),
     "team": N_("team"),
     "team_claim": N_("claim with teams"),

@@ -1,24 +1,30 @@
 """A change of a line is listed from the log and taken back, unless it has changed since."""
 
+from dataclasses import fields
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from app import tables
-from app.calls import chat_lines, key_questions, line_facts, line_languages, line_use, lines
-from app.calls.chat_rules import read_chat
+from app.calls import (
+    chat_lines,
+    key_questions,
+    line_facts,
+    line_languages,
+    line_use,
+    lines,
+    reporting,
+)
+from app.calls.chat_rules import ChatRules, read_chat
 from app.calls.line_facts import LineHasCalls
 from app.calls.line_rows import Line
 from app.calls.lines import LineExists, add_line
 from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats import accounts as bots
-from app.country import undoing
-from app.errors import Invalid, NotFound, Refusal
-from app.jobs.transaction import flush
-from app.routing import line_changes, people
-from app.routing.line_changes import (
+from app.country import line_changes, undoing
+from app.country.line_changes import (
     Change,
     ChangedSince,
     NumbersForgotten,
@@ -26,6 +32,11 @@ from app.routing.line_changes import (
     SetWithTheList,
     TokenNotKept,
 )
+from app.dashboard.settings import line_views
+from app.errors import Invalid, NotFound, Refusal
+from app.jobs.transaction import flush
+from app.routing import people
+from app.routing.plan import Plan
 from app.staff.accounts import actor_of
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -54,7 +65,7 @@ async def as_stored(work: Work, line: LineScript) -> dict[str, Any]:
         "name": row.name,
         "languages": [(one.language, one.digit) for one in script.languages],
         "hours": row.opening_hours,
-        "facts": (row.number, row.country, row.timezone),
+        "facts": (row.number, row.country, row.timezone, row.practice),
         "shown_number": row.shown_number,
         "leads_here": await lines.numbers_behind(work, script),
         "plan": row.plan,
@@ -113,6 +124,84 @@ async def test_each_part_is_changed_and_taken_back_by_its_own_verb(work: Work) -
     assert [one.before["hours"] for one in hours] == ["24/7", "Mo-Fr 08:00-20:00"], (
         "the last twenty changes are listed"
     )
+
+
+# A value that differs from the usual one, for each value of the parts that have several.
+OTHERS: dict[Part, dict[str, Any]] = {
+    Part.FACTS: {
+        "number": "+381112222444",
+        "country": "HR",
+        "timezone": "Europe/Zagreb",
+        "practice": True,
+    },
+    Part.NUMBERS: {"leads_here": BEHIND, "shown_number": BEHIND[0]},
+    Part.PLAN: {
+        "partner_number": "+381113334446",
+        "skills": {"violence": 1},
+        "supervisor_after": 40,
+        "ring_at_once": 4,
+        "night_from": 21,
+        "night_until": 6,
+        "backup_after": 29,
+        "on_call_after": 90,
+        **dict.fromkeys(("any_skill_after", "preferred_for", "partner_after", "priority"), 55),
+        **dict.fromkeys(("longest_wait", "message_wait", "callback_wait"), 900),
+    },
+    Part.CHAT: {
+        "on": True,
+        "slug": "plavi",
+        "languages": ["sr"],
+        "at_once": 2,
+        "reserve": 1,
+        "reserve_seconds": 60,
+        "sites": ["https://www.example.org"],
+        "exit_site": "https://www.example.org/weather",
+        "title": "Vreme",
+        "icon": "sun",
+        "report_page": "",
+        "emoji": ["🌱"],
+        "closed": {"sr": "Pišemo od osam."},
+        "beginnings": {"sr": ["Zdravo"]},
+        "by": ["sms"],
+        "media": ["picture"],
+        "templates": ["sr=HX" + "0" * 32],
+    },
+}
+
+
+async def test_each_value_of_a_part_is_changed_and_taken_back_by_itself(work: Work) -> None:
+    line = await a_line(work)
+    await add_line(
+        work,
+        number="+381112222334",
+        name="Druga linija",
+        country="RS",
+        languages=["sr"],
+        timezone="Europe/Belgrade",
+    )
+    row, script = await lines.read_line(work, line.id)
+    assert reporting.country_page(row.country), "taking `report_page` back does not leave none"
+    assert {part: set(values) for part, values in OTHERS.items()} == {
+        Part.FACTS: set(line_facts.facts_of(row)),
+        Part.NUMBERS: {"leads_here", "shown_number"},
+        Part.PLAN: {one.name for one in fields(Plan)},
+        Part.CHAT: {one.name for one in fields(ChatRules)},
+    }, "a new value needs one here that differs"
+    verbs: dict[Part, Any] = {
+        Part.FACTS: line_facts.change_facts,
+        Part.NUMBERS: lines.change_numbers,
+        Part.PLAN: people.change_plan,
+        Part.CHAT: chat_lines.change_chat,
+    }
+    before = await as_stored(work, line)
+    for part, values in OTHERS.items():
+        for name, value in values.items():
+            given = {"leads_here": None, "shown_number": None} if part is Part.NUMBERS else {}
+            _row, script = await lines.read_line(work, line.id)
+            await verbs[part](work, script, **given | {name: value})
+            assert await as_stored(work, line) != before, name
+            await back(work, line, part)
+            assert await as_stored(work, line) == before, name
 
 
 async def test_what_has_changed_since_is_left_as_it_is(work: Work) -> None:
@@ -235,6 +324,29 @@ async def test_a_change_that_is_taken_back_elsewhere_is_listed_and_says_where(wo
             await line_changes.take_back(work, other.id, found[part].id)
     assert token not in str(found), "the log never held it"
     assert [one.part for one in await listed(work, line)] == []
+
+
+async def test_a_number_in_signal_is_put_back_and_removed_as_it_was(work: Work) -> None:
+    line = await a_line(work)
+    for number in BEHIND:
+        await bots.set_token(work, line, Channel.SIGNAL, number)
+    await bots.remove(work, line, Channel.SIGNAL)
+
+    async def number_now() -> str | None:
+        row = await bots.account_of(work, line.id, Channel.SIGNAL)
+        return row.their_id if row is not None else None
+
+    found = [one for one in await listed(work, line) if one.part is Part.BOT]
+    assert [one.carrier for one in found] == [Channel.SIGNAL] * 3
+    assert {row.what for row in line_views.change_rows(found)} == {"Signal"}
+    assert [one.can_be_taken_back for one in found] == [True, False, False]
+    for change, then in zip(found, (BEHIND[1], BEHIND[0], None), strict=True):
+        await line_changes.take_back(work, line.id, change.id)
+        assert await number_now() == then
+    with pytest.raises(ChangedSince):
+        await line_changes.take_back(work, line.id, found[2].id)
+    await back(work, line, Part.BOT)
+    assert await number_now() == BEHIND[0], "taking back is a change of its own"
 
 
 # Where the changes of each column of a line stand. A new column or table fails the tests below.

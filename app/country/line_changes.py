@@ -13,15 +13,17 @@ from uuid import UUID
 
 from sqlalchemy import Select, select
 
-from app.calls import chat_lines, key_questions, line_facts, line_languages, lines
+from app.calls import chat_lines, key_questions, line_facts, line_languages, lines, reporting
 from app.calls.chat_rules import ChatRules
 from app.calls.line_facts import LineHasCalls
 from app.calls.line_rows import EarlierNumbers, Line
 from app.calls.speech import LineScript
+from app.calls.states import Channel
+from app.chats import accounts as messengers
 from app.errors import Conflict, NotFound, Refusal
 from app.routing import people
 from app.routing.plan import Plan
-from app.staff import accounts
+from app.staff import accounts as staff_accounts
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry
 from app.work import Work
@@ -79,6 +81,8 @@ class Change(NamedTuple):
     part: Part
     before: Values
     after: Values
+    # The messenger of an account that was changed.
+    carrier: Channel | None
     # What taking it back would be refused with; None: it can be taken back.
     why_not: Refusal | None
 
@@ -115,7 +119,9 @@ class SetWithTheList(Conflict):
 
 
 # The parts whose changes are listed here, and taken back elsewhere.
-_ELSEWHERE: Mapping[Part, type[Refusal]] = {Part.BOT: TokenNotKept, Part.USE: SetWithTheList}
+_ELSEWHERE: Mapping[Part, type[Refusal]] = {Part.USE: SetWithTheList}
+# The messengers at which an account is known by its number alone, which the log holds.
+_WITHOUT_TOKEN = (Channel.SIGNAL,)
 # The acts that are listed, and those of them that `take_back` can undo.
 KINDS = tuple(_PARTS)
 TAKEN_BACK = tuple(kind for kind, part in _PARTS.items() if part not in _ELSEWHERE)
@@ -132,7 +138,7 @@ async def changes_of(work: Work, line_id: UUID) -> list[Change]:
     present, kept = await _present(work, row, line), await _numbers_of(work, entries)
     has_calls = await line_facts.has_calls(work, line_id)
     makers = {id_ for one in entries if (id_ := _uuid(one.actor)) is not None}
-    names = {str(id_): name for id_, name in (await accounts.names_of(work, makers)).items()}
+    names = {str(id_): name for id_, name in (await staff_accounts.names_of(work, makers)).items()}
     found = []
     for entry in entries:
         part, (before, after) = _PARTS[AuditLog(entry.action)], _in_log(entry)
@@ -142,9 +148,11 @@ async def changes_of(work: Work, line_id: UUID) -> list[Change]:
                 at=entry.at,
                 by=names.get(entry.actor),
                 part=part,
+                carrier=_carrier(entry),
                 before=_shown(part, before, after),
                 after=_shown(part, after, before),
-                why_not=_why_not(part, _whole(entry, kept), present, has_calls=has_calls),
+                why_not=_elsewhere(entry)
+                or _why_not(part, _whole(entry, kept), present, has_calls=has_calls),
             )
         )
     return found
@@ -158,8 +166,6 @@ def _why_not(
     has_calls: bool,
 ) -> Refusal | None:
     """Return what taking a change back would be refused with, as far as the line alone says."""
-    if part in _ELSEWHERE:
-        return _ELSEWHERE[part]()
     if whole is None:
         return NumbersForgotten()
     if not _is_as_left(whole, present[part]):
@@ -181,27 +187,34 @@ async def take_back(work: Work, line_id: UUID, change_id: int) -> None:
     if entry is None:
         raise NotFound("There is no such change of this line.")
     part = _PARTS[AuditLog(entry.action)]
-    if part in _ELSEWHERE:
-        raise _ELSEWHERE[part]()
+    if (refusal := _elsewhere(entry)) is not None:
+        raise refusal
     whole = _whole(entry, await _numbers_of(work, [entry]))
     if whole is None:
         raise NumbersForgotten()
     if not _is_as_left(whole, (await _present(work, row, line))[part]):
         raise ChangedSince()
     before, after = whole
-    await _set(work, line, part, {name: before.get(name) for name in _changed(before, after)})
+    values = {name: before.get(name) for name in _changed(before, after)}
+    # A number that was set by mistake does not lead here, and one that stood behind the line stays.
+    keeps_former = entry.detail.get(line_facts.STOOD_BEHIND, True)
+    await _set(work, line, part, values, keeps_former=keeps_former)
 
 
-async def _set(work: Work, line: LineScript, part: Part, values: Values) -> None:
-    """Set values of a part of a line by its own verb; None is the usual value."""
+async def _set(
+    work: Work, line: LineScript, part: Part, values: Values, *, keeps_former: bool
+) -> None:
+    """Set values of a part of a line by its own verb; None is the usual value.
+
+    The present number stays behind the line if `keeps_former`.
+    """
     match part:
         case Part.NAME:
             await lines.rename(work, line, values["name"])
         case Part.LANGUAGES:
             await line_languages.set_languages(work, line, values["languages"])
         case Part.FACTS:
-            # A number that was set by mistake does not lead here.
-            await line_facts.change_facts(work, line, **values, keeps_former=False)
+            await line_facts.change_facts(work, line, **values, keeps_former=keeps_former)
         case Part.HOURS:
             await lines.set_opening_hours(work, line, values["hours"])
         case Part.NUMBERS:
@@ -212,9 +225,19 @@ async def _set(work: Work, line: LineScript, part: Part, values: Values) -> None
         case Part.PLAN:
             await people.change_plan(work, line, **_given(part, values))
         case Part.CHAT:
-            await chat_lines.change_chat(work, line, **_given(part, values))
+            given = _given(part, values)
+            if "report_page" in values and values["report_page"] is None:
+                # Its usual value is not none: the page of the country is no page of the line's own.
+                given["report_page"] = reporting.country_page(line.country)
+            await chat_lines.change_chat(work, line, **given)
         case Part.QUESTIONS:
             await key_questions.set_questions(work, line, values["key_questions"])
+        case Part.BOT:
+            for carrier, number in values.items():
+                if number is None:
+                    await messengers.remove(work, line, Channel(carrier))
+                else:
+                    await messengers.set_token(work, line, Channel(carrier), number)
 
 
 def _given(part: Part, values: Values) -> Values:
@@ -240,6 +263,22 @@ def _in_log(entry: AuditEntry) -> tuple[Values, Values]:
     return before or {}, after or {}
 
 
+def _carrier(entry: AuditEntry) -> Channel | None:
+    """Return the messenger whose account an entry is about."""
+    if _PARTS[AuditLog(entry.action)] is not Part.BOT:
+        return None
+    before, after = _in_log(entry)
+    return Channel((after or before)["carrier"])
+
+
+def _elsewhere(entry: AuditEntry) -> Refusal | None:
+    """Return the refusal that says where a change is taken back that is only listed here."""
+    part, carrier = _PARTS[AuditLog(entry.action)], _carrier(entry)
+    if carrier is not None and carrier not in _WITHOUT_TOKEN:
+        return TokenNotKept()
+    return _ELSEWHERE[part]() if part in _ELSEWHERE else None
+
+
 def _changed(before: Values, after: Values) -> list[str]:
     return [name for name in {**before, **after} if before.get(name) != after.get(name)]
 
@@ -261,6 +300,8 @@ def _is_as_left(whole: tuple[Values, Values], present: Values) -> bool:
 def _whole(entry: AuditEntry, kept: dict[str, EarlierNumbers]) -> tuple[Values, Values] | None:
     """Return what was before and after, with whole numbers; None if these are not kept."""
     before, after = _in_log(entry)
+    if (carrier := _carrier(entry)) is not None:
+        return {carrier: before.get("account")}, {carrier: after.get("account")}
     if entry.action != AuditLog.LINE_NUMBERS_SET and "partner_number" not in {**before, **after}:
         return before, after
     numbers = kept.get(entry.detail.get("change", ""))
@@ -278,6 +319,12 @@ async def _numbers_of(work: Work, entries: list[AuditEntry]) -> dict[str, Earlie
     return {str(one.id): one for one in rows}
 
 
+async def _account_numbers(work: Work, line: LineScript) -> Values:
+    """Return the number of a line at each messenger where the number is all of its account."""
+    found = {one: await messengers.account_of(work, line.id, one) for one in _WITHOUT_TOKEN}
+    return {one: row.their_id if row is not None else None for one, row in found.items()}
+
+
 async def _present(work: Work, row: Line, line: LineScript) -> dict[Part, Values]:
     """Return what is in force now, by the names of the log or, of numbers, of the verb."""
     return {
@@ -292,6 +339,7 @@ async def _present(work: Work, row: Line, line: LineScript) -> dict[Part, Values
         Part.PLAN: row.plan,
         Part.CHAT: row.chat,
         Part.QUESTIONS: {"key_questions": key_questions.questions_in(row.key_questions)},
+        Part.BOT: await _account_numbers(work, line),
     }
 
 
