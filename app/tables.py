@@ -10,7 +10,7 @@ from app.database.base import Base
 from app.definitions import models as definitions
 from app.dialling import models as dialling
 from app.outbox.push import models as push
-from app.people import connection_rows, directory_rows, emergency_rows, set_up_rows
+from app.people import connection_rows, directory_rows, set_up_rows
 from app.people.approval import rows as access_request_rows
 from app.people.provider import rows as provider
 from app.privacy import models as privacy
@@ -27,8 +27,8 @@ from app.routing.rota import models as rota
 from app.routing.rota import planning_rows
 from app.routing.supervision import team_messages
 from app.safekeeping import models as safekeeping
+from app.staff import emergency_rows, passkey_rows
 from app.staff import models as staff
-from app.staff import passkey_rows
 from app.statistics import models as statistics
 from app.training import models as training
 from app.web import models as web

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from app.people import emergencies
 from app.people.emergencies import Shown
-from app.people.emergency_rows import EmergencyKind, EmergencyState
+from app.staff.emergency_rows import EmergencyKind, EmergencyState
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires, SignedIn, set_cookie

@@ -7,8 +7,8 @@ from sqlalchemy import select
 
 from app.cli.running import run_verb
 from app.people import emergencies
-from app.people.emergency_rows import Emergency
 from app.staff import accounts
+from app.staff.emergency_rows import Emergency
 from app.work import Work
 
 app = typer.Typer(no_args_is_help=True, help="Emergency access by two people.")

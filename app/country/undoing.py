@@ -26,11 +26,11 @@ from app.dialling import outward
 from app.errors import Conflict
 from app.jobs.transaction import send_rows
 from app.people import dialling
-from app.people.emergency_rows import Emergency, EmergencyState
 from app.people.traces.acts import acts_under
 from app.people.traces.kept import kept_of
 from app.people.traces.outcome import Outcome, done
 from app.staff import sign_in_rules
+from app.staff.emergency_rows import Emergency, EmergencyState
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry
 from app.staff.roles import Role

@@ -43,7 +43,6 @@ from app.definitions.risk import Risk, Urgency
 from app.dialling.rules import NumberKind
 from app.people import holding
 from app.people.connection_rows import Found, Means
-from app.people.emergency_rows import EmergencyState
 from app.people.finding import PersonState
 from app.referrals import accountability, states
 from app.referrals.consent import rules
@@ -52,6 +51,7 @@ from app.referrals.directory.directory_csv import COLUMNS
 from app.routing.participants.participants import ROLES
 from app.routing.rota.shifts import OnHolidays
 from app.routing.supervision.team import StateReason
+from app.staff.emergency_rows import EmergencyState
 from app.staff.log_kinds import AuditLog
 from app.staff.roles import Role
 from app.statistics import staff_measures

@@ -18,6 +18,7 @@ from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may
+from app.staff.second_person import RULE
 from app.statistics.counting import referral_figures
 from app.statistics.counting.counsellors import room
 from app.statistics.counting.kept_targets import targets_of
@@ -71,12 +72,15 @@ _FIRST_CHOICE = (
 async def reports_page(request: Request, work: InWork, staff: SeesNumbers) -> Response:
     """List the reports, exports, schedules and releases."""
     lines = await zones_of(work)
+    exports = await requested.exports_of(work, staff)
     return page(
         request,
         "reports/reports.html",
         staff=staff,
         kinds=[kind for kind in kinds(work).values() if _may_see(staff, kind)],
-        exports=await requested.exports_of(work, staff),
+        exports=exports,
+        approvable=await requested.approvable(work, staff, [export for export, _ in exports]),
+        second_person_rule=RULE,
         reason_of=lambda export: requested.reason_of(work, export),
         name_of=requested.name_of,
         states=ExportState,

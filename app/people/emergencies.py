@@ -28,18 +28,18 @@ from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.names import Task
 from app.jobs.transaction import send_rows
 from app.people import ending
-from app.people.emergency_rows import (
+from app.people.traces import accounts as traces_of_accounts
+from app.people.traces import kept
+from app.people.traces.acts import all_acts_under
+from app.staff import accounts, second_factor
+from app.staff.audit import write_entry
+from app.staff.emergency_rows import (
     Emergency,
     EmergencyKind,
     EmergencySeen,
     EmergencyState,
     SubjectKind,
 )
-from app.people.traces import accounts as traces_of_accounts
-from app.people.traces import kept
-from app.people.traces.acts import all_acts_under
-from app.staff import accounts, second_factor
-from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, EndpointKind, Staff
 from app.staff.roles import PERMISSIONS, Permission, Role, may

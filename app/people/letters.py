@@ -3,8 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
-from app.people.emergency_rows import Emergency, EmergencyKind, EmergencyState
 from app.staff.accounts import names_of
+from app.staff.emergency_rows import Emergency, EmergencyKind, EmergencyState
 from app.staff.models import Staff
 from app.staff.telling import Told
 from app.words.pages import _, date_words, spoken_in

@@ -26,7 +26,7 @@ from app.contacts.records import Opened, events_of, open_record, sheet_of
 from app.database.quick import Question
 from app.database.topics import Topic
 from app.definitions.risk import Urgency
-from app.errors import Conflict, Invalid, NotFound
+from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.referrals.channels.models import AgencyCase, Attempt
 from app.referrals.consent.consenting import given_of
 from app.referrals.consent.rules import Given
@@ -51,6 +51,7 @@ from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
+from app.staff.second_person import is_person
 from app.work import Work
 
 PAGE = 50
@@ -302,7 +303,7 @@ async def notices_for(work: Work, staff: Staff, limit: int = 100) -> list[tuple[
 async def mark_seen(work: Work, staff: Staff, notice_id: UUID) -> None:
     """Record that a member of staff has seen a notice; an override is thereby reviewed.
 
-    Raises NotFound, Conflict.
+    Raises NotFound, Conflict, NotAllowed.
     """
     row = (
         await work.session.execute(
@@ -320,6 +321,8 @@ async def mark_seen(work: Work, staff: Staff, notice_id: UUID) -> None:
         raise Conflict("This notice is for a supervisor.")
     if notice.author_id == staff.id:
         raise Conflict("You wrote this. A second person has to see it.")
+    if notice.kind == NoticeKind.OVERRIDE and not is_person(staff):
+        raise NotAllowed("An emergency account is no second person.")
     if notice.kind == NoticeKind.OVERRIDE and notice.seen_at is None:
         await lock_referral(work, referral.id)
         note(work, referral, LogKind.OVERRIDE_SEEN, By(Via.BY_HAND))

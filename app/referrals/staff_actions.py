@@ -45,6 +45,7 @@ from app.referrals.trail import By, NotPossible, Via, note, tell_house
 from app.routing.alarm_rows import Alarm
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
+from app.staff.second_person import is_person
 from app.work import Work
 
 
@@ -220,11 +221,14 @@ async def close(work: Work, staff: Staff, referral_id: UUID, words: str) -> Refe
 async def recall(work: Work, staff: Staff, referral_id: UUID, words: str) -> Referral:
     """Take a referral back. One that is immediate and was sent needs two members of staff.
 
-    Raises NotFound, NotPossible, Invalid, and Conflict if the same person asks twice.
+    Raises NotFound, NotPossible, Invalid, NotAllowed for an emergency account as the second one,
+    and Conflict if the same person asks twice.
     """
     referral = await lock_own(work, staff, referral_id)
     alone = referral.urgency != Urgency.IMMEDIATE or referral.state == ReferralState.DRAFT
     if alone or referral.recall_wanted_by not in (None, staff.id):
+        if not alone and not is_person(staff):
+            raise NotAllowed("An emergency account is no second person.")
         await answering.recall(work, referral, words, By(Via.BY_HAND))
         return referral
     if referral.recall_wanted_by == staff.id:

@@ -32,13 +32,13 @@ from app.database.logs import WITH_SEALS, Why, change_rows
 from app.definitions.answers import Sheet
 from app.definitions.forms import is_entry
 from app.log import log
-from app.people.emergency_rows import Emergency
 from app.referrals.channels.models import AgencyCase, Attempt, Delivery
 from app.referrals.models import Consent, Dispatch, Recipient, Referral
 from app.retention.kinds import DataKind, HeldKind
 from app.retention.models import LegalHold
 from app.routing.alarm_rows import Alarm
 from app.routing.participants.participants import Participant
+from app.staff.emergency_rows import Emergency
 from app.statistics.models import Export
 from app.work import Work
 

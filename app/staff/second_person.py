@@ -9,16 +9,35 @@ For the first such account there is no second person. Until one such account cou
 administrator gives it alone. Each account notes that for good (`Staff.could_approve`), so that the
 exemption does not open again when the people who could approve have left or changed their role.
 An operator at the server's own terminal is outside of the rule, and in the log.
+
+An emergency account is never a second person: the person who acts by it could have asked by their
+own. What it asked or made counts as asked or made by the person who acted by it then. A person who
+reads a record under an emergency access acts by their own account, and counts as themselves.
 """
 
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import and_, exists, or_, select
+from sqlalchemy import Text, and_, cast, exists, or_, select, union_all
 
-from app.staff.models import Staff
+from app.errors import NotAllowed
+from app.staff.emergency_rows import Emergency
+from app.staff.log_kinds import AuditLog
+from app.staff.models import AuditEntry, PasswordLink, Staff
 from app.staff.roles import Role, reads_others
+from app.words.pages import N_
 from app.work import Work
+
+RULE = N_(
+    "A second person with another role decides: not the person who asked, nor an account that this "
+    "person made or changed, or that is younger, nor an emergency account."
+)
+
+
+class SecondPerson(NotAllowed):
+    default = RULE
 
 
 class ChangeState(StrEnum):
@@ -44,17 +63,106 @@ class Outside(StrEnum):
 By = Staff | Outside | None
 
 
-def is_another(staff: Staff, asked_by: UUID | None, asked_role: str) -> bool:
-    """Return whether a person is another one than who asked, and of another role."""
-    return staff.id != asked_by and staff.role != asked_role
+def is_person(staff: Staff) -> bool:
+    """Return whether an account stands for one person, who can be a second one."""
+    return not staff.emergency
+
+
+@dataclass(frozen=True)
+class Asked:
+    """By whom something was asked (None: the operator), in which role, and when."""
+
+    by: UUID | None
+    role: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class _Acting:
+    """Who acted by an emergency account from when on, and in which role they asked for it."""
+
+    account_id: UUID
+    person: UUID
+    role: str
+    since: datetime
+
+
+@dataclass(frozen=True)
+class Second:
+    """A person who is to decide, with all that the rule must know of their account."""
+
+    staff: Staff
+    # Who made or changed the account, or made a link by which to sign in to it.
+    makers: frozenset[UUID]
+    acting: tuple[_Acting, ...]
+
+    def may_decide(self, asked: Asked, *, of_any_role: bool = False) -> bool:
+        """Return whether this is a second person for what was asked."""
+        people, roles = {asked.by} - {None}, {asked.role}
+        behind = _behind(self.acting, asked.by, asked.at)
+        if behind is not None:
+            people.add(behind.person)
+            roles.add(behind.role)
+        return (
+            is_person(self.staff)
+            and self.staff.id not in people
+            and (of_any_role or self.staff.role not in roles)
+            and self.staff.created_at <= asked.at
+            and not people & self.makers
+        )
+
+
+def _behind(acting: tuple[_Acting, ...], account: UUID | None, at: datetime) -> _Acting | None:
+    """Return who acted by an emergency account at a time; the latest is last in the list."""
+    found = [one for one in acting if one.account_id == account and one.since <= at]
+    return found[-1] if found else None
+
+
+async def second(work: Work, staff: Staff) -> Second:
+    """Read what the rule must know of a person who is to decide."""
+    emergencies = await work.session.execute(
+        select(Emergency.account_id, Emergency.asked_by, Emergency.asked_role, Emergency.decided_at)
+        .where(Emergency.account_id.is_not(None), Emergency.decided_at.is_not(None))
+        .order_by(Emergency.decided_at)
+    )
+    acting = tuple(
+        _Acting(account, person, role, since)
+        for account, person, role, since in emergencies
+        if account is not None and since is not None
+    )
+    made = select(AuditEntry.actor, AuditEntry.at).where(
+        AuditEntry.subject == str(staff.id),
+        AuditEntry.action.in_(
+            (AuditLog.STAFF_ADDED, AuditLog.STAFF_CHANGED, AuditLog.STAFF_REACTIVATED)
+        ),
+    )
+    links = select(cast(PasswordLink.made_by, Text), PasswordLink.made_at).where(
+        PasswordLink.staff_id == staff.id, PasswordLink.made_by.is_not(None)
+    )
+    makers: set[UUID] = set()
+    for actor, at in await work.session.execute(union_all(made, links)):
+        maker = _person(actor)
+        if maker is not None:
+            behind = _behind(acting, maker, at)
+            makers |= {maker} if behind is None else {maker, behind.person}
+    return Second(staff, frozenset(makers), acting)
+
+
+def _person(actor: str) -> UUID | None:
+    """Return the account that the log names; None for a program or the operator."""
+    try:
+        return UUID(actor)
+    except ValueError:
+        return None
 
 
 def may_approve(staff: Staff, account_id: UUID, asked_by: UUID | None, asked_role: str) -> bool:
     """Return whether a person may approve that an account reads the records of others."""
     return (
-        reads_others(staff.role)
-        and staff.id != account_id
-        and is_another(staff, asked_by, asked_role)
+        is_person(staff)
+        and reads_others(staff.role)
+        and staff.id not in (account_id, asked_by)
+        and staff.role != asked_role
     )
 
 

@@ -84,6 +84,7 @@ class Export(Base):
         ),
         CheckConstraint("decided_by <> asked_by", name="second_person"),
         CheckConstraint("NOT personal OR reason_sealed IS NOT NULL", name="reason"),
+        CheckConstraint("NOT personal OR asked_role IS NOT NULL", name="asked_role"),
         Index("ix_exports_asked_at", "asked_at"),
     )
 
@@ -97,6 +98,8 @@ class Export(Base):
     personal: Mapped[bool]
     # Empty: requested by a program, or a scheduled report for everybody of `role`.
     asked_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    # The role in which a person asked for single records: the second person has another one.
+    asked_role: Mapped[str | None]
     # The token of the program that requested it.
     token_id: Mapped[UUID | None] = mapped_column(ForeignKey("api_tokens.id"))
     asked_at: Mapped[datetime]

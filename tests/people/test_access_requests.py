@@ -17,12 +17,12 @@ from app.people.approval.asking import Asked
 from app.people.approval.deciding import ChangedSinceAsked, NothingWaits, NotSecondPerson
 from app.people.approval.rows import AccessKind, AccessRequest
 from app.people.changing import Changes
-from app.people.emergency_rows import EmergencyKind
 from app.people.links import LinkWaits, LinkWithdrawn
 from app.people.provider import access, keeping
 from app.people.provider.access import Ended, WaitsForApproval
 from app.people.provider.mapping import Wanted
 from app.staff import accounts, passkeys, second_factor
+from app.staff.emergency_rows import EmergencyKind
 from app.staff.models import Staff
 from app.staff.passkey_rows import Purpose
 from app.staff.passkeys import WrongPasskey

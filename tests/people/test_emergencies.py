@@ -19,10 +19,10 @@ from app.jobs.names import Task
 from app.jobs.transaction import flush, send_rows
 from app.people import emergencies
 from app.people.emergencies import NoEmergency, OtherPerson, Outcome
-from app.people.emergency_rows import Emergency, EmergencyKind, EmergencyState
 from app.people.letters import emergency_letter
 from app.staff import accounts, second_factor
 from app.staff.audit import write_entry
+from app.staff.emergency_rows import Emergency, EmergencyKind, EmergencyState
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff, StaffSession
 from app.staff.roles import Role

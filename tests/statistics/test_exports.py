@@ -286,6 +286,7 @@ async def test_single_contacts_need_a_second_person_and_leave_a_trail(
     house: Stage, boss: Counsellor, lived_through: str
 ) -> None:
     assert (await boss.ask("GET", f"/statistics/records.csv?{WINDOW}")).status_code == 422
+    chief = await person(house, "chief", Role.SUPERVISOR)
     short = await boss.ask("POST", "/statistics/exports", {**RECORDS, "reason": "because"})
     assert (short.status_code, "what it is needed for" in short.text) == (422, True)
     asked = (await boss.ask("POST", "/statistics/exports", RECORDS)).json()
@@ -295,7 +296,15 @@ async def test_single_contacts_need_a_second_person_and_leave_a_trail(
     assert (await boss.ask("GET", f"{path}/file")).status_code == 409
     own = await boss.ask("POST", f"{path}/approve", {})
     assert (own.status_code, "your own request" in own.text) == (403, True)
-    chief = await person(house, "chief", Role.SUPERVISOR)
+    other = await person(house, "other", Role.ADMINISTRATOR)
+    same = await other.ask("POST", f"{path}/approve", {})
+    assert (same.status_code, same.json()["error"]) == (403, "SecondPerson")
+    page = await house.client.get(
+        f"{house.settings.public_url}/reports", headers={"Cookie": other.cookie_header}
+    )
+    assert f"{path}/approve" not in page.text
+    assert f"{path}/refuse" in page.text
+    assert "A second person with another role decides: not the person who asked" in page.text
     listed = (await chief.ask("GET", "/statistics/exports")).json()
     assert [e["reason"] for e in listed if e["id"] == asked["id"]] == [RECORDS["reason"]]
     assert (await chief.ask("POST", f"{path}/approve", {})).json()["state"] == "approved"
@@ -343,7 +352,7 @@ async def test_single_contacts_need_a_second_person_and_leave_a_trail(
 
 async def test_a_refused_request_is_never_made(house: Stage, boss: Counsellor) -> None:
     asked = (await boss.ask("POST", "/statistics/exports", RECORDS)).json()
-    other = await person(house, "other", Role.ADMINISTRATOR)
+    other = await person(house, "another", Role.ADMINISTRATOR)
     await other.ask("POST", f"/statistics/exports/{asked['id']}/refuse", {})
     await house.settle()
     again = await other.ask("POST", f"/statistics/exports/{asked['id']}/approve", {})

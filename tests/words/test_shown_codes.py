@@ -28,7 +28,7 @@ from app.dashboard.templating import templates
 from app.definitions import library
 from app.definitions.risk import Risk, Urgency
 from app.people import holding
-from app.people.emergency_rows import EmergencyState
+from app.staff.emergency_rows import EmergencyState
 from app.people.finding import PersonState
 from app.referrals import accountability, states
 from app.referrals.consent import rules

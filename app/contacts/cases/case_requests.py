@@ -28,6 +28,7 @@ from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import PERMISSIONS, Permission, Role, may
+from app.staff.second_person import is_person
 from app.words.pages import _, spoken_in
 from app.work import Work
 
@@ -278,7 +279,7 @@ def _decides(staff: Staff) -> ColumnElement[bool]:
         return false()
     # A supervisor who reads the case decides a move; the workflow says which roles may.
     moves = and_(CaseRequest.to_status.is_not(None), reads_case(staff))
-    if not may(staff.role, Permission.READ_TEAM_RECORDS):
+    if not may(staff.role, Permission.READ_TEAM_RECORDS) or not is_person(staff):
         moves = and_(moves, false())
     mine = CaseRequest.to_id == staff.id
     if may(staff.role, Permission.READ_TEAM_RECORDS):

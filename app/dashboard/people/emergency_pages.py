@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse
 from app.dashboard.templating import page
 from app.errors import Refusal
 from app.people import emergencies
-from app.people.emergency_rows import EmergencyKind, EmergencyState
+from app.staff.emergency_rows import EmergencyKind, EmergencyState
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with, set_cookie

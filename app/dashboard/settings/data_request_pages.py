@@ -162,8 +162,8 @@ async def _show(
         "erases": found.kind == RequestKind.ERASURE,
         "prepares": own and found.state == RequestState.FOUND,
         "may_withdraw": own and found.state in OPEN,
-        "may_decide": found.state == RequestState.ASKED
-        and not requests.why_not_decide(staff, found),
+        "waits": found.state == RequestState.ASKED,
+        "why_not": said(await requests.why_not_decide(work, staff, found)),
         "bases": {one.value: said(BASIS_WORDS[one]) for one in _bases(found)},
         "identities": {one.value: said(IDENTITY_WORDS[one]) for one in IdentityCheck},
         "longest_words": LONGEST_WORDS,

@@ -10,9 +10,9 @@ from sqlalchemy import select, update
 
 from app.database.topics import Topic
 from app.people.approval.rows import AccessKind, AccessRequest
-from app.people.emergency_rows import Emergency
 from app.privacy import ends
 from app.staff.audit import write_entry
+from app.staff.emergency_rows import Emergency
 from app.staff.log_kinds import AuditLog
 from app.staff.models import PasswordLink, Staff
 from app.staff.roles import reads_others

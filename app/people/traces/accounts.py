@@ -21,13 +21,13 @@ from app.jobs.transaction import send_rows
 from app.people import changing, ending, holding, leaving, links
 from app.people.approval import asking, renewing
 from app.people.changing import Changes
-from app.people.emergency_rows import Emergency
 from app.people.holding import Kind
 from app.people.provider import access, keeping
 from app.people.traces.acts import MADE, acts_under, is_shown, moves
 from app.people.traces.kept import kept_of
 from app.people.traces.outcome import Outcome, done
 from app.staff import phone_proofs, tokens
+from app.staff.emergency_rows import Emergency
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, PasswordLink, Staff
 from app.staff.roles import Role

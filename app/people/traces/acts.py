@@ -11,8 +11,8 @@ from uuid import UUID
 
 from sqlalchemy import Select, and_, or_, select
 
-from app.people.emergency_rows import Emergency
 from app.people.provider.rows import StaffIdentity
+from app.staff.emergency_rows import Emergency
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry
 from app.staff.roles import Role

@@ -11,8 +11,8 @@ from sqlalchemy import select
 from app.chats import accounts as chat_accounts
 from app.chats.models import Account, AccountState
 from app.people import finding
-from app.people.emergency_rows import Emergency
 from app.people.provider import keeping
+from app.staff.emergency_rows import Emergency
 from app.staff.models import Staff
 from app.work import Work
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.errors import Refusal
-from app.people.emergency_rows import Emergency
 from app.staff.audit import write_entry
+from app.staff.emergency_rows import Emergency
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry
 from app.work import Work

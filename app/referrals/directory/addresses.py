@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import select
 
 from app.database.topics import Topic
-from app.errors import Conflict, NotAllowed
+from app.errors import Conflict
 from app.jobs.names import Task
 from app.referrals.directory.address_rows import AddressChange, AddressField
 from app.referrals.directory.entries import Entry, Phone, for_log
@@ -22,8 +22,8 @@ from app.referrals.states import LIVE_RECIPIENT, ForWhom, NoticeKind
 from app.referrals.trail import tell_house
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import AuditEntry, PasswordLink, Staff
-from app.staff.second_person import ChangeState, is_another
+from app.staff.models import Staff
+from app.staff.second_person import Asked, ChangeState, SecondPerson, second
 from app.work import ActorKind, Work
 
 _ENTERED = (
@@ -38,13 +38,6 @@ _ORDER = {field.value: place for place, field in enumerate(AddressField)}
 _FORMER, _NEW = "former", "new"
 # By whom a change on the server's own command line is asked.
 OPERATOR = "operator"
-
-
-class SecondPerson(NotAllowed):
-    default = (
-        "A second person with another role decides about a changed address: not the person who "
-        "changed it, nor an account that this person made or changed, or that is younger."
-    )
 
 
 def _plain(value: Any) -> Any:
@@ -240,28 +233,8 @@ class Waiting:
     may_decide: bool
 
 
-def _is_second(staff: Staff, change: AddressChange, makers: set[str]) -> bool:
-    return (
-        is_another(staff, change.asked_by, change.asked_role)
-        and staff.created_at < change.asked_at
-        and str(change.asked_by) not in makers
-    )
-
-
-async def _makers(work: Work, staff: Staff) -> set[str]:
-    """Return who made this account, changed it, or made a link by which to sign in to it.
-
-    Otherwise an administrator could be the second person, too, by an account of their making.
-    """
-    made = select(AuditEntry.actor).where(
-        AuditEntry.subject == str(staff.id),
-        AuditEntry.action.in_(
-            (AuditLog.STAFF_ADDED, AuditLog.STAFF_CHANGED, AuditLog.STAFF_REACTIVATED)
-        ),
-    )
-    links = select(PasswordLink.made_by).where(PasswordLink.staff_id == staff.id)
-    found = [*await work.session.scalars(made), *await work.session.scalars(links)]
-    return {str(one) for one in found if one is not None}
+def _asked(change: AddressChange) -> Asked:
+    return Asked(change.asked_by, change.asked_role, change.asked_at)
 
 
 async def waiting(work: Work, staff: Staff | None) -> list[Waiting]:
@@ -273,9 +246,9 @@ async def waiting(work: Work, staff: Staff | None) -> list[Waiting]:
         .where(AddressChange.state == ChangeState.WAITS.value)
         .order_by(AddressChange.asked_at, Agency.code, AddressChange.field)
     )
-    makers = await _makers(work, staff) if staff is not None else set()
+    reader = await second(work, staff) if staff is not None else None
     return [
-        Waiting(change, agency, name or "", staff is None or _is_second(staff, change, makers))
+        Waiting(change, agency, name or "", reader is None or reader.may_decide(_asked(change)))
         for change, agency, name in rows
     ]
 
@@ -312,8 +285,8 @@ async def decide(work: Work, staff: Staff | None, ids: list[UUID], *, approve: b
     if len(found) != len(set(ids)) or not found:
         raise Conflict("Another change was made first. Nothing was changed. Try again.")
     if staff is not None and approve:
-        makers = await _makers(work, staff)
-        if not all(_is_second(staff, one, makers) for one in found):
+        reader = await second(work, staff)
+        if not all(reader.may_decide(_asked(one)) for one in found):
             raise SecondPerson()
     for change in sorted(found, key=lambda one: _ORDER[one.field]):
         agency = await work.session.get(Agency, change.agency_id, with_for_update=True)

@@ -1,8 +1,9 @@
 """A request about a person's data, from the search to the decision of a second person.
 
 An officer finds the rows and says which are kept; then asks. A report is decided like other files
-about single persons, by any second person who may. An erasure is decided by a person of another
-role, who sees kinds, codes and counts, and nothing that was told.
+about single persons, by a second person who may, of any role: only supervisors ask, and they make
+no accounts. An erasure is decided by a person of another role, who sees kinds, codes and counts,
+and nothing that was told. The rule of the second person is in `app/staff/second_person.py`.
 """
 
 import json
@@ -34,6 +35,7 @@ from app.staff.audit import write_entry, write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
+from app.staff.second_person import RULE, Asked, second
 from app.words.pages import N_
 from app.work import Work
 
@@ -328,7 +330,7 @@ async def close(work: Work, request: DataRequest, state: RequestState) -> None:
 # -- deciding ------------------------------------------------------------------------------------
 
 
-def why_not_decide(staff: Staff | None, request: DataRequest) -> str:
+async def why_not_decide(work: Work, staff: Staff | None, request: DataRequest) -> str:
     """Return why a person may not decide; empty if they may."""
     if staff is not None and not may(staff.role, Permission.DECIDE_DATA_REQUESTS):
         return N_("Only supervisors and administrators decide.")
@@ -336,7 +338,12 @@ def why_not_decide(staff: Staff | None, request: DataRequest) -> str:
         return N_("This is your own request: another person has to decide.")
     if request.kind == RequestKind.ERASURE and request.asked_role == _role(staff):
         return N_("An erasure is decided by a person of another role.")
-    return ""
+    if staff is None:
+        return ""
+    asked = Asked(request.asked_by, request.asked_role, request.asked_at or request.began_at)
+    any_role = request.kind == RequestKind.ACCESS
+    is_second = (await second(work, staff)).may_decide(asked, of_any_role=any_role)
+    return "" if is_second else RULE
 
 
 def _role(staff: Staff | None) -> str:
@@ -348,7 +355,7 @@ async def decide(
 ) -> DataRequest:
     """Approve or refuse, as the second person. Raises NotFound, NotAllowed, Conflict."""
     request = await _lock(work, request_id)
-    if problem := why_not_decide(staff, request):
+    if problem := await why_not_decide(work, staff, request):
         raise NotAllowed(problem)
     if request.state != _S.ASKED:
         raise Conflict("This request is not waiting for a decision.")

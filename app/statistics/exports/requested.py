@@ -22,6 +22,7 @@ from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
+from app.staff.second_person import Asked, SecondPerson, second
 from app.statistics.dimensions import Dimension
 from app.statistics.exports.exporting import PERSONAL, WHAT, Wanted, file_name, made, read_wanted
 from app.statistics.exports.writers import FORMATS, PIECE
@@ -62,6 +63,7 @@ async def ask(
         token_id=token,
         personal=personal,
         asked_by=staff.id if staff is not None else None,
+        asked_role=staff.role if personal and staff is not None else None,
         asked_at=work.now,
         state=_S.ASKED if personal else _S.APPROVED,
     )
@@ -86,7 +88,9 @@ async def ask(
 
 async def decide(work: Work, staff: Staff | None, export_id: UUID, *, approve: bool) -> Export:
     """Approve or refuse a file, as the second person; None is the operator, for what a person asked
-    for on the page. Raises NotFound, NotAllowed, Conflict.
+    for on the page. Any other person who may approve refuses.
+
+    Raises NotFound, NotAllowed, SecondPerson, Conflict.
     """
     export = await work.session.get(Export, export_id, with_for_update=True)
     if export is None:
@@ -95,6 +99,8 @@ async def decide(work: Work, staff: Staff | None, export_id: UUID, *, approve: b
         raise NotAllowed("This is your own request: another person has to decide.")
     if export.state != _S.ASKED:
         raise Conflict("This request has already been decided.")
+    if staff is not None and approve and not (await second(work, staff)).may_decide(_asked(export)):
+        raise SecondPerson()
     export.decided_by = staff.id if staff is not None else None
     export.decided_at = work.now
     export.state = (_S.APPROVED if approve else _S.REFUSED).value
@@ -111,6 +117,19 @@ async def decide(work: Work, staff: Staff | None, export_id: UUID, *, approve: b
         work.defer(Task.MAKE_EXPORT, export_id=str(export.id))
     work.announce(Topic.EXPORTS)
     return export
+
+
+def _asked(export: Export) -> Asked:
+    return Asked(export.asked_by, export.asked_role or "", export.asked_at)
+
+
+async def approvable(work: Work, staff: Staff, exports: list[Export]) -> set[UUID]:
+    """Return which of these files wait for a second person who this person can be."""
+    waits = [one for one in exports if one.state == _S.ASKED and one.asked_by != staff.id]
+    if not waits or not may(staff.role, Permission.APPROVE_EXPORTS):
+        return set()
+    reader = await second(work, staff)
+    return {one.id for one in waits if reader.may_decide(_asked(one))}
 
 
 def reason_of(work: Work, export: Export) -> str:

@@ -145,6 +145,7 @@ async def _do_not_count_as_a_second_person(
     stage: Stage, officer: Counsellor, other: Counsellor, ids: list[str]
 ) -> None:
     """The same person, the same role, and an account that is younger than the change."""
+    await stage.advance(1)
     young = await _person(stage, "young", Role.SUPERVISOR)
     # Nor does an account that the first person has had a hand in.
     made = await _person(stage, "made", Role.SUPERVISOR)

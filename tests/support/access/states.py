@@ -18,7 +18,7 @@ from app.jobs.transaction import flush, transaction
 from app.people import emergencies
 from app.people import links as invitations
 from app.people.changing import Changes
-from app.people.emergency_rows import EmergencyKind
+from app.staff.emergency_rows import EmergencyKind
 from app.practice.telegram import SECRET
 from app.referrals.channels.links import add_link
 from app.referrals.channels.models import AgencyCase

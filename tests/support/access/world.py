@@ -8,7 +8,7 @@ from sqlalchemy import update
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.people import emergencies
-from app.people.emergency_rows import EmergencyKind
+from app.staff.emergency_rows import EmergencyKind
 from app.staff import tokens
 from app.staff.models import Staff
 from app.staff.roles import Role
