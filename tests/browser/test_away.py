@@ -102,9 +102,14 @@ async def test_a_ring_reaches_a_reader_of_reports_and_a_hidden_tab(
     assert await page.evaluate(rings) == 1
     assert "b00020" in await page.evaluate(ICON)
     assert await page.evaluate("notes.length") == 0, "the page itself is seen"
+    # The reader goes to another tab while it rings.
+    await hide(page)
+    await until(lambda: page.evaluate("notes.length === 1"), "the ring is shown there, too")
+    await page.bring_to_front()
     # The caller gives up: everything is as it was before, the focus too.
     await live.exchange.hang_up(leg)
     await expect(page.locator("#offer")).to_have_count(0)
+    assert await page.evaluate("notes.shift().closed")
     await expect(page).to_have_title(title)
     await expect(page.locator("#main h1")).to_be_focused()
     assert (await page.evaluate(rings), await page.evaluate(ICON)) == (0, icon)

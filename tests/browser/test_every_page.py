@@ -1,11 +1,11 @@
 """Every page, with rows, is usable by everybody, and in other languages.
 
 One language is English with accents that is longer by 40 %: in it each page is tried with axe in
-one look, the next page in the next, and read at 400 % without scrolling sideways; nothing that has
-the focus is covered, nothing is left in English or shown as a code, and nothing is too wide. It is
-opened as every kind of reader who reads something new in it. Arabic is read from the right. With
-`TESTS=whole` every language is tried with axe at three widths as every such reader, English in
-both themes. `PICTURES=<folder>` keeps a picture of each page.
+one look, the next page in the next, every other one in compact rows, and read at 400 % without
+scrolling sideways; nothing that has the focus is covered, nothing is left in English or shown as a
+code, and nothing is too wide. It is opened as every kind of reader who reads something new in it.
+Arabic is read from the right. With `TESTS=whole` every language is tried with axe at three widths
+as every such reader, English in both themes. `PICTURES=<folder>` keeps a picture of each page.
 """
 
 import os
@@ -76,6 +76,11 @@ def _tried(language: str, place: int) -> list[tuple[str, int]]:
     return LOOKS if language == "en" else LOOKS[place % 2 :: 2]
 
 
+def _density(place: int) -> str:
+    """Return how high the rows are at a place of the walk: in each look now so, now so."""
+    return ("comfortable", "compact")[(place + place // len(LOOKS)) % 2]
+
+
 async def _looks(page: Page, where: str, looks: list[tuple[str, int]]) -> list[str]:
     """Return what is wrong with the page that is open, at three widths, and what axe finds."""
     found: list[str] = []
@@ -132,9 +137,10 @@ async def _walk(walk: Walk, page: Page, readers: list[Reader], *, in_short: bool
         place += 1
         if in_short and place % 4:
             continue
-        await open_as(page, walk.stage, one.reader, one.address)
+        density = _density(place)
+        await open_as(page, walk.stage, one.reader, one.address, density)
         await expect(page.locator("main")).to_be_visible()
-        where = f"{language} {one.reader.name} {one.address}"
+        where = f"{language} {one.reader.name} {density} {one.address}"
         if not one.address.startswith("/wall/"):
             found += await _read(page, where, one.pattern, language, english)
         if one.is_first or WHOLE:

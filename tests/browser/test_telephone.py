@@ -125,11 +125,75 @@ async def talk(stage: Stage, desk: Desk) -> Child:
     return child
 
 
+# What is said of the connection while the SDK tells of good and bad seconds of a talk.
+JUDGE = """
+() => {
+  const { call } = helplineTelephone;
+  const words = document.querySelector("[data-telephone=quality]");
+  const well = {packetsReceived: 50, packetsLostFraction: 0, rtt: 40, jitter: 2};
+  const after = (second) => {
+    call.emit("sample", {...well, ...second});
+    return words.textContent;
+  };
+  helplineTelephone.trouble = "";
+  const said = [{}, {packetsLostFraction: 3}, {jitter: 45}, {packetsLostFraction: 8}].map(after);
+  call.emit("warning", "low-mos");
+  said.push(after({}));
+  call.emit("warning-cleared", "low-mos");
+  return [...said, after({})];
+}
+"""
+# What the SDK uses now: names of devices.
+USED = """({
+  input: helplineTelephone.device.audio.inputDevice?.label ?? "",
+  output: [...helplineTelephone.device.audio.speakerDevices.get()].map((one) => one.label).join(),
+  sends: helplineTelephone.call?.getLocalStream()?.getAudioTracks()
+    .filter((one) => one.readyState === "live").map((one) => one.label).join() ?? "",
+})"""
+
+
+async def another_headset(desk: Desk, child: Child) -> None:
+    """Choose devices in the middle of a talk: they are used at once, until others are chosen."""
+    page, check = desk.page, desk.page.locator("#microphone")
+    before = await page.evaluate(USED)
+    await page.evaluate("document.querySelector('#telephone [data-telephone=check]').click()")
+    microphone, speaker = check.locator("[name=microphone]"), check.locator("[name=speaker]")
+    for name, output in (("Fake Audio Input 2", "Fake Audio Output 2"), ("", "")):
+        await microphone.select_option(label=name or "As the computer is set")
+        await speaker.select_option(label=output or "As the computer is set")
+        used = {
+            "input": name or "Fake Default Audio Input",
+            "output": output or before["output"],
+            "sends": name or before["sends"],
+        }
+
+        async def are_used(used: dict[str, str] = used) -> bool:
+            return bool(await page.evaluate(USED) == used)
+
+        await until(are_used, f"{used} are used instead of {before}")
+        await until(child.hears, "the child hears the counsellor")
+        kept = await page.evaluate(
+            "['microphone', 'speaker'].map((one) => localStorage[`helpline-${one}`] !== '')"
+        )
+        assert kept == [bool(name), bool(output)]
+    await page.keyboard.press("Escape")
+
+
 async def test_both_hear_each_other(stage: Stage, desk: Desk) -> None:
     child = await talk(stage, desk)
     await desk.telephone_is("talking")
+    assert await desk.page.evaluate(JUDGE) == [
+        "Connection good",
+        "Connection fair",
+        "Connection fair",
+        "Connection poor: speak slowly, or plug in a cable",
+        "Connection poor: speak slowly, or plug in a cable",
+        "Connection good",
+    ]
+    await another_headset(desk, child)
     await child.hang_up()
     await desk.telephone_is("ready")
+    assert await desk.page.evaluate(f"{USED}.input") == "", "no microphone is kept open"
     assert (await stage.call_of(child.leg))["ended_by"] == "caller"
     await desk.be_ready_again()
 
@@ -315,7 +379,19 @@ async def test_a_reload_in_the_middle_of_a_talk_keeps_child_and_counsellor(
     after = await stage.rows("SELECT id, state FROM offers ORDER BY opened_at DESC LIMIT 1")
     assert after == before
     assert (await stage.call_of(child.leg))["returned"] == 0
+    # The headset is unplugged: the page says so, and with another one the talk goes on.
+    unplug = "(one) => { one.stop(); one.dispatchEvent(new Event('ended')); }"
+    await desk.page.evaluate(
+        f"helplineTelephone.call.getLocalStream().getAudioTracks().forEach({unplug})"
+    )
+    await desk.telephone_is("no_microphone")
+    await expect(desk.page.locator("#telephone")).to_contain_text("Plug in your headset")
+    await until(lambda: child.hears_nothing_of(), "the child hears nothing")
+    await desk.page.get_by_role("button", name="Start the telephone").click()
+    await desk.telephone_is("talking")
+    await until(child.hears, "the child hears the counsellor by the other headset")
     await child.hang_up()
+    await desk.telephone_is("ready")
     await desk.be_ready_again()
 
 

@@ -34,6 +34,11 @@ async def test_three_children_write_and_a_call_in_danger_rings(live: Stage, page
     await expect(second).to_have_value("Dobro je što si")
     await expect(second).to_be_focused()
     await _looked_at(page, "chats")
+    # Loaded again while she writes, with no call: her telephone is there for the next one.
+    await page.reload()
+    await expect(chats).to_have_count(3)
+    await expect(page.locator("#telephone")).to_have_attribute("data-state", "ready")
+    await expect(second).to_have_value("Dobro je što si")
     await second.focus()
     leg = await ring(live, "9")
     await expect(page.locator("#offer")).to_contain_text("A caller in danger")

@@ -43,8 +43,8 @@ _NAMES = {
     # A day is typed so into a form.
     "2026-11-24",
 }
-# Pages that compare files: they name what stands in these.
-OF_FILES = {"/admin/definitions/{set_id}"}
+# Pages that compare files or explain them: they name what stands in these.
+OF_FILES = {"/admin/definitions/{set_id}", "/reports/dictionary"}
 _WORD = re.compile(r"(?<![\w@./:-])[a-z]+(?:[_.][a-z]+)*(?![\w@/:-])")
 _OF_PROGRAMS = re.compile(r"\b\d{4}-(\d\d|W\d\d|Q\d)\b|\dT\d\d:")
 _KEY = re.compile(r"[a-z_]+:\S+$")

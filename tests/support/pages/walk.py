@@ -100,10 +100,14 @@ def _plain(text: str, who: re.Pattern[str]) -> str:
     return who.sub("", re.sub(r"\d+", "0", text))
 
 
-async def open_as(page: Page, stage: Stage, reader: Reader, address: str) -> None:
-    """Open an address as a reader, who may have no session."""
+async def open_as(
+    page: Page, stage: Stage, reader: Reader, address: str, density: str = "comfortable"
+) -> None:
+    """Open an address as a reader, who may have no session, in rows of a density."""
     await page.context.clear_cookies(name=COOKIE)
+    url = stage.settings.public_url
+    cookies = [{"name": "density", "value": density, "url": url}]
     if reader.token:
-        cookie = {"name": COOKIE, "value": reader.token, "url": stage.settings.public_url}
-        await page.context.add_cookies([cookie])  # type: ignore[list-item]
-    await page.goto(stage.settings.public_url + address)
+        cookies.append({"name": COOKIE, "value": reader.token, "url": url})
+    await page.context.add_cookies(cookies)  # type: ignore[arg-type]
+    await page.goto(url + address)

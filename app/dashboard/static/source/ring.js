@@ -49,6 +49,7 @@ const wakeOthers = (offer) => {
 
 const stop = () => {
   aloud("");
+  notes = null;
   clearTimeout(later);
   playing?.();
   playing = null;
@@ -61,9 +62,13 @@ const stop = () => {
 const own = document.querySelector("link[rel=icon]").href;
 const icon = (colour) => { document.querySelector("link[rel=icon]").href = colour ? ICON(colour) : own; };
 
-// Nothing about the caller: a notification can be read on a locked screen.
+// What the system shows of the ring once its reader looks elsewhere.
+let notes = null;
+// Nothing about the caller: a notification can be read on a locked screen. A window in view may be
+// behind the program that its reader works in.
 const notify = async (words, offer = null) => {
-  if (globalThis.Notification?.permission !== "granted" || !document.hidden) return;
+  if (globalThis.Notification?.permission !== "granted" || (!document.hidden && document.hasFocus())) return;
+  notes = null;
   const mine = rung;
   if (offer && await showWithAccept(words, offer)) {
     if (rung !== mine) withdraw();
@@ -73,6 +78,10 @@ const notify = async (words, offer = null) => {
   note = new Notification(words, { tag: "ring", requireInteraction: true });
   note.onclick = () => { globalThis.focus(); note?.close(); };
 };
+const lookedAway = () => { if (notes) notify(...notes); };
+document.addEventListener("visibilitychange", lookedAway);
+// Some browsers say only after this event that the focus is gone.
+addEventListener("blur", () => setTimeout(lookedAway));
 // Accept in the notification: as a click on Accept in this page.
 onAccept((offer) => { if (offer === rung) document.getElementById("accept")?.click(); });
 
@@ -126,8 +135,11 @@ const look = () => {
   entitle(`${help ? "⚠" : written ? "✎" : "☎"} ${words}`);
   icon(written ? "#0b5f86" : "#b00020");
   playing = start(help ? "help" : written ? "written" : soundChosen());
-  notify(help?.dataset.panicWords ?? (help ? _("A counsellor needs a supervisor now") : ringing.dataset.ringingWords ?? _("A call is waiting")),
-    help || !document.getElementById("accept") ? null : id);
+  notes = [
+    help?.dataset.panicWords ?? (help ? _("A counsellor needs a supervisor now") : ringing.dataset.ringingWords ?? _("A call is waiting")),
+    help || !document.getElementById("accept") ? null : id,
+  ];
+  lookedAway();
   if (navigator.userActivation?.hasBeenActive) navigator.vibrate?.([400, 200, 400, 200, 400]);
   if (!help && document.getElementById("accept")) wakeOthers(id);
   // A box over the page would keep Accept out of reach; closed, it gives the focus back.

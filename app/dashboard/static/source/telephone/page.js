@@ -361,13 +361,14 @@ document.addEventListener("htmx:beforeSend", (event) => {
   });
 });
 
-// Loaded again, perhaps in the middle of a talk: connect at once.
+// Loaded again, perhaps in the middle of a talk: connect at once. Only the state at the beginning
+// counts: a page that stands open elsewhere must not take the telephone from the one in use.
 let tried = false;
 const startAgain = () => {
   const state = document.querySelector(".callbar")?.dataset.state;
   if (tried || !state || !navigator.mediaDevices) return;
   tried = true;
-  if (["available", "offered", "on_call", "wrap_up"].includes(state)) start();
+  if (["available", "offered", "on_call", "writing", "wrap_up"].includes(state)) start();
 };
 
 // -- life -----------------------------------------------------------------------------------------

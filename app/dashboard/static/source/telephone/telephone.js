@@ -17,6 +17,8 @@ const REGISTERS_WITHIN = 8000;
 const REFRESHES_AT_MOST_EVERY = 30_000;
 const ASKS_AGAIN = 10_000;
 const TOKEN_CODES = new Set([20101, 20104, 31204, 31205, 31202]);
+// What browsers call the device that the computer is set to.
+const AS_THE_COMPUTER = "default";
 const MICROPHONE_CODES = new Set([31401, 31402, 31208]);
 
 export class Telephone {
@@ -50,6 +52,7 @@ export class Telephone {
     }
     try {
       if (!this.device) await this.connect(microphone, speaker);
+      else if (this.call) await this.speakAgain(microphone, speaker);
       else if (this.device.state === "registered") this.set("ready");
       else await this.register();
     } catch (error) {
@@ -155,8 +158,25 @@ export class Telephone {
     call?.accept({ rtcConstraints: { audio: constraints(this.microphone) } });
     call?.once("accept", () => call.getLocalStream()?.getAudioTracks().forEach((track) => {
       // Unplugged in the middle of a talk.
-      track.onended = () => { if (this.call === call) this.set("no_microphone", refused({ name: "NotFoundError" })); };
+      track.onended = () => {
+        if (this.call !== call) return;
+        this.unplugged = true;
+        this.settle();
+      };
     }));
+    this.settle();
+  }
+
+  pluggedIn() {
+    if (!this.unplugged) return;
+    this.unplugged = false;
+    this.settle();
+  }
+
+  // A microphone was plugged in again while the talk goes on: the caller hears the counsellor by it.
+  async speakAgain(microphone, speaker) {
+    this.changed = true;
+    await this.choose({ microphone, speaker });
     this.settle();
   }
 
@@ -172,7 +192,8 @@ export class Telephone {
   settle() {
     if (!this.call) return;
     this.call.mute(this.muted);
-    this.set("talking", this.heard ? "" : "connecting");
+    if (this.unplugged) this.set("no_microphone", refused({ name: "NotFoundError" }));
+    else this.set("talking", this.heard ? "" : "connecting");
   }
 
   over(call) {
@@ -182,7 +203,7 @@ export class Telephone {
     this.call = null;
     // The SDK would keep a microphone open that was chosen in the talk.
     if (this.changed) this.device?.audio?.unsetInputDevice().catch(() => {});
-    this.changed = false;
+    this.changed = this.unplugged = false;
     this.quality = this.trouble = "";
     const back = this.device?.state === "registered" ? "ready" : "reconnecting";
     if (this.state !== "no_microphone") this.set(back);
@@ -206,15 +227,18 @@ export class Telephone {
   // -- devices --------------------------------------------------------------------------------
 
   async choose({ microphone, speaker }) {
-    this.microphone = microphone;
+    const isReset = this.speaker && !speaker;
+    Object.assign(this, { microphone, speaker });
     const audio = this.device?.audio;
     if (!audio) return;
     // In a talk the microphone changes at once; else it is used for the next one, and not kept open.
-    if (microphone && this.call) {
+    if (this.call && (microphone || this.changed)) {
       this.changed = true;
-      await audio.setInputDevice(microphone).catch(() => {});
+      await audio.setInputDevice(microphone || AS_THE_COMPUTER).then(() => this.pluggedIn(), () => {});
     }
-    if (speaker && audio.isOutputSelectionSupported) await audio.speakerDevices.set(speaker).catch(() => {});
+    if ((speaker || isReset) && audio.isOutputSelectionSupported) {
+      await audio.speakerDevices.set(speaker || AS_THE_COMPUTER).catch(() => {});
+    }
   }
 
   // Calls back with the level of the microphone, from 0 to 1, until the function it returns is called.
