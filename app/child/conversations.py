@@ -127,17 +127,16 @@ async def danger(request: Request, work: InChat, call_id: Conversation) -> None:
     line = await lines.line_of_id(work, call.line_id)
     if line is None or call.danger:
         return
-    visit = call.visit_key.hex() if call.visit_key else ""
-    again = await origin.is_danger_again(request, str(call_id), visit)
+    again = await origin.is_danger_again(request)
     await opening.say_danger(work, call, line, again=again)
 
 
 @router.post("/conversation/end", status_code=204)
 async def end(work: InChat, call_id: Conversation, body: EndIn | None = None) -> None:
-    """Say the last words, and end the conversation. Both may be repeated, and may overtake a
-    message that is on its way: it is said once."""
-    typing_on = body is not None and body.typing
-    await ending.end_as_child(work, call_id, _last(body), typing_on=typing_on)
+    """Say the last words, and end the conversation, unless the page `stays`. Both may be repeated,
+    and may overtake a message that is on its way: it is said once."""
+    typing_on, stays = body is not None and body.typing, body is not None and body.stays
+    await ending.end_as_child(work, call_id, _last(body), typing_on=typing_on, stays=stays)
 
 
 def _last(body: EndIn | OpenIn | None) -> list[tuple[str, str]]:
@@ -197,15 +196,15 @@ async def open_conversation(
     response.headers["Referrer-Policy"] = "no-referrer"
     await _OPENED_BY_CLIENT.check(request)
     found = await line_of(work, line)
+    # A request that is repeated is no cry more.
+    cries = body.danger and not await opening.has_opened(work, body.client_key)
     # A request that is slowed down must not hold a connection to the database: webhooks need it.
     await work.let_go()
     limiter = limiter_of(request)
     await limiter.slow_down(_OPENED_SLOWLY, "chat", str(found.id))
     await limiter.slow_down(_OPENED_ANYWHERE_SLOWLY, "chat")
     visit = opening.visit_key(work, body.visit)
-    again = body.danger and await origin.is_danger_again(
-        request, body.client_key, visit.hex() if visit else ""
-    )
+    again = cries and await origin.is_danger_again(request)
     near = await origin.is_near_blocked(request)
     opened = await opening.open_conversation(
         work,
@@ -214,9 +213,12 @@ async def open_conversation(
         danger=body.danger,
         client_key=body.client_key,
         origin=opening.Origin(visit, near, again),
+        leaves=body.leaves,
     )
     if opened.call.blocked:
         await origin.note_blocked(request)
     if body.leaves:
         await ending.end_as_child(work, opened.call.id, _last(body), typing_on=body.typing)
+        # The page is gone, and the key may be old: nothing is given back by it.
+        return OpenedView(conversation=opened.call.id, secret="")
     return OpenedView(conversation=opened.call.id, secret=opened.secret)

@@ -60,9 +60,11 @@ class OpenIn(BaseModel):
 
 class EndIn(BaseModel):
     """`words`: what the child has said and the page knows no answer to, in their order. `typing`:
-    words stand on the page that the child has not sent; they are not told."""
+    words stand on the page that the child has not sent; they are not told. `stays`: the page may
+    come back, so nothing ends."""
 
     typing: bool = False
+    stays: bool = False
     words: LastWords = []
 
 
