@@ -28,8 +28,6 @@ from app.work import Work
 _BELONGS = timedelta(days=3)
 # More new conversations of a number within an hour are not opened.
 MOST_AN_HOUR = 10
-# The most cries of danger from one page or number within an hour that ask an agency by themselves.
-MOST_CRIES = 3
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 # How often it is looked whether a counsellor can still come.
 _LOOKS_EVERY = timedelta(minutes=5)
@@ -289,7 +287,7 @@ async def _cried_often(work: Work, call: Call) -> bool:
             Call.opened_at > work.now - _HOUR,
         )
     )
-    return (lately or 0) >= MOST_CRIES
+    return (lately or 0) >= opening.MOST_CRIES
 
 
 async def refuse(work: Work, call: Call) -> None:

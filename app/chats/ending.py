@@ -54,13 +54,19 @@ async def follow(work: Work, call_id: UUID, sentence: Sentence, key: str) -> Non
 
 
 async def end_as_child(
-    work: Work, call_id: UUID, last: Sequence[tuple[str, str]] = (), *, typing_on: bool = False
+    work: Work,
+    call_id: UUID,
+    last: Sequence[tuple[str, str]] = (),
+    *,
+    typing_on: bool = False,
+    stays: bool = False,
 ) -> None:
     """End the conversation because the child leaves. Ending it again changes nothing.
 
     `last`: the keys and the words of messages that are perhaps still on their way, in their order.
     Each is said once; what cannot be said keeps no child from leaving. `typing_on`: its page holds
-    words that it has not sent.
+    words that it has not sent. `stays`: its page may come back; the words are said, and nothing
+    ends.
     """
     call = await record.lock_call(work, call_id)
     # What is said now ends the sign of the typing.
@@ -82,7 +88,11 @@ async def end_as_child(
                 last=True,
             )
     if CallState(call.state) is not CallState.ENDED:
-        await _end(work, call, EndedBy.CALLER, typed=typed)
+        if stays:
+            # The page that is loaded again may have read before this came.
+            await messages.announce(work, call.id)
+        else:
+            await _end(work, call, EndedBy.CALLER, typed=typed)
     elif await messages.last_of(work, call, Author.CHILD) > before:
         await _came_late(work, call)
 

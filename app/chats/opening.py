@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from app.calls import callers, lines, record
@@ -30,6 +30,9 @@ from app.work import Work
 _OPENING_KEY = re.compile(r"[A-Za-z0-9_-]{32,64}")
 # How long a request to open a conversation can be repeated.
 _REPEATED_WITHIN = timedelta(minutes=5)
+# The most cries of danger of one visit or number within an hour that ask an agency by themselves.
+MOST_CRIES = 3
+_HOUR = timedelta(hours=1)
 # How long a secret opens a conversation that has ended, or one to which the child came back with a
 # code: long enough to read once more what was said and to rate it, and over before the next person
 # sits down at a shared phone or computer with a copy of it.
@@ -59,7 +62,7 @@ class KeyUsed(Conflict):
 class Origin(NamedTuple):
     """Where a child writes, without who it is. `visit`: the hash of the chance number of the page.
     `near_blocked`: a visit from the same network was blocked a while ago. `danger_again`: danger
-    was written from there again and again within the hour."""
+    was written from this network again and again within the hour."""
 
     visit: bytes | None = None
     near_blocked: bool = False
@@ -107,11 +110,13 @@ async def open_conversation(
     danger: bool,
     client_key: str,
     origin: Origin = Origin(),
+    leaves: bool = False,
 ) -> Opened:
     """Open a conversation and queue the child, if a counsellor who writes is on duty.
 
-    The same `client_key` opens one conversation, however often it arrives. Raises NotWritten,
-    Invalid, KeyUsed.
+    The same `client_key` opens one conversation, however often it arrives. `leaves`: the child has
+    left, and only its words are to be said, so the key is never too old. Raises NotWritten, Invalid,
+    KeyUsed.
     """
     rules_of(line)
     if language not in languages_of(line):
@@ -121,9 +126,9 @@ async def open_conversation(
         )
     if not _OPENING_KEY.fullmatch(client_key):
         raise Invalid("Send a key of 32 to 64 letters, digits, hyphens or underscores.")
-    opened_with = work.keys.session_key(f"chat opened with:{client_key}")
+    opened_with = _opened_with(work, client_key)
     secret = _secret(work, client_key)
-    known = await _opened_before(work, opened_with)
+    known = await _opened_before(work, opened_with, leaves=leaves)
     if known is not None:
         if danger:
             # It was said after the first request, whose answer did not arrive.
@@ -148,7 +153,7 @@ async def open_conversation(
             )
             await work.session.flush()
     except IntegrityError:
-        known = await _opened_before(work, opened_with)
+        known = await _opened_before(work, opened_with, leaves=leaves)
         if known is None:
             raise
         return Opened(known, secret)
@@ -163,7 +168,7 @@ async def _begin(work: Work, call: Call, line: LineScript, origin: Origin) -> No
     if origin.near_blocked:
         # It waits a little longer than others, and is never kept out: a school is one network.
         call.priority += NEAR_BLOCKED_PRIORITY
-    call.danger_again = danger and origin.danger_again
+    call.danger_again = danger and (origin.danger_again or await _cried_often(work, call))
     call.blocked = (
         not danger and origin.visit is not None and await callers.is_blocked(work, origin.visit)
     )
@@ -180,14 +185,41 @@ async def _begin(work: Work, call: Call, line: LineScript, origin: Origin) -> No
     await admit(work, call, line)
 
 
-async def _opened_before(work: Work, opened_with: bytes) -> Call | None:
+async def has_opened(work: Work, client_key: str) -> bool:
+    """Return whether a key has opened a conversation."""
+    opened_with = _opened_with(work, client_key)
+    found = select(Access.call_id).where(Access.opened_with == opened_with)
+    return await work.session.scalar(found) is not None
+
+
+def _opened_with(work: Work, client_key: str) -> bytes:
+    return work.keys.session_key(f"chat opened with:{client_key}")
+
+
+async def _cried_often(work: Work, call: Call) -> bool:
+    """Return whether other conversations of a visit were in danger again and again within the
+    hour."""
+    if call.visit_key is None:
+        return False
+    lately = await work.session.scalar(
+        select(func.count()).where(
+            Call.visit_key == call.visit_key,
+            Call.id != call.id,
+            Call.danger,
+            Call.opened_at > work.now - _HOUR,
+        )
+    )
+    return (lately or 0) >= MOST_CRIES
+
+
+async def _opened_before(work: Work, opened_with: bytes, *, leaves: bool) -> Call | None:
     call_id = await work.session.scalar(
         select(Access.call_id).where(Access.opened_with == opened_with)
     )
     if call_id is None:
         return None
     call = await record.lock_call(work, call_id)
-    if work.now - call.opened_at > _REPEATED_WITHIN:
+    if not leaves and work.now - call.opened_at > _REPEATED_WITHIN:
         raise KeyUsed()
     return call
 
@@ -241,13 +273,14 @@ async def admit_again(work: Work, call: Call) -> None:
 
 async def say_danger(work: Work, call: Call, line: LineScript, *, again: bool = False) -> None:
     """Note that the child is in danger, on a locked call: it is served before all others, also if
-    its visit is blocked. `again`: it was said from there again and again within the hour.
+    its visit is blocked. `again`: it was said from its network again and again within the hour.
 
     On a conversation that has ended, people act on it: after a talk the counsellor and the house,
     otherwise as on danger that no counsellor answers.
     """
     if call.danger:
         return
+    again = again or await _cried_often(work, call)
     call.danger, call.danger_again, call.blocked = True, again, False
     call.priority = max(call.priority, DANGER_PRIORITY)
     await record.record(work, call, CallLog.DANGER, state=call.state, again=again or None)

@@ -15,6 +15,7 @@ from app.outbox.translation.base import NoTranslation, Why
 from app.outbox.translation.engines import engine_of
 from app.routing import in_hand
 from app.staff.models import Staff
+from app.words import spoken_as, turned_into
 from app.words.pages import reader
 from app.work import Work
 
@@ -58,8 +59,12 @@ async def of_messages(
         for one in said
         if one.words and one.kind is Kind.SAID and one.author in (Author.CHILD, Author.COUNSELLOR)
     ]
-    made = await _translated(work, [words for _, words in found], language, reader())
-    return [(number, text) for (number, _), text in zip(found, made, strict=True)]
+    texts = [words for _, words in found]
+    made = await _translated(work, texts, language, spoken_as(reader()))
+    return [
+        (number, turned_into(reader(), text, words) if text != words else text)
+        for (number, words), text in zip(found, made, strict=True)
+    ]
 
 
 async def of_draft(work: Work, staff: Staff, call_id: UUID, text: str) -> str:
@@ -71,7 +76,7 @@ async def of_draft(work: Work, staff: Staff, call_id: UUID, text: str) -> str:
     if not text or len(text) > messages.LONGEST:
         raise Invalid("Write 1 to %(longest)s characters.", longest=messages.LONGEST)
     language = await _language(work, staff, call_id)
-    (made,) = await _translated(work, [text], reader(), language)
+    (made,) = await _translated(work, [text], spoken_as(reader()), language)
     return made
 
 

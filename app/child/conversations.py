@@ -133,8 +133,7 @@ async def _say_danger(request: Request, work: Work, call_id: UUID) -> None:
     line = await lines.line_of_id(work, call.line_id)
     if line is None or call.danger:
         return
-    visit = call.visit_key.hex() if call.visit_key else ""
-    again = await origin.is_danger_again(request, str(call_id), visit)
+    again = await origin.is_danger_again(request)
     await opening.say_danger(work, call, line, again=again)
 
 
@@ -142,12 +141,12 @@ async def _say_danger(request: Request, work: Work, call_id: UUID) -> None:
 async def end(
     request: Request, work: InChat, call_id: Conversation, body: EndIn | None = None
 ) -> None:
-    """Say the last words, and end the conversation. Both may be repeated, and may overtake a
-    message that is on its way: it is said once. Danger is said before the end."""
+    """Say the last words, and end the conversation, unless the page `stays`. Both may be repeated,
+    and may overtake a message that is on its way: it is said once. Danger is said before the end."""
     if body is not None and body.danger:
         await _say_danger(request, work, call_id)
-    typing_on = body is not None and body.typing
-    await ending.end_as_child(work, call_id, _last(body), typing_on=typing_on)
+    typing_on, stays = body is not None and body.typing, body is not None and body.stays
+    await ending.end_as_child(work, call_id, _last(body), typing_on=typing_on, stays=stays)
 
 
 def _last(body: EndIn | OpenIn | None) -> list[tuple[str, str]]:
@@ -208,15 +207,15 @@ async def open_conversation(
     # Very many may share one address: a child in danger is never refused.
     await _OPENED_BY_CLIENT.check(request, refuses=not body.danger)
     found = await line_of(work, line)
+    # A request that is repeated is no cry more.
+    cries = body.danger and not await opening.has_opened(work, body.client_key)
     # A request that is slowed down must not hold a connection to the database: webhooks need it.
     await work.let_go()
     limiter = limiter_of(request)
     await limiter.slow_down(_OPENED_SLOWLY, "chat", str(found.id))
     await limiter.slow_down(_OPENED_ANYWHERE_SLOWLY, "chat")
     visit = opening.visit_key(work, body.visit)
-    again = body.danger and await origin.is_danger_again(
-        request, body.client_key, visit.hex() if visit else ""
-    )
+    again = cries and await origin.is_danger_again(request)
     near = await origin.is_near_blocked(request)
     opened = await opening.open_conversation(
         work,
@@ -225,9 +224,12 @@ async def open_conversation(
         danger=body.danger,
         client_key=body.client_key,
         origin=opening.Origin(visit, near, again),
+        leaves=body.leaves,
     )
     if opened.call.blocked:
         await origin.note_blocked(request)
     if body.leaves:
         await ending.end_as_child(work, opened.call.id, _last(body), typing_on=body.typing)
+        # The page is gone, and the key may be old: nothing is given back by it.
+        return OpenedView(conversation=opened.call.id, secret="")
     return OpenedView(conversation=opened.call.id, secret=opened.secret)

@@ -61,10 +61,12 @@ class OpenIn(BaseModel):
 class EndIn(BaseModel):
     """`words`: what the child has said and the page knows no answer to, in their order. `typing`:
     words stand on the page that the child has not sent; they are not told. `danger`: the child has
-    said that it is in danger, and the page knows no answer to it."""
+    said that it is in danger, and the page knows no answer to it. `stays`: the page may come back,
+    so nothing ends."""
 
     typing: bool = False
     danger: bool = False
+    stays: bool = False
     words: LastWords = []
 
 

@@ -5,7 +5,7 @@ no guess goes uncounted.
 """
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from ipaddress import IPv6Network, ip_address
 
 from fastapi import Request
@@ -51,9 +51,10 @@ class PostgresStorage(Storage, MovingWindowSupport):
 
     STORAGE_SCHEME = None
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: Ground, rounded: timedelta = timedelta(0)) -> None:
+        """`rounded`: uses are noted by intervals of this length, at their beginning."""
         super().__init__(wrap_exceptions=True)
-        self._ground = ground
+        self._ground, self._rounded = ground, rounded
         # A count of its own: it stays when the request that was refused is rolled back.
         self._engine: AsyncEngine = ground.database.counting
 
@@ -71,14 +72,20 @@ class PostgresStorage(Storage, MovingWindowSupport):
         now, window = self._ground.clock.now(), timedelta(seconds=expiry)
         values = {
             "key": self._key(key),
-            "now": now,
+            "now": self._noted(now),
             "since": now - window,
-            "until": now + window,
+            "until": self._noted(now) + window,
             "amount": amount,
             "limit": limit,
         }
         async with asyncio.timeout(_COUNTS_WITHIN), self._engine.connect() as connection:
             return (await connection.execute(_ACQUIRE, values)).first() is not None
+
+    def _noted(self, now: datetime) -> datetime:
+        """Return the instant that is noted for a use."""
+        if not self._rounded:
+            return now
+        return now - (now - datetime.min.replace(tzinfo=UTC)) % self._rounded
 
     async def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
         """Return when the window began, in seconds since 1970, and the uses in it."""
@@ -121,6 +128,8 @@ class PostgresStorage(Storage, MovingWindowSupport):
             await connection.execute(_FORGET, {"key": self._key(key)})
 
 
+# How exactly a use of a child's network is noted.
+_ABOUT = timedelta(minutes=15)
 # Requests of one process that are slowed down at the same time; a flood of them must not pile up.
 _MOST_SLOWED = 64
 
@@ -134,13 +143,24 @@ class Limiter:
 
     def __init__(self, ground: Ground) -> None:
         self._shared = MovingWindowRateLimiter(PostgresStorage(ground))
+        self._about = MovingWindowRateLimiter(PostgresStorage(ground, _ABOUT))
         self._own = MovingWindowRateLimiter(MemoryStorage())
         self._alone = False
 
     async def hit(self, item: RateLimitItem, *identifiers: str) -> bool:
         """Count one use. Return whether it is within the limit."""
+        return await self._hit(self._shared, item, *identifiers)
+
+    async def hit_about(self, item: RateLimitItem, *identifiers: str) -> bool:
+        """Do the same, and note no more than the quarter of an hour: the row of a child's network
+        must not name a conversation by its instant. A use counts up to so much shorter."""
+        return await self._hit(self._about, item, *identifiers)
+
+    async def _hit(
+        self, shared: MovingWindowRateLimiter, item: RateLimitItem, *identifiers: str
+    ) -> bool:
         try:
-            within = await self._shared.hit(item, *identifiers)
+            within = await shared.hit(item, *identifiers)
         except StorageError as error:
             # Once for every outage: a flood of guesses must not become a flood of lines.
             if not self._alone:

@@ -118,6 +118,11 @@ def spoken_as(language: str) -> str:
 @lru_cache(maxsize=8192)
 def in_script(language: str, text: str, source: str) -> str:
     """Return a text of the language as it is written; `source` is its English."""
+    return turned_into(language, text, source)
+
+
+def turned_into(language: str, text: str, source: str) -> str:
+    """Return the same of what people write: nothing of it is remembered."""
     if language not in _scripts():
         return text
     script = _scripts()[language]

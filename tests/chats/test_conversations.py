@@ -336,6 +336,10 @@ async def test_the_same_request_opens_one_conversation(work: Work) -> None:
         await opening.open_conversation(
             later(work, 301), line, language="sr", danger=False, client_key=key
         )
+    left = await opening.open_conversation(
+        later(work, 301), line, language="sr", danger=False, client_key=key, leaves=True
+    )
+    assert left.call.id == first.call.id, "the words of a child that leaves are never too late"
     for wrong in ({"language": "hu"}, {"client_key": "short"}):
         values: dict[str, Any] = {"language": "sr", "client_key": a_key()} | wrong
         with pytest.raises(Invalid):

@@ -80,6 +80,15 @@ async def test_only_its_counsellor_has_a_conversation_translated(work: Work) -> 
         pages.speak("sr")
         assert await translating.of_draft(work, holder, call.id, "Tu sam") == "Tu sam"
         assert len(stand_in.asked) == 2
+        # One language in two scripts: the engine knows the one, the counsellor reads the other.
+        pages.speak("sr-Cyrl")
+        assert await translating.of_messages(work, holder, call.id, {last}) == [(last, "Bojim se")]
+        call.language = "en"
+        await work.session.flush()
+        assert await translating.of_messages(work, holder, call.id, {last}) == [
+            (last, "ен>ср ES MIJOB")
+        ]
+        assert await translating.of_draft(work, holder, call.id, "Ту сам") == "sr>en МАС УТ"
 
 
 async def _nothing() -> None:

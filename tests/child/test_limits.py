@@ -178,5 +178,10 @@ async def test_one_client_alarms_not_without_end_and_one_that_is_blocked_shuts_o
         school, elsewhere = await opens(FLOODS, "y"), await opens(OTHER, "z")
         assert [one["blocked"] for one in (school, elsewhere)] == [False, False]
         assert (school["priority"], elsewhere["priority"]) == (NEAR_BLOCKED_PRIORITY, 0)
-        for row in await stage.rows("SELECT key_hash FROM rate_limits"):
-            assert FLOODS.encode() not in bytes(row["key_hash"])
+        # What is noted of a network says no instant by which its conversation could be found.
+        noted = origin._OF_NETWORK.key_for("chat-danger", FLOODS)
+        key = stage.ground.keys.match_key("limit", noted).hex()
+        hits = "SELECT unnest(hits) AS hit FROM rate_limits WHERE key_hash = "
+        instants = [row["hit"] for row in await stage.rows(f"{hits}decode('{key}', 'hex')")]
+        assert len(instants) == 5
+        assert {(one.minute % 15, one.second, one.microsecond) for one in instants} == {(0, 0, 0)}

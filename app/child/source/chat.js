@@ -23,8 +23,9 @@ let looking = null;
 let lookAgain = false;
 let lastSeen = 0;
 let pausesOver = [];
-// Words that were not sent before the conversation ended: the next conversation begins with them. They
-// are kept in this page alone, and for a while: a tab or a disk would show them to the next person.
+// Words that were not sent before the conversation ended, until the helpline has them after all; if it
+// cannot have them, the next conversation begins with them. They are kept in this page alone, and for a
+// while: a tab or a disk would show them to the next person.
 let kept = [];
 let keptTimer;
 const KEPT = 30 * 60000;
@@ -169,13 +170,28 @@ function ended() {
     showAnswer();
     return;
   }
-  keepUnsent(sending.unsent());
+  const words = sending.unsent();
+  keepUnsent(words);
   sending.clear();
   views.showEnd(seen);
   see();
   // A tab keeps nothing of a conversation that is over, and whose code was shown if it has one.
   if (seen.left) showCode();
   else secret.keepNoLonger();
+  if (words.length) sayAfterEnd(words);
+}
+
+/** Say what was not sent before the end: a person reads it after all. */
+async function sayAfterEnd(words) {
+  const of = round;
+  const before = seen.left;
+  const wanted = () => of === round && !leaving.isGone();
+  const answer = await until("/conversation/end", { words: words.map(asWords) }, wanted);
+  if (!answer || !answer.ok) return;
+  kept = kept.filter((one) => words.indexOf(one) < 0);
+  await look().catch(() => network("offline"));
+  // No counsellor had come: now it is a message, and has a code.
+  if (of === round && seen.left && !before) showCode();
 }
 
 /** What the child wrote waits for a counsellor: show the code for the answer, as soon as it comes. */
@@ -434,8 +450,7 @@ const isTyping = () => ({ typing: Boolean($("field").value.trim()) });
  * If it has ended before all was sent, the rest is said now. */
 function sayLast() {
   if (secret.secret()) {
-    const over = seen && seen.phase === "ended";
-    if (!over) tell("/conversation/end", { ...isTyping(), danger: cried }, lastWords());
+    if (!isOver()) tell("/conversation/end", { ...isTyping(), danger: cried }, lastWords());
     else if (kept.length || cried) {
       tell("/conversation/end", { danger: cried }, kept.map(asWords));
     }
@@ -444,6 +459,16 @@ function sayLast() {
     const body = { ...opening, ...isTyping(), danger, leaves: true };
     tell(`/${facts.line}/conversations`, body, lastWords());
   }
+}
+
+const isOver = () => Boolean(seen) && seen.phase === "ended";
+
+/** The page is closed, loaded again, or out of sight, and perhaps never runs again: say what is not
+ * sent. A conversation that is open goes on, for the page may come back. */
+function sayUnsent() {
+  if (leaving.isGone() || !secret.secret()) return;
+  const words = isOver() ? kept.map(asWords) : lastWords();
+  if (words.length || cried) tell("/conversation/end", { danger: cried, stays: true }, words);
 }
 
 /** Tell the helpline that each letter is read, or not. */
@@ -569,6 +594,12 @@ function watch() {
   );
   document.addEventListener("visibilitychange", () => {
     if (seen) see();
+    if (document.visibilityState === "hidden") sayUnsent();
+  });
+  window.addEventListener("pagehide", () => {
+    if (secret.secret()) sayUnsent();
+    // What opens it is lost with the page, so this is all that the child says.
+    else if (opening && firstWords.length && !leaving.isGone()) sayLast();
   });
   window.addEventListener("online", back);
   window.addEventListener("offline", () => secret.secret() && network("offline"));

@@ -16,6 +16,7 @@ from app.jobs.transaction import ask
 from app.routing import callbacks
 from app.staff import accounts
 from app.staff.models import Staff
+from app.words import spoken_as
 from app.words.pages import reader
 from app.work import Work
 
@@ -37,7 +38,7 @@ async def chats_values(work: Work, staff: Staff) -> dict[str, Any]:
         "chat_offers": [_offered(work, one) for one in offered],
         "now": work.now,
         # The language into which this server can translate; empty if it cannot.
-        "translates_to": reader() if work.settings.translation_url else "",
+        "translates_to": spoken_as(reader()) if work.settings.translation_url else "",
         "longest_text": messages.LONGEST,
         "chat_outbox": f"chat:{staff.id}",
         # What is half-typed is kept on the counsellor's own machine, sealed with this key.
