@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import lxml.html
+
 from app.dashboard.settings.line_views import NAMES, PLAN_NUMBERS, STEPS
 from app.demo.stage import Counsellor, Stage
 from app.routing.plan import Plan
@@ -14,6 +16,12 @@ WAV = waiting_sound()
 PLAN = {name: str(getattr(Plan(), name)) for name in PLAN_NUMBERS}
 PLAN |= {f"was.{name}": value for name, value in PLAN.items()}
 PLAN |= {"was.partner_number": "", "was.skills": ""}
+
+
+def fields_of(html: str, action: str) -> dict[str, str]:
+    """Return what a browser sends of a form that nobody has changed."""
+    (form,) = (one for one in lxml.html.fromstring(html).forms if one.action == action)
+    return {name: value or "" for name, value in form.form_values()}
 
 
 def test_every_prompt_has_a_step_and_a_name() -> None:
@@ -204,6 +212,51 @@ async def test_two_administrators_change_the_plan_of_a_line_and_neither_undoes_t
     third = await page(stage, mila, at, **{**PLAN, "partner_number": "", "backup_after": "25"})
     assert "The state has changed in the meantime" in third.text
     assert await stage.rows("SELECT plan FROM lines") == [line]
+
+
+async def test_a_form_of_a_line_that_was_opened_before_undoes_no_other_change(stage: Stage) -> None:
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    (row,) = await stage.rows("SELECT id FROM lines")
+    at = f"/admin/lines/{row['id']}"
+    stored = "SELECT name, timezone, shown_number, key_questions, chat FROM lines"
+    opened = (await page(stage, mila, at)).text
+    facts, numbers, questions, chat = (
+        fields_of(opened, f"{at}/{part}") for part in ("facts", "numbers", "key-questions", "chat")
+    )
+    changes: list[tuple[str, dict[str, str], dict[str, str], dict[str, str]]] = [
+        ("facts", facts, {"name": "Linija"}, {"timezone": "Europe/Zagreb"}),
+        ("numbers", numbers, {"leads_here": "+381113334444"}, {"shown": "+381113334445"}),
+        ("chat", chat, {"closed.sr": "Od osam.\r\nZdravo."}, {"at_once": "2"}),
+    ]
+    for part, form, first, second in changes:
+        for change in (first, second):
+            saved = await page(stage, mila, f"{at}/{part}", **(form | change))
+            assert saved.status_code == 303, (part, change, saved.text)
+    saved = await page(stage, mila, f"{at}/key-questions", **(questions | {"place.who": ""}))
+    assert saved.status_code == 303, saved.text
+    (line,) = await stage.rows(stored)
+    assert (line["name"], line["timezone"]) == ("Linija", "Europe/Zagreb")
+    assert line["shown_number"] == "+381113334445"
+    assert line["chat"] == {"closed": {"sr": "Od osam.\r\nZdravo."}, "at_once": 2}
+    behind = await stage.rows("SELECT number FROM line_numbers")
+    assert [one["number"] for one in behind] == ["+381113334444"]
+    # The same value was changed twice: the second person reads so, and does so again after that.
+    stale = [(part, form | {name: "other"}) for part, form, first, _ in changes for name in first]
+    stale.append(("key-questions", questions | {"place.hurt": ""}))
+    for part, form in stale:
+        refused = await page(stage, mila, f"{at}/{part}", **form)
+        assert "The state has changed in the meantime" in refused.text, part
+        again = fields_of(refused.text, f"{at}/{part}")
+        assert {k: v for k, v in again.items() if k[:4] == "was."} == {
+            k: v for k, v in form.items() if k[:4] == "was."
+        }
+    assert await stage.rows(stored) == [line]
+    # Nothing is changed by a form that changes nothing.
+    entries = await stage.rows("SELECT count(*) FROM audit_entries")
+    opened = (await page(stage, mila, at)).text
+    for part in ("facts", "numbers", "key-questions", "chat"):
+        await page(stage, mila, f"{at}/{part}", **fields_of(opened, f"{at}/{part}"))
+    assert await stage.rows("SELECT count(*) FROM audit_entries") == entries
 
 
 async def test_a_line_is_added_on_the_page(stage: Stage) -> None:

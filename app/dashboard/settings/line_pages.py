@@ -11,14 +11,14 @@ from starlette.responses import RedirectResponse
 from app import words
 from app.calls import chat_lines, line_facts, line_languages, line_use, lines, prompts
 from app.calls.chat_rules import read_chat
-from app.calls.key_questions import set_questions
+from app.calls.key_questions import questions_in, set_questions
 from app.calls.speech import LineScript, Spoken
 from app.calls.states import Channel
 from app.chats import accounts
 from app.contacts.records import library_of
 from app.country import line_changes
 from app.dashboard.languages import Choices, language_choices
-from app.dashboard.settings import hours_form, line_views, plan_form
+from app.dashboard.settings import hours_form, line_forms, line_views, plan_form
 from app.dashboard.settings.line_menu import menu_of
 from app.dashboard.skill_choices import LEVELS
 from app.dashboard.templating import page
@@ -207,6 +207,7 @@ async def _show(
         rings=spoken in line.languages,
         longest=LONGEST_TEXT,
         changes=line_views.change_rows(await line_changes.changes_of(work, line_id)),
+        chat_marks=line_forms.marks_of_chat(read_chat(line.chat), line),
         **line_views.chat_values(
             read_chat(line.chat), line.number, line.country, work.ground.settings.public_origin
         ),
@@ -278,20 +279,26 @@ async def change_facts(
     kind: Short = "",
 ) -> Response:
     """Change the name and the other facts of a line."""
-    facts: dict[str, Any] = {"number": number, "country": country, "timezone": timezone}
-    form = await request.form()
-    # What this person has not changed stays, also if another person has changed it meanwhile.
-    changed = {name: one for name, one in facts.items() if one != form.get(f"was.{name}")}
+    sent = dict(await request.form())
+    practice = {"practice": "True", "real": "False"}.get(kind)
+    given = {"name": name, "number": number, "country": country, "timezone": timezone}
 
     async def verb(line: LineScript) -> None:
-        practice = {"practice": True, "real": False}.get(kind)
-        if str(practice) == form.get("was.practice"):
-            practice = None
-        await line_facts.change_facts(work, line, **changed, practice=practice)
-        _row, line = await lines.read_line(work, line.id)
-        await lines.rename(work, line, name)
+        # Locked before they are compared: another administrator may change them at the same time.
+        row = await line_use.lock_line(work, line.id)
+        stored = {one: getattr(row, one) for one in given} | {"practice": str(row.practice)}
+        changed: dict[str, Any] = line_forms.changed_texts(
+            sent, given | {"practice": practice}, stored
+        )
+        new_name = changed.pop("name", None)
+        if "practice" in changed:
+            changed["practice"] = changed["practice"] == "True"
+        await line_facts.change_facts(work, line, **changed)
+        if new_name is not None:
+            _row, line = await lines.read_line(work, line.id)
+            await lines.rename(work, line, new_name)
 
-    typed = {"name": name, "kind": kind, **facts}
+    typed = {**sent, **given, "kind": kind}
     return await _change(request, work, staff, line_id, "facts", typed, verb)
 
 
@@ -305,13 +312,20 @@ async def change_numbers(
     shown: Short = "",
 ) -> Response:
     """Change which numbers lead to a line, and which number phones show."""
-    typed = {"leads_here": leads_here, "shown": shown}
+    sent = dict(await request.form())
 
     async def verb(line: LineScript) -> None:
-        await lines.change_numbers(
-            work, line, leads_here=_parts(leads_here), shown_number=shown.strip()
+        row = await lines.lock_line(work, line.id)
+        behind = ", ".join(await lines.numbers_behind(work, line))
+        changed = line_forms.changed_texts(
+            sent,
+            {"leads_here": ", ".join(_parts(leads_here)), "shown": shown.strip()},
+            {"leads_here": behind, "shown": row.shown_number or ""},
         )
+        leads = _parts(leads_here) if "leads_here" in changed else None
+        await lines.change_numbers(work, line, leads_here=leads, shown_number=changed.get("shown"))
 
+    typed = {**sent, "leads_here": leads_here, "shown": shown}
     return await _change(request, work, staff, line_id, "numbers", typed, verb)
 
 
@@ -374,7 +388,10 @@ async def change_key_questions(
     sent = {name: str(value).strip() for name, value in (await request.form()).items()}
 
     async def verb(line: LineScript) -> None:
-        await set_questions(work, line, line_views.questions_in_order(sent))
+        row = await lines.lock_line(work, line.id)
+        codes, stored = line_views.questions_in_order(sent), questions_in(row.key_questions)
+        if line_forms.differs(sent, "questions", " ".join(codes), " ".join(stored)):
+            await set_questions(work, line, codes)
 
     return await _change(request, work, staff, line_id, "key-questions", sent, verb)
 
@@ -385,7 +402,10 @@ async def change_chat(request: Request, work: InWork, staff: Keeps, line_id: UUI
     sent = {name: str(value) for name, value in (await request.form()).items()}
 
     async def verb(line: LineScript) -> None:
-        await chat_lines.change_chat(work, line, **line_views.read_chat_form(sent))
+        rules = read_chat((await lines.lock_line(work, line.id)).chat)
+        given = line_views.read_chat_form(sent)
+        changed = line_forms.changed_chat(sent, given, rules, line)
+        await chat_lines.change_chat(work, line, **changed)
 
     return await _change(request, work, staff, line_id, "chat", sent, verb)
 

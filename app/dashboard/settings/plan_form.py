@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from app.dashboard.settings.line_forms import differs
 from app.dashboard.settings.line_views import PLAN_NUMBERS
 from app.dashboard.skill_choices import read_choices
-from app.errors import Conflict, Invalid
+from app.errors import Invalid
 from app.routing import people
 from app.routing.plan import Plan
 
@@ -36,15 +37,10 @@ def changed(sent: Mapping[str, str], now: Plan) -> dict[str, Any]:
 
 
 def _differs(sent: Mapping[str, str], name: str, value: str, stored: str) -> bool:
-    """Return whether a value was changed in the form. Raises Conflict."""
-    was = sent.get(f"was.{name}")
-    if was is None:
+    """Return whether a value was changed in the form. Raises Invalid, Conflict."""
+    if f"was.{name}" not in sent:
         raise Invalid("The input is not valid.")
-    if value == was:
-        return False
-    if stored not in (was, value):
-        raise Conflict
-    return True
+    return differs(sent, name, value, stored)
 
 
 def _number(text: str) -> int:

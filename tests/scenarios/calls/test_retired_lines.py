@@ -74,7 +74,7 @@ async def test_a_line_that_rang_does_not_become_one_for_practice(stage: Stage) -
     facts = {"name": "Plavi telefon", "number": LINE, "country": "RS", "timezone": "Europe/Kyiv"}
     was = {"was.number": LINE, "was.country": "RS", "was.practice": "False"}
     late = await page(stage, mila, f"{at}/facts", **facts, **was, kind="practice")
-    assert "The state has changed in the meantime" in late.text
+    assert "The line has had calls, so it stays what it is" in late.text
     asked = await mila.ask("PATCH", f"/lines/{line_id}", {"practice": True})
     assert (asked.status_code, asked.json()["error"]) == (409, "LineHasCalls")
     (row,) = await stage.rows(f"SELECT practice, timezone FROM lines WHERE id = '{line_id}'")
