@@ -142,7 +142,8 @@ async def end(
     request: Request, work: InChat, call_id: Conversation, body: EndIn | None = None
 ) -> None:
     """Say the last words, and end the conversation, unless the page `stays`. Both may be repeated,
-    and may overtake a message that is on its way: it is said once. Danger is said before the end."""
+    and may overtake a message that is on its way: it is said once. Danger is said before the end.
+    """
     if body is not None and body.danger:
         await _say_danger(request, work, call_id)
     typing_on, stays = body is not None and body.typing, body is not None and body.stays
