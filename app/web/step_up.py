@@ -1,10 +1,10 @@
 """Before some acts a person proves again who they are, if their last proof is too old.
 
 A browser that was left open must not give numbers, files of single records or keys to the next
-person at it, nor let them set what is erased, change accounts, limits, or where calls come from and
-go to, or sign its owner out elsewhere. `ACTS` is the only
-list of these acts; `Requires` in `app/web/access.py` asks it before every request of a person.
-Programs show a token of their own and are not asked.
+person at it, nor let them set what is erased, lift a legal hold, change accounts, limits, agencies,
+definitions in force, or where calls come from and go to, or sign its owner out elsewhere. `ACTS` is
+the only list of these acts; `Requires` in `app/web/access.py` asks it before every request of a
+person. Programs show a token of their own and are not asked.
 
 Nothing here may stand between a counsellor and an urgent referral, an alarm, a talk or a call-back:
 none of these is in the list. In a talk, what the talk itself needs at once is open without a proof:
@@ -78,6 +78,14 @@ async def _asks_for_records(request: Request, work: Work, token: str) -> bool:
         # Refused as input that cannot be read.
         return False
     return isinstance(sent, dict) and sent.get("what") in PERSONAL
+
+
+async def _approves(request: Request, work: Work, token: str) -> bool:
+    try:
+        sent = await request.json()
+    except ValueError:
+        return False
+    return isinstance(sent, dict) and sent.get("approve") is not False
 
 
 async def _of_records(request: Request, work: Work, token: str) -> bool:
@@ -166,6 +174,22 @@ ACTS: Mapping[str, Act] = {
     "api.settings.keys.retire": _KEY,
     "api.settings.keys.rotate": _KEY,
     "api.settings.keys.rotate_hashes": _KEY,
+    # Where children's records are sent.
+    "api.urgent.agencies.decide_address_changes": Act(What.SETTING, _approves),
+    "api.urgent.agencies.import_agencies": _SETTING,
+    "api.urgent.agencies.save_agency": _SETTING,
+    "dashboard.directory.pages.add_agency": _SETTING,
+    "dashboard.directory.pages.change_agency": _SETTING,
+    # The secret address of a person's duties.
+    "api.settings.calendar_feed.make_feed": _KEY,
+    "dashboard.rota.page.make_feed": _KEY,
+    "api.retention.lift": Act(What.ERASING),
+    # Its form lifts a hold, too.
+    "dashboard.settings.retention_pages.hold_record": Act(What.ERASING),
+    "api.definitions.put_in_force": _SETTING,
+    "api.definitions.take_back": _SETTING,
+    "dashboard.settings.definition_pages.put_in_force": _SETTING,
+    "dashboard.settings.definition_pages.take_back": _SETTING,
     "api.urgent.agencies.make_secret": _KEY,
     "api.urgent.agencies.set_password": _KEY,
     "api.people.invite_person": _KEY,

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import pyotp
 import pytest
 from fastapi import APIRouter, Request
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from sqlalchemy import select
 
@@ -23,22 +24,22 @@ from app.chats import accounts, ending
 from app.contacts import contacts, openings, profiles
 from app.contacts.cases import printing
 from app.contacts.models import Contact, Profile
-from app.country import line_changes, own_settings
+from app.country import line_changes, own_settings, sets
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import send_rows, transaction
 from app.people import changing, dialling, emergencies, factors, leaked, links
 from app.people.approval import deciding
 from app.people.provider import access, keeping
 from app.referrals import staff_actions
-from app.referrals.directory import agencies
+from app.referrals.directory import addresses, agencies, directory_csv
 from app.referrals.opening import from_call, opening
 from app.referrals.replies import answering
-from app.retention import rules, running
+from app.retention import holds, rules, running
 from app.retention.data_requests import answering as reports
 from app.retention.data_requests import requests
 from app.routing import callback_attempts, callbacks, offers
 from app.routing.participants import inviting, moving, supervising
-from app.routing.rota import watch
+from app.routing.rota import feeds, watch
 from app.sealing import hashes, resealing
 from app.sealing import state as key_state
 from app.staff import (
@@ -52,10 +53,11 @@ from app.staff import (
     tokens,
 )
 from app.staff.models import Staff
-from app.staff.roles import Role
+from app.staff.roles import Permission, Role
 from app.statistics import wallboards
 from app.statistics.exports import exporting, requested
 from app.web import provider_sign_in, step_up
+from app.web.access import Guard
 from app.web.lean import LeanRoute
 from app.web.step_up import ACTS, What, name_of
 from app.work import PROGRAM, Work
@@ -79,6 +81,13 @@ _OPENERS = (
     requested.decide,
     requested.read_parts,
     tokens.add_token,
+    addresses.decide,
+    agencies.save_agency,
+    directory_csv.import_directory,
+    feeds.make_feed,
+    holds.lift,
+    sets.put_in_force,
+    sets.take_back,
     agencies.set_webhook_secret,
     agencies.set_primero_password,
     links.make_link,
@@ -180,8 +189,142 @@ def test_every_route_that_opens_numbers_files_or_keys_asks_for_a_proof() -> None
     assert not set(WITHOUT) & set(ACTS)
 
 
+# Who may set, keep or give out what the acts are about.
+PERMISSIONS = {one for one in Permission if one.value.startswith("keep_")} | {
+    Permission.ANSWER_DATA_REQUESTS,
+    Permission.APPROVE_EXPORTS,
+    Permission.CONFIRM_EMERGENCY,
+    Permission.DECIDE_DATA_REQUESTS,
+    Permission.HOLD_RECORDS,
+    Permission.PUBLISH,
+}
+_LINES = ("set_prompt", "set_recording", "take_back", "use_words_of_program")
+# Acts of these people that open nothing, and give nothing another place to go to.
+NO_PROOF = {
+    **dict.fromkeys(
+        (
+            *(f"api.settings.every_line.{name}" for name in _LINES),
+            *(f"api.settings.lines.{name}" for name in _LINES),
+            *(
+                f"dashboard.settings.{pages}.{name}"
+                for pages in ("every_line_pages", "line_pages")
+                for name in ("change_prompt", "take_back", "use_words_of_program")
+            ),
+            "dashboard.settings.line_pages.ring_phone",
+            "api.languages.import_catalogue",
+            "api.languages.take_back",
+            "dashboard.settings.language_pages.import_catalogue",
+            "dashboard.settings.language_pages.take_back",
+        ),
+        "words go back by one press, and in an emergency callers have to hear them at once",
+    ),
+    **dict.fromkeys(
+        (
+            "api.numbers.set_up",
+            "api.settings.lines.add_language",
+            "api.settings.lines.add_line",
+            "api.settings.lines.remove_language",
+            "api.settings.lines.set_key_questions",
+            "api.settings.lines.take_into_use",
+            "api.settings.line_chats.set_chat",
+            "dashboard.settings.line_pages.add_language",
+            "dashboard.settings.line_pages.add_line",
+            "dashboard.settings.line_pages.change_chat",
+            "dashboard.settings.line_pages.change_hours",
+            "dashboard.settings.line_pages.change_key_questions",
+            "dashboard.settings.line_pages.remove_language",
+            "dashboard.settings.line_pages.take_into_use",
+            "dashboard.settings.number_pages.set_up",
+        ),
+        "a line keeps its numbers and its plan",
+    ),
+    **dict.fromkeys(
+        (
+            "api.data_requests.ask",
+            "api.data_requests.set_kept",
+            "api.data_requests.withdraw",
+            "dashboard.settings.data_request_pages.ask",
+            "dashboard.settings.data_request_pages.set_kept",
+            "dashboard.settings.data_request_pages.withdraw",
+        ),
+        "the search and the decision ask for one",
+    ),
+    **dict.fromkeys(
+        (
+            "api.emergencies.refuse_emergency",
+            "dashboard.people.emergency_pages.refuse",
+            "api.people.deactivate",
+            "api.people.hand_over",
+            "api.people.withdraw_link",
+            "dashboard.people.leaving.leave",
+            "api.tokens.revoke_token",
+            "dashboard.settings.token_pages.revoke_token",
+            "api.settings.wallboards.withdraw_wallboard",
+            "dashboard.wall.withdraw_wallboard",
+        ),
+        "it closes something, which must be quick",
+    ),
+    **dict.fromkeys(
+        (
+            "api.retention.hold",
+            "api.retention.hold_by_code",
+            "api.definitions.check",
+            "api.definitions.upload",
+            "dashboard.settings.definition_pages.upload",
+        ),
+        "it keeps more, and nothing is in force by it",
+    ),
+    **dict.fromkeys(
+        (
+            *(
+                f"api.connections.{name}"
+                for name in ("send_again", "test_call", "test_case_system", "test_mail", "test_sms")
+            ),
+            "api.connections.test_webhook",
+            "api.provider.test_provider",
+            *(
+                f"dashboard.settings.connection_pages.{name}"
+                for name in ("ring_phone", "send_text", "test_case_system", "test_mail")
+            ),
+            "dashboard.settings.connection_pages.test_webhook",
+            "dashboard.settings.provider_page.test_provider",
+        ),
+        "a test, or the same event once more, to where it goes already",
+    ),
+    **dict.fromkeys(
+        (
+            "api.statistics.add_schedule",
+            "api.statistics.end_schedule",
+            "api.statistics.publish",
+            "dashboard.reports.publish",
+        ),
+        "rounded figures of no single person",
+    ),
+}
+
+
+def test_every_act_of_these_permissions_asks_for_a_proof_or_says_why_not() -> None:
+    acts = {
+        name_of(route.endpoint)
+        for route in _all_routes()
+        if (route.methods or set()) & {"POST", "PUT", "PATCH", "DELETE"}
+        and {guard.permission for guard in _guards(route.dependant)} & PERMISSIONS
+    }
+    assert acts - set(ACTS) == set(NO_PROOF)
+
+
+def _guards(dependant: Dependant) -> Iterator[Guard]:
+    for one in dependant.dependencies:
+        if isinstance(one.call, Guard):
+            yield one.call
+        yield from _guards(one)
+
+
 # What a request must say so that it is one of the acts, beside its address.
-BODIES = {"api.statistics.ask_for_file": {"what": "records"}}
+BODIES = {
+    "api.statistics.ask_for_file": {"what": "records"},
+    "api.urgent.agencies.decide_address_changes": {"approve": True},
+}
 
 
 def request_of(name: str, path: dict[str, str]) -> Request:
