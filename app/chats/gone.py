@@ -7,7 +7,7 @@ too; if the counsellor's account ends, a colleague gets it.
 
 import contextlib
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, update
@@ -83,6 +83,10 @@ class Gone(NamedTuple):
     counsellor: str
 
 
+def _on_desk_of(person_id: UUID) -> ColumnElement[bool]:
+    return _DESK_OF.is_not_distinct_from(person_id)
+
+
 def _of_team(staff: Staff) -> ColumnElement[bool]:
     """Return the condition for conversations of a supervisor's team."""
     if not may(staff.role, Permission.READ_TEAM_RECORDS):
@@ -124,7 +128,7 @@ async def conversations(work: Work, staff: Staff) -> list[Gone]:
         .join(Contact, and_(Contact.call_id == Call.id, reads_contact(staff)), isouter=True)
         .where(
             Offer.kept_on_desk,
-            or_(staff.id == _DESK_OF, for_others),
+            or_(_on_desk_of(staff.id), for_others),
             or_(Call.ended_at > work.now - _SHOWN, _HAS_UNSEEN),
         )
         .order_by(_HAS_UNSEEN.desc(), urgent.desc(), Offer.released_at.desc())
@@ -178,10 +182,10 @@ async def _give(work: Work, offer_id: UUID, call_id: UUID, to_id: UUID) -> None:
     work.announce(Topic.CHATS.of(to_id))
 
 
-def unseen_of(owner_id: UUID) -> Select[Any]:
+def unseen_of(owner_id: UUID) -> Select[UUID, UUID]:
     """Select the conversations on a person's desk with words that they have not seen."""
     return select(Offer.id, Offer.call_id).where(
-        Offer.kept_on_desk, owner_id == _DESK_OF, _HAS_UNSEEN
+        Offer.kept_on_desk, _on_desk_of(owner_id), _HAS_UNSEEN
     )
 
 
@@ -211,7 +215,7 @@ async def put_away(work: Work, staff: Staff, call_id: UUID, number: int) -> bool
         .where(
             Offer.call_id == call_id,
             Offer.kept_on_desk,
-            or_(staff.id == _DESK_OF, _of_team(staff)),
+            or_(_on_desk_of(staff.id), _of_team(staff)),
         )
         .with_for_update(of=Offer)
     )

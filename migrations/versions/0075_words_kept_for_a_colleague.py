@@ -11,9 +11,7 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("offers", sa.Column("kept_for_id", sa.Uuid(), nullable=True))
-    op.create_foreign_key(
-        op.f("fk_offers_kept_for_id_staff"), "offers", "staff", ["kept_for_id"], ["id"]
-    )
+    op.create_foreign_key(op.f("fk_offers_kept_for_id"), "offers", "staff", ["kept_for_id"], ["id"])
     op.create_index(
         "ix_offers_kept_for_id",
         "offers",

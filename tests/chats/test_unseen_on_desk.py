@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from app.calls import record
 from app.calls.log_kinds import Cause
@@ -221,6 +221,28 @@ async def test_translating_delivers_nothing(work: Work) -> None:
     assert [number for number, _ in found] == [numbers[0]]
     delivered = dict((await work.session.execute(of_child)).all())
     assert [delivered[number] is not None for number in numbers] == [True, False, False]
+
+
+async def test_a_code_is_locked_after_its_conversation_as_everywhere(work: Work) -> None:
+    line = await a_chat_line(work)
+    call = await a_child(work, line)
+    code = await left.leave_message(work, call.id, text="Zdravo", client_key=a_key())
+    await work.session.flush()
+    connection = (await work.session.connection()).sync_connection
+    assert connection is not None
+    asked: list[str] = []
+
+    def note(_: object, __: object, statement: str, *more: object) -> None:
+        if "FOR UPDATE" in statement:
+            asked.append("chat_codes" if "FROM chat_codes" in statement else "calls")
+
+    event.listen(connection, "before_cursor_execute", note)
+    try:
+        assert (await left.return_by_code(work, code))[0] == call.id
+    finally:
+        event.remove(connection, "before_cursor_execute", note)
+    assert asked[0] == "calls"
+    assert "chat_codes" in asked
 
 
 async def _nothing() -> None:

@@ -46,6 +46,8 @@ SENTENCES = {
 # How a conversation ended without its counsellor.
 GONE = {
     EndedBy.CALLER: N_("The child ended the conversation."),
+    # Words that crossed this, or came after it.
+    EndedBy.COUNSELLOR: N_("The counsellor ended the conversation."),
     EndedBy.AWAY: N_("The child's page was disconnected for too long."),
     EndedBy.PROGRAM: N_("The program ended the conversation."),
     EndedBy.PROVIDER: N_("Its carrier ended the conversation."),
