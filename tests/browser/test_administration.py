@@ -73,8 +73,9 @@ async def test_a_record_is_held_and_let_go_on_its_page(page: Page, live: Stage) 
     # An auditor compares the logs with a file, and reads the answer in another language.
     olga = await live.add_counsellor("olga", role=Role.AUDITOR, shift=False, state=None)
     await visit(page, live, olga, "/admin/log")
-    sent = {"name": "a", "mimeType": "text/plain", "buffer": b'{"anchor":9}'}
-    await page.get_by_label("Compare with a file of anchors").set_input_files(sent)
+    await page.get_by_label("Compare with a file of anchors").set_input_files(
+        {"name": "a", "mimeType": "text/plain", "buffer": b'{"anchor":9}'}
+    )
     await page.get_by_role("button", name="Compare", exact=True).click()
     newer = "The file was written by a newer version of the program."
     await expect(page.locator("main")).to_contain_text(newer)
