@@ -20,11 +20,11 @@ def _talks(work: Work) -> list[Select[Any]]:
     who were asked into a talk, call-backs, and partners of lines."""
     since = work.now - _REACHES
     dialled = Dial.at > since, Dial.refused.is_(None)
-    by_leg: Select[Any] = select(
+    by_leg: Any = select(
         Leg.answered_at.label("begun"), Leg.ended_at.label("ended"), Leg.id.label("of")
     )
-    by_call: Select[Any] = select(Call.answered_at, Call.ended_at, Call.id)
-    by_partner: Select[Any] = select(Call.transferred_at, Call.ended_at, Call.id)
+    by_call: Any = select(Call.answered_at, Call.ended_at, Call.id)
+    by_partner: Any = select(Call.transferred_at, Call.ended_at, Call.id)
     return [
         by_leg.join(Dial, Dial.id == Leg.id).where(*dialled),
         # A person whose phone was rung again has several legs.
