@@ -32,7 +32,5 @@ def upgrade() -> None:
         "alarms",
         ["kind"],
         unique=True,
-        postgresql_where=sa.text(
-            "ended_at IS NULL AND line_id IS NULL AND subject_id IS NULL"
-        ),
+        postgresql_where=sa.text("ended_at IS NULL AND line_id IS NULL AND subject_id IS NULL"),
     )

@@ -324,7 +324,7 @@ async def test_without_a_line_there_is_an_alarm_and_a_letter_all_the_same(work: 
     assert await alarm_kinds(work) == ["dialling_hour"], "once"
     assert "routing:mail_volume" in {job.task for job in work.jobs}
     (alarm,) = await volume.open_alarms(work)
-    subject, text = await message_of(work, alarm, "en")
+    _, text = await message_of(work, alarm, "en")
     assert "than usual. See" in text
     assert text.endswith("/roster")
 

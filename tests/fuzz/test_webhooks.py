@@ -76,8 +76,8 @@ async def test_any_form_of_a_webhook_gets_a_document(stage: Stage) -> None:
     call = await stage.call_of(leg)
     rows = {"call_id": str(call["id"])}
     for name, table in (("offer_id", "offers"), ("leg_id", "legs")):
-        rows |= {name: str(one["id"]) for one in await stage.rows(f"SELECT id FROM {table}")}
-    assert set(rows) == {"call_id", "offer_id", "leg_id"}
+        (one, *_) = await stage.rows(f"SELECT id FROM {table}")
+        rows[name] = str(one["id"])
     rows |= {"o": rows["offer_id"], "s": "available", "q": str(UUID(int=7)), "n": "1"}
     base = stage.settings.public_url
 
@@ -110,7 +110,7 @@ async def test_any_form_of_a_webhook_gets_a_document(stage: Stage) -> None:
     assert len(paths) > 45
 
     async def each(forms: list[Pairs]) -> None:
-        """Send one made-up form to each address of a few, but not the simplest, which comes first."""
+        """Send one made-up form to each address of a few, but not the simplest of all."""
         if all(len(one) == 1 for one in forms):
             return
         for path, pairs in zip(some, forms, strict=True):
