@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 PAGE = ROOT / "docs" / "security" / "asvs.md"
 # Requirements of version 5.0.0, by level.
-_OF_LEVEL = {"1": 70, "2": 183}
+_OF_LEVEL = {"1": 70, "2": 183, "3": 92}
 _ROW = re.compile(
     r"^\| (\d+)\.(\d+)\.(\d+) \| ([123]) \| ([^|]+) \| ([^|]+) \| ([^|]*) \| ([^|]*)\|$",
     re.MULTILINE,
