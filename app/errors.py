@@ -22,6 +22,10 @@ class Country(str):
     """The two letters of a country as a value of a message: its reader reads the name."""
 
 
+class Share(float):
+    """A share from 0 to 1 as a value of a message: its reader reads it in percent."""
+
+
 # How a text of a catalogue is translated, and how a date, a country and a number are written.
 Say = Callable[[str], str]
 Show = Callable[[date | Country | float], str]
@@ -29,6 +33,8 @@ Show = Callable[[date | Country | float], str]
 
 def _plainly(value: date | Country | float) -> str:
     """Return a date, a country or a number as programs and logs read it."""
+    if isinstance(value, Share):
+        return f"{value * 100:.4g}%"
     if isinstance(value, Country | float):
         return str(value)
     return f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else value.isoformat()

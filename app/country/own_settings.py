@@ -67,7 +67,7 @@ OWN = (*OF_SERVER, *OWN_VALUES)
 _AGAIN = 1.0
 _SERVER = "settings_of_the_server"
 
-Value = int | str | None
+Value = int | float | str | None
 
 
 class ChangedMeanwhile(Conflict):
@@ -153,10 +153,16 @@ def _of_country(ground: Ground) -> dict[str, Value]:
         **{name: getattr(week, theirs) for name, theirs in own_rules.WEEK.items()},
         **{name: getattr(planning, theirs) for name, theirs in own_planning.NUMBERS.items()},
         **{
-            name: round(getattr(planning, theirs) * 100)
+            name: _percent(getattr(planning, theirs))
             for name, theirs in own_planning.SHARES.items()
         },
     }
+
+
+def _percent(share: float) -> int | float:
+    """Return a share in percent; a country may say it to a part of one."""
+    found = round(share * 100, 4)
+    return int(found) if found.is_integer() else found
 
 
 async def change(
@@ -186,6 +192,7 @@ async def change(
     _check_together(of_server(work.ground).model_copy(update=of_settings))
     if now == was:
         return before
+    _check_week({**_of_country(work.ground), **now})
     if row is None:
         row = OwnSettings(id=1, revision=0)
         work.session.add(row)
@@ -242,6 +249,13 @@ def _check_together(settings: Settings) -> None:
     if settings.long_wait_seconds >= settings.longest_wait_seconds:
         least, _ = bounds_of("long_wait_seconds")
         raise _out_of_bounds("long_wait_seconds", least, settings.longest_wait_seconds - 1)
+
+
+def _check_week(values: Mapping[str, Any]) -> None:
+    """Refuse a usual week that is longer than the longest one. Raises Invalid."""
+    if values["week_usual_hours"] > values["week_most_hours"]:
+        least, _ = bounds_of("week_usual_hours")
+        raise _out_of_bounds("week_usual_hours", least, values["week_most_hours"])
 
 
 def _out_of_bounds(name: str, least: int | None, most: int | None) -> Invalid:

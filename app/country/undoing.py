@@ -144,12 +144,15 @@ async def _prompt(work: Work, act: AuditEntry, scene: Scene) -> None:
 
 async def _own(work: Work, act: AuditEntry, scene: Scene) -> None:
     known = await own_settings.read_own(work)
-    if any(known.values[name] != value for name, value in act.detail["after"].items()):
+    # A setting that the program knew once is left out.
+    after = {name: one for name, one in act.detail["after"].items() if name in known.values}
+    if any(known.values[name] != value for name, value in after.items()):
         raise ChangedSince()
     server = {one.name: one.server for one in known.settings}
     back = {
         name: None if value == server[name] else value
         for name, value in act.detail["before"].items()
+        if name in after
     }
     await own_settings.change(work, back, held_before=True)
 

@@ -17,7 +17,7 @@ from babel.numbers import format_decimal, format_percent
 from babel.support import NullTranslations
 
 from app import words
-from app.errors import Country, Message, Refusal
+from app.errors import Country, Message, Refusal, Share
 from app.words import catalogues, days
 from app.words.catalogues import Kind, locale_of
 
@@ -141,6 +141,9 @@ def message_words(message: Message) -> str:
 
 
 def _value_words(value: date | Country | float) -> str:
+    if isinstance(value, Share):
+        # With all its digits, and the sign where the language writes it.
+        return str(format_percent(value, locale=locale_of(reader()), decimal_quantization=False))
     if isinstance(value, float):
         return number_words(value)
     return country_name(value) if isinstance(value, Country) else day_words(value)

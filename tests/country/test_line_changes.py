@@ -1,6 +1,7 @@
 """A change of a line is listed from the log and taken back, unless it has changed since."""
 
 from dataclasses import fields
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -347,6 +348,31 @@ async def test_a_number_in_signal_is_put_back_and_removed_as_it_was(work: Work) 
         await line_changes.take_back(work, line.id, found[2].id)
     await back(work, line, Part.BOT)
     assert await number_now() == BEHIND[0], "taking back is a change of its own"
+
+
+def test_the_values_of_a_change_are_read_in_words() -> None:
+    before: dict[str, Any] = {"report_page": None}
+    after: dict[str, Any] = {"report_page": "", "icon": "sun", "country": "RS"}
+    after |= {"timezone": "Europe/Belgrade", "by": ["sms", "signal"], "closed": {"sr": "Od osam."}}
+    change = Change(
+        id=1,
+        at=datetime(2030, 1, 14, tzinfo=UTC),
+        by=None,
+        part=Part.CHAT,
+        carrier=None,
+        before=dict.fromkeys(after) | before,
+        after=after,
+        why_not=None,
+    )
+    (row,) = line_views.change_rows([change])
+    assert row.fields == [
+        ("page of the national hotline", "that of the country", "–"),
+        ("icon", "–", "A sun"),
+        ("country", "–", "Serbia"),
+        ("time zone", "–", "Serbia – Belgrade"),
+        ("Children can also write by", "–", "Text messages (SMS), Signal"),
+        ("closed", "–", "Serbian: Od osam."),
+    ]
 
 
 # Where the changes of each column of a line stand. A new column or table fails the tests below.

@@ -4,23 +4,32 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
-from app.country import own_settings
+from app.country import own_settings, undoing
 from app.country.own_settings import OF_SERVER, OWN, ChangedMeanwhile
+from app.country.undoing import Scene
 from app.dashboard.settings.own_setting_pages import GROUPS
 from app.dashboard.settings.server_words import WORDS
 from app.database.bus import Bus
+from app.definitions import in_force
 from app.definitions.own_values import OWN_VALUES
 from app.demo.stage import LINE, Stage
-from app.errors import Invalid
+from app.errors import Invalid, Message, Share
+from app.jobs.transaction import flush
+from app.people.emergency_rows import Emergency
 from app.routing.rota import own_rules
 from app.routing.rota.proposals.limits import read_limits
 from app.settings import Settings
+from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
+from app.staff.models import AuditEntry
 from app.staff.roles import Role
 from app.statistics.counting.kept_targets import keep_short_abandon, short_abandons_of
-from app.statistics.facts.questions import Planning
+from app.statistics.facts.questions import Planning, read_questions
 from app.statistics.planning.own_planning import planning_of
+from app.statistics.planning.planning import Writing, words_of
+from app.words import pages
 from app.work import Work, make_ground
 from tests.support.processes import until
 from tests.support.referrals import page
@@ -72,6 +81,9 @@ def test_each_setting_is_decided_on_the_page_or_belongs_to_the_server() -> None:
         ("document_megabytes_per_case", 9),
         ("document_megabytes_per_day", 9),
         ("long_wait_seconds", 7200),
+        # Against the longest week of the country, and its usual one.
+        ("week_usual_hours", 168),
+        ("week_most_hours", 1),
         ("chat_silence_seconds", 59),
     ],
 )
@@ -195,6 +207,43 @@ async def test_rest_and_planning_go_by_what_is_decided_and_back_to_the_country(w
     await own_settings.learn(work)
     now = own_rules.rest_rules(ground), own_rules.usual_week(ground), planning_of(ground)
     assert now == theirs
+
+
+async def test_a_share_of_the_country_is_said_to_its_part_and_as_its_reader_writes(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = read_questions(in_force.folder_of(work.ground))
+    theirs = asked.planning.model_copy(update={"shrinkage": 0.325})
+    changed = asked.model_copy(update={"planning": theirs})
+    monkeypatch.setattr(own_settings, "read_questions", lambda folder: changed)
+    known = {one.name: one.server for one in (await own_settings.read_own(work)).settings}
+    assert known["planning_shrinkage_percent"] == 32.5
+    assert str(known["planning_target_percent"]) == "80"
+    said = words_of(theirs, 20, Writing(3, 2), 1.52)
+    assert any("shrinkage of 32.5%)" in str(one) for one in said)
+    with pages.spoken_in("mk"):
+        values = [pages.message_words(Message("%(x)s", x=x)) for x in (Share(0.325), Share(0.8))]
+        read = " ".join(pages.message_words(one) for one in said)
+    assert [one.replace("\xa0", " ") for one in values] == ["32,5 %", "80 %"]
+    assert "32,5" in read
+    assert "1,5" in read
+    assert "1.5" not in read
+    assert "80%" not in read
+    assert "32,5%" not in read
+
+
+async def test_a_setting_that_is_none_any_more_is_left_out_when_the_others_go_back(
+    work: Work,
+) -> None:
+    await own_settings.change(work, {"offer_seconds": 35})
+    before, after = {"offer_seconds": 20, "gone": 1}, {"offer_seconds": 35, "gone": 2}
+    write_entry(work, AuditLog.SETTINGS_CHANGED, "settings", before=before, after=after)
+    await flush(work)
+    act = await work.session.scalar(select(AuditEntry).order_by(AuditEntry.id.desc()).limit(1))
+    assert act is not None
+    assert "gone" in act.detail["after"]
+    await undoing.UNDOES[AuditLog.SETTINGS_CHANGED](work, act, Scene(Emergency(), {}, []))
+    assert (await own_settings.read_own(work)).values["offer_seconds"] == 20
 
 
 async def test_a_report_says_which_limit_of_a_short_abandon_counted(work: Work) -> None:

@@ -42,6 +42,20 @@ async def test_a_file_is_made_for_each_language_of_its_readers(work: Work) -> No
     assert await sending.take_due(work) == 0
 
 
+async def test_a_reader_without_a_file_reads_english_or_what_its_planner_reads(work: Work) -> None:
+    await a_line(work)
+    boss = await an_administrator(work)
+    boss.page_language = "sr"
+    for name, language in (("vera", "sr"), ("nura", "ar")):
+        (await a_supervisor(work, name)).page_language = language
+    row = await sending.schedule(work, "daily", "day", "supervisor")
+    row.created_by = boss.id
+    ar, sr = await made(work)
+    assert [sending._is_for(one, "tr") for one in (ar, sr)] == [False, True]
+    (await a_supervisor(work, "ann")).page_language = "en"
+    assert await sending._languages_of(work, row) == ["en", "sr", "ar"]
+
+
 async def test_without_readers_it_is_in_the_language_of_who_scheduled_it(work: Work) -> None:
     await a_line(work)
     boss = await an_administrator(work)

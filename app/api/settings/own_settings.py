@@ -20,8 +20,8 @@ class SettingView(BaseModel):
     (`of_country`). Seconds, hours, days, percent, megabytes or a number, as its name says."""
 
     name: str
-    value: int | str | None
-    server: int | str | None
+    value: int | float | str | None
+    server: int | float | str | None
     # Whether the helpline has decided it.
     is_own: bool
     least: int | None

@@ -20,7 +20,8 @@ from app.dashboard.settings.log_words import FIELD_WORDS
 from app.errors import Invalid
 from app.words import SOURCE
 from app.words.keys import PROMPT_KEYS, PromptKey
-from app.words.pages import N_, _, language_name, refusal_words, said
+from app.words.pages import N_, _, country_name, language_name, refusal_words, said
+from app.words.places import zone_name
 from app.work import Work
 
 _K = PromptKey
@@ -409,6 +410,13 @@ _PART_WORDS = {
     line_changes.Part.QUESTIONS: N_("Questions by key"),
     line_changes.Part.USE: N_("Whether it is in use"),
 }
+# The codes in values of a line, by the name of the value.
+_WORDS_OF_CODES: Mapping[str, Mapping[str, str]] = {
+    "icon": _ICON_WORDS,
+    "media": _MEDIA_WORDS,
+    "by": {str(one): text for one, text in _CARRIER_WORDS.items()},
+    "carrier": {str(one): text for one, text in _CARRIER_WORDS.items()},
+}
 
 
 class ChangeRow(NamedTuple):
@@ -448,6 +456,9 @@ def change_rows(changes: list[line_changes.Change]) -> list[ChangeRow]:
 
 def _field_words(name: str) -> str:
     """Return what a value is called; one that the program knew once stands as it is."""
+    if name == "by":
+        # Elsewhere in the log this says who did something.
+        return _("Children can also write by")
     return said(FIELD_WORDS[name]) if name in FIELD_WORDS else name.replace("_", " ")
 
 
@@ -455,6 +466,8 @@ def _value_words(value: Any, name: str = "") -> str:
     match value:
         case str() if name == "hours" and value:
             return hours_words(value)
+        case str() if value:
+            return _one_words(value, name)
         case bool():
             return _("yes") if value else _("no")
         case None if name == "report_page":
@@ -464,20 +477,29 @@ def _value_words(value: Any, name: str = "") -> str:
         case list() | tuple():
             return ", ".join(_one_words(str(one), name) for one in value) or "–"
         case dict():
-            inner = [f"{name}: {_value_words(one)}" for name, one in value.items()]
+            by_language = name in ("closed", "beginnings")
+            inner = [
+                f"{language_name(key) if by_language else key}: {_value_words(one)}"
+                for key, one in value.items()
+            ]
             return "; ".join(inner) or "–"
         case _:
             return str(value)
 
 
 def _one_words(code: str, name: str) -> str:
-    """Return one of several values; a text that is no code stands as it is."""
-    if name == "languages":
-        return language_name(code)
-    if name == "key_questions" and code in QUESTIONS:
-        return said(QUESTIONS[code].words)
-    words = {str(one): said(text) for one, text in _MEDIA_WORDS.items()} if name == "media" else {}
-    return words.get(code, code)
+    """Return a code in words; a text that is no code stands as it is."""
+    match name:
+        case "languages":
+            return language_name(code)
+        case "country":
+            return country_name(code)
+        case "timezone":
+            return zone_name(code)
+        case "key_questions":
+            return said(QUESTIONS[code].words) if code in QUESTIONS else code
+    words = _WORDS_OF_CODES.get(name, {})
+    return said(words[code]) if code in words else code
 
 
 class KeyQuestion(NamedTuple):

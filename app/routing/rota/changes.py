@@ -389,11 +389,13 @@ async def set_holiday(work: Work, day: date, name: str, *, free: bool = True) ->
         raise Invalid("Give the holiday a name of 1 to 80 characters.")
     row = await work.session.get(Holiday, day, with_for_update=True)
     before = None if row is None else {"name": row.name, "free": row.free}
+    after = {"name": name, "free": free}
+    if before == after:
+        return
     if row is None:
         row = Holiday(on=day, name=name, free=free)
         work.session.add(row)
     row.name, row.free = name, free
-    after = {"name": name, "free": free}
     write_entry(work, AuditLog.HOLIDAY_SET, day.isoformat(), before=before, after=after)
     work.announce(Topic.ROSTER)
 

@@ -29,7 +29,7 @@ from app.calls.hours import OwnDays, is_holiday
 from app.calls.line_rows import Line
 from app.contacts.states import Channel
 from app.database.topics import Topic
-from app.errors import Invalid, Message
+from app.errors import Invalid, Message, Share
 from app.routing.rota import roster
 from app.routing.rota.on_duty import stretches
 from app.routing.rota.shifts import Duty, Layer
@@ -140,14 +140,14 @@ def words_of(
         Message(
             "needed: the fewest counsellors with whom %(share)s of callers are answered within "
             "%(target)s s, by Erlang A with a patience of %(patience)s s; at least %(least)s",
-            share=f"{planning.target_share:.0%}",
+            share=Share(planning.target_share),
             target=target,
             patience=planning.patience_seconds,
             least=planning.at_least,
         ),
         Message(
             "to roster: needed ÷ (1 − shrinkage of %(shrinkage)s), rounded up",
-            shrinkage=f"{planning.shrinkage:.0%}",
+            shrinkage=Share(planning.shrinkage),
         ),
         Message("by Erlang C: the same if no caller ever gave up"),
         Message(
@@ -163,7 +163,7 @@ def _words_in_writing(
     by_itself = Message(
         "handling time of a conversation: what it would take by itself; in the last weeks "
         "counsellors had %(measured)s at once on average, and that was slower",
-        measured=f"{measured or 0:.1f}",
+        measured=round(float(measured or 0), 1),
     )
     return (
         *((by_itself,) if measured is not None else ()),
@@ -171,7 +171,7 @@ def _words_in_writing(
             "written conversations: a counsellor has up to %(at_once)s at once, and each takes "
             "%(slowdown)s longer for every further one; answered and patient as callers are",
             at_once=writing.at_once,
-            slowdown=f"{planning.slowdown:.0%}",
+            slowdown=Share(planning.slowdown),
         ),
         Message(
             "needed to write: the counsellors for these; they are added to those for calls, who "

@@ -159,15 +159,15 @@ async def _order(work: Work, row: ReportSchedule, window: Window) -> int:
 
 async def _languages_of(work: Work, row: ReportSchedule) -> list[str]:
     """Return the languages in which the readers of a report read the pages; without readers, that
-    of the person who scheduled it."""
+    of the person who scheduled it. English comes first, or else that of this person: the first is
+    also for those whose language has no file."""
     chosen = await work.session.scalars(
         select(Staff.page_language).where(Staff.active, Staff.role == row.role).distinct()
     )
-    found = sorted({read_in(one) for one in chosen})
-    if found:
-        return found
     person = await work.session.get(Staff, row.created_by) if row.created_by else None
-    return [read_in(person.page_language if person is not None else SOURCE)]
+    theirs = read_in(person.page_language if person is not None else SOURCE)
+    found = {read_in(one) for one in chosen} or {theirs}
+    return sorted(found, key=lambda one: (one != SOURCE, one != theirs, one))
 
 
 def _is_for(export: Export, language: str) -> bool:

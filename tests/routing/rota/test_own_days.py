@@ -14,6 +14,7 @@ from app.statistics.planning import planning, proposing
 from app.work import Work
 from tests.support.calls.lines import a_line
 from tests.support.duties import a_taker, at
+from tests.support.verbs import logged
 
 OURS = date(2030, 1, 24)
 SINCE, UNTIL = at(23, 0), at(26, 0)
@@ -72,6 +73,9 @@ async def test_a_holiday_of_our_own_is_one_everywhere(work: Work) -> None:
     assert await heard(work) == at(24, 8)
     work.now = now
     await changes.set_holiday(work, OURS, "Day of the helpline")
+    entries = len(logged(work))
+    await changes.set_holiday(work, OURS, " Day of  the helpline")
+    assert len(logged(work)) == entries, "nothing was changed"
     await in_force(work)
     assert await uncovered(work) == [evenings[0], evenings[2]], "nobody is missing on a closed day"
     assert await hours_to_propose(work) == [days[0], days[2]]
