@@ -28,7 +28,6 @@ from app.dashboard.templating import templates
 from app.definitions import library
 from app.definitions.risk import Risk, Urgency
 from app.people import holding
-from app.staff.emergency_rows import EmergencyState
 from app.people.finding import PersonState
 from app.referrals import accountability, states
 from app.referrals.consent import rules
@@ -37,6 +36,7 @@ from app.routing.participants.participants import ROLES
 from app.routing.rota.models import RotaChangeState
 from app.routing.rota.shifts import OnHolidays
 from app.routing.supervision.team import StateReason
+from app.staff.emergency_rows import EmergencyState
 from app.staff.log_kinds import AuditLog
 from app.staff.roles import Role
 from app.statistics.exports.exporting import WHAT

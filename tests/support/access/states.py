@@ -18,7 +18,6 @@ from app.jobs.transaction import flush, transaction
 from app.people import emergencies
 from app.people import links as invitations
 from app.people.changing import Changes
-from app.staff.emergency_rows import EmergencyKind
 from app.practice.telegram import SECRET
 from app.referrals.channels.links import add_link
 from app.referrals.channels.models import AgencyCase
@@ -28,6 +27,7 @@ from app.retention import holds
 from app.retention.kinds import HeldKind
 from app.routing.rota import feeds
 from app.staff import accounts
+from app.staff.emergency_rows import EmergencyKind
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.statistics.models import PublicRelease

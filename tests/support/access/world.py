@@ -8,8 +8,8 @@ from sqlalchemy import update
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.people import emergencies
-from app.staff.emergency_rows import EmergencyKind
 from app.staff import tokens
+from app.staff.emergency_rows import EmergencyKind
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.work import PROGRAM

@@ -9,8 +9,8 @@ from uuid import UUID
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.people import emergencies
-from app.staff.emergency_rows import EmergencyKind
 from app.staff import tokens
+from app.staff.emergency_rows import EmergencyKind
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.statistics.published import release
