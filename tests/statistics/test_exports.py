@@ -296,15 +296,7 @@ async def test_single_contacts_need_a_second_person_and_leave_a_trail(
     assert (await boss.ask("GET", f"{path}/file")).status_code == 409
     own = await boss.ask("POST", f"{path}/approve", {})
     assert (own.status_code, "your own request" in own.text) == (403, True)
-    other = await person(house, "other", Role.ADMINISTRATOR)
-    same = await other.ask("POST", f"{path}/approve", {})
-    assert (same.status_code, same.json()["error"]) == (403, "SecondPerson")
-    page = await house.client.get(
-        f"{house.settings.public_url}/reports", headers={"Cookie": other.cookie_header}
-    )
-    assert f"{path}/approve" not in page.text
-    assert f"{path}/refuse" in page.text
-    assert "A second person with another role decides: not the person who asked" in page.text
+    await _is_told_why_not(house, await person(house, "other", Role.ADMINISTRATOR), path)
     listed = (await chief.ask("GET", "/statistics/exports")).json()
     assert [e["reason"] for e in listed if e["id"] == asked["id"]] == [RECORDS["reason"]]
     assert (await chief.ask("POST", f"{path}/approve", {})).json()["state"] == "approved"
@@ -348,6 +340,17 @@ async def test_single_contacts_need_a_second_person_and_leave_a_trail(
     await boss.sign_in()
     assert (await boss.ask("GET", f"{path}/file")).status_code == 409
     assert await house.rows("SELECT FROM export_parts WHERE export_id = %s", asked["id"]) == []
+
+
+async def _is_told_why_not(house: Stage, other: Counsellor, path: str) -> None:
+    same = await other.ask("POST", f"{path}/approve", {})
+    assert (same.status_code, same.json()["error"]) == (403, "SecondPerson")
+    page = await house.client.get(
+        f"{house.settings.public_url}/reports", headers={"Cookie": other.cookie_header}
+    )
+    assert f"{path}/approve" not in page.text
+    assert f"{path}/refuse" in page.text
+    assert "A second person with another role decides: not the person who asked" in page.text
 
 
 async def test_a_refused_request_is_never_made(house: Stage, boss: Counsellor) -> None:
