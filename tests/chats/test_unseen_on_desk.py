@@ -13,6 +13,8 @@ from app.calls.models import Call
 from app.chats import as_child, ending, feedback, gone, left, messages, translating, untaken
 from app.chats.models import Author, Message
 from app.chats.noticing import danger_in
+from app.dashboard.chats.views import gone_card
+from app.dashboard.templating import templates
 from app.errors import Conflict, NotFound
 from app.jobs.transaction import send_rows
 from app.people import holding, leaving
@@ -113,6 +115,13 @@ async def test_unseen_words_of_danger_alarm_at_once_also_at_night(
     nora = await a_supervisor(work, "nora", ana.team)
     (kept,) = await gone.conversations(work, nora)
     assert (kept.call_id, kept.alarming, kept.counsellor) == (call.id, True, "ana")
+    pages.speak("en")
+    card = templates.get_template("fragments/chats/gone.html").render(gone=[gone_card(kept)])
+    pages.speak("sr")
+    assert "<bdi>ana</bdi>" in card
+    assert "words of danger" in card
+    ended_by = "counsellor" if after_end else "child"
+    assert f"The {ended_by} ended the conversation." in card
 
 
 async def test_supervisors_of_the_team_have_what_an_absent_counsellor_did_not_see(
