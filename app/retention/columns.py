@@ -269,8 +269,12 @@ WITHOUT_RULE: Mapping[str, str] = {
     ),
     **dict.fromkeys(
         [
-            f"exports.{name}"
-            for name in ("what", "format", "begins", "ends", "options", "digest", "problem", "role")
+            *(
+                f"exports.{name}"
+                for name in ("what", "format", "begins", "ends", "options", "digest", "problem")
+            ),
+            "exports.role",
+            "exports.asked_role",
         ],
         "what was asked for and by whom, for the log",
     ),
