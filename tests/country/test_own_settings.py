@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from app.staff.emergency_rows import Emergency
 from sqlalchemy import select
 
 from app.country import own_settings, undoing
@@ -17,7 +18,6 @@ from app.definitions.own_values import OWN_VALUES
 from app.demo.stage import LINE, Stage
 from app.errors import Invalid, Message, Share
 from app.jobs.transaction import flush
-from app.people.emergency_rows import Emergency
 from app.routing.rota import own_rules
 from app.routing.rota.proposals.limits import read_limits
 from app.settings import Settings
