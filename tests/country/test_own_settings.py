@@ -4,7 +4,6 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from app.staff.emergency_rows import Emergency
 from sqlalchemy import select
 
 from app.country import own_settings, undoing
@@ -22,6 +21,7 @@ from app.routing.rota import own_rules
 from app.routing.rota.proposals.limits import read_limits
 from app.settings import Settings
 from app.staff.audit import write_entry
+from app.staff.emergency_rows import Emergency
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry
 from app.staff.roles import Role

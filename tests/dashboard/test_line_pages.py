@@ -19,7 +19,7 @@ PLAN |= {"was.partner_number": "", "was.skills": ""}
 
 
 def fields_of(html: str, action: str) -> dict[str, str]:
-    """Return what a browser sends of a form that nobody has changed."""
+    """Return what a browser sends of a form that its reader has not changed."""
     (form,) = (one for one in lxml.html.fromstring(html).forms if one.action == action)
     return {name: value or "" for name, value in form.form_values()}
 
