@@ -112,8 +112,8 @@ async def open_conversation(
     """Open a conversation and queue the child, if a counsellor who writes is on duty.
 
     The same `client_key` opens one conversation, however often it arrives. `leaves`: the child has
-    left, and only its words are to be said, so the key is never too old. Raises NotWritten, Invalid,
-    KeyUsed.
+    left, and only its words are to be said, so the key is never too old. Raises NotWritten,
+    Invalid, KeyUsed.
     """
     rules_of(line)
     if language not in languages_of(line):

@@ -32,6 +32,4 @@ async def is_near_blocked(request: Request) -> bool:
 async def is_danger_again(request: Request) -> bool:
     """Count a cry of danger, and return whether there were too many from this network within the
     hour to ask an agency for each of them. Call this once for each conversation."""
-    return not await limiter_of(request).hit_about(
-        _OF_NETWORK, "chat-danger", client_of(request)
-    )
+    return not await limiter_of(request).hit_about(_OF_NETWORK, "chat-danger", client_of(request))

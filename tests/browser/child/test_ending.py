@@ -3,7 +3,7 @@
 from playwright.async_api import Page, Route, expect
 
 from app.demo.stage import Stage
-from tests.browser.child.children import EXIT, read, said, say, take_next, visit
+from tests.browser.child.children import read, said, say, take_next, visit
 from tests.support.browser import picture
 from tests.support.sound import until
 

@@ -14,7 +14,7 @@ from app.calls.line_rows import Line
 from app.calls.models import Call, RecordedEvent
 from app.calls.speech import LineScript
 from app.calls.states import CallState, Channel, Outcome
-from app.chats import at_desk, carrying, ending, left, messages, opting, sendings
+from app.chats import at_desk, carrying, ending, left, messages, opening, opting, sendings
 from app.chats.models import Arrival, Author, Failure, Message, Sent, Sentence
 from app.chats.sendings import Report
 from app.demo.stage import LINE
@@ -194,12 +194,12 @@ async def test_danger_is_heard_in_a_flood(work: Work, digit: bool) -> None:
     (last,) = [one for one in await calls(work) if one.state != CallState.ENDED]
     assert (last.state, last.danger, last.alarming) == (CallState.QUEUED, digit, not digit)
     if digit:
-        for _ in range(carrying.MOST_CRIES):
+        for _ in range(opening.MOST_CRIES):
             await carrying_over(work, last)
             await texts(work, line.danger_digit)
             (last,) = [one for one in await calls(work) if one.state != CallState.ENDED]
         again = [one.danger_again for one in await calls(work) if one.danger]
-        assert sorted(again) == [False] * carrying.MOST_CRIES + [True]
+        assert sorted(again) == [False] * opening.MOST_CRIES + [True]
 
 
 async def test_more_than_a_person_types_in_one_conversation_is_not_kept(work: Work) -> None:
