@@ -8,7 +8,7 @@ down_revision = "0071"
 branch_labels = None
 depends_on = None
 
-_CARRIED = "channel IN ('sms', 'whatsapp', 'telegram', 'signal')"
+_CARRIED = "channel IN ('sms', 'whatsapp', 'telegram', 'viber', 'signal')"
 _PROBLEMS = "problem IN ('token', 'mode', 'address', 'away', 'unread')"
 
 
