@@ -17,6 +17,7 @@ from app.calls import chat_lines, lines
 from app.calls.chat_rules import read_chat
 from app.calls.speech import LineScript
 from app.calls.states import Channel
+from app.chats import fetched
 from app.chats.models import Account, AccountProblem, AccountState
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound
@@ -214,6 +215,7 @@ async def ask_again(ground: Ground) -> None:
     """Register each account again whose registration is old: another program that has the token
     could have taken its messages."""
     async with transaction(ground, PROGRAM) as work:
+        await fetched.forget_old(work)
         believed, silent = work.now - _BELIEVED, Account.asked_at < work.now - _ASKED_WITHIN
         unasked = or_(Account.asked_at.is_(None), Account.asked_at < believed)
         old, is_on = and_(unasked, Account.set_at < believed), AccountState.REGISTERED.value

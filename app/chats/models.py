@@ -94,6 +94,8 @@ class AccountProblem(StrEnum):
     MODE = "mode"
     ADDRESS = "address"
     AWAY = "away"
+    # Something that it handed out could not be heard: it is kept.
+    UNREAD = "unread"
 
 
 class Message(Base):
@@ -334,6 +336,25 @@ class Account(Base):
     set_at: Mapped[datetime]
     # When the carrier was last asked to bring its messages here.
     asked_at: Mapped[datetime | None]
+
+
+class Fetched(Base):
+    """What a carrier handed out for an account of a line, as it came, until it is heard: the
+    carrier has forgotten it. `tried_at`: when it could not be heard last."""
+
+    __tablename__ = "chat_fetched"
+    __table_args__ = (
+        one_of("channel", CARRIED),
+        Index("ix_chat_fetched_line_id", "line_id", "at"),
+    )
+
+    id: Mapped[Identifier]
+    line_id: Mapped[UUID] = mapped_column(ForeignKey("lines.id"))
+    channel: Mapped[str]
+    their_id: Mapped[str]
+    at: Mapped[datetime]
+    content_sealed: Mapped[Sealed]
+    tried_at: Mapped[datetime | None]
 
 
 class MediaKind(StrEnum):

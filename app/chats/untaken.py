@@ -29,7 +29,7 @@ from sqlalchemy import (
 from app.calls.line_rows import Line
 from app.calls.models import Call, VoiceMessage
 from app.calls.states import MessageState
-from app.chats import gone
+from app.chats import fetched, gone
 from app.chats.models import Message, ReturnCode
 from app.jobs.transaction import transaction
 from app.routing.alarm_rows import AlarmKind
@@ -50,7 +50,9 @@ async def watch_messages(ground: Ground) -> None:
 
 async def look_at_messages(work: Work) -> None:
     """Compare the messages that no person has taken with the limits of their lines."""
-    await of_lines.settle(work, _KIND, set(await _late_lines(work)), _LOCK)
+    # What could not even be read may be danger: it waits for nothing.
+    late = {*await _late_lines(work), *await fetched.unread_lines(work)}
+    await of_lines.settle(work, _KIND, late, _LOCK)
 
 
 async def _late_lines(work: Work) -> list[UUID]:

@@ -167,6 +167,8 @@ WITHOUT_RULE: Mapping[str, str] = {
         _CODES,
     ),
     "chat_typing.text_sealed": "deleted with the message, and two minutes after the last key",
+    "chat_fetched.content_sealed": f"{_SOON} when it is heard; what cannot be, after 30 days",
+    "chat_fetched.their_id": "the account of a line at its carrier",
     "chat_opt_outs.caller_key": "the hash of a number that wants no messages: none goes to it; "
     "deleted with the calls of a person who asks",
     "chat_access.secret_key": "the hash of a secret of the child; deleted if its person asks",

@@ -336,6 +336,9 @@ SIGNAL_PROBLEMS = {
     ),
     AccountProblem.ADDRESS: N_("The service for Signal refuses it, or none is set up."),
     AccountProblem.AWAY: N_("The service for Signal does not answer. The program goes on trying."),
+    AccountProblem.UNREAD: N_(
+        "A message could not be read. It is kept for 30 days and tried again. Tell your operator."
+    ),
 }
 
 

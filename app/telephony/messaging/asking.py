@@ -1,24 +1,26 @@
 """A carrier that brings nothing by itself is asked for messages, by a job that defers the next one.
 
-What it hands out it forgets, so each message is heard by itself, and while the database is away it
-is held and tried again: nothing more is asked for meanwhile.
+What it hands out it forgets. So one message is taken at a time and written down as it came, before
+it is understood; while the database is away it is held, and nothing more is asked for. Each is
+heard by itself. One that cannot be heard stays, is tried again, and a person is told.
 """
 
 import asyncio
-from collections.abc import Mapping
+import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import psycopg
 from procrastinate import JobContext
-from sqlalchemy import exc, func, select, update
+from sqlalchemy import func, select, update
 
 from app.calls import lines, record
 from app.calls.chat_rules import read_chat
 from app.calls.models import Call
-from app.chats import accounts, carrying, sendings, typing
+from app.calls.speech import LineScript
+from app.chats import accounts, carrying, fetched, sendings, typing
 from app.chats.models import Account, AccountProblem, AccountState, Sent
 from app.database.topics import Topic
 from app.jobs.names import Task
@@ -33,15 +35,18 @@ from app.work import PROVIDER, Work
 
 # How often it is asked, and how often if it does not answer.
 EVERY, AFTER_TROUBLE = timedelta(seconds=2), timedelta(seconds=10)
-# While the database is away: seconds between tries, and how many there are.
-_TRIED_EVERY, _TRIES = 0.5, 1200
-_AWAY = (exc.OperationalError, exc.InterfaceError, psycopg.OperationalError, OSError)
+# The most messages that are taken in one turn.
+_IN_ONE_TURN = 50
+# While the database is away: seconds between tries.
+_TRIED_EVERY = 0.5
 
 
 class _Asked(NamedTuple):
     """An account that is asked for messages now."""
 
     carrier: Carrier
+    line_id: UUID
+    their_id: str
     token: str
     files: frozenset[str]
     problem: str | None
@@ -65,8 +70,14 @@ async def ask_account(context: JobContext, account_id: str, turn: str) -> None:
     again, problem = EVERY, None
     try:
         settings, files = parts.ground.settings, bool(asked.files)
-        for fields in await asked.carrier.ask(settings, asked.token, files=files):
-            await _surely(parts, row_id, asked, fields)
+        unread = await _hear_kept(parts, asked)
+        for _ in range(_IN_ONE_TURN):
+            content = await asked.carrier.ask(settings, asked.token, files=files)
+            if not content:
+                break
+            await _keep(parts, asked, content)
+            unread = await _hear_kept(parts, asked) or unread
+        problem = AccountProblem.UNREAD if unread else None
     except Refused as error:
         again, problem = AFTER_TROUBLE, asked.carrier.trouble(error)
     except RequestFailed:
@@ -90,7 +101,8 @@ async def _asked(work: Work, account_id: UUID, turn: datetime) -> _Asked | None:
         await accounts.note(work, account_id, AccountState.PAUSED)
         return None
     kinds = frozenset(read_chat(line.chat).media)
-    return _Asked(carrier, accounts.token_of(work, row), kinds, row.problem)
+    token = accounts.token_of(work, row)
+    return _Asked(carrier, row.line_id, row.their_id, token, kinds, row.problem)
 
 
 async def _go_on(
@@ -116,40 +128,83 @@ async def _go_on(
         work.announce(Topic.LINES)
 
 
-async def _surely(parts: Parts, account_id: UUID, asked: _Asked, fields: Mapping[str, Any]) -> None:
-    """Hear one thing that the carrier handed out, as soon as the database is there."""
-    for _try in range(_TRIES):
+async def _keep(parts: Parts, asked: _Asked, content: bytes) -> None:
+    """Write down what the carrier handed out, as soon as the database is there."""
+    tries = 0
+    while True:
         try:
             await run_verb(
-                parts.ground, PROVIDER, lambda work: _hear(work, account_id, asked, fields)
+                parts.ground,
+                PROVIDER,
+                lambda work: fetched.keep(
+                    work, asked.line_id, asked.carrier.channel, asked.their_id, content
+                ),
             )
-            break
-        except _AWAY:
+            return
+        except Exception as error:
+            # Given up, it would be lost: it is held until this process ends.
+            if not tries:
+                kind = type(error).__name__
+                log().error("a text is held in memory", area="telephony", exception_type=kind)
+            tries += 1
             await asyncio.sleep(_TRIED_EVERY)
+
+
+async def _hear_kept(parts: Parts, asked: _Asked) -> bool:
+    """Hear what is kept, one after the other. Return whether something cannot be heard."""
+    async with parts.work() as work:
+        waiting = await fetched.waiting(work, asked.line_id, asked.carrier.channel)
+    unread = False
+    for one in waiting:
+        if not one.due:
+            unread = True
+            continue
+        hear = functools.partial(_hear_row, asked=asked, row_id=one.id)
+        try:
+            heard = await run_verb(parts.ground, PROVIDER, hear)
         except Exception as error:
             # One message that cannot be heard must not keep the others from being heard.
-            kind = type(error).__name__
-            log().error("a text failed", area="telephony", exception_type=kind)
-            break
-    await _drop_others(parts, asked, fields)
+            note = functools.partial(fetched.note_unread, row_id=one.id)
+            await run_verb(parts.ground, PROVIDER, note)
+            if not one.tried:
+                kind = type(error).__name__
+                log().error("a text failed", area="telephony", exception_type=kind)
+            unread = True
+            continue
+        for fields in heard:
+            await _drop_others(parts, asked, fields)
+    return unread
 
 
-async def _hear(work: Work, account_id: UUID, asked: _Asked, fields: Mapping[str, Any]) -> None:
-    account = await work.session.get_one(Account, account_id)
-    line = await lines.line_of_id(work, account.line_id)
+async def _hear_row(work: Work, row_id: UUID, asked: _Asked) -> Sequence[Mapping[str, Any]]:
+    """Hear what is kept, and keep it no longer. Return what was in it."""
+    row = await fetched.lock(work, row_id)
+    if row is None:
+        return ()
+    line = await lines.line_of_id(work, row.line_id)
     if line is None:
-        return
-    arrived, told = asked.carrier.read(fields), asked.carrier.told(fields)
+        raise LookupError("the line is gone")
+    heard = asked.carrier.unpack(fetched.content_of(work, row))
+    for fields in heard:
+        await _hear(work, line, row.their_id, asked.carrier, fields)
+    await work.session.delete(row)
+    return heard
+
+
+async def _hear(
+    work: Work, line: LineScript, their_id: str, carrier: Carrier, fields: Mapping[str, Any]
+) -> None:
+    arrived, told = carrier.read(fields), carrier.told(fields)
     if arrived is not None:
         # The carrier's id holds who wrote: a hash of it is as good.
-        sid = work.keys.session_key(f"arrival {account.their_id} {arrived.sid}").hex()
-        await receiving.hear(work, asked.carrier.channel, line, replace(arrived, sid=sid))
+        sid = work.keys.session_key(f"arrival {their_id} {arrived.sid}").hex()
+        await receiving.hear(work, carrier.channel, line, replace(arrived, sid=sid))
     elif told is not None:
-        await _report(work, line.id, asked.carrier, told)
-    elif types := asked.carrier.types(fields):
+        await _report(work, line.id, carrier, told)
+    elif types := carrier.types(fields):
         address, begins = types
         key = work.keys.match_key("caller", address)
-        call = await carrying.running(work, line, asked.carrier.channel, key)
+        call = await carrying.running(work, line, carrier.channel, key)
         if call is not None:
             await typing.type_as_child(work, call.id, None if begins else "")
 

@@ -149,12 +149,15 @@ class Carrier(ABC):
         """Return what a refusal to set an account up means for the administrator."""
         return AccountProblem.TOKEN if error.status in (401, 404) else AccountProblem.ADDRESS
 
-    async def ask(
-        self, settings: Settings, account: str, *, files: bool
-    ) -> Sequence[Mapping[str, Any]]:
-        """Take what children wrote to an account: the carrier forgets it with that. `account`: its
-        token; `files`: what comes besides words, too. Raises TryAgain, Uncertain, Refused."""
-        return ()
+    async def ask(self, settings: Settings, account: str, *, files: bool) -> bytes:
+        """Take one message that was written to an account, as it comes: the carrier forgets it with
+        that. Empty: there is none. `account`: its token; `files`: what comes besides words, too.
+        Raises TryAgain, Uncertain, Refused."""
+        return b""
+
+    def unpack(self, content: bytes) -> Sequence[Mapping[str, Any]]:
+        """Return the messages and reports in what was taken. Raises ValueError."""
+        raise ValueError("this carrier brings its messages")
 
     def types(self, fields: Mapping[str, Any]) -> tuple[str, bool] | None:
         """Return the address of a child that began to type, or stopped; None if it says neither."""

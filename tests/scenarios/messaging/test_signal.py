@@ -2,8 +2,15 @@
 
 from typing import Any
 
+import pytest
+
+from app.chats import untaken
 from app.demo.stage import LINE, Counsellor, Stage
+from app.jobs.transaction import transaction
 from app.staff.roles import Role
+from app.telephony.messaging import receiving
+from app.telephony.messaging.base import Arrived
+from app.work import PROGRAM
 from tests.scenarios.messaging.children import (
     CHILD,
     SECRETIVE,
@@ -149,6 +156,47 @@ async def test_an_administrator_gives_a_line_a_number_in_signal(stage: Stage) ->
         "SELECT action FROM audit_entries WHERE action LIKE 'line_account%%' ORDER BY id"
     )
     assert [row["action"] for row in kinds] == ["line_account_set"] * 3 + ["line_account_removed"]
+
+
+async def test_what_cannot_be_read_is_kept_told_and_heard_later(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await takes_texts(stage, "signal")
+    child, signal = await has_signal(stage), stage.exchange.signal
+    ana = await writer(stage)
+    hear = receiving.hear
+
+    async def fails(work: Any, channel: Any, line: Any, arrived: Arrived) -> None:
+        if arrived.text == "Pomozite":
+            raise RuntimeError("a fault of ours")
+        await hear(work, channel, line, arrived)
+
+    monkeypatch.setattr(receiving, "hear", fails)
+    signal.write(LINE, child, "Pomozite")
+    signal.write(LINE, child, "Ima li koga?")
+    await stage.advance(6)
+    assert len(signal.numbers[LINE].kept) == 0, "Signal has forgotten both"
+    call_id = await takes(stage, ana)
+    assert await heard(stage, ana, call_id) == ["Ima li koga?"], "the other one is heard"
+    (row,) = await stage.rows(
+        "SELECT content_sealed, tried_at IS NOT NULL AS tried FROM chat_fetched"
+    )
+    assert row["tried"]
+    assert b"Pomozite" not in bytes(row["content_sealed"])
+    (line,) = await stage.rows("SELECT id FROM lines")
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    at = f"/lines/{line['id']}"
+    assert (await mila.ask("GET", f"{at}/signal")).json()["problem"] == "unread"
+    assert "could not be read" in (await page(stage, mila, f"/admin{at}")).text
+    async with transaction(stage.ground, PROGRAM) as work:
+        await untaken.look_at_messages(work)
+    alarms = "SELECT ended_at FROM alarms WHERE kind = 'message_not_taken'"
+    assert [one["ended_at"] for one in await stage.rows(alarms)] == [None]
+    monkeypatch.setattr(receiving, "hear", hear)
+    await stage.advance(70)
+    assert await heard(stage, ana, call_id) == ["Ima li koga?", "Pomozite"]
+    assert (await mila.ask("GET", f"{at}/signal")).json()["problem"] is None
+    assert await stage.rows("SELECT FROM chat_fetched") == []
 
 
 async def test_one_job_asks_and_another_one_comes_if_it_was_lost(stage: Stage) -> None:

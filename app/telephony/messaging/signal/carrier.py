@@ -1,5 +1,6 @@
 """Signal: a number of the line's own, which a service of the helpline plays as a telephone."""
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -77,10 +78,14 @@ class Signal(Carrier):
     def trouble(self, error: RequestFailed) -> AccountProblem:
         return _TROUBLE.get(error.code or error.status, AccountProblem.ADDRESS)
 
-    async def ask(
-        self, settings: Settings, account: str, *, files: bool
-    ) -> list[Mapping[str, Any]]:
-        return list(await SignalService(settings).receive(account, files=files))
+    async def ask(self, settings: Settings, account: str, *, files: bool) -> bytes:
+        return await SignalService(settings).receive(account, files=files)
+
+    def unpack(self, content: bytes) -> list[Mapping[str, Any]]:
+        found = json.loads(content)
+        if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+            raise ValueError("this is no answer of the service for Signal")
+        return found
 
     async def send(self, platform: Platform, out: Outgoing) -> str | None:
         if out.account is None:

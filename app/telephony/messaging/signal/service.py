@@ -20,10 +20,13 @@ from app.settings import Settings
 # In these modes Signal itself keeps what children write until we ask for it. In the others the
 # service takes it at once, and what comes while this program is away is lost.
 KEEPING_MODES = ("normal", "native")
-# The most messages that are taken at once: so many are lost if this program dies in that moment.
-MOST_AT_ONCE = 5
-# Seconds that the service waits for messages.
-_WAITS = 1
+# The most messages that are taken at once: so many are lost if this program dies before it has
+# written down the answer, or if there is none in time.
+MOST_AT_ONCE = 1
+# Seconds that the service waits for messages, and how many times longer than another answer theirs
+# may take: what is not waited for is lost.
+_WAITS, _LONGER = 1, 4
+_NOTHING = (b"", b"[]", b"null")
 _ATTACHMENT = re.compile(r"[A-Za-z0-9_.-]{1,200}")
 
 # What the service says with one status, told apart; the codes are ours.
@@ -56,12 +59,14 @@ class SignalService:
         path = f"/v1/configuration/{_quoted(number)}/settings"
         await self._ask("POST", path, json={"trust_mode": "always"})
 
-    async def receive(self, number: str, *, files: bool) -> list[dict[str, Any]]:
-        """Take what Signal has for a number, at most `MOST_AT_ONCE` messages; Signal forgets them
-        with that. `files`: pictures and voice notes, too, and not only words."""
-        found = await self._ask(
+    async def receive(self, number: str, *, files: bool) -> bytes:
+        """Take what Signal has for a number, at most `MOST_AT_ONCE` messages, as the service says
+        it; Signal forgets them with that. `files`: pictures and voice notes, too, and not only
+        words. Empty: there is nothing. Raises TryAgain, Uncertain, Refused."""
+        answer = await self._request(
             "GET",
             f"/v1/receive/{_quoted(number)}",
+            longer=_LONGER,
             params={
                 "timeout": str(_WAITS),
                 "max_messages": str(MOST_AT_ONCE),
@@ -71,7 +76,10 @@ class SignalService:
                 "send_read_receipts": "false",
             },
         )
-        return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+        if answer.status_code not in (200, 204):
+            raise _failure(answer)
+        content = answer.content.strip()
+        return b"" if content in _NOTHING else content
 
     async def send(self, number: str, to: str, text: str) -> str:
         """Send words from a number to a person, and return the instant by which Signal names the
@@ -106,11 +114,13 @@ class SignalService:
         except ValueError:
             return None
 
-    async def _request(self, method: str, path: str, **values: Any) -> httpx2.Response:
+    async def _request(
+        self, method: str, path: str, longer: int = 1, **values: Any
+    ) -> httpx2.Response:
         base = self._settings.signal_service_url
         if base is None:
             raise Refused("no service is set", code=NOT_SET)
-        limit = self._settings.signal_timeout
+        limit = self._settings.signal_timeout * longer
         try:
             async with asyncio.timeout(limit), client_for_inside() as client:
                 return await client.request(

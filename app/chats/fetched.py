@@ -1,0 +1,89 @@
+"""What a carrier handed out and forgot with that is kept as it came, sealed, until it is heard.
+
+What cannot be heard stays, is tried again each minute, and opens an alarm: see `untaken.py`.
+"""
+
+from datetime import timedelta
+from typing import NamedTuple
+from uuid import UUID, uuid4
+
+from sqlalchemy import delete, select, update
+
+from app.calls.states import Channel
+from app.chats.models import Fetched
+from app.work import Work
+
+# How long it is tried to hear what could not be heard, and how often.
+KEPT = timedelta(days=30)
+_AGAIN = timedelta(minutes=1)
+
+
+async def keep(work: Work, line_id: UUID, channel: Channel, their_id: str, content: bytes) -> None:
+    """Keep an answer of a carrier. `their_id`: the account of the line there."""
+    row = Fetched(
+        id=uuid4(), line_id=line_id, channel=channel.value, their_id=their_id, at=work.now
+    )
+    row.content_sealed = work.keys.seal(
+        content, table="chat_fetched", column="content_sealed", row=row.id
+    )
+    work.session.add(row)
+    await work.session.flush()
+
+
+class Waiting(NamedTuple):
+    """What is kept. `tried`: it could not be heard before; `due`: it is to be tried now."""
+
+    id: UUID
+    tried: bool
+    due: bool
+
+
+async def waiting(work: Work, line_id: UUID, channel: Channel) -> list[Waiting]:
+    """Return what is kept of a line, the oldest first."""
+    rows = await work.session.execute(
+        select(Fetched.id, Fetched.tried_at)
+        .where(Fetched.line_id == line_id, Fetched.channel == channel.value)
+        .order_by(Fetched.at, Fetched.id)
+    )
+    return [
+        Waiting(row_id, at is not None, at is None or at < work.now - _AGAIN) for row_id, at in rows
+    ]
+
+
+async def forget_old(work: Work) -> None:
+    """Delete what could not be heard for too long."""
+    await work.session.execute(
+        delete(Fetched)
+        .where(Fetched.at < work.now - KEPT)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def lock(work: Work, row_id: UUID) -> Fetched | None:
+    """Lock what is to be heard; None if it was heard meanwhile."""
+    return await work.session.get(Fetched, row_id, with_for_update=True)
+
+
+def content_of(work: Work, row: Fetched) -> bytes:
+    """Return what the carrier handed out."""
+    return work.keys.open(
+        row.content_sealed, table="chat_fetched", column="content_sealed", row=row.id
+    )
+
+
+async def note_unread(work: Work, row_id: UUID) -> None:
+    """Note that something could not be heard."""
+    await work.session.execute(
+        update(Fetched)
+        .where(Fetched.id == row_id)
+        .values(tried_at=work.now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+async def unread_lines(work: Work) -> list[UUID]:
+    """Return the lines of which something could not be heard."""
+    rows = await work.session.scalars(
+        select(Fetched.line_id).where(Fetched.tried_at.is_not(None)).distinct()
+    )
+    return list(rows)
