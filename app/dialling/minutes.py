@@ -15,7 +15,7 @@ _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _REACHES = timedelta(days=2)
 
 
-def _talks(work: Work) -> list[Select[Any]]:
+def _talks(work: Work) -> list[Select[Any, Any, Any]]:
     """Return when each dialled phone was answered, and when it was over: counsellors and people
     who were asked into a talk, call-backs, and partners of lines."""
     since = work.now - _REACHES
