@@ -212,7 +212,7 @@ async def check_fragment(request: Request, work: InWork, staff: Reads) -> Respon
 
 
 @router.get("/admin/log/anchors")
-async def anchors_form() -> Response:
+async def anchors_form(staff: Reads) -> Response:
     """Lead to the form: what a file was compared with is shown once."""
     return RedirectResponse("/admin/log#anchors", 303)
 
