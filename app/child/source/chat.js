@@ -599,7 +599,9 @@ function watch() {
   window.addEventListener("pagehide", () => {
     if (secret.secret()) sayUnsent();
     // What opens it is lost with the page, so this is all that the child says.
-    else if (opening && firstWords.length && !leaving.isGone()) sayLast();
+    else if (opening && !leaving.isGone()) {
+      if (firstWords.length || opening.danger || cried) sayLast();
+    }
   });
   window.addEventListener("online", back);
   window.addEventListener("offline", () => secret.secret() && network("offline"));
