@@ -153,7 +153,8 @@ def test_every_part_of_a_page_listens_to_topics_that_exist() -> None:
         # A part that shows only what is the reader's own listens to `topic:me`.
         topic.removesuffix(":me")
         for found in re.findall(r'data-(?:topics|told)="([^"]*)"', TEMPLATES)
-        for topic in found.split()
+        # Some readers are told of more.
+        for topic in re.sub(r"\{%.*?%\}", " ", found).split()
     }
     assert len(heard) > 10
     assert heard <= set(Topic)
