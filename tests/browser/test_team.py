@@ -125,7 +125,7 @@ async def alerts_are_said_once_until_they_are_seen(live: Stage, page: Page) -> N
     assert len(set(heard)) == len(heard), "each is said once, and not with its seconds"
     assert {
         ("polite", "⚠ A deadline of an urgent referral has passed Open Seen"),
-        ("assertive", "More calls and messages went out within an hour than usual."),
+        ("assertive", "More was dialled or sent within an hour than usual."),
     } <= set(heard)
     assert await page.evaluate("document.activeElement.closest('.alert-bar') === null")
     await page.locator(".alert-bar").get_by_role("button", name="Seen").click()

@@ -405,6 +405,7 @@ TABLES = {
     "callbacks": None,
     "calls": None,
     "chat_feedback": None,
+    "chat_fetched": None,
     "chat_opt_outs": None,
     "connection_tests": None,
     "coverage_alarms": None,

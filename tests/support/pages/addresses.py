@@ -18,6 +18,7 @@ ELSEWHERE = {
     "/chat/{line}": "a child's page, in its own words: tests/browser/child",
     "/chat/{line}/about": "a child's part of a page: tests/browser/child",
     "/admin/every-line/recordings/{recording}": "a file: tests/dashboard/test_line_pages.py",
+    "/admin/log/anchors": "leads to the form on the page of the log",
     "/login/provider": "leads to a provider of identities",
     "/login/provider/back": "leads back from a provider of identities",
     "/login/provider/proof": "leads to a provider of identities",
