@@ -4,26 +4,17 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
-
 from app.calls import messages
 from app.calls.models import VoiceMessage
-from app.chats import left, untaken
+from app.chats import left
 from app.dashboard.rota.alarms import alarm_values
-from app.routing.alarm_rows import Alarm, AlarmKind
+from app.routing.alarm_rows import AlarmKind
 from app.routing.rota import watch
 from app.work import Work
-from tests.support.calls.conversations import a_chat_line, a_child, a_key, a_writer
+from tests.support.calls.conversations import a_chat_line, a_child, a_key, a_writer, looked
 from tests.support.verbs import a_supervisor, rings
 
 BELGRADE = ZoneInfo("Europe/Belgrade")
-
-
-async def looked(work: Work) -> list[str]:
-    """Compare the messages with their limits. Return the kinds of the open alarms."""
-    await untaken.look_at_messages(work)
-    await work.session.flush()
-    return list(await work.session.scalars(select(Alarm.kind).where(Alarm.ended_at.is_(None))))
 
 
 async def test_a_written_message_is_owned_at_once_and_alarms_until_it_is_taken(

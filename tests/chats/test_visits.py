@@ -24,13 +24,13 @@ from app.routing.alarm_rows import AlarmKind
 from app.routing.plan import NEAR_BLOCKED_PRIORITY
 from app.staff.models import Staff
 from app.work import Work
-from tests.chats.test_untaken import looked
 from tests.support.calls.conversations import (
     a_chat_line,
     a_key,
     a_writer,
     call_again,
     forget,
+    looked,
     matched,
     takes,
 )

@@ -11,7 +11,6 @@ from fastapi.routing import APIRoute
 from app.cli.commands import app
 from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
-from tests.cli.test_commands_for_pages import SAME
 from tests.support.command_line import commands_of
 from tests.support.pages.options import (
     fields_in,
@@ -21,6 +20,7 @@ from tests.support.pages.options import (
     parameters_of,
 )
 from tests.support.pages.same_options import NAMES, OWN, PROGRAMS
+from tests.support.pages.same_routes import SAME
 from tests.support.referrals import add_agency
 from tests.support.routes import routes, rows_of_settings
 

@@ -11,11 +11,12 @@ from app.calls.chat_rules import ChatRules, check_chat
 from app.calls.line_rows import Line
 from app.calls.models import Call
 from app.calls.speech import LineScript
-from app.chats import ending, opening
+from app.chats import ending, opening, untaken
 from app.database.topics import Topic
 from app.demo.stage import LINE
 from app.jobs.transaction import send_rows
 from app.routing import offers, queue
+from app.routing.alarm_rows import Alarm
 from app.routing.models import Offer
 from app.staff.models import Staff
 from app.work import Work
@@ -98,3 +99,10 @@ async def writing(work: Work, line: LineScript) -> tuple[Call, Offer]:
 async def call_again(work: Work, call_id: UUID) -> Call:
     """Return a call as it is stored now."""
     return await work.session.get_one(Call, call_id, populate_existing=True)
+
+
+async def looked(work: Work) -> list[str]:
+    """Compare the messages with their limits. Return the kinds of the open alarms."""
+    await untaken.look_at_messages(work)
+    await work.session.flush()
+    return list(await work.session.scalars(select(Alarm.kind).where(Alarm.ended_at.is_(None))))
