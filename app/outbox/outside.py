@@ -5,15 +5,12 @@ checked: a name that means something else a moment later gains nothing. Redirect
 and TLS is verified for the name.
 """
 
-import asyncio
 import ipaddress
-import socket
 from collections.abc import Iterable
-from typing import Any
 
-import httpcore2
 import httpx2
 
+from app.outbox.connecting import CheckedTransport
 from app.settings import Settings
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
@@ -49,40 +46,13 @@ def _within(address: Address) -> Iterable[Address]:
         yield ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
 
 
-class _Outside(httpcore2.AnyIOBackend):
-    """Connects to public addresses only."""
-
-    async def connect_tcp(self, host: str, port: int, *arguments: Any, **values: Any) -> Any:
-        try:
-            found = await asyncio.get_running_loop().getaddrinfo(
-                host, port, type=socket.SOCK_STREAM
-            )
-        except OSError as error:
-            raise httpcore2.ConnectError(str(error)) from None
-        addresses = list(dict.fromkeys(str(one[4][0]) for one in found))
-        # A name that leads inside as well is not trusted at all.
-        if not addresses or not all(is_outside(one) for one in addresses):
-            raise httpcore2.ConnectError("the address is not outside")
-        trouble: Exception = httpcore2.ConnectError("no address")
-        for address in addresses:
-            try:
-                return await super().connect_tcp(address, port, *arguments, **values)
-            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
-                trouble = error
-        raise trouble
-
-
-class _Transport(httpx2.AsyncHTTPTransport):
-    def __init__(self) -> None:
-        super().__init__(trust_env=False)
-        self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=httpx2.create_ssl_context(trust_env=False), network_backend=_Outside()
-        )
-
-
 def client_for_outside(settings: Settings) -> httpx2.AsyncClient:
     """Return a client for servers of others. Only the demo and the tests reach this machine."""
-    transport = None if settings.reach_own_network else _Transport()
+    transport = (
+        None
+        if settings.reach_own_network
+        else CheckedTransport(is_outside, "the address is not outside")
+    )
     return httpx2.AsyncClient(transport=transport, trust_env=False, follow_redirects=False)
 
 
