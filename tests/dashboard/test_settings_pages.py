@@ -92,9 +92,12 @@ async def test_the_log_is_searched_and_shows_before_and_after(stage: Stage) -> N
 async def test_the_logs_are_checked_from_the_page_and_a_forgery_is_shown(stage: Stage) -> None:
     auditor = await stage.add_counsellor("oto", role=Role.AUDITOR, shift=False, state=None)
     assert "The logs were never checked here." in (await page(stage, auditor, "/admin/log")).text
+    # Asked for, and no job has got to it yet.
+    async with transaction(stage.ground, PROGRAM) as work:
+        write_entry(work, AuditLog.LOG_CHECK_ASKED, "log")
+    assert "is under way" in (await page(stage, auditor, "/admin/log/check")).text
     async with transaction(stage.ground, PROGRAM) as work:
         ask_for_check(work)
-    assert "is under way" in (await page(stage, auditor, "/admin/log/check")).text
     await stage.settle()
     assert "Every log is whole." in (await page(stage, auditor, "/admin/log/check")).text
     told = (await auditor.ask("GET", "/log/checks/last")).json()
@@ -115,7 +118,7 @@ async def test_the_logs_are_checked_from_the_page_and_a_forgery_is_shown(stage: 
     told = (await auditor.ask("GET", "/log/checks/last")).json()
     assert (told["whole"], told["chains"][0]["broken"]) == (False, [1])
     asked = (await auditor.ask("GET", "/log?action=log_check_asked")).json()
-    assert [one["actor"] for one in asked] == [str(auditor.staff.id), "program"]
+    assert [one["actor"] for one in asked] == [str(auditor.staff.id), "program", "program"]
     assert (await auditor.ask("GET", "/log?since=yesterday")).status_code == 422
 
 

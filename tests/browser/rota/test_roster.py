@@ -12,6 +12,7 @@ from playwright.async_api import Error, FloatRect, Locator, Page, expect
 from app.demo.stage import Stage
 from app.staff.roles import Role
 from tests.support.browser import at
+from tests.support.referrals import page as form
 
 NIGHT = re.compile("22:00 to .* 06:00")
 
@@ -196,6 +197,51 @@ async def test_a_duty_manager_plans_a_week_and_mends_the_night(live: Stage, page
     assert "/calendar/" in address
     answer = await live.client.get(address)
     assert answer.text.startswith("BEGIN:VCALENDAR")
+
+
+async def test_what_is_being_moved_stays_when_a_colleague_changes_the_rota(
+    live: Stage, page: Page
+) -> None:
+    chief = await live.add_counsellor("Jelena", role=Role.SUPERVISOR, shift=False, state=None)
+    other = await live.add_counsellor("Mila", role=Role.SUPERVISOR, shift=False, state=None)
+    people = [await live.add_counsellor(name, shift=False, state=None) for name in ("Ana", "Vera")]
+    local = datetime.now(UTC).astimezone(ZoneInfo("Europe/Belgrade")).date()
+    monday = local + timedelta(days=7 - local.weekday())
+    await at(page, live, chief, f"/roster?week={monday}")
+    await _clicks(page, "Ana", monday, 6)
+    ghost, says = page.locator(".ghost"), page.locator("#rota-says")
+
+    async def adds_for_vera(hour: int) -> None:
+        times = {"from_at": f"{monday}T{hour:02}:00", "until_at": f"{monday}T{hour + 1:02}:00"}
+        values = {"staff_id": str(people[1].staff.id), "layer": "primary", **times}
+        assert (await form(live, other, "/roster/duty/new", **values)).status_code == 303
+        await expect(duty(page, "Vera", times["from_at"])).to_be_visible()
+
+    # A new duty, by keys.
+    await row(page, "Ana").locator(".add").focus()
+    await page.keyboard.press("ArrowRight")
+    begins = await ghost.inner_text()
+    await adds_for_vera(9)
+    await expect(ghost).to_have_text(begins)
+    # One that stands already.
+    await duty(page, "Ana", f"{monday}T06:00").focus()
+    await page.keyboard.press("ArrowRight")
+    await adds_for_vera(11)
+    await expect(ghost).to_have_text("06:30–14:30")
+    await expect(duty(page, "Ana", f"{monday}T06:00")).to_have_attribute("data-moving", "")
+    await page.keyboard.press("ArrowRight")
+    await page.keyboard.press("Enter")
+    await expect(duty(page, "Ana", f"{monday}T07:00")).to_be_focused()
+    # One that a colleague takes away meanwhile.
+    moved = duty(page, "Ana", f"{monday}T07:00")
+    was = await moved.get_attribute("data-at")
+    await page.keyboard.press("ArrowRight")
+    gone = {"was": was, "act": "remove", "staff_id": str(people[0].staff.id), "layer": "primary"}
+    times = {"from_at": f"{monday}T07:00", "until_at": f"{monday}T15:00"}
+    assert (await form(live, other, "/roster/duty", **gone, **times)).status_code == 303
+    await expect(moved).to_have_count(0)
+    await expect(ghost).to_have_count(0)
+    await expect(says).to_contain_text("Another person has changed this duty")
 
 
 async def _covers_the_night(page: Page) -> None:

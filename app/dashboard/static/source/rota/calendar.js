@@ -23,7 +23,6 @@ const words = () => {
 
 const draw = () => {
   const scroll = document.querySelector(".week-scroll");
-  // A refresh by a colleague's change takes it away.
   if (!moving.ghost?.isConnected) moving.ghost = scroll.appendChild(Object.assign(document.createElement("div"), { className: "ghost" }));
   moving.ghost.ariaHidden = "true";
   const { ghost, person, from, until } = moving;
@@ -198,7 +197,27 @@ document.addEventListener("keydown", (event) => {
   draw();
   say(words());
 });
-document.addEventListener("focusout", (event) => { if (moving && !moving.pressed && event.target === (moving.duty ?? moving.add)) { giveUp(); say(""); } });
+// A duty that a colleague took away loses the focus too: what is said of it stays.
+document.addEventListener("focusout", ({ target }) => queueMicrotask(() => {
+  if (moving && !moving.pressed && target.isConnected && target === (moving.duty ?? moving.add)) { giveUp(); say(""); }
+}));
+
+// A colleague's change draws the calendar again: what is being changed here stays on it.
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (!moving || event.detail.target?.id !== "calendar") return;
+  const person = people().find((one) => one.dataset.person === moving.person.dataset.person);
+  const duty = moving.duty && people().flatMap((one) => [...one.querySelectorAll(".duty[data-at]")])
+    .find((one) => one.dataset.at === moving.duty.dataset.at);
+  if (!person || (moving.duty && !duty)) {
+    giveUp();
+    say(_("Another person has changed this duty since you opened the page. Look at the rota as it is now."));
+    return;
+  }
+  const add = moving.add && person.querySelector(".add");
+  Object.assign(moving, { person, duty, add });
+  duty?.setAttribute("data-moving", "");
+  if (moving.ghost) draw();
+});
 
 // After a page change: back to the duty that was moved.
 export const rota = () => {
