@@ -94,7 +94,7 @@ async def test_the_logs_are_checked_from_the_page_and_a_forgery_is_shown(stage: 
     assert "The logs were never checked here." in (await page(stage, auditor, "/admin/log")).text
     # Asked for, and no job has got to it yet.
     async with transaction(stage.ground, PROGRAM) as work:
-        write_entry(work, AuditLog.LOG_CHECK_ASKED, "log")
+        write_entry(work, AuditLog.LOG_CHECK_ASKED, "audit_entries")
     assert "is under way" in (await page(stage, auditor, "/admin/log/check")).text
     async with transaction(stage.ground, PROGRAM) as work:
         ask_for_check(work)
