@@ -7,6 +7,7 @@ change within moments, without a restart.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import time
 from typing import Annotated, Any, get_args
 
 import phonenumbers
@@ -16,11 +17,21 @@ from pydantic import Field, TypeAdapter, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.calls import lines, number_setup
+from app.contacts.cases import follow_ups
+from app.contacts.records import library_of
 from app.country.models import OwnSettings
 from app.database.bus import Bus, Subscription
 from app.database.topics import Topic
 from app.definitions import in_force
-from app.definitions.own_values import OWN_VALUES, keep_values
+from app.definitions.own_values import (
+    OWN_LENGTHS,
+    OWN_NUMBERS,
+    OWN_TIMES,
+    OWN_VALUES,
+    hours_as_text,
+    hours_in,
+    keep_values,
+)
 from app.dialling import outward
 from app.dialling.rules import Why, words_of
 from app.errors import Code, Conflict, Invalid
@@ -28,7 +39,7 @@ from app.jobs.transaction import transaction
 from app.log import log
 from app.privacy.numbers import international_from
 from app.routing.rota import own_rules, rest
-from app.routing.rota.proposals.usual import read_usual
+from app.routing.rota.proposals.usual import checked_lengths, read_usual
 from app.settings import Settings
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -98,6 +109,16 @@ class OwnSetting:
         """Whether `server` is what the definitions of the country say."""
         return self.name in OWN_VALUES
 
+    @property
+    def is_time(self) -> bool:
+        """Whether it is a time of day, as 09:00."""
+        return self.name in OWN_TIMES
+
+    @property
+    def is_lengths(self) -> bool:
+        """Whether it is lengths in hours, with a space between them."""
+        return self.name in OWN_LENGTHS
+
 
 @dataclass(frozen=True)
 class Known:
@@ -113,8 +134,10 @@ class Known:
 
 def bounds_of(name: str) -> tuple[int | None, int | None]:
     """Return the least and the most that a setting can be; None for one that is no number."""
+    if name in OWN_NUMBERS:
+        return OWN_NUMBERS[name]
     if name in OWN_VALUES:
-        return OWN_VALUES[name]
+        return None, None
     marks = Settings.model_fields[name].metadata
     least = next((one.ge for one in marks if isinstance(one, Ge)), None)
     most = next((one.le for one in marks if isinstance(one, Le)), None)
@@ -148,6 +171,7 @@ def _of_country(ground: Ground) -> dict[str, Value]:
     folder = in_force.folder_of(ground)
     rules, week = rest.read_rules(folder), read_usual(folder)
     planning = read_questions(folder).planning
+    country = library_of(ground).country
     return {
         **{name: getattr(rules, theirs) for name, theirs in own_rules.REST.items()},
         **{name: getattr(week, theirs) for name, theirs in own_rules.WEEK.items()},
@@ -156,7 +180,17 @@ def _of_country(ground: Ground) -> dict[str, Value]:
             name: _percent(getattr(planning, theirs))
             for name, theirs in own_planning.SHARES.items()
         },
+        **{name: getattr(country, theirs) for name, theirs in follow_ups.DAYS.items()},
+        **{name: _clock(getattr(country, theirs)) for name, theirs in follow_ups.TIMES.items()},
+        **{name: _clock(getattr(week, theirs)) for name, theirs in own_rules.NIGHT.items()},
+        **{
+            name: hours_as_text(getattr(week, theirs)) for name, theirs in own_rules.LENGTHS.items()
+        },
     }
+
+
+def _clock(at: time) -> str:
+    return at.isoformat("minutes")
 
 
 def _percent(share: float) -> int | float:
@@ -231,6 +265,10 @@ def _checked(name: str, value: Value, home: Iterable[str]) -> Value:
                 choices=[Code(one) for one in choices],
             )
         return value
+    if name in OWN_TIMES:
+        return _time(name, str(value))
+    if name in OWN_LENGTHS:
+        return _lengths(name, str(value))
     least, most = bounds_of(name)
     kind: Any = Annotated[int, Field(ge=least, le=most)]
     try:
@@ -238,6 +276,30 @@ def _checked(name: str, value: Value, home: Iterable[str]) -> Value:
     except ValidationError:
         raise _out_of_bounds(name, least, most) from None
     return found
+
+
+def _time(name: str, text: str) -> str:
+    """Return a time of day as it is stored. Raises Invalid."""
+    try:
+        found = time.fromisoformat(text.strip())
+    except ValueError:
+        found = None
+    if found is None or found.second or found.microsecond or found.tzinfo:
+        raise Invalid("%(name)s: write a time of day with hours and minutes, as 09:00.", name=name)
+    return _clock(found)
+
+
+def _lengths(name: str, text: str) -> str:
+    """Return lengths in hours as they are stored. Raises Invalid."""
+    try:
+        found = checked_lengths(hours_in(text.replace(",", ".")))
+    except ValueError:
+        raise Invalid(
+            "%(name)s: write one to six different lengths from 1 to 24 hours, in half hours, with "
+            "a space between them, as 8 6.5 4.",
+            name=name,
+        ) from None
+    return hours_as_text(found)
 
 
 def _check_together(settings: Settings) -> None:

@@ -1,11 +1,13 @@
 """A helpline decides times and limits itself; the next call goes by them, in every process."""
 
 import asyncio
-from datetime import timedelta
+from datetime import time, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from app.contacts.cases.follow_ups import country_rules
 from app.country import own_settings, undoing
 from app.country.own_settings import OF_SERVER, OWN, ChangedMeanwhile
 from app.country.undoing import Scene
@@ -13,7 +15,7 @@ from app.dashboard.settings.own_setting_pages import GROUPS
 from app.dashboard.settings.server_words import WORDS
 from app.database.bus import Bus
 from app.definitions import in_force
-from app.definitions.own_values import OWN_VALUES
+from app.definitions.own_values import OWN_LENGTHS, OWN_NUMBERS, OWN_TIMES, OWN_VALUES
 from app.demo.stage import LINE, Stage
 from app.errors import Invalid, Message, Share
 from app.jobs.transaction import flush
@@ -59,7 +61,7 @@ def test_each_setting_is_decided_on_the_page_or_belongs_to_the_server() -> None:
     assert set(Settings.model_fields) == SERVERS | set(OF_SERVER)
     assert not SERVERS & set(OF_SERVER)
     assert set(WORDS) == SERVERS, "the page says in words what stays with the server"
-    assert [name for words in GROUPS.values() for name in words] == list(OWN)
+    assert sorted(name for words in GROUPS.values() for name in words) == sorted(OWN)
 
 
 @pytest.mark.parametrize(
@@ -85,6 +87,14 @@ def test_each_setting_is_decided_on_the_page_or_belongs_to_the_server() -> None:
         ("week_usual_hours", 168),
         ("week_most_hours", 1),
         ("chat_silence_seconds", 59),
+        ("night_from", "at ten"),
+        ("night_until", "06:00:30"),
+        ("follow_up_reminds_at", 9),
+        ("duty_lengths_hours", "8 8"),
+        ("duty_lengths_hours", "0.5"),
+        ("duty_lengths_hours", "8 7 6 5 4 3 2"),
+        ("duty_lengths_hours", "eight"),
+        ("separation_follow_up_days", 0),
     ],
 )
 async def test_what_is_out_of_bounds_or_the_servers_is_refused(
@@ -182,18 +192,38 @@ async def test_another_process_works_by_a_change_and_the_target_has_a_history(st
 
 async def test_rest_and_planning_go_by_what_is_decided_and_back_to_the_country(work: Work) -> None:
     ground = work.ground
-    theirs = own_rules.rest_rules(ground), own_rules.usual_week(ground), planning_of(ground)
+
+    def in_force_now() -> tuple[Any, ...]:
+        rules = own_rules.rest_rules(ground), own_rules.usual_week(ground), planning_of(ground)
+        return *rules, country_rules(ground)
+
+    theirs = in_force_now()
     assert (theirs[0].daily_hours, theirs[0].source) == (11, "Directive 2003/88/EC")
     shown = {one.name: one for one in (await own_settings.read_own(work)).settings}
     assert (shown["rest_daily_hours"].server, shown["rest_daily_hours"].of_country) == (11, True)
     assert shown["planning_shrinkage_percent"].value == 30
-    wanted = dict.fromkeys(OWN_VALUES, 20)
+    assert (shown["night_from"].server, shown["night_from"].of_country) == ("22:00", True)
+    assert shown["duty_lengths_hours"].value == "8 6 4"
+    wanted: dict[str, int | str] = {
+        **dict.fromkeys(OWN_NUMBERS, 20),
+        **dict.fromkeys(OWN_TIMES, "21:30"),
+        **dict.fromkeys(OWN_LENGTHS, "12  6,5"),
+        "duty_begins_every_minutes": 60,
+    }
     await own_settings.change(work, wanted)
     await own_settings.learn(work)
     rest, week = own_rules.rest_rules(ground), own_rules.usual_week(ground)
     planned = planning_of(ground)
     assert (rest.daily_hours, rest.weekly_hours, rest.source) == (20, 20, "")
-    assert (week.most_hours, week.usual_hours) == (20, 20)
+    assert (week.most_hours, week.usual_hours, week.looked_back_weeks) == (20, 20, 20)
+    assert week.lengths == [timedelta(hours=12), timedelta(hours=6, minutes=30)]
+    assert (week.night_from, week.night_until, week.begins_every_minutes) == (
+        time(21, 30),
+        time(21, 30),
+        60,
+    )
+    country = country_rules(ground)
+    assert (country.reminds_at, country.separation_follow_up_days) == (time(21, 30), 20)
     assert planned == Planning(
         at_least=20, shrinkage=0.2, target_share=0.2, patience_seconds=20, slowdown=0.2
     ), "each number is decided"
@@ -205,8 +235,7 @@ async def test_rest_and_planning_go_by_what_is_decided_and_back_to_the_country(w
     assert set(said["after"]) == set(OWN_VALUES)
     await own_settings.change(work, dict.fromkeys(OWN_VALUES))
     await own_settings.learn(work)
-    now = own_rules.rest_rules(ground), own_rules.usual_week(ground), planning_of(ground)
-    assert now == theirs
+    assert in_force_now() == theirs
 
 
 async def test_a_share_of_the_country_is_said_to_its_part_and_as_its_reader_writes(

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
-from app.contacts.cases.follow_ups import add_follow_up, ring_again
+from app.contacts.cases.follow_ups import add_follow_up, country_rules, ring_again
 from app.contacts.cases.models import CaseContact, FollowUp
 from app.contacts.cases.people import add_member, colleague_of, end_requests, works_on
 from app.contacts.consent import withdrawals
@@ -122,7 +122,7 @@ async def _look_after_family(work: Work, staff: Staff, case: Case) -> None:
     if case.separation_risk:
         return
     case.separation_risk = True
-    days = library_of(work.ground).country.separation_follow_up_days
+    days = country_rules(work.ground).separation_follow_up_days
     await add_follow_up(work, case, staff, FollowUpAbout.SEPARATION, days=days)
 
 

@@ -13,15 +13,20 @@ from app.contacts.records import Opened, library_of, note_event
 from app.contacts.scopes import let_work, lock_writable, reads_case
 from app.contacts.states import DONE, INTERVENED, REVIEWED, FollowUpAbout, SeparationOutcome
 from app.database.topics import Topic
+from app.definitions.library import Country
+from app.definitions.own_values import decided, times
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.names import Task
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.words.pages import N_, _, date_words, spoken_in
-from app.work import Work
+from app.work import Ground, Work
 
 # The time from the end of its day until the supervisors are told of an overdue follow-up.
 ESCALATES = timedelta(days=1)
+# What a helpline decides itself in place of its country, and the country's name for it.
+DAYS = {"separation_follow_up_days": "separation_follow_up_days"}
+TIMES = {"follow_up_reminds_at": "reminds_at"}
 
 
 def moments_of(due_on: date, reminds_at: time, timezone: str) -> tuple[datetime, datetime]:
@@ -30,6 +35,12 @@ def moments_of(due_on: date, reminds_at: time, timezone: str) -> tuple[datetime,
     reminds = datetime.combine(due_on, reminds_at, zone)
     overdue = datetime.combine(due_on + timedelta(days=1), time(), zone)
     return reminds, overdue
+
+
+def country_rules(ground: Ground) -> Country:
+    """Return the country's rules of follow-ups, with what the helpline has decided."""
+    own = {**decided(ground, DAYS), **times(ground, TIMES)}
+    return library_of(ground).country.model_copy(update=own)
 
 
 async def add_follow_up(
@@ -45,7 +56,7 @@ async def add_follow_up(
     provider: str = "",
 ) -> FollowUp:
     """Add a follow-up to a locked or new case. Raises Invalid."""
-    country = library_of(work.ground).country
+    country = country_rules(work.ground)
     today = work.now.astimezone(ZoneInfo(country.timezone)).date()
     due = due_on or today + timedelta(days=days or 0)
     if not today <= due <= today + timedelta(days=3660):
@@ -93,7 +104,7 @@ async def add_follow_up(
 
 
 def _set_bells(work: Work, follow_up: FollowUp) -> None:
-    country = library_of(work.ground).country
+    country = country_rules(work.ground)
     moments = moments_of(follow_up.due_on, country.reminds_at, country.timezone)
     for task, at in zip((Task.REMIND, Task.OVERDUE), moments, strict=True):
         wait = max(at - work.now, timedelta(0))

@@ -68,6 +68,15 @@ GROUPS = {
         "week_most_hours": N_("Most hours of work in a week"),
         "week_usual_hours": N_("Hours a week of a counsellor for whom none are written down"),
     },
+    N_("The proposed rota"): {
+        "duty_lengths_hours": N_("Lengths of a duty in hours, the most wanted first"),
+        "duty_begins_every_minutes": N_("Minutes between the times at which a duty can begin"),
+        "rota_looked_back_weeks": N_(
+            "Weeks before that count when nights and weekends are shared out"
+        ),
+        "night_from": N_("A night begins at"),
+        "night_until": N_("A night ends at"),
+    },
     N_("Planning"): {
         "planning_at_least": N_("Fewest counsellors while a line is open"),
         "planning_shrinkage_percent": N_(
@@ -77,6 +86,12 @@ GROUPS = {
         "planning_patience_seconds": N_("Seconds that a caller waits on average before giving up"),
         "planning_slowdown_percent": N_(
             "Percent by which a conversation takes longer for each other one at the same time"
+        ),
+    },
+    N_("Follow-ups"): {
+        "follow_up_reminds_at": N_("Time of day at which new follow-ups remind"),
+        "separation_follow_up_days": N_(
+            "Days until it is asked where a child lives whose family may be separated"
         ),
     },
 }

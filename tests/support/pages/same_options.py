@@ -135,15 +135,22 @@ NAMES = {
     "phone": ("phone", "duty_phones"),
     "mandated_for": ("mandate",),
 }
+# Where a field or a parameter of this name is there, and says something else.
+ANOTHER = {
+    # A fresh proof asks for the password of the reader.
+    ("staff reset-password", "password_stdin"),
+    # The forms beside them choose a person, a record, or the key of a message to the team.
+    ("shift list", "name"),
+    ("shift open sign-up", "name"),
+    ("shift open sign-off", "name"),
+    ("retention lift", "code"),
+    ("connections test-call", "key"),
+}
 # Where a field or a parameter has another name in one command alone, or there is none: why.
 OWN = {
     # Secrets are read from standard input, not from the words of a command.
     ("staff add", "password_stdin"): (LINK, LINK),
     ("staff reset-password", "password_stdin"): (LINK, LINK),
-    ("staff change", "page_language"): (
-        "- each person chooses it on every page",
-        "- `PUT /me/page-language`",
-    ),
     ("staff sign-in-rules", "second_factor"): ("role", "factor_roles"),
     ("staff sign-in-rules", "hours"): ("hours", "session_hours"),
     ("language export", "file"): (SAVED, ANSWER),

@@ -15,12 +15,26 @@ SHIPPED = Path(__file__).parent.parent / "data"
 FILE = "proposal.yaml"
 
 
+MOST_LENGTHS = 6
+
+
+def checked_lengths(hours: list[float]) -> list[float]:
+    """Return lengths of duty in hours. Raises ValueError, also BadText, if they are no use."""
+    if not 1 <= len(hours) <= MOST_LENGTHS:
+        raise BadText("there are one to six lengths of duty")
+    if any(not 1 <= one <= 24 or one * 2 != int(one * 2) for one in hours):
+        raise BadText("a length is 1 to 24 hours, in half hours")
+    if len(set(hours)) != len(hours):
+        raise BadText("each length stands once")
+    return hours
+
+
 class Usual(Part):
     """Lengths and beginnings of duty, what a night is, and the hours of a week."""
 
     proposal: str
     version: int = Key(ge=1)
-    lengths_hours: list[float] = Key(min_length=1, max_length=6)
+    lengths_hours: list[float] = Key(min_length=1, max_length=MOST_LENGTHS)
     begins_every_minutes: int = Key(ge=30, le=720)
     night_from: time
     night_until: time
@@ -32,11 +46,7 @@ class Usual(Part):
     @field_validator("lengths_hours")
     @classmethod
     def _lengths(cls, hours: list[float]) -> list[float]:
-        if any(not 1 <= one <= 24 or one * 2 != int(one * 2) for one in hours):
-            raise BadText("a length is 1 to 24 hours, in half hours")
-        if len(set(hours)) != len(hours):
-            raise BadText("each length stands once")
-        return hours
+        return checked_lengths(hours)
 
     @property
     def lengths(self) -> list[timedelta]:
