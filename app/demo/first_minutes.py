@@ -7,10 +7,10 @@ are rung. All of it by the webhooks and the interface that others use, too.
 
 import asyncio
 from datetime import timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
-from app.demo.people import signed_in
+from app.demo.first_papers import play_first_papers
+from app.demo.people import send, signed_in
 from app.demo.stage import TIMEZONE, Counsellor, Stage
 from app.practice.people import Caller
 
@@ -82,20 +82,15 @@ async def _callback(stage: Stage) -> None:
 
 
 async def _writes(stage: Stage, iva: Counsellor, ana: Counsellor) -> None:
-    bullied = await _ask(iva, "/contacts", channel="email", answers=_BULLIED)
-    await _ask(iva, f"/contacts/{bullied['id']}/complete")
-    ran_away = await _ask(iva, "/contacts", channel="email", answers=_RAN_AWAY)
-    case = await _ask(iva, "/cases", contacts=[ran_away["id"]])
+    bullied = await send(iva, "/contacts", channel="email", answers=_BULLIED)
+    await send(iva, f"/contacts/{bullied['id']}/complete")
+    ran_away = await send(iva, "/contacts", channel="email", answers=_RAN_AWAY)
+    case = await send(iva, "/cases", contacts=[ran_away["id"]])
     today = stage.clock.now().astimezone(ZoneInfo(TIMEZONE)).date()
     for days, about in ((0, "call_back"), (7, "check")):
         due = today + timedelta(days=days)
-        await _ask(iva, f"/cases/{case['id']}/follow-ups", about=about, due_on=due.isoformat())
+        await send(iva, f"/cases/{case['id']}/follow-ups", about=about, due_on=due.isoformat())
     why = {"basis": "vital_interests", "reason": "The boy is in the street tonight."}
     services = ["mobile_outreach"]
-    await _ask(ana, "/referrals", urgency="immediate", services=services, override=why, send=True)
-
-
-async def _ask(who: Counsellor, path: str, **body: Any) -> dict[str, Any]:
-    answer = await who.ask("POST", path, body)
-    answer.raise_for_status()
-    return dict(answer.json()) if answer.content else {}
+    await send(ana, "/referrals", urgency="immediate", services=services, override=why, send=True)
+    await play_first_papers(stage, bullied, case)

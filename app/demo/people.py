@@ -1,5 +1,7 @@
 """The people of the demo: an account for each role, and colleagues who take calls by themselves."""
 
+from typing import Any
+
 from sqlalchemy import select
 
 from app.demo.stage import Counsellor, Stage
@@ -57,6 +59,14 @@ async def _let_in_by_password(stage: Stage) -> None:
     async with transaction(stage.ground, PROGRAM) as work:
         if await work.session.get(SignInRules, 1) is None:
             await set_sign_in_rules(work, Rules(), knowingly=True)
+
+
+async def send(who: Counsellor, path: str, **body: Any) -> dict[str, Any]:
+    """Post to the interface, and return the answer. Raises ValueError with what it refused."""
+    answer = await who.ask("POST", path, body)
+    if answer.is_error:
+        raise ValueError(f"{path}: {answer.text}")
+    return dict(answer.json()) if answer.content else {}
 
 
 async def signed_in(stage: Stage, *names: str) -> list[Counsellor]:

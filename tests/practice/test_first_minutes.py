@@ -42,8 +42,13 @@ async def test_after_the_first_minutes_there_is_something_on_each_page(stage: St
 
     # Each of the two calls has a contact of its own.
     assert await count("contacts") >= 2
-    for table in ("voice_messages", "callbacks", "cases", "referrals"):
+    for table in ("voice_messages", "callbacks", "cases", "api_tokens", "rota_proposals"):
         assert await count(table) == 1, table
+    for table in ("open_shifts", "data_requests", "legal_holds"):
+        assert await count(table) == 1, table
+    assert await count("referrals") == 2
+    files = await stage.rows("SELECT state FROM exports")
+    assert sorted(row["state"] for row in files) == ["asked", "ready"], "one was approved"
     assert await count("follow_ups") == 2
     kinds = {row["kind"] for row in await stage.rows("SELECT kind FROM notices")}
     assert {"escalated", "wrong_number"} <= kinds, kinds
