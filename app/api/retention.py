@@ -7,7 +7,9 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
+from app.definitions import in_force
 from app.retention import holds, running
+from app.retention.country import read_country
 from app.retention.holds import LONGEST_REASON, Held
 from app.retention.kinds import MOST_DAYS, DataKind, HeldKind, default_days, least_days
 from app.retention.rules import Rules, read_rules, set_rules
@@ -44,12 +46,22 @@ class ReceiptView(BaseModel):
     days: int
 
 
+class CountryView(BaseModel):
+    """What the definitions of the country say; nothing is erased by it."""
+
+    source: str
+    # null: for ever. Kinds of which the country says nothing are left out.
+    days: dict[DataKind, int | None]
+
+
 class RetentionView(BaseModel):
     """The rules. Send `revision` back with a change: of two at once, the second is refused."""
 
     revision: int
     rules: list[RuleView]
     receipts: list[ReceiptView]
+    # null: the definitions of the country say nothing of it.
+    country: CountryView | None
 
 
 class RulesIn(BaseModel):
@@ -88,6 +100,7 @@ class HoldByCode(HoldIn):
 
 async def _view(work: Work, rules: Rules) -> RetentionView:
     number_days = work.settings.number_retention_days
+    country = read_country(in_force.folder_of(work.ground))
     return RetentionView(
         revision=rules.revision,
         rules=[
@@ -105,6 +118,7 @@ async def _view(work: Work, rules: Rules) -> RetentionView:
             ReceiptView(at=one.at, kind=DataKind(one.kind), rows=one.rows, days=one.days)
             for one in await running.receipts(work)
         ],
+        country=CountryView(source=country.source, days=country.rules) if country else None,
     )
 
 

@@ -5,8 +5,10 @@ from typing import Annotated
 import typer
 
 from app.cli.running import run_verb
+from app.definitions import in_force
 from app.errors import Invalid
 from app.retention import holds, running
+from app.retention.country import read_country
 from app.retention.kinds import DataKind, default_days
 from app.retention.rules import read_rules, set_rules
 from app.staff.audit import write_entry
@@ -27,9 +29,14 @@ def list_rules() -> None:
 
     async def verb(work: Work) -> None:
         rules = await read_rules(work)
+        country = read_country(in_force.folder_of(work.ground))
+        theirs = country.rules if country is not None else {}
         for kind, days in rules.days.items():
             default = default_days(kind, work.settings.number_retention_days)
-            print(f"{kind.value}\t{_words(days)}\tdefault {_words(default)}")
+            said = f"\tcountry {_words(theirs[kind])}" if kind in theirs else ""
+            print(f"{kind.value}\t{_words(days)}\tdefault {_words(default)}{said}")
+        if country is not None:
+            print(f"country\t{country.source}")
         for kind, (days, at) in rules.coming.items():
             print(f"from\t{at.isoformat()}\t{kind.value}\t{_words(days)}")
         for held in await holds.open_holds(work):

@@ -13,6 +13,7 @@ from app.definitions.folder import Folder, folder_with, shipped_folder
 from app.definitions.library import COUNTRY, Key, kind_of
 from app.errors import Message
 from app.referrals import library as protocols
+from app.retention import country as retention
 from app.routing.rota import rest
 from app.routing.rota.proposals import usual
 from app.statistics.counting import shapes
@@ -23,6 +24,7 @@ _CALLED = {
     "facts": questions.FILE,
     "rest": rest.FILE,
     "proposal": usual.FILE,
+    "retention": retention.FILE,
     "report": "report-",
 }
 # Reads some of the definitions of a folder. Raises BadDefinition.
@@ -72,7 +74,12 @@ def problems_of(folder: Folder | None, *, is_new: bool = False) -> list[BadDefin
         for read in (*of_forms, _check_shipped, _check_marks) if is_new else of_forms:
             with wrong:
                 read(folder)
-    others: tuple[_Read, ...] = (shapes.shapes_in, rest.read_rules, usual.read_usual)
+    others: tuple[_Read, ...] = (
+        shapes.shapes_in,
+        rest.read_rules,
+        usual.read_usual,
+        retention.read_country,
+    )
     for read in others:
         with wrong:
             read(folder)
@@ -153,12 +160,14 @@ def whole_of(folder: Folder | None) -> Whole:
     """Return what the definitions of a folder say. Raises BadDefinition."""
     library, found = libraries.load(folder), protocols.load(folder)
     names = sorted({name for name, _ in found.mappings})
+    kept = retention.read_country(folder)
     others: dict[str, BaseModel] = {
         "protocol": found.current,
         **{f"mapping {name}": found.mapping(name) for name in names},
         "facts": questions.read_questions(folder),
         "rest": rest.read_rules(folder),
         "proposal": usual.read_usual(folder),
+        **({"retention": kept} if kept is not None else {}),
         **{f"report {name}": shape for name, shape in shapes.shapes_in(folder).items()},
     }
     return Whole(

@@ -38,7 +38,7 @@ from app.words.pages import N_
 
 SHIPPED = Path(__file__).parent / "data"
 # Definitions that another area reads, from the same folder of a country.
-ELSEWHERE = ("protocol", "mapping", "facts", "report", "rest", "proposal")
+ELSEWHERE = ("protocol", "mapping", "facts", "report", "rest", "proposal", "retention")
 # The kinds of this library, by the names of its attributes and in the register.
 SHELVES = ("forms", "trees", "workflows", "risks", "supports", "guidances")
 KINDS = ("form", "tree", "workflow", "risk", "support", "guidance", *ELSEWHERE)

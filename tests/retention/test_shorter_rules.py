@@ -4,10 +4,13 @@ from datetime import timedelta
 
 import pytest
 
+from app.definitions import in_force
+from app.definitions.datafile import BadDefinition
+from app.definitions.folder import folder_with
 from app.demo.stage import Stage
 from app.jobs.names import Task
 from app.jobs.transaction import flush
-from app.retention import letters, running
+from app.retention import country, letters, running
 from app.retention.kinds import DataKind
 from app.retention.rules import WAITS, read_rules, set_rules
 from app.staff.accounts import actor_of
@@ -94,3 +97,49 @@ async def test_the_colleagues_are_told_of_a_shorter_rule_and_not_of_a_longer_one
     assert letter is not None
     assert letter[0] == "vera@x.example"
     assert f"{mila.name} has decided that data is kept for fewer days" in letter[2]
+
+
+_COUNTRY = """retention: ours
+version: 1
+source: The law on records of 2026
+days: {contacts: 400, cases: for_ever}
+"""
+
+
+async def test_what_the_country_says_is_shown_and_erases_nothing_by_itself(stage: Stage) -> None:
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    assert (await mila.ask("GET", "/retention")).json()["country"] is None
+    assert "The country" not in (await page(stage, mila, "/admin/retention")).text
+    order = in_force.Order(1, 1, stage.clock.now(), None)
+    of_country = folder_with({country.FILE: _COUNTRY})
+    in_force.work_by(stage.ground, in_force.Known((order,), {1: of_country}))
+    told = (await mila.ask("GET", "/retention")).json()
+    assert told["country"] == {
+        "source": "The law on records of 2026",
+        "days": {"contacts": 400, "cases": None},
+    }
+    shown = (await page(stage, mila, "/admin/retention")).text
+    assert "The country: 400" in shown
+    assert "The country: for ever" in shown
+    assert 'value="400"' not in shown
+    filled = (await page(stage, mila, "/admin/retention?as_country=true")).text
+    assert 'name="contacts" type="number" min="90" max="36500" value="400"' in filled
+    assert await stage.rows("SELECT * FROM retention_rules") == [], "a person decides"
+
+
+@pytest.mark.parametrize(
+    ("said", "wrong"),
+    [
+        ("{contacts: 10}", "contacts: write 90 to 36500 days, or for_ever"),
+        ("{names: 400}", "names"),
+        ("{contacts: never}", "contacts"),
+        ("{}", "days"),
+    ],
+)
+def test_a_rule_of_a_country_that_is_no_rule_is_refused_with_its_line(
+    said: str, wrong: str
+) -> None:
+    text = _COUNTRY.replace("{contacts: 400, cases: for_ever}", said)
+    with pytest.raises(BadDefinition, match=r"^retention.yaml:4: ") as refused:
+        country.read_country(folder_with({country.FILE: text}))
+    assert wrong in str(refused.value)

@@ -5,8 +5,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Request, Response
 
 from app.dashboard.templating import templates
+from app.definitions import in_force
 from app.errors import Refusal
 from app.retention import holds, running
+from app.retention.country import read_country
 from app.retention.holds import LONGEST_REASON
 from app.retention.kinds import MOST_DAYS, DataKind, HeldKind, least_days
 from app.retention.rules import WAITS, read_rules, set_rules
@@ -59,9 +61,16 @@ HELD_WORDS = {
 
 
 @router.get("/admin/retention")
-async def retention_page(request: Request, work: InWork, staff: Sees) -> Response:
-    """Show the rules, what is due, the holds and the receipts."""
-    return await _show(request, work, staff)
+async def retention_page(
+    request: Request, work: InWork, staff: Sees, as_country: bool = False
+) -> Response:
+    """Show the rules, what is due, the holds and the receipts. With `as_country` the fields hold
+    what the definitions of the country say, and nothing is saved yet."""
+    country = read_country(in_force.folder_of(work.ground))
+    typed = None
+    if as_country and country is not None:
+        typed = {kind.value: _field(days) for kind, days in country.rules.items()}
+    return await _show(request, work, staff, typed=typed)
 
 
 async def _show(
@@ -74,6 +83,8 @@ async def _show(
     typed: dict[str, str] | None = None,
 ) -> Response:
     rules = await read_rules(work)
+    country = read_country(in_force.folder_of(work.ground))
+    theirs = country.rules if country is not None else {}
     held = await holds.open_holds(work)
     values: dict[str, Any] = {
         "staff": staff,
@@ -87,11 +98,13 @@ async def _show(
                 "typed": (typed or {}).get(due.kind.value, _field(rules.decided(due.kind))),
                 "coming": rules.coming.get(due.kind),
                 "least": least_days(due.kind),
+                "country": _field(theirs.get(due.kind)) if due.kind in theirs else None,
                 "rows": due.rows,
                 "oldest": due.oldest,
             }
             for due in await running.dry_run(work)
         ],
+        "source": country.source if country is not None else "",
         "most": MOST_DAYS,
         "may_keep": may(staff.role, Permission.KEEP_RETENTION),
         "may_hold": may(staff.role, Permission.HOLD_RECORDS),
