@@ -40,6 +40,7 @@ from app.contacts.states import (
     ContactEvent,
     ContactState,
     Source,
+    Subject,
     channel_of_call,
 )
 from app.database.quick import Command
@@ -123,7 +124,9 @@ async def open_for_call(work: Work, call: Call, staff_id: UUID) -> None:
         if ContactState(contact.state) is ContactState.COMPLETE:
             # Closed too soon: the counsellor who has the caller now needs a record to write in.
             await open_again(work, contact)
-            note_event(work, "contact", contact.id, RecordLog.REOPENED, cause="caller_is_back")
+            note_event(
+                work, Subject.CONTACT, contact.id, RecordLog.REOPENED, cause="caller_is_back"
+            )
         return
     values: dict[str, Any] = {
         **beginning(work, "contact"),
@@ -141,7 +144,7 @@ async def open_for_call(work: Work, call: Call, staff_id: UUID) -> None:
     let_read(work, contact, staff_id, ReadsBecause.OWNER)
     note_event(
         work,
-        "contact",
+        Subject.CONTACT,
         values["id"],
         RecordLog.OPENED,
         call_id=str(call.id),
@@ -157,7 +160,7 @@ async def _hand_over(work: Work, contact: Contact, staff: Staff, cause: ReadsBec
     work.announce(Topic.RECORDS.of(before), Topic.RECORDS.of(staff.id))
     note_event(
         work,
-        "contact",
+        Subject.CONTACT,
         contact.id,
         RecordLog.HANDED_OVER,
         before=str(before),
@@ -274,7 +277,12 @@ async def create_contact(
             raise Invalid("There is no such colleague.")
         let_read(work, contact, on_behalf_of, ReadsBecause.TAKEN_BY)
     note_event(
-        work, "contact", contact.id, RecordLog.OPENED, channel=channel.value, source=source.value
+        work,
+        Subject.CONTACT,
+        contact.id,
+        RecordLog.OPENED,
+        channel=channel.value,
+        source=source.value,
     )
     return contact, saved
 
@@ -340,7 +348,7 @@ async def decide_urgency(
     contact.urgency_suggested = suggested.urgency.value if suggested else None
     note_event(
         work,
-        "contact",
+        Subject.CONTACT,
         contact.id,
         RecordLog.URGENCY_DECIDED,
         urgency=urgency.value,
@@ -371,7 +379,7 @@ async def decide_by_key(work: Work, call_id: UUID, urgency: Urgency, question: s
         )
     )
     contact.urgency = urgency.value
-    note_event(work, "contact", contact.id, RecordLog.URGENCY_DECIDED, urgency=urgency.value)
+    note_event(work, Subject.CONTACT, contact.id, RecordLog.URGENCY_DECIDED, urgency=urgency.value)
     work.announce(Topic.RECORDS, Topic.RECORDS.of(contact.owner_id))
 
 

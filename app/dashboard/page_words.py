@@ -59,7 +59,7 @@ from app.statistics.counting import due_callbacks, referral_figures
 from app.statistics.counting.reconcile import reconcile
 from app.statistics.dimensions import Dimension
 from app.statistics.exports import exporting
-from app.statistics.exports.exporting import WHAT
+from app.statistics.exports.files import WHAT
 from app.statistics.measures import NAMES, definition
 from app.statistics.models import ExportState
 from app.statistics.periods import Period
