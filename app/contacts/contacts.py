@@ -217,6 +217,24 @@ async def contact_of_call(work: Work, staff: Staff, call_id: UUID) -> UUID | Non
 # -- without a call ----------------------------------------------------------------------------
 
 
+def _time_of(
+    work: Work, source: Source, taken_at: datetime | None, on_behalf_of: UUID | None
+) -> datetime:
+    """Return when a contact took place that no answered call opened. Raises Invalid."""
+    if source is Source.LIVE:
+        raise Invalid("A contact of a call opens by itself when the call is answered.")
+    if source is Source.PAPER and taken_at is None:
+        raise Invalid("Give the time at which the contact took place (taken_at).")
+    at = taken_at or work.now
+    if at.tzinfo is None:
+        raise Invalid("Give the time with its zone, for example 2026-11-24T08:00:00+01:00.")
+    if not work.now - _OLDEST <= at <= work.now + timedelta(minutes=2):
+        raise Invalid("The time of the contact is in the future, or more than ten years ago.")
+    if (source is Source.ON_BEHALF) != (on_behalf_of is not None):
+        raise Invalid("Give on_behalf_of and the source on_behalf together, or neither.")
+    return at
+
+
 async def create_contact(
     work: Work,
     staff: Staff,
@@ -235,17 +253,7 @@ async def create_contact(
     Invalid answers are listed in the returned `Saved`, and the rest is kept. Raises Invalid,
     NotFound, Conflict.
     """
-    if source is Source.LIVE:
-        raise Invalid("A contact of a call opens by itself when the call is answered.")
-    if source is Source.PAPER and taken_at is None:
-        raise Invalid("Give the time at which the contact took place (taken_at).")
-    at = taken_at or work.now
-    if at.tzinfo is None:
-        raise Invalid("Give the time with its zone, for example 2026-11-24T08:00:00+01:00.")
-    if not work.now - _OLDEST <= at <= work.now + timedelta(minutes=2):
-        raise Invalid("The time of the contact is in the future, or more than ten years ago.")
-    if (source is Source.ON_BEHALF) != (on_behalf_of is not None):
-        raise Invalid("Give on_behalf_of and the source on_behalf together, or neither.")
+    at = _time_of(work, source, taken_at, on_behalf_of)
     if message is not None:
         call_id = message.id
         await _check_first(work, call_id)
