@@ -392,15 +392,6 @@ _HEADERS = {
 _WRITTEN = (
     "Labels as the shipped definitions write them: change them there. scripts/catalogues follows."
 )
-_OF_THE_RUN = (
-    b'"POT-Creation',
-    b'"PO-Revision',
-    b'"Generated-By',
-    b'"Project-Id',
-    b'"Report-Msgid',
-    b'"Last-Translator',
-    b'"Language-Team',
-)
 
 
 def _without_dates(text: bytes) -> bytes:

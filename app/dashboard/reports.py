@@ -32,7 +32,6 @@ from app.statistics.exports.exporting import read_by, read_period, read_wanted
 from app.statistics.exports.files import PERSONAL, WHAT, File
 from app.statistics.exports.writers import FORMATS
 from app.statistics.measures import NAMES, definition
-from app.statistics.models import ExportState
 from app.statistics.periods import Period, Window
 from app.statistics.planning import planning
 from app.statistics.protection.guard import KEY_OF, is_content
@@ -83,8 +82,6 @@ async def reports_page(request: Request, work: InWork, staff: SeesNumbers) -> Re
         approvable=await requested.approvable(work, staff, [export for export, _ in exports]),
         second_person_rule=RULE,
         reason_of=lambda export: requested.reason_of(work, export),
-        name_of=requested.name_of,
-        states=ExportState,
         schedules=await sending.schedules(work),
         roles=[role for role in Role if may(role, Permission.SEE_STATISTICS)],
         releases=await release.releases(work),
