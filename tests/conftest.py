@@ -44,6 +44,7 @@ _OWN_PROCESSES = (
     "test_killed_processes",
     "test_killed_between_rings",
     "test_killed_keeper",
+    "robustness/test_demo",
     "test_replaced_server",
     "test_planted_night",
 )

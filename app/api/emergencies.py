@@ -33,7 +33,7 @@ class ActView(BaseModel):
 
 
 class EmergencyView(BaseModel):
-    """An emergency access. `ground` is empty for who may not read it."""
+    """An emergency access. `ground` is empty for a reader who may not see it."""
 
     id: UUID
     kind: EmergencyKind
@@ -53,7 +53,7 @@ class EmergencyView(BaseModel):
     reviewed_at: datetime | None
     fitting: bool | None
     review: str
-    # What was done under it, for who may review it.
+    # What was done under it, for a reader who may review it.
     acts: list[ActView]
 
 

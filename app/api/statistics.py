@@ -26,6 +26,7 @@ from app.statistics.counting.summary import today
 from app.statistics.dimensions import Dimension
 from app.statistics.exports import exporting, requested
 from app.statistics.exports.exporting import Wanted, file_name, made, note_export, read_wanted
+from app.statistics.exports.files import File
 from app.statistics.exports.writers import FORMATS
 from app.statistics.models import Export, ExportState, ReportSchedule
 from app.statistics.periods import Period
@@ -107,7 +108,7 @@ def wanted_by(
     """Read what a URL asks for. Without a window: the last thirty days; for referrals, the last
     complete month. Raises Invalid.
     """
-    if what in ("referrals", "feedback") and since is None and until is None:
+    if what in (File.REFERRALS, File.FEEDBACK) and since is None and until is None:
         month = last_over(work.now)
         since, until = month.begins.isoformat(), month.ends.isoformat()
     end = until or (today(work) + timedelta(days=1)).isoformat()
@@ -152,16 +153,16 @@ def check_asked(asker: Asker, wanted: Wanted, now: datetime) -> None:
     Raises NotAllowed.
     """
     by = wanted.by
-    if wanted.what == "categories":
+    if wanted.what is File.CATEGORIES:
         by = (Dimension.CATEGORY, *by)
     check_grid(wanted.window, wanted.period, by, now)
-    if wanted.what in ("report", "referrals", "feedback"):
+    if wanted.what in (File.REPORT, File.REFERRALS, File.FEEDBACK):
         over_by(wanted.window, now)
-    if wanted.what == "calls" and not asker.may(Permission.SEE_SINGLE_CALLS):
+    if wanted.what is File.CALLS and not asker.may(Permission.SEE_SINGLE_CALLS):
         raise NotAllowed(
             "You may not see single calls. They need the permission to export single records."
         )
-    single = Dimension.COUNSELLOR in wanted.by or wanted.what == "counsellors"
+    single = Dimension.COUNSELLOR in wanted.by or wanted.what is File.COUNSELLORS
     if single and not asker.may(Permission.SEE_STAFF_STATISTICS):
         raise NotAllowed("Figures of single counsellors are for supervisors and administrators.")
 
@@ -179,7 +180,7 @@ async def summary(
 ) -> Response:
     """Return figures for any window, by period and by at most two dimensions."""
     wanted = wanted_by(
-        work, asker, "summary", since, until, "json", line, by, measures, language=language
+        work, asker, File.SUMMARY, since, until, "json", line, by, measures, language=language
     )
     await budget.spend(work, asker.token_id, wanted)
     return await _small(work, wanted)
@@ -202,7 +203,7 @@ async def plan(
     more: Annotated[int, Query(ge=-20, le=50)] = 0,
 ) -> dict[str, Any]:
     """Return the coming week by half hours: expected calls, staff needed and rostered."""
-    wanted = wanted_by(work, asker, "summary", None, None, "json", line, "")
+    wanted = wanted_by(work, asker, File.SUMMARY, None, None, "json", line, "")
     return planning.as_json(await planning.plan(work, line=wanted.line, more=more))
 
 
@@ -256,7 +257,7 @@ async def file(
         work, asker, what, since, until, kind, line, by, report=report, language=language
     )
     await budget.spend(work, asker.token_id, wanted)
-    if what != "calls":
+    if wanted.what is not File.CALLS:
         return await _small(work, wanted)
     return await _streamed(request, work, wanted)
 

@@ -45,7 +45,7 @@ class ChatRules:
 
     `slug`: the line's word in the address of its page, beside its number. `languages`: those in
     which children can write; empty means all of the line. `at_once`: the most conversations of a
-    counsellor at once, if they may have more. `reserve`: so many available counsellors are kept
+    counsellor at once, if they may have more. `reserve`: how many available counsellors are kept
     for calls, until a child has waited `reserve_seconds`. `sites`: the origins that may show the
     page within theirs. `exit_site`: where a child goes that leaves at once. `title` and `icon`:
     what the browser shows of the page instead of the helpline's name; without a title it is a

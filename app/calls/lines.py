@@ -25,10 +25,7 @@ from app.work import Ground, Work
 # Languages without words here in which the provider can speak: its locale and voice. A helpline
 # that gives all prompts as text itself needs no folder in `app/words`.
 _VOICES = {
-    "bg": ("bg-BG", "Google.bg-BG-Standard-A"),
     "hu": ("hu-HU", "Google.hu-HU-Standard-A"),
-    "ro": ("ro-RO", "Google.ro-RO-Standard-A"),
-    "uk": ("uk-UA", "Google.uk-UA-Standard-A"),
 }
 
 

@@ -278,16 +278,8 @@ async def begin(
 
 async def _cried_often(work: Work, call: Call) -> bool:
     """Return whether a number has begun conversations in danger again and again within the hour."""
-    lately = await work.session.scalar(
-        select(func.count()).where(
-            Call.caller_key == call.caller_key,
-            Call.channel != Channel.VOICE,
-            Call.id != call.id,
-            Call.danger,
-            Call.opened_at > work.now - _HOUR,
-        )
-    )
-    return (lately or 0) >= opening.MOST_CRIES
+    written = Call.channel != Channel.VOICE
+    return await opening.cried_often(work, call, Call.caller_key == call.caller_key, written)
 
 
 async def refuse(work: Work, call: Call) -> None:

@@ -36,8 +36,8 @@ async def accept(work: Work, call: Call, offer: Offer) -> None:
 
 
 async def follow(work: Work, call_id: UUID, sentence: Sentence, key: str) -> None:
-    """Tell the child that its counsellor changed or is busy, and give the contact to who has the
-    conversation now. May run twice."""
+    """Tell the child that its counsellor changed or is busy, and give the contact to the
+    counsellor who has the conversation now. May run twice."""
     call = await record.lock_call(work, call_id)
     if CallState(call.state) is CallState.ENDED:
         return

@@ -31,7 +31,7 @@ from app.staff.roles import Permission, may
 from app.work import Work
 
 LONGEST = 4000
-# A carrier brings at most so much in one message.
+# The most characters that a carrier brings in one message.
 LONGEST_CARRIED = 1600
 PAGE = at_once.PAGE
 _MOST_A_MINUTE = 60

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import ColumnElement, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from app.calls import callers, lines, record
@@ -197,13 +197,18 @@ def _opened_with(work: Work, client_key: str) -> bytes:
 
 
 async def _cried_often(work: Work, call: Call) -> bool:
-    """Return whether other conversations of a visit were in danger again and again within the
-    hour."""
+    """Return whether other conversations of a visit were in danger again and again."""
     if call.visit_key is None:
         return False
+    return await cried_often(work, call, Call.visit_key == call.visit_key)
+
+
+async def cried_often(work: Work, call: Call, *alike: ColumnElement[bool]) -> bool:
+    """Return whether other conversations were in danger again and again within the hour. `alike`:
+    what they have in common, such as the page or the number that they came from."""
     lately = await work.session.scalar(
         select(func.count()).where(
-            Call.visit_key == call.visit_key,
+            *alike,
             Call.id != call.id,
             Call.danger,
             Call.opened_at > work.now - _HOUR,

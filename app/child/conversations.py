@@ -208,7 +208,7 @@ async def open_conversation(
     # Very many may share one address: a child in danger is never refused.
     await _OPENED_BY_CLIENT.check(request, refuses=not body.danger)
     found = await line_of(work, line)
-    # A request that is repeated is no cry more.
+    # A repeated request is not one more cry for help.
     cries = body.danger and not await opening.has_opened(work, body.client_key)
     # A request that is slowed down must not hold a connection to the database: webhooks need it.
     await work.let_go()

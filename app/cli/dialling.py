@@ -40,13 +40,15 @@ def set_rules(
     kinds: Annotated[str | None, typer.Option(help=", ".join(NumberKind))] = None,
     person_hour: Annotated[int | None, typer.Option(help="for one person in an hour")] = None,
     person_day: Annotated[int | None, typer.Option(help="for one person in a day")] = None,
-    alarm_hour: Annotated[int | None, typer.Option(help="an alarm from so many in an hour")] = None,
-    alarm_day: Annotated[int | None, typer.Option(help="an alarm from so many in a day")] = None,
+    alarm_hour: Annotated[
+        int | None, typer.Option(help="an alarm from this many in an hour")
+    ] = None,
+    alarm_day: Annotated[int | None, typer.Option(help="an alarm from this many in a day")] = None,
     minutes_hour: Annotated[
-        int | None, typer.Option(help="an alarm from so many minutes in an hour")
+        int | None, typer.Option(help="an alarm from this many minutes in an hour")
     ] = None,
     minutes_day: Annotated[
-        int | None, typer.Option(help="an alarm from so many minutes in a day")
+        int | None, typer.Option(help="an alarm from this many minutes in a day")
     ] = None,
 ) -> None:
     """Change the rules; options that are left out stay as they are."""

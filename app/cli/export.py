@@ -17,14 +17,13 @@ from app.jobs.transaction import transaction
 from app.statistics.counting.summary import today
 from app.statistics.exports import requested
 from app.statistics.exports.exporting import (
-    PERSONAL,
-    WHAT,
     Wanted,
     data_dictionary,
     made,
     note_export,
     read_wanted,
 )
+from app.statistics.exports.files import PERSONAL, WHAT, File
 from app.statistics.protection.guard import last_over
 from app.work import PROGRAM, Work
 
@@ -38,10 +37,10 @@ def _window(work: Work, what: str, begins: str, ends: str) -> tuple[str, str]:
         and not ends
         and what
         in (
-            "categories",
-            "referrals",
-            "feedback",
-            "report",
+            File.CATEGORIES,
+            File.REFERRALS,
+            File.FEEDBACK,
+            File.REPORT,
         )
     ):
         month = last_over(work.now)

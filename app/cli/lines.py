@@ -164,7 +164,7 @@ def line_chat(
         int | None, typer.Option(help="available counsellors who are kept for calls")
     ] = None,
     reserve_seconds: Annotated[
-        int | None, typer.Option(help="for so long, from a child's arrival")
+        int | None, typer.Option(help="seconds for which they are kept, from a child's arrival")
     ] = None,
     sites: Annotated[
         str | None, typer.Option(help="https://SITES that may show the page; '' for none")

@@ -32,6 +32,7 @@ from app.contacts.states import (
     ContactEvent,
     ContactState,
     NonCounselling,
+    Subject,
 )
 from app.database.topics import Topic
 from app.definitions.answers import Asked, Missing
@@ -94,7 +95,7 @@ async def complete(work: Work, staff: Staff, contact_id: UUID, language: str = "
     await _keep_version(work, staff, contact)
     note_event(
         work,
-        "contact",
+        Subject.CONTACT,
         contact.id,
         RecordLog.COMPLETED,
         number=contact.completions,
@@ -169,7 +170,7 @@ async def close_as(work: Work, staff: Staff, contact_id: UUID, reason: NonCounse
     codes = list(library_of(work.ground).framework.paths().get(code, (code,)))
     contact.categories_sealed = seal_categories(work, contact, codes)
     await _keep_version(work, staff, contact)
-    note_event(work, "contact", contact.id, RecordLog.CLOSED, reason=reason.value)
+    note_event(work, Subject.CONTACT, contact.id, RecordLog.CLOSED, reason=reason.value)
     return contact
 
 
@@ -198,7 +199,7 @@ async def reopen(work: Work, staff: Staff, contact_id: UUID, reason: str) -> Con
     await open_again(work, contact)
     note_event(
         work,
-        "contact",
+        Subject.CONTACT,
         contact.id,
         RecordLog.REOPENED,
         words=reason.strip()[:2000],

@@ -40,6 +40,7 @@ from app.contacts.states import (
     ContactEvent,
     ContactState,
     Source,
+    Subject,
     channel_of_call,
 )
 from app.database.quick import Command
@@ -123,7 +124,9 @@ async def open_for_call(work: Work, call: Call, staff_id: UUID) -> None:
         if ContactState(contact.state) is ContactState.COMPLETE:
             # Closed too soon: the counsellor who has the caller now needs a record to write in.
             await open_again(work, contact)
-            note_event(work, "contact", contact.id, RecordLog.REOPENED, cause="caller_is_back")
+            note_event(
+                work, Subject.CONTACT, contact.id, RecordLog.REOPENED, cause="caller_is_back"
+            )
         return
     values: dict[str, Any] = {
         **beginning(work, "contact"),
@@ -141,7 +144,7 @@ async def open_for_call(work: Work, call: Call, staff_id: UUID) -> None:
     let_read(work, contact, staff_id, ReadsBecause.OWNER)
     note_event(
         work,
-        "contact",
+        Subject.CONTACT,
         values["id"],
         RecordLog.OPENED,
         call_id=str(call.id),
@@ -157,7 +160,7 @@ async def _hand_over(work: Work, contact: Contact, staff: Staff, cause: ReadsBec
     work.announce(Topic.RECORDS.of(before), Topic.RECORDS.of(staff.id))
     note_event(
         work,
-        "contact",
+        Subject.CONTACT,
         contact.id,
         RecordLog.HANDED_OVER,
         before=str(before),
@@ -214,6 +217,24 @@ async def contact_of_call(work: Work, staff: Staff, call_id: UUID) -> UUID | Non
 # -- without a call ----------------------------------------------------------------------------
 
 
+def _time_of(
+    work: Work, source: Source, taken_at: datetime | None, on_behalf_of: UUID | None
+) -> datetime:
+    """Return when a contact took place that no answered call opened. Raises Invalid."""
+    if source is Source.LIVE:
+        raise Invalid("A contact of a call opens by itself when the call is answered.")
+    if source is Source.PAPER and taken_at is None:
+        raise Invalid("Give the time at which the contact took place (taken_at).")
+    at = taken_at or work.now
+    if at.tzinfo is None:
+        raise Invalid("Give the time with its zone, for example 2026-11-24T08:00:00+01:00.")
+    if not work.now - _OLDEST <= at <= work.now + timedelta(minutes=2):
+        raise Invalid("The time of the contact is in the future, or more than ten years ago.")
+    if (source is Source.ON_BEHALF) != (on_behalf_of is not None):
+        raise Invalid("Give on_behalf_of and the source on_behalf together, or neither.")
+    return at
+
+
 async def create_contact(
     work: Work,
     staff: Staff,
@@ -232,17 +253,7 @@ async def create_contact(
     Invalid answers are listed in the returned `Saved`, and the rest is kept. Raises Invalid,
     NotFound, Conflict.
     """
-    if source is Source.LIVE:
-        raise Invalid("A contact of a call opens by itself when the call is answered.")
-    if source is Source.PAPER and taken_at is None:
-        raise Invalid("Give the time at which the contact took place (taken_at).")
-    at = taken_at or work.now
-    if at.tzinfo is None:
-        raise Invalid("Give the time with its zone, for example 2026-11-24T08:00:00+01:00.")
-    if not work.now - _OLDEST <= at <= work.now + timedelta(minutes=2):
-        raise Invalid("The time of the contact is in the future, or more than ten years ago.")
-    if (source is Source.ON_BEHALF) != (on_behalf_of is not None):
-        raise Invalid("Give on_behalf_of and the source on_behalf together, or neither.")
+    at = _time_of(work, source, taken_at, on_behalf_of)
     if message is not None:
         call_id = message.id
         await _check_first(work, call_id)
@@ -274,7 +285,12 @@ async def create_contact(
             raise Invalid("There is no such colleague.")
         let_read(work, contact, on_behalf_of, ReadsBecause.TAKEN_BY)
     note_event(
-        work, "contact", contact.id, RecordLog.OPENED, channel=channel.value, source=source.value
+        work,
+        Subject.CONTACT,
+        contact.id,
+        RecordLog.OPENED,
+        channel=channel.value,
+        source=source.value,
     )
     return contact, saved
 
@@ -340,7 +356,7 @@ async def decide_urgency(
     contact.urgency_suggested = suggested.urgency.value if suggested else None
     note_event(
         work,
-        "contact",
+        Subject.CONTACT,
         contact.id,
         RecordLog.URGENCY_DECIDED,
         urgency=urgency.value,
@@ -371,7 +387,7 @@ async def decide_by_key(work: Work, call_id: UUID, urgency: Urgency, question: s
         )
     )
     contact.urgency = urgency.value
-    note_event(work, "contact", contact.id, RecordLog.URGENCY_DECIDED, urgency=urgency.value)
+    note_event(work, Subject.CONTACT, contact.id, RecordLog.URGENCY_DECIDED, urgency=urgency.value)
     work.announce(Topic.RECORDS, Topic.RECORDS.of(contact.owner_id))
 
 

@@ -12,6 +12,7 @@ from app.contacts.cases import case_requests, follow_ups
 from app.contacts.cases.follow_ups import ring_bell
 from app.contacts.finding.rebuilding import rebuild
 from app.contacts.openings import close_opening
+from app.contacts.states import ReminderTo, RequestTo
 from app.jobs.names import Task
 from app.jobs.passing import PASSING
 from app.jobs.transaction import transaction
@@ -20,7 +21,7 @@ from app.outbox.responses import TryAgain
 from app.work import PROGRAM, Ground, Work
 
 # Returns the letters about a row: for each a key, the address, the subject and the body.
-_Letters = Callable[[Work, UUID, str], Awaitable[list[tuple[UUID, str, str, str]]]]
+_Letters = Callable[[Work], Awaitable[list[tuple[UUID, str, str, str]]]]
 # Retry without end: a reminder that is never sent is a child forgotten.
 _RETRY = RetryStrategy(
     max_attempts=None,
@@ -53,11 +54,13 @@ def contacts_tasks() -> Blueprint:
 
     @tasks.task(name=Task.MAIL_FOLLOW_UP.in_area, retry=_MAILS, pass_context=True)
     async def mail_follow_up(context: JobContext, follow_up_id: str, to: str) -> None:
-        await _mail(context, follow_ups.letters_of, follow_up_id, to)
+        row, reader = UUID(follow_up_id), ReminderTo(to)
+        await _mail(context, lambda work: follow_ups.letters_of(work, row, reader))
 
     @tasks.task(name=Task.MAIL_REQUEST.in_area, retry=_MAILS, pass_context=True)
     async def mail_request(context: JobContext, request_id: str, to: str) -> None:
-        await _mail(context, case_requests.letters_of, request_id, to)
+        row, reader = UUID(request_id), RequestTo(to)
+        await _mail(context, lambda work: case_requests.letters_of(work, row, reader))
 
     @tasks.task(name=Task.REBUILD_KEYS.in_area, retry=_RETRY, pass_context=True)
     async def rebuild_keys(context: JobContext) -> None:
@@ -68,11 +71,11 @@ def contacts_tasks() -> Blueprint:
     return tasks
 
 
-async def _mail(context: JobContext, letters_of: _Letters, row: str, to: str) -> None:
+async def _mail(context: JobContext, letters_of: _Letters) -> None:
     """Send the letters about a row that are still to be sent."""
     ground: Ground = context.additional_context["ground"]
     async with transaction(ground, PROGRAM) as work:
-        letters = await letters_of(work, UUID(row), to)
+        letters = await letters_of(work)
     for key, address, subject, body in letters:
         # The key is the Message-ID, so that a letter sent twice counts as one.
         await write_to_staff(

@@ -29,6 +29,7 @@ from app.contacts.states import (
     ContactState,
     SeparationOutcome,
     Source,
+    Subject,
 )
 from app.database.base import (
     SEALED,
@@ -41,8 +42,6 @@ from app.database.base import (
     one_of,
 )
 from app.definitions.risk import Risk, Urgency
-
-SUBJECTS = ("contact", "case", "profile", "referral")
 
 
 class Definition(Base):
@@ -242,7 +241,7 @@ class RecordEvent(Base):
 
     __tablename__ = "record_events"
     __table_args__ = (
-        one_of("subject_kind", SUBJECTS),
+        one_of("subject_kind", Subject),
         Index("ix_record_events_subject_id", "subject_id", "id"),
     )
 

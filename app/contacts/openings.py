@@ -20,6 +20,7 @@ from app.contacts.log_kinds import ReadsBecause, RecordLog
 from app.contacts.models import Contact, ContactReader, Opening
 from app.contacts.records import note_event
 from app.contacts.scopes import let_read, lock_writable, reads_contact
+from app.contacts.states import Subject
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.names import Task
@@ -96,7 +97,7 @@ async def open_earlier(work: Work, staff: Staff, contact_id: UUID, reason: str) 
         let_read(work, one, staff.id, ReadsBecause.OPENED_FOR_REASON)
         note_event(
             work,
-            "contact",
+            Subject.CONTACT,
             one.id,
             RecordLog.OPENED_FOR_REASON,
             words=reason.strip(),
@@ -152,7 +153,7 @@ async def open_in_emergency(
         let_read(work, one, staff.id, ReadsBecause.OPENED_FOR_REASON)
         note_event(
             work,
-            "contact",
+            Subject.CONTACT,
             one.id,
             RecordLog.OPENED_FOR_REASON,
             words=reason,
@@ -309,7 +310,7 @@ async def review(work: Work, staff: Staff, opening_id: UUID, *, fitting: bool, w
         await close_opening(work, opening.id)
     note_event(
         work,
-        "contact",
+        Subject.CONTACT,
         opening.contact_id,
         RecordLog.OPENING_REVIEWED,
         words=words.strip() or None,

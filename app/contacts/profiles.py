@@ -15,6 +15,7 @@ from app.contacts.log_kinds import ProfileCause, RecordLog
 from app.contacts.models import Contact, Profile, ProfileNumber, RecordEvent
 from app.contacts.records import Opened, events_of, new_code, note_event
 from app.contacts.scopes import lock_writable, reads_contact, writes_contact
+from app.contacts.states import Subject
 from app.database.quick import Command, Question
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.transaction import rows_of, write_now
@@ -33,7 +34,7 @@ async def _make(work: Work, caller_key: bytes | None, cause: ProfileCause) -> UU
     await write_now(work, _PROFILE, values)
     if caller_key is not None:
         await write_now(work, _NUMBER, {"profile_id": profile_id, "caller_key": caller_key})
-    note_event(work, "profile", profile_id, RecordLog.PROFILE_MADE, cause=cause)
+    note_event(work, Subject.PROFILE, profile_id, RecordLog.PROFILE_MADE, cause=cause)
     return profile_id
 
 
@@ -144,7 +145,7 @@ async def link_to_contact(work: Work, staff: Staff, contact_id: UUID, code: str)
         other.profile_id = await _make(work, None, ProfileCause.LINKED)
         note_event(
             work,
-            "profile",
+            Subject.PROFILE,
             other.profile_id,
             RecordLog.CONTACT_LINKED,
             contact_id=str(other.id),
@@ -186,9 +187,9 @@ async def _set(work: Work, contact: Contact, profile_id: UUID | None, cause: Pro
         return
     detail = {"contact_id": str(contact.id), "cause": cause}
     if before is not None:
-        note_event(work, "profile", before, RecordLog.CONTACT_UNLINKED, **detail)
+        note_event(work, Subject.PROFILE, before, RecordLog.CONTACT_UNLINKED, **detail)
     if profile_id is not None:
-        note_event(work, "profile", profile_id, RecordLog.CONTACT_LINKED, **detail)
+        note_event(work, Subject.PROFILE, profile_id, RecordLog.CONTACT_LINKED, **detail)
 
 
 async def tell_apart(work: Work, staff: Staff, contact_id: UUID) -> UUID:
@@ -249,11 +250,11 @@ async def merge(work: Work, staff: Staff, from_id: UUID, into_id: UUID, reason: 
     contacts = [str(contact) for contact in moved]
     words = reason.strip()[:2000]
     note_event(
-        work, "profile", gone.id, RecordLog.MERGED_INTO, into=str(kept.id), contacts=contacts
+        work, Subject.PROFILE, gone.id, RecordLog.MERGED_INTO, into=str(kept.id), contacts=contacts
     )
     note_event(
         work,
-        "profile",
+        Subject.PROFILE,
         kept.id,
         RecordLog.MERGED,
         words=words,
@@ -305,10 +306,12 @@ async def split(
     )
     contacts = [str(contact) for contact in chosen]
     words = reason.strip()[:2000]
-    note_event(work, "profile", profile.id, RecordLog.SPLIT, other=str(new_id), contacts=contacts)
+    note_event(
+        work, Subject.PROFILE, profile.id, RecordLog.SPLIT, other=str(new_id), contacts=contacts
+    )
     note_event(
         work,
-        "profile",
+        Subject.PROFILE,
         new_id,
         RecordLog.SPLIT_FROM,
         words=words,

@@ -20,6 +20,7 @@ from sqlalchemy import bindparam, func, select
 
 from app.contacts.models import Contact, Definition, EarlierAnswer, Filled, RecordEvent
 from app.contacts.scopes import any_reader, readable
+from app.contacts.states import Subject
 from app.database.quick import Command, Question
 from app.database.topics import Topic
 from app.definitions import in_force
@@ -459,7 +460,7 @@ _EVENT = Command(
 
 def note_event(
     work: Work,
-    subject: str,
+    subject: Subject,
     subject_id: UUID,
     kind: str,
     *,
@@ -477,7 +478,7 @@ def note_event(
         subject_id,
         _EVENT,
         {
-            "subject_kind": subject,
+            "subject_kind": subject.value,
             "subject_id": subject_id,
             "kind": str(kind),
             "at": work.now,

@@ -19,6 +19,7 @@ from app.contacts.records import (
     seal_categories,
     sheet_of,
 )
+from app.contacts.states import Subject
 from app.database.quick import Command
 from app.database.topics import Topic
 from app.definitions.answers import Answers, NotAnAnswer, Sheet, Value
@@ -276,7 +277,7 @@ class _Writer:
         record.edited_by, record.edited_at = self._work.actor.staff_id, self._work.now
         record.edited_from = self._from
         if self._fresh and not new:
-            kind = type(record).__name__.lower()
+            kind = Subject(type(record).__name__.lower())
             note_event(
                 self._work, kind, record.id, RecordLog.EDITED, questions=sorted(self._written)[:40]
             )

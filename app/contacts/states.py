@@ -118,6 +118,31 @@ INTERVENED = ("done", "partly_done", "refused", "not_available", "no_longer_need
 REVIEWED = ("plan_goes_on", "plan_changed", "ready_to_close")
 
 
+class Subject(StrEnum):
+    """What a row of the log of records is about. The codes are stored."""
+
+    CONTACT = "contact"
+    CASE = "case"
+    PROFILE = "profile"
+    REFERRAL = "referral"
+
+
+class ReminderTo(StrEnum):
+    """Who gets a letter about a follow-up. The codes stand in jobs that wait to be run."""
+
+    OWNER = "owner"
+    SUPERVISORS = "supervisors"
+
+
+class RequestTo(StrEnum):
+    """Who gets a letter about a request. The codes stand in jobs that wait to be run."""
+
+    # Those who can decide it.
+    DECIDERS = "deciders"
+    # The supervisors of the team, when it has been undecided for a day.
+    SUPERVISORS = "supervisors"
+
+
 class CaseTie(StrEnum):
     """How two cases belong together."""
 

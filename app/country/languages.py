@@ -114,7 +114,7 @@ async def export(work: Work, language: str, kind: str) -> str:
     return catalogues.exported(language, checked)
 
 
-# -- taking in and back --------------------------------------------------------------------------
+# -- importing and taking back -------------------------------------------------------------------
 
 
 async def import_catalogue(

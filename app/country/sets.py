@@ -1,4 +1,4 @@
-"""Sets of definitions: take one in, compare it, put it in force from a date, take it back.
+"""Sets of definitions: import one, compare it, put it in force from a date, take it back.
 
 Pages, the JSON API and the command line call these verbs. A set is refused as a whole, with
 everything that is wrong with it, each with its file and line.
@@ -157,7 +157,7 @@ def instant_of(work: Work, wall: datetime) -> datetime:
     return first_instant(wall, zone_of(work)) if wall.tzinfo is None else wall
 
 
-# -- taking in -----------------------------------------------------------------------------------
+# -- importing -----------------------------------------------------------------------------------
 
 
 async def check(work: Work, received: Received) -> tuple[Folder, list[str]]:

@@ -59,7 +59,7 @@ from app.statistics.counting import due_callbacks, referral_figures
 from app.statistics.counting.reconcile import reconcile
 from app.statistics.dimensions import Dimension
 from app.statistics.exports import exporting
-from app.statistics.exports.exporting import WHAT
+from app.statistics.exports.files import WHAT
 from app.statistics.measures import NAMES, definition
 from app.statistics.models import ExportState
 from app.statistics.periods import Period
@@ -391,15 +391,6 @@ _HEADERS = {
 }
 _WRITTEN = (
     "Labels as the shipped definitions write them: change them there. scripts/catalogues follows."
-)
-_OF_THE_RUN = (
-    b'"POT-Creation',
-    b'"PO-Revision',
-    b'"Generated-By',
-    b'"Project-Id',
-    b'"Report-Msgid',
-    b'"Last-Translator',
-    b'"Language-Team',
 )
 
 

@@ -108,11 +108,6 @@ async def referrals_page(
         urgencies=list(Urgency),
         services=SERVICES,
         places=places_of(request, work),
-        bases=_bases(work),
-        consent_words=_consent_words(request, work),
-        given_bys=list(GivenBy),
-        hows=list(How),
-        scopes=list(Scope),
         may_write=may(staff.role, Permission.WRITE_REFERRALS),
         may_count=may(staff.role, Permission.SEE_STATISTICS),
         may_keep=may(staff.role, Permission.KEEP_DIRECTORY),
@@ -137,11 +132,6 @@ def places_of(request: Request, work: Work) -> list[tuple[str, str]]:
         (node.code, "– " * len(above) + labels[node.code])
         for node, above in library_of(work.ground).places.walk()
     ]
-
-
-def _bases(work: Work) -> dict[str, list[str]]:
-    protocol = protocols_of(work.ground).current
-    return {rule.urgency.value: [b.value for b in rule.bases] for rule in protocol.urgencies}
 
 
 def _consent_words(request: Request, work: Work) -> str:
@@ -209,12 +199,10 @@ async def referral_page(request: Request, work: InWork, staff: Sees, referral_id
         happened=lambda deadline: tracking.has_happened(
             referral, DeadlineKind(deadline.kind), story.holder
         ),
-        house_words=lambda kind: said(house_words(kind)),
         plain=referral_views.plain,
         ground_words=referral_views.ground_words,
         found=found,
         writable=may_write and not over,
-        may_write=may_write,
         may_take=may(staff.role, Permission.SEE_DEADLINES),
         over=over,
         bases=[b.value for b in protocol.rule(referral.urgency).bases],
@@ -234,7 +222,6 @@ async def referral_page(request: Request, work: InWork, staff: Sees, referral_id
         colleagues=await accounts.colleagues(work, staff) if may_write else [],
         now=work.now,
         place=labels_of(request, work).get(referral.place or "", _("not known")),
-        may_see=may,
     )
 
 
@@ -382,7 +369,7 @@ async def address_changes_fragment(
 ) -> Response:
     """Render the changed addresses that wait for a second person."""
     values = await address_changes_values(work, staff)
-    return page(request, "fragments/team/address_changes.html", staff=staff, **values)
+    return page(request, "fragments/team/address_changes.html", **values)
 
 
 async def address_changes_values(work: Work, staff: Staff) -> dict[str, Any]:

@@ -28,10 +28,10 @@ from app.statistics.counting.shapes import shapes_in
 from app.statistics.counting.summary import Asked, summarise, today, zone_of, zones_of
 from app.statistics.dimensions import Dimension
 from app.statistics.exports import exporting, requested
-from app.statistics.exports.exporting import PERSONAL, WHAT, read_by, read_period, read_wanted
+from app.statistics.exports.exporting import read_by, read_period, read_wanted
+from app.statistics.exports.files import PERSONAL, WHAT, File
 from app.statistics.exports.writers import FORMATS
 from app.statistics.measures import NAMES, definition
-from app.statistics.models import ExportState
 from app.statistics.periods import Period, Window
 from app.statistics.planning import planning
 from app.statistics.protection.guard import KEY_OF, is_content
@@ -82,14 +82,12 @@ async def reports_page(request: Request, work: InWork, staff: SeesNumbers) -> Re
         approvable=await requested.approvable(work, staff, [export for export, _ in exports]),
         second_person_rule=RULE,
         reason_of=lambda export: requested.reason_of(work, export),
-        name_of=requested.name_of,
-        states=ExportState,
         schedules=await sending.schedules(work),
         roles=[role for role in Role if may(role, Permission.SEE_STATISTICS)],
         releases=await release.releases(work),
         public_period=work.settings.public_period,
         publishable=await release.publishable(work),
-        what=[what for what in WHAT if what != "report" and _may_ask(staff, what)],
+        what=[what for what in WHAT if what is not File.REPORT and _may_ask(staff, what)],
         formats=list(FORMATS),
         periods=list(Period),
         dimensions=[d for d in Dimension if _may_count(staff, d)],
@@ -107,12 +105,12 @@ def _may_see(staff: Staff, kind: Kind) -> bool:
     return not kind.staff or may(staff.role, Permission.SEE_STAFF_STATISTICS)
 
 
-def _may_ask(staff: Staff, what: str) -> bool:
+def _may_ask(staff: Staff, what: File) -> bool:
     if what in PERSONAL:
         return may(staff.role, Permission.EXPORT_RECORDS)
-    if what == "calls":
+    if what is File.CALLS:
         return may(staff.role, Permission.SEE_SINGLE_CALLS)
-    return what != "counsellors" or may(staff.role, Permission.SEE_STAFF_STATISTICS)
+    return what is not File.COUNSELLORS or may(staff.role, Permission.SEE_STAFF_STATISTICS)
 
 
 @router.get("/reports/dictionary")
@@ -143,7 +141,7 @@ async def explore_page(
     dimensions = read_by([word for word in (by, and_) if word])
     if Dimension.COUNSELLOR in dimensions and not may(staff.role, Permission.SEE_STAFF_STATISTICS):
         raise NotAllowed("Figures of single counsellors are for supervisors and administrators.")
-    wanted = read_wanted("summary", since, until, "csv", {"line": line})
+    wanted = read_wanted(File.SUMMARY, since, until, "csv", {"line": line})
     asked = Asked(
         wanted.window,
         read_period(period),
@@ -272,7 +270,7 @@ async def calls_page(
     outcome: Annotated[str, Query(max_length=400)] = "",
 ) -> Response:
     """List the calls that a figure of a report counts."""
-    wanted = read_wanted("calls", since, until, "csv", {"line": line})
+    wanted = read_wanted(File.CALLS, since, until, "csv", {"line": line})
     outcomes = counted_calls.read_outcomes(outcome)
     rows, number = await counted_calls.counted_calls(work, wanted.window, wanted.line, outcomes)
     names = (await zones_of(work)).names

@@ -72,7 +72,7 @@ async def people_part(work: Work, of: str) -> str:
 
 async def _people_page(request: Request, work: Work, staff: Staff, notice: str = "") -> Response:
     values = await _people(work, staff.team)
-    return page(request, "fragments/team/team_people.html", **values, staff=staff, notice=notice)
+    return page(request, "fragments/team/team_people.html", **values, notice=notice)
 
 
 @router.get("/team/people/{person_id}/state")

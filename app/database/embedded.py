@@ -45,7 +45,7 @@ _SAYS_NO_VALUES = (
 class EmbeddedPostgres:
     """A handle on the embedded server; use it as a context manager.
 
-    `archive_seconds`: what is written is put aside for back-ups, at the latest after so long.
+    `archive_seconds`: the longest time until what is written is put aside for back-ups.
     """
 
     def __init__(self, folder: Path, archive_seconds: int | None = None) -> None:

@@ -26,9 +26,9 @@ from app.worker import FORGOTTEN_EVERY, SWEEP, Worker
 _SECOND = timedelta(seconds=1)
 # To find out that nothing is due costs as much as this many seconds.
 _WORTH = 3
-# So many seconds are looked at together, where it is known if a row changes.
+# How many seconds are looked at together, where it is known if a row changes.
 _FAR = 60
-# For so long after something was due, each second is taken by itself.
+# For this time after something was due, each second is taken by itself.
 _WAIT = timedelta(seconds=4)
 
 _JOBS = table("procrastinate_jobs", column("status"), column("scheduled_at"))
@@ -86,7 +86,7 @@ class Idling:
 async def _finds_nothing(
     ground: Ground, now: datetime, due: datetime, second: int, runs: int
 ) -> bool:
-    """Return whether so many sweeps would do nothing, the first of them at `due`."""
+    """Return whether `runs` sweeps would do nothing, the first of them at `due`."""
     last = due + (runs - 1) * _SECOND
     then = replace(ground, clock=SteppedClock(last), memory=Memory())
     if await sweep.find_due(then) or await ground.database.quick.rows(_JOB_DUE, late=last):

@@ -24,7 +24,7 @@ class Writes:
 
     opens_at: float
     story: str
-    # So many messages in a talk.
+    # How many messages a talk has.
     words: int = 3
     leaves_after: float = 300
 

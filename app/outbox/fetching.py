@@ -27,7 +27,7 @@ async def fetch(
     redirects: int = 0,
     own: str = "",
 ) -> bytes:
-    """Return a file of at most so many bytes. A password is sent to the first server alone.
+    """Return a file of at most `most` bytes. A password is sent to the first server alone.
 
     `own`: the address of a server that the operator has set; its host may be inside our network.
 

@@ -23,6 +23,7 @@ from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact
 from app.contacts.records import note_event
 from app.contacts.scopes import let_work, may_read_any, take_back_reading
+from app.contacts.states import Subject
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.names import Task
@@ -314,7 +315,7 @@ async def _open_record(work: Work, row: Emergency, reader: Staff) -> None:
             )
         )
         if await let_work(work, case, reader.id):
-            note_event(work, "case", case.id, RecordLog.MEMBER_ADDED, staff=str(reader.id))
+            note_event(work, Subject.CASE, case.id, RecordLog.MEMBER_ADDED, staff=str(reader.id))
         await send_rows(work)
     if found:
         await openings.open_in_emergency(work, reader, found, ground, row.until)
@@ -419,7 +420,7 @@ async def _end_reading(work: Work, row: Emergency, reader: Staff) -> None:
                 CaseMember.case_id == case.id, CaseMember.staff_id == reader.id
             )
         )
-        note_event(work, "case", case.id, RecordLog.MEMBER_REMOVED, staff=str(reader.id))
+        note_event(work, Subject.CASE, case.id, RecordLog.MEMBER_REMOVED, staff=str(reader.id))
         await take_back_reading(work)
 
 

@@ -150,7 +150,7 @@ class ScriptedMouth:
         return padded
 
     def hear(self, level: float, *, in_talk: bool) -> None:
-        """Take in 20 ms of a loudness, and speak or hang up if it is time."""
+        """Hear 20 ms of a loudness, and speak or hang up if it is time."""
         if not in_talk:
             self._hold()
             return

@@ -62,9 +62,10 @@ class Telegram:
         self._updates = itertools.count(870_000_001)
         self._messages = itertools.count(11)
 
-    def make_bot(self, number: int = 7_000_116_111, name: str = "plavi_telefon_bot") -> Bot:
+    def make_bot(self) -> Bot:
         """Make a bot, as its owner does with BotFather."""
-        bot = Bot(f"{number}:AAE{number:0>32}", name)
+        number = 7_000_116_111
+        bot = Bot(f"{number}:AAE{number:0>32}", "plavi_telefon_bot")
         self.bots[bot.token] = bot
         return bot
 

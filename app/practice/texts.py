@@ -39,7 +39,7 @@ class Pocket:
 
     # The provider's code of what goes wrong: 30003 unreachable, 30005 unknown, 30007 filtered.
     fails: int | None = None
-    # Within so many seconds of their arrival WhatsApp messages are read; None: they are not.
+    # Seconds from its arrival until a WhatsApp message is read; None: it is not.
     reads_after: float | None = 1.0
 
 

@@ -99,7 +99,7 @@ class Talker(Mouth):
         return self._line >= len(self._caller.speech) and not self.speaks
 
     def hear(self, frame: Sound, *, in_talk: bool) -> None:
-        """Take in 20 ms, and speak if it is time."""
+        """Hear 20 ms, and speak if it is time."""
         if not in_talk:
             self._heard = self._silent = 0.0
             self.hush()
@@ -408,7 +408,7 @@ class PageLine:
         return self._said.popleft() if self._said else None
 
     def hear(self, frame: Sound) -> None:
-        """Send 20 ms to the page. What it does not take in time is dropped."""
+        """Send 20 ms to the page. What it does not receive in time is dropped."""
         if self._heard.full():
             self._heard.get_nowait()
         self._heard.put_nowait(frame)

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from app.contacts.records import note_event
+from app.contacts.states import Subject
 from app.database.topics import Topic
 from app.definitions.risk import Urgency
 from app.errors import Code, Conflict
@@ -63,7 +64,7 @@ def note(
     spoken = " – ".join(part for part in (by.name, words or "") if part)
     note_event(
         work,
-        "referral",
+        Subject.REFERRAL,
         referral.id,
         kind,
         words=spoken or None,

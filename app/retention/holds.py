@@ -15,6 +15,7 @@ from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact
 from app.contacts.records import Opened, note_event
 from app.contacts.scopes import Erased, readable
+from app.contacts.states import Subject
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.referrals.models import Referral
 from app.retention.kinds import HeldKind
@@ -120,7 +121,7 @@ async def hold(
         )
     )
     await work.session.flush()
-    note_event(work, kind.value, record_id, RecordLog.HELD, words=reason)
+    note_event(work, Subject(kind), record_id, RecordLog.HELD, words=reason)
     subject = f"{kind.value}:{record_id}"
     write_entry(work, AuditLog.RECORD_HELD, subject, before=None, after="held")
     return hold_id
@@ -135,7 +136,7 @@ async def lift(work: Work, staff: Staff | None, kind: HeldKind, record_id: UUID)
         raise Conflict("This record is not held.")
     found.lifted_at, found.lifted_by = work.now, work.actor.staff_id
     await work.session.flush()
-    note_event(work, kind.value, record_id, RecordLog.HOLD_LIFTED)
+    note_event(work, Subject(kind), record_id, RecordLog.HOLD_LIFTED)
     subject = f"{kind.value}:{record_id}"
     write_entry(work, AuditLog.RECORD_HOLD_LIFTED, subject, before="held", after=None)
 

@@ -27,6 +27,7 @@ from app.contacts.models import (
     UrgencyDecision,
 )
 from app.contacts.records import UnknownDefinition, note_event, sheet_of
+from app.contacts.states import Subject
 from app.database.base import SEALED
 from app.database.logs import WITH_SEALS, Why, change_rows
 from app.definitions.answers import Sheet
@@ -92,7 +93,7 @@ async def erase_records(
         _erase_answers(work, record, sheet)
         await _erase_versions(work, record, sheet)
         detail: dict[str, Any] = {} if days is None else {"days": days}
-        note_event(work, held.value, record.id, RecordLog.ERASED, **detail)
+        note_event(work, Subject(held), record.id, RecordLog.ERASED, **detail)
         erased.append(record.id)
     await work.session.flush()
     if erased:

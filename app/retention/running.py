@@ -56,6 +56,8 @@ _AT_ONCE = {
 # Seconds between two batches, and the batches of one turn: then other jobs have theirs.
 _BREATH = 0.05
 _BATCHES = 200
+# The most runs that are listed.
+_SHOWN = 60
 # Hours of the night, in the helpline's zone, in which the job begins.
 NIGHT_FROM, NIGHT_UNTIL = 2, 5
 # What is erased changes no figure, and rows of logs give up what a person wrote.
@@ -82,10 +84,10 @@ async def dry_run(work: Work) -> list[Due]:
     return found
 
 
-async def receipts(work: Work, limit: int = 60) -> list[Erasure]:
+async def receipts(work: Work) -> list[Erasure]:
     """Return what was erased when, newest first."""
     return list(
-        await work.session.scalars(select(Erasure).order_by(Erasure.at.desc()).limit(limit))
+        await work.session.scalars(select(Erasure).order_by(Erasure.at.desc()).limit(_SHOWN))
     )
 
 
@@ -249,7 +251,7 @@ async def log_receipts(work: Work, run_id: UUID) -> list[Erasure]:
 async def run_turn(ground: Ground, run_id: UUID, most: int | None = None) -> bool:
     """Erase what is due, batch by batch. Return whether nothing is left of it.
 
-    `most`: after so many batches others have their turn.
+    `most`: the number of batches after which others have their turn.
     """
     batches = 0
     for kind in DataKind:

@@ -49,6 +49,13 @@ class OfferState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class AnsweredOn(StrEnum):
+    """Where a counsellor accepts or declines an offer."""
+
+    BOARD = "board"
+    PHONE = "phone"
+
+
 class Presence(Base):
     """What a counsellor is doing now. `after_call`: the state they chose for after the call."""
 

@@ -14,7 +14,6 @@ from sqlalchemy.orm.attributes import set_committed_value
 from app.calls import platform, record
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call, Leg, LegRequest, RecordedEvent
-from app.calls.record import Delivery
 from app.calls.states import NOT_RUNG, CallEvent, CallState, LegStatus
 from app.database.quick import Question, is_one_of
 from app.database.topics import Topic
@@ -25,7 +24,7 @@ from app.outbox.push.subscriptions import wake
 from app.outbox.states import Sending
 from app.routing import holding, releasing, waking
 from app.routing import presence as presences
-from app.routing.models import Offer, OfferState, Presence, PresenceState
+from app.routing.models import AnsweredOn, Offer, OfferState, Presence, PresenceState
 from app.routing.participants.participants import Participant
 from app.routing.rota import staffing
 from app.staff import phone_proofs
@@ -250,7 +249,7 @@ async def _win(work: Work, offer: Offer) -> bool:
 
 
 async def accept_offer(
-    work: Work, call: Call, offer: Offer, *, delivery: Delivery | None = None, by: str = "board"
+    work: Work, call: Call, offer: Offer, *, by: AnsweredOn = AnsweredOn.BOARD
 ) -> None:
     """Accept the offer. One counsellor wins; accepting again after winning changes nothing.
 
@@ -260,16 +259,14 @@ async def accept_offer(
         if offer.released_at is None and offer.state != OfferState.OPEN:
             return
         raise OfferNoLongerOpen()
-    await record.record(
-        work, call, CallLog.OFFER_ACCEPTED, delivery=delivery, offer_id=str(offer.id), by=by
-    )
+    await record.record(work, call, CallLog.OFFER_ACCEPTED, offer_id=str(offer.id), by=by)
     if offer.slot is not None:
         await _begin_to_write(work, call, offer)
         return
     await _leave_writing(work, offer)
     presence = await presences.lock_presence(work, offer.counsellor_id)
     presence.missed, presence.warned_at = 0, None
-    at_telephone = offer.second_at is not None and by != "board"
+    at_telephone = offer.second_at is not None and by is not AnsweredOn.BOARD
     why = Cause.TAKEN_AT_TELEPHONE if at_telephone else Cause.ACCEPTED
     await presences.set_presence(work, presence, PresenceState.ON_CALL, why)
     if offer.second_at is not None and not at_telephone:
@@ -317,7 +314,9 @@ async def _leave_writing(work: Work, taken: Offer) -> None:
     )
 
 
-async def decline_offer(work: Work, call: Call, offer: Offer, *, by: str = "board") -> None:
+async def decline_offer(
+    work: Work, call: Call, offer: Offer, *, by: AnsweredOn | Cause = AnsweredOn.BOARD
+) -> None:
     """Decline: the call is offered to the next counsellor. Raises OfferNoLongerOpen."""
     if offer.state == OfferState.DECLINED:
         return

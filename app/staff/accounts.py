@@ -340,7 +340,7 @@ def _as_loaded(kind: str, table: type[Loaded], row: Row) -> Loaded:
     return found
 
 
-def _ends_at(work: Work, staff: Staff, stored: StaffSession, row: SignInRules | None) -> datetime:
+def _ends_at(staff: Staff, stored: StaffSession, row: SignInRules | None) -> datetime:
     """Return when a session ends, unless its person is at work then."""
     rules = rules_of(row) if row is not None else DEFAULTS
     idle = rules.idle_for(staff.role)
@@ -361,7 +361,7 @@ async def staff_of_session(
     if found is None:
         return None
     staff, stored, row = found
-    ends = _ends_at(work, staff, stored, row)
+    ends = _ends_at(staff, stored, row)
     if ends <= work.now:
         since = (await at_work(work.session, [staff.id], work.now)).get(staff.id)
         if since is None or ends < since:
@@ -393,10 +393,9 @@ async def sessions_now(
     and until when each session is valid."""
     keys = {ground.keys.session_key(token): token for token in tokens}
     now = ground.clock.now()
-    work = Work(None, now, PROGRAM, ground, opener=ground.database.reading_sessions)
     async with ground.database.reading_sessions() as session:
         rows = (await session.execute(_STORED.where(StaffSession.token_key.in_(keys)))).all()
-        ends = {stored.token_key: _ends_at(work, staff, stored, row) for staff, stored, row in rows}
+        ends = {stored.token_key: _ends_at(staff, stored, row) for staff, stored, row in rows}
         late = {staff.id for staff, stored, _ in rows if ends[stored.token_key] <= now}
         busy = await at_work(session, late, now) if late else {}
     found = {}

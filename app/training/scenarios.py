@@ -156,7 +156,7 @@ class Phase(Part):
 
 
 class HangUp(Part):
-    """What makes the child hang up: an act (so many times), or trust below a number."""
+    """What makes the child hang up: an act (a number of times), or trust below a number."""
 
     act: Act | None = None
     times: int = Key(default=1, ge=1, le=9)

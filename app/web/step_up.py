@@ -31,7 +31,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.sign_in_rules import sign_in_rules
 from app.statistics.exports import requested
-from app.statistics.exports.exporting import PERSONAL
+from app.statistics.exports.files import PERSONAL
 from app.work import Work
 
 # A refusal of a page says so in this header, and the page asks for the proof.

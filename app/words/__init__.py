@@ -4,7 +4,7 @@ English is the measure: a language has every key of English, with the same `{pla
 it is refused when the program starts, with the name of the file and of the key.
 
 A prompt that a helpline has changed, for one line or for all its lines, is kept in the database
-and comes first. Then come the texts of a catalogue that it took in (`use`), and then those here.
+and comes first. Then come the texts of a catalogue that it imported (`use`), and then those here.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,7 +31,7 @@ _CHILD = "child.yaml"
 # What counsellors need in a written conversation. The file may be missing; one that is there has
 # every key.
 _CHATS = "chats.yaml"
-# Texts that a helpline took in, by language and by key (`texts.py`).
+# Texts that a helpline imported, by language and by key (`texts.py`).
 _own: dict[str, Mapping[str, str]] = {}
 
 
@@ -287,7 +287,7 @@ def use(own: Mapping[str, Mapping[str, str]]) -> None:
 
 
 def own_texts(language: str) -> Mapping[str, str]:
-    """Return the texts of a language that a helpline took in, by their keys."""
+    """Return the texts of a language that a helpline imported, by their keys."""
     return _own.get(language, {})
 
 

@@ -1,4 +1,4 @@
-"""Translations of the pages and definitions that a helpline takes in."""
+"""Translations of the pages and definitions that a helpline imports."""
 
 import sqlalchemy as sa
 from alembic import op

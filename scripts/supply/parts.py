@@ -124,10 +124,10 @@ def groups_of(installed: Installed) -> dict[str, Group]:
 # -- npm ---------------------------------------------------------------------------------
 
 
-def bundled(lock: Path = ROOT / "package-lock.json") -> list[Component]:
+def bundled() -> list[Component]:
     """Return the npm packages that the pages are bundled from; tools of the build are none."""
     found = []
-    for path, one in json.loads(lock.read_text())["packages"].items():
+    for path, one in json.loads((ROOT / "package-lock.json").read_text())["packages"].items():
         if not path or one.get("dev"):
             continue
         group, _, name = path.rpartition("node_modules/")[2].rpartition("/")

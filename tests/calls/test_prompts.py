@@ -5,7 +5,6 @@ from hashlib import sha256
 import pytest
 
 from app.calls import line_languages, lines, prompts
-from app.calls.lines import add_line
 from app.calls.prompts import NothingEarlier, Source
 from app.calls.speech import LineScript
 from app.errors import Invalid
@@ -63,15 +62,7 @@ async def test_the_words_of_the_program_come_back_and_go_again(work: Work) -> No
 
 async def test_a_recording_of_another_line_is_not_given(work: Work) -> None:
     line = await a_line(work)
-    other = await add_line(
-        work,
-        number="+381112222334",
-        name="Druga linija",
-        country="RS",
-        languages=["sr"],
-        timezone="Europe/Belgrade",
-    )
-    await work.session.flush()
+    other = await a_line(work, "+381112222334", "Druga linija", ["sr"])
     key = PromptKey.HOLD
     await prompts.set_prompt(
         work, line=line, language="sr", key=key, audio=WAV, audio_type="audio/wav"

@@ -140,7 +140,7 @@ def test_the_oldest_of_all_ends_when_a_process_has_too_many() -> None:
     assert waiting._of == {}
 
 
-async def test_one_client_alarms_not_without_end_and_one_that_is_blocked_shuts_out_no_school(
+async def test_one_client_raises_few_alarms_and_one_that_is_blocked_shuts_out_no_school(
     database: str, anyio_backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(origin, "_OF_NETWORK", RateLimitItemPerHour(5))

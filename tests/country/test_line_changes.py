@@ -20,7 +20,7 @@ from app.calls import (
 from app.calls.chat_rules import ChatRules, read_chat
 from app.calls.line_facts import LineHasCalls
 from app.calls.line_rows import Line
-from app.calls.lines import LineExists, add_line
+from app.calls.lines import LineExists
 from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats import accounts as bots
@@ -172,14 +172,7 @@ OTHERS: dict[Part, dict[str, Any]] = {
 
 async def test_each_value_of_a_part_is_changed_and_taken_back_by_itself(work: Work) -> None:
     line = await a_line(work)
-    await add_line(
-        work,
-        number="+381112222334",
-        name="Druga linija",
-        country="RS",
-        languages=["sr"],
-        timezone="Europe/Belgrade",
-    )
+    await a_line(work, "+381112222334", "Druga linija", ["sr"])
     row, script = await lines.read_line(work, line.id)
     assert reporting.country_page(row.country), "taking `report_page` back does not leave none"
     assert {part: set(values) for part, values in OTHERS.items()} == {
@@ -232,14 +225,7 @@ async def test_values_that_do_not_fit_any_more_are_refused_by_the_verb(work: Wor
     await people.change_plan(work, line, supervisor_after=10, backup_after=5)
     _, line = await lines.read_line(work, line.id)
     await people.change_plan(work, line, on_call_after=20)
-    await add_line(
-        work,
-        number=BEHIND[1],
-        name="Druga linija",
-        country="RS",
-        languages=["sr"],
-        timezone="Europe/Belgrade",
-    )
+    await a_line(work, BEHIND[1], "Druga linija", ["sr"])
     found = await listed(work, line)
     assert [one.part for one in found] == [Part.PLAN, Part.PLAN, Part.NUMBERS, Part.NUMBERS]
     before = await as_stored(work, line)
@@ -268,14 +254,7 @@ async def test_numbers_of_which_the_log_holds_only_the_ends_are_set_by_hand(work
 
 async def test_a_change_of_another_line_or_of_another_kind_is_not_found(work: Work) -> None:
     line = await a_line(work)
-    other = await add_line(
-        work,
-        number="+381112222334",
-        name="Druga linija",
-        country="RS",
-        languages=["sr"],
-        timezone="Europe/Belgrade",
-    )
+    other = await a_line(work, "+381112222334", "Druga linija", ["sr"])
     await lines.set_opening_hours(work, line, "Mo-Fr 08:00-20:00")
     (change,) = await listed(work, line)
     added = await work.session.scalar(
@@ -304,14 +283,7 @@ async def test_words_of_a_line_without_chosen_languages_are_changed_twice(work: 
 
 async def test_a_change_that_is_taken_back_elsewhere_is_listed_and_says_where(work: Work) -> None:
     line = await a_line(work)
-    other = await add_line(
-        work,
-        number="+381112222334",
-        name="Druga linija",
-        country="RS",
-        languages=["sr"],
-        timezone="Europe/Belgrade",
-    )
+    other = await a_line(work, "+381112222334", "Druga linija", ["sr"])
     token = "123456789:AAE" + "x" * 32
     _, second = await lines.read_line(work, other.id)
     await bots.set_token(work, second, Channel.TELEGRAM, token)

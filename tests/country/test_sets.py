@@ -64,7 +64,7 @@ async def a_draft(work: Work) -> Contact:
     return (await work.session.scalars(select(Contact).where(Contact.id == made.id))).one()
 
 
-# -- taking in -----------------------------------------------------------------------------------
+# -- importing -----------------------------------------------------------------------------------
 
 
 async def test_a_set_is_imported_and_nothing_is_in_force_by_it(work: Work) -> None:

@@ -14,9 +14,16 @@ from app.work import make_ground
 from tests.fuzz.trying import TEXT, tried
 
 HEADERS = {
-    "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted",
-    "Content-Type", "Content-Transfer-Encoding", "MIME-Version",
-}  # fmt: skip
+    "From",
+    "To",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "Auto-Submitted",
+    "Content-Type",
+    "Content-Transfer-Encoding",
+    "MIME-Version",
+}
 
 
 async def test_no_text_of_a_person_adds_a_header_to_a_letter(

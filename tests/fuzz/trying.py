@@ -23,7 +23,7 @@ BYTES = binary(max_size=200)
 
 
 def profile(examples: int) -> settings:
-    """Return how much is tried: so many by default, twenty times as many by `TESTS=whole`."""
+    """Return how much is tried: `examples` by default, twenty times as many with `TESTS=whole`."""
     return settings(
         max_examples=examples * 20 if WHOLE else examples,
         deadline=None,

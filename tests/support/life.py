@@ -648,7 +648,7 @@ async def say_another_place(life: Life, contact_id: UUID, place: str) -> None:
 async def lived(
     database: str, begins: datetime, days: int, *, calls: float, seed: int, counsellors: int = 4
 ) -> Life:
-    """A ground on which so many days have been lived."""
+    """A ground on which this many days have been lived."""
     settings = Settings(
         database_url=database,
         secret_key="x" * 40,

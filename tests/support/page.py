@@ -136,11 +136,11 @@ def microphone(hertz: float) -> Any:
     return Microphone()
 
 
-def share_at(sound: Sound, hertz: float, within: float = 25) -> float:
+def share_at(sound: Sound, hertz: float) -> float:
     """Return which share of a sound's power is near a frequency, from 0 to 1."""
     if not len(sound):
         return 0.0
     power = np.abs(np.fft.rfft(sound.astype(np.float64))) ** 2
     at = np.fft.rfftfreq(len(sound), 1 / RATE)
     total = float(power.sum())
-    return float(power[np.abs(at - hertz) <= within].sum()) / total if total else 0.0
+    return float(power[np.abs(at - hertz) <= 25].sum()) / total if total else 0.0

@@ -18,10 +18,10 @@ async def said(stage: Stage, state: str) -> bool:
     return bool(await stage.rows("SELECT 1 FROM offers WHERE state = %s", state))
 
 
-async def wait_in_queue(stage: Stage, from_: str = "+381641234567", digit: str = "1") -> Leg:
+async def wait_in_queue(stage: Stage, from_: str = "+381641234567") -> Leg:
     leg = stage.ring(from_)
     await stage.advance(2)
-    stage.exchange.press(leg, digit)
+    stage.exchange.press(leg, "1")
     await stage.advance(2)
     return leg
 

@@ -151,9 +151,9 @@ class PrimeroStandIn:
         self.cases: dict[str, dict[str, Any]] = {}
         self.referrals: dict[str, list[dict[str, Any]]] = {}
         self.asked: list[str] = []
-        # Answers so many requests with 503, as while its forms are being changed.
+        # How many requests it answers with 503, as while its forms are being changed.
         self.busy = 0
-        # Carries out so many requests and answers 502.
+        # How many requests it carries out and answers with 502.
         self.lost = 0
         # Stands still before a case is made, or is referred, until it is set.
         self.pause: asyncio.Event | None = None

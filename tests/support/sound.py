@@ -84,7 +84,7 @@ _HEARD = -55
 def write_pulses(path: Path, hertz: float = COUNSELLOR) -> None:
     """Write what a microphone plays: pulses, because a browser damps a steady tone as noise."""
     at = np.arange(int(48_000 * 0.4)) / 48_000
-    pulse = np.where(at < 0.25, np.sin(2 * np.pi * hertz * at) * 0.6, 0)
+    pulse = np.where(at < 0.25, np.sin(2 * np.pi * COUNSELLOR * at) * 0.6, 0)
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
@@ -92,7 +92,7 @@ def write_pulses(path: Path, hertz: float = COUNSELLOR) -> None:
         file.writeframes((np.tile(pulse, 20) * 32_767).astype("<i2").tobytes())
 
 
-def write_phrases(path: Path, hertz: float = COUNSELLOR) -> None:
+def write_phrases(path: Path) -> None:
     """Write a microphone that speaks for a second and a half, and listens for four, in a loop."""
     at = np.arange(48_000 * 11 // 2) / 48_000
     speaks = (at < 1.5) & (at % 0.4 < 0.25)
@@ -100,7 +100,7 @@ def write_phrases(path: Path, hertz: float = COUNSELLOR) -> None:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(48_000)
-        tone_ = np.where(speaks, np.sin(2 * np.pi * hertz * at) * 0.6, 0)
+        tone_ = np.where(speaks, np.sin(2 * np.pi * COUNSELLOR * at) * 0.6, 0)
         file.writeframes((tone_ * 32_767).astype("<i2").tobytes())
 
 
@@ -151,9 +151,9 @@ class Desk:
     async def be_available(self) -> None:
         await available(self.page)
 
-    async def telephone_is(self, state: str, within: float = 15) -> None:
+    async def telephone_is(self, state: str) -> None:
         box = self.page.locator("#telephone")
-        await expect(box).to_have_attribute("data-state", state, timeout=within * 1000)
+        await expect(box).to_have_attribute("data-state", state, timeout=15_000)
 
     async def accept(self) -> None:
         await expect(self.page.locator("#offer")).to_be_visible()
@@ -203,9 +203,9 @@ class Child:
         sound = self.heard()
         return share_at(sound, hertz) > 0.9 and loudness(sound) > 0.01
 
-    def hears_nothing_of(self, hertz: float = COUNSELLOR) -> bool:
+    def hears_no_counsellor(self) -> bool:
         sound = self.heard()
-        return share_at(sound, hertz) < 0.05 or loudness(sound) < 0.0005
+        return share_at(sound, COUNSELLOR) < 0.05 or loudness(sound) < 0.0005
 
     def hears_just(self, *wanted: int) -> bool:
         """Return whether of both counsellors these are heard, and no other."""

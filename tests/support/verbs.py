@@ -3,8 +3,6 @@
 The verbs run on a real PostgreSQL, in the one transaction of the test, which is rolled back.
 """
 
-from uuid import UUID
-
 from sqlalchemy import func, select
 
 from app.calls import record
@@ -99,10 +97,10 @@ async def an_agency(work: Work, code: str) -> None:
     )
 
 
-async def a_referral(work: Work, owner: Staff, urgency: Urgency = Urgency.IMMEDIATE) -> Referral:
+async def a_referral(work: Work, owner: Staff) -> Referral:
     """Open a referral to a shelter on the ground of danger, and send it."""
     wish = Wish(
-        urgency,
+        Urgency.IMMEDIATE,
         OpenedHow.BY_HAND,
         services=(Service.SHELTER,),
         consent=Override(Basis.VITAL_INTERESTS, "A child at the station."),
@@ -126,13 +124,9 @@ async def a_late_referral(
         tell_house(work, await a_referral(work, staff), NoticeKind.BREACH, for_whom=for_whom)
 
 
-async def recipient_of(work: Work, referral: Referral, agency_id: UUID | None = None) -> Recipient:
-    """Return the recipient that is asked now, or that of one agency."""
-    asked = referral.recipient_id if agency_id is None else None
-    which = Recipient.id == asked if asked else Recipient.agency_id == agency_id
-    found = await work.session.scalar(
-        select(Recipient).where(Recipient.referral_id == referral.id, which)
-    )
+async def recipient_of(work: Work, referral: Referral) -> Recipient:
+    """Return the recipient that is asked now."""
+    found = await work.session.get(Recipient, referral.recipient_id)
     assert found is not None
     return found
 

@@ -39,7 +39,7 @@ from app.routing.supervision.team import StateReason
 from app.staff.emergency_rows import EmergencyState
 from app.staff.log_kinds import AuditLog
 from app.staff.roles import Role
-from app.statistics.exports.exporting import WHAT
+from app.statistics.exports.files import WHAT
 from app.statistics.models import ExportState
 from app.work import ActorKind
 

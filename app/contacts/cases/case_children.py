@@ -12,6 +12,7 @@ from app.contacts.consent.same_child import link_child
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact, Filled
 from app.contacts.records import note_event, present, sheet_of
+from app.contacts.states import Subject
 from app.definitions.forms import Meaning
 from app.errors import Invalid, NotFound
 from app.staff.models import Staff
@@ -97,7 +98,7 @@ async def say_which_child(
     await link_child(work, case.id, case_entry, contact.id, contact_entry)
     note_event(
         work,
-        "case",
+        Subject.CASE,
         case.id,
         RecordLog.CHILD_LINKED,
         contact_id=str(contact.id),

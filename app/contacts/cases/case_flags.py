@@ -12,7 +12,7 @@ from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case
 from app.contacts.records import Opened, library_of, note_event
 from app.contacts.scopes import lock_writable
-from app.contacts.states import FlagAbout
+from app.contacts.states import FlagAbout, Subject
 from app.errors import Conflict, Invalid, NotFound
 from app.staff.models import Staff
 from app.work import Work
@@ -64,7 +64,7 @@ async def raise_flag(
     work.session.add(flag)
     note_event(
         work,
-        "case",
+        Subject.CASE,
         case.id,
         RecordLog.FLAG_RAISED,
         words=words.strip(),
@@ -85,7 +85,9 @@ async def lower_flag(work: Work, staff: Staff, flag_id: UUID) -> None:
     if flag.lowered_at is not None:
         raise Conflict("The flag was lowered already.")
     flag.lowered_at, flag.lowered_by = work.now, staff.id
-    note_event(work, "case", case_id, RecordLog.FLAG_LIFTED, flag=str(flag_id), about=flag.about)
+    note_event(
+        work, Subject.CASE, case_id, RecordLog.FLAG_LIFTED, flag=str(flag_id), about=flag.about
+    )
 
 
 async def flags_of(opened: Opened[Case]) -> list[Flag]:

@@ -12,7 +12,7 @@ from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case
 from app.contacts.records import note_event
 from app.contacts.scopes import lock_writable, readable, reads_case
-from app.contacts.states import CaseTie
+from app.contacts.states import CaseTie, Subject
 from app.errors import Invalid, NotFound
 from app.staff.models import Staff
 from app.work import Work
@@ -58,7 +58,7 @@ async def link_cases(work: Work, staff: Staff, case_id: UUID, code: str, tie: Ca
         )
     )
     for one, there in ((first, second), (second, first)):
-        note_event(work, "case", one, RecordLog.CASE_LINKED, case=str(there), tie=tie.value)
+        note_event(work, Subject.CASE, one, RecordLog.CASE_LINKED, case=str(there), tie=tie.value)
 
 
 async def _lock_any(work: Work, staff: Staff, case_id: UUID) -> Case:
@@ -74,8 +74,8 @@ async def unlink_cases(work: Work, staff: Staff, case_id: UUID, other_id: UUID) 
     )
     if not result.rowcount:
         raise NotFound("These cases are not linked.")
-    note_event(work, "case", case_id, RecordLog.CASE_UNLINKED, case=str(other_id))
-    note_event(work, "case", other_id, RecordLog.CASE_UNLINKED, case=str(case_id))
+    note_event(work, Subject.CASE, case_id, RecordLog.CASE_UNLINKED, case=str(other_id))
+    note_event(work, Subject.CASE, other_id, RecordLog.CASE_UNLINKED, case=str(case_id))
 
 
 async def linked_cases(work: Work, staff: Staff, case_id: UUID) -> list[Linked]:

@@ -20,6 +20,7 @@ from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, RecordEvent
 from app.contacts.records import Opened, note_event
 from app.contacts.scopes import lock_writable, reads_case
+from app.contacts.states import RequestTo, Subject
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.names import Task
@@ -73,7 +74,12 @@ async def move_or_ask(
         return case, None
     asked = await _ask(work, staff, case, reason, to_status=to)
     note_event(
-        work, "case", case.id, RecordLog.MOVE_REQUESTED, words=reason.strip() or None, after=to
+        work,
+        Subject.CASE,
+        case.id,
+        RecordLog.MOVE_REQUESTED,
+        words=reason.strip() or None,
+        after=to,
     )
     return case, asked
 
@@ -117,7 +123,7 @@ async def ask_transfer(
     asked = await _ask(work, staff, case, reason, to_team=team.strip(), to_id=to_id)
     note_event(
         work,
-        "case",
+        Subject.CASE,
         case.id,
         RecordLog.TRANSFER_REQUESTED,
         words=reason.strip(),
@@ -159,7 +165,7 @@ async def _tell(work: Work, request: CaseRequest, case: Case) -> None:
     for person in await _who_decides(work, request, case):
         work.announce(Topic.FOLLOW_UPS.of(person.id))
     if work.settings.smtp_url is not None:
-        for to, delay in (("deciders", None), ("supervisors", ESCALATES)):
+        for to, delay in ((RequestTo.DECIDERS, None), (RequestTo.SUPERVISORS, ESCALATES)):
             work.defer(Task.MAIL_REQUEST, delay=delay, request_id=str(request.id), to=to)
 
 
@@ -183,13 +189,18 @@ async def decide(
     words = reason.strip() or None
     if not approve:
         kind = RecordLog.MOVE_REFUSED if request.to_status else RecordLog.TRANSFER_REFUSED
-        note_event(work, "case", case.id, kind, words=words, request=str(request.id))
+        note_event(work, Subject.CASE, case.id, kind, words=words, request=str(request.id))
     elif request.to_status is not None:
         asker = await work.session.get(Staff, request.asked_by)
         assert asker is not None
         check_move(work, asker, case, request.to_status, "asked for with a reason")
         note_event(
-            work, "case", case.id, RecordLog.MOVE_APPROVED, words=words, request=str(request.id)
+            work,
+            Subject.CASE,
+            case.id,
+            RecordLog.MOVE_APPROVED,
+            words=words,
+            request=str(request.id),
         )
         await apply_move(work, case, request.to_status, "")
     else:
@@ -201,7 +212,12 @@ async def decide(
             if heir.team != request.to_team:
                 raise Invalid("Choose a colleague of your own team.")
         note_event(
-            work, "case", case.id, RecordLog.TRANSFER_APPROVED, words=words, request=str(request.id)
+            work,
+            Subject.CASE,
+            case.id,
+            RecordLog.TRANSFER_APPROVED,
+            words=words,
+            request=str(request.id),
         )
         await hand_over(work, case, heir)
     work.announce(Topic.FOLLOW_UPS.of(request.asked_by))
@@ -228,7 +244,7 @@ async def take_back(work: Work, staff: Staff, request_id: UUID) -> None:
     if request.decided_at is not None:
         raise Conflict("The request was decided already.")
     await _end(work, CaseRequest.id == request.id)
-    note_event(work, "case", case.id, RecordLog.REQUEST_WITHDRAWN, request=str(request.id))
+    note_event(work, Subject.CASE, case.id, RecordLog.REQUEST_WITHDRAWN, request=str(request.id))
 
 
 async def _end(work: Work, *which: ColumnElement[bool]) -> None:
@@ -350,7 +366,9 @@ async def waiting_for(
     return found
 
 
-async def letters_of(work: Work, request_id: UUID, to: str) -> list[tuple[UUID, str, str, str]]:
+async def letters_of(
+    work: Work, request_id: UUID, to: RequestTo
+) -> list[tuple[UUID, str, str, str]]:
     """Return the letters about a request that is still open: for each a key, the address, the
     subject and the body. They say nothing about a child.
     """
@@ -359,7 +377,7 @@ async def letters_of(work: Work, request_id: UUID, to: str) -> list[tuple[UUID, 
         return []
     case = await work.session.get(Case, request.case_id)
     assert case is not None
-    if to == "deciders":
+    if to is RequestTo.DECIDERS:
         people = await _who_decides(work, request, case)
     else:
         # Supervisors can decide it, or end a request that its recipient can no longer decide.
@@ -377,7 +395,7 @@ async def letters_of(work: Work, request_id: UUID, to: str) -> list[tuple[UUID, 
 
 
 def _letter(
-    work: Work, reader: Staff, request: CaseRequest, case: Case, to: str
+    work: Work, reader: Staff, request: CaseRequest, case: Case, to: RequestTo
 ) -> tuple[str, str]:
     """Return subject and body of a letter, in the language of its reader's pages."""
     with spoken_in(reader.page_language):
@@ -386,5 +404,9 @@ def _letter(
             if request.to_status
             else _("%(code)s: a request to take it over", code=case.code)
         )
-        words = _("Please decide.") if to == "deciders" else _("It has been undecided for a day.")
+        words = (
+            _("Please decide.")
+            if to is RequestTo.DECIDERS
+            else _("It has been undecided for a day.")
+        )
     return subject, f"{words}\n\n{work.settings.public_url.rstrip('/')}/cases\n"

@@ -36,7 +36,7 @@ from app.contacts.scopes import (
     reads_contact,
     take_back_reading,
 )
-from app.contacts.states import FollowUpAbout
+from app.contacts.states import FollowUpAbout, Subject
 from app.definitions.answers import Answers, NotAnAnswer
 from app.definitions.forms import Field, Form, Section
 from app.definitions.risk import Risk, rises
@@ -85,7 +85,7 @@ async def open_case(work: Work, staff: Staff, contact_ids: list[UUID]) -> Case:
     work.session.add(case)
     await work.session.flush()
     await let_work(work, case, staff.id)
-    note_event(work, "case", case.id, RecordLog.OPENED, owner_id=str(staff.id))
+    note_event(work, Subject.CASE, case.id, RecordLog.OPENED, owner_id=str(staff.id))
     taken: Answers = {}
     copied: list[tuple[UUID, str, str]] = []
     for contact in opened:
@@ -98,7 +98,9 @@ async def open_case(work: Work, staff: Staff, contact_ids: list[UUID]) -> Case:
         if saved.refused:
             # The form has no room for all of them: the log says so.
             questions = sorted(saved.refused)
-            note_event(work, "case", case.id, RecordLog.NOT_ALL_COPIED, questions=questions[:100])
+            note_event(
+                work, Subject.CASE, case.id, RecordLog.NOT_ALL_COPIED, questions=questions[:100]
+            )
     await _link_children(work, case, copied)
     for contact in opened:
         withdrawals.hear_again(work, contact.record)
@@ -208,7 +210,9 @@ async def _link(work: Work, staff: Staff, case: Case, contact: Contact) -> None:
     )
     if result.rowcount:
         await let_case_read(work, case, contact)
-        note_event(work, "case", case.id, RecordLog.CONTACT_LINKED, contact_id=str(contact.id))
+        note_event(
+            work, Subject.CASE, case.id, RecordLog.CONTACT_LINKED, contact_id=str(contact.id)
+        )
     if await may_be_separated(work, contact):
         await _look_after_family(work, staff, case)
 
@@ -223,7 +227,7 @@ async def unlink_contact(work: Work, staff: Staff, case_id: UUID, contact_id: UU
     )
     if not result.rowcount:
         raise NotFound("There is no such contact in this case.")
-    note_event(work, "case", case.id, RecordLog.CONTACT_UNLINKED, contact_id=str(contact_id))
+    note_event(work, Subject.CASE, case.id, RecordLog.CONTACT_UNLINKED, contact_id=str(contact_id))
     await take_back_reading(work)
     return case
 
@@ -273,7 +277,7 @@ async def apply_move(work: Work, case: Case, to: str, reason: str) -> None:
     case.closed_at = work.now if flow.status(to).ends else None
     note_event(
         work,
-        "case",
+        Subject.CASE,
         case.id,
         RecordLog.STATUS_CHANGED,
         words=reason.strip()[:2000] or None,
@@ -316,7 +320,7 @@ async def set_risk(work: Work, staff: Staff, case_id: UUID, risk: Risk, reason: 
         case.risk_rose_at = None
     note_event(
         work,
-        "case",
+        Subject.CASE,
         case.id,
         RecordLog.RISK_SET,
         words=reason.strip(),
@@ -380,7 +384,7 @@ async def add_note(work: Work, staff: Staff, case_id: UUID, text: str) -> None:
     if not text.strip() or len(text) > 20_000 or "\x00" in text:
         raise Invalid("Write a note of 1 to 20000 characters.")
     case = await lock_writable(work, staff, Case, case_id)
-    note_event(work, "case", case.id, RecordLog.NOTE, words=text)
+    note_event(work, Subject.CASE, case.id, RecordLog.NOTE, words=text)
 
 
 async def contacts_in(work: Work, staff: Staff, case: Case) -> list[Contact]:

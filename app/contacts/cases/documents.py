@@ -19,6 +19,7 @@ from app.contacts.cases.suspicions import suspicions
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case
 from app.contacts.records import Opened, note_event
+from app.contacts.states import Subject
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound, Refusal
 from app.privacy.keys import Bound, told
@@ -172,7 +173,7 @@ async def add_document(work: Work, staff: Staff, case_id: UUID, checked: Checked
     await work.session.flush()
     note_event(
         work,
-        "case",
+        Subject.CASE,
         case.id,
         RecordLog.DOCUMENT_ADDED,
         document=str(document_id),
@@ -211,7 +212,7 @@ async def remove_document(
     document.removed_at, document.removed_by = work.now, staff.id
     note_event(
         work,
-        "case",
+        Subject.CASE,
         case.id,
         RecordLog.DOCUMENT_REMOVED,
         words=reason.strip(),

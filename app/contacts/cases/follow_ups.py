@@ -11,7 +11,15 @@ from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case
 from app.contacts.records import Opened, library_of, note_event
 from app.contacts.scopes import let_work, lock_writable, reads_case
-from app.contacts.states import DONE, INTERVENED, REVIEWED, FollowUpAbout, SeparationOutcome
+from app.contacts.states import (
+    DONE,
+    INTERVENED,
+    REVIEWED,
+    FollowUpAbout,
+    ReminderTo,
+    SeparationOutcome,
+    Subject,
+)
 from app.database.topics import Topic
 from app.definitions.library import Country
 from app.definitions.own_values import decided, times
@@ -92,7 +100,7 @@ async def add_follow_up(
     await work.session.flush()
     note_event(
         work,
-        "case",
+        Subject.CASE,
         case.id,
         RecordLog.FOLLOW_UP_SET,
         follow_up=str(follow_up_id),
@@ -150,7 +158,7 @@ async def finish_follow_up(
         case.separation_risk, case.separation_outcome = True, result
     note_event(
         work,
-        "case",
+        Subject.CASE,
         case.id,
         RecordLog.FOLLOW_UP_DONE,
         follow_up=str(follow_up.id),
@@ -181,7 +189,7 @@ async def give_follow_ups(work: Work, owner: Staff, to: Staff) -> int:
             number += 1
             note_event(
                 work,
-                "case",
+                Subject.CASE,
                 case.id,
                 RecordLog.FOLLOW_UP_GIVEN,
                 follow_up=str(follow_up.id),
@@ -230,22 +238,23 @@ async def ring_bell(work: Work, follow_up_id: UUID, *, overdue: bool) -> None:
     else:
         return
     kind = RecordLog.FOLLOW_UP_OVERDUE if overdue else RecordLog.FOLLOW_UP_DUE
-    note_event(work, "case", follow_up.case_id, kind, follow_up=str(follow_up.id))
+    note_event(work, Subject.CASE, follow_up.case_id, kind, follow_up=str(follow_up.id))
     work.announce(Topic.FOLLOW_UPS.of(follow_up.owner_id))
     if work.settings.smtp_url is not None:
-        to = "owner"
-        work.defer(Task.MAIL_FOLLOW_UP, follow_up_id=str(follow_up.id), to=to)
+        work.defer(Task.MAIL_FOLLOW_UP, follow_up_id=str(follow_up.id), to=ReminderTo.OWNER)
         if overdue:
             # An owner who is ill or has left does not see it, so the supervisors are told.
             work.defer(
                 Task.MAIL_FOLLOW_UP,
                 delay=ESCALATES,
                 follow_up_id=str(follow_up.id),
-                to="supervisors",
+                to=ReminderTo.SUPERVISORS,
             )
 
 
-async def letters_of(work: Work, follow_up_id: UUID, to: str) -> list[tuple[UUID, str, str, str]]:
+async def letters_of(
+    work: Work, follow_up_id: UUID, to: ReminderTo
+) -> list[tuple[UUID, str, str, str]]:
     """Return the letters about a follow-up that is still open: for each a key, the address, the
     subject and the body. They say nothing about a child.
     """
@@ -260,7 +269,7 @@ async def letters_of(work: Work, follow_up_id: UUID, to: str) -> list[tuple[UUID
         return []
     follow_up, case = row
     readers = select(Staff).where(Staff.active, Staff.email.is_not(None))
-    if to == "owner":
+    if to is ReminderTo.OWNER:
         readers = readers.where(Staff.id == follow_up.owner_id)
     else:
         readers = readers.where(Staff.role == Role.SUPERVISOR, Staff.team == case.team)

@@ -16,6 +16,7 @@ from app.contacts.scopes import (
     lock_writable,
     take_back_reading,
 )
+from app.contacts.states import Subject
 from app.errors import Invalid, NotAllowed
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
@@ -39,7 +40,7 @@ async def add_member(work: Work, staff: Staff, case_id: UUID, name: str) -> Case
     case = await lock_own(work, staff, case_id)
     other = await colleague_of(work, name)
     if await let_work(work, case, other.id):
-        note_event(work, "case", case.id, RecordLog.MEMBER_ADDED, staff=str(other.id))
+        note_event(work, Subject.CASE, case.id, RecordLog.MEMBER_ADDED, staff=str(other.id))
     return case
 
 
@@ -64,7 +65,7 @@ async def remove_member(work: Work, staff: Staff, case_id: UUID, name: str) -> C
         delete(CaseMember).where(CaseMember.case_id == case.id, CaseMember.staff_id == other.id)
     )
     if result.rowcount:
-        note_event(work, "case", case.id, RecordLog.MEMBER_REMOVED, staff=str(other.id))
+        note_event(work, Subject.CASE, case.id, RecordLog.MEMBER_REMOVED, staff=str(other.id))
         await take_back_reading(work)
     return case
 
@@ -109,7 +110,12 @@ async def hand_over(work: Work, case: Case, other: Staff) -> None:
         .values(owner_id=other.id)
     )
     note_event(
-        work, "case", case.id, RecordLog.CASE_GIVEN, before=str(before), owner_id=str(other.id)
+        work,
+        Subject.CASE,
+        case.id,
+        RecordLog.CASE_GIVEN,
+        before=str(before),
+        owner_id=str(other.id),
     )
 
 
@@ -142,7 +148,7 @@ async def leave_cases(work: Work, staff: Staff) -> None:
         .returning(CaseMember.case_id)
     )
     for case_id in left.all():
-        note_event(work, "case", case_id, RecordLog.MEMBER_REMOVED, staff=str(staff.id))
+        note_event(work, Subject.CASE, case_id, RecordLog.MEMBER_REMOVED, staff=str(staff.id))
     await work.session.execute(
         update(CaseRequest)
         .where(

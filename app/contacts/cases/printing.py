@@ -26,6 +26,7 @@ from app.contacts.records import (
     present,
     sheet_of,
 )
+from app.contacts.states import Subject
 from app.definitions.answers import Answers, Sheet, Value
 from app.definitions.forms import OF_REPORTER, Field, Form, Meaning
 from app.definitions.trees import label_in
@@ -150,7 +151,7 @@ async def print_case(
     made = await print_page(_TEMPLATE, page)
     note_event(
         work,
-        "case",
+        Subject.CASE,
         opened.id,
         RecordLog.PRINTED,
         purpose=to.purpose.value,

@@ -11,6 +11,7 @@ from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact
 from app.contacts.records import note_event, present, sheet_of
 from app.contacts.saving import Change, Saved, save_answers
+from app.contacts.states import Subject
 from app.definitions.forms import CONSENT, OTHERS, Meaning
 from app.jobs.names import Task
 from app.work import Work
@@ -108,7 +109,7 @@ async def note_withdrawal(
         await save_answers(work, record, changes)
         note_event(
             work,
-            model.__name__.lower(),
+            Subject(model.__name__.lower()),
             record.id,
             RecordLog.CONSENT_WITHDRAWN,
             questions=len(changes),

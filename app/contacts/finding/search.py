@@ -84,7 +84,7 @@ _NOT_LISTED = frozenset({"answers", "sealed", "versions", "headline_words", "pla
 _OPENED_AT_ONCE, _LOOKED_THROUGH = 1_000, 20_000
 # The most words of a name that are searched; of a headline, twice as many.
 _WORDS = 6
-# Of so few words, each has to match.
+# Of this many words or fewer, each has to match.
 _ALL_NEEDED = 2
 # A word with the same spelling counts more than all words with the same sound.
 _RANK = 100

@@ -152,7 +152,7 @@ async def known_child(request: Request, work: InWork, staff: TakesCalls, call_id
         call = await work.session.get_one(Call, call_id)
         contact = (await contacts.at_hand_of_each(work, staff, [call_id])).get(call_id)
         caller = await known_caller(work, staff, call, contact)
-    return page(request, "fragments/desk/known.html", caller=caller, staff=staff)
+    return page(request, "fragments/desk/known.html", caller=caller)
 
 
 @router.post("/board/chats/{call_id}/seen", status_code=204)
@@ -218,9 +218,7 @@ async def child_media(
     if closed:
         return Response("", media_type="text/html")
     found = await media.find(work, staff, media_id)
-    return page(
-        request, "fragments/chats/media.html", staff=staff, media_id=found.id, kind=found.kind
-    )
+    return page(request, "fragments/chats/media.html", media_id=found.id, kind=found.kind)
 
 
 # -- ringing the child -------------------------------------------------------------------------

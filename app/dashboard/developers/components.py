@@ -26,7 +26,7 @@ _ACTS = re.compile(
     r"|data-(?:key|ringing[a-z-]*|sound|undo[a-z-]*|panic|alert[a-z-]*|post|here|take|arrives|kept))"
     r'(?:="[^"]*")?'
 )
-# A page has one call bar; here are many, which would be so many landmarks with one name.
+# A page has one call bar; here are many, which would all be landmarks with one name.
 _LANDMARK = re.compile(r'<section\b([^>]*?)\s+aria-label(?:ledby)?="[^"]*"')
 _NAMES = re.compile(r'\b(id|for|aria-labelledby|aria-describedby|aria-controls)="([^"]+)"')
 

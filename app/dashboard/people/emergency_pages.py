@@ -74,7 +74,6 @@ async def alarms(request: Request, work: InWork, staff: Sees) -> Response:
     return page(
         request,
         "emergency/alarms.html",
-        staff=staff,
         shown=mine,
     )
 

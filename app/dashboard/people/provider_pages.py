@@ -79,7 +79,7 @@ def _go_on(request: Request, work: Work, found: Back) -> Response:
 async def log_out(
     request: Request, work: InWriting, logout_token: Annotated[str, Form()] = ""
 ) -> Response:
-    """End the sessions of who has signed out at the provider (back-channel logout)."""
+    """End the sessions of a person who has signed out at the provider (back-channel logout)."""
     try:
         if not 0 < len(logout_token) <= _LONGEST_TOKEN:
             raise Invalid("Send a logout token, as `logout_token` of a form.")

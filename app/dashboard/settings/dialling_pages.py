@@ -57,10 +57,10 @@ PURPOSE_WORDS = {
 LIMITS = {
     "person_hour": N_("Numbers for one person within an hour"),
     "person_day": N_("Numbers for one person within a day"),
-    "alarm_hour": N_("Alarm from so many calls and messages within an hour"),
-    "alarm_day": N_("Alarm from so many calls and messages within a day"),
-    "minutes_hour": N_("Alarm from so many minutes within an hour"),
-    "minutes_day": N_("Alarm from so many minutes within a day"),
+    "alarm_hour": N_("Alarm from this many calls and messages within an hour"),
+    "alarm_day": N_("Alarm from this many calls and messages within a day"),
+    "minutes_hour": N_("Alarm from this many minutes within an hour"),
+    "minutes_day": N_("Alarm from this many minutes within a day"),
 }
 
 

@@ -155,7 +155,7 @@ async def _panel(
 ) -> Response:
     practice = await practices.find(work, staff, practice_id)
     values = await _panel_values(work, staff, practice)
-    return page(request, "fragments/team/practice_panel.html", staff=staff, notice=notice, **values)
+    return page(request, "fragments/team/practice_panel.html", notice=notice, **values)
 
 
 async def _panel_values(work: Work, staff: Staff, practice: Practice) -> dict[str, Any]:

@@ -34,7 +34,7 @@ from app.jobs.transaction import run_verb
 from app.routing import offers, queue
 from app.work import PROGRAM, Work
 
-# One in so many children has an old phone.
+# One in this many children has an old phone.
 _OLD = 10
 _AT_ONCE = 8
 # Seconds for which the last words are waited for; what is still on its way then did not arrive.

@@ -419,6 +419,7 @@ async def _child_export(path: Path) -> float:
     from app.jobs.transaction import transaction
     from app.settings import read_settings
     from app.statistics.exports.exporting import made, read_wanted
+    from app.statistics.exports.files import File
     from app.work import PROGRAM, make_ground
 
     ground = make_ground(read_settings(), SteppedClock(NOW))
@@ -427,7 +428,7 @@ async def _child_export(path: Path) -> float:
         begun = time.monotonic()
         async with (
             transaction(ground, PROGRAM) as work,
-            made(work, read_wanted("calls", *days, "csv")) as one,
+            made(work, read_wanted(File.CALLS, *days, "csv")) as one,
         ):
             with path.open("wb") as file:
                 async for piece in one.pieces("csv"):

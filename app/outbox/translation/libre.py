@@ -12,7 +12,7 @@ import httpx2
 from app.outbox.inside import client_for_inside
 from app.outbox.translation.base import Engine, NoTranslation, Why
 
-# So many requests of a process are under way; more wait, within their own time.
+# The most requests of a process that are under way; more wait, within their own time.
 _AT_ONCE = 4
 # A translation is not much longer than what it is of: more is an engine that runs wild.
 _LONGER, _MORE = 8, 400

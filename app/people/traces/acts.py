@@ -38,7 +38,7 @@ async def acts_under(work: Work, row: Emergency, kinds: tuple[AuditLog, ...]) ->
 
 
 async def all_acts_under(work: Work, row: Emergency, most: int) -> list[AuditEntry]:
-    """Return all acts from its opening to its end, oldest first, at most so many."""
+    """Return all acts from its opening to its end, oldest first, at most `most`."""
     statement = await _under(work, row)
     return list(await work.session.scalars(statement.limit(most)))
 

@@ -30,6 +30,7 @@ from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact
 from app.contacts.records import note_event
 from app.contacts.scopes import readable
+from app.contacts.states import Subject
 from app.database.quick import Question
 from app.database.topics import Topic
 from app.definitions.risk import Urgency
@@ -63,8 +64,8 @@ WORDS = {
     ),
 }
 _SUBJECTS = {
-    AlarmKind.DANGER_NOT_REFERRED: "contact",
-    AlarmKind.RISK_ROSE: "case",
+    AlarmKind.DANGER_NOT_REFERRED: Subject.CONTACT,
+    AlarmKind.RISK_ROSE: Subject.CASE,
 }
 
 
@@ -77,9 +78,9 @@ class Danger(NamedTuple):
     owner_id: UUID | None
 
 
-def subject_kind(alarm: Alarm) -> str:
-    """referral, contact or case."""
-    return _SUBJECTS.get(AlarmKind(alarm.kind), "referral")
+def subject_kind(alarm: Alarm) -> Subject:
+    """Return what an alarm is about: a referral, a contact or a case."""
+    return _SUBJECTS.get(AlarmKind(alarm.kind), Subject.REFERRAL)
 
 
 async def look(ground: Ground) -> int:

@@ -20,6 +20,7 @@ from app.chats.models import Access, Arrival, Message, OptOut, Sent
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact, Profile, ProfileNumber, RecordEvent
 from app.contacts.records import note_event
+from app.contacts.states import Subject
 from app.database.topics import Topic
 from app.jobs.names import Task
 from app.jobs.transaction import transaction
@@ -186,7 +187,7 @@ async def _profiles(work: Work, request: DataRequest, ids: list[UUID]) -> list[U
     )
     await _update(work, Profile, ids, erased_at=work.now)
     for id_ in ids:
-        note_event(work, "profile", id_, RecordLog.ERASED)
+        note_event(work, Subject.PROFILE, id_, RecordLog.ERASED)
     return ids
 
 

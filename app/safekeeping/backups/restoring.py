@@ -161,7 +161,7 @@ def _recover(part: Path, until: datetime | None) -> None:
     hand_over(part)
     write_rules(folder)
     with _running(folder) as url:
-        _wait(folder, url, until)
+        _wait(folder, url)
         # What it has worked off is on the disk before the folder gets its name.
         ask(url, "SELECT 1 FROM (SELECT pg_switch_wal()) AS done")
     (folder / SERVER_SETTINGS).write_text("")
@@ -199,7 +199,7 @@ def _running(folder: Path) -> Iterator[str]:
             run_tool("pg_ctl", [*arguments, "--wait", "--mode", "fast", "stop"])
 
 
-def _wait(folder: Path, url: str, until: datetime | None) -> None:
+def _wait(folder: Path, url: str) -> None:
     """Wait until the server has worked off its log. Raises BackupRefused if it gives up."""
     ends = time.monotonic() + _RECOVERS_WITHIN
     log = folder / "log"

@@ -13,7 +13,7 @@ from app.work import Work
 
 # What is written is brought to the back-ups once a minute.
 LOG_LATE = timedelta(minutes=15)
-# Rows of this table are kept for so long; back-ups themselves are counted.
+# How long rows of this table are kept; back-ups themselves are counted.
 _KEPT = timedelta(days=400)
 
 

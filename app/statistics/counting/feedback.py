@@ -5,7 +5,6 @@ multiple of 3 (`guard.py`). Months are those of UTC.
 """
 
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any
 
 import numpy as np
@@ -86,12 +85,3 @@ async def feedback(
             if whole or any(counts.values()):
                 rows.append(Answers(month, name, question, counts, whole))
     return window, rows
-
-
-def months_of(window: Window) -> list[str]:
-    """Return the months of a window of whole months."""
-    assert isinstance(window.begins, date)
-    assert isinstance(window.ends, date)
-    first = window.begins.year * 12 + window.begins.month - 1
-    last = window.ends.year * 12 + window.ends.month - 1
-    return [f"{n // 12}-{n % 12 + 1:02d}" for n in range(first, last)]

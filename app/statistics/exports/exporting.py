@@ -24,6 +24,7 @@ from app.statistics.exports.at_once_table import COLUMNS as at_once_columns
 from app.statistics.exports.at_once_table import at_once_table
 from app.statistics.exports.feedback_table import COLUMNS as feedback_columns
 from app.statistics.exports.feedback_table import feedback_table
+from app.statistics.exports.files import PERSONAL, WHAT, File
 from app.statistics.exports.room_table import COLUMNS as room_columns
 from app.statistics.exports.room_table import room_measures
 from app.statistics.exports.shape_table import COLUMNS as shape_columns
@@ -56,19 +57,6 @@ from app.statistics.protection.guard import BASE
 from app.words.pages import N_, SOURCE, page_languages
 from app.work import Work
 
-WHAT = (
-    "summary",
-    "categories",
-    "referrals",
-    "counsellors",
-    "room",
-    "at_once",
-    "feedback",
-    "report",
-    "calls",
-    "records",
-)
-PERSONAL = frozenset({"records"})
 # Measures of contacts, for the file of categories.
 _OF_CONTACTS = ("contacts", "contacts_completed", "non_counselling", "urgent_contacts", "calls")
 
@@ -77,7 +65,7 @@ _OF_CONTACTS = ("contacts", "contacts_completed", "non_counselling", "urgent_con
 class Wanted:
     """A request for an export."""
 
-    what: str
+    what: File
     window: Window
     kind: str = "csv"
     period: Period | None = None
@@ -137,16 +125,17 @@ def read_wanted(
             language=language[:20],
             known=list(page_languages()),
         )
-    _refuse_unheard(what, given)
-    if what == "referrals":
+    file = File(what)
+    _refuse_unheard(file, given)
+    if file is File.REFERRALS:
         words = list(given.get("by") or [])
         by = given.get("referrals_by") or (words[0] if words else None)
         if len(words) > 1 or (by is not None and by not in referral_figures.BY):
             known = list(referral_figures.BY)
             raise Invalid("Referrals are counted by agency, or by one of: %(known)s.", known=known)
-        return Wanted(what, window, kind, referrals_by=by, language=language)
+        return Wanted(file, window, kind, referrals_by=by, language=language)
     return Wanted(
-        what,
+        file,
         window,
         kind,
         read_period(given.get("period")),
@@ -159,17 +148,17 @@ def read_wanted(
     )
 
 
-def _refuse_unheard(what: str, given: dict[str, Any]) -> None:
+def _refuse_unheard(what: File, given: dict[str, Any]) -> None:
     """Refuse an option that this export would ignore. Raises Invalid."""
     heeds = {
-        "referrals": ("by",),
-        "counsellors": (),
-        "room": (),
-        "at_once": ("period",),
-        "feedback": ("line",),
-        "report": ("line",),
-        "calls": ("line",),
-        "records": ("line",),
+        File.REFERRALS: ("by",),
+        File.COUNSELLORS: (),
+        File.ROOM: (),
+        File.AT_ONCE: ("period",),
+        File.FEEDBACK: ("line",),
+        File.REPORT: ("line",),
+        File.CALLS: ("line",),
+        File.RECORDS: ("line",),
     }.get(what)
     if heeds is None:
         return
@@ -177,7 +166,7 @@ def _refuse_unheard(what: str, given: dict[str, Any]) -> None:
         if given.get(option) and option not in heeds:
             raise Invalid(
                 "The export %(what)s has no option %(option)s. Leave it out.",
-                what=what,
+                what=what.value,
                 option=option,
             )
 
@@ -246,39 +235,39 @@ async def made(work: Work, wanted: Wanted) -> AsyncIterator[Made]:
 @asynccontextmanager
 async def _made(work: Work, wanted: Wanted) -> AsyncIterator[Made]:
     match wanted.what:
-        case "summary" | "categories":
+        case File.SUMMARY | File.CATEGORIES:
             asked = await _asked(work, wanted)
             summary = await summarise(work, asked, language=wanted.language or SOURCE)
             table, batch = await asyncio.to_thread(summary_table, summary, wanted.language)
             yield Made(table, one_batch(batch))
-        case "referrals":
+        case File.REFERRALS:
             table, batch = await _referrals(work, wanted)
             yield Made(table, one_batch(batch))
-        case "counsellors":
+        case File.COUNSELLORS:
             table, batch = room_table(await room(work, wanted.window))
             yield Made(table, one_batch(batch))
-        case "room":
+        case File.ROOM:
             table, batch = await room_measures(work, wanted.window)
             yield Made(table, one_batch(batch))
-        case "at_once":
+        case File.AT_ONCE:
             table, batch = await at_once_table(work, wanted.window, wanted.period)
             yield Made(table, one_batch(batch))
-        case "feedback":
+        case File.FEEDBACK:
             table, batch = await feedback_table(work, wanted.window, wanted.line)
             yield Made(table, one_batch(batch))
-        case "report":
+        case File.REPORT:
             table, batch = await shape_table(
                 work, wanted.report, wanted.window, wanted.line, wanted.language
             )
             yield Made(table, one_batch(batch))
-        case _:
+        case File.CALLS | File.RECORDS:
             async with _single(work, wanted) as one:
                 yield one
 
 
 async def _asked(work: Work, wanted: Wanted) -> Asked:
     by, names = wanted.by, wanted.names
-    if wanted.what == "categories":
+    if wanted.what is File.CATEGORIES:
         if len(by) > 1:
             raise Invalid("Categories can be counted by only one more dimension.")
         by = (Dimension.CATEGORY, *(d for d in by if d is not Dimension.CATEGORY))
@@ -375,7 +364,7 @@ async def _referrals_by(work: Work, window: Window, by: str) -> tuple[OutTable, 
 async def _single(work: Work, wanted: Wanted) -> AsyncIterator[Made]:
     """Make single calls, or calls and contacts: a batch for each day."""
     parts: tuple[str, ...] = ("call", "staff") if wanted.staff else ("call",)
-    if wanted.what == "records":
+    if wanted.what is File.RECORDS:
         parts = ("call", "staff", "record")
     zones = await zones_of(work)
     zones.check(wanted.line)
@@ -392,7 +381,7 @@ async def _single(work: Work, wanted: Wanted) -> AsyncIterator[Made]:
         summary.recorded = await recorded_contacts(
             look, wanted.window, zones.country, zones.of_line, wanted.line
         )
-        title = "Calls" if wanted.what == "calls" else "Calls and contacts"
+        title = "Calls" if wanted.what is File.CALLS else "Calls and contacts"
         table = OutTable(
             title,
             columns,
@@ -429,7 +418,7 @@ def _cut(table: OutTable, records: int, packed: Any, zones: Zones, wanted: Wante
         since, until = wanted.window.instants(zone)
         keep[number] = int(since.timestamp()), int(until.timestamp())
     batch = record_batch(table, records, packed, zones.of_line, zones.country, keep)
-    if wanted.what == "calls":
+    if wanted.what is File.CALLS:
         batch = batch.filter(batch.column(table.schema.get_field_index("is_call")))
     if wanted.line is not None:
         line = batch.column(table.schema.get_field_index("line"))
@@ -443,12 +432,12 @@ _BY_IT = N_("what the referrals are counted by")
 
 def data_dictionary() -> list[tuple[str, str, Message]]:
     """Return every column that a file may have: file, name, words."""
-    more = {
-        "room": room_columns,
-        "at_once": at_once_columns,
-        "feedback": feedback_columns,
-        "report": shape_columns,
-        "referrals": [
+    more: dict[str, list[OutColumn]] = {
+        File.ROOM: room_columns,
+        File.AT_ONCE: at_once_columns,
+        File.FEEDBACK: feedback_columns,
+        File.REPORT: shape_columns,
+        File.REFERRALS: [
             *_agency_columns(),
             *(
                 OutColumn(by, "text", _BY_IT, said=Message(_BY_IT))
@@ -461,7 +450,7 @@ def data_dictionary() -> list[tuple[str, str, Message]]:
                 if name not in accountability.DEFINITIONS
             ),
         ],
-        "categories": [OutColumn(n, "text", definition(n).words) for n in _OF_CONTACTS],
+        File.CATEGORIES: [OutColumn(n, "text", definition(n).words) for n in _OF_CONTACTS],
     }
     return dictionary(more)
 

@@ -24,7 +24,8 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.staff.second_person import Asked, SecondPerson, second
 from app.statistics.dimensions import Dimension
-from app.statistics.exports.exporting import PERSONAL, WHAT, Wanted, file_name, made, read_wanted
+from app.statistics.exports.exporting import Wanted, file_name, made, read_wanted
+from app.statistics.exports.files import PERSONAL, WHAT, File
 from app.statistics.exports.writers import FORMATS, PIECE
 from app.statistics.models import Export, ExportPart, ExportState
 from app.work import PROGRAM, Ground, Work
@@ -55,7 +56,7 @@ async def ask(
         raise Invalid("Say what it is needed for, in at least %(least)s characters.", least=_REASON)
     export = Export(
         id=uuid4(),
-        what=wanted.what,
+        what=wanted.what.value,
         format=wanted.kind,
         begins=wanted.window.begins.isoformat(),
         ends=wanted.window.ends.isoformat(),
@@ -76,7 +77,7 @@ async def ask(
         work,
         AuditLog.EXPORT_REQUESTED,
         f"export:{export.id}",
-        what=wanted.what,
+        what=wanted.what.value,
         window=wanted.window.words,
         format=wanted.kind,
     )
@@ -222,8 +223,8 @@ def names_counsellors(export: Export) -> bool:
     if export.what not in WHAT:
         return False
     wanted = wanted_of(export)
-    single = Dimension.COUNSELLOR in wanted.by or wanted.what == "counsellors"
-    return single or (wanted.what == "calls" and wanted.staff)
+    single = Dimension.COUNSELLOR in wanted.by or wanted.what is File.COUNSELLORS
+    return single or (wanted.what is File.CALLS and wanted.staff)
 
 
 def check_ready(export: Export) -> None:

@@ -19,6 +19,7 @@ from app.statistics.counting.labels import OVERLAP
 from app.statistics.counting.summary import Summary
 from app.statistics.counting.targets import target_message
 from app.statistics.dimensions import COLUMN, Dimension
+from app.statistics.exports.files import File
 from app.statistics.facts.columns import NONE, NOT_SAID, Packed
 from app.statistics.facts.facts import COLUMNS
 from app.statistics.measures import MEANS, NAMES, definition
@@ -432,15 +433,20 @@ def _array(name: str, one: Packed, numbers: Any, at: Any, records: int) -> pa.Ar
 
 def dictionary(more: dict[str, list[OutColumn]]) -> list[tuple[str, str, Message]]:
     """Return every column that a file may have: file, name, words."""
-    found = [("summary", name, Message(definition(name).words)) for name in NAMES]
+    found: list[tuple[str, str, Message]] = [
+        (File.SUMMARY, name, Message(definition(name).words)) for name in NAMES
+    ]
     found += [
-        ("summary", d.value, Message("dimension, from the fact %(fact)s", fact=f"`{COLUMN[d]}`"))
+        (File.SUMMARY, d.value, Message("dimension, from the fact %(fact)s", fact=f"`{COLUMN[d]}`"))
         for d in Dimension
     ]
-    for file, parts in (("calls", ("call", "staff")), ("records", ("call", "staff", "record"))):
+    for file, parts in (
+        (File.CALLS, ("call", "staff")),
+        (File.RECORDS, ("call", "staff", "record")),
+    ):
         found += [(file, column.name, _meaning(column)) for column in record_columns(parts)]
     of_counsellors = staff_measures.STAFF_MEASURES | staff_measures.AT_ONCE
-    found += [("counsellors", name, Message(words)) for name, words in of_counsellors.items()]
+    found += [(File.COUNSELLORS, name, Message(words)) for name, words in of_counsellors.items()]
     found += [(file, c.name, _meaning(c)) for file, columns in more.items() for c in columns]
     return found
 

@@ -19,6 +19,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import namedtuple_row
 
+from app.calls.states import Outcome
 from app.contacts.states import channel_of_call
 from app.definitions.forms import Form, Meaning
 from app.definitions.library import Library
@@ -396,9 +397,9 @@ def _outcome(row: Any) -> str:
     """Return how a call ended. Whether a counsellor was there is the fact `circumstance`."""
     if row.outbound:
         return NONE
-    if row.outcome in ("no_counsellor_on_duty", "out_of_hours"):
-        return "turned_away" if row.queued_s is None else "abandoned_in_queue"
-    if row.written and row.outcome == "voicemail":
+    if row.outcome in (Outcome.NO_COUNSELLOR_ON_DUTY, Outcome.OUT_OF_HOURS):
+        return "turned_away" if row.queued_s is None else Outcome.ABANDONED_IN_QUEUE.value
+    if row.written and row.outcome == Outcome.VOICEMAIL:
         return "message_left"
     return str(row.outcome)
 

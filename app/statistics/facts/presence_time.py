@@ -10,12 +10,21 @@ from uuid import UUID
 
 import psycopg
 
+from app.routing.models import PresenceState
 from app.statistics.facts.columns import Packed, pack
 from app.statistics.staff_measures import SIGNED_IN
 
 QUARTER = 900
 # The states in which a counsellor is there for callers.
-SERVING = frozenset({"available", "offered", "on_call", "writing", "wrap_up"})
+SERVING = frozenset(
+    {
+        PresenceState.AVAILABLE,
+        PresenceState.OFFERED,
+        PresenceState.ON_CALL,
+        PresenceState.WRITING,
+        PresenceState.WRAP_UP,
+    }
+)
 
 # Helping in a talk is work: the presence says break, so that no call is offered meanwhile.
 _CHANGES = """
@@ -86,10 +95,10 @@ def _stretches(
 ) -> list[Stretch]:
     """Return the stretches of time in each state except off duty, in whole seconds."""
     found: list[Stretch] = []
-    at, now_in = begin, state or "off_duty"
+    at, now_in = begin, state or PresenceState.OFF_DUTY
     for then, after in [*changes, (end, "")]:
         then = min(then, end)
-        if then > at and now_in != "off_duty":
+        if then > at and now_in != PresenceState.OFF_DUTY:
             found.append((at, then, now_in))
         at, now_in = max(at, then), after
     return found

@@ -117,7 +117,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Writing:
-    """How counsellors write: so many conversations at once, and how many are kept for calls."""
+    """How counsellors write: how many conversations at once, and how many are kept for calls."""
 
     at_once: int
     kept_for_calls: int

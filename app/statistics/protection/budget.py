@@ -17,19 +17,21 @@ from sqlalchemy.dialects.postgresql import insert
 from app.errors import TooMany
 from app.statistics.dimensions import Dimension
 from app.statistics.exports.exporting import Wanted
+from app.statistics.exports.files import File
 from app.statistics.models import AskedTable
 from app.statistics.protection.guard import is_content
 from app.work import Work
 
 # Different tables about contents that one token may request in a day (UTC), and how often each.
 TABLES, TIMES = 200, 4
+_TELLING = frozenset({File.REPORT, File.REFERRALS, File.FEEDBACK})
 
 
 def tells(wanted: Wanted) -> bool:
     """Return whether a table shows what was said in contacts, what became of referrals, or what
     children thought of a conversation."""
-    by = (*wanted.by, *([Dimension.CATEGORY] if wanted.what == "categories" else []))
-    return wanted.what in ("report", "referrals", "feedback") or any(is_content(d) for d in by)
+    by = (*wanted.by, *([Dimension.CATEGORY] if wanted.what is File.CATEGORIES else []))
+    return wanted.what in _TELLING or any(is_content(d) for d in by)
 
 
 def _key(wanted: Wanted) -> bytes:

@@ -32,6 +32,8 @@ from app.statistics.protection.guard import BASE
 from app.work import Work
 
 _COUNSELLING = {"purpose": ["counselling"]}
+# How many periods back one can still be published.
+_OFFERED = 24
 
 
 def _table(code: str, title: str, unit: str, each: str, columns: str | None = None) -> Any:
@@ -141,14 +143,14 @@ async def released(work: Work, period: str) -> PublicRelease:
     return found
 
 
-async def publishable(work: Work, *, most: int = 24) -> list[str]:
+async def publishable(work: Work) -> list[str]:
     """Return which of the last periods are over and overlap with no release, the newest first."""
     kind = Period(work.settings.public_period)
     zones = await zones_of(work)
     known = await releases(work)
     found: list[str] = []
     window = whole_period(kind, work.now.date())
-    for _ in range(most):
+    for _ in range(_OFFERED):
         assert isinstance(window.begins, date)
         assert isinstance(window.ends, date)
         free = not any(r.begins_on < window.ends and r.ends_on > window.begins for r in known)

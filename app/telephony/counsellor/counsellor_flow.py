@@ -26,7 +26,7 @@ from app.jobs.names import Task
 from app.outbox.states import Sending
 from app.routing import offers, releasing, second_way
 from app.routing.callbacks import settle_by_talk
-from app.routing.models import Offer, OfferState
+from app.routing.models import AnsweredOn, Offer, OfferState
 from app.routing.participants import leaving
 from app.routing.participants.participants import Participant, label_of
 from app.staff import phone_proofs
@@ -129,7 +129,7 @@ async def take(
         answer = answers.Taken()
     elif await _takes(work, offer, signed.fields.get("Digits", "")):
         try:
-            await offers.accept_offer(work, call, offer, by="phone")
+            await offers.accept_offer(work, call, offer, by=AnsweredOn.PHONE)
             answer = await platform_of(work.settings).connect(work, call, offer, signed.call_sid)
             await second_way.taken(work, offer)
         except offers.OfferNoLongerOpen:

@@ -9,7 +9,7 @@ from app.calls.record import Delivery
 from app.calls.speech import LineScript
 from app.calls.states import CallState
 from app.routing import offers
-from app.routing.models import OfferState
+from app.routing.models import Offer, OfferState
 from app.routing.participants import leaving
 from app.telephony import answers
 from app.telephony.answers import Answer
@@ -68,15 +68,7 @@ def left_talk(offer_id: UUID, gone: bool) -> Decision:
             answer: Answer = answers.Goodbye()
         else:
             _, offer = await offers.lock_offer(work, offer_id)
-            # The star key of the counsellor would leave the caller in the conference. A caller
-            # whose leg asks us from outside was put out, and goes back to the front.
-            entries = call.entries
-            await leaving.lose_counsellor(
-                work, call, offer, Cause.CONFERENCE_ENDED, fetch_caller=False
-            )
-            if call.entries == entries:
-                call.entries += 1
-            answer = go_back(call)
+            answer = await back_from(work, call, offer, Cause.CONFERENCE_ENDED)
         await record.record(
             work,
             call,
@@ -89,3 +81,16 @@ def left_talk(offer_id: UUID, gone: bool) -> Decision:
         return answer
 
     return decision
+
+
+async def back_from(work: Work, call: Call, offer: Offer, cause: str) -> Answer:
+    """Send a caller who is there after a talk back to the front of the queue.
+
+    The counsellor's star key would leave the caller in a conference. A caller whose leg asks us
+    from outside was put out.
+    """
+    entries = call.entries
+    await leaving.lose_counsellor(work, call, offer, cause, fetch_caller=False)
+    if call.entries == entries:
+        call.entries += 1
+    return go_back(call)

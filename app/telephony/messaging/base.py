@@ -164,7 +164,7 @@ class Carrier(ABC):
         return None
 
     async def fetch(self, platform: Platform, source: str, account: str | None, most: int) -> bytes:
-        """Return what a child sent, of at most so many bytes. `source`: as `Attached` has it.
+        """Return what a child sent, of at most `most` bytes. `source`: as `Attached` has it.
 
         Raises TryAgain, Uncertain, Refused; TooLong if it is longer.
         """

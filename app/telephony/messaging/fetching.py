@@ -27,7 +27,7 @@ _KINDS = {
 }
 # More points than a telephone sends: unpacked, they take a browser in a talk down.
 _MOST_POINTS = 50_000_000
-# A carrier that does not give it out for so long does not have it.
+# A carrier that does not give it out within this time does not have it.
 _GIVEN_UP = timedelta(hours=6)
 
 

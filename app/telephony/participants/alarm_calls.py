@@ -25,10 +25,9 @@ from app.staff import phone_proofs
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
-from app.telephony.counsellor import pacing
 from app.telephony.counsellor.pacing import Urgency
 from app.telephony.jobs import Parts, parts_of, task
-from app.telephony.outgoing import AtProvider
+from app.telephony.participants.attempts import BySms, ByTelephone
 from app.telephony.provider.signature import Signed
 from app.telephony.provider.urls import alarm_path
 from app.telephony.script import TAKE_DIGIT, Scene
@@ -62,7 +61,7 @@ async def _lock(work: Work, attempt_id: UUID) -> tuple[Alarm, AlarmAttempt]:
 # -- requests to the provider ------------------------------------------------------------------
 
 
-class _AlarmPhone(AtProvider[AlarmAttempt], AlarmAttemptOnce):
+class _AlarmPhone(ByTelephone[AlarmAttempt], AlarmAttemptOnce):
     """An alarm by telephone."""
 
     purpose = Purpose.ALARM
@@ -79,13 +78,7 @@ class _AlarmPhone(AtProvider[AlarmAttempt], AlarmAttemptOnce):
         if line is None:
             return await self.give_up(work, attempt, AttemptResult.STOPPED)
         self.from_, self.seconds = line.shown_number, attempt.seconds
-        return await self._has_its_turn(work, attempt)
-
-    async def _has_its_turn(self, work: Work, attempt: AlarmAttempt) -> bool:
-        wait = await pacing.take_turn(work, attempt.id, Urgency.RESCUE)
-        if wait is not None:
-            self.later(work, wait)
-        return wait is None
+        return await self.has_its_turn(work, attempt, Urgency.RESCUE)
 
     async def send(self) -> str:
         return await self.platform.ring(
@@ -102,27 +95,15 @@ class _AlarmPhone(AtProvider[AlarmAttempt], AlarmAttemptOnce):
             work.defer(Task.END_ALARM_LEG, attempt_id=str(row.id))
 
 
-class _AlarmSms(_AlarmPhone):
+class _AlarmSms(BySms, _AlarmPhone):
     """An alarm by SMS."""
 
     def __init__(self, parts: Parts, attempt_id: str) -> None:
         AlarmAttemptOnce.__init__(self, attempt_id, Task.SEND_ALARM_MESSAGE)
         self.platform = parts.platform
 
-    def is_message(self) -> bool:
-        return True
-
-    async def _has_its_turn(self, work: Work, attempt: AlarmAttempt) -> bool:
-        # Only legs wait for one another.
-        return True
-
-    async def send(self) -> str:
-        return await self.platform.send_message(
-            to=self.to,
-            from_=self.from_,
-            body=self.body,
-            told=alarm_path(self.attempt_id, "status"),
-        )
+    def told(self) -> str:
+        return alarm_path(self.attempt_id, "status")
 
     async def accepted(self, work: Work, row: AlarmAttempt) -> None:
         await note_result(work, self.alarm, row, AttemptResult.DELIVERED)

@@ -44,10 +44,9 @@ from app.staff import phone_proofs
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
-from app.telephony.counsellor import pacing
 from app.telephony.counsellor.pacing import Urgency
 from app.telephony.jobs import Parts, parts_of, task
-from app.telephony.outgoing import AtProvider
+from app.telephony.participants.attempts import BySms, ByTelephone
 from app.telephony.platforms.choose import platform_of
 from app.telephony.provider.signature import Signed
 from app.telephony.provider.urls import duty_path, message_path
@@ -86,7 +85,7 @@ async def _agency(work: Work, attempt: Attempt) -> Agency:
 # -- requests to the provider ------------------------------------------------------------------
 
 
-class _DutyPhone(AtProvider[Attempt], ReferralAttemptOnce):
+class _DutyPhone(ByTelephone[Attempt], ReferralAttemptOnce):
     """An attempt by telephone."""
 
     purpose = DialledFor.DUTY_PHONE
@@ -99,7 +98,8 @@ class _DutyPhone(AtProvider[Attempt], ReferralAttemptOnce):
         return row.target
 
     async def is_possible(self, work: Work, attempt: Attempt) -> bool:
-        if not await self._has_its_turn(work, attempt):
+        urgent = self.referral.urgency == ContactUrgency.IMMEDIATE
+        if not await self.has_its_turn(work, attempt, Urgency.DANGER if urgent else Urgency.OTHER):
             return False
         referral = self.referral
         call = await work.session.get(Call, referral.call_id) if referral.call_id else None
@@ -108,14 +108,6 @@ class _DutyPhone(AtProvider[Attempt], ReferralAttemptOnce):
             return await self.give_up(work, attempt, AttemptResult.UNREACHABLE)
         self.from_, self.seconds = line.shown_number, attempt.seconds
         return True
-
-    async def _has_its_turn(self, work: Work, attempt: Attempt) -> bool:
-        urgent = self.referral.urgency == ContactUrgency.IMMEDIATE
-        turn = Urgency.DANGER if urgent else Urgency.OTHER
-        wait = await pacing.take_turn(work, attempt.id, turn)
-        if wait is not None:
-            self.later(work, wait)
-        return wait is None
 
     async def send(self) -> str:
         return await self.platform.ring(
@@ -138,24 +130,15 @@ class _DutyPhone(AtProvider[Attempt], ReferralAttemptOnce):
         await note_result(work, self.referral, row, AttemptResult.UNREACHABLE)
 
 
-class _Sms(_DutyPhone):
+class _Sms(BySms, _DutyPhone):
     """An attempt by SMS."""
 
     def __init__(self, parts: Parts, attempt_id: str) -> None:
         ReferralAttemptOnce.__init__(self, attempt_id, SMS.task)
         self.platform = parts.platform
 
-    def is_message(self) -> bool:
-        return True
-
-    async def _has_its_turn(self, work: Work, attempt: Attempt) -> bool:
-        # Only legs wait for one another.
-        return True
-
-    async def send(self) -> str:
-        return await self.platform.send_message(
-            to=self.to, from_=self.from_, body=self.body, told=message_path(self.attempt_id)
-        )
+    def told(self) -> str:
+        return message_path(self.attempt_id)
 
     async def accepted(self, work: Work, row: Attempt) -> None:
         # The provider has the message, so its payload is not needed any more, delivered or not.

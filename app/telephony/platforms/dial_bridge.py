@@ -29,7 +29,6 @@ from app.jobs.names import Task
 from app.outbox.states import Sending
 from app.routing import offers, releasing
 from app.routing.models import Offer, OfferState
-from app.routing.participants import leaving
 from app.routing.plan import read_plan
 from app.telephony import answers
 from app.telephony.answers import Answer
@@ -39,9 +38,9 @@ from app.telephony.inbound.deciding import (
     caller_is_gone,
     delivery_of,
     end_gone,
-    go_back,
     scene_of,
 )
+from app.telephony.inbound.talking import back_from
 from app.telephony.jobs import Parts, parts_of, task
 from app.telephony.outgoing import known_sids
 from app.telephony.platforms.dialling import LOOKS_EVERY, dial_result, dialled_leg, was_pressed
@@ -72,13 +71,7 @@ def dialled(offer_id: UUID, signed: Signed) -> Decision:
         if CallState(call.state) is CallState.ENDED:
             answer: Answer = answers.Goodbye()
         else:
-            entries = call.entries
-            await leaving.lose_counsellor(
-                work, call, offer, f"dialled_{status.value}", fetch_caller=False
-            )
-            if call.entries == entries:
-                call.entries += 1
-            answer = go_back(call)
+            answer = await back_from(work, call, offer, f"dialled_{status.value}")
         await record.record(
             work,
             call,

@@ -29,9 +29,9 @@ WEEK = date(2030, 1, 23)
 DAYS = {day: ["08:00-16:00"] for day in ("MO", "TU", "WE", "TH", "FR")}
 
 
-async def worked_out(work: Work, by: Staff, weeks: int = 1) -> RotaProposal:
+async def worked_out(work: Work, by: Staff) -> RotaProposal:
     """Ask for a proposal and carry its job out."""
-    row = await proposals.propose(work, by, WEEK, weeks)
+    row = await proposals.propose(work, by, WEEK, 1)
     problem = await problem_of(work, row)
     await proposals.keep(work, row.id, problem, *work_out(problem))
     return row

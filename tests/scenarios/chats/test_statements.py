@@ -265,7 +265,7 @@ async def test_a_message_that_waited_for_the_end_is_refused(stage: Stage) -> Non
 
 
 async def is_waiting(work: Work, number: int = 1) -> None:
-    """Wait until so many statements wait for a lock."""
+    """Wait until this many statements wait for a lock."""
     url = work.ground.database.url
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         for _ in range(500):

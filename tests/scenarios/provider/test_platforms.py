@@ -405,7 +405,7 @@ async def test_doubled_late_and_lost_callbacks_change_nothing(anywhere: Stage) -
 async def test_a_minute_of_refusals_and_the_callers_keep_their_place(anywhere: Stage) -> None:
     stage = anywhere
     await at_phone(stage, "vera", VERA)
-    # On a stepped clock a job that is put off is due at once: so many refusals are an outage.
+    # On a stepped clock a job that is put off is due at once: this many refusals are an outage.
     stage.exchange.knobs.turn("refuse", "/Calls.json", times=15)
     leg = stage.ring()
     await stage.advance(2)

@@ -53,7 +53,7 @@ class Provider:
                 await self.ring(client, number)
 
     async def answered(self, more: int) -> None:
-        """Wait until so many more rings are answered, or one is refused."""
+        """Wait until this many more rings are answered, or one is refused."""
         wanted = len(self.answers) + more
         while len(self.answers) < wanted and not self.refused:
             await asyncio.sleep(0.02)

@@ -40,7 +40,7 @@ async def a_chat_line(work: Work, **rules: Any) -> LineScript:
 
 
 async def a_writer(work: Work, name: str, at_once: int = 3) -> Staff:
-    """Add a counsellor who is available for calls and for so many conversations."""
+    """Add a counsellor who is available for calls and for this many conversations."""
     staff = await a_counsellor(work, name)
     staff.chats_at_once = at_once
     await work.session.flush()

@@ -8,7 +8,7 @@ import psycopg
 from app.database.roles import OWNER
 from tests.support.kept.connections import close_kept, kept_processes
 
-# So many tests share a database one after the other: what was deleted leaves its pages behind.
+# How many tests share a database one after the other: what was deleted leaves its pages behind.
 _TESTS = 40
 
 

@@ -31,7 +31,7 @@ async def let_write(night: Night) -> Bot:
 
 
 async def taken(client: Client, number: int) -> list[dict[str, Any]]:
-    """Accept conversations as they are offered, until there are so many."""
+    """Accept conversations as they are offered, until there are this many."""
 
     async def mine() -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = await ask(client, "GET", "/chats/mine")

@@ -25,7 +25,7 @@ ELSEWHERE = {
     "/practice/of/{call_id}": "leads to a practice",
     "/reports/files/{export_id}": "leads to a file",
 }
-# So many rows are tried until one can be opened.
+# The most rows that are tried until one can be opened.
 _TRIED = 4
 
 

@@ -30,12 +30,12 @@ from app.routing.rota.proposals.problem import (
 _SHORT, _UNCOVERED = 1_000.0, 2_000.0
 # What a stretch costs: by itself, each half hour, and each place in the list of lengths.
 _STRETCH, _HALF_HOUR, _LENGTH = 1.0, 0.3, 0.4
-# Spreading: one more night or weekend duty costs more for who had more; so do hours.
+# Spreading: one more night or weekend duty costs more for a person who had more; so do hours.
 _NIGHT, _WEEKEND, _HOUR = 3.0, 2.0, 3.0
 _STEPS = 8
 # A search that goes on for longer gains little. Counted, not timed: the same rota comes out again.
 _MOST_NODES = 400
-# Of so many stretches a first rota is near to the best, and branching finds no better one in time.
+# With this many stretches a first rota is near the best; branching finds no better one in time.
 _BRANCHED = 4_000
 # A rota that costs so much more than the best is as good as it, and more so of many people.
 _GAP, _GAP_OF_PERSON = 4.0, 0.5
@@ -304,7 +304,7 @@ class _Week:
     def _spread(
         self, by_person: dict[int, list[int]], counts: Any, cost: float, *, nights: bool
     ) -> None:
-        """Let one more night or weekend duty cost more for who had more of them."""
+        """Let one more night or weekend duty cost more for a person who had more of them."""
         problem = self.problem
         full = problem.usual.usual_hours * 60 or 1
         had = {}

@@ -20,8 +20,8 @@ from app.settings import Settings
 # In these modes Signal itself keeps what children write until we ask for it. In the others the
 # service takes it at once, and what comes while this program is away is lost.
 KEEPING_MODES = ("normal", "native")
-# The most messages that are taken at once: so many are lost if this program dies before it has
-# written down the answer, or if there is none in time.
+# The most messages that are taken at once. They are lost if this program dies before it has written
+# down the answer, or if there is none in time.
 MOST_AT_ONCE = 1
 # Seconds that the service waits for messages, and how many times longer than another answer theirs
 # may take: what is not waited for is lost.

@@ -17,7 +17,7 @@ from app.outbox.responses import Refused, TryAgain, Uncertain
 from app.settings import Settings
 
 _BASE = "https://api.telegram.org"
-# One update after the other, in their order; so many of them come within a second all the same.
+# One update after the other, in their order: many come within a second all the same.
 _CONNECTIONS = 1
 _PATH = re.compile(r"[A-Za-z0-9_./-]{1,200}")
 UPDATES = ("message", "edited_message", "my_chat_member")

@@ -1,0 +1,40 @@
+"""The first command of the README, as a reader types it: a helpline that lives until Ctrl-C."""
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx2
+
+from app.demo.live import NAME
+from app.demo.people import PASSWORD
+from app.demo.stage import free_port
+from tests.support.commands import Serving
+from tests.support.processes import until
+
+SIGN_IN = f"Sign in as  {NAME}   with password  {PASSWORD}"
+
+
+async def test_the_demo_lets_ana_open_the_board_and_stops_with_ctrl_c(
+    new_folder: Callable[[], Path],
+) -> None:
+    folder, port = new_folder(), free_port()
+    # The demo keeps its database in a folder of its own in the data folder.
+    (folder / "var").rename(folder / "demo")
+    log = folder / "log"
+    environment = {"HELPLINE_DATA_DIR": str(folder), "HOME": str(folder), "BROWSER": "true"}
+    demo = Serving("demo", "--port", str(port), environment=environment, log=str(log))
+    try:
+        base = f"http://127.0.0.1:{port}"
+        async with httpx2.AsyncClient(follow_redirects=True) as browser:
+            await until(lambda: log.exists() and SIGN_IN in log.read_text(), 60)
+            sent = {"username": NAME, "password": PASSWORD}
+            assert "/login" not in str((await browser.post(f"{base}/login", data=sent)).url)
+            board = await browser.get(base)
+        assert (board.status_code, board.url.path) == (200, "/")
+        assert 'id="queue"' in board.text
+        demo.send(signal.SIGINT)
+        assert demo.wait(30) == 0
+    finally:
+        demo.send(signal.SIGKILL)
+    assert "The demo has stopped. Its data is kept." in log.read_text()
