@@ -303,9 +303,8 @@ def messages() -> Catalog:
     return catalogue
 
 
-# The shipped definitions, whose labels a catalogue translates. Places keep their names.
+# The shipped definitions, whose labels a catalogue translates.
 _DEFINITIONS = ("definitions/data", "referrals/data", "statistics/data")
-_NAMES = "places-"
 
 
 def labels() -> Catalog:
@@ -339,8 +338,7 @@ def shipped_labels() -> Iterator[dict[str, str]]:
     """Yield each label of the shipped definitions, by language, in the order of the files."""
     for folder in _DEFINITIONS:
         for path in sorted((ROOT / folder).glob("*.yaml")):
-            if not path.name.startswith(_NAMES):
-                yield from _labels_in(yaml.safe_load(path.read_text("utf-8")))
+            yield from _labels_in(yaml.safe_load(path.read_text("utf-8")))
 
 
 def _labels_in(read: Any) -> Iterator[dict[str, str]]:

@@ -4,6 +4,7 @@ import pytest
 
 from app import words
 from app.dashboard import page_words
+from app.definitions import library
 from app.definitions.trees import label_in
 from app.words import catalogues
 from app.words.catalogues import Kind
@@ -52,6 +53,36 @@ def test_a_label_is_read_in_the_language(language: str) -> None:
     girl = {"en": "Girl", "sr": "Devojčica"}
     assert label_in(girl, language) not in girl.values()
     assert label_in({**girl, language: "own"}, language) == "own"
+
+
+@pytest.mark.parametrize(
+    ("language", "names"),
+    [
+        ("sr", ["Beograd", "Severnobački okrug", "Šumadija i zapadna Srbija", "Inostranstvo"]),
+        ("sr-Cyrl", ["Београд", "Севернобачки округ", "Шумадија и западна Србија", "Иностранство"]),
+        ("hr", ["Beograd", "Sjevernobački okrug", "Šumadija i zapadna Srbija", "Inozemstvo"]),
+        (
+            "sq",
+            [
+                "Beogradi",
+                "Rrethi i Baçkës Veriore",
+                "Shumadia dhe Serbia Perëndimore",
+                "Jashtë vendit",
+            ],
+        ),
+        ("ar", ["بلغراد", "مقاطعة باتشكا الشمالية", "شوماديا وغرب صربيا", "خارج البلاد"]),
+    ],
+)
+def test_places_have_the_names_of_the_readers_language(language: str, names: list[str]) -> None:
+    places = library.load(None).places.choices()
+    shown = [label_in(places[one].label, language) for one in ("RS-BG", "RS-01", "RS-SZ", "abroad")]
+    assert shown == names
+
+
+def test_a_place_with_its_name_in_both_alphabets_is_turned() -> None:
+    places = library.load(None).places.choices()
+    turned = [label_in(places[one].label, "sr-Cyrl") for one in ("RS-VO", "RS-KM")]
+    assert turned == ["Војводина", "Косово и Метохија"]
 
 
 def test_a_label_that_no_catalogue_knows_is_read_in_its_first_language() -> None:
