@@ -26,6 +26,8 @@ class Share(float):
     """A share from 0 to 1 as a value of a message: its reader reads it in percent."""
 
 
+# What stands between the parts of a list; Arabic has a comma of its own.
+LIST_SIGN = ", "
 # How a text of a catalogue is translated, and how a date, a country and a number are written.
 Say = Callable[[str], str]
 Show = Callable[[date | Country | float], str]
@@ -72,7 +74,7 @@ def _value(value: Any, say: Say, show: Show) -> Any:
         case Code():
             return say(value.replace("_", " "))
         case list() | tuple():
-            return ", ".join(str(_value(one, say, show)) for one in value)
+            return say(LIST_SIGN).join(str(_value(one, say, show)) for one in value)
         case str():
             return str(value)
         case _:

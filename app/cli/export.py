@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from app.cli.running import parts_of, run_verb
 from app.errors import BadSettings
 from app.jobs.transaction import transaction
+from app.staff.log_values import ActedFrom
 from app.statistics.counting.summary import today
 from app.statistics.exports import requested
 from app.statistics.exports.exporting import (
@@ -142,7 +143,7 @@ async def _write(work: Work, wanted: Wanted, target: Path | None) -> None:
                 async for piece in one.pieces(wanted.kind):
                     file.write(piece)
                     bar.update(task, completed=one.progress["done"])
-        note_export(work, wanted, by="command line")
+        note_export(work, wanted, by=ActedFrom.COMMAND_LINE)
         file.flush()
         if part and target:
             os.fsync(file.fileno())

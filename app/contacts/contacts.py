@@ -49,6 +49,7 @@ from app.definitions.risk import DANGER_KEY, Suggestion, Urgency, suggest
 from app.errors import Conflict, Invalid, NotFound
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
+from app.staff.log_values import FoundBy
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.words.stored import BY_KEY, stored
@@ -494,7 +495,7 @@ async def recent_categories(work: Work, staff: Staff) -> list[str]:
     found = rows.all()
     ids = [str(contact_id) for contact_id, sealed in found if sealed is not None]
     if ids:
-        await write_reading(work, AuditLog.RECORDS_LISTED, "contacts", by=["recent"], ids=ids)
+        await write_reading(work, AuditLog.RECORDS_LISTED, "contacts", by=[FoundBy.RECENT], ids=ids)
     table, leaves = Contact.__tablename__, library_of(work.ground).categories.choices()
     # The newest first, so that of two that are as frequent the newer one leads.
     counts = Counter(

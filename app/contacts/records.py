@@ -31,6 +31,7 @@ from app.errors import Conflict, Message, NotFound, Refusal
 from app.privacy.keys import Bound, CannotOpen, told
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
+from app.staff.log_values import FoundBy
 from app.staff.models import Staff
 from app.work import Ground, Work
 
@@ -270,7 +271,7 @@ async def admit(work: Work, record: Filled) -> None:
     work.admitted.add(record.id)
 
 
-async def admit_list(work: Work, records: Sequence[Filled], by: str) -> None:
+async def admit_list(work: Work, records: Sequence[Filled], by: FoundBy) -> None:
     """Write to the log that these records are shown in a list, with their categories."""
     if records:
         what = records[0].__tablename__

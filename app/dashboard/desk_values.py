@@ -31,6 +31,7 @@ from app.routing.telephones import why_no_browser
 from app.staff import accounts
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
+from app.staff.log_values import FoundBy
 from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Permission, may
 from app.web.keyed_answers import may_read_answers
@@ -268,5 +269,5 @@ async def _note_listed(work: Work, staff: Staff, call_id: UUID, ids: list[str]) 
     key = (staff.id, call_id, tuple(ids))
     if not ids or work.ground.memory.recall("listed", key, work.now) is not None:
         return
-    await write_reading(work, AuditLog.RECORDS_LISTED, "contacts", by=["caller"], ids=ids)
+    await write_reading(work, AuditLog.RECORDS_LISTED, "contacts", by=[FoundBy.CALLER], ids=ids)
     work.ground.memory.keep("listed", key, True, work.now + _LISTED)

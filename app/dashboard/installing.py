@@ -1,12 +1,14 @@
 """What a browser needs to install the pages and to be woken: manifest, icons, service worker."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from starlette.responses import FileResponse, JSONResponse
 
+from app import words
 from app.dashboard.templating import BUILT
 from app.web.access import Public
+from app.words.pages import _, read_in, reader, spoken_in
 
 router = APIRouter(include_in_schema=False)
 
@@ -14,8 +16,6 @@ router = APIRouter(include_in_schema=False)
 _BLUE = "#0b5f86"
 MANIFEST: dict[str, Any] = {
     "id": "/",
-    "name": "Helpline",
-    "short_name": "Helpline",
     "start_url": "/",
     "scope": "/",
     "display": "standalone",
@@ -39,9 +39,17 @@ MANIFEST: dict[str, Any] = {
     "/manifest.webmanifest",
     dependencies=[Depends(Public("the name and the icons of the program, the same for everyone"))],
 )
-async def manifest() -> JSONResponse:
-    """Return the manifest of the application."""
-    return JSONResponse(MANIFEST, media_type="application/manifest+json")
+async def manifest(language: Annotated[str, Query(max_length=20)] = "") -> JSONResponse:
+    """Return the manifest of the application, in the language of the page that names it."""
+    with spoken_in(read_in(language)):
+        name, spoken = _("Helpline"), words.about(reader())
+    said = {
+        "name": name,
+        "short_name": name,
+        "lang": spoken.locale.replace("_", "-"),
+        "dir": words.direction(spoken.code),
+    }
+    return JSONResponse({**MANIFEST, **said}, media_type="application/manifest+json")
 
 
 @router.get(

@@ -41,6 +41,7 @@ from app.contacts.states import (
 )
 from app.definitions.risk import Risk, Urgency
 from app.dialling.rules import NumberKind
+from app.errors import LIST_SIGN
 from app.people import holding
 from app.people.connection_rows import Found, Means
 from app.people.finding import PersonState
@@ -53,6 +54,7 @@ from app.routing.rota.shifts import OnHolidays
 from app.routing.supervision.team import StateReason
 from app.staff.emergency_rows import EmergencyState
 from app.staff.log_kinds import AuditLog
+from app.staff.log_values import ActedFrom, FoundBy
 from app.staff.roles import Role
 from app.statistics import staff_measures
 from app.statistics.counting import due_callbacks, referral_figures
@@ -64,6 +66,7 @@ from app.statistics.measures import NAMES, definition
 from app.statistics.models import ExportState
 from app.statistics.periods import Period
 from app.statistics.published import release
+from app.statistics.sums import OUTCOMES
 from app.words import catalogues
 from app.words.catalogues import Kind
 from app.work import ActorKind
@@ -100,6 +103,7 @@ _ENUMS: tuple[type[StrEnum], ...] = (
     states.ReferralOutcome,
     states.Purpose,
     states.DispatchState,
+    states.DeliveryState,
     states.AttemptResult,
     CallEvent,
     CallLog,
@@ -121,6 +125,8 @@ _ENUMS: tuple[type[StrEnum], ...] = (
     ExportState,
     Period,
     NumberKind,
+    FoundBy,
+    ActedFrom,
 )
 
 
@@ -146,6 +152,8 @@ def codes() -> Iterator[str]:
     for question in QUESTIONS.values():
         yield from question.answers.values()
     yield from _of_reports()
+    yield from _sources()
+    yield LIST_SIGN
     # A report covers at least a day.
     for name in ("day", "week", "month", "quarter", "year"):
         yield from (f"Previous {name}", f"Next {name}", f"A day of the {name}", f"by {name}")
@@ -167,12 +175,34 @@ def _of_reports() -> Iterator[str]:
     ):
         for name, text in defined.items():
             yield from (name.replace("_", " "), text)
-    yield from (name.replace("_", " ") for name in WHAT)
+    yield from (name.replace("_", " ") for name in (*WHAT, *OUTCOMES))
     yield from exporting.texts()
     yield from ("children", "fairness", "coverage", "open", "nobody yet", "recurring", "all")
     yield from (staff_measures.FAIRNESS_WORDS, staff_measures.COVERAGE_WORDS, *release.WORDS)
     yield from (line.words for line in reconcile(defaultdict(int), 0))
     yield from (text for table in release.SHAPE.tables for text in table.title.values())
+
+
+def _sources() -> Iterator[str]:
+    """Yield where the shipped deadlines, forms of reports and hours of rest come from."""
+    for path in sorted((ROOT / "referrals/data").glob("protocol-*.yaml")):
+        found = yaml.safe_load(path.read_text("utf-8"))
+        yield from (rule["source"] for rule in _deadlines_in(found))
+    for path in [
+        *sorted((ROOT / "statistics/data").glob("report-*.yaml")),
+        ROOT / "routing/rota/data/rest.yaml",
+    ]:
+        yield yaml.safe_load(path.read_text("utf-8"))["source"]
+
+
+def _deadlines_in(read: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(read, dict):
+        if "deadline" in read:
+            yield read
+        else:
+            yield from (rule for inner in read.values() for rule in _deadlines_in(inner))
+    elif isinstance(read, list):
+        yield from (rule for inner in read for rule in _deadlines_in(inner))
 
 
 def _of_the_log_of_calls() -> Iterator[str]:

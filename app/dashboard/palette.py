@@ -21,6 +21,7 @@ from app.routing.rota import takers
 from app.routing.supervision.team import of_team
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
+from app.staff.log_values import FoundBy
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.web.access import InWork, Requires
@@ -178,5 +179,5 @@ async def _record(work: Work, staff: Staff, typed: str) -> list[dict[str, str]]:
         readable(model, staff).where(model.code == written).with_only_columns(model.id)
     )
     ids = [str(found)] if found else []
-    await write_reading(work, AuditLog.RECORDS_SEARCHED, what, by=["code"], ids=ids)
+    await write_reading(work, AuditLog.RECORDS_SEARCHED, what, by=[FoundBy.CODE], ids=ids)
     return [_entry(f"record {one}", said(words), written, go=f"/{what}/{one}") for one in ids]

@@ -18,7 +18,7 @@ from app.referrals.channels.primero.problems import problem_words
 from app.referrals.reading import Story
 from app.referrals.states import HELD, OVER, RecipientState, ReferralState
 from app.words import days
-from app.words.pages import N_, _, code_words, reader, said
+from app.words.pages import N_, _, code_words, list_words, reader, said
 from app.work import Work
 
 _HOW = {
@@ -84,7 +84,7 @@ def ground_words(ground: str) -> str:
     """Return the ground of a disclosure: `consent`, or `override: BASIS` and what it overrides."""
     kind, _colon, basis = ground.partition(": ")
     basis, _comma, against = basis.partition(", ")
-    said_basis = ", ".join(plain(part) for part in (basis, against) if part)
+    said_basis = list_words(plain(part) for part in (basis, against) if part)
     return f"{plain(kind)}: {said_basis}" if basis else plain(kind)
 
 
@@ -247,7 +247,7 @@ def _by(subject: str, what: str, how: str) -> str:
 def _opened(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
     opened = said(_OPENED.get(d.get("opened_how", ""), N_("opened a referral")))
     begin = opened if subject == _("The program") else f"{subject} {opened}"
-    first = ", ".join(plain(s) for s in d.get("family_first") or [])
+    first = list_words(plain(s) for s in d.get("family_first") or [])
     family = "; " + _("first to %(services)s", services=first) if first else ""
     protocol = _(
         "protocol %(name)s, version %(version)s", name=d.get("protocol"), version=d.get("version")
@@ -259,7 +259,7 @@ def _sent(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
     return _(
         "Offered to %(agency)s (%(why)s); on the basis of %(ground)s",
         agency=d.get("recipient"),
-        why=", ".join(said(w) for w in d.get("why") or []),
+        why=list_words(said(w) for w in d.get("why") or []),
         ground=ground_words(d.get("ground") or ""),
     )
 
@@ -277,18 +277,18 @@ def _breached(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
 
 
 def _consent(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
-    withheld = ", ".join(plain(w) for w in d.get("withheld_from") or [])
+    withheld = list_words(plain(w) for w in d.get("withheld_from") or [])
     return _(
         "%(who)s recorded consent: %(giver)s, %(way)s, for %(scope)s",
         who=subject,
         giver=plain(d.get("given_by")),
         way=plain(d.get("by_way")),
-        scope=", ".join(plain(s) for s in d.get("scope") or []),
+        scope=list_words(plain(s) for s in d.get("scope") or []),
     ) + ("; " + _("not to %(services)s", services=withheld) if withheld else "")
 
 
 def _override(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
-    despite = ", ".join(plain(w) for w in d.get("despite") or [])
+    despite = list_words(plain(w) for w in d.get("despite") or [])
     against = _("against an explicit wish, to %(services)s", services=despite)
     return _(
         "%(who)s recorded an override of consent: %(basis)s",

@@ -31,6 +31,7 @@ from app.referrals.directory import addresses, agencies
 from app.referrals.directory.finding import Answer
 from app.referrals.escalation import alarms, dangers
 from app.referrals.library import protocols_of
+from app.referrals.models import Notice, Referral
 from app.referrals.reading import Wanted
 from app.referrals.spoken import house_words
 from app.referrals.states import (
@@ -244,13 +245,15 @@ async def supervisor_page(request: Request, work: InWork, staff: SeesDeadlines) 
 
 
 async def _supervisor(work: Work, staff: Staff) -> dict[str, Any]:
+    notices = await reading.notices_for(work, staff)
     return {
         "staff": staff,
         "now": work.now,
         "unreachable": await queries.count_unreachable(work),
         "running": await tracking.running(work, staff),
         "count": await tracking.count_running(work, staff),
-        "notices": await reading.notices_for(work, staff),
+        "notices": notices,
+        "agency_names": await _named_in(work, notices),
         "dangers": await _dangers(work, staff),
         "dead": await delivery.dead_letters(work, staff),
         "deadline_words": referral_views.deadline_words,
@@ -279,9 +282,11 @@ async def notices_fragment(request: Request, work: InWork, staff: Sees) -> Respo
 
 async def notices_values(work: Work, staff: Staff) -> dict[str, Any]:
     """Return the notices, dangers and openings for the board."""
+    notices = await reading.notices_for(work, staff, limit=20)
     return {
         "staff": staff,
-        "notices": await reading.notices_for(work, staff, limit=20),
+        "notices": notices,
+        "agency_names": await _named_in(work, notices),
         "dangers": await _dangers(work, staff),
         "now": work.now,
         "house_words": lambda kind: said(house_words(kind)),
@@ -290,6 +295,12 @@ async def notices_values(work: Work, staff: Staff) -> dict[str, Any]:
         "plain": referral_views.plain,
         "deadline_words": referral_views.deadline_words,
     }
+
+
+async def _named_in(work: Work, notices: list[tuple[Notice, Referral]]) -> dict[str, str]:
+    """Return the names of the agencies that notices are about, by their codes."""
+    codes = (notice.detail.get("agency") for notice, _ in notices)
+    return await agencies.names_of_codes(work, filter(None, codes))
 
 
 # Alarms of these kinds are decided on the page of the referral.

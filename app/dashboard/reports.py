@@ -42,7 +42,7 @@ from app.statistics.reports.reports import Kind, Report, kind_of, kinds, window_
 from app.statistics.reports.sections import show
 from app.web.access import InWork, reader_with, token_of
 from app.web.step_up import is_fresh
-from app.words.pages import reader
+from app.words.pages import list_words, reader
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
@@ -285,7 +285,7 @@ async def calls_page(
         line=line,
         lines=names,
         outcomes=outcomes,
-        outcome_words=", ".join(label(Dimension.OUTCOME, one) for one in outcomes),
+        outcome_words=list_words(label(Dimension.OUTCOME, one) for one in outcomes),
         label=label,
         language_words=language_words,
     )

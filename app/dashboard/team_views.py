@@ -11,7 +11,7 @@ from app.routing.models import PresenceState, TelephoneState
 from app.routing.rota.on_duty import OnShift
 from app.routing.supervision.team import Person
 from app.staff.models import EndpointKind
-from app.words.pages import N_, _, code_words, said
+from app.words.pages import N_, _, code_words, list_words, said
 
 # What a supervisor may choose for another person, and the words of the choice.
 CHOICES = (
@@ -92,7 +92,8 @@ def person_row(person: Person, shifts: dict[UUID, OnShift], now: datetime) -> Pe
         missed=person.missed,
         conversations=person.conversations,
         at_once=staff.chats_at_once,
-        languages=", ".join(language_words(code) for code in staff.languages) or _("all languages"),
+        languages=list_words(language_words(code) for code in staff.languages)
+        or _("all languages"),
         on_shift=staff.id in shifts,
         present=state in PRESENT,
         after_call=said(STATE_WORDS[PresenceState(after)]) if after else "",

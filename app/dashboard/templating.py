@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,7 @@ from app import words
 from app.contacts.records import library_of
 from app.dashboard.places import places_of
 from app.dashboard.settings.hours_words import hours_words
+from app.errors import LIST_SIGN
 from app.referrals.channels.primero.problems import problem_words
 from app.staff.models import EndpointKind
 from app.staff.roles import Permission, may
@@ -68,6 +70,11 @@ def _label(text: str) -> str:
     return parts.part(words)
 
 
+def _listed(items: Iterable[str]) -> Markup:
+    """Return parts as one text, each escaped, with the sign of the reader's language between."""
+    return escape(pages.said(LIST_SIGN)).join(items)
+
+
 templates = Jinja2Templates(Path(__file__).parent / "templates")
 templates.env.add_extension("jinja2.ext.i18n")
 templates.env.policies["ext.i18n.trimmed"] = True
@@ -99,6 +106,7 @@ templates.env.filters["name_of"] = lambda code, options: next(
     (one.label for one in options if one.code == code), code
 )
 templates.env.filters["said"] = pages.said
+templates.env.filters["listed"] = _listed
 templates.env.filters["message"] = pages.message_words
 templates.env.filters["part"] = parts.part
 templates.env.filters["apart"] = parts.apart

@@ -25,7 +25,7 @@ def _of_mail(found: Found | None, test: ConnectionTest) -> Message:
     return Message(
         "The mail server did not take the letter: %(why)s. The operator of the server can "
         "check the address and the password of the mail server.",
-        why=", ".join(test.details),
+        why=list(test.details),
     )
 
 

@@ -31,6 +31,7 @@ from app.referrals.channels.models import AgencyCase, Attempt
 from app.referrals.consent.consenting import given_of
 from app.referrals.consent.rules import Given
 from app.referrals.deadlines import tracking
+from app.referrals.directory.agencies import names_of_codes
 from app.referrals.directory.models import Agency
 from app.referrals.disclosures import disclosures_of
 from app.referrals.log_kinds import LogKind
@@ -201,6 +202,7 @@ async def read_story(work: Work, staff: Staff, referral_id: UUID) -> Story:
     notices = await session.scalars(
         select(Notice).where(Notice.referral_id == referral.id).order_by(Notice.at)
     )
+    events = await events_of(opened)
     story = Story(
         opened,
         deadlines=(await tracking.deadlines_of(work, [referral.id])).get(referral.id, []),
@@ -211,9 +213,9 @@ async def read_story(work: Work, staff: Staff, referral_id: UUID) -> Story:
         dispatches=[(d, _place(opened, d), _words(opened, d)) for d in dispatches],
         notices=list(notices),
         agency_cases=await _agency_cases(work, recipients),
-        events=await events_of(opened),
+        events=events,
         siblings=await _siblings(work, staff, referral),
-        agencies={agency.code: agency.name for _, agency in recipients},
+        agencies=await _names_in(work, recipients, events),
         given=await given_of(work, referral),
     )
     story.names = await names_of(work, _people(story))
@@ -242,6 +244,18 @@ async def _asked_agencies(
         .order_by(Attempt.number)
     )
     return [(one, agency) for one, agency in recipients], [(one, name) for one, name in attempts]
+
+
+async def _names_in(
+    work: Work, recipients: list[tuple[Recipient, Agency]], events: list[tuple[RecordEvent, str]]
+) -> dict[str, str]:
+    """Return the names of the agencies in a referral's log, by their codes.
+
+    Our own people on call are in it, too, who are no recipients.
+    """
+    known = {agency.code: agency.name for _, agency in recipients}
+    said = {e.detail.get(name) for e, _ in events for name in ("agency", "recipient")}
+    return known | await names_of_codes(work, {one for one in said if one} - set(known))
 
 
 async def _agency_cases(

@@ -17,7 +17,7 @@ from babel.numbers import format_decimal, format_percent
 from babel.support import NullTranslations
 
 from app import words
-from app.errors import Country, Message, Refusal, Share
+from app.errors import LIST_SIGN, Country, Message, Refusal, Share
 from app.words import catalogues, days
 from app.words.catalogues import Kind, locale_of
 
@@ -170,6 +170,14 @@ def _(message: str, **values: object) -> str:
 def ngettext(one: str, many: str, number: int, **values: object) -> str:
     """Return the form of a message for a number; `%(num)s` is the number."""
     return said_n(one, many, number) % {"num": number, **values}
+
+
+def list_words(parts: Iterable[object]) -> str:
+    """Return parts one after the other, with the sign that the reader's language has between them.
+
+    There is no "and": a list may also be of what there is to choose from.
+    """
+    return said(LIST_SIGN).join(str(one) for one in parts)
 
 
 def code_words(code: object) -> str:

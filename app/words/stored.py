@@ -8,8 +8,10 @@ from app.words.pages import N_, message_words
 
 BY_KEY = N_("Answered by key: %(question)s")
 SAYS_NO = N_("%(code)s says no.")
+URGENT_BUTTON = N_("Urgent button in a live call: the child is in danger now.")
+NO_COUNSELLOR = N_("The danger key was pressed, and no counsellor could take the call in time.")
 
-_STORED = (BY_KEY, SAYS_NO)
+STORED = (BY_KEY, SAYS_NO, URGENT_BUTTON, NO_COUNSELLOR)
 
 
 def stored(template: str, **values: object) -> str:
@@ -19,6 +21,6 @@ def stored(template: str, **values: object) -> str:
 
 def said_again(text: str) -> str:
     """Return a stored sentence in the reader's language; what a person wrote stays as it is."""
-    found = recognised(text, _STORED)
+    found = recognised(text, STORED)
     # What is filled in may be a message, too: the question that was asked.
     return message_words(Message(found.text, **{k: Message(v) for k, v in found.values.items()}))

@@ -146,7 +146,7 @@ async def _walk(walk: Walk, page: Page, readers: list[Reader], *, in_short: bool
         if one.is_first or WHOLE:
             found += await _looks(page, where, _tried(language, place))
         else:
-            # Its parts are those of the version before; it is as wide as that was at last.
+            # Its parts are those of a page before; it is as wide as that was at last.
             found += await too_wide(page, where)
     return found
 

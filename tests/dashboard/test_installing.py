@@ -1,10 +1,13 @@
 """What a browser is given to install the pages: icons that are what the manifest says."""
 
+import re
 import struct
 
 from app.dashboard.installing import MANIFEST, manifest
 from app.dashboard.templating import BUILT
+from app.demo.stage import Stage
 from app.web.headers import _POLICY
+from tests.support.referrals import page
 
 
 async def test_each_icon_is_there_in_its_size() -> None:
@@ -21,6 +24,18 @@ async def test_each_icon_is_there_in_its_size() -> None:
             assert b"<script" not in file
     assert purposes == {"any", "maskable"}
     assert (await manifest()).media_type == "application/manifest+json"
+
+
+async def test_the_manifest_names_the_helpline_in_the_language_of_its_page(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana", state=None, shift=False)
+    for language, name, direction in (("en", "Helpline", "ltr"), ("ar", "خط المساعدة", "rtl")):
+        await page(stage, ana, "/page-language", language=language)
+        shown = (await page(stage, ana, "/")).text
+        link = re.search(r'rel="manifest" href="([^"]+)"', shown)
+        assert link is not None
+        found = (await stage.client.get(stage.settings.public_url + link[1])).json()
+        assert (found["name"], found["lang"], found["dir"]) == (name, language, direction)
+        assert found["short_name"] == name
 
 
 def test_the_policy_lets_a_manifest_in_and_nothing_from_outside() -> None:

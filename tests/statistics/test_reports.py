@@ -111,6 +111,7 @@ async def test_the_form_of_notifications_adds_up(life: Life, lived_through: str)
     report = await report_of(life, "md-notifications", "2026-06-01")
     sums = grid(report, "Sums that have to hold")
     assert len(sums) == 4
+    assert "Notifications in total = girls + boys + another answer or not known" in sums
     assert all(row[-1] == "holds" and row[0] == row[1] for row in sums.values())
     children = [
         (one, child)

@@ -4,6 +4,7 @@ import io
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import lxml.html
 import pytest
@@ -20,7 +21,7 @@ from app.words.catalogues import SHIPPED, Kind
 # A language that is not shipped.
 LONG = "hu"
 _ACCENTS = str.maketrans("aeiouyAEIOUYcnrst", "áéíöúýÁÉÍÖÚÝćňŕšť")
-_KEPT = re.compile(r"(%\(\w+\)[sd]|%%|\{\w*\}|<[^<>]+>|&\w+;|`[^`]*`)")
+KEPT = re.compile(r"(%\(\w+\)[sd]|%%|\{\w*\}|<[^<>]+>|&\w+;|`[^`]*`)")
 _PATTERN = re.compile(r"(?=.*[EdMyH]{2})[EdMyHhms :.,/-]+")
 _FILLER = "ðþøłđŋæœ"
 
@@ -29,9 +30,7 @@ def longer(text: str) -> str:
     """Return a text with accents, longer by 40 %. What is filled in stays as it is."""
     if _PATTERN.fullmatch(text):
         return text
-    parts = [
-        part if n % 2 else part.translate(_ACCENTS) for n, part in enumerate(_KEPT.split(text))
-    ]
+    parts = [part if n % 2 else part.translate(_ACCENTS) for n, part in enumerate(KEPT.split(text))]
     more = max(1, round(len(text) * 0.4))
     # Words of up to eight letters: what is longer than any word would prove nothing.
     filler = (_FILLER * (more // len(_FILLER) + 1))[:more]
@@ -48,6 +47,9 @@ def add_long_language(folder: Path) -> None:
     about = yaml.safe_load((made / "language.yaml").read_text())
     about |= {"name": "Magyar", "locale": LONG}
     (made / "language.yaml").write_text(yaml.safe_dump(about, allow_unicode=True))
+    # What children are asked: reports say it, too.
+    asked = yaml.safe_load((made / "child.yaml").read_text())
+    (made / "child.yaml").write_text(yaml.safe_dump(_all_longer(asked), allow_unicode=True))
     words.forget()
     for kind in SHIPPED:
         catalogue = Catalog(locale=LONG, fuzzy=False)
@@ -61,6 +63,12 @@ def add_long_language(folder: Path) -> None:
         write_po(out, catalogue)
         (made / f"{kind}.po").write_bytes(out.getvalue())
     pages.forget()
+
+
+def _all_longer(read: Any) -> Any:
+    if isinstance(read, dict):
+        return {key: _all_longer(inner) for key, inner in read.items()}
+    return longer(read) if isinstance(read, str) else read
 
 
 class _Longer(NullTranslations):

@@ -57,7 +57,7 @@ WORDS = {
     "record": ["contact", "case", "referral"],
     "kind": ["csv", "json", "xlsx", "parquet"],
     "what": ["calls", "categories", "referrals", "summary", "counsellors", "room"],
-    "name": ["daily", "monthly", "agencies", "chi", "violence", "md-notifications"],
+    "name": ["daily", "monthly", "agencies", "chi", "violence", "md-notifications", "feedback"],
     "period": ["2020"],
     "language": ["sr"],
     "which": ["pages"],

@@ -1,9 +1,10 @@
 """A text in another language than its page says so, and a label that falls back knows which."""
 
+from app.dashboard.templating import templates
 from app.definitions.trees import label_in
-from app.errors import Refusal
+from app.errors import Message, Refusal
 from app.referrals.spoken import refusal_words
-from app.words.pages import spoken_in
+from app.words.pages import list_words, message_words, spoken_in
 from app.words.parts import lang_of, own_name, part
 
 
@@ -19,6 +20,17 @@ def test_a_text_in_another_language_says_which_and_in_which_direction() -> None:
     assert lang_of("اسم", "ar") == ' lang="ar" dir="rtl"'
     with spoken_in("ar"):
         assert part("Name", "en") == '<span lang="en" dir="ltr">Name</span>'
+
+
+def test_the_parts_of_a_list_have_the_sign_of_the_language_between_them() -> None:
+    several = Message("one of: %(known)s", known=["a", "b"])
+    found = {}
+    for language in ("en", "sr", "ar"):
+        with spoken_in(language):
+            found[language] = (list_words(["a", "b"]), message_words(several).partition(": ")[2])
+            shown = templates.env.from_string("{{ ['<a>', 'b']|listed }}").render()
+            assert shown == f"&lt;a&gt;{'، ' if language == 'ar' else ', '}b"
+    assert found == {"en": ("a, b", "a, b"), "sr": ("a, b", "a, b"), "ar": ("a، b", "a، b")}
 
 
 def test_a_label_that_is_not_translated_keeps_the_language_that_it_has() -> None:

@@ -11,8 +11,8 @@ from app.errors import BadText, Code, Invalid, Joined, Message, NotAllowed, reco
 from app.referrals.channels.primero import problems
 from app.referrals.spoken import refusal
 from app.words import letter
-from app.words.pages import message_words, refusal_words, spoken_in
-from app.words.stored import SAYS_NO, said_again, stored
+from app.words.pages import message_words, refusal_words, said, spoken_in
+from app.words.stored import NO_COUNSELLOR, SAYS_NO, STORED, URGENT_BUTTON, said_again, stored
 
 
 def test_the_values_of_a_refusal_are_filled_in_after_it_is_translated() -> None:
@@ -103,6 +103,10 @@ def test_a_stored_sentence_is_said_again_and_what_a_person_wrote_is_not() -> Non
     found = recognised("K-1 says no.", [SAYS_NO])
     assert (found.text, found.values) == (SAYS_NO, {"code": "K-1"})
     assert said_again("100 % of it, he says") == "100 % of it, he says"
+    with spoken_in("sr"):
+        for text in (URGENT_BUTTON, NO_COUNSELLOR):
+            assert recognised(stored(text), STORED).text == text
+            assert said_again(stored(text)) == said(text)
 
 
 def test_a_reason_that_an_agency_does_not_fit_is_said_with_its_values() -> None:

@@ -38,6 +38,7 @@ from app.definitions.risk import Urgency
 from app.errors import NotFound
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
+from app.staff.log_values import FoundBy
 from app.staff.models import Staff
 from app.web.access import InWork, ReadsRecords, SeesDefinitions, WritesContacts
 from app.web.lean import LeanRoute
@@ -233,7 +234,7 @@ async def open_earlier(
 ) -> list[ContactRow]:
     """Open earlier contacts of the person you are talking with, for some hours, with a reason."""
     found = await openings.open_earlier(work, staff, contact_id, body.reason)
-    await admit_list(work, found, "caller")
+    await admit_list(work, found, FoundBy.CALLER)
     return [await contact_row(work, one) for one in found]
 
 

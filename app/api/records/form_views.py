@@ -19,6 +19,7 @@ from app.definitions.library import Library
 from app.errors import Message, NotFound
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
+from app.staff.log_values import FoundBy
 from app.staff.models import Staff
 from app.words.pages import message_words
 from app.work import Work
@@ -127,7 +128,7 @@ async def form_state(
         raise NotFound("Not found, or you do not have access.")
     name = model.__name__.lower()
     await write_reading(
-        work, AuditLog.RECORDS_LISTED, f"{name}s", by=["state"], ids=[str(record_id)]
+        work, AuditLog.RECORDS_LISTED, f"{name}s", by=[FoundBy.STATE], ids=[str(record_id)]
     )
     return await state_of(work, record, language)
 

@@ -19,6 +19,7 @@ from app.contacts.cases import (
 )
 from app.contacts.models import Case, Contact
 from app.contacts.records import Opened, admit, admit_list, categories_of, events_of
+from app.staff.log_values import FoundBy
 from app.staff.models import Staff
 from app.work import Work
 
@@ -201,7 +202,7 @@ async def case_view(work: Work, staff: Staff, opened: Opened[Case]) -> CaseView:
     """Return an opened case with its answers."""
     case = opened.record
     within = await cases.contacts_in(work, staff, case)
-    await admit_list(work, within, "case")
+    await admit_list(work, within, FoundBy.CASE)
     return CaseView(
         **await _row(work, case, "cases"),
         form=case.form,

@@ -27,6 +27,7 @@ from app.jobs.names import Task
 from app.staff.accounts import names_of
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
+from app.staff.log_values import FoundBy
 from app.staff.models import Staff
 from app.staff.roles import PERMISSIONS, Permission, Role, may
 from app.staff.second_person import is_person
@@ -343,7 +344,7 @@ async def waiting_for(
     known = await names_of(work, ids)
     if rows and with_reasons:
         read = [str(case.id) for _, case, *_ in rows]
-        await write_reading(work, AuditLog.REQUESTS_READ, "cases", by=["request"], ids=read)
+        await write_reading(work, AuditLog.REQUESTS_READ, "cases", by=[FoundBy.REQUEST], ids=read)
     found = []
     for request, case, asked_by, mine in rows:
         opened = Opened(work, case)

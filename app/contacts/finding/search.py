@@ -47,6 +47,7 @@ from app.errors import Invalid
 from app.privacy.numbers import e164_in
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
+from app.staff.log_values import FoundBy
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Work
@@ -73,9 +74,10 @@ class Wanted:
     born: int | None = None
     cursor: str | None = None
 
-    def kinds(self) -> list[str]:
+    def kinds(self) -> list[FoundBy]:
         """Return the criteria without their values, for the log."""
-        return [key for key, value in vars(self).items() if value is not None and key != "cursor"]
+        given = [key for key, value in vars(self).items() if value is not None]
+        return [FoundBy(key) for key in given if key != "cursor"]
 
 
 # The columns that a list does not show and does not read.
@@ -149,7 +151,7 @@ async def _with_category(
     cursor then leads to the next records that were not looked at.
     """
     await write_reading(
-        work, AuditLog.CODES_READ, f"{model.__tablename__}:to find", by=["category"]
+        work, AuditLog.CODES_READ, f"{model.__tablename__}:to find", by=[FoundBy.CATEGORY]
     )
     values, found, seen, last = dict(values), list[Row](), 0, None
     while len(found) <= PAGE and seen < _LOOKED_THROUGH:

@@ -32,7 +32,7 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.web.access import InWork, reader_with
 from app.web.lean import LeanRoute
-from app.words.pages import refusal_words, said
+from app.words.pages import list_words, refusal_words, said
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
@@ -198,7 +198,7 @@ async def end(
                 raise Invalid(
                     "The last words hold personal data: %(found)s. Send them as a message first, "
                     "then end the conversation.",
-                    found=", ".join(f"{text} ({kind})" for text, kind in found),
+                    found=list_words(f"{text} ({kind})" for text, kind in found),
                 )
             await messages.say_as_staff(
                 work, staff, call_id, text=goodbye, client_key=client_key or uuid4().hex

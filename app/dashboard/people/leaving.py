@@ -13,7 +13,7 @@ from app.people import finding, holding, leaving, links
 from app.people.holding import Kind
 from app.staff.models import Staff
 from app.web.access import InWork
-from app.words.pages import _, code_words, refusal_words
+from app.words.pages import _, code_words, list_words, refusal_words
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
@@ -89,7 +89,7 @@ async def leave(request: Request, work: InWork, staff: Keeps, person_id: UUID) -
 
 def _told(person: Staff, given: dict[Kind, int]) -> str:
     """Say what was handed over."""
-    words = ", ".join(f"{code_words(kind)}: {number}" for kind, number in given.items())
+    words = list_words(f"{code_words(kind)}: {number}" for kind, number in given.items())
     if not person.active:
         return _("Deactivated. Handed over: %(given)s.", given=words or "–")
     return _("Handed over: %(given)s.", given=words or "–")

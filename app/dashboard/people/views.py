@@ -15,7 +15,7 @@ from app.routing.plan import read_skills
 from app.staff import accounts
 from app.staff.models import AuditEntry, EndpointKind, Staff
 from app.staff.roles import Permission, Role, may
-from app.words.pages import N_, _, code_words, language_name, reader, said
+from app.words.pages import N_, _, code_words, language_name, list_words, reader, said
 from app.work import Work
 
 # The fields of an account, as pages call them.
@@ -54,7 +54,7 @@ class PersonRow(NamedTuple):
 def person_row(staff: Staff) -> PersonRow:
     takes, rings = "", ""
     if may(staff.role, Permission.TAKE_CALLS):
-        spoken = ", ".join(language_name(one) for one in staff.languages) or _("every language")
+        spoken = list_words(language_name(one) for one in staff.languages) or _("every language")
         takes = " · ".join([spoken, *staff.skills])
         rings = "" if staff.endpoint_kind == EndpointKind.BROWSER else finding.endpoint_of(staff)
     return PersonRow(
@@ -218,17 +218,17 @@ def value_words(name: str, value: Any) -> str:
         case "role":
             return code_words(value)
         case "languages":
-            return ", ".join(language_name(one) for one in value) or _("every language")
+            return list_words(language_name(one) for one in value) or _("every language")
         case "page_language":
             return language_name(value)
         case "lines":
-            return ", ".join(value) or _("every line")
+            return list_words(value) or _("every line")
         case "training" | "active" | "emergency":
             return _("yes") if value else _("no")
         case "endpoint" if value == EndpointKind.BROWSER:
             return _("in the browser")
         case _ if isinstance(value, list):
-            return ", ".join(str(one) for one in value) or "–"
+            return list_words(str(one) for one in value) or "–"
         case _:
             return str(value) or "–"
 

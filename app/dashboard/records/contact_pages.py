@@ -24,7 +24,7 @@ from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.web.access import InWork, reader_with
-from app.words.pages import code_words
+from app.words.pages import code_words, list_words
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
@@ -34,7 +34,7 @@ Reads = Annotated[Staff, reader_with(Permission.READ_RECORDS)]
 def _cue_words(risk: RiskCues, language: str, cues: list[str]) -> str:
     """Return signs of danger in words; one that the file no longer has stands as it is."""
     known = {one.cue: label_in(one.reason, language) for one in risk.cues}
-    return ", ".join(known.get(cue) or code_words(cue) for cue in cues)
+    return list_words(known.get(cue) or code_words(cue) for cue in cues)
 
 
 async def contact_values(

@@ -23,7 +23,7 @@ from app.routing.rota.shifts import ALWAYS_UNTIL, Duty, Layer, first_instant
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.statistics.planning import planning
-from app.words.pages import N_, _, date_words, instant_words, said
+from app.words.pages import N_, _, date_words, instant_words, list_words, said
 from app.work import Work
 
 DAY = timedelta(days=1)
@@ -221,7 +221,7 @@ def duty_block(
         week,
         "over" if over else "duty",
         (duty.start, duty.end),
-        title=", ".join(part for part in (name, words, layer, warning) if part),
+        title=list_words(part for part in (name, words, layer, warning) if part),
         warning=warning,
         layer=layer,
         layer_code=duty.layer.value,

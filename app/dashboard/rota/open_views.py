@@ -9,7 +9,7 @@ from app.routing.rota import open_shifts
 from app.routing.rota.shifts import Layer
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
-from app.words.pages import said
+from app.words.pages import list_words, said
 from app.work import Work
 
 
@@ -48,11 +48,11 @@ async def open_lines(
             OpenLine(
                 row.id,
                 span_words((row.from_at, row.until_at), week.zone),
-                ", ".join(part for part in about if part),
+                list_words(part for part in about if part),
                 row.note,
                 row.places,
                 one.left,
-                ", ".join(names.get(who, "?") for who in one.taken_by),
+                list_words(names.get(who, "?") for who in one.taken_by),
                 may_sign_up=takes and ahead and not mine and one.left > 0 and speaks,
                 may_sign_off=mine and ahead,
                 may_withdraw=plans and row.until_at > work.now,

@@ -26,7 +26,7 @@ from app.routing.rota.shifts import Layer, OnHolidays, Place
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.web.access import InWork, Public, reader_with
-from app.words.pages import N_, _, code_words, date_words, ngettext, said
+from app.words.pages import N_, _, code_words, date_words, list_words, ngettext, said
 from app.words.places import zone_choices
 from app.work import Work
 
@@ -312,7 +312,7 @@ async def _shift_lines(work: Work, names: dict[UUID, str]) -> list[ShiftLine]:
             else _("holidays: %(rule)s", rule=code_words(row.on_holidays)),
             row.first_on,
             row.last_on,
-            ", ".join(date_words(day, N_("dd MMM")) for day in row.except_on),
+            list_words(date_words(day, N_("dd MMM")) for day in row.except_on),
         )
         for row in rows
         if row.counsellor_id in names

@@ -18,7 +18,7 @@ from app.routing.rota.proposals import proposals
 from app.routing.rota.proposals.problem import Bar
 from app.routing.rota.proposals.proposals import Uncovered
 from app.routing.rota.shifts import first_instant
-from app.words.pages import N_, _, day_words, number_words
+from app.words.pages import N_, _, day_words, list_words, number_words
 from app.work import Work
 
 BAR_WORDS = {
@@ -215,7 +215,9 @@ def _why(one: Uncovered, names: dict[UUID, str]) -> list[str]:
     for who, bar in one.why:
         if who in names:
             people[bar].append(names[who])
-    return [_(BAR_WORDS[bar], names=", ".join(people[bar])) for bar in reversed(Bar) if people[bar]]
+    return [
+        _(BAR_WORDS[bar], names=list_words(people[bar])) for bar in reversed(Bar) if people[bar]
+    ]
 
 
 async def proposed_blocks(work: Work, week: Week) -> dict[UUID, list[Block]]:

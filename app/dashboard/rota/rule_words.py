@@ -2,7 +2,7 @@
 
 import re
 
-from app.words.pages import _, weekday_short
+from app.words.pages import _, list_words, weekday_short
 
 _DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _RULE = re.compile(r"FREQ=WEEKLY(?:;INTERVAL=(1|2))?;BYDAY=([A-Z,]+)")
@@ -23,7 +23,7 @@ def rule_words(rule: str) -> str:
     days = match[2].split(",") if match is not None else []
     if match is None or not all(day in _DAYS for day in days):
         return rule
-    words = ", ".join(weekday_short(_DAYS.index(day)) for day in days)
+    words = list_words(weekday_short(_DAYS.index(day)) for day in days)
     if match[1] == "2":
         return _("every second week: %(days)s", days=words)
     return _("every week: %(days)s", days=words)

@@ -4,7 +4,7 @@ import re
 
 from app.calls.hours import ALWAYS
 from app.calls.weekly_hours import ALL_DAY, DAYS, HOLIDAYS, Span, Week, read_week, runs_of
-from app.words.pages import _, clock_words, weekday_short
+from app.words.pages import _, clock_words, list_words, weekday_short
 
 _TOKEN = re.compile(r'"[^"]*"|\b(?:Mo|Tu|We|Th|Fr|Sa|Su|PH|off|closed)\b|\b\d\d:\d\d\b')
 
@@ -43,7 +43,7 @@ def _week_words(week: Week) -> str:
 
 def days_words(numbers: list[int]) -> str:
     """Return weekdays in words, those in a row together; 0 is Monday."""
-    return ", ".join(
+    return list_words(
         weekday_short(first) if first == last else f"{weekday_short(first)}–{weekday_short(last)}"
         for first, last in runs_of(numbers)
     )
@@ -52,4 +52,4 @@ def days_words(numbers: list[int]) -> str:
 def _spans_words(spans: tuple[Span, ...]) -> str:
     if spans == ALL_DAY:
         return _("open round the clock")
-    return ", ".join(f"{clock_words(b)}–{clock_words(e)}" for b, e in spans) or _("closed all day")
+    return list_words(f"{clock_words(b)}–{clock_words(e)}" for b, e in spans) or _("closed all day")

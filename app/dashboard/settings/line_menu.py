@@ -7,7 +7,7 @@ from app.calls.menu import CALLBACK_DIGIT, LAST_DIGIT, MENU_ATTEMPTS, MESSAGE_DI
 from app.calls.speech import LineScript
 from app.dashboard.settings.line_views import Part
 from app.words.keys import PromptKey
-from app.words.pages import _, language_name
+from app.words.pages import _, language_name, list_words
 
 _K = PromptKey
 
@@ -65,7 +65,7 @@ def menu_of(line: LineScript, heard: Mapping[PromptKey, Part]) -> Turn:
     several = len(line.languages) > 1
     words = _("any other key, or none")
     if several:
-        names = ", ".join(language_name(one.language) for one in line.languages)
+        names = list_words(language_name(one.language) for one in line.languages)
         words = _(
             "%(languages)s; without a key, the first is taken after %(times)s questions",
             languages=names,

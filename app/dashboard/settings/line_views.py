@@ -20,7 +20,7 @@ from app.dashboard.settings.log_words import FIELD_WORDS
 from app.errors import Invalid
 from app.words import SOURCE
 from app.words.keys import PROMPT_KEYS, PromptKey
-from app.words.pages import N_, _, country_name, language_name, refusal_words, said
+from app.words.pages import N_, _, country_name, language_name, list_words, refusal_words, said
 from app.words.places import zone_name
 from app.work import Work
 
@@ -478,7 +478,7 @@ def _value_words(value: Any, name: str = "") -> str:
         case None | "":
             return "–"
         case list() | tuple():
-            return ", ".join(_one_words(str(one), name) for one in value) or "–"
+            return list_words(_one_words(str(one), name) for one in value) or "–"
         case dict():
             by_language = name in ("closed", "beginnings")
             inner = [

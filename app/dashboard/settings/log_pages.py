@@ -18,10 +18,12 @@ from app.people import finding
 from app.people.log_check import ask_for_check, last_check
 from app.people.log_names import Name, Names, names_in, subject_name
 from app.people.log_search import Sought, search_log
+from app.referrals.states import AgencyEvent
 from app.safekeeping import anchors
 from app.safekeeping.models import Way
 from app.safekeeping.verifying import LARGEST_FILE, verdict_of
 from app.staff.log_kinds import AuditLog
+from app.staff.log_values import ActedFrom
 from app.staff.models import AuditEntry, Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with
@@ -32,6 +34,7 @@ from app.words.pages import (
     code_words,
     day_words,
     language_name,
+    list_words,
     reader,
     refusal_words,
     said,
@@ -52,6 +55,8 @@ _TO_AGENCY = frozenset({AuditLog.REFERRAL_DISCLOSED, AuditLog.MANDATE_MOVED})
 _LANGUAGES = frozenset({"language", "languages", "page_language"})
 _TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?")
 _CODE = re.compile(r"[a-z]+(_[a-z]+)*")
+# Codes of `ActedFrom` as they were once stored: no row of the log is changed.
+_CODES_ONCE = frozenset(one.replace("_", " ") for one in ActedFrom)
 # What a check finds in each log.
 CHAIN_WORDS = {
     "audit_entries": N_("What people did and read"),
@@ -128,7 +133,7 @@ def _parts(value: Any, names: Names) -> list[Name]:
     if isinstance(value, dict):
         inner = {name: _parts(one, names) for name, one in value.items()}
         return [
-            Name(f"{_field(name)}: {', '.join(part.text for part in parts)}")
+            Name(f"{_field(name)}: {list_words(part.text for part in parts)}")
             for name, parts in inner.items()
         ]
     text = str(value)
@@ -136,7 +141,11 @@ def _parts(value: Any, names: Names) -> list[Name]:
         return [names.get(text, Name(text.removeprefix("agency:")))]
     if _TIME.fullmatch(text):
         return [_time(text)]
-    return [Name(code_words(text) if _CODE.fullmatch(text) else text)]
+    if text in set(AgencyEvent):
+        # Its words are those of what comes after the kind of record.
+        text = text.rpartition(".")[2]
+    is_code = _CODE.fullmatch(text) or text in _CODES_ONCE
+    return [Name(code_words(text) if is_code else text)]
 
 
 def _time(text: str) -> Name:

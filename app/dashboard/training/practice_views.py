@@ -23,7 +23,7 @@ from app.training.scenarios import (
 )
 from app.training.script import Ended, Reply, Talk, Turn
 from app.words import about
-from app.words.pages import N_, _, language_name, ngettext, said
+from app.words.pages import N_, _, language_name, list_words, ngettext, said
 from app.words.parts import joined, part
 
 LEVEL_WORDS = {
@@ -244,7 +244,7 @@ def compared_row(
         return options.get(code) or labels.get(code) or yes_no.get(code, code)
 
     wanted = words(one.wanted) if one.wanted else _("in the child's own words")
-    given = ", ".join(words(code) for code in one.given)
+    given = list_words(words(code) for code in one.given)
     if not one.wanted:
         given = _("something is written") if one.held == "matching" else ""
     return label_in(one.field.label, language), wanted, given, one.held, said(HELD_WORDS[one.held])

@@ -247,6 +247,17 @@ async def agency_of_code(work: Work, code: str) -> Agency:
     return found
 
 
+async def names_of_codes(work: Work, codes: Iterable[str]) -> dict[str, str]:
+    """Return the names of agencies by their codes, also of those that are not asked any more."""
+    wanted = sorted(set(codes))
+    if not wanted:
+        return {}
+    rows = await work.session.execute(
+        select(Agency.code, Agency.name).where(Agency.code.in_(wanted))
+    )
+    return {row.code: row.name for row in rows}
+
+
 async def entries(work: Work) -> list[tuple[Agency, Entry]]:
     """Return the whole directory, by code."""
     rows = (await work.session.scalars(select(Agency).order_by(Agency.code))).all()

@@ -42,6 +42,7 @@ from app.referrals.trail import PROGRAM_ITSELF, note, tell_house
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
+from app.words.stored import NO_COUNSELLOR, URGENT_BUTTON, stored
 from app.work import Work
 
 
@@ -101,7 +102,7 @@ async def refer_urgently(
         scope = Scope.AUTHORITIES if service in ASKED_OF_AUTHORITIES else Scope.SERVICES
         if given is None or scope not in given.scope:
             # A protocol without this ground for immediate danger is refused when it is loaded.
-            why = "Urgent button in a live call: the child is in danger now."
+            why = stored(URGENT_BUTTON)
             override = Override(Basis.VITAL_INTERESTS, why, wish_read=wish_read)
             await record_override(work, one, override, BY_HAND)
         await send(work, one, BY_HAND)
@@ -186,12 +187,7 @@ async def refer_unanswered(work: Work, call: Call) -> Referral | None:
         Need(None, (), frozenset({DANGER_KEY}), answers),
         call_id=call.id,
     )
-    await override_by_protocol(
-        work,
-        referral,
-        protocol.danger_key.basis,
-        "The danger key was pressed, and no counsellor could take the call in time.",
-    )
+    await override_by_protocol(work, referral, protocol.danger_key.basis, stored(NO_COUNSELLOR))
     tell_house(work, referral, NoticeKind.DANGER_UNANSWERED)
     await send(work, referral, PROGRAM_ITSELF)
     return referral

@@ -46,7 +46,7 @@ from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, Staff
 from app.words import days as day_forms
-from app.words.pages import _, code_words, ngettext, said, spoken_in
+from app.words.pages import _, code_words, list_words, ngettext, said, spoken_in
 from app.work import Work
 
 _TEMPLATE = Path(__file__).parent.parent / "data" / "report.typ"
@@ -401,7 +401,7 @@ async def _told(paper: Paper, shown: dict[ItemKind, list[UUID]]) -> list[tuple[s
         block = Block(f"{agency.name}, {paper.at(disclosure.at)}")
         block.say(_("Referral"), referral.code)
         labels = [_label(sheet, path, paper.language) for path in disclosure.fields]
-        block.say(_("What it was told"), ", ".join(labels))
+        block.say(_("What it was told"), list_words(labels))
         block.say(_("On which ground"), code_words(disclosure.ground))
         told.append(block)
         if agency.id not in whom:

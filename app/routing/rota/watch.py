@@ -30,6 +30,7 @@ from app.routing.rota.coverage import COVERING
 from app.routing.rota.takers import Person
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
+from app.staff.log_values import ActedFrom
 from app.staff.models import Staff
 from app.work import PROGRAM, Ground, Work
 
@@ -279,7 +280,7 @@ async def acknowledge(work: Work, alarm_id: UUID, by: str, staff: Staff | None =
         work,
         AuditLog.ALARM_ACKNOWLEDGED,
         str(alarm_id),
-        by=str(staff.id) if staff else "on call",
+        by=str(staff.id) if staff else ActedFrom.ON_CALL,
     )
     work.defer(Task.ALARM_OVER, alarm_id=str(alarm_id))
     work.announce(Topic.ALARMS)

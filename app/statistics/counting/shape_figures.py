@@ -283,13 +283,13 @@ def _stays(table: ShapeTable, look: Reading, code: str) -> bool:
 
 
 def _checked(shape: Shape, tables: list[CountedTable]) -> Any:
-    numbers = {
-        f"{table.code}.{row.code}": row.numbers[-1]
-        for table in tables
-        for row in table.rows
-        if row.numbers
-    }
+    rows = {f"{table.code}.{row.code}": row for table in tables for row in table.rows}
+    numbers = {name: row.numbers[-1] for name, row in rows.items() if row.numbers}
+
+    def label(name: str) -> str:
+        return rows[name].label if name in rows else name
+
     for check in shape.checks:
         parts = sum(numbers.get(part, 0) for part in check.parts)
-        words = f"{check.whole} = {' + '.join(check.parts)}"
+        words = f"{label(check.whole)} = {' + '.join(map(label, check.parts))}"
         yield CheckedSum(words, numbers.get(check.whole, 0), parts)

@@ -20,6 +20,7 @@ from app.jobs.transaction import transaction
 from app.privacy.keys import Bound, told
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
+from app.staff.log_values import ActedFrom
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.staff.second_person import Asked, SecondPerson, second
@@ -247,7 +248,7 @@ async def use_approval(work: Work, export_id: UUID) -> Export | None:
         f"export:{export.id}",
         what=export.what,
         personal=True,
-        by="command line",
+        by=ActedFrom.COMMAND_LINE,
     )
     export.state = _S.EXPIRED.value
     await work.session.execute(delete(ExportPart).where(ExportPart.export_id == export_id))

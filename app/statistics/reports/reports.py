@@ -42,7 +42,7 @@ from app.statistics.reports import sections as part
 from app.statistics.reports import writing_sections as writing
 from app.statistics.reports.sections import Grid, Section, duration
 from app.words import days
-from app.words.pages import N_, _, code_words, date_words, reader, said
+from app.words.pages import N_, _, code_words, date_words, list_words, reader, said
 from app.work import Work
 
 
@@ -404,7 +404,7 @@ async def _agencies(work: Work, window: Window, line: str | None) -> Report:
         [
             row.name if row.agency != "all" else said(row.name),
             *(
-                ", ".join(f"{code_words(w)} {n}" for w, n in words.items()) or "–"
+                list_words(f"{code_words(w)} {n}" for w, n in words.items()) or "–"
                 for words in (row.rejections, row.outcomes)
             ),
         ]
@@ -490,7 +490,7 @@ def _of_shape(shape: Shape) -> Callable[[Work, Window, str | None], Awaitable[Re
             )
         notes = [
             *(await _notes(work, window, line)),
-            _("Source of the form: %(source)s.", source=shape.source),
+            _("Source of the form: %(source)s.", source=said(shape.source)),
         ]
         if not on_grid(window, None, work.now):
             notes.append(_("What was said is counted up to the last whole month."))

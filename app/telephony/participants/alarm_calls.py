@@ -15,6 +15,7 @@ from app.errors import NotFound
 from app.jobs.names import Task
 from app.outbox.once import send_once
 from app.outbox.states import Sending
+from app.referrals.directory.agencies import names_of_codes
 from app.referrals.escalation import alarms
 from app.referrals.escalation.alarm_attempts import AlarmAttemptOnce
 from app.referrals.escalation.alarms import LISTENING, is_open, lock_alarm, note_result
@@ -197,7 +198,9 @@ async def _listened(work: Work, attempt_id: UUID, signed: Signed, n: int) -> lis
 
 async def _take(work: Work, alarm: Alarm, attempt: AlarmAttempt, scene: Scene) -> list[Step]:
     attempt.result, attempt.ended_at = AttemptResult.ACKNOWLEDGED.value, work.now
-    await alarms.acknowledge(work, alarm.id, attempt.who)
+    # Of the owner of a record, who is no entry of the directory, it is the name already.
+    names = await names_of_codes(work, [attempt.who])
+    await alarms.acknowledge(work, alarm.id, names.get(attempt.who, attempt.who))
     return [*scene.say(PromptKey.ALARM_TAKEN), HangUp()]
 
 

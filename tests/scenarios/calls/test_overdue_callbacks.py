@@ -52,7 +52,7 @@ async def test_an_overdue_call_back_is_told_until_the_phone_of_the_child_rings(
     assert "A call-back was promised and not made in time" in heard
     shown = (await page(stage, nora, "/team")).text
     assert "A call-back is overdue" in shown
-    assert "Acknowledged by supervisor" in shown
+    assert "Acknowledged by Supervisor." in shown
     # Ana is back and takes it: the phone of the child rings.
     await ana.be("available")
     await stage.until(lambda: _offered(ana), limit=20, what="an offer")

@@ -54,7 +54,7 @@ async def test_an_immediate_draft_that_is_not_sent(night: Stage, post: Mail) -> 
     heard = " ".join(h.text for h in supervisor.heard)
     assert "was opened and not sent" in heard
     (alarm,) = await alarms(vera)
-    assert alarm["acknowledged_by"] == "sup"
+    assert alarm["acknowledged_by"] == "Sup"
     await skip(night, 0.23)
     assert supervisor.rung == 1
     await night.advance(3 * 60)
@@ -108,7 +108,7 @@ async def test_key_1_of_an_unproven_phone_is_noted_and_the_next_person_is_rung(
     await night.until(lambda: director.rung == 1, limit=120)
     await night.advance(20)
     (alarm,) = await alarms(boris)
-    assert alarm["acknowledged_by"] == "dir", "whose number two people approved"
+    assert alarm["acknowledged_by"] == "Dir", "whose number two people approved"
 
 
 async def test_the_pin_proves_the_phone_and_takes_the_alarm(night: Stage) -> None:

@@ -348,6 +348,9 @@ async def test_key_1_of_our_own_unproven_phone_does_not_stop_the_escalation(nigh
     await until_later(night, lambda: own.rung == 1, 300, "the supervisor")
     await night.until(lambda: director.rung == 1, limit=30, what="the next person")
     assert not (await referral_of(ana, referral_id))["house_has_it"]
+    history = (await page(night, ana, f"/referrals/{referral_id}")).text
+    assert "Rings a duty phone of On Call" in history
+    assert "of on-call" not in history
     noted = await night.rows(
         "SELECT subject, detail FROM audit_entries WHERE action = 'key_at_unproven_phone'"
     )
@@ -454,7 +457,7 @@ async def test_a_wrong_number_is_not_a_rejection(night: Stage) -> None:
     """Key 3: the next way of the same agency is tried, and the directory's keeper sees the mark."""
     ana = await night.add_counsellor("ana")
     numbers = ("+381113000001", "+381113000002")
-    await add_agency(night, "house", "shelter", phones=numbers)
+    await add_agency(night, "house", "shelter", phones=numbers, name="Safe House")
     await add_agency(night, "xother", "shelter", phones=("+381113000003",))
     phone(night, numbers[0], presses="3")
     second = phone(night, numbers[1], presses="2")
@@ -472,6 +475,9 @@ async def test_a_wrong_number_is_not_a_rejection(night: Stage) -> None:
     assert [r["number"] for r in doubted] == [numbers[0]]
     shown = await page(night, ana, "/agencies")
     assert f"wrong number? {numbers[0]}" in shown.text
+    boss = await night.add_counsellor("boss", role=Role.SUPERVISOR, shift=False, state=None)
+    listed = (await page(night, boss, "/board/referrals")).text
+    assert "correct the directory</strong>: Safe House" in " ".join(listed.split())
     # The escalation waits for the call back, and then goes on.
     second.presses = "1"
     await night.advance(400)

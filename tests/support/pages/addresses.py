@@ -1,5 +1,7 @@
 """Addresses of every page: each pattern, and the addresses at which it may be found."""
 
+from collections.abc import Iterator
+
 from app.demo.stage import Stage
 from tests.support.routes import ROWS, WORDS, addresses_of, path_of, routes
 
@@ -25,11 +27,28 @@ ELSEWHERE = {
     "/practice/of/{call_id}": "leads to a practice",
     "/reports/files/{export_id}": "leads to a file",
 }
+# Each value of these parameters is a page of its own: what the others show proves nothing of it.
+_EACH_ITS_OWN = ("name", "record")
 # The most rows that are tried until one can be opened.
 _TRIED = 4
 
 
-async def page_addresses(stage: Stage, chosen: dict[str, str]) -> dict[str, list[str]]:
+class Pattern(str):
+    """A page: the path of its route, in which a value that makes it a page of its own is filled in.
+
+    `route`: the path as it is, which several pages may share.
+    """
+
+    route: str
+
+    @classmethod
+    def of(cls, route: str, name: str = "", value: str = "") -> "Pattern":
+        found = cls(route.replace(f"{{{name}}}", value))
+        found.route = route
+        return found
+
+
+async def page_addresses(stage: Stage, chosen: dict[str, str]) -> dict[Pattern, list[str]]:
     """Return the addresses of each page, with rows of each kind; first, those that are `chosen`."""
     rows = {name: await _rows(stage, sql) for name, sql in ROWS.items()} | WORDS
     rows |= {"period": [str(stage.clock.now().year)]}
@@ -39,8 +58,21 @@ async def page_addresses(stage: Stage, chosen: dict[str, str]) -> dict[str, list
     for route in routes(stage):
         path = path_of(route)
         if "GET" in (route.methods or ()) and not path.startswith(_NO_PAGES):
-            found[path] = addresses_of(stage, route, rows, [])[:_TRIED]
+            for pattern, some in _patterns(path, rows):
+                found[pattern] = addresses_of(stage, route, rows | some, [])[:_TRIED]
     return {path: found[path] for path in sorted(found) if path not in ELSEWHERE}
+
+
+def _patterns(
+    path: str, rows: dict[str, list[str]]
+) -> Iterator[tuple[Pattern, dict[str, list[str]]]]:
+    """Yield each page of a path, and the values that belong to it alone."""
+    for name in _EACH_ITS_OWN:
+        if f"{{{name}}}" in path:
+            for value in rows[name]:
+                yield Pattern.of(path, name, value), {name: [value]}
+            return
+    yield Pattern.of(path), {}
 
 
 async def _rows(stage: Stage, sql: str) -> list[str]:

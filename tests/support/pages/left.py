@@ -1,17 +1,14 @@
 """What a page leaves in English, or shows as a stored code, for a reader of another language."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from enum import StrEnum
 from functools import cache
-from pathlib import Path
-from typing import Any
 
-import yaml
-
-import app
 from app.words import pages, places
-from tests.support.long_words import LONG, PHRASE
+from app.words.catalogues import locale_of
+from tests.support.long_words import KEPT, LONG, PHRASE, longer
+from tests.support.pages.readers import NAMES
 
 # What a reader reads or hears: the text between tags, and what describes an element.
 READ = """
@@ -30,7 +27,7 @@ READ = """
   return [document.title, ...said].filter(Boolean).map((one) => one.trim().replace(/\\s+/g, " "));
 }
 """
-# What the rows of these tests are called, and what is written in them; what is typed as a code.
+# What the rows of these tests are called, and what is written in them.
 _NAMES = {
     "Plavi telefon",
     "Girl is bullied at school",
@@ -38,10 +35,22 @@ _NAMES = {
     "The child is in danger tonight.",
     "A house by the river",
     "Shown at the door on Monday.",
+    "Sigurna kuća",
+    "dugog imena",
+    "Pitaj pre nego što posavetuješ.",
+    "Zaključana vrata.",
+    # A protocol and a mapping of categories go by the name of their file.
+    "rs",
+    "chi",
+    *NAMES,
+    "iva",
+    "wera",
     "shelter | child_protection",
     # A day is typed so into a form.
     "2026-11-24",
 }
+# What is typed as a code, or in a word, in rows of these tests.
+_TYPED = {"autumn", "house", "shouts"}
 # Pages that compare files or explain them: they name what stands in these.
 OF_FILES = {"/admin/definitions/{set_id}", "/reports/dictionary"}
 _WORD = re.compile(r"(?<![\w@./:-])[a-z]+(?:[_.][a-z]+)*(?![\w@/:-])")
@@ -54,30 +63,29 @@ _SAME = {"csv", "json", "xlsx", "parquet", "pdf", "min", "sms"}
 @cache
 def _known() -> re.Pattern[str]:
     """Match what is data, or the name of a language, a country or a time zone."""
+    names = locale_of(LONG)
+    months = {
+        name
+        for named in (*names.months.values(), *names.days.values())
+        for width in named.values()
+        for name in width.values()
+    }
     with pages.spoken_in(LONG):
-        known = {pages.language_name(code) for code in pages.known_languages()}
+        known = months | {pages.language_name(code) for code in pages.known_languages()}
         known |= {name for _, name in [*places.country_choices(), *places.zone_choices()]}
-    known |= _NAMES | set(_sources())
-    return re.compile("|".join(map(re.escape, sorted(known, key=len, reverse=True))))
-
-
-def _sources() -> Iterator[str]:
-    """Yield where the deadlines of the shipped protocols come from, as their files say it."""
-    for path in (Path(app.__file__).parent / "referrals/data").glob("*.yaml"):
-        yield from _under("source", yaml.safe_load(path.read_text("utf-8")))
-
-
-def _under(key: str, read: Any) -> Iterator[str]:
-    if isinstance(read, dict):
-        yield from (one for name, one in read.items() if name == key and isinstance(one, str))
-        yield from (text for inner in read.values() for text in _under(key, inner))
-    elif isinstance(read, list):
-        yield from (text for inner in read for text in _under(key, inner))
+    known |= _NAMES
+    either = "|".join(map(re.escape, sorted(known, key=len, reverse=True)))
+    return re.compile(rf"(?<!\w)(?:{either})(?!\w)")
 
 
 def in_english(said: list[str]) -> set[str]:
     """Return what the long language would have said with accents, and is no data."""
-    return {one for one in said if one.isascii() and PHRASE.search(_known().sub("", one))}
+    return {one for one in said if PHRASE.search(_without_data(one))}
+
+
+def _without_data(text: str) -> str:
+    """Return a text without what is the same in every language: what is filled in, and names."""
+    return KEPT.sub("", _known().sub("", text))
 
 
 @cache
@@ -94,8 +102,16 @@ def _codes() -> frozenset[str]:
 
 
 def codes_in(said: Iterable[str]) -> set[str]:
-    """Return the texts of a page in the long language that hold a code; each word has an accent."""
-    return {one for one in said if _codes() & set(_WORD.findall(_known().sub("", one)))}
+    """Return the texts of a page in the long language that hold a code, of an enum or not.
+
+    Each word of that language has an accent, so any other word in small letters is one.
+    """
+    left = {one for one in said if one not in _TYPED}
+    return {one for one in left if any(map(_is_code, _WORD.findall(_without_data(one))))}
+
+
+def _is_code(word: str) -> bool:
+    return word in _codes() or (word not in _SAME and longer(word)[: len(word)] != word)
 
 
 def dates_in(said: Iterable[str]) -> set[str]:

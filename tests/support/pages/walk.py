@@ -13,12 +13,16 @@ from app.staff.roles import Role
 from app.web.access import COOKIE
 from app.words import pages
 from tests.support.long_words import read_in_page
+from tests.support.pages.addresses import Pattern
 from tests.support.pages.readers import NAMES, Reader
 
 
 @dataclass(frozen=True)
 class Version:
-    """A page as one reader sees it. `is_first`: no reader before has seen it in any version."""
+    """A page as one reader sees it.
+
+    `is_first`: no reader before has seen it in any version, nor another page of its route.
+    """
 
     reader: Reader
     pattern: str
@@ -29,13 +33,14 @@ class Version:
 @dataclass
 class Walk:
     stage: Stage
-    addresses: dict[str, list[str]]
+    addresses: dict[Pattern, list[str]]
     language: str
     # What answered well, whether it is a page or a part of one.
     opened: set[str] = field(default_factory=set)
     # By (reader, pattern).
     seen: set[tuple[str, str]] = field(default_factory=set)
     _read: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    _routes: set[str] = field(default_factory=set)
 
     async def versions(
         self, readers: Sequence[Reader], *, only_first: bool = False
@@ -54,7 +59,8 @@ class Walk:
                 if found is None:
                     continue
                 self.seen.add((reader.name, pattern))
-                is_first = pattern not in self._read
+                is_first = pattern.route not in self._routes
+                self._routes.add(pattern.route)
                 if self._is_new(pattern, found[1]):
                     yield Version(reader, pattern, found[0], is_first)
 

@@ -1,7 +1,8 @@
 // The service worker: it shows that the helpline needs its reader, and nothing else. It stores
 // nothing and answers no request, so no page and no name is ever kept by it.
+const helpline = new URL(self.location.href).searchParams.get("name") || "Helpline";
 self.addEventListener("push", (event) => {
-  event.waitUntil(self.registration.showNotification(event.data?.text() || "Helpline", {
+  event.waitUntil(self.registration.showNotification(event.data?.text() || helpline, {
     tag: "helpline", renotify: true, requireInteraction: true, icon: "/static/helpline-192.png",
   }));
 });

@@ -1,6 +1,7 @@
 // A ring as a notification with a button, where the browser can: the service worker shows it for this
 // page, and tells the page when Accept was clicked.
 import { _ } from "../words.js";
+import { registered } from "./worker.js";
 
 const can = () => "serviceWorker" in navigator && (globalThis.Notification?.maxActions ?? 0) > 0;
 
@@ -8,7 +9,7 @@ const can = () => "serviceWorker" in navigator && (globalThis.Notification?.maxA
 export const showWithAccept = async (words, offer) => {
   if (!can()) return false;
   try {
-    const worker = (await navigator.serviceWorker.register("/service-worker.js")).active ?? (await navigator.serviceWorker.ready).active;
+    const worker = (await registered()).active ?? (await navigator.serviceWorker.ready).active;
     worker.postMessage({ ring: words, accept: _("Accept"), offer });
     return true;
   } catch {

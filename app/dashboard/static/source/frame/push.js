@@ -3,6 +3,7 @@ import { again, onPage } from "../pages.js";
 import { _ } from "../words.js";
 import { isRefused } from "./current.js";
 import { choose, chosen } from "./sounds.js";
+import { registered } from "./worker.js";
 
 const can = () => "serviceWorker" in navigator && "PushManager" in globalThis;
 const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (one) => one.charCodeAt(0));
@@ -32,7 +33,7 @@ const subscribe = async (place) => {
       throw new Error(_("Notifications are blocked in this browser. Allow them at the left of the address, and try again."));
     }
     const { key } = await post("/sounds/push/key", {});
-    const worker = await navigator.serviceWorker.register("/service-worker.js");
+    const worker = await registered();
     await navigator.serviceWorker.ready;
     // An address that was made for another key is of no use.
     await (await worker.pushManager.getSubscription())?.unsubscribe();

@@ -1,0 +1,71 @@
+"""What the log of people's acts says has words, wherever in the program it is written."""
+
+import ast
+import importlib
+from collections.abc import Iterator
+from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+
+import app
+from app.contacts.finding.search import Wanted
+from app.dashboard import page_words
+from app.staff.log_values import ActedFrom, FoundBy
+from app.statistics.sums import OUTCOMES
+
+ROOT = Path(app.__file__).parent
+_WRITERS = {"write_entry", "write_reading", "write_reading_of", "note_export"}
+
+
+def _codes(node: ast.expr, module: ModuleType) -> Iterator[str]:
+    """Yield the codes that an expression names: literals, members of enums, and parts of both."""
+    match node:
+        case ast.Constant(value=str(text)):
+            yield text
+        case ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Set(elts=parts):
+            yield from (code for part in parts for code in _codes(part, module))
+        case ast.BoolOp(values=parts) | ast.Dict(values=parts):
+            yield from (code for part in parts for code in _codes(part, module))
+        case ast.IfExp(body=one, orelse=other):
+            yield from (*_codes(one, module), *_codes(other, module))
+        case ast.Attribute(value=ast.Attribute() as member, attr="value"):
+            yield from _codes(member, module)
+        case ast.Attribute(value=ast.Name(id=name), attr=attribute):
+            enum = getattr(module, name, None)
+            if isinstance(enum, type) and issubclass(enum, StrEnum):
+                yield str(getattr(enum, attribute))
+
+
+def _written() -> Iterator[tuple[str, str]]:
+    """Yield each code that is written to the log, and where."""
+    for path in sorted(ROOT.rglob("*.py")):
+        text = path.read_text()
+        if path.is_relative_to(ROOT / "demo") or not any(one in text for one in _WRITERS):
+            continue
+        where = path.relative_to(ROOT.parent)
+        module = importlib.import_module(".".join(where.with_suffix("").parts))
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in _WRITERS:
+                for given in node.keywords:
+                    for code in _codes(given.value, module):
+                        yield code, f"{where}:{node.lineno} {given.arg}"
+
+
+@lru_cache(maxsize=1)
+def _messages() -> set[object]:
+    return {message.id for message in page_words.messages()}
+
+
+def test_every_code_that_is_written_to_the_log_has_words() -> None:
+    written = list(_written())
+    assert len(written) > 15
+    without = [where for code, where in written if code.replace("_", " ") not in _messages() | {""}]
+    assert without == []
+
+
+def test_what_a_list_was_found_by_and_outcomes_of_calls_have_words() -> None:
+    codes = {*FoundBy, *ActedFrom, *OUTCOMES}
+    assert {code for code in codes if code.replace("_", " ") not in _messages()} == set()
+    every = Wanted(**dict.fromkeys(set(Wanted.__dataclass_fields__) - {"born"}, "x"), born=2010)  # type: ignore[arg-type]
+    assert set(every.kinds()) < set(FoundBy)
