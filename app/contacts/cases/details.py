@@ -1,21 +1,20 @@
-"""What a camera or a program wrote into a file: place, time, author, device. It is removed in a
-process of its own, which has no secret, no network address, no file and little time and memory.
-
-This module is that process, too: `python -m app.contacts.cases.details MEDIA-TYPE` reads the file
-on standard input and writes it without these details on standard output.
+"""What a camera or a program wrote into a file (place, time, author, device), and what else is in
+it. A file of a stranger is looked into in a process of its own (`looking.py`), never in this one:
+it may be made to take all time and memory, or to do worse.
 """
 
 import asyncio
 import contextlib
 import os
 import sys
+from asyncio.subprocess import Process
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from app.contacts.cases import looking
 from app.errors import Refusal
 
 if TYPE_CHECKING:
-    # Not in the process that looks into files: it loads as little as it can.
     from app.work import Ground
 
 # The kinds from which the details can be removed.
@@ -32,15 +31,29 @@ REMOVABLE = frozenset(
         "application/vnd.oasis.opendocument.text",
     }
 )
-# Seconds for one file; how many are worked on at once; bytes of memory.
-_WITHIN, _AT_ONCE, _MEMORY = 60, 2, 1536 * 1024 * 1024
-_CANNOT = 3
+# The warnings that there are (`suspicions.py`); nothing else is believed.
+WARNINGS = frozenset(
+    {
+        "macros",
+        "scripts",
+        "files inside",
+        "two files in one",
+        "cannot be looked into",
+        "loads from outside",
+    }
+)
+# The points that a picture may have; the largest cameras of telephones have 200 million.
+MOST_POINTS = 210_000_000
+# Seconds for one file; how many are worked on at once.
+_WITHIN, _AT_ONCE = looking.WITHIN, 2
+# Bytes that may come back beyond twice those of the file: a picture that is packed anew may grow.
+_MORE = 1_000_000
 
 
 class Details(StrEnum):
     """What is to become of the details, as the person chooses who adds the file."""
 
-    REMOVE = "remove"
+    REMOVE = looking.REMOVE
     KEEP = "keep"
 
 
@@ -56,14 +69,55 @@ class CannotRemove(Refusal):
     )
 
 
-async def without_details(
-    ground: "Ground", content: bytes, media_type: str, most_points: int | None = None
-) -> bytes:
-    """Return the file without what a camera or program wrote into it. Raises CannotRemove.
+class CannotLook(Refusal):
+    """Looking into the file took too long or too much memory, or the process died."""
 
-    `most_points`: how many points a picture may have, if fewer than of a document.
+    status = 503
+    default = (
+        "The document could not be looked into and was not kept. Try again. If that happens again, "
+        "the file may be made to stop programs."
+    )
+
+
+class TooManyPoints(Refusal):
+    status = 413
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            "A picture may have at most %(millions)s million points.", millions=most // 1_000_000
+        )
+
+
+class Looked(NamedTuple):
+    """A file as it is kept, and warnings for its readers."""
+
+    content: bytes
+    flags: list[str]
+
+
+async def without_details(
+    ground: "Ground", content: bytes, media_type: str, most_points: int = MOST_POINTS
+) -> bytes:
+    """Return the file without what a camera or program wrote into it.
+
+    Raises CannotRemove, TooManyPoints.
     """
-    if media_type not in REMOVABLE:
+    return (await look_into(ground, content, media_type, Details.REMOVE, most_points)).content
+
+
+async def look_into(
+    ground: "Ground",
+    content: bytes,
+    media_type: str,
+    details: Details,
+    most_points: int = MOST_POINTS,
+) -> Looked:
+    """Look into a file, and remove its details unless they are kept.
+
+    Raises CannotRemove or CannotLook, as details are removed or kept, and TooManyPoints.
+    """
+    failed = CannotRemove if details is Details.REMOVE else CannotLook
+    if details is Details.REMOVE and media_type not in REMOVABLE:
         raise CannotRemove()
     turns: asyncio.Semaphore = ground.kept.setdefault("details", asyncio.Semaphore(_AT_ONCE))
     async with turns:
@@ -71,9 +125,10 @@ async def without_details(
             sys.executable,
             "-I",
             "-m",
-            "app.contacts.cases.details",
+            looking.__name__,
             media_type,
-            *([] if most_points is None else [str(most_points)]),
+            details.value,
+            str(most_points),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
@@ -82,46 +137,59 @@ async def without_details(
         )
         try:
             async with asyncio.timeout(_WITHIN):
-                cleaned, _ = await process.communicate(content)
-        except (TimeoutError, OSError, RuntimeError):
-            raise CannotRemove() from None
+                said = await _exchange(process, content)
+        except (TimeoutError, OSError, RuntimeError, ValueError):
+            raise failed() from None
         finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
-    if process.returncode != 0 or not cleaned:
+            await _end(process)
+    if process.returncode == looking.TOO_MANY_POINTS:
+        raise TooManyPoints(most_points)
+    first, ended, made = said.partition(b"\n")
+    flags = [one for one in first.decode("ascii", "replace").split(",") if one]
+    if process.returncode != 0 or not ended or not WARNINGS.issuperset(flags):
+        raise failed()
+    if details is Details.KEEP:
+        return Looked(content, flags)
+    if not made:
         raise CannotRemove()
-    return cleaned
+    return Looked(made, flags)
 
 
-def _bound() -> None:
-    """Give up what this process does not need: memory, time, other files, other processes."""
-    import resource
+async def _exchange(process: Process, content: bytes) -> bytes:
+    """Give the file to the process and return what it says. Raises ValueError if that is more than
+    can be right: a process that a file took over is not to fill the memory of this one."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    given, said, most = process.stdin, bytearray(), 2 * len(content) + _MORE
 
-    for what, most in (
-        (resource.RLIMIT_AS, _MEMORY),
-        (resource.RLIMIT_CPU, _WITHIN),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(what, (most, most))
+    async def give() -> None:
+        # A process that ends early closes its input. The server's event loop then raises an error
+        # that is none of the system's.
+        with contextlib.suppress(OSError, RuntimeError):
+            given.write(content)
+            await given.drain()
+        given.close()
 
-
-def _main() -> int:
-    # Loaded first: afterwards no file is opened any more.
-    from app.contacts.cases import removing
-
-    _bound()
+    giving = asyncio.create_task(give())
     try:
-        cleaned = removing.removed(sys.stdin.buffer.read(), sys.argv[1], *map(int, sys.argv[2:]))
-    except Exception:
-        # A file from a stranger can fail in any way.
-        return _CANNOT
-    sys.stdout.buffer.write(cleaned)
-    sys.stdout.buffer.flush()
-    return 0
+        while part := await process.stdout.read(1 << 16):
+            said += part
+            if len(said) > most:
+                raise ValueError("too much")
+        await process.wait()
+    finally:
+        giving.cancel()
+    return bytes(said)
 
 
-if __name__ == "__main__":
-    sys.exit(_main())
+async def _end(process: Process) -> None:
+    """Kill the process if it still runs, and read what it still says, so that its pipe closes."""
+    if process.returncode is not None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(1):
+            while process.stdout is not None and await process.stdout.read(1 << 16):
+                pass

@@ -12,10 +12,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import defer
 
 from app.contacts.cases.cases import lock_open, open_case_record
-from app.contacts.cases.details import Details, without_details
+from app.contacts.cases.details import Details, look_into
 from app.contacts.cases.models import CaseDocument
 from app.contacts.cases.quotas import check_quotas
-from app.contacts.cases.suspicions import suspicions
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case
 from app.contacts.records import Opened, note_event
@@ -124,8 +123,8 @@ async def scan(command: str | None, content: bytes) -> str:
 async def check_document(
     work: Work, name: str, content: bytes, details: Details = Details.REMOVE
 ) -> Checked:
-    """Check size, type and viruses, and remove the details of the camera or program unless they
-    are to be kept. Hold no connection: a scan may take a minute.
+    """Check size, type and viruses, look into it, and remove the details of the camera or program
+    unless they are to be kept. Hold no connection: a scan may take a minute.
 
     Raises Refusal.
     """
@@ -139,10 +138,8 @@ async def check_document(
         raise TooLarge("A document may have at most %(limit)s MB.", limit=limit)
     kind = kind_of(content, name)
     scanned = await scan(work.settings.scanner, content)
-    if details is Details.REMOVE:
-        content = await without_details(work.ground, content, kind)
-    flags = await asyncio.to_thread(suspicions, content, kind)
-    return Checked(name, content, kind, details, scanned, flags)
+    kept, flags = await look_into(work.ground, content, kind, details)
+    return Checked(name, kept, kind, details, scanned, flags)
 
 
 async def add_document(work: Work, staff: Staff, case_id: UUID, checked: Checked) -> CaseDocument:

@@ -66,6 +66,26 @@ def without_words(content: bytes) -> bytes:
     return bytes(made)
 
 
+def points_of(content: bytes) -> int:
+    """Return the points of the largest picture in the file, as its size says (`ispe`): of a picture
+    made of tiles, too. Raises ValueError if none does, or what reading cut-off bytes does."""
+    sizes = [
+        struct.unpack_from(">II", content, size.body + 4)
+        for meta in _boxes(content, 0, len(content))
+        if meta.kind == b"meta"
+        for iprp in _boxes(content, meta.body + 4, meta.end)
+        if iprp.kind == b"iprp"
+        for ipco in _boxes(content, iprp.body, iprp.end)
+        if ipco.kind == b"ipco"
+        for size in _boxes(content, ipco.body, ipco.end)
+        if size.kind == b"ispe"
+    ]
+    if not sizes:
+        raise ValueError("it does not say how large it is")
+    points: int = max(width * height for width, height in sizes)
+    return points
+
+
 def _boxes(content: bytes, at: int, end: int) -> Iterator[_Box]:
     while at < end:
         size, kind = struct.unpack_from(">I4s", content, at)

@@ -1,4 +1,4 @@
-"""Files without what a camera or program wrote into them. Pure; runs in `details.py`'s process.
+"""Files without what a camera or program wrote into them. Pure; runs in `looking.py`.
 
 A picture looks the same: it keeps its orientation, its colours and its compression.
 """
@@ -17,10 +17,9 @@ from pypdf.generic import DictionaryObject, NameObject, StreamObject
 
 from app.contacts.cases.heic_pictures import without_words
 from app.contacts.cases.mp3_sound import without_tags
+from app.contacts.cases.picture_points import PILLOW_FORMATS
 
 _ORIENTATION = 0x0112
-# Points of a picture; the largest cameras of telephones have 200 million.
-MOST_POINTS = 210_000_000
 # What an archive may unpack to, in bytes and entries.
 _MOST_UNPACKED, _MOST_ENTRIES = 300_000_000, 5_000
 _SAME_DAY = (1980, 1, 1, 0, 0, 0)
@@ -30,15 +29,8 @@ class CannotRemove(Exception):
     """The details cannot be removed from this file."""
 
 
-# Of the pictures, the formats as the library names them.
-_PICTURES = {"image/jpeg": ("JPEG", "MPO"), "image/png": ("PNG",)}
-
-
-def removed(content: bytes, media_type: str, most_points: int = MOST_POINTS) -> bytes:
-    """Return the file without details; `most_points` of a picture. Raises CannotRemove, or whatever
-    a library raises."""
-    if media_type in _PICTURES:
-        _check_points(content, media_type, most_points)
+def removed(content: bytes, media_type: str) -> bytes:
+    """Return the file without details. Raises CannotRemove, or whatever a library raises."""
     return _REMOVERS[media_type](content)
 
 
@@ -55,13 +47,6 @@ def _orientation(picture: Image.Image) -> bytes:
     return kept.tobytes()
 
 
-def _check_points(content: bytes, media_type: str, most: int) -> None:
-    """Refuse a picture by what its first bytes say, before a point of it is unpacked."""
-    with Image.open(io.BytesIO(content), formats=_PICTURES[media_type]) as picture:
-        if picture.width * picture.height > most:
-            raise CannotRemove("too many points")
-
-
 # Segments of a JPEG by their second byte. Between APP1 and APP15 cameras and programs write what
 # they like; a picture needs its colours (APP2) and the program that packed it (APP14), no more.
 _END, _SCAN, _COMMENT = 0xD9, 0xDA, 0xFE
@@ -75,7 +60,7 @@ def _jpeg(content: bytes) -> bytes:
 
     What comes after the picture is left out: cameras add smaller ones and films there.
     """
-    with Image.open(io.BytesIO(content), formats=_PICTURES["image/jpeg"]) as picture:
+    with Image.open(io.BytesIO(content), formats=PILLOW_FORMATS["image/jpeg"]) as picture:
         turned = _orientation(picture)
     made = bytearray(b"\xff\xd8")
     if turned:
@@ -129,7 +114,7 @@ def _next_marker(content: bytes, at: int) -> int:
 
 def _png(content: bytes) -> bytes:
     made = io.BytesIO()
-    with Image.open(io.BytesIO(content), formats=_PICTURES["image/png"]) as picture:
+    with Image.open(io.BytesIO(content), formats=PILLOW_FORMATS["image/png"]) as picture:
         if getattr(picture, "n_frames", 1) > 1:
             raise CannotRemove("it moves")
         info, turned = dict(picture.info), _orientation(picture)

@@ -1,20 +1,26 @@
-"""Warnings about a document for its readers. Pure.
+"""Warnings about a document for its readers. Pure; runs in the process of `looking.py`.
 
 Macros, scripts and second files inside a document are flagged, and never refused: a threatening
 letter may well come as such a file, and it is evidence. Only the bytes are looked at; the
-configured scanner looks for known harmful files.
+configured scanner looks for known harmful files. Each byte is read a fixed number of times, however
+a stranger arranged them.
 """
 
 import io
 import re
 import zipfile
 import zlib
+from collections.abc import Iterator
+
+from lxml import etree
 
 # A PDF's names may be written with hexadecimal escapes: /J#61vaScript.
 _ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
 _PDF_ACTS = re.compile(rb"/(JavaScript|JS|Launch|OpenAction|AA|RichMedia|XFA)\b")
 _PDF_HOLDS = re.compile(rb"/(EmbeddedFiles?|Filespec)\b")
-_OBJECTS = re.compile(rb"/ObjStm\b.{0,400}?stream\r?\n", re.DOTALL)
+_OBJECTS = re.compile(rb"/ObjStm\b|stream\r?\n")
+# How far before its bytes a stream says what it is.
+_SAID_BEFORE = 400
 # The most that is unpacked of one document, in bytes and in parts.
 _MOST, _PARTS = 16_000_000, 200
 # How other files begin; a document that holds one of these is two files in one.
@@ -30,7 +36,7 @@ _MARKUP = re.compile(rb"<\s*(script|html|svg|\?php)\b", re.IGNORECASE)
 _OFFICE = ("application/vnd.openxmlformats", "application/vnd.oasis")
 _MACROS = re.compile(r"vbaProject\.bin$|(^|/)(Basic|Scripts)/.+", re.IGNORECASE)
 _OBJECTS_INSIDE = re.compile(r"(^|/)embeddings/|oleObject|(^|/)Object \d+/", re.IGNORECASE)
-_OUTSIDE = re.compile(rb'TargetMode\s*=\s*"External"', re.IGNORECASE)
+_PARSER = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
 
 MACROS, SCRIPTS, FILES, TWO, UNREADABLE, OUTSIDE = (
     "macros",
@@ -95,15 +101,27 @@ def _unpacked(content: bytes) -> list[bytes] | None:
     """
     found: list[bytes] = []
     left, view = _MOST, memoryview(content)
-    for match in _OBJECTS.finditer(content):
-        if len(found) == _PARTS or left <= 0:
+    for number, start in enumerate(_object_streams(content)):
+        if number == _PARTS or left <= 0:
             return None
         try:
-            found.append(zlib.decompressobj().decompress(view[match.end() :], left))
+            found.append(zlib.decompressobj().decompress(view[start:], left))
         except zlib.error:
             continue
         left -= len(found[-1])
     return found
+
+
+def _object_streams(content: bytes) -> Iterator[int]:
+    """Yield where the bytes of the object streams begin: shortly after `/ObjStm`."""
+    said = None
+    for match in _OBJECTS.finditer(content):
+        if match[0] == b"/ObjStm":
+            said = match.end()
+        elif said is not None:
+            if match.start() - said <= _SAID_BEFORE:
+                yield match.end()
+            said = None
 
 
 def _in_office(content: bytes) -> set[str]:
@@ -120,19 +138,31 @@ def _in_office(content: bytes) -> set[str]:
                     found.add(UNREADABLE)
                 elif entry.filename.endswith(".rels"):
                     left -= entry.file_size
-                    if left < 0:
-                        found.add(UNREADABLE)
-                    elif _loads(archive.read(entry)):
-                        found.add(OUTSIDE)
+                    found |= _in_relations(archive, entry) if left >= 0 else {UNREADABLE}
     except Exception:
         # An archive from a stranger can fail in any way: it is kept, and flagged.
         found.add(UNREADABLE)
     return found
 
 
+def _in_relations(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> set[str]:
+    try:
+        return {OUTSIDE} if _loads(archive.read(entry)) else set()
+    except Exception:
+        # The entries after it are looked into all the same.
+        return {UNREADABLE}
+
+
 def _loads(relations: bytes) -> bool:
-    """Return whether opening it fetches something: a template or a picture, and not only a link."""
+    """Return whether opening it fetches something: a template or a picture, and not only a link.
+
+    Raises ValueError or etree.XMLSyntaxError for what is no list of relations.
+    """
+    tree = etree.fromstring(relations, _PARSER).getroottree()
+    if tree.docinfo.internalDTD is not None:
+        raise ValueError("it defines entities")
     return any(
-        _OUTSIDE.search(one) and b"/hyperlink" not in one
-        for one in re.findall(rb"<Relationship\b[^>]*>", relations)
+        one.get("TargetMode", "").strip().lower() == "external"
+        and "/hyperlink" not in one.get("Type", "")
+        for one in tree.iter("{*}Relationship")
     )

@@ -10,7 +10,7 @@ from procrastinate import JobContext
 from app.calls.models import Call
 from app.chats import accounts, media
 from app.chats.models import MediaKind, MediaProblem, MediaState
-from app.contacts.cases.details import CannotRemove, without_details
+from app.contacts.cases.details import CannotRemove, TooManyPoints, without_details
 from app.contacts.cases.documents import NotAccepted, ScanFailed, scan
 from app.jobs.names import Task
 from app.outbox.fetching import TooLong
@@ -114,6 +114,8 @@ async def _fetch(parts: Parts, wanted: _Wanted) -> _Fetched | MediaProblem:
         cleaned = await without_details(parts.ground, content, media_type, _MOST_POINTS)
     except NotAccepted:
         return MediaProblem.HARMFUL
+    except TooManyPoints:
+        return MediaProblem.TOO_LARGE
     except CannotRemove:
         return MediaProblem.NOT_CLEANED
     except ScanFailed:
