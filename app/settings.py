@@ -47,8 +47,8 @@ class Settings(BaseSettings):
     # The socket of `helpline keeper`, which then holds the field keys in place of this program.
     keeper_socket: Path | None = None
 
-    # Addresses and networks of our own proxies, separated by commas. Only what these say about the
-    # address of a client is believed.
+    # Addresses and networks of our own proxies, separated by commas; `unix` is one that comes by a
+    # socket file. Only what these say about the address of a client is believed.
     trusted_proxies: str = ""
 
     # Whether agencies' systems may be on this machine or in its network: for the demo and tests.
@@ -260,7 +260,7 @@ class Settings(BaseSettings):
 
     @property
     def proxies(self) -> list[str]:
-        """The addresses and networks of our own proxies."""
+        """The addresses and networks of our own proxies, and `unix` for a socket file."""
         return [part.strip() for part in self.trusted_proxies.split(",") if part.strip()]
 
     @property
@@ -359,14 +359,7 @@ def check_settings(settings: Settings) -> None:
         )
     if settings.smtp_url is not None:
         read_smtp_url(settings.smtp_url)
-    for proxy in settings.proxies:
-        try:
-            ip_network(proxy, strict=False)
-        except ValueError:
-            raise BadSettings(
-                "HELPLINE_TRUSTED_PROXIES must hold addresses or networks, separated by commas, "
-                "for example 127.0.0.1,10.0.0.0/8."
-            ) from None
+    _check_proxies(settings)
     _check_documents(settings)
     _check_safekeeping(settings)
     _check_leaked(settings)
@@ -380,6 +373,19 @@ def check_settings(settings: Settings) -> None:
             "server: set HELPLINE_ENV=production. Without it the address must be one such as "
             "http://127.0.0.1:8000."
         )
+
+
+def _check_proxies(settings: Settings) -> None:
+    for proxy in settings.proxies:
+        try:
+            if proxy != "unix":
+                ip_network(proxy, strict=False)
+        except ValueError:
+            raise BadSettings(
+                "HELPLINE_TRUSTED_PROXIES must hold addresses or networks, separated by commas, "
+                "for example 127.0.0.1,10.0.0.0/8, or the word unix for a proxy that comes by a "
+                "socket file."
+            ) from None
 
 
 def _check_documents(settings: Settings) -> None:

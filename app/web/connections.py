@@ -7,6 +7,7 @@ of those whose request is not complete is closed.
 import asyncio
 import contextlib
 import resource
+import socket
 from collections import defaultdict
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
@@ -27,6 +28,9 @@ _BETWEEN_CHUNKS = 512 * 1024
 # such limit. One that rests between two requests is not counted: a proxy keeps many, and closing
 # one would lose what it is just sending. The server closes it after some seconds of rest.
 MOST_OF_ADDRESS = 128
+# What stands for a connection by a socket file, which has no address: in `HELPLINE_TRUSTED_PROXIES`,
+# and where a client is counted by its address. Who may connect is decided by the file's mode.
+SOCKET_FILE = "unix"
 # Of the files that the process may open, those that are left for the database and for files.
 _OTHER_FILES = 256
 _MOST_FILES = 65_536
@@ -36,14 +40,15 @@ class Unfinished:
     """The connections of a process without a complete request, the oldest first.
 
     Behind one of our own proxies everybody has its address: only the limit of the process counts
-    for it. `proxies` are addresses and networks, as in `HELPLINE_TRUSTED_PROXIES`.
+    for it. `proxies` are addresses, networks and `unix`, as in `HELPLINE_TRUSTED_PROXIES`.
     """
 
     def __init__(
         self, most: int, most_of_address: int = MOST_OF_ADDRESS, proxies: Sequence[str] = ()
     ) -> None:
         self._most, self._most_of_address = most, most_of_address
-        self._proxies = [ip_network(one, strict=False) for one in proxies]
+        self._proxies = [ip_network(one, strict=False) for one in proxies if one != SOCKET_FILE]
+        self._trusts_socket_file = SOCKET_FILE in proxies
         # Dictionaries, because they keep their order.
         self._all: dict[Limited, None] = {}
         self._of: defaultdict[str, dict[Limited, None]] = defaultdict(dict)
@@ -60,6 +65,8 @@ class Unfinished:
 
     def is_proxy(self, address: str) -> bool:
         """Return whether one of our own proxies has this address."""
+        if address == SOCKET_FILE:
+            return self._trusts_socket_file
         if not self._proxies:
             return False
         try:
@@ -114,6 +121,9 @@ class Limited(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        held = transport.get_extra_info("socket")
+        if held is not None and held.family == socket.AF_UNIX:
+            self.client = (SOCKET_FILE, 0)
         self.address = self.client[0] if self.client else ""
         self.is_of_proxy = self.unfinished.is_proxy(self.address)
         self._wait_for_head()
