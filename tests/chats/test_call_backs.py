@@ -1,7 +1,8 @@
 """A child who writes is rung: by the counsellor who agreed it, who may still write with it."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select
@@ -10,9 +11,15 @@ from app.calls import callers
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, Channel
-from app.chats import carrying, ending, messages, opening, ringing
+from app.chats import at_desk, carrying, ending, messages, opening, opting, ringing
 from app.chats.models import Author
-from app.routing import callback_attempts, callbacks, offers, own_presence, queue, releasing
+from app.contacts import contacts
+from app.contacts.cases import case_flags, cases
+from app.contacts.cases.models import CaseContact
+from app.contacts.states import FlagAbout
+from app.dialling import outward
+from app.errors import Conflict, Invalid, NotFound
+from app.routing import callback_attempts, offers, own_presence, queue, releasing
 from app.routing.callbacks import Callback, Who
 from app.routing.models import Offer, PresenceState
 from app.staff import accounts
@@ -29,7 +36,7 @@ from tests.support.calls.conversations import (
     takes,
     writing,
 )
-from tests.support.verbs import presence_of
+from tests.support.verbs import logged, presence_of
 
 NUMBER = "+381641110001"
 
@@ -46,11 +53,14 @@ async def texts(
     return await call_again(work, call.id)
 
 
+def from_now(work: Work) -> tuple[datetime, datetime]:
+    return work.now, work.now + timedelta(hours=1)
+
+
 async def agreed(work: Work, by: Staff, call: Call) -> Callback:
     """Let a counsellor agree a call-back for now, to the number of a conversation."""
     work.actor = accounts.actor_of(by)
-    window = (work.now, work.now + timedelta(hours=1))
-    return await callbacks.agree(work, call, Who.CALLER, window, safe=True)
+    return await ringing.agree_known(work, call, Who.CALLER, from_now(work), safe=True)
 
 
 async def due(work: Work) -> tuple[Call, list[Offer]]:
@@ -124,8 +134,7 @@ async def test_a_number_that_the_child_wrote_by_a_messenger_is_rung_by_her_too(w
     ana = await a_writer(work, "ana")
     chat = await texts(work, line, Channel.TELEGRAM, "telegram:42")
     work.actor = accounts.actor_of(ana)
-    window = (work.now, work.now + timedelta(hours=1))
-    await ringing.agree(work, chat, NUMBER, Who.CALLER, window, safe=True)
+    await ringing.agree(work, chat, NUMBER, Who.CALLER, from_now(work), safe=True)
     assert chat.caller_key != work.keys.match_key("caller", NUMBER)
     _, (offer,) = await due(work)
     assert offer.counsellor_id == ana.id
@@ -169,3 +178,87 @@ async def test_who_agrees_another_time_for_a_call_back_answers_for_it(work: Work
     vera = await a_writer(work, "vera")
     assert await agreed(work, vera, chat) is row
     assert row.made_by == vera.id
+
+
+@pytest.mark.parametrize("channel", [Channel.SMS, Channel.WHATSAPP, Channel.SIGNAL])
+async def test_a_child_is_rung_at_the_number_from_which_it_writes(
+    work: Work, channel: Channel
+) -> None:
+    line = await a_chat_line(work)
+    ana = await a_writer(work, "ana")
+    chat = await texts(work, line, channel)
+    assert (await at_desk.conversations(work, ana))[0].has_number
+    found = await ringing.own_number(work, ana, chat.id)
+    row = await agreed(work, ana, found)
+    assert (row.call_id, row.caller_key) == (chat.id, chat.caller_key)
+    vera = await a_writer(work, "vera")
+    with pytest.raises(messages.NotYours):
+        await ringing.own_number(work, vera, chat.id)
+
+
+@pytest.mark.parametrize(
+    ("channel", "address"),
+    [(Channel.TELEGRAM, "telegram:42"), (Channel.SIGNAL, f"signal:{UUID(int=7)}")],
+)
+async def test_a_child_whose_messenger_keeps_its_number_is_rung_at_none_of_its_own(
+    work: Work, channel: Channel, address: str
+) -> None:
+    line = await a_chat_line(work)
+    ana = await a_writer(work, "ana")
+    chat = await texts(work, line, channel, address)
+    assert not (await at_desk.conversations(work, ana))[0].has_number
+    with pytest.raises(NotFound):
+        await ringing.own_number(work, ana, chat.id)
+    with pytest.raises(Conflict):
+        await agreed(work, ana, chat)
+
+
+async def test_a_number_that_a_child_wrote_on_the_page_is_not_one_from_which_it_writes(
+    work: Work,
+) -> None:
+    line = await a_chat_line(work)
+    ana = await a_writer(work, "ana")
+    chat, _ = await writing(work, line)
+    await ringing.agree(work, chat, NUMBER, Who.CALLER, from_now(work), safe=True)
+    assert not (await at_desk.conversations(work, ana))[0].has_number
+    with pytest.raises(NotFound):
+        await ringing.own_number(work, ana, chat.id)
+
+
+async def test_the_rules_of_a_call_back_hold_for_the_number_from_which_a_child_writes(
+    work: Work,
+) -> None:
+    line = await a_chat_line(work)
+    ana = await a_writer(work, "ana")
+    chat = await texts(work, line)
+    with pytest.raises(Invalid):
+        await ringing.agree_known(work, chat, Who.CALLER, from_now(work), safe=False)
+    await opting.opt_out(work, chat)
+    with pytest.raises(ringing.WantsNoMore):
+        await agreed(work, ana, chat)
+    with pytest.raises(ringing.WantsNoMore):
+        await ringing.agree(work, chat, NUMBER, Who.CALLER, from_now(work), safe=True)
+    assert chat.line_id is not None
+    assert chat.caller_key is not None
+    await opting.opt_in(work, chat.line_id, chat.channel, chat.caller_key)
+    await agreed(work, ana, chat)
+    abroad = await texts(work, line, address="+12125550123")
+    with pytest.raises(outward.NotDialled):
+        await agreed(work, ana, abroad)
+
+
+async def test_a_flag_against_ringing_is_told_to_those_who_may_read_its_case(work: Work) -> None:
+    line = await a_chat_line(work)
+    ana = await a_writer(work, "ana")
+    chat = await texts(work, line)
+    vera = await a_writer(work, "vera")
+    contact = (await contacts.at_hand_of_each(work, ana, [chat.id]))[chat.id]
+    case = await cases.open_case(work, ana, [])
+    work.session.add(CaseContact(case_id=case.id, contact_id=contact.id, linked_at=work.now))
+    await work.session.flush()
+    assert not await case_flags.forbids_ringing(work, ana, chat)
+    await case_flags.raise_flag(work, ana, case.id, FlagAbout.DO_NOT_RING, "Otac se javlja", None)
+    await work.session.flush()
+    assert await case_flags.forbids_ringing(work, ana, chat)
+    assert ("records_listed", {"by": ["caller"], "ids": [str(case.id)]}) in logged(work)
+    assert not await case_flags.forbids_ringing(work, vera, chat)
