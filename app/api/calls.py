@@ -31,7 +31,7 @@ from app.calls import danger_words, lines, messages, queries, record
 from app.calls.line_rows import Line
 from app.calls.models import Call
 from app.calls.states import Outcome
-from app.chats import ending
+from app.chats import ending, ringing
 from app.errors import Invalid, NotAllowed
 from app.referrals.replies import in_talk
 from app.routing import callback_attempts, callbacks, in_hand, offers, queue, sound
@@ -353,20 +353,32 @@ class CallbackIn(BaseModel):
     who: callbacks.Who = callbacks.Who.CALLER
     # The caller has said that it is safe to call.
     safe: bool
+    # In a conversation that you have: the message (its `number`) with the telephone number that the
+    # child wrote. Without it, the number from which the child writes is meant.
+    message: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
 
 
 @router.post("/calls/{call_id}/callback", status_code=201)
 async def agree_callback(
     work: InWork, staff: TakesCalls, call_id: UUID, body: CallbackIn
 ) -> dict[str, UUID]:
-    """Agree on a call-back: when, who may answer, and that it is safe to call."""
+    """Agree on a call-back: when, who may answer, and that it is safe to call.
+
+    It is made to the number from which the caller rings or the child writes, or with `message` to
+    one that the child wrote.
+    """
     await queries.readable_call(work, in_hand.known_callers(staff), call_id)
     for at in (body.since, body.until):
         if at.tzinfo is None:
             raise Invalid("Give times with their zone, for example 2026-11-24T08:00:00+01:00.")
-    call = await record.lock_call(work, call_id)
     window = (body.since, body.until)
-    return {"id": (await callbacks.agree(work, call, body.who, window, safe=body.safe)).id}
+    if body.message is None:
+        call = await record.lock_call(work, call_id)
+        made = await ringing.agree_known(work, call, body.who, window, safe=body.safe)
+    else:
+        call, number = await ringing.given_number(work, staff, call_id, body.message)
+        made = await ringing.agree(work, call, number, body.who, window, safe=body.safe)
+    return {"id": made.id}
 
 
 @router.get("/callbacks")

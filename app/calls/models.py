@@ -100,6 +100,12 @@ class Call(Base):
             "id",
             postgresql_where=text("state = 'queued'"),
         ),
+        # The call-backs in the queue: matching reads all of them, and they are few.
+        Index(
+            "ix_calls_called_back",
+            "callback_id",
+            postgresql_where=text("callback_id IS NOT NULL AND state = 'queued'"),
+        ),
         Index(
             "ix_calls_in_danger",
             "ranked_at",

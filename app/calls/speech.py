@@ -59,6 +59,11 @@ class LineScript:
     key_questions: tuple[str, ...] | None = None
 
     @property
+    def own_numbers(self) -> tuple[str, ...]:
+        """The helpline's own numbers, as a child may write them."""
+        return tuple(one for one in (self.number, self.shown_number) if one)
+
+    @property
     def emergency(self) -> str:
         return EMERGENCY.get(self.country, EMERGENCY_ELSEWHERE)
 

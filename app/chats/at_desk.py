@@ -9,10 +9,10 @@ from sqlalchemy import and_, bindparam, false, func, select, true
 from app.calls import lines
 from app.calls.line_rows import Line
 from app.calls.models import Call
-from app.calls.states import Channel
+from app.calls.states import CARRIED, Channel
 from app.chats import at_once, messages, typing
 from app.chats.models import Access, Author, Kind, Message, Typing
-from app.database.quick import Question, Row
+from app.database.quick import Question, Row, is_one_of
 from app.jobs.transaction import ask
 from app.routing.models import Offer, OfferState
 from app.staff.models import Staff
@@ -50,6 +50,8 @@ class AtDesk(NamedTuple):
     line_id: UUID | None = None
     # Danger was written from there again and again: no agency is asked by itself.
     danger_again: bool = False
+    # The child writes from a telephone number that is known.
+    has_number: bool = False
 
 
 # Built once: it is sent after each message that a counsellor's page hears of. Written by a child
@@ -92,6 +94,11 @@ _AT_DESK = Question(
         Call.line_id,
         Call.rings_only_id,
         Call.heard_at,
+        and_(
+            Call.caller_kind == "e164",
+            Call.caller_number_sealed.is_not(None),
+            is_one_of(Call.channel, [channel.value for channel in CARRIED]),
+        ).label("has_number"),
         func.coalesce(Line.name, "").label("line"),
         func.coalesce(Line.practice, false()).label("practice"),
         _COUNTED,
@@ -189,4 +196,5 @@ def _at_desk(work: Work, row: Row) -> AtDesk:
         letters=bool(row["letters"]) and not offered,
         line_id=row["line_id"],
         danger_again=row["danger_again"],
+        has_number=not offered and row.get("has_number", False),
     )

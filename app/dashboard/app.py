@@ -29,7 +29,7 @@ from app.dashboard import (
     team_messages,
     wall,
 )
-from app.dashboard.chats import left_pages, translation_pages
+from app.dashboard.chats import left_pages, ring_pages, translation_pages
 from app.dashboard.chats import pages as chat_pages
 from app.dashboard.developers import components
 from app.dashboard.directory import pages as directory_pages
@@ -89,6 +89,7 @@ _ROUTERS = (
     callback_form.router,
     chat_pages.lean_router,
     chat_pages.router,
+    ring_pages.router,
     left_pages.router,
     translation_pages.lean_router,
     translation_pages.router,

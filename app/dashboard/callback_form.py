@@ -9,6 +9,7 @@ from fastapi import APIRouter, Form, Request, Response
 
 from app.calls import lines, queries, record
 from app.calls.models import Call
+from app.chats import ringing
 from app.dashboard.desk_values import desk_fragment
 from app.errors import Invalid, Refusal
 from app.routing import callbacks, in_hand
@@ -41,7 +42,7 @@ async def agree(
         await queries.readable_call(work, in_hand.known_callers(staff), call_id)
         call = await record.lock_call(work, call_id)
         window = window_of(day, begins, ends, await _zone(work, call))
-        await callbacks.agree(work, call, who, window, safe=safe)
+        await ringing.agree_known(work, call, who, window, safe=safe)
     except Refusal as refusal:
         await work.undo()
         notice = refusal_words(refusal)

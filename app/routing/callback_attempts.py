@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
-from app.calls import lines, record
+from app.calls import callers, lines, record
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.states import NOT_RUNG, CallEvent, CallState, Direction, EndedBy
@@ -44,21 +44,7 @@ _IN_QUEUE = timedelta(minutes=30)
 async def open_due(ground: Ground) -> int:
     """Put the call-backs that are due into the queue. Return how many were due."""
     async with transaction(ground, PROGRAM) as work:
-        rows = await work.session.scalars(
-            select(Callback)
-            .where(Callback.state == CallbackState.AGREED, Callback.next_at <= work.now)
-            .order_by(Callback.next_at)
-            .limit(100)
-            .with_for_update(skip_locked=True)
-        )
-        due = list(rows.all())
-        for row in due:
-            if row.window_until <= work.now:
-                await _passed(work, row)
-            elif row.slot == Slot.SOON and not await _may_ring_now(work, row):
-                await _move_on(work, row)
-            else:
-                await _put_in_queue(work, row)
+        due = await queue_due(work)
         stale = await work.session.scalars(
             select(Call.id).where(
                 Call.direction == Direction.OUTBOUND,
@@ -73,10 +59,33 @@ async def open_due(ground: Ground) -> int:
             call = await record.lock_call(work, call_id)
             if CallState(call.state) is CallState.QUEUED:
                 await releasing.end_call(work, call, ended_by=EndedBy.PROGRAM)
+    return due
+
+
+async def queue_due(work: Work) -> int:
+    """Put at most 100 call-backs that are due into the queue, or move them on if it is no time for
+    them. Return how many were due."""
+    rows = await work.session.scalars(
+        select(Callback)
+        .where(Callback.state == CallbackState.AGREED, Callback.next_at <= work.now)
+        .order_by(Callback.next_at)
+        .limit(100)
+        .with_for_update(skip_locked=True)
+    )
+    due = list(rows.all())
+    for row in due:
+        if row.window_until <= work.now:
+            await _passed(work, row)
+        elif row.slot == Slot.SOON and not await _may_ring_now(work, row):
+            await _move_on(work, row)
+        else:
+            await _put_in_queue(work, row)
     return len(due)
 
 
 async def _put_in_queue(work: Work, row: Callback) -> None:
+    """Open the call of a call-back. It waits first for the counsellor who agreed it, as a caller
+    waits for the one they ask for; it goes to none whom its child refuses."""
     assert row.number_sealed is not None
     number = work.keys.open(
         row.number_sealed, table="callbacks", column="number_sealed", row=row.id
@@ -104,6 +113,9 @@ async def _put_in_queue(work: Work, row: Callback) -> None:
     work.session.add(call)
     await work.session.flush()
     await work.session.refresh(call)
+    known = await callers.known(work, call)
+    agreed_by = row.made_by if row.made_by not in known.never else None
+    call.preferred_id, call.excluded_ids = agreed_by or known.prefers, sorted(known.never)
     await record.move(work, call, CallEvent.ENTER_QUEUE, language=row.language)
     row.state = CallbackState.TRYING.value
     work.announce(Topic.CALLBACKS)

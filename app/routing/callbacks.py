@@ -261,8 +261,9 @@ async def agree(
 def _change(
     work: Work, row: Callback, who: Who, window: tuple[datetime, datetime], slot: str
 ) -> None:
-    """Give a call-back that is being made another time."""
+    """Give a call-back that is being made another time. Whoever agrees it now answers for it."""
     row.who, row.slot = who.value, slot
+    row.made_by = work.actor.staff_id or row.made_by
     row.window_from, row.window_until = window
     if row.state == CallbackState.SPOKEN:
         # The earlier call-back has reached a person; this is a new one.
@@ -386,7 +387,7 @@ def agreed_by(staff_id: UUID) -> ColumnElement[bool]:
 
 async def give_agreed(work: Work, owner_id: UUID, to_id: UUID) -> int:
     """Make a colleague, and with them their team, answer for the call-backs that a person who
-    leaves agreed. The next counsellor of the line makes them, as before. Return how many."""
+    leaves agreed. They wait first for that colleague. Return how many."""
     given = await work.session.scalars(
         update(Callback)
         .where(agreed_by(owner_id))

@@ -45,6 +45,8 @@ class Waiting:
     # A conversation in writing, and the line's rules for it.
     written: bool = False
     chat: ChatRules = _ANY_CHAT
+    # Of a call-back: the counsellor who writes with this very child now.
+    writes_with: UUID | None = None
 
     def waited(self, now: datetime) -> float:
         """Return the seconds since the first arrival in the queue."""
@@ -112,6 +114,11 @@ def has_skills(counsellor: Free, wanted: Mapping[str, int]) -> bool:
     return all(counsellor.skills.get(skill, 0) >= level for skill, level in wanted.items())
 
 
+def writes_with_others(counsellor: Free, caller: Waiting) -> bool:
+    """Return whether the counsellor writes with other children than this one, or is asked to."""
+    return counsellor.writing > (caller.writes_with == counsellor.counsellor_id)
+
+
 def takes_line(counsellor: Free, caller: Waiting) -> bool:
     """Return whether the counsellor takes calls of the caller's line.
 
@@ -175,7 +182,7 @@ def may_take(
     if caller.written:
         if counsellor.deciding or counsellor.writing >= counsellor.may_write(caller):
             return False
-    elif not counsellor.rings or (counsellor.writing and not caller.danger):
+    elif not counsellor.rings or (writes_with_others(counsellor, caller) and not caller.danger):
         return False
     if not could_take(counsellor, caller, now, room):
         return False
@@ -209,7 +216,8 @@ def pair(
     have been paired.
 
     A counsellor who writes gets more conversations while they have room, those with the fewest
-    first; the call of a child in danger rings at one of them only if no other can take it.
+    first; the call of a child in danger rings at one of them only if no other can take it. A
+    call-back rings at the counsellor who writes with its child and with no other.
     """
     left = sorted(counsellors, key=lambda c: (c.idle_since, c.counsellor_id))
     room = room or Room(tuple(left))
@@ -258,7 +266,7 @@ def _best(
     return min(
         able,
         key=lambda c: (
-            not caller.written and c.writing > 0,
+            not caller.written and writes_with_others(c, caller),
             c.counsellor_id != caller.preferred,
             c.counsellor_id in caller.asked,
             not speaks(c, caller.language),

@@ -22,7 +22,7 @@ from app.jobs.names import Task
 from app.jobs.transaction import rows_of
 from app.outbox.push.subscriptions import wake
 from app.outbox.states import Sending
-from app.routing import holding, releasing, waking
+from app.routing import holding, releasing, rung_by_writer, waking
 from app.routing import presence as presences
 from app.routing.models import AnsweredOn, Offer, OfferState, Presence, PresenceState
 from app.routing.participants.participants import Participant
@@ -263,7 +263,7 @@ async def accept_offer(
     if offer.slot is not None:
         await _begin_to_write(work, call, offer)
         return
-    await _leave_writing(work, offer)
+    await _leave_writing(work, call, offer)
     presence = await presences.lock_presence(work, offer.counsellor_id)
     presence.missed, presence.warned_at = 0, None
     at_telephone = offer.second_at is not None and by is not AnsweredOn.BOARD
@@ -288,12 +288,14 @@ async def _begin_to_write(work: Work, call: Call, offer: Offer) -> None:
     work.announce(Topic.OFFERS.of(offer.counsellor_id), Topic.QUEUE)
 
 
-async def _leave_writing(work: Work, taken: Offer) -> None:
+async def _leave_writing(work: Work, call: Call, taken: Offer) -> None:
     """Tell the children who write with a counsellor that the counsellor has a call now, and let
-    conversations that are offered to them expire at once."""
+    conversations that are offered to them expire at once. A child who is called back is not told:
+    the call is its own."""
     written = await rows_of(work, _WRITTEN, who=taken.counsellor_id)
+    its_own = await rung_by_writer.conversations_with(work, call) if written else set()
     for row in written:
-        if row["state"] == OfferState.CONNECTED:
+        if row["state"] == OfferState.CONNECTED and row["call_id"] not in its_own:
             work.defer(
                 Task.FOLLOW_CONVERSATION,
                 call_id=str(row["call_id"]),

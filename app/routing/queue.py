@@ -23,7 +23,9 @@ from sqlalchemy import (
     and_,
     any_,
     bindparam,
+    cast,
     func,
+    null,
     or_,
     select,
     true,
@@ -37,7 +39,7 @@ from app.calls.models import Call
 from app.calls.states import WRITTEN, CallState, Channel, Direction
 from app.database.quick import Question, is_one_of
 from app.jobs.transaction import rows_of, transaction
-from app.routing import holding
+from app.routing import holding, rung_by_writer
 from app.routing.matching import Free, Waiting, pair
 from app.routing.models import Offer, OfferState, Presence, PresenceState
 from app.routing.offers import open_offer
@@ -232,16 +234,18 @@ _SHOWN = (
     Call.direction,
     Call.channel,
 )
+_NO_WRITER = cast(null(), Uuid).label("writes_with")
 _CHANNELS = (
     func.unnest(bindparam("channels", type_=ARRAY(Text)))
     .table_valued("channel", name="channels")
     .render_derived()
 )
 _OF_CLASS = (
-    select(*_SHOWN)
+    select(*_SHOWN, _NO_WRITER)
     .where(
         Call.state == CallState.QUEUED,
         Call.danger.is_(False),
+        Call.callback_id.is_(None),
         Call.rings_only_id.is_(None),
         Call.line_id == LineLanguage.line_id,
         Call.language == LineLanguage.language,
@@ -265,14 +269,20 @@ _CLASSES = (
         ),
     )
 )
-# Calls on an unknown number and children in danger are few, so the first page has all of them.
-_UNKNOWN_LINE = select(*_SHOWN).where(
+# Calls on an unknown number, call-backs and children in danger are few: the first page has all.
+_UNKNOWN_LINE = select(*_SHOWN, _NO_WRITER).where(
     Call.state == CallState.QUEUED, Call.danger.is_(False), Call.line_id.is_(None)
 )
-_IN_DANGER = select(*_SHOWN).where(
+_CALLED_BACK = select(*_SHOWN, rung_by_writer.WRITES_WITH.label("writes_with")).where(
+    Call.state == CallState.QUEUED,
+    Call.danger.is_(False),
+    Call.line_id.is_not(None),
+    Call.callback_id.is_not(None),
+)
+_IN_DANGER = select(*_SHOWN, _NO_WRITER).where(
     Call.state.in_((CallState.QUEUED, CallState.OFFERED)), Call.danger.is_(True)
 )
-_FIRST_PAGE: CompoundSelect[Any] = union_all(_CLASSES, _UNKNOWN_LINE, _IN_DANGER)
+_FIRST_PAGE: CompoundSelect[Any] = union_all(_CLASSES, _UNKNOWN_LINE, _CALLED_BACK, _IN_DANGER)
 # What a counsellor has in writing: conversations and open offers of them.
 _HELD = (
     select(
@@ -332,7 +342,11 @@ async def _callers(
         "languages": sorted({language for c in counsellors for language in c.languages}),
     }
     rows = (await work.session.execute(_CLASSES if page else _FIRST_PAGE, values)).all()
-    of_class = Counter((row.line_id, row.language, row.channel) for row in rows if not row.danger)
+    of_class = Counter(
+        (row.line_id, row.language, row.channel)
+        for row in rows
+        if not row.danger and row.direction == Direction.INBOUND
+    )
     more = any(count == size for count in of_class.values())
     asked, ringing, accepted, missed = await _offers_of(work, [row.id for row in rows])
     plans: dict[UUID | None, Plan] = {
@@ -370,6 +384,7 @@ async def _callers(
                 plan,
                 written,
                 read_chat(rules.chat) if rules and written else _ANY_CHAT,
+                row.writes_with,
             )
         )
     return found, more
@@ -473,7 +488,7 @@ async def _claim(work: Work, caller: Waiting, counsellor: Free) -> _Claimed:
         await ensure_presence(work, counsellor.counsellor_id)
     free = (
         Presence.counsellor_id == counsellor.counsellor_id,
-        *_still_free(work, call, counsellor),
+        *_still_free(work, call, caller, counsellor),
     )
     row = (
         await work.session.execute(
@@ -489,6 +504,10 @@ async def _claim(work: Work, caller: Waiting, counsellor: Free) -> _Claimed:
         return await _locked_or_unfit(work, there.where(*free))
     presence, staff = row
     slot = None
+    writes = presence.state == PresenceState.WRITING and not call.is_written and not call.danger
+    # A conversation may have been offered since the pairs were read.
+    if writes and not await rung_by_writer.writes_with_no_other(work, staff.id, call):
+        return _Claimed.UNFIT
     if call.is_written:
         now = replace(counsellor, at_once=staff.chats_at_once)
         slot = await holding.free_slot(work, staff.id, now.may_write(caller))
@@ -498,7 +517,9 @@ async def _claim(work: Work, caller: Waiting, counsellor: Free) -> _Claimed:
     return _Claimed.OFFERED
 
 
-def _still_free(work: Work, call: Call, counsellor: Free) -> tuple[ColumnElement[bool], ...]:
+def _still_free(
+    work: Work, call: Call, caller: Waiting, counsellor: Free
+) -> tuple[ColumnElement[bool], ...]:
     """Return the conditions under which a counsellor can be asked for a locked call."""
     writes = and_(Presence.state == PresenceState.WRITING, Presence.after_call.is_(None))
     if call.is_written:
@@ -507,7 +528,8 @@ def _still_free(work: Work, call: Call, counsellor: Free) -> tuple[ColumnElement
     if counsellor.layer is Layer.ON_CALL:
         states += _NOT_SIGNED_IN
     available = Presence.state.in_(states)
-    return (or_(available, writes) if call.danger else available, may_ring())
+    also_writing = call.danger or caller.writes_with == counsellor.counsellor_id
+    return (or_(available, writes) if also_writing else available, may_ring())
 
 
 async def _locked_or_unfit(work: Work, still: Select[UUID]) -> _Claimed:

@@ -68,6 +68,7 @@ async def test_a_counsellor_writes_rings_and_ends_from_the_desk(stage: Stage) ->
     assert '<mark data-kind="mail"' in shown
     assert "1 new" in shown
     assert "1 new" in (await page(stage, ana, "/board/chats/now")).text
+    assert f'/board/chats/{chat}/ring"' not in shown, "the page of a child has no number"
     # A beginning alone, and a person's number, are not sent.
     beginning = re.findall(r'data-insert="(Čujem da) "', shown)[0]
     assert "only a beginning" in await writes(stage, ana, chat, f"{beginning} …")
@@ -86,6 +87,11 @@ async def test_a_counsellor_writes_rings_and_ends_from_the_desk(stage: Stage) ->
     assert "Call-back agreed" in (await page(stage, ana, at, **values, safe="true")).text
     (row,) = await stage.rows("SELECT call_id, state FROM callbacks")
     assert (str(row["call_id"]), row["state"]) == (chat, "agreed")
+    begins = stage.clock.now()
+    window = {"from": begins.isoformat(), "until": (begins + timedelta(hours=1)).isoformat()}
+    for message, status in ((rows[0]["number"], 201), (rows[0]["number"] + 1, 404)):
+        body = {**window, "safe": True, "message": message}
+        assert (await ana.ask("POST", f"/calls/{chat}/callback", body)).status_code == status
     # A supervisor reads along: once in the log. What is whispered is not for the child.
     assert "in writing" in (await page(stage, sara, "/team")).text
     for _ in range(2):

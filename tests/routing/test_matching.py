@@ -234,6 +234,19 @@ def test_a_call_rings_at_a_counsellor_who_writes_only_in_danger_and_as_the_last(
     assert pair([just], [busy, idle], NOW) == [(just, busy)]
 
 
+def test_a_call_back_rings_at_the_counsellor_who_writes_with_its_child_and_no_other() -> None:
+    hers, busy, idle = writer(5, writing=1), writer(5, writing=2), free(900)
+    back = caller(10, writes_with=hers.counsellor_id, preferred=hers.counsellor_id)
+    assert pair([back], [hers, idle], NOW) == [(back, hers)]
+    assert pair([caller(10, preferred=hers.counsellor_id)], [hers], NOW) == []
+    other = caller(10, writes_with=busy.counsellor_id, preferred=busy.counsellor_id)
+    assert pair([other], [busy, idle], NOW) == [], "another child is not left for it"
+    late = caller(61, writes_with=busy.counsellor_id, preferred=busy.counsellor_id)
+    assert pair([late], [busy, idle], NOW) == [(late, idle)], "but it waits no longer than that"
+    deaf = writer(writing=1, rings=False)
+    assert pair([caller(10, writes_with=deaf.counsellor_id)], [deaf], NOW) == []
+
+
 def test_counsellors_are_kept_for_calls_until_a_child_has_waited_long_enough() -> None:
     rules = ChatRules(on=True, reserve=1, reserve_seconds=60)
     one, other, busy = writer(30), writer(20), writer(10, writing=2)

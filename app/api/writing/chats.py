@@ -70,6 +70,8 @@ class ChatView(BaseModel):
     letters: bool
     # Danger was written from there again and again within the hour: no agency is asked by itself.
     danger_again: bool
+    # The child writes from a telephone number, at which a call-back can be agreed.
+    has_number: bool
 
 
 class MediaView(BaseModel):

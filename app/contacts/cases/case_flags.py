@@ -7,13 +7,16 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, func, or_, select
 
-from app.contacts.cases.models import CaseFlag
+from app.calls.models import Call
+from app.contacts.cases.models import CaseContact, CaseFlag
 from app.contacts.log_kinds import RecordLog
-from app.contacts.models import Case
+from app.contacts.models import Case, Contact
 from app.contacts.records import Opened, library_of, note_event
-from app.contacts.scopes import lock_writable
+from app.contacts.scopes import lock_writable, reads_case
 from app.contacts.states import FlagAbout, Subject
 from app.errors import Conflict, Invalid, NotFound
+from app.staff.audit import write_reading
+from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.work import Work
 
@@ -107,6 +110,31 @@ async def flags_of(opened: Opened[Case]) -> list[Flag]:
         )
         for flag, name in rows
     ]
+
+
+async def forbids_ringing(work: Work, staff: Staff, call: Call) -> bool:
+    """Return whether a case with a contact of this caller says that the child is not to be rung. A
+    case that the person may not read says nothing; that one was found is logged first."""
+    if call.caller_key is None:
+        return False
+    rows = await work.session.scalars(
+        select(CaseFlag.case_id)
+        .join(Case, Case.id == CaseFlag.case_id)
+        .join(CaseContact, CaseContact.case_id == Case.id)
+        .join(Contact, Contact.id == CaseContact.contact_id)
+        .join(Call, Call.id == Contact.call_id)
+        .where(
+            Call.caller_key == call.caller_key,
+            CaseFlag.about == FlagAbout.DO_NOT_RING,
+            is_up(_today(work)),
+            reads_case(staff),
+        )
+        .distinct()
+    )
+    found = [str(case_id) for case_id in rows]
+    if found:
+        await write_reading(work, AuditLog.RECORDS_LISTED, "cases", by=["caller"], ids=found)
+    return bool(found)
 
 
 async def flagged(work: Work, case_ids: list[UUID]) -> dict[UUID, list[str]]:

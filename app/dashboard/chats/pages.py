@@ -1,20 +1,16 @@
-"""Written conversations on the desk: reading, writing, ringing the child, and ending."""
+"""Written conversations on the desk: reading, writing and ending."""
 
-from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID, uuid4
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse
 
-from app.calls import lines, record
 from app.calls.models import Call
-from app.chats import along, ending, media, messages, ringing, typing
+from app.chats import along, ending, media, messages, typing
 from app.chats.models import Kind
 from app.chats.noticing import personal_in
 from app.contacts import contacts
-from app.dashboard.callback_form import window_of
 from app.dashboard.chats.values import (
     chats_values,
     news_values,
@@ -27,7 +23,7 @@ from app.dashboard.chats.views import PERSONAL
 from app.dashboard.desk_values import known_caller
 from app.dashboard.templating import page, templates
 from app.errors import Invalid, NotFound, Refusal
-from app.routing import callbacks, in_hand
+from app.routing import in_hand
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.web.access import InWork, reader_with
@@ -48,7 +44,7 @@ Number = Annotated[int, Form(ge=0, le=1_000_000)]
 _SENT = {"HX-Trigger": "chatSent"}
 
 
-async def _desk(
+async def desk(
     request: Request, work: Work, staff: Staff, sent: bool = False, **more: Any
 ) -> Response:
     """Render the conversations of a counsellor."""
@@ -63,7 +59,7 @@ async def _desk(
 @router.get("/board/chats")
 async def own_chats(request: Request, work: InWork, staff: TakesCalls) -> Response:
     """Render the conversations that the reader has and is offered."""
-    return await _desk(request, work, staff)
+    return await desk(request, work, staff)
 
 
 @router.get("/board/chats/now")
@@ -206,8 +202,8 @@ async def end(
         await ending.end_as_staff(work, staff, call_id)
     except Refusal as refusal:
         await work.undo()
-        return await _desk(request, work, staff, notice=refusal_words(refusal))
-    return await _desk(request, work, staff)
+        return await desk(request, work, staff, notice=refusal_words(refusal))
+    return await desk(request, work, staff)
 
 
 @router.get("/board/chats/media/{media_id}")
@@ -219,75 +215,6 @@ async def child_media(
         return Response("", media_type="text/html")
     found = await media.find(work, staff, media_id)
     return page(request, "fragments/chats/media.html", media_id=found.id, kind=found.kind)
-
-
-# -- ringing the child -------------------------------------------------------------------------
-
-
-async def _number(work: Work, staff: Staff, call_id: UUID, message: int) -> tuple[Call, str]:
-    """Return the conversation, locked, and the first number in a message of its child."""
-    call = await record.lock_call(work, call_id)
-    if not await in_hand.has_in_hand(work, staff, call_id):
-        raise messages.NotYours()
-    tools = await tools_for(work, call_id)
-    words = await messages.read_as_staff(work, staff, call_id, max(message - 1, 0))
-    for one in words[:1]:
-        if one.number == message and one.words and one.author == "child":
-            for part in personal_in(one.words, tools.country, tools.own):
-                if part.number is not None:
-                    return call, part.number
-    raise NotFound("There is no telephone number in this message.")
-
-
-@router.get("/board/chats/{call_id}/ring/{message_number}")
-async def ring_form(
-    request: Request, work: InWork, staff: TakesCalls, call_id: UUID, message_number: int
-) -> Response:
-    """Show the form of a call-back to a number that the child wrote."""
-    call, number = await _number(work, staff, call_id, message_number)
-    zone = await _zone(work, call)
-    here = work.now.astimezone(ZoneInfo(zone))
-    return page(
-        request,
-        "fragments/chats/ring.html",
-        call_id=call_id,
-        message_number=message_number,
-        number=number,
-        zone=zone,
-        day=here.date().isoformat(),
-        last=(here.date() + timedelta(days=30)).isoformat(),
-        begins=f"{here:%H:%M}",
-        ends=f"{here + timedelta(hours=1):%H:%M}",
-    )
-
-
-@router.post("/board/chats/{call_id}/ring/{message_number}")
-async def ring(
-    request: Request,
-    work: InWork,
-    staff: TakesCalls,
-    call_id: UUID,
-    message_number: int,
-    who: Annotated[callbacks.Who, Form()] = callbacks.Who.CALLER,
-    day: Annotated[str, Form(max_length=10)] = "",
-    begins: Annotated[str, Form(max_length=8)] = "",
-    ends: Annotated[str, Form(max_length=8)] = "",
-    safe: Annotated[bool, Form()] = False,
-) -> Response:
-    """Agree a call-back to a number that the child wrote."""
-    try:
-        call, number = await _number(work, staff, call_id, message_number)
-        window = window_of(day, begins, ends, ZoneInfo(await _zone(work, call)))
-        await ringing.agree(work, call, number, who, window, safe=safe)
-    except Refusal as refusal:
-        await work.undo()
-        return await _desk(request, work, staff, notice=refusal_words(refusal))
-    return await _desk(request, work, staff)
-
-
-async def _zone(work: Work, call: Call) -> str:
-    line = await lines.line_of_id(work, call.line_id)
-    return line.timezone if line else "UTC"
 
 
 # -- others who read ---------------------------------------------------------------------------

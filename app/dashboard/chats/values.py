@@ -16,6 +16,7 @@ from app.jobs.transaction import ask
 from app.routing import callbacks
 from app.staff import accounts
 from app.staff.models import Staff
+from app.staff.roles import Permission, may
 from app.words import spoken_as
 from app.words.pages import reader
 from app.work import Work
@@ -37,6 +38,7 @@ async def chats_values(work: Work, staff: Staff) -> dict[str, Any]:
         "gone": [views.gone_card(one) for one in await gone.conversations(work, staff)],
         "chat_offers": [_offered(work, one) for one in offered],
         "now": work.now,
+        "knows_callers": may(staff.role, Permission.KNOW_CALLERS),
         # The language into which this server can translate; empty if it cannot.
         "translates_to": spoken_as(reader()) if work.settings.translation_url else "",
         "longest_text": messages.LONGEST,

@@ -160,6 +160,8 @@ class ChatCard:
     letters: bool = False
     # Danger was written from there again and again.
     danger_again: bool = False
+    # The child writes from a telephone number that is known.
+    has_number: bool = False
 
 
 def tools_of(line: LineScript | None, language: str) -> Tools:
@@ -171,11 +173,10 @@ def tools_of(line: LineScript | None, language: str) -> Tools:
     shipped = tuple(one for one in chat_words(language).beginnings if one not in own)
     # Children write in the languages of the line, whichever they chose.
     languages = tuple(dict.fromkeys((language, *(one.language for one in line.languages))))
-    numbers = tuple(one for one in (line.number, line.shown_number) if one)
     page, report = report_page(rules, line.country), ""
     if page:
         report = child_texts(language)["page"]["report"].replace("{page}", page)
-    return Tools(line.country, numbers, own + shipped, rules.emoji, languages, report)
+    return Tools(line.country, line.own_numbers, own + shipped, rules.emoji, languages, report)
 
 
 def bubble(
@@ -256,6 +257,7 @@ def chat_card(
         practice=one.practice,
         letters=one.letters,
         danger_again=one.danger_again,
+        has_number=one.has_number,
     )
 
 

@@ -1,5 +1,7 @@
 """A child texts, is answered, and is known again; nothing is heard or sent twice."""
 
+import re
+
 import pytest
 
 from app.calls.states import CallState
@@ -18,6 +20,7 @@ from tests.scenarios.messaging.children import (
     writer,
     written,
 )
+from tests.support.referrals import page
 
 NUMBERS = "SELECT * FROM calls WHERE channel <> 'voice' ORDER BY opened_at"
 
@@ -69,6 +72,17 @@ async def test_who_writes_stop_gets_no_more(stage: Stage) -> None:
     texts.write(CHILD, LINE, "Zdravo")
     await stage.advance(4)
     call_id = await takes(stage, ana)
+    # It may be rung at the number from which it writes, which is not shown for that.
+    at = f"/board/chats/{call_id}/ring"
+    assert f'hx-get="{at}"' in (await page(stage, ana, "/board/chats")).text
+    form = (await page(stage, ana, at)).text
+    assert CHILD[5:] not in form
+    values = dict(re.findall(r'name="(day|begins|ends)" required value="([^"]+)"', form))
+    assert "Ask whether it is safe" in (await page(stage, ana, at, **values)).text
+    assert "Call-back agreed" in (await page(stage, ana, at, **values, safe="true")).text
+    (row,) = await stage.rows("SELECT call_id, state FROM callbacks")
+    assert (row["call_id"], row["state"]) == (call_id, "agreed")
+    await stage.change_rows("DELETE FROM callbacks")
     texts.write(CHILD, LINE, "ne mogu, stop")
     await stage.advance(3)
     assert (await stage.rows(NUMBERS))[0]["state"] == CallState.CONNECTED, "a sentence"

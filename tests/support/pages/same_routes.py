@@ -181,6 +181,7 @@ SAME = {
     "/board/calls/{call_id}/{action}": ("POST /calls/{call_id}/transfer", WORK),
     "/board/chats/{call_id}/end": ("POST /chats/{call_id}/end", WORK),
     "/board/chats/{call_id}/messages": ("POST /chats/{call_id}/messages", WORK),
+    "/board/chats/{call_id}/ring": ("POST /calls/{call_id}/callback", WORK),
     "/board/chats/{call_id}/ring/{message_number}": ("POST /calls/{call_id}/callback", WORK),
     "/board/chats/{call_id}/seen": ("POST /chats/{call_id}/seen", WORK),
     "/board/chats/{call_id}/translation": ("POST /chats/{call_id}/translation", WORK),

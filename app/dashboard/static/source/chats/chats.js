@@ -298,7 +298,7 @@ document.addEventListener("htmx:afterSwap", (event) => {
   if (id === "chats" && event.detail.xhr) catchUp(event.detail.xhr);
   for (const said of document.querySelectorAll("[data-said]")) if (ends.get(said) ?? true) said.scrollTop = said.scrollHeight;
   for (const form of document.querySelectorAll(".ring-form:has(form)")) {
-    if (event.detail.requestConfig?.path?.includes("/ring/") && event.detail.requestConfig.verb === "post") form.replaceChildren();
+    if (/\/ring(\/|$)/.test(event.detail.requestConfig?.path ?? "") && event.detail.requestConfig.verb === "post") form.replaceChildren();
   }
   restore();
   see();
