@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import and_, bindparam, false, func, select, true
 
-from app.calls import lines
+from app.calls import danger_words, lines
 from app.calls.line_rows import Line
 from app.calls.models import Call
 from app.calls.states import Channel
@@ -50,6 +50,9 @@ class AtDesk(NamedTuple):
     line_id: UUID | None = None
     # Danger was written from there again and again: no agency is asked by itself.
     danger_again: bool = False
+    # What the child wrote speaks of danger, and which words were the first to.
+    alarming: bool = False
+    danger_words: str = ""
 
 
 # Built once: it is sent after each message that a counsellor's page hears of. Written by a child
@@ -87,6 +90,8 @@ _AT_DESK = Question(
         Call.language,
         Call.danger,
         Call.danger_again,
+        Call.alarming,
+        Call.danger_words_sealed,
         Call.returned,
         Call.channel,
         Call.line_id,
@@ -189,4 +194,6 @@ def _at_desk(work: Work, row: Row) -> AtDesk:
         letters=bool(row["letters"]) and not offered,
         line_id=row["line_id"],
         danger_again=row["danger_again"],
+        alarming=row["alarming"],
+        danger_words=danger_words.opened(work, row["id"], row["danger_words_sealed"]),
     )

@@ -44,6 +44,7 @@ class Sentence(StrEnum):
     NO_MEDIA = "no_media"
     BLOCKED = "blocked"
     TOO_MANY = "too_many"
+    TOO_FAST = "too_fast"
     OPTED_OUT = "opted_out"
 
 

@@ -70,6 +70,9 @@ class ChatView(BaseModel):
     letters: bool
     # Danger was written from there again and again within the hour: no agency is asked by itself.
     danger_again: bool
+    # What the child wrote speaks of danger, and which words were the first to.
+    alarming: bool
+    danger_words: str
 
 
 class MediaView(BaseModel):

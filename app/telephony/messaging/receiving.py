@@ -153,9 +153,9 @@ async def _say(work: Work, call: Call, arrived: Arrived, *, afterwards: bool = F
     try:
         await _add(work, call, arrived, attached, afterwards=afterwards)
     except messages.TooFast:
-        # More than a person can type. What came before it is kept.
+        # More than a person can type. What came before it is kept, and the child is told.
         log().warning("a number floods its conversation", area="chats", call=str(call.id))
-        return
+        await messages.tell(work, call, Sentence.TOO_FAST, f"{work.now:%Y%m%d%H}")
     if arrived.has_media or len(attached) < len(arrived.attached):
         await messages.tell(work, call, Sentence.NO_MEDIA, _key(arrived.sid)[-32:])
     await sendings.release(work, call)

@@ -268,8 +268,14 @@ async def test_more_than_a_person_types_in_one_conversation_is_not_kept(work: Wo
     await a_writer(work, "ana")
     for n in range(63):
         assert await texts(work, f"Zdravo {n}") == ""
-    count = await work.session.scalar(select(func.count()).where(Message.author == Author.CHILD))
-    assert count == 60
+    count = select(func.count()).where(Message.author == Author.CHILD)
+    assert await work.session.scalar(count) == 60
+    (call,) = await calls(work)
+    found = await said(work, call)
+    assert [who for who in found if who[1] == "too_fast"] == [("program", "too_fast")], "once"
+    await texts(work, "Hoću da se ubijem")
+    (call,) = await calls(work)
+    assert (await work.session.scalar(count), call.alarming) == (61, True)
 
 
 async def test_a_child_who_waits_in_vain_is_told_and_answered_later(work: Work) -> None:
