@@ -31,7 +31,6 @@ from tests.support.calls.conversations import (
     a_child,
     a_key,
     a_writer,
-    call_again,
     matched,
     takes,
 )
