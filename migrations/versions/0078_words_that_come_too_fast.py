@@ -1,5 +1,7 @@
-"""Written conversations: a child is told that it writes too fast for its words to reach us."""
+"""Written conversations: a child is told that it writes too fast for its words to reach us, and a
+message that cannot be read is put away."""
 
+import sqlalchemy as sa
 from alembic import op
 
 revision = "0078"
@@ -18,3 +20,5 @@ def upgrade() -> None:
     name = op.f("ck_chat_messages_sentence")
     op.drop_constraint(name, "chat_messages")
     op.create_check_constraint(name, "chat_messages", _SENTENCES)
+    put_away_at = sa.Column("put_away_at", sa.DateTime(timezone=True), nullable=True)
+    op.add_column("chat_fetched", put_away_at)
