@@ -93,9 +93,7 @@ async def note_unread(work: Work, row_id: UUID) -> None:
 
 async def unread_lines(work: Work) -> list[UUID]:
     """Return the lines of which something could not be heard."""
-    rows = await work.session.scalars(
-        select(Fetched.line_id).where(*_ALARMS).distinct()
-    )
+    rows = await work.session.scalars(select(Fetched.line_id).where(*_ALARMS).distinct())
     return list(rows)
 
 
