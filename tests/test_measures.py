@@ -42,3 +42,30 @@ def test_a_benchmark_that_fails_keeps_nothing(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), kept("calls", tmp_path, NOW):
         report("webhooks", 1 / 0, None, "ms", None)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("said", ["--help", "-h", "--chekc", "calls"])
+def test_the_page_is_changed_by_no_argument_that_is_unknown(
+    measures: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    said: str,
+) -> None:
+    main, page = measures["main"], tmp_path / "measures.md"
+    page.write_text("<!-- measures: calls -->\nby hand<!-- end -->")
+    (tmp_path / "calls.json").write_text(
+        '{"benchmark": "calls", "on": "", "cores": 2, "python": "", "load": 1, "measures": []}'
+    )
+    monkeypatch.setitem(main.__globals__, "PAGE", page)
+    monkeypatch.setitem(main.__globals__, "RESULTS", tmp_path)
+    monkeypatch.setattr("sys.argv", ["scripts/measures", said])
+    with pytest.raises(SystemExit) as left:
+        main()
+    asks = said in ("--help", "-h")
+    assert left.value.code == (0 if asks else 2)
+    assert ("--check" in capsys.readouterr().out) == asks
+    assert "by hand" in page.read_text()
+    monkeypatch.setattr("sys.argv", ["scripts/measures"])
+    main()
+    assert "by hand" not in page.read_text()

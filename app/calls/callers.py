@@ -114,10 +114,10 @@ async def known(work: Work, call: Call) -> Known:
     )
 
 
-async def is_blocked(work: Work, visit_key: bytes) -> bool:
-    """Return whether the visit of a page is blocked."""
+async def is_blocked(work: Work, key: bytes) -> bool:
+    """Return whether a number, or the visit of a page, is blocked."""
     found = select(CallerFlag.id).where(
-        CallerFlag.caller_key == visit_key,
+        CallerFlag.caller_key == key,
         CallerFlag.kind == FlagKind.BLOCKED,
         CallerFlag.lifted_at.is_(None),
         CallerFlag.expires_at > work.now,

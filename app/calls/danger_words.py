@@ -1,4 +1,4 @@
-"""The words of a child that speak of danger, as they were written, sealed with its conversation.
+"""The first words of a child that speak of danger, as written, sealed with its conversation.
 
 They are a suggestion to people: they change no place in the queue, and no urgency. They go with the
 messages that they are from (`app/retention`).

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import and_, bindparam, false, func, select, true
 
-from app.calls import lines
+from app.calls import danger_words, lines
 from app.calls.line_rows import Line
 from app.calls.models import Call
 from app.calls.states import CARRIED, Channel
@@ -52,6 +52,9 @@ class AtDesk(NamedTuple):
     danger_again: bool = False
     # The child writes from a telephone number that is known.
     has_number: bool = False
+    # What the child wrote speaks of danger, and which words were the first to.
+    alarming: bool = False
+    danger_words: str = ""
 
 
 # Built once: it is sent after each message that a counsellor's page hears of. Written by a child
@@ -89,6 +92,8 @@ _AT_DESK = Question(
         Call.language,
         Call.danger,
         Call.danger_again,
+        Call.alarming,
+        Call.danger_words_sealed,
         Call.returned,
         Call.channel,
         Call.line_id,
@@ -197,4 +202,6 @@ def _at_desk(work: Work, row: Row) -> AtDesk:
         line_id=row["line_id"],
         danger_again=row["danger_again"],
         has_number=not offered and row.get("has_number", False),
+        alarming=row["alarming"],
+        danger_words=danger_words.opened(work, row["id"], row["danger_words_sealed"]),
     )

@@ -203,7 +203,8 @@ WHERE c.id = %(call_id)s ORDER BY f.number
 _NEWS_AS_STAFF = f"""
 WITH {_OF_STAFF}, {_FETCH_AS_STAFF}
 SELECT o.id AS offer_id, o.slot, o.state, o.expires_at, c.id AS holds_id, c.language, c.danger,
-  c.danger_again, c.returned, c.channel, c.line_id, c.rings_only_id, c.heard_at, counted.*,
+  c.danger_again, c.alarming, c.danger_words_sealed, c.returned, c.channel, c.line_id,
+  c.rings_only_id, c.heard_at, counted.*,
   t.id AS typing_id, t.text_sealed AS typed_sealed,
   (SELECT a.letters FROM chat_access a WHERE a.call_id = c.id) AS letters, f.*,
   (SELECT count(*) FROM told) AS told

@@ -201,11 +201,41 @@ async def is_flood(work: Work, line: LineScript, channel: Channel, caller_key: b
     return (lately or 0) >= MOST_AN_HOUR
 
 
+async def cries(
+    work: Work, line: LineScript, channel: Channel, caller_key: bytes, text: str
+) -> bool:
+    """Return whether a text is the danger digit, by a number that knows what it means: it is not
+    heard now, or was told so within a day. By any other child it may be an age."""
+    if not _is_digit(text, line.danger_digit):
+        return False
+    if await callers.is_blocked(work, caller_key):
+        return True
+    if await is_flood(work, line, channel, caller_key):
+        return True
+    told = (
+        select(Message.id)
+        .join(Call, Call.id == Message.call_id)
+        .where(
+            Call.line_id == line.id,
+            Call.caller_key == caller_key,
+            Call.channel == channel.value,
+            Message.sentence.in_((Sentence.BLOCKED, Sentence.TOO_MANY)),
+            Message.at > work.now - _DAY,
+        )
+    )
+    return await work.session.scalar(told.limit(1)) is not None
+
+
+def _is_digit(text: str, digit: str) -> bool:
+    """Return whether a text is a digit, in whatever script and with whatever mark after it."""
+    plain = text.strip().rstrip(".!")
+    return plain == digit or (len(plain) == 1 and plain.isdecimal() and str(int(plain)) == digit)
+
+
 def is_danger(line: LineScript, text: str, language: str) -> bool:
-    """Return whether a text by a number that is not heard now is heard all the same: it is the
-    danger digit, which the number was told, or has words that speak of danger."""
+    """Return whether a text has words that speak of danger, in a language of a line."""
     languages = dict.fromkeys((language, *(one.language for one in line.languages)))
-    return text == line.danger_digit or danger_in(text, tuple(languages)) is not None
+    return danger_in(text, tuple(languages)) is not None
 
 
 async def refuse_flood(
@@ -238,13 +268,11 @@ async def begin(
     address: str,
     *,
     language: str,
-    digit: bool,
-    flood: bool = False,
+    cries: bool,
 ) -> Call:
     """Open a conversation with a number, with what is known of it. It is not queued yet.
 
-    `digit`: the child wrote the danger digit. Only a number that is blocked, or that has begun too
-    many conversations (`flood`), was told what it means; for any other child it may be an age.
+    `cries`: the child wrote the danger digit, and knows what it means.
     """
     call = await record.open_conversation(
         work,
@@ -263,7 +291,7 @@ async def begin(
     call.preferred_id, call.excluded_ids = known.prefers, sorted(known.never)
     blocked = FlagKind.BLOCKED in known.flags
     # Who says that there is danger is heard, as in a call.
-    call.blocked, call.danger = blocked and not digit, digit and (blocked or flood)
+    call.blocked, call.danger = blocked and not cries, cries
     call.danger_again = call.danger and await _cried_often(work, call)
     await record.record(
         work,

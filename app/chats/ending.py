@@ -48,9 +48,6 @@ async def follow(work: Work, call_id: UUID, sentence: Sentence, key: str) -> Non
     if sentence is Sentence.COUNSELLOR_HERE and talk is not None and talks:
         await contacts.open_for_call(work, call, talk.counsellor_id)
     await messages.tell(work, call, sentence, key)
-    if not call.alarming and CallState(call.state) in (CallState.QUEUED, CallState.OFFERED):
-        # The counsellor who had the words before their eyes is gone.
-        await worries.notice(work, call, await messages.words_of_child(work, call.id))
 
 
 async def end_as_child(
@@ -136,10 +133,6 @@ async def _end(work: Work, call: Call, by: EndedBy, *, typed: bool = False) -> N
     await messages.announce(work, call.id)
     if typed:
         await record.record(work, call, CallLog.LEFT_TYPING)
-    if not call.alarming:
-        # In a talk nothing was noted, nor when the counsellor was lost a moment ago.
-        said = await messages.words_of_child(work, call.id)
-        await worries.notice(work, call, said, ends_talk=True)
     if await left.holds_unread(work, call):
         await left.keep(work, call, by)
     else:

@@ -1,6 +1,7 @@
 """What a carrier handed out and forgot with that is kept as it came, sealed, until it is heard.
 
-What cannot be heard stays, is tried again each minute, and opens an alarm: see `untaken.py`.
+What cannot be heard stays, is tried again each minute, and opens an alarm: see `untaken.py`. A
+person who cannot help it puts it away: the alarm ends, and it is tried on all the same.
 """
 
 from datetime import timedelta
@@ -9,13 +10,19 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import delete, select, update
 
+from app.calls.speech import LineScript
 from app.calls.states import Channel
-from app.chats.models import Fetched
+from app.chats.models import Account, AccountProblem, Fetched
+from app.database.topics import Topic
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
 from app.work import Work
 
 # How long it is tried to hear what could not be heard, and how often.
 KEPT = timedelta(days=30)
 _AGAIN = timedelta(minutes=1)
+# What alarms a person.
+_ALARMS = (Fetched.tried_at.is_not(None), Fetched.put_away_at.is_(None))
 
 
 async def keep(work: Work, line_id: UUID, channel: Channel, their_id: str, content: bytes) -> None:
@@ -31,22 +38,25 @@ async def keep(work: Work, line_id: UUID, channel: Channel, their_id: str, conte
 
 
 class Waiting(NamedTuple):
-    """What is kept. `tried`: it could not be heard before; `due`: it is to be tried now."""
+    """What is kept. `tried`: it could not be heard before; `due`: it is to be tried now; `alarms`:
+    no person has put it away."""
 
     id: UUID
     tried: bool
     due: bool
+    alarms: bool
 
 
 async def waiting(work: Work, line_id: UUID, channel: Channel) -> list[Waiting]:
     """Return what is kept of a line, the oldest first."""
     rows = await work.session.execute(
-        select(Fetched.id, Fetched.tried_at)
+        select(Fetched.id, Fetched.tried_at, Fetched.put_away_at)
         .where(Fetched.line_id == line_id, Fetched.channel == channel.value)
         .order_by(Fetched.at, Fetched.id)
     )
     return [
-        Waiting(row_id, at is not None, at is None or at < work.now - _AGAIN) for row_id, at in rows
+        Waiting(row_id, at is not None, at is None or at < work.now - _AGAIN, away is None)
+        for row_id, at, away in rows
     ]
 
 
@@ -83,7 +93,38 @@ async def note_unread(work: Work, row_id: UUID) -> None:
 
 async def unread_lines(work: Work) -> list[UUID]:
     """Return the lines of which something could not be heard."""
-    rows = await work.session.scalars(
-        select(Fetched.line_id).where(Fetched.tried_at.is_not(None)).distinct()
-    )
+    rows = await work.session.scalars(select(Fetched.line_id).where(*_ALARMS).distinct())
     return list(rows)
+
+
+async def put_away(work: Work, line: LineScript, channel: Channel) -> int:
+    """Put away what could not be heard of a line, so that it alarms no person. It is kept and tried
+    on, and what cannot be heard from now on alarms again. Return how many. May run twice."""
+    rows = await work.session.scalars(
+        update(Fetched)
+        .where(Fetched.line_id == line.id, Fetched.channel == channel.value, *_ALARMS)
+        .values(put_away_at=work.now)
+        .returning(Fetched.id)
+        .execution_options(synchronize_session=False)
+    )
+    count = len(rows.all())
+    if count:
+        await work.session.execute(
+            update(Account)
+            .where(
+                Account.line_id == line.id,
+                Account.channel == channel.value,
+                Account.problem == AccountProblem.UNREAD,
+            )
+            .values(problem=None)
+            .execution_options(synchronize_session=False)
+        )
+        write_entry(
+            work,
+            AuditLog.LINE_UNREAD_PUT_AWAY,
+            str(line.id),
+            before={"carrier": channel.value, "unread": count},
+            after={"carrier": channel.value, "unread": 0},
+        )
+        work.announce(Topic.LINES)
+    return count

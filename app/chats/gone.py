@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, update
 
-from app.calls import record
+from app.calls import danger_words, record
 from app.calls.line_rows import Line
 from app.calls.models import Call
 from app.calls.states import Channel, EndedBy
@@ -81,6 +81,8 @@ class Gone(NamedTuple):
     alarming: bool
     # The colleague on whose desk it is; empty if it is the reader.
     counsellor: str
+    # Which words were the first to speak of danger.
+    danger_words: str = ""
 
 
 def _on_desk_of(person_id: UUID) -> ColumnElement[bool]:
@@ -120,6 +122,7 @@ async def conversations(work: Work, staff: Staff) -> list[Gone]:
             Contact.id,
             Call.alarming,
             case((Staff.id == staff.id, ""), else_=Staff.name),
+            Call.danger_words_sealed,
         )
         .select_from(Offer)
         .join(Call, Call.id == Offer.call_id)
@@ -135,8 +138,17 @@ async def conversations(work: Work, staff: Staff) -> list[Gone]:
         .limit(_MOST)
     )
     return [
-        Gone(call_id, line, language, Channel(channel), danger, EndedBy(by), *more)
-        for call_id, line, language, channel, danger, by, *more in rows
+        Gone(
+            call_id,
+            line,
+            language,
+            Channel(channel),
+            danger,
+            EndedBy(by),
+            *more,
+            danger_words.opened(work, call_id, words),
+        )
+        for call_id, line, language, channel, danger, by, *more, words in rows
     ]
 
 

@@ -15,7 +15,7 @@ from app.calls import record
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.states import CallState, Channel
-from app.chats import at_once, gone, opening, sendings, worries
+from app.chats import at_once, gone, noticing, opening, sendings, worries
 from app.chats.models import Author, Failure, Kind, Message, OnItsWay, Sentence, Typing
 from app.chats.news import announce as announce
 from app.contacts import contacts
@@ -97,17 +97,19 @@ class Before(NamedTuple):
 async def say_as_child(work: Work, call_id: UUID, *, text: str, client_key: str) -> Message:
     """Add what a child wrote; also while it waits. Raises Invalid, ConversationOver."""
     plain = _checked(text, client_key, longest=LONGEST)
-    said = await at_once.say(
-        work,
-        call_id,
-        plain,
-        client_key,
-        minute_ago=work.now - _MINUTE,
-        most=_MOST_A_MINUTE,
-        heard_since=work.now - opening.HEARD_EVERY,
-    )
-    if said is not None:
-        return said
+    # Words that speak of danger are noted with the call, so it is locked.
+    if not noticing.may_alarm(plain):
+        said = await at_once.say(
+            work,
+            call_id,
+            plain,
+            client_key,
+            minute_ago=work.now - _MINUTE,
+            most=_MOST_A_MINUTE,
+            heard_since=work.now - opening.HEARD_EVERY,
+        )
+        if said is not None:
+            return said
     call = await record.lock_call(work, call_id)
     if CallState(call.state) is not CallState.ENDED:
         call.heard_at = work.now
@@ -186,14 +188,11 @@ async def add(
         return known
     if CallState(call.state) is CallState.ENDED and not afterwards:
         raise ConversationOver()
-    most = _MOST_A_MINUTE + (MOST_LAST if last else 0)
-    if author is Author.CHILD and before.lately >= most:
-        # No child types that fast. This needs nothing that tells who a child is.
-        raise TooFast()
+    if author is Author.CHILD:
+        await _check_pace(work, call, before, text, last)
+        await worries.notice(work, call, (text,))
     if author is Author.COUNSELLOR and kind is Kind.SAID and not afterwards:
         call.first_word_at = call.first_word_at or work.now
-    if author is Author.CHILD:
-        await worries.notice(work, call, (text,))
     return await _append(
         work,
         call,
@@ -205,6 +204,17 @@ async def add(
         kind=kind,
         sent_at=sent_at if sent_at and work.now - sent_at > LATE else None,
     )
+
+
+async def _check_pace(work: Work, call: Call, before: Before, text: str, last: bool) -> None:
+    """Check that a child does not write faster than any child types: this needs nothing that tells
+    who it is. Words of danger have a limit of their own beyond that one. Raises TooFast."""
+    most = _MOST_A_MINUTE + (MOST_LAST if last else 0)
+    if before.lately < most:
+        return
+    known = call.alarming and before.lately >= most + _MOST_A_MINUTE
+    if known or await worries.find(work, call, (text,)) is None:
+        raise TooFast()
 
 
 def _checked(text: str, client_key: str, *, longest: int) -> str:
@@ -356,21 +366,6 @@ async def some_of(work: Work, call_id: UUID, numbers: Collection[int]) -> list[S
         .order_by(Message.number)
     )
     return [opened(work, one) for one in rows]
-
-
-async def words_of_child(work: Work, call_id: UUID) -> list[str]:
-    """Return what the child has written in a conversation and is not erased, in its order, for the
-    program alone."""
-    rows = await work.session.scalars(
-        select(Message)
-        .where(
-            Message.call_id == call_id,
-            Message.author == Author.CHILD,
-            Message.text_sealed.is_not(None),
-        )
-        .order_by(Message.number)
-    )
-    return [one.words for one in (opened(work, row) for row in rows) if one.words]
 
 
 async def check_may_read(work: Work, staff: Staff, call_id: UUID) -> None:

@@ -44,6 +44,7 @@ class Sentence(StrEnum):
     NO_MEDIA = "no_media"
     BLOCKED = "blocked"
     TOO_MANY = "too_many"
+    TOO_FAST = "too_fast"
     OPTED_OUT = "opted_out"
 
 
@@ -340,7 +341,8 @@ class Account(Base):
 
 class Fetched(Base):
     """What a carrier handed out for an account of a line, as it came, until it is heard: the
-    carrier has forgotten it. `tried_at`: when it could not be heard last."""
+    carrier has forgotten it. `tried_at`: when it could not be heard last. `put_away_at`: since when
+    it alarms no person any more."""
 
     __tablename__ = "chat_fetched"
     __table_args__ = (
@@ -355,6 +357,7 @@ class Fetched(Base):
     at: Mapped[datetime]
     content_sealed: Mapped[Sealed]
     tried_at: Mapped[datetime | None]
+    put_away_at: Mapped[datetime | None]
 
 
 class MediaKind(StrEnum):

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import phonenumbers
 
+from app import words
 from app.words.chats import chat_words
 
 _MAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
@@ -123,6 +124,17 @@ def danger_in(text: str, languages: Sequence[str]) -> str | None:
     while end < len(text) and text[end].isalnum():
         end += 1
     return text[begin:end]
+
+
+def may_alarm(text: str) -> bool:
+    """Return whether a text has words that speak of danger in any language: those of its
+    conversation are looked at where they are known."""
+    return danger_in(text, _all_languages()) is not None
+
+
+@lru_cache(maxsize=1)
+def _all_languages() -> tuple[str, ...]:
+    return tuple(words.languages())
 
 
 @lru_cache(maxsize=32)

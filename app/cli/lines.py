@@ -20,7 +20,7 @@ from app.calls import (
 from app.calls.line_facts import LineHasCalls
 from app.calls.speech import LineScript
 from app.calls.states import Channel
-from app.chats import accounts
+from app.chats import accounts, fetched
 from app.cli.running import parts_of, run_verb
 from app.country import line_changes
 from app.errors import NotFound
@@ -240,11 +240,17 @@ def line_signal(
         str | None, typer.Option("--to", help="+NUMBER that the service for Signal plays")
     ] = None,
     remove: Annotated[bool, typer.Option("--remove", help="take the number away")] = False,
+    put_away: Annotated[
+        bool, typer.Option("--put-away", help="end the alarm for messages that cannot be read")
+    ] = False,
 ) -> None:
     """Show, set or remove the number by which children write to a line with Signal."""
 
     async def verb(work: Work) -> str:
         line = await line_of(work, number)
+        if put_away:
+            count = await fetched.put_away(work, line, Channel.SIGNAL)
+            return f"Put away: {count}."
         if remove:
             await accounts.remove(work, line, Channel.SIGNAL)
             return "The number is removed."

@@ -31,7 +31,6 @@ from tests.support.calls.conversations import (
     a_child,
     a_key,
     a_writer,
-    call_again,
     matched,
     takes,
 )
@@ -199,14 +198,11 @@ async def test_words_of_danger_are_marked_when_the_child_leaves_before_the_job(w
 async def test_a_child_who_wrote_of_danger_in_a_talk_is_not_asked_how_it_was(work: Work) -> None:
     ana, call = await _talk(work)
     await _say(work, call, DANGER)
-    assert not (await call_again(work, call.id)).alarming
     await messages.see_as_staff(work, ana, call.id, 99)
     await ending.end_as_staff(work, ana, call.id)
     assert not (await as_child.conversation(work, call.id)).may_rate
     with pytest.raises(Conflict):
         await feedback.rate(work, call.id, helped=5, again=5)
-    over = await call_again(work, call.id)
-    assert over.danger_words_sealed is None
 
 
 async def test_translating_delivers_nothing(work: Work) -> None:

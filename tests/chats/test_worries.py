@@ -1,17 +1,20 @@
 """Words of a waiting child that speak of danger are shown, with the word, where it waits and where
 it is offered: a suggestion that moves nothing."""
 
+import contextlib
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import text
 
 from app.api import calls
 from app.calls import danger_words, record
 from app.calls.log_kinds import Cause
 from app.calls.models import Call
-from app.chats import ending, left, messages
+from app.chats import at_desk, ending, left, messages
 from app.chats.models import Sentence
 from app.dashboard import board, desk_values
+from app.dashboard.chats import values, views
 from app.database.topics import Topic
 from app.jobs.transaction import send_rows
 from app.retention.data_requests import erasing
@@ -102,7 +105,6 @@ async def test_a_child_that_lost_its_counsellor_waits_with_what_it_wrote_in_the_
     offer = (await matched(work))[0]
     await takes(work, offer)
     await _say(work, call, WORDS)
-    assert not (await call_again(work, call.id)).alarming, "its counsellor reads it"
     locked = await record.lock_call(work, call.id)
     await leaving.give_back(work, locked, offer, Cause.BROWSER_NOT_HEARD, PresenceState.AWAY)
     await send_rows(work)
@@ -111,6 +113,43 @@ async def test_a_child_that_lost_its_counsellor_waits_with_what_it_wrote_in_the_
     (waits,) = await queue.waiting_calls(work)
     assert waits.alarming
     assert danger_words.opened(work, waits.id, waits.danger_words_sealed) == WORD
+
+
+async def test_words_of_a_talk_stay_before_its_counsellor_however_much_follows(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "SHOWN", 2)
+    line = await a_chat_line(work)
+    ana = await a_writer(work, "ana")
+    call = await a_child(work, line)
+    await takes(work, (await matched(work))[0])
+    for words in (WORDS, "Ne znam", "Ništa", "Kako si ti"):
+        await _say(work, call, words)
+    (card,) = (await values.chats_values(work, ana))["chats"]
+    assert [part.text for one in card.bubbles for part in one.parts] == ["Ništa", "Kako si ti"]
+    assert card.alarming == WORD
+    (api,) = await at_desk.conversations(work, ana)
+    assert (api.alarming, api.danger_words) == (True, WORD)
+    news = await values.news_values(work, ana, call.id, api.last_number)
+    assert news["c"].alarming is None, "what stands there is not said again"
+    await ending.end_as_child(work, call.id)
+    (over,) = (await values.chats_values(work, ana))["gone"]
+    assert (over.alarming, over.danger_words) == (True, WORD)
+
+
+async def test_words_of_danger_are_heard_from_a_child_who_writes_too_fast(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(messages, "_MOST_A_MINUTE", 2)
+    call = await a_child(work, await a_chat_line(work))
+    for _ in range(2):
+        await _say(work, call, "Halo")
+    for words, heard in (("Halo", False), (WORDS, True), (WORDS, True), (WORDS, False)):
+        with contextlib.nullcontext() if heard else pytest.raises(messages.TooFast):
+            await _say(work, call, words)
+    assert (await call_again(work, call.id)).alarming
+    said = [one.words for one in await messages.all_of(work, call.id)]
+    assert said == ["Halo", "Halo", WORDS, WORDS]
 
 
 async def test_the_words_are_sealed_and_go_with_the_messages(work: Work) -> None:

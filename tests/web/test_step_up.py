@@ -261,6 +261,8 @@ NO_PROOF = {
             "dashboard.settings.token_pages.revoke_token",
             "api.settings.wallboards.withdraw_wallboard",
             "dashboard.wall.withdraw_wallboard",
+            "api.settings.line_chats.put_away_unread",
+            "dashboard.settings.line_pages.put_away_unread",
         ),
         "it closes something, which must be quick",
     ),

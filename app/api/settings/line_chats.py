@@ -12,7 +12,7 @@ from app.api.settings.lines import KeepsLines
 from app.calls import chat_lines, lines
 from app.calls.chat_rules import ChatRules, read_chat
 from app.calls.states import Channel
-from app.chats import accounts
+from app.chats import accounts, fetched
 from app.chats.models import Account, AccountProblem, AccountState
 from app.web.access import InWork
 
@@ -193,3 +193,11 @@ async def remove_signal_number(work: InWork, staff: KeepsLines, line_id: UUID) -
     more."""
     _row, line = await lines.read_line(work, line_id)
     await accounts.remove(work, line, Channel.SIGNAL)
+
+
+@router.post("/lines/{line_id}/signal/put-away", status_code=204)
+async def put_away_unread(work: InWork, staff: KeepsLines, line_id: UUID) -> None:
+    """Put away what came by Signal and cannot be read, so that it alarms no person any more. It is
+    kept for 30 days, and tried on."""
+    _row, line = await lines.read_line(work, line_id)
+    await fetched.put_away(work, line, Channel.SIGNAL)

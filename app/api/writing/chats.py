@@ -72,6 +72,9 @@ class ChatView(BaseModel):
     danger_again: bool
     # The child writes from a telephone number, at which a call-back can be agreed.
     has_number: bool
+    # What the child wrote speaks of danger, and which words were the first to.
+    alarming: bool
+    danger_words: str
 
 
 class MediaView(BaseModel):

@@ -418,8 +418,9 @@ async function leaveMessage() {
 
 // -- the buttons --------------------------------------------------------------------------------
 
-/** Ask until it is answered, as long as that is wanted. Return the answer, or nothing. */
-async function until(path, body, wanted = () => true) {
+/** Ask until it is answered, as long as that is wanted. Return the answer, or nothing. `failed` is
+ * told of each time in vain. */
+async function until(path, body, wanted = () => true, failed = () => {}) {
   for (let pause = FIRST_PAUSE; secret.secret(); pause = Math.min(pause * 2, LONGEST_PAUSE)) {
     try {
       const answer = await ask("POST", path, body);
@@ -429,6 +430,7 @@ async function until(path, body, wanted = () => true) {
       if (!wanted()) return null;
       network("offline");
     }
+    failed();
     await sleep(pause);
     if (!wanted()) return null;
   }
@@ -533,15 +535,16 @@ async function rate(event) {
     if (chosen) body[name] = Number(chosen.value);
   });
   $("rate").hidden = true;
-  if (body.helped || body.again) {
-    try {
-      await ask("POST", "/conversation/feedback", body);
-      $("rated").textContent = say("rate_thanks");
-    } catch (error) {
-      $("rate").hidden = false;
-      $("rated").textContent = say("offline");
-    }
-  }
+  if (!body.helped && !body.again) return;
+  const of = round;
+  const wanted = () => of === round && !leaving.isGone();
+  const shows = (words) => {
+    $("rated").textContent = words;
+  };
+  shows(say("moment"));
+  const trying = () => shows(say("rate_lost"));
+  const answer = await until("/conversation/feedback", body, wanted, trying);
+  if (answer) shows(answer.ok ? say("rate_thanks") : "");
 }
 
 function again() {
@@ -641,7 +644,7 @@ sending.setUp({
     );
   },
   away: () => network("offline"),
-  busy: () => network("busy"),
+  busy: (fast) => network(fast ? "too_fast" : "busy"),
 });
 
 leaving.watch(sayLast);

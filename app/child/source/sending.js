@@ -60,7 +60,7 @@ function settle(message, { ok, status, body }) {
     arrived(message.key);
     hooks.sent(message, body.number);
   } else if (status === 429 || status >= 500 || status === 408) {
-    hooks.busy();
+    hooks.busy(Boolean(body) && body.error === "TooFast");
     again();
   } else if (status === 409) {
     stopped = true;

@@ -1,6 +1,7 @@
 """The values for the conversations of one counsellor, and what a page asks about one of them."""
 
 import base64
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -122,7 +123,10 @@ async def _cards(work: Work, staff: Staff, held: list[AtDesk]) -> list[ChatCard]
             when = desk_views.callback_row(callback, line.name, line.timezone, work.now).when
         came = await media.of_messages(work, said) if one.channel.is_carried else None
         tools, contact = views.tools_of(line, one.language), own.get(one.call_id)
-        cards.append(views.chat_card(one, place, said, tools, work.now, names, contact, when, came))
+        card = views.chat_card(one, place, said, tools, work.now, names, contact, when, came)
+        # Words of danger stay before the counsellor's eyes, however much is written after them.
+        card = replace(card, alarming=card.alarming or one.danger_words or None)
+        cards.append(card)
     return cards
 
 

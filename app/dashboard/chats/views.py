@@ -41,6 +41,9 @@ SENTENCES = {
     Sentence.NO_MEDIA: N_("The child sent something else than words, and was asked to write it."),
     Sentence.BLOCKED: N_("The child was told that it cannot be answered here now."),
     Sentence.TOO_MANY: N_("The child was told that it has begun too many conversations."),
+    Sentence.TOO_FAST: N_(
+        "The child was told that it writes too fast, and that some words did not arrive."
+    ),
     Sentence.OPTED_OUT: N_("The child was told that it gets no more messages."),
 }
 # How a conversation ended without its counsellor.
@@ -281,6 +284,7 @@ class GoneCard:
     alarming: bool
     # The colleague on whose desk it is; empty if it is the reader.
     counsellor: str
+    danger_words: str
 
 
 def gone_card(one: Gone) -> GoneCard:
@@ -297,6 +301,7 @@ def gone_card(one: Gone) -> GoneCard:
         one.contact_id,
         one.alarming and one.unread > 0,
         one.counsellor,
+        one.danger_words,
     )
 
 

@@ -14,7 +14,7 @@ from app.calls.chat_rules import read_chat
 from app.calls.key_questions import questions_in, set_questions
 from app.calls.speech import LineScript, Spoken
 from app.calls.states import Channel
-from app.chats import accounts
+from app.chats import accounts, fetched
 from app.contacts.records import library_of
 from app.country import line_changes
 from app.dashboard.languages import Choices, language_choices
@@ -466,6 +466,16 @@ async def remove_signal_number(
 
     async def verb(line: LineScript) -> None:
         await accounts.remove(work, line, Channel.SIGNAL)
+
+    return await _change(request, work, staff, line_id, "signal", {}, verb)
+
+
+@router.post("/admin/lines/{line_id}/signal/put-away")
+async def put_away_unread(request: Request, work: InWork, staff: Keeps, line_id: UUID) -> Response:
+    """Put away what came by Signal and cannot be read, so that it alarms no person any more."""
+
+    async def verb(line: LineScript) -> None:
+        await fetched.put_away(work, line, Channel.SIGNAL)
 
     return await _change(request, work, staff, line_id, "signal", {}, verb)
 

@@ -151,13 +151,14 @@ async def _keep(parts: Parts, asked: _Asked, content: bytes) -> None:
 
 
 async def _hear_kept(parts: Parts, asked: _Asked) -> bool:
-    """Hear what is kept, one after the other. Return whether something cannot be heard."""
+    """Hear what is kept, one after the other. Return whether something cannot be heard, and no
+    person has put that away."""
     async with parts.work() as work:
         waiting = await fetched.waiting(work, asked.line_id, asked.carrier.channel)
     unread = False
     for one in waiting:
         if not one.due:
-            unread = True
+            unread = unread or one.alarms
             continue
         hear = functools.partial(_hear_row, asked=asked, row_id=one.id)
         try:
@@ -169,7 +170,7 @@ async def _hear_kept(parts: Parts, asked: _Asked) -> bool:
             if not one.tried:
                 kind = type(error).__name__
                 log().error("a text failed", area="telephony", exception_type=kind)
-            unread = True
+            unread = unread or one.alarms
             continue
         for fields in heard:
             await _drop_others(parts, asked, fields)

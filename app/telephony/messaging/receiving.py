@@ -4,12 +4,12 @@ import contextlib
 import hashlib
 from collections.abc import Mapping
 
-from app.calls import lines
+from app.calls import callers, lines
 from app.calls.chat_rules import read_chat
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, Channel
-from app.chats import carrying, ending, left, media, messages, opting, sendings
+from app.chats import carrying, ending, left, media, messages, opening, opting, sendings
 from app.chats.media import Attached
 from app.chats.models import Author, Sentence
 from app.log import log
@@ -92,17 +92,22 @@ async def hear(work: Work, channel: Channel, line: LineScript, arrived: Arrived)
         await _stop(work, channel, line, key, arrived)
         return
     await opting.opt_in(work, line.id, channel.value, key)
+    cries = await carrying.cries(work, line, channel, key, arrived.text)
     call = await carrying.running(work, line, channel, key)
     if call is not None:
         await _say(work, call, arrived)
+        if cries and CallState(call.state) is not CallState.CONNECTED:
+            await opening.say_danger(work, call, line)
         return
     language = await carrying.language_of(work, line, key, arrived.language)
     flood = await carrying.is_flood(work, line, channel, key)
-    if flood and not carrying.is_danger(line, arrived.text, language):
+    if flood and not cries and not carrying.is_danger(line, arrived.text, language):
         log().warning("a number opens very many conversations", area="chats", line=line.number)
         await carrying.refuse_flood(work, line, channel, key, arrived.ours, arrived.sid)
         return
-    if not takes(line, channel) or not await carrying.is_staffed(work, line, language):
+    # A blocked number leaves nothing, and a cry of danger is a conversation of its own.
+    apart = cries or await callers.is_blocked(work, key)
+    if not apart and not (takes(line, channel) and await carrying.is_staffed(work, line, language)):
         earlier = await carrying.unanswered(work, line, channel, key)
         if earlier is not None:
             # More of what was left before: one answer will do.
@@ -110,7 +115,7 @@ async def hear(work: Work, channel: Channel, line: LineScript, arrived: Arrived)
             await _say(work, earlier, arrived, afterwards=True)
             await left.came_again(work, earlier, answer)
             return
-    await _begin(work, channel, line, arrived, language, flood)
+    await _begin(work, channel, line, arrived, language, cries)
 
 
 async def _begin(
@@ -119,7 +124,7 @@ async def _begin(
     line: LineScript,
     arrived: Arrived,
     language: str,
-    flood: bool,
+    cries: bool,
 ) -> None:
     call = await carrying.begin(
         work,
@@ -127,15 +132,14 @@ async def _begin(
         channel,
         arrived.address,
         language=language,
-        digit=arrived.text == line.danger_digit,
-        flood=flood,
+        cries=cries,
     )
     if await has_open_urgent_referral(work, call):
         call.priority += URGENT_REFERRAL_PRIORITY
     await _say(work, call, arrived)
     if call.blocked:
         await carrying.refuse(work, call)
-    elif not takes(line, channel):
+    elif not takes(line, channel) and not call.danger:
         await carrying.leave(work, call)
     else:
         await carrying.queue_or_leave(work, call, line)
@@ -149,9 +153,9 @@ async def _say(work: Work, call: Call, arrived: Arrived, *, afterwards: bool = F
     try:
         await _add(work, call, arrived, attached, afterwards=afterwards)
     except messages.TooFast:
-        # More than a person can type. What came before it is kept.
+        # More than a person can type. What came before it is kept, and the child is told.
         log().warning("a number floods its conversation", area="chats", call=str(call.id))
-        return
+        await messages.tell(work, call, Sentence.TOO_FAST, f"{work.now:%Y%m%d%H}")
     if arrived.has_media or len(attached) < len(arrived.attached):
         await messages.tell(work, call, Sentence.NO_MEDIA, _key(arrived.sid)[-32:])
     await sendings.release(work, call)

@@ -71,5 +71,11 @@ def _say(sentence: Sentence, line: LineScript, opens: str) -> str:
                 digit=line.danger_digit,
                 emergency=emergency,
             )
+        case Sentence.TOO_FAST:
+            return _(
+                "You write faster than we can read. Some of your words did not reach us. Wait a "
+                "minute, then write again. If you are in danger now, call %(emergency)s.",
+                emergency=emergency,
+            )
         case Sentence.OPTED_OUT:
             return _("You will get no more messages from us. You can write again at any time.")

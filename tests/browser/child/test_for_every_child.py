@@ -3,8 +3,10 @@
 With `TESTS=whole` in every language, with axe at three widths.
 """
 
+from typing import Any
+
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from app import words
 from app.database.topics import Topic
@@ -64,7 +66,11 @@ async def test_every_child_can_use_the_page(stage: Stage, page: Page, language: 
     call_id = await take_next(ana)
     await expect(page.locator("#state")).to_have_text(texts["script"]["here"])
     await page.get_by_role("textbox", name=texts["page"]["message"]).fill("Hello " * 30 + "x" * 90)
+    if language == "ar":
+        await _fail_once(page, "messages", 429, {"error": "TooFast"})
     await page.get_by_role("button", name=texts["page"]["send"], exact=True).click()
+    if language == "ar":
+        await expect(page.locator("#network")).to_have_text(texts["script"]["too_fast"])
     await write(ana, call_id, "مرحبا 123" if language == "ar" else "Zdravo!\nTu sam.")
     await expect(page.locator("#log .by-counsellor")).to_have_count(1)
     said = page.locator("#log .by-counsellor p")
@@ -89,11 +95,22 @@ async def test_every_child_can_use_the_page(stage: Stage, page: Page, language: 
     wrong += await _look(page, f"{language}-ended")
     best = page.get_by_role("radio", name=texts["page"]["rate_5"], exact=True)
     await best.first.check()
+    await _fail_once(page, "feedback", 500 if language == "ar" else 429)
     await page.get_by_role("button", name=texts["page"]["rate_send"]).click()
+    await expect(page.locator("#rated")).to_have_text(texts["script"]["rate_lost"])
     await expect(page.locator("#rated")).to_have_text(texts["script"]["rate_thanks"])
     rated = await stage.rows("SELECT helped, again FROM chat_feedback")
     assert [(row["helped"], row["again"]) for row in rated] == [(5, None)]
     assert wrong == []
+
+
+async def _fail_once(page: Page, what: str, status: int, body: Any = None) -> None:
+    """Have the next request of a kind fail; the one after it arrives."""
+
+    async def fail(route: Route) -> None:
+        await route.fulfill(status=status, json=body or {})
+
+    await page.route(f"**/chat/conversation/{what}", fail, times=1)
 
 
 async def _speak(stage: Stage, language: str) -> None:

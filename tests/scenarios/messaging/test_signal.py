@@ -192,6 +192,20 @@ async def test_what_cannot_be_read_is_kept_told_and_heard_later(
         await untaken.look_at_messages(work)
     alarms = "SELECT ended_at FROM alarms WHERE kind = 'message_not_taken'"
     assert [one["ended_at"] for one in await stage.rows(alarms)] == [None]
+    # A person who cannot help it ends the alarm; it is tried on all the same.
+    for _ in range(2):
+        put_away = f"/admin{at}/signal/put-away"
+        assert (await page(stage, mila, put_away, sure="yes")).status_code == 303
+    (entry,) = await stage.rows(
+        "SELECT subject, detail FROM audit_entries WHERE action = 'line_unread_put_away'"
+    )
+    assert (entry["subject"], entry["detail"]["before"]["unread"]) == (str(line["id"]), 1)
+    await stage.advance(70)
+    async with transaction(stage.ground, PROGRAM) as work:
+        await untaken.look_at_messages(work)
+    assert None not in [one["ended_at"] for one in await stage.rows(alarms)]
+    assert (await mila.ask("GET", f"{at}/signal")).json()["problem"] is None
+    assert (await mila.ask("POST", f"{at}/signal/put-away")).status_code == 204
     monkeypatch.setattr(receiving, "hear", hear)
     await stage.advance(70)
     assert await heard(stage, ana, call_id) == ["Ima li koga?", "Pomozite"]

@@ -159,6 +159,7 @@ OWN = {
     ("line telegram", "remove"): ("- a button of its own", "- DELETE of the same address"),
     ("line signal", "to"): ("number", "number"),
     ("line signal", "remove"): ("- a button of its own", "- DELETE of the same address"),
+    ("line signal", "put_away"): ("- a button of its own", "- an address of its own"),
     ("line hours", "hours"): ("hours", "opening_hours"),
     ("line language", "remove"): ("- a button at each language", "- DELETE of the same address"),
     ("line prompt", "line"): ("line_id", "line_id"),

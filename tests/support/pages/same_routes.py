@@ -88,6 +88,10 @@ SAME = {
     "/admin/lines/{line_id}/telegram/remove": ("DELETE /lines/{line_id}/telegram", "line telegram"),
     "/admin/lines/{line_id}/signal": ("PUT /lines/{line_id}/signal", "line signal"),
     "/admin/lines/{line_id}/signal/remove": ("DELETE /lines/{line_id}/signal", "line signal"),
+    "/admin/lines/{line_id}/signal/put-away": (
+        "POST /lines/{line_id}/signal/put-away",
+        "line signal",
+    ),
     "/admin/lines/{line_id}/chat": ("PATCH /lines/{line_id}/chat", "line chat"),
     "/admin/lines/{line_id}/facts": ("PATCH /lines/{line_id}", "line rename"),
     "/admin/lines/{line_id}/hours": ("PATCH /lines/{line_id}", "line hours"),

@@ -136,16 +136,21 @@ async def test_a_conversation_by_text_has_no_page_that_could_be_away(work: Work)
     assert (one.channel, one.away_since, one.unread) == (Channel.SMS, None, 1)
 
 
-async def test_a_blocked_number_is_told_once_and_gets_through_with_the_danger_digit(
-    work: Work, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    line = await a_line_for_texts(work)
-    await a_writer(work, "ana")
+def _block_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every number known as blocked: what is known is read beside this transaction."""
 
     async def blocked_one(work: Work, call: Call) -> callers.Known:
         return callers.Known(frozenset({FlagKind.BLOCKED}))
 
     monkeypatch.setattr(callers, "known", blocked_one)
+
+
+async def test_a_blocked_number_is_told_once_and_gets_through_with_the_danger_digit(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = await a_line_for_texts(work)
+    await a_writer(work, "ana")
+    _block_all(monkeypatch)
     for n in range(3):
         await texts(work, f"Smetnja {n}")
     blocked = [one for one in await calls(work) if one.blocked]
@@ -157,6 +162,62 @@ async def test_a_blocked_number_is_told_once_and_gets_through_with_the_danger_di
     await texts(work, line.danger_digit)
     last = next(one for one in await calls(work) if one.state != CallState.ENDED)
     assert (last.danger, last.blocked, last.state) == (True, False, CallState.QUEUED)
+
+
+async def _a_message_that_was_answered(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Call, Staff]:
+    """Let a number leave a message, get its answer, and be blocked."""
+    await a_line_for_texts(work)
+    ana = await a_writer(work, "ana", at_once=0)
+    await texts(work, "Zdravo")
+    (call,) = await calls(work)
+    await left.answer(work, ana, call.id, text="Pisi nam sutra", client_key=uuid4().hex)
+    lasts = timedelta(hours=1)
+    await callers.flag_caller(work, ana, call, FlagKind.BLOCKED, "vređa druge", lasts)
+    _block_all(monkeypatch)
+    return call, ana
+
+
+async def test_a_blocked_number_adds_nothing_to_what_it_left_before(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call, ana = await _a_message_that_was_answered(work, monkeypatch)
+    for words in ("Glupi ste", "Hoću da se ubijem"):
+        await texts(work, words)
+    assert "Glupi ste" not in str(await said(work, call))
+    assert sorted(one.blocked for one in await calls(work)) == [False, False, True]
+    assert [one.alarming for one in await left.waiting(work, ana.team)] == [True, False]
+
+
+@pytest.mark.parametrize("digit", ["9", " 9. ", "٩"])
+async def test_a_blocked_number_is_heard_with_the_danger_digit_also_while_a_message_waits(
+    work: Work, monkeypatch: pytest.MonkeyPatch, digit: str
+) -> None:
+    call, ana = await _a_message_that_was_answered(work, monkeypatch)
+    await texts(work, digit)
+    assert digit not in str(await said(work, call))
+    first, second = await left.waiting(work, ana.team)
+    assert (first.danger, second.danger, second.call_id) == (True, False, call.id)
+    unanswered = [job for job in work.jobs if job.task == Task.DANGER_UNANSWERED]
+    assert [job.arguments["call_id"] for job in unanswered] == [str(first.call_id)]
+
+
+async def test_a_number_that_was_told_the_digit_is_in_danger_with_it_while_it_waits(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = await a_line_for_texts(work)
+    ana = await a_writer(work, "ana")
+    await texts(work, "Zdravo", from_="+381641111111")
+    (call,) = await calls(work)
+    await ending.end_as_child(work, call.id)
+    lasts = timedelta(hours=1)
+    await callers.flag_caller(work, ana, call, FlagKind.BLOCKED, "vređa druge", lasts)
+    _block_all(monkeypatch)
+    for words in ("Glupi ste", "Hoću da se ubijem", line.danger_digit):
+        await texts(work, words, from_="+381641111111")
+    (waits,) = [one for one in await calls(work) if one.state != CallState.ENDED]
+    assert (waits.danger, waits.alarming, waits.state) == (True, True, CallState.QUEUED)
 
 
 async def carrying_over(work: Work, call: Call) -> None:
@@ -207,8 +268,14 @@ async def test_more_than_a_person_types_in_one_conversation_is_not_kept(work: Wo
     await a_writer(work, "ana")
     for n in range(63):
         assert await texts(work, f"Zdravo {n}") == ""
-    count = await work.session.scalar(select(func.count()).where(Message.author == Author.CHILD))
-    assert count == 60
+    count = select(func.count()).where(Message.author == Author.CHILD)
+    assert await work.session.scalar(count) == 60
+    (call,) = await calls(work)
+    found = await said(work, call)
+    assert [who for who in found if who[1] == "too_fast"] == [("program", "too_fast")], "once"
+    await texts(work, "Hoću da se ubijem")
+    (call,) = await calls(work)
+    assert (await work.session.scalar(count), call.alarming) == (61, True)
 
 
 async def test_a_child_who_waits_in_vain_is_told_and_answered_later(work: Work) -> None:

@@ -93,11 +93,9 @@ class SignalService:
 
     async def attachment(self, name: str, most: int) -> bytes:
         """Return a file that a person sent. Raises TryAgain, Uncertain, Refused, TooLong."""
-        answer = await self._request("GET", _file(name))
+        answer = await self._request("GET", _file(name), most=most)
         if answer.status_code != 200:
             raise _failure(answer)
-        if len(answer.content) > most:
-            raise TooLong("longer than what is taken")
         return answer.content
 
     async def drop(self, name: str) -> None:
@@ -115,21 +113,39 @@ class SignalService:
             return None
 
     async def _request(
-        self, method: str, path: str, longer: int = 1, **values: Any
+        self, method: str, path: str, longer: int = 1, most: int | None = None, **values: Any
     ) -> httpx2.Response:
+        """Return an answer that is read. `most`: bytes beyond which it is read no further. Raises
+        TryAgain, Uncertain, Refused, TooLong."""
         base = self._settings.signal_service_url
         if base is None:
             raise Refused("no service is set", code=NOT_SET)
         limit = self._settings.signal_timeout * longer
         try:
             async with asyncio.timeout(limit), client_for_inside() as client:
-                return await client.request(
-                    method, base.rstrip("/") + path, timeout=limit, **values
-                )
+                url = base.rstrip("/") + path
+                if most is None:
+                    return await client.request(method, url, timeout=limit, **values)
+                async with client.stream(method, url, timeout=limit, **values) as answer:
+                    content = await _read(answer, most)
+                    return httpx2.Response(answer.status_code, content=content)
         except (httpx2.ConnectError, httpx2.ConnectTimeout):
             raise TryAgain("the service for Signal could not be reached") from None
         except (httpx2.HTTPError, TimeoutError):
             raise Uncertain("no answer of the service for Signal in time") from None
+
+
+async def _read(answer: httpx2.Response, most: int) -> bytes:
+    """Return what an answer holds. Raises TooLong as soon as it is known to hold more."""
+    told = answer.headers.get("content-length", "")
+    if told.isdecimal() and int(told) > most:
+        raise TooLong("longer than what is taken")
+    body = bytearray()
+    async for part in answer.aiter_bytes():
+        body += part
+        if len(body) > most:
+            raise TooLong("longer than what is taken")
+    return bytes(body)
 
 
 def _quoted(number: str) -> str:
