@@ -138,15 +138,8 @@ async def conversations(work: Work, staff: Staff) -> list[Gone]:
         .limit(_MOST)
     )
     return [
-        Gone(
-            call_id,
-            line,
-            language,
-            Channel(channel),
-            danger,
-            EndedBy(by),
-            *more,
-            danger_words.opened(work, call_id, words),
+        Gone(call_id, line, language, Channel(channel), danger, EndedBy(by), *more)._replace(
+            danger_words=danger_words.opened(work, call_id, words)
         )
         for call_id, line, language, channel, danger, by, *more, words in rows
     ]

@@ -46,7 +46,7 @@ async def texts(
 ) -> Call:
     """Let a child write by a carrier, and a counsellor take the conversation."""
     forget(work)
-    call = await carrying.begin(work, line, channel, address, language="sr", digit=False)
+    call = await carrying.begin(work, line, channel, address, language="sr", cries=False)
     await messages.add(work, call, Author.CHILD, text="Da, pozovi me", client_key=a_key())
     await opening.admit(work, call, line)
     await takes(work, next(one for one in await matched(work) if one.call_id == call.id))

@@ -236,6 +236,7 @@ async def test_what_is_being_moved_stays_when_a_colleague_changes_the_rota(
     moved = duty(page, "Ana", f"{monday}T07:00")
     was = await moved.get_attribute("data-at")
     await page.keyboard.press("ArrowRight")
+    assert was is not None
     gone = {"was": was, "act": "remove", "staff_id": str(people[0].staff.id), "layer": "primary"}
     times = {"from_at": f"{monday}T07:00", "until_at": f"{monday}T15:00"}
     assert (await form(live, other, "/roster/duty", **gone, **times)).status_code == 303
