@@ -127,7 +127,7 @@ async def signed_in(request: Request, work: Work) -> Staff:
 async def reader_of_error(request: Request) -> Staff | None:
     """Return the reader of an error, and speak their language; None if they are not signed in.
 
-    While the database is away nobody is known, and the language is that of the browser.
+    While the database is away the reader is not known, and the language is that of the browser.
     """
     work, token = opened(request), token_of(request)
     if not token:

@@ -19,11 +19,11 @@ from tests.support.browser import (
     FLAGS,
     GREY,
     LISTEN,
+    at,
     available,
     picture,
     press,
     ring,
-    visit,
 )
 from tests.support.commands import Serving
 from tests.support.processes import ready
@@ -88,13 +88,14 @@ async def hide(page: Page) -> None:
     await until(lambda: page.evaluate(hidden), "the tab is hidden")
 
 
-async def a_talk(live: Stage, who: Counsellor) -> Leg:
+async def a_talk(live: Stage) -> tuple[Counsellor, Leg]:
+    ana = await live.add_counsellor("ana")
     leg = await ring(live)
-    await until(who.offer, "the call is offered")
-    await who.accept()
+    await until(ana.offer, "the call is offered")
+    await ana.accept()
     connected = "SELECT id FROM offers WHERE state = 'connected'"
     await until(lambda: live.rows(connected), "they talk")
-    return leg
+    return ana, leg
 
 
 async def help_reaches_a_hidden_tab(live: Stage, page: Page, ana: Counsellor, leg: Leg) -> None:
@@ -123,8 +124,7 @@ async def help_reaches_a_hidden_tab(live: Stage, page: Page, ana: Counsellor, le
 async def test_a_ring_and_a_call_for_help_reach_a_reader_of_reports_and_a_hidden_tab(
     live: Stage, tabs: BrowserContext
 ) -> None:
-    ana = await live.add_counsellor("ana")
-    talk = await a_talk(live, ana)
+    ana, talk = await a_talk(live)
     jelena = await live.add_counsellor("jelena", role=Role.SUPERVISOR, state=None)
     await tabs.grant_permissions(["microphone"], origin=live.settings.public_url)
     page = await tabs.new_page()
@@ -132,8 +132,7 @@ async def test_a_ring_and_a_call_for_help_reach_a_reader_of_reports_and_a_hidden
     page.on("pageerror", lambda error: problems.append(str(error)))
     await page.add_init_script(LISTEN)
     await page.add_init_script(WATCH)
-    await visit(page, live, jelena, "/")
-    await expect(page.locator("#connection")).to_have_text("● live")
+    await at(page, live, jelena, "/")
     await available(page)
     await page.locator(".rail a[data-section=reports]").click()
     await expect(page.locator("#main h1")).to_have_text("Reports")
@@ -237,8 +236,7 @@ async def test_no_word_is_lost_and_no_click_is_done_half_while_the_network_or_th
 ) -> None:
     stage = killable.stage
     ana = await stage.add_counsellor("ana", state=None)
-    await visit(page, stage, ana, "/")
-    await expect(page.locator("#connection")).to_have_text("● live")
+    await at(page, stage, ana, "/")
     await available(page)
     leg = await ring(stage)
     await expect(page.locator("#accept")).to_be_focused()

@@ -9,6 +9,7 @@ from sqlalchemy.exc import OperationalError
 from app.dashboard import board
 from app.demo.stage import Counsellor, Stage
 from app.errors import Conflict
+from app.routing import presence
 
 RAIL, CALL_BAR, AGAIN = '<nav class="rail"', 'hx-get="/board/frame"', "data-again"
 
@@ -24,12 +25,13 @@ async def opened(
 
 
 def fails_with(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    """Let the board fail when it is opened."""
+    """Let the board fail when it is opened, and when it says that its reader writes."""
 
     async def fails(*_values: Any) -> dict[str, Any]:
         raise error
 
     monkeypatch.setattr(board, "desk_values", fails)
+    monkeypatch.setattr(presence, "keep_wrap_up", fails)
 
 
 async def test_an_error_has_the_frame_for_a_person_who_is_signed_in(
@@ -61,6 +63,5 @@ async def test_a_page_tries_again_by_itself_when_the_database_was_away(
         assert answer.status_code == 503
         assert (AGAIN in answer.text, RAIL in answer.text) == (True, False)
     # What was sent is not sent again without its sender.
-    monkeypatch.setattr(board.presence, "keep_wrap_up", board.desk_values)
     answer = await opened(stage, ana, "/board/writing", method="POST")
     assert (answer.status_code, AGAIN in answer.text) == (503, False)
