@@ -37,6 +37,7 @@ from tests.support.kept.connections import kept_on, left_behind
 from tests.support.kept.databases import database_for_a_test, let_go, named, put_back
 from tests.support.kept.sharing import shared_between_stages
 from tests.support.mail import Mail, mail
+from tests.support.profile import WHOLE
 
 # These start servers and databases of their own.
 _OWN_PROCESSES = (
@@ -192,7 +193,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.whole)
         if "lived_through" in used:
             # The first of them lives the days: minutes, where others use the machine, too.
-            item.add_marker(pytest.mark.timeout(900))
+            item.add_marker(pytest.mark.timeout(5400 if WHOLE else 900))
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.function):
             item.add_marker(pytest.mark.anyio)
     # What takes long begins first, so that no process is left with it at the end.

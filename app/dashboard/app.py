@@ -73,7 +73,8 @@ from app.dashboard.templating import BUILT, templates
 from app.dashboard.training import practice
 from app.database.engine import lost_a_race
 from app.errors import NotSignedIn, Refusal, Unexpected
-from app.web.access import speak_to_reader
+from app.staff.models import Staff
+from app.web.access import reader_of_error
 from app.web.routes import include
 from app.web.step_up import HEADER, ProofNeeded
 from app.words.pages import _, refusal_words
@@ -165,17 +166,36 @@ def sign_in_address(wanted: str) -> str:
 
 
 async def render_to_reader(request: Request, error: Exception) -> Response:
-    """Render an error as `render` does, in the language of its reader.
+    """Render an error as `render` does, in the language of its reader, and for a person who is
+    signed in inside the frame: a talk has its telephone in it, and goes on.
 
     For an address without a route, and after a fault, nothing has said who that is.
     """
-    if isinstance(error, (HTTPException, Unexpected)):
-        await speak_to_reader(request)
-    return render(request, error)
+    whole = _is_loaded_whole(request) and not isinstance(error, NotSignedIn)
+    asks = isinstance(error, (HTTPException, Unexpected)) or (whole and not _is_away(error))
+    reader = await reader_of_error(request) if asks else None
+    return render(request, error, reader if whole else None)
 
 
-def render(request: Request, error: Exception) -> Response:
-    """Render an error as a page, or as a fragment for an htmx request."""
+def _is_loaded_whole(request: Request) -> bool:
+    """Return whether a browser opens a page, and no script asks for a part of one."""
+    return (
+        "hx-request" not in request.headers
+        and request.headers.get("sec-fetch-mode", "navigate") == "navigate"
+    )
+
+
+def _is_away(error: Exception) -> bool:
+    """Return whether the database did not answer, so that it is not asked again at once."""
+    answered = (Refusal, HTTPException, RequestValidationError, DataError, psycopg.DataError)
+    return not isinstance(error, answered) and not lost_a_race(error)
+
+
+def render(request: Request, error: Exception, reader: Staff | None = None) -> Response:
+    """Render an error as a page, or as a fragment for an htmx request.
+
+    `reader`: who sees the page in the frame of all pages.
+    """
     if isinstance(error, NotSignedIn):
         if "hx-request" in request.headers:
             # Send the whole page to the sign-in, not only the fragment.
@@ -206,7 +226,9 @@ def render(request: Request, error: Exception) -> Response:
             )
     fragment = "hx-request" in request.headers and request.headers.get("hx-target") != "main"
     name = "fragments/frame/notice.html" if fragment else "error.html"
-    values = {"status": status, "words": words, "staff": None}
+    # A page that could not be read is read again by itself; what was sent is not sent again.
+    again = _is_away(error) and request.method == "GET"
+    values = {"status": status, "words": words, "staff": reader, "again": again}
     # The scripts of the page ask for the proof, and then send the request again.
     headers = {HEADER: "needed"} if isinstance(error, ProofNeeded) else None
     return templates.TemplateResponse(request, name, values, status_code=status, headers=headers)

@@ -124,19 +124,21 @@ async def signed_in(request: Request, work: Work) -> Staff:
     return staff
 
 
-async def speak_to_reader(request: Request) -> None:
-    """Speak the language of the reader of an error before which nothing asked who they are.
+async def reader_of_error(request: Request) -> Staff | None:
+    """Return the reader of an error, and speak their language; None if they are not signed in.
 
-    While the database is away it is that of the browser.
+    While the database is away the reader is not known, and the language is that of the browser.
     """
     work, token = opened(request), token_of(request)
     if not token:
-        return
+        return None
     with contextlib.suppress(Refusal, SQLAlchemyError, psycopg.Error, OSError):
         async with finished(work):
             staff = await accounts.staff_of_session(work, token, at_work)
             if staff is not None:
                 pages.speak(staff.page_language)
+            return staff
+    return None
 
 
 def is_act(request: Request) -> bool:

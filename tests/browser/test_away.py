@@ -10,10 +10,21 @@ import pytest
 from playwright.async_api import BrowserContext, Page, async_playwright, expect
 
 from app.clock import SystemClock
-from app.demo.stage import ACCOUNT, API_KEY, TOKEN, Stage, free_port, stage_on
+from app.demo.stage import ACCOUNT, API_KEY, TOKEN, Counsellor, Stage, free_port, stage_on
 from app.practice import voices
+from app.practice.legs import Leg
 from app.staff.roles import Role
-from tests.support.browser import CHROMIUM, FLAGS, LISTEN, available, press, ring, visit
+from tests.support.browser import (
+    CHROMIUM,
+    FLAGS,
+    GREY,
+    LISTEN,
+    at,
+    available,
+    picture,
+    press,
+    ring,
+)
 from tests.support.commands import Serving
 from tests.support.processes import ready
 from tests.support.profile import WHOLE
@@ -77,9 +88,43 @@ async def hide(page: Page) -> None:
     await until(lambda: page.evaluate(hidden), "the tab is hidden")
 
 
-async def test_a_ring_reaches_a_reader_of_reports_and_a_hidden_tab(
+async def a_talk(live: Stage) -> tuple[Counsellor, Leg]:
+    ana = await live.add_counsellor("ana")
+    leg = await ring(live)
+    await until(ana.offer, "the call is offered")
+    await ana.accept()
+    connected = "SELECT id FROM offers WHERE state = 'connected'"
+    await until(lambda: live.rows(connected), "they talk")
+    return ana, leg
+
+
+async def help_reaches_a_hidden_tab(live: Stage, page: Page, ana: Counsellor, leg: Leg) -> None:
+    """A counsellor calls for help while no timer of the supervisor's page runs."""
+    title, icon = await page.title(), await page.evaluate(ICON)
+    await hide(page)
+    await page.evaluate("globalThis.stopped = true")
+    call = (await live.call_of(leg))["id"]
+    (await ana.ask("POST", f"/calls/{call}/panic")).raise_for_status()
+    await until(lambda: page.evaluate("globalThis.rings.length === 1"), "the hidden tab calls")
+    assert await page.title() == "⚠ A counsellor needs help – Helpline"
+    assert "b00020" in await page.evaluate(ICON)
+    shown = await page.evaluate("notes.map((one) => one.words)")
+    assert shown == ["A counsellor needs a supervisor now"], "nothing about the child"
+    assert await page.evaluate("document.visibilityState") == "hidden"
+    # The talk is over, and with it the call for help.
+    await live.exchange.hang_up(leg)
+    await until(lambda: page.evaluate("globalThis.rings.length === 0"), "it is quiet again")
+    assert await page.evaluate("notes.shift().closed")
+    assert (await page.title(), await page.evaluate(ICON)) == (title, icon)
+    await ana.be("off_duty")
+    await page.evaluate("globalThis.stopped = false")
+    await page.bring_to_front()
+
+
+async def test_a_ring_and_a_call_for_help_reach_a_reader_of_reports_and_a_hidden_tab(
     live: Stage, tabs: BrowserContext
 ) -> None:
+    ana, talk = await a_talk(live)
     jelena = await live.add_counsellor("jelena", role=Role.SUPERVISOR, state=None)
     await tabs.grant_permissions(["microphone"], origin=live.settings.public_url)
     page = await tabs.new_page()
@@ -87,14 +132,14 @@ async def test_a_ring_reaches_a_reader_of_reports_and_a_hidden_tab(
     page.on("pageerror", lambda error: problems.append(str(error)))
     await page.add_init_script(LISTEN)
     await page.add_init_script(WATCH)
-    await visit(page, live, jelena, "/")
-    await expect(page.locator("#connection")).to_have_text("● live")
+    await at(page, live, jelena, "/")
     await available(page)
     await page.locator(".rail a[data-section=reports]").click()
     await expect(page.locator("#main h1")).to_have_text("Reports")
     title, icon = await page.title(), await page.evaluate(ICON)
     rings = "globalThis.rings.length"
     assert await page.evaluate(rings) == 0
+    await help_reaches_a_hidden_tab(live, page, ana, talk)
 
     leg = await ring(live)
     await expect(page.locator("#accept")).to_be_focused()
@@ -191,8 +236,7 @@ async def test_no_word_is_lost_and_no_click_is_done_half_while_the_network_or_th
 ) -> None:
     stage = killable.stage
     ana = await stage.add_counsellor("ana", state=None)
-    await visit(page, stage, ana, "/")
-    await expect(page.locator("#connection")).to_have_text("● live")
+    await at(page, stage, ana, "/")
     await available(page)
     leg = await ring(stage)
     await expect(page.locator("#accept")).to_be_focused()
@@ -214,8 +258,9 @@ async def test_no_word_is_lost_and_no_click_is_done_half_while_the_network_or_th
     killable.process.send(signal.SIGSTOP)
     await stale_within(page, 9)
     await expect(page.locator("#connection")).to_have_text("○ not connected")
-    await expect(page.locator("#desk .caller")).to_have_css("opacity", "0.55")
-    await expect(page.locator("#desk .writing")).to_have_css("opacity", "1")
+    await expect(page.locator("#desk .caller")).to_have_css("color", GREY["light"])
+    await expect(page.locator("#desk .writing")).not_to_have_css("color", GREY["light"])
+    await picture(page, "not-connected-in-a-talk")
     await headline.press("End")
     await page.keyboard.type(" want")
     await is_refused()

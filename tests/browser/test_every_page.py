@@ -99,7 +99,8 @@ async def _looks(page: Page, where: str, looks: list[tuple[str, int]]) -> list[s
     return [*found, *await faults_zoomed(page, where)]
 
 
-@pytest.mark.timeout(900)
+# By night the walk in English alone takes most of an hour.
+@pytest.mark.timeout(5400 if WHOLE else 900)
 @pytest.mark.parametrize(
     "languages",
     [(one,) for one in (LONG, *words.written())] if WHOLE else [(LONG, "ar")],

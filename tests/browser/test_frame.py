@@ -1,27 +1,39 @@
 """The frame in a real Chromium: a ring on any page, page changes that keep it, safe endings."""
 
 import asyncio
-from datetime import time
+from datetime import time, timedelta
+from typing import Any
 
+import pytest
 from playwright.async_api import Page, expect
+from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
 
+from app.dashboard import board
 from app.dashboard.people.signing_in import safe_next
 from app.demo.stage import Stage
+from app.jobs.transaction import transaction
 from app.routing import presence
+from app.routing.models import Presence
 from app.staff import tokens
 from app.staff.roles import Role
+from app.work import PROGRAM
+from tests.support.axe import LOOKS, faults
 from tests.support.browser import (
+    GREY,
     HEAR,
     answered,
     at,
     available,
     be,
+    picture,
     press,
     ring,
     said,
     signed_in,
     taken_back_for_a_moment,
 )
+from tests.support.profile import WHOLE
 from tests.support.sound import until
 
 PAGES = (
@@ -166,6 +178,7 @@ async def test_a_talk_stands_until_its_end_is_meant(live: Stage, page: Page) -> 
 async def test_each_child_has_a_form_of_its_own_which_keys_do_not_close_once_it_holds_text(
     live: Stage, page: Page
 ) -> None:
+    await live.add_counsellor("Jelena", role=Role.SUPERVISOR, shift=False, state=None)
     _ana, leg = await answered(page, live)
     record, saving = page.locator("[data-record][data-ready]"), page.locator("#saving")
     await expect(record).to_have_count(1)
@@ -199,30 +212,70 @@ async def test_each_child_has_a_form_of_its_own_which_keys_do_not_close_once_it_
 
 
 async def the_wrap_up_goes_on(live: Stage, page: Page) -> None:
-    """A wrap-up of a quarter of a minute lasts half a minute once the counsellor types."""
+    """A wrap-up of a quarter of a minute lasts half a minute once the counsellor types: in the
+    form, and in a note to the supervisor, which stays when the wrap-up ends all the same."""
     live.settings.wrap_up_seconds = 15
     await press(page, "e")
     await expect(page.locator("#presence")).to_contain_text("Writing up")
     await page.keyboard.press("w")
     await page.keyboard.press("Tab")
     await page.keyboard.type("abc ")
-    left = "SELECT coalesce(extract(epoch FROM until_at - now()), 0) AS seconds FROM presences"
+    await is_kept(live)
+    await expect(page.locator("#presence")).to_contain_text("Writing up")
+    await expect(page.locator("#saving")).to_have_text("All saved")
+    # The page says at most every five seconds that its reader writes.
+    await asyncio.sleep(5)
+    async with transaction(live.ground, PROGRAM) as work:
+        until_at = work.now + timedelta(seconds=15)
+        await work.session.execute(update(Presence).values(until_at=until_at))
+    note = page.get_by_label("Note to Jelena")
+    await note.focus()
+    await page.keyboard.type("Please read what she said of Ivan")
+    await is_kept(live)
+    await a_note_stays_until_it_is_sent(live, page)
+
+
+async def is_kept(live: Stage) -> None:
+    left = "SELECT coalesce(extract(epoch FROM max(until_at) - now()), 0) AS seconds FROM presences"
 
     async def is_kept() -> bool:
         return bool((await live.rows(left))[0]["seconds"] > presence.WRITES_ON - 7)
 
     await until(is_kept, "the wrap-up is kept")
-    await expect(page.locator("#presence")).to_contain_text("Writing up")
-    await expect(page.locator("#saving")).to_have_text("All saved")
+
+
+async def a_note_stays_until_it_is_sent(live: Stage, page: Page) -> None:
+    """The wrap-up ends while she types, and another page is opened: the note is there."""
+    note, unsent = page.get_by_label("Note to Jelena"), page.locator("#unsent-notes")
+    async with transaction(live.ground, PROGRAM) as work:
+        row = (await work.session.scalars(select(Presence).filter_by(state="wrap_up"))).one()
+        await presence.set_free(work, await presence.lock_presence(work, row.counsellor_id), "test")
+    await expect(page.locator("#presence")).to_contain_text("Available")
+    await expect(unsent).to_contain_text("not sent yet")
+    await expect(note).to_be_focused()
+    await page.keyboard.type(", too")
+    await page.locator(".rail a[data-section=cases]").click()
+    await expect(page.locator("#main h1")).to_have_text("Cases")
+    await page.locator(".rail a[data-section=desk]").click()
+    await expect(note).to_have_value("Please read what she said of Ivan, too")
+    await page.keyboard.press("Escape")
+    await unsent.get_by_role("button", name="Send").click()
+    await expect(unsent).to_contain_text("Sent.")
+    assert len(await live.rows("SELECT id FROM team_messages")) == 1
+    await page.locator(".rail a[data-section=cases]").click()
+    await page.locator(".rail a[data-section=desk]").click()
+    await expect(note).to_have_count(0)
 
 
 async def test_a_dead_connection_is_said_clicks_are_refused_and_it_heals_itself(
     live: Stage, page: Page
 ) -> None:
-    ana = await live.add_counsellor("ana", state=None)
+    live.settings.wrap_up_seconds = 600
     await page.add_init_script(HEAR)
-    await at(page, live, ana, "/")
-    await expect(page.locator("#presence")).to_be_visible()
+    await answered(page, live)
+    await expect(page.locator("[data-record][data-ready]")).to_have_count(1)
+    await press(page, "e")
+    await expect(page.locator("#presence")).to_contain_text("Writing up")
     await said(page)
     await live.stop_server()
     await expect(page.locator("#connection")).to_contain_text("reconnecting")
@@ -230,8 +283,7 @@ async def test_a_dead_connection_is_said_clicks_are_refused_and_it_heals_itself(
     await expect(page.locator("#connection")).to_have_text("○ not connected")
     lost = ("assertive", "Not connected: nothing here is current. What you type is kept.")
     assert await said(page) == [lost], "once, however often it tries again"
-    for part in ("#desk", "#queue", "#tasks"):
-        await expect(page.locator(part)).to_have_css("opacity", "0.55")
+    await what_is_not_current_is_grey_and_can_be_read(page)
     # What is sent by the page's own scripts is refused as what htmx sends.
     await page.evaluate(
         "() => { const one = document.createElement('button'); one.dataset.post = '/api/v1/cases';"
@@ -239,17 +291,38 @@ async def test_a_dead_connection_is_said_clicks_are_refused_and_it_heals_itself(
     )
     await page.get_by_role("button", name="Try").click()
     await expect(page.locator("#stale")).to_contain_text("was not done")
-    await expect(page.locator("#problem")).to_be_hidden()
+    await expect(page.locator("#problem:visible")).to_have_count(0)
     await be(page, "available")
     await expect(page.locator("#stale")).to_contain_text("was not done")
     await live.start_server()
     await expect(page.locator("#stale")).to_be_hidden()
     await expect(page.locator("#connection")).to_have_text("● live")
-    await expect(page.locator("#presence")).to_contain_text("Off duty")
+    await expect(page.locator("#presence")).to_contain_text("Writing up")
     await page.keyboard.press("Escape")
-    await available(page)
+    await press(page, "r")
+    await expect(page.locator("#presence")).to_contain_text("Available")
+    await expect(page.locator("#telephone")).to_have_attribute("data-state", "ready")
     await ring(live)
     await expect(page.locator("#offer")).to_be_visible()
+
+
+async def what_is_not_current_is_grey_and_can_be_read(page: Page) -> None:
+    """In both themes; what is typed stays in its colours."""
+    before, found = page.viewport_size, []
+    for theme, width in LOOKS if WHOLE else (("light", 1440), ("dark", 390)):
+        await page.set_viewport_size({"width": width, "height": 900})
+        await page.emulate_media(
+            color_scheme="dark" if theme == "dark" else "light", reduced_motion="reduce"
+        )
+        for part in ("#desk .caller", "#queue", "#tasks", ".middle"):
+            await expect(page.locator(part)).to_have_css("color", GREY[theme])
+        await expect(page.locator("#desk .writing")).not_to_have_css("color", GREY[theme])
+        found += await faults(page, f"not connected, {width} {theme}")
+        await picture(page, f"not-connected-{width}-{theme}")
+    assert not found, "\n".join(found)
+    await page.emulate_media(color_scheme="light")
+    if before is not None:
+        await page.set_viewport_size(before)
 
 
 async def test_a_form_of_a_page_is_sent_as_a_browser_sends_it(live: Stage, page: Page) -> None:
@@ -274,7 +347,9 @@ async def test_a_form_of_a_page_is_sent_as_a_browser_sends_it(live: Stage, page:
     assert await live.rows("SELECT name FROM week_templates") == []
 
 
-async def test_signing_in_leads_to_the_page_that_was_wanted(live: Stage, page: Page) -> None:
+async def test_signing_in_leads_to_the_page_that_was_wanted_and_a_page_comes_when_it_can(
+    live: Stage, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ana = await live.add_counsellor("ana", state=None)
     await signed_in(page, live, ana)
     # A page that is open would ask for a sign-in itself.
@@ -285,6 +360,28 @@ async def test_signing_in_leads_to_the_page_that_was_wanted(live: Stage, page: P
     await page.get_by_label("Password").fill("correct horse battery")
     await page.get_by_label("Password").press("Enter")
     await expect(page.locator("#main h1")).to_have_text("Cases")
+
+    async def away(*_values: Any) -> dict[str, Any]:
+        raise OperationalError("SELECT", {}, Exception("away"))
+
+    # The page asks every few seconds: this clock goes on by itself, and jumps where it would wait.
+    await page.clock.install()
+    for opened_whole in (False, True):
+        with monkeypatch.context() as without_database:
+            without_database.setattr(board, "desk_values", away)
+            if opened_whole:
+                await page.goto(live.settings.public_url)
+            else:
+                await page.locator(".rail a[data-section=desk]").click()
+            await expect(page.locator("#main h1")).to_have_text("503")
+            await expect(page.locator(".rail")).to_have_count(0 if opened_whole else 1)
+            await expect(page.locator("#main")).to_contain_text("tries again by itself")
+            await picture(page, f"error-503-{'whole' if opened_whole else 'in-the-frame'}")
+        await page.clock.fast_forward(11_000)
+        await expect(page.locator("#desk")).to_have_count(1)
+        await expect(page.locator(".rail [aria-current=page]")).to_have_attribute(
+            "data-section", "desk"
+        )
 
 
 def test_signing_in_never_leads_elsewhere() -> None:

@@ -21,7 +21,7 @@ from app.practice.speech import tone
 from app.staff.roles import Role
 from app.telephony.provider import tokens
 from app.web import parts
-from tests.support.browser import CHROMIUM, FLAGS, be, press
+from tests.support.browser import CHROMIUM, FLAGS, be, picture, press
 from tests.support.kept.databases import database_for_a_test, put_back
 from tests.support.sound import (
     CHILD,
@@ -158,6 +158,7 @@ async def another_headset(desk: Desk, child: Child) -> None:
     before = await page.evaluate(USED)
     await page.evaluate("document.querySelector('#telephone [data-telephone=check]').click()")
     microphone, speaker = check.locator("[name=microphone]"), check.locator("[name=speaker]")
+    await picture(page, "microphone-check")
     for name, output in (("Fake Audio Input 2", "Fake Audio Output 2"), ("", "")):
         await microphone.select_option(label=name or "As the computer is set")
         await speaker.select_option(label=output or "As the computer is set")
@@ -322,6 +323,7 @@ async def test_one_tab_and_one_browser_have_the_telephone(
     await tab.goto(stage.settings.public_url)
     await expect(tab.locator("#telephone")).to_have_attribute("data-state", "elsewhere")
     await expect(tab.locator("#telephone")).to_contain_text("Another tab")
+    await picture(tab, "telephone-elsewhere")
     child = await talk(stage, desk)
     await child.hang_up()
     await desk.be_ready_again()
@@ -359,6 +361,14 @@ async def test_the_sound_goes_on_while_the_signalling_is_away(stage: Stage, desk
     await press(desk.page, "e")
     await until(lambda: child.leg.over, "the call ends")
     await desk.be_ready_again()
+    # Without a talk the page says that it cannot be rung.
+    await desk.telephone_is("ready")
+    switchboard.away = True
+    await switchboard.drop_sockets()
+    await desk.telephone_is("reconnecting")
+    await picture(desk.page, "reconnecting")
+    switchboard.away = False
+    await desk.telephone_is("ready", within=30)
 
 
 async def test_a_reload_in_the_middle_of_a_talk_keeps_child_and_counsellor(
@@ -370,9 +380,18 @@ async def test_a_reload_in_the_middle_of_a_talk_keeps_child_and_counsellor(
     async def leave(dialog: Dialog) -> None:
         await dialog.accept()
 
+    # She has followed a dead link: an error is a page with a telephone, too.
+    await desk.page.evaluate(
+        "() => { const link = document.createElement('a'); link.href = '/nowhere';"
+        " document.getElementById('main').append(link); link.click(); }"
+    )
+    await expect(desk.page.locator("#main h1")).to_have_text("404")
+    assert desk.page.url.endswith("/nowhere")
     desk.page.once("dialog", leave)
     await desk.page.reload()
+    await expect(desk.page.locator("#main h1")).to_have_text("404")
     await until(desk.hears, "the counsellor hears the child again", within=10)
+    await picture(desk.page, "error-in-a-talk")
     await until(child.hears, "the child hears the counsellor again", within=10)
     await expect(desk.page.locator("#call-title")).to_contain_text("Talking")
     assert child.leg.has_heard("Veza je slaba"), "and is told meanwhile what happens"
@@ -393,6 +412,7 @@ async def test_a_reload_in_the_middle_of_a_talk_keeps_child_and_counsellor(
     await child.hang_up()
     await desk.telephone_is("ready")
     await desk.be_ready_again()
+    await desk.page.get_by_role("link", name="Go to the board").click()
 
 
 async def test_without_a_microphone_a_counsellor_cannot_be_available(
@@ -413,6 +433,7 @@ async def test_without_a_microphone_a_counsellor_cannot_be_available(
     # Even if he is available by another way, no call is offered to him.
     (await boris.ask("PUT", "/me/presence", {"state": "available"})).raise_for_status()
     await expect(deaf.page.locator("#no-offers")).to_contain_text("there is no microphone")
+    await picture(deaf.page, "no-microphone")
     child = Child(stage)
     await child.choose()
     await until(lambda: child.leg.waits_in is not None, "the child waits")

@@ -219,6 +219,9 @@ async def said(page: Page) -> list[tuple[str, str]]:
     return [(how, words) for how, words in found]
 
 
+# The ink of what is not current while a page is not connected, in each theme.
+GREY = {"light": "rgb(92, 102, 117)", "dark": "rgb(163, 175, 191)"}
+
 PICTURES = os.environ.get("PICTURES")
 
 

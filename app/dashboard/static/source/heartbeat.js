@@ -22,13 +22,14 @@ export const beat = () => {
   document.addEventListener("visibilitychange", () => { if (!document.hidden) once(); });
 };
 
-// While the counsellor writes, the wrap-up does not end.
+// While the counsellor writes, the wrap-up does not end: in the form of the contact, in a note to a
+// supervisor, in any other field of the page, or to her team.
 const WRITES = 5000;
 let said = 0;
 
 document.addEventListener("input", (event) => {
-  if (!event.target.closest("[data-record]:not([data-preview])") || Date.now() - said < WRITES) return;
-  if (!document.querySelector(".callbar[data-state=wrap_up]")) return;
+  if (!event.target.closest("#main, #team-messages") || event.target.closest("[data-preview]")) return;
+  if (Date.now() - said < WRITES || !document.querySelector(".callbar[data-state=wrap_up]")) return;
   said = Date.now();
-  fetch("/board/writing", { method: "POST", keepalive: true }).catch(() => {});
+  fetch("/board/writing", { method: "POST", keepalive: true }).catch(() => { said = 0; });
 });

@@ -149,8 +149,10 @@ const stale = (is) => {
   place.hidden = !is;
   place.textContent = is ? _("Not connected: nothing here is current. What you type is kept.") : "";
   document.body.toggleAttribute("data-stale", is);
-  if (is) say(`○ ${_("not connected")}`, false);
-  else say(`● ${_("live")}`, true);
+  if (is) return say(`○ ${_("not connected")}`, false);
+  say(`● ${_("live")}`, true);
+  // What the telephone said meanwhile did not arrive: without it no call would be offered.
+  return document.dispatchEvent(new Event("helpline:report"));
 };
 document.addEventListener("htmx:beforeRequest", (event) => {
   if (event.detail.requestConfig.verb !== "get" && isRefused()) event.preventDefault();

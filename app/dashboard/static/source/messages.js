@@ -34,19 +34,3 @@ document.addEventListener("htmx:afterRequest", (event) => {
   if (form.elements.words.value === sent) form.elements.words.value = "";
   form.elements.words.focus();
 });
-
-// One line to the supervisor, from the desk: sent once, and the field is empty for the next.
-document.addEventListener("htmx:configRequest", (event) => {
-  if (!event.target.matches?.("[data-note]")) return;
-  event.target.dataset.key ??= crypto.randomUUID();
-  event.detail.parameters.key = event.target.dataset.key;
-});
-document.addEventListener("htmx:afterRequest", (event) => {
-  const form = event.target;
-  if (!form.matches?.("[data-note]")) return;
-  const says = form.querySelector("output");
-  says.textContent = event.detail.successful ? says.dataset.sent : "";
-  if (!event.detail.successful) return;
-  delete form.dataset.key;
-  form.elements.words.value = "";
-});

@@ -1,0 +1,80 @@
+// One line to the supervisor, from the desk: sent once, and the field is empty for the next. What is
+// not sent stays, when the talk and its wrap-up are over and when another page has been opened.
+import htmx from "htmx.org";
+import { lost } from "../focus.js";
+import { onPage } from "../pages.js";
+import { _ } from "../words.js";
+
+const NOTES = "form[data-note]";
+const hasWords = (form) => form.elements.words.value.trim() !== "";
+
+document.addEventListener("htmx:configRequest", (event) => {
+  if (!event.target.matches?.(NOTES)) return;
+  event.target.dataset.key ??= crypto.randomUUID();
+  event.detail.parameters.key = event.target.dataset.key;
+});
+document.addEventListener("htmx:afterRequest", (event) => {
+  const form = event.target;
+  if (!form.matches?.(NOTES)) return;
+  const says = form.querySelector("output");
+  says.textContent = event.detail.successful ? says.dataset.sent : "";
+  if (!event.detail.successful) return;
+  delete form.dataset.key;
+  form.elements.words.value = "";
+});
+
+// The notes that were not sent when the page last changed, and where its writer was.
+const unsent = new Set();
+let writer = null;
+
+const remove = (form) => {
+  unsent.delete(form);
+  const place = form.closest("#unsent-notes");
+  form.remove();
+  if (place) place.hidden = !place.querySelector(NOTES);
+};
+
+// To the form of the same talk, if it is there again; else beside the desk.
+const put = (form) => {
+  const again = document.getElementById(form.id);
+  if (again) {
+    for (const name of ["to", "words"]) again.elements[name].value = form.elements[name].value;
+    if (form.dataset.key) again.dataset.key = form.dataset.key;
+    return unsent.delete(form);
+  }
+  const place = document.getElementById("unsent-notes");
+  if (!place) return undefined;
+  place.append(form);
+  place.hidden = false;
+  htmx.process(form);
+  if (form.querySelector("[data-discard]")) return undefined;
+  const discard = document.createElement("button");
+  discard.type = "button";
+  discard.className = "small outline secondary";
+  discard.dataset.discard = "";
+  discard.textContent = _("Discard");
+  discard.addEventListener("click", () => remove(form));
+  return form.querySelector("button").after(discard);
+};
+
+const look = () => {
+  for (const form of document.querySelectorAll(`#unsent-notes ${NOTES}`)) if (!hasWords(form)) remove(form);
+  for (const form of [...unsent]) {
+    if (form.isConnected) unsent.delete(form);
+    else put(form);
+  }
+  if (writer?.field.isConnected && lost()) {
+    writer.field.focus({ preventScroll: true });
+    writer.field.setSelectionRange(...writer.at);
+  }
+  writer = null;
+};
+
+document.addEventListener("htmx:beforeSwap", () => {
+  const field = document.activeElement;
+  writer = field?.name === "words" && field.closest(NOTES)
+    ? { field, at: [field.selectionStart, field.selectionEnd] } : null;
+  for (const form of document.querySelectorAll(NOTES)) if (hasWords(form)) unsent.add(form);
+});
+document.addEventListener("htmx:afterSwap", look);
+onPage(look);

@@ -1,0 +1,67 @@
+"""An error is a page, too: for a person who is signed in it has the frame, and so their talk."""
+
+from typing import Any
+
+import pytest
+from httpx2 import Response
+from sqlalchemy.exc import OperationalError
+
+from app.dashboard import board
+from app.demo.stage import Counsellor, Stage
+from app.errors import Conflict
+from app.routing import presence
+
+RAIL, CALL_BAR, AGAIN = '<nav class="rail"', 'hx-get="/board/frame"', "data-again"
+
+
+async def opened(
+    stage: Stage, who: Counsellor | None, path: str, *, method: str = "GET", **headers: str
+) -> Response:
+    """What a browser gets that opens an address."""
+    if who is not None:
+        headers["cookie"] = who.cookie_header
+    address = stage.settings.public_url + path
+    return await stage.client.request(method, address, headers=headers)
+
+
+def fails_with(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Let the board fail when it is opened, and when it says that its reader writes."""
+
+    async def fails(*_values: Any) -> dict[str, Any]:
+        raise error
+
+    monkeypatch.setattr(board, "desk_values", fails)
+    monkeypatch.setattr(presence, "keep_wrap_up", fails)
+
+
+async def test_an_error_has_the_frame_for_a_person_who_is_signed_in(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana = await stage.add_counsellor("ana", state=None)
+    fails_with(monkeypatch, Conflict("Already done."))
+    pages = {"/team": 403, "/nowhere": 404, "/": 409, "/contacts/none": 422}
+    for path, status in pages.items():
+        answer = await opened(stage, ana, path)
+        assert answer.status_code == status, answer.text
+        assert f"<h1>{status}</h1>" in answer.text
+        assert (RAIL in answer.text, CALL_BAR in answer.text) == (True, True), path
+        assert AGAIN not in answer.text
+    # A person who is not known has no frame, and a part of a page none within the frame.
+    stranger = await opened(stage, None, "/nowhere")
+    assert (stranger.status_code, RAIL in stranger.text) == (404, False)
+    for part in ({"hx-request": "true"}, {"sec-fetch-mode": "cors"}):
+        assert RAIL not in (await opened(stage, ana, "/", **part)).text
+
+
+async def test_a_page_tries_again_by_itself_when_the_database_was_away(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana = await stage.add_counsellor("ana", state=None)
+    fails_with(monkeypatch, OperationalError("SELECT", {}, Exception("away")))
+    for part in ({}, {"hx-request": "true", "hx-target": "main"}):
+        answer = await opened(stage, ana, "/", **part)
+        assert answer.status_code == 503
+        assert (AGAIN in answer.text, RAIL in answer.text) == (True, False)
+    # What was sent is not sent again without its sender.
+    answer = await opened(stage, ana, "/board/writing", method="POST")
+    assert (answer.status_code, AGAIN in answer.text) == (503, False)
