@@ -26,7 +26,7 @@ from app.child.access import ForAll
 from app.child.lines import about_line
 from app.web.access import InWork
 from app.words import pages
-from app.words.parts import part
+from app.words.parts import lang, part
 
 router = APIRouter(include_in_schema=False)
 
@@ -37,6 +37,7 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_templates.globals["lang"] = lang
 # Pictures beside the title: a page, a sun, a star, a ball.
 _DRAWN = {
     "page": '<path fill="#fff" stroke="#555" d="M3 1.5h7l3 3v10H3z"/>'

@@ -27,6 +27,7 @@ from babel.support import NullTranslations, Translations
 from app import words
 from app.errors import Invalid, Joined
 from app.errors import Message as Said
+from app.words import runs
 from app.words.keyed import Keyed
 from app.words.told import Told
 
@@ -109,6 +110,9 @@ def compiled(language: str, kind: Kind) -> NullTranslations:
     if language != base:
         for message in catalogue:
             message.string = _in_script(language, message.id, message.string)
+    if words.about(language).right_to_left:
+        for message in catalogue:
+            message.string = _apart(message.string)
     out = io.BytesIO()
     write_mo(out, catalogue)
     out.seek(0)
@@ -136,6 +140,11 @@ def _in_script(language: str, source: object, text: Any) -> Any:
         said = " ".join(source) if isinstance(source, (tuple, list)) else str(source)
         return tuple(words.in_script(language, one, said) for one in text)
     return words.in_script(language, str(text), str(source)) if source else text
+
+
+def _apart(text: Any) -> Any:
+    """Return a text of a message whose numbers and addresses are read from the left."""
+    return runs.apart(text) if isinstance(text, str) else tuple(map(runs.apart, text))
 
 
 def own_label(language: str, english: str, written: str) -> str | None:

@@ -18,7 +18,7 @@ from babel.support import NullTranslations
 
 from app import words
 from app.errors import LIST_SIGN, Country, Message, Refusal, Share
-from app.words import catalogues, days
+from app.words import catalogues, days, runs
 from app.words.catalogues import Kind, locale_of
 
 SOURCE = words.SOURCE
@@ -137,7 +137,12 @@ def said(message: str) -> str:
 
 def message_words(message: Message) -> str:
     """Return a message and its values in the reader's language."""
-    return message.said(said, _value_words)
+    return _apart(message.said(said, _value_words))
+
+
+def _apart(text: str) -> str:
+    """Return a text whose values were filled in, as its reader reads them."""
+    return runs.apart(text) if words.about(reader()).right_to_left else text
 
 
 def _value_words(value: date | Country | float) -> str:
@@ -164,12 +169,12 @@ def said_n(one: str, many: str, number: int) -> str:
 
 def _(message: str, **values: object) -> str:
     """Return a message in the reader's language with its `%(name)s` filled in."""
-    return said(message) % values
+    return _apart(said(message) % values)
 
 
 def ngettext(one: str, many: str, number: int, **values: object) -> str:
     """Return the form of a message for a number; `%(num)s` is the number."""
-    return said_n(one, many, number) % {"num": number, **values}
+    return _apart(said_n(one, many, number) % {"num": number, **values})
 
 
 def list_words(parts: Iterable[object]) -> str:

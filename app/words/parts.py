@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from markupsafe import Markup, escape
 
 from app import words
-from app.words import pages
+from app.words import pages, runs
 
 
 class Foreign(str):
@@ -27,6 +27,18 @@ def joined(texts: Sequence[str]) -> str:
     return text if language is None else Foreign.of(text, language)
 
 
+def lang(language: str, direction: str | None = None) -> Markup:
+    """Return the attributes `lang` and `dir` of an element: no text has one without the other.
+
+    `language` is a code of the words or a tag such as `sr-Latn`; `direction` is that of the
+    language if it is not given: "auto" for what people type, "page" where only a part is in the
+    language.
+    """
+    if direction == "page":
+        direction = words.direction(pages.reader())
+    return Markup(' lang="{}" dir="{}"').format(language, direction or words.direction(language))
+
+
 def lang_of(text: str, language: str | None = None, page: str | None = None) -> Markup:
     """Return the attributes `lang` and `dir` of an element that holds a text, if it needs them.
 
@@ -36,7 +48,7 @@ def lang_of(text: str, language: str | None = None, page: str | None = None) -> 
     found = getattr(text, "language", None) or language
     if not found or found == (page or pages.reader()):
         return Markup()
-    return Markup(' lang="{}" dir="{}"').format(found, words.direction(found))
+    return lang(found)
 
 
 def part(text: str, language: str | None = None, page: str | None = None) -> str:
@@ -50,6 +62,30 @@ def part(text: str, language: str | None = None, page: str | None = None) -> str
 def apart(text: str) -> Markup:
     """Return what a person wrote for within a sentence: it is read in its own direction."""
     return Markup("<bdi>{}</bdi>").format(text)
+
+
+def ltr(text: str | None, page: str | None = None) -> str:
+    """Return a number, an address or a code so that it is read from the left on every page.
+
+    Of a text that is read from the right only the runs in it are (`runs.py`). `page` is the
+    language of the page, by default the reader's.
+    """
+    if not text or not words.about(page or pages.reader()).right_to_left:
+        return text or ""
+    if not runs.has_right_to_left(text):
+        return Markup('<bdi dir="ltr">{}</bdi>').format(text)
+    pieces, at = [], 0
+    for found in runs.RUN.finditer(text):
+        pieces += [escape(text[at : found.start()]), ltr(found.group(), page)]
+        at = found.end()
+    return Markup().join([*pieces, escape(text[at:])])
+
+
+def ltr_text(text: str | None) -> str:
+    """Return the same with signs, for where no element can be: options, titles, names."""
+    if not text or not words.about(pages.reader()).right_to_left:
+        return text or ""
+    return runs.apart(text)
 
 
 def own_name(language: str) -> str:

@@ -4,8 +4,9 @@ One language is English with accents that is longer by 40 %: in it each page is 
 one look, the next page in the next, every other one in compact rows, and read at 400 % without
 scrolling sideways; nothing that has the focus is covered, nothing is left in English or shown as a
 code, and nothing is too wide. It is opened as every kind of reader who reads something new in it.
-Arabic is read from the right. With `TESTS=whole` every language is tried with axe at three widths
-as every such reader, English in both themes. `PICTURES=<folder>` keeps a picture of each page.
+Arabic is read from the right, and the numbers and addresses in it from the left. With `TESTS=whole`
+every language is tried with axe at three widths as every such reader, English in both themes.
+`PICTURES=<folder>` keeps a picture of each page.
 """
 
 import os
@@ -120,6 +121,7 @@ async def test_every_page_in_another_language(
         walk = Walk(live, addresses, language)
         readers = await every_reader(live, people, language)
         found += await _walk(walk, page, readers, in_short=in_short)
+        found += [f"{language}: shown from the wrong side: {one}" for one in walk.bare]
         if not in_short:
             assert set(addresses) - walk.opened == set(), "opened by no reader"
             assert {name for name, _ in walk.seen} == {one.name for one in readers}

@@ -15,6 +15,8 @@ _INNER = r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}"
 _QUOTED = rf'"(?:{_INNER}|[^"])*"' + "|" + rf"'(?:{_INNER}|[^'])*'"
 _TAG = re.compile(rf"<(/?[a-z][a-z0-9]*)((?:{_INNER}|{_QUOTED}|[^<>{{\"'])*)>", re.DOTALL)
 _SHOWN = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+# `lang()` writes both attributes.
+_DIRECTED = re.compile(r" dir=|\{\{ lang\(")
 _APART = ("<bdi>", "<textarea>", "<option>")
 # Texts that people wrote, as templates name them where they show them.
 WRITTEN = re.compile(
@@ -37,14 +39,14 @@ def fields(text: str) -> Iterator[str]:
 def undirected(text: str) -> list[str]:
     """Return fields, and elements with the words of people, that have no direction of their own."""
     # A field of codes and addresses is written from the left (`dir="ltr"`).
-    found = [one for one in fields(text) if " dir=" not in one]
+    found = [one for one in fields(text) if not _DIRECTED.search(one)]
     found += [
         tag[0]
         for tag in _TAG.finditer(text)
-        if re.search(r'class="words[ "]', tag[2]) and " dir=" not in tag[2]
+        if re.search(r'class="words[ "]', tag[2]) and not _DIRECTED.search(tag[2])
     ]
     # Within a tag a text is a value or a name; there a browser has its own rules.
-    bare = _TAG.sub(lambda tag: f"<{tag[1]}{' auto' if 'dir=' in tag[2] else ''}>", text)
+    bare = _TAG.sub(lambda tag: f"<{tag[1]}{' auto' if _DIRECTED.search(tag[2]) else ''}>", text)
     for shown in _SHOWN.finditer(bare):
         is_written = WRITTEN.search(shown[1]) and not OURS.search(shown[1])
         around = (re.findall(r"<[^<>]*>", bare[: shown.start()]) or [""])[-1]
@@ -60,6 +62,16 @@ def test_what_people_write_has_its_own_direction() -> None:
         if (wrong := undirected(path.read_text("utf-8")))
     }
     assert found == {}
+
+
+def test_no_element_has_a_language_without_its_direction() -> None:
+    """`lang()` and `lang_of` of app/words/parts.py write both; nothing else writes either `lang`."""
+    found = {
+        str(path.relative_to(APP))
+        for path in [*TEMPLATES, *APP.rglob("*.py")]
+        if re.search(r"(?<!href)\blang=[\"'\\{]", path.read_text("utf-8"))
+    }
+    assert found == {"words/parts.py"}
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from tests.support.access.rows import chat_of, done, inserted, rows_of_talk
 from tests.support.access.world import OF_ALL
 from tests.support.browser import ring
 from tests.support.contacts import completed
+from tests.support.referrals import add_agency
 from tests.support.routes import rows_of_every_kind, rows_of_settings
 
 # How long both sides of the practice call spoke, as the exchange measures it.
@@ -53,7 +54,10 @@ async def rows_for_pages(stage: Stage, people: dict[Role, Counsellor]) -> dict[s
     await rows_of_every_kind(stage, ana)
     # A case is asked for by another team, which has a supervisor.
     await stage.add_counsellor("wera", role=Role.SUPERVISOR, state=None, shift=False)
-    await stage.change_rows("UPDATE staff SET team = 'West' WHERE name = 'wera'")
+    await stage.change_rows(
+        "UPDATE staff SET team = 'West', endpoint_kind = 'phone', endpoint = '+38164999123'"
+        " WHERE name = 'wera'"
+    )
     stage.ground.memory.forget("everything")
     call_id = await _a_talk(stage, ana)
     of_ana = await rows_of_talk(stage, ana, call_id)
@@ -64,6 +68,8 @@ async def rows_for_pages(stage: Stage, people: dict[Role, Counsellor]) -> dict[s
     await _decide(stage, people)
     for statement in OF_ALL.values():
         await inserted(stage, statement)
+    # Nothing is sent there any more: only the directory shows its numbers.
+    await add_agency(stage, "clinic", "health", phones=["+381113333333"], sms="+381641234567")
     await _publish(stage)
     named = {"call_id": "call", "profile_id": "profile", "practice_id": "practice"}
     return settings | {name: of_ana[kind] for name, kind in named.items()}

@@ -8,13 +8,17 @@ from dataclasses import dataclass, field
 import lxml.html
 from playwright.async_api import Page
 
+from app import words
 from app.demo.stage import Stage
 from app.staff.roles import Role
 from app.web.access import COOKIE
 from app.words import pages
 from tests.support.long_words import read_in_page
 from tests.support.pages.addresses import Pattern
+from tests.support.pages.direction import bare_runs
 from tests.support.pages.readers import NAMES, Reader
+
+_FROM_RIGHT = [one for one in words.written() if words.about(one).right_to_left]
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,8 @@ class Walk:
     opened: set[str] = field(default_factory=set)
     # By (reader, pattern).
     seen: set[tuple[str, str]] = field(default_factory=set)
+    # What is shown the wrong way round on pages that are read from the right, by its address.
+    bare: list[str] = field(default_factory=list)
     _read: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     _routes: set[str] = field(default_factory=set)
 
@@ -73,6 +79,9 @@ class Walk:
             answer = await self.stage.client.get(url, headers=reader.headers)
             if answer.status_code == 200:
                 self.opened.add(pattern)
+                is_html = answer.headers.get("content-type", "").startswith("text/html")
+                if is_html and answer.text.strip() and self.language in _FROM_RIGHT:
+                    self.bare += [f"{address}: {one}" for one in bare_runs(answer.text)]
                 return (address, answer.text) if "<main" in answer.text else None
             if answer.status_code != 404:
                 # It is not the row: the reader may not open any.
