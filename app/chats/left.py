@@ -28,7 +28,7 @@ from app.contacts.models import Contact
 from app.contacts.states import channel_of_call
 from app.database.topics import Topic
 from app.errors import Conflict, NotFound
-from app.routing import releasing
+from app.routing import in_hand, releasing
 from app.routing.responsible import pick_owner
 from app.staff import accounts
 from app.staff.audit import write_entry, write_reading
@@ -57,6 +57,10 @@ class NoWayToAnswer(Conflict):
     default = "The child has gone; there is no way to answer."
 
 
+class WantsNoAnswer(NoWayToAnswer):
+    default = "The child wants no more messages; there is no way to answer."
+
+
 class Left(NamedTuple):
     """A message that waits for an answer."""
 
@@ -75,6 +79,8 @@ class Left(NamedTuple):
     alarming: bool
     # The child has the code, or a carrier brings it the answer.
     answerable: bool
+    # By what the child wrote, and is answered.
+    channel: Channel
     # Which words speak of danger.
     danger_words: str = ""
 
@@ -294,6 +300,7 @@ async def waiting(work: Work, team: str) -> list[Left]:
             ReturnCode.owner_id,
             Call.alarming,
             or_(ReturnCode.told_at.is_not(None), and_(Call.channel != Channel.WEB, ~_IS_OUT)),
+            Call.channel,
             Call.danger_words_sealed,
         )
         .join(Call, Call.id == ReturnCode.call_id)
@@ -303,7 +310,13 @@ async def waiting(work: Work, team: str) -> list[Left]:
         .limit(100)
     )
     return [
-        Left._make((*row[:-1], danger_words.opened(work, row.call_id, row.danger_words_sealed)))
+        Left._make(
+            (
+                *row[:-2],
+                Channel(row.channel),
+                danger_words.opened(work, row.call_id, row.danger_words_sealed),
+            )
+        )
         for row in rows
     ]
 
@@ -387,6 +400,18 @@ async def may_read(work: Work, staff: Staff, call_id: UUID) -> bool:
     return may(staff.role, Permission.HEAR_MESSAGES) and await _is_of_team(work, staff, call_id)
 
 
+async def may_know_caller(work: Work, staff: Staff, call_id: UUID) -> bool:
+    """Return whether a reader of a message sees what is known of its number: the person who has
+    it, or may take it as the first, as in a talk; and those who may know the callers of colleagues."""
+    if not may(staff.role, Permission.KNOW_CALLERS):
+        return False
+    found = await work.session.get_one(ReturnCode, call_id, populate_existing=True)
+    if found.owner_id == staff.id or (found.taken_at is None and found.done_at is None):
+        return True
+    known = in_hand.known_callers(staff).where(Call.id == call_id).with_only_columns(Call.id)
+    return await work.session.scalar(known) is not None
+
+
 async def take(work: Work, staff: Staff, call_id: UUID) -> None:
     """Make a person responsible for a message. May run twice. Raises NotFound,
     TakenByAnotherTeam, and Conflict if it is done."""
@@ -436,8 +461,9 @@ async def give_all(work: Work, owner_id: UUID, to_id: UUID) -> int:
 
 
 async def answer(work: Work, staff: Staff, call_id: UUID, *, text: str, client_key: str) -> Message:
-    """Answer a message that a child left; the child reads it when it comes back. A message that no
-    person has taken belongs to the one who answers. May run twice with the same key.
+    """Answer a message that a child left: on the page it reads the answer when it comes back, and a
+    carrier brings it to its telephone. A message that no person has taken belongs to the one who
+    answers. May run twice with the same key.
 
     Of two people who answer at once, the second hears who has answered: a child must not get two
     answers that do not know of each other. Raises NotFound, Invalid, TakenByColleague,
@@ -446,7 +472,7 @@ async def answer(work: Work, staff: Staff, call_id: UUID, *, text: str, client_k
     call, found = await _lock(work, staff, call_id)
     _check_open(found)
     if not await _is_answerable(work, call, found):
-        raise NoWayToAnswer()
+        raise WantsNoAnswer() if Channel(call.channel).is_carried else NoWayToAnswer()
     if found.taken_at is None:
         found.taken_at = work.now
         _give(work, found, staff.id)

@@ -198,6 +198,8 @@ class LeftRow:
     waits: int
     # The child has the code, or a carrier brings it the answer.
     answerable: bool
+    # By what the child wrote, if not on the page.
+    channel: str
 
 
 def caller_card(
@@ -437,6 +439,7 @@ def left_row(one: Left, names: dict[UUID, str], now: datetime) -> LeftRow:
         owner=names.get(one.owner_id, "") if one.owner_id else "",
         waits=_seconds(one.left_at, now),
         answerable=one.answerable,
+        channel=one.channel.value if one.channel.is_carried else "",
     )
 
 

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from pypdf import PdfReader
 
+from app.calls.states import WRITTEN
 from app.chats import along, left, messages, ringing
 from app.chats.models import Failure, MediaProblem, Sentence
 from app.dashboard.chats import views
@@ -22,12 +23,13 @@ from app.work import Work
 from tests.support.calls.conversations import a_chat_line, a_key, a_writer, matched, takes
 from tests.support.calls.conversations import a_child as a_conversation
 from tests.support.referrals import page
-from tests.support.verbs import a_supervisor
+from tests.support.verbs import a_supervisor, an_administrator
 
 
 def test_whatever_the_program_said_and_whatever_failed_is_shown_in_words() -> None:
     assert set(views.SENTENCES) == set(Sentence)
     assert set(views.FAILURES) == set(Failure)
+    assert set(views.ANSWERS_GO) == set(WRITTEN), "each way of writing says where an answer goes"
     assert set(views.MEDIA_PROBLEMS) == set(MediaProblem)
 
 
@@ -223,7 +225,9 @@ async def test_a_message_that_a_child_left_is_answered_from_the_inbox(stage: Sta
     assert "Javite se" not in inbox, "not before it is opened"
     at = f"/board/messages/written/{child.id}"
     assert at in inbox
-    assert "Javite se &lt;b&gt;sutra" in (await page(stage, ana, at)).text
+    opened = (await page(stage, ana, at)).text
+    assert "Javite se &lt;b&gt;sutra" in opened
+    assert "The child reads it when it comes back with its code." in opened
     assert await audit(stage, "conversation_read") == [{"left": True}]
     assert "Write 1 to 4000" in (await page(stage, ana, f"{at}/answer", text=" ")).text
     personal = {"text": "Piši na mama@posta.example", "client_key": uuid4().hex}
@@ -292,6 +296,21 @@ async def test_what_a_person_who_leaves_has_taken_goes_to_a_colleague(work: Work
     ] == 1
     (waits,) = await left.waiting(work, vera.team)
     assert waits.owner_id == vera.id
+
+
+async def test_what_is_known_of_a_number_is_shown_to_who_answers_its_message(work: Work) -> None:
+    line = await a_chat_line(work)
+    ana, vera = await a_writer(work, "ana"), await a_writer(work, "vera")
+    sara = await a_supervisor(work, "sara")
+    call = await a_conversation(work, line)
+    await left.leave_message(work, call.id, text="Javite se", client_key=a_key())
+    every = [await left.may_know_caller(work, one, call.id) for one in (ana, vera, sara)]
+    assert every == [True, True, True], "any of them may answer it"
+    await left.take(work, ana, call.id)
+    taken = [await left.may_know_caller(work, one, call.id) for one in (ana, vera, sara)]
+    assert taken == [True, False, True]
+    mila = await an_administrator(work)
+    assert not await left.may_know_caller(work, mila, call.id)
 
 
 async def test_a_supervisor_of_another_team_does_not_read_along(work: Work) -> None:

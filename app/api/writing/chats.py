@@ -161,6 +161,9 @@ class LeftView(BaseModel):
     alarming: bool
     # The child has the code, or a carrier brings it the answer.
     answerable: bool
+    # By what the child wrote: on the page (`web`) it reads the answer when it comes back with its
+    # code, a carrier brings it to its telephone at once.
+    channel: Channel
     # Which words speak of danger.
     danger_words: str
 
@@ -232,7 +235,8 @@ async def left_words(work: InWork, staff: HearsMessages, call_id: UUID) -> list[
 async def answer_left(
     work: InWork, staff: HearsMessages, call_id: UUID, body: ChatMessageIn
 ) -> ChatMessageView:
-    """Answer a message; the child reads it when it comes back with its code."""
+    """Answer a message. On the page the child reads it when it comes back with its code; a carrier
+    brings it to its telephone."""
     await left.answer(work, staff, call_id, text=body.text, client_key=body.client_key)
     return chat_message_view((await left.read_left(work, staff, call_id))[-1])
 

@@ -7,15 +7,20 @@ from uuid import UUID
 from fastapi import APIRouter, Form, Request, Response
 
 from app.calls.models import Call
+from app.calls.states import Channel
 from app.chats import left, messages
+from app.contacts import contacts
 from app.dashboard.chats.pages import check_words
 from app.dashboard.chats.values import words_values
+from app.dashboard.chats.views import ANSWERS_GO
+from app.dashboard.desk_values import known_caller
 from app.dashboard.templating import page
+from app.dashboard.views import CallerCard
 from app.errors import Refusal
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with
-from app.words.pages import refusal_words
+from app.words.pages import refusal_words, said
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
@@ -36,9 +41,13 @@ async def _shown(
     await work.session.flush()
     words = await left.read_left(work, staff, call_id)
     call = await work.session.get_one(Call, call_id)
+    channel = Channel(call.channel)
     values = {
         **await words_values(work, call_id, words),
         "call_id": call_id,
+        "channel": channel if channel.is_carried else "",
+        "goes": said(ANSWERS_GO[channel]),
+        "caller": await _known(work, staff, call),
         "code": call.language or "",
         "longest_text": messages.LONGEST,
         "answerable": await left.is_answerable(work, call),
@@ -50,6 +59,14 @@ async def _shown(
     if sent:
         answer.headers["HX-Trigger"] = "chatSent"
     return answer
+
+
+async def _known(work: Work, staff: Staff, call: Call) -> CallerCard | None:
+    """Return what is known of the number from which a message was written. The list is logged."""
+    if not await left.may_know_caller(work, staff, call.id):
+        return None
+    contact = (await contacts.at_hand_of_each(work, staff, [call.id])).get(call.id)
+    return await known_caller(work, staff, call, contact)
 
 
 @router.get("/board/messages/written/{call_id}")
@@ -68,8 +85,7 @@ async def answer(
     client_key: Key = "",
     despite: Annotated[bool, Form()] = False,
 ) -> Response:
-    """Answer a message; the child reads it when it comes back with its code. Personal data in the
-    words is asked about first (`despite`)."""
+    """Answer a message. Personal data in the words is asked about first (`despite`)."""
     try:
         found = await check_words(work, call_id, text)
         if found and not despite:

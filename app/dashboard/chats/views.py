@@ -55,6 +55,19 @@ GONE = {
     EndedBy.PROGRAM: N_("The program ended the conversation."),
     EndedBy.PROVIDER: N_("Its carrier ended the conversation."),
 }
+_BY_MESSENGER = N_("It goes to the child's messenger at once. Another person may read it there.")
+# Where the answer to a message that was left goes.
+ANSWERS_GO = {
+    Channel.WEB: N_("The child reads it when it comes back with its code."),
+    Channel.SMS: N_("It goes to the telephone at once, by SMS. Another person may read it there."),
+    Channel.WHATSAPP: N_(
+        "It goes to the telephone at once, or a day after the child's last word only when the "
+        "child writes again. Another person may read it there."
+    ),
+    Channel.TELEGRAM: _BY_MESSENGER,
+    Channel.VIBER: _BY_MESSENGER,
+    Channel.SIGNAL: _BY_MESSENGER,
+}
 # Why a message did not reach a child.
 FAILURES = {
     Failure.NOT_DIALLED: N_("not sent: the rules of dialling do not allow this number"),

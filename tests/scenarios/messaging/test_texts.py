@@ -130,6 +130,9 @@ async def test_pictures_are_not_fetched_and_failures_are_seen(stage: Stage) -> N
 async def test_out_of_hours_a_text_waits_for_its_answer(stage: Stage) -> None:
     await takes_texts(stage)
     texts = stage.exchange.texts
+    leg = stage.exchange.ring(CHILD, LINE)
+    await stage.advance(2)
+    await stage.exchange.hang_up(leg)
     texts.write(CHILD, LINE, "Ima li koga?")
     await stage.advance(4)
     texts.write(CHILD, LINE, "Javite se")
@@ -140,6 +143,14 @@ async def test_out_of_hours_a_text_waits_for_its_answer(stage: Stage) -> None:
     assert (row["state"], row["outcome"]) == ("ended", "voicemail")
     ana = await writer(stage)
     (left,) = (await ana.ask("GET", "/chats/left")).json()
+    assert left["channel"] == "sms"
+    inbox = (await page(stage, ana, "/board/messages")).text
+    assert "English · sms" in inbox
+    opened = (await page(stage, ana, f"/board/messages/written/{left['call_id']}")).text
+    assert "It goes to the telephone at once, by SMS." in opened
+    assert "with its code" not in opened
+    assert "written message · sms" in opened
+    assert "This number has called 1 time before" in opened
     said = (await ana.ask("GET", f"/chats/left/{left['call_id']}/messages")).json()
     assert [one["text"] for one in said if one["author"] == "child"] == [
         "Ima li koga?",
@@ -157,7 +168,7 @@ async def test_out_of_hours_a_text_waits_for_its_answer(stage: Stage) -> None:
     window = "from=2030-01-01&to=2030-02-01&by=channel&measures=calls"
     figures = await boss.ask("GET", f"/statistics/summary?{window}")
     counted = {row["channel"]: row["calls"] for row in figures.json()["rows"]}
-    assert counted == {"sms": 1, "total": 1}
+    assert counted == {"sms": 1, "voice": 1, "total": 2}
 
 
 async def test_whatsapp_is_the_same_person_and_closes_after_a_day(stage: Stage) -> None:
