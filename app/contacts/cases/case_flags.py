@@ -8,9 +8,11 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, func, or_, select
 
 from app.contacts.cases.models import CaseFlag
+from app.contacts.events import note_event
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case
-from app.contacts.records import Opened, library_of, note_event
+from app.contacts.records import Opened
+from app.contacts.registry import library_of
 from app.contacts.scopes import lock_writable
 from app.contacts.states import FlagAbout, Subject
 from app.errors import Conflict, Invalid, NotFound
