@@ -7,12 +7,13 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel import Locale, UnknownLocaleError
-from sqlalchemy import Select, bindparam, delete, or_, select
+from sqlalchemy import bindparam, delete, or_, select
 
 from app import words
 from app.calls.hours import read_hours
 from app.calls.line_rows import EarlierNumbers, Line, LineLanguage, LineNumber, Prompt
-from app.calls.speech import LineScript, PromptText, Spoken
+from app.calls.line_scripts import OLDEST, read_script, script_of
+from app.calls.speech import LineScript
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound, why
 from app.privacy import ends
@@ -20,7 +21,7 @@ from app.privacy.numbers import dialled, e164
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.words.keys import PROMPT_KEYS, SOUNDS, PromptKey
-from app.work import Ground, Work
+from app.work import Work
 
 # Languages without words here in which the provider can speak: its locale and voice. A helpline
 # that gives all prompts as text itself needs no folder in `app/words`.
@@ -32,7 +33,6 @@ _VOICES = {
 LONGEST_NAME = 80
 # How many changes of a line are shown, and of how many the whole numbers are kept.
 CHANGES_KEPT = 20
-_SPOKEN = "spoken languages"
 # Where an administrator writes and records what every line says; a language follows.
 PROMPTS_PAGE = "/admin/every-line?language="
 
@@ -405,7 +405,6 @@ _OF_NUMBER = select(Line).where(
 _OF_ID = select(Line).where(
     Line.id == bindparam("value"), or_(Line.active, Line.retired_at.is_not(None))
 )
-_OLDEST = select(Line).where(Line.active).order_by(Line.created_at).limit(1)
 
 
 async def line_of_number(work: Work, number: str | None) -> LineScript | None:
@@ -413,7 +412,7 @@ async def line_of_number(work: Work, number: str | None) -> LineScript | None:
     valid = dialled(number)
     if valid is None:
         return None
-    return await _script(work, _OF_NUMBER, ("number", valid))
+    return await script_of(work, _OF_NUMBER, ("number", valid))
 
 
 async def line_of_id(work: Work, line_id: UUID | None) -> LineScript | None:
@@ -421,7 +420,7 @@ async def line_of_id(work: Work, line_id: UUID | None) -> LineScript | None:
     know."""
     if line_id is None:
         return None
-    return await _script(work, _OF_ID, ("id", line_id))
+    return await script_of(work, _OF_ID, ("id", line_id))
 
 
 async def all_lines(work: Work) -> list[Line]:
@@ -435,7 +434,7 @@ async def read_line(work: Work, line_id: UUID) -> tuple[Line, LineScript]:
     line = await work.session.get(Line, line_id, populate_existing=True)
     if line is None or not line.active:
         raise NotFound("There is no such line.")
-    return line, await _read_script(work, line)
+    return line, await read_script(work, line)
 
 
 async def numbers_behind(work: Work, line: LineScript) -> list[str]:
@@ -448,105 +447,12 @@ async def numbers_behind(work: Work, line: LineScript) -> list[str]:
 
 async def any_line(work: Work) -> LineScript | None:
     """Return the oldest line, whose prompts answer a ring on a number that we do not know."""
-    return await _script(work, _OLDEST, ("any", None))
+    return await script_of(work, OLDEST, ("any", None))
 
 
 async def line_or_any(work: Work, line_id: UUID | None) -> LineScript | None:
     """Return a line; the oldest for a call whose line we do not know. None if there is no line."""
     return await line_of_id(work, line_id) or await any_line(work)
-
-
-async def _script(work: Work, which: Select[Line], key: tuple[str, object]) -> LineScript | None:
-    memory = work.ground.memory
-    known: LineScript | None = memory.recall(Topic.LINES, key, work.now)
-    if known is not None:
-        return known
-    line = await work.session.scalar(which, {"value": key[1]})
-    if line is None:
-        return None
-    script = await _read_script(work, line)
-    memory.keep(Topic.LINES, key, script, work.now + timedelta(seconds=30))
-    return script
-
-
-def spoken_languages(ground: Ground) -> list[str]:
-    """Return the languages of the lines that this process knows, English if it knows none.
-
-    They are said one after the other where nothing says which language a caller speaks.
-    """
-    return list(ground.kept.get(_SPOKEN, {words.SOURCE: None}))
-
-
-async def learn_languages(work: Work) -> None:
-    """Remember the languages of all lines in use, for when the database is away."""
-    found = await work.session.scalars(
-        select(LineLanguage.language)
-        .join(Line, Line.id == LineLanguage.line_id)
-        .where(Line.active, LineLanguage.removed_at.is_(None))
-        .order_by(Line.created_at, LineLanguage.position)
-    )
-    _remember(work, found)
-
-
-def _remember(work: Work, found: Iterable[str]) -> None:
-    known: dict[str, None] = work.ground.kept.setdefault(_SPOKEN, {})
-    known.update(dict.fromkeys(found))
-
-
-async def _read_script(work: Work, line: Line) -> LineScript:
-    languages = await work.session.scalars(
-        select(LineLanguage).where(LineLanguage.line_id == line.id).order_by(LineLanguage.position)
-    )
-    prompts: dict[tuple[str, str], PromptText] = {}
-    rows = await work.session.execute(
-        select(Prompt.id, Prompt.language, Prompt.key, Prompt.text)
-        .where((Prompt.line_id == line.id) | Prompt.line_id.is_(None))
-        .order_by(Prompt.line_id.nulls_first())
-    )
-    rows_of = list(languages)
-    spoken = [one for one in rows_of if one.removed_at is None]
-    removed = [one for one in rows_of if one.removed_at is not None]
-    _remember(work, (one.language for one in spoken))
-    for prompt_id, language, prompt_key, text in rows:
-        prompts[language, prompt_key] = PromptText(text, None if text is not None else prompt_id)
-    return LineScript(
-        id=line.id,
-        number=line.number,
-        name=line.name,
-        country=line.country,
-        timezone=line.timezone,
-        danger_digit=line.danger_digit,
-        languages=tuple(_as_value(one) for one in spoken),
-        removed=tuple(_as_value(one) for one in removed),
-        prompts=prompts,
-        plan=line.plan,
-        chat=line.chat,
-        practice=line.practice,
-        active=line.active,
-        shown_number=await _shown_number(work, line),
-        key_questions=None if line.key_questions is None else tuple(line.key_questions),
-    )
-
-
-def _as_value(row: LineLanguage) -> Spoken:
-    return Spoken(row.language, row.digit, row.locale, row.voice)
-
-
-async def _shown_number(work: Work, line: Line) -> str:
-    """Return the number that phones show; of a retired line that of the oldest one in use, since
-    the provider may have given its own to another."""
-    if not line.active:
-        line = await work.session.scalar(_OLDEST) or line
-    return line.shown_number or await _own_number(work, line)
-
-
-async def _own_number(work: Work, line: Line) -> str:
-    """Return a number of the line that the provider can show: not a short one, if it has others."""
-    if line.number.startswith("+"):
-        return line.number
-    mapped = select(LineNumber.number).where(LineNumber.line_id == line.id)
-    found: str | None = await work.session.scalar(mapped.order_by(LineNumber.number).limit(1))
-    return found or line.number
 
 
 class CallRules(NamedTuple):

@@ -7,7 +7,7 @@ from app.calls.models import Call
 from app.chats import messages
 from app.chats.models import Author, Kind
 from app.contacts.models import Contact
-from app.contacts.records import library_of
+from app.contacts.registry import library_of
 from app.staff.models import Staff
 from app.words.pages import code_words, spoken_in
 from app.work import Work

@@ -13,20 +13,16 @@ from app.contacts.contacts import (
     open_again,
     suggestion,
 )
+from app.contacts.events import note_event
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import (
     CompletedVersion,
     Contact,
 )
-from app.contacts.records import (
-    codes_of,
-    codes_read,
-    library_of,
-    note_event,
-    seal_categories,
-    sheet_of,
-)
+from app.contacts.registry import library_of, sheet_of
 from app.contacts.scopes import lock_writable
+from app.contacts.sealed_answers import seal_categories
+from app.contacts.special_codes import codes_of, codes_read
 from app.contacts.states import (
     NON_COUNSELLING,
     ContactEvent,

@@ -15,25 +15,18 @@ from app.calls.line_rows import Line
 from app.calls.models import Call, VoiceMessage
 from app.contacts import profiles
 from app.contacts.consent import withdrawals
+from app.contacts.events import note_event
 from app.contacts.log_kinds import ReadsBecause, RecordLog
 from app.contacts.models import (
     Contact,
     UrgencyDecision,
 )
-from app.contacts.records import (
-    Opened,
-    beginning,
-    codes_read,
-    filled_up,
-    library_of,
-    note_event,
-    open_categories,
-    open_record,
-    seal_categories,
-    sheet_of,
-)
+from app.contacts.records import Opened, open_record
+from app.contacts.registry import beginning, library_of, sheet_of
 from app.contacts.saving import Change, Saved, extract, save_answers, with_above
 from app.contacts.scopes import let_read, lock_writable, reads_contact
+from app.contacts.sealed_answers import filled_up, open_categories, seal_categories
+from app.contacts.special_codes import codes_read
 from app.contacts.states import (
     TRANSITIONS,
     Channel,

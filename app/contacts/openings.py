@@ -16,9 +16,9 @@ from sqlalchemy import ColumnElement, and_, delete, false, func, or_, select, up
 from app.calls.models import Call
 from app.calls.states import CallState
 from app.contacts.cases.models import CaseContact, CaseMember
+from app.contacts.events import note_event
 from app.contacts.log_kinds import ReadsBecause, RecordLog
 from app.contacts.models import Contact, ContactReader, Opening
-from app.contacts.records import note_event
 from app.contacts.scopes import let_read, lock_writable, reads_contact
 from app.contacts.states import Subject
 from app.database.topics import Topic

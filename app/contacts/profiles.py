@@ -11,9 +11,11 @@ from sqlalchemy import BigInteger, LargeBinary, bindparam, func, insert, select,
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from app.calls.models import Call
+from app.contacts.events import events_of, note_event
 from app.contacts.log_kinds import ProfileCause, RecordLog
 from app.contacts.models import Contact, Profile, ProfileNumber, RecordEvent
-from app.contacts.records import Opened, events_of, new_code, note_event
+from app.contacts.records import Opened
+from app.contacts.registry import new_code
 from app.contacts.scopes import lock_writable, reads_contact, writes_contact
 from app.contacts.states import Subject
 from app.database.quick import Command, Question

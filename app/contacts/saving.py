@@ -7,18 +7,14 @@ from typing import Any
 
 from sqlalchemy import delete, select
 
+from app.contacts.events import note_event
 from app.contacts.finding.words import looks_personal, normal_digits, normal_words, sound_of
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact, EarlierAnswer, Filled, MatchKey
-from app.contacts.records import (
-    codes_read,
-    note_event,
-    open_record,
-    seal_answer,
-    seal_answers,
-    seal_categories,
-    sheet_of,
-)
+from app.contacts.records import open_record
+from app.contacts.registry import sheet_of
+from app.contacts.sealed_answers import seal_answer, seal_answers, seal_categories
+from app.contacts.special_codes import codes_read
 from app.contacts.states import Subject
 from app.database.quick import Command
 from app.database.topics import Topic

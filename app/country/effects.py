@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from sqlalchemy import func, select
 
-from app.contacts import records
+from app.contacts import registry
 from app.contacts.models import Contact
 from app.contacts.states import ContactState
 from app.country import whole
@@ -36,7 +36,7 @@ async def effects_of(
 ) -> Effects:
     """Return what follows when the files of `after` take the place of those of `before`."""
     found = Effects([], [], [])
-    changed = await records.changed_texts(work, whole.own_texts(after))
+    changed = await registry.changed_texts(work, whole.own_texts(after))
     found.stops.extend(one.message for one in changed)
     await _agencies(work, after, new.library, found)
     await _drafts(work, new.library, found)
@@ -92,13 +92,13 @@ async def _drafts(work: Work, library: Library, found: Effects) -> None:
         .where(Contact.state != ContactState.COMPLETE)
         .group_by(*columns)
     )
-    known, lost, drafts = records.library_of(work.ground), set[str](), 0
+    known, lost, drafts = registry.library_of(work.ground), set[str](), 0
     for form, f_version, tree, t_version, places, p_version, number in rows:
         drafts += number
         try:
             sheet = known.sheet((form, f_version), (tree, t_version), (places, p_version))
         except KeyError:
-            raise records.UnknownDefinition() from None
+            raise registry.UnknownDefinition() from None
         lost |= _cues_of(sheet) - library.risk.codes()
     if drafts:
         found.notes.append(

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.contacts import records
+from app.contacts import registry
 from app.database.bus import Bus, Subscription
 from app.database.topics import Topic
 from app.definitions import in_force
@@ -44,7 +44,7 @@ async def start(work: Work) -> None:
     Raises BadDefinition with file and line, and DefinitionChanged.
     """
     await learn(work, anew=True)
-    if await records.register(work, records.library_of(work.ground)):
+    if await registry.register(work, registry.library_of(work.ground)):
         seal_marked_soon(work)
     await protocols.register(work, protocols.protocols_of(work.ground))
 
@@ -63,7 +63,7 @@ async def learn(work: Work, *, anew: bool = False) -> None:
     known = await in_force.read_known(work, orders)
     folders: dict[int | None, Folder | None] = dict(known.folders.items())
     folders[None] = in_force.own_folder(ground)
-    register = await records.registered(work)
+    register = await registry.registered(work)
     order = in_force.order_at(orders, work.now)
     now = order.set_id if order is not None else None
     # Reading files takes time, and calls are answered meanwhile.

@@ -17,7 +17,8 @@ from sqlalchemy import ColumnElement, String, and_, bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.contacts.models import Case, CompletedVersion, Contact, EarlierAnswer, Filled
-from app.contacts.records import library_of, seal_answer, seal_answers, sheet_of
+from app.contacts.registry import library_of, sheet_of
+from app.contacts.sealed_answers import seal_answer, seal_answers
 from app.country import following
 from app.database.logs import Why, change_rows
 from app.definitions.answers import Sheet

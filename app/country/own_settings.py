@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.calls import lines, number_setup
 from app.contacts.cases import follow_ups
-from app.contacts.records import library_of
+from app.contacts.registry import library_of
 from app.country.models import OwnSettings
 from app.database.bus import Bus, Subscription
 from app.database.topics import Topic

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select, update
 
-from app.contacts import records
+from app.contacts import registry
 from app.country import following, whole
 from app.country.archive import Received
 from app.country.comparing import Comparison, Whole, compare
@@ -147,7 +147,7 @@ def versions_of(folder: Folder | None) -> dict[str, str]:
 
 def zone_of(work: Work) -> ZoneInfo:
     """Return the zone in which dates of the helpline are meant."""
-    return ZoneInfo(records.library_of(work.ground).country.timezone)
+    return ZoneInfo(registry.library_of(work.ground).country.timezone)
 
 
 def instant_of(work: Work, wall: datetime) -> datetime:
@@ -167,7 +167,7 @@ async def check(work: Work, received: Received) -> tuple[Folder, list[str]]:
     problems = await asyncio.to_thread(whole.problems_of, folder, is_new=True)
     if problems:
         raise BadSet(problems)
-    if changed := await records.changed_texts(work, whole.own_texts(folder)):
+    if changed := await registry.changed_texts(work, whole.own_texts(folder)):
         raise BadSet([BadDefinition(one.source, 1, one.problem) for one in changed])
     if not folder.files:
         raise Invalid("Every file is as it comes with the program: there is nothing to import.")
@@ -345,7 +345,7 @@ async def _register(work: Work, folder: Folder | None) -> set[Key]:
     Raises DefinitionChanged."""
     library, found = libraries.load(folder), protocols.load(folder)
     texts, needed = library.texts | found.texts, library.needed() | found.needed()
-    return await records.register_texts(work, texts, needed)
+    return await registry.register_texts(work, texts, needed)
 
 
 def _in_log(order: Order | None, at: datetime) -> dict[str, object]:

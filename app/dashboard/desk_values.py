@@ -15,7 +15,7 @@ from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.contacts import contacts, openings
 from app.contacts.models import Contact
-from app.contacts.records import library_of
+from app.contacts.registry import library_of
 from app.dashboard import referrals, views
 from app.dashboard.desk_extras import extras_of
 from app.dashboard.languages import language_of

@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Match
 
 from app import words
-from app.contacts.records import library_of
+from app.contacts.registry import library_of
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 from app.calls.hours import is_open
 from app.contacts.cases.printing import in_words
 from app.contacts.models import RecordEvent
-from app.contacts.records import sheet_of
+from app.contacts.registry import sheet_of
 from app.definitions.trees import label_in
 from app.referrals.channels.models import Attempt
 from app.referrals.channels.primero.problems import problem_words

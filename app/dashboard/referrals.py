@@ -10,7 +10,7 @@ from app.calls import queries
 from app.contacts import openings
 from app.contacts.consent.said import wish_in_words
 from app.contacts.models import Contact
-from app.contacts.records import library_of, sheet_of
+from app.contacts.registry import library_of, sheet_of
 from app.dashboard import referral_views
 from app.dashboard.directory.choices import services_to_choose, told_by_name
 from app.dashboard.languages import language_of

@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 from starlette.templating import Jinja2Templates
 
 from app import words
-from app.contacts.records import library_of
+from app.contacts.registry import library_of
 from app.dashboard.places import places_of
 from app.dashboard.settings.hours_words import hours_words
 from app.errors import LIST_SIGN

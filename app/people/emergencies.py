@@ -19,9 +19,9 @@ from sqlalchemy.exc import IntegrityError
 
 from app.contacts import openings
 from app.contacts.cases.models import CaseContact, CaseMember
+from app.contacts.events import note_event
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact
-from app.contacts.records import note_event
 from app.contacts.scopes import let_work, may_read_any, take_back_reading
 from app.contacts.states import Subject
 from app.database.topics import Topic

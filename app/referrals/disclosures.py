@@ -5,7 +5,9 @@ from typing import Any
 from sqlalchemy import select
 
 from app.contacts.cases.printing import in_words
-from app.contacts.records import Opened, codes_read, sheet_of
+from app.contacts.records import Opened
+from app.contacts.registry import sheet_of
+from app.contacts.special_codes import codes_read
 from app.definitions.answers import Answers
 from app.definitions.forms import Meaning
 from app.definitions.trees import label_in

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from app.contacts import records
+from app.contacts import registry
 from app.definitions import in_force
 from app.definitions import library as definitions
 from app.definitions.datafile import BadDefinition, Lines, Wrong, read_data
@@ -164,4 +164,4 @@ async def register(work: Work, found: ProtocolLibrary) -> None:
 
     Raises DefinitionChanged.
     """
-    await records.register_texts(work, found.texts, found.needed())
+    await registry.register_texts(work, found.texts, found.needed())

@@ -21,8 +21,10 @@ from sqlalchemy import (
 from app.calls.models import Call
 from app.contacts.cases.models import CaseContact
 from app.contacts.consent.said import wish_in_words
+from app.contacts.events import events_of
 from app.contacts.models import Contact, RecordEvent
-from app.contacts.records import Opened, events_of, open_record, sheet_of
+from app.contacts.records import Opened, open_record
+from app.contacts.registry import sheet_of
 from app.database.quick import Question
 from app.database.topics import Topic
 from app.definitions.risk import Urgency

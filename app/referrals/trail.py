@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
-from app.contacts.records import note_event
+from app.contacts.events import note_event
 from app.contacts.states import Subject
 from app.database.topics import Topic
 from app.definitions.risk import Urgency

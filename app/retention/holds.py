@@ -11,9 +11,10 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Select, select
 
+from app.contacts.events import note_event
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact
-from app.contacts.records import Opened, note_event
+from app.contacts.records import Opened
 from app.contacts.scopes import Erased, readable
 from app.contacts.states import Subject
 from app.errors import Conflict, Invalid, NotAllowed, NotFound

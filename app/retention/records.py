@@ -14,6 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from app.calls.models import CallQuestion
 from app.contacts.cases.models import CaseDocument, CaseFlag, CaseRequest, FollowUp
+from app.contacts.events import note_event
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import (
     Case,
@@ -26,7 +27,7 @@ from app.contacts.models import (
     RecordEvent,
     UrgencyDecision,
 )
-from app.contacts.records import UnknownDefinition, note_event, sheet_of
+from app.contacts.registry import UnknownDefinition, sheet_of
 from app.contacts.states import Subject
 from app.database.base import SEALED
 from app.database.logs import WITH_SEALS, Why, change_rows

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from fastapi import Request, Response
 
-from app.calls import lines
+from app.calls import line_scripts
 from app.errors import NotFound, Refusal
 from app.jobs.transaction import run_verb
 from app.log import log
@@ -44,7 +44,7 @@ def reply(request: Request, steps: list[Step]) -> Response:
 
 def trouble_steps(request: Request, path: str) -> list[Step]:
     """Return comfort in every language of the lines, and the request that comes after it."""
-    return script.trouble_steps(path, lines.spoken_languages(ground_of(request)))
+    return script.trouble_steps(path, line_scripts.spoken_languages(ground_of(request)))
 
 
 async def speak(request: Request, signed: Signed, asked: Asked) -> Response:

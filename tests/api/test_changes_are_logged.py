@@ -14,7 +14,7 @@ LOGS = frozenset(
     {
         "app.staff.audit.write_entry",
         "app.staff.audit.append",
-        "app.contacts.records.note_event",
+        "app.contacts.events.note_event",
         "app.calls.record.record",
         "app.routing.presence.set_presence",
     }

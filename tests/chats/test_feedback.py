@@ -10,7 +10,7 @@ from app.chats import as_child, ending, feedback
 from app.chats.models import Feedback
 from app.contacts import contacts
 from app.contacts.models import Contact
-from app.contacts.records import beginning
+from app.contacts.registry import beginning
 from app.definitions.risk import Urgency
 from app.errors import Conflict
 from app.referrals.models import Referral

@@ -33,7 +33,7 @@ from app.country.line_changes import (
     SetWithTheList,
     TokenNotKept,
 )
-from app.dashboard.settings import line_views
+from app.dashboard.settings import line_change_views
 from app.errors import Invalid, NotFound, Refusal
 from app.jobs.transaction import flush
 from app.routing import people
@@ -311,7 +311,7 @@ async def test_a_number_in_signal_is_put_back_and_removed_as_it_was(work: Work) 
 
     found = [one for one in await listed(work, line) if one.part is Part.BOT]
     assert [one.carrier for one in found] == [Channel.SIGNAL] * 3
-    assert {row.what for row in line_views.change_rows(found)} == {"Signal"}
+    assert {row.what for row in line_change_views.change_rows(found)} == {"Signal"}
     assert [one.can_be_taken_back for one in found] == [True, False, False]
     for change, then in zip(found, (BEHIND[1], BEHIND[0], None), strict=True):
         await line_changes.take_back(work, line.id, change.id)
@@ -336,7 +336,7 @@ def test_the_values_of_a_change_are_read_in_words() -> None:
         after=after,
         why_not=None,
     )
-    (row,) = line_views.change_rows([change])
+    (row,) = line_change_views.change_rows([change])
     assert row.fields == [
         ("page of the national hotline", "that of the country", "–"),
         ("icon", "–", "A sun"),

@@ -10,8 +10,10 @@ from sqlalchemy.exc import DBAPIError
 
 from app.contacts import completing, contacts
 from app.contacts.models import CompletedVersion, Contact, EarlierAnswer
-from app.contacts.records import Opened, admit, codes_of, library_of
+from app.contacts.records import Opened
+from app.contacts.registry import library_of
 from app.contacts.saving import Change
+from app.contacts.special_codes import admit, codes_of
 from app.contacts.states import Channel
 from app.country import marked
 from app.country.sets import put_in_force, take_back

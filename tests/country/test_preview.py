@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from app.api.records.form_views import preview_state, state_of
 from app.contacts.contacts import create_contact
 from app.contacts.models import Contact
-from app.contacts.records import library_of
+from app.contacts.registry import library_of
 from app.contacts.saving import MOST_CHANGES, Change
 from app.contacts.states import Channel
 from app.definitions import library as libraries

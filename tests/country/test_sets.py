@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from app.cli import definitions as commands
 from app.contacts.contacts import create_contact
 from app.contacts.models import Contact
-from app.contacts.records import library_of, sheet_of
+from app.contacts.registry import library_of, sheet_of
 from app.contacts.states import Channel
 from app.country import archive, following, sets, whole
 from app.country.sets import (

@@ -22,8 +22,9 @@ from sqlalchemy import select, text
 from app import tables
 from app.cli.keeper import read_own_settings
 from app.contacts import contacts
+from app.contacts.events import earlier_of, events_of
 from app.contacts.models import Contact
-from app.contacts.records import Opened, earlier_of, events_of, open_record
+from app.contacts.records import Opened, open_record
 from app.contacts.saving import Change
 from app.contacts.states import Channel
 from app.demo.stage import stage_on

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text
 from app.calls.models import Call, VoiceMessage
 from app.contacts import completing
 from app.contacts.models import Case, Contact, EarlierAnswer, MatchKey
-from app.contacts.records import sheet_of
+from app.contacts.registry import sheet_of
 from app.contacts.scopes import Erased
 from app.errors import Conflict, NotAllowed, NotFound
 from app.jobs.transaction import flush

@@ -16,16 +16,10 @@ from app import tables
 from app.calls import models as calls
 from app.contacts import completing, contacts
 from app.contacts.models import Contact
-from app.contacts.records import (
-    NotAdmitted,
-    Opened,
-    admit,
-    categories_of,
-    codes_of,
-    library_of,
-    sheet_of,
-)
+from app.contacts.records import Opened
+from app.contacts.registry import library_of, sheet_of
 from app.contacts.saving import Change
+from app.contacts.special_codes import NotAdmitted, admit, categories_of, codes_of
 from app.contacts.states import Channel
 from app.database.base import SEALED
 from app.definitions import in_force

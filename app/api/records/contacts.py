@@ -31,8 +31,9 @@ from app.api.records.record_views import (
 from app.contacts import completing, contacts, openings, profiles
 from app.contacts.finding.search import Wanted, search
 from app.contacts.models import Contact
-from app.contacts.records import admit_list, library_of
+from app.contacts.registry import library_of
 from app.contacts.saving import Change
+from app.contacts.special_codes import admit_list
 from app.contacts.states import Channel, NonCounselling, Source
 from app.definitions.risk import Urgency
 from app.errors import NotFound

@@ -10,9 +10,10 @@ from app.api.records.record_views import as_json
 from app.contacts import completing, contacts
 from app.contacts.finding.words import looks_personal
 from app.contacts.models import Case, Contact
-from app.contacts.records import codes_read, library_of, sheet_of
+from app.contacts.registry import library_of, sheet_of
 from app.contacts.saving import Change, Saved, headline_warnings, try_answers
 from app.contacts.scopes import readable
+from app.contacts.special_codes import codes_read
 from app.definitions.answers import Answers, Asked, Sheet
 from app.definitions.forms import column_of
 from app.definitions.library import Library

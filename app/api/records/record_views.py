@@ -17,8 +17,10 @@ from app.contacts.cases import (
     follow_ups,
     people,
 )
+from app.contacts.events import events_of
 from app.contacts.models import Case, Contact
-from app.contacts.records import Opened, admit, admit_list, categories_of, events_of
+from app.contacts.records import Opened
+from app.contacts.special_codes import admit, admit_list, categories_of
 from app.staff.log_values import FoundBy
 from app.staff.models import Staff
 from app.work import Work

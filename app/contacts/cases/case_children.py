@@ -9,9 +9,11 @@ from app.contacts.cases.cases import contacts_in, lock_open
 from app.contacts.cases.models import CaseContact, SameChild
 from app.contacts.consent import withdrawals
 from app.contacts.consent.same_child import link_child
+from app.contacts.events import note_event
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact, Filled
-from app.contacts.records import note_event, present, sheet_of
+from app.contacts.registry import sheet_of
+from app.contacts.sealed_answers import present
 from app.contacts.states import Subject
 from app.definitions.forms import Meaning
 from app.errors import Invalid, NotFound

@@ -9,9 +9,11 @@ from sqlalchemy import ColumnElement, func, or_, select
 
 from app.calls.models import Call
 from app.contacts.cases.models import CaseContact, CaseFlag
+from app.contacts.events import note_event
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact
-from app.contacts.records import Opened, library_of, note_event
+from app.contacts.records import Opened
+from app.contacts.registry import library_of
 from app.contacts.scopes import lock_writable, reads_case
 from app.contacts.states import FlagAbout, Subject
 from app.errors import Conflict, Invalid, NotFound

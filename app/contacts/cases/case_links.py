@@ -8,9 +8,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.contacts.cases.cases import lock_open
 from app.contacts.cases.models import CaseLink
+from app.contacts.events import note_event
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case
-from app.contacts.records import note_event
 from app.contacts.scopes import lock_writable, readable, reads_case
 from app.contacts.states import CaseTie, Subject
 from app.errors import Invalid, NotFound

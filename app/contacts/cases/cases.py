@@ -13,19 +13,11 @@ from app.contacts.cases.people import add_member, colleague_of, end_requests, wo
 from app.contacts.consent import withdrawals
 from app.contacts.consent.same_child import link_child
 from app.contacts.contacts import open_contact
+from app.contacts.events import note_event
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact
-from app.contacts.records import (
-    Opened,
-    beginning,
-    codes_read,
-    is_contact,
-    library_of,
-    note_event,
-    open_record,
-    present,
-    sheet_of,
-)
+from app.contacts.records import Opened, is_contact, open_record
+from app.contacts.registry import beginning, library_of, sheet_of
 from app.contacts.saving import Change, Saved, merged, save_answers
 from app.contacts.scopes import (
     check_contact_writable,
@@ -36,6 +28,8 @@ from app.contacts.scopes import (
     reads_contact,
     take_back_reading,
 )
+from app.contacts.sealed_answers import present
+from app.contacts.special_codes import codes_read
 from app.contacts.states import FollowUpAbout, Subject
 from app.definitions.answers import Answers, NotAnAnswer
 from app.definitions.forms import Field, Form, Section

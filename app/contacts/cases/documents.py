@@ -15,9 +15,10 @@ from app.contacts.cases.cases import lock_open, open_case_record
 from app.contacts.cases.details import Details, look_into
 from app.contacts.cases.models import CaseDocument
 from app.contacts.cases.quotas import check_quotas
+from app.contacts.events import note_event
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case
-from app.contacts.records import Opened, note_event
+from app.contacts.records import Opened
 from app.contacts.states import Subject
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound, Refusal

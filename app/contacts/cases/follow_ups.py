@@ -7,9 +7,11 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 
 from app.contacts.cases.models import FollowUp
+from app.contacts.events import note_event
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case
-from app.contacts.records import Opened, library_of, note_event
+from app.contacts.records import Opened
+from app.contacts.registry import library_of
 from app.contacts.scopes import let_work, lock_writable, reads_case
 from app.contacts.states import (
     DONE,

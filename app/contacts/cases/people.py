@@ -6,11 +6,9 @@ from uuid import UUID
 from sqlalchemy import delete, select, update
 
 from app.contacts.cases.models import CaseMember, CaseRequest, FollowUp
+from app.contacts.events import note_event
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case
-from app.contacts.records import (
-    note_event,
-)
 from app.contacts.scopes import (
     let_work,
     lock_writable,

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Text, cast, func, select
 
 from app.contacts.cases.models import CaseDocument
-from app.contacts.records import library_of
+from app.contacts.registry import library_of
 from app.errors import Message, Refusal
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog

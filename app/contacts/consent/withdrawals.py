@@ -7,10 +7,12 @@ from uuid import UUID
 
 from app.contacts.consent.said import said_of
 from app.contacts.consent.same_child import ChildOf, records_of_child
+from app.contacts.events import note_event
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact
-from app.contacts.records import note_event, present, sheet_of
+from app.contacts.registry import sheet_of
 from app.contacts.saving import Change, Saved, save_answers
+from app.contacts.sealed_answers import present
 from app.contacts.states import Subject
 from app.definitions.forms import CONSENT, OTHERS, Meaning
 from app.jobs.names import Task

@@ -5,7 +5,8 @@ from typing import Any
 from sqlalchemy import delete, exists, select
 
 from app.contacts.models import Case, Contact, MatchKey
-from app.contacts.records import Opened, sheet_of
+from app.contacts.records import Opened
+from app.contacts.registry import sheet_of
 from app.contacts.saving import write_keys
 from app.jobs.names import Task
 from app.staff.audit import write_reading

@@ -39,9 +39,9 @@ from app.calls.models import Call
 from app.contacts.cases.models import CaseMember
 from app.contacts.finding.words import normal_words, sound_of
 from app.contacts.models import Case, Contact, ContactReader, MatchKey
-from app.contacts.records import open_categories
 from app.contacts.saving import born_keys, number_keys
 from app.contacts.scopes import any_reader, readable
+from app.contacts.sealed_answers import open_categories
 from app.database.quick import Question, Row
 from app.errors import Invalid
 from app.privacy.numbers import e164_in

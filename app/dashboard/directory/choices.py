@@ -7,7 +7,7 @@ from fastapi import Request
 from app import words
 from app.calls.weekly_hours import DAYS
 from app.contacts.finding.words import normal_words
-from app.contacts.records import library_of
+from app.contacts.registry import library_of
 from app.dashboard.directory.filled import OTHER, SPANS, Filled
 from app.dashboard.directory.reading import example_of_hours
 from app.dashboard.languages import language_of, named

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Request, Response
 
 from app.contacts.cases import cases, documents, people
 from app.contacts.cases.printing import Ground, Purpose
-from app.contacts.records import earlier_of, events_of, events_of_contacts, sheet_of
+from app.contacts.events import earlier_of, events_of, events_of_contacts
+from app.contacts.registry import sheet_of
 from app.dashboard.languages import language_of
 from app.dashboard.records import case_views
 from app.dashboard.records.form_values import children_of, form_values

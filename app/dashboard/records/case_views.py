@@ -12,7 +12,9 @@ from app.contacts.cases import (
     follow_ups,
 )
 from app.contacts.models import Case
-from app.contacts.records import Opened, library_of, present, sheet_of
+from app.contacts.records import Opened
+from app.contacts.registry import library_of, sheet_of
+from app.contacts.sealed_answers import present
 from app.contacts.states import CaseTie, FlagAbout, FollowUpAbout
 from app.staff import accounts
 from app.staff.models import Staff

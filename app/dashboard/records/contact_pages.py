@@ -8,7 +8,8 @@ from fastapi import APIRouter, Request, Response
 
 from app.contacts import contacts, profiles
 from app.contacts.cases import cases
-from app.contacts.records import earlier_of, events_of, library_of, sheet_of
+from app.contacts.events import earlier_of, events_of
+from app.contacts.registry import library_of, sheet_of
 from app.contacts.states import ContactState, NonCounselling
 from app.dashboard.languages import language_of
 from app.dashboard.records.form_values import children_of, form_values

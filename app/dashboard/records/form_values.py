@@ -3,7 +3,9 @@
 import base64
 from typing import Any
 
-from app.contacts.records import Opened, library_of, present, sheet_of
+from app.contacts.records import Opened
+from app.contacts.registry import library_of, sheet_of
+from app.contacts.sealed_answers import present
 from app.dashboard.languages import form_languages
 from app.dashboard.records.form_views import form_sections, spelling
 from app.definitions.answers import Sheet

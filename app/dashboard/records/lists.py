@@ -10,7 +10,7 @@ from app.contacts import contacts
 from app.contacts.cases import case_flags, case_requests, caseload, follow_ups
 from app.contacts.finding.search import Wanted, search
 from app.contacts.models import Case, Contact
-from app.contacts.records import library_of
+from app.contacts.registry import library_of
 from app.contacts.states import Channel, ContactState, Source
 from app.dashboard.languages import language_of
 from app.dashboard.templating import page

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
 
-from app.contacts.records import library_of
+from app.contacts.registry import library_of
 from app.dashboard.languages import language_of
 from app.dashboard.people.first_run import steps_values
 from app.dashboard.templating import page

@@ -15,10 +15,17 @@ from app.calls.key_questions import questions_in, set_questions
 from app.calls.speech import LineScript, Spoken
 from app.calls.states import Channel
 from app.chats import accounts, fetched
-from app.contacts.records import library_of
+from app.contacts.registry import library_of
 from app.country import line_changes
 from app.dashboard.languages import Choices, language_choices
-from app.dashboard.settings import hours_form, line_forms, line_views, plan_form
+from app.dashboard.settings import (
+    hours_form,
+    line_change_views,
+    line_chat_views,
+    line_forms,
+    line_views,
+    plan_form,
+)
 from app.dashboard.settings.line_menu import menu_of
 from app.dashboard.skill_choices import LEVELS
 from app.dashboard.templating import page
@@ -206,18 +213,18 @@ async def _show(
         key_questions=line_views.key_questions(line),
         rings=spoken in line.languages,
         longest=LONGEST_TEXT,
-        changes=line_views.change_rows(await line_changes.changes_of(work, line_id)),
+        changes=line_change_views.change_rows(await line_changes.changes_of(work, line_id)),
         chat_marks=line_forms.marks_of_chat(read_chat(line.chat), line),
-        **line_views.chat_values(
+        **line_chat_views.chat_values(
             read_chat(line.chat), line.number, line.country, work.ground.settings.public_origin
         ),
         bot=await accounts.account_of(work, line.id, Channel.TELEGRAM),
-        bot_states=line_views.BOT_STATES,
-        bot_problems=line_views.BOT_PROBLEMS,
+        bot_states=line_chat_views.BOT_STATES,
+        bot_problems=line_chat_views.BOT_PROBLEMS,
         signal=await accounts.account_of(work, line.id, Channel.SIGNAL),
         has_signal=work.settings.signal_service_url is not None,
-        signal_states=line_views.SIGNAL_STATES,
-        signal_problems=line_views.SIGNAL_PROBLEMS,
+        signal_states=line_chat_views.SIGNAL_STATES,
+        signal_problems=line_chat_views.SIGNAL_PROBLEMS,
         phone=staff.endpoint if staff.endpoint_kind == EndpointKind.PHONE else "",
         **{"notice": "", "part": "", "typed": {}, "told": "", **more},
     )
@@ -403,7 +410,7 @@ async def change_chat(request: Request, work: InWork, staff: Keeps, line_id: UUI
 
     async def verb(line: LineScript) -> None:
         rules = read_chat((await lines.lock_line(work, line.id)).chat)
-        given = line_views.read_chat_form(sent)
+        given = line_chat_views.read_chat_form(sent)
         changed = line_forms.changed_chat(sent, given, rules, line)
         await chat_lines.change_chat(work, line, **changed)
 

@@ -1,27 +1,20 @@
 """Values of the pages of lines: the way of a call, step by step, with what is heard at each."""
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
-from app.calls import reporting
 from app.calls.asked import QUESTIONS
-from app.calls.chat_rules import ICONS, MEDIA, MOST_AT_ONCE, SERVED, ChatRules
 from app.calls.examples import example_values
 from app.calls.key_questions import questions_of
 from app.calls.lines import any_line, voice_of
 from app.calls.prompts import Heard, Source
 from app.calls.speech import LineScript, Spoken
-from app.chats.models import AccountProblem, AccountState
-from app.country import line_changes
-from app.dashboard.settings.hours_words import hours_words
-from app.dashboard.settings.log_words import FIELD_WORDS
+from app.dashboard.settings.line_chat_views import by_name
 from app.errors import Invalid
 from app.words import SOURCE
 from app.words.keys import PROMPT_KEYS, PromptKey
-from app.words.pages import N_, _, country_name, language_name, list_words, refusal_words, said
-from app.words.places import zone_name
+from app.words.pages import N_, _, said
 from app.work import Work
 
 _K = PromptKey
@@ -286,225 +279,6 @@ def flow_of(parts: Mapping[PromptKey, Part]) -> list[tuple[str, list[Part]]]:
     return [(said(step.words), [parts[key] for key in step.keys]) for step in STEPS]
 
 
-# -- written conversations -----------------------------------------------------------------
-
-CHAT_NUMBERS = ("at_once", "reserve", "reserve_seconds")
-_ICON_WORDS = dict(zip(ICONS, (N_("A page"), N_("A sun"), N_("A star"), N_("A ball")), strict=True))
-_CARRIER_WORDS = dict(
-    zip(
-        SERVED,
-        (N_("Text messages (SMS)"), N_("WhatsApp"), N_("Telegram"), N_("Signal")),
-        strict=True,
-    )
-)
-_MEDIA_WORDS = dict(zip(MEDIA, (N_("Pictures"), N_("Voice notes")), strict=True))
-BOT_STATES = {
-    AccountState.WANTED: N_(
-        "It is being registered at Telegram. Open this page again in a moment."
-    ),
-    AccountState.REGISTERED: N_("Children can write to it now."),
-    AccountState.PAUSED: N_(
-        "Children are not heard: Telegram, or writing itself, is switched off above. Telegram "
-        "keeps for a day what they write."
-    ),
-    AccountState.REFUSED: N_("Children are not heard."),
-}
-BOT_PROBLEMS = {
-    AccountProblem.TOKEN: N_("Telegram does not know the token. Copy it again from BotFather."),
-    AccountProblem.ADDRESS: N_(
-        "Telegram cannot bring messages to the address of this server: it must be https, with a "
-        "certificate that others trust, on port 443, 80, 88 or 8443."
-    ),
-    AccountProblem.AWAY: N_("Telegram does not answer. The program goes on trying."),
-}
-
-
-SIGNAL_STATES = {
-    AccountState.WANTED: N_("It is being looked for. Open this page again in a moment."),
-    AccountState.REGISTERED: N_("Children can write to it now."),
-    AccountState.PAUSED: N_(
-        "Children are not heard: Signal, or writing itself, is switched off above. Signal keeps "
-        "what they write."
-    ),
-    AccountState.REFUSED: N_("Children are not heard."),
-}
-SIGNAL_PROBLEMS = {
-    AccountProblem.TOKEN: N_("The service for Signal does not have this number."),
-    AccountProblem.MODE: N_(
-        "The service for Signal loses what comes while this server is away: set its MODE to "
-        "native or normal."
-    ),
-    AccountProblem.ADDRESS: N_("The service for Signal refuses it, or none is set up."),
-    AccountProblem.AWAY: N_("The service for Signal does not answer. The program goes on trying."),
-    AccountProblem.UNREAD: N_(
-        "A message could not be read. It is kept for 30 days and tried again. Tell your operator."
-    ),
-}
-
-
-def chat_values(rules: ChatRules, number: str, country: str, origin: str) -> dict[str, Any]:
-    """Return what the page of a line says about writing: its settings, the address of the page of
-    children, and what another site writes into its own to show it."""
-    address = f"{origin}/chat/{rules.slug or number.lstrip('+')}"
-    frame = (
-        f'<iframe src="{address}" title="Chat" width="100%" height="640" '
-        'style="border:0" referrerpolicy="no-referrer"></iframe>\n'
-        f'<p><a href="{address}" rel="noreferrer">{address}</a></p>'
-    )
-    return {
-        "chat": rules,
-        "chat_icons": tuple(_ICON_WORDS.items()),
-        "chat_address": address,
-        "chat_frame": frame,
-        "report_page": reporting.report_page(rules, country),
-        "most_at_once": MOST_AT_ONCE,
-        "carriers": tuple(_CARRIER_WORDS.items()),
-        "taken": tuple(_MEDIA_WORDS.items()),
-    }
-
-
-def read_chat_form(sent: Mapping[str, str]) -> dict[str, Any]:
-    """Read the form of written conversations. Raises Invalid."""
-    try:
-        numbers = {name: int(sent.get(name, "")) for name in CHAT_NUMBERS}
-    except ValueError:
-        raise Invalid("Write each number as a whole number.") from None
-    written = {name: value.strip() for name, value in sent.items()}
-    closed = _by_name(written, "closed.")
-    beginnings = _by_name(written, "beginnings.")
-    return {
-        **numbers,
-        "on": "on" in sent,
-        "slug": written.get("slug", ""),
-        "languages": sorted(_by_name(written, "language.")),
-        "sites": written.get("sites", "").split(),
-        "by": sorted(_by_name(written, "by.")),
-        "media": sorted(_by_name(written, "media.")),
-        "templates": written.get("templates", "").split(),
-        "title": written.get("title", ""),
-        "exit_site": written.get("exit_site", ""),
-        "report_page": written.get("report_page"),
-        "icon": written.get("icon", ""),
-        "emoji": written.get("emoji", "").split(),
-        "closed": closed,
-        "beginnings": {
-            language: [one.strip() for one in text.splitlines() if one.strip()]
-            for language, text in beginnings.items()
-        },
-    }
-
-
-def _by_name(written: Mapping[str, str], prefix: str) -> dict[str, str]:
-    """Return the fields of one kind that are not empty, by what follows the prefix."""
-    found = {n.removeprefix(prefix): text for n, text in written.items() if n.startswith(prefix)}
-    return {language: text for language, text in found.items() if text}
-
-
-# -- changes -------------------------------------------------------------------------------
-
-_PART_WORDS = {
-    line_changes.Part.NAME: N_("Name"),
-    line_changes.Part.LANGUAGES: N_("Languages"),
-    line_changes.Part.FACTS: N_("Number, country and time zone"),
-    line_changes.Part.HOURS: N_("Opening hours"),
-    line_changes.Part.NUMBERS: N_("Numbers"),
-    line_changes.Part.PLAN: N_("Who else is asked as a caller waits"),
-    line_changes.Part.CHAT: N_("Written conversations"),
-    line_changes.Part.QUESTIONS: N_("Questions by key"),
-    line_changes.Part.USE: N_("Whether it is in use"),
-}
-# The codes in values of a line, by the name of the value.
-_WORDS_OF_CODES: Mapping[str, Mapping[str, str]] = {
-    "icon": _ICON_WORDS,
-    "media": _MEDIA_WORDS,
-    "by": {str(one): text for one, text in _CARRIER_WORDS.items()},
-    "carrier": {str(one): text for one, text in _CARRIER_WORDS.items()},
-}
-
-
-class ChangeRow(NamedTuple):
-    """A change of a line on its page."""
-
-    id: int
-    at: datetime
-    by: str
-    what: str
-    # Each value, what it was before, and what it became.
-    fields: list[tuple[str, str, str]]
-    # Why it cannot be taken back, or nothing.
-    why_not: str
-
-
-def change_rows(changes: list[line_changes.Change]) -> list[ChangeRow]:
-    """Return changes of a line in words."""
-    return [
-        ChangeRow(
-            one.id,
-            one.at,
-            one.by or _("command line"),
-            said(_PART_WORDS[one.part] if one.carrier is None else _CARRIER_WORDS[one.carrier]),
-            [
-                (
-                    _field_words(name),
-                    _value_words(one.before[name], name),
-                    _value_words(value, name),
-                )
-                for name, value in one.after.items()
-            ],
-            refusal_words(one.why_not) if one.why_not is not None else "",
-        )
-        for one in changes
-    ]
-
-
-def _field_words(name: str) -> str:
-    """Return what a value is called; one that the program knew once stands as it is."""
-    if name == "by":
-        # Elsewhere in the log this says who did something.
-        return _("Children can also write by")
-    return said(FIELD_WORDS[name]) if name in FIELD_WORDS else name.replace("_", " ")
-
-
-def _value_words(value: Any, name: str = "") -> str:
-    match value:
-        case str() if name == "hours" and value:
-            return hours_words(value)
-        case str() if value:
-            return _one_words(value, name)
-        case bool():
-            return _("yes") if value else _("no")
-        case None if name == "report_page":
-            return _("that of the country")
-        case None | "":
-            return "–"
-        case list() | tuple():
-            return list_words(_one_words(str(one), name) for one in value) or "–"
-        case dict():
-            by_language = name in ("closed", "beginnings")
-            inner = [
-                f"{language_name(key) if by_language else key}: {_value_words(one)}"
-                for key, one in value.items()
-            ]
-            return "; ".join(inner) or "–"
-        case _:
-            return str(value)
-
-
-def _one_words(code: str, name: str) -> str:
-    """Return a code in words; a text that is no code stands as it is."""
-    match name:
-        case "languages":
-            return language_name(code)
-        case "country":
-            return country_name(code)
-        case "timezone":
-            return zone_name(code)
-        case "key_questions":
-            return said(QUESTIONS[code].words) if code in QUESTIONS else code
-    words = _WORDS_OF_CODES.get(name, {})
-    return said(words[code]) if code in words else code
-
-
 class KeyQuestion(NamedTuple):
     """A question by key on the page of a line; `place` is empty if the line does not ask it."""
 
@@ -536,7 +310,7 @@ def questions_in_order(sent: Mapping[str, str]) -> list[str]:
 
     Questions with the same place stand in the order of the form. Raises Invalid.
     """
-    places = _by_name(sent, "place.")
+    places = by_name(sent, "place.")
     if not all(place.isdecimal() and len(place) <= 2 for place in places.values()):
         raise Invalid("Give the place of each question as a number, or none.")
     return sorted(places, key=lambda code: int(places[code]))

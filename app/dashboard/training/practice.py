@@ -7,7 +7,7 @@ from fastapi import APIRouter, Form, Request, Response
 from starlette.responses import RedirectResponse
 
 from app.contacts.contacts import contact_of_call, open_contact
-from app.contacts.records import sheet_of
+from app.contacts.registry import sheet_of
 from app.dashboard.languages import language_of
 from app.dashboard.records.lists import labels_of
 from app.dashboard.templating import page

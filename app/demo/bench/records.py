@@ -25,7 +25,7 @@ import psycopg
 
 from app.clock import SystemClock
 from app.contacts.finding.words import normal_words, sound_of
-from app.contacts.records import filled_up
+from app.contacts.sealed_answers import filled_up
 from app.database.embedded import EmbeddedPostgres
 from app.database.roles import SUPERUSER, as_role
 from app.database.running import make_ready

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from app.contacts.consent.said import wish_in_words
 from app.contacts.consent.same_child import ChildOf, records_of_child
 from app.contacts.models import Case, Contact
-from app.contacts.records import sheet_of
+from app.contacts.registry import sheet_of
 from app.definitions.forms import Meaning
 from app.errors import Conflict, Invalid, Message
 from app.referrals.consent.rules import Basis, ConsentKind, Given, GivenBy, How, Scope

@@ -13,7 +13,7 @@ from sqlalchemy import and_, or_, select
 from app.contacts.consent.said import said_of
 from app.contacts.consent.withdrawals import carry_refusals, note_withdrawal, refused_of
 from app.contacts.models import Case, Contact
-from app.contacts.records import sheet_of
+from app.contacts.registry import sheet_of
 from app.definitions.risk import Urgency
 from app.errors import NotAllowed
 from app.referrals.channels.attempts import end_attempts

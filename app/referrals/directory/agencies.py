@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select, update
 
 from app import words
-from app.contacts.records import library_of
+from app.contacts.registry import library_of
 from app.database.topics import Topic
 from app.dialling import outward
 from app.errors import Invalid, NotFound

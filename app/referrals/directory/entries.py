@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from app import words
 from app.calls.hours import read_hours
-from app.contacts.records import library_of
+from app.contacts.registry import library_of
 from app.dialling.rules import Rules, Why, why_not, words_of
 from app.errors import Invalid, Joined, Message, why
 from app.privacy import ends

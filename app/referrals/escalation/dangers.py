@@ -26,9 +26,9 @@ from sqlalchemy import (
 )
 
 from app.contacts.cases.models import CaseContact
+from app.contacts.events import note_event
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact
-from app.contacts.records import note_event
 from app.contacts.scopes import readable
 from app.contacts.states import Subject
 from app.database.quick import Question

@@ -8,11 +8,8 @@ from app.calls import record
 from app.calls.models import Call
 from app.calls.states import CallState
 from app.contacts.models import Contact
-from app.contacts.records import (
-    library_of,
-    open_record,
-    sheet_of,
-)
+from app.contacts.records import open_record
+from app.contacts.registry import library_of, sheet_of
 from app.definitions.answers import Answers
 from app.definitions.risk import DANGER_KEY, Urgency
 from app.referrals.consent.consenting import (

@@ -12,18 +12,11 @@ from sqlalchemy import and_, func, or_, select
 from app.contacts.cases.models import CaseContact
 from app.contacts.consent.said import said_of, wish_in_words
 from app.contacts.models import Case, Contact, Filled
-from app.contacts.records import (
-    admit,
-    beginning,
-    categories_of,
-    codes_of,
-    is_contact,
-    library_of,
-    open_record,
-    sheet_of,
-)
+from app.contacts.records import is_contact, open_record
+from app.contacts.registry import beginning, library_of, sheet_of
 from app.contacts.saving import merged, save_answers
 from app.contacts.scopes import readable
+from app.contacts.special_codes import admit, categories_of, codes_of
 from app.definitions.answers import Answers, Sheet, Value
 from app.definitions.forms import Meaning
 from app.definitions.risk import Urgency

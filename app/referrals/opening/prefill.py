@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 
 from app.contacts.cases.printing import in_words
 from app.contacts.models import Case, Contact
-from app.contacts.records import Opened, codes_of, present, sheet_of
+from app.contacts.records import Opened
+from app.contacts.registry import sheet_of
+from app.contacts.sealed_answers import present
+from app.contacts.special_codes import codes_of
 from app.definitions.answers import Answers, Asked, Sheet, Value
 from app.definitions.forms import FREE_TEXT, OF_REPORTER, Field, Form, Meaning
 from app.definitions.library import Library

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from app.contacts.records import sheet_of
+from app.contacts.registry import sheet_of
 from app.definitions.forms import Form
 from app.definitions.risk import Urgency
 from app.errors import Conflict, Invalid, Message, NotFound

@@ -17,9 +17,9 @@ from app.calls.models import Call, CallQuestion, VoiceMessage
 from app.calls.states import BY_PROVIDER
 from app.chats import erasing as chat_erasing
 from app.chats.models import Access, Arrival, Message, OptOut, Sent
+from app.contacts.events import note_event
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact, Profile, ProfileNumber, RecordEvent
-from app.contacts.records import note_event
 from app.contacts.states import Subject
 from app.database.topics import Topic
 from app.jobs.names import Task

@@ -21,7 +21,8 @@ from app.calls.models import Call, VoiceMessage
 from app.contacts.cases.models import CaseDocument, FollowUp
 from app.contacts.cases.printing import follow_up_words, in_words
 from app.contacts.models import Case, Contact, Filled, Profile
-from app.contacts.records import Opened, library_of, sheet_of
+from app.contacts.records import Opened
+from app.contacts.registry import library_of, sheet_of
 from app.definitions.answers import Answers, Sheet
 from app.definitions.forms import OF_REPORTER, Field, Meaning
 from app.definitions.trees import label_in

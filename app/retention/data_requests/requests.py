@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import delete, func, select
 
-from app.contacts.records import new_code
+from app.contacts.registry import new_code
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.names import Task

@@ -14,7 +14,8 @@ from app.chats import media, messages
 from app.chats.messages import Said
 from app.chats.models import Author, Kind, MediaKind, MediaState
 from app.contacts.models import Contact
-from app.contacts.records import Opened, sheet_of
+from app.contacts.records import Opened
+from app.contacts.registry import sheet_of
 from app.retention.data_requests.kinds import Person
 from app.retention.data_requests.parts import Block, Paper
 from app.staff.audit import write_reading

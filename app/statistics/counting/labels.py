@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from sqlalchemy import select
 
 from app.calls.states import EndedBy
-from app.contacts.records import library_of
+from app.contacts.registry import library_of
 from app.definitions import in_force
 from app.definitions.forms import Meaning
 from app.definitions.library import Library

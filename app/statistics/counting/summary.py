@@ -15,7 +15,7 @@ import numpy as np
 from sqlalchemy import select
 
 from app.calls.line_rows import Line
-from app.contacts.records import library_of
+from app.contacts.registry import library_of
 from app.definitions import in_force
 from app.errors import Invalid, Message, why
 from app.jobs.names import Task

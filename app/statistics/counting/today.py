@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 
-from app.contacts.records import library_of
+from app.contacts.registry import library_of
 from app.statistics.counting import summary
 from app.statistics.periods import day_begins
 from app.work import Work

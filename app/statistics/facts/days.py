@@ -19,7 +19,7 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg.rows import tuple_row
 
-from app.contacts.records import library_of
+from app.contacts.registry import library_of
 from app.definitions import in_force
 from app.definitions.library import Library
 from app.errors import TooMany

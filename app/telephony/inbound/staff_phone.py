@@ -9,6 +9,7 @@ from sqlalchemy import select
 from app import words
 from app.calls import lines, record
 from app.calls.line_rows import Line
+from app.calls.line_scripts import spoken_languages
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call, RecordedEvent
 from app.calls.record import Delivery
@@ -63,7 +64,7 @@ def _to_counsellor(staff: Staff, key: str, **values: str) -> str:
 
 def _ring_instead(work: Work, line: LineScript | None) -> str:
     """Ask the sender of a text to ring, in every language of the line."""
-    spoken = [s.language for s in line.languages] if line else lines.spoken_languages(work.ground)
+    spoken = [s.language for s in line.languages] if line else spoken_languages(work.ground)
     known = sorted({words.known(one) for one in spoken}, key=lambda one: (one != "en", one))
     emergency = (line.emergency if line else EMERGENCY_ELSEWHERE).replace(" ", "")
     # With no line set up yet, there is no number of ours to ring.

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 
-from app.contacts.records import codes_read
+from app.contacts.special_codes import codes_read
 from app.definitions import library as definitions
 from app.definitions.datafile import BadDefinition
 from app.definitions.folder import read_folder

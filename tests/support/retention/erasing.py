@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from app.contacts.records import library_of
+from app.contacts.registry import library_of
 from app.definitions import in_force
 from app.jobs.transaction import flush
 from app.retention import running

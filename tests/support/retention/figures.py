@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from app.contacts.records import library_of
+from app.contacts.registry import library_of
 from app.definitions import in_force
 from app.jobs.transaction import flush
 from app.statistics.counting import counsellors, summary

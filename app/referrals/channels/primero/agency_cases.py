@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 
 from app.contacts.cases.printing import in_words
-from app.contacts.records import sheet_of
+from app.contacts.registry import sheet_of
 from app.definitions.trees import label_in
 from app.errors import NotFound
 from app.jobs.names import Task
