@@ -104,6 +104,7 @@ _ENUMS: tuple[type[StrEnum], ...] = (
     states.Purpose,
     states.DispatchState,
     states.DeliveryState,
+    states.ToldHow,
     states.AttemptResult,
     CallEvent,
     CallLog,
@@ -139,6 +140,7 @@ def codes() -> Iterator[str]:
     for enum in _ENUMS:
         yield from (member.value.replace("_", " ") for member in enum)
     yield from (kind.value for kind in states.MESSAGES)
+    yield from (f"link by {kind}" for kind in states.MESSAGES)
     for about in FollowUpAbout:
         yield from (str(result).replace("_", " ") for result in follow_ups.results_of(about))
     yield from (role.replace("_", " ") for role in ROLES)

@@ -16,7 +16,7 @@ from app.definitions.trees import label_in
 from app.referrals.channels.models import Attempt
 from app.referrals.channels.primero.problems import problem_words
 from app.referrals.reading import Story
-from app.referrals.states import HELD, OVER, RecipientState, ReferralState
+from app.referrals.states import HELD, OVER, RecipientState, ReferralState, ToldBesides
 from app.words import days
 from app.words.pages import N_, _, code_words, list_words, reader, said
 from app.work import Work
@@ -61,6 +61,10 @@ _DEADLINES = {
     "follow_up": N_("to follow up"),
     "hand_over": N_("to hand over to an agency"),
 }
+_BESIDES: dict[str, str] = {
+    ToldBesides.TEAM_PLACE: N_("the place for the outreach team"),
+    ToldBesides.ANSWERS: N_("answers to its questions"),
+}
 _PURPOSES = {
     "escalation": "",
     "code": N_("with a code"),
@@ -74,6 +78,11 @@ _PURPOSES = {
 
 def deadline_words(kind: str) -> str:
     return said(_DEADLINES.get(kind, kind))
+
+
+def told_words(field: str) -> str:
+    """Return what an agency was told besides answers of the form."""
+    return said(_BESIDES[field]) if field in _BESIDES else plain(field)
 
 
 def plain(word: Any) -> str:

@@ -201,6 +201,7 @@ async def referral_page(request: Request, work: InWork, staff: Sees, referral_id
             referral, DeadlineKind(deadline.kind), story.holder
         ),
         plain=referral_views.plain,
+        told_words=referral_views.told_words,
         ground_words=referral_views.ground_words,
         found=found,
         writable=may_write and not over,

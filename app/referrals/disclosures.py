@@ -16,6 +16,7 @@ from app.referrals.consent.rules import Addressee, fields_for, ground_for
 from app.referrals.deadlines import tracking
 from app.referrals.directory.models import Agency
 from app.referrals.models import Disclosure, Recipient, Referral
+from app.referrals.states import ToldHow
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.work import Work
@@ -23,7 +24,7 @@ from app.work import Work
 # What names a child; left out where a code is used instead of the name.
 _BY_NAME: tuple[Meaning, ...] = ("child_name", "identifier")
 # Channels that send the same content again until it arrives.
-MACHINES = ("machine", "primero")
+MACHINES = (ToldHow.MACHINE, ToldHow.PRIMERO)
 
 
 def addressee_of(agency: Agency) -> Addressee:
@@ -69,9 +70,9 @@ async def disclose(
         recipient_id=recipient.id if recipient else None,
         agency_id=agency.id,
         at=work.now,
-        how=how,
+        how=str(how),
         ground=ground,
-        fields=[*fields, *besides],
+        fields=[*fields, *map(str, besides)],
         staff_id=work.actor.staff_id,
     )
     if how not in MACHINES or not await _is_another_try(work, told):

@@ -25,7 +25,7 @@ from app.referrals.replies import details
 from app.referrals.replies.answering import lock_recipient
 from app.referrals.scopes import lock_own
 from app.referrals.spoken import ground_words, language_for, service_words, urgency_words
-from app.referrals.states import OVER, DeadlineKind, Purpose, ReferralState
+from app.referrals.states import OVER, DeadlineKind, Purpose, ReferralState, ToldHow
 from app.referrals.trail import By, Via, note
 from app.staff.accounts import names_of
 from app.staff.models import Staff
@@ -54,10 +54,10 @@ async def confirm_in_writing(
     assert agency is not None
     if not (on_paper or writing_to(agency)):
         raise Conflict("The agency has no address for messages. Hand the form over on paper.")
-    how = "written form on paper" if on_paper else "written form"
+    how = ToldHow.WRITTEN_FORM_ON_PAPER if on_paper else ToldHow.WRITTEN_FORM
     page = await _page(work, referral, agency, recipient, how)
     if on_paper:
-        await details.note_opened(work, referral, recipient, "on_paper")
+        await details.note_opened(work, referral, recipient, ToldHow.ON_PAPER)
     referral.written_at = referral.written_at or work.now
     await tracking.stop(work, referral, DeadlineKind.WRITTEN)
     if not on_paper:
@@ -78,13 +78,12 @@ async def print_for_agency(
     work: Work, referral: Referral, agency: Agency, recipient: Recipient
 ) -> bytes:
     """Print the form for an agency that entered the code of its link. Raises NotConsented."""
-    return await print_page(
-        _TEMPLATE, await _page(work, referral, agency, recipient, "written form by link")
-    )
+    how = ToldHow.WRITTEN_FORM_BY_LINK
+    return await print_page(_TEMPLATE, await _page(work, referral, agency, recipient, how))
 
 
 async def _page(
-    work: Work, referral: Referral, agency: Agency, recipient: Recipient, how: str
+    work: Work, referral: Referral, agency: Agency, recipient: Recipient, how: ToldHow
 ) -> dict[str, Any]:
     language = language_for(agency.languages)
     words = dict(letters(language, "referral_form"))

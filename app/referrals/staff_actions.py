@@ -40,6 +40,7 @@ from app.referrals.states import (
     ReferralOutcome,
     ReferralState,
     RejectionReason,
+    ToldHow,
 )
 from app.referrals.trail import By, NotPossible, Via, note, tell_house
 from app.routing.alarm_rows import Alarm
@@ -350,8 +351,8 @@ async def note_handover(
     if details_told:
         agency = await work.session.get(Agency, recipient.agency_id)
         assert agency is not None
-        await disclose(work, referral, agency, recipient, "by_telephone")
-        await details.note_opened(work, referral, recipient, "by_telephone")
+        await disclose(work, referral, agency, recipient, ToldHow.BY_TELEPHONE)
+        await details.note_opened(work, referral, recipient, ToldHow.BY_TELEPHONE)
     return referral
 
 

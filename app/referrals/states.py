@@ -234,6 +234,30 @@ class ChannelKind(StrEnum):
 MESSAGES = (ChannelKind.PHONE, ChannelKind.SMS, ChannelKind.EMAIL)
 
 
+class ToldHow(StrEnum):
+    """How an agency was told what a referral says, or got its details.
+
+    By a link it is `link_by_` and the channel of the link.
+    """
+
+    MACHINE = "machine"
+    PRIMERO = "primero"
+    THEIR_SYSTEM = "their_system"
+    BY_TELEPHONE = "by_telephone"
+    IN_THE_TALK = "in_the_talk"
+    ON_PAPER = "on_paper"
+    WRITTEN_FORM = "written_form"
+    WRITTEN_FORM_ON_PAPER = "written_form_on_paper"
+    WRITTEN_FORM_BY_LINK = "written_form_by_link"
+
+
+class ToldBesides(StrEnum):
+    """What an agency is told besides answers of the form."""
+
+    TEAM_PLACE = "team.place"
+    ANSWERS = "answers_to_its_questions"
+
+
 class AgencyEvent(StrEnum):
     """What an agency's program is told, or tells us."""
 

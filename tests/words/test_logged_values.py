@@ -6,13 +6,17 @@ from collections.abc import Iterator
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import app
 from app.contacts.finding.search import Wanted
 from app.dashboard import page_words
+from app.dashboard.settings.log_pages import values_of
+from app.staff.log_kinds import AuditLog
 from app.staff.log_values import ActedFrom, FoundBy
 from app.statistics.sums import OUTCOMES
+from app.words import pages
 
 ROOT = Path(app.__file__).parent
 _WRITERS = {"write_entry", "write_reading", "write_reading_of", "note_export"}
@@ -69,3 +73,13 @@ def test_what_a_list_was_found_by_and_outcomes_of_calls_have_words() -> None:
     assert {code for code in codes if code.replace("_", " ") not in _messages()} == set()
     every = Wanted(**dict.fromkeys(set(Wanted.__dataclass_fields__) - {"born"}, "x"), born=2010)  # type: ignore[arg-type]
     assert set(every.kinds()) < set(FoundBy)
+
+
+def test_codes_that_were_stored_as_words_and_events_of_agencies_are_said() -> None:
+    detail = {"by": "on call", "what": "referral.recalled", "ids": "command line"}
+    entry: Any = SimpleNamespace(action=AuditLog.ALARM_ACKNOWLEDGED, detail=detail)
+    with pages.spoken_in("sr"):
+        shown = [said.after[0].text for said in values_of(entry, {})]
+        known = [pages.code_words(one) for one in ("on_call", "recalled", "command_line")]
+    assert shown == known
+    assert "command line" not in shown

@@ -20,7 +20,7 @@ from app.contacts.special_codes import admit, categories_of, codes_of
 from app.definitions.answers import Answers, Sheet, Value
 from app.definitions.forms import Meaning
 from app.definitions.risk import Urgency
-from app.errors import Conflict, Invalid, Message, NotFound
+from app.errors import Code, Conflict, Invalid, Message, NotFound
 from app.referrals.consent.consenting import (
     SCOPES,
     Agreed,
@@ -223,7 +223,7 @@ async def _check_not_open(work: Work, staff: Staff, record: Filled, needs: list[
     wanted = {(need.child, service.value) for need in needs for service in need.services}
     services = {service for _, service in wanted}
     found = [
-        f"{code if readable else 'one that you may not read'} ({service.replace('_', ' ')})"
+        (code if readable else "", service)
         for code, service, in_here, child, readable in rows
         # From another record, or opened before its child was named, it may be about any child.
         if service in services and (child is None or not in_here or (child, service) in wanted)
@@ -232,7 +232,12 @@ async def _check_not_open(work: Work, staff: Staff, record: Filled, needs: list[
         raise OpenForTheSameChild(
             "There is an open referral for the same child: %(codes)s. Look there first. If "
             "another one is still needed, confirm that you have looked.",
-            codes=list(dict.fromkeys(found)),
+            codes=[
+                Message("%(code)s (%(service)s)", code=code, service=Code(service))
+                if code
+                else Message("one that you may not read (%(service)s)", service=Code(service))
+                for code, service in dict.fromkeys(found)
+            ],
         )
 
 

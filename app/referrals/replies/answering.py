@@ -47,6 +47,7 @@ from app.referrals.states import (
     ReferralOutcome,
     ReferralState,
     RejectionReason,
+    ToldHow,
 )
 from app.referrals.trail import PROGRAM_ITSELF, By, NotPossible, Via, move, note, tell_house
 from app.work import Work
@@ -98,7 +99,7 @@ def _check_live(referral: Referral, recipient: Recipient) -> None:
 async def note_joined(work: Work, referral: Referral, recipient: Recipient, by: By) -> None:
     """Record that the duty phone that acknowledged joined the live call and heard the details."""
     note(work, referral, LogKind.JOINED_THE_LIVE_CALL, by)
-    await details.note_opened(work, referral, recipient, "in_the_talk")
+    await details.note_opened(work, referral, recipient, ToldHow.IN_THE_TALK)
 
 
 async def _announce(

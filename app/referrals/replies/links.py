@@ -41,6 +41,7 @@ from app.referrals.states import (
     ReferralOutcome,
     ReferralState,
     RejectionReason,
+    ToldBesides,
 )
 from app.referrals.trail import By, Via, note
 from app.words import SOURCE
@@ -215,9 +216,9 @@ async def read_details(work: Work, found: Visit) -> Visit:
         .order_by(Dispatch.asked_at.desc())
     )
     found.dispatches = list(rows)
-    besides: tuple[str, ...] = ("team.place",) if found.dispatches else ()
+    besides: tuple[str, ...] = (ToldBesides.TEAM_PLACE,) if found.dispatches else ()
     if await _has_answers(work, found):
-        besides = (*besides, "answers to its questions")
+        besides = (*besides, ToldBesides.ANSWERS)
     found.answers = await disclose(
         work,
         found.referral,

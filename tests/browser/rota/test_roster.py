@@ -235,6 +235,7 @@ async def test_what_is_being_moved_stays_when_a_colleague_changes_the_rota(
     # One that a colleague takes away meanwhile.
     moved = duty(page, "Ana", f"{monday}T07:00")
     was = await moved.get_attribute("data-at")
+    assert was is not None
     await page.keyboard.press("ArrowRight")
     assert was is not None
     gone = {"was": was, "act": "remove", "staff_id": str(people[0].staff.id), "layer": "primary"}

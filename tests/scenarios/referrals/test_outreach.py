@@ -14,6 +14,7 @@ from tests.support.referrals import (
     add_agency,
     by_hand,
     click,
+    page,
     phone,
     referral_of,
     story,
@@ -154,6 +155,9 @@ async def test_a_teams_place_is_told_to_its_own_agency(night: Stage, post: Mail)
     assert "Ulica 5" in (await click(night, link, as_=proved)).text
     found = await referral_of(ana, made["id"])
     assert "team.place" in found["disclosures"][-1]["fields"]
+    told = (await page(night, ana, path)).text
+    assert "the place for the outreach team" in told
+    assert "team.place" not in told
     # It goes to another, who is not told, and cannot move a team that is not theirs.
     await ana.ask("POST", f"{path}/send", {"agency": "two"})
     await night.advance(3)

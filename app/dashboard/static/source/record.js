@@ -243,7 +243,7 @@ const conflict = (path, theirs) => {
   }
   pending[path] = { ...pending[path], held: true };
   const whole = !question(path);
-  const said = theirs.value === null ? _("it was cleared") : [theirs.value].flat().map((v) => named(path, v)).join(", ");
+  const said = theirs.value === null ? _("it was cleared") : [theirs.value].flat().map((v) => named(path, v)).join(_(", "));
   const words = whole
     ? _("A person whom you are removing was changed in another window.")
     : `${_("Changed in another window: %(said)s", { said })} `;
@@ -315,7 +315,7 @@ const apply = (form) => {
     suggestion.textContent = form.suggestion
       ? _("Suggested: %(urgency)s, because %(reasons)s.", {
         urgency: _(form.suggestion.urgency),
-        reasons: form.suggestion.reasons.map((r) => r[language] ?? r.en).join(", "),
+        reasons: form.suggestion.reasons.map((r) => r[language] ?? r.en).join(_(", ")),
       })
       : _("No sign of danger in the answers.");
     const chosen = document.querySelector("#urgency-form select");
@@ -331,7 +331,7 @@ const warn = (warnings) => {
     if (!element.dataset.path.endsWith(".headline")) continue;
     const path = element.dataset.path;
     if (path in pending) continue;
-    trouble(path, warnings.length ? _("This line is not sealed. It looks like it holds %(what)s.", { what: warnings.map((one) => _(one)).join(", ") }) : "");
+    trouble(path, warnings.length ? _("This line is not sealed. It looks like it holds %(what)s.", { what: warnings.map((one) => _(one)).join(_(", ")) }) : "");
   }
 };
 
@@ -447,7 +447,7 @@ const begin = async () => {
 // Written before the record was closed or reassigned, and never saved: shown until discarded.
 const leftOver = (path, value) => {
   const label = question(path)?.querySelector("label, legend")?.firstChild.textContent.trim() ?? path;
-  trouble(`left-${path}`, `${_("Not saved before this record was closed. %(label)s: %(value)s", { label, value: [value ?? _("cleared")].flat().join(", ") })} `, [
+  trouble(`left-${path}`, `${_("Not saved before this record was closed. %(label)s: %(value)s", { label, value: [value ?? _("cleared")].flat().join(_(", ")) })} `, [
     button(_("Discard"), () => { trouble(`left-${path}`); outbox.drop(path, true); }),
   ]);
 };

@@ -40,6 +40,7 @@ from app.referrals.states import (
     ReferralEvent,
     ReferralState,
     RejectionReason,
+    ToldHow,
 )
 from app.referrals.trail import By, Via, can, move, note, tell_house
 from app.work import Work
@@ -145,7 +146,7 @@ async def _known(
 ) -> Known:
     given = await given_of(work, referral)
     zone = ZoneInfo(tracking.protocol_of(work, referral).timezone)
-    answers = await disclose(work, referral, agency, recipient, "primero")
+    answers = await disclose(work, referral, agency, recipient, ToldHow.PRIMERO)
     sheet = sheet_of(work, referral)
     facts = {
         **answers,
@@ -201,7 +202,7 @@ async def note_state(work: Work, recipient_id: UUID, state: AgencyCaseState, **v
             await escalate_on(work, referral)
     elif state is AgencyCaseState.REFERRED:
         note(work, referral, LogKind.HANDED_TO_THEIR_SYSTEM, by)
-        await details.note_opened(work, referral, recipient, "their_system")
+        await details.note_opened(work, referral, recipient, ToldHow.THEIR_SYSTEM)
         if recipient.state == RecipientState.OFFERED:
             recipient.state, recipient.delivered_at = RecipientState.DELIVERED.value, work.now
         if referral.recipient_id == recipient.id and can(referral, ReferralEvent.DELIVER):

@@ -27,7 +27,7 @@ from app.referrals.log_kinds import LogKind
 from app.referrals.models import Disclosure, Recipient, Referral
 from app.referrals.replies import answering, details
 from app.referrals.scopes import lock_referral, reads_referral
-from app.referrals.states import AgencyEvent, DeliveryState, NoticeKind
+from app.referrals.states import AgencyEvent, DeliveryState, NoticeKind, ToldHow
 from app.referrals.trail import By, Via, note, tell_house
 from app.settings import Settings
 from app.staff.audit import write_entry
@@ -218,7 +218,7 @@ async def _body(work: Work, row: Delivery, referral: Referral, agency: Agency) -
         data["fields"] = None
         if recipient is not None and answering.too_late(referral, recipient) is None:
             with contextlib.suppress(NotConsented):
-                data["fields"] = await disclose(work, referral, agency, recipient, "machine")
+                data["fields"] = await disclose(work, referral, agency, recipient, ToldHow.MACHINE)
     return {"type": row.kind, "timestamp": row.created_at.isoformat(), "data": data}
 
 
@@ -238,7 +238,7 @@ async def _details_delivered(work: Work, row: Delivery, referral: Referral) -> N
         .limit(1)
     )
     if recipient is not None and answering.too_late(referral, recipient) is None:
-        await details.note_opened(work, referral, recipient, "their_system")
+        await details.note_opened(work, referral, recipient, ToldHow.THEIR_SYSTEM)
 
 
 async def _bury(
