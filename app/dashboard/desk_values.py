@@ -18,7 +18,6 @@ from app.contacts.models import Contact
 from app.contacts.registry import library_of
 from app.dashboard import referrals, views
 from app.dashboard.desk_extras import extras_of
-from app.dashboard.languages import language_of
 from app.dashboard.records.guidance import guidance_in
 from app.dashboard.templating import templates
 from app.referrals.replies.in_talk import DutyInTalk, duty_in_talk
@@ -34,6 +33,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.log_values import FoundBy
 from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Permission, may
+from app.web.form_language import language_of
 from app.web.keyed_answers import may_read_answers
 from app.words.pages import code_words, said
 from app.work import Work

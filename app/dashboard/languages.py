@@ -7,22 +7,17 @@ from fastapi import APIRouter, Form, Request, Response
 from starlette.responses import RedirectResponse
 from starlette.routing import Match
 
-from app import words
-from app.contacts.registry import library_of
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, cookie_name, reader_with
-from app.words import catalogues, pages
-from app.words.catalogues import Kind
+from app.web.form_language import COOKIE, form_languages
+from app.words import pages
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
 SignedIn = Annotated[Staff, reader_with(Permission.SIGNED_IN)]
 Text = Annotated[str, Form(max_length=300)]
-
-
-LANGUAGE = "helpline_language"
 
 
 class Choices(NamedTuple):
@@ -48,31 +43,6 @@ def named(codes: Iterable[str]) -> list[tuple[str, str]]:
     return sorted(found, key=lambda one: one[1].casefold())
 
 
-def language_of(request: Request, work: Work) -> str:
-    """Return the language of forms chosen in this browser.
-
-    Without a choice it is that of the pages, if the reader chose one, or the country's first.
-    """
-    languages = form_languages(work)
-    chosen = request.cookies.get(cookie_name(work.settings, LANGUAGE), "")
-    if chosen not in languages and pages.reader() != pages.SOURCE:
-        chosen = pages.reader()
-    return chosen if chosen in languages else languages[0]
-
-
-def form_languages(work: Work) -> list[str]:
-    """Return the languages in which forms can be read: the country's, then the reader's own.
-
-    The forms of the country name their languages; a catalogue translates those that are shipped.
-    """
-    languages = list(library_of(work.ground).country.languages)
-    reader = pages.reader()
-    translated = catalogues.translated_languages(Kind.DEFINITIONS)
-    if reader not in languages and (reader in translated or words.spoken_as(reader) in languages):
-        languages.append(reader)
-    return languages
-
-
 @router.post("/language")
 async def choose_language(
     request: Request, work: InWork, staff: SignedIn, language: Text = ""
@@ -81,7 +51,7 @@ async def choose_language(
     answer = _back(request, work)
     if language in form_languages(work):
         answer.set_cookie(
-            cookie_name(work.settings, LANGUAGE),
+            cookie_name(work.settings, COOKIE),
             language,
             max_age=31536000,
             samesite="lax",

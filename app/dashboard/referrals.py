@@ -13,7 +13,6 @@ from app.contacts.models import Contact
 from app.contacts.registry import library_of, sheet_of
 from app.dashboard import referral_views
 from app.dashboard.directory.choices import services_to_choose, told_by_name
-from app.dashboard.languages import language_of
 from app.dashboard.people.access_requests import access_request_values
 from app.dashboard.records.form_values import form_values
 from app.dashboard.records.holds import hold_values
@@ -54,6 +53,7 @@ from app.statistics.periods import Period, Window, whole_period
 from app.statistics.protection import guarded_referrals
 from app.statistics.protection.guard import last_over
 from app.web.access import InWork, reader_with
+from app.web.form_language import language_of
 from app.words.pages import _, said
 from app.work import Work
 

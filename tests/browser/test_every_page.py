@@ -190,6 +190,12 @@ async def test_names_stand_in_the_order_of_the_readers_language(live: Stage, pag
         # By a link, the page comes into the frame: its names are in order before it is shown.
         await page.get_by_role("link", name=re.compile("^(Rota|Raspored)$")).first.click()
         await expect(page.locator("#week [data-person] .who")).to_have_text(sorted_[:-1])
+    # Of all languages this one has the longest days: they stand beside each other.
+    await _reads(live, mila, "ar")
+    await page.set_viewport_size({"width": 1280, "height": 900})
+    await visit(page, live, mila, "/roster")
+    await expect(page.locator("#week thead .today small")).to_be_visible()
+    assert await too_wide(page, "the rota in Arabic") == []
 
 
 async def test_places_stand_in_order_below_their_region(live: Stage, page: Page) -> None:

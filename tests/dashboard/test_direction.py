@@ -65,7 +65,7 @@ def test_what_people_write_has_its_own_direction() -> None:
 
 
 def test_no_element_has_a_language_without_its_direction() -> None:
-    """`lang()` and `lang_of` of app/words/parts.py write both, and alone."""
+    """`lang` and `lang_of` of app/words/parts.py write both; nothing else writes one."""
     found = {
         str(path.relative_to(APP))
         for path in [*TEMPLATES, *APP.rglob("*.py")]

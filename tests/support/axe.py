@@ -16,6 +16,12 @@ WIDEST = """
   one.getBoundingClientRect().right > innerWidth + 2 && !one.closest(".overflow-auto"))
   .slice(-3).map((one) => one.outerHTML.slice(0, 120))
 """
+# Headings of tables that run into the one beside them, and are seen.
+RUN_OVER = """
+[...document.querySelectorAll("main th")].filter((one) => one.scrollWidth > one.clientWidth + 1
+  && getComputedStyle(one.closest("thead") ?? one).clipPath === "none")
+  .slice(0, 3).map((one) => one.outerHTML.slice(0, 160))
+"""
 
 
 # A screen of 1280 to 1024 pixels at 400 %: what is left of it, in pixels of the page.
@@ -105,10 +111,12 @@ async def faults(page: Page, where: str) -> list[str]:
 
 
 async def too_wide(page: Page, where: str) -> list[str]:
-    """Return whether the page that is open has to be scrolled sideways, and by what."""
+    """Return by what the page that is open has to be scrolled sideways, and which of its headings
+    run over."""
     wide = await page.evaluate(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
-    if wide <= SIDEWAYS:
-        return []
-    return [f"{where}: {wide} pixels too wide: {await page.evaluate(WIDEST)}"]
+    found = [f"{where}: runs over: {one}" for one in await page.evaluate(RUN_OVER)]
+    if wide > SIDEWAYS:
+        found.append(f"{where}: {wide} pixels too wide: {await page.evaluate(WIDEST)}")
+    return found

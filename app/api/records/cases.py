@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 
 from app.api.description import files
 from app.api.records.form_views import FormState, SavedView, form_state, saved_with_state
-from app.api.records.record_bodies import Changes, FormLanguage, Looked
+from app.api.records.record_bodies import Changes, Looked
 from app.api.records.record_views import CaseRow, CaseView, case_row, case_view, rows_as_json
 from app.chats import printed
 from app.contacts.cases import case_requests, cases, documents, follow_ups, people, printing
@@ -27,6 +27,7 @@ from app.errors import Invalid, NotFound
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, ReadsRecords, Requires, WritesCases, refuse_cross_site
+from app.web.form_language import FormLanguage
 from app.web.lean import LeanRoute
 from app.work import Work
 
@@ -141,7 +142,7 @@ async def get_case(work: InWork, staff: ReadsRecords, case_id: UUID) -> CaseView
 
 @router.get("/cases/{case_id}/state")
 async def get_case_state(
-    work: InWork, staff: ReadsRecords, case_id: UUID, language: FormLanguage = "en"
+    work: InWork, staff: ReadsRecords, case_id: UUID, language: FormLanguage
 ) -> FormState:
     """Return what the form asks and lacks, without any sealed text."""
     return await form_state(work, staff, Case, case_id, language)
@@ -153,7 +154,7 @@ async def save_case(
     staff: WritesCases,
     case_id: UUID,
     body: Changes,
-    language: FormLanguage = "en",
+    language: FormLanguage,
 ) -> Response:
     """Save answers, as for contacts."""
     case, saved = await cases.save(work, staff, case_id, body.made())

@@ -19,7 +19,7 @@ from app.api.records.form_views import (
     saved_view,
     saved_with_state,
 )
-from app.api.records.record_bodies import Changes, FormLanguage, Looked, Reason
+from app.api.records.record_bodies import Changes, Looked, Reason
 from app.api.records.record_views import (
     ContactRow,
     ContactView,
@@ -42,6 +42,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.log_values import FoundBy
 from app.staff.models import Staff
 from app.web.access import InWork, ReadsRecords, SeesDefinitions, WritesContacts
+from app.web.form_language import FormLanguage
 from app.web.lean import LeanRoute
 from app.work import Work
 
@@ -125,7 +126,7 @@ async def save_contact_of_call(
     staff: WritesContacts,
     call_id: UUID,
     body: Changes,
-    language: FormLanguage = "en",
+    language: FormLanguage,
 ) -> Response:
     """Save answers in the contact of a call; see `PUT /contacts/{id}/answers`."""
     return await save_contact(work, staff, await _of(work, staff, call_id), body, language)
@@ -180,7 +181,7 @@ async def get_contact(work: InWork, staff: ReadsRecords, contact_id: UUID) -> Re
 
 @router.get("/contacts/{contact_id}/state")
 async def get_contact_state(
-    work: InWork, staff: ReadsRecords, contact_id: UUID, language: FormLanguage = "en"
+    work: InWork, staff: ReadsRecords, contact_id: UUID, language: FormLanguage
 ) -> FormState:
     """Return what the form asks, lacks and suggests, without any sealed text."""
     return await form_state(work, staff, Contact, contact_id, language)
@@ -192,7 +193,7 @@ async def save_contact(
     staff: WritesContacts,
     contact_id: UUID,
     body: Changes,
-    language: FormLanguage = "en",
+    language: FormLanguage,
 ) -> Response:
     """Save answers, each with the revision at which its question was last seen.
 
@@ -205,7 +206,7 @@ async def save_contact(
 
 @router.post("/contacts/{contact_id}/complete")
 async def complete_contact(
-    work: InWork, staff: WritesContacts, contact_id: UUID, language: FormLanguage = "en"
+    work: InWork, staff: WritesContacts, contact_id: UUID, language: FormLanguage
 ) -> ContactRow:
     """Complete the contact. 422 lists everything that is missing."""
     return await contact_row(work, await completing.complete(work, staff, contact_id, language))

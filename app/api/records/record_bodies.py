@@ -3,15 +3,11 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import Cookie
 from pydantic import BaseModel, Field
 
 from app.contacts.finding.search import Wanted
 from app.contacts.saving import Change
 from app.errors import Invalid
-
-# The language that the browser chose for forms, or none.
-FormLanguage = Annotated[str, Cookie(alias="helpline_language", max_length=8)]
 
 
 class ChangeIn(BaseModel):

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from app.api.records.cases import download
 from app.api.records.form_views import FormState, SavedView, form_state, saved_with_state
-from app.api.records.record_bodies import Changes, FormLanguage
+from app.api.records.record_bodies import Changes
 from app.api.urgent.referral_bodies import (
     AgreedIn,
     AnswerIn,
@@ -52,6 +52,7 @@ from app.routing import in_hand
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Public, Requires
+from app.web.form_language import FormLanguage
 
 router = APIRouter(tags=["referrals"])
 Sees = Annotated[Staff, Depends(Requires(Permission.SEE_REFERRALS), scope="function")]
@@ -134,7 +135,7 @@ async def get_referral(work: InWork, staff: Sees, referral_id: UUID) -> Referral
 
 @router.get("/referrals/{referral_id}/state")
 async def get_state(
-    work: InWork, staff: Sees, referral_id: UUID, language: FormLanguage = "en"
+    work: InWork, staff: Sees, referral_id: UUID, language: FormLanguage
 ) -> FormState:
     """Return which questions the form asks, without any sealed text."""
     return await form_state(work, staff, Referral, referral_id, language)
@@ -142,7 +143,7 @@ async def get_state(
 
 @router.put("/referrals/{referral_id}/answers", response_model=SavedView)
 async def save_answers(
-    work: InWork, staff: Writes, referral_id: UUID, body: Changes, language: FormLanguage = "en"
+    work: InWork, staff: Writes, referral_id: UUID, body: Changes, language: FormLanguage
 ) -> Response:
     """Save answers on the form, question by question, as for contacts."""
     referral, saved = await staff_actions.save(work, staff, referral_id, body.made())

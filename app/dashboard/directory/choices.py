@@ -10,7 +10,7 @@ from app.contacts.finding.words import normal_words
 from app.contacts.registry import library_of
 from app.dashboard.directory.filled import OTHER, SPANS, Filled
 from app.dashboard.directory.reading import example_of_hours
-from app.dashboard.languages import language_of, named
+from app.dashboard.languages import named
 from app.dashboard.records.form_views import spelling
 from app.dashboard.settings.hours_words import days_words
 from app.definitions.trees import Tree, label_in
@@ -18,6 +18,7 @@ from app.referrals.directory import agencies
 from app.referrals.directory.entries import EVERYWHERE, Entry
 from app.referrals.library import protocols_of
 from app.referrals.states import HOUSE, Sector, Service
+from app.web.form_language import language_of
 from app.words.pages import _, code_words
 from app.words.places import zone_choices
 from app.work import Work

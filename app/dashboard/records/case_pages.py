@@ -9,7 +9,6 @@ from app.contacts.cases import cases, documents, people
 from app.contacts.cases.printing import Ground, Purpose
 from app.contacts.events import earlier_of, events_of, events_of_contacts
 from app.contacts.registry import sheet_of
-from app.dashboard.languages import language_of
 from app.dashboard.records import case_views
 from app.dashboard.records.form_values import children_of, form_values
 from app.dashboard.records.holds import hold_values
@@ -24,6 +23,7 @@ from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.web.access import InWork, reader_with
+from app.web.form_language import language_of
 
 router = APIRouter(include_in_schema=False)
 Reads = Annotated[Staff, reader_with(Permission.READ_RECORDS)]

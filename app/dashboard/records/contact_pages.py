@@ -11,7 +11,6 @@ from app.contacts.cases import cases
 from app.contacts.events import earlier_of, events_of
 from app.contacts.registry import library_of, sheet_of
 from app.contacts.states import ContactState, NonCounselling
-from app.dashboard.languages import language_of
 from app.dashboard.records.form_values import children_of, form_values
 from app.dashboard.records.guidance import guidance_in
 from app.dashboard.records.holds import hold_values
@@ -25,6 +24,7 @@ from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.web.access import InWork, reader_with
+from app.web.form_language import language_of
 from app.words.pages import code_words, list_words
 from app.work import Work
 

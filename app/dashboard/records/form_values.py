@@ -6,11 +6,11 @@ from typing import Any
 from app.contacts.records import Opened
 from app.contacts.registry import library_of, sheet_of
 from app.contacts.sealed_answers import present
-from app.dashboard.languages import form_languages
 from app.dashboard.records.form_views import form_sections, spelling
 from app.definitions.answers import Sheet
 from app.definitions.trees import label_in
 from app.staff.models import Staff
+from app.web.form_language import form_languages
 from app.work import Work
 
 

@@ -12,7 +12,6 @@ from app.contacts.finding.search import Wanted, search
 from app.contacts.models import Case, Contact
 from app.contacts.registry import library_of
 from app.contacts.states import Channel, ContactState, Source
-from app.dashboard.languages import language_of
 from app.dashboard.templating import page
 from app.definitions.risk import Urgency
 from app.definitions.trees import label_in
@@ -21,6 +20,7 @@ from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.web.access import InWork, reader_with
+from app.web.form_language import language_of
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Request, Response
 
 from app.contacts.registry import library_of
-from app.dashboard.languages import language_of
 from app.dashboard.people.first_run import steps_values
 from app.dashboard.templating import page
 from app.definitions.trees import label_in
@@ -13,6 +12,7 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.statistics import wallboards
 from app.web.access import InWork, reader_with
+from app.web.form_language import language_of
 from app.words.pages import N_, said
 
 router = APIRouter(include_in_schema=False)

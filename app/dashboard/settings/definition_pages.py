@@ -12,7 +12,6 @@ from starlette.responses import RedirectResponse
 from app.country import archive, sets
 from app.country.archive import Received
 from app.country.sets import BadSet
-from app.dashboard.languages import form_languages, language_of
 from app.dashboard.records.form_views import FieldView, SectionView, form_sections, spelling
 from app.dashboard.templating import page
 from app.definitions import in_force
@@ -26,6 +25,7 @@ from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.web.access import InWork, reader_with
+from app.web.form_language import form_languages, language_of
 from app.words.pages import N_, _, instant_words, message_words, refusal_words
 from app.work import Work
 

@@ -8,7 +8,6 @@ from starlette.responses import RedirectResponse
 
 from app.contacts.contacts import contact_of_call, open_contact
 from app.contacts.registry import sheet_of
-from app.dashboard.languages import language_of
 from app.dashboard.records.lists import labels_of
 from app.dashboard.templating import page
 from app.dashboard.training import practice_views as views
@@ -24,6 +23,7 @@ from app.training.models import Practice
 from app.training.scenarios import Act, scenarios
 from app.training.script import Ended, Turn
 from app.web.access import InWork, reader_with
+from app.web.form_language import language_of
 from app.words import SOURCE, pages
 from app.words.pages import refusal_words, said
 from app.work import Work

@@ -4,7 +4,7 @@ import base64
 from datetime import timedelta
 from typing import Any
 
-from app.demo.stage import Stage
+from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
 from app.web.access import COOKIE
 from tests.support.contacts import WHOLE, changes, completed, new_contact, skip
@@ -73,6 +73,24 @@ async def test_a_child_at_risk_of_separation_is_looked_after(stage: Stage) -> No
     await ana.ask("POST", f"/follow-ups/{follow_up['id']}/done", body)
     found = (await ana.ask("GET", f"/cases/{case['id']}")).json()
     assert found["separation_outcome"] == "with_family"
+    await _what_is_missing_is_read_as_the_form_is(stage, ana)
+
+
+async def _what_is_missing_is_read_as_the_form_is(stage: Stage, ana: Counsellor) -> None:
+    """It is in the language of the account's pages, until another is chosen in this browser."""
+    contact_id = await new_contact(ana, {})
+    url = f"{stage.settings.public_url}/api/v1/contacts/{contact_id}/state"
+
+    async def headline(chosen: str = "") -> str:
+        headers = {"Cookie": f"{ana.cookie_header}; helpline_language={chosen}"}
+        missing = (await stage.client.get(url, headers=headers)).json()["missing"]
+        return str(next(one["words"] for one in missing if one["path"] == "contact.headline"))
+
+    assert "Headline" in await headline()
+    changed = await ana.ask("PUT", "/me/page-language", {"language": "ar"})
+    assert changed.is_success, changed.text
+    assert "العنوان" in await headline()
+    assert "Naslov" in await headline("sr")
 
 
 async def test_the_workflow_of_a_case_is_kept(stage: Stage) -> None:
