@@ -28,8 +28,8 @@ _BETWEEN_CHUNKS = 512 * 1024
 # such limit. One that rests between two requests is not counted: a proxy keeps many, and closing
 # one would lose what it is just sending. The server closes it after some seconds of rest.
 MOST_OF_ADDRESS = 128
-# What stands for a connection by a socket file, which has no address: in `HELPLINE_TRUSTED_PROXIES`,
-# and where a client is counted by its address. Who may connect is decided by the file's mode.
+# Stands for a connection by a socket file, which has no address: in `HELPLINE_TRUSTED_PROXIES`, and
+# where a client is counted by its address. Who may connect is decided by the file's mode.
 SOCKET_FILE = "unix"
 # Of the files that the process may open, those that are left for the database and for files.
 _OTHER_FILES = 256
