@@ -19,7 +19,7 @@ from app.people import changing, finding
 from app.people.approval.asking import Asked, hold_back, waiting_of
 from app.people.approval.rows import AccessKind
 from app.people.changing import Changes
-from app.staff import accounts, passwords
+from app.staff import accounts, passwords, second_factor
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import EndpointKind, LinkKind, PasswordLink, Staff
@@ -47,6 +47,14 @@ class LinkWithdrawn(Refusal):
     default = (
         "This link was withdrawn. If you were sent a newer one, use that one; otherwise ask an "
         "administrator."
+    )
+
+
+class LinkNeedsFactor(Refusal):
+    status = 410
+    default = (
+        "A link that came by mail opens no account without a second factor. Ask an administrator "
+        "for a link that they hand over themselves."
     )
 
 
@@ -123,8 +131,13 @@ async def make_link(work: Work, person_id: UUID, *, by: Staff | None, by_mail: b
         raise Invalid("This person has no e-mail address. Add one, or show the link.")
     if by_mail and work.settings.smtp_url is None:
         raise Invalid("No mail server is set up (HELPLINE_SMTP_URL). Show the link instead.")
-    former = await _withdraw_open(work, staff)
     kind = LinkKind.RESET if staff.password_hash is not None else LinkKind.INVITATION
+    if by_mail and kind is LinkKind.RESET and await _mail_alone_opens(work, staff):
+        raise Conflict(
+            "This person has no second factor, so a letter alone would open the account. Show the "
+            "link, and hand it over yourself."
+        )
+    former = await _withdraw_open(work, staff)
     link_id = uuid4()
     link = PasswordLink(
         id=link_id,
@@ -151,6 +164,11 @@ async def make_link(work: Work, person_id: UUID, *, by: Staff | None, by_mail: b
     if not link.waits:
         work.defer(Task.MAIL_LINK, link_id=str(link_id))
     return None
+
+
+async def _mail_alone_opens(work: Work, staff: Staff) -> bool:
+    """Return whether who has the mail of a person would be let in by a new password alone."""
+    return (await second_factor.state_of(work, staff)).since is None
 
 
 def _lasts(work: Work, kind: LinkKind) -> timedelta:
@@ -218,7 +236,7 @@ async def latest(work: Work, staff: Staff) -> PasswordLink | None:
 async def find(work: Work, token: str, *, lock: bool = False) -> tuple[PasswordLink, Staff]:
     """Return a link that can be used, and its person.
 
-    Raises NoSuchLink, LinkUsed, LinkWithdrawn, LinkExpired: each says what to do.
+    Raises NoSuchLink, LinkUsed, LinkWithdrawn, LinkExpired, LinkNeedsFactor: each says what to do.
     """
     statement = select(PasswordLink).where(
         PasswordLink.token_key == work.keys.session_key(token[:100])
@@ -235,6 +253,9 @@ async def find(work: Work, token: str, *, lock: bool = False) -> tuple[PasswordL
         raise LinkWithdrawn()
     if link.expires_at <= work.now:
         raise LinkExpired()
+    if link.by_mail and link.kind == LinkKind.RESET and await _mail_alone_opens(work, staff):
+        # The second factor was taken away while the letter was under way.
+        raise LinkNeedsFactor()
     return link, staff
 
 

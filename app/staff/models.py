@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.database.base import Base, Identifier, KeyedHash, Sealed, one_of
+from app.database.base import SEALED, Base, Identifier, KeyedHash, Sealed, one_of
 from app.staff.roles import Role
 
 
@@ -156,7 +156,8 @@ class SecondFactor(Base):
 
     id: Mapped[Identifier]
     staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"))
-    secret_sealed: Mapped[Sealed]
+    # Sealed for its person: in the row of another one it opens nothing.
+    secret_sealed: Mapped[Sealed] = mapped_column(info={SEALED: "bytes", "row": "staff_id"})
     made_at: Mapped[datetime]
     confirmed_at: Mapped[datetime | None]
     # The time step of the newest code that was accepted: no code counts twice.

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, BigInteger, ForeignKey, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.database.base import Base, Identifier, KeyedHash, one_of
+from app.database.base import SEALED, Base, Identifier, KeyedHash, Sealed, one_of
 
 
 class Passkey(Base):
@@ -21,7 +21,8 @@ class Passkey(Base):
     # As its person calls it.
     name: Mapped[str]
     credential_id: Mapped[bytes] = mapped_column(unique=True)
-    public_key: Mapped[bytes]
+    # Sealed for its person, with its own id: put into another row, it is no key of anybody.
+    public_key_sealed: Mapped[Sealed] = mapped_column(info={SEALED: "bytes", "row": "staff_id"})
     # How often it was used, as it counts itself; 0 for one that does not count.
     sign_count: Mapped[int] = mapped_column(BigInteger)
     # How a browser reaches it: `internal`, `usb`, `hybrid`.

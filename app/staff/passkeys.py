@@ -30,6 +30,8 @@ from webauthn.helpers.structs import (
 )
 
 from app.errors import Conflict, Invalid, NotFound, NotSignedIn
+from app.log import log
+from app.privacy.keys import CannotOpen
 from app.settings import Settings
 from app.staff import second_factor
 from app.staff.audit import write_entry
@@ -221,12 +223,18 @@ async def add(work: Work, staff: Staff, name: str, sent: Sent, challenge: bytes)
     if any(one.name == name for one in before):
         raise Conflict("You have a passkey with this name. Choose another name.")
     had_none = (await second_factor.state_of(work, staff)).since is None
+    passkey_id = uuid4()
     passkey = Passkey(
-        id=uuid4(),
+        id=passkey_id,
         staff_id=staff.id,
         name=name,
         credential_id=made.credential_id,
-        public_key=made.credential_public_key,
+        public_key_sealed=work.keys.seal(
+            passkey_id.bytes + made.credential_public_key,
+            table="passkeys",
+            column="public_key_sealed",
+            row=staff.id,
+        ),
         sign_count=made.sign_count,
         transports=sorted({one.value for one in read.response.transports or ()}),
         made_at=work.now,
@@ -286,13 +294,14 @@ async def use(work: Work, staff: Staff, sent: Sent, challenge: bytes) -> Passkey
     )
     if passkey is None:
         raise WrongPasskey()
+    public_key = _public_key(work, passkey)
     try:
         used = webauthn.verify_authentication_response(
             credential=read,
             expected_challenge=challenge,
             expected_rp_id=site,
             expected_origin=work.settings.public_origin,
-            credential_public_key=passkey.public_key,
+            credential_public_key=public_key,
             # The signature is checked before the counter, which is ours to compare: a counter that
             # any program could write would stop the passkey of another person.
             credential_current_sign_count=0,
@@ -314,6 +323,26 @@ async def use(work: Work, staff: Staff, sent: Sent, challenge: bytes) -> Passkey
     if counted is None:
         raise CounterWentBack(passkey.id)
     return passkey
+
+
+def _public_key(work: Work, passkey: Passkey) -> bytes:
+    """Return the public key, if it is the one that was added here by this person.
+
+    Raises WrongPasskey: a key that was changed or moved in the database opens nothing.
+    """
+    try:
+        held = work.keys.open(
+            passkey.public_key_sealed,
+            table="passkeys",
+            column="public_key_sealed",
+            row=passkey.staff_id,
+        )
+    except CannotOpen:
+        held = b""
+    if not held.startswith(passkey.id.bytes):
+        log().error("a stored passkey was changed", area="staff", staff_id=str(passkey.staff_id))
+        raise WrongPasskey()
+    return held[len(passkey.id.bytes) :]
 
 
 async def stop(work: Work, staff: Staff, passkey_id: UUID) -> None:

@@ -17,7 +17,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from app.errors import Conflict, NotAllowed, NotSignedIn
 from app.jobs.transaction import transaction
+from app.log import log
 from app.privacy import codes
+from app.privacy.keys import CannotOpen
 from app.staff import telephone_clock
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -134,11 +136,8 @@ async def begin(work: Work, staff: Staff) -> Setup:
                 SecondFactor.staff_id == staff.id, SecondFactor.confirmed_at.is_(None)
             )
         )
-        factor_id = uuid4()
-        sealed = work.keys.seal(pyotp.random_base32().encode(), row=factor_id, **_PLACE)
-        factor = SecondFactor(
-            id=factor_id, staff_id=staff.id, secret_sealed=sealed, made_at=work.now
-        )
+        sealed = work.keys.seal(pyotp.random_base32().encode(), row=staff.id, **_PLACE)
+        factor = SecondFactor(id=uuid4(), staff_id=staff.id, secret_sealed=sealed, made_at=work.now)
         work.session.add(factor)
         await work.session.flush()
     return _setup(work, staff, factor)
@@ -159,7 +158,7 @@ def _setup(work: Work, staff: Staff, factor: SecondFactor) -> Setup:
 
 
 def _secret(work: Work, factor: SecondFactor) -> str:
-    return work.keys.open(factor.secret_sealed, row=factor.id, **_PLACE).decode()
+    return work.keys.open(factor.secret_sealed, row=factor.staff_id, **_PLACE).decode()
 
 
 async def confirm(work: Work, staff: Staff, typed: str) -> list[str] | None:
@@ -258,7 +257,13 @@ async def _use_step(work: Work, staff: Staff, code: str) -> bool:
     factor = await _confirmed(work, staff)
     if factor is None:
         return False
-    step = telephone_clock.is_current(_secret(work, factor), code, work.now, factor.drift)
+    try:
+        secret = _secret(work, factor)
+    except CannotOpen:
+        # It was moved from another person's row, or damaged.
+        log().error("a stored second factor was changed", area="staff", staff_id=str(staff.id))
+        return False
+    step = telephone_clock.is_current(secret, code, work.now, factor.drift)
     if step is None:
         return False
     # Of two uses of a code at once, the database lets one through; nor does an earlier one count.

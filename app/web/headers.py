@@ -26,12 +26,17 @@ _NOT_KEPT = (b"cache-control", b"no-store")
 _ONLY_TLS = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
 
 
+# Files of the program, the same for everybody. Errors beneath them are kept by no cache either: an
+# address such as `/static/../contacts/...` must not be taken for a file.
+_FILES = "/static/"
+_FOUND = (200, 206, 304)
 # The page of a child who writes.
 _CHILD = "/chat/"
 
 
 class SecurityHeaders:
-    """Add the headers. Browsers must not store pages, but may store static files and documents.
+    """Add the headers. No cache may store anything but static files, and what says itself that it
+    may be stored, such as a recording that the provider plays.
 
     `hosts`: where pages may connect besides their own server, for the telephone. `with_tls`:
     browsers reach this server by https, and never in another way from then on.
@@ -49,10 +54,9 @@ class SecurityHeaders:
             await self._app(scope, receive, send)
             return
 
-        kept = scope["path"].startswith(("/static", "/telephony"))
-
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
+                kept = message["status"] in _FOUND and scope["path"].startswith(_FILES)
                 there = {name for name, _ in message["headers"]}
                 if b"content-security-policy" in there and scope["path"].startswith(_CHILD):
                     # It says itself which sites may show it within theirs.

@@ -271,3 +271,36 @@ def test_special_codes_of_existing_rows_are_sealed_by_a_migration(earlier: str) 
         for log in ("completed_versions", "earlier_answers", "urgency_decisions"):
             with pytest.raises(psycopg.Error, match=r"append-only|denied"), rows.transaction():
                 rows.execute(f"DELETE FROM {log}")
+
+
+def test_second_factors_of_existing_rows_are_sealed_for_their_person(earlier: str) -> None:
+    _upgrade_to("0076", earlier)
+    settings = settings_on(earlier, (1, KEYS[1]))
+    keys = read_keys(settings)
+    owner, passkey, factor = uuid4(), uuid4(), uuid4()
+    place = {"table": "second_factors", "column": "secret_sealed"}
+    with psycopg.connect(as_role(earlier, SUPERUSER)) as rows:
+        rows.execute(
+            "INSERT INTO staff (id, name, role, endpoint_kind, identity, languages, skills,"
+            " created_at) VALUES (%s, 'ana', 'counsellor', 'browser', 'ana', '{}', '{}', now())",
+            [owner],
+        )
+        rows.execute(
+            "INSERT INTO passkeys (id, staff_id, name, credential_id, public_key, sign_count,"
+            " made_at) VALUES (%s, %s, 'x', 'x', 'the key', 0, now())",
+            [passkey, owner],
+        )
+        rows.execute(
+            "INSERT INTO second_factors (id, staff_id, secret_sealed, made_at)"
+            " VALUES (%s, %s, %s, now())",
+            [factor, owner, keys.seal(b"SECRET", **place, row=factor)],
+        )
+    with pytest.raises(BadSettings, match="HELPLINE_FIELD_KEYS"):
+        migrate(earlier)
+    migrate(earlier, settings)
+    with psycopg.connect(earlier) as rows:
+        (key,) = rows.execute("SELECT public_key_sealed FROM passkeys").fetchall()[0]
+        (secret,) = rows.execute("SELECT secret_sealed FROM second_factors").fetchall()[0]
+    of_passkey = {"table": "passkeys", "column": "public_key_sealed"}
+    assert keys.open(bytes(key), **of_passkey, row=owner) == passkey.bytes + b"the key"
+    assert keys.open(bytes(secret), **place, row=owner) == b"SECRET"

@@ -3,15 +3,16 @@
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+import pyotp
 import pytest
 from sqlalchemy import select
 
 from app.errors import Conflict, Invalid, NotAllowed
 from app.people import leaving, links
 from app.people.changing import Changes
-from app.staff import accounts, hashing
+from app.staff import accounts, hashing, second_factor
 from app.staff.log_kinds import AuditLog
-from app.staff.models import LinkKind, PasswordLink, Staff
+from app.staff.models import Awaits, LinkKind, PasswordLink, Staff
 from app.staff.roles import Role
 from app.words.pages import spoken_in
 from app.work import Work
@@ -89,6 +90,31 @@ async def test_a_reset_ends_all_sessions_when_it_is_used(work: Work) -> None:
     assert await sessions_of(work, ana) == 0
     acts = [action for action, _ in logged(work)]
     assert acts[-2:] == [AuditLog.PASSWORD_LINK_MADE, AuditLog.PASSWORD_CHOSEN]
+
+
+async def test_a_letter_alone_opens_no_account(work: Work) -> None:
+    mila, ana = await an_administrator(work), await a_counsellor(work, "ana")
+    work.settings.smtp_url = "smtp://127.0.0.1"
+    ana.password_hash, ana.email = "an old hash", "ana@example.org"
+    shown = secret(await links.make_link(work, ana.id, by=mila, by_mail=False))
+    work.now += timedelta(minutes=1)
+    with pytest.raises(Conflict, match="a letter alone would open"):
+        await links.make_link(work, ana.id, by=mila, by_mail=True)
+    await links.find(work, shown)
+    # With a second factor the letter goes out; the factor stays, and is asked for.
+    telephone = pyotp.TOTP((await second_factor.begin(work, ana)).secret)
+    await second_factor.confirm(work, ana, telephone.at(work.now))
+    assert await links.make_link(work, ana.id, by=mila, by_mail=True) is None
+    token = links._tokens(work, (await link_of(work, ana)).id)[0]
+    assert await second_factor.missing_of(work, ana) is Awaits.CODE
+    # If it is taken away while the letter is under way, the letter opens nothing any more.
+    savepoint = await work.session.begin_nested()
+    await second_factor.take_away(work, ana)
+    with pytest.raises(links.LinkNeedsFactor):
+        await links.choose_password(work, token, PASSWORD, "en")
+    await savepoint.rollback()
+    await links.choose_password(work, token, PASSWORD, "en")
+    assert await second_factor.missing_of(work, ana) is Awaits.CODE
 
 
 async def test_a_short_password_leaves_the_link_as_it_was(work: Work) -> None:

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from app.errors import Conflict, Invalid, NotFound
+from app.log import set_up_logging
 from app.people import factors, leaving
 from app.staff import passkeys, second_factor
 from app.staff.models import Awaits, Staff
-from app.staff.passkey_rows import Purpose
+from app.staff.passkey_rows import Passkey, Purpose
 from app.staff.passkeys import Added, CounterWentBack, NoName, NoPasskey, WrongPasskey
 from app.staff.roles import Role
 from app.staff.sign_in_rules import Rules, set_sign_in_rules
@@ -114,6 +115,53 @@ async def test_what_an_attacker_sends_is_refused(named: Work, attack: Any) -> No
         attack(fresh)
         with pytest.raises(WrongPasskey):
             await added(named, ana, fresh, "another")
+
+
+def _key_of_another(work: Work, own: Passkey, other: Passkey) -> None:
+    own.public_key_sealed = other.public_key_sealed
+
+
+def _row_of_another(work: Work, own: Passkey, other: Passkey) -> None:
+    other.staff_id, other.name = own.staff_id, "of another"
+
+
+def _key_in_another_row_of_the_person(work: Work, own: Passkey, other: Passkey) -> None:
+    # Sealed for the right person, as by a program that seals whatever it is told.
+    key = work.keys.open(
+        other.public_key_sealed, table="passkeys", column="public_key_sealed", row=other.staff_id
+    )
+    own.public_key_sealed = work.keys.seal(
+        key, table="passkeys", column="public_key_sealed", row=own.staff_id
+    )
+
+
+def _rubbish(work: Work, own: Passkey, other: Passkey) -> None:
+    own.public_key_sealed = b"\x01\x01" + bytes(60)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [_key_of_another, _row_of_another, _key_in_another_row_of_the_person, _rubbish],
+    ids=lambda one: one.__name__.strip("_"),
+)
+async def test_who_writes_to_the_database_gives_nobody_a_passkey_of_another(
+    named: Work, change: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vera, eve = await a_supervisor(named), await a_counsellor(named, "eve")
+    own, other = Authenticator(ORIGIN), Authenticator(ORIGIN)
+    stored = (await added(named, vera, own)).passkey
+    of_eve = (await added(named, eve, other)).passkey
+    await used(named, vera, own)
+    change(named, stored, of_eve)
+    await named.session.flush()
+    device = other
+    if change is not _row_of_another:
+        # The answer of Eve's device, for the row of Vera's passkey.
+        device.credential_id = own.credential_id
+    set_up_logging("ERROR")
+    with pytest.raises(WrongPasskey):
+        await used(named, vera, device)
+    assert "a stored passkey was changed" in capsys.readouterr().err
 
 
 async def test_a_challenge_counts_once_soon_ends_and_is_of_one_person_and_purpose(

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pyotp
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from app.errors import Conflict, Invalid, NotAllowed
 from app.jobs.names import Task
@@ -40,6 +40,19 @@ async def with_factor(work: Work, staff: Staff) -> tuple[pyotp.TOTP, list[str]]:
 
 def changes_in(work: Work, act: AuditLog) -> list[dict[str, object]]:
     return [one for action, one in logged(work) if action == act and isinstance(one, dict)]
+
+
+async def test_who_writes_to_the_database_gives_nobody_a_telephone_of_another(work: Work) -> None:
+    vera, eve = await a_supervisor(work), await a_counsellor(work, "eve")
+    await with_factor(work, vera)
+    telephone, _ = await with_factor(work, eve)
+    work.now += timedelta(seconds=30)
+    await work.session.execute(delete(SecondFactor).where(SecondFactor.staff_id == vera.id))
+    await work.session.execute(
+        update(SecondFactor).where(SecondFactor.staff_id == eve.id).values(staff_id=vera.id)
+    )
+    with pytest.raises(WrongCode):
+        await second_factor.use_code(work, vera, telephone.at(work.now))
 
 
 async def test_a_factor_counts_only_after_a_first_code(work: Work) -> None:

@@ -19,8 +19,7 @@ _WORDS = re.compile(r"`([^`]+)`")
 # Requirements of level 3 that touch a child's record, and are still worked on.
 _STILL_OPEN: set[str] = {
     *("1.3.12", "1.5.3", "5.2.6", "15.2.5", "15.4.3"),
-    *("3.3.5", "4.1.4", "4.2.2", "6.3.6", "6.3.8", "6.7.1", "10.2.3", "11.1.3", "11.1.4", "11.2.4"),
-    *("11.5.2", "11.7.2", "13.4.7", "14.2.5"),
+    *("3.3.5", "4.1.4", "4.2.2", "10.2.3", "11.5.2", "13.4.7"),
 }
 
 
@@ -130,3 +129,16 @@ def test_what_touches_a_childs_record_is_not_left_out() -> None:
         if state == "no":
             assert child.strip() != "yes", f"{name}: it applies to nothing here"
     assert still_open == _STILL_OPEN
+
+
+# Requirements of level 2, and a choice of the operator, with a part for level 3 alone.
+_WITH_A_PART_OF_LEVEL_3 = {"3.4.3", "6.3.3", "6.6.1", "12.1.2", "13.3.1", "13.3.3"}
+
+
+def test_a_part_that_only_level_3_asks_for_is_said_in_its_row() -> None:
+    found = {
+        ".".join(number)
+        for *number, _level, _child, _asked, _state, how, _proof in _rows()
+        if "Of level 3" in how
+    }
+    assert found == _WITH_A_PART_OF_LEVEL_3

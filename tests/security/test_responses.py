@@ -1,11 +1,13 @@
 """What holds for responses of every kind: their headers, and what a fault tells."""
 
+import asyncio
 import json
 import re
 
 import httpx2
 import pytest
 
+from app.dashboard.templating import BUILT
 from app.demo.stage import LINE, Stage
 from app.log import set_up_logging
 from app.server import _listen
@@ -80,6 +82,71 @@ async def test_no_other_site_is_allowed_to_read(stage: Stage) -> None:
         # A folder of files shows no list of them.
         if path.endswith("/") and len(path) > 1:
             assert answer.status_code == 404, path
+
+
+async def _by_hand(stage: Stage, path: str, cookie: str) -> tuple[int, str, str]:
+    """Ask for an address as it is written, which libraries put right. Return status, head, body."""
+    port = int(stage.settings.public_url.rpartition(":")[2])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nCookie: {cookie}\r\n"
+    try:
+        writer.write(f"{head}Connection: close\r\n\r\n".encode())
+        answer = (await asyncio.wait_for(reader.read(), 20)).decode(errors="replace")
+    except TimeoutError:
+        raise AssertionError(path) from None
+    finally:
+        writer.close()
+    above, _, body = answer.partition("\r\n\r\n")
+    return int(above.split()[1]), above.lower(), body
+
+
+async def test_no_address_leads_a_cache_to_what_is_closed(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    made = await ana.ask(
+        "POST",
+        "/contacts",
+        {"channel": "email", "answers": {"child.a1.name": "Zlatanka"}},
+    )
+    assert made.status_code == 201, made.text
+    page = f"/contacts/{made.json()['id']}"
+    status, head, body = await _by_hand(stage, page, ana.cookie_header)
+    assert status == 200
+    assert "Zlatanka" in body, "the page that a cache must not keep"
+    assert "cache-control: no-store" in head
+    # An address that ends like a file, or begins like the folder of files.
+    for path in (
+        *(f"{page}{end}" for end in ("/a.css", ";x.css", "%3Bx.css", "%2Fa.css", "%2Ea.css")),
+        *(
+            f"{page}{end}"
+            for end in ("?a.css", "/../../static/built/board.js", "%23.css", "%00.css")
+        ),
+        f"/static/..{page}",
+        f"/static/%2e%2e{page}",
+        f"/static/..%2f{page[1:]}",
+        f"/static/built/../..{page}",
+        f"/static;{page}",
+        f"/static{page}",
+        f"/staticx/..{page}",
+        f"/{page}",
+        f"/telephony/..{page}",
+        f"/telephony{page}",
+        f"/api/v1{page}/a.css",
+        f"/api/v1{page};a.css",
+        f"/static/../api/v1{page}",
+        "/static/nothing.css",
+        "/telephony/nothing.css",
+        "/nothing.css",
+    ):
+        status, head, body = await _by_hand(stage, path, ana.cookie_header)
+        assert "cache-control: no-store" in head, path
+        # Only what comes behind the question mark is still the page, and no cache keeps it.
+        assert ("Zlatanka" in body) == ("?" in path), path
+        assert status in ((200,) if "?" in path else (303, 307, 400, 404, 405, 422)), path
+    # What is the same for everybody is kept.
+    file = min(path.name for path in BUILT.glob("*.js"))
+    status, head, _ = await _by_hand(stage, f"/static/{file}", ana.cookie_header)
+    assert status == 200
+    assert "no-store" not in head
 
 
 async def test_markup_in_names_is_text_on_every_page(stage: Stage) -> None:

@@ -8,7 +8,7 @@ from limits import RateLimitItemPerHour, RateLimitItemPerMinute
 
 from app.demo.stage import Stage, stage_on
 from app.jobs.transaction import transaction
-from app.staff import accounts
+from app.staff import accounts, hashing
 from app.staff.roles import Role
 from app.web import signing_in
 from app.web.limits import Limiter
@@ -33,6 +33,10 @@ async def _sign_in(client: Any, stage: Stage, name: str, password: str, **header
 
 def _browser() -> httpx2.AsyncClient:
     return httpx2.AsyncClient(trust_env=False)
+
+
+async def _no_pause(_: Limiter) -> None:
+    """Take no time."""
 
 
 async def test_guesses_keep_out_neither_known_browsers_nor_links_nor_calls(
@@ -66,6 +70,55 @@ async def test_guesses_keep_out_neither_known_browsers_nor_links_nor_calls(
     assert {(await click(night, path)).status_code for _ in range(30)} == {200}
     assert (await click(night, path + "/send-code", {"x": "y"})).status_code == 200
     await waits(night, from_="+381641110009")
+
+
+async def test_a_refused_sign_in_does_not_tell_whether_there_is_such_an_account(
+    stage: Stage, monkeypatch: Any
+) -> None:
+    await _account(stage, "mira")
+    await _account(stage, "left")
+    await _account(stage, "invited")
+    await stage.rows("UPDATE staff SET active = false WHERE name = 'left' RETURNING id")
+    await stage.rows("UPDATE staff SET password_hash = NULL WHERE name = 'invited' RETURNING id")
+    compared: list[str] = []
+
+    class Counting:
+        def hash(self, password: str) -> str:
+            return plain.hash(password)
+
+        def verify(self, password: str, hashed: str) -> bool:
+            compared.append(hashed)
+            return plain.verify(password, hashed)
+
+    plain = hashing._HASHER
+    hashing._nobodys_hash()
+    monkeypatch.setattr(hashing, "_HASHER", Counting())
+    monkeypatch.setattr(Limiter, "pause", _no_pause)
+    base = stage.settings.public_url
+    for path in ("/api/v1/session", "/api/v1/session/passkey", "/login"):
+        heard, costs = set(), set()
+        # Right passwords of accounts that are closed, and a wrong one of each kind of name.
+        for name, password in (
+            ("mira", "wrong"),
+            ("left", _RIGHT),
+            ("left", "wrong"),
+            ("invited", _RIGHT),
+            ("nobody", "wrong"),
+        ):
+            body = {"username": name, "password": password}
+            async with _browser() as client:
+                if path == "/login":
+                    answer = await client.post(base + path, data=body, headers={"Origin": base})
+                else:
+                    answer = await client.post(base + path, json=body)
+            text = answer.text.replace(name, "NAME")
+            heard.add((answer.status_code, text, tuple(sorted(answer.headers))))
+            # The same work: one comparison, with hashes of the same cost.
+            costs.add(tuple(one.rsplit("$", 2)[0] for one in compared))
+            compared.clear()
+        assert len(heard) == 1, (path, [one[0] for one in heard])
+        assert len(costs) == 1, (path, costs)
+        assert len(next(iter(costs))) == 1, path
 
 
 async def test_a_known_browser_has_a_limit_of_an_hour_and_is_let_in_again_after_it(

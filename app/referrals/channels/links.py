@@ -188,8 +188,12 @@ async def send_code(work: Work, referral: Referral, agency: Agency, link: Link) 
     came_to = dict(ways).get(ChannelKind(link.channel))
     if phone := await phone_on_duty(work, agency):
         ways.append((ChannelKind.PHONE, phone))
-    # SMS and calls to the same number are one channel.
-    way = next(((kind, target) for kind, target in ways if target != came_to), None)
+    # SMS and calls to the same number are one channel. No code goes by the kind of its link, also
+    # if the address was changed meanwhile: who reads an agency's mails may read those of both.
+    way = next(
+        (way for way in ways if way[1] != came_to and way[0].value != link.channel),
+        None,
+    )
     if way is None:
         return None
     code = new_code()

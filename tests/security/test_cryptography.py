@@ -1,0 +1,205 @@
+"""Cryptography in the code: each use is in the inventory, secrets are compared in equal time."""
+
+import ast
+import re
+from collections import defaultdict
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+_RULES = ROOT / "docs/security/rules.md"
+# Libraries that compute with keys, hash, or make random numbers.
+_LIBRARIES = frozenset(
+    "OpenSSL argon2 bcrypt blake3 crypt cryptography hashlib hmac http_ece joserfc jose jwcrypto "
+    "jwt nacl py_vapid pwdlib pyotp pyrage pywebpush rfc3161_client secrets ssl standardwebhooks "
+    "twilio webauthn Crypto Cryptodome random".split()
+)
+# Of the provider's library only this computes with keys.
+_OF_TWILIO = ("twilio.jwt", "twilio.request_validator")
+# Its numbers are no secret: pauses between two tries.
+_PAUSES = "app/telephony/jobs.py"
+_ROW = re.compile(r"^\| `(app/[\w/.]+)` \| ((?:`\w+`(?:, )?)+) \|", re.MULTILINE)
+_IN_PAGES = re.compile(r"\bcrypto\.(getRandomValues|subtle)\b")
+
+# Names of what could be a secret.
+_SECRET = frozenset(
+    "token code hash mark secret password pin signature digest proof mac nonce verifier "
+    "challenge".split()
+)
+_A_NAME = "the code of a definition, a record or an agency: a name, and no secret"
+_A_PROMPT = "the name of what callers hear"
+_STATUS = "a status that another program gives"
+_BOTH_OURS = "both sides are stored or computed here: no request brings one"
+_BOTH_TYPED = "both sides are typed by the same person"
+_MAY_DIFFER = {
+    "app/api/sessions.py: one.token_key == mine": _BOTH_OURS,
+    "app/calls/callers.py: flag.caller_key != key_of(call)": _BOTH_OURS,
+    "app/calls/prompts.py: prompt_key in SOUNDS": _A_PROMPT,
+    "app/cli/agencies.py: one.agency.code == code": _A_NAME,
+    "app/contacts/cases/removing.py: mark != _MARK": "the sign at the beginning of a kind of file",
+    "app/contacts/finding/search.py: model.code == bindparam('code')": _A_NAME,
+    "app/contacts/records.py: known[key] != libraries.digest_of(text)": _BOTH_OURS,
+    "app/country/marked.py: getattr(table, name) == code": _A_NAME,
+    "app/country/undoing.py: bots.token_of(work, present) != token": _BOTH_OURS,
+    "app/dashboard/directory/pages.py: entry.code != code": _A_NAME,
+    "app/dashboard/directory/pages.py: one.agency.code == code": _A_NAME,
+    "app/dashboard/directory/pages.py: one[1].code == code": _A_NAME,
+    "app/dashboard/palette.py: model.code == written": _A_NAME,
+    "app/dashboard/people/own.py: pin != again": _BOTH_TYPED,
+    "app/dashboard/people/welcome.py: password != again": _BOTH_TYPED,
+    "app/dashboard/referral_views.py: event.detail.get('agency') == agency.code": _A_NAME,
+    "app/dashboard/templating.py: one.code == code": _A_NAME,
+    "app/definitions/answers.py: here[0] == code": _A_NAME,
+    "app/definitions/checking.py: section.code == RECORD": _A_NAME,
+    "app/definitions/forms.py: s.code == code": _A_NAME,
+    "app/definitions/risk.py: DANGER_KEY not in seen": "a question of the form",
+    "app/definitions/workflow.py: m.from_ == code": _A_NAME,
+    "app/definitions/workflow.py: s.code == code": _A_NAME,
+    "app/people/connection_tests.py: prompt_key not in SOUNDS": _A_PROMPT,
+    "app/people/emergencies.py: model.code == code": _A_NAME,
+    "app/people/leaked.py: digest[_TOLD:] in found": "the list is public",
+    "app/people/links.py: work.keys.session_key(token) == link.token_key": _BOTH_OURS,
+    "app/privacy/safe.py: len(stored) == PLAIN_HASH": "a length",
+    "app/referrals/directory/entries.py: entry.deputy == entry.code": _A_NAME,
+    "app/referrals/printing.py: RecordEvent.detail['agency'].astext == agency.code": _A_NAME,
+    "app/referrals/replies/links.py: RecordEvent.detail['agency'].astext == found.agency.code": (
+        _A_NAME
+    ),
+    "app/retention/data_requests/finding.py: model.code == code": _A_NAME,
+    "app/retention/data_requests/finding.py: shared.c.caller_key == own.caller_key": _BOTH_OURS,
+    "app/retention/holds.py: model.code == code": _A_NAME,
+    "app/safekeeping/backups/restoring.py: digest != made.sha256": "whether a copy is whole",
+    "app/safekeeping/verifying.py: hashes.get(n) == hash_": "heads of chains are published",
+    "app/safekeeping/verifying.py: hashes.get(n, hash_) != hash_": "heads of chains are published",
+    "app/staff/phone_proofs.py: pin[:2] * 3 == pin": "whether a new PIN is easy to guess",
+    "app/staff/phone_proofs.py: pin[:3] == pin[3:]": "whether a new PIN is easy to guess",
+    "app/statistics/counting/labels.py: path[0] != code": _A_NAME,
+    "app/statistics/exports/spoken.py: column.labels == CODE": _A_NAME,
+    "app/statistics/exports/spoken.py: found == code": _A_NAME,
+    "app/telephony/counsellor/move_jobs.py: error.code != NOT_IN_PROGRESS": _STATUS,
+    "app/telephony/messaging/signal/service.py: code == PROOF_WANTED": _STATUS,
+    "app/telephony/messaging/signal/service.py: code == _NETWORK": _STATUS,
+    "app/telephony/provider/client.py: error.code != NOT_IN_PROGRESS": _STATUS,
+    "app/training/debrief.py: code == section": _A_NAME,
+    "app/web/signing_in.py: found.password_hash != staff.password_hash": _BOTH_OURS,
+    "app/words/pages.py: one.lower() == code": "the code of a language",
+}
+
+
+@cache
+def _modules() -> dict[str, ast.Module]:
+    """What production runs, read as code: neither the demo nor the practice exchange."""
+    return {
+        path.relative_to(ROOT).as_posix(): ast.parse(path.read_text())
+        for path in sorted((ROOT / "app").rglob("*.py"))
+        if path.relative_to(ROOT).parts[1] not in ("demo", "practice")
+    }
+
+
+def _imported(module: ast.Module) -> set[str]:
+    found = set()
+    for node in ast.walk(module):
+        if isinstance(node, ast.Import):
+            found.update(one.name for one in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module)
+            found.update(f"{node.module}.{one.name}" for one in node.names)
+    return found
+
+
+def _libraries_of(module: ast.Module) -> set[str]:
+    used = set()
+    for name in _imported(module):
+        top = name.split(".")[0]
+        if top == "twilio" and not name.startswith(_OF_TWILIO):
+            continue
+        used |= {top} & _LIBRARIES
+    return used
+
+
+def test_every_use_of_cryptography_stands_in_the_inventory() -> None:
+    found: dict[str, set[str]] = defaultdict(set)
+    for path, module in _modules().items():
+        if libraries := _libraries_of(module):
+            found[path] = libraries
+    assert found.pop(_PAUSES) == {"random"}
+    for path in sorted((ROOT / "app").rglob("source/**/*.js")):
+        if calls := set(_IN_PAGES.findall(path.read_text())):
+            found[path.relative_to(ROOT).as_posix()] = calls
+    rows = {
+        path: set(re.findall(r"`(\w+)`", calls)) for path, calls in _ROW.findall(_RULES.read_text())
+    }
+    assert rows == dict(found)
+
+
+def test_broken_hashes_and_modes_are_called_nowhere() -> None:
+    for path, module in _modules().items():
+        for node in ast.walk(module):
+            name = node.attr if isinstance(node, ast.Attribute) else ""
+            assert name.lower() not in ("md5", "des", "tripledes", "arc4", "ecb", "cbc"), path
+            if name == "sha1":
+                assert path in ("app/staff/leaked.py",), path
+
+
+def test_the_inventory_says_how_to_go_on_and_who_looks_when() -> None:
+    plan = _RULES.read_text().split("**The way to what comes after.**")[1].split("**Life of")[0]
+    rows = re.findall(r"^\| ([^|]+) \|.*\| ([^|]*)\|$", plan, re.MULTILINE)[2:]
+    assert len(rows) >= 8
+    for part, until in rows:
+        assert re.search(r"20(2[6-9]|3[0-5])|with the provider", until), part
+    for words in ("ML-KEM", "ML-DSA", "every year in January", "The maintainers"):
+        assert words in plan, words
+
+
+def _last_name(side: ast.AST) -> str:
+    if isinstance(side, ast.Name):
+        return side.id
+    if isinstance(side, ast.Attribute):
+        return side.attr
+    if isinstance(side, ast.Call):
+        return _last_name(side.func)
+    if isinstance(side, ast.Await):
+        return _last_name(side.value)
+    if isinstance(side, ast.Subscript):
+        key = side.slice.value if isinstance(side.slice, ast.Constant) else None
+        return key if isinstance(key, str) else _last_name(side.value)
+    return ""
+
+
+def _is_column(side: ast.AST) -> bool:
+    """Whether the database compares: it finds a keyed hash, which tells nothing of the secret."""
+    return (
+        isinstance(side, ast.Attribute)
+        and isinstance(side.value, ast.Name)
+        and side.value.id[:1].isupper()
+    )
+
+
+def _could_be_secret(side: ast.AST) -> set[str]:
+    name = _last_name(side).lower().strip("_")
+    return (set(name.split("_")) & _SECRET) | ({"key"} if name.endswith("_key") else set())
+
+
+def _compares_secrets(node: ast.Compare) -> bool:
+    sides = [node.left, *node.comparators]
+    if any(isinstance(one, (ast.Eq, ast.NotEq)) for one in node.ops):
+        if any(isinstance(side, ast.Constant) or _is_column(side) for side in sides):
+            return False
+        return any(_could_be_secret(side) for side in sides)
+    if any(isinstance(one, (ast.In, ast.NotIn)) for one in node.ops):
+        return bool(_could_be_secret(node.left) - {"code"})
+    return False
+
+
+def test_what_could_be_a_secret_is_compared_in_equal_time() -> None:
+    found = {
+        f"{path}: {ast.unparse(node)}"
+        for path, module in _modules().items()
+        for node in ast.walk(module)
+        if isinstance(node, ast.Compare) and _compares_secrets(node)
+    }
+    # One that is not here needs `hmac.compare_digest`, or a reason in the list.
+    assert found == set(_MAY_DIFFER)
+    for line in ("token != given", "if x.secret == work.y: pass", "one.token in tokens"):
+        (node,) = (one for one in ast.walk(ast.parse(line)) if isinstance(one, ast.Compare))
+        assert _compares_secrets(node), line

@@ -1,0 +1,102 @@
+"""What is opened for one reader stays in no cache of the process once the answer is given."""
+
+import asyncio
+import gc
+import sys
+import types
+from collections import deque
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import _lru_cache_wrapper
+from typing import Any
+from uuid import uuid4
+
+from app.database.topics import Topic
+from app.demo.stage import Stage
+
+# What leads from a cache to everything else, and holds no words itself.
+_ELSEWHERE = (
+    types.ModuleType,
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    types.FrameType,
+    types.CodeType,
+    # What runs at the moment: the test, the server, and requests of others.
+    types.CoroutineType,
+    types.AsyncGeneratorType,
+    types.MethodType,
+    asyncio.AbstractEventLoop,
+    type,
+)
+_KEPT = (dict, list, set, frozenset, tuple, deque, _lru_cache_wrapper)
+
+
+def _caches(stage: Stage) -> Iterator[Any]:
+    """Everything of the process that outlives a request: functions that remember, containers of
+    modules and classes, the memory of the ground and the state of the application."""
+    for name, module in list(sys.modules.items()):
+        if name != "app" and not name.startswith("app."):
+            continue
+        for value in list(vars(module).values()):
+            if isinstance(value, _KEPT):
+                yield value
+            elif isinstance(value, type) and value.__module__ == name:
+                yield from (one for one in vars(value).values() if isinstance(one, _KEPT))
+    yield stage.ground.memory
+    yield stage.app.state
+
+
+def _way_to(roots: list[Any], words: str) -> list[str]:
+    """Return by which objects a cache leads to the words; nothing if none does."""
+    raw = words.encode()
+    seen: set[int] = {id(roots)}
+    left: list[tuple[Any, Any]] = [(one, None) for one in roots]
+    while left:
+        entry = left.pop()
+        one = entry[0]
+        if id(one) in seen or isinstance(one, _ELSEWHERE):
+            continue
+        seen.add(id(one))
+        if isinstance(one, asyncio.Future):
+            # A part of a page that is kept, made for all readers of a scope.
+            if one.done() and not one.cancelled() and not one.exception():
+                left.append((one.result(), entry))
+        elif isinstance(one, (str, bytes, bytearray)):
+            if (words if isinstance(one, str) else raw) in one:
+                way = []
+                while entry is not None:
+                    way.append(f"{type(entry[0]).__module__}.{type(entry[0]).__qualname__}")
+                    entry = entry[1]
+                return way
+        else:
+            left.extend((more, entry) for more in gc.get_referents(one))
+    return []
+
+
+async def test_no_cache_holds_what_was_opened_once_the_answer_is_given(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    # Made here, so that no constant of a module holds it.
+    words = "".join(("Zlatanka", uuid4().hex[:8]))
+    answers = {"child.a1.name": words, "contact.notes": words}
+    made = await ana.ask("POST", "/contacts", {"channel": "email", "answers": answers})
+    record = made.json()["id"]
+    for path in (f"/contacts/{record}", f"/contacts/{record}/log"):
+        shown = await stage.client.get(
+            stage.settings.public_url + path, headers={"Cookie": ana.cookie_header}
+        )
+        assert shown.status_code in (200, 404), path
+        if path.endswith(record):
+            assert words in shown.text, "it is opened for its reader"
+    assert words in (await ana.ask("GET", f"/contacts/{record}")).text
+    await ana.ask("PUT", f"/contacts/{record}", {"revision": 0, "answers": answers})
+    # Parts of pages that many see alike are kept for a second.
+    await stage.advance(2)
+    roots = list(_caches(stage))
+    assert len(roots) > 200
+    way = _way_to(roots, words)
+    assert not way, " < ".join(way)
+    # The search finds what is kept.
+    stage.ground.memory.keep(
+        Topic.CALLS, ("planted",), {"name": [f"<b>{words}</b>"]}, stage.clock.now() + timedelta(1)
+    )
+    assert _way_to(list(_caches(stage)), words)
