@@ -402,7 +402,7 @@ async def may_read(work: Work, staff: Staff, call_id: UUID) -> bool:
 
 async def may_know_caller(work: Work, staff: Staff, call_id: UUID) -> bool:
     """Return whether a reader of a message sees what is known of its number: the person who has it,
-    or may take it as the first, as in a talk; and those who may know colleagues' callers."""
+    or may take it as the first, as in a talk; and those who may know the callers of colleagues."""
     if not may(staff.role, Permission.KNOW_CALLERS):
         return False
     found = await work.session.get_one(ReturnCode, call_id, populate_existing=True)

@@ -261,7 +261,8 @@ async def agree(
 def _change(
     work: Work, row: Callback, who: Who, window: tuple[datetime, datetime], slot: str
 ) -> None:
-    """Give a call-back that is being made another time. Its new author answers for it."""
+    """Give a call-back that is being made another time. The person who agrees it now answers
+    for it."""
     row.who, row.slot = who.value, slot
     row.made_by = work.actor.staff_id or row.made_by
     row.window_from, row.window_until = window

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
@@ -17,6 +18,7 @@ from sqlalchemy import (
     CompoundSelect,
     DateTime,
     LargeBinary,
+    Row,
     Select,
     Text,
     Uuid,
@@ -342,12 +344,6 @@ async def _callers(
         "languages": sorted({language for c in counsellors for language in c.languages}),
     }
     rows = (await work.session.execute(_CLASSES if page else _FIRST_PAGE, values)).all()
-    of_class = Counter(
-        (row.line_id, row.language, row.channel)
-        for row in rows
-        if not row.danger and row.direction == Direction.INBOUND
-    )
-    more = any(count == size for count in of_class.values())
     asked, ringing, accepted, missed = await _offers_of(work, [row.id for row in rows])
     plans: dict[UUID | None, Plan] = {
         line_id: read_plan(rules.plan) for line_id, rules in known.items()
@@ -387,7 +383,18 @@ async def _callers(
                 row.writes_with,
             )
         )
-    return found, more
+    return found, _has_full_class(rows, size)
+
+
+def _has_full_class(rows: Sequence[Row[Any]], size: int) -> bool:
+    """Return whether a page has as many callers of one line and language as it can: there may be
+    more."""
+    of_class = Counter(
+        (row.line_id, row.language, row.channel)
+        for row in rows
+        if not row.danger and row.direction == Direction.INBOUND
+    )
+    return any(count == size for count in of_class.values())
 
 
 def _channels_of(counsellors: list[Free]) -> list[str]:
