@@ -1,5 +1,5 @@
 """Second factors: the public key of a passkey and the secret of a telephone are sealed for their
-person, so that who can write to the database gives nobody a factor of another one.
+person, so that who can write to the database gives no person a factor of another one.
 
 Existing rows are converted: this migration needs the field keys if there are any. Until all
 processes run this version, those of the one before accept no second factor.
@@ -15,7 +15,7 @@ from app.errors import BadSettings
 from app.privacy.keys import CannotOpen, Keys, read_keys
 
 revision = "0080"
-down_revision = "0076"
+down_revision = "0078"
 branch_labels = None
 depends_on = None
 
