@@ -143,6 +143,9 @@ async def show(page: Page, words: str) -> None:
             break
         await asyncio.sleep(0.1)
     assert words in shown
+    # What it shows of a push without words is in the language of the page that registered it.
+    script = await page.evaluate("navigator.serviceWorker.ready.then((it) => it.active.scriptURL)")
+    assert script.endswith("/service-worker.js?name=Helpline")
     assert await page.evaluate("caches.keys()") == []
 
 

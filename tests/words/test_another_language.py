@@ -331,7 +331,7 @@ async def test_a_refused_upload_of_definitions_is_read_in_it(hungarian: Path, st
     assert len(said) == 2, refused.text
     shape = f"{MARK}sections.0.fields.0.means: {MARK}must be one of: 'kind', "
     assert any(text.startswith(shape) for text in said)
-    assert any(text.startswith(f"{MARK}begin with one of `form:`, ") for text in said)
+    assert any(text.startswith(f"{MARK}begin with one of `form:`{MARK}, ") for text in said)
     headers = {"Cookie": mila.cookie_header, "Content-Type": "application/zip"}
     checked = await stage.client.post(
         stage.settings.public_url + "/api/v1/definitions/check", content=sent, headers=headers
