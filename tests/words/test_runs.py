@@ -1,8 +1,16 @@
 """Numbers, addresses and codes are read from the left, also among letters from the right."""
 
+from datetime import UTC, date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
 import pytest
 
+import app
 from app.errors import Invalid
+from app.statistics.periods import Window
+from app.statistics.reports import printing
+from app.statistics.reports.reports import Report
 from app.words import catalogues, pages, runs
 from app.words.catalogues import Kind
 from app.words.pages import spoken_in
@@ -10,6 +18,7 @@ from app.words.parts import lang, ltr, ltr_text
 from tests.support.pages.direction import bare_runs
 
 NUMBER = "+38111116111"
+APP = Path(app.__file__).parent
 
 
 @pytest.mark.parametrize(
@@ -93,3 +102,31 @@ def test_a_language_is_named_with_its_direction() -> None:
 )
 def test_a_page_with_a_bare_number_is_found(html: str, is_bare: bool) -> None:
     assert bool(bare_runs(f"<body>{html}</body>")) == is_bare
+
+
+def test_each_printed_page_is_read_from_its_side_and_its_numbers_from_the_left() -> None:
+    templates = [*APP.rglob("data/*.typ")]
+    assert len(templates) == 4
+    texts = [path.read_text("utf-8") for path in templates]
+    assert [text for text in texts if "dir: if" not in text] == []
+    rules = {line for text in texts for line in text.splitlines() if "#show regex" in line}
+    assert len({rule.partition("): it")[0] for rule in rules}) == 1
+    assert [text for text in texts if "#show regex" not in text] == []
+
+
+async def test_a_report_is_printed_from_the_side_of_its_language(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: list[dict[str, object]] = []
+
+    async def printed(_template: Path, data: dict[str, object]) -> bytes:
+        given.append(data)
+        return b""
+
+    monkeypatch.setattr(printing, "print_page", printed)
+    window = Window(date(2026, 11, 27), date(2026, 11, 28))
+    report = Report("daily", "Daily", window, datetime(2026, 11, 28, tzinfo=UTC), [], [], [])
+    for language in ("ar", "sr"):
+        with spoken_in(language):
+            await printing.print_report(report, ZoneInfo("UTC"))
+    assert [one["direction"] for one in given] == ["rtl", "ltr"]

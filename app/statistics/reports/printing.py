@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from app import words
 from app.paper import print_page
 from app.statistics.counting.period_words import days_of
 from app.statistics.reports.reports import Report
@@ -22,7 +23,7 @@ async def print_report(report: Report, zone: ZoneInfo) -> bytes:
     """Return the report as a PDF, which says in the helpline's zone when it was counted."""
     data = {
         "title": report.title,
-        "language": reader(),
+        "direction": words.direction(reader()),
         "window": days_of(report.window),
         "as_of": _("as of %(at)s", at=days.moment(report.as_of, reader(), zone, named=True)),
         "meanings": _("What the numbers mean"),
