@@ -7,10 +7,15 @@ because the memory of the program holds words, numbers and keys.
 
 import resource
 import sys
+import textwrap
 import threading
 import traceback
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
+
+# Groups of errors in groups of errors, and the members of each, that are told.
+_DEEPEST, _MOST_MEMBERS = 3, 5
 
 
 def tell_no_words() -> None:
@@ -41,16 +46,42 @@ def _caught_nowhere(args: Any) -> None:
 
 
 def without_words(error: BaseException) -> str:
-    """Return where an error came up, and the kinds of it and of those that led to it."""
+    """Return where an error came up, and the kinds of it and of those that led to it.
+
+    Of a group of errors, each of its members is told likewise.
+    """
+    return "\n".join(_told(error, 0))
+
+
+def _told(error: BaseException, depth: int) -> list[str]:
     where = "".join(traceback.format_tb(error.__traceback__))
-    kinds = []
+    chain = list(_chain(error))
+    lines = [
+        f"Traceback (most recent call last):\n{where}{', after '.join(_kind(one) for one in chain)}"
+    ]
+    for group in chain:
+        if not isinstance(group, BaseExceptionGroup):
+            continue
+        if depth == _DEEPEST:
+            lines.append(f"  {len(group.exceptions)} more inside are not told")
+            continue
+        members = group.exceptions
+        for number, member in enumerate(members[:_MOST_MEMBERS], 1):
+            inside = "\n".join(_told(member, depth + 1))
+            lines.append(textwrap.indent(f"{number} of {len(members)}: {inside}", "  "))
+        if len(members) > _MOST_MEMBERS:
+            lines.append(f"  and {len(members) - _MOST_MEMBERS} more")
+    return lines
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and those that led to it, each once."""
     seen: set[int] = set()
     one: BaseException | None = error
     while one is not None and id(one) not in seen:
         seen.add(id(one))
-        kinds.append(_kind(one))
+        yield one
         one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
-    return f"Traceback (most recent call last):\n{where}{', after '.join(kinds)}"
 
 
 def _kind(error: BaseException) -> str:

@@ -112,14 +112,13 @@ def recognised(text: str, known: Iterable[str]) -> Message:
 
 @lru_cache(maxsize=200)
 def _form_of(template: str) -> re.Pattern[str]:
-    parts = re.split(r"%\((\w+)\)s", template)
-    return re.compile(
-        "".join(
-            f"(?P<{part}>.+?)" if n % 2 else re.escape(part.replace("%%", "%"))
-            for n, part in enumerate(parts)
-        ),
-        re.DOTALL,
-    )
+    """Return the pattern of a template. Each value but the last ends at the first place where it
+    can, for good: another place would leave less for those that follow, and take longer."""
+    first, *parts = re.split(r"%\((\w+)\)s", template)
+    texts = [re.escape(one.replace("%%", "%")) for one in (first, *parts[1::2])]
+    values = [f"(?P<{name}>.+?){text}" for name, text in zip(parts[::2], texts[1:], strict=True)]
+    ended = [f"(?>{one})" for one in values[:-1]]
+    return re.compile("".join([texts[0], *ended, *values[-1:]]), re.DOTALL)
 
 
 class BadText(ValueError):

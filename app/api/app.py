@@ -51,7 +51,7 @@ from app.api.settings import (
 from app.api.team import messages, supervising
 from app.api.urgent import agencies, danger_alarms, referrals
 from app.api.writing import chats
-from app.database.engine import lost_a_race
+from app.database.engine import lost_a_race, waited_too_long
 from app.errors import Refusal
 from app.web.routes import include
 from app.words.pages import _, refusal_words
@@ -83,6 +83,10 @@ def render(error: Exception) -> JSONResponse:
                 return problem(422, "Invalid", _("The body cannot be read. Send valid JSON."))
             name = _NAMES.get(error.status_code, "HttpError")
             return problem(error.status_code, name, str(error.detail))
+        case _ if waited_too_long(error):
+            return problem(
+                503, "Unavailable", _("Another change came first. Nothing was changed. Try again.")
+            )
         case _ if lost_a_race(error):
             return problem(
                 409, "Conflict", _("Another change came first. Nothing was changed. Try again.")

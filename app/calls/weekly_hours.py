@@ -17,7 +17,8 @@ HOLIDAYS = "PH"
 MOST_SPANS = 2
 _CLOSED = ("off", "closed")
 _SPAN = re.compile(r"(\d\d:\d\d)\s*-\s*(\d\d:\d\d)")
-_RULE = re.compile(r"(?:((?:Mo|Tu|We|Th|Fr|Sa|Su|PH)[A-Za-z, -]*?)\s+)?(\d[\d:,\s-]*|off|closed)")
+# Of a rule with single spaces.
+_RULE = re.compile(r"(?:((?:Mo|Tu|We|Th|Fr|Sa|Su|PH)[A-Za-z, -]*) )?(\d[\d:, -]*|off|closed)")
 # From and until, as a clock shows them; an end before the beginning is on the next morning.
 Span = tuple[str, str]
 ALL_DAY: tuple[Span, ...] = (("00:00", "24:00"),)
@@ -59,7 +60,7 @@ def read_week(text: str) -> Week | None:
 def _read_rule(rule: str) -> tuple[list[str], tuple[Span, ...]] | None:
     if rule == ALWAYS:
         return list(DAYS), ALL_DAY
-    match = _RULE.fullmatch(rule)
+    match = _RULE.fullmatch(" ".join(rule.split()))
     names = _read_days(match[1]) if match is not None else None
     if match is None or names is None:
         return None

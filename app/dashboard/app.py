@@ -71,7 +71,7 @@ from app.dashboard.settings import (
 )
 from app.dashboard.templating import BUILT, templates
 from app.dashboard.training import practice
-from app.database.engine import lost_a_race
+from app.database.engine import lost_a_race, waited_too_long
 from app.errors import NotSignedIn, Refusal, Unexpected
 from app.staff.models import Staff
 from app.web.access import reader_of_error
@@ -215,6 +215,8 @@ def render(request: Request, error: Exception, reader: Staff | None = None) -> R
             status, words = 413, _("The form is too long. Shorten what you wrote and try again.")
         case HTTPException():
             status, words = error.status_code, _("This page does not exist. Check the address.")
+        case _ if waited_too_long(error):
+            status, words = 503, _("Another change was made first. Nothing was changed. Try again.")
         case _ if lost_a_race(error):
             status, words = 409, _("Another change was made first. Nothing was changed. Try again.")
         case RequestValidationError() | DataError() | psycopg.DataError():

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import (
     DeadlockDetected,
     ExclusionViolation,
     ForeignKeyViolation,
+    LockNotAvailable,
     SerializationFailure,
     UniqueViolation,
 )
@@ -30,6 +32,23 @@ def for_libpq(url: str) -> str:
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
+# The longest that a statement waits for a lock, in seconds. What is ordinary waits for
+# milliseconds. A webhook gives up before that and answers; a job is tried again.
+LOCK_SECONDS = 10.0
+
+
+def with_lock_timeout(url: str, seconds: float = LOCK_SECONDS) -> str:
+    """Return the libpq options for connections to a database; options in its address stand after
+    ours, so they win."""
+    given = str(conninfo_to_dict(for_libpq(url)).get("options") or "")
+    return f"-c lock_timeout={round(seconds * 1000)} {given}".strip()
+
+
+def waited_too_long(error: Exception) -> bool:
+    """Return whether the work failed because another transaction held a lock for too long."""
+    return isinstance(getattr(error, "orig", error), LockNotAvailable)
+
+
 def lost_a_race(error: Exception) -> bool:
     """Return whether the work failed because another transaction was faster; a retry may help."""
     cause = getattr(error, "orig", error)
@@ -37,6 +56,7 @@ def lost_a_race(error: Exception) -> bool:
         cause,
         (
             DeadlockDetected,
+            LockNotAvailable,
             SerializationFailure,
             UniqueViolation,
             ForeignKeyViolation,
@@ -74,11 +94,15 @@ class Database:
         await self.quick.close()
 
 
-def open_database(url: str, *, pool_size: int = 15, more: int = 3) -> Database:
+def open_database(
+    url: str, *, pool_size: int = 15, more: int = 3, lock_seconds: float = LOCK_SECONDS
+) -> Database:
     """Return a database with pools of its own; it connects on first use.
 
-    `more`: how many connections beyond `pool_size` are made under load.
+    `more`: how many connections beyond `pool_size` are made under load. `lock_seconds`: how long a
+    statement waits for a lock at most, before it fails as one that lost a race.
     """
+    options = with_lock_timeout(url, lock_seconds)
 
     def pool(size: int, more: int) -> AsyncEngine:
         return create_async_engine(
@@ -87,7 +111,11 @@ def open_database(url: str, *, pool_size: int = 15, more: int = 3) -> Database:
             max_overflow=more,
             pool_timeout=5,
             pool_use_lifo=True,
-            connect_args={"connect_timeout": 3, "application_name": "helpline"},
+            connect_args={
+                "connect_timeout": 3,
+                "application_name": "helpline",
+                "options": options,
+            },
         )
 
     engine, aside, counting = pool(pool_size, more), pool(2, 1), pool(2, 0)
@@ -101,5 +129,5 @@ def open_database(url: str, *, pool_size: int = 15, more: int = 3) -> Database:
         aside,
         async_sessionmaker(aside, expire_on_commit=False),
         counting.execution_options(isolation_level="AUTOCOMMIT"),
-        Quick(for_libpq(url)),
+        Quick(for_libpq(url), options),
     )

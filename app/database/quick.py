@@ -89,7 +89,7 @@ async def send(connection: Any, commands: list[tuple[str, Row]]) -> None:
 class Quick:
     """The pool for questions and commands; it connects on first use."""
 
-    def __init__(self, url: str, size: int = 6) -> None:
+    def __init__(self, url: str, options: str = "", size: int = 6) -> None:
         self._pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
             url,
             min_size=1,
@@ -101,6 +101,7 @@ class Quick:
                 "row_factory": dict_row,
                 "connect_timeout": 3,
                 "application_name": "helpline",
+                "options": options,
                 # Statements are sent so often that preparing them pays off from the first time.
                 "prepare_threshold": 0,
             },

@@ -5,10 +5,11 @@ from collections.abc import Iterable
 
 import cyrtranslit
 
-# What is filled in, marks up, is code or is an address stays as it is.
+# What is filled in, marks up, is code or is an address stays as it is. A key or an address begins
+# where its word does: a long word that is neither is not read anew from each of its letters.
 _KEPT = re.compile(
-    r"%\(\w+\)[sd]|%%|\{\w*\}|<[^<>]+>|&\w+;|`[^`]*`|https?://\S+|\S+@\S+\.\w+"
-    r"|\w+_\w+|(?<!\w)\.\w+|--\w[\w-]*"
+    r"%\(\w+\)[sd]|%%|\{\w*\}|<[^<>]+>|&\w+;|`[^`]*`|https?://\S+"
+    r"|(?<![\w.+-])[\w.+-]+@[\w.-]+\.\w+|(?<!\w)\w+_\w+|(?<!\w)\.\w+|--\w[\w-]*"
 )
 _WORD = re.compile(r"[^\W\d_]+(?:[’'][^\W\d_]+)*")
 # A pattern for dates is no text.

@@ -69,3 +69,34 @@ def test_what_the_system_and_the_connection_say_is_told() -> None:
     assert crashes.without_words(missing).endswith("FileNotFoundError (No such file or directory)")
     row = psycopg.errors.UniqueViolation(f"Key (name)=({WORDS}) already exists.")
     assert WORDS not in crashes.without_words(row)
+
+
+def _grouped(depth: int) -> Exception:
+    try:
+        fail()
+    except ValueError as error:
+        return error if depth == 0 else ExceptionGroup(WORDS, [error, _grouped(depth - 1)])
+    raise AssertionError("unreachable")
+
+
+def test_each_error_of_a_group_is_told_and_no_words(capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        raise ExceptionGroup(WORDS, [_grouped(1), KeyError(WORDS)])
+    except ExceptionGroup as error:
+        crashes.tell(error)
+    told = capsys.readouterr().err
+    assert told.count("ExceptionGroup\n") == 2
+    assert told.count("ValueError, after KeyError\n") == 2
+    assert told.count("in fail") == 2
+    assert "  2 of 2: " in told
+    assert WORDS not in told
+
+
+def test_groups_in_groups_and_long_groups_have_an_end(capsys: pytest.CaptureFixture[str]) -> None:
+    crashes.tell(_grouped(9))
+    crashes.tell(ExceptionGroup(WORDS, [KeyError(WORDS)] * 500))
+    told = capsys.readouterr().err
+    assert "2 more inside are not told" in told
+    assert "and 495 more" in told
+    assert told.count("ExceptionGroup\n") == 5
+    assert WORDS not in told

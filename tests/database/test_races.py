@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import BigInteger, bindparam, func, select, text
 
 from app.chats import ending
+from app.database.engine import open_database
 from app.database.quick import Question
 from app.demo.invariants import broken_now
 from app.demo.stage import Stage
@@ -125,3 +126,32 @@ async def test_a_verb_that_loses_a_race_is_run_again(stage: Stage) -> None:
     (last,) = await stage.rows("SELECT after FROM presence_changes ORDER BY id DESC LIMIT 1")
     assert await ana.presence() == last["after"]
     assert await broken_now(stage) == []
+
+
+async def test_no_lock_is_waited_for_without_an_end(stage: Stage) -> None:
+    """Another transaction that holds a row, and does not end, stops neither phones nor pages."""
+    ground = stage.ground
+    for pool in (ground.database.engine, ground.database.aside, ground.database.counting):
+        async with pool.connect() as connection:
+            assert await connection.scalar(text("SHOW lock_timeout")) == "10s"
+    (shown,) = await ground.database.quick.ask("SHOW lock_timeout", {})
+    assert shown == {"lock_timeout": "10s"}
+    ana = await stage.add_counsellor("ana")
+    kept, brief = ground.database, open_database(ground.database.url, lock_seconds=0.2)
+    object.__setattr__(ground, "database", brief)
+    try:
+        async with kept.sessions() as holder, holder.begin():
+            await holder.execute(text("LOCK TABLE calls, presences IN EXCLUSIVE MODE"))
+            leg = stage.ring()
+            # A document all the same: the caller hears us, and is asked about again.
+            await stage.until(lambda: leg.has_heard("Please stay on the line"))
+            refused = await ana.ask("PUT", "/me/presence", {"state": "break"})
+            assert (refused.status_code, refused.json()["error"]) == (503, "Unavailable")
+            assert "Nothing was changed. Try again." in refused.json()["detail"]
+        assert (await ana.ask("PUT", "/me/presence", {"state": "break"})).status_code == 200
+        await stage.advance(20)
+        assert not leg.over
+        assert (await stage.call_of(leg))["state"] == "queued"
+    finally:
+        object.__setattr__(ground, "database", kept)
+        await brief.close()

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis.strategies import builds, sampled_from
 from sqlalchemy import text
 
+from app import words
 from app.calls.prompts import check_recording
 from app.country import archive, languages
 from app.definitions.datafile import BadDefinition
@@ -205,6 +206,19 @@ def _read_catalogue(content: str) -> None:
     refused_or(lambda: catalogues.check("sr", Kind.PROMPTS_AND_LETTERS, content), Invalid)
 
 
+_HOSTILE = ("a", "%(", "a@", "a.", "_", "<a", "`", "&a", "H")
+
+
+def _repeated(what: str) -> Callable[[int], str]:
+    return lambda times: what * (times // len(what))
+
+
+def _turn(content: str) -> None:
+    """Write it in Cyrillic, as catalogues that are imported and messages of children are."""
+    words.turned_into("sr-Cyrl", content, "Something else")
+    words.turned_into("sr-Cyrl", "Nešto drugo", content)
+
+
 @pytest.mark.parametrize(
     ("made", "read", "size"),
     [
@@ -216,6 +230,7 @@ def _read_catalogue(content: str) -> None:
         (_aliases, _read_definition, 500),
         (_messages, _read_catalogue, 300),
         (_one_message, _read_catalogue, 600),
+        *((_repeated(one), _turn, 8_000) for one in _HOSTILE),
     ],
 )
 def test_four_times_as_much_takes_about_four_times_as_long(

@@ -27,7 +27,7 @@ _ACTS = re.compile(
     r'(?:="[^"]*")?'
 )
 # A page has one call bar; here are many, which would all be landmarks with one name.
-_LANDMARK = re.compile(r'<section\b([^>]*?)\s+aria-label(?:ledby)?="[^"]*"')
+_LANDMARK = re.compile(r'<section\b([^<>]*?)\saria-label(?:ledby)?="[^"]*"')
 _NAMES = re.compile(r'\b(id|for|aria-labelledby|aria-describedby|aria-controls)="([^"]+)"')
 
 

@@ -30,7 +30,7 @@ _MOST_SPANS = 6
 # 08:00-16:00, and what people write for it: 8–16, 8.00 – 16.00, 8h-16h, "8 to 16" in the languages
 # of the pages.
 _BETWEEN = r"\s*(?:[-–—]|to|till|until|do|deri|до|la|până la|إلى)\s*"
-_TIME = r"(\d{1,2})(?:[:.](\d\d))?\s*h?"
+_TIME = r"(\d{1,2})(?:[:.](\d\d))?(?:\s*h)?"
 _TIMES = re.compile(_TIME + _BETWEEN + _TIME, re.IGNORECASE)
 # Minutes from Monday midnight, on the clock on the wall.
 Minutes = tuple[int, int]

@@ -16,7 +16,7 @@ from app.words.pages import _, reader
 _TEMPLATE = Path(__file__).parent.parent / "data" / "report.typ"
 # Centimetres on paper for each pixel of a chart.
 _CENTIMETRES = 0.0235
-_WIDTH = re.compile(r'<svg[^>]* width="([0-9.]+)"')
+_WIDTH = re.compile(r'<svg[^<>]* width="([0-9.]+)"')
 
 
 async def print_report(report: Report, zone: ZoneInfo) -> bytes:

@@ -1,0 +1,48 @@
+"""No text of a stranger makes a regular expression run for ever, or for the square of it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.patterns import APP, MADE, Found, collected, slow_with
+
+
+def test_no_pattern_runs_for_ever() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.support.patterns"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=APP.parent,
+    )
+    lines = [json.loads(line) for line in run.stdout.splitlines()]
+    assert [one for one in lines if "slow" in one] == []
+    # It ended by itself, and not at its bound while it tried the last one that it names.
+    assert "all" in lines[-1], (lines[-1], run.stderr[-2000:])
+    assert lines[-1]["all"] > 100
+
+
+def test_every_pattern_that_is_made_as_the_program_runs_is_tried_too() -> None:
+    found, made = collected()
+    assert made == MADE
+    assert {one.place.partition(":")[0] for one in found} >= MADE
+
+
+@pytest.mark.parametrize(
+    ("pattern", "method"),
+    [
+        (r"\S+@\S+\.\w+|\w+_\w+", "sub"),
+        (rb"<Relationship\b[^>]*>", "findall"),
+        (r"(?:(Mo[A-Za-z, -]*?)\s+)?(\d[\d:]*|off)", "fullmatch"),
+        (r"\d\s*h?\s*-", "fullmatch"),
+    ],
+)
+def test_a_pattern_that_takes_the_square_is_found(pattern: str | bytes, method: str) -> None:
+    assert slow_with(Found("here", pattern, 0, (method,))) is not None
+
+
+def test_the_patterns_of_the_forms_are_run_by_an_engine_that_is_linear() -> None:
+    # Pydantic has another one, which is not its own and which it uses only if it is told to.
+    assert [path for path in APP.rglob("*.py") if "regex_engine" in path.read_text()] == []
