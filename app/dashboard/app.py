@@ -8,7 +8,6 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
-from starlette.staticfiles import StaticFiles
 
 from app.dashboard import (
     agency_page,
@@ -75,6 +74,7 @@ from app.database.engine import lost_a_race, waited_too_long
 from app.errors import NotSignedIn, Refusal, Unexpected
 from app.staff.models import Staff
 from app.web.access import reader_of_error
+from app.web.files import Files
 from app.web.routes import include
 from app.web.step_up import HEADER, ProofNeeded
 from app.words.pages import _, refusal_words
@@ -157,7 +157,7 @@ def add_dashboard(app: FastAPI) -> None:
     for router in _ROUTERS:
         include(app, router)
     BUILT.mkdir(parents=True, exist_ok=True)
-    app.mount("/static", StaticFiles(directory=BUILT), name="static")
+    app.mount("/static", Files(directory=BUILT), name="static")
 
 
 def sign_in_address(wanted: str) -> str:

@@ -28,6 +28,8 @@ from app.work import Ground, Work
 # Marks a browser in which accounts have signed in before.
 KNOWN = "helpline_known"
 _MOST_KNOWN, _KNOWN_SECONDS = 8, 180 * 86_400
+# Eight of them, and what the cookie says besides, are far below the 4,096 bytes of a browser.
+_LONGEST_MARK = 100
 _PER_NAME = RateLimitItemPerMinute(10)
 _PER_ADDRESS = RateLimitItemPerMinute(60)
 # Of one account from all addresses, or from one browser that is known.
@@ -450,7 +452,8 @@ def _known_browser(request: Request, name: str) -> str | None:
 
 def _marks(request: Request) -> list[str]:
     name = cookie_name(request.app.state.ground.settings, KNOWN)
-    return [mark for mark in request.cookies.get(name, "").split("~") if mark]
+    marks = request.cookies.get(name, "").split("~")
+    return [mark for mark in marks if 0 < len(mark) <= _LONGEST_MARK]
 
 
 def _proof(ground: Ground, nonce: str, name: str) -> str:

@@ -1,6 +1,5 @@
 """The program proves itself to the database by a certificate, if the address names one."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from psycopg.conninfo import conninfo_to_dict
@@ -21,21 +20,23 @@ _URL = "postgresql://helpline@db.example.org/helpline?" + "&".join(
 )
 
 
-def _of(engine: AsyncEngine) -> Mapping[str, Any]:
-    return engine.dialect.create_connect_args(engine.url)[1]
+def _of(engine: AsyncEngine) -> dict[str, Any]:
+    return dict(engine.dialect.create_connect_args(engine.url)[1])
 
 
 async def test_a_certificate_of_the_program_reaches_every_connection_to_the_database() -> None:
     database = open_database(_URL)
-    given: list[Mapping[str, Any]] = [
+    pool: Any = database.quick._pool
+    jobs: Any = make_job_app(_URL).connector
+    given = [
         _of(database.engine),
         _of(database.aside),
         _of(database.counting),
         *(_of(one.kw["bind"]) for one in (database.sessions, database.reading_sessions)),
         conninfo_to_dict(database.url),
-        conninfo_to_dict(str(database.quick._pool.conninfo)),
+        conninfo_to_dict(pool.conninfo),
         conninfo_to_dict(Bus(database.url)._url),
-        conninfo_to_dict(str(vars(make_job_app(_URL).connector)["_pool_args"]["conninfo"])),
+        conninfo_to_dict(jobs._pool_args["conninfo"]),
     ]
     for one in given:
         assert {name: one.get(name) for name in _WANTED} == _WANTED

@@ -1,7 +1,9 @@
 """People from the provider: who is let in, as what, and whose access ends at once."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -12,6 +14,7 @@ from app.people.changing import Changes, LastAdministrator
 from app.people.provider import access, keeping
 from app.people.provider.access import AlreadyLinked, Ended, NoAccountHere, NoRoleHere
 from app.people.provider.mapping import Wanted
+from app.people.provider.protocol import Client, Discovered, Once, address_of
 from app.staff import accounts
 from app.staff.models import Awaits, Staff
 from app.staff.sessions import note_provider_session
@@ -103,6 +106,21 @@ async def test_a_proven_address_links_one_account_where_that_is_set(city: Work) 
     # Another person with the same address has no account: it is linked already.
     with pytest.raises(NoAccountHere):
         await comes(city, ANA | MAIL | {"sub": "2"}, links_by_email=True)
+
+
+def test_only_the_scopes_whose_claims_are_read_are_asked_for() -> None:
+    there = Discovered("https://login.example.org/authorize", "", "", False, False)
+    client = Client("https://login.example.org", "helpline", "secret", "https://h.example.org/back")
+    for anew in (False, True):
+        address = address_of(there, client, Once("state", "nonce", "verifier"), anew=anew)
+        asked = parse_qs(urlsplit(address).query)
+        # Who it is, the name of an account that is added, and its address: no offline access, no
+        # groups, no telephone.
+        assert asked["scope"] == ["openid profile email"]
+        assert "resource" not in asked
+    read = Path(access.__file__).read_text()
+    for claim in ("email", "email_verified", "name"):
+        assert f'"{claim}"' in read
 
 
 async def test_an_address_of_two_accounts_or_of_an_emergency_account_links_none(

@@ -2,9 +2,14 @@
 
 import ast
 import re
+import secrets
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+
+from app.privacy.codes import new_code
+from app.referrals.channels.links import new_token
 
 ROOT = Path(__file__).parent.parent.parent
 _RULES = ROOT / "docs/security/rules.md"
@@ -97,7 +102,7 @@ def _modules() -> dict[str, ast.Module]:
 
 
 def _imported(module: ast.Module) -> set[str]:
-    found = set()
+    found: set[str] = set()
     for node in ast.walk(module):
         if isinstance(node, ast.Import):
             found.update(one.name for one in node.names)
@@ -123,9 +128,9 @@ def test_every_use_of_cryptography_stands_in_the_inventory() -> None:
         if libraries := _libraries_of(module):
             found[path] = libraries
     assert found.pop(_PAUSES) == {"random"}
-    for path in sorted((ROOT / "app").rglob("source/**/*.js")):
-        if calls := set(_IN_PAGES.findall(path.read_text())):
-            found[path.relative_to(ROOT).as_posix()] = calls
+    for script in sorted((ROOT / "app").rglob("source/**/*.js")):
+        if calls := set(_IN_PAGES.findall(script.read_text())):
+            found[script.relative_to(ROOT).as_posix()] = calls
     rows = {
         path: set(re.findall(r"`(\w+)`", calls)) for path, calls in _ROW.findall(_RULES.read_text())
     }
@@ -203,3 +208,18 @@ def test_what_could_be_a_secret_is_compared_in_equal_time() -> None:
     for line in ("token != given", "if x.secret == work.y: pass", "one.token in tokens"):
         (node,) = (one for one in ast.walk(ast.parse(line)) if isinstance(one, ast.Compare))
         assert _compares_secrets(node), line
+
+
+def test_random_values_stay_different_under_load() -> None:
+    """Of many that are made at once, in threads, no two are the same and none is short."""
+    kinds = (_session_token, new_token, new_code)
+    for make in kinds:
+        with ThreadPoolExecutor(16) as threads:
+            made = list(threads.map(lambda _, one=make: one(), range(4_000)))
+        assert len(set(made)) == len(made), make
+        assert len({len(one) for one in made}) == 1, make
+
+
+def _session_token() -> str:
+    """As tokens of sessions are made."""
+    return secrets.token_urlsafe(32)

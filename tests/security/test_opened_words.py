@@ -62,7 +62,7 @@ def _way_to(roots: list[Any], words: str) -> list[str]:
             if one.done() and not one.cancelled() and not one.exception():
                 left.append((one.result(), entry))
         elif isinstance(one, (str, bytes, bytearray)):
-            if (words if isinstance(one, str) else raw) in one:
+            if words in one if isinstance(one, str) else raw in one:
                 way = []
                 while entry is not None:
                     way.append(f"{type(entry[0]).__module__}.{type(entry[0]).__qualname__}")

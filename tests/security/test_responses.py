@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -12,6 +13,7 @@ from app.demo.stage import LINE, Stage
 from app.log import set_up_logging
 from app.server import _listen
 from app.staff.roles import Role
+from app.web.files import KINDS, Files
 from tests.web.serving import base, served, settings_on
 
 MARKUP = "<img src=x onerror=alert(1)>\"'&lt;"
@@ -37,6 +39,7 @@ async def test_an_unexpected_error_tells_nothing_of_the_inside_and_is_logged(
                 assert "Something went wrong here" in one.text
                 assert not re.search("RuntimeError|Traceback|Zlatanka|SELECT", one.text)
                 assert one.headers["x-content-type-options"] == "nosniff"
+                assert not {"server", "x-powered-by", "via"} & set(one.headers)
                 assert one.headers["cache-control"] == "no-store"
                 assert "frame-ancestors 'none'" in one.headers["content-security-policy"]
             assert answer.json()["error"] == "Unexpected"
@@ -100,6 +103,54 @@ async def _by_hand(stage: Stage, path: str, cookie: str) -> tuple[int, str, str]
     return int(above.split()[1]), above.lower(), body
 
 
+# Parts of the program: none is named to who asks from outside.
+_PARTS = re.compile(
+    r"uvicorn|starlette|fastapi|sqlalchemy|psycopg|postgres|python/|jinja|httptools|uvloop", re.I
+)
+
+
+async def _lengths_and_parts(stage: Stage, page: str, cookie: str) -> None:
+    """A response says one length, which is its own, and names no part and no version of one."""
+    file = min(path.name for path in BUILT.glob("*.js"))
+    paths = (page, "/login", "/api/v1/me", "/api/v1/nothing", "/nothing", f"/static/{file}")
+    for path in (*paths, "/static/icons.json", "/static/", "/telephony/nothing", "/"):
+        status, head, body = await _by_hand(stage, path, cookie)
+        lengths = re.findall(r"^content-length: (\d+)\r?$", head, re.MULTILINE)
+        chunked = "transfer-encoding: chunked" in head
+        assert len(lengths) + chunked == 1, path
+        if not chunked:
+            assert int(lengths[0]) == len(body.encode()), path
+        # The server of the tests names itself; that of the program is asked above.
+        assert not _PARTS.search(re.sub(r"^server: .*$", "", head, flags=re.MULTILINE)), path
+        if status >= 400:
+            assert not _PARTS.search(body), path
+    described = (await _by_hand(stage, "/openapi.json", cookie))[2]
+    assert json.loads(described)["info"]["title"] == "Helpline"
+    assert not _PARTS.search(described)
+
+
+def test_only_files_of_the_pages_are_served(tmp_path: Path) -> None:
+    files = Files(directory=tmp_path)
+    for name in ("board.js", "board.css", "a.PNG"):
+        (tmp_path / name).write_text("x")
+        assert files.lookup_path(name)[1] is not None, name
+    for name in (
+        "board.js.map",
+        "icons.json",
+        "page.html",
+        "a.py",
+        ".env",
+        "a.js~",
+        "js",
+        "x.svg.bak",
+    ):
+        (tmp_path / name).write_text("x")
+        assert files.lookup_path(name)[1] is None, name
+    # What the build makes for pages is all of these kinds.
+    made = {path.suffix for path in BUILT.iterdir() if path.name != "icons.json"}
+    assert made <= KINDS
+
+
 async def test_no_address_leads_a_cache_to_what_is_closed(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     made = await ana.ask(
@@ -142,6 +193,7 @@ async def test_no_address_leads_a_cache_to_what_is_closed(stage: Stage) -> None:
         # Only what comes behind the question mark is still the page, and no cache keeps it.
         assert ("Zlatanka" in body) == ("?" in path), path
         assert status in ((200,) if "?" in path else (303, 307, 400, 404, 405, 422)), path
+    await _lengths_and_parts(stage, page, ana.cookie_header)
     # What is the same for everybody is kept.
     file = min(path.name for path in BUILT.glob("*.js"))
     status, head, _ = await _by_hand(stage, f"/static/{file}", ana.cookie_header)

@@ -1,21 +1,29 @@
 """Guesses are slowed down and refused, and keep out no person who has a right to come in."""
 
 from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
+from fastapi import Request, Response
 from limits import RateLimitItemPerHour, RateLimitItemPerMinute
 
+import app
 from app.demo.stage import Stage, stage_on
 from app.jobs.transaction import transaction
 from app.staff import accounts, hashing
 from app.staff.roles import Role
 from app.web import signing_in
+from app.web.access import cookie_name
 from app.web.limits import Limiter
-from app.work import PROGRAM
+from app.work import PROGRAM, Work
 from tests.support.mail import Mail
 from tests.support.referrals import click, sent_link
 from tests.support.talks import waits
+from tests.support.verbs import a_counsellor
+
+APP = Path(app.__file__).parent
 
 _RIGHT = "correct horse battery"
 
@@ -179,3 +187,34 @@ async def test_too_many_are_slowed_down_and_a_flood_of_them_does_not_pile_up(
     monkeypatch.setattr(Limiter, "_slowed", 64)
     await limiter.slow_down(three, "ana")
     assert len(waited) == 2
+
+
+async def test_no_cookie_is_longer_than_browsers_keep(work: Work) -> None:
+    state = SimpleNamespace(ground=work.ground)
+    name = cookie_name(work.settings, signing_in.KNOWN)
+    # As many people as there are, and whatever a client has put there itself.
+    kept = "~".join(["x" * 5_000, *("y" * 100 for _ in range(50))])
+    for n in range(20):
+        staff = await a_counsellor(work, f"person {n}")
+        headers = [(b"cookie", f"{name}={kept}".encode())]
+        request = Request({"type": "http", "headers": headers, "app": SimpleNamespace(state=state)})
+        answer = Response()
+        signing_in.remember_browser(request, answer, staff)
+        header = answer.headers["set-cookie"]
+        assert len(header) < 1_500
+        kept = header.split(";")[0].split("=", 1)[1].strip('"')
+        assert kept.count("~") <= 7
+    # The others hold one token or a word that the program knows; a new place says how long it is.
+    found = {
+        path.relative_to(APP).as_posix()
+        for path in APP.rglob("*.py")
+        if path.relative_to(APP).parts[0] not in ("demo", "practice")
+        if ".set_cookie(" in path.read_text()
+    }
+    assert found == {
+        "dashboard/agency_page.py",
+        "dashboard/languages.py",
+        "web/access.py",
+        "web/provider_sign_in.py",
+        "web/signing_in.py",
+    }

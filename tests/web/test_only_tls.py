@@ -1,7 +1,11 @@
 """What a browser and a monitor meet where the server is reached by https."""
 
+import csv
 import json
-from collections.abc import AsyncIterator
+import re
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -17,6 +21,9 @@ from app.staff import accounts
 from app.staff.roles import Role
 from app.work import PROGRAM, Ground, make_ground
 
+ROOT = Path(__file__).parent.parent.parent
+# What routes use; of a GET its HEAD is refused, too.
+_METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 HOST = "https://helpline.example.org"
 PASSWORD = "correct horse battery"
 TOKEN = "wR7xT2qLm9ZsK4vB"
@@ -111,6 +118,35 @@ async def test_the_methods_of_debuggers_are_no_methods_here(secure: httpx2.Async
         answer = await secure.request(method, "/login", headers={"X-Secret": "told"})
         assert answer.status_code in (404, 405), method
         assert "told" not in answer.text
+
+
+async def test_a_route_answers_the_methods_that_are_used_and_no_others(
+    secure: httpx2.AsyncClient,
+) -> None:
+    used: defaultdict[str, set[str]] = defaultdict(set)
+    with (ROOT / "docs/security/access.csv").open() as table:
+        for row in csv.DictReader(table):
+            used[re.sub(r"\{[^}]*\}", "x", row["path"])].add(row["method"])
+    assert {method for methods in used.values() for method in methods} <= _METHODS
+    for n, (path, methods) in enumerate(sorted(used.items())[::3]):
+        # Of every third path one of the others, and another one for the next.
+        others = sorted({*_METHODS, "HEAD", "OPTIONS", "TRACE", "PROPFIND", "MOVE"} - methods)
+        method = others[n % len(others)]
+        answer = await secure.request(method, path, headers={"Origin": HOST})
+        # Another route may know `/contacts/{id}` where this one is `/contacts/new`.
+        if answer.status_code not in (404, 405):
+            assert any(method in other for other in _matching(used, path)), (method, path)
+
+
+def _matching(used: Mapping[str, set[str]], path: str) -> list[set[str]]:
+    """Return the methods of the other routes that match a path by a part that may be anything."""
+    parts = path.split("/")
+    return [
+        methods
+        for other, methods in used.items()
+        if len(other.split("/")) == len(parts)
+        if all(theirs in (own, "x") for own, theirs in zip(parts, other.split("/"), strict=True))
+    ]
 
 
 async def test_browsers_stay_with_https_and_origins_without_it_are_refused(
