@@ -11,8 +11,9 @@ from uuid import UUID
 from app.calls import record
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
+from app.calls.speech import LineScript
 from app.calls.states import CallState, EndedBy
-from app.chats import gone, kept, left, messages, typing, worries
+from app.chats import gone, kept, left, messages, opening, typing, worries
 from app.chats.models import Author, Sentence
 from app.contacts import contacts
 from app.database.topics import Topic
@@ -102,6 +103,16 @@ async def _came_late(work: Work, call: Call) -> None:
     elif call.answered_at is not None:
         await gone.keep(work, call)
     else:
+        await left.keep_late(work, call)
+
+
+async def say_danger(work: Work, call: Call, line: LineScript, *, again: bool = False) -> None:
+    """Note that the child is in danger, on a locked call, as `opening.say_danger`. What a blocked
+    visit wrote before its end, and no person was to read, is kept as a message then."""
+    await opening.say_danger(work, call, line, again=again)
+    over = CallState(call.state) is CallState.ENDED and call.answered_at is None
+    unkept = over and not call.messages and left.may_be_read(call)
+    if unkept and await messages.last_of(work, call, Author.CHILD):
         await left.keep_late(work, call)
 
 

@@ -134,7 +134,7 @@ async def _say_danger(request: Request, work: Work, call_id: UUID) -> None:
     if line is None or call.danger:
         return
     again = await origin.is_danger_again(request)
-    await opening.say_danger(work, call, line, again=again)
+    await ending.say_danger(work, call, line, again=again)
 
 
 @router.post("/conversation/end", status_code=204)

@@ -16,7 +16,7 @@ from app.calls import record
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, EndedBy
-from app.chats import ending, left, messages, opening
+from app.chats import ending, left, messages
 from app.chats.models import Author, Sentence
 from app.demo.invariants import ALWAYS
 from app.errors import Refusal
@@ -26,6 +26,7 @@ from app.routing.models import CHOICES, Offer, OfferState, Presence, PresenceSta
 from app.routing.participants import inviting
 from app.staff.models import Staff
 from app.work import DeferredJob, Work
+from tests.support.calls import random_danger
 from tests.support.calls.conversations import (
     a_chat_line,
     a_child,
@@ -33,6 +34,7 @@ from tests.support.calls.conversations import (
     a_writer,
     forget,
 )
+from tests.support.calls.random_danger import Danger
 from tests.support.profile import WHOLE
 from tests.support.verbs import a_counsellor, rings
 
@@ -62,10 +64,11 @@ _ACTS = {
     "sign out": 0.5,
     "a page of a counsellor is closed": 0.7,
     "time passes": 6,
+    **random_danger.ACTS,
 }
 
 
-class Room:
+class Room(Danger):
     """A line, five counsellors, and the children who come."""
 
     def __init__(
@@ -78,6 +81,7 @@ class Room:
         self.closed: set[UUID] = set()
         self.said: dict[UUID, list[str]] = {}
         self.met: set[str] = set()
+        super().__init__()
 
     async def play(self, act: str) -> None:
         try:
@@ -107,8 +111,15 @@ class Room:
         return self.dice.choice(found)
 
     async def _a_child_writes(self) -> None:
-        call = await a_child(self.work, self.line, danger=self.dice.random() < 0.15)
+        call = await a_child(
+            self.work,
+            self.line,
+            danger=self.dice.random() < 0.15,
+            visit=self.dice.choice((None, *self.visits)),
+        )
         self.pages.add(call.id)
+        if call.danger:
+            self.note_cry(call.id, "danger")
 
     async def _a_child_calls(self) -> None:
         self.rings += 1
@@ -127,7 +138,8 @@ class Room:
     async def _a_child_is_in_danger(self) -> None:
         call = await self._some(written=True)
         locked = await record.lock_call(self.work, call.id)
-        await opening.say_danger(self.work, locked, self.line)
+        await ending.say_danger(self.work, locked, self.line)
+        self.note_cry(call.id, "danger")
 
     async def _a_child_leaves(self) -> None:
         open_ = (CallState.GREETING, CallState.QUEUED, CallState.OFFERED, CallState.CONNECTED)
@@ -246,6 +258,7 @@ class Room:
                 return
 
     async def _carry_out(self, job: DeferredJob) -> None:
+        self.note_job(job)
         if job.task == "chats:follow_conversation":
             told = Sentence(job.arguments["sentence"])
             call_id = UUID(job.arguments["call_id"])
@@ -268,6 +281,7 @@ class Room:
                 continue
             found = (await self.work.session.execute(text(sql.replace("%%", "%")))).all()
             assert not found, (words, found[:2])
+        await self.check_danger()
         for staff in self.crew:
             now = await holding.held(self.work, staff.id)
             assert len(now.slots) <= staff.chats_at_once + 1
@@ -285,6 +299,9 @@ class Room:
         call = await self.work.session.get_one(Call, call_id, populate_existing=True)
         if CallState(call.state) is not CallState.ENDED or call.answered_at is not None:
             return
+        if call.blocked:
+            # The child was told that nothing but danger is read.
+            return
         read = await left.read_left(self.work, self.crew[0], call_id)
         assert [one.words for one in read if one.author == Author.CHILD] == words
         self.met.add("kept")
@@ -292,12 +309,12 @@ class Room:
 
 @pytest.mark.parametrize("seed", range(40) if WHOLE else range(1))
 async def test_whatever_happens_in_writing_and_by_voice_the_invariants_hold(
-    work: Work, seed: int
+    work: Work, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
+    random_danger.know_within(monkeypatch)
     dice = random.Random(seed)
-    line = await a_chat_line(
-        work, at_once=3, reserve=dice.choice((0, 1)), reserve_seconds=dice.choice((10, 60))
-    )
+    reserve, seconds = dice.choice((0, 1)), dice.choice((10, 60))
+    line = await a_chat_line(work, by=("sms",), at_once=3, reserve=reserve, reserve_seconds=seconds)
     crew = [await a_writer(work, name, at_once=n) for name, n in zip("abc", (1, 2, 3), strict=True)]
     crew.append(await a_counsellor(work, "d"))
     room = Room(work, line, crew, dice)
@@ -305,3 +322,4 @@ async def test_whatever_happens_in_writing_and_by_voice_the_invariants_hold(
         await room.play(dice.choices(list(_ACTS), list(_ACTS.values()))[0])
     await room.close()
     assert {"accept", "say", "a child says", "time passes", "hang up", "kept"} <= room.met
+    assert {"a caller is blocked", "a number texts the digit", "a child comes late"} <= room.met

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from app.calls import callers
+from app.calls import callers, record
 from app.calls.caller_rows import FlagKind
 from app.calls.models import Call
 from app.calls.speech import LineScript
@@ -22,6 +22,7 @@ from app.referrals.opening.from_call import refer_unanswered
 from app.referrals.states import NoticeKind
 from app.routing.alarm_rows import AlarmKind
 from app.routing.plan import NEAR_BLOCKED_PRIORITY
+from app.staff import accounts
 from app.staff.models import Staff
 from app.work import Work
 from tests.support.calls.conversations import (
@@ -115,6 +116,21 @@ async def test_words_of_danger_alarm_at_once_where_no_counsellor_is(work: Work) 
     await messages.say_as_child(work, call.id, text="Хоћу да се убијем", client_key=a_key())
     assert (await call_again(work, call.id)).unstaffed is not None
     assert await looked(work) == [AlarmKind.MESSAGE_NOT_TAKEN]
+
+
+async def test_words_of_a_blocked_visit_are_read_when_it_says_danger_after_its_end(
+    work: Work,
+) -> None:
+    line = await a_chat_line(work)
+    call = await _blocked(work, line)
+    await messages.say_as_child(work, call.id, text="Otac me bije", client_key=a_key())
+    await ending.end_as_child(work, call.id)
+    ana = await accounts.find_by_name(work.session, "ana")
+    assert await left.waiting(work, ana.team) == []
+    for _ in range(2):
+        await ending.say_danger(work, await record.lock_call(work, call.id), line)
+    (waits,) = await left.waiting(work, ana.team)
+    assert (waits.call_id, waits.danger) == (call.id, True)
 
 
 async def test_words_of_danger_get_through_after_the_end_of_a_blocked_visit(work: Work) -> None:

@@ -54,11 +54,18 @@ def forget(work: Work) -> None:
         work.ground.memory.forget(topic)
 
 
-async def a_child(work: Work, line: LineScript, *, danger: bool = False) -> Call:
+async def a_child(
+    work: Work, line: LineScript, *, danger: bool = False, visit: bytes | None = None
+) -> Call:
     """Let a child open a conversation."""
     forget(work)
     opened = await opening.open_conversation(
-        work, line, language="sr", danger=danger, client_key=a_key()
+        work,
+        line,
+        language="sr",
+        danger=danger,
+        client_key=a_key(),
+        origin=opening.Origin(visit=visit),
     )
     return opened.call
 
