@@ -134,7 +134,9 @@ class Safe:
     def __init__(self, field_keys: list[tuple[int, bytes]]) -> None:
         self._given = dict(field_keys)
         self._ciphers = {number: AESGCM(key) for number, key in field_keys}
-        self._sealing, self._last = field_keys[0][0], field_keys[-1][0]
+        self._last = field_keys[-1][0]
+        # The number of the key that seals, with its cipher: threads take both at once.
+        self._seals_with = (field_keys[0][0], self._ciphers[field_keys[0][0]])
         self._hash_secrets: dict[int, bytes] = {1: self._own_secret()}
         self._values = {n: derived(k, b"helpline key check")[:16] for n, k in field_keys}
 
@@ -156,10 +158,12 @@ class Safe:
         }
         self._ciphers, self._hash_secrets = ciphers, found
         if facts.sealing in ciphers:
-            self._sealing = facts.sealing
+            self._seals_with = (facts.sealing, ciphers[facts.sealing])
 
     def seal_with(self, number: int) -> None:
-        self._sealing = number
+        if number not in self._ciphers:
+            raise CannotOpen(NO_KEY)
+        self._seals_with = (number, self._ciphers[number])
 
     def seal(self, items: Sequence[Item]) -> list[bytes]:
         _refuse_secrets(items)
@@ -182,7 +186,7 @@ class Safe:
     def seal_anew(self, items: Sequence[Item]) -> list[bytes]:
         return [
             self._seal(Item(item.bound, _opened(self._ciphers, item)))
-            if item.value[1:2] != bytes([self._sealing])
+            if item.value[1:2] != bytes([self._seals_with[0]])
             else item.value
             for item in items
         ]
@@ -216,9 +220,13 @@ class Safe:
         return bytes([number]) + hmac.digest(self._hash_secrets[number], stored, "sha256")
 
     def _seal(self, item: Item) -> bytes:
+        number, cipher = self._seals_with
+        if number not in self._ciphers:
+            # It was retired, and no other one is in force: what it sealed could not be opened.
+            raise CannotOpen(NO_KEY)
         nonce = secrets.token_bytes(12)
-        body = self._ciphers[self._sealing].encrypt(nonce, item.value, item.bound)
-        return bytes([_VERSION, self._sealing]) + nonce + body
+        body = cipher.encrypt(nonce, item.value, item.bound)
+        return bytes([_VERSION, number]) + nonce + body
 
     def _open(self, item: Item) -> bytes | CannotOpen:
         try:

@@ -21,7 +21,7 @@ class Passkey(Base):
     # As its person calls it.
     name: Mapped[str]
     credential_id: Mapped[bytes] = mapped_column(unique=True)
-    # Sealed for its person, with its own id: put into another row, it is no key of any person.
+    # Sealed for its person, with its own id: in another row it opens nothing.
     public_key_sealed: Mapped[Sealed] = mapped_column(info={SEALED: "bytes", "row": "staff_id"})
     # How often it was used, as it counts itself; 0 for one that does not count.
     sign_count: Mapped[int] = mapped_column(BigInteger)

@@ -1,5 +1,5 @@
 """Second factors: the public key of a passkey and the secret of a telephone are sealed for their
-person, so that who can write to the database gives no person a factor of another one.
+person, so that a row that is changed or moved in the database proves no other person.
 
 Existing rows are converted: this migration needs the field keys if there are any. Until all
 processes run this version, those of the one before accept no second factor.

@@ -62,7 +62,7 @@ async def of_account(stage: Stage, who: Counsellor) -> Rows:
             **own,
             name="x",
             credential_id=own["id"].bytes,
-            public_key_sealed=b"x",
+            public_key_sealed=b"\x01\x01" + bytes(60),
             sign_count=0,
             made_at=work.now,
         )
