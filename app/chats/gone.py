@@ -145,8 +145,7 @@ async def conversations(work: Work, staff: Staff) -> list[Gone]:
             Channel(channel),
             danger,
             EndedBy(by),
-            *more,
-            danger_words.opened(work, call_id, words),
+            *[*more, danger_words.opened(work, call_id, words)],
         )
         for call_id, line, language, channel, danger, by, *more, words in rows
     ]
