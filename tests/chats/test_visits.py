@@ -126,6 +126,7 @@ async def test_words_of_a_blocked_visit_are_read_when_it_says_danger_after_its_e
     await messages.say_as_child(work, call.id, text="Otac me bije", client_key=a_key())
     await ending.end_as_child(work, call.id)
     ana = await accounts.find_by_name(work.session, "ana")
+    assert ana is not None
     assert await left.waiting(work, ana.team) == []
     for _ in range(2):
         await ending.say_danger(work, await record.lock_call(work, call.id), line)
