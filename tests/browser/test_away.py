@@ -113,12 +113,16 @@ async def help_reaches_a_hidden_tab(live: Stage, page: Page, ana: Counsellor, le
     assert await page.evaluate("document.visibilityState") == "hidden"
     # The talk is over, and with it the call for help.
     await live.exchange.hang_up(leg)
-    await until(lambda: page.evaluate("globalThis.rings.length === 0"), "it is quiet again")
-    assert await page.evaluate("notes.shift().closed")
-    assert (await page.title(), await page.evaluate(ICON)) == (title, icon)
     await ana.be("off_duty")
+    await live.settle()
+    quiet = "rings.length === 0 && notes.length > 0 && notes.every((one) => one.closed)"
+    await until(lambda: page.evaluate(quiet), "it is quiet again")
+    assert (await page.title(), await page.evaluate(ICON)) == (title, icon)
     await page.evaluate("globalThis.stopped = false")
     await page.bring_to_front()
+    seen = "!document.hidden && document.hasFocus()"
+    await until(lambda: page.evaluate(seen), "the page itself is seen again")
+    await page.evaluate("notes.length = 0")
 
 
 async def test_a_ring_and_a_call_for_help_reach_a_reader_of_reports_and_a_hidden_tab(
