@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError
 from sqlalchemy import func, select
 
+from app import strict_json
 from app.errors import Conflict, Invalid, Message, NotFound
 from app.referrals.channels.models import ReceivedEvent
 from app.referrals.channels.webhook.delivery import secret_of
@@ -54,7 +55,11 @@ async def receive(
     if known is not None:
         return known.answer
     try:
+        # What content type it says decides nothing here.
+        strict_json.read(body)
         event = Event.model_validate_json(body)
+    except (strict_json.Ambiguous, RecursionError):
+        raise Invalid("The body cannot be read. Send valid JSON.") from None
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise Invalid(
