@@ -11,11 +11,16 @@ from pydantic_core import from_json
 
 from app import strict_json
 from app.demo.stage import Stage
+from app.jobs.transaction import transaction
 from app.outbox.addresses import reads_alike
 from app.outbox.fetching import _is_on
 from app.outbox.push.subscriptions import may_send_to
+from app.referrals.channels.webhook.signing import headers_for
+from app.referrals.directory.agencies import set_webhook_secret
 from app.referrals.directory.entries import Problem, _check_address
 from app.settings import Settings
+from app.work import PROGRAM
+from tests.support.referrals import add_agency
 
 SCHEMES = ("https://", "http:/", "https:", "//", "HTTPS://", "https:///", "https:\\\\", " https://")
 OWN = "https://a.example/"
@@ -120,3 +125,13 @@ async def test_json_that_readers_understand_differently_is_refused(stage: Stage)
     assert (await ana.ask("GET", "/me")).json()["presence"]["state"] == "available"
     taken = await stage.client.put(url, content='{"state": "break"}', headers=headers)
     assert taken.status_code == 200, taken.text
+    # An agency's event says its content type as it likes, or not at all.
+    await add_agency(stage, "house", "shelter", email="a@house.example")
+    async with transaction(stage.ground, PROGRAM) as work:
+        secret = await set_webhook_secret(work, "house")
+    twice = b'{"type": "accepted", "type": "rejected", "data": {"referral": "x", "sequence": 1}}'
+    signed = headers_for(secret, "msg-1", stage.clock.now(), twice)
+    events = f"{stage.settings.public_url}/api/v1/agencies/house/events"
+    refused = await stage.client.post(events, content=twice, headers=signed)
+    assert refused.status_code == 422
+    assert refused.json()["detail"] == "The body cannot be read. Send valid JSON."

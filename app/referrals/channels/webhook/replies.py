@@ -55,16 +55,17 @@ async def receive(
     if known is not None:
         return known.answer
     try:
-        # What content type it says decides nothing here.
-        strict_json.read(body)
         event = Event.model_validate_json(body)
-    except (strict_json.Ambiguous, RecursionError):
-        raise Invalid("The body cannot be read. Send valid JSON.") from None
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise Invalid(
             "The event cannot be read at %(where)s.", where=where or Message("its beginning")
         ) from None
+    try:
+        # Whatever content type it says.
+        strict_json.read(body)
+    except (ValueError, RecursionError):
+        raise Invalid("The body cannot be read. Send valid JSON.") from None
     return await _apply(work, agency, event_id, event)
 
 
