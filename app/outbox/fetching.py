@@ -6,6 +6,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx2
 
+from app.outbox.addresses import reads_alike
 from app.outbox.outside import client_for_outside, client_for_own
 from app.outbox.responses import Refused, TryAgain
 from app.settings import Settings
@@ -58,7 +59,7 @@ def _is_on(own: str, address: str) -> bool:
     """Return whether an address is on the host of the operator's, and no less safe."""
     if not own:
         return False
-    same = urlsplit(own).hostname == urlsplit(address).hostname
+    same = reads_alike(address) and urlsplit(own).hostname == urlsplit(address).hostname
     return same and (_is_safe(address) or not _is_safe(own))
 
 

@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from tests.support.patterns import APP, MADE, Found, collected, slow_with
+from tests.security.patterns import APP, MADE, Found, collected, slow_with
 
 
 def test_no_pattern_runs_for_ever() -> None:
     run = subprocess.run(
-        [sys.executable, "-m", "tests.support.patterns"],
+        [sys.executable, "-m", "tests.security.patterns"],
         capture_output=True,
         text=True,
         check=False,

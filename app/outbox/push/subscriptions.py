@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app.errors import Invalid, NotFound
 from app.jobs.names import Task
 from app.jobs.transaction import transaction
+from app.outbox.addresses import reads_alike
 from app.outbox.push.models import PushKey, PushMessage, PushSubscription
 from app.settings import Settings
 from app.staff.audit import write_entry
@@ -40,7 +41,7 @@ def may_send_to(settings: Settings, endpoint: str) -> bool:
     except ValueError:
         return False
     host = parts.hostname or ""
-    if parts.username or parts.password:
+    if parts.username or parts.password or not reads_alike(endpoint):
         return False
     if is_own_service(settings, endpoint):
         return True

@@ -8,7 +8,6 @@ import asyncio
 import base64
 import hashlib
 import hmac
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +18,7 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from app import strict_json
 from app.errors import Message, Refusal
 from app.settings import Settings
 
@@ -111,8 +111,8 @@ async def _ask(client: httpx2.AsyncClient, method: str, url: str, **values: Any)
             "%(host)s answered with status %(status)s", host=host, status=answer.status_code
         )
     try:
-        read = json.loads(body)
-    except ValueError:
+        read = strict_json.read(body)
+    except (ValueError, RecursionError):
         read = None
     if not isinstance(read, dict):
         raise ProviderFailed("%(host)s did not answer with JSON", host=host)
@@ -254,7 +254,7 @@ def look_at_logout_token(token: str, client: Client) -> None:
     Nothing of it is believed by this. Raises ProviderFailed.
     """
     try:
-        claims = json.loads(jws.extract_compact(token.encode()).payload)
+        claims = strict_json.read(jws.extract_compact(token.encode()).payload)
         audience = claims["aud"]
         meant = client.client_id in (audience if isinstance(audience, list) else [audience])
         is_ours = claims["iss"] == client.issuer and meant and _LOGOUT in claims["events"]

@@ -12,6 +12,7 @@ from app.calls.hours import read_hours
 from app.contacts.registry import library_of
 from app.dialling.rules import Rules, Why, why_not, words_of
 from app.errors import Invalid, Joined, Message, why
+from app.outbox.addresses import reads_alike
 from app.privacy import ends
 from app.privacy.numbers import dialled_from
 from app.referrals.library import protocols_of
@@ -232,7 +233,7 @@ def _why_not(number: str | None, rules: Rules) -> Why | None:
 def _check_address(what: str, url: str, in_production: bool, wrong: list[Problem]) -> None:
     try:
         parts = urlsplit(url)
-        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.username
+        fine = reads_alike(url) and not parts.username
     except ValueError:
         fine = False
     if not fine:

@@ -98,7 +98,7 @@ const number = () => {
   for (const list of root.querySelectorAll("[data-entries]")) {
     [...list.children].forEach((entry, n) => {
       const legend = entry.querySelector("legend").firstChild;
-      legend.textContent = legend.textContent.trim().replace(/\s+\d+$/, "") + ` ${n + 1} `;
+      legend.textContent = legend.textContent.trim().replace(/\s\d+$/, "").trimEnd() + ` ${n + 1} `;
     });
     const add = root.querySelector(`[data-add="${list.dataset.entries}"]`);
     add.disabled = list.children.length >= Number(add.dataset.most);

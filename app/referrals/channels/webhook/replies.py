@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError
 from sqlalchemy import func, select
 
+from app import strict_json
 from app.errors import Conflict, Invalid, Message, NotFound
 from app.referrals.channels.models import ReceivedEvent
 from app.referrals.channels.webhook.delivery import secret_of
@@ -60,6 +61,11 @@ async def receive(
         raise Invalid(
             "The event cannot be read at %(where)s.", where=where or Message("its beginning")
         ) from None
+    try:
+        # Whatever content type it says.
+        strict_json.read(body)
+    except (ValueError, RecursionError):
+        raise Invalid("The body cannot be read. Send valid JSON.") from None
     return await _apply(work, agency, event_id, event)
 
 

@@ -11,11 +11,10 @@ import itertools
 import json
 import re
 import resource
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from re import _constants as of  # type: ignore[attr-defined]
-from re import _parser as parser  # type: ignore[attr-defined]
+from re import _constants as of
+from re import _parser as parser
 from time import process_time
 from typing import Any, NamedTuple
 
@@ -282,4 +281,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
