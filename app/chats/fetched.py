@@ -121,7 +121,7 @@ async def put_away(work: Work, line: LineScript, channel: Channel) -> int:
         )
         write_entry(
             work,
-            AuditLog.LINE_UNREAD_PUT_AWAY,
+            AuditLog.UNREAD_MESSAGE_PUT_AWAY,
             str(line.id),
             before={"carrier": channel.value, "unread": count},
             after={"carrier": channel.value, "unread": 0},

@@ -98,7 +98,7 @@ class AuditLog(StrEnum):
     LINE_LANGUAGE_ADDED = "line_language_added"
     LINE_LANGUAGE_REMOVED = "line_language_removed"
     LINE_NUMBERS_SET = "line_numbers_set"
-    LINE_UNREAD_PUT_AWAY = "line_unread_put_away"
+    UNREAD_MESSAGE_PUT_AWAY = "unread_message_put_away"
     LINE_PLAN_SET = "line_plan_set"
     LINE_RETIRED = "line_retired"
     LINE_TAKEN_INTO_USE = "line_taken_into_use"

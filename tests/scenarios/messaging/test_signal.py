@@ -197,7 +197,7 @@ async def test_what_cannot_be_read_is_kept_told_and_heard_later(
         put_away = f"/admin{at}/signal/put-away"
         assert (await page(stage, mila, put_away, sure="yes")).status_code == 303
     (entry,) = await stage.rows(
-        "SELECT subject, detail FROM audit_entries WHERE action = 'line_unread_put_away'"
+        "SELECT subject, detail FROM audit_entries WHERE action = 'unread_message_put_away'"
     )
     assert (entry["subject"], entry["detail"]["before"]["unread"]) == (str(line["id"]), 1)
     await stage.advance(70)
