@@ -151,9 +151,9 @@ class Desk:
     async def be_available(self) -> None:
         await available(self.page)
 
-    async def telephone_is(self, state: str) -> None:
+    async def telephone_is(self, state: str, within: float = 15) -> None:
         box = self.page.locator("#telephone")
-        await expect(box).to_have_attribute("data-state", state, timeout=15_000)
+        await expect(box).to_have_attribute("data-state", state, timeout=within * 1000)
 
     async def accept(self) -> None:
         await expect(self.page.locator("#offer")).to_be_visible()
