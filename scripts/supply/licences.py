@@ -36,7 +36,7 @@ its authors have published in one of the languages of this program, and found no
 2026): no published translation is used. The names in Serbian stand in that file and those in the
 other languages in `app/words/<language>/definitions.po`; all were written for this program, and
 none has been read by a native speaker who works with children. A helpline that has a translation
-of its own, or one that the framework's authors agreed with it, takes it in under *Administration,
+of its own, or one that the framework's authors agreed with it, imports it under *Administration,
 Languages*.
 """
 
