@@ -28,6 +28,8 @@ from app.work import Work
 _BELONGS = timedelta(days=3)
 # More new conversations of a number within an hour are not opened.
 MOST_AN_HOUR = 10
+# Cries of danger of a number within this time, while no counsellor is there, are one message.
+CRIES_WITHIN = timedelta(hours=1)
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 # How often it is looked whether a counsellor can still come.
 _LOOKS_EVERY = timedelta(minutes=5)
@@ -150,7 +152,8 @@ async def latest(work: Work, line: LineScript, channel: Channel, caller_key: byt
 async def unanswered(
     work: Work, line: LineScript, channel: Channel, caller_key: bytes
 ) -> Call | None:
-    """Return the conversation, locked, in which a number left a message that is not done yet."""
+    """Return the conversation, locked, in which a number left a message that is not done yet; one
+    that is urgent before others."""
     call_id = await work.session.scalar(
         select(ReturnCode.call_id)
         .join(Call, Call.id == ReturnCode.call_id)
@@ -161,7 +164,7 @@ async def unanswered(
             Call.channel == channel.value,
             Call.caller_key == caller_key,
         )
-        .order_by(ReturnCode.made_at.desc())
+        .order_by(Call.danger.desc(), Call.alarming.desc(), ReturnCode.made_at.desc())
         .limit(1)
     )
     return await record.lock_call(work, call_id) if call_id is not None else None

@@ -4,11 +4,11 @@ What cannot be heard stays, is tried again each minute, and opens an alarm: see 
 person who cannot help it puts it away: the alarm ends, and it is tried on all the same.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 
 from app.calls.speech import LineScript
 from app.calls.states import Channel
@@ -97,18 +97,23 @@ async def unread_lines(work: Work) -> list[UUID]:
     return list(rows)
 
 
-async def put_away(work: Work, line: LineScript, channel: Channel) -> int:
+async def put_away(
+    work: Work, line: LineScript, channel: Channel, *, until: datetime | None = None
+) -> int:
     """Put away what could not be heard of a line, so that it alarms no person. It is kept and tried
-    on, and what cannot be heard from now on alarms again. Return how many. May run twice."""
+    on. `until`: what came later alarms on, because the person has not seen of it; without it, what
+    comes from now on. Return how many. May run twice."""
+    of_line = (Fetched.line_id == line.id, Fetched.channel == channel.value, *_ALARMS)
     rows = await work.session.scalars(
         update(Fetched)
-        .where(Fetched.line_id == line.id, Fetched.channel == channel.value, *_ALARMS)
+        .where(*of_line, Fetched.at <= (until or work.now))
         .values(put_away_at=work.now)
         .returning(Fetched.id)
         .execution_options(synchronize_session=False)
     )
     count = len(rows.all())
-    if count:
+    left = await work.session.scalar(select(func.count()).select_from(Fetched).where(*of_line)) or 0
+    if count and not left:
         await work.session.execute(
             update(Account)
             .where(
@@ -119,12 +124,13 @@ async def put_away(work: Work, line: LineScript, channel: Channel) -> int:
             .values(problem=None)
             .execution_options(synchronize_session=False)
         )
+    if count:
         write_entry(
             work,
             AuditLog.UNREAD_MESSAGE_PUT_AWAY,
             str(line.id),
-            before={"carrier": channel.value, "unread": count},
-            after={"carrier": channel.value, "unread": 0},
+            before={"carrier": channel.value, "unread": count + left},
+            after={"carrier": channel.value, "unread": left},
         )
         work.announce(Topic.LINES)
     return count

@@ -314,10 +314,16 @@ def _check_together(settings: Settings) -> None:
 
 
 def _check_week(values: Mapping[str, Any]) -> None:
-    """Refuse a usual week that is longer than the longest one. Raises Invalid."""
+    """Refuse a usual week that is longer than the longest one, and a night without an end. Raises
+    Invalid."""
     if values["week_usual_hours"] > values["week_most_hours"]:
         least, _ = bounds_of("week_usual_hours")
         raise _out_of_bounds("week_usual_hours", least, values["week_most_hours"])
+    if values["night_from"] == values["night_until"]:
+        raise Invalid(
+            "%(name)s: write another time than the one at which the night begins.",
+            name="night_until",
+        )
 
 
 def _out_of_bounds(name: str, least: int | None, most: int | None) -> Invalid:

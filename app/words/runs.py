@@ -12,7 +12,7 @@ _APART = f"{_BEGINS}[^{_ENDS}]*{_ENDS}"
 RUN = re.compile(
     r"""
     (?<![\w+])\+\d[\d\ …]*[\d…]         # a number of a telephone
-    | [\w.+-]+@[\w-]+(?:\.[\w-]+)+      # an address of mail
+    | (?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+  # an address of mail
     | \b(?:[a-z]+://|sip:(?=\w))(?:[!-~]*[\w/])?  # an address of a page or a telephone
     | \b\d\d:\d\d-\d\d:\d\d\b           # a span of a day
     | (?:\b[a-z_]+:)*\b\d{4}-\d\d(?:-\d\d)?(?:/\d{4}-\d\d(?:-\d\d)?)?\b  # days of programs

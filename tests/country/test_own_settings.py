@@ -89,6 +89,7 @@ def test_each_setting_is_decided_on_the_page_or_belongs_to_the_server() -> None:
         ("chat_silence_seconds", 59),
         ("night_from", "at ten"),
         ("night_until", "06:00:30"),
+        ("night_until", "22:00"),
         ("follow_up_reminds_at", 9),
         ("duty_lengths_hours", "8 8"),
         ("duty_lengths_hours", "0.5"),
@@ -207,6 +208,7 @@ async def test_rest_and_planning_go_by_what_is_decided_and_back_to_the_country(w
     wanted: dict[str, int | str] = {
         **dict.fromkeys(OWN_NUMBERS, 20),
         **dict.fromkeys(OWN_TIMES, "21:30"),
+        "night_until": "05:30",
         **dict.fromkeys(OWN_LENGTHS, "12  6,5"),
         "duty_begins_every_minutes": 60,
     }
@@ -219,7 +221,7 @@ async def test_rest_and_planning_go_by_what_is_decided_and_back_to_the_country(w
     assert week.lengths == [timedelta(hours=12), timedelta(hours=6, minutes=30)]
     assert (week.night_from, week.night_until, week.begins_every_minutes) == (
         time(21, 30),
-        time(21, 30),
+        time(5, 30),
         60,
     )
     country = country_rules(ground)

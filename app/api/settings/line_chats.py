@@ -6,7 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from app.api.settings.lines import KeepsLines
 from app.calls import chat_lines, lines
@@ -196,8 +196,10 @@ async def remove_signal_number(work: InWork, staff: KeepsLines, line_id: UUID) -
 
 
 @router.post("/lines/{line_id}/signal/put-away", status_code=204)
-async def put_away_unread(work: InWork, staff: KeepsLines, line_id: UUID) -> None:
+async def put_away_unread(
+    work: InWork, staff: KeepsLines, line_id: UUID, until: AwareDatetime | None = None
+) -> None:
     """Put away what came by Signal and cannot be read, so that it alarms no person any more. It is
-    kept for 30 days, and tried on."""
+    kept for 30 days, and tried on. `until`: what came later alarms on."""
     _row, line = await lines.read_line(work, line_id)
-    await fetched.put_away(work, line, Channel.SIGNAL)
+    await fetched.put_away(work, line, Channel.SIGNAL, until=until)

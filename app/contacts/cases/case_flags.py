@@ -114,10 +114,11 @@ async def flags_of(opened: Opened[Case]) -> list[Flag]:
     ]
 
 
-async def forbids_ringing(work: Work, staff: Staff, call: Call) -> bool:
-    """Return whether a case with a contact of this caller says that the child is not to be rung. A
-    case that the person may not read says nothing; that one was found is logged first."""
-    if call.caller_key is None:
+async def forbids_ringing(work: Work, staff: Staff, caller_key: bytes | None) -> bool:
+    """Return whether a case with a contact of a number says that the child is not to be rung; the
+    number is given by its keyed hash. A case that the person may not read says nothing; that one
+    was found is logged first."""
+    if caller_key is None:
         return False
     rows = await work.session.scalars(
         select(CaseFlag.case_id)
@@ -126,7 +127,7 @@ async def forbids_ringing(work: Work, staff: Staff, call: Call) -> bool:
         .join(Contact, Contact.id == CaseContact.contact_id)
         .join(Call, Call.id == Contact.call_id)
         .where(
-            Call.caller_key == call.caller_key,
+            Call.caller_key == caller_key,
             CaseFlag.about == FlagAbout.DO_NOT_RING,
             is_up(_today(work)),
             reads_case(staff),

@@ -16,6 +16,7 @@ from app.dashboard.chats.pages import desk
 from app.dashboard.templating import page
 from app.errors import Refusal
 from app.routing import callbacks
+from app.sealing.hashes import carry_caller
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with
@@ -48,12 +49,16 @@ async def _form(
     request: Request, work: Work, staff: Staff, call: Call, to: str, number: str | None
 ) -> Response:
     """Show the form. A number that the child did not write is not shown: it is sealed."""
+    key = call.caller_key
+    if number is not None:
+        await carry_caller(work, number)
+        key = work.keys.match_key("caller", number)
     zone = await _zone(work, call)
     here = work.now.astimezone(ZoneInfo(zone))
     values: dict[str, Any] = {
         "to": to,
         "number": number,
-        "do_not_ring": await case_flags.forbids_ringing(work, staff, call),
+        "do_not_ring": await case_flags.forbids_ringing(work, staff, key),
         "zone": zone,
         "day": here.date().isoformat(),
         "last": (here.date() + timedelta(days=30)).isoformat(),

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, File, Form, Path, Query, Request, Response, UploadFile
+from pydantic import AwareDatetime
 from starlette.responses import RedirectResponse
 
 from app import words
@@ -222,6 +223,7 @@ async def _show(
         bot_states=line_chat_views.BOT_STATES,
         bot_problems=line_chat_views.BOT_PROBLEMS,
         signal=await accounts.account_of(work, line.id, Channel.SIGNAL),
+        drawn_at=work.now.isoformat(),
         has_signal=work.settings.signal_service_url is not None,
         signal_states=line_chat_views.SIGNAL_STATES,
         signal_problems=line_chat_views.SIGNAL_PROBLEMS,
@@ -478,11 +480,18 @@ async def remove_signal_number(
 
 
 @router.post("/admin/lines/{line_id}/signal/put-away")
-async def put_away_unread(request: Request, work: InWork, staff: Keeps, line_id: UUID) -> Response:
-    """Put away what came by Signal and cannot be read, so that it alarms no person any more."""
+async def put_away_unread(
+    request: Request,
+    work: InWork,
+    staff: Keeps,
+    line_id: UUID,
+    until: Annotated[AwareDatetime | None, Form()] = None,
+) -> Response:
+    """Put away what came by Signal until the page was drawn and cannot be read, so that it alarms
+    no person any more."""
 
     async def verb(line: LineScript) -> None:
-        await fetched.put_away(work, line, Channel.SIGNAL)
+        await fetched.put_away(work, line, Channel.SIGNAL, until=until)
 
     return await _change(request, work, staff, line_id, "signal", {}, verb)
 

@@ -255,6 +255,10 @@ def reason_of(alarm: Alarm) -> str:
     return WORDS[AlarmKind(alarm.kind)]
 
 
+# Stands for the address of a page while the sentence is translated.
+_PAGE = "{page}"
+
+
 async def message_of(work: Work, alarm: Alarm, language: str) -> tuple[str, str]:
     """Return subject and text of a message: what is wrong, where, and what to do. Nothing about a
     child."""
@@ -262,13 +266,14 @@ async def message_of(work: Work, alarm: Alarm, language: str) -> tuple[str, str]
     # The page of the rota shows a line without a counsellor, that of the supervisors danger.
     page = "supervisor" if alarm.subject_id is not None else "roster"
     with spoken_in(language):
-        name = _("Helpline")
+        subject, name = _("Helpline: alarm"), _("Helpline")
         if line is not None and alarm.language:
             name = f"{line.name} ({language_name(alarm.language)})"
         text = _(
             "%(name)s: %(reason)s See %(page)s",
             name=name,
             reason=said(reason_of(alarm)),
-            page=f"{work.settings.public_url}/{page}",
+            page=_PAGE,
         )
-        return _("Helpline: alarm"), text
+    # Signs of direction beside an address would become a part of it in programs that read mail.
+    return subject, text.replace(_PAGE, f"{work.settings.public_url}/{page}")

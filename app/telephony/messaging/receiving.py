@@ -101,21 +101,42 @@ async def hear(work: Work, channel: Channel, line: LineScript, arrived: Arrived)
         return
     language = await carrying.language_of(work, line, key, arrived.language)
     flood = await carrying.is_flood(work, line, channel, key)
-    if flood and not cries and not carrying.is_danger(line, arrived.text, language):
+    earlier = await carrying.unanswered(work, line, channel, key)
+    if earlier is not None and await _goes_on(
+        work, channel, line, earlier, language, cries=cries, flood=flood
+    ):
+        # More of what was left before: one answer will do.
+        answer = await left.answered_in(work, earlier)
+        await _say(work, earlier, arrived, afterwards=True)
+        if cries:
+            await ending.say_danger(work, earlier, line)
+        await left.came_again(work, earlier, answer)
+    elif flood and not cries and not carrying.is_danger(line, arrived.text, language):
         log().warning("a number opens very many conversations", area="chats", line=line.number)
         await carrying.refuse_flood(work, line, channel, key, arrived.ours, arrived.sid)
-        return
-    # A blocked number leaves nothing, and a cry of danger is a conversation of its own.
-    apart = cries or await callers.is_blocked(work, key)
-    if not apart and not (takes(line, channel) and await carrying.is_staffed(work, line, language)):
-        earlier = await carrying.unanswered(work, line, channel, key)
-        if earlier is not None:
-            # More of what was left before: one answer will do.
-            answer = await left.answered_in(work, earlier)
-            await _say(work, earlier, arrived, afterwards=True)
-            await left.came_again(work, earlier, answer)
-            return
-    await _begin(work, channel, line, arrived, language, cries)
+    else:
+        await _begin(work, channel, line, arrived, language, cries)
+
+
+async def _goes_on(
+    work: Work,
+    channel: Channel,
+    line: LineScript,
+    earlier: Call,
+    language: str,
+    *,
+    cries: bool,
+    flood: bool,
+) -> bool:
+    """Return whether what a number writes belongs to the message that it left before."""
+    if cries:
+        # Cries within an hour are one message; of a later one people are told anew.
+        fresh = not earlier.danger or earlier.opened_at > work.now - carrying.CRIES_WITHIN
+        return fresh and not await carrying.is_staffed(work, line, language)
+    if flood or await callers.is_blocked(work, earlier.caller_key or b""):
+        # What follows a cry is heard: where the child is, and its answers.
+        return earlier.danger or earlier.alarming
+    return not (takes(line, channel) and await carrying.is_staffed(work, line, language))
 
 
 async def _begin(

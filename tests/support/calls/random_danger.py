@@ -133,7 +133,9 @@ class Danger:
         if call is not None:
             self.said.setdefault(call.id, []).append(words)
             if blocked and begins and words not in (DANGER, self.line.danger_digit):
-                assert call.blocked, "the words of a blocked number reach people"
+                urgent = call.danger or call.alarming
+                assert call.blocked or urgent, "the words of a blocked number reach people"
+                assert not (call.blocked and urgent), "what follows a cry is not heard"
         if blocked and words == self.line.danger_digit:
             assert call is not None, "a cry of danger is lost"
             talks = CallState(call.state) is CallState.CONNECTED

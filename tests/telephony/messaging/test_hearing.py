@@ -195,12 +195,48 @@ async def test_a_blocked_number_is_heard_with_the_danger_digit_also_while_a_mess
     work: Work, monkeypatch: pytest.MonkeyPatch, digit: str
 ) -> None:
     call, ana = await _a_message_that_was_answered(work, monkeypatch)
-    await texts(work, digit)
-    assert digit not in str(await said(work, call))
-    first, second = await left.waiting(work, ana.team)
-    assert (first.danger, second.danger, second.call_id) == (True, False, call.id)
+    monkeypatch.setattr(callers, "is_blocked", _always)
+    for _ in range(10):
+        await texts(work, digit)
+    (waits,) = await left.waiting(work, ana.team)
+    assert (waits.danger, waits.call_id, waits.answered) == (True, call.id, False)
     unanswered = [job for job in work.jobs if job.task == Task.DANGER_UNANSWERED]
-    assert [job.arguments["call_id"] for job in unanswered] == [str(first.call_id)]
+    assert [job.arguments["call_id"] for job in unanswered] == [str(call.id)], "one task"
+    # A cry of another night: people are told anew.
+    work.now += 2 * carrying.CRIES_WITHIN
+    await texts(work, digit)
+    assert len([job for job in work.jobs if job.task == Task.DANGER_UNANSWERED]) == 2
+    assert len(await left.waiting(work, ana.team)) == 2
+
+
+@pytest.mark.parametrize("cry", ["9", "Hoću da se ubijem"])
+async def test_a_blocked_number_is_heard_after_its_cry(
+    work: Work, monkeypatch: pytest.MonkeyPatch, cry: str
+) -> None:
+    """Where the child is, and what it answers to a question, reaches a person."""
+    await a_line_for_texts(work)
+    ana = await a_writer(work, "ana", at_once=0)
+    _block_all(monkeypatch)
+    monkeypatch.setattr(callers, "is_blocked", _always)
+    await texts(work, "Glupi ste")
+    await texts(work, cry)
+    await texts(work, "Njegoševa 5, treći sprat")
+    (waits,) = await left.waiting(work, ana.team)
+    call = next(one for one in await calls(work) if one.id == waits.call_id)
+    assert "Njegoševa 5" in str(await said(work, call))
+    await left.answer(work, ana, call.id, text="Gde si sada?", client_key=uuid4().hex)
+    await texts(work, "U podrumu")
+    assert "U podrumu" in str(await said(work, call))
+    (waits,) = await left.waiting(work, ana.team)
+    assert not waits.answered
+    # Also once a counsellor who writes is there.
+    await a_writer(work, "vera")
+    await texts(work, "Još sam tu")
+    assert "Još sam tu" in str(await said(work, call))
+
+
+async def _always(work: Work, key: bytes) -> bool:
+    return True
 
 
 async def test_a_number_that_was_told_the_digit_is_in_danger_with_it_while_it_waits(
