@@ -22,7 +22,7 @@ import pytest
 from playwright.async_api import Browser, Page, ViewportSize, expect
 
 from app.clock import SystemClock
-from app.contacts import records
+from app.contacts import registry
 from app.demo.stage import MONDAY, Counsellor, Stage, stage_on
 from app.practice import voices
 from app.routing import own_presence
@@ -108,7 +108,7 @@ async def house(
     database: str, anyio_backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[House]:
     """A helpline with people, their rota, and the calls of its last two days."""
-    monkeypatch.setattr(records, "secrets", random.Random(7))
+    monkeypatch.setattr(registry, "secrets", random.Random(7))
     async with stage_on(database, clock=FromMonday(), sound=True, with_server=False) as stage:
         await stage.add_line()
         people = {}

@@ -34,6 +34,7 @@ FIELD_WORDS = {
     "caller_hashes": N_("known callers"),
     "caller_numbers": N_("callers' numbers"),
     "carrier": N_("carrier"),
+    "unread": N_("messages that cannot be read"),
     "case": N_("cases"),
     "cases": N_("cases"),
     "change": N_("change"),

@@ -29,6 +29,8 @@ READ = """
 """
 # What the rows of these tests are called, and what is written in them.
 _NAMES = {
+    # The code of an agency.
+    "clinic",
     "Plavi telefon",
     "Girl is bullied at school",
     "She was told whom to talk to.",
