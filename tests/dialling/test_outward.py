@@ -325,6 +325,9 @@ async def test_without_a_line_there_is_an_alarm_and_a_letter_all_the_same(work: 
     assert "routing:mail_volume" in {job.task for job in work.jobs}
     (alarm,) = await volume.open_alarms(work)
     _, text = await message_of(work, alarm, "en")
+    # No sign of direction beside the address, which would become a part of it.
+    _, from_right = await message_of(work, alarm, "ar")
+    assert from_right.endswith(f" {work.settings.public_url}/roster")
     assert "than usual. See" in text
     assert text.endswith("/roster")
 
