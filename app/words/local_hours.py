@@ -24,6 +24,8 @@ def stored_hours(text: str) -> str:
     What is not understood stays as it is, so that its check names it.
     """
     found = text.replace("–", "-").replace("—", "-")
+    # The signs of a list in Arabic, as a page writes them.
+    found = found.replace("، ", ",").replace("،", ",").replace("؛", ";")
     for phrase, stored in _phrases():
         found = re.sub(re.escape(phrase), stored, found, flags=re.IGNORECASE)
     found = _WORD.sub(lambda word: _day(word[0]), found)

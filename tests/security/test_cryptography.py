@@ -43,7 +43,7 @@ _MAY_DIFFER = {
     "app/cli/agencies.py: one.agency.code == code": _A_NAME,
     "app/contacts/cases/removing.py: mark != _MARK": "the sign at the beginning of a kind of file",
     "app/contacts/finding/search.py: model.code == bindparam('code')": _A_NAME,
-    "app/contacts/records.py: known[key] != libraries.digest_of(text)": _BOTH_OURS,
+    "app/contacts/registry.py: known[key] != libraries.digest_of(text)": _BOTH_OURS,
     "app/country/marked.py: getattr(table, name) == code": _A_NAME,
     "app/country/undoing.py: bots.token_of(work, present) != token": _BOTH_OURS,
     "app/dashboard/directory/pages.py: entry.code != code": _A_NAME,
@@ -88,6 +88,7 @@ _MAY_DIFFER = {
     "app/training/debrief.py: code == section": _A_NAME,
     "app/web/signing_in.py: found.password_hash != staff.password_hash": _BOTH_OURS,
     "app/words/pages.py: one.lower() == code": "the code of a language",
+    "app/routing/rung_by_writer.py: _CONVERSATION.caller_key == caller_key": _BOTH_OURS,
 }
 
 

@@ -63,7 +63,7 @@ async def test_a_shift_without_its_counsellor_is_told_until_a_person_acknowledge
     (alarm,) = await alarms(stage)
     assert (alarm["kind"], alarm["language"]) == ("no_counsellor_signed_in", "sr")
     assert await tried(stage) == [(CHIEF, "no_answer"), (DEPUTY, "acknowledged")]
-    assert alarm["acknowledged_by"] == "supervisor"
+    assert alarm["acknowledged_by"] == "Supervisor"
     heard = " ".join(h.text for h in stage.exchange.phones[DEPUTY].heard)
     assert "no counsellor has signed in" in heard
     await stage.advance(600)
@@ -124,7 +124,7 @@ async def test_mailboxes_busy_phones_and_messages_lead_on_to_the_director(
         assert "nijedan savetnik se nije prijavio. Pogledajte" in message.replace("\n", " ")
     assert "Linija: uzbuna" in mail
     assert "/roster" in text
-    assert (await alarms(stage))[0]["acknowledged_by"] == "director"
+    assert (await alarms(stage))[0]["acknowledged_by"] == "Director"
 
 
 async def test_the_last_one_on_duty_is_told_before_being_set_away(stage: Stage) -> None:
@@ -160,14 +160,14 @@ async def test_an_alarm_that_was_taken_hides_none_of_another_kind(stage: Stage) 
     leg = await waits(stage)
     await stage.advance(100)
     (first,) = await alarms(stage)
-    assert (first["kind"], first["acknowledged_by"]) == ("long_wait", "supervisor")
+    assert (first["kind"], first["acknowledged_by"]) == ("long_wait", "Supervisor")
     # The chief knows that a caller waits, and not that the only counsellor hears no ring.
     await stage.until(lambda: _missed(stage, 3), limit=250, what="three misses")
     await stage.advance(30)
     found = {a["kind"]: a for a in await alarms(stage)}
     assert set(found) == {"long_wait", "last_one_misses"}
     assert found["long_wait"]["ended_at"] is None
-    assert found["last_one_misses"]["acknowledged_by"] == "supervisor"
+    assert found["last_one_misses"]["acknowledged_by"] == "Supervisor"
     heard = " ".join(h.text for h in stage.exchange.phones[CHIEF].heard)
     assert "The last counsellor on duty does not answer calls" in heard
     # Each ends with its own reason.
