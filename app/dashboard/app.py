@@ -71,9 +71,9 @@ from app.dashboard.settings import (
 from app.dashboard.templating import BUILT, templates
 from app.dashboard.training import practice
 from app.database.engine import is_away, is_busy, lost_a_race, waited_too_long
-from app.errors import NotSignedIn, Refusal, Unexpected
+from app.errors import NotSignedIn, Refusal, TooMany, Unexpected
 from app.staff.models import Staff
-from app.web.access import reader_of_error
+from app.web.access import CrossSite, reader_of_error
 from app.web.files import Files
 from app.web.routes import include
 from app.web.step_up import HEADER, ProofNeeded
@@ -173,8 +173,20 @@ async def render_to_reader(request: Request, error: Exception) -> Response:
     """
     whole = _is_loaded_whole(request) and not isinstance(error, NotSignedIn)
     asks = isinstance(error, (HTTPException, Unexpected)) or (whole and not _again_in(error))
-    reader = await reader_of_error(request) if asks else None
+    reader = await reader_of_error(request) if asks and not _is_cheap(request, error) else None
     return render(request, error, reader if whole else None)
+
+
+# Pages before the sign-in.
+_BEFORE = ("/login", "/setup", "/welcome")
+
+
+def _is_cheap(request: Request, error: Exception) -> bool:
+    """Return whether a request is refused without a look for its reader: a flood of what is
+    refused, with a session made up, must not ask the database once for each."""
+    if isinstance(error, (CrossSite, TooMany)) or request.url.path.startswith(_BEFORE):
+        return True
+    return isinstance(error, HTTPException) and error.status_code in (413, 429)
 
 
 def _is_loaded_whole(request: Request) -> bool:
