@@ -1,6 +1,7 @@
 """The frame in a real Chromium: a ring on any page, page changes that keep it, safe endings."""
 
 import asyncio
+import re
 from datetime import time, timedelta
 from typing import Any
 
@@ -244,6 +245,22 @@ async def is_kept(live: Stage) -> None:
     await until(is_kept, "the wrap-up is kept")
 
 
+# Another supervisor than the one of the kept note, in the form of a later talk: returns to whom the
+# kept one is addressed then, and puts things right again.
+LATER = """() => {
+  const kept = document.querySelector("#unsent-notes form"), to = kept.elements.to.value;
+  const now = kept.cloneNode(true);
+  now.id = "note-later";
+  now.elements.to.value = "another";
+  document.getElementById("desk").append(now);
+  document.dispatchEvent(new CustomEvent("htmx:afterSwap", {detail: {}}));
+  const found = kept.elements.to.value;
+  now.remove();
+  kept.elements.to.value = to;
+  return found;
+}"""
+
+
 async def a_note_stays_until_it_is_sent(live: Stage, page: Page) -> None:
     """The wrap-up ends while she types, and another page is opened: the note is there."""
     note, unsent = page.get_by_label("Note to Jelena"), page.locator("#unsent-notes")
@@ -252,8 +269,16 @@ async def a_note_stays_until_it_is_sent(live: Stage, page: Page) -> None:
         await presence.set_free(work, await presence.lock_presence(work, row.counsellor_id), "test")
     await expect(page.locator("#presence")).to_contain_text("Available")
     await expect(unsent).to_contain_text("not sent yet")
+    await expect(unsent.locator("time")).to_have_text(re.compile(r"\d\d:\d\d"))
     await expect(note).to_be_focused()
-    await page.keyboard.type(", too")
+    # It is written anew, and empty in the moment in which the desk changes.
+    words = await note.input_value()
+    await note.fill("")
+    await page.evaluate("document.dispatchEvent(new CustomEvent('htmx:afterSwap', {detail: {}}))")
+    await expect(note).to_be_focused()
+    await page.keyboard.type(f"{words}, too")
+    assert await page.evaluate(LATER) == "another", "who left the team cannot be written to"
+    await expect(note).to_be_focused()
     await page.locator(".rail a[data-section=cases]").click()
     await expect(page.locator("#main h1")).to_have_text("Cases")
     await page.locator(".rail a[data-section=desk]").click()
