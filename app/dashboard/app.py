@@ -70,10 +70,10 @@ from app.dashboard.settings import (
 )
 from app.dashboard.templating import BUILT, templates
 from app.dashboard.training import practice
-from app.database.engine import lost_a_race, waited_too_long
-from app.errors import NotSignedIn, Refusal, Unexpected
+from app.database.engine import is_away, is_busy, lost_a_race, waited_too_long
+from app.errors import NotSignedIn, Refusal, TooMany, Unexpected
 from app.staff.models import Staff
-from app.web.access import reader_of_error
+from app.web.access import CrossSite, reader_of_error
 from app.web.files import Files
 from app.web.routes import include
 from app.web.step_up import HEADER, ProofNeeded
@@ -172,9 +172,21 @@ async def render_to_reader(request: Request, error: Exception) -> Response:
     For an address without a route, and after a fault, nothing has said who that is.
     """
     whole = _is_loaded_whole(request) and not isinstance(error, NotSignedIn)
-    asks = isinstance(error, (HTTPException, Unexpected)) or (whole and not _is_away(error))
-    reader = await reader_of_error(request) if asks else None
+    asks = isinstance(error, (HTTPException, Unexpected)) or (whole and not _again_in(error))
+    reader = await reader_of_error(request) if asks and not _is_cheap(request, error) else None
     return render(request, error, reader if whole else None)
+
+
+# Pages before the sign-in.
+_BEFORE = ("/login", "/setup", "/welcome")
+
+
+def _is_cheap(request: Request, error: Exception) -> bool:
+    """Return whether a request is refused without a look for its reader: a flood of what is
+    refused, with a session made up, must not ask the database once for each."""
+    if isinstance(error, (CrossSite, TooMany)) or request.url.path.startswith(_BEFORE):
+        return True
+    return isinstance(error, HTTPException) and error.status_code in (413, 429)
 
 
 def _is_loaded_whole(request: Request) -> bool:
@@ -185,10 +197,15 @@ def _is_loaded_whole(request: Request) -> bool:
     )
 
 
-def _is_away(error: Exception) -> bool:
-    """Return whether the database did not answer, so that it is not asked again at once."""
-    answered = (Refusal, HTTPException, RequestValidationError, DataError, psycopg.DataError)
-    return not isinstance(error, answered) and not lost_a_race(error)
+def _again_in(error: Exception) -> int:
+    """Return after how many seconds a page may be read again by itself, because the database was
+    away; 0 if it did answer, and would answer the same again.
+
+    Longer if it has too much to do: what asks then makes it worse.
+    """
+    if is_busy(error):
+        return 30
+    return 5 if is_away(error) else 0
 
 
 def render(request: Request, error: Exception, reader: Staff | None = None) -> Response:
@@ -229,7 +246,7 @@ def render(request: Request, error: Exception, reader: Staff | None = None) -> R
     fragment = "hx-request" in request.headers and request.headers.get("hx-target") != "main"
     name = "fragments/frame/notice.html" if fragment else "error.html"
     # A page that could not be read is read again by itself; what was sent is not sent again.
-    again = _is_away(error) and request.method == "GET"
+    again = _again_in(error) if request.method == "GET" else 0
     values = {"status": status, "words": words, "staff": reader, "again": again}
     # The scripts of the page ask for the proof, and then send the request again.
     headers = {HEADER: "needed"} if isinstance(error, ProofNeeded) else None

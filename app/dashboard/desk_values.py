@@ -81,6 +81,7 @@ async def desk_values(request: Request, work: Work, staff: Staff) -> dict[str, A
         else "",
         **await _callback_values(work, agrees, backs.agreed),
         **await _note_values(work, staff, at_hand),
+        "talk_began": contact.taken_at if contact else found.call.opened_at if found.call else None,
         **await referrals.desk_values(
             request, work, staff, at_hand, contact, has_some=extras.referrals
         ),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from psycopg import OperationalError
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import (
     DeadlockDetected,
@@ -9,9 +10,12 @@ from psycopg.errors import (
     ForeignKeyViolation,
     LockNotAvailable,
     SerializationFailure,
+    TooManyConnections,
     UniqueViolation,
 )
+from psycopg_pool import PoolTimeout
 from sqlalchemy import make_url
+from sqlalchemy.exc import TimeoutError as PoolFull
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -63,6 +67,26 @@ def lost_a_race(error: Exception) -> bool:
             ExclusionViolation,
         ),
     )
+
+
+def is_busy(error: Exception) -> bool:
+    """Return whether there was no connection left for the work."""
+    return isinstance(getattr(error, "orig", error), (PoolFull, PoolTimeout, TooManyConnections))
+
+
+# The server stops, was stopped by force, or does not accept connections yet.
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_STOPS = frozenset({"57P01", "57P02", "57P03"})
+
+
+def is_away(error: Exception) -> bool:
+    """Return whether the connection to the database was refused or lost. A statement that was
+    cancelled, or found no memory or disk, has an answer of the database: a code of its own."""
+    cause = getattr(error, "orig", error)
+    if not isinstance(cause, OperationalError) or is_busy(cause):
+        return False
+    code = cause.sqlstate
+    return code is None or code.startswith("08") or code in _STOPS
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Uuid, bindparam, select, update
+from sqlalchemy import Uuid, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from app.calls.log_kinds import Cause
@@ -111,11 +111,19 @@ async def start_wrap_up(work: Work, presence: Presence, cause: str) -> None:
 
 # How much of the wrap-up is left at least while the counsellor writes, in seconds.
 WRITES_ON = 30
+# For how long in all a counsellor who writes stays in wrap-up, in seconds, or as many times the
+# longest wrap-up if that is longer: a field in which something is always written must not keep her
+# from the next child for ever. What is not written by then stays as a draft.
+WRITES_AT_MOST, TIMES_AT_MOST = 1800, 3
 
 
 async def keep_wrap_up(work: Work, counsellor_id: UUID) -> None:
-    """Let a wrap-up go on, because the counsellor is writing. Nothing happens in another state."""
-    until = work.now + timedelta(seconds=WRITES_ON)
+    """Let a wrap-up go on, because the counsellor is writing, as long as one may last in all.
+    Nothing happens in another state."""
+    most = max(WRITES_AT_MOST, TIMES_AT_MOST * work.settings.wrap_up_seconds)
+    until = func.least(
+        work.now + timedelta(seconds=WRITES_ON), Presence.since + timedelta(seconds=most)
+    )
     kept = await work.session.execute(
         update(Presence)
         .where(

@@ -150,6 +150,8 @@ class Invitation(NamedTuple):
     # They asked for it themselves, so the page answers without another click.
     accept: bool
     words: str = ""
+    # The call whose counsellor needs help: the page calls for help in one way with its red bar.
+    panic: UUID | None = None
 
 
 async def invitation(work: Work, staff: Staff, page: str, sid: str) -> Invitation:
@@ -168,11 +170,10 @@ async def invitation(work: Work, staff: Staff, page: str, sid: str) -> Invitatio
             return Invitation(False, False)
         if participant.owner_offer_id is not None or participant.purpose == Purpose.SUPERVISE:
             return Invitation(True, True)
-        return Invitation(
-            True,
-            False,
-            _ASKED.get(Purpose(participant.purpose), N_("A colleague asks you into a talk")),
-        )
+        purpose = Purpose(participant.purpose)
+        words = _ASKED.get(purpose, N_("A colleague asks you into a talk"))
+        panic = participant.call_id if purpose is Purpose.PANIC else None
+        return Invitation(True, False, words, panic)
     offer = await work.session.get(Offer, leg.offer_id)
     mine = offer is not None and offer.counsellor_id == staff.id and offer.released_at is None
     return Invitation(mine, mine)

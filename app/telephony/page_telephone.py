@@ -1,6 +1,7 @@
 """The routes of the telephone in a page: its token, its reports, and which rings are its own."""
 
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from limits import RateLimitItemPerMinute
@@ -57,6 +58,8 @@ class Invited(BaseModel):
     own: bool
     accept: bool
     words: str
+    # The call whose counsellor needs help, if it rings for that.
+    panic: UUID | None
 
 
 def add_page_telephone(app: FastAPI) -> None:
@@ -97,4 +100,6 @@ async def report(work: InWork, staff: TakesCalls, said: Report) -> Heard:
 async def ring(work: InWork, staff: TakesCalls, ringing: RingingCall) -> Invited:
     """Say whether a call that rings the page is its own, and whether the person asked for it."""
     found = await telephones.invitation(work, staff, ringing.page, ringing.call_sid)
-    return Invited(own=found.own, accept=found.accept, words=said(found.words))
+    return Invited(
+        own=found.own, accept=found.accept, words=said(found.words), panic=found.panic
+    )

@@ -2,13 +2,19 @@
 
 from typing import Any
 
+import psycopg
 import pytest
 from httpx2 import Response
+from psycopg.errors import AdminShutdown, QueryCanceled
+from psycopg_pool import PoolTimeout
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolFull
+from starlette.requests import Request
 
+from app.dashboard import app as dashboard
 from app.dashboard import board
 from app.demo.stage import Counsellor, Stage
-from app.errors import Conflict
+from app.errors import Conflict, TooMany
 from app.routing import presence
 
 RAIL, CALL_BAR, AGAIN = '<nav class="rail"', 'hx-get="/board/frame"', "data-again"
@@ -57,7 +63,7 @@ async def test_a_page_tries_again_by_itself_when_the_database_was_away(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ana = await stage.add_counsellor("ana", state=None)
-    fails_with(monkeypatch, OperationalError("SELECT", {}, Exception("away")))
+    fails_with(monkeypatch, OperationalError("SELECT", {}, psycopg.OperationalError("away")))
     for part in ({}, {"hx-request": "true", "hx-target": "main"}):
         answer = await opened(stage, ana, "/", **part)
         assert answer.status_code == 503
@@ -65,3 +71,39 @@ async def test_a_page_tries_again_by_itself_when_the_database_was_away(
     # What was sent is not sent again without its sender.
     answer = await opened(stage, ana, "/board/writing", method="POST")
     assert (answer.status_code, AGAIN in answer.text) == (503, False)
+    # Later if it has too much to do, and never if it answered.
+    for error, again in (
+        (AdminShutdown(), 'data-again="5"'),
+        (PoolTimeout(), 'data-again="30"'),
+        (PoolFull(), 'data-again="30"'),
+        (OperationalError("SELECT", {}, QueryCanceled()), ""),
+    ):
+        fails_with(monkeypatch, error)
+        answer = await opened(stage, ana, "/")
+        assert answer.status_code == 503
+        assert (again in answer.text, AGAIN in answer.text) == (True, again != ""), error
+
+
+async def test_a_flood_of_what_is_refused_asks_for_no_reader(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana = await stage.add_counsellor("ana", state=None)
+    asked = []
+
+    async def reader(request: Request) -> None:
+        asked.append(request.url.path)
+
+    monkeypatch.setattr(dashboard, "reader_of_error", reader)
+    fails_with(monkeypatch, TooMany())
+    elsewhere = {"origin": "https://elsewhere.example", "cookie": "helpline_session=made-up"}
+    refused = [
+        (ana, "GET", "/", {}, 429),
+        (None, "POST", "/login", elsewhere, 403),
+        (None, "POST", "/board/writing", elsewhere, 403),
+        (None, "GET", "/login/nowhere", elsewhere, 404),
+    ]
+    for who, method, path, headers, status in refused:
+        answer = await opened(stage, who, path, method=method, **headers)
+        assert (answer.status_code, asked) == (status, []), path
+    await opened(stage, None, "/nowhere", **elsewhere)
+    assert asked == ["/nowhere"]

@@ -22,13 +22,15 @@ export const beat = () => {
   document.addEventListener("visibilitychange", () => { if (!document.hidden) once(); });
 };
 
-// While the counsellor writes, the wrap-up does not end: in the form of the contact, in a note to a
-// supervisor, in any other field of the page, or to her team.
+// While the counsellor writes, the wrap-up goes on: in the form of the contact, in a note to a
+// supervisor, in another field of the page, or to her team. To write to another child, to search and
+// to choose what a list shows are no work on the talk that is over.
+const OTHER = ".chat, [data-write-to], form.search, form[method=get], [type=search], [data-preview]";
 const WRITES = 5000;
 let said = 0;
 
 document.addEventListener("input", (event) => {
-  if (!event.target.closest("#main, #team-messages") || event.target.closest("[data-preview]")) return;
+  if (!event.target.closest("#main, #team-messages") || event.target.closest(OTHER)) return;
   if (Date.now() - said < WRITES || !document.querySelector(".callbar[data-state=wrap_up]")) return;
   said = Date.now();
   fetch("/board/writing", { method: "POST", keepalive: true }).catch(() => { said = 0; });

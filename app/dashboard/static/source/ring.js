@@ -104,7 +104,8 @@ const tell = (alert) => {
 };
 
 const look = () => {
-  const help = document.querySelector("[data-panic]");
+  // The bar, which has the button, before the telephone that rings for the same call for help.
+  const help = document.querySelector("[data-panic]:not(#telephone)") ?? document.querySelector("[data-panic]");
   const ringing = help ?? document.querySelector("[data-ringing]");
   const known = ringing ? [] : seen();
   const alert = ringing ? null : [...document.querySelectorAll("[data-alert]")].find((one) => !known.includes(one.dataset.alert));

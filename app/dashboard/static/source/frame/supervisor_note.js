@@ -34,11 +34,29 @@ const remove = (form) => {
   if (place) place.hidden = !place.querySelector(NOTES);
 };
 
-// To the form of the same talk, if it is there again; else beside the desk.
+// Leaves the present choice where the former one can no longer be made.
+const choose = ({ elements: { to } }, former) => {
+  if ([...to.options ?? []].some((one) => one.value === former)) to.value = former;
+};
+
+// To whom can be written may have changed since: as in the form of the present talk, if there is one.
+const recipient = (form) => form.elements.to.closest("label") ?? form.elements.to;
+const named = ({ elements: { to } }) => [...to.options ?? [to]].map((one) => one.value).join();
+const addressAnew = (form, present) => {
+  if (named(form) === named(present)) return;
+  const former = form.elements.to.value;
+  recipient(form).replaceWith(recipient(present).cloneNode(true));
+  const label = (one) => one.elements.words.closest("label").firstChild;
+  label(form).data = label(present).data;
+  choose(form, former);
+};
+
+// To the form of the same talk, if it is there again; else beside the desk, with the time of its talk.
 const put = (form) => {
   const again = document.getElementById(form.id);
   if (again) {
-    for (const name of ["to", "words"]) again.elements[name].value = form.elements[name].value;
+    again.elements.words.value = form.elements.words.value;
+    choose(again, form.elements.to.value);
     if (form.dataset.key) again.dataset.key = form.dataset.key;
     return unsent.delete(form);
   }
@@ -46,6 +64,7 @@ const put = (form) => {
   if (!place) return undefined;
   place.append(form);
   place.hidden = false;
+  form.querySelector("[data-talk]").hidden = false;
   htmx.process(form);
   if (form.querySelector("[data-discard]")) return undefined;
   const discard = document.createElement("button");
@@ -58,11 +77,16 @@ const put = (form) => {
 };
 
 const look = () => {
-  for (const form of document.querySelectorAll(`#unsent-notes ${NOTES}`)) if (!hasWords(form)) remove(form);
+  // One whose words are being written anew is empty for a moment.
+  for (const form of document.querySelectorAll(`#unsent-notes ${NOTES}`)) {
+    if (!hasWords(form) && !form.contains(document.activeElement)) remove(form);
+  }
   for (const form of [...unsent]) {
     if (form.isConnected) unsent.delete(form);
     else put(form);
   }
+  const present = document.querySelector(`#desk ${NOTES}`);
+  if (present) for (const form of document.querySelectorAll(`#unsent-notes ${NOTES}`)) addressAnew(form, present);
   if (writer?.field.isConnected && lost()) {
     writer.field.focus({ preventScroll: true });
     writer.field.setSelectionRange(...writer.at);

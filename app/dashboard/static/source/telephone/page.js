@@ -118,8 +118,11 @@ const show = () => {
   if (state !== shown && ["ringing", "no_microphone", "elsewhere", "failed"].includes(state)) box.open = true;
   if (state !== shown && state === "ready") box.open = false;
   shown = state;
+  delete box.dataset.ringing;
+  delete box.dataset.panic;
   if (state === "ringing") Object.assign(box.dataset, { ringing: "telephone", ringingWords: words });
-  else delete box.dataset.ringing;
+  // A call for help has one name in its bar and here, so that the page calls once.
+  if (state === "ringing" && telephone.panic) box.dataset.panic = telephone.panic;
   document.dispatchEvent(new CustomEvent("helpline:telephone"));
   place("start").hidden = !["off", "no_microphone", "elsewhere", "failed"].includes(state);
   place("answer").hidden = state !== "ringing";

@@ -23,11 +23,13 @@ const MICROPHONE_CODES = new Set([31401, 31402, 31208]);
 
 export class Telephone {
   // `token`: returns {token, edges, signalling}. `whose`: asked for each ring, returns
-  // {own, accept, words}. `on`: is told {state, words, quality, call}.
+  // {own, accept, words, panic}. `on`: is told {state, words, quality, call}.
   constructor({ token, whose, on }) {
     Object.assign(this, { token, whose, tell: on });
     this.state = "off";
     this.words = "";
+    // The call for whose counsellor it rings.
+    this.panic = null;
     this.quality = "";
     this.muted = false;
     this.refreshedAt = 0;
@@ -148,7 +150,10 @@ export class Telephone {
       // Not for this page. It rings out at the provider, or is answered elsewhere.
       call.ignore();
       this.over(call);
-    } else if (found.accept) this.accept();
+      return;
+    }
+    this.panic = found.panic ?? null;
+    if (found.accept) this.accept();
     else this.set("ringing", found.words);
   }
 
