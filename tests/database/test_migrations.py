@@ -17,7 +17,7 @@ from app.database.migrate import _config, differences, engine_for, migrate, newe
 from app.database.roles import OWNER, SUPERUSER, as_role
 from app.errors import BadSettings
 from app.privacy.keys import read_keys
-from tests.sealing.keys import KEYS, settings_on
+from tests.sealing.keys import KEYS, OTHER, settings_on
 from tests.support.kept.databases import named
 
 
@@ -273,6 +273,12 @@ def test_special_codes_of_existing_rows_are_sealed_by_a_migration(earlier: str) 
                 rows.execute(f"DELETE FROM {log}")
 
 
+def _factors(rows: psycopg.Connection) -> list[Any]:
+    (key,) = rows.execute("SELECT public_key FROM passkeys").fetchall()
+    (secret,) = rows.execute("SELECT secret_sealed FROM second_factors").fetchall()
+    return [key, secret]
+
+
 def test_second_factors_of_existing_rows_are_sealed_for_their_person(earlier: str) -> None:
     _upgrade_to("0076", earlier)
     settings = settings_on(earlier, (1, KEYS[1]))
@@ -295,8 +301,25 @@ def test_second_factors_of_existing_rows_are_sealed_for_their_person(earlier: st
             " VALUES (%s, %s, %s, now())",
             [factor, owner, keys.seal(b"SECRET", **place, row=factor)],
         )
+        rows.execute(
+            "INSERT INTO field_keys (number, check_value, added_at, seals_from)"
+            " VALUES (1, %s, now(), now())",
+            [keys.check_value(1)],
+        )
+        before = _factors(rows)
     with pytest.raises(BadSettings, match="HELPLINE_FIELD_KEYS"):
         migrate(earlier)
+    with pytest.raises(BadSettings, match="not the key 1 of this database"):
+        migrate(earlier, settings_on(earlier, (1, OTHER)))
+    with pytest.raises(BadSettings, match="has no key 1"):
+        migrate(earlier, settings_on(earlier, (2, KEYS[2])))
+    with psycopg.connect(as_role(earlier, SUPERUSER)) as rows:
+        rows.execute("UPDATE second_factors SET secret_sealed = secret_sealed || 'x'")
+    with pytest.raises(BadSettings, match=str(factor)):
+        migrate(earlier, settings)
+    with psycopg.connect(as_role(earlier, SUPERUSER)) as rows:
+        rows.execute("UPDATE second_factors SET secret_sealed = %s", [before[1][0]])
+        assert _factors(rows) == before, "nothing is done by halves"
     migrate(earlier, settings)
     with psycopg.connect(earlier) as rows:
         (key,) = rows.execute("SELECT public_key_sealed FROM passkeys").fetchall()[0]
