@@ -23,7 +23,7 @@ _AT_ONCE = 2
 class StrictRoute(APIRoute):
     """Reads JSON once the route is known, within the route's own limit of size.
 
-    Whoever asks the request for its JSON gets what was read so: `app.strict_json`.
+    All code that asks the request for its JSON gets what was read so: `app.strict_json`.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
