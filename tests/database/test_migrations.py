@@ -1,6 +1,8 @@
 import base64
 import json
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,10 @@ from app import tables
 from app.database.migrate import _config, differences, engine_for, migrate, newest
 from app.database.roles import OWNER, SUPERUSER, as_role
 from app.errors import BadSettings
+from app.privacy.keeper.serving import Serving
 from app.privacy.keys import read_keys
-from tests.sealing.keys import KEYS, OTHER, settings_on
+from app.settings import Settings
+from tests.sealing.keys import KEYS, OTHER, SECRET, settings_on
 from tests.support.kept.databases import named
 
 
@@ -279,7 +283,9 @@ def _factors(rows: psycopg.Connection) -> list[Any]:
     return [key, secret]
 
 
-def test_second_factors_of_existing_rows_are_sealed_for_their_person(earlier: str) -> None:
+def test_second_factors_of_existing_rows_are_sealed_for_their_person(
+    earlier: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     _upgrade_to("0076", earlier)
     settings = settings_on(earlier, (1, KEYS[1]))
     keys = read_keys(settings)
@@ -320,7 +326,17 @@ def test_second_factors_of_existing_rows_are_sealed_for_their_person(earlier: st
     with psycopg.connect(as_role(earlier, SUPERUSER)) as rows:
         rows.execute("UPDATE second_factors SET secret_sealed = %s", [before[1][0]])
         assert _factors(rows) == before, "nothing is done by halves"
-    migrate(earlier, settings)
+    # A keeper serves as well; it may still be starting.
+    socket = tmp_path_factory.mktemp("k") / "s"
+    serving = Serving([(1, KEYS[1])], socket, os.geteuid())
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(serving.run)
+        try:
+            kept = Settings(database_url=earlier, secret_key=SECRET, keeper_socket=socket)
+            migrate(earlier, kept)
+        finally:
+            serving.stop()
+        running.result(10)
     with psycopg.connect(earlier) as rows:
         (key,) = rows.execute("SELECT public_key_sealed FROM passkeys").fetchall()[0]
         (secret,) = rows.execute("SELECT secret_sealed FROM second_factors").fetchall()[0]
