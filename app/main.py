@@ -44,7 +44,6 @@ from app.web.likely_routes import LikelyRoutes
 from app.web.monitoring import PATHS, OwnPort
 from app.web.patience import Patience
 from app.web.routes import include
-from app.web.strict_bodies import StrictBodies
 from app.web.turns import Turns
 from app.work import PROGRAM, Ground, Work
 
@@ -120,9 +119,6 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(
         _TelephoneFirst, loaded=app.state.loaded, under_way=app.state.webhooks_under_way
     )
-    # A carrier would bring an update that is refused again for ever, and no later one: what is of
-    # telephones and messengers is read as far as it can be.
-    app.add_middleware(StrictBodies, render=_render, apart=_TELEPHONE)
     app.add_middleware(Bodies, render=_render)
     if settings.monitoring_port is not None:
         app.add_middleware(OwnPort, port=settings.monitoring_port, render=_render)

@@ -13,8 +13,9 @@ from app.privacy import ends
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role
 from app.web.access import InWork, Requires
+from app.web.strict_bodies import StrictRoute
 
-router = APIRouter(tags=["people"])
+router = APIRouter(tags=["people"], route_class=StrictRoute)
 Sees = Annotated[Staff, Depends(Requires(Permission.SEE_ACCESS_REQUESTS), scope="function")]
 
 

@@ -16,9 +16,10 @@ from app.routing import in_hand
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.web.access import InWork, Requires
+from app.web.strict_bodies import StrictRoute
 from app.work import Work
 
-router = APIRouter(tags=["callers"])
+router = APIRouter(tags=["callers"], route_class=StrictRoute)
 Knows = Annotated[Staff, Depends(Requires(Permission.KNOW_CALLERS), scope="function")]
 Words = Annotated[str, Field(max_length=1000)]
 

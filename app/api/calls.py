@@ -54,9 +54,10 @@ from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Permission
 from app.web.access import HearsMessages, InWork, Requires, SeesQueue, SignedIn, TakesCalls
 from app.web.keyed_answers import may_read_answers
+from app.web.strict_bodies import StrictRoute
 from app.work import Work
 
-router = APIRouter(tags=["calls"])
+router = APIRouter(tags=["calls"], route_class=StrictRoute)
 Supervises = Annotated[Staff, Depends(Requires(Permission.SUPERVISE), scope="function")]
 
 

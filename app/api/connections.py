@@ -14,8 +14,9 @@ from app.people.connections import all_connections
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires
+from app.web.strict_bodies import StrictRoute
 
-router = APIRouter(tags=["connections"])
+router = APIRouter(tags=["connections"], route_class=StrictRoute)
 Keeps = Annotated[Staff, Depends(Requires(Permission.KEEP_CONNECTIONS), scope="function")]
 
 

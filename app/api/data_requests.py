@@ -27,9 +27,10 @@ from app.retention.data_requests.requests import LONGEST_SOUGHT, LONGEST_WORDS
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires
+from app.web.strict_bodies import StrictRoute
 from app.work import Work
 
-router = APIRouter(tags=["data requests"], prefix="/data-requests")
+router = APIRouter(tags=["data requests"], prefix="/data-requests", route_class=StrictRoute)
 Sees = Annotated[Staff, Depends(Requires(Permission.SEE_DATA_REQUESTS), scope="function")]
 Answers = Annotated[Staff, Depends(Requires(Permission.ANSWER_DATA_REQUESTS), scope="function")]
 Decides = Annotated[Staff, Depends(Requires(Permission.DECIDE_DATA_REQUESTS), scope="function")]

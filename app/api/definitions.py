@@ -21,10 +21,11 @@ from app.errors import Invalid, NotFound
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires
+from app.web.strict_bodies import StrictRoute
 from app.words.pages import message_words
 from app.work import Work
 
-router = APIRouter(tags=["definitions"])
+router = APIRouter(tags=["definitions"], route_class=StrictRoute)
 Sees = Annotated[Staff, Depends(Requires(Permission.SEE_DEFINITIONS), scope="function")]
 Keeps = Annotated[Staff, Depends(Requires(Permission.KEEP_DEFINITIONS), scope="function")]
 _TYPES = ("application/zip", "application/octet-stream")

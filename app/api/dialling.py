@@ -13,9 +13,10 @@ from app.people.dialling import Changes
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires
+from app.web.strict_bodies import StrictRoute
 from app.work import Work
 
-router = APIRouter(tags=["dialling"])
+router = APIRouter(tags=["dialling"], route_class=StrictRoute)
 Keeps = Annotated[Staff, Depends(Requires(Permission.KEEP_DIALLING), scope="function")]
 _Limit = Annotated[int, Field(ge=1)]
 

@@ -13,8 +13,9 @@ from app.staff.emergency_rows import EmergencyKind, EmergencyState
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires, SignedIn, set_cookie
+from app.web.strict_bodies import StrictRoute
 
-router = APIRouter(tags=["emergencies"])
+router = APIRouter(tags=["emergencies"], route_class=StrictRoute)
 Asks = Annotated[Staff, Depends(Requires(Permission.ASK_EMERGENCY), scope="function")]
 Sees = Annotated[Staff, Depends(Requires(Permission.SEE_EMERGENCIES), scope="function")]
 Confirms = Annotated[Staff, Depends(Requires(Permission.CONFIRM_EMERGENCY), scope="function")]

@@ -8,8 +8,9 @@ from fastapi.responses import StreamingResponse
 
 from app.web.access import InWork, SignedIn
 from app.web.stream import Wanted, names_in, stream_of
+from app.web.strict_bodies import StrictRoute
 
-router = APIRouter(tags=["events"])
+router = APIRouter(tags=["events"], route_class=StrictRoute)
 
 
 @router.get("/events", response_class=StreamingResponse)

@@ -10,9 +10,10 @@ from app.people.first_run import StepKey
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires
+from app.web.strict_bodies import StrictRoute
 from app.words.pages import message_words
 
-router = APIRouter(tags=["people"])
+router = APIRouter(tags=["people"], route_class=StrictRoute)
 Keeps = Annotated[Staff, Depends(Requires(Permission.KEEP_PEOPLE), scope="function")]
 
 

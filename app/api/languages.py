@@ -14,9 +14,10 @@ from app.errors import Invalid
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires
+from app.web.strict_bodies import StrictRoute
 from app.words.catalogues import Kind
 
-router = APIRouter(tags=["languages"])
+router = APIRouter(tags=["languages"], route_class=StrictRoute)
 Sees = Annotated[Staff, Depends(Requires(Permission.SEE_DEFINITIONS), scope="function")]
 Keeps = Annotated[Staff, Depends(Requires(Permission.KEEP_DEFINITIONS), scope="function")]
 _PO = "text/x-gettext-translation"

@@ -12,9 +12,10 @@ from app.safekeeping.verifying import LARGEST_FILE, verdict_of
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires
+from app.web.strict_bodies import StrictRoute
 from app.words.pages import message_words
 
-router = APIRouter(tags=["log"])
+router = APIRouter(tags=["log"], route_class=StrictRoute)
 Reads = Annotated[Staff, Depends(Requires(Permission.READ_LOG), scope="function")]
 _When = Annotated[date | AwareDatetime | None, Field(union_mode="left_to_right")]
 _Text = Annotated[str, Query(max_length=80, pattern=r"^[ -~]*$")]

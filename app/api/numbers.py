@@ -9,9 +9,10 @@ from app.calls.number_setup import set_up_numbers
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires
+from app.web.strict_bodies import StrictRoute
 from app.words.pages import message_words
 
-router = APIRouter(tags=["lines"])
+router = APIRouter(tags=["lines"], route_class=StrictRoute)
 Keeps = Annotated[Staff, Depends(Requires(Permission.KEEP_LINES), scope="function")]
 
 

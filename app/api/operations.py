@@ -14,9 +14,10 @@ from app.safekeeping import anchors
 from app.safekeeping.backups import state as backups
 from app.sealing.knowing import learn_now
 from app.web.access import Monitors
+from app.web.strict_bodies import StrictRoute
 from app.work import PROGRAM, Ground, Work
 
-router = APIRouter(tags=["operations"])
+router = APIRouter(tags=["operations"], route_class=StrictRoute)
 _FOR_MACHINES = [Depends(Monitors())]
 
 _COUNTS = text(

@@ -15,8 +15,9 @@ from app.staff import passkeys
 from app.staff.passkey_rows import Passkey, Purpose
 from app.web.access import InWork, Public, SignedIn
 from app.web.signing_in import add_passkey, count_options, passkey_options_at_once
+from app.web.strict_bodies import StrictRoute
 
-router = APIRouter(tags=["session"])
+router = APIRouter(tags=["session"], route_class=StrictRoute)
 _SIGN_IN = [Depends(Public("name and password are checked, as by the sign-in"))]
 
 

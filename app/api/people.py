@@ -15,8 +15,9 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, Role
 from app.staff.sign_in_rules import Limits, set_sign_in_rules, sign_in_rules
 from app.web.access import InWork, Requires
+from app.web.strict_bodies import StrictRoute
 
-router = APIRouter(tags=["people"])
+router = APIRouter(tags=["people"], route_class=StrictRoute)
 KeepsPeople = Annotated[Staff, Depends(Requires(Permission.KEEP_PEOPLE), scope="function")]
 _Words = Annotated[str, Field(max_length=200)]
 

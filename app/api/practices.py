@@ -14,8 +14,9 @@ from app.training.models import Practice
 from app.training.scenarios import Act
 from app.training.script import Ended, Reply
 from app.web.access import InWork, Requires
+from app.web.strict_bodies import StrictRoute
 
-router = APIRouter(tags=["practice"])
+router = APIRouter(tags=["practice"], route_class=StrictRoute)
 TakesCalls = Annotated[Staff, Depends(Requires(Permission.TAKE_CALLS), scope="function")]
 
 

@@ -15,8 +15,9 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, Role
 from app.web.access import InWork, Requires, SignedIn
 from app.web.provider_sign_in import begin_linking, mark_browser
+from app.web.strict_bodies import StrictRoute
 
-router = APIRouter(tags=["people"])
+router = APIRouter(tags=["people"], route_class=StrictRoute)
 KeepsPeople = Annotated[Staff, Depends(Requires(Permission.KEEP_PEOPLE), scope="function")]
 _Text = Annotated[str, Field(max_length=1000)]
 

@@ -16,9 +16,10 @@ from app.retention.rules import Rules, read_rules, set_rules
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires
+from app.web.strict_bodies import StrictRoute
 from app.work import Work
 
-router = APIRouter(tags=["retention"], prefix="/retention")
+router = APIRouter(tags=["retention"], prefix="/retention", route_class=StrictRoute)
 Sees = Annotated[Staff, Depends(Requires(Permission.SEE_RETENTION), scope="function")]
 Keeps = Annotated[Staff, Depends(Requires(Permission.KEEP_RETENTION), scope="function")]
 Holds = Annotated[Staff, Depends(Requires(Permission.HOLD_RECORDS), scope="function")]

@@ -37,10 +37,11 @@ from app.routing.rota.shifts import (
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires, TakesCalls, refuse_cross_site
+from app.web.strict_bodies import StrictRoute
 from app.words.pages import message_words
 from app.work import Work
 
-router = APIRouter(tags=["roster"])
+router = APIRouter(tags=["roster"], route_class=StrictRoute)
 Sees = Annotated[Staff, Depends(Requires(Permission.SEE_ROSTER), scope="function")]
 Plans = Annotated[Staff, Depends(Requires(Permission.PLAN_ROSTER), scope="function")]
 Uploads = Annotated[

@@ -13,9 +13,10 @@ from app.routing.rota.planning_rows import DutyState, ProposalState, RotaProposa
 from app.routing.rota.proposals import proposals
 from app.routing.rota.proposals.problem import Bar
 from app.web.access import InWork
+from app.web.strict_bodies import StrictRoute
 from app.work import Work
 
-router = APIRouter(tags=["roster"])
+router = APIRouter(tags=["roster"], route_class=StrictRoute)
 _Times = Annotated[list[Annotated[str, Field(max_length=40)]], Field(max_length=6)]
 
 

@@ -10,7 +10,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from scim2_models import (
     URN,
@@ -50,6 +49,7 @@ from app.staff.accounts import NameTaken
 from app.staff.roles import Permission
 from app.staff.tokens import may_token, token_of
 from app.web.access import Guard, InWork
+from app.web.strict_bodies import StrictRoute
 from app.work import Work
 
 BASE = "/scim/v2"
@@ -130,7 +130,7 @@ def _refused(refusal: Refusal) -> Response:
     return _said(400, refusal.detail, "invalidValue")
 
 
-class ScimRoute(APIRoute):
+class ScimRoute(StrictRoute):
     """Says every refusal as RFC 7644, 3.12 writes errors."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -229,7 +229,7 @@ async def _sent(request: Request) -> dict[str, Any]:
     """Return the body. Raises InvalidSyntaxException."""
     try:
         read = await request.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         read = None
     if not isinstance(read, dict):
         raise InvalidSyntaxException(detail="The body is not a JSON object.")

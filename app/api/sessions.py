@@ -32,9 +32,10 @@ from app.web.signing_in import (
     sign_in_at_once,
 )
 from app.web.step_up import is_fresh
+from app.web.strict_bodies import StrictRoute
 from app.work import Work
 
-router = APIRouter(tags=["session"])
+router = APIRouter(tags=["session"], route_class=StrictRoute)
 
 
 @router.post("/session", dependencies=[Depends(Public("this is where an account gets its cookie"))])

@@ -37,9 +37,10 @@ from app.statistics.published import release
 from app.statistics.reports import sending
 from app.web import access, step_up
 from app.web.access import Guard, InWork, Requires, refuse_cross_site, signed_in
+from app.web.strict_bodies import StrictRoute
 from app.work import Work
 
-router = APIRouter(tags=["statistics"])
+router = APIRouter(tags=["statistics"], route_class=StrictRoute)
 
 
 class Asker:

@@ -10,8 +10,9 @@ from app.staff import tokens
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires
+from app.web.strict_bodies import StrictRoute
 
-router = APIRouter(tags=["tokens"])
+router = APIRouter(tags=["tokens"], route_class=StrictRoute)
 KeepsTokens = Annotated[Staff, Depends(Requires(Permission.KEEP_TOKENS), scope="function")]
 
 

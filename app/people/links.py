@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import select, update
+from sqlalchemy import exists, or_, select, update
 
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound, Refusal
@@ -22,7 +22,14 @@ from app.people.changing import Changes
 from app.staff import accounts, passwords, second_factor
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import EndpointKind, LinkKind, PasswordLink, Staff
+from app.staff.models import (
+    AuditEntry,
+    EarlierPassword,
+    EndpointKind,
+    LinkKind,
+    PasswordLink,
+    Staff,
+)
 from app.staff.roles import Role
 from app.words.pages import N_, _, read_in, reader, spoken_in
 from app.work import Work
@@ -132,7 +139,7 @@ async def make_link(work: Work, person_id: UUID, *, by: Staff | None, by_mail: b
     if by_mail and work.settings.smtp_url is None:
         raise Invalid("No mail server is set up (HELPLINE_SMTP_URL). Show the link instead.")
     kind = LinkKind.RESET if staff.password_hash is not None else LinkKind.INVITATION
-    if by_mail and kind is LinkKind.RESET and await _mail_alone_opens(work, staff):
+    if by_mail and await _mail_alone_opens(work, staff):
         raise Conflict(
             "This person has no second factor, so a letter alone would open the account. Show the "
             "link, and hand it over yourself."
@@ -167,8 +174,24 @@ async def make_link(work: Work, person_id: UUID, *, by: Staff | None, by_mail: b
 
 
 async def _mail_alone_opens(work: Work, staff: Staff) -> bool:
-    """Return whether who has the mail of a person would be let in by a new password alone."""
-    return (await second_factor.state_of(work, staff)).since is None
+    """Return whether who has the mail of a person would be let in by a new password alone, to an
+    account that was used before. One that its person never opened holds nothing yet."""
+    if (await second_factor.state_of(work, staff)).since is not None:
+        return False
+    return staff.password_hash is not None or await _was_used(work, staff)
+
+
+async def _was_used(work: Work, staff: Staff) -> bool:
+    """Return whether there was a password or a sign-in before, also if both were taken away."""
+    before = or_(
+        exists().where(PasswordLink.staff_id == staff.id, PasswordLink.used_at.is_not(None)),
+        exists().where(EarlierPassword.staff_id == staff.id),
+        exists().where(
+            AuditEntry.subject == str(staff.id),
+            AuditEntry.action.in_([AuditLog.PASSWORD_CHOSEN, AuditLog.SIGNED_IN]),
+        ),
+    )
+    return bool(await work.session.scalar(select(before)))
 
 
 def _lasts(work: Work, kind: LinkKind) -> timedelta:
@@ -253,7 +276,7 @@ async def find(work: Work, token: str, *, lock: bool = False) -> tuple[PasswordL
         raise LinkWithdrawn()
     if link.expires_at <= work.now:
         raise LinkExpired()
-    if link.by_mail and link.kind == LinkKind.RESET and await _mail_alone_opens(work, staff):
+    if link.by_mail and await _mail_alone_opens(work, staff):
         # The second factor was taken away while the letter was under way.
         raise LinkNeedsFactor()
     return link, staff

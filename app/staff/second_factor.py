@@ -130,7 +130,7 @@ async def begin(work: Work, staff: Staff) -> Setup:
     # Of two pages at once the second waits, and shows the same secret.
     await work.session.execute(select(Staff.id).where(Staff.id == staff.id).with_for_update())
     factor = await _being_set_up(work, staff)
-    if factor is None:
+    if factor is None or _secret(work, factor) is None:
         await work.session.execute(
             delete(SecondFactor).where(
                 SecondFactor.staff_id == staff.id, SecondFactor.confirmed_at.is_(None)
@@ -147,18 +147,35 @@ async def shown_setup(work: Work, staff: Staff) -> Setup:
     """Return the secret that is being set up. Raises Conflict if there is none any more."""
     factor = await _being_set_up(work, staff)
     if factor is None:
-        raise Conflict("This took too long. Begin again.")
+        raise _late()
     return _setup(work, staff, factor)
+
+
+def _late() -> Conflict:
+    return Conflict("This took too long. Begin again.")
 
 
 def _setup(work: Work, staff: Staff, factor: SecondFactor) -> Setup:
     secret = _secret(work, factor)
+    if secret is None:
+        raise _late()
     issuer = urlsplit(work.settings.public_url).hostname
     return Setup(secret, pyotp.TOTP(secret).provisioning_uri(name=staff.name, issuer_name=issuer))
 
 
-def _secret(work: Work, factor: SecondFactor) -> str:
-    return work.keys.open(factor.secret_sealed, row=factor.staff_id, **_PLACE).decode()
+def _secret(work: Work, factor: SecondFactor) -> str | None:
+    """Return the secret; None if it was not sealed for this person.
+
+    A row was moved from another person or damaged, or a process from before migration 0080 made
+    it, which sealed it for the row. That is not accepted either: a row from an old back-up, moved
+    to another person, would open that account.
+    """
+    try:
+        return work.keys.open(factor.secret_sealed, row=factor.staff_id, **_PLACE).decode()
+    except CannotOpen:
+        staff_id = str(factor.staff_id)
+        log().error("a stored second factor was changed", area="staff", staff_id=staff_id)
+        return None
 
 
 async def confirm(work: Work, staff: Staff, typed: str) -> list[str] | None:
@@ -169,9 +186,10 @@ async def confirm(work: Work, staff: Staff, typed: str) -> list[str] | None:
     Raises Conflict, WrongCode.
     """
     factor = await _being_set_up(work, staff, lock=True)
-    if factor is None:
-        raise Conflict("This took too long. Begin again.")
-    found = telephone_clock.shown(_secret(work, factor), codes.plain(typed), work.now)
+    secret = _secret(work, factor) if factor is not None else None
+    if factor is None or secret is None:
+        raise _late()
+    found = telephone_clock.shown(secret, codes.plain(typed), work.now)
     if found is None or (factor.last_step is not None and found.step <= factor.last_step):
         raise WrongCode()
     drift = telephone_clock.agreed(factor.seen_drift, found.drift)
@@ -255,13 +273,8 @@ async def _confirmed(work: Work, staff: Staff) -> SecondFactor | None:
 
 async def _use_step(work: Work, staff: Staff, code: str) -> bool:
     factor = await _confirmed(work, staff)
-    if factor is None:
-        return False
-    try:
-        secret = _secret(work, factor)
-    except CannotOpen:
-        # It was moved from another person's row, or damaged.
-        log().error("a stored second factor was changed", area="staff", staff_id=str(staff.id))
+    secret = _secret(work, factor) if factor is not None else None
+    if factor is None or secret is None:
         return False
     step = telephone_clock.is_current(secret, code, work.now, factor.drift)
     if step is None:
@@ -288,7 +301,8 @@ async def note_refused(work: Work, staff: Staff, begun: StaffSession, typed: str
     code, factor = codes.plain(typed), await _confirmed(work, staff)
     if factor is None or not _is_of_telephone(code):
         return
-    found = telephone_clock.shown(_secret(work, factor), code, work.now)
+    secret = _secret(work, factor)
+    found = telephone_clock.shown(secret, code, work.now) if secret is not None else None
     if found is None:
         return
     async with transaction(work.ground, PROGRAM, aside=True) as own:

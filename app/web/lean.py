@@ -11,17 +11,17 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import Request, Response
-from fastapi.routing import APIRoute
 
 from app.staff import accounts
 from app.staff.roles import may
 from app.web.access import Requires, finished, heard, opened, token_of
+from app.web.strict_bodies import StrictRoute
 from app.words import pages
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-class LeanRoute(APIRoute):
+class LeanRoute(StrictRoute):
     """For GET routes whose parameters are `work`, `staff`, perhaps `request`, ids in the path and
     optional texts in the query, and that answer with a Response of their own."""
 

@@ -1,64 +1,54 @@
-"""Bodies of JSON that readers could understand differently are refused before anything is done."""
+"""Bodies of JSON that readers could understand differently are refused before anything is done.
 
-from collections.abc import Awaitable, Callable
+This is for programs, so for the routes of the API. Pages send what our own scripts have written.
+"""
 
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+import asyncio
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
 
 from app import strict_json
 
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+# Bytes: to read more takes milliseconds, in which nothing else would go on.
+_LONG = 16 * 1024
+# How many long bodies are read at once.
+_AT_ONCE = 2
 
-class StrictBodies:
-    """Reads a body of JSON, refuses an ambiguous one, and hands the same bytes on.
 
-    `apart`: the beginning of paths that are left out. A body that is no JSON at all is refused
-    where it is read.
+class StrictRoute(APIRoute):
+    """Reads JSON once the route is known, within the route's own limit of size.
+
+    All code that asks the request for its JSON gets what was read so: `app.strict_json`.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        render: Callable[[Request, Exception], Awaitable[Response]],
-        apart: str,
-    ) -> None:
-        self._app, self._render, self._apart = app, render, apart
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        if not _WITH_BODY & (self.methods or set()):
+            return handle
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith(self._apart) or not _is_json(scope):
-            await self._app(scope, receive, send)
-            return
-        came: list[Message] = []
-        body = bytearray()
-        while True:
-            message = await receive()
-            came.append(message)
-            body += message.get("body", b"")
-            if message["type"] != "http.request" or not message.get("more_body"):
-                break
-        if came[-1]["type"] == "http.request" and _is_ambiguous(bytes(body)):
-            response = await self._render(Request(scope, receive), HTTPException(400))
-            await response(scope, receive, send)
-            return
+        async def handler(request: Request) -> Response:
+            request.json = partial(_read, request)  # type: ignore[method-assign]
+            return await handle(request)
 
-        async def again() -> Message:
-            return came.pop(0) if came else await receive()
-
-        await self._app(scope, again, send)
+        return handler
 
 
-def _is_json(scope: Scope) -> bool:
-    return any(
-        name == b"content-type" and b"json" in value.lower() for name, value in scope["headers"]
-    )
+async def _read(request: Request) -> Any:
+    """Return the body, read once. Raises ValueError and RecursionError."""
+    if not hasattr(request, "_json"):
+        request._json = await _value(request, await request.body())
+    return request._json
 
 
-def _is_ambiguous(body: bytes) -> bool:
-    try:
-        strict_json.read(body)
-    except strict_json.Ambiguous:
-        return True
-    except (ValueError, RecursionError):
-        return False
-    return False
+async def _value(request: Request, body: bytes) -> Any:
+    if len(body) <= _LONG:
+        return strict_json.read(body)
+    kept = request.app.state.ground.kept
+    turns: asyncio.Semaphore = kept.setdefault("long bodies", asyncio.Semaphore(_AT_ONCE))
+    async with turns:
+        return await asyncio.to_thread(strict_json.read, body)

@@ -13,16 +13,17 @@ from typing import Any
 
 import sqlalchemy as sa
 import yaml
-from alembic import context, op
+from alembic import op
 
-from app.errors import BadSettings
-from app.privacy.keys import Keys, read_keys
+from app.privacy.keys import Keys
+from migrations.sealing import keys_of_database
 
 revision = "0033"
 down_revision = "0032"
 branch_labels = None
 depends_on = None
 
+_PURPOSE = "This version of the program seals codes about health in records that exist."
 # What was special when this migration was written: by the meaning of a question, by the sign of
 # danger of an answer, and by its place in a form that comes with the program.
 _MEANINGS = frozenset({"disability", "access_needs", "groups", "residence", "danger_signs"})
@@ -49,19 +50,10 @@ _FILLED_UP = 128
 
 
 class _Sealing:
-    """The keys of the settings, and the number of the one that seals."""
+    """The keys of this database."""
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
-        bind = op.get_bind()
-        known = bind.execute(
-            sa.text(
-                "SELECT number FROM field_keys WHERE seals_from <= now() AND retired_at IS NULL "
-                "ORDER BY seals_from DESC LIMIT 1"
-            )
-        ).scalar()
-        if known is not None:
-            keys.seal_with(known)
 
     def code(self, table: str, path: str, row: Any, value: Any) -> str:
         sealed = self._keys.seal(_filled_up(value), table=table, column=path, row=row)
@@ -247,13 +239,11 @@ def _convert() -> None:
     tables = (*_RECORDS.values(), *_LOGS)
     if not any(bind.execute(sa.text(f"SELECT EXISTS (SELECT FROM {t})")).scalar() for t in tables):
         return
-    settings = context.config.attributes.get("settings")
-    if settings is None or not (settings.field_keys or settings.keeper_socket):
-        raise BadSettings(
-            "This version of the program seals codes about health in records that exist. Run "
-            "`helpline migrate` with the HELPLINE_FIELD_KEYS of this database, or its keeper."
-        )
-    sealing = _Sealing(read_keys(settings))
+    with keys_of_database(_PURPOSE) as keys:
+        _convert_with(_Sealing(keys))
+
+
+def _convert_with(sealing: _Sealing) -> None:
     # What is only sealed anew changes no figure, and no row of a log but in this.
     op.execute("SELECT set_config('helpline.resealing', 'on', true)")
     for log in _LOGS:

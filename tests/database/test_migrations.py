@@ -1,6 +1,8 @@
 import base64
 import json
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,10 @@ from app import tables
 from app.database.migrate import _config, differences, engine_for, migrate, newest
 from app.database.roles import OWNER, SUPERUSER, as_role
 from app.errors import BadSettings
+from app.privacy.keeper.serving import Serving
 from app.privacy.keys import read_keys
-from tests.sealing.keys import KEYS, settings_on
+from app.settings import Settings
+from tests.sealing.keys import KEYS, OTHER, SECRET, settings_on
 from tests.support.kept.databases import named
 
 
@@ -273,7 +277,15 @@ def test_special_codes_of_existing_rows_are_sealed_by_a_migration(earlier: str) 
                 rows.execute(f"DELETE FROM {log}")
 
 
-def test_second_factors_of_existing_rows_are_sealed_for_their_person(earlier: str) -> None:
+def _factors(rows: psycopg.Connection) -> list[Any]:
+    (key,) = rows.execute("SELECT public_key FROM passkeys").fetchall()
+    (secret,) = rows.execute("SELECT secret_sealed FROM second_factors").fetchall()
+    return [key, secret]
+
+
+def test_second_factors_of_existing_rows_are_sealed_for_their_person(
+    earlier: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     _upgrade_to("0076", earlier)
     settings = settings_on(earlier, (1, KEYS[1]))
     keys = read_keys(settings)
@@ -295,9 +307,36 @@ def test_second_factors_of_existing_rows_are_sealed_for_their_person(earlier: st
             " VALUES (%s, %s, %s, now())",
             [factor, owner, keys.seal(b"SECRET", **place, row=factor)],
         )
+        rows.execute(
+            "INSERT INTO field_keys (number, check_value, added_at, seals_from)"
+            " VALUES (1, %s, now(), now())",
+            [keys.check_value(1)],
+        )
+        before = _factors(rows)
     with pytest.raises(BadSettings, match="HELPLINE_FIELD_KEYS"):
         migrate(earlier)
-    migrate(earlier, settings)
+    with pytest.raises(BadSettings, match="not the key 1 of this database"):
+        migrate(earlier, settings_on(earlier, (1, OTHER)))
+    with pytest.raises(BadSettings, match="has no key 1"):
+        migrate(earlier, settings_on(earlier, (2, KEYS[2])))
+    with psycopg.connect(as_role(earlier, SUPERUSER)) as rows:
+        rows.execute("UPDATE second_factors SET secret_sealed = secret_sealed || 'x'")
+    with pytest.raises(BadSettings, match=str(factor)):
+        migrate(earlier, settings)
+    with psycopg.connect(as_role(earlier, SUPERUSER)) as rows:
+        rows.execute("UPDATE second_factors SET secret_sealed = %s", [before[1][0]])
+        assert _factors(rows) == before, "nothing is done by halves"
+    # A keeper serves as well; it may still be starting.
+    socket = tmp_path_factory.mktemp("k") / "s"
+    serving = Serving([(1, KEYS[1])], socket, os.geteuid())
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(serving.run)
+        try:
+            kept = Settings(database_url=earlier, secret_key=SECRET, keeper_socket=socket)
+            migrate(earlier, kept)
+        finally:
+            serving.stop()
+        running.result(10)
     with psycopg.connect(earlier) as rows:
         (key,) = rows.execute("SELECT public_key_sealed FROM passkeys").fetchall()[0]
         (secret,) = rows.execute("SELECT secret_sealed FROM second_factors").fetchall()[0]

@@ -117,6 +117,28 @@ async def test_a_letter_alone_opens_no_account(work: Work) -> None:
     assert await second_factor.missing_of(work, ana) is Awaits.CODE
 
 
+async def test_a_letter_alone_opens_no_account_that_was_used_before(work: Work) -> None:
+    work.settings.smtp_url = "smtp://127.0.0.1"
+    mila = await an_administrator(work)
+    nova, _ = await invited(work, mila)
+    nova.email = "nova@example.org"
+    # An account that its person never opened is invited by mail, also after it was inactive.
+    await leaving.deactivate(work, nova.id, by=mila)
+    await leaving.reactivate(work, nova.id, by=mila)
+    work.now += timedelta(minutes=1)
+    assert await links.make_link(work, nova.id, by=mila, by_mail=True) is None
+    token = links._tokens(work, (await link_of(work, nova)).id)[0]
+    await links.choose_password(work, token, PASSWORD, "en")
+    await leaving.deactivate(work, nova.id, by=mila)
+    await leaving.reactivate(work, nova.id, by=mila)
+    assert nova.password_hash is None
+    with pytest.raises(Conflict, match="a letter alone would open"):
+        await links.make_link(work, nova.id, by=mila, by_mail=True)
+    work.now += timedelta(minutes=1)
+    shown = secret(await links.make_link(work, nova.id, by=mila, by_mail=False))
+    await links.choose_password(work, shown, PASSWORD + " again", "en")
+
+
 async def test_a_short_password_leaves_the_link_as_it_was(work: Work) -> None:
     mila = await an_administrator(work)
     nova, token = await invited(work, mila)

@@ -14,7 +14,7 @@ from app.people import factors, leaving
 from app.people.letters import letter_to_owner
 from app.staff import accounts, second_factor
 from app.staff.log_kinds import AuditLog
-from app.staff.models import Awaits, RecoveryCode, SecondFactor, SignInRules, Staff
+from app.staff.models import Awaits, RecoveryCode, SecondFactor, SignInRules, Staff, StaffSession
 from app.staff.roles import Role
 from app.staff.second_factor import WrongCode
 from app.staff.sign_in_rules import (
@@ -53,6 +53,23 @@ async def test_who_writes_to_the_database_gives_nobody_a_telephone_of_another(wo
     )
     with pytest.raises(WrongCode):
         await second_factor.use_code(work, vera, telephone.at(work.now))
+    # What the page notes of a wrong code is no failure of the server, either.
+    await second_factor.note_refused(work, vera, StaffSession(), telephone.at(work.now))
+
+
+async def test_a_setup_that_a_process_before_this_version_began_is_begun_anew(work: Work) -> None:
+    ana = await a_counsellor(work, "ana")
+    await second_factor.begin(work, ana)
+    factor = (await work.session.scalars(select(SecondFactor))).one()
+    place = {"table": "second_factors", "column": "secret_sealed"}
+    old = pyotp.random_base32()
+    factor.secret_sealed = work.keys.seal(old.encode(), **place, row=factor.id)
+    with pytest.raises(Conflict, match="Begin again"):
+        await second_factor.confirm(work, ana, pyotp.TOTP(old).at(work.now))
+    with pytest.raises(Conflict, match="Begin again"):
+        await second_factor.shown_setup(work, ana)
+    await with_factor(work, ana)
+    assert await second_factor.missing_of(work, ana) is Awaits.CODE
 
 
 async def test_a_factor_counts_only_after_a_first_code(work: Work) -> None:

@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import pkgutil
+from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,6 +11,7 @@ import httpx2
 import pytest
 from pydantic_core import from_json
 
+import app.api
 from app import strict_json
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
@@ -19,6 +22,7 @@ from app.referrals.channels.webhook.signing import headers_for
 from app.referrals.directory.agencies import set_webhook_secret
 from app.referrals.directory.entries import Problem, _check_address
 from app.settings import Settings
+from app.web.strict_bodies import StrictRoute
 from app.work import PROGRAM
 from tests.support.referrals import add_agency
 
@@ -114,6 +118,14 @@ def test_both_readers_of_json_agree(text: str) -> None:
     assert read == _pydantic(text) == _first_wins(text)
 
 
+def test_every_route_for_programs_reads_json_strictly() -> None:
+    names = [one.name for one in pkgutil.walk_packages(app.api.__path__, "app.api.")]
+    routers = [getattr(import_module(name), "router", None) for name in names]
+    routes = [route for router in routers if router for route in router.routes]
+    assert len(routes) > 200
+    assert [route.path for route in routes if not isinstance(route, StrictRoute)] == []
+
+
 async def test_json_that_readers_understand_differently_is_refused(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     cookies = "; ".join(f"{name}={value}" for name, value in ana._cookies.items())
@@ -123,6 +135,13 @@ async def test_json_that_readers_understand_differently_is_refused(stage: Stage)
         refused = await stage.client.put(url, content=body, headers=headers)
         assert (refused.status_code, refused.json()["error"]) == (422, "Invalid")
     assert (await ana.ask("GET", "/me")).json()["presence"]["state"] == "available"
+    # A long one is read apart, and in the same way.
+    long = '{"state": "break", "x": [' + "{}," * 9_000 + '{"y": 1, "y": 2}]}'
+    assert (await stage.client.put(url, content=long, headers=headers)).status_code == 422
+    # Where there is no such route, nothing is read; pages say nothing of it, either.
+    for path, status in (("/api/v1/nothing", 404), ("/api/v1/me/presence", 405), ("/nothing", 404)):
+        other = f"{stage.settings.public_url}{path}"
+        assert (await stage.client.post(other, content=long, headers=headers)).status_code == status
     taken = await stage.client.put(url, content='{"state": "break"}', headers=headers)
     assert taken.status_code == 200, taken.text
     # An agency's event says its content type as it likes, or not at all.

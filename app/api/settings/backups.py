@@ -11,8 +11,9 @@ from app.safekeeping.models import BackupKind
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires
+from app.web.strict_bodies import StrictRoute
 
-router = APIRouter(tags=["backups"])
+router = APIRouter(tags=["backups"], route_class=StrictRoute)
 Sees = Annotated[Staff, Depends(Requires(Permission.SEE_BACKUPS), scope="function")]
 
 

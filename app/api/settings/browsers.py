@@ -8,8 +8,9 @@ from pydantic import BaseModel, Field
 
 from app.outbox.push import subscriptions
 from app.web.access import InWork, SignedIn
+from app.web.strict_bodies import StrictRoute
 
-router = APIRouter(tags=["session"])
+router = APIRouter(tags=["session"], route_class=StrictRoute)
 
 
 class BrowserView(BaseModel):

@@ -10,8 +10,9 @@ from app.routing.rota import feeds
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires
+from app.web.strict_bodies import StrictRoute
 
-router = APIRouter(tags=["roster"])
+router = APIRouter(tags=["roster"], route_class=StrictRoute)
 Sees = Annotated[Staff, Depends(Requires(Permission.SEE_ROSTER), scope="function")]
 SignedIn = Annotated[Staff, Depends(Requires(Permission.SIGNED_IN), scope="function")]
 

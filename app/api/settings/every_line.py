@@ -11,9 +11,10 @@ from app.api.settings.lines import KeepsLines, PromptView, TextIn, prompt_views,
 from app.calls import lines, prompts
 from app.errors import NotFound, Refusal
 from app.web.access import InWork
+from app.web.strict_bodies import StrictRoute
 from app.words.pages import refusal_words
 
-router = APIRouter(tags=["lines"])
+router = APIRouter(tags=["lines"], route_class=StrictRoute)
 
 
 class SpeakableView(BaseModel):

@@ -11,8 +11,9 @@ from app.sealing.state import KeyUse
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires
+from app.web.strict_bodies import StrictRoute
 
-router = APIRouter(tags=["keys"], prefix="/keys")
+router = APIRouter(tags=["keys"], prefix="/keys", route_class=StrictRoute)
 Keeps = Annotated[Staff, Depends(Requires(Permission.KEEP_KEYS), scope="function")]
 
 

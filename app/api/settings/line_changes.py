@@ -10,8 +10,9 @@ from pydantic import BaseModel, Field
 from app.api.settings.lines import KeepsLines
 from app.country import line_changes
 from app.web.access import InWork
+from app.web.strict_bodies import StrictRoute
 
-router = APIRouter(tags=["lines"])
+router = APIRouter(tags=["lines"], route_class=StrictRoute)
 
 
 class LineChangeView(BaseModel):

@@ -15,8 +15,9 @@ from app.calls.states import Channel
 from app.chats import accounts, fetched
 from app.chats.models import Account, AccountProblem, AccountState
 from app.web.access import InWork
+from app.web.strict_bodies import StrictRoute
 
-router = APIRouter(tags=["lines"])
+router = APIRouter(tags=["lines"], route_class=StrictRoute)
 
 
 class ChatSettingsView(BaseModel):

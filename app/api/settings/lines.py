@@ -20,10 +20,11 @@ from app.routing.plan import read_plan
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires
+from app.web.strict_bodies import StrictRoute
 from app.words.keys import LONGEST_TEXT
 from app.work import Work
 
-router = APIRouter(tags=["lines"])
+router = APIRouter(tags=["lines"], route_class=StrictRoute)
 KeepsLines = Annotated[Staff, Depends(Requires(Permission.KEEP_LINES), scope="function")]
 Short = Annotated[str, Field(max_length=200)]
 

@@ -10,8 +10,9 @@ from app.country.own_settings import Known
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires
+from app.web.strict_bodies import StrictRoute
 
-router = APIRouter(tags=["settings"])
+router = APIRouter(tags=["settings"], route_class=StrictRoute)
 Keeps = Annotated[Staff, Depends(Requires(Permission.KEEP_SETTINGS), scope="function")]
 
 

@@ -11,8 +11,9 @@ from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.statistics import wallboards
 from app.web.access import InWork, Requires
+from app.web.strict_bodies import StrictRoute
 
-router = APIRouter(tags=["wallboards"])
+router = APIRouter(tags=["wallboards"], route_class=StrictRoute)
 Keeps = Annotated[Staff, Depends(Requires(Permission.KEEP_WALLBOARDS), scope="function")]
 
 

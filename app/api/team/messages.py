@@ -9,8 +9,9 @@ from pydantic import BaseModel, Field
 
 from app.routing.supervision import team_messages
 from app.web.access import InWork, TakesCalls
+from app.web.strict_bodies import StrictRoute
 
-router = APIRouter(tags=["team"])
+router = APIRouter(tags=["team"], route_class=StrictRoute)
 
 
 class RecipientView(BaseModel):

@@ -15,8 +15,9 @@ from app.routing.rota.roster import on_shift
 from app.routing.supervision import supervised, team
 from app.statistics.counting import today
 from app.web.access import InWork
+from app.web.strict_bodies import StrictRoute
 
-router = APIRouter(tags=["team"])
+router = APIRouter(tags=["team"], route_class=StrictRoute)
 
 
 class PersonView(BaseModel):

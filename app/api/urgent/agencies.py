@@ -17,9 +17,10 @@ from app.referrals.states import Service
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires, refuse_cross_site
+from app.web.strict_bodies import StrictRoute
 from app.words.local_hours import stored_hours
 
-router = APIRouter(tags=["agencies"])
+router = APIRouter(tags=["agencies"], route_class=StrictRoute)
 Sees = Annotated[Staff, Depends(Requires(Permission.SEE_DIRECTORY), scope="function")]
 Keeps = Annotated[Staff, Depends(Requires(Permission.KEEP_DIRECTORY), scope="function")]
 Uploads = Annotated[

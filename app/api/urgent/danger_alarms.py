@@ -12,8 +12,9 @@ from app.referrals.escalation import alarms, dangers
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires
+from app.web.strict_bodies import StrictRoute
 
-router = APIRouter(tags=["referrals"])
+router = APIRouter(tags=["referrals"], route_class=StrictRoute)
 Sees = Annotated[Staff, Depends(Requires(Permission.SEE_REFERRALS), scope="function")]
 
 

@@ -53,8 +53,9 @@ from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Public, Requires
 from app.web.form_language import FormLanguage
+from app.web.strict_bodies import StrictRoute
 
-router = APIRouter(tags=["referrals"])
+router = APIRouter(tags=["referrals"], route_class=StrictRoute)
 Sees = Annotated[Staff, Depends(Requires(Permission.SEE_REFERRALS), scope="function")]
 Writes = Annotated[Staff, Depends(Requires(Permission.WRITE_REFERRALS), scope="function")]
 SeesDeadlines = Annotated[Staff, Depends(Requires(Permission.SEE_DEADLINES), scope="function")]

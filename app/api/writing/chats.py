@@ -30,9 +30,10 @@ from app.chats.models import (
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires, SignedIn, TakesCalls
+from app.web.strict_bodies import StrictRoute
 from app.work import Work
 
-router = APIRouter(tags=["chats"])
+router = APIRouter(tags=["chats"], route_class=StrictRoute)
 Key = Annotated[str, Field(max_length=64)]
 Text = Annotated[str, Field(max_length=LONGEST)]
 _Number = Annotated[int, Query(ge=1, le=1_000_000)]

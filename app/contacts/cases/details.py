@@ -31,6 +31,7 @@ REMOVABLE = frozenset(
         "application/vnd.oasis.opendocument.text",
     }
 )
+UNREADABLE = "cannot be looked into"
 # The warnings that there are (`suspicions.py`); nothing else is believed.
 WARNINGS = frozenset(
     {
@@ -38,7 +39,7 @@ WARNINGS = frozenset(
         "scripts",
         "files inside",
         "two files in one",
-        "cannot be looked into",
+        UNREADABLE,
         "loads from outside",
     }
 )
@@ -66,16 +67,6 @@ class CannotRemove(Refusal):
         "the file is of a kind for which this is not possible, is protected, or is damaged. To add "
         "it all the same, choose to keep the file exactly as it came; for programs, this is the "
         "header X-Document-Details: keep."
-    )
-
-
-class CannotLook(Refusal):
-    """Looking into the file took too long or too much memory, or the process died."""
-
-    status = 503
-    default = (
-        "The document could not be looked into and was not kept. Try again. If that happens again, "
-        "the file may be made to stop programs."
     )
 
 
@@ -114,45 +105,60 @@ async def look_into(
 ) -> Looked:
     """Look into a file, and remove its details unless they are kept.
 
-    Raises CannotRemove or CannotLook, as details are removed or kept, and TooManyPoints.
+    What is kept is never refused because the process failed: it may be evidence, and was made to
+    stop programs. It is flagged instead. Raises CannotRemove and TooManyPoints.
     """
-    failed = CannotRemove if details is Details.REMOVE else CannotLook
     if details is Details.REMOVE and media_type not in REMOVABLE:
         raise CannotRemove()
     turns: asyncio.Semaphore = ground.kept.setdefault("details", asyncio.Semaphore(_AT_ONCE))
-    async with turns:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-I",
-            "-m",
-            looking.__name__,
-            media_type,
-            details.value,
-            str(most_points),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            # No secret of this program goes along.
-            env={"PATH": os.defpath, "LANG": "C.UTF-8"},
-        )
-        try:
-            async with asyncio.timeout(_WITHIN):
-                said = await _exchange(process, content)
-        except (TimeoutError, OSError, RuntimeError, ValueError):
-            raise failed() from None
-        finally:
-            await _end(process)
-    if process.returncode == looking.TOO_MANY_POINTS:
-        raise TooManyPoints(most_points)
-    first, ended, made = said.partition(b"\n")
-    flags = [one for one in first.decode("ascii", "replace").split(",") if one]
-    if process.returncode != 0 or not ended or not WARNINGS.issuperset(flags):
-        raise failed()
+    try:
+        async with turns:
+            flags, made = await _looked(content, media_type, details, most_points)
+    except (OSError, RuntimeError, ValueError):
+        if details is Details.REMOVE:
+            raise CannotRemove() from None
+        return Looked(content, [UNREADABLE])
     if details is Details.KEEP:
         return Looked(content, flags)
     if not made:
         raise CannotRemove()
     return Looked(made, flags)
+
+
+async def _looked(
+    content: bytes, media_type: str, details: Details, most_points: int
+) -> tuple[list[str], bytes]:
+    """Return the warnings about a file, and what the process made of it.
+
+    Raises OSError (also TimeoutError), RuntimeError or ValueError if it did not start, did not end
+    or failed, and TooManyPoints.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-I",
+        "-m",
+        looking.__name__,
+        media_type,
+        details.value,
+        str(most_points),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        # No secret of this program goes along.
+        env={"PATH": os.defpath, "LANG": "C.UTF-8"},
+    )
+    try:
+        async with asyncio.timeout(_WITHIN):
+            said = await _exchange(process, content)
+    finally:
+        await _end(process)
+    if process.returncode == looking.TOO_MANY_POINTS:
+        raise TooManyPoints(most_points)
+    first, ended, made = said.partition(b"\n")
+    flags = [one for one in first.decode("ascii", "replace").split(",") if one]
+    if process.returncode != 0 or not ended or not WARNINGS.issuperset(flags):
+        raise ValueError("the process failed")
+    return flags, made
 
 
 async def _exchange(process: Process, content: bytes) -> bytes:

@@ -77,9 +77,7 @@ async def undo(work: Work, row: Emergency) -> Outcome:
             undone = await _put_back(
                 work, staff, own, kept.get("people", {}).get(str(staff_id), {})
             )
-            # To an address that could not go back no link is sent.
-            mails = undone or not any(moves(act) for act in own)
-            undone &= await done(work, partial(_choose_anew, work, row, staff, own, mails=mails))
+            undone &= await done(work, partial(_choose_anew, work, row, staff, own))
         outcome.note(own, undone)
         outcome.accounts_left += not undone
     for name in await _tokens(work, acts):
@@ -177,13 +175,12 @@ async def _give_back(work: Work, staff_id: UUID, values: dict[str, Any]) -> None
     await renewing.role_given(work, staff, role_then)
 
 
-async def _choose_anew(
-    work: Work, row: Emergency, staff: Staff, acts: list[AuditEntry], *, mails: bool
-) -> None:
+async def _choose_anew(work: Work, row: Emergency, staff: Staff, acts: list[AuditEntry]) -> None:
     """Drop what another person may have chosen for an account: a password by a link that was shown,
     with the second factor that was set up after it, and a telephone that was proven by a code.
 
-    The person gets a letter with a link, if there is an address. Raises LastAdministrator.
+    No letter goes out, as it alone would open the account: an administrator shows the person a
+    link, which waits for a second person like any other. Raises LastAdministrator.
     """
     assert row.decided_at is not None
     if any(act.action == AuditLog.PHONE_CODE_MADE for act in acts):
@@ -194,9 +191,6 @@ async def _choose_anew(
         return
     await changing.check_not_last(work, staff)
     await renewing.choose_anew(work, staff, since=row.decided_at)
-    has_mail = staff.email is not None and work.settings.smtp_url is not None
-    if mails and has_mail and staff.active:
-        await links.make_link(work, staff.id, by=None, by_mail=True)
 
 
 async def _part(work: Work, staff: Staff) -> None:
