@@ -121,7 +121,9 @@ async def help_reaches_a_hidden_tab(live: Stage, page: Page, ana: Counsellor, le
     # Her telephone rings for it, too, and goes on for a moment after the bar has gone.
     stopped = await page.evaluate("stopped")
     await page.evaluate("goOn()")
-    both = "helplineTelephone.state === 'ringing' && !!document.querySelector('#panics [data-panic]')"
+    both = (
+        "helplineTelephone.state === 'ringing' && !!document.querySelector('#panics [data-panic]')"
+    )
     await until(lambda: page.evaluate(both), "the bar is shown and the telephone rings")
     await page.evaluate("document.querySelector('#panics [data-panic]').remove()")
     await page.evaluate("document.dispatchEvent(new CustomEvent('helpline:telephone'))")

@@ -4,7 +4,7 @@ import { again, onPage } from "../pages.js";
 
 const SLOWEST = 60_000; // milliseconds between two questions, at least, at the end
 const MOST = 10; // times in a row
-// After so many milliseconds without one it begins anew.
+// Milliseconds without one after which it begins anew.
 const FORGETS = 300_000;
 
 // Without what was searched for: that may be the name of a child.
