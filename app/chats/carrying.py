@@ -6,7 +6,7 @@ There is no page that asks whether a counsellor is there, and no secret: the num
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.calls import callers, lines, record
@@ -28,8 +28,6 @@ from app.work import Work
 _BELONGS = timedelta(days=3)
 # More new conversations of a number within an hour are not opened.
 MOST_AN_HOUR = 10
-# Cries of danger of a number within this time, while no counsellor is there, are one message.
-CRIES_WITHIN = timedelta(hours=1)
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 # How often it is looked whether a counsellor can still come.
 _LOOKS_EVERY = timedelta(minutes=5)
@@ -152,8 +150,7 @@ async def latest(work: Work, line: LineScript, channel: Channel, caller_key: byt
 async def unanswered(
     work: Work, line: LineScript, channel: Channel, caller_key: bytes
 ) -> Call | None:
-    """Return the conversation, locked, in which a number left a message that is not done yet; one
-    that is urgent before others."""
+    """Return the conversation, locked, in which a number left a message that is not done yet."""
     call_id = await work.session.scalar(
         select(ReturnCode.call_id)
         .join(Call, Call.id == ReturnCode.call_id)
@@ -164,15 +161,63 @@ async def unanswered(
             Call.channel == channel.value,
             Call.caller_key == caller_key,
         )
-        .order_by(Call.danger.desc(), Call.alarming.desc(), ReturnCode.made_at.desc())
+        .order_by(ReturnCode.made_at.desc())
         .limit(1)
     )
-    return await record.lock_call(work, call_id) if call_id is not None else None
+    return await _not_done(work, call_id)
 
 
-async def is_staffed(work: Work, line: LineScript, language: str) -> bool:
+async def cry_of_this_hour(
+    work: Work, line: LineScript, channel: Channel, caller_key: bytes
+) -> Call | None:
+    """Return the last conversation, locked, in which a number has said within the hour that it is
+    in danger, if that is a message and not done yet: of a later cry people are told anew."""
+    call_id = await work.session.scalar(
+        select(ReturnCode.call_id)
+        .join(Call, Call.id == ReturnCode.call_id)
+        .where(
+            ReturnCode.done_at.is_(None),
+            Call.danger,
+            Call.opened_at > work.now - _HOUR,
+            Call.line_id == line.id,
+            Call.channel == channel.value,
+            Call.caller_key == caller_key,
+        )
+        .order_by(Call.opened_at.desc())
+        .limit(1)
+    )
+    return await _not_done(work, call_id)
+
+
+async def _not_done(work: Work, call_id: UUID | None) -> Call | None:
+    """Lock the conversation of a message. A colleague may mark it as done just now."""
+    if call_id is None:
+        return None
+    call = await record.lock_call(work, call_id)
+    found = await work.session.get_one(ReturnCode, call_id, populate_existing=True)
+    return call if found.done_at is None else None
+
+
+async def has_cried(work: Work, line: LineScript, channel: Channel, caller_key: bytes) -> bool:
+    """Return whether something was said within a day in a conversation of a number that is about
+    danger, by the child or to it."""
+    said = (
+        select(Message.id)
+        .join(Call, Call.id == Message.call_id)
+        .where(
+            Call.line_id == line.id,
+            Call.caller_key == caller_key,
+            Call.channel == channel.value,
+            or_(Call.danger, Call.alarming),
+            Message.at > work.now - _DAY,
+        )
+    )
+    return await work.session.scalar(said.limit(1)) is not None
+
+
+async def is_staffed(work: Work, line: LineScript, language: str, *, danger: bool = False) -> bool:
     """Return whether a counsellor who writes is there for a new conversation."""
-    found = await staffing.staffing(work, line, language, danger=False, written=True)
+    found = await staffing.staffing(work, line, language, danger=danger, written=True)
     return found.unstaffed is None
 
 
@@ -272,10 +317,12 @@ async def begin(
     *,
     language: str,
     cries: bool,
+    heard: bool = False,
 ) -> Call:
     """Open a conversation with a number, with what is known of it. It is not queued yet.
 
-    `cries`: the child wrote the danger digit, and knows what it means.
+    `cries`: the child wrote the danger digit, and knows what it means. `heard`: its block does not
+    count, because it has cried lately.
     """
     call = await record.open_conversation(
         work,
@@ -294,7 +341,7 @@ async def begin(
     call.preferred_id, call.excluded_ids = known.prefers, sorted(known.never)
     blocked = FlagKind.BLOCKED in known.flags
     # Who says that there is danger is heard, as in a call.
-    call.blocked, call.danger = blocked and not cries, cries
+    call.blocked, call.danger = blocked and not (cries or heard), cries
     call.danger_again = call.danger and await _cried_often(work, call)
     await record.record(
         work,

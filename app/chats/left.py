@@ -181,15 +181,16 @@ async def answered_in(work: Work, call: Call) -> int | None:
     return theirs if theirs > await messages.last_of(work, call, Author.CHILD) else None
 
 
-async def came_again(work: Work, call: Call, answer: int | None) -> None:
+async def came_again(work: Work, call: Call, answer: int | None, *, again: bool = False) -> None:
     """Let a message wait again, because its child has just written more, on a locked conversation.
 
     `answer`: the number of the answer that was the last word until then. It waits for every team as
     at first: the person who answered may be off duty. The child is told that again, once for each
-    answer.
+    answer. `again`: it waits for every team also if it was only taken.
     """
-    if answer is not None:
+    if answer is not None or again:
         await kept.wait_again(work, call)
+    if answer is not None:
         await messages.tell(work, call, Sentence.CLOSED, f"{call.id}-{answer}")
     work.announce(Topic.MESSAGES)
 

@@ -100,43 +100,45 @@ async def hear(work: Work, channel: Channel, line: LineScript, arrived: Arrived)
             await opening.say_danger(work, call, line)
         return
     language = await carrying.language_of(work, line, key, arrived.language)
+    # A block ends nothing that has begun with danger: where the child is, and what it answers.
+    heard = cries or await carrying.has_cried(work, line, channel, key)
     flood = await carrying.is_flood(work, line, channel, key)
-    earlier = await carrying.unanswered(work, line, channel, key)
-    if earlier is not None and await _goes_on(
-        work, channel, line, earlier, language, cries=cries, flood=flood
-    ):
+    earlier = await _earlier(work, channel, line, key, language, cries=cries, heard=heard)
+    if earlier is not None:
         # More of what was left before: one answer will do.
         answer = await left.answered_in(work, earlier)
         await _say(work, earlier, arrived, afterwards=True)
-        if cries:
-            await ending.say_danger(work, earlier, line)
-        await left.came_again(work, earlier, answer)
-    elif flood and not cries and not carrying.is_danger(line, arrived.text, language):
+        await left.came_again(work, earlier, answer, again=cries)
+    elif flood and not heard and not carrying.is_danger(line, arrived.text, language):
         log().warning("a number opens very many conversations", area="chats", line=line.number)
         await carrying.refuse_flood(work, line, channel, key, arrived.ours, arrived.sid)
     else:
-        await _begin(work, channel, line, arrived, language, cries)
+        await _begin(work, channel, line, arrived, language, cries=cries, heard=heard)
 
 
-async def _goes_on(
+async def _earlier(
     work: Work,
     channel: Channel,
     line: LineScript,
-    earlier: Call,
+    key: bytes,
     language: str,
     *,
     cries: bool,
-    flood: bool,
-) -> bool:
-    """Return whether what a number writes belongs to the message that it left before."""
+    heard: bool,
+) -> Call | None:
+    """Return the message that a number left before, locked, if what it writes belongs to it.
+
+    `heard`: also if the number is blocked.
+    """
     if cries:
-        # Cries within an hour are one message; of a later one people are told anew.
-        fresh = not earlier.danger or earlier.opened_at > work.now - carrying.CRIES_WITHIN
-        return fresh and not await carrying.is_staffed(work, line, language)
-    if flood or await callers.is_blocked(work, earlier.caller_key or b""):
-        # What follows a cry is heard: where the child is, and its answers.
-        return earlier.danger or earlier.alarming
-    return not (takes(line, channel) and await carrying.is_staffed(work, line, language))
+        if await carrying.is_staffed(work, line, language, danger=True):
+            return None
+        return await carrying.cry_of_this_hour(work, line, channel, key)
+    if not heard and await callers.is_blocked(work, key):
+        return None
+    if takes(line, channel) and await carrying.is_staffed(work, line, language):
+        return None
+    return await carrying.unanswered(work, line, channel, key)
 
 
 async def _begin(
@@ -145,15 +147,12 @@ async def _begin(
     line: LineScript,
     arrived: Arrived,
     language: str,
+    *,
     cries: bool,
+    heard: bool,
 ) -> None:
     call = await carrying.begin(
-        work,
-        line,
-        channel,
-        arrived.address,
-        language=language,
-        cries=cries,
+        work, line, channel, arrived.address, language=language, cries=cries, heard=heard
     )
     if await has_open_urgent_referral(work, call):
         call.priority += URGENT_REFERRAL_PRIORITY

@@ -127,15 +127,15 @@ class Danger:
         by = ["sms"] if self.takes_texts else []
         line = replace(self.line, chat={**(self.line.chat or {}), "by": by})
         arrived = Arrived(sid=sid, address=number, text=words)
+        cried = await carrying.has_cried(self.work, line, Channel.SMS, key)
         for _ in range(self.dice.choice((1, 2))):
             await receiving.hear(self.work, Channel.SMS, line, arrived)
         call = await self._holder(receiving._key(sid))
         if call is not None:
             self.said.setdefault(call.id, []).append(words)
             if blocked and begins and words not in (DANGER, self.line.danger_digit):
-                urgent = call.danger or call.alarming
-                assert call.blocked or urgent, "the words of a blocked number reach people"
-                assert not (call.blocked and urgent), "what follows a cry is not heard"
+                assert call.blocked or cried, "the words of a blocked number reach people"
+                assert not (call.blocked and cried), "what follows a cry is not heard"
         if blocked and words == self.line.danger_digit:
             assert call is not None, "a cry of danger is lost"
             talks = CallState(call.state) is CallState.CONNECTED

@@ -198,15 +198,21 @@ async def test_a_blocked_number_is_heard_with_the_danger_digit_also_while_a_mess
     monkeypatch.setattr(callers, "is_blocked", _always)
     for _ in range(10):
         await texts(work, digit)
-    (waits,) = await left.waiting(work, ana.team)
-    assert (waits.danger, waits.call_id, waits.answered) == (True, call.id, False)
+    first, second = await left.waiting(work, ana.team)
+    assert (first.danger, second.danger, second.call_id) == (True, False, call.id)
     unanswered = [job for job in work.jobs if job.task == Task.DANGER_UNANSWERED]
-    assert [job.arguments["call_id"] for job in unanswered] == [str(call.id)], "one task"
-    # A cry of another night: people are told anew.
-    work.now += 2 * carrying.CRIES_WITHIN
+    assert [job.arguments["call_id"] for job in unanswered] == [str(first.call_id)], "one task"
+    # Once a person has taken it, the next cry is for every team again.
+    await left.take(work, ana, first.call_id)
+    assert first.call_id not in [one.call_id for one in await left.waiting(work, "other")]
     await texts(work, digit)
+    assert first.call_id in [one.call_id for one in await left.waiting(work, "other")]
+    # A cry of another hour, and one after the first was dealt with: people are told anew.
+    work.now += timedelta(minutes=61)
+    for _ in range(10):
+        await texts(work, digit)
     assert len([job for job in work.jobs if job.task == Task.DANGER_UNANSWERED]) == 2
-    assert len(await left.waiting(work, ana.team)) == 2
+    assert len(await left.waiting(work, ana.team)) == 3
 
 
 @pytest.mark.parametrize("cry", ["9", "Hoću da se ubijem"])
@@ -229,10 +235,21 @@ async def test_a_blocked_number_is_heard_after_its_cry(
     assert "U podrumu" in str(await said(work, call))
     (waits,) = await left.waiting(work, ana.team)
     assert not waits.answered
-    # Also once a counsellor who writes is there.
-    await a_writer(work, "vera")
+    # Also after the message was done, and once a counsellor who writes is there.
+    await left.mark_done(work, ana, call.id)
     await texts(work, "Još sam tu")
-    assert "Još sam tu" in str(await said(work, call))
+    (waits,) = await left.waiting(work, ana.team)
+    assert waits.call_id != call.id
+    await left.mark_done(work, ana, waits.call_id)
+    await a_writer(work, "vera")
+    await texts(work, "Dođite")
+    (waits,) = [one for one in await calls(work) if one.state != CallState.ENDED]
+    assert (waits.blocked, waits.state) == (False, CallState.QUEUED)
+    # After a day without a word the block counts again.
+    await ending.end_as_child(work, waits.id)
+    work.now += timedelta(hours=49)
+    await texts(work, "Glupi ste")
+    assert [one.blocked for one in await calls(work) if one.opened_at == work.now] == [True]
 
 
 async def _always(work: Work, key: bytes) -> bool:
