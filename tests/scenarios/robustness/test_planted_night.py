@@ -120,6 +120,8 @@ async def _lived(night: Night, bot: Any) -> None:
         call = await records.talk(night, ana)
         await records.leave_voice_message(night)
         await ana.post(f"/calls/{call}/panic")
+        # A busy machine sends it late.
+        await until(lambda: night.push.said, 90)
         contact = await records.write_contact(night, ana, call)
         case = await records.write_case(ana, contact)
         await records.say_to_team(ana, mira)
