@@ -29,6 +29,7 @@ READ = """
 """
 # What the rows of these tests are called, and what is written in them.
 _NAMES = {
+    "Sud je tražio spise.",
     # The code of an agency.
     "clinic",
     "Plavi telefon",
