@@ -49,16 +49,17 @@ async def _form(
     request: Request, work: Work, staff: Staff, call: Call, to: str, number: str | None
 ) -> Response:
     """Show the form. A number that the child did not write is not shown: it is sealed."""
-    key = call.caller_key
-    if number is not None:
+    forbidden = await case_flags.forbids_ringing(work, staff, call.caller_key)
+    if number is not None and not forbidden:
         await carry_caller(work, number)
         key = work.keys.match_key("caller", number)
+        forbidden = await case_flags.forbids_ringing(work, staff, key)
     zone = await _zone(work, call)
     here = work.now.astimezone(ZoneInfo(zone))
     values: dict[str, Any] = {
         "to": to,
         "number": number,
-        "do_not_ring": await case_flags.forbids_ringing(work, staff, key),
+        "do_not_ring": forbidden,
         "zone": zone,
         "day": here.date().isoformat(),
         "last": (here.date() + timedelta(days=30)).isoformat(),
