@@ -256,6 +256,39 @@ async def _always(work: Work, key: bytes) -> bool:
     return True
 
 
+async def test_a_blocked_number_is_heard_after_a_talk_that_it_cried_for(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = await a_line_for_texts(work)
+    await a_writer(work, "ana")
+    _block_all(monkeypatch)
+    monkeypatch.setattr(callers, "is_blocked", _always)
+    await texts(work, line.danger_digit)
+    (call,) = [one for one in await calls(work) if one.state != CallState.ENDED]
+    await takes(work, next(one for one in await matched(work) if one.call_id == call.id))
+    await ending.end_as_child(work, call.id)
+    await texts(work, "Opet je ovde")
+    (again,) = [one for one in await calls(work) if one.state != CallState.ENDED]
+    assert (again.blocked, again.state) == (False, CallState.QUEUED)
+
+
+async def test_a_cry_is_for_a_counsellor_without_the_language_though_a_message_waits(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = await a_line_for_texts(work)
+    await texts(work, line.danger_digit)
+    _block_all(monkeypatch)
+    monkeypatch.setattr(callers, "is_blocked", _always)
+    await texts(work, line.danger_digit)
+    vera = await a_writer(work, "vera")
+    vera.languages = ["hu"]
+    await work.session.flush()
+    forget(work)
+    await texts(work, line.danger_digit)
+    (waits,) = [one for one in await calls(work) if one.state != CallState.ENDED]
+    assert (waits.danger, waits.state) == (True, CallState.QUEUED)
+
+
 async def test_a_number_that_was_told_the_digit_is_in_danger_with_it_while_it_waits(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
