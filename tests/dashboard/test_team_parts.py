@@ -6,24 +6,20 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from app.calls import record
-from app.calls.models import Call
-from app.calls.record import Delivery
 from app.dashboard import talks, team, team_parts
 from app.dashboard.templating import templates
 from app.referrals.deadlines import tracking
-from app.routing import offers, own_presence
+from app.routing import own_presence
 from app.routing.models import PresenceState
 from app.routing.participants import calls_for_help, supervising
 from app.routing.participants.participants import Mode
 from app.routing.supervision import supervised
 from app.staff.models import Staff
 from app.staff.roles import Role
-from app.telephony.answers import Enqueue
 from app.web.parts import Part
 from app.words import pages
 from app.work import Work
-from tests.support.verbs import a_counsellor, a_referral, a_talk, offered, rings
+from tests.support.verbs import a_counsellor, a_referral, a_talk, another_talk
 
 
 class House(NamedTuple):
@@ -72,25 +68,6 @@ async def test_only_people_of_whom_something_has_changed_are_drawn_again(
     pages.speak("sr")
     assert "propušteno" in (await team.people_part(work, "north")).lower()
     assert team_parts.drawn_person.cache_info().misses == drawn + 4
-
-
-async def another_talk(work: Work, staff: Staff) -> Call:
-    """Let a counsellor talk with a second caller of the line."""
-    call, _ = await rings(work, "CA2")
-    await record.enter_queue(
-        work,
-        call,
-        language="sr",
-        danger=False,
-        priority=0,
-        delivery=Delivery("menu:2"),
-        answer=Enqueue(entry=1),
-    )
-    (offer,) = await offered(work, call, staff)
-    await offers.accept_offer(work, call, offer)
-    await offers.connect_offer(work, call, offer, at=work.now)
-    await work.session.flush()
-    return call
 
 
 async def drawn(work: Work, part: Part, people: list[Staff]) -> dict[str, str]:

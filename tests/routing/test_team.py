@@ -24,6 +24,7 @@ from tests.support.verbs import (
     a_supervisor,
     a_talk,
     a_waiting_call,
+    another_talk,
     logged,
     offered,
     presence_of,
@@ -213,6 +214,28 @@ async def test_who_takes_a_call_for_help_comes_in_and_no_other_phone_rings_on(wo
     (comes,) = await participants.live_participants(work, call.id)
     assert (comes.staff_id, comes.mode) == (vera.id, Mode.TALK)
     assert await kinds(work, call) == [CallLog.PANIC, CallLog.PANIC_TAKEN]
+
+
+async def test_who_rings_for_one_call_for_help_or_is_in_it_cannot_take_another(work: Work) -> None:
+    ana, boris = await a_counsellor(work, "ana"), await a_counsellor(work, "boris")
+    vera = await a_counsellor(work, "vera")
+    vera.role = Role.SUPERVISOR.value
+    await work.session.flush()
+    of_ana, of_boris = (await a_talk(work, ana))[0], await another_talk(work, boris)
+    assert await calls_for_help.panic(work, ana, of_ana) is True
+    assert await calls_for_help.panic(work, boris, of_boris) is False, "vera rings for ana"
+    (rung,) = await participants.live_participants(work, of_ana.id)
+    with pytest.raises(calls_for_help.HelpsElsewhere):
+        await calls_for_help.take_panic(work, vera, of_boris)
+    assert {cry.counsellor for cry in await supervised.panics(work)} == {"ana", "boris"}
+    assert await calls_for_help.take_panic(work, vera, of_ana) is True
+    await actions.joined(work, of_ana, rung)
+    with pytest.raises(calls_for_help.HelpsElsewhere):
+        await calls_for_help.take_panic(work, vera, of_boris)
+    assert await kinds(work, of_boris) == [CallLog.PANIC]
+    await actions.gone(work, of_ana, rung, Cause.LEFT)
+    assert await calls_for_help.take_panic(work, vera, of_boris) is True
+    assert await supervised.panics(work) == []
 
 
 async def test_help_that_did_not_come_is_called_for_again(work: Work) -> None:

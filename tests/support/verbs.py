@@ -170,6 +170,25 @@ async def a_talk(work: Work, staff: Staff) -> tuple[Call, Offer]:
     return call, offer
 
 
+async def another_talk(work: Work, staff: Staff) -> Call:
+    """Let a counsellor talk with a second caller of the line."""
+    call, _ = await rings(work, "CA2")
+    await record.enter_queue(
+        work,
+        call,
+        language="sr",
+        danger=False,
+        priority=0,
+        delivery=Delivery("menu:2"),
+        answer=Enqueue(entry=1),
+    )
+    (offer,) = await offered(work, call, staff)
+    await offers.accept_offer(work, call, offer)
+    await offers.connect_offer(work, call, offer, at=work.now)
+    await work.session.flush()
+    return call
+
+
 def logged(work: Work) -> list[tuple[str, object]]:
     """What this work will append to the log of people's acts: each act and its detail."""
     return [

@@ -107,6 +107,7 @@ async def open_calls_for_help(work: InWork, staff: Supervises) -> list[TalkView]
 @router.post("/calls/{call_id}/panic/take")
 async def take_call_for_help(work: InWork, staff: Supervises, call_id: UUID) -> TakenView:
     """Take a call for help: the telephones of other supervisors stop ringing, and you come into the
-    talk if yours can ring. 409 PanicTaken if a colleague was first."""
+    talk if yours can ring. 409 PanicTaken if a colleague was first, 409
+    HelpsElsewhere if yours rings for another talk or you are in one."""
     call = await record.lock_call(work, call_id)
     return TakenView(joins=await calls_for_help.take_panic(work, staff, call))

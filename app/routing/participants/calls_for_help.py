@@ -30,6 +30,10 @@ class PanicTaken(Conflict):
     default = "A colleague has taken this call for help already."
 
 
+class HelpsElsewhere(Conflict):
+    default = "You are rung for another talk, or are in one. Decline or leave it first."
+
+
 async def panic(work: Work, by: Staff, call: Call) -> bool:
     """Ring the next supervisor into the talk, because the counsellor needs help now.
 
@@ -46,7 +50,8 @@ async def take_panic(work: Work, by: Staff, call: Call) -> bool:
     """Take a call for help: it disappears for the other supervisors, whose phones stop ringing.
 
     Return whether the supervisor comes into the talk, too: not without a telephone that can ring.
-    Raises Conflict if a colleague has taken it, or if the supervisor has a call of their own.
+    Raises Conflict if a colleague has taken it, if the supervisor has a call of their own, and if
+    they ring for another talk or are in one: nobody would come, and it stays for the others.
     """
     talk = await inviting.talk_of(work, call)
     if talk.counsellor_id == by.id:
@@ -63,6 +68,8 @@ async def take_panic(work: Work, by: Staff, call: Call) -> bool:
         async with work.session.begin_nested():
             await supervising.supervise(work, by, call, Mode.TALK)
             comes = True
+    except inviting.AlreadyAsked:
+        raise HelpsElsewhere() from None
     except Conflict:
         comes = False
     await note_taken(work, call, by.id)

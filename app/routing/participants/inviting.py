@@ -43,6 +43,10 @@ class Busy(Conflict):
     default = "This colleague is not free: in a talk, away, or off duty."
 
 
+class AlreadyAsked(Busy):
+    default = "This colleague has already been asked into a talk."
+
+
 class TelephoneNotReady(Busy):
     default = "The telephone in that browser is not ready, so it cannot ring."
 
@@ -102,7 +106,7 @@ async def invite(
     try:
         await work.session.flush()
     except IntegrityError:
-        raise Busy("This colleague has already been asked into a talk.") from None
+        raise AlreadyAsked() from None
     if staff is not None:
         await _engage(work, staff)
     await _ring(work, call, participant)

@@ -2,6 +2,7 @@
 // frame, with the call and the live stream in it, stays. Downloads, other sites and links that open
 // a window of their own are left to the browser.
 import htmx from "htmx.org";
+import { lost } from "./focus.js";
 import { idle } from "./record.js";
 import { _ } from "./words.js";
 
@@ -42,9 +43,12 @@ export const open = (address) => {
 };
 // Sends values as a form of the page would.
 export const post = (address, values) => swap("POST", address, { values });
-// Draws the present page again, in place.
+// Draws the present page again, in place. It may do so by itself: the focus stays where it is.
+const AGAIN = "again";
 export const again = () => (framed()
-  ? htmx.ajax("GET", location.pathname + location.search, { target: "#main", select: "#main", swap: "outerHTML" })
+  ? htmx.ajax("GET", location.pathname + location.search, {
+    target: "#main", select: "#main", swap: "outerHTML", event: new Event(AGAIN),
+  })
   : location.reload());
 
 document.addEventListener("click", (event) => {
@@ -85,8 +89,9 @@ document.addEventListener("htmx:afterSwap", (event) => {
     if (aimed.matches("details")) aimed.open = true;
     aimed.scrollIntoView();
   }
-  // A ring keeps the focus. Otherwise a screen reader begins at the new page.
-  if (document.querySelector("[data-ringing]")) return;
+  if (event.detail.requestConfig?.triggeringEvent?.type === AGAIN && !lost()) return;
+  // A ring and a call for help keep the focus. Otherwise a screen reader begins at the new page.
+  if (document.querySelector("[data-ringing], [data-panic]")) return;
   const heading = document.querySelector("#main h1") ?? document.getElementById("main");
   heading.tabIndex = -1;
   heading.focus({ preventScroll: true });

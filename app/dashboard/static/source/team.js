@@ -35,8 +35,11 @@ document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-take]");
   if (!button || button.disabled) return;
   button.disabled = true;
-  // It rings at this supervisor already: taking it is the answer, too.
-  const answer = document.querySelector("#telephone [data-telephone=answer]:not([hidden]) [data-telephone=accept]");
+  // It rings at this supervisor already: taking it is the answer, too. What rings for another call
+  // for help is not answered.
+  const telephone = document.getElementById("telephone");
+  const same = telephone?.dataset.panic === button.closest("[data-panic]")?.dataset.panic;
+  const answer = same && telephone?.querySelector("[data-telephone=answer]:not([hidden]) [data-telephone=accept]");
   if (answer) answer.click();
   else await startTelephone();
   button.disabled = false;

@@ -10,8 +10,12 @@ const hasWords = (form) => form.elements.words.value.trim() !== "";
 
 document.addEventListener("htmx:configRequest", (event) => {
   if (!event.target.matches?.(NOTES)) return;
-  event.target.dataset.key ??= crypto.randomUUID();
-  event.detail.parameters.key = event.target.dataset.key;
+  const { dataset, elements: { words } } = event.target;
+  // Other words than before are another note, also when the answer to the former one was lost.
+  if (dataset.words !== words.value) delete dataset.key;
+  dataset.key ??= crypto.randomUUID();
+  dataset.words = words.value;
+  event.detail.parameters.key = dataset.key;
 });
 document.addEventListener("htmx:afterRequest", (event) => {
   const form = event.target;
@@ -19,8 +23,10 @@ document.addEventListener("htmx:afterRequest", (event) => {
   const says = form.querySelector("output");
   says.textContent = event.detail.successful ? says.dataset.sent : "";
   if (!event.detail.successful) return;
+  // What was written meanwhile stays.
+  if (form.elements.words.value === form.dataset.words) form.elements.words.value = "";
   delete form.dataset.key;
-  form.elements.words.value = "";
+  delete form.dataset.words;
 });
 
 // The notes that were not sent when the page last changed, and where its writer was.
@@ -57,7 +63,7 @@ const put = (form) => {
   if (again) {
     again.elements.words.value = form.elements.words.value;
     choose(again, form.elements.to.value);
-    if (form.dataset.key) again.dataset.key = form.dataset.key;
+    if (form.dataset.key) Object.assign(again.dataset, { key: form.dataset.key, words: form.dataset.words });
     return unsent.delete(form);
   }
   const place = document.getElementById("unsent-notes");
