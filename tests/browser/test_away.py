@@ -65,6 +65,12 @@ KEEPS_AWAKE = [
 # Chromium lets the timers of a hidden tab run once a minute: here after ten seconds, and not after
 # five minutes.
 SOON = "--enable-features=IntensiveWakeUpThrottling:grace_period_seconds/10"
+# An offer, as the server draws it.
+BEHIND = """
+document.body.insertAdjacentHTML("beforeend", `<div id="behind" data-ringing="one">
+  <b id="offer-title">A caller</b> <span id="offer-line">12 years old</span></div>`);
+document.dispatchEvent(new CustomEvent("helpline:telephone"));
+"""
 ICON = "document.querySelector('link[rel=icon]').href"
 
 
@@ -124,6 +130,14 @@ async def help_reaches_a_hidden_tab(live: Stage, page: Page, ana: Counsellor, le
     bar = "document.querySelector('#panics [data-panic]')"
     both = f"helplineTelephone.state === 'ringing' && !!{bar}"
     await until(lambda: page.evaluate(both), "the bar is shown and the telephone rings")
+    # An offer behind it makes no second sound; it has a notification and words of its own.
+    await page.evaluate(BEHIND)
+    behind = "[rings.length, notes.length, notes.at(-1).words, said.textContent]"
+    said = "A caller: 12 years old"
+    assert await page.evaluate(behind) == [1, 2, "A call is waiting", said]
+    await page.evaluate("document.getElementById('behind').remove()")
+    await page.evaluate("document.dispatchEvent(new CustomEvent('helpline:telephone'))")
+    assert await page.evaluate("[notes.pop().closed, notes[0].closed ?? false]") == [True, False]
     await page.evaluate("document.querySelector('#panics [data-panic]').remove()")
     await page.evaluate("document.dispatchEvent(new CustomEvent('helpline:telephone'))")
     # The talk is over, and with it the call for help.

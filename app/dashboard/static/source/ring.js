@@ -32,25 +32,25 @@ const wordsOf = (ringing) => ["#offer-title", "#offer-line"]
   .map((one) => ringing.querySelector(one)?.textContent.trim().replace(/\s+/g, " "))
   .filter(Boolean).join(": ");
 
-let later = null;
+// What is going to wake the reader's other browsers, by the offer.
+const wakes = new Map();
 // A ring that is not accepted here wakes the reader's other browsers, if they chose so in this one. A
 // page that makes a sound is not slowed down.
 const wakeOthers = (offer) => {
   const seconds = Number(chosen("fallback"));
-  if (!seconds) return;
-  later = setTimeout(() => {
+  if (!seconds || wakes.has(offer)) return;
+  wakes.set(offer, setTimeout(() => {
     fetch("/sounds/push/ring", {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ offer, here: chosen("push") || null }),
     }).catch(() => {});
-  }, seconds * 1000);
+  }, seconds * 1000));
 };
 
 const stop = () => {
   aloud("");
   notes = null;
-  clearTimeout(later);
   playing?.();
   playing = null;
   note?.close();
@@ -66,8 +66,9 @@ const icon = (colour) => { document.querySelector("link[rel=icon]").href = colou
 let notes = null;
 // Nothing about the caller: a notification can be read on a locked screen. A window in view may be
 // behind the program that its reader works in.
+const isAway = () => globalThis.Notification?.permission === "granted" && (document.hidden || !document.hasFocus());
 const notify = async (words, offer = null) => {
-  if (globalThis.Notification?.permission !== "granted" || (!document.hidden && document.hasFocus())) return;
+  if (!isAway()) return;
   notes = null;
   const mine = rung;
   if (offer && await showWithAccept(words, offer)) {
@@ -78,7 +79,21 @@ const notify = async (words, offer = null) => {
   note = new Notification(words, { tag: "ring", requireInteraction: true });
   note.onclick = () => { globalThis.focus(); note?.close(); };
 };
-const lookedAway = () => { if (notes) notify(...notes); };
+
+// What calls or rings while something else makes the sound: its words and its notification, by its id.
+const behind = new Map();
+const notifyBehind = () => {
+  if (!isAway()) return;
+  for (const [id, one] of behind) {
+    if (one.note) continue;
+    one.note = new Notification(one.words, { tag: `ring-${id}`, requireInteraction: true });
+    one.note.onclick = () => { globalThis.focus(); one.note.close(); };
+  }
+};
+const lookedAway = () => {
+  if (notes) notify(...notes);
+  notifyBehind();
+};
 document.addEventListener("visibilitychange", lookedAway);
 // Some browsers say only after this event that the focus is gone.
 addEventListener("blur", () => setTimeout(lookedAway));
@@ -94,6 +109,9 @@ document.addEventListener("click", (event) => {
 });
 addEventListener("storage", (event) => { if (event.key === "helpline-seen") look(); });
 
+const noteWords = ({ dataset }) => ("panic" in dataset
+  ? dataset.panicWords ?? _("A counsellor needs a supervisor now") : dataset.ringingWords ?? _("A call is waiting"));
+
 // A supervisor has to see something soon: softly, without the focus, and never into a talk.
 const tell = (alert) => {
   const words = alert.dataset.alertWords;
@@ -103,7 +121,7 @@ const tell = (alert) => {
   notify(words);
 };
 
-const look = () => {
+const lookFirst = () => {
   // The bar, which has the button, before the telephone that rings for the same call for help.
   const help = document.querySelector("[data-panic]:not(#telephone)") ?? document.querySelector("[data-panic]");
   const ringing = help ?? document.querySelector("[data-ringing]");
@@ -137,7 +155,7 @@ const look = () => {
   icon(written ? "#0b5f86" : "#b00020");
   playing = start(help ? "help" : written ? "written" : soundChosen());
   notes = [
-    help?.dataset.panicWords ?? (help ? _("A counsellor needs a supervisor now") : ringing.dataset.ringingWords ?? _("A call is waiting")),
+    noteWords(ringing),
     help || !document.getElementById("accept") ? null : id,
   ];
   lookedAway();
@@ -149,6 +167,40 @@ const look = () => {
   before ??= document.activeElement;
   if (document.activeElement?.closest?.("input, textarea, select")) aloud(help ? "" : wordsOf(ringing));
   else (document.getElementById("accept") ?? help?.querySelector("button"))?.focus();
+};
+
+// A call for help owns the sound, the title and the focus. An offer, and a second call for help, reach
+// the reader all the same. The telephone only rings for what is in the page.
+const lookBehind = (former) => {
+  const all = new Map([...document.querySelectorAll("[data-panic]:not(#telephone), [data-ringing]:not(#telephone)")]
+    .map((one) => [one.dataset.panic ?? one.dataset.ringing, one]));
+  for (const [offer, timer] of wakes) {
+    if (all.has(offer)) continue;
+    clearTimeout(timer);
+    wakes.delete(offer);
+  }
+  for (const [id, one] of behind) {
+    if (all.has(id) && id !== rung) continue;
+    one.note?.close();
+    behind.delete(id);
+    if (one.said && id !== rung) aloud("");
+  }
+  for (const [id, part] of all) {
+    if (id === rung || behind.has(id)) continue;
+    const offered = "ringing" in part.dataset;
+    // A bar says itself; so did what rang before a call for help came.
+    const said = offered && id !== former;
+    behind.set(id, { words: noteWords(part), said });
+    if (said) aloud(wordsOf(part));
+    if (offered && document.getElementById("accept")) wakeOthers(id);
+  }
+  notifyBehind();
+};
+
+const look = () => {
+  const former = rung;
+  lookFirst();
+  lookBehind(former);
 };
 
 document.addEventListener("htmx:afterSettle", look);
