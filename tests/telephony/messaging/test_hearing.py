@@ -243,10 +243,10 @@ async def test_a_blocked_number_is_heard_after_its_cry(
     await left.mark_done(work, ana, waits.call_id)
     await a_writer(work, "vera")
     await texts(work, "Dođite")
-    (waits,) = [one for one in await calls(work) if one.state != CallState.ENDED]
-    assert (waits.blocked, waits.state) == (False, CallState.QUEUED)
+    (queued,) = [one for one in await calls(work) if one.state != CallState.ENDED]
+    assert (queued.blocked, queued.state) == (False, CallState.QUEUED)
     # After a day without a word the block counts again.
-    await ending.end_as_child(work, waits.id)
+    await ending.end_as_child(work, queued.id)
     work.now += timedelta(hours=49)
     await texts(work, "Glupi ste")
     assert [one.blocked for one in await calls(work) if one.opened_at == work.now] == [True]
