@@ -8,7 +8,7 @@ import re
 
 # LEFT-TO-RIGHT ISOLATE and POP DIRECTIONAL ISOLATE: they are not seen.
 _BEGINS, _ENDS = "\u2066", "\u2069"
-_APART = f"{_BEGINS}[^{_ENDS}]*{_ENDS}"
+_APART = f"{_BEGINS}[^{_BEGINS}{_ENDS}]*{_ENDS}"
 RUN = re.compile(
     r"""
     (?<![\w+])\+\d[\d\ …]*[\d…]         # a number of a telephone

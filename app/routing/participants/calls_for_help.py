@@ -51,7 +51,7 @@ async def take_panic(work: Work, by: Staff, call: Call) -> bool:
 
     Return whether the supervisor comes into the talk, too: not without a telephone that can ring.
     Raises Conflict if a colleague has taken it, if the supervisor has a call of their own, and if
-    they ring for another talk or are in one: no person would come, and it stays for the others.
+    they ring for another talk or are in one: no help would come, and it stays for the others.
     """
     talk = await inviting.talk_of(work, call)
     if talk.counsellor_id == by.id:
