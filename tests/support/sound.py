@@ -84,7 +84,7 @@ _HEARD = -55
 def write_pulses(path: Path, hertz: float = COUNSELLOR) -> None:
     """Write what a microphone plays: pulses, because a browser damps a steady tone as noise."""
     at = np.arange(int(48_000 * 0.4)) / 48_000
-    pulse = np.where(at < 0.25, np.sin(2 * np.pi * COUNSELLOR * at) * 0.6, 0)
+    pulse = np.where(at < 0.25, np.sin(2 * np.pi * hertz * at) * 0.6, 0)
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
