@@ -6,7 +6,7 @@ There is no page that asks whether a counsellor is there, and no secret: the num
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.calls import callers, lines, record
@@ -151,20 +151,9 @@ async def unanswered(
     work: Work, line: LineScript, channel: Channel, caller_key: bytes
 ) -> Call | None:
     """Return the conversation, locked, in which a number left a message that is not done yet."""
-    call_id = await work.session.scalar(
-        select(ReturnCode.call_id)
-        .join(Call, Call.id == ReturnCode.call_id)
-        .where(
-            ReturnCode.done_at.is_(None),
-            ReturnCode.made_at > work.now - _BELONGS,
-            Call.line_id == line.id,
-            Call.channel == channel.value,
-            Call.caller_key == caller_key,
-        )
-        .order_by(ReturnCode.made_at.desc())
-        .limit(1)
+    return await _message_of(
+        work, line, channel, caller_key, ReturnCode.made_at > work.now - _BELONGS
     )
-    return await _not_done(work, call_id)
 
 
 async def cry_of_this_hour(
@@ -172,28 +161,36 @@ async def cry_of_this_hour(
 ) -> Call | None:
     """Return the last conversation, locked, in which a number has said within the hour that it is
     in danger, if that is a message and not done yet: of a later cry people are told anew."""
+    return await _message_of(
+        work, line, channel, caller_key, Call.danger, Call.opened_at > work.now - _HOUR
+    )
+
+
+async def _message_of(
+    work: Work,
+    line: LineScript,
+    channel: Channel,
+    caller_key: bytes,
+    *wanted: ColumnElement[bool],
+) -> Call | None:
+    """Return the conversation, locked, of the last such message of a number that is not done."""
     call_id = await work.session.scalar(
         select(ReturnCode.call_id)
         .join(Call, Call.id == ReturnCode.call_id)
         .where(
             ReturnCode.done_at.is_(None),
-            Call.danger,
-            Call.opened_at > work.now - _HOUR,
             Call.line_id == line.id,
             Call.channel == channel.value,
             Call.caller_key == caller_key,
+            *wanted,
         )
-        .order_by(Call.opened_at.desc())
+        .order_by(ReturnCode.made_at.desc())
         .limit(1)
     )
-    return await _not_done(work, call_id)
-
-
-async def _not_done(work: Work, call_id: UUID | None) -> Call | None:
-    """Lock the conversation of a message. A colleague may mark it as done just now."""
     if call_id is None:
         return None
     call = await record.lock_call(work, call_id)
+    # A colleague may have marked it as done while the lock was waited for.
     found = await work.session.get_one(ReturnCode, call_id, populate_existing=True)
     return call if found.done_at is None else None
 
