@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app.calls import callers, lines, record
 from app.calls.caller_rows import FlagKind
@@ -171,7 +172,7 @@ async def _message_of(
     line: LineScript,
     channel: Channel,
     caller_key: bytes,
-    *wanted: ColumnElement[bool],
+    *wanted: ColumnElement[bool] | InstrumentedAttribute[bool],
 ) -> Call | None:
     """Return the conversation, locked, of the last such message of a number that is not done."""
     call_id = await work.session.scalar(

@@ -184,7 +184,7 @@ async def test_an_answering_machine_counts_as_not_reached_and_hears_nothing(stag
     assert machine.heard == []
 
 
-async def test_a_house_that_lifts_when_the_counsellor_is_gone_hears_no_counsellor_us(
+async def test_a_house_that_lifts_when_the_counsellor_is_gone_hears_nothing_of_us(
     stage: Stage,
 ) -> None:
     stage.exchange.phones[CHILD] = child = Phone(picks_up=6, presses=None)
