@@ -6,16 +6,15 @@ a shift that is open. All of it by the interface that others use, too.
 
 from datetime import date, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from app.demo.people import send, signed_in
-from app.demo.stage import TIMEZONE, Counsellor, Stage
+from app.demo.stage import Counsellor, Stage
 
 
 async def play_first_papers(stage: Stage, contact: dict[str, Any], case: dict[str, Any]) -> None:
     """Write them down; `contact` and `case` are Iva's. Raises ValueError."""
     ana, iva, marko, olga = await signed_in(stage, "ana", "iva", "marko", "olga")
-    today = stage.clock.now().astimezone(ZoneInfo(TIMEZONE)).date()
+    today = stage.today
     await _refers(iva, contact)
     await send(iva, f"/cases/{case['id']}/members", name=olga.staff.name)
     await _files(ana, marko, today)

@@ -10,9 +10,10 @@ import itertools
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import httpx2
 import jwt
@@ -297,6 +298,11 @@ class Stage:
     def stepped(self) -> SteppedClock:
         assert isinstance(self.clock, SteppedClock)
         return self.clock
+
+    @property
+    def today(self) -> date:
+        """The day where the helpline is: before midnight in London it is tomorrow there."""
+        return self.clock.now().astimezone(ZoneInfo(TIMEZONE)).date()
 
     # -- server ---------------------------------------------------------------------------
 

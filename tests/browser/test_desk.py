@@ -125,7 +125,7 @@ async def test_a_row_of_the_inbox_opens_beside_the_list(live: Stage, page: Page)
     assert [row["headline"] for row in kept] == ["First, written on", headlines[1]]
     # A follow-up that is due opens its case in the same place.
     case = await new_case(ana)
-    due = {"due_on": f"{live.clock.now().date()}", "about": "review"}
+    due = {"due_on": f"{live.today}", "about": "review"}
     made = await ana.ask("POST", f"/cases/{case['id']}/follow-ups", due)
     made.raise_for_status()
     await live._watch.execute("UPDATE follow_ups SET reminded_at = now()")

@@ -39,7 +39,7 @@ async def test_a_report_with_charts_and_the_same_numbers_elsewhere(live: Stage, 
     await at(page, live, boss, "/")
     await page.get_by_role("link", name="Reports").click()
     await expect(page.locator("#kinds li")).to_have_count(7)
-    today = live.clock.now().date().isoformat()
+    today = live.today.isoformat()
     await page.goto(f"{live.settings.public_url}/reports/monthly?day={today}")
     pictures = page.locator("figure img")
     await expect(pictures.first).to_be_visible()

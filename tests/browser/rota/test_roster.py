@@ -4,8 +4,7 @@ import asyncio
 import contextlib
 import os
 import re
-from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date, timedelta
 
 from playwright.async_api import Error, FloatRect, Locator, Page, expect
 
@@ -157,8 +156,7 @@ async def test_a_duty_manager_plans_a_week_and_mends_the_night(live: Stage, page
         await live.add_counsellor(name, shift=False, state=None)
     await at(page, live, chief, "/")
     await page.get_by_role("link", name="Rota").click()
-    local = datetime.now(UTC).astimezone(ZoneInfo("Europe/Belgrade")).date()
-    monday = local + timedelta(days=7 - local.weekday())
+    monday = live.today + timedelta(days=7 - live.today.weekday())
     await page.get_by_role("link", name="week after →").click()
     await page.wait_for_url("**/roster?week=*")
     await expect(page.locator("#holes .duty").first).to_contain_text("⚠")
@@ -205,8 +203,7 @@ async def test_what_is_being_moved_stays_when_a_colleague_changes_the_rota(
     chief = await live.add_counsellor("Jelena", role=Role.SUPERVISOR, shift=False, state=None)
     other = await live.add_counsellor("Mila", role=Role.SUPERVISOR, shift=False, state=None)
     people = [await live.add_counsellor(name, shift=False, state=None) for name in ("Ana", "Vera")]
-    local = datetime.now(UTC).astimezone(ZoneInfo("Europe/Belgrade")).date()
-    monday = local + timedelta(days=7 - local.weekday())
+    monday = live.today + timedelta(days=7 - live.today.weekday())
     await at(page, live, chief, f"/roster?week={monday}")
     await _clicks(page, "Ana", monday, 6)
     ghost, says = page.locator(".ghost"), page.locator("#rota-says")
