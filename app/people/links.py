@@ -256,6 +256,12 @@ async def latest(work: Work, staff: Staff) -> PasswordLink | None:
     return found
 
 
+async def id_of(work: Work, token: str) -> UUID | None:
+    """Return the id of the link with this secret, whether it can still be used or not."""
+    key = work.keys.session_key(token[:100])
+    return await work.session.scalar(select(PasswordLink.id).where(PasswordLink.token_key == key))
+
+
 async def find(work: Work, token: str, *, lock: bool = False) -> tuple[PasswordLink, Staff]:
     """Return a link that can be used, and its person.
 

@@ -36,7 +36,7 @@ _PER_ADDRESS = RateLimitItemPerMinute(60)
 _PER_ACCOUNT = RateLimitItemPerHour(100)
 _SLOW_NAME = RateLimitItemPerMinute(5)
 _SLOW_EVERYBODY = RateLimitItemPerMinute(120)
-# Codes of one account: at most one guess in ten thousand is right by chance.
+# Codes of one account by one road: at most one guess in ten thousand is right by chance.
 _CODES = RateLimitItemPerHour(30)
 # Challenges for passkeys, which are rows until they end.
 _OPTIONS = RateLimitItemPerMinute(20)
@@ -127,7 +127,7 @@ async def sign_in_at_once(
     if awaits is Awaits.CODE:
         if passkey is None and not code:
             raise second_factor.CodeNeeded()
-        await _limit_second_step(request, work, staff)
+        await _limit_second_step(request, work, staff, by_passkey=passkey is not None)
         staff = await _still(work, staff)
         if passkey is not None:
             await _check_passkey(work, staff, passkey)
@@ -184,7 +184,8 @@ async def sign_in_by_passkey(request: Request, work: Work, sent: Sent) -> SignIn
 
     Raises NotSignedIn, WrongPasskey, PasskeyStopped, TooMany.
     """
-    await _limit_second_step(request, work, (await begun(request, work, Awaits.CODE))[0])
+    staff, _ = await begun(request, work, Awaits.CODE)
+    await _limit_second_step(request, work, staff, by_passkey=True)
     staff, session = await begun(request, work, Awaits.CODE)
     await _check_passkey(work, staff, sent)
     await second_factor.learn_clock(work, staff, session)
@@ -254,7 +255,7 @@ async def prove(
             # The session stays: only the proof is refused.
             raise WrongOwnPasskey(refusal.message) from None
     elif how is Proof.CODE:
-        await _count_code(request, staff)
+        await _count_code(request, "own", str(staff.id))
         try:
             await second_factor.use_code(work, staff, typed)
         except second_factor.WrongCode:
@@ -331,15 +332,31 @@ async def _still(work: Work, staff: Staff) -> Staff:
     return found
 
 
-async def _limit_second_step(request: Request, work: Work, staff: Staff) -> None:
+async def _limit_second_step(
+    request: Request, work: Work, staff: Staff, *, by_passkey: bool = False
+) -> None:
     """Limit guesses of an account's second factor. Afterwards its rows must be read again: no
-    connection is held while a guess is slowed down. Raises TooMany."""
+    connection is held while a guess is slowed down. Raises TooMany.
+
+    Whoever has stolen a password keeps its owner out neither of a browser in which the owner has
+    signed in before nor of a passkey: each browser is counted by itself, and a passkey, which
+    cannot be guessed, by its address.
+    """
     limiter: Limiter = request.app.state.limiter
+    known = _known_browser(request, staff.name.strip().lower()[:80])
     await work.let_go()
-    await limiter.slow_down(_SLOW_NAME, "code", str(staff.id))
-    if not await limiter.hit(_PER_NAME, "code", str(staff.id)):
+    key: tuple[str, ...]
+    if known is not None:
+        key = ("browser", known)
+    elif by_passkey:
+        key = ("passkey", str(staff.id), client_of(request))
+    else:
+        key = ("account", str(staff.id))
+    await limiter.slow_down(_SLOW_NAME, "code", *key)
+    if not await limiter.hit(_PER_NAME, "code", *key):
         raise TooMany()
-    await _count_code(request, staff)
+    if not by_passkey:
+        await _count_code(request, *key)
     work.actor = accounts.actor_of(staff)
 
 
@@ -364,10 +381,11 @@ async def _check_code(
         raise
 
 
-async def _count_code(request: Request, staff: Staff) -> None:
-    """Count a code of an account, at the sign-in or after it. Raises TooMany."""
+async def _count_code(request: Request, *key: str) -> None:
+    """Count a code by the road on which it came: the account's, a known browser's, or that of its
+    signed-in owner. Raises TooMany."""
     limiter: Limiter = request.app.state.limiter
-    if not await limiter.hit(_CODES, "codes", str(staff.id)):
+    if not await limiter.hit(_CODES, "codes", *key):
         raise TooMany()
 
 

@@ -77,7 +77,8 @@ async def _asks_for_records(request: Request, work: Work, token: str) -> bool:
     except ValueError:
         # Refused as input that cannot be read.
         return False
-    return isinstance(sent, dict) and sent.get("what") in PERSONAL
+    what = sent.get("what") if isinstance(sent, dict) else None
+    return isinstance(what, str) and what in PERSONAL
 
 
 async def _approves(request: Request, work: Work, token: str) -> bool:

@@ -12,16 +12,20 @@ from limits import RateLimitItemPerHour, RateLimitItemPerMinute
 import app
 from app.demo.stage import Stage, stage_on
 from app.jobs.transaction import transaction
+from app.people import links
+from app.people.changing import Changes
 from app.staff import accounts, hashing
 from app.staff.roles import Role
 from app.web import signing_in
 from app.web.access import cookie_name
 from app.web.limits import Limiter
 from app.work import PROGRAM, Work
+from tests.support.contacts import skip
 from tests.support.mail import Mail
 from tests.support.referrals import click, sent_link
 from tests.support.talks import waits
 from tests.support.verbs import a_counsellor
+from tests.web.test_second_step import CREDENTIALS, a_person, browser, with_factor
 
 APP = Path(app.__file__).parent
 
@@ -78,6 +82,65 @@ async def test_guesses_keep_out_neither_known_browsers_nor_links_nor_calls(
     assert {(await click(night, path)).status_code for _ in range(30)} == {200}
     assert (await click(night, path + "/send-code", {"x": "y"})).status_code == 200
     await waits(night, from_="+381641110009")
+
+
+async def test_a_stolen_password_keeps_its_owner_out_of_no_known_browser_and_no_passkey(
+    stage: Stage, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(Limiter, "pause", _no_pause)
+    staff = await a_person(stage)
+    telephone = await with_factor(stage, staff)
+    async with browser(stage) as own, browser(stage) as thief:
+
+        async def tried(client: Any, code: str) -> int:
+            return int((await client.post("/api/v1/session", json=with_code(code))).status_code)
+
+        def with_code(code: str) -> dict[str, str]:
+            return {**CREDENTIALS, "code": code}
+
+        assert await tried(own, telephone.at(stage.clock.now())) == 200
+        answers = []
+        for _ in range(7):
+            await skip(stage, 61 / 3600)
+            answers += [await tried(thief, "000000") for _ in range(5)]
+        assert answers[0] == 401
+        assert answers[-1] == 429
+        # The owner goes on in the session, proves again who she is, and signs in anew.
+        proof = {"proof": telephone.at(stage.clock.now())}
+        assert (await own.post("/api/v1/me/proof", json=proof)).status_code == 204
+        await skip(stage, 61 / 3600)
+        assert await tried(own, telephone.at(stage.clock.now())) == 200
+        # A browser like any other waits; one that has the passkey is asked for it, and not refused.
+        await skip(stage, 61 / 3600)
+        async with browser(stage) as other:
+            assert await tried(other, telephone.at(stage.clock.now())) == 429
+            begun = await other.post("/login", data={**CREDENTIALS, "next": "/"})
+            assert begun.status_code == 303
+            await thief.post("/login", data={**CREDENTIALS, "next": "/"})
+            for _ in range(11):
+                guess = await thief.post("/login/code", data={"code": "000000", "next": "/"})
+            assert guess.status_code == 429
+            answer = await other.post("/login/passkey", data={"credential": "{}"})
+            assert answer.status_code == 401
+
+
+async def test_a_link_that_exists_is_counted_by_itself(stage: Stage, post: Mail) -> None:
+    async with transaction(stage.ground, PROGRAM) as work:
+        wanted = Changes(name="nova", role=Role.COUNSELLOR)
+        _, link = await links.invite(work, wanted, by=None, by_mail=False)
+    assert link is not None
+    async with browser(stage) as client:
+
+        async def opened(token: str) -> Any:
+            return await client.post("/welcome/open", data={"token": token})
+
+        guessed = [(await opened(f"{n:043}")).status_code for n in range(32)]
+        assert guessed[0] == 200
+        assert guessed[-1] == 429
+        # The same address: a night shift that is invited behind one router.
+        right = await opened(link.partition("#")[2])
+        assert right.status_code == 200
+        assert "nova" in right.text
 
 
 async def test_a_refused_sign_in_does_not_tell_whether_there_is_such_an_account(

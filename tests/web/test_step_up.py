@@ -519,6 +519,11 @@ async def test_files_and_keys_need_a_code_where_there_is_one_and_programs_nothin
     ):
         refused = await boss.ask(method, path, body)
         assert (refused.status_code, refused.json()["error"]) == (403, "ProofNeeded"), path
+    # Rubbish is refused as what it is, with an old proof, too.
+    rubbish: Any
+    for rubbish in ([], "records", {"what": []}, {"what": {"records": 1}}, {"what": None}):
+        answer = await boss.ask("POST", "/statistics/exports", rubbish)
+        assert answer.status_code == 422, rubbish
     page = await stage.client.post(
         f"{base}/admin/wallboards",
         data={"name": "Hall"},

@@ -19,12 +19,22 @@ from app.work import Work
 router = APIRouter(include_in_schema=False)
 _LINK = [Depends(Public("the secret of the link gives access, and only to choosing a password"))]
 _PER_ADDRESS = RateLimitItemPerMinute(30)
+_PER_LINK = RateLimitItemPerMinute(30)
 _Token = Annotated[str, Form(max_length=200)]
 
 
-async def _check_tries(request: Request) -> None:
+async def _check_tries(request: Request, work: Work, token: str) -> None:
+    """Limit guesses of secrets. Raises TooMany.
+
+    A link that exists is counted by itself: what others do from the same address does not count.
+    """
     limiter: Limiter = request.app.state.limiter
-    if not await limiter.hit(_PER_ADDRESS, "welcome", client_of(request)):
+    link_id = await links.id_of(work, token)
+    if link_id is not None:
+        within = await limiter.hit(_PER_LINK, "welcome", str(link_id))
+    else:
+        within = await limiter.hit(_PER_ADDRESS, "welcome", client_of(request))
+    if not within:
         raise TooMany()
 
 
@@ -49,7 +59,7 @@ def _refused(request: Request, refusal: Refusal) -> Response:
 @router.post("/welcome/open", dependencies=_LINK)
 async def open_link(request: Request, work: InWork, token: _Token = "") -> Response:
     """Show the form of a link, or say what to do if it cannot be used. Opening uses nothing up."""
-    await _check_tries(request)
+    await _check_tries(request, work, token)
     try:
         _, person = await links.find(work, token)
     except Refusal as refusal:
@@ -68,7 +78,7 @@ async def choose(
     language: Annotated[str, Form(max_length=20)] = "",
 ) -> Response:
     """Choose a password, which uses the link up. A refusal keeps the form."""
-    await _check_tries(request)
+    await _check_tries(request, work, token)
     try:
         person = await _choose(work, token, password, again, language)
     except Invalid as refusal:
