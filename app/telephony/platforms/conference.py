@@ -8,6 +8,7 @@ from app.calls.models import Call
 from app.retention.data_requests.kinds import CopyKind
 from app.routing.models import Offer
 from app.telephony.answers import Answer, Dial, JoinCounsellor, Wait, Whisper
+from app.telephony.messaging.whatsapp.carrier import CARRIER as WHATSAPP
 from app.telephony.platforms.base import Platform, only
 from app.telephony.provider.client import LIVE, PAGE, ProviderLeg, legs_of
 from app.telephony.steps import WAITING_ROOM, Join, Step
@@ -61,7 +62,9 @@ class ConferencePlatform(Platform):
         found: list[tuple[CopyKind, str]] = []
         for number in numbers:
             found += [(CopyKind.CALL, sid) for sid in await self.calls_with(number)]
-            found += [(CopyKind.MESSAGE, sid) for sid in await self.messages_with(number)]
+            # The provider lists what came by WhatsApp under an address of its own.
+            for address in (number, WHATSAPP.prefix + number):
+                found += [(CopyKind.MESSAGE, sid) for sid in await self.messages_with(address)]
         return found
 
     async def ring(

@@ -433,7 +433,8 @@ class Provider:
         return await self.ask(ask)
 
     async def messages_with(self, number: str) -> list[str]:
-        """Return the provider's ids of all texts from and to a number."""
+        """Return the provider's ids of all texts from and to an address: a number, for WhatsApp
+        with `whatsapp:` before it."""
 
         def ask(client: Client) -> list[str]:
             found = [*client.messages.list(from_=number), *client.messages.list(to=number)]

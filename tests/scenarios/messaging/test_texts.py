@@ -8,7 +8,9 @@ from app.calls.states import CallState
 from app.demo.stage import LINE, Stage
 from app.practice.people import Phone
 from app.practice.texts import WHATSAPP, Pocket
+from app.retention.data_requests.kinds import CopyKind
 from app.staff.roles import Role
+from app.telephony.platforms.choose import platform_of
 from tests.scenarios.messaging.children import (
     CHILD,
     TEMPLATE,
@@ -183,6 +185,11 @@ async def test_whatsapp_is_the_same_person_and_closes_after_a_day(stage: Stage) 
     rows = await stage.rows(NUMBERS)
     assert [row["channel"] for row in rows] == ["whatsapp", "sms"]
     assert rows[0]["caller_key"] == rows[1]["caller_key"]
+    # When the person asks for it, the provider's copies of both are found, whatever we still know.
+    came = {message.sid for message in texts.came}
+    assert len(came) == 2
+    copies = await platform_of(stage.settings).find_copies([CHILD])
+    assert came <= {sid for kind, sid in copies if kind == CopyKind.MESSAGE}
     seen = await stage.rows("SELECT FROM chat_messages WHERE seen_at IS NOT NULL")
     assert len(seen) == 1, "WhatsApp says what was read"
     await a_day_passes(stage)
