@@ -170,7 +170,8 @@ class Settings(BaseSettings):
         ".notify.windows.com"
     )
     # The logs are anchored once a day: in a file outside `data_dir`, by mail to these addresses, by
-    # a time stamp of an authority whose root certificate is in a file.
+    # a time stamp of an authority whose root certificate is in a file. In production one way must
+    # be set; `without` as the file says that nothing outside proves what the logs held.
     anchor_file: Path | None = None
     anchor_mail: str = ""
     anchor_time_stamp_url: str | None = Field(default=None, pattern=r"^https?://[^\s]+$")
@@ -189,6 +190,11 @@ class Settings(BaseSettings):
     @property
     def push_service_list(self) -> list[str]:
         return [one.strip() for one in self.push_services.split(",") if one.strip()]
+
+    @property
+    def anchor_path(self) -> Path | None:
+        """The file to which anchors are added, if one is set."""
+        return None if self.anchor_file == Path(WITHOUT) else self.anchor_file
 
     @property
     def anchor_addresses(self) -> list[str]:
@@ -435,7 +441,7 @@ def _check_safekeeping(settings: Settings) -> None:
     """Refuse settings of anchors and back-ups by which nothing would be kept apart."""
     data = settings.data_dir.resolve()
     for name, path in (
-        ("HELPLINE_ANCHOR_FILE", settings.anchor_file),
+        ("HELPLINE_ANCHOR_FILE", settings.anchor_path),
         ("HELPLINE_BACKUP_TARGET", settings.backup_target),
     ):
         if path is not None and path.resolve().is_relative_to(data):

@@ -6,6 +6,7 @@ left on.
 
 import os
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -15,7 +16,8 @@ from psycopg.conninfo import conninfo_to_dict
 from app.errors import BadSettings
 
 # In `HELPLINE_SCAN_COMMAND`: documents are stored without a scan, and that was decided; in
-# `HELPLINE_LEAKED_PASSWORDS`: new passwords are compared with the program's own lists alone.
+# `HELPLINE_LEAKED_PASSWORDS`: new passwords are compared with the program's own lists alone; in
+# `HELPLINE_ANCHOR_FILE`: the ends of the logs go nowhere.
 WITHOUT = "without"
 # Modes of libpq in which the server proves who it is.
 _PROVEN = ("verify-full", "verify-ca")
@@ -36,6 +38,9 @@ class Checked(Protocol):
     smtp_url: str | None
     scan_command: str | None
     leaked_passwords: str | None
+    anchor_file: Path | None
+    anchor_mail: str
+    anchor_time_stamp_url: str | None
 
     @property
     def field_key_list(self) -> list[tuple[int, bytes]]:
@@ -77,6 +82,13 @@ def check_strength(settings: Checked) -> None:
             "In production HELPLINE_LEAKED_PASSWORDS must be set: a sorted file of SHA-1 hashes of "
             "leaked passwords, or the https address of a service for ranges of them. To compare "
             f"new passwords with the program's own lists alone, set it to {WITHOUT}."
+        )
+    if not (settings.anchor_file or settings.anchor_mail or settings.anchor_time_stamp_url):
+        raise BadSettings(
+            "In production HELPLINE_ANCHOR_FILE, HELPLINE_ANCHOR_MAIL or "
+            "HELPLINE_ANCHOR_TIME_STAMP_URL must be set: by what has gone there it shows if who "
+            "owns the database has written the logs anew. To do without, set "
+            f"HELPLINE_ANCHOR_FILE to {WITHOUT}."
         )
 
 

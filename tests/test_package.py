@@ -145,6 +145,7 @@ class Installed:
             "HELPLINE_FIELD_KEYS": "1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
             "HELPLINE_SCAN_COMMAND": "without",
             "HELPLINE_LEAKED_PASSWORDS": "without",
+            "HELPLINE_ANCHOR_FILE": "without",
             "HELPLINE_MONITORING_TOKEN": MONITORS,
             "HELPLINE_TWILIO_ACCOUNT_SID": ACCOUNT,
             "HELPLINE_TWILIO_AUTH_TOKEN": AUTH,

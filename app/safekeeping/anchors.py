@@ -44,7 +44,7 @@ def ways_of(settings: Settings) -> list[Way]:
     """Return the ways that are set up."""
     chosen = {
         Way.TIME_STAMP: settings.anchor_time_stamp_url,
-        Way.FILE: settings.anchor_file,
+        Way.FILE: settings.anchor_path,
         Way.MAIL: settings.anchor_addresses,
     }
     return [way for way, value in chosen.items() if value]
@@ -158,7 +158,7 @@ async def deliver(ground: Ground, anchor_id: UUID, way: Way) -> None:
 
 
 async def _to_file(ground: Ground, anchor: Anchor) -> None:
-    path = ground.settings.anchor_file
+    path = ground.settings.anchor_path
     assert path is not None
     await asyncio.to_thread(_append, path, anchor.document)
 
@@ -204,9 +204,9 @@ async def _by_time_stamp(ground: Ground, anchor: Anchor) -> bytes:
     from app.safekeeping.time_stamps import stamp
 
     proof = await stamp(ground.settings, anchor.document.encode())
-    if ground.settings.anchor_file is not None:
+    if ground.settings.anchor_path is not None:
         line = line_of_time_stamp(anchor.digest, proof)
-        await asyncio.to_thread(_append, ground.settings.anchor_file, line)
+        await asyncio.to_thread(_append, ground.settings.anchor_path, line)
     return proof
 
 

@@ -16,6 +16,7 @@ GOOD = {
     "PUBLIC_URL": "https://helpline.example.org",
     "DATABASE_URL": "postgresql://db/helpline?sslmode=verify-full",
     "SCAN_COMMAND": "clamdscan --no-summary -",
+    "ANCHOR_FILE": "/mnt/elsewhere/anchors.jsonl",
     "LEAKED_PASSWORDS": "https://passwords.example.org/range",
 }
 

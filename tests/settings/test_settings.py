@@ -63,6 +63,7 @@ def test_production_names_what_is_missing(monkeypatch: pytest.MonkeyPatch, name:
         ("SMTP_URL", "smtp://user:pw@mail.example.org"),
         ("SCAN_COMMAND", ""),
         ("LEAKED_PASSWORDS", ""),
+        ("ANCHOR_FILE", ""),
         ("LEAKED_PASSWORDS", "http://passwords.example.org/range"),
         ("LEAKED_PASSWORDS", "https://passwords.example.org/range?key=1"),
         ("LEAKED_PASSWORDS", "/nonexistent/hashes.txt"),
@@ -113,6 +114,7 @@ def test_a_database_that_the_environment_puts_elsewhere_needs_encryption(
         ("SMTP_URL", "smtps://user:pw@mail.example.org"),
         ("SCAN_COMMAND", "without"),
         ("LEAKED_PASSWORDS", "without"),
+        ("ANCHOR_FILE", "without"),
         ("MONITORING_TOKEN", "wR7xT2qLm9ZsK4vB"),
     ],
 )
