@@ -2,6 +2,7 @@
 
 import typer
 
+from app.api.app import PREFIX
 from app.cli.commands import app
 from app.demo.stage import Stage
 from tests.support.command_line import commands_of
@@ -16,7 +17,8 @@ async def test_each_change_of_a_page_has_its_route_and_its_command_or_a_reason(
     for route in routes(stage):
         methods = set(route.methods or ()) - {"GET", "HEAD"}
         if route.include_in_schema:
-            programs |= {f"{method} {route.path}" for method in methods}
+            path = route.path.removeprefix(PREFIX)
+            programs |= {f"{method} {path}" for method in methods}
         elif methods and route.endpoint.__module__.startswith("app.dashboard."):
             pages.add(route.path)
     assert pages == set(SAME)

@@ -18,7 +18,7 @@ from app.work import PROGRAM
 from tests.fuzz.trying import BYTES, TEXT, tried
 from tests.scenarios.messaging.children import has_bot, takes_texts
 from tests.support.referrals import add_agency
-from tests.support.routes import path_of, routes
+from tests.support.routes import routes
 from tests.support.talks import talk
 
 Pairs = list[tuple[str, str]]
@@ -64,7 +64,7 @@ def _webhooks(stage: Stage, rows: dict[str, str]) -> list[str]:
     return sorted(
         _filled(path, rows) + _asked(route, rows)
         for route in routes(stage)
-        for path in (path_of(route),)
+        for path in (route.path,)
         if path.startswith("/telephony/")
         and "POST" in (route.methods or ())
         and "/telegram/" not in path
@@ -142,9 +142,9 @@ async def test_any_body_from_a_messenger_agency_or_directory_is_answered(stage: 
     base = stage.settings.public_url
     people = await stage.rows("SELECT count(*) FROM staff")
     directory = [
-        (method, base + _filled(path_of(route), {}))
+        (method, base + _filled(route.path, {}))
         for route in routes(stage)
-        if "/scim/" in path_of(route)
+        if "/scim/" in route.path
         for method in sorted({"POST", "PUT", "PATCH"} & set(route.methods or ()))
     ]
     assert len(directory) >= 3

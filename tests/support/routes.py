@@ -175,8 +175,8 @@ async def open_every_route(stage: Stage) -> Opened:
         # The provider's own addresses are signed.
         if (
             "GET" in (route.methods or ())
-            and path_of(route) not in _LEFT_OUT
-            and "/telephony" not in path_of(route)
+            and route.path not in _LEFT_OUT
+            and "/telephony" not in route.path
         ):
             await _open(stage, route, people, rows, pairs, found)
     return found
@@ -322,13 +322,6 @@ async def _record_a_prompt(stage: Stage, admin: Counsellor) -> None:
         assert answer.status_code == 303, answer.text
 
 
-def path_of(route: APIRoute) -> str:
-    """The whole path of a route, with the prefix under which the interface for programs stands."""
-    programs = route.endpoint.__module__.startswith("app.api.")
-    open_ = route.path in ("/healthz", "/readyz", "/metrics")
-    return f"/api/v1{route.path}" if programs and not open_ else route.path
-
-
 def _a_duty(stage: Stage, person_id: str) -> str:
     """An hour of duty, as an address of the rota names it."""
     start = stage.clock.now()
@@ -350,8 +343,8 @@ def addresses_of(
     elif required:
         asked = f"?from={day - timedelta(days=3)}&to={day + timedelta(days=1)}"
     if "document_id" in names:
-        return [path_of(route).format(case_id=case, document_id=one) for case, one in pairs]
-    found = [path_of(route)]
+        return [route.path.format(case_id=case, document_id=one) for case, one in pairs]
+    found = [route.path]
     for name in names:
         found = [
             path.replace(f"{{{name}}}", value) for path in found for value in rows.get(name, [])
@@ -386,19 +379,11 @@ async def _open(
             if answer.status_code not in _FINE:
                 found.broken.append(f"{role.value} {address}: {answer.status_code}")
     if not well:
-        found.never_well.add(f"{path_of(route)} {dict(answers)}")
+        found.never_well.add(f"{route.path} {dict(answers)}")
 
 
 def routes(stage: Stage) -> Iterator[APIRoute]:
-    pending: list[Any] = list(stage.app.routes)
-    while pending:
-        route = pending.pop()
-        if isinstance(route, APIRoute):
-            yield route
-        else:
-            pending += list(getattr(route, "routes", []) or [])
-            inner = getattr(route, "original_router", None)
-            pending += list(getattr(inner, "routes", []) or [])
+    return (route for route in stage.app.routes if isinstance(route, APIRoute))
 
 
 async def rows_of_every_kind(stage: Stage, ana: Counsellor) -> None:

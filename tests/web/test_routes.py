@@ -1,4 +1,4 @@
-"""Routers are asked only for paths that can be theirs, and nothing is reached otherwise."""
+"""The routes of routers are those of the application, each under its prefix."""
 
 import pytest
 from fastapi import APIRouter, FastAPI
@@ -55,21 +55,14 @@ async def test_the_first_route_that_fits_answers(
     assert set(app.openapi()["paths"]) == {"/reports/{name}", "/{what}/found", "/api/v1/me"}
 
 
-async def test_a_router_is_asked_for_its_own_paths_alone(
-    anyio_backend: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    app, asked = FastAPI(), []
-    for router in (pages, api):
-        include(app, router)
-    matches = APIRouter.matches
-
-    def noted(self: APIRouter, scope: dict[str, object]) -> object:
-        asked.append(scope["path"])
-        return matches(self, scope)
-
-    monkeypatch.setattr(APIRouter, "matches", noted)
-    async with AsyncClient(transport=ASGITransport(app), base_url="http://desk") as client:
-        await client.get("/elsewhere")
-        assert asked == []
-        await client.get("/me")
-    assert asked
+async def test_two_applications_have_the_same_routes(anyio_backend: str) -> None:
+    """They are worked out once, also under a prefix, where they are asked for by nothing else."""
+    one, other = FastAPI(), FastAPI()
+    for app in (one, other):
+        include(app, pages)
+        include(app, api, "/api/v1")
+    assert all(route in other.router.routes for route in pages.routes)
+    (mine,) = [route for route in one.router.routes if getattr(route, "name", "") == "me"]
+    assert any(route is mine for route in other.router.routes)
+    (own,) = api.routes
+    assert getattr(own, "path", "") == "/me"

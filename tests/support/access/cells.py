@@ -22,7 +22,7 @@ from tests.support.access.world import (
     World,
     writes,
 )
-from tests.support.routes import path_of, routes
+from tests.support.routes import routes
 
 NOBODY = "no sign-in"
 TOKENS = (*TOKEN_SCOPES, CHILD)
@@ -53,7 +53,7 @@ class Place:
 def places(stage: Stage) -> list[Place]:
     """Return every route of the application, by its path."""
     found = [
-        Place(method, path_of(route), route)
+        Place(method, route.path, route)
         for route in routes(stage)
         for method in sorted(route.methods or ())
     ]

@@ -1,4 +1,4 @@
-"""What the stages of one process share: routes, statements, certificates, connections.
+"""What the stages of one process share: statements, certificates, connections.
 
 A stage makes an application and a database engine of its own. What they work out from the code
 alone is the same each time, and costs more than most stories.
@@ -11,14 +11,12 @@ from typing import Any
 
 import httpcore2
 import pytest
-from fastapi import FastAPI
 from procrastinate import App
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import Engine, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from app import main as application
 from app import worker
 from app.clock import SteppedClock
 from app.database import engine as engines
@@ -37,30 +35,11 @@ def shared_between_stages() -> Iterator[None]:
     """Share them until the context is left."""
     with pytest.MonkeyPatch.context() as patch, kept_connections(), changes_counted():
         patch.setattr(stage.Stage, "changes", staticmethod(changes))
-        _share_routes(patch)
         _share_statements(patch)
         _share_certificates(patch)
         _poll_seldom(patch)
         _hash_quickly(patch)
         yield
-
-
-def _share_routes(patch: pytest.MonkeyPatch) -> None:
-    made = application.make_app
-    first: list[FastAPI] = []
-
-    def make(*args: Any, **options: Any) -> FastAPI:
-        if not first:
-            first.append(made(*args, **options))
-            return first[0]
-        with pytest.MonkeyPatch.context() as shared:
-            # To work out the routes again takes longer than most stories.
-            shared.setattr(FastAPI, "include_router", lambda *_args, **_options: None)
-            app = made(*args, **options)
-        app.router.routes = first[0].router.routes
-        return app
-
-    patch.setattr(stage, "make_app", make)
 
 
 def _share_statements(patch: pytest.MonkeyPatch) -> None:

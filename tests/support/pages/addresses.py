@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from app.demo.stage import Stage
-from tests.support.routes import ROWS, WORDS, addresses_of, path_of, routes
+from tests.support.routes import ROWS, WORDS, addresses_of, routes
 
 # No pages: programs, parts of the board, what the telephone asks, and files.
 _NO_PAGES = ("/api/", "/board/", "/telephony", "/static", "/healthz", "/readyz", "/metrics")
@@ -56,7 +56,7 @@ async def page_addresses(stage: Stage, chosen: dict[str, str]) -> dict[Pattern, 
         rows[name] = [row, *(one for one in rows.get(name, []) if one != row)]
     found = {}
     for route in routes(stage):
-        path = path_of(route)
+        path = route.path
         if "GET" in (route.methods or ()) and not path.startswith(_NO_PAGES):
             for pattern, some in _patterns(path, rows):
                 found[pattern] = addresses_of(stage, route, rows | some, [])[:_TRIED]
