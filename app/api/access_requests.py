@@ -1,4 +1,4 @@
-"""The JSON interface of accounts that would read the records of others and wait for approval."""
+"""The JSON interface of accounts that would read children's records and wait for approval."""
 
 from datetime import datetime
 from typing import Annotated
@@ -52,7 +52,7 @@ class DecisionIn(BaseModel):
 
 @router.get("/access-requests")
 async def list_access_requests(work: InWork, staff: Sees) -> list[AccessRequestView]:
-    """Return the accounts that would read the records of others and wait for a second person."""
+    """Return the accounts that would read children's records and wait for a second person."""
     return [
         AccessRequestView(
             id=one.row.id,

@@ -398,7 +398,7 @@ def phone_code(name: str) -> None:
 
 @app.command("access-requests")
 def access_requests() -> None:
-    """List the accounts that would read the records of others and wait for a second person."""
+    """List the accounts that would read children's records and wait for a second person."""
 
     async def verb(work: Work) -> list[str]:
         return [

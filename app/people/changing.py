@@ -16,7 +16,7 @@ from app.database.topics import Topic
 from app.dialling import outward
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.people import ending, finding
-from app.people.approval.asking import Asked, hold_back, waiting_of
+from app.people.approval.asking import Asked, ask_anew, hold_back, waiting_of
 from app.people.approval.rows import AccessKind
 from app.privacy import ends
 from app.routing import offers
@@ -26,7 +26,7 @@ from app.staff import accounts, phone_proofs
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, EndpointKind, Staff
-from app.staff.roles import Role, may_give, reads_others
+from app.staff.roles import Role, gives_sight, may_give, reads_others, reads_records
 from app.staff.second_person import By, Outside, note_could_approve
 from app.staff.sessions import accounts_changed
 from app.staff.telling import Told, tell_owner
@@ -216,6 +216,8 @@ async def change(
     different -= waits
     if different:
         await _carry_out(work, staff, before, after, [one for one in after if one in different])
+    if not staff.active:
+        await ask_anew(work, staff, by=by)
     return staff
 
 
@@ -247,7 +249,8 @@ async def _second_person(
     records of other colleagues to the person, and what the person took, agreed and says in talks to
     the supervisors there.
     """
-    role = after["role"] if "role" in different and reads_others(after["role"]) else None
+    role = after["role"] if gives_sight(staff.role, after["role"]) else None
+    role = role if "role" in different else None
     owned = staff.active and reads_others(staff.role) and reads_others(after["role"])
     waits: dict[str, Any] = {"role": role}
     for name in ("email", "endpoint"):
@@ -269,11 +272,11 @@ async def _second_person(
 
 
 async def _moves_by_two(work: Work, staff: Staff) -> bool:
-    """Return whether another team waits: not for an account that its person has not used and could
-    not use yet, nor for one that waits for a second person as a whole."""
+    """Return whether another team waits: not for an account that learns of no children and that its
+    person could not use yet, nor for one that waits for a second person as a whole."""
     if not staff.active and await waiting_of(work, staff, AccessKind.ACCOUNT) is not None:
         return False
-    if staff.password_hash is not None or staff.by_provider or reads_others(staff.role):
+    if staff.password_hash is not None or staff.by_provider or reads_records(staff.role):
         return True
     # With a telephone alone, calls are taken without signing in. Who has left has no password.
     took = exists().where(Offer.counsellor_id == staff.id)

@@ -23,8 +23,8 @@ async def reset(work: Work, person_id: UUID, *, by: Staff | None) -> Staff:
     """Take a person's second factor away, as when a telephone was lost.
 
     At the next sign-in the password is enough, or leads to setting up a new one. Sessions and
-    talks go on. That of a person who reads the records of others may stay until a second person
-    has approved it. Raises NotFound, NotAllowed, Conflict, NoFactor.
+    talks go on. That of a person who learns of children may stay until a second person has
+    approved it. Raises NotFound, NotAllowed, Conflict, NoFactor.
     """
     staff = await changing.lock_person(work, person_id)
     if by is not None and by.id == staff.id:

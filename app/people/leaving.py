@@ -188,8 +188,8 @@ async def deactivate(
 
 async def reactivate(work: Work, person_id: UUID, *, by: By) -> Staff:
     """Make an account active again. It has no password, no session and no address of a calendar:
-    the person chooses a new password. One that would read the records of others may stay inactive
-    until a second person has approved it. Raises NotFound, NotAllowed, AlreadyActive.
+    the person chooses a new password. One that would learn of children may stay inactive until a
+    second person has approved it. Raises NotFound, NotAllowed, AlreadyActive.
     """
     staff = await changing.lock_person(work, person_id)
     if staff.active:

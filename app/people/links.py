@@ -30,7 +30,7 @@ from app.staff.models import (
     PasswordLink,
     Staff,
 )
-from app.staff.roles import Role
+from app.staff.roles import Role, reads_others
 from app.words.pages import N_, _, read_in, reader, spoken_in
 from app.work import Work
 
@@ -125,9 +125,9 @@ async def make_link(work: Work, person_id: UUID, *, by: Staff | None, by_mail: b
     """Make a link for a person: an invitation while there is no password, else a reset.
 
     An earlier link stops working. Return the address if it is to be shown, which happens only now;
-    by mail it goes to the person alone. The link of a person who reads the records of others may
-    wait: it opens nothing, and no letter goes out, until a second person has approved it. Raises
-    NotFound, NotAllowed, Invalid, Conflict.
+    by mail it goes to the person alone. The link of a person who learns of children may wait: it
+    opens nothing, and no letter goes out, until a second person has approved it. Raises NotFound,
+    NotAllowed, Invalid, Conflict.
     """
     staff = await changing.lock_person(work, person_id)
     if by is not None and by.id != staff.id:
@@ -158,8 +158,7 @@ async def make_link(work: Work, person_id: UUID, *, by: Staff | None, by_mail: b
     )
     work.session.add(link)
     await work.session.flush()
-    asked = Asked(AccessKind.LINK if staff.active else AccessKind.ACCOUNT, link_id=link_id)
-    link.waits = await hold_back(work, staff, asked, by=by)
+    link.waits = await _needs_approval(work, staff, link, by)
     if not staff.active and not link.waits:
         raise Conflict(_INACTIVE)
     before = _for_log(former) if former is not None else None
@@ -171,6 +170,19 @@ async def make_link(work: Work, person_id: UUID, *, by: Staff | None, by_mail: b
     if not link.waits:
         work.defer(Task.MAIL_LINK, link_id=str(link_id))
     return None
+
+
+async def _needs_approval(work: Work, staff: Staff, link: PasswordLink, by: Staff | None) -> bool:
+    """Return whether a link opens nothing until a second person has approved it.
+
+    A letter to a person whose second factor stays opens nothing to another person, so a counsellor
+    who forgot the password at night needs no second person for it.
+    """
+    alone = link.by_mail and staff.active and not reads_others(staff.role)
+    if alone and (await second_factor.state_of(work, staff)).since is not None:
+        return False
+    kind = AccessKind.LINK if staff.active else AccessKind.ACCOUNT
+    return await hold_back(work, staff, Asked(kind, link_id=link.id), by=by)
 
 
 async def _mail_alone_opens(work: Work, staff: Staff) -> bool:

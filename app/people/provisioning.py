@@ -2,8 +2,8 @@
 
 A person who leaves there has left here in the same step, also in the night: what they hold goes to
 colleagues of their team, chosen here. A directory gives no role that keeps accounts or reads the
-log, and does not touch emergency accounts. What it says of a person who would read the records of
-others waits for a second person.
+log, and does not touch emergency accounts. An account that it adds or brings back with a role that
+reads children's records waits for a second person, and so does a role that reads more of them.
 """
 
 from dataclasses import dataclass

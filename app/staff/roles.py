@@ -68,8 +68,8 @@ class Permission(StrEnum):
     KEEP_CONNECTIONS = "keep_connections"
     # Accounts: inviting, changing, deactivating, and handing over what a person holds.
     KEEP_PEOPLE = "keep_people"
-    # Accounts that would read the records of others: seeing and refusing what waits. Who reads such
-    # records themselves approves (`app/staff/second_person.py`).
+    # Accounts that would learn of children: seeing and refusing what waits. A person who reads the
+    # records of others approves (`app/staff/second_person.py`).
     SEE_ACCESS_REQUESTS = "see_access_requests"
     # For programs only: a directory of people adds accounts, and ends them.
     SYNC_PEOPLE = "sync_people"
@@ -243,6 +243,27 @@ _OF_OTHERS = frozenset(
 def reads_others(role: str) -> bool:
     """Return whether a role reads the records of others; an unknown role reads none."""
     return any(may(role, permission) for permission in _OF_OTHERS)
+
+
+# What lets a person learn of children at all: by records, messages or talks, their own as well.
+_OF_CHILDREN = _OF_OTHERS | {
+    _P.READ_RECORDS,
+    _P.SEE_REFERRALS,
+    _P.HEAR_MESSAGES,
+    _P.KNOW_CALLERS,
+    _P.TAKE_CALLS,
+}
+
+
+def reads_records(role: str) -> bool:
+    """Return whether a role learns of children; an unknown role learns of none."""
+    return any(may(role, permission) for permission in _OF_CHILDREN)
+
+
+def gives_sight(before: str, after: str) -> bool:
+    """Return whether a change of role needs two people: it lets a person read the records of
+    others, or learn of children who could not before."""
+    return reads_others(after) or (reads_records(after) and not reads_records(before))
 
 
 # Which roles a person of a role may give to another; the others give none. No person gives a role

@@ -3,7 +3,8 @@
 Access to the records of others is the strictest case. Who gives accounts their roles could make an
 account for themselves, so such an account waits for a person who reads the records of others
 already: they learn nothing by approving. Another administrator does not count, because one
-administrator can make another.
+administrator can make another. It holds for each account that would learn of children, a
+counsellor's too, and for what lets a person in to it.
 
 For the first such account there is no second person. Until one such account could sign in, an
 administrator gives it alone. Each account notes that for good (`Staff.could_approve`), so that the

@@ -1,4 +1,4 @@
-"""What would open the records of others is held back until a second person approves.
+"""What would open children's records is held back until a second person approves.
 
 Each verb that could do so asks `hold_back` first, and leaves the rest to `deciding` if it waits.
 """
@@ -15,9 +15,12 @@ from app.staff.audit import write_entry
 from app.staff.emergency_rows import Emergency
 from app.staff.log_kinds import AuditLog
 from app.staff.models import PasswordLink, Staff
-from app.staff.roles import reads_others
+from app.staff.roles import gives_sight, reads_others, reads_records
 from app.staff.second_person import By, ChangeState, Outside, could_be_approved
 from app.work import Work
+
+# What lets a person in to an account.
+_LETS_IN = frozenset({AccessKind.ACCOUNT, AccessKind.LINK, AccessKind.FACTOR, AccessKind.IDENTITY})
 
 
 @dataclass(frozen=True)
@@ -38,11 +41,11 @@ class Asked:
 async def hold_back(work: Work, staff: Staff, asked: Asked, *, by: By) -> bool:
     """Return whether this waits for a second person; then the request is made.
 
-    The account is locked, or new. The operator at the command line, a role that reads no records
-    of others unless it gets another team, and a helpline in which no account could ever approve do
-    not wait; the last is logged.
+    The account is locked, or new. The operator at the command line, what lets no person learn more
+    of children, and a helpline in which no account could ever approve do not wait; the last is
+    logged.
     """
-    if by is None or not (asked.team is not None or reads_others(asked.role or staff.role)):
+    if by is None or not await _needs_two(work, staff, asked, by):
         return False
     if not await could_be_approved(work):
         write_entry(
@@ -65,7 +68,54 @@ async def hold_back(work: Work, staff: Staff, asked: Asked, *, by: By) -> bool:
             # It says the same at each sign-in, and can wait until the earlier one is decided.
             return True
         await _end(work, earlier, ChangeState.REPLACED)
-    asked_by, asked_role = await _asker(work, by)
+    await _add(work, staff, asked, *await _asker(work, by))
+    return True
+
+
+async def _needs_two(work: Work, staff: Staff, asked: Asked, by: Staff | Outside) -> bool:
+    """Return whether what is asked lets a person learn more of children than they could before.
+
+    What opens the account of a counsellor does so as well: with it another person would be in
+    their place. A person who reads the records of others and acts under an emergency access learns
+    nothing by it, and lets a counsellor in at night.
+    """
+    role = asked.role or staff.role
+    if asked.team is not None or reads_others(role):
+        return True
+    if asked.kind is AccessKind.CHANGE:
+        opens = gives_sight(staff.role, role)
+    else:
+        opens = asked.kind in _LETS_IN and reads_records(role)
+    return opens and not (isinstance(by, Staff) and await _reads_others_already(work, by))
+
+
+async def _reads_others_already(work: Work, by: Staff) -> bool:
+    if by.under_emergency is None:
+        return False
+    emergency = await work.session.get_one(Emergency, by.under_emergency)
+    return reads_others(emergency.asked_role)
+
+
+async def ask_anew(work: Work, staff: Staff, *, by: By) -> None:
+    """Let an account that waits as a whole, and was changed, wait as it is now.
+
+    Its link stays. A second person who has read what it was before approves nothing: their request
+    is gone. Without one that waits, nothing is changed.
+    """
+    earlier = await waiting_of(work, staff, AccessKind.ACCOUNT)
+    if earlier is None or earlier.revision == staff.revision:
+        return
+    asker = earlier.asked_by, earlier.asked_role
+    if isinstance(by, Staff):
+        asker = await _asker(work, by)
+    earlier.state, earlier.decided_at = ChangeState.REPLACED.value, work.now
+    await work.session.flush()
+    await _add(work, staff, asked_of(earlier), *asker)
+
+
+async def _add(
+    work: Work, staff: Staff, asked: Asked, asked_by: UUID | None, asked_role: str
+) -> None:
     work.session.add(
         AccessRequest(
             id=uuid4(),
@@ -88,7 +138,6 @@ async def hold_back(work: Work, staff: Staff, asked: Asked, *, by: By) -> bool:
         after=for_log(staff, asked),
     )
     work.announce(Topic.STAFF)
-    return True
 
 
 def _is_same(earlier: AccessRequest, staff: Staff, asked: Asked) -> bool:

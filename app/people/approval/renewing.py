@@ -1,10 +1,10 @@
-"""An account that gets a role which reads the records of others does not keep a way in that another
-person may hold.
+"""An account that gets a role which learns of children, or of more of them, does not keep a way in
+that another person may hold.
 
-While it has a lesser role, an administrator alone gives it a link, an address, a telephone or a
-lost second factor. If one did since it lost such a role, or within 30 days if it never had one, its
-person chooses a new password, by a link that a second person approves, or proves the telephone
-again.
+While it has a lesser role, an administrator alone gives it an address or a telephone, and one that
+learns of no children also a link or a lost second factor. If one did since it lost such a role, or
+within 30 days if it never had one, its person chooses a new password, by a link that a second
+person approves, or proves the telephone again.
 """
 
 from datetime import datetime, timedelta
@@ -19,13 +19,12 @@ from app.staff import passwords, phone_proofs, second_factor
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, Staff
-from app.staff.roles import Permission, Role, may, reads_others
+from app.staff.roles import Permission, Role, gives_sight, may, reads_others, reads_records
 from app.staff.sessions import accounts_changed
 from app.staff.telling import Told, tell_owner
 from app.work import ActorKind, Work
 
 _LOOKS_BACK = timedelta(days=30)
-_READERS = [role.value for role in Role if reads_others(role)]
 _WAYS_IN = (
     AuditLog.PASSWORD_LINK_MADE,
     AuditLog.PASSWORD_CHOSEN,
@@ -41,7 +40,7 @@ async def role_given(work: Work, staff: Staff, before: str) -> None:
     A talk is never cut off: it goes on to a colleague, or the sessions stay if nothing was chosen
     by another person.
     """
-    if reads_others(before) or not reads_others(staff.role):
+    if reads_others(before) or not gives_sight(before, staff.role):
         return
     await links.withdraw(work, staff.id)
     since = await _since(work, staff)
@@ -55,13 +54,15 @@ async def role_given(work: Work, staff: Staff, before: str) -> None:
 
 async def _since(work: Work, staff: Staff) -> datetime:
     """Return from when on an administrator alone could change how the account is opened."""
+    such = reads_others if reads_others(staff.role) else reads_records
+    readers = [role.value for role in Role if such(role)]
     lost: datetime | None = await work.session.scalar(
         select(AuditEntry.at)
         .where(
             AuditEntry.subject == str(staff.id),
             AuditEntry.action == AuditLog.STAFF_CHANGED,
-            AuditEntry.detail["before"]["role"].astext.in_(_READERS),
-            AuditEntry.detail["after"]["role"].astext.not_in(_READERS),
+            AuditEntry.detail["before"]["role"].astext.in_(readers),
+            AuditEntry.detail["after"]["role"].astext.not_in(readers),
         )
         .order_by(AuditEntry.id.desc())
         .limit(1)

@@ -1,4 +1,4 @@
-"""Accounts that would read the records of others and wait for a second person, as rows."""
+"""Accounts that would read children's records and wait for a second person, as rows."""
 
 from datetime import datetime
 from enum import StrEnum

@@ -145,7 +145,7 @@ async def _first_time(
 ) -> StaffIdentity | Ended:
     """Link a person who was never here from the provider. Raises NoAccountHere, Conflict.
 
-    An account that reads the records of others is not the person's by an address alone: an
+    An account that reads children's records is not the person's by an address alone: an
     administrator who sets the provider up could name one of their own.
     """
     issuer, subject = wanted.issuer, claims["sub"]
