@@ -407,9 +407,14 @@ async def _end_access(work: Work, row: Emergency) -> None:
 
 
 async def _end_reading(work: Work, row: Emergency, reader: Staff) -> None:
-    await openings.close_emergency_of(work, reader.id)
-    if row.subject_kind != SubjectKind.CASE:
-        return
+    if row.subject_kind == SubjectKind.CASE:
+        await _leave_case(work, row, reader)
+    # After that: an opening leaves what its reader reads for a case.
+    assert row.decided_at is not None
+    await openings.end_emergency_of(work, reader.id, row.decided_at)
+
+
+async def _leave_case(work: Work, row: Emergency, reader: Staff) -> None:
     case = await work.session.get_one(
         Case, row.subject_id, with_for_update=True, populate_existing=True
     )
@@ -421,7 +426,7 @@ async def _end_reading(work: Work, row: Emergency, reader: Staff) -> None:
             )
         )
         note_event(work, Subject.CASE, case.id, RecordLog.MEMBER_REMOVED, staff=str(reader.id))
-        await take_back_reading(work)
+        await take_back_reading(work, of=reader.id)
 
 
 # -- the review --------------------------------------------------------------------------
