@@ -165,7 +165,9 @@ async def open_in_emergency(
 async def end_emergency_of(work: Work, staff_id: UUID, since: datetime) -> None:
     """End at once what was opened to a person in an emergency that began at `since`. May run twice,
     and late: its time may be over."""
-    await _end(work, Opening.staff_id == staff_id, Opening.in_emergency.is_(True), Opening.at >= since)
+    await _end(
+        work, Opening.staff_id == staff_id, Opening.in_emergency.is_(True), Opening.at >= since
+    )
 
 
 async def end_all_of(work: Work, staff_id: UUID) -> None:
