@@ -56,6 +56,8 @@ class EmergencyView(BaseModel):
     review: str
     # What was done under it, for a reader who may review it.
     acts: list[ActView]
+    # Whether you may confirm it now.
+    may_confirm: bool
 
 
 class EmergencyIn(BaseModel):
@@ -99,6 +101,7 @@ def _view(one: Shown) -> EmergencyView:
         fitting=row.fitting,
         review=one.review,
         acts=[ActView(**act._asdict()) for act in one.acts],
+        may_confirm=one.may_confirm,
     )
 
 

@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
+from app.contacts.log_kinds import ReadsBecause
 from app.contacts.states import (
     CHANNELS,
     NON_COUNSELLING,
@@ -190,11 +191,12 @@ class Case(Filled, Base):
 class ContactReader(Base):
     """Who may read a contact, besides the team's supervisors: its owner, earlier owners, and
     colleagues who work on a case with it. `opened_at` is the contact's, so that the newest of
-    a reader's thousands are found at once.
+    a reader's thousands are found at once. `cause` is a `ReadsBecause`: two of them end.
     """
 
     __tablename__ = "contact_readers"
     __table_args__ = (
+        one_of("cause", ReadsBecause),
         Index("ix_contact_readers_newest", "staff_id", "opened_at", "contact_id"),
         Index("ix_contact_readers_contact_id", "contact_id"),
     )

@@ -11,19 +11,19 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ColumnElement, and_, delete, false, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, false, func, or_, select, update
 
 from app.calls.models import Call
 from app.calls.states import CallState
-from app.contacts.cases.models import CaseContact, CaseMember
 from app.contacts.events import note_event
 from app.contacts.log_kinds import ReadsBecause, RecordLog
 from app.contacts.models import Contact, ContactReader, Opening
-from app.contacts.scopes import let_read, lock_writable, reads_contact
+from app.contacts.scopes import end_reading, let_read, lock_writable, reads_contact
 from app.contacts.states import Subject
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.names import Task
+from app.jobs.transaction import send_rows
 from app.staff.audit import write_entry, write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -162,22 +162,30 @@ async def open_in_emergency(
     work.announce(Topic.NOTICES)
 
 
-async def close_emergency_of(work: Work, staff_id: UUID) -> None:
-    """End at once what was opened to a person in an emergency. May run twice."""
-    open_ones = await work.session.scalars(
+async def end_emergency_of(work: Work, staff_id: UUID, since: datetime) -> None:
+    """End at once what was opened to a person in an emergency that began at `since`. May run twice,
+    and late: its time may be over."""
+    await _end(
+        work, Opening.staff_id == staff_id, Opening.in_emergency.is_(True), Opening.at >= since
+    )
+
+
+async def end_all_of(work: Work, staff_id: UUID) -> None:
+    """End at once all that a person has opened for a reason. May run twice."""
+    await _end(work, Opening.staff_id == staff_id, Opening.until > work.now)
+
+
+async def _end(work: Work, *which: ColumnElement[bool]) -> None:
+    found = await work.session.scalars(
         update(Opening)
-        .where(Opening.staff_id == staff_id, Opening.in_emergency, Opening.until > work.now)
-        .values(until=work.now)
+        .where(*which)
+        .values(until=func.least(Opening.until, work.now))
         .returning(Opening.id)
         .execution_options(synchronize_session=False)
     )
-    over = await work.session.scalars(
-        select(Opening.id).where(
-            Opening.staff_id == staff_id, Opening.in_emergency, Opening.until == work.now
-        )
-    )
-    for opening_id in {*open_ones, *over}:
-        await work.session.flush()
+    # Rows of this transaction, too, that give the access.
+    await send_rows(work)
+    for opening_id in found.all():
         await close_opening(work, opening_id)
 
 
@@ -194,44 +202,18 @@ async def _talks(work: Work, contact: Contact) -> bool:
 
 async def close_opening(work: Work, opening_id: UUID) -> None:
     """End the access that an opening gave, once its time is over. May run twice."""
-    opening = await work.session.get(Opening, opening_id)
+    opening = await work.session.get(Opening, opening_id, populate_existing=True)
     if opening is None:
         return
     if opening.until > work.now:
         # The job's clock was a little ahead of ours.
         work.defer(Task.CLOSE_OPENING, delay=opening.until - work.now, opening_id=str(opening_id))
         return
-    still = await work.session.scalars(
-        select(Opening.contacts).where(
-            Opening.staff_id == opening.staff_id, Opening.until > work.now
-        )
-    )
-    kept = {contact for contacts in still for contact in contacts}
-    # A reader who owns a contact by now, or works on its case, keeps it for good.
-    owned = select(Contact.id).where(
-        Contact.id.in_(opening.contacts), Contact.owner_id == opening.staff_id
-    )
-    worked_on = (
-        select(CaseContact.contact_id)
-        .join(CaseMember, CaseMember.case_id == CaseContact.case_id)
-        .where(
-            CaseContact.contact_id.in_(opening.contacts), CaseMember.staff_id == opening.staff_id
-        )
-    )
-    for_good = {*await work.session.scalars(owned), *await work.session.scalars(worked_on)}
-    theirs = (
+    await end_reading(
+        work,
         ContactReader.staff_id == opening.staff_id,
+        ContactReader.contact_id.in_(opening.contacts),
         ContactReader.cause == ReadsBecause.OPENED_FOR_REASON,
-    )
-    await work.session.execute(
-        update(ContactReader)
-        .where(*theirs, ContactReader.contact_id.in_(for_good))
-        .values(cause="owner or on its case")
-        .execution_options(synchronize_session=False)
-    )
-    closed = [c for c in opening.contacts if c not in kept | for_good]
-    await work.session.execute(
-        delete(ContactReader).where(*theirs, ContactReader.contact_id.in_(closed))
     )
 
 

@@ -13,18 +13,22 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     bindparam,
+    case,
     delete,
     exists,
     false,
+    func,
+    literal_column,
     or_,
     select,
     union_all,
+    update,
 )
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import Insert, insert
 
 from app.contacts.cases.models import CaseContact, CaseMember
 from app.contacts.log_kinds import ReadsBecause
-from app.contacts.models import Case, Contact, ContactReader, Filled
+from app.contacts.models import Case, Contact, ContactReader, Filled, Opening
 from app.database.quick import Command
 from app.errors import Conflict, NotFound
 from app.staff.models import Staff
@@ -147,11 +151,32 @@ async def may_write_case(work: Work, staff: Staff, case_id: UUID) -> bool:
 # -- writing down who reads --------------------------------------------------------------------
 
 
-_READER = Command(ContactReader.__table__, or_nothing=True)
+def _how_long(cause: Any) -> ColumnElement[int]:
+    """Return which cause of two stays: that of an opening ends after hours, that of a case with
+    the case, and the others last."""
+    ends = (ReadsBecause.OPENED_FOR_REASON, ReadsBecause.CASE)
+    steps = [(cause == literal_column(f"'{one.value}'"), number) for number, one in enumerate(ends)]
+    return case(
+        *((condition, literal_column(str(number))) for condition, number in steps),
+        else_=literal_column(str(len(ends))),
+    )
+
+
+def _reader() -> Insert:
+    row = insert(ContactReader)
+    return row.on_conflict_do_update(
+        index_elements=["staff_id", "contact_id"],
+        set_={"cause": row.excluded.cause, "since": row.excluded.since},
+        where=_how_long(ContactReader.cause) < _how_long(row.excluded.cause),
+    )
+
+
+_READER = Command(ContactReader.__table__, statement=_reader())
 
 
 def let_read(work: Work, contact: Contact, staff_id: UUID, cause: ReadsBecause) -> None:
-    """Give a person access to a contact. May run twice."""
+    """Give a person access to a contact. A cause that lasts longer comes in the place of one that
+    ends, so that the end of the one does not end the other. May run twice."""
     values = {
         "contact_id": contact.id,
         "staff_id": staff_id,
@@ -188,18 +213,47 @@ async def let_case_read(work: Work, case: Case, contact: Contact) -> None:
         let_read(work, contact, staff_id, ReadsBecause.CASE)
 
 
-async def take_back_reading(work: Work) -> None:
-    """Remove access that was given only for a case that the reader or the contact has left."""
-    still = (
-        select(CaseContact.contact_id)
-        .join(CaseMember, CaseMember.case_id == CaseContact.case_id)
-        .where(
-            CaseContact.contact_id == ContactReader.contact_id,
-            CaseMember.staff_id == ContactReader.staff_id,
-        )
+async def take_back_reading(
+    work: Work, *, of: UUID | None = None, contact_id: UUID | None = None
+) -> None:
+    """Remove access that was given only for a case that the reader or the contact has left: that
+    `of` a person, or to a contact."""
+    which = [ContactReader.cause == ReadsBecause.CASE]
+    if of is not None:
+        which.append(ContactReader.staff_id == of)
+    if contact_id is not None:
+        which.append(ContactReader.contact_id == contact_id)
+    await end_reading(work, *which)
+
+
+async def end_reading(work: Work, *which: ColumnElement[bool]) -> None:
+    """Remove those rows of access that nothing carries any more; what another cause carries stays,
+    for that cause."""
+    owned = exists().where(
+        Contact.id == ContactReader.contact_id, Contact.owner_id == ContactReader.staff_id
     )
-    await work.session.execute(
-        delete(ContactReader)
-        .where(ContactReader.cause == ReadsBecause.CASE, ~still.exists())
-        .execution_options(synchronize_session=False)
+    on_its_case = exists().where(
+        CaseContact.contact_id == ContactReader.contact_id,
+        CaseMember.case_id == CaseContact.case_id,
+        CaseMember.staff_id == ContactReader.staff_id,
     )
+    opened = exists().where(
+        Opening.staff_id == ContactReader.staff_id,
+        Opening.until > work.now,
+        ContactReader.contact_id == func.any(Opening.contacts),
+    )
+    carried = case(
+        (owned, ReadsBecause.OWNER.value),
+        (on_its_case, ReadsBecause.CASE.value),
+        (opened, ReadsBecause.OPENED_FOR_REASON.value),
+        else_=None,
+    )
+    rows = work.session.execute
+    unseen = {"synchronize_session": False}
+    await rows(
+        update(ContactReader)
+        .where(*which, carried != ContactReader.cause)
+        .values(cause=carried)
+        .execution_options(**unseen)
+    )
+    await rows(delete(ContactReader).where(*which, carried.is_(None)).execution_options(**unseen))

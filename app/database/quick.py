@@ -26,7 +26,7 @@ from sqlalchemy import (
     or_,
     select,
 )
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 _DIALECT = PGDialect_psycopg()  # type: ignore[no-untyped-call]
@@ -58,11 +58,19 @@ class Question:
 
 
 class Command:
-    """An INSERT of one row, compiled once; `or_nothing` if the row may exist already."""
+    """An INSERT of one row, compiled once; `or_nothing` if the row may exist already, `statement`
+    if it says itself what is done then. Such a statement has no parameters of its own."""
 
-    def __init__(self, table: Any, *columns: str, or_nothing: bool = False) -> None:
+    def __init__(
+        self,
+        table: Any,
+        *columns: str,
+        or_nothing: bool = False,
+        statement: Insert | None = None,
+    ) -> None:
         chosen = [table.c[name] for name in columns] or list(table.c)
-        statement = insert(table).values({c: bindparam(c.key, type_=c.type) for c in chosen})
+        begun = statement if statement is not None else insert(table)
+        statement = begun.values({c: bindparam(c.key, type_=c.type) for c in chosen})
         if or_nothing:
             statement = statement.on_conflict_do_nothing()
         self.sql = str(statement.compile(dialect=_DIALECT))

@@ -8,6 +8,7 @@ from collections import Counter
 from datetime import timedelta
 from typing import Any
 
+from app.demo import readers
 from app.demo.agencies import ENTRIES
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
@@ -248,6 +249,7 @@ async def broken_at_the_end(stage: Stage) -> list[str]:
         if leg is not None and leg.over and talked != (row["outcome"] == "answered"):
             found.append(f"9: talked is {talked}, and the record says {row['outcome']}")
     found += await _unwritten(stage)
+    found += await _misread(stage)
     found += await _wrong_numbers(stage)
     found += await _outliving_phones(stage)
     found += await _open_numbers(stage, list(inbound.values()))
@@ -282,6 +284,14 @@ async def _unwritten(stage: Stage) -> list[str]:
         if row["contact"] is not None and not row["readers"]:
             found.append("9: a contact without a reader")
     return found
+
+
+async def _misread(stage: Stage) -> list[str]:
+    """Check 8: who reads a contact has a cause that is not over, and who has one reads it."""
+    too_many = await stage.rows(readers.without_a_cause(stage.clock.now()))
+    too_few = await stage.rows(readers.WITHOUT_READING)
+    found = [f"8: {row['name']} reads a contact without a cause" for row in too_many]
+    return found + [f"8: {row['name']} does not read a contact of theirs" for row in too_few]
 
 
 async def _wrong_numbers(stage: Stage) -> list[str]:

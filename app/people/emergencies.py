@@ -1,10 +1,10 @@
 """Emergency access by two people, with a siren.
 
 One person asks and writes the ground; a second one, of another role, confirms within a quarter of
-an hour. Then it opens for a limited time: either one record to the person who asked, or the
-accounts, by an account of its own that no person can sign in to. Everyone concerned is told at
-once, each act under it is marked in the log, and it stands open until another person has
-reviewed it.
+an hour: a second person by the rule of `app/staff/second_person.py`, in both directions. Then it
+opens for a limited time: either one record to the person who asked, or the accounts, by an account
+of its own that no person can sign in to. Everyone concerned is told at once, each act under it is
+marked in the log, and it stands open until another person has reviewed it.
 """
 
 from dataclasses import dataclass
@@ -33,6 +33,7 @@ from app.people.traces import accounts as traces_of_accounts
 from app.people.traces import kept
 from app.people.traces.acts import all_acts_under
 from app.staff import accounts, second_factor
+from app.staff.account_makers import are_two_people
 from app.staff.audit import write_entry
 from app.staff.emergency_rows import (
     Emergency,
@@ -44,6 +45,7 @@ from app.staff.emergency_rows import (
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, EndpointKind, Staff
 from app.staff.roles import PERMISSIONS, Permission, Role, may
+from app.staff.second_person import Asked, is_person, second
 from app.staff.sessions import accounts_changed
 from app.work import Work
 
@@ -63,6 +65,14 @@ _GROUND, _REVIEW = (
 class OtherPerson(NotAllowed):
     default = (
         "A second person of another role confirms an emergency access, and a third one reviews it."
+    )
+
+
+class MadeByOne(NotAllowed):
+    default = (
+        "Another person must confirm this: you, or a person who made or changed your account, made "
+        "or changed the account of the person who asked, or your account is younger than the "
+        "request."
     )
 
 
@@ -106,6 +116,8 @@ class Shown:
     is_new: bool
     # What was done under it, for who reviews it.
     acts: list[ActUnder]
+    # Whether the reader may confirm it now.
+    may_confirm: bool
 
 
 # -- asking and confirming ---------------------------------------------------------------
@@ -209,27 +221,42 @@ async def _locked(work: Work, emergency_id: UUID, *states: EmergencyState) -> Em
     return row
 
 
-def may_decide(row: Emergency, staff: Staff) -> bool:
-    """Return whether a person may confirm or refuse: another one than who asked, of another role,
-    and never an emergency account."""
+def may_refuse(row: Emergency, staff: Staff) -> bool:
+    """Return whether a person may refuse it: another one than who asked, of another role, and never
+    an emergency account."""
     return (
         may(staff.role, Permission.CONFIRM_EMERGENCY)
-        and not staff.emergency
+        and is_person(staff)
         and staff.id != row.asked_by
         and staff.role != row.asked_role
     )
 
 
+async def may_confirm(work: Work, row: Emergency, staff: Staff) -> bool:
+    """Return whether a person may confirm it: a second person by the rule, in both directions. One
+    person could hold the account that asks, because they made it, and confirm by their own."""
+    if not may_refuse(row, staff):
+        return False
+    asked = Asked(row.asked_by, row.asked_role, row.asked_at)
+    if not (await second(work, staff)).may_decide(asked):
+        return False
+    asker = await work.session.get_one(Staff, row.asked_by, populate_existing=True)
+    return await are_two_people(work, staff, asker)
+
+
 async def decide(work: Work, staff: Staff, emergency_id: UUID, *, confirm: bool) -> Emergency:
     """Confirm or refuse what another person has asked for.
 
-    Raises NoEmergency, OtherPerson, Conflict.
+    Raises NoEmergency, OtherPerson, MadeByOne, Conflict.
     """
     row = await _locked(work, emergency_id, EmergencyState.ASKED)
-    if not may_decide(row, staff):
+    if not may_refuse(row, staff):
         raise OtherPerson()
     if row.confirm_until <= work.now:
         raise Conflict("It was not confirmed in time. It can be asked for again.")
+    # By what the log says now: a link or another address may have come since it was asked.
+    if confirm and not await may_confirm(work, row, staff):
+        raise MadeByOne()
     row.decided_by, row.decided_role, row.decided_at = staff.id, staff.role, work.now
     if not confirm:
         row.state = EmergencyState.REFUSED.value
@@ -407,9 +434,14 @@ async def _end_access(work: Work, row: Emergency) -> None:
 
 
 async def _end_reading(work: Work, row: Emergency, reader: Staff) -> None:
-    await openings.close_emergency_of(work, reader.id)
-    if row.subject_kind != SubjectKind.CASE:
-        return
+    if row.subject_kind == SubjectKind.CASE:
+        await _leave_case(work, row, reader)
+    # After that: an opening leaves what its reader reads for a case.
+    assert row.decided_at is not None
+    await openings.end_emergency_of(work, reader.id, row.decided_at)
+
+
+async def _leave_case(work: Work, row: Emergency, reader: Staff) -> None:
     case = await work.session.get_one(
         Case, row.subject_id, with_for_update=True, populate_existing=True
     )
@@ -421,7 +453,7 @@ async def _end_reading(work: Work, row: Emergency, reader: Staff) -> None:
             )
         )
         note_event(work, Subject.CASE, case.id, RecordLog.MEMBER_REMOVED, staff=str(reader.id))
-        await take_back_reading(work)
+        await take_back_reading(work, of=reader.id)
 
 
 # -- the review --------------------------------------------------------------------------
@@ -535,6 +567,7 @@ async def shown_to(work: Work, staff: Staff, *, alarms: bool = False) -> list[Sh
             await _code(work, row),
             (row.id, row.state) not in seen_ones,
             await _acts(work, row) if may_review(row, staff) else [],
+            row.state == EmergencyState.ASKED and await may_confirm(work, row, staff),
         )
         for row in rows
     ]

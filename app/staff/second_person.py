@@ -14,6 +14,9 @@ An operator at the server's own terminal is outside of the rule, and in the log.
 An emergency account is never a second person: the person who acts by it could have asked by their
 own. What it asked or made counts as asked or made by the person who acted by it then. A person who
 reads a record under an emergency access acts by their own account, and counts as themselves.
+
+An emergency access opens any record to the person who asks, so it also asks the other direction:
+whether the second person could be behind the account that asks (`app/staff/account_makers.py`).
 """
 
 from dataclasses import dataclass
@@ -24,8 +27,7 @@ from uuid import UUID
 from sqlalchemy import Text, and_, cast, exists, or_, select, union_all
 
 from app.errors import NotAllowed
-from app.staff.emergency_rows import Emergency
-from app.staff.log_kinds import AuditLog
+from app.staff.account_makers import CHANGED, Acting, behind, people_of, who_acted
 from app.staff.models import AuditEntry, PasswordLink, Staff
 from app.staff.roles import Role, reads_others
 from app.words.pages import N_
@@ -79,31 +81,21 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class _Acting:
-    """Who acted by an emergency account from when on, and in which role they asked for it."""
-
-    account_id: UUID
-    person: UUID
-    role: str
-    since: datetime
-
-
-@dataclass(frozen=True)
 class Second:
     """A person who is to decide, with all that the rule must know of their account."""
 
     staff: Staff
     # Who made or changed the account, or made a link by which to sign in to it.
     makers: frozenset[UUID]
-    acting: tuple[_Acting, ...]
+    acting: tuple[Acting, ...]
 
     def may_decide(self, asked: Asked, *, of_any_role: bool = False) -> bool:
         """Return whether this is a second person for what was asked."""
         people, roles = {asked.by} - {None}, {asked.role}
-        behind = _behind(self.acting, asked.by, asked.at)
-        if behind is not None:
-            people.add(behind.person)
-            roles.add(behind.role)
+        person = behind(self.acting, asked.by, asked.at)
+        if person is not None:
+            people.add(person.person)
+            roles.add(person.role)
         return (
             is_person(self.staff)
             and self.staff.id not in people
@@ -113,48 +105,19 @@ class Second:
         )
 
 
-def _behind(acting: tuple[_Acting, ...], account: UUID | None, at: datetime) -> _Acting | None:
-    """Return who acted by an emergency account at a time; the latest is last in the list."""
-    found = [one for one in acting if one.account_id == account and one.since <= at]
-    return found[-1] if found else None
-
-
 async def second(work: Work, staff: Staff) -> Second:
     """Read what the rule must know of a person who is to decide."""
-    emergencies = await work.session.execute(
-        select(Emergency.account_id, Emergency.asked_by, Emergency.asked_role, Emergency.decided_at)
-        .where(Emergency.account_id.is_not(None), Emergency.decided_at.is_not(None))
-        .order_by(Emergency.decided_at)
-    )
-    acting = tuple(
-        _Acting(account, person, role, since)
-        for account, person, role, since in emergencies
-        if account is not None and since is not None
-    )
+    acting = await who_acted(work)
     made = select(AuditEntry.actor, AuditEntry.at).where(
-        AuditEntry.subject == str(staff.id),
-        AuditEntry.action.in_(
-            (AuditLog.STAFF_ADDED, AuditLog.STAFF_CHANGED, AuditLog.STAFF_REACTIVATED)
-        ),
+        AuditEntry.subject == str(staff.id), AuditEntry.action.in_(CHANGED)
     )
     links = select(cast(PasswordLink.made_by, Text), PasswordLink.made_at).where(
         PasswordLink.staff_id == staff.id, PasswordLink.made_by.is_not(None)
     )
     makers: set[UUID] = set()
     for actor, at in await work.session.execute(union_all(made, links)):
-        maker = _person(actor)
-        if maker is not None:
-            behind = _behind(acting, maker, at)
-            makers |= {maker} if behind is None else {maker, behind.person}
+        makers |= people_of(acting, actor, at)
     return Second(staff, frozenset(makers), acting)
-
-
-def _person(actor: str) -> UUID | None:
-    """Return the account that the log names; None for a program or the operator."""
-    try:
-        return UUID(actor)
-    except ValueError:
-        return None
 
 
 def may_approve(staff: Staff, account_id: UUID, asked_by: UUID | None, asked_role: str) -> bool:

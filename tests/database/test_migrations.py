@@ -3,6 +3,7 @@ import json
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -343,3 +344,82 @@ def test_second_factors_of_existing_rows_are_sealed_for_their_person(
     of_passkey = {"table": "passkeys", "column": "public_key_sealed"}
     assert keys.open(bytes(key), **of_passkey, row=owner) == passkey.bytes + b"the key"
     assert keys.open(bytes(secret), **place, row=owner) == b"SECRET"
+
+
+_READERS = """
+INSERT INTO contact_readers (staff_id, contact_id, opened_at, since, cause)
+VALUES (%s, %s, now(), now(), %s)
+"""
+_A_CONTACT = """
+INSERT INTO contacts (id, code, form, form_version, categories, categories_version, places,
+  places_version, team, opened_at, owner_id, channel, source, taken_at, answers, sealed)
+VALUES (%s, %s, 'contact', 1, 'chi', 1, 'rs', 1, '', now(), %s, 'call', 'live', now(), '{}', '{}')
+"""
+_A_CASE = """
+INSERT INTO cases (id, code, form, form_version, categories, categories_version, places,
+  places_version, team, opened_at, owner_id, workflow, workflow_version, status, answers, sealed)
+VALUES (%s, 'C-1', 'case', 1, 'chi', 1, 'rs', 1, '', now(), %s, 'case', 1, 'open', '{}', '{}')
+"""
+# What gives the right to read, the cause that an earlier version had noted, and the right one.
+_READINGS = (
+    ("nothing", "owner or on its case", None),
+    ("nothing", "opened_for_reason", None),
+    ("nothing", "case", None),
+    ("was owned", "owner or on its case", "given"),
+    ("owned", "owner or on its case", "owner"),
+    ("owned", None, "owner"),
+    ("of the case", "owner or on its case", "case"),
+    ("opened", "opened_for_reason", "opened_for_reason"),
+    ("over", "opened_for_reason", None),
+    ("nothing", "taken_by", "taken_by"),
+)
+
+
+def _a_reading(rows: psycopg.Connection, ana: UUID, bora: UUID, case: UUID, why: str) -> UUID:
+    contact = uuid4()
+    rows.execute(_A_CONTACT, [contact, str(contact)[:8], bora if why == "owned" else ana])
+    if why == "was owned":
+        rows.execute(
+            "INSERT INTO record_events (subject_kind, subject_id, kind, at, detail, previous, hash)"
+            " VALUES ('contact', %s, 'handed_over', now(), %s, '', '')",
+            [contact, json.dumps({"owner_id": str(bora)})],
+        )
+    if why == "of the case":
+        rows.execute("INSERT INTO case_contacts VALUES (%s, %s, now())", [case, contact])
+    if why in ("opened", "over"):
+        rows.execute(
+            "INSERT INTO openings (id, staff_id, contact_id, team, contacts, at, until,"
+            " reason_sealed) VALUES (gen_random_uuid(), %s, %s, '', %s, now(), now() + %s, 'x')",
+            [bora, contact, [contact], timedelta(hours=1 if why == "opened" else -1)],
+        )
+    return contact
+
+
+def test_no_reading_of_an_earlier_version_outlasts_its_cause(database: str) -> None:
+    """A row that an earlier version forgot goes, and one that is carried gets its cause."""
+    (ana, bora), case = (uuid4(), uuid4()), uuid4()
+    migration = import_module("migrations.versions.0090_reading_that_ends")
+    with psycopg.connect(as_role(database, SUPERUSER)) as rows:
+        rows.execute("ALTER TABLE contact_readers DROP CONSTRAINT ck_contact_readers_cause")
+        for staff in (ana, bora):
+            rows.execute(
+                "INSERT INTO staff (id, name, role, endpoint_kind, identity, languages, skills,"
+                " created_at) VALUES (%s, %s, 'counsellor', 'browser', %s, '{}', '{}', now())",
+                [staff, str(staff), str(staff)],
+            )
+        rows.execute(_A_CASE, [case, ana])
+        rows.execute("INSERT INTO case_members VALUES (%s, %s, now(), now())", [bora, case])
+        wanted = {}
+        for why, noted, right in _READINGS:
+            contact = _a_reading(rows, ana, bora, case, why)
+            if noted is not None:
+                rows.execute(_READERS, [bora, contact, noted])
+            if right is not None:
+                wanted[contact] = right
+        for statement in migration.HEALS:
+            rows.execute(statement)
+        found = rows.execute(
+            "SELECT contact_id, cause FROM contact_readers WHERE staff_id = %s", [bora]
+        )
+        assert dict(found.fetchall()) == wanted
+        rows.rollback()

@@ -222,7 +222,7 @@ async def unlink_contact(work: Work, staff: Staff, case_id: UUID, contact_id: UU
     if not result.rowcount:
         raise NotFound("There is no such contact in this case.")
     note_event(work, Subject.CASE, case.id, RecordLog.CONTACT_UNLINKED, contact_id=str(contact_id))
-    await take_back_reading(work)
+    await take_back_reading(work, contact_id=contact_id)
     return case
 
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import delete, select, update
 
+from app.contacts import openings
 from app.contacts.cases.models import CaseMember, CaseRequest, FollowUp
 from app.contacts.events import note_event
 from app.contacts.log_kinds import RecordLog
@@ -64,7 +65,7 @@ async def remove_member(work: Work, staff: Staff, case_id: UUID, name: str) -> C
     )
     if result.rowcount:
         note_event(work, Subject.CASE, case.id, RecordLog.MEMBER_REMOVED, staff=str(other.id))
-        await take_back_reading(work)
+        await take_back_reading(work, of=other.id)
     return case
 
 
@@ -136,7 +137,7 @@ async def give_cases(work: Work, owner: Staff, to: Staff) -> int:
 
 async def leave_cases(work: Work, staff: Staff) -> None:
     """Take a person out of the cases of others, with the access that they had only for these, and
-    end the requests that wait for them."""
+    end what they have opened for a reason and the requests that wait for them."""
     left = await work.session.scalars(
         delete(CaseMember)
         .where(
@@ -155,7 +156,8 @@ async def leave_cases(work: Work, staff: Staff) -> None:
         )
         .values(decided_at=work.now, decided_by=work.actor.staff_id, approved=False)
     )
-    await take_back_reading(work)
+    await take_back_reading(work, of=staff.id)
+    await openings.end_all_of(work, staff.id)
 
 
 async def colleague_of(work: Work, name: str) -> Staff:
