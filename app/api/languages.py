@@ -16,6 +16,7 @@ from app.staff.roles import Permission
 from app.web.access import InWork, Requires
 from app.web.strict_bodies import StrictRoute
 from app.words.catalogues import Kind
+from app.words.meanwhile import Meanwhile
 
 router = APIRouter(tags=["languages"], route_class=StrictRoute)
 Sees = Annotated[Staff, Depends(Requires(Permission.SEE_DEFINITIONS), scope="function")]
@@ -101,15 +102,21 @@ async def import_catalogue(
     language: str,
     which: str,
     reviewed: Annotated[bool, Query()] = False,
+    meanwhile: Annotated[Meanwhile, Query()] = Meanwhile.REFUSE,
 ) -> OwnView:
-    """Import a catalogue of gettext, which is the body. It counts at once."""
+    """Import a catalogue of gettext, which is the body. It counts at once.
+
+    `meanwhile`: what counts of the messages that others have changed since it was exported.
+    """
     if request.headers.get("content-type", "").split(";")[0].strip().lower() not in _TYPES:
         raise Invalid("Send the catalogue as it is, with content-type text/x-gettext-translation.")
     # A slow upload must not hold a database connection.
     await work.let_go()
     sent = await request.body()
     return _own_view(
-        await languages.import_catalogue(work, language, which, sent, reviewed=reviewed)
+        await languages.import_catalogue(
+            work, language, which, sent, reviewed=reviewed, meanwhile=meanwhile
+        )
     )
 
 

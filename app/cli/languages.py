@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from app.cli.running import run_verb
+from app.words.meanwhile import Meanwhile
 from app.work import Work
 
 app = typer.Typer(
@@ -56,13 +57,17 @@ def import_catalogue(
     reviewed: Annotated[
         bool, typer.Option("--reviewed", help="a native speaker who works with children read it")
     ] = False,
+    meanwhile: Annotated[
+        Meanwhile,
+        typer.Option(help="what counts of messages that others have changed since the export"),
+    ] = Meanwhile.REFUSE,
 ) -> None:
     """Import a translation. It counts at once, until it is taken back."""
     from app.country import languages
 
     async def verb(work: Work) -> str:
         row = await languages.import_catalogue(
-            work, language, kind, file.read_bytes(), reviewed=reviewed
+            work, language, kind, file.read_bytes(), reviewed=reviewed, meanwhile=meanwhile
         )
         return f"own {row.id}: {row.translated} messages"
 

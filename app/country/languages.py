@@ -15,7 +15,7 @@ from app import words
 from app.country.models import OwnCatalogue
 from app.database.bus import Bus, Subscription
 from app.database.topics import Topic
-from app.errors import Conflict, Invalid, NotFound
+from app.errors import Conflict, Invalid, Joined, Message, NotFound
 from app.jobs.transaction import transaction
 from app.log import log
 from app.staff.audit import write_entry
@@ -23,13 +23,17 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.training import scenarios
 from app.training.translations import Scripted
-from app.words import catalogues, pages
+from app.words import catalogues, merging, pages
 from app.words.catalogues import Kind, Progress
+from app.words.meanwhile import Meanwhile
+from app.words.merging import Import, Merged
 from app.work import PROGRAM, Ground, Work
 
 # A catalogue of all pages has a third of this.
 LARGEST = 2 * 1024 * 1024
 _LOCK = 116_119
+# Places that a refusal names.
+_NAMED = 20
 # Seconds until a process that could not ask the database asks again.
 _AGAIN = 1.0
 catalogues.tell(Kind.PRACTICE, Scripted())
@@ -45,6 +49,18 @@ class InAnotherScript(Invalid):
 
 class TakenBackAlready(Conflict):
     default = "This was taken back already. Nothing was changed."
+
+
+class ChangedMeanwhile(Conflict):
+    """Others have changed messages that a file changes in another way."""
+
+    def __init__(self, places: list[Message]) -> None:
+        super().__init__(
+            "Nothing was imported. After this file was exported, others have changed messages that "
+            "it changes, too. Empty those in the file that are to stay as they are now, or choose "
+            "for all of them what counts. They are now: %(places)s",
+            places=Joined(places[:_NAMED]),
+        )
 
 
 @dataclass(frozen=True)
@@ -110,36 +126,48 @@ def check_language(language: str, kind: str) -> Kind:
 async def export(work: Work, language: str, kind: str) -> str:
     """Return the catalogue of a language with what is in force now. Raises NotFound."""
     checked = check_language(language, kind)
-    await translations(work)
-    return catalogues.exported(language, checked)
+    own = counting(await all_own(work))
+    await _use(own)
+    base = own.get((language, checked))
+    text = await asyncio.to_thread(catalogues.exported, language, checked)
+    return merging.marked(text, _import_of(base, work) if base is not None else None)
 
 
 # -- importing and taking back -------------------------------------------------------------------
 
 
 async def import_catalogue(
-    work: Work, language: str, kind: str, sent: bytes, *, reviewed: bool
+    work: Work,
+    language: str,
+    kind: str,
+    sent: bytes,
+    *,
+    reviewed: bool,
+    meanwhile: Meanwhile = Meanwhile.REFUSE,
 ) -> OwnCatalogue:
-    """Let a translation count from now on. Raises Invalid with every place that is wrong."""
+    """Let a translation count from now on, together with what others have changed since its file
+    was exported. Raises Invalid with every place that is wrong, and ChangedMeanwhile with every
+    message that others have changed in another way, unless `meanwhile` decides of these."""
     checked = check_language(language, kind)
-    if len(sent) > LARGEST:
-        raise Invalid("A catalogue has %(most)s MB at most.", most=LARGEST // 1024**2)
-    try:
-        given = sent.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise Invalid("The file must be written in UTF-8.") from None
-    if "\0" in given:
-        raise Invalid("The file must be written in UTF-8.")
+    given = _read(sent)
+    own = await all_own(work)
+    await _use(counting(own))
     # Reading takes a moment, and calls are answered meanwhile.
-    done = await asyncio.to_thread(catalogues.check, language, checked, given)
+    await asyncio.to_thread(catalogues.check, language, checked, given)
     await _one_at_a_time(work)
-    before = counting(await all_own(work)).get((language, checked))
+    rows = [one for one in await all_own(work) if (one.language, one.kind) == (language, checked)]
+    before = counting(rows).get((language, checked))
+    merged = await asyncio.to_thread(_merge, work, language, checked, given, rows, meanwhile)
+    if merged.both:
+        raise ChangedMeanwhile(merged.both)
+    # Words that were kept are read if they were read before.
+    read = reviewed and (not merged.kept or (before is not None and before.reviewed))
     found = OwnCatalogue(
         language=language,
         kind=checked,
-        text=given,
-        translated=done.translated,
-        reviewed=reviewed,
+        text=merged.text,
+        translated=merged.translated,
+        reviewed=read,
         imported_at=work.now,
         imported_by=work.actor.staff_id,
     )
@@ -150,10 +178,40 @@ async def import_catalogue(
         AuditLog.WORDS_IMPORTED,
         f"words:{language}",
         before=_logged(before),
-        after=_logged(found),
+        after={**_logged(found), "kept": merged.kept, "meanwhile": meanwhile},
     )
     work.announce(Topic.WORDS)
     return found
+
+
+def _read(sent: bytes) -> str:
+    if len(sent) > LARGEST:
+        raise Invalid("A catalogue has %(most)s MB at most.", most=LARGEST // 1024**2)
+    try:
+        given = sent.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Invalid("The file must be written in UTF-8.") from None
+    if "\0" in given:
+        raise Invalid("The file must be written in UTF-8.")
+    return given
+
+
+def _merge(
+    work: Work, language: str, kind: Kind, given: str, rows: list[OwnCatalogue], how: Meanwhile
+) -> Merged:
+    """Return the words of a file with those that are said already. `rows`: the newest first."""
+    base = merging.base_of(given, (_import_of(one, work) for one in rows))
+    counts = [_import_of(one, work) for one in reversed(rows) if one.taken_back_at is None]
+    merged = merging.merged(language, kind, given, base, counts, how)
+    if merged.text != given:
+        # Two words of a counsellor may have come to mean the same.
+        catalogues.check(language, kind, merged.text)
+    return merged
+
+
+def _import_of(row: OwnCatalogue, work: Work) -> Import:
+    mine = row.imported_by is not None and row.imported_by == work.actor.staff_id
+    return Import(row.id, row.text, same_person=mine)
 
 
 async def take_back(work: Work, number: int) -> OwnCatalogue:

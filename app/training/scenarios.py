@@ -340,7 +340,12 @@ def texts_of(language: str) -> dict[str, str]:
     Its key is the scenario with its place there: `prank.opens.1`.
     """
     own = practice.own_sentences().get(language, {})
-    return {**_texts().get(language, {}), **own}
+    return {**shipped_texts_of(language), **own}
+
+
+def shipped_texts_of(language: str) -> dict[str, str]:
+    """Return every sentence of a language by its key, as it is shipped."""
+    return dict(_texts().get(language, {}))
 
 
 def english() -> dict[str, str]:

@@ -19,6 +19,9 @@ class Scripted(Keyed):
     def texts_of(self, language: str) -> Mapping[str, str]:
         return scenarios.texts_of(language)
 
+    def shipped_of(self, language: str) -> Mapping[str, str]:
+        return scenarios.shipped_texts_of(language)
+
     def use(self, own: Mapping[str, Mapping[str, str]]) -> None:
         scenarios.use(own)
 

@@ -267,7 +267,7 @@ def check() -> None:
 
 def forget() -> None:
     """Read every language again, as when a folder was added."""
-    kept = (languages, written, _scripts, words_of, in_script, _shipped_texts)
+    kept = (languages, written, _scripts, words_of, in_script, shipped_texts)
     for one in (*kept, child_texts, missing_for_children):
         one.cache_clear()
 
@@ -293,11 +293,12 @@ def own_texts(language: str) -> Mapping[str, str]:
 
 def texts_of(language: str) -> dict[str, str]:
     """Return every text of a language by its key, as it is in force. A text may be missing."""
-    return {**_shipped_texts(language), **own_texts(language)}
+    return {**shipped_texts(language), **own_texts(language)}
 
 
 @lru_cache(maxsize=64)
-def _shipped_texts(language: str) -> Mapping[str, str]:
+def shipped_texts(language: str) -> Mapping[str, str]:
+    """Return every text of a language by its key, as it is shipped. A text may be missing."""
     return {
         key: text
         for file in texts.FILES

@@ -67,8 +67,7 @@ def use(own: Own) -> None:
 
 
 def _own_texts(language: str, kind: Kind) -> Mapping[str, str]:
-    text = _own[language, kind]
-    return _keyed[kind].read(read_po(io.StringIO(text), locale=locale_of(language)))
+    return _keyed[kind].read(parsed(language, _own[language, kind]))
 
 
 def forget() -> None:
@@ -124,11 +123,14 @@ def _whole(language: str, kind: Kind) -> Catalog:
     known = shipped(language, kind)
     catalogue = Catalog(locale=locale_of(language))
     own = _own.get((language, kind))
-    better = read_po(io.StringIO(own), locale=locale_of(language)) if own else Catalog()
+    better = parsed(language, own) if own else Catalog()
+    forms = _forms(language)
     for message in known or ():
         if message.id:
             mine = better.get(message.id, message.context)
-            text = mine.string if mine is not None and _counts(mine) else None
+            # One that was kept by an earlier version may break a page: it is not said.
+            sayable = mine is not None and _counts(mine) and not _problem_of(mine, kind, forms)
+            text = mine.string if mine is not None and sayable else None
             catalogue.add(
                 message.id, text or message.string, flags=message.flags, context=message.context
             )
@@ -223,6 +225,56 @@ def exported(language: str, kind: Kind) -> str:
     return out.getvalue().decode()
 
 
+# A message of a catalogue: its English (the one, and several), and its context.
+Identity = tuple[Any, str | None]
+
+
+def shipped_texts(language: str, kind: Kind) -> dict[Identity, Any]:
+    """Return what is shipped of each message of a kind; None where there is no translation."""
+    if kind not in SHIPPED:
+        keyed = _keyed[kind]
+        known = keyed.shipped_of(language)
+        english = keyed.shipped_of(words.SOURCE)
+        return {(source, key): known.get(key) for key, source in english.items()}
+    there = shipped(language, kind) or Catalog()
+    found = dict[Identity, Any]()
+    for one in _messages(language, kind):
+        mine = there.get(one.id, one.context)
+        done = mine is not None and is_translated(mine.string)
+        found[_identity(one)] = mine.string if mine is not None and done else None
+    return found
+
+
+def texts_in(language: str, kind: Kind, text: str) -> dict[Identity, Any]:
+    """Return what a catalogue translates of the messages that there are, without what cannot be
+    said."""
+    given, forms = parsed(language, text), _forms(language)
+    if kind not in SHIPPED:
+        english = _keyed[kind].shipped_of(words.SOURCE)
+        return {(english[key], key): said for key, said in _keyed[kind].read(given).items()}
+    known = {_identity(one) for one in _messages(language, kind)}
+    return {
+        _identity(one): one.string
+        for one in given
+        if one.id and _identity(one) in known and _counts(one) and not _problem_of(one, kind, forms)
+    }
+
+
+def parsed(language: str, text: str) -> Catalog:
+    """Return a catalogue that was checked."""
+    return read_po(io.StringIO(text), locale=locale_of(language))
+
+
+def written(language: str, texts: Mapping[Identity, Any]) -> str:
+    """Return a catalogue of these texts."""
+    catalogue = Catalog(locale=locale_of(language), fuzzy=False)
+    for (source, context), text in texts.items():
+        catalogue.add(source, text, context=context)
+    out = io.BytesIO()
+    write_po(out, catalogue, width=100, no_location=True)
+    return out.getvalue().decode()
+
+
 def check(language: str, kind: Kind, text: str) -> Progress:
     """Check a catalogue that is to be imported, and return how much of it is translated.
 
@@ -234,7 +286,7 @@ def check(language: str, kind: Kind, text: str) -> Progress:
         wrong = list(_keyed[kind].wrong(language, given))
         done = Progress(len(_keyed[kind].read(given)), _keyed[kind].count(words.SOURCE)[1])
     else:
-        wrong = [Said(place) for place in _wrong(given, _forms(language))]
+        wrong = [Said(place) for place in _wrong(given, kind, _forms(language))]
         known = {_identity(one) for one in _messages(language, kind)}
         found = sum(_identity(one) in known and _counts(one) for one in given if one.id)
         done = Progress(found, len(known))
@@ -271,29 +323,54 @@ def _read(language: str, text: str) -> Catalog:
 _NAMED = 20
 # A tag ends before another begins: text that only opens tags is read in one go.
 _FILLED_IN = re.compile(r"%\(\w+\)[sd]|</?[a-z][^<>]*>")
+_VALUE = re.compile(r"%\((\w+)\)([sd])")
 
 
 def _forms(language: str) -> int:
     return Catalog(locale=locale_of(language)).num_plurals
 
 
-def _wrong(given: Catalog, forms: int) -> Iterator[str]:
+def _wrong(given: Catalog, kind: Kind, forms: int) -> Iterator[str]:
     for message in given:
-        if not message.id or not _counts(message):
-            continue
-        sources, texts = _texts(message.id), _texts(message.string)
-        if len(sources) > 1 and len(texts) != forms:
-            yield f"{message.lineno}: {len(texts)} / {forms}"
-        wanted = set[str]().union(*map(filled_in, sources))
-        allowed = [filled_in(one) for one in sources]
-        for text in texts:
-            found = filled_in(text)
-            # A form for one number may leave the number out.
-            if found - wanted or (found not in allowed and found | {"%(num)s"} not in allowed):
-                yield f"{message.lineno}: {', '.join(sorted(found ^ wanted))}"
-            # The pages take a message as it is, also within an attribute.
-            elif strange := _markup(text) - _markup(" ".join(sources)):
-                yield f"{message.lineno}: {' '.join(sorted(strange))}"
+        if message.id and _counts(message) and (problem := _problem_of(message, kind, forms)):
+            yield f"{message.lineno}: {problem}"
+
+
+def _problem_of(message: Message, kind: Kind, forms: int) -> str | None:
+    """Return what a page could not say of a message, or None."""
+    # A label is shown as it is.
+    is_said = kind == Kind.PAGES
+    sources, texts = as_list(message.id), as_list(message.string)
+    if len(sources) > 1 and len(texts) != forms:
+        return f"{len(texts)} / {forms}"
+    wanted = set[str]().union(*map(filled_in, sources))
+    allowed = [filled_in(one) for one in sources]
+    for text in texts:
+        found = filled_in(text)
+        # A form for one number may leave the number out.
+        if found - wanted or (found not in allowed and found | {"%(num)s"} not in allowed):
+            return ", ".join(sorted(found ^ wanted))
+        # The pages take a message as it is, also within an attribute.
+        if strange := _markup(text) - _markup(" ".join(sources)):
+            return " ".join(sorted(strange))
+        if is_said and not _can_be_filled_in(text) and all(map(_can_be_filled_in, sources)):
+            return "%"
+    return None
+
+
+def _can_be_filled_in(text: str) -> bool:
+    """Return whether a text can be filled in as the pages do it, where they say `text % values`.
+
+    A sign of percent by itself fails, or shows every value: "50 % s" fills in all that there is.
+    """
+    if "%" in _VALUE.sub("", text.replace("%%", "")):
+        return False
+    values = {name: 1 if form == "d" else "x" for name, form in _VALUE.findall(text)}
+    try:
+        text % values
+    except (ValueError, TypeError, KeyError):
+        return False
+    return True
 
 
 def _markup(text: str) -> set[str]:
@@ -301,7 +378,8 @@ def _markup(text: str) -> set[str]:
     return set(_FILLED_IN.sub("", text)) & set('<>"&')
 
 
-def _texts(one: Any) -> list[str]:
+def as_list(one: Any) -> list[str]:
+    """Return the forms of a message or of its text."""
     return [one] if isinstance(one, str) else list(one)
 
 

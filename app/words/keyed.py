@@ -21,6 +21,10 @@ class Keyed(ABC):
         """Return every text of a language by its key, as it is in force. A text may be missing."""
 
     @abstractmethod
+    def shipped_of(self, language: str) -> Mapping[str, str]:
+        """Return every text of a language by its key, as it is shipped. A text may be missing."""
+
+    @abstractmethod
     def use(self, own: Mapping[str, Mapping[str, str]]) -> None:
         """Say these texts before the shipped ones from now on, and no others. They are checked."""
 

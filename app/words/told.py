@@ -20,6 +20,9 @@ class Told(Keyed):
     def texts_of(self, language: str) -> Mapping[str, str]:
         return words.texts_of(language)
 
+    def shipped_of(self, language: str) -> Mapping[str, str]:
+        return words.shipped_texts(language)
+
     def use(self, own: Mapping[str, Mapping[str, str]]) -> None:
         words.use(own)
         chat_words.cache_clear()

@@ -17,7 +17,7 @@ from app.country import languages
 from app.demo.stage import Counsellor, Stage
 from app.errors import Invalid
 from app.staff.roles import Role
-from app.words import catalogues
+from app.words import catalogues, pages
 from app.words.catalogues import Kind
 from app.words.chats import chat_words
 from app.work import Work
@@ -100,6 +100,12 @@ async def test_a_translation_counts_until_it_is_taken_back(stage: Stage) -> None
         (_po("Languages", '\\" onclick=\\"a()'), 'Correct these places: 4: "'),
         (_po("from %(name)s", "%(name)s<form action=/x "), "Correct these places: 4: <"),
         (_po("Languages", "Jezici &lt;b&gt;"), "Correct these places: 4: &"),
+        # A sign of percent by itself: a page says `text % values`.
+        (_po("Languages", "100 %"), "Correct these places: 4: %"),
+        (_po("Languages", "50 % od svih"), "Correct these places: 4: %"),
+        (_po("Languages", "50 % sigurno"), "Correct these places: 4: %"),
+        (_po("from %(name)s", "%(name)s % za"), "Correct these places: 4: %"),
+        (_po("from %(name)s", "%(name)s %(name)x"), "Correct these places: 4: %"),
         (_po("No page says this.", "x"), "translates no message"),
         (_po("Languages", ""), "translates no message"),
         ("not a catalogue", "This is not a catalogue of gettext: line 1 cannot be read"),
@@ -107,12 +113,44 @@ async def test_a_translation_counts_until_it_is_taken_back(stage: Stage) -> None
         (b"", "translates no message"),
     ],
 )
-async def test_a_wrong_file_changes_nothing(stage: Stage, sent: str | bytes, said: str) -> None:
+async def test_a_wrong_file_changes_nothing(work: Work, sent: str | bytes, said: str) -> None:
+    given = sent.encode() if isinstance(sent, str) else sent
+    with pytest.raises(Invalid) as refused:
+        await languages.import_catalogue(work, "sr", Kind.PAGES, given, reviewed=False)
+    assert said in refused.value.detail
+    assert await languages.all_own(work) == []
+
+
+async def test_a_page_says_what_is_wrong_in_a_file(stage: Stage) -> None:
     mila = await _administrator(stage)
-    answer = await _import(stage, mila, sent)
+    answer = await _import(stage, mila, _po("Go on", "<script>x</script>"))
     assert answer.status_code == 200
-    assert said in unescape(answer.text)
+    assert "Correct these places: 4: </script>, <script>" in unescape(answer.text)
     assert await stage.rows("SELECT 1 FROM own_catalogues") == []
+
+
+def test_a_message_that_no_page_can_say_is_said_as_shipped() -> None:
+    """One that was kept before it was checked: the page that takes it back has to open."""
+    for kind, text in [
+        (Kind.PAGES, _po("from %(name)s", "50 % sa %(name)s")),
+        (Kind.PAGES, _po("from %(name)s", "sa %(ime)s")),
+        (Kind.PAGES, _po("Languages", "100 %")),
+        (Kind.DEFINITIONS, _po("Girl", "<b>Curica")),
+    ]:
+        catalogues.use({("sr", kind): text})
+        with pages.spoken_in("sr"):
+            assert pages._("from %(name)s", name="x") == "sa jezika x"
+            assert pages._("Languages") == "Jezici"
+            assert pages.label_words("Girl", "sr") == "Devojčica"
+        with pages.spoken_in("sr-Cyrl"):
+            assert pages._("Languages") == "Језици"
+    # A label is shown as it is.
+    labels = _po("Girl", "100 % devojčica")
+    assert catalogues.check("sr", Kind.DEFINITIONS, labels).translated == 1
+    catalogues.use({("sr", Kind.DEFINITIONS): labels})
+    assert pages.label_words("Girl", "sr") == "100 % devojčica"
+    # Two signs in a message are said as one.
+    assert catalogues.check("sr", Kind.PAGES, _po("Languages", "100 %%")).translated == 1
 
 
 async def test_what_has_no_catalogue_is_refused(stage: Stage) -> None:
@@ -157,7 +195,8 @@ async def test_commands_do_the_same(
     file = tmp_path / "sr.po"
     for text in ("Jezici sveta", "Jezici kuće"):
         file.write_text(_po("Languages", text))
-        await types("import", "sr", "pages", str(file), "--reviewed")
+        decided = ("--reviewed", "--meanwhile", "replace")
+        await types("import", "sr", "pages", str(file), *decided)
     await types("export", "sr", "pages", "--file", str(file))
     assert 'msgstr "Jezici kuće"' in file.read_text()
     shown = (await types("list")).output

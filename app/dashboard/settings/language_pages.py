@@ -17,6 +17,7 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.web.access import InWork, reader_with
 from app.words.catalogues import Kind
+from app.words.meanwhile import Meanwhile
 from app.words.pages import N_, language_name, refusal_words
 from app.work import Work
 
@@ -28,6 +29,11 @@ KIND_WORDS = {
     Kind.DEFINITIONS: N_("Forms and other definitions"),
     Kind.PROMPTS_AND_LETTERS: N_("What callers, children and agencies are told"),
     Kind.PRACTICE: N_("Practice calls"),
+}
+MEANWHILE_WORDS = {
+    Meanwhile.REFUSE: N_("show them first, and import nothing"),
+    Meanwhile.KEEP: N_("stay as they are now"),
+    Meanwhile.REPLACE: N_("are said as in the file"),
 }
 
 
@@ -53,6 +59,7 @@ async def _show(
         base={one: words.spoken_as(one) for one in words.written()},
         to_translate=[one for one in words.languages() if one != words.SOURCE],
         kind_words=KIND_WORDS,
+        meanwhile_words=MEANWHILE_WORDS,
         language_name=language_name,
         own=[(row, _state_of(row, counting)) for row in own],
         names=await accounts.names_of(work, people),
@@ -88,11 +95,14 @@ async def import_catalogue(
     language: Annotated[str, Form(max_length=20)],
     kind: Annotated[str, Form(max_length=20)],
     reviewed: Annotated[str, Form(max_length=5)] = "",
+    meanwhile: Annotated[Meanwhile, Form()] = Meanwhile.REFUSE,
 ) -> Response:
     """Import a translation; it counts at once."""
     sent = await catalogue.read()
     try:
-        await languages.import_catalogue(work, language, kind, sent, reviewed=bool(reviewed))
+        await languages.import_catalogue(
+            work, language, kind, sent, reviewed=bool(reviewed), meanwhile=meanwhile
+        )
     except Refusal as refusal:
         await work.undo()
         return await _show(request, work, staff, notice=refusal_words(refusal), language=language)

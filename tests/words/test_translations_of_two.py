@@ -1,0 +1,191 @@
+"""Two people translate one language: neither takes away what the other has changed."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from app import words
+from app.cli import languages as commands
+from app.country import languages
+from app.country.languages import ChangedMeanwhile
+from app.country.models import OwnCatalogue
+from app.staff import accounts
+from app.staff.log_kinds import AuditLog
+from app.staff.roles import Role
+from app.words import catalogues, merging, pages
+from app.words.catalogues import Kind
+from app.words.meanwhile import Meanwhile
+from app.work import PROGRAM, Actor, ActorKind, Work
+from tests.support.command_line import typed_on
+from tests.support.verbs import logged
+
+
+@pytest.fixture(autouse=True)
+def _shipped_afterwards() -> Iterator[None]:
+    """What a test imports is said by its process until it ends."""
+    yield
+    catalogues.use({})
+
+
+class Translator:
+    """A person who saves a catalogue, edits it and imports it."""
+
+    def __init__(self, work: Work, staff_id: UUID, kind: Kind) -> None:
+        self.work, self.kind, self.file = work, kind, ""
+        self.actor = Actor(ActorKind.PERSON, staff_id=staff_id)
+
+    async def saves(self) -> None:
+        self.file = await languages.export(self.work, "sr", self.kind)
+
+    def writes(self, english: str, text: str) -> None:
+        before = rf'(\nmsgid "{re.escape(english)}"\nmsgstr )"[^"]*"\n'
+        self.file, times = re.subn(before, rf'\1"{text}"\n', self.file)
+        assert times == 1, english
+
+    async def imports(
+        self, meanwhile: Meanwhile = Meanwhile.REFUSE, *, reviewed: bool = True
+    ) -> OwnCatalogue:
+        self.work.actor = self.actor
+        sent = self.file.encode()
+        row = await languages.import_catalogue(
+            self.work, "sr", self.kind, sent, reviewed=reviewed, meanwhile=meanwhile
+        )
+        await languages.learn(self.work)
+        return row
+
+
+async def _two(work: Work, kind: Kind = Kind.DEFINITIONS) -> tuple[Translator, Translator]:
+    """Return two people, each with the shipped catalogue in hand."""
+    found = []
+    for name in ("mila", "vera"):
+        staff = await accounts.add_staff(work, name=name, role=Role.ADMINISTRATOR)
+        found.append(Translator(work, staff.id, kind))
+        await found[-1].saves()
+    return found[0], found[1]
+
+
+def _said(*labels: str) -> list[str | None]:
+    return [pages.label_words(one, "sr") for one in labels]
+
+
+async def test_what_another_has_corrected_meanwhile_stays(work: Work) -> None:
+    mila, vera = await _two(work)
+    mila.writes("Girl", "Curica")
+    await mila.imports()
+    vera.writes("Boy", "Dečko")
+    later = await vera.imports()
+    assert _said("Girl", "Boy") == ["Curica", "Dečko"]
+    (_, detail) = [one for one in logged(work) if one[0] == AuditLog.WORDS_IMPORTED][-1]
+    assert isinstance(detail, dict)
+    assert (detail["after"]["kept"], detail["after"]["meanwhile"]) == (1, "refuse")
+    # It is taken back by itself.
+    await languages.take_back(work, later.id)
+    await languages.learn(work)
+    assert _said("Girl", "Boy") == ["Curica", "Dečak"]
+
+
+async def test_what_both_have_changed_is_decided_by_the_second(work: Work) -> None:
+    mila, vera = await _two(work)
+    for english, text in (("Girl", "Curica"), ("Boy", "Dečko"), ("Child", "Klinac")):
+        mila.writes(english, text)
+    await mila.imports()
+    for english, text in (("Girl", "Devojka"), ("Boy", "Dečko"), ("Bor", "Borski kraj")):
+        vera.writes(english, text)
+    with pytest.raises(ChangedMeanwhile) as refused:
+        await vera.imports()
+    line = vera.file[: vera.file.index('\nmsgid "Girl"')].count("\n") + 2
+    assert f"They are now: line {line}: “Curica”" in refused.value.detail
+    # Both say the same of another, and the third is as it was before.
+    assert not {"Dečko", "Klinac"} & set(re.findall("“(.*?)”", refused.value.detail))
+    assert _said("Girl", "Bor") != ["Devojka", "Borski kraj"]
+    first = await vera.imports(Meanwhile.KEEP)
+    assert _said("Girl", "Boy", "Child", "Bor") == ["Curica", "Dečko", "Klinac", "Borski kraj"]
+    await languages.take_back(work, first.id)
+    await vera.imports(Meanwhile.REPLACE)
+    assert _said("Girl", "Boy", "Child", "Bor") == ["Devojka", "Dečko", "Klinac", "Borski kraj"]
+
+
+async def test_what_a_file_leaves_empty_is_said_as_before(work: Work) -> None:
+    mila, vera = await _two(work)
+    mila.writes("Girl", "Curica")
+    await mila.imports()
+    await vera.saves()
+    vera.writes("Girl", "")
+    vera.writes("Boy", "Dečko")
+    assert (await vera.imports()).translated == (await languages.all_own(work))[-1].translated
+    assert _said("Girl", "Boy") == ["Curica", "Dečko"]
+
+
+async def test_a_file_that_was_saved_since_may_change_all_of_it(work: Work) -> None:
+    mila, vera = await _two(work)
+    mila.writes("Girl", "Curica")
+    await mila.imports()
+    await vera.saves()
+    assert merging.MADE_FROM in vera.file
+    # Back to what is shipped, which is a change like every other.
+    vera.writes("Girl", "Devojčica")
+    await vera.imports()
+    assert _said("Girl") == ["Devojčica"]
+    # A person who goes on in one file does not meet their own words.
+    for text in ("Devojka", "Cura"):
+        vera.writes("Girl", text)
+        await vera.imports()
+        assert _said("Girl") == [text]
+
+
+async def test_words_that_were_taken_back_do_not_come_back_by_an_older_file(work: Work) -> None:
+    mila, vera = await _two(work)
+    mila.writes("Girl", "Curica")
+    row = await mila.imports()
+    await vera.saves()
+    await languages.take_back(work, row.id)
+    vera.writes("Boy", "Dečko")
+    await vera.imports()
+    assert _said("Girl", "Boy") == ["Devojčica", "Dečko"]
+
+
+async def test_words_that_were_kept_are_not_read_by_who_has_read_others(work: Work) -> None:
+    mila, vera = await _two(work)
+    mila.writes("Girl", "Curica")
+    await mila.imports(reviewed=False)
+    vera.writes("Boy", "Dečko")
+    assert not (await vera.imports(reviewed=True)).reviewed
+    await vera.saves()
+    assert (await vera.imports(reviewed=True)).reviewed
+
+
+async def test_what_is_told_is_merged_by_its_keys(work: Work) -> None:
+    mila, vera = await _two(work, Kind.PROMPTS_AND_LETTERS)
+    hold = words.texts_of("en")["prompts.hold"]
+    mila.writes(hold, "Odmah se vraćamo.")
+    await mila.imports()
+    vera.writes(words.texts_of("en")["letters.duty_phone.bye"], "Prijatno.")
+    await vera.imports()
+    assert words.prompt("sr", "hold") == "Odmah se vraćamo."
+    assert words.letter("sr", "duty_phone", "bye") == "Prijatno."
+    mila.writes(hold, "Samo tren.")
+    vera.writes(hold, "Čas.")
+    with pytest.raises(ChangedMeanwhile, match="Odmah se vraćamo"):
+        await vera.imports()
+    await mila.imports()
+    assert words.prompt("sr", "hold") == "Samo tren."
+
+
+async def test_a_command_decides_as_a_page_does(
+    work: Work, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    types = typed_on(work, monkeypatch, commands.app, commands)
+    mila, vera = await _two(work)
+    mila.writes("Girl", "Curica")
+    await mila.imports()
+    vera.writes("Girl", "Devojka")
+    file = tmp_path / "sr.po"
+    file.write_text(vera.file, "utf-8")
+    work.actor = PROGRAM
+    await types("import", "sr", "definitions", str(file), fails=True)
+    await types("import", "sr", "definitions", str(file), "--meanwhile", "replace")
+    await languages.learn(work)
+    assert _said("Girl") == ["Devojka"]
