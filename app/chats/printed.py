@@ -9,6 +9,7 @@ from app.chats.models import Author, Kind
 from app.contacts.models import Contact
 from app.contacts.registry import library_of
 from app.staff.models import Staff
+from app.words import days
 from app.words.pages import code_words, spoken_in
 from app.work import Work
 
@@ -32,7 +33,7 @@ async def conversations_of(
                 "title": title,
                 "messages": [
                     {
-                        "at": one.at.astimezone(zone).strftime("%Y-%m-%d %H:%M"),
+                        "at": days.moment(one.at, language, zone),
                         "who": authors[one.author],
                         "words": one.words,
                     }

@@ -168,6 +168,7 @@ async def of_contact(stage: Stage, ana: Counsellor, sara: Counsellor) -> None:
     made = await ana.ask("POST", print_, {**to, **order})
     words = " ".join(p.extract_text() for p in PdfReader(BytesIO(made.content)).pages)
     assert "Čuvaj se!" in words
+    assert not re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d", words), "dates of programs"
     assert "Pitaj da li je sama" not in words
 
 

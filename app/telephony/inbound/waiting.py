@@ -69,7 +69,8 @@ async def _leaves(work: Work, call: Call, line: LineScript) -> str | None:
     )
     if found.unstaffed is not None:
         call.unstaffed = found.unstaffed.value
-        return found.unstaffed.value
+        due = await partner_is_due(work, call, line, at_once=True)
+        return "partner" if due else found.unstaffed.value
     if await partner_is_due(work, call, line):
         call.unstaffed = None
         return "partner"

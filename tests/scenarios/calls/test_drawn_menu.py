@@ -1,6 +1,8 @@
 """The menu that is drawn on the page of a line is what a caller meets: each key leads there."""
 
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -10,8 +12,11 @@ from app.dashboard.settings.line_views import parts_of
 from app.demo.stage import LINE, Stage
 from app.jobs.transaction import transaction
 from app.practice.legs import Leg
+from app.practice.people import Phone
+from app.words.keys import PromptKey
 from app.work import PROGRAM
-from tests.support.talks import CHILD, talk
+from tests.support import answers
+from tests.support.talks import CHILD, PARTNER, busy, plan, talk
 
 
 async def _drawn(stage: Stage) -> Turn:
@@ -67,10 +72,89 @@ async def test_each_key_of_the_drawing_leads_where_it_says(stage: Stage, on_duty
 
 async def test_danger_is_drawn_at_the_first_words_and_heard_there(stage: Stage) -> None:
     await talk(stage, await stage.add_counsellor("ana"), from_="+381641110001")
-    there = _behind(await _drawn(stage), "9")
+    there = _behind(await _drawn(stage), "9").leads[0]
     leg = stage.ring(CHILD)
     await stage.advance(2)
     stage.exchange.press(leg, "9")
     await stage.advance(7)
     assert _heard_of(there, leg)
     assert (await stage.call_of(leg))["danger"]
+
+
+async def test_a_partner_is_drawn_where_a_caller_hears_of_it(stage: Stage) -> None:
+    stage.exchange.phones[PARTNER] = Phone(picks_up=None)
+    await plan(stage, partner_after=60, partner_number=PARTNER)
+    drawn = _behind(await _drawn(stage), "1")
+    (waits, away) = drawn.leads
+    leg = stage.ring(CHILD)
+    await stage.advance(4)
+    stage.exchange.press(leg, "1")
+    await stage.advance(3)
+    # No message yet: another service is rung at once.
+    assert _heard_of(away, leg) == {"partner"}
+    assert not any(_heard_of(one, leg) for one in away.leads)
+    await stage.advance(50)
+    assert _heard_of(away.leads[1], leg), "and if it does not take the call, why no one is there"
+    await stage.exchange.hang_up(leg)
+    other = await busy(stage, await stage.add_counsellor("ana"), "+381641110001")
+    leg = stage.ring("+381641110002")
+    await stage.advance(4)
+    stage.exchange.press(leg, "1")
+    await stage.advance(40)
+    (rung,) = (
+        one for one in waits.leads if [p.heard.key for p in one.heard] == [PromptKey.PARTNER]
+    )
+    assert _heard_of(waits, leg)
+    assert not _heard_of(rung, leg)
+    await stage.advance(40)
+    assert _heard_of(rung, leg) == {"partner"}
+    for one in (leg, other):
+        await stage.exchange.hang_up(one)
+
+
+async def test_a_caller_whose_last_counsellor_goes_is_rung_through_to_the_partner(
+    stage: Stage,
+) -> None:
+    """As one who rings when no counsellor is there, and before the tone of a voice message."""
+    stage.exchange.phones[PARTNER] = Phone(picks_up=3)
+    await plan(stage, partner_after=600, partner_number=PARTNER)
+    ana = await stage.add_counsellor("ana", state="break")
+    leg = stage.ring(CHILD)
+    await stage.advance(4)
+    stage.exchange.press(leg, "1")
+    await stage.advance(20)
+    assert (await stage.call_of(leg))["state"] == "queued"
+    await ana.be("off_duty")
+    await stage.until(lambda: leg.talks_with is not None, limit=60, what="the partner")
+    assert not leg.has_heard("Posle zvučnog signala")
+    assert any(one.to == PARTNER and not one.over for one in stage.exchange.legs.values())
+
+
+# What a caller hears besides, and what others hear, with the reason why no place of the menu is it.
+_BESIDES = {
+    "hold line_lost returned transferred": "in a talk, where the counsellor decides",
+    "ask_alone ask_safe ask_hurt ask_someone_there ask_help_come ask_call_back ask_about ask_who "
+    "question_heard": "a counsellor asks in a talk",
+    "whisper whisper_dialled whisper_again whisper_proof rings_again rings_them taken": "her phone",
+    "ask_colleague ask_outside partner_ask": "the phone of a person who is asked into a call",
+    "duty_menu duty_available duty_break duty_off duty_pin duty_code duty_wrong duty_refused "
+    "duty_pin_new duty_pin_again duty_pin_refused": "a counsellor rings her own line",
+}
+
+
+def test_every_prompt_is_drawn_or_is_not_of_the_menu() -> None:
+    line = replace(answers.LINE, plan={"partner_number": PARTNER})
+    heard = {key: key for key in PromptKey}
+    drawn = set(_says(menu_of(line, heard)))  # type: ignore[arg-type]
+    besides = {PromptKey(one) for names in _BESIDES for one in names.split()}
+    alarms = {one for one in PromptKey if one.value.startswith("alarm")}
+    assert not drawn & (besides | alarms)
+    assert drawn | besides | alarms == set(PromptKey)
+    alone = menu_of(replace(line, plan={}), heard)  # type: ignore[arg-type]
+    assert drawn - set(_says(alone)) == {PromptKey.PARTNER}
+
+
+def _says(turn: Turn) -> Iterator[PromptKey]:
+    yield from turn.heard  # type: ignore[misc]
+    for one in turn.leads:
+        yield from _says(one)

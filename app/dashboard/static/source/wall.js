@@ -5,6 +5,7 @@ const GONE = 30000;
 // Without an answer for this time, the figures do not count as current.
 const SILENCE = 12000;
 const { wall: address, withdrawn } = document.body.dataset;
+const { lang } = document.documentElement;
 const place = document.getElementById("wall");
 const stale = document.getElementById("wall-stale");
 let seen = Date.now();
@@ -36,7 +37,7 @@ const look = async () => {
   const late = Date.now() - seen > SILENCE;
   stale.hidden = !late;
   document.body.toggleAttribute("data-stale", late);
-  stale.querySelector("time").textContent = new Date(seen).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  stale.querySelector("time").textContent = new Date(seen).toLocaleTimeString(lang, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   setTimeout(look, EVERY);
 };
 
