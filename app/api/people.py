@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from app.people import changing, factors, finding, holding, leaving, links, phone_codes
 from app.people.changing import Changes
 from app.people.finding import PersonState
+from app.routing.rota.shifts import ALWAYS_UNTIL, Layer, Place
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role
 from app.staff.sign_in_rules import Limits, set_sign_in_rules, sign_in_rules
@@ -95,9 +96,14 @@ class Invited(PersonView, LinkView):
 
 
 class HandOverIn(BaseModel):
-    """To whom everything goes, and single kinds; null for shifts leaves them uncovered."""
+    """To whom everything goes, and single kinds; null for shifts leaves them uncovered.
+
+    `knowingly`: duty for which the colleague is not free stays uncovered; without it, it is a
+    refusal that names this duty.
+    """
 
     revision: int
+    knowingly: bool = False
     everything_to: UUID | None = None
     to: dict[holding.Kind, UUID | None] = Field(default_factory=dict)
 
@@ -106,10 +112,34 @@ class HandOverIn(BaseModel):
         return {**everything, **self.to}
 
 
+class DutyView(BaseModel):
+    """A stretch of duty, of a person; without `until` it has no end."""
+
+    person: UUID
+    from_at: datetime
+    until_at: datetime | None
+    layer: Layer
+
+
 class HandedOver(BaseModel):
-    """How much of each kind went to colleagues."""
+    """How much of each kind was handed over; the duty that stays uncovered because the colleague
+    is not free for it, and the duty that others keep by agreed swaps."""
 
     given: dict[holding.Kind, int]
+    uncovered: list[DutyView]
+    kept: list[DutyView]
+
+    @staticmethod
+    def of(handed: leaving.HandedOver) -> "HandedOver":
+        uncovered, kept = ([_duty_view(one) for one in some] for some in handed[1:])
+        return HandedOver(given=handed.given, uncovered=uncovered, kept=kept)
+
+
+def _duty_view(place: Place) -> DutyView:
+    ends = place.end if place.end < ALWAYS_UNTIL else None
+    return DutyView(
+        person=place.counsellor_id, from_at=place.start, until_at=ends, layer=place.layer
+    )
 
 
 def person_values(staff: Staff) -> dict[str, Any]:
@@ -245,9 +275,15 @@ async def hand_over(
     work: InWork, staff: KeepsPeople, person_id: UUID, wanted: HandOverIn
 ) -> HandedOver:
     """Give what a person holds to colleagues; the person stays."""
-    plan = wanted.plan()
-    given = await leaving.hand_over(work, person_id, plan, by=staff, revision=wanted.revision)
-    return HandedOver(given=given)
+    handed = await leaving.hand_over(
+        work,
+        person_id,
+        wanted.plan(),
+        by=staff,
+        revision=wanted.revision,
+        knowingly=wanted.knowingly,
+    )
+    return HandedOver.of(handed)
 
 
 @router.post("/people/{person_id}/deactivate")
@@ -255,9 +291,15 @@ async def deactivate(
     work: InWork, staff: KeepsPeople, person_id: UUID, wanted: HandOverIn
 ) -> HandedOver:
     """Give what a person holds to colleagues, and deactivate the account, in one step."""
-    plan = wanted.plan()
-    given = await leaving.deactivate(work, person_id, plan, by=staff, revision=wanted.revision)
-    return HandedOver(given=given)
+    handed = await leaving.deactivate(
+        work,
+        person_id,
+        wanted.plan(),
+        by=staff,
+        revision=wanted.revision,
+        knowingly=wanted.knowingly,
+    )
+    return HandedOver.of(handed)
 
 
 @router.post("/people/{person_id}/reactivate")

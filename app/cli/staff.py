@@ -17,6 +17,8 @@ from app.people.approval import deciding
 from app.people.changing import Changes
 from app.people.provider import access
 from app.routing import people
+from app.routing.rota import changes, roster
+from app.routing.rota.shifts import ALWAYS_UNTIL, Place
 from app.staff import accounts, passwords
 from app.staff import sign_in_rules as rules
 from app.staff.models import EndpointKind
@@ -25,6 +27,12 @@ from app.words import SOURCE
 from app.work import Work
 
 app = typer.Typer(no_args_is_help=True, help="Accounts.")
+Knowingly = Annotated[
+    bool,
+    typer.Option(
+        "--knowingly", help="leave uncovered the duty for which the colleague is not free"
+    ),
+]
 
 
 def _password(*, from_input: bool) -> str:
@@ -231,6 +239,22 @@ def _print_link(link: str | None) -> None:
     print(link or "The link is sent by mail.")
 
 
+async def _handed_lines(work: Work, handed: leaving.HandedOver) -> list[str]:
+    """Return what was handed over, what stays uncovered, and what others keep, one a line."""
+    zone = await roster.home_zone(work)
+    names = {one.id: one.name for one in await changes.takers(work)}
+
+    def line(said: str, place: Place, name: str) -> str:
+        ends = f"{place.end.astimezone(zone):%Y-%m-%dT%H:%M}" if place.end < ALWAYS_UNTIL else "-"
+        return f"{said}: {place.start.astimezone(zone):%Y-%m-%dT%H:%M} {ends}{name}"
+
+    return [
+        *(f"{kind.value}: {number}" for kind, number in handed.given.items()),
+        *(line("uncovered", one, "") for one in handed.uncovered),
+        *(line("kept", one, f" {names[one.counsellor_id]}") for one in handed.kept),
+    ]
+
+
 @app.command("deactivate")
 def deactivate(
     name: str,
@@ -238,20 +262,21 @@ def deactivate(
     uncovered: Annotated[
         bool, typer.Option("--uncovered", help="leave the shifts uncovered")
     ] = False,
+    knowingly: Knowingly = False,
 ) -> None:
     """Hand over what a person holds and deactivate the account: all access ends at once."""
 
-    async def verb(work: Work) -> dict[str, int]:
+    async def verb(work: Work) -> list[str]:
         person = await finding.person_named(work, name)
         plan = leaving.shifts_uncovered() if uncovered else {}
         if to:
             colleague = await finding.person_named(work, to)
             plan = leaving.everything_to(colleague.id, uncovered=uncovered)
-        given = await leaving.deactivate(work, person.id, plan, by=None)
-        return {kind.value: number for kind, number in given.items()}
+        handed = await leaving.deactivate(work, person.id, plan, by=None, knowingly=knowingly)
+        return await _handed_lines(work, handed)
 
-    for kind, number in run_verb(verb).items():
-        print(f"{kind}: {number}")
+    for line in run_verb(verb):
+        print(line)
 
 
 @app.command("hand-over")
@@ -261,17 +286,18 @@ def hand_over(
     uncovered: Annotated[
         bool, typer.Option("--uncovered", help="leave the shifts uncovered")
     ] = False,
+    knowingly: Knowingly = False,
 ) -> None:
     """Hand over what a person holds to a colleague; the person stays."""
 
-    async def verb(work: Work) -> dict[str, int]:
+    async def verb(work: Work) -> list[str]:
         person, colleague = [await finding.person_named(work, one) for one in (name, to)]
         plan = leaving.everything_to(colleague.id, uncovered=uncovered)
-        given = await leaving.hand_over(work, person.id, plan, by=None)
-        return {kind.value: number for kind, number in given.items()}
+        handed = await leaving.hand_over(work, person.id, plan, by=None, knowingly=knowingly)
+        return await _handed_lines(work, handed)
 
-    for kind, number in run_verb(verb).items():
-        print(f"{kind}: {number}")
+    for line in run_verb(verb):
+        print(line)
 
 
 @app.command("withdraw-link")

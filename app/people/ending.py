@@ -5,6 +5,7 @@ from app.people import holding
 from app.routing import withdrawing
 from app.routing.holding import holds_anything
 from app.routing.participants.participants import Purpose
+from app.routing.rota import roster
 from app.staff import sessions
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -26,6 +27,9 @@ class StillHolds(Conflict):
 
 async def check_can_hold(work: Work, staff: Staff, role: Role) -> None:
     """Check that a person may hold in a new role what they hold. Raises StillHolds."""
+    if not may(role, Permission.TAKE_CALLS):
+        # Duty that is planned at the same time is counted, or refused.
+        await roster.lock_rota(work)
     held = await holding.count(work, staff)
     left = [kind for kind, number in held.items() if number and not may(role, holding.NEEDS[kind])]
     if left:

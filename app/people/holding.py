@@ -86,7 +86,7 @@ async def count(work: Work, staff: Staff) -> dict[Kind, int]:
     found = {kind: await work.session.scalar(rows) or 0 for kind, rows in counted.items()}
     unseen = select(func.count()).select_from(gone.unseen_of(own).subquery())
     found[Kind.WRITTEN_MESSAGES] += await work.session.scalar(unseen) or 0
-    return {**found, Kind.SHIFTS: len(await giving.shifts_ahead(work, staff))}
+    return {**found, Kind.SHIFTS: await giving.count_ahead(work, staff)}
 
 
 class Doing(NamedTuple):

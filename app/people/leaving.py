@@ -4,7 +4,11 @@ All of it in one transaction: nothing is left without an owner, and no access is
 """
 
 from collections.abc import Mapping
+from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
+
+from sqlalchemy import func, select
 
 from app.calls import messages
 from app.chats import gone, left
@@ -21,11 +25,12 @@ from app.people.approval.rows import AccessKind
 from app.people.holding import NEEDS, Kind
 from app.referrals import staff_actions
 from app.routing import callbacks, withdrawing
-from app.routing.rota import feeds, giving
+from app.routing.rota import feeds, giving, roster
+from app.routing.rota.shifts import Place
 from app.staff import passwords, second_factor
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import Staff
+from app.staff.models import AuditEntry, Staff
 from app.staff.roles import Permission, Role, may
 from app.staff.second_person import By, note_could_approve
 from app.staff.sessions import accounts_changed
@@ -33,6 +38,15 @@ from app.work import Work
 
 # To whom each kind goes. None is allowed for shifts: they are left uncovered.
 Plan = Mapping[Kind, UUID | None]
+
+
+class HandedOver(NamedTuple):
+    """How much of each kind was handed over; the duty that stays uncovered because the colleague is
+    not free, and the duty that others keep by agreed swaps."""
+
+    given: dict[Kind, int]
+    uncovered: tuple[Place, ...] = ()
+    kept: tuple[Place, ...] = ()
 
 
 class AlreadyInactive(Conflict):
@@ -70,19 +84,28 @@ async def takers(work: Work, staff: Staff) -> dict[Kind, list[Staff]]:
 
 
 async def hand_over(
-    work: Work, person_id: UUID, plan: Plan, *, by: Staff | None, revision: int | None = None
-) -> dict[Kind, int]:
-    """Give what a person holds to colleagues; the person stays. Return how much of each kind.
+    work: Work,
+    person_id: UUID,
+    plan: Plan,
+    *,
+    by: Staff | None,
+    revision: int | None = None,
+    knowingly: bool = False,
+) -> HandedOver:
+    """Give what a person holds to colleagues; the person stays.
 
-    Raises NotFound, NotAllowed, Invalid, NotPlaced, ChangedMeanwhile.
+    `knowingly`: duty for which the colleague is not free stays uncovered. Raises NotFound,
+    NotAllowed, Invalid, NotPlaced, NotFree, ChangedMeanwhile.
     """
     staff = await changing.lock_person(work, person_id, revision)
     if by is not None and by.id != staff.id:
         changing.check_gives(by, staff, Role(staff.role))
-    return await _give_everything(work, staff, plan)
+    return await _give_everything(work, staff, plan, knowingly=knowingly)
 
 
-async def _give_everything(work: Work, staff: Staff, plan: Plan) -> dict[Kind, int]:
+async def _give_everything(work: Work, staff: Staff, plan: Plan, *, knowingly: bool) -> HandedOver:
+    # Before anything is counted: duty that is planned at the same time is counted, or refused.
+    await roster.lock_rota(work)
     held = {kind: number for kind, number in (await holding.count(work, staff)).items() if number}
     placed = {kind: await _taker(work, staff, kind, plan.get(kind)) for kind in held}
     open_ones = [
@@ -93,7 +116,14 @@ async def _give_everything(work: Work, staff: Staff, plan: Plan) -> dict[Kind, i
     if open_ones:
         raise NotPlaced(open_ones)
     # In this order: the follow-ups of own cases go with the cases.
-    given = {kind: await _give(work, staff, kind, placed[kind]) for kind in Kind if kind in held}
+    given, duty = dict[Kind, int](), giving.Given()
+    for kind in (kind for kind in Kind if kind in held):
+        to = placed[kind]
+        if kind is Kind.SHIFTS:
+            duty = await giving.give_duty(work, staff, to, knowingly=knowingly)
+            given[kind] = duty.number
+        elif to is not None:
+            given[kind] = await _give(work, staff, kind, to)
     if given:
         write_entry(
             work,
@@ -102,8 +132,9 @@ async def _give_everything(work: Work, staff: Staff, plan: Plan) -> dict[Kind, i
             before={kind.value: str(staff.id) for kind in placed},
             after={kind.value: str(to.id) if to else None for kind, to in placed.items()},
             given={kind.value: number for kind, number in given.items()},
+            uncovered=len(duty.uncovered),
         )
-    return given
+    return HandedOver(given, duty.uncovered, duty.kept)
 
 
 async def _taker(work: Work, staff: Staff, kind: Kind, to_id: UUID | None) -> Staff | None:
@@ -118,10 +149,8 @@ async def _taker(work: Work, staff: Staff, kind: Kind, to_id: UUID | None) -> St
     return to
 
 
-async def _give(work: Work, staff: Staff, kind: Kind, to: Staff | None) -> int:
-    if kind is Kind.SHIFTS:
-        return await giving.give_duty(work, staff, to)
-    assert to is not None
+async def _give(work: Work, staff: Staff, kind: Kind, to: Staff) -> int:
+    number = 0
     match kind:
         case Kind.DRAFTS:
             number = await contacts.give_drafts(work, staff, to)
@@ -152,12 +181,13 @@ async def deactivate(
     *,
     by: Staff | None,
     revision: int | None = None,
-) -> dict[Kind, int]:
+    knowingly: bool = False,
+) -> HandedOver:
     """Hand over what a person holds and deactivate the account, in one step.
 
-    A talk goes on to a colleague; a child is never hung up on. Return how much of each kind was
-    handed over. Raises NotFound, NotAllowed, Invalid, NotPlaced, AlreadyInactive,
-    LastAdministrator, ChangedMeanwhile.
+    A talk goes on to a colleague; a child is never hung up on. `knowingly`: duty for which the
+    colleague is not free stays uncovered. Raises NotFound, NotAllowed, Invalid, NotPlaced, NotFree,
+    AlreadyInactive, LastAdministrator, ChangedMeanwhile.
     """
     staff = await changing.lock_person(work, person_id, revision)
     if not staff.active:
@@ -166,7 +196,9 @@ async def deactivate(
     await changing.check_not_last(work, staff)
     if may(staff.role, Permission.TAKE_CALLS):
         await withdrawing.take_out(work, staff)
-    given = await _give_everything(work, staff, plan or {})
+    given = await _give_everything(work, staff, plan or {}, knowingly=knowingly)
+    # Of a person who holds no duty, too: a swap without duty would move what they work one day.
+    await giving.give_duty(work, staff, None)
     await case_people.leave_cases(work, staff)
     await links.withdraw(work, staff.id)
     await asking.withdraw(work, staff)
@@ -189,7 +221,8 @@ async def deactivate(
 async def reactivate(work: Work, person_id: UUID, *, by: By) -> Staff:
     """Make an account active again. It has no password, no session and no address of a calendar:
     the person chooses a new password. One that would learn of children may stay inactive until a
-    second person has approved it. Raises NotFound, NotAllowed, AlreadyActive.
+    second person has approved it. Duty from before they left does not come back. Raises NotFound,
+    NotAllowed, AlreadyActive.
     """
     staff = await changing.lock_person(work, person_id)
     if staff.active:
@@ -198,6 +231,9 @@ async def reactivate(work: Work, person_id: UUID, *, by: By) -> Staff:
     if await asking.hold_back(work, staff, Asked(AccessKind.ACCOUNT), by=by):
         return staff
     await asking.withdraw(work, staff)
+    left_at = await _left_at(work, staff)
+    if left_at is not None:
+        await giving.forget_duty(work, staff, left_at)
     staff.active, staff.password_hash = True, None
     note_could_approve(staff)
     staff.revision += 1
@@ -206,6 +242,16 @@ async def reactivate(work: Work, person_id: UUID, *, by: By) -> Staff:
     accounts_changed(work)
     work.announce(Topic.ROSTER)
     return staff
+
+
+async def _left_at(work: Work, staff: Staff) -> datetime | None:
+    """Return when a person left last, or None if they never did."""
+    found: datetime | None = await work.session.scalar(
+        select(func.max(AuditEntry.at)).where(
+            AuditEntry.subject == str(staff.id), AuditEntry.action == AuditLog.STAFF_DEACTIVATED
+        )
+    )
+    return found
 
 
 def _log(work: Work, action: AuditLog, staff: Staff) -> None:

@@ -187,14 +187,14 @@ async def end(work: Work, staff: Staff) -> None:
     if staff.emergency:
         raise NotTheDirectorys()
     plan = await plan_for(work, staff)
-    given = await leaving.deactivate(work, staff.id, plan, by=None)
+    handed = await leaving.deactivate(work, staff.id, plan, by=None)
     write_entry(
         work,
         AuditLog.LEFT_BY_DIRECTORY,
         str(staff.id),
         before=True,
         after=False,
-        given={kind.value: number for kind, number in given.items()},
+        given={kind.value: number for kind, number in handed.given.items()},
     )
 
 
@@ -204,18 +204,17 @@ async def plan_for(work: Work, staff: Staff) -> Plan:
 
     Shifts are left uncovered, which alarms. Raises NotPlaced if no account may hold a kind.
     """
-    held = [kind for kind, number in (await holding.count(work, staff)).items() if number]
+    # Shifts also if there are none yet: they may be planned at the same time.
+    plan: dict[Kind, UUID | None] = {Kind.SHIFTS: None}
+    counted = await holding.count(work, staff)
+    held = [kind for kind, number in counted.items() if number and kind not in plan]
     if not held:
-        return {}
+        return plan
     takers = await leaving.takers(work, staff)
     busy = {}
     for colleague in {one.id: one for kind in held for one in takers[kind]}.values():
         busy[colleague.id] = sum((await holding.count(work, colleague)).values())
-    plan: dict[Kind, UUID | None] = {}
     for kind in held:
-        if kind is Kind.SHIFTS:
-            plan[kind] = None
-            continue
         fit = [one for one in takers[kind] if not one.training] or takers[kind]
         if not fit:
             raise NotPlaced([kind])

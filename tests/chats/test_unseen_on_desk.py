@@ -159,9 +159,10 @@ async def test_a_colleague_gets_unseen_words_of_a_counsellor_who_leaves(work: Wo
     await _say(work, call, "Nemoj još")
     await ending.end_as_child(work, call.id)
     assert (await holding.count(work, ana))[Kind.WRITTEN_MESSAGES] == 1
-    given = await leaving.deactivate(work, ana.id, leaving.everything_to(vera.id), by=None)
+    plan = leaving.everything_to(vera.id, uncovered=True)
+    handed = await leaving.deactivate(work, ana.id, plan, by=None)
     await send_rows(work)
-    assert given[Kind.WRITTEN_MESSAGES] == 1
+    assert handed.given[Kind.WRITTEN_MESSAGES] == 1
     (kept,) = await gone.conversations(work, vera)
     assert (kept.call_id, kept.unread, kept.counsellor) == (call.id, 1, "")
     assert len(await messages.read_whole(work, vera, call.id)) > 1
@@ -173,7 +174,8 @@ async def test_late_words_to_a_counsellor_who_has_left_go_to_a_colleague(work: W
     ana, call = await _talk(work)
     vera = await a_writer(work, "vera")
     await ending.end_as_staff(work, ana, call.id)
-    await leaving.deactivate(work, ana.id, leaving.everything_to(vera.id), by=None)
+    plan = leaving.everything_to(vera.id, uncovered=True)
+    await leaving.deactivate(work, ana.id, plan, by=None)
     await work.session.flush()
     nora = await a_supervisor(work, "nora", "another team")
     await ending.end_as_child(work, call.id, [(a_key(), "Nemoj još")])

@@ -20,10 +20,9 @@ from app.cli.rota import planning, roster
 from app.demo.stage import LINE
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.transaction import flush
-from app.people import finding, holding, links
+from app.people import finding, links
 from app.people.changing import Changes
-from app.people.holding import Kind
-from app.routing.rota import changes
+from app.routing.rota import changes, giving, stretches
 from app.routing.rota.models import RotaChange, RotaChangeState
 from app.staff import accounts
 from app.staff.log_kinds import AuditLog
@@ -164,8 +163,15 @@ async def test_work_is_handed_over_and_a_link_withdrawn(work: Work, typed: Typed
     types = typed(staff.app, staff)
     ana, boris = await a_taker(work, "ana"), await a_taker(work, "boris")
     await daily(work, ana)
-    assert "shifts: 1" in (await types("hand-over", "ana", "--to", "boris")).output
-    assert (await holding.count(work, boris))[Kind.SHIFTS] == 1
+    await stretches.add(work, None, place(ana, 17, 20, 22))
+    await stretches.add(work, None, place(boris, 17, 20, 22))
+    hand_over = ("hand-over", "ana", "--to", "boris")
+    refused = await types(*hand_over, fails=True)
+    assert isinstance(refused.exception, giving.NotFree)
+    told = (await types(*hand_over, "--knowingly")).output
+    assert "shifts: 2" in told
+    assert "uncovered: 2030-01-17T20:00 2030-01-17T22:00" in told
+    assert await duties_on(work, 15) == {place(boris, 15, 8, 16)}
     assert (await finding.person_named(work, "ana")).active
     await links.make_link(work, ana.id, by=None, by_mail=False)
     await types("withdraw-link", "ana")

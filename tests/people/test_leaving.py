@@ -1,6 +1,6 @@
 """A person leaves: what they hold goes to colleagues in the same step, and all access ends."""
 
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -26,9 +26,10 @@ from app.people.holding import Kind
 from app.routing import callbacks
 from app.routing.callbacks import Callback, CallbackState, Who
 from app.routing.models import PresenceState
+from app.routing.rota import changes, giving, roster, stretches
 from app.routing.rota import feeds as calendar_feeds
-from app.routing.rota import giving, roster
 from app.routing.rota.models import CalendarFeed, ShiftRow
+from app.routing.rota.shifts import Place
 from app.staff import accounts
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -125,15 +126,15 @@ async def everything_of(work: Work, ana: Staff, vera: Staff) -> tuple[Case, Case
 
 
 async def test_everything_goes_to_one_colleague_and_nothing_is_left(work: Work) -> None:
-    mila = await an_administrator(work)
-    ana, vera = await a_counsellor(work, "ana"), await a_counsellor(work, "vera")
+    mila, ana = await an_administrator(work), await a_counsellor(work, "ana")
+    vera = await accounts.add_staff(work, name="vera", role=Role.COUNSELLOR)
     own, others = await everything_of(work, ana, vera)
     await accounts.open_session(work, ana)
     await calendar_feeds.make_feed(work, ana)
     held = await holding.count(work, ana)
     assert held == dict.fromkeys(Kind, 1), "the test leaves no kind out"
     given = await leaving.deactivate(work, ana.id, leaving.everything_to(vera.id), by=mila)
-    assert given == held
+    assert given.given == held
     assert not any((await holding.count(work, ana)).values())
     assert (own.owner_id, others.owner_id) == (vera.id, vera.id)
     owners = await work.session.scalars(select(FollowUp.owner_id))
@@ -162,15 +163,18 @@ async def test_without_a_taker_nothing_happens_at_all(work: Work) -> None:
 
 async def test_each_kind_can_go_to_another_and_only_to_one_who_may_hold_it(work: Work) -> None:
     mila, ana = await an_administrator(work), await a_counsellor(work, "ana")
-    vera, zora = await a_counsellor(work, "vera"), await a_counsellor(work, "zora")
+    vera, zora = [
+        await accounts.add_staff(work, name=name, role=Role.COUNSELLOR) for name in ("vera", "zora")
+    ]
     draft = await a_draft(work, ana)
     with pytest.raises(Invalid, match="mila"):
         await leaving.hand_over(work, ana.id, leaving.everything_to(mila.id), by=mila)
     plan = {Kind.DRAFTS: vera.id, Kind.SHIFTS: zora.id}
-    assert await leaving.hand_over(work, ana.id, plan, by=mila) == {Kind.DRAFTS: 1, Kind.SHIFTS: 1}
+    handed = await leaving.hand_over(work, ana.id, plan, by=mila)
+    assert handed.given == {Kind.DRAFTS: 1, Kind.SHIFTS: 1}
     await work.session.refresh(draft)
     assert (draft.owner_id, ana.active) == (vera.id, True)
-    assert len(await giving.shifts_ahead(work, zora)) == 2
+    assert len(await giving.shifts_ahead(work, zora)) == 1
 
 
 async def test_shifts_can_be_left_uncovered(work: Work) -> None:
@@ -194,7 +198,9 @@ async def test_a_shift_keeps_its_days_and_the_past_of_the_rota(
     work: Work, rule: str, begins: date, gets: date
 ) -> None:
     ana, vera = await _two(work)
-    row = await roster.add_shift(work, ana, recurrence=rule, minutes=60, first_on=begins)
+    row = await roster.add_shift(
+        work, ana, recurrence=rule, starts_at=time(12), minutes=60, first_on=begins
+    )
     await giving.give_duty(work, ana, vera)
     (new,) = await giving.shifts_ahead(work, vera)
     assert new.first_on == gets
@@ -214,7 +220,8 @@ async def test_a_child_in_a_talk_waits_at_the_front_and_is_not_hung_up_on(work: 
     ana, vera = await a_counsellor(work, "ana"), await a_counsellor(work, "vera")
     call, _ = await a_talk(work, ana)
     assert (await holding.doing(work, ana)).talking
-    await leaving.deactivate(work, ana.id, leaving.everything_to(vera.id), by=mila)
+    plan = leaving.everything_to(vera.id, uncovered=True)
+    await leaving.deactivate(work, ana.id, plan, by=mila)
     kept = await work.session.get(Call, call.id, populate_existing=True)
     assert kept is not None
     assert (kept.state, kept.ended_at, kept.returned) == (CallState.QUEUED, None, 1)
@@ -230,7 +237,8 @@ async def test_a_child_who_writes_waits_at_the_front_and_loses_no_word(work: Wor
     await send_rows(work)
     vera = await a_writer(work, "vera")
     assert (await holding.doing(work, ana)).talking
-    await leaving.deactivate(work, ana.id, leaving.everything_to(vera.id), by=mila)
+    plan = leaving.everything_to(vera.id, uncovered=True)
+    await leaving.deactivate(work, ana.id, plan, by=mila)
     kept = await call_again(work, call.id)
     assert (kept.state, kept.ended_at, kept.returned) == (CallState.QUEUED, None, 1)
     said = select(Message.author).where(Message.call_id == call.id)
@@ -254,7 +262,7 @@ async def test_an_agreed_call_back_is_kept_and_a_colleagues_team_answers_for_it(
     with pytest.raises(leaving.NotPlaced, match="agreed callbacks"):
         await leaving.deactivate(work, ana.id, {}, by=mila)
     given = await leaving.deactivate(work, ana.id, leaving.everything_to(vera.id), by=mila)
-    assert given == {Kind.AGREED_CALLBACKS: 2}
+    assert given.given == {Kind.AGREED_CALLBACKS: 2}
     for row in (kept, given_up, over):
         await work.session.refresh(row)
     assert (kept.state, (kept.window_from, kept.window_until)) == (CallbackState.AGREED, window)
@@ -278,6 +286,39 @@ async def test_the_page_says_who_makes_agreed_call_backs_and_who_answers_for_the
     assert 'name="to.agreed_callbacks"' in shown
     assert "Any counsellor of the line makes the call-backs that this person agreed" in shown
     assert "The colleague who takes them over answers for them." in shown
+
+
+async def test_the_page_says_which_duty_stays_uncovered_before_it_does(stage: Stage) -> None:
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    ana, vera, boris = [
+        await stage.add_counsellor(name, shift=False, state=None)
+        for name in ("ana", "vera", "boris")
+    ]
+    begins = stage.clock.now().replace(hour=20) + timedelta(days=1)
+    ends = begins + timedelta(hours=2)
+    async with transaction(stage.ground, PROGRAM) as work:
+        for days, who in ((0, ana), (1, ana), (1, vera), (2, ana)):
+            shift = timedelta(days=days)
+            await stretches.add(work, None, Place(who.id, begins + shift, ends + shift))
+    await stage.advance(1)
+    async with transaction(stage.ground, PROGRAM) as work:
+        await changes.swap(work, None, ana.id, boris.id, begins, ends)
+        later = timedelta(days=2)
+        await changes.swap(work, ana.staff, ana.id, boris.id, begins + later, ends + later)
+    leaves = f"/admin/people/{ana.id}/leave"
+    shown = (await page(stage, mila, leaves)).text
+    assert "boris keeps the duty of an agreed swap" in shown
+    assert "not agreed yet are withdrawn" in shown
+    assert 'name="knowingly"' not in shown
+    form = {"revision": str(ana.staff.revision), "everything": str(vera.id)}
+    refused = (await page(stage, mila, leaves, **form, act="deactivate")).text
+    assert "vera is not free for a part of the duty" in refused
+    assert 'name="knowingly"' in refused
+    done = await page(stage, mila, leaves, **form, act="deactivate", knowingly="yes")
+    assert "Uncovered: " in done.text, done.text
+    rows = "SELECT count(*) AS n FROM rota_changes WHERE state = 'in_force' AND counsellor_id = "
+    counted = [(await stage.rows(f"{rows}'{who.id}'"))[0]["n"] for who in (ana, vera, boris)]
+    assert counted == [0, 2, 1]
 
 
 async def test_the_last_administrator_and_oneself_stay(work: Work) -> None:

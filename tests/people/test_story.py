@@ -68,8 +68,13 @@ async def test_from_the_invitation_to_the_last_talk(night: Stage, post: Mail) ->
     held = (await mila.ask("GET", at)).json()
     assert held["holds"] == {**held["holds"], "drafts": 1, "shifts": 1}
     plan = {"revision": held["revision"], "everything_to": str(vera.id)}
-    given = await mila.ask("POST", f"{at}/deactivate", plan)
-    assert given.json()["given"] == {"drafts": 1, "shifts": 1}, given.text
+    # Vera is on duty always, so that the shift would be hers twice.
+    refused = await mila.ask("POST", f"{at}/deactivate", plan)
+    assert (refused.status_code, refused.json()["error"]) == (409, "NotFree"), refused.text
+    given = (await mila.ask("POST", f"{at}/deactivate", {**plan, "knowingly": True})).json()
+    assert given["given"] == {"drafts": 1, "shifts": 1}, given
+    assert {one["person"] for one in given["uncovered"]} == {str(vera.id)}
+    assert given["kept"] == []
     assert (await nova.ask("GET", "/me")).status_code == 401
 
     await vera.be("available")

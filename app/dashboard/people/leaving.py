@@ -5,15 +5,17 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
+from sqlalchemy import select
 
 from app.dashboard.people.accounts import Keeps, show_moved
 from app.dashboard.templating import templates
 from app.errors import Conflict, Invalid, Refusal
 from app.people import finding, holding, leaving, links
 from app.people.holding import Kind
+from app.routing.rota import giving, roster
 from app.staff.models import Staff
 from app.web.access import InWork
-from app.words.pages import _, code_words, list_words, refusal_words
+from app.words.pages import _, code_words, list_words, message_words, refusal_words
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
@@ -37,11 +39,23 @@ async def _show(
     *,
     sent: Mapping[str, Any] | None = None,
     notice: str = "",
+    not_free: bool = False,
 ) -> Response:
     takers = await leaving.takers(work, person)
     held = [(kind, n) for kind, n in (await holding.count(work, person)).items() if n]
     in_all = set.intersection(*(({one.id for one in takers[kind]}) for kind in Kind))
+    duty = await giving.foretold(work, person)
+    zone = await roster.home_zone(work)
     values = {
+        "keeping": [
+            (
+                name,
+                giving.spans_message([one for one in duty.kept if one.counsellor_id == who], zone),
+            )
+            for who, name in await _names(work, {one.counsellor_id for one in duty.kept})
+        ],
+        "asked": len(duty.asked),
+        "not_free": not_free,
         "staff": staff,
         "person": person,
         "held": held,
@@ -52,6 +66,13 @@ async def _show(
         "notice": notice,
     }
     return templates.TemplateResponse(request, "person_leaves.html", values)
+
+
+async def _names(work: Work, people: set[UUID]) -> list[tuple[UUID, str]]:
+    found = await work.session.execute(
+        select(Staff.id, Staff.name).where(Staff.id.in_(people)).order_by(Staff.name)
+    )
+    return [(staff_id, name) for staff_id, name in found]
 
 
 def _plan(sent: Mapping[str, Any]) -> leaving.Plan:
@@ -77,22 +98,34 @@ async def leave(request: Request, work: InWork, staff: Keeps, person_id: UUID) -
         raise Invalid("The form is not complete. Open the page again.") from None
     act = leaving.hand_over if sent.get("act") == "hand_over" else leaving.deactivate
     try:
-        given = await act(work, person_id, plan, by=staff, revision=revision)
+        handed = await act(
+            work,
+            person_id,
+            plan,
+            by=staff,
+            revision=revision,
+            knowingly=bool(sent.get("knowingly")),
+        )
     except Refusal as refusal:
         await work.undo()
         person = await finding.person(work, person_id)
-        words = refusal_words(refusal)
-        return await _show(request, work, staff, person, sent=sent, notice=words)
+        words, not_free = refusal_words(refusal), isinstance(refusal, giving.NotFree)
+        return await _show(request, work, staff, person, sent=sent, notice=words, not_free=not_free)
     person = await finding.person(work, person_id)
-    return await show_moved(request, work, staff, person, None, _told(person, given))
+    told = await _told(work, person, handed)
+    return await show_moved(request, work, staff, person, None, told)
 
 
-def _told(person: Staff, given: dict[Kind, int]) -> str:
-    """Say what was handed over."""
-    words = list_words(f"{code_words(kind)}: {number}" for kind, number in given.items())
+async def _told(work: Work, person: Staff, handed: leaving.HandedOver) -> str:
+    """Say what was handed over, and which duty stays uncovered."""
+    words = list_words(f"{code_words(kind)}: {number}" for kind, number in handed.given.items())
+    told = _("Handed over: %(given)s.", given=words or "–")
     if not person.active:
-        return _("Deactivated. Handed over: %(given)s.", given=words or "–")
-    return _("Handed over: %(given)s.", given=words or "–")
+        told = _("Deactivated. Handed over: %(given)s.", given=words or "–")
+    if handed.uncovered:
+        spans = giving.spans_message(handed.uncovered, await roster.home_zone(work))
+        told += " " + _("Uncovered: %(stretches)s.", stretches=message_words(spans))
+    return told
 
 
 @router.post("/admin/people/{person_id}/reactivate")

@@ -90,6 +90,7 @@ async def import_rota(work: Work, content: bytes) -> tuple[int, int]:
     """
     # In a thread: a large file takes seconds, in which calls must be answered.
     events = await asyncio.to_thread(_events_of, content)
+    await roster.lock_rota(work)
     found = await _read_events(work, events)
     if found.problems:
         more = len(found.problems) - 20

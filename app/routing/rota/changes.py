@@ -27,7 +27,8 @@ class AlreadyDecided(Conflict):
 
 async def taker(work: Work, staff_id: UUID) -> Staff:
     """Return a member of staff who can be on the rota. Raises NotFound."""
-    staff = await work.session.get(Staff, staff_id)
+    # As it is now: the account may have been deactivated since the request read it.
+    staff = await work.session.get(Staff, staff_id, populate_existing=True)
     if staff is None or not staff.active or not may(staff.role, Permission.TAKE_CALLS):
         raise NotFound("This person was not found, or does not take calls.")
     return staff
@@ -67,17 +68,27 @@ def _plans(by: Staff | None) -> bool:
     return by is None or may(by.role, Permission.PLAN_ROSTER)
 
 
-async def add_row(work: Work, row: RotaChange) -> RotaChange:
-    """Store a change, and write it into the log. Raises Conflict if there are too many."""
+async def room_left(work: Work, staff_id: UUID) -> int:
+    """Return how many future changes a person can still have."""
     open_ones = select(func.count()).where(
-        RotaChange.counsellor_id == row.counsellor_id,
+        RotaChange.counsellor_id == staff_id,
         RotaChange.state.in_(LIVE),
         RotaChange.until_at > work.now,
     )
-    if (await work.session.scalar(open_ones) or 0) >= _MOST:
+    return _MOST - (await work.session.scalar(open_ones) or 0)
+
+
+async def add_row(work: Work, row: RotaChange) -> RotaChange:
+    """Store a change, and write it into the log. Raises Conflict if there are too many."""
+    if await room_left(work, row.counsellor_id) <= 0:
         raise Conflict(
             "There are already %(most)s future changes. Withdraw some, or end a shift.", most=_MOST
         )
+    return await store(work, row)
+
+
+async def store(work: Work, row: RotaChange) -> RotaChange:
+    """Store a change that takes the place of others, and write it into the log."""
     work.session.add(row)
     await work.session.flush()
     write_entry(
@@ -262,6 +273,26 @@ def settle(work: Work, row: RotaChange, state: RotaChangeState, action: AuditLog
     work.announce(Topic.ROSTER)
 
 
+def end_now(work: Work, row: RotaChange) -> None:
+    """End a locked change: what it was until now stays, and one that has not begun is withdrawn."""
+    if row.from_at >= work.now:
+        settle(work, row, RotaChangeState.WITHDRAWN, AuditLog.ROTA_CHANGE_WITHDRAWN)
+        return
+    before = for_log(row)
+    # At other times it takes no place of an open shift any more.
+    row.until_at, row.open_shift_id = work.now, None
+    write_entry(
+        work,
+        AuditLog.ROTA_CHANGE_WITHDRAWN,
+        str(row.counsellor_id),
+        kind=row.kind,
+        change=str(row.id),
+        before=before,
+        after=for_log(row),
+    )
+    work.announce(Topic.ROSTER)
+
+
 async def answer_swap(work: Work, by: Staff | None, change_id: UUID, agrees: bool) -> None:
     """Accept or refuse a swap that was asked for. Raises NotFound, AlreadyDecided, Invalid."""
     await roster.lock_rota(work)
@@ -365,17 +396,22 @@ async def leave_out(work: Work, shift_id: UUID, day: date) -> None:
     if day < roster.local_day(work, row.timezone):
         raise Invalid("The rota of the past is not changed.")
     if day not in row.except_on:
-        before = [one.isoformat() for one in row.except_on]
-        row.except_on = sorted({*row.except_on, day})
-        write_entry(
-            work,
-            AuditLog.SHIFT_LEFT_OUT,
-            str(row.counsellor_id),
-            shift=str(row.id),
-            before={"left_out": before},
-            after={"left_out": [one.isoformat() for one in row.except_on]},
-        )
-        work.announce(Topic.ROSTER)
+        leave_day_out(work, row, day)
+
+
+def leave_day_out(work: Work, row: ShiftRow, day: date) -> None:
+    """Leave a day out of a locked shift, and write it into the log."""
+    before = [one.isoformat() for one in row.except_on]
+    row.except_on = sorted({*row.except_on, day})
+    write_entry(
+        work,
+        AuditLog.SHIFT_LEFT_OUT,
+        str(row.counsellor_id),
+        shift=str(row.id),
+        before={"left_out": before},
+        after={"left_out": [one.isoformat() for one in row.except_on]},
+    )
+    work.announce(Topic.ROSTER)
 
 
 # -- holidays ----------------------------------------------------------------------------

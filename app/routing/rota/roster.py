@@ -47,6 +47,7 @@ async def add_shift(
     except_on: Iterable[date] = (),
 ) -> ShiftRow:
     """Add a shift to a counsellor's rota; without a recurrence it is always. Raises Invalid."""
+    await lock_rota(work)
     zone = check_zone(timezone)
     if not 0 < minutes <= 1440:
         raise Invalid("A shift lasts from 1 minute to 24 hours. Change its beginning or end.")
@@ -56,6 +57,8 @@ async def add_shift(
         check_day(last_on)
     if last_on is not None and last_on < begins:
         raise Invalid("The last day of a shift is before its first day. Choose a later last day.")
+    # As it is now: the account may have been deactivated since the request read it.
+    await work.session.refresh(staff, ["active", "role"])
     if not may(staff.role, Permission.TAKE_CALLS):
         raise Invalid(
             "%(name)s does not take calls, so they cannot be on the rota.", name=staff.name
