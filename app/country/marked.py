@@ -89,14 +89,14 @@ _Step = Callable[[Work, Marked, Any], Awaitable[tuple[int, Any]]]
 async def seal_marked(ground: Ground, *, most: int | None = None) -> int:
     """Seal what is to be sealed, or `most` batches of it. Return how many answers that were."""
     await following.learn_now(ground)
-    async with transaction(ground, PROGRAM) as work:
+    async with transaction(ground, PROGRAM, long=True) as work:
         found = await marked_records(work)
     total = batches = 0
     for marked in found:
         for step in steps_of(marked):
             after: Any = None
             while most is None or batches < most:
-                async with transaction(ground, PROGRAM) as work:
+                async with transaction(ground, PROGRAM, long=True) as work:
                     done, after = await seal_some(work, marked, step, after)
                 total += done
                 batches += done > 0

@@ -54,7 +54,7 @@ async def carry_out(ground: Ground, request_id: UUID) -> None:
 
 
 async def _one_batch(ground: Ground, request_id: UUID, kind: ItemKind) -> bool:
-    async with transaction(ground, PROGRAM) as work:
+    async with transaction(ground, PROGRAM, long=True) as work:
         return await erase_some(work, request_id, kind)
 
 

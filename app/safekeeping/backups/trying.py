@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import MetaData, text
 
+from app.database.engine import LONG_SECONDS
 from app.database.running import database_of
 from app.safekeeping.backups.places import BackupRefused, Made
 from app.safekeeping.backups.restoring import restore
@@ -50,7 +51,7 @@ async def look_into(settings: Settings, folder: Path, metadata: MetaData) -> Tri
     )
     with database_of(own) as running:
         check_keys(running, lambda: metadata)
-        ground = make_ground(running)
+        ground = make_ground(running, statement_seconds=LONG_SECONDS)
         try:
             await learn_now(ground)
             if ground.keys.problem:
