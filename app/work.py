@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import words
 from app.clock import Clock, SystemClock
-from app.database.engine import Database, open_database
+from app.database.engine import STATEMENT_SECONDS, Database, open_database
 from app.database.quick import Command
 from app.database.topics import RowTopic, Topic
 from app.privacy.keys import Keys, read_keys
@@ -121,8 +121,15 @@ class Ground:
     kept: dict[str, Any] = field(default_factory=dict)
 
 
-def make_ground(settings: Settings, clock: Clock | None = None) -> Ground:
+def make_ground(
+    settings: Settings,
+    clock: Clock | None = None,
+    *,
+    statement_seconds: float = STATEMENT_SECONDS,
+) -> Ground:
     """Make the parts of a process. `settings.database_url` must be set by now.
+
+    `statement_seconds`: the longest that a statement runs.
 
     Raises BadWords.
     """
@@ -132,7 +139,7 @@ def make_ground(settings: Settings, clock: Clock | None = None) -> Ground:
     return Ground(
         settings=settings,
         clock=clock or SystemClock(),
-        database=open_database(settings.database_url),
+        database=open_database(settings.database_url, statement_seconds=statement_seconds),
         keys=read_keys(settings),
     )
 

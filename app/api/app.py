@@ -51,7 +51,7 @@ from app.api.settings import (
 from app.api.team import messages, supervising
 from app.api.urgent import agencies, danger_alarms, referrals
 from app.api.writing import chats
-from app.database.engine import lost_a_race, waited_too_long
+from app.database.engine import lost_a_race, ran_too_long, waited_too_long
 from app.errors import Refusal
 from app.web.routes import include
 from app.words.pages import _, refusal_words
@@ -86,6 +86,12 @@ def render(error: Exception) -> JSONResponse:
         case _ if waited_too_long(error):
             return problem(
                 503, "Unavailable", _("Another change came first. Nothing was changed. Try again.")
+            )
+        case _ if ran_too_long(error):
+            return problem(
+                503,
+                "Unavailable",
+                _("It took too long. Nothing was changed. Try again."),
             )
         case _ if lost_a_race(error):
             return problem(

@@ -38,8 +38,8 @@ class ChainView(BaseModel):
 
     name: str
     rows: int
-    # The numbers of the first rows that were changed, or that follow a missing one.
-    broken: list[int]
+    # What names the first rows that were changed, or that follow a missing one.
+    broken: list[int | str]
     # The hash of the newest row, in hexadecimal.
     head: str
 

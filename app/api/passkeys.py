@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from app.staff import passkeys
 from app.staff.passkey_rows import Passkey, Purpose
 from app.web.access import InWork, Public, SignedIn
+from app.web.bodies import LONGEST_OF_STRANGERS
 from app.web.signing_in import add_passkey, count_options, passkey_options_at_once
 from app.web.strict_bodies import StrictRoute
 
@@ -59,7 +60,12 @@ def _as_json(options: str) -> Response:
     return Response(f'{{"publicKey": {options}}}', media_type="application/json")
 
 
-@router.post("/session/passkey", dependencies=_SIGN_IN, response_model=Challenge)
+@router.post(
+    "/session/passkey",
+    dependencies=_SIGN_IN,
+    response_model=Challenge,
+    max_body_size=LONGEST_OF_STRANGERS,
+)
 async def passkey_for_sign_in(request: Request, work: InWork, given: NameAndPassword) -> Response:
     """Return the challenge for a passkey; its answer goes to `POST /session` within 5 minutes."""
     return _as_json(await passkey_options_at_once(request, work, given.username, given.password))

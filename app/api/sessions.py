@@ -23,6 +23,7 @@ from app.web.access import (
     set_cookie,
     token_of,
 )
+from app.web.bodies import LONGEST_OF_STRANGERS
 from app.web.signing_in import (
     Proof,
     check_own_tries,
@@ -38,7 +39,11 @@ from app.work import Work
 router = APIRouter(tags=["session"], route_class=StrictRoute)
 
 
-@router.post("/session", dependencies=[Depends(Public("this is where an account gets its cookie"))])
+@router.post(
+    "/session",
+    dependencies=[Depends(Public("this is where an account gets its cookie"))],
+    max_body_size=LONGEST_OF_STRANGERS,
+)
 async def open_session(
     request: Request, response: Response, work: InWork, credentials: Credentials
 ) -> Me:

@@ -36,7 +36,15 @@ from app.statistics.protection.guard import check_grid, last_over, over_by
 from app.statistics.published import release
 from app.statistics.reports import sending
 from app.web import access, step_up
-from app.web.access import Guard, InWork, Requires, refuse_cross_site, signed_in
+from app.web.access import (
+    Guard,
+    InWork,
+    Requires,
+    refuse_cross_site,
+    refuse_without_session,
+    signed_in,
+)
+from app.web.bodies import LONGEST_OF_STRANGERS
 from app.web.strict_bodies import StrictRoute
 from app.work import Work
 
@@ -59,6 +67,12 @@ class Asker:
 
 class AsksNumbers(Guard):
     """Accept a cookie or a bearer token that may see statistics."""
+
+    async def refuse_strangers(self, request: Request) -> None:
+        # A token is looked for with the rest: bodies of these routes are short.
+        if "authorization" not in request.headers:
+            refuse_cross_site(request, json_only=True)
+            await refuse_without_session(request)
 
     async def __call__(self, request: Request, work: InWork) -> Asker:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -434,7 +448,7 @@ def export_view(
     )
 
 
-@router.post("/statistics/exports", status_code=202)
+@router.post("/statistics/exports", status_code=202, max_body_size=LONGEST_OF_STRANGERS)
 async def ask_for_file(work: InWork, asker: Asks, body: WantedFile) -> ExportView:
     """Ask for a file. If it contains single records, a second person has to approve it."""
     wanted = read_wanted(

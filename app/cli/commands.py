@@ -46,6 +46,8 @@ from app.errors import Invalid
 from app.log import set_up_logging
 from app.people.log_check import check_log
 from app.settings import Settings, read_settings
+from app.staff.audit import ChainReport
+from app.staff.log_words import BEFORE_SUMS, WORDS_OF
 from app.work import Work
 
 app = typer.Typer(
@@ -208,13 +210,21 @@ def verify(
     async def verb(work: Work) -> bool:
         whole = True
         for report in await check_log(work):
-            state = f"BROKEN at {report.broken}" if report.broken else "whole"
-            print(f"{report.table}: {report.rows} rows, {state} {report.head}".rstrip())
+            print(_said_of(report))
             whole = whole and not report.broken
         return await _compare_anchors(work, kept) and whole if kept is not None else whole
 
     if not run_verb(verb):
         raise typer.Exit(1)
+
+
+def _said_of(report: ChainReport) -> str:
+    state = f"BROKEN at {report.broken}" if report.broken else "whole"
+    if report.table == BEFORE_SUMS:
+        state = f"do not open: {report.broken}" if report.broken else "open"
+    elif report.broken and report.table.startswith(WORDS_OF):
+        state += ": these are not the words that were written, or they are gone"
+    return f"{report.table}: {report.rows} rows, {state} {report.head}".rstrip()
 
 
 def _read_anchors(path: Path) -> bytes:

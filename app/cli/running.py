@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from app import tables
+from app.database.engine import LONG_SECONDS
 from app.database.running import database_of
 from app.jobs.transaction import transaction
 from app.log import set_up_logging
@@ -32,7 +33,7 @@ def sealed_database() -> Iterator[Settings]:
 @contextlib.asynccontextmanager
 async def prepared(settings: Settings) -> AsyncIterator[Ground]:
     """Yield the parts of a process, with the keys that are in force."""
-    ground = make_ground(settings)
+    ground = make_ground(settings, statement_seconds=LONG_SECONDS)
     try:
         await learn_now(ground)
         yield ground

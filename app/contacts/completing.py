@@ -30,6 +30,7 @@ from app.contacts.states import (
     NonCounselling,
     Subject,
 )
+from app.contacts.sums import sums_of_version
 from app.database.topics import Topic
 from app.definitions.answers import Asked, Missing
 from app.definitions.risk import Suggestion, Urgency, must_decide
@@ -181,6 +182,7 @@ async def _keep_version(work: Work, staff: Staff, contact: Contact) -> None:
             staff_id=staff.id,
             answers=contact.answers,
             sealed=contact.sealed,
+            **await sums_of_version(work, contact, contact.sealed),
         )
     )
     work.announce(Topic.RECORDS, Topic.RECORDS.of(contact.owner_id))

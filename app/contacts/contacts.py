@@ -343,7 +343,7 @@ async def decide_urgency(
             staff_id=staff.id,
             urgency=urgency.value,
             suggested=suggested.urgency.value if suggested else None,
-            reason_sealed=_seal_why(work, decision_id, (reason or "").strip() and reason, signs),
+            **_seal_why(work, decision_id, (reason or "").strip() and reason, signs),
         )
     )
     contact.urgency = urgency.value
@@ -377,7 +377,7 @@ async def decide_by_key(work: Work, call_id: UUID, urgency: Urgency, question: s
             staff_id=contact.owner_id,
             urgency=urgency.value,
             suggested=None,
-            reason_sealed=_seal_why(work, decision_id, reason, []),
+            **_seal_why(work, decision_id, reason, []),
         )
     )
     contact.urgency = urgency.value
@@ -448,13 +448,14 @@ async def urgency_history(opened: Opened[Contact]) -> list[Decided]:
     return found
 
 
-def _seal_why(work: Work, decision_id: UUID, words: str | None, signs: list[str]) -> bytes | None:
+def _seal_why(work: Work, decision_id: UUID, words: str | None, signs: list[str]) -> dict[str, Any]:
     """Return why an urgency was set, sealed: signs of danger tell of health and violence."""
     if not words and not signs:
-        return None
+        return {}
     body = json.dumps({"signs": signs, "words": words or ""}, ensure_ascii=False).encode()
     place = {"table": "urgency_decisions", "column": "reason_sealed"}
-    return work.keys.seal(filled_up(body), **place, row=decision_id)
+    summed = work.keys.seal_with_sum(filled_up(body), **place, row=decision_id)
+    return summed.as_columns("reason_sealed")
 
 
 async def open_drafts(work: Work, staff: Staff) -> list[Contact]:

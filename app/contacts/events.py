@@ -24,9 +24,12 @@ _EVENT = Command(
     "detail",
     "words_sealed",
     "words_id",
+    "words_sum",
+    "salt_sealed",
     "previous",
     "hash",
 )
+_NO_WORDS = {"words_sealed": None, "words_sum": None, "salt_sealed": None}
 
 
 def note_event(
@@ -40,11 +43,11 @@ def note_event(
 ) -> None:
     """Append to the log of a locked contact, case or profile; `words` are sealed."""
     words_id = uuid4() if words else None
-    sealed = None
+    sealed: dict[str, Any] = _NO_WORDS
     if words and words_id:
-        sealed = work.keys.seal(
+        sealed = work.keys.seal_with_sum(
             words.encode(), table="record_events", column="words_sealed", row=words_id
-        )
+        ).as_columns("words_sealed")
     work.chain_later(
         subject_id,
         _EVENT,
@@ -55,8 +58,8 @@ def note_event(
             "at": work.now,
             "staff_id": work.actor.staff_id,
             "detail": detail,
-            "words_sealed": sealed,
             "words_id": words_id,
+            **sealed,
             "previous": b"",
             "hash": b"",
         },

@@ -16,6 +16,7 @@ from app.contacts.registry import sheet_of
 from app.contacts.sealed_answers import seal_answer, seal_answers, seal_categories
 from app.contacts.special_codes import codes_read
 from app.contacts.states import Subject
+from app.contacts.sums import add_sums
 from app.database.quick import Command
 from app.database.topics import Topic
 from app.definitions.answers import Answers, NotAnAnswer, Sheet, Value
@@ -34,6 +35,8 @@ _EARLIER = Command(
     "path",
     "answer",
     "sealed",
+    "words_sum",
+    "salt_sealed",
     "revision",
     "replaced_at",
     "replaced_by",
@@ -165,6 +168,8 @@ class _Writer:
         self._keys: dict[str, Value | None] = {}
         # What is still to be sealed: all together, when all changes are known.
         self._to_seal: Answers = {}
+        # The answers that are overwritten: their sums are made together as well.
+        self._kept: list[dict[str, Any]] = []
         self.touched = False
         self._written: set[str] = set()
         self._categories = sheet.form.path_of("categories")
@@ -257,7 +262,7 @@ class _Writer:
             "replaced_at": self._work.now,
             "replaced_by": self._work.actor.staff_id,
         }
-        self._work.write_later(_EARLIER, values)
+        self._kept.append(values)
 
     def _seal_marked(self) -> None:
         """Seal what was written before its question was marked as special."""
@@ -268,6 +273,9 @@ class _Writer:
     async def finish(self, revision: int, new: bool) -> None:
         record = self._record
         self._sealed |= await seal_answers(self._work, record, self._to_seal)
+        await add_sums(self._work, record, self._kept)
+        for kept in self._kept:
+            self._work.write_later(_EARLIER, kept)
         record.answers, record.sealed = self._answers, self._sealed
         record.versions, record.revision = self._versions, revision
         record.edited_by, record.edited_at = self._work.actor.staff_id, self._work.now

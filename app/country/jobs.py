@@ -33,7 +33,7 @@ def country_tasks() -> Blueprint:
     async def seal_marked(context: JobContext) -> None:
         ground: Ground = context.additional_context["ground"]
         done = await marked.seal_marked(ground, most=_BATCHES)
-        async with transaction(ground, PROGRAM) as work:
+        async with transaction(ground, PROGRAM, long=True) as work:
             if await marked.is_left(work):
                 work.defer(Task.SEAL_MARKED, delay=None if done else _SOON)
             elif done:

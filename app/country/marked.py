@@ -19,6 +19,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from app.contacts.models import Case, CompletedVersion, Contact, EarlierAnswer, Filled
 from app.contacts.registry import library_of, sheet_of
 from app.contacts.sealed_answers import seal_answer, seal_answers
+from app.contacts.sums import add_sums, sums_of_version
 from app.country import following
 from app.database.logs import Why, change_rows
 from app.definitions.answers import Sheet
@@ -88,14 +89,14 @@ _Step = Callable[[Work, Marked, Any], Awaitable[tuple[int, Any]]]
 async def seal_marked(ground: Ground, *, most: int | None = None) -> int:
     """Seal what is to be sealed, or `most` batches of it. Return how many answers that were."""
     await following.learn_now(ground)
-    async with transaction(ground, PROGRAM) as work:
+    async with transaction(ground, PROGRAM, long=True) as work:
         found = await marked_records(work)
     total = batches = 0
     for marked in found:
         for step in steps_of(marked):
             after: Any = None
             while most is None or batches < most:
-                async with transaction(ground, PROGRAM) as work:
+                async with transaction(ground, PROGRAM, long=True) as work:
                     done, after = await seal_some(work, marked, step, after)
                 total += done
                 batches += done > 0
@@ -227,6 +228,9 @@ async def _earlier(work: Work, marked: Marked, after: int | None) -> tuple[int, 
         put: dict[str, Any] = {"answer": None}
         if record.erased_at is None:
             put["sealed"] = seal_answer(work, record, row.path, row.answer)
+            kept = {"path": row.path, "sealed": put["sealed"]}
+            await add_sums(work, record, [kept])
+            put |= kept
         done += await _change(work, record, "earlier_answers", {"id": row.id}, put)
     return done, last
 
@@ -259,7 +263,12 @@ async def _completed(
             "answers": {path: v for path, v in row.answers.items() if path not in open_}
         }
         if contact.erased_at is None:
-            put["sealed"] = {**row.sealed, **await seal_answers(work, contact, open_)}
+            sealed = await seal_answers(work, contact, open_)
+            put["sealed"] = {**row.sealed, **sealed}
+            if row.words_sums is not None:
+                # A version from before sums were kept has none, and gets none.
+                more = await sums_of_version(work, contact, sealed, row.salt_sealed)
+                put |= more | {"words_sums": {**row.words_sums, **more["words_sums"]}}
         sought = {"contact_id": row.contact_id, "number": row.number}
         if await _change(work, contact, "completed_versions", sought, put):
             done += len(open_)

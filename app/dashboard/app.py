@@ -70,7 +70,7 @@ from app.dashboard.settings import (
 )
 from app.dashboard.templating import BUILT, templates
 from app.dashboard.training import practice
-from app.database.engine import is_away, is_busy, lost_a_race, waited_too_long
+from app.database.engine import is_away, is_busy, lost_a_race, ran_too_long, waited_too_long
 from app.errors import NotSignedIn, Refusal, TooMany, Unexpected
 from app.staff.models import Staff
 from app.web.access import CrossSite, reader_of_error
@@ -234,6 +234,9 @@ def render(request: Request, error: Exception, reader: Staff | None = None) -> R
             status, words = error.status_code, _("This page does not exist. Check the address.")
         case _ if waited_too_long(error):
             status, words = 503, _("Another change was made first. Nothing was changed. Try again.")
+        case _ if ran_too_long(error):
+            status = 503
+            words = _("It took too long. Nothing was changed. Try again.")
         case _ if lost_a_race(error):
             status, words = 409, _("Another change was made first. Nothing was changed. Try again.")
         case RequestValidationError() | DataError() | psycopg.DataError():

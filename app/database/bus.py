@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import psycopg
 
+from app.database.engine import with_limits
 from app.database.topics import Topic
 from app.log import log
 
@@ -127,7 +128,11 @@ class Bus:
         while True:
             try:
                 connection = await psycopg.AsyncConnection.connect(
-                    self._url, autocommit=True, connect_timeout=3, application_name="helpline bus"
+                    self._url,
+                    autocommit=True,
+                    connect_timeout=3,
+                    application_name="helpline bus",
+                    options=with_limits(self._url),
                 )
                 async with connection:
                     await connection.execute(f"LISTEN {CHANNEL}")

@@ -9,12 +9,13 @@ from psycopg.errors import (
     ExclusionViolation,
     ForeignKeyViolation,
     LockNotAvailable,
+    QueryCanceled,
     SerializationFailure,
     TooManyConnections,
     UniqueViolation,
 )
 from psycopg_pool import PoolTimeout
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 from sqlalchemy.exc import TimeoutError as PoolFull
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -39,13 +40,29 @@ def for_libpq(url: str) -> str:
 # The longest that a statement waits for a lock, in seconds. What is ordinary waits for
 # milliseconds. A webhook gives up before that and answers; a job is tried again.
 LOCK_SECONDS = 10.0
+# The longest that a statement runs, in seconds, with its waiting for locks. What is ordinary takes
+# milliseconds; what looks through a whole table, as a night's erasing or a check of the logs does,
+# may take long.
+STATEMENT_SECONDS, LONG_SECONDS = 60.0, 3600.0
 
 
-def with_lock_timeout(url: str, seconds: float = LOCK_SECONDS) -> str:
-    """Return the libpq options for connections to a database; options in its address stand after
-    ours, so they win."""
+def with_limits(
+    url: str, lock_seconds: float = LOCK_SECONDS, statement_seconds: float = STATEMENT_SECONDS
+) -> str:
+    """Return the libpq options for connections to a database: the longest that a statement waits
+    for a lock, and that it runs. Options in its address stand after ours, so they win."""
     given = str(conninfo_to_dict(for_libpq(url)).get("options") or "")
-    return f"-c lock_timeout={round(seconds * 1000)} {given}".strip()
+    lock, statement = round(lock_seconds * 1000), round(statement_seconds * 1000)
+    return f"-c lock_timeout={lock} -c statement_timeout={statement} {given}".strip()
+
+
+# For the statements of the open transaction, whose limit they take the place of.
+ALLOW_LONG = text(f"SELECT set_config('statement_timeout', '{LONG_SECONDS:.0f}s', true)")
+
+
+def ran_too_long(error: Exception) -> bool:
+    """Return whether the work failed because a statement took too long: it did nothing."""
+    return isinstance(getattr(error, "orig", error), QueryCanceled)
 
 
 def waited_too_long(error: Exception) -> bool:
@@ -119,14 +136,20 @@ class Database:
 
 
 def open_database(
-    url: str, *, pool_size: int = 15, more: int = 3, lock_seconds: float = LOCK_SECONDS
+    url: str,
+    *,
+    pool_size: int = 15,
+    more: int = 3,
+    lock_seconds: float = LOCK_SECONDS,
+    statement_seconds: float = STATEMENT_SECONDS,
 ) -> Database:
     """Return a database with pools of its own; it connects on first use.
 
     `more`: how many connections beyond `pool_size` are made under load. `lock_seconds`: how long a
-    statement waits for a lock at most, before it fails as one that lost a race.
+    statement waits for a lock at most, before it fails as one that lost a race;
+    `statement_seconds`: how long it runs at most.
     """
-    options = with_lock_timeout(url, lock_seconds)
+    options = with_limits(url, lock_seconds, statement_seconds)
 
     def pool(size: int, more: int) -> AsyncEngine:
         return create_async_engine(

@@ -3,8 +3,8 @@
 import procrastinate
 from procrastinate import Blueprint
 
-from app.database.engine import for_libpq
 from app.jobs.names import Queue, Task
+from app.jobs.store import JobStore
 
 # The longest that a job waits when its notification is missed, in seconds.
 POLL_SECONDS = 0.25
@@ -52,10 +52,7 @@ QUEUES: dict[str, Queue] = {
 
 def make_job_app(url: str, *blueprints: tuple[str, Blueprint]) -> procrastinate.App:
     """Return a job app with the tasks of the given areas; open it before running a worker."""
-    connector = procrastinate.PsycopgConnector(
-        conninfo=for_libpq(url), min_size=1, max_size=12, timeout=5
-    )
-    app = procrastinate.App(connector=connector)
+    app = procrastinate.App(connector=JobStore(url))
     for area, blueprint in blueprints:
         app.add_tasks_from(blueprint, namespace=area)
     return app

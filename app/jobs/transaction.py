@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 from sqlalchemy.exc import DBAPIError
 
 from app.database.bus import CHANNEL
-from app.database.engine import lost_a_race
+from app.database.engine import ALLOW_LONG, lost_a_race
 from app.database.quick import Command, Question, Row, send
 from app.jobs.app import QUEUES
 from app.jobs.names import Queue
@@ -27,14 +27,19 @@ _DEFERRER = procrastinate.App(connector=procrastinate.PsycopgConnector()).job_ma
 
 
 @contextlib.asynccontextmanager
-async def transaction(ground: Ground, actor: Actor, *, aside: bool = False) -> AsyncIterator[Work]:
+async def transaction(
+    ground: Ground, actor: Actor, *, aside: bool = False, long: bool = False
+) -> AsyncIterator[Work]:
     """Open a unit of work: it commits at the end, and rolls back if an exception is raised.
 
-    Set `aside` if it is opened while another one is open.
+    Set `aside` if it is opened while another one is open, `long` for a job whose statements look
+    through whole tables.
     """
     await ground.keys.ready()
     sessions = ground.database.sessions_aside if aside else ground.database.sessions
     async with sessions() as session, session.begin():
+        if long:
+            await session.execute(ALLOW_LONG)
         work = Work(session, ground.clock.now(), actor, ground)
         yield work
         await flush(work)

@@ -77,7 +77,7 @@ def people_tasks() -> Blueprint:
 
     @tasks.task(name=Task.CHECK_LOG.in_area, retry=_CHECKS, pass_context=True)
     async def check(context: JobContext) -> None:
-        async with transaction(context.additional_context["ground"], PROGRAM) as work:
+        async with transaction(context.additional_context["ground"], PROGRAM, long=True) as work:
             await check_log(work)
 
     return tasks

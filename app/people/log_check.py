@@ -12,8 +12,9 @@ from sqlalchemy import select
 from app.database.topics import Topic
 from app.jobs.names import Task
 from app.log import log
-from app.staff.audit import ChainReport, verify_chains, verify_words, write_entry
+from app.staff.audit import ChainReport, verify_chains, write_entry
 from app.staff.log_kinds import AuditLog
+from app.staff.log_words import verify_words
 from app.staff.models import AuditEntry
 from app.work import Work
 
@@ -25,7 +26,7 @@ class Chain(NamedTuple):
 
     name: str
     rows: int
-    broken: list[int]
+    broken: list[int | str]
     # The hash of the newest row, in hexadecimal. Kept elsewhere, it shows later if rows are gone.
     head: str
 
@@ -51,7 +52,7 @@ def ask_for_check(work: Work) -> None:
 
 async def check_log(work: Work) -> list[ChainReport]:
     """Check every log, and write down what was found. Two checks at once do no harm."""
-    reports = [*await verify_chains(work.session), await verify_words(work)]
+    reports = [*await verify_chains(work.session), *await verify_words(work)]
     broken = [report.table for report in reports if report.broken]
     if broken:
         log().error(

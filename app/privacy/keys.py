@@ -8,7 +8,7 @@ asked for together, `…_all`: with a keeper that is one trip and not one for ea
 import asyncio
 import hmac
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from app.privacy.keeper.client import Keeper
@@ -20,8 +20,12 @@ from app.privacy.safe import (
     InForce,
     Item,
     Safe,
+    Salted,
     derived,
     generation_of,
+    new_salt,
+    start_of,
+    sum_of,
 )
 from app.settings import Settings, parse_field_keys
 
@@ -30,15 +34,30 @@ __all__ = [
     "CannotOpen",
     "InForce",
     "Keys",
+    "Summed",
     "generation_of",
     "keys_in_program",
     "read_keys",
 ]
 
 T = TypeVar("T")
+# The column of a log in which the salt of a row's sums is sealed.
+SALT_COLUMN = "salt_sealed"
 
 # Bytes: to seal or open more takes so long that other requests go on meanwhile.
 _LONG = 256 * 1024
+
+
+class Summed(NamedTuple):
+    """Words of a log, sealed, with their sum and the salt of it, sealed as well."""
+
+    sealed: bytes
+    salt_sealed: bytes
+    words_sum: bytes
+
+    def as_columns(self, column: str) -> dict[str, Any]:
+        """Return the columns of the row, of which `column` holds the words."""
+        return {column: self.sealed, SALT_COLUMN: self.salt_sealed, "words_sum": self.words_sum}
 
 
 class Keys:
@@ -124,6 +143,17 @@ class Keys:
         """Return the value sealed for that column of that row."""
         return self._holder.seal([Item(bytes(Bound(table, column, row)), value)])[0]
 
+    def seal_with_sum(self, words: bytes, *, table: str, column: str, row: UUID) -> Summed:
+        """Return words sealed for a log, with a sum that shows it if others take their place."""
+        salt = new_salt()
+        sealed, salt_sealed = self._holder.seal(
+            [
+                Item(bytes(Bound(table, column, row)), words),
+                Item(bytes(Bound(table, SALT_COLUMN, row)), salt),
+            ]
+        )
+        return Summed(sealed, salt_sealed, sum_of(start_of(salt), words))
+
     def open(self, sealed: bytes, *, table: str, column: str, row: UUID) -> bytes:
         """Return the value of a sealed column.
 
@@ -148,6 +178,18 @@ class Keys:
     async def seal_anew(self, values: Sequence[tuple[Bound, bytes]]) -> list[bytes]:
         """Return sealed values under the key that seals now. Raises CannotOpen."""
         return await _apart(self._holder.seal_anew, values)
+
+    async def sums_all(
+        self, values: Sequence[tuple[bytes, Bound, bytes]]
+    ) -> list[bytes | CannotOpen]:
+        """Return the sums of sealed values, all together, without their words.
+
+        Of each value the salt with the path of its question (`start_of`), its place, and itself.
+        """
+        salted = [Salted(start, Item(bytes(bound), one)) for start, bound, one in values]
+        if sum(len(one.item.value) for one in salted) > _LONG:
+            return await asyncio.to_thread(self._holder.sums, salted)
+        return self._holder.sums(salted) if salted else []
 
     # -- keyed hashes --------------------------------------------------------------------------
 

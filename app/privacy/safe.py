@@ -11,6 +11,11 @@ hash of the one before, so that a value that is not known any more can be carrie
     generation 1:  HMAC(key 1, text)                            (32 bytes)
     generation n:  n (1 byte) | HMAC(key n, hash of generation n - 1)   (33 bytes)
 
+Beside words that a log keeps stands their sum, which stays the same when they are sealed anew, and
+tells nothing of them once the salt is gone:
+
+    SHA-256(salt (16 bytes) | path of the question, or nothing | NUL | words)
+
 No method returns a key: the secrets of the hashes, too, are made, read and sealed anew in here.
 """
 
@@ -30,6 +35,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from app.errors import Refusal
 
 _VERSION = 1
+# Bytes of the salt of a sum, and of a value in which nothing is sealed.
+SALT, SEALED_NOTHING = 16, 30
 PLAIN_HASH = 32
 # Where the secrets of the hashes are stored.
 SECRETS = ("hash_keys", "secret_sealed")
@@ -75,6 +82,13 @@ class Secret(NamedTuple):
         return Item(bytes(Bound(*SECRETS, self.row)), self.sealed)
 
 
+class Salted(NamedTuple):
+    """A sealed value, and what is hashed before its words: see `start_of`."""
+
+    start: bytes
+    item: Item
+
+
 @dataclass(frozen=True)
 class InForce:
     """What the database says about the keys; every process works by it."""
@@ -114,6 +128,9 @@ class Holder(Protocol):
 
     def seal_anew(self, items: Sequence[Item]) -> list[bytes]:
         """Return sealed values under the key that seals now. Raises CannotOpen."""
+
+    def sums(self, values: Sequence[Salted]) -> list[bytes | CannotOpen]:
+        """Return the sum of what is sealed in each value, or why it does not open."""
 
     def hashes(self, texts: Sequence[tuple[str, str]]) -> list[list[bytes]]:
         """Return the hash of each text of a kind, in every generation from the first."""
@@ -191,6 +208,13 @@ class Safe:
             for item in items
         ]
 
+    def sums(self, values: Sequence[Salted]) -> list[bytes | CannotOpen]:
+        found: list[bytes | CannotOpen] = []
+        for start, item in values:
+            words = self._open(item)
+            found.append(words if isinstance(words, CannotOpen) else sum_of(start, words))
+        return found
+
     def hashes(self, texts: Sequence[tuple[str, str]]) -> list[list[bytes]]:
         newest = max(self._hash_secrets)
         found = []
@@ -236,6 +260,21 @@ class Safe:
             return error
 
 
+def new_salt() -> bytes:
+    """Return a salt for the sums of one row."""
+    return secrets.token_bytes(SALT)
+
+
+def start_of(salt: bytes, path: str = "") -> bytes:
+    """Return what is hashed before words; `path`: of the question that they answer, if any."""
+    return salt + path.encode() + b"\0"
+
+
+def sum_of(start: bytes, words: bytes) -> bytes:
+    """Return the sum of words, 32 bytes."""
+    return hashlib.sha256(start + words).digest()
+
+
 def generation_of(stored: bytes) -> int:
     """Return the generation of a stored hash."""
     return 1 if len(stored) == PLAIN_HASH else stored[0]
@@ -248,7 +287,7 @@ def _refuse_secrets(items: Sequence[Item]) -> None:
 
 def _opened(ciphers: Mapping[int, AESGCM], item: Item) -> bytes:
     sealed = item.value
-    if len(sealed) < 30 or sealed[0] != _VERSION or sealed[1] not in ciphers:
+    if len(sealed) < SEALED_NOTHING or sealed[0] != _VERSION or sealed[1] not in ciphers:
         raise CannotOpen(NO_KEY)
     try:
         return ciphers[sealed[1]].decrypt(sealed[2:14], sealed[14:], item.bound)

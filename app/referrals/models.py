@@ -160,6 +160,9 @@ class Consent(Base):
     # Sectors or codes that an override names although the consent excludes them.
     despite: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     words_sealed: Mapped[Sealed | None]
+    # The sum of the words, which never changes, and the salt of it, which goes with them.
+    words_sum: Mapped[bytes | None]
+    salt_sealed: Mapped[Sealed | None]
 
 
 class Deadline(Base):

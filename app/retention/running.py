@@ -259,7 +259,7 @@ async def run_turn(ground: Ground, run_id: UUID, most: int | None = None) -> boo
         while True:
             if most is not None and batches >= most:
                 return False
-            async with transaction(ground, PROGRAM) as work:
+            async with transaction(ground, PROGRAM, long=True) as work:
                 rows = await erase_some(work, kind, run_id, left_out)
             if not rows:
                 break

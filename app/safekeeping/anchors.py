@@ -93,7 +93,7 @@ async def ask_today(ground: Ground) -> None:
     """Make the anchor of this day if it is time for it."""
     if not ways_of(ground.settings):
         return
-    async with transaction(ground, PROGRAM) as work:
+    async with transaction(ground, PROGRAM, long=True) as work:
         await make_anchor(work)
 
 

@@ -80,7 +80,7 @@ async def carry_hashes(ground: Ground, metadata: MetaData, most: int | None = No
         for column in columns:
             after = b""
             while most is None or batches < most:
-                async with transaction(ground, PROGRAM) as work:
+                async with transaction(ground, PROGRAM, long=True) as work:
                     some = await carry_some(work, column, columns, after)
                 if not some:
                     break

@@ -26,7 +26,7 @@ def sealing_tasks(metadata: MetaData) -> Blueprint:
     async def reseal(context: JobContext, asked: bool = False) -> None:
         ground: Ground = context.additional_context["ground"]
         done = await resealing.reseal(ground, metadata, most=_BATCHES)
-        async with transaction(ground, PROGRAM) as work:
+        async with transaction(ground, PROGRAM, long=True) as work:
             if await resealing.is_left(work, metadata):
                 work.defer(Task.RESEAL, delay=None if done else _SOON, asked=asked)
                 return

@@ -86,7 +86,7 @@ async def reseal(
     for place in sealed_places(metadata):
         done, after = 0, None
         while most is None or batches < most:
-            async with transaction(ground, PROGRAM) as work:
+            async with transaction(ground, PROGRAM, long=True) as work:
                 some, after = await reseal_some(work, place, after)
             done += some
             batches += some > 0

@@ -124,6 +124,22 @@ async def signed_in(request: Request, work: Work) -> Staff:
     return staff
 
 
+async def refuse_without_session(request: Request) -> None:
+    """Refuse who is not signed in, before the body of their request is read.
+
+    A session that is found is remembered, so that the guard of the route does not ask for it again.
+    Raises NotSignedIn.
+    """
+    work, token = opened(request), token_of(request)
+    if not token:
+        raise NotSignedIn()
+    if accounts.remembered_staff(work, token) is not None:
+        return
+    async with finished(work):
+        if await accounts.staff_of_session(work, token, at_work) is None:
+            raise NotSignedIn()
+
+
 async def reader_of_error(request: Request) -> Staff | None:
     """Return the reader of an error, and speak their language; None if they are not signed in.
 
@@ -164,6 +180,9 @@ class Guard:
     def __init__(self, permission: Permission) -> None:
         self.permission = permission
 
+    async def refuse_strangers(self, request: Request) -> None:
+        """Refuse who has no session or token, before the body of their request is read."""
+
 
 class Requires(Guard):
     """A guard for people, who prove it with the session cookie, and before some acts once more."""
@@ -171,6 +190,10 @@ class Requires(Guard):
     def __init__(self, permission: Permission, *, json_only: bool = True) -> None:
         super().__init__(permission)
         self._json_only = json_only
+
+    async def refuse_strangers(self, request: Request) -> None:
+        refuse_cross_site(request, json_only=self._json_only)
+        await refuse_without_session(request)
 
     async def __call__(self, request: Request, work: InWork) -> Staff:
         refuse_cross_site(request, json_only=self._json_only)

@@ -12,6 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # In bytes, also of several parts together.
 LONGEST_BODY = 1024 * 1024
+# The same on a route that has to read a body to know who sends it, such as the sign-in.
+LONGEST_OF_STRANGERS = 32 * 1024
 
 Render = Callable[[Request, Exception], Awaitable[Response]]
 

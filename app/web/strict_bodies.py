@@ -1,6 +1,7 @@
 """Bodies of JSON that readers could understand differently are refused before anything is done.
 
 This is for programs, so for the routes of the API. Pages send what our own scripts have written.
+A body is read only of a sender who is signed in, if the route is for people who are.
 """
 
 import asyncio
@@ -9,9 +10,11 @@ from functools import partial
 from typing import Any
 
 from fastapi import Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from app import strict_json
+from app.web.access import Guard
 
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 # Bytes: to read more takes milliseconds, in which nothing else would go on.
@@ -30,12 +33,25 @@ class StrictRoute(APIRoute):
         handle = super().get_route_handler()
         if not _WITH_BODY & (self.methods or set()):
             return handle
+        guard = _guard_of(self.dependant)
 
         async def handler(request: Request) -> Response:
+            if guard is not None:
+                await guard.refuse_strangers(request)
             request.json = partial(_read, request)  # type: ignore[method-assign]
             return await handle(request)
 
         return handler
+
+
+def _guard_of(dependant: Dependant) -> Guard | None:
+    """Return the guard of a route; one without is public."""
+    for one in dependant.dependencies:
+        if isinstance(one.call, Guard):
+            return one.call
+        if (found := _guard_of(one)) is not None:
+            return found
+    return None
 
 
 async def _read(request: Request) -> Any:

@@ -22,6 +22,7 @@ from app.definitions.risk import Urgency
 from app.jobs.names import Task
 from app.jobs.transaction import flush
 from app.staff.log_kinds import AuditLog
+from app.staff.log_words import verify_words
 from app.staff.models import AuditEntry, Staff
 from app.work import Work
 from tests.country.files import NEXT, at, taken, with_short_form
@@ -151,6 +152,12 @@ async def test_the_history_of_a_contact_reads_as_before(work: Work) -> None:
         )
     ).one()
     assert opened.unseal_answer("note.ill", version.sealed["note.ill"]) == "zzfever"
+    # What was sealed later has a sum from then on.
+    reports = {one.table: one for one in await verify_words(work)}
+    assert [one for one in reports.values() if one.broken] == []
+    assert reports["words_of_completed_versions"].rows == 4
+    assert reports["words_of_earlier_answers"].rows == 2
+    assert reports["words_before_sums"].rows == 0
 
 
 async def test_of_an_erased_record_nothing_more_is_kept_than_was(work: Work) -> None:

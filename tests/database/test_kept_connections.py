@@ -29,7 +29,7 @@ async def test_what_is_left_on_a_connection_of_a_pool_is_noticed(
     # The next user of the connection finds nothing of it.
     again = open_database(database)
     async with again.sessions() as session:
-        assert await session.scalar(text("SHOW statement_timeout")) == "0"
+        assert await session.scalar(text("SHOW statement_timeout")) == "1min"
         locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
         assert await session.scalar(text(locks)) == 0
     await again.close()

@@ -17,7 +17,7 @@ from app.work import PROGRAM
 from tests.support.talks import talk
 
 
-async def broken(stage: Stage) -> dict[str, list[int]]:
+async def broken(stage: Stage) -> dict[str, list[int | str]]:
     async with stage.ground.database.sessions() as session:
         return {r.table: r.broken for r in await verify_chains(session) if r.broken}
 

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -114,6 +115,10 @@ def test_it_seals_and_hashes_as_the_program_itself_would(keeper: Keeper) -> None
     assert far.secret_of("push", "x") == near.secret_of("push", "x")
     assert far.numbers == [1]
     assert far.check_value(1) == near.check_value(1)
+    salted = [(b"salt", Bound(**place), near.seal(TEXT, **place)), (b"salt", Bound(**place), b"")]
+    (mine, damaged) = asyncio.run(far.sums_all(salted))
+    assert mine == asyncio.run(near.sums_all(salted))[0] == sha256(b"salt" + TEXT).digest()
+    assert isinstance(damaged, CannotOpen)
 
 
 def test_no_request_returns_a_key() -> None:
@@ -143,6 +148,7 @@ def test_no_request_returns_a_key() -> None:
             for act in ("seal", "open", "attempt", "seal_anew")
             for item in (secret.item, Item(place, sealed))
         ),
+        {"act": "sums", "items": [list(secret.item)], "starts": [b""]},
     ]
     for request in requests:
         said = repr(answer(safe, request)).encode("unicode_escape")
@@ -163,6 +169,8 @@ def test_no_request_returns_a_key() -> None:
         {"act": "seal"},
         {"act": "seal", "items": [[b"a", b"b"]] * 5001},
         {"act": "seal", "items": [["a", "b"]]},
+        {"act": "sums", "items": [[b"a", b"b"]], "starts": []},
+        {"act": "sums", "items": [[b"a", b"b"]], "starts": [2**33]},
         {"act": "hashes", "texts": [["name", "x" * 20_001]]},
         {"act": "make_secret", "row": b"short", "first": True},
         {"act": ["seal"]},
@@ -357,6 +365,13 @@ async def test_a_record_is_saved_and_opened_in_a_request_of_each_kind_and_not_of
         assert opened.answers()["child.a2.name"] == "Luka Petrović"
         assert opened.answer("child.a1.name") == "Mina Petrović"
     assert asked == ["open"]
+    asked.clear()
+    # What is overwritten is kept with its sum; the other answers are as they were.
+    async with transaction(ground, actor_of(ana)) as work:
+        await work.session.execute(text("UPDATE contacts SET edited_at = '2020-01-01'"))
+        again = [Change(one.path, f"{one.value} again", 1) for one in ANSWERS]
+        await contacts.save(work, ana, contact.id, again)
+    assert sorted(asked) == ["hashes", "seal", "seal", "sums"]
     keeper.close()
     await ground.database.close()
 

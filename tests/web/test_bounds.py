@@ -11,14 +11,19 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
+from app import strict_json
 from app.demo.stage import Stage
 from app.errors import Invalid
 from app.referrals.directory.directory_csv import BadDirectory, read_directory
 from app.routing.rota.calendar_import import _events_of
 from app.routing.rota.recurrence import trouble_with
 from app.routing.rota.shifts import days_of_rule
+from app.web.access import COOKIE, Guard, cookie_name
+from app.web.bodies import LONGEST_OF_STRANGERS
 from app.web.connections import Limited, Unfinished
 from app.web.patience import Patience
+from app.web.strict_bodies import StrictRoute, _guard_of
+from tests.support.routes import routes
 
 _MEGABYTE = 1024 * 1024
 
@@ -51,6 +56,51 @@ async def test_a_request_is_bounded_before_it_is_known_who_asks(
     await _streams(stage)
 
 
+async def test_a_body_is_read_only_of_who_is_signed_in(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana, read = await stage.add_counsellor("ana", state=None), []
+    as_usual = strict_json.read
+
+    def reads(body: bytes | str) -> Any:
+        read.append(body)
+        return as_usual(body)
+
+    monkeypatch.setattr(strict_json, "read", reads)
+    base, name = stage.settings.public_url + "/api/v1", cookie_name(stage.settings, COOKIE)
+    body = b'{"channel": "email"}' + b" " * 500_000
+    for cookie in ("", f"{name}=made-up"):
+        headers = {"Content-Type": "application/json", "Cookie": cookie}
+        for path in ("/contacts", "/statistics/exports", "/me/proof"):
+            short = body[:20_000] if path == "/statistics/exports" else body
+            answer = await stage.client.post(base + path, content=short, headers=headers)
+            assert (answer.status_code, answer.json()["error"]) == (401, "NotSignedIn"), path
+    # To sign in, a body has to be read: a short one.
+    longer = await stage.client.post(f"{base}/session", content=body, headers=headers)
+    assert longer.status_code == 413
+    assert read == []
+    headers["Cookie"] = ana.cookie_header
+    assert (
+        await stage.client.post(f"{base}/contacts", content=body, headers=headers)
+    ).status_code == 201
+    assert read == [body]
+
+
+async def test_every_route_with_json_knows_its_sender_first_or_reads_little(stage: Stage) -> None:
+    bounded, asks = {}, 0
+    for route in routes(stage):
+        if not isinstance(route, StrictRoute) or route.body_field is None:
+            continue
+        guard = _guard_of(route.dependant)
+        if guard is None or type(guard).refuse_strangers is Guard.refuse_strangers:
+            bounded[route.path] = route.max_body_size
+        else:
+            asks += 1
+    strangers = ("/session", "/session/passkey")
+    assert bounded == dict.fromkeys(strangers, LONGEST_OF_STRANGERS)
+    assert asks > 100
+
+
 async def _bodies(stage: Stage) -> None:
     base = stage.settings.public_url
     kinds = (
@@ -64,8 +114,9 @@ async def _bodies(stage: Stage) -> None:
         for content in (b" " * (2 * _MEGABYTE), _endless(2)):
             headers = {"Content-Type": kind, "X-Twilio-Signature": "none"}
             answer = await stage.client.post(base + path, content=content, headers=headers)
-            # A webhook that says how long it is is refused for its signature, unread.
-            assert answer.status_code in ((413, 403) if "telephony" in path else (413,)), path
+            # Unread, a webhook is refused for its signature, and a stranger for their session.
+            unread = {"/telephony/voice": 403, "/api/v1/contacts": 401}.get(path, 413)
+            assert answer.status_code in (413, unread), path
             assert "content-security-policy" in answer.headers
     # A file may be longer, but only for who may bring one.
     ana = await stage.add_counsellor("ana", shift=False, state=None)

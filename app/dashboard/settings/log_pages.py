@@ -24,6 +24,7 @@ from app.safekeeping.models import Way
 from app.safekeeping.verifying import LARGEST_FILE, verdict_of
 from app.staff.log_kinds import AuditLog
 from app.staff.log_values import ActedFrom
+from app.staff.log_words import BEFORE_SUMS
 from app.staff.models import AuditEntry, Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with
@@ -63,6 +64,14 @@ CHAIN_WORDS = {
     "call_events": N_("What happened in calls"),
     "record_events": N_("What happened to contacts, cases and referrals"),
     "calls_without_events": N_("Calls whose log lacks its end"),
+    "words_of_record_events": N_("Words written about contacts, cases and referrals"),
+    "words_of_earlier_answers": N_("Answers that were overwritten"),
+    "words_of_completed_versions": N_("Answers of completed contacts"),
+    "words_of_consents": N_("Words written about consent"),
+    "words_of_urgency_decisions": N_("Reasons of decisions about urgency"),
+    # Of these only whether they open is seen: their rows are from before there were sums.
+    BEFORE_SUMS: N_("Words kept before sums were kept"),
+    # As earlier checks named them.
     "resealed_words": N_("Words that were sealed with a newer key"),
 }
 # What a comparison with anchors can find wrong: a log, or the file itself.

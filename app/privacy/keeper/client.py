@@ -17,7 +17,7 @@ from typing import Any
 
 from app.errors import BadSettings, Refusal
 from app.privacy.keeper.wire import receive, send
-from app.privacy.safe import CannotOpen, InForce, Item
+from app.privacy.safe import CannotOpen, InForce, Item, Salted
 
 # Seconds that a short request may take, and the bytes that may take one second more.
 _PATIENCE = 1.0
@@ -131,6 +131,11 @@ class Keeper:
 
     def seal_anew(self, items: Sequence[Item]) -> list[bytes]:
         return list(self._ask("seal_anew", items=_sent(items)))
+
+    def sums(self, values: Sequence[Salted]) -> list[bytes | CannotOpen]:
+        items = _sent([one.item for one in values])
+        answers = self._ask("sums", items=items, starts=[one.start for one in values])
+        return [one if isinstance(one, bytes) else CannotOpen(str(one)) for one in answers]
 
     def hashes(self, texts: Sequence[tuple[str, str]]) -> list[list[bytes]]:
         return list(self._ask("hashes", texts=[list(pair) for pair in texts]))

@@ -17,7 +17,7 @@ from uuid import UUID
 from app.errors import BadSettings
 from app.log import log
 from app.privacy.keeper.wire import MOST_ITEMS, BadMessage, receive, send
-from app.privacy.safe import CannotOpen, InForce, Item, Safe, Secret
+from app.privacy.safe import CannotOpen, InForce, Item, Safe, Salted, Secret
 
 # Processes and threads that are served at once.
 _MOST_LINES = 256
@@ -218,6 +218,14 @@ def _seal_anew(safe: Safe, message: dict[str, Any]) -> list[bytes]:
     return safe.seal_anew(_items(message))
 
 
+def _sums(safe: Safe, message: dict[str, Any]) -> list[bytes | str]:
+    starts = _bounded(message["starts"])
+    if any(not isinstance(one, bytes) for one in starts):
+        raise BadMessage("values are bytes")
+    values = [Salted(*pair) for pair in zip(starts, _items(message), strict=True)]
+    return [one.detail if isinstance(one, CannotOpen) else one for one in safe.sums(values)]
+
+
 def _hashes(safe: Safe, message: dict[str, Any]) -> list[list[bytes]]:
     texts = [(str(kind), str(text)) for kind, text in _bounded(message["texts"])]
     if any(len(kind) + len(text) > _LONGEST_TEXT for kind, text in texts):
@@ -240,6 +248,7 @@ _ACTS: dict[str, Callable[[Safe, dict[str, Any]], Any]] = {
     "open": _open,
     "attempt": _attempt,
     "seal_anew": _seal_anew,
+    "sums": _sums,
     "hashes": _hashes,
     "carry": _carry,
     "make_secret": _make_secret,

@@ -1,6 +1,7 @@
 """Consent to a referral, overrides of it, and its withdrawal."""
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import ColumnElement, and_, or_, select
@@ -271,11 +272,11 @@ def write_consent(
     if len(words) > 4000 or "\x00" in words:
         raise Invalid("Write at most 4000 characters.")
     row_id = uuid4()
-    sealed = None
+    sealed: dict[str, Any] = {}
     if words.strip():
-        sealed = work.keys.seal(
+        sealed = work.keys.seal_with_sum(
             words.strip().encode(), table="consents", column="words_sealed", row=row_id
-        )
+        ).as_columns("words_sealed")
     work.session.add(
         Consent(
             id=row_id,
@@ -291,7 +292,7 @@ def write_consent(
             basis=basis,
             child_told=child_told,
             despite=despite or [],
-            words_sealed=sealed,
+            **sealed,
         )
     )
 

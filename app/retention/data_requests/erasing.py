@@ -54,7 +54,7 @@ async def carry_out(ground: Ground, request_id: UUID) -> None:
 
 
 async def _one_batch(ground: Ground, request_id: UUID, kind: ItemKind) -> bool:
-    async with transaction(ground, PROGRAM) as work:
+    async with transaction(ground, PROGRAM, long=True) as work:
         return await erase_some(work, request_id, kind)
 
 
@@ -177,6 +177,8 @@ async def _third_parties(work: Work, request: DataRequest, ids: list[UUID]) -> l
 
 async def _profiles(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID]:
     """Take a profile apart: its numbers, what was written in its log, and its contacts."""
+    # The log gives up words only of a profile that is erased.
+    await _update(work, Profile, ids, erased_at=work.now)
     await empty(work, RecordEvent.words_sealed, RecordEvent.subject_id, ids)
     await work.session.execute(delete(ProfileNumber).where(ProfileNumber.profile_id.in_(ids)))
     await work.session.execute(
@@ -185,7 +187,6 @@ async def _profiles(work: Work, request: DataRequest, ids: list[UUID]) -> list[U
         .values(profile_id=None)
         .execution_options(synchronize_session=False)
     )
-    await _update(work, Profile, ids, erased_at=work.now)
     for id_ in ids:
         note_event(work, Subject.PROFILE, id_, RecordLog.ERASED)
     return ids

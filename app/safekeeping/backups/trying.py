@@ -7,13 +7,15 @@ from pathlib import Path
 
 from sqlalchemy import MetaData, text
 
+from app.database.engine import LONG_SECONDS
 from app.database.running import database_of
 from app.safekeeping.backups.places import BackupRefused, Made
 from app.safekeeping.backups.restoring import restore
 from app.sealing.knowing import check_keys, learn_now
 from app.sealing.places import sealed_places, values_of
 from app.settings import Settings
-from app.staff.audit import verify_chains, verify_words
+from app.staff.audit import verify_chains
+from app.staff.log_words import verify_words
 from app.work import PROGRAM, Work, make_ground
 
 
@@ -23,7 +25,7 @@ class Tried:
 
     # Rows of each log.
     rows: dict[str, int]
-    broken: dict[str, list[int]]
+    broken: dict[str, list[int | str]]
     # Sealed values that were opened, one of each column that holds any.
     opened: int
     newest: datetime | None
@@ -49,14 +51,14 @@ async def look_into(settings: Settings, folder: Path, metadata: MetaData) -> Tri
     )
     with database_of(own) as running:
         check_keys(running, lambda: metadata)
-        ground = make_ground(running)
+        ground = make_ground(running, statement_seconds=LONG_SECONDS)
         try:
             await learn_now(ground)
             if ground.keys.problem:
                 raise BackupRefused(ground.keys.problem)
             async with ground.database.sessions() as session:
                 work = Work(session, ground.clock.now(), PROGRAM, ground)
-                reports = [*await verify_chains(session), await verify_words(work)]
+                reports = [*await verify_chains(session), *await verify_words(work)]
                 newest = await session.scalar(text("SELECT max(at) FROM audit_entries"))
                 return Tried(
                     {one.table: one.rows for one in reports},

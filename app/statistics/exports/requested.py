@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import psycopg
 from sqlalchemy import delete, func, or_, select, update
 
+from app.database.engine import with_limits
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.names import Task
@@ -262,7 +263,11 @@ async def use_approval(work: Work, export_id: UUID) -> Export | None:
 async def alone_with(ground: Ground, export_id: UUID) -> AsyncIterator[bool]:
     """Yield whether only this process makes the file now; the lock is free when a process dies."""
     async with await psycopg.AsyncConnection.connect(
-        ground.database.url, autocommit=True, connect_timeout=3, application_name="helpline export"
+        ground.database.url,
+        autocommit=True,
+        connect_timeout=3,
+        application_name="helpline export",
+        options=with_limits(ground.database.url),
     ) as connection:
         row = await (
             await connection.execute(
@@ -288,7 +293,7 @@ async def _make(ground: Ground, export_id: UUID) -> None:
         await work.session.execute(delete(ExportPart).where(ExportPart.export_id == export_id))
     try:
         wanted = wanted_of(export)
-        async with transaction(ground, PROGRAM) as work, made(work, wanted) as one:
+        async with transaction(ground, PROGRAM, long=True) as work, made(work, wanted) as one:
             await _keep(ground, export_id, one.pieces(wanted.kind), one)
     except Invalid as error:
         await fail(ground, export_id, error.detail)

@@ -20,6 +20,7 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from app.contacts.registry import library_of
+from app.database.engine import LONG_SECONDS, with_limits
 from app.definitions import in_force
 from app.definitions.library import Library
 from app.errors import TooMany
@@ -242,7 +243,10 @@ async def reading(ground: Ground, now: datetime) -> AsyncIterator[Reading]:
     async with (
         _place(ground),
         await psycopg.AsyncConnection.connect(
-            ground.database.url, connect_timeout=3, application_name="helpline statistics"
+            ground.database.url,
+            connect_timeout=3,
+            application_name="helpline statistics",
+            options=with_limits(ground.database.url, statement_seconds=LONG_SECONDS),
         ) as connection,
     ):
         await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
@@ -269,7 +273,10 @@ async def keep_days(ground: Ground, days: Iterable[date], now: datetime) -> int:
     asked = read_questions(in_force.folder_of(ground))
     made = 0
     async with await psycopg.AsyncConnection.connect(
-        ground.database.url, connect_timeout=3, application_name="helpline statistics"
+        ground.database.url,
+        connect_timeout=3,
+        application_name="helpline statistics",
+        options=with_limits(ground.database.url, statement_seconds=LONG_SECONDS),
     ) as connection:
         for day in days:
             if is_over(day, now):
@@ -355,7 +362,10 @@ async def days_to_keep(ground: Ground, now: datetime, limit: int = 62) -> list[d
     """Return days since the first record that are over and not kept, the newest first."""
     asked = read_questions(in_force.folder_of(ground))
     version = version_of(asked, library_of(ground).form_for("contact"))
-    async with await psycopg.AsyncConnection.connect(ground.database.url) as connection:
+    async with await psycopg.AsyncConnection.connect(
+        ground.database.url,
+        options=with_limits(ground.database.url, statement_seconds=LONG_SECONDS),
+    ) as connection:
         rows = await connection.execute(
             "WITH first AS (SELECT least((SELECT min(opened_at) FROM calls),"
             " (SELECT min(taken_at) FROM contacts), (SELECT min(at) FROM presence_changes)) AS at)"

@@ -1,0 +1,64 @@
+"""Sums of sealed answers that a log keeps: words in the place of others are found by them.
+
+A log takes an answer as it is sealed in the record, so the holder of the keys opens it for its sum
+and hands out the sum alone. See `app/privacy/safe.py`; `app/staff/log_words.py` compares.
+"""
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+from app.contacts.models import CompletedVersion, EarlierAnswer, Filled
+from app.privacy.keys import SALT_COLUMN, Bound, CannotOpen, told
+from app.privacy.safe import new_salt, start_of
+from app.work import Work
+
+_EARLIER, _VERSIONS = EarlierAnswer.__tablename__, CompletedVersion.__tablename__
+
+
+async def add_sums(work: Work, record: Filled, rows: list[dict[str, Any]]) -> None:
+    """Add to rows of earlier answers the sum of what is sealed, and its salt."""
+    for row in rows:
+        row["words_sum"] = row[SALT_COLUMN] = None
+    of_sealed = [row for row in rows if row["sealed"] is not None]
+    salts = [new_salt() for _ in of_sealed]
+    bound = Bound(_EARLIER, SALT_COLUMN, record.id)
+    sealed = await work.keys.seal_all([(bound, salt) for salt in salts])
+    answers = [(row["path"], row["sealed"]) for row in of_sealed]
+    sums = await _sums(work, record, answers, salts)
+    for row, one, salt_sealed in zip(of_sealed, sums, sealed, strict=True):
+        row["words_sum"], row[SALT_COLUMN] = one, salt_sealed
+
+
+async def sums_of_version(
+    work: Work, record: Filled, sealed: Mapping[str, str], salt_sealed: bytes | None = None
+) -> dict[str, Any]:
+    """Return the columns of a completed version with the sums of these answers and their salt.
+
+    `salt_sealed`: the salt that the version has already.
+    """
+    if not sealed:
+        return {"words_sums": {}}
+    bound = Bound(_VERSIONS, SALT_COLUMN, record.id)
+    if salt_sealed is None:
+        salt = new_salt()
+        (salt_sealed,) = await work.keys.seal_all([(bound, salt)])
+    else:
+        salt = told((await work.keys.open_all([(bound, salt_sealed)]))[0])
+    answers = list(sealed.items())
+    sums = await _sums(work, record, answers, [salt] * len(answers))
+    hexadecimal = {path: one.hex() for path, one in zip(sealed, sums, strict=True) if one}
+    return {"words_sums": hexadecimal, SALT_COLUMN: salt_sealed}
+
+
+async def _sums(
+    work: Work, record: Filled, answers: list[tuple[str, str]], salts: list[bytes]
+) -> list[bytes | None]:
+    """Return the sum of each answer of a record; none of a damaged one, which the check names."""
+    table = record.__tablename__
+    values = [
+        (start_of(salt, path), Bound(table, path, record.id), base64.b64decode(sealed))
+        for (path, sealed), salt in zip(answers, salts, strict=True)
+    ]
+    sums = await work.keys.sums_all(values)
+    return [None if isinstance(one, CannotOpen) else one for one in sums]
