@@ -16,6 +16,7 @@ SECRETS = (
     "field_keys",
     "database_url",
     "migration_database_url",
+    "backup_database_url",
     "twilio_auth_token",
     "twilio_previous_auth_token",
     "twilio_api_key_secret",

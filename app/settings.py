@@ -176,10 +176,11 @@ class Settings(BaseSettings):
     anchor_mail: str = ""
     anchor_time_stamp_url: str | None = Field(default=None, pattern=r"^https?://[^\s]+$")
     anchor_time_stamp_certificate: Path | None = None
-    # Where back-ups of the program's own PostgreSQL go, for whom they are encrypted, and how many
-    # are kept.
+    # Where back-ups go, for whom they are encrypted, and how many are kept.
     backup_target: Path | None = None
     backup_recipients: str = ""
+    # For the role that makes back-ups of a PostgreSQL that is not the program's own.
+    backup_database_url: str | None = None
     backup_keep: int = Field(default=14, ge=1, le=1000)
     # Hours after which the last back-up is too old.
     backup_hours: int = Field(default=26, ge=1, le=24 * 31)
@@ -412,15 +413,19 @@ def _check_addresses(settings: Settings) -> None:
             "HELPLINE_DATABASE_URL must start with postgresql://. "
             "Leave it unset to run the embedded PostgreSQL in HELPLINE_DATA_DIR."
         )
-    if settings.migration_database_url is None:
-        return
-    if not settings.migration_database_url.startswith(schemes):
-        raise BadSettings("HELPLINE_MIGRATION_DATABASE_URL must start with postgresql://.")
-    if settings.database_url is None:
-        raise BadSettings(
-            "HELPLINE_MIGRATION_DATABASE_URL is set and HELPLINE_DATABASE_URL is not. Set both for "
-            "a PostgreSQL of your own; the embedded one has its own roles and needs neither."
-        )
+    for name, url in (
+        ("HELPLINE_MIGRATION_DATABASE_URL", settings.migration_database_url),
+        ("HELPLINE_BACKUP_DATABASE_URL", settings.backup_database_url),
+    ):
+        if url is None:
+            continue
+        if not url.startswith(schemes):
+            raise BadSettings(f"{name} must start with postgresql://.")
+        if settings.database_url is None:
+            raise BadSettings(
+                f"{name} is set and HELPLINE_DATABASE_URL is not. Set both for a PostgreSQL of "
+                "your own; the embedded one has its own roles and needs neither."
+            )
 
 
 def _check_inside(settings: Settings) -> None:

@@ -35,6 +35,7 @@ class Checked(Protocol):
     monitoring_token: str | None
     database_url: str | None
     migration_database_url: str | None
+    backup_database_url: str | None
     smtp_url: str | None
     scan_command: str | None
     leaked_passwords: str | None
@@ -65,6 +66,7 @@ def check_strength(settings: Checked) -> None:
     _check_secrets(settings)
     _check_database("HELPLINE_DATABASE_URL", settings.database_url)
     _check_database("HELPLINE_MIGRATION_DATABASE_URL", settings.migration_database_url)
+    _check_database("HELPLINE_BACKUP_DATABASE_URL", settings.backup_database_url)
     mail = urlsplit(settings.smtp_url or "")
     if mail.scheme == "smtp" and not is_this_machine(mail.hostname or ""):
         raise BadSettings(

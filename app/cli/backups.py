@@ -1,4 +1,4 @@
-"""`helpline backup …`: back-ups of the program's own PostgreSQL, and restores from them."""
+"""`helpline backup …`: back-ups of the PostgreSQL, and restores from them."""
 
 import asyncio
 import contextlib
@@ -12,6 +12,8 @@ import typer
 from app import tables
 from app.cli.running import prepared, run_verb, sealed_database
 from app.clock import SystemClock
+from app.database.embedded import folder_of
+from app.database.roles import SUPERUSER
 from app.errors import Invalid
 from app.jobs.transaction import transaction
 from app.log import set_up_logging
@@ -118,6 +120,11 @@ def restore(
     with _seconds():
         made = restoring.restore(source, to, key, until=_moment(until), name=name)
     print(f"{made.name} is restored to {to}.")
+    if made.superuser != SUPERUSER or made.database != SUPERUSER:
+        print(
+            f"It is that of another PostgreSQL: its database is {made.database}, and its settings "
+            f"are in files of {folder_of(to)} that end with {restoring.BEFORE}."
+        )
     tried = asyncio.run(trying.look_into(settings, to.resolve(), tables.metadata))
     _tell(tried)
 

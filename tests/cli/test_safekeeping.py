@@ -91,5 +91,5 @@ def test_keys_are_made_and_a_tool_of_the_operators_is_noted(
     assert _run(capsys, "backup", "note", "dump of Monday") == (0, "")
     monkeypatch.setenv("HELPLINE_BACKUP_RECIPIENTS", said.strip().partition("=")[2])
     code, said = _run(capsys, "backup", "make", str(tmp_path / "target"))
-    assert (code, "that server's tools" in said) == (2, True)
+    assert (code, "HELPLINE_BACKUP_DATABASE_URL" in said) == (2, True)
     set_up_logging("ERROR")

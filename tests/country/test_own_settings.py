@@ -51,7 +51,8 @@ SERVERS = {
     *("scan_command", "leaked_passwords", "monitoring_token", "monitoring_port"),
     *("monitoring_host", "smtp_url", "push_services", "anchor_file", "anchor_mail"),
     *("anchor_time_stamp_url", "anchor_time_stamp_certificate", "backup_target"),
-    *("backup_recipients", "backup_keep", "backup_hours", "backup_log_seconds", "log_level"),
+    *("backup_database_url", "backup_recipients", "backup_keep", "backup_hours"),
+    *("backup_log_seconds", "log_level"),
     # The rules of retention decide about numbers, with this as their beginning.
     "number_retention_days",
 }

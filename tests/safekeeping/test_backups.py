@@ -1,18 +1,12 @@
 """A back-up is made while rows are written, the server is killed, and everything comes back."""
 
 import asyncio
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
 
 import psutil
-import psycopg
 import pytest
-from pyrage import x25519
 
 from app import tables
 from app.clock import SystemClock
@@ -20,55 +14,12 @@ from app.database.embedded import folder_of
 from app.database.roles import PROGRAM, as_role
 from app.database.running import database_of
 from app.errors import BadSettings
-from app.jobs.transaction import transaction
 from app.safekeeping.backups import making, restoring, sealing, trying
 from app.safekeeping.backups.places import BackupRefused, Made, Place, places_in, written
-from app.safekeeping.backups.server import own_address
-from app.sealing.knowing import learn
+from app.safekeeping.backups.server import server_of
 from app.settings import Settings, check_settings
-from app.staff.audit import write_entry
-from app.staff.log_kinds import AuditLog
-from app.work import PROGRAM as BY_PROGRAM
-from app.work import make_ground
+from tests.safekeeping.kept_lines import a_folder, a_key, say, subjects
 from tests.sealing.keys import KEYS, OTHER, SECRET, text_of
-
-
-@contextmanager
-def a_folder() -> Iterator[Path]:
-    # A short path: the server listens on a socket in it.
-    with tempfile.TemporaryDirectory(prefix="hlb", dir="/tmp") as name:
-        yield Path(name)
-
-
-def a_key(folder: Path, name: str = "key") -> tuple[Path, str]:
-    made = x25519.Identity.generate()
-    path = folder / name
-    path.write_text(f"# made for a test\n{made}\n")
-    return path, str(made.to_public())
-
-
-async def say(settings: Settings, subject: str, *, seal: bool = False) -> None:
-    """Append a line to the log; `seal` a text, too."""
-    ground = make_ground(settings)
-    async with transaction(ground, BY_PROGRAM) as work:
-        write_entry(work, AuditLog.LOG_CHECK_ASKED, subject)
-        if seal:
-            await learn(work)
-            row = uuid4()
-            sealed = work.keys.seal(b"a text", table="push_keys", column="private_sealed", row=row)
-            connection = await work.session.connection()
-            await connection.exec_driver_sql(
-                "INSERT INTO push_keys (id, private_sealed, public, created_at)"
-                " VALUES (%s, %s, '', now())",
-                (row, sealed),
-            )
-    await ground.database.close()
-
-
-def subjects(url: str) -> list[str]:
-    with psycopg.connect(url) as connection:
-        rows = connection.execute("SELECT subject FROM audit_entries ORDER BY id").fetchall()
-    return [row[0] for row in rows]
 
 
 def kill(data_dir: Path) -> None:
@@ -98,7 +49,7 @@ def test_a_killed_server_comes_back_as_it_was_at_a_moment() -> None:
             moment = datetime.now(UTC)
             time.sleep(0.05)
             asyncio.run(say(running, "too late"))
-            making._give_up_segment(running, own_address(running))
+            making._give_up_segment(running, server_of(running).address)
             kill(settings.data_dir)
         (place,) = places_in(folder / "target")
         assert [one.name for one in place.all()] == [made.name]
@@ -233,5 +184,5 @@ def test_a_database_of_its_own_is_not_backed_up_by_us(database: str, tmp_path: P
         database_url=as_role(database, PROGRAM),
         backup_recipients=a_key(tmp_path)[1],
     )
-    with pytest.raises(BackupRefused, match="that server's tools"):
+    with pytest.raises(BackupRefused, match="HELPLINE_BACKUP_DATABASE_URL"):
         making.make_base(settings, SystemClock().now(), tmp_path / "target")

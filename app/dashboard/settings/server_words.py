@@ -50,6 +50,7 @@ WORDS = {
     "anchor_time_stamp_certificate": N_("The certificate of that authority"),
     "backup_target": N_("Where back-ups go"),
     "backup_recipients": N_("The public keys to which back-ups are encrypted"),
+    "backup_database_url": N_("How back-ups reach the database"),
     "backup_keep": N_("How many back-ups are kept"),
     "backup_hours": N_("Hours after which the last back-up is too old"),
     "backup_log_seconds": N_("Seconds until what is written is with the back-ups"),

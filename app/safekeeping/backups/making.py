@@ -1,25 +1,19 @@
 """Making a back-up of the running server, and bringing to it what was written since.
 
-The whole server is copied by `pg_basebackup` and encrypted as it comes. What is written afterwards
-is in the segments of the server's log: the server puts each into a folder of `DATA_DIR`
-(`app/database/embedded.py`), and from there they are encrypted into the back-ups once a minute.
+The whole server is copied by replication and encrypted as it comes. What is written afterwards is
+in the segments of the server's log. The program's own server puts each into a folder of `DATA_DIR`
+(`app/database/embedded.py`), and from there they are encrypted into the back-ups once a minute;
+another server is asked for them (`receiving.py`).
 """
 
-import fcntl
-import gzip
-import os
-import subprocess
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pyrage
-
 from app.database.embedded import spool_of
-from app.safekeeping.backups import sealing
+from app.safekeeping.backups import receiving, sealing
+from app.safekeeping.backups.outside import Known, look
 from app.safekeeping.backups.places import (
     ARCHIVED,
     LOG,
@@ -27,11 +21,14 @@ from app.safekeeping.backups.places import (
     BackupRefused,
     Made,
     Place,
+    alone,
     written,
 )
-from app.safekeeping.backups.server import ask, own_address, tool
+from app.safekeeping.backups.replicating import copied, linked
+from app.safekeeping.backups.server import Server, ask, server_of
 from app.settings import Settings
 
+_SYSTEM = "SELECT system_identifier FROM pg_control_system()"
 # Seconds within which the server gives up the segment in which a back-up has ended.
 _ARCHIVED_WITHIN = 30
 # Whether the server puts aside what it writes.
@@ -54,15 +51,27 @@ _ASIDE_WORDS = {
 _LEFT_BEHIND = timedelta(days=1)
 
 
-def place_of(settings: Settings, target: Path | None = None) -> Place:
-    """Return the place of the running server's back-ups. Raises BackupRefused."""
+@dataclass(frozen=True)
+class _Begun:
+    """The server of the back-ups, and the place where they are."""
+
+    server: Server
+    # Of a server that is not the program's own.
+    known: Known | None
+    place: Place
+
+
+def _begin(settings: Settings, target: Path | None = None) -> _Begun:
+    """Find server and place, and look whether a back-up can be made. Raises BackupRefused."""
     target = target or settings.backup_target
     if target is None:
         raise BackupRefused(
             "Say where: `helpline backup make FOLDER`, or set HELPLINE_BACKUP_TARGET."
         )
-    system = ask(own_address(settings), "SELECT system_identifier FROM pg_control_system()")
-    return Place(target.resolve() / str(system))
+    server = server_of(settings)
+    known = None if server.is_own else look(settings, server.address)
+    system = known.system if known else ask(server.address, _SYSTEM)
+    return _Begun(server, known, Place(target.resolve() / str(system)))
 
 
 def make_base(settings: Settings, now: datetime, target: Path | None = None) -> Made:
@@ -71,60 +80,52 @@ def make_base(settings: Settings, now: datetime, target: Path | None = None) -> 
     Raises BackupRefused, OSError.
     """
     recipients = sealing.recipients_of(settings.backup_recipients)
-    place = place_of(settings, target)
+    begun = _begin(settings, target)
+    place, address = begun.place, begun.server.address
+    # What is written since is brought to the folder of the settings alone.
+    goes_on = settings.backup_target is not None and (
+        target is None or target.resolve() == settings.backup_target.resolve()
+    )
     place.make()
-    url = own_address(settings)
-    with _alone(place.folder):
+    with alone(place.folder):
         _forget_parts(place, now)
-        begun = time.monotonic()
-        name = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
-        if place.base_of(name).exists():
-            raise BackupRefused("A back-up was made within this second. Try again.")
-        first = ask(url, "SELECT pg_walfile_name(pg_current_wal_lsn())")
-        with written(place.base_of(name)) as file:
-            counted = sealing.Counted(file)
-            _copy(url, name, counted, recipients)
-        made = Made(
-            name=name,
-            system=place.folder.name,
-            begun_at=now.astimezone(UTC).isoformat(),
-            ended_at=(now + timedelta(seconds=time.monotonic() - begun))
-            .astimezone(UTC)
-            .isoformat(),
-            first_segment=str(first),
-            server_version=int(ask(url, "SELECT current_setting('server_version_num')::int")),
-            size=counted.size,
-            sha256=counted.sha256,
-            recipients=[str(one) for one in recipients],
-        )
+        if begun.known and goes_on:
+            receiving.hold(address, begun.known)
+        made = _copy(begun, now, recipients)
+        if begun.known and goes_on:
+            # It is complete when what was written while it was made is there, too.
+            while not receiving.receive(address, begun.known, place, recipients).everything:
+                pass
         place.describe(made)
         expire(place, settings.backup_keep)
-    if settings.backup_target is not None:
-        _give_up_segment(settings, url)
+    if begun.server.is_own and settings.backup_target is not None:
+        _give_up_segment(settings, address)
     return made
 
 
-def _copy(url: str, name: str, to: sealing.Counted, recipients: sealing.Recipients) -> None:
-    command = [
-        *(tool("pg_basebackup"), "--dbname", url, "--pgdata", "-", "--format", "tar"),
-        *("--wal-method", "fetch", "--checkpoint", "fast", "--compress", "client-gzip:1"),
-        *("--no-password", "--label", f"helpline {name}"),
-    ]
-    with (
-        tempfile.TemporaryFile("w+") as said,
-        subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, cwd="/"
-        ) as process,
-    ):
-        try:
-            sealing.encrypt(process.stdout, to, recipients)
-        except BaseException:
-            process.kill()
-            raise
-        if process.wait() != 0:
-            said.seek(0)
-            last = (said.read().strip().splitlines() or ["without a word"])[-1]
-            raise BackupRefused(f"pg_basebackup failed: {last}")
+def _copy(begun: _Begun, now: datetime, recipients: sealing.Recipients) -> Made:
+    place, address, known = begun.place, begun.server.address, begun.known
+    clock = time.monotonic()
+    name = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    if place.base_of(name).exists():
+        raise BackupRefused("A back-up was made within this second. Try again.")
+    first = ask(address, "SELECT pg_walfile_name(pg_current_wal_lsn())")
+    with linked(address) as link, written(place.base_of(name)) as file:
+        counted = sealing.Counted(file)
+        sealing.encrypt(copied(link, f"helpline {name}"), counted, recipients)
+    ended_at = now + timedelta(seconds=time.monotonic() - clock)
+    return Made(
+        name=name,
+        system=place.folder.name,
+        begun_at=now.astimezone(UTC).isoformat(),
+        ended_at=ended_at.astimezone(UTC).isoformat(),
+        first_segment=str(first),
+        server_version=int(ask(address, "SELECT current_setting('server_version_num')::int")),
+        size=counted.size,
+        sha256=counted.sha256,
+        recipients=[str(one) for one in recipients],
+        **({"database": known.database, "superuser": known.superuser} if known else {}),
+    )
 
 
 def _give_up_segment(settings: Settings, url: str) -> None:
@@ -141,12 +142,21 @@ def _give_up_segment(settings: Settings, url: str) -> None:
 
 
 def drain(settings: Settings) -> int:
-    """Encrypt into the back-ups what the server has put aside. Return how many files these were.
+    """Bring to the back-ups what was written. Return how many files these were.
 
     Raises BackupRefused, OSError.
     """
+    server = server_of(settings)
+    if not server.is_own:
+        begun = _begin(settings)
+        assert begun.known is not None
+        recipients = sealing.recipients_of(settings.backup_recipients)
+        brought = receiving.receive(server.address, begun.known, begun.place, recipients)
+        if not brought.everything:
+            raise BackupRefused("What was written is still being brought to the back-ups.")
+        return brought.segments
     done = _drain(settings)
-    problem = _ASIDE_WORDS.get(ask(own_address(settings), _ASIDE))
+    problem = _ASIDE_WORDS.get(ask(server.address, _ASIDE))
     if problem is not None:
         raise BackupRefused(problem)
     return done
@@ -158,18 +168,17 @@ def _drain(settings: Settings) -> int:
     names = sorted(one.name for one in spool.glob("*") if ARCHIVED.fullmatch(one.name))
     if not names:
         return 0
-    place = place_of(settings)
+    place = _begin(settings).place
     place.make()
     done = 0
-    with _alone(spool):
+    with alone(spool):
         for name in names:
             path = spool / name
             # Another process may have been faster.
             if not path.exists():
                 continue
-            sealed = pyrage.encrypt(gzip.compress(path.read_bytes(), 1), recipients)
             with written(place.logs / f"{name}{LOG}") as file:
-                file.write(sealed)
+                file.write(sealing.packed(path.read_bytes(), recipients))
             path.unlink()
             done += 1
     return done
@@ -195,21 +204,3 @@ def _forget_parts(place: Place, now: datetime) -> None:
     for path in (*place.bases.glob("*.part"), *place.logs.glob("*.part")):
         if now.timestamp() - path.stat().st_mtime > _LEFT_BEHIND.total_seconds():
             path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Wait until no other process writes here. Raises BackupRefused after a while."""
-    handle = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        for _ in range(600):
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                time.sleep(0.1)
-        else:
-            raise BackupRefused("Another back-up is being made. Wait until it has ended.")
-        yield
-    finally:
-        os.close(handle)

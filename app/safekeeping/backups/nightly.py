@@ -15,6 +15,7 @@ from app.log import log
 from app.outbox.responses import TryAgain
 from app.safekeeping.backups import making, state
 from app.safekeeping.backups.places import BackupRefused
+from app.safekeeping.backups.receiving import PartMissing
 from app.safekeeping.models import BackupKind
 from app.work import PROGRAM, Ground, Work
 
@@ -32,10 +33,14 @@ async def ask_tonight(ground: Ground) -> None:
     async with transaction(ground, PROGRAM) as work:
         if not await _is_due(work):
             return
-        # Two workers that look at the same time would each ask for one.
-        alone = await work.session.scalar(select(func.pg_try_advisory_xact_lock(LOCK)))
-        if alone and not await state.is_under_way(work):
-            work.defer(Task.MAKE_BACKUP)
+        await _ask_once(work)
+
+
+async def _ask_once(work: Work) -> None:
+    # Two workers that look at the same time would each ask for one.
+    alone = await work.session.scalar(select(func.pg_try_advisory_xact_lock(LOCK)))
+    if alone and not await state.is_under_way(work):
+        work.defer(Task.MAKE_BACKUP)
 
 
 async def _is_due(work: Work) -> bool:
@@ -80,6 +85,10 @@ async def bring_log(ground: Ground) -> None:
         return
     try:
         await asyncio.to_thread(making.drain, ground.settings)
+    except PartMissing as error:
+        log().warning("a part of the log is missing", area="safekeeping", cause=str(error)[:200])
+        await _begin_anew(ground)
+        return
     except (BackupRefused, OSError, psycopg.Error) as error:
         log().warning(
             "what was written did not reach the back-ups",
@@ -89,3 +98,9 @@ async def bring_log(ground: Ground) -> None:
         return
     async with transaction(ground, PROGRAM) as work:
         await state.note_log(work)
+
+
+async def _begin_anew(ground: Ground) -> None:
+    """Ask for a back-up now: a restore cannot go beyond what is missing."""
+    async with transaction(ground, PROGRAM) as work:
+        await _ask_once(work)

@@ -4,15 +4,18 @@
 TARGET/SYSTEM/base/20270131T021503Z.tar.gz.age    the whole server
 TARGET/SYSTEM/base/20270131T021503Z.json          what it is; written last
 TARGET/SYSTEM/log/0000000100000000000000A7.gz.age what was written, segment by segment
+TARGET/SYSTEM/log/...A8.partial.gz.age            the last segment, as far as it was written
 ```
 
 `SYSTEM` is the identifier that PostgreSQL gives to each server. Every file is written under a name
 that ends with `.part`, brought to the disk, and then renamed.
 """
 
+import fcntl
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -20,12 +23,18 @@ from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
+from app.database.roles import SUPERUSER
 from app.errors import BadSettings
 
 BASE, LOG = ".tar.gz.age", ".gz.age"
+# A segment of which only the beginning was written.
+PARTIAL = ".partial"
 # Names of segments, of the histories of time lines, and of the marks of back-ups.
 SEGMENT = re.compile(r"[0-9A-F]{24}")
-ARCHIVED = re.compile(r"[0-9A-F]{24}(\.[0-9A-F]{8}\.backup)?|[0-9A-F]{8}\.history")
+ARCHIVED = re.compile(r"[0-9A-F]{24}(\.[0-9A-F]{8}\.backup|\.partial)?|[0-9A-F]{8}\.history")
+# Bytes of a segment: of the program's own server, and of every other one that was not made with
+# another size.
+SEGMENT_SIZE = 16 * 1024 * 1024
 
 
 class BackupRefused(BadSettings):
@@ -48,6 +57,9 @@ class Made:
     sha256: str
     # The public keys for which it was encrypted.
     recipients: list[str]
+    # The database of the program in that server, and the role that the server was made with.
+    database: str = SUPERUSER
+    superuser: str = SUPERUSER
 
 
 @dataclass(frozen=True)
@@ -82,7 +94,18 @@ class Place:
     def gaps(self) -> list[str]:
         """Return the segments after which one is missing: a restore that needs it ends there."""
         names = [name for name in self.segments() if SEGMENT.fullmatch(name)]
-        return [a for a, b in pairwise(names) if a[:8] == b[:8] and _number(b) != _number(a) + 1]
+        return [
+            a for a, b in pairwise(names) if a[:8] == b[:8] and number_of(b) != number_of(a) + 1
+        ]
+
+    def breaks_after(self, made: Made) -> bool:
+        """Return whether a part of what was written since a back-up is missing."""
+        # Since a restore there may be several time lines.
+        names = self.segments()
+        whole = {number_of(name) for name in names if SEGMENT.fullmatch(name)}
+        begun = {number_of(name) for name in names if name.endswith(PARTIAL)}
+        first, last = number_of(made.first_segment), max(whole | begun, default=-1)
+        return last < first or not whole.issuperset(range(first, last))
 
     def segments(self) -> list[str]:
         """Return the names of what the log holds, in the order in which it was written."""
@@ -90,9 +113,14 @@ class Place:
         return sorted(name for name in names if ARCHIVED.fullmatch(name))
 
 
-def _number(segment: str) -> int:
-    """Return the number of a segment of 16 megabytes, as the server's own are."""
-    return int(segment[8:16], 16) * 256 + int(segment[16:], 16)
+def number_of(segment: str) -> int:
+    """Return the number of a segment."""
+    return int(segment[8:16], 16) * 256 + int(segment[16:24], 16)
+
+
+def segment_named(time_line: int, number: int) -> str:
+    """Return the name of a segment."""
+    return f"{time_line:08X}{number >> 8:08X}{number & 0xFF:08X}"
 
 
 def _described(path: Path) -> Made:
@@ -118,6 +146,24 @@ def places_in(source: Path) -> list[Place]:
     if not found:
         raise BackupRefused(f"{source} holds no back-up of this program.")
     return found
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process writes here. Raises BackupRefused after a while."""
+    handle = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        for _ in range(600):
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(0.1)
+        else:
+            raise BackupRefused("Another back-up is being made. Wait until it has ended.")
+        yield
+    finally:
+        os.close(handle)
 
 
 @contextmanager

@@ -4,8 +4,8 @@ Everything happens in a folder beside it that gets its name when the restore is 
 is a `DATA_DIR` then. Nothing of the program is started here, so no job rings a phone.
 """
 
-import gzip
 import hashlib
+import os
 import shlex
 import shutil
 import tarfile
@@ -17,12 +17,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
-from app.database.embedded import SERVER_SETTINGS, folder_of, write_rules
+from app.database.embedded import SERVER_SETTINGS, folder_of, name_database, write_rules
 from app.database.roles import SUPERUSER
 from app.safekeeping.backups import sealing
 from app.safekeeping.backups.places import (
     LOG,
+    PARTIAL,
     SEGMENT,
     BackupRefused,
     Made,
@@ -34,6 +36,15 @@ from app.safekeeping.backups.server import ask, hand_over, run_tool
 # Seconds that the server may take to work off what was written since the back-up.
 _RECOVERS_WITHIN = 24 * 3600
 _FILES_OF_A_SERVER = ("postmaster.pid", ".handle_pids.json", "standby.signal")
+_SETTINGS_OF_A_SERVER = (
+    *("postgresql.conf", "postgresql.auto.conf", "pg_hba.conf", "pg_ident.conf"),
+)
+# In which a server of ours says what it does.
+LOG_FILE = "log"
+# The line of `postmaster.pid` in which a server says how far it is.
+_STATUS = 7
+# Ends the names of settings that a restore has put aside.
+BEFORE = ".before"
 
 
 def choose(source: Path, until: datetime | None, name: str | None = None) -> tuple[Place, Made]:
@@ -84,7 +95,7 @@ def restore(
     try:
         _unpack(place, made, part, identities)
         _bring_log(place, made, part / "log", identities)
-        _recover(part, until)
+        _recover(part, made, until)
         shutil.rmtree(part / "log")
         if to.exists():
             to.rmdir()
@@ -131,19 +142,24 @@ def _bring_log(place: Place, made: Made, folder: Path, identities: sealing.Ident
     """Open what was written since the back-up."""
     folder.mkdir(mode=0o700)
     for name in place.segments():
-        if SEGMENT.fullmatch(name) and name[8:] < made.first_segment[8:]:
+        if SEGMENT.match(name) and name[8:24] < made.first_segment[8:]:
+            continue
+        to = folder / name.removesuffix(PARTIAL)
+        if to.exists():
+            # The whole segment came later than its beginning.
             continue
         path = place.logs / f"{name}{LOG}"
-        opened = sealing.decrypt_bytes(path.read_bytes(), identities, path.name)
-        (folder / name).write_bytes(gzip.decompress(opened))
+        to.write_bytes(sealing.unpacked(path.read_bytes(), identities, path.name))
     hand_over(folder)
 
 
 # -- the server works off its log --------------------------------------------------------------
 
 
-def _recover(part: Path, until: datetime | None) -> None:
+def _recover(part: Path, made: Made, until: datetime | None) -> None:
     folder = folder_of(part)
+    name_database(folder, made.database)
+    _put_aside(folder)
     for name in _FILES_OF_A_SERVER:
         (folder / name).unlink(missing_ok=True)
     kept = shlex.quote(str(part / "log")).replace("%", "%%")
@@ -152,19 +168,52 @@ def _recover(part: Path, until: datetime | None) -> None:
         "archive_mode = off",
         f"restore_command = {_quoted(fetch)}",
         "recovery_target_action = promote",
-        "hot_standby = on",
+        # It is not read before it is ready, so it may have fewer connections than it had.
+        "hot_standby = off",
     ]
     if until is not None:
         wanted.append(f"recovery_target_time = {_quoted(until.astimezone(UTC).isoformat())}")
     (folder / SERVER_SETTINGS).write_text("\n".join(wanted) + "\n")
     (folder / "recovery.signal").touch()
     hand_over(part)
-    write_rules(folder)
-    with _running(folder) as url:
-        _wait(folder, url)
+    write_rules(folder, made.superuser)
+    with _running(folder, made) as address:
+        _wait(folder)
+        _let_the_program_in(address)
         # What it has worked off is on the disk before the folder gets its name.
-        ask(url, "SELECT 1 FROM (SELECT pg_switch_wal()) AS done")
+        ask(address, "SELECT 1 FROM (SELECT pg_switch_wal()) AS done")
+    write_rules(folder)
     (folder / SERVER_SETTINGS).write_text("")
+
+
+def _put_aside(folder: Path) -> None:
+    """Put aside the log of the server, and its settings if it was not the program's own.
+
+    These name files, libraries, addresses and an archive of another machine.
+    """
+    # A file of what the server said, or a folder of such files.
+    if (folder / LOG_FILE).exists():
+        (folder / LOG_FILE).rename(folder / f"{LOG_FILE}{BEFORE}")
+    include = f"include_if_exists = '{SERVER_SETTINGS}'"
+    path = folder / "postgresql.conf"
+    if path.exists() and include in path.read_text():
+        return
+    for name in _SETTINGS_OF_A_SERVER:
+        if (folder / name).exists():
+            (folder / name).rename(folder / f"{name}{BEFORE}")
+        (folder / name).touch(mode=0o600)
+    path.write_text(f"lc_messages = 'C'\n{include}\n")
+
+
+def _let_the_program_in(address: str) -> None:
+    """Have the role by which the program sets up its own server."""
+    with psycopg.connect(address, autocommit=True) as connection:
+        if connection.info.user != SUPERUSER:
+            found = connection.execute(
+                "SELECT FROM pg_roles WHERE rolname = %s", [SUPERUSER]
+            ).fetchone()
+            verb = "CREATE" if found is None else "ALTER"
+            connection.execute(f"{verb} ROLE {SUPERUSER} SUPERUSER LOGIN")
 
 
 def _quoted(text: str) -> str:
@@ -173,50 +222,56 @@ def _quoted(text: str) -> str:
 
 
 @contextmanager
-def _running(folder: Path) -> Iterator[str]:
+def _running(folder: Path, made: Made) -> Iterator[str]:
     """Run the restored server on a socket of its own, and stop it."""
     # A short path: the name of a socket has little room.
     with tempfile.TemporaryDirectory(prefix="hlr", dir="/tmp") as sockets:
         hand_over(Path(sockets))
         options = f"-c listen_addresses='' -c unix_socket_directories={sockets}"
-        log = folder / "log"
-        begin = log.stat().st_size if log.exists() else 0
         arguments = ["--pgdata", str(folder)]
         try:
             run_tool(
                 "pg_ctl",
                 [
                     *arguments,
-                    *("--wait", "--timeout", str(_RECOVERS_WITHIN), "--log", str(log)),
+                    *(
+                        "--wait",
+                        "--timeout",
+                        str(_RECOVERS_WITHIN),
+                        "--log",
+                        str(folder / LOG_FILE),
+                    ),
                     *("--options", options, "start"),
                 ],
             )
         except BackupRefused:
-            raise BackupRefused(_why(log, begin)) from None
+            raise BackupRefused(_why(folder)) from None
         try:
-            yield f"postgresql://{SUPERUSER}@/{SUPERUSER}?host={sockets}"
+            yield make_conninfo(host=sockets, user=made.superuser, dbname=made.database)
         finally:
             run_tool("pg_ctl", [*arguments, "--wait", "--mode", "fast", "stop"])
 
 
-def _wait(folder: Path, url: str) -> None:
+def _wait(folder: Path) -> None:
     """Wait until the server has worked off its log. Raises BackupRefused if it gives up."""
     ends = time.monotonic() + _RECOVERS_WITHIN
-    log = folder / "log"
-    begin = log.stat().st_size if log.exists() else 0
     while time.monotonic() < ends:
         try:
-            if not ask(url, "SELECT pg_is_in_recovery()"):
-                return
-        except psycopg.OperationalError:
-            raise BackupRefused(_why(log, begin)) from None
+            lines = (folder / "postmaster.pid").read_text().splitlines()
+            os.kill(int(lines[0]), 0)
+        except (OSError, ValueError, IndexError):
+            raise BackupRefused(_why(folder)) from None
+        # Before, it says that it stands by.
+        if len(lines) > _STATUS and lines[_STATUS].strip() == "ready":
+            return
         time.sleep(0.1)
     raise BackupRefused("The server did not work off its log within a day.")
 
 
-def _why(log: Path, begin: int) -> str:
+def _why(folder: Path) -> str:
     """Return why a server gave up, from its own log."""
-    text = log.read_bytes()[begin:].decode(errors="replace") if log.exists() else ""
+    log = folder / LOG_FILE
+    text = log.read_bytes().decode(errors="replace") if log.exists() else ""
     if "before configured recovery target was reached" in text:
         return (
             "What was written until that moment is not all in the back-ups. Give an earlier moment "

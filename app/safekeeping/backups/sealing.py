@@ -4,7 +4,9 @@ The server that makes back-ups cannot read them. The field keys are not in them 
 back-up together with its key still holds sealed values.
 """
 
+import gzip
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -79,9 +81,47 @@ class Counted:
         return self._digest.hexdigest()
 
 
-def encrypt(source: Any, to: Any, recipients: Recipients) -> None:
-    """Encrypt what a file gives into another one."""
-    pyrage.encrypt_io(source, to, recipients)
+class _Pieces:
+    """A file to read from, made of pieces. What broke off the pieces is raised, not swallowed."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces, self._rest = pieces, b""
+        self.broken: BaseException | None = None
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            while not self._rest:
+                self._rest = next(self._pieces)
+        except StopIteration:
+            return b""
+        except BaseException as error:
+            self.broken = error
+            raise
+        end = size if size >= 0 else len(self._rest)
+        found, self._rest = self._rest[:end], self._rest[end:]
+        return found
+
+
+def encrypt(pieces: Iterator[bytes], to: Any, recipients: Recipients) -> None:
+    """Encrypt pieces, one after the other, into a file."""
+    source = _Pieces(pieces)
+    try:
+        pyrage.encrypt_io(source, to, recipients)
+    except BaseException:
+        if source.broken is not None:
+            raise source.broken from None
+        raise
+
+
+def packed(data: bytes, recipients: Recipients) -> bytes:
+    """Return a part of what a server has written, compressed and encrypted."""
+    sealed: bytes = pyrage.encrypt(gzip.compress(data, 1), recipients)
+    return sealed
+
+
+def unpacked(data: bytes, identities: Identities, name: str) -> bytes:
+    """Return what `packed` was given. Raises BackupRefused."""
+    return gzip.decompress(decrypt_bytes(data, identities, name))
 
 
 def decrypt(source: BinaryIO, to: Any, identities: Identities, name: str) -> None:

