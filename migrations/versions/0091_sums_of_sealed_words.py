@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision = "0086"
-down_revision = "0080"
+revision = "0091"
+down_revision = "0090"
 branch_labels = None
 depends_on = None
 
