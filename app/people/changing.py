@@ -29,7 +29,7 @@ from app.staff.models import AuditEntry, EndpointKind, Staff
 from app.staff.roles import Role, gives_sight, may_give, reads_others, reads_records
 from app.staff.second_person import By, Outside, note_could_approve
 from app.staff.sessions import accounts_changed
-from app.staff.telling import Told, tell_owner
+from app.staff.telling import Told, tell_former_address, tell_owner
 from app.work import Work
 
 _LONGEST_TEAM = 60
@@ -307,6 +307,8 @@ async def _carry_out(
         await phone_proofs.forget_pairing(work, staff)
         if work.actor.staff_id != staff.id:
             tell_owner(work, staff, Told.PHONE_CHANGED)
+    if "email" in different and before["email"] and staff.active:
+        tell_former_address(work, staff, before["email"])
     if "role" in different:
         await ending.role_changed(work, staff, Role(before["role"]))
     accounts_changed(work)

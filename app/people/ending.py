@@ -6,10 +6,10 @@ from app.routing import withdrawing
 from app.routing.holding import holds_anything
 from app.routing.participants.participants import Purpose
 from app.routing.rota import roster
-from app.staff import sessions
+from app.staff import phone_proofs, sessions
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import Staff
+from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Permission, Role, lost_between, may
 from app.work import Work
 
@@ -56,3 +56,12 @@ async def sign_out(work: Work, staff: Staff) -> int:
     if number:
         write_entry(work, AuditLog.SESSIONS_ENDED, str(staff.id), number=number)
     return number
+
+
+async def forget_telephone(work: Work, staff: Staff) -> None:
+    """Forget at which telephone a person is rung, and how they prove there who they are: their PIN,
+    too. With a telephone of their own they go on duty without signing in."""
+    staff.endpoint_kind, staff.endpoint = EndpointKind.BROWSER.value, None
+    staff.second_phone = None
+    await phone_proofs.forget(work, staff)
+    await work.session.flush()

@@ -137,7 +137,11 @@ async def events_of(work: Work, staff: Staff) -> list[AuditEntry]:
         select(AuditEntry)
         .where(
             AuditEntry.subject == str(staff.id),
-            AuditEntry.action.in_([act.value for act in _OF_ACCOUNT]),
+            AuditEntry.action.in_([act.value for act in _OF_ACCOUNT])
+            | (
+                (AuditEntry.action == AuditLog.STAFF_CHANGED.value)
+                & AuditEntry.detail["after"].has_key("email")
+            ),
         )
         .order_by(AuditEntry.id.desc())
         .limit(_SHOWN)

@@ -15,7 +15,7 @@ from app.people.letters import emergency_letter, letter_to_owner
 from app.people.log_check import check_log
 from app.people.provider import access
 from app.staff.models import Staff
-from app.staff.telling import Told
+from app.staff.telling import Told, former_address
 from app.work import PROGRAM, Ground
 
 # For some hours, while the mail server is away; the page says meanwhile that nothing was sent.
@@ -33,20 +33,17 @@ def people_tasks() -> Blueprint:
 
     @tasks.task(name=Task.TELL_OWNER.in_area, retry=_MAILS, pass_context=True)
     async def tell_owner(
-        context: JobContext, letter_id: str, staff_id: str, what: str, at: str, browser: str
+        context: JobContext,
+        letter_id: str,
+        staff_id: str,
+        what: str,
+        at: str,
+        browser: str,
+        former: str | None = None,
     ) -> None:
-        ground: Ground = context.additional_context["ground"]
-        moment = datetime.fromisoformat(at)
-        async with transaction(ground, PROGRAM) as work:
-            letter = await letter_to_owner(work, UUID(staff_id), Told(what), moment, browser)
-        if letter is not None:
-            await write_to_staff(
-                ground,
-                *letter,
-                message_id=UUID(letter_id),
-                area="people",
-                what="word of an account",
-            )
+        said = (Told(what), datetime.fromisoformat(at), browser)
+        ground = context.additional_context["ground"]
+        await _tell_owner(ground, UUID(letter_id), UUID(staff_id), *said, former)
 
     @tasks.task(name=Task.TAKE_OUT_OF_SERVICE.in_area, retry=_CHECKS, pass_context=True)
     async def take_out(context: JobContext, staff_id: str) -> None:
@@ -81,6 +78,24 @@ def people_tasks() -> Blueprint:
             await check_log(work)
 
     return tasks
+
+
+async def _tell_owner(
+    ground: Ground,
+    letter_id: UUID,
+    staff_id: UUID,
+    what: Told,
+    at: datetime,
+    browser: str,
+    former: str | None,
+) -> None:
+    async with transaction(ground, PROGRAM) as work:
+        address = former_address(work, letter_id, former) if former else None
+        letter = await letter_to_owner(work, staff_id, what, at, browser, address)
+    if letter is not None:
+        await write_to_staff(
+            ground, *letter, message_id=letter_id, area="people", what="word of an account"
+        )
 
 
 async def _mail_link(ground: Ground, link_id: UUID) -> None:

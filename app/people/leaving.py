@@ -23,6 +23,7 @@ from app.people.approval import asking
 from app.people.approval.asking import Asked
 from app.people.approval.rows import AccessKind
 from app.people.holding import NEEDS, Kind
+from app.people.provider import access
 from app.referrals import staff_actions
 from app.routing import callbacks, withdrawing
 from app.routing.rota import feeds, giving, roster
@@ -30,7 +31,7 @@ from app.routing.rota.shifts import Place
 from app.staff import passwords, second_factor
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import AuditEntry, Staff
+from app.staff.models import AuditEntry, EndpointKind, Staff
 from app.staff.roles import Permission, Role, may
 from app.staff.second_person import By, note_could_approve
 from app.staff.sessions import accounts_changed
@@ -207,22 +208,25 @@ async def deactivate(
     for browser in await subscriptions.browsers_of(work, staff):
         await subscriptions.forget(work, staff, browser.id)
     staff.active = False
-    # An old password opens nothing again.
+    # What opened the account opens nothing again: neither telephone, provider nor password.
+    telephone = _telephone(staff)
+    await ending.forget_telephone(work, staff)
+    await access.leave(work, staff)
     await passwords.forget_password(work, staff)
     await second_factor.take_away(work, staff)
     staff.revision += 1
     await work.session.flush()
-    _log(work, AuditLog.STAFF_DEACTIVATED, staff)
+    _log(work, AuditLog.STAFF_DEACTIVATED, staff, telephone)
     accounts_changed(work)
     work.announce(Topic.ROSTER, Topic.PRESENCE, Topic.QUEUE)
     return given
 
 
 async def reactivate(work: Work, person_id: UUID, *, by: By) -> Staff:
-    """Make an account active again. It has no password, no session and no address of a calendar:
-    the person chooses a new password. One that would learn of children may stay inactive until a
-    second person has approved it. Duty from before they left does not come back. Raises NotFound,
-    NotAllowed, AlreadyActive.
+    """Make an account active again. It has no password, no session, no address of a calendar, no
+    telephone and no link with the provider: the person chooses a new password. One that would learn
+    of children may stay inactive until a second person has approved it. Duty from before they left
+    does not come back. Raises NotFound, NotAllowed, AlreadyActive.
     """
     staff = await changing.lock_person(work, person_id)
     if staff.active:
@@ -254,13 +258,24 @@ async def _left_at(work: Work, staff: Staff) -> datetime | None:
     return found
 
 
-def _log(work: Work, action: AuditLog, staff: Staff) -> None:
-    """Log that an account is active now, or no more; the other one is what it was."""
+def _telephone(staff: Staff) -> dict[str, str]:
+    """Return at which telephone a person is rung, as the log may hold it; empty in the browser."""
+    found = {"endpoint": finding.endpoint_of(staff), "second_phone": staff.second_phone or ""}
+    kept = {name: value for name, value in found.items() if value not in ("", EndpointKind.BROWSER)}
+    return {name: changing.for_log("endpoint", value) for name, value in kept.items()}
+
+
+def _log(
+    work: Work, action: AuditLog, staff: Staff, telephone: Mapping[str, str] | None = None
+) -> None:
+    """Log that an account is active now, or no more; the other one is what it was. `telephone`
+    is what was forgotten with it."""
+    gone = dict.fromkeys(telephone or {})
     write_entry(
         work,
         action,
         str(staff.id),
-        before={"active": not staff.active},
-        after={"active": staff.active},
+        before={"active": not staff.active, **(telephone or {})},
+        after={"active": staff.active, **gone},
         role=staff.role,
     )

@@ -12,11 +12,25 @@ from app.work import Work
 
 
 async def letter_to_owner(
-    work: Work, staff_id: UUID, what: Told, at: datetime, browser: str
+    work: Work,
+    staff_id: UUID,
+    what: Told,
+    at: datetime,
+    browser: str,
+    former: str | None = None,
 ) -> tuple[str, str, str] | None:
-    """Return address, subject and body of a letter; None if there is no address any more."""
+    """Return address, subject and body of a letter; None if there is no address any more.
+
+    That about another address goes to the `former` one.
+    """
     staff = await work.session.get(Staff, staff_id)
-    if staff is None or staff.email is None or not staff.active:
+    if staff is None:
+        return None
+    if what is Told.EMAIL_CHANGED:
+        to = former
+    else:
+        to = staff.email if staff.active else None
+    if to is None:
         return None
     with spoken_in(staff.page_language):
         moment = f"{date_words(at, 'd MMM y, HH:mm')} UTC"
@@ -24,7 +38,7 @@ async def letter_to_owner(
         if_not = _("If this was not you, change your password at once and tell an administrator:")
         address = f"{work.settings.public_url.rstrip('/')}/account"
         body = f"{said}\n{moment}\n\n{if_not}\n{address}\n"
-        return staff.email, _("Your account at the helpline"), body
+        return to, _("Your account at the helpline"), body
 
 
 async def emergency_letter(
@@ -97,6 +111,11 @@ def _said(what: Told, browser: str) -> str:
         case Told.PHONE_CHANGED:
             return _(
                 "An administrator changed where your calls ring, or made a code for your telephone."
+            )
+        case Told.EMAIL_CHANGED:
+            return _(
+                "The e-mail address of your account was changed. Letters about it no longer come "
+                "to this one."
             )
         case Told.IDENTITY_LINKED:
             return _("Your account was linked with the organisation's own sign-in.")

@@ -398,7 +398,7 @@ def _a_reading(rows: psycopg.Connection, ana: UUID, bora: UUID, case: UUID, why:
 def test_no_reading_of_an_earlier_version_outlasts_its_cause(database: str) -> None:
     """A row that an earlier version forgot goes, and one that is carried gets its cause."""
     (ana, bora), case = (uuid4(), uuid4()), uuid4()
-    migration = import_module("migrations.versions.0090_reading_that_ends")
+    migration = import_module("migrations.versions.0090_access_that_ends")
     with psycopg.connect(as_role(database, SUPERUSER)) as rows:
         rows.execute("ALTER TABLE contact_readers DROP CONSTRAINT ck_contact_readers_cause")
         for staff in (ana, bora):
@@ -422,4 +422,50 @@ def test_no_reading_of_an_earlier_version_outlasts_its_cause(database: str) -> N
             "SELECT contact_id, cause FROM contact_readers WHERE staff_id = %s", [bora]
         )
         assert dict(found.fetchall()) == wanted
+        rows.rollback()
+
+
+def test_what_opened_the_accounts_of_leavers_is_closed_by_a_migration(database: str) -> None:
+    """Those of a person who is here, and of one who waits for a second person, stay."""
+    migration = import_module("migrations.versions.0090_access_that_ends")
+    left, here, waits = (uuid4() for _ in range(3))
+    with psycopg.connect(as_role(database, SUPERUSER)) as rows:
+        for staff in (left, here, waits):
+            rows.execute(
+                "INSERT INTO staff (id, name, role, endpoint_kind, endpoint, identity, languages,"
+                " skills, active, by_provider, created_at) VALUES (%s, %s, 'counsellor', 'phone',"
+                " '+381601112223', %s, '{}', '{}', %s, true, now())",
+                [staff, str(staff), str(staff), staff == here],
+            )
+            rows.execute(
+                "INSERT INTO phone_proofs (staff_id, pin_hash, paired_at) VALUES (%s, 'x', now())",
+                [staff],
+            )
+            rows.execute(
+                "INSERT INTO staff_identities (id, staff_id, issuer, subject, linked_at,"
+                " linked_how) VALUES (gen_random_uuid(), %s, 'x', %s, now(), 'created')",
+                [staff, str(staff)],
+            )
+        for staff in (left, here):
+            rows.execute(
+                "INSERT INTO audit_entries (at, actor, action, subject, detail, previous, hash)"
+                " VALUES (now(), 'program', 'staff_deactivated', %s, '{}', '', '')",
+                [str(staff)],
+            )
+        for statement in migration.CLOSES:
+            rows.execute(statement)
+        found = rows.execute(
+            "SELECT s.id FROM staff s JOIN phone_proofs p ON p.staff_id = s.id"
+            " JOIN staff_identities i ON i.staff_id = s.id"
+            " WHERE s.endpoint IS NOT NULL AND s.by_provider AND p.pin_hash IS NOT NULL"
+            " AND p.paired_at IS NOT NULL AND i.left_at IS NULL"
+        )
+        assert {row for (row,) in found} == {here, waits}
+        closed = rows.execute(
+            "SELECT s.endpoint, s.by_provider, p.pin_hash, p.paired_at, i.left_at IS NOT NULL"
+            " FROM staff s JOIN phone_proofs p ON p.staff_id = s.id"
+            " JOIN staff_identities i ON i.staff_id = s.id WHERE s.id = %s",
+            [left],
+        )
+        assert closed.fetchall() == [(None, False, None, None, True)]
         rows.rollback()

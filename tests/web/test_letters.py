@@ -49,7 +49,7 @@ SENDERS = {
     "people.connection_tests.send_test_letter": "here: the test of the mail server",
     "people.jobs._mail_link": "here: an invitation",
     "people.jobs.people_tasks.tell_emergency": "here: an emergency access is asked for",
-    "people.jobs.people_tasks.tell_owner": "here: a sign-in from a new browser",
+    "people.jobs._tell_owner": "here: a sign-in from a new browser",
     "referrals.channels.email.sending.EmailOnce.send": "here: an agency is asked",
     "referrals.escalation.alarm_attempts.AlarmEmailOnce.send": "here: a colleague is alarmed",
     "referrals.jobs.mail_notice": "here: a notice to supervisors",

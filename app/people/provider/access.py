@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import and_, delete, exists, func, or_, select
 
 from app.errors import Conflict, NotAllowed, NotFound
 from app.outbox.push import subscriptions
@@ -17,10 +17,10 @@ from app.people.provider.mapping import Wanted
 from app.people.provider.rows import LinkedHow, StaffIdentity, Unknown
 from app.routing import own_presence, withdrawing
 from app.routing.rota import feeds
-from app.staff import accounts, passwords, phone_proofs, second_factor
+from app.staff import accounts, passwords, second_factor
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import EndpointKind, Staff
+from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may
 from app.staff.second_person import Outside, note_could_approve
 from app.staff.sessions import (
@@ -71,9 +71,11 @@ class Ended:
 
 
 async def identity_of(work: Work, staff: Staff) -> StaffIdentity | None:
-    """Return who a person is at the provider."""
+    """Return who a person is at the provider; None if they have left since they were linked."""
     found: StaffIdentity | None = await work.session.scalar(
-        select(StaffIdentity).where(StaffIdentity.staff_id == staff.id)
+        select(StaffIdentity).where(
+            StaffIdentity.staff_id == staff.id, StaffIdentity.left_at.is_(None)
+        )
     )
     return found
 
@@ -81,7 +83,8 @@ async def identity_of(work: Work, staff: Staff) -> StaffIdentity | None:
 async def _identity(
     work: Work, issuer: str, subject: str, *, lock: bool = False
 ) -> StaffIdentity | None:
-    """Return who is known by a subject. It is locked after its account, never before."""
+    """Return who is known by a subject, also one who has left. It is locked after its account,
+    never before."""
     statement = select(StaffIdentity).where(
         StaffIdentity.issuer == issuer, StaffIdentity.subject == subject
     )
@@ -101,16 +104,16 @@ async def signed_in_person(work: Work, wanted: Wanted, claims: dict[str, Any]) -
     values = wanted.roles_of(claims)
     role = wanted.role_for(values)
     identity = await _identity(work, wanted.issuer, claims["sub"])
-    if identity is None:
+    if identity is None or identity.left_at is not None:
         if role is None:
             raise NoRoleHere()
-        first = await _first_time(work, wanted, claims, role)
+        first = await _first_time(work, wanted, claims, role, has_left=identity is not None)
         if isinstance(first, Ended):
             return first
         identity = first
     staff = await changing.lock_person(work, identity.staff_id)
     known = await _identity(work, wanted.issuer, claims["sub"], lock=True)
-    if known is None or known.staff_id != staff.id:
+    if known is None or known.staff_id != staff.id or known.left_at is not None:
         # It was parted from the provider while we waited for the account.
         raise NoAccountHere()
     identity = known
@@ -141,9 +144,10 @@ async def _take_over(
 
 
 async def _first_time(
-    work: Work, wanted: Wanted, claims: dict[str, Any], role: Role
+    work: Work, wanted: Wanted, claims: dict[str, Any], role: Role, *, has_left: bool
 ) -> StaffIdentity | Ended:
-    """Link a person who was never here from the provider. Raises NoAccountHere, Conflict.
+    """Link a person who was never here from the provider, or who has left and is here again. No new
+    account is made for one who has left. Raises NoAccountHere, Conflict.
 
     An account that reads children's records is not the person's by an address alone: an
     administrator who sets the provider up could name one of their own.
@@ -156,7 +160,7 @@ async def _first_time(
         if await hold_back(work, staff, asked, by=Outside.PROVIDER):
             return Ended(WaitsForApproval())
         return await _link(work, staff, issuer, subject, LinkedHow.EMAIL)
-    if wanted.unknown != Unknown.CREATE:
+    if wanted.unknown != Unknown.CREATE or has_left:
         raise NoAccountHere()
     staff = await accounts.add_staff(
         work,
@@ -183,8 +187,7 @@ async def link_approved(work: Work, staff: Staff, issuer: str, subject: str) -> 
 
     Raises AlreadyLinked.
     """
-    known = await _identity(work, issuer, subject)
-    if known is not None or await identity_of(work, staff) is not None:
+    if await _is_linked(work, staff, issuer, subject):
         raise AlreadyLinked()
     await _link(work, staff, issuer, subject, LinkedHow.EMAIL)
     note_could_approve(staff)
@@ -213,7 +216,7 @@ async def _by_email(work: Work, claims: dict[str, Any]) -> Staff | None:
     email = _verified_email(claims)
     if email is None:
         return None
-    linked = select(StaffIdentity.id).where(StaffIdentity.staff_id == Staff.id).exists()
+    linked = exists().where(StaffIdentity.staff_id == Staff.id, StaffIdentity.left_at.is_(None))
     found = list(
         await work.session.scalars(
             select(Staff).where(
@@ -231,6 +234,13 @@ async def _by_email(work: Work, claims: dict[str, Any]) -> Staff | None:
 async def _link(
     work: Work, staff: Staff, issuer: str, subject: str, how: LinkedHow
 ) -> StaffIdentity:
+    # A person who has left and comes back, with this account or another one.
+    of_subject = and_(StaffIdentity.issuer == issuer, StaffIdentity.subject == subject)
+    await work.session.execute(
+        delete(StaffIdentity).where(
+            StaffIdentity.left_at.is_not(None), or_(StaffIdentity.staff_id == staff.id, of_subject)
+        )
+    )
     identity = StaffIdentity(
         id=uuid4(),
         staff_id=staff.id,
@@ -258,10 +268,16 @@ async def link_own(work: Work, person: Staff, wanted: Wanted, claims: dict[str, 
     staff = await changing.lock_person(work, person.id)
     if staff.emergency:
         raise EmergencyAccount()
-    known = await _identity(work, wanted.issuer, claims["sub"])
-    if known is not None or await identity_of(work, staff) is not None:
+    if await _is_linked(work, staff, wanted.issuer, claims["sub"]):
         raise AlreadyLinked()
     await _link(work, staff, wanted.issuer, claims["sub"], LinkedHow.SIGNED_IN)
+
+
+async def _is_linked(work: Work, staff: Staff, issuer: str, subject: str) -> bool:
+    """Return whether the account or the subject is linked. One whose person has left is not."""
+    known = await _identity(work, issuer, subject)
+    subject_is = known is not None and known.left_at is None
+    return subject_is or await identity_of(work, staff) is not None
 
 
 async def is_the_same(work: Work, staff: Staff, issuer: str, claims: dict[str, Any]) -> bool:
@@ -300,6 +316,18 @@ async def part(work: Work, staff: Staff, identity: StaffIdentity) -> None:
     write_entry(work, AuditLog.IDENTITY_UNLINKED, str(staff.id), before=before, after=None)
     tell_owner(work, staff, Told.IDENTITY_UNLINKED)
     accounts_changed(work)
+
+
+async def leave(work: Work, staff: Staff) -> None:
+    """Part an account whose person leaves, which is locked, from the provider. Who they are there
+    stays known: they get no new account while they still have a role there, and if their account
+    becomes active again, it is linked anew."""
+    identity = await identity_of(work, staff)
+    if identity is None:
+        return
+    identity.left_at, staff.by_provider = work.now, False
+    await work.session.flush()
+    write_entry(work, AuditLog.IDENTITY_UNLINKED, str(staff.id), before=identity.issuer, after=None)
 
 
 async def end(work: Work, staff: Staff, identity: StaffIdentity) -> None:
@@ -348,7 +376,8 @@ async def _person_of(
 ) -> UUID | None:
     if subject is not None:
         identity = await _identity(work, issuer, subject)
-        return identity.staff_id if identity is not None else None
+        here = identity is not None and identity.left_at is None
+        return identity.staff_id if identity is not None and here else None
     return await owner_of_provider_session(work, key) if key is not None else None
 
 
@@ -370,10 +399,7 @@ async def close(work: Work, staff: Staff, identity: StaffIdentity) -> bool:
     await passwords.forget_password(work, staff)
     await second_factor.take_away(work, staff)
     await ending.sign_out(work, staff)
-    # A telephone of their own needs no sign-in to go on duty.
-    staff.endpoint_kind, staff.endpoint = EndpointKind.BROWSER.value, None
-    staff.second_phone = None
-    await phone_proofs.forget_pairing(work, staff)
+    await ending.forget_telephone(work, staff)
     await feeds.revoke_feed(work, staff)
     for browser in await subscriptions.browsers_of(work, staff):
         await subscriptions.forget(work, staff, browser.id)

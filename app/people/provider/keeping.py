@@ -192,6 +192,7 @@ async def _end_access_without_role(work: Work, wanted: Wanted, by: Staff | None)
         select(StaffIdentity).where(
             StaffIdentity.issuer == wanted.issuer,
             StaffIdentity.lost_at.is_(None),
+            StaffIdentity.left_at.is_(None),
             # One that never came from there by itself has no values yet.
             StaffIdentity.used_at.is_not(None),
         )
@@ -217,10 +218,11 @@ async def remove(work: Work) -> None:
     await work.session.scalars(
         select(Staff.id).where(Staff.by_provider).order_by(Staff.id).with_for_update(key_share=True)
     )
-    # Who lost access by the provider does not get it back by its going.
+    # Who lost access by the provider does not get it back by its going, nor who has left by coming
+    # in as a new person.
     gone = await work.session.execute(
         delete(StaffIdentity)
-        .where(StaffIdentity.lost_at.is_(None))
+        .where(StaffIdentity.lost_at.is_(None), StaffIdentity.left_at.is_(None))
         .returning(StaffIdentity.staff_id)
     )
     people = list(gone.scalars())
@@ -269,4 +271,5 @@ async def note(work: Work, row_id: Any, *, worked: bool) -> None:
 
 async def people_number(work: Work) -> int:
     """Return how many people are linked."""
-    return await work.session.scalar(select(func.count()).select_from(StaffIdentity)) or 0
+    linked = select(func.count(StaffIdentity.id)).where(StaffIdentity.left_at.is_(None))
+    return await work.session.scalar(linked) or 0

@@ -76,6 +76,8 @@ class StaffIdentity(Base):
     role_values: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     # When the provider had no role for this person any more. Nothing opens until it has one again.
     lost_at: Mapped[datetime | None]
+    # When the person left the helpline: they come in by it again when the account is linked anew.
+    left_at: Mapped[datetime | None]
 
 
 class Errand(StrEnum):

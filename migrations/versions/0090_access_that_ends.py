@@ -1,11 +1,16 @@
-"""Contacts: a person reads a contact for a cause that is one of a few, so that no reading outlasts it.
+"""Contacts and accounts: what was given for a while, or to a person who has left, ends.
 
-A contact that was opened for a reason, or in an emergency, and whose reader worked on its case when
-the opening ended, was noted with a text that nothing took back. Such a row, and one whose case or
-opening is over, gets the cause that still carries it; if there is none, it goes. The owner of a
-contact who lost it with a case reads it again.
+A person reads a contact for a cause that is one of a few. A contact that was opened for a reason,
+or in an emergency, and whose reader worked on its case when the opening ended, was noted with a
+text that nothing took back. Such a row, and one whose case or opening is over, gets the cause that
+still carries it; if there is none, it goes. The owner of a contact who lost it with a case reads it
+again.
+
+An account whose person has left is parted from the provider of identities, and its telephones and
+PIN are forgotten: active again, it took calls at the former telephone before any new password.
 """
 
+import sqlalchemy as sa
 from alembic import op
 
 revision = "0090"
@@ -57,6 +62,28 @@ HEALS = (
     ON CONFLICT DO NOTHING
     """,
 )
+_LEFT = """
+    NOT s.active AND EXISTS (
+      SELECT FROM audit_entries a WHERE a.subject = s.id::text AND a.action = 'staff_deactivated')
+"""
+# What opened the accounts of those who have left; the column `left_at` is there by then.
+CLOSES = (
+    f"""
+    UPDATE staff_identities i SET left_at = now() FROM staff s
+    WHERE s.id = i.staff_id AND {_LEFT}
+    """,
+    f"""
+    UPDATE phone_proofs p
+    SET pin_hash = NULL, chosen_hash = NULL, paired_at = NULL,
+        code_hash = NULL, code_kind = NULL, code_until = NULL
+    FROM staff s WHERE s.id = p.staff_id AND {_LEFT}
+    """,
+    f"""
+    UPDATE staff s
+    SET endpoint_kind = 'browser', endpoint = NULL, second_phone = NULL, by_provider = false
+    WHERE {_LEFT}
+    """,
+)
 
 
 def upgrade() -> None:
@@ -68,3 +95,6 @@ def upgrade() -> None:
         "contact_readers",
         "cause IN ('owner', 'taken_by', 'call_transferred', 'given', 'opened_for_reason', 'case')",
     )
+    op.add_column("staff_identities", sa.Column("left_at", sa.TIMESTAMP(timezone=True)))
+    for statement in CLOSES:
+        op.execute(statement)
