@@ -122,6 +122,7 @@ async def test_every_page_in_another_language(
         readers = await every_reader(live, people, language)
         found += await _walk(walk, page, readers, in_short=in_short)
         found += [f"{language}: shown from the wrong side: {one}" for one in walk.bare]
+        found += [f"{language}: in English, and says so: {one}" for one in sorted(walk.hidden)]
         if not in_short:
             assert set(addresses) - walk.opened == set(), "opened by no reader"
             assert {name for name, _ in walk.seen} == {one.name for one in readers}

@@ -166,6 +166,26 @@ async def _opened(stage: Stage, mila: Counsellor, page: str, ids: dict[str, str]
     return answer.text
 
 
+# Why each command that has no page has none.
+_ON_THE_SERVER = {
+    "backup key": "the private key must never be on the server, nor in a browser",
+    "backup make": "each night the program does it by itself; by hand it is the operator's, whose "
+    "disks it fills",
+    "backup note": "the operator's own tool says that it has made a back-up",
+    "backup restore": "takes the private key, and a server that does not run",
+    "backup drill": "takes the private key",
+    "serve": "starts the program",
+    "worker": "starts the program",
+    "keeper": "starts the program",
+    "health": "says whether the program runs",
+    "migrate": "changes the tables before the program starts",
+    "demo": "a helpline of its own, to try the program",
+    "bench": "measures the program, with a helpline of its own",
+}
+
+
 def test_a_command_without_a_page_is_the_servers() -> None:
-    for _, page, instead, _ in _ROW.findall(_LIST.read_text()):
-        assert page or instead.strip() == _SERVERS
+    listed = _ROW.findall(_LIST.read_text())
+    without = {command: instead.strip() for command, page, instead, _ in listed if not page}
+    assert set(without) == set(_ON_THE_SERVER), "give a new command its page"
+    assert set(without.values()) == {_SERVERS}

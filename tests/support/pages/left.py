@@ -5,6 +5,10 @@ from collections.abc import Iterable
 from enum import StrEnum
 from functools import cache
 
+import lxml.html
+
+from app import words
+from app.training import scenarios
 from app.words import pages, places
 from app.words.catalogues import locale_of
 from tests.support.long_words import KEPT, LONG, PHRASE, longer
@@ -56,6 +60,8 @@ _NAMES = {
 _TYPED = {"autumn", "house", "shouts"}
 # Pages that compare files or explain them: they name what stands in these.
 OF_FILES = {"/admin/definitions/{set_id}", "/reports/dictionary"}
+# Pages that are in English for every reader.
+IN_ENGLISH = {"/developers/components"}
 _WORD = re.compile(r"(?<![\w@./:-])[a-z]+(?:[_.][a-z]+)*(?![\w@/:-])")
 _OF_PROGRAMS = re.compile(r"\b\d{4}-(\d\d|W\d\d|Q\d)\b|\dT\d\d:")
 _KEY = re.compile(r"[a-z_]+:\S+$")
@@ -102,6 +108,47 @@ def _codes() -> frozenset[str]:
         if enum.__module__.startswith("app."):
             members |= {str(member) for member in enum}
     return frozenset(members - _SAME)
+
+
+def hidden_english(html: str) -> set[str]:
+    """Return the English of a page that is marked as English, and that is no data.
+
+    What is looked for in the texts of a page passes over what says that it is in another language.
+    """
+    if 'lang="en' not in html:
+        return set()
+    page = lxml.html.fromstring(f"<html><body>{html}</body></html>")
+    for quiet in page.xpath("//script | //style | //template | //kbd | //code"):
+        quiet.drop_tree()
+    marked = "ancestor-or-self::*[@lang][1][starts-with(@lang, 'en')]"
+    texts = page.xpath(f"//body//text()[parent::*/{marked}]")
+    texts += page.xpath(f"//body//@*[name() = 'aria-label' or name() = 'title'][../{marked}]")
+    said = {" ".join(one.split()) for one in texts}
+    return {one for one in said if _LETTERS.search(one) and not _is_data(one)}
+
+
+_LETTERS = re.compile(r"[^\W\d_]{2}")
+
+
+def _is_data(text: str) -> bool:
+    return (
+        text in _scripted() or text == words.about(words.SOURCE).name or bool(_told().match(text))
+    )
+
+
+@cache
+def _scripted() -> frozenset[str]:
+    """Return what scripted children say, and what is said of them: not all is in each language."""
+    return frozenset(" ".join(one.split()) for one in scenarios.english().values())
+
+
+@cache
+def _told() -> re.Pattern[str]:
+    """Match what callers hear in English, with what is filled in or without."""
+    said = words.words_of(words.SOURCE)
+    assert said is not None
+    parts = [re.split(r"\{\w+\}", one) for one in said.prompts.values()]
+    return re.compile("|".join(rf"(?:{'.+'.join(map(re.escape, one))})\Z" for one in parts))
 
 
 def codes_in(said: Iterable[str]) -> set[str]:

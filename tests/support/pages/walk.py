@@ -13,9 +13,10 @@ from app.demo.stage import Stage
 from app.staff.roles import Role
 from app.web.access import COOKIE
 from app.words import pages
-from tests.support.long_words import read_in_page
+from tests.support.long_words import LONG, read_in_page
 from tests.support.pages.addresses import Pattern
 from tests.support.pages.direction import bare_runs
+from tests.support.pages.left import IN_ENGLISH, hidden_english
 from tests.support.pages.readers import NAMES, Reader
 
 _FROM_RIGHT = [one for one in words.written() if words.about(one).right_to_left]
@@ -45,6 +46,8 @@ class Walk:
     seen: set[tuple[str, str]] = field(default_factory=set)
     # What is shown the wrong way round on pages that are read from the right, by its address.
     bare: list[str] = field(default_factory=list)
+    # What is in English and marked as English, and no data, by its address.
+    hidden: set[str] = field(default_factory=set)
     _read: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     _routes: set[str] = field(default_factory=set)
 
@@ -82,6 +85,8 @@ class Walk:
                 is_html = answer.headers.get("content-type", "").startswith("text/html")
                 if is_html and answer.text.strip() and self.language in _FROM_RIGHT:
                     self.bare += [f"{address}: {one}" for one in bare_runs(answer.text)]
+                if is_html and self.language == LONG and pattern not in IN_ENGLISH:
+                    self.hidden |= {f"{address}: {one}" for one in hidden_english(answer.text)}
                 return (address, answer.text) if "<main" in answer.text else None
             if answer.status_code != 404:
                 # It is not the row: the reader may not open any.
