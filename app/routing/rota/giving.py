@@ -112,9 +112,9 @@ async def give_duty(
 ) -> Given:
     """Give the duty that a person has ahead to a colleague; None leaves it uncovered.
 
-    A stretch that runs now goes over now. What others took over by agreed swaps stays with them, and
-    swaps that are only asked for are withdrawn. May run twice. Raises NotFree if the colleague is
-    not free for a part of it; `knowingly`, that part stays uncovered.
+    A stretch that runs now goes over now. What others took over by agreed swaps stays with them,
+    and swaps that are only asked for are withdrawn. May run twice. Raises NotFree if the colleague
+    is not free for a part of it; `knowingly`, that part stays uncovered.
     """
     await roster.lock_rota(work)
     found = await handing_on.work_out(work, staff, to, await shifts_ahead(work, staff))
