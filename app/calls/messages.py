@@ -13,6 +13,7 @@ from app.calls.states import MessageState
 from app.database.topics import Topic
 from app.errors import Conflict, NotFound
 from app.privacy.keys import Bound, told
+from app.staff import receiving
 from app.staff.audit import write_entry, write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -62,6 +63,7 @@ async def open_message(work: Work, staff: Staff, message_id: UUID) -> tuple[byte
 
 async def take(work: Work, staff: Staff, message_id: UUID) -> None:
     """Make a person responsible for a message. Raises NotFound, and Conflict if it is done."""
+    await receiving.check_receives(work, staff)
     message = await _lock(work, staff, message_id)
     if message.heard_at is not None:
         raise Conflict("A colleague has listened to this message and marked it as done.")

@@ -25,6 +25,7 @@ from app.errors import NotFound
 from app.routing.alarm_rows import Alarm, AlarmKind
 from app.routing.models import Offer, Presence, PresenceState
 from app.routing.responsible import pick_owner
+from app.staff import receiving
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -165,7 +166,7 @@ async def keep(work: Work, call: Call) -> None:
     if found is None:
         return
     offer_id, staff_id = found
-    if await work.session.scalar(select(Staff.active).where(Staff.id == staff_id)):
+    if await receiving.receiver_by_id(work, staff_id, waits=False) is not None:
         work.announce(Topic.CHATS.of(staff_id))
         return
     with contextlib.suppress(NotFound):

@@ -30,7 +30,7 @@ from app.database.topics import Topic
 from app.errors import Conflict, NotFound
 from app.routing import in_hand, releasing
 from app.routing.responsible import pick_owner
-from app.staff import accounts
+from app.staff import accounts, receiving
 from app.staff.audit import write_entry, write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -416,6 +416,7 @@ async def may_know_caller(work: Work, staff: Staff, call_id: UUID) -> bool:
 async def take(work: Work, staff: Staff, call_id: UUID) -> None:
     """Make a person responsible for a message. May run twice. Raises NotFound,
     TakenByAnotherTeam, and Conflict if it is done."""
+    await receiving.check_receives(work, staff)
     _, found = await _lock(work, staff, call_id)
     _check_open(found)
     if found.owner_id != staff.id or found.taken_at is None:
@@ -470,6 +471,7 @@ async def answer(work: Work, staff: Staff, call_id: UUID, *, text: str, client_k
     answers that do not know of each other. Raises NotFound, Invalid, TakenByColleague,
     NoWayToAnswer, and Conflict if the message is marked as done.
     """
+    await receiving.check_receives(work, staff)
     call, found = await _lock(work, staff, call_id)
     _check_open(found)
     if not await _is_answerable(work, call, found):
@@ -502,6 +504,7 @@ async def mark_done(work: Work, staff: Staff, call_id: UUID) -> None:
 
 async def begin_contact(work: Work, staff: Staff, call_id: UUID) -> Contact:
     """Begin the record of a contact for a message. Raises NotFound, Conflict if there is one."""
+    await receiving.check_receives(work, staff)
     call, _ = await _lock(work, staff, call_id)
     contact, _ = await contacts.create_contact(
         work, staff, channel=channel_of_call(call.channel), message=call

@@ -40,6 +40,7 @@ from app.database.quick import Command
 from app.database.topics import Topic
 from app.definitions.risk import DANGER_KEY, Suggestion, Urgency, suggest
 from app.errors import Conflict, Invalid, NotFound
+from app.staff import receiving
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.log_values import FoundBy
@@ -177,9 +178,9 @@ async def open_again(work: Work, contact: Contact) -> None:
 
 async def assign(work: Work, staff: Staff, contact_id: UUID, to: UUID) -> Contact:
     """Give a contact to a colleague. Raises NotFound, Invalid."""
+    other = await receiving.receiver_by_id(work, to)
     contact = await lock_writable(work, staff, Contact, contact_id)
-    other = await work.session.get(Staff, to)
-    if other is None or not other.active or other.role not in (Role.COUNSELLOR, Role.SUPERVISOR):
+    if other is None or other.role not in (Role.COUNSELLOR, Role.SUPERVISOR):
         raise Invalid("A contact can only be given to an active counsellor or supervisor.")
     if other.id != contact.owner_id:
         await _hand_over(work, contact, other, ReadsBecause.GIVEN)
@@ -248,6 +249,7 @@ async def create_contact(
     NotFound, Conflict.
     """
     at = _time_of(work, source, taken_at, on_behalf_of)
+    await receiving.check_receives(work, staff)
     if message is not None:
         call_id = message.id
         await _check_first(work, call_id)

@@ -44,6 +44,7 @@ from app.referrals.states import (
 )
 from app.referrals.trail import By, NotPossible, Via, note, tell_house
 from app.routing.alarm_rows import Alarm
+from app.staff import receiving
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.staff.second_person import is_person
@@ -249,6 +250,7 @@ async def take_in_hand(work: Work, staff: Staff, referral_id: UUID) -> Referral:
 
     Raises NotFound, NotPossible, and Conflict if a colleague or an agency has it already.
     """
+    await receiving.check_receives(work, staff)
     referral = await lock_own(work, staff, referral_id)
     if referral.state == ReferralState.DRAFT:
         raise NotPossible("This referral was not sent yet. Send it first.")
@@ -282,12 +284,10 @@ def _give(work: Work, referral: Referral, to: Staff) -> None:
 
 async def give_to(work: Work, staff: Staff, referral_id: UUID, name: str) -> Referral:
     """Make another member of staff the owner. Raises NotFound, NotPossible."""
+    to = await receiving.receiver(work, Staff.name == name.strip())
     referral = await lock_own(work, staff, referral_id)
     if ReferralState(referral.state) in OVER:
         raise NotPossible("This referral is over.")
-    to = await work.session.scalar(
-        select(Staff).where(Staff.name == name.strip(), Staff.active.is_(True))
-    )
     if to is None or not may(to.role, Permission.WRITE_REFERRALS):
         raise NotFound("There is no such colleague who may own a referral. Check the name.")
     _give(work, referral, to)

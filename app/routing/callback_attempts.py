@@ -27,7 +27,9 @@ from app.routing.callbacks import (
     window_for,
 )
 from app.routing.plan import CALLBACK_PRIORITY, read_plan
+from app.routing.responsible import pick_owner
 from app.routing.rota import staffing
+from app.staff import receiving
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -175,6 +177,9 @@ async def after_try(work: Work, call: Call) -> None:
     rung = call.sending not in NOT_RUNG
     row.tries += rung
     talked = await who_talked(work, call) if call.answered_at is not None else None
+    if talked is not None and await receiving.receiver_by_id(work, talked, waits=False) is None:
+        # The counsellor has left: a colleague says whom the call reached.
+        talked = (await pick_owner(work, Permission.TAKE_CALLS)).id
     if talked is not None and not row.machine:
         row.state, row.talked_by = CallbackState.SPOKEN.value, talked
     else:

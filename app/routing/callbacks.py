@@ -47,6 +47,7 @@ from app.routing.models import Offer
 from app.routing.plan import read_plan
 from app.routing.rota import staffing
 from app.routing.rota.shifts import first_instant, last_instant
+from app.staff import receiving
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -240,9 +241,10 @@ async def agree(
     )
     if row is not None:
         # An earlier call-back is being made. If it does not reach the caller, this wish counts.
-        _change(work, row, who, window, soon)
+        _change(work, row, who, window, soon, await _maker(work))
     else:
-        row = await _replace(work, call, number, key, who, window, soon)
+        maker = await _maker(work)
+        row = await _replace(work, call, number, key, who, window, soon, maker)
     call.asked_back = True
     await record.record(
         work,
@@ -258,13 +260,27 @@ async def agree(
     return row
 
 
+async def _maker(work: Work) -> UUID | None:
+    """Return the person who agrees a call-back, unless they have left at this moment: what was
+    agreed with a child counts all the same."""
+    if work.actor.staff_id is None:
+        return None
+    staff = await receiving.receiver_by_id(work, work.actor.staff_id, waits=False)
+    return staff.id if staff is not None else None
+
+
 def _change(
-    work: Work, row: Callback, who: Who, window: tuple[datetime, datetime], slot: str
+    work: Work,
+    row: Callback,
+    who: Who,
+    window: tuple[datetime, datetime],
+    slot: str,
+    maker: UUID | None,
 ) -> None:
     """Give a call-back that is being made another time. The person who agrees it now answers
     for it."""
     row.who, row.slot = who.value, slot
-    row.made_by = work.actor.staff_id or row.made_by
+    row.made_by = maker or row.made_by
     row.window_from, row.window_until = window
     if row.state == CallbackState.SPOKEN:
         # The earlier call-back has reached a person; this is a new one.
@@ -282,6 +298,7 @@ async def _replace(
     who: Who,
     window: tuple[datetime, datetime],
     slot: str,
+    maker: UUID | None,
 ) -> Callback:
     """Cancel what was agreed with the number before, and store a new call-back."""
     assert key is not None
@@ -311,7 +328,7 @@ async def _replace(
         slot=slot,
         next_at=max(begins, work.now),
         agreed_at=work.now,
-        made_by=work.actor.staff_id,
+        made_by=maker,
     )
     work.session.add(row)
     await work.session.flush()

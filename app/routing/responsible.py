@@ -5,6 +5,7 @@ from sqlalchemy import select
 from app.errors import NotFound
 from app.routing.models import Presence, PresenceState
 from app.routing.rota import roster
+from app.staff import receiving
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may
 from app.work import Work
@@ -16,7 +17,8 @@ async def pick_owner(work: Work, able_to: Permission = Permission.WRITE_REFERRAL
     """Choose the owner of what the program opens or a caller leaves: best a supervisor who is
     present, of those whose role may do this.
 
-    Raises NotFound if no account may own it.
+    It never waits, as callers may wait for the transaction. Raises NotFound if no account may own
+    it.
     """
     rows = (
         await work.session.execute(
@@ -37,4 +39,10 @@ async def pick_owner(work: Work, able_to: Permission = Permission.WRITE_REFERRAL
         role = _ORDER.index(Role(staff.role)) if staff.role in set(_ORDER) else 9
         return staff.role != Role.SUPERVISOR, away and staff.id not in present, role
 
-    return min(able, key=far)[0]
+    nearest = [staff for staff, _ in sorted(able, key=far)]
+    for one in nearest:
+        # A person who leaves at this moment is passed over, if there is another.
+        owner = await receiving.receiver_by_id(work, one.id, waits=False)
+        if owner is not None and may(owner.role, able_to):
+            return owner
+    return nearest[0]

@@ -25,6 +25,7 @@ from app.contacts.states import RequestTo, Subject
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.names import Task
+from app.staff import receiving
 from app.staff.accounts import names_of
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
@@ -106,6 +107,7 @@ async def ask_transfer(
     Raises NotFound, Invalid, Conflict, and NotAllowed unless the person owns the case or
     supervises its team.
     """
+    other = await colleague_of(work, name) if name.strip() else None
     case = await lock_writable(work, staff, Case, case_id)
     _check_leads(staff, case)
     if workflow_of(work, case).status(case.status).ends:
@@ -113,8 +115,7 @@ async def ask_transfer(
     if not reason.strip():
         raise Invalid("Write why it is handed over, and what is still open.")
     to_id = None
-    if name.strip():
-        other = await colleague_of(work, name)
+    if other is not None:
         if other.id == case.owner_id:
             raise Invalid("This colleague owns the case already.")
         to_id, team = other.id, other.team
@@ -186,6 +187,7 @@ async def decide(
         raise Invalid("Write why you refuse.")
     if len(reason) > 2000 or "\x00" in reason:
         raise Invalid("Write the reason in at most 2000 characters.")
+    await receiving.check_receives(work, staff)
     request, case = await _lock(work, staff, request_id)
     request.decided_at, request.decided_by, request.approved = work.now, staff.id, approve
     words = reason.strip() or None

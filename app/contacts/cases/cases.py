@@ -36,6 +36,7 @@ from app.definitions.forms import Field, Form, Section
 from app.definitions.risk import Risk, rises
 from app.definitions.workflow import Move, Workflow
 from app.errors import Conflict, Invalid, Message, NotFound
+from app.staff import receiving
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.work import Work
@@ -57,6 +58,7 @@ async def open_case(work: Work, staff: Staff, contact_ids: list[UUID]) -> Case:
     If a child may be separated from its family, the case begins with a follow-up that asks
     where the child is. Raises NotFound.
     """
+    await receiving.check_receives(work, staff)
     for contact_id in contact_ids:
         await check_contact_writable(work, staff, contact_id)
     opened = [await open_contact(work, staff, contact_id) for contact_id in contact_ids]
@@ -342,15 +344,17 @@ async def set_follow_up(
     Raises NotFound, Invalid, and NotAllowed for a colleague whom only the owner or a supervisor
     can add to the case.
     """
-    case = await lock_open(work, staff, case_id)
-    if goal:
-        _check_goal(work, case, goal)
     owner = staff
     if name.strip() and name.strip() != staff.name:
         owner = await colleague_of(work, name)
-        if not await works_on(work, case, owner):
-            # Only its owner or a supervisor decides who works on a case.
-            await add_member(work, staff, case_id, name)
+    else:
+        await receiving.check_receives(work, staff)
+    case = await lock_open(work, staff, case_id)
+    if goal:
+        _check_goal(work, case, goal)
+    if owner is not staff and not await works_on(work, case, owner):
+        # Only its owner or a supervisor decides who works on a case.
+        await add_member(work, staff, case_id, name)
     return await add_follow_up(
         work, case, owner, about, due_on=due_on, words=words, goal=goal, provider=provider
     )

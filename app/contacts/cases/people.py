@@ -17,6 +17,7 @@ from app.contacts.scopes import (
 )
 from app.contacts.states import Subject
 from app.errors import Invalid, NotAllowed
+from app.staff import receiving
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Work
@@ -36,8 +37,8 @@ async def lock_own(work: Work, staff: Staff, case_id: UUID) -> Case:
 
 async def add_member(work: Work, staff: Staff, case_id: UUID, name: str) -> Case:
     """Let a colleague work on a case. Raises NotFound, Invalid."""
-    case = await lock_own(work, staff, case_id)
     other = await colleague_of(work, name)
+    case = await lock_own(work, staff, case_id)
     if await let_work(work, case, other.id):
         note_event(work, Subject.CASE, case.id, RecordLog.MEMBER_ADDED, staff=str(other.id))
     return case
@@ -73,10 +74,10 @@ async def assign_case(work: Work, staff: Staff, case_id: UUID, name: str) -> Cas
     """Assign a case of the team to a colleague, at once. Only a supervisor can: the owner asks
     for a transfer. Raises NotFound, Invalid, NotAllowed.
     """
+    other = await colleague_of(work, name)
     case = await lock_writable(work, staff, Case, case_id)
     if not may(staff.role, Permission.READ_TEAM_RECORDS) or case.team != staff.team:
         raise NotAllowed("Only a supervisor can assign a case. Ask a colleague to take it over.")
-    other = await colleague_of(work, name)
     if other.team != case.team:
         raise NotAllowed("That colleague is in another team. Ask that team to take it over.")
     if other.id != case.owner_id:
@@ -161,8 +162,9 @@ async def leave_cases(work: Work, staff: Staff) -> None:
 
 
 async def colleague_of(work: Work, name: str) -> Staff:
-    """Return a colleague who works on cases, by name. Raises Invalid."""
-    other = await work.session.scalar(select(Staff).where(Staff.name == name.strip(), Staff.active))
+    """Return a colleague who works on cases, by name; they stay active until the end of the
+    transaction. Raises Invalid."""
+    other = await receiving.receiver(work, Staff.name == name.strip())
     if other is None or not may(other.role, Permission.WRITE_CASES):
         raise Invalid("No colleague of that name works on cases. Check the name.")
     return other

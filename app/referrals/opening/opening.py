@@ -39,6 +39,7 @@ from app.referrals.scopes import reads_referral
 from app.referrals.states import HOUSE, OVER, OpenedHow, ReferralState, Service
 from app.referrals.trail import PROGRAM_ITSELF, By, Via, note
 from app.routing.responsible import pick_owner
+from app.staff import receiving
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.work import Work
@@ -283,7 +284,11 @@ async def open_draft(
 ) -> Referral:
     record = known.record if known is not None else None
     protocol = protocols_of(work.ground).current
-    owner = staff or await pick_owner(work)
+    owner = None
+    if staff is not None:
+        # If the person leaves at this moment, a colleague owns it: it is opened all the same.
+        owner = await receiving.receiver_by_id(work, staff.id, waits=False)
+    owner = owner or await pick_owner(work)
     referral = _draft(
         work,
         wish,

@@ -31,6 +31,7 @@ from app.routing.participants.participants import (
 )
 from app.routing.people import check_skills
 from app.routing.rota import roster
+from app.staff import receiving
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Work
@@ -153,8 +154,8 @@ async def _ring(work: Work, call: Call, participant: Participant) -> None:
 
 async def _writer(work: Work, talk: Offer, staff_id: UUID) -> Staff:
     """Return a colleague who can take a written conversation over. Raises NotFound, Busy."""
-    staff = await work.session.get(Staff, staff_id)
-    if staff is None or not staff.active or not may(staff.role, Permission.TAKE_CALLS):
+    staff = await receiving.receiver_by_id(work, staff_id)
+    if staff is None or not may(staff.role, Permission.TAKE_CALLS):
         raise NotFound("There is no such colleague.")
     presence = await work.session.get(Presence, staff_id, populate_existing=True)
     now = await holding.held(work, staff_id)
@@ -169,8 +170,8 @@ async def _writer(work: Work, talk: Offer, staff_id: UUID) -> Staff:
 
 async def _colleague(work: Work, talk: Offer, staff_id: UUID) -> Staff:
     """Return a colleague who can take a talk over. Raises NotFound, Busy."""
-    staff = await work.session.get(Staff, staff_id)
-    if staff is None or not staff.active or not may(staff.role, Permission.TAKE_CALLS):
+    staff = await receiving.receiver_by_id(work, staff_id)
+    if staff is None or not may(staff.role, Permission.TAKE_CALLS):
         raise NotFound("There is no such colleague.")
     presence = await work.session.get(Presence, staff_id, populate_existing=True)
     if staff_id == talk.counsellor_id or presence is None:

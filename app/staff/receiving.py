@@ -1,0 +1,45 @@
+"""Who can get work: an account that is active, and stays so until the work is theirs.
+
+Who leaves hands over what they hold by then, so work that is given to a person at the same time
+must be seen by that, or be refused. Both lock the account: the giver shares the lock, and should
+take it before that of a record, as who leaves does.
+"""
+
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, select
+
+from app.errors import NotAllowed
+from app.staff.models import Staff
+from app.work import Work
+
+
+class AccountEnded(NotAllowed):
+    default = "This account has been deactivated. A colleague goes on with its work."
+
+
+async def receiver(work: Work, *which: ColumnElement[bool], waits: bool = True) -> Staff | None:
+    """Return an active account, which stays active until the end of the transaction.
+
+    None if there is none; without `waits` also if the account is being changed right now. A verb
+    that holds the lock of a call does not wait: who leaves waits for that lock.
+    """
+    found: Staff | None = await work.session.scalar(
+        select(Staff)
+        .where(Staff.active, *which)
+        .with_for_update(read=True, skip_locked=not waits)
+        .execution_options(populate_existing=True)
+    )
+    return found
+
+
+async def receiver_by_id(work: Work, staff_id: UUID, *, waits: bool = True) -> Staff | None:
+    """Return an account if it is active, which it stays until the end of the transaction; see
+    `receiver`."""
+    return await receiver(work, Staff.id == staff_id, waits=waits)
+
+
+async def check_receives(work: Work, staff: Staff) -> None:
+    """Check that a person who takes work has not left meanwhile. Raises AccountEnded."""
+    if await receiver_by_id(work, staff.id) is None:
+        raise AccountEnded()

@@ -1,0 +1,133 @@
+"""Work that is given to a person while they leave: it is handed over too, or refused."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from app.calls import messages
+from app.chats import left
+from app.contacts import contacts
+from app.contacts.cases import case_requests, cases, people
+from app.contacts.states import Channel, FollowUpAbout
+from app.demo.stage import Counsellor, Stage
+from app.errors import Invalid, NotFound
+from app.jobs.transaction import send_rows, transaction
+from app.people import leaving
+from app.people.holding import Kind
+from app.referrals import staff_actions
+from app.routing.responsible import pick_owner
+from app.staff.models import Staff
+from app.staff.receiving import AccountEnded
+from app.staff.roles import Role
+from app.work import PROGRAM, Work
+from tests.support.verbs import a_referral, an_agency
+
+
+async def waits(stage: Stage) -> None:
+    """Wait until a transaction waits for another one."""
+    for _ in range(1000):
+        if await stage.rows("SELECT FROM pg_locks WHERE NOT granted"):
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("no transaction waits")
+
+
+async def staff_of(work: Work, who: Counsellor) -> Staff:
+    return await work.session.get_one(Staff, who.id)
+
+
+async def three(stage: Stage) -> list[Counsellor]:
+    return [
+        await stage.add_counsellor(name, role=Role.SUPERVISOR, shift=False, state=None)
+        for name in ("ana", "vera", "boris")
+    ]
+
+
+async def a_draft(stage: Stage, owner: Counsellor) -> UUID:
+    async with transaction(stage.ground, PROGRAM) as work:
+        staff = await staff_of(work, owner)
+        return (await contacts.create_contact(work, staff, channel=Channel.CALL))[0].id
+
+
+async def test_a_draft_that_is_given_first_goes_along_and_a_later_one_is_refused(
+    stage: Stage,
+) -> None:
+    ana, vera, boris = await three(stage)
+    first, second = [await a_draft(stage, boris) for _ in range(2)]
+
+    async def leaves() -> leaving.HandedOver:
+        async with transaction(stage.ground, PROGRAM) as work:
+            return await leaving.deactivate(work, ana.id, leaving.everything_to(vera.id), by=None)
+
+    async def gives(contact_id: UUID) -> None:
+        async with transaction(stage.ground, PROGRAM) as work:
+            await contacts.assign(work, await staff_of(work, boris), contact_id, ana.id)
+
+    async with transaction(stage.ground, PROGRAM) as work:
+        await contacts.assign(work, await staff_of(work, boris), first, ana.id)
+        leaving_task = asyncio.create_task(leaves())
+        await waits(stage)
+    assert (await leaving_task).given == {Kind.DRAFTS: 1}
+    async with transaction(stage.ground, PROGRAM) as work:
+        await leaving.deactivate(work, vera.id, leaving.everything_to(boris.id), by=None)
+        ana = vera
+        giving_task = asyncio.create_task(gives(second))
+        await waits(stage)
+    with pytest.raises(Invalid):
+        await giving_task
+    owners = await stage.rows("SELECT DISTINCT owner_id FROM contacts")
+    assert [row["owner_id"] for row in owners] == [boris.id]
+    async with transaction(stage.ground, PROGRAM) as work:
+        gone = await staff_of(work, ana)
+        with pytest.raises(AccountEnded):
+            await contacts.create_contact(work, gone, channel=Channel.CALL)
+
+
+async def test_every_place_that_gives_work_to_a_person_keeps_the_account_as_it_is(
+    stage: Stage,
+) -> None:
+    ana, _, boris = await three(stage)
+    draft = await a_draft(stage, boris)
+    async with transaction(stage.ground, PROGRAM) as work:
+        owner = await staff_of(work, boris)
+        case = (await cases.open_case(work, owner, [])).id
+        await an_agency(work, "house")
+        referral = (await a_referral(work, owner)).id
+
+    async def asks(work: Work, own: Staff) -> None:
+        await case_requests.ask_transfer(work, own, case, name="ana", team="", reason="leave")
+
+    async def sets(work: Work, own: Staff) -> None:
+        due = work.now.date() + timedelta(days=2)
+        await cases.set_follow_up(work, own, case, FollowUpAbout.CHECK, due, "", name="ana")
+
+    gives: dict[str, Callable[[Work, Staff], Awaitable[object]]] = {
+        "draft": lambda work, own: contacts.assign(work, own, draft, ana.id),
+        "case": lambda work, own: people.assign_case(work, own, case, "ana"),
+        "member": lambda work, own: people.add_member(work, own, case, "ana"),
+        "transfer": asks,
+        "follow-up": sets,
+        "referral": lambda work, own: staff_actions.give_to(work, own, referral, "ana"),
+        "what the program opens": lambda work, own: pick_owner(work),
+    }
+    takes: dict[str, Callable[[Work, Staff], Awaitable[object]]] = {
+        "contact": lambda work, own: contacts.create_contact(work, own, channel=Channel.CALL),
+        "case": lambda work, own: cases.open_case(work, own, []),
+        "voice message": lambda work, own: messages.take(work, own, uuid4()),
+        "written message": lambda work, own: left.take(work, own, uuid4()),
+        "referral": a_referral,
+    }
+    for who, verbs in ((boris, gives), (ana, takes)):
+        for name, verb in verbs.items():
+            async with transaction(stage.ground, PROGRAM) as work:
+                # A message that is not there is found missing after the account was locked.
+                with contextlib.suppress(NotFound):
+                    await verb(work, await staff_of(work, who))
+                await send_rows(work)
+                free = "SELECT FROM staff WHERE id = %s FOR NO KEY UPDATE SKIP LOCKED"
+                assert not await stage.rows(free, ana.id), name
+                await work.undo()
