@@ -21,6 +21,8 @@ from app.work import PROGRAM, Ground
 # For some hours, while the mail server is away; the page says meanwhile that nothing was sent.
 _MAILS = RetryStrategy(max_attempts=60, wait=300, retry_exceptions={*PASSING, TryAgain})
 _CHECKS = RetryStrategy(max_attempts=5, wait=60, retry_exceptions=set(PASSING))
+# Without end: an access that is never closed goes on.
+_CLOSES = RetryStrategy(max_attempts=None, wait=60, retry_exceptions=set(PASSING))
 
 
 def people_tasks() -> Blueprint:
@@ -51,7 +53,7 @@ def people_tasks() -> Blueprint:
             staff = await work.session.get_one(Staff, UUID(staff_id))
             await access.take_out_of_service(work, staff)
 
-    @tasks.task(name=Task.CLOSE_EMERGENCY.in_area, retry=_CHECKS, pass_context=True)
+    @tasks.task(name=Task.CLOSE_EMERGENCY.in_area, retry=_CLOSES, pass_context=True)
     async def close_emergency(context: JobContext, emergency_id: str) -> None:
         async with transaction(context.additional_context["ground"], PROGRAM) as work:
             await emergencies.close_in_time(work, UUID(emergency_id))
