@@ -1,11 +1,13 @@
-# Finds Chromium for the browser tests, or installs it where that is allowed.
+# Finds the browsers of the tests, or installs them where that is allowed: the headless shell of
+# Chromium, and Chromium itself for notifications. Where there is no shell, Chromium does all.
 if [ -z "${CHROMIUM:-}" ]; then
-  CHROMIUM="$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)"
-  if [ -z "$CHROMIUM" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    echo "Installing Chromium for the browser tests ..." >&2
-    (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium) >/dev/null 2>&1 || true
-    CHROMIUM="$(command -v chromium || true)"
-  fi
+  for package in chromium-headless-shell chromium; do
+    if ! command -v "$package" >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+      echo "Installing $package for the browser tests ..." >&2
+      (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$package") >/dev/null 2>&1 || true
+    fi
+  done
+  CHROMIUM="$(command -v chromium-headless-shell || command -v chromium || command -v chromium-browser || command -v google-chrome || true)"
   [ -n "$CHROMIUM" ] || echo "SKIPPED: the browser tests, since there is no Chromium on this machine." >&2
 fi
 export CHROMIUM

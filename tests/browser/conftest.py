@@ -1,6 +1,7 @@
 """What every test with a browser uses: the helpline on the real clock, and Chromium."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
@@ -8,7 +9,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 from app.clock import SystemClock
 from app.demo.stage import Stage, stage_on
 from app.practice import voices
-from tests.support.browser import CHROMIUM, FLAGS
+from tests.support.browser import CHROMIUM, FLAGS, FULL_CHROMIUM
 from tests.support.kept import sharing
 
 # A busy machine is slow, and that is not what is tried here. Milliseconds.
@@ -56,14 +57,32 @@ async def chromium(anyio_backend: str) -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest.fixture
-async def page(chromium: Browser) -> AsyncIterator[Page]:
+@asynccontextmanager
+async def _page_of(browser: Browser) -> AsyncIterator[Page]:
     """A page that shares nothing with those of other tests, and whose scripts raise nothing."""
-    context = await chromium.new_context(permissions=["microphone"])
+    context = await browser.new_context(permissions=["microphone"])
     made = await context.new_page()
     problems: list[str] = []
     made.on("pageerror", lambda error: problems.append(str(error)))
     yield made
-    for opened in chromium.contexts:
+    for opened in browser.contexts:
         await opened.close()
     assert problems == []
+
+
+@pytest.fixture
+async def page(chromium: Browser) -> AsyncIterator[Page]:
+    async with _page_of(chromium) as made:
+        yield made
+
+
+@pytest.fixture
+async def page_with_notifications(anyio_backend: str) -> AsyncIterator[Page]:
+    """A page of the full Chromium: its headless shell shows no notifications."""
+    if not FULL_CHROMIUM:
+        pytest.skip("there is no Chromium with notifications on this machine")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=FULL_CHROMIUM, args=FLAGS)
+        async with _page_of(browser) as made:
+            yield made
+        await browser.close()

@@ -51,8 +51,9 @@ PAGES = (
 
 
 async def test_a_ring_reaches_every_page_and_leaves_the_focus_in_a_field(
-    live: Stage, page: Page
+    live: Stage, page_with_notifications: Page
 ) -> None:
+    page = page_with_notifications
     ana = await live.add_counsellor("ana", state=None)
     await page.add_init_script(HEAR)
     await at(page, live, ana, "/")

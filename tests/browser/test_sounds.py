@@ -9,7 +9,10 @@ from app.demo.stage import Stage
 from tests.support.browser import LISTEN, visit
 
 
-async def test_a_ring_is_chosen_and_tried_on_the_page(live: Stage, page: Page) -> None:
+async def test_a_ring_is_chosen_and_tried_on_the_page(
+    live: Stage, page_with_notifications: Page
+) -> None:
+    page = page_with_notifications
     ana = await live.add_counsellor("Ana", state=None)
     await page.add_init_script(LISTEN)
     await visit(page, live, ana, "/")

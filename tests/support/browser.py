@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,17 @@ from app.staff import hashing
 from app.web.access import COOKIE
 from app.work import PROGRAM
 
-CHROMIUM = os.environ.get("CHROMIUM") or (
-    "/usr/bin/chromium" if os.path.exists("/usr/bin/chromium") else ""
-)
+SHELL = "chromium-headless-shell"
+
+
+def _installed(*names: str) -> str:
+    return next(filter(None, map(shutil.which, names)), "")
+
+
+# The shell is Chromium without the parts around the page: it needs less of the processor.
+CHROMIUM = os.environ.get("CHROMIUM") or _installed(SHELL, "chromium")
+# For what the shell lacks: notifications, and tabs of which one is in front.
+FULL_CHROMIUM = _installed("chromium") if CHROMIUM.endswith(SHELL) else CHROMIUM
 
 
 # What Playwright turns off, and the suggestions under the address bar: they are pages of their own,
@@ -41,6 +50,8 @@ _NOT_USED = (
 
 FLAGS = [
     "--headless",
+    # The shell names no language by itself.
+    "--accept-lang=en-US,en",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",

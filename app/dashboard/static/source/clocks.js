@@ -24,8 +24,10 @@ export const counted = (place) => {
 export const tick = () => {
   for (const place of document.querySelectorAll("[data-up], [data-down]")) {
     const seconds = counted(place);
+    const said = words(seconds);
     if (place.tagName === "PROGRESS") place.value = seconds;
-    else place.textContent = words(seconds);
+    // What is written again is laid out again.
+    else if (place.textContent !== said) place.textContent = said;
   }
   for (const place of document.querySelectorAll("time[data-clock]:not([data-said])")) {
     const at = new Date(place.dateTime);

@@ -3,12 +3,15 @@ const year = 365 * 24 * 3600;
 // By https no other host and no page without TLS can set a cookie of such a name.
 const kept = location.protocol === "https:" ? "__Host-" : "";
 const only = kept ? "; secure" : "";
-const chosen = (name) => document.cookie.split("; ").find((one) => one.startsWith(`${kept}${name}=`))?.split("=")[1];
+// The page waits for the browser each time it reads the cookies.
+const chosen = (name, cookies = document.cookie) =>
+  cookies.split("; ").find((one) => one.startsWith(`${kept}${name}=`))?.split("=")[1];
 
 const mark = () => {
+  const { cookie } = document;
   for (const button of document.querySelectorAll("[data-look]")) {
     const { look, value } = button.dataset;
-    const on = (chosen(look) ?? { theme: "auto", density: "comfortable", letters: "on" }[look]) === value;
+    const on = (chosen(look, cookie) ?? { theme: "auto", density: "comfortable", letters: "on" }[look]) === value;
     button.setAttribute("aria-pressed", on);
   }
 };

@@ -65,8 +65,9 @@ const icon = (colour) => { document.querySelector("link[rel=icon]").href = colou
 // What the system shows of the ring once its reader looks elsewhere.
 let notes = null;
 // Nothing about the caller: a notification can be read on a locked screen. A window in view may be
-// behind the program that its reader works in.
-const isAway = () => globalThis.Notification?.permission === "granted" && (document.hidden || !document.hasFocus());
+// behind the program that its reader works in. The permission is asked for last: the page waits for
+// the answer of the browser.
+const isAway = () => (document.hidden || !document.hasFocus()) && globalThis.Notification?.permission === "granted";
 const notify = async (words, offer = null) => {
   if (!isAway()) return;
   notes = null;

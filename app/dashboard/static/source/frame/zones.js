@@ -3,9 +3,20 @@ export const zoneOf = (place) => place.closest("[data-zone]")?.dataset.zone;
 
 const FIELDS = { year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
 
-// The time that a clock on the wall shows, as if it were UTC.
+// To make one costs more than to use it, and a page shows hundreds of times.
+const formats = new Map();
+const formatIn = (timeZone) => {
+  if (!formats.has(timeZone)) formats.set(timeZone, new Intl.DateTimeFormat("en", { ...FIELDS, timeZone }));
+  return formats.get(timeZone);
+};
+
+// The time that a clock on the wall shows, as if it were UTC: of the reader, or in a zone.
 const wall = (at, timeZone) => {
-  const parts = new Intl.DateTimeFormat("en", { ...FIELDS, timeZone }).formatToParts(at);
+  if (!timeZone) {
+    const own = new Date(at);
+    return Date.UTC(own.getFullYear(), own.getMonth(), own.getDate(), own.getHours(), own.getMinutes());
+  }
+  const parts = formatIn(timeZone).formatToParts(at);
   const { year, month, day, hour, minute } = Object.fromEntries(parts.map(({ type, value }) => [type, value]));
   return Date.UTC(year, month - 1, day, hour, minute);
 };
