@@ -48,10 +48,6 @@ class Brought(NamedTuple):
     everything: bool
 
 
-class PartMissing(BackupRefused):
-    """What was written is not all with the back-ups any more: a new one has to begin."""
-
-
 def slot_of(known: Known) -> str:
     """Return the name of the slot: one for each database that is a helpline's."""
     return f"helpline_{known.number}"
@@ -81,7 +77,7 @@ def hold(address: str, known: Known) -> int:
 def receive(address: str, known: Known, place: Place, recipients: sealing.Recipients) -> Brought:
     """Bring what was written until now to the back-ups, or the first part of it.
 
-    Raises PartMissing if something is gone, and BackupRefused, OSError.
+    Raises BackupRefused, OSError.
     """
     place.make()
     with alone(place.logs):
@@ -102,12 +98,6 @@ def receive(address: str, known: Known, place: Place, recipients: sealing.Recipi
             if begin < until:
                 pieces = written_since(link, slot_of(known), begin, until, time_line)
                 done = _bring(pieces, place, time_line, first, recipients)
-    made = place.all()
-    if made and place.breaks_after(made[-1]):
-        raise PartMissing(
-            "The server no longer had a part of what was written since the last back-up. A restore "
-            "ends before it, until there is a new back-up."
-        )
     return Brought(done, until == end)
 
 
