@@ -93,7 +93,8 @@ def make_base(settings: Settings, now: datetime, target: Path | None = None) -> 
     with alone(place.folder):
         _forget_parts(place, now)
         if begun.known and goes_on:
-            receiving.hold(address, begun.known)
+            with alone(place.logs):
+                receiving.hold(address, begun.known)
         made = _copy(begun, now, recipients)
         if begun.known and goes_on:
             # It is complete when what was written while it was made is there, too.
