@@ -61,8 +61,12 @@ class Another:
     @property
     def runs(self) -> bool:
         """Return whether it runs."""
-        pid = self.folder / "postmaster.pid"
-        return pid.exists() and psutil.pid_exists(int(pid.read_text().split()[0]))
+        try:
+            pid = int((self.folder / "postmaster.pid").read_text().split()[0])
+            # One that was killed may wait for its parent.
+            return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+        except (FileNotFoundError, psutil.NoSuchProcess):
+            return False
 
     def kill(self) -> None:
         """End it at once, as a machine that is lost."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,8 +17,7 @@ from app.errors import BadSettings
 from app.jobs.transaction import transaction
 from app.outbox.responses import TryAgain
 from app.safekeeping.backups import making, nightly, outside, restoring, sealing, state, trying
-from app.safekeeping.backups.places import BackupRefused, Made, Place, places_in
-from app.safekeeping.backups.receiving import PartMissing
+from app.safekeeping.backups.places import BackupRefused, Made, PartMissing, Place, places_in
 from app.safekeeping.backups.server import run_tool
 from app.settings import Settings, check_settings
 from app.work import PROGRAM, make_ground
@@ -48,12 +48,14 @@ def test_another_server_comes_back_as_it_was_at_a_moment(monkeypatch: pytest.Mon
             _break_off(running, server, monkeypatch)
             asyncio.run(nightly.make(make_ground(running)))
             asyncio.run(say(running, "after"))
-            assert making.drain(running) == 0, "no segment is whole yet"
-            moment = datetime.now(UTC)
-            asyncio.run(say(running, "too late"))
+            with ThreadPoolExecutor(2) as two:
+                brought = list(two.map(making.drain, [running, running]))
+            assert brought == [0, 0], "no segment is whole yet"
             # Another segment begins: what was brought of the first one is replaced.
             server.as_boss("SELECT pg_switch_wal()")
             asyncio.run(say(running, "in another segment"))
+            moment = datetime.now(UTC)
+            asyncio.run(say(running, "too late"))
             asyncio.run(nightly.bring_log(make_ground(running)))
             _is_known(running)
             _lose_a_part(running, server)
@@ -72,15 +74,14 @@ def test_another_server_comes_back_as_it_was_at_a_moment(monkeypatch: pytest.Mon
         tried = asyncio.run(trying.look_into(settings, restored, tables.metadata))
         assert tried.is_whole
         assert tried.opened >= 2, "the sealed text, and the secret of the hashes"
-        # It is a folder of the program's own server now, which reads nothing of the old settings.
-        own = Settings(data_dir=restored, secret_key=SECRET, field_keys=settings.field_keys)
-        with database_of(own) as again:
-            assert subjects(again.database_url or "") == ["before", "after"]
+        assert tried.rows["audit_entries"] == 3
         assert not touched.exists()
-        kept = folder_of(restored) / f"postgresql.conf{restoring.BEFORE}"
-        assert "archive_command" in kept.read_text()
+        # Under its old settings it is what it was.
         server.take_over(folder_of(restored), restoring.BEFORE)
-        assert subjects(server.address("helpline")) == ["before", "after"]
+        assert subjects(server.address("helpline")) == ["before", "after", "in another segment"]
+        # The back-ups from before do not lead to what it writes from now on.
+        with pytest.raises(PartMissing, match="was restored"):
+            making.drain(settings)
 
 
 def _allow_what_is_missing(settings: Settings, server: Another) -> None:
@@ -152,6 +153,8 @@ def _lose_a_part(settings: Settings, server: Another) -> None:
         making.drain(settings)
     asyncio.run(nightly.bring_log(make_ground(settings)))
     assert asyncio.run(_is_asked(settings))
+    asyncio.run(nightly.make(make_ground(settings)))
+    assert making.drain(settings) == 0
 
 
 async def _state(settings: Settings) -> state.State | None:
@@ -225,7 +228,7 @@ def test_a_part_that_is_missing_since_a_back_up_is_found(tmp_path: Path) -> None
     assert not holds(f"{first}.partial")
     assert not holds(first, second, f"{third}.partial")
     assert not holds("0000000100000000000000FD", first, second, third)
-    assert not holds(first, second, f"{second}.partial", "000000020000000100000000")
+    assert not holds(first, second, f"{second}.partial", "000000020000000100000009")
     assert holds(first, third)
     assert holds(f"{first}.partial", second)
     assert holds("0000000100000000000000FD")

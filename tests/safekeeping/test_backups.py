@@ -15,7 +15,14 @@ from app.database.roles import PROGRAM, as_role
 from app.database.running import database_of
 from app.errors import BadSettings
 from app.safekeeping.backups import making, restoring, sealing, trying
-from app.safekeeping.backups.places import BackupRefused, Made, Place, places_in, written
+from app.safekeeping.backups.places import (
+    BackupRefused,
+    Made,
+    PartMissing,
+    Place,
+    places_in,
+    written,
+)
 from app.safekeeping.backups.server import server_of
 from app.settings import Settings, check_settings
 from tests.safekeeping.kept_lines import a_folder, a_key, say, subjects
@@ -72,6 +79,10 @@ def test_a_killed_server_comes_back_as_it_was_at_a_moment() -> None:
         with database_of(again) as running:
             assert subjects(running.database_url or "") == ["before", "after"]
             asyncio.run(say(running, "goes on"))
+            # The back-ups from before do not lead to what it writes from now on.
+            back = running.model_copy(update={"backup_target": folder / "target"})
+            with pytest.raises(PartMissing, match="was restored"):
+                making.drain(back)
 
         # Without a moment it goes to the last that is known.
         _, tried = asyncio.run(trying.drill(settings, folder / "target", key, tables.metadata))

@@ -20,6 +20,7 @@ from app.safekeeping.backups.places import (
     SEGMENT,
     BackupRefused,
     Made,
+    PartMissing,
     Place,
     alone,
     written,
@@ -28,6 +29,8 @@ from app.safekeeping.backups.replicating import copied, linked
 from app.safekeeping.backups.server import Server, ask, server_of
 from app.settings import Settings
 
+# Into which it writes now.
+_SEGMENT = "SELECT pg_walfile_name(pg_current_wal_lsn())"
 _SYSTEM = "SELECT system_identifier FROM pg_control_system()"
 # Seconds within which the server gives up the segment in which a back-up has ended.
 _ARCHIVED_WITHIN = 30
@@ -90,7 +93,8 @@ def make_base(settings: Settings, now: datetime, target: Path | None = None) -> 
     with alone(place.folder):
         _forget_parts(place, now)
         if begun.known and goes_on:
-            receiving.hold(address, begun.known)
+            with alone(place.logs):
+                receiving.hold(address, begun.known)
         made = _copy(begun, now, recipients)
         if begun.known and goes_on:
             # It is complete when what was written while it was made is there, too.
@@ -98,7 +102,7 @@ def make_base(settings: Settings, now: datetime, target: Path | None = None) -> 
                 pass
         place.describe(made)
         expire(place, settings.backup_keep)
-    if begun.server.is_own and settings.backup_target is not None:
+    if begun.server.is_own and goes_on:
         _give_up_segment(settings, address)
     return made
 
@@ -109,7 +113,7 @@ def _copy(begun: _Begun, now: datetime, recipients: sealing.Recipients) -> Made:
     name = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
     if place.base_of(name).exists():
         raise BackupRefused("A back-up was made within this second. Try again.")
-    first = ask(address, "SELECT pg_walfile_name(pg_current_wal_lsn())")
+    first = ask(address, _SEGMENT)
     with linked(address) as link, written(place.base_of(name)) as file:
         counted = sealing.Counted(file)
         sealing.encrypt(copied(link, f"helpline {name}"), counted, recipients)
@@ -130,7 +134,7 @@ def _copy(begun: _Begun, now: datetime, recipients: sealing.Recipients) -> Made:
 
 def _give_up_segment(settings: Settings, url: str) -> None:
     """Have the segment in which the back-up ended archived, and bring it to the back-ups."""
-    last = ask(url, "SELECT pg_walfile_name(pg_current_wal_lsn())")
+    last = ask(url, _SEGMENT)
     ask(url, "SELECT pg_switch_wal()")
     until = time.monotonic() + _ARCHIVED_WITHIN
     spool = spool_of(settings.data_dir)
@@ -144,31 +148,47 @@ def _give_up_segment(settings: Settings, url: str) -> None:
 def drain(settings: Settings) -> int:
     """Bring to the back-ups what was written. Return how many files these were.
 
-    Raises BackupRefused, OSError.
+    Raises PartMissing if a restore cannot go on from the last back-up, and BackupRefused, OSError.
     """
-    server = server_of(settings)
-    if not server.is_own:
-        begun = _begin(settings)
-        assert begun.known is not None
+    begun = _begin(settings)
+    if begun.known:
         recipients = sealing.recipients_of(settings.backup_recipients)
-        brought = receiving.receive(server.address, begun.known, begun.place, recipients)
+        brought = receiving.receive(begun.server.address, begun.known, begun.place, recipients)
+        _check_begins(begun)
         if not brought.everything:
             raise BackupRefused("What was written is still being brought to the back-ups.")
         return brought.segments
-    done = _drain(settings)
-    problem = _ASIDE_WORDS.get(ask(server.address, _ASIDE))
+    done = _drain(settings, begun.place)
+    _check_begins(begun)
+    problem = _ASIDE_WORDS.get(ask(begun.server.address, _ASIDE))
     if problem is not None:
         raise BackupRefused(problem)
     return done
 
 
-def _drain(settings: Settings) -> int:
+def _check_begins(begun: _Begun) -> None:
+    """Refuse if a restore that begins with the last back-up would not come to now."""
+    made = begun.place.all()
+    if not made:
+        return
+    if not str(ask(begun.server.address, _SEGMENT)).startswith(made[-1].time_line):
+        raise PartMissing(
+            "The server was restored, or replaced, since the last back-up. A restore does not come "
+            "to what was written since, until there is a new back-up."
+        )
+    if begun.known and begun.place.breaks_after(made[-1]):
+        raise PartMissing(
+            "The server no longer had a part of what was written since the last back-up. A restore "
+            "ends before it, until there is a new back-up."
+        )
+
+
+def _drain(settings: Settings, place: Place) -> int:
     recipients = sealing.recipients_of(settings.backup_recipients)
     spool = spool_of(settings.data_dir)
     names = sorted(one.name for one in spool.glob("*") if ARCHIVED.fullmatch(one.name))
     if not names:
         return 0
-    place = _begin(settings).place
     place.make()
     done = 0
     with alone(spool):

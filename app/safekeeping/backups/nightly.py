@@ -14,8 +14,7 @@ from app.jobs.transaction import transaction
 from app.log import log
 from app.outbox.responses import TryAgain
 from app.safekeeping.backups import making, state
-from app.safekeeping.backups.places import BackupRefused
-from app.safekeeping.backups.receiving import PartMissing
+from app.safekeeping.backups.places import BackupRefused, PartMissing
 from app.safekeeping.models import BackupKind
 from app.work import PROGRAM, Ground, Work
 

@@ -41,6 +41,10 @@ class BackupRefused(BadSettings):
     """A back-up cannot be made, read or restored; the text says why and what to do."""
 
 
+class PartMissing(BackupRefused):
+    """A restore cannot go from the last back-up to now any more: a new one has to begin."""
+
+
 @dataclass(frozen=True)
 class Made:
     """One complete back-up, as its description says."""
@@ -60,6 +64,11 @@ class Made:
     # The database of the program in that server, and the role that the server was made with.
     database: str = SUPERUSER
     superuser: str = SUPERUSER
+
+    @property
+    def time_line(self) -> str:
+        """Return the time line on which it began, as in the names of segments."""
+        return self.first_segment[:8]
 
 
 @dataclass(frozen=True)
@@ -100,8 +109,8 @@ class Place:
 
     def breaks_after(self, made: Made) -> bool:
         """Return whether a part of what was written since a back-up is missing."""
-        # Since a restore there may be several time lines.
-        names = self.segments()
+        # Other time lines are those of a server from before a restore.
+        names = [name for name in self.segments() if name[:8] == made.time_line]
         whole = {number_of(name) for name in names if SEGMENT.fullmatch(name)}
         begun = {number_of(name) for name in names if name.endswith(PARTIAL)}
         first, last = number_of(made.first_segment), max(whole | begun, default=-1)

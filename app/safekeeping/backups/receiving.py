@@ -6,6 +6,7 @@ nothing is lost if the program, or the folder, is gone for a while. A segment of
 beginning is written is brought too, and written anew each time.
 """
 
+import time
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -28,7 +29,7 @@ from app.safekeeping.backups.places import (
 from app.safekeeping.backups.replicating import Link, linked, told_by, written_since
 
 _SLOT = """
-SELECT wal_status = 'lost' OR restart_lsn IS NULL, (restart_lsn - '0/0')::int8
+SELECT wal_status = 'lost' OR restart_lsn IS NULL, (restart_lsn - '0/0')::int8, active
 FROM pg_replication_slots WHERE slot_name = %s
 """
 _MAKE = "SELECT pg_create_physical_replication_slot(%s, true)"
@@ -39,6 +40,8 @@ _WRITTEN = "SELECT (pg_current_wal_flush_lsn() - '0/0')::int8"
 
 # How many segments are brought at once, before the worker looks after other things.
 AT_ONCE = 32
+# Seconds until the server notices that a connection has ended.
+_LET_GO_WITHIN = 20
 
 
 class Brought(NamedTuple):
@@ -46,10 +49,6 @@ class Brought(NamedTuple):
 
     segments: int
     everything: bool
-
-
-class PartMissing(BackupRefused):
-    """What was written is not all with the back-ups any more: a new one has to begin."""
 
 
 def slot_of(known: Known) -> str:
@@ -61,11 +60,13 @@ def hold(address: str, known: Known) -> int:
     """Have the server keep what it writes from now on, and return from where it does.
 
     A slot that the server has given up, because it held too much, is made anew.
+
+    Raises BackupRefused.
     """
     slot = slot_of(known)
     try:
         with psycopg.connect(address, autocommit=True) as connection:
-            found = connection.execute(_SLOT, [slot]).fetchone()
+            found = _let_go(connection, slot)
             if found is not None and found[0]:
                 connection.execute(_DROP, [slot])
                 found = None
@@ -78,10 +79,22 @@ def hold(address: str, known: Known) -> int:
     return int(found[1])
 
 
+def _let_go(connection: psycopg.Connection[Any], slot: str) -> Any:
+    """Return what the server knows of a slot, when the connection from before has let it go."""
+    until = time.monotonic() + _LET_GO_WITHIN
+    while True:
+        found = connection.execute(_SLOT, [slot]).fetchone()
+        if found is None or not found[2]:
+            return found
+        if time.monotonic() > until:
+            raise BackupRefused("Another machine is bringing to the back-ups what was written.")
+        time.sleep(0.1)
+
+
 def receive(address: str, known: Known, place: Place, recipients: sealing.Recipients) -> Brought:
     """Bring what was written until now to the back-ups, or the first part of it.
 
-    Raises PartMissing if something is gone, and BackupRefused, OSError.
+    Raises BackupRefused, OSError.
     """
     place.make()
     with alone(place.logs):
@@ -102,12 +115,6 @@ def receive(address: str, known: Known, place: Place, recipients: sealing.Recipi
             if begin < until:
                 pieces = written_since(link, slot_of(known), begin, until, time_line)
                 done = _bring(pieces, place, time_line, first, recipients)
-    made = place.all()
-    if made and place.breaks_after(made[-1]):
-        raise PartMissing(
-            "The server no longer had a part of what was written since the last back-up. A restore "
-            "ends before it, until there is a new back-up."
-        )
     return Brought(done, until == end)
 
 
