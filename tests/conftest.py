@@ -39,6 +39,11 @@ from tests.support.kept.sharing import shared_between_stages
 from tests.support.mail import Mail, mail
 from tests.support.profile import WHOLE
 
+# What is loaded stays: to look for garbage in it again and again takes a tenth of the loading.
+# `pytest_collection_finish` goes on with it.
+gc.disable()
+
+
 # These start servers and databases of their own.
 _OWN_PROCESSES = (
     "test_outages",
@@ -205,6 +210,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+    gc.enable()
 
 
 def _rank(item: pytest.Item) -> int:
