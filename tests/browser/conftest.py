@@ -11,6 +11,7 @@ from app.demo.stage import Stage, stage_on
 from app.practice import voices
 from tests.support.browser import CHROMIUM, FLAGS, FULL_CHROMIUM
 from tests.support.kept import sharing
+from tests.support.calls.plain_sound import hear_plainly, speak_plainly
 
 # A busy machine is slow, and that is not what is tried here. Milliseconds.
 expect.set_options(timeout=15_000)
@@ -31,10 +32,13 @@ def _poll_less() -> Iterator[None]:
 
 
 @pytest.fixture
-async def live(database: str, anyio_backend: str) -> AsyncIterator[Stage]:
+async def live(
+    database: str, anyio_backend: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Stage]:
     """The helpline on the real clock, with telephones in its pages."""
     if not voices.available():
         pytest.skip("a telephone in a page needs the extra `demo` (aiortc) at the exchange")
+    speak_plainly(monkeypatch)
     async with stage_on(
         database, clock=SystemClock(), sound=True, wrap_up_seconds=30, calls_per_second=20
     ) as made:
@@ -61,6 +65,7 @@ async def chromium(anyio_backend: str) -> AsyncIterator[Browser]:
 async def _page_of(browser: Browser) -> AsyncIterator[Page]:
     """A page that shares nothing with those of other tests, and whose scripts raise nothing."""
     context = await browser.new_context(permissions=["microphone"])
+    await hear_plainly(context)
     made = await context.new_page()
     problems: list[str] = []
     made.on("pageerror", lambda error: problems.append(str(error)))
