@@ -13,7 +13,7 @@ from app.people import changing, ending, holding, leaving, provisioning
 from app.people.changing import Changes
 from app.people.holding import Kind
 from app.people.provisioning import Entry
-from app.routing.rota import changes, giving, on_duty, open_shifts, roster, stretches
+from app.routing.rota import changes, coverage, giving, on_duty, open_shifts, roster, stretches
 from app.routing.rota.shifts import Layer, Place
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -168,7 +168,8 @@ async def test_nights_for_which_the_colleague_is_not_free_are_said_before_they_s
     assert log_of(work, AuditLog.STAFF_HANDED_OVER)["uncovered"] == 5
     # One night, not two; the day on which she is absent stays uncovered.
     assert await duties_on(work, 17) == {night(vera, 16), night(vera, 17)}
-    assert await on_duty_at(work, 19, 12) == set()
+    hole = (at(19, 0), at(20, 0))
+    assert {one.holes for one in await coverage.coverage(work, *hole)} == {(hole,)}
     assert await on_duty_at(work, 22, 2) == {vera.id}
 
 

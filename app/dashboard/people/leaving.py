@@ -55,6 +55,7 @@ async def _show(
             for who, name in await _names(work, {one.counsellor_id for one in duty.kept})
         ],
         "asked": len(duty.asked),
+        "runs": person.id in await roster.on_shift(work),
         "not_free": not_free,
         "staff": staff,
         "person": person,

@@ -12,7 +12,7 @@ from sqlalchemy import and_, func, select, true
 from app.calls import lines
 from app.calls.hours import OwnDays, is_holiday
 from app.database.topics import Topic
-from app.errors import Invalid
+from app.errors import Invalid, NotFound
 from app.log import log
 from app.routing.rota import on_duty, shifts
 from app.routing.rota.models import Holiday, RotaChange, RotaChangeState, ShiftRow
@@ -46,7 +46,10 @@ async def add_shift(
     on_holidays: shifts.OnHolidays = shifts.OnHolidays.WORKS,
     except_on: Iterable[date] = (),
 ) -> ShiftRow:
-    """Add a shift to a counsellor's rota; without a recurrence it is always. Raises Invalid."""
+    """Add a shift to a counsellor's rota; without a recurrence it is always.
+
+    Raises Invalid, and NotFound for an account that is inactive.
+    """
     await lock_rota(work)
     zone = check_zone(timezone)
     if not 0 < minutes <= 1440:
@@ -59,6 +62,8 @@ async def add_shift(
         raise Invalid("The last day of a shift is before its first day. Choose a later last day.")
     # As it is now: the account may have been deactivated since the request read it.
     await work.session.refresh(staff, ["active", "role"])
+    if not staff.active:
+        raise NotFound("This person was not found, or does not take calls.")
     if not may(staff.role, Permission.TAKE_CALLS):
         raise Invalid(
             "%(name)s does not take calls, so they cannot be on the rota.", name=staff.name
