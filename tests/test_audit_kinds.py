@@ -22,6 +22,7 @@ RUNS = "the program ran a check or a test"
 UNCHANGED = {
     Kind.ALARM_ACKNOWLEDGED: "a person saw an alarm",
     Kind.AUDIT_LOG_READ: READS,
+    Kind.BACKUP_ASKED_FOR: RUNS,
     Kind.CALLBACK_ANSWERED: OF_CALL,
     Kind.CALLBACK_ENDED: OF_CALL,
     Kind.CALLBACK_RESTARTED: OF_CALL,

@@ -178,7 +178,7 @@ async def import_catalogue(
         AuditLog.WORDS_IMPORTED,
         f"words:{language}",
         before=_logged(before),
-        after={**_logged(found), "kept": merged.kept, "meanwhile": meanwhile},
+        after={**_logged(found), "said_as_before": merged.kept},
     )
     work.announce(Topic.WORDS)
     return found

@@ -104,6 +104,7 @@ class AuditLog(StrEnum):
     LINE_TAKEN_INTO_USE = "line_taken_into_use"
     HASHES_ROTATED = "hashes_rotated"
     KEYS_RESEALED = "keys_resealed"
+    BACKUP_ASKED_FOR = "backup_asked_for"
     KEY_RETIRED = "key_retired"
     KEY_ROTATED = "key_rotated"
     LINE_RENAMED = "line_renamed"

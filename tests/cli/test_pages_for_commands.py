@@ -169,8 +169,6 @@ async def _opened(stage: Stage, mila: Counsellor, page: str, ids: dict[str, str]
 # Why each command that has no page has none.
 _ON_THE_SERVER = {
     "backup key": "the private key must never be on the server, nor in a browser",
-    "backup make": "each night the program does it by itself; by hand it is the operator's, whose "
-    "disks it fills",
     "backup note": "the operator's own tool says that it has made a back-up",
     "backup restore": "takes the private key, and a server that does not run",
     "backup drill": "takes the private key",

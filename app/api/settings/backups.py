@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
-from app.safekeeping.backups import state
+from app.safekeeping.backups import asking, state
 from app.safekeeping.models import BackupKind
 from app.staff.models import Staff
 from app.staff.roles import Permission
@@ -15,6 +15,7 @@ from app.web.strict_bodies import StrictRoute
 
 router = APIRouter(tags=["backups"], route_class=StrictRoute)
 Sees = Annotated[Staff, Depends(Requires(Permission.SEE_BACKUPS), scope="function")]
+Asks = Annotated[Staff, Depends(Requires(Permission.KEEP_SETTINGS), scope="function")]
 
 
 class BackupView(BaseModel):
@@ -39,7 +40,7 @@ class BackupsView(BaseModel):
 
 @router.get("/backups")
 async def all_backups(work: InWork, staff: Sees) -> BackupsView:
-    """Return the last back-ups and drills; they are made and restored on the server alone."""
+    """Return the last back-ups and drills; they are restored on the server alone."""
     known = await state.read(work)
     return BackupsView(
         made_here=work.settings.backup_target is not None,
@@ -50,3 +51,9 @@ async def all_backups(work: InWork, staff: Sees) -> BackupsView:
             BackupView.model_validate(one, from_attributes=True) for one in await state.newest(work)
         ],
     )
+
+
+@router.post("/backups", status_code=202)
+async def make_backup(work: InWork, staff: Asks) -> None:
+    """Ask for a back-up now; a worker makes it."""
+    await asking.ask(work)

@@ -201,6 +201,7 @@ FIELD_WORDS = {
     "to": N_("to"),
     "training": N_("in training"),
     "translated": N_("translated sentences"),
+    "said_as_before": N_("sentences said as before"),
     "undone": N_("undone"),
     "unknown": N_("unknown people"),
     "until": N_("until"),

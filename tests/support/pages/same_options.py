@@ -216,6 +216,7 @@ OWN = {
     ("wallboard add", "by"): (READER, READER),
     ("audit log", "limit"): ("before", "limit"),
     ("audit verify", "anchor"): ("file", BODY),
+    ("backup make", "target"): ("- another folder of the server", "- another folder of the server"),
     ("backup list", "source"): ("- another folder of the server", "- another folder of the server"),
     ("telephony setup", "install"): (INSTALLS, INSTALLS),
 }

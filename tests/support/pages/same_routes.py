@@ -156,6 +156,7 @@ SAME = {
     "/admin/retention": ("PUT /retention", "retention set"),
     "/admin/retention/run": ("POST /retention/run", "retention run"),
     "/admin/keys/reseal": ("POST /keys/reseal", "keys reseal"),
+    "/admin/backups/make": ("POST /backups", "backup make"),
     "/admin/keys/rotate": ("POST /keys/rotate", "keys rotate"),
     "/admin/keys/rotate-hashes": ("POST /keys/rotate-hashes", "keys rotate-hashes"),
     "/admin/keys/retire": ("POST /keys/{number}/retire", "keys retire"),

@@ -1,0 +1,42 @@
+"""An administrator asks for a back-up: one is made, whoever asks how often."""
+
+from pathlib import Path
+
+import pytest
+
+from app.demo.stage import Stage
+from app.jobs.names import Task
+from app.jobs.transaction import flush
+from app.safekeeping.backups import asking
+from app.staff.log_kinds import AuditLog
+from app.staff.roles import Role
+from app.work import Work
+from tests.safekeeping.test_anchors import with_settings
+from tests.support.referrals import page
+from tests.support.verbs import logged
+
+
+async def test_a_back_up_that_is_asked_for_is_made_once(work: Work) -> None:
+    with pytest.raises(asking.MakesNone):
+        await asking.ask(work)
+    kept = with_settings(work, backup_target=Path("/srv/backups"))
+    await asking.ask(kept)
+    assert [job.task for job in kept.jobs] == [Task.MAKE_BACKUP]
+    assert [one for one, _ in logged(kept)] == [AuditLog.BACKUP_ASKED_FOR]
+    await flush(kept)
+    with pytest.raises(asking.UnderWay):
+        await asking.ask(kept)
+
+
+async def test_the_page_asks_for_it_and_says_what_became_of_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    olga = await stage.add_counsellor("olga", role=Role.AUDITOR, shift=False, state=None)
+    assert "make-backup" not in (await page(stage, mila, "/admin/backups")).text
+    refused = await page(stage, mila, "/admin/backups/make", ask="yes")
+    assert "This server makes no back-ups." in refused.text
+    monkeypatch.setattr(stage.ground.settings, "backup_target", Path("/srv/backups"))
+    assert "make-backup" in (await page(stage, mila, "/admin/backups")).text
+    assert "make-backup" not in (await page(stage, olga, "/admin/backups")).text
+    assert (await olga.ask("POST", "/backups")).status_code == 403
