@@ -20,7 +20,7 @@ from app.work import PROGRAM
 from tests.support.long_words import LONG, read_in_page, sentences_of, speak_longer
 from tests.support.pages.direction import bare_runs
 from tests.support.pages.left import codes_in, dates_in, hidden_english, in_english
-from tests.support.routes import addresses_of, path_of, routes
+from tests.support.routes import addresses_of, routes
 from tests.support.talks import act, waits
 
 FROM_RIGHT = "ar"
@@ -70,7 +70,7 @@ class Parts:
             await self._all_read(language)
             for who in readers:
                 for route in routes(self.stage):
-                    path = path_of(route)
+                    path = route.path
                     read = path in _PAGES or path.startswith(_BELOW)
                     if read and "GET" in (route.methods or ()) and path not in still | _NOT_READ:
                         known = {name: [one] for name, one in rows.items()}
@@ -135,7 +135,7 @@ async def test_what_goes_on_is_said_in_the_language_of_its_reader(
     assert await ana.presence() == "wrap_up"
     await parts.read("wrap-up", ana, **call)
     await _chat(stage, parts, ana, boss)
-    there = {path_of(one) for one in routes(stage) if "GET" in (one.methods or ())}
+    there = {one.path for one in routes(stage) if "GET" in (one.methods or ())}
     board = {one for one in there if one.startswith(_BELOW)} - _NOT_READ
     assert board - parts.opened == set(_ELSEWHERE)
     assert not parts.faults, "\n".join(sorted(parts.faults))
