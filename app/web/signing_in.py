@@ -338,7 +338,7 @@ async def _limit_second_step(
     """Limit guesses of an account's second factor. Afterwards its rows must be read again: no
     connection is held while a guess is slowed down. Raises TooMany.
 
-    Whoever has stolen a password keeps its owner out neither of a browser in which the owner has
+    A stolen password keeps its owner out neither of a browser in which the owner has
     signed in before nor of a passkey: each browser is counted by itself, and a passkey, which
     cannot be guessed, by its address.
     """

@@ -1,4 +1,4 @@
-"""An administrator asks for a back-up: one is made, whoever asks how often."""
+"""An administrator asks for a back-up: one is made, however often it is asked for."""
 
 from pathlib import Path
 
