@@ -6,6 +6,7 @@ import inspect
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from app.work import PROGRAM, Work, make_ground
 from tests.support.kept.connections import kept_on, left_behind
 from tests.support.kept.databases import database_for_a_test, let_go, named, put_back
 from tests.support.kept.sharing import shared_between_stages
+from tests.support.kept.template import made_or_copied
 from tests.support.mail import Mail, mail
 from tests.support.profile import WHOLE
 
@@ -220,12 +222,18 @@ def _rank(item: pytest.Item) -> int:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[str]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server whose database `template_helpline` is migrated, as its superuser."""
-    with (
-        tempfile.TemporaryDirectory(prefix="hl", dir="/tmp") as folder,
-        EmbeddedPostgres(Path(folder)) as postgres,
-    ):
+    with tempfile.TemporaryDirectory(prefix="hl", dir="/tmp") as name:
+        folder = Path(name)
+        made_or_copied(partial(_make_template, folder), folder, tmp_path_factory.getbasetemp())
+        with EmbeddedPostgres(folder) as postgres, kept_on(postgres.url):
+            yield postgres.superuser_url
+            let_go(postgres.superuser_url)
+
+
+def _make_template(folder: Path) -> None:
+    with EmbeddedPostgres(folder) as postgres:
         with psycopg.connect(postgres.superuser_url, autocommit=True) as connection:
             # The tests' data may be lost with the machine; theirs alone.
             connection.execute("ALTER SYSTEM SET fsync = off")
@@ -236,9 +244,6 @@ def server() -> Iterator[str]:
         make_ready(
             named(postgres.url, "template_helpline"), named(postgres.owner_url, "template_helpline")
         )
-        with kept_on(postgres.url):
-            yield postgres.superuser_url
-            let_go(postgres.superuser_url)
 
 
 @pytest.fixture
