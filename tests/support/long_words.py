@@ -118,9 +118,17 @@ def sentences_of(language: str) -> set[str]:
 
 def read_in_page(html: str) -> list[str]:
     """Return what a reader reads or hears of a page in its language, without a browser."""
-    page = lxml.html.fromstring(html)
-    for other in page.xpath("//script | //style | //template | //kbd | //code | //body//*[@lang]"):
+    return read_in(lxml.html.fromstring(html))
+
+
+def read_in(part: lxml.html.HtmlElement) -> list[str]:
+    """Return what a reader reads or hears of a part of a page, or of a whole one in a language.
+
+    What is read by programs, or in a language of its own, is dropped from the part.
+    """
+    dropped = ".//script | .//style | .//template | .//kbd | .//code"
+    for other in part.xpath(f"{dropped} | .//*[@lang]"):
         other.drop_tree()
-    texts = page.xpath("//title/text() | //body//text()")
-    texts += page.xpath("//@aria-label | //@title | //@placeholder")
+    texts = part.xpath(".//title/text() | descendant-or-self::*[not(ancestor-or-self::head)]/text()")
+    texts += part.xpath("descendant-or-self::*/@*[name()='aria-label' or name()='title' or name()='placeholder']")
     return [" ".join(one.split()) for one in texts if one.strip()]

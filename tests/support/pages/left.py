@@ -92,9 +92,16 @@ def in_english(said: list[str]) -> set[str]:
     return {one for one in said if PHRASE.search(_without_data(one))}
 
 
+# Most texts of a page stand on every page, and there are hundreds of names.
+@cache
+def _without_names(text: str) -> str:
+    return _known().sub("", text)
+
+
+@cache
 def _without_data(text: str) -> str:
     """Return a text without what is the same in every language: what is filled in, and names."""
-    return KEPT.sub("", _known().sub("", text))
+    return KEPT.sub("", _without_names(text))
 
 
 @cache
@@ -170,5 +177,5 @@ def dates_in(said: Iterable[str]) -> set[str]:
     The log names its subjects by keys, such as `report:daily:2026-11-27`; it is searched by them.
     """
     return {
-        one for one in said if _OF_PROGRAMS.search(_known().sub("", one)) and not _KEY.match(one)
+        one for one in said if _OF_PROGRAMS.search(_without_names(one)) and not _KEY.match(one)
     }

@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import lxml.html
 from playwright.async_api import Page
@@ -13,7 +14,7 @@ from app.demo.stage import Stage
 from app.staff.roles import Role
 from app.web.access import COOKIE
 from app.words import pages
-from tests.support.long_words import LONG, read_in_page
+from tests.support.long_words import LONG, read_in
 from tests.support.pages.addresses import Pattern
 from tests.support.pages.direction import bare_runs
 from tests.support.pages.left import IN_ENGLISH, hidden_english
@@ -97,22 +98,24 @@ class Walk:
         """Return whether a page says what it has not said before, or what is around it does."""
         page = lxml.html.fromstring(html)
         (main,) = page.xpath("//main")
-        inside = self._texts(main)
         main.drop_tree()
         for title in page.xpath("//title"):
             title.drop_tree()
-        around = self._texts(page)
+        inside, around = self._texts(main), self._texts(page)
         new = inside - self._read[pattern] or around - self._read[""]
         self._read[pattern] |= inside
         self._read[""] |= around
         return bool(new)
 
-    def _texts(self, part: lxml.html.HtmlElement) -> set[str]:
+    @cached_property
+    def _who(self) -> re.Pattern[str]:
+        """Match the names and roles of readers."""
         with pages.spoken_in(self.language):
             roles = [pages.code_words(role) for role in Role]
-        who = re.compile("|".join(re.escape(one) for one in (*NAMES, *roles)))
-        html = lxml.html.tostring(part, encoding="unicode")
-        return {_plain(one, who) for one in read_in_page(html)}
+        return re.compile("|".join(re.escape(one) for one in (*NAMES, *roles)))
+
+    def _texts(self, part: lxml.html.HtmlElement) -> set[str]:
+        return {_plain(one, self._who) for one in read_in(part)}
 
 
 def _plain(text: str, who: re.Pattern[str]) -> str:
