@@ -60,18 +60,7 @@ async def add_shift(
         check_day(last_on)
     if last_on is not None and last_on < begins:
         raise Invalid("The last day of a shift is before its first day. Choose a later last day.")
-    # As it is now: the account may have been deactivated since the request read it.
-    await work.session.refresh(staff, ["active", "role"])
-    if not staff.active:
-        raise NotFound("This person was not found, or does not take calls.")
-    if not may(staff.role, Permission.TAKE_CALLS):
-        raise Invalid(
-            "%(name)s does not take calls, so they cannot be on the rota.", name=staff.name
-        )
-    if layer is shifts.Layer.ON_CALL and staff.endpoint_kind == EndpointKind.BROWSER:
-        raise Invalid(
-            "%(name)s has no phone, so they cannot have an on-call shift.", name=staff.name
-        )
+    await _check_may_work(work, staff, layer)
     row = ShiftRow(
         id=uuid4(),
         counsellor_id=staff.id,
@@ -98,6 +87,22 @@ async def add_shift(
     )
     work.announce(Topic.ROSTER)
     return row
+
+
+async def _check_may_work(work: Work, staff: Staff, layer: shifts.Layer) -> None:
+    """Raises Invalid, and NotFound for an account that is inactive."""
+    # As it is now: the account may have been deactivated since the request read it.
+    await work.session.refresh(staff, ["active", "role"])
+    if not staff.active:
+        raise NotFound("This person was not found, or does not take calls.")
+    if not may(staff.role, Permission.TAKE_CALLS):
+        raise Invalid(
+            "%(name)s does not take calls, so they cannot be on the rota.", name=staff.name
+        )
+    if layer is shifts.Layer.ON_CALL and staff.endpoint_kind == EndpointKind.BROWSER:
+        raise Invalid(
+            "%(name)s has no phone, so they cannot have an on-call shift.", name=staff.name
+        )
 
 
 def for_log(row: ShiftRow) -> dict[str, Any]:
