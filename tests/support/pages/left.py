@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from enum import StrEnum
 from functools import cache
+from pathlib import Path
 
 import lxml.html
 
@@ -70,8 +71,11 @@ _SAME = {"csv", "json", "xlsx", "parquet", "pdf", "min", "sms"}
 
 
 @cache
-def _known() -> re.Pattern[str]:
-    """Match what is data, or the name of a language, a country or a time zone."""
+def _known(_folder: Path) -> re.Pattern[str]:
+    """Match what is data, or the name of a language, a country or a time zone.
+
+    The long language is not in every folder of words, and its names are not known without it.
+    """
     names = locale_of(LONG)
     months = {
         name
@@ -94,11 +98,14 @@ def in_english(said: list[str]) -> set[str]:
 
 # Most texts of a page stand on every page, and there are hundreds of names.
 @cache
+def _without_known(text: str, folder: Path) -> str:
+    return _known(folder).sub("", text)
+
+
 def _without_names(text: str) -> str:
-    return _known().sub("", text)
+    return _without_known(text, words.FOLDER)
 
 
-@cache
 def _without_data(text: str) -> str:
     """Return a text without what is the same in every language: what is filled in, and names."""
     return KEPT.sub("", _without_names(text))
