@@ -10,8 +10,8 @@ from app.clock import SystemClock
 from app.demo.stage import Stage, stage_on
 from app.practice import voices
 from tests.support.browser import CHROMIUM, FLAGS, FULL_CHROMIUM
-from tests.support.kept import sharing
 from tests.support.calls.plain_sound import hear_plainly, speak_plainly
+from tests.support.kept import sharing
 
 # A busy machine is slow, and that is not what is tried here. Milliseconds.
 expect.set_options(timeout=15_000)

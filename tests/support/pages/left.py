@@ -129,6 +129,4 @@ def dates_in(said: Iterable[str]) -> set[str]:
 
     The log names its subjects by keys, such as `report:daily:2026-11-27`; it is searched by them.
     """
-    return {
-        one for one in said if _OF_PROGRAMS.search(_without_names(one)) and not _KEY.match(one)
-    }
+    return {one for one in said if _OF_PROGRAMS.search(_without_names(one)) and not _KEY.match(one)}
