@@ -129,8 +129,10 @@ def read_in(part: lxml.html.HtmlElement) -> list[str]:
     dropped = ".//script | .//style | .//template | .//kbd | .//code"
     for other in part.xpath(f"{dropped} | .//*[@lang]"):
         other.drop_tree()
-    own = "descendant-or-self::*"
-    texts = part.xpath(f".//title/text() | {own}[not(ancestor-or-self::head)]/text()")
-    for name in ("aria-label", "title", "placeholder"):
-        texts += part.xpath(f"{own}/@{name}")
+    texts = part.xpath(
+        ".//title/text() | descendant-or-self::*[not(ancestor-or-self::head)]/text()"
+    )
+    texts += part.xpath(
+        "descendant-or-self::*/@*[name()='aria-label' or name()='title' or name()='placeholder']"
+    )
     return [" ".join(one.split()) for one in texts if one.strip()]
