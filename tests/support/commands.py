@@ -6,6 +6,7 @@ one takes two seconds.
 """
 
 import contextlib
+import gc
 import importlib
 import io
 import multiprocessing
@@ -28,7 +29,7 @@ T = TypeVar("T")
 _FORKS = multiprocessing.get_context("forkserver")
 # Only these processes of the tests run servers; see `tests/conftest.py`.
 _SERVES = os.environ.get("PYTEST_XDIST_WORKER", "gw0") in ("gw0", "gw1")
-_WARM = ["app.cli.commands", "tests.support.commands"]
+_WARM = ["tests.support.kept.uncollected", "app.cli.commands", "tests.support.commands"]
 _FORKS.set_forkserver_preload([*_WARM, "tests.scenarios.robustness.warm"] if _SERVES else _WARM)
 # A module, a name in it and the value that it gets: an interval that is shorter in a test.
 Sooner = tuple[str, str, object]
@@ -69,6 +70,7 @@ def elsewhere(work: Callable[..., T], *given: Any) -> T:
 
 
 def _send_result(to: Connection, work: Callable[..., T], given: tuple[Any, ...]) -> None:
+    gc.enable()
     to.send(work(*given))
 
 
