@@ -29,16 +29,15 @@ _parked: dict[_Kind, list[_Parked]] = defaultdict(list)
 _hosts: set[str] = set()
 
 
-# Statements stay prepared: the driver knows them. The last one says that all was carried out.
+# The last one says what the connection listens to. Statements stay prepared: the driver knows them.
 _CLEARED = b"""
-UNLISTEN *;
 CLOSE ALL;
 SELECT pg_advisory_unlock_all();
 RESET SESSION AUTHORIZATION;
 RESET ALL;
 DISCARD TEMP;
 DISCARD SEQUENCES;
-SELECT;
+SELECT pg_listening_channels();
 """
 
 
@@ -179,17 +178,14 @@ def _is_calm(one: Any) -> bool:
 
 
 def _cleared(one: Any) -> bool:
-    """Clear a connection; return False where the server refuses."""
+    """Clear a connection; return False where the server refuses, or if it listens to topics."""
     raw = one.pgconn
     pooled = one._pooled or hasattr(one, "_expire_at")
     before = [*_row(raw, _LOCKS), *_row(raw, _SETTINGS)] if pooled else []
     result = raw.exec_(_CLEARED)
-    # What came on a topic until then: the next user has not asked for it.
-    while raw.notifies() is not None:
-        pass
     if pooled:
         _note_left(before, _row(raw, _SETTINGS))
-    return bool(result.status == ExecStatus.TUPLES_OK)
+    return bool(result.status == ExecStatus.TUPLES_OK and result.ntuples == 0)
 
 
 def _note_left(before: list[bytes | None], after: list[bytes | None]) -> None:
