@@ -229,21 +229,18 @@ def refusals() -> Iterator[str]:
 def refusals_made() -> Iterator[ast.Call]:
     """Yield each call that makes a refusal, or a message in one, and says something of its own."""
     kinds = _kinds_of_refusals()
-    for path in _python():
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ClassDef) and node.name in kinds - _BASES:
-                # A refusal that fills in its own text.
-                yield from (
-                    call
-                    for call in ast.walk(node)
-                    if isinstance(call, ast.Call)
-                    and call.args
-                    and ast.unparse(call.func) == "super().__init__"
-                )
-            if isinstance(node, ast.Call) and node.args:
-                name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-                if name in kinds:
-                    yield node
+    for name, node in _classes_and_what_makes_one():
+        if isinstance(node, ast.ClassDef) and name in kinds - _BASES:
+            # A refusal that fills in its own text.
+            yield from (
+                call
+                for call in ast.walk(node)
+                if isinstance(call, ast.Call)
+                and call.args
+                and ast.unparse(call.func) == "super().__init__"
+            )
+        if isinstance(node, ast.Call) and name in kinds:
+            yield node
 
 
 # A message is no refusal, but says something in one.
@@ -251,9 +248,26 @@ _BASES = {"Refusal", "Message", "BadText"}
 
 
 @lru_cache(maxsize=1)
+def _classes_and_what_makes_one() -> tuple[tuple[str, ast.ClassDef | ast.Call], ...]:
+    """Return each class, and each call with arguments of what may be one, with its name.
+
+    To read all of the program takes seconds: it is done once.
+    """
+    found: list[tuple[str, ast.ClassDef | ast.Call]] = []
+    for path in _python():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                found.append((node.name, node))
+            elif isinstance(node, ast.Call) and node.args:
+                name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+                if name.lstrip("_")[:1].isupper():
+                    found.append((name, node))
+    return tuple(found)
+
+
+@lru_cache(maxsize=1)
 def _classes() -> tuple[ast.ClassDef, ...]:
-    trees = (ast.parse(path.read_text()) for path in _python())
-    return tuple(n for tree in trees for n in ast.walk(tree) if isinstance(n, ast.ClassDef))
+    return tuple(n for _, n in _classes_and_what_makes_one() if isinstance(n, ast.ClassDef))
 
 
 @lru_cache(maxsize=1)
