@@ -4,7 +4,7 @@ if [ -z "${CHROMIUM:-}" ]; then
   for package in chromium-headless-shell chromium; do
     if ! command -v "$package" >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
       echo "Installing $package for the browser tests ..." >&2
-      (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$package") >/dev/null 2>&1 || true
+      timeout 240 sh -c "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $package" >/dev/null 2>&1 || true
     fi
   done
   CHROMIUM="$(command -v chromium-headless-shell || command -v chromium || command -v chromium-browser || command -v google-chrome || true)"
