@@ -10,6 +10,7 @@ from app.calls.states import EndedBy
 from app.contacts.contacts import (
     NotOpenForWriting,
     apply_event,
+    lock_reopenable,
     open_again,
     suggestion,
 )
@@ -189,10 +190,13 @@ async def _keep_version(work: Work, staff: Staff, contact: Contact) -> None:
 
 
 async def reopen(work: Work, staff: Staff, contact_id: UUID, reason: str) -> Contact:
-    """Open a completed contact again. Raises Invalid without a reason, NotFound, Conflict."""
+    """Open a completed contact again. If its owner has left, it becomes the person's who opens it.
+
+    Raises Invalid without a reason, NotFound, AccountEnded, Conflict.
+    """
     if not reason.strip():
         raise Invalid("Write why you reopen the contact.")
-    contact = await lock_writable(work, staff, Contact, contact_id)
+    contact = await lock_reopenable(work, staff, contact_id)
     before = contact.closed_as
     await open_again(work, contact)
     note_event(

@@ -187,6 +187,19 @@ async def assign(work: Work, staff: Staff, contact_id: UUID, to: UUID) -> Contac
     return contact
 
 
+async def lock_reopenable(work: Work, staff: Staff, contact_id: UUID) -> Contact:
+    """Lock a contact that a person reopens. If its owner has left, it is that person's from now on:
+    a draft always has an owner who can complete it. Raises NotFound, AccountEnded."""
+    owner_id = await work.session.scalar(select(Contact.owner_id).where(Contact.id == contact_id))
+    here = owner_id is None or await receiving.receiver_by_id(work, owner_id) is not None
+    if not here:
+        await receiving.check_receives(work, staff)
+    contact = await lock_writable(work, staff, Contact, contact_id)
+    if not here and contact.owner_id == owner_id:
+        await _hand_over(work, contact, staff, ReadsBecause.GIVEN)
+    return contact
+
+
 async def give_drafts(work: Work, owner: Staff, to: Staff) -> int:
     """Give the drafts of a person who leaves to a colleague. Return how many there were."""
     drafts = await work.session.scalars(

@@ -4,6 +4,7 @@ Of two people who change an account at once, the second is told. The log holds t
 and after; of a name, a number or an e-mail address only enough to recognise a change.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from typing import Any
 from uuid import UUID
@@ -93,24 +94,46 @@ def values_of(staff: Staff) -> dict[str, Any]:
     }
 
 
-async def lock_person(work: Work, person_id: UUID, revision: int | None = None) -> Staff:
+async def lock_person(
+    work: Work,
+    person_id: UUID,
+    revision: int | None = None,
+    *,
+    receivers: Collection[UUID] = (),
+) -> Staff:
     """Lock an account; `revision` is that of the reader's page. Raises NotFound, ChangedMeanwhile.
 
     The accounts of administrators are locked first: of two who take each other's role away, the
-    second sees what the first has done.
+    second sees what the first has done. Locks are taken in this order: accounts, the rota, calls.
+    `receivers` get work of this person: their accounts stay as they are, and are locked in one
+    order with the others, so that two people can leave into each other at once.
     """
-    await work.session.scalars(
-        select(Staff.id)
-        .where((Staff.role == Role.ADMINISTRATOR) | (Staff.id == person_id))
-        .order_by(Staff.id)
-        .with_for_update(key_share=True)
-    )
+    await lock_people(work, [person_id], receivers)
     staff = await work.session.get(Staff, person_id, populate_existing=True)
     if staff is None:
         raise NotFound("There is no such account.")
     if revision is not None and staff.revision != revision:
         raise ChangedMeanwhile()
     return staff
+
+
+async def lock_people(
+    work: Work, people: Collection[UUID], receivers: Collection[UUID] = ()
+) -> None:
+    """Lock accounts and those of all administrators, and share the lock of those that only receive
+    work: a verb of such a colleague does not wait for this transaction."""
+    changed = (Staff.role == Role.ADMINISTRATOR) | Staff.id.in_(people)
+    if not receivers:
+        await work.session.scalars(
+            select(Staff.id).where(changed).order_by(Staff.id).with_for_update(key_share=True)
+        )
+        return
+    rows = await work.session.execute(
+        select(Staff.id, changed).where(changed | Staff.id.in_(receivers)).order_by(Staff.id)
+    )
+    for staff_id, is_changed in rows.all():
+        one = select(Staff.id).where(Staff.id == staff_id)
+        await work.session.execute(one.with_for_update(read=not is_changed, key_share=is_changed))
 
 
 def check_gives(by: By, staff: Staff | None, role: Role) -> None:

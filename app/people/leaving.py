@@ -16,7 +16,7 @@ from app.contacts import contacts
 from app.contacts.cases import follow_ups
 from app.contacts.cases import people as case_people
 from app.database.topics import Topic
-from app.errors import Code, Conflict, Invalid
+from app.errors import Code, Conflict, Invalid, NotFound
 from app.outbox.push import subscriptions
 from app.people import changing, ending, finding, holding, links
 from app.people.approval import asking
@@ -98,15 +98,19 @@ async def hand_over(
     `knowingly`: duty for which the colleague is not free stays uncovered. Raises NotFound,
     NotAllowed, Invalid, NotPlaced, NotFree, ChangedMeanwhile.
     """
-    staff = await changing.lock_person(work, person_id, revision)
+    staff = await changing.lock_person(work, person_id, revision, receivers=_receivers(plan))
     if by is not None and by.id != staff.id:
         changing.check_gives(by, staff, Role(staff.role))
+    # Before anything is counted: duty that is planned at the same time is counted, or refused.
+    await roster.lock_rota(work)
     return await _give_everything(work, staff, plan, knowingly=knowingly)
 
 
+def _receivers(plan: Plan) -> set[UUID]:
+    return {to for to in plan.values() if to is not None}
+
+
 async def _give_everything(work: Work, staff: Staff, plan: Plan, *, knowingly: bool) -> HandedOver:
-    # Before anything is counted: duty that is planned at the same time is counted, or refused.
-    await roster.lock_rota(work)
     held = {kind: number for kind, number in (await holding.count(work, staff)).items() if number}
     placed = {kind: await _taker(work, staff, kind, plan.get(kind)) for kind in held}
     open_ones = [
@@ -139,10 +143,13 @@ async def _give_everything(work: Work, staff: Staff, plan: Plan, *, knowingly: b
 
 
 async def _taker(work: Work, staff: Staff, kind: Kind, to_id: UUID | None) -> Staff | None:
-    """Return the colleague who gets a kind of work. Raises NotFound, Invalid."""
+    """Return the colleague who gets a kind of work, as the locked account is now. Raises NotFound,
+    Invalid."""
     if to_id is None:
         return None
-    to = await finding.person(work, to_id)
+    to = await work.session.get(Staff, to_id, populate_existing=True)
+    if to is None:
+        raise NotFound("There is no such account.")
     if to.id == staff.id or not to.active or not may(to.role, NEEDS[kind]):
         raise Invalid(
             "%(name)s cannot take this over: %(kind)s.", name=to.name, kind=Code(kind.value)
@@ -190,14 +197,18 @@ async def deactivate(
     colleague is not free stays uncovered. Raises NotFound, NotAllowed, Invalid, NotPlaced, NotFree,
     AlreadyInactive, LastAdministrator, ChangedMeanwhile.
     """
-    staff = await changing.lock_person(work, person_id, revision)
+    plan = plan or {}
+    staff = await changing.lock_person(work, person_id, revision, receivers=_receivers(plan))
     if not staff.active:
         raise AlreadyInactive()
     changing.check_gives(by, staff, Role(staff.role))
     await changing.check_not_last(work, staff)
+    # Before anything is counted, and before a call is locked: the rota can be locked for long, and
+    # no caller waits for it.
+    await roster.lock_rota(work)
     if may(staff.role, Permission.TAKE_CALLS):
         await withdrawing.take_out(work, staff)
-    given = await _give_everything(work, staff, plan or {}, knowingly=knowingly)
+    given = await _give_everything(work, staff, plan, knowingly=knowingly)
     # Of a person who holds no duty, too: a swap without duty would move what they work one day.
     await giving.give_duty(work, staff, None)
     await case_people.leave_cases(work, staff)

@@ -1,5 +1,6 @@
 """Call-backs are made: when one is due, who is asked, and what follows from each attempt."""
 
+import contextlib
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
@@ -177,9 +178,10 @@ async def after_try(work: Work, call: Call) -> None:
     rung = call.sending not in NOT_RUNG
     row.tries += rung
     talked = await who_talked(work, call) if call.answered_at is not None else None
-    if talked is not None and await receiving.receiver_by_id(work, talked, waits=False) is None:
-        # The counsellor has left: a colleague says whom the call reached.
-        talked = (await pick_owner(work, Permission.TAKE_CALLS)).id
+    if talked is not None and not await receiving.is_here(work, talked):
+        # The counsellor has left: a colleague says whom the call reached, if there is one.
+        with contextlib.suppress(NotFound):
+            talked = (await pick_owner(work, Permission.TAKE_CALLS)).id
     if talked is not None and not row.machine:
         row.state, row.talked_by = CallbackState.SPOKEN.value, talked
     else:

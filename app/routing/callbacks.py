@@ -261,12 +261,12 @@ async def agree(
 
 
 async def _maker(work: Work) -> UUID | None:
-    """Return the person who agrees a call-back, unless they have left at this moment: what was
+    """Return the person who agrees a call-back, unless they have left meanwhile: what was
     agreed with a child counts all the same."""
-    if work.actor.staff_id is None:
+    staff_id = work.actor.staff_id
+    if staff_id is None or not await receiving.is_here(work, staff_id):
         return None
-    staff = await receiving.receiver_by_id(work, work.actor.staff_id, waits=False)
-    return staff.id if staff is not None else None
+    return staff_id
 
 
 def _change(

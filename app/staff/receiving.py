@@ -39,6 +39,17 @@ async def receiver_by_id(work: Work, staff_id: UUID, *, waits: bool = True) -> S
     return await receiver(work, Staff.id == staff_id, waits=waits)
 
 
+async def is_here(work: Work, staff_id: UUID) -> bool:
+    """Return whether an account is active, for a row that says what its person did. Never waits.
+
+    It stays active until the end of the transaction, unless it is being changed right now: an edit
+    of a name does not take away what the person did.
+    """
+    if await receiver_by_id(work, staff_id, waits=False) is not None:
+        return True
+    return bool(await work.session.scalar(select(Staff.active).where(Staff.id == staff_id)))
+
+
 async def check_receives(work: Work, staff: Staff) -> None:
     """Check that a person who takes work has not left meanwhile. Raises AccountEnded."""
     if await receiver_by_id(work, staff.id) is None:

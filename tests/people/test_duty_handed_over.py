@@ -14,7 +14,7 @@ from app.people.changing import Changes
 from app.people.holding import Kind
 from app.people.provisioning import Entry
 from app.routing.rota import changes, coverage, giving, on_duty, open_shifts, roster, stretches
-from app.routing.rota.shifts import Layer, Place
+from app.routing.rota.shifts import ALWAYS_UNTIL, Layer, Place
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Role
@@ -171,6 +171,22 @@ async def test_nights_for_which_the_colleague_is_not_free_are_said_before_they_s
     hole = (at(19, 0), at(20, 0))
     assert {one.holes for one in await coverage.coverage(work, *hole)} == {(hole,)}
     assert await on_duty_at(work, 22, 2) == {vera.id}
+
+
+async def test_a_shift_that_the_colleague_could_never_work_is_said_to_end_for_good(
+    work: Work, people: People
+) -> None:
+    ana, vera, _ = people
+    for staff in (ana, vera):
+        await daily(work, staff, begins=22)
+    work.now = at(16, 1)
+    # First of all that is said, though it begins last.
+    with pytest.raises(giving.NotFree, match="2031-01-17 22:00 to …; 2030-01-16 01:00"):
+        await leaving.deactivate(work, ana.id, leaving.everything_to(vera.id), by=None)
+    handed = await leaving.deactivate(
+        work, ana.id, leaving.everything_to(vera.id), by=None, knowingly=True
+    )
+    assert max(handed.uncovered, key=lambda one: one.start).end == ALWAYS_UNTIL
 
 
 async def test_who_took_a_night_in_an_agreed_swap_keeps_it(work: Work, people: People) -> None:

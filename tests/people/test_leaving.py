@@ -23,7 +23,7 @@ from app.outbox.push import subscriptions
 from app.outbox.push.models import PushSubscription
 from app.people import changing, holding, leaving
 from app.people.holding import Kind
-from app.routing import callbacks
+from app.routing import callback_attempts, callbacks
 from app.routing.callbacks import Callback, CallbackState, Who
 from app.routing.models import PresenceState
 from app.routing.rota import changes, giving, roster, stretches
@@ -351,3 +351,17 @@ async def test_who_comes_back_has_no_password_and_no_session_from_before(work: W
     assert await work.session.scalar(select(ShiftRow.id)) is None
     with pytest.raises(leaving.AlreadyActive):
         await leaving.reactivate(work, ana.id, by=mila)
+
+
+async def test_a_call_back_stays_with_who_talked_if_there_is_no_colleague(work: Work) -> None:
+    ana = await a_counsellor(work, "ana")
+    call, _ = await a_talk(work, ana)
+    row = await a_callback(work, ana, "+381641110001", CallbackState.TRYING)
+    call.callback_id, call.answered_at, ana.active = row.id, work.now, False
+    await work.session.flush()
+    await callback_attempts.after_try(work, call)
+    assert (row.state, row.talked_by) == (CallbackState.SPOKEN, ana.id)
+    row.state, row.talked_by = CallbackState.TRYING.value, None
+    boris = await a_counsellor(work, "boris")
+    await callback_attempts.after_try(work, call)
+    assert row.talked_by == boris.id

@@ -7,33 +7,42 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
 
-from app.calls import messages
+from app.calls import messages, record
 from app.chats import left
-from app.contacts import contacts
+from app.contacts import completing, contacts
 from app.contacts.cases import case_requests, cases, people
 from app.contacts.states import Channel, FollowUpAbout
 from app.demo.stage import Counsellor, Stage
 from app.errors import Invalid, NotFound
 from app.jobs.transaction import send_rows, transaction
-from app.people import leaving
+from app.people import changing, leaving
 from app.people.holding import Kind
 from app.referrals import staff_actions
+from app.routing.participants import inviting
 from app.routing.responsible import pick_owner
+from app.routing.rota import roster
+from app.staff import receiving
 from app.staff.models import Staff
 from app.staff.receiving import AccountEnded
 from app.staff.roles import Role
 from app.work import PROGRAM, Work
-from tests.support.verbs import a_referral, an_agency
+from tests.support.verbs import a_counsellor, a_referral, an_agency, another_talk
 
 
-async def waits(stage: Stage) -> None:
-    """Wait until a transaction waits for another one."""
-    for _ in range(1000):
-        if await stage.rows("SELECT FROM pg_locks WHERE NOT granted"):
+async def comes(stage: Stage, sql: str, *values: object, number: int = 1) -> None:
+    """Wait until there are so many rows."""
+    for _ in range(300):
+        if len(await stage.rows(sql, *values)) >= number:
             return
         await asyncio.sleep(0.01)
-    raise AssertionError("no transaction waits")
+    raise AssertionError(f"not there: {sql}")
+
+
+async def waits(stage: Stage, number: int = 1) -> None:
+    """Wait until so many transactions wait for other ones."""
+    await comes(stage, "SELECT FROM pg_locks WHERE NOT granted", number=number)
 
 
 async def staff_of(work: Work, who: Counsellor) -> Staff:
@@ -131,3 +140,90 @@ async def test_every_place_that_gives_work_to_a_person_keeps_the_account_as_it_i
                 free = "SELECT FROM staff WHERE id = %s FOR NO KEY UPDATE SKIP LOCKED"
                 assert not await stage.rows(free, ana.id), name
                 await work.undo()
+
+
+async def leaves(stage: Stage, who: UUID, to: UUID) -> leaving.HandedOver:
+    """Let a person leave; the shifts stay uncovered."""
+    plan = leaving.everything_to(to, uncovered=True)
+    async with transaction(stage.ground, PROGRAM) as work:
+        return await leaving.deactivate(work, who, plan, by=None)
+
+
+async def test_no_caller_waits_while_a_person_leaves_who_waits_for_the_rota(stage: Stage) -> None:
+    async with transaction(stage.ground, PROGRAM) as work:
+        ana, boris = await a_counsellor(work, "ana"), await a_counsellor(work, "boris")
+        call = await another_talk(work, ana)
+    async with transaction(stage.ground, PROGRAM) as work:
+        await roster.lock_rota(work)
+        leaving_task = asyncio.create_task(leaves(stage, ana.id, boris.id))
+        await waits(stage)
+        # A job that rings her may hold it for a moment.
+        await comes(stage, "SELECT FROM calls WHERE id = %s FOR UPDATE SKIP LOCKED", call.id)
+        # The colleague who gets the work goes on working meanwhile.
+        assert await receiving.receiver_by_id(work, boris.id, waits=False) is not None
+    await leaving_task
+
+
+async def test_a_talk_is_not_given_to_a_colleague_who_leaves_right_now(stage: Stage) -> None:
+    async with transaction(stage.ground, PROGRAM) as work:
+        ana, boris = await a_counsellor(work, "ana"), await a_counsellor(work, "boris")
+        call = await another_talk(work, boris)
+    async with transaction(stage.ground, PROGRAM) as leaver:
+        await changing.lock_person(leaver, ana.id)
+        async with transaction(stage.ground, PROGRAM, aside=True) as work:
+            await work.session.execute(text("SET LOCAL lock_timeout = '100ms'"))
+            locked = await record.lock_call(work, call.id)
+            with pytest.raises(inviting.Busy):
+                await inviting.consult(
+                    work, await work.session.get_one(Staff, boris.id), locked, staff_id=ana.id
+                )
+            # What she did stays hers, however: her account may only have got another name.
+            assert await receiving.is_here(work, ana.id)
+
+
+async def test_of_two_people_who_leave_into_each_other_one_stays(stage: Stage) -> None:
+    ana, _, boris = await three(stage)
+    for owner in (ana, boris):
+        await a_draft(stage, owner)
+    async with transaction(stage.ground, PROGRAM) as work:
+        await roster.lock_rota(work)
+        both = [
+            asyncio.create_task(leaves(stage, who.id, to.id))
+            for who, to in ((ana, boris), (boris, ana))
+        ]
+        await waits(stage, 2)
+    ends = await asyncio.gather(*both, return_exceptions=True)
+    assert {type(one) for one in ends} == {leaving.HandedOver, Invalid}
+
+
+async def test_work_goes_to_no_colleague_who_left_after_they_were_looked_up(stage: Stage) -> None:
+    ana, vera, boris = await three(stage)
+    await a_draft(stage, ana)
+    async with transaction(stage.ground, PROGRAM) as work:
+        # As a command line does with the names that it was given.
+        named = await staff_of(work, boris)
+        await leaves(stage, boris.id, vera.id)
+        assert named.active, "as it was read"
+        with pytest.raises(Invalid):
+            await leaving.hand_over(work, ana.id, leaving.everything_to(boris.id), by=None)
+        await work.undo()
+
+
+async def test_a_contact_of_a_person_who_has_left_is_reopened_by_its_new_owner(
+    stage: Stage,
+) -> None:
+    ana, vera, boris = await three(stage)
+    async with transaction(stage.ground, PROGRAM) as work:
+        contact, _ = await contacts.create_contact(
+            work, await staff_of(work, boris), channel=Channel.CALL
+        )
+    await stage.rows("UPDATE contacts SET state = 'complete', completed_at = taken_at RETURNING id")
+    async with transaction(stage.ground, PROGRAM) as work:
+        reopened = await completing.reopen(work, await staff_of(work, ana), contact.id, "More")
+        assert reopened.owner_id == boris.id, "while the owner is there, it stays theirs"
+        await work.undo()
+    await leaves(stage, boris.id, vera.id)
+    async with transaction(stage.ground, PROGRAM) as work:
+        await completing.reopen(work, await staff_of(work, ana), contact.id, "More")
+    (row,) = await stage.rows("SELECT owner_id, state FROM contacts")
+    assert (row["owner_id"], row["state"]) == (ana.id, "reopened")

@@ -26,6 +26,7 @@ from app.people.provider import access, keeping
 from app.people.traces.acts import MADE, acts_under, is_shown, moves
 from app.people.traces.kept import kept_of
 from app.people.traces.outcome import Outcome, done
+from app.routing.rota import roster
 from app.staff import phone_proofs, tokens
 from app.staff.emergency_rows import Emergency
 from app.staff.log_kinds import AuditLog
@@ -68,7 +69,11 @@ async def undo(work: Work, row: Emergency) -> Outcome:
     outcome = Outcome()
     # First, so that no account comes in by it while the others are put back.
     await _provider_back(work, acts, kept, outcome)
-    for staff_id, own in _by_account(acts, row).items():
+    accounts = _by_account(acts, row)
+    # Before a call of one of them is locked: a caller waits neither for the rota nor an account.
+    await changing.lock_people(work, list(accounts))
+    await roster.lock_rota(work)
+    for staff_id, own in accounts.items():
         staff = await changing.lock_person(work, staff_id)
         await _withdraw(work, staff, own)
         if any(act.action in MADE for act in own):

@@ -152,11 +152,21 @@ async def _ring(work: Work, call: Call, participant: Participant) -> None:
     work.announce(Topic.CALLS, Topic.CALLS.of(call.id), Topic.TALKS)
 
 
+async def _account(work: Work, staff_id: UUID) -> Staff:
+    """Return the account of a colleague who takes calls. Raises NotFound, and Busy if it is being
+    changed right now: a person who leaves holds it, and waits for the call that is locked here."""
+    staff = await receiving.receiver_by_id(work, staff_id, waits=False)
+    known = staff or await work.session.get(Staff, staff_id, populate_existing=True)
+    if known is None or not known.active or not may(known.role, Permission.TAKE_CALLS):
+        raise NotFound("There is no such colleague.")
+    if staff is None:
+        raise Busy()
+    return staff
+
+
 async def _writer(work: Work, talk: Offer, staff_id: UUID) -> Staff:
     """Return a colleague who can take a written conversation over. Raises NotFound, Busy."""
-    staff = await receiving.receiver_by_id(work, staff_id)
-    if staff is None or not may(staff.role, Permission.TAKE_CALLS):
-        raise NotFound("There is no such colleague.")
+    staff = await _account(work, staff_id)
     presence = await work.session.get(Presence, staff_id, populate_existing=True)
     now = await holding.held(work, staff_id)
     there = (PresenceState.AVAILABLE, PresenceState.WRITING, PresenceState.WRAP_UP)
@@ -170,9 +180,7 @@ async def _writer(work: Work, talk: Offer, staff_id: UUID) -> Staff:
 
 async def _colleague(work: Work, talk: Offer, staff_id: UUID) -> Staff:
     """Return a colleague who can take a talk over. Raises NotFound, Busy."""
-    staff = await receiving.receiver_by_id(work, staff_id)
-    if staff is None or not may(staff.role, Permission.TAKE_CALLS):
-        raise NotFound("There is no such colleague.")
+    staff = await _account(work, staff_id)
     presence = await work.session.get(Presence, staff_id, populate_existing=True)
     if staff_id == talk.counsellor_id or presence is None:
         raise Busy()

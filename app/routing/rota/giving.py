@@ -56,7 +56,8 @@ def spans_message(places: Sequence[Place], zone: ZoneInfo) -> Message:
             begin=place.start.astimezone(zone),
             end=place.end.astimezone(zone) if place.end < ALWAYS_UNTIL else "…",
         )
-        for place in sorted(places, key=lambda one: one.start)
+        # What has no end first, so that it is never among the ones that are only counted.
+        for place in sorted(places, key=lambda one: (one.end < ALWAYS_UNTIL, one.start))
     ]
     more = len(parts) - _LISTED
     rest = [Message("and %(number)s more", number=more)] if more > 0 else []

@@ -167,8 +167,16 @@ class _Giving:
         if self.to is None:
             return
         first_on = next((day for day in works if works[day]), None)
-        if not days:
-            first_on = _next_day(self.work, shift)
+        if first_on is None:
+            later = _next_day(self.work, shift, max(works, default=None))
+            if works.keys() <= self.out.begun.get(row.id, set()):
+                first_on = later
+            elif later is not None:
+                # Free on no day of a year: the shift ends for good, which is said too.
+                begins = first_instant(
+                    datetime.combine(later, shift.starts_at), ZoneInfo(shift.timezone)
+                )
+                self.out.not_free.append(Place(self.to.id, begins, ALWAYS_UNTIL, shift.layer))
         if first_on is not None:
             left_out = frozenset(day for day in works if day > first_on and not works[day])
             self.out.rests.append(Rest(row, first_on, left_out))
@@ -373,9 +381,11 @@ class _Giving:
         )
 
 
-def _next_day(work: Work, shift: Shift) -> date | None:
-    """Return the next day of a shift that has none soon."""
+def _next_day(work: Work, shift: Shift, after: date | None) -> date | None:
+    """Return the next day of a shift, after one of its days or from today on."""
     since = max(shift.first_on, roster.local_day(work, shift.timezone))
+    if after is not None:
+        since = max(since, after + _DAY)
     return next(days_of(shift, since, since + LOOKED_AHEAD), None)
 
 
