@@ -77,6 +77,11 @@ def test_jobs_that_wait_for_other_servers_have_queues_of_their_own() -> None:
     assert {name: QUEUES.get(name) for name in outside} == dict.fromkeys(outside, "outside")
 
 
+def test_a_back_up_delays_no_erasing() -> None:
+    beside = {name for name, queue in QUEUES.items() if queue == QUEUES[Task.MAKE_BACKUP]}
+    assert beside == {Task.MAKE_BACKUP}
+
+
 def test_the_arguments_of_a_job_are_ids_and_numbers() -> None:
     """What is sealed in a row must not stand in clear in the queue."""
     words = {"name", "text", "words", "reason", "address", "body", "subject", "answers"}

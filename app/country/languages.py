@@ -52,13 +52,13 @@ class TakenBackAlready(Conflict):
 
 
 class ChangedMeanwhile(Conflict):
-    """Others have changed messages that a file changes in another way."""
+    """Another import has changed messages that a file changes in another way."""
 
     def __init__(self, places: list[Message]) -> None:
         super().__init__(
-            "Nothing was imported. After this file was exported, others have changed messages that "
-            "it changes, too. Empty those in the file that are to stay as they are now, or choose "
-            "for all of them what counts. They are now: %(places)s",
+            "Nothing was imported. After this file was exported, another import has changed "
+            "messages that it changes, too. Empty those in the file that are to stay as they are "
+            "now, or choose for all of them what counts. They are now: %(places)s",
             places=Joined(places[:_NAMED]),
         )
 
@@ -130,7 +130,7 @@ async def export(work: Work, language: str, kind: str) -> str:
     await _use(own)
     base = own.get((language, checked))
     text = await asyncio.to_thread(catalogues.exported, language, checked)
-    return merging.marked(text, _import_of(base, work) if base is not None else None)
+    return merging.marked(text, _import_of(base) if base is not None else None)
 
 
 # -- importing and taking back -------------------------------------------------------------------
@@ -157,7 +157,7 @@ async def import_catalogue(
     await _one_at_a_time(work)
     rows = [one for one in await all_own(work) if (one.language, one.kind) == (language, checked)]
     before = counting(rows).get((language, checked))
-    merged = await asyncio.to_thread(_merge, work, language, checked, given, rows, meanwhile)
+    merged = await asyncio.to_thread(_merge, language, checked, given, rows, meanwhile)
     if merged.both:
         raise ChangedMeanwhile(merged.both)
     # Words that were kept are read if they were read before.
@@ -197,11 +197,11 @@ def _read(sent: bytes) -> str:
 
 
 def _merge(
-    work: Work, language: str, kind: Kind, given: str, rows: list[OwnCatalogue], how: Meanwhile
+    language: str, kind: Kind, given: str, rows: list[OwnCatalogue], how: Meanwhile
 ) -> Merged:
     """Return the words of a file with those that are said already. `rows`: the newest first."""
-    base = merging.base_of(given, (_import_of(one, work) for one in rows))
-    counts = [_import_of(one, work) for one in reversed(rows) if one.taken_back_at is None]
+    base = merging.base_of(given, (_import_of(one) for one in rows))
+    counts = [_import_of(one) for one in reversed(rows) if one.taken_back_at is None]
     merged = merging.merged(language, kind, given, base, counts, how)
     if merged.text != given:
         # Two words of a counsellor may have come to mean the same.
@@ -209,9 +209,8 @@ def _merge(
     return merged
 
 
-def _import_of(row: OwnCatalogue, work: Work) -> Import:
-    mine = row.imported_by is not None and row.imported_by == work.actor.staff_id
-    return Import(row.id, row.text, same_person=mine)
+def _import_of(row: OwnCatalogue) -> Import:
+    return Import(row.id, row.text)
 
 
 async def take_back(work: Work, number: int) -> OwnCatalogue:

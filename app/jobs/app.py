@@ -19,6 +19,7 @@ PLACES: dict[str, int] = {
     Queue.OUTSIDE: 6,
     Queue.MEDIA: 2,
     Queue.NUMBERS: 1,
+    Queue.BACKUPS: 1,
 }
 QUEUES: dict[str, Queue] = {
     Task.SEND_MAIL: Queue.MAIL,
@@ -40,8 +41,9 @@ QUEUES: dict[str, Queue] = {
     Task.ASK_AGENCY_CASE: Queue.OUTSIDE,
     Task.UPDATE_AGENCY_CASE: Queue.OUTSIDE,
     Task.END_AGENCY_CASE: Queue.OUTSIDE,
-    # Long jobs on figures, the erasing of a night and its back-up, one at a time.
-    Task.MAKE_BACKUP: Queue.NUMBERS,
+    # A person asks for it at any hour: what has to be erased does not wait until it has ended.
+    Task.MAKE_BACKUP: Queue.BACKUPS,
+    # Long jobs on figures and the erasing of a night, one at a time.
     Task.ERASE_DUE: Queue.NUMBERS,
     Task.MAKE_EXPORT: Queue.NUMBERS,
     Task.PROPOSE_ROTA: Queue.NUMBERS,

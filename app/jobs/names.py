@@ -18,6 +18,8 @@ class Queue(StrEnum):
     MEDIA = "media"
     # Long jobs on figures.
     NUMBERS = "numbers"
+    # Copies of the whole server.
+    BACKUPS = "backups"
 
 
 class Task(StrEnum):

@@ -41,7 +41,8 @@ class JobStore(PsycopgConnector):
         super().__init__(
             conninfo=for_libpq(url),
             min_size=1,
-            max_size=12,
+            # The worker of each queue holds one, to hear of new jobs.
+            max_size=13,
             timeout=5,
             kwargs={"application_name": "helpline jobs", "options": options},
         )

@@ -1,8 +1,9 @@
 """Translations of several people as one: what each has changed is kept. Pure.
 
-A file says of which words it was made (`MADE_FROM` in its header). What others have changed since
-stays, message by message, where the file has those words or none. A message that both have
-changed is decided by the person who imports the file.
+A file says of which words it was made (`MADE_FROM` in its header). What was changed since stays,
+message by message, where the file has those words or none. A message that both have changed is
+decided by the person who imports the file. Who imported the other one does not count: one person
+may import what several have translated.
 """
 
 import hashlib
@@ -24,11 +25,10 @@ _QUOTED = 60
 
 
 class Import(NamedTuple):
-    """A catalogue that was imported: its number, its text, and whether the same person did it."""
+    """A catalogue that was imported: its number, and its text."""
 
     number: int
     text: str
-    same_person: bool = False
 
 
 def marked(text: str, base: Import | None) -> str:
@@ -88,8 +88,6 @@ def merged(
         if result[one] != now[one] != then.get(one):
             both.append(one)
     if both and meanwhile != Meanwhile.REPLACE:
-        others = _changed_by_others(language, kind, base, counting)
-        both = [one for one in both if one in others]
         result |= {one: now[one] for one in both}
     kept = sum(text != file.get(one) for one, text in result.items())
     told = {one: text for one, text in result.items() if text is not None}
@@ -105,29 +103,6 @@ def _in_force(language: str, kind: Kind, one: Import | None) -> dict[Identity, A
     """Return what was said of each message while an import was in force."""
     own = catalogues.texts_in(language, kind, one.text) if one is not None else {}
     return {**catalogues.shipped_texts(language, kind), **own}
-
-
-def _changed_by_others(
-    language: str, kind: Kind, base: Import | None, counting: Sequence[Import]
-) -> set[Identity]:
-    """Return each message that another person has changed since the base.
-
-    What was taken back since counts as changed by another.
-    """
-    state = _in_force(language, kind, base)
-    changed = set[Identity]()
-    for one in counting:
-        if base is None or one.number > base.number:
-            after = _in_force(language, kind, one)
-            if not one.same_person:
-                changed |= _differing(state, after)
-            state = after
-    now = _in_force(language, kind, counting[-1] if counting else None)
-    return changed | _differing(state, now)
-
-
-def _differing(one: dict[Identity, Any], other: dict[Identity, Any]) -> set[Identity]:
-    return {key for key in one if one[key] != other.get(key)}
 
 
 def _places(

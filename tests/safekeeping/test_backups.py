@@ -165,6 +165,23 @@ def test_the_newest_are_kept_with_what_was_written_since_the_oldest(tmp_path: Pa
     assert place.gaps() == ["000000010000000000000005"]
 
 
+def test_back_ups_of_one_day_take_no_other_day_away(tmp_path: Path) -> None:
+    place = Place(tmp_path / "1")
+    place.make()
+    nights = [f"2027010{day}T020000Z" for day in range(1, 6)]
+    pressed = [f"20270105T{hour}0000Z" for hour in range(10, 24)]
+    for number, name in enumerate([*nights, *pressed]):
+        at = f"{name[:4]}-{name[4:6]}-{name[6:8]}T{name[9:11]}:00:00+00:00"
+        place.base_of(name).write_bytes(b"x")
+        place.describe(Made(name, "1", at, at, f"{1:08X}{number:016X}", 180000, 1, "", []))
+        (place.logs / f"{1:08X}{number:016X}.gz.age").touch()
+        making.expire(place, 4)
+    # The newest of each of four days, and the newest few of all.
+    kept = [*nights[1:4], *pressed[-3:]]
+    assert [one.name for one in place.all()] == kept
+    assert place.segments()[0] == f"{1:08X}{1:016X}"
+
+
 @pytest.mark.parametrize(
     ("changed", "says"),
     [

@@ -40,6 +40,7 @@ from app.retention.data_requests import requests
 from app.routing import callback_attempts, callbacks, offers
 from app.routing.participants import inviting, moving, supervising
 from app.routing.rota import feeds, watch
+from app.safekeeping.backups import asking
 from app.sealing import hashes, resealing
 from app.sealing import state as key_state
 from app.staff import (
@@ -125,6 +126,7 @@ _OPENERS = (
     lines.change_numbers,
     lines.set_plan,
     line_changes.take_back,
+    asking.ask,
 )
 OPENERS = {inspect.unwrap(one) for one in _OPENERS}
 # They name one of these functions, and give out nothing of single people.
@@ -237,10 +239,6 @@ NO_PROOF = {
             "dashboard.settings.number_pages.set_up",
         ),
         "a line keeps its numbers and its plan",
-    ),
-    **dict.fromkeys(
-        ("api.settings.backups.make_backup", "dashboard.settings.backup_pages.make_backup"),
-        "one more copy of what is copied each night, to the same place and for the same key",
     ),
     **dict.fromkeys(
         (

@@ -129,11 +129,40 @@ async def test_a_file_that_was_saved_since_may_change_all_of_it(work: Work) -> N
     vera.writes("Girl", "Devojčica")
     await vera.imports()
     assert _said("Girl") == ["Devojčica"]
-    # A person who goes on in one file does not meet their own words.
-    for text in ("Devojka", "Cura"):
-        vera.writes("Girl", text)
+
+
+async def test_a_person_who_goes_on_in_one_file_decides_only_of_what_is_said_anew(
+    work: Work,
+) -> None:
+    _, vera = await _two(work)
+    vera.writes("Girl", "Devojka")
+    vera.writes("Boy", "Dečko")
+    await vera.imports()
+    # The file is imported once more as it is, and then with what it had not changed before.
+    await vera.imports()
+    vera.writes("Child", "Klinac")
+    await vera.imports()
+    vera.writes("Girl", "Cura")
+    with pytest.raises(ChangedMeanwhile) as refused:
         await vera.imports()
-        assert _said("Girl") == [text]
+    assert re.findall("“(.*?)”", refused.value.detail) == ["Devojka"]
+    await vera.imports(Meanwhile.REPLACE)
+    assert _said("Girl", "Boy", "Child") == ["Cura", "Dečko", "Klinac"]
+
+
+async def test_files_of_two_that_one_person_imports_are_those_of_two(work: Work) -> None:
+    mila, vera = await _two(work)
+    # An administrator imports what two people without accounts have translated.
+    vera.actor = mila.actor
+    mila.writes("Girl", "Curica")
+    await mila.imports()
+    vera.writes("Girl", "Devojka")
+    vera.writes("Boy", "Dečko")
+    with pytest.raises(ChangedMeanwhile, match="“Curica”"):
+        await vera.imports()
+    assert _said("Girl", "Boy") == ["Curica", "Dečak"]
+    await vera.imports(Meanwhile.KEEP)
+    assert _said("Girl", "Boy") == ["Curica", "Dečko"]
 
 
 async def test_words_that_were_taken_back_do_not_come_back_by_an_older_file(work: Work) -> None:
@@ -170,7 +199,7 @@ async def test_what_is_told_is_merged_by_its_keys(work: Work) -> None:
     vera.writes(hold, "Čas.")
     with pytest.raises(ChangedMeanwhile, match="Odmah se vraćamo"):
         await vera.imports()
-    await mila.imports()
+    await mila.imports(Meanwhile.REPLACE)
     assert words.prompt("sr", "hold") == "Samo tren."
 
 

@@ -50,6 +50,10 @@ _ASIDE_WORDS = {
         "HELPLINE_DATA_DIR, and does it belong to the program's user?"
     ),
 }
+# Characters of the name of a back-up that are its day.
+_DAY = len("20270131")
+# The newest back-ups, of which more than one of a day is kept.
+_NEWEST = 3
 # Parts of files that a killed process has left behind.
 _LEFT_BEHIND = timedelta(days=1)
 
@@ -205,19 +209,33 @@ def _drain(settings: Settings, place: Place) -> int:
 
 
 def expire(place: Place, keep: int) -> None:
-    """Keep the newest back-ups, and what was written since the oldest of them."""
+    """Keep the newest back-up of each of the last `keep` days, and what was written since.
+
+    Days are those of UTC on which a back-up was begun. Of the newest few all are kept.
+    """
     made = place.all()
-    for old in made[:-keep]:
+    kept = _kept(made, keep)
+    for old in made:
+        if old in kept:
+            continue
         # The description goes first: what has none is no back-up.
         (place.bases / f"{old.name}.json").unlink(missing_ok=True)
         place.base_of(old.name).unlink(missing_ok=True)
-    kept = made[-keep:]
     if not kept:
         return
     oldest = min(one.first_segment[8:] for one in kept)
     for name in place.segments():
         if SEGMENT.match(name) and name[8:24] < oldest:
             (place.logs / f"{name}{LOG}").unlink(missing_ok=True)
+
+
+def _kept(made: list[Made], keep: int) -> list[Made]:
+    """Return the back-ups that are kept: many of one day take no other day away."""
+    # Names sort by their moment: of each day the last stays.
+    of_day = {one.name[:_DAY]: one for one in made}
+    days = sorted(of_day)[-keep:]
+    stays = [*made[-_NEWEST:], *of_day.values()]
+    return [one for one in made if one in stays and one.name[:_DAY] in days]
 
 
 def _forget_parts(place: Place, now: datetime) -> None:

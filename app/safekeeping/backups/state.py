@@ -32,7 +32,7 @@ class State(NamedTuple):
 async def read(work: Work) -> State | None:
     """Return the state of the back-ups; None if this server makes none and was told of none."""
     settings = work.settings
-    base = await _last(work, BackupKind.BASE, done=True)
+    base = await last_made(work)
     tried = await _last(work, BackupKind.BASE, done=False)
     if settings.backup_target is None and base is None:
         return None
@@ -62,6 +62,11 @@ async def _last(work: Work, kind: BackupKind, *, done: bool) -> Backup | None:
         statement.order_by(Backup.ended_at.desc()).limit(1)
     )
     return found
+
+
+async def last_made(work: Work) -> Backup | None:
+    """Return the last back-up that did not fail."""
+    return await _last(work, BackupKind.BASE, done=True)
 
 
 async def newest(work: Work, limit: int = 30) -> list[Backup]:
