@@ -44,7 +44,7 @@ from app.staff.emergency_rows import (
 )
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, EndpointKind, Staff
-from app.staff.roles import PERMISSIONS, Permission, Role, may
+from app.staff.roles import PERMISSIONS, Permission, Role, may, reads_records
 from app.staff.second_person import Asked, is_person, second
 from app.staff.sessions import accounts_changed
 from app.work import Work
@@ -72,7 +72,7 @@ class MadeByOne(NotAllowed):
     default = (
         "Another person must confirm this: you, or a person who made or changed your account, made "
         "or changed the account of the person who asked, or your account is younger than the "
-        "request."
+        "request. If there is no other person, the operator adds one at the server."
     )
 
 
@@ -234,14 +234,19 @@ def may_refuse(row: Emergency, staff: Staff) -> bool:
 
 async def may_confirm(work: Work, row: Emergency, staff: Staff) -> bool:
     """Return whether a person may confirm it: a second person by the rule, in both directions. One
-    person could hold the account that asks, because they made it, and confirm by their own."""
+    person could hold the account that asks, because they made it, and confirm by their own.
+
+    An administrator, who asks for the accounts and reads no records by it, has invited all others
+    in a small helpline. Then a person whose account a second person has approved may confirm.
+    """
     if not may_refuse(row, staff):
         return False
     asked = Asked(row.asked_by, row.asked_role, row.asked_at)
-    if not (await second(work, staff)).may_decide(asked):
+    but_approved = not reads_records(row.asked_role)
+    if not (await second(work, staff, but_approved=but_approved)).may_decide(asked):
         return False
     asker = await work.session.get_one(Staff, row.asked_by, populate_existing=True)
-    return await are_two_people(work, staff, asker)
+    return await are_two_people(work, staff, asker, but_approved=but_approved)
 
 
 async def decide(work: Work, staff: Staff, emergency_id: UUID, *, confirm: bool) -> Emergency:

@@ -7,9 +7,23 @@ who made the account could have been that person.
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Text, cast, exists, select, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Text,
+    and_,
+    case,
+    cast,
+    exists,
+    false,
+    func,
+    not_,
+    select,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import JSONB, array
 from sqlalchemy.orm import aliased
 
 from app.staff.emergency_rows import Emergency
@@ -18,8 +32,24 @@ from app.staff.models import AuditEntry, PasswordLink, Staff
 from app.staff.roles import reads_others
 from app.work import Work
 
-CHANGED = (AuditLog.STAFF_ADDED, AuditLog.STAFF_CHANGED, AuditLog.STAFF_REACTIVATED)
-_GAVE_A_WAY_IN = (*CHANGED, AuditLog.SECOND_FACTOR_RESET, AuditLog.PHONE_CODE_MADE)
+_GAVE_A_WAY_IN = (
+    AuditLog.STAFF_ADDED,
+    AuditLog.STAFF_CHANGED,
+    AuditLog.STAFF_REACTIVATED,
+    AuditLog.SECOND_FACTOR_RESET,
+    AuditLog.PHONE_CODE_MADE,
+)
+# What a change may say without letting a person in. Another team waits for a second person.
+_ROUTINE = (
+    "name",
+    "team",
+    "languages",
+    "lines",
+    "skills",
+    "training",
+    "chats_at_once",
+    "page_language",
+)
 
 
 @dataclass(frozen=True)
@@ -63,16 +93,19 @@ def people_of(acting: tuple[Acting, ...], actor: str, at: datetime) -> set[UUID]
     return {account} if person is None else {account, person.person}
 
 
-async def are_two_people(work: Work, decider: Staff, asker: Staff) -> bool:
+async def are_two_people(
+    work: Work, decider: Staff, asker: Staff, *, but_approved: bool = False
+) -> bool:
     """Return whether no person could be behind both accounts.
 
-    Neither made the other, by however many accounts between them. Nor did one person make both: an
+    Neither made the other, by however many accounts between them; `but_approved`: the decider's
+    account is of no one's making if a second person approved it. Nor did one person make both: an
     administrator could make one to ask and one to decide. An account that reads the records of
     others is not of one person's making, because another one had to approve it; of the first ones,
     which were given alone, that is believed of who decides, since a new helpline has no other.
     """
     acting = await who_acted(work)
-    made_decider = await _all_makers(work, acting, decider.id)
+    made_decider = await _all_makers(work, acting, decider.id, but_approved=but_approved)
     made_asker = await _all_makers(work, acting, asker.id)
     if decider.id in made_asker or asker.id in made_decider:
         return False
@@ -83,48 +116,108 @@ async def are_two_people(work: Work, decider: Staff, asker: Staff) -> bool:
     return not made_decider & made_asker
 
 
-async def _all_makers(work: Work, acting: tuple[Acting, ...], account: UUID) -> set[UUID]:
+async def _all_makers(
+    work: Work, acting: tuple[Acting, ...], account: UUID, *, but_approved: bool = False
+) -> set[UUID]:
     found: set[UUID] = set()
     asked = {account}
     while asked:
-        makers = await _makers(work, acting, asked)
+        makers = await makers_of(work, acting, asked, but_approved=but_approved)
+        makers |= await _provided(work, acting, asked)
         asked = makers - found - {account}
         found |= makers
     return found - {account}
 
 
-async def _makers(work: Work, acting: tuple[Acting, ...], accounts: Collection[UUID]) -> set[UUID]:
-    """Return who made, changed, linked or reset any of these accounts.
+async def makers_of(
+    work: Work,
+    acting: tuple[Acting, ...],
+    accounts: Collection[UUID],
+    *,
+    but_approved: bool = False,
+) -> set[UUID]:
+    """Return who made any of these accounts, linked or reset it, or gave it another way in.
 
-    Who approved what another person had asked chose nothing of it, and does not count. Of an
-    account that was linked with the provider of identities, who set up the provider counts.
+    Who approved what another person had asked chose nothing of it, and does not count. Nor does a
+    change by which no person comes in, or a link that went to the person by mail. `but_approved`:
+    nor does who invited a person whose account a second person has approved since.
     """
-    subjects = [str(one) for one in accounts]
+    entry, link = AuditEntry, PasswordLink
+    changed = select(entry.actor, entry.at).where(
+        entry.subject.in_([str(one) for one in accounts]),
+        entry.action.in_(_GAVE_A_WAY_IN),
+        entry.actor != entry.subject,
+        not_(_is_routine()),
+        not_(_by_approval()),
+    )
+    made_by, subject = cast(link.made_by, Text), cast(link.staff_id, Text)
+    linked = select(made_by, link.made_at).where(
+        link.staff_id.in_(accounts),
+        link.made_by.is_not(None),
+        link.made_by != link.staff_id,
+        not_(link.by_mail),
+    )
+    if but_approved:
+        added = entry.action == AuditLog.STAFF_ADDED
+        changed = changed.where(
+            not_(and_(added, _approved_since(entry.subject, entry.actor, entry.at)))
+        )
+        linked = linked.where(not_(_approved_since(subject, made_by, link.made_at)))
+    makers: set[UUID] = set()
+    for actor, at in await work.session.execute(union_all(changed, linked)):
+        makers |= people_of(acting, actor, at)
+    return makers
+
+
+def _is_routine() -> ColumnElement[bool]:
+    """Whether a row of the log is a change by which no person comes in."""
+    after = AuditEntry.detail["after"]
+    rest = after.op("-")(array(_ROUTINE))
+    nothing = cast(func.jsonb_build_object(), JSONB)
+    return and_(
+        AuditEntry.action == AuditLog.STAFF_CHANGED,
+        case((func.jsonb_typeof(after) == "object", rest == nothing), else_=false()),
+    )
+
+
+def _by_approval() -> ColumnElement[bool]:
+    """Whether a row of the log came of an approval: it took effect together with it."""
     approved = aliased(AuditEntry)
-    changed = select(AuditEntry.actor, AuditEntry.at).where(
-        AuditEntry.subject.in_(subjects),
-        AuditEntry.action.in_(_GAVE_A_WAY_IN),
-        AuditEntry.actor != AuditEntry.subject,
-        ~exists().where(
-            approved.subject == AuditEntry.subject,
-            approved.action == AuditLog.ACCESS_APPROVED,
-            approved.actor == AuditEntry.actor,
-            approved.at == AuditEntry.at,
-        ),
+    return exists().where(
+        approved.subject == AuditEntry.subject,
+        approved.action == AuditLog.ACCESS_APPROVED,
+        approved.actor == AuditEntry.actor,
+        approved.at == AuditEntry.at,
     )
-    linked = select(cast(PasswordLink.made_by, Text), PasswordLink.made_at).where(
-        PasswordLink.staff_id.in_(accounts),
-        PasswordLink.made_by.is_not(None),
-        PasswordLink.made_by != PasswordLink.staff_id,
+
+
+def _approved_since(subject: Any, actor: Any, at: Any) -> ColumnElement[bool]:
+    """Whether another person than `actor` approved that an account becomes active."""
+    approved = aliased(AuditEntry)
+    return exists().where(
+        approved.subject == subject,
+        approved.action == AuditLog.ACCESS_APPROVED,
+        approved.actor != actor,
+        approved.at >= at,
+        approved.detail["after"]["kind"].astext == "account",
     )
+
+
+async def _provided(
+    work: Work, acting: tuple[Acting, ...], accounts: Collection[UUID]
+) -> set[UUID]:
+    """Return who set up the provider of identities, if one of these accounts was linked there."""
     identity = aliased(AuditEntry)
     provider = select(AuditEntry.actor, AuditEntry.at).where(
         AuditEntry.subject == "identity_provider",
         AuditEntry.action == AuditLog.PROVIDER_SET,
-        exists().where(identity.subject.in_(subjects), identity.action == AuditLog.IDENTITY_LINKED),
+        exists().where(
+            identity.subject.in_([str(one) for one in accounts]),
+            identity.action == AuditLog.IDENTITY_LINKED,
+        ),
     )
     makers: set[UUID] = set()
-    for actor, at in await work.session.execute(union_all(changed, linked, provider)):
+    for actor, at in await work.session.execute(provider):
         makers |= people_of(acting, actor, at)
     return makers
 

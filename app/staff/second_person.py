@@ -24,11 +24,11 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import Text, and_, cast, exists, or_, select, union_all
+from sqlalchemy import and_, exists, or_, select
 
 from app.errors import NotAllowed
-from app.staff.account_makers import CHANGED, Acting, behind, people_of, who_acted
-from app.staff.models import AuditEntry, PasswordLink, Staff
+from app.staff.account_makers import Acting, behind, makers_of, who_acted
+from app.staff.models import Staff
 from app.staff.roles import Role, reads_others
 from app.words.pages import N_
 from app.work import Work
@@ -85,7 +85,7 @@ class Second:
     """A person who is to decide, with all that the rule must know of their account."""
 
     staff: Staff
-    # Who made or changed the account, or made a link by which to sign in to it.
+    # Who made the account, or gave a way in to it (`app/staff/account_makers.py`).
     makers: frozenset[UUID]
     acting: tuple[Acting, ...]
 
@@ -105,18 +105,11 @@ class Second:
         )
 
 
-async def second(work: Work, staff: Staff) -> Second:
-    """Read what the rule must know of a person who is to decide."""
+async def second(work: Work, staff: Staff, *, but_approved: bool = False) -> Second:
+    """Read what the rule must know of a person who is to decide. `but_approved`: who invited them
+    does not count, if a second person approved the account."""
     acting = await who_acted(work)
-    made = select(AuditEntry.actor, AuditEntry.at).where(
-        AuditEntry.subject == str(staff.id), AuditEntry.action.in_(CHANGED)
-    )
-    links = select(cast(PasswordLink.made_by, Text), PasswordLink.made_at).where(
-        PasswordLink.staff_id == staff.id, PasswordLink.made_by.is_not(None)
-    )
-    makers: set[UUID] = set()
-    for actor, at in await work.session.execute(union_all(made, links)):
-        makers |= people_of(acting, actor, at)
+    makers = await makers_of(work, acting, [staff.id], but_approved=but_approved)
     return Second(staff, frozenset(makers), acting)
 
 

@@ -1,6 +1,7 @@
 """One person behind two accounts opens nothing in an emergency."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
@@ -19,6 +20,7 @@ from app.staff.emergency_rows import Emergency, EmergencyKind, EmergencyState
 from app.staff.log_kinds import AuditLog
 from app.staff.models import SecondFactor, Staff
 from app.staff.roles import Role
+from app.staff.second_person import note_could_approve
 from app.work import PROGRAM, Work
 from tests.support.verbs import a_counsellor, a_supervisor, an_administrator
 
@@ -195,3 +197,103 @@ async def test_a_supervisor_who_was_let_in_alone_is_not_confirmed_by_a_second_ac
     await work.session.flush()
     row = await asked_by(work, vera, code)
     await refused(work, row, puppet)
+
+
+# -- a small helpline ----------------------------------------------------------------------
+
+
+@pytest.fixture
+async def small(work: Work) -> dict[str, Staff]:
+    """An administrator, the first supervisor, whom they let in alone, and who else came then."""
+    mila = await an_administrator(work)
+    vera = await invited(work, mila, "vera", Role.SUPERVISOR)
+    vera.password_hash = "a hash"
+    note_could_approve(vera)
+    await work.session.flush()
+    return {"mila": mila, "vera": vera}
+
+
+async def approved(work: Work, small: dict[str, Staff], name: str, role: Role) -> Staff:
+    """A person whom the administrator invites, and the supervisor approves."""
+    work.now += timedelta(minutes=1)
+    staff = await invited(work, small["mila"], name, role)
+    work.now += timedelta(minutes=1)
+    await acts(work, small["vera"])
+    (waits,) = await deciding.waiting(work, small["vera"], staff.id)
+    await deciding.decide(work, waits.row.id, by=small["vera"], approve=True)
+    await by_program(work)
+    work.now += timedelta(minutes=1)
+    assert staff.active
+    small[name] = staff
+    return staff
+
+
+async def who_confirms(work: Work, small: dict[str, Staff], asker: str) -> set[str]:
+    row = await emergencies.ask(work, small[asker], EmergencyKind.ACCOUNTS, GROUND, 60)
+    found = {name for name, one in small.items() if await emergencies.may_confirm(work, row, one)}
+    await emergencies.end(work, None, row.id)
+    return found
+
+
+async def test_an_administrator_and_the_first_supervisor_open_nothing_and_are_told_what_to_do(
+    work: Work, small: dict[str, Staff]
+) -> None:
+    for asker in ("mila", "vera"):
+        assert await who_confirms(work, small, asker) == set()
+    assert "the operator adds one at the server" in str(MadeByOne())
+    # A second administrator of the same making is no other person.
+    small["nina"] = await invited(work, small["mila"], "nina", Role.ADMINISTRATOR)
+    assert await who_confirms(work, small, "vera") == set()
+
+
+@pytest.mark.parametrize(
+    ("asker", "confirm"),
+    [
+        ("vera", {"rade"}),
+        # All others were invited by the administrator, and these were approved by another person.
+        ("mila", {"rade", "sara"}),
+        ("rade", {"vera", "sara"}),
+        ("sara", {"rade"}),
+        ("ana", {"vera", "rade", "sara"}),
+    ],
+)
+async def test_two_people_of_a_small_helpline_open_it(
+    work: Work, small: dict[str, Staff], asker: str, confirm: set[str]
+) -> None:
+    await approved(work, small, "rade", Role.REFERRAL_OFFICER)
+    await approved(work, small, "sara", Role.SUPERVISOR)
+    await approved(work, small, "ana", Role.COUNSELLOR)
+    assert await who_confirms(work, small, asker) == confirm
+
+
+async def test_who_invited_all_confirms_no_reading_although_another_approved(
+    work: Work, small: dict[str, Staff]
+) -> None:
+    """A link that was shown is theirs as well; also when they are an administrator no more."""
+    rade = await approved(work, small, "rade", Role.REFERRAL_OFFICER)
+    code, mila = await a_record(work), small["mila"]
+    row = await asked_by(work, rade, code)
+    await refused(work, row, mila)
+    await emergencies.end(work, None, row.id)
+    mila.role = Role.COUNSELLOR.value
+    await work.session.flush()
+    await refused(work, await asked_by(work, mila, code), rade)
+
+
+@pytest.mark.parametrize(
+    ("changes", "confirms"),
+    [
+        (Changes(name="ana-maria", languages=["sr"], page_language="sr"), True),
+        (Changes(name="ana-maria", email="own@other.example"), False),
+    ],
+    ids=["routine", "address"],
+)
+async def test_a_change_by_which_no_person_comes_in_makes_no_account(
+    work: Work, changes: Changes, confirms: bool
+) -> None:
+    mila, ana = await an_administrator(work), await a_counsellor(work, "ana")
+    await acts(work, mila)
+    await change(work, ana.id, changes, by=mila)
+    await by_program(work)
+    row = await asked_by(work, ana, await a_record(work))
+    assert await emergencies.may_confirm(work, row, mila) is confirms
