@@ -17,7 +17,7 @@ from app.database.roles import SUPERUSER
 from app.errors import Invalid
 from app.jobs.transaction import transaction
 from app.log import set_up_logging
-from app.safekeeping.backups import making, places, restoring, state, trying
+from app.safekeeping.backups import making, places, restoring, slots, state, trying
 from app.safekeeping.backups.trying import Tried
 from app.safekeeping.models import BackupKind
 from app.settings import Settings, read_settings
@@ -67,6 +67,14 @@ async def _note(
 ) -> None:
     async with prepared(settings) as ground, transaction(ground, PROGRAM) as work:
         await state.note(work, kind, begun_at=begun_at, name=name, size=size)
+
+
+@app.command("stop")
+def stop() -> None:
+    """Have a server of your own keep nothing for back-ups any more, when you make none."""
+    set_up_logging("WARNING")
+    names = slots.stop(read_settings())
+    print(f"Let go: {', '.join(names)}" if names else "The server keeps nothing for back-ups.")
 
 
 @app.command("note")

@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.database.bus import Bus, Subscription
+from app.database.engine import for_libpq, with_limits
 from app.database.topics import Topic
 from app.errors import BadSettings
 from app.jobs.transaction import transaction
@@ -33,6 +34,8 @@ from app.work import PROGRAM, Ground, Work
 _AGAIN = 1.0
 # Seconds that the keeper may take to start: both are often started at the same moment.
 _KEEPER_STARTS_WITHIN = 30.0
+# Seconds until a connection at the start is made.
+_CONNECTS_WITHIN = 10
 
 
 class Known(NamedTuple):
@@ -98,7 +101,14 @@ def check_keys(settings: Settings, metadata: Callable[[], MetaData]) -> None:
 
 
 def _check_keys(database_url: str, keys: Keys, metadata: Callable[[], MetaData]) -> None:
-    with psycopg.connect(database_url, row_factory=dict_row) as connection:
+    with psycopg.connect(
+        for_libpq(database_url),
+        row_factory=dict_row,
+        connect_timeout=_CONNECTS_WITHIN,
+        options=with_limits(database_url),
+        # Milliseconds until a machine that is gone is noticed.
+        tcp_user_timeout=30_000,
+    ) as connection:
         rows = connection.execute(
             "SELECT number, check_value, seals_from, retired_at FROM field_keys ORDER BY number"
         ).fetchall()

@@ -6,9 +6,9 @@ are gone only where the log says that their record was erased.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Row, text
+from sqlalchemy import Row, TextClause, text
 
 from app.privacy.keys import SALT_COLUMN, Bound, CannotOpen
 from app.privacy.safe import SALT, SEALED_NOTHING, start_of
@@ -60,31 +60,57 @@ _CHECK = """
 SELECT *, CASE WHEN salt IS NULL AND has_sums THEN EXISTS (
     SELECT FROM record_events e WHERE e.subject_id = v.record AND e.kind = 'erased')
   END AS is_erased
-FROM ({values}) AS v WHERE sealed IS NOT NULL OR words_sum IS NOT NULL
+FROM ({values}) AS v WHERE (sealed IS NOT NULL OR words_sum IS NOT NULL)
 """
+_CHECK_AGAIN = f"{_CHECK} AND id::text = ANY(:sought)"
+
+
+class _Seen(NamedTuple):
+    """How many values of a log have sums, how many have none, and those that do not fit."""
+
+    rows: int
+    before: int
+    broken: set[int | str]
+    unopened: set[int | str]
 
 
 async def verify_words(work: Work) -> list[ChainReport]:
-    """Work out every sum of the logs again, and report the rows whose words have another one."""
+    """Work out every sum of the logs again, and report the rows whose words have another one.
+
+    A row is named if it does not fit twice: a statement sees the rows as they were when it began,
+    and they may have been sealed anew, and their key retired, before they were opened.
+    """
     reports, before = [], 0
     unopened: list[int | str] = []
     for log, values in _LOGS.items():
-        rows = 0
-        broken: set[int | str] = set()
-        found = await work.session.stream(text(_CHECK.format(values=values)))
-        async for batch in found.partitions(_AT_ONCE):
-            for row, fits in zip(batch, await _fitting(work, log, batch), strict=True):
-                rows += row.has_sums
-                before += not row.has_sums
-                if not fits and row.has_sums:
-                    broken.add(row.id if isinstance(row.id, int) else str(row.id))
-                elif not fits:
-                    unopened.append(f"{log} {row.id}")
+        seen = await _look(work, log, text(_CHECK.format(values=values)))
+        broken, closed = seen.broken, seen.unopened
+        if broken or closed:
+            sought = [str(row) for row in broken | closed]
+            again = text(_CHECK_AGAIN.format(values=values)).bindparams(sought=sought)
+            _, _, broken, closed = await _look(work, log, again)
+        before += seen.before
+        unopened += [f"{log} {row}" for row in closed]
         reports.append(
-            ChainReport(f"{WORDS_OF}{log}", rows, sorted(broken, key=_by_number)[:_NAMED], "")
+            ChainReport(f"{WORDS_OF}{log}", seen.rows, sorted(broken, key=_by_number)[:_NAMED], "")
         )
     reports.append(ChainReport(BEFORE_SUMS, before, sorted(unopened, key=_by_number)[:_NAMED], ""))
     return reports
+
+
+async def _look(work: Work, log: str, statement: TextClause) -> _Seen:
+    rows = before = 0
+    broken: set[int | str] = set()
+    unopened: set[int | str] = set()
+    found = await work.session.stream(statement)
+    async for batch in found.partitions(_AT_ONCE):
+        for row, fits in zip(batch, await _fitting(work, log, batch), strict=True):
+            rows += row.has_sums
+            before += not row.has_sums
+            if not fits:
+                name = row.id if isinstance(row.id, int) else str(row.id)
+                (broken if row.has_sums else unopened).add(name)
+    return _Seen(rows, before, broken, unopened)
 
 
 async def _fitting(work: Work, log: str, rows: Sequence[Row[Any]]) -> list[bool]:

@@ -170,6 +170,7 @@ async def _opened(stage: Stage, mila: Counsellor, page: str, ids: dict[str, str]
 _ON_THE_SERVER = {
     "backup key": "the private key must never be on the server, nor in a browser",
     "backup note": "the operator's own tool says that it has made a back-up",
+    "backup stop": "the settings of the server are changed first, and it is started again",
     "backup restore": "takes the private key, and a server that does not run",
     "backup drill": "takes the private key",
     "serve": "starts the program",

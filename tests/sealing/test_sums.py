@@ -15,7 +15,7 @@ from app.contacts.models import Contact
 from app.contacts.saving import STRETCH, Change
 from app.database.logs import Why, change_rows
 from app.jobs.transaction import flush
-from app.privacy.keys import Bound
+from app.privacy.keys import Bound, CannotOpen
 from app.staff.accounts import actor_of
 from app.staff.audit import verify_chains
 from app.staff.log_words import verify_words
@@ -169,3 +169,20 @@ async def test_words_from_before_sums_were_kept_are_counted_and_named_if_they_do
     damaged = bytes([*sealed[:-1], sealed[-1] ^ 1])
     await _change(work, "record_events", {"words_id": row}, {"words_sealed": damaged})
     assert await _broken(work) == ["words_before_sums"]
+
+
+async def test_a_row_whose_key_is_retired_while_it_is_checked_is_not_named(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check read it as it was before it was sealed anew."""
+    await a_story(work)
+    opens, asked = work.keys.sums_all, 0
+
+    async def sums_all(values: list[Any]) -> list[Any]:
+        nonlocal asked
+        asked += 1
+        return [CannotOpen() for _ in values] if asked == 1 else await opens(values)
+
+    monkeypatch.setattr(work.keys, "sums_all", sums_all)
+    assert await _broken(work) == []
+    assert asked > 1

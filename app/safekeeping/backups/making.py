@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from app.database.embedded import spool_of
-from app.safekeeping.backups import receiving, sealing
-from app.safekeeping.backups.outside import Known, look
+from app.safekeeping.backups import receiving, sealing, slots
+from app.safekeeping.backups.outside import Known, as_the_program_sees_it, look
 from app.safekeeping.backups.places import (
     ARCHIVED,
     LOG,
@@ -75,7 +75,10 @@ def _begin(settings: Settings, target: Path | None = None) -> _Begun:
         raise BackupRefused(
             "Say where: `helpline backup make FOLDER`, or set HELPLINE_BACKUP_TARGET."
         )
-    server = server_of(settings)
+    try:
+        server = server_of(settings)
+    except BackupRefused as refused:
+        raise as_the_program_sees_it(settings, refused) from None
     known = None if server.is_own else look(settings, server.address)
     system = known.system if known else ask(server.address, _SYSTEM)
     return _Begun(server, known, Place(target.resolve() / str(system)))
@@ -98,7 +101,7 @@ def make_base(settings: Settings, now: datetime, target: Path | None = None) -> 
         _forget_parts(place, now)
         if begun.known and goes_on:
             with alone(place.logs):
-                receiving.hold(address, begun.known)
+                slots.hold(address, slots.slot_of(begun.known.number))
         made = _copy(begun, now, recipients)
         if begun.known and goes_on:
             # It is complete when what was written while it was made is there, too.

@@ -13,8 +13,9 @@ from app.jobs.names import Task
 from app.jobs.transaction import transaction
 from app.log import log
 from app.outbox.responses import TryAgain
-from app.safekeeping.backups import making, state
+from app.safekeeping.backups import making, slots, state
 from app.safekeeping.backups.places import BackupRefused, PartMissing
+from app.safekeeping.backups.slots import SlotUnbounded
 from app.safekeeping.models import BackupKind
 from app.work import PROGRAM, Ground, Work
 
@@ -79,14 +80,21 @@ def _named(error: Exception) -> str:
 
 
 async def bring_log(ground: Ground) -> None:
-    """Bring what the server has put aside to the back-ups."""
+    """Bring what the server has put aside to the back-ups.
+
+    Another server keeps nothing for back-ups that are switched off, or with no bound.
+    """
     if ground.settings.backup_target is None:
+        await _stop(ground)
         return
     try:
         await asyncio.to_thread(making.drain, ground.settings)
     except PartMissing as error:
         log().warning("a part of the log is missing", area="safekeeping", cause=str(error)[:200])
         await _begin_anew(ground)
+        return
+    except SlotUnbounded as error:
+        await _tell(ground, str(error))
         return
     except (BackupRefused, OSError, psycopg.Error) as error:
         log().warning(
@@ -97,6 +105,43 @@ async def bring_log(ground: Ground) -> None:
         return
     async with transaction(ground, PROGRAM) as work:
         await state.note_log(work)
+
+
+async def _stop(ground: Ground) -> None:
+    """Have another server keep nothing for the back-ups that are switched off."""
+    if ground.settings.backup_database_url is None:
+        async with transaction(ground, PROGRAM) as work:
+            left = await slots.seen(work)
+        if left:
+            await _tell(ground, slots.may_not_let_go(left[0]))
+        return
+    try:
+        names = await asyncio.to_thread(slots.stop, ground.settings)
+    except SlotUnbounded as error:
+        await _tell(ground, str(error))
+    except (BackupRefused, OSError) as error:
+        log().warning(
+            "back-ups are switched off, and the server may keep its log for them",
+            area="safekeeping",
+            cause=str(error)[:200] if isinstance(error, BackupRefused) else _named(error),
+        )
+    else:
+        if names:
+            await _tell(
+                ground, "Back-ups are switched off. What the server kept for them was let go."
+            )
+
+
+async def _tell(ground: Ground, problem: str) -> None:
+    """Say in the log, and once on the page, what became of what the server kept."""
+    log().error(
+        "the server's log is not kept for back-ups", area="safekeeping", cause=problem[:200]
+    )
+    async with transaction(ground, PROGRAM) as work:
+        now = await state.read(work)
+        if now is None or now.problem != problem:
+            await state.note(work, BackupKind.BASE, begun_at=work.now, problem=problem)
+            work.announce(Topic.LOG)
 
 
 async def _begin_anew(ground: Ground) -> None:

@@ -4,15 +4,17 @@ Where its role, its rules or its settings stand in the way, the refusal has the 
 line that is missing.
 """
 
+import contextlib
 import re
+from collections.abc import Iterator
 from typing import Any, LiteralString, NamedTuple
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import namedtuple_row
 
+from app.safekeeping.backups import slots
+from app.safekeeping.backups.connecting import asked, parts_of, told_by
 from app.safekeeping.backups.places import SEGMENT_SIZE, BackupRefused
-from app.safekeeping.backups.replicating import CONNECTS_WITHIN, told_by
 from app.settings import Settings
 from app.strength import is_this_machine
 
@@ -40,6 +42,10 @@ _SUPERUSER = "As its superuser:"
 _RESTART = "Then restart that server."
 
 
+class _NotLetIn(BackupRefused):
+    """The server cannot be reached, or does not let the role in."""
+
+
 class Known(NamedTuple):
     """Which server it is, and which of its databases is the program's."""
 
@@ -53,17 +59,11 @@ class Known(NamedTuple):
 
 def look(settings: Settings, address: str) -> Known:
     """Return which server it is. Raises BackupRefused if back-ups of it cannot be made."""
-    with _connected(address, "HELPLINE_BACKUP_DATABASE_URL") as connection:
-        version = _ask(connection, _VERSION)[0] // 10000
-        if version != VERSION:
-            raise BackupRefused(
-                f"Your server is PostgreSQL {version}, and the program restores with PostgreSQL "
-                f"{VERSION} alone. Bring the server to {VERSION} with pg_upgrade, or make its "
-                "back-ups with its own tools and tell the program by `helpline backup note`. "
-                f"{_GUIDE}"
-            )
-        check(_ask(connection, _ASKED), connection.info.user)
-        known = Known(*_ask(connection, _WHICH))
+    try:
+        with _connected(address, "HELPLINE_BACKUP_DATABASE_URL") as connection:
+            known = _checked(connection)
+    except _NotLetIn as refused:
+        raise as_the_program_sees_it(settings, refused) from None
     if settings.database_url is not None:
         with _connected(settings.database_url, "HELPLINE_DATABASE_URL") as connection:
             programs = Known(*_ask(connection, _WHICH))
@@ -74,6 +74,34 @@ def look(settings: Settings, address: str) -> Known:
                 "same host, port and database in both."
             )
     return known
+
+
+def _checked(connection: psycopg.Connection[Any]) -> Known:
+    """Return which server it is. A refusal says what becomes of the slot. Raises BackupRefused."""
+    try:
+        version = _ask(connection, _VERSION)[0] // 10000
+        if version != VERSION:
+            raise BackupRefused(
+                f"Your server is PostgreSQL {version}, and the program restores with PostgreSQL "
+                f"{VERSION} alone. Bring the server to {VERSION} with pg_upgrade, or make its "
+                "back-ups with its own tools and tell the program by `helpline backup note`. "
+                f"{_GUIDE}"
+            )
+        check(_ask(connection, _ASKED), connection.info.user)
+        return Known(*_ask(connection, _WHICH))
+    except BackupRefused as refused:
+        raise slots.refused_with(refused, connection) from None
+
+
+def as_the_program_sees_it(settings: Settings, refused: BackupRefused) -> BackupRefused:
+    """Return a refusal without a connection for back-ups, with what becomes of the slot."""
+    if settings.database_url is not None:
+        with (
+            contextlib.suppress(BackupRefused, psycopg.Error),
+            _connected(settings.database_url, "HELPLINE_DATABASE_URL") as connection,
+        ):
+            return slots.refused_with(refused, connection)
+    return refused
 
 
 def _ask(connection: psycopg.Connection[Any], statement: LiteralString) -> Any:
@@ -131,21 +159,21 @@ def check(asked: Any, role: str) -> None:
             raise BackupRefused(f"{words} {_GUIDE}")
 
 
-def _connected(address: str, name: str) -> psycopg.Connection[Any]:
-    """Return a connection. Raises BackupRefused if the server does not let the program in."""
+@contextlib.contextmanager
+def _connected(address: str, name: str) -> Iterator[psycopg.Connection[Any]]:
+    """Yield a connection. Raises _NotLetIn if the server does not let the program in."""
     try:
-        return psycopg.connect(
-            address, autocommit=True, connect_timeout=CONNECTS_WITHIN, row_factory=namedtuple_row
-        )
+        with asked(address, rows=namedtuple_row) as connection:
+            yield connection
     except psycopg.OperationalError as error:
-        raise BackupRefused(_not_let_in(error, address, name)) from None
+        raise _NotLetIn(_not_let_in(error, address, name)) from None
 
 
 def _not_let_in(error: psycopg.Error, address: str, name: str) -> str:
     said = str(error)
     # The file is called so in every language in which a server speaks.
     if "pg_hba.conf" in said:
-        parts = conninfo_to_dict(address)
+        parts = parts_of(address)
         from_ = re.search(r'host "([^"]+)"', said)
         host = from_[1] if from_ else ""
         where = f"{parts.get('dbname', 'all')} {parts.get('user', 'all')}"
@@ -159,4 +187,4 @@ def _not_let_in(error: psycopg.Error, address: str, name: str) -> str:
             f"before the others, and let it read it (SELECT pg_reload_conf();): {line} "
             f"scram-sha-256. {_GUIDE}"
         )
-    return f"The server of {name} cannot be reached: {told_by(error)}"
+    return f"The server of {name} cannot be reached: {told_by(error, address)}"

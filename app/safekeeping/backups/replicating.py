@@ -9,6 +9,7 @@ Protocol"; every wait is one for the socket, so other threads go on.
 import select
 import struct
 import tarfile
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,14 +17,12 @@ from typing import Any
 
 import psycopg
 from psycopg import pq
-from psycopg.conninfo import make_conninfo
 
+from app.safekeeping.backups.connecting import limited, told_by
 from app.safekeeping.backups.places import BackupRefused
 
 # Seconds without a word from the server. Before a copy it first writes its memory to the disk.
 _SILENT, _SILENT_BEFORE_COPY = 60, 1800
-# Seconds until a connection is made.
-CONNECTS_WITHIN = 20
 # Bytes of zeros with which an archive of tar ends, and the size of its blocks.
 _END, _BLOCK = 1024, 512
 _MANIFEST = "backup_manifest"
@@ -93,22 +92,16 @@ def _said(found: pq.abc.PGresult) -> str:
 def linked(address: str) -> Iterator[Link]:
     """Yield a connection for replication. Raises BackupRefused if it is refused or lost."""
     # Of a database, not of the whole server: then the ordinary line of pg_hba.conf lets it in.
-    address = make_conninfo(address, replication="database", connect_timeout=CONNECTS_WITHIN)
     try:
-        connection = psycopg.connect(address, autocommit=True)
+        connection = psycopg.connect(limited(address, replication="database"), autocommit=True)
         try:
             yield Link(connection.pgconn)
         finally:
             # Also in the middle of a copy, which the server ends then.
             connection.close()
     except psycopg.Error as error:
-        raise BackupRefused(f"The connection for replication failed: {told_by(error)}") from None
-
-
-def told_by(error: psycopg.Error) -> str:
-    """Return what an error says, in one line and without an address."""
-    first = (str(error).strip().splitlines() or ["without a word"])[0]
-    return first.rpartition("failed: ")[2]
+        said = told_by(error, address)
+        raise BackupRefused(f"The connection for replication failed: {said}") from None
 
 
 # -- a copy of the whole server ----------------------------------------------------------------
@@ -178,10 +171,11 @@ def written_since(
     """
     place = f"{begin >> 32:X}/{begin & 0xFFFFFFFF:X}"
     link.send(f"START_REPLICATION SLOT {slot} PHYSICAL {place} TIMELINE {time_line}")
-    at = begin
+    at, came_at = begin, time.monotonic()
     for message in link.messages():
         kind = bytes(message[:1])
         if kind == b"w":
+            came_at = time.monotonic()
             _, start, _, _ = _WRITTEN.unpack_from(message)
             if start != at:
                 raise BackupRefused("The server left out a part of what it wrote.")
@@ -193,4 +187,6 @@ def written_since(
             link.say(_REPLY.pack(b"r", 0, 0, 0, 0, 0))
         if at >= until:
             return
+        if time.monotonic() - came_at > _SILENT:
+            raise BackupRefused(f"The server sent nothing of its log for {_SILENT} seconds.")
     raise BackupRefused("The server ended its log before the place that it had named.")

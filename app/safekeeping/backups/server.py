@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from app.database import roles
 from app.database.embedded import database_in, folder_of
+from app.safekeeping.backups.connecting import asked
 from app.safekeeping.backups.places import BackupRefused
-from app.safekeeping.backups.replicating import CONNECTS_WITHIN
 from app.settings import Settings
 
 # The user as whom the package runs a server that root starts.
@@ -121,8 +120,8 @@ def hand_over(folder: Path) -> None:
 
 
 def ask(url: str, statement: str) -> Any:
-    """Return the one value of a statement."""
-    with psycopg.connect(url, autocommit=True, connect_timeout=CONNECTS_WITHIN) as connection:
+    """Return the one value of a statement. Raises BackupRefused, psycopg.Error."""
+    with asked(url) as connection:
         row = connection.execute(statement.encode()).fetchone()
     assert row is not None
     return row[0]
