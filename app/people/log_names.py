@@ -31,6 +31,7 @@ _AGENCY = "agency"
 # Subjects that name a kind of rows or settings, and no row.
 BARE = {
     "audit_entries": N_("Log"),
+    "backups": N_("Back-ups"),
     "cases": N_("cases"),
     "contacts": N_("contacts"),
     "definitions": N_("Definitions"),

@@ -202,6 +202,7 @@ FIELD_WORDS = {
     "training": N_("in training"),
     "translated": N_("translated sentences"),
     "said_as_before": N_("sentences said as before"),
+    "uncovered": N_("uncovered"),
     "undone": N_("undone"),
     "unknown": N_("unknown people"),
     "until": N_("until"),

@@ -92,14 +92,14 @@ async def add_shift(
 async def _check_may_work(work: Work, staff: Staff, layer: shifts.Layer) -> None:
     """Raises Invalid, and NotFound for an account that is inactive."""
     # As it is now: the account may have been deactivated since the request read it.
-    await work.session.refresh(staff, ["active", "role"])
-    if not staff.active:
+    fresh = await work.session.get(Staff, staff.id, populate_existing=True)
+    if fresh is None or not fresh.active:
         raise NotFound("This person was not found, or does not take calls.")
-    if not may(staff.role, Permission.TAKE_CALLS):
+    if not may(fresh.role, Permission.TAKE_CALLS):
         raise Invalid(
             "%(name)s does not take calls, so they cannot be on the rota.", name=staff.name
         )
-    if layer is shifts.Layer.ON_CALL and staff.endpoint_kind == EndpointKind.BROWSER:
+    if layer is shifts.Layer.ON_CALL and fresh.endpoint_kind == EndpointKind.BROWSER:
         raise Invalid(
             "%(name)s has no phone, so they cannot have an on-call shift.", name=staff.name
         )

@@ -146,14 +146,18 @@ _LETTERS = re.compile(r"[^\W\d_]{2}")
 
 def _is_data(text: str) -> bool:
     return (
-        text in _scripted() or text == words.about(words.SOURCE).name or bool(_told().match(text))
+        bool(_scripted().match(text))
+        or text == words.about(words.SOURCE).name
+        or bool(_told().match(text))
     )
 
 
 @cache
-def _scripted() -> frozenset[str]:
-    """Return what scripted children say, and what is said of them: not all is in each language."""
-    return frozenset(" ".join(one.split()) for one in scenarios.english().values())
+def _scripted() -> re.Pattern[str]:
+    """Match what scripted children say, one sentence or some, and what is said of them: not all is
+    in each language."""
+    said = sorted({" ".join(one.split()) for one in scenarios.english().values()}, reverse=True)
+    return re.compile(rf"(?:(?:{'|'.join(map(re.escape, said))}) ?)+\Z")
 
 
 @cache
