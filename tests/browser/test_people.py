@@ -79,6 +79,10 @@ async def _is_moved_and_leaves(page: Page, live: Stage, leg: Leg) -> None:
     # The contact of this talk is a draft of hers.
     await page.locator("#everything").select_option(label="vera")
     await page.locator("#deactivate").click()
+    # She is on duty herself at these hours, and cannot be there twice.
+    await expect(page.get_by_role("alert")).to_contain_text("vera is not free")
+    await page.get_by_label("Leave the duty uncovered").check()
+    await page.locator("#deactivate").click()
     await expect(page.locator("#main")).to_contain_text("inactive")
     for _ in range(300):
         phone = next((one for one in live.exchange.legs.values() if one.to == "+38164999001"), None)
