@@ -14,6 +14,7 @@ from app.people.changing import Changes
 from app.people.holding import Kind
 from app.people.provisioning import Entry
 from app.routing.rota import changes, coverage, giving, on_duty, open_shifts, roster, stretches
+from app.routing.rota.on_duty import ChangeKind
 from app.routing.rota.shifts import ALWAYS_UNTIL, Layer, Place
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -258,6 +259,39 @@ async def test_what_a_person_took_for_a_colleague_does_not_fall_back_unsaid(
     await leaving.deactivate(work, vera.id, leaving.shifts_uncovered(), by=None)
     assert await on_duty_at(work, 18, 3) == set()
     assert await on_duty_at(work, 17, 3) == {boris.id}
+
+
+async def test_who_gave_a_night_away_can_take_it_back_once_it_is_uncovered(
+    work: Work, people: People
+) -> None:
+    ana, _, boris = people
+    await daily(work, boris, begins=22)
+    await stretches.add(work, None, place(boris, 19, 8, 16))
+    # A night that runs; a whole one; a part of one of which he gave another part away before; a
+    # part of a day.
+    cara = await a_taker(work, "cara")
+    await swapped(work, boris, ana, at(15, 22), at(16, 6))
+    await swapped(work, boris, ana, at(17, 22), at(18, 6))
+    await swapped(work, boris, cara, at(18, 22), at(19, 0))
+    await swapped(work, boris, ana, at(19, 4), at(19, 6))
+    await swapped(work, boris, ana, at(19, 8), at(19, 12))
+    await leaves(work, ana)
+    assert await duties_on(work, 18) == {
+        Place(cara.id, at(18, 22), at(19, 0)),
+    }
+    assert await duties_on(work, 19) == {
+        Place(boris.id, at(19, 0), at(19, 4)),
+        Place(boris.id, at(19, 12), at(19, 16)),
+        night(boris, 19),
+    }
+    assert await on_duty_at(work, 16, 2) == set()
+    past = await roster.rota_then(work, at(14, 0))
+    assert set(on_duty.on_duty(past, at(15, 23))) == {ana.id}, "what she worked stays hers"
+    kinds = {one.kind for one in (await roster.rota_now(work)).changes}
+    assert kinds == {ChangeKind.EXTRA, ChangeKind.SWAP}
+    for begins, ends in ((at(17, 22), at(18, 6)), (at(19, 4), at(19, 6)), (at(19, 8), at(19, 12))):
+        await stretches.add(work, None, Place(boris.id, begins, ends))
+    assert await on_duty_at(work, 18, 3) == await on_duty_at(work, 19, 5) == {boris.id}
 
 
 async def test_a_place_of_an_open_shift_goes_along_or_is_free_again(

@@ -32,7 +32,7 @@ from tests.support.verbs import a_counsellor, a_referral, an_agency, another_tal
 
 
 async def comes(stage: Stage, sql: str, *values: object, number: int = 1) -> None:
-    """Wait until there are so many rows."""
+    """Wait until there are N rows."""
     for _ in range(300):
         if len(await stage.rows(sql, *values)) >= number:
             return
@@ -41,7 +41,7 @@ async def comes(stage: Stage, sql: str, *values: object, number: int = 1) -> Non
 
 
 async def waits(stage: Stage, number: int = 1) -> None:
-    """Wait until so many transactions wait for other ones."""
+    """Wait until N transactions wait for other ones."""
     await comes(stage, "SELECT FROM pg_locks WHERE NOT granted", number=number)
 
 

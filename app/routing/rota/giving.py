@@ -121,7 +121,10 @@ async def give_duty(
     found = await handing_on.work_out(work, staff, to, await shifts_ahead(work, staff))
     if to is not None and found.not_free and not knowingly:
         raise NotFree(to, found.not_free, await roster.home_zone(work))
-    for change in (*found.stretches, *found.swaps):
+    for shift_id, day in found.left_out:
+        row = await work.session.get_one(ShiftRow, shift_id, with_for_update=True)
+        changes.leave_day_out(work, row, day)
+    for change in (*found.stretches, *found.swaps, *found.ended):
         changes.end_now(work, change)
     for change in found.asked:
         changes.settle(work, change, RotaChangeState.WITHDRAWN, AuditLog.ROTA_CHANGE_WITHDRAWN)

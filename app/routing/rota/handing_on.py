@@ -12,7 +12,7 @@ from datetime import date, datetime, time, timedelta
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app.errors import Refusal
 from app.routing.rota import changes, free, on_duty, roster
@@ -39,6 +39,7 @@ _DAY_BY_DAY = timedelta(days=366)
 # A stretch that has begun is at most this old.
 _RUNNING = timedelta(days=2)
 _DAY = timedelta(days=1)
+_MOMENT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,10 @@ class HandedOn:
     asked: list[RotaChange]
     # Days of a shift that have begun: what was worked of them stands in `made`.
     begun: dict[UUID, set[date]] = field(default_factory=dict)
+    # Where duty comes from that the person works for colleagues, and that is not theirs again: days
+    # that are left out of a shift, and extra stretches that end. The rest of them is in `made`.
+    left_out: list[tuple[UUID, date]] = field(default_factory=list)
+    ended: list[RotaChange] = field(default_factory=list)
     rests: list[Rest] = field(default_factory=list)
     made: list[RotaChange] = field(default_factory=list)
     # What colleagues keep by agreed swaps, and stretches for which the taker is not free.
@@ -145,6 +150,7 @@ class _Giving:
     room: int
 
     def __post_init__(self) -> None:
+        self._cuts: dict[tuple[UUID, date | None], list[Span]] = {}
         self._of_taker = self.found.of([self.to.id] if self.to is not None else [])
 
     async def go_through(self) -> None:
@@ -158,6 +164,11 @@ class _Giving:
                 await self._extra(row)
             else:
                 await self._for_colleague(row)
+        for (base_id, day), spans in self._cuts.items():
+            if day is not None:
+                await self._cut_day(base_id, day, spans)
+            else:
+                await self._cut_extra(base_id, spans)
 
     async def _recurring(self, row: ShiftRow) -> None:
         shift, now = roster.shift_of(row), self.work.now
@@ -270,24 +281,72 @@ class _Giving:
             if duty.counsellor_id == row.counsellor_id:
                 span = max(duty.start, begins), min(duty.end, row.until_at)
                 for part, swap in divide(*span, self._later(row)):
-                    await self._instead(row, part, duty.layer, swap)
+                    await self._instead(row, part, duty, swap)
 
     async def _instead(
-        self, row: RotaChange, span: Span, layer: Layer, swap: RotaChange | None
+        self, row: RotaChange, span: Span, duty: Duty, swap: RotaChange | None
     ) -> None:
         if swap is not None:
             # The colleague who gave it away first does not get it back.
-            self.out.made.append(self._like(row, ChangeKind.ABSENCE, span))
-            self._keeps(swap, span, layer)
-        elif self.to is None or await self._why_not(*span, layer) is not None:
-            self.out.made.append(self._like(row, ChangeKind.ABSENCE, span))
+            self._take(row, span, duty)
+            self._keeps(swap, span, duty.layer)
+        elif self.to is None or await self._why_not(*span, duty.layer) is not None:
+            self._take(row, span, duty)
         elif self.to.id == row.counsellor_id:
             return
         elif self._gives_away(*span):
-            self.out.made.append(self._like(row, ChangeKind.ABSENCE, span))
-            self.out.made.append(self._new_extra(self.to.id, span, layer))
+            self._take(row, span, duty)
+            self.out.made.append(self._new_extra(self.to.id, span, duty.layer))
         else:
             self.out.made.append(self._like(row, ChangeKind.SWAP, span))
+
+    def _take(self, row: RotaChange, span: Span, duty: Duty) -> None:
+        """Take duty from the colleague who gave it away by a swap: out of where it comes from, so
+        that they are free then and can take it back."""
+        shift = next((one for one in self.found.shifts if one.id == duty.shift_id), None)
+        extra = next((one for one in self.found.changes if one.id == duty.change_id), None)
+        if extra is not None and extra.counsellor_id == row.counsellor_id:
+            assert extra.id is not None
+            self._cuts.setdefault((extra.id, None), []).append(span)
+            return
+        if shift is not None and extra is None and shift.recurrence is not None:
+            for day, whole in duties_by_day(shift, *span, self.found.holidays):
+                own = shift.counsellor_id == row.counsellor_id
+                if own and whole.start <= span[0] and span[1] <= whole.end:
+                    assert shift.id is not None
+                    self._cuts.setdefault((shift.id, day), []).append(span)
+                    return
+        # It comes from a shift without days, or from another colleague: only an absence takes it.
+        self.out.made.append(self._like(row, ChangeKind.ABSENCE, span))
+
+    async def _cut_day(self, shift_id: UUID, day: date, spans: list[Span]) -> None:
+        """Leave a day out of the shift of a colleague, but for what stays theirs of it."""
+        shift = next(one for one in self.found.shifts if one.id == shift_id)
+        found = duties_by_day(shift, spans[0][0], spans[0][1], self.found.holidays)
+        whole = next(duty for its, duty in found if its == day)
+        who = shift.counsellor_id
+        first = await self.work.session.scalar(
+            select(func.min(RotaChange.settled_at)).where(
+                (RotaChange.counsellor_id == who) | (RotaChange.instead_id == who),
+                RotaChange.state == RotaChangeState.IN_FORCE,
+            )
+        )
+        self.out.left_out.append((shift_id, day))
+        for part in on_duty.holes([(whole.start, whole.end)], spans):
+            row = self._new_extra(who, part, whole.layer)
+            # As the shift, before any change to it.
+            row.settled_at = (first or self.work.now) - _MOMENT
+            self.out.made.append(row)
+
+    async def _cut_extra(self, change_id: UUID, spans: list[Span]) -> None:
+        """End an extra stretch of a colleague, but for what stays theirs of it."""
+        row = await self.work.session.get_one(RotaChange, change_id)
+        self.out.ended.append(row)
+        ahead = max(row.from_at, self.work.now), row.until_at
+        for part in on_duty.holes([ahead], spans):
+            left = self._new_extra(row.counsellor_id, part, Layer(row.layer), row.reason)
+            left.settled_at = row.settled_at
+            self.out.made.append(left)
 
     def _keeps(
         self, swap: RotaChange, span: Span, layer: Layer, open_shift: UUID | None = None
