@@ -5,11 +5,17 @@ rings. Here each part is read while one does: an offer, a talk, a caller who wai
 help, wrap-up, a written conversation; in English that is longer, and from the right.
 """
 
+from collections import Counter
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
+from app.calls import lines
+from app.calls.models import Call
+from app.chats import left, opening
+from app.contacts.models import Contact
 from app.demo.stage import Counsellor, Stage
 from app.demo.writing import a_child
 from app.jobs.transaction import transaction
@@ -17,17 +23,22 @@ from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.work import PROGRAM
+from tests.support.access.rows import add_message
+from tests.support.access.states import ALARM_OF_A_LINE, DANGER
+from tests.support.identity.emergency import sent
 from tests.support.long_words import LONG, read_in_page, sentences_of, speak_longer
 from tests.support.pages.direction import bare_runs
 from tests.support.pages.left import codes_in, dates_in, hidden_english, in_english
-from tests.support.routes import addresses_of, routes
-from tests.support.talks import act, waits
+from tests.support.routes import addresses_of, routes, rows_of_every_kind
+from tests.support.talks import act, agrees, waits
 
 FROM_RIGHT = "ar"
 _BELOW = ("/board/", "/team/strip", "/team/people")
 _PAGES = {"/", "/team"}
-# Says the same whatever goes on: it is read once.
+# Says what a talk does not change, or what the parts say, too: it is read first, and again when
+# there is much to say.
 _STILL = {
+    "/",
     "/board/tasks",
     "/board/callbacks",
     "/board/messages",
@@ -41,6 +52,16 @@ _STILL = {
     "/team",
     "/team/people/{person_id}/state",
 }
+# Says who is in a talk.
+_OF_TALKS = {
+    "/board/desk",
+    "/board/frame",
+    "/board/talks",
+    "/board/talks/count",
+    "/board/calls/{call_id}/ask",
+    "/team/strip",
+    "/team/people",
+}
 # What is no text, and what never ends.
 _NOT_READ = {"/board/live", "/board/messages/{message_id}/audio", "/board/chats/media/{media_id}"}
 # What needs rows of its own.
@@ -52,26 +73,39 @@ _ELSEWHERE = {
 }
 
 
+# Says a word only with rows of its own.
+_SILENT = {"/board/chats/{call_id}/caller": "a child who writes from a number: tests/dashboard"}
+
+
 class Parts:
     """Reads every part of the board, as it is now, in both languages."""
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
         self.opened: set[str] = set()
+        # Which of them have said a word, and how often each was refused or not there.
+        self.spoke: set[str] = set()
+        self.refused = Counter[str]()
         self.faults: set[str] = set()
         self._said: dict[str, set[str]] = {LONG: set(), FROM_RIGHT: set()}
         self._seen: set[tuple[str, str]] = set()
         self._english = {one: sentences_of(one) for one in (LONG, FROM_RIGHT)}
 
-    async def read(self, state: str, *readers: Counsellor, **rows: str) -> None:
-        """Read all that these readers may see now."""
-        still = _STILL & self.opened
+    async def read(
+        self,
+        state: str,
+        *readers: Counsellor,
+        only: set[str] | None = None,
+        **rows: str,
+    ) -> None:
+        """Read what these readers may see now: `only` these paths, or what a talk may change."""
+        still = _STILL & self.opened if only is None else set[str]()
         for language in (LONG, FROM_RIGHT):
             await self._all_read(language)
             for who in readers:
                 for route in routes(self.stage):
                     path = route.path
-                    read = path in _PAGES or path.startswith(_BELOW)
+                    read = path in only if only else path in _PAGES or path.startswith(_BELOW)
                     if read and "GET" in (route.methods or ()) and path not in still | _NOT_READ:
                         known = {name: [one] for name, one in rows.items()}
                         for address in addresses_of(self.stage, route, known, []):
@@ -89,6 +123,7 @@ class Parts:
         url = self.stage.settings.public_url + address
         answer = await self.stage.client.get(url, headers={"Cookie": who.cookie_header})
         if answer.status_code in (403, 404) or path in _ELSEWHERE:
+            self.refused[path] += 1
             return
         assert answer.status_code in (200, 204), (where, address, answer.text)
         self.opened.add(path)
@@ -96,6 +131,8 @@ class Parts:
             return
         self._seen.add((address, answer.text))
         said = set(read_in_page(f"<html><body>{answer.text}</body></html>"))
+        if said:
+            self.spoke.add(path)
         said -= self._said[language]
         self._said[language] |= said
         left = said & self._english[language]
@@ -129,6 +166,11 @@ async def test_what_goes_on_is_said_in_the_language_of_its_reader(
     await ana.do("hold")
     await act(ana, {"id": call["call_id"]}, "panic", status=200)
     await parts.read("a call for help", ana, boss, **call)
+    await ana.do("resume")
+    await _three_talk(stage, parts, ana, boss, call)
+    await _much_is_there(stage, ana, boss)
+    much = {*_STILL, "/board/alerts"}
+    await parts.read("much is there", ana, boss, only=much, **call)
     await stage.exchange.hang_up(other)
     await stage.exchange.hang_up(leg)
     await stage.advance(2)
@@ -136,8 +178,9 @@ async def test_what_goes_on_is_said_in_the_language_of_its_reader(
     await parts.read("wrap-up", ana, **call)
     await _chat(stage, parts, ana, boss)
     there = {one.path for one in routes(stage) if "GET" in (one.methods or ())}
-    board = {one for one in there if one.startswith(_BELOW)} - _NOT_READ
-    assert board - parts.opened == set(_ELSEWHERE)
+    board = {one for one in there if one.startswith(_BELOW)} | _PAGES
+    mute = board - _NOT_READ - parts.spoke
+    assert mute == {*_ELSEWHERE, *_SILENT}, {one: parts.refused[one] for one in mute}
     assert not parts.faults, "\n".join(sorted(parts.faults))
 
 
@@ -152,6 +195,49 @@ async def _chat(stage: Stage, parts: Parts, ana: Counsellor, boss: Counsellor) -
     await child.say("Dolazim")
     await stage.settle()
     await parts.read("in a chat", ana, boss, call_id=child.id)
+    await parts.read("in a chat", ana, only={"/"})
     assert (await child.ask("POST", "/conversation/end")).status_code < 300
     await stage.settle()
     await parts.read("the child has left", ana, call_id=child.id)
+
+
+async def _much_is_there(stage: Stage, ana: Counsellor, boss: Counsellor) -> None:
+    """A call-back, messages, alarms, a danger, a referral and an emergency wait for a person."""
+    await agrees(stage)
+    await rows_of_every_kind(stage, ana)
+    nada = await stage.add_counsellor("nada", role=Role.SUPERVISOR, state=None)
+    await sent(stage, nada, "/emergency", kind="accounts", ground="Niko ne može da uđe.")
+    told = await boss.ask("POST", "/team/messages", {"to": str(ana.id), "words": "Zdravo"})
+    assert told.status_code == 201, told.text
+    async with transaction(stage.ground, PROGRAM) as work:
+        line = await lines.any_line(work)
+        assert line is not None
+        written = await opening.open_conversation(
+            work, line, language="sr", danger=False, client_key=uuid4().hex
+        )
+        await left.leave_message(work, written.call.id, text="Javite se", client_key=uuid4().hex)
+        spoken = await work.session.scalar(select(Call).where(Call.outcome.is_not(None)))
+        assert spoken is not None
+        await add_message(work, uuid4(), spoken.id)
+        contact = await work.session.scalar(select(Contact).limit(1))
+        assert contact is not None
+        await work.session.execute(text(ALARM_OF_A_LINE), {"id": uuid4(), "now": work.now})
+        values = {"id": uuid4(), "now": work.now, "contact": contact.id, "owner": ana.id}
+        await work.session.execute(text(DANGER), values)
+    stage.ground.memory.forget("everything")
+
+
+async def _three_talk(
+    stage: Stage, parts: Parts, ana: Counsellor, boss: Counsellor, call: dict[str, str]
+) -> None:
+    """A colleague is asked, and a supervisor listens."""
+    mila = await stage.add_counsellor("mila", shift=False)
+    this = {"id": call["call_id"]}
+    await act(ana, this, "transfer", {"counsellor_id": str(mila.id), "warm": True})
+    await parts.read("a colleague is asked", ana, mila, boss, only=_OF_TALKS, **call)
+    await stage.advance(4)
+    olga = await stage.add_counsellor("olga", role=Role.SUPERVISOR, shift=False, state="break")
+    await act(olga, this, "listen")
+    await parts.read("a consult, and a listener", ana, mila, olga, only=_OF_TALKS, **call)
+    (row,) = await stage.rows("SELECT count(*) FROM participants WHERE state = 'in'")
+    assert row["count"] >= 2, "both are in the talk"

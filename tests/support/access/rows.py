@@ -180,7 +180,7 @@ async def _add_around(work: Work, rows: Rows) -> None:
             started_at=work.now,
         )
     )
-    await _add_message(work, ids["message"], call_id)
+    await add_message(work, ids["message"], call_id)
     call = await record.lock_call(work, call_id)
     line = await lines.any_line(work)
     assert line is not None
@@ -191,7 +191,7 @@ async def _add_around(work: Work, rows: Rows) -> None:
     rows |= {"notice": str(notice.id), "callback": str(agreed.id)}
 
 
-async def _add_message(work: Work, id_: UUID, call_id: UUID) -> None:
+async def add_message(work: Work, id_: UUID, call_id: UUID) -> None:
     bound = Bound("voice_messages", "audio_sealed", id_)
     (sound,) = await work.keys.seal_all([(bound, wav())])
     work.session.add(

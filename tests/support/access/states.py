@@ -283,7 +283,7 @@ async def _secrets(
     at(headers, {"authorization": f"Bearer {opened.secret}"}, "/chat/conversation/code")
 
 
-_LINE = (
+ALARM_OF_A_LINE = (
     "INSERT INTO alarms (id, line_id, language, kind, begun_at)"
     " SELECT :id, id, 'sr', 'long_wait', :now FROM lines LIMIT 1"
 )
@@ -291,7 +291,7 @@ _ROTA = (
     "INSERT INTO coverage_alarms (id, line_id, language, kind, from_at, until_at, told_at)"
     " SELECT :id, id, 'sr', 'ahead', :now, :now, :now FROM lines LIMIT 1"
 )
-_DANGER = (
+DANGER = (
     "INSERT INTO alarms (id, subject_id, owner_id, kind, begun_at)"
     " VALUES (:id, :contact, :owner, 'danger_not_referred', :now)"
 )
@@ -300,7 +300,7 @@ _DANGER = (
 async def _alarms(work: Work, instead: Instead) -> None:
     """An alarm about a line, and one about the rota."""
     for statement, path in (
-        (_LINE, "/api/v1/staffing-alarms/{alarm_id}/acknowledge"),
+        (ALARM_OF_A_LINE, "/api/v1/staffing-alarms/{alarm_id}/acknowledge"),
         (_ROTA, "/api/v1/roster/alarms/{alarm_id}/seen"),
     ):
         values = {"id": uuid4(), "now": work.now}
@@ -313,7 +313,7 @@ async def _of_person(work: Work, person: Counsellor, own: Rows) -> None:
     contact = UUID(own["contact"])
     await holds.hold(work, None, HeldKind.CONTACT, contact, "By a court.")
     values = {"id": uuid4(), "contact": contact, "owner": person.id, "now": work.now}
-    await work.session.execute(text(_DANGER), values)
+    await work.session.execute(text(DANGER), values)
     own["danger"] = str(values["id"])
     practice = await work.session.get_one(Practice, UUID(own["practice"]))
     practice.call_id = UUID(own["left"])
