@@ -31,10 +31,10 @@ class AccessRequestView(BaseModel):
     new_role: Role
     # Of a new address its first letter and its domain; null if it stays.
     new_email: str | None
-    # Null if they stay; of a telephone its ends.
+    # Null if they stay; of a telephone its ends, also of an account that becomes active.
     new_team: str | None
     new_endpoint: str | None
-    # Whether the link goes to the person's address; false: it was shown to the asker. Null: none.
+    # Of a link, or of a lost second factor with a link: whether it goes to the person's address; false: it was shown to the asker. Null: none.
     by_mail: bool | None
     # The provider that the person comes from; null for none.
     issuer: str | None
@@ -63,7 +63,7 @@ async def list_access_requests(work: InWork, staff: Sees) -> list[AccessRequestV
             new_role=Role(one.row.role or one.person.role),
             new_email=ends.of_email(one.row.email) if one.row.email is not None else None,
             new_team=one.row.team,
-            new_endpoint=ends.of_number(one.row.endpoint) if one.row.endpoint else None,
+            new_endpoint=ends.of_number(one.rings_at) if one.rings_at else None,
             by_mail=one.by_mail,
             issuer=one.row.issuer,
             asked_by=one.asked_by,

@@ -264,9 +264,10 @@ async def _second_person(
     """Hold back the fields that need a second person, and return them. Counts the revision up.
 
     A provider can find an account by its address, and a link goes there: a new address of a person
-    who reads the records of others is as good as a new account, and at another telephone a stranger
-    is rung in the place of the person. A role that takes this reading away is stored at once, and
-    these with it.
+    who reads the records of others is as good as a new account. A role that takes this reading away
+    is stored at once, and the address with it. At another telephone children reach a stranger in
+    the place of the person: it waits for every role that takes calls or reads records. With such a
+    role the second person sees the telephone that would ring, also one that was entered before.
 
     Another team waits whatever the role is, so that no change of role goes around it: it opens the
     records of other colleagues to the person, and what the person took, agreed and says in talks to
@@ -276,8 +277,9 @@ async def _second_person(
     role = role if "role" in different else None
     owned = staff.active and reads_others(staff.role) and reads_others(after["role"])
     waits: dict[str, Any] = {"role": role}
-    for name in ("email", "endpoint"):
-        waits[name] = after[name] if name in different and owned else None
+    waits["email"] = after["email"] if "email" in different and owned else None
+    rings = "endpoint" in different and reads_records(after["role"])
+    waits["endpoint"] = after["endpoint"] if staff.active and (rings or role is not None) else None
     moves = "team" in different and await _moves_by_two(work, staff)
     waits["team"] = after["team"] if moves else None
     if waits["endpoint"] == EndpointKind.BROWSER:

@@ -13,8 +13,8 @@ from app.work import Work
 
 async def make(work: Work, person_id: UUID, *, by: Staff | None) -> tuple[str, bool]:
     """Make a single-use code for a person, which is shown only now. Return it, and whether it opens
-    nothing before a second person has approved it: the code of a person who reads the records of
-    others may wait, since it decides where calls and alarms ring. Raises NotFound, Conflict.
+    nothing before a second person has approved it: the code of a person who learns of children may
+    wait, since it decides where calls and alarms ring. Raises NotFound, Conflict.
     """
     staff = await changing.lock_person(work, person_id)
     code, hashed = await phone_proofs.new_code(staff)

@@ -14,7 +14,7 @@ from app.jobs.names import Task
 from app.jobs.transaction import flush
 from app.people import changing, emergencies, factors, leaving, links, provisioning
 from app.people.approval import asking, deciding
-from app.people.approval.asking import Asked
+from app.people.approval.asking import Asked, WaitsAlready
 from app.people.approval.deciding import ChangedSinceAsked, NothingWaits, NotSecondPerson
 from app.people.approval.rows import AccessKind, AccessRequest
 from app.people.changing import Changes
@@ -437,6 +437,53 @@ async def test_the_operator_of_the_server_is_outside_and_in_the_log(
     await leaving.reactivate(work, nova.id, by=None)
     assert nova.active
     assert await nothing_waits(work)
+
+
+# -- two requests about one account --------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", ["factor", "link"])
+async def test_a_lost_password_and_a_lost_second_factor_are_approved_at_once(
+    work: Work, vera: Staff, mila: Staff, first: str
+) -> None:
+    work.settings.public_url = "http://localhost:1"
+    ana, phone = await a_reader(work, "ana", Role.COUNSELLOR), Authenticator("http://localhost:1")
+    sent = phone.make(await passkeys.begin_adding(work, ana))
+    challenge = await passkeys.take_challenge(work, ana, Purpose.ADDING, sent)
+    await passkeys.add(work, ana, "phone", sent, challenge)
+    shown = None
+    for what in (first, "link" if first == "factor" else "factor"):
+        if what == "factor":
+            await factors.reset(work, ana.id, by=mila)
+        else:
+            shown = await links.make_link(work, ana.id, by=mila, by_mail=False)
+    with pytest.raises(LinkWaits):
+        await links.find(work, token(shown))
+    await decide(work, vera, ana)
+    assert acts_of(work)[-1][1]["after"] == {
+        "kind": "factor",
+        "role": "counsellor",
+        "also": "link",
+    }
+    assert (await second_factor.state_of(work, ana)).since is None
+    await links.choose_password(work, token(shown), "another long password", "en")
+    assert await nothing_waits(work)
+
+
+async def test_what_waits_is_not_pushed_out_by_another_request(
+    work: Work, vera: Staff, mila: Staff
+) -> None:
+    ana = await a_reader(work, "ana", Role.COUNSELLOR)
+    await changing.change(work, ana.id, Changes(role=Role.SUPERVISOR), by=mila)
+    # The same person asks for more: both are decided together.
+    await changing.change(work, ana.id, Changes(team="North"), by=mila)
+    with pytest.raises(WaitsAlready):
+        await links.make_link(work, ana.id, by=mila, by_mail=False)
+    nina = await an_administrator(work, "nina")
+    with pytest.raises(WaitsAlready):
+        await changing.change(work, ana.id, Changes(team="South"), by=nina)
+    await decide(work, vera, ana)
+    assert (ana.role, ana.team) == ("supervisor", "North")
 
 
 # -- from outside ------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""A team, and the telephone of who reads the records of others, are changed by two people."""
+"""A team, and the telephone of who learns of children, are changed by two people."""
 
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -13,6 +13,7 @@ from app.jobs.names import Task
 from app.jobs.transaction import flush
 from app.people import changing, leaving, links, phone_codes
 from app.people.approval import deciding
+from app.people.approval.asking import WaitsAlready
 from app.people.approval.deciding import NotSecondPerson
 from app.people.approval.rows import AccessRequest
 from app.people.changing import Changes
@@ -83,19 +84,59 @@ async def test_what_is_refused_changes_nothing(
     assert vera.team == "South"
 
 
-async def test_calls_that_ring_in_her_own_browser_again_and_a_counsellors_phone_do_not_wait(
+async def test_calls_that_ring_in_her_own_browser_again_do_not_wait(
     work: Work, vera: Staff, mila: Staff
 ) -> None:
     await changing.change(work, vera.id, Changes(endpoint="browser"), by=mila)
+    assert vera.endpoint is None
+    assert await nothing_waits(work)
+
+
+async def test_one_person_alone_lets_no_child_ring_at_a_telephone_in_a_counsellors_place(
+    work: Work, mila: Staff, rada: Staff
+) -> None:
+    """She works in the browser until a second person has approved it."""
     ana = await a_counsellor(work, "ana")
     ana.email = "ana@x.example"
     work.settings.smtp_url = "smtp://127.0.0.1:1"
     work.actor = accounts.actor_of(mila)
-    await changing.change(work, ana.id, Changes(endpoint=OTHER), by=mila)
-    assert (vera.endpoint, ana.endpoint) == (None, OTHER)
-    assert await nothing_waits(work)
+    await changing.change(work, ana.id, Changes(endpoint=OTHER, languages=["sr"]), by=mila)
+    assert (ana.endpoint_kind, ana.endpoint, ana.languages) == ("browser", None, ["sr"])
+    work.actor = accounts.actor_of(rada)
+    await deciding.decide(work, (await waiting(work, ana)).id, by=rada, approve=True)
+    assert (ana.endpoint_kind, ana.endpoint) == ("phone", OTHER)
     (told,) = [job for job in work.jobs if job.task == Task.TELL_OWNER]
     assert (told.arguments["staff_id"], told.arguments["what"]) == (str(ana.id), "phone_changed")
+    code, waits = await phone_codes.make(work, ana.id, by=mila)
+    assert waits
+    assert await phone_proofs.prove(work, ana, code) is Proof.WRONG
+    await deciding.decide(work, (await waiting(work, ana)).id, by=rada, approve=True)
+    assert await phone_proofs.prove(work, ana, code) is Proof.HANDED
+
+
+async def test_no_other_role_and_no_invitation_hide_a_telephone_from_the_second_person(
+    work: Work, mila: Staff, rada: Staff
+) -> None:
+    olga = await accounts.add_staff(work, name="olga", role=Role.AUDITOR)
+    await changing.change(work, olga.id, Changes(endpoint=OTHER), by=mila)
+    assert olga.endpoint == OTHER, "no call rings there"
+    await changing.change(work, olga.id, Changes(role=Role.COUNSELLOR), by=mila)
+    wanted = Changes(name="nova", role=Role.COUNSELLOR, endpoint=PHONE)
+    nova, _ = await links.invite(work, wanted, by=mila, by_mail=False)
+    for person, number in ((olga, OTHER), (nova, PHONE)):
+        (found,) = await deciding.waiting(work, rada, person.id)
+        assert found.rings_at == number
+
+
+async def test_in_a_helpline_without_a_second_person_a_telephone_is_given_alone_and_logged(
+    work: Work, mila: Staff
+) -> None:
+    ana = await a_counsellor(work, "ana")
+    await changing.change(work, ana.id, Changes(endpoint=OTHER), by=mila)
+    code, waits = await phone_codes.make(work, ana.id, by=mila)
+    assert (ana.endpoint, waits) == (OTHER, False)
+    assert await phone_proofs.prove(work, ana, code) is Proof.HANDED
+    assert [act for act, _ in logged(work)].count("access_given_alone") == 2
 
 
 async def a_member(work: Work, name: str, team: str, role: Role = Role.COUNSELLOR) -> Staff:
@@ -156,6 +197,9 @@ async def test_no_change_of_role_goes_around_it(
     await leaving.deactivate(work, ana.id, by=mila)
     await flush(work)
     await changing.change(work, ana.id, Changes(team="North"), by=mila)
+    with pytest.raises(WaitsAlready):
+        await leaving.reactivate(work, ana.id, by=mila)
+    await deciding.decide(work, (await waiting(work, ana)).id, by=rada, approve=False)
     await leaving.reactivate(work, ana.id, by=mila)
     assert (ana.role, ana.team) == (Role.COUNSELLOR, "South")
     await deciding.decide(work, (await waiting(work, ana)).id, by=rada, approve=True)
@@ -201,20 +245,17 @@ async def test_a_code_for_her_telephone_proves_nothing_until_it_is_approved(
     assert await phone_proofs.prove(work, vera, code) is Proof.WRONG
     await deciding.decide(work, (await waiting(work, vera)).id, by=rada, approve=True)
     assert await phone_proofs.prove(work, vera, code) is Proof.HANDED
-    # The operator, and that of a counsellor, do not wait.
-    ana = await a_counsellor(work, "ana")
-    await changing.change(work, ana.id, Changes(endpoint=OTHER), by=mila)
-    for person, by in ((vera, None), (ana, mila)):
-        code, waits = await phone_codes.make(work, person.id, by=by)
-        assert not waits
-        assert await phone_proofs.prove(work, person, code) is Proof.HANDED
+    # The operator does not wait.
+    code, waits = await phone_codes.make(work, vera.id, by=None)
+    assert not waits
+    assert await phone_proofs.prove(work, vera, code) is Proof.HANDED
 
 
 async def test_a_telephone_that_was_proven_under_a_lesser_role_is_proven_again(
     work: Work, vera: Staff, mila: Staff, rada: Staff
 ) -> None:
     work.actor = accounts.actor_of(mila)
-    for change in (Changes(role=Role.COUNSELLOR), Changes(endpoint=OTHER)):
+    for change in (Changes(role=Role.AUDITOR), Changes(endpoint=OTHER)):
         await changing.change(work, vera.id, change, by=mila)
         await flush(work)
     code, waits = await phone_codes.make(work, vera.id, by=mila)

@@ -3,12 +3,13 @@
 Each verb that could do so asks `hold_back` first, and leaves the rest to `deciding` if it waits.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from uuid import UUID, uuid4
 
 from sqlalchemy import select, update
 
 from app.database.topics import Topic
+from app.errors import Conflict
 from app.people.approval.rows import AccessKind, AccessRequest
 from app.privacy import ends
 from app.staff.audit import write_entry
@@ -19,8 +20,23 @@ from app.staff.roles import gives_sight, reads_others, reads_records
 from app.staff.second_person import By, ChangeState, Outside, could_be_approved
 from app.work import Work
 
-# What lets a person in to an account.
-_LETS_IN = frozenset({AccessKind.ACCOUNT, AccessKind.LINK, AccessKind.FACTOR, AccessKind.IDENTITY})
+# What lets a person in to an account, or to a talk with a child in the place of its owner.
+_LETS_IN = frozenset(
+    {
+        AccessKind.ACCOUNT,
+        AccessKind.LINK,
+        AccessKind.FACTOR,
+        AccessKind.IDENTITY,
+        AccessKind.PHONE_CODE,
+    }
+)
+
+
+class WaitsAlready(Conflict):
+    default = (
+        "Another request about this account waits for a second person. Have it approved, or refuse "
+        "it, and try again."
+    )
 
 
 @dataclass(frozen=True)
@@ -41,9 +57,11 @@ class Asked:
 async def hold_back(work: Work, staff: Staff, asked: Asked, *, by: By) -> bool:
     """Return whether this waits for a second person; then the request is made.
 
-    The account is locked, or new. The operator at the command line, what lets no person learn more
-    of children, and a helpline in which no account could ever approve do not wait; the last is
-    logged.
+    The account is locked, or new. What another person asked before is not pushed out by it: what
+    fits together is decided at once, the rest raises WaitsAlready.
+
+    The operator at the command line, what lets no person learn more of children, and a helpline in
+    which no account could ever approve do not wait; the last is logged.
     """
     if by is None or not await _needs_two(work, staff, asked, by):
         return False
@@ -67,23 +85,55 @@ async def hold_back(work: Work, staff: Staff, asked: Asked, *, by: By) -> bool:
         if isinstance(by, Outside) and earlier.asked_by is not None:
             # It says the same at each sign-in, and can wait until the earlier one is decided.
             return True
-        await _end(work, earlier, ChangeState.REPLACED)
+        if earlier.asked_by is not None:
+            asked = _together(earlier, staff, asked, await _asker(work, by))
+            keeps = asked.link_id == earlier.link_id
+        else:
+            # What comes from outside says it again.
+            keeps = False
+        await _end(work, earlier, ChangeState.REPLACED, keeps_link=keeps)
     await _add(work, staff, asked, *await _asker(work, by))
     return True
+
+
+def _together(
+    row: AccessRequest, staff: Staff, asked: Asked, asker: tuple[UUID | None, str]
+) -> Asked:
+    """Return what is asked now with what the same person asked before and still waits.
+
+    A lost second factor and a link are decided at once, and so are changes of an account. A newer
+    link, code or whole account takes the place of the former one. Raises WaitsAlready.
+    """
+    former = asked_of(row)
+    same_person = (row.asked_by, row.asked_role) == asker
+    if {former.kind, asked.kind} <= {AccessKind.LINK, AccessKind.FACTOR}:
+        if former.kind is asked.kind is AccessKind.LINK:
+            return asked
+        if same_person:
+            link_id = asked.link_id or former.link_id
+            return replace(asked, kind=AccessKind.FACTOR, link_id=link_id)
+    elif former.kind is asked.kind:
+        if asked.kind is not AccessKind.CHANGE or row.role_before != staff.role:
+            return asked
+        if same_person:
+            now = {name: value for name, value in vars(asked).items() if value is not None}
+            return replace(former, **now)
+    raise WaitsAlready()
 
 
 async def _needs_two(work: Work, staff: Staff, asked: Asked, by: Staff | Outside) -> bool:
     """Return whether what is asked lets a person learn more of children than they could before.
 
-    What opens the account of a counsellor does so as well: with it another person would be in
-    their place. A person who reads the records of others and acts under an emergency access learns
-    nothing by it, and lets a counsellor in at night.
+    What opens the account of a counsellor does so as well, and another telephone for their calls:
+    with it another person would be in their place. A person who reads the records of others and
+    acts under an emergency access learns nothing by it, and lets a counsellor in at night.
     """
     role = asked.role or staff.role
     if asked.team is not None or reads_others(role):
         return True
     if asked.kind is AccessKind.CHANGE:
-        opens = gives_sight(staff.role, role)
+        rings = asked.endpoint is not None and reads_records(role)
+        opens = rings or gives_sight(staff.role, role)
     else:
         opens = asked.kind in _LETS_IN and reads_records(role)
     return opens and not (isinstance(by, Staff) and await _reads_others_already(work, by))
@@ -170,6 +220,8 @@ def for_log(staff: Staff, asked: Asked) -> dict[str, str | None]:
         found["team"] = asked.team
     if asked.endpoint is not None:
         found["endpoint"] = ends.of_number(asked.endpoint)
+    if asked.kind is AccessKind.FACTOR and asked.link_id is not None:
+        found["also"] = AccessKind.LINK.value
     if asked.issuer is not None:
         found["issuer"] = asked.issuer
     return found
@@ -195,9 +247,12 @@ async def withdraw(work: Work, staff: Staff) -> None:
         await _end(work, earlier, ChangeState.REPLACED)
 
 
-async def _end(work: Work, row: AccessRequest, state: ChangeState) -> None:
+async def _end(
+    work: Work, row: AccessRequest, state: ChangeState, *, keeps_link: bool = False
+) -> None:
     row.state, row.decided_at = state.value, work.now
-    await withdraw_link(work, row)
+    if not keeps_link:
+        await withdraw_link(work, row)
     await work.session.flush()
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from app.database.topics import Topic
 from app.errors import Conflict, NotAllowed, NotFound
-from app.people import changing, factors, leaving, links
+from app.people import changing, factors, finding, leaving, links
 from app.people.approval import renewing
 from app.people.approval.asking import asked_of, for_log, withdraw_link
 from app.people.approval.rows import AccessKind, AccessRequest
@@ -16,7 +16,7 @@ from app.people.provider import access
 from app.staff import accounts, phone_proofs
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import PasswordLink, Staff
+from app.staff.models import EndpointKind, PasswordLink, Staff
 from app.staff.roles import Role
 from app.staff.second_person import ChangeState, may_approve
 from app.work import Work
@@ -50,6 +50,8 @@ class Waiting:
     asked_by: str
     # Whether its link goes to the address of the person alone; None: it has no link.
     by_mail: bool | None
+    # Where calls would ring, if it asks for that: a telephone or `client:`; None: it does not.
+    rings_at: str | None
     # Whether the reader may approve.
     may_approve: bool
 
@@ -75,10 +77,18 @@ async def waiting(work: Work, staff: Staff | None, of: UUID | None = None) -> li
             person,
             names.get(row.asked_by, "") if row.asked_by else "",
             by_mail,
+            _rings_at(row, person),
             staff is None or may_approve(staff, row.staff_id, row.asked_by, row.asked_role),
         )
         for row, person, by_mail in rows
     ]
+
+
+def _rings_at(row: AccessRequest, person: Staff) -> str | None:
+    """Return at which telephone calls would ring: that of a request, or of a whole account."""
+    if row.kind == AccessKind.ACCOUNT and person.endpoint_kind != EndpointKind.BROWSER:
+        return finding.endpoint_of(person)
+    return row.endpoint
 
 
 async def decide(work: Work, request_id: UUID, *, by: Staff | None, approve: bool) -> None:

@@ -1,8 +1,8 @@
 """An account that gets a role which learns of children, or of more of them, does not keep a way in
 that another person may hold.
 
-While it has a lesser role, an administrator alone gives it an address or a telephone, and one that
-learns of no children also a link or a lost second factor. If one did since it lost such a role, or
+While it has a lesser role, an administrator alone gives it an address, and one that learns of no
+children also a telephone, a link or a lost second factor. If one did since it lost such a role, or
 within 30 days if it never had one, its person chooses a new password, by a link that a second
 person approves, or proves the telephone again.
 """

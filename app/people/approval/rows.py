@@ -20,7 +20,7 @@ class AccessKind(StrEnum):
     CHANGE = "change"
     # A link by which a password is chosen opens.
     LINK = "link"
-    # The second factor is taken away.
+    # The second factor is taken away; with a link, that one opens as well.
     FACTOR = "factor"
     # A code proves its telephone.
     PHONE_CODE = "phone_code"
