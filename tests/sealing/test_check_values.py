@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -12,6 +13,7 @@ from app import tables
 from app.demo.stage import Stage
 from app.errors import BadSettings
 from app.privacy.keys import keys_in_program
+from app.sealing import knowing
 from app.sealing.knowing import check_keys, learn, learn_now
 from app.settings import Settings
 from app.work import Work, make_ground
@@ -96,6 +98,21 @@ def test_a_database_without_check_values_is_tried(database: str, key: bytes, ope
         return
     with pytest.raises(BadSettings, match=r"push_keys\.private_sealed"):
         check_keys(settings, lambda: tables.metadata)
+
+
+def test_the_connection_at_the_start_has_limits(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[object] = []
+
+    def look(connection: psycopg.Connection[Any], *_: object) -> str:
+        row = connection.execute("SHOW statement_timeout").fetchone()
+        shown.extend([row, connection.info.get_parameters().get("connect_timeout")])
+        return ""
+
+    monkeypatch.setattr(knowing, "_cannot_open", look)
+    check_keys(settings_on(database, (1, KEYS[1])), lambda: tables.metadata)
+    assert shown == [{"statement_timeout": "1min"}, "10"]
 
 
 async def test_readiness_says_which_key_is_wrong(stage: Stage) -> None:

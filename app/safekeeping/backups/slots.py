@@ -118,7 +118,8 @@ def refused_with(refused: BackupRefused, connection: psycopg.Connection[Any]) ->
     try:
         _let_go(connection)
     except BackupRefused as another:
-        return SlotUnbounded(f"{another} {refused}")
+        # Its kind goes on: a slot that is in use at this moment is looked at again in a minute.
+        return type(another)(f"{another} {refused}")
     return SlotUnbounded(
         "What the server kept for the back-ups had no bound any more, and was let go before its "
         f"disk was full. The next back-up begins anew. {refused}"
