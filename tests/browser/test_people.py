@@ -80,7 +80,7 @@ async def _is_moved_and_leaves(page: Page, live: Stage, leg: Leg) -> None:
     await page.locator("#everything").select_option(label="vera")
     await page.locator("#deactivate").click()
     # She is on duty herself at these hours, and cannot be there twice.
-    await expect(page.get_by_role("alert")).to_contain_text("vera is not free")
+    await expect(page.locator("main .notice")).to_contain_text("vera is not free")
     await page.get_by_label("Leave the duty uncovered").check()
     await page.locator("#deactivate").click()
     await expect(page.locator("#main")).to_contain_text("inactive")
