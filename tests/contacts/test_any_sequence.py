@@ -141,7 +141,7 @@ class Play:
         staff, _, _ = self._one()
         to = self.dice.choice([one for one in self.crew if one is not staff])
         await leaving.deactivate(
-            self.work, staff.id, leaving.everything_to(to.id), by=self.mila, knowingly=True
+            self.work, staff.id, leaving.everything_to(to.id, uncovered=True), by=self.mila
         )
         await leaving.reactivate(self.work, staff.id, by=self.mila)
 

@@ -78,7 +78,7 @@ async def test_a_reader_of_that_night_does_not_read_on_through_a_case_that_they_
     else:
         mila = await an_administrator(work)
         await leaving.deactivate(
-            work, bora.id, leaving.everything_to(ana.id), by=mila, knowingly=True
+            work, bora.id, leaving.everything_to(ana.id, uncovered=True), by=mila
         )
         await leaving.reactivate(work, bora.id, by=mila)
     assert not await may_read_any(work, bora, earlier.id)
@@ -106,7 +106,7 @@ async def test_a_leaver_takes_no_opening_of_that_night_along(work: Work) -> None
     )
     earlier, mine = await a_known_child(work, ana, bora)
     await opened(work, bora, mine)
-    await leaving.deactivate(work, bora.id, leaving.everything_to(ana.id), by=mila, knowingly=True)
+    await leaving.deactivate(work, bora.id, leaving.everything_to(ana.id, uncovered=True), by=mila)
     await leaving.reactivate(work, bora.id, by=mila)
     assert not await may_read_any(work, bora, earlier.id)
 
