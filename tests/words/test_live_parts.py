@@ -91,25 +91,28 @@ class Parts:
         self._seen: set[tuple[str, str]] = set()
         self._english = {one: sentences_of(one) for one in (LONG, FROM_RIGHT)}
 
-    async def read(
-        self,
-        state: str,
-        *readers: Counsellor,
-        only: set[str] | None = None,
-        **rows: str,
+    async def read(self, state: str, *readers: Counsellor, **rows: str) -> None:
+        """Read what a talk may change, and all that was not there before."""
+        paths = {one.path for one in routes(self.stage)}
+        below = {one for one in paths if one.startswith(_BELOW)} | _PAGES
+        await self.read_some(below - (_STILL & self.opened), state, *readers, **rows)
+
+    async def read_some(
+        self, paths: set[str], state: str, *readers: Counsellor, **rows: str
     ) -> None:
-        """Read what these readers may see now: `only` these paths, or what a talk may change."""
-        still = _STILL & self.opened if only is None else set[str]()
+        """Read these paths, as these readers see them now."""
+        known = {name: [one] for name, one in rows.items()}
+        asked = [
+            (route.path, address)
+            for route in routes(self.stage)
+            if route.path in paths - _NOT_READ and "GET" in (route.methods or ())
+            for address in addresses_of(self.stage, route, known, [])
+        ]
         for language in (LONG, FROM_RIGHT):
             await self._all_read(language)
             for who in readers:
-                for route in routes(self.stage):
-                    path = route.path
-                    read = path in only if only else path in _PAGES or path.startswith(_BELOW)
-                    if read and "GET" in (route.methods or ()) and path not in still | _NOT_READ:
-                        known = {name: [one] for name, one in rows.items()}
-                        for address in addresses_of(self.stage, route, known, []):
-                            await self._open(f"{state}, {language}", who, language, path, address)
+                for path, address in asked:
+                    await self._open(f"{state}, {language}", who, language, path, address)
 
     async def _all_read(self, language: str) -> None:
         async with transaction(self.stage.ground, PROGRAM) as work:
@@ -170,7 +173,7 @@ async def test_what_goes_on_is_said_in_the_language_of_its_reader(
     await _three_talk(stage, parts, ana, boss, call)
     await _much_is_there(stage, ana, boss)
     much = {*_STILL, "/board/alerts"}
-    await parts.read("much is there", ana, boss, only=much, **call)
+    await parts.read_some(much, "much is there", ana, boss, **call)
     await stage.exchange.hang_up(other)
     await stage.exchange.hang_up(leg)
     await stage.advance(2)
@@ -195,7 +198,7 @@ async def _chat(stage: Stage, parts: Parts, ana: Counsellor, boss: Counsellor) -
     await child.say("Dolazim")
     await stage.settle()
     await parts.read("in a chat", ana, boss, call_id=child.id)
-    await parts.read("in a chat", ana, only={"/"})
+    await parts.read_some({"/"}, "in a chat", ana)
     assert (await child.ask("POST", "/conversation/end")).status_code < 300
     await stage.settle()
     await parts.read("the child has left", ana, call_id=child.id)
@@ -234,10 +237,10 @@ async def _three_talk(
     mila = await stage.add_counsellor("mila", shift=False)
     this = {"id": call["call_id"]}
     await act(ana, this, "transfer", {"counsellor_id": str(mila.id), "warm": True})
-    await parts.read("a colleague is asked", ana, mila, boss, only=_OF_TALKS, **call)
+    await parts.read_some(_OF_TALKS, "a colleague is asked", ana, mila, boss, **call)
     await stage.advance(4)
     olga = await stage.add_counsellor("olga", role=Role.SUPERVISOR, shift=False, state="break")
     await act(olga, this, "listen")
-    await parts.read("a consult, and a listener", ana, mila, olga, only=_OF_TALKS, **call)
+    await parts.read_some(_OF_TALKS, "a consult, and a listener", ana, mila, olga, **call)
     (row,) = await stage.rows("SELECT count(*) FROM participants WHERE state = 'in'")
     assert row["count"] >= 2, "both are in the talk"
