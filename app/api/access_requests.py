@@ -34,7 +34,8 @@ class AccessRequestView(BaseModel):
     # Null if they stay; of a telephone its ends, also of an account that becomes active.
     new_team: str | None
     new_endpoint: str | None
-    # Of a link, or of a lost second factor with a link: whether it goes to the person's address; false: it was shown to the asker. Null: none.
+    # Whether the link goes to the person's address; false: it was shown to the asker. Null: none.
+    # A lost second factor may have one, too.
     by_mail: bool | None
     # The provider that the person comes from; null for none.
     issuer: str | None
