@@ -48,7 +48,7 @@ async def _show(
         staff=staff,
         shown=await emergencies.shown_to(work, staff),
         may_refuse=emergencies.may_refuse,
-        made_by_one=refusal_words(emergencies.MadeByOne()),
+        made_by_one=_(emergencies.MadeByOne.default),
         may_end=emergencies.may_end,
         may_review=emergencies.may_review,
         shortest=emergencies.SHORTEST,
