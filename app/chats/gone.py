@@ -166,7 +166,8 @@ async def keep(work: Work, call: Call) -> None:
     if found is None:
         return
     offer_id, staff_id = found
-    if await receiving.receiver_by_id(work, staff_id, waits=False) is not None:
+    # An account that is only changed at this moment keeps what is its.
+    if await receiving.is_here(work, staff_id):
         work.announce(Topic.CHATS.of(staff_id))
         return
     with contextlib.suppress(NotFound):

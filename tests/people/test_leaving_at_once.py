@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from app.calls import messages, record
-from app.chats import left
+from app.chats import gone, left
 from app.contacts import completing, contacts
 from app.contacts.cases import case_requests, cases, people
 from app.contacts.states import Channel, FollowUpAbout
@@ -179,6 +179,21 @@ async def test_a_talk_is_not_given_to_a_colleague_who_leaves_right_now(stage: St
                 )
             # What she did stays hers, however: her account may only have got another name.
             assert await receiving.is_here(work, ana.id)
+
+
+async def test_late_words_stay_on_the_desk_of_an_account_that_is_only_changed(
+    stage: Stage,
+) -> None:
+    async with transaction(stage.ground, PROGRAM) as work:
+        ana = await a_counsellor(work, "ana")
+        call = await another_talk(work, ana)
+    await stage.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    async with transaction(stage.ground, PROGRAM) as changer:
+        await changing.lock_person(changer, ana.id)
+        async with transaction(stage.ground, PROGRAM, aside=True) as work:
+            await gone.keep(work, await record.lock_call(work, call.id))
+    (row,) = await stage.rows("SELECT kept_on_desk, kept_for_id FROM offers")
+    assert (row["kept_on_desk"], row["kept_for_id"]) == (True, None)
 
 
 async def test_of_two_people_who_leave_into_each_other_one_stays(stage: Stage) -> None:
