@@ -354,7 +354,7 @@ _PUT_TOGETHER = {
     "web/stream.py": "a stream",
 }
 _PARTS_OF_TEXT = re.compile(r"[A-Za-z]{2,}[,:]? +([a-z]{2,}|\{\})|\{\} [a-z]{3,}")
-_SQL = re.compile(r"SELECT|WHERE|FROM |AND \(|UPDATE|JOIN |CASE |->")
+_SQL = re.compile(r"SELECT|WHERE|FROM |AND \(|= ANY\(|UPDATE|JOIN |CASE |->")
 
 
 def test_a_text_with_values_is_not_put_together_where_it_is_written() -> None:
