@@ -28,15 +28,9 @@ from tests.safekeeping.authority import authority
 from tests.support.mail import Mail
 from tests.support.referrals import page
 from tests.support.talks import talk
-from tests.support.verbs import a_line, rings
+from tests.support.verbs import a_line, rings, with_settings
 
 DAY = timedelta(days=1)
-
-
-def with_settings(work: Work, **changed: Any) -> Work:
-    """Return the same unit of work with other settings."""
-    settings = work.settings.model_copy(update=changed)
-    return replace(work, ground=replace(work.ground, settings=settings))
 
 
 async def anchored(work: Work) -> Anchored:

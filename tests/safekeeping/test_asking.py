@@ -13,9 +13,8 @@ from app.safekeeping.models import BackupKind
 from app.staff.log_kinds import AuditLog
 from app.staff.roles import Role
 from app.work import Work
-from tests.safekeeping.test_anchors import with_settings
 from tests.support.referrals import page
-from tests.support.verbs import logged
+from tests.support.verbs import logged, with_settings
 
 
 async def test_a_back_up_that_is_asked_for_is_made_once(work: Work) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,30 +14,20 @@ from sqlalchemy import Table, text
 
 import app
 from app import tables
-from app.calls import callers
-from app.calls.caller_rows import FlagKind
-from app.contacts import completing, contacts
-from app.contacts.saving import STRETCH, Change, merged
-from app.contacts.states import Channel
 from app.database.base import SEALED
-from app.definitions.risk import Urgency
 from app.errors import Conflict
-from app.jobs.transaction import flush
 from app.privacy.keys import SALT_COLUMN, CannotOpen
 from app.privacy.models import FieldKey
 from app.privacy.safe import SECRETS
 from app.sealing import resealing
 from app.sealing.knowing import learn, learn_now
 from app.sealing.places import sealed_places, values_of
-from app.staff.accounts import actor_of
 from app.staff.audit import verify_chains
 from app.staff.log_words import verify_words
-from app.staff.models import Staff
-from app.work import PROGRAM, Work, make_ground
+from app.work import Work, make_ground
 from tests.sealing.keys import KEYS, SECRET, settings_on, text_of, with_keys
+from tests.sealing.stories import a_story
 from tests.support.commands import begun, command
-from tests.support.contacts import WHOLE
-from tests.support.verbs import a_counsellor, a_line, a_referral, an_agency, rings
 
 PLACES = sealed_places(tables.metadata)
 
@@ -77,38 +67,6 @@ async def opened(work: Work) -> list[bytes]:
                 else:
                     found.append(work.keys.open(value, **bound))
     return sorted(found)
-
-
-async def a_story(work: Work) -> Staff:
-    """Store sealed values of every shape: in columns, in answers, in logs."""
-    await a_line(work)
-    ana = await a_counsellor(work, "ana")
-    call, _ = await rings(work)
-    await callers.flag_caller(
-        work, ana, call, FlagKind.TEST_CALLER, "Rings to test", timedelta(days=1)
-    )
-    await an_agency(work, "house")
-    await a_referral(work, ana)
-    work.actor = actor_of(ana)
-    contact, _ = await contacts.create_contact(
-        work, ana, channel=Channel.CALL, changes=merged({**WHOLE, "child.a1.name": "Mina"})
-    )
-    await flush(work)
-    # Overwritten later, so that the earlier answer is kept.
-    await work.session.execute(text("UPDATE contacts SET edited_at = :at"), {"at": _long_ago(work)})
-    saved = [Change("child.a1.name", "Mina Petrović", contact.revision)]
-    await contacts.save(work, ana, contact.id, saved)
-    await contacts.decide_urgency(work, ana, contact.id, Urgency.URGENT, "She fears her uncle.")
-    await completing.complete(work, ana, contact.id)
-    await flush(work)
-    await completing.reopen(work, ana, contact.id, "It was a call.")
-    await flush(work)
-    work.actor = PROGRAM
-    return ana
-
-
-def _long_ago(work: Work) -> datetime:
-    return work.now - 2 * STRETCH
 
 
 async def rotated(work: Work) -> Work:

@@ -20,7 +20,7 @@ from app.staff.accounts import actor_of
 from app.staff.audit import verify_chains
 from app.staff.log_words import verify_words
 from app.work import Work
-from tests.sealing.test_resealing import a_story
+from tests.sealing.stories import a_story
 
 # Of each log the column with the words, what names its row, and to what the words are bound.
 _BYTES = {

@@ -3,6 +3,9 @@
 The verbs run on a real PostgreSQL, in the one transaction of the test, which is rolled back.
 """
 
+from dataclasses import replace
+from typing import Any
+
 from sqlalchemy import func, select
 
 from app.calls import record
@@ -187,6 +190,12 @@ async def another_talk(work: Work, staff: Staff) -> Call:
     await offers.connect_offer(work, call, offer, at=work.now)
     await work.session.flush()
     return call
+
+
+def with_settings(work: Work, **changed: Any) -> Work:
+    """Return the same unit of work with other settings."""
+    settings = work.settings.model_copy(update=changed)
+    return replace(work, ground=replace(work.ground, settings=settings))
 
 
 def logged(work: Work) -> list[tuple[str, object]]:

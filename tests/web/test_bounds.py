@@ -96,7 +96,7 @@ async def test_every_route_with_json_knows_its_sender_first_or_reads_little(stag
             bounded[route.path] = route.max_body_size
         else:
             asks += 1
-    strangers = ("/session", "/session/passkey")
+    strangers = ("/api/v1/session", "/api/v1/session/passkey")
     assert bounded == dict.fromkeys(strangers, LONGEST_OF_STRANGERS)
     assert asks > 100
 

@@ -21,11 +21,11 @@ from app.web.access import cookie_name
 from app.web.limits import Limiter
 from app.work import PROGRAM, Work
 from tests.support.contacts import skip
+from tests.support.identity.second_step import CREDENTIALS, a_person, browser, with_factor
 from tests.support.mail import Mail
 from tests.support.referrals import click, sent_link
 from tests.support.talks import waits
 from tests.support.verbs import a_counsellor
-from tests.web.test_second_step import CREDENTIALS, a_person, browser, with_factor
 
 APP = Path(app.__file__).parent
 

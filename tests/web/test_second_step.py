@@ -11,7 +11,7 @@ from sqlalchemy import delete
 
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
-from app.staff import accounts, second_factor
+from app.staff import second_factor
 from app.staff.hashing import hash_password
 from app.staff.models import SignInRules, Staff
 from app.staff.roles import Role
@@ -19,28 +19,14 @@ from app.staff.sign_in_rules import Rules, set_sign_in_rules
 from app.web.access import COOKIE
 from app.work import PROGRAM
 from tests.support.contacts import skip
+from tests.support.identity.second_step import (
+    CREDENTIALS,
+    PASSWORD,
+    a_person,
+    browser,
+    with_factor,
+)
 from tests.support.talks import talk
-
-PASSWORD = "correct horse battery"
-CREDENTIALS = {"username": "vera", "password": PASSWORD}
-
-
-async def a_person(stage: Stage, name: str = "vera") -> Staff:
-    async with transaction(stage.ground, PROGRAM) as work:
-        return await accounts.add_staff(work, name=name, role=Role.SUPERVISOR, password=PASSWORD)
-
-
-async def with_factor(stage: Stage, staff: Staff) -> pyotp.TOTP:
-    async with transaction(stage.ground, PROGRAM) as work:
-        telephone = pyotp.TOTP((await second_factor.begin(work, staff)).secret)
-        codes = await second_factor.confirm(work, staff, telephone.at(work.now))
-        assert codes is not None
-    await skip(stage, 1 / 60)
-    return telephone
-
-
-def browser(stage: Stage) -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(base_url=stage.settings.public_url)
 
 
 async def failures(stage: Stage) -> list[Any]:

@@ -1,0 +1,33 @@
+"""A person with a password and a second factor, and browsers in which they sign in."""
+
+import httpx2
+import pyotp
+
+from app.demo.stage import Stage
+from app.jobs.transaction import transaction
+from app.staff import accounts, second_factor
+from app.staff.models import Staff
+from app.staff.roles import Role
+from app.work import PROGRAM
+from tests.support.contacts import skip
+
+PASSWORD = "correct horse battery"
+CREDENTIALS = {"username": "vera", "password": PASSWORD}
+
+
+async def a_person(stage: Stage, name: str = "vera") -> Staff:
+    async with transaction(stage.ground, PROGRAM) as work:
+        return await accounts.add_staff(work, name=name, role=Role.SUPERVISOR, password=PASSWORD)
+
+
+async def with_factor(stage: Stage, staff: Staff) -> pyotp.TOTP:
+    async with transaction(stage.ground, PROGRAM) as work:
+        telephone = pyotp.TOTP((await second_factor.begin(work, staff)).secret)
+        codes = await second_factor.confirm(work, staff, telephone.at(work.now))
+        assert codes is not None
+    await skip(stage, 1 / 60)
+    return telephone
+
+
+def browser(stage: Stage) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(base_url=stage.settings.public_url)
