@@ -3,7 +3,8 @@
 A record is kept while it, or a record that it belongs to, is held or open: a case that is not
 closed or has a follow-up to be done, a referral that is not over. A contact is due when it is
 complete. The number and the voice message of a call are kept with the case or referral of that
-call, and with its contact if that is held.
+call, and with its contact if that is held. A conversation is kept, with the number to which an
+answer would go, while a child's words in it were not read.
 """
 
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from sqlalchemy.orm import aliased
 
 from app.calls.caller_rows import CallerFlag
 from app.calls.models import Call, VoiceMessage
+from app.chats import unread
 from app.chats.models import Message
 from app.contacts.cases.models import CaseContact, CaseRequest, FollowUp
 from app.contacts.models import Case, Contact
@@ -79,6 +81,7 @@ def _kept_with_call(call_id: Any) -> ColumnElement[bool]:
         exists().where(contact.call_id == call_id, _kept_with_contact(contact.id)),
         # Urgent referrals begin with the call, often before there is a contact.
         exists().where(referral.call_id == call_id, _referral_alive(referral)),
+        unread.waits(call_id),
     )
 
 

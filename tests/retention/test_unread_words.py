@@ -1,0 +1,99 @@
+"""Words of a child that no person has read outlast every rule and every erasure."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from app.calls.line_rows import Line
+from app.calls.models import Call
+from app.chats import ending, left, messages
+from app.jobs.transaction import flush
+from app.retention.data_requests import requests
+from app.retention.data_requests.kinds import Keep, Person, RequestKind
+from app.retention.data_requests.models import RequestItem
+from app.retention.kinds import DataKind
+from app.work import Work
+from tests.support.calls.conversations import a_chat_line, a_child, a_key, a_writer, matched, takes
+from tests.support.planted import as_person
+from tests.support.retention.erasing import due_rows, rule
+from tests.support.verbs import a_supervisor
+
+NUMBER = "+381641234567"
+
+type Read = Callable[[], Awaitable[object]]
+
+
+async def _by_number(work: Work, line: Line) -> Call:
+    call = await a_child(work, line)
+    call.caller_number_sealed = work.keys.seal(
+        NUMBER.encode(), table="calls", column="caller_number_sealed", row=call.id
+    )
+    call.caller_key = work.keys.match_key("caller", NUMBER)
+    await flush(work)
+    return call
+
+
+async def _in_the_inbox(work: Work) -> tuple[Call, Read]:
+    """Let a child leave a message when no counsellor is there."""
+    call = await _by_number(work, await a_chat_line(work))
+    ana = await a_writer(work, "ana")
+    await left.leave_message(work, call.id, text="Udario me opet", client_key=a_key())
+    await flush(work)
+
+    async def read() -> None:
+        await left.take(work, ana, call.id)
+        await left.mark_done(work, ana, call.id)
+
+    return call, read
+
+
+async def _on_a_desk(work: Work) -> tuple[Call, Read]:
+    """Let a child write its last words when its counsellor has ended the talk."""
+    line = await a_chat_line(work)
+    ana = await a_writer(work, "ana")
+    call = await _by_number(work, line)
+    await messages.say_as_child(work, call.id, text="Zdravo", client_key=a_key())
+    await takes(work, (await matched(work))[0])
+    await messages.see_as_staff(work, ana, call.id, 9)
+    await ending.end_as_staff(work, ana, call.id)
+    await ending.end_as_child(work, call.id, [(a_key(), "Udario me opet")])
+    await flush(work)
+    return call, lambda: messages.see_as_staff(work, ana, call.id, 99, away=True)
+
+
+@pytest.mark.parametrize("waits", [_in_the_inbox, _on_a_desk])
+async def test_a_rule_erases_no_words_that_no_person_has_read(
+    work: Work, waits: Callable[[Work], Awaitable[tuple[Call, Read]]]
+) -> None:
+    _, read = await waits(work)
+    for kind in (DataKind.CHAT_MESSAGES, DataKind.CALLER_NUMBERS):
+        await rule(work, kind, 30)
+    work.now += timedelta(days=31)
+    assert await due_rows(work, DataKind.CHAT_MESSAGES) == 0
+    assert await due_rows(work, DataKind.CALLER_NUMBERS) == 0, "the answer would go there"
+    await read()
+    await flush(work)
+    assert await due_rows(work, DataKind.CHAT_MESSAGES) > 0
+    assert await due_rows(work, DataKind.CALLER_NUMBERS) == 1
+
+
+@pytest.mark.parametrize("waits", [_in_the_inbox, _on_a_desk])
+async def test_an_erasure_takes_no_words_that_no_person_has_read(
+    work: Work, waits: Callable[[Work], Awaitable[tuple[Call, Read]]]
+) -> None:
+    call, read = await waits(work)
+    boss = await a_supervisor(work)
+    as_person(work, boss)
+
+    async def keep() -> str | None:
+        request = await requests.find(work, boss, RequestKind.ERASURE, Person.CHILD, NUMBER)
+        await flush(work)
+        of_call = (RequestItem.request_id == request.id, RequestItem.subject_id == call.id)
+        return (await work.session.scalars(select(RequestItem.keep).where(*of_call))).one()
+
+    assert await keep() == Keep.STILL_OPEN
+    await read()
+    await flush(work)
+    assert await keep() is None
