@@ -1,8 +1,8 @@
 """Settings that were changed under an emergency access go back when it has ended.
 
 They are those that give access, or send calls, words or figures elsewhere: wallboards; bots of
-lines, whether a line is in use, and all that the changes of a line hold; what callers hear; times
-and limits; the rules of dialling and of signing in; definitions.
+lines, whether a line is in use, and all that the changes of a line hold; what callers hear;
+translations; times and limits; the rules of dialling and of signing in; definitions.
 
 The log says what they were. What another person has changed since is theirs and stays. The rest of
 what was done is listed for the review.
@@ -20,7 +20,7 @@ from app.calls import line_use, lines, prompts
 from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats import accounts as bots
-from app.country import line_changes, own_settings, sets
+from app.country import languages, line_changes, own_settings, sets
 from app.definitions.models import DefinitionOrder
 from app.dialling import outward
 from app.errors import Conflict
@@ -142,6 +142,10 @@ async def _prompt(work: Work, act: AuditEntry, scene: Scene) -> None:
     await prompts.take_back(work, line, language, key)
 
 
+async def _words(work: Work, act: AuditEntry, scene: Scene) -> None:
+    await languages.take_back(work, act.detail["after"]["number"])
+
+
 async def _own(work: Work, act: AuditEntry, scene: Scene) -> None:
     known = await own_settings.read_own(work)
     # A setting that the program knew once is left out.
@@ -194,6 +198,7 @@ UNDOES: dict[AuditLog, _Undoes] = {
     AuditLog.DIALLING_CHANGED: _dialling,
     AuditLog.SIGN_IN_RULES_SET: _sign_in,
     AuditLog.PROMPT_CHANGED: _prompt,
+    AuditLog.WORDS_IMPORTED: _words,
     AuditLog.DEFINITIONS_PUT_IN_FORCE: _definitions,
     **dict.fromkeys(line_changes.TAKEN_BACK, _line),
     **dict.fromkeys(_OF_USE, _use),

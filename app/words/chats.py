@@ -14,7 +14,8 @@ _FILE = "chats.yaml"
 
 class ChatWords(NamedTuple):
     """`beginnings`: each is gone on with, and never a whole answer. `danger`: beginnings of words,
-    or several words one after the other; each in whichever script it is written in."""
+    or several words one after the other; each in whichever script it is written in. A translation
+    adds to them, and takes none away: no file may keep a cry from being noticed."""
 
     beginnings: tuple[str, ...]
     danger: tuple[str, ...]
@@ -30,6 +31,7 @@ def chat_words(language: str) -> ChatWords:
         # Our own files can be trusted, so the quick loader will do.
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         read = yaml.load(path.read_text("utf-8"), Loader=loader)  # noqa: S506
-    read = texts.laid_over(_FILE, read, words.own_texts(base))
-    said = tuple(words.in_script(language, one, "") for one in read["beginnings"])
-    return ChatWords(said, tuple(map(str, read["danger"])))
+    own = texts.laid_over(_FILE, read, words.own_texts(base))
+    said = tuple(words.in_script(language, one, "") for one in own["beginnings"])
+    danger = dict.fromkeys(map(str, [*read["danger"], *own["danger"]]))
+    return ChatWords(said, tuple(danger))

@@ -224,9 +224,14 @@ async def test_the_last_administrator_keeps_the_password_that_was_chosen_under_i
     assert ended["detail"]["left"] == 1
 
 
+WORDS = (
+    'msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n\n'
+    'msgid "Languages"\nmsgstr "Jezici kuće"\n'
+)
 LED_ELSEWHERE = {
     "staff_changed",
     "wallboard_made",
+    "words_imported",
     "settings_changed",
     "line_plan_set",
     "line_renamed",
@@ -271,6 +276,12 @@ async def test_settings_that_lead_elsewhere_go_back_and_the_review_says_which(st
     await puts("PUT", "/sign-in-rules", {"factor_roles": [], "session_hours": 9, "knowingly": True})
     await puts("PUT", "/sign-in/provider", SET_UP)
     await puts("POST", "/roster/holidays", {"day": "2027-01-07", "name": "Holiday"})
+    words = await stage.client.post(
+        f"{stage.settings.public_url}/api/v1/languages/sr/pages",
+        content=WORDS,
+        headers={**headers, "content-type": "text/x-gettext-translation"},
+    )
+    assert words.status_code == 201, words.text
     await skip(stage, 61 / 60)
     await stage.settle()
     await stage.settle()
@@ -284,6 +295,7 @@ async def test_settings_that_lead_elsewhere_go_back_and_the_review_says_which(st
     assert (await stage.rows("SELECT countries FROM dialling_rules"))[0]["countries"] == []
     assert await stage.rows("SELECT session_hours FROM sign_in_rules") == hours
     assert await stage.rows("SELECT id FROM identity_providers") == []
+    assert (await stage.rows("SELECT taken_back_at FROM own_catalogues"))[0]["taken_back_at"]
     (kept,) = await stage.rows("SELECT before_sealed FROM emergencies")
     assert kept["before_sealed"] is None, "nothing of it is kept once it has gone back"
     (shown,) = (await olga.ask("GET", "/emergencies")).json()

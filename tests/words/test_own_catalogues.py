@@ -255,6 +255,7 @@ async def test_what_is_told_comes_from_the_catalogue_until_it_is_taken_back(work
     assert words.child_texts("sr-Cyrl")["page"]["send"] == "Пошаљи нам"
     assert chat_words("sr").beginnings == ("Čujem te kad kažeš",)
     assert danger_in("to je crna rupa", ["sr"]) == "crna rupa"
+    assert danger_in("hoću da se ubijem", ["sr"]), "a translation takes no word of danger away"
     assert words.about("sr").trouble == "Ostani tu."
     of = {(one.language, one.kind): one for one in await languages.translations(work)}
     assert of["sr", TOLD].progress.translated == of["sr", TOLD].progress.messages > 400
@@ -290,6 +291,7 @@ def test_what_is_exported_can_be_imported_as_it_is(language: str) -> None:
         (_told(prompts__greeting="{line:>9}"), "must hold exactly these placeholders: {line}"),
         (_told(prompts__comfort="{line}"), "prompts.comfort must hold no placeholder in braces"),
         (_told(prompts__comfort=" "), "prompts.comfort is empty"),
+        (_told(chats__danger="a\nnož"), "chats.danger: “a” is too short; write at least 2 letters"),
         (_told(prompts__comfort="Dva\nreda"), "prompts.comfort must be one line"),
         (_told(prompts__comfort="Zvono\t"), "prompts.comfort must be one line"),
         (_told(prompts__comfort="a" * 1501), "may have at most 1500 characters"),
