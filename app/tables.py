@@ -1,6 +1,6 @@
 """All tables, for migrations."""
 
-from app.calls import caller_rows, line_rows
+from app.calls import caller_rows, line_rows, partner_rows
 from app.calls import models as calls
 from app.chats import models as chats
 from app.contacts import models as contacts
@@ -56,6 +56,7 @@ __all__ = [
     "emergency_rows",
     "line_rows",
     "metadata",
+    "partner_rows",
     "passkey_rows",
     "planning_rows",
     "privacy",

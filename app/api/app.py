@@ -46,6 +46,7 @@ from app.api.settings import (
     line_chats,
     lines,
     own_settings,
+    partners,
     wallboards,
 )
 from app.api.team import messages, supervising
@@ -125,6 +126,7 @@ def add_api(app: FastAPI) -> None:
         every_line,
         line_changes,
         line_chats,
+        partners,
         wallboards,
         backups,
         keys,

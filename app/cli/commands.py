@@ -26,6 +26,7 @@ from app.cli import (
     export,
     keys,
     languages,
+    line_partners,
     lines,
     own_settings,
     provider,
@@ -61,6 +62,7 @@ audit_app = typer.Typer(no_args_is_help=True, help="The append-only logs.")
 app.add_typer(staff.app, name="staff")
 app.add_typer(emergency.app, name="emergency")
 app.add_typer(provider.app, name="provider")
+lines.app.add_typer(line_partners.app, name="partner")
 app.add_typer(lines.app, name="line")
 app.add_typer(roster.app, name="shift")
 app.add_typer(agencies.app, name="agency")

@@ -1,14 +1,16 @@
 """Settings that were changed under an emergency access go back when it has ended.
 
 They are those that give access, or send calls, words or figures elsewhere: wallboards; bots of
-lines, whether a line is in use, and all that the changes of a line hold; what callers hear;
-translations; times and limits; the rules of dialling and of signing in; definitions.
+lines, whether a line is in use, and all that the changes of a line hold; a number of a partner that
+waits for a second person; what callers hear; translations; times and limits; the rules of dialling
+and of signing in; definitions.
 
 The log says what they were. What another person has changed since is theirs and stays. The rest of
 what was done is listed for the review.
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -29,6 +31,7 @@ from app.people import dialling
 from app.people.traces.acts import acts_under
 from app.people.traces.kept import kept_of
 from app.people.traces.outcome import Outcome, done
+from app.routing import partners
 from app.staff import sign_in_rules
 from app.staff.emergency_rows import Emergency, EmergencyState
 from app.staff.log_kinds import AuditLog
@@ -146,6 +149,12 @@ async def _words(work: Work, act: AuditEntry, scene: Scene) -> None:
     await languages.take_back(work, act.detail["after"]["number"])
 
 
+async def _partner(work: Work, act: AuditEntry, scene: Scene) -> None:
+    """Refuse the number of a partner that still waits for a second person."""
+    with suppress(partners.NothingWaits):
+        await partners.decide(work, UUID(act.detail["request"]), by=None, approve=False)
+
+
 async def _own(work: Work, act: AuditEntry, scene: Scene) -> None:
     known = await own_settings.read_own(work)
     # A setting that the program knew once is left out.
@@ -198,6 +207,7 @@ UNDOES: dict[AuditLog, _Undoes] = {
     AuditLog.DIALLING_CHANGED: _dialling,
     AuditLog.SIGN_IN_RULES_SET: _sign_in,
     AuditLog.PROMPT_CHANGED: _prompt,
+    AuditLog.PARTNER_ASKED: _partner,
     AuditLog.WORDS_IMPORTED: _words,
     AuditLog.DEFINITIONS_PUT_IN_FORCE: _definitions,
     **dict.fromkeys(line_changes.TAKEN_BACK, _line),

@@ -231,6 +231,7 @@ WITHOUT_RULE: Mapping[str, str] = {
             "earlier_passwords.*",
             "password_links.*",
             "access_requests.*",
+            "partner_requests.*",
             "phone_proofs.*",
             "staff_sessions.*",
             "push_subscriptions.*",

@@ -7,6 +7,7 @@ from app.calls import lines
 from app.calls.speech import LineScript
 from app.dialling import outward
 from app.errors import Invalid, why
+from app.routing import partners
 from app.routing.plan import Plan, check_plan, read_plan, read_skills
 from app.work import Work
 
@@ -20,16 +21,24 @@ def check_skills(words: list[str]) -> dict[str, int]:
 
 
 async def change_plan(work: Work, line: LineScript, **changed: Any) -> Plan:
-    """Change a line's plan; None leaves a value as it is. Raises Invalid."""
+    """Change a line's plan; None leaves a value as it is. A new number of its partner waits for a
+    second person. Raises Invalid."""
     known = {name: value for name, value in changed.items() if value is not None}
     number = known.get("partner_number")
     if number is not None:
         known["partner_number"] = await outward.read_number(work, number) if number else None
     # Locked before it is read: another administrator may change another value at the same time.
     row = await lines.lock_line(work, line.id)
-    plan = replace(read_plan(row.plan), **known)
+    now = read_plan(row.plan)
+    plan = replace(now, **known)
     try:
-        await lines.set_plan(work, line, check_plan(plan))
+        checked = check_plan(plan)
     except ValueError as error:
         raise Invalid("The plan is not valid: %(problem)s.", problem=why(error)) from None
+    if "partner_number" in known and await partners.hold_back(
+        work, line, now.partner_number, plan.partner_number
+    ):
+        plan = replace(plan, partner_number=now.partner_number)
+        checked = check_plan(plan)
+    await lines.set_plan(work, line, checked)
     return plan

@@ -239,6 +239,7 @@ ACTS: Mapping[str, Act] = {
     "api.settings.lines.change_facts": _SETTING,
     "api.settings.lines.change_numbers": _SETTING,
     "api.settings.lines.change_plan": _SETTING,
+    "api.settings.partners.decide_partner_request": Act(What.SETTING, _approves),
     "api.settings.lines.retire": _SETTING,
     "api.settings.backups.make_backup": _SETTING,
     "api.settings.own_settings.change_settings": _SETTING,

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from app.calls.line_rows import Line
+from app.calls.speech import LineScript
 from app.calls.models import Call
 from app.chats import ending, left, messages
 from app.jobs.transaction import flush
@@ -22,10 +22,10 @@ from tests.support.verbs import a_supervisor
 
 NUMBER = "+381641234567"
 
-type Read = Callable[[], Awaitable[object]]
+Read = Callable[[], Awaitable[object]]
 
 
-async def _by_number(work: Work, line: Line) -> Call:
+async def _by_number(work: Work, line: LineScript) -> Call:
     call = await a_child(work, line)
     call.caller_number_sealed = work.keys.seal(
         NUMBER.encode(), table="calls", column="caller_number_sealed", row=call.id

@@ -231,6 +231,7 @@ WORDS = (
 LED_ELSEWHERE = {
     "staff_changed",
     "wallboard_made",
+    "partner_asked",
     "words_imported",
     "settings_changed",
     "line_plan_set",
@@ -265,7 +266,8 @@ async def test_settings_that_lead_elsewhere_go_back_and_the_review_says_which(st
     await puts("POST", f"/people/{ana.id}", moved)
     await puts("POST", "/wallboards", {"name": "At home"})
     await puts("PUT", "/settings", {"decided": {"invitation_days": 30, "offer_seconds": 25}})
-    await puts("PATCH", f"/lines/{line['id']}/plan", {"partner_number": "+381111234567"})
+    plan = {"partner_number": "+381111234567", "backup_after": 20}
+    await puts("PATCH", f"/lines/{line['id']}/plan", plan)
     before = "SELECT name, opening_hours, key_questions, active FROM lines ORDER BY created_at"
     lines = await stage.rows(before)
     of_line = f"/lines/{line['id']}"
@@ -291,6 +293,7 @@ async def test_settings_that_lead_elsewhere_go_back_and_the_review_says_which(st
     assert await stage.rows(open_walls) == [{"n": 0}]
     assert (await stage.rows("SELECT decided FROM own_settings"))[0]["decided"] == {}
     assert (await stage.rows("SELECT plan FROM lines"))[0]["plan"].get("partner_number") is None
+    assert await stage.rows("SELECT state FROM partner_requests") == [{"state": "refused"}]
     assert await stage.rows(before) == lines
     assert (await stage.rows("SELECT countries FROM dialling_rules"))[0]["countries"] == []
     assert await stage.rows("SELECT session_hours FROM sign_in_rules") == hours

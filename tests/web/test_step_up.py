@@ -37,7 +37,7 @@ from app.referrals.replies import answering
 from app.retention import holds, rules, running
 from app.retention.data_requests import answering as reports
 from app.retention.data_requests import requests
-from app.routing import callback_attempts, callbacks, offers
+from app.routing import callback_attempts, callbacks, offers, partners
 from app.routing.participants import inviting, moving, supervising
 from app.routing.rota import feeds, watch
 from app.safekeeping.backups import asking
@@ -125,6 +125,7 @@ _OPENERS = (
     line_use.retire,
     lines.change_numbers,
     lines.set_plan,
+    partners.decide,
     line_changes.take_back,
     asking.ask,
 )

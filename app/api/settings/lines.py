@@ -15,7 +15,7 @@ from app.calls.line_rows import Line
 from app.calls.prompts import Source
 from app.calls.speech import LineScript
 from app.errors import NotFound
-from app.routing import people
+from app.routing import partners, people
 from app.routing.plan import read_plan
 from app.staff.models import Staff
 from app.staff.roles import Permission
@@ -79,6 +79,8 @@ class WholeLineView(LineView):
     # What phones of counsellors and agencies show; null: a number of the line.
     shown_number: str | None
     plan: PlanView
+    # A new number of the partner that waits for a second person; null: none.
+    partner_waits: str | None
     # The codes of the questions by key to a caller who cannot speak, in order.
     key_questions: list[str]
 
@@ -173,12 +175,14 @@ def _view(row: Line) -> LineView:
 
 async def _whole(work: Work, line_id: UUID) -> WholeLineView:
     row, line = await lines.read_line(work, line_id)
+    waits = await partners.waiting(work, None, line_id)
     return WholeLineView(
         **_view(row).model_dump(),
         languages=[SpokenView(language=one.language, digit=one.digit) for one in line.languages],
         leads_here=await lines.numbers_behind(work, line),
         shown_number=row.shown_number,
         plan=PlanView(**asdict(read_plan(line.plan))),
+        partner_waits=waits[0].row.number if waits else None,
         key_questions=questions_of(line),
     )
 
@@ -280,7 +284,10 @@ async def change_numbers(
 async def change_plan(
     work: InWork, staff: KeepsLines, line_id: UUID, body: PlanIn
 ) -> WholeLineView:
-    """Change who else is offered a call as it waits, and which skills a call needs."""
+    """Change who else is offered a call as it waits, and which skills a call needs.
+
+    A new number of the partner waits for a second person with another role.
+    """
     changed: dict[str, Any] = body.model_dump()
     if body.skills is not None:
         changed["skills"] = people.check_skills(body.skills)

@@ -1,4 +1,4 @@
-"""Accounts that wait for a second person: parts of the pages of those who asked and who approve."""
+"""Accounts and partners of lines that wait for a second person: parts of several pages."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -9,6 +9,7 @@ from app.dashboard.templating import page
 from app.people.approval import deciding
 from app.people.approval.rows import AccessKind
 from app.privacy import ends
+from app.routing import partners
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.staff.second_person import could_be_approved
@@ -44,6 +45,7 @@ async def access_request_values(work: Work, staff: Staff, of: UUID | None = None
         "sees_access_requests": sees,
         "access_requests": await deciding.waiting(work, staff, of) if sees else [],
         "access_kinds": _KINDS,
+        "partner_requests": await partners.waiting(work, staff) if sees and of is None else [],
         "ends_of_email": ends.of_email,
         "ends_of_number": ends.of_number,
     }

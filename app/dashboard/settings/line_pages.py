@@ -33,7 +33,7 @@ from app.dashboard.templating import page
 from app.errors import Conflict, Invalid, NotFound, Refusal
 from app.people import connection_tests, finding
 from app.people.connection_words import words_of
-from app.routing import people
+from app.routing import partners, people
 from app.routing.plan import read_plan
 from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Permission
@@ -195,6 +195,7 @@ async def _show(
         line=line,
         has_calls=await line_facts.has_calls(work, line_id),
         plan=plan,
+        partner_waits=await partners.waiting(work, staff, line_id),
         plan_skills=plan_form.skills_text(plan.skills),
         known_skills=await finding.known_skills(work, plan.skills),
         levels=LEVELS,

@@ -15,6 +15,7 @@ _OWNED = (
     ("/board/chats/", "call_id", "chat"),
     ("/api/v1/chats/", "call_id", "chat"),
     ("/api/v1/access-requests/", "request_id", ""),
+    ("/api/v1/partner-requests/", "request_id", ""),
     ("/access-requests/", "request_id", ""),
     ("/api/v1/case-requests/{request_id}/decide", "request_id", "to_decide"),
     ("/api/v1/retention/", "record_id", "contact"),

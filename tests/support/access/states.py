@@ -187,6 +187,11 @@ async def _of_settings(stage: Stage, admin: Counsellor, rows: Rows, instead: Ins
         "/api/v1/access-requests/{request_id}",
         "/access-requests/{request_id}/{word}",
     )
+    (line,) = await stage.rows("SELECT id FROM lines ORDER BY created_at LIMIT 1")
+    partner = {"partner_number": "+381113334446"}
+    await admin.ask("PATCH", f"/lines/{line['id']}/plan", partner)
+    (found,) = await stage.rows("SELECT id FROM partner_requests WHERE state = 'waits'")
+    at(instead, {"request_id": str(found["id"])}, "/api/v1/partner-requests/{request_id}")
     async with transaction(stage.ground, PROGRAM) as work:
         words = OwnCatalogue(
             language="sr",

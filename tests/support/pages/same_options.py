@@ -28,6 +28,8 @@ PROGRAMS = {
     "line change": ("PATCH /lines/{line_id}",),
     "line list": ("GET /lines",),
     "line show": ("GET /lines/{line_id}", "GET /lines/{line_id}/prompts"),
+    "line partner waiting": ("GET /partner-requests",),
+    "line partner decide": ("POST /partner-requests/{request_id}",),
     "line changes": ("GET /lines/{line_id}/changes",),
     "line prompt": ("PUT /lines/{line_id}/prompts/{language}/{key}/recording",),
     "shift add": ("POST /roster/shifts",),

@@ -1,0 +1,160 @@
+"""A line's callers are rung through to a new number only when a second person has approved it.
+
+Until then the partner from before is rung. Otherwise a person who keeps the lines could have
+children rung through to a telephone of their own. A number that is taken out is gone at once.
+"""
+
+from dataclasses import dataclass, replace
+from uuid import UUID, uuid4
+
+from sqlalchemy import select
+
+from app.calls import lines
+from app.calls.line_rows import Line
+from app.calls.partner_rows import PartnerRequest
+from app.calls.speech import LineScript
+from app.database.topics import Topic
+from app.errors import NotFound
+from app.privacy import ends
+from app.routing.plan import check_plan, read_plan
+from app.staff import accounts
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.staff.models import Staff
+from app.staff.second_person import Asked, ChangeState, SecondPerson, could_be_approved, second
+from app.work import ActorKind, Work
+
+
+class NothingWaits(NotFound):
+    default = "This number has already been decided about, or withdrawn."
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A number that waits, for the page and for programs."""
+
+    row: PartnerRequest
+    line: str
+    # The name of who asked.
+    asked_by: str
+    # Whether the reader may approve.
+    may_approve: bool
+
+
+async def hold_back(work: Work, line: LineScript, before: str | None, after: str | None) -> bool:
+    """Return whether a line's new number of its partner waits for a second person.
+
+    The line must be locked. On the server's own command line, and while no account of the helpline
+    could be a second person, it does not wait.
+    """
+    earlier = await _waiting_of(work, line.id)
+    if earlier is not None and earlier.number == after:
+        return True
+    if earlier is not None:
+        earlier.state, earlier.decided_at = ChangeState.REPLACED.value, work.now
+        await work.session.flush()
+        work.announce(Topic.STAFF)
+    if after is None or after == before or work.actor.kind is not ActorKind.PERSON:
+        return False
+    if not await could_be_approved(work):
+        return False
+    row = PartnerRequest(
+        id=uuid4(),
+        line_id=line.id,
+        number=after,
+        before=before,
+        state=ChangeState.WAITS.value,
+        asked_by=work.actor.staff_id,
+        asked_role=work.actor.role or "",
+        asked_at=work.now,
+    )
+    work.session.add(row)
+    await work.session.flush()
+    write_entry(
+        work,
+        AuditLog.PARTNER_ASKED,
+        str(line.id),
+        before=_logged(before),
+        after=_logged(after),
+        request=str(row.id),
+    )
+    work.announce(Topic.STAFF)
+    return True
+
+
+def _logged(number: str | None) -> dict[str, str]:
+    return {"partner_number": ends.of_number(number) if number else ""}
+
+
+async def _waiting_of(work: Work, line_id: UUID) -> PartnerRequest | None:
+    return await work.session.scalar(
+        select(PartnerRequest)
+        .where(PartnerRequest.line_id == line_id, PartnerRequest.state == ChangeState.WAITS.value)
+        .with_for_update()
+    )
+
+
+async def waiting(work: Work, staff: Staff | None, of: UUID | None = None) -> list[Waiting]:
+    """Return the numbers that wait, the oldest first, or that of one line. Without a reader: the
+    command line."""
+    statement = (
+        select(PartnerRequest, Line.name)
+        .join(Line, Line.id == PartnerRequest.line_id)
+        .where(PartnerRequest.state == ChangeState.WAITS.value)
+        .order_by(PartnerRequest.asked_at, Line.name)
+    )
+    if of is not None:
+        statement = statement.where(PartnerRequest.line_id == of)
+    rows = (await work.session.execute(statement)).all()
+    if not rows:
+        return []
+    names = await accounts.names_of(work, {row.asked_by for row, _line in rows if row.asked_by})
+    reader = await second(work, staff) if staff is not None else None
+    return [
+        Waiting(
+            row,
+            line,
+            names.get(row.asked_by, "") if row.asked_by else "",
+            reader is None or reader.may_decide(_asked(row)),
+        )
+        for row, line in rows
+    ]
+
+
+def _asked(row: PartnerRequest) -> Asked:
+    return Asked(row.asked_by, row.asked_role, row.asked_at)
+
+
+async def decide(work: Work, request_id: UUID, *, by: Staff | None, approve: bool) -> None:
+    """Let a new number be rung, or refuse it. `by` is None for the operator.
+
+    Raises NothingWaits and SecondPerson.
+    """
+    line_id = await work.session.scalar(
+        select(PartnerRequest.line_id).where(PartnerRequest.id == request_id)
+    )
+    if line_id is None:
+        raise NothingWaits()
+    # In the order of those who ask: first the line, then its request.
+    line_row = await lines.lock_line(work, line_id)
+    row = await work.session.get_one(
+        PartnerRequest, request_id, with_for_update=True, populate_existing=True
+    )
+    if row.state != ChangeState.WAITS:
+        raise NothingWaits()
+    if approve and by is not None and not (await second(work, by)).may_decide(_asked(row)):
+        raise SecondPerson()
+    plan = read_plan(line_row.plan)
+    row.state = (ChangeState.IN_FORCE if approve else ChangeState.REFUSED).value
+    row.decided_by, row.decided_at = by.id if by is not None else None, work.now
+    await work.session.flush()
+    # Refused: what was asked for is given up for what stays.
+    now, asked = _logged(plan.partner_number), _logged(row.number)
+    before, after = (now, asked) if approve else (asked, now)
+    kind = AuditLog.PARTNER_APPROVED if approve else AuditLog.PARTNER_REFUSED
+    asker = str(row.asked_by or row.asked_role)
+    write_entry(work, kind, str(line_id), before=before, after=after, asked_by=asker)
+    if approve:
+        _row, line = await lines.read_line(work, line_id)
+        await lines.set_plan(work, line, check_plan(replace(plan, partner_number=row.number)))
+    work.announce(Topic.STAFF)

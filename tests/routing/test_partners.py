@@ -1,0 +1,129 @@
+"""A line's callers reach a new partner only when a second person has approved the number."""
+
+from typing import Any
+
+import pytest
+
+from app.calls import lines
+from app.calls.partner_rows import PartnerRequest
+from app.calls.speech import LineScript
+from app.routing import partners, people
+from app.routing.plan import read_plan
+from app.staff.log_kinds import AuditLog
+from app.staff.models import Staff
+from app.staff.second_person import ChangeState, SecondPerson, note_could_approve
+from app.work import Actor, ActorKind, Work
+from tests.support.verbs import a_line, a_supervisor, an_administrator, logged
+
+THEIRS, MINE, OTHER = "+381113334446", "+381641234567", "+381113334447"
+
+
+async def _line(work: Work) -> LineScript:
+    await a_line(work)
+    (row,) = await lines.lock_lines(work)
+    return (await lines.read_line(work, row.id))[1]
+
+
+async def _rung(work: Work, line: LineScript) -> str | None:
+    return read_plan((await lines.lock_line(work, line.id)).plan).partner_number
+
+
+async def _scene(work: Work) -> tuple[LineScript, Staff, Staff]:
+    """A line with a partner, an administrator who acts, and a supervisor who can sign in."""
+    line = await _line(work)
+    await people.change_plan(work, line, partner_number=THEIRS)
+    mila, vera = await an_administrator(work), await a_supervisor(work)
+    vera.password_hash = "a hash"
+    note_could_approve(vera)
+    await work.session.flush()
+    _acts(work, mila)
+    return line, mila, vera
+
+
+def _acts(work: Work, staff: Staff) -> None:
+    work.actor = Actor(ActorKind.PERSON, staff.id, role=staff.role)
+
+
+async def _asked(work: Work) -> PartnerRequest:
+    (one,) = await partners.waiting(work, None)
+    return one.row
+
+
+async def test_an_administrator_alone_sends_no_caller_to_a_telephone_of_their_own(
+    work: Work,
+) -> None:
+    line, mila, vera = await _scene(work)
+    plan = await people.change_plan(work, line, partner_number=MINE, partner_after=0)
+    assert (plan.partner_number, plan.partner_after) == (THEIRS, 0)
+    assert await _rung(work, line) == THEIRS
+    row = await _asked(work)
+    with pytest.raises(SecondPerson):
+        await partners.decide(work, row.id, by=mila, approve=True)
+    other = await an_administrator(work, "mira")
+    with pytest.raises(SecondPerson):
+        await partners.decide(work, row.id, by=other, approve=True)
+    work.now = work.now.replace(hour=23)
+    late = await a_supervisor(work, "late")
+    assert late.created_at == work.now
+    with pytest.raises(SecondPerson):
+        await partners.decide(work, row.id, by=late, approve=True)
+    assert await _rung(work, line) == THEIRS
+    assert [one.may_approve for one in await partners.waiting(work, vera)] == [True]
+    _acts(work, vera)
+    await partners.decide(work, row.id, by=vera, approve=True)
+    assert await _rung(work, line) == MINE
+    acts: list[tuple[str, Any]] = logged(work)[-2:]
+    assert [act for act, _ in acts] == [AuditLog.PARTNER_APPROVED, AuditLog.LINE_PLAN_SET]
+    assert acts[0][1]["after"] == {"partner_number": "+381…67"}
+    assert await partners.waiting(work, None) == []
+    with pytest.raises(partners.NothingWaits):
+        await partners.decide(work, row.id, by=vera, approve=True)
+
+
+async def test_a_refused_number_is_not_rung(work: Work) -> None:
+    line, _mila, vera = await _scene(work)
+    await people.change_plan(work, line, partner_number=MINE)
+    await partners.decide(work, (await _asked(work)).id, by=vera, approve=False)
+    assert await _rung(work, line) == THEIRS
+    assert logged(work)[-1][0] == AuditLog.PARTNER_REFUSED
+
+
+async def test_who_asked_withdraws_it_and_a_later_number_comes_in_its_place(work: Work) -> None:
+    line, mila, vera = await _scene(work)
+    await people.change_plan(work, line, partner_number=MINE)
+    first = await _asked(work)
+    await people.change_plan(work, line, partner_number=MINE)
+    assert (await _asked(work)).id == first.id, "it was asked already"
+    await people.change_plan(work, line, partner_number=OTHER)
+    second = await _asked(work)
+    assert (second.number, first.state) == (OTHER, ChangeState.REPLACED)
+    with pytest.raises(partners.NothingWaits):
+        await partners.decide(work, first.id, by=vera, approve=True)
+    await partners.decide(work, second.id, by=mila, approve=False)
+    assert await _rung(work, line) == THEIRS
+
+
+async def test_a_partner_is_taken_out_at_once_and_nothing_waits_any_more(work: Work) -> None:
+    line, _mila, _vera = await _scene(work)
+    await people.change_plan(work, line, partner_number=MINE)
+    await people.change_plan(work, line, partner_number="")
+    assert await _rung(work, line) is None
+    assert await partners.waiting(work, None) == []
+
+
+async def test_a_change_that_is_taken_back_brings_no_partner_back_alone(work: Work) -> None:
+    line, _mila, vera = await _scene(work)
+    await people.change_plan(work, line, partner_number=MINE)
+    await partners.decide(work, (await _asked(work)).id, by=vera, approve=True)
+    await people.change_plan(work, line, partner_number="")
+    await people.change_plan(work, line, partner_number=MINE)
+    assert await _rung(work, line) is None
+    assert (await _asked(work)).number == MINE
+
+
+async def test_while_no_account_could_approve_the_number_is_rung_at_once(work: Work) -> None:
+    line = await _line(work)
+    _acts(work, await an_administrator(work))
+    await people.change_plan(work, line, partner_number=THEIRS)
+    assert await _rung(work, line) == THEIRS
+    assert await partners.waiting(work, None) == []
