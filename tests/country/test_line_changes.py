@@ -381,6 +381,8 @@ TABLES = {
     "chat_opt_outs": None,
     "connection_tests": None,
     "coverage_alarms": None,
+    # It waits beside the plan, and its way back is to withdraw it.
+    "partner_requests": None,
 }
 
 

@@ -339,10 +339,14 @@ async def test_the_log_and_its_chains_stay_and_hold_nothing(work: Work) -> None:
     assert WORD not in everything
 
 
-async def report_of(work: Work, person: Person) -> dict[str, Any]:
+async def report_of(work: Work, person: Person, *chosen: ItemKind) -> dict[str, Any]:
     boss, _, _ = await a_person(work)
     as_person(work, boss)
     request = await requests.find(work, boss, RequestKind.ACCESS, person, NUMBER)
+    if chosen:
+        items = await requests.items_of(work, request)
+        wanted = {(ItemKind(one.kind), one.subject_id): None for one in items if one.kind in chosen}
+        await requests.set_kept(work, boss, request.id, wanted)
     await approved(work, boss, request)
     work.actor = PROGRAM
     files = await report.files_of(await report.read_all(work, request))
@@ -403,10 +407,47 @@ async def test_a_report_that_cannot_be_made_says_so_and_forgets_the_person(work:
 
 
 async def test_a_guardian_sees_what_the_family_may_have(work: Work) -> None:
-    lines = lines_of(await report_of(work, Person.GUARDIAN))
+    lines = lines_of(await report_of(work, Person.GUARDIAN, *ItemKind))
     assert lines["child.a1.name"] == f"{WORD} child"
     for path in ("child.a1.incident", "child.a1.phone", "wishes.safe_to_contact", "caller.name"):
         assert path not in lines
+
+
+async def test_a_guardian_learns_nothing_that_the_officer_has_not_chosen(work: Work) -> None:
+    """Who hurts a child may ask, to learn whether it rang and who was told."""
+    shown = await report_of(work, Person.GUARDIAN, ItemKind.CONTACT)
+    assert lines_of(shown)["child.a1.name"] == f"{WORD} child"
+    told = json.dumps(shown, ensure_ascii=False)
+    assert "First" not in told, "which agency was told"
+    assert NUMBER not in told
+    titles = [one["title"] for one in shown["sections"]]
+    assert len(titles) == 1, "the record: not even how much is left out"
+
+
+@pytest.mark.parametrize(
+    ("person", "kept"),
+    [
+        (Person.CHILD, {}),
+        (
+            Person.CALLER,
+            dict.fromkeys(("contact", "case", "referral", "profile"), "another_person"),
+        ),
+        (Person.GUARDIAN, None),
+    ],
+)
+async def test_what_is_kept_at_first_depends_on_who_asks(
+    work: Work, person: Person, kept: dict[str, str] | None
+) -> None:
+    boss, _, _ = await a_person(work)
+    as_person(work, boss)
+    request = await requests.find(work, boss, RequestKind.ERASURE, person, NUMBER)
+    items = [one for one in await requests.items_of(work, request) if one.keep != "still_open"]
+    assert items
+    for one in items:
+        if kept is None:
+            assert one.keep == "protects_child", one.kind
+        elif one.kind in kept:
+            assert one.keep == kept[one.kind]
 
 
 async def test_a_caller_sees_only_themselves(work: Work) -> None:

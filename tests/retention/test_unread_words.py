@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from app.calls.speech import LineScript
 from app.calls.models import Call
+from app.calls.speech import LineScript
 from app.chats import ending, left, messages
 from app.jobs.transaction import flush
 from app.retention.data_requests import requests

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select, text
@@ -77,8 +78,12 @@ async def report_of(
     """Return the report as text, as it is made after a second person has decided."""
     as_person(work, boss)
     request = await requests.find(work, boss, RequestKind.ACCESS, person, NUMBER)
-    if keep is not None:
-        wanted = {(ItemKind.CALL, keep[0].id): keep[1]}
+    if keep is not None or person is Person.GUARDIAN:
+        items = await requests.items_of(work, request)
+        wanted: dict[tuple[ItemKind, UUID], Keep | None]
+        # For a guardian the supervisor chooses each row.
+        wanted = {(ItemKind(one.kind), one.subject_id): None for one in items}
+        wanted |= {(ItemKind.CALL, keep[0].id): keep[1]} if keep is not None else {}
         await requests.set_kept(work, boss, request.id, wanted)
     await requests.ask(
         work, boss, request.id, Basis.RIGHT_OF_ACCESS, IdentityCheck.DOCUMENT, "Her passport."

@@ -90,7 +90,7 @@ async def read_all(work: Work, request: DataRequest) -> dict[str, Any]:
             ],
             *await _told(paper, shown),
             await _log(paper, shown),
-            _left_out(items),
+            _left_out(paper, items),
         ]
         return {
             "title": _("What is held about a person: %(code)s", code=request.code),
@@ -439,10 +439,12 @@ async def _log(paper: Paper, shown: dict[ItemKind, list[UUID]]) -> tuple[str, li
     return _("What was done with it"), [block] if block.lines else []
 
 
-def _left_out(items: list[RequestItem]) -> tuple[str, list[Block]]:
+def _left_out(paper: Paper, items: list[RequestItem]) -> tuple[str, list[Block]]:
+    """Count what is not shown. A guardian is not told that anything protects the child from them."""
     block = Block(_("Not shown"))
+    unsaid = {Keep.PROTECTS_CHILD} if paper.person is Person.GUARDIAN else set[Keep]()
     for kind in ItemKind:
-        for keep in Keep:
+        for keep in (one for one in Keep if one not in unsaid):
             count = len([one for one in items if one.kind == kind and one.keep == keep])
             if count:
                 block.say(said(ITEM_WORDS[kind]), f"{count}: {said(KEEP_WORDS[keep])}")

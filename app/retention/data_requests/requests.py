@@ -174,6 +174,7 @@ async def find(
     for item in items:
         # A report shows what is held or still open, too: a person may know of it.
         seen = item.keep in SEEN_BY_PROGRAM and kind is RequestKind.ACCESS
+        keep = _preset(kind, person, item.kind) if seen or item.keep is None else item.keep
         work.session.add(
             RequestItem(
                 request_id=request_id,
@@ -182,12 +183,29 @@ async def find(
                 because=item.because.value,
                 label=item.label,
                 at=item.at,
-                keep=None if seen or item.keep is None else item.keep.value,
+                keep=keep.value if keep is not None else None,
             )
         )
     await work.session.flush()
     work.announce(Topic.DATA_REQUESTS)
     return request
+
+
+# Records about a child, which another caller may not have erased by the number alone.
+_ABOUT_CHILD = frozenset({ItemKind.CONTACT, ItemKind.CASE, ItemKind.REFERRAL, ItemKind.PROFILE})
+
+
+def _preset(kind: RequestKind, person: Person, of: ItemKind) -> Keep | None:
+    """Return why a row is kept, or left out, until the officer says otherwise.
+
+    A parent or guardian may be the one who hurts the child: that it rang, when, and who was told is
+    shown or erased only where the officer has chosen so, row by row.
+    """
+    if person is Person.GUARDIAN:
+        return Keep.PROTECTS_CHILD
+    if person is Person.CALLER and kind is RequestKind.ERASURE and of in _ABOUT_CHILD:
+        return Keep.ANOTHER_PERSON
+    return None
 
 
 def _check_officer(staff: Staff | None) -> None:

@@ -87,7 +87,7 @@ PROGRAMS = {
 }
 # The names that a field of a page or a parameter of the API may have for an option.
 NAMES = {
-    "number": ("line_id", "set_id"),
+    "number": ("line_id", "set_id", "request_id"),
     "name": ("person_id", "staff_id", "counsellor_id", "request_id"),
     "begins": ("from_at", "begins_at", "from_on"),
     "ends": ("until_at", "ends_at"),
