@@ -11,6 +11,7 @@ from app.clock import SystemClock
 from app.demo.stage import Stage, stage_on
 from app.practice import voices
 from tests.support.browser import CHROMIUM, FLAGS
+from tests.support.calls.plain_sound import speak_plainly
 from tests.support.sound import Desk, until, write_phrases
 from tests.support.talks import child
 
@@ -22,7 +23,10 @@ pytestmark = [
 
 
 @pytest.fixture
-async def stage(database: str, anyio_backend: str) -> AsyncIterator[Stage]:
+async def stage(
+    database: str, anyio_backend: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Stage]:
+    speak_plainly(monkeypatch)
     async with stage_on(
         database,
         clock=SystemClock(),
