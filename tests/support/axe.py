@@ -84,8 +84,8 @@ async (besides) => {
 
 # What axe finds wrong. What it finds right is left out: to hand it over takes the longest. Style
 # sheets are not read for it: only a rule that is on trial, and does not run, would look at them.
-# Of texts with the same colours on the same ground only the first are compared with it, in all
-# that is looked at until the page is loaded anew: that takes half of the time.
+# Texts are compared with the ground that they stand on, and controls are measured, where they are
+# unlike all that was looked at since the page was loaded: that takes half of the time.
 _RUN = """
 async ([tags, besides, alike]) => {
   const CONTROLS = "input, select, textarea";
@@ -104,7 +104,13 @@ async ([tags, besides, alike]) => {
   const isOff = (one) => (one.closest("label")?.control ?? one).closest(
     ":disabled, [aria-disabled=true]") !== null;
   const isText = (node) => node.nodeType === 3 && node.data.trim();
-  const seen = (globalThis.coloursSeen ??= new Map());
+  const seen = (globalThis.looksSeen ??= new Map());
+  const isNew = (...looks) => {
+    const key = looks.join();
+    const times = (seen.get(key) ?? 0) + 1;
+    seen.set(key, times);
+    return times <= alike;
+  };
   const marked = [];
   for (const one of alike ? document.body.querySelectorAll("*") : []) {
     if (!one.matches(CONTROLS) && ![...one.childNodes].some(isText)) continue;
@@ -112,18 +118,31 @@ async ([tags, besides, alike]) => {
     if (besides && one.closest(besides)) continue;
     const { color, fontSize, fontWeight, textShadow, webkitTextFillColor } = getComputedStyle(one);
     const looks = [color, fontSize, fontWeight, textShadow, webkitTextFillColor, isOff(one)];
-    const key = [one.matches(CONTROLS), ...looks, groundOf(one)].join();
-    const times = seen.get(key) ?? 0;
-    if (times >= alike) continue;
-    seen.set(key, times + 1);
+    if (!isNew(one.matches(CONTROLS), ...looks, groundOf(one))) continue;
     one.setAttribute("colours-looked-at", "");
     marked.push(one);
+  }
+  // A finger finds what is 24 pixels high and wide (WCAG 2.5.8); what is smaller needs room.
+  const SMALL = 24;
+  let hasSmall = !alike;
+  const used = alike ? document.querySelectorAll(`a[href], button, summary, ${CONTROLS}`) : [];
+  for (const one of used) {
+    if (besides && one.closest(besides)) continue;
+    const { width, height } = one.getBoundingClientRect();
+    if (!width || (width >= SMALL && height >= SMALL)) continue;
+    const { parentElement: within } = one;
+    const where = [within.tagName, within.className, innerWidth, Math.round(height)];
+    if (isNew(one.tagName, one.type, one.className, width < SMALL, ...where)) hasSmall = true;
   }
   const selector = alike ? "[colours-looked-at]" : "*";
   axe.configure({ rules: [{ id: "color-contrast", selector }] });
   const how = {
     runOnly: { type: "tag", values: tags }, resultTypes: ["violations"],
     preload: { assets: ["media"] },
+    rules: {
+      "color-contrast": { enabled: !alike || marked.length > 0 },
+      "target-size": { enabled: hasSmall },
+    },
   };
   const { violations } = await axe.run(besides ? { exclude: [besides] } : document, how);
   for (const one of marked) one.removeAttribute("colours-looked-at");
