@@ -1,5 +1,5 @@
 """Nothing jumps: while a counsellor types in the form of a call, what arrives moves neither the
-field, nor the page, nor what is under the pointer."""
+field, nor the page, nor what is under the pointer. On a telephone with `TESTS=whole`."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +15,7 @@ from app.routing.rota.watch import open_alarm
 from app.staff.roles import Role
 from app.work import PROGRAM
 from tests.support.browser import CHROMIUM, at, available, enter, press, ring
+from tests.support.profile import WHOLE
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
@@ -79,7 +80,7 @@ async def types(page: Page, field: Locator) -> None:
     await expect(page.locator("#saving")).to_have_text("All saved")
 
 
-@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("width", [1440, 390] if WHOLE else [1440])
 async def test_what_arrives_moves_nothing_under_eye_and_hand(
     live: Stage, page: Page, width: int
 ) -> None:

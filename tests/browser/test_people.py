@@ -2,12 +2,10 @@
 a second factor, of a telephone or a passkey."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 import pyotp
-import pytest
-from playwright.async_api import Locator, Page, async_playwright, expect
+from playwright.async_api import Locator, Page, expect
 from sqlalchemy import select, update
 
 from app.demo.stage import Stage
@@ -21,8 +19,6 @@ from app.staff.sign_in_rules import Rules, set_sign_in_rules
 from app.work import PROGRAM
 from tests.support.axe import faults
 from tests.support.browser import (
-    CHROMIUM,
-    FLAGS,
     PASSWORD,
     available,
     give_password,
@@ -166,27 +162,6 @@ async def test_a_second_factor_is_set_up_and_used_by_keyboard(live: Stage, page:
 # -- passkeys ---------------------------------------------------------------------------
 
 
-_BY_NAME = [
-    f"{flag.partition('=')[0]}=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"
-    if flag.startswith("--host-resolver-rules")
-    else flag
-    for flag in FLAGS
-]
-
-
-@pytest.fixture
-async def named_page() -> AsyncIterator[Page]:
-    """A page of a browser that finds this machine by its name, which passkeys need."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=_BY_NAME)
-        page = await browser.new_page()
-        problems: list[str] = []
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        yield page
-        await browser.close()
-        assert problems == []
-
-
 async def device(page: Page) -> None:
     """Give the browser a device that asks for a finger, and gets it."""
     session = await page.context.new_cdp_session(page)
@@ -210,9 +185,9 @@ async def _sign_in(page: Page, origin: str) -> None:
 
 
 async def test_a_passkey_is_set_up_used_asked_for_again_and_removed(
-    live: Stage, named_page: Page
+    live: Stage, page: Page
 ) -> None:
-    page = named_page
+    # By its name: passkeys do not belong to an address.
     origin = f"http://localhost:{urlsplit(live.settings.public_url).port}"
     live.settings.public_url = origin
     vera = await live.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
@@ -255,33 +230,32 @@ async def test_a_passkey_is_set_up_used_asked_for_again_and_removed(
 
 
 async def test_a_supervisor_is_invited_by_one_person_and_approved_by_another(
-    live: Stage,
+    live: Stage, page: Page
 ) -> None:
     vera = await live.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
     await give_password(live, vera)
     mila = await live.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page, other, third = [await browser.new_page() for _ in range(3)]
-        await visit(page, live, mila, "/admin/people/invite")
-        await page.get_by_label("Name").fill("Nova")
-        await page.get_by_label("Role").select_option("supervisor")
-        await page.locator("#invite-and-show").click()
-        link = await page.locator("#link-address").inner_text()
-        waits = page.locator("#access-requests")
-        await expect(waits).to_contain_text("Nova")
-        await expect(waits.get_by_role("button", name="Approve")).to_have_count(0)
-        assert await faults(page, "the page of a person who waits") == []
-        await third.goto(link)
-        await expect(third.get_by_role("alert")).to_contain_text("second person has not approved")
-        await visit(other, live, vera, "/team")
-        inbox = other.locator("#access-requests")
-        await expect(inbox).to_contain_text("Nova")
-        assert await faults(other, "the team page with a request") == []
-        await picture(other, "access-requests")
-        await inbox.get_by_role("button", name="Approve").click()
-        await expect(inbox).not_to_contain_text("Nova")
-        # What she decided is seen at once where it was asked.
-        await expect(waits).not_to_contain_text("Nova")
-        await chosen(await browser.new_page(), link)
-        await browser.close()
+    browser = page.context.browser
+    assert browser is not None
+    other, third = [await browser.new_page() for _ in range(2)]
+    await visit(page, live, mila, "/admin/people/invite")
+    await page.get_by_label("Name").fill("Nova")
+    await page.get_by_label("Role").select_option("supervisor")
+    await page.locator("#invite-and-show").click()
+    link = await page.locator("#link-address").inner_text()
+    waits = page.locator("#access-requests")
+    await expect(waits).to_contain_text("Nova")
+    await expect(waits.get_by_role("button", name="Approve")).to_have_count(0)
+    assert await faults(page, "the page of a person who waits") == []
+    await third.goto(link)
+    await expect(third.get_by_role("alert")).to_contain_text("second person has not approved")
+    await visit(other, live, vera, "/team")
+    inbox = other.locator("#access-requests")
+    await expect(inbox).to_contain_text("Nova")
+    assert await faults(other, "the team page with a request") == []
+    await picture(other, "access-requests")
+    await inbox.get_by_role("button", name="Approve").click()
+    await expect(inbox).not_to_contain_text("Nova")
+    # What she decided is seen at once where it was asked.
+    await expect(waits).not_to_contain_text("Nova")
+    await chosen(await browser.new_page(), link)

@@ -9,8 +9,10 @@ from playwright.async_api import Browser, async_playwright, expect
 
 from app.clock import SystemClock
 from app.demo.stage import Stage, stage_on
-from app.practice import voices
+from app.practice import scripted, voices
+from app.practice.speech import spoken
 from tests.support.browser import CHROMIUM, FLAGS
+from tests.support.calls.plain_sound import speak_plainly
 from tests.support.sound import Desk, until, write_phrases
 from tests.support.talks import child
 
@@ -22,7 +24,12 @@ pytestmark = [
 
 
 @pytest.fixture
-async def stage(database: str, anyio_backend: str) -> AsyncIterator[Stage]:
+async def stage(
+    database: str, anyio_backend: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Stage]:
+    speak_plainly(monkeypatch)
+    # A child who speaks twice as fast.
+    monkeypatch.setattr(scripted, "spoken", lambda *what: spoken(*what)[::2])
     async with stage_on(
         database,
         clock=SystemClock(),

@@ -20,6 +20,7 @@ from tests.support.pages.direction import bare_runs
 from tests.support.pages.left import IN_ENGLISH, hidden_english
 from tests.support.pages.readers import NAMES, Reader
 
+_FRAMED = re.compile(r'<body class="framed"')
 _FROM_RIGHT = [one for one in words.written() if words.about(one).right_to_left]
 
 
@@ -28,12 +29,15 @@ class Version:
     """A page as one reader sees it.
 
     `is_first`: no reader before has seen it in any version, nor another page of its route.
+    `is_framed`: it has the frame around it in which a click on a link changes the page.
     """
 
     reader: Reader
     pattern: str
     address: str
     is_first: bool
+    is_framed: bool
+    html: str
 
 
 @dataclass
@@ -41,8 +45,12 @@ class Walk:
     stage: Stage
     addresses: dict[Pattern, list[str]]
     language: str
+    # What answered well in another language, by (reader, pattern): nothing else is asked for.
+    known: set[tuple[str, str]] | None = None
     # What answered well, whether it is a page or a part of one.
     opened: set[str] = field(default_factory=set)
+    # The same by (reader, pattern).
+    answered: set[tuple[str, str]] = field(default_factory=set)
     # By (reader, pattern).
     seen: set[tuple[str, str]] = field(default_factory=set)
     # What is shown the wrong way round on pages that are read from the right, by its address.
@@ -65,6 +73,8 @@ class Walk:
                 if (known and only_first) or (pattern in self.opened and not known):
                     # A part of a page, or a file, is opened once.
                     continue
+                if self.known is not None and (reader.name, pattern) not in self.known:
+                    continue
                 found = await self._found(reader, pattern, addresses)
                 if found is None:
                     continue
@@ -72,7 +82,8 @@ class Walk:
                 is_first = pattern.route not in self._routes
                 self._routes.add(pattern.route)
                 if self._is_new(pattern, found[1]):
-                    yield Version(reader, pattern, found[0], is_first)
+                    is_framed = _FRAMED.search(found[1]) is not None
+                    yield Version(reader, pattern, found[0], is_first, is_framed, found[1])
 
     async def _found(
         self, reader: Reader, pattern: str, addresses: list[str]
@@ -83,6 +94,7 @@ class Walk:
             answer = await self.stage.client.get(url, headers=reader.headers)
             if answer.status_code == 200:
                 self.opened.add(pattern)
+                self.answered.add((reader.name, pattern))
                 is_html = answer.headers.get("content-type", "").startswith("text/html")
                 if is_html and answer.text.strip() and self.language in _FROM_RIGHT:
                     self.bare += [f"{address}: {one}" for one in bare_runs(answer.text)]
@@ -123,14 +135,49 @@ def _plain(text: str, who: re.Pattern[str]) -> str:
     return who.sub("", re.sub(r"\d+", "0", text))
 
 
-async def open_as(
-    page: Page, stage: Stage, reader: Reader, address: str, density: str = "comfortable"
-) -> None:
-    """Open an address as a reader, who may have no session, in rows of a density."""
-    await page.context.clear_cookies(name=COOKIE)
-    url = stage.settings.public_url
-    cookies = [{"name": "density", "value": density, "url": url}]
-    if reader.token:
-        cookies.append({"name": COOKIE, "value": reader.token, "url": url})
-    await page.context.add_cookies(cookies)  # type: ignore[arg-type]
-    await page.goto(url + address)
+# A click on a link to an address, in rows of a density; then the main part of the page is another.
+_FOLLOW = """
+async ([address, density]) => {
+  document.documentElement.dataset.density = density;
+  const before = document.getElementById("main");
+  const link = document.createElement("a");
+  link.href = address;
+  document.body.append(link);
+  link.click();
+  link.remove();
+  for (const began = Date.now(); ; ) {
+    const now = document.getElementById("main");
+    if (now && now !== before && location.pathname + location.search === address) return true;
+    if (Date.now() - began > 30000) return false;
+    await new Promise((resolve) => { setTimeout(resolve, 10); });
+  }
+}
+"""
+
+
+class Browsing:
+    """One page of a browser, in which one reader after another opens their pages."""
+
+    def __init__(self, page: Page, stage: Stage) -> None:
+        self.page = page
+        self._stage = stage
+        # Whose frame is around the page that is open, if any.
+        self._frame_of: Reader | None = None
+
+    async def open(self, one: Version, density: str, *, anew: bool) -> None:
+        """Open an address as a reader, who may have no session, in rows of a density.
+
+        By a link from the page before, if it has the frame of the same reader; `anew`: never so.
+        """
+        if one.is_framed and one.reader == self._frame_of and not anew:
+            followed = await self.page.evaluate(_FOLLOW, [one.address, density])
+            assert followed, f"{one.reader.name}: a link does not lead to {one.address}"
+            return
+        self._frame_of = one.reader if one.is_framed else None
+        await self.page.context.clear_cookies(name=COOKIE)
+        url = self._stage.settings.public_url
+        cookies = [{"name": "density", "value": density, "url": url}]
+        if one.reader.token:
+            cookies.append({"name": COOKIE, "value": one.reader.token, "url": url})
+        await self.page.context.add_cookies(cookies)  # type: ignore[arg-type]
+        await self.page.goto(url + one.address)
