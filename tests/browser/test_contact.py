@@ -9,49 +9,11 @@ from playwright.async_api import BrowserContext, Page, Route, async_playwright, 
 
 from app.demo.stage import Counsellor, Stage
 from app.web.access import COOKIE
-from tests.support.browser import CHROMIUM, FLAGS, answered, enter, press
+from tests.support.browser import CHROMIUM, FLAGS, answered, enter, press, ring
 from tests.support.contacts import WHOLE, completed, new_contact
 
 
-async def test_a_silent_call_is_closed_from_a_menu_by_keyboard(live: Stage, page: Page) -> None:
-    _ana, leg = await answered(page, live)
-    await expect(page.locator("#contact-title")).to_be_visible()
-    await page.keyboard.press("c")
-    await press(page, "1")
-    # Perhaps the child cannot speak: first it is asked, and answers with a key.
-    refused = page.get_by_role("alert").filter(has_text="may not be able to speak")
-    await expect(refused).to_be_visible()
-    # A change on the line draws the desk again. What was refused is still there to be read.
-    async with page.expect_response(lambda one: one.url.endswith("/board/desk")) as drawn:
-        await live.add_counsellor("bo")
-    await (await drawn.value).finished()
-    await page.wait_for_function("() => !document.querySelector('.htmx-request')")
-    await expect(refused).to_be_visible()
-    await page.locator("#by-key summary").click()
-    await page.locator("#ask-alone").click()
-    answers = page.get_by_role("list", name="Asked by key")
-    await expect(answers).to_contain_text("is being asked")
-    while not leg.has_heard("možeš da odgovaraš tasterima"):
-        await live.clock.sleep(0.1)
-    live.exchange.press(leg, "2")
-    await expect(answers).to_contain_text("no", ignore_case=False)
-    await expect(answers).not_to_contain_text("is being asked")
-    await page.locator("#call-title").click()
-    await page.keyboard.press("c")
-    await press(page, "1")
-    # The talk is over, the record is closed, and the next child can ring.
-    await expect(page.locator("#presence")).to_contain_text("Available")
-    rows = await live.rows("SELECT state, closed_as FROM contacts")
-    assert rows == [{"state": "complete", "closed_as": "silent"}]
-    assert (await live.call_of(leg))["ended_by"] == "counsellor"
-    await expect(page.locator("#contact-title")).to_have_count(0)
-    await page.goto(live.settings.public_url + "/contacts")
-    await expect(page.locator("main")).to_contain_text("1 silent")
-
-
-async def test_the_form_is_filled_by_keyboard_alone_while_the_talk_goes_on(
-    live: Stage, page: Page
-) -> None:
+async def test_the_form_and_a_silent_call_by_keyboard_alone(live: Stage, page: Page) -> None:
     ana, leg = await answered(page, live)
     form, keys = page, page.keyboard
     await expect(form.locator("[data-record][data-ready]")).to_have_count(1)
@@ -105,6 +67,52 @@ async def test_the_form_is_filled_by_keyboard_alone_while_the_talk_goes_on(
     assert found["contact.categories"] == ["V-BULLYING"]
     assert "Јована" in found.values()
     await expect(page.locator("#call-title")).to_contain_text("Talking")
+    await page.locator("#call-title").click()
+    await press(page, "e")
+    await expect(page.locator("#presence")).to_contain_text("Writing up")
+    await press(page, "r")
+    await expect(page.locator("#presence")).to_contain_text("Available")
+    await a_silent_call_is_closed_from_a_menu(live, page)
+
+
+async def a_silent_call_is_closed_from_a_menu(live: Stage, page: Page) -> None:
+    """By keyboard alone, too."""
+    leg = await ring(live)
+    await expect(page.locator("#offer")).to_be_visible()
+    await press(page, "a")
+    await expect(page.locator("#call-title")).to_contain_text("Talking")
+    await expect(page.locator("#contact-title")).to_be_visible()
+    await page.keyboard.press("c")
+    await press(page, "1")
+    # Perhaps the child cannot speak: first it is asked, and answers with a key.
+    refused = page.get_by_role("alert").filter(has_text="may not be able to speak")
+    await expect(refused).to_be_visible()
+    # A change on the line draws the desk again. What was refused is still there to be read.
+    async with page.expect_response(lambda one: one.url.endswith("/board/desk")) as drawn:
+        await live.add_counsellor("bo")
+    await (await drawn.value).finished()
+    await page.wait_for_function("() => !document.querySelector('.htmx-request')")
+    await expect(refused).to_be_visible()
+    await page.locator("#by-key summary").click()
+    await page.locator("#ask-alone").click()
+    answers = page.get_by_role("list", name="Asked by key")
+    await expect(answers).to_contain_text("is being asked")
+    while not leg.has_heard("možeš da odgovaraš tasterima"):
+        await live.clock.sleep(0.1)
+    live.exchange.press(leg, "2")
+    await expect(answers).to_contain_text("no", ignore_case=False)
+    await expect(answers).not_to_contain_text("is being asked")
+    await page.locator("#call-title").click()
+    await page.keyboard.press("c")
+    await press(page, "1")
+    # The talk is over, the record is closed, and the next child can ring.
+    await expect(page.locator("#presence")).to_contain_text("Available")
+    rows = await live.rows("SELECT state, closed_as FROM contacts ORDER BY taken_at")
+    assert rows[-1] == {"state": "complete", "closed_as": "silent"}
+    assert (await live.call_of(leg))["ended_by"] == "counsellor"
+    await expect(page.locator("#contact-title")).to_have_count(0)
+    await page.goto(live.settings.public_url + "/contacts")
+    await expect(page.locator("main")).to_contain_text("1 silent")
 
 
 async def persistent(folder: Path, playwright: object) -> BrowserContext:
