@@ -9,7 +9,7 @@ from playwright.async_api import BrowserContext, Page, Route, async_playwright, 
 
 from app.demo.stage import Counsellor, Stage
 from app.web.access import COOKIE
-from tests.support.browser import CHROMIUM, FLAGS, answered, enter, press, ring
+from tests.support.browser import CHROMIUM, FLAGS, answered, enter, press, ring, write
 from tests.support.contacts import WHOLE, completed, new_contact
 
 
@@ -22,12 +22,12 @@ async def test_the_form_and_a_silent_call_by_keyboard_alone(live: Stage, page: P
     await keys.type("A child")
     await expect(form.locator("[data-section=child]")).to_be_visible()
     await keys.press("Tab")
-    await keys.type("Zove Marko")
+    await write(page, "Zove Marko")
     await expect(form.locator("[data-path='contact.headline'] .trouble")).to_contain_text(
         "It looks like it holds a name"
     )
     await keys.press("ControlOrMeta+a")
-    await keys.type("Bullied at school")
+    await write(page, "Bullied at school")
     await keys.press("Tab")
     # A child's word, in either script, finds the category.
     await keys.type("zadirk")
@@ -50,7 +50,8 @@ async def test_the_form_and_a_silent_call_by_keyboard_alone(live: Stage, page: P
     await form.locator("#f-actions-taken input").first.focus()
     await keys.press("Space")
     await form.locator("#f-actions-summary").focus()
-    await keys.type("She was told whom to talk to.\nShe will.")
+    await write(page, "She was told whom to talk to.")
+    await keys.type("\nShe will.")
     await expect(form.locator("#saving")).to_have_text("All saved")
     await expect(form.locator("#missing li")).to_have_count(0)
     # The talk goes on all the while.

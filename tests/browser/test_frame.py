@@ -34,6 +34,7 @@ from tests.support.browser import (
     said,
     signed_in,
     taken_back_for_a_moment,
+    write,
 )
 from tests.support.profile import WHOLE
 from tests.support.sound import until
@@ -85,7 +86,7 @@ async def a_ring_reaches_every_page_and_leaves_the_focus_in_a_field(
     live: Stage, page: Page
 ) -> None:
     await page.locator(".rail a[data-section=contacts]").click()
-    await expect(page.locator("#main h1")).to_have_text("Contacts")
+    await expect(page.locator("#main h1").first).to_have_text("Contacts")
     field = page.locator("#main input:visible").first
     await field.fill("Jov")
     await said(page)
@@ -219,7 +220,7 @@ async def the_wrap_up_goes_on(live: Stage, page: Page) -> None:
         await work.session.execute(update(Presence).values(until_at=until_at))
     note = page.get_by_label("Note to Jelena")
     await note.focus()
-    await page.keyboard.type("Please read what she said of Ivan")
+    await write(page, "Please read what she said of Ivan")
     await is_kept(live)
     await a_note_stays_until_it_is_sent(live, page)
 

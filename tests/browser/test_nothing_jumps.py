@@ -18,7 +18,7 @@ from app.jobs.transaction import transaction
 from app.routing.rota.watch import open_alarm
 from app.staff.roles import Role
 from app.work import PROGRAM
-from tests.support.browser import CHROMIUM, at, available, enter, press, ring
+from tests.support.browser import CHROMIUM, at, available, enter, press, ring, write
 from tests.support.profile import WHOLE
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
@@ -83,7 +83,7 @@ async def types(page: Page, field: Locator) -> None:
     """Write in a field in the middle of the form, until it is saved."""
     await field.focus()
     await page.evaluate(TO_THE_FIELD)
-    await page.keyboard.type("She does not want to go home. ")
+    await write(page, "She does not want to go home. ")
     await expect(page.locator("#saving")).to_have_text("All saved")
 
 
