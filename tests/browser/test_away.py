@@ -212,7 +212,51 @@ async def test_a_ring_and_a_call_for_help_reach_a_reader_of_reports_and_a_hidden
     await expect(page.locator("#call-title")).to_contain_text("Talking")
     assert page.url.endswith("/reports")
     assert await page.evaluate(rings) == 0
+    await press(page, "e")
+    await press(page, "r")
+    await expect(page.locator("#presence")).to_contain_text("Available")
+    await page.close()
+    await accept_in_the_notification(live, await at_a_new_tab(live, tabs, jelena))
     assert problems == []
+
+
+async def at_a_new_tab(live: Stage, tabs: BrowserContext, who: Counsellor) -> Page:
+    """Open a page whose notifications are those of the browser."""
+    origin = live.settings.public_url
+    await tabs.grant_permissions(["notifications", "microphone"], origin=origin)
+    page = await tabs.new_page()
+    await at(page, live, who, "/")
+    await expect(page.locator("#telephone")).to_have_attribute("data-state", "ready")
+    return page
+
+
+async def accept_in_the_notification(live: Stage, page: Page) -> None:
+    """Behind another program the system shows the ring, with a button that accepts in the page."""
+    leg = await ring(live)
+    await expect(page.locator("#offer")).to_be_visible()
+    registered = "navigator.serviceWorker.getRegistration().then((one) => Boolean(one))"
+    assert not await page.evaluate(registered), "no notification: the page itself is seen"
+    # The window stays in view, and another program has the keyboard while it rings.
+    await page.evaluate(
+        "() => { document.hasFocus = () => false; dispatchEvent(new Event('blur')); }"
+    )
+    (worker,) = page.context.service_workers or [await page.context.wait_for_event("serviceworker")]
+    shown = "self.registration.getNotifications({tag: 'ring'})"
+
+    async def is_shown() -> bool:
+        return bool(await worker.evaluate(f"() => {shown}.then((all) => all.length)"))
+
+    await until(is_shown, "the notification is shown")
+    words, buttons = await worker.evaluate(
+        f"() => {shown}.then(([one]) => [one.title, one.actions.map((it) => it.action)])"
+    )
+    assert (words, buttons) == ("A call is waiting", ["accept"])
+    await worker.evaluate(
+        f"() => {shown}.then(([notification]) => self.dispatchEvent("
+        "new NotificationEvent('notificationclick', {notification, action: 'accept'})))"
+    )
+    await expect(page.locator("#call-title")).to_contain_text("Talking")
+    assert live.exchange.conferences.of_leg(leg) is not None
 
 
 class Killable:
@@ -307,7 +351,8 @@ async def test_no_word_is_lost_and_no_click_is_done_half_while_the_network_or_th
     await page.keyboard.type(" to go")
     await stale_within(page, 9)
     await is_refused()
-    await killable.start()
+    await stage.ground.database.close()
+    await stage.start_server()
     await expect(page.locator("#stale")).to_be_hidden(timeout=30_000)
     await expect(page.locator("#saving")).to_have_text("All saved", timeout=30_000)
     await expect(headline).to_have_value("Does not want to go")

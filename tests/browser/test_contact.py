@@ -9,12 +9,79 @@ from playwright.async_api import BrowserContext, Page, Route, async_playwright, 
 
 from app.demo.stage import Counsellor, Stage
 from app.web.access import COOKIE
-from tests.support.browser import CHROMIUM, FLAGS, answered, enter, press
+from tests.support.browser import CHROMIUM, FLAGS, answered, enter, press, ring, write
 from tests.support.contacts import WHOLE, completed, new_contact
 
 
-async def test_a_silent_call_is_closed_from_a_menu_by_keyboard(live: Stage, page: Page) -> None:
-    _ana, leg = await answered(page, live)
+async def test_the_form_and_a_silent_call_by_keyboard_alone(live: Stage, page: Page) -> None:
+    ana, leg = await answered(page, live)
+    form, keys = page, page.keyboard
+    await expect(form.locator("[data-record][data-ready]")).to_have_count(1)
+    await keys.press("w")
+    await expect(form.locator("#f-contact-kind")).to_be_focused()
+    await keys.type("A child")
+    await expect(form.locator("[data-section=child]")).to_be_visible()
+    await keys.press("Tab")
+    await write(page, "Zove Marko")
+    await expect(form.locator("[data-path='contact.headline'] .trouble")).to_contain_text(
+        "It looks like it holds a name"
+    )
+    await keys.press("ControlOrMeta+a")
+    await write(page, "Bullied at school")
+    await keys.press("Tab")
+    # A child's word, in either script, finds the category.
+    await keys.type("zadirk")
+    await keys.press("Enter")
+    await expect(form.locator(".combo .chips")).to_have_text("Bullying ×")
+    await keys.type("туче")
+    await expect(form.locator(".combo [role=option]").first).to_contain_text("Physical violence")
+    await keys.press("Escape")
+    await form.locator("#f-contact-place").focus()
+    await keys.type("Belgrade")
+    await form.locator("#f-child-a1-name").focus()
+    await keys.type("Јована")
+    await keys.press("Tab")
+    await keys.type("11")
+    await form.locator("#f-wishes-safe_to_contact").focus()
+    await keys.type("No")
+    for question in ("services", "authorities"):
+        await form.locator(f"#f-consent-{question}").focus()
+        await keys.type("No")
+    await form.locator("#f-actions-taken input").first.focus()
+    await keys.press("Space")
+    await form.locator("#f-actions-summary").focus()
+    await write(page, "She was told whom to talk to.")
+    await keys.type("\nShe will.")
+    await expect(form.locator("#saving")).to_have_text("All saved")
+    await expect(form.locator("#missing li")).to_have_count(0)
+    # The talk goes on all the while.
+    assert live.exchange.conferences.of_leg(leg) is not None
+    await form.locator("#complete").focus()
+    await keys.press("Enter")
+    await expect(page.locator("#desk")).to_contain_text("The contact of this talk is complete")
+    rows = await live.rows("SELECT state, kind, place FROM contacts")
+    assert rows == [{"state": "complete", "kind": "child", "place": "RS-BG"}]
+    call = await live.call_of(leg)
+    found = (await ana.ask("GET", f"/calls/{call['id']}/contact")).json()["answers"]
+    assert found["actions.summary"] == "She was told whom to talk to.\nShe will."
+    assert found["contact.headline"] == "Bullied at school"
+    assert found["contact.categories"] == ["V-BULLYING"]
+    assert "Јована" in found.values()
+    await expect(page.locator("#call-title")).to_contain_text("Talking")
+    await page.locator("#call-title").click()
+    await press(page, "e")
+    await expect(page.locator("#presence")).to_contain_text("Writing up")
+    await press(page, "r")
+    await expect(page.locator("#presence")).to_contain_text("Available")
+    await a_silent_call_is_closed_from_a_menu(live, page)
+
+
+async def a_silent_call_is_closed_from_a_menu(live: Stage, page: Page) -> None:
+    """By keyboard alone, too."""
+    leg = await ring(live)
+    await expect(page.locator("#offer")).to_be_visible()
+    await press(page, "a")
+    await expect(page.locator("#call-title")).to_contain_text("Talking")
     await expect(page.locator("#contact-title")).to_be_visible()
     await page.keyboard.press("c")
     await press(page, "1")
@@ -41,70 +108,12 @@ async def test_a_silent_call_is_closed_from_a_menu_by_keyboard(live: Stage, page
     await press(page, "1")
     # The talk is over, the record is closed, and the next child can ring.
     await expect(page.locator("#presence")).to_contain_text("Available")
-    rows = await live.rows("SELECT state, closed_as FROM contacts")
-    assert rows == [{"state": "complete", "closed_as": "silent"}]
+    rows = await live.rows("SELECT state, closed_as FROM contacts ORDER BY taken_at")
+    assert rows[-1] == {"state": "complete", "closed_as": "silent"}
     assert (await live.call_of(leg))["ended_by"] == "counsellor"
     await expect(page.locator("#contact-title")).to_have_count(0)
     await page.goto(live.settings.public_url + "/contacts")
     await expect(page.locator("main")).to_contain_text("1 silent")
-
-
-async def test_the_form_is_filled_by_keyboard_alone_while_the_talk_goes_on(
-    live: Stage, page: Page
-) -> None:
-    ana, leg = await answered(page, live)
-    form, keys = page, page.keyboard
-    await expect(form.locator("[data-record][data-ready]")).to_have_count(1)
-    await keys.press("w")
-    await expect(form.locator("#f-contact-kind")).to_be_focused()
-    await keys.type("A child")
-    await expect(form.locator("[data-section=child]")).to_be_visible()
-    await keys.press("Tab")
-    await keys.type("Zove Marko")
-    await expect(form.locator("[data-path='contact.headline'] .trouble")).to_contain_text(
-        "It looks like it holds a name"
-    )
-    await keys.press("ControlOrMeta+a")
-    await keys.type("Bullied at school")
-    await keys.press("Tab")
-    # A child's word, in either script, finds the category.
-    await keys.type("zadirk")
-    await keys.press("Enter")
-    await expect(form.locator(".combo .chips")).to_have_text("Bullying ×")
-    await keys.type("туче")
-    await expect(form.locator(".combo [role=option]").first).to_contain_text("Physical violence")
-    await keys.press("Escape")
-    await form.locator("#f-contact-place").focus()
-    await keys.type("Belgrade")
-    await form.locator("#f-child-a1-name").focus()
-    await keys.type("Јована")
-    await keys.press("Tab")
-    await keys.type("11")
-    await form.locator("#f-wishes-safe_to_contact").focus()
-    await keys.type("No")
-    for question in ("services", "authorities"):
-        await form.locator(f"#f-consent-{question}").focus()
-        await keys.type("No")
-    await form.locator("#f-actions-taken input").first.focus()
-    await keys.press("Space")
-    await form.locator("#f-actions-summary").focus()
-    await keys.type("She was told whom to talk to.\nShe will.")
-    await expect(form.locator("#saving")).to_have_text("All saved")
-    await expect(form.locator("#missing li")).to_have_count(0)
-    # The talk goes on all the while.
-    assert live.exchange.conferences.of_leg(leg) is not None
-    await form.locator("#complete").focus()
-    await keys.press("Enter")
-    await expect(page.locator("#desk")).to_contain_text("The contact of this talk is complete")
-    rows = await live.rows("SELECT state, kind, place FROM contacts")
-    assert rows == [{"state": "complete", "kind": "child", "place": "RS-BG"}]
-    call = await live.call_of(leg)
-    found = (await ana.ask("GET", f"/calls/{call['id']}/contact")).json()["answers"]
-    assert found["actions.summary"] == "She was told whom to talk to.\nShe will."
-    assert found["contact.headline"] == "Bullied at school"
-    assert found["contact.categories"] == ["V-BULLYING"]
-    assert "Јована" in found.values()
-    await expect(page.locator("#call-title")).to_contain_text("Talking")
 
 
 async def persistent(folder: Path, playwright: object) -> BrowserContext:

@@ -15,18 +15,18 @@ from app.dashboard import board
 from app.dashboard.people.signing_in import safe_next
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
+from app.practice.legs import Leg
 from app.routing import presence
 from app.routing.models import Presence
 from app.staff import tokens
 from app.staff.roles import Role
 from app.work import PROGRAM
-from tests.support.axe import LOOKS, faults
+from tests.support.axe import LOOKS, faults, faults_zoomed
 from tests.support.browser import (
     GREY,
     HEAR,
     answered,
     at,
-    available,
     be,
     picture,
     press,
@@ -34,10 +34,12 @@ from tests.support.browser import (
     said,
     signed_in,
     taken_back_for_a_moment,
+    write,
 )
 from tests.support.profile import WHOLE
 from tests.support.sound import until
 
+# That no page is too wide is tried in all of them by `test_every_page`, in one theme.
 PAGES = (
     "/",
     "/contacts",
@@ -50,16 +52,41 @@ PAGES = (
 )
 
 
-async def test_a_ring_reaches_every_page_and_leaves_the_focus_in_a_field(
-    live: Stage, page_with_notifications: Page
-) -> None:
-    page = page_with_notifications
-    ana = await live.add_counsellor("ana", state=None)
+async def test_one_page_through_a_day_of_calls(live: Stage, page: Page) -> None:
+    """The stories of the frame, one after the other on the page of one counsellor."""
+    await live.add_counsellor("Jelena", role=Role.SUPERVISOR, shift=False, state=None)
     await page.add_init_script(HEAR)
-    await at(page, live, ana, "/")
-    await available(page)
+    _ana, leg = await answered(page, live)
+    await a_talk_stands_until_its_end_is_meant(live, page, leg)
+    await is_ready_again(page)
+    await a_ring_reaches_every_page_and_leaves_the_focus_in_a_field(live, page)
+    await is_ready_again(page)
+    await page.locator(".rail a[data-section=desk]").click()
+    await each_child_has_a_form_of_its_own(live, page)
+    await takes_the_next_call(live, page)
+    await the_call_keeps_its_room_in_the_bar(page)
+    await a_dead_connection_is_said_clicks_are_refused_and_it_heals_itself(live, page)
+
+
+async def is_ready_again(page: Page) -> None:
+    await press(page, "r")
+    await expect(page.locator("#presence")).to_contain_text("Available")
+
+
+async def takes_the_next_call(live: Stage, page: Page) -> Leg:
+    leg = await ring(live)
+    await expect(page.locator("#accept")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#call-title")).to_contain_text("Talking")
+    await expect(page.locator("[data-record][data-ready]")).to_have_count(1)
+    return leg
+
+
+async def a_ring_reaches_every_page_and_leaves_the_focus_in_a_field(
+    live: Stage, page: Page
+) -> None:
     await page.locator(".rail a[data-section=contacts]").click()
-    await expect(page.locator("#main h1")).to_have_text("Contacts")
+    await expect(page.locator("#main h1").first).to_have_text("Contacts")
     field = page.locator("#main input:visible").first
     await field.fill("Jov")
     await said(page)
@@ -91,43 +118,11 @@ async def test_a_ring_reaches_every_page_and_leaves_the_focus_in_a_field(
     assert page.url.endswith("/cases")
     assert live.exchange.conferences.of_leg(leg) is not None
     await press(page, "e")
-    await press(page, "r")
-    await accept_in_the_notification(live, page)
+    await expect(page.locator("#presence")).to_contain_text("Writing up")
 
 
-async def accept_in_the_notification(live: Stage, page: Page) -> None:
-    """Behind another program the system shows the ring, with a button that accepts in the page."""
-    await page.context.grant_permissions(["notifications", "microphone"])
-    leg = await ring(live)
-    await expect(page.locator("#offer")).to_be_visible()
-    registered = "navigator.serviceWorker.getRegistration().then((one) => Boolean(one))"
-    assert not await page.evaluate(registered), "no notification: the page itself is seen"
-    # The window stays in view, and another program has the keyboard while it rings.
-    await page.evaluate(
-        "() => { document.hasFocus = () => false; dispatchEvent(new Event('blur')); }"
-    )
-    (worker,) = page.context.service_workers or [await page.context.wait_for_event("serviceworker")]
-    shown = "self.registration.getNotifications({tag: 'ring'})"
-
-    async def is_shown() -> bool:
-        return bool(await worker.evaluate(f"() => {shown}.then((all) => all.length)"))
-
-    await until(is_shown, "the notification is shown")
-    words, buttons = await worker.evaluate(
-        f"() => {shown}.then(([one]) => [one.title, one.actions.map((it) => it.action)])"
-    )
-    assert (words, buttons) == ("A call is waiting", ["accept"])
-    await worker.evaluate(
-        f"() => {shown}.then(([notification]) => self.dispatchEvent("
-        "new NotificationEvent('notificationclick', {notification, action: 'accept'})))"
-    )
-    await expect(page.locator("#call-title")).to_contain_text("Talking")
-    assert live.exchange.conferences.of_leg(leg) is not None
-
-
-async def test_a_talk_stands_until_its_end_is_meant(live: Stage, page: Page) -> None:
+async def a_talk_stands_until_its_end_is_meant(live: Stage, page: Page, leg: Leg) -> None:
     """Page changes, single letters, a refusal and an end that is taken back leave it as it is."""
-    _ana, leg = await answered(page, live)
     title, end = page.locator("#call-title"), page.locator("#hang-up")
     await page.evaluate("window.sameDocument = true")
     for section in ("cases", "contacts", "roster"):
@@ -178,13 +173,10 @@ async def test_a_talk_stands_until_its_end_is_meant(live: Stage, page: Page) -> 
     assert (await live.call_of(leg))["ended_by"] == "counsellor"
 
 
-async def test_each_child_has_a_form_of_its_own_which_keys_do_not_close_once_it_holds_text(
-    live: Stage, page: Page
-) -> None:
-    await live.add_counsellor("Jelena", role=Role.SUPERVISOR, shift=False, state=None)
-    _ana, leg = await answered(page, live)
+async def each_child_has_a_form_of_its_own(live: Stage, page: Page) -> None:
+    """Once it holds text, keys do not close it."""
+    leg = await takes_the_next_call(live, page)
     record, saving = page.locator("[data-record][data-ready]"), page.locator("#saving")
-    await expect(record).to_have_count(1)
     await expect(page.locator(".languages [aria-pressed=true]")).to_have_text("English")
     first = await record.get_attribute("data-record")
     await page.locator("#f-contact-headline").fill("Bullied at school")
@@ -197,19 +189,14 @@ async def test_each_child_has_a_form_of_its_own_which_keys_do_not_close_once_it_
     await page.locator("#call-title").click()
     await press(page, "e")
     await expect(page.locator("#presence")).to_contain_text("Writing up")
-    await press(page, "r")
-    await expect(page.locator("#presence")).to_contain_text("Available")
-    await ring(live)
-    await expect(page.locator("#accept")).to_be_focused()
-    await page.keyboard.press("Enter")
-    await expect(page.locator("#call-title")).to_contain_text("Talking")
-    await expect(record).to_have_count(1)
+    await is_ready_again(page)
+    await takes_the_next_call(live, page)
     await expect(page.locator("#f-contact-headline")).to_have_value("")
     assert await record.get_attribute("data-record") != first
     await page.locator("#f-contact-headline").fill("Ran away")
     await expect(saving).to_have_text("All saved")
-    rows = await live.rows("SELECT headline FROM contacts ORDER BY taken_at")
-    assert [row["headline"] for row in rows] == ["Bullied at school", "Ran away"]
+    rows = await live.rows("SELECT headline FROM contacts ORDER BY taken_at DESC LIMIT 2")
+    assert [row["headline"] for row in rows] == ["Ran away", "Bullied at school"]
     await page.locator("#call-title").click()
     await the_wrap_up_goes_on(live, page)
 
@@ -233,7 +220,7 @@ async def the_wrap_up_goes_on(live: Stage, page: Page) -> None:
         await work.session.execute(update(Presence).values(until_at=until_at))
     note = page.get_by_label("Note to Jelena")
     await note.focus()
-    await page.keyboard.type("Please read what she said of Ivan")
+    await write(page, "Please read what she said of Ivan")
     await is_kept(live)
     await a_note_stays_until_it_is_sent(live, page)
 
@@ -291,16 +278,31 @@ async def a_note_stays_until_it_is_sent(live: Stage, page: Page) -> None:
     assert len(await live.rows("SELECT id FROM team_messages")) == 1
     await page.locator(".rail a[data-section=cases]").click()
     await page.locator(".rail a[data-section=desk]").click()
+    await expect(page.locator("#desk")).to_have_count(1)
     await expect(note).to_have_count(0)
 
 
-async def test_a_dead_connection_is_said_clicks_are_refused_and_it_heals_itself(
+async def the_call_keeps_its_room_in_the_bar(page: Page) -> None:
+    """Urgent is never behind the telephone, the tray of messages or the name."""
+    before = page.viewport_size
+    for width in (1440, 1280, 1024):
+        await page.set_viewport_size({"width": width, "height": 800})
+        urgent = await page.locator("#urgent summary").bounding_box()
+        telephone = await page.locator("#telephone").bounding_box()
+        assert urgent is not None
+        assert telephone is not None
+        assert urgent["x"] + urgent["width"] <= telephone["x"], width
+    found = await faults_zoomed(page, "in a talk")
+    assert not found, "\n".join(found)
+    if before is not None:
+        await page.set_viewport_size(before)
+
+
+async def a_dead_connection_is_said_clicks_are_refused_and_it_heals_itself(
     live: Stage, page: Page
 ) -> None:
     live.settings.wrap_up_seconds = 600
-    await page.add_init_script(HEAR)
-    await answered(page, live)
-    await expect(page.locator("[data-record][data-ready]")).to_have_count(1)
+    await page.locator("#call-title").click()
     await press(page, "e")
     await expect(page.locator("#presence")).to_contain_text("Writing up")
     await said(page)
@@ -326,8 +328,7 @@ async def test_a_dead_connection_is_said_clicks_are_refused_and_it_heals_itself(
     await expect(page.locator("#connection")).to_have_text("● live")
     await expect(page.locator("#presence")).to_contain_text("Writing up")
     await page.keyboard.press("Escape")
-    await press(page, "r")
-    await expect(page.locator("#presence")).to_contain_text("Available")
+    await is_ready_again(page)
     await expect(page.locator("#telephone")).to_have_attribute("data-state", "ready")
     await ring(live)
     await expect(page.locator("#offer")).to_be_visible()
@@ -432,11 +433,13 @@ def test_signing_in_never_leads_elsewhere() -> None:
     assert safe_next("/cases/1") == "/cases/1"
 
 
-async def test_no_page_is_wider_than_a_phone_in_either_theme(live: Stage, page: Page) -> None:
+async def test_a_page_is_as_wide_as_a_phone_in_the_theme_that_was_chosen(
+    live: Stage, page: Page
+) -> None:
     jelena = await live.add_counsellor("jelena", role=Role.SUPERVISOR, shift=False)
     await at(page, live, jelena, "/")
     own = "document.documentElement.dataset.theme"
-    for n, path in enumerate(PAGES):
+    for n, path in enumerate(PAGES if WHOLE else PAGES[:2]):
         chosen, other = ("light", "dark") if n % 2 else ("dark", "light")
         url = live.settings.public_url
         await page.context.add_cookies([{"name": "theme", "value": chosen, "url": url}])

@@ -155,6 +155,12 @@ async def press(page: Page, letter: str) -> None:
     await page.keyboard.press("Enter")
 
 
+async def write(page: Page, words: str) -> None:
+    """Write in the field that has the focus: the last letters by keys, the others at once."""
+    await page.keyboard.insert_text(words[:-2])
+    await page.keyboard.type(words[-2:])
+
+
 async def taken_back_for_a_moment(button: Locator) -> None:
     """Let what can be taken back for five seconds be so for half a second, at the next click."""
     await expect(button).to_have_attribute("data-undo", "5")

@@ -56,7 +56,7 @@ _EAR = (
 }
 """
 )
-# Which tones are heard in the course of a second: pulses have pauses.
+# Which tones are heard in the course of half a second: pulses have pauses.
 _TONES = (
     """
 async (wanted) => {
@@ -65,7 +65,7 @@ async (wanted) => {
     + _LISTEN
     + """
   const loudest = {};
-  for (const began = Date.now(); Date.now() - began < 1000; ) {
+  for (const began = Date.now(); Date.now() - began < 600; ) {
     globalThis.meter.getFloatFrequencyData(bins);
     for (const hertz of wanted) {
       const at = Math.round(hertz * 8192 / globalThis.ear.sampleRate);
@@ -131,8 +131,13 @@ class Desk:
         page.on("console", lambda m: self._hear_console(m.text))
 
     @classmethod
-    async def open(cls, stage: Stage, who: Counsellor, browser: Browser, **more: Any) -> "Desk":
+    async def open(
+        cls, stage: Stage, who: Counsellor, browser: Browser, script: str = "", **more: Any
+    ) -> "Desk":
+        """Open the page of somebody who is signed in. `script` runs before those of the page."""
         context = await browser.new_context(**({"permissions": ["microphone"]} | more))
+        if script:
+            await context.add_init_script(script)
         cookie = {"name": COOKIE, "value": who._cookies[COOKIE], "url": stage.settings.public_url}
         await context.add_cookies([cookie])  # type: ignore[list-item]
         desk = cls(stage, who, context, await context.new_page())
