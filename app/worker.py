@@ -100,9 +100,13 @@ MATCHING_TOPICS = frozenset(
 )
 
 
-def _poll_of(queue_name: str) -> float:
-    """Return after how many seconds a queue is looked at, if no notification came."""
-    return POLL_SECONDS * (1 if queue_name == Queue.DEFAULT else PATIENCE)
+# The queues whose jobs share places, and how many of these jobs run at once.
+SHARES = tuple(((queue_name,), places) for queue_name, places in PLACES.items())
+
+
+def _poll_of(queues: tuple[str, ...]) -> float:
+    """Return after how many seconds these queues are looked at, if no notification came."""
+    return POLL_SECONDS * (1 if Queue.DEFAULT in queues else PATIENCE)
 
 
 def job_app_of(url: str) -> App:
@@ -182,12 +186,12 @@ class Worker:
             try:
                 context = {"parts": parts, "ground": self._ground}
                 async with asyncio.TaskGroup() as group:
-                    for queue_name, places in PLACES.items():
+                    for queues, places in SHARES:
                         group.create_task(
                             job_app.run_worker_async(
-                                queues=[str(queue_name)],
+                                queues=[str(one) for one in queues],
                                 concurrency=places,
-                                fetch_job_polling_interval=_poll_of(queue_name),
+                                fetch_job_polling_interval=_poll_of(queues),
                                 install_signal_handlers=False,
                                 shutdown_graceful_timeout=5,
                                 update_heartbeat_interval=5,

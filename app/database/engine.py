@@ -158,6 +158,8 @@ def open_database(
             max_overflow=more,
             pool_timeout=5,
             pool_use_lifo=True,
+            # No column has this type, which every pool would look for.
+            use_native_hstore=False,
             connect_args={
                 "connect_timeout": 3,
                 "application_name": "helpline",

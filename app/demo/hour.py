@@ -13,15 +13,13 @@ from typing import Any
 from app.demo.agencies import furnish
 from app.demo.asking_pages import Page
 from app.demo.invariants import broken_at_the_end, broken_now
+from app.demo.lengths import HOUR, Length, told
 from app.demo.stage import Counsellor, Stage
 from app.demo.texting_hour import count_texts, lost_texts, text_in, texters
 from app.demo.writing import WritingChild
 from app.demo.writing_hour import count_chats, lost_words, work_in_writing, write_in, writers
 from app.practice.legs import Leg
 from app.practice.people import Caller, Phone
-
-HOUR = 3600
-
 
 @dataclass
 class Guest:
@@ -41,6 +39,7 @@ class Guest:
 @dataclass
 class Hour:
     stage: Stage
+    length: Length
     guests: list[Guest]
     browser: dict[str, Counsellor] = field(default_factory=dict)
     everybody: list[Counsellor] = field(default_factory=list)
@@ -53,12 +52,12 @@ class Hour:
     children: list[WritingChild] = field(default_factory=list)
 
 
-def guest_list(seed: int) -> list[Guest]:
+def guest_list(seed: int, length: Length = HOUR) -> list[Guest]:
     """Return the callers: hang-ups in every phase, withheld numbers, danger, talks."""
     dice = random.Random(seed)
     guests: list[Guest] = []
     at = 20.0
-    stories = _stories()
+    stories = told(length.called)
     dice.shuffle(stories)
     for number, story in enumerate(stories):
         guest = Guest(rings_at=at, story=story, number=f"+3816412345{number:02d}")
@@ -66,23 +65,7 @@ def guest_list(seed: int) -> list[Guest]:
         _shape(guest, dice)
         guests.append(guest)
         at += dice.uniform(15, 55)
-    return guests + _after_the_last_shift()
-
-
-def _stories() -> list[str]:
-    return (
-        ["talks"] * 30
-        + ["hangs up in the greeting"] * 6
-        + ["hangs up while waiting"] * 7
-        + ["hangs up at once while waiting"] * 3
-        + ["hangs up while it rings"] * 5
-        + ["presses nothing"] * 4
-        + ["presses a wrong digit"] * 3
-        + ["is in danger"] * 5
-        + ["withholds the number"] * 3
-        + ["hangs up in mid-talk at once"] * 2
-        + ["cannot speak"] * 2
-    )
+    return guests + _after_the_last_shift(length.seconds)
 
 
 def _shape(guest: Guest, dice: random.Random) -> None:
@@ -110,26 +93,26 @@ def _shape(guest: Guest, dice: random.Random) -> None:
             guest.talks_for = 60
 
 
-def _after_the_last_shift() -> list[Guest]:
-    """Return callers who find no counsellor: one leaves a message, others do not."""
+def _after_the_last_shift(end: int) -> list[Guest]:
+    """Return callers who find no counsellor: one leaves a message, others do not. `end`: seconds."""
     return [
-        Guest(HOUR - 420, "finds nobody", leaves_after=90, number="+381641234590"),
+        Guest(end - 420, "finds nobody", leaves_after=90, number="+381641234590"),
         Guest(
-            HOUR - 400,
+            end - 400,
             "leaves a message",
             leaves_after=120,
             message_seconds=14,
             number="+381641234591",
         ),
         Guest(
-            HOUR - 380,
+            end - 380,
             "is in danger and finds nobody",
             digit="9",
             leaves_after=60,
             number="+381641234592",
         ),
         Guest(
-            HOUR - 360,
+            end - 360,
             "asks to be called back",
             leaves_after=20,
             number="+381641234593",
@@ -144,25 +127,30 @@ def _after_the_last_shift() -> list[Guest]:
     ]
 
 
-async def play_hour(stage: Stage, seed: int = 7) -> dict[str, Any]:
+async def play_hour(stage: Stage, seed: int = 7, length: Length = HOUR) -> dict[str, Any]:
     """Play the hour and return its counts. `broken` is empty if every invariant held."""
     await stage.add_line()
-    hour = Hour(stage, guest_list(seed))
+    hour = Hour(stage, length, guest_list(seed, length))
     await furnish(stage)
     await stage.set_up_telephony()
     await _open_the_room(hour)
     await _open_the_chat(hour)
     _turn_knobs(stage)
-    end = stage.clock.now().timestamp() + HOUR
+    end = stage.clock.now().timestamp() + length.seconds
     tasks = [asyncio.create_task(_visit(hour, i, g)) for i, g in enumerate(hour.guests)]
     tasks += [asyncio.create_task(_work(hour, c)) for c in hour.browser.values()]
-    tasks += [asyncio.create_task(write_in(stage, guest, hour.children)) for guest in writers(seed)]
-    tasks += [asyncio.create_task(text_in(stage, child)) for child in texters(seed)]
-    tasks += [asyncio.create_task(work_in_writing(stage, *one)) for one in hour.writing]
+    tasks += [
+        asyncio.create_task(write_in(stage, one, hour.children)) for one in writers(seed, length)
+    ]
+    tasks += [asyncio.create_task(text_in(stage, child)) for child in texters(seed, length)]
+    tasks += [
+        asyncio.create_task(work_in_writing(stage, *one, away=length.page_closed_for))
+        for one in hour.writing
+    ]
     tasks.append(asyncio.create_task(_look_after(hour, hour.everybody[3])))
     tasks.append(asyncio.create_task(_close_the_room(hour)))
     tasks.append(asyncio.create_task(_tell_details(hour)))
-    away_at = stage.clock.now().timestamp() + HOUR / 2
+    away_at = stage.clock.now().timestamp() + length.seconds / 2
     while stage.clock.now().timestamp() < end:
         await stage.advance(30)
         hour.broken += await broken_now(stage)
@@ -228,7 +216,7 @@ async def _open_the_chat(hour: Hour) -> None:
     They have no shift on the telephone: their phones do not ring.
     """
     await hour.stage.let_write(by=["sms"])
-    for name, leaves_at in (("mara", None), ("jelena", 900.0)):
+    for name, leaves_at in (("mara", None), ("jelena", hour.length.page_closed_at)):
         one = await hour.stage.add_counsellor(name, chats=3, state=None)
         await one.ask("PUT", "/me/presence", {"state": "available"})
         hour.writing.append((one, leaves_at))
@@ -433,7 +421,7 @@ async def _tell_details(hour: Hour) -> None:
 async def _close_the_room(hour: Hour) -> None:
     """Send all counsellors off duty eight minutes before the end."""
     stage = hour.stage
-    await stage.clock.sleep(HOUR - 480)
+    await stage.clock.sleep(hour.length.seconds - 480)
     stage.exchange.sender.under_way += 1
     try:
         for counsellor in hour.everybody:
@@ -488,6 +476,6 @@ async def _count(hour: Hour) -> dict[str, Any]:
         "missed_offers": states["missed"],
         "declined_offers": states["declined"],
         "webhooks": repeats,
-        "simulated_seconds": HOUR,
+        "simulated_seconds": hour.length.seconds,
         "broken": sorted(set(hour.broken)),
     }

@@ -362,13 +362,18 @@ async def _open_numbers(stage: Stage, legs: list[Leg]) -> list[str]:
     numbers -= {row["endpoint"].lstrip("+") for row in own}
     # The name that the counsellors of the scripted hour write.
     numbers.add("Zzorica")
-    found = []
+    # One statement for all: to ask each table by itself takes as long as the rest of a short story.
     tables = await stage.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-    for table in (row["tablename"] for row in tables):
-        for row in await stage.rows(f'SELECT t::text AS words FROM "{table}" t'):
-            if any(number in row["words"] for number in numbers):
-                found.append(f"7: a caller's number or a child's name in clear in {table}")
-                break
+    looked = " UNION ALL ".join(
+        f"SELECT '{name}' AS name WHERE EXISTS (SELECT FROM \"{name}\" t"
+        " WHERE t::text LIKE ANY (SELECT pattern FROM sought))"
+        for name in (row["tablename"] for row in tables)
+    )
+    held = await stage.rows(
+        f"WITH sought AS (SELECT '%%' || unnest(%s::text[]) || '%%' AS pattern) {looked}",
+        sorted(numbers),
+    )
+    found = [f"7: a caller's number or a child's name in clear in {row['name']}" for row in held]
     seen = [url for url, _ in stage.exchange.sender.sent]
     seen += [c.name for c in stage.exchange.conferences.all.values()]
     seen += [heard.text for leg in stage.exchange.legs.values() for heard in leg.heard]

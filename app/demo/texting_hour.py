@@ -4,6 +4,7 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
+from app.demo.lengths import HOUR, Length
 from app.demo.stage import LINE, Stage
 from app.practice.people import Phone
 
@@ -11,7 +12,6 @@ from app.practice.people import Phone
 GOODBYE = "Hvala, moram da idem"
 # Seconds between two looks at the telephone, and how long a child waits for the next answer.
 _LOOKS_EVERY, _PATIENCE = 6, 420
-HOUR = 3600
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,15 @@ class Texts:
     texts: int
 
 
-def texters(seed: int) -> list[Texts]:
+def texters(seed: int, length: Length = HOUR) -> list[Texts]:
     """Return the children who text, the last of them when the counsellors have gone."""
     dice = random.Random(seed + 2000)
-    at = [150 + 520 * n + dice.uniform(0, 200) for n in range(4)]
+    times = range(length.texters)
+    at = [150 + length.texted_apart * n + dice.uniform(0, 200) for n in times]
     found = [
         Texts(begins_at, f"+38164777000{n}", dice.randrange(1, 4)) for n, begins_at in enumerate(at)
     ]
-    return [*found, Texts(HOUR - 300, "+381647770009", 0)]
+    return [*found, Texts(length.seconds - 300, "+381647770009", 0)]
 
 
 async def text_in(stage: Stage, child: Texts) -> None:

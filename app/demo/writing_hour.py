@@ -9,13 +9,13 @@ from typing import Any
 from uuid import uuid4
 
 from app.demo.asking_pages import Page
+from app.demo.lengths import HOUR, Length, told
 from app.demo.stage import Counsellor, Stage
 from app.demo.texting_hour import GOODBYE
 from app.demo.writing import WritingChild, a_child
 
 # Seconds between two looks of a page.
 _LOOKS_EVERY = 8
-HOUR = 3600
 
 
 @dataclass(frozen=True)
@@ -29,24 +29,17 @@ class Writes:
     leaves_after: float = 300
 
 
-def writers(seed: int) -> list[Writes]:
+def writers(seed: int, length: Length = HOUR) -> list[Writes]:
     """Return the children who write: talks, closed tabs, danger, doubled and late deliveries."""
     dice = random.Random(seed + 1000)
-    stories = (
-        ["talks"] * 6
-        + ["is in danger"] * 2
-        + ["closes the tab while waiting"] * 2
-        + ["sends everything twice"] * 2
-        + ["loses the network and comes back"] * 2
-        + ["has the counsellor who goes away"] * 2
-    )
+    stories = told(length.written)
     dice.shuffle(stories)
     found, at = [], 60.0
     for story in stories:
         found.append(Writes(at, story, dice.randrange(2, 6)))
-        at += dice.uniform(60, 170)
+        at += dice.uniform(*length.written_apart)
     # When the counsellors have gone.
-    return [*found, Writes(HOUR - 300, "leaves a message")]
+    return [*found, Writes(length.seconds - 300, "leaves a message")]
 
 
 @contextlib.contextmanager
@@ -112,9 +105,11 @@ async def _say(child: WritingChild, guest: Writes, number: int) -> None:
         child.told.append(text)
 
 
-async def work_in_writing(stage: Stage, counsellor: Counsellor, leaves_at: float | None) -> None:
+async def work_in_writing(
+    stage: Stage, counsellor: Counsellor, leaves_at: float | None, *, away: float
+) -> None:
     """Work as a counsellor who writes: take conversations, answer what is unread. With `leaves_at`
-    the page is closed when the next talk after that has begun, and comes back ten minutes later."""
+    the page is closed when the next talk after that has begun, for `away` seconds."""
     clock, begun, took = stage.clock, stage.clock.now().timestamp(), False
     page = Page(stage, counsellor)
     while True:
@@ -122,7 +117,7 @@ async def work_in_writing(stage: Stage, counsellor: Counsellor, leaves_at: float
         now = clock.now().timestamp() - begun
         if leaves_at is not None and now > leaves_at and took:
             leaves_at = None
-            await clock.sleep(600)
+            await clock.sleep(away)
             with noticed(stage), contextlib.suppress(Exception):
                 await counsellor.ask("PUT", "/me/presence", {"state": "available"})
         with noticed(stage), contextlib.suppress(Exception):

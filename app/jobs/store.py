@@ -1,11 +1,14 @@
 """The connections of the job store, on which no statement waits or runs without an end."""
 
 import asyncio
+import select
 from collections.abc import Awaitable, Callable
 from typing import Any, LiteralString, TypeVar
 
+import psycopg
 from procrastinate import PsycopgConnector
 from procrastinate.exceptions import ConnectorException
+from psycopg_pool import AsyncConnectionPool
 
 from app.database.engine import (
     LOCK_SECONDS,
@@ -45,6 +48,8 @@ class JobStore(PsycopgConnector):
             max_size=13,
             timeout=5,
             kwargs={"application_name": "helpline jobs", "options": options},
+            configure=_without_transactions,
+            pool_factory=_pool,
         )
 
     async def execute_query_async(self, query: LiteralString, **arguments: Any) -> None:
@@ -59,6 +64,27 @@ class JobStore(PsycopgConnector):
         self, query: LiteralString, **arguments: Any
     ) -> list[dict[str, Any]]:
         return await _until_done(super().execute_query_all_async, query, arguments)
+
+
+async def _without_transactions(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Let each statement be a transaction by itself: a step of a job is one statement."""
+    await connection.set_autocommit(True)
+
+
+def _pool(**options: Any) -> AsyncConnectionPool[Any]:
+    return AsyncConnectionPool(**{**options, "check": _check})
+
+
+async def _check(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Raise psycopg.OperationalError if a connection of the pool was lost meanwhile.
+
+    A server that goes away ends its connections, which can be read from then on. The library asks
+    the server before every statement, and nearly always hears that all is well.
+    """
+    waiting = select.poll()
+    waiting.register(connection.fileno(), select.POLLIN)
+    if waiting.poll(0):
+        await AsyncConnectionPool.check_connection(connection)
 
 
 async def _until_done(

@@ -21,13 +21,15 @@ from app import worker
 from app.clock import SteppedClock
 from app.database import engine as engines
 from app.demo import stage
-from app.jobs.app import POLL_SECONDS
+from app.jobs.app import PLACES, POLL_SECONDS
 from app.staff import hashing
-from app.worker import Worker
+from app.worker import SHARES, Worker
 from tests.support.kept.changes import changes, changes_counted
 from tests.support.kept.connections import kept_connections
 
 _STEPPED_POLL_SECONDS = 2.0
+# Each share of the queues has a connection, statements to begin and to end with, and a heartbeat.
+_STEPPED_SHARES = ((tuple(PLACES), sum(PLACES.values())),)
 
 
 @contextmanager
@@ -55,6 +57,8 @@ def _share_statements(patch: pytest.MonkeyPatch) -> None:
             event.listen(engine, "engine_connect", lambda _: connected.append(engine))
         else:
             shared = connected[0]
+            # Its own dialect is not used, and so need not ask the server what it is.
+            engine.dialect.initialize = lambda _: None  # type: ignore[method-assign]
             engine.dialect = engine.pool._dialect = shared.dialect
             engine._compiled_cache = shared._compiled_cache
         return new
@@ -63,7 +67,7 @@ def _share_statements(patch: pytest.MonkeyPatch) -> None:
 
 
 def _poll_seldom(patch: pytest.MonkeyPatch) -> None:
-    """Let the worker of a stage with a stepped clock poll seldom.
+    """Let the worker of a stage with a stepped clock poll seldom, and all queues share places.
 
     Such a stage notifies the worker of each job that is due, so polling finds nothing: it only
     takes time from the story, and the more of it the slower the machine is.
@@ -73,6 +77,7 @@ def _poll_seldom(patch: pytest.MonkeyPatch) -> None:
     async def run(self: Worker, job_app: App) -> None:
         stepped = isinstance(self._ground.clock, SteppedClock)
         patch.setattr(worker, "POLL_SECONDS", _STEPPED_POLL_SECONDS if stepped else POLL_SECONDS)
+        patch.setattr(worker, "SHARES", _STEPPED_SHARES if stepped else SHARES)
         await made(self, job_app)
 
     patch.setattr(Worker, "_run_jobs", run)
