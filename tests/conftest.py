@@ -1,44 +1,13 @@
-"""A real PostgreSQL for every test: one server per process, a database per test that commits."""
+"""In which order, in which process and with which marks the tests run; `fixtures.py` has theirs."""
 
-import contextlib
 import gc
 import inspect
 import os
-import tempfile
-from collections.abc import AsyncIterator, Iterator
-from functools import partial
-from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
-from sqlalchemy.ext.asyncio import AsyncSession
 from xdist.scheduler import LoadScopeScheduling
 
-from app.clock import SteppedClock
-from app.database.embedded import EmbeddedPostgres
-from app.database.roles import OWNER, SUPERUSER, as_role
-from app.database.roles import PROGRAM as PROGRAM_ROLE
-from app.database.running import make_ready
-from app.demo.stage import (
-    ACCOUNT,
-    API_KEY,
-    MONDAY,
-    PASSWORD_ALONE,
-    TOKEN,
-    Stage,
-    stage_on,
-)
-from app.log import set_up_logging
-from app.settings import Settings
-from app.staff.audit import append
-from app.web.limits import Limiter
-from app.work import PROGRAM, Work, make_ground
-from tests.support.kept.connections import kept_on, left_behind
-from tests.support.kept.databases import database_for_a_test, let_go, named, put_back
-from tests.support.kept.sharing import shared_between_stages
-from tests.support.kept.template import made_or_copied
-from tests.support.mail import Mail, mail
 from tests.support.profile import WHOLE
 
 # What is loaded stays: to look for garbage in it again and again takes a tenth of the loading.
@@ -59,8 +28,27 @@ _OWN_PROCESSES = (
 
 
 # These share no database, but take long: they install packages, measure memory, play days or random
-# events, build the documents, read every source, or erase all that belongs to a child.
+# events, build the documents, read every source or every catalogue, try many hostile files, or
+# erase all that belongs to a child.
 _LONG_RULES = (
+    "tests/fuzz/",
+    "security/test_cryptography",
+    "security/test_patterns",
+    "words/test_labels",
+    "words/test_local_hours",
+    "words/test_logged_values",
+    "words/test_own_catalogues",
+    "words/test_shown_codes",
+    "words/test_translations_of_two",
+    "words/test_used_keys",
+    "training/test_translations",
+    "contacts/test_any_sequence",
+    "cases/test_details",
+    "cases/test_suspicions",
+    "country/test_archive",
+    "statistics/test_release",
+    "api/test_examples",
+    "test_audit_kinds",
     "test_oracles",
     "test_export_memory",
     "test_package",
@@ -123,27 +111,10 @@ _REAL_TIME = (
 _FIRST = ("gw0", "gw1")
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _sharing() -> Iterator[None]:
-    with shared_between_stages():
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _no_pauses() -> None:
-    """Guesses are slowed down by real time, which tests have better uses for."""
-    Limiter.pause_seconds = 0.0
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _watched() -> None:
-    """What a stage looks at or sets right itself, it does as the superuser of the database."""
-    Stage.watched_as = staticmethod(lambda url: as_role(url, SUPERUSER))
-
-
-@pytest.fixture
-def anyio_backend() -> tuple[str, dict[str, bool]]:
-    return ("asyncio", {"use_uvloop": True})
+def pytest_configure(config: pytest.Config) -> None:
+    # What only hands out the tests to other processes need not load the program.
+    if not config.getoption("numprocesses", None):
+        config.pluginmanager.import_plugin("tests.fixtures")
 
 
 class _Scheduler(LoadScopeScheduling):  # type: ignore[misc]
@@ -162,7 +133,10 @@ class _Scheduler(LoadScopeScheduling):  # type: ignore[misc]
             # To read every source takes seconds, once in a process.
             "tests/words/test_pages.py",
             "tests/test_codes.py",
+            "tests/words/test_used_keys.py",
         )
+        if nodeid.startswith(("tests/words/test_shown_codes", "tests/words/test_logged_values")):
+            return "tests/words/test_pages.py"
         return next((part for part in together if nodeid.startswith(part)), nodeid)
 
     def _assign_work_unit(self, node: Any) -> None:
@@ -181,19 +155,15 @@ def pytest_sessionstart() -> None:
         os.nice(10)
 
 
-@pytest.fixture(autouse=True)
-def _log_of_this_test() -> None:
-    """Log to the standard error of this test: that of the test before may be closed by now."""
-    set_up_logging("ERROR")
-
-
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Scheduler:
     return _Scheduler(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    longest = (*_OWN_PROCESSES, *_LONG_RULES)
     for item in items:
-        own = any(name in item.nodeid for name in (*_OWN_PROCESSES, *_LONG_RULES))
+        nodeid = item.nodeid
+        own = any(name in nodeid for name in longest)
         used = getattr(item, "fixturenames", ())
         if own or ("server" in used and "work" not in used):
             # The rest is rules, and verbs that are rolled back: `scripts/test --fast`.
@@ -217,129 +187,6 @@ def pytest_collection_finish() -> None:
 
 def _rank(item: pytest.Item) -> int:
     """Return the place of a test in the list of the longest, or one after all of them."""
-    places = (place for place, name in enumerate(_LONG) if name in item.nodeid)
+    nodeid = item.nodeid
+    places = (place for place, name in enumerate(_LONG) if name in nodeid)
     return next(places, len(_LONG))
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server whose database `template_helpline` is migrated, as its superuser."""
-    with tempfile.TemporaryDirectory(prefix="hl", dir="/tmp") as name:
-        folder = Path(name)
-        made_or_copied(partial(_make_template, folder), folder, tmp_path_factory.getbasetemp())
-        with EmbeddedPostgres(folder) as postgres, kept_on(postgres.url):
-            yield postgres.superuser_url
-            let_go(postgres.superuser_url)
-
-
-def _make_template(folder: Path) -> None:
-    with EmbeddedPostgres(folder) as postgres:
-        with psycopg.connect(postgres.superuser_url, autocommit=True) as connection:
-            # The tests' data may be lost with the machine; theirs alone.
-            connection.execute("ALTER SYSTEM SET fsync = off")
-            connection.execute("ALTER SYSTEM SET synchronous_commit = off")
-            connection.execute("ALTER SYSTEM SET full_page_writes = off")
-            connection.execute("SELECT pg_reload_conf()")
-            connection.execute(f"CREATE DATABASE template_helpline OWNER {OWNER}")
-        make_ready(
-            named(postgres.url, "template_helpline"), named(postgres.owner_url, "template_helpline")
-        )
-
-
-@pytest.fixture
-def database(server: str) -> Iterator[str]:
-    """A migrated and empty database for this test alone, as the program's role."""
-    name = database_for_a_test(server)
-    left_behind()
-    yield as_role(named(server, name), PROGRAM_ROLE)
-    put_back(server, name)
-    assert left_behind() == [], "left on a connection of a pool"
-
-
-@pytest.fixture(scope="session")
-def rolled_back(server: str) -> Iterator[str]:
-    """A migrated database in which nothing is ever committed."""
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE rolled_back TEMPLATE template_helpline OWNER {OWNER}")
-        with psycopg.connect(named(server, "rolled_back"), autocommit=True) as inside:
-            inside.execute(PASSWORD_ALONE)
-        yield as_role(named(server, "rolled_back"), PROGRAM_ROLE)
-        connection.execute("DROP DATABASE rolled_back WITH (FORCE)")
-
-
-@pytest.fixture
-async def work(rolled_back: str, anyio_backend: str) -> AsyncIterator[Work]:
-    """One unit of work on a real database, rolled back at the end: for tests of single verbs."""
-    async with _work_on(rolled_back) as made:
-        yield made
-
-
-@pytest.fixture
-async def forger(rolled_back: str, anyio_backend: str) -> AsyncIterator[Work]:
-    """The same as the superuser of the database: for tests of rows that are forged."""
-    async with _work_on(as_role(rolled_back, SUPERUSER)) as made:
-        yield made
-
-
-class _ReadingsOf:
-    """Readings of a test of verbs: elsewhere each is committed by itself, here it is undone."""
-
-    def __init__(self, work: Work) -> None:
-        self._work = work
-
-    async def write(self, entry: dict[str, Any]) -> None:
-        append(self._work, entry)
-
-
-@contextlib.asynccontextmanager
-async def _work_on(url: str) -> AsyncIterator[Work]:
-    settings = Settings(
-        database_url=url,
-        public_url="http://127.0.0.1:1",
-        secret_key="practice-secret-key-practice-secret-key",
-        field_keys="1:cHJhY3RpY2Uta2V5LXByYWN0aWNlLWtleS0xMjM0NTY=",
-        twilio_account_sid=ACCOUNT,
-        twilio_auth_token=TOKEN,
-        **API_KEY,
-    )
-    ground = make_ground(settings, SteppedClock(MONDAY))
-    async with ground.database.engine.connect() as connection:
-        session = AsyncSession(
-            connection, expire_on_commit=False, join_transaction_mode="create_savepoint"
-        )
-        made = Work(session, ground.clock.now(), PROGRAM, ground)
-        ground.kept["readings"] = _ReadingsOf(made)
-        yield made
-        await session.close()
-        await connection.rollback()
-    await ground.database.close()
-
-
-@pytest.fixture
-async def stage(database: str, anyio_backend: str) -> AsyncIterator[Stage]:
-    """The whole helpline with the practice exchange, on a stepped clock."""
-    async with stage_on(database, wrap_up_seconds=30, long_wait_seconds=60) as made:
-        await made.add_line()
-        yield made
-        if not getattr(made, "expects_faults", False):
-            assert made.exchange.faults == []
-
-
-@pytest.fixture
-async def post(anyio_backend: str) -> AsyncIterator[Mail]:
-    """A real mail server."""
-    async with mail() as made:
-        yield made
-
-
-@pytest.fixture
-async def night(database: str, post: Mail, anyio_backend: str) -> AsyncIterator[Stage]:
-    """A stage with a mail server, at two in the night of its town."""
-    clock = SteppedClock(MONDAY.replace(hour=1))
-    async with stage_on(
-        database, clock=clock, smtp_url=post.url, wrap_up_seconds=30, long_wait_seconds=60
-    ) as made:
-        await made.add_line()
-        yield made
-        if not getattr(made, "expects_faults", False):
-            assert made.exchange.faults == []

@@ -3,6 +3,7 @@ written with what was before and after; the others change none, and each says wh
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -276,24 +277,27 @@ def _handed(function: str, parameter: str) -> set[Kind]:
     """Return the kinds with which a function that writes an entry is called anywhere."""
     return {
         kind
-        for node in CALLS.get(function, ())
+        for node in _calls().get(function, ())
         for argument in (*node.args, *(one.value for one in node.keywords))
         for kind in _members(argument)
     }
 
 
-SOURCES = {
-    path: path.read_text()
-    for path in sorted(Path(app.__file__).parent.rglob("*.py"))
-    if "AuditLog" in path.read_text()
-}
+@cache
+def _sources() -> dict[Path, str]:
+    every = {path: path.read_text() for path in sorted(Path(app.__file__).parent.rglob("*.py"))}
+    return {path: source for path, source in every.items() if "AuditLog" in source}
 
 
-CALLS: dict[str, list[ast.Call]] = {}
-for _source in SOURCES.values():
-    for _node in ast.walk(ast.parse(_source)):
-        if isinstance(_node, ast.Call):
-            CALLS.setdefault(_name(_node), []).append(_node)
+@cache
+def _calls() -> dict[str, list[ast.Call]]:
+    """Return every call of these sources by the name of what is called."""
+    found: dict[str, list[ast.Call]] = {}
+    for source in _sources().values():
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Call):
+                found.setdefault(_name(node), []).append(node)
+    return found
 
 
 def test_each_kind_is_declared_as_a_change_or_says_why_it_changes_nothing() -> None:
@@ -304,7 +308,7 @@ def test_each_kind_is_declared_as_a_change_or_says_why_it_changes_nothing() -> N
 
 def test_each_change_is_written_with_what_was_before_and_after() -> None:
     found: set[Kind] = set()
-    for path, source in SOURCES.items():
+    for path, source in _sources().items():
         for kinds, both, line in _entries(source):
             assert both or not kinds & CHANGES, f"{path}:{line} says not both of {kinds}"
             found |= kinds

@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,13 @@ def _commands(page: Path) -> list[list[str]]:
     return found
 
 
+# Made once: to put all commands together takes longer than most of them.
+_program = cache(typer.main.get_command)
+
+
 def _parse(words: list[str]) -> None:
     """Parse a command as the command line does, without carrying it out. Raises UsageError."""
-    command: Any = typer.main.get_command(app)
+    command: Any = _program(app)
     name, arguments, parent = "helpline", words, None
     while hasattr(command, "resolve_command"):
         context = command.make_context(name, list(arguments), parent=parent)
@@ -146,6 +151,7 @@ def _run(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["helpline", *words])
         patch.setattr(sys, "stdin", io.StringIO("correct horse battery\n"))
+        patch.setattr(typer.main, "get_command", _program)
         try:
             main()
             code = 0

@@ -188,13 +188,17 @@ def _of_reports() -> Iterator[str]:
 def _sources() -> Iterator[str]:
     """Yield where the shipped deadlines, forms of reports and hours of rest come from."""
     for path in sorted((ROOT / "referrals/data").glob("protocol-*.yaml")):
-        found = yaml.safe_load(path.read_text("utf-8"))
+        found = _read(path)
         yield from (rule["source"] for rule in _deadlines_in(found))
     for path in [
         *sorted((ROOT / "statistics/data").glob("report-*.yaml")),
         ROOT / "routing/rota/data/rest.yaml",
     ]:
-        yield yaml.safe_load(path.read_text("utf-8"))["source"]
+        yield _read(path)["source"]
+
+
+def _read(path: Path) -> Any:
+    return yaml.load(path.read_text("utf-8"), Loader=words.LOADER)  # noqa: S506
 
 
 def _deadlines_in(read: Any) -> Iterator[dict[str, Any]]:
@@ -384,7 +388,7 @@ def shipped_labels() -> Iterator[dict[str, str]]:
     """Yield each label of the shipped definitions, by language, in the order of the files."""
     for folder in _DEFINITIONS:
         for path in sorted((ROOT / folder).glob("*.yaml")):
-            yield from _labels_in(yaml.safe_load(path.read_text("utf-8")))
+            yield from _labels_in(_read(path))
 
 
 def _labels_in(read: Any) -> Iterator[dict[str, str]]:

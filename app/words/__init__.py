@@ -31,6 +31,8 @@ _CHILD = "child.yaml"
 # What counsellors need in a written conversation. The file may be missing; one that is there has
 # every key.
 _CHATS = "chats.yaml"
+# Our own files can be trusted, so the quick loader will do.
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # Texts that a helpline imported, by language and by key (`texts.py`).
 _own: dict[str, Mapping[str, str]] = {}
 
@@ -133,10 +135,8 @@ def _read(language: str, file: str) -> dict[str, Any]:
     path = FOLDER / language / file
     if not path.exists():
         raise BadWords(f"app/words/{language}/{file} is missing. Copy it from app/words/{SOURCE}.")
-    # Our own files can be trusted, so the quick loader will do.
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        read: dict[str, Any] = yaml.load(path.read_text("utf-8"), Loader=loader)  # noqa: S506
+        read: dict[str, Any] = yaml.load(path.read_text("utf-8"), Loader=LOADER)  # noqa: S506
     except yaml.YAMLError as error:
         where = str(error).replace("\n", " ")
         raise BadWords(f"app/words/{language}/{file} cannot be read: {where}") from None

@@ -28,9 +28,7 @@ def chat_words(language: str) -> ChatWords:
     path = words.FOLDER / base / _FILE
     read: dict[str, Any] = {"beginnings": [], "danger": []}
     if path.exists():
-        # Our own files can be trusted, so the quick loader will do.
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        read = yaml.load(path.read_text("utf-8"), Loader=loader)  # noqa: S506
+        read = yaml.load(path.read_text("utf-8"), Loader=words.LOADER)  # noqa: S506
     own = texts.laid_over(_FILE, read, words.own_texts(base))
     said = tuple(words.in_script(language, one, "") for one in own["beginnings"])
     danger = dict.fromkeys(map(str, [*read["danger"], *own["danger"]]))

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from jsonschema import Draft202012Validator
 
 from app.main import make_app
 from app.settings import Settings
@@ -94,6 +93,9 @@ def route_of(described: dict[str, Any], example: Example) -> dict[str, Any]:
 def wrong_in(described: dict[str, Any], schema: dict[str, Any], text: str) -> list[str]:
     """Return what is wrong with a JSON text by a schema of the description."""
     whole = strict(deepcopy({**schema, "components": described["components"]}))
+    # Loading it takes a second, in every process that collects this file.
+    from jsonschema import Draft202012Validator
+
     checker = Draft202012Validator(whole)
     return [f"{one.json_path}: {one.message}" for one in checker.iter_errors(json.loads(text))]
 

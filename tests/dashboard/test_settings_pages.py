@@ -4,9 +4,7 @@ import ast
 import inspect
 import re
 from collections.abc import Iterable
-from pathlib import Path
 
-import app
 from app.country.own_settings import OWN
 from app.dashboard.settings.log_pages import CHAIN_WORDS
 from app.dashboard.settings.log_words import FIELD_WORDS
@@ -22,6 +20,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.roles import Role
 from app.staff.tokens import SCOPES
 from app.work import PROGRAM
+from tests import sources
 from tests.support.referrals import page
 from tests.support.verbs import an_agency
 
@@ -124,8 +123,8 @@ async def test_the_logs_are_checked_from_the_page_and_a_forgery_is_shown(stage: 
 
 def test_each_field_of_the_log_has_words() -> None:
     named: set[str] = {*OWN, *DataKind}
-    for file in Path(app.__file__).parent.rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
+    for _path, tree in sources.naming("write_entry", "write_reading", "_for_log", "_logged"):
+        for node in ast.walk(tree):
             if isinstance(node, ast.Call):
                 if getattr(node.func, "id", "") in ("write_entry", "write_reading"):
                     named |= {keyword.arg or "" for keyword in node.keywords}

@@ -2,13 +2,11 @@
 
 import ast
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import select
 
-import app
 from app.calls.line_rows import Line
 from app.contacts import contacts
 from app.contacts.states import Channel
@@ -22,6 +20,7 @@ from app.staff.models import AuditEntry, Staff
 from app.staff.roles import Role
 from app.words.pages import spoken_in
 from app.work import Work
+from tests import sources
 from tests.support.verbs import (
     a_counsellor,
     a_line,
@@ -151,8 +150,8 @@ async def test_the_log_is_searched_by_what_its_lines_show(work: Work) -> None:
 def test_a_subject_that_is_no_row_is_said_in_words() -> None:
     written = {
         node.args[2].value
-        for path in Path(app.__file__).parent.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
+        for _path, tree in sources.naming("write_entry", "write_reading")
+        for node in ast.walk(tree)
         if isinstance(node, ast.Call) and len(node.args) > 2
         if getattr(node.func, "id", "") in ("write_entry", "write_reading")
         if isinstance(node.args[2], ast.Constant)

@@ -2,12 +2,10 @@
 
 import ast
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from uuid import UUID
 
 import pytest
 
-import app
 from app.jobs.names import Task
 from app.jobs.transaction import flush
 from app.people import changing, finding, provisioning
@@ -19,6 +17,7 @@ from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.telling import Told, former_address
 from app.work import Work
+from tests import sources
 from tests.support.verbs import a_counsellor, a_supervisor, an_administrator
 
 OLD, NEW = "ana@helpline.example", "own@other.example"
@@ -93,8 +92,8 @@ def test_no_other_road_changes_the_address_of_an_account() -> None:
     """Pages, API, command, directory and provider store it by the verb that tells of it."""
     found = [
         path.name
-        for path in Path(app.__file__).parent.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
+        for path, tree in sources.naming("staff.email")
+        for node in ast.walk(tree)
         if isinstance(node, ast.Attribute)
         and isinstance(node.ctx, ast.Store)
         and ast.unparse(node) == "staff.email"

@@ -1,10 +1,10 @@
 """The seam of the telephony platform: one file asks for abilities, one folder knows the kinds."""
 
 import ast
-from pathlib import Path
+
+from tests import sources
 
 PLATFORMS = "app.telephony.platforms"
-APP = Path(__file__).parents[2] / "app"
 # What is asked of the platform below telephony; the contract; and where both are put together.
 ASKING = {"calls/platform.py", "abilities.py", "settings.py", "telephony/provider/client.py"}
 # The way in, and what starts the program.
@@ -13,22 +13,22 @@ CHOOSING = {"choose", "base"}
 REGISTERING = {"telephony/webhooks.py", "worker.py"}
 
 
-def files() -> list[tuple[str, ast.Module]]:
-    """Return every file of the program outside the folder of the platforms, parsed."""
-    found = [(path.relative_to(APP).as_posix(), path) for path in sorted(APP.rglob("*.py"))]
-    return [
-        (name, ast.parse(path.read_text(encoding="utf-8")))
-        for name, path in found
-        if not name.startswith("telephony/platforms/")
-    ]
+# What of the platform is asked for by others.
+ABILITIES = ("abilities", "can_do", "rings_first")
+
+
+def files(*words: str) -> list[tuple[str, ast.Module]]:
+    """Return the files with such words outside the folder of the platforms, parsed."""
+    found = [(path.as_posix(), tree) for path, tree in sources.naming(*words)]
+    return [one for one in found if not one[0].startswith("telephony/platforms/")]
 
 
 def test_abilities_are_asked_for_in_one_file() -> None:
     asked = {
         name
-        for name, tree in files()
+        for name, tree in files(*ABILITIES)
         for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and node.attr in ("abilities", "can_do", "rings_first")
+        if isinstance(node, ast.Attribute) and node.attr in ABILITIES
         if not (isinstance(node.value, ast.Name) and node.value.id == "platform")
     }
     assert asked <= ASKING
@@ -39,7 +39,7 @@ def test_the_edge_of_telephony_asks_for_no_ability() -> None:
     asking = {"app.abilities", "app.calls.platform"}
     askers = [
         name
-        for name, tree in files()
+        for name, tree in files("abilities", "platform")
         if name.startswith("telephony/") and name not in ASKING
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom)
@@ -51,7 +51,7 @@ def test_the_edge_of_telephony_asks_for_no_ability() -> None:
 def test_no_file_outside_the_folder_imports_one_kind_of_platform() -> None:
     importers = {
         (name, one)
-        for name, tree in files()
+        for name, tree in files(PLATFORMS)
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PLATFORMS)
         for one in (

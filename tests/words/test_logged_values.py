@@ -4,21 +4,18 @@ import ast
 import importlib
 from collections.abc import Iterator
 from enum import StrEnum
-from functools import lru_cache
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-import app
 from app.contacts.finding.search import Wanted
-from app.dashboard import page_words
 from app.dashboard.settings.log_pages import values_of
 from app.staff.log_kinds import AuditLog
 from app.staff.log_values import ActedFrom, FoundBy
 from app.statistics.sums import OUTCOMES
 from app.words import pages
+from tests import sources
+from tests.words.every_message import every_message
 
-ROOT = Path(app.__file__).parent
 _WRITERS = {"write_entry", "write_reading", "write_reading_of", "note_export"}
 
 
@@ -43,34 +40,29 @@ def _codes(node: ast.expr, module: ModuleType) -> Iterator[str]:
 
 def _written() -> Iterator[tuple[str, str]]:
     """Yield each code that is written to the log, and where."""
-    for path in sorted(ROOT.rglob("*.py")):
-        text = path.read_text()
-        if path.is_relative_to(ROOT / "demo") or not any(one in text for one in _WRITERS):
+    for path, tree in sources.naming(*_WRITERS):
+        if path.is_relative_to("demo"):
             continue
-        where = path.relative_to(ROOT.parent)
+        where = "app" / path
         module = importlib.import_module(".".join(where.with_suffix("").parts))
-        for node in ast.walk(ast.parse(text)):
+        for node in ast.walk(tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in _WRITERS:
                 for given in node.keywords:
                     for code in _codes(given.value, module):
                         yield code, f"{where}:{node.lineno} {given.arg}"
 
 
-@lru_cache(maxsize=1)
-def _messages() -> set[object]:
-    return {message.id for message in page_words.messages()}
-
-
 def test_every_code_that_is_written_to_the_log_has_words() -> None:
     written = list(_written())
     assert len(written) > 15
-    without = [where for code, where in written if code.replace("_", " ") not in _messages() | {""}]
+    known = {*every_message(), ""}
+    without = [where for code, where in written if code.replace("_", " ") not in known]
     assert without == []
 
 
 def test_what_a_list_was_found_by_and_outcomes_of_calls_have_words() -> None:
     codes = {*FoundBy, *ActedFrom, *OUTCOMES}
-    assert {code for code in codes if code.replace("_", " ") not in _messages()} == set()
+    assert {code for code in codes if code.replace("_", " ") not in every_message()} == set()
     every = Wanted(**dict.fromkeys(set(Wanted.__dataclass_fields__) - {"born"}, "x"), born=2010)  # type: ignore[arg-type]
     assert set(every.kinds()) < set(FoundBy)
 

@@ -20,6 +20,7 @@ from app.dashboard.templating import templates
 from app.definitions.trees import label_in
 from app.statistics.counting.shapes import Shape, shapes_in
 from app.words import pages
+from tests.words.every_message import every_message
 
 TEMPLATES = Path(page_words.__file__).parent / "templates"
 NAMES = sorted(str(path.relative_to(TEMPLATES)) for path in TEMPLATES.rglob("*.html"))
@@ -121,11 +122,6 @@ def test_the_page_of_an_agency_says_nothing_of_its_own() -> None:
     assert parser.found == []
 
 
-@lru_cache(maxsize=1)
-def _wanted() -> dict[object, Message]:
-    return {m.id: m for m in page_words.messages() if m.id}
-
-
 def _forms(message: Message) -> list[str]:
     found = message.string
     return list(found) if isinstance(found, (tuple, list)) else [found or ""]
@@ -147,7 +143,7 @@ def _placeholders(text: str) -> set[str]:
 def _differences(language: str) -> tuple[set[object], set[object]]:
     """Return what a catalogue lacks of what the pages say, and what it holds besides."""
     known: set[object] = {m.id for m in page_words.read(language) if m.id}
-    wanted = set(_wanted())
+    wanted = set(every_message())
     return wanted - known, known - wanted
 
 
@@ -216,14 +212,14 @@ def test_no_sentence_of_a_catalogue_is_left_in_english(language: str) -> None:
 def test_the_scripts_of_the_pages_get_their_texts(language: str) -> None:
     with pages.spoken_in(language):
         texts = pages.scripts_words()
-    marked = {m.id for m in _wanted().values() if words.SCRIPTS_FLAG in m.flags}
+    marked = {m.id for m in every_message().values() if words.SCRIPTS_FLAG in m.flags}
     assert set(texts) == marked
     assert texts["All saved"] != "All saved"
     assert pages.scripts_words() == {}
 
 
 def test_a_script_says_no_sentence_outside_of_gettext() -> None:
-    known = {str(id_) for id_ in _wanted()}
+    known = {str(id_) for id_ in every_message()}
     outside = []
     for path in sorted((page_words.ROOT / "dashboard/static/source").rglob("*.js")):
         for token in tokenize(path.read_text()):
@@ -429,7 +425,7 @@ def _chosen_words(read: nodes.Template) -> list[str]:
 
 def test_words_of_scripts_are_found_within_templates_of_text() -> None:
     """`…${_("Undo")}…` is said, too."""
-    assert _wanted().get("Undo") is not None
+    assert every_message().get("Undo") is not None
 
 
 # What a reader sees of a date; the values of inputs, addresses and `datetime` are for machines.

@@ -1,7 +1,6 @@
 """Each stored code that a template shows through `|code` has words: of every member of its kind."""
 
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from pathlib import Path
 
 from jinja2 import nodes
@@ -42,6 +41,7 @@ from app.staff.roles import Role
 from app.statistics.exports.files import WHAT
 from app.statistics.models import ExportState
 from app.work import ActorKind
+from tests.words.every_message import every_message
 
 FOLDER = Path(page_words.__file__).parent / "templates"
 _LIBRARY = library.load(None)
@@ -182,11 +182,6 @@ def _shown() -> Iterator[str]:
                 yield _written(one.node)
 
 
-@lru_cache(maxsize=1)
-def _messages() -> set[object]:
-    return {message.id for message in page_words.messages()}
-
-
 def test_every_code_that_a_template_shows_is_known() -> None:
     assert set(_shown()) == set(SHOWN) | OF_OTHERS
 
@@ -195,6 +190,6 @@ def test_every_code_that_is_shown_has_words() -> None:
     without = {
         written: left
         for written, codes in SHOWN.items()
-        if (left := {str(one).replace("_", " ") for one in codes} - _messages())
+        if (left := {str(one).replace("_", " ") for one in codes} - every_message().keys())
     }
     assert without == {}

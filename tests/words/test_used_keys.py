@@ -7,6 +7,7 @@ That no letter and no prompt is left unused is in `test_complete.py`, and the pa
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ import app.child
 from app import words
 from app.chats.models import Sentence
 from app.words.chats import ChatWords, chat_words
+from tests import sources
 
 APP = words.FOLDER.parent
 SCRIPTS = Path(app.child.__file__).parent / "source"
@@ -31,10 +33,15 @@ ASKS = {
 SECTIONS = {"letter", "letters", "code_words"}
 
 
-def _calls() -> Iterator[tuple[str, list[object]]]:
-    """Yield the calls in the program by the name of what is called, with their plain values."""
-    for path in APP.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+@cache
+def _calls() -> list[tuple[str, list[object]]]:
+    """Return the calls that may ask, by the name of what is called, with their plain values."""
+    return list(_found())
+
+
+def _found() -> Iterator[tuple[str, list[object]]]:
+    for _path, tree in sources.naming(*ASKS, *SECTIONS):
+        for node in ast.walk(tree):
             if isinstance(node, ast.Call):
                 name = getattr(node.func, "attr", getattr(node.func, "id", ""))
                 yield name, [getattr(one, "value", None) for one in node.args]
@@ -81,7 +88,8 @@ def test_each_text_that_the_page_of_a_child_asks_for_is_there() -> None:
 
 @pytest.mark.parametrize("language", words.languages())
 def test_each_language_brings_the_words_of_conversations_and_no_others(language: str) -> None:
-    read = yaml.safe_load((words.FOLDER / language / "chats.yaml").read_text("utf-8"))
+    text = (words.FOLDER / language / "chats.yaml").read_text("utf-8")
+    read = yaml.load(text, Loader=words.LOADER)
     assert set(read) == set(ChatWords._fields)
     for name, said in read.items():
         assert said, name
