@@ -5,12 +5,11 @@ every entry after it, because a chain has no holes. Whether an entry is young is
 database's clock as well as of the program's.
 """
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Text, TextClause, bindparam, text
+from sqlalchemy import ARRAY, Text, bindparam, text
 from sqlalchemy.exc import IntegrityError
 
 from app.database.logs import erase_up_to
@@ -40,31 +39,29 @@ WITH held AS (
 SELECT id::text FROM sought WHERE id IS NOT NULL
 """)
 _IS_YOUNG = "at >= least(CAST(:now AS timestamptz), now()) - make_interval(days => :days)"
+# An id at the end of the subject, or anywhere in the detail.
 _NAMES_HELD = """
-cardinality(:held) > 0 AND EXISTS (
-  SELECT FROM regexp_matches(subject || ' ' || detail::text,
-    '[0-9a-f]{8}(?\\:-[0-9a-f]{4}){3}-[0-9a-f]{12}', 'g') AS named (ids)
-  WHERE ids[1] = ANY(:held))
+cardinality(:held) > 0 AND (right(subject, 36) = ANY(:held)
+  OR pg_column_size(detail) > 36 AND EXISTS (
+    SELECT FROM regexp_matches(detail::text,
+      '[0-9a-f]{8}(?\\:-[0-9a-f]{4}){3}-[0-9a-f]{12}', 'g') AS named (ids)
+    WHERE ids[1] = ANY(:held)))
 """
-# No entry has as great a number as the one that stands where none stays.
-_COUNT = """
-WITH young AS (
-  SELECT coalesce(min(id), 9223372036854775807) AS id FROM audit_entries WHERE {young}
-), kept AS (
-  SELECT id, at FROM audit_entries
-  WHERE id < (SELECT id FROM young) AND {names_held} ORDER BY id LIMIT 1
-)
-SELECT count(*), min(at), (SELECT at FROM kept) FROM audit_entries
-WHERE id < coalesce((SELECT id FROM kept), (SELECT id FROM young))
-"""
-_NEXT = """
+# Of the oldest entries; where none of these stays, all are due.
+_LOOK = """
 WITH oldest AS (
   SELECT id, at, subject, detail FROM audit_entries ORDER BY id LIMIT :most
+), young AS (
+  SELECT coalesce(min(id), 9223372036854775807) AS id FROM oldest WHERE {young}
 ), kept AS (
-  SELECT coalesce(min(id), 9223372036854775807) AS id FROM oldest WHERE {young} OR {names_held}
+  SELECT id, at FROM oldest WHERE id < (SELECT id FROM young) AND {names_held}
+  ORDER BY id LIMIT 1
 )
-SELECT max(id) FROM oldest WHERE id < (SELECT id FROM kept)
+SELECT count(*), min(at), (SELECT at FROM kept), max(id) FROM oldest
+WHERE id < coalesce((SELECT id FROM kept), (SELECT id FROM young))
 """
+# The most entries that a dry run counts: a page that shows it must not read years of a log.
+_COUNTED = 100_000
 
 
 class LogDue(NamedTuple):
@@ -77,16 +74,15 @@ class LogDue(NamedTuple):
 
 
 async def count_due(work: Work, days: int) -> LogDue:
-    """Return what a run would erase of the log now."""
-    values = {"now": work.now, "days": days, "held": await _held(work)}
-    return LogDue(*(await work.session.execute(_said(_COUNT), values)).one())
+    """Return what a run would erase of the log now, up to the most that is counted."""
+    rows, oldest, held_from, _ = await _look(work, days, _COUNTED)
+    return LogDue(rows, oldest, held_from)
 
 
 async def erase_next(work: Work, days: int, most: int, run_id: UUID) -> int:
     """Erase the next entries that are due, `most` at once. Return how many; 0 also if another run
     is erasing them."""
-    values = {"now": work.now, "days": days, "held": await _held(work), "most": most}
-    up_to = await work.session.scalar(_said(_NEXT), values)
+    *_, up_to = await _look(work, days, most)
     if up_to is None:
         return 0
     try:
@@ -98,10 +94,9 @@ async def erase_next(work: Work, days: int, most: int, run_id: UUID) -> int:
         return 0
 
 
-def _said(statement: str) -> TextClause:
-    said = statement.format(young=_IS_YOUNG, names_held=_NAMES_HELD)
-    return text(said).bindparams(bindparam("held", type_=ARRAY(Text)))
-
-
-async def _held(work: Work) -> Sequence[str]:
-    return list(await work.session.scalars(_HELD))
+async def _look(work: Work, days: int, most: int) -> Any:
+    held = list(await work.session.scalars(_HELD))
+    look = text(_LOOK.format(young=_IS_YOUNG, names_held=_NAMES_HELD))
+    values = {"now": work.now, "days": days, "held": held, "most": most}
+    ids = bindparam("held", type_=ARRAY(Text))
+    return (await work.session.execute(look.bindparams(ids), values)).one()

@@ -52,8 +52,8 @@ _AT_ONCE = {
     DataKind.DRAFTS: 50,
     DataKind.FILE_REASONS: 100,
     DataKind.DATA_REQUESTS: 100,
-    # Who writes to the log waits meanwhile.
-    DataKind.LOG: 1000,
+    # Who writes to the log waits meanwhile. Each part is an entry of the log itself.
+    DataKind.LOG: 5000,
 }
 # Seconds between two batches, and the batches of one turn: then other jobs have theirs.
 _BREATH = 0.05

@@ -48,7 +48,7 @@ async def call(work: Work, **values: Any) -> int | None:
         return found
 
 
-async def test_the_log_is_kept_for_ever_until_somebody_decides_and_then_for_years(
+async def test_the_log_is_kept_for_ever_until_an_administrator_decides_and_then_for_years(
     work: Work,
 ) -> None:
     assert default_days(D.LOG, 90) is None

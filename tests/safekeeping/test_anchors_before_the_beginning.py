@@ -17,7 +17,7 @@ from tests.support.verbs import with_settings
 
 
 async def anchored(work: Work, days: int) -> None:
-    """Make an anchor as it was made so many days ago."""
+    """Make an anchor as it was made this many days ago."""
     noon = datetime.now(UTC).replace(hour=12, minute=0)
     work.now = noon - timedelta(days=days)
     assert await make_anchor(work) is not None

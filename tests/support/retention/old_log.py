@@ -23,7 +23,7 @@ async def entry(
     actor: str = "program",
     **detail: Any,
 ) -> None:
-    """Append an entry of so many days ago."""
+    """Append an entry of this many days ago."""
     values = {"days": days, "actor": actor, "action": action, "subject": subject}
     await work.session.execute(_ADD, {**values, "detail": json.dumps(detail)})
 
