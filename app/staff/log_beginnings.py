@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.staff.log_kinds import AuditLog
 from app.staff.log_rows import LogBeginning
 from app.staff.models import AuditEntry
 
@@ -53,13 +54,13 @@ SELECT count(*), coalesce(array_agg(last_id ORDER BY last_id) FILTER (
     WHERE rows <> last_id - before OR days < 1095 OR at > now()
       OR last_at >= at - make_interval(days => days)
       OR after IS NULL AND NOT EXISTS (
-        SELECT FROM audit_entries e WHERE e.action = 'log_entries_erased' AND e.id > last_id
+        SELECT FROM audit_entries e WHERE e.action = :erased AND e.id > last_id
           AND e.detail ->> 'last' = last_id::text
           AND e.detail ->> 'hash' = encode(numbered.hash, 'hex'))), '{}')
 FROM (SELECT *, lag(last_id, 1, CAST(0 AS bigint)) OVER (ORDER BY last_id) AS before,
              lead(last_id) OVER (ORDER BY last_id) AS after
       FROM log_beginnings WHERE log = 'audit_entries') AS numbered
-""")
+""").bindparams(erased=AuditLog.LOG_ENTRIES_ERASED)
 _KEPT = text("""
 SELECT count(*), coalesce(array_agg(id ORDER BY id) FILTER (
     WHERE hash <> audit_entries_digest(
