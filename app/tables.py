@@ -27,7 +27,7 @@ from app.routing.rota import models as rota
 from app.routing.rota import planning_rows
 from app.routing.supervision import team_messages
 from app.safekeeping import models as safekeeping
-from app.staff import emergency_rows, passkey_rows
+from app.staff import emergency_rows, log_rows, passkey_rows
 from app.staff import models as staff
 from app.statistics import models as statistics
 from app.training import models as training
@@ -55,6 +55,7 @@ __all__ = [
     "directory_rows",
     "emergency_rows",
     "line_rows",
+    "log_rows",
     "metadata",
     "partner_rows",
     "passkey_rows",

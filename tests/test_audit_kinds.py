@@ -69,6 +69,7 @@ UNCHANGED = {
     Kind.KEYS_RESEALED: "values are sealed with another key, and none is another one now",
     Kind.KEY_AT_UNPROVEN_PHONE: SIGNING,
     Kind.LOG_CHECKED: RUNS,
+    Kind.LOG_ENTRIES_ERASED: "the oldest entries went by their rule, whose change has its own",
     Kind.LOG_CHECK_ASKED: RUNS,
     Kind.MARKED_ANSWERS_SEALED: "answers are sealed as they are, and none is another one now",
     Kind.NAMES_READ_TO_REBUILD_SEARCH: READS,

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from app.people.log_check import ask_for_check, last_check
 from app.people.log_search import Sought, search_log
 from app.safekeeping.verifying import LARGEST_FILE, verdict_of
+from app.staff.log_beginnings import beginning_of
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires
@@ -44,6 +45,14 @@ class ChainView(BaseModel):
     head: str
 
 
+class BeginningView(BaseModel):
+    """From when the oldest entry of the log is; `entries` before it were erased after `days`."""
+
+    at: datetime
+    days: int
+    entries: int
+
+
 class CheckView(BaseModel):
     """The last check that ended; `at` is null before the first one."""
 
@@ -51,6 +60,8 @@ class CheckView(BaseModel):
     whole: bool
     chains: list[ChainView]
     under_way_since: datetime | None
+    # null: nothing of the log was ever erased.
+    begins: BeginningView | None
 
 
 class AnchorFinding(BaseModel):
@@ -66,6 +77,8 @@ class AnchorsView(BaseModel):
 
     anchors: int
     last: str
+    # Anchors of which a log holds nothing any more: a rule has erased its oldest part.
+    before_beginning: int
     whole: bool
     findings: list[AnchorFinding]
 
@@ -101,13 +114,15 @@ async def check(work: InWork, staff: Reads) -> None:
 
 @router.get("/log/checks/last")
 async def last(work: InWork, staff: Reads) -> CheckView:
-    """Return what the last check found."""
+    """Return what the last check found, and where the log begins."""
     found = await last_check(work)
+    begins = await beginning_of(work.session)
     return CheckView(
         at=found.at,
         whole=found.is_whole,
         chains=[ChainView.model_validate(one, from_attributes=True) for one in found.chains],
         under_way_since=found.under_way_since,
+        begins=BeginningView.model_validate(begins, from_attributes=True) if begins else None,
     )
 
 
@@ -123,5 +138,9 @@ async def compare_anchors(request: Request, work: InWork, staff: Reads) -> Ancho
         for one in found.findings
     ]
     return AnchorsView(
-        anchors=found.anchors, last=found.last, whole=found.is_whole, findings=findings
+        anchors=found.anchors,
+        last=found.last,
+        before_beginning=found.before,
+        whole=found.is_whole,
+        findings=findings,
     )

@@ -73,12 +73,16 @@ class RulesIn(BaseModel):
 
 
 class DueView(BaseModel):
-    """How many rows of a kind a run would erase now, and from when the oldest is."""
+    """How many rows of a kind a run would erase now, and from when the oldest is.
+
+    Of the log, what is from `held_from` on is old enough, and stays because a record is held.
+    """
 
     kind: DataKind
     days: int | None
     rows: int
     oldest: datetime | None
+    held_from: datetime | None
 
 
 class HoldView(BaseModel):
@@ -150,7 +154,13 @@ async def change_rules(work: InWork, staff: Keeps, asked: RulesIn) -> RetentionV
 async def dry_run(work: InWork, staff: Sees) -> list[DueView]:
     """Return what a run would erase now; nothing is changed."""
     return [
-        DueView(kind=due.kind, days=due.days, rows=due.rows, oldest=due.oldest)
+        DueView(
+            kind=due.kind,
+            days=due.days,
+            rows=due.rows,
+            oldest=due.oldest,
+            held_from=due.held_from,
+        )
         for due in await running.dry_run(work)
     ]
 

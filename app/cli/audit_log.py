@@ -1,6 +1,7 @@
 """`helpline audit log`: who did or read what, as the page of the log shows it."""
 
 import json
+import sys
 from datetime import datetime
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from app.cli.running import run_verb
 from app.errors import Invalid
 from app.people import finding
 from app.people.log_search import Sought, search_log
+from app.staff.log_beginnings import beginning_of
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry
 from app.work import Work
@@ -35,6 +37,9 @@ def read_log(
     """Print the log of people's acts, newest first, a line of JSON each. The reading is logged."""
 
     async def verb(work: Work) -> list[AuditEntry]:
+        if (begins := await beginning_of(work.session)) is not None:
+            told = f"The log begins on {begins.at.isoformat()}: earlier entries were erased"
+            print(f"{told} after {begins.days} days.", file=sys.stderr)
         sought = Sought(
             actor=str((await finding.person_named(work, person)).id) if person else "",
             action=_kind(kind),

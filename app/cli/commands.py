@@ -47,7 +47,7 @@ from app.errors import Invalid
 from app.log import set_up_logging
 from app.people.log_check import check_log
 from app.settings import Settings, read_settings
-from app.staff.audit import ChainReport
+from app.staff.log_beginnings import ChainReport, beginning_of
 from app.staff.log_words import BEFORE_SUMS, WORDS_OF
 from app.work import Work
 
@@ -214,6 +214,11 @@ def verify(
         for report in await check_log(work):
             print(_said_of(report))
             whole = whole and not report.broken
+        if (begins := await beginning_of(work.session)) is not None:
+            print(
+                f"The log begins on {begins.at.isoformat()}: {begins.entries} earlier entries "
+                f"were erased after {begins.days} days"
+            )
         return await _compare_anchors(work, kept) and whole if kept is not None else whole
 
     if not run_verb(verb):
@@ -243,6 +248,8 @@ async def _compare_anchors(work: Work, file: bytes) -> bool:
     found = await verdict_of(work, file)
     for one in found.findings:
         print(f"{one.log}, anchor of {one.at}: {one.sentence}")
+    if found.before:
+        print(f"{found.before} anchors are from before the beginning of the log")
     state = "whole" if found.is_whole else "BROKEN"
     print(f"{found.anchors} anchors, the last of {found.last}: {state}")
     return found.is_whole

@@ -70,7 +70,8 @@ def dry_run() -> None:
     async def verb(work: Work) -> None:
         for due in await running.dry_run(work):
             oldest = due.oldest.isoformat() if due.oldest else "-"
-            print(f"{due.kind.value}\t{_words(due.days)}\t{due.rows}\toldest {oldest}")
+            held = f"\theld from {due.held_from.isoformat()}" if due.held_from else ""
+            print(f"{due.kind.value}\t{_words(due.days)}\t{due.rows}\toldest {oldest}{held}")
 
     run_verb(verb)
 

@@ -1,8 +1,9 @@
-"""The logs that only grow, and the one way in which a row of them gives up words.
+"""The logs that only grow, and the two ways in which one of them loses anything.
 
 The program's role may read these tables and append to them. What retention empties and what is
 sealed anew goes through a function of the owner of the tables, whose trigger says what of a row may
-change: see the migration `0023_roles.py`.
+change: see the migration `0023_roles.py`. Another function of the owner erases the oldest part of a
+log, and writes where the log begins now: see `0092_where_a_log_begins.py`.
 """
 
 import json
@@ -28,6 +29,7 @@ class Why(StrEnum):
 
 
 _CHANGE = text("SELECT change_log(:why, :log, CAST(:sought AS jsonb), CAST(:put AS jsonb))")
+_ERASE = text("SELECT erase_log(:log, :up_to, :days, :run)")
 
 
 async def change_rows(
@@ -45,6 +47,16 @@ async def change_rows(
         values = {"why": why.value, "log": log, "sought": _as_json(found), "put": _as_json(put)}
         done += await session.scalar(_CHANGE, values) or 0
     return done
+
+
+async def erase_up_to(session: AsyncSession, log: str, up_to: int, days: int, run_id: UUID) -> int:
+    """Erase all entries of a log up to one of them. Return how many; 0 if another run does it now.
+
+    Raises IntegrityError if one of them is younger than `days` by the clock of the database, or if
+    they do not fit their chain.
+    """
+    values = {"log": log, "up_to": up_to, "days": days, "run": run_id}
+    return await session.scalar(_ERASE, values) or 0
 
 
 def _as_json(values: Mapping[str, Any]) -> str:

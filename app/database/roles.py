@@ -27,11 +27,13 @@ SELECT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser
                  AND c.relkind IN ('r', 'p') AND pg_has_role(c.relowner, 'MEMBER')) AS owns
 """
 
-# Tables to which a role may only append: they refuse every change by a trigger of this name.
+# Tables to which a role may only append: they refuse every change by a trigger of this name. To
+# some of them the owner alone appends.
 _TABLES = """
 SELECT c.oid, c.relname AS name, c.relkind = 'S' AS counts,
        EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = 'append_only')
-         OR c.relname = 'alembic_version' AS is_log
+         OR c.relname = 'alembic_version' AS is_log,
+       c.relname IN ('alembic_version', 'kept_entries', 'log_beginnings') AS is_owners
 FROM pg_class c
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'S')
 """
@@ -40,13 +42,14 @@ SELECT EXISTS (
   SELECT FROM ({_TABLES}) AS one
   WHERE CASE WHEN counts THEN NOT has_sequence_privilege(%(role)s, oid, 'USAGE')
     ELSE NOT has_table_privilege(%(role)s, oid, 'SELECT')
-      OR (name <> 'alembic_version') <> has_table_privilege(%(role)s, oid, 'INSERT')
+      OR is_owners = has_table_privilege(%(role)s, oid, 'INSERT')
       OR is_log = has_table_privilege(%(role)s, oid, 'UPDATE')
       OR is_log = has_table_privilege(%(role)s, oid, 'DELETE')
       OR has_any_column_privilege(%(role)s, oid, 'UPDATE') = is_log
       OR has_table_privilege(%(role)s, oid, 'TRUNCATE')
       OR has_table_privilege(%(role)s, oid, 'TRIGGER')
     END)
+  OR NOT has_function_privilege(%(role)s, 'erase_log(text, bigint, integer, uuid)', 'EXECUTE')
   OR NOT has_schema_privilege(%(role)s, 'public', 'USAGE')
   -- What another role owns is not ours to take away.
   OR EXISTS (SELECT FROM pg_namespace WHERE nspname = 'public' AND pg_has_role(nspowner, 'USAGE')
@@ -122,12 +125,13 @@ def _grant(connection: psycopg.Connection[Any], role: str) -> None:
         "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, {role}",
         "GRANT USAGE ON SCHEMA public TO {role}",
         "GRANT EXECUTE ON FUNCTION change_log(text, text, jsonb, jsonb) TO {role}",
+        "GRANT EXECUTE ON FUNCTION erase_log(text, bigint, integer, uuid) TO {role}",
     ):
         connection.execute(sql.SQL(statement).format(database=database, role=to))
-    for _, name, counts, is_log in tables:
+    for _, name, counts, is_log, is_owners in tables:
         if counts:
             what = "USAGE, SELECT ON SEQUENCE"
-        elif name == "alembic_version":
+        elif is_owners:
             what = "SELECT ON"
         else:
             what = "SELECT, INSERT ON" if is_log else "SELECT, INSERT, UPDATE, DELETE ON"

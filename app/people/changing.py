@@ -26,7 +26,8 @@ from app.routing.people import check_skills
 from app.staff import accounts, phone_proofs
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import AuditEntry, EndpointKind, Staff
+from app.staff.log_rows import every_entry
+from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Role, gives_sight, may_give, reads_others, reads_records
 from app.staff.second_person import By, Outside, note_could_approve
 from app.staff.sessions import accounts_changed
@@ -305,8 +306,9 @@ async def _moves_by_two(work: Work, staff: Staff) -> bool:
         return True
     # With a telephone alone, calls are taken without signing in. Who has left has no password.
     took = exists().where(Offer.counsellor_id == staff.id)
+    entry = every_entry()
     left = exists().where(
-        AuditEntry.subject == str(staff.id), AuditEntry.action == AuditLog.STAFF_DEACTIVATED
+        entry.subject == str(staff.id), entry.action == AuditLog.STAFF_DEACTIVATED
     )
     return bool(await work.session.scalar(select(or_(took, left))))
 

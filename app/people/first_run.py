@@ -29,7 +29,8 @@ from app.privacy.keys import CannotOpen
 from app.referrals.directory.models import Agency
 from app.routing.rota import on_duty, roster
 from app.staff.log_kinds import AuditLog
-from app.staff.models import AuditEntry, EndpointKind, Staff
+from app.staff.log_rows import every_entry
+from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Role
 from app.words.pages import N_
 from app.work import Work
@@ -214,12 +215,13 @@ async def _telephony(work: Work) -> Step:
             )
         )
         return Step(StepKey.TELEPHONY, False, why)
+    entry = every_entry()
     set_up = (
         exists()
-        .select_from(AuditEntry)
+        .select_from(entry)
         .where(
-            AuditEntry.action == AuditLog.TELEPHONY_SET_UP,
-            AuditEntry.detail["done"].as_integer() > 0,
+            entry.action == AuditLog.TELEPHONY_SET_UP,
+            entry.detail["done"].as_integer() > 0,
         )
     )
     rung = exists().select_from(Call).where(Call.line_id == Line.id, Line.practice.is_(False))

@@ -31,7 +31,8 @@ from app.routing.rota.shifts import Place
 from app.staff import passwords, second_factor
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import AuditEntry, EndpointKind, Staff
+from app.staff.log_rows import every_entry
+from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Permission, Role, may
 from app.staff.second_person import By, note_could_approve
 from app.staff.sessions import accounts_changed
@@ -261,9 +262,10 @@ async def reactivate(work: Work, person_id: UUID, *, by: By) -> Staff:
 
 async def _left_at(work: Work, staff: Staff) -> datetime | None:
     """Return when a person left last, or None if they never did."""
+    entry = every_entry()
     found: datetime | None = await work.session.scalar(
-        select(func.max(AuditEntry.at)).where(
-            AuditEntry.subject == str(staff.id), AuditEntry.action == AuditLog.STAFF_DEACTIVATED
+        select(func.max(entry.at)).where(
+            entry.subject == str(staff.id), entry.action == AuditLog.STAFF_DEACTIVATED
         )
     )
     return found

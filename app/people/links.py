@@ -22,6 +22,7 @@ from app.people.changing import Changes
 from app.staff import accounts, passwords, second_factor
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
+from app.staff.log_rows import KeptEntry
 from app.staff.models import (
     AuditEntry,
     EarlierPassword,
@@ -194,7 +195,10 @@ async def _mail_alone_opens(work: Work, staff: Staff) -> bool:
 
 
 async def _was_used(work: Work, staff: Staff) -> bool:
-    """Return whether there was a password or a sign-in before, also if both were taken away."""
+    """Return whether there was a password or a sign-in before, also if both were taken away.
+
+    Sign-ins before the beginning of the log are not known: an account from then counts as used.
+    """
     before = or_(
         exists().where(PasswordLink.staff_id == staff.id, PasswordLink.used_at.is_not(None)),
         exists().where(EarlierPassword.staff_id == staff.id),
@@ -202,6 +206,7 @@ async def _was_used(work: Work, staff: Staff) -> bool:
             AuditEntry.subject == str(staff.id),
             AuditEntry.action.in_([AuditLog.PASSWORD_CHOSEN, AuditLog.SIGNED_IN]),
         ),
+        exists().where(KeptEntry.subject == str(staff.id)),
     )
     return bool(await work.session.scalar(select(before)))
 

@@ -12,7 +12,8 @@ from sqlalchemy import select
 from app.database.topics import Topic
 from app.jobs.names import Task
 from app.log import log
-from app.staff.audit import ChainReport, verify_chains, write_entry
+from app.staff.audit import verify_chains, write_entry
+from app.staff.log_beginnings import ChainReport
 from app.staff.log_kinds import AuditLog
 from app.staff.log_words import verify_words
 from app.staff.models import AuditEntry

@@ -83,11 +83,12 @@ BY_RULE: Mapping[DataKind, tuple[str, ...]] = {
     _D.EXPORT_FILES: ("export_parts.data_sealed",),
     _D.FILE_REASONS: ("exports.reason_sealed",),
     _D.DATA_REQUESTS: ("data_requests.words_sealed",),
+    _D.LOG: ("audit_entries.*",),
 }
 
 _COUNTED = "codes that are counted; without the rest of the record they are about no person"
 _CODES = "codes, versions and places in a form"
-_CHAINED = "the log, with codes and ids alone: who did or read what stays for ever"
+_CHAINED = "what happened to a call or a record, as codes and ids: figures are counted from it"
 _SYSTEM = "about the helpline itself"
 _AGENCY = "about an agency and its duty phones; kept in the directory while it is asked"
 _ACCOUNT = "of an account; taken away when its person leaves, except the name, which the log needs"
@@ -192,7 +193,6 @@ WITHOUT_RULE: Mapping[str, str] = {
             "record_events.previous",
             "record_events.hash",
             "call_events.*",
-            "audit_entries.*",
         ],
         _CHAINED,
     ),
@@ -248,6 +248,8 @@ WITHOUT_RULE: Mapping[str, str] = {
         _ACCOUNT,
     ),
     "alarms.acknowledged_by": _ACCOUNT,
+    "kept_entries.*": "of the log, what decides who made an account, as long as there is one",
+    "log_beginnings.*": "where the log begins: numbers, instants and a hash",
     **dict.fromkeys(
         [f"alarm_attempts.{name}" for name in ("who", "target", "language", "result")],
         "where our own people and agencies on call were reached; about no child",

@@ -23,7 +23,7 @@ from app.contacts.models import ProfileNumber
 from app.database.topics import Topic
 from app.jobs.names import Task
 from app.jobs.transaction import transaction
-from app.retention import records
+from app.retention import log_due, records
 from app.retention.callers import forget_callbacks, forget_callers
 from app.retention.data_requests.models import DataRequest
 from app.retention.due import count_due, lock_due
@@ -52,6 +52,8 @@ _AT_ONCE = {
     DataKind.DRAFTS: 50,
     DataKind.FILE_REASONS: 100,
     DataKind.DATA_REQUESTS: 100,
+    # Who writes to the log waits meanwhile. Each part is an entry of the log itself.
+    DataKind.LOG: 5000,
 }
 # Seconds between two batches, and the batches of one turn: then other jobs have theirs.
 _BREATH = 0.05
@@ -67,20 +69,28 @@ NOT_ERASING = text("SELECT set_config('helpline.erasing', 'off', true)")
 
 @dataclass(frozen=True)
 class Due:
-    """How many rows of a kind are due, from which rule, and the oldest."""
+    """How many rows of a kind are due, from which rule, and the oldest.
+
+    `held_from`: the rows from then on are old enough, and stay because a record is held.
+    """
 
     kind: DataKind
     days: int | None
     rows: int
     oldest: datetime | None
+    held_from: datetime | None = None
 
 
 async def dry_run(work: Work) -> list[Due]:
     """Return what a run would erase now; nothing is changed."""
     found = []
     for kind, days in (await read_rules(work)).days.items():
-        rows, oldest = (0, None) if days is None else await count_due(work, kind, days)
-        found.append(Due(kind, days, rows, oldest))
+        if days is None:
+            found.append(Due(kind, None, 0, None))
+        elif kind is DataKind.LOG:
+            found.append(Due(kind, days, *await log_due.count_due(work, days)))
+        else:
+            found.append(Due(kind, days, *await count_due(work, kind, days)))
     return found
 
 
@@ -103,6 +113,8 @@ async def erase_some(work: Work, kind: DataKind, run_id: UUID, left_out: set[UUI
     days = (await read_rules(work)).days[kind]
     if days is None:
         return 0
+    if kind is DataKind.LOG:
+        return await _erase_log(work, run_id, days)
     ids = await lock_due(work, kind, days, _AT_ONCE[kind], left_out)
     if not ids:
         return 0
@@ -113,6 +125,14 @@ async def erase_some(work: Work, kind: DataKind, run_id: UUID, left_out: set[UUI
     if erased:
         await _receive(work, kind, run_id, len(erased), days)
     return len(ids)
+
+
+async def _erase_log(work: Work, run_id: UUID, days: int) -> int:
+    erased = await log_due.erase_next(work, days, _AT_ONCE[DataKind.LOG], run_id)
+    if erased:
+        await _receive(work, DataKind.LOG, run_id, erased, days)
+        work.announce(Topic.LOG)
+    return erased
 
 
 async def _numbers(work: Work, ids: list[UUID], days: int) -> list[UUID]:
@@ -238,6 +258,9 @@ async def log_receipts(work: Work, run_id: UUID) -> list[Erasure]:
     )
     for row in rows:
         row.logged_at = work.now
+        if row.kind == DataKind.LOG:
+            # Each part is in the log already, written by the function that erased it.
+            continue
         numbers = row.kind == DataKind.CALLER_NUMBERS
         action = AuditLog.CALLER_NUMBERS_FORGOTTEN if numbers else AuditLog.CONTENT_ERASED
         write_entry(work, action, row.kind, count=row.rows, days=row.days, run=str(run_id))

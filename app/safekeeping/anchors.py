@@ -28,6 +28,7 @@ from app.safekeeping.documents import Document, Heads, line_of_time_stamp, read,
 from app.safekeeping.models import Anchor, AnchorDelivery, Way
 from app.settings import Settings
 from app.staff.audit import CHAINS
+from app.staff.log_rows import LogBeginning
 from app.work import PROGRAM, Ground, Work
 
 # The hour of the helpline's day from which the anchor is made; if no worker runs then, later.
@@ -111,6 +112,9 @@ async def _heads(work: Work, name: str, before: Heads | None) -> Heads:
         await work.session.execute(text(f"SELECT count(*), coalesce(max(id), 0) FROM {name}"))
     ).one()
     entries, newest = int(row[0]), int(row[1])
+    # Those count that a rule has erased since: what is missing is known by the number of all.
+    erased = select(func.coalesce(func.sum(LogBeginning.rows), 0)).where(LogBeginning.log == name)
+    entries += int(await work.session.scalar(erased) or 0)
     since = before.newest - _OVERLAP if before is not None else newest - _FIRST
     chain = CHAINS[name]
     distinct, order = (f"DISTINCT ON ({chain})", f"{chain}, id DESC") if chain else ("", "id DESC")

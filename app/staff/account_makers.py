@@ -1,7 +1,8 @@
 """Who could sign in to an account of another person: who made it, changed it, or gave a way in.
 
-It counts for the life of an account. That its person has signed in since proves nothing: the one
-who made the account could have been that person.
+It counts for the life of an account, also when the entries about it are older than the log: these
+are kept. That its person has signed in since proves nothing: the one who made the account could
+have been that person.
 """
 
 from collections.abc import Collection
@@ -24,11 +25,11 @@ from sqlalchemy import (
     union_all,
 )
 from sqlalchemy.dialects.postgresql import JSONB, array
-from sqlalchemy.orm import aliased
 
 from app.staff.emergency_rows import Emergency
 from app.staff.log_kinds import AuditLog
-from app.staff.models import AuditEntry, PasswordLink, Staff
+from app.staff.log_rows import every_entry
+from app.staff.models import PasswordLink, Staff
 from app.staff.roles import reads_others
 from app.work import Work
 
@@ -142,13 +143,13 @@ async def makers_of(
     change by which no person comes in, or a link that went to the person by mail. `but_approved`:
     nor does who invited a person whose account a second person has approved since.
     """
-    entry, link = AuditEntry, PasswordLink
+    entry, link = every_entry(), PasswordLink
     changed = select(entry.actor, entry.at).where(
         entry.subject.in_([str(one) for one in accounts]),
         entry.action.in_(_GAVE_A_WAY_IN),
         entry.actor != entry.subject,
-        not_(_is_routine()),
-        not_(_by_approval()),
+        not_(_is_routine(entry)),
+        not_(_by_approval(entry)),
     )
     made_by, subject = cast(link.made_by, Text), cast(link.staff_id, Text)
     linked = select(made_by, link.made_at).where(
@@ -169,31 +170,31 @@ async def makers_of(
     return makers
 
 
-def _is_routine() -> ColumnElement[bool]:
+def _is_routine(entry: Any) -> ColumnElement[bool]:
     """Whether a row of the log is a change by which no person comes in."""
-    after = AuditEntry.detail["after"]
+    after = entry.detail["after"]
     rest = after.op("-")(array(_ROUTINE))
     nothing = cast(func.jsonb_build_object(), JSONB)
     return and_(
-        AuditEntry.action == AuditLog.STAFF_CHANGED,
+        entry.action == AuditLog.STAFF_CHANGED,
         case((func.jsonb_typeof(after) == "object", rest == nothing), else_=false()),
     )
 
 
-def _by_approval() -> ColumnElement[bool]:
+def _by_approval(entry: Any) -> ColumnElement[bool]:
     """Whether a row of the log came of an approval: it took effect together with it."""
-    approved = aliased(AuditEntry)
+    approved = every_entry()
     return exists().where(
-        approved.subject == AuditEntry.subject,
+        approved.subject == entry.subject,
         approved.action == AuditLog.ACCESS_APPROVED,
-        approved.actor == AuditEntry.actor,
-        approved.at == AuditEntry.at,
+        approved.actor == entry.actor,
+        approved.at == entry.at,
     )
 
 
 def _approved_since(subject: Any, actor: Any, at: Any) -> ColumnElement[bool]:
     """Whether another person than `actor` approved that an account becomes active."""
-    approved = aliased(AuditEntry)
+    approved = every_entry()
     return exists().where(
         approved.subject == subject,
         approved.action == AuditLog.ACCESS_APPROVED,
@@ -207,10 +208,10 @@ async def _provided(
     work: Work, acting: tuple[Acting, ...], accounts: Collection[UUID]
 ) -> set[UUID]:
     """Return who set up the provider of identities, if one of these accounts was linked there."""
-    identity = aliased(AuditEntry)
-    provider = select(AuditEntry.actor, AuditEntry.at).where(
-        AuditEntry.subject == "identity_provider",
-        AuditEntry.action == AuditLog.PROVIDER_SET,
+    identity, entry = every_entry(), every_entry()
+    provider = select(entry.actor, entry.at).where(
+        entry.subject == "identity_provider",
+        entry.action == AuditLog.PROVIDER_SET,
         exists().where(
             identity.subject.in_([str(one) for one in accounts]),
             identity.action == AuditLog.IDENTITY_LINKED,
@@ -223,7 +224,8 @@ async def _provided(
 
 
 async def _was_given_alone(work: Work, staff: Staff) -> bool:
-    alone = select(AuditEntry.id).where(
-        AuditEntry.subject == str(staff.id), AuditEntry.action == AuditLog.ACCESS_GIVEN_ALONE
+    entry = every_entry()
+    alone = select(entry.id).where(
+        entry.subject == str(staff.id), entry.action == AuditLog.ACCESS_GIVEN_ALONE
     )
     return await work.session.scalar(alone.limit(1)) is not None

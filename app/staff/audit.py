@@ -2,19 +2,21 @@
 
 The hashes are made by triggers in the database (see the first migration):
 SHA-256 over the previous hash and the row's own content. Rows can be neither
-changed nor deleted; a change that gets round this breaks the chain.
+changed nor deleted; a change that gets round this breaks the chain. The oldest
+part goes by a rule, if there is one: see `app/staff/log_beginnings.py`.
 """
 
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from psycopg.types.json import Jsonb
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database.quick import Command
+from app.staff.log_beginnings import ChainReport, verify_beginnings
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry
 from app.work import Actor, Ground, Work
@@ -154,27 +156,24 @@ async def list_entries(
     return list(await work.session.scalars(statement))
 
 
-class ChainReport(NamedTuple):
-    """How many rows were checked, the ids of broken ones, and the newest hash."""
-
-    table: str
-    rows: int
-    broken: list[int | str]
-    head: str
-
-
 # The logs whose rows are chained, with the column by which each has several chains.
 CHAINS = {"audit_entries": "", "call_events": "call_id", "record_events": "subject_id"}
 
+# The oldest part of a log may be erased by its rule: the chain begins with what the owner's
+# function has written of it, and nothing is left before it.
 _VERIFY = """
-WITH linked AS (
+WITH begun AS (
+  SELECT coalesce(max(last_id), 0) AS id,
+         coalesce((array_agg(hash ORDER BY last_id DESC))[1], '\\x'::bytea) AS hash
+  FROM log_beginnings WHERE log = '{table}'
+), linked AS (
   SELECT id, hash, previous, {table}_digest({table}) AS computed,
-         lag(hash, 1, '\\x'::bytea) OVER ({partition} ORDER BY id) AS expected
+         lag(hash, 1, (SELECT hash FROM begun)) OVER ({partition} ORDER BY id) AS expected
   FROM {table}
 )
 SELECT count(*),
-       coalesce(array_agg(id ORDER BY id) FILTER
-         (WHERE hash <> computed OR previous <> expected), '{{}}'),
+       coalesce(array_agg(id ORDER BY id) FILTER (WHERE hash <> computed OR previous <> expected
+         OR id <= (SELECT id FROM begun)), '{{}}'),
        (SELECT encode(hash, 'hex') FROM {table} ORDER BY id DESC LIMIT 1)
 FROM linked
 """
@@ -211,4 +210,4 @@ async def verify_chains(session: AsyncSession) -> list[ChainReport]:
         )
     ).one()
     reports.append(ChainReport("calls_without_events", missing[0], [0] * missing[0], ""))
-    return reports
+    return [*reports, *await verify_beginnings(session)]

@@ -110,6 +110,8 @@ class AuditLog(StrEnum):
     LINE_RENAMED = "line_renamed"
     LOG_CHECKED = "log_checked"
     LOG_CHECK_ASKED = "log_check_asked"
+    # By the owner's function, together with the entries: see `app/database/logs.py`.
+    LOG_ENTRIES_ERASED = "log_entries_erased"
     MANDATE_MOVED = "mandate_moved"
     MARKED_ANSWERS_SEALED = "marked_answers_sealed"
     FACTS_READ = "facts_read"

@@ -4,17 +4,19 @@ import ast
 import inspect
 import re
 from collections.abc import Iterable
+from datetime import UTC, datetime
+from uuid import uuid4
 
 from app.country.own_settings import OWN
 from app.dashboard.settings.log_pages import CHAIN_WORDS
 from app.dashboard.settings.log_words import FIELD_WORDS
 from app.dashboard.settings.own_setting_pages import LABELS
 from app.dashboard.settings.token_pages import SCOPE_WORDS
-from app.demo.stage import Stage
+from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.people.log_check import ask_for_check
 from app.retention.kinds import DataKind
-from app.staff import audit, log_words
+from app.staff import audit, log_beginnings, log_words
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.roles import Role
@@ -102,6 +104,8 @@ async def test_the_logs_are_checked_from_the_page_and_a_forgery_is_shown(stage: 
     told = (await auditor.ask("GET", "/log/checks/last")).json()
     assert told["whole"]
     assert told["under_way_since"] is None
+    assert told["begins"] is None
+    assert "The log begins on" not in (await page(stage, auditor, "/admin/log")).text
     people = told["chains"][0]
     assert people["name"] == "audit_entries"
     (row,) = await stage.rows(
@@ -119,6 +123,38 @@ async def test_the_logs_are_checked_from_the_page_and_a_forgery_is_shown(stage: 
     asked = (await auditor.ask("GET", "/log?action=log_check_asked")).json()
     assert [one["actor"] for one in asked] == [str(auditor.staff.id), "program", "program"]
     assert (await auditor.ask("GET", "/log?since=yesterday")).status_code == 422
+    # The oldest part went by a rule.
+    await stage._watch.execute(
+        "INSERT INTO log_beginnings VALUES"
+        " ('audit_entries', 1, '', 1, now(), now(), 1095, gen_random_uuid())"
+    )
+    shown = (await page(stage, auditor, "/admin/log")).text
+    assert "earlier entries were erased after 1,095 days" in shown
+    told = (await auditor.ask("GET", "/log/checks/last")).json()
+    assert (told["begins"]["days"], told["begins"]["entries"]) == (1095, 1)
+    await _is_held(stage, auditor)
+
+
+async def _is_held(stage: Stage, auditor: Counsellor) -> None:
+    """What would be erased of the log stays for a record that is held, and the dry run says so."""
+    held, at = uuid4(), datetime(2019, 5, 1, 12, tzinfo=UTC)
+    await stage._watch.execute("INSERT INTO retention_rules (kind, days) VALUES ('log', 1095)")
+    await stage._watch.execute(
+        "UPDATE audit_entries SET at = %s, subject = %s WHERE id = 1", (at, f"case:{held}")
+    )
+    await stage._watch.execute(
+        "INSERT INTO legal_holds (id, subject_kind, subject_id, reason_sealed, held_at)"
+        " VALUES (gen_random_uuid(), 'case', %s, '', now())",
+        (held,),
+    )
+    (due,) = [
+        one
+        for one in (await auditor.ask("GET", "/retention/dry-run")).json()
+        if one["kind"] == "log"
+    ]
+    assert (due["rows"], datetime.fromisoformat(due["held_from"])) == (0, at)
+    shown = (await page(stage, auditor, "/admin/retention")).text
+    assert "on it is kept: a record is held." in shown
 
 
 def test_each_field_of_the_log_has_words() -> None:
@@ -150,7 +186,7 @@ def _keys(nodes: Iterable[ast.AST]) -> set[str]:
 
 
 def test_each_log_that_is_checked_has_words() -> None:
-    sources = inspect.getsource(audit) + inspect.getsource(log_words)
+    sources = "".join(inspect.getsource(one) for one in (audit, log_beginnings, log_words))
     # Of checks from before there were sums.
     for name in set(CHAIN_WORDS) - {"resealed_words"}:
         table = name.removeprefix(log_words.WORDS_OF)

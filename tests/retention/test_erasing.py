@@ -18,7 +18,7 @@ from app.jobs.transaction import flush
 from app.referrals.models import Referral
 from app.retention import records, running
 from app.retention.holds import find_by_code, hold, lift, open_holds
-from app.retention.kinds import DataKind, HeldKind
+from app.retention.kinds import DataKind, HeldKind, least_days
 from app.retention.models import Erasure
 from app.retention.rules import set_rules
 from app.staff.audit import verify_chains
@@ -276,7 +276,7 @@ async def test_what_is_open_keeps_what_belongs_to_it(work: Work) -> None:
     contact = await planted.a_contact(work, boss, call)
     case = await planted.a_case(work, boss, contact)
     referral = await planted.an_open_referral(work, boss, contact)
-    await set_rules(work, dict.fromkeys(D, 100), at_once=True)
+    await set_rules(work, {kind: max(100, least_days(kind)) for kind in D}, at_once=True)
     work.now += YEAR
     kinds = [D.CALLER_NUMBERS, D.VOICE_MESSAGES, D.CONTACTS, D.CASES, D.REFERRALS]
     # The referral is open.
@@ -319,7 +319,7 @@ async def test_what_is_held_is_not_erased_until_the_hold_is_lifted(
         HeldKind.REFERRAL: referral,
     }
     kinds = [D.CALLER_NUMBERS, D.VOICE_MESSAGES, D.CONTACTS, D.CASES, D.REFERRALS]
-    await set_rules(work, dict.fromkeys(D, 100), at_once=True)
+    await set_rules(work, {kind: max(100, least_days(kind)) for kind in D}, at_once=True)
     as_person(work, boss)
     await hold(work, boss, held, records[held].id, f"{planted.WORD}: a court asks for it.")
     await flush(work)

@@ -10,6 +10,7 @@ from app.dashboard.templating import page
 from app.errors import Refusal
 from app.people import emergencies
 from app.staff.emergency_rows import EmergencyKind, EmergencyState
+from app.staff.log_beginnings import beginning_of
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with, set_cookie
@@ -47,6 +48,7 @@ async def _show(
         "emergency/page.html",
         staff=staff,
         shown=await emergencies.shown_to(work, staff),
+        begins=await beginning_of(work.session),
         may_refuse=emergencies.may_refuse,
         made_by_one=_(emergencies.MadeByOne.default),
         may_end=emergencies.may_end,

@@ -22,6 +22,7 @@ from app.referrals.states import AgencyEvent
 from app.safekeeping import anchors
 from app.safekeeping.models import Way
 from app.safekeeping.verifying import LARGEST_FILE, verdict_of
+from app.staff.log_beginnings import beginning_of
 from app.staff.log_kinds import AuditLog
 from app.staff.log_values import ActedFrom
 from app.staff.log_words import BEFORE_SUMS
@@ -64,6 +65,8 @@ CHAIN_WORDS = {
     "call_events": N_("What happened in calls"),
     "record_events": N_("What happened to contacts, cases and referrals"),
     "calls_without_events": N_("Calls whose log lacks its end"),
+    "log_beginnings": N_("Where the log begins"),
+    "kept_entries": N_("Earlier entries about who made an account"),
     "words_of_record_events": N_("Words written about contacts, cases and referrals"),
     "words_of_earlier_answers": N_("Answers that were overwritten"),
     "words_of_completed_versions": N_("Answers of completed contacts"),
@@ -208,6 +211,7 @@ async def log_page(
             "since": since or "",
             "until": until or "",
             "older": entries[-1].id if len(entries) == _PAGE else None,
+            "begins": await beginning_of(work.session),
             "check": await last_check(work),
             "chain_words": CHAIN_WORDS,
             "anchors": await anchors.states(work),

@@ -37,6 +37,7 @@ KIND_WORDS = {
     DataKind.DRAFTS: N_("Contacts that were never completed"),
     DataKind.FILE_REASONS: N_("Why files about single persons were requested"),
     DataKind.DATA_REQUESTS: N_("What was written about requests about a person's data"),
+    DataKind.LOG: N_("The log: who did or read what"),
 }
 FROM_WORDS = {
     DataKind.CALLER_NUMBERS: N_("after the call; the keyed hash stays"),
@@ -52,6 +53,7 @@ FROM_WORDS = {
     DataKind.DRAFTS: N_("after a person last wrote in it"),
     DataKind.FILE_REASONS: N_("after the request"),
     DataKind.DATA_REQUESTS: N_("after the request was done"),
+    DataKind.LOG: N_("after the act; the oldest part goes, and the chain begins later"),
 }
 HELD_WORDS = {
     HeldKind.CONTACT: N_("Contact"),
@@ -101,6 +103,7 @@ async def _show(
                 "country": _field(theirs.get(due.kind)) if due.kind in theirs else None,
                 "rows": due.rows,
                 "oldest": due.oldest,
+                "held_from": due.held_from,
             }
             for due in await running.dry_run(work)
         ],

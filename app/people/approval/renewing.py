@@ -18,7 +18,8 @@ from app.routing.holding import holds_anything
 from app.staff import passwords, phone_proofs, second_factor
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import AuditEntry, Staff
+from app.staff.log_rows import every_entry
+from app.staff.models import Staff
 from app.staff.roles import Permission, Role, gives_sight, may, reads_others, reads_records
 from app.staff.sessions import accounts_changed
 from app.staff.telling import Told, tell_owner
@@ -56,15 +57,16 @@ async def _since(work: Work, staff: Staff) -> datetime:
     """Return from when on an administrator alone could change how the account is opened."""
     such = reads_others if reads_others(staff.role) else reads_records
     readers = [role.value for role in Role if such(role)]
+    entry = every_entry()
     lost: datetime | None = await work.session.scalar(
-        select(AuditEntry.at)
+        select(entry.at)
         .where(
-            AuditEntry.subject == str(staff.id),
-            AuditEntry.action == AuditLog.STAFF_CHANGED,
-            AuditEntry.detail["before"]["role"].astext.in_(readers),
-            AuditEntry.detail["after"]["role"].astext.not_in(readers),
+            entry.subject == str(staff.id),
+            entry.action == AuditLog.STAFF_CHANGED,
+            entry.detail["before"]["role"].astext.in_(readers),
+            entry.detail["after"]["role"].astext.not_in(readers),
         )
-        .order_by(AuditEntry.id.desc())
+        .order_by(entry.id.desc())
         .limit(1)
     )
     return lost or work.now - _LOOKS_BACK
@@ -76,14 +78,15 @@ async def _others_may_come_in(work: Work, staff: Staff, since: datetime) -> bool
     A link that went to the person's own address is theirs; one that was shown is not, once a
     password was chosen with it.
     """
+    one = every_entry()
     entries = await work.session.scalars(
-        select(AuditEntry)
+        select(one)
         .where(
-            AuditEntry.subject == str(staff.id),
-            AuditEntry.action.in_([act.value for act in _WAYS_IN]),
-            AuditEntry.at >= since,
+            one.subject == str(staff.id),
+            one.action.in_([act.value for act in _WAYS_IN]),
+            one.at >= since,
         )
-        .order_by(AuditEntry.id)
+        .order_by(one.id)
     )
     shown = False
     for entry in entries:
@@ -103,17 +106,18 @@ async def _others_may_come_in(work: Work, staff: Staff, since: datetime) -> bool
 async def _others_may_be_rung(work: Work, staff: Staff, since: datetime) -> bool:
     """Return whether another person than the operator entered the telephone of the account, or made
     the code that proved it."""
+    one = every_entry()
     entries = await work.session.scalars(
-        select(AuditEntry).where(
-            AuditEntry.subject == str(staff.id),
-            AuditEntry.action.in_([AuditLog.STAFF_CHANGED.value, AuditLog.PHONE_CODE_MADE.value]),
-            AuditEntry.at >= since,
-            AuditEntry.actor.not_in([str(staff.id), ActorKind.PROGRAM.value]),
+        select(one).where(
+            one.subject == str(staff.id),
+            one.action.in_([AuditLog.STAFF_CHANGED.value, AuditLog.PHONE_CODE_MADE.value]),
+            one.at >= since,
+            one.actor.not_in([str(staff.id), ActorKind.PROGRAM.value]),
         )
     )
     return any(
-        one.action == AuditLog.PHONE_CODE_MADE or "endpoint" in one.detail["after"]
-        for one in entries
+        found.action == AuditLog.PHONE_CODE_MADE or "endpoint" in found.detail["after"]
+        for found in entries
     )
 
 

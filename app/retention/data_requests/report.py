@@ -44,6 +44,7 @@ from app.retention.data_requests.written import conversations
 from app.retention.rules import read_rules
 from app.routing.callbacks import Callback
 from app.staff.audit import write_reading
+from app.staff.log_beginnings import beginning_of
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, Staff
 from app.words import days as day_forms
@@ -434,6 +435,8 @@ async def _log(paper: Paper, shown: dict[ItemKind, list[UUID]]) -> tuple[str, li
         .order_by(func.min(AuditEntry.at))
     )
     block = Block(_("How often"))
+    if (begins := await beginning_of(paper.work.session)) is not None:
+        block.say(_("The log begins on"), paper.at(begins.at))
     for action, count, first, last in rows:
         block.say(code_words(action), f"{count} ({paper.at(first)} – {paper.at(last)})")
     return _("What was done with it"), [block] if block.lines else []
