@@ -18,6 +18,7 @@ from app.definitions.folder import Folder
 from app.definitions.library import Library
 from app.definitions.models import DefinitionOrder, DefinitionSet
 from app.errors import Invalid, NotFound
+from app.retention.kinds import DataKind
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires
@@ -90,6 +91,18 @@ class ChangeView(BaseModel):
     caution: bool
 
 
+class RuleChangeView(BaseModel):
+    """What becomes of a rule of retention; null: for ever."""
+
+    kind: DataKind
+    before_days: int | None
+    after_days: int | None
+    # If the set is in force from now on; null: never, because the helpline has a rule of its own.
+    from_at: datetime | None
+    # Something is erased that would have been kept: it has to be accepted.
+    caution: bool
+
+
 class CompareView(BaseModel):
     """What a set changes against what is in force now."""
 
@@ -100,6 +113,7 @@ class CompareView(BaseModel):
     notes: list[str]
     changes: list[ChangeView]
     more: bool
+    retention: list[RuleChangeView]
 
 
 class InForceIn(BaseModel):
@@ -220,6 +234,16 @@ async def compare(
             for one in found.comparison.changes
         ],
         more=found.comparison.more,
+        retention=[
+            RuleChangeView(
+                kind=one.kind,
+                before_days=one.before,
+                after_days=one.after,
+                from_at=one.from_at,
+                caution=one.erases_more,
+            )
+            for one in found.rules
+        ],
     )
 
 

@@ -8,11 +8,11 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from app.definitions import in_force
-from app.retention import holds, running
+from app.retention import by_country, holds, running
 from app.retention.country import read_country
 from app.retention.holds import LONGEST_REASON, Held
-from app.retention.kinds import MOST_DAYS, DataKind, HeldKind, default_days, least_days
-from app.retention.rules import Rules, read_rules, set_rules
+from app.retention.kinds import MOST_DAYS, DataKind, Decider, HeldKind, least_days
+from app.retention.rules import Rules, default_of, read_rules, set_rules
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires
@@ -28,6 +28,8 @@ _Days = Annotated[int, Field(ge=1, le=MOST_DAYS)]
 
 class RuleView(BaseModel):
     kind: DataKind
+    # Whose rule it is: of the last decision.
+    decided_by: Decider
     # null: for ever.
     days: int | None
     # A shorter rule that was decided, and from when on it holds; null: there is none.
@@ -48,7 +50,8 @@ class ReceiptView(BaseModel):
 
 
 class CountryView(BaseModel):
-    """What the definitions of the country say; nothing is erased by it."""
+    """What the definitions of the country say: the rule of a kind that the helpline has not decided
+    itself."""
 
     source: str
     # null: for ever. Kinds of which the country says nothing are left out.
@@ -70,6 +73,13 @@ class RulesIn(BaseModel):
 
     revision: int | None = None
     rules: dict[DataKind, _Days | None]
+
+
+class FollowIn(BaseModel):
+    """A kind whose own rule is given up."""
+
+    revision: int | None = None
+    kind: DataKind
 
 
 class DueView(BaseModel):
@@ -104,17 +114,17 @@ class HoldByCode(HoldIn):
 
 
 async def _view(work: Work, rules: Rules) -> RetentionView:
-    number_days = work.settings.number_retention_days
     country = read_country(in_force.folder_of(work.ground))
     return RetentionView(
         revision=rules.revision,
         rules=[
             RuleView(
                 kind=kind,
+                decided_by=rules.deciders[kind],
                 days=days,
                 next_days=rules.coming[kind].days if kind in rules.coming else None,
                 next_at=rules.coming[kind].at if kind in rules.coming else None,
-                default_days=default_days(kind, number_days),
+                default_days=default_of(work, kind),
                 least_days=least_days(kind),
             )
             for kind, days in rules.days.items()
@@ -148,6 +158,14 @@ async def change_rules(work: InWork, staff: Keeps, asked: RulesIn) -> RetentionV
     """Change rules. A longer one holds at once, a shorter one after seven days: colleagues are
     told, and an administrator can set the former days again until then."""
     return await _view(work, await set_rules(work, asked.rules, revision=asked.revision))
+
+
+@router.post("/follow")
+async def follow_country(work: InWork, staff: Keeps, asked: FollowIn) -> RetentionView:
+    """Give up the helpline's own rule of a kind: that of the country counts again, or the default
+    if the country says nothing of it. A shorter one holds after seven days."""
+    rules = await by_country.follow_again(work, asked.kind, revision=asked.revision)
+    return await _view(work, rules)
 
 
 @router.get("/dry-run")

@@ -114,6 +114,11 @@ def compare(
             print(f"x {one}")
         for one in found.effects.cautions:
             print(f"! {one}")
+        for rule in found.rules:
+            before, after = (days or "for-ever" for days in (rule.before, rule.after))
+            since = f"from {rule.from_at.isoformat()}" if rule.from_at else "own rule stays"
+            mark = "!" if rule.erases_more else "-"
+            print(f"{mark} retention {rule.kind}: {before} -> {after} days, {since}")
         for change in found.comparison.changes:
             print(f"{'!' if change.caution else '-'} {change.where}: {change.words}")
         for one in found.effects.notes:

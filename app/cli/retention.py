@@ -7,10 +7,10 @@ import typer
 from app.cli.running import run_verb
 from app.definitions import in_force
 from app.errors import Invalid
-from app.retention import holds, running
+from app.retention import by_country, holds, running
 from app.retention.country import read_country
-from app.retention.kinds import DataKind, default_days
-from app.retention.rules import read_rules, set_rules
+from app.retention.kinds import DataKind
+from app.retention.rules import default_of, read_rules, set_rules
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.work import Work
@@ -32,9 +32,9 @@ def list_rules() -> None:
         country = read_country(in_force.folder_of(work.ground))
         theirs = country.rules if country is not None else {}
         for kind, days in rules.days.items():
-            default = default_days(kind, work.settings.number_retention_days)
             said = f"\tcountry {_words(theirs[kind])}" if kind in theirs else ""
-            print(f"{kind.value}\t{_words(days)}\tdefault {_words(default)}{said}")
+            default = f"default {_words(default_of(work, kind))}"
+            print(f"{kind.value}\t{_words(days)}\t{default}{said}\tby {rules.deciders[kind]}")
         if country is not None:
             print(f"country\t{country.source}")
         for kind, (days, at) in rules.coming.items():
@@ -59,6 +59,21 @@ def set_rule(
             raise Invalid("Give a number of days, or %(word)s.", word=_FOR_EVER)
         wanted = {kind: None if days == _FOR_EVER else int(days)}
         await set_rules(work, wanted, at_once=True)
+
+    run_verb(verb)
+
+
+@app.command("follow")
+def follow(
+    kind: Annotated[DataKind, typer.Argument(help="which kind of data")],
+) -> None:
+    """Give up your own rule of a kind: what the country says counts again, or the default.
+
+    A shorter rule holds after seven days.
+    """
+
+    async def verb(work: Work) -> None:
+        await by_country.follow_again(work, kind)
 
     run_verb(verb)
 

@@ -25,6 +25,7 @@ from app.jobs.transaction import transaction
 from app.log import log
 from app.referrals import library as protocols
 from app.referrals.library import ProtocolLibrary
+from app.retention import by_country
 from app.work import PROGRAM, Ground, Work
 
 # Seconds until a process that could not ask the database asks again.
@@ -39,7 +40,8 @@ class _Ready(NamedTuple):
 
 
 async def start(work: Work) -> None:
-    """Work by what the database says is in force, and enter new versions into the register.
+    """Work by what the database says is in force, enter new versions into the register, and let the
+    rules of retention be those of the country.
 
     Raises BadDefinition with file and line, and DefinitionChanged.
     """
@@ -47,6 +49,7 @@ async def start(work: Work) -> None:
     if await registry.register(work, registry.library_of(work.ground)):
         seal_marked_soon(work)
     await protocols.register(work, protocols.protocols_of(work.ground))
+    await by_country.look_again(work, at_start=True)
 
 
 def seal_marked_soon(work: Work) -> None:

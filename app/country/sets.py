@@ -26,6 +26,8 @@ from app.definitions.library import Key
 from app.definitions.models import DefinitionOrder, DefinitionSet
 from app.errors import Conflict, Invalid, Joined, NotFound
 from app.referrals import library as protocols
+from app.retention import by_country
+from app.retention.by_country import RuleChange
 from app.routing.rota.shifts import first_instant
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -83,11 +85,14 @@ class Compared:
 
     comparison: Comparison
     effects: Effects
+    # What becomes of the rules of retention.
+    rules: list[RuleChange]
 
     @property
     def needs_acceptance(self) -> bool:
-        changes = self.comparison.changes
-        return bool(self.effects.cautions) or any(one.caution for one in changes)
+        if self.effects.cautions or any(one.erases_more for one in self.rules):
+            return True
+        return any(one.caution for one in self.comparison.changes)
 
 
 # -- reading -------------------------------------------------------------------------------------
@@ -240,8 +245,9 @@ async def compare_set(
         raise BadSet(problems)
     old, new, comparison = await asyncio.to_thread(_compared, before, after, language)
     if against is not None:
-        return Compared(comparison, Effects([], [], []))
-    return Compared(comparison, await effects_of(work, before, after, old, new))
+        return Compared(comparison, Effects([], [], []), [])
+    rules = await by_country.changes_of(work, after, at or work.now)
+    return Compared(comparison, await effects_of(work, before, after, old, new), rules)
 
 
 def _compared(
@@ -257,7 +263,8 @@ def _compared(
 async def put_in_force(
     work: Work, set_id: int, *, from_at: datetime | None = None, accept: bool = False
 ) -> DefinitionOrder:
-    """Let a set be in force from an instant on, or from now. `accept`: its changes are meant.
+    """Let a set be in force from an instant on, or from now, with its rules of retention. `accept`:
+    its changes are meant.
 
     Raises WouldBreak, NotAccepted, AlreadyInForce, BadSet.
     """
@@ -291,6 +298,10 @@ async def put_in_force(
         before={"set": before_id, **was},
         after={"set": set_id, "from": begins.isoformat(), **now},
     )
+    if begins > work.now:
+        by_country.follow_later(work, order)
+    else:
+        await by_country.follow(work)
     work.announce(Topic.DEFINITIONS)
     return order
 
@@ -298,7 +309,8 @@ async def put_in_force(
 async def take_back(work: Work, order_id: int) -> int | None:
     """Take back that a set is in force, or will be. Return the set that counts again now.
 
-    Records keep the versions that they were written with. Raises TakenBackAlready.
+    Records keep the versions that they were written with. Rules of retention that came with it go
+    back, a shorter one after its days of waiting. Raises TakenBackAlready.
     """
     await work.session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
     orders = await in_force.read_orders(work)
@@ -324,6 +336,7 @@ async def take_back(work: Work, order_id: int) -> int | None:
         before=_in_log(before, at),
         after=_in_log(after, at),
     )
+    await by_country.follow(work)
     work.announce(Topic.DEFINITIONS)
     return after.set_id if after is not None else None
 

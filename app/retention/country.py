@@ -1,6 +1,6 @@
 """For how long a country says that what is kept, by its `retention.yaml`.
 
-Nothing is erased by it: the page of retention shows it beside each rule, and a person decides.
+Who puts the definitions in force decides so: see `by_country.py`.
 """
 
 from functools import lru_cache

@@ -1,5 +1,5 @@
-"""The job of each night, that of a request about a person's data, and letters of shorter rules. All
-may be run twice."""
+"""The job of each night, that of a request about a person's data, rules of a country that come into
+force, and letters of shorter rules. All may be run twice."""
 
 from datetime import datetime
 from uuid import UUID
@@ -11,7 +11,7 @@ from app.jobs.passing import PASSING
 from app.jobs.transaction import transaction
 from app.outbox.mail import write_to_staff
 from app.outbox.responses import TryAgain
-from app.retention import letters
+from app.retention import by_country, letters
 from app.retention.data_requests import answering
 from app.retention.running import carry_on
 from app.work import PROGRAM, Ground
@@ -32,6 +32,11 @@ def retention_tasks() -> Blueprint:
     @tasks.task(name=Task.CARRY_OUT_REQUEST.in_area, retry=_RETRY, pass_context=True)
     async def carry_out_request(context: JobContext, request_id: str) -> None:
         await answering.carry_out(context.additional_context["ground"], UUID(request_id))
+
+    @tasks.task(name=Task.FOLLOW_COUNTRY.in_area, retry=_RETRY, pass_context=True)
+    async def follow_country(context: JobContext, order_id: int) -> None:
+        async with transaction(context.additional_context["ground"], PROGRAM) as work:
+            await by_country.begin_to_follow(work, order_id)
 
     @tasks.task(name=Task.TELL_SHORTER_RULES.in_area, retry=_MAILS, pass_context=True)
     async def tell(context: JobContext, letter_id: str, staff_id: str, by: str, at: str) -> None:

@@ -30,6 +30,17 @@ class HeldKind(StrEnum):
     REFERRAL = "referral"
 
 
+class Decider(StrEnum):
+    """Whose rule it is for how long a kind is kept; the values are stored."""
+
+    # The default of the program: nobody has decided.
+    PROGRAM = "program"
+    # The definitions in force.
+    COUNTRY = "country"
+    # A person of the helpline: what the country says is shown beside it, and changes nothing.
+    HELPLINE = "helpline"
+
+
 # What a child told is needed for months at least: a complaint, a court, a follow-up.
 _LEAST = {
     DataKind.VOICE_MESSAGES: 30,

@@ -7,20 +7,26 @@ from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database.base import Base, Identifier, Sealed, one_of
-from app.retention.kinds import DataKind, HeldKind
+from app.retention.kinds import DataKind, Decider, HeldKind
 
 
 class RetentionRule(Base):
-    """For how many days a kind of data is kept, as an administrator decided; NULL: for ever."""
+    """For how many days a kind of data is kept, and who has decided so; NULL: for ever.
+
+    Of a rule that has gone back to the default of the program only what waits counts: the default
+    may change.
+    """
 
     __tablename__ = "retention_rules"
     __table_args__ = (
         one_of("kind", DataKind),
+        one_of("decided_by", Decider),
         CheckConstraint("days >= 1", name="days"),
         CheckConstraint("(next_days IS NULL) = (next_at IS NULL) AND next_days >= 1", name="next"),
     )
 
     kind: Mapped[str] = mapped_column(primary_key=True)
+    decided_by: Mapped[str]
     days: Mapped[int | None]
     # A shorter rule, and from when on it holds in place of the one above.
     next_days: Mapped[int | None]

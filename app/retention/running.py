@@ -23,7 +23,7 @@ from app.contacts.models import ProfileNumber
 from app.database.topics import Topic
 from app.jobs.names import Task
 from app.jobs.transaction import transaction
-from app.retention import log_due, records
+from app.retention import by_country, log_due, records
 from app.retention.callers import forget_callbacks, forget_callers
 from app.retention.data_requests.models import DataRequest
 from app.retention.due import count_due, lock_due
@@ -277,6 +277,9 @@ async def run_turn(ground: Ground, run_id: UUID, most: int | None = None) -> boo
     `most`: the number of batches after which others have their turn.
     """
     batches = 0
+    async with transaction(ground, PROGRAM) as work:
+        # What a country keeps longer from today on is not erased, whatever became of its job.
+        await by_country.look_again(work)
     for kind in DataKind:
         left_out: set[UUID] = set()
         while True:

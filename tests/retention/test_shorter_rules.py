@@ -1,21 +1,23 @@
 """A shorter rule waits for a week, colleagues are told, and a run erases only by what holds."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
-from app.definitions import in_force
+from app.country.sets import put_in_force
 from app.definitions.datafile import BadDefinition
 from app.definitions.folder import folder_with
 from app.demo.stage import Stage
 from app.jobs.names import Task
-from app.jobs.transaction import flush
-from app.retention import country, letters, running
+from app.jobs.transaction import flush, transaction
+from app.retention import by_country, country, letters, running
 from app.retention.kinds import DataKind
 from app.retention.rules import WAITS, read_rules, set_rules
 from app.staff.accounts import actor_of
 from app.staff.roles import Role
-from app.work import Work
+from app.work import PROGRAM, Work
+from tests.country.files import taken
 from tests.support.contacts import completed
 from tests.support.referrals import page
 from tests.support.verbs import a_counsellor, a_supervisor, an_administrator, logged
@@ -106,25 +108,93 @@ days: {contacts: 400, cases: for_ever}
 """
 
 
-async def test_what_the_country_says_is_shown_and_erases_nothing_by_itself(stage: Stage) -> None:
+async def _imported(stage: Stage, text: str) -> int:
+    async with transaction(stage.ground, PROGRAM) as work:
+        return await taken(work, {country.FILE: text})
+
+
+async def test_the_page_says_whose_rule_it_is_and_the_helpline_follows_its_country_again(
+    stage: Stage,
+) -> None:
+    ana = await stage.add_counsellor("ana", shift=False, state=None)
     mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    await completed(ana)
     assert (await mila.ask("GET", "/retention")).json()["country"] is None
-    assert "The country" not in (await page(stage, mila, "/admin/retention")).text
-    order = in_force.Order(1, 1, stage.clock.now(), None)
-    of_country = folder_with({country.FILE: _COUNTRY})
-    in_force.work_by(stage.ground, in_force.Known((order,), {1: of_country}))
-    told = (await mila.ask("GET", "/retention")).json()
-    assert told["country"] == {
-        "source": "The law on records of 2026",
-        "days": {"contacts": 400, "cases": None},
-    }
+    rule = {"rules": {"contacts": 3650}}
+    assert (await mila.ask("PUT", "/retention", rule)).status_code == 200
+    stage.stepped.move_to(stage.clock.now() + WAITS)
+    await mila.sign_in()
     shown = (await page(stage, mila, "/admin/retention")).text
+    assert "Your own rule" in shown
+    assert "Back to the default" in shown
+    number = await _imported(stage, _COUNTRY)
+    here = f"/definitions/sets/{number}"
+    (rule,) = (await mila.ask("GET", f"{here}/compare")).json()["retention"]
+    assert (rule["kind"], rule["before_days"], rule["after_days"]) == ("contacts", 3650, 400)
+    assert (rule["from_at"], rule["caution"]) == (None, False)
+    seen = (await page(stage, mila, f"/admin/definitions/{number}")).text
+    assert "your own rule stays (3650); the country says 400." in seen
+    # In force from an hour later on, by the job.
+    begins = stage.clock.now() + timedelta(hours=1)
+    order = {"from": begins.isoformat()}
+    assert (await mila.ask("POST", f"{here}/put-in-force", order)).status_code == 201
+    await stage.settle()
+    assert await _decided(stage) == {"contacts": "helpline"}
+    stage.stepped.move_to(begins)
+    await stage.settle()
+    assert await _decided(stage) == {"contacts": "helpline", "cases": "country"}
+    (entry,) = await stage.rows(
+        "SELECT actor FROM audit_entries WHERE detail->'after' ? 'cases_decided_by'"
+    )
+    assert entry["actor"] == str(mila.id)
+    await mila.sign_in()
+    shown = (await page(stage, mila, "/admin/retention")).text
+    assert "The rule of the country" in shown
     assert "The country: 400" in shown
-    assert "The country: for ever" in shown
-    assert 'value="400"' not in shown
-    filled = (await page(stage, mila, "/admin/retention?as_country=true")).text
-    assert 'name="contacts" type="number" min="90" max="36500" value="400"' in filled
-    assert await stage.rows("SELECT * FROM retention_rules") == [], "a person decides"
+    assert "The law on records of 2026" in shown
+    revision = str((await mila.ask("GET", "/retention")).json()["revision"])
+    form = {"kind": "contacts", "revision": "0"}
+    refused = (await page(stage, mila, "/admin/retention/follow", **form)).text
+    assert "Another person has changed these rules" in refused
+    form["revision"] = revision
+    followed = (await page(stage, mila, "/admin/retention/follow", **form)).text
+    assert "A shorter rule takes effect after 7 days." in followed
+    assert "400 days from" in followed
+    assert "Follow the country again" not in followed
+    again = await mila.ask("POST", "/retention/follow", {"kind": "contacts"})
+    (told,) = [one for one in again.json()["rules"] if one["kind"] == "contacts"]
+    assert (told["decided_by"], told["days"], told["next_days"]) == ("country", 3650, 400)
+
+
+async def _decided(stage: Stage) -> dict[str, str]:
+    rows = await stage.rows("SELECT kind, decided_by FROM retention_rules")
+    return {row["kind"]: row["decided_by"] for row in rows}
+
+
+async def test_rules_and_definitions_agree_whatever_looks_while_these_change(
+    stage: Stage,
+) -> None:
+    texts = [
+        _COUNTRY.replace("version: 1", f"version: {n}").replace("400", f"{n}00")
+        for n in range(1, 5)
+    ]
+    numbers = [await _imported(stage, text) for text in texts]
+
+    async def ordered(number: int) -> None:
+        async with transaction(stage.ground, PROGRAM) as work:
+            await put_in_force(work, number, accept=True)
+
+    async def looked() -> None:
+        async with transaction(stage.ground, PROGRAM) as work:
+            await by_country.look_again(work)
+
+    await asyncio.gather(*(one for number in numbers for one in (ordered(number), looked())))
+    (last,) = await stage.rows("SELECT set_id FROM definition_orders ORDER BY id DESC LIMIT 1")
+    (rule,) = await stage.rows("SELECT days FROM retention_rules WHERE kind = 'contacts'")
+    assert rule["days"] == (numbers.index(last["set_id"]) + 1) * 100
+    (night,) = await stage.rows("SELECT count(*) AS n FROM retention_rules")
+    await looked()
+    assert (await stage.rows("SELECT count(*) AS n FROM retention_rules")) == [night]
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,10 @@ async def ruled_by_the_administrator(stage: Stage, mila: Counsellor) -> None:
     )
     (log,) = await stage.rows("SELECT detail FROM audit_entries WHERE action = 'retention_changed'")
     assert log["detail"].pop("from"), "a shorter rule holds later"
-    assert log["detail"] == {"before": {"contacts": "for_ever"}, "after": {"contacts": 90}}
+    assert log["detail"] == {
+        "before": {"contacts": "for_ever", "contacts_decided_by": "program"},
+        "after": {"contacts": 90, "contacts_decided_by": "helpline"},
+    }
 
 
 async def receipt_is_read(stage: Stage, olga: Counsellor) -> None:

@@ -34,7 +34,7 @@ from app.referrals import staff_actions
 from app.referrals.directory import addresses, agencies, directory_csv
 from app.referrals.opening import from_call, opening
 from app.referrals.replies import answering
-from app.retention import holds, rules, running
+from app.retention import by_country, holds, rules, running
 from app.retention.data_requests import answering as reports
 from app.retention.data_requests import requests
 from app.routing import callback_attempts, callbacks, offers, partners
@@ -105,6 +105,7 @@ _OPENERS = (
     factors.reset,
     sign_in_rules.set_sign_in_rules,
     rules.set_rules,
+    by_country.follow_again,
     running.ask_run,
     key_state.ask_for_resealing,
     resealing.rotate_key,

@@ -13,6 +13,7 @@ from app.country import archive, sets
 from app.country.archive import Received
 from app.country.sets import BadSet
 from app.dashboard.records.form_views import FieldView, SectionView, form_sections, spelling
+from app.dashboard.settings.retention_pages import KIND_WORDS
 from app.dashboard.templating import page
 from app.definitions import in_force
 from app.definitions import library as libraries
@@ -26,7 +27,7 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.web.access import InWork, reader_with
 from app.web.form_language import form_languages, language_of
-from app.words.pages import N_, _, instant_words, message_words, refusal_words
+from app.words.pages import N_, _, instant_words, message_words, refusal_words, said
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
@@ -203,6 +204,7 @@ async def _one(
         stops=[message_words(one) for one in effects.stops] if effects else [],
         cautions=[message_words(one) for one in effects.cautions] if effects else [],
         notes=[message_words(one) for one in effects.notes] if effects else [],
+        rules=[(said(KIND_WORDS[one.kind]), one) for one in compared.rules] if compared else [],
         names=await accounts.names_of(work, {found.uploaded_by} if found.uploaded_by else set()),
         zone=str(sets.zone_of(work)),
         notice=notice,

@@ -7,11 +7,11 @@ from fastapi import APIRouter, Form, Request, Response
 from app.dashboard.templating import templates
 from app.definitions import in_force
 from app.errors import Refusal
-from app.retention import holds, running
+from app.retention import by_country, holds, running
 from app.retention.country import read_country
 from app.retention.holds import LONGEST_REASON
-from app.retention.kinds import MOST_DAYS, DataKind, HeldKind, least_days
-from app.retention.rules import WAITS, read_rules, set_rules
+from app.retention.kinds import MOST_DAYS, DataKind, Decider, HeldKind, least_days
+from app.retention.rules import WAITS, Rules, read_rules, set_rules
 from app.retention.running import NIGHT_FROM, NIGHT_UNTIL
 from app.staff import accounts
 from app.staff.models import Staff
@@ -55,6 +55,11 @@ FROM_WORDS = {
     DataKind.DATA_REQUESTS: N_("after the request was done"),
     DataKind.LOG: N_("after the act; the oldest part goes, and the chain begins later"),
 }
+DECIDER_WORDS = {
+    Decider.PROGRAM: N_("The default of the program"),
+    Decider.COUNTRY: N_("The rule of the country"),
+    Decider.HELPLINE: N_("Your own rule"),
+}
 HELD_WORDS = {
     HeldKind.CONTACT: N_("Contact"),
     HeldKind.CASE: N_("Case"),
@@ -63,16 +68,9 @@ HELD_WORDS = {
 
 
 @router.get("/admin/retention")
-async def retention_page(
-    request: Request, work: InWork, staff: Sees, as_country: bool = False
-) -> Response:
-    """Show the rules, what is due, the holds and the receipts. With `as_country` the fields hold
-    what the definitions of the country say, and nothing is saved yet."""
-    country = read_country(in_force.folder_of(work.ground))
-    typed = None
-    if as_country and country is not None:
-        typed = {kind.value: _field(days) for kind, days in country.rules.items()}
-    return await _show(request, work, staff, typed=typed)
+async def retention_page(request: Request, work: InWork, staff: Sees) -> Response:
+    """Show the rules and whose each is, what is due, the holds and the receipts."""
+    return await _show(request, work, staff)
 
 
 async def _show(
@@ -100,6 +98,8 @@ async def _show(
                 "typed": (typed or {}).get(due.kind.value, _field(rules.decided(due.kind))),
                 "coming": rules.coming.get(due.kind),
                 "least": least_days(due.kind),
+                "decider": rules.deciders[due.kind].value,
+                "whose": said(DECIDER_WORDS[rules.deciders[due.kind]]),
                 "country": _field(theirs.get(due.kind)) if due.kind in theirs else None,
                 "rows": due.rows,
                 "oldest": due.oldest,
@@ -145,10 +145,32 @@ async def change_rules(request: Request, work: InWork, staff: Keeps) -> Response
     except Refusal as refusal:
         await work.undo()
         return await _show(request, work, staff, problem=refusal_words(refusal), typed=typed)
+    return await _show(request, work, staff, told=_told(rules))
+
+
+def _told(rules: Rules) -> str:
     told = _("The rules are saved.")
     if rules.coming:
         told += " " + _("A shorter rule takes effect after %(number)s days.", number=WAITS.days)
-    return await _show(request, work, staff, told=told)
+    return told
+
+
+@router.post("/admin/retention/follow")
+async def follow_country(
+    request: Request,
+    work: InWork,
+    staff: Keeps,
+    kind: Annotated[DataKind, Form()],
+    revision: Annotated[int, Form()],
+) -> Response:
+    """Give up the helpline's own rule of a kind: that of the country counts again, or the
+    default."""
+    try:
+        rules = await by_country.follow_again(work, kind, revision=revision)
+    except Refusal as refusal:
+        await work.undo()
+        return await _show(request, work, staff, problem=refusal_words(refusal))
+    return await _show(request, work, staff, told=_told(rules))
 
 
 @router.post("/admin/retention/run")

@@ -202,6 +202,7 @@ OWN = {
     ("data-requests report", "out"): (SAVED, ANSWER),
     ("retention set", "kind"): ("- each kind is a field", "rules"),
     ("retention set", "days"): ("contacts", "rules"),
+    ("retention follow", "kind"): ("- a button at your own rule", "kind"),
     ("retention lift", "code"): ("- a button at the record", "record_id"),
     ("connections test-mail", "name"): (READER, READER),
     ("connections test-call", "name"): (READER, READER),

@@ -154,6 +154,7 @@ SAME = {
     "/admin/provider/remove": ("DELETE /sign-in/provider", "provider remove"),
     "/admin/provider/test": ("POST /sign-in/provider/test", "provider test"),
     "/admin/retention": ("PUT /retention", "retention set"),
+    "/admin/retention/follow": ("POST /retention/follow", "retention follow"),
     "/admin/retention/run": ("POST /retention/run", "retention run"),
     "/admin/keys/reseal": ("POST /keys/reseal", "keys reseal"),
     "/admin/backups/make": ("POST /backups", "backup make"),
