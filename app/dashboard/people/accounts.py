@@ -14,7 +14,7 @@ from app.dashboard.rota.of_person import rota_of_person
 from app.dashboard.skill_choices import LEVELS
 from app.dashboard.templating import page
 from app.errors import Invalid, Refusal
-from app.people import changing, factors, finding, links, phone_codes
+from app.people import changing, factors, finding, links, phone_codes, work_left
 from app.people.finding import PersonState
 from app.people.provider import access
 from app.staff import phone_proofs, second_factor
@@ -78,6 +78,7 @@ async def people_page(
         roles=list(Role),
         states=list(PersonState),
         teams=await finding.all_teams(work),
+        work_left=[] if fragment else await work_left.people(work),
         reached=[] if fragment else await limits_reached(work),
         limit_words=_LIMITS,
         **await access_request_values(work, staff),
@@ -201,6 +202,7 @@ async def show_person(
         levels=LEVELS,
         changes=await views.change_rows(work, person),
         rota=await rota_of_person(work, person),
+        work_left=await work_left.is_of(work, person),
         link=await links.latest(work, person),
         factor=await second_factor.state_of(work, person),
         identity=await access.identity_of(work, person),

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from app.dashboard.people.accounts import Keeps, show_moved
 from app.dashboard.templating import templates
 from app.errors import Conflict, Invalid, Refusal
-from app.people import finding, holding, leaving, links
+from app.people import finding, holding, leaving, links, work_left
 from app.people.holding import Kind
 from app.routing.rota import giving, roster
 from app.staff.models import Staff
@@ -26,7 +26,7 @@ _NO_COLLEAGUE = "nobody"
 async def leave_page(request: Request, work: InWork, staff: Keeps, person_id: UUID) -> Response:
     """Show what a person holds, and to whom it can go."""
     person = await finding.person(work, person_id)
-    if not person.active:
+    if not person.active and not await work_left.is_of(work, person):
         raise Conflict("This account is inactive already.")
     return await _show(request, work, staff, person)
 
@@ -97,6 +97,7 @@ async def leave(request: Request, work: InWork, staff: Keeps, person_id: UUID) -
         plan, revision = _plan(sent), int(str(sent.get("revision", "")))
     except ValueError:
         raise Invalid("The form is not complete. Open the page again.") from None
+    has_left = not (await finding.person(work, person_id)).active
     act = leaving.hand_over if sent.get("act") == "hand_over" else leaving.deactivate
     try:
         handed = await act(
@@ -113,15 +114,15 @@ async def leave(request: Request, work: InWork, staff: Keeps, person_id: UUID) -
         words, not_free = refusal_words(refusal), isinstance(refusal, giving.NotFree)
         return await _show(request, work, staff, person, sent=sent, notice=words, not_free=not_free)
     person = await finding.person(work, person_id)
-    told = await _told(work, person, handed)
+    told = await _told(work, person, handed, has_left=has_left)
     return await show_moved(request, work, staff, person, None, told)
 
 
-async def _told(work: Work, person: Staff, handed: leaving.HandedOver) -> str:
+async def _told(work: Work, person: Staff, handed: leaving.HandedOver, *, has_left: bool) -> str:
     """Say what was handed over, and which duty stays uncovered."""
     words = list_words(f"{code_words(kind)}: {number}" for kind, number in handed.given.items())
     told = _("Handed over: %(given)s.", given=words or "–")
-    if not person.active:
+    if not person.active and not has_left:
         told = _("Deactivated. Handed over: %(given)s.", given=words or "–")
     if handed.uncovered:
         spans = giving.spans_message(handed.uncovered, await roster.home_zone(work))
