@@ -131,7 +131,9 @@ class HandedOver(BaseModel):
 
     @staticmethod
     def of(handed: leaving.HandedOver) -> "HandedOver":
-        uncovered, kept = ([_duty_view(one) for one in some] for some in handed[1:])
+        uncovered, kept = (
+            [_duty_view(one) for one in some] for some in (handed.uncovered, handed.kept)
+        )
         return HandedOver(given=handed.given, uncovered=uncovered, kept=kept)
 
 
