@@ -5,6 +5,8 @@ from sqlalchemy import select
 from app.errors import Code, Conflict
 from app.jobs.names import Task
 from app.people import holding
+from app.referrals.directory import leavers
+from app.referrals.directory.leavers import StillReached
 from app.routing import withdrawing
 from app.routing.holding import holds_anything
 from app.routing.participants.participants import Purpose
@@ -83,10 +85,13 @@ async def end_emergencies(work: Work, staff: Staff) -> None:
         work.defer(Task.CLOSE_EMERGENCY, emergency_id=str(emergency_id), at_once=True)
 
 
-async def forget_telephone(work: Work, staff: Staff) -> None:
+async def forget_telephone(work: Work, staff: Staff) -> StillReached:
     """Forget at which telephone a person is rung, and how they prove there who they are: their PIN,
-    too. With a telephone of their own they go on duty without signing in."""
+    too. With a telephone of their own they go on duty without signing in. Return where else they
+    are still reached."""
+    reached = await leavers.note(work, staff)
     staff.endpoint_kind, staff.endpoint = EndpointKind.BROWSER.value, None
     staff.second_phone = None
     await phone_proofs.forget(work, staff)
     await work.session.flush()
+    return reached

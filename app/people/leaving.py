@@ -25,6 +25,7 @@ from app.people.approval.rows import AccessKind
 from app.people.holding import NEEDS, Kind
 from app.people.provider import access
 from app.referrals import staff_actions
+from app.referrals.directory.leavers import StillReached
 from app.routing import callbacks, withdrawing
 from app.routing.rota import feeds, giving, roster
 from app.routing.rota.shifts import Place
@@ -44,12 +45,13 @@ Plan = Mapping[Kind, UUID | None]
 class HandedOver(NamedTuple):
     """How much of each kind was handed over; the duty that stays uncovered because the colleague is
     not free, and the duty that others keep by agreed swaps. `left`: what stays with the person,
-    because no colleague was chosen."""
+    because no colleague was chosen. `reached`: where the directory and lines still lead to them."""
 
     given: dict[Kind, int]
     uncovered: tuple[Place, ...] = ()
     kept: tuple[Place, ...] = ()
     left: tuple[tuple[Kind, int], ...] = ()
+    reached: StillReached = StillReached()
 
 
 class AlreadyInactive(Conflict):
@@ -230,7 +232,7 @@ async def deactivate(
     staff.active = False
     # What opened the account opens nothing again: neither telephone, provider nor password.
     telephone = _telephone(staff)
-    await ending.forget_telephone(work, staff)
+    reached = await ending.forget_telephone(work, staff)
     await access.leave(work, staff)
     await passwords.forget_password(work, staff)
     await second_factor.take_away(work, staff)
@@ -239,7 +241,7 @@ async def deactivate(
     _log(work, AuditLog.STAFF_DEACTIVATED, staff, telephone)
     accounts_changed(work)
     work.announce(Topic.ROSTER, Topic.PRESENCE, Topic.QUEUE)
-    return given
+    return given._replace(reached=reached)
 
 
 async def reactivate(work: Work, person_id: UUID, *, by: By) -> Staff:

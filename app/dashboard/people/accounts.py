@@ -17,9 +17,10 @@ from app.errors import Invalid, Refusal
 from app.people import changing, factors, finding, links, phone_codes, work_left
 from app.people.finding import PersonState
 from app.people.provider import access
-from app.staff import phone_proofs, second_factor
+from app.staff import phone_proofs, second_factor, tokens
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role
+from app.statistics import wallboards
 from app.web.access import InWork, reader_with
 from app.words.pages import N_, _, refusal_words
 from app.work import Work
@@ -208,6 +209,8 @@ async def show_person(
         identity=await access.identity_of(work, person),
         proof=await phone_proofs.proof_of(work, person.id),
         now=work.now,
+        made_tokens=[] if person.active else await tokens.made_by(work, person),
+        made_wallboards=[] if person.active else await wallboards.made_by(work, person),
         alone=await is_alone(work),
         **await access_request_values(work, staff, person.id),
         has_mail=work.settings.smtp_url is not None,

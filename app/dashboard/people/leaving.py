@@ -12,8 +12,11 @@ from app.dashboard.templating import templates
 from app.errors import Conflict, Invalid, Refusal
 from app.people import finding, holding, leaving, links, work_left
 from app.people.holding import Kind
+from app.referrals.directory.agencies import names_of_codes
 from app.routing.rota import giving, roster
+from app.staff import tokens
 from app.staff.models import Staff
+from app.statistics import wallboards
 from app.web.access import InWork
 from app.words.pages import _, code_words, list_words, message_words, refusal_words
 from app.work import Work
@@ -62,6 +65,8 @@ async def _show(
         "held": held,
         "takers": takers,
         "for_all": [one for one in takers[Kind.DRAFTS] if one.id in in_all],
+        "made_tokens": await tokens.made_by(work, person),
+        "made_wallboards": await wallboards.made_by(work, person),
         "doing": await holding.doing(work, person),
         "sent": sent or {},
         "notice": notice,
@@ -127,6 +132,19 @@ async def _told(work: Work, person: Staff, handed: leaving.HandedOver, *, has_le
     if handed.uncovered:
         spans = giving.spans_message(handed.uncovered, await roster.home_zone(work))
         told += " " + _("Uncovered: %(stretches)s.", stretches=message_words(spans))
+    if handed.reached.entries:
+        named = list_words((await names_of_codes(work, handed.reached.entries)).values())
+        told += " " + _(
+            "The directory still has a number or address of this person: %(entries)s. Until you "
+            "change it, or check the entry again, no key there acknowledges and nothing is sent.",
+            entries=named,
+        )
+    if handed.reached.lines:
+        told += " " + _(
+            "Callers are still connected with the telephone of this person, as the partner: "
+            "%(lines)s. Change it.",
+            lines=list_words(handed.reached.lines),
+        )
     return told
 
 

@@ -82,7 +82,9 @@ async def test_work_that_no_colleague_may_take_over_keeps_no_leaver_in_and_alarm
     work.jobs.clear()
     await provisioning.change(work, ana.id, Entry("ana", active=False))
     assert (ana.active, ana.password_hash, await sessions_of(work, ana)) == (False, None, 0)
-    assert logged(work)[-1][1]["left"] == {"referrals": 1}
+    detail = logged(work)[-1][1]
+    assert isinstance(detail, dict)
+    assert detail["left"] == {"referrals": 1}
     (told,) = [job.arguments for job in work.jobs if job.task == Task.TELL_OWNER]
     assert (told["staff_id"], told["what"]) == (str(mila.id), "work_left")
     letter = await letter_to_owner(work, mila.id, Told.WORK_LEFT, work.now, "")
