@@ -12,11 +12,14 @@ from app.people import changing, factors, finding, holding, leaving, links, phon
 from app.people.changing import Changes
 from app.people.finding import PersonState
 from app.routing.rota.shifts import ALWAYS_UNTIL, Layer, Place
+from app.staff import tokens
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role
 from app.staff.sign_in_rules import Limits, set_sign_in_rules, sign_in_rules
+from app.statistics import wallboards
 from app.web.access import InWork, Requires
 from app.web.strict_bodies import StrictRoute
+from app.work import Work
 
 router = APIRouter(tags=["people"], route_class=StrictRoute)
 KeepsPeople = Annotated[Staff, Depends(Requires(Permission.KEEP_PEOPLE), scope="function")]
@@ -123,16 +126,35 @@ class DutyView(BaseModel):
 
 class HandedOver(BaseModel):
     """How much of each kind was handed over; the duty that stays uncovered because the colleague
-    is not free for it, and the duty that others keep by agreed swaps."""
+    is not free for it, and the duty that others keep by agreed swaps. Where the directory (codes)
+    and partners of lines (names) still lead to a person who has left, and the names of the tokens
+    and wallboards that they made and that are still open."""
 
     given: dict[holding.Kind, int]
     uncovered: list[DutyView]
     kept: list[DutyView]
+    directory: list[str]
+    partner_of: list[str]
+    tokens: list[str]
+    wallboards: list[str]
 
     @staticmethod
-    def of(handed: leaving.HandedOver) -> "HandedOver":
-        uncovered, kept = ([_duty_view(one) for one in some] for some in handed[1:])
-        return HandedOver(given=handed.given, uncovered=uncovered, kept=kept)
+    async def of(work: Work, handed: leaving.HandedOver, person_id: UUID) -> "HandedOver":
+        person = await finding.person(work, person_id)
+        made = [] if person.active else await tokens.made_by(work, person)
+        walls = [] if person.active else await wallboards.made_by(work, person)
+        uncovered, kept = (
+            [_duty_view(one) for one in some] for some in (handed.uncovered, handed.kept)
+        )
+        return HandedOver(
+            given=handed.given,
+            uncovered=uncovered,
+            kept=kept,
+            directory=list(handed.reached.entries),
+            partner_of=list(handed.reached.lines),
+            tokens=[one.name for one in made],
+            wallboards=[one.name for one in walls],
+        )
 
 
 def _duty_view(place: Place) -> DutyView:
@@ -283,7 +305,7 @@ async def hand_over(
         revision=wanted.revision,
         knowingly=wanted.knowingly,
     )
-    return HandedOver.of(handed)
+    return await HandedOver.of(work, handed, person_id)
 
 
 @router.post("/people/{person_id}/deactivate")
@@ -299,7 +321,7 @@ async def deactivate(
         revision=wanted.revision,
         knowingly=wanted.knowingly,
     )
-    return HandedOver.of(handed)
+    return await HandedOver.of(work, handed, person_id)
 
 
 @router.post("/people/{person_id}/reactivate")

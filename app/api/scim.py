@@ -236,6 +236,26 @@ async def _sent(request: Request) -> dict[str, Any]:
     return read
 
 
+def _leaves(sent: dict[str, Any]) -> bool:
+    """Return whether a message says that a person is not active any more.
+
+    It is looked for before the rest is read: who leaves is out, also if the message is refused for
+    another attribute. Directories write it as an attribute or an operation, and false as a text.
+    """
+    operations = next((of for name, of in sent.items() if name.lower() == "operations"), None)
+    said: list[Any] = []
+    for part in operations if isinstance(operations, list) else [{"value": sent}]:
+        if not isinstance(part, dict):
+            continue
+        # A path may begin with the name of the schema.
+        if str(part.get("path", "")).lower().rpartition(":")[2] == "active":
+            said.append(part.get("value"))
+        of = part.get("value")
+        if isinstance(of, dict):
+            said += [one for name, one in of.items() if name.lower() == "active"]
+    return bool(said) and str(said[-1]).lower() == "false"
+
+
 # -- what the service says of itself -----------------------------------------------------
 
 
@@ -329,8 +349,12 @@ async def add_user(request: Request, work: InWork) -> Response:
 async def replace_user(request: Request, work: InWork, person_id: str) -> Response:
     """Let an account say what is sent; who is not active leaves."""
     context = Context.RESOURCE_REPLACEMENT_REQUEST
-    await provisioning.one(work, _id(person_id))
-    wanted = User.model_validate(await _sent(request), scim_ctx=context, scim_policy=_POLICY)
+    known = await provisioning.one(work, _id(person_id))
+    sent = await _sent(request)
+    if known.staff.active and _leaves(sent):
+        left = await provisioning.leave(work, _id(person_id))
+        return _answer(_user(work, left), 200, Context.RESOURCE_REPLACEMENT_RESPONSE)
+    wanted = User.model_validate(sent, scim_ctx=context, scim_policy=_POLICY)
     changed = await provisioning.change(work, _id(person_id), _entry(wanted))
     return _answer(_user(work, changed), 200, Context.RESOURCE_REPLACEMENT_RESPONSE)
 
@@ -340,6 +364,9 @@ async def change_user(request: Request, work: InWork, person_id: str) -> Respons
     """Change an account. `active` false lets its person leave, with everything in one step."""
     sent = await _sent(request)
     known = await provisioning.one(work, _id(person_id))
+    if known.staff.active and _leaves(sent):
+        left = await provisioning.leave(work, _id(person_id))
+        return _answer(_user(work, left), 200, Context.RESOURCE_PATCH_RESPONSE)
     present = _user(work, known)
     asked = PatchOp[User].model_validate(
         sent, scim_ctx=Context.RESOURCE_PATCH_REQUEST, scim_policy=_POLICY

@@ -19,10 +19,11 @@ from app.people.provider import access
 from app.routing import people
 from app.routing.rota import changes, roster
 from app.routing.rota.shifts import ALWAYS_UNTIL, Place
-from app.staff import accounts, passwords
+from app.staff import accounts, passwords, tokens
 from app.staff import sign_in_rules as rules
-from app.staff.models import EndpointKind
+from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Role
+from app.statistics import wallboards
 from app.words import SOURCE
 from app.work import Work
 
@@ -239,8 +240,11 @@ def _print_link(link: str | None) -> None:
     print(link or "The link is sent by mail.")
 
 
-async def _handed_lines(work: Work, handed: leaving.HandedOver) -> list[str]:
-    """Return what was handed over, what stays uncovered, and what others keep, one a line."""
+async def _handed_lines(work: Work, handed: leaving.HandedOver, person: Staff) -> list[str]:
+    """Return what was handed over, what stays uncovered, what others keep, and what of a person who
+    has left is still open, one a line."""
+    made = [] if person.active else await tokens.made_by(work, person)
+    walls = [] if person.active else await wallboards.made_by(work, person)
     zone = await roster.home_zone(work)
     names = {one.id: one.name for one in await changes.takers(work)}
 
@@ -252,6 +256,10 @@ async def _handed_lines(work: Work, handed: leaving.HandedOver) -> list[str]:
         *(f"{kind.value}: {number}" for kind, number in handed.given.items()),
         *(line("uncovered", one, "") for one in handed.uncovered),
         *(line("kept", one, f" {names[one.counsellor_id]}") for one in handed.kept),
+        *(f"still in the directory: {code}" for code in handed.reached.entries),
+        *(f"still the partner of: {name}" for name in handed.reached.lines),
+        *(f"token that they made: {one.name}" for one in made),
+        *(f"wallboard that they made: {one.name}" for one in walls),
     ]
 
 
@@ -273,7 +281,7 @@ def deactivate(
             colleague = await finding.person_named(work, to)
             plan = leaving.everything_to(colleague.id, uncovered=uncovered)
         handed = await leaving.deactivate(work, person.id, plan, by=None, knowingly=knowingly)
-        return await _handed_lines(work, handed)
+        return await _handed_lines(work, handed, person)
 
     for line in run_verb(verb):
         print(line)
@@ -294,7 +302,7 @@ def hand_over(
         person, colleague = [await finding.person_named(work, one) for one in (name, to)]
         plan = leaving.everything_to(colleague.id, uncovered=uncovered)
         handed = await leaving.hand_over(work, person.id, plan, by=None, knowingly=knowingly)
-        return await _handed_lines(work, handed)
+        return await _handed_lines(work, handed, person)
 
     for line in run_verb(verb):
         print(line)

@@ -18,6 +18,7 @@ from app.dashboard.templating import templates
 from app.database.quick import Listed, Question, count_of
 from app.definitions.risk import Urgency
 from app.jobs.transaction import rows_of
+from app.people import work_left
 from app.referrals import reading
 from app.referrals.deadlines import tracking
 from app.referrals.escalation import alarms as danger_alarms
@@ -91,7 +92,7 @@ def _counted(role: str) -> Question:
     if may(role, Permission.SUPERVISE):
         columns.append(_sum([supervised.PANICS, *alarms.LISTED]).label("team"))
     if may(role, Permission.KEEP_PEOPLE):
-        columns.append(count_of(notices.OPEN_NOTICES).label("admin"))
+        columns.append(_sum([notices.OPEN_NOTICES, work_left.OPEN]).label("admin"))
     return Question(select(*columns))
 
 

@@ -22,3 +22,6 @@ class DirectoryAccount(Base):
     changed_at: Mapped[datetime]
     # The directory deleted it: it finds it no more, and the account has left.
     deleted_at: Mapped[datetime | None]
+    # The person left by the directory, and holds work that no colleague may take over. NULL: all of
+    # it is handed over.
+    work_left_at: Mapped[datetime | None]

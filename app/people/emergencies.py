@@ -36,6 +36,7 @@ from app.staff import accounts, second_factor
 from app.staff.account_makers import are_two_people
 from app.staff.audit import write_entry
 from app.staff.emergency_rows import (
+    LIVE,
     Emergency,
     EmergencyKind,
     EmergencySeen,
@@ -56,7 +57,6 @@ _LONGEST_WORDS = 2000
 _MOST_ACTS = 500
 # By this name the provider of telephony would know it; it takes no calls.
 _IDENTITY = "c_emergency_access"
-_LIVE = (EmergencyState.ASKED, EmergencyState.OPEN)
 _GROUND, _REVIEW = (
     {"table": "emergencies", "column": column} for column in ("ground_sealed", "review_sealed")
 )
@@ -259,6 +259,8 @@ async def decide(work: Work, staff: Staff, emergency_id: UUID, *, confirm: bool)
         raise OtherPerson()
     if row.confirm_until <= work.now:
         raise Conflict("It was not confirmed in time. It can be asked for again.")
+    if confirm:
+        await _asker(work, row)
     # By what the log says now: a link or another address may have come since it was asked.
     if confirm and not await may_confirm(work, row, staff):
         raise MadeByOne()
@@ -293,13 +295,20 @@ async def _open(work: Work, row: Emergency) -> None:
         acting = await _account(work)
         row.account_id = acting.id
     else:
-        acting = await work.session.get_one(Staff, row.asked_by, populate_existing=True)
-        if not acting.active or acting.role != row.asked_role:
-            raise Conflict("The person who asked has another role by now. They can ask again.")
+        acting = await _asker(work, row)
         await _open_record(work, row, acting)
     acting.under_emergency = row.id
     await work.session.flush()
     accounts_changed(work)
+
+
+async def _asker(work: Work, row: Emergency) -> Staff:
+    """Return the person who asked, still active and in the role in which they asked. Raises
+    Conflict."""
+    found = await work.session.get_one(Staff, row.asked_by, populate_existing=True)
+    if not found.active or found.role != row.asked_role:
+        raise Conflict("The person who asked has another role by now. They can ask again.")
+    return found
 
 
 async def _account(work: Work) -> Staff:
@@ -359,13 +368,15 @@ async def _open_record(work: Work, row: Emergency, reader: Staff) -> None:
 async def enter(work: Work, staff: Staff, emergency_id: UUID) -> tuple[Staff, str]:
     """Sign the person who asked in to the account that acts on the accounts.
 
-    Return the account and the token for the cookie. Raises NoEmergency, OtherPerson.
+    Return the account and the token for the cookie. Raises NoEmergency, OtherPerson, and Conflict
+    if they have left or have another role.
     """
     row = await _locked(work, emergency_id, EmergencyState.OPEN)
     if row.account_id is None or row.until is None or row.until <= work.now:
         raise NoEmergency()
     if row.asked_by != staff.id:
         raise OtherPerson("Only the person who asked for it acts under it.")
+    await _asker(work, row)
     account = await work.session.get_one(Staff, row.account_id, populate_existing=True)
     _log(work, AuditLog.EMERGENCY_ENTERED, row, before=row.state)
     token = await accounts.open_session(work, account, "", until=row.until)
@@ -380,7 +391,7 @@ async def end(work: Work, staff: Staff | None, emergency_id: UUID) -> None:
 
     Raises NoEmergency, NotAllowed.
     """
-    row = await _locked(work, emergency_id, *_LIVE)
+    row = await _locked(work, emergency_id, *LIVE)
     if staff is not None and not may_end(row, staff):
         raise NotAllowed()
     await _close(work, row, staff)
@@ -392,15 +403,19 @@ def may_end(row: Emergency, staff: Staff) -> bool:
     return own or may(staff.role, Permission.SEE_EMERGENCIES)
 
 
-async def close_in_time(work: Work, emergency_id: UUID) -> None:
-    """End what is over: its time, or the time to confirm it. May run twice."""
+async def close_in_time(work: Work, emergency_id: UUID, *, at_once: bool = False) -> None:
+    """End what is over: its time, or the time to confirm it. May run twice.
+
+    `at_once`: it ends before its time, because the person who asked has left, has another role, or
+    lost every way in.
+    """
     try:
-        row = await _locked(work, emergency_id, *_LIVE)
+        row = await _locked(work, emergency_id, *LIVE)
     except NoEmergency:
         return
     due = row.confirm_until if row.state == EmergencyState.ASKED else row.until
     assert due is not None
-    if due <= work.now:
+    if at_once or due <= work.now:
         await _close(work, row, None)
     elif due - work.now < timedelta(minutes=1):
         # The job's clock was a little ahead of ours.
@@ -452,12 +467,12 @@ async def _leave_case(work: Work, row: Emergency, reader: Staff) -> None:
     )
     await traces_of_accounts.end_requests(work, row, reader)
     if case.owner_id != reader.id:
-        await work.session.execute(
-            delete(CaseMember).where(
-                CaseMember.case_id == case.id, CaseMember.staff_id == reader.id
-            )
+        member = delete(CaseMember).where(
+            CaseMember.case_id == case.id, CaseMember.staff_id == reader.id
         )
-        note_event(work, Subject.CASE, case.id, RecordLog.MEMBER_REMOVED, staff=str(reader.id))
+        # Who has left the helpline has left the case with it.
+        if await work.session.scalar(member.returning(CaseMember.staff_id)) is not None:
+            note_event(work, Subject.CASE, case.id, RecordLog.MEMBER_REMOVED, staff=str(reader.id))
         await take_back_reading(work, of=reader.id)
 
 
@@ -545,7 +560,7 @@ async def shown_to(work: Work, staff: Staff, *, alarms: bool = False) -> list[Sh
         statement = statement.where(Emergency.asked_by == staff.id)
     if alarms:
         statement = statement.where(
-            Emergency.state.in_(_LIVE)
+            Emergency.state.in_(LIVE)
             | ((Emergency.state == EmergencyState.ENDED) & Emergency.reviewed_at.is_(None))
         )
     rows = list(await work.session.scalars(statement))

@@ -1,13 +1,19 @@
 """What a change of an account ends at once: sessions, talks, presence, access that a role gave."""
 
+from sqlalchemy import select
+
 from app.errors import Code, Conflict
+from app.jobs.names import Task
 from app.people import holding
+from app.referrals.directory import leavers
+from app.referrals.directory.leavers import StillReached
 from app.routing import withdrawing
 from app.routing.holding import holds_anything
 from app.routing.participants.participants import Purpose
 from app.routing.rota import roster
 from app.staff import phone_proofs, sessions
 from app.staff.audit import write_entry
+from app.staff.emergency_rows import LIVE, Emergency
 from app.staff.log_kinds import AuditLog
 from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Permission, Role, lost_between, may
@@ -48,20 +54,44 @@ async def role_changed(work: Work, staff: Staff, before: Role) -> None:
     # is asked for the permissions of the new role.
     if lost and not talks:
         await sign_out(work, staff)
+    else:
+        await end_emergencies(work, staff)
 
 
 async def sign_out(work: Work, staff: Staff) -> int:
-    """End all sessions of a person. Return how many there were."""
+    """End all sessions of a person, and every emergency access that they asked for. Return how many
+    sessions there were."""
+    await end_emergencies(work, staff)
     number = await sessions.end_sessions(work, staff.id)
     if number:
         write_entry(work, AuditLog.SESSIONS_ENDED, str(staff.id), number=number)
     return number
 
 
-async def forget_telephone(work: Work, staff: Staff) -> None:
+async def end_emergencies(work: Work, staff: Staff) -> None:
+    """End every emergency access that a person asked for: it was opened to them as they were.
+
+    The person is signed out of the account by which they act at once. The rest is a job of its own,
+    because its end locks other accounts; until then `emergencies.enter` refuses them.
+    """
+    found = await work.session.execute(
+        select(Emergency.id, Emergency.account_id).where(
+            Emergency.asked_by == staff.id, Emergency.state.in_(LIVE)
+        )
+    )
+    for emergency_id, account_id in found.all():
+        if account_id is not None:
+            await sessions.end_sessions(work, account_id)
+        work.defer(Task.CLOSE_EMERGENCY, emergency_id=str(emergency_id), at_once=True)
+
+
+async def forget_telephone(work: Work, staff: Staff) -> StillReached:
     """Forget at which telephone a person is rung, and how they prove there who they are: their PIN,
-    too. With a telephone of their own they go on duty without signing in."""
+    too. With a telephone of their own they go on duty without signing in. Return where else they
+    are still reached."""
+    reached = await leavers.note(work, staff)
     staff.endpoint_kind, staff.endpoint = EndpointKind.BROWSER.value, None
     staff.second_phone = None
     await phone_proofs.forget(work, staff)
     await work.session.flush()
+    return reached

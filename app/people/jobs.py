@@ -54,9 +54,11 @@ def people_tasks() -> Blueprint:
             await access.take_out_of_service(work, staff)
 
     @tasks.task(name=Task.CLOSE_EMERGENCY.in_area, retry=_CLOSES, pass_context=True)
-    async def close_emergency(context: JobContext, emergency_id: str) -> None:
+    async def close_emergency(
+        context: JobContext, emergency_id: str, at_once: bool = False
+    ) -> None:
         async with transaction(context.additional_context["ground"], PROGRAM) as work:
-            await emergencies.close_in_time(work, UUID(emergency_id))
+            await emergencies.close_in_time(work, UUID(emergency_id), at_once=at_once)
 
     @tasks.task(name=Task.TELL_EMERGENCY.in_area, retry=_MAILS, pass_context=True)
     async def tell_emergency(

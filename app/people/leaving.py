@@ -18,13 +18,14 @@ from app.contacts.cases import people as case_people
 from app.database.topics import Topic
 from app.errors import Code, Conflict, Invalid, NotFound
 from app.outbox.push import subscriptions
-from app.people import changing, ending, finding, holding, links
+from app.people import changing, ending, finding, holding, links, work_left
 from app.people.approval import asking
 from app.people.approval.asking import Asked
 from app.people.approval.rows import AccessKind
 from app.people.holding import NEEDS, Kind
 from app.people.provider import access
 from app.referrals import staff_actions
+from app.referrals.directory.leavers import StillReached
 from app.routing import callbacks, withdrawing
 from app.routing.rota import feeds, giving, roster
 from app.routing.rota.shifts import Place
@@ -44,11 +45,14 @@ Plan = Mapping[Kind, UUID | None]
 
 class HandedOver(NamedTuple):
     """How much of each kind was handed over; the duty that stays uncovered because the colleague is
-    not free, and the duty that others keep by agreed swaps."""
+    not free, and the duty that others keep by agreed swaps. `left`: what stays with the person,
+    because no colleague was chosen. `reached`: where the directory and lines still lead to them."""
 
     given: dict[Kind, int]
     uncovered: tuple[Place, ...] = ()
     kept: tuple[Place, ...] = ()
+    left: tuple[tuple[Kind, int], ...] = ()
+    reached: StillReached = StillReached()
 
 
 class AlreadyInactive(Conflict):
@@ -104,14 +108,18 @@ async def hand_over(
         changing.check_gives(by, staff, Role(staff.role))
     # Before anything is counted: duty that is planned at the same time is counted, or refused.
     await roster.lock_rota(work)
-    return await _give_everything(work, staff, plan, knowingly=knowingly)
+    handed = await _give_everything(work, staff, plan, knowingly=knowingly)
+    await work_left.is_over(work, staff)
+    return handed
 
 
 def _receivers(plan: Plan) -> set[UUID]:
     return {to for to in plan.values() if to is not None}
 
 
-async def _give_everything(work: Work, staff: Staff, plan: Plan, *, knowingly: bool) -> HandedOver:
+async def _give_everything(
+    work: Work, staff: Staff, plan: Plan, *, knowingly: bool, leaves_rest: bool = False
+) -> HandedOver:
     held = {kind: number for kind, number in (await holding.count(work, staff)).items() if number}
     placed = {kind: await _taker(work, staff, kind, plan.get(kind)) for kind in held}
     open_ones = [
@@ -119,11 +127,11 @@ async def _give_everything(work: Work, staff: Staff, plan: Plan, *, knowingly: b
         for kind, to in placed.items()
         if to is None and not (kind is Kind.SHIFTS and kind in plan)
     ]
-    if open_ones:
+    if open_ones and not leaves_rest:
         raise NotPlaced(open_ones)
     # In this order: the follow-ups of own cases go with the cases.
     given, duty = dict[Kind, int](), giving.Given()
-    for kind in (kind for kind in Kind if kind in held):
+    for kind in (kind for kind in Kind if kind in held and kind not in open_ones):
         to = placed[kind]
         if kind is Kind.SHIFTS:
             duty = await giving.give_duty(work, staff, to, knowingly=knowingly)
@@ -135,12 +143,13 @@ async def _give_everything(work: Work, staff: Staff, plan: Plan, *, knowingly: b
             work,
             AuditLog.STAFF_HANDED_OVER,
             str(staff.id),
-            before={kind.value: str(staff.id) for kind in placed},
-            after={kind.value: str(to.id) if to else None for kind, to in placed.items()},
+            before={kind.value: str(staff.id) for kind in given},
+            after={kind.value: str(to.id) if (to := placed[kind]) else None for kind in given},
             given={kind.value: number for kind, number in given.items()},
             uncovered=len(duty.uncovered),
         )
-    return HandedOver(given, duty.uncovered, duty.kept)
+    left = tuple((kind, held[kind]) for kind in open_ones)
+    return HandedOver(given, duty.uncovered, duty.kept, left)
 
 
 async def _taker(work: Work, staff: Staff, kind: Kind, to_id: UUID | None) -> Staff | None:
@@ -191,12 +200,14 @@ async def deactivate(
     by: Staff | None,
     revision: int | None = None,
     knowingly: bool = False,
+    leaves_rest: bool = False,
 ) -> HandedOver:
     """Hand over what a person holds and deactivate the account, in one step.
 
     A talk goes on to a colleague; a child is never hung up on. `knowingly`: duty for which the
-    colleague is not free stays uncovered. Raises NotFound, NotAllowed, Invalid, NotPlaced, NotFree,
-    AlreadyInactive, LastAdministrator, ChangedMeanwhile.
+    colleague is not free stays uncovered. `leaves_rest`: they leave although no colleague was
+    chosen for something, which stays with the account. Raises NotFound, NotAllowed, Invalid,
+    NotPlaced, NotFree, AlreadyInactive, LastAdministrator, ChangedMeanwhile.
     """
     plan = plan or {}
     staff = await changing.lock_person(work, person_id, revision, receivers=_receivers(plan))
@@ -209,7 +220,7 @@ async def deactivate(
     await roster.lock_rota(work)
     if may(staff.role, Permission.TAKE_CALLS):
         await withdrawing.take_out(work, staff)
-    given = await _give_everything(work, staff, plan, knowingly=knowingly)
+    given = await _give_everything(work, staff, plan, knowingly=knowingly, leaves_rest=leaves_rest)
     # Of a person who holds no duty, too: a swap without duty would move what they work one day.
     await giving.give_duty(work, staff, None)
     await case_people.leave_cases(work, staff)
@@ -222,7 +233,7 @@ async def deactivate(
     staff.active = False
     # What opened the account opens nothing again: neither telephone, provider nor password.
     telephone = _telephone(staff)
-    await ending.forget_telephone(work, staff)
+    reached = await ending.forget_telephone(work, staff)
     await access.leave(work, staff)
     await passwords.forget_password(work, staff)
     await second_factor.take_away(work, staff)
@@ -231,7 +242,7 @@ async def deactivate(
     _log(work, AuditLog.STAFF_DEACTIVATED, staff, telephone)
     accounts_changed(work)
     work.announce(Topic.ROSTER, Topic.PRESENCE, Topic.QUEUE)
-    return given
+    return given._replace(reached=reached)
 
 
 async def reactivate(work: Work, person_id: UUID, *, by: By) -> Staff:
@@ -250,6 +261,7 @@ async def reactivate(work: Work, person_id: UUID, *, by: By) -> Staff:
     left_at = await _left_at(work, staff)
     if left_at is not None:
         await giving.forget_duty(work, staff, left_at)
+    await work_left.is_over(work, staff)
     staff.active, staff.password_hash = True, None
     note_could_approve(staff)
     staff.revision += 1

@@ -32,6 +32,8 @@ async def letter_to_owner(
         to = staff.email if staff.active else None
     if to is None:
         return None
+    if what is Told.WORK_LEFT:
+        return to, *_of_work_left(work, staff.page_language)
     with spoken_in(staff.page_language):
         moment = f"{date_words(at, 'd MMM y, HH:mm')} UTC"
         said = _said(what, browser or _("another program"))
@@ -39,6 +41,16 @@ async def letter_to_owner(
         address = f"{work.settings.public_url.rstrip('/')}/account"
         body = f"{said}\n{moment}\n\n{if_not}\n{address}\n"
         return to, _("Your account at the helpline"), body
+
+
+def _of_work_left(work: Work, language: str) -> tuple[str, str]:
+    with spoken_in(language):
+        said = _(
+            "A person has left by the directory, and no colleague may take over their work. Hand "
+            "it over as soon as there is a colleague who may:"
+        )
+        address = f"{work.settings.public_url.rstrip('/')}/admin/people"
+        return _("Helpline: work of a person who has left"), f"{said}\n{address}\n"
 
 
 async def emergency_letter(
@@ -87,6 +99,8 @@ async def emergency_letter(
 
 def _said(what: Told, browser: str) -> str:
     match what:
+        case Told.WORK_LEFT:
+            raise ValueError(what)
         case Told.NEW_BROWSER:
             return _("Your account was signed in to in a new browser: %(name)s.", name=browser)
         case Told.PASSWORD_CHANGED:

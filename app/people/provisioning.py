@@ -1,9 +1,11 @@
 """What a directory of people (SCIM) does with accounts: it adds them, renames them, and ends them.
 
-A person who leaves there has left here in the same step, also in the night: what they hold goes to
-colleagues of their team, chosen here. A directory gives no role that keeps accounts or reads the
-log, and does not touch emergency accounts. An account that it adds or brings back with a role that
-reads children's records waits for a second person, and so does a role that reads more of them.
+A person who leaves there has left here in the same step, also in the night, whatever else the
+directory says of them: what they hold goes to colleagues of their team, chosen here, and what no
+colleague may hold stays with the account and alarms. A directory gives no role that keeps accounts
+or reads the log, and does not touch emergency accounts. An account that it adds or brings back with
+a role that reads children's records waits for a second person, and so does a role that reads more
+of them.
 """
 
 from dataclasses import dataclass
@@ -13,13 +15,13 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.errors import Invalid, NotAllowed, NotFound
-from app.people import changing, holding, leaving
+from app.people import changing, holding, leaving, work_left
 from app.people.approval.asking import Asked, hold_back
 from app.people.approval.rows import AccessKind
 from app.people.changing import Changes
 from app.people.directory_rows import DirectoryAccount
 from app.people.holding import Kind
-from app.people.leaving import NotPlaced, Plan
+from app.people.leaving import Plan
 from app.staff import accounts
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -151,12 +153,15 @@ def _check_ordinary(staff: Staff, changes: Changes) -> None:
 async def change(
     work: Work, person_id: UUID, entry: Entry, *, revision: int | None = None
 ) -> Known:
-    """Let an account say what the directory says; who is not active there leaves here.
+    """Let an account say what the directory says; who is not active there leaves here, and nothing
+    else of the entry counts.
 
-    Raises NotFound, Invalid, NotTheDirectorys, NotPlaced, LastAdministrator, ChangedMeanwhile, and
-    what a change of role raises.
+    Raises NotFound, Invalid, NotTheDirectorys, LastAdministrator, ChangedMeanwhile, and what a
+    change of role raises.
     """
-    await one(work, person_id)
+    known = await one(work, person_id)
+    if entry.active is False and known.staff.active:
+        return await leave(work, person_id)
     staff = await changing.lock_person(work, person_id, revision)
     before = changing.values_of(staff)
     role = _role(entry.role) if entry.role is not None else None
@@ -166,9 +171,6 @@ async def change(
         email=entry.email if entry.email.strip() != before["email"] else None,
     )
     _check_ordinary(staff, changes)
-    if entry.active is False and staff.active:
-        # Before any other change: a new role could not hold what goes to colleagues now.
-        await end(work, staff)
     if changes != Changes():
         await changing.change(work, staff.id, changes, by=Outside.DIRECTORY)
     if entry.active is True and not staff.active:
@@ -179,15 +181,27 @@ async def change(
     return await one(work, person_id)
 
 
-async def end(work: Work, staff: Staff) -> None:
-    """Let a person leave at once: what they hold goes to colleagues, and all access ends.
+async def leave(work: Work, person_id: UUID) -> Known:
+    """Let a person leave at once. Of one who has left nothing is changed.
 
-    Raises NotTheDirectorys, NotPlaced, LastAdministrator.
+    Raises NotFound, NotTheDirectorys, LastAdministrator.
     """
+    known = await one(work, person_id)
+    staff = await changing.lock_person(work, person_id)
+    if staff.active:
+        await _end(work, staff)
+        await _keep(work, staff, Entry(staff.name, external_id=known.external_id))
+    return await one(work, person_id)
+
+
+async def _end(work: Work, staff: Staff) -> None:
+    """End all access of a person; what they hold goes to colleagues, or stays with the account."""
     if staff.emergency:
         raise NotTheDirectorys()
-    plan = await plan_for(work, staff)
-    handed = await leaving.deactivate(work, staff.id, plan, by=None)
+    plan = await _plan_for(work, staff)
+    handed = await leaving.deactivate(work, staff.id, plan, by=None, leaves_rest=True)
+    if handed.left:
+        await work_left.note(work, staff)
     write_entry(
         work,
         AuditLog.LEFT_BY_DIRECTORY,
@@ -195,14 +209,15 @@ async def end(work: Work, staff: Staff) -> None:
         before=True,
         after=False,
         given={kind.value: number for kind, number in handed.given.items()},
+        left={kind.value: number for kind, number in handed.left},
     )
 
 
-async def plan_for(work: Work, staff: Staff) -> Plan:
+async def _plan_for(work: Work, staff: Staff) -> Plan:
     """Return who takes over what a person holds: a supervisor of the team if there is one, then
     another of the team, then any person who may; of these the one who holds least.
 
-    Shifts are left uncovered, which alarms. Raises NotPlaced if no account may hold a kind.
+    Shifts are left uncovered, which alarms. A kind that no account may hold is not in it.
     """
     # Shifts also if there are none yet: they may be planned at the same time.
     plan: dict[Kind, UUID | None] = {Kind.SHIFTS: None}
@@ -217,7 +232,7 @@ async def plan_for(work: Work, staff: Staff) -> Plan:
     for kind in held:
         fit = [one for one in takers[kind] if not one.training] or takers[kind]
         if not fit:
-            raise NotPlaced([kind])
+            continue
         plan[kind] = min(
             fit,
             key=lambda one: (
@@ -233,10 +248,8 @@ async def plan_for(work: Work, staff: Staff) -> Plan:
 async def delete(work: Work, person_id: UUID) -> None:
     """Let a person leave whom the directory deletes; it finds them no more. What they did stays.
 
-    Raises NotFound and what `end` raises.
+    Raises what `leave` raises.
     """
-    known = await one(work, person_id)
-    staff = await changing.lock_person(work, person_id)
-    if staff.active:
-        await end(work, staff)
+    known = await leave(work, person_id)
+    staff = known.staff
     await _keep(work, staff, Entry(staff.name, external_id=known.external_id), deleted=True)

@@ -35,6 +35,10 @@ class EmergencyState(StrEnum):
     LAPSED = "lapsed"
 
 
+# It is asked for, or open.
+LIVE = (EmergencyState.ASKED, EmergencyState.OPEN)
+
+
 class Emergency(Base):
     """One emergency access."""
 

@@ -87,6 +87,16 @@ async def whose_unproven(work: Work, number: str) -> Staff | None:
     return found[0][0]
 
 
+async def is_proven_by_any(work: Work, number: str) -> bool:
+    """Return whether a person has proven that this is the phone at which their calls ring."""
+    proven = (
+        select(PhoneProof.staff_id)
+        .join(Staff, Staff.id == PhoneProof.staff_id)
+        .where(Staff.active, Staff.endpoint == number, PhoneProof.paired_at.is_not(None))
+    )
+    return await work.session.scalar(proven.limit(1)) is not None
+
+
 async def prove_phone(work: Work, staff: Staff, entered: str) -> bool:
     """Prove a phone that the program rang by the PIN of its person. Return whether it is proven."""
     if await prove(work, staff, entered) not in (Proof.RIGHT, Proof.HANDED):

@@ -260,6 +260,11 @@ def reads_records(role: str) -> bool:
     return any(may(role, permission) for permission in _OF_CHILDREN)
 
 
+def knows_as_much(role: str, other: str) -> bool:
+    """Return whether a role learns of children in each way in which another one does."""
+    return all(may(role, one) for one in _OF_CHILDREN if may(other, one))
+
+
 def gives_sight(before: str, after: str) -> bool:
     """Return whether a change of role needs two people: it lets a person read the records of
     others, or learn of children who could not before."""

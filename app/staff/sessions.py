@@ -9,6 +9,7 @@ from app.database.topics import Topic
 from app.errors import NotFound
 from app.jobs.transaction import transaction
 from app.staff.audit import write_entry
+from app.staff.emergency_rows import Emergency, EmergencyState
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff, StaffSession
 from app.work import PROGRAM, Work
@@ -125,11 +126,17 @@ async def end_sessions(
     provider_key: bytes | None = None,
 ) -> int:
     """End the sessions of a person, except the one with the key `but` and those that began after
-    `until`. Return how many ended.
+    `until`. Return how many ended. Those by which the person acts under an emergency access are
+    theirs, too.
 
     `provider_key`: those that began by another session at the provider stay, too.
     """
-    statement = delete(StaffSession).where(StaffSession.staff_id == staff_id)
+    acts_by = select(Emergency.account_id).where(
+        Emergency.asked_by == staff_id, Emergency.state == EmergencyState.OPEN
+    )
+    statement = delete(StaffSession).where(
+        or_(StaffSession.staff_id == staff_id, StaffSession.staff_id.in_(acts_by))
+    )
     if provider_key is not None:
         named = StaffSession.provider_key == provider_key
         statement = statement.where(or_(named, StaffSession.provider_key.is_(None)))

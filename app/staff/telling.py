@@ -30,6 +30,8 @@ class Told(StrEnum):
     EMAIL_CHANGED = "email_changed"
     IDENTITY_LINKED = "identity_linked"
     IDENTITY_UNLINKED = "identity_unlinked"
+    # Told to administrators, of another person.
+    WORK_LEFT = "work_left"
 
 
 def tell_owner(work: Work, staff: Staff, what: Told, browser: str = "") -> None:

@@ -6,12 +6,12 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import select, update
+from sqlalchemy import Text, cast, exists, select, update
 
 from app.errors import Conflict, Invalid, NotFound, NotSignedIn
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import ApiToken
+from app.staff.models import ApiToken, AuditEntry, Staff
 from app.staff.roles import Permission
 from app.work import Actor, ActorKind, Work
 
@@ -73,6 +73,18 @@ def _for_log(row: ApiToken) -> dict[str, Any]:
 
 async def list_tokens(work: Work) -> list[ApiToken]:
     return list(await work.session.scalars(select(ApiToken).order_by(ApiToken.name)))
+
+
+async def made_by(work: Work, staff: Staff) -> list[ApiToken]:
+    """Return the open tokens that a person made, by name, as the log says: they saw its secret."""
+    made = exists().where(
+        AuditEntry.action == AuditLog.TOKEN_MADE,
+        AuditEntry.subject == cast(ApiToken.id, Text),
+        AuditEntry.actor == str(staff.id),
+    )
+    is_open = ApiToken.revoked_at.is_(None) & (ApiToken.expires_at > work.now)
+    rows = await work.session.scalars(select(ApiToken).where(is_open, made).order_by(ApiToken.name))
+    return list(rows)
 
 
 async def token_of(work: Work, token: str) -> ApiToken:

@@ -114,6 +114,11 @@ async def in_use(work: Work) -> list[Wallboard]:
     return list(rows)
 
 
+async def made_by(work: Work, staff: Staff) -> list[Wallboard]:
+    """Return the wallboards that a person made and whose address works, by name."""
+    return [one for one in await in_use(work) if one.made_by == staff.id]
+
+
 async def find(work: Work, token: str) -> Wallboard:
     """Return the wallboard of a secret address. Raises NotFound, also if it was withdrawn."""
     found: Wallboard | None = await work.session.scalar(

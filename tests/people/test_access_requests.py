@@ -12,7 +12,15 @@ from sqlalchemy.exc import IntegrityError
 from app.errors import NotAllowed
 from app.jobs.names import Task
 from app.jobs.transaction import flush
-from app.people import changing, emergencies, factors, leaving, links, provisioning
+from app.people import (
+    changing,
+    emergencies,
+    factors,
+    leaving,
+    links,
+    phone_codes,
+    provisioning,
+)
 from app.people.approval import asking, deciding
 from app.people.approval.asking import Asked, WaitsAlready
 from app.people.approval.deciding import ChangedSinceAsked, NothingWaits, NotSecondPerson
@@ -24,7 +32,7 @@ from app.people.provider.access import Ended, WaitsForApproval
 from app.people.provider.mapping import Wanted
 from app.staff import accounts, passkeys, second_factor
 from app.staff.emergency_rows import EmergencyKind
-from app.staff.models import Staff
+from app.staff.models import EndpointKind, Staff
 from app.staff.passkey_rows import Purpose
 from app.staff.passkeys import WrongPasskey
 from app.staff.roles import Permission, Role, may, reads_others, reads_records
@@ -356,17 +364,72 @@ async def test_one_person_alone_takes_no_counsellors_place(
     assert not ana.active
 
 
-@pytest.mark.parametrize("who", [Role.SUPERVISOR, Role.COUNSELLOR])
-async def test_under_an_emergency_access_a_supervisor_lets_a_counsellor_in(
-    work: Work, vera: Staff, mila: Staff, who: Role
-) -> None:
-    """Two people have opened it, and she reads such records already. Another person does not."""
+async def acting_for(work: Work, mila: Staff, who: Role, team: str = "") -> Staff:
+    """The account that acts on the accounts for a person of a role."""
     asker = await a_reader(work, "asker", who)
+    asker.team = team
     row = await emergencies.ask(work, asker, EmergencyKind.ACCOUNTS, "Mila is ill.", 60)
     await emergencies.decide(work, mila, row.id, confirm=True)
-    acting, _ = await emergencies.enter(work, asker, row.id)
-    nova, _ = await links.invite(work, Changes(name="Nova"), by=acting, by_mail=False)
-    assert nova.active is (who is Role.SUPERVISOR)
+    return (await emergencies.enter(work, asker, row.id))[0]
+
+
+@pytest.mark.parametrize(
+    ("who", "team", "active"),
+    [
+        (Role.SUPERVISOR, "south", True),
+        (Role.SUPERVISOR, "north", False),
+        # An officer hears no messages of a team.
+        (Role.REFERRAL_OFFICER, "south", False),
+        (Role.COUNSELLOR, "south", False),
+    ],
+)
+async def test_under_an_emergency_access_a_supervisor_lets_a_counsellor_in(
+    work: Work, vera: Staff, mila: Staff, who: Role, team: str, active: bool
+) -> None:
+    """Two people have opened it, and she knows the work of her team already. Another person does
+    not, and she not that of another team."""
+    acting = await acting_for(work, mila, who, "south")
+    wanted = Changes(name="Nova", team=team)
+    nova, _ = await links.invite(work, wanted, by=acting, by_mail=False)
+    assert nova.active is active
+    if not active:
+        return
+    # A link that was lost; and once more, when the person has come in.
+    again = await links.make_link(work, nova.id, by=acting, by_mail=False)
+    await links.choose_password(work, token(again), PASSWORD, "en")
+    again = await links.make_link(work, nova.id, by=acting, by_mail=False)
+    with pytest.raises(LinkWaits):
+        await links.find(work, token(again))
+
+
+@pytest.mark.parametrize("who", [Role.SUPERVISOR, Role.REFERRAL_OFFICER])
+async def test_under_an_emergency_access_no_counsellors_place_is_taken_by_one_person(
+    work: Work, vera: Staff, mila: Staff, who: Role
+) -> None:
+    """Neither her link, second factor, telephone nor return, also of the own team."""
+    work.settings.public_url = "http://localhost:1"
+    ana, phone = await a_reader(work, "ana", Role.COUNSELLOR), Authenticator("http://localhost:1")
+    sent = phone.make(await passkeys.begin_adding(work, ana))
+    challenge = await passkeys.take_challenge(work, ana, Purpose.ADDING, sent)
+    await passkeys.add(work, ana, "phone", sent, challenge)
+    bob = await a_reader(work, "bob", Role.COUNSELLOR)
+    bob.endpoint_kind, bob.endpoint = EndpointKind.PHONE.value, "+381601112223"
+    gone = await a_reader(work, "gone", Role.COUNSELLOR)
+    await leaving.deactivate(work, gone.id, by=mila)
+    work.now += timedelta(minutes=1)
+    acting = await acting_for(work, mila, who)
+    shown = await links.make_link(work, ana.id, by=acting, by_mail=False)
+    with pytest.raises(LinkWaits):
+        await links.choose_password(work, token(shown), "another password", "en")
+    await factors.reset(work, ana.id, by=acting)
+    assert (await second_factor.state_of(work, ana)).since is not None
+    _, waits = await phone_codes.make(work, bob.id, by=acting)
+    assert waits
+    cara = await a_reader(work, "cara", Role.COUNSELLOR)
+    await changing.change(work, cara.id, Changes(endpoint="+381601112224"), by=acting)
+    assert cara.endpoint is None
+    await leaving.reactivate(work, gone.id, by=acting)
+    assert not gone.active
 
 
 # -- the first ones ----------------------------------------------------------------------

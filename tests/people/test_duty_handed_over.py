@@ -65,7 +65,7 @@ async def test_nights_that_were_planned_one_by_one_go_to_the_colleague(
     work.now = at(16, 1)
     assert (await holding.count(work, ana))[Kind.SHIFTS] == 3
     handed = await leaves(work, ana, vera)
-    assert handed == ({Kind.SHIFTS: 3}, (), ())
+    assert (handed.given, handed.uncovered, handed.kept) == ({Kind.SHIFTS: 3}, (), ())
     assert await on_duty_at(work, 16, 2) == {vera.id}, "the rest of the running night"
     assert await duties_on(work, 18) == {night(vera, 17), night(vera, 18)}
     # What Ana worked stays hers.

@@ -1,5 +1,7 @@
 """A person leaves: what they hold goes to colleagues in the same step, and all access ends."""
 
+import re
+from dataclasses import replace
 from datetime import date, time, timedelta
 from uuid import UUID, uuid4
 
@@ -21,8 +23,10 @@ from app.errors import Invalid
 from app.jobs.transaction import send_rows, transaction
 from app.outbox.push import subscriptions
 from app.outbox.push.models import PushSubscription
-from app.people import changing, holding, leaving
+from app.people import changing, holding, leaving, provisioning
 from app.people.holding import Kind
+from app.referrals.directory.agencies import save_agency
+from app.referrals.directory.entries import Entry, Phone
 from app.routing import callback_attempts, callbacks
 from app.routing.callbacks import Callback, CallbackState, Who
 from app.routing.models import PresenceState
@@ -286,6 +290,44 @@ async def test_the_page_says_who_makes_agreed_call_backs_and_who_answers_for_the
     assert 'name="to.agreed_callbacks"' in shown
     assert "Any counsellor of the line makes the call-backs that this person agreed" in shown
     assert "The colleague who takes them over answers for them." in shown
+
+
+async def test_the_pages_name_what_a_leaver_leaves_open(stage: Stage) -> None:
+    """Work that no colleague could take over, a mobile on call, and tokens."""
+    mila, olga = [
+        await stage.add_counsellor(name, role=Role.ADMINISTRATOR, shift=False, state=None)
+        for name in ("mila", "olga")
+    ]
+    ana = await stage.add_counsellor("ana", shift=False, state=None)
+    mobile = "+381641112223"
+    await stage.change_rows(f"UPDATE staff SET second_phone = '{mobile}' WHERE name = 'ana'")
+    async with transaction(stage.ground, PROGRAM) as work:
+        entry = Entry("on-call", "On call", "own_house", ("supervisor_on_call",))
+        phones = (Phone(mobile, ""),)
+        await save_agency(work, replace(entry, languages=("en",), duty_phones=phones))
+        await a_callback(work, ana.staff, "+381641110001", CallbackState.AGREED)
+        await provisioning.leave(work, ana.id)
+    assert f"/admin/people/{ana.id}/leave" in (await page(stage, mila, "/admin/people")).text
+    assert "of a person who has left" in (await page(stage, mila, "/agencies")).text
+    person = f"/admin/people/{ana.id}"
+    assert "No colleague could take over" in (await page(stage, mila, person)).text
+    vera = await stage.add_counsellor("vera", shift=False, state=None)
+    shown = (await page(stage, mila, f"{person}/leave")).text
+    assert 'value="deactivate"' not in shown
+    (revision,) = re.findall(r'name="revision" value="(\d+)"', shown)
+    form = {"revision": revision, "everything": str(vera.id), "act": "hand_over"}
+    assert "Handed over: " in (await page(stage, mila, f"{person}/leave", **form)).text
+    assert "/leave" not in (await page(stage, mila, "/admin/people")).text
+    # An administrator leaves on the page itself.
+    await olga.ask("POST", "/tokens", {"name": "warehouse", "scopes": ["statistics"], "days": 9})
+    await stage.change_rows(f"UPDATE staff SET second_phone = '{mobile}' WHERE name = 'olga'")
+    shown = (await page(stage, mila, f"/admin/people/{olga.id}/leave")).text
+    assert "warehouse" in shown
+    (revision,) = re.findall(r'name="revision" value="(\d+)"', shown)
+    form = {"revision": revision, "act": "deactivate"}
+    done = (await page(stage, mila, f"/admin/people/{olga.id}/leave", **form)).text
+    assert "The directory still has a number or address of this person: On call." in done
+    assert "warehouse" in done
 
 
 async def test_the_page_says_which_duty_stays_uncovered_before_it_does(stage: Stage) -> None:

@@ -2,10 +2,15 @@
 
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from app.people import changing, leaving
+from app.people import changing, leaving, links
+from app.people.approval import asking
+from app.people.approval.asking import Asked
+from app.people.approval.rows import AccessKind
+from app.people.links import LinkWithdrawn
 from app.people.provider import access, keeping
 from app.people.provider.access import AlreadyLinked, Ended, NoAccountHere
 from app.people.provider.mapping import Wanted
@@ -132,3 +137,23 @@ async def test_who_lost_the_role_at_the_provider_keeps_no_pin(city: Work) -> Non
     await paired(city, ana)
     assert isinstance(await access.signed_in_person(city, WANTED, ANA | {"groups": []}), Ended)
     assert await phone_proofs.prove(city, ana, PIN) is Proof.WRONG
+
+
+async def test_who_lost_the_role_at_the_provider_keeps_no_link_and_no_request(city: Work) -> None:
+    """Parted from the provider later, the account would open by the link."""
+    ana = await comes(city, ANA)
+    shown = await links.make_link(city, ana.id, by=None, by_mail=False)
+    assert shown is not None
+    await city.session.flush()
+    assert await asking.hold_back(city, ana, Asked(AccessKind.FACTOR), by=await a_boss(city))
+    assert isinstance(await access.signed_in_person(city, WANTED, ANA | {"groups": []}), Ended)
+    assert await asking.waiting_of(city, ana) is None
+    await access.unlink(city, ana, by=None)
+    with pytest.raises(LinkWithdrawn):
+        await links.find(city, urlsplit(shown).fragment)
+
+
+async def a_boss(work: Work) -> Staff:
+    """An administrator, in a helpline with a supervisor who could approve."""
+    await accounts.add_staff(work, name="vera", role=Role.SUPERVISOR, password="correct horse")
+    return await an_administrator(work)

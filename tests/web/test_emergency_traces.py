@@ -165,7 +165,7 @@ async def test_a_role_that_goes_back_opens_nothing_to_who_chose_a_password_under
     vera, rada = await people_for_it(stage)
     headers = await an_emergency(stage, vera, rada)
     held = (await stage.rows("SELECT revision FROM staff WHERE name = 'rada'"))[0]
-    await asked_as(stage, headers, f"/people/{rada.id}", {**held, "role": "counsellor"})
+    await asked_as(stage, headers, f"/people/{rada.id}", {**held, "role": "auditor"})
     made = await asked_as(stage, headers, f"/people/{rada.id}/link", {})
     await chooses(stage, made["link"])
     await rada.sign_in()

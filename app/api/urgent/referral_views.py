@@ -133,6 +133,8 @@ class AgencyView(BaseModel):
     verified_by: str
     mandated_for: list[str]
     doubted_at: datetime | None
+    # Its numbers and addresses that are those of a person who has left.
+    of_leavers: list[str]
 
 
 class FoundView(BaseModel):
@@ -305,10 +307,15 @@ def agency_view(agency: Agency, entry: Entry) -> AgencyView:
     plain = {
         name: list(value) if isinstance(value := getattr(entry, name), tuple) else value
         for name in AgencyView.model_fields
-        if name not in ("duty_phones", "doubted_at")
+        if name not in ("duty_phones", "doubted_at", "of_leavers")
     }
     phones = [{"number": p.number, "hours": p.hours} for p in entry.duty_phones]
-    return AgencyView(**plain, duty_phones=phones, doubted_at=agency.doubted_at)
+    return AgencyView(
+        **plain,
+        duty_phones=phones,
+        doubted_at=agency.doubted_at,
+        of_leavers=list(agency.of_leavers),
+    )
 
 
 def found_view(found: Found) -> FoundView:

@@ -14,12 +14,13 @@ from app.dashboard.rota.of_person import rota_of_person
 from app.dashboard.skill_choices import LEVELS
 from app.dashboard.templating import page
 from app.errors import Invalid, Refusal
-from app.people import changing, factors, finding, links, phone_codes
+from app.people import changing, factors, finding, links, phone_codes, work_left
 from app.people.finding import PersonState
 from app.people.provider import access
-from app.staff import phone_proofs, second_factor
+from app.staff import phone_proofs, second_factor, tokens
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role
+from app.statistics import wallboards
 from app.web.access import InWork, reader_with
 from app.words.pages import N_, _, refusal_words
 from app.work import Work
@@ -78,6 +79,7 @@ async def people_page(
         roles=list(Role),
         states=list(PersonState),
         teams=await finding.all_teams(work),
+        work_left=[] if fragment else await work_left.people(work),
         reached=[] if fragment else await limits_reached(work),
         limit_words=_LIMITS,
         **await access_request_values(work, staff),
@@ -201,11 +203,14 @@ async def show_person(
         levels=LEVELS,
         changes=await views.change_rows(work, person),
         rota=await rota_of_person(work, person),
+        work_left=await work_left.is_of(work, person),
         link=await links.latest(work, person),
         factor=await second_factor.state_of(work, person),
         identity=await access.identity_of(work, person),
         proof=await phone_proofs.proof_of(work, person.id),
         now=work.now,
+        made_tokens=[] if person.active else await tokens.made_by(work, person),
+        made_wallboards=[] if person.active else await wallboards.made_by(work, person),
         alone=await is_alone(work),
         **await access_request_values(work, staff, person.id),
         has_mail=work.settings.smtp_url is not None,

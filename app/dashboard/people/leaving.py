@@ -10,10 +10,13 @@ from sqlalchemy import select
 from app.dashboard.people.accounts import Keeps, show_moved
 from app.dashboard.templating import templates
 from app.errors import Conflict, Invalid, Refusal
-from app.people import finding, holding, leaving, links
+from app.people import finding, holding, leaving, links, work_left
 from app.people.holding import Kind
+from app.referrals.directory.agencies import names_of_codes
 from app.routing.rota import giving, roster
+from app.staff import tokens
 from app.staff.models import Staff
+from app.statistics import wallboards
 from app.web.access import InWork
 from app.words.pages import _, code_words, list_words, message_words, refusal_words
 from app.work import Work
@@ -26,7 +29,7 @@ _NO_COLLEAGUE = "nobody"
 async def leave_page(request: Request, work: InWork, staff: Keeps, person_id: UUID) -> Response:
     """Show what a person holds, and to whom it can go."""
     person = await finding.person(work, person_id)
-    if not person.active:
+    if not person.active and not await work_left.is_of(work, person):
         raise Conflict("This account is inactive already.")
     return await _show(request, work, staff, person)
 
@@ -62,6 +65,8 @@ async def _show(
         "held": held,
         "takers": takers,
         "for_all": [one for one in takers[Kind.DRAFTS] if one.id in in_all],
+        "made_tokens": await tokens.made_by(work, person),
+        "made_wallboards": await wallboards.made_by(work, person),
         "doing": await holding.doing(work, person),
         "sent": sent or {},
         "notice": notice,
@@ -97,6 +102,7 @@ async def leave(request: Request, work: InWork, staff: Keeps, person_id: UUID) -
         plan, revision = _plan(sent), int(str(sent.get("revision", "")))
     except ValueError:
         raise Invalid("The form is not complete. Open the page again.") from None
+    has_left = not (await finding.person(work, person_id)).active
     act = leaving.hand_over if sent.get("act") == "hand_over" else leaving.deactivate
     try:
         handed = await act(
@@ -113,19 +119,32 @@ async def leave(request: Request, work: InWork, staff: Keeps, person_id: UUID) -
         words, not_free = refusal_words(refusal), isinstance(refusal, giving.NotFree)
         return await _show(request, work, staff, person, sent=sent, notice=words, not_free=not_free)
     person = await finding.person(work, person_id)
-    told = await _told(work, person, handed)
+    told = await _told(work, person, handed, has_left=has_left)
     return await show_moved(request, work, staff, person, None, told)
 
 
-async def _told(work: Work, person: Staff, handed: leaving.HandedOver) -> str:
+async def _told(work: Work, person: Staff, handed: leaving.HandedOver, *, has_left: bool) -> str:
     """Say what was handed over, and which duty stays uncovered."""
     words = list_words(f"{code_words(kind)}: {number}" for kind, number in handed.given.items())
     told = _("Handed over: %(given)s.", given=words or "–")
-    if not person.active:
+    if not person.active and not has_left:
         told = _("Deactivated. Handed over: %(given)s.", given=words or "–")
     if handed.uncovered:
         spans = giving.spans_message(handed.uncovered, await roster.home_zone(work))
         told += " " + _("Uncovered: %(stretches)s.", stretches=message_words(spans))
+    if handed.reached.entries:
+        named = list_words((await names_of_codes(work, handed.reached.entries)).values())
+        told += " " + _(
+            "The directory still has a number or address of this person: %(entries)s. Until you "
+            "change it, or check the entry again, no key there acknowledges and nothing is sent.",
+            entries=named,
+        )
+    if handed.reached.lines:
+        told += " " + _(
+            "Callers are still connected with the telephone of this person, as the partner: "
+            "%(lines)s. Change it.",
+            lines=list_words(handed.reached.lines),
+        )
     return told
 
 

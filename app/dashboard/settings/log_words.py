@@ -214,6 +214,7 @@ FIELD_WORDS = {
     "valid_until": N_("valid until"),
     "verified_by": N_("verified by"),
     "verified_on": N_("verified on"),
+    "of_leavers": N_("of a person who has left"),
     "voice_message": N_("voice messages"),
     "voice_messages": N_("voice messages"),
     "webhook_secret": N_("secret for events"),

@@ -6,7 +6,7 @@ Each verb that could do so asks `hold_back` first, and leaves the rest to `decid
 from dataclasses import dataclass, fields, replace
 from uuid import UUID, uuid4
 
-from sqlalchemy import select, update
+from sqlalchemy import exists, or_, select, update
 
 from app.database.topics import Topic
 from app.errors import Conflict
@@ -15,8 +15,8 @@ from app.privacy import ends
 from app.staff.audit import write_entry
 from app.staff.emergency_rows import Emergency
 from app.staff.log_kinds import AuditLog
-from app.staff.models import PasswordLink, Staff
-from app.staff.roles import gives_sight, reads_others, reads_records
+from app.staff.models import EarlierPassword, PasswordLink, PhoneProof, Staff
+from app.staff.roles import gives_sight, knows_as_much, reads_others, reads_records
 from app.staff.second_person import By, ChangeState, Outside, could_be_approved
 from app.work import Work
 
@@ -125,8 +125,7 @@ async def _needs_two(work: Work, staff: Staff, asked: Asked, by: Staff | Outside
     """Return whether what is asked lets a person learn more of children than they could before.
 
     What opens the account of a counsellor does so as well, and another telephone for their calls:
-    with it another person would be in their place. A person who reads the records of others and
-    acts under an emergency access learns nothing by it, and lets a counsellor in at night.
+    with it another person would be in their place.
     """
     role = asked.role or staff.role
     if asked.team is not None or reads_others(role):
@@ -136,14 +135,39 @@ async def _needs_two(work: Work, staff: Staff, asked: Asked, by: Staff | Outside
         opens = rings or gives_sight(staff.role, role)
     else:
         opens = asked.kind in _LETS_IN and reads_records(role)
-    return opens and not (isinstance(by, Staff) and await _reads_others_already(work, by))
+    return opens and not (isinstance(by, Staff) and await _adds_at_night(work, staff, role, by))
 
 
-async def _reads_others_already(work: Work, by: Staff) -> bool:
+async def _adds_at_night(work: Work, staff: Staff, role: str, by: Staff) -> bool:
+    """Return whether a person who acts under an emergency access lets a new colleague in, of whose
+    work they learn everything already: one of their own team, with a role that knows no more of
+    children than theirs.
+
+    The account must be new, and not used yet. By the link, second factor, telephone or return of
+    another one they would read what they do not read: the records of another team, or those that an
+    officer was not given.
+    """
     if by.under_emergency is None:
         return False
     emergency = await work.session.get_one(Emergency, by.under_emergency)
-    return reads_others(emergency.asked_role)
+    asker = await work.session.get_one(Staff, emergency.asked_by)
+    opened_at = emergency.decided_at
+    if opened_at is None or staff.created_at < opened_at or staff.team != asker.team:
+        return False
+    role_then = emergency.asked_role
+    if not reads_others(role_then) or not knows_as_much(role_then, role):
+        return False
+    return not await _was_used(work, staff)
+
+
+async def _was_used(work: Work, staff: Staff) -> bool:
+    """Return whether a person has come in by an account, or has proven its telephone."""
+    if staff.password_hash is not None or staff.by_provider:
+        return True
+    link = exists().where(PasswordLink.staff_id == staff.id, PasswordLink.used_at.is_not(None))
+    phone = exists().where(PhoneProof.staff_id == staff.id, PhoneProof.paired_at.is_not(None))
+    former = exists().where(EarlierPassword.staff_id == staff.id)
+    return bool(await work.session.scalar(select(or_(link, phone, former))))
 
 
 async def ask_anew(work: Work, staff: Staff, *, by: By) -> None:

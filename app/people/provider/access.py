@@ -9,7 +9,8 @@ from sqlalchemy import and_, delete, exists, func, or_, select
 
 from app.errors import Conflict, NotAllowed, NotFound
 from app.outbox.push import subscriptions
-from app.people import changing, ending
+from app.people import changing, ending, links
+from app.people.approval import asking
 from app.people.approval.asking import Asked, hold_back, waiting_of
 from app.people.approval.rows import AccessKind
 from app.people.changing import Changes
@@ -398,6 +399,9 @@ async def close(work: Work, staff: Staff, identity: StaffIdentity) -> bool:
     identity.lost_at = work.now
     await passwords.forget_password(work, staff)
     await second_factor.take_away(work, staff)
+    # Parted from the provider later, the account opens by no link from before, nor by what waits.
+    await links.withdraw(work, staff.id)
+    await asking.withdraw(work, staff)
     await ending.sign_out(work, staff)
     await ending.forget_telephone(work, staff)
     await feeds.revoke_feed(work, staff)

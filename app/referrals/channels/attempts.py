@@ -121,7 +121,8 @@ async def phones_on_duty(work: Work, agency: Agency) -> list[str]:
 
 
 async def phone_on_duty(work: Work, agency: Agency) -> str | None:
-    found = await phones_on_duty(work, agency)
+    """Return the first duty phone that is on duty now, and not that of a person who has left."""
+    found = [one for one in await phones_on_duty(work, agency) if one not in agency.of_leavers]
     return found[0] if found else None
 
 

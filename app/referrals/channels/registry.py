@@ -22,12 +22,16 @@ def message_channel(kind: str) -> MessageChannel:
 
 
 def writing_to(agency: Agency | None) -> list[tuple[MessageChannel, str]]:
-    """Return the channels by which the people of an agency are written to, with its addresses."""
+    """Return the channels by which the people of an agency are written to, with its addresses.
+
+    Nothing goes to an address of our own people on call that is that of a person who has left.
+    """
     return [
         (channel, address)
         for channel in CHANNELS
         if isinstance(channel, MessageChannel) and channel.is_written
         if agency is not None and (address := channel.address_of(agency))
+        if address not in agency.of_leavers
     ]
 
 

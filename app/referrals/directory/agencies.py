@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from app import words
 from app.contacts.registry import library_of
@@ -79,9 +79,9 @@ async def save_agency(work: Work, entry: Entry, *, with_: set[str] | None = None
         entry = await addresses.hold_back(work, agency, entry)
     agency.country = protocols_of(work.ground).current.country
     agency.changed_at = work.now
-    if "verified_on" in changed:
+    if "verified_on" in changed or "verified_by" in changed:
         # The keeper of the directory has verified the entry again.
-        agency.doubted_at = None
+        agency.doubted_at, agency.of_leavers = None, []
         await work.session.execute(
             update(DutyPhone)
             .where(DutyPhone.agency_id == agency.id)
@@ -388,7 +388,9 @@ async def house_address(work: Work, service: Service) -> OnCall | None:
     on_call = [one.id for one in await house(work, service)]
     rows = await work.session.execute(
         select(Agency.id, Agency.email, Agency.languages).where(
-            Agency.id.in_(on_call), Agency.email.is_not(None)
+            Agency.id.in_(on_call),
+            Agency.email.is_not(None),
+            Agency.email != func.all(Agency.of_leavers),
         )
     )
     found = {row.id: OnCall(row.email, words.first_known(row.languages)) for row in rows}

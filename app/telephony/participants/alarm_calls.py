@@ -15,6 +15,7 @@ from app.errors import NotFound
 from app.jobs.names import Task
 from app.outbox.once import send_once
 from app.outbox.states import Sending
+from app.referrals.directory import leavers
 from app.referrals.directory.agencies import names_of_codes
 from app.referrals.escalation import alarms
 from app.referrals.escalation.alarm_attempts import AlarmAttemptOnce
@@ -184,6 +185,10 @@ async def _listened(work: Work, attempt_id: UUID, signed: Signed, n: int) -> lis
         return await _proves(work, alarm, attempt, scene, person, digits, n)
     if digits == TAKE_DIGIT and person is not None:
         return await _ask_for_proof(work, alarm, attempt, scene, person)
+    if digits == TAKE_DIGIT and await leavers.is_a_leavers(work, attempt.target):
+        write_entry(work, AuditLog.KEY_AT_UNPROVEN_PHONE, str(alarm.id), agency=attempt.who)
+        await note_result(work, alarm, attempt, AttemptResult.NOT_CONFIRMED)
+        return [*scene.say(PromptKey.ALARM_NOT_PROVEN), HangUp()]
     if digits == TAKE_DIGIT:
         return await _take(work, alarm, attempt, scene)
     if n >= _TIMES:

@@ -29,6 +29,7 @@ from app.referrals.channels.phone.channel import CHANNEL as PHONE
 from app.referrals.channels.sending import ReferralAttemptOnce
 from app.referrals.channels.sms.channel import CHANNEL as SMS
 from app.referrals.deadlines import tracking
+from app.referrals.directory import leavers
 from app.referrals.directory.agencies import doubt_phone
 from app.referrals.directory.models import Agency
 from app.referrals.escalation.trying import LISTENING, is_needed, live_talk, note_result, wait_for
@@ -298,7 +299,11 @@ async def pressed(work: Work, attempt_id: UUID, signed: Signed, n: int) -> list[
     person = await _unproven(work, attempt)
     if person is not None and attempt.result is None and (digits == ACKNOWLEDGE or n > _CONFIRMS):
         return await _proves(work, referral, attempt, agency, person, digits, n)
-    if attempt.result in _HEARD_TOO_SOON and person is None and _means(attempt, digits, n):
+    is_left = digits in (ACKNOWLEDGE, CALL_BACK) and await _is_a_leavers(work, attempt)
+    if is_left and attempt.result is None:
+        return await _takes_nothing(work, referral, attempt, agency)
+    late = attempt.result in _HEARD_TOO_SOON and person is None and not is_left
+    if late and _means(attempt, digits, n):
         # The end of the leg was reported before the key, but a person did press it.
         attempt.result = attempt.ended_at = None
     if attempt.result is not None:
@@ -333,9 +338,26 @@ async def pressed(work: Work, attempt_id: UUID, signed: Signed, n: int) -> list[
 
 async def _unproven(work: Work, attempt: Attempt) -> Staff | None:
     """Return the person of ours whose phone this is, if they never proved that."""
-    if attempt.recipient_id is not None or attempt.purpose != Purpose.ESCALATION:
+    if not _is_in_house(attempt):
         return None
     return await phone_proofs.whose_unproven(work, attempt.target)
+
+
+def _is_in_house(attempt: Attempt) -> bool:
+    return attempt.recipient_id is None and attempt.purpose == Purpose.ESCALATION
+
+
+async def _is_a_leavers(work: Work, attempt: Attempt) -> bool:
+    return _is_in_house(attempt) and await leavers.is_a_leavers(work, attempt.target)
+
+
+async def _takes_nothing(
+    work: Work, referral: Referral, attempt: Attempt, agency: Agency
+) -> list[Step]:
+    """Write down a key at the telephone of a person who has left, and try the next one."""
+    write_entry(work, AuditLog.KEY_AT_UNPROVEN_PHONE, str(referral.id), agency=agency.code)
+    await note_result(work, referral, attempt, AttemptResult.NOT_CONFIRMED)
+    return [_say(attempt, "not_proven"), _say(attempt, "bye"), HangUp()]
 
 
 async def _proves(

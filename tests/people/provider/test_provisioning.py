@@ -8,14 +8,17 @@ from sqlalchemy import select
 from app.calls.models import Call
 from app.calls.states import CallState
 from app.contacts.models import Contact
+from app.dashboard import rail
 from app.errors import NotFound
-from app.people import provisioning
+from app.jobs.names import Task
+from app.people import leaving, provisioning, work_left
 from app.people.changing import LastAdministrator
-from app.people.leaving import NotPlaced
+from app.people.letters import letter_to_owner
 from app.people.provisioning import Entry, NotTheDirectorys
 from app.referrals.models import Referral
 from app.staff import accounts
 from app.staff.roles import Role
+from app.staff.telling import Told
 from app.work import Work
 from tests.support.verbs import (
     a_counsellor,
@@ -68,14 +71,70 @@ async def test_who_leaves_in_a_talk_hands_everything_over_in_the_same_step(work:
     assert (ana.active, ana.password_hash, await sessions_of(work, ana)) == (True, None, 0)
 
 
-async def test_work_that_nobody_may_take_over_keeps_the_person_with_a_clear_error(
+async def test_work_that_no_colleague_may_take_over_keeps_no_leaver_in_and_alarms(
     work: Work,
 ) -> None:
-    ana = await a_counsellor(work, "ana")
+    ana, mila = await a_counsellor(work, "ana"), await an_administrator(work)
+    work.settings.smtp_url, mila.email = "smtp://127.0.0.1:1", "mila@helpline.example"
     await an_agency(work, "house")
-    await a_referral(work, ana)
-    with pytest.raises(NotPlaced, match="referrals"):
-        await provisioning.change(work, ana.id, Entry("ana", active=False))
+    referral = await a_referral(work, ana)
+    await accounts.open_session(work, ana)
+    work.jobs.clear()
+    await provisioning.change(work, ana.id, Entry("ana", active=False))
+    assert (ana.active, ana.password_hash, await sessions_of(work, ana)) == (False, None, 0)
+    detail = logged(work)[-1][1]
+    assert isinstance(detail, dict)
+    assert detail["left"] == {"referrals": 1}
+    (told,) = [job.arguments for job in work.jobs if job.task == Task.TELL_OWNER]
+    assert (told["staff_id"], told["what"]) == (str(mila.id), "work_left")
+    letter = await letter_to_owner(work, mila.id, Told.WORK_LEFT, work.now, "")
+    assert letter is not None
+    assert "ana" not in letter[2].lower().replace("/admin/people", "")
+    await work.session.flush()
+    assert 'data-count="admin">1<' in await rail.counts_part(work, rail.seat_of(mila))
+    assert await work_left.people(work) == [ana]
+    # As soon as there is a colleague, an administrator hands it over.
+    vera = await a_supervisor(work)
+    await leaving.hand_over(work, ana.id, leaving.everything_to(vera.id), by=mila)
+    await work.session.flush()
+    assert 'data-count="admin"><' in await rail.counts_part(work, rail.seat_of(mila))
+    assert await work_left.people(work) == []
+    await work.session.refresh(referral)
+    assert referral.owner_id == vera.id
+
+
+# What a directory writes of a leaver besides: as it renames, disables and moves accounts.
+BESIDES = [
+    Entry("ana", False, email=""),
+    Entry("zzz_ana", False, email="ana@city.example"),
+    Entry("ana", False, role="no such role", email="ana@city.example"),
+    Entry("ana", False, role="administrator"),
+    Entry("mila", False),
+    Entry("", False, email="no address"),
+    Entry("ana", False, external_id="x" * 1000),
+]
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_a_leaver_is_out_whatever_else_the_directory_says_of_them(
+    work: Work, role: Role
+) -> None:
+    await an_administrator(work)
+    await a_supervisor(work)
+    for number, entry in enumerate(BESIDES):
+        ana = await accounts.add_staff(
+            work,
+            name=f"ana{number}",
+            role=role,
+            email="ana@city.example",
+        )
+        ana.password_hash = "a hash"
+        await accounts.open_session(work, ana)
+        await provisioning.change(work, ana.id, entry)
+        assert not ana.active, entry
+        assert ana.password_hash is None
+        assert await sessions_of(work, ana) == 0
+        assert (ana.name, ana.role, ana.email) == (f"ana{number}", role, "ana@city.example")
 
 
 async def test_a_directory_gives_no_role_that_keeps_accounts(work: Work) -> None:

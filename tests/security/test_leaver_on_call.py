@@ -1,0 +1,165 @@
+"""The mobile and the mail of a person who has left acknowledge nothing in the place of ours."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import select
+
+from app.calls import lines
+from app.calls.line_rows import Line
+from app.demo.stage import LINE
+from app.people import leaving
+from app.referrals.channels.attempts import add_attempt, phone_on_duty, phones_on_duty
+from app.referrals.channels.links import add_link
+from app.referrals.channels.models import Attempt
+from app.referrals.channels.registry import writing_to
+from app.referrals.directory import leavers
+from app.referrals.directory.agencies import house_address, save_agency
+from app.referrals.directory.entries import Entry, Phone
+from app.referrals.directory.leavers import StillReached
+from app.referrals.directory.models import Agency
+from app.referrals.escalation import alarms
+from app.referrals.states import ChannelKind, Purpose, Service
+from app.routing.alarm_rows import Alarm, AlarmAttempt, AlarmKind
+from app.routing.rota import watch
+from app.staff import phone_proofs
+from app.staff.models import Staff
+from app.telephony.participants import alarm_calls, duty
+from app.telephony.provider.signature import Signed
+from app.telephony.script import TAKE_DIGIT
+from app.work import PROGRAM, Work
+from tests.support.verbs import (
+    a_counsellor,
+    a_line,
+    a_referral,
+    a_supervisor,
+    an_administrator,
+    an_agency,
+    logged,
+)
+
+MOBILE, OTHER, MAIL = "+381641112223", "+381641112224", "Vera@home.example"
+ENTRY = Entry(
+    code="on-call",
+    name="On call",
+    sector="own_house",
+    services=("supervisor_on_call",),
+    languages=("en",),
+    email=MAIL,
+    sms=MOBILE,
+    duty_phones=(Phone(MOBILE, ""), Phone(OTHER, "")),
+    verified_on=date(2029, 1, 1),
+    verified_by="Mila",
+)
+
+
+async def on_call(work: Work, entry: Entry = ENTRY) -> Agency:
+    work.actor = PROGRAM
+    return await save_agency(work, entry)
+
+
+async def a_leaver(work: Work) -> Staff:
+    vera = await a_supervisor(work)
+    vera.endpoint_kind, vera.endpoint, vera.email = "phone", MOBILE, MAIL.lower()
+    await work.session.flush()
+    return vera
+
+
+async def leaves(work: Work, staff: Staff) -> StillReached:
+    mila = await an_administrator(work)
+    plan = leaving.shifts_uncovered()
+    return (await leaving.deactivate(work, staff.id, plan, by=mila)).reached
+
+
+async def test_where_a_leaver_is_still_reached_is_said_and_nothing_goes_there(work: Work) -> None:
+    vera, agency = await a_leaver(work), await on_call(work)
+    await an_agency(work, "house")
+    await a_line(work)
+    line = await lines.line_of_number(work, LINE)
+    assert line is not None
+    row = await work.session.get_one(Line, line.id)
+    row.plan = {**row.plan, "partner_number": MOBILE}
+    ana = await a_counsellor(work, "ana")
+    referral = await a_referral(work, ana)
+    link, _ = add_link(
+        work, referral, agency.id, None, ChannelKind.EMAIL.value, lives=timedelta(hours=1)
+    )
+    await work.session.flush()
+    assert len(writing_to(agency)) == 2
+    assert await leaves(work, vera) == StillReached(("on-call",), ("Plavi telefon",))
+    assert agency.of_leavers == sorted([MOBILE, MAIL])
+    assert [act for act, _ in logged(work)].count("agency_changed") == 1
+    assert (writing_to(agency), await house_address(work, Service.SUPERVISOR_ON_CALL)) == ([], None)
+    assert link.expires_at <= work.now
+    # Rung last: it could have been handed on. No code of a link is spoken there.
+    assert await phones_on_duty(work, agency) == [OTHER, MOBILE]
+    assert await phone_on_duty(work, agency) == OTHER
+    # What is checked again counts again, and so does what another person proves.
+    assert await leavers.is_a_leavers(work, MOBILE)
+    bob = await a_counsellor(work, "bob", endpoint=MOBILE)
+    assert await leavers.is_a_leavers(work, MOBILE)
+    await phone_proofs.pair(work, bob)
+    await work.session.flush()
+    assert not await leavers.is_a_leavers(work, MOBILE)
+    await on_call(work, replace(ENTRY, verified_by="Olga"))
+    assert (agency.of_leavers, len(writing_to(agency))) == ([], 2)
+
+
+async def test_a_telephone_that_a_colleague_has_as_well_stays_on_call(work: Work) -> None:
+    vera, agency = await a_leaver(work), await on_call(work)
+    await a_counsellor(work, "bob", endpoint=MOBILE)
+    vera.email = None
+    assert await leaves(work, vera) == StillReached()
+    assert agency.of_leavers == []
+
+
+def key(digits: str) -> Signed:
+    return Signed({"CallSid": "CA1", "Digits": digits}, "/")
+
+
+@pytest.mark.parametrize("digits", [duty.ACKNOWLEDGE, duty.CALL_BACK])
+async def test_a_leavers_mobile_takes_no_urgent_case(work: Work, digits: str) -> None:
+    vera, agency = await a_leaver(work), await on_call(work)
+    await an_agency(work, "house")
+    referral = await a_referral(work, await a_counsellor(work, "ana"))
+    await leaves(work, vera)
+    attempt = await add_attempt(
+        work,
+        referral,
+        agency,
+        ChannelKind.PHONE,
+        MOBILE,
+        purpose=Purpose.ESCALATION,
+        recipient_id=None,
+    )
+    await work.session.flush()
+    assert attempt is not None
+    await duty.pressed(work, attempt.id, key(digits), 1)
+    tried = await work.session.get_one(Attempt, attempt.id, populate_existing=True)
+    assert (tried.result, referral.house_has_it) == ("not_confirmed", False)
+    noted = [detail for act, detail in logged(work) if act == "key_at_unproven_phone"]
+    assert noted == [{"agency": "on-call"}]
+
+
+async def an_alarm(work: Work) -> tuple[Alarm, AlarmAttempt]:
+    await watch.open_alarm(
+        work, kind=AlarmKind.OVERRIDE_NOT_SEEN.value, subject_id=uuid4(), owner_id=None
+    )
+    await work.session.flush()
+    alarm = (await work.session.scalars(select(Alarm))).one()
+    await alarms.escalate(work, alarm)
+    attempt = (await work.session.scalars(select(AlarmAttempt))).one()
+    return alarm, attempt
+
+
+async def test_a_leavers_mobile_takes_no_alarm(work: Work) -> None:
+    await a_line(work)
+    vera = await a_leaver(work)
+    await on_call(work, replace(ENTRY, duty_phones=(Phone(MOBILE, ""),)))
+    await leaves(work, vera)
+    alarm, attempt = await an_alarm(work)
+    assert attempt.target == MOBILE
+    await alarm_calls.pressed(work, attempt.id, key(TAKE_DIGIT), 1)
+    assert (attempt.result, alarm.acknowledged_by) == ("not_confirmed", None)
