@@ -9,7 +9,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import ARRAY
 
 revision = "0094"
-down_revision = "0091"
+down_revision = "0093"
 branch_labels = None
 depends_on = None
 
