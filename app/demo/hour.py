@@ -21,6 +21,7 @@ from app.demo.writing_hour import count_chats, lost_words, work_in_writing, writ
 from app.practice.legs import Leg
 from app.practice.people import Caller, Phone
 
+
 @dataclass
 class Guest:
     """A caller of the scripted hour, and how long they stay. Times in seconds."""
