@@ -39,13 +39,12 @@ WITH held AS (
 SELECT id::text FROM sought WHERE id IS NOT NULL
 """)
 _IS_YOUNG = "at >= least(CAST(:now AS timestamptz), now()) - make_interval(days => :days)"
-# An id at the end of the subject, or anywhere in the detail.
+# An id at the end of the subject, or a text of the detail, alone or after a colon.
 _NAMES_HELD = """
 cardinality(:held) > 0 AND (right(subject, 36) = ANY(:held)
   OR pg_column_size(detail) > 36 AND EXISTS (
-    SELECT FROM regexp_matches(detail::text,
-      '[0-9a-f]{8}(?\\:-[0-9a-f]{4}){3}-[0-9a-f]{12}', 'g') AS named (ids)
-    WHERE ids[1] = ANY(:held)))
+    SELECT FROM unnest(string_to_array(translate(detail::text, ':', '"'), '"')) AS part
+    WHERE part = ANY(:held)))
 """
 # Of the oldest entries; where none of these stays, all are due.
 _LOOK = """

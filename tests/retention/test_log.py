@@ -133,7 +133,9 @@ async def dry(work: Work) -> running.Due:
     return found
 
 
-@pytest.mark.parametrize("named", [{"subject": "case:{id}"}, {"ids": ["x", "{id}"]}])
+@pytest.mark.parametrize(
+    "named", [{"subject": "case:{id}"}, {"ids": ["x", "{id}"]}, {"of": {"read": "case:{id}"}}]
+)
 async def test_what_names_a_held_record_stays_with_all_after_it(
     work: Work, named: dict[str, Any]
 ) -> None:
