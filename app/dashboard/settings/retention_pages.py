@@ -54,7 +54,7 @@ FROM_WORDS = {
     DataKind.DATA_REQUESTS: N_("after the request was done"),
 }
 DECIDER_WORDS = {
-    Decider.PROGRAM: N_("The default of the program"),
+    Decider.PROGRAM: N_("Default"),
     Decider.COUNTRY: N_("The rule of the country"),
     Decider.HELPLINE: N_("Your own rule"),
 }
