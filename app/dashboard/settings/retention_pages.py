@@ -56,7 +56,7 @@ FROM_WORDS = {
     DataKind.LOG: N_("after the act; the oldest part goes, and the chain begins later"),
 }
 DECIDER_WORDS = {
-    Decider.PROGRAM: N_("The default of the program"),
+    Decider.PROGRAM: N_("Default"),
     Decider.COUNTRY: N_("The rule of the country"),
     Decider.HELPLINE: N_("Your own rule"),
 }

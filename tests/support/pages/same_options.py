@@ -141,10 +141,12 @@ NAMES = {
 ANOTHER = {
     # A fresh proof asks for the password of the reader.
     ("staff reset-password", "password_stdin"),
-    # The forms beside them choose a person, a record, or the key of a message to the team.
+    # The forms beside them choose a person, a record, a rule that is given up, or the key of a
+    # message to the team.
     ("shift list", "name"),
     ("shift open sign-up", "name"),
     ("shift open sign-off", "name"),
+    ("retention set", "kind"),
     ("retention lift", "code"),
     ("connections test-call", "key"),
 }
@@ -202,7 +204,6 @@ OWN = {
     ("data-requests report", "out"): (SAVED, ANSWER),
     ("retention set", "kind"): ("- each kind is a field", "rules"),
     ("retention set", "days"): ("contacts", "rules"),
-    ("retention follow", "kind"): ("- a button at your own rule", "kind"),
     ("retention lift", "code"): ("- a button at the record", "record_id"),
     ("connections test-mail", "name"): (READER, READER),
     ("connections test-call", "name"): (READER, READER),
