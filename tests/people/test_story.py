@@ -75,7 +75,9 @@ async def test_from_the_invitation_to_the_last_talk(night: Stage, post: Mail) ->
     assert (refused.status_code, refused.json()["error"]) == (409, "NotFree"), refused.text
     given = (await mila.ask("POST", f"{at}/deactivate", plan)).json()
     handed = {"given": {"drafts": 1, "shifts": 1}, "uncovered": [], "kept": []}
-    left_open = dict.fromkeys(("directory", "partner_of", "tokens", "wallboards"), [])
+    left_open: dict[str, list[str]] = {
+        name: [] for name in ("directory", "partner_of", "tokens", "wallboards")
+    }
     assert given == {**handed, **left_open}, given
     assert (await nova.ask("GET", "/me")).status_code == 401
 
