@@ -2,7 +2,7 @@
 
 Two people have approved each number and address of the directory, but for a person who worked here.
 When they leave, nothing is written there and no key there acknowledges, until the entry is verified
-again: an urgent case would count as in hand while nobody of ours knows of it.
+again: an urgent case would count as in hand while no person of ours knows of it.
 """
 
 from typing import NamedTuple
