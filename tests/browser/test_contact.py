@@ -68,16 +68,16 @@ async def test_the_form_and_a_silent_call_by_keyboard_alone(live: Stage, page: P
     assert found["contact.categories"] == ["V-BULLYING"]
     assert "Јована" in found.values()
     await expect(page.locator("#call-title")).to_contain_text("Talking")
+    await the_next_call_is_silent(live, page)
+
+
+async def the_next_call_is_silent(live: Stage, page: Page) -> None:
+    """It is closed from a menu, by keyboard alone, too."""
     await page.locator("#call-title").click()
     await press(page, "e")
     await expect(page.locator("#presence")).to_contain_text("Writing up")
     await press(page, "r")
     await expect(page.locator("#presence")).to_contain_text("Available")
-    await a_silent_call_is_closed_from_a_menu(live, page)
-
-
-async def a_silent_call_is_closed_from_a_menu(live: Stage, page: Page) -> None:
-    """By keyboard alone, too."""
     leg = await ring(live)
     await expect(page.locator("#offer")).to_be_visible()
     await press(page, "a")
