@@ -1,4 +1,4 @@
-"""How long the scripted hour is: whole, or a third of it in which all that happens in it happens."""
+"""How long the scripted hour is: whole, or a third of it in which the same things happen."""
 
 from dataclasses import dataclass
 
@@ -52,8 +52,8 @@ HOUR = Length(
 )
 THIRD = Length(
     seconds=1200,
-    called={story: 1 for story in HOUR.called} | {"talks": 7, "is in danger": 3},
-    written={story: 1 for story in HOUR.written} | {"has the counsellor who goes away": 2},
+    called=dict.fromkeys(HOUR.called, 1) | {"talks": 7, "is in danger": 3},
+    written=dict.fromkeys(HOUR.written, 1) | {"has the counsellor who goes away": 2},
     written_apart=(30, 80),
     texters=3,
     texted_apart=130,

@@ -9,7 +9,6 @@ from app.demo.stage import Stage, stage_on
 from tests.support.profile import WHOLE
 from tests.support.routes import add_cases, add_practice, open_every_route
 
-
 # A third of it has everything that happens in the hour.
 PLAYED = [(1, HOUR), (2, HOUR), (3, HOUR)] if WHOLE else [(1, THIRD)]
 
