@@ -95,7 +95,7 @@ def _shape(guest: Guest, dice: random.Random) -> None:
 
 
 def _after_the_last_shift(end: int) -> list[Guest]:
-    """Return callers who find no counsellor: one leaves a message, others do not. `end`: seconds."""
+    """Return callers who find no counsellor; one leaves a message. `end`: in seconds."""
     return [
         Guest(end - 420, "finds nobody", leaves_after=90, number="+381641234590"),
         Guest(

@@ -1,4 +1,4 @@
-"""How long the scripted hour is: whole, or a third of it in which all that happens in it happens."""
+"""How long the scripted hour is: whole, or a third of it in which the same things happen."""
 
 from dataclasses import dataclass
 

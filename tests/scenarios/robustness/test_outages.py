@@ -15,6 +15,7 @@ from app.practice.exchange import Exchange, Number
 from app.practice.legs import Leg
 from app.practice.rest.app import rest_app
 from tests.support.processes import KEY, SECRET, Program, ready, sign_in, until
+from tests.support.profile import WHOLE
 
 PASSWORD = "correct horse battery"
 
@@ -24,8 +25,8 @@ SOONER = (
     ("app.worker", "COMPARED_EVERY", 5),
     ("app.telephony.reconcile.ended_rings", "SETTLED_AFTER", timedelta(seconds=15)),
 )
-# How long the server is away, in seconds, one outage after the other in each of two houses.
-OUTAGES = ((2, 5, 10), (30,))
+# How long the server is away, in seconds, one outage after the other in each house.
+OUTAGES = ((2, 5, 10), (30,)) if WHOLE else ((2, 12),)
 
 
 class Room:
