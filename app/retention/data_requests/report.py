@@ -443,7 +443,7 @@ async def _log(paper: Paper, shown: dict[ItemKind, list[UUID]]) -> tuple[str, li
 
 
 def _left_out(paper: Paper, items: list[RequestItem]) -> tuple[str, list[Block]]:
-    """Count what is not shown. A guardian is not told that anything protects the child from them."""
+    """Count what is not shown. A guardian is not told that a row protects the child from them."""
     block = Block(_("Not shown"))
     unsaid = {Keep.PROTECTS_CHILD} if paper.person is Person.GUARDIAN else set[Keep]()
     for kind in ItemKind:
