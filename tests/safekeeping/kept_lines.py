@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,6 +15,8 @@ from app.sealing.knowing import learn
 from app.settings import Settings
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
+from app.staff.models import EndpointKind, LinkKind, PasswordLink, Staff, StaffSession
+from app.staff.roles import Role
 from app.work import PROGRAM, make_ground
 
 
@@ -47,6 +50,50 @@ async def say(settings: Settings, subject: str, *, seal: bool = False) -> None:
                 (row, sealed),
             )
     await ground.database.close()
+
+
+async def let_in(settings: Settings) -> None:
+    """Add a person who is signed in, and has an open link for a password."""
+    ground = make_ground(settings)
+    async with transaction(ground, PROGRAM) as work:
+        person = Staff(
+            id=uuid4(),
+            name="gone",
+            role=Role.COUNSELLOR,
+            endpoint_kind=EndpointKind.BROWSER,
+            identity="gone",
+            languages=[],
+            skills=[],
+            created_at=work.now,
+        )
+        work.session.add(person)
+        await work.session.flush()
+        until = work.now + timedelta(hours=1)
+        signed_in = StaffSession(
+            token_key=b"k", staff_id=person.id, created_at=work.now, expires_at=until
+        )
+        link = PasswordLink(
+            id=uuid4(),
+            staff_id=person.id,
+            kind=LinkKind.RESET,
+            by_mail=False,
+            token_key=b"l",
+            made_at=work.now,
+            expires_at=until,
+        )
+        work.session.add_all([signed_in, link])
+    await ground.database.close()
+
+
+def ways_in(url: str) -> tuple[int, int]:
+    """Return how many sessions and how many open links for a password there are."""
+    with psycopg.connect(url) as connection:
+        row = connection.execute(
+            "SELECT (SELECT count(*) FROM staff_sessions), count(*) FROM password_links"
+            " WHERE used_at IS NULL AND withdrawn_at IS NULL"
+        ).fetchone()
+    assert row is not None
+    return row
 
 
 def subjects(url: str) -> list[str]:

@@ -25,7 +25,7 @@ from app.safekeeping.backups.places import (
 )
 from app.safekeeping.backups.server import server_of
 from app.settings import Settings, check_settings
-from tests.safekeeping.kept_lines import a_folder, a_key, say, subjects
+from tests.safekeeping.kept_lines import a_folder, a_key, let_in, say, subjects, ways_in
 from tests.sealing.keys import KEYS, OTHER, SECRET, text_of
 
 
@@ -51,6 +51,8 @@ def test_a_killed_server_comes_back_as_it_was_at_a_moment() -> None:
         check_settings(settings)
         with database_of(settings) as running:
             asyncio.run(say(running, "before", seal=True))
+            asyncio.run(let_in(running))
+            assert ways_in(running.database_url or "") == (1, 1)
             made = making.make_base(running, SystemClock().now())
             asyncio.run(say(running, "after"))
             moment = datetime.now(UTC)
@@ -78,6 +80,7 @@ def test_a_killed_server_comes_back_as_it_was_at_a_moment() -> None:
         again = settings.model_copy(update={"data_dir": restored, "backup_target": None})
         with database_of(again) as running:
             assert subjects(running.database_url or "") == ["before", "after"]
+            assert ways_in(running.database_url or "") == (0, 0), "they may have left since"
             asyncio.run(say(running, "goes on"))
             # The back-ups from before do not lead to what it writes from now on.
             back = running.model_copy(update={"backup_target": folder / "target"})

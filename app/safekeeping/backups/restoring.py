@@ -180,6 +180,7 @@ def _recover(part: Path, made: Made, until: datetime | None) -> None:
     with _running(folder, made) as address:
         _wait(folder)
         _let_the_program_in(address)
+        _sign_all_out(address)
         # What it has worked off is on the disk before the folder gets its name.
         ask(address, "SELECT 1 FROM (SELECT pg_switch_wal()) AS done")
     write_rules(folder)
@@ -214,6 +215,24 @@ def _let_the_program_in(address: str) -> None:
             ).fetchone()
             verb = "CREATE" if found is None else "ALTER"
             connection.execute(f"{verb} ROLE {SUPERUSER} SUPERUSER LOGIN")
+
+
+# What let people in at that moment: some of them may have left since, or lost a device. A back-up of
+# an early version may lack a table.
+_LETS_IN = {
+    "staff_sessions": "DELETE FROM staff_sessions",
+    "password_links": "UPDATE password_links SET withdrawn_at = now()"
+    " WHERE used_at IS NULL AND withdrawn_at IS NULL",
+}
+
+
+def _sign_all_out(address: str) -> None:
+    """End every session and open link for a password. Each person signs in anew."""
+    with psycopg.connect(address, autocommit=True) as connection:
+        for table, statement in _LETS_IN.items():
+            row = connection.execute("SELECT to_regclass(%s)", [f"public.{table}"]).fetchone()
+            if row is not None and row[0] is not None:
+                connection.execute(statement.encode())
 
 
 def _quoted(text: str) -> str:

@@ -58,7 +58,7 @@ def _share_statements(patch: pytest.MonkeyPatch) -> None:
         else:
             shared = connected[0]
             # Its own dialect is not used, and so need not ask the server what it is.
-            engine.dialect.initialize = lambda _: None  # type: ignore[method-assign]
+            engine.dialect.initialize = lambda connection: None  # type: ignore[method-assign]
             engine.dialect = engine.pool._dialect = shared.dialect
             engine._compiled_cache = shared._compiled_cache
         return new
