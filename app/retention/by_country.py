@@ -103,7 +103,7 @@ async def look_again(work: Work, *, at_start: bool = False) -> None:
         order, folder = await _in_force(work)
         if order is None and not at_start:
             return
-        # Nearly always there is nothing to do, and no batch is waited for.
+        # Nearly always there is nothing to do: then no batch is waited for.
         if not _wanted(work, await read_rules(work), read_country(folder)):
             return
         await alone(work)

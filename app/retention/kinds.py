@@ -33,7 +33,7 @@ class HeldKind(StrEnum):
 class Decider(StrEnum):
     """Whose rule it is for how long a kind is kept; the values are stored."""
 
-    # The default of the program: nobody has decided.
+    # The default of the program: there is no decision.
     PROGRAM = "program"
     # The definitions in force.
     COUNTRY = "country"

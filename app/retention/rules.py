@@ -134,7 +134,7 @@ async def set_rules(
     before = await read_rules(work)
     if revision is not None and before.revision != revision:
         raise ChangedMeanwhile()
-    # A page sends all of its fields: what was only shown is decided by nobody.
+    # A page sends all of its fields: what was only shown is no decision.
     different = {
         kind: Decision(days) for kind, days in wanted.items() if before.decided(kind) != days
     }
