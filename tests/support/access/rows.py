@@ -163,7 +163,7 @@ async def _add_around(work: Work, rows: Rows) -> None:
             referral_id=referral.id,
             place_sealed=place,
             wanted_at=until,
-            team="a",
+            team="Teren",
             state="asked",
             asked_at=work.now,
         )
