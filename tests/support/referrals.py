@@ -183,6 +183,13 @@ async def urgent(stage: Stage, who: Counsellor, service: str = "shelter", **more
     return str(made.json()["id"])
 
 
+async def in_danger(stage: Stage, who: Counsellor, **more: Any) -> str:
+    """An immediate referral as the urgent button opens it, without the call: it is sent at once."""
+    made = await by_hand(who, override=OVERRIDE, send=True, **more)
+    await stage.settle()
+    return str(made["id"])
+
+
 async def by_hand(who: Counsellor, **more: Any) -> dict[str, Any]:
     body: dict[str, Any] = {"urgency": "immediate", "services": ["shelter"], **more}
     answer = await who.ask("POST", "/referrals", body)

@@ -2,6 +2,7 @@
 
 from app.demo.stage import LINE, Counsellor, Stage
 from app.staff.roles import Role
+from tests.scenarios.quiet import QuietStage
 from tests.support.referrals import page
 
 SECOND = "+381113334444"
@@ -83,18 +84,20 @@ async def test_a_line_that_rang_does_not_become_one_for_practice(stage: Stage) -
     assert saved.status_code == 303, saved.text
 
 
-async def test_a_wrong_time_zone_of_the_first_run_is_changed_and_taken_back(stage: Stage) -> None:
-    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
-    at = f"/admin/lines/{await line_id_of(stage, LINE)}"
+async def test_a_wrong_time_zone_of_the_first_run_is_changed_and_taken_back(
+    quiet: QuietStage,
+) -> None:
+    mila = await quiet.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    at = f"/admin/lines/{await line_id_of(quiet, LINE)}"
     facts = {"name": "Plavi telefon", "hours": "24/7", "number": LINE, "kind": "real"}
-    wrong = await page(stage, mila, f"{at}/facts", country="RS", timezone="Nowhere", **facts)
+    wrong = await page(quiet, mila, f"{at}/facts", country="RS", timezone="Nowhere", **facts)
     assert "Nowhere is not a time zone" in wrong.text
-    saved = await page(stage, mila, f"{at}/facts", country="HR", timezone="Europe/Kyiv", **facts)
+    saved = await page(quiet, mila, f"{at}/facts", country="HR", timezone="Europe/Kyiv", **facts)
     assert saved.status_code == 303, saved.text
-    (row,) = await stage.rows("SELECT country, timezone, practice FROM lines")
+    (row,) = await quiet.rows("SELECT country, timezone, practice FROM lines")
     assert (row["country"], row["timezone"], row["practice"]) == ("HR", "Europe/Kyiv", False)
     (change,) = (await mila.ask("GET", f"{at.removeprefix('/admin')}/changes")).json()
     assert (change["part"], change["by"]) == ("facts", "mila")
-    await page(stage, mila, f"{at}/changes/{change['id']}/back", sent="x")
-    (row,) = await stage.rows("SELECT country, timezone FROM lines")
+    await page(quiet, mila, f"{at}/changes/{change['id']}/back", sent="x")
+    (row,) = await quiet.rows("SELECT country, timezone FROM lines")
     assert (row["country"], row["timezone"]) == ("RS", "Europe/Belgrade")

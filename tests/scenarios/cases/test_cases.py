@@ -7,12 +7,13 @@ from typing import Any
 from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
 from app.web.access import COOKIE
+from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import WHOLE, changes, completed, new_contact, skip
 from tests.support.mail import Mail
 
 
 async def test_a_case_of_two_contacts_with_a_follow_up_that_turns_overdue(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
+    ana = await stage.add_counsellor("ana", shift=False, state=None)
     first = await completed(ana)
     second = await completed(ana)
     case = (await ana.ask("POST", "/cases", {"contacts": [first]})).json()
@@ -56,8 +57,8 @@ async def test_a_case_of_two_contacts_with_a_follow_up_that_turns_overdue(stage:
     ]
 
 
-async def test_a_child_at_risk_of_separation_is_looked_after(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
+async def test_a_child_at_risk_of_separation_is_looked_after(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
     answers = {**WHOLE, "child.a1.age": 1, "danger.family": ["relinquishment"]}
     contact_id = await new_contact(ana, answers)
     state = (await ana.ask("GET", f"/contacts/{contact_id}/state")).json()
@@ -73,7 +74,7 @@ async def test_a_child_at_risk_of_separation_is_looked_after(stage: Stage) -> No
     await ana.ask("POST", f"/follow-ups/{follow_up['id']}/done", body)
     found = (await ana.ask("GET", f"/cases/{case['id']}")).json()
     assert found["separation_outcome"] == "with_family"
-    await _what_is_missing_is_read_as_the_form_is(stage, ana)
+    await _what_is_missing_is_read_as_the_form_is(quiet, ana)
 
 
 async def _what_is_missing_is_read_as_the_form_is(stage: Stage, ana: Counsellor) -> None:
@@ -93,9 +94,9 @@ async def _what_is_missing_is_read_as_the_form_is(stage: Stage, ana: Counsellor)
     assert "Naslov" in await headline("sr")
 
 
-async def test_the_workflow_of_a_case_is_kept(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
-    boss = await stage.add_counsellor("boss", role=Role.SUPERVISOR)
+async def test_the_workflow_of_a_case_is_kept(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
+    boss = await quiet.add_counsellor("boss", role=Role.SUPERVISOR)
     case = (await ana.ask("POST", "/cases", {})).json()
     at = f"/cases/{case['id']}/status"
     assert (await ana.ask("POST", at, {"to": "closed", "reason": "x"})).status_code == 409
@@ -125,8 +126,8 @@ async def test_the_workflow_of_a_case_is_kept(stage: Stage) -> None:
 async def test_a_task_for_a_colleague_reminds_by_mail_and_goes_to_a_supervisor(
     night: Stage, post: Mail
 ) -> None:
-    ana = await night.add_counsellor("ana")
-    bora = await night.add_counsellor("bora", state=None)
+    ana = await night.add_counsellor("ana", shift=False, state=None)
+    bora = await night.add_counsellor("bora", shift=False, state=None)
     chief = await night.add_counsellor("chief", role=Role.SUPERVISOR, state=None)
     for who, address in ((bora, "bora@example.org"), (chief, "chief@example.org")):
         await night.rows("UPDATE staff SET email = %s WHERE id = %s RETURNING 1", address, who.id)
@@ -139,7 +140,7 @@ async def test_a_task_for_a_colleague_reminds_by_mail_and_goes_to_a_supervisor(
     assert (await ana.ask("POST", path, body)).status_code == 201
     assert (await bora.ask("GET", f"/cases/{case['id']}")).status_code == 200, "bora works on it"
     # A colleague who works on it with ana lets no third person in by that.
-    await night.add_counsellor("vera", state=None)
+    await night.add_counsellor("vera", shift=False, state=None)
     assert (await bora.ask("POST", path, body | {"name": "vera"})).status_code == 403
     await skip(night, 40)
     (letter,) = post.to("bora@example.org")
@@ -153,8 +154,8 @@ async def test_a_task_for_a_colleague_reminds_by_mail_and_goes_to_a_supervisor(
     assert f"{case['code']}: a follow-up is overdue" in letter
 
 
-async def test_risk_of_separation_is_seen_whenever_it_comes(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
+async def test_risk_of_separation_is_seen_whenever_it_comes(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
     at_risk = await completed(
         ana, **{"danger.family": ["poverty"], "separation.offered": ["money"]}
     )
@@ -170,9 +171,9 @@ async def test_risk_of_separation_is_seen_whenever_it_comes(stage: Stage) -> Non
         assert [f["about"] for f in found["follow_ups"]] == ["separation"]
 
 
-async def test_what_is_written_over_is_kept_with_its_author(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
-    boss = await stage.add_counsellor("boss", role=Role.SUPERVISOR, state=None)
+async def test_what_is_written_over_is_kept_with_its_author(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
+    boss = await quiet.add_counsellor("boss", role=Role.SUPERVISOR, state=None)
     case = (await ana.ask("POST", "/cases", {})).json()["id"]
     path = f"/cases/{case}/answers"
     await ana.ask("PUT", path, changes({"plan.goals": "first"}))
@@ -183,18 +184,18 @@ async def test_what_is_written_over_is_kept_with_its_author(stage: Stage) -> Non
     edited = [e for e in found["events"] if e["kind"] == "edited"]
     assert [e["staff_id"] for e in edited] == [str(ana.id), str(boss.id)]
     assert edited[1]["detail"] == {"questions": ["plan.goals"]}
-    assert len(await stage.rows("SELECT id FROM earlier_answers")) == 1
+    assert len(await quiet.rows("SELECT id FROM earlier_answers")) == 1
     headers = {"Cookie": f"{COOKIE}={ana._cookies[COOKIE]}"}
-    url = f"{stage.settings.public_url}/cases/{case}"
-    assert "first, better" in (await stage.client.get(url, headers=headers)).text
-    rows = await stage.rows("SELECT answer, sealed FROM earlier_answers")
+    url = f"{quiet.settings.public_url}/cases/{case}"
+    assert "first, better" in (await quiet.client.get(url, headers=headers)).text
+    rows = await quiet.rows("SELECT answer, sealed FROM earlier_answers")
     assert rows[0]["answer"] is None
     assert b"first" not in base64.b64decode(rows[0]["sealed"])
 
 
 async def test_a_closed_case_reminds_of_nothing(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
-    bora = await stage.add_counsellor("bora", state=None)
+    ana = await stage.add_counsellor("ana", shift=False, state=None)
+    bora = await stage.add_counsellor("bora", shift=False, state=None)
     boss = await stage.add_counsellor("boss", role=Role.SUPERVISOR, state=None)
     case = (await ana.ask("POST", "/cases", {})).json()["id"]
     due = (stage.clock.now().date() + timedelta(days=1)).isoformat()
@@ -219,8 +220,8 @@ async def test_a_closed_case_reminds_of_nothing(stage: Stage) -> None:
     assert await stage.rows(rung) == [{"rung": True, "late": True}]
 
 
-async def test_every_child_is_taken_over_into_a_case(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
+async def test_every_child_is_taken_over_into_a_case(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
     contacts = []
     for n in range(3):
         answers: dict[str, Any] = {"contact.kind": "child"}

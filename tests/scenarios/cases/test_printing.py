@@ -4,12 +4,13 @@ from io import BytesIO
 
 from pypdf import PdfReader
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.stage import Counsellor
+from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import WHOLE, completed, new_contact, printed
 
 
-async def test_a_case_on_paper(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
+async def test_a_case_on_paper(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
     contact_id = await completed(ana)
     case = (await ana.ask("POST", "/cases", {"contacts": [contact_id]})).json()["id"]
     await ana.ask("POST", f"/cases/{case}/notes", {"text": "#set page(fill: red) *note*"})
@@ -32,9 +33,9 @@ async def test_a_case_on_paper(stage: Stage) -> None:
     assert bad.status_code == 422
 
 
-async def test_what_is_printed_obeys_consent_and_purpose(stage: Stage) -> None:
+async def test_what_is_printed_obeys_consent_and_purpose(quiet: QuietStage) -> None:
     """A doctor has reported and does not want to be named; the father asks for the record."""
-    ana = await stage.add_counsellor("ana")
+    ana = await quiet.add_counsellor("ana")
     agreed = {"consent.services": "yes", "consent.authorities": "no", "consent.given_by": "child"}
     contact_id = await new_contact(
         ana,
@@ -61,7 +62,7 @@ async def test_what_is_printed_obeys_consent_and_purpose(stage: Stage) -> None:
     assert status == 200, words
     assert "Dr Vesna" in words
     # For whom and why is in the trail, sealed.
-    found = await stage.rows(
+    found = await quiet.rows(
         "SELECT detail, words_sealed FROM record_events WHERE kind = 'printed' ORDER BY id"
     )
     assert [row["detail"]["ground"] for row in found] == [
@@ -115,8 +116,8 @@ async def _a_conference_reads_no_reporter(ana: Counsellor, case: str) -> None:
         assert "has not agreed" in said
 
 
-async def test_withdrawn_consent_is_withdrawn_for_paper_too(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
+async def test_withdrawn_consent_is_withdrawn_for_paper_too(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana")
     agreed = {"consent.services": "yes", "consent.authorities": "yes", "consent.given_by": "child"}
     contact_id = await completed(ana, **agreed)
     case = (await ana.ask("POST", "/cases", {"contacts": [contact_id]})).json()["id"]

@@ -1,13 +1,14 @@
 """Referrals of a case: its answers and its consent."""
 
 from app.demo.stage import Stage
+from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import WHOLE, case_of, changes, new_case, new_contact, page_of
 from tests.support.referrals import add_agency, referral_of
 
 
-async def test_a_referral_from_a_case_takes_the_answers_of_the_case(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
-    await add_agency(stage, "house", "shelter", email="house@example.org")
+async def test_a_referral_from_a_case_takes_the_answers_of_the_case(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana")
+    await add_agency(quiet, "house", "shelter", email="house@example.org")
     case = await new_case(
         ana,
         {
@@ -49,9 +50,9 @@ async def test_a_referral_from_a_case_takes_the_answers_of_the_case(stage: Stage
         assert there.status_code == 200, there.text
     sent = [await ana.ask("POST", f"/referrals/{one['id']}/send", {}) for one in made]
     assert [answer.status_code for answer in sent] == [200, 409], sent[0].text + sent[1].text
-    bora = await stage.add_counsellor("bora", state=None)
+    bora = await quiet.add_counsellor("bora", state=None)
     assert (await bora.ask("POST", "/referrals", body)).status_code == 404
-    page = await page_of(stage, ana, f"/cases/{case['id']}")
+    page = await page_of(quiet, ana, f"/cases/{case['id']}")
     assert made[0]["code"] in page
 
 
@@ -85,9 +86,9 @@ async def test_what_a_case_says_of_consent_reaches_its_referrals_and_its_paper(
 
 
 async def test_a_referral_of_a_contact_is_seen_from_its_case_and_the_other_way(
-    stage: Stage,
+    quiet: QuietStage,
 ) -> None:
-    ana = await stage.add_counsellor("ana")
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
     contact = await new_contact(ana, WHOLE)
     case = (await ana.ask("POST", "/cases", {"contacts": [contact]})).json()["id"]
     wish = {"urgency": "routine", "services": ["shelter"]}
@@ -102,9 +103,9 @@ async def test_a_referral_of_a_contact_is_seen_from_its_case_and_the_other_way(
 
 
 async def test_a_child_whom_no_contact_knows_is_not_printed_on_the_consent_of_another(
-    stage: Stage,
+    quiet: QuietStage,
 ) -> None:
-    ana = await stage.add_counsellor("ana")
+    ana = await quiet.add_counsellor("ana")
     agreed = {"consent.services": "yes", "consent.authorities": "yes", "consent.given_by": "child"}
     contact = await new_contact(ana, WHOLE | agreed)
     case = (await ana.ask("POST", "/cases", {"contacts": [contact]})).json()

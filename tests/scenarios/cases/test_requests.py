@@ -4,13 +4,14 @@ import asyncio
 
 from app.demo.stage import Stage
 from app.staff.roles import Role
+from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import case_of, changes, new_case, page_of, skip
 from tests.support.mail import Mail
 
 
 async def test_a_closure_needs_the_word_of_a_second_person(night: Stage, post: Mail) -> None:
-    ana = await night.add_counsellor("ana")
-    bora = await night.add_counsellor("bora", state=None)
+    ana = await night.add_counsellor("ana", shift=False, state=None)
+    bora = await night.add_counsellor("bora", shift=False, state=None)
     chief = await night.add_counsellor("chief", role=Role.SUPERVISOR, state=None)
     other = await night.add_counsellor("other", role=Role.SUPERVISOR, state=None)
     await night.rows("UPDATE staff SET team = 'nis' WHERE id = %s RETURNING 1", other.id)
@@ -52,9 +53,9 @@ async def test_a_closure_needs_the_word_of_a_second_person(night: Stage, post: M
     assert [e["kind"] for e in found["events"]][-2:] == ["move_approved", "status_changed"]
 
 
-async def test_a_supervisor_who_owns_a_case_cannot_approve_alone(stage: Stage) -> None:
-    boss = await stage.add_counsellor("boss", role=Role.SUPERVISOR, state=None)
-    second = await stage.add_counsellor("second", role=Role.SUPERVISOR, state=None)
+async def test_a_supervisor_who_owns_a_case_cannot_approve_alone(quiet: QuietStage) -> None:
+    boss = await quiet.add_counsellor("boss", role=Role.SUPERVISOR, state=None)
+    second = await quiet.add_counsellor("second", role=Role.SUPERVISOR, state=None)
     case = await new_case(boss)
     status = f"/cases/{case['id']}/status"
     await boss.ask("POST", status, {"to": "in_progress"})
@@ -74,10 +75,10 @@ async def test_a_supervisor_who_owns_a_case_cannot_approve_alone(stage: Stage) -
     assert (await second.ask("GET", "/case-requests")).json()["requests"] == []
 
 
-async def test_a_case_is_taken_over_when_the_colleague_approves(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
-    bora = await stage.add_counsellor("bora", state=None)
-    vera = await stage.add_counsellor("vera", state=None)
+async def test_a_case_is_taken_over_when_the_colleague_approves(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
+    bora = await quiet.add_counsellor("bora", shift=False, state=None)
+    vera = await quiet.add_counsellor("vera", shift=False, state=None)
     case = await new_case(ana)
     path = f"/cases/{case['id']}/transfer"
     assert (await ana.ask("POST", path, {"name": "bora", "reason": " "})).status_code == 422
@@ -88,7 +89,7 @@ async def test_a_case_is_taken_over_when_the_colleague_approves(stage: Stage) ->
     assert asked.status_code == 201
     # Until bora approves, she may read the case as little as before.
     assert (await bora.ask("GET", f"/cases/{case['id']}")).status_code == 404
-    page = await page_of(stage, bora, "/cases")
+    page = await page_of(quiet, bora, "/cases")
     assert "I am on leave from Monday." in page
     decide = f"/case-requests/{asked.json()['id']}/decide"
     assert (await vera.ask("POST", decide, {"approve": True})).status_code == 404
@@ -105,13 +106,13 @@ async def test_a_case_is_taken_over_when_the_colleague_approves(stage: Stage) ->
     assert (await vera.ask("GET", f"/cases/{case['id']}")).status_code == 404
 
 
-async def test_another_team_takes_a_case_over_by_its_supervisor(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
-    boss = await stage.add_counsellor("boss", role=Role.SUPERVISOR, state=None)
-    chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR, state=None)
-    nina = await stage.add_counsellor("nina", state=None)
+async def test_another_team_takes_a_case_over_by_its_supervisor(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
+    boss = await quiet.add_counsellor("boss", role=Role.SUPERVISOR, state=None)
+    chief = await quiet.add_counsellor("chief", role=Role.SUPERVISOR, state=None)
+    nina = await quiet.add_counsellor("nina", shift=False, state=None)
     for who in (chief, nina):
-        await stage.rows("UPDATE staff SET team = 'nis' WHERE id = %s RETURNING 1", who.id)
+        await quiet.rows("UPDATE staff SET team = 'nis' WHERE id = %s RETURNING 1", who.id)
     case = await new_case(ana)
     body = {"team": "nis", "reason": "The family has moved to Niš."}
     asked = await ana.ask("POST", f"/cases/{case['id']}/transfer", body)
@@ -126,14 +127,14 @@ async def test_another_team_takes_a_case_over_by_its_supervisor(stage: Stage) ->
     assert (await boss.ask("GET", f"/cases/{case['id']}")).status_code == 404, "another team's now"
 
 
-async def test_a_request_ends_with_what_it_was_asked_for(stage: Stage) -> None:
+async def test_a_request_ends_with_what_it_was_asked_for(quiet: QuietStage) -> None:
     """Assigned to a third colleague, a case is not taken over by the one who was asked before."""
-    ana = await stage.add_counsellor("ana")
-    bora = await stage.add_counsellor("bora", state=None)
-    vera = await stage.add_counsellor("vera", state=None)
-    boss = await stage.add_counsellor("boss", role=Role.SUPERVISOR, state=None)
-    nina = await stage.add_counsellor("nina", state=None)
-    await stage.rows("UPDATE staff SET team = 'nis' WHERE id = %s RETURNING 1", nina.id)
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
+    bora = await quiet.add_counsellor("bora", shift=False, state=None)
+    vera = await quiet.add_counsellor("vera", shift=False, state=None)
+    boss = await quiet.add_counsellor("boss", role=Role.SUPERVISOR, state=None)
+    nina = await quiet.add_counsellor("nina", shift=False, state=None)
+    await quiet.rows("UPDATE staff SET team = 'nis' WHERE id = %s RETURNING 1", nina.id)
     case = await new_case(ana)
     body = {"name": "bora", "reason": "I am on leave."}
     asked = (await ana.ask("POST", f"/cases/{case['id']}/transfer", body)).json()["id"]
@@ -145,23 +146,23 @@ async def test_a_request_ends_with_what_it_was_asked_for(stage: Stage) -> None:
     assert (await case_of(vera, case))["owner_id"] == str(vera.id)
     # A recipient who has left leaves a request that a supervisor of the case's team can end.
     asked = (await vera.ask("POST", f"/cases/{case['id']}/transfer", body)).json()["id"]
-    await stage.rows("UPDATE staff SET active = false WHERE id = %s RETURNING 1", bora.id)
+    await quiet.rows("UPDATE staff SET active = false WHERE id = %s RETURNING 1", bora.id)
     assert (await boss.ask("POST", f"/case-requests/{asked}/take-back")).status_code == 204
     # The reasons are sealed: a reader of them is in the log first; a reader of a list without them
     # is not.
     read = "SELECT count(*) AS n FROM audit_entries WHERE action = 'requests_read'"
-    before = (await stage.rows(read))[0]["n"]
-    await stage.rows("UPDATE staff SET role = 'supervisor' WHERE id = %s RETURNING 1", nina.id)
+    before = (await quiet.rows(read))[0]["n"]
+    await quiet.rows("UPDATE staff SET role = 'supervisor' WHERE id = %s RETURNING 1", nina.id)
     moved = {"team": "nis", "reason": "They have moved."}
     assert (await vera.ask("POST", f"/cases/{case['id']}/transfer", moved)).status_code == 201
-    assert (await stage.rows(read))[0]["n"] == before
+    assert (await quiet.rows(read))[0]["n"] == before
     assert len((await vera.ask("GET", "/case-requests")).json()["requests"]) == 1
-    assert (await stage.rows(read))[0]["n"] == before + 1
+    assert (await quiet.rows(read))[0]["n"] == before + 1
 
 
-async def test_a_former_owner_of_a_case_is_no_second_person_for_it(stage: Stage) -> None:
-    boss = await stage.add_counsellor("boss", role=Role.SUPERVISOR, state=None)
-    ana = await stage.add_counsellor("ana", state=None)
+async def test_a_former_owner_of_a_case_is_no_second_person_for_it(quiet: QuietStage) -> None:
+    boss = await quiet.add_counsellor("boss", role=Role.SUPERVISOR, state=None)
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
     case = await new_case(boss)
     status = f"/cases/{case['id']}/status"
     await boss.ask("POST", status, {"to": "in_progress"})
@@ -169,7 +170,7 @@ async def test_a_former_owner_of_a_case_is_no_second_person_for_it(stage: Stage)
     alone = await boss.ask("POST", status, close)
     assert (alone.status_code, alone.json()["error"]) == (409, "Conflict"), "no one could decide"
     await boss.ask("POST", f"/cases/{case['id']}/owner", {"name": "ana"})
-    second = await stage.add_counsellor("second", role=Role.SUPERVISOR, state=None)
+    second = await quiet.add_counsellor("second", role=Role.SUPERVISOR, state=None)
     assert (await boss.ask("POST", status, close)).status_code == 202, "it was the boss's own"
     assert (await second.ask("POST", status, close)).status_code == 200
     assert (await case_of(ana, case))["status"] == "closed"

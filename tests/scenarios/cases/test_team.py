@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from app.demo.stage import Stage
 from app.staff.roles import Role
+from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import case_of, completed, new_case, new_contact, page_of, skip
 
 
@@ -39,9 +40,9 @@ async def test_a_plan_says_what_is_done_for_which_goal_by_whom_until_when(stage:
     assert (await ana.ask("POST", done, {"result": "partly_done"})).status_code == 204
 
 
-async def test_cases_of_brothers_and_sisters_are_linked_both_ways(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
-    bora = await stage.add_counsellor("bora", state=None)
+async def test_cases_of_brothers_and_sisters_are_linked_both_ways(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
+    bora = await quiet.add_counsellor("bora", shift=False, state=None)
     first, second, hidden = await new_case(ana), await new_case(ana), await new_case(bora)
     path = f"/cases/{first['id']}/links"
     for code, status in ((first["code"], 422), (hidden["code"], 404), ("C-???", 404)):
@@ -70,26 +71,26 @@ async def test_cases_of_brothers_and_sisters_are_linked_both_ways(stage: Stage) 
     assert (await case_of(ana, second))["linked"] == []
 
 
-async def test_a_flag_is_seen_first_until_its_last_day(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
+async def test_a_flag_is_seen_first_until_its_last_day(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
     case = await new_case(ana)
-    path, today = f"/cases/{case['id']}/flags", stage.clock.now().date()
+    path, today = f"/cases/{case['id']}/flags", quiet.clock.now().date()
     flag = {"about": "danger_at_a_visit", "words": "The uncle has a gun."}
     yesterday = {"last_on": (today - timedelta(days=1)).isoformat()}
     assert (await ana.ask("POST", path, flag | yesterday)).status_code == 422
     assert (await ana.ask("POST", path, flag | {"words": " "})).status_code == 422
     raised = await ana.ask("POST", path, flag | {"last_on": today.isoformat()})
     assert raised.status_code == 201
-    page = await page_of(stage, ana, f"/cases/{case['id']}")
+    page = await page_of(quiet, ana, f"/cases/{case['id']}")
     assert page.index("The uncle has a gun.") < page.index("<h2>Change the status</h2>")
-    assert "danger at a visit" in await page_of(stage, ana, "/cases")
-    (row,) = await stage.rows("SELECT words_sealed FROM case_flags")
+    assert "danger at a visit" in await page_of(quiet, ana, "/cases")
+    (row,) = await quiet.rows("SELECT words_sealed FROM case_flags")
     assert b"uncle" not in bytes(row["words_sealed"])
-    await skip(stage, 24)
+    await skip(quiet, 24)
     await ana.sign_in()
     assert (await case_of(ana, case))["flags"] == [], "its last day is over"
     lasting = (await ana.ask("POST", path, flag)).json()["id"]
-    bora = await stage.add_counsellor("bora", state=None)
+    bora = await quiet.add_counsellor("bora", shift=False, state=None)
     lower = f"/case-flags/{lasting}/lower"
     assert (await bora.ask("POST", lower)).status_code == 404
     assert (await ana.ask("POST", lower)).status_code == 204
@@ -121,10 +122,10 @@ async def test_the_caseload_shows_who_has_how_much_and_what_waits(stage: Stage) 
     assert "Something overdue" in await page_of(stage, boss, "/cases")
 
 
-async def test_a_member_of_a_case_lets_no_others_in(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
-    bora = await stage.add_counsellor("bora", state=None)
-    carol = await stage.add_counsellor("carol", state=None)
+async def test_a_member_of_a_case_lets_no_others_in(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
+    bora = await quiet.add_counsellor("bora", shift=False, state=None)
+    carol = await quiet.add_counsellor("carol", shift=False, state=None)
     contact = await completed(ana)
     code = (await ana.ask("GET", f"/contacts/{contact}")).json()["code"]
     case = (await ana.ask("POST", "/cases", {"contacts": [contact]})).json()["id"]

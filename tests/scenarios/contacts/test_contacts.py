@@ -9,6 +9,7 @@ import pytest
 
 from app.demo.stage import Stage
 from app.practice.people import Phone
+from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import WHOLE, changes, completed, new_contact, page_of, write
 from tests.support.talks import talk
 
@@ -54,8 +55,8 @@ async def drop_counsellor(stage: Stage, caller: Any) -> None:
     await stage.exchange.let_die(other)
 
 
-async def test_completing_says_exactly_what_is_missing(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
+async def test_completing_says_exactly_what_is_missing(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana")
     contact_id = await new_contact(ana, {"contact.kind": "professional"})
     refused = await ana.ask("POST", f"/contacts/{contact_id}/complete")
     assert refused.status_code == 422
@@ -83,12 +84,12 @@ async def test_completing_says_exactly_what_is_missing(stage: Stage) -> None:
     assert again.json()["state"] == "reopened"
     await write(ana, contact_id, {"child.a1.age": 12}, base=2)
     (await ana.ask("POST", f"/contacts/{contact_id}/complete")).raise_for_status()
-    versions = await stage.rows("SELECT number, answers FROM completed_versions ORDER BY number")
+    versions = await quiet.rows("SELECT number, answers FROM completed_versions ORDER BY number")
     assert [v["answers"]["child.a1.age"] for v in versions] == [11, 12]
 
 
-async def test_two_windows_merge_by_question_and_a_conflict_is_shown(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
+async def test_two_windows_merge_by_question_and_a_conflict_is_shown(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana")
     contact_id = await new_contact(ana)
     first = await write(ana, contact_id, {"contact.kind": "child", "actions.summary": "one"})
     assert first["saved"] == {"contact.kind": 1, "actions.summary": 1}
@@ -113,8 +114,10 @@ async def test_two_windows_merge_by_question_and_a_conflict_is_shown(stage: Stag
     assert not [path for path in found["answers"] if path.startswith("child.")]
 
 
-async def test_rubbish_is_refused_question_by_question_and_the_rest_is_kept(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
+async def test_rubbish_is_refused_question_by_question_and_the_rest_is_kept(
+    quiet: QuietStage,
+) -> None:
+    ana = await quiet.add_counsellor("ana")
     contact_id = await new_contact(ana)
     rubbish = {
         "contact.kind": "alien",
@@ -144,8 +147,8 @@ async def test_rubbish_is_refused_question_by_question_and_the_rest_is_kept(stag
         assert bad.status_code == 422
 
 
-async def test_the_signs_suggest_and_the_counsellor_decides(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
+async def test_the_signs_suggest_and_the_counsellor_decides(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana")
     answers = {**WHOLE, "contact.categories": ["MH-SUICIDE"], "child.a1.age": 2}
     contact_id = await new_contact(ana, answers)
     state = (await ana.ask("GET", f"/contacts/{contact_id}/state")).json()
@@ -156,22 +159,22 @@ async def test_the_signs_suggest_and_the_counsellor_decides(stage: Stage) -> Non
     for urgency in ("urgent", "priority"):
         body = {"urgency": urgency, "reason": "the mother is with her"}
         (await ana.ask("POST", f"/contacts/{contact_id}/urgency", body)).raise_for_status()
-        stage.stepped.move_to(stage.clock.now() + timedelta(seconds=1))
-    rows = await stage.rows("SELECT * FROM urgency_decisions ORDER BY at")
+        quiet.stepped.move_to(quiet.clock.now() + timedelta(seconds=1))
+    rows = await quiet.rows("SELECT * FROM urgency_decisions ORDER BY at")
     assert [(r["urgency"], r["suggested"]) for r in rows] == [
         ("urgent", "immediate"),
         ("priority", "immediate"),
     ]
     # Why it was decided is sealed: the signs tell of health, and the words of whatever was said.
     place = {"table": "urgency_decisions", "column": "reason_sealed", "row": rows[0]["id"]}
-    why = json.loads(stage.ground.keys.open(bytes(rows[0]["reason_sealed"]), **place))
+    why = json.loads(quiet.ground.keys.open(bytes(rows[0]["reason_sealed"]), **place))
     assert why == {"signs": ["suicide", "under_three"], "words": "the mother is with her"}
     assert "suicide" not in str(rows)
-    page = await page_of(stage, ana, f"/contacts/{contact_id}")
+    page = await page_of(quiet, ana, f"/contacts/{contact_id}")
     assert "suicide" in page
     assert "the mother is with her" in page
     with pytest.raises(psycopg.errors.RestrictViolation):
-        await stage.rows("UPDATE urgency_decisions SET urgency = 'routine'")
+        await quiet.rows("UPDATE urgency_decisions SET urgency = 'routine'")
 
 
 async def test_the_danger_key_is_a_sign_too(stage: Stage) -> None:
@@ -183,12 +186,12 @@ async def test_the_danger_key_is_a_sign_too(stage: Stage) -> None:
     assert state["suggestion"]["cues"] == ["danger_key"]
 
 
-async def test_contacts_without_a_call(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
-    bora = await stage.add_counsellor("bora")
-    yesterday = (stage.clock.now() - timedelta(days=1)).isoformat()
+async def test_contacts_without_a_call(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana")
+    bora = await quiet.add_counsellor("bora")
+    yesterday = (quiet.clock.now() - timedelta(days=1)).isoformat()
     paper = await new_contact(ana, channel="other", source="paper", taken_at=yesterday)
-    row = (await stage.rows("SELECT * FROM contacts WHERE id = %s", paper))[0]
+    row = (await quiet.rows("SELECT * FROM contacts WHERE id = %s", paper))[0]
     assert row["opened_at"] - row["taken_at"] == timedelta(days=1)
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"source": "paper"}, "Give the time at which the contact took place"),
@@ -206,16 +209,16 @@ async def test_contacts_without_a_call(stage: Stage) -> None:
     assert (await bora.ask("GET", f"/contacts/{paper}")).status_code == 404
 
 
-async def test_a_complete_contact_stays_complete_when_it_is_assigned(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
-    bora = await stage.add_counsellor("bora", state=None)
+async def test_a_complete_contact_stays_complete_when_it_is_assigned(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana")
+    bora = await quiet.add_counsellor("bora", state=None)
     contact = await completed(ana)
     given = await ana.ask("POST", f"/contacts/{contact}/assign", {"staff_id": str(bora.id)})
     assert given.json()["state"] == "complete"
 
 
-async def test_a_later_sign_of_danger_asks_again(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
+async def test_a_later_sign_of_danger_asks_again(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana")
     contact = await new_contact(ana, WHOLE)
     await ana.ask("POST", f"/contacts/{contact}/urgency", {"urgency": "routine"})
     await write(ana, contact, {"danger.signs": ["weapon"]}, base=0)
@@ -225,8 +228,8 @@ async def test_a_later_sign_of_danger_asks_again(stage: Stage) -> None:
     assert (await ana.ask("POST", f"/contacts/{contact}/complete")).status_code == 200
 
 
-async def test_unknown_paths_are_refused_even_to_clear(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
+async def test_unknown_paths_are_refused_even_to_clear(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana")
     contact = await new_contact(ana, WHOLE)
     body = {
         "changes": [
@@ -241,6 +244,6 @@ async def test_unknown_paths_are_refused_even_to_clear(stage: Stage) -> None:
     saved = (await ana.ask("PUT", f"/contacts/{contact}/answers", body)).json()
     assert set(saved["saved"]) == {"actions.summary", "child.123456"}
     assert len(saved["refused"]) == 4
-    row = (await stage.rows("SELECT versions FROM contacts"))[0]
+    row = (await quiet.rows("SELECT versions FROM contacts"))[0]
     assert not [path for path in row["versions"] if "Xenija" in path]
     assert (await ana.ask("GET", f"/contacts/{contact}")).json()["answers"]["child.a1.age"] == 11

@@ -1,7 +1,15 @@
 """Contacts closed with one key."""
 
 from app.demo.stage import Stage
-from tests.support.contacts import WHOLE, contact_of, desk_page, new_contact, press, write
+from tests.scenarios.quiet import QuietStage
+from tests.support.contacts import (
+    WHOLE,
+    contact_of,
+    desk_page,
+    new_contact,
+    press,
+    write,
+)
 from tests.support.talks import talk
 
 
@@ -45,8 +53,8 @@ async def test_a_child_in_danger_is_not_put_aside_with_one_key(stage: Stage) -> 
     assert (await ana.ask("POST", f"/contacts/{contact['id']}/close", body)).status_code == 200
 
 
-async def test_a_contact_closed_by_mistake_is_counted_as_what_it_was(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
+async def test_a_contact_closed_by_mistake_is_counted_as_what_it_was(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana")
     contact = await new_contact(ana)
     body = {"closed_as": "silent"}
     closed = (await ana.ask("POST", f"/contacts/{contact}/close", body)).json()

@@ -5,6 +5,7 @@ from typing import Any
 
 from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
+from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import WHOLE, completed, contact_of, new_contact
 from tests.support.talks import talk
 
@@ -28,10 +29,10 @@ async def _child(who: Counsellor, name: str, age: int = 11) -> None:
 
 
 async def test_search_finds_over_scripts_and_misspellings_and_only_what_the_reader_may_see(
-    stage: Stage,
+    quiet: QuietStage,
 ) -> None:
-    ana = await stage.add_counsellor("ana")
-    bora = await stage.add_counsellor("bora", state=None)
+    ana = await quiet.add_counsellor("ana")
+    bora = await quiet.add_counsellor("bora", state=None)
     jovana = await completed(ana)
     djordje = await completed(
         ana,
@@ -88,8 +89,8 @@ async def test_paper_is_found_by_its_day_and_a_caller_by_the_number_as_dialled(
     assert await ids(number="064 111 2223") == await ids(number="+381641112223") == [call["id"]]
 
 
-async def test_a_person_is_found_in_any_spelling_and_order(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
+async def test_a_person_is_found_in_any_spelling_and_order(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana")
     for name in ("Јелена Ђорђевић", "Viktor Nagy", "Dževahire Ćerimi", "Marko Kostić"):
         await _child(ana, name)
     for asked in ("Elena Djordjević", "Đorđević Jelena", "Yelena Mala Djordjevic"):
@@ -99,9 +100,9 @@ async def test_a_person_is_found_in_any_spelling_and_order(stage: Stage) -> None
     assert await _found(ana, name="Elena Kostić") == [], "one of two words is not enough"
 
 
-async def test_the_exact_spelling_comes_first_over_all_pages(stage: Stage) -> None:
+async def test_the_exact_spelling_comes_first_over_all_pages(quiet: QuietStage) -> None:
     """The one child of that name is the oldest of sixty that sound like it."""
-    ana = await stage.add_counsellor("ana")
+    ana = await quiet.add_counsellor("ana")
     await _child(ana, "Viktor Cica")
     for _ in range(60):
         await _child(ana, "Victor Kika")
@@ -113,11 +114,11 @@ async def test_the_exact_spelling_comes_first_over_all_pages(stage: Stage) -> No
     assert len(ids) == len(set(ids)) == 61
 
 
-async def test_a_year_of_birth_narrows_the_search(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
+async def test_a_year_of_birth_narrows_the_search(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana")
     await _child(ana, "Jovana A", age=6)
     await _child(ana, "Jovana B", age=14)
-    year = stage.clock.now().year
+    year = quiet.clock.now().year
     for born in (year - 6, year - 7):
         assert await _found(ana, name="Jovana", born=born) == ["Jov…A"]
     assert await _found(ana, name="Jovana", born=year - 14) == ["Jov…B"]
@@ -141,15 +142,15 @@ async def test_names_of_an_earlier_version_are_hashed_anew(stage: Stage) -> None
     assert await stage.rows("SELECT 1 FROM match_keys WHERE kind = 'sound'") == []
 
 
-async def test_a_search_by_category_finds_only_what_its_reader_may_read(stage: Stage) -> None:
+async def test_a_search_by_category_finds_only_what_its_reader_may_read(quiet: QuietStage) -> None:
     """Categories are sealed: the search opens those of the reader's own records, and no others."""
-    ana = await stage.add_counsellor("ana")
-    bora = await stage.add_counsellor("bora", state=None)
+    ana = await quiet.add_counsellor("ana")
+    bora = await quiet.add_counsellor("bora", state=None)
     refused = [
-        await stage.add_counsellor(f"other {role.value}", role=role, shift=False, state=None)
+        await quiet.add_counsellor(f"other {role.value}", role=role, shift=False, state=None)
         for role in (Role.ADMINISTRATOR, Role.AUDITOR)
     ]
-    officer = await stage.add_counsellor("oto", role=Role.REFERRAL_OFFICER, shift=False, state=None)
+    officer = await quiet.add_counsellor("oto", role=Role.REFERRAL_OFFICER, shift=False, state=None)
     told = {"contact.categories": ["V-SEXUAL"], "contact.headline": "Told at night"}
     mine = await new_contact(ana, {**WHOLE, **told})
     again = await new_contact(ana, {**WHOLE, **told, "contact.headline": "Told by day"})
@@ -186,6 +187,6 @@ async def test_a_search_by_category_finds_only_what_its_reader_may_read(stage: S
             break
     assert len(seen) == len(set(seen)) == 57
     # The log has it that they were looked through, without the code.
-    log = await stage.rows("SELECT subject, detail FROM audit_entries WHERE action = 'codes_read'")
+    log = await quiet.rows("SELECT subject, detail FROM audit_entries WHERE action = 'codes_read'")
     assert {"subject": "contacts:to find", "detail": {"by": ["category"]}} in log
     assert "V-SEXUAL" not in str(log)

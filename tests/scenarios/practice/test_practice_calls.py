@@ -11,7 +11,7 @@ from app.staff.models import Staff
 from app.staff.roles import Role
 from app.training import practices
 from app.work import PROGRAM
-from tests.support.contacts import page_of
+from tests.support.contacts import page_of, skip_minutes
 from tests.support.talks import child
 
 
@@ -306,7 +306,7 @@ async def test_nobody_outside_hears_of_it(stage: Stage) -> None:
     refused = await ana.ask("POST", "/referrals", {**body, "case_id": case.json()["id"]})
     assert (refused.status_code, refused.json()["error"]) == (409, "NotFromPracticeCall")
     await ana.do("hang-up")
-    await stage.advance(1200)
+    await skip_minutes(stage, 20, every=1)
     assert await stage.rows("SELECT 1 FROM referrals") == []
     assert await stage.rows("SELECT kind FROM alarms WHERE subject_id IS NOT NULL") == []
     assert stage.exchange.phones["+381112223334"].rung == 0

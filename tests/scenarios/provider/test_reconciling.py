@@ -13,6 +13,7 @@ from app.practice.knobs import Trouble
 from app.practice.legs import Leg
 from app.practice.people import Phone
 from app.telephony.platforms.conference import ConferencePlatform
+from tests.support.contacts import skip_minutes
 from tests.support.profile import WHOLE
 from tests.support.talks import leg_of, rings_at, talk, waiting, waits
 
@@ -259,7 +260,7 @@ async def test_a_long_quiet_talk_is_asked_about_and_goes_on(stage: Stage) -> Non
     """No report of a talk comes for long, since nothing happens in it."""
     ana = await stage.add_counsellor("ana")
     leg = await talk(stage, ana)
-    await stage.advance(900)
+    await skip_minutes(stage, 15, every=0.5)
     assert not leg.over
     assert (await stage.call_of(leg))["state"] == "connected"
     asked = await stage.rows("SELECT 1 FROM call_events WHERE kind = 'asked_the_provider'")

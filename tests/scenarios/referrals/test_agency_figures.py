@@ -6,6 +6,7 @@ import pytest
 
 from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
+from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import page_of, skip_minutes
 from tests.support.mail import Mail
 from tests.support.referrals import (
@@ -69,24 +70,24 @@ async def test_the_reporter_hears_of_it_in_time(night: Stage, post: Mail) -> Non
     [("with_kin", 1, 0), ("family_supported", 1, 0), ("placed_foster", 0, 1)],
 )
 async def test_with_relatives_a_child_is_not_separated(
-    night: Stage, post: Mail, outcome: str, prevented: int, separated: int
+    quiet: QuietStage, outcome: str, prevented: int, separated: int
 ) -> None:
-    ana = await night.add_counsellor("ana", shift=False, state=None)
-    await add_agency(night, "team", "family_support", email="a@team.example")
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
+    await add_agency(quiet, "team", "family_support", email="a@team.example")
     made = await by_hand(
         ana, services=["family_support"], consent=CONSENT, send=True, answers={"child.age": 1}
     )
     done = {"agency": "team", "name": "Mira", "outcome": outcome}
     answer = await ana.ask("POST", f"/referrals/{made['id']}/complete", done)
     assert answer.status_code == 200, answer.text
-    row = (await agency_figures(night))["team"]
+    row = (await agency_figures(quiet))["team"]
     assert row["separation_risk"] == 1
     assert (row["separation_prevented"], row["separated"]) == (prevented, separated)
 
 
 async def test_figures_of_how_agencies_answer(night: Stage, post: Mail) -> None:
     """Median, 90th percentile, breaches of the agency that had it, rejections, outcomes."""
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     olga = await night.add_counsellor("olga", role=Role.ADMINISTRATOR, shift=False, state=None)
     await add_agency(night, "house", "shelter", email="a@house.example")
     await _five_are_acknowledged(night, ana)

@@ -249,7 +249,7 @@ def logs(capsys: pytest.CaptureFixture[str]) -> Iterator[pytest.CaptureFixture[s
 
 async def refer(bench: Bench) -> dict[str, str]:
     """Refer a child in danger to the house; the agency after it takes what it is offered."""
-    ana = await bench.stage.add_counsellor("ana")
+    ana = await bench.stage.add_counsellor("ana", shift=False, state=None)
     bench.stage.exchange.phones[NEXT] = Phone(presses="1")
     made = await by_hand(
         ana, override=OVERRIDE, send=True, answers={"child.name": CHILD, "child.age": 9}

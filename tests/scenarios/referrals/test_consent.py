@@ -2,6 +2,7 @@
 
 from app.demo.stage import Stage
 from app.staff.roles import Role
+from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import WHOLE, new_contact
 from tests.support.mail import Mail, link_in
 from tests.support.referrals import (
@@ -22,7 +23,7 @@ NOT_HOUSE = {**CONSENT, "withheld_from": ["house"]}
 
 
 async def test_nothing_is_sent_without_consent_or_a_recorded_ground(night: Stage) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     vera = await night.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
     await add_agency(night, "house", "shelter", phones=("+381113000001",))
     await add_agency(
@@ -81,7 +82,7 @@ async def test_consent_withdrawn_reaches_every_agency_that_was_told(
     night: Stage, post: Mail
 ) -> None:
     """In the middle of the delivery: one message is out, one is on its way."""
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(
         night,
         "house",
@@ -127,7 +128,7 @@ async def test_consent_withdrawn_reaches_every_agency_that_was_told(
 async def test_less_consent_silences_an_agency_that_did_not_answer(
     night: Stage, post: Mail
 ) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", email="a@house.example", sms="+381640000001")
     phone(night, "+381640000001")
     await add_agency(night, "other", "shelter", email="a@other.example")
@@ -158,7 +159,7 @@ async def test_less_consent_silences_an_agency_that_did_not_answer(
 
 
 async def test_less_consent_offers_nothing_anew_that_is_done(night: Stage, post: Mail) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", email="a@house.example")
     await add_agency(night, "other", "shelter", email="a@other.example")
     made = await by_hand(ana, consent=CONSENT, send=True)
@@ -175,12 +176,10 @@ async def test_less_consent_offers_nothing_anew_that_is_done(night: Stage, post:
     assert len(post.to("a@house.example")) == 3
 
 
-async def test_not_to_this_agency_holds_in_every_referral_of_the_contact(
-    night: Stage, post: Mail
-) -> None:
-    ana = await night.add_counsellor("ana", shift=False, state=None)
-    await add_agency(night, "house", "shelter", email="a@house.example")
-    await add_agency(night, "other", "shelter", email="a@other.example")
+async def test_not_to_this_agency_holds_in_every_referral_of_the_contact(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
+    await add_agency(quiet, "house", "shelter", email="a@house.example")
+    await add_agency(quiet, "other", "shelter", email="a@other.example")
     contact = await new_contact(ana, WHOLE)
     first = await by_hand(ana, contact_id=contact, consent={**CONSENT, "withheld_from": ["house"]})
     # In a second referral, on another ground, the right agency is the one that may be told.
@@ -199,14 +198,14 @@ async def test_not_to_this_agency_holds_in_every_referral_of_the_contact(
     await ana.ask("POST", f"/referrals/{second['id']}/override", despite)
     sent = await ana.ask("POST", f"/referrals/{second['id']}/send", {"agency": "house"})
     assert sent.status_code == 200, sent.text
-    shown = (await page(night, ana, f"/referrals/{second['id']}")).text
+    shown = (await page(quiet, ana, f"/referrals/{second['id']}")).text
     assert "against an explicit wish, to House" in shown
     assert first["id"] != second["id"]
 
 
-async def test_consent_for_one_service_does_not_count_for_another(night: Stage) -> None:
-    ana = await night.add_counsellor("ana")
-    await add_agency(night, "house", "shelter", email="a@house.example")
+async def test_consent_for_one_service_does_not_count_for_another(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
+    await add_agency(quiet, "house", "shelter", email="a@house.example")
     made = await by_hand(ana, consent={**CONSENT, "for_what": ["mental_health"]})
     refused = await ana.ask("POST", f"/referrals/{made['id']}/send", {})
     assert refused.status_code == 409, refused.text
@@ -219,7 +218,7 @@ async def test_consent_for_one_service_does_not_count_for_another(night: Stage) 
 async def test_an_agency_that_may_not_be_told_any_more_is_asked_no_longer(
     night: Stage, post: Mail
 ) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", email="a@house.example")
     await add_agency(night, "other", "shelter", email="a@other.example")
     made = await by_hand(ana, consent=CONSENT, send=True)
@@ -238,7 +237,7 @@ async def test_an_agency_that_may_not_be_told_any_more_is_asked_no_longer(
 
 async def test_consent_withdrawn_after_the_end_is_told_and_kept(night: Stage, post: Mail) -> None:
     """What is done is done; what was told is not to be told on."""
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", email="a@house.example")
     for end in ("completed", "closed"):
         made = await by_hand(ana, consent=CONSENT, send=True)

@@ -61,7 +61,7 @@ async def _centre(night: Stage) -> None:
 
 
 async def test_a_no_in_the_contact_reaches_the_referral_of_the_case(night: Stage) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await _centre(night)
     contact_id = await new_contact(ana, BROTHERS | YES)
     case_id = await _case_of(ana, contact_id)
@@ -83,7 +83,7 @@ async def test_a_no_in_the_contact_reaches_the_referral_of_the_case(night: Stage
 
 
 async def test_a_withdrawal_in_the_case_reaches_the_referral_of_the_contact(night: Stage) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await _centre(night)
     contact_id = await new_contact(ana, BROTHERS | YES)
     of_contact = await _refer(ana, contact_id=contact_id, children=["a1"])
@@ -105,7 +105,7 @@ async def test_a_withdrawal_in_the_case_reaches_the_referral_of_the_contact(nigh
 
 async def test_what_only_a_person_can_know_is_asked_on_the_page(night: Stage) -> None:
     """The child rings a second time: the program does not guess which of the brothers it is."""
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await _centre(night)
     first = await new_contact(ana, BROTHERS | YES)
     case_id = await _case_of(ana, first)
@@ -127,7 +127,7 @@ async def test_what_only_a_person_can_know_is_asked_on_the_page(night: Stage) ->
     for wrong in ({"child": "k7"}, {}):
         assert (await ana.ask("POST", f"{path}/z9", wrong)).status_code == 422, wrong
     assert (await ana.ask("POST", f"{path}/zz", {"child": "k1"})).status_code == 422
-    stranger = await night.add_counsellor("stranger", state=None)
+    stranger = await night.add_counsellor("stranger", shift=False, state=None)
     assert (await stranger.ask("POST", f"{path}/z9", {"child": "k1"})).status_code == 404
     assert (await ana.ask("POST", f"{path}/z9", {"child": "k1"})).status_code == 204
     await night.advance(5)
@@ -146,7 +146,7 @@ async def test_what_only_a_person_can_know_is_asked_on_the_page(night: Stage) ->
 
 
 async def test_said_wrongly_it_is_put_right_and_taken_out_it_ends(night: Stage) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     first = await new_contact(ana, BROTHERS | YES)
     case_id = await _case_of(ana, first)
     path = f"/cases/{case_id}/contacts/{first}/children"
@@ -163,7 +163,7 @@ async def test_said_wrongly_it_is_put_right_and_taken_out_it_ends(night: Stage) 
 
 
 async def test_a_later_word_about_something_else_brings_no_old_refusal_back(night: Stage) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     contact_id = await new_contact(ana, BROTHERS | {"child.a1.agrees_services": "no"})
     case_id = await _case_of(ana, contact_id)
     await night.advance(5)
@@ -178,7 +178,7 @@ async def test_a_later_word_about_something_else_brings_no_old_refusal_back(nigh
 
 async def test_two_colleagues_withdraw_consent_at_once(night: Stage) -> None:
     """One in the contact's referral, one in the case's: neither waits for the other for ever."""
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     chief = await night.add_counsellor("chief", role=Role.SUPERVISOR, state=None)
     await _centre(night)
     contact_id = await new_contact(ana, BROTHERS | YES)

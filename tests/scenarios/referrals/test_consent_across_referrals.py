@@ -7,6 +7,7 @@ import pytest
 
 from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
+from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import new_contact, write
 from tests.support.mail import Mail
 from tests.support.referrals import AGREED, BROTHERS, CENTRE, add_agency, phone, referral_of
@@ -45,7 +46,7 @@ async def _states(who: Counsellor, made: dict[str, dict[str, Any]]) -> dict[str,
 
 
 async def test_a_withdrawal_reaches_every_referral_of_that_child(night: Stage, post: Mail) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     phone(night, CENTRE, picks_up=None)
     made = await _brothers(night, ana)
     await night.settle()
@@ -68,10 +69,10 @@ async def test_a_withdrawal_reaches_every_referral_of_that_child(night: Stage, p
     assert any("withdrawn" in body for body in post.to("school@example.org"))
 
 
-async def test_consent_counts_for_the_same_service_and_child_only(night: Stage) -> None:
-    ana = await night.add_counsellor("ana")
-    phone(night, CENTRE, picks_up=None)
-    made = await _brothers(night, ana, send=False)
+async def test_consent_counts_for_the_same_service_and_child_only(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
+    phone(quiet, CENTRE, picks_up=None)
+    made = await _brothers(quiet, ana, send=False)
     first = made["Marko child_protection"]
     again = {
         "urgency": "urgent",
@@ -86,7 +87,7 @@ async def test_consent_counts_for_the_same_service_and_child_only(night: Stage) 
 
 
 async def test_an_immediate_case_is_decided_by_a_supervisor(night: Stage, post: Mail) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     chief = await night.add_counsellor("chief", role=Role.SUPERVISOR)
     rings = phone(night, CENTRE, picks_up=None)
     made = await _brothers(night, ana, urgency="immediate", services=["child_protection"])
@@ -121,7 +122,7 @@ async def _undecided(who: Counsellor) -> int:
 
 
 async def test_an_immediate_referral_is_taken_back_by_two(night: Stage) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     chief = await night.add_counsellor("chief", role=Role.SUPERVISOR)
     phone(night, CENTRE, picks_up=None)
     made = await _brothers(night, ana, urgency="immediate", services=["child_protection"])
@@ -134,7 +135,7 @@ async def test_an_immediate_referral_is_taken_back_by_two(night: Stage) -> None:
 
 
 async def test_a_contact_that_says_no_afterwards_withdraws_it(night: Stage) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     phone(night, CENTRE, picks_up=None)
     made = await _brothers(night, ana)
     contact_id = made["Marko education"]["contact_id"]
@@ -166,7 +167,7 @@ async def test_a_contact_that_says_no_afterwards_withdraws_it(night: Stage) -> N
 
 async def test_a_withdrawal_of_one_says_nothing_about_the_brother(night: Stage) -> None:
     """What the form asks once for all children is not written over for one of them."""
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     phone(night, CENTRE, picks_up=None)
     made = await _brothers(night, ana)
     contact_id = made["Marko education"]["contact_id"]
@@ -183,10 +184,10 @@ async def test_a_withdrawal_of_one_says_nothing_about_the_brother(night: Stage) 
     assert {states["Pavle education"], states["Pavle child_protection"]} <= {"sent", "delivered"}
 
 
-async def test_not_to_this_agency_takes_it_away_for_the_brother_too(night: Stage) -> None:
-    ana = await night.add_counsellor("ana")
-    phone(night, CENTRE, picks_up=None)
-    made = await _brothers(night, ana, services=["child_protection"])
+async def test_not_to_this_agency_takes_it_away_for_the_brother_too(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
+    phone(quiet, CENTRE, picks_up=None)
+    made = await _brothers(quiet, ana, services=["child_protection"])
     marko, pavle = (made[f"{name} child_protection"]["id"] for name in ("Marko", "Pavle"))
     said = AGREED | {"withheld_from": ["centre"]}
     assert (await ana.ask("POST", f"/referrals/{marko}/consent", said)).status_code == 200
@@ -196,7 +197,7 @@ async def test_not_to_this_agency_takes_it_away_for_the_brother_too(night: Stage
 
 
 async def test_taken_back_there_is_no_withdrawal_to_decide(night: Stage) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     chief = await night.add_counsellor("chief", role=Role.SUPERVISOR)
     phone(night, CENTRE, picks_up=None)
     made = await _brothers(night, ana, urgency="immediate", services=["child_protection"])
@@ -213,7 +214,7 @@ async def test_taken_back_there_is_no_withdrawal_to_decide(night: Stage) -> None
 @pytest.mark.parametrize("first", ["override", "confirm-withdrawal"])
 async def test_two_supervisors_decide_differently_in_one_moment(night: Stage, first: str) -> None:
     """One word counts, and the other supervisor hears that theirs does not."""
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     chiefs = [await night.add_counsellor(n, role=Role.SUPERVISOR) for n in ("chief", "second")]
     rings = phone(night, CENTRE, picks_up=None)
     made = await _brothers(night, ana, urgency="immediate", services=["child_protection"])

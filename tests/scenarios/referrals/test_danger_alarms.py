@@ -8,6 +8,7 @@ import pytest
 from app.demo.stage import Counsellor, Stage
 from app.practice.people import Phone
 from app.staff.roles import Role
+from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import WHOLE, new_contact, skip
 from tests.support.mail import Mail, link_in
 from tests.support.referrals import (
@@ -312,9 +313,9 @@ async def test_lowered_a_supervisor_looks_and_the_deadline_moves(night: Stage) -
     assert "urgency_lowered" in {n["kind"] for n in kinds}
 
 
-async def test_a_ground_that_the_new_urgency_does_not_know_is_refused(night: Stage) -> None:
-    ana = await night.add_counsellor("ana", shift=False, state=None)
-    await add_agency(night, "house", "shelter", email="a@house.example")
+async def test_a_ground_that_the_new_urgency_does_not_know_is_refused(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
+    await add_agency(quiet, "house", "shelter", email="a@house.example")
     made = await by_hand(ana, override=OVERRIDE, send=True)
     body = {"urgency": "priority", "reason": "calmer"}
     refused = await ana.ask("POST", f"/referrals/{made['id']}/urgency", body)

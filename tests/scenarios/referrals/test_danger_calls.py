@@ -3,6 +3,7 @@
 from app.demo.stage import Stage
 from app.practice.people import Phone
 from app.staff.roles import Role
+from tests.support.contacts import skip_minutes
 from tests.support.referrals import add_agency, phone, referral_of
 from tests.support.talks import talk
 
@@ -42,7 +43,7 @@ async def test_a_practice_call_rings_no_real_help(night: Stage) -> None:
     leg = night.ring()
     await night.advance(2)
     night.exchange.press(leg, "9")
-    await night.advance(600)
+    await skip_minutes(night, 10, every=1 / 3)
     assert (await night.call_of(leg))["danger"]
     assert await night.rows("SELECT 1 FROM referrals") == []
     await night.exchange.hang_up(leg)

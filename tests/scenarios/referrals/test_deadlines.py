@@ -8,7 +8,7 @@ from tests.support.referrals import OVERRIDE, add_agency, by_hand, click, referr
 async def test_the_deadline_to_see_the_child_runs_until_the_child_was_seen(
     night: Stage, post: Mail
 ) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     for code in ("house", "other"):
         await add_agency(night, code, "shelter", email=f"a@{code}.example")
     made = await by_hand(ana, override=OVERRIDE, send=True)

@@ -6,6 +6,8 @@ import pytest
 from sqlalchemy import select, update
 
 from app.demo.stage import Stage
+from app.jobs.app import PLACES
+from app.jobs.names import Queue
 from app.jobs.transaction import transaction
 from app.referrals.channels.models import Attempt
 from app.telephony.outgoing import known_sids
@@ -28,7 +30,7 @@ from tests.support.systems import Receiver, with_system
 
 @pytest.mark.parametrize("down", ["sms", "mail", "both"])
 async def test_a_gateway_is_down(night: Stage, post: Mail, down: str) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", **ADDRESSES)
     await add_agency(night, "other", "shelter", phones=("+381113000009",))
     texts = phone(night, ADDRESSES["sms"]).texts
@@ -59,7 +61,7 @@ async def test_a_gateway_is_down(night: Stage, post: Mail, down: str) -> None:
 
 async def test_no_mail_server_is_set(stage: Stage) -> None:
     """Without HELPLINE_SMTP_URL no e-mail leaves: the escalation knows, and goes on."""
-    ana = await stage.add_counsellor("ana")
+    ana = await stage.add_counsellor("ana", shift=False, state=None)
     await add_agency(stage, "house", "shelter", email="a@house.example")
     await add_agency(stage, "other", "shelter", phones=("+381113000009",))
     other = phone(stage, "+381113000009", presses="1")
@@ -71,7 +73,7 @@ async def test_no_mail_server_is_set(stage: Stage) -> None:
 
 async def test_the_provider_carries_it_out_and_never_answers(night: Stage) -> None:
     """A duty phone and an SMS are asked about, and not rung or written to twice."""
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", phones=("+381113000001",), sms=ADDRESSES["sms"])
     duty = phone(night, "+381113000001", picks_up=None)
     texts = phone(night, ADDRESSES["sms"]).texts
@@ -85,7 +87,7 @@ async def test_the_provider_carries_it_out_and_never_answers(night: Stage) -> No
 
 
 async def test_the_provider_is_down_for_a_while(night: Stage) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", phones=("+381113000001",))
     duty = phone(night, "+381113000001", presses="1")
     night.exchange.knobs.turn("refuse", "Calls.json", times=3)
@@ -97,7 +99,7 @@ async def test_the_provider_is_down_for_a_while(night: Stage) -> None:
 
 async def test_killed_while_an_email_was_being_sent(night: Stage, post: Mail) -> None:
     """It is unknown whether it arrived: not repeated within a minute, and not forgotten."""
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", email="a@house.example")
     post.answer = "451 later"
     made = await by_hand(ana, override=OVERRIDE, send=True)
@@ -120,7 +122,7 @@ async def test_killed_while_an_email_was_being_sent(night: Stage, post: Mail) ->
 
 async def test_lost_jobs_are_caught(night: Stage) -> None:
     """Whatever became of the job, a missed deadline is recorded and an escalation goes on."""
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", phones=("+381113000001", "+381113000002"))
     phone(night, "+381113000001", picks_up=None)
     second = phone(night, "+381113000002", presses="1")
@@ -168,11 +170,11 @@ async def test_a_mail_server_that_never_answers_is_not_sent_to_every_minute(
     night: Stage, post: Mail
 ) -> None:
     """A person is not written to every minute."""
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", email="a@house.example")
     post.hangs_up_after_data = True
     await by_hand(ana, override=OVERRIDE, send=True)
-    await skip_minutes(night, 15, every=0.5)
+    await skip_minutes(night, 15, every=1)
     attempts = await night.rows("SELECT tries FROM attempts WHERE kind = 'email'")
     assert max(r["tries"] for r in attempts) <= 3
     assert len(post.messages) <= 3 * len(attempts)
@@ -181,11 +183,11 @@ async def test_a_mail_server_that_never_answers_is_not_sent_to_every_minute(
 async def test_slow_servers_of_agencies_hold_up_no_duty_phone(
     night: Stage, receiver: Receiver
 ) -> None:
-    """Forty events for a system that never answers, and a child in danger."""
-    ana = await night.add_counsellor("ana")
+    """Many events for a system that never answers, and a child in danger."""
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await with_system(night, receiver)
     receiver.pause = asyncio.Event()
-    for _ in range(30):
+    for _ in range(PLACES[Queue.DEFAULT] + 2):
         await by_hand(ana, consent=CONSENT, urgency="routine", send=True)
     await add_agency(night, "police", "police", sector="police", phones=("+381113000001",))
     duty = phone(night, "+381113000001", presses="1")
@@ -204,7 +206,7 @@ async def test_slow_servers_of_agencies_hold_up_no_duty_phone(
 async def test_a_mail_server_that_fails_at_quit_has_taken_the_message(
     night: Stage, post: Mail
 ) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", email="a@house.example")
     post.quits_badly = True
     made = await by_hand(ana, override=OVERRIDE, send=True)

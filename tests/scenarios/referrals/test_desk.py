@@ -4,6 +4,7 @@ import pytest
 
 from app.demo.stage import Stage
 from app.staff.roles import Role
+from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import WHOLE, new_contact, skip
 from tests.support.mail import Mail, link_in
 from tests.support.primero import PrimeroStandIn
@@ -28,7 +29,7 @@ from tests.support.talks import talk
 @pytest.mark.parametrize("urgency", ["immediate", "priority"])
 async def test_what_comes_back_is_never_left_lying(night: Stage, urgency: str) -> None:
     """Urgent: the next at once. Otherwise the owner is told, and its deadline runs on."""
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     for n in (1, 2):
         await add_agency(night, f"house-{n}", "shelter", email=f"a@house{n}.example")
     consent = {"given_by": "child", "scope": ["services"]}
@@ -87,7 +88,7 @@ async def test_each_sees_what_is_theirs(night: Stage) -> None:
 
 
 async def test_the_deadlines_of_all_referrals_the_nearest_first(night: Stage) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     vera = await night.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
     late = await by_hand(ana, urgency="routine")
     soon = await by_hand(ana, urgency="immediate")
@@ -107,7 +108,7 @@ async def test_the_deadlines_of_all_referrals_the_nearest_first(night: Stage) ->
 
 
 async def test_what_is_not_urgent_expires_and_its_owner_decides(night: Stage, post: Mail) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", email="a@house.example")
     consent = {"given_by": "child", "scope": ["services"]}
     made = await by_hand(ana, urgency="routine", consent=consent, send=True)
@@ -129,7 +130,7 @@ async def test_what_is_not_urgent_expires_and_its_owner_decides(night: Stage, po
 
 
 async def test_our_own_supervisor_reads_that_our_staff_have_it(night: Stage, post: Mail) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(
         night, "sup", "supervisor_on_call", sector="own_house", email="s@house.example"
     )
@@ -156,9 +157,9 @@ async def test_our_own_supervisor_reads_that_our_staff_have_it(night: Stage, pos
     assert "This referral is over" in shown
 
 
-async def test_what_an_agency_has_is_not_closed_over_its_head(night: Stage, post: Mail) -> None:
-    ana = await night.add_counsellor("ana")
-    await add_agency(night, "house", "shelter", email="a@house.example")
+async def test_what_an_agency_has_is_not_closed_over_its_head(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
+    await add_agency(quiet, "house", "shelter", email="a@house.example")
     made = await by_hand(ana, override=OVERRIDE, send=True)
     path = f"/referrals/{made['id']}"
     await ana.ask("POST", f"{path}/acknowledge", BY_HOUSE)
@@ -170,7 +171,7 @@ async def test_what_an_agency_has_is_not_closed_over_its_head(night: Stage, post
 async def test_the_task_to_ring_an_agency_goes_to_supervisors_after_the_end(
     night: Stage, post: Mail
 ) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     phone(night, "+381113000009", presses="1")
     await add_agency(night, "house", "shelter", phones=("+381113000009",))
     made = await by_hand(ana, consent=CONSENT, send=True)
@@ -187,7 +188,7 @@ async def test_the_page_says_who_has_the_referral_in_every_state(
 ) -> None:
     """Refused by another system, then taken in hand and closed by our own staff."""
     _, url = primero
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     vera = await night.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
     await with_primero(night, url, "mobile_outreach")
     refused = await by_hand(ana, override=OVERRIDE, services=["mobile_outreach"], send=True)
@@ -207,7 +208,7 @@ async def test_the_page_says_who_has_the_referral_in_every_state(
 
 
 async def test_an_agency_with_only_a_phone_has_to_be_rung_about_a_withdrawal(night: Stage) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", phones=("+381113000001",))
     phone(night, "+381113000001", presses="1")
     made = await by_hand(ana, consent=CONSENT, send=True)
@@ -238,7 +239,7 @@ async def test_a_referral_that_one_agency_is_done_with_can_be_sent_on(
     night: Stage, post: Mail
 ) -> None:
     """An agency says that it cannot find the child: one of our staff looks, and goes on."""
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     for code in ("house", "other"):
         await add_agency(night, code, "shelter", email=f"a@{code}.example")
     made = await by_hand(ana, override=OVERRIDE, send=True)

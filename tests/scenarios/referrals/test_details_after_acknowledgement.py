@@ -16,10 +16,10 @@ from tests.support.referrals import (
     add_agency,
     by_hand,
     click,
+    in_danger,
     page,
     phone,
     referral_of,
-    urgent,
 )
 from tests.support.systems import Receiver, with_primero, with_system
 
@@ -43,13 +43,13 @@ async def clock(who: Counsellor, referral_id: str, kind: str) -> dict[str, Any]:
 
 async def test_a_duty_phone_that_takes_it_is_sent_the_details(night: Stage, post: Mail) -> None:
     """Without a click: the link goes by e-mail and its code by SMS once the second key is heard."""
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(
         night, "house", "shelter", phones=(DUTY,), email="duty@house.example", sms=TEXTS
     )
     phone(night, DUTY)
     texts = phone(night, TEXTS).texts
-    referral_id = await urgent(night, ana)
+    referral_id = await in_danger(night, ana)
     await night.advance(30)
     assert (await referral_of(ana, referral_id))["state"] == "acknowledged"
     await write(ana, referral_id, child__name="Jovana")
@@ -66,10 +66,10 @@ async def test_a_duty_phone_that_takes_it_is_sent_the_details(night: Stage, post
 async def test_with_one_written_way_the_code_is_said_on_the_telephone(
     night: Stage, post: Mail
 ) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", phones=(DUTY,), email="duty@house.example")
     duty = phone(night, DUTY)
-    referral_id = await urgent(night, ana)
+    referral_id = await in_danger(night, ana)
     await night.advance(40)
     await write(ana, referral_id, child__name="Jovana")
     message = post.to("duty@house.example")[-1]
@@ -86,11 +86,11 @@ async def test_with_one_written_way_the_code_is_said_on_the_telephone(
 async def test_details_that_are_not_opened_in_time_go_on_to_others(
     night: Stage, post: Mail
 ) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", phones=(DUTY,), email="duty@house.example")
     await add_agency(night, "xother", "shelter", phones=(SECOND,), email="duty@other.example")
     first, second = phone(night, DUTY), phone(night, SECOND)
-    referral_id = await urgent(night, ana)
+    referral_id = await in_danger(night, ana)
     await night.advance(30)
     found = await referral_of(ana, referral_id)
     due = datetime.fromisoformat((await clock(ana, referral_id, "details"))["due_at"])
@@ -118,10 +118,10 @@ async def test_details_that_are_not_opened_in_time_go_on_to_others(
 async def test_a_late_reply_of_the_first_still_counts_while_no_other_agency_has_it(
     night: Stage, post: Mail
 ) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", phones=(DUTY,), email="duty@house.example")
     duty = phone(night, DUTY)
-    referral_id = await urgent(night, ana)
+    referral_id = await in_danger(night, ana)
     await night.advance(30)
     duty.picks_up = None
     link = link_in(post.to("duty@house.example")[-1])
@@ -135,10 +135,10 @@ async def test_a_late_reply_of_the_first_still_counts_while_no_other_agency_has_
 
 
 async def test_what_was_told_on_the_telephone_needs_no_link(night: Stage) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", phones=(DUTY,))
     phone(night, DUTY)
-    referral_id = await urgent(night, ana)
+    referral_id = await in_danger(night, ana)
     await night.advance(30)
     # No address: the owner is asked to ring them.
     rings = await night.rows("SELECT detail FROM notices WHERE kind = 'ring_them'")
@@ -156,13 +156,13 @@ async def test_what_was_told_on_the_telephone_needs_no_link(night: Stage) -> Non
 async def test_what_is_written_later_is_announced_at_most_once_a_minute(
     night: Stage, post: Mail
 ) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(
         night, "house", "shelter", phones=(DUTY,), email="duty@house.example", sms=TEXTS
     )
     phone(night, DUTY)
     texts = phone(night, TEXTS).texts
-    referral_id = await urgent(night, ana)
+    referral_id = await in_danger(night, ana)
     await night.advance(30)
     first = post.to("duty@house.example")[-1]
     before = len(post.to("duty@house.example"))
@@ -192,13 +192,13 @@ async def test_what_is_written_later_is_announced_at_most_once_a_minute(
 
 
 async def test_an_open_page_says_that_more_was_written(night: Stage, post: Mail) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(
         night, "house", "shelter", phones=(DUTY,), email="duty@house.example", sms=TEXTS
     )
     phone(night, DUTY)
     texts = phone(night, TEXTS).texts
-    referral_id = await urgent(night, ana)
+    referral_id = await in_danger(night, ana)
     await night.advance(30)
     link = link_in(post.to("duty@house.example")[-1])
     shown = await click(night, f"{link}/code", {"code": code_in(texts[-1].text)})
@@ -217,7 +217,7 @@ async def test_an_open_page_says_that_more_was_written(night: Stage, post: Mail)
 async def test_their_own_system_is_told_what_is_written_later(
     night: Stage, receiver: Receiver
 ) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await with_system(night, receiver)
     made = await by_hand(
         ana, override=OVERRIDE, send=True, answers={"child.name": "Jovana", "child.age": 9}
@@ -240,7 +240,7 @@ async def test_their_primero_case_is_told_what_is_written_later(
     night: Stage, primero: tuple[PrimeroStandIn, str]
 ) -> None:
     there, url = primero
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await with_primero(night, url)
     made = await by_hand(
         ana, override=OVERRIDE, send=True, answers={"child.name": "Jovana", "child.age": 9}
@@ -271,12 +271,12 @@ async def test_their_primero_case_is_told_what_is_written_later(
 
 async def two_asked(night: Stage) -> tuple[Counsellor, str, Phone]:
     """The first agency did not answer; the second is being rung."""
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", phones=(DUTY,), name="Safe House")
     await add_agency(night, "xother", "shelter", phones=(SECOND,), name="Other House")
     phone(night, DUTY, picks_up=None)
     other = phone(night, SECOND, picks_up=None)
-    referral_id = await urgent(night, ana)
+    referral_id = await in_danger(night, ana)
     await until_later(night, lambda: other.rung == 1, 300, "the other agency")
     return ana, referral_id, other
 
@@ -333,11 +333,11 @@ async def test_what_an_agency_holds_is_not_taken_over_its_head(night: Stage) -> 
 
 async def test_a_strangers_one_stops_no_help(night: Stage) -> None:
     """A pocket presses 1 again and again, and not the key that only the agency has reason for."""
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", phones=(DUTY, SECOND))
     stranger = phone(night, DUTY, understands=False)
     duty = phone(night, SECOND)
-    referral_id = await urgent(night, ana)
+    referral_id = await in_danger(night, ana)
     await night.advance(120)
     found = await referral_of(ana, referral_id)
     assert [r["result"] for r in found["attempts"] if r["kind"] == "phone"] == [

@@ -1,11 +1,11 @@
 """The directory of agencies and their mandates."""
 
-from app.demo.stage import Stage
 from app.staff.roles import Role
+from tests.scenarios.quiet import QuietStage
 
 
-async def test_a_mandate_is_not_taken_silently(night: Stage) -> None:
-    olga = await night.add_counsellor("olga", role=Role.REFERRAL_OFFICER, shift=False, state=None)
+async def test_a_mandate_is_not_taken_silently(quiet: QuietStage) -> None:
+    olga = await quiet.add_counsellor("olga", role=Role.REFERRAL_OFFICER, shift=False, state=None)
     body = {"sector": "police", "services": "police", "email": "a@x.example"}
     one = {**body, "code": "aa", "name": "A", "mandated_for": "police@*"}
     assert (await olga.ask("POST", "/agencies", one)).status_code == 200

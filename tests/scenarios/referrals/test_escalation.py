@@ -23,24 +23,24 @@ from tests.support.referrals import (
     add_agency,
     by_hand,
     click,
+    in_danger,
     page,
     phone,
     referral_of,
     story,
-    urgent,
 )
 from tests.support.talks import talk
 
 
 async def test_restarted_in_the_middle_of_the_escalation(night: Stage, post: Mail) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(
         night, "house", "shelter", phones=("+381113000001", "+381113000002"), **ADDRESSES
     )
     first = phone(night, "+381113000001", picks_up=None)
     second = phone(night, "+381113000002", picks_up=None)
     phone(night, ADDRESSES["sms"])
-    referral_id = await urgent(night, ana)
+    referral_id = await in_danger(night, ana)
     for _ in range(3):
         await night.restart_server()
         await night.advance(30)
@@ -54,7 +54,7 @@ async def test_restarted_in_the_middle_of_the_escalation(night: Stage, post: Mai
 
 async def test_two_agencies_answer_at_once(night: Stage, post: Mail) -> None:
     """The first one answers late, when the second has it: one winner, and the other hears so."""
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "first", "shelter", email="a@first.example")
     await add_agency(night, "second", "shelter", email="a@second.example")
     made = await by_hand(ana, override=OVERRIDE, send=True)
@@ -69,7 +69,7 @@ async def test_two_agencies_answer_at_once(night: Stage, post: Mail) -> None:
 
 
 async def test_a_protocol_changes_while_referrals_run(night: Stage, tmp_path: Path) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     before = await by_hand(ana)
     shipped = Path("app/referrals/data/protocol-rs.yaml").read_text()
     changed = shipped.replace("version: 2\n", "version: 3\n", 1).replace("PT15M", "PT5M", 1)
@@ -98,7 +98,7 @@ async def test_a_protocol_changes_while_referrals_run(night: Stage, tmp_path: Pa
 
 
 async def test_an_agency_leaves_the_directory_while_it_is_asked(night: Stage) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", phones=("+381113000001",))
     await add_agency(night, "other", "shelter", phones=("+381113000009",))
     phone(night, "+381113000001", picks_up=None)
@@ -112,8 +112,8 @@ async def test_an_agency_leaves_the_directory_while_it_is_asked(night: Stage) ->
         email="a@house.example",
         valid_until=night.clock.now().date() - timedelta(days=1),
     )
-    await night.advance(240)
-    assert other.rung == 1
+    await until_later(night, lambda: other.rung == 1, 240, "the other agency")
+    await night.advance(20)
     assert (await referral_of(ana, made["id"]))["state"] == "acknowledged"
 
 
@@ -324,7 +324,7 @@ async def nothing_is_left_open(night: Stage, ana: Counsellor, referral_id: str) 
 
 
 async def test_key_1_of_our_own_unproven_phone_does_not_stop_the_escalation(night: Stage) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     number, pin = "+381641112224", "283746"
     vera = await night.add_counsellor(
         "vera",
@@ -344,7 +344,7 @@ async def test_key_1_of_our_own_unproven_phone_does_not_stop_the_escalation(nigh
     phone(night, "+381113000001", busy=True)
     own = phone(night, number, presses="1")
     director = phone(night, director_phone, picks_up=None)
-    referral_id = await urgent(night, ana)
+    referral_id = await in_danger(night, ana)
     await until_later(night, lambda: own.rung == 1, 300, "the supervisor")
     await night.until(lambda: director.rung == 1, limit=30, what="the next person")
     assert not (await referral_of(ana, referral_id))["house_has_it"]
@@ -367,14 +367,14 @@ async def test_key_1_of_our_own_unproven_phone_does_not_stop_the_escalation(nigh
 
 async def test_escalation_goes_on_until_a_person_acknowledges(night: Stage, post: Mail) -> None:
     """Duty phones, SMS and e-mail, the next agency, our supervisor, our director, around."""
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     director = await two_agencies_and_our_own_staff_who_do_not_answer(night)
-    referral_id = await urgent(night, ana)
+    referral_id = await in_danger(night, ana)
     await override_is_seen(night)
-    await night.advance(700)
+    await skip_minutes(night, 11, every=1 / 6)
     await every_step_was_tried_and_it_goes_around(night, ana, referral_id)
     # The quarter of an hour is over: the breach is in the log, and there is a notice of it.
-    await night.advance(300)
+    await skip_minutes(night, 5, every=1)
     found = await referral_of(ana, referral_id)
     assert "deadline_missed" in " ".join(story(found))
     kinds = {r["kind"] for r in await night.rows("SELECT kind FROM notices")}
@@ -455,14 +455,14 @@ def running_deadlines(found: dict[str, Any]) -> list[str]:
 
 async def test_a_wrong_number_is_not_a_rejection(night: Stage) -> None:
     """Key 3: the next way of the same agency is tried, and the directory's keeper sees the mark."""
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     numbers = ("+381113000001", "+381113000002")
     await add_agency(night, "house", "shelter", phones=numbers, name="Safe House")
     await add_agency(night, "xother", "shelter", phones=("+381113000003",))
     phone(night, numbers[0], presses="3")
     second = phone(night, numbers[1], presses="2")
     other = phone(night, "+381113000003")
-    referral_id = await urgent(night, ana)
+    referral_id = await in_danger(night, ana)
     await night.advance(40)
     found = await referral_of(ana, referral_id)
     assert [r["result"] for r in found["attempts"]] == ["wrong_number", "wants_to_be_called_back"]
@@ -480,17 +480,18 @@ async def test_a_wrong_number_is_not_a_rejection(night: Stage) -> None:
     assert "correct the directory</strong>: Safe House" in " ".join(listed.split())
     # The escalation waits for the call back, and then goes on.
     second.presses = "1"
-    await night.advance(400)
+    await until_later(night, lambda: second.rung + other.rung > 1, 400, "a phone rings")
+    await night.advance(30)
     assert (await referral_of(ana, referral_id))["state"] == "acknowledged"
 
 
 async def test_where_no_agency_fits_our_own_staff_are_asked(night: Stage) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(
         night, "on-call", "supervisor_on_call", sector="own_house", phones=("+381113000003",)
     )
     phone(night, "+381113000003", presses="1")
-    referral_id = await urgent(night, ana)
+    referral_id = await in_danger(night, ana)
     await night.advance(60)
     found = await referral_of(ana, referral_id)
     assert found["house_has_it"]
@@ -509,13 +510,13 @@ async def test_agencies_that_are_closed_at_night_are_not_offered_and_fill_no_log
     night: Stage,
 ) -> None:
     """They are not offered what they cannot hear of; and the log does not fill with rounds."""
-    ana = await night.add_counsellor("ana")
-    for n in range(10):
+    ana = await night.add_counsellor("ana", shift=False, state=None)
+    for n in range(4):
         await add_agency(
             night, f"day-{n}", "shelter", phones=((f"+3811130000{n:02d}", "Mo-Fr 08:00-16:00"),)
         )
-    referral_id = await urgent(night, ana)
-    await skip_minutes(night, 25, every=1)
+    referral_id = await in_danger(night, ana)
+    await skip_minutes(night, 25, every=2.5)
     found = await referral_of(ana, referral_id)
     assert found["recipients"] == []
     assert len(found["events"]) < 25, len(found["events"])
@@ -531,7 +532,7 @@ async def test_agencies_that_are_closed_at_night_are_not_offered_and_fill_no_log
 
 
 async def test_our_own_staff_are_steps_of_the_escalation_and_not_recipients(night: Stage) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     vera = await night.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
     await add_agency(
         night, "on-call", "supervisor_on_call", sector="own_house", phones=("+381113000003",)
@@ -558,13 +559,13 @@ async def test_after_a_round_at_our_own_staff_an_agency_can_still_accept(
     """Our supervisor had it and no agency in time: a person who presses 1 then is heard, and so is
     an agency that comes late.
     """
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(
         night, "on-call", "supervisor_on_call", sector="own_house", phones=("+381113000003",)
     )
     await add_agency(night, "house", "shelter", email="a@house.example")
     duty = phone(night, "+381113000003", presses="1")
-    referral_id = await urgent(night, ana)
+    referral_id = await in_danger(night, ana)
     await until_later(night, lambda: duty.rung > 0, 400, "the supervisor")
     await night.advance(30)
     assert (await referral_of(ana, referral_id))["house_has_it"]
@@ -580,12 +581,12 @@ async def test_after_a_round_at_our_own_staff_an_agency_can_still_accept(
 
 
 async def test_a_key_that_is_reported_after_the_end_of_the_leg_counts(night: Stage) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", phones=("+381113000001", "+381113000002"))
     phone(night, "+381113000001", presses="1")
     phone(night, "+381113000002", picks_up=None)
     night.exchange.knobs.turn("delay", "/pressed", times=1, seconds=3)
-    referral_id = await urgent(night, ana)
+    referral_id = await in_danger(night, ana)
     await night.advance(5)
     rung = (await night.rows("SELECT id FROM attempts"))[0]["id"]
     leg = next(leg for leg in night.exchange.legs.values() if leg.to == "+381113000001")
@@ -607,7 +608,7 @@ async def test_a_key_that_is_reported_after_the_end_of_the_leg_counts(night: Sta
 
 
 async def test_at_the_change_of_a_duty_phones_shift_no_phone_is_skipped(night: Stage) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     numbers = [f"+38111300000{n}" for n in (1, 2, 3)]
     await add_agency(
         night, "house", "shelter", phones=((numbers[0], "00:00-02:01"), numbers[1], numbers[2])
@@ -625,7 +626,7 @@ async def test_at_the_change_of_a_duty_phones_shift_no_phone_is_skipped(night: S
 
 
 async def test_our_own_staff_are_no_agencys_deputy(night: Stage) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(
         night, "on-call", "supervisor_on_call", sector="own_house", phones=("+381113000003",)
     )
@@ -633,7 +634,7 @@ async def test_our_own_staff_are_no_agencys_deputy(night: Stage) -> None:
         night, "day", "shelter", phones=(("+381113000001", "Mo-Fr 08:00-16:00"),), deputy="on-call"
     )
     phone(night, "+381113000003", presses="1")
-    referral_id = await urgent(night, ana)
+    referral_id = await in_danger(night, ana)
     await night.advance(60)
     found = await referral_of(ana, referral_id)
     assert found["recipients"] == []

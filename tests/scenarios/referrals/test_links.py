@@ -3,7 +3,10 @@
 import hashlib
 from datetime import timedelta
 
+import pytest
+
 from app.demo.stage import Stage
+from app.referrals.channels import links
 from tests.support.contacts import skip, skip_minutes, until_later
 from tests.support.mail import Mail, code_in, link_in
 from tests.support.referrals import (
@@ -21,7 +24,7 @@ from tests.support.systems import Receiver, with_system
 
 async def test_a_scanner_follows_the_link(night: Stage, post: Mail) -> None:
     """Looking changes nothing; the person who comes later finds everything as it was."""
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     referral_id, path = await sent_link(night, post, ana)
     before = await referral_of(ana, referral_id)
     for _ in range(3):
@@ -38,7 +41,7 @@ async def test_a_scanner_follows_the_link(night: Stage, post: Mail) -> None:
 
 
 async def test_a_link_is_used_once(night: Stage, post: Mail) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     referral_id, path = await sent_link(night, post, ana)
     first = await click(night, path + "/step", {"kind": "acknowledge", "name": "Mira"})
     assert first.status_code == 303
@@ -67,7 +70,7 @@ async def test_a_link_is_used_once(night: Stage, post: Mail) -> None:
 
 
 async def test_a_link_that_is_not_one(night: Stage, post: Mail) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     _, path = await sent_link(night, post, ana)
     token = path.removeprefix("/r/")
     changed = token[:-1] + ("A" if token[-1] != "A" else "B")
@@ -86,7 +89,7 @@ async def test_a_link_that_is_not_one(night: Stage, post: Mail) -> None:
 async def test_a_link_expires_and_a_new_one_goes_to_the_directorys_address(
     night: Stage, post: Mail
 ) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     referral_id, path = await sent_link(night, post, ana)
     await night._watch.execute(
         "UPDATE links SET expires_at = %s", (night.clock.now() - timedelta(seconds=1),)
@@ -110,7 +113,7 @@ async def test_a_link_expires_and_a_new_one_goes_to_the_directorys_address(
 
 
 async def test_the_code_goes_the_other_way_and_cannot_be_guessed(night: Stage, post: Mail) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     _, path = await sent_link(night, post, ana)
     mail, sms = post.messages[0][1], night.exchange.phones[ADDRESSES["sms"]].texts[0].text
     # What came with the link itself opens the other one only.
@@ -145,7 +148,7 @@ async def test_the_code_goes_the_other_way_and_cannot_be_guessed(night: Stage, p
 
 
 async def test_one_way_only_the_code_is_spoken(night: Stage, post: Mail) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", email="a@house.example", phones=("+381113000001",))
     duty = phone(night, "+381113000001", busy=True)
     await by_hand(ana, override=OVERRIDE, send=True, answers={"child.name": "Jovana"})
@@ -164,7 +167,7 @@ async def test_an_agency_that_was_passed_over_reads_nothing_later(
     night: Stage, post: Mail, receiver: Receiver
 ) -> None:
     """Not when another has it, not when that one is done; nor does its own system."""
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await with_system(night, receiver, "first")
     await add_agency(
         night,
@@ -200,9 +203,14 @@ async def test_an_agency_that_was_passed_over_reads_nothing_later(
     assert (await referral_of(ana, made["id"]))["state"] == "completed"
 
 
-async def test_codes_and_links_are_limited_by_the_day(night: Stage, post: Mail) -> None:
-    """The holder of a link cannot cause messages all day, nor guess for ever."""
-    ana = await night.add_counsellor("ana")
+async def test_codes_and_links_are_limited_by_the_day(
+    night: Stage, post: Mail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The holder of a link cannot cause messages all day, nor guess for ever: ten times a day,
+    here three."""
+    assert links._A_DAY == 10
+    monkeypatch.setattr(links, "_A_DAY", 3)
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", email="a@house.example", sms="+381640000001")
     phone(night, "+381640000001")
     await by_hand(ana, override=OVERRIDE, send=True)
@@ -210,21 +218,21 @@ async def test_codes_and_links_are_limited_by_the_day(night: Stage, post: Mail) 
     path = link_in(post.messages[0][1])
     for kind in ("code", "link"):
         sent = []
-        for _ in range(14):
+        for _ in range(5):
             sent.append((await click(night, f"{path}/send-{kind}", {"x": "y"})).text)
             sent.append((await click(night, f"{path}/send-{kind}", {"x": "y"})).text)
             await skip(night, 61 / 3600)
         assert "already on its way" in sent[1], kind
         assert any("too often today" in text for text in sent), kind
         attempts = await night.rows("SELECT count(*) AS n FROM attempts WHERE purpose = %s", kind)
-        assert attempts[0]["n"] <= 20, kind
+        assert attempts[0]["n"] <= 6, kind
 
 
 async def test_the_code_is_not_spoken_to_the_number_that_got_the_link(
     night: Stage, post: Mail
 ) -> None:
     """The code is not spoken to the number that the link was written to."""
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", sms="+381640000001", phones=("+381640000001",))
     texts = phone(night, "+381640000001", busy=True).texts
     await by_hand(ana, override=OVERRIDE, send=True)

@@ -7,6 +7,7 @@ from io import BytesIO
 from pypdf import PdfReader
 
 from app.demo.stage import Stage
+from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import WHOLE, new_contact, write
 from tests.support.referrals import (
     OVERRIDE,
@@ -23,7 +24,7 @@ from tests.support.talks import talk
 
 async def test_a_contact_is_referred_with_what_is_known(night: Stage) -> None:
     """The protocol says whom its signs need; consent comes from the contact's own form."""
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(
         night,
         "centre",
@@ -78,7 +79,7 @@ async def test_a_contact_is_referred_with_what_is_known(night: Stage) -> None:
 
 
 async def test_before_a_child_under_three_is_placed_outreach_is_asked(night: Stage) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", phones=("+381113000001",))
     await add_agency(
         night, "team", "mobile_outreach", sector="mobile_outreach", phones=("+381113000002",)
@@ -194,11 +195,11 @@ async def test_the_board_warns_of_people_who_must_not_be_told(night: Stage) -> N
     assert read.status_code == 201, read.text
 
 
-async def test_outreach_comes_first_when_the_age_becomes_known_later(night: Stage) -> None:
-    ana = await night.add_counsellor("ana")
-    await add_agency(night, "house", "shelter", email="a@house.example")
+async def test_outreach_comes_first_when_the_age_becomes_known_later(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
+    await add_agency(quiet, "house", "shelter", email="a@house.example")
     await add_agency(
-        night, "team", "mobile_outreach", sector="mobile_outreach", email="a@team.example"
+        quiet, "team", "mobile_outreach", sector="mobile_outreach", email="a@team.example"
     )
     made = await by_hand(ana, override=OVERRIDE)
     found = await referral_of(ana, made["id"])

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from app.demo.stage import Counsellor, Stage
+from tests.scenarios.quiet import QuietStage
 from tests.support.mail import Mail, code_in, link_in
 from tests.support.referrals import (
     BY_HOUSE,
@@ -35,19 +36,19 @@ async def clock(who: Counsellor, referral_id: str, kind: str) -> dict[str, Any] 
     return next((c for c in found["deadlines"] if c["kind"] == kind), None)
 
 
-async def test_no_team_is_sent_on_a_draft_without_a_ground(night: Stage) -> None:
-    ana = await night.add_counsellor("ana", shift=False, state=None)
+async def test_no_team_is_sent_on_a_draft_without_a_ground(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
     made = await by_hand(ana)
-    refused = await ask(ana, made["id"], night.clock.now())
+    refused = await ask(ana, made["id"], quiet.clock.now())
     assert refused.status_code == 409
     assert "neither consent nor an override" in refused.json()["detail"]
-    assert await night.rows("SELECT id FROM dispatches") == []
+    assert await quiet.rows("SELECT id FROM dispatches") == []
 
 
-async def test_a_team_that_sees_the_child_on_a_draft_stops_nothing(night: Stage) -> None:
-    ana = await night.add_counsellor("ana", shift=False, state=None)
+async def test_a_team_that_sees_the_child_on_a_draft_stops_nothing(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
     made = await by_hand(ana, override=OVERRIDE)
-    sent = await ask(ana, made["id"], night.clock.now())
+    sent = await ask(ana, made["id"], quiet.clock.now())
     assert sent.status_code == 201, sent.text
     path = f"/referrals/{made['id']}/dispatches/{sent.json()['id']}"
     assert (await ana.ask("POST", path, {"to": "seen"})).status_code == 200
@@ -94,10 +95,10 @@ async def test_a_team_that_does_not_come_is_a_breach(night: Stage) -> None:
     assert datetime.fromisoformat(again["due_at"]) == later + timedelta(minutes=30)
 
 
-async def test_a_team_that_is_called_off_is_not_late(night: Stage) -> None:
-    ana = await night.add_counsellor("ana", shift=False, state=None)
+async def test_a_team_that_is_called_off_is_not_late(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
     made = await by_hand(ana, override=OVERRIDE)
-    sent = await ask(ana, made["id"], night.clock.now())
+    sent = await ask(ana, made["id"], quiet.clock.now())
     path = f"/referrals/{made['id']}/dispatches/{sent.json()['id']}"
     assert (await ana.ask("POST", path, {"to": "called_off"})).status_code == 200
     stopped = await clock(ana, made["id"], "team")
@@ -106,7 +107,7 @@ async def test_a_team_that_is_called_off_is_not_late(night: Stage) -> None:
 
 
 async def test_a_team_is_called_off_when_consent_is_withdrawn(night: Stage, post: Mail) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", email="a@house.example")
     made = await by_hand(ana, consent=CONSENT, send=True)
     await night.advance(3)
@@ -123,7 +124,7 @@ async def test_a_team_is_called_off_when_consent_is_withdrawn(night: Stage, post
 
 
 async def test_a_teams_place_is_told_to_its_own_agency(night: Stage, post: Mail) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     for code in ("one", "two"):
         await add_agency(
             night,
@@ -177,8 +178,8 @@ async def test_a_teams_place_is_told_to_its_own_agency(night: Stage, post: Mail)
 
 
 @pytest.mark.parametrize("when", ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00"])
-async def test_an_impossible_time_of_a_team_is_refused(night: Stage, when: str) -> None:
-    ana = await night.add_counsellor("ana")
+async def test_an_impossible_time_of_a_team_is_refused(quiet: QuietStage, when: str) -> None:
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
     made = await by_hand(ana, override=OVERRIDE)
     body = {"place": "x", "team": "y", "wanted_at": when}
     answer = await ana.ask("POST", f"/referrals/{made['id']}/dispatches", body)

@@ -72,7 +72,7 @@ async def test_what_primero_has_no_word_for_is_told_in_words_or_listed(
     night: Stage, primero: tuple[PrimeroStandIn, str]
 ) -> None:
     there, url = primero
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await with_primero(night, url, "child_protection")
     consent = {"given_by": "child", "scope": ["services", "authorities"]}
     told = {
@@ -121,7 +121,7 @@ async def test_primero_rejects_and_the_next_is_asked(
     night: Stage, primero: tuple[PrimeroStandIn, str]
 ) -> None:
     there, url = primero
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await with_primero(night, url)
     await add_agency(night, "other", "shelter", email="a@other.example")
     made = await by_hand(ana, override=OVERRIDE, answers=ANSWERS)
@@ -147,7 +147,7 @@ async def test_what_is_unmapped_is_refused_with_the_list(
     night: Stage, primero: tuple[PrimeroStandIn, str], answers: Any, services: str, problem: str
 ) -> None:
     there, url = primero
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await with_primero(night, url, services)
     made = await by_hand(ana, override=OVERRIDE, send=True, answers=answers, services=[services])
     await night.advance(10)
@@ -164,7 +164,7 @@ async def test_their_forms_are_discovered_before_anything_is_sent(
 ) -> None:
     there, url = primero
     there.fields = [f for f in there.fields if f["name"] != "estimated"]
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await with_primero(night, url)
     made = await by_hand(ana, override=OVERRIDE, send=True, answers=ANSWERS)
     await night.advance(10)
@@ -179,7 +179,7 @@ async def test_taken_back_it_is_revoked_there(
     night: Stage, primero: tuple[PrimeroStandIn, str]
 ) -> None:
     there, url = primero
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await with_primero(night, url)
     made = await by_hand(ana, override=OVERRIDE, send=True, answers=ANSWERS)
     await night.advance(10)
@@ -192,7 +192,7 @@ async def test_a_wrong_password_is_said_and_not_repeated_into_a_lock(
     night: Stage, primero: tuple[PrimeroStandIn, str]
 ) -> None:
     there, url = primero
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await with_primero(night, url)
     async with transaction(night.ground, PROGRAM) as work:
         await set_primero_password(work, "house", "wrong")
@@ -208,7 +208,7 @@ async def test_a_refused_withdrawal_at_primero_is_a_task_of_supervisors(
     night: Stage, primero: tuple[PrimeroStandIn, str]
 ) -> None:
     there, url = primero
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await with_primero(night, url)
     made = await by_hand(ana, consent=CONSENT, send=True, answers=ANSWERS)
     await night.advance(10)
@@ -232,7 +232,7 @@ async def test_a_referral_taken_back_while_it_is_being_made_in_primero(
     night: Stage, primero: tuple[PrimeroStandIn, str], at: str
 ) -> None:
     there, url = primero
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await with_primero(night, url)
     there.pause, there.pauses_at = asyncio.Event(), at
     made = await by_hand(ana, consent=CONSENT, send=True, answers=ANSWERS)
@@ -254,7 +254,7 @@ async def test_a_referral_is_handed_over_after_its_answers_were_completed(
     night: Stage, primero: tuple[PrimeroStandIn, str]
 ) -> None:
     there, url = primero
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await with_primero(night, url)
     answers = {**ANSWERS, "child.gender": "non_binary"}
     made = await by_hand(ana, override=OVERRIDE, send=True, answers=answers)
@@ -280,7 +280,7 @@ async def test_an_error_of_primero_is_kept_without_the_name(
         else f
         for f in there.fields
     ]
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await with_primero(night, url)
     await by_hand(ana, override=OVERRIDE, send=True, answers=ANSWERS)
     await night.advance(5)

@@ -10,6 +10,7 @@ from pypdf import PdfReader
 from app.clock import SteppedClock
 from app.demo.stage import MONDAY, Counsellor, Stage, stage_on
 from app.referrals.replies import answering
+from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import new_contact, write
 from tests.support.mail import Mail
 from tests.support.referrals import (
@@ -39,7 +40,7 @@ async def _refer(who: Counsellor, contact_id: str, **more: Any) -> list[dict[str
 
 
 async def test_two_siblings_are_two_referrals_and_one_conversation(night: Stage) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(
         night,
         "centre",
@@ -79,7 +80,7 @@ async def test_two_siblings_are_one_conversation_on_somleng(
         database, clock=SteppedClock(MONDAY.replace(hour=1)), smtp_url=post.url, platform="somleng"
     ) as night:
         await night.add_line()
-        ana = await night.add_counsellor("ana", state=None)
+        ana = await night.add_counsellor("ana", shift=False, state=None)
         await add_agency(
             night,
             "centre",
@@ -104,7 +105,7 @@ async def test_stopped_between_two_siblings_the_second_is_taken_after_the_start(
     night: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The duty phone has pressed 1 for both; the program dies when only one is written down."""
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(
         night,
         "centre",
@@ -139,7 +140,7 @@ async def test_stopped_between_two_siblings_the_second_is_taken_after_the_start(
 
 
 async def test_a_sibling_whom_the_service_does_not_take_goes_elsewhere(night: Stage) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "teens", "shelter", phones=(SHELTER_PHONE,), age_from=7, age_to=17)
     await add_agency(night, "small", "shelter", phones=(POLICE_PHONE,), age_from=0, age_to=6)
     elder, small = phone(night, SHELTER_PHONE, presses="1"), phone(night, POLICE_PHONE, presses="1")
@@ -158,7 +159,7 @@ async def test_a_sibling_whom_the_service_does_not_take_goes_elsewhere(night: St
 
 async def test_if_the_phone_is_not_answered_each_sibling_is_asked_for(night: Stage) -> None:
     """The phone that is rung for the elder is not answered: the younger has his own escalation."""
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "centre", "child_protection", sector="social_welfare", phones=(CENTRE,))
     phone(night, CENTRE, picks_up=None)
     made = await _refer(
@@ -170,11 +171,11 @@ async def test_if_the_phone_is_not_answered_each_sibling_is_asked_for(night: Sta
         assert [r["result"] for r in found["attempts"]][:1] == ["no_answer"]
 
 
-async def test_what_is_only_close_is_confirmed_before_it_is_told(night: Stage) -> None:
+async def test_what_is_only_close_is_confirmed_before_it_is_told(quiet: QuietStage) -> None:
     """A doctor tells what she was told; where the child lives need not be where it is."""
-    ana = await night.add_counsellor("ana")
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
     await add_agency(
-        night, "centre", "child_protection", sector="social_welfare", email="c@a.example"
+        quiet, "centre", "child_protection", sector="social_welfare", email="c@a.example"
     )
     answers = BROTHERS | {
         "contact.kind": "professional",
@@ -228,12 +229,12 @@ async def _told(who: Counsellor, referral_id: str) -> str:
     return "".join(page.extract_text() for page in PdfReader(BytesIO(pdf.content)).pages)
 
 
-async def test_the_place_that_chooses_the_agency_is_where_the_child_is(night: Stage) -> None:
+async def test_the_place_that_chooses_the_agency_is_where_the_child_is(quiet: QuietStage) -> None:
     """A child from Belgrade who has run away is found in Novi Sad."""
-    ana = await night.add_counsellor("ana")
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
     for code, place in (("belgrade", "RS-BG"), ("novi-sad", "RS-06")):
         await add_agency(
-            night,
+            quiet,
             code,
             "child_protection",
             sector="social_welfare",
@@ -274,13 +275,13 @@ async def test_the_reporter_travels_along_where_they_agreed(night: Stage) -> Non
 
 
 async def test_a_code_stands_for_the_name_only_where_the_name_need_not_be_known(
-    night: Stage,
+    quiet: QuietStage,
 ) -> None:
-    ana = await night.add_counsellor("ana")
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
     await add_agency(
-        night, "centre", "child_protection", sector="social_welfare", email="c@a.example"
+        quiet, "centre", "child_protection", sector="social_welfare", email="c@a.example"
     )
-    await add_agency(night, "school", "education", sector="education", email="s@a.example")
+    await add_agency(quiet, "school", "education", sector="education", email="s@a.example")
     contact_id = await new_contact(ana, BROTHERS)
     made = await _refer(
         ana,
@@ -293,7 +294,7 @@ async def test_a_code_stands_for_the_name_only_where_the_name_need_not_be_known(
     told = {one["service"]: await _told(ana, one["id"]) for one in made}
     assert "Marko" in told["child_protection"], "by protocol it has to know"
     assert "Marko" not in told["education"]
-    code = (await night.rows("SELECT code FROM contacts"))[0]["code"]
+    code = (await quiet.rows("SELECT code FROM contacts"))[0]["code"]
     assert code in told["education"]
 
 

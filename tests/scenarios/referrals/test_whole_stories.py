@@ -88,7 +88,7 @@ async def test_a_doctor_with_a_duty_to_report(night: Stage, post: Mail) -> None:
     """No consent is asked for; she is named to the service, hears what became of it, and the family
     never hears who she is.
     """
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(
         night,
         "centre",

@@ -7,16 +7,16 @@ from icalendar import Calendar
 from sqlalchemy import text
 
 from app.database.topics import Topic
-from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.staff.roles import Role
 from app.work import PROGRAM
+from tests.scenarios.quiet import QuietStage
 from tests.support.rota import OTHER_PROGRAM, Three, add, change, plan, send
 
 
-async def test_an_endless_event_is_refused(stage: Stage) -> None:
-    chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR)
-    (row,) = await stage.rows("SELECT id FROM shifts")
+async def test_an_endless_event_is_refused(quiet: QuietStage) -> None:
+    chief = await quiet.add_counsellor("chief", role=Role.SUPERVISOR)
+    (row,) = await quiet.rows("SELECT id FROM shifts")
     answer = await chief.ask("POST", f"/roster/shifts/{row['id']}/end", {"last_on": "9999-12-31"})
     assert answer.status_code == 422
     event = (
@@ -30,14 +30,14 @@ async def test_an_endless_event_is_refused(stage: Stage) -> None:
         (":20300120T080000", ":20990120T160000", ""),
         (";TZID=America/New_York:99991231T200000", ";TZID=America/New_York:99991231T230000", ""),
     ):
-        answer = await send(stage, chief, event.format(begins, ends, more).encode())
+        answer = await send(quiet, chief, event.format(begins, ends, more).encode())
         assert answer.status_code == 422, (begins, answer.text)
     assert (await chief.ask("GET", "/roster")).status_code == 200
 
 
-async def test_a_calendar_that_is_imported_again_keeps_the_reasons(stage: Stage) -> None:
-    chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR)
-    ana = await stage.add_counsellor("ana")
+async def test_a_calendar_that_is_imported_again_keeps_the_reasons(quiet: QuietStage) -> None:
+    chief = await quiet.add_counsellor("chief", role=Role.SUPERVISOR)
+    ana = await quiet.add_counsellor("ana")
     body = {
         "kind": "absence",
         "staff_id": str(ana.id),
@@ -47,13 +47,15 @@ async def test_a_calendar_that_is_imported_again_keeps_the_reasons(stage: Stage)
     }
     assert (await ana.ask("POST", "/roster/changes", body)).status_code == 201
     content = (await chief.ask("GET", "/roster.ics")).content
-    assert (await send(stage, chief, content)).status_code == 200
-    (row,) = await stage.rows("SELECT reason, made_by FROM rota_changes")
+    assert (await send(quiet, chief, content)).status_code == 200
+    (row,) = await quiet.rows("SELECT reason, made_by FROM rota_changes")
     assert (row["reason"], row["made_by"]) == ("surgery", ana.id)
 
 
-async def test_the_rota_as_a_calendar_comes_back_the_same(stage: Stage, three: Three) -> None:
-    chief, ana, boris = three
+async def test_the_rota_as_a_calendar_comes_back_the_same(
+    quiet: QuietStage, quiet_three: Three
+) -> None:
+    chief, ana, boris = quiet_three
     first = await add(
         chief,
         ana,
@@ -88,23 +90,23 @@ async def test_the_rota_as_a_calendar_comes_back_the_same(stage: Stage, three: T
     assert "a private matter" not in answer.text
     content = answer.content
     assert Calendar.from_ical(content).walk("VTIMEZONE"), "other programs need the zone"
-    async with transaction(stage.ground, PROGRAM) as work:
+    async with transaction(quiet.ground, PROGRAM) as work:
         await work.session.connection()
         for table in ("shifts", "rota_changes"):
             await work.session.execute(text(f"DELETE FROM {table}"))
         work.announce(Topic.ROSTER)
-    stage.ground.memory.forget(Topic.EVERYTHING)
+    quiet.ground.memory.forget(Topic.EVERYTHING)
     assert (await chief.ask("GET", asks)).json()["duties"] == []
     for _ in range(2):
-        taken = await send(stage, chief, content)
+        taken = await send(quiet, chief, content)
         assert (taken.status_code, taken.json()) == (200, {"shifts": 2, "changes": 3})
     assert (await chief.ask("GET", asks)).json() == before
     assert (await chief.ask("GET", "/roster.ics")).content == content
 
 
-async def test_a_calendar_of_another_program(stage: Stage, three: Three) -> None:
-    chief = three[0]
-    taken = await send(stage, chief, OTHER_PROGRAM.encode())
+async def test_a_calendar_of_another_program(quiet: QuietStage, quiet_three: Three) -> None:
+    chief = quiet_three[0]
+    taken = await send(quiet, chief, OTHER_PROGRAM.encode())
     assert taken.json() == {"shifts": 1, "changes": 2}
     view = (await chief.ask("GET", "/roster?begins=2030-01-14&ends=2030-02-01")).json()
     told = [(d["begins_at"][5:16], d["ends_at"][5:16], d["layer"]) for d in view["duties"]]
@@ -128,26 +130,26 @@ WRONG = (
 )
 
 
-async def test_a_wrong_calendar_changes_nothing(stage: Stage, three: Three) -> None:
+async def test_a_wrong_calendar_changes_nothing(quiet: QuietStage, quiet_three: Three) -> None:
     for old, new, words in WRONG:
         assert old in OTHER_PROGRAM
-        answer = await send(stage, three[0], OTHER_PROGRAM.replace(old, new).encode())
+        answer = await send(quiet, quiet_three[0], OTHER_PROGRAM.replace(old, new).encode())
         assert answer.status_code == 422, answer.text
         assert words in answer.json()["detail"]
-        assert await stage.rows("SELECT 1 FROM shifts") == [], words
-        assert await stage.rows("SELECT 1 FROM rota_changes") == [], words
+        assert await quiet.rows("SELECT 1 FROM shifts") == [], words
+        assert await quiet.rows("SELECT 1 FROM rota_changes") == [], words
 
 
-async def test_rubbish_is_no_calendar(stage: Stage, three: Three) -> None:
+async def test_rubbish_is_no_calendar(quiet: QuietStage, quiet_three: Three) -> None:
     for content in (b"", b"\xff\xfe\x00", b"BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n", b"[]" * 999):
-        answer = await send(stage, three[0], content)
+        answer = await send(quiet, quiet_three[0], content)
         assert answer.status_code == 422, answer.text
 
 
 async def test_a_counsellors_own_calendar_has_a_secret_that_can_be_taken_back(
-    stage: Stage, three: Three, tmp_path: Path
+    quiet: QuietStage, quiet_three: Three, tmp_path: Path
 ) -> None:
-    chief, ana, boris = three
+    chief, ana, boris = quiet_three
     await add(chief, ana, "08:00", "16:00")
     await add(chief, boris, "16:00", "08:00")
     await plan(
@@ -158,7 +160,7 @@ async def test_a_counsellors_own_calendar_has_a_secret_that_can_be_taken_back(
 
     async def ask(path: str) -> str:
         headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in ana._cookies.items())}
-        answer = await stage.client.post(stage.settings.public_url + path, headers=headers)
+        answer = await quiet.client.post(quiet.settings.public_url + path, headers=headers)
         assert answer.status_code == 200, answer.text
         return answer.text
 
@@ -166,16 +168,16 @@ async def test_a_counsellors_own_calendar_has_a_secret_that_can_be_taken_back(
         return page.split('class="address">')[1].split("<")[0]
 
     first = address(await ask("/roster/feed"))
-    feed = (await stage.client.get(first)).content
+    feed = (await quiet.client.get(first)).content
     events: list[Any] = Calendar.from_ical(feed).walk("VEVENT")
     begins = {event["dtstart"].dt.isoformat() for event in events}
     assert "2030-01-15T15:00:00+00:00" in begins, "what she has taken over is hers"
     assert "2030-01-14T15:00:00+00:00" not in begins
     assert b"boris" not in feed
     second = address(await ask("/roster/feed"))
-    assert (await stage.client.get(first)).status_code == 404
-    assert (await stage.client.get(second)).status_code == 200
+    assert (await quiet.client.get(first)).status_code == 404
+    assert (await quiet.client.get(second)).status_code == 200
     await ask("/roster/feed/revoke")
-    assert (await stage.client.get(second)).status_code == 404
-    stored = await stage.rows("SELECT token_key FROM calendar_feeds")
+    assert (await quiet.client.get(second)).status_code == 404
+    stored = await quiet.rows("SELECT token_key FROM calendar_feeds")
     assert all(second[-40:].encode() not in bytes(row["token_key"]) for row in stored)

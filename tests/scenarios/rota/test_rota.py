@@ -9,6 +9,7 @@ from app.routing.rota import coverage
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.work import PROGRAM
+from tests.scenarios.quiet import QuietStage
 from tests.support.mail import Mail
 from tests.support.rota import Three, add, change, plan
 from tests.support.talks import rings_at, talk, waits
@@ -122,8 +123,8 @@ async def test_an_absence_tells_the_caller_when_a_counsellor_is_there(
     assert leg.has_heard("We are open again at 14:30")
 
 
-async def test_who_may_change_whose_duty(stage: Stage, three: Three) -> None:
-    chief, ana, boris = three
+async def test_who_may_change_whose_duty(quiet: QuietStage, quiet_three: Three) -> None:
+    chief, ana, boris = quiet_three
     await add(chief, boris, "08:00", "16:00")
     span = ("2030-01-15T09:00", "2030-01-15T12:00")
     await plan(ana, "/changes", change("absence", boris, *span), 403)
@@ -213,12 +214,12 @@ async def stays_on_the_board_until_it_is_seen(stage: Stage, chief: Counsellor, n
     assert await stage.rows("SELECT id FROM coverage_alarms WHERE seen_at IS NULL") == []
 
 
-async def test_opening_hours_say_what_is_uncovered(stage: Stage, three: Three) -> None:
-    chief, ana, _ = three
+async def test_opening_hours_say_what_is_uncovered(quiet: QuietStage, quiet_three: Three) -> None:
+    chief, ana, _ = quiet_three
     await add(chief, ana, "08:00", "20:00", days=["MO", "TU", "WE", "TH", "FR"])
     view = (await chief.ask("GET", "/roster?begins=2030-01-14&ends=2030-01-21")).json()
     assert view["coverage"][0]["uncovered_minutes"] == (7 * 24 - 5 * 12) * 60
-    async with transaction(stage.ground, PROGRAM) as work:
+    async with transaction(quiet.ground, PROGRAM) as work:
         from app.calls import lines
 
         line = await lines.any_line(work)
@@ -229,8 +230,8 @@ async def test_opening_hours_say_what_is_uncovered(stage: Stage, three: Three) -
     assert len(view["coverage"][0]["holes"]) == 5
 
 
-async def test_a_rule_that_would_stop_the_rota_is_refused(stage: Stage) -> None:
-    chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR)
+async def test_a_rule_that_would_stop_the_rota_is_refused(quiet: QuietStage) -> None:
+    chief = await quiet.add_counsellor("chief", role=Role.SUPERVISOR)
     for rule in BAD_RULES:
         body = {"staff_id": str(chief.id), "recurrence": rule, "begins": "08:00", "ends": "16:00"}
         assert (await chief.ask("POST", "/roster/shifts", body)).status_code == 422, rule
@@ -250,19 +251,19 @@ async def test_an_impossible_time_is_refused_and_the_helpline_goes_on(stage: Sta
 
 
 async def test_an_account_that_takes_no_calls_any_more_covers_nothing_and_reads_no_rota(
-    stage: Stage,
+    quiet: QuietStage,
 ) -> None:
-    chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR, shift=False)
-    ana = await stage.add_counsellor("ana")
+    chief = await quiet.add_counsellor("chief", role=Role.SUPERVISOR, shift=False)
+    ana = await quiet.add_counsellor("ana")
     headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in ana._cookies.items())}
-    base = stage.settings.public_url
-    page = (await stage.client.post(base + "/roster/feed", headers=headers)).text
+    base = quiet.settings.public_url
+    page = (await quiet.client.post(base + "/roster/feed", headers=headers)).text
     address = page.split('class="address">')[1].split("<")[0]
-    await stage.rows("UPDATE staff SET role = 'auditor' WHERE id = %s RETURNING 1", ana.id)
-    stage.ground.memory.forget("everything")
+    await quiet.rows("UPDATE staff SET role = 'auditor' WHERE id = %s RETURNING 1", ana.id)
+    quiet.ground.memory.forget("everything")
     view = (await chief.ask("GET", "/roster?begins=2030-01-20&ends=2030-01-21")).json()
     assert view["duties"] == []
     assert [c["uncovered_minutes"] for c in view["coverage"]] == [1440, 1440]
-    assert (await stage.client.get(address)).status_code == 404
-    answer = await stage.client.post(base + "/roster/feed/revoke", headers=headers)
+    assert (await quiet.client.get(address)).status_code == 404
+    answer = await quiet.client.post(base + "/roster/feed/revoke", headers=headers)
     assert answer.status_code == 200, "what is one's own can be taken back"

@@ -10,6 +10,7 @@ from app.practice.people import Phone
 from app.routing import people
 from app.staff.roles import Role
 from app.work import PROGRAM
+from tests.support.contacts import skip_minutes
 from tests.support.mail import Mail
 from tests.support.referrals import add_agency, phone
 from tests.support.talks import rings_at, talk, waits
@@ -66,7 +67,7 @@ async def test_a_shift_without_its_counsellor_is_told_until_a_person_acknowledge
     assert alarm["acknowledged_by"] == "Supervisor"
     heard = " ".join(h.text for h in stage.exchange.phones[DEPUTY].heard)
     assert "no counsellor has signed in" in heard
-    await stage.advance(600)
+    await skip_minutes(stage, 10, every=1)
     assert len(await tried(stage)) == 2, "acknowledged: no other person is rung"
 
 
@@ -99,7 +100,7 @@ async def test_it_ends_when_a_counsellor_is_there_and_no_phone_rings_on(stage: S
     assert alarm["ended_at"] is not None
     assert all(x.over for x in ringing)
     rung = len(await tried(stage))
-    await stage.advance(300)
+    await skip_minutes(stage, 5, every=0.5)
     assert len(await tried(stage)) == rung
 
 

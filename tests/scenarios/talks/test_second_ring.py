@@ -13,6 +13,7 @@ from app.practice.people import Phone
 from app.staff import phone_proofs
 from app.staff.models import Staff
 from app.work import PROGRAM
+from tests.support.profile import WHOLE
 from tests.support.talks import a_talk, act, client, done, inside, room
 
 PHONE = "+381641111111"
@@ -85,7 +86,7 @@ async def test_a_late_answer_in_the_browser_calls_the_telephone_off(stage: Stage
     assert (await done(stage, leg))["outcome"] == "answered"
 
 
-@pytest.mark.parametrize("answered", [15.0, 16.0, 17.0, 18.0])
+@pytest.mark.parametrize("answered", [15.0, 16.0, 17.0, 18.0] if WHOLE else [15.0, 17.0])
 async def test_a_key_at_the_telephone_and_a_click_at_once_are_one_colleague(
     stage: Stage, answered: float
 ) -> None:
