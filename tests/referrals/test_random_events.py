@@ -343,7 +343,7 @@ async def test_any_sequence_of_events(stage: Stage) -> None:
 
     @settings(
         # Fewer and longer: more events meet what earlier ones have brought about.
-        max_examples=200 if WHOLE else 50,
+        max_examples=200 if WHOLE else 20,
         deadline=None,
         derandomize=True,
         database=None,
