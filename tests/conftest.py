@@ -28,8 +28,8 @@ _OWN_PROCESSES = (
 
 
 # These share no database, but take long: they install packages, measure memory, play days or random
-# events, build the documents, read every source or every catalogue, try many hostile files, or
-# erase all that belongs to a child.
+# events, build the documents, read every source or every catalogue, try many hostile files, play
+# whole conversations and requests, or erase all that belongs to a child.
 _LONG_RULES = (
     "tests/fuzz/",
     "security/test_cryptography",
@@ -48,6 +48,14 @@ _LONG_RULES = (
     "country/test_archive",
     "statistics/test_release",
     "api/test_examples",
+    "chats/test_call_backs",
+    "chats/test_conversations",
+    "chats/test_unread_words",
+    "chats/test_unseen_on_desk",
+    "chats/test_visits",
+    "people/test_access_requests",
+    "people/test_duty_handed_over",
+    "security/test_emergency_attacks",
     "test_audit_kinds",
     "test_oracles",
     "test_export_memory",
