@@ -1,6 +1,6 @@
 """All tables, for migrations."""
 
-from app.calls import caller_rows, line_rows, partner_rows
+from app.calls import caller_rows, line_rows
 from app.calls import models as calls
 from app.chats import models as chats
 from app.contacts import models as contacts
@@ -57,7 +57,6 @@ __all__ = [
     "line_rows",
     "log_rows",
     "metadata",
-    "partner_rows",
     "passkey_rows",
     "planning_rows",
     "privacy",

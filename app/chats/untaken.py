@@ -18,19 +18,22 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import (
     ColumnElement,
     Select,
+    exists,
     false,
     func,
     literal_column,
+    or_,
     select,
     true,
     union_all,
 )
+from sqlalchemy.orm import aliased
 
 from app.calls.line_rows import Line
 from app.calls.models import Call, VoiceMessage
 from app.calls.states import MessageState
 from app.chats import fetched, gone
-from app.chats.models import Message, ReturnCode
+from app.chats.models import Author, Message, ReturnCode
 from app.jobs.transaction import transaction
 from app.routing.alarm_rows import AlarmKind
 from app.routing.alarms import of_lines
@@ -124,3 +127,23 @@ def _late(now: datetime, rows: Any) -> Iterator[UUID]:
         late = at_once or now - since > timedelta(seconds=plan.message_wait)
         if late and not quiet:
             yield line_id
+
+
+# It stands in questions about messages: with a name of its own.
+_UNSEEN = aliased(Message)
+
+
+def waits(call_id: Any) -> ColumnElement[bool]:
+    """Return the condition that a message of this conversation waits in the inbox, or that it is on
+    a desk with words that were not seen. `call_id`: a column or an id."""
+    return or_(
+        exists().where(ReturnCode.call_id == call_id, ReturnCode.done_at.is_(None)),
+        exists().where(
+            Offer.call_id == call_id,
+            Offer.kept_on_desk,
+            _UNSEEN.call_id == call_id,
+            _UNSEEN.author == Author.CHILD,
+            _UNSEEN.seen_at.is_(None),
+            _UNSEEN.erased_at.is_(None),
+        ),
+    )

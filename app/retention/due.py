@@ -16,7 +16,7 @@ from sqlalchemy.orm import aliased
 
 from app.calls.caller_rows import CallerFlag
 from app.calls.models import Call, VoiceMessage
-from app.chats import unread
+from app.chats import untaken
 from app.chats.models import Message
 from app.contacts.cases.models import CaseContact, CaseRequest, FollowUp
 from app.contacts.models import Case, Contact
@@ -81,7 +81,7 @@ def _kept_with_call(call_id: Any) -> ColumnElement[bool]:
         exists().where(contact.call_id == call_id, _kept_with_contact(contact.id)),
         # Urgent referrals begin with the call, often before there is a contact.
         exists().where(referral.call_id == call_id, _referral_alive(referral)),
-        unread.waits(call_id),
+        untaken.waits(call_id),
     )
 
 

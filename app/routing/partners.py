@@ -10,8 +10,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import select
 
 from app.calls import lines
-from app.calls.line_rows import Line
-from app.calls.partner_rows import PartnerRequest
+from app.calls.line_rows import Line, PartnerRequest
 from app.calls.speech import LineScript
 from app.database.topics import Topic
 from app.errors import NotFound

@@ -134,7 +134,7 @@ class Desk:
     async def open(
         cls, stage: Stage, who: Counsellor, browser: Browser, script: str = "", **more: Any
     ) -> "Desk":
-        """Open the page of somebody who is signed in. `script` runs before those of the page."""
+        """Open the page of a person who is signed in. `script` runs before those of the page."""
         context = await browser.new_context(**({"permissions": ["microphone"]} | more))
         if script:
             await context.add_init_script(script)

@@ -17,7 +17,7 @@ from app.calls.caller_rows import CallerFlag, CallerWish
 from app.calls.line_rows import Line
 from app.calls.models import Call, VoiceMessage
 from app.calls.states import CallState, MessageState
-from app.chats import unread
+from app.chats import untaken
 from app.contacts.cases.models import CaseContact, CaseRequest, FollowUp
 from app.contacts.models import Case, Contact, MatchKey, Profile, ProfileNumber
 from app.contacts.saving import number_keys
@@ -466,7 +466,7 @@ async def _alive(work: Work, ids: set[UUID]) -> set[UUID]:
     """Return which of these are work that is not done yet."""
     statements: list[Any] = [
         select(Call.id).where(
-            Call.id.in_(ids), or_(Call.state != CallState.ENDED, unread.waits(Call.id))
+            Call.id.in_(ids), or_(Call.state != CallState.ENDED, untaken.waits(Call.id))
         ),
         select(Case.id).where(Case.id.in_(ids), Case.closed_at.is_(None)),
         select(FollowUp.case_id).where(FollowUp.case_id.in_(ids), FollowUp.done_at.is_(None)),

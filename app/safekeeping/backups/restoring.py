@@ -217,8 +217,8 @@ def _let_the_program_in(address: str) -> None:
             connection.execute(f"{verb} ROLE {SUPERUSER} SUPERUSER LOGIN")
 
 
-# What let people in at that moment: some of them may have left since, or lost a device. A back-up of
-# an early version may lack a table.
+# What let people in at that moment: some of them may have left since, or lost a device. A back-up
+# of an early version may lack a table.
 _LETS_IN = {
     "staff_sessions": "DELETE FROM staff_sessions",
     "password_links": "UPDATE password_links SET withdrawn_at = now()"
