@@ -14,7 +14,7 @@ import pytest
 from procrastinate import App
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app import worker
@@ -58,12 +58,16 @@ def _share_statements(patch: pytest.MonkeyPatch) -> None:
         else:
             shared = connected[0]
             # Its own dialect is not used, and so need not ask the server what it is.
-            engine.dialect.initialize = lambda connection: None  # type: ignore[method-assign]
+            engine.dialect.initialize = _ask_nothing  # type: ignore[method-assign]
             engine.dialect = engine.pool._dialect = shared.dialect
             engine._compiled_cache = shared._compiled_cache
         return new
 
     patch.setattr(engines, "create_async_engine", make)
+
+
+def _ask_nothing(connection: Connection) -> None:
+    pass
 
 
 def _poll_seldom(patch: pytest.MonkeyPatch) -> None:
