@@ -22,6 +22,7 @@ from tests.scenarios.messaging.children import (
     writer,
     written,
 )
+from tests.support.profile import WHOLE
 from tests.support.referrals import page
 
 NUMBERS = "SELECT * FROM calls WHERE channel <> 'voice' ORDER BY opened_at"
@@ -232,7 +233,7 @@ async def test_the_server_is_gone_between_hearing_and_answering(stage: Stage) ->
     assert len(read_by(stage)) <= 1
 
 
-@pytest.mark.parametrize("prefix", ["", WHATSAPP])
+@pytest.mark.parametrize("prefix", ["", WHATSAPP] if WHOLE else [WHATSAPP])
 async def test_a_conversation_goes_on_when_its_line_is_retired(stage: Stage, prefix: str) -> None:
     second = "+381113334444"
     await stage.add_line(second, "en", "Druga linija")
