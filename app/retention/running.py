@@ -164,6 +164,11 @@ async def _chats(work: Work, ids: list[UUID], days: int) -> list[UUID]:
 
 
 async def _files(work: Work, ids: list[UUID], days: int) -> list[UUID]:
+    await drop_files(work, ids)
+    return ids
+
+
+async def drop_files(work: Work, ids: list[UUID]) -> None:
     """Delete the contents of files; the record of each request stays."""
     await work.session.execute(delete(ExportPart).where(ExportPart.export_id.in_(ids)))
     await work.session.execute(
@@ -173,7 +178,6 @@ async def _files(work: Work, ids: list[UUID], days: int) -> list[UUID]:
         .execution_options(synchronize_session=False)
     )
     work.announce(Topic.EXPORTS)
-    return ids
 
 
 async def _hashes(work: Work, ids: list[UUID], days: int) -> list[UUID]:

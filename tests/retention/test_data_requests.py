@@ -38,6 +38,7 @@ from app.staff.audit import verify_chains, write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.log_words import verify_words
 from app.staff.models import Staff
+from app.statistics.models import Export, ExportPart, ExportState
 from app.work import PROGRAM, Work
 from tests.support import planted
 from tests.support.planted import WORD, as_person, planted_in
@@ -479,6 +480,42 @@ async def test_copies_at_the_provider_are_noted_once_and_numbers_forgotten(work:
     ]
     assert await copies.numbers_to_ask(work, request.id) == []
     assert call.provider_sid == "CA1"
+
+
+async def test_no_file_of_single_records_outlasts_an_erasure(work: Work) -> None:
+    boss, _, _ = await a_person(work)
+    files = {}
+    for name, personal in (("records", True), ("counts", False)):
+        files[name] = Export(
+            id=uuid4(),
+            what="records" if personal else "summary",
+            format="csv",
+            begins="2030-01-01",
+            ends="2030-01-31",
+            options={},
+            state=ExportState.READY.value,
+            personal=personal,
+            asked_by=None,
+            asked_role="supervisor" if personal else None,
+            asked_at=work.now,
+            reason_sealed=b"x" if personal else None,
+            decided_by=boss.id if personal else None,
+        )
+    work.session.add_all(files.values())
+    await work.session.flush()
+    for one in files.values():
+        part = ExportPart(
+            export_id=one.id, number=1, begins_at=0, size=1, id=uuid4(), data_sealed=b"x"
+        )
+        work.session.add(part)
+    await flush(work)
+    request = await found_by(work, boss)
+    await approved(work, boss, request)
+    await erase(work, request)
+    left = await work.session.scalars(select(ExportPart.export_id))
+    assert list(left) == [files["counts"].id]
+    await work.session.refresh(files["records"])
+    assert files["records"].state == ExportState.EXPIRED
 
 
 async def test_where_the_platform_deletes_nothing_a_person_does_it(work: Work) -> None:

@@ -75,7 +75,7 @@ async def _list(
         "settings/definitions.html",
         staff=staff,
         may_keep=may(staff.role, Permission.KEEP_DEFINITIONS),
-        parts=[(_(PART_WORDS[name]), said) for name, said in sets.versions_of(folder).items()],
+        parts=[(_(PART_WORDS[name]), of) for name, of in sets.versions_of(folder).items()],
         sets=all_sets,
         titles={one.id: one.name for one in all_sets},
         orders=[_shown_order(work, one, order.id if order else None) for one in all_orders],
@@ -111,9 +111,11 @@ async def upload(request: Request, work: InWork, staff: Keeps) -> Response:
         taken = await sets.upload(work, typed, received)
     except BadSet as refused:
         await work.undo()
-        said = _("Nothing was imported. Correct these places in the files, and upload them again.")
+        notice = _(
+            "Nothing was imported. Correct these places in the files, and upload them again."
+        )
         return await _list(
-            request, work, staff, notice=said, problems=refused.problems, typed=typed
+            request, work, staff, notice=notice, problems=refused.problems, typed=typed
         )
     except Refusal as refusal:
         await work.undo()
@@ -228,11 +230,11 @@ async def put_in_force(
         await sets.put_in_force(work, set_id, from_at=at, accept=bool(accept))
     except Refusal as refusal:
         await work.undo()
-        said = refusal_words(refusal)
-        return await _one(request, work, staff, set_id, notice=said, typed=begins)
+        notice = refusal_words(refusal)
+        return await _one(request, work, staff, set_id, notice=notice, typed=begins)
     except ValueError:
-        said = _("Write the time as a day and a time of day.")
-        return await _one(request, work, staff, set_id, notice=said, typed=begins)
+        notice = _("Write the time as a day and a time of day.")
+        return await _one(request, work, staff, set_id, notice=notice, typed=begins)
     return RedirectResponse("/admin/definitions", status_code=303)
 
 

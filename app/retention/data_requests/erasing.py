@@ -34,11 +34,12 @@ from app.retention.data_requests.requests import Sought, seal_sought, sought_of
 from app.retention.kinds import DataKind
 from app.retention.records import empty
 from app.retention.rules import beside_others
-from app.retention.running import ERASING, NOT_ERASING
+from app.retention.running import ERASING, NOT_ERASING, drop_files
 from app.routing.callbacks import Callback
 from app.routing.participants.participants import Participant
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
+from app.statistics.models import Export, ExportState
 from app.work import PROGRAM, Ground, Work
 
 _AT_ONCE = 50
@@ -110,6 +111,8 @@ async def finish(work: Work, request_id: UUID) -> None:
     request.kept = dict(Counter(item.keep for item in items if item.keep is not None))
     request.state, request.done_at = RequestState.DONE.value, work.now
     await work.session.execute(delete(RequestItem).where(RequestItem.request_id == request_id))
+    if request.counts:
+        await _drop_files(work)
     await work.session.flush()
     write_entry(
         work,
@@ -121,6 +124,15 @@ async def finish(work: Work, request_id: UUID) -> None:
     )
     work.announce(Topic.DATA_REQUESTS, Topic.RECORDS, Topic.CALLS, Topic.MESSAGES)
     work.defer(Task.FIND_COPIES, request_id=str(request_id))
+
+
+async def _drop_files(work: Work) -> None:
+    """Delete the files of single records that are there: the person may be in each of them. They can
+    be asked for again."""
+    of_records = (Export.personal, Export.state == ExportState.READY)
+    ids = list(await work.session.scalars(select(Export.id).where(*of_records).with_for_update()))
+    if ids:
+        await drop_files(work, ids)
 
 
 # -- the kinds -----------------------------------------------------------------------------------
