@@ -101,12 +101,12 @@ WIDTHS = (1440, 390, 320)
 
 
 async def _faults(page: Page, where: str, width: int) -> list[str]:
-    """Return what axe finds in a width; with `TESTS=whole` in each, on a page that opens in it."""
+    """Return what axe finds in a width; with `TESTS=whole` in each."""
     found = []
     for one in WIDTHS if WHOLE else (width,):
         await page.set_viewport_size({"width": one, "height": 900})
-        if WHOLE:
-            await page.reload()
+        # What is drawn for another width fades over.
+        await page.reload()
         await picture(page, f"{where}-{one}")
         found += await faults(page, f"{where} {one}")
     await page.set_viewport_size({"width": 1440, "height": 900})
