@@ -425,6 +425,9 @@ async def test_words_are_erased_and_who_wrote_when_stays(work: Work) -> None:
     call = await a_child(work, line)
     said = await messages.say_as_child(work, call.id, text="Hej", client_key=a_key())
     await ending.end_as_child(work, call.id)
+    ana = await a_writer(work, "ana")
+    await left.take(work, ana, call.id)
+    await left.mark_done(work, ana, call.id)
     await set_rules(work, {DataKind.CHAT_MESSAGES: 30}, at_once=True)
     assert await erase_some(work, DataKind.CHAT_MESSAGES, uuid4(), set()) == 0
     assert await erase_some(later(work, 31 * 86400), DataKind.CHAT_MESSAGES, uuid4(), set()) == 1

@@ -1,6 +1,5 @@
 """What opened the account of a person who has left opens nothing when it is active again."""
 
-from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +19,7 @@ from app.staff.models import Staff
 from app.staff.phone_proofs import Proof
 from app.staff.roles import Role
 from app.work import Work
+from tests.support.identity import claims as claims_of
 from tests.support.verbs import a_counsellor, an_administrator, logged
 
 PHONE, OTHER, PIN = "+381601112223", "+381601112224", "280417"
@@ -81,9 +81,7 @@ async def city(work: Work) -> Work:
 
 
 async def comes(work: Work, claims: dict[str, Any], **rules: Any) -> Staff:
-    found = await access.signed_in_person(work, replace(WANTED, **rules), claims)
-    assert isinstance(found, Staff)
-    return found
+    return await claims_of.comes(work, WANTED, claims, **rules)
 
 
 async def test_a_leaver_comes_in_by_the_provider_only_when_linked_anew(city: Work) -> None:

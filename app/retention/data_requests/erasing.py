@@ -127,8 +127,8 @@ async def finish(work: Work, request_id: UUID) -> None:
 
 
 async def _drop_files(work: Work) -> None:
-    """Delete the files of single records that are there: the person may be in each of them. They can
-    be asked for again."""
+    """Delete the files of single records: the person may be in each of them. They can be asked for
+    again."""
     of_records = (Export.personal, Export.state == ExportState.READY)
     ids = list(await work.session.scalars(select(Export.id).where(*of_records).with_for_update()))
     if ids:

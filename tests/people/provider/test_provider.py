@@ -20,6 +20,7 @@ from app.staff.models import Awaits, Staff
 from app.staff.sessions import note_provider_session
 from app.words.pages import spoken_in
 from app.work import Work
+from tests.support.identity import claims as claims_of
 from tests.support.verbs import (
     a_counsellor,
     a_supervisor,
@@ -45,9 +46,7 @@ async def city(work: Work) -> Work:
 
 
 async def comes(work: Work, claims: dict[str, Any], **rules: Any) -> Staff:
-    found = await access.signed_in_person(work, replace(WANTED, **rules), claims)
-    assert isinstance(found, Staff)
-    return found
+    return await claims_of.comes(work, WANTED, claims, **rules)
 
 
 async def test_unknown_people_are_refused_or_get_an_account_with_their_role(city: Work) -> None:
