@@ -155,6 +155,9 @@ OWN = {
     # Secrets are read from standard input, not from the words of a command.
     ("staff add", "password_stdin"): (LINK, LINK),
     ("staff reset-password", "password_stdin"): (LINK, LINK),
+    # The form beside them names a token that the person made.
+    ("staff deactivate", "name"): ("person_id", "person_id"),
+    ("staff hand-over", "name"): ("person_id", "person_id"),
     ("staff sign-in-rules", "second_factor"): ("role", "factor_roles"),
     ("staff sign-in-rules", "hours"): ("hours", "session_hours"),
     ("language export", "file"): (SAVED, ANSWER),
