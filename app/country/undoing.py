@@ -152,7 +152,7 @@ async def _words(work: Work, act: AuditEntry, scene: Scene) -> None:
 async def _partner(work: Work, act: AuditEntry, scene: Scene) -> None:
     """Refuse the number of a partner that still waits for a second person."""
     with suppress(partners.NothingWaits):
-        await partners.decide(work, UUID(act.detail["request"]), by=None, approve=False)
+        await partners.decide(work, UUID(act.detail["change"]), by=None, approve=False)
 
 
 async def _own(work: Work, act: AuditEntry, scene: Scene) -> None:

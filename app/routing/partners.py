@@ -75,7 +75,7 @@ async def hold_back(work: Work, line: LineScript, before: str | None, after: str
         str(line.id),
         before=_logged(before),
         after=_logged(after),
-        request=str(row.id),
+        change=str(row.id),
     )
     work.announce(Topic.STAFF)
     return True

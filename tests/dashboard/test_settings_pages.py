@@ -138,7 +138,9 @@ async def test_the_logs_are_checked_from_the_page_and_a_forgery_is_shown(stage: 
 async def _is_held(stage: Stage, auditor: Counsellor) -> None:
     """What would be erased of the log stays for a record that is held, and the dry run says so."""
     held, at = uuid4(), datetime(2019, 5, 1, 12, tzinfo=UTC)
-    await stage._watch.execute("INSERT INTO retention_rules (kind, days) VALUES ('log', 1095)")
+    await stage._watch.execute(
+        "INSERT INTO retention_rules (kind, days, decided_by) VALUES ('log', 1095, 'helpline')"
+    )
     await stage._watch.execute(
         "UPDATE audit_entries SET at = %s, subject = %s WHERE id = 1", (at, f"case:{held}")
     )

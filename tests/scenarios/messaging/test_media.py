@@ -108,6 +108,7 @@ async def _is_shown_after_a_click(
 
 
 async def _erased_with_the_words(stage: Stage) -> None:
+    await stage.change_rows("UPDATE chat_messages SET seen_at = at WHERE author = 'child'")
     async with transaction(stage.ground, PROGRAM) as work:
         await set_rules(work, {DataKind.CHAT_MESSAGES: 30}, at_once=True)
         work.now += timedelta(days=31)
