@@ -105,6 +105,20 @@ _PAGE_LOST: BindParameter[datetime] = bindparam("page_lost")
 _UNHEARD: BindParameter[datetime] = bindparam("unheard")
 _NOT_BACK: BindParameter[datetime] = bindparam("not_back")
 _WAITS = or_(Call.state == CallState.QUEUED, Call.state == CallState.OFFERED)
+# Who came first is given back first: a colleague who is free gets the next at once.
+_PAGES_LOST = (
+    select(Offer.id)
+    .join(Call, Call.id == Offer.call_id)
+    .join(Presence, Presence.counsellor_id == Offer.counsellor_id)
+    .where(
+        Offer.released_at.is_(None),
+        Offer.slot.is_not(None),
+        Offer.state == OfferState.CONNECTED,
+        Presence.heartbeat_at < _PAGE_LOST,
+    )
+    .order_by(Call.danger.desc(), Call.opened_at)
+    .subquery()
+)
 DUE = union_all(
     select(literal("offer").label("kind"), Offer.id.label("row_id")).where(
         Offer.released_at.is_(None),
@@ -170,14 +184,7 @@ DUE = union_all(
         ),
     ),
     # The page of a counsellor who writes with a child is not heard any more.
-    select(literal("page_lost"), Offer.id)
-    .join(Presence, Presence.counsellor_id == Offer.counsellor_id)
-    .where(
-        Offer.released_at.is_(None),
-        Offer.slot.is_not(None),
-        Offer.state == OfferState.CONNECTED,
-        Presence.heartbeat_at < _PAGE_LOST,
-    ),
+    select(literal("page_lost"), _PAGES_LOST.c.id),
     # The page of a child is closed: the child does not wait, and a talk ends if they do not come
     # back.
     select(literal("child_gone"), Call.id).where(
