@@ -95,9 +95,7 @@ async def store(work: Work, row: RotaChange) -> RotaChange:
     return row
 
 
-def _log(
-    work: Work, kind: AuditLog, row: RotaChange, before: dict[str, str | None] | None
-) -> None:
+def _log(work: Work, kind: AuditLog, row: RotaChange, before: dict[str, str | None] | None) -> None:
     """Log what became of a change, and show the rota anew."""
     write_entry(
         work,
