@@ -18,7 +18,7 @@ async def opened(night: Stage, post: Mail, address: str, texts: Any) -> tuple[st
     """The agency opens the link of its last message, with the code that came another way."""
     link = link_in(post.to(address)[-1])
     seen = None
-    # A code does not say of which referral it is, and of two that go out at once either is the last.
+    # A code does not name its referral, and of two that go out at once either is the last.
     for text in reversed(texts[-2:]):
         shown = await click(night, f"{link}/code", {"code": code_in(text.text)})
         seen = await click(night, link, as_=shown)
