@@ -97,7 +97,7 @@ class Interface:
 
 
 class Turns:
-    """Who asks: one who may and one who may not, another two of them each time."""
+    """Who asks: everyone, and at first one who may, another one each time."""
 
     def __init__(self, stage: Stage, people: dict[str, str]) -> None:
         self._people, self._count = people, itertools.count()
@@ -108,14 +108,15 @@ class Turns:
         }
 
     def of(self, operation: Any) -> list[tuple[str, str]]:
-        """Return their names and cookies; with WHOLE, those of all people."""
+        """Return the names and cookies of all people; one who may ask stands first, in turn."""
         permission = self._permissions[operation.method.upper(), operation.path]
         groups: tuple[list[tuple[str, str]], ...] = ([], [])
         for who, cookie in self._people.items():
             closed = permission in set(Permission) and not may(who, Permission(permission))
             groups[closed or not cookie].append((who, cookie))
-        n = next(self._count)
-        return [*self._people.items()] if WHOLE else [one[n % len(one)] for one in groups if one]
+        first = groups[0] or groups[1]
+        asks = first[next(self._count) % len(first)]
+        return [asks, *(one for one in self._people.items() if one != asks)]
 
 
 def try_all(stage: Stage, interface: Interface, people: dict[str, str]) -> None:
