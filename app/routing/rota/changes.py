@@ -91,22 +91,17 @@ async def store(work: Work, row: RotaChange) -> RotaChange:
     """Store a change that takes the place of others, and write it into the log."""
     work.session.add(row)
     await work.session.flush()
-    _log(work, AuditLog.ROTA_CHANGE_MADE, row, None)
-    return row
-
-
-def _log(work: Work, kind: AuditLog, row: RotaChange, before: dict[str, str | None] | None) -> None:
-    """Log what became of a change, and show the rota anew."""
     write_entry(
         work,
-        kind,
+        AuditLog.ROTA_CHANGE_MADE,
         str(row.counsellor_id),
         kind=row.kind,
         change=str(row.id),
-        before=before,
+        before=None,
         after=for_log(row),
     )
     work.announce(Topic.ROSTER)
+    return row
 
 
 def for_log(row: RotaChange) -> dict[str, str | None]:
@@ -266,7 +261,16 @@ def settle(work: Work, row: RotaChange, state: RotaChangeState, action: AuditLog
     """Bring a locked change into another state, and write it into the log."""
     before = for_log(row)
     row.state, row.settled_at = state.value, work.now
-    _log(work, action, row, before)
+    write_entry(
+        work,
+        action,
+        str(row.counsellor_id),
+        kind=row.kind,
+        change=str(row.id),
+        before=before,
+        after=for_log(row),
+    )
+    work.announce(Topic.ROSTER)
 
 
 def end_now(work: Work, row: RotaChange) -> None:
@@ -277,7 +281,16 @@ def end_now(work: Work, row: RotaChange) -> None:
     before = for_log(row)
     # At other times it takes no place of an open shift any more.
     row.until_at, row.open_shift_id = work.now, None
-    _log(work, AuditLog.ROTA_CHANGE_WITHDRAWN, row, before)
+    write_entry(
+        work,
+        AuditLog.ROTA_CHANGE_WITHDRAWN,
+        str(row.counsellor_id),
+        kind=row.kind,
+        change=str(row.id),
+        before=before,
+        after=for_log(row),
+    )
+    work.announce(Topic.ROSTER)
 
 
 async def answer_swap(work: Work, by: Staff | None, change_id: UUID, agrees: bool) -> None:
