@@ -47,6 +47,10 @@ async def test_a_planner_moves_a_duty_by_a_form_and_the_second_planner_is_told(
     assert "The end must be after the beginning." in made.text
     view = (await chief.ask("GET", f"/roster?begins={DAY}&ends=2030-01-17")).json()
     assert [one["begins_at"] for one in view["duties"]] == [f"{DAY}T08:00:00Z"]
+    # Of a person who has left the page still says whose duty it was.
+    await stage.change_rows("UPDATE staff SET active = false WHERE name = 'ana'")
+    left = await page(stage, chief, f"/roster/duty?at={was.replace('+', '%2B')}")
+    assert "<h1>ana</h1>" in left.text
 
 
 async def test_forms_copy_a_week_and_say_what_an_absence_leaves_uncovered(stage: Stage) -> None:

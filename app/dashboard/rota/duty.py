@@ -22,6 +22,7 @@ from app.dashboard.templating import templates
 from app.errors import Invalid, Refusal
 from app.routing.rota import changes, later, on_duty, recurrence, roster, stretches
 from app.routing.rota.shifts import Layer, Place, first_instant, last_instant
+from app.staff import accounts
 from app.staff.models import Staff
 from app.web.access import InWork
 from app.words.pages import N_, refusal_words, said
@@ -126,7 +127,10 @@ async def _form(
 ) -> Response:
     zone = await roster.home_zone(work)
     takers = await changes.takers(work)
-    names = {one.id: one.name for one in takers}
+    # Of a person who has left there may still be a stretch, and no choice.
+    of_others = {was.counsellor_id} - {one.id for one in takers} if was else set()
+    names = {one.id: one.name for one in takers} | await accounts.names_of(work, of_others)
+    name = names.get(was.counsellor_id, "") if was else ""
     return templates.TemplateResponse(
         request,
         "rota/duty.html",
@@ -135,7 +139,7 @@ async def _form(
             "typed": typed,
             "was": was and place_word(was),
             "was_words": was and span_words((was.start, was.end), zone),
-            "was_name": was and names.get(was.counsellor_id, ""),
+            "was_name": name,
             "begun": was is not None and was.start <= work.now,
             "notice": notice,
             "repeats_later": was is not None and await _repeats(work, was),
