@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import words
 from app.clock import Clock, SystemClock
 from app.database.engine import STATEMENT_SECONDS, Database, open_database
-from app.database.quick import Command
+from app.database.quick import Check, Command, Question
 from app.database.topics import RowTopic, Topic
 from app.privacy.keys import Keys, read_keys
 from app.settings import Settings
@@ -176,6 +176,8 @@ class Work:
     # Rows that are written together just before the commit. Those that take a lock which every
     # transaction needs are in `last_rows`.
     rows: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    # What must still hold just before the commit, asked together with `rows` and before them.
+    checks: list[Check] = field(default_factory=list)
     # Rows that each lock a chain, with the chain's id. They are sent in the order of the ids, so
     # that two transactions that write to the same chains never deadlock.
     chained: list[tuple[UUID, str, dict[str, Any]]] = field(default_factory=list)
@@ -203,6 +205,10 @@ class Work:
         """Write a row just before the commit, in the order of calls; nothing reads it before."""
         (self.last_rows if last else self.rows).append((command.sql, command.row(values)))
 
+    def check_later(self, question: Question, refusal: type[Exception], **values: Any) -> None:
+        """Ask a question just before the commit; raise the refusal there if it finds no row."""
+        self.checks.append(Check(question, values, refusal))
+
     def chain_later(self, chain: UUID, command: Command, values: dict[str, Any]) -> None:
         """Append a row to a chain, just before the commit."""
         self.chained.append((chain, command.sql, command.row(values)))
@@ -216,7 +222,8 @@ class Work:
 
     async def undo(self) -> None:
         """Undo everything since the last commit, because a later step was refused."""
-        for wanted in (self.topics, self.jobs, self.rows, self.chained, self.last_rows):
+        written = (self.checks, self.rows, self.chained, self.last_rows)
+        for wanted in (self.topics, self.jobs, *written):
             wanted.clear()
         if self.opened is not None:
             await self.opened.rollback()

@@ -25,7 +25,7 @@ from app.contacts.records import Opened, open_record
 from app.contacts.registry import beginning, library_of, sheet_of
 from app.contacts.saving import Change, Saved, extract, save_answers, with_above
 from app.contacts.scopes import let_read, lock_writable, reads_contact
-from app.contacts.sealed_answers import filled_up, open_categories, seal_categories
+from app.contacts.sealed_answers import filled_up, open_lists, seal_categories
 from app.contacts.special_codes import codes_read
 from app.contacts.states import (
     TRANSITIONS,
@@ -259,10 +259,10 @@ async def create_contact(
     `call_id`: of a voice message. `message`: a conversation whose message the person may read.
 
     Invalid answers are listed in the returned `Saved`, and the rest is kept. Raises Invalid,
-    NotFound, Conflict.
+    NotFound, Conflict; at the end AccountEnded.
     """
     at = _time_of(work, source, taken_at, on_behalf_of)
-    await receiving.check_receives(work, staff)
+    receiving.check_receives_later(work, staff)
     if message is not None:
         call_id = message.id
         await _check_first(work, call_id)
@@ -509,8 +509,8 @@ async def recent_categories(work: Work, staff: Staff) -> list[str]:
     # The newest first, so that of two that are as frequent the newer one leads.
     counts = Counter(
         code
-        for contact_id, sealed in found
-        for code in open_categories(work, table, contact_id, sealed)
+        for codes in open_lists(work, table, [(row.id, row.categories_sealed) for row in found])
+        for code in codes
         if code in leaves
     )
     return [code for code, _ in counts.most_common(_RECENT)]

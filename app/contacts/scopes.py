@@ -5,6 +5,7 @@ owners, and to colleagues who work on a case with the contact. A supervisor read
 wrote. A role without the permission reads nothing, whatever those tables say.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
@@ -82,7 +83,7 @@ def reads_case(staff: Staff | Reader) -> ColumnElement[bool]:
     return mine
 
 
-def writes_contact(staff: Staff) -> ColumnElement[bool]:
+def writes_contact(staff: Staff | Reader) -> ColumnElement[bool]:
     """Return the condition for contacts that a person may change: their own, and for a
     supervisor those of the team."""
     if not may(staff.role, Permission.WRITE_CONTACTS):
@@ -92,7 +93,7 @@ def writes_contact(staff: Staff) -> ColumnElement[bool]:
     return Contact.owner_id == staff.id
 
 
-def writes_case(staff: Staff) -> ColumnElement[bool]:
+def writes_case(staff: Staff | Reader) -> ColumnElement[bool]:
     """Return the condition for cases that a person may change: all they may read, if the role
     works on cases."""
     return reads_case(staff) if may(staff.role, Permission.WRITE_CASES) else false()
@@ -113,11 +114,26 @@ def readable(model: type[R], staff: Staff | Reader) -> Select[Any]:
     return select(model).where(_READS[model](staff))
 
 
+@functools.lru_cache(maxsize=64)
+def _lockable(model: Any, role: str) -> Select[Any]:
+    """Select the record `record` if a person of a role may change it. Built once: each save sends
+    it."""
+    return (
+        select(model)
+        .where(
+            model.id == bindparam("record", type_=model.id.type), _WRITES[model](any_reader(role))
+        )
+        .with_for_update(of=model)
+        .execution_options(populate_existing=True)
+    )
+
+
 async def lock_writable(work: Work, staff: Staff, model: type[R], record_id: UUID) -> R:
     """Lock a record that the person may change. Raises NotFound also if they may not."""
-    statement = select(model).where(model.id == record_id, _WRITES[model](staff))
+    kind: Any = model
     record: R | None = await work.session.scalar(
-        statement.with_for_update(of=model).execution_options(populate_existing=True)
+        _lockable(kind, staff.role),
+        {"record": record_id, "reader": staff.id, "team": staff.team},
     )
     if record is None:
         raise NotFound("Not found, or you cannot change it.")

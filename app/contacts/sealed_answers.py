@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Sequence
 from uuid import UUID
 
 from app.contacts.models import Filled
@@ -65,13 +66,19 @@ def seal_categories(work: Work, record: Filled, codes: list[str]) -> bytes | Non
     )
 
 
-def open_categories(work: Work, table: str, row: UUID, sealed: bytes | None) -> list[str]:
-    """Return the categories of a record in a list; the list is in the log by now."""
-    if sealed is None:
-        return []
+def open_lists(
+    work: Work, table: str, sealed: Sequence[tuple[UUID, bytes | None]]
+) -> list[list[str]]:
+    """Return the categories of each record in a list; the list is in the log by now."""
     column = "categories_sealed"
-    codes: list[str] = json.loads(work.keys.open(sealed, table=table, column=column, row=row))
-    return codes
+    there = [(Bound(table, column, row), value) for row, value in sealed if value is not None]
+    opened = iter(work.keys.open_together(there))
+    return [[] if value is None else json.loads(next(opened)) for _, value in sealed]
+
+
+def open_categories(work: Work, table: str, row: UUID, sealed: bytes | None) -> list[str]:
+    """Return the categories of one record; its reading is in the log by now."""
+    return open_lists(work, table, [(row, sealed)])[0]
 
 
 def open_answer(work: Work, record: Filled, path: str, sealed: str) -> Value:

@@ -8,6 +8,7 @@ of a transaction, in one round trip, just before its commit.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from psycopg.rows import dict_row
@@ -83,15 +84,37 @@ class Command:
         return values
 
 
-async def send(connection: Any, commands: list[tuple[str, Row]]) -> None:
-    """Send statements on the driver's own connection, in one round trip. Raises psycopg.Error."""
-    if len(commands) == 1:
+@dataclass(frozen=True)
+class Check:
+    """A question that must find a row, and the kind of error that is raised if it finds none."""
+
+    question: Question
+    values: Row
+    refusal: type[Exception]
+
+
+async def send(
+    connection: Any, commands: list[tuple[str, Row]], checks: Iterable[Check] = ()
+) -> None:
+    """Send statements on the driver's own connection, in one round trip, the checks first.
+
+    Raises psycopg.Error, and the refusal of the first check that found nothing: the transaction
+    must be rolled back then.
+    """
+    asked = [(check, connection.cursor()) for check in checks]
+    if not asked and len(commands) == 1:
         # A pipeline of one takes more time than it saves.
         await connection.execute(*commands[0])
         return
     async with connection.pipeline(), connection.cursor() as cursor:
+        for check, found in asked:
+            question = check.question
+            await found.execute(question.sql, {**question.fixed, **check.values})
         for sql, values in commands:
             await cursor.execute(sql, values)
+    for check, found in asked:
+        if found.rowcount == 0:
+            raise check.refusal()
 
 
 class Quick:
@@ -135,10 +158,11 @@ class Quick:
         async with self._lent() as connection:
             await connection.execute(sql, values)
 
-    async def write(self, commands: list[tuple[str, Row]]) -> None:
-        """Write rows in a transaction of their own. Raises psycopg.Error and PoolTimeout."""
+    async def write(self, commands: list[tuple[str, Row]], checks: Iterable[Check] = ()) -> None:
+        """Write rows in a transaction of their own. Raises psycopg.Error, PoolTimeout, and the
+        refusal of a check: nothing is written then."""
         async with self._lent() as connection, connection.transaction():
-            await send(connection, commands)
+            await send(connection, commands, checks)
 
     @contextlib.asynccontextmanager
     async def _lent(self) -> AsyncIterator[Any]:

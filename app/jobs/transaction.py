@@ -63,12 +63,16 @@ async def _driver(work: Work) -> AsyncIterator[Any]:
 
 
 async def send_rows(work: Work) -> None:
-    """Send the rows of `write_later` at once, because they are about to be read."""
+    """Send the rows of `write_later` at once, because they are about to be read.
+
+    Raises psycopg.Error, and the refusal of a check.
+    """
     if work.rows:
         await work.session.flush()
         async with _driver(work) as raw:
-            await send(raw, work.rows)
+            await send(raw, work.rows, work.checks)
         work.rows.clear()
+        work.checks.clear()
 
 
 async def write_now(work: Work, command: Command, values: dict[str, Any]) -> None:
@@ -101,20 +105,23 @@ async def rows_of(work: Work, question: Question, **values: Any) -> list[Row]:
 
 
 async def flush(work: Work) -> None:
-    """Write the collected jobs and topics on the session's own connection."""
+    """Ask what must still hold, and write the collected rows, jobs and topics.
+
+    Raises psycopg.Error, and the refusal of a check.
+    """
     chained = sorted(work.chained, key=lambda row: row[0])
     rows = [*work.rows, *((sql, values) for _, sql, values in chained), *work.last_rows]
-    if work.opened is None and not (rows or work.jobs or work.topics):
+    if work.opened is None and not (rows or work.checks or work.jobs or work.topics):
         return
     if work.topics:
         rows.append((_NOTIFY, {"channel": CHANNEL, "topics": sorted(work.topics)}))
     if work.opened is None and not work.jobs:
         # No session was opened: the rows are the whole transaction.
-        await work.ground.database.quick.write(rows)
+        await work.ground.database.quick.write(rows, work.checks)
         _written(work)
         return
     await work.session.flush()
-    if not (rows or work.jobs):
+    if not (rows or work.checks or work.jobs):
         return
     async with _driver(work) as raw:
         if work.jobs:
@@ -122,14 +129,14 @@ async def flush(work: Work) -> None:
                 [_as_job(job, work) for job in work.jobs], connection=raw
             )
             work.jobs.clear()
-        if rows:
-            await send(raw, rows)
+        if rows or work.checks:
+            await send(raw, rows, work.checks)
     _written(work)
 
 
 def _written(work: Work) -> None:
     work.changed |= work.topics & AT_ONCE
-    for written in (work.topics, work.rows, work.chained, work.last_rows):
+    for written in (work.topics, work.checks, work.rows, work.chained, work.last_rows):
         written.clear()
 
 

@@ -40,6 +40,7 @@ SALT, SEALED_NOTHING = 16, 30
 PLAIN_HASH = 32
 # Where the secrets of the hashes are stored.
 SECRETS = ("hash_keys", "secret_sealed")
+_OF_SECRETS = f"{SECRETS[0]}:".encode()
 
 
 class CannotOpen(Refusal):
@@ -281,8 +282,9 @@ def generation_of(stored: bytes) -> int:
 
 
 def _refuse_secrets(items: Sequence[Item]) -> None:
-    if any(item.bound.startswith(f"{SECRETS[0]}:".encode()) for item in items):
-        raise CannotOpen(SECRET)
+    for item in items:
+        if item.bound.startswith(_OF_SECRETS):
+            raise CannotOpen(SECRET)
 
 
 def _opened(ciphers: Mapping[int, AESGCM], item: Item) -> bytes:

@@ -43,7 +43,7 @@ def reads_referral(staff: Staff | Reader) -> ColumnElement[bool]:
     return mine
 
 
-def writes_referral(staff: Staff) -> ColumnElement[bool]:
+def writes_referral(staff: Staff | Reader) -> ColumnElement[bool]:
     """Limit to the referrals that a member of staff may change.
 
     These are their own; for a supervisor also the team's; for a referral officer all.

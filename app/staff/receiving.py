@@ -7,8 +7,9 @@ take it before that of a record, as who leaves does.
 
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Uuid, bindparam, literal, select
 
+from app.database.quick import Question
 from app.errors import NotAllowed
 from app.staff.models import Staff
 from app.work import Work
@@ -16,6 +17,14 @@ from app.work import Work
 
 class AccountEnded(NotAllowed):
     default = "This account has been deactivated. A colleague goes on with its work."
+
+
+_ACTIVE = Question(
+    select(literal(1))
+    .select_from(Staff)
+    .where(Staff.active, Staff.id == bindparam("staff_id", type_=Uuid()))
+    .with_for_update(read=True)
+)
 
 
 async def receiver(work: Work, *which: ColumnElement[bool], waits: bool = True) -> Staff | None:
@@ -48,6 +57,12 @@ async def is_here(work: Work, staff_id: UUID) -> bool:
     if await receiver_by_id(work, staff_id, waits=False) is not None:
         return True
     return bool(await work.session.scalar(select(Staff.active).where(Staff.id == staff_id)))
+
+
+def check_receives_later(work: Work, staff: Staff) -> None:
+    """Check at the end that a person who takes work has not left meanwhile; AccountEnded is raised
+    there. For a verb that only adds rows: it locks no record before."""
+    work.check_later(_ACTIVE, AccountEnded, staff_id=staff.id)
 
 
 async def check_receives(work: Work, staff: Staff) -> None:

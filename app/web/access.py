@@ -46,7 +46,7 @@ def token_of(request: Request) -> str:
 
 def _speak_to(request: Request) -> None:
     """Until an account says otherwise, speak the language of the browser; programs get English."""
-    is_program = request.url.path.startswith("/api/")
+    is_program = request.scope["path"].startswith("/api/")
     accepted = "" if is_program else request.headers.get("accept-language", "")
     pages.speak(pages.preferred(accepted))
 
@@ -159,7 +159,7 @@ async def reader_of_error(request: Request) -> Staff | None:
 
 def is_act(request: Request) -> bool:
     """Return whether a person did something: a page that is open asks and tells by itself, too."""
-    path = request.url.path
+    path: str = request.scope["path"]
     if path == HEARTBEAT:
         return request.query_params.get("acts") == "true"
     if request.method in _SAFE:

@@ -90,10 +90,11 @@ async def test_a_draft_that_is_given_first_goes_along_and_a_later_one_is_refused
         await giving_task
     owners = await stage.rows("SELECT DISTINCT owner_id FROM contacts")
     assert [row["owner_id"] for row in owners] == [boris.id]
-    async with transaction(stage.ground, PROGRAM) as work:
-        gone = await staff_of(work, ana)
-        with pytest.raises(AccountEnded):
+    with pytest.raises(AccountEnded):
+        async with transaction(stage.ground, PROGRAM) as work:
+            gone = await staff_of(work, ana)
             await contacts.create_contact(work, gone, channel=Channel.CALL)
+    assert await stage.rows("SELECT id FROM contacts WHERE owner_id = %s", ana.id) == []
 
 
 async def test_every_place_that_gives_work_to_a_person_keeps_the_account_as_it_is(

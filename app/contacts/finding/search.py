@@ -33,6 +33,7 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, BIT
+from sqlalchemy.orm import InstrumentedAttribute
 
 from app.calls.line_rows import Line
 from app.calls.models import Call
@@ -41,7 +42,7 @@ from app.contacts.finding.words import normal_words, sound_of
 from app.contacts.models import Case, Contact, ContactReader, MatchKey
 from app.contacts.saving import born_keys, number_keys
 from app.contacts.scopes import any_reader, readable
-from app.contacts.sealed_answers import open_categories
+from app.contacts.sealed_answers import open_lists
 from app.database.quick import Question, Row
 from app.errors import Invalid
 from app.privacy.numbers import e164_in
@@ -80,8 +81,21 @@ class Wanted:
         return [FoundBy(key) for key in given if key != "cursor"]
 
 
-# The columns that a list does not show and does not read.
-_NOT_LISTED = frozenset({"answers", "sealed", "versions", "headline_words", "place_path"})
+# The columns of a list; to read all of them takes a third longer.
+_LISTED: dict[type[Contact] | type[Case], tuple[InstrumentedAttribute[Any], ...]] = {
+    Contact: (
+        *(Contact.id, Contact.code, Contact.call_id, Contact.profile_id, Contact.owner_id),
+        *(Contact.state, Contact.closed_as, Contact.kind, Contact.channel, Contact.source),
+        *(Contact.headline, Contact.place),
+        *(Contact.urgency, Contact.taken_at, Contact.opened_at, Contact.completed_at),
+        *(Contact.revision, Contact.categories_sealed),
+    ),
+    Case: (
+        *(Case.id, Case.code, Case.owner_id, Case.status, Case.headline, Case.place),
+        *(Case.risk, Case.separation_risk, Case.separation_outcome, Case.opened_at),
+        *(Case.closed_at, Case.revision, Case.categories_sealed),
+    ),
+}
 # Records that a search by category opens at once, and the most that it looks through for one page.
 _OPENED_AT_ONCE, _LOOKED_THROUGH = 1_000, 20_000
 # The most words of a name that are searched; of a headline, twice as many.
@@ -127,10 +141,17 @@ async def search(
             by=wanted.kinds(),
             ids=[str(row["id"]) for row in rows],
         )
-    for row in rows:
-        sealed = row.pop("categories_sealed")
-        row["categories"] = open_categories(work, model.__tablename__, row["id"], sealed)
+    for row, codes in zip(rows, _categories_of(work, model, rows), strict=True):
+        row["categories"] = codes
+        del row["categories_sealed"]
     return rows, following
+
+
+def _categories_of(
+    work: Work, model: type[Contact] | type[Case], rows: list[Row]
+) -> list[list[str]]:
+    sealed = [(row["id"], row["categories_sealed"]) for row in rows]
+    return open_lists(work, model.__tablename__, sealed)
 
 
 async def _rows(
@@ -156,10 +177,8 @@ async def _with_category(
     values, found, seen, last = dict(values), list[Row](), 0, None
     while len(found) <= PAGE and seen < _LOOKED_THROUGH:
         rows = await _rows(work, staff, model, values, _OPENED_AT_ONCE)
-        for row in rows:
-            codes = open_categories(work, model.__tablename__, row["id"], row["categories_sealed"])
-            if category in codes:
-                found.append(row)
+        codes_of = zip(rows, _categories_of(work, model, rows), strict=True)
+        found += [row for row, codes in codes_of if category in codes]
         seen += len(rows)
         if len(rows) < _OPENED_AT_ONCE:
             break
@@ -256,8 +275,7 @@ def _name_values(work: Work, name: str) -> dict[str, Any]:
 @functools.lru_cache(maxsize=500)
 def _question(model: Any, role: str, asked: tuple[str, ...], most: int) -> Question:
     """Return the statement for some criteria; there are few kinds, and each is compiled once."""
-    columns = [one for one in model.__table__.columns if one.key not in _NOT_LISTED]
-    statement = _of_reader(model, role, columns)
+    statement = _of_reader(model, role, list(_LISTED[model]))
     few = sum(name.startswith("alike_") for name in asked)
     if few or "name_keys" in asked:
         named = _named_by_few(model, few) if few else _named(model)

@@ -38,7 +38,8 @@ class Outcome:
 async def done(work: Work, act: Callable[[], Awaitable[object]]) -> bool:
     """Carry out an act, and return whether it was accepted. A refused act leaves nothing behind, in
     the rows or in the log."""
-    collected: tuple[list[Any], ...] = (work.jobs, work.rows, work.chained, work.last_rows)
+    rows = (work.checks, work.rows, work.chained, work.last_rows)
+    collected: tuple[list[Any], ...] = (work.jobs, *rows)
     numbers = [len(one) for one in collected]
     try:
         async with work.session.begin_nested():

@@ -51,6 +51,9 @@ async def _rolled_back(work: Work) -> AsyncIterator[None]:
     await work.keys.ready()
     try:
         yield
+        if work.rows:
+            # In a session, also if these rows are all: else they would be committed.
+            assert work.session is not None
         await flush(work)
     finally:
         if work.opened is not None:
