@@ -380,9 +380,7 @@ async def change_user(request: Request, work: InWork, person_id: str) -> Respons
     if entry.active == known.staff.active:
         # It says nothing of it: an account that waits for a second person goes on waiting.
         entry = replace(entry, active=None)
-    changed = await provisioning.change(
-        work, _id(person_id), entry, revision=known.staff.revision
-    )
+    changed = await provisioning.change(work, _id(person_id), entry, revision=known.staff.revision)
     return _answer(_user(work, changed), 200, Context.RESOURCE_PATCH_RESPONSE)
 
 

@@ -11,7 +11,7 @@ from app.routing import withdrawing
 from app.routing.holding import holds_anything
 from app.routing.participants.participants import Purpose
 from app.routing.rota import roster
-from app.staff import phone_proofs, sessions
+from app.staff import former_addresses, phone_proofs, sessions
 from app.staff.audit import write_entry
 from app.staff.emergency_rows import LIVE, Emergency
 from app.staff.log_kinds import AuditLog
@@ -89,6 +89,7 @@ async def forget_telephone(work: Work, staff: Staff) -> StillReached:
     """Forget at which telephone a person is rung, and how they prove there who they are: their PIN,
     too. With a telephone of their own they go on duty without signing in. Return where else they
     are still reached."""
+    await former_addresses.note(work, staff, former_addresses.present(staff))
     reached = await leavers.note(work, staff)
     staff.endpoint_kind, staff.endpoint = EndpointKind.BROWSER.value, None
     staff.second_phone = None

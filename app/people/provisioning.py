@@ -16,6 +16,7 @@ from sqlalchemy import select
 
 from app.database.topics import Topic
 from app.errors import Invalid, NotAllowed, NotFound
+from app.jobs.names import Task
 from app.people import changing, holding, leaving, links, work_left
 from app.people.approval import asking
 from app.people.approval.asking import Asked, hold_back
@@ -229,6 +230,7 @@ async def _end(work: Work, staff: Staff) -> None:
     handed = await leaving.deactivate(work, staff.id, plan, by=None, leaves_rest=True)
     if handed.left:
         await work_left.note(work, staff)
+    work.defer(Task.WATCH_LEAVER, staff_id=str(staff.id))
     write_entry(
         work,
         AuditLog.LEFT_BY_DIRECTORY,
