@@ -4,7 +4,7 @@ from sqlalchemy import select
 
 from app.errors import Code, Conflict
 from app.jobs.names import Task
-from app.people import holding
+from app.people import emergency_reading, holding
 from app.referrals.directory import leavers
 from app.referrals.directory.leavers import StillReached
 from app.routing import withdrawing
@@ -13,7 +13,7 @@ from app.routing.participants.participants import Purpose
 from app.routing.rota import roster
 from app.staff import former_addresses, phone_proofs, sessions
 from app.staff.audit import write_entry
-from app.staff.emergency_rows import LIVE, Emergency
+from app.staff.emergency_rows import LIVE, Emergency, EmergencyState
 from app.staff.log_kinds import AuditLog
 from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Permission, Role, lost_between, may
@@ -71,18 +71,19 @@ async def sign_out(work: Work, staff: Staff) -> int:
 async def end_emergencies(work: Work, staff: Staff) -> None:
     """End every emergency access that a person asked for: it was opened to them as they were.
 
-    The person is signed out of the account by which they act at once. The rest is a job of its own,
-    because its end locks other accounts; until then `emergencies.enter` refuses them.
+    The person is signed out of the account by which they act, and reads no record by it any more,
+    at once. The rest is a job of its own, because its end locks other accounts; until then
+    `emergencies.enter` refuses them.
     """
-    found = await work.session.execute(
-        select(Emergency.id, Emergency.account_id).where(
-            Emergency.asked_by == staff.id, Emergency.state.in_(LIVE)
-        )
+    found = await work.session.scalars(
+        select(Emergency).where(Emergency.asked_by == staff.id, Emergency.state.in_(LIVE))
     )
-    for emergency_id, account_id in found.all():
-        if account_id is not None:
-            await sessions.end_sessions(work, account_id)
-        work.defer(Task.CLOSE_EMERGENCY, emergency_id=str(emergency_id), at_once=True)
+    for row in found.all():
+        if row.account_id is not None:
+            await sessions.end_sessions(work, row.account_id)
+        elif row.state == EmergencyState.OPEN:
+            await emergency_reading.end(work, row, staff)
+        work.defer(Task.CLOSE_EMERGENCY, emergency_id=str(row.id), at_once=True)
 
 
 async def forget_telephone(work: Work, staff: Staff) -> StillReached:

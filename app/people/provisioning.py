@@ -17,11 +17,12 @@ from sqlalchemy import select
 from app.database.topics import Topic
 from app.errors import Invalid, NotAllowed, NotFound
 from app.jobs.names import Task
+from app.log import log
 from app.people import changing, holding, leaving, links, work_left
 from app.people.approval import asking
 from app.people.approval.asking import Asked, hold_back
 from app.people.approval.rows import AccessKind
-from app.people.changing import Changes
+from app.people.changing import Changes, LastAdministrator
 from app.people.directory_rows import DirectoryAccount
 from app.people.holding import Kind
 from app.people.leaving import Plan
@@ -227,7 +228,12 @@ async def _end(work: Work, staff: Staff) -> None:
     if staff.emergency:
         raise NotTheDirectorys()
     plan = await _plan_for(work, staff)
-    handed = await leaving.deactivate(work, staff.id, plan, by=None, leaves_rest=True)
+    try:
+        handed = await leaving.deactivate(work, staff.id, plan, by=None, leaves_rest=True)
+    except LastAdministrator:
+        # They are refused, and stay: the operator sees that a leaver keeps the accounts.
+        log().error("the last administrator has left by the directory, and stays", area="people")
+        raise
     if handed.left:
         await work_left.note(work, staff)
     work.defer(Task.WATCH_LEAVER, staff_id=str(staff.id))
