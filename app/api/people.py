@@ -8,15 +8,15 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
+from app.country import still_open
 from app.people import changing, factors, finding, holding, leaving, links, phone_codes
 from app.people.changing import Changes
 from app.people.finding import PersonState
+from app.referrals.directory import leavers
 from app.routing.rota.shifts import ALWAYS_UNTIL, Layer, Place
-from app.staff import tokens
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role
 from app.staff.sign_in_rules import Limits, set_sign_in_rules, sign_in_rules
-from app.statistics import wallboards
 from app.web.access import InWork, Requires
 from app.web.strict_bodies import StrictRoute
 from app.work import Work
@@ -49,10 +49,32 @@ class PersonView(BaseModel):
     created_at: datetime
 
 
+class StillOpenView(BaseModel):
+    """What is open of a person who has left or lost the role at the provider: where the directory
+    (codes) and partners of lines (names) still lead to them, and the names of the tokens and
+    wallboards that they made."""
+
+    directory: list[str]
+    partner_of: list[str]
+    tokens: list[str]
+    wallboards: list[str]
+
+    @staticmethod
+    async def of_person(work: Work, person: Staff) -> "StillOpenView":
+        found = await still_open.of(work, person)
+        return StillOpenView(
+            directory=list(found.entries),
+            partner_of=list(found.lines),
+            tokens=[one.name for one in found.tokens],
+            wallboards=[one.name for one in found.wallboards],
+        )
+
+
 class PersonHeld(PersonView):
     """An account, and how much of each kind of work the person holds."""
 
     holds: dict[holding.Kind, int]
+    still_open: StillOpenView
 
 
 class AccountIn(BaseModel):
@@ -124,25 +146,22 @@ class DutyView(BaseModel):
     layer: Layer
 
 
-class HandedOver(BaseModel):
+class HandedOver(StillOpenView):
     """How much of each kind was handed over; the duty that stays uncovered because the colleague
-    is not free for it, and the duty that others keep by agreed swaps. Where the directory (codes)
-    and partners of lines (names) still lead to a person who has left, and the names of the tokens
-    and wallboards that they made and that are still open."""
+    is not free for it, and the duty that others keep by agreed swaps. Of a person who has left,
+    what is open, and as `to_confirm` the codes of all entries of our own people on call: an address
+    that was never in the account is not found by itself."""
 
     given: dict[holding.Kind, int]
     uncovered: list[DutyView]
     kept: list[DutyView]
-    directory: list[str]
-    partner_of: list[str]
-    tokens: list[str]
-    wallboards: list[str]
+    to_confirm: list[str]
 
     @staticmethod
     async def of(work: Work, handed: leaving.HandedOver, person_id: UUID) -> "HandedOver":
         person = await finding.person(work, person_id)
-        made = [] if person.active else await tokens.made_by(work, person)
-        walls = [] if person.active else await wallboards.made_by(work, person)
+        left = await StillOpenView.of_person(work, person)
+        on_call = [] if person.active else await leavers.to_confirm(work)
         uncovered, kept = (
             [_duty_view(one) for one in some] for some in (handed.uncovered, handed.kept)
         )
@@ -150,10 +169,8 @@ class HandedOver(BaseModel):
             given=handed.given,
             uncovered=uncovered,
             kept=kept,
-            directory=list(handed.reached.entries),
-            partner_of=list(handed.reached.lines),
-            tokens=[one.name for one in made],
-            wallboards=[one.name for one in walls],
+            to_confirm=[code for code, _name in on_call],
+            **left.model_dump(),
         )
 
 
@@ -192,7 +209,11 @@ async def people(
 async def one_person(work: InWork, staff: KeepsPeople, person_id: UUID) -> PersonHeld:
     """Return an account, and how much the person holds."""
     found = await finding.person(work, person_id)
-    return PersonHeld(**person_values(found), holds=await holding.count(work, found))
+    return PersonHeld(
+        **person_values(found),
+        holds=await holding.count(work, found),
+        still_open=await StillOpenView.of_person(work, found),
+    )
 
 
 @router.post("/people/{person_id}")

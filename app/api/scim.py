@@ -5,6 +5,7 @@ that a person leaves is in `app/people/provisioning.py`.
 """
 
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -351,7 +352,7 @@ async def replace_user(request: Request, work: InWork, person_id: str) -> Respon
     context = Context.RESOURCE_REPLACEMENT_REQUEST
     known = await provisioning.one(work, _id(person_id))
     sent = await _sent(request)
-    if known.staff.active and _leaves(sent):
+    if _leaves(sent) and await provisioning.could_come_in(work, known.staff):
         left = await provisioning.leave(work, _id(person_id))
         return _answer(_user(work, left), 200, Context.RESOURCE_REPLACEMENT_RESPONSE)
     wanted = User.model_validate(sent, scim_ctx=context, scim_policy=_POLICY)
@@ -364,7 +365,7 @@ async def change_user(request: Request, work: InWork, person_id: str) -> Respons
     """Change an account. `active` false lets its person leave, with everything in one step."""
     sent = await _sent(request)
     known = await provisioning.one(work, _id(person_id))
-    if known.staff.active and _leaves(sent):
+    if _leaves(sent) and await provisioning.could_come_in(work, known.staff):
         left = await provisioning.leave(work, _id(person_id))
         return _answer(_user(work, left), 200, Context.RESOURCE_PATCH_RESPONSE)
     present = _user(work, known)
@@ -375,9 +376,11 @@ async def change_user(request: Request, work: InWork, person_id: str) -> Respons
         asked.patch(present, scim_policy=_POLICY)
     except ValidationError as error:
         raise InvalidValueException(detail=error.errors()[0]["msg"]) from None
-    changed = await provisioning.change(
-        work, _id(person_id), _entry(present), revision=known.staff.revision
-    )
+    entry = _entry(present)
+    if entry.active == known.staff.active:
+        # It says nothing of it: an account that waits for a second person goes on waiting.
+        entry = replace(entry, active=None)
+    changed = await provisioning.change(work, _id(person_id), entry, revision=known.staff.revision)
     return _answer(_user(work, changed), 200, Context.RESOURCE_PATCH_RESPONSE)
 
 

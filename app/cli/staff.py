@@ -10,20 +10,21 @@ from app.calls import lines
 from app.calls.chat_rules import MOST_AT_ONCE
 from app.cli.lines import line_of
 from app.cli.running import parts_of, run_verb
+from app.country import still_open
 from app.dialling import outward
 from app.errors import BadSettings
 from app.people import changing, factors, finding, holding, leaked, leaving, links, phone_codes
 from app.people.approval import deciding
 from app.people.changing import Changes
 from app.people.provider import access
+from app.referrals.directory import leavers
 from app.routing import people
 from app.routing.rota import changes, roster
 from app.routing.rota.shifts import ALWAYS_UNTIL, Place
-from app.staff import accounts, passwords, tokens
+from app.staff import accounts, passwords
 from app.staff import sign_in_rules as rules
 from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Role
-from app.statistics import wallboards
 from app.words import SOURCE
 from app.work import Work
 
@@ -178,19 +179,23 @@ def list_staff(
 
 @app.command("show")
 def show_staff(name: str) -> None:
-    """Show an account, and what the person holds."""
+    """Show an account, what the person holds, and what is open of one who has left."""
 
-    async def verb(work: Work) -> dict[str, object]:
+    async def verb(work: Work) -> list[str]:
         found = await finding.person_named(work, name)
         held = await holding.count(work, found)
-        return {
+        values = {
             **changing.values_of(found),
             "state": finding.state_of(found).value,
             "holds": {kind.value: number for kind, number in held.items() if number},
         }
+        return [
+            *(f"{key}: {value}" for key, value in values.items()),
+            *await _open_lines(work, found),
+        ]
 
-    for key, value in run_verb(verb).items():
-        print(f"{key}: {value}")
+    for line in run_verb(verb):
+        print(line)
 
 
 @app.command("invite")
@@ -243,10 +248,9 @@ def _print_link(link: str | None) -> None:
 async def _handed_lines(work: Work, handed: leaving.HandedOver, person: Staff) -> list[str]:
     """Return what was handed over, what stays uncovered, what others keep, and what of a person who
     has left is still open, one a line."""
-    made = [] if person.active else await tokens.made_by(work, person)
-    walls = [] if person.active else await wallboards.made_by(work, person)
     zone = await roster.home_zone(work)
     names = {one.id: one.name for one in await changes.takers(work)}
+    on_call = [] if person.active else await leavers.to_confirm(work)
 
     def line(said: str, place: Place, name: str) -> str:
         ends = f"{place.end.astimezone(zone):%Y-%m-%dT%H:%M}" if place.end < ALWAYS_UNTIL else "-"
@@ -256,10 +260,19 @@ async def _handed_lines(work: Work, handed: leaving.HandedOver, person: Staff) -
         *(f"{kind.value}: {number}" for kind, number in handed.given.items()),
         *(line("uncovered", one, "") for one in handed.uncovered),
         *(line("kept", one, f" {names[one.counsellor_id]}") for one in handed.kept),
-        *(f"still in the directory: {code}" for code in handed.reached.entries),
-        *(f"still the partner of: {name}" for name in handed.reached.lines),
-        *(f"token that they made: {one.name}" for one in made),
-        *(f"wallboard that they made: {one.name}" for one in walls),
+        *await _open_lines(work, person),
+        *(f"check that it is not theirs: {code}" for code, _name in on_call),
+    ]
+
+
+async def _open_lines(work: Work, person: Staff) -> list[str]:
+    """Return what is open of a person who has left or lost the role at the provider, one a line."""
+    left = await still_open.of(work, person)
+    return [
+        *(f"still in the directory: {code}" for code in left.entries),
+        *(f"still the partner of: {name}" for name in left.lines),
+        *(f"token that they made: {one.name}" for one in left.tokens),
+        *(f"wallboard that they made: {one.name}" for one in left.wallboards),
     ]
 
 

@@ -1,5 +1,5 @@
-"""Jobs of the definitions and settings: answers of questions that were marked later are sealed, and
-what an emergency access changed goes back.
+"""Jobs of the definitions and settings: answers of questions that were marked later are sealed,
+what an emergency access changed goes back, and what is open of leavers is watched.
 
 They may run twice.
 """
@@ -9,7 +9,7 @@ from uuid import UUID
 
 from procrastinate import Blueprint, JobContext, RetryStrategy
 
-from app.country import marked
+from app.country import marked, still_open
 from app.country.undoing import undo_settings
 from app.jobs.names import Task
 from app.jobs.passing import PASSING
@@ -43,5 +43,10 @@ def country_tasks() -> Blueprint:
     async def undo(context: JobContext, emergency_id: str) -> None:
         async with transaction(context.additional_context["ground"], PROGRAM) as work:
             await undo_settings(work, UUID(emergency_id))
+
+    @tasks.task(name=Task.WATCH_LEAVER.in_area, retry=_RETRY, pass_context=True)
+    async def watch_leaver(context: JobContext, staff_id: str) -> None:
+        async with transaction(context.additional_context["ground"], PROGRAM) as work:
+            await still_open.watch(work, UUID(staff_id))
 
     return tasks

@@ -44,6 +44,7 @@ class Task(StrEnum):
 
     SEAL_MARKED = "country:seal_marked"
     UNDO_SETTINGS = "country:undo_settings"
+    WATCH_LEAVER = "country:watch_leaver"
 
     CARRY_HASHES = "sealing:carry_hashes"
     RESEAL = "sealing:reseal"

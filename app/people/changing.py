@@ -23,7 +23,7 @@ from app.privacy import ends
 from app.routing import offers
 from app.routing.models import Offer
 from app.routing.people import check_skills
-from app.staff import accounts, phone_proofs
+from app.staff import accounts, former_addresses, phone_proofs
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.log_rows import every_entry
@@ -320,6 +320,8 @@ async def _carry_out(
     after: dict[str, Any],
     different: list[str],
 ) -> None:
+    if "endpoint" in different or "email" in different:
+        await former_addresses.note(work, staff, former_addresses.present(staff))
     _store(staff, after)
     note_could_approve(staff)
     await work.session.flush()

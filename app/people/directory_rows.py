@@ -10,7 +10,8 @@ from app.database.base import Base
 
 
 class DirectoryAccount(Base):
-    """What a directory says of an account besides what the account says itself."""
+    """What a directory says of an account besides what the account says itself, and what stays of
+    a person whom it or the provider let leave."""
 
     __tablename__ = "directory_accounts"
 
@@ -25,3 +26,6 @@ class DirectoryAccount(Base):
     # The person left by the directory, and holds work that no colleague may take over. NULL: all of
     # it is handed over.
     work_left_at: Mapped[datetime | None]
+    # The person left by the directory, or lost the role at the provider, and something of theirs is
+    # open: see `app/country/still_open.py`. NULL: nothing is, or an administrator deactivated them.
+    left_open_at: Mapped[datetime | None]

@@ -13,22 +13,22 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from app.contacts import openings
-from app.contacts.cases.models import CaseContact, CaseMember
+from app.contacts.cases.models import CaseContact
 from app.contacts.events import note_event
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact
-from app.contacts.scopes import let_work, may_read_any, take_back_reading
+from app.contacts.scopes import let_work, may_read_any
 from app.contacts.states import Subject
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.names import Task
 from app.jobs.transaction import send_rows
-from app.people import ending
+from app.people import emergency_reading, ending
 from app.people.traces import accounts as traces_of_accounts
 from app.people.traces import kept
 from app.people.traces.acts import all_acts_under
@@ -448,32 +448,9 @@ async def _end_access(work: Work, row: Emergency) -> None:
         acting.password_hash = None
         await second_factor.take_away(work, acting)
     else:
-        await _end_reading(work, row, acting)
+        await emergency_reading.end(work, row, acting)
     await work.session.flush()
     accounts_changed(work)
-
-
-async def _end_reading(work: Work, row: Emergency, reader: Staff) -> None:
-    if row.subject_kind == SubjectKind.CASE:
-        await _leave_case(work, row, reader)
-    # After that: an opening leaves what its reader reads for a case.
-    assert row.decided_at is not None
-    await openings.end_emergency_of(work, reader.id, row.decided_at)
-
-
-async def _leave_case(work: Work, row: Emergency, reader: Staff) -> None:
-    case = await work.session.get_one(
-        Case, row.subject_id, with_for_update=True, populate_existing=True
-    )
-    await traces_of_accounts.end_requests(work, row, reader)
-    if case.owner_id != reader.id:
-        member = delete(CaseMember).where(
-            CaseMember.case_id == case.id, CaseMember.staff_id == reader.id
-        )
-        # Who has left the helpline has left the case with it.
-        if await work.session.scalar(member.returning(CaseMember.staff_id)) is not None:
-            note_event(work, Subject.CASE, case.id, RecordLog.MEMBER_REMOVED, staff=str(reader.id))
-        await take_back_reading(work, of=reader.id)
 
 
 # -- the review --------------------------------------------------------------------------

@@ -4,16 +4,16 @@ from sqlalchemy import select
 
 from app.errors import Code, Conflict
 from app.jobs.names import Task
-from app.people import holding
+from app.people import emergency_reading, holding
 from app.referrals.directory import leavers
 from app.referrals.directory.leavers import StillReached
 from app.routing import withdrawing
 from app.routing.holding import holds_anything
 from app.routing.participants.participants import Purpose
 from app.routing.rota import roster
-from app.staff import phone_proofs, sessions
+from app.staff import former_addresses, phone_proofs, sessions
 from app.staff.audit import write_entry
-from app.staff.emergency_rows import LIVE, Emergency
+from app.staff.emergency_rows import LIVE, Emergency, EmergencyState
 from app.staff.log_kinds import AuditLog
 from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Permission, Role, lost_between, may
@@ -71,24 +71,26 @@ async def sign_out(work: Work, staff: Staff) -> int:
 async def end_emergencies(work: Work, staff: Staff) -> None:
     """End every emergency access that a person asked for: it was opened to them as they were.
 
-    The person is signed out of the account by which they act at once. The rest is a job of its own,
-    because its end locks other accounts; until then `emergencies.enter` refuses them.
+    The person is signed out of the account by which they act, and reads no record by it any more,
+    at once. The rest is a job of its own, because its end locks other accounts; until then
+    `emergencies.enter` refuses them.
     """
-    found = await work.session.execute(
-        select(Emergency.id, Emergency.account_id).where(
-            Emergency.asked_by == staff.id, Emergency.state.in_(LIVE)
-        )
+    found = await work.session.scalars(
+        select(Emergency).where(Emergency.asked_by == staff.id, Emergency.state.in_(LIVE))
     )
-    for emergency_id, account_id in found.all():
-        if account_id is not None:
-            await sessions.end_sessions(work, account_id)
-        work.defer(Task.CLOSE_EMERGENCY, emergency_id=str(emergency_id), at_once=True)
+    for row in found.all():
+        if row.account_id is not None:
+            await sessions.end_sessions(work, row.account_id)
+        elif row.state == EmergencyState.OPEN:
+            await emergency_reading.end(work, row, staff)
+        work.defer(Task.CLOSE_EMERGENCY, emergency_id=str(row.id), at_once=True)
 
 
 async def forget_telephone(work: Work, staff: Staff) -> StillReached:
     """Forget at which telephone a person is rung, and how they prove there who they are: their PIN,
     too. With a telephone of their own they go on duty without signing in. Return where else they
     are still reached."""
+    await former_addresses.note(work, staff, former_addresses.present(staff))
     reached = await leavers.note(work, staff)
     staff.endpoint_kind, staff.endpoint = EndpointKind.BROWSER.value, None
     staff.second_phone = None

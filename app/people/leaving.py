@@ -262,6 +262,7 @@ async def reactivate(work: Work, person_id: UUID, *, by: By) -> Staff:
     if left_at is not None:
         await giving.forget_duty(work, staff, left_at)
     await work_left.is_over(work, staff)
+    await work_left.is_closed(work, staff)
     staff.active, staff.password_hash = True, None
     note_could_approve(staff)
     staff.revision += 1

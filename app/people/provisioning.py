@@ -14,11 +14,15 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from app.database.topics import Topic
 from app.errors import Invalid, NotAllowed, NotFound
-from app.people import changing, holding, leaving, work_left
+from app.jobs.names import Task
+from app.log import log
+from app.people import changing, holding, leaving, links, work_left
+from app.people.approval import asking
 from app.people.approval.asking import Asked, hold_back
 from app.people.approval.rows import AccessKind
-from app.people.changing import Changes
+from app.people.changing import Changes, LastAdministrator
 from app.people.directory_rows import DirectoryAccount
 from app.people.holding import Kind
 from app.people.leaving import Plan
@@ -163,6 +167,8 @@ async def change(
     if entry.active is False and known.staff.active:
         return await leave(work, person_id)
     staff = await changing.lock_person(work, person_id, revision)
+    if entry.active is False:
+        await _stays_out(work, staff)
     before = changing.values_of(staff)
     role = _role(entry.role) if entry.role is not None else None
     changes = Changes(
@@ -182,7 +188,8 @@ async def change(
 
 
 async def leave(work: Work, person_id: UUID) -> Known:
-    """Let a person leave at once. Of one who has left nothing is changed.
+    """Let a person leave at once. One who has left, or was not let in yet, also does not come in by
+    what still waits for a second person.
 
     Raises NotFound, NotTheDirectorys, LastAdministrator.
     """
@@ -191,7 +198,29 @@ async def leave(work: Work, person_id: UUID) -> Known:
     if staff.active:
         await _end(work, staff)
         await _keep(work, staff, Entry(staff.name, external_id=known.external_id))
+    else:
+        await _stays_out(work, staff)
     return await one(work, person_id)
+
+
+async def _stays_out(work: Work, staff: Staff) -> None:
+    """Withdraw what would open an inactive account later: its link, and what waits for a second
+    person. Without either, nothing is changed."""
+    if staff.active or staff.emergency:
+        return
+    await links.withdraw(work, staff.id)
+    waits = await asking.waiting_of(work, staff)
+    if waits is None:
+        return
+    before = asking.for_log(staff, asking.asked_of(waits))
+    await asking.withdraw(work, staff)
+    write_entry(work, AuditLog.LEFT_BY_DIRECTORY, str(staff.id), before=before, after=None)
+    work.announce(Topic.STAFF)
+
+
+async def could_come_in(work: Work, staff: Staff) -> bool:
+    """Return whether a person is in, or would be as soon as a second person approves."""
+    return staff.active or await asking.waiting_of(work, staff) is not None
 
 
 async def _end(work: Work, staff: Staff) -> None:
@@ -199,9 +228,15 @@ async def _end(work: Work, staff: Staff) -> None:
     if staff.emergency:
         raise NotTheDirectorys()
     plan = await _plan_for(work, staff)
-    handed = await leaving.deactivate(work, staff.id, plan, by=None, leaves_rest=True)
+    try:
+        handed = await leaving.deactivate(work, staff.id, plan, by=None, leaves_rest=True)
+    except LastAdministrator:
+        # They are refused, and stay: the operator sees that a leaver keeps the accounts.
+        log().error("the last administrator has left by the directory, and stays", area="people")
+        raise
     if handed.left:
         await work_left.note(work, staff)
+    work.defer(Task.WATCH_LEAVER, staff_id=str(staff.id))
     write_entry(
         work,
         AuditLog.LEFT_BY_DIRECTORY,

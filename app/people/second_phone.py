@@ -6,7 +6,7 @@ from app.errors import Conflict, Invalid
 from app.people import connection_tests
 from app.privacy import ends
 from app.routing import offers
-from app.staff import phone_proofs
+from app.staff import former_addresses, phone_proofs
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import EndpointKind, Staff
@@ -57,6 +57,7 @@ async def _locked(work: Work, person: Staff) -> Staff:
 
 async def _store(work: Work, staff: Staff, number: str | None) -> None:
     before, staff.second_phone = staff.second_phone, number
+    await former_addresses.note(work, staff, [before])
     await phone_proofs.forget_pairing(work, staff)
     staff.revision += 1
     await work.session.flush()

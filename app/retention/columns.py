@@ -247,6 +247,7 @@ WITHOUT_RULE: Mapping[str, str] = {
         ],
         _ACCOUNT,
     ),
+    "former_addresses.*": "keyed hashes by which a leaver is found; as long as the account",
     "alarms.acknowledged_by": _ACCOUNT,
     "kept_entries.*": "of the log, what decides who made an account, as long as there is one",
     "log_beginnings.*": "where the log begins: numbers, instants and a hash",

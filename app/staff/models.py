@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.database.base import SEALED, Base, Identifier, KeyedHash, Sealed, one_of
+from app.database.base import SEALED, Base, Identifier, KeyedHash, MatchHash, Sealed, one_of
 from app.staff.roles import Role
 
 
@@ -271,6 +271,17 @@ class PhoneProof(Base):
     code_until: Mapped[datetime | None]
     # The state that a texted code sets.
     wants: Mapped[str | None]
+
+
+class FormerAddress(Base):
+    """A telephone or e-mail address that an account had, as a keyed hash."""
+
+    __tablename__ = "former_addresses"
+
+    staff_id: Mapped[UUID] = mapped_column(
+        ForeignKey("staff.id", ondelete="CASCADE"), primary_key=True
+    )
+    address_key: Mapped[MatchHash] = mapped_column(primary_key=True)
 
 
 class ApiToken(Base):

@@ -11,7 +11,7 @@ from enum import StrEnum, auto
 from itertools import pairwise
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from app.errors import Conflict, Invalid
@@ -87,13 +87,20 @@ async def whose_unproven(work: Work, number: str) -> Staff | None:
     return found[0][0]
 
 
-async def is_proven_by_any(work: Work, number: str) -> bool:
-    """Return whether a person has proven that this is the phone at which their calls ring."""
+async def is_proven_by_any(work: Work, number: str, *, but: Staff | None = None) -> bool:
+    """Return whether a person has proven that this is the phone at which their calls ring, or which
+    rings if their browser does not answer. `but` is left out."""
     proven = (
         select(PhoneProof.staff_id)
         .join(Staff, Staff.id == PhoneProof.staff_id)
-        .where(Staff.active, Staff.endpoint == number, PhoneProof.paired_at.is_not(None))
+        .where(
+            Staff.active,
+            or_(Staff.endpoint == number, Staff.second_phone == number),
+            PhoneProof.paired_at.is_not(None),
+        )
     )
+    if but is not None:
+        proven = proven.where(Staff.id != but.id)
     return await work.session.scalar(proven.limit(1)) is not None
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy import text
 
 from app.api.scim import _leaves
 from app.demo.stage import Stage
@@ -196,3 +197,20 @@ async def test_who_leaves_there_is_signed_out_here_and_the_stream_ends(stage: St
         back = await client.patch(f"/Users/{ana.id}", json={**asked, "Operations": active})
         assert back.json()["active"] is True
         assert (await ana.ask("GET", "/me")).status_code == 401, "until she signs in anew"
+        await _waits_and_leaves(stage, client)
+
+
+async def _waits_and_leaves(stage: Stage, client: httpx2.AsyncClient) -> None:
+    """A new account waits for a second person, also if it is renamed, until it leaves."""
+    waiting = "SELECT count(*) FROM access_requests WHERE state = 'waits'"
+    async with transaction(stage.ground, PROGRAM) as work:
+        await work.session.execute(text("UPDATE staff SET could_approve = true"))
+    made = await client.post("/Users", json={"schemas": [USER], "userName": "Nova"})
+    assert made.json()["active"] is False
+    path = f"/Users/{made.json()['id']}"
+    rename = {"op": "replace", "path": "userName", "value": "Nova B"}
+    leaves = {"op": "replace", "path": "active", "value": False}
+    for operations, still in (([rename], 1), ([leaves, KING], 0)):
+        asked = {"schemas": [PATCH], "Operations": operations}
+        assert (await client.patch(path, json=asked)).status_code == 200
+        assert (await stage.rows(waiting))[0]["count"] == still

@@ -575,6 +575,55 @@ async def test_a_directory_gives_no_such_access_with_its_token_alone(
     assert (ana.role, rada.email) == ("counsellor", "rada@helpline.example")
 
 
+@pytest.mark.parametrize("end", ["change", "leave", "delete"])
+async def test_who_leaves_while_their_account_waits_comes_in_by_no_approval(
+    work: Work, vera: Staff, mila: Staff, end: str
+) -> None:
+    entry = provisioning.Entry("nova")
+    nova = (await provisioning.add(work, entry)).staff
+    shown = await links.make_link(work, nova.id, by=mila, by_mail=False)
+    request = await waiting(work, nova)
+    assert await provisioning.could_come_in(work, nova)
+    if end == "change":
+        await provisioning.change(work, nova.id, replace(entry, active=False))
+    else:
+        await (provisioning.leave if end == "leave" else provisioning.delete)(work, nova.id)
+    assert not await provisioning.could_come_in(work, nova)
+    act, detail = logged(work)[-1]
+    assert (act, detail["before"]["kind"], detail["after"]) == (
+        "left_by_directory",
+        "account",
+        None,
+    )
+    with pytest.raises(NothingWaits):
+        await deciding.decide(work, request.id, by=vera, approve=True)
+    assert not nova.active
+    with pytest.raises(LinkWithdrawn):
+        await links.find(work, token(shown))
+    written = len(logged(work))
+    if end != "delete":
+        await provisioning.change(work, nova.id, replace(entry, active=False))
+        assert len(logged(work)) == written, "said again, nothing is changed"
+
+
+async def test_no_request_from_before_a_deletion_lets_an_account_in(
+    work: Work, vera: Staff, mila: Staff
+) -> None:
+    nova = (await provisioning.add(work, provisioning.Entry("nova"))).staff
+    await provisioning.delete(work, nova.id)
+    # As an earlier version left it.
+    await asking.hold_back(work, nova, Asked(AccessKind.ACCOUNT), by=mila)
+    with pytest.raises(ChangedSinceAsked):
+        await decide(work, vera, nova)
+    assert not nova.active
+    await decide(work, vera, nova, approve=False)
+    # What an administrator asks for after it can be approved.
+    work.now += timedelta(minutes=1)
+    await leaving.reactivate(work, nova.id, by=mila)
+    await decide(work, vera, nova)
+    assert nova.active
+
+
 async def test_a_provider_of_ones_own_opens_no_such_account(
     work: Work, vera: Staff, mila: Staff
 ) -> None:

@@ -317,12 +317,16 @@ async def test_the_pages_name_what_a_leaver_leaves_open(stage: Stage) -> None:
     (revision,) = re.findall(r'name="revision" value="(\d+)"', shown)
     form = {"revision": revision, "everything": str(vera.id), "act": "hand_over"}
     assert "Handed over: " in (await page(stage, mila, f"{person}/leave", **form)).text
-    assert "/leave" not in (await page(stage, mila, "/admin/people")).text
+    people = (await page(stage, mila, "/admin/people")).text
+    assert "/leave" not in people
+    assert 'id="left-open"' in people, "her mobile is still on call"
+    assert "The directory still has" in (await page(stage, mila, person)).text
     # An administrator leaves on the page itself.
     await olga.ask("POST", "/tokens", {"name": "warehouse", "scopes": ["statistics"], "days": 9})
     await stage.change_rows(f"UPDATE staff SET second_phone = '{mobile}' WHERE name = 'olga'")
     shown = (await page(stage, mila, f"/admin/people/{olga.id}/leave")).text
     assert "warehouse" in shown
+    assert "/agencies/on-call/entry" in shown, "to be looked through"
     (revision,) = re.findall(r'name="revision" value="(\d+)"', shown)
     form = {"revision": revision, "act": "deactivate"}
     done = (await page(stage, mila, f"/admin/people/{olga.id}/leave", **form)).text

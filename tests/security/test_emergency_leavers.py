@@ -5,8 +5,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import select
 
 from app.contacts import contacts
+from app.contacts.cases import cases
+from app.contacts.cases.models import CaseContact, CaseMember
 from app.contacts.scopes import may_read_any
 from app.contacts.states import Channel
 from app.errors import Conflict
@@ -109,8 +112,9 @@ async def test_what_a_leaver_asked_for_is_not_confirmed_later(work: Work) -> Non
     assert row.state == EmergencyState.LAPSED
 
 
+@pytest.mark.parametrize("of_case", [False, True])
 async def test_a_record_that_was_opened_to_a_counsellor_closes_with_another_role(
-    work: Work,
+    work: Work, of_case: bool
 ) -> None:
     mila, ana, bob = (
         await an_administrator(work),
@@ -119,11 +123,20 @@ async def test_a_record_that_was_opened_to_a_counsellor_closes_with_another_role
     )
     made, _ = await contacts.create_contact(work, bob, channel=Channel.CALL)
     await send_rows(work)
-    row = await emergencies.ask(work, ana, EmergencyKind.RECORD, GROUND, 240, made.code)
+    code = made.code
+    if of_case:
+        case = await cases.open_case(work, bob, [])
+        work.session.add(CaseContact(case_id=case.id, contact_id=made.id, linked_at=work.now))
+        code = case.code
+    row = await emergencies.ask(work, ana, EmergencyKind.RECORD, GROUND, 240, code)
     await emergencies.decide(work, mila, row.id, confirm=True)
     await send_rows(work)
     assert await may_read_any(work, ana, made.id)
     await changing.change(work, ana.id, Changes(role=Role.SUPERVISOR, team="south"), by=None)
+    # At once, also while no worker is there.
+    assert not await may_read_any(work, ana, made.id)
+    members = select(CaseMember.staff_id).where(CaseMember.staff_id == ana.id)
+    assert (await work.session.scalars(members)).all() == []
     await close(work)
     assert row.state == EmergencyState.ENDED
     assert not await may_read_any(work, ana, made.id)

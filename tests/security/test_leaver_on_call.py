@@ -9,8 +9,13 @@ from sqlalchemy import select
 
 from app.calls import lines
 from app.calls.line_rows import Line
+from app.country import still_open
+from app.dashboard import rail
 from app.demo.stage import LINE
-from app.people import leaving
+from app.jobs.names import Task
+from app.people import changing, leaving, provisioning, second_phone, work_left
+from app.people.changing import Changes
+from app.people.letters import letter_to_owner
 from app.referrals.channels.attempts import add_attempt, phone_on_duty, phones_on_duty
 from app.referrals.channels.links import add_link
 from app.referrals.channels.models import Attempt
@@ -25,7 +30,9 @@ from app.referrals.states import ChannelKind, Purpose, Service
 from app.routing.alarm_rows import Alarm, AlarmAttempt, AlarmKind
 from app.routing.rota import watch
 from app.staff import phone_proofs
-from app.staff.models import Staff
+from app.staff.models import FormerAddress, Staff
+from app.staff.telling import Told
+from app.statistics.models import Wallboard
 from app.telephony.participants import alarm_calls, duty
 from app.telephony.provider.signature import Signed
 from app.telephony.script import TAKE_DIGIT
@@ -109,10 +116,85 @@ async def test_where_a_leaver_is_still_reached_is_said_and_nothing_goes_there(wo
 
 async def test_a_telephone_that_a_colleague_has_as_well_stays_on_call(work: Work) -> None:
     vera, agency = await a_leaver(work), await on_call(work)
-    await a_counsellor(work, "bob", endpoint=MOBILE)
-    vera.email = None
+    bob = await a_counsellor(work, "bob")
+    bob.second_phone, vera.email = MOBILE, None
+    await phone_proofs.pair(work, bob)
     assert await leaves(work, vera) == StillReached()
     assert agency.of_leavers == []
+    # One that a colleague only chose is not theirs.
+    await phone_proofs.forget_pairing(work, bob)
+    olga = await a_supervisor(work, "olga")
+    olga.endpoint_kind, olga.endpoint = "phone", MOBILE
+    await work.session.flush()
+    plan = leaving.shifts_uncovered()
+    handed = await leaving.deactivate(work, olga.id, plan, by=None)
+    assert (handed.reached.entries, agency.of_leavers) == (("on-call",), [MOBILE])
+    assert await leavers.is_a_leavers(work, MOBILE)
+    await phone_proofs.pair(work, bob)
+    assert not await leavers.is_a_leavers(work, MOBILE), "a second phone that is proven is theirs"
+
+
+@pytest.mark.parametrize("out", ["changed", "second", "mail"])
+async def test_what_was_taken_out_of_the_account_before_is_found_when_its_person_leaves(
+    work: Work, out: str
+) -> None:
+    vera, agency = await a_leaver(work), await on_call(work)
+    vera.email = None
+    if out == "changed":
+        await changing.change(work, vera.id, Changes(endpoint="+381641119999"), by=None)
+    elif out == "second":
+        vera.endpoint_kind, vera.endpoint, vera.second_phone = "browser", None, MOBILE
+        await work.session.flush()
+        await second_phone.give_up(work, vera)
+    else:
+        vera.endpoint_kind, vera.endpoint, vera.email = "browser", None, MAIL.lower()
+        await changing.change(work, vera.id, Changes(email="other@home.example"), by=None)
+    assert (await leaves(work, vera)).entries == ("on-call",)
+    assert agency.of_leavers == [MAIL if out == "mail" else MOBILE]
+    kept = await work.session.scalars(select(FormerAddress.address_key))
+    assert not any(MOBILE.encode() in key for key in kept)
+
+
+async def test_who_leaves_by_a_directory_or_the_provider_alarms_until_all_is_closed(
+    work: Work,
+) -> None:
+    mila, vera, agency = await an_administrator(work), await a_leaver(work), await on_call(work)
+    work.settings.smtp_url, mila.email = "smtp://127.0.0.1:1", "mila@helpline.example"
+    await a_line(work)
+    line = await lines.line_of_number(work, LINE)
+    assert line is not None
+    row = await work.session.get_one(Line, line.id)
+    row.plan = {**row.plan, "partner_number": MOBILE}
+    wallboard = Wallboard(name="Hall", made_by=vera.id, made_at=work.now, language="en")
+    wallboard.token_key = b"k"
+    work.session.add(wallboard)
+    await work.session.flush()
+    await provisioning.change(work, vera.id, provisioning.Entry("vera", active=False))
+    assert [job.task for job in work.jobs].count(Task.WATCH_LEAVER) == 1
+    work.jobs.clear()
+    await still_open.watch(work, vera.id)
+    told = [job.task for job in work.jobs]
+    assert told == [Task.TELL_OWNER, Task.WATCH_LEAVER]
+    letter = await letter_to_owner(work, mila.id, Told.WORK_LEFT, work.now, "")
+    assert letter is not None
+    assert "vera" not in letter[2].lower()
+    assert await work_left.with_open(work) == [vera]
+    await work.session.flush()
+    assert 'data-count="admin">1<' in await rail.counts_part(work, rail.seat_of(mila))
+    left = await still_open.of(work, vera)
+    assert (left.entries, left.lines) == (("on-call",), ("Plavi telefon",))
+    assert [one.name for one in left.wallboards] == ["Hall"]
+    # It goes on for as long as one of them is open, and no second letter goes out.
+    agency.of_leavers, row.plan = [], {}
+    await work.session.flush()
+    work.jobs.clear()
+    await still_open.watch(work, vera.id)
+    assert [job.task for job in work.jobs] == [Task.WATCH_LEAVER]
+    wallboard.withdrawn_at = work.now
+    await work.session.flush()
+    work.jobs.clear()
+    await still_open.watch(work, vera.id)
+    assert (work.jobs, await work_left.with_open(work)) == ([], [])
 
 
 def key(digits: str) -> Signed:

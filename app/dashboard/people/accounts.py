@@ -1,5 +1,6 @@
 """The pages of people: the list, and one account with what can be changed of it."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
@@ -7,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Form, Query, Request, Response
 
 from app.contacts.cases.quotas import limits_reached
+from app.country import still_open
 from app.dashboard.people import views
 from app.dashboard.people.access_requests import access_request_values, is_alone
 from app.dashboard.people.views import PersonForm
@@ -17,12 +19,12 @@ from app.errors import Invalid, Refusal
 from app.people import changing, factors, finding, links, phone_codes, work_left
 from app.people.finding import PersonState
 from app.people.provider import access
-from app.staff import phone_proofs, second_factor, tokens
+from app.referrals.directory.agencies import names_of_codes
+from app.staff import phone_proofs, second_factor
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role
-from app.statistics import wallboards
 from app.web.access import InWork, reader_with
-from app.words.pages import N_, _, refusal_words
+from app.words.pages import N_, _, list_words, refusal_words
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
@@ -80,6 +82,7 @@ async def people_page(
         states=list(PersonState),
         teams=await finding.all_teams(work),
         work_left=[] if fragment else await work_left.people(work),
+        left_open=[] if fragment else await work_left.with_open(work),
         reached=[] if fragment else await limits_reached(work),
         limit_words=_LIMITS,
         **await access_request_values(work, staff),
@@ -127,6 +130,30 @@ async def invite(request: Request, work: InWork, staff: Keeps) -> Response:
         form = views.typed_form(form, changes, notice=refusal_words(refusal))
         return await _new(request, work, staff, form, await views.choices(work, None))
     return await show_moved(request, work, staff, person, address)
+
+
+async def reached_words(work: Work, entries: Sequence[str], on_lines: Sequence[str]) -> list[str]:
+    """Say where the directory and lines still lead to a person who has left."""
+    said = []
+    if entries:
+        named = list_words((await names_of_codes(work, list(entries))).values())
+        said.append(
+            _(
+                "The directory still has a number or address of this person: %(entries)s. Until "
+                "you change it, or check the entry again, no key there acknowledges and nothing "
+                "is sent.",
+                entries=named,
+            )
+        )
+    if on_lines:
+        said.append(
+            _(
+                "Callers are still connected with the telephone of this person, as the partner: "
+                "%(lines)s. Change it.",
+                lines=list_words(on_lines),
+            )
+        )
+    return said
 
 
 async def show_moved(
@@ -192,6 +219,7 @@ async def show_person(
     request: Request, work: Work, staff: Staff, person: Staff, form: PersonForm, **more: Any
 ) -> Response:
     """Render the page of an account."""
+    left = await still_open.of(work, person)
     return page(
         request,
         "person.html",
@@ -209,8 +237,9 @@ async def show_person(
         identity=await access.identity_of(work, person),
         proof=await phone_proofs.proof_of(work, person.id),
         now=work.now,
-        made_tokens=[] if person.active else await tokens.made_by(work, person),
-        made_wallboards=[] if person.active else await wallboards.made_by(work, person),
+        made_tokens=left.tokens,
+        made_wallboards=left.wallboards,
+        reached=await reached_words(work, left.entries, left.lines),
         alone=await is_alone(work),
         **await access_request_values(work, staff, person.id),
         has_mail=work.settings.smtp_url is not None,

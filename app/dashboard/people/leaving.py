@@ -7,12 +7,12 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import select
 
-from app.dashboard.people.accounts import Keeps, show_moved
+from app.dashboard.people.accounts import Keeps, reached_words, show_moved
 from app.dashboard.templating import templates
 from app.errors import Conflict, Invalid, Refusal
 from app.people import finding, holding, leaving, links, work_left
 from app.people.holding import Kind
-from app.referrals.directory.agencies import names_of_codes
+from app.referrals.directory import leavers
 from app.routing.rota import giving, roster
 from app.staff import tokens
 from app.staff.models import Staff
@@ -65,6 +65,7 @@ async def _show(
         "held": held,
         "takers": takers,
         "for_all": [one for one in takers[Kind.DRAFTS] if one.id in in_all],
+        "to_confirm": await leavers.to_confirm(work) if person.active else [],
         "made_tokens": await tokens.made_by(work, person),
         "made_wallboards": await wallboards.made_by(work, person),
         "doing": await holding.doing(work, person),
@@ -132,20 +133,8 @@ async def _told(work: Work, person: Staff, handed: leaving.HandedOver, *, has_le
     if handed.uncovered:
         spans = giving.spans_message(handed.uncovered, await roster.home_zone(work))
         told += " " + _("Uncovered: %(stretches)s.", stretches=message_words(spans))
-    if handed.reached.entries:
-        named = list_words((await names_of_codes(work, handed.reached.entries)).values())
-        told += " " + _(
-            "The directory still has a number or address of this person: %(entries)s. Until you "
-            "change it, or check the entry again, no key there acknowledges and nothing is sent.",
-            entries=named,
-        )
-    if handed.reached.lines:
-        told += " " + _(
-            "Callers are still connected with the telephone of this person, as the partner: "
-            "%(lines)s. Change it.",
-            lines=list_words(handed.reached.lines),
-        )
-    return told
+    reached = await reached_words(work, handed.reached.entries, handed.reached.lines)
+    return " ".join([told, *reached])
 
 
 @router.post("/admin/people/{person_id}/reactivate")

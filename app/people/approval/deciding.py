@@ -12,6 +12,7 @@ from app.people.approval import renewing
 from app.people.approval.asking import asked_of, for_log, withdraw_link
 from app.people.approval.rows import AccessKind, AccessRequest
 from app.people.changing import Changes
+from app.people.directory_rows import DirectoryAccount
 from app.people.provider import access
 from app.staff import accounts, phone_proofs
 from app.staff.audit import write_entry
@@ -113,6 +114,8 @@ async def decide(work: Work, request_id: UUID, *, by: Staff | None, approve: boo
             raise NotSecondPerson()
         if (staff.revision, staff.role) != (row.revision, row.role_before):
             raise ChangedSinceAsked()
+        if await _deleted_since(work, row):
+            raise ChangedSinceAsked()
     before = {"role": staff.role, "active": staff.active}
     asked = asked_of(row)
     row.state = (ChangeState.IN_FORCE if approve else ChangeState.REFUSED).value
@@ -127,6 +130,14 @@ async def decide(work: Work, request_id: UUID, *, by: Staff | None, approve: boo
     asker = str(row.asked_by or row.asked_role)
     write_entry(work, act, str(staff.id), before=before, after=after, asked_by=asker)
     work.announce(Topic.STAFF)
+
+
+async def _deleted_since(work: Work, row: AccessRequest) -> bool:
+    """Return whether the directory has deleted the account since a request was made: it could not
+    end it again. What an administrator asks for after that can be approved."""
+    kept = await work.session.get(DirectoryAccount, row.staff_id, populate_existing=True)
+    deleted_at = kept.deleted_at if kept is not None else None
+    return deleted_at is not None and deleted_at >= row.asked_at
 
 
 async def _let_take_effect(work: Work, staff: Staff, row: AccessRequest) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import and_, delete, exists, func, or_, select
 
 from app.errors import Conflict, NotAllowed, NotFound
+from app.jobs.names import Task
 from app.outbox.push import subscriptions
 from app.people import changing, ending, links
 from app.people.approval import asking
@@ -412,4 +413,5 @@ async def close(work: Work, staff: Staff, identity: StaffIdentity) -> bool:
         work, AuditLog.ACCESS_ENDED_BY_PROVIDER, str(staff.id), before=staff.role, after=None
     )
     accounts_changed(work)
+    work.defer(Task.WATCH_LEAVER, staff_id=str(staff.id))
     return True

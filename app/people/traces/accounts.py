@@ -14,9 +14,8 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 
-from app.contacts.cases.models import CaseRequest
 from app.jobs.transaction import send_rows
 from app.people import changing, ending, holding, leaving, links
 from app.people.approval import asking, renewing
@@ -230,17 +229,3 @@ async def _tokens(work: Work, acts: list[AuditEntry]) -> list[str]:
         for one in await tokens.list_tokens(work)
         if str(one.id) in made and one.revoked_at is None
     ]
-
-
-async def end_requests(work: Work, row: Emergency, reader: Staff) -> None:
-    """End what the reader of a case has asked its team for, and what is not decided yet."""
-    await work.session.execute(
-        update(CaseRequest)
-        .where(
-            CaseRequest.case_id == row.subject_id,
-            CaseRequest.asked_by == reader.id,
-            CaseRequest.asked_at >= row.decided_at,
-            CaseRequest.decided_at.is_(None),
-        )
-        .values(decided_at=work.now, decided_by=work.actor.staff_id, approved=False)
-    )

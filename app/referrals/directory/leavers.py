@@ -5,9 +5,10 @@ When they leave, nothing is written there and no key there acknowledges, until t
 again: an urgent case would count as in hand while no person of ours knows of it.
 """
 
+from collections.abc import Collection
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, exists, func, literal, or_, select, update
+from sqlalchemy import exists, func, literal, select, update
 
 from app.calls.line_rows import Line
 from app.database.topics import Topic
@@ -17,11 +18,13 @@ from app.referrals.directory.agencies import doubt_phone
 from app.referrals.directory.models import Agency
 from app.referrals.directory.phones import phones_of
 from app.referrals.states import ChannelKind, Sector
-from app.staff import phone_proofs
+from app.staff import former_addresses, phone_proofs
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import EndpointKind, Staff
+from app.staff.models import Staff
 from app.work import Work
+
+_OWN_HOUSE = select(Agency).where(Agency.sector == Sector.OWN_HOUSE).order_by(Agency.code)
 
 
 class StillReached(NamedTuple):
@@ -33,58 +36,77 @@ class StillReached(NamedTuple):
 
 
 async def note(work: Work, staff: Staff) -> StillReached:
-    """Note where a person who leaves, and whose account still has its telephone, would be reached.
+    """Note where a person who leaves would be reached: by what the account has, or had before.
 
-    What another active account has as well, such as a telephone that is handed on, is theirs.
+    What another active account has as well is theirs: an address, or a telephone that they have
+    proven, such as one that is handed on.
     """
-    numbers = {staff.second_phone} - {None}
-    if staff.endpoint_kind == EndpointKind.PHONE:
-        numbers |= {staff.endpoint} - {None}
-    phones = {one for one in numbers if one and not await _is_of_another(work, staff, _rings(one))}
-    mail = (staff.email or "").lower()
-    if mail and await _is_of_another(work, staff, func.lower(Staff.email) == mail):
-        mail = ""
-    if not phones and not mail:
-        return StillReached()
     entries = [
         agency.code
-        for agency in await work.session.scalars(
-            select(Agency)
-            .where(Agency.sector == Sector.OWN_HOUSE)
-            .order_by(Agency.code)
-            .with_for_update()
-        )
-        if await _is_marked(work, agency, phones, mail)
+        for agency in await work.session.scalars(_OWN_HOUSE.with_for_update())
+        if await _is_marked(work, staff, agency)
     ]
     if entries:
         work.announce(Topic.DIRECTORY)
+    return StillReached(tuple(entries), await _partner_of(work, staff))
+
+
+async def still(work: Work, staff: Staff) -> StillReached:
+    """Return where a person who has left is still reached now."""
+    rows = await work.session.scalars(_OWN_HOUSE.where(func.cardinality(Agency.of_leavers) > 0))
+    entries = [
+        agency.code
+        for agency in rows
+        if await former_addresses.which_of(work, staff, agency.of_leavers)
+    ]
+    return StillReached(tuple(entries), await _partner_of(work, staff))
+
+
+async def to_confirm(work: Work) -> list[tuple[str, str]]:
+    """Return code and name of every entry of our own people on call. What was never in an account
+    is in no list of it: a person who deactivates another one looks these through."""
+    return [(one.code, one.name) for one in await work.session.scalars(_OWN_HOUSE)]
+
+
+async def _partner_of(work: Work, staff: Staff) -> tuple[str, ...]:
+    """Return the lines whose callers are connected with a telephone of a person, by name."""
     partner = Line.plan["partner_number"].astext
-    lines = select(Line.name).where(partner.in_(phones), Line.active).order_by(Line.name)
-    return StillReached(tuple(entries), tuple(await work.session.scalars(lines)))
+    rows = await work.session.execute(
+        select(Line.name, partner).where(Line.active, partner.is_not(None)).order_by(Line.name)
+    )
+    found = [(name, number) for name, number in rows if number]
+    theirs = await _theirs(work, staff, {number for _name, number in found})
+    return tuple(name for name, number in found if number in theirs)
 
 
-def _rings(number: str) -> ColumnElement[bool]:
-    return or_(Staff.endpoint == number, Staff.second_phone == number)
+async def _theirs(work: Work, staff: Staff, addresses: Collection[str]) -> set[str]:
+    """Return which of several addresses are or were those of a person, and no colleague's."""
+    found = await former_addresses.which_of(work, staff, addresses)
+    return {one for one in found if not await _is_of_another(work, staff, one)}
 
 
-async def _is_of_another(work: Work, staff: Staff, which: ColumnElement[bool]) -> bool:
-    another = exists().where(Staff.active, Staff.id != staff.id, which)
+async def _is_of_another(work: Work, staff: Staff, address: str) -> bool:
+    if "@" not in address:
+        return await phone_proofs.is_proven_by_any(work, address, but=staff)
+    another = exists().where(
+        Staff.active, Staff.id != staff.id, func.lower(Staff.email) == address.lower()
+    )
     return bool(await work.session.scalar(select(another)))
 
 
-async def _is_marked(work: Work, agency: Agency, phones: set[str], mail: str) -> bool:
+async def _is_marked(work: Work, staff: Staff, agency: Agency) -> bool:
     """Mark what of an entry is the person's. Return whether anything is."""
-    rung = {one.number for one in await phones_of(work, agency.id)} & phones
-    texted = {agency.sms or ""} & phones
-    mailed = {agency.email} if agency.email and agency.email.lower() == mail else set()
-    found = rung | texted | mailed
+    duty = {one.number for one in await phones_of(work, agency.id)}
+    written = {one for one in (agency.sms, agency.email) if one}
+    found = await _theirs(work, staff, duty | written)
+    rung, texted, mailed = duty & found, agency.sms in found, agency.email in found
     if not found:
         return False
     before = list(agency.of_leavers)
     agency.of_leavers = sorted({*before, *found})
     for number in sorted(rung):
         await doubt_phone(work, agency.id, number)
-    channels = [ChannelKind.SMS] * bool(texted) + [ChannelKind.EMAIL] * bool(mailed)
+    channels = [ChannelKind.SMS] * texted + [ChannelKind.EMAIL] * mailed
     await work.session.execute(
         update(Link)
         .where(

@@ -7,15 +7,17 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from app.country import still_open
 from app.errors import Conflict, Invalid, NotAllowed
 from app.jobs.names import Task
-from app.people import changing, finding, leaving
+from app.jobs.transaction import flush
+from app.people import changing, finding, leaving, work_left
 from app.people.changing import Changes, LastAdministrator
 from app.people.provider import access, keeping
 from app.people.provider.access import AlreadyLinked, Ended, NoAccountHere, NoRoleHere
 from app.people.provider.mapping import Wanted
 from app.people.provider.protocol import Client, Discovered, Once, address_of
-from app.staff import accounts
+from app.staff import accounts, tokens
 from app.staff.models import Awaits, Staff
 from app.staff.sessions import note_provider_session
 from app.words.pages import spoken_in
@@ -149,8 +151,18 @@ async def test_a_person_without_a_role_loses_access_at_once(city: Work) -> None:
         "access_ended_by_provider",
         {"before": "counsellor", "after": None},
     )
+    # What is hers and open alarms, although the account is active.
+    assert Task.WATCH_LEAVER in [job.task for job in city.jobs]
+    city.actor = accounts.actor_of(ana)
+    await tokens.add_token(city, "hers", ["statistics"], 30)
+    await flush(city)
+    assert [one.name for one in (await still_open.of(city, ana)).tokens] == ["hers"]
+    await still_open.watch(city, ana.id)
+    assert await work_left.with_open(city) == [ana]
     # She comes back when the provider gives her a role again.
     assert (await comes(city, ANA)).id == ana.id
+    await still_open.watch(city, ana.id)
+    assert await work_left.with_open(city) == []
 
 
 async def test_a_session_keeps_the_providers_when_a_code_completes_it(city: Work) -> None:
@@ -178,7 +190,7 @@ async def test_a_mapping_without_a_role_ends_access_when_it_is_saved(city: Work)
     identity = await access.identity_of(city, ana)
     assert identity is not None
     assert identity.lost_at == city.now
-    assert [job.task for job in city.jobs] == [Task.TAKE_OUT_OF_SERVICE]
+    assert {job.task for job in city.jobs} == {Task.TAKE_OUT_OF_SERVICE, Task.WATCH_LEAVER}
 
 
 async def test_an_administrator_does_not_shut_themselves_or_the_last_one_out(city: Work) -> None:

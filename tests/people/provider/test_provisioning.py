@@ -1,6 +1,7 @@
 """A directory lets people leave: what they hold goes to colleagues, and access ends at once."""
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import select
@@ -137,8 +138,13 @@ async def test_a_leaver_is_out_whatever_else_the_directory_says_of_them(
         assert (ana.name, ana.role, ana.email) == (f"ana{number}", role, "ana@city.example")
 
 
-async def test_a_directory_gives_no_role_that_keeps_accounts(work: Work) -> None:
+async def test_a_directory_gives_no_role_that_keeps_accounts(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mila, vera = await an_administrator(work), await a_supervisor(work)
+    said: list[str] = []
+    logger = SimpleNamespace(error=lambda words, **_more: said.append(words))
+    monkeypatch.setattr(provisioning, "log", lambda: logger)
     for role in ("administrator", "auditor"):
         with pytest.raises(NotTheDirectorys):
             await provisioning.add(work, Entry("x", role=role))
@@ -153,6 +159,7 @@ async def test_a_directory_gives_no_role_that_keeps_accounts(work: Work) -> None
             await provisioning.change(work, mila.id, wrong)
     with pytest.raises(LastAdministrator):
         await provisioning.change(work, mila.id, Entry("mila", active=False))
+    assert said == ["the last administrator has left by the directory, and stays"]
     second = await an_administrator(work, "nina")
     await provisioning.change(work, mila.id, Entry("mila", active=False))
     assert mila.active is False

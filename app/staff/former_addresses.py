@@ -1,0 +1,50 @@
+"""Which telephones and e-mail addresses an account has and had.
+
+Those of before are kept as keyed hashes: when its person leaves, they are found in the directory
+and at lines also by a number that was taken out of the account earlier.
+"""
+
+from collections.abc import Collection
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+
+from app.staff.models import EndpointKind, FormerAddress, Staff
+from app.work import Work
+
+_KIND = "staff address"
+
+
+def _form(address: str) -> str:
+    return address.strip().lower()
+
+
+def present(staff: Staff) -> set[str]:
+    """Return the telephones and the e-mail address that an account has now."""
+    rung = staff.endpoint if staff.endpoint_kind == EndpointKind.PHONE else None
+    return {_form(one) for one in (rung, staff.second_phone, staff.email) if one}
+
+
+async def note(work: Work, staff: Staff, addresses: Collection[str | None]) -> None:
+    """Note what an account has, or had until now. May run twice."""
+    keys = {work.keys.match_key(_KIND, _form(one)) for one in addresses if one}
+    if keys:
+        rows = [{"staff_id": staff.id, "address_key": key} for key in sorted(keys)]
+        await work.session.execute(pg_insert(FormerAddress).values(rows).on_conflict_do_nothing())
+
+
+async def which_of(work: Work, staff: Staff, addresses: Collection[str]) -> set[str]:
+    """Return which of several telephones and addresses an account has or had."""
+    listed = sorted(addresses)
+    if not listed:
+        return set()
+    rows = await work.session.scalars(
+        select(FormerAddress.address_key).where(FormerAddress.staff_id == staff.id)
+    )
+    former, now = set(rows), present(staff)
+    made = work.keys.match_keys_all([(_KIND, _form(one)) for one in listed])
+    return {
+        one
+        for one, keys in zip(listed, made, strict=True)
+        if _form(one) in now or not former.isdisjoint(keys)
+    }
