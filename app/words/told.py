@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from app import words
 from app.errors import Message as Said
-from app.words import texts
+from app.words import danger, texts
 from app.words.chats import chat_words
 from app.words.keyed import Keyed
 
@@ -38,8 +38,10 @@ class Told(Keyed):
         return []
 
     def clash_of(self, key: str, language: str, mine: Mapping[str, str]) -> Said | None:
-        """Return which word a counsellor texts that has another meaning already: all count in
-        every language at once."""
+        """Return which word a counsellor texts that has another meaning already (all count in
+        every language at once), or which word of danger would be found in almost everything."""
+        if key == danger.KEY:
+            return danger.problem_of(language, mine[key])
         if not key.startswith(_DUTY_WORDS):
             return None
         chosen = {one.lower() for one in texts.entries(mine[key])}
