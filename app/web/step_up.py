@@ -237,6 +237,11 @@ ACTS: Mapping[str, Act] = {
     "dashboard.settings.token_pages.make_token": _KEY,
     "dashboard.wall.make_wallboard": _KEY,
     "api.dialling.change_dialling": _SETTING,
+    # What children hear and read.
+    "api.languages.import_catalogue": _SETTING,
+    "api.languages.take_back": _SETTING,
+    "dashboard.settings.language_pages.import_catalogue": _SETTING,
+    "dashboard.settings.language_pages.take_back": _SETTING,
     "api.settings.line_changes.take_back": _SETTING,
     "api.settings.lines.change_facts": _SETTING,
     "api.settings.lines.change_numbers": _SETTING,

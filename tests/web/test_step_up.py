@@ -24,7 +24,7 @@ from app.chats import accounts, ending
 from app.contacts import contacts, openings, profiles
 from app.contacts.cases import printing
 from app.contacts.models import Contact, Profile
-from app.country import line_changes, own_settings, sets
+from app.country import languages, line_changes, own_settings, sets
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import send_rows, transaction
 from app.people import changing, dialling, emergencies, factors, leaked, links
@@ -128,6 +128,8 @@ _OPENERS = (
     lines.set_plan,
     partners.decide,
     line_changes.take_back,
+    languages.import_catalogue,
+    languages.take_back,
     asking.ask,
 )
 OPENERS = {inspect.unwrap(one) for one in _OPENERS}
@@ -215,10 +217,6 @@ NO_PROOF = {
                 for name in ("change_prompt", "take_back", "use_words_of_program")
             ),
             "dashboard.settings.line_pages.ring_phone",
-            "api.languages.import_catalogue",
-            "api.languages.take_back",
-            "dashboard.settings.language_pages.import_catalogue",
-            "dashboard.settings.language_pages.take_back",
         ),
         "words go back by one press, and in an emergency callers have to hear them at once",
     ),
