@@ -22,7 +22,7 @@ SHORTEST, _WHOLE = 2, 2
 # those of its own language, and in those of any other. Of the shipped words, all those of a
 # language together are found in one of 50 at most (15 of 842).
 _ONE_IN, _ONE_IN_OTHERS = 25, 10
-_FILLED_IN = re.compile(r"\{[^}]*\}")
+_FILLED_IN = re.compile(r"\{[^{}]*\}")
 _QUOTED = 60
 
 

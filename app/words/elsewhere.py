@@ -8,10 +8,12 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-_FILLED_IN = re.compile(r"\{[^}]*\}|%\(\w+\)[sd]|</?[a-z][^<>]*>")
+_FILLED_IN = re.compile(r"\{[^{}]*\}|%\(\w+\)[sd]|</?[a-z][^<>]*>")
 # Three digits or more with no letter between them: the shortest numbers that can be called.
 _NUMBER = re.compile(r"\d(?:[\W_]{0,9}\d){2,}")
-_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://\S*|@\w+|\w[\w-]*(?:\.[\w-]+)*\.[^\W\d_]{2,}")
+# What stands in a word, between spaces, that is an address.
+_ADDRESS = re.compile(r"://|@\w|\w\.[^\W\d_]{2}")
+_AROUND = "\"'.,;:!?()[]„“”‚‘’«»…"
 
 
 def leads_elsewhere(text: str, known: Iterable[str]) -> str | None:
@@ -28,4 +30,5 @@ def _found(text: str) -> dict[str, None]:
         "".join(str(unicodedata.digit(one)) for one in found if one.isdecimal())
         for found in _NUMBER.findall(plain)
     )
-    return dict.fromkeys([*numbers, *_ADDRESS.findall(plain)])
+    addresses = (one.strip(_AROUND) for one in plain.split() if _ADDRESS.search(one))
+    return dict.fromkeys([*numbers, *addresses])

@@ -298,7 +298,7 @@ def test_what_is_exported_can_be_imported_as_it_is(language: str) -> None:
             _told(prompts__comfort="Pozovi 0.6 1-٢٣٤ 5."),
             "prompts.comfort: “0612345” is a number or an address that the English does not have",
         ),
-        (_told(child__page__send="Piši na Zlo.Example/a"), "“zlo.example” is a number or an addre"),
+        (_told(child__page__send="Piši na Zlo.Example/a"), "“zlo.example/a” is a number or an a"),
         (_told(letters__message__withdrawn="https://x.y"), "“https://x.y” is a number or an addr"),
         (_told(prompts__comfort="Piši @mi\u200bna"), "“@mina” is a number or an address"),
         (_told(prompts__comfort="Dva\nreda"), "prompts.comfort must be one line"),
