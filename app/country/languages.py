@@ -12,6 +12,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import words
+from app.calls import leading
 from app.country.models import OwnCatalogue
 from app.database.bus import Bus, Subscription
 from app.database.topics import Topic
@@ -32,6 +33,8 @@ from app.work import PROGRAM, Ground, Work
 # A catalogue of all pages has a third of this.
 LARGEST = 2 * 1024 * 1024
 _LOCK = 116_119
+# The kinds that children and agencies hear and read.
+_READ_BY_CHILDREN = (Kind.PAGES, Kind.PROMPTS_AND_LETTERS)
 # Places that a refusal names.
 _NAMED = 20
 # Seconds until a process that could not ask the database asks again.
@@ -181,6 +184,8 @@ async def import_catalogue(
         after={**_logged(found), "said_as_before": merged.kept},
     )
     work.announce(Topic.WORDS)
+    if checked in _READ_BY_CHILDREN:
+        await leading.tell_supervisors(work, None, leading.Leads.TRANSLATION)
     return found
 
 

@@ -237,7 +237,15 @@ ACTS: Mapping[str, Act] = {
     "dashboard.settings.token_pages.make_token": _KEY,
     "dashboard.wall.make_wallboard": _KEY,
     "api.dialling.change_dialling": _SETTING,
-    # What children hear and read.
+    # What children hear and read, and where they are led.
+    "api.settings.every_line.set_prompt": _SETTING,
+    "api.settings.every_line.set_recording": _SETTING,
+    "api.settings.line_chats.set_chat": _SETTING,
+    "api.settings.lines.set_prompt": _SETTING,
+    "api.settings.lines.set_recording": _SETTING,
+    "dashboard.settings.every_line_pages.change_prompt": _SETTING,
+    "dashboard.settings.line_pages.change_chat": _SETTING,
+    "dashboard.settings.line_pages.change_prompt": _SETTING,
     "api.languages.import_catalogue": _SETTING,
     "api.languages.take_back": _SETTING,
     "dashboard.settings.language_pages.import_catalogue": _SETTING,

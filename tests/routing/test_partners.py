@@ -130,7 +130,7 @@ async def test_while_no_account_could_approve_the_number_is_rung_at_once(work: W
 
 
 async def test_the_operator_and_the_program_set_also_a_number_that_waits(work: Work) -> None:
-    """As at the end of an emergency access that took the partner out, while a person asks for it."""
+    """As at the end of an emergency access that took the partner out and one asks for it again."""
     line, _mila, _vera = await _scene(work)
     await people.change_plan(work, line, partner_number=MINE)
     row = await _asked(work)
