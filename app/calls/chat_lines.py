@@ -8,6 +8,7 @@ from sqlalchemy import Select, select, update
 
 from app.calls import lines
 from app.calls.chat_rules import LISTS, ChatRules, check_chat, read_chat
+from app.calls.leading import of_pages, tell_supervisors
 from app.calls.line_rows import Line
 from app.calls.reporting import country_page
 from app.calls.speech import LineScript
@@ -63,7 +64,14 @@ async def change_chat(work: Work, line: LineScript, **changes: Any) -> ChatRules
         # A carrier keeps the messages of an account by which children do not write now.
         work.defer(Task.SET_UP_ACCOUNTS, line_id=str(line.id))
     work.announce(Topic.LINES)
+    await tell_supervisors(work, line.id, *of_pages(_pages(line, before), _pages(line, rules)))
     return rules
+
+
+def _pages(line: LineScript, rules: ChatRules) -> dict[str, str]:
+    """Return the pages to which children who write are led."""
+    reports = country_page(line.country) if rules.report_page is None else rules.report_page
+    return {"exit": rules.exit_site, "report": reports or ""}
 
 
 async def _of_slug(work: Work, slug: str) -> UUID | None:

@@ -7,6 +7,7 @@ from sqlalchemy import delete, func, select, update
 
 from app.calls import line_use, lines
 from app.calls.hours import read_hours
+from app.calls.leading import Leads, tell_supervisors
 from app.calls.line_rows import Line, LineNumber
 from app.calls.models import Call
 from app.calls.speech import LineScript
@@ -80,6 +81,8 @@ async def change_facts(
         **more,
     )
     work.announce(Topic.LINES, Topic.ROSTER, Topic.QUEUE)
+    if "number" in different:
+        await tell_supervisors(work, line.id, Leads.NUMBER)
 
 
 async def has_calls(work: Work, line_id: UUID) -> bool:

@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, delete, or_, select
 
 from app import words
 from app.calls.hours import read_hours
+from app.calls.leading import Leads, tell_supervisors
 from app.calls.line_rows import EarlierNumbers, Line, LineLanguage, LineNumber, Prompt
 from app.calls.line_scripts import OLDEST, read_script, script_of
 from app.calls.speech import LineScript
@@ -242,6 +243,9 @@ async def change_numbers(
         change=str(change),
     )
     work.announce(Topic.LINES)
+    changed = [Leads.NUMBERS_BEHIND] if former != now else []
+    changed += [Leads.SHOWN_NUMBER] if shown != row.shown_number else []
+    await tell_supervisors(work, line.id, *changed)
 
 
 async def keep_numbers(

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Select, delete, select
 
 from app import words
+from app.calls.leading import Leads, of_words, tell_supervisors
 from app.calls.line_rows import EarlierPrompt, Prompt
 from app.calls.lines import check_language
 from app.calls.speech import LineScript
@@ -143,7 +144,7 @@ async def set_prompt(
         work.session.add(prompt)
     prompt.text, prompt.audio, prompt.audio_type = text, audio, audio_type
     await work.session.flush()
-    _log(work, line, language, prompt_key, before, _for_log(prompt))
+    await _log(work, line, language, prompt_key, before, _for_log(prompt))
 
 
 async def use_words_of_program(
@@ -158,7 +159,7 @@ async def use_words_of_program(
     await _keep(work, line, language, prompt_key, prompt)
     await work.session.delete(prompt)
     await work.session.flush()
-    _log(work, line, language, prompt_key, before, None)
+    await _log(work, line, language, prompt_key, before, None)
 
 
 async def take_back(work: Work, line: LineScript | None, language: str, key: str) -> None:
@@ -192,7 +193,7 @@ async def take_back(work: Work, line: LineScript | None, language: str, key: str
     after = _for_log(earlier)
     await work.session.delete(earlier)
     await work.session.flush()
-    _log(work, line, language, prompt_key, before, after)
+    await _log(work, line, language, prompt_key, before, after)
 
 
 def check_key(key: str) -> PromptKey:
@@ -267,7 +268,7 @@ def _for_log(prompt: Prompt | EarlierPrompt | None) -> Told | None:
     return {"text": prompt.text} if prompt.text is not None else None
 
 
-def _log(
+async def _log(
     work: Work,
     line: LineScript | None,
     language: str,
@@ -275,7 +276,8 @@ def _log(
     before: Told | None,
     after: Told | None,
 ) -> None:
-    """Log a change; the program's own words are None."""
+    """Log a change, and tell supervisors if callers may be led elsewhere by it; the program's own
+    words are None."""
     write_entry(
         work,
         AuditLog.PROMPT_CHANGED,
@@ -286,6 +288,12 @@ def _log(
         after=after,
     )
     work.announce(Topic.LINES)
+    if after is not None:
+        text, was = after.get("text"), before.get("text") if before is not None else None
+        changed: tuple[Leads, ...] = (Leads.RECORDING,)
+        if text is not None:
+            changed = of_words(str(text), str(was or ""), words.prompt(language, key))
+        await tell_supervisors(work, _id(line), *changed)
 
 
 def check_prompt_text(key: PromptKey, text: str) -> None:

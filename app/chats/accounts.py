@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import and_, delete, or_, select, update
 
-from app.calls import chat_lines, lines
+from app.calls import chat_lines, leading, lines
 from app.calls.chat_rules import read_chat
 from app.calls.speech import LineScript
 from app.calls.states import Channel
@@ -123,6 +123,7 @@ async def set_token(work: Work, line: LineScript, channel: Channel, token: str) 
         await chat_lines.change_chat(work, line, by=[*rules.by, channel.value])
     work.defer(Task.SET_UP_ACCOUNT, account_id=str(row.id))
     work.announce(Topic.LINES)
+    await leading.tell_supervisors(work, line.id, leading.Leads.MESSENGER)
     return row
 
 

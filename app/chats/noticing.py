@@ -6,7 +6,6 @@ so that it is read before others.
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from functools import lru_cache
@@ -15,7 +14,9 @@ from typing import NamedTuple
 import phonenumbers
 
 from app import words
+from app.words import danger
 from app.words.chats import chat_words
+from app.words.folding import folded
 
 _MAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
 # Personal numbers, cards, accounts: ten digits or more, however they are grouped.
@@ -97,24 +98,13 @@ def _is_own(text: str, country: str, own: frozenset[str]) -> bool:
 
 # -- danger ------------------------------------------------------------------------------------
 
-# Cyrillic letters as they are typed in Latin ones, without marks: one spelling for every keyboard.
-_LATIN = dict(
-    zip(
-        "абвгдђежзијклљмнњопрстћуфхцчџшѓѕќйщъьюяіїєґыэё",
-        "a b v g d dj e z z i j k l lj m n nj o p r s t c u f h c c dz s g dz k j st a j ju ja "
-        "i ji je g y e e".split(),
-        strict=True,
-    )
-)
-_LATIN |= {"đ": "dj", "ı": "i", "ø": "o", "ł": "l"}
-
 
 def danger_in(text: str, languages: Sequence[str]) -> str | None:
     """Return the first words of a text that speak of danger, as they were written."""
-    plain, places = _plain(text)
+    plain, places = folded(text)
     best: tuple[int, int] | None = None
     for language in languages:
-        pattern = _pattern(chat_words(language).danger)
+        pattern = danger.pattern(chat_words(language).danger)
         match = pattern.search(plain) if pattern else None
         if match and (best is None or match.start() < best[0]):
             best = match.start(), match.end()
@@ -135,35 +125,3 @@ def may_alarm(text: str) -> bool:
 @lru_cache(maxsize=1)
 def _all_languages() -> tuple[str, ...]:
     return tuple(words.languages())
-
-
-@lru_cache(maxsize=32)
-def _pattern(danger: tuple[str, ...]) -> re.Pattern[str] | None:
-    stems = sorted({_plain(one)[0] for one in danger}, key=len, reverse=True)
-    if not stems:
-        return None
-    return re.compile(r"(?<!\w)(?:" + "|".join(re.escape(one) for one in stems) + ")")
-
-
-def _plain(text: str) -> tuple[str, list[int]]:
-    """Return a text in small Latin letters without marks, and where each letter comes from."""
-    letters: list[str] = []
-    places: list[int] = []
-    for at, character in enumerate(text.lower() if len(text.lower()) == len(text) else text):
-        base = _letter(character)
-        if base.isspace() and letters and letters[-1] == " ":
-            continue
-        for letter in " " if base.isspace() else base:
-            letters.append(letter)
-            places.append(at)
-    return "".join(letters), places
-
-
-@lru_cache(maxsize=4096)
-def _letter(character: str) -> str:
-    base = _LATIN.get(character)
-    if base is None:
-        plain = unicodedata.normalize("NFKD", character)
-        plain = "".join(c for c in plain if not unicodedata.combining(c))
-        base = _LATIN.get(plain, plain)
-    return base

@@ -12,6 +12,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import words
+from app.calls import leading
 from app.country.models import OwnCatalogue
 from app.database.bus import Bus, Subscription
 from app.database.topics import Topic
@@ -32,6 +33,8 @@ from app.work import PROGRAM, Ground, Work
 # A catalogue of all pages has a third of this.
 LARGEST = 2 * 1024 * 1024
 _LOCK = 116_119
+# The kinds that children and agencies hear and read.
+_READ_BY_CHILDREN = (Kind.PAGES, Kind.PROMPTS_AND_LETTERS)
 # Places that a refusal names.
 _NAMED = 20
 # Seconds until a process that could not ask the database asks again.
@@ -181,6 +184,8 @@ async def import_catalogue(
         after={**_logged(found), "said_as_before": merged.kept},
     )
     work.announce(Topic.WORDS)
+    if checked in _READ_BY_CHILDREN:
+        await leading.tell_supervisors(work, None, leading.Leads.TRANSLATION)
     return found
 
 
@@ -214,14 +219,16 @@ def _import_of(row: OwnCatalogue) -> Import:
 
 
 async def take_back(work: Work, number: int) -> OwnCatalogue:
-    """Let the words before it count again. Raises NotFound and TakenBackAlready."""
+    """Let the words before it count again, also in imports that came after it and hold words that
+    it brought. Raises NotFound and TakenBackAlready."""
     await _one_at_a_time(work)
     found = await work.session.get(OwnCatalogue, number, populate_existing=True)
     if found is None:
         raise NotFound("There is no such translation.")
     if found.taken_back_at is not None:
         raise TakenBackAlready
-    found.taken_back_at, found.taken_back_by = work.now, work.actor.staff_id
+    _end(work, found)
+    replaced = await _take_out_of_later(work, found)
     await work.session.flush()
     after = counting(await all_own(work)).get((found.language, Kind(found.kind)))
     write_entry(
@@ -229,10 +236,58 @@ async def take_back(work: Work, number: int) -> OwnCatalogue:
         AuditLog.WORDS_TAKEN_BACK,
         f"words:{found.language}",
         before=_logged(found),
-        after=_logged(after),
+        after={**_logged(after), **({"replaces": replaced} if replaced else {})},
     )
     work.announce(Topic.WORDS)
     return found
+
+
+def _end(work: Work, one: OwnCatalogue) -> None:
+    one.taken_back_at, one.taken_back_by = work.now, work.actor.staff_id
+
+
+async def _take_out_of_later(work: Work, taken: OwnCatalogue) -> list[int]:
+    """Let later imports that say words of one that is taken back count no more, and what else the
+    last of them says count. Return their numbers.
+
+    A file holds what was said when it was exported: without this, the words would be said on as
+    those of the next person who imported anything.
+    """
+    rows = [
+        one
+        for one in await all_own(work)
+        if (one.language, one.kind) == (taken.language, taken.kind) and one.taken_back_at is None
+    ]
+    before = next((_import_of(one) for one in rows if one.id < taken.id), None)
+    kind, brought = Kind(taken.kind), _import_of(taken)
+    left: dict[int, str] = {}
+    for one in rows:
+        if one.id > taken.id:
+            text = await asyncio.to_thread(
+                merging.without, taken.language, kind, brought, before, _import_of(one)
+            )
+            if text is not None:
+                left[one.id] = text
+    for one in rows:
+        if one.id in left:
+            _end(work, one)
+    if rows and left.get(rows[0].id):
+        work.session.add(_made_of(work, rows[0], left[rows[0].id]))
+    return sorted(left)
+
+
+def _made_of(work: Work, one: OwnCatalogue, text: str) -> OwnCatalogue:
+    """Return an import with another text, by the same person."""
+    kind = Kind(one.kind)
+    return OwnCatalogue(
+        language=one.language,
+        kind=one.kind,
+        text=text,
+        translated=len(catalogues.texts_in(one.language, kind, text)),
+        reviewed=one.reviewed,
+        imported_at=work.now,
+        imported_by=one.imported_by,
+    )
 
 
 def _logged(one: OwnCatalogue | None) -> dict[str, object]:

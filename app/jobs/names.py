@@ -43,6 +43,7 @@ class Task(StrEnum):
     SEND_PUSH = "outbox:send_push"
 
     SEAL_MARKED = "country:seal_marked"
+    TELL_LEADS_ELSEWHERE = "country:tell_leads_elsewhere"
     UNDO_SETTINGS = "country:undo_settings"
     WATCH_LEAVER = "country:watch_leaver"
 

@@ -43,19 +43,25 @@ class Waiting:
 async def hold_back(work: Work, line: LineScript, before: str | None, after: str | None) -> bool:
     """Return whether a line's new number of its partner waits for a second person.
 
-    The line must be locked. On the server's own command line, and while no account of the helpline
-    could be a second person, it does not wait.
+    The line must be locked. On the server's own command line, for the program itself, and while no
+    account of the helpline could be a second person, it does not wait.
     """
+    waits = (
+        after is not None
+        and after != before
+        and work.actor.kind is ActorKind.PERSON
+        and await could_be_approved(work)
+    )
     earlier = await _waiting_of(work, line.id)
-    if earlier is not None and earlier.number == after:
-        return True
     if earlier is not None:
-        earlier.state, earlier.decided_at = ChangeState.REPLACED.value, work.now
+        is_same = earlier.number == after
+        if is_same and waits:
+            return True
+        state = ChangeState.IN_FORCE if is_same else ChangeState.REPLACED
+        earlier.state, earlier.decided_at = state.value, work.now
         await work.session.flush()
         work.announce(Topic.STAFF)
-    if after is None or after == before or work.actor.kind is not ActorKind.PERSON:
-        return False
-    if not await could_be_approved(work):
+    if after is None or not waits:
         return False
     row = PartnerRequest(
         id=uuid4(),

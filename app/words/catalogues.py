@@ -28,6 +28,7 @@ from app import words
 from app.errors import Invalid, Joined
 from app.errors import Message as Said
 from app.words import runs
+from app.words.elsewhere import leads_elsewhere
 from app.words.keyed import Keyed
 from app.words.told import Told
 
@@ -287,6 +288,8 @@ def check(language: str, kind: Kind, text: str) -> Progress:
         done = Progress(len(_keyed[kind].read(given)), _keyed[kind].count(words.SOURCE)[1])
     else:
         wrong = [Said(place) for place in _wrong(given, kind, _forms(language))]
+        # Labels of definitions are sent to no child, and a law has a number in each country.
+        wrong += _elsewhere(language, given) if kind == Kind.PAGES else []
         known = {_identity(one) for one in _messages(language, kind)}
         found = sum(_identity(one) in known and _counts(one) for one in given if one.id)
         done = Progress(found, len(known))
@@ -334,6 +337,25 @@ def _wrong(given: Catalog, kind: Kind, forms: int) -> Iterator[str]:
     for message in given:
         if message.id and _counts(message) and (problem := _problem_of(message, kind, forms)):
             yield f"{message.lineno}: {problem}"
+
+
+def _elsewhere(language: str, given: Catalog) -> Iterator[Said]:
+    """Yield messages of pages with a number or an address that is neither English nor shipped."""
+    there = shipped(language, Kind.PAGES) or Catalog()
+    for one in given:
+        if not one.id or not _counts(one):
+            continue
+        now = there.get(one.id, one.context)
+        known = [*as_list(one.id), *as_list(now.string if now is not None else "")]
+        for text in as_list(one.string):
+            found = leads_elsewhere(text, known)
+            if found is not None:
+                yield Said(
+                    "line %(line)s: “%(found)s” is a number or an address that the English does "
+                    "not have",
+                    line=one.lineno,
+                    found=found,
+                )
 
 
 def _problem_of(message: Message, kind: Kind, forms: int) -> str | None:

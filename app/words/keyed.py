@@ -37,7 +37,8 @@ class Keyed(ABC):
         return []
 
     def clash_of(self, key: str, language: str, mine: Mapping[str, str]) -> Said | None:
-        """Return what of a text is said elsewhere already. `mine` are the texts of the language."""
+        """Return what keeps a text from being imported for a language, beside what is wrong with it
+        alone. `mine` are the texts of the language."""
         return None
 
     def fill(self, catalogue: Catalog, language: str) -> None:

@@ -99,6 +99,30 @@ def merged(
     )
 
 
+def without(
+    language: str, kind: Kind, taken: Import, before: Import | None, later: Import
+) -> str | None:
+    """Return a later import without the words that one before it brought, which is taken back.
+
+    `before` was in force when it came. None if the later one says none of its words; an empty text
+    if it says no others.
+    """
+    was = _in_force(language, kind, before)
+    own = catalogues.texts_in(language, kind, before.text) if before is not None else {}
+    brought = {
+        one: text
+        for one, text in catalogues.texts_in(language, kind, taken.text).items()
+        if text != was.get(one)
+    }
+    said = catalogues.texts_in(language, kind, later.text)
+    gone = {one for one, text in said.items() if one in brought and text == brought[one]}
+    if not gone:
+        return None
+    left = {one: own.get(one) if one in gone else text for one, text in said.items()}
+    told = {one: text for one, text in left.items() if text is not None}
+    return catalogues.written(language, told) if told else ""
+
+
 def _in_force(language: str, kind: Kind, one: Import | None) -> dict[Identity, Any]:
     """Return what was said of each message while an import was in force."""
     own = catalogues.texts_in(language, kind, one.text) if one is not None else {}

@@ -53,3 +53,9 @@ def sentences(language: str, scenario: str) -> dict[str, str]:
                 f"app/words/{name}: {place} must be a text of at most {LONGEST} characters."
             )
     return dict(found)
+
+
+def every_sentence(language: str) -> list[str]:
+    """Return all shipped sentences of a language; none where it has no folder. Raises BadWords."""
+    files = sorted((words.FOLDER / language / _FOLDER).glob("*.yaml"))
+    return [text for file in files for text in sentences(language, file.stem).values()]

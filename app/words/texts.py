@@ -25,8 +25,6 @@ FILES: Mapping[str, tuple[str, ...]] = {
 _TROUBLE = "language.trouble"
 # Lists of any number of entries; a translator writes one on each line.
 _LISTS = ("letters.duty_words.", "chats.")
-# Words of danger: one letter would be found in everything that a child writes.
-_DANGER, _SHORTEST = "chats.danger", 2
 _LONGEST_LIST = 10_000
 # Letters that are sent by SMS, and those among them that are not sent alone.
 _SENT = ("letters.message.", "letters.duty_text.")
@@ -112,14 +110,6 @@ def problem_of(key: str, source: str, text: str, shown: str = "") -> Message | N
     allowed = {"\n"} if "\n" in source or is_list(key) else set()
     if {one for one in text if unicodedata.category(one) == "Cc"} - allowed:
         return Message("%(key)s must be one line, without control characters", key=name)
-    short = [one for one in entries(text) if key == _DANGER and len(one) < _SHORTEST]
-    if short:
-        return Message(
-            "%(key)s: “%(word)s” is too short; write at least %(least)s letters",
-            key=name,
-            word=short[0],
-            least=_SHORTEST,
-        )
     return _too_long(key, text, name)
 
 

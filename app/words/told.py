@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 from app import words
 from app.errors import Message as Said
-from app.words import texts
+from app.words import danger, texts
 from app.words.chats import chat_words
+from app.words.elsewhere import leads_elsewhere
 from app.words.keyed import Keyed
 
 _DUTY_WORDS = "letters.duty_words."
@@ -38,19 +39,33 @@ class Told(Keyed):
         return []
 
     def clash_of(self, key: str, language: str, mine: Mapping[str, str]) -> Said | None:
-        """Return which word a counsellor texts that has another meaning already: all count in
-        every language at once."""
-        if not key.startswith(_DUTY_WORDS):
-            return None
-        chosen = {one.lower() for one in texts.entries(mine[key])}
-        for other in words.languages():
-            for name, said in (mine if other == language else words.texts_of(other)).items():
-                if name.startswith(_DUTY_WORDS) and name != key:
-                    for word in chosen & {one.lower() for one in texts.entries(said)}:
-                        return Said(
-                            "%(key)s: “%(word)s” has another meaning in %(language)s",
-                            key=key,
-                            word=word,
-                            language=words.about(other).name,
-                        )
-        return None
+        """Return which word of danger would be found in almost everything, which number or address
+        is new, or which word that a counsellor texts has another meaning already."""
+        if key == danger.KEY:
+            return danger.problem_of(language, mine[key])
+        known = (words.texts_of(words.SOURCE)[key], words.shipped_texts(language).get(key, ""))
+        found = leads_elsewhere(mine[key], known)
+        if found is not None:
+            return Said(
+                "%(key)s: “%(found)s” is a number or an address that the English does not have",
+                key=key,
+                found=found,
+            )
+        return _meant_otherwise(key, language, mine) if key.startswith(_DUTY_WORDS) else None
+
+
+def _meant_otherwise(key: str, language: str, mine: Mapping[str, str]) -> Said | None:
+    """Return which word a counsellor texts that has another meaning already: all count in every
+    language at once."""
+    chosen = {one.lower() for one in texts.entries(mine[key])}
+    for other in words.languages():
+        for name, said in (mine if other == language else words.texts_of(other)).items():
+            if name.startswith(_DUTY_WORDS) and name != key:
+                for word in chosen & {one.lower() for one in texts.entries(said)}:
+                    return Said(
+                        "%(key)s: “%(word)s” has another meaning in %(language)s",
+                        key=key,
+                        word=word,
+                        language=words.about(other).name,
+                    )
+    return None

@@ -12,7 +12,7 @@ from app.routing.plan import read_plan
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.second_person import ChangeState, SecondPerson, note_could_approve
-from app.work import Actor, ActorKind, Work
+from app.work import PROGRAM, Actor, ActorKind, Work
 from tests.support.verbs import a_line, a_supervisor, an_administrator, logged
 
 THEIRS, MINE, OTHER = "+381113334446", "+381641234567", "+381113334447"
@@ -126,4 +126,16 @@ async def test_while_no_account_could_approve_the_number_is_rung_at_once(work: W
     _acts(work, await an_administrator(work))
     await people.change_plan(work, line, partner_number=THEIRS)
     assert await _rung(work, line) == THEIRS
+    assert await partners.waiting(work, None) == []
+
+
+async def test_the_operator_and_the_program_set_also_a_number_that_waits(work: Work) -> None:
+    """As at the end of an emergency access that took the partner out and one asks for it again."""
+    line, _mila, _vera = await _scene(work)
+    await people.change_plan(work, line, partner_number=MINE)
+    row = await _asked(work)
+    work.actor = PROGRAM
+    plan = await people.change_plan(work, line, partner_number=MINE)
+    assert plan.partner_number == await _rung(work, line) == MINE
+    assert row.state == ChangeState.IN_FORCE
     assert await partners.waiting(work, None) == []

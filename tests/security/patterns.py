@@ -23,10 +23,10 @@ from tests.support.profile import WHOLE
 APP = Path(__file__).parents[2] / "app"
 # Files whose patterns are made as the program runs; `_made` has one of each.
 MADE = {
-    "chats/noticing.py",
     "errors.py",
     "routing/rota/recurrence.py",
     "training/agency_texts.py",
+    "words/danger.py",
     "words/local_hours.py",
 }
 METHODS = ("search", "match", "fullmatch", "sub", "subn", "findall", "finditer", "split")
@@ -151,14 +151,14 @@ def collected() -> tuple[list[Found], set[str]]:
 def _made() -> Iterator[Found]:
     """Yield one of each kind of those that are made as the program runs (MADE)."""
     from app import errors
-    from app.chats import noticing
     from app.routing.rota import recurrence
+    from app.words import danger
 
     form = errors._form_of("%(a)s is %(b)s of %(c)s, and %(d)s.")
     yield Found("errors.py:_form_of", form.pattern, form.flags, ("fullmatch",))
-    danger = noticing._pattern(("kill", "killing", "zna da"))
-    assert danger is not None
-    yield Found("chats/noticing.py:_pattern", danger.pattern, danger.flags, tuple(METHODS))
+    of_danger = danger.pattern(("kill", "killing", "zna da"))
+    assert of_danger is not None
+    yield Found("words/danger.py:pattern", of_danger.pattern, of_danger.flags, tuple(METHODS))
     for name, pattern in recurrence._PARTS.items():
         yield Found(f"routing/rota/recurrence.py:{name}", pattern, 0, ("fullmatch",))
     link = re.escape("https://a.example") + "(/r/[A-Za-z0-9_-]+)"

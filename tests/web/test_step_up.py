@@ -19,12 +19,12 @@ from sqlalchemy import select
 import app.api
 import app.dashboard
 import app.telephony
-from app.calls import callers, line_facts, line_use, lines, messages
+from app.calls import callers, chat_lines, line_facts, line_use, lines, messages, prompts
 from app.chats import accounts, ending
 from app.contacts import contacts, openings, profiles
 from app.contacts.cases import printing
 from app.contacts.models import Contact, Profile
-from app.country import line_changes, own_settings, sets
+from app.country import languages, line_changes, own_settings, sets
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import send_rows, transaction
 from app.people import changing, dialling, emergencies, factors, leaked, links
@@ -128,6 +128,10 @@ _OPENERS = (
     lines.set_plan,
     partners.decide,
     line_changes.take_back,
+    prompts.set_prompt,
+    chat_lines.change_chat,
+    languages.import_catalogue,
+    languages.take_back,
     asking.ask,
 )
 OPENERS = {inspect.unwrap(one) for one in _OPENERS}
@@ -202,7 +206,7 @@ PERMISSIONS = {one for one in Permission if one.value.startswith("keep_")} | {
     Permission.HOLD_RECORDS,
     Permission.PUBLISH,
 }
-_LINES = ("set_prompt", "set_recording", "take_back", "use_words_of_program")
+_LINES = ("take_back", "use_words_of_program")
 # Acts of these people that open nothing, and give nothing another place to go to.
 NO_PROOF = {
     **dict.fromkeys(
@@ -212,13 +216,9 @@ NO_PROOF = {
             *(
                 f"dashboard.settings.{pages}.{name}"
                 for pages in ("every_line_pages", "line_pages")
-                for name in ("change_prompt", "take_back", "use_words_of_program")
+                for name in _LINES
             ),
             "dashboard.settings.line_pages.ring_phone",
-            "api.languages.import_catalogue",
-            "api.languages.take_back",
-            "dashboard.settings.language_pages.import_catalogue",
-            "dashboard.settings.language_pages.take_back",
         ),
         "words go back by one press, and in an emergency callers have to hear them at once",
     ),
@@ -230,10 +230,8 @@ NO_PROOF = {
             "api.settings.lines.remove_language",
             "api.settings.lines.set_key_questions",
             "api.settings.lines.take_into_use",
-            "api.settings.line_chats.set_chat",
             "dashboard.settings.line_pages.add_language",
             "dashboard.settings.line_pages.add_line",
-            "dashboard.settings.line_pages.change_chat",
             "dashboard.settings.line_pages.change_hours",
             "dashboard.settings.line_pages.change_key_questions",
             "dashboard.settings.line_pages.remove_language",

@@ -106,6 +106,7 @@ async def test_a_translation_counts_until_it_is_taken_back(stage: Stage) -> None
         (_po("Languages", "50 % sigurno"), "Correct these places: 4: %"),
         (_po("from %(name)s", "%(name)s % za"), "Correct these places: 4: %"),
         (_po("from %(name)s", "%(name)s %(name)x"), "Correct these places: 4: %"),
+        (_po("Languages", "Zovi 061 234"), "line 4: “061234” is a number or an address"),
         (_po("No page says this.", "x"), "translates no message"),
         (_po("Languages", ""), "translates no message"),
         ("not a catalogue", "This is not a catalogue of gettext: line 1 cannot be read"),
@@ -150,7 +151,7 @@ def test_a_message_that_no_page_can_say_is_said_as_shipped() -> None:
     catalogues.use({("sr", Kind.DEFINITIONS): labels})
     assert pages.label_words("Girl", "sr") == "100 % devojčica"
     # Two signs in a message are said as one.
-    assert catalogues.check("sr", Kind.PAGES, _po("Languages", "100 %%")).translated == 1
+    assert catalogues.check("sr", Kind.PAGES, _po("Languages", "10 %%")).translated == 1
 
 
 async def test_what_has_no_catalogue_is_refused(stage: Stage) -> None:
@@ -292,6 +293,14 @@ def test_what_is_exported_can_be_imported_as_it_is(language: str) -> None:
         (_told(prompts__comfort="{line}"), "prompts.comfort must hold no placeholder in braces"),
         (_told(prompts__comfort=" "), "prompts.comfort is empty"),
         (_told(chats__danger="a\nnož"), "chats.danger: “a” is too short; write at least 2 letters"),
+        (_told(chats__danger="nož\nne"), "“ne” is in too many harmless sentences"),
+        (
+            _told(prompts__comfort="Pozovi 0.6 1-٢٣٤ 5."),
+            "prompts.comfort: “0612345” is a number or an address that the English does not have",
+        ),
+        (_told(child__page__send="Piši na Zlo.Example/a"), "“zlo.example/a” is a number or an a"),
+        (_told(letters__message__withdrawn="https://x.y"), "“https://x.y” is a number or an addr"),
+        (_told(prompts__comfort="Piši @mi\u200bna"), "“@mina” is a number or an address"),
         (_told(prompts__comfort="Dva\nreda"), "prompts.comfort must be one line"),
         (_told(prompts__comfort="Zvono\t"), "prompts.comfort must be one line"),
         (_told(prompts__comfort="a" * 1501), "may have at most 1500 characters"),

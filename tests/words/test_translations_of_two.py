@@ -87,6 +87,45 @@ async def test_what_another_has_corrected_meanwhile_stays(work: Work) -> None:
     assert _said("Girl", "Boy") == ["Curica", "Dečak"]
 
 
+async def test_words_that_are_taken_back_go_from_later_imports_too(work: Work) -> None:
+    mila, vera = await _two(work)
+    vera.writes("Child", "Klinac")
+    await vera.imports()
+    mila.writes("Girl", "Otrov")
+    mila.writes("Bor", "Otrovan")
+    poison = await mila.imports()
+    await vera.saves()
+    vera.writes("Boy", "Dečko")
+    vera.writes("Bor", "Borski kraj")
+    later = await vera.imports()
+    assert _said("Girl", "Boy", "Child", "Bor") == ["Otrov", "Dečko", "Klinac", "Borski kraj"]
+    await languages.take_back(work, poison.id)
+    await languages.learn(work)
+    assert _said("Girl", "Boy", "Child", "Bor") == ["Devojčica", "Dečko", "Klinac", "Borski kraj"]
+    (_, detail) = logged(work)[-1]
+    assert isinstance(detail, dict)
+    (newest, replaced, *_) = await languages.all_own(work)
+    assert (replaced.id, newest.imported_by) == (later.id, vera.actor.staff_id)
+    assert replaced.taken_back_at is not None
+    assert (detail["after"]["number"], detail["after"]["replaces"]) == (newest.id, [later.id])
+    # A file that was exported before holds them, and does not bring them back.
+    vera.writes("Boy", "Mali")
+    await vera.imports(Meanwhile.REPLACE)
+    assert _said("Girl", "Boy", "Child") == ["Devojčica", "Mali", "Klinac"]
+
+
+async def test_a_later_import_that_says_nothing_else_goes_with_them(work: Work) -> None:
+    mila, vera = await _two(work)
+    mila.file = 'msgid "Girl"\nmsgstr "Otrov"\n'
+    poison = await mila.imports()
+    vera.file = mila.file
+    await vera.imports()
+    await languages.take_back(work, poison.id)
+    await languages.learn(work)
+    assert _said("Girl") == ["Devojčica"]
+    assert all(one.taken_back_at is not None for one in await languages.all_own(work))
+
+
 async def test_what_both_have_changed_is_decided_by_the_second(work: Work) -> None:
     mila, vera = await _two(work)
     for english, text in (("Girl", "Curica"), ("Boy", "Dečko"), ("Child", "Klinac")):

@@ -120,3 +120,11 @@ document.addEventListener("click", async (event) => {
   file.download = "";
   file.click();
 });
+
+// A form that the browser sends itself, as with a file, would be refused on a page of its own.
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || !form.matches("form[data-proves]")) return;
+  event.preventDefault();
+  if (await prove()) form.submit();
+});

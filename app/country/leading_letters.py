@@ -1,0 +1,56 @@
+"""The letter that tells a supervisor that something now leads children elsewhere."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.calls.leading import Leads
+from app.calls.line_rows import Line
+from app.staff.accounts import names_of
+from app.staff.models import Staff
+from app.words.pages import N_, _, date_words, spoken_in
+from app.work import Work
+
+WORDS = {
+    Leads.NUMBER: N_("The number of the line"),
+    Leads.NUMBERS_BEHIND: N_("The numbers behind the line"),
+    Leads.SHOWN_NUMBER: N_("The number that phones show"),
+    Leads.PROMPT: N_("Words that callers hear, with a new number or address"),
+    Leads.RECORDING: N_("A recording that callers hear"),
+    Leads.PAGE: N_("A page to which children who write are led"),
+    Leads.MESSENGER: N_("The account of the line at a messenger"),
+    Leads.TRANSLATION: N_("A translation"),
+}
+
+
+async def letter_of(
+    work: Work,
+    staff_id: UUID,
+    by: UUID | None,
+    at: datetime,
+    line_id: UUID | None,
+    changed: Sequence[Leads],
+) -> tuple[str, str, str] | None:
+    """Return address, subject and body; None if there is no address any more."""
+    staff = await work.session.get(Staff, staff_id)
+    if staff is None or staff.email is None or not staff.active:
+        return None
+    names = await names_of(work, {by}) if by is not None else {}
+    line = None
+    if line_id is not None:
+        line = await work.session.scalar(select(Line.name).where(Line.id == line_id))
+    with spoken_in(staff.page_language):
+        said = _(
+            "%(name)s has changed something that leads children to a telephone or a page. If you "
+            "did not expect this, ask them, and let an administrator take it back.",
+            name=names.get(by, "") if by is not None else _("command line"),
+        )
+        lines = [
+            *(_(WORDS[one]) for one in changed),
+            line if line is not None else _("every line"),
+            f"{date_words(at, 'd MMM y, HH:mm')} UTC",
+        ]
+        subject = _("What leads children to a telephone or a page was changed")
+        return staff.email, subject, f"{said}\n\n" + "\n".join(lines) + "\n"

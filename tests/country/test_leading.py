@@ -1,0 +1,141 @@
+"""Supervisors are told who changed what leads children to a telephone or a page, on which line."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from app.calls import chat_lines, line_facts, lines, prompts
+from app.calls.leading import Leads
+from app.calls.speech import LineScript
+from app.calls.states import Channel
+from app.chats import accounts
+from app.country import languages, leading_letters
+from app.jobs.names import Task
+from app.staff.models import Staff
+from app.words import catalogues
+from app.work import PROGRAM, Actor, ActorKind, Work
+from tests.support.verbs import a_line, a_supervisor, an_administrator
+
+NUMBER = "+381641234567"
+_MP3 = b"ID3" + bytes(20)
+_PO = b'msgid "Languages"\nmsgstr "Jezici sveta"\n'
+
+
+@pytest.fixture(autouse=True)
+def _shipped_afterwards() -> Any:
+    yield
+    catalogues.use({})
+
+
+async def _scene(work: Work) -> tuple[LineScript, Staff, Staff]:
+    """A line, an administrator who acts, and a supervisor; both have an address."""
+    work.settings.smtp_url = "smtp://127.0.0.1:1"
+    await a_line(work)
+    (row,) = await lines.lock_lines(work)
+    mila, vera = await an_administrator(work), await a_supervisor(work)
+    for one in (mila, vera):
+        one.email = f"{one.name}@x.example"
+    away = await a_supervisor(work, "away")
+    away.email, away.active = "away@x.example", False
+    await a_supervisor(work, "without")
+    await work.session.flush()
+    work.actor = Actor(ActorKind.PERSON, mila.id, role=mila.role)
+    return (await lines.read_line(work, row.id))[1], mila, vera
+
+
+def _told(work: Work) -> list[dict[str, Any]]:
+    """Return what the jobs of letters say, and forget them."""
+    jobs = [dict(job.arguments) for job in work.jobs if job.task == Task.TELL_LEADS_ELSEWHERE]
+    work.jobs.clear()
+    return jobs
+
+
+async def _prompt(work: Work, line: LineScript | None, **said: Any) -> None:
+    await prompts.set_prompt(work, line=line, language="sr", key="comfort", **said)
+
+
+async def _change(work: Work, line: LineScript, what: Leads) -> None:
+    """Change one kind of thing."""
+    match what:
+        case Leads.NUMBER:
+            await line_facts.change_facts(work, line, number=NUMBER)
+        case Leads.NUMBERS_BEHIND:
+            await lines.change_numbers(work, line, leads_here=[NUMBER], shown_number=None)
+        case Leads.SHOWN_NUMBER:
+            await lines.change_numbers(work, line, leads_here=None, shown_number=NUMBER)
+        case Leads.PROMPT:
+            await _prompt(work, line, text=f"Pozovi {NUMBER}.")
+        case Leads.RECORDING:
+            await _prompt(work, line, audio=_MP3, audio_type="audio/mpeg")
+        case Leads.PAGE:
+            await chat_lines.change_chat(work, line, exit_site="https://zlo.example/")
+        case Leads.MESSENGER:
+            await accounts.set_token(work, line, Channel.SIGNAL, NUMBER)
+        case Leads.TRANSLATION:
+            await languages.import_catalogue(work, "sr", "pages", _PO, reviewed=False)
+
+
+@pytest.mark.parametrize("what", list(Leads))
+async def test_supervisors_are_told_who_changed_where_children_are_led(
+    work: Work, what: Leads
+) -> None:
+    line, mila, vera = await _scene(work)
+    await _change(work, line, what)
+    (job,) = _told(work)
+    of_line = "" if what is Leads.TRANSLATION else str(line.id)
+    assert (job["staff_id"], job["by"]) == (str(vera.id), str(mila.id))
+    assert (job["line_id"], job["changed"]) == (of_line, [what.value])
+    assert "64123" not in str(job)
+    letter = await leading_letters.letter_of(
+        work, vera.id, mila.id, work.now, UUID(of_line) if of_line else None, [what]
+    )
+    assert letter is not None
+    assert letter[0] == "vera@x.example"
+    assert letter[2].startswith("mila has changed something that leads children")
+    assert leading_letters.WORDS[what] in letter[2]
+    assert ("Plavi telefon" in letter[2]) == bool(of_line)
+
+
+async def test_what_leads_nowhere_else_is_told_to_nobody(work: Work) -> None:
+    line, *_ = await _scene(work)
+    await _prompt(work, line, text="Tu smo. Ostani na vezi.")
+    await _prompt(work, line, text=f"Zovi {NUMBER}.")
+    assert len(_told(work)) == 1
+    # The number was heard already.
+    await _prompt(work, line, text=f"Molimo te, zovi {NUMBER}.")
+    await lines.rename(work, line, "Zeleni telefon")
+    await chat_lines.change_chat(work, line, exit_site="https://www.wikipedia.org/wiki/Dete")
+    await chat_lines.change_chat(work, line, report_page="")
+    await languages.import_catalogue(
+        work, "sr", "definitions", b'msgid "Girl"\nmsgstr "Curica"\n', reviewed=False
+    )
+    assert _told(work) == []
+
+
+async def test_a_prompt_that_is_taken_back_to_one_with_a_number_is_told(work: Work) -> None:
+    line, _mila, vera = await _scene(work)
+    await _prompt(work, None, text=f"Zovi {NUMBER}.")
+    await _prompt(work, None, text="Tu smo.")
+    _told(work)
+    await prompts.take_back(work, None, "sr", "comfort")
+    assert [one["line_id"] for one in _told(work)] == [""]
+    work.actor = Actor(ActorKind.PERSON, vera.id, role=vera.role)
+    await _change(work, line, Leads.NUMBER)
+    assert _told(work) == [], "who did it knows it"
+
+
+async def test_the_command_line_is_told_of_and_the_end_of_an_emergency_is_not(work: Work) -> None:
+    line, mila, vera = await _scene(work)
+    work.actor = PROGRAM
+    await _change(work, line, Leads.SHOWN_NUMBER)
+    (job,) = _told(work)
+    assert job["by"] == ""
+    letter = await leading_letters.letter_of(
+        work, vera.id, None, work.now, line.id, [Leads.SHOWN_NUMBER]
+    )
+    assert letter is not None
+    assert letter[2].startswith("command line has changed")
+    work.actor = Actor(ActorKind.PROGRAM, emergency=mila.id)
+    await _change(work, line, Leads.NUMBER)
+    assert _told(work) == []
