@@ -91,9 +91,7 @@ async def test_a_draft_that_is_given_first_goes_along_and_a_later_one_is_refused
     owners = await stage.rows("SELECT DISTINCT owner_id FROM contacts")
     assert [row["owner_id"] for row in owners] == [boris.id]
     with pytest.raises(AccountEnded):
-        async with transaction(stage.ground, PROGRAM) as work:
-            gone = await staff_of(work, ana)
-            await contacts.create_contact(work, gone, channel=Channel.CALL)
+        await a_draft(stage, ana)
     assert await stage.rows("SELECT id FROM contacts WHERE owner_id = %s", ana.id) == []
 
 
