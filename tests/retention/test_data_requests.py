@@ -11,6 +11,7 @@ from sqlalchemy import func, select, text
 from app.calls.caller_rows import CallerFlag, CallerWish, FlagKind, WishKind
 from app.calls.callers import flag_caller, wish
 from app.calls.models import Call, CallQuestion
+from app.contacts.cases.models import CaseContact
 from app.contacts.events import note_event
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Contact, Profile, ProfileNumber
@@ -342,6 +343,10 @@ async def test_the_log_and_its_chains_stay_and_hold_nothing(work: Work) -> None:
 
 async def report_of(work: Work, person: Person, *chosen: ItemKind) -> dict[str, Any]:
     boss, _, _ = await a_person(work)
+    return await report_for(work, boss, person, *chosen)
+
+
+async def report_for(work: Work, boss: Staff, person: Person, *chosen: ItemKind) -> dict[str, Any]:
     as_person(work, boss)
     request = await requests.find(work, boss, RequestKind.ACCESS, person, NUMBER)
     if chosen:
@@ -423,6 +428,30 @@ async def test_a_guardian_learns_nothing_that_the_officer_has_not_chosen(work: W
     assert NUMBER not in told
     titles = [one["title"] for one in shown["sections"]]
     assert len(titles) == 1, "the record: not even how much is left out"
+
+
+async def test_a_guardian_is_not_told_that_another_person_contacted_the_helpline(
+    work: Work,
+) -> None:
+    """The other caller of the case may be the child itself."""
+    boss, _, contact = await a_person(work)
+    other = await planted.a_contact(work, boss, await another_caller(work))
+    case_id = await work.session.scalar(
+        select(CaseContact.case_id).where(CaseContact.contact_id == contact.id)
+    )
+    work.session.add(CaseContact(case_id=case_id, contact_id=other.id, linked_at=work.now))
+    await flush(work)
+    as_person(work, boss)
+    found = await requests.find(work, boss, RequestKind.ACCESS, Person.GUARDIAN, NUMBER)
+    items = await requests.items_of(work, found)
+    assert other.id in {one.subject_id for one in items}
+    assert {one.keep for one in items} == {"protects_child"}
+    await requests.withdraw(work, boss, found.id)
+    shown = await report_for(work, boss, Person.GUARDIAN, ItemKind.CASE)
+    titles = [one["title"] for one in shown["sections"]]
+    assert [title[:6] for title in titles] == ["Case C"]
+    for said in (contact.code, other.code, "Not shown"):
+        assert said not in json.dumps(shown)
 
 
 @pytest.mark.parametrize(

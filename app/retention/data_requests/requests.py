@@ -17,7 +17,7 @@ from app.contacts.registry import new_code
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.names import Task
-from app.retention.data_requests.finding import countries_of, find_items, read_sought
+from app.retention.data_requests.finding import Item, countries_of, find_items, read_sought
 from app.retention.data_requests.kinds import (
     CHOSEN,
     OPEN,
@@ -172,9 +172,7 @@ async def find(
     work.session.add(request)
     await work.session.flush()
     for item in items:
-        # A report shows what is held or still open, too: a person may know of it.
-        seen = item.keep in SEEN_BY_PROGRAM and kind is RequestKind.ACCESS
-        keep = _preset(kind, person, item.kind) if seen or item.keep is None else item.keep
+        keep = _preset(kind, person, item)
         work.session.add(
             RequestItem(
                 request_id=request_id,
@@ -195,15 +193,21 @@ async def find(
 _ABOUT_CHILD = frozenset({ItemKind.CONTACT, ItemKind.CASE, ItemKind.REFERRAL, ItemKind.PROFILE})
 
 
-def _preset(kind: RequestKind, person: Person, of: ItemKind) -> Keep | None:
+def _preset(kind: RequestKind, person: Person, item: Item) -> Keep | None:
     """Return why a row is kept, or left out, until the officer says otherwise.
 
     A parent or guardian may be the one who hurts the child: that it rang, when, and who was told is
-    shown or erased only where the officer has chosen so, row by row.
+    shown or erased only where the officer has chosen so, row by row. That ground stands before that
+    of another person, who may be the child itself.
     """
+    if item.keep in SEEN_BY_PROGRAM and kind is RequestKind.ERASURE:
+        return item.keep
     if person is Person.GUARDIAN:
         return Keep.PROTECTS_CHILD
-    if person is Person.CALLER and kind is RequestKind.ERASURE and of in _ABOUT_CHILD:
+    # A report shows what is held or still open, too: a person may know of it.
+    if item.keep is not None and item.keep not in SEEN_BY_PROGRAM:
+        return item.keep
+    if person is Person.CALLER and kind is RequestKind.ERASURE and item.kind in _ABOUT_CHILD:
         return Keep.ANOTHER_PERSON
     return None
 
