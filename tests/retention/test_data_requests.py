@@ -10,7 +10,7 @@ from sqlalchemy import func, select, text
 
 from app.calls.caller_rows import CallerFlag, CallerWish, FlagKind, WishKind
 from app.calls.callers import flag_caller, wish
-from app.calls.models import Call, CallQuestion
+from app.calls.models import Call, CallQuestion, VoiceMessage
 from app.contacts.cases.models import CaseContact
 from app.contacts.events import note_event
 from app.contacts.log_kinds import RecordLog
@@ -19,7 +19,7 @@ from app.contacts.states import Subject
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.transaction import flush
 from app.referrals.models import Disclosure
-from app.retention.data_requests import answering, copies, erasing, report, requests
+from app.retention.data_requests import answering, copies, erasing, own_calls, report, requests
 from app.retention.data_requests.finding import read_sought
 from app.retention.data_requests.kinds import (
     Basis,
@@ -59,7 +59,7 @@ def _readings(monkeypatch: pytest.MonkeyPatch) -> None:
     async def write(work: Work, action: AuditLog, subject: str, **detail: Any) -> None:
         write_entry(work, action, subject, **detail)
 
-    for module in (requests, report, answering):
+    for module in (requests, report, answering, own_calls):
         monkeypatch.setattr(module, "write_reading", write)
 
 
@@ -460,13 +460,18 @@ async def test_a_guardian_is_not_told_that_another_person_contacted_the_helpline
         (Person.CHILD, {}),
         (
             Person.CALLER,
-            dict.fromkeys(("contact", "case", "referral", "profile"), "another_person"),
+            {
+                **dict.fromkeys(("contact", "case", "referral", "profile"), "another_person"),
+                **dict.fromkeys(("flag", "wish"), "another_person"),
+                # The contact of the call says that a neighbour rang.
+                **dict.fromkeys(("call", "voice_message", "callback"), None),
+            },
         ),
         (Person.GUARDIAN, None),
     ],
 )
 async def test_what_is_kept_at_first_depends_on_who_asks(
-    work: Work, person: Person, kept: dict[str, str] | None
+    work: Work, person: Person, kept: dict[str, str | None] | None
 ) -> None:
     boss, _, _ = await a_person(work)
     as_person(work, boss)
@@ -480,8 +485,34 @@ async def test_what_is_kept_at_first_depends_on_who_asks(
             assert one.keep == kept[one.kind]
 
 
+async def test_a_caller_learns_of_no_record_and_of_no_call_that_may_be_the_childs(
+    work: Work,
+) -> None:
+    """A household shares a telephone, and who hurts a child may ask as another caller."""
+    boss, own, contact = await a_person(work)
+    work.now += timedelta(days=3)
+    childs = await planted.a_call(work, "CA2")
+    assert childs.caller_key == own.caller_key
+    as_person(work, boss)
+    found = await requests.find(work, boss, RequestKind.ACCESS, Person.CALLER, NUMBER)
+    items = await requests.items_of(work, found)
+    shown_at_first = {one.subject_id for one in items if one.keep is None}
+    assert own.id in shown_at_first
+    assert childs.id not in shown_at_first
+    messages = await work.session.execute(select(VoiceMessage.id, VoiceMessage.call_id))
+    assert {one for one, call in messages if call == childs.id}.isdisjoint(shown_at_first)
+    await requests.withdraw(work, boss, found.id)
+    shown = await report_for(work, boss, Person.CALLER)
+    titles = [one["title"] for one in shown["sections"]]
+    assert titles == ["Calls", "Voice messages", "Call-backs"]
+    assert [len(one["blocks"]) for one in shown["sections"]] == [1, 1, 1]
+    told = json.dumps(shown)
+    for said in (contact.code, "R-", "C-", "at risk", "another person", "Not shown"):
+        assert said not in told
+
+
 async def test_a_caller_sees_only_themselves(work: Work) -> None:
-    shown = await report_of(work, Person.CALLER)
+    shown = await report_of(work, Person.CALLER, ItemKind.CONTACT)
     lines = lines_of(shown)
     assert lines["caller.name"] == f"{WORD} caller"
     assert not [path for path in lines if path.startswith("child.")]

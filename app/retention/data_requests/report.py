@@ -450,10 +450,12 @@ async def _log(paper: Paper, shown: dict[ItemKind, list[UUID]]) -> tuple[str, li
 
 
 def _left_out(paper: Paper, items: list[RequestItem]) -> tuple[str, list[Block]]:
-    """Count what is not shown. A guardian learns nothing of it, whatever its ground: not even that
-    it exists."""
+    """Count what is not shown, for the child alone.
+
+    A guardian, or another caller from the same telephone, is not even told that it exists.
+    """
     block = Block(_("Not shown"))
-    for kind in ItemKind if paper.person is not Person.GUARDIAN else ():
+    for kind in ItemKind if paper.person is Person.CHILD else ():
         for keep in Keep:
             count = len([one for one in items if one.kind == kind and one.keep == keep])
             if count:
