@@ -4,7 +4,8 @@ A record is kept while it, or a record that it belongs to, is held or open: a ca
 closed or has a follow-up to be done, a referral that is not over. A contact is due when it is
 complete. The number and the voice message of a call are kept with the case or referral of that
 call, and with its contact if that is held. A conversation is kept, with the number to which an
-answer would go, while a child's words in it were not read.
+answer would go, while a child's words in it were not read; so is the number of a call while a voice
+message of it was not heard.
 """
 
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from sqlalchemy.orm import aliased
 
 from app.calls.caller_rows import CallerFlag
 from app.calls.models import Call, VoiceMessage
+from app.calls.states import MessageState
 from app.chats import untaken
 from app.chats.models import Message
 from app.contacts.cases.models import CaseContact, CaseRequest, FollowUp
@@ -35,7 +37,7 @@ NOTHING_SEALED = 30
 # What else a record belongs to. Each condition has its own: one stands within another. They are
 # made once, because to work out the columns of an alias takes longer than the query.
 _OF_CONTACT = aliased(Case), aliased(CaseContact), aliased(Referral)
-_OF_CALL = aliased(Contact), aliased(Referral)
+_OF_CALL = aliased(Contact), aliased(Referral), aliased(VoiceMessage)
 _OF_CASE = aliased(CaseContact), aliased(Referral)
 _OF_REFERRAL = aliased(Case), aliased(Referral)
 _LATER = aliased(Call)
@@ -76,12 +78,18 @@ def _kept_with_contact(contact_id: Any) -> ColumnElement[bool]:
 
 
 def _kept_with_call(call_id: Any) -> ColumnElement[bool]:
-    contact, referral = _OF_CALL
+    contact, referral, message = _OF_CALL
     return or_(
         exists().where(contact.call_id == call_id, _kept_with_contact(contact.id)),
         # Urgent referrals begin with the call, often before there is a contact.
         exists().where(referral.call_id == call_id, _referral_alive(referral)),
         untaken.waits(call_id),
+        # A message that no person has heard: the child is rung back at this number.
+        exists().where(
+            message.call_id == call_id,
+            message.heard_at.is_(None),
+            message.state != MessageState.ABSENT,
+        ),
     )
 
 

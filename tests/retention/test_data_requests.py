@@ -10,7 +10,8 @@ from sqlalchemy import func, select, text
 
 from app.calls.caller_rows import CallerFlag, CallerWish, FlagKind, WishKind
 from app.calls.callers import flag_caller, wish
-from app.calls.models import Call, CallQuestion
+from app.calls.models import Call, CallQuestion, VoiceMessage
+from app.contacts.cases.models import CaseContact
 from app.contacts.events import note_event
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Contact, Profile, ProfileNumber
@@ -18,7 +19,7 @@ from app.contacts.states import Subject
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.transaction import flush
 from app.referrals.models import Disclosure
-from app.retention.data_requests import answering, copies, erasing, report, requests
+from app.retention.data_requests import answering, copies, erasing, own_calls, report, requests
 from app.retention.data_requests.finding import read_sought
 from app.retention.data_requests.kinds import (
     Basis,
@@ -58,7 +59,7 @@ def _readings(monkeypatch: pytest.MonkeyPatch) -> None:
     async def write(work: Work, action: AuditLog, subject: str, **detail: Any) -> None:
         write_entry(work, action, subject, **detail)
 
-    for module in (requests, report, answering):
+    for module in (requests, report, answering, own_calls):
         monkeypatch.setattr(module, "write_reading", write)
 
 
@@ -342,6 +343,10 @@ async def test_the_log_and_its_chains_stay_and_hold_nothing(work: Work) -> None:
 
 async def report_of(work: Work, person: Person, *chosen: ItemKind) -> dict[str, Any]:
     boss, _, _ = await a_person(work)
+    return await report_for(work, boss, person, *chosen)
+
+
+async def report_for(work: Work, boss: Staff, person: Person, *chosen: ItemKind) -> dict[str, Any]:
     as_person(work, boss)
     request = await requests.find(work, boss, RequestKind.ACCESS, person, NUMBER)
     if chosen:
@@ -425,19 +430,48 @@ async def test_a_guardian_learns_nothing_that_the_officer_has_not_chosen(work: W
     assert len(titles) == 1, "the record: not even how much is left out"
 
 
+async def test_a_guardian_is_not_told_that_another_person_contacted_the_helpline(
+    work: Work,
+) -> None:
+    """The other caller of the case may be the child itself."""
+    boss, _, contact = await a_person(work)
+    other = await planted.a_contact(work, boss, await another_caller(work))
+    case_id = await work.session.scalar(
+        select(CaseContact.case_id).where(CaseContact.contact_id == contact.id)
+    )
+    work.session.add(CaseContact(case_id=case_id, contact_id=other.id, linked_at=work.now))
+    await flush(work)
+    as_person(work, boss)
+    found = await requests.find(work, boss, RequestKind.ACCESS, Person.GUARDIAN, NUMBER)
+    items = await requests.items_of(work, found)
+    assert other.id in {one.subject_id for one in items}
+    assert {one.keep for one in items} == {"protects_child"}
+    await requests.withdraw(work, boss, found.id)
+    shown = await report_for(work, boss, Person.GUARDIAN, ItemKind.CASE)
+    titles = [one["title"] for one in shown["sections"]]
+    assert [title[:6] for title in titles] == ["Case C"]
+    for said in (contact.code, other.code, "Not shown"):
+        assert said not in json.dumps(shown)
+
+
 @pytest.mark.parametrize(
     ("person", "kept"),
     [
         (Person.CHILD, {}),
         (
             Person.CALLER,
-            dict.fromkeys(("contact", "case", "referral", "profile"), "another_person"),
+            {
+                **dict.fromkeys(("contact", "case", "referral", "profile"), "another_person"),
+                **dict.fromkeys(("flag", "wish"), "another_person"),
+                # The contact of the call says that a neighbour rang.
+                **dict.fromkeys(("call", "voice_message", "callback"), None),
+            },
         ),
         (Person.GUARDIAN, None),
     ],
 )
 async def test_what_is_kept_at_first_depends_on_who_asks(
-    work: Work, person: Person, kept: dict[str, str] | None
+    work: Work, person: Person, kept: dict[str, str | None] | None
 ) -> None:
     boss, _, _ = await a_person(work)
     as_person(work, boss)
@@ -451,8 +485,34 @@ async def test_what_is_kept_at_first_depends_on_who_asks(
             assert one.keep == kept[one.kind]
 
 
+async def test_a_caller_learns_of_no_record_and_of_no_call_that_may_be_the_childs(
+    work: Work,
+) -> None:
+    """A household shares a telephone, and who hurts a child may ask as another caller."""
+    boss, own, contact = await a_person(work)
+    work.now += timedelta(days=3)
+    childs = await planted.a_call(work, "CA2")
+    assert childs.caller_key == own.caller_key
+    as_person(work, boss)
+    found = await requests.find(work, boss, RequestKind.ACCESS, Person.CALLER, NUMBER)
+    items = await requests.items_of(work, found)
+    shown_at_first = {one.subject_id for one in items if one.keep is None}
+    assert own.id in shown_at_first
+    assert childs.id not in shown_at_first
+    messages = await work.session.execute(select(VoiceMessage.id, VoiceMessage.call_id))
+    assert {one for one, call in messages if call == childs.id}.isdisjoint(shown_at_first)
+    await requests.withdraw(work, boss, found.id)
+    shown = await report_for(work, boss, Person.CALLER)
+    titles = [one["title"] for one in shown["sections"]]
+    assert titles == ["Calls", "Voice messages", "Call-backs"]
+    assert [len(one["blocks"]) for one in shown["sections"]] == [1, 1, 1]
+    told = json.dumps(shown)
+    for said in (contact.code, "R-", "C-", "at risk", "another person", "Not shown"):
+        assert said not in told
+
+
 async def test_a_caller_sees_only_themselves(work: Work) -> None:
-    shown = await report_of(work, Person.CALLER)
+    shown = await report_of(work, Person.CALLER, ItemKind.CONTACT)
     lines = lines_of(shown)
     assert lines["caller.name"] == f"{WORD} caller"
     assert not [path for path in lines if path.startswith("child.")]

@@ -1,4 +1,4 @@
-"""Words of a child that no person has read outlast every rule and every erasure."""
+"""Words of a child that no person has read or heard outlast every rule and every erasure."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from app.calls.models import Call
+from app.calls.models import Call, VoiceMessage
 from app.calls.speech import LineScript
 from app.chats import ending, left, messages
 from app.jobs.transaction import flush
@@ -15,10 +15,11 @@ from app.retention.data_requests.kinds import Keep, Person, RequestKind
 from app.retention.data_requests.models import RequestItem
 from app.retention.kinds import DataKind
 from app.work import Work
+from tests.support import planted
 from tests.support.calls.conversations import a_chat_line, a_child, a_key, a_writer, matched, takes
 from tests.support.planted import as_person
 from tests.support.retention.erasing import due_rows, rule
-from tests.support.verbs import a_supervisor
+from tests.support.verbs import a_line, a_supervisor
 
 NUMBER = "+381641234567"
 
@@ -77,6 +78,26 @@ async def test_a_rule_erases_no_words_that_no_person_has_read(
     await flush(work)
     assert await due_rows(work, DataKind.CHAT_MESSAGES) > 0
     assert await due_rows(work, DataKind.CALLER_NUMBERS) == 1
+
+
+async def test_the_number_stays_while_a_voice_message_was_not_heard(work: Work) -> None:
+    """The child is rung back at it."""
+    await a_line(work)
+    call = await planted.a_call(work)
+    message = await work.session.scalar(select(VoiceMessage))
+    assert message is not None
+    message.heard_at = None
+    await flush(work)
+    for kind in (DataKind.CALLER_NUMBERS, DataKind.CALLER_HASHES):
+        await rule(work, kind, 90)
+    work.now += timedelta(days=91)
+    assert await due_rows(work, DataKind.CALLER_NUMBERS) == 0
+    call.caller_number_sealed = None
+    await flush(work)
+    assert await due_rows(work, DataKind.CALLER_HASHES) == 0, "flags of the number are known by it"
+    message.heard_at = work.now
+    await flush(work)
+    assert await due_rows(work, DataKind.CALLER_HASHES) == 1
 
 
 @pytest.mark.parametrize("waits", [_in_the_inbox, _on_a_desk])

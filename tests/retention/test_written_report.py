@@ -13,7 +13,7 @@ from app.chats import messages
 from app.chats.models import Author, Kind
 from app.contacts.models import Contact
 from app.jobs.transaction import flush
-from app.retention.data_requests import report, requests, written
+from app.retention.data_requests import own_calls, report, requests, written
 from app.retention.data_requests.kinds import (
     Basis,
     IdentityCheck,
@@ -41,7 +41,7 @@ def _readings(monkeypatch: pytest.MonkeyPatch) -> None:
     async def write(work: Work, action: AuditLog, subject: str, **detail: Any) -> None:
         write_entry(work, action, subject, **detail)
 
-    for module in (requests, report, written):
+    for module in (requests, report, written, own_calls):
         monkeypatch.setattr(module, "write_reading", write)
 
 
@@ -78,10 +78,10 @@ async def report_of(
     """Return the report as text, as it is made after a second person has decided."""
     as_person(work, boss)
     request = await requests.find(work, boss, RequestKind.ACCESS, person, NUMBER)
-    if keep is not None or person is Person.GUARDIAN:
+    if keep is not None or person is not Person.CHILD:
         items = await requests.items_of(work, request)
         wanted: dict[tuple[ItemKind, UUID], Keep | None]
-        # For a guardian the supervisor chooses each row.
+        # For anyone else the supervisor chooses each row.
         wanted = {(ItemKind(one.kind), one.subject_id): None for one in items}
         wanted |= {(ItemKind.CALL, keep[0].id): keep[1]} if keep is not None else {}
         await requests.set_kept(work, boss, request.id, wanted)

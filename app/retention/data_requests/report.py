@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 
 from app import words
 from app.calls.caller_rows import CallerFlag, CallerWish
@@ -167,7 +167,7 @@ async def _of_number(
         (_("Voice messages"), await _messages(paper, shown[ItemKind.VOICE_MESSAGE])),
         (_("Call-backs"), await _callbacks(paper, shown[ItemKind.CALLBACK])),
         (_("Notes about the number"), await _flags(paper, shown)),
-        (_("Profiles"), await _profiles(paper, shown[ItemKind.PROFILE])),
+        (_("Profiles"), await _profiles(paper, shown)),
     ]
 
 
@@ -254,11 +254,13 @@ async def _flags(paper: Paper, shown: dict[ItemKind, list[UUID]]) -> list[Block]
     return blocks
 
 
-async def _profiles(paper: Paper, ids: list[UUID]) -> list[Block]:
+async def _profiles(paper: Paper, shown: dict[ItemKind, list[UUID]]) -> list[Block]:
+    # Of its contacts those that are shown are counted.
+    of_it = and_(Contact.profile_id == Profile.id, Contact.id.in_(shown[ItemKind.CONTACT]))
     rows = await paper.work.session.execute(
         select(Profile.code, Profile.created_at, func.count(Contact.id))
-        .join(Contact, Contact.profile_id == Profile.id, isouter=True)
-        .where(Profile.id.in_(ids))
+        .join(Contact, of_it, isouter=True)
+        .where(Profile.id.in_(shown[ItemKind.PROFILE]))
         .group_by(Profile.id)
         .order_by(Profile.created_at)
     )
@@ -422,7 +424,12 @@ def _label(sheet: Sheet, path: str, language: str) -> str:
 
 
 async def _log(paper: Paper, shown: dict[ItemKind, list[UUID]]) -> tuple[str, list[Block]]:
-    """Count what staff did with the rows: what and when, and never who."""
+    """Count what staff did with the rows: what and when, and never who.
+
+    For the child alone: that a number was flagged, or a record held, tells others too much.
+    """
+    if paper.person is not Person.CHILD:
+        return "", []
     subjects = [
         *(str(id_) for id_ in shown[ItemKind.CALL]),
         *(f"{kind.value}:{id_}" for kind in _MODELS for id_ in shown[kind]),
@@ -443,11 +450,13 @@ async def _log(paper: Paper, shown: dict[ItemKind, list[UUID]]) -> tuple[str, li
 
 
 def _left_out(paper: Paper, items: list[RequestItem]) -> tuple[str, list[Block]]:
-    """Count what is not shown. A guardian is not told that a row protects the child from them."""
+    """Count what is not shown, for the child alone.
+
+    A guardian, or another caller from the same telephone, is not even told that it exists.
+    """
     block = Block(_("Not shown"))
-    unsaid = {Keep.PROTECTS_CHILD} if paper.person is Person.GUARDIAN else set[Keep]()
-    for kind in ItemKind:
-        for keep in (one for one in Keep if one not in unsaid):
+    for kind in ItemKind if paper.person is Person.CHILD else ():
+        for keep in Keep:
             count = len([one for one in items if one.kind == kind and one.keep == keep])
             if count:
                 block.say(said(ITEM_WORDS[kind]), f"{count}: {said(KEEP_WORDS[keep])}")

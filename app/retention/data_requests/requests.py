@@ -17,7 +17,7 @@ from app.contacts.registry import new_code
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.names import Task
-from app.retention.data_requests.finding import countries_of, find_items, read_sought
+from app.retention.data_requests.finding import Item, countries_of, find_items, read_sought
 from app.retention.data_requests.kinds import (
     CHOSEN,
     OPEN,
@@ -31,6 +31,7 @@ from app.retention.data_requests.kinds import (
     RequestState,
 )
 from app.retention.data_requests.models import DataRequest, ProviderCopy, RequestItem
+from app.retention.data_requests.own_calls import of_an_adult, with_what_belongs_to
 from app.staff.audit import write_entry, write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -171,10 +172,9 @@ async def find(
     )
     work.session.add(request)
     await work.session.flush()
+    own = await _own(work, person, items)
     for item in items:
-        # A report shows what is held or still open, too: a person may know of it.
-        seen = item.keep in SEEN_BY_PROGRAM and kind is RequestKind.ACCESS
-        keep = _preset(kind, person, item.kind) if seen or item.keep is None else item.keep
+        keep = _preset(kind, person, item, own)
         work.session.add(
             RequestItem(
                 request_id=request_id,
@@ -191,21 +191,32 @@ async def find(
     return request
 
 
-# Records about a child, which another caller may not have erased by the number alone.
-_ABOUT_CHILD = frozenset({ItemKind.CONTACT, ItemKind.CASE, ItemKind.REFERRAL, ItemKind.PROFILE})
+async def _own(work: Work, person: Person, items: list[Item]) -> set[UUID]:
+    """Return the rows of calls that another caller made themselves, as the contacts say."""
+    if person is not Person.CALLER:
+        return set()
+    calls = [item.id for item in items if item.kind is ItemKind.CALL]
+    return await with_what_belongs_to(work, await of_an_adult(work, calls))
 
 
-def _preset(kind: RequestKind, person: Person, of: ItemKind) -> Keep | None:
+def _preset(kind: RequestKind, person: Person, item: Item, own: set[UUID]) -> Keep | None:
     """Return why a row is kept, or left out, until the officer says otherwise.
 
     A parent or guardian may be the one who hurts the child: that it rang, when, and who was told is
-    shown or erased only where the officer has chosen so, row by row.
+    shown or erased only where the officer has chosen so, row by row. That ground stands before that
+    of another person, who may be the child itself.
+
+    So may another caller, or the number be that of a household: what is about the child, and each
+    call that may be the child's, with the flags of the number, is that of another person.
     """
+    if item.keep in SEEN_BY_PROGRAM and kind is RequestKind.ERASURE:
+        return item.keep
     if person is Person.GUARDIAN:
         return Keep.PROTECTS_CHILD
-    if person is Person.CALLER and kind is RequestKind.ERASURE and of in _ABOUT_CHILD:
+    if person is Person.CALLER and item.id not in own:
         return Keep.ANOTHER_PERSON
-    return None
+    # A report shows what is held or still open, too: a person may know of it.
+    return None if item.keep in SEEN_BY_PROGRAM else item.keep
 
 
 def _check_officer(staff: Staff | None) -> None:

@@ -13,10 +13,8 @@ from app.calls.models import Call
 from app.chats import media, messages
 from app.chats.messages import Said
 from app.chats.models import Author, Kind, MediaKind, MediaState
-from app.contacts.models import Contact
-from app.contacts.records import Opened
-from app.contacts.registry import sheet_of
 from app.retention.data_requests.kinds import Person
+from app.retention.data_requests.own_calls import of_an_adult
 from app.retention.data_requests.parts import Block, Paper
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
@@ -61,13 +59,7 @@ async def _may_have(paper: Paper, call: Call) -> bool:
     """Return whether the words of a conversation are those of the person who asks."""
     if paper.person is not Person.CALLER:
         return paper.person is Person.CHILD
-    contact = await paper.work.session.scalar(select(Contact).where(Contact.call_id == call.id))
-    if contact is None or contact.erased_at is not None:
-        return False
-    await write_reading(paper.work, AuditLog.CONTACT_READ, f"contact:{contact.id}", reason="by_law")
-    form, answers = sheet_of(paper.work, contact).form, Opened(paper.work, contact).answers()
-    paths = [form.path_of(meaning) for meaning in ("caller_relationship", "reporter_role")]
-    return any(path in answers for path in paths if path is not None)
+    return call.id in await of_an_adult(paper.work, [call.id])
 
 
 async def _write(paper: Paper, block: Block, found: list[Said]) -> None:
