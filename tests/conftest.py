@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 import pytest
+from hypothesis.internal.conjecture import providers
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.support.profile import WHOLE
@@ -13,6 +14,11 @@ from tests.support.profile import WHOLE
 # What is loaded stays: to look for garbage in it again and again takes a tenth of the loading.
 # `pytest_collection_finish` goes on with it.
 gc.disable()
+
+
+if not WHOLE:
+    # Hypothesis would read every source in each process, to draw now and then a constant of it.
+    providers._get_local_constants = lambda: providers._local_constants
 
 
 # These start servers and databases of their own.
@@ -187,7 +193,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """What is loaded stays: to look through it for garbage again and again takes a tenth."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     gc.enable()
