@@ -147,6 +147,9 @@ class _Scheduler(LoadScopeScheduling):  # type: ignore[misc]
             # To read every source takes seconds, once in a process.
             "tests/words/test_pages.py",
             "tests/test_codes.py",
+            "tests/test_jobs.py",
+            "tests/api/test_changes_are_logged.py",
+            "tests/security/test_cryptography.py",
             "tests/words/test_used_keys.py",
         )
         if nodeid.startswith(("tests/words/test_shown_codes", "tests/words/test_logged_values")):
