@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 import pytest
+from hypothesis.internal.conjecture import providers
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.support.profile import WHOLE
@@ -13,6 +14,11 @@ from tests.support.profile import WHOLE
 # What is loaded stays: to look for garbage in it again and again takes a tenth of the loading.
 # `pytest_collection_finish` goes on with it.
 gc.disable()
+
+
+if not WHOLE:
+    # Hypothesis would read every source in each process, to draw now and then a constant of it.
+    providers._get_local_constants = lambda: providers._local_constants
 
 
 # These start servers and databases of their own.
@@ -141,6 +147,9 @@ class _Scheduler(LoadScopeScheduling):  # type: ignore[misc]
             # To read every source takes seconds, once in a process.
             "tests/words/test_pages.py",
             "tests/test_codes.py",
+            "tests/test_jobs.py",
+            "tests/api/test_changes_are_logged.py",
+            "tests/security/test_cryptography.py",
             "tests/words/test_used_keys.py",
         )
         if nodeid.startswith(("tests/words/test_shown_codes", "tests/words/test_logged_values")):
@@ -187,7 +196,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish() -> None:
     """What is loaded stays: to look through it for garbage again and again takes a tenth."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     gc.enable()

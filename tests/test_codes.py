@@ -17,12 +17,30 @@ from app.calls.states import CallEvent, LegStatus
 from app.contacts.log_kinds import ProfileCause, ReadsBecause, RecordLog
 from app.database.topics import Topic
 from app.staff.log_kinds import AuditLog
+from tests import sources
 from tests.support.routes import TEMPLATES
 
 FOLDER = Path(app.__file__).parent
 ENUMS: dict[str, type[StrEnum]] = {
     enum.__name__: enum
     for enum in (AuditLog, CallEvent, CallLog, Cause, ProfileCause, ReadsBecause, RecordLog, Topic)
+}
+# The verbs that keep a cause, and the place of the cause among their arguments.
+KEEP_A_CAUSE = {
+    "come_back": 2,
+    "counsellor_left": 3,
+    "end_participant": 3,
+    "gone": 3,
+    "lose_counsellor": 3,
+    "miss_offer": 3,
+    "restate": 2,
+    "send_away": 2,
+    "send_back": 3,
+    "set_free": 2,
+    "set_presence": 3,
+    "start_wrap_up": 2,
+    "withdraw_offer": 3,
+    "withdraw_open": 2,
 }
 # What the provider reports of a leg or a conference is kept under its own name.
 PROVIDERS = {
@@ -36,11 +54,13 @@ PROVIDERS = {
 
 @lru_cache(maxsize=1)
 def written() -> list[tuple[Path, ast.Call | ast.Attribute | ast.Constant]]:
-    """Every call, attribute and constant of the program, and the file that holds it."""
+    """Every call, attribute and constant of the files that may write a code, each with its file."""
+    calls = (f"{verb}(" for verb in ("record", "note_event", "announce", *KEEP_A_CAUSE))
+    names = (f"{enum}." for enum in ENUMS)
     return [
-        (path.relative_to(FOLDER), node)
-        for path in FOLDER.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
+        (path, node)
+        for path, tree in sources.naming("call_events", *calls, *names)
+        for node in ast.walk(tree)
         if isinstance(node, ast.Call | ast.Attribute | ast.Constant)
     ]
 
@@ -187,25 +207,6 @@ def test_the_page_for_integrators_says_how_children_write() -> None:
         assert named, path
     (settings,) = re.findall(r"^.*`PATCH /lines/{id}/chat`.*$", page, re.MULTILINE)
     assert set(line_chats.ChatSettingsIn.model_fields) <= set(re.findall(r"`([a-z_]+)`", settings))
-
-
-# The verbs that keep a cause, and the place of the cause among their arguments.
-KEEP_A_CAUSE = {
-    "come_back": 2,
-    "counsellor_left": 3,
-    "end_participant": 3,
-    "gone": 3,
-    "lose_counsellor": 3,
-    "miss_offer": 3,
-    "restate": 2,
-    "send_away": 2,
-    "send_back": 3,
-    "set_free": 2,
-    "set_presence": 3,
-    "start_wrap_up": 2,
-    "withdraw_offer": 3,
-    "withdraw_open": 2,
-}
 
 
 def test_every_cause_is_a_code() -> None:

@@ -16,6 +16,7 @@ from app.cli import main
 from app.cli.commands import app
 from app.log import set_up_logging
 from tests.country.files import with_short_form
+from tests.support.profile import WHOLE
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
@@ -405,7 +406,8 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
             "--keep-going",
             "-q",
             "-b",
-            "html",
+            # Reads and resolves everything, and writes no page of the theme.
+            "html" if WHOLE else "dummy",
             str(ROOT / "docs"),
             str(tmp_path),
         ],
@@ -414,4 +416,4 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    assert (tmp_path / "counsellors.html").exists()
+    assert (tmp_path / "counsellors.html").exists() or not WHOLE

