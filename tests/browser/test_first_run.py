@@ -20,7 +20,7 @@ from app.practice import voices
 from app.practice.exchange import Number
 from app.practice.people import Phone
 from tests.support.axe import faults
-from tests.support.browser import PASSWORD, available, press, ring
+from tests.support.browser import HERS, PASSWORD, available, press, ring
 from tests.support.mail import Mail, mail
 
 PHONE = "+381641111111"
@@ -209,7 +209,7 @@ async def test_from_an_empty_database_to_the_first_answered_call(
     await _rings_a_phone(page, installed)
     link = await _invited(page, post)
     assert page.context.browser is not None
-    own = await page.context.browser.new_context(permissions=["microphone"])
+    own = await page.context.browser.new_context(**HERS)
     nova = await own.new_page()
     await nova.goto(link)
     await expect(nova.locator("#own-name")).to_have_text("Nova")

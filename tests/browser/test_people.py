@@ -19,6 +19,7 @@ from app.staff.sign_in_rules import Rules, set_sign_in_rules
 from app.work import PROGRAM
 from tests.support.axe import faults
 from tests.support.browser import (
+    HERS,
     PASSWORD,
     available,
     give_password,
@@ -94,7 +95,7 @@ async def test_a_counsellor_is_invited_takes_a_call_is_moved_and_leaves_in_the_t
 ) -> None:
     link = await invited(page, live)
     assert page.context.browser is not None
-    own = await page.context.browser.new_context(permissions=["microphone"])
+    own = await page.context.browser.new_context(**HERS)
     second = await own.new_page()
     await chosen(second, link)
     await available(second)

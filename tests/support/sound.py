@@ -16,7 +16,7 @@ from app.practice.people import Caller
 from app.practice.speech import Sound, tone
 from app.practice.voices import loudness
 from app.web.access import COOKIE
-from tests.support.browser import available, press
+from tests.support.browser import HERS, available, press
 from tests.support.page import share_at
 
 # What the counsellor's microphone plays, what a colleague's does, and what the child says. Hertz.
@@ -135,7 +135,7 @@ class Desk:
         cls, stage: Stage, who: Counsellor, browser: Browser, script: str = "", **more: Any
     ) -> "Desk":
         """Open the page of a person who is signed in. `script` runs before those of the page."""
-        context = await browser.new_context(**({"permissions": ["microphone"]} | more))
+        context = await browser.new_context(**(HERS | more))
         if script:
             await context.add_init_script(script)
         cookie = {"name": COOKIE, "value": who._cookies[COOKIE], "url": stage.settings.public_url}
