@@ -30,17 +30,25 @@ _LISTEN = """
   if (globalThis.heardStream !== stream) {
     globalThis.heardStream = stream;
     globalThis.ear ??= new AudioContext();
-    globalThis.ear.resume();
     globalThis.meter = globalThis.ear.createAnalyser();
     globalThis.meter.fftSize = 8192;
     globalThis.meter.smoothingTimeConstant = 0;
     globalThis.ear.createMediaStreamSource(stream).connect(globalThis.meter);
   }
+  // It rests when nobody has asked for a second: it takes as much as the talk. What it heard before
+  // that is not what is heard now.
+  const isAwake = globalThis.ear.state === "running" && globalThis.rests;
+  clearTimeout(globalThis.rests);
+  if (!isAwake) {
+    await globalThis.ear.resume();
+    await new Promise((resolve) => { setTimeout(resolve, 250); });
+  }
+  globalThis.rests = setTimeout(() => { globalThis.rests = 0; globalThis.ear.suspend(); }, 1000);
   const bins = new Float32Array(4096);
 """
 _EAR = (
     """
-() => {
+async () => {
   const nothing = {loud: 0, peak: 0};
 """
     + _LISTEN
