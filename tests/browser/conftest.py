@@ -9,7 +9,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 from app.clock import SystemClock
 from app.demo.stage import Stage, stage_on
 from app.practice import voices
-from tests.support.browser import CHROMIUM, FLAGS, FULL_CHROMIUM
+from tests.support.browser import CHROMIUM, FLAGS, FULL_CHROMIUM, HERS
 from tests.support.calls.plain_sound import hear_plainly, speak_plainly
 from tests.support.kept import sharing
 
@@ -64,7 +64,7 @@ async def chromium(anyio_backend: str) -> AsyncIterator[Browser]:
 @asynccontextmanager
 async def _page_of(browser: Browser) -> AsyncIterator[Page]:
     """A page that shares nothing with those of other tests, and whose scripts raise nothing."""
-    context = await browser.new_context(permissions=["microphone"])
+    context = await browser.new_context(**HERS)
     await hear_plainly(context)
     made = await context.new_page()
     problems: list[str] = []

@@ -29,7 +29,7 @@ from app.staff.roles import Role
 from app.words import pages
 from app.work import PROGRAM
 from tests.support.axe import AXE, FRAME, LOOKS, ZOOMED, faults, faults_zoomed, too_wide
-from tests.support.browser import visit
+from tests.support.browser import MUTE, visit
 from tests.support.long_words import LONG, add_long_language, read_in, sentences_of
 from tests.support.pages.addresses import page_addresses
 from tests.support.pages.left import OF_FILES, READ, codes_in, dates_in, in_english
@@ -146,6 +146,7 @@ async def test_every_page_in_another_language(
     addresses = await page_addresses(live, await rows_for_pages(live, people))
     # Once for all pages: it is longer than all else that is sent to the browser.
     await page.add_init_script(path=AXE)
+    await page.add_init_script(MUTE)
     found: list[str] = []
     answered: set[tuple[str, str]] | None = None
     for language in languages:

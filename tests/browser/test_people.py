@@ -17,8 +17,9 @@ from app.staff.models import Staff, StaffSession
 from app.staff.roles import Role
 from app.staff.sign_in_rules import Rules, set_sign_in_rules
 from app.work import PROGRAM
-from tests.support.axe import faults
+from tests.support.axe import faults, faults_again
 from tests.support.browser import (
+    HERS,
     PASSWORD,
     available,
     give_password,
@@ -94,7 +95,7 @@ async def test_a_counsellor_is_invited_takes_a_call_is_moved_and_leaves_in_the_t
 ) -> None:
     link = await invited(page, live)
     assert page.context.browser is not None
-    own = await page.context.browser.new_context(permissions=["microphone"])
+    own = await page.context.browser.new_context(**HERS)
     second = await own.new_page()
     await chosen(second, link)
     await available(second)
@@ -136,7 +137,7 @@ async def test_a_second_factor_is_set_up_and_used_by_keyboard(live: Stage, page:
     await typed_and_entered(page, "password", PASSWORD)
     await expect(page.locator("h1")).to_have_text("Set up the second factor")
     await expect(page.get_by_role("img", name="Code for the app")).to_be_visible()
-    assert await faults(page, "setting up") == []
+    assert await faults_again(page, "setting up") == []
     telephone = pyotp.TOTP((await page.locator("#secret").inner_text()).replace(" ", ""))
     await tabbed_to(page, page.locator("main [name=code]"))
     await typed_and_entered(page, "code", telephone.at(live.clock.now()))
@@ -196,7 +197,7 @@ async def test_a_passkey_is_set_up_used_asked_for_again_and_removed(
         await set_sign_in_rules(work, Rules((Role.SUPERVISOR,)))
     await _sign_in(page, origin)
     await expect(page.locator("#set-up-passkey")).to_be_visible()
-    assert await faults(page, "setting up") == []
+    assert await faults_again(page, "setting up") == []
     name = page.get_by_label("Name of the passkey")
     await name.fill("my phone")
     await device(page)
@@ -205,14 +206,14 @@ async def test_a_passkey_is_set_up_used_asked_for_again_and_removed(
     await page.locator("#codes-kept").press("Enter")
     await expect(page.locator("#own-passkeys")).to_contain_text("my phone")
     await picture(page, "passkeys")
-    assert await faults(page, "account") == []
+    assert await faults_again(page, "account") == []
 
     await page.locator("#me > summary").click()
     await page.locator("#sign-out").click()
     await _sign_in(page, origin)
     await expect(page.locator("#use-passkey")).to_be_focused()
     await picture(page, "passkey-sign-in")
-    assert await faults(page, "second step") == []
+    assert await faults_again(page, "second step") == []
     await page.keyboard.press("Enter")
     await expect(page.locator("#own-passkeys")).to_contain_text("last used")
 
@@ -246,7 +247,7 @@ async def test_a_supervisor_is_invited_by_one_person_and_approved_by_another(
     waits = page.locator("#access-requests")
     await expect(waits).to_contain_text("Nova")
     await expect(waits.get_by_role("button", name="Approve")).to_have_count(0)
-    assert await faults(page, "the page of a person who waits") == []
+    assert await faults_again(page, "the page of a person who waits") == []
     await third.goto(link)
     await expect(third.get_by_role("alert")).to_contain_text("second person has not approved")
     await visit(other, live, vera, "/team")

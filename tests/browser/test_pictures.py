@@ -30,7 +30,7 @@ from app.routing.models import PresenceState
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.work import Actor, ActorKind, Work
-from tests.support.browser import at, available, press, ring
+from tests.support.browser import HERS, at, available, press, ring
 from tests.support.life import LINES, Life, Step, plan_day
 
 pytestmark = [
@@ -291,7 +291,7 @@ async def test_the_pictures_of_the_documents_show_the_program(
         "viewport": SIZE,
         "timezone_id": "Europe/Belgrade",
         "locale": "en-GB",
-        "permissions": ["microphone"],
+        **HERS,
     }
     hers, others = [await chromium.new_context(**for_all) for _ in range(2)]
     for context in (hers, others):

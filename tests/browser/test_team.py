@@ -16,6 +16,7 @@ from app.staff.roles import Role
 from app.work import PROGRAM
 from tests.support.browser import (
     HEAR,
+    HERS,
     LISTEN,
     at,
     available,
@@ -31,7 +32,7 @@ async def another(page: Page) -> Page:
     """A second browser, of another person."""
     browser = page.context.browser
     assert browser is not None
-    return await (await browser.new_context(permissions=["microphone"])).new_page()
+    return await (await browser.new_context(**HERS)).new_page()
 
 
 async def a_talk(live: Stage, who: Counsellor) -> Leg:

@@ -185,6 +185,11 @@ async def faults(page: Page, where: str, besides: str = "") -> list[str]:
     return [*faults, *await too_wide(page, where)]
 
 
+async def faults_again(page: Page, where: str) -> list[str]:
+    """Return what axe finds on a page at which another test looks by day: with `TESTS=whole`."""
+    return await faults(page, where) if WHOLE else []
+
+
 async def too_wide(page: Page, where: str) -> list[str]:
     """Return by what the page that is open has to be scrolled sideways, and which of its headings
     run over."""

@@ -69,6 +69,9 @@ FLAGS = [
 ]
 
 
+# The browser of a counsellor. Nothing fades or moves: each step of it would be drawn.
+HERS: dict[str, Any] = {"permissions": ["microphone"], "reduced_motion": "reduce"}
+
 PASSWORD = "correct horse battery"
 
 
@@ -177,6 +180,15 @@ async def at(page: Page, stage: Stage, who: Counsellor, path: str) -> None:
     """A page of a person who is signed in already, once it is live."""
     await visit(page, stage, who, path)
     await expect(page.locator("#connection")).to_have_text("● live")
+
+
+# A page that makes no sound, where one rings in vain for a long time.
+MUTE = """
+globalThis.AudioContext = class extends AudioContext {
+  constructor(...given) { super(...given); super.suspend(); }
+  resume() { return super.suspend(); }
+};
+"""
 
 
 # What the page plays now: how loud it is, and how it begins.

@@ -16,7 +16,7 @@ from app.practice.people import Caller
 from app.practice.speech import Sound, tone
 from app.practice.voices import loudness
 from app.web.access import COOKIE
-from tests.support.browser import available, press
+from tests.support.browser import HERS, available, press
 from tests.support.page import share_at
 
 # What the counsellor's microphone plays, what a colleague's does, and what the child says. Hertz.
@@ -30,17 +30,25 @@ _LISTEN = """
   if (globalThis.heardStream !== stream) {
     globalThis.heardStream = stream;
     globalThis.ear ??= new AudioContext();
-    globalThis.ear.resume();
     globalThis.meter = globalThis.ear.createAnalyser();
     globalThis.meter.fftSize = 8192;
     globalThis.meter.smoothingTimeConstant = 0;
     globalThis.ear.createMediaStreamSource(stream).connect(globalThis.meter);
   }
+  // It rests when nobody has asked for a second: it takes as much as the talk. What it heard before
+  // that is not what is heard now.
+  const isAwake = globalThis.ear.state === "running" && globalThis.rests;
+  clearTimeout(globalThis.rests);
+  if (!isAwake) {
+    await globalThis.ear.resume();
+    await new Promise((resolve) => { setTimeout(resolve, 250); });
+  }
+  globalThis.rests = setTimeout(() => { globalThis.rests = 0; globalThis.ear.suspend(); }, 1000);
   const bins = new Float32Array(4096);
 """
 _EAR = (
     """
-() => {
+async () => {
   const nothing = {loud: 0, peak: 0};
 """
     + _LISTEN
@@ -135,7 +143,7 @@ class Desk:
         cls, stage: Stage, who: Counsellor, browser: Browser, script: str = "", **more: Any
     ) -> "Desk":
         """Open the page of a person who is signed in. `script` runs before those of the page."""
-        context = await browser.new_context(**({"permissions": ["microphone"]} | more))
+        context = await browser.new_context(**(HERS | more))
         if script:
             await context.add_init_script(script)
         cookie = {"name": COOKIE, "value": who._cookies[COOKIE], "url": stage.settings.public_url}

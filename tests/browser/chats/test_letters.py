@@ -14,7 +14,7 @@ async def test_both_read_each_letter_while_it_is_typed(
     ana = await live.add_counsellor("ana", state=None, chats=3, languages="en,sr")
     await at(page, live, ana, "/")
     await available(page)
-    child = await (await chromium.new_context(locale="en")).new_page()
+    child = await (await chromium.new_context(locale="en", reduced_motion="reduce")).new_page()
     await visit(child, live, "en")
     await child.get_by_role("button", name="Start writing").click()
     await say(child, "I cannot hear")

@@ -22,7 +22,7 @@ async def stage(database: str, anyio_backend: str) -> AsyncIterator[Stage]:
 @pytest.fixture
 async def context(chromium: Browser) -> AsyncIterator[BrowserContext]:
     """The browser of a child, which can reach the page to which the line lets it leave."""
-    made = await chromium.new_context()
+    made = await chromium.new_context(reduced_motion="reduce")
     await made.route(
         EXIT, lambda route: route.fulfill(body="<p>Rain at noon", content_type="text/html")
     )

@@ -27,6 +27,13 @@ export const soundChosen = () => (SOUNDS[chosen("sound")] && !OWN.includes(chose
 export const loudnessChosen = () => Math.min(1, Math.max(0.2, Number(chosen("loudness")) || 0.6));
 
 let context;
+// How many sounds there are now. A sound system that plays nothing rests: it works a hundred times a
+// second.
+let sounding = 0;
+const ended = () => {
+  sounding -= 1;
+  if (!sounding) context.suspend();
+};
 const buffer = ({ notes, fades, seconds = SECONDS }) => {
   const rate = context.sampleRate;
   const made = context.createBuffer(1, rate * seconds, rate);
@@ -40,7 +47,7 @@ const buffer = ({ notes, fades, seconds = SECONDS }) => {
 };
 
 // A browser lets a page make sound only after a click on it.
-export const wake = () => context?.resume();
+export const wake = () => { if (sounding) context.resume(); };
 export const canChooseRinger = () => "setSinkId" in (globalThis.AudioContext?.prototype ?? {});
 
 // Begins to ring, and returns what stops it. A call for help is loud at once.
@@ -59,6 +66,8 @@ export const start = (name) => {
     volume.gain.linearRampToValueAtTime(most, context.currentTime + (name === "help" ? 4 : RISES));
     source.connect(volume).connect(context.destination);
     source.start();
+    sounding += 1;
+    source.onended = ended;
     return () => source.stop();
   } catch {
     // No sound on this machine: the title, the notification and the bar remain.

@@ -280,7 +280,7 @@ document.addEventListener("click", async (event) => {
   if (!button || passed === button) { passed = null; return; }
   // Without a connection the click itself is refused, with words.
   if (document.body.hasAttribute("data-stale")) return;
-  Telephone.resume();
+  telephone.wake();
   const isHeard = () => button.id !== "be-available" || wasHeard || telephone.state === "talking";
   if (["ready", "talking"].includes(telephone.state) && isHeard()) return;
   event.preventDefault();
@@ -382,7 +382,7 @@ addEventListener("pagehide", () => {
   navigator.sendBeacon("/board/telephone/state", body);
 });
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
-document.addEventListener("click", () => Telephone.resume(), { once: true, capture: true });
+document.addEventListener("click", () => telephone.wake(), { capture: true });
 navigator.mediaDevices?.addEventListener?.("devicechange", async () => {
   if (heardWith === "unnamed") heardWith = "";
   await lookWhetherHeard();

@@ -83,7 +83,7 @@ export class Telephone {
       logLevel: "silent",
     });
     this.listen();
-    Device.audioContext?.resume();
+    this.rest();
     await this.register();
     await this.choose({ microphone, speaker });
   }
@@ -133,6 +133,7 @@ export class Telephone {
 
   async ring(call) {
     this.call = call;
+    this.wake();
     call.on("cancel", () => this.over(call));
     call.on("disconnect", () => this.over(call));
     call.on("reject", () => this.over(call));
@@ -206,6 +207,7 @@ export class Telephone {
     // Without its socket the SDK leaves the microphone open.
     call.getLocalStream()?.getTracks().forEach((track) => track.stop());
     this.call = null;
+    this.rest();
     // The SDK would keep a microphone open that was chosen in the talk.
     if (this.changed) this.device?.audio?.unsetInputDevice().catch(() => {});
     this.changed = this.unplugged = false;
@@ -279,12 +281,16 @@ export class Telephone {
     source.stop(context.currentTime + 1);
   }
 
-  // A browser lets a page make sound only after a click.
-  static resume() { Device.audioContext?.resume(); }
+  // The sound system of the SDK measures a talk. Between talks it rests: it works a hundred times a
+  // second. A browser lets it begin only after a click on the page.
+  rest() { if (!this.call) Device.audioContext?.suspend(); }
+
+  wake() { if (this.call) Device.audioContext?.resume(); }
 
   stop(state = "off", words = "") {
     this.call?.disconnect();
     this.call = null;
+    this.rest();
     this.device?.destroy();
     this.device = null;
     this.set(state, words);
