@@ -186,7 +186,17 @@ class Settings(BaseSettings):
     backup_hours: int = Field(default=26, ge=1, le=24 * 31)
     # What is written is with the back-ups after this many seconds, and a minute.
     backup_log_seconds: int = Field(default=60, ge=10, le=3600)
+    # Where it is listed what was erased, for the time after a restore; unset: with the back-ups.
+    erasure_target: Path | None = None
+    # Days for which the oldest copy of the database lasts, also those made by other tools.
+    erasure_days: int | None = Field(default=None, ge=1, le=3660)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @property
+    def erasure_folder(self) -> Path | None:
+        """The folder of the lists of what was erased, if there is one."""
+        folder = self.erasure_target or self.backup_target
+        return folder / "erased" if folder is not None else None
 
     @property
     def push_service_list(self) -> list[str]:
@@ -448,6 +458,7 @@ def _check_safekeeping(settings: Settings) -> None:
     for name, path in (
         ("HELPLINE_ANCHOR_FILE", settings.anchor_path),
         ("HELPLINE_BACKUP_TARGET", settings.backup_target),
+        ("HELPLINE_ERASURE_TARGET", settings.erasure_target),
     ):
         if path is not None and path.resolve().is_relative_to(data):
             raise BadSettings(
@@ -466,6 +477,12 @@ def _check_safekeeping(settings: Settings) -> None:
     certificate = settings.anchor_time_stamp_certificate
     if certificate is not None and not certificate.is_file():
         raise BadSettings("HELPLINE_ANCHOR_TIME_STAMP_CERTIFICATE is not a file that can be read.")
+    if settings.erasure_target is not None and not settings.backup_recipients:
+        raise BadSettings(
+            "HELPLINE_ERASURE_TARGET is set and HELPLINE_BACKUP_RECIPIENTS is not: the lists of "
+            "what was erased are always encrypted. Make a pair of keys with `helpline backup key`, "
+            "and keep the private one away from this machine."
+        )
     if settings.backup_target is not None and not settings.backup_recipients:
         raise BadSettings(
             "HELPLINE_BACKUP_TARGET is set and HELPLINE_BACKUP_RECIPIENTS is not: back-ups are "

@@ -103,6 +103,8 @@ token add ministry
 _REFUSED = {
     # The file that another machine keeps.
     "--anchor /mnt/elsewhere": "The file of anchors cannot be read",
+    # The folder of the back-ups, after a restore.
+    "/mnt/backups/erased": "Give the folder with the lists of what was erased",
     # The reader puts the id of an approved request.
     "--request ID": "Records are about single persons",
     # The short number of a country, as the other way to add the line of the command before.

@@ -9,7 +9,8 @@ import typer
 
 from app.cli.running import run_verb
 from app.errors import Invalid
-from app.retention.data_requests import answering, requests
+from app.jobs.transaction import transaction
+from app.retention.data_requests import again, answering, requests
 from app.retention.data_requests.kinds import (
     Basis,
     IdentityCheck,
@@ -19,7 +20,10 @@ from app.retention.data_requests.kinds import (
     RequestKind,
 )
 from app.retention.data_requests.models import DataRequest
-from app.work import Work
+from app.safekeeping import erasures
+from app.safekeeping.backups import sealing
+from app.safekeeping.backups.places import BackupRefused
+from app.work import PROGRAM, Ground, Work
 
 app = typer.Typer(no_args_is_help=True, help="Requests of a person about their data.")
 Code = Annotated[str, typer.Argument(help="the code of the request, such as D-7F3-9QD-2XC")]
@@ -149,3 +153,90 @@ def report(code: Code, out: Annotated[Path, typer.Option(help="a .pdf or .json f
     content = run_verb(verb)
     out.touch(mode=0o600)
     out.write_bytes(content)
+
+
+@app.command("erase-again")
+def erase_again(
+    key: Annotated[Path, typer.Option("--key", help="the file with the private key of back-ups")],
+    folder: Annotated[
+        Path | None, typer.Argument(help="the folder with the lists; default: as the settings say")
+    ] = None,
+    carry_out: Annotated[
+        bool, typer.Option("--carry-out", help="erase, and do not only show")
+    ] = False,
+) -> None:
+    """After a restore: show what was erased since that moment and is there again, or erase it.
+
+    The exit code is 1 if a list cannot be read or is missing, or rows stay.
+    """
+    whole: list[bool] = []
+
+    async def verb(work: Work) -> None:
+        whole.append(await _erase_again(work.ground, key, folder, carry_out=carry_out))
+
+    run_verb(verb)
+    if not all(whole):
+        raise typer.Exit(1)
+
+
+async def _erase_again(ground: Ground, key: Path, source: Path | None, *, carry_out: bool) -> bool:
+    """Go through the lists, the oldest first. Return whether nothing is left to do or unknown."""
+    folder = source or ground.settings.erasure_folder
+    if folder is None or not folder.is_dir():
+        raise Invalid(
+            "Give the folder with the lists of what was erased: `erased` in the back-ups."
+        )
+    identities = sealing.identities_in(key)
+    lists, problems = [], []
+    for path in erasures.paths_in(folder):
+        try:
+            lists.append(erasures.read(path, identities, erasures.secret_of(ground.keys)))
+        except (BackupRefused, OSError) as error:
+            problems.append(str(error))
+    lists.sort(key=lambda one: one.head.written_at)
+    missing = erasures.missing_in([one.head for one in lists])
+    problems += [f"The list of {code} is missing." for code in missing]
+    done = True
+    for one in lists:
+        done &= await _one_list(ground, one, folder, identities, carry_out=carry_out)
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    print(f"{len(lists)} lists were read. Compare their codes with your receipts.")
+    if not carry_out:
+        print("Nothing was erased. Run it again with --carry-out.")
+    return done and not problems
+
+
+async def _one_list(
+    ground: Ground,
+    one: erasures.Erased,
+    folder: Path,
+    identities: sealing.Identities,
+    *,
+    carry_out: bool,
+) -> bool:
+    if carry_out:
+        named = ground.settings.backup_recipients
+        recipients = (
+            sealing.recipients_of(named) if named else [each.to_public() for each in identities]
+        )
+        try:
+            left = await again.erase_again(ground, folder, recipients, one)
+        except OSError as error:
+            raise Invalid(
+                "The list of %(code)s cannot be written anew (%(why)s): the program must be able "
+                "to write into the folder.",
+                code=one.head.code,
+                why=error.strerror or str(error),
+            ) from None
+    else:
+        async with transaction(ground, PROGRAM) as work:
+            left = await again.look(work, one)
+    said = f"{one.head.code}\t{one.head.written_at:%Y-%m-%d %H:%M}"
+    for kind, count in left.counts.items():
+        print(f"{said}\t{'erased' if carry_out else 'to erase'}\t{kind}\t{count}")
+    for keep, count in left.kept.items():
+        print(f"{said}\tkept\t{keep}\t{count}")
+    if not left.rows:
+        print(f"{said}\tnothing is there again")
+    return not left.kept and (carry_out or not left.counts)

@@ -25,6 +25,7 @@ from app.jobs.names import Task
 from app.jobs.transaction import transaction
 from app.retention import by_country, log_due, records
 from app.retention.callers import forget_callbacks, forget_callers
+from app.retention.data_requests import lists
 from app.retention.data_requests.models import DataRequest
 from app.retention.due import count_due, lock_due
 from app.retention.kinds import DataKind
@@ -316,10 +317,15 @@ def ask_run(work: Work) -> None:
 
 
 async def carry_on(ground: Ground, run_id: UUID) -> None:
-    """Carry out a turn of a night's run, and ask for another one if something is left."""
+    """Carry out a turn of a night's run, and ask for another one if something is left.
+
+    At the end the lists go of what was erased before the oldest back-up.
+    """
     if not await run_turn(ground, run_id, _BATCHES):
         async with transaction(ground, PROGRAM) as work:
             work.defer(Task.ERASE_DUE, run_id=str(run_id))
+        return
+    await lists.forget_lists(ground)
 
 
 async def night_of(work: Work) -> date | None:

@@ -52,6 +52,7 @@ class AuditLog(StrEnum):
     DATA_REQUEST_ASKED = "data_request_asked"
     DATA_REQUEST_BEGUN = "data_request_begun"
     DATA_REQUEST_ERASED = "data_request_erased"
+    DATA_REQUEST_ERASED_AGAIN = "data_request_erased_again"
     DATA_REQUEST_KEPT = "data_request_kept"
     DATA_REQUEST_REFUSED = "data_request_refused"
     DATA_REQUEST_WITHDRAWN = "data_request_withdrawn"

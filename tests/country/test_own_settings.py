@@ -52,7 +52,7 @@ SERVERS = {
     *("monitoring_host", "smtp_url", "push_services", "anchor_file", "anchor_mail"),
     *("anchor_time_stamp_url", "anchor_time_stamp_certificate", "backup_target"),
     *("backup_database_url", "backup_recipients", "backup_keep", "backup_hours"),
-    *("backup_log_seconds", "log_level"),
+    *("backup_log_seconds", "erasure_target", "erasure_days", "log_level"),
     # The rules of retention decide about numbers, with this as their beginning.
     "number_retention_days",
 }

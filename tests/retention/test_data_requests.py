@@ -8,18 +8,13 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import func, select, text
 
-from app.calls.caller_rows import CallerFlag, CallerWish, FlagKind, WishKind
-from app.calls.callers import flag_caller, wish
+from app.calls.caller_rows import CallerFlag, CallerWish
 from app.calls.models import Call, CallQuestion, VoiceMessage
 from app.contacts.cases.models import CaseContact
-from app.contacts.events import note_event
-from app.contacts.log_kinds import RecordLog
-from app.contacts.models import Contact, Profile, ProfileNumber
-from app.contacts.states import Subject
+from app.contacts.models import Profile, ProfileNumber
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.transaction import flush
-from app.referrals.models import Disclosure
-from app.retention.data_requests import answering, copies, erasing, own_calls, report, requests
+from app.retention.data_requests import answering, copies, own_calls, report, requests
 from app.retention.data_requests.finding import read_sought
 from app.retention.data_requests.kinds import (
     Basis,
@@ -34,7 +29,6 @@ from app.retention.data_requests.kinds import (
 from app.retention.data_requests.models import DataRequest, ProviderCopy, RequestItem
 from app.retention.holds import hold
 from app.retention.kinds import HeldKind
-from app.routing.callbacks import Callback
 from app.staff.audit import verify_chains, write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.log_words import verify_words
@@ -45,10 +39,16 @@ from tests.support import planted
 from tests.support.planted import WORD, as_person, planted_in
 from tests.support.retention.erasing import facts
 from tests.support.retention.figures import cells_of, figures_of
+from tests.support.retention.requested import (
+    NUMBER,
+    WORDS,
+    a_person,
+    approved,
+    erase,
+    found_by,
+)
 from tests.support.verbs import a_counsellor, a_line, a_supervisor, an_administrator, logged, rings
 
-NUMBER = "+381641234567"
-WORDS = "Her passport was seen on Monday."
 Kind, K = ItemKind, Keep
 
 
@@ -63,113 +63,11 @@ def _readings(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "write_reading", write)
 
 
-async def a_person(work: Work) -> tuple[Staff, Call, Contact]:
-    """A child who rang, left a message, and about whom there is everything there can be."""
-    await a_line(work)
-    boss = await a_supervisor(work)
-    call = await planted.a_call(work)
-    contact = await planted.a_contact(work, boss, call)
-    profile = Profile(id=uuid4(), code="P-AAA-AAA-AAA", created_at=work.now)
-    work.session.add(profile)
-    await work.session.flush()
-    work.session.add(ProfileNumber(profile_id=profile.id, caller_key=call.caller_key))
-    contact.profile_id = profile.id
-    note_event(work, Subject.PROFILE, profile.id, RecordLog.SPLIT, words=f"{WORD} wrote twice.")
-    await planted.a_case(work, boss, contact)
-    referral = await planted.an_open_referral(work, boss, contact)
-    work.session.add(
-        Disclosure(
-            referral_id=referral.id,
-            agency_id=referral.agency_id,
-            at=work.now,
-            how="phone",
-            ground="vital_interests",
-            fields=["child.name"],
-        )
-    )
-    await planted.close_referral(work, referral)
-    as_person(work, boss)
-    await flag_caller(work, boss, call, FlagKind.AT_RISK, f"{WORD} is at risk", timedelta(days=1))
-    await wish(work, call, boss.id, WishKind.PREFER)
-    await _rows_of_the_number(work, call)
-    await flush(work)
-    return boss, call, contact
-
-
-async def _rows_of_the_number(work: Work, call: Call) -> None:
-    """A call-back that is over, and a question that was answered by key."""
-    callback_id = uuid4()
-    number = work.keys.seal(
-        f"{WORD} number".encode(), table="callbacks", column="number_sealed", row=callback_id
-    )
-    work.session.add(
-        Callback(
-            id=callback_id,
-            call_id=call.id,
-            caller_key=call.caller_key,
-            number_sealed=number,
-            line_id=call.line_id,
-            language="sr",
-            who="caller",
-            window_from=work.now,
-            window_until=work.now + timedelta(hours=1),
-            first_due_until=work.now + timedelta(hours=1),
-            state="given_up",
-            next_at=work.now,
-            agreed_at=work.now,
-            done_at=work.now,
-        )
-    )
-    question_id = uuid4()
-    work.session.add(
-        CallQuestion(
-            id=question_id,
-            call_id=call.id,
-            code="safe",
-            state="answered",
-            answer_sealed=work.keys.seal(
-                f"{WORD} no".encode(),
-                table="call_questions",
-                column="answer_sealed",
-                row=question_id,
-            ),
-            asked_at=work.now,
-        )
-    )
-    await work.session.flush()
-
-
-async def found_by(
-    work: Work, boss: Staff, typed: str = NUMBER, kind: RequestKind = RequestKind.ERASURE
-) -> DataRequest:
-    as_person(work, boss)
-    return await requests.find(work, boss, kind, Person.CHILD, typed)
-
-
 async def kinds_of(work: Work, request: DataRequest) -> dict[str, int]:
     found: dict[str, int] = {}
     for item in await requests.items_of(work, request):
         found[item.kind] = found.get(item.kind, 0) + 1
     return found
-
-
-async def approved(work: Work, boss: Staff, request: DataRequest) -> None:
-    as_person(work, boss)
-    basis = Basis.NOT_NEEDED if request.kind == RequestKind.ERASURE else Basis.RIGHT_OF_ACCESS
-    await requests.ask(work, boss, request.id, basis, IdentityCheck.DOCUMENT, WORDS)
-    mila = await an_administrator(work)
-    as_person(work, mila)
-    await requests.decide(work, mila, request.id, approve=True)
-    await flush(work)
-
-
-async def erase(work: Work, request: DataRequest) -> None:
-    work.actor = PROGRAM
-    for kind in ItemKind:
-        while await erasing.erase_some(work, request.id, kind):
-            await flush(work)
-    await erasing.finish(work, request.id)
-    await flush(work)
 
 
 async def test_a_number_leads_to_everything_and_nothing_of_it_is_left(work: Work) -> None:

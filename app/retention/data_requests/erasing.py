@@ -29,6 +29,7 @@ from app.retention import records
 from app.retention.callers import forget_callbacks, forget_callers
 from app.retention.data_requests.finding import seen_by_program
 from app.retention.data_requests.kinds import Because, CopyKind, ItemKind, Keep, RequestState
+from app.retention.data_requests.lists import keep_list
 from app.retention.data_requests.models import DataRequest, ProviderCopy, RequestItem
 from app.retention.data_requests.requests import Sought, seal_sought, sought_of
 from app.retention.kinds import DataKind
@@ -45,11 +46,18 @@ from app.work import PROGRAM, Ground, Work
 _AT_ONCE = 50
 
 
-async def carry_out(ground: Ground, request_id: UUID) -> None:
-    """Erase everything of an approved request that is not kept. May be run any number of times."""
+async def carry_out(ground: Ground, request_id: UUID, *, listed: bool = False) -> None:
+    """Erase everything of an approved request that is not kept. May be run any number of times.
+
+    `listed`: the list outside the database, from which it is erased again, stays as it is.
+    """
+    if not listed:
+        await keep_list(ground, request_id, whole=False)
     for kind in ItemKind:
         while await _one_batch(ground, request_id, kind):
             pass
+    if not listed:
+        await keep_list(ground, request_id, whole=True)
     async with transaction(ground, PROGRAM) as work:
         await finish(work, request_id)
 
@@ -107,7 +115,9 @@ async def finish(work: Work, request_id: UUID) -> None:
     items = list(
         await work.session.scalars(select(RequestItem).where(RequestItem.request_id == request_id))
     )
-    request.counts = dict(Counter(item.kind for item in items if item.erased_at is not None))
+    # Of a request that is carried out again after a restore, what was erased before counts on.
+    erased = Counter(item.kind for item in items if item.erased_at is not None)
+    request.counts = dict(Counter(request.counts) + erased)
     request.kept = dict(Counter(item.keep for item in items if item.keep is not None))
     request.state, request.done_at = RequestState.DONE.value, work.now
     await work.session.execute(delete(RequestItem).where(RequestItem.request_id == request_id))

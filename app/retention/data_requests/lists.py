@@ -1,0 +1,98 @@
+"""The list of what a request erases, kept outside the database before the rows go.
+
+It is written twice: with all that is to go before the first row does, so that a crash cannot lose
+it, and with what has gone before the request is done. What was held in between is not in it.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.jobs.transaction import transaction
+from app.log import log
+from app.retention.data_requests.kinds import RequestState
+from app.retention.data_requests.models import DataRequest, RequestItem
+from app.work import PROGRAM, Ground, Work
+
+if TYPE_CHECKING:
+    from app.safekeeping.erasures import Erased
+
+# The columns of a request that a list keeps for the receipt.
+RECEIPT = ("person", "basis", "identity", "asked_role", "decided_role")
+MOMENTS = ("began_at", "asked_at", "decided_at")
+
+
+class ListNotWritten(OSError):
+    """The list could not be written; nothing more is erased, and the job tries again."""
+
+
+async def keep_list(ground: Ground, request_id: UUID, *, whole: bool) -> None:
+    """Write the list of a request that is being carried out, if there is a folder for lists.
+
+    `whole`: everything is erased, and only that is listed. Raises ListNotWritten, OSError.
+    """
+    if ground.settings.erasure_folder is None:
+        return
+    # Loaded where it is needed: pages do without the encryption.
+    from app.safekeeping import erasures
+
+    async with transaction(ground, PROGRAM) as work:
+        erased = await list_of(work, request_id, whole=whole)
+        secret = erasures.secret_of(work.keys)
+    if erased is not None:
+        await asyncio.to_thread(_write, ground, secret, erased)
+
+
+def _write(ground: Ground, secret: bytes, erased: "Erased") -> None:
+    from app.safekeeping import erasures
+    from app.safekeeping.backups import sealing
+    from app.safekeeping.backups.places import BackupRefused
+
+    folder = ground.settings.erasure_folder
+    assert folder is not None
+    try:
+        recipients = sealing.recipients_of(ground.settings.backup_recipients)
+        erasures.write(folder, recipients, secret, erased)
+    except BackupRefused as error:
+        raise ListNotWritten(str(error)) from None
+
+
+async def list_of(work: Work, request_id: UUID, *, whole: bool) -> "Erased | None":
+    """Return the list of an approved request: what is to go, or with `whole` what has gone."""
+    from app.safekeeping import erasures
+
+    request = await work.session.get(DataRequest, request_id)
+    if request is None or request.state != RequestState.APPROVED:
+        return None
+    items = select(RequestItem).where(
+        RequestItem.request_id == request_id,
+        RequestItem.erased_at.is_not(None) if whole else RequestItem.keep.is_(None),
+    )
+    rows: dict[str, list[str]] = {}
+    for item in await work.session.scalars(items):
+        rows.setdefault(item.kind, []).append(str(item.subject_id))
+    moments = {name: getattr(request, name) for name in MOMENTS}
+    return erasures.Erased(
+        erasures.Head(request.id, request.code, work.now, whole),
+        {name: getattr(request, name) for name in RECEIPT}
+        | {name: at.isoformat() if at else None for name, at in moments.items()},
+        rows,
+    )
+
+
+async def forget_lists(ground: Ground) -> int:
+    """Delete the lists that no restore can need any more. Return how many."""
+    if ground.settings.erasure_folder is None:
+        return 0
+    from app.safekeeping import erasures
+
+    try:
+        return await asyncio.to_thread(erasures.forget, ground.settings, ground.clock.now())
+    except OSError as error:
+        # The folder is away: the next night looks again.
+        log().warning(
+            "lists of what was erased were not looked at", area="retention", cause=error.strerror
+        )
+        return 0

@@ -1,0 +1,188 @@
+"""What was erased is erased again after a restore, from the list outside the database."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from pyrage import x25519
+from sqlalchemy import text
+
+from app.jobs.transaction import flush
+from app.privacy.keys import keys_in_program
+from app.retention.data_requests import again, erasing, lists
+from app.retention.data_requests.kinds import ItemKind, Keep
+from app.retention.data_requests.models import DataRequest
+from app.retention.holds import hold
+from app.retention.kinds import HeldKind
+from app.safekeeping import erasures
+from app.safekeeping.backups.places import BackupRefused, Made, Place
+from app.settings import Settings
+from app.staff.models import Staff
+from app.work import PROGRAM, Work
+from tests.sealing.keys import KEYS, OTHER, SECRET
+from tests.support.planted import planted_in
+from tests.support.retention.requested import a_person, approved, erase, found_by
+
+KEY = x25519.Identity.generate()
+TO, BY = [KEY.to_public()], [KEY]
+
+
+async def test_a_request_is_listed_before_its_first_row_goes_and_then_by_what_went(
+    work: Work,
+) -> None:
+    boss, call, contact = await a_person(work)
+    request = await found_by(work, boss)
+    await approved(work, boss, request)
+    before = await lists.list_of(work, request.id, whole=False)
+    assert before is not None
+    assert not before.head.whole
+    assert before.rows["call"] == [str(call.id)]
+    assert len(before.rows) == 9
+    # A court asks for it between the decision and the job: nothing of that is erased again.
+    await hold(work, None, HeldKind.CONTACT, contact.id, "A court asks for it.")
+    await erase_without_end(work, request)
+    after = await lists.list_of(work, request.id, whole=True)
+    assert after is not None
+    assert after.head.whole
+    assert after.rows.keys() == {"flag", "wish"}
+
+
+async def erase_without_end(work: Work, request: DataRequest) -> None:
+    work.actor = PROGRAM
+    for kind in ItemKind:
+        while await erasing.erase_some(work, request.id, kind):
+            await flush(work)
+
+
+async def test_what_is_there_again_is_erased_with_its_receipt_and_an_entry(work: Work) -> None:
+    """The restored database knows nothing of the request."""
+    boss, _, _ = await a_person(work)
+    listed = await a_list(work, boss)
+    assert await work.session.get(DataRequest, listed.head.id) is None
+    left = await again.look(work, listed)
+    assert sum(left.counts.values()) == 9
+    await again.begin(work, listed)
+    request = await work.session.get_one(DataRequest, listed.head.id)
+    await erase(work, request)
+    assert (await planted_in(work)).all == set()
+    assert (request.code, request.state) == (listed.head.code, "done")
+    assert request.counts == left.counts
+    told = await work.session.scalars(
+        text("SELECT detail FROM audit_entries WHERE action = 'data_request_erased_again'")
+    )
+    assert [(one["rows"], one["left"]) for one in told] == [(9, 0)]
+    assert (await again.look(work, listed)).rows == {}
+    # To run it again finds nothing, and changes nothing.
+    assert (await again.begin(work, listed)).counts == {}
+    assert request.state == "done"
+
+
+async def a_list(work: Work, boss: Staff) -> erasures.Erased:
+    """The list of a request of which the database has lost all memory."""
+    request = await found_by(work, boss)
+    await approved(work, boss, request)
+    listed = await lists.list_of(work, request.id, whole=False)
+    assert listed is not None
+    await work.session.execute(text("DELETE FROM data_requests WHERE id = :id"), {"id": request.id})
+    work.session.expunge(request)
+    return replace(listed, head=replace(listed.head, whole=True))
+
+
+async def test_what_is_open_again_stays_and_goes_when_it_is_over(work: Work) -> None:
+    boss, _, _ = await a_person(work)
+    listed = await a_list(work, boss)
+    await work.session.execute(text("UPDATE cases SET closed_at = NULL, status = 'open'"))
+    left = await again.begin(work, listed)
+    assert left.counts == {"flag": 1, "wish": 1}
+    assert set(left.keeps.values()) == {Keep.STILL_OPEN}
+    request = await work.session.get_one(DataRequest, listed.head.id)
+    await erase(work, request)
+    assert request.kept == {"still_open": 7}
+    await work.session.execute(text("UPDATE cases SET closed_at = now(), status = 'closed'"))
+    await again.begin(work, listed)
+    await erase(work, request)
+    assert (await planted_in(work)).all == set()
+    assert sum(request.counts.values()) == 9
+    assert request.kept == {}
+
+
+# -- the files -----------------------------------------------------------------------------------
+
+
+def secret(number: int = 1) -> bytes:
+    return erasures.secret_of(keys_in_program([(number, KEYS[number])], SECRET))
+
+
+def an_erased(at: datetime, code: str = "D-1", *, whole: bool = True) -> erasures.Erased:
+    return erasures.Erased(
+        erasures.Head(uuid4(), code, at, whole), {"person": "child"}, {"call": [str(uuid4())]}
+    )
+
+
+NIGHT = datetime.fromisoformat("2027-01-10T03:00:00+00:00")
+
+
+def test_a_list_tells_nothing_without_both_keys_and_is_whole_or_refused(tmp_path: Path) -> None:
+    erased = an_erased(NIGHT)
+    erasures.write(tmp_path, TO, secret(), erased)
+    (path,) = erasures.paths_in(tmp_path)
+    content = path.read_bytes()
+    assert erased.rows["call"][0].encode() not in content
+    assert b"child" not in content
+    assert erasures.read(path, BY, secret()).rows == erased.rows
+    with pytest.raises(BackupRefused, match="does not open"):
+        erasures.read(path, [x25519.Identity.generate()], secret())
+    # Field keys that were rotated since open it, too.
+    rotated = keys_in_program([(2, KEYS[2]), (1, KEYS[1])], SECRET)
+    assert erasures.read(path, BY, erasures.secret_of(rotated)).rows == erased.rows
+    # Who has the key of the back-ups alone reads no row, and can write no list.
+    with pytest.raises(BackupRefused, match="belongs to another database"):
+        erasures.read(path, BY, erasures.secret_of(keys_in_program([(1, OTHER)], SECRET)))
+    changed = content.replace(b"2027-01-10", b"2037-01-10")
+    for damaged in (content[:-1], content[:40], b"", changed):
+        path.write_bytes(damaged)
+        with pytest.raises(BackupRefused, match=path.name):
+            erasures.read(path, BY, secret())
+
+
+def test_a_list_that_is_missing_between_others_is_told(tmp_path: Path) -> None:
+    for n in range(3):
+        erasures.write(tmp_path, TO, secret(), an_erased(NIGHT + timedelta(days=n), f"D-{n}"))
+    heads = list(erasures.heads_in(tmp_path))
+    assert erasures.missing_in(heads) == []
+    assert erasures.missing_in([one for one in heads if one.code != "D-1"]) == ["D-1"]
+    # The oldest go when no back-up from before them is left.
+    assert erasures.missing_in([one for one in heads if one.code != "D-0"]) == []
+
+
+def test_a_list_goes_with_the_last_back_up_from_before_it(tmp_path: Path) -> None:
+    settings = Settings(backup_target=tmp_path)
+    folder = settings.erasure_folder
+    assert folder is not None
+    place = Place(tmp_path / "1")
+    place.make()
+    kept = [an_erased(NIGHT, "D-1", whole=False), an_erased(NIGHT + timedelta(days=2), "D-2")]
+    for one in (*kept, an_erased(NIGHT, "D-3")):
+        erasures.write(folder, TO, secret(), one)
+    assert erasures.forget(settings, NIGHT + timedelta(days=50)) == 0, "no back-up can be seen"
+    for day in (0, 1):
+        at = (NIGHT + timedelta(days=day, hours=-2 + day * 3)).isoformat()
+        place.describe(Made(f"2027011{day}", "1", at, at, "0" * 24, 180000, 1, "", []))
+    assert erasures.forget(settings, NIGHT + timedelta(days=50)) == 0
+    (place.bases / "20270110.json").unlink()
+    longer = settings.model_copy(update={"erasure_days": 60})
+    assert erasures.forget(longer, NIGHT + timedelta(days=50)) == 0, "another tool keeps dumps"
+    assert erasures.forget(settings, NIGHT + timedelta(days=50)) == 1
+    assert {one.code for one in erasures.heads_in(folder)} == {"D-1", "D-2"}
+
+
+def test_where_no_back_ups_are_known_a_list_lasts_as_long_as_is_said(tmp_path: Path) -> None:
+    settings = Settings(erasure_target=tmp_path)
+    folder = settings.erasure_folder
+    assert folder is not None
+    erasures.write(folder, TO, secret(), an_erased(NIGHT))
+    later = NIGHT + timedelta(days=31)
+    assert erasures.forget(settings, later) == 0
+    assert erasures.forget(settings.model_copy(update={"erasure_days": 30}), later) == 1
