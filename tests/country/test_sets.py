@@ -78,7 +78,7 @@ async def test_a_set_is_imported_and_nothing_is_in_force_by_it(work: Work) -> No
     assert found.set.uploaded_by == mila.id
     action, detail = logged(work)[-1]
     assert action == "definitions_uploaded"
-    assert detail["after"]["files"] == sorted(BRIEF)  # type: ignore[index]
+    assert detail["after"]["files"] == sorted(BRIEF)
     assert str(Topic.DEFINITIONS) in work.topics
     await following.learn(work)
     assert library_of(work.ground).form_for("contact").form == "contact"

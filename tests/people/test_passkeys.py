@@ -58,7 +58,7 @@ async def test_the_first_one_brings_recovery_codes_and_is_asked_for_at_sign_in(
     assert (await used(named, ana, phone)).used_at == named.now
     await second_factor.use_code(named, ana, first.codes[0])
     acts = [(act, detail) for act, detail in logged(named) if act.startswith("passkey")]
-    assert [(act, detail["before"], detail["after"]) for act, detail in acts] == [  # type: ignore[index]
+    assert [(act, detail["before"], detail["after"]) for act, detail in acts] == [
         ("passkey_added", 0, 1),
         ("passkey_added", 1, 2),
     ]

@@ -198,7 +198,7 @@ def with_settings(work: Work, **changed: Any) -> Work:
     return replace(work, ground=replace(work.ground, settings=settings))
 
 
-def logged(work: Work) -> list[tuple[str, object]]:
+def logged(work: Work) -> list[tuple[str, Any]]:
     """What this work will append to the log of people's acts: each act and its detail."""
     return [
         (values["action"], values["detail"].obj)
