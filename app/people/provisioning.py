@@ -16,13 +16,13 @@ from sqlalchemy import select
 
 from app.errors import Invalid, NotAllowed, NotFound
 from app.people import changing, holding, leaving, work_left
-from app.people.approval.asking import Asked, hold_back
-from app.people.approval.rows import AccessKind
+from app.people.approval.asking import AccessWanted, hold_back
 from app.people.changing import Changes
 from app.people.directory_rows import DirectoryAccount
 from app.people.holding import Kind
 from app.people.leaving import Plan
 from app.staff import accounts
+from app.staff.access_kinds import AccessKind
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -115,7 +115,7 @@ async def add(work: Work, entry: Entry) -> Known:
     await _keep(work, staff, entry)
     if entry.active is False:
         await leaving.deactivate(work, staff.id, by=None)
-    elif await hold_back(work, staff, Asked(AccessKind.ACCOUNT), by=Outside.DIRECTORY):
+    elif await hold_back(work, staff, AccessWanted(AccessKind.ACCOUNT), by=Outside.DIRECTORY):
         staff.active = False
         await work.session.flush()
     return await one(work, staff.id)

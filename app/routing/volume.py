@@ -71,7 +71,7 @@ async def _tell(work: Work, kind: AlarmKind) -> None:
     line = await lines.any_line(work)
     log().warning("more is dialled than usual", area="dialling", cause=kind.value)
     # Without a line no phone rings; letters and notices go out all the same.
-    alarm_id = await open_alarm(work, line_id=line.id if line else None, kind=kind.value)
+    alarm_id = await open_alarm(work, kind, line_id=line.id if line else None)
     for person in await keepers(work):
         if person.email:
             work.defer(Task.MAIL_VOLUME, alarm_id=str(alarm_id), staff_id=str(person.id))

@@ -103,9 +103,7 @@ async def test_an_urgent_deadline_and_a_danger_call_a_supervisor_until_they_are_
     patient = await a_referral(work, ana)
     patient.urgency = Urgency.ROUTINE.value
     tell_house(work, patient, NoticeKind.BREACH)
-    await watch.open_alarm(
-        work, kind=AlarmKind.OVERRIDE_NOT_SEEN.value, subject_id=late.id, owner_id=None
-    )
+    await watch.open_alarm(work, AlarmKind.OVERRIDE_NOT_SEEN, subject_id=late.id, owner_id=None)
     await work.session.flush()
     shown = await rail.alerts_part(work, vera)
     assert shown.count("data-alert=") == 2

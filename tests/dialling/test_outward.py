@@ -12,7 +12,8 @@ from app.calls.models import Call, Leg
 from app.dialling import outward
 from app.dialling.minutes import minutes
 from app.dialling.models import Dial, DiallingRules, DialWay, Purpose
-from app.errors import Invalid
+from app.errors import ChangedMeanwhile, Invalid
+from app.outbox.channels import ChannelKind
 from app.people import changing, dialling, links
 from app.people.dialling import Changes
 from app.referrals.channels.attempts import add_attempt
@@ -21,7 +22,6 @@ from app.referrals.directory.agencies import agency_of_code, save_agency
 from app.referrals.directory.entries import Entry, Phone
 from app.referrals.directory.models import DutyPhone
 from app.referrals.escalation.alarms import message_of
-from app.referrals.states import ChannelKind
 from app.routing import callbacks, people, volume
 from app.routing.alarm_rows import Alarm
 from app.routing.participants import inviting
@@ -353,7 +353,7 @@ async def test_the_rules_are_changed_with_before_and_after_and_strand_no_number(
         await dialling.change(work, Changes(countries=[]))
     with pytest.raises(dialling.NumbersInUse):
         await dialling.change(work, Changes(kinds=["fixed_line"]))
-    with pytest.raises(dialling.ChangedMeanwhile):
+    with pytest.raises(ChangedMeanwhile):
         await dialling.change(work, Changes(person_day=50), revision=0)
     before = len(logged(work))
     await dialling.change(work, Changes(person_hour=5))

@@ -31,7 +31,7 @@ async def test_an_alarm_that_was_over_before_its_text_went_out_is_no_dead_letter
     await a_line(work)
     await an_agency(work, "house")
     line = (await work.session.scalars(select(Line))).one()
-    alarm = await open_alarm(work, kind=AlarmKind.LONG_WAIT.value, line_id=line.id, language="sr")
+    alarm = await open_alarm(work, AlarmKind.LONG_WAIT, line_id=line.id, language="sr")
     attempt = AlarmAttempt(
         id=uuid4(),
         alarm_id=alarm,
@@ -78,7 +78,7 @@ async def _sent_in_vain(work: Work) -> Referral:
         )
     )
     line = (await work.session.scalars(select(Line))).one()
-    alarm = await open_alarm(work, kind=AlarmKind.LONG_WAIT.value, line_id=line.id, language="sr")
+    alarm = await open_alarm(work, AlarmKind.LONG_WAIT, line_id=line.id, language="sr")
     values: dict[str, Any] = {"alarm_id": alarm, "turn": 1, "kind": "sms", "who": "house"}
     values |= {"target": "+381641234567", "language": "sr", "sending": Sending.FAILED.value}
     for number, (days, result) in enumerate(((1, None), (1, "not_needed_any_more"), (40, None))):

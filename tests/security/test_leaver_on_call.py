@@ -10,6 +10,7 @@ from sqlalchemy import select
 from app.calls import lines
 from app.calls.line_rows import Line
 from app.demo.stage import LINE
+from app.outbox.channels import ChannelKind
 from app.people import leaving
 from app.referrals.channels.attempts import add_attempt, phone_on_duty, phones_on_duty
 from app.referrals.channels.links import add_link
@@ -21,7 +22,7 @@ from app.referrals.directory.entries import Entry, Phone
 from app.referrals.directory.leavers import StillReached
 from app.referrals.directory.models import Agency
 from app.referrals.escalation import alarms
-from app.referrals.states import ChannelKind, Purpose, Service
+from app.referrals.states import Purpose, Service
 from app.routing.alarm_rows import Alarm, AlarmAttempt, AlarmKind
 from app.routing.rota import watch
 from app.staff import phone_proofs
@@ -144,9 +145,7 @@ async def test_a_leavers_mobile_takes_no_urgent_case(work: Work, digits: str) ->
 
 
 async def an_alarm(work: Work) -> tuple[Alarm, AlarmAttempt]:
-    await watch.open_alarm(
-        work, kind=AlarmKind.OVERRIDE_NOT_SEEN.value, subject_id=uuid4(), owner_id=None
-    )
+    await watch.open_alarm(work, AlarmKind.OVERRIDE_NOT_SEEN, subject_id=uuid4(), owner_id=None)
     await work.session.flush()
     alarm = (await work.session.scalars(select(Alarm))).one()
     await alarms.escalate(work, alarm)

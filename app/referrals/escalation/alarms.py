@@ -15,6 +15,7 @@ from app.database.topics import Topic
 from app.jobs.names import Task
 from app.jobs.transaction import run_verb
 from app.log import log
+from app.outbox.channels import ChannelKind
 from app.outbox.states import Sending
 from app.referrals.channels.attempts import phones_on_duty
 from app.referrals.channels.registry import message_channel, writing_to
@@ -24,7 +25,7 @@ from app.referrals.escalation import dangers
 from app.referrals.escalation.next_step import Act, Around, Position, Step, StepKind, next_turn
 from app.referrals.library import protocols_of
 from app.referrals.spoken import language_for
-from app.referrals.states import AttemptResult, ChannelKind, Service
+from app.referrals.states import AttemptResult, Service
 from app.routing import waking
 from app.routing.alarm_rows import Alarm, AlarmAttempt, AlarmKind
 from app.routing.rota import watch

@@ -220,9 +220,7 @@ async def _settle(work: Work, found: Iterable[Danger]) -> int:
     for key, danger in now.items():
         if key in known:
             continue
-        await open_alarm(
-            work, kind=danger.kind.value, subject_id=danger.subject_id, owner_id=danger.owner_id
-        )
+        await open_alarm(work, danger.kind, subject_id=danger.subject_id, owner_id=danger.owner_id)
         work.announce(Topic.NOTICES)
         opened += 1
     return opened

@@ -13,6 +13,7 @@ from app.calls.states import LegStatus, is_over, read_leg_status
 from app.dialling.models import Purpose
 from app.errors import NotFound
 from app.jobs.names import Task
+from app.outbox.channels import ChannelKind
 from app.outbox.once import send_once
 from app.outbox.states import Sending
 from app.referrals.directory import leavers
@@ -20,7 +21,7 @@ from app.referrals.directory.agencies import names_of_codes
 from app.referrals.escalation import alarms
 from app.referrals.escalation.alarm_attempts import AlarmAttemptOnce
 from app.referrals.escalation.alarms import LISTENING, is_open, lock_alarm, note_result
-from app.referrals.states import AttemptResult, ChannelKind
+from app.referrals.states import AttemptResult
 from app.routing.alarm_rows import Alarm, AlarmAttempt
 from app.routing.rota import watch
 from app.staff import phone_proofs

@@ -20,6 +20,7 @@ from app.dialling.models import Purpose as DialledFor
 from app.errors import NotFound
 from app.jobs.names import Task
 from app.log import log
+from app.outbox.channels import ChannelKind
 from app.outbox.once import send_once
 from app.outbox.responses import Refused
 from app.outbox.states import Sending
@@ -38,7 +39,7 @@ from app.referrals.replies import answering
 from app.referrals.replies.in_talk import duty_label
 from app.referrals.scopes import lock_referral
 from app.referrals.spoken import speak, spell
-from app.referrals.states import AttemptResult, ChannelKind, NoticeKind, Purpose
+from app.referrals.states import AttemptResult, NoticeKind, Purpose
 from app.referrals.trail import By, Via, tell_house
 from app.routing import offers
 from app.staff import phone_proofs
