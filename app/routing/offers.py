@@ -409,7 +409,8 @@ async def miss_offer(
         return
     if presence.after_call is None and presence.missed >= limit:
         if presence.warned_at is None and await staffing.is_last(work, offer.counsellor_id):
-            # The last counsellor is only warned, and a person on call is alarmed: see `watch.py`.
+            # The last counsellor is only warned, and a person on call is alarmed: see
+            # `rota/unstaffed_alarms.py`.
             presence.warned_at = work.now
             work.defer(Task.TELL_MISSED, counsellor_id=str(offer.counsellor_id))
             await presences.set_free(work, presence, Cause.MISSED_AS_LAST_ON_DUTY)

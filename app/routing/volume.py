@@ -19,7 +19,7 @@ from app.jobs.transaction import transaction
 from app.log import log
 from app.routing import waking
 from app.routing.alarm_rows import VOLUME, Alarm, AlarmKind
-from app.routing.rota.watch import end_alarm, open_alarm
+from app.routing.rota.unstaffed_alarms import end_alarm, open_alarm
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may
 from app.work import PROGRAM, Ground, Work

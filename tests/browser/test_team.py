@@ -9,7 +9,7 @@ from app.database.topics import Topic
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.routing.alarm_rows import AlarmKind
-from app.routing.rota.watch import open_alarm
+from app.routing.rota.unstaffed_alarms import open_alarm
 from app.staff.roles import Role
 from app.work import PROGRAM
 from tests.support.browser import (

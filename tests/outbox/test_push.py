@@ -21,7 +21,7 @@ from app.referrals.directory.entries import Entry, Phone
 from app.referrals.escalation.alarms import escalate
 from app.routing import offers
 from app.routing.alarm_rows import Alarm, AlarmKind
-from app.routing.rota.watch import open_alarm
+from app.routing.rota.unstaffed_alarms import open_alarm
 from app.settings import Settings
 from app.staff import accounts
 from app.staff.models import Staff

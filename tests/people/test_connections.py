@@ -23,7 +23,7 @@ from app.referrals.directory.agencies import save_agency
 from app.referrals.directory.entries import Entry
 from app.referrals.states import AttemptResult, Sector
 from app.routing.alarm_rows import AlarmAttempt, AlarmKind
-from app.routing.rota.watch import open_alarm
+from app.routing.rota.unstaffed_alarms import open_alarm
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Role

@@ -18,7 +18,7 @@ from app.referrals.escalation import alarms
 from app.referrals.models import Referral
 from app.referrals.states import AttemptResult, DeliveryState
 from app.routing.alarm_rows import AlarmAttempt, AlarmKind
-from app.routing.rota.watch import open_alarm
+from app.routing.rota.unstaffed_alarms import open_alarm
 from app.staff.log_kinds import AuditLog
 from app.work import Work
 from tests.support.duties import log_of

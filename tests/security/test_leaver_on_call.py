@@ -24,7 +24,7 @@ from app.referrals.directory.models import Agency
 from app.referrals.escalation import alarms
 from app.referrals.states import Purpose, Service
 from app.routing.alarm_rows import Alarm, AlarmAttempt, AlarmKind
-from app.routing.rota import watch
+from app.routing.rota import unstaffed_alarms
 from app.staff import phone_proofs
 from app.staff.models import Staff
 from app.telephony.participants import alarm_calls, duty
@@ -145,7 +145,9 @@ async def test_a_leavers_mobile_takes_no_urgent_case(work: Work, digits: str) ->
 
 
 async def an_alarm(work: Work) -> tuple[Alarm, AlarmAttempt]:
-    await watch.open_alarm(work, AlarmKind.OVERRIDE_NOT_SEEN, subject_id=uuid4(), owner_id=None)
+    await unstaffed_alarms.open_alarm(
+        work, AlarmKind.OVERRIDE_NOT_SEEN, subject_id=uuid4(), owner_id=None
+    )
     await work.session.flush()
     alarm = (await work.session.scalars(select(Alarm))).one()
     await alarms.escalate(work, alarm)

@@ -28,7 +28,7 @@ from app.referrals.spoken import language_for
 from app.referrals.states import AttemptResult, Service
 from app.routing import waking
 from app.routing.alarm_rows import Alarm, AlarmAttempt, AlarmKind
-from app.routing.rota import watch
+from app.routing.rota import unstaffed_alarms
 from app.staff.models import EndpointKind, Staff
 from app.words.pages import N_, _, language_name, said, spoken_in
 from app.work import PROGRAM, Work
@@ -107,7 +107,7 @@ async def acknowledge(work: Work, alarm_id: UUID, by: str, staff: Staff | None =
 
     An alarm about danger then needs a decision, or the escalation resumes. Raises NotFound.
     """
-    first = await watch.acknowledge(work, alarm_id, by, staff)
+    first = await unstaffed_alarms.acknowledge(work, alarm_id, by, staff)
     alarm = await lock_alarm(work, alarm_id)
     if first and alarm is not None and alarm.subject_id is not None:
         wait_for(work, alarm, protocols_of(work.ground).current.alarms.decide)
@@ -263,7 +263,7 @@ _PAGE = "{page}"
 async def message_of(work: Work, alarm: Alarm, language: str) -> tuple[str, str]:
     """Return subject and text of a message: what is wrong, where, and what to do. Nothing about a
     child."""
-    line = await watch.line_of(work, alarm)
+    line = await unstaffed_alarms.line_of(work, alarm)
     # The page of the rota shows a line without a counsellor, that of the supervisors danger.
     page = "supervisor" if alarm.subject_id is not None else "roster"
     with spoken_in(language):

@@ -41,7 +41,7 @@ from app.referrals.models import Deadline, Notice, Recipient, Referral
 from app.referrals.scopes import reads_referral
 from app.referrals.states import OVER, DeadlineKind, NoticeKind, ReferralState
 from app.routing.alarm_rows import Alarm, AlarmKind
-from app.routing.rota.watch import end_alarm, open_alarm
+from app.routing.rota.unstaffed_alarms import end_alarm, open_alarm
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff

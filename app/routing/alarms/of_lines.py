@@ -11,7 +11,7 @@ from app.calls.line_rows import Line
 from app.database.topics import Topic
 from app.log import log
 from app.routing.alarm_rows import Alarm, AlarmKind
-from app.routing.rota.watch import end_alarm, open_alarm
+from app.routing.rota.unstaffed_alarms import end_alarm, open_alarm
 from app.work import Work
 
 
