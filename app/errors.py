@@ -173,6 +173,13 @@ class Conflict(Refusal):
     default = "The state has changed in the meantime. Reload and try again."
 
 
+class ChangedMeanwhile(Conflict):
+    default = (
+        "Another person has changed this since you opened it. Look at what it says now, then save "
+        "again."
+    )
+
+
 class TooMany(Refusal):
     status = 429
     default = "Too many attempts. Wait a minute and try again."

@@ -39,6 +39,15 @@ class Actor:
     emergency: UUID | None = None
 
 
+class JobName(StrEnum):
+    """A name of a job; the names themselves are in `app/jobs/names.py`."""
+
+    @property
+    def in_area(self) -> str:
+        """The name without its area, by which the area registers the job."""
+        return self.value.partition(":")[2]
+
+
 PROVIDER = Actor(ActorKind.PROVIDER)
 PROGRAM = Actor(ActorKind.PROGRAM)
 
@@ -238,6 +247,6 @@ class Work:
         """Tell the live pages and the matcher, on commit, that these topics have changed."""
         self.topics.update(str(topic) for topic in topics)
 
-    def defer(self, task: str, *, delay: timedelta | None = None, **arguments: Any) -> None:
+    def defer(self, task: JobName, *, delay: timedelta | None = None, **arguments: Any) -> None:
         """Defer a job until after the commit; the area that owns the task carries it out."""
-        self.jobs.append(DeferredJob(str(task), arguments, delay))
+        self.jobs.append(DeferredJob(task.value, arguments, delay))

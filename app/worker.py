@@ -38,8 +38,8 @@ from app.routing.callback_attempts import open_due
 from app.routing.jobs import routing_tasks
 from app.routing.rota.coverage import EVERY as COVERAGE_EVERY
 from app.routing.rota.coverage import look_over
-from app.routing.rota.watch import EVERY as WATCHED_EVERY
-from app.routing.rota.watch import watch
+from app.routing.rota.unstaffed_alarms import EVERY as WATCHED_EVERY
+from app.routing.rota.unstaffed_alarms import watch
 from app.routing.supervision.team_messages import forget_messages
 from app.routing.sweep import sweep
 from app.routing.volume import watch_volume
@@ -52,10 +52,10 @@ from app.statistics.jobs import EVERY as NUMBERS_EVERY
 from app.statistics.jobs import look_round, statistics_tasks
 from app.telephony import copies, practice_calls, trial_calls, trial_texts
 from app.telephony import jobs as telephony_jobs
-from app.telephony.counsellor import callback_leg, leg_jobs, move_jobs
+from app.telephony.counsellor import callback_leg, move_jobs, ringing
 from app.telephony.inbound import asking_by_key, message_jobs, staff_phone
 from app.telephony.messaging import answering, asking, fetching, setting_up
-from app.telephony.participants import alarm_calls, duty, participant_flow
+from app.telephony.participants import alarm_calls, duty, duty_sms, participant_flow
 from app.telephony.platforms import dial_bridge
 from app.telephony.platforms.choose import platform_of
 from app.telephony.reconcile import one_call, proof
@@ -81,8 +81,9 @@ JOBS = (
     copies,
     dial_bridge,
     duty,
+    duty_sms,
     fetching,
-    leg_jobs,
+    ringing,
     message_jobs,
     move_jobs,
     one_call,

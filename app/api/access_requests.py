@@ -8,8 +8,8 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
 from app.people.approval import deciding
-from app.people.approval.rows import AccessKind
 from app.privacy import ends
+from app.staff.access_kinds import AccessKind
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role
 from app.web.access import InWork, Requires

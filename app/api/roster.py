@@ -22,7 +22,7 @@ from app.routing.rota import (
     open_shifts,
     roster,
     stretches,
-    watch,
+    unstaffed_alarms,
 )
 from app.routing.rota import recurrence as roster_recurrence
 from app.routing.rota.on_duty import ChangeKind
@@ -478,14 +478,14 @@ async def staffing_alarms(work: InWork, staff: Plans) -> list[StaffingAlarmView]
             acknowledged_at=alarm.acknowledged_at,
             acknowledged_by=alarm.acknowledged_by,
         )
-        for alarm, line in await watch.open_alarms(work)
+        for alarm, line in await unstaffed_alarms.open_alarms(work)
     ]
 
 
 @router.post("/staffing-alarms/{alarm_id}/acknowledge", status_code=204)
 async def acknowledge_staffing_alarm(work: InWork, staff: Plans, alarm_id: UUID) -> None:
     """Acknowledge a staffing alarm. No other person is rung for it."""
-    await watch.acknowledge(work, alarm_id, staff.name, staff)
+    await unstaffed_alarms.acknowledge(work, alarm_id, staff.name, staff)
 
 
 @router.post("/roster/alarms/{alarm_id}/seen", status_code=204)

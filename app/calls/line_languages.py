@@ -44,7 +44,7 @@ async def add_language(work: Work, line: LineScript, language: str) -> str:
 async def remove_language(work: Work, line: LineScript, language: str) -> None:
     """Remove a language from a line: the next caller is not offered it. Raises Invalid.
 
-    Callers who chose it, and call-backs that are promised in it, keep it.
+    Callers who chose it, and call-backs that are agreed in it, keep it.
     """
     row = await lines.lock_line(work, line.id)
     rows = await _rows(work, line)

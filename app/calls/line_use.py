@@ -1,8 +1,8 @@
 """A line is retired, and taken back into use.
 
-A caller who waits in a retired line is still answered, and its promised call-backs are made. Its
-numbers are free for other lines; a ring on one that no line has is answered as any ring on an
-unknown number, by the oldest line.
+A caller who waits in a retired line is still answered, and the call-backs that were agreed are
+made. Its numbers are free for other lines; a ring on one that no line has is answered as any ring
+on an unknown number, by the oldest line.
 """
 
 from uuid import UUID

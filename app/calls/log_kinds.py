@@ -6,6 +6,9 @@ reader's language.
 """
 
 from enum import StrEnum
+from typing import Literal, NewType
+
+from app.calls.states import LegStatus
 
 
 class CallLog(StrEnum):
@@ -132,7 +135,7 @@ IN_AND_OUT = (ConferenceEvent.JOIN, ConferenceEvent.LEAVE)
 class Cause(StrEnum):
     """Why a call, an offer, a participant or a counsellor's presence changed.
 
-    If a leg is the cause, its status follows a word of ours: `leg_completed`.
+    If a leg is the cause, see `of_leg`.
     """
 
     ACCEPTED = "accepted"
@@ -186,3 +189,17 @@ class Cause(StrEnum):
     TRANSFERRED_TO_SKILL = "transferred_to_skill"
     WANTS_TO_SPEAK = "wants_to_speak"
     WRAP_UP_OVER = "wrap_up_over"
+
+
+# The status of a leg, if that is why: see `of_leg`.
+LegCause = NewType("LegCause", str)
+AnyCause = Cause | LegCause
+
+
+def of_leg(status: LegStatus, leg: Literal["leg", "rung_again_leg", "dialled"] = "leg") -> LegCause:
+    """Return the status of a leg as a cause: `leg_completed`.
+
+    `rung_again_leg`: by which a counsellor whose line was lost was to come back. `dialled`: that of
+    the caller's own dial.
+    """
+    return LegCause(f"{leg}_{status.value}")

@@ -33,7 +33,7 @@ from app.contacts.states import (
 )
 from app.contacts.sums import sums_of_version
 from app.database.topics import Topic
-from app.definitions.answers import Asked, Missing
+from app.definitions.answers import AskedQuestion, Missing
 from app.definitions.risk import Suggestion, Urgency, must_decide
 from app.definitions.trees import label_in
 from app.errors import Conflict, Invalid
@@ -59,7 +59,7 @@ async def missing_in(work: Work, contact: Contact, language: str = "en") -> list
 def missing_with(
     work: Work,
     contact: Contact,
-    asked: list[Asked],
+    asked: list[AskedQuestion],
     suggested: Suggestion | None,
     language: str = "en",
 ) -> list[Missing]:

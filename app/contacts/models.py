@@ -28,6 +28,7 @@ from app.contacts.states import (
     CHANNELS,
     NON_COUNSELLING,
     ContactState,
+    KeyKind,
     SeparationOutcome,
     Source,
     Subject,
@@ -334,8 +335,7 @@ class MatchKey(Base):
 
     __tablename__ = "match_keys"
     __table_args__ = (
-        # `sound` is of an earlier version: see `rebuilding.py`.
-        one_of("kind", ("name", "sound", "heard", "number", "born")),
+        one_of("kind", KeyKind),
         one_of("subject_kind", ("contact", "case")),
         # All columns that a search needs, so that it reads only the index.
         Index("ix_match_keys_key", "key", "subject_kind", "subject_id"),

@@ -13,7 +13,8 @@ from app.contacts.models import Definition, Filled
 from app.definitions import in_force
 from app.definitions import library as libraries
 from app.definitions.answers import Sheet
-from app.definitions.library import Key, Library
+from app.definitions.library import Library
+from app.definitions.shelves import Key
 from app.errors import Conflict, Message, Refusal
 from app.work import Ground, Work
 

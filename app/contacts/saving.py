@@ -15,7 +15,7 @@ from app.contacts.records import open_record
 from app.contacts.registry import sheet_of
 from app.contacts.sealed_answers import seal_answer, seal_answers, seal_categories
 from app.contacts.special_codes import codes_read
-from app.contacts.states import Subject
+from app.contacts.states import KeyKind, Subject
 from app.contacts.sums import add_sums
 from app.database.quick import Command
 from app.database.topics import Topic
@@ -318,20 +318,20 @@ def extract(record: Filled, sheet: Sheet) -> None:
         record.kind = of("kind")
 
 
-def texts_of(kind: str, text: str, this_year: int) -> list[tuple[str, str]]:
+def texts_of(kind: str, text: str, this_year: int) -> list[tuple[KeyKind, str]]:
     """Return the texts, each with its kind, by whose hashes a name, number or birth is found."""
     if kind == "number":
         digits = normal_digits(text)
-        return [("number", digits)] if len(digits) >= _FEWEST_DIGITS else []
+        return [(KeyKind.NUMBER, digits)] if len(digits) >= _FEWEST_DIGITS else []
     if kind == "child_age":
         # Nine years old: born nine years ago, or ten if the birthday is still to come.
         born = this_year - int(text)
-        return [("born", str(year)) for year in (born, born - 1)]
+        return [(KeyKind.BORN, str(year)) for year in (born, born - 1)]
     if kind == "birth_date":
-        return [("born", str(int(text[:4])))]
+        return [(KeyKind.BORN, str(int(text[:4])))]
     found = []
     for word in dict.fromkeys(normal_words(text)):
-        found += [("name", word), ("heard", sound_of(word))]
+        found += [(KeyKind.NAME, word), (KeyKind.HEARD, sound_of(word))]
     return found
 
 
@@ -343,7 +343,7 @@ def number_keys(work: Work, text: str) -> list[bytes]:
 
 def born_keys(work: Work, year: int) -> list[bytes]:
     """Return the keyed hashes by which a year of birth is found, in each form."""
-    return work.keys.match_keys("born", str(year))
+    return work.keys.match_keys(KeyKind.BORN, str(year))
 
 
 # All keys of a record in one statement.
@@ -395,11 +395,13 @@ async def headline_warnings(work: Work, record: Filled) -> list[str]:
     found = looks_personal(record.headline)
     words = [word for word in normal_words(record.headline) if len(word) > 2]
     await send_rows(work)
-    hashes = work.keys.match_keys_all([("name", word) for word in words])
+    hashes = work.keys.match_keys_all([(KeyKind.NAME, word) for word in words])
     keys = [key for forms in hashes for key in forms]
     named = await work.session.scalar(
         select(MatchKey.id)
-        .where(MatchKey.subject_id == record.id, MatchKey.kind == "name", MatchKey.key.in_(keys))
+        .where(
+            MatchKey.subject_id == record.id, MatchKey.kind == KeyKind.NAME, MatchKey.key.in_(keys)
+        )
         .limit(1)
     )
     if named is not None:

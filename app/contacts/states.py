@@ -160,3 +160,14 @@ class FlagAbout(StrEnum):
     COURT_DATE = "court_date"
     TO_BE_REVIEWED = "to_be_reviewed"
     OTHER = "other"
+
+
+class KeyKind(StrEnum):
+    """What a hash is made of, by which a record is found."""
+
+    NAME = "name"
+    # Of an earlier version: see `finding/rebuilding.py`.
+    SOUND = "sound"
+    HEARD = "heard"
+    NUMBER = "number"
+    BORN = "born"

@@ -19,7 +19,8 @@ from app.definitions import in_force
 from app.definitions import library as libraries
 from app.definitions.datafile import BadDefinition
 from app.definitions.folder import Folder
-from app.definitions.library import Key, Library
+from app.definitions.library import Library
+from app.definitions.shelves import Key
 from app.jobs.names import Task
 from app.jobs.transaction import transaction
 from app.log import log

@@ -34,7 +34,7 @@ from app.definitions.own_values import (
 )
 from app.dialling import outward
 from app.dialling.rules import Why, words_of
-from app.errors import Code, Conflict, Invalid
+from app.errors import ChangedMeanwhile, Code, Invalid
 from app.jobs.transaction import transaction
 from app.log import log
 from app.privacy.numbers import international_from
@@ -79,13 +79,6 @@ _AGAIN = 1.0
 _SERVER = "settings_of_the_server"
 
 Value = int | float | str | None
-
-
-class ChangedMeanwhile(Conflict):
-    default = (
-        "Another person has changed these settings since you opened them. Look at what they say "
-        "now, then save again."
-    )
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ from app.definitions import library as libraries
 from app.definitions.datafile import BadDefinition
 from app.definitions.folder import Folder, folder_with
 from app.definitions.in_force import Order
-from app.definitions.library import Key
 from app.definitions.models import DefinitionOrder, DefinitionSet
+from app.definitions.shelves import Key
 from app.errors import Conflict, Invalid, Joined, NotFound
 from app.referrals import library as protocols
 from app.retention import by_country

@@ -10,7 +10,8 @@ from app.definitions import library as libraries
 from app.definitions import special
 from app.definitions.datafile import BadDefinition, Wrong, read_data
 from app.definitions.folder import Folder, folder_with, shipped_folder
-from app.definitions.library import COUNTRY, Key, kind_of
+from app.definitions.library import COUNTRY, kind_of
+from app.definitions.shelves import Key
 from app.errors import Message
 from app.referrals import library as protocols
 from app.retention import country as retention

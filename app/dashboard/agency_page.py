@@ -205,7 +205,7 @@ async def take_step(
     await _limit(request, work, token)
     try:
         step = Step(
-            kind,
+            links.read_step(kind),
             name,
             words,
             reason,

@@ -42,6 +42,7 @@ from app.contacts.states import (
 from app.definitions.risk import Risk, Urgency
 from app.dialling.rules import NumberKind
 from app.errors import LIST_SIGN
+from app.outbox.channels import MESSAGES
 from app.people import holding
 from app.people.connection_rows import Found, Means
 from app.people.finding import PersonState
@@ -139,8 +140,8 @@ def codes() -> Iterator[str]:
     """Yield the words of every stored code that a page can show."""
     for enum in _ENUMS:
         yield from (member.value.replace("_", " ") for member in enum)
-    yield from (kind.value for kind in states.MESSAGES)
-    yield from (f"link by {kind}" for kind in states.MESSAGES)
+    yield from (kind.value for kind in MESSAGES)
+    yield from (f"link by {kind}" for kind in MESSAGES)
     for about in FollowUpAbout:
         yield from (str(result).replace("_", " ") for result in follow_ups.results_of(about))
     yield from (role.replace("_", " ") for role in ROLES)

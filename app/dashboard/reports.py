@@ -25,7 +25,7 @@ from app.statistics.counting.kept_targets import targets_of
 from app.statistics.counting.labels import labeller, plain
 from app.statistics.counting.period_words import period_words
 from app.statistics.counting.shapes import shapes_in
-from app.statistics.counting.summary import Asked, summarise, today, zone_of, zones_of
+from app.statistics.counting.summary import FiguresWanted, summarise, today, zone_of, zones_of
 from app.statistics.dimensions import Dimension
 from app.statistics.exports import exporting, requested
 from app.statistics.exports.exporting import read_by, read_period, read_wanted
@@ -142,7 +142,7 @@ async def explore_page(
     if Dimension.COUNSELLOR in dimensions and not may(staff.role, Permission.SEE_STAFF_STATISTICS):
         raise NotAllowed("Figures of single counsellors are for supervisors and administrators.")
     wanted = read_wanted(File.SUMMARY, since, until, "csv", {"line": line})
-    asked = Asked(
+    asked = FiguresWanted(
         wanted.window,
         read_period(period),
         dimensions,

@@ -42,7 +42,7 @@ class NotAnAnswer(BadText):
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedQuestion:
     """A question of a form, as the present answers show it."""
 
     path: str
@@ -214,7 +214,7 @@ class Sheet:
         """Return the entries of a section that repeats, in order."""
         return self._filled(answers).entries.get(section.code, [])
 
-    def asked(self, answers: Answers) -> list[Asked]:
+    def asked(self, answers: Answers) -> list[AskedQuestion]:
         """Return every question of the form, and whether each is shown and required now.
 
         Questions that are not asked are listed too: they may still hold an answer.
@@ -239,7 +239,7 @@ class Sheet:
                         )
                     )
                     path = _path(section, entry, field)
-                    found.append(Asked(path, section, field, entry, shown, required))
+                    found.append(AskedQuestion(path, section, field, entry, shown, required))
         return found
 
     def closed_sections(self, answers: Answers) -> list[str]:
@@ -291,7 +291,7 @@ class Sheet:
         return [filled.answers[path] for path in paths if path in filled.answers]
 
     def missing(
-        self, answers: Answers, language: str = "en", asked: list[Asked] | None = None
+        self, answers: Answers, language: str = "en", asked: list[AskedQuestion] | None = None
     ) -> list[Missing]:
         """Return what keeps the record from being complete, in the order of the form."""
         found = []
@@ -316,7 +316,7 @@ class Sheet:
                 )
         return found
 
-    def name_of(self, question: Asked, answers: Answers, language: str) -> str:
+    def name_of(self, question: AskedQuestion, answers: Answers, language: str) -> str:
         """Return the question in words, with the number of the person it is about."""
         label = label_in(question.field.label, language)
         if question.entry is None:

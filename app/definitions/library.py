@@ -23,6 +23,7 @@ from app.definitions.folder import Folder, shipped_folder
 from app.definitions.forms import Form
 from app.definitions.guidance import Guidance, check_topics, read_guidance
 from app.definitions.risk import RiskCues, read_risk
+from app.definitions.shelves import Key, Shelves
 from app.definitions.trees import (
     Code,
     Labels,
@@ -95,11 +96,8 @@ class FamilySupport(Part):
     services: list[Support]
 
 
-Key = tuple[str, str, int]
-
-
 @dataclass
-class Library:
+class Library(Shelves):
     """All definitions, by kind, name and version; and the country's choice."""
 
     country: Country
@@ -124,18 +122,6 @@ class Library:
         for name in SHELVES:
             setattr(copied, name, dict(getattr(self, name)))
         return copied
-
-    def newest(self, kind: str, name: str) -> Any:
-        """Return the newest version of a definition. Raises BadDefinition."""
-        shelf: dict[tuple[str, int], Any] = getattr(self, kind)
-        versions = [key for key in shelf if key[0] == name and (kind, *key) not in self.gone]
-        if not versions:
-            raise BadDefinition(
-                "country.yaml",
-                1,
-                Message("there is no definition '%(name)s' (%(kind)s)", name=name, kind=kind),
-            )
-        return shelf[max(versions)]
 
     @property
     def categories(self) -> Tree:
@@ -229,12 +215,8 @@ class Library:
         """Return the framework that a country's own tree is mapped to, if it is there."""
         return self.trees.get((tree.maps_to or "", tree.maps_to_version or 0))
 
-    def restore(self, kind: str, text: str) -> None:
-        """Restore a definition whose file is gone. It was checked when the file was read."""
-        if kind in _RESTORED:
-            key, made = _restored(kind, text)
-            getattr(self, kind)[key] = made
-            self.gone.add((kind, *key))
+    def _read_again(self, kind: str, text: str) -> tuple[tuple[str, int], Any] | None:
+        return _restored(kind, text) if kind in _RESTORED else None
 
 
 _RESTORED: dict[str, tuple[Any, str]] = {

@@ -19,7 +19,7 @@ from app.jobs.transaction import transaction
 from app.referrals.deadlines import tracking
 from app.referrals.escalation import dangers
 from app.routing import sweep
-from app.routing.rota import roster, watch
+from app.routing.rota import roster, unstaffed_alarms
 from app.work import PROGRAM, Ground, Memory
 from app.worker import FORGOTTEN_EVERY, SWEEP, Worker
 
@@ -99,15 +99,15 @@ async def _finds_nothing(
         return False
     if has_run(FORGOTTEN_EVERY) and any(await tracking.forgotten(then)):
         return False
-    return not has_run(watch.EVERY) or await _is_watched(then, now)
+    return not has_run(unstaffed_alarms.EVERY) or await _is_watched(then, now)
 
 
 async def _is_watched(then: Ground, now: datetime) -> bool:
     """Return whether the rota stays as it is, and every problem has its alarm at the end, too."""
     last = then.clock.now()
     async with transaction(then, PROGRAM) as work:
-        for ago in (timedelta(), watch.SIGNS_IN_WITHIN):
+        for ago in (timedelta(), unstaffed_alarms.SIGNS_IN_WITHIN):
             before = await roster.on_shift_at(work, now - ago)
             if before != await roster.on_shift_at(work, last - ago):
                 return False
-        return await watch.is_settled(work)
+        return await unstaffed_alarms.is_settled(work)

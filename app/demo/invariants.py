@@ -17,7 +17,7 @@ from app.practice.people import Phone
 from app.routing import queue
 from app.staff.audit import verify_chains
 from app.statistics.counting.reconcile import reconcile, unexplained
-from app.statistics.counting.summary import Asked, summarise
+from app.statistics.counting.summary import FiguresWanted, summarise
 from app.statistics.dimensions import Dimension
 from app.statistics.periods import Period, Window
 from app.work import PROGRAM
@@ -299,7 +299,7 @@ async def _wrong_numbers(stage: Stage) -> list[str]:
     today = stage.clock.now().date()
     window = Window(today - timedelta(days=2), today + timedelta(days=2))
     async with transaction(stage.ground, PROGRAM) as work:
-        asked = Asked(window, Period.HOUR, (Dimension.OUTCOME,))
+        asked = FiguresWanted(window, Period.HOUR, (Dimension.OUTCOME,))
         summary = await summarise(work, asked, reconciled=True)
     counted = Counter[str]()
     for row in summary.rows:

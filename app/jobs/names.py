@@ -5,6 +5,8 @@ A name begins with the area that carries the job out.
 
 from enum import StrEnum
 
+from app.work import JobName
+
 
 class Queue(StrEnum):
     """A queue; a worker carries out several jobs of each at once."""
@@ -22,13 +24,8 @@ class Queue(StrEnum):
     BACKUPS = "backups"
 
 
-class Task(StrEnum):
+class Task(JobName):
     """A job that one area asks for and another may carry out."""
-
-    @property
-    def in_area(self) -> str:
-        """The name without its area, by which the area registers the job."""
-        return self.value.partition(":")[2]
 
     FOLLOW_CONVERSATION = "chats:follow_conversation"
     WATCH_CARRIED = "chats:watch_carried"

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any, Generic, Protocol, TypeVar
 
+from app.jobs.names import Task
 from app.jobs.transaction import run_verb
 from app.outbox.responses import Refused, RequestFailed, TryAgain, Uncertain
 from app.outbox.states import Sending
@@ -45,7 +46,7 @@ class Outgoing(ABC, Generic[R]):
     # How long to wait before the same thing is sent again without asking; None: it can be asked.
     repeat_after: timedelta | None = None
 
-    def __init__(self, task: str, **arguments: Any) -> None:
+    def __init__(self, task: Task, **arguments: Any) -> None:
         # The job that sends it, by which it can be run again later.
         self.task, self.arguments = task, arguments
 

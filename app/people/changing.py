@@ -15,15 +15,15 @@ from app.calls import lines
 from app.calls.chat_rules import MOST_AT_ONCE
 from app.database.topics import Topic
 from app.dialling import outward
-from app.errors import Conflict, Invalid, NotAllowed, NotFound
+from app.errors import ChangedMeanwhile, Conflict, Invalid, NotAllowed, NotFound
 from app.people import ending, finding
-from app.people.approval.asking import Asked, ask_anew, hold_back, waiting_of
-from app.people.approval.rows import AccessKind
+from app.people.approval.asking import AccessWanted, ask_anew, hold_back, waiting_of
 from app.privacy import ends
 from app.routing import offers
 from app.routing.models import Offer
 from app.routing.people import check_skills
 from app.staff import accounts, former_addresses, phone_proofs
+from app.staff.access_kinds import AccessKind
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.log_rows import every_entry
@@ -35,13 +35,6 @@ from app.staff.telling import Told, tell_former_address, tell_owner
 from app.work import Work
 
 _LONGEST_TEAM = 60
-
-
-class ChangedMeanwhile(Conflict):
-    default = (
-        "Another person has changed this account since you opened it. Look at what it says now, "
-        "then save again."
-    )
 
 
 class LastAdministrator(Conflict):
@@ -290,7 +283,7 @@ async def _second_person(
     if different - held:
         # What waits begins from the account as the rest of the change leaves it.
         staff.revision += 1
-    asked = Asked(AccessKind.CHANGE, **waits)
+    asked = AccessWanted(AccessKind.CHANGE, **waits)
     if held and await hold_back(work, staff, asked, by=by):
         return held
     staff.revision += not different - held
@@ -298,13 +291,16 @@ async def _second_person(
 
 
 async def _moves_by_two(work: Work, staff: Staff) -> bool:
-    """Return whether another team waits: not for an account that learns of no children and that its
-    person could not use yet, nor for one that waits for a second person as a whole."""
+    """Return whether a change of the team waits for a second person.
+
+    It does not if the account learns of no children and was never used, nor if the whole account
+    waits already.
+    """
     if not staff.active and await waiting_of(work, staff, AccessKind.ACCOUNT) is not None:
         return False
     if staff.password_hash is not None or staff.by_provider or reads_records(staff.role):
         return True
-    # With a telephone alone, calls are taken without signing in. Who has left has no password.
+    # A counsellor with only a telephone takes calls without signing in. A leaver has no password.
     took = exists().where(Offer.counsellor_id == staff.id)
     entry = every_entry()
     left = exists().where(

@@ -12,7 +12,7 @@ from app.database.topics import Topic
 from app.dialling import outward
 from app.dialling.models import DiallingRules
 from app.dialling.rules import NumberKind, Rules, why_not_address
-from app.errors import Conflict, Invalid
+from app.errors import ChangedMeanwhile, Conflict, Invalid
 from app.referrals.directory import agencies
 from app.routing.plan import read_plan
 from app.staff.audit import write_entry
@@ -21,13 +21,6 @@ from app.staff.models import Staff
 from app.work import Work
 
 _MOST = 1_000_000
-
-
-class ChangedMeanwhile(Conflict):
-    default = (
-        "Another person has changed these rules since you opened them. Look at what they say now, "
-        "then save again."
-    )
 
 
 class NumbersInUse(Conflict):

@@ -46,7 +46,7 @@ from app.staff.emergency_rows import (
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, EndpointKind, Staff
 from app.staff.roles import PERMISSIONS, Permission, Role, may, reads_records
-from app.staff.second_person import Asked, is_person, second
+from app.staff.second_person import Asker, is_person, second
 from app.staff.sessions import accounts_changed
 from app.work import Work
 
@@ -241,7 +241,7 @@ async def may_confirm(work: Work, row: Emergency, staff: Staff) -> bool:
     """
     if not may_refuse(row, staff):
         return False
-    asked = Asked(row.asked_by, row.asked_role, row.asked_at)
+    asked = Asker(row.asked_by, row.asked_role, row.asked_at)
     but_approved = not reads_records(row.asked_role)
     if not (await second(work, staff, but_approved=but_approved)).may_decide(asked):
         return False

@@ -4,9 +4,9 @@ from uuid import UUID
 
 from app.errors import Conflict
 from app.people import changing
-from app.people.approval.asking import Asked, hold_back
-from app.people.approval.rows import AccessKind
+from app.people.approval.asking import AccessWanted, hold_back
 from app.staff import second_factor
+from app.staff.access_kinds import AccessKind
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -35,7 +35,7 @@ async def reset(work: Work, person_id: UUID, *, by: Staff | None) -> Staff:
     before = await second_factor.state_of(work, staff)
     if before.since is None:
         raise NoFactor()
-    if await hold_back(work, staff, Asked(AccessKind.FACTOR), by=by):
+    if await hold_back(work, staff, AccessWanted(AccessKind.FACTOR), by=by):
         return staff
     if not await second_factor.take_away(work, staff):
         raise NoFactor()

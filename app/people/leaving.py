@@ -20,8 +20,7 @@ from app.errors import Code, Conflict, Invalid, NotFound
 from app.outbox.push import subscriptions
 from app.people import changing, ending, finding, holding, links, work_left
 from app.people.approval import asking
-from app.people.approval.asking import Asked
-from app.people.approval.rows import AccessKind
+from app.people.approval.asking import AccessWanted
 from app.people.holding import NEEDS, Kind
 from app.people.provider import access
 from app.referrals import staff_actions
@@ -30,6 +29,7 @@ from app.routing import callbacks, withdrawing
 from app.routing.rota import feeds, giving, roster
 from app.routing.rota.shifts import Place
 from app.staff import passwords, second_factor
+from app.staff.access_kinds import AccessKind
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.log_rows import every_entry
@@ -255,7 +255,7 @@ async def reactivate(work: Work, person_id: UUID, *, by: By) -> Staff:
     if staff.active:
         raise AlreadyActive()
     changing.check_gives(by, staff, Role(staff.role))
-    if await asking.hold_back(work, staff, Asked(AccessKind.ACCOUNT), by=by):
+    if await asking.hold_back(work, staff, AccessWanted(AccessKind.ACCOUNT), by=by):
         return staff
     await asking.withdraw(work, staff)
     left_at = await _left_at(work, staff)
@@ -294,8 +294,8 @@ def _telephone(staff: Staff) -> dict[str, str]:
 def _log(
     work: Work, action: AuditLog, staff: Staff, telephone: Mapping[str, str] | None = None
 ) -> None:
-    """Log that an account is active now, or no more; the other one is what it was. `telephone`
-    is what was forgotten with it."""
+    """Log that an account has become active, or inactive. `telephone`: what was forgotten with
+    it."""
     gone = dict.fromkeys(telephone or {})
     write_entry(
         work,

@@ -16,10 +16,10 @@ from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound, Refusal
 from app.jobs.names import Task
 from app.people import changing, finding
-from app.people.approval.asking import Asked, hold_back, waiting_of
-from app.people.approval.rows import AccessKind
+from app.people.approval.asking import AccessWanted, hold_back, waiting_of
 from app.people.changing import Changes
 from app.staff import accounts, passwords, second_factor
+from app.staff.access_kinds import AccessKind
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.log_rows import KeptEntry
@@ -116,7 +116,7 @@ async def invite(
         page_language=wanted.page_language
         or read_in(by.page_language if by is not None else reader()),
     )
-    if await hold_back(work, staff, Asked(AccessKind.ACCOUNT), by=by):
+    if await hold_back(work, staff, AccessWanted(AccessKind.ACCOUNT), by=by):
         staff.active = False
         await work.session.flush()
     return staff, await make_link(work, staff.id, by=by, by_mail=by_mail)
@@ -183,7 +183,7 @@ async def _needs_approval(work: Work, staff: Staff, link: PasswordLink, by: Staf
     if alone and (await second_factor.state_of(work, staff)).since is not None:
         return False
     kind = AccessKind.LINK if staff.active else AccessKind.ACCOUNT
-    return await hold_back(work, staff, Asked(kind, link_id=link.id), by=by)
+    return await hold_back(work, staff, AccessWanted(kind, link_id=link.id), by=by)
 
 
 async def _mail_alone_opens(work: Work, staff: Staff) -> bool:

@@ -3,9 +3,9 @@
 from uuid import UUID
 
 from app.people import changing
-from app.people.approval.asking import Asked, hold_back
-from app.people.approval.rows import AccessKind
+from app.people.approval.asking import AccessWanted, hold_back
 from app.staff import phone_proofs
+from app.staff.access_kinds import AccessKind
 from app.staff.models import Staff
 from app.staff.telling import Told, tell_owner
 from app.work import Work
@@ -18,7 +18,7 @@ async def make(work: Work, person_id: UUID, *, by: Staff | None) -> tuple[str, b
     """
     staff = await changing.lock_person(work, person_id)
     code, hashed = await phone_proofs.new_code(staff)
-    if await hold_back(work, staff, Asked(AccessKind.PHONE_CODE, code_hash=hashed), by=by):
+    if await hold_back(work, staff, AccessWanted(AccessKind.PHONE_CODE, code_hash=hashed), by=by):
         return code, True
     await phone_proofs.hand_code(work, staff, hashed)
     tell_owner(work, staff, Told.PHONE_CHANGED)

@@ -20,13 +20,13 @@ from app.jobs.names import Task
 from app.log import log
 from app.people import changing, holding, leaving, links, work_left
 from app.people.approval import asking
-from app.people.approval.asking import Asked, hold_back
-from app.people.approval.rows import AccessKind
+from app.people.approval.asking import AccessWanted, hold_back
 from app.people.changing import Changes, LastAdministrator
 from app.people.directory_rows import DirectoryAccount
 from app.people.holding import Kind
 from app.people.leaving import Plan
 from app.staff import accounts
+from app.staff.access_kinds import AccessKind
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -119,7 +119,7 @@ async def add(work: Work, entry: Entry) -> Known:
     await _keep(work, staff, entry)
     if entry.active is False:
         await leaving.deactivate(work, staff.id, by=None)
-    elif await hold_back(work, staff, Asked(AccessKind.ACCOUNT), by=Outside.DIRECTORY):
+    elif await hold_back(work, staff, AccessWanted(AccessKind.ACCOUNT), by=Outside.DIRECTORY):
         staff.active = False
         await work.session.flush()
     return await one(work, staff.id)

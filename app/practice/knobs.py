@@ -1,6 +1,7 @@
 """Make the exchange misbehave: rules that fire on a delivery or a request."""
 
 import random
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -29,10 +30,11 @@ class Rule:
 
 @dataclass
 class Knobs:
-    """All rules, and the dice that they use."""
+    """All rules, the dice that they use, and how often each trouble fired."""
 
     rules: list[Rule] = field(default_factory=list)
     dice: random.Random = field(default_factory=lambda: random.Random(1))
+    fired: Counter[Trouble] = field(default_factory=Counter)
 
     def turn(
         self,
@@ -58,5 +60,6 @@ class Knobs:
                 continue
             if rule.times is not None:
                 rule.times -= 1
+            self.fired[trouble] += 1
             return rule
         return None

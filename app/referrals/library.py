@@ -14,7 +14,6 @@ from app.definitions.folder import Folder
 from app.definitions.forms import Form
 from app.definitions.library import (
     COUNTRY,
-    Key,
     Library,
     Source,
     country_of,
@@ -23,6 +22,7 @@ from app.definitions.library import (
     pass_over,
     takes_place,
 )
+from app.definitions.shelves import Key, Shelves
 from app.errors import Message
 from app.referrals.channels.primero.mapping import Mapping, check_mapping_against_form, read_mapping
 from app.referrals.protocol import Protocol, check_against_form, check_codes, read_protocol
@@ -33,7 +33,7 @@ _SHIPPED_FORM = "referral"
 
 
 @dataclass
-class ProtocolLibrary:
+class ProtocolLibrary(Shelves):
     """All protocols and mappings by name and version, and the name of the country's protocol."""
 
     chosen: str
@@ -58,7 +58,7 @@ class ProtocolLibrary:
     @property
     def current(self) -> Protocol:
         """Return the protocol for new referrals. Raises BadDefinition."""
-        found: Protocol = self._newest("protocols", self.chosen)
+        found: Protocol = self.newest("protocols", self.chosen)
         return found
 
     def needed(self) -> set[Key]:
@@ -69,31 +69,23 @@ class ProtocolLibrary:
 
     def mapping(self, name: str) -> Mapping:
         """Return the newest version of a mapping. Raises BadDefinition."""
-        found: Mapping = self._newest("mappings", name)
+        found: Mapping = self.newest("mappings", name)
         return found
 
-    def _newest(self, kind: str, name: str) -> Any:
-        shelf: dict[tuple[str, int], Any] = getattr(self, kind)
-        versions = [key for key in shelf if key[0] == name and (kind, *key) not in self.gone]
-        if not versions:
-            words = (
-                Message("there is no protocol '%(name)s'", name=name)
-                if kind == "protocols"
-                else Message("there is no mapping '%(name)s'", name=name)
-            )
-            raise BadDefinition("country.yaml", 1, words)
-        return shelf[max(versions)]
-
-    def restore(self, kind: str, text: str) -> None:
-        """Restore a version that no longer has a file from the register."""
+    def _missing(self, kind: str, name: str) -> Message:
         if kind == "protocols":
-            protocol, _ = read_protocol(text, "the register")
-            self.protocols[protocol.protocol, protocol.version] = protocol
-            self.gone.add((kind, protocol.protocol, protocol.version))
-        elif kind == "mappings":
-            mapping, _ = read_mapping(text, "the register")
-            self.mappings[mapping.mapping, mapping.version] = mapping
-            self.gone.add((kind, mapping.mapping, mapping.version))
+            return Message("there is no protocol '%(name)s'", name=name)
+        return Message("there is no mapping '%(name)s'", name=name)
+
+    def _read_again(self, kind: str, text: str) -> tuple[tuple[str, int], Any] | None:
+        match kind:
+            case "protocols":
+                protocol, _ = read_protocol(text, "the register")
+                return (protocol.protocol, protocol.version), protocol
+            case "mappings":
+                mapping, _ = read_mapping(text, "the register")
+                return (mapping.mapping, mapping.version), mapping
+        return None
 
 
 @functools.lru_cache(maxsize=8)

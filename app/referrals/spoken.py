@@ -7,6 +7,7 @@ from typing import Any
 
 from app import words
 from app.errors import Refusal
+from app.referrals.states import Purpose
 from app.words.pages import N_
 from app.words.parts import Foreign
 
@@ -85,7 +86,7 @@ def refusal_words(language: str, found: Refusal) -> str:
 
 def write(
     language: str,
-    purpose: str,
+    purpose: Purpose,
     *,
     code: str,
     urgency: str,
@@ -100,7 +101,7 @@ def write(
         return words.letter(language, "message", key, **values)
 
     lines = [f"{code}."]
-    if purpose == "code":
+    if purpose is Purpose.CODE:
         lines.append(said("code", number=payload.get("code", "")))
     else:
         urgent = urgency_words(language, urgency)

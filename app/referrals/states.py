@@ -220,20 +220,6 @@ NOT_HELPED = frozenset(
 )
 
 
-class ChannelKind(StrEnum):
-    """The ways to an agency; `app/referrals/channels` has a folder for each."""
-
-    PHONE = "phone"
-    SMS = "sms"
-    EMAIL = "email"
-    WEBHOOK = "webhook"
-    PRIMERO = "primero"
-
-
-# By these a person is reached: each call or message is an attempt.
-MESSAGES = (ChannelKind.PHONE, ChannelKind.SMS, ChannelKind.EMAIL)
-
-
 class ToldHow(StrEnum):
     """How an agency was told what a referral says, or got its details.
 

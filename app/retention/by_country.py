@@ -23,6 +23,7 @@ from app.definitions import in_force
 from app.definitions.datafile import BadDefinition
 from app.definitions.folder import Folder, folder_with
 from app.definitions.models import DefinitionOrder, DefinitionSet
+from app.errors import ChangedMeanwhile
 from app.jobs.names import Task
 from app.log import log
 from app.referrals.models import Referral
@@ -30,7 +31,6 @@ from app.retention.country import CountryRules, read_country
 from app.retention.data_requests.models import DataRequest
 from app.retention.kinds import DataKind, Decider
 from app.retention.rules import (
-    ChangedMeanwhile,
     Decision,
     Rules,
     alone,

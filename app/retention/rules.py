@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from app.errors import Conflict, Invalid
+from app.errors import ChangedMeanwhile, Invalid
 from app.retention.kinds import MOST_DAYS, DataKind, Decider, default_days, least_days
 from app.retention.letters import tell_colleagues
 from app.retention.models import RetentionRule
@@ -26,13 +26,6 @@ from app.work import Work
 _LOCK = 116_120
 # How long a shorter rule waits, so that a colleague can object before anything is erased by it.
 WAITS = timedelta(days=7)
-
-
-class ChangedMeanwhile(Conflict):
-    default = (
-        "Another person has changed these rules since you opened them. Look at what they say now, "
-        "then save again."
-    )
 
 
 class Coming(NamedTuple):
@@ -161,7 +154,7 @@ async def decide(
         values = next_of(before, kind, one.days, work.now, at_once=at_once)
         await _store(work, kind, {**values, "decided_by": one.by.value})
     after = await read_rules(work)
-    # Whose rule it is alone is no news.
+    # Nothing is announced if the days stay and only the one who decides them is another.
     waiting = _waiting(
         after, [kind for kind, one in different.items() if before.decided(kind) != one.days]
     )
@@ -208,7 +201,7 @@ def next_of(
     one that waits, if any."""
     now, earlier = rules.days[kind], rules.coming.get(kind)
     if earlier is not None and earlier.days == days and not at_once:
-        # It is another's rule from now on, and waits as it waited.
+        # Another decides the same days: the rule waits no longer for it.
         return {"days": now, "next_days": days, "next_at": earlier.at}
     if at_once or days is None or not is_shorter(days, now):
         return {"days": days, "next_days": None, "next_at": None}

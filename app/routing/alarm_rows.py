@@ -8,6 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database.base import Base, Identifier, Sealed, one_of
+from app.outbox.channels import MESSAGES
 from app.outbox.rows import SentOnce
 from app.outbox.states import OF_REQUESTS
 
@@ -29,7 +30,7 @@ class AlarmKind(StrEnum):
     DIALLING_DAY = "dialling_day"
     # A message, spoken or written, waits for a person who takes it.
     MESSAGE_NOT_TAKEN = "message_not_taken"
-    # A call-back that was promised for a time was not made.
+    # A call-back was not made at the agreed time.
     CALLBACK_NOT_MADE = "callback_not_made"
 
 
@@ -110,7 +111,7 @@ class AlarmAttempt(SentOnce, Base):
 
     __tablename__ = "alarm_attempts"
     __table_args__ = (
-        one_of("kind", ("phone", "sms", "email")),
+        one_of("kind", MESSAGES),
         one_of("sending", OF_REQUESTS),
         Index("ix_alarm_attempts_alarm_id", "alarm_id", "number"),
     )

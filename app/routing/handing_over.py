@@ -7,7 +7,7 @@ from sqlalchemy import or_, select, update
 
 from app.abilities import Ability
 from app.calls import platform, record
-from app.calls.log_kinds import CallLog, Cause
+from app.calls.log_kinds import AnyCause, CallLog, Cause
 from app.calls.models import Call, Leg
 from app.calls.states import CallEvent, Direction
 from app.database.topics import Topic
@@ -154,7 +154,7 @@ async def _only(work: Work, call: Call, taken: Participant) -> None:
             work.defer(Task.SET_PARTICIPANT_MODE, participant_id=str(other.id))
 
 
-async def _leave_talk(work: Work, offer: Offer, cause: str) -> None:
+async def _leave_talk(work: Work, offer: Offer, cause: AnyCause) -> None:
     """Take a counsellor out of a talk that goes on without them."""
     offer.released_at = work.now
     own = select(Participant.id).where(Participant.owner_offer_id == offer.id)
@@ -179,7 +179,7 @@ async def _leave_talk(work: Work, offer: Offer, cause: str) -> None:
     work.announce(Topic.OFFERS.of(offer.counsellor_id), Topic.CALLS, Topic.CALLS.of(offer.call_id))
 
 
-async def send_back(work: Work, call: Call, offer: Offer, cause: str) -> None:
+async def send_back(work: Work, call: Call, offer: Offer, cause: AnyCause) -> None:
     """Send the caller to the front of the queue; the caller hears that the call goes on."""
     if call.direction == Direction.OUTBOUND:
         # If the counsellor's leg has dialled the caller, both end together.
@@ -189,13 +189,13 @@ async def send_back(work: Work, call: Call, offer: Offer, cause: str) -> None:
     await _to_the_front(work, call, cause, offer_id=str(offer.id), transferred=True)
 
 
-async def come_back(work: Work, call: Call, cause: str) -> None:
+async def come_back(work: Work, call: Call, cause: AnyCause) -> None:
     """Put the caller at the front of the queue when the participant outside has left."""
     await participants.send_away(work, call, cause)
     await _to_the_front(work, call, cause)
 
 
-async def _to_the_front(work: Work, call: Call, cause: str, **detail: Any) -> None:
+async def _to_the_front(work: Work, call: Call, cause: AnyCause, **detail: Any) -> None:
     call.entries += 1
     call.held_at = call.handed_to = None
     call.on_hold = False

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Uuid, bindparam, exists, select
 
+from app.calls.log_kinds import AnyCause
 from app.database.quick import Question
 from app.jobs.transaction import rows_of
 from app.routing import presence as presences
@@ -83,7 +84,7 @@ async def free_slot(work: Work, counsellor_id: UUID, at_most: int) -> int | None
 
 
 async def settle(
-    work: Work, presence: Presence, cause: str, *, talked: bool = False, rested: bool = False
+    work: Work, presence: Presence, cause: AnyCause, *, talked: bool = False, rested: bool = False
 ) -> None:
     """Set the state of a locked presence when an offer was released: by what is still held.
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import aliased
 from sqlalchemy.orm.attributes import set_committed_value
 
 from app.calls import platform, record
-from app.calls.log_kinds import CallLog, Cause
+from app.calls.log_kinds import AnyCause, CallLog, Cause
 from app.calls.models import Call, Leg, LegRequest, RecordedEvent
 from app.calls.states import NOT_RUNG, CallEvent, CallState, LegStatus
 from app.database.quick import Question, is_one_of
@@ -107,7 +107,7 @@ async def wake_other_browsers(
     return True
 
 
-def want_leg(work: Work, to: Offer | Participant, task: str, *, second: bool = False) -> None:
+def want_leg(work: Work, to: Offer | Participant, task: Task, *, second: bool = False) -> None:
     """Ask for a new leg to the counsellor of an offer, or to a participant; `second`: to the own
     telephone of a colleague."""
     asked_in = isinstance(to, Participant)
@@ -371,7 +371,7 @@ async def miss_offer(
     work: Work,
     call: Call,
     offer: Offer,
-    cause: str,
+    cause: AnyCause,
     *,
     fetch_caller: bool = True,
     our_fault: bool = False,
@@ -409,7 +409,8 @@ async def miss_offer(
         return
     if presence.after_call is None and presence.missed >= limit:
         if presence.warned_at is None and await staffing.is_last(work, offer.counsellor_id):
-            # The last counsellor is only warned, and a person on call is alarmed: see `watch.py`.
+            # The last counsellor is only warned, and a person on call is alarmed: see
+            # `rota/unstaffed_alarms.py`.
             presence.warned_at = work.now
             work.defer(Task.TELL_MISSED, counsellor_id=str(offer.counsellor_id))
             await presences.set_free(work, presence, Cause.MISSED_AS_LAST_ON_DUTY)
@@ -422,7 +423,9 @@ async def miss_offer(
         await presences.set_free(work, presence, Cause.MISSED)
 
 
-async def _release(work: Work, call: Call, offer: Offer, state: OfferState, cause: str) -> None:
+async def _release(
+    work: Work, call: Call, offer: Offer, state: OfferState, cause: AnyCause | AnsweredOn
+) -> None:
     """End an offer that has not led to a talk. The caller keeps waiting, unless they are gone."""
     offer.state, offer.released_at = state.value, work.now
     await releasing.end_legs(work, offer.id)
@@ -476,7 +479,7 @@ async def _withdraw_others(work: Work, call: Call, taken: Offer) -> None:
         await withdraw_offer(work, call, other, Cause.TAKEN_BY_ANOTHER)
 
 
-async def withdraw_offer(work: Work, call: Call, offer: Offer, cause: str) -> None:
+async def withdraw_offer(work: Work, call: Call, offer: Offer, cause: AnyCause) -> None:
     """End an open offer; it does not count as missed."""
     if offer.state != OfferState.OPEN or offer.released_at is not None:
         return
@@ -486,7 +489,7 @@ async def withdraw_offer(work: Work, call: Call, offer: Offer, cause: str) -> No
     )
 
 
-async def withdraw_open(work: Work, call: Call, cause: str) -> bool:
+async def withdraw_open(work: Work, call: Call, cause: AnyCause) -> bool:
     """Withdraw the open offers of a waiting caller who chooses something else.
 
     Return whether the caller still waits: False if a counsellor has accepted and is on the way.

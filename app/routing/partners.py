@@ -20,7 +20,7 @@ from app.staff import accounts
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
-from app.staff.second_person import Asked, ChangeState, SecondPerson, could_be_approved, second
+from app.staff.second_person import Asker, ChangeState, SecondPerson, could_be_approved, second
 from app.work import ActorKind, Work
 
 
@@ -126,8 +126,8 @@ async def waiting(work: Work, staff: Staff | None, of: UUID | None = None) -> li
     ]
 
 
-def _asked(row: PartnerRequest) -> Asked:
-    return Asked(row.asked_by, row.asked_role, row.asked_at)
+def _asked(row: PartnerRequest) -> Asker:
+    return Asker(row.asked_by, row.asked_role, row.asked_at)
 
 
 async def decide(work: Work, request_id: UUID, *, by: Staff | None, approve: bool) -> None:

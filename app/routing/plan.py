@@ -50,7 +50,7 @@ class Plan:
     longest_wait: int = 300
     # A message that no person has taken for this many seconds opens an alarm.
     message_wait: int = 43_200
-    # A call-back that was not made this many seconds after the promised time opens an alarm.
+    # A call-back that was not made this many seconds after the agreed time opens an alarm.
     callback_wait: int = 1_800
     skills: Mapping[str, int] = field(default_factory=dict)
 

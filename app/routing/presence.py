@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Uuid, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
-from app.calls.log_kinds import Cause
+from app.calls.log_kinds import AnyCause, Cause
 from app.database.quick import Command, Question
 from app.database.topics import Topic
 from app.jobs.transaction import ask
@@ -66,7 +66,7 @@ async def set_presence(
     work: Work,
     presence: Presence,
     state: PresenceState,
-    cause: str,
+    cause: AnyCause,
     *,
     until: datetime | None = None,
 ) -> None:
@@ -92,7 +92,9 @@ async def set_presence(
     work.announce(Topic.PRESENCE, Topic.PRESENCE.of(presence.counsellor_id))
 
 
-async def set_free(work: Work, presence: Presence, cause: str, *, rested: bool = False) -> None:
+async def set_free(
+    work: Work, presence: Presence, cause: AnyCause, *, rested: bool = False
+) -> None:
     """Set the state that the counsellor chose, else available. `rested` keeps the idle time."""
     chosen, presence.after_call = presence.after_call, None
     if not rested:
@@ -100,7 +102,7 @@ async def set_free(work: Work, presence: Presence, cause: str, *, rested: bool =
     await set_presence(work, presence, P(chosen) if chosen else P.AVAILABLE, cause)
 
 
-async def start_wrap_up(work: Work, presence: Presence, cause: str) -> None:
+async def start_wrap_up(work: Work, presence: Presence, cause: AnyCause) -> None:
     """Start wrap-up after a talk, with a time limit."""
     limit = timedelta(seconds=work.settings.wrap_up_seconds)
     if not limit:

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import BindParameter, Uuid, bindparam, or_, select, text
 
 from app.calls import platform, record
-from app.calls.log_kinds import Cause
+from app.calls.log_kinds import AnyCause, Cause
 from app.calls.models import Call, Leg
 from app.calls.record import Delivery
 from app.calls.states import CallState, EndedBy
@@ -136,7 +136,7 @@ async def _settle_released(work: Work, call: Call) -> None:
         work.defer(Task.SETTLE_TALK, delay=_TOLD_WITHIN, offer_id=str(offer_id))
 
 
-async def let_go(work: Work, offer: Offer, cause: str = Cause.CALLER_GONE) -> None:
+async def let_go(work: Work, offer: Offer, cause: AnyCause = Cause.CALLER_GONE) -> None:
     talked = offer.state == OfferState.CONNECTED
     if not talked:
         offer.state = OfferState.WITHDRAWN.value

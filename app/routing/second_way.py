@@ -11,7 +11,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from app.calls import record
-from app.calls.log_kinds import CallLog, Cause
+from app.calls.log_kinds import AnyCause, CallLog, Cause
 from app.calls.models import Call, Leg
 from app.calls.states import CallState
 from app.database.topics import Topic
@@ -44,7 +44,7 @@ async def has_telephone(work: Work, staff_id: UUID) -> bool:
     return await phone_proofs.is_proven(work, staff)
 
 
-async def ring(work: Work, call: Call, offer: Offer, cause: str) -> bool:
+async def ring(work: Work, call: Call, offer: Offer, cause: AnyCause) -> bool:
     """Ring the counsellor's own telephone as well as the browser. Call and offer are locked.
 
     Return whether it rings now. It does not if there is none, or if it has rung already.
@@ -104,7 +104,7 @@ async def taken(work: Work, offer: Offer) -> None:
         presence.cause = Cause.TAKEN_AT_TELEPHONE.value
 
 
-async def leg_over(work: Work, call: Call, offer: Offer, leg: Leg, cause: str) -> bool:
+async def leg_over(work: Work, call: Call, offer: Offer, leg: Leg, cause: AnyCause) -> bool:
     """Handle the end of a counsellor's leg for which there is another way.
 
     Return whether the offer goes on: a telephone rings in place of a browser that was not reached,

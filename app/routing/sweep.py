@@ -6,6 +6,7 @@ wrap-up, of silence. The limits are stored in rows, so they survive a restart.
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import (
@@ -53,6 +54,25 @@ _TOLD_WITHIN = timedelta(seconds=5)
 _LOOKS_EVERY = timedelta(seconds=4)
 
 
+class Due(StrEnum):
+    """What is due about a row: an offer, a participant, a presence, or a call."""
+
+    OFFER = "offer"
+    SECOND = "second"
+    ASKED_SECOND = "asked_second"
+    WRAP_UP = "wrap_up"
+    STALE = "stale"
+    SILENT = "silent"
+    STUCK = "stuck"
+    GRACE = "grace"
+    CARRY = "carry"
+    UNPROVEN = "unproven"
+    PAGE_LOST = "page_lost"
+    CHILD_GONE = "child_gone"
+    # About no row.
+    MATCH = "match"
+
+
 # What is done about a row in a transaction of its own.
 Verb = Callable[[Work, UUID], Awaitable[None]]
 
@@ -66,26 +86,31 @@ async def sweep(ground: Ground, end_away: Verb) -> int:
     due = await find_due(ground)
     if not due:
         return 0
-    verbs: dict[str, Verb] = {
-        "offer": _end_late_offer,
-        "second": _ring_second,
-        "asked_second": _ring_asked,
-        "wrap_up": _end_wrap_up,
-        "stale": _set_away,
-        "silent": _ask_the_provider,
-        "stuck": _free_stuck,
-        "grace": _end_grace,
-        "carry": _carry_over,
-        "unproven": _look_at_talk,
-        "page_lost": _give_back,
-        "child_gone": end_away,
-    }
+    verbs = verbs_of(end_away)
     for kind, row_id in due:
-        if kind == "match":
+        if kind is Due.MATCH:
             continue
         await run_verb(ground, PROGRAM, _on(row_id, verbs[kind]))
     await queue.match(ground)
     return len(due)
+
+
+def verbs_of(end_away: Verb) -> dict[Due, Verb]:
+    """Return what is done about a row of each kind."""
+    return {
+        Due.OFFER: _end_late_offer,
+        Due.SECOND: _ring_second,
+        Due.ASKED_SECOND: _ring_asked,
+        Due.WRAP_UP: _end_wrap_up,
+        Due.STALE: _set_away,
+        Due.SILENT: _ask_the_provider,
+        Due.STUCK: _free_stuck,
+        Due.GRACE: _end_grace,
+        Due.CARRY: _carry_over,
+        Due.UNPROVEN: _look_at_talk,
+        Due.PAGE_LOST: _give_back,
+        Due.CHILD_GONE: end_away,
+    }
 
 
 def _on(row_id: UUID, verb: Verb) -> Callable[[Work], Awaitable[None]]:
@@ -119,49 +144,55 @@ _PAGES_LOST = (
     .order_by(Call.danger.desc(), Call.opened_at)
     .subquery()
 )
+
+
+def _kind(due: Due) -> BindParameter[str]:
+    return literal(due.value)
+
+
 DUE = union_all(
-    select(literal("offer").label("kind"), Offer.id.label("row_id")).where(
+    select(_kind(Due.OFFER).label("kind"), Offer.id.label("row_id")).where(
         Offer.released_at.is_(None),
         or_(Offer.state == OfferState.OPEN, Offer.state == OfferState.ACCEPTED),
         Offer.expires_at <= _NOW,
     ),
-    select(literal("second"), Offer.id).where(
+    select(_kind(Due.SECOND), Offer.id).where(
         Offer.released_at.is_(None),
         Offer.slot.is_(None),
         Offer.state == OfferState.OPEN,
         Offer.second_at.is_(None),
         Offer.second_due_at <= _NOW,
     ),
-    select(literal("asked_second"), Participant.id).where(
+    select(_kind(Due.ASKED_SECOND), Participant.id).where(
         Participant.state == ParticipantState.RINGING,
         Participant.second_at.is_(None),
         Participant.second_due_at <= _NOW,
     ),
-    select(literal("unproven"), Offer.id).where(
+    select(_kind(Due.UNPROVEN), Offer.id).where(
         Offer.released_at.is_(None),
         Offer.state == OfferState.ACCEPTED,
         Offer.accepted_at <= _TAKEN,
     ),
-    select(literal("grace"), Offer.id).where(
+    select(_kind(Due.GRACE), Offer.id).where(
         Offer.released_at.is_(None), Offer.lost_at.is_not(None), Offer.lost_at <= _LOST
     ),
-    select(literal("carry"), Offer.id).where(
+    select(_kind(Due.CARRY), Offer.id).where(
         Offer.released_at.is_(None),
         Offer.slot.is_(None),
         Offer.state == OfferState.CONNECTED,
         func.coalesce(Offer.carried_at, Offer.connected_at) <= _CARRIED,
     ),
-    select(literal("wrap_up"), Presence.counsellor_id).where(
+    select(_kind(Due.WRAP_UP), Presence.counsellor_id).where(
         Presence.state == PresenceState.WRAP_UP, Presence.until_at <= _NOW
     ),
-    select(literal("stale"), Presence.counsellor_id)
+    select(_kind(Due.STALE), Presence.counsellor_id)
     .join(Staff, Staff.id == Presence.counsellor_id)
     .where(
         Presence.state == PresenceState.AVAILABLE,
         Presence.heartbeat_at < _STALE,
         Staff.endpoint_kind == EndpointKind.BROWSER,
     ),
-    select(literal("stuck"), Presence.counsellor_id).where(
+    select(_kind(Due.STUCK), Presence.counsellor_id).where(
         or_(
             Presence.state == PresenceState.OFFERED,
             Presence.state == PresenceState.ON_CALL,
@@ -170,7 +201,7 @@ DUE = union_all(
         Presence.since < _STUCK_SINCE,
         ~exists().where(Offer.counsellor_id == Presence.counsellor_id, Offer.released_at.is_(None)),
     ),
-    select(literal("silent"), Call.id).where(
+    select(_kind(Due.SILENT), Call.id).where(
         Call.state != CallState.ENDED,
         or_(
             Call.heard_at < _SILENT,
@@ -184,10 +215,10 @@ DUE = union_all(
         ),
     ),
     # The page of a counsellor who writes with a child is not heard any more.
-    select(literal("page_lost"), _PAGES_LOST.c.id),
+    select(_kind(Due.PAGE_LOST), _PAGES_LOST.c.id),
     # The page of a child is closed: the child does not wait, and a talk ends if they do not come
     # back.
-    select(literal("child_gone"), Call.id).where(
+    select(_kind(Due.CHILD_GONE), Call.id).where(
         Call.channel == Channel.WEB,
         # A scripted child has no page.
         Call.rings_only_id.is_(None),
@@ -196,7 +227,7 @@ DUE = union_all(
         or_(Call.state != CallState.CONNECTED, Call.heard_at < _NOT_BACK),
     ),
     # A caller is waiting and a counsellor is free: run matching.
-    select(literal("match"), literal(UUID(int=0))).where(
+    select(_kind(Due.MATCH), literal(UUID(int=0))).where(
         or_(
             exists().where(Call.state == CallState.QUEUED),
             # The call of a child in danger may ring at more phones.
@@ -234,11 +265,11 @@ def limits_of(settings: Settings, now: datetime) -> dict[str, datetime]:
     }
 
 
-async def find_due(ground: Ground) -> list[tuple[str, UUID]]:
+async def find_due(ground: Ground) -> list[tuple[Due, UUID]]:
     """Return what is due at this moment, as pairs of a kind and the id of a row."""
     limits = limits_of(ground.settings, ground.clock.now())
     rows = await ground.database.quick.rows(_QUESTION, **limits)
-    return [(row["kind"], row["row_id"]) for row in rows]
+    return [(Due(row["kind"]), row["row_id"]) for row in rows]
 
 
 async def _look_at_talk(work: Work, offer_id: UUID) -> None:

@@ -19,7 +19,7 @@ from app.jobs.transaction import transaction
 from app.log import log
 from app.routing import waking
 from app.routing.alarm_rows import VOLUME, Alarm, AlarmKind
-from app.routing.rota.watch import end_alarm, open_alarm
+from app.routing.rota.unstaffed_alarms import end_alarm, open_alarm
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may
 from app.work import PROGRAM, Ground, Work
@@ -71,7 +71,7 @@ async def _tell(work: Work, kind: AlarmKind) -> None:
     line = await lines.any_line(work)
     log().warning("more is dialled than usual", area="dialling", cause=kind.value)
     # Without a line no phone rings; letters and notices go out all the same.
-    alarm_id = await open_alarm(work, line_id=line.id if line else None, kind=kind.value)
+    alarm_id = await open_alarm(work, kind, line_id=line.id if line else None)
     for person in await keepers(work):
         if person.email:
             work.defer(Task.MAIL_VOLUME, alarm_id=str(alarm_id), staff_id=str(person.id))

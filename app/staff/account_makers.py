@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, array
 
+from app.staff.access_kinds import AccessKind
 from app.staff.emergency_rows import Emergency
 from app.staff.log_kinds import AuditLog
 from app.staff.log_rows import every_entry
@@ -200,7 +201,7 @@ def _approved_since(subject: Any, actor: Any, at: Any) -> ColumnElement[bool]:
         approved.action == AuditLog.ACCESS_APPROVED,
         approved.actor != actor,
         approved.at >= at,
-        approved.detail["after"]["kind"].astext == "account",
+        approved.detail["after"]["kind"].astext == AccessKind.ACCOUNT,
     )
 
 

@@ -72,7 +72,7 @@ def is_person(staff: Staff) -> bool:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Asker:
     """By whom something was asked (None: the operator), in which role, and when."""
 
     by: UUID | None
@@ -89,7 +89,7 @@ class Second:
     makers: frozenset[UUID]
     acting: tuple[Acting, ...]
 
-    def may_decide(self, asked: Asked, *, of_any_role: bool = False) -> bool:
+    def may_decide(self, asked: Asker, *, of_any_role: bool = False) -> bool:
         """Return whether this is a second person for what was asked."""
         people, roles = {asked.by} - {None}, {asked.role}
         person = behind(self.acting, asked.by, asked.at)
@@ -106,8 +106,8 @@ class Second:
 
 
 async def second(work: Work, staff: Staff, *, but_approved: bool = False) -> Second:
-    """Read what the rule must know of a person who is to decide. `but_approved`: who invited them
-    does not count, if a second person approved the account."""
+    """Read what the rule must know of a person who is to decide. `but_approved`: the person who
+    invited them did not make their account, if a second person approved it."""
     acting = await who_acted(work)
     makers = await makers_of(work, acting, [staff.id], but_approved=but_approved)
     return Second(staff, frozenset(makers), acting)

@@ -51,7 +51,7 @@ async def delete_copy(context: JobContext, copy_id: str) -> None:
         kind, sid = CopyKind(copy.kind), copy.sid
     status = 204
     try:
-        await parts.platform.delete_copy(kind.value, sid)
+        await parts.platform.delete_copy(kind, sid)
     except Refused as error:
         status = error.status
     async with parts.work() as work:

@@ -28,7 +28,7 @@ from app.telephony.inbound import (
 from app.telephony.inbound.sounds import waiting_sound
 from app.telephony.messaging import answering, receiving
 from app.telephony.messaging.telegram import bringing
-from app.telephony.participants import alarm_calls, duty, participant_flow
+from app.telephony.participants import alarm_calls, duty, duty_sms, participant_flow
 from app.telephony.platforms import dial_bridge
 from app.telephony.provider.signature import Signed, SignedRequest, read_number
 from app.telephony.replying import (
@@ -437,7 +437,7 @@ async def duty_status(request: Request, signed: SignedRequest, attempt_id: UUID)
 @router.post("/messages/{attempt_id}/status")
 async def message_status(request: Request, signed: SignedRequest, attempt_id: UUID) -> Response:
     """Receive the delivery status of an SMS."""
-    return await note(request, lambda work: duty.message_status(work, attempt_id, signed))
+    return await note(request, lambda work: duty_sms.message_status(work, attempt_id, signed))
 
 
 # -- staff on call -----------------------------------------------------------------------

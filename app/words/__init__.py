@@ -124,7 +124,7 @@ def in_script(language: str, text: str, source: str) -> str:
 
 
 def turned_into(language: str, text: str, source: str) -> str:
-    """Return the same of what people write: nothing of it is remembered."""
+    """Return what `in_script` does, for words that people write: none of them is remembered."""
     if language not in _scripts():
         return text
     script = _scripts()[language]

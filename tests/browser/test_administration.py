@@ -17,7 +17,7 @@ from tests.support.axe import AXE, faults
 from tests.support.browser import at, enter, picture, visit
 from tests.support.contacts import completed
 from tests.support.profile import WHOLE
-from tests.support.sound import until
+from tests.support.waiting import until
 
 
 async def test_a_prompt_is_recorded_and_heard_by_the_next_caller(live: Stage, page: Page) -> None:

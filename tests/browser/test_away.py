@@ -19,6 +19,7 @@ from tests.support.browser import (
     FULL_CHROMIUM,
     GREY,
     LISTEN,
+    answers_a_call,
     at,
     available,
     picture,
@@ -28,7 +29,7 @@ from tests.support.browser import (
 from tests.support.commands import Serving
 from tests.support.processes import ready
 from tests.support.profile import WHOLE
-from tests.support.sound import until
+from tests.support.waiting import until
 
 # Counts the seconds of the page's own timers, and keeps what would be shown outside of it. While
 # `stopped` no timer runs, so that what reaches the reader comes from the stream alone; `goOn` runs
@@ -105,16 +106,6 @@ async def hide(page: Page) -> None:
     await until(lambda: page.evaluate(hidden), "the tab is hidden")
 
 
-async def a_talk(live: Stage) -> tuple[Counsellor, Leg]:
-    ana = await live.add_counsellor("ana")
-    leg = await ring(live)
-    await until(ana.offer, "the call is offered")
-    await ana.accept()
-    connected = "SELECT id FROM offers WHERE state = 'connected'"
-    await until(lambda: live.rows(connected), "they talk")
-    return ana, leg
-
-
 async def help_reaches_a_hidden_tab(live: Stage, page: Page, ana: Counsellor, leg: Leg) -> None:
     """A counsellor calls for help while hardly a timer of the supervisor's page runs."""
     title, icon = await page.title(), await page.evaluate(ICON)
@@ -156,7 +147,8 @@ async def help_reaches_a_hidden_tab(live: Stage, page: Page, ana: Counsellor, le
 async def test_a_ring_and_a_call_for_help_reach_a_reader_of_reports_and_a_hidden_tab(
     live: Stage, tabs: BrowserContext
 ) -> None:
-    ana, talk = await a_talk(live)
+    ana = await live.add_counsellor("ana")
+    talk = await answers_a_call(live, ana)
     jelena = await live.add_counsellor("jelena", role=Role.SUPERVISOR, state=None)
     await tabs.grant_permissions(["microphone"], origin=live.settings.public_url)
     page = await tabs.new_page()

@@ -11,6 +11,7 @@ from playwright.async_api import Page, expect
 from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 
+from app.calls.log_kinds import Cause
 from app.dashboard import board
 from app.dashboard.people.signing_in import safe_next
 from app.demo.stage import Stage
@@ -37,7 +38,7 @@ from tests.support.browser import (
     write,
 )
 from tests.support.profile import WHOLE
-from tests.support.sound import until
+from tests.support.waiting import until
 
 # That no page is too wide is tried in all of them by `test_every_page`, in one theme.
 PAGES = (
@@ -255,7 +256,9 @@ async def a_note_stays_until_it_is_sent(live: Stage, page: Page) -> None:
     note, unsent = page.get_by_label("Note to Jelena"), page.locator("#unsent-notes")
     async with transaction(live.ground, PROGRAM) as work:
         row = (await work.session.scalars(select(Presence).filter_by(state="wrap_up"))).one()
-        await presence.set_free(work, await presence.lock_presence(work, row.counsellor_id), "test")
+        await presence.set_free(
+            work, await presence.lock_presence(work, row.counsellor_id), Cause.OWN_CHOICE
+        )
     await expect(page.locator("#presence")).to_contain_text("Available")
     await expect(unsent).to_contain_text("not sent yet")
     await expect(unsent.locator("time")).to_have_text(re.compile(r"\d\d:\d\d"))

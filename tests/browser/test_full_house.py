@@ -15,7 +15,7 @@ from app.staff.roles import Role
 from tests.support.axe import LOOKS, faults
 from tests.support.browser import available, press, ring, visit
 from tests.support.profile import WHOLE
-from tests.support.sound import until
+from tests.support.waiting import until
 
 pytestmark = [
     pytest.mark.skipif(not WHOLE, reason="looked at with TESTS=whole: it takes minutes"),

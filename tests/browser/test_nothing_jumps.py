@@ -14,7 +14,8 @@ from playwright.async_api import Locator, Page, expect
 from app.database.topics import Topic
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
-from app.routing.rota.watch import open_alarm
+from app.routing.alarm_rows import AlarmKind
+from app.routing.rota.unstaffed_alarms import open_alarm
 from app.staff.roles import Role
 from app.work import PROGRAM
 from tests.support.browser import CHROMIUM, at, available, enter, press, ring, write
@@ -155,7 +156,7 @@ async def test_what_arrives_moves_nothing_under_eye_and_hand(
 async def an_alarm(live: Stage) -> None:
     (row,) = await live.rows("SELECT id FROM lines")
     async with transaction(live.ground, PROGRAM) as work:
-        await open_alarm(work, line_id=row["id"], language="en", kind="long_wait")
+        await open_alarm(work, AlarmKind.LONG_WAIT, line_id=row["id"], language="en")
         work.announce(Topic.ALARMS)
 
 

@@ -13,8 +13,9 @@ from app.practice import scripted, voices
 from app.practice.speech import spoken
 from tests.support.browser import CHROMIUM, FLAGS
 from tests.support.calls.plain_sound import speak_plainly
-from tests.support.sound import Desk, until, write_phrases
+from tests.support.sound import Desk, write_phrases
 from tests.support.talks import child
+from tests.support.waiting import until
 
 pytestmark = [
     pytest.mark.skipif(

@@ -1,6 +1,5 @@
 """In a browser: the proof before a number, and signing in again over the page that was open."""
 
-import os
 from datetime import timedelta
 
 from playwright.async_api import Page, expect
@@ -13,7 +12,14 @@ from app.staff.roles import Role
 from app.staff.sessions import accounts_changed
 from app.work import PROGRAM
 from tests.support.axe import faults
-from tests.support.browser import PASSWORD, answered, available, give_password, ring
+from tests.support.browser import (
+    PASSWORD,
+    answered,
+    available,
+    give_password,
+    picture,
+    ring,
+)
 
 HEADLINE = "Does not want to go home"
 
@@ -31,11 +37,6 @@ async def sign_ins_end(live: Stage, who: Counsellor) -> None:
     async with transaction(live.ground, PROGRAM) as work:
         await work.session.execute(delete(StaffSession).where(StaffSession.staff_id == who.id))
         accounts_changed(work)
-
-
-async def picture(page: Page, name: str) -> None:
-    if os.environ.get("PICTURES"):
-        await page.screenshot(path=f"{os.environ['PICTURES']}/{name}.png")
 
 
 async def test_a_proof_and_a_new_sign_in_come_over_the_page_and_it_goes_on(

@@ -1,6 +1,5 @@
 """The supervisor's team page and the call for help on every page, in real browsers."""
 
-import os
 import re
 
 from playwright.async_api import Page, expect
@@ -9,17 +8,18 @@ from app.calls import lines
 from app.database.topics import Topic
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
-from app.practice.legs import Leg
 from app.routing.alarm_rows import AlarmKind
-from app.routing.rota.watch import open_alarm
+from app.routing.rota.unstaffed_alarms import open_alarm
 from app.staff.roles import Role
 from app.work import PROGRAM
 from tests.support.browser import (
     HEAR,
     HERS,
     LISTEN,
+    answers_a_call,
     at,
     available,
+    picture,
     press,
     ring,
     said,
@@ -35,36 +35,13 @@ async def another(page: Page) -> Page:
     return await (await browser.new_context(**HERS)).new_page()
 
 
-async def a_talk(live: Stage, who: Counsellor) -> Leg:
-    leg = await ring(live)
-    while await who.offer() is None:
-        await live.clock.sleep(0.1)
-    await who.accept()
-    while not await live.rows("SELECT id FROM offers WHERE state = 'connected'"):
-        await live.clock.sleep(0.1)
-    return leg
-
-
 async def an_alarm(live: Stage) -> None:
     """Let an alarm begin whose seconds run on the page of the team."""
     async with transaction(live.ground, PROGRAM) as work:
         line = await lines.any_line(work)
         assert line is not None
-        await open_alarm(work, line_id=line.id, kind=AlarmKind.DIALLING_HOUR.value)
+        await open_alarm(work, AlarmKind.DIALLING_HOUR, line_id=line.id)
         work.announce(Topic.ALARMS)
-
-
-async def picture(page: Page, name: str) -> None:
-    """Every width and both themes, if they are wanted."""
-    folder = os.environ.get("PICTURES")
-    if not folder:
-        return
-    for theme in ("light", "dark"):
-        await page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
-        for width in (1440, 1024, 390):
-            await page.set_viewport_size({"width": width, "height": 900})
-            await page.screenshot(path=f"{folder}/{name}-{width}-{theme}.png", full_page=True)
-    await page.set_viewport_size({"width": 1280, "height": 720})
 
 
 async def test_a_supervisor_sets_a_state_and_ends_a_talk(live: Stage, page: Page) -> None:
@@ -83,7 +60,7 @@ async def test_a_supervisor_sets_a_state_and_ends_a_talk(live: Stage, page: Page
     await expect(page.locator(f"#person-{boris.id}")).to_contain_text("on the rota now")
     row = page.locator(f"#person-{ana.id}")
     await expect(row).to_contain_text("Available")
-    leg = await a_talk(live, ana)
+    leg = await answers_a_call(live, ana)
     await expect(row).to_contain_text("On a call")
     await expect(page.locator("#now-answered")).to_contain_text("100 % within 20 s")
 
@@ -225,7 +202,7 @@ async def test_a_wallboard_refreshes_itself_and_says_when_it_is_not_current(
     await screen.goto(address)
     await expect(screen.locator("#wall-waiting")).to_have_text("0")
     ana = await live.add_counsellor("Ana")
-    leg = await a_talk(live, ana)
+    leg = await answers_a_call(live, ana)
     await screen.clock.fast_forward(6_000)
     await expect(screen.locator("#wall-talking")).to_have_text("1")
     await picture(screen, "wall")

@@ -4,8 +4,6 @@ Each in its reader's language, with axe in one look, the next page in the next, 
 `TESTS=whole` in every language and every look.
 """
 
-import asyncio
-
 import pytest
 from playwright.async_api import Page, expect
 from sqlalchemy import text
@@ -21,6 +19,7 @@ from tests.support.browser import picture, visit
 from tests.support.mail import code_in, link_in
 from tests.support.profile import WHOLE
 from tests.support.referrals import OVERRIDE, add_agency, by_hand, phone
+from tests.support.waiting import until
 
 LANGUAGES = words.written() if WHOLE else ("ar", "uk")
 PHONE = "+381113000001"
@@ -59,7 +58,7 @@ async def test_the_link_of_an_agency_can_be_used_without_an_account(
     ana = await live.add_counsellor("ana", state=None)
     told = {"child.name": "Jovana", "child.age": 9, "reason.why": "Sama je kod kuće. " * 20}
     await by_hand(ana, override=OVERRIDE, send=True, answers=told)
-    await _until(lambda: bool(texts))
+    await until(lambda: bool(texts))
     link = live.settings.public_url + link_in(texts[0].text)
     wrong: list[str] = []
     for language in LANGUAGES:
@@ -70,7 +69,7 @@ async def test_the_link_of_an_agency_can_be_used_without_an_account(
     await page.goto(link)
     duty = phone(live, PHONE, presses="1")
     await page.locator("#send-code").click()
-    await _until(lambda: any("code is" in heard.text for heard in duty.heard))
+    await until(lambda: any("code is" in heard.text for heard in duty.heard))
     spoken = next(heard.text for heard in duty.heard if "code is" in heard.text)
     await page.locator("[name=code]").fill(code_in(spoken.replace(" ", "")))
     await page.locator("#prove").click()
@@ -117,10 +116,3 @@ async def _speaks(live: Stage, language: str) -> None:
         await work.session.execute(_SPEAKS, {"languages": [language]})
     live.ground.memory.forget("everything")
     pages.forget()
-
-
-async def _until(truth: object) -> None:
-    assert callable(truth)
-    async with asyncio.timeout(30):
-        while not truth():
-            await asyncio.sleep(0.1)

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from app.calls import record
+from app.calls.log_kinds import Cause
 from app.calls.models import Leg, RecordedEvent
 from app.calls.states import CallState, EndedBy, Outcome
 from app.chats import as_child, at_desk, ending, left, messages, opening, typing
@@ -136,7 +137,7 @@ async def test_a_declined_or_missed_conversation_leaves_the_others(work: Work) -
     later(work, 31)
     (offer,) = await matched(work)
     locked, offer = await offers.lock_offer(work, offer.id)
-    await offers.miss_offer(work, locked, offer, "not_taken_in_time")
+    await offers.miss_offer(work, locked, offer, Cause.NOT_TAKEN_IN_TIME)
     presence = await presence_of(work, ana)
     assert presence.state == PresenceState.WRITING, "they write, so they are there"
 
@@ -397,7 +398,7 @@ async def test_a_conversation_goes_to_a_colleague_or_a_skill_and_a_supervisor_ta
     contact = await work.session.scalar(select(Contact).where(Contact.call_id == call.id))
     assert contact is not None
     assert contact.owner_id == vera.id
-    await leaving.give_back_conversations(work, vera.id, "own_choice", PresenceState.OFF_DUTY)
+    await leaving.give_back_conversations(work, vera.id, Cause.OWN_CHOICE, PresenceState.OFF_DUTY)
     assert call.state == CallState.QUEUED
 
 

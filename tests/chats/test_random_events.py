@@ -24,6 +24,7 @@ from app.jobs.transaction import send_rows
 from app.routing import holding, offers, own_presence, queue, releasing, sweep
 from app.routing.models import CHOICES, Offer, OfferState, Presence, PresenceState
 from app.routing.participants import inviting
+from app.routing.sweep import Due
 from app.staff.models import Staff
 from app.work import DeferredJob, Work
 from tests.support.calls import random_danger
@@ -40,12 +41,12 @@ from tests.support.verbs import a_counsellor, rings
 
 # How many verbs of the sweep belong to what is played here.
 _SWEPT = {
-    "offer": sweep._end_late_offer,
-    "wrap_up": sweep._end_wrap_up,
-    "stale": sweep._set_away,
-    "stuck": sweep._free_stuck,
-    "page_lost": sweep._give_back,
-    "child_gone": ending.end_away,
+    Due.OFFER: sweep._end_late_offer,
+    Due.WRAP_UP: sweep._end_wrap_up,
+    Due.STALE: sweep._set_away,
+    Due.STUCK: sweep._free_stuck,
+    Due.PAGE_LOST: sweep._give_back,
+    Due.CHILD_GONE: ending.end_away,
 }
 _ACTS = {
     "a child writes": 5,
@@ -265,12 +266,12 @@ class Room(Danger):
             for _ in range(2):
                 await ending.follow(self.work, call_id, told, job.arguments["key"])
 
-    async def _due(self) -> list[tuple[str, UUID]]:
+    async def _due(self) -> list[tuple[Due, UUID]]:
         await self.work.session.flush()
         settings, now = self.work.settings, self.work.now
         values = sweep.limits_of(settings, now)
         rows = await self.work.session.execute(sweep.DUE, values)
-        return [(row[0], row[1]) for row in rows]
+        return [(Due(row[0]), row[1]) for row in rows]
 
     async def check(self) -> None:
         forget(self.work)

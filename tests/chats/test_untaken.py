@@ -9,7 +9,7 @@ from app.calls.models import VoiceMessage
 from app.chats import left
 from app.dashboard.rota.alarms import alarm_values
 from app.routing.alarm_rows import AlarmKind
-from app.routing.rota import watch
+from app.routing.rota import unstaffed_alarms
 from app.work import Work
 from tests.support.calls.conversations import a_chat_line, a_child, a_key, a_writer, looked
 from tests.support.verbs import a_supervisor, rings
@@ -35,7 +35,7 @@ async def test_a_written_message_is_owned_at_once_and_alarms_until_it_is_taken(
         assert await looked(work) == [AlarmKind.MESSAGE_NOT_TAKEN]
     assert [job.task for job in work.jobs].count("referrals:alarm_turn") == 1
     # It neither hides a caller who waits too long, nor is it ended by the look at the rota.
-    assert await watch.is_settled(work)
+    assert await unstaffed_alarms.is_settled(work)
     ((_, name, reason),) = (await alarm_values(work))["untaken"]
     assert (name, reason) == (
         "Plavi telefon",

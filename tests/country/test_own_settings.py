@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from app.contacts.cases.follow_ups import country_rules
 from app.country import own_settings, undoing
-from app.country.own_settings import OF_SERVER, OWN, ChangedMeanwhile
+from app.country.own_settings import OF_SERVER, OWN
 from app.country.undoing import Scene
 from app.dashboard.settings.own_setting_pages import GROUPS
 from app.dashboard.settings.server_words import WORDS
@@ -17,7 +17,7 @@ from app.database.bus import Bus
 from app.definitions import in_force
 from app.definitions.own_values import OWN_LENGTHS, OWN_NUMBERS, OWN_TIMES, OWN_VALUES
 from app.demo.stage import LINE, Stage
-from app.errors import Invalid, Message, Share
+from app.errors import ChangedMeanwhile, Invalid, Message, Share
 from app.jobs.transaction import flush
 from app.routing.rota import own_rules
 from app.routing.rota.proposals.limits import read_limits
@@ -33,9 +33,9 @@ from app.statistics.planning.own_planning import planning_of
 from app.statistics.planning.planning import Writing, words_of
 from app.words import pages
 from app.work import Work, make_ground
-from tests.support.processes import until
 from tests.support.referrals import page
 from tests.support.verbs import logged
+from tests.support.waiting import until
 
 # What belongs to the server, and would be no decision of a helpline; a new setting is put here or
 # into `OF_SERVER`.

@@ -15,7 +15,7 @@ from app.referrals.escalation import alarms
 from app.referrals.states import ForWhom, NoticeKind
 from app.referrals.trail import tell_house
 from app.routing.alarm_rows import AlarmKind
-from app.routing.rota import watch
+from app.routing.rota import unstaffed_alarms
 from app.safekeeping import notices
 from app.safekeeping.backups import state
 from app.safekeeping.models import BackupKind
@@ -103,8 +103,8 @@ async def test_an_urgent_deadline_and_a_danger_call_a_supervisor_until_they_are_
     patient = await a_referral(work, ana)
     patient.urgency = Urgency.ROUTINE.value
     tell_house(work, patient, NoticeKind.BREACH)
-    await watch.open_alarm(
-        work, kind=AlarmKind.OVERRIDE_NOT_SEEN.value, subject_id=late.id, owner_id=None
+    await unstaffed_alarms.open_alarm(
+        work, AlarmKind.OVERRIDE_NOT_SEEN, subject_id=late.id, owner_id=None
     )
     await work.session.flush()
     shown = await rail.alerts_part(work, vera)

@@ -12,7 +12,8 @@ from app.calls.models import Call, Leg
 from app.dialling import outward
 from app.dialling.minutes import minutes
 from app.dialling.models import Dial, DiallingRules, DialWay, Purpose
-from app.errors import Invalid
+from app.errors import ChangedMeanwhile, Invalid
+from app.outbox.channels import ChannelKind
 from app.people import changing, dialling, links
 from app.people.dialling import Changes
 from app.referrals.channels.attempts import add_attempt
@@ -21,7 +22,6 @@ from app.referrals.directory.agencies import agency_of_code, save_agency
 from app.referrals.directory.entries import Entry, Phone
 from app.referrals.directory.models import DutyPhone
 from app.referrals.escalation.alarms import message_of
-from app.referrals.states import ChannelKind
 from app.routing import callbacks, people, volume
 from app.routing.alarm_rows import Alarm
 from app.routing.participants import inviting
@@ -29,7 +29,7 @@ from app.staff.accounts import actor_of
 from app.staff.models import Staff
 from app.telephony.inbound import arriving
 from app.telephony.jobs import Parts
-from app.telephony.participants.duty import _DutyPhone
+from app.telephony.participants.duty import DutyCall
 from app.telephony.platforms.choose import platform_of
 from app.work import PROGRAM, Actor, ActorKind, Work
 from tests.support.verbs import (
@@ -119,7 +119,7 @@ async def test_a_number_that_became_forbidden_is_not_rung_and_the_next_person_is
     first = await work.session.scalar(select(Attempt).where(Attempt.kind == ChannelKind.PHONE))
     assert first is not None
     assert first.target == PREMIUM
-    out = _DutyPhone(Parts(work.ground, platform_of(work.settings)), str(first.id))
+    out = DutyCall(Parts(work.ground, platform_of(work.settings)), str(first.id))
     await out.lock(work)
     assert await out.prepare(work, first)
     assert not await out.may_go(work, first)
@@ -218,7 +218,7 @@ async def test_no_limit_holds_up_the_phones_of_an_urgent_referral(work: Work) ->
     referral = await a_referral(work, ana)
     agency = await agency_of_code(work, "house")
     attempt = await add_attempt(work, referral, agency, ChannelKind.PHONE, POLICE)
-    out = _DutyPhone(Parts(work.ground, platform_of(work.settings)), str(attempt.id))
+    out = DutyCall(Parts(work.ground, platform_of(work.settings)), str(attempt.id))
     await out.lock(work)
     assert await out.may_go(work, attempt)
     assert await outward.volume(work) == (4, 4)
@@ -353,7 +353,7 @@ async def test_the_rules_are_changed_with_before_and_after_and_strand_no_number(
         await dialling.change(work, Changes(countries=[]))
     with pytest.raises(dialling.NumbersInUse):
         await dialling.change(work, Changes(kinds=["fixed_line"]))
-    with pytest.raises(dialling.ChangedMeanwhile):
+    with pytest.raises(ChangedMeanwhile):
         await dialling.change(work, Changes(person_day=50), revision=0)
     before = len(logged(work))
     await dialling.change(work, Changes(person_hour=5))

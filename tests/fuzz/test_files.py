@@ -3,8 +3,10 @@
 import io
 import wave
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import pytest
+from babel.messages.pofile import read_po
 from hypothesis import given
 from hypothesis.strategies import builds, sampled_from
 from sqlalchemy import text
@@ -22,7 +24,9 @@ from app.words.catalogues import Kind
 from app.work import Work
 from tests.country.files import with_short_form, zipped
 from tests.fuzz.trying import BYTES, TEXT, changed, profile, refused_or, seconds_of, tried
-from tests.support.verbs import a_counsellor, a_line
+from tests.support.verbs import a_counsellor, a_line, logged
+
+T = TypeVar("T")
 
 CALENDAR = """BEGIN:VCALENDAR
 VERSION:2.0
@@ -38,8 +42,8 @@ END:VEVENT
 END:VCALENDAR
 """.replace("\n", "\r\n")
 DIRECTORY = (
-    "code,name,sector,services,areas,phone,email,webhook_url\n"
-    'shelter,"Kuća, prva",shelter,emergency_shelter,RS-08,+381113000001,a@example.org,\n'
+    "code,name,sector,services,areas,duty_phones,email,webhook_url\n"
+    'shelter,"Kuća, prva",shelter,shelter,RS-08,+381113000001,a@example.org,\n'
     "police,Policija,police,police,,+381113000002,,https://agency.example/events\n"
 )
 CATALOGUE = (
@@ -55,56 +59,85 @@ async def _rows(work: Work, *tables: str) -> list[int]:
     return list((await work.session.execute(text(f"SELECT {counts}"))).one())
 
 
-async def accepted(verb: Awaitable[object]) -> bool:
-    """Return whether a file was imported; a refusal has words."""
+async def accepted(verb: Awaitable[T]) -> T | None:
+    """Return what a file was imported as, None if it was refused; a refusal has words."""
     try:
-        await verb
+        return await verb
     except Refusal as refusal:
         why = str(refusal)
-    else:
-        return True
     assert why
-    return False
+    return None
 
 
 async def test_any_calendar_is_imported_whole_or_refused(work: Work) -> None:
     await a_line(work)
     await a_counsellor(work, "ana")
     before = await _rows(work, "shifts", "rota_changes")
+    whole = 0
 
     async def attempt(content: bytes) -> None:
+        nonlocal whole
         nested = await work.session.begin_nested()
-        if not await accepted(import_rota(work, content)):
-            assert await _rows(work, "shifts", "rota_changes") == before
+        shifts, changes = await accepted(import_rota(work, content)) or (0, 0)
+        whole += shifts > 0
+        after = await _rows(work, "shifts", "rota_changes")
+        assert after == [before[0] + shifts, before[1] + changes]
         await nested.rollback()
 
+    await attempt(CALENDAR.encode())
     await tried(changed(CALENDAR.encode()) | BYTES, attempt, 40)
+    assert whole, "some files are imported"
 
 
 async def test_any_directory_is_imported_whole_or_refused(work: Work) -> None:
     await a_line(work)
-    before = await _rows(work, "agencies", "address_changes")
+    before = await _rows(work, "agencies", "duty_phones")
+    whole = 0
 
     async def attempt(content: str) -> None:
+        nonlocal whole
         nested = await work.session.begin_nested()
-        if not await accepted(import_directory(work, content)):
-            assert await _rows(work, "agencies", "address_changes") == before
+        found = await accepted(import_directory(work, content))
+        entries = [] if found is None else [one for _, one in read_directory(content)]
+        whole += len(entries) > 0
+        phones = sum(len(one.duty_phones) for one in entries)
+        after = await _rows(work, "agencies", "duty_phones")
+        assert (found or 0) == len(entries)
+        assert after == [before[0] + len(entries), before[1] + phones]
         await nested.rollback()
 
+    await attempt(DIRECTORY)
     await tried(changed(DIRECTORY) | TEXT, attempt, 15)
+    assert whole, "some files are imported"
 
 
 async def test_any_catalogue_is_imported_whole_or_refused(work: Work) -> None:
+    whole = 0
+
     async def attempt(content: bytes) -> None:
+        nonlocal whole
         nested = await work.session.begin_nested()
-        before = await _rows(work, "own_catalogues", "audit_entries")
-        if not await accepted(
+        entries = len(logged(work))
+        found = await accepted(
             languages.import_catalogue(work, "sr", "pages", content, reviewed=False)
-        ):
-            assert await _rows(work, "own_catalogues", "audit_entries") == before
+        )
+        times = int(found is not None)
+        assert await _rows(work, "own_catalogues") == [times]
+        assert len(logged(work)) == entries + times
+        if found is not None:
+            whole += 1
+            assert _translated(content.decode()).items() <= _translated(found.text).items()
         await nested.rollback()
 
+    await attempt(CATALOGUE.encode())
     await tried(changed(CATALOGUE).map(lambda one: one.encode()) | BYTES, attempt, 40)
+    assert whole, "some files are imported"
+
+
+def _translated(catalogue: str) -> dict[object, object]:
+    """Return the messages of the example that a catalogue translates."""
+    found = read_po(io.StringIO(catalogue), locale="sr")
+    return {one.id: one.string for one in found if one.id in ("Sign out", "Helpline")}
 
 
 FORM = with_short_form()["form-brief.yaml"]

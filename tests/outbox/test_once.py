@@ -22,6 +22,7 @@ from app.database.base import Base
 from app.database.roles import OWNER, as_role
 from app.database.roles import PROGRAM as PROGRAM_ROLE
 from app.demo.stage import MONDAY, Served, free_port
+from app.jobs.names import Task
 from app.jobs.transaction import transaction
 from app.outbox.once import ASKS, Outgoing, send_once
 from app.outbox.responses import Refused, RequestFailed, TryAgain, Uncertain
@@ -98,7 +99,7 @@ class LetterOnce(Outgoing[Letter]):
     """A letter to the other side, which can be asked about it."""
 
     def __init__(self, key: UUID, other: OtherSide, *, seconds: float = 0.3) -> None:
-        super().__init__("contacts:remind", follow_up_id=str(key))
+        super().__init__(Task.REMIND, follow_up_id=str(key))
         self.key, self.url, self.seconds = key, f"http://127.0.0.1:{other.port}/letters", seconds
         self.dies_after_sending = False
 

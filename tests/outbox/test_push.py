@@ -21,7 +21,7 @@ from app.referrals.directory.entries import Entry, Phone
 from app.referrals.escalation.alarms import escalate
 from app.routing import offers
 from app.routing.alarm_rows import Alarm, AlarmKind
-from app.routing.rota.watch import open_alarm
+from app.routing.rota.unstaffed_alarms import open_alarm
 from app.settings import Settings
 from app.staff import accounts
 from app.staff.models import Staff
@@ -271,7 +271,7 @@ async def test_an_alarm_wakes_the_person_at_whose_phone_it_rings(work: Work) -> 
     for one in (jelena, mira):
         await _enter(work, one, one.name)
     line = (await work.session.scalars(select(Line))).one()
-    await open_alarm(work, kind=AlarmKind.LONG_WAIT.value, line_id=line.id, language="sr")
+    await open_alarm(work, AlarmKind.LONG_WAIT, line_id=line.id, language="sr")
     await work.session.flush()
     alarm = (await work.session.scalars(select(Alarm))).one()
     await escalate(work, alarm)

@@ -22,15 +22,16 @@ from app.people import (
     provisioning,
 )
 from app.people.approval import asking, deciding
-from app.people.approval.asking import Asked, WaitsAlready
+from app.people.approval.asking import AccessWanted, WaitsAlready
 from app.people.approval.deciding import ChangedSinceAsked, NothingWaits, NotSecondPerson
-from app.people.approval.rows import AccessKind, AccessRequest
+from app.people.approval.rows import AccessRequest
 from app.people.changing import Changes
 from app.people.links import LinkWaits, LinkWithdrawn
 from app.people.provider import access, keeping
 from app.people.provider.access import Ended, WaitsForApproval
 from app.people.provider.mapping import Wanted
 from app.staff import accounts, passkeys, second_factor
+from app.staff.access_kinds import AccessKind
 from app.staff.emergency_rows import EmergencyKind
 from app.staff.models import EndpointKind, Staff
 from app.staff.passkey_rows import Purpose
@@ -612,7 +613,7 @@ async def test_no_request_from_before_a_deletion_lets_an_account_in(
     nova = (await provisioning.add(work, provisioning.Entry("nova"))).staff
     await provisioning.delete(work, nova.id)
     # As an earlier version left it.
-    await asking.hold_back(work, nova, Asked(AccessKind.ACCOUNT), by=mila)
+    await asking.hold_back(work, nova, AccessWanted(AccessKind.ACCOUNT), by=mila)
     with pytest.raises(ChangedSinceAsked):
         await decide(work, vera, nova)
     assert not nova.active
@@ -658,7 +659,7 @@ async def test_a_person_from_outside_replaces_nothing_that_was_asked_here(
     if what == "link":
         await links.make_link(work, rada.id, by=mila, by_mail=False)
     else:
-        await asking.hold_back(work, rada, Asked(AccessKind.FACTOR), by=mila)
+        await asking.hold_back(work, rada, AccessWanted(AccessKind.FACTOR), by=mila)
     asked = await waiting(work, rada)
     claims = {"sub": "8", "email": rada.email, "email_verified": True, "groups": ["lead"]}
     found = await access.signed_in_person(work, WANTED, claims)

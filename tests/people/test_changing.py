@@ -10,7 +10,7 @@ from app.calls.states import CallState
 from app.contacts import contacts
 from app.contacts.states import Channel
 from app.dashboard.people.views import form_of, read_form
-from app.errors import Conflict, Invalid, NotAllowed, NotFound
+from app.errors import ChangedMeanwhile, Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.transaction import send_rows
 from app.people import changing, ending, finding
 from app.people.changing import Changes, change
@@ -129,7 +129,7 @@ async def test_what_cannot_be_rung_is_refused_as_typed(work: Work, typed: str) -
 async def test_of_two_who_change_an_account_the_second_is_told(work: Work) -> None:
     mila, ana = await an_administrator(work), await a_counsellor(work, "ana")
     await change(work, ana.id, Changes(team="north"), by=mila, revision=0)
-    with pytest.raises(changing.ChangedMeanwhile):
+    with pytest.raises(ChangedMeanwhile):
         await change(work, ana.id, Changes(team="south"), by=mila, revision=0)
     assert ana.team == "north"
 

@@ -23,7 +23,7 @@ from app.referrals.directory.agencies import save_agency
 from app.referrals.directory.entries import Entry
 from app.referrals.states import AttemptResult, Sector
 from app.routing.alarm_rows import AlarmAttempt, AlarmKind
-from app.routing.rota.watch import open_alarm
+from app.routing.rota.unstaffed_alarms import open_alarm
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Role
@@ -48,7 +48,7 @@ async def test_the_last_try_of_a_text_says_whether_it_works(
 ) -> None:
     await a_line(work)
     line = (await work.session.scalars(select(Line))).one()
-    alarm = await open_alarm(work, kind=AlarmKind.LONG_WAIT.value, line_id=line.id, language="sr")
+    alarm = await open_alarm(work, AlarmKind.LONG_WAIT, line_id=line.id, language="sr")
     for number, (minutes, sending, result) in enumerate(tries):
         at = work.now - timedelta(minutes=minutes)
         values: dict[str, Any] = {"wanted_at": at, "ended_at": at, "sending": sending.value}

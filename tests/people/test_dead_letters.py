@@ -18,7 +18,7 @@ from app.referrals.escalation import alarms
 from app.referrals.models import Referral
 from app.referrals.states import AttemptResult, DeliveryState
 from app.routing.alarm_rows import AlarmAttempt, AlarmKind
-from app.routing.rota.watch import open_alarm
+from app.routing.rota.unstaffed_alarms import open_alarm
 from app.staff.log_kinds import AuditLog
 from app.work import Work
 from tests.support.duties import log_of
@@ -31,7 +31,7 @@ async def test_an_alarm_that_was_over_before_its_text_went_out_is_no_dead_letter
     await a_line(work)
     await an_agency(work, "house")
     line = (await work.session.scalars(select(Line))).one()
-    alarm = await open_alarm(work, kind=AlarmKind.LONG_WAIT.value, line_id=line.id, language="sr")
+    alarm = await open_alarm(work, AlarmKind.LONG_WAIT, line_id=line.id, language="sr")
     attempt = AlarmAttempt(
         id=uuid4(),
         alarm_id=alarm,
@@ -78,7 +78,7 @@ async def _sent_in_vain(work: Work) -> Referral:
         )
     )
     line = (await work.session.scalars(select(Line))).one()
-    alarm = await open_alarm(work, kind=AlarmKind.LONG_WAIT.value, line_id=line.id, language="sr")
+    alarm = await open_alarm(work, AlarmKind.LONG_WAIT, line_id=line.id, language="sr")
     values: dict[str, Any] = {"alarm_id": alarm, "turn": 1, "kind": "sms", "who": "house"}
     values |= {"target": "+381641234567", "language": "sr", "sending": Sending.FAILED.value}
     for number, (days, result) in enumerate(((1, None), (1, "not_needed_any_more"), (40, None))):

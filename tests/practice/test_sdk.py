@@ -9,6 +9,7 @@ from twilio.base.exceptions import TwilioRestException
 
 from app.demo.stage import LINE, Stage
 from app.outbox.responses import Refused, TryAgain, Uncertain
+from app.retention.data_requests.kinds import CopyKind
 from app.settings import Settings
 from app.telephony.platforms.choose import platform_of
 from app.telephony.provider.urls import message_path
@@ -47,7 +48,7 @@ async def test_what_is_over_is_deleted_once_and_what_goes_on_is_not(stage: Stage
     sid = await provider.send_message(
         to=CHILD, from_=LINE, body="Hello", told=message_path(uuid4())
     )
-    for kind, one in (("call", leg.sid), ("message", sid)):
+    for kind, one in ((CopyKind.CALL, leg.sid), (CopyKind.MESSAGE, sid)):
         with pytest.raises(Refused) as goes_on:
             await provider.delete_copy(kind, one)
         assert (goes_on.value.status, goes_on.value.code) == (409, 20009)
@@ -55,7 +56,7 @@ async def test_what_is_over_is_deleted_once_and_what_goes_on_is_not(stage: Stage
     await stage.exchange.hang_up(leg)
     await stage.advance(3)
     assert leg.sid in await provider.calls_with(CHILD)
-    for kind, one in (("call", leg.sid), ("message", sid)):
+    for kind, one in ((CopyKind.CALL, leg.sid), (CopyKind.MESSAGE, sid)):
         await provider.delete_copy(kind, one)
         with pytest.raises(Refused) as gone:
             await provider.delete_copy(kind, one)
@@ -63,7 +64,7 @@ async def test_what_is_over_is_deleted_once_and_what_goes_on_is_not(stage: Stage
     assert leg.sid not in await provider.calls_with(CHILD)
     assert await provider.messages_with(CHILD) == []
     with pytest.raises(Refused) as unknown:
-        await provider.delete_copy("recording", "RE" + "0" * 32)
+        await provider.delete_copy(CopyKind.RECORDING, "RE" + "0" * 32)
     assert unknown.value.status == 404
 
 

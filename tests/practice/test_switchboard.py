@@ -4,7 +4,7 @@ import asyncio
 import io
 import json
 import wave
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 import websockets
@@ -30,6 +30,7 @@ from app.practice.speech import RATE, Sound, read_wav, spoken, tone
 from app.practice.voices import Talker, loudness
 from tests.fuzz.trying import TEXT, changed, tried
 from tests.support.page import SECRET, PhonePage, mint, share_at
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.skipif(
     not voices.available(), reason="sound needs the extra `demo` (aiortc)"
@@ -105,21 +106,15 @@ async def board(anyio_backend: str) -> AsyncIterator[Board]:
     assert made.x.faults == []
 
 
-async def until(truth: Callable[[], bool], within: float = 10) -> None:
-    async with asyncio.timeout(within):
-        while not truth():
-            await asyncio.sleep(0.02)
-
-
 async def test_a_browser_without_a_registered_page_does_not_ring(board: Board) -> None:
     leg = board.ring()
-    await until(lambda: leg.over)
+    await until(lambda: leg.over, every=0.02)
     assert (leg.status, leg.sip_code) == ("no-answer", 480)
     assert "is ringing" not in [what for _, what in leg.story]
     async with board.page():
         # Connected, but it has not registered.
         leg = board.ring()
-        await until(lambda: leg.over)
+        await until(lambda: leg.over, every=0.02)
         assert leg.status == "no-answer"
 
 
@@ -144,30 +139,30 @@ async def test_both_hear_each_other_and_only_what_the_conference_allows(board: B
         await page.register()
         child, leg = board.child(), board.ring()
         await page.answer(await page.wait_for("invite"))
-        await until(lambda: share_at(board.heard(child), 1000) > 0.9)
-        await until(lambda: share_at(page.last(0.5), 440) > 0.9)
+        await until(lambda: share_at(board.heard(child), 1000) > 0.9, every=0.02)
+        await until(lambda: share_at(page.last(0.5), 440) > 0.9, every=0.02)
         found = board.x.conferences.of_leg(child)
         assert found is not None
         conference, caller = found
         counsellor = conference.participants[leg.sid]
 
         board.x.conferences.hold(conference, caller, True)
-        await until(lambda: loudness(board.heard(child)) == 0)
-        await until(lambda: loudness(page.last(0.3)) < 0.001)
+        await until(lambda: loudness(board.heard(child)) == 0, every=0.02)
+        await until(lambda: loudness(page.last(0.3)) < 0.001, every=0.02)
         board.x.conferences.hold(conference, caller, False)
-        await until(lambda: share_at(board.heard(child), 1000) > 0.9)
+        await until(lambda: share_at(board.heard(child), 1000) > 0.9, every=0.02)
 
         board.x.conferences.take_part(conference, counsellor, True, None)
-        await until(lambda: loudness(board.heard(child)) == 0)
+        await until(lambda: loudness(board.heard(child)) == 0, every=0.02)
         # The child goes on talking to a counsellor who is muted.
         page.heard.clear()
-        await until(lambda: len(page.last(1.0)) == RATE)
+        await until(lambda: len(page.last(1.0)) == RATE, every=0.02)
         assert share_at(page.last(0.5), 440) > 0.9
         board.x.conferences.take_part(conference, counsellor, False, None)
 
         await board.x.end_leg(child, "completed", "person")
         await page.say("hangup", callsid=leg.sid)
-        await until(lambda: leg.over)
+        await until(lambda: leg.over, every=0.02)
         assert (leg.status, leg.ending) == ("completed", "person")
 
 
@@ -176,14 +171,14 @@ async def test_a_whisper_reaches_only_the_one_who_is_coached(board: Board) -> No
         await page.register()
         child, leg = board.child(hertz=300), board.ring()
         await page.answer(await page.wait_for("invite"))
-        await until(lambda: leg.status == "in-progress")
+        await until(lambda: leg.status == "in-progress", every=0.02)
         chief = board.leg("client:c_chief", Caller(tone=tone(2000, 1.0)))
         assert board.x.voices is not None
         board.x.voices.give_mouth(chief)
         board.join(chief, coaches=leg.sid)
-        await until(lambda: share_at(page.last(0.5), 2000) > 0.3)
+        await until(lambda: share_at(page.last(0.5), 2000) > 0.3, every=0.02)
         assert share_at(board.heard(child), 2000) < 0.01
-        await until(lambda: share_at(board.heard(chief), 1000) > 0.3)
+        await until(lambda: share_at(board.heard(chief), 1000) > 0.3, every=0.02)
 
 
 async def test_the_first_of_two_pages_gets_the_call(board: Board) -> None:
@@ -195,7 +190,7 @@ async def test_the_first_of_two_pages_gets_the_call(board: Board) -> None:
         invite = await second.wait_for("invite")
         await second.answer(invite)
         await first.wait_for("cancel")
-        await until(lambda: leg.status == "in-progress")
+        await until(lambda: leg.status == "in-progress", every=0.02)
 
 
 async def test_declined_and_not_answered(board: Board) -> None:
@@ -203,12 +198,12 @@ async def test_declined_and_not_answered(board: Board) -> None:
         await page.register()
         leg = board.ring()
         await page.say("reject", callsid=(await page.wait_for("invite"))["callsid"])
-        await until(lambda: leg.over)
+        await until(lambda: leg.over, every=0.02)
         assert leg.status == "busy"
         leg = board.ring(timeout=-4)
         await page.wait_for("invite")
         await page.wait_for("cancel")
-        await until(lambda: leg.over)
+        await until(lambda: leg.over, every=0.02)
         assert leg.status == "no-answer"
         leg = board.ring()
         await page.wait_for("invite")
@@ -222,7 +217,7 @@ async def test_a_page_that_has_lost_its_socket_gets_its_call_back(board: Board) 
         child, leg = board.child(), board.ring()
         invite = await page.wait_for("invite")
         await page.answer(invite)
-        await until(lambda: share_at(board.heard(child), 1000) > 0.9)
+        await until(lambda: share_at(board.heard(child), 1000) > 0.9, every=0.02)
         assert board.x.switchboard is not None
         await board.x.switchboard.drop_sockets()
         async with board.page() as again:
@@ -235,7 +230,7 @@ async def test_a_page_that_has_lost_its_socket_gets_its_call_back(board: Board) 
             await again.say("dtmf", callsid=leg.sid, dtmf="7")
             assert await asyncio.wait_for(leg.digits.get(), 5) == "7"
         # Gone for good: its line has died.
-        await until(lambda: leg.over)
+        await until(lambda: leg.over, every=0.02)
         assert (leg.status, leg.sip_code) == ("failed", 408)
 
 

@@ -11,13 +11,14 @@ import pytest
 from app.country import following, sets
 from app.country.sets import NotAccepted, put_in_force, take_back
 from app.definitions.models import DefinitionOrder
+from app.errors import ChangedMeanwhile
 from app.jobs.names import Task
 from app.jobs.transaction import flush
 from app.retention import by_country
 from app.retention.by_country import RuleChange
 from app.retention.country import FILE
 from app.retention.kinds import DataKind, Decider
-from app.retention.rules import WAITS, ChangedMeanwhile, Rules, read_rules, set_rules
+from app.retention.rules import WAITS, Rules, read_rules, set_rules
 from app.staff.accounts import actor_of
 from app.work import PROGRAM, Work
 from tests.country.files import at, taken

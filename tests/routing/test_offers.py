@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import Select, select
 from sqlalchemy.dialects import postgresql
 
+from app.calls.log_kinds import Cause
 from app.calls.models import Leg
 from app.calls.states import CallState
 from app.routing import offers
@@ -76,7 +77,7 @@ async def test_a_browser_is_away_after_one_missed_offer_and_a_phone_after_three(
     vera = await a_counsellor(work, "vera", "+381649990001")
     await a_counsellor(work, "boris")
     (offer,) = await offered(work, call, ana)
-    await offers.miss_offer(work, call, offer, "no answer")
+    await offers.miss_offer(work, call, offer, Cause.MISSED)
     assert (await presence_of(work, ana)).state == PresenceState.AWAY
     for missed in (1, 2, 3):
         assert (await presence_of(work, vera)).state == PresenceState.AVAILABLE, missed
@@ -84,7 +85,7 @@ async def test_a_browser_is_away_after_one_missed_offer_and_a_phone_after_three(
         legs = await work.session.scalars(select(Leg).where(Leg.offer_id == offer.id))
         for leg in legs:
             leg.provider_sid, leg.status = f"CA{missed}", "no-answer"
-        await offers.miss_offer(work, call, offer, "no answer")
+        await offers.miss_offer(work, call, offer, Cause.MISSED)
     assert (await presence_of(work, vera)).state == PresenceState.AWAY
 
 
@@ -92,7 +93,7 @@ async def test_a_miss_by_our_own_fault_counts_against_no_counsellor(work: Work) 
     call = await a_waiting_call(work)
     ana = await a_counsellor(work, "ana")
     (offer,) = await offered(work, call, ana)
-    await offers.miss_offer(work, call, offer, "we were away", our_fault=True)
+    await offers.miss_offer(work, call, offer, Cause.RING_HEARD_LATE, our_fault=True)
     presence = await presence_of(work, ana)
     assert (presence.state, presence.missed) == (PresenceState.AVAILABLE, 0)
     assert offer.state == OfferState.WITHDRAWN

@@ -14,7 +14,7 @@ from app.routing import callback_attempts, callbacks, people
 from app.routing.alarm_rows import Alarm, AlarmKind
 from app.routing.alarms import overdue_callbacks
 from app.routing.callbacks import Callback, CallbackState, Who
-from app.routing.rota import watch
+from app.routing.rota import unstaffed_alarms
 from app.work import Work
 from tests.support.verbs import a_counsellor, a_waiting_call
 
@@ -52,9 +52,11 @@ async def test_a_call_back_that_nobody_made_alarms_once_until_it_is_taken(work: 
         "Plavi telefon",
         "A call-back is overdue: it was promised and not made.",
     )
-    assert await watch.open_alarms(work) == [], "it does not stand among the lines without one"
+    assert await unstaffed_alarms.open_alarms(work) == [], (
+        "it does not stand among the lines without one"
+    )
     # Acknowledged, it stays on the page until the call-back is made or closed.
-    await watch.acknowledge(work, alarm.id, "nora", ana)
+    await unstaffed_alarms.acknowledge(work, alarm.id, "nora", ana)
     assert await looked(work) == OVERDUE
     await callbacks.cancel(work, ana, row.id)
     assert await looked(work) == []

@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import select, update
 
 from app.calls.line_rows import Line
-from app.calls.log_kinds import CallLog, Cause
+from app.calls.log_kinds import CallLog, Cause, of_leg
 from app.calls.models import Call, RecordedEvent
+from app.calls.states import LegStatus
 from app.errors import Conflict, Invalid, NotFound
 from app.routing import in_hand, offers, own_presence
 from app.routing.models import OfferState, PresenceState
@@ -123,7 +124,7 @@ async def test_missed_offers_of_today_are_counted(work: Work) -> None:
     vera, ana = await a_supervisor(work), await a_counsellor(work, "ana")
     call = await a_waiting_call(work)
     (offer,) = await offered(work, call, ana)
-    await offers.miss_offer(work, call, offer, "no_key_pressed")
+    await offers.miss_offer(work, call, offer, Cause.NO_KEY_PRESSED)
     await work.session.flush()
     day = work.now - timedelta(hours=5)
     assert {p.staff.name: p.missed for p in await team.people(work, vera.team, day)}["ana"] == 1
@@ -136,7 +137,7 @@ async def test_a_missed_practice_call_is_no_missed_offer(work: Work) -> None:
     call = await a_waiting_call(work)
     await work.session.execute(update(Line).where(Line.id == call.line_id).values(practice=True))
     (offer,) = await offered(work, call, ana)
-    await offers.miss_offer(work, call, offer, "no_key_pressed")
+    await offers.miss_offer(work, call, offer, Cause.NO_KEY_PRESSED)
     await work.session.flush()
     day = work.now - timedelta(hours=5)
     assert {p.staff.name: p.missed for p in await team.people(work, vera.team, day)}["ana"] == 0
@@ -246,7 +247,7 @@ async def test_help_that_did_not_come_is_called_for_again(work: Work) -> None:
     await calls_for_help.panic(work, ana, call)
     await calls_for_help.take_panic(work, vera, call)
     (comes,) = await participants.live_participants(work, call.id)
-    await actions.gone(work, call, comes, "leg_no_answer")
+    await actions.gone(work, call, comes, of_leg(LegStatus.NO_ANSWER))
     assert [talk.counsellor for talk in await supervised.panics(work)] == ["ana"]
 
 

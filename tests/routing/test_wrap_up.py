@@ -33,7 +33,7 @@ async def test_a_wrap_up_goes_on_while_she_writes_for_half_an_hour_at_most(
     until = await written_until(work, presence, began + timedelta(minutes=40))
     assert until == began + timedelta(minutes=30)
     # Where a wrap-up may last longer, its writer has three times as long.
-    await presences.set_free(work, presence, "test")
+    await presences.set_free(work, presence, Cause.OWN_CHOICE)
     monkeypatch.setattr(work.settings, "wrap_up_seconds", 900)
     await presences.start_wrap_up(work, presence, Cause.HANDED_OVER)
     await work.session.flush()

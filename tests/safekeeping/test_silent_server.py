@@ -53,9 +53,12 @@ def test_every_connection_of_back_ups_has_limits(server: str) -> None:
     with connecting.asked(server) as connection:
         row: Any = connection.execute("SHOW statement_timeout").fetchone()
         assert row[0] == "30s"
-        given = connection.info.get_parameters()
+        asked = connection.info.get_parameters()
+    with replicating.linked(server) as link:
+        linked = {one.keyword.decode(): one.val for one in link._pg.info}
     for name in ("connect_timeout", "keepalives_idle", "tcp_user_timeout"):
-        assert int(given[name]) > 0
+        assert int(asked[name]) > 0
+        assert int(linked[name]) > 0
     own = connecting.limited("postgresql://h/d?connect_timeout=3&tcp_user_timeout=5")
     assert "connect_timeout=3" in own
     assert "tcp_user_timeout=5" in own

@@ -13,6 +13,7 @@ from app.country import still_open
 from app.dashboard import rail
 from app.demo.stage import LINE
 from app.jobs.names import Task
+from app.outbox.channels import ChannelKind
 from app.people import changing, leaving, provisioning, second_phone, work_left
 from app.people.changing import Changes
 from app.people.letters import letter_to_owner
@@ -26,9 +27,9 @@ from app.referrals.directory.entries import Entry, Phone
 from app.referrals.directory.leavers import StillReached
 from app.referrals.directory.models import Agency
 from app.referrals.escalation import alarms
-from app.referrals.states import ChannelKind, Purpose, Service
+from app.referrals.states import Purpose, Service
 from app.routing.alarm_rows import Alarm, AlarmAttempt, AlarmKind
-from app.routing.rota import watch
+from app.routing.rota import unstaffed_alarms
 from app.staff import phone_proofs
 from app.staff.models import FormerAddress, Staff
 from app.staff.telling import Told
@@ -226,8 +227,8 @@ async def test_a_leavers_mobile_takes_no_urgent_case(work: Work, digits: str) ->
 
 
 async def an_alarm(work: Work) -> tuple[Alarm, AlarmAttempt]:
-    await watch.open_alarm(
-        work, kind=AlarmKind.OVERRIDE_NOT_SEEN.value, subject_id=uuid4(), owner_id=None
+    await unstaffed_alarms.open_alarm(
+        work, AlarmKind.OVERRIDE_NOT_SEEN, subject_id=uuid4(), owner_id=None
     )
     await work.session.flush()
     alarm = (await work.session.scalars(select(Alarm))).one()

@@ -7,14 +7,14 @@ import pytest
 
 from app.people import changing, leaving, links
 from app.people.approval import asking
-from app.people.approval.asking import Asked
-from app.people.approval.rows import AccessKind
+from app.people.approval.asking import AccessWanted
 from app.people.links import LinkWithdrawn
 from app.people.provider import access, keeping
 from app.people.provider.access import AlreadyLinked, Ended, NoAccountHere
 from app.people.provider.mapping import Wanted
 from app.routing import staff_phones
 from app.staff import accounts, phone_proofs
+from app.staff.access_kinds import AccessKind
 from app.staff.models import Staff
 from app.staff.phone_proofs import Proof
 from app.staff.roles import Role
@@ -143,7 +143,7 @@ async def test_who_lost_the_role_at_the_provider_keeps_no_link_and_no_request(ci
     shown = await links.make_link(city, ana.id, by=None, by_mail=False)
     assert shown is not None
     await city.session.flush()
-    assert await asking.hold_back(city, ana, Asked(AccessKind.FACTOR), by=await a_boss(city))
+    assert await asking.hold_back(city, ana, AccessWanted(AccessKind.FACTOR), by=await a_boss(city))
     assert isinstance(await access.signed_in_person(city, WANTED, ANA | {"groups": []}), Ended)
     assert await asking.waiting_of(city, ana) is None
     await access.unlink(city, ana, by=None)

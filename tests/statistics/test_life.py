@@ -11,7 +11,7 @@ from sqlalchemy import select
 from app.contacts.models import Contact
 from app.jobs.transaction import transaction
 from app.statistics.counting.labels import OVERLAP, TOTAL
-from app.statistics.counting.summary import Asked, Summary, summarise
+from app.statistics.counting.summary import FiguresWanted, Summary, summarise
 from app.statistics.counting.targets import Target
 from app.statistics.dimensions import Dimension
 from app.statistics.facts.days import days_to_keep, keep_days
@@ -42,7 +42,7 @@ PAIRS = list(
 )
 
 
-async def summary_of(life: Life, asked: Asked) -> Summary:
+async def summary_of(life: Life, asked: FiguresWanted) -> Summary:
     async with transaction(life.ground, PROGRAM) as work:
         work.now = life.now
         return await summarise(work, asked, exact=True)
@@ -144,9 +144,13 @@ async def test_every_measure_in_every_period(life: Life, lived_through: str) -> 
     assert [name for name in happened if not whole[name]] == []
     window = Window(FIRST, LAST)
     for period in (None, *Period):
-        rows = check(await summary_of(life, Asked(window, period)), ones)
+        rows = check(await summary_of(life, FiguresWanted(window, period)), ones)
         assert rows >= 1
-    days = [r for r in (await summary_of(life, Asked(window, Period.DAY))).rows if r.kind == TOTAL]
+    days = [
+        r
+        for r in (await summary_of(life, FiguresWanted(window, Period.DAY))).rows
+        if r.kind == TOTAL
+    ]
     assert len(days) == (LAST - FIRST).days > 200
 
 
@@ -160,12 +164,12 @@ async def test_every_pair_of_dimensions_adds_up(life: Life, lived_through: str) 
         ("week", ("sex", "counsellor")),
     ):
         dimensions = tuple(Dimension(name) for name in by)
-        check(await summary_of(life, Asked(window, Period(period), dimensions)), ones)
+        check(await summary_of(life, FiguresWanted(window, Period(period), dimensions)), ones)
     # From kept days, as in a program that has been running: they are not derived for each pair.
     await keep_all(life)
     for some in (*PAIRS, ("category_group", "living"), ("setting", "perpetrator"), ("role",)):
         dimensions = tuple(Dimension(name) for name in some)
-        check(await summary_of(life, Asked(window, None, dimensions)), ones)
+        check(await summary_of(life, FiguresWanted(window, None, dimensions)), ones)
 
 
 async def keep_all(life: Life) -> None:
@@ -177,7 +181,7 @@ async def test_a_changed_target_does_not_relabel_the_past(life: Life, lived_thro
     ones = recount.within(recount.told(lived_through), FIRST, LAST)
     changed = datetime(2026, 6, 15, 12, tzinfo=UTC)
     targets = (Target(0, 20), Target(int(changed.timestamp()), 5))
-    summary = await summary_of(life, Asked(Window(FIRST, LAST), targets=targets))
+    summary = await summary_of(life, FiguresWanted(Window(FIRST, LAST), targets=targets))
     parts = [
         recount.measured([one for one in ones if (one.at < changed) == before], target)
         for before, target in ((True, 20), (False, 5))
@@ -193,14 +197,16 @@ async def test_one_line_in_its_own_time(life: Life, lived_through: str) -> None:
         ones = [o for o in recount.within(told, FIRST, LAST) if o.line == line]
         assert len(ones) > 50
         for period in (Period.HOUR, Period.DAY, Period.WEEKDAY_HOUR):
-            check(await summary_of(life, Asked(Window(FIRST, LAST), period, line=line)), ones)
+            check(
+                await summary_of(life, FiguresWanted(Window(FIRST, LAST), period, line=line)), ones
+            )
 
 
 async def test_kept_days_say_the_same_and_forget_what_changes(
     life: Life, lived_through: str
 ) -> None:
     window = Window(FIRST, LAST)
-    asked = Asked(window, Period.DAY, (Dimension.PLACE, Dimension.COUNSELLOR))
+    asked = FiguresWanted(window, Period.DAY, (Dimension.PLACE, Dimension.COUNSELLOR))
     await keep_all(life)
     with psycopg.connect(lived_through) as connection:
         row = connection.execute("SELECT count(*) FROM statistic_days").fetchone()

@@ -14,6 +14,7 @@ from app.practice.legs import Leg
 from app.staff import hashing
 from app.web.access import COOKIE
 from app.work import PROGRAM
+from tests.support.waiting import until
 
 SHELL = "chromium-headless-shell"
 
@@ -117,6 +118,16 @@ async def ring(stage: Stage, digit: str = "1", from_: str = "+381641234567") -> 
     while not leg.heard:
         await asyncio.sleep(0.02)
     stage.exchange.press(leg, digit)
+    return leg
+
+
+async def answers_a_call(stage: Stage, who: Counsellor) -> Leg:
+    """A child rings, and a counsellor talks with them; no page of theirs is needed."""
+    leg = await ring(stage)
+    await until(who.offer, "the call is offered")
+    await who.accept()
+    connected = "SELECT id FROM offers WHERE state = 'connected'"
+    await until(lambda: stage.rows(connected), "they talk")
     return leg
 
 

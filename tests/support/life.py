@@ -355,7 +355,7 @@ def _answer_offer(call_id: UUID, offer_id: UUID) -> Step:
         if fate < 0.12:
             await offers.decline_offer(life.work, call, offer)
         elif fate < 0.25:
-            await offers.miss_offer(life.work, call, offer, "rang out")
+            await offers.miss_offer(life.work, call, offer, Cause.MISSED)
         else:
             await offers.accept_offer(life.work, call, offer)
             life.later(life.dice.uniform(0.5, 3), _connect(call_id, offer_id))
@@ -504,7 +504,10 @@ def _hand_over(call_id: UUID, offer_id: UUID) -> Step:
         life.work.session.add(new)
         await life.work.session.flush()
         await presences.set_presence(
-            life.work, await presences.lock_presence(life.work, to.id), PresenceState.ON_CALL, "x"
+            life.work,
+            await presences.lock_presence(life.work, to.id),
+            PresenceState.ON_CALL,
+            Cause.OFFER,
         )
         await record.record(
             life.work,
@@ -527,7 +530,7 @@ def _free_again(counsellor_id: UUID) -> Step:
     async def step(life: Life) -> None:
         presence = await presences.lock_presence(life.work, counsellor_id)
         if presence.state == PresenceState.WRAP_UP:
-            await presences.set_free(life.work, presence, "wrap-up is over")
+            await presences.set_free(life.work, presence, Cause.WRAP_UP_OVER)
 
     return step
 

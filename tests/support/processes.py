@@ -1,7 +1,6 @@
 """The program as processes of its own, which a test may kill."""
 
 import asyncio
-import inspect
 import os
 import re
 import subprocess
@@ -91,18 +90,6 @@ async def sign_in(client: httpx2.AsyncClient, base: str, name: str, password: st
         # The code came at the very end of its time: the next one is asked for, too.
         await asyncio.sleep(5)
     raise AssertionError(done.text)
-
-
-async def until(truth: Any, seconds: float = 30, *, every: float = 0.1) -> Any:
-    """Ask until it is true. What takes a minute is asked seldom: each question takes work."""
-    for _ in range(int(seconds / every)):
-        found = truth()
-        if inspect.isawaitable(found):
-            found = await found
-        if found:
-            return found
-        await asyncio.sleep(every)
-    raise AssertionError("it did not happen")
 
 
 async def true(value: Any) -> Any:

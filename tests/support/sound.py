@@ -1,9 +1,6 @@
 """A counsellor's page with a telephone, a child with a voice, and what each of them hears."""
 
-import asyncio
-import time
 import wave
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,7 @@ from app.practice.voices import loudness
 from app.web.access import COOKIE
 from tests.support.browser import HERS, available, press
 from tests.support.page import share_at
+from tests.support.waiting import until
 
 # What the counsellor's microphone plays, what a colleague's does, and what the child says. Hertz.
 COUNSELLOR, COLLEAGUE, CHILD = 1000, 1600, 440
@@ -110,20 +108,6 @@ def write_phrases(path: Path) -> None:
         file.setframerate(48_000)
         tone_ = np.where(speaks, np.sin(2 * np.pi * COUNSELLOR * at) * 0.6, 0)
         file.writeframes((tone_ * 32_767).astype("<i2").tobytes())
-
-
-async def until(truth: Callable[[], Any], what: str, within: float = 15) -> float:
-    """Wait until something holds, and return the seconds. Raises AssertionError."""
-    began = time.monotonic()
-    while True:
-        found = truth()
-        if isinstance(found, Awaitable):
-            found = await found
-        if found:
-            return time.monotonic() - began
-        if time.monotonic() - began > within:
-            raise AssertionError(f"did not happen within {within} s: {what}")
-        await asyncio.sleep(0.1)
 
 
 class Desk:

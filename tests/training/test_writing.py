@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from app.calls.log_kinds import Cause
 from app.calls.models import Call
 from app.calls.states import CallState, EndedBy
 from app.chats import at_desk, messages
@@ -119,7 +120,7 @@ async def test_it_is_offered_to_no_other_counsellor(work: Work) -> None:
     await work.session.flush()
     offer = await work.session.scalar(select(Offer).where(Offer.call_id == call.id))
     assert offer is not None
-    await leaving.give_back(work, call, offer, "browser_not_heard", PresenceState.AWAY)
+    await leaving.give_back(work, call, offer, Cause.BROWSER_NOT_HEARD, PresenceState.AWAY)
     assert call.state == CallState.ENDED
     assert await matched(work) == []
     assert not [job for job in work.jobs if job.task in (Task.END_CALLER, Task.RETURN_CALLER)]

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 import pytest
@@ -17,6 +17,7 @@ from app.web.together import Together
 from app.words import pages
 from app.work import PROGRAM, Work
 from tests.support.verbs import a_counsellor
+from tests.support.waiting import until
 
 
 @pytest.fixture(autouse=True)
@@ -62,14 +63,6 @@ class Made:
         return found
 
 
-async def until(truth: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        if truth():
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError("did not happen")
-
-
 def offered(work: Work, part: Part) -> tuple[Bus, Parts]:
     bus = Bus("")
     found = Parts(work.ground, bus)
@@ -88,12 +81,12 @@ async def test_a_change_is_made_once_and_sent_to_all(work: Work) -> None:
     ana = await a_counsellor(work, "ana")
     for page in crowd:
         parts.open(ana, parts.readable(ana, ["/p"]), page)
-    await until(lambda: all(page.got == ["one in en"] for page in crowd))
+    await until(lambda: all(page.got == ["one in en"] for page in crowd), every=0.005)
     assert made.times == 1
     made.text = "two"
     for _ in range(5):
         bus.publish_here(Topic.QUEUE)
-    await until(lambda: all(page.got == ["one in en", "two in en"] for page in crowd))
+    await until(lambda: all(page.got == ["one in en", "two in en"] for page in crowd), every=0.005)
     assert made.times == 2
 
 
@@ -102,12 +95,12 @@ async def test_what_has_not_changed_is_not_sent_but_a_new_page_gets_it(work: Wor
     bus, parts = offered(work, a_part(made))
     ana = await a_counsellor(work, "ana")
     parts.open(ana, parts.readable(ana, ["/p"]), first)
-    await until(lambda: bool(first.got))
+    await until(lambda: bool(first.got), every=0.005)
     # The seconds count on in the page.
     made.text = '<b data-up="4">x</b>'
     bus.publish_here(Topic.QUEUE)
     parts.open(ana, parts.readable(ana, ["/p"]), second)
-    await until(lambda: bool(second.got))
+    await until(lambda: bool(second.got), every=0.005)
     assert first.got == ['<b data-up="3">x</b> in en']
     assert second.got == ['<b data-up="4">x</b> in en']
 
@@ -118,13 +111,13 @@ async def test_a_change_while_it_is_made_is_not_lost(work: Work) -> None:
     ana = await a_counsellor(work, "ana")
     made.may_go_on.clear()
     parts.open(ana, parts.readable(ana, ["/p"]), page)
-    await until(lambda: made.times == 1)
+    await until(lambda: made.times == 1, every=0.005)
     made.text = "two"
     bus.publish_here(Topic.QUEUE)
     await asyncio.sleep(0.05)
     assert made.times == 1, "never two at once"
     made.may_go_on.set()
-    await until(lambda: page.got == ["one in en", "two in en"])
+    await until(lambda: page.got == ["one in en", "two in en"], every=0.005)
 
 
 async def test_a_change_in_the_moment_in_which_a_page_comes(work: Work) -> None:
@@ -136,7 +129,7 @@ async def test_a_change_in_the_moment_in_which_a_page_comes(work: Work) -> None:
     for copy in copies:
         copy.has_changed(Topic.QUEUE)
     bus.publish_here(Topic.QUEUE)
-    await until(lambda: page.got == ["one in en"])
+    await until(lambda: page.got == ["one in en"], every=0.005)
     assert made.times == 1
 
 
@@ -145,10 +138,10 @@ async def test_a_part_that_could_not_be_made_is_made_again(work: Work) -> None:
     _, parts = offered(work, a_part(made))
     ana = await a_counsellor(work, "ana")
     parts.open(ana, parts.readable(ana, ["/p"]), page)
-    await until(lambda: made.times == 2)
+    await until(lambda: made.times == 2, every=0.005)
     assert page.got == []
     made.fails = False
-    await until(lambda: page.got == ["one in en"])
+    await until(lambda: page.got == ["one in en"], every=0.005)
 
 
 async def test_after_a_lost_connection_every_part_is_made_again(work: Work) -> None:
@@ -156,10 +149,10 @@ async def test_after_a_lost_connection_every_part_is_made_again(work: Work) -> N
     bus, parts = offered(work, a_part(made))
     ana = await a_counsellor(work, "ana")
     parts.open(ana, parts.readable(ana, ["/p"]), page)
-    await until(lambda: bool(page.got))
+    await until(lambda: bool(page.got), every=0.005)
     made.text = "two"
     bus.publish_here(Topic.EVERYTHING)
-    await until(lambda: page.got == ["one in en", "two in en"])
+    await until(lambda: page.got == ["one in en", "two in en"], every=0.005)
 
 
 async def test_some_changes_are_shown_at_most_once_in_a_while(work: Work) -> None:
@@ -167,13 +160,13 @@ async def test_some_changes_are_shown_at_most_once_in_a_while(work: Work) -> Non
     bus, parts = offered(work, a_part(made, soon=frozenset({Topic.CALLS.value})))
     ana = await a_counsellor(work, "ana")
     parts.open(ana, parts.readable(ana, ["/p"]), page)
-    await until(lambda: bool(page.got))
+    await until(lambda: bool(page.got), every=0.005)
     made.text = "two"
     for _ in range(10):
         bus.publish_here(Topic.CALLS)
         await asyncio.sleep(0.005)
     assert made.times == 1
-    await until(lambda: page.got == ["one in en", "two in en"])
+    await until(lambda: page.got == ["one in en", "two in en"], every=0.005)
     assert made.times == 2
 
 
@@ -184,7 +177,7 @@ async def test_each_scope_and_language_has_a_copy_of_its_own(work: Work) -> None
     crowd = [Page() for _ in team]
     for who, page in zip(team, crowd, strict=True):
         parts.open(who, parts.readable(who, ["/p"]), page)
-    await until(lambda: all(page.got for page in crowd))
+    await until(lambda: all(page.got for page in crowd), every=0.005)
     assert [page.got for page in crowd] == [["one in en"], ["one in en"], ["one in sr"]]
     assert sorted(map(str, made.scopes)) == ["", "", "north"]
     assert set(made.actors) == {PROGRAM}
@@ -195,7 +188,7 @@ async def test_an_own_part_is_made_as_its_reader(work: Work) -> None:
     _, parts = offered(work, a_part(made, scope=own))
     ana = await a_counsellor(work, "ana")
     copies = parts.open(ana, parts.readable(ana, ["/p"]), page)
-    await until(lambda: bool(page.got))
+    await until(lambda: bool(page.got), every=0.005)
     assert [actor.staff_id for actor in made.actors] == [ana.id]  # type: ignore[attr-defined]
     parts.close(copies, page)
     assert not parts._copies
@@ -233,7 +226,7 @@ async def test_what_a_team_sees_almost_alike_is_made_once_and_drawn_for_each_vie
     crowd = [(who, Page()) for who in team for _ in range(10)]
     for who, page in crowd:
         parts.open(who, parts.readable(who, ["/p"]), page)
-    await until(lambda: all(page.got for _, page in crowd))
+    await until(lambda: all(page.got for _, page in crowd), every=0.005)
     for who, page in crowd:
         assert page.got == [f"one in {who.page_language or 'en'} for {who.role}"], who.name
     # Ana and Boris with Vera's team, Nada's team, and Ina's language: three makings.
@@ -249,10 +242,10 @@ async def test_a_reader_whose_view_changes_gets_it_and_the_others_get_nothing(wo
     of_ana, of_vera = Page(), Page()
     for who, page in ((ana, of_ana), (vera, of_vera)):
         parts.open(who, parts.readable(who, ["/p"]), page)
-    await until(lambda: bool(of_ana.got and of_vera.got))
+    await until(lambda: bool(of_ana.got and of_vera.got), every=0.005)
     vera.role = Role.SUPERVISOR.value
     bus.publish_here(Topic.QUEUE)
-    await until(lambda: of_vera.got[-1] == "one in en for supervisor")
+    await until(lambda: of_vera.got[-1] == "one in en for supervisor", every=0.005)
     assert of_ana.got == ["one in en for counsellor"]
 
 
@@ -264,10 +257,10 @@ async def test_a_page_that_comes_while_views_are_read_gets_its_own(work: Work) -
     of_ana, of_vera = Page(), Page()
     drawings.may_go_on.clear()
     parts.open(ana, parts.readable(ana, ["/p"]), of_ana)
-    await until(lambda: made.times == 1)
+    await until(lambda: made.times == 1, every=0.005)
     parts.open(vera, parts.readable(vera, ["/p"]), of_vera)
     drawings.may_go_on.set()
-    await until(lambda: bool(of_vera.got))
+    await until(lambda: bool(of_vera.got), every=0.005)
     assert of_vera.got == ["one in en for supervisor"]
     assert of_ana.got == ["one in en for counsellor"]
 

@@ -34,12 +34,12 @@ async def me() -> str:
     [
         ("GET", "/reports/week", 200, "report week"),
         ("POST", "/reports/week", 200, "changed week"),
-        ("DELETE", "/reports/week", 405, ""),
+        ("DELETE", "/reports/week", 405, "Method Not Allowed"),
         ("GET", "/cases/found", 200, "found cases"),
         ("GET", "/api/v1/me", 200, "me"),
-        ("GET", "/me", 404, ""),
-        ("GET", "/api/v1/you", 404, ""),
-        ("GET", "/report", 404, ""),
+        ("GET", "/me", 404, "Not Found"),
+        ("GET", "/api/v1/you", 404, "Not Found"),
+        ("GET", "/report", 404, "Not Found"),
     ],
 )
 async def test_the_first_route_that_fits_answers(

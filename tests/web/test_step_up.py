@@ -39,7 +39,7 @@ from app.retention.data_requests import answering as reports
 from app.retention.data_requests import requests
 from app.routing import callback_attempts, callbacks, offers, partners
 from app.routing.participants import inviting, moving, supervising
-from app.routing.rota import feeds, watch
+from app.routing.rota import feeds, unstaffed_alarms
 from app.safekeeping.backups import asking
 from app.sealing import hashes, resealing
 from app.sealing import state as key_state
@@ -168,7 +168,7 @@ URGENT = {
     staff_actions.acknowledge,
     staff_actions.send,
     staff_actions.take_in_hand,
-    watch.acknowledge,
+    unstaffed_alarms.acknowledge,
     offers.accept_offer,
     offers.decline_offer,
     callbacks.agree,

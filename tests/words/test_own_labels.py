@@ -14,8 +14,8 @@ from app.words import catalogues
 from app.words.catalogues import Kind
 from app.work import Work
 from tests.support.command_line import typed_on
-from tests.support.processes import until
 from tests.support.referrals import page
+from tests.support.waiting import until
 
 LABELS = Kind.DEFINITIONS
 _HEAD = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n\n'

@@ -26,6 +26,7 @@ from app.dashboard import page_words
 from app.dashboard.templating import templates
 from app.definitions import library
 from app.definitions.risk import Risk, Urgency
+from app.outbox.channels import MESSAGES
 from app.people import holding
 from app.people.finding import PersonState
 from app.referrals import accountability, states
@@ -72,7 +73,7 @@ SHOWN: dict[str, Iterable[str]] = {
     "contact.closed_as": NonCounselling,
     "contact.state": ContactState,
     "contact.urgency": Urgency,
-    "d.how": {*states.ToldHow, *(f"link_by_{one}" for one in states.MESSAGES)},
+    "d.how": {*states.ToldHow, *(f"link_by_{one}" for one in MESSAGES)},
     "d.kind.rpartition()[2]": _EVENTS,
     "d.suggested": Urgency,
     "d.urgency": Urgency,
@@ -122,7 +123,7 @@ SHOWN: dict[str, Iterable[str]] = {
     "one.server": {"year", "quarter", "month"},
     "public_period": {"year", "quarter", "month"},
     "r": _RESULTS,
-    "r.kind": states.MESSAGES,
+    "r.kind": MESSAGES,
     "r.purpose": states.Purpose,
     "r.referral.service": states.Service,
     "r.referral.state": states.ReferralState,

@@ -14,7 +14,7 @@ from app.contacts.registry import library_of, sheet_of
 from app.contacts.saving import Change, Saved, headline_warnings, try_answers
 from app.contacts.scopes import readable
 from app.contacts.special_codes import codes_read
-from app.definitions.answers import Answers, Asked, Sheet
+from app.definitions.answers import Answers, AskedQuestion, Sheet
 from app.definitions.forms import column_of
 from app.definitions.library import Library
 from app.errors import Message, NotFound
@@ -166,7 +166,11 @@ async def state_of(
 
 
 def _follows(
-    sheet: Sheet, library: Library, answered: Answers, asked: list[Asked], place_path: list[str]
+    sheet: Sheet,
+    library: Library,
+    answered: Answers,
+    asked: list[AskedQuestion],
+    place_path: list[str],
 ) -> dict[str, Any]:
     """Return the fields of a `FormState` that follow from the answers alone."""
     return {
@@ -202,7 +206,11 @@ def preview_state(library: Library, record: str, changes: list[Change]) -> Previ
 
 
 def support_for(
-    sheet: Sheet, library: Library, answers: Answers, asked: list[Asked], place_path: list[str]
+    sheet: Sheet,
+    library: Library,
+    answers: Answers,
+    asked: list[AskedQuestion],
+    place_path: list[str],
 ) -> list[str]:
     """Return the codes of family support that fits the place and the reasons for separation."""
     if not any(q.shown and q.section.shows == "family_support" for q in asked):

@@ -8,12 +8,13 @@ from app.contacts.models import Case, Contact, MatchKey
 from app.contacts.records import Opened
 from app.contacts.registry import sheet_of
 from app.contacts.saving import write_keys
+from app.contacts.states import KeyKind
 from app.jobs.names import Task
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.work import Work
 
-_OLD = "sound"
+_OLD = KeyKind.SOUND
 _AT_ONCE = 50
 
 

@@ -43,6 +43,7 @@ from app.contacts.models import Case, Contact, ContactReader, MatchKey
 from app.contacts.saving import born_keys, number_keys
 from app.contacts.scopes import any_reader, readable
 from app.contacts.sealed_answers import open_lists
+from app.contacts.states import KeyKind
 from app.database.quick import Question, Row
 from app.errors import Invalid
 from app.privacy.numbers import e164_in
@@ -252,7 +253,8 @@ def _name_values(work: Work, name: str) -> dict[str, Any]:
     words = normal_words(name)[:_WORDS]
     if not words:
         raise Invalid("Write the name in letters.")
-    texts = [("name", word) for word in words] + [("heard", sound_of(word)) for word in words]
+    texts = [(KeyKind.NAME, word) for word in words]
+    texts += [(KeyKind.HEARD, sound_of(word)) for word in words]
     hashes = work.keys.match_keys_all(texts)
     spelt, heard = hashes[: len(words)], hashes[len(words) :]
     few = len(words) <= _ALL_NEEDED

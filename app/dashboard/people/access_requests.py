@@ -7,9 +7,9 @@ from fastapi import APIRouter, Request, Response
 
 from app.dashboard.templating import page
 from app.people.approval import deciding
-from app.people.approval.rows import AccessKind
 from app.privacy import ends
 from app.routing import partners
+from app.staff.access_kinds import AccessKind
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.staff.second_person import could_be_approved

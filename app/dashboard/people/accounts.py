@@ -15,7 +15,7 @@ from app.dashboard.people.views import PersonForm
 from app.dashboard.rota.of_person import rota_of_person
 from app.dashboard.skill_choices import LEVELS
 from app.dashboard.templating import page
-from app.errors import Invalid, Refusal
+from app.errors import ChangedMeanwhile, Invalid, Refusal
 from app.people import changing, factors, finding, links, phone_codes, work_left
 from app.people.finding import PersonState
 from app.people.provider import access
@@ -262,7 +262,7 @@ async def change_person(request: Request, work: InWork, staff: Keeps, person_id:
         await work.undo()
         person = await finding.person(work, person_id)
         form = views.form_of(person)
-        if isinstance(refusal, changing.ChangedMeanwhile):
+        if isinstance(refusal, ChangedMeanwhile):
             views.told_of_others(form, _differs(changes, person), person)
         form = views.typed_form(form, changes, notice=refusal_words(refusal))
         return await show_person(request, work, staff, person, form)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.contacts.finding.words import normal_words
-from app.definitions.answers import Answers, Asked, Sheet
+from app.definitions.answers import Answers, AskedQuestion, Sheet
 from app.definitions.forms import Field, Form, Section
 from app.definitions.library import Library
 from app.definitions.trees import Node, Tree, label_in
@@ -137,7 +137,7 @@ def _section(
         blank = [
             _field(
                 sheet,
-                Asked(
+                AskedQuestion(
                     f"{section.code}.{PLACEHOLDER}.{f.code}",
                     section,
                     f,
@@ -184,7 +184,7 @@ def _renamed(view: FieldView) -> FieldView:
     return replace(view, path=view.path.replace(PLACEHOLDER, FIRST))
 
 
-def _field(sheet: Sheet, question: Asked, answers: Answers, language: str) -> FieldView:
+def _field(sheet: Sheet, question: AskedQuestion, answers: Answers, language: str) -> FieldView:
     definition, value = question.field, answers.get(question.path)
     return FieldView(
         path=question.path,

@@ -10,7 +10,7 @@ from app.referrals.escalation.alarms import reason_of
 from app.routing import volume
 from app.routing.alarm_rows import AlarmKind
 from app.routing.alarms import of_lines
-from app.routing.rota import coverage, watch
+from app.routing.rota import coverage, unstaffed_alarms
 from app.safekeeping import notices
 from app.safekeeping.models import NoticeKind
 from app.words.pages import said
@@ -21,7 +21,7 @@ LISTED: tuple[Listed, ...] = (
     volume.OPEN_ALARMS,
     of_lines.open_of(AlarmKind.MESSAGE_NOT_TAKEN),
     of_lines.open_of(AlarmKind.CALLBACK_NOT_MADE),
-    watch.OPEN_ALARMS,
+    unstaffed_alarms.OPEN_ALARMS,
     notices.OPEN_NOTICES,
     coverage.OPEN_ALARMS,
 )
@@ -44,7 +44,7 @@ async def alarm_values(work: Work) -> dict[str, Any]:
         ],
         "staffing": [
             (alarm, f"{line}, {language_words(alarm.language)}", said(reason_of(alarm)))
-            for alarm, line in await watch.open_alarms(work)
+            for alarm, line in await unstaffed_alarms.open_alarms(work)
         ],
         "late": [
             (notice, said(notices.WORDS[NoticeKind(notice.kind)]))

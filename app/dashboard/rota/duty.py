@@ -19,7 +19,7 @@ from app.dashboard.rota.calendar import LAYER_WORDS, span_words, wall_words
 from app.dashboard.rota.page import Plans, show_week, week_of
 from app.dashboard.rota.places import place_word, read_place
 from app.dashboard.templating import templates
-from app.errors import Invalid, Refusal
+from app.errors import ChangedMeanwhile, Invalid, Refusal
 from app.routing.rota import changes, later, on_duty, recurrence, roster, stretches
 from app.routing.rota.shifts import Layer, Place, first_instant, last_instant
 from app.staff import accounts
@@ -219,7 +219,7 @@ async def change_duty(request: Request, work: InWork, staff: Plans) -> Response:
             await verbs.remove(work, staff, was)
             return _done(f"removed{said_later}", was, zone)
         to = await verbs.move(work, staff, was, read_to(typed, zone))
-    except stretches.ChangedMeanwhile as refusal:
+    except ChangedMeanwhile as refusal:
         await work.undo()
         return await _refused(request, work, staff, was, refusal)
     except Refusal as refusal:

@@ -72,7 +72,7 @@ CHAIN_WORDS = {
     "words_of_completed_versions": N_("Answers of completed contacts"),
     "words_of_consents": N_("Words written about consent"),
     "words_of_urgency_decisions": N_("Reasons of decisions about urgency"),
-    # Of these only whether they open is seen: their rows are from before there were sums.
+    # Their rows are older than the sums: the check only finds out whether they can be opened.
     BEFORE_SUMS: N_("Words kept before sums were kept"),
     # As earlier checks named them.
     "resealed_words": N_("Words that were sealed with a newer key"),

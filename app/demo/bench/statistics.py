@@ -258,7 +258,7 @@ def _run_child(url: str, what: str, *more: str) -> str:
 async def _child_summaries() -> dict[str, Any]:
     from app.jobs.transaction import transaction
     from app.settings import read_settings
-    from app.statistics.counting.summary import Asked, summarise
+    from app.statistics.counting.summary import FiguresWanted, summarise
     from app.statistics.exports.exporting import read_by, read_period
     from app.statistics.periods import Window
     from app.work import PROGRAM, make_ground
@@ -269,7 +269,7 @@ async def _child_summaries() -> dict[str, Any]:
     try:
         for name, given in SUMMARIES.items():
             options = given
-            asked = Asked(
+            asked = FiguresWanted(
                 window, read_period(options.get("period")), read_by(options.get("by") or [])
             )
             times = []

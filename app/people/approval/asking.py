@@ -10,8 +10,9 @@ from sqlalchemy import exists, or_, select, update
 
 from app.database.topics import Topic
 from app.errors import Conflict
-from app.people.approval.rows import AccessKind, AccessRequest
+from app.people.approval.rows import AccessRequest
 from app.privacy import ends
+from app.staff.access_kinds import AccessKind
 from app.staff.audit import write_entry
 from app.staff.emergency_rows import Emergency
 from app.staff.log_kinds import AuditLog
@@ -40,7 +41,7 @@ class WaitsAlready(Conflict):
 
 
 @dataclass(frozen=True)
-class Asked:
+class AccessWanted:
     """What is to take effect. None: that stays as it is."""
 
     kind: AccessKind
@@ -54,7 +55,7 @@ class Asked:
     code_hash: str | None = None
 
 
-async def hold_back(work: Work, staff: Staff, asked: Asked, *, by: By) -> bool:
+async def hold_back(work: Work, staff: Staff, asked: AccessWanted, *, by: By) -> bool:
     """Return whether this waits for a second person; then the request is made.
 
     The account is locked, or new. What another person asked before is not pushed out by it: what
@@ -80,7 +81,7 @@ async def hold_back(work: Work, staff: Staff, asked: Asked, *, by: By) -> bool:
         if _is_same(earlier, staff, asked):
             return True
         if asked.kind is AccessKind.IDENTITY and earlier.kind != AccessKind.IDENTITY:
-            # An address that was proven elsewhere takes nothing away that was asked here.
+            # A sign-in at the provider takes no request away that a person made here.
             return True
         if isinstance(by, Outside) and earlier.asked_by is not None:
             # It says the same at each sign-in, and can wait until the earlier one is decided.
@@ -89,7 +90,7 @@ async def hold_back(work: Work, staff: Staff, asked: Asked, *, by: By) -> bool:
             asked = _together(earlier, staff, asked, await _asker(work, by))
             keeps = asked.link_id == earlier.link_id
         else:
-            # What comes from outside says it again.
+            # The provider or the directory will ask for the earlier one again.
             keeps = False
         await _end(work, earlier, ChangeState.REPLACED, keeps_link=keeps)
     await _add(work, staff, asked, *await _asker(work, by))
@@ -97,8 +98,8 @@ async def hold_back(work: Work, staff: Staff, asked: Asked, *, by: By) -> bool:
 
 
 def _together(
-    row: AccessRequest, staff: Staff, asked: Asked, asker: tuple[UUID | None, str]
-) -> Asked:
+    row: AccessRequest, staff: Staff, asked: AccessWanted, asker: tuple[UUID | None, str]
+) -> AccessWanted:
     """Return what is asked now with what the same person asked before and still waits.
 
     A lost second factor and a link are decided at once, and so are changes of an account. A newer
@@ -121,7 +122,7 @@ def _together(
     raise WaitsAlready()
 
 
-async def _needs_two(work: Work, staff: Staff, asked: Asked, by: Staff | Outside) -> bool:
+async def _needs_two(work: Work, staff: Staff, asked: AccessWanted, by: Staff | Outside) -> bool:
     """Return whether what is asked lets a person learn more of children than they could before.
 
     What opens the account of a counsellor does so as well, and another telephone for their calls:
@@ -188,7 +189,7 @@ async def ask_anew(work: Work, staff: Staff, *, by: By) -> None:
 
 
 async def _add(
-    work: Work, staff: Staff, asked: Asked, asked_by: UUID | None, asked_role: str
+    work: Work, staff: Staff, asked: AccessWanted, asked_by: UUID | None, asked_role: str
 ) -> None:
     work.session.add(
         AccessRequest(
@@ -214,15 +215,15 @@ async def _add(
     work.announce(Topic.STAFF)
 
 
-def _is_same(earlier: AccessRequest, staff: Staff, asked: Asked) -> bool:
+def _is_same(earlier: AccessRequest, staff: Staff, asked: AccessWanted) -> bool:
     """Return whether the same waits already, as when a directory sends it again."""
     return asked_of(earlier) == asked and earlier.revision == staff.revision
 
 
-def asked_of(row: AccessRequest) -> Asked:
+def asked_of(row: AccessRequest) -> AccessWanted:
     """Return what a request is to bring about."""
-    values = {field.name: getattr(row, field.name) for field in fields(Asked)}
-    return Asked(**{**values, "kind": AccessKind(row.kind)})
+    values = {field.name: getattr(row, field.name) for field in fields(AccessWanted)}
+    return AccessWanted(**{**values, "kind": AccessKind(row.kind)})
 
 
 async def _asker(work: Work, by: Staff | Outside) -> tuple[UUID | None, str]:
@@ -235,7 +236,7 @@ async def _asker(work: Work, by: Staff | Outside) -> tuple[UUID | None, str]:
     return emergency.asked_by, by.role
 
 
-def for_log(staff: Staff, asked: Asked) -> dict[str, str | None]:
+def for_log(staff: Staff, asked: AccessWanted) -> dict[str, str | None]:
     """Return what is asked as the log may hold it: of an address only its ends."""
     found: dict[str, str | None] = {"kind": asked.kind.value, "role": asked.role or staff.role}
     if asked.email is not None:

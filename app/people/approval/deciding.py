@@ -10,11 +10,12 @@ from app.errors import Conflict, NotAllowed, NotFound
 from app.people import changing, factors, finding, leaving, links
 from app.people.approval import renewing
 from app.people.approval.asking import asked_of, for_log, withdraw_link
-from app.people.approval.rows import AccessKind, AccessRequest
+from app.people.approval.rows import AccessRequest
 from app.people.changing import Changes
 from app.people.directory_rows import DirectoryAccount
 from app.people.provider import access
 from app.staff import accounts, phone_proofs
+from app.staff.access_kinds import AccessKind
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import EndpointKind, PasswordLink, Staff

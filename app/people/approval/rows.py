@@ -1,31 +1,14 @@
 """Accounts that would read children's records and wait for a second person, as rows."""
 
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database.base import Base, Identifier, one_of
+from app.staff.access_kinds import AccessKind
 from app.staff.second_person import ChangeState
-
-
-class AccessKind(StrEnum):
-    """What takes effect when a second person approves."""
-
-    # An account becomes active: a new one, or one that had left.
-    ACCOUNT = "account"
-    # Its role, e-mail address or team becomes another one, or its calls ring at another telephone.
-    CHANGE = "change"
-    # A link by which a password is chosen opens.
-    LINK = "link"
-    # The second factor is taken away; with a link, that one opens as well.
-    FACTOR = "factor"
-    # A code proves its telephone.
-    PHONE_CODE = "phone_code"
-    # A person at the provider of identities signs in to it.
-    IDENTITY = "identity"
 
 
 class AccessRequest(Base):

@@ -12,14 +12,14 @@ from app.jobs.names import Task
 from app.outbox.push import subscriptions
 from app.people import changing, ending, links
 from app.people.approval import asking
-from app.people.approval.asking import Asked, hold_back, waiting_of
-from app.people.approval.rows import AccessKind
+from app.people.approval.asking import AccessWanted, hold_back, waiting_of
 from app.people.changing import Changes
 from app.people.provider.mapping import Wanted
 from app.people.provider.rows import LinkedHow, StaffIdentity, Unknown
 from app.routing import own_presence, withdrawing
 from app.routing.rota import feeds
 from app.staff import accounts, passwords, second_factor
+from app.staff.access_kinds import AccessKind
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -158,7 +158,7 @@ async def _first_time(
     staff = await _by_email(work, claims) if wanted.links_by_email else None
     if staff is not None:
         staff = await changing.lock_person(work, staff.id)
-        asked = Asked(AccessKind.IDENTITY, issuer=issuer, subject=subject)
+        asked = AccessWanted(AccessKind.IDENTITY, issuer=issuer, subject=subject)
         if await hold_back(work, staff, asked, by=Outside.PROVIDER):
             return Ended(WaitsForApproval())
         return await _link(work, staff, issuer, subject, LinkedHow.EMAIL)
@@ -174,7 +174,7 @@ async def _first_time(
         page_language=page_language_of(claims.get("locale")) or reader(),
     )
     # Before it is linked: the account could approve from then on, and does not count for itself.
-    waits = await hold_back(work, staff, Asked(AccessKind.ACCOUNT), by=Outside.PROVIDER)
+    waits = await hold_back(work, staff, AccessWanted(AccessKind.ACCOUNT), by=Outside.PROVIDER)
     identity = await _link(work, staff, issuer, subject, LinkedHow.CREATED)
     if waits:
         staff.active = False

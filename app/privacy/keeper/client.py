@@ -1,9 +1,9 @@
 """The keeper as the program sees it: it is asked over a socket of this machine, and holds the keys.
 
-A short request takes about as long as handing the turn to another task and back, so it is simply
-made; a long one is made in a thread (`app/privacy/keys.py`). A keeper that does not answer is
-waited for once, for a second at most: after that each request is refused at once, until the keeper
-has answered the task that looks after it.
+A short request takes about as long as a switch to another task and back, so it is made in the event
+loop; a long one is made in a thread (`app/privacy/keys.py`). If the keeper does not answer, one
+request waits for a second at most. The next ones are refused at once, until the keeper has answered
+the task that watches it.
 """
 
 import asyncio

@@ -4,6 +4,7 @@ from abc import abstractmethod
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
+from app.jobs.names import Task
 from app.outbox.once import Outgoing, Row
 from app.outbox.states import Sending
 from app.referrals.states import AttemptResult
@@ -27,7 +28,7 @@ class AttemptOnce(Outgoing[A]):
     subject: str
     body: str
 
-    def __init__(self, attempt_id: str, task: str) -> None:
+    def __init__(self, attempt_id: str, task: Task) -> None:
         super().__init__(task, attempt_id=attempt_id)
         self.attempt_id = UUID(attempt_id)
 

@@ -8,13 +8,14 @@ from sqlalchemy import func, select
 
 from app.calls.hours import is_open
 from app.database.topics import Topic
+from app.outbox.channels import ChannelKind
 from app.outbox.states import Sending
 from app.referrals.channels.models import Attempt
 from app.referrals.channels.registry import message_channel
 from app.referrals.directory.models import Agency, DutyPhone
 from app.referrals.models import Referral
 from app.referrals.spoken import language_for
-from app.referrals.states import AttemptResult, ChannelKind, Purpose
+from app.referrals.states import AttemptResult, Purpose
 from app.work import Work
 
 

@@ -9,10 +9,11 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 from app.jobs.names import Task
+from app.outbox.channels import ChannelKind
 from app.referrals.channels.models import Attempt
 from app.referrals.directory.models import Agency
 from app.referrals.models import Recipient, Referral
-from app.referrals.states import AgencyEvent, AttemptResult, ChannelKind, Purpose
+from app.referrals.states import AgencyEvent, AttemptResult, Purpose
 from app.work import Work
 
 

@@ -7,13 +7,14 @@ from uuid import UUID, uuid4
 from sqlalchemy import func, select
 
 from app.errors import TooMany
+from app.outbox.channels import ChannelKind
 from app.referrals.channels.attempts import add_attempt, phone_on_duty
 from app.referrals.channels.models import Attempt, Link
 from app.referrals.channels.registry import writing_to
 from app.referrals.directory.models import Agency
 from app.referrals.models import Referral
 from app.referrals.spoken import refusal
-from app.referrals.states import ChannelKind, Purpose
+from app.referrals.states import Purpose
 from app.work import Work
 
 CODE_DIGITS = 6

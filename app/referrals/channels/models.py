@@ -9,10 +9,10 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database.base import Base, Identifier, MatchHash, Sealed, one_of
+from app.outbox.channels import MESSAGES
 from app.outbox.rows import SentOnce
 from app.outbox.states import OF_REQUESTS
 from app.referrals.states import (
-    MESSAGES,
     AgencyCaseState,
     AttemptResult,
     DeliveryState,

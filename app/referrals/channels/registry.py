@@ -1,5 +1,6 @@
 """All channels to an agency, in the order in which they are used: the only list of them."""
 
+from app.outbox.channels import ChannelKind
 from app.referrals.channels.base import Channel, MessageChannel, SystemChannel
 from app.referrals.channels.email.channel import CHANNEL as EMAIL
 from app.referrals.channels.phone.channel import CHANNEL as PHONE
@@ -7,7 +8,6 @@ from app.referrals.channels.primero.channel import CHANNEL as PRIMERO
 from app.referrals.channels.sms.channel import CHANNEL as SMS
 from app.referrals.channels.webhook.channel import CHANNEL as WEBHOOK
 from app.referrals.directory.models import Agency
-from app.referrals.states import ChannelKind
 
 # A new channel is one line here.
 CHANNELS: tuple[Channel, ...] = (EMAIL, SMS, PHONE, PRIMERO, WEBHOOK)

@@ -46,7 +46,7 @@ async def words_of(work: Work, referral: Referral, attempt: Attempt) -> tuple[st
     base = work.settings.public_url.rstrip("/")
     return write(
         attempt.language,
-        attempt.purpose,
+        Purpose(attempt.purpose),
         code=referral.code,
         urgency=referral.urgency,
         link=f"{base}/r/{token}" if token else "",

@@ -19,10 +19,9 @@ from app.referrals.directory.models import Agency
 from app.referrals.log_kinds import LogKind
 from app.referrals.models import Consent, Referral
 from app.referrals.states import NoticeKind, Sector
-from app.referrals.trail import PROGRAM_ITSELF, By, Via, note, tell_house
+from app.referrals.trail import PROGRAM_ITSELF, By, note, tell_house
 from app.work import Work
 
-_BY_HAND = By(Via.BY_HAND)
 # The question of a contact that holds the consent for each scope.
 SCOPES: dict[Scope, Meaning] = {
     Scope.SERVICES: "consent_services",

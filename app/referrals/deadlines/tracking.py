@@ -15,7 +15,7 @@ from app.referrals.directory.models import Agency
 from app.referrals.library import protocols_of
 from app.referrals.log_kinds import LogKind
 from app.referrals.models import Deadline, DeadlineBreach, Dispatch, Recipient, Referral
-from app.referrals.protocol import Protocol
+from app.referrals.protocol import From, Protocol
 from app.referrals.scopes import lock_referral, reads_referral
 from app.referrals.states import OVER, DeadlineKind, ForWhom, NoticeKind, ReferralState
 from app.referrals.trail import PROGRAM_ITSELF, note, tell_house
@@ -36,7 +36,7 @@ def protocol_of(work: Work, referral: Referral) -> Protocol:
     return protocols_of(work.ground).protocols[key]
 
 
-def start_from(work: Work, referral: Referral, moment: str) -> None:
+def start_from(work: Work, referral: Referral, moment: From) -> None:
     """Start the deadlines of a locked referral that run from `moment`, which is now."""
     protocol = protocol_of(work, referral)
     for rule in protocol.rule(referral.urgency).deadlines:
@@ -146,7 +146,7 @@ def _start_again(work: Work, deadline: Deadline, due: datetime) -> None:
     _set(work, deadline)
 
 
-async def start_once(work: Work, referral: Referral, moment: str) -> None:
+async def start_once(work: Work, referral: Referral, moment: From) -> None:
     """Do the same as `start_from`, for a moment that may come again after a rejection."""
     protocol = protocol_of(work, referral)
     for rule in protocol.rule(referral.urgency).deadlines:
@@ -201,7 +201,7 @@ async def stop(work: Work, referral: Referral, *kinds: DeadlineKind) -> None:
 
 
 async def follow_urgency(
-    work: Work, referral: Referral, moments: dict[str, datetime | None]
+    work: Work, referral: Referral, moments: dict[From, datetime | None]
 ) -> None:
     """Set the deadlines of a locked referral to the times of its new urgency.
 

@@ -11,6 +11,7 @@ from app.referrals.deadlines import tracking
 from app.referrals.escalation.trying import begin
 from app.referrals.log_kinds import LogKind
 from app.referrals.models import Recipient, Referral
+from app.referrals.protocol import From
 from app.referrals.replies import details
 from app.referrals.scopes import lock_own
 from app.referrals.states import OVER, UNACKNOWLEDGED, NoticeKind, ReferralState
@@ -71,7 +72,7 @@ async def change_urgency(
     return referral
 
 
-async def _moments(work: Work, referral: Referral) -> dict[str, datetime | None]:
+async def _moments(work: Work, referral: Referral) -> dict[From, datetime | None]:
     """Return the time of each moment from which a deadline can run."""
     accepted = referral.accepted_at
     if referral.recipient_id is not None:

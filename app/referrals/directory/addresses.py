@@ -23,7 +23,7 @@ from app.referrals.trail import tell_house
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
-from app.staff.second_person import Asked, ChangeState, SecondPerson, second
+from app.staff.second_person import Asker, ChangeState, SecondPerson, second
 from app.work import ActorKind, Work
 
 _ENTERED = (
@@ -233,8 +233,8 @@ class Waiting:
     may_decide: bool
 
 
-def _asked(change: AddressChange) -> Asked:
-    return Asked(change.asked_by, change.asked_role, change.asked_at)
+def _asked(change: AddressChange) -> Asker:
+    return Asker(change.asked_by, change.asked_role, change.asked_at)
 
 
 async def waiting(work: Work, staff: Staff | None) -> list[Waiting]:

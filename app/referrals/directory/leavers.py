@@ -12,12 +12,13 @@ from sqlalchemy import exists, func, literal, select, update
 
 from app.calls.line_rows import Line
 from app.database.topics import Topic
+from app.outbox.channels import ChannelKind
 from app.privacy import ends
 from app.referrals.channels.models import Link
 from app.referrals.directory.agencies import doubt_phone
 from app.referrals.directory.models import Agency
 from app.referrals.directory.phones import phones_of
-from app.referrals.states import ChannelKind, Sector
+from app.referrals.states import Sector
 from app.staff import former_addresses, phone_proofs
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog

@@ -15,6 +15,7 @@ from app.database.topics import Topic
 from app.jobs.names import Task
 from app.jobs.transaction import run_verb
 from app.log import log
+from app.outbox.channels import ChannelKind
 from app.outbox.states import Sending
 from app.referrals.channels.attempts import phones_on_duty
 from app.referrals.channels.registry import message_channel, writing_to
@@ -24,10 +25,10 @@ from app.referrals.escalation import dangers
 from app.referrals.escalation.next_step import Act, Around, Position, Step, StepKind, next_turn
 from app.referrals.library import protocols_of
 from app.referrals.spoken import language_for
-from app.referrals.states import AttemptResult, ChannelKind, Service
+from app.referrals.states import AttemptResult, Service
 from app.routing import waking
 from app.routing.alarm_rows import Alarm, AlarmAttempt, AlarmKind
-from app.routing.rota import watch
+from app.routing.rota import unstaffed_alarms
 from app.staff.models import EndpointKind, Staff
 from app.words.pages import N_, _, language_name, said, spoken_in
 from app.work import PROGRAM, Work
@@ -106,7 +107,7 @@ async def acknowledge(work: Work, alarm_id: UUID, by: str, staff: Staff | None =
 
     An alarm about danger then needs a decision, or the escalation resumes. Raises NotFound.
     """
-    first = await watch.acknowledge(work, alarm_id, by, staff)
+    first = await unstaffed_alarms.acknowledge(work, alarm_id, by, staff)
     alarm = await lock_alarm(work, alarm_id)
     if first and alarm is not None and alarm.subject_id is not None:
         wait_for(work, alarm, protocols_of(work.ground).current.alarms.decide)
@@ -262,7 +263,7 @@ _PAGE = "{page}"
 async def message_of(work: Work, alarm: Alarm, language: str) -> tuple[str, str]:
     """Return subject and text of a message: what is wrong, where, and what to do. Nothing about a
     child."""
-    line = await watch.line_of(work, alarm)
+    line = await unstaffed_alarms.line_of(work, alarm)
     # The page of the rota shows a line without a counsellor, that of the supervisors danger.
     page = "supervisor" if alarm.subject_id is not None else "roster"
     with spoken_in(language):

@@ -41,7 +41,7 @@ from app.referrals.models import Deadline, Notice, Recipient, Referral
 from app.referrals.scopes import reads_referral
 from app.referrals.states import OVER, DeadlineKind, NoticeKind, ReferralState
 from app.routing.alarm_rows import Alarm, AlarmKind
-from app.routing.rota.watch import end_alarm, open_alarm
+from app.routing.rota.unstaffed_alarms import end_alarm, open_alarm
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -220,9 +220,7 @@ async def _settle(work: Work, found: Iterable[Danger]) -> int:
     for key, danger in now.items():
         if key in known:
             continue
-        await open_alarm(
-            work, kind=danger.kind.value, subject_id=danger.subject_id, owner_id=danger.owner_id
-        )
+        await open_alarm(work, danger.kind, subject_id=danger.subject_id, owner_id=danger.owner_id)
         work.announce(Topic.NOTICES)
         opened += 1
     return opened

@@ -10,6 +10,7 @@ from app.calls.states import CallState
 from app.definitions.risk import Urgency
 from app.errors import Message
 from app.jobs.names import Task
+from app.outbox.channels import ChannelKind
 from app.referrals.channels.attempts import (
     add_attempt,
     end_attempts,
@@ -31,7 +32,6 @@ from app.referrals.states import (
     HELD,
     UNACKNOWLEDGED,
     AttemptResult,
-    ChannelKind,
     DeadlineKind,
     ForWhom,
     NoticeKind,
@@ -52,7 +52,6 @@ LISTENING = timedelta(seconds=60)
 _TELL_EVERY = 10
 
 _RING = {Act.RING, Act.RING_SUPERVISOR, Act.RING_DIRECTOR}
-_SEND = {Act.SEND, Act.SEND_SUPERVISOR, Act.SEND_DIRECTOR}
 _SUPERVISOR = {Act.RING_SUPERVISOR, Act.SEND_SUPERVISOR}
 
 

@@ -13,7 +13,7 @@ from app.contacts.records import Opened
 from app.contacts.registry import sheet_of
 from app.contacts.sealed_answers import present
 from app.contacts.special_codes import codes_of
-from app.definitions.answers import Answers, Asked, Sheet, Value
+from app.definitions.answers import Answers, AskedQuestion, Sheet, Value
 from app.definitions.forms import FREE_TEXT, OF_REPORTER, Field, Form, Meaning
 from app.definitions.library import Library
 
@@ -102,13 +102,15 @@ class _Theirs:
     def _is_kept_back(self, meaning: Meaning) -> bool:
         return meaning in OF_REPORTER and not self._reporter_agrees
 
-    def _holds(self, asked: Asked) -> bool:
+    def _holds(self, asked: AskedQuestion) -> bool:
         if asked.field.means_if is None:
             # The place where a child lives need not be the place where it is now.
             return asked.field.means != "place"
         return self._sheet.holds(asked.field.means_if, self._there, (asked.section, asked.entry))
 
-    def _as_ours(self, ours: Sheet, question: Field, asked: Asked) -> tuple[Value | None, bool]:
+    def _as_ours(
+        self, ours: Sheet, question: Field, asked: AskedQuestion
+    ) -> tuple[Value | None, bool]:
         """Return their answer in a form that our question takes, and whether it is complete."""
         value = self._contact.answer(asked.path)
         if value is None:

@@ -8,12 +8,13 @@ from sqlalchemy import select
 from app.calls.models import Call, RecordedEvent
 from app.database.topics import Topic
 from app.jobs.names import Task
+from app.outbox.channels import ChannelKind
 from app.referrals.channels.models import Attempt
 from app.referrals.directory.models import Agency
 from app.referrals.log_kinds import LogKind
 from app.referrals.models import Referral
 from app.referrals.scopes import lock_referral
-from app.referrals.states import AttemptResult, ChannelKind
+from app.referrals.states import AttemptResult
 from app.referrals.trail import By, Via, note
 from app.routing import in_hand
 from app.routing.participants import actions

@@ -7,6 +7,7 @@ entered, if consent holds at that moment, and each time is recorded.
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import Select, select
@@ -261,7 +262,7 @@ def _talk(found: Visit) -> Select[RecordEvent]:
 
 async def _has_answers(work: Work, found: Visit) -> bool:
     rows = (await work.session.scalars(_talk(found))).all()
-    return any(row.kind == "answer" for row in rows)
+    return any(row.kind == LogKind.ANSWER for row in rows)
 
 
 async def _talk_of(work: Work, found: Visit) -> list[tuple[str, datetime, str]]:
@@ -349,11 +350,30 @@ async def ask_for_link(work: Work, token: str) -> None:
 # -- steps -------------------------------------------------------------------------------------
 
 
+class StepByLink(StrEnum):
+    """What a person at an agency can do with a link: stored with the link that it uses up."""
+
+    ACKNOWLEDGE = "acknowledge"
+    ACCEPT = "accept"
+    REJECT = "reject"
+    PROGRESS = "progress"
+    COMPLETE = "complete"
+    ASK = "ask"
+    DISPATCH = "dispatch"
+
+
+def read_step(kind: str) -> StepByLink:
+    """Return the step of a form. Raises Invalid."""
+    if kind not in set(StepByLink):
+        raise refusal(Invalid, "no_such_step")
+    return StepByLink(kind)
+
+
 @dataclass(frozen=True)
 class Step:
     """What a person at an agency does with a link."""
 
-    kind: str
+    kind: StepByLink
     name: str = ""
     words: str = ""
     reason: str = ""
@@ -376,7 +396,7 @@ async def take_step(work: Work, token: str, step: Step) -> str:
     if not by.name:
         raise refusal(Invalid, "no_name")
     await _do(work, referral, recipient, step, by)
-    link.used_at, link.used_for = work.now, step.kind
+    link.used_at, link.used_for = work.now, step.kind.value
     lives = tracking.protocol_of(work, referral).link_lives
     following, fresh = add_link(
         work, referral, agency.id, link.recipient_id, link.channel, lives=lives
@@ -403,34 +423,34 @@ async def _do(
     by: By,
 ) -> None:
     if recipient is None:
-        if step.kind != "acknowledge":
+        if step.kind is not StepByLink.ACKNOWLEDGE:
             raise refusal(Invalid, "sign_in")
         await answering.acknowledge_in_house(work, referral, by)
         return
     match step.kind:
-        case "acknowledge":
+        case StepByLink.ACKNOWLEDGE:
             await answering.acknowledge(work, referral, recipient, by, words=step.words)
-        case "accept":
+        case StepByLink.ACCEPT:
             await answering.accept(work, referral, recipient, by)
-        case "reject":
+        case StepByLink.REJECT:
             if step.reason not in set(RejectionReason):
                 raise refusal(Invalid, "no_reason")
             await answering.reject(
                 work, referral, recipient, RejectionReason(step.reason), by, words=step.words
             )
-        case "progress":
+        case StepByLink.PROGRESS:
             await answering.progress(
                 work, referral, recipient, by, seen_at=step.seen_at, words=step.words
             )
-        case "complete":
+        case StepByLink.COMPLETE:
             if step.outcome not in set(ReferralOutcome):
                 raise refusal(Invalid, "no_outcome")
             await answering.complete(
                 work, referral, recipient, ReferralOutcome(step.outcome), by, words=step.words
             )
-        case "ask":
+        case StepByLink.ASK:
             await answering.ask(work, referral, recipient, step.words, by)
-        case "dispatch" if answering.too_late(referral, recipient) is None:
+        case StepByLink.DISPATCH if answering.too_late(referral, recipient) is None:
             if step.dispatch_id is None or step.to not in set(DispatchState):
                 raise refusal(Invalid, "no_team_state")
             await outreach.move_dispatch(

@@ -21,6 +21,7 @@ from app.chats import untaken
 from app.contacts.cases.models import CaseContact, CaseRequest, FollowUp
 from app.contacts.models import Case, Contact, MatchKey, Profile, ProfileNumber
 from app.contacts.saving import number_keys
+from app.contacts.states import KeyKind
 from app.errors import Invalid, NotFound, TooMany
 from app.privacy.numbers import e164_in
 from app.referrals.models import Referral
@@ -158,7 +159,7 @@ async def _by_numbers(work: Work, trail: Trail, numbers: list[str]) -> None:
         trail.keys |= set(work.keys.match_keys("caller", number))
         rows = await work.session.execute(
             select(MatchKey.subject_kind, MatchKey.subject_id)
-            .where(MatchKey.kind == "number", MatchKey.key.in_(number_keys(work, number)))
+            .where(MatchKey.kind == KeyKind.NUMBER, MatchKey.key.in_(number_keys(work, number)))
             .distinct()
         )
         for kind, id_ in rows:

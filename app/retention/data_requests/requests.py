@@ -36,7 +36,7 @@ from app.staff.audit import write_entry, write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
-from app.staff.second_person import RULE, Asked, second
+from app.staff.second_person import RULE, Asker, second
 from app.words.pages import N_
 from app.work import Work
 
@@ -369,7 +369,7 @@ async def why_not_decide(work: Work, staff: Staff | None, request: DataRequest) 
         return N_("An erasure is decided by a person of another role.")
     if staff is None:
         return ""
-    asked = Asked(request.asked_by, request.asked_role, request.asked_at or request.began_at)
+    asked = Asker(request.asked_by, request.asked_role, request.asked_at or request.began_at)
     any_role = request.kind == RequestKind.ACCESS
     is_second = (await second(work, staff)).may_decide(asked, of_any_role=any_role)
     return "" if is_second else RULE

@@ -11,7 +11,7 @@ from app.calls.line_rows import Line
 from app.database.topics import Topic
 from app.log import log
 from app.routing.alarm_rows import Alarm, AlarmKind
-from app.routing.rota.watch import end_alarm, open_alarm
+from app.routing.rota.unstaffed_alarms import end_alarm, open_alarm
 from app.work import Work
 
 
@@ -30,7 +30,7 @@ async def settle(work: Work, kind: AlarmKind, late: set[UUID], lock: int) -> Non
             end_alarm(work, alarm)
     for line_id in sorted(late - set(known), key=str):
         log().warning("something waits too long", area="routing", kind=kind, line_id=str(line_id))
-        await open_alarm(work, line_id=line_id, kind=kind.value)
+        await open_alarm(work, kind, line_id=line_id)
     work.announce(Topic.ALARMS)
 
 

@@ -1,4 +1,4 @@
-"""An alarm when a call-back was promised for a time, and was not made.
+"""An alarm when a call-back was not made at the time that was agreed.
 
 It is made when the child's phone was rung. The supervisors see the alarm on their pages, and the
 people on call are rung and written to, until one of them acknowledges it or each such call-back of
@@ -67,8 +67,8 @@ async def _late_lines(work: Work) -> list[UUID]:
 
 
 def _late(now: datetime, rows: Any) -> Iterator[UUID]:
-    for line_id, kept, zone, danger, promised in rows:
+    for line_id, kept, zone, danger, agreed in rows:
         plan = read_plan(kept)
         quiet = plan.is_night(now, ZoneInfo(zone)) and not danger
-        if now - promised > timedelta(seconds=plan.callback_wait) and not quiet:
+        if now - agreed > timedelta(seconds=plan.callback_wait) and not quiet:
             yield line_id

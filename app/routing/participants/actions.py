@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.calls import record
-from app.calls.log_kinds import CallLog, Cause
+from app.calls.log_kinds import AnyCause, CallLog, Cause
 from app.calls.models import Call
 from app.calls.states import CallState
 from app.database.topics import Topic
@@ -95,7 +95,7 @@ async def _holds_another(work: Work, participant: Participant) -> bool:
     return await holding.holds_anything(work, participant.staff_id)
 
 
-async def gone(work: Work, call: Call, participant: Participant, cause: str) -> None:
+async def gone(work: Work, call: Call, participant: Participant, cause: AnyCause) -> None:
     """End a participant who left or was not reached. The caller is not left in silence."""
     if participant.owner_offer_id is not None or participant.state not in LIVE:
         return

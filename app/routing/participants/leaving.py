@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.calls import platform, record
-from app.calls.log_kinds import CallLog, Cause
+from app.calls.log_kinds import AnyCause, CallLog, Cause
 from app.calls.models import Call, Leg, RecordedEvent
 from app.calls.states import CallEvent, CallState, Direction
 from app.database.topics import Topic
@@ -33,7 +33,9 @@ _KNOWN = timedelta(seconds=15)
 DUTY_LABEL = "duty-"
 
 
-async def counsellor_left(work: Work, call: Call, offer: Offer, cause: str, *, died: bool) -> None:
+async def counsellor_left(
+    work: Work, call: Call, offer: Offer, cause: AnyCause, *, died: bool
+) -> None:
     """Handle the end of a counsellor's leg. `died`: the provider says that the line broke."""
     if offer.released_at is not None or CallState(call.state) is CallState.ENDED:
         return
@@ -59,7 +61,7 @@ async def counsellor_left(work: Work, call: Call, offer: Offer, cause: str, *, d
 
 
 async def lose_counsellor(
-    work: Work, call: Call, offer: Offer, cause: str, *, fetch_caller: bool = True
+    work: Work, call: Call, offer: Offer, cause: AnyCause, *, fetch_caller: bool = True
 ) -> None:
     """Put the caller at the front of the queue when the counsellor's leg is gone for good.
 
@@ -93,7 +95,7 @@ async def lose_counsellor(
 
 
 async def give_back_conversations(
-    work: Work, counsellor_id: UUID, cause: str, then: PresenceState
+    work: Work, counsellor_id: UUID, cause: AnyCause, then: PresenceState
 ) -> None:
     """Return the children who write with a counsellor to the queue, with their first place, and
     withdraw what is offered. `then` is the counsellor's state if they hold nothing more."""
@@ -106,7 +108,9 @@ async def give_back_conversations(
         await give_back(work, call, offer, cause, then)
 
 
-async def give_back(work: Work, call: Call, offer: Offer, cause: str, then: PresenceState) -> None:
+async def give_back(
+    work: Work, call: Call, offer: Offer, cause: AnyCause, then: PresenceState
+) -> None:
     """Return one child who writes with a counsellor to the queue; see above."""
     if offer.released_at is not None:
         return
@@ -120,7 +124,7 @@ async def give_back(work: Work, call: Call, offer: Offer, cause: str, then: Pres
         await presences.set_presence(work, presence, then, cause)
 
 
-async def _goes_on_without(work: Work, call: Call, offer: Offer, cause: str) -> bool:
+async def _goes_on_without(work: Work, call: Call, offer: Offer, cause: AnyCause) -> bool:
     """Keep the talk alive if a colleague takes over or others stay; return whether it goes on."""
     heir = await _heir(work, call)
     if heir is not None:
@@ -138,7 +142,7 @@ async def _goes_on_without(work: Work, call: Call, offer: Offer, cause: str) -> 
     return True
 
 
-async def _release(work: Work, call: Call, offer: Offer, cause: str) -> None:
+async def _release(work: Work, call: Call, offer: Offer, cause: AnyCause) -> None:
     offer.released_at, offer.lost_at = work.now, None
     await releasing.end_legs(work, offer.id)
     call.returned += 1
@@ -219,7 +223,7 @@ async def leave_empty_room(work: Work, call: Call) -> None:
 # -- a broken line ---------------------------------------------------------------------------
 
 
-async def _ring_again(work: Work, call: Call, offer: Offer, cause: str) -> None:
+async def _ring_again(work: Work, call: Call, offer: Offer, cause: AnyCause) -> None:
     """Ring the counsellor whose line broke. The child hears a message and soft sound meanwhile."""
     offer.lost_at = work.now
     await releasing.end_legs(work, offer.id)

@@ -17,7 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.calls import record
-from app.calls.log_kinds import IN_AND_OUT, CallLog, Cause, ConferenceEvent
+from app.calls.log_kinds import IN_AND_OUT, AnyCause, CallLog, Cause, ConferenceEvent
 from app.calls.models import Call, Leg, RecordedEvent
 from app.database.base import Base, Identifier, Sealed, one_of
 from app.database.quick import is_one_of
@@ -174,13 +174,15 @@ async def staff_in(work: Work, calls: list[UUID]) -> dict[tuple[UUID, UUID], Par
     return {(row.staff_id, row.call_id): row for row in rows if row.staff_id}
 
 
-async def send_away(work: Work, call: Call, cause: str) -> None:
+async def send_away(work: Work, call: Call, cause: AnyCause) -> None:
     """End all participants when the talk is over or the conference is left; no phone rings on."""
     for participant in await live_participants(work, call.id):
         await end_participant(work, call, participant, cause)
 
 
-async def end_participant(work: Work, call: Call, participant: Participant, cause: str) -> None:
+async def end_participant(
+    work: Work, call: Call, participant: Participant, cause: AnyCause
+) -> None:
     """End a participant: ask for the end of their legs, and free a colleague for calls."""
     if participant.state not in LIVE:
         return

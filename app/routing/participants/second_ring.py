@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.calls import record
-from app.calls.log_kinds import CallLog, Cause
+from app.calls.log_kinds import AnyCause, CallLog, Cause
 from app.calls.models import Call, Leg
 from app.calls.states import CallState, LegStatus, read_leg_status
 from app.jobs.names import Task
@@ -20,7 +20,7 @@ from app.routing.participants.participants import Participant, ParticipantState
 from app.work import Work
 
 
-async def ring(work: Work, call: Call, participant: Participant, cause: str) -> bool:
+async def ring(work: Work, call: Call, participant: Participant, cause: AnyCause) -> bool:
     """Ring the colleague's own telephone as well as the browser. Call and participant are locked.
 
     Return whether it rings now. It does not if there is none, or if it has rung already.
@@ -94,7 +94,9 @@ async def taken_in_browser(work: Work, participant: Participant) -> None:
         await _end_legs(work, participant, second=True)
 
 
-async def leg_over(work: Work, call: Call, participant: Participant, leg: Leg, cause: str) -> bool:
+async def leg_over(
+    work: Work, call: Call, participant: Participant, leg: Leg, cause: AnyCause
+) -> bool:
     """Handle the end of a colleague's leg for which there is another way. Return whether they are
     still rung, or in the talk, by that one."""
     if leg.second:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from app.database.topics import Topic
-from app.errors import Conflict, Invalid, NotAllowed, NotFound
+from app.errors import ChangedMeanwhile, Conflict, Invalid, NotAllowed, NotFound
 from app.routing.rota import changes, free, on_duty, roster
 from app.routing.rota.models import RotaChange, RotaChangeState, ShiftRow
 from app.routing.rota.on_duty import Rota
@@ -20,13 +20,6 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Work
-
-
-class ChangedMeanwhile(Conflict):
-    default = (
-        "Another person has changed this duty since you opened the page. Look at the rota as it "
-        "is now."
-    )
 
 
 class CutByAnother(Conflict):

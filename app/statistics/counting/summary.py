@@ -47,7 +47,7 @@ MOST_CELLS = 60_000
 
 
 @dataclass(frozen=True)
-class Asked:
+class FiguresWanted:
     """A request for a summary."""
 
     window: Window
@@ -118,7 +118,7 @@ class Row:
 class Summary:
     """What was counted, and as of when."""
 
-    asked: Asked
+    asked: FiguresWanted
     as_of: datetime
     rows: list[Row]
     total: Group
@@ -215,7 +215,7 @@ async def zones_of(work: Work) -> Zones:
 
 async def summarise(
     work: Work,
-    asked: Asked,
+    asked: FiguresWanted,
     *,
     reconciled: bool = False,
     exact: bool = False,
@@ -246,7 +246,7 @@ async def summarise(
     return summary
 
 
-def check(asked: Asked) -> None:
+def check(asked: FiguresWanted) -> None:
     """Refuse what cannot be counted. Raises Invalid."""
     if len(asked.by) > 2 or len(set(asked.by)) != len(asked.by):
         raise Invalid("Give at most two different dimensions.")
@@ -265,7 +265,7 @@ async def let_go(work: Work) -> None:
         await work.let_go()
 
 
-async def count(look: Reading, zones: Zones, asked: Asked) -> Summary:
+async def count(look: Reading, zones: Zones, asked: FiguresWanted) -> Summary:
     """Count from one reading of the facts; the numbers are computed in threads."""
     try:
         cuts = zones.cuts(asked.window, asked.period, asked.line)
@@ -303,7 +303,7 @@ async def count(look: Reading, zones: Zones, asked: Asked) -> Summary:
 
 def _finish(
     look: Reading,
-    asked: Asked,
+    asked: FiguresWanted,
     cuts: dict[str, Cut],
     readers: tuple[Reader, ...],
     cells: Tally,
@@ -343,7 +343,7 @@ def _together(groups: Iterable[Group]) -> Group:
 
 
 def _rows(
-    asked: Asked,
+    asked: FiguresWanted,
     readers: tuple[Reader, ...],
     cells: dict[Key, Group],
     sums: dict[Key, Group],

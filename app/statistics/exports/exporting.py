@@ -18,7 +18,7 @@ from app.statistics.counting import feedback, reconcile, referral_figures
 from app.statistics.counting.counsellors import room, room_table
 from app.statistics.counting.kept_targets import targets_of
 from app.statistics.counting.labels import OVERLAP, TOTAL, labeller
-from app.statistics.counting.summary import Asked, Zones, count, let_go, summarise, zones_of
+from app.statistics.counting.summary import FiguresWanted, Zones, count, let_go, summarise, zones_of
 from app.statistics.dimensions import Dimension
 from app.statistics.exports.at_once_table import COLUMNS as at_once_columns
 from app.statistics.exports.at_once_table import at_once_table
@@ -265,14 +265,14 @@ async def _made(work: Work, wanted: Wanted) -> AsyncIterator[Made]:
                 yield one
 
 
-async def _asked(work: Work, wanted: Wanted) -> Asked:
+async def _asked(work: Work, wanted: Wanted) -> FiguresWanted:
     by, names = wanted.by, wanted.names
     if wanted.what is File.CATEGORIES:
         if len(by) > 1:
             raise Invalid("Categories can be counted by only one more dimension.")
         by = (Dimension.CATEGORY, *(d for d in by if d is not Dimension.CATEGORY))
         names = _OF_CONTACTS
-    return Asked(
+    return FiguresWanted(
         wanted.window,
         wanted.period,
         by,
@@ -369,7 +369,7 @@ async def _single(work: Work, wanted: Wanted) -> AsyncIterator[Made]:
     zones = await zones_of(work)
     zones.check(wanted.line)
     await let_go(work)
-    asked = Asked(
+    asked = FiguresWanted(
         wanted.window,
         line=wanted.line,
         measures=("calls",),

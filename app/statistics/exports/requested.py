@@ -24,7 +24,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.log_values import ActedFrom
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
-from app.staff.second_person import Asked, SecondPerson, second
+from app.staff.second_person import Asker, SecondPerson, second
 from app.statistics.dimensions import Dimension
 from app.statistics.exports.exporting import Wanted, file_name, made, read_wanted
 from app.statistics.exports.files import PERSONAL, WHAT, File
@@ -122,8 +122,8 @@ async def decide(work: Work, staff: Staff | None, export_id: UUID, *, approve: b
     return export
 
 
-def _asked(export: Export) -> Asked:
-    return Asked(export.asked_by, export.asked_role or "", export.asked_at)
+def _asked(export: Export) -> Asker:
+    return Asker(export.asked_by, export.asked_role or "", export.asked_at)
 
 
 async def approvable(work: Work, staff: Staff, exports: list[Export]) -> set[UUID]:

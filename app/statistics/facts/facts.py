@@ -20,7 +20,7 @@ import psycopg
 from psycopg.rows import namedtuple_row
 
 from app.calls.states import Outcome
-from app.contacts.states import channel_of_call
+from app.contacts.states import ContactState, channel_of_call
 from app.definitions.forms import Form, Meaning
 from app.definitions.library import Library
 from app.privacy.keys import Keys
@@ -476,7 +476,7 @@ def _purpose(row: Any) -> str:
     """Return what a contact was for; only a complete record is counselling or information."""
     if row.closed_as is not None:
         return "none"
-    if row.state != "complete":
+    if row.state != ContactState.COMPLETE:
         return "draft"
     return "information" if row.kind == "information" else "counselling"
 

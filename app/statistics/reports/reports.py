@@ -22,7 +22,14 @@ from app.statistics.counting.period_words import days_of
 from app.statistics.counting.practice import practice_calls
 from app.statistics.counting.shape_figures import count_shape
 from app.statistics.counting.shapes import Shape, shapes_in
-from app.statistics.counting.summary import Asked, Summary, summarise, today, zone_of, zones_of
+from app.statistics.counting.summary import (
+    FiguresWanted,
+    Summary,
+    summarise,
+    today,
+    zone_of,
+    zones_of,
+)
 from app.statistics.dimensions import Dimension
 from app.statistics.facts.days import reading
 from app.statistics.measures import MEASURES, definition
@@ -147,7 +154,7 @@ async def _summary(
     work: Work, window: Window, line: str | None, *, reconciled: bool = False, **more: Any
 ) -> Summary:
     """Count a window, with the targets that were in force."""
-    asked = Asked(window, line=line, targets=await targets_of(work), **more)
+    asked = FiguresWanted(window, line=line, targets=await targets_of(work), **more)
     return await summarise(work, asked, reconciled=reconciled, language=reader())
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Text, Uuid, bindparam, select
 
 from app.calls import record
-from app.calls.log_kinds import IN_AND_OUT, CallLog, Cause, ConferenceEvent
+from app.calls.log_kinds import IN_AND_OUT, CallLog, Cause, ConferenceEvent, of_leg
 from app.calls.models import Call, Leg, RecordedEvent
 from app.calls.record import Delivery
 from app.calls.states import (
@@ -208,9 +208,7 @@ async def leg_status(work: Work, leg_id: UUID, signed: Signed) -> None:
         return
     leg, call, offer, _ = locked
     delivery = delivery_of(signed, key)
-    await record.record(
-        work, call, f"leg_{status.value}", delivery=delivery, offer_id=str(offer.id)
-    )
+    await record.record(work, call, of_leg(status), delivery=delivery, offer_id=str(offer.id))
     await apply_leg_status(work, call, offer, leg, status, signed.call_sid, delivery)
 
 
@@ -256,15 +254,15 @@ async def apply_leg_status(
     if offer.lost_at is not None:
         if leg.created_at < offer.lost_at:
             return
-        await leaving.lose_counsellor(work, call, offer, f"rung_again_leg_{status.value}")
+        await leaving.lose_counsellor(work, call, offer, of_leg(status, "rung_again_leg"))
         return
-    if await second_way.leg_over(work, call, offer, leg, f"leg_{status.value}"):
+    if await second_way.leg_over(work, call, offer, leg, of_leg(status)):
         return
     await leaving.counsellor_left(
         work,
         call,
         offer,
-        f"leg_{status.value}",
+        of_leg(status),
         died=await participant_legs.line_died(work, offer, leg),
     )
 

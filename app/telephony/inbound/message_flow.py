@@ -9,7 +9,7 @@ from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call, VoiceMessage
 from app.calls.record import Delivery
 from app.calls.speech import LineScript
-from app.calls.states import EndedBy
+from app.calls.states import EndedBy, MessageState
 from app.database.topics import Topic
 from app.jobs.names import Task
 from app.routing import releasing
@@ -80,7 +80,7 @@ async def note_recording(work: Work, call: Call, signed: Signed) -> None:
             id=uuid4(),
             call_id=call.id,
             recording_sid=sid,
-            state="recorded" if status == "completed" else "absent",
+            state=MessageState.RECORDED if status == "completed" else MessageState.ABSENT,
             seconds=read_number(seconds),
             created_at=work.now,
         )

@@ -189,7 +189,7 @@ async def _may_choose(work: Work, call: Call) -> bool:
     asked = select(RecordedEvent.id).where(
         RecordedEvent.call_id == call.id,
         RecordedEvent.kind == CallLog.DUTY_SAID,
-        RecordedEvent.answer["kind"].astext == "duty_pin",
+        RecordedEvent.answer["kind"].astext == answers.kind_of(answers.DutyPin),
     )
     return await work.session.scalar(asked) is not None
 

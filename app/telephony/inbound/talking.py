@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from app.calls import record
-from app.calls.log_kinds import CallLog, Cause
+from app.calls.log_kinds import AnyCause, CallLog, Cause
 from app.calls.models import Call
 from app.calls.record import Delivery
 from app.calls.speech import LineScript
@@ -83,7 +83,7 @@ def left_talk(offer_id: UUID, gone: bool) -> Decision:
     return decision
 
 
-async def back_from(work: Work, call: Call, offer: Offer, cause: str) -> Answer:
+async def back_from(work: Work, call: Call, offer: Offer, cause: AnyCause) -> Answer:
     """Send a caller who is there after a talk back to the front of the queue.
 
     The counsellor's star key would leave the caller in a conference. A caller whose leg asks us

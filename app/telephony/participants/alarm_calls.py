@@ -13,6 +13,7 @@ from app.calls.states import LegStatus, is_over, read_leg_status
 from app.dialling.models import Purpose
 from app.errors import NotFound
 from app.jobs.names import Task
+from app.outbox.channels import ChannelKind
 from app.outbox.once import send_once
 from app.outbox.states import Sending
 from app.referrals.directory import leavers
@@ -20,9 +21,9 @@ from app.referrals.directory.agencies import names_of_codes
 from app.referrals.escalation import alarms
 from app.referrals.escalation.alarm_attempts import AlarmAttemptOnce
 from app.referrals.escalation.alarms import LISTENING, is_open, lock_alarm, note_result
-from app.referrals.states import AttemptResult, ChannelKind
+from app.referrals.states import AttemptResult
 from app.routing.alarm_rows import Alarm, AlarmAttempt
-from app.routing.rota import watch
+from app.routing.rota import unstaffed_alarms
 from app.staff import phone_proofs
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -76,7 +77,7 @@ class _AlarmPhone(ByTelephone[AlarmAttempt], AlarmAttemptOnce):
         return row.target
 
     async def is_possible(self, work: Work, attempt: AlarmAttempt) -> bool:
-        line = await watch.line_of(work, self.alarm)
+        line = await unstaffed_alarms.line_of(work, self.alarm)
         if line is None:
             return await self.give_up(work, attempt, AttemptResult.STOPPED)
         self.from_, self.seconds = line.shown_number, attempt.seconds
@@ -140,7 +141,7 @@ async def end_alarm_leg(context: JobContext, attempt_id: str) -> None:
 
 
 async def _scene(work: Work, alarm: Alarm, attempt: AlarmAttempt) -> Scene | None:
-    line: LineScript | None = await watch.line_of(work, alarm)
+    line: LineScript | None = await unstaffed_alarms.line_of(work, alarm)
     if line is None:
         return None
     return Scene(line, alarm.id, attempt.language, work.now)

@@ -20,6 +20,7 @@ from app.dialling.models import Purpose as DialledFor
 from app.errors import NotFound
 from app.jobs.names import Task
 from app.log import log
+from app.outbox.channels import ChannelKind
 from app.outbox.once import send_once
 from app.outbox.responses import Refused
 from app.outbox.states import Sending
@@ -27,7 +28,6 @@ from app.referrals.channels.attempts import keep_payload, payload_of
 from app.referrals.channels.models import Attempt
 from app.referrals.channels.phone.channel import CHANNEL as PHONE
 from app.referrals.channels.sending import ReferralAttemptOnce
-from app.referrals.channels.sms.channel import CHANNEL as SMS
 from app.referrals.deadlines import tracking
 from app.referrals.directory import leavers
 from app.referrals.directory.agencies import doubt_phone
@@ -38,7 +38,7 @@ from app.referrals.replies import answering
 from app.referrals.replies.in_talk import duty_label
 from app.referrals.scopes import lock_referral
 from app.referrals.spoken import speak, spell
-from app.referrals.states import AttemptResult, ChannelKind, NoticeKind, Purpose
+from app.referrals.states import AttemptResult, NoticeKind, Purpose
 from app.referrals.trail import By, Via, tell_house
 from app.routing import offers
 from app.staff import phone_proofs
@@ -47,10 +47,10 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.telephony.counsellor.pacing import Urgency
 from app.telephony.jobs import Parts, parts_of, task
-from app.telephony.participants.attempts import BySms, ByTelephone
+from app.telephony.participants.attempts import ByTelephone
 from app.telephony.platforms.choose import platform_of
 from app.telephony.provider.signature import Signed
-from app.telephony.provider.urls import duty_path, message_path
+from app.telephony.provider.urls import duty_path
 from app.telephony.steps import Ask, HangUp, Pause, Say, Step
 from app.work import Work
 
@@ -67,7 +67,7 @@ _FOR_PIN = timedelta(seconds=20)
 _A_WHILE = timedelta(seconds=10)
 
 
-async def _lock(work: Work, attempt_id: UUID) -> tuple[Referral, Attempt]:
+async def lock_attempt(work: Work, attempt_id: UUID) -> tuple[Referral, Attempt]:
     """Lock the referral, then the attempt (`Attempt`). Raises NotFound."""
     attempt = await work.session.get(Attempt, attempt_id)
     if attempt is None:
@@ -86,7 +86,7 @@ async def _agency(work: Work, attempt: Attempt) -> Agency:
 # -- requests to the provider ------------------------------------------------------------------
 
 
-class _DutyPhone(ByTelephone[Attempt], ReferralAttemptOnce):
+class DutyCall(ByTelephone[Attempt], ReferralAttemptOnce):
     """An attempt by telephone."""
 
     purpose = DialledFor.DUTY_PHONE
@@ -131,33 +131,11 @@ class _DutyPhone(ByTelephone[Attempt], ReferralAttemptOnce):
         await note_result(work, self.referral, row, AttemptResult.UNREACHABLE)
 
 
-class _Sms(BySms, _DutyPhone):
-    """An attempt by SMS."""
-
-    def __init__(self, parts: Parts, attempt_id: str) -> None:
-        ReferralAttemptOnce.__init__(self, attempt_id, SMS.task)
-        self.platform = parts.platform
-
-    def told(self) -> str:
-        return message_path(self.attempt_id)
-
-    async def accepted(self, work: Work, row: Attempt) -> None:
-        # The provider has the message, so its payload is not needed any more, delivered or not.
-        row.payload_sealed = None
-
-
 @task(Task.RING_DUTY_PHONE)
 async def ring_duty_phone(context: JobContext, attempt_id: str) -> None:
     """Ring a duty phone."""
     parts = parts_of(context)
-    await send_once(parts.ground, _DutyPhone(parts, attempt_id))
-
-
-@task(Task.SEND_MESSAGE)
-async def send_message(context: JobContext, attempt_id: str) -> None:
-    """Send an SMS."""
-    parts = parts_of(context)
-    await send_once(parts.ground, _Sms(parts, attempt_id))
+    await send_once(parts.ground, DutyCall(parts, attempt_id))
 
 
 @task(Task.END_DUTY_LEG)
@@ -165,7 +143,7 @@ async def end_duty_leg(context: JobContext, attempt_id: str) -> None:
     """End the leg of a duty phone, so that it does not ring on."""
     parts = parts_of(context)
     async with parts.work() as work:
-        _, attempt = await _lock(work, UUID(attempt_id))
+        _, attempt = await lock_attempt(work, UUID(attempt_id))
         sid = attempt.provider_sid
         if attempt.kind != ChannelKind.PHONE:
             return
@@ -180,7 +158,7 @@ async def ask_duty_leg(context: JobContext, attempt_id: str) -> None:
     """Ask about a duty phone whose end was not reported, and end its leg if it still rings."""
     parts, key = parts_of(context), UUID(attempt_id)
     async with parts.work() as work:
-        _, attempt = await _lock(work, key)
+        _, attempt = await lock_attempt(work, key)
         sid = attempt.provider_sid
         if attempt.result is not None or sid is None:
             return
@@ -190,7 +168,7 @@ async def ask_duty_leg(context: JobContext, attempt_id: str) -> None:
         await parts.platform.end(sid)
         status = LegStatus.NO_ANSWER
     async with parts.work() as work:
-        referral, attempt = await _lock(work, key)
+        referral, attempt = await lock_attempt(work, key)
         if attempt.result is None:
             await _note_end(work, referral, attempt, status)
 
@@ -258,8 +236,8 @@ def _ending(work: Work, referral: Referral, attempt: Attempt) -> list[Step]:
 
 async def lifted(work: Work, attempt_id: UUID, signed: Signed) -> list[Step]:
     """Return what the phone hears when a person or a machine has answered it."""
-    referral, attempt = await _lock(work, attempt_id)
-    _learn_sid(attempt, signed.call_sid)
+    referral, attempt = await lock_attempt(work, attempt_id)
+    learn_sid(attempt, signed.call_sid)
     if attempt.result is not None:
         return _ending(work, referral, attempt)
     if signed.by_machine:
@@ -285,7 +263,7 @@ def _listened_to(
     return _ask(referral, attempt, agency, n)
 
 
-def _learn_sid(attempt: Attempt, sid: str) -> None:
+def learn_sid(attempt: Attempt, sid: str) -> None:
     if attempt.provider_sid is None and sid:
         # The webhook came before the response to our own request.
         attempt.provider_sid, attempt.sending = sid, Sending.SENT.value
@@ -293,7 +271,7 @@ def _learn_sid(attempt: Attempt, sid: str) -> None:
 
 async def pressed(work: Work, attempt_id: UUID, signed: Signed, n: int) -> list[Step]:
     """Handle the key that was pressed, or none."""
-    referral, attempt = await _lock(work, attempt_id)
+    referral, attempt = await lock_attempt(work, attempt_id)
     agency = await _agency(work, attempt)
     digits = signed.fields.get("Digits", "")
     person = await _unproven(work, attempt)
@@ -465,8 +443,8 @@ async def _speak_code(
 
 async def leg_status(work: Work, attempt_id: UUID, signed: Signed) -> None:
     """Handle a status of a duty phone's leg, in any order, any number of times."""
-    referral, attempt = await _lock(work, attempt_id)
-    _learn_sid(attempt, signed.call_sid)
+    referral, attempt = await lock_attempt(work, attempt_id)
+    learn_sid(attempt, signed.call_sid)
     status = read_leg_status(signed.fields.get("CallStatus"))
     if status is not None and is_over(status) and attempt.purpose == Purpose.ESCALATION:
         # A code that was spoken on this leg is not needed any more.
@@ -478,12 +456,3 @@ async def leg_status(work: Work, attempt_id: UUID, signed: Signed) -> None:
             work.defer(Task.END_DUTY_LEG, attempt_id=str(attempt_id))
         return
     await _note_end(work, referral, attempt, status)
-
-
-async def message_status(work: Work, attempt_id: UUID, signed: Signed) -> None:
-    """Handle the delivery status of an SMS."""
-    referral, attempt = await _lock(work, attempt_id)
-    _learn_sid(attempt, signed.fields.get("MessageSid", "")[:64])
-    result = SMS.result_of(signed.fields.get("MessageStatus", ""))
-    if result is not None and attempt.result is None:
-        await note_result(work, referral, attempt, result)

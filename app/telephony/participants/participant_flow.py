@@ -26,7 +26,7 @@ from app.staff.models import Staff
 from app.staff.phone_proofs import Proof
 from app.telephony import answers
 from app.telephony.answers import Answer, read_answer
-from app.telephony.counsellor.leg_jobs import make_leg
+from app.telephony.counsellor.ringing import make_leg
 from app.telephony.inbound.deciding import delivery_of, scene_of
 from app.telephony.jobs import parts_of, task
 from app.telephony.participants.participant_legs import counsellor_sid, is_muted

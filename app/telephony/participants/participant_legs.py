@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.calls import lines
-from app.calls.log_kinds import Cause
+from app.calls.log_kinds import Cause, of_leg
 from app.calls.models import Call, Leg
 from app.calls.states import LegStatus, read_leg_status
 from app.routing import offers
@@ -59,15 +59,15 @@ async def leg_over(work: Work, call: Call, leg: Leg, status: LegStatus) -> None:
     assert leg.participant_id is not None
     participant = await work.session.get(Participant, leg.participant_id, with_for_update=True)
     assert participant is not None
-    if await second_ring.leg_over(work, call, participant, leg, f"leg_{status.value}"):
+    if await second_ring.leg_over(work, call, participant, leg, of_leg(status)):
         return
     if participant.owner_offer_id is not None:
         offer = await work.session.get(Offer, participant.owner_offer_id, with_for_update=True)
         if offer is not None and offer.released_at is None and offer.finished_at is None:
             died = await line_died(work, offer, leg)
-            await leaving.counsellor_left(work, call, offer, f"leg_{status.value}", died=died)
+            await leaving.counsellor_left(work, call, offer, of_leg(status), died=died)
         return
-    await actions.gone(work, call, participant, f"leg_{status.value}")
+    await actions.gone(work, call, participant, of_leg(status))
 
 
 async def line_died(work: Work, offer: Offer, leg: Leg) -> bool:

@@ -11,7 +11,7 @@ from procrastinate import JobContext
 from sqlalchemy import select
 
 from app.calls import lines, record
-from app.calls.log_kinds import CallLog, Cause
+from app.calls.log_kinds import CallLog, Cause, of_leg
 from app.calls.models import Call, Leg
 from app.calls.record import Delivery
 from app.calls.speech import LineScript
@@ -71,7 +71,7 @@ def dialled(offer_id: UUID, signed: Signed) -> Decision:
         if CallState(call.state) is CallState.ENDED:
             answer: Answer = answers.Goodbye()
         else:
-            answer = await back_from(work, call, offer, f"dialled_{status.value}")
+            answer = await back_from(work, call, offer, of_leg(status, "dialled"))
         await record.record(
             work,
             call,

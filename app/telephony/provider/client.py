@@ -22,6 +22,7 @@ from twilio.rest import Client
 from app.abilities import Abilities
 from app.outbox.fetching import fetch
 from app.outbox.responses import Refused, RequestFailed, TryAgain, Uncertain
+from app.retention.data_requests.kinds import CopyKind
 from app.settings import Settings
 from app.telephony.provider.urls import public
 
@@ -442,8 +443,8 @@ class Provider:
 
         return await self.ask(ask)
 
-    async def delete_copy(self, kind: str, sid: str) -> None:
-        """Delete the provider's record of a `call`, `recording` or `message`.
+    async def delete_copy(self, kind: CopyKind, sid: str) -> None:
+        """Delete the provider's record of a call, a recording or a message.
 
         Raises Refused: with 404 if there is none, with 409 while it is in use. Raises TryAgain and
         Uncertain.
@@ -451,11 +452,11 @@ class Provider:
 
         def ask(client: Client) -> object:
             match kind:
-                case "call":
+                case CopyKind.CALL:
                     return client.calls(sid).delete()
-                case "recording":
+                case CopyKind.RECORDING:
                     return client.recordings(sid).delete()
-                case _:
+                case CopyKind.MESSAGE:
                     return client.messages(sid).delete()
 
         await self.ask(ask)

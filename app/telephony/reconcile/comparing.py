@@ -19,7 +19,7 @@ from app.routing import presence as presences
 from app.routing.models import Presence, PresenceState
 from app.routing.participants import actions, participants
 from app.routing.participants.participants import HELPING, LIVE, Participant
-from app.telephony.counsellor.leg_jobs import address_of_leg
+from app.telephony.counsellor.ringing import address_of_leg
 from app.telephony.jobs import Parts, parts_of, task
 from app.telephony.messaging.missed import hear_missed
 from app.telephony.outgoing import known_sids

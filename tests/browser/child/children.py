@@ -6,7 +6,7 @@ from uuid import uuid4
 from playwright.async_api import Locator, Page, expect
 
 from app.demo.stage import Counsellor, Stage
-from tests.support.sound import until
+from tests.support.waiting import until
 
 EXIT = "https://neutral.example/weather"
 

@@ -5,7 +5,7 @@ from playwright.async_api import Page, Route, expect
 from app.demo.stage import Stage
 from tests.browser.child.children import read, said, say, take_next, visit
 from tests.support.browser import picture
-from tests.support.sound import until
+from tests.support.waiting import until
 
 
 async def _begin(page: Page, stage: Stage) -> None:

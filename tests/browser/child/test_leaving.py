@@ -7,7 +7,7 @@ from playwright.async_api import Page, Route, expect
 
 from app.demo.stage import Stage
 from tests.browser.child.children import EXIT, say, take_next, visit
-from tests.support.sound import until
+from tests.support.waiting import until
 
 SCHOOL = "https://school.example/"
 

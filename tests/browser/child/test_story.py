@@ -15,7 +15,7 @@ from tests.browser.child.children import (
     write,
 )
 from tests.support.browser import picture
-from tests.support.sound import until
+from tests.support.waiting import until
 
 # Bytes of all that the page loads, as they are sent.
 MOST = 60_000

@@ -5,11 +5,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, select
 
+from app.outbox.channels import ChannelKind
 from app.referrals.channels import links
 from app.referrals.channels.attempts import payload_of
 from app.referrals.channels.models import Attempt, Link
 from app.referrals.directory.models import Agency
-from app.referrals.states import ChannelKind, Purpose
+from app.referrals.states import Purpose
 from app.work import Work
 from tests.support.verbs import a_counsellor, a_referral, an_agency
 

@@ -4,7 +4,7 @@ from datetime import date, time
 
 import pytest
 
-from app.errors import Invalid, NotAllowed
+from app.errors import ChangedMeanwhile, Invalid, NotAllowed
 from app.routing.rota import changes, free, later, roster, stretches
 from app.routing.rota.models import ShiftRow
 from app.routing.rota.shifts import Layer, Place
@@ -75,7 +75,7 @@ async def test_what_cannot_be_changed_on_later_days_is_refused(work: Work) -> No
         await later.move(work, vera, was, place(ana, 18, 8, 16))
     with pytest.raises(NotAllowed):
         await later.move(work, ana, was, place(ana, 17, 9, 17))
-    with pytest.raises(stretches.ChangedMeanwhile):
+    with pytest.raises(ChangedMeanwhile):
         await later.move(work, vera, place(ana, 17, 9, 16), was)
     await stretches.add(work, vera, Place(boris.id, at(24, 12), at(24, 14)))
     with pytest.raises(free.OnDutyAlready):

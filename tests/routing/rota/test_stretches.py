@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.errors import Invalid, NotAllowed, NotFound
+from app.errors import ChangedMeanwhile, Invalid, NotAllowed, NotFound
 from app.routing.rota import changes, free, on_duty, roster, stretches
 from app.routing.rota.shifts import Layer, Place
 from app.staff.log_kinds import AuditLog
@@ -52,9 +52,9 @@ async def test_of_two_who_move_a_duty_the_second_is_told(work: Work) -> None:
     was = place(ana, 16, 8, 16)
     await stretches.move(work, vera, was, place(ana, 16, 9, 17))
     for to in (place(ana, 16, 7, 15), was):
-        with pytest.raises(stretches.ChangedMeanwhile):
+        with pytest.raises(ChangedMeanwhile):
             await stretches.move(work, vera, was, to)
-    with pytest.raises(stretches.ChangedMeanwhile):
+    with pytest.raises(ChangedMeanwhile):
         await stretches.remove(work, vera, was)
     assert await duties_on(work, 16) == {place(ana, 16, 9, 17)}
 

@@ -69,8 +69,6 @@ async def test_two_phones_press_1_within_a_millisecond(stage: Stage) -> None:
         await stage.add_counsellor(f"c{n[-1]}", endpoint=n)
     leg = await waits(stage, "9")
     await stage.advance(15)
-    heard = ["".join(h.text for h in phone.heard) for phone in phones.values()]
-    assert sum("već" in text for text in heard) <= 1, heard
     legs = [x for x in stage.exchange.legs.values() if x.to in phones]
     assert sorted(x.over for x in legs) == [False, True], "the counsellor who was late is let go"
     conference = stage.exchange.conferences.of_leg(leg)

@@ -9,7 +9,7 @@ from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import PDF, page_of, upload
 from tests.support.documents.files import WHO, jpeg
 from tests.support.documents.of_telephones import heic, mp3
-from tests.support.processes import until
+from tests.support.waiting import until
 
 
 async def test_documents_are_checked_and_sealed(quiet: QuietStage) -> None:
@@ -98,7 +98,7 @@ async def test_slow_uploads_hold_no_connection(stage: Stage) -> None:
 
     try:
         # A job may have one for a moment; what waits for a body would have it for as long.
-        await until(none_is_held, 5)
+        await until(none_is_held, within=5)
         assert (await ana.ask("GET", f"/cases/{case}")).status_code == 200
     finally:
         for writer in writers:

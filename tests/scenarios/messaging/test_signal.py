@@ -230,7 +230,7 @@ async def test_one_job_asks_and_another_one_comes_if_it_was_lost(stage: Stage) -
     for _ in range(2):
         await mila.ask("PUT", f"/lines/{line['id']}/signal", {"number": LINE})
     await stage.advance(9)
-    assert len(await stage.rows(jobs)) <= 1
+    assert len(await stage.rows(jobs)) == 1
     await stage.change_rows("DELETE FROM procrastinate_jobs WHERE status = 'todo'")
     signal.write(LINE, child, "Ima li koga?")
     await stage.advance(150)

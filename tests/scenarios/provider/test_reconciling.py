@@ -16,6 +16,7 @@ from app.telephony.platforms.conference import ConferencePlatform
 from tests.support.contacts import skip_minutes
 from tests.support.profile import WHOLE
 from tests.support.talks import leg_of, rings_at, talk, waiting, waits
+from tests.support.waiting import until
 
 
 async def test_a_call_that_we_never_heard_of_is_opened_and_greeted(stage: Stage) -> None:
@@ -210,15 +211,6 @@ async def test_a_provider_that_refuses_everything_for_a_while(
     assert (await stage.call_of(waiting))["queued_at"] == before
     presences = await stage.rows("SELECT state, missed FROM presences")
     assert all(row["state"] == "on_call" and row["missed"] == 0 for row in presences), presences
-
-
-async def until(truth: object) -> None:
-    assert callable(truth)
-    for _ in range(200):
-        if truth():
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError("did not happen")
 
 
 async def offered(stage: Stage, *crew: object) -> object:

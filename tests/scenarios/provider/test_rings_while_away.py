@@ -1,5 +1,6 @@
 """Rings that come and go while we are away are records, too: found at the provider afterwards."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -45,7 +46,7 @@ async def test_every_ring_before_and_in_two_outages_is_a_record(stage: Stage) ->
                 if leg.over:
                     break
                 stage.stepped.move_to(stage.clock.now() + timedelta(seconds=0.5))
-                await __import__("asyncio").sleep(0.01)
+                await asyncio.sleep(0.01)
             await stage.exchange.hang_up(leg)
         await stage.start_server()
         await stage.advance(130)
@@ -95,7 +96,7 @@ async def test_numbers_of_others_and_legs_of_ours_are_no_rings(stage: Stage) -> 
     assert await stage.rows("SELECT 1 FROM calls") == []
 
 
-async def test_unreachable_rings_count_in_every_statistic_and_on_the_supervisors_page(
+async def test_unreachable_rings_count_in_the_summary_and_on_the_supervisors_page(
     stage: Stage,
 ) -> None:
     from app.staff.roles import Role

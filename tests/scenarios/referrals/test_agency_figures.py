@@ -46,8 +46,8 @@ async def test_the_reporter_hears_of_it_in_time(night: Stage, post: Mail) -> Non
     done = {"agency": "house", "name": "Mira", "outcome": "family_supported"}
     assert (await ana.ask("POST", f"{path}/complete", done)).status_code == 200
     found = await referral_of(ana, made["id"])
-    (clock,) = [c for c in found["deadlines"] if c["kind"] == "feedback"]
-    assert clock["stopped_at"] is None
+    (deadline,) = [c for c in found["deadlines"] if c["kind"] == "feedback"]
+    assert deadline["stopped_at"] is None
     refused = await ana.ask("POST", f"{path}/close", {})
     assert refused.status_code == 422
     assert "waits to hear" in refused.json()["detail"]
@@ -58,8 +58,8 @@ async def test_the_reporter_hears_of_it_in_time(night: Stage, post: Mail) -> Non
     await ana.sign_in()
     await ana.ask("POST", f"{path}/feedback", {"words": "The teacher was rung."})
     found = await referral_of(ana, made["id"])
-    (clock,) = [c for c in found["deadlines"] if c["kind"] == "feedback"]
-    assert clock["stopped_at"] is not None
+    (deadline,) = [c for c in found["deadlines"] if c["kind"] == "feedback"]
+    assert deadline["stopped_at"] is not None
     assert (await ana.ask("POST", f"{path}/close", {})).status_code == 200
     # It is ours to tell: the agency's figures say nothing of it.
     assert (await agency_figures(night))["house"]["breaches"] == 0

@@ -10,11 +10,11 @@ import pytest
 
 from app.demo.stage import Counsellor, Stage
 from app.log import set_up_logging
+from app.outbox.channels import ChannelKind
 from app.practice.people import Phone
 from app.referrals.channels.primero import primero as primero_module
 from app.referrals.channels.registry import CHANNELS
 from app.referrals.channels.webhook import delivery as webhook_module
-from app.referrals.states import ChannelKind
 from tests.support.mail import Mail
 from tests.support.primero import PrimeroStandIn
 from tests.support.referrals import (

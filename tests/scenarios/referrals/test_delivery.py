@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 
 from app.demo.stage import Stage
 from app.jobs.app import PLACES
-from app.jobs.names import Queue
+from app.jobs.names import Queue, Task
 from app.jobs.transaction import transaction
 from app.referrals.channels.models import Attempt
 from app.telephony.outgoing import known_sids
@@ -110,7 +110,7 @@ async def test_killed_while_an_email_was_being_sent(night: Stage, post: Mail) ->
         await work.session.execute(
             update(Attempt).values(sending="sending", sent_at=work.now, tries=1)
         )
-        work.defer("referrals:send_mail", attempt_id=str(attempt.id))
+        work.defer(Task.SEND_MAIL, attempt_id=str(attempt.id))
     post.answer = "250 OK"
     await night.advance(50)
     assert post.messages == []
@@ -176,8 +176,8 @@ async def test_a_mail_server_that_never_answers_is_not_sent_to_every_minute(
     await by_hand(ana, override=OVERRIDE, send=True)
     await skip_minutes(night, 15, every=1)
     attempts = await night.rows("SELECT tries FROM attempts WHERE kind = 'email'")
-    assert max(r["tries"] for r in attempts) <= 3
-    assert len(post.messages) <= 3 * len(attempts)
+    assert sorted(r["tries"] for r in attempts) == [1, 2, 2, 2, 2]
+    assert len(post.messages) == 9
 
 
 async def test_slow_servers_of_agencies_hold_up_no_duty_phone(
@@ -198,9 +198,9 @@ async def test_slow_servers_of_agencies_hold_up_no_duty_phone(
             break
     asked = [leg for leg in night.exchange.legs.values() if leg.to == "+381113000001"]
     receiver.pause.set()
-    await night.settle()
+    await night.advance(10)
     assert asked, "the phone is rung while the other system keeps us waiting"
-    assert duty.rung <= 1
+    assert duty.rung == 1
 
 
 async def test_a_mail_server_that_fails_at_quit_has_taken_the_message(

@@ -10,7 +10,7 @@ from app.demo.live import NAME
 from app.demo.people import PASSWORD
 from app.demo.stage import free_port
 from tests.support.commands import Serving
-from tests.support.processes import until
+from tests.support.waiting import until
 
 SIGN_IN = f"Sign in as  {NAME}   with password  {PASSWORD}"
 
@@ -27,7 +27,7 @@ async def test_the_demo_lets_ana_open_the_board_and_stops_with_ctrl_c(
     try:
         base = f"http://127.0.0.1:{port}"
         async with httpx2.AsyncClient(follow_redirects=True) as browser:
-            await until(lambda: log.exists() and SIGN_IN in log.read_text(), 60)
+            await until(lambda: log.exists() and SIGN_IN in log.read_text(), within=60)
             sent = {"username": NAME, "password": PASSWORD}
             assert "/login" not in str((await browser.post(f"{base}/login", data=sent)).url)
             board = await browser.get(base)

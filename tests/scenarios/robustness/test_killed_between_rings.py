@@ -16,7 +16,8 @@ from app.practice.exchange import Exchange, Number
 from app.practice.legs import Leg
 from app.practice.people import Phone
 from app.practice.rest.app import rest_app
-from tests.support.processes import KEY, SECRET, Program, ready, sign_in, true, until
+from tests.support.processes import KEY, SECRET, Program, ready, sign_in, true
+from tests.support.waiting import until
 
 CHILD, PHONE = "+381641234567", "+381641111111"
 PASSWORD = "correct horse battery"
@@ -57,7 +58,7 @@ async def test_nobody_is_lost_or_rung_twice_for_one_offer(
             exchange.press(leg, "1")
             await until(lambda: _offer(client))
             await _killed_twice(program, exchange, client)
-            await until(lambda: _connected(client), 90)
+            await until(lambda: _connected(client), within=90)
             _one_talk(exchange, leg)
             await exchange.hang_up(leg)
             await _as_recorded(exchange, client)
@@ -81,7 +82,7 @@ async def _prove(exchange: Exchange, client: httpx2.AsyncClient) -> None:
     async def proven() -> bool:
         return bool((await client.get("/me/second-phone")).json()["proven"])
 
-    await until(proven, 60)
+    await until(proven, within=60)
     await until(lambda: true(not _up(exchange)))
     exchange.phones[PHONE] = Phone(picks_up=6)
     for sid in [one.sid for one in _to_phone(exchange)]:
@@ -94,7 +95,7 @@ async def _killed_twice(program: Program, exchange: Exchange, client: httpx2.Asy
     assert not _to_phone(exchange), "the browser rings alone"
     program.serve()
     await ready(client, program.base)
-    await until(lambda: true(_to_phone(exchange)), 60, every=0.01)
+    await until(lambda: true(_to_phone(exchange)), within=60, every=0.01)
     program.kill()
     program.serve()
     await ready(client, program.base)

@@ -19,8 +19,9 @@ from tests.scenarios.robustness.other_users_keeper import (
     cannot_be_another,
     memory_holds,
 )
-from tests.support.processes import KEY, SECRET, Program, ready, sign_in, true, until
+from tests.support.processes import KEY, SECRET, Program, ready, sign_in, true
 from tests.support.profile import WHOLE
+from tests.support.waiting import until
 
 AWAY = "the keeper of the keys does not answer"
 # Of the same length as the first one, and another.
@@ -143,7 +144,7 @@ async def _takes_a_call(desk: Desk, exchange: Exchange, client: httpx2.AsyncClie
     async def has_a_contact() -> bool:
         return (await desk.ask("GET", f"/calls/{call}/contact")).status_code == 200
 
-    await until(has_a_contact, 60)
+    await until(has_a_contact, within=60)
     change = {"path": "child.a1.name", "value": "Zzluka", "base": 0}
     saved = await desk.ask("PUT", f"/calls/{call}/contact", {"changes": [change]})
     assert saved.status_code == 200, saved.text
@@ -208,14 +209,14 @@ async def _dies_and_is_back(keeper: OtherKeeper, desk: Desk, exchange: Exchange,
     assert AWAY in why
     # A child who rings now hears that we are there, and is not dropped.
     leg = exchange.ring(_CHILD, LINE)
-    await until(lambda: true(leg.heard), 30)
+    await until(lambda: true(leg.heard), within=30)
     assert not leg.over
     keeper.begin(keys)
 
     async def is_well() -> bool:
         return (await desk.readiness())[0] == 200
 
-    await until(is_well, 30)
+    await until(is_well, within=30)
     # What was answered with success is there, whole; of the rest there is nothing.
     after = await desk.written()
     assert len(after) == len(before) + len(kept)
@@ -227,9 +228,9 @@ async def _dies_and_is_back(keeper: OtherKeeper, desk: Desk, exchange: Exchange,
     async def is_asked() -> bool:
         return any("pritisni 1" in one.text for one in leg.heard)
 
-    await until(is_asked, 60)
+    await until(is_asked, within=60)
     exchange.press(leg, "1")
-    await until(lambda: _waits(desk), 60)
+    await until(lambda: _waits(desk), within=60)
     await exchange.hang_up(leg)
 
 
@@ -252,4 +253,4 @@ async def _everything_is_sealed_anew(program: Program) -> None:
             one.startswith("key 1\topens\t0 ") for one in lines
         )
 
-    await until(nothing_is_left, 180, every=5)
+    await until(nothing_is_left, within=180, every=5)

@@ -14,8 +14,9 @@ from app.demo.stage import ACCOUNT, LINE, TOKEN, Served, start_silent_telephone
 from app.practice.exchange import Exchange, Number
 from app.practice.legs import Leg
 from app.practice.rest.app import rest_app
-from tests.support.processes import KEY, SECRET, Program, ready, sign_in, until
+from tests.support.processes import KEY, SECRET, Program, ready, sign_in
 from tests.support.profile import WHOLE
+from tests.support.waiting import until
 
 PASSWORD = "correct horse battery"
 
@@ -136,11 +137,11 @@ async def _outages(folder: Path, outages: tuple[int, ...]) -> None:
             await asyncio.sleep(max(0, outage - (asyncio.get_running_loop().time() - begun)))
             room.program.serve()
             await ready(room.client, room.program.base)
-            await until(lambda leg=stays: _true(leg.has_heard("ovde Child helpline")), 40)
+            await until(lambda leg=stays: _true(leg.has_heard("ovde Child helpline")), within=40)
             for leg in (*waiting, talking, stays):
                 assert not leg.over, f"{outage} s: {leg.ending}"
         for leg in waiting:
-            await until(lambda leg=leg: _true(leg.waits_in), 40)
+            await until(lambda leg=leg: _true(leg.waits_in), within=40)
         found = room.exchange.conferences.of_leg(talking)
         assert found is not None
         assert len(found[0].participants) == 2
@@ -181,4 +182,4 @@ async def _every_ring_is_a_record(room: Room, inbound: list[Leg]) -> None:
                 ).fetchall()
             return {row[0] for row in rows} >= {leg.sid for leg in inbound}
 
-        await until(known, 140)
+        await until(known, within=140)

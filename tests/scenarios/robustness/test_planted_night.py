@@ -34,7 +34,8 @@ from tests.support.leaks.searching import (
     found_in,
     said,
 )
-from tests.support.processes import ready, until
+from tests.support.processes import ready
+from tests.support.waiting import until
 
 Client = httpx2.AsyncClient
 # By which ways words come in that are kept, sealed.
@@ -91,7 +92,7 @@ async def _crashes(night: Night, client: Client, case: str) -> None:
     async def over() -> bool:
         return process.poll() is not None
 
-    await until(over, 60)
+    await until(over, within=60)
     log = night.program.read_log()
     assert log.count("leaks.crashing.Unplanned") == 2, "of a thread, and of what was given up"
     assert "Task exception was never retrieved" in log
@@ -121,7 +122,7 @@ async def _lived(night: Night, bot: Any) -> None:
         await records.leave_voice_message(night)
         await ana.post(f"/calls/{call}/panic")
         # A busy machine sends it late.
-        await until(lambda: night.push.said, 90)
+        await until(lambda: night.push.said, within=90)
         contact = await records.write_contact(night, ana, call)
         case = await records.write_case(ana, contact)
         await records.say_to_team(ana, mira)

@@ -12,7 +12,8 @@ from tests.support.leaks.night import Night, ask, changes
 from tests.support.leaks.searching import NAME, NUMBER, said
 from tests.support.mail import link_in
 from tests.support.planted import CHILD
-from tests.support.processes import true, until
+from tests.support.processes import true
+from tests.support.waiting import until
 
 Client = httpx2.AsyncClient
 SPECIAL = {
@@ -40,7 +41,7 @@ async def talk(night: Night, client: Client) -> str:
         found = await offered()
         return bool(found) and found[0]["state"] == "connected"
 
-    await until(connected, 120)
+    await until(connected, within=120)
     calls = (await ask(client, "GET", "/calls"))["calls"]
     return str(calls[0]["id"])
 
@@ -53,13 +54,13 @@ async def leave_voice_message(night: Night) -> None:
     async def asked() -> bool:
         return leg.has_heard("to leave us a message")
 
-    await until(asked, 60)
+    await until(asked, within=60)
     night.exchange.press(leg, "1")
 
     async def left() -> bool:
         return any(one.deleted for one in night.exchange.recordings.values())
 
-    await until(left, 120, every=0.5)
+    await until(left, within=120, every=0.5)
 
 
 async def write_contact(night: Night, client: Client, call: str) -> str:
@@ -137,7 +138,7 @@ async def refer(night: Night, client: Client, contact: str) -> None:
         found = await ask(client, "GET", f"/referrals/{referral['id']}")
         return found["state"] != "sent" and bool(night.post.to("duty@house.example"))
 
-    await until(acknowledged, 240, every=0.5)
+    await until(acknowledged, within=240, every=0.5)
     place = {"place": said("place"), "team": "north", "words": said("dispatch")}
     wanted = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
     at = f"/referrals/{referral['id']}"

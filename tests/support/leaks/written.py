@@ -14,7 +14,7 @@ from app.practice.texts import WHATSAPP
 from tests.support.documents.files import jpeg, voice_note
 from tests.support.leaks.night import Night, ask
 from tests.support.leaks.searching import TELEGRAMS, TEXTS, WHATSAPPS, said
-from tests.support.processes import until
+from tests.support.waiting import until
 
 Client = httpx2.AsyncClient
 
@@ -40,7 +40,7 @@ async def taken(client: Client, number: int) -> list[dict[str, Any]]:
                 await client.post(f"/offers/{one['offer_id']}/accept")
         return found if sum(one["state"] != "open" for one in found) >= number else []
 
-    found: list[dict[str, Any]] = await until(mine, 60)
+    found: list[dict[str, Any]] = await until(mine, within=60)
     return found
 
 
@@ -92,7 +92,7 @@ async def _all_read(client: Client, talks: list[dict[str, Any]]) -> None:
         there = [one for one in found if one["state"] == "kept"]
         return [one["id"] for one in there] if len(there) >= sum(wanted.values()) else []
 
-    for media in await until(kept, 60, every=0.5):
+    for media in await until(kept, within=60, every=0.5):
         assert (await client.get(f"/chats/media/{media}")).status_code == 200
 
 

@@ -1,7 +1,5 @@
 """Rows for every page: what each shows in a helpline that is in use, on the real clock."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -24,6 +22,7 @@ from tests.support.browser import ring
 from tests.support.contacts import completed
 from tests.support.referrals import add_agency
 from tests.support.routes import rows_of_every_kind, rows_of_settings
+from tests.support.waiting import until
 
 # How long both sides of the practice call spoke, as the exchange measures it.
 _MEASURED = {
@@ -75,15 +74,6 @@ async def rows_for_pages(stage: Stage, people: dict[Role, Counsellor]) -> dict[s
     return settings | {name: of_ana[kind] for name, kind in named.items()}
 
 
-async def _until(holds: Callable[[], Awaitable[Any]], what: str) -> Any:
-    for _ in range(600):
-        found = await holds()
-        if found:
-            return found
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"did not happen: {what}")
-
-
 async def _a_talk(stage: Stage, ana: Counsellor) -> UUID:
     """A child rings, talks, and hangs up; afterwards the counsellor has a break."""
     await ana.be("available")
@@ -92,11 +82,11 @@ async def _a_talk(stage: Stage, ana: Counsellor) -> UUID:
     async def is_in(state: str) -> bool:
         return bool((await stage.call_of(leg))["state"] == state)
 
-    await _until(ana.offer, "the call is offered")
+    await until(ana.offer, "the call is offered")
     await ana.accept()
-    await _until(lambda: is_in("connected"), "they talk")
+    await until(lambda: is_in("connected"), "they talk")
     await stage.exchange.hang_up(leg)
-    await _until(lambda: is_in("ended"), "the call ends")
+    await until(lambda: is_in("ended"), "the call ends")
     await ana.be("break")
     return UUID(str((await stage.call_of(leg))["id"]))
 

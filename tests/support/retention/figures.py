@@ -18,7 +18,7 @@ from app.jobs.transaction import flush
 from app.statistics.counting import counsellors, summary
 from app.statistics.counting.labels import TOTAL
 from app.statistics.counting.shapes import shapes_in
-from app.statistics.counting.summary import Asked, Row, summarise
+from app.statistics.counting.summary import FiguresWanted, Row, summarise
 from app.statistics.dimensions import Dimension
 from app.statistics.exports import at_once_table, exporting, shape_table
 from app.statistics.exports.exporting import Wanted, made
@@ -124,7 +124,7 @@ async def _summaries(work: Work, window: Window) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for dimension in Dimension:
         for exact in (True, False):
-            asked = Asked(window, by=(dimension,), measures=NAMES)
+            asked = FiguresWanted(window, by=(dimension,), measures=NAMES)
             counted = await summarise(work, asked, exact=exact)
             found[f"summary {dimension} exact: {exact}"] = [
                 (row.period, str(row.values), counted.figures(row))

@@ -1,9 +1,10 @@
 """E-mail to an agency, through the server of `HELPLINE_SMTP_URL`; `sending.py` sends it."""
 
 from app.jobs.names import Task
+from app.outbox.channels import ChannelKind
 from app.referrals.channels.base import MessageChannel
 from app.referrals.directory.models import Agency
-from app.referrals.states import AttemptResult, ChannelKind
+from app.referrals.states import AttemptResult
 
 # By what the mail server said.
 ACCEPTED, REFUSED, NOT_ACCEPTED = "accepted", "refused", "not accepted"

@@ -2,10 +2,11 @@
 
 from app.calls.states import LegStatus
 from app.jobs.names import Task
+from app.outbox.channels import ChannelKind
 from app.referrals.channels.base import MessageChannel
 from app.referrals.channels.models import Attempt
 from app.referrals.directory.models import Agency
-from app.referrals.states import AttemptResult, ChannelKind
+from app.referrals.states import AttemptResult
 from app.work import Work
 
 _RESULTS = {

@@ -16,6 +16,7 @@ from app.contacts.registry import sheet_of
 from app.definitions.trees import label_in
 from app.errors import NotFound
 from app.jobs.names import Task
+from app.outbox.channels import ChannelKind
 from app.referrals.channels.models import AgencyCase
 from app.referrals.channels.primero.mapping import Mapping, Worded
 from app.referrals.channels.primero.primero import STATUS, Account, Known
@@ -34,7 +35,6 @@ from app.referrals.scopes import lock_referral
 from app.referrals.states import (
     OVER,
     AgencyCaseState,
-    ChannelKind,
     NoticeKind,
     RecipientState,
     ReferralEvent,

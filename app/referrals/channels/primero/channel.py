@@ -3,11 +3,12 @@
 from uuid import uuid4
 
 from app.jobs.names import Task
+from app.outbox.channels import ChannelKind
 from app.referrals.channels.base import SystemChannel
 from app.referrals.channels.models import AgencyCase
 from app.referrals.directory.models import Agency
 from app.referrals.models import Recipient, Referral
-from app.referrals.states import AgencyCaseState, ChannelKind, Purpose
+from app.referrals.states import AgencyCaseState, Purpose
 from app.work import Work
 
 

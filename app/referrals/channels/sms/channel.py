@@ -1,9 +1,10 @@
 """SMS to an agency. It is sent by the telephony edge, through the provider."""
 
 from app.jobs.names import Task
+from app.outbox.channels import ChannelKind
 from app.referrals.channels.base import MessageChannel
 from app.referrals.directory.models import Agency
-from app.referrals.states import AttemptResult, ChannelKind
+from app.referrals.states import AttemptResult
 
 # By the provider's word for the state of a message.
 _RESULTS = {

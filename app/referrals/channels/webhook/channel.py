@@ -6,11 +6,12 @@ from uuid import uuid4
 from sqlalchemy import func, select
 
 from app.jobs.names import Task
+from app.outbox.channels import ChannelKind
 from app.referrals.channels.base import SystemChannel
 from app.referrals.channels.models import Delivery
 from app.referrals.directory.models import Agency
 from app.referrals.models import Recipient, Referral
-from app.referrals.states import AgencyEvent, ChannelKind, DeliveryState, Purpose
+from app.referrals.states import AgencyEvent, DeliveryState, Purpose
 from app.work import Work
 
 _ENDS = {Purpose.RECALLED: AgencyEvent.RECALLED, Purpose.WITHDRAWN: AgencyEvent.WITHDRAWN}

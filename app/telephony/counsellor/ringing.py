@@ -52,7 +52,7 @@ class _LegOnce(AtProvider[Leg]):
     what: dict[str, Any]
     purpose = DialledFor.COUNSELLOR
 
-    def __init__(self, parts: Parts, task_name: str, leg_id: str, send: _Send) -> None:
+    def __init__(self, parts: Parts, task_name: Task, leg_id: str, send: _Send) -> None:
         super().__init__(task_name, leg_id=leg_id)
         self.platform, self._leg_id, self._request = parts.platform, leg_id, send
 
@@ -215,7 +215,7 @@ async def join_counsellor(context: JobContext, leg_id: str) -> None:
 async def make_leg(context: JobContext, leg_id: str, send: _Send) -> None:
     """Send the request for a leg once; `send` gets what was read for it."""
     parts = parts_of(context)
-    await send_once(parts.ground, _LegOnce(parts, context.job.task_name, leg_id, send))
+    await send_once(parts.ground, _LegOnce(parts, Task(context.job.task_name), leg_id, send))
 
 
 async def address_of_leg(work: Work, leg: Leg) -> str:

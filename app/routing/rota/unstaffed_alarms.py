@@ -6,7 +6,7 @@ one of them acknowledges it, or until a counsellor is there again.
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict, Unpack
 from uuid import UUID, uuid4
 
 from sqlalchemy import BindParameter, DateTime, and_, bindparam, exists, func, or_, select, update
@@ -222,16 +222,25 @@ async def _settle(work: Work, found: list[Found]) -> int:
     for one in found:
         if one in known:
             continue
-        await open_alarm(work, line_id=one.line_id, language=one.language, kind=one.kind.value)
+        await open_alarm(work, one.kind, line_id=one.line_id, language=one.language)
         work.announce(Topic.ALARMS)
         opened += 1
     return opened
 
 
-async def open_alarm(work: Work, **about: Any) -> UUID:
+class About(TypedDict, total=False):
+    """What an alarm is about: a line, with a language, or a record, with its owner."""
+
+    line_id: UUID | None
+    language: str | None
+    subject_id: UUID
+    owner_id: UUID | None
+
+
+async def open_alarm(work: Work, kind: AlarmKind, **about: Unpack[About]) -> UUID:
     """Open an alarm about a line or a record, and return its id. Its escalation begins after the
     commit."""
-    row = Alarm(id=uuid4(), begun_at=work.now, next_at=work.now, turn=1, **about)
+    row = Alarm(id=uuid4(), kind=kind.value, begun_at=work.now, next_at=work.now, turn=1, **about)
     work.session.add(row)
     await work.session.flush()
     work.defer(Task.ALARM_TURN, alarm_id=str(row.id), turn=1)
