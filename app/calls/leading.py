@@ -1,7 +1,7 @@
 """What leads children to a telephone or a page: supervisors are told of each change of it.
 
-One administrator could otherwise send children elsewhere, and no colleague would look. A letter holds
-no number and no address: only who changed which kind of thing, on which line.
+One administrator could otherwise send children elsewhere, and no colleague would look. A letter
+holds no number and no address: only who changed which kind of thing, on which line.
 """
 
 from enum import StrEnum
