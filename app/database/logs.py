@@ -3,7 +3,8 @@
 The program's role may read these tables and append to them. What retention empties and what is
 sealed anew goes through a function of the owner of the tables, whose trigger says what of a row may
 change: see the migration `0023_roles.py`. Another function of the owner erases the oldest part of a
-log, and writes where the log begins now: see `0092_where_a_log_begins.py`.
+log, and writes where the log begins now: see `0092_where_a_log_begins.py` and
+`0096_what_stays_of_leavers.py`.
 """
 
 import json
@@ -53,7 +54,7 @@ async def erase_up_to(session: AsyncSession, log: str, up_to: int, days: int, ru
     """Erase all entries of a log up to one of them. Return how many; 0 if another run does it now.
 
     Raises IntegrityError if one of them is younger than `days` by the clock of the database, or if
-    they do not fit their chain.
+    they do not fit their chain, if the rule in force keeps them, or if one names a held record.
     """
     values = {"log": log, "up_to": up_to, "days": days, "run": run_id}
     return await session.scalar(_ERASE, values) or 0

@@ -1,15 +1,15 @@
 """What of the log of people's acts is due: its oldest part, up to the first entry that stays.
 
-An entry stays while it is young, or names a record that is held or belongs to a held one; so does
-every entry after it, because a chain has no holes. Whether an entry is young is asked of the
-database's clock as well as of the program's.
+An entry stays while it is young, or names a record that is held or belongs to a held one (the
+function `held_in_log` of the database); so does every entry after it, because a chain has no holes.
+Whether an entry is young is asked of the database's clock as well as of the program's.
 """
 
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Text, bindparam, text
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from app.database.logs import erase_up_to
@@ -17,35 +17,13 @@ from app.log import log
 from app.staff.models import AuditEntry
 from app.work import Work
 
-# A held record, and what belongs to it: contacts with their cases, referrals, calls and profiles.
-_HELD = text("""
-WITH held AS (
-  SELECT subject_id AS id FROM legal_holds WHERE lifted_at IS NULL
-), contact AS (
-  SELECT id FROM contacts WHERE id IN (SELECT id FROM held)
-  UNION SELECT contact_id FROM case_contacts WHERE case_id IN (SELECT id FROM held)
-  UNION SELECT contact_id FROM referrals WHERE id IN (SELECT id FROM held)
-), sought AS (
-  SELECT id FROM held
-  UNION SELECT id FROM contact
-  UNION SELECT case_id FROM case_contacts WHERE contact_id IN (SELECT id FROM held)
-  UNION SELECT case_id FROM referrals WHERE id IN (SELECT id FROM held)
-  UNION SELECT id FROM referrals
-    WHERE contact_id IN (SELECT id FROM held) OR case_id IN (SELECT id FROM held)
-  UNION SELECT call_id FROM contacts WHERE id IN (SELECT id FROM contact)
-  UNION SELECT profile_id FROM contacts WHERE id IN (SELECT id FROM contact)
-  UNION SELECT call_id FROM referrals WHERE id IN (SELECT id FROM held)
-)
-SELECT id::text FROM sought WHERE id IS NOT NULL
-""")
 _IS_YOUNG = "at >= least(CAST(:now AS timestamptz), now()) - make_interval(days => :days)"
 # An id at the end of the subject, or a text of the detail, alone or after a colon.
-_NAMES_HELD = """
-cardinality(:held) > 0 AND (right(subject, 36) = ANY(:held)
+# The same stands in the owner's function, which refuses what names a held record.
+NAMES_HELD = """cardinality(held) > 0 AND (right(subject, 36) = ANY(held)
   OR pg_column_size(detail) > 36 AND EXISTS (
-    SELECT FROM unnest(string_to_array(translate(detail::text, ':', '"'), '"')) AS part
-    WHERE part = ANY(:held)))
-"""
+    SELECT FROM unnest(string_to_array(translate(detail::text, ':', '"'), '"')) AS said
+    WHERE said = ANY(held)))"""
 # Of the oldest entries; where none of these stays, all are due.
 _LOOK = """
 WITH oldest AS (
@@ -53,8 +31,9 @@ WITH oldest AS (
 ), young AS (
   SELECT coalesce(min(id), 9223372036854775807) AS id FROM oldest WHERE {young}
 ), kept AS (
-  SELECT id, at FROM oldest WHERE id < (SELECT id FROM young) AND {names_held}
-  ORDER BY id LIMIT 1
+  SELECT oldest.id, at FROM oldest, held_in_log() AS held
+  WHERE oldest.id < (SELECT id FROM young) AND {names_held}
+  ORDER BY oldest.id LIMIT 1
 )
 SELECT count(*), min(at), (SELECT at FROM kept), max(id) FROM oldest
 WHERE id < coalesce((SELECT id FROM kept), (SELECT id FROM young))
@@ -89,13 +68,13 @@ async def erase_next(work: Work, days: int, most: int, run_id: UUID) -> int:
             return await erase_up_to(work.session, AuditEntry.__tablename__, up_to, days, run_id)
     except IntegrityError:
         # What was forged is kept: it shows what was done. The check of the log names the entry.
-        log().error("the log does not fit its chain: its oldest part is kept", area="retention")
+        log().error(
+            "the database keeps the oldest part of the log: it does not fit its chain or its rule",
+            area="retention",
+        )
         return 0
 
 
 async def _look(work: Work, days: int, most: int) -> Any:
-    held = list(await work.session.scalars(_HELD))
-    look = text(_LOOK.format(young=_IS_YOUNG, names_held=_NAMES_HELD))
-    values = {"now": work.now, "days": days, "held": held, "most": most}
-    ids = bindparam("held", type_=ARRAY(Text))
-    return (await work.session.execute(look.bindparams(ids), values)).one()
+    look = text(_LOOK.format(young=_IS_YOUNG, names_held=NAMES_HELD))
+    return (await work.session.execute(look, {"now": work.now, "days": days, "most": most})).one()

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -11,18 +12,25 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
+from app.calls.models import VoiceMessage
+from app.contacts import contacts
+from app.contacts.models import Opening
+from app.contacts.states import Channel
 from app.errors import Invalid
 from app.jobs.transaction import flush
-from app.people import leaving, links
-from app.retention import running
+from app.people import emergencies, leaving, links
+from app.retention import log_due, running
 from app.retention.data_requests.kinds import ItemKind, Person
 from app.retention.data_requests.parts import Paper
 from app.retention.data_requests.report import _log
 from app.retention.holds import hold, lift
 from app.retention.kinds import HeldKind, default_days, least_days
 from app.retention.models import Erasure, LegalHold
+from app.routing import callbacks
+from app.routing.callbacks import Who
 from app.staff.account_makers import are_two_people
 from app.staff.audit import verify_chains
+from app.staff.emergency_rows import EmergencyKind
 from app.staff.log_beginnings import beginning_of
 from app.staff.log_kinds import AuditLog
 from app.staff.log_rows import LogBeginning, every_entry
@@ -30,9 +38,19 @@ from app.work import Work
 from tests.support import planted
 from tests.support.retention.erasing import D, due_rows, erase, is_erased, rule
 from tests.support.retention.old_log import entry, ids, old_log
-from tests.support.verbs import a_counsellor, a_line, rings
+from tests.support.verbs import (
+    a_counsellor,
+    a_line,
+    a_referral,
+    an_agency,
+    rings,
+)
 
 YEARS = least_days(D.LOG)
+SHORTEST = (
+    f"INSERT INTO retention_rules (kind, decided_by, days) VALUES ('log', 'helpline', {YEARS})"
+    " ON CONFLICT DO NOTHING"
+)
 CALL = "SELECT erase_log(:log, :up_to, :days, :run)"
 
 
@@ -41,7 +59,9 @@ async def broken(work: Work) -> dict[str, list[int | str]]:
 
 
 async def call(work: Work, **values: Any) -> int | None:
-    """Call the owner's function as the program can; what it refuses changes nothing."""
+    """Call the owner's function as the program can; what it refuses changes nothing. Without a rule
+    of the test there is the shortest one."""
+    await work.session.execute(text(SHORTEST))
     given = {"log": "audit_entries", "up_to": 2, "days": YEARS, "run": uuid4()} | values
     async with work.session.begin_nested():
         found: int | None = await work.session.scalar(text(CALL), given)
@@ -172,6 +192,42 @@ async def test_a_hold_keeps_what_is_said_of_the_call_until_it_is_lifted(work: Wo
     assert (await ids(work))[0] == 3
 
 
+async def test_a_hold_keeps_what_is_said_of_all_that_belongs_to_the_record(work: Work) -> None:
+    ana, bob = await a_counsellor(work, "ana"), await a_counsellor(work, "bob")
+    await a_line(work)
+    await an_agency(work, "house")
+    call, _ = await rings(work)
+    window = (work.now, work.now + timedelta(hours=1))
+    callback = await callbacks.agree(work, call, Who.CALLER, window, safe=True)
+    voice = VoiceMessage(call_id=call.id, recording_sid="RE1", created_at=work.now)
+    contact, _ = await contacts.create_contact(work, ana, channel=Channel.CALL)
+    await flush(work)
+    linked = {"call": call.id, "id": contact.id}
+    await work.session.execute(text("UPDATE contacts SET call_id = :call WHERE id = :id"), linked)
+    made, sibling, other = [await a_referral(work, ana) for _ in range(3)]
+    made.contact_id, made.opened_together = contact.id, sibling.opened_together
+    opening = Opening(
+        staff_id=bob.id,
+        contact_id=contact.id,
+        team="",
+        contacts=[contact.id],
+        at=work.now,
+        until=work.now,
+        reason_sealed=b"",
+    )
+    work.session.add_all([voice, opening])
+    await flush(work)
+    emergency = await emergencies.ask(
+        work, bob, EmergencyKind.RECORD, "A ground.", 60, contact.code
+    )
+    await hold(work, None, HeldKind.CONTACT, contact.id, "a court asks")
+    await flush(work)
+    held = set(await work.session.scalar(text("SELECT held_in_log()")) or ())
+    named: list[Any] = [contact, call, callback, voice, made, sibling, opening, emergency]
+    assert [type(one) for one in named if str(one.id) not in held] == []
+    assert str(other.id) not in held
+
+
 # -- attacks by the role of the program --------------------------------------------------------
 
 
@@ -221,6 +277,52 @@ async def test_the_function_refuses_what_is_young_and_what_is_no_oldest_part(
     with pytest.raises(DBAPIError, match=told):
         await call(work, **values)
     assert await ids(work) == [1, 2, 3, 4]
+
+
+RULES = {
+    "for ever": ("DELETE FROM retention_rules", "for ever"),
+    "for ever, decided": ("UPDATE retention_rules SET days = NULL", "for ever"),
+    "the program's": ("UPDATE retention_rules SET decided_by = 'program'", "for ever"),
+    "longer": ("UPDATE retention_rules SET days = 2999", "for 2999 days"),
+    "a shorter one that waits": (
+        "UPDATE retention_rules SET days = 2999, next_days = 1095, next_at = now() + '1 day'",
+        "for 2999 days",
+    ),
+    "for ever, and a rule that waits": (
+        "UPDATE retention_rules SET days = NULL, next_days = 1095, next_at = now() + '1 day'",
+        "for ever",
+    ),
+    "a longer one since yesterday": (
+        "UPDATE retention_rules SET next_days = 2999, next_at = now() - interval '1 day'",
+        "for 2999 days",
+    ),
+}
+
+
+@pytest.mark.parametrize(("statement", "told"), RULES.values(), ids=RULES)
+async def test_the_function_reads_the_rule_itself(work: Work, statement: str, told: str) -> None:
+    await old_log(work, 3000, 2998)
+    await work.session.execute(text(SHORTEST))
+    await work.session.execute(text(statement))
+    given = {"log": "audit_entries", "up_to": 2, "days": YEARS, "run": uuid4()}
+    with pytest.raises(DBAPIError, match=told):
+        async with work.session.begin_nested():
+            await work.session.scalar(text(CALL), given)
+    assert await ids(work) == [1, 2]
+
+
+async def test_the_function_reads_the_holds_itself(work: Work) -> None:
+    held = uuid4()
+    await old_log(work, 3000)
+    await entry(work, 2999, subject=f"case:{held}")
+    values = {"id": uuid4(), "reason_sealed": b"", "held_at": work.now}
+    work.session.add(LegalHold(subject_kind="case", subject_id=held, **values))
+    await flush(work)
+    with pytest.raises(DBAPIError, match="held"):
+        await call(work)
+    assert await call(work, up_to=1) == 1
+    await work.session.execute(text("UPDATE legal_holds SET lifted_at = now()"))
+    assert await call(work) == 1
 
 
 async def test_nothing_is_erased_twice_or_from_the_middle(work: Work) -> None:
@@ -342,6 +444,7 @@ async def test_the_function_of_the_database_and_the_program_say_the_same(work: W
     assert kept is not None
     assert set(re.findall(r"'(\w+)'", kept[1])) <= set(AuditLog)
     assert f"days < {YEARS}" in source
+    assert log_due.NAMES_HELD in source
 
 
 async def test_who_made_an_account_is_no_second_person_also_after_the_log_begins_later(
@@ -389,10 +492,14 @@ def test_of_two_runs_one_wins_and_one_that_is_killed_leaves_nothing_half(databas
         " (SELECT count(*) FROM log_beginnings)"
     )
     with psycopg.connect(database) as one, psycopg.connect(database, autocommit=True) as two:
+        two.execute(SHORTEST)
         two.execute(added)
         assert one.execute(asked).fetchone() == (2,)
         assert two.execute(asked).fetchone() == (0,)
+        pid = one.info.backend_pid
         one.close()
+        while two.execute("SELECT FROM pg_stat_activity WHERE pid = %s", [pid]).fetchone():
+            pass
         assert two.execute(state).fetchone() == ([1, 2, 3], 0)
         assert two.execute(asked).fetchone() == (2,)
         assert two.execute(asked).fetchone() == (0,)
