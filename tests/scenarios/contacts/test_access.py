@@ -9,7 +9,7 @@ from app.staff.roles import Role
 from app.work import PROGRAM
 from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import WHOLE, changes, completed, new_contact
-from tests.support.legible import legible, tables_with
+from tests.support.pages.legible import legible, tables_with
 
 
 async def test_nothing_sealed_is_readable_in_the_database(quiet: QuietStage) -> None:
