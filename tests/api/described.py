@@ -97,7 +97,7 @@ class Interface:
 
 
 class Turns:
-    """Who asks: everyone, and at first one who may, another one each time."""
+    """Who asks: one who may, one who may not, and a stranger, others each time; or everyone."""
 
     def __init__(self, stage: Stage, people: dict[str, str]) -> None:
         self._people, self._count = people, itertools.count()
@@ -108,15 +108,21 @@ class Turns:
         }
 
     def of(self, operation: Any) -> list[tuple[str, str]]:
-        """Return the names and cookies of all people; one who may ask stands first, in turn."""
+        """Return the names and cookies of those who ask; one who may stands first, in turn."""
         permission = self._permissions[operation.method.upper(), operation.path]
         groups: tuple[list[tuple[str, str]], ...] = ([], [])
         for who, cookie in self._people.items():
             closed = permission in set(Permission) and not may(who, Permission(permission))
             groups[closed or not cookie].append((who, cookie))
-        first = groups[0] or groups[1]
-        asks = first[next(self._count) % len(first)]
-        return [asks, *(one for one in self._people.items() if one != asks)]
+        first, turn = groups[0] or groups[1], next(self._count)
+        asks = first[turn % len(first)]
+        others = [one for one in self._people.items() if one != asks]
+        if WHOLE:
+            return [asks, *others]
+        # The refusal of one is that of the others.
+        refused = [one for one in groups[1] if one[1] and one != asks]
+        strangers = [one for one in others if not one[1]]
+        return [asks, *refused[turn % max(len(refused), 1) :][:1], *strangers]
 
 
 def try_all(stage: Stage, interface: Interface, people: dict[str, str]) -> None:
