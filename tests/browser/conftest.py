@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, Playwright, async_playwright, expect
 
 from app.clock import SystemClock
 from app.demo.stage import Stage, stage_on
@@ -54,11 +54,16 @@ def anyio_backend() -> tuple[str, dict[str, bool]]:
 
 
 @pytest.fixture(scope="package")
-async def chromium(anyio_backend: str) -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        await browser.close()
+async def playwright(anyio_backend: str) -> AsyncIterator[Playwright]:
+    async with async_playwright() as made:
+        yield made
+
+
+@pytest.fixture(scope="package")
+async def chromium(playwright: Playwright) -> AsyncIterator[Browser]:
+    browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    yield browser
+    await browser.close()
 
 
 @asynccontextmanager
@@ -82,12 +87,11 @@ async def page(chromium: Browser) -> AsyncIterator[Page]:
 
 
 @pytest.fixture
-async def page_with_notifications(anyio_backend: str) -> AsyncIterator[Page]:
+async def page_with_notifications(playwright: Playwright) -> AsyncIterator[Page]:
     """A page of the full Chromium: its headless shell shows no notifications."""
     if not FULL_CHROMIUM:
         pytest.skip("there is no Chromium with notifications on this machine")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=FULL_CHROMIUM, args=FLAGS)
-        async with _page_of(browser) as made:
-            yield made
-        await browser.close()
+    browser = await playwright.chromium.launch(executable_path=FULL_CHROMIUM, args=FLAGS)
+    async with _page_of(browser) as made:
+        yield made
+    await browser.close()

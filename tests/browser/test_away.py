@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import BrowserContext, Page, async_playwright, expect
+from playwright.async_api import BrowserContext, Page, Playwright, expect
 
 from app.clock import SystemClock
 from app.demo.stage import ACCOUNT, API_KEY, TOKEN, Counsellor, Stage, free_port, stage_on
@@ -76,7 +76,7 @@ ICON = "document.querySelector('link[rel=icon]').href"
 
 
 @pytest.fixture
-async def tabs() -> AsyncIterator[BrowserContext]:
+async def tabs(playwright: Playwright) -> AsyncIterator[BrowserContext]:
     """The tabs of one window, of which Chromium hides all but one.
 
     To Playwright every page of a browser that it has launched is in front. A browser that it joins
@@ -85,17 +85,16 @@ async def tabs() -> AsyncIterator[BrowserContext]:
     if not FULL_CHROMIUM:
         pytest.skip("there is no Chromium with tabs on this machine")
     port = free_port()
-    async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(
-            executable_path=FULL_CHROMIUM,
-            args=[*FLAGS, SOON, f"--remote-debugging-port={port}"],
-            ignore_default_args=KEEPS_AWAKE,
-        )
-        joined = await playwright.chromium.connect_over_cdp(
-            f"http://127.0.0.1:{port}", no_defaults=True
-        )
-        yield joined.contexts[0]
-        await launched.close()
+    launched = await playwright.chromium.launch(
+        executable_path=FULL_CHROMIUM,
+        args=[*FLAGS, SOON, f"--remote-debugging-port={port}"],
+        ignore_default_args=KEEPS_AWAKE,
+    )
+    joined = await playwright.chromium.connect_over_cdp(
+        f"http://127.0.0.1:{port}", no_defaults=True
+    )
+    yield joined.contexts[0]
+    await launched.close()
 
 
 async def hide(page: Page) -> None:

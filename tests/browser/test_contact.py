@@ -5,12 +5,13 @@ import os
 import signal
 from pathlib import Path
 
-from playwright.async_api import BrowserContext, Page, Route, async_playwright, expect
+from playwright.async_api import BrowserContext, Page, Playwright, Route, expect
 
 from app.demo.stage import Counsellor, Stage
 from app.web.access import COOKIE
 from tests.support.browser import CHROMIUM, FLAGS, answered, enter, press, ring, write
 from tests.support.contacts import WHOLE, completed, new_contact
+from tests.support.sound import until
 
 
 async def test_the_form_and_a_silent_call_by_keyboard_alone(live: Stage, page: Page) -> None:
@@ -116,10 +117,10 @@ async def the_next_call_is_silent(live: Stage, page: Page) -> None:
     await expect(page.locator("main")).to_contain_text("1 silent")
 
 
-async def persistent(folder: Path, playwright: object) -> BrowserContext:
-    launch = playwright.chromium.launch_persistent_context  # type: ignore[attr-defined]
-    made: BrowserContext = await launch(str(folder), executable_path=CHROMIUM, args=FLAGS)
-    return made
+async def persistent(folder: Path, playwright: Playwright) -> BrowserContext:
+    return await playwright.chromium.launch_persistent_context(
+        str(folder), executable_path=CHROMIUM, args=FLAGS
+    )
 
 
 def browsers_with(folder: Path) -> list[int]:
@@ -137,37 +138,36 @@ def browsers_with(folder: Path) -> list[int]:
 
 
 async def test_a_browser_killed_in_mid_word_has_lost_nothing(
-    live: Stage, tmp_path: Path, anyio_backend: str
+    live: Stage, tmp_path: Path, playwright: Playwright
 ) -> None:
     ana = await live.add_counsellor("ana", state=None)
     contact_id = await new_contact(ana, {"contact.kind": "child"})
     said = "He says that nobody must know, and then he"
-    async with async_playwright() as playwright:
-        context = await persistent(tmp_path, playwright)
-        page = await context.new_page()
-        await enter(page, live, ana, f"/contacts/{contact_id}")
-        await page.locator("#f-actions-summary").focus()
-        # The network is gone while it is typed: the server has none of it.
-        await context.set_offline(True)
-        await page.keyboard.insert_text(said[:-4])
-        await page.keyboard.type(said[-4:])
-        await expect(page.locator("#saving")).to_contain_text("kept on this machine")
-        await asyncio.sleep(0.3)
-        for pid in browsers_with(tmp_path):
-            os.kill(pid, signal.SIGKILL)
+    context = await persistent(tmp_path, playwright)
+    page = await context.new_page()
+    await enter(page, live, ana, f"/contacts/{contact_id}")
+    await page.locator("#f-actions-summary").focus()
+    # The network is gone while it is typed: the server has none of it.
+    await context.set_offline(True)
+    await page.keyboard.insert_text(said[:-4])
+    await page.keyboard.type(said[-4:])
+    await expect(page.locator("#saving")).to_contain_text("kept on this machine")
+    await asyncio.sleep(0.3)
+    for pid in browsers_with(tmp_path):
+        os.kill(pid, signal.SIGKILL)
+    await until(lambda: not browsers_with(tmp_path), "the browser is gone")
     assert (await live.rows("SELECT sealed FROM contacts"))[0]["sealed"] == {}
     # Nothing legible stays on the disk.
     files = [file for file in tmp_path.rglob("*") if file.is_file()]
     assert files
     for file in files:
         assert b"nobody must know" not in file.read_bytes(), file
-    async with async_playwright() as playwright:
-        context = await persistent(tmp_path, playwright)
-        page = await context.new_page()
-        await enter(page, live, ana, f"/contacts/{contact_id}")
-        await expect(page.locator("#f-actions-summary")).to_have_value(said)
-        await expect(page.locator("#saving")).to_have_text("All saved")
-        await context.close()
+    context = await persistent(tmp_path, playwright)
+    page = await context.new_page()
+    await enter(page, live, ana, f"/contacts/{contact_id}")
+    await expect(page.locator("#f-actions-summary")).to_have_value(said)
+    await expect(page.locator("#saving")).to_have_text("All saved")
+    await context.close()
     found = (await ana.ask("GET", f"/contacts/{contact_id}")).json()
     assert found["answers"]["actions.summary"] == said
 

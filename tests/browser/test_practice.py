@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser, Playwright, expect
 
 from app.clock import SystemClock
 from app.demo.stage import Stage, stage_on
@@ -45,15 +45,14 @@ async def stage(
 
 
 @pytest.fixture
-async def browser(tmp_path: Path, anyio_backend: str) -> AsyncIterator[Browser]:
+async def browser(tmp_path: Path, playwright: Playwright) -> AsyncIterator[Browser]:
     """A browser whose microphone speaks and listens in turn."""
     phrases = tmp_path / "phrases.wav"
     write_phrases(phrases)
-    async with async_playwright() as playwright:
-        flags = [*FLAGS, f"--use-file-for-fake-audio-capture={phrases}"]
-        made = await playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield made
-        await made.close()
+    flags = [*FLAGS, f"--use-file-for-fake-audio-capture={phrases}"]
+    made = await playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+    yield made
+    await made.close()
 
 
 async def loud(desk: Desk) -> bool:

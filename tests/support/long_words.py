@@ -53,8 +53,10 @@ def add_long_language(folder: Path) -> None:
     words.forget()
     for kind in SHIPPED:
         catalogue = Catalog(locale=LONG, fuzzy=False)
-        # What the pages say now, whether or not any language has it already.
-        for message in page_words.wanted(kind):
+        # Every catalogue has what the pages say now; `tests/words/test_pages.py` compares them. To
+        # find it in the sources again takes seconds.
+        labels = kind == Kind.DEFINITIONS
+        for message in page_words.wanted(kind) if labels else page_words.read("hr", kind):
             if isinstance(message.id, str) and message.id:
                 catalogue.add(message.id, longer(message.id), flags=message.flags)
             elif message.id:

@@ -3,7 +3,7 @@
 With `TESTS=whole` in every language, with axe at three widths.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.async_api import Page, Route, expect
@@ -13,7 +13,7 @@ from app.database.topics import Topic
 from app.demo.stage import Stage
 from tests.browser.child.children import take_next, visit, write
 from tests.support.axe import faults, faults_zoomed
-from tests.support.browser import picture
+from tests.support.browser import PICTURES, picture
 from tests.support.profile import WHOLE
 
 # A field with smaller letters makes a telephone enlarge the page.
@@ -22,13 +22,16 @@ SMALL = """
   .filter((one) => parseFloat(getComputedStyle(one).fontSize) < 16).map((one) => one.id)
 """
 WIDTHS = (320, 390, 768)
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
 async def _look(page: Page, where: str) -> list[str]:
+    """Return what is wrong with the page that is open; by day in one theme for each language."""
     found = []
-    for width in WIDTHS:
+    own = THEMES if WHOLE else THEMES[:1] if where.startswith("ar") else THEMES[1:]
+    for width in WIDTHS if WHOLE or PICTURES else WIDTHS[:1]:
         await page.set_viewport_size({"width": width, "height": 640})
-        for theme in ("light", "dark"):
+        for theme in own:
             await page.emulate_media(color_scheme=theme)
             await picture(page, f"child-{where}-{width}-{theme}")
             if WHOLE or width == WIDTHS[0]:
