@@ -106,6 +106,12 @@ class Memory:
         if self._missed.pop((topic, key, _reader()), now) == now:
             self._kept[topic, key] = until, value
 
+    def beside(self, *topics: str) -> "Memory":
+        """Return another memory that begins with what this one knows of these topics."""
+        other = Memory()
+        other._kept = {key: kept for key, kept in self._kept.items() if key[0] in topics}
+        return other
+
     def forget(self, topic: str) -> None:
         """Forget all values of a topic; called for every topic that arrives on the bus."""
         for told in list(self._forgotten) if topic == Topic.EVERYTHING else [topic]:

@@ -69,6 +69,8 @@ from app.work import PROGRAM, Ground
 _BREATH = 0.02
 # Seconds between two searches for deadlines and escalations whose job was lost.
 FORGOTTEN_EVERY = 10
+# Seconds between two deletions of what was kept for hours or days.
+FORGETS_EVERY = 600
 # The name of the task that sweeps once a second.
 SWEEP = "sweep"
 # Modules that are imported so that their jobs can run.
@@ -152,6 +154,7 @@ class Worker:
                 ("stalled", self._retry_stalled_jobs),
                 ("numbers", self._run_numbers),
                 ("coverage", self._run_coverage),
+                ("forgetting", self._run_forgetting),
                 ("comparison", self._run_comparison),
             )
         ]
@@ -243,6 +246,12 @@ class Worker:
             await self._busily(nightly.ask_tonight(self._ground))
             await self._busily(nightly.bring_log(self._ground))
             await self._busily(watch_safekeeping(self._ground))
+            await self._busily(forget_chats(self._ground))
+            await self._busily(ask_again(self._ground))
+
+    async def _run_forgetting(self) -> None:
+        while True:
+            await self._ground.clock.sleep(FORGETS_EVERY)
             await self._busily(forget_old(self._ground))
             await self._busily(forget_old_limits(self._ground))
             await self._busily(forget_old_dials(self._ground))
@@ -250,8 +259,6 @@ class Worker:
             await self._busily(forget_old_tests(self._ground))
             await self._busily(forget_reports(self._ground))
             await self._busily(forget_messages(self._ground))
-            await self._busily(forget_chats(self._ground))
-            await self._busily(ask_again(self._ground))
             await self._busily(forget_old_pushes(self._ground))
 
     async def _run_comparison(self) -> None:

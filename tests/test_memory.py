@@ -79,3 +79,18 @@ async def test_a_reader_who_never_comes_back_is_not_waited_for() -> None:
     memory.keep("lines", "script", "old", LATER)
     assert memory.recall("lines", "script", LATER + timedelta(milliseconds=1)) is None
     assert memory.recall("lines", "script", LATER + timedelta(seconds=2)) is None
+
+
+async def test_a_memory_beside_another_begins_with_its_topics_and_goes_its_own_way() -> None:
+    memory = Memory()
+    for topic in ("lines", "presence"):
+        memory.recall(topic, "all", NOW)
+        memory.keep(topic, "all", "known", LATER)
+    other = memory.beside("lines")
+    assert other.recall("lines", "all", NOW) == "known"
+    assert other.recall("presence", "all", NOW) is None
+    assert other.recall("lines", "all", LATER) is None
+    memory.forget("lines")
+    assert other.recall("lines", "all", NOW) == "known"
+    other.forget("presence")
+    assert memory.recall("presence", "all", NOW) == "known"

@@ -12,6 +12,8 @@ from app.database.topics import Topic
 from app.work import Ground, Work
 
 _SPOKEN = "spoken languages"
+# How long a line is remembered, if nothing says that it has changed.
+_BELIEVED = timedelta(seconds=30)
 OLDEST = select(Line).where(Line.active).order_by(Line.created_at).limit(1)
 
 
@@ -24,7 +26,7 @@ async def script_of(work: Work, which: Select[Line], key: tuple[str, object]) ->
     if line is None:
         return None
     script = await read_script(work, line)
-    memory.keep(Topic.LINES, key, script, work.now + timedelta(seconds=30))
+    memory.keep(Topic.LINES, key, script, work.now + _BELIEVED)
     return script
 
 

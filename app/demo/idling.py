@@ -15,12 +15,13 @@ from sqlalchemy import DateTime, Text, bindparam, cast, column, select, table
 
 from app.clock import SteppedClock
 from app.database.quick import Question
+from app.database.topics import Topic
 from app.jobs.transaction import transaction
 from app.referrals.deadlines import tracking
 from app.referrals.escalation import dangers
 from app.routing import sweep
 from app.routing.rota import roster, unstaffed_alarms
-from app.work import PROGRAM, Ground, Memory
+from app.work import PROGRAM, Ground
 from app.worker import FORGOTTEN_EVERY, SWEEP, Worker
 
 _SECOND = timedelta(seconds=1)
@@ -49,6 +50,8 @@ class Idling:
         # Until when sweeps find nothing, if no row has changed since.
         self._idle_until = clock.now()
         self._idle_at: int | None = None
+        # The count of changes when it was looked at last.
+        self._seen_at: int | None = None
 
     async def leave_out(self, ground: Ground, worker: Worker, until: datetime) -> None:
         """Leave out the sweeps that would find nothing before `until`, or before another task."""
@@ -71,9 +74,10 @@ class Idling:
 
     async def _look_ahead(self, ground: Ground, worker: Worker, due: datetime, runs: int) -> None:
         """Find out until when sweeps find nothing: for longer than asked, if that stays true."""
-        if self._clock.now() < self._not_before or runs < _WORTH:
-            return
         changes = self._changes() if self._changes is not None else None
+        is_quiet, self._seen_at = changes is not None and changes == self._seen_at, changes
+        if self._clock.now() < self._not_before or (runs < _WORTH and not is_quiet):
+            return
         runs = runs if changes is None else max(runs, _FAR)
         while runs >= _WORTH:
             if await _finds_nothing(ground, self._clock.now(), due, worker.second + 1, runs):
@@ -88,7 +92,8 @@ async def _finds_nothing(
 ) -> bool:
     """Return whether `runs` sweeps would do nothing, the first of them at `due`."""
     last = due + (runs - 1) * _SECOND
-    then = replace(ground, clock=SteppedClock(last), memory=Memory())
+    known = ground.memory.beside(Topic.ROSTER, Topic.LINES)
+    then = replace(ground, clock=SteppedClock(last), memory=known)
     if await sweep.find_due(then) or await ground.database.quick.rows(_JOB_DUE, late=last):
         return False
 

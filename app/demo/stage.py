@@ -525,6 +525,7 @@ class Stage:
     async def change_rows(self, sql: str) -> None:
         """Change rows as the stage needs them, outside the program."""
         await self._watch.execute(sql)
+        self.ground.memory.forget(Topic.EVERYTHING)
 
     async def call_of(self, leg: Leg) -> dict[str, Any]:
         """Return the call row of a ring."""

@@ -11,7 +11,7 @@ from app.demo.stage import Counsellor, Stage
 from app.web.access import COOKIE
 from tests.support.browser import CHROMIUM, FLAGS, answered, enter, press, ring, write
 from tests.support.contacts import WHOLE, completed, new_contact
-from tests.support.sound import until
+from tests.support.waiting import until
 
 
 async def test_the_form_and_a_silent_call_by_keyboard_alone(live: Stage, page: Page) -> None:

@@ -1,10 +1,15 @@
-"""A stage without telephones and jobs, for stories that only pages and the JSON API tell."""
+"""What stories do without: telephones and jobs, or what the worker does each minute."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
+from app import worker
 from tests.scenarios.quiet import QuietStage, quiet_stage_on
+from tests.support.profile import WHOLE
+
+_QUARTER = 900
+_EACH_MINUTE = ("COVERAGE_EVERY", "COMPARED_EVERY", "NUMBERS_EVERY")
 
 
 @pytest.fixture
@@ -12,3 +17,21 @@ async def quiet(database: str, anyio_backend: str) -> AsyncIterator[QuietStage]:
     """The pages and the JSON API, as on a stage, without exchange, worker and sockets."""
     async with quiet_stage_on(database) as made:
         yield made
+
+
+@pytest.fixture
+def each_minute() -> None:
+    """Do each minute what production does each minute: for stories that are about it."""
+
+
+@pytest.fixture
+def each_quarter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at rota, call-backs, provider and figures each quarter of an hour only.
+
+    It takes sixty statements, and most stories are about none of it. The nightly run does it each
+    minute in all stories.
+    """
+    if WHOLE or "each_minute" in request.fixturenames:
+        return
+    for name in _EACH_MINUTE:
+        monkeypatch.setattr(worker, name, _QUARTER)

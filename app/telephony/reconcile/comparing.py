@@ -71,6 +71,8 @@ async def _open_unheard(parts: Parts, alive: dict[str, ProviderLeg]) -> None:
             and await lines.line_of_number(work, leg.to) is not None
         ]
         sids = [leg.sid for leg in rung]
+        if not sids:
+            return
         known = set(
             await work.session.scalars(select(Call.provider_sid).where(Call.provider_sid.in_(sids)))
         )
@@ -115,6 +117,8 @@ async def _end_orphans(parts: Parts, alive: dict[str, ProviderLeg]) -> None:
             for sid, leg in alive.items()
             if leg.direction == "outbound-api" and work.now - leg.since >= _GRACE
         }
+        if not old:
+            return
         legs = await work.session.scalars(select(Leg).where(Leg.provider_sid.in_(list(old))))
         ending = [
             leg.provider_sid
@@ -146,9 +150,11 @@ async def _never_learned(work: Work, alive: dict[str, ProviderLeg]) -> list[str]
             Leg.sent_at > work.now - timedelta(hours=1),
         )
     )
-    found = []
+    legs, found = given_up.all(), []
+    if not legs:
+        return []
     known = await known_sids(work, work.now - timedelta(hours=1))
-    for leg in given_up.all():
+    for leg in legs:
         to = await address_of_leg(work, leg)
         assert leg.sent_at is not None
         for sid, one in alive.items():

@@ -38,7 +38,7 @@ async def open_unreachable(parts: Parts) -> None:
     while since < until_now:
         until = min(since + step, until_now)
         ended = await parts.platform.ended_rings(since - _OVERLAP, until)
-        for leg in await _unknown(parts, ended):
+        for leg in await _unknown(parts, ended) if ended else ():
             await _open(parts, leg)
         async with parts.work() as work:
             await work.session.execute(update(Reconciled).values(until_at=until))
@@ -48,13 +48,15 @@ async def open_unreachable(parts: Parts) -> None:
 
 async def _since(work: Work) -> datetime:
     """Return the instant up to which the list was compared; a new installation begins now."""
+    found: datetime | None = await work.session.scalar(select(Reconciled.until_at))
+    if found is not None:
+        return found
     await work.session.execute(
         pg_insert(Reconciled)
         .values(id=1, until_at=work.now - SETTLED_AFTER)
         .on_conflict_do_nothing()
     )
-    found: datetime = (await work.session.scalars(select(Reconciled.until_at))).one()
-    return found
+    return (await work.session.scalars(select(Reconciled.until_at))).one()
 
 
 async def _unknown(parts: Parts, ended: list[ProviderLeg]) -> list[ProviderLeg]:
