@@ -24,8 +24,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from app.calls import number_setup
-from app.calls.line_scripts import learn_languages
+from app.calls.lines import number_setup
+from app.calls.lines.line_scripts import learn_languages
 from app.country import following, languages, own_settings
 from app.database.bus import Bus
 from app.database.engine import lost_a_race

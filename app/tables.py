@@ -1,7 +1,8 @@
 """All tables, for migrations."""
 
-from app.calls import caller_rows, line_rows
+from app.calls import caller_rows
 from app.calls import models as calls
+from app.calls.lines import line_rows
 from app.chats import models as chats
 from app.contacts import models as contacts
 from app.contacts.cases import models as cases

@@ -27,8 +27,9 @@ from app.api.views import (
     question_view,
     talk_view,
 )
-from app.calls import danger_words, lines, messages, queries, record
-from app.calls.line_rows import Line
+from app.calls import danger_words, messages, queries, record
+from app.calls.lines import lines
+from app.calls.lines.line_rows import Line
 from app.calls.models import Call
 from app.calls.states import Outcome
 from app.chats import ending, ringing

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
-from app.calls.number_setup import set_up_numbers
+from app.calls.lines.number_setup import set_up_numbers
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires

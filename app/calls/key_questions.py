@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from sqlalchemy import select
 
 from app.calls.asked import QUESTIONS
-from app.calls.line_rows import Line
+from app.calls.lines.line_rows import Line
 from app.calls.speech import LineScript
 from app.database.topics import Topic
 from app.errors import Invalid

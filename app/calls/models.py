@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.calls.line_rows import Line
+from app.calls.lines.line_rows import Line
 from app.calls.states import (
     CallState,
     Channel,

@@ -13,9 +13,9 @@ from uuid import UUID, uuid4
 from sqlalchemy import Select, delete, select
 
 from app import words
-from app.calls.leading import Leads, of_words, tell_supervisors
-from app.calls.line_rows import EarlierPrompt, Prompt
-from app.calls.lines import check_language
+from app.calls.lines.leading import Leads, of_words, tell_supervisors
+from app.calls.lines.line_rows import EarlierPrompt, Prompt
+from app.calls.lines.lines import check_language
 from app.calls.speech import LineScript
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, Message, NotFound

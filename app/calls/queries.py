@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, false, func, select, tuple_
 
 from app.calls import messages
-from app.calls.line_rows import Line
+from app.calls.lines.line_rows import Line
 from app.calls.models import Call, RecordedEvent, VoiceMessage
 from app.calls.states import MessageState, Outcome
 from app.errors import Invalid, NotFound

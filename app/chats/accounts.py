@@ -13,8 +13,8 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import and_, delete, or_, select, update
 
-from app.calls import chat_lines, leading, lines
 from app.calls.chat_rules import read_chat
+from app.calls.lines import chat_lines, leading, lines
 from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats import fetched

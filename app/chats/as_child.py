@@ -7,7 +7,8 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from app.calls import lines, record
+from app.calls import record
+from app.calls.lines import lines
 from app.calls.models import Call
 from app.calls.states import WRITTEN, CallState, EndedBy, Unstaffed
 from app.chats import at_once, messages, opening, typing

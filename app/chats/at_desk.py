@@ -6,8 +6,9 @@ from uuid import UUID
 
 from sqlalchemy import and_, bindparam, false, func, select, true
 
-from app.calls import danger_words, lines
-from app.calls.line_rows import Line
+from app.calls import danger_words
+from app.calls.lines import lines
+from app.calls.lines.line_rows import Line
 from app.calls.models import Call
 from app.calls.states import CARRIED, Channel
 from app.chats import at_once, messages, typing

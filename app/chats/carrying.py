@@ -10,8 +10,9 @@ from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app.calls import callers, lines, record
+from app.calls import callers, record
 from app.calls.caller_rows import FlagKind
+from app.calls.lines import lines
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.speech import LineScript

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, update
 
 from app.calls import danger_words, record
-from app.calls.line_rows import Line
+from app.calls.lines.line_rows import Line
 from app.calls.models import Call
 from app.calls.states import Channel, EndedBy
 from app.chats.models import Author, Message

@@ -17,7 +17,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, ScalarSelect, and_, delete, func, or_, select, update
 
 from app.calls import danger_words, record
-from app.calls.line_rows import Line
+from app.calls.lines.line_rows import Line
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call
 from app.calls.states import CallState, Channel, EndedBy

@@ -9,8 +9,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from app.calls import callers, lines, record
+from app.calls import callers, record
 from app.calls.chat_rules import ChatRules, read_chat
+from app.calls.lines import lines
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.speech import LineScript

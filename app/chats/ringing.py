@@ -4,7 +4,8 @@ call-back belongs to the conversation, and is made like any other."""
 from datetime import datetime
 from uuid import UUID
 
-from app.calls import lines, record
+from app.calls import record
+from app.calls.lines import lines
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.states import Channel

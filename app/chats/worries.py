@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 from sqlalchemy import select
 
-from app.calls import danger_words, lines
+from app.calls import danger_words
+from app.calls.lines import lines
 from app.calls.models import Call
 from app.calls.states import CallState
 from app.chats.noticing import danger_in

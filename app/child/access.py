@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import Depends, Request, Response
 
-from app.calls.chat_lines import line_at
+from app.calls.lines.chat_lines import line_at
 from app.calls.speech import LineScript
 from app.chats import opening
 from app.child import origin

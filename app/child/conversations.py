@@ -10,7 +10,8 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from limits import RateLimitItemPerMinute
 
-from app.calls import lines, record
+from app.calls import record
+from app.calls.lines import lines
 from app.chats import as_child, ending, feedback, left, messages, opening, typing
 from app.child import news, origin
 from app.child.access import (

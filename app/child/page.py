@@ -17,8 +17,8 @@ from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup, escape
 
 from app import words
-from app.calls.chat_lines import line_at
 from app.calls.chat_rules import ChatRules, read_chat
+from app.calls.lines.chat_lines import line_at
 from app.calls.reporting import report_page
 from app.calls.speech import LineScript
 from app.chats import opening

@@ -183,7 +183,7 @@ def telephony_setup(
     install: Annotated[bool, typer.Option(help="Install the fallback at the provider.")] = True,
 ) -> None:
     """Point the provider's numbers at this helpline, with a fallback for when it is down."""
-    from app.calls.number_setup import Report
+    from app.calls.lines.number_setup import Report
     from app.telephony.provider.setup import carry_out
 
     async def verb(work: Work) -> Report:

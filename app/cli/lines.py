@@ -8,16 +8,9 @@ from typing import Annotated
 
 import typer
 
-from app.calls import (
-    chat_lines,
-    key_questions,
-    line_facts,
-    line_languages,
-    line_use,
-    lines,
-    prompts,
-)
-from app.calls.line_facts import LineHasCalls
+from app.calls import key_questions, prompts
+from app.calls.lines import chat_lines, line_facts, line_languages, line_use, lines
+from app.calls.lines.line_facts import LineHasCalls
 from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats import accounts, fetched

@@ -2,7 +2,7 @@
 
 import typer
 
-from app.calls import number_setup
+from app.calls.lines import number_setup
 from app.cli.running import run_verb
 from app.country import own_settings
 from app.work import Work

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from app.calls import lines
 from app.calls.chat_rules import MOST_AT_ONCE
+from app.calls.lines import lines
 from app.cli.lines import line_of
 from app.cli.running import parts_of, run_verb
 from app.country import still_open

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import BindParameter, Uuid, bindparam, exists, func, select, update
 
 from app.calls import messages
-from app.calls.line_rows import Line
+from app.calls.lines.line_rows import Line
 from app.calls.models import Call, VoiceMessage
 from app.contacts import profiles
 from app.contacts.consent import withdrawals

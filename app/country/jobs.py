@@ -10,7 +10,7 @@ from uuid import UUID
 
 from procrastinate import Blueprint, JobContext, RetryStrategy
 
-from app.calls.leading import Leads
+from app.calls.lines.leading import Leads
 from app.country import marked, still_open
 from app.country.leading_letters import letter_of
 from app.country.undoing import undo_settings

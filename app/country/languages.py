@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import words
-from app.calls import leading
+from app.calls.lines import leading
 from app.country.models import OwnCatalogue
 from app.database.bus import Bus, Subscription
 from app.database.topics import Topic

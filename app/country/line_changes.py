@@ -13,10 +13,11 @@ from uuid import UUID
 
 from sqlalchemy import Select, select
 
-from app.calls import chat_lines, key_questions, line_facts, line_languages, lines, reporting
+from app.calls import key_questions, reporting
 from app.calls.chat_rules import ChatRules
-from app.calls.line_facts import LineHasCalls
-from app.calls.line_rows import EarlierNumbers, Line
+from app.calls.lines import chat_lines, line_facts, line_languages, lines
+from app.calls.lines.line_facts import LineHasCalls
+from app.calls.lines.line_rows import EarlierNumbers, Line
 from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats import accounts as messengers

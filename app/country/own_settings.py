@@ -16,7 +16,7 @@ from annotated_types import Ge, Le
 from pydantic import Field, TypeAdapter, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.calls import lines, number_setup
+from app.calls.lines import lines, number_setup
 from app.contacts.cases import follow_ups
 from app.contacts.registry import library_of
 from app.country.models import OwnSettings

@@ -18,7 +18,8 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.calls import line_use, lines, prompts
+from app.calls import prompts
+from app.calls.lines import line_use, lines
 from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats import accounts as bots

@@ -5,9 +5,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from app.calls import callers, lines, queries
+from app.calls import callers, queries
 from app.calls.caller_rows import FlagKind
 from app.calls.callers import NumberReason
+from app.calls.lines import lines
 from app.calls.models import Call
 from app.contacts import contacts
 from app.dashboard import views

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Form, Request, Response
 
-from app.calls import lines, queries, record
+from app.calls import queries, record
+from app.calls.lines import lines
 from app.calls.models import Call
 from app.chats import ringing
 from app.dashboard.desk_values import desk_fragment

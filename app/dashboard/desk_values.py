@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 
-from app.calls import callers, danger_words, lines, platform
+from app.calls import callers, danger_words, platform
 from app.calls.asked import QUESTIONS
 from app.calls.key_questions import questions_of as questions_of_line
+from app.calls.lines import lines
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.contacts import contacts, openings

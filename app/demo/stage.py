@@ -22,9 +22,9 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from app.calls.chat_lines import change_chat
-from app.calls.lines import add_line, line_of_number
-from app.calls.number_setup import Report, set_up_numbers
+from app.calls.lines.chat_lines import change_chat
+from app.calls.lines.lines import add_line, line_of_number
+from app.calls.lines.number_setup import Report, set_up_numbers
 from app.clock import Clock, SteppedClock
 from app.database.topics import Topic
 from app.demo.idling import Idling

@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
-from app.calls.line_rows import Line
+from app.calls.lines.line_rows import Line
 from app.database.topics import Topic
 from app.dialling.models import Dial, DiallingRules, DialWay, Purpose
 from app.dialling.rules import Rules, Why, country_of, why_not_address, words_of

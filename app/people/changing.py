@@ -11,8 +11,8 @@ from uuid import UUID
 
 from sqlalchemy import exists, or_, select
 
-from app.calls import lines
 from app.calls.chat_rules import MOST_AT_ONCE
+from app.calls.lines import lines
 from app.database.topics import Topic
 from app.dialling import outward
 from app.errors import ChangedMeanwhile, Conflict, Invalid, NotAllowed, NotFound

@@ -13,8 +13,9 @@ from uuid import UUID, uuid4
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from app.calls import lines, prompts
-from app.calls.lines import any_line
+from app.calls import prompts
+from app.calls.lines import lines
+from app.calls.lines.lines import any_line
 from app.database.topics import Topic
 from app.definitions.datafile import BadDefinition
 from app.dialling import outward

@@ -7,7 +7,7 @@ from typing import Any
 import phonenumbers
 from sqlalchemy import func, select
 
-from app.calls import lines
+from app.calls.lines import lines
 from app.database.topics import Topic
 from app.dialling import outward
 from app.dialling.models import DiallingRules

@@ -16,8 +16,8 @@ from uuid import UUID
 from sqlalchemy import delete, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
-from app.calls import lines
-from app.calls.line_rows import Line
+from app.calls.lines import lines
+from app.calls.lines.line_rows import Line
 from app.calls.models import Call
 from app.errors import Conflict, Invalid, Message, Refusal
 from app.people import links

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Text, cast, func, or_, select, union_all
 
-from app.calls.line_rows import Line
+from app.calls.lines.line_rows import Line
 from app.contacts.models import Case, Contact
 from app.contacts.scopes import reads_case, reads_contact
 from app.referrals.directory.models import Agency

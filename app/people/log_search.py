@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from app.calls import lines
+from app.calls.lines import lines
 from app.people.log_names import subjects_named
 from app.staff.audit import Wanted, list_entries, write_entry
 from app.staff.log_kinds import AuditLog

@@ -8,7 +8,8 @@ from uuid import UUID
 from procrastinate import Blueprint, JobContext
 from sqlalchemy import select
 
-from app.calls import lines, record
+from app.calls import record
+from app.calls.lines import lines
 from app.calls.models import Call
 from app.errors import NotFound
 from app.jobs.names import Task

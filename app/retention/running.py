@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import delete, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
-from app.calls import lines
 from app.calls.caller_rows import CallerFlag, CallerWish
+from app.calls.lines import lines
 from app.calls.models import Call, VoiceMessage
 from app.chats import erasing as chat_erasing
 from app.contacts.models import ProfileNumber

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
-from app.calls import callers, lines, record
+from app.calls import callers, record
+from app.calls.lines import lines
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.states import NOT_RUNG, CallEvent, CallState, Direction, EndedBy

@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.calls import record
-from app.calls.line_rows import Line
+from app.calls.lines.line_rows import Line
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call
 from app.calls.speech import LineScript

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from app.calls import record
-from app.calls.line_rows import Line
+from app.calls.lines.line_rows import Line
 from app.calls.models import Call
 from app.calls.states import CallState
 from app.database.quick import Question

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from procrastinate import Blueprint, JobContext, RetryStrategy
 
-from app.calls.line_rows import Line
+from app.calls.lines.line_rows import Line
 from app.jobs.names import Task
 from app.jobs.passing import PASSING
 from app.jobs.transaction import transaction

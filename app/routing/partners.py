@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
-from app.calls import lines
-from app.calls.line_rows import Line, PartnerRequest
+from app.calls.lines import lines
+from app.calls.lines.line_rows import Line, PartnerRequest
 from app.calls.speech import LineScript
 from app.database.topics import Topic
 from app.errors import NotFound

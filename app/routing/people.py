@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from app.calls import lines
+from app.calls.lines import lines
 from app.calls.speech import LineScript
 from app.dialling import outward
 from app.errors import Invalid, why

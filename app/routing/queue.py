@@ -34,9 +34,10 @@ from sqlalchemy import (
     union_all,
 )
 
-from app.calls import lines, platform
+from app.calls import platform
 from app.calls.chat_rules import ChatRules, read_chat
-from app.calls.line_rows import Line, LineLanguage
+from app.calls.lines import lines
+from app.calls.lines.line_rows import Line, LineLanguage
 from app.calls.models import Call
 from app.calls.states import WRITTEN, CallState, Channel, Direction
 from app.database.quick import Question, is_one_of

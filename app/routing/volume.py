@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from app.calls import lines
+from app.calls.lines import lines
 from app.database.quick import is_one_of
 from app.database.topics import Topic
 from app.dialling import outward

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from app.calls import lines
+from app.calls.lines import lines
 from app.database.topics import Topic
 from app.jobs.names import Task
 from app.jobs.transaction import transaction

@@ -11,8 +11,8 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Select, func, select, update
 
-from app.calls import lines
-from app.calls.line_rows import Line
+from app.calls.lines import lines
+from app.calls.lines.line_rows import Line
 from app.calls.models import Call
 from app.calls.states import Unstaffed
 from app.errors import Invalid, NotFound

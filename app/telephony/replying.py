@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from fastapi import Request, Response
 
-from app.calls import line_scripts
+from app.calls.lines import line_scripts
 from app.errors import NotFound, Refusal
 from app.jobs.transaction import run_verb
 from app.log import log

@@ -5,7 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import select
 
-from app.calls.line_rows import Prompt
+from app.calls.lines.line_rows import Prompt
 from app.errors import NotFound
 from app.jobs.transaction import run_verb, transaction
 from app.log import log

@@ -11,8 +11,9 @@ from uuid import UUID, uuid4
 from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
-from app.calls import lines, record
-from app.calls.line_rows import Line
+from app.calls import record
+from app.calls.lines import lines
+from app.calls.lines.line_rows import Line
 from app.calls.models import Call
 from app.calls.record import Answer, Delivery
 from app.calls.states import CallState, EndedBy

@@ -4,7 +4,7 @@ import re
 
 from playwright.async_api import Page, expect
 
-from app.calls import lines
+from app.calls.lines import lines
 from app.database.topics import Topic
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction

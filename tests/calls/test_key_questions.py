@@ -2,8 +2,9 @@
 
 import pytest
 
-from app.calls import key_questions, lines
+from app.calls import key_questions
 from app.calls.asked import QUESTIONS
+from app.calls.lines import lines
 from app.calls.models import Call
 from app.dashboard.desk_values import key_question
 from app.dashboard.settings.line_views import key_questions as on_the_page

@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from app.calls import lines
-from app.calls.line_rows import EarlierNumbers
+from app.calls.lines import lines
+from app.calls.lines.line_rows import EarlierNumbers
 from app.routing import people
 from app.staff.log_kinds import AuditLog
 from app.work import Work

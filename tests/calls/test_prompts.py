@@ -4,7 +4,8 @@ from hashlib import sha256
 
 import pytest
 
-from app.calls import line_languages, lines, prompts
+from app.calls import prompts
+from app.calls.lines import line_languages, lines
 from app.calls.prompts import NothingEarlier, Source
 from app.calls.speech import LineScript
 from app.errors import Invalid

@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.calls import lines, record
+from app.calls import record
+from app.calls.lines import lines
 from app.cli import (
     audit_log,
     reports,

@@ -5,8 +5,9 @@ from uuid import UUID
 
 import pytest
 
-from app.calls import chat_lines, line_facts, lines, prompts
-from app.calls.leading import Leads
+from app.calls import prompts
+from app.calls.lines import chat_lines, line_facts, lines
+from app.calls.lines.leading import Leads
 from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats import accounts

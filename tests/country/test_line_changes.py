@@ -8,19 +8,12 @@ import pytest
 from sqlalchemy import select
 
 from app import tables
-from app.calls import (
-    chat_lines,
-    key_questions,
-    line_facts,
-    line_languages,
-    line_use,
-    lines,
-    reporting,
-)
+from app.calls import key_questions, reporting
 from app.calls.chat_rules import ChatRules, read_chat
-from app.calls.line_facts import LineHasCalls
-from app.calls.line_rows import Line
-from app.calls.lines import LineExists
+from app.calls.lines import chat_lines, line_facts, line_languages, line_use, lines
+from app.calls.lines.line_facts import LineHasCalls
+from app.calls.lines.line_rows import Line
+from app.calls.lines.lines import LineExists
 from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats import accounts as bots

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import select, update
 
-from app.calls import lines
+from app.calls.lines import lines
 from app.calls.models import Call, Leg
 from app.dialling import outward
 from app.dialling.minutes import minutes

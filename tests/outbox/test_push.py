@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import func, select
 
-from app.calls.line_rows import Line
+from app.calls.lines.line_rows import Line
 from app.demo.stage import Counsellor, Served, Stage
 from app.errors import Invalid, NotFound
 from app.jobs.transaction import transaction

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.calls.lines import add_line
+from app.calls.lines.lines import add_line
 from app.calls.models import Call
 from app.calls.states import CallState
 from app.contacts import contacts

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select
 
-from app.calls.line_rows import Line
+from app.calls.lines.line_rows import Line
 from app.database.topics import Topic
 from app.demo.stage import Stage
 from app.dialling.models import Dial, DiallingRules

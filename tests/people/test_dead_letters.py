@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select
 
-from app.calls.line_rows import Line
+from app.calls.lines.line_rows import Line
 from app.errors import Conflict
 from app.outbox.states import Sending
 from app.people.connection_rows import Means

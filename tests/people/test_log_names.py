@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from sqlalchemy import select
 
-from app.calls.line_rows import Line
+from app.calls.lines.line_rows import Line
 from app.contacts import contacts
 from app.contacts.states import Channel
 from app.dashboard.settings.log_pages import values_of

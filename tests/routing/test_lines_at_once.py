@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.calls import chat_lines, line_facts, lines
-from app.calls.line_use import LastLine
+from app.calls.lines import chat_lines, line_facts, lines
+from app.calls.lines.line_use import LastLine
 from app.demo.stage import LINE, Stage
 from app.jobs.transaction import transaction
 from app.routing import people

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import select
 
-from app.calls import lines
+from app.calls.lines import lines
 from app.calls.models import Call
 from app.dashboard.rota.alarms import alarm_values
 from app.errors import Invalid

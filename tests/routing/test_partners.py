@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from app.calls import lines
-from app.calls.line_rows import PartnerRequest
+from app.calls.lines import lines
+from app.calls.lines.line_rows import PartnerRequest
 from app.calls.speech import LineScript
 from app.routing import partners, people
 from app.routing.plan import read_plan

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from app.calls.line_rows import Line
+from app.calls.lines.line_rows import Line
 from app.calls.log_kinds import CallLog, Cause, of_leg
 from app.calls.models import Call, RecordedEvent
 from app.calls.states import LegStatus

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select
 
-from app.calls import lines
-from app.calls.line_rows import Line
+from app.calls.lines import lines
+from app.calls.lines.line_rows import Line
 from app.country import still_open
 from app.dashboard import rail
 from app.demo.stage import LINE

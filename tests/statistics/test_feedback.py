@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from app.calls import lines
+from app.calls.lines import lines
 from app.chats.models import Feedback
 from app.demo.stage import LINE
 from app.errors import Invalid, NotAllowed

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import select, update
 
 from app.calls import record
-from app.calls.lines import add_line
+from app.calls.lines.lines import add_line
 from app.calls.log_kinds import Cause
 from app.calls.models import Call, VoiceMessage
 from app.calls.record import Delivery

@@ -5,7 +5,8 @@ from typing import Any
 
 import httpx2
 
-from app.calls import lines, record
+from app.calls import record
+from app.calls.lines import lines
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import LINE, Counsellor, Stage
 from app.jobs.transaction import transaction

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from app.calls import record
-from app.calls.lines import add_line
+from app.calls.lines.lines import add_line
 from app.calls.models import Call
 from app.calls.record import Delivery
 from app.definitions.risk import Urgency

@@ -19,7 +19,8 @@ from sqlalchemy import select
 import app.api
 import app.dashboard
 import app.telephony
-from app.calls import callers, chat_lines, line_facts, line_use, lines, messages, prompts
+from app.calls import callers, messages, prompts
+from app.calls.lines import chat_lines, line_facts, line_use, lines
 from app.chats import accounts, ending
 from app.contacts import contacts, openings, profiles
 from app.contacts.cases import printing

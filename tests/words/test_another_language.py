@@ -21,7 +21,7 @@ from babel.messages.pofile import read_po, write_po
 from pypdf import PdfReader
 
 from app import definitions, words
-from app.calls import line_languages, lines
+from app.calls.lines import line_languages, lines
 from app.dashboard import page_words
 from app.demo.stage import Counsellor, Stage
 from app.errors import Invalid

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select, text
 
-from app.calls import lines
+from app.calls.lines import lines
 from app.calls.models import Call
 from app.chats import left, opening
 from app.contacts.models import Contact

@@ -8,7 +8,8 @@ from pydantic import BaseModel
 
 from app.api.description import files
 from app.api.settings.lines import KeepsLines, PromptView, TextIn, prompt_views, sent_recording
-from app.calls import lines, prompts
+from app.calls import prompts
+from app.calls.lines import lines
 from app.errors import NotFound, Refusal
 from app.web.access import InWork
 from app.web.strict_bodies import StrictRoute

@@ -9,8 +9,8 @@ from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, Field
 
 from app.api.settings.lines import KeepsLines
-from app.calls import chat_lines, lines
 from app.calls.chat_rules import ChatRules, read_chat
+from app.calls.lines import chat_lines, lines
 from app.calls.states import Channel
 from app.chats import accounts, fetched
 from app.chats.models import Account, AccountProblem, AccountState

@@ -9,9 +9,10 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from app.api.description import files
-from app.calls import line_facts, line_languages, line_use, lines, prompts
+from app.calls import prompts
 from app.calls.key_questions import questions_of, set_questions
-from app.calls.line_rows import Line
+from app.calls.lines import line_facts, line_languages, line_use, lines
+from app.calls.lines.line_rows import Line
 from app.calls.prompts import Source
 from app.calls.speech import LineScript
 from app.errors import NotFound

@@ -35,7 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, BIT
 from sqlalchemy.orm import InstrumentedAttribute
 
-from app.calls.line_rows import Line
+from app.calls.lines.line_rows import Line
 from app.calls.models import Call
 from app.contacts.cases.models import CaseMember
 from app.contacts.finding.words import normal_words, sound_of

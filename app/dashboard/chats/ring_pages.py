@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 
-from app.calls import lines
+from app.calls.lines import lines
 from app.calls.models import Call
 from app.chats import ringing
 from app.contacts.cases import case_flags

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from app.calls import lines
+from app.calls.lines import lines
 from app.chats import at_desk, gone, media, messages
 from app.chats.at_desk import AtDesk
 from app.contacts import contacts

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from app.calls import lines
+from app.calls.lines import lines
 from app.dashboard.skill_choices import read_choices
 from app.people import finding
 from app.people.changing import Changes, values_of

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import select
 from starlette.responses import RedirectResponse
 
-from app.calls.line_rows import Line, LineLanguage
+from app.calls.lines.line_rows import Line, LineLanguage
 from app.dashboard.rota.calendar import LAYER_WORDS
 from app.dashboard.rota.duty import Typed, read_to
 from app.dashboard.rota.page import Plans, show_week, week_of

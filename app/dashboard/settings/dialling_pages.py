@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Request, Response
 from phonenumbers import SUPPORTED_REGIONS
 
-from app.calls import lines
+from app.calls.lines import lines
 from app.dashboard.directory.choices import Option, option
 from app.dashboard.records.form_views import spelling
 from app.dashboard.templating import templates

@@ -8,7 +8,8 @@ from fastapi import APIRouter, File, Query, Request, Response, UploadFile
 from starlette.responses import RedirectResponse
 
 from app import words
-from app.calls import lines, prompts
+from app.calls import prompts
+from app.calls.lines import lines
 from app.dashboard.languages import language_choices
 from app.dashboard.settings import line_views
 from app.dashboard.settings.line_pages import LARGEST, Keeps, Text, read_form

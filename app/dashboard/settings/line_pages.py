@@ -10,9 +10,10 @@ from pydantic import AwareDatetime
 from starlette.responses import RedirectResponse
 
 from app import words
-from app.calls import chat_lines, line_facts, line_languages, line_use, lines, prompts
+from app.calls import prompts
 from app.calls.chat_rules import read_chat
 from app.calls.key_questions import questions_in, set_questions
+from app.calls.lines import chat_lines, line_facts, line_languages, line_use, lines
 from app.calls.speech import LineScript, Spoken
 from app.calls.states import Channel
 from app.chats import accounts, fetched

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 
-from app.calls import lines
-from app.calls.number_setup import Report, set_up_numbers
+from app.calls.lines import lines
+from app.calls.lines.number_setup import Report, set_up_numbers
 from app.dashboard.templating import page
 from app.errors import Refusal
 from app.staff.models import Staff

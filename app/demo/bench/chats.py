@@ -20,7 +20,7 @@ from uuid import UUID, uuid4
 
 import psutil
 
-from app.calls import lines
+from app.calls.lines import lines
 from app.chats import ending, opening
 from app.clock import SystemClock
 from app.database.embedded import EmbeddedPostgres, folder_of

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import exists, func, literal, select, update
 
-from app.calls.line_rows import Line
+from app.calls.lines.line_rows import Line
 from app.database.topics import Topic
 from app.outbox.channels import ChannelKind
 from app.privacy import ends

@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import and_, exists, or_, select
 
 from app.calls.caller_rows import CallerFlag, CallerWish
-from app.calls.line_rows import Line
+from app.calls.lines.line_rows import Line
 from app.calls.models import Call, VoiceMessage
 from app.calls.states import CallState, MessageState
 from app.chats import untaken

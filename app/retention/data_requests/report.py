@@ -16,7 +16,7 @@ from sqlalchemy import and_, func, select
 
 from app import words
 from app.calls.caller_rows import CallerFlag, CallerWish
-from app.calls.line_rows import Line
+from app.calls.lines.line_rows import Line
 from app.calls.models import Call, VoiceMessage
 from app.contacts.cases.models import CaseDocument, FollowUp
 from app.contacts.cases.printing import follow_up_words, in_words

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, func, select
 
-from app.calls.line_rows import Line
+from app.calls.lines.line_rows import Line
 from app.database.topics import Topic
 from app.log import log
 from app.routing.alarm_rows import Alarm, AlarmKind

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import aliased
 
-from app.calls.line_rows import Line
+from app.calls.lines.line_rows import Line
 from app.calls.models import Call
 from app.calls.states import NOT_RUNG, CallState
 from app.jobs.transaction import transaction

@@ -9,7 +9,8 @@ from uuid import UUID, uuid4
 from sqlalchemy.exc import IntegrityError
 
 from app.abilities import Ability
-from app.calls import lines, platform, record
+from app.calls import platform, record
+from app.calls.lines import lines
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call
 from app.calls.states import CallState

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select, true
 
-from app.calls import lines, record
+from app.calls import record
+from app.calls.lines import lines
 from app.calls.models import Call
 from app.errors import Conflict
 from app.routing import handing_over

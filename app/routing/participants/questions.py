@@ -5,9 +5,10 @@ from uuid import UUID, uuid4
 from sqlalchemy import select
 
 from app.abilities import Ability
-from app.calls import lines, platform, record
+from app.calls import platform, record
 from app.calls.asked import QUESTIONS
 from app.calls.key_questions import questions_of as questions_of_line
+from app.calls.lines import lines
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call, CallQuestion
 from app.calls.states import QuestionState

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from icalendar import Calendar
 
-from app.calls import lines
+from app.calls.lines import lines
 from app.database.topics import Topic
 from app.errors import Invalid, Joined, Message, why
 from app.routing.rota import changes, recurrence, roster

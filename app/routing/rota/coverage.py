@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import BindParameter, DateTime, bindparam, func, select, update
 
 from app.calls.hours import open_stretches
-from app.calls.line_rows import Line, LineLanguage
+from app.calls.lines.line_rows import Line, LineLanguage
 from app.database.topics import Topic
 from app.errors import NotFound
 from app.jobs.names import Task

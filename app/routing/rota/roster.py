@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import and_, func, select, true
 
-from app.calls import lines
 from app.calls.hours import OwnDays, is_holiday
+from app.calls.lines import lines
 from app.database.topics import Topic
 from app.errors import Invalid, NotFound
 from app.log import log

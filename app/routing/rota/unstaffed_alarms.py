@@ -11,8 +11,8 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import BindParameter, DateTime, and_, bindparam, exists, func, or_, select, update
 
-from app.calls import lines
-from app.calls.line_rows import Line, LineLanguage
+from app.calls.lines import lines
+from app.calls.lines.line_rows import Line, LineLanguage
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState

@@ -13,7 +13,7 @@ from sqlalchemy import (
     select,
 )
 
-from app.calls.line_rows import Line
+from app.calls.lines.line_rows import Line
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call, RecordedEvent
 from app.calls.states import CallState

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import BindParameter, ColumnElement, DateTime, Select, Text, bindparam, func, select
 
 from app.calls import record
-from app.calls.line_rows import Line
+from app.calls.lines.line_rows import Line
 from app.calls.log_kinds import Cause
 from app.calls.models import Call
 from app.database.quick import Question, is_one_of

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 from sqlalchemy import func, select
 
-from app.calls import lines
+from app.calls.lines import lines
 from app.database.topics import Topic
 from app.jobs.names import Task
 from app.jobs.transaction import transaction

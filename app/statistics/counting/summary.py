@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from sqlalchemy import select
 
-from app.calls.line_rows import Line
+from app.calls.lines.line_rows import Line
 from app.contacts.registry import library_of
 from app.definitions import in_force
 from app.errors import Invalid, Message, why

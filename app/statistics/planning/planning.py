@@ -23,10 +23,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from sqlalchemy import select
 
-from app.calls import lines
 from app.calls.chat_rules import read_chat
 from app.calls.hours import OwnDays, is_holiday
-from app.calls.line_rows import Line
+from app.calls.lines import lines
+from app.calls.lines.line_rows import Line
 from app.contacts.states import Channel
 from app.database.topics import Topic
 from app.errors import Invalid, Message, Share

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 
 from app.calls.hours import OwnDays, open_stretches
-from app.calls.line_rows import Line
+from app.calls.lines.line_rows import Line
 from app.database.topics import Topic
 from app.jobs.passing import PASSING
 from app.jobs.transaction import transaction

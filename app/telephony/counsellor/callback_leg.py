@@ -6,7 +6,8 @@ from uuid import UUID
 from procrastinate import JobContext
 from sqlalchemy import select
 
-from app.calls import lines, record
+from app.calls import record
+from app.calls.lines import lines
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.record import Delivery

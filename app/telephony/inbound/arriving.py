@@ -3,8 +3,9 @@
 from datetime import timedelta
 from uuid import uuid5
 
-from app.calls import callers, lines, record
+from app.calls import callers, record
 from app.calls.caller_rows import FlagKind
+from app.calls.lines import lines
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.menu import MENU_ATTEMPTS
 from app.calls.models import Call

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from app.calls import lines, record
+from app.calls import record
+from app.calls.lines import lines
 from app.calls.models import Call, RecordedEvent
 from app.calls.record import Delivery
 from app.calls.speech import LineScript

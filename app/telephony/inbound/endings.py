@@ -2,7 +2,8 @@
 
 from sqlalchemy import select
 
-from app.calls import lines, record
+from app.calls import record
+from app.calls.lines import lines
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.states import CallState, EndedBy, LegStatus, is_over, read_leg_status

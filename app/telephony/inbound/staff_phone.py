@@ -7,9 +7,10 @@ from procrastinate import JobContext
 from sqlalchemy import select
 
 from app import words
-from app.calls import lines, record
-from app.calls.line_rows import Line
-from app.calls.line_scripts import spoken_languages
+from app.calls import record
+from app.calls.lines import lines
+from app.calls.lines.line_rows import Line
+from app.calls.lines.line_scripts import spoken_languages
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call, RecordedEvent
 from app.calls.record import Delivery

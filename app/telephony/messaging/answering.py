@@ -5,8 +5,9 @@ from uuid import UUID
 
 from procrastinate import JobContext
 
-from app.calls import lines, record
+from app.calls import record
 from app.calls.chat_rules import read_chat
+from app.calls.lines import lines
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.chats import accounts, carrying, messages, opting, sendings

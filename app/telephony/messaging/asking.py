@@ -16,8 +16,9 @@ from uuid import UUID
 from procrastinate import JobContext
 from sqlalchemy import func, select, update
 
-from app.calls import lines, record
+from app.calls import record
 from app.calls.chat_rules import read_chat
+from app.calls.lines import lines
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.chats import accounts, carrying, fetched, sendings, typing

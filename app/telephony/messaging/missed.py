@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from app.calls import lines
+from app.calls.lines import lines
 from app.chats import carrying
 from app.chats.models import Arrival
 from app.jobs.transaction import run_verb

@@ -4,8 +4,9 @@ import contextlib
 import hashlib
 from collections.abc import Mapping
 
-from app.calls import callers, lines
+from app.calls import callers
 from app.calls.chat_rules import read_chat
+from app.calls.lines import lines
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, Channel

@@ -5,7 +5,7 @@ from uuid import UUID
 from procrastinate import JobContext
 from sqlalchemy import select
 
-from app.calls import lines
+from app.calls.lines import lines
 from app.chats import accounts
 from app.chats.models import Account, AccountProblem, AccountState
 from app.jobs.names import Task

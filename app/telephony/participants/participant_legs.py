@@ -4,7 +4,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.calls import lines
+from app.calls.lines import lines
 from app.calls.log_kinds import Cause, of_leg
 from app.calls.models import Call, Leg
 from app.calls.states import LegStatus, read_leg_status

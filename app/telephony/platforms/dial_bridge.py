@@ -10,7 +10,8 @@ from uuid import UUID
 from procrastinate import JobContext
 from sqlalchemy import select
 
-from app.calls import lines, record
+from app.calls import record
+from app.calls.lines import lines
 from app.calls.log_kinds import CallLog, Cause, of_leg
 from app.calls.models import Call, Leg
 from app.calls.record import Delivery

@@ -4,8 +4,8 @@ hear when we do not answer. A page, the API and `helpline telephony setup` do it
 import json
 from pathlib import Path
 
-from app.calls import lines
-from app.calls.number_setup import Pointed, Report
+from app.calls.lines import lines
+from app.calls.lines.number_setup import Pointed, Report
 from app.calls.speech import LineScript
 from app.errors import Conflict, Message
 from app.log import log

@@ -6,7 +6,7 @@ from datetime import timedelta
 from procrastinate import JobContext
 from sqlalchemy import select
 
-from app.calls import lines
+from app.calls.lines import lines
 from app.calls.log_kinds import Cause
 from app.calls.models import Call, Leg
 from app.calls.states import CallState, is_over, read_leg_status

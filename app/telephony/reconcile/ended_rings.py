@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
-from app.calls import lines, record
+from app.calls import record
+from app.calls.lines import lines
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call, Reconciled
 from app.calls.states import CallState, EndedBy, LegStatus, Outcome, read_leg_status

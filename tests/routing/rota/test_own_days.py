@@ -3,7 +3,7 @@
 from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
-from app.calls import lines
+from app.calls.lines import lines
 from app.database.topics import Topic
 from app.jobs.transaction import flush
 from app.routing.rota import changes, coverage, roster

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from app.calls import lines
+from app.calls.lines import lines
 from app.demo.stage import Stage
 from app.errors import Invalid, NotAllowed, NotFound
 from app.jobs.names import Task

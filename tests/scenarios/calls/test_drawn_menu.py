@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from app.calls import lines, prompts
+from app.calls import prompts
+from app.calls.lines import lines
 from app.dashboard.settings.line_menu import Turn, menu_of
 from app.dashboard.settings.line_views import parts_of
 from app.demo.stage import LINE, Stage

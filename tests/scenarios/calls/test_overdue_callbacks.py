@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from app.calls import lines, record
+from app.calls import record
+from app.calls.lines import lines
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.practice.people import Phone

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import update
 
-from app.calls import chat_lines, lines
+from app.calls.lines import chat_lines, lines
 from app.calls.states import Channel
 from app.chats import accounts
 from app.chats.models import Message, Sent

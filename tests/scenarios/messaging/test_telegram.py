@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.calls import lines
+from app.calls.lines import lines
 from app.calls.states import CallState, Channel
 from app.chats import accounts
 from app.demo.stage import LINE, Stage

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.calls import lines, prompts
+from app.calls import prompts
+from app.calls.lines import lines
 from app.demo.stage import LINE, Stage, stage_on
 from app.errors import Invalid
 from app.jobs.transaction import transaction

@@ -220,7 +220,7 @@ async def test_opening_hours_say_what_is_uncovered(quiet: QuietStage, quiet_thre
     view = (await chief.ask("GET", "/roster?begins=2030-01-14&ends=2030-01-21")).json()
     assert view["coverage"][0]["uncovered_minutes"] == (7 * 24 - 5 * 12) * 60
     async with transaction(quiet.ground, PROGRAM) as work:
-        from app.calls import lines
+        from app.calls.lines import lines
 
         line = await lines.any_line(work)
         assert line is not None

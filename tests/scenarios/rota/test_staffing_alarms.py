@@ -3,7 +3,7 @@
 from datetime import time, timedelta
 from typing import Any
 
-from app.calls import lines
+from app.calls.lines import lines
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.practice.people import Phone

@@ -4,7 +4,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from app.calls import lines, record
+from app.calls import record
+from app.calls.lines import lines
 from app.calls.models import VoiceMessage
 from app.chats import ending, left, messages, opening
 from app.chats.models import Media

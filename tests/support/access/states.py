@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import select, text
 
-from app.calls import line_use, lines
+from app.calls.lines import line_use, lines
 from app.calls.states import Channel
 from app.chats import accounts as bots
 from app.chats import left, opening

@@ -6,9 +6,9 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import select, update
 
-from app.calls import lines
 from app.calls.chat_rules import ChatRules, check_chat
-from app.calls.line_rows import Line
+from app.calls.lines import lines
+from app.calls.lines.line_rows import Line
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.chats import ending, opening, untaken

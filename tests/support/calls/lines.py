@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from app.calls import lines
-from app.calls.lines import add_line
+from app.calls.lines import lines
+from app.calls.lines.lines import add_line
 from app.calls.speech import LineScript
 from app.work import Work
 

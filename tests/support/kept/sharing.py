@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app import worker
-from app.calls import line_scripts
+from app.calls.lines import line_scripts
 from app.clock import SteppedClock
 from app.database import engine as engines
 from app.demo import stage

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 
 from app.calls import callers, record
 from app.calls.caller_rows import FlagKind
-from app.calls.line_rows import Line
+from app.calls.lines.line_rows import Line
 from app.calls.models import Call, RecordedEvent
 from app.calls.speech import LineScript
 from app.calls.states import CallState, Channel, Outcome

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fastapi import Request, Response
 
-from app.calls import lines
+from app.calls.lines import lines
 from app.calls.states import Channel
 from app.chats import accounts
 from app.chats.models import Account, AccountState

@@ -5,10 +5,10 @@ from uuid import UUID
 
 from sqlalchemy import delete, func, select, update
 
-from app.calls import line_use, lines
 from app.calls.hours import read_hours
-from app.calls.leading import Leads, tell_supervisors
-from app.calls.line_rows import Line, LineNumber
+from app.calls.lines import line_use, lines
+from app.calls.lines.leading import Leads, tell_supervisors
+from app.calls.lines.line_rows import Line, LineNumber
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.database.topics import Topic

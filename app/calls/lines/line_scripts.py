@@ -6,7 +6,7 @@ from datetime import timedelta
 from sqlalchemy import Select, select
 
 from app import words
-from app.calls.line_rows import Line, LineLanguage, LineNumber, Prompt
+from app.calls.lines.line_rows import Line, LineLanguage, LineNumber, Prompt
 from app.calls.speech import LineScript, PromptText, Spoken
 from app.database.topics import Topic
 from app.work import Ground, Work

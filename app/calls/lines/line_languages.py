@@ -6,9 +6,9 @@ menu of the next caller does not have it any more. Added again, it has its place
 
 from sqlalchemy import select
 
-from app.calls import lines
 from app.calls.chat_rules import read_chat
-from app.calls.line_rows import LineLanguage
+from app.calls.lines import lines
+from app.calls.lines.line_rows import LineLanguage
 from app.calls.speech import LineScript
 from app.database.topics import Topic
 from app.errors import Invalid

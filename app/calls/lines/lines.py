@@ -11,9 +11,9 @@ from sqlalchemy import bindparam, delete, or_, select
 
 from app import words
 from app.calls.hours import read_hours
-from app.calls.leading import Leads, tell_supervisors
-from app.calls.line_rows import EarlierNumbers, Line, LineLanguage, LineNumber, Prompt
-from app.calls.line_scripts import OLDEST, read_script, script_of
+from app.calls.lines.leading import Leads, tell_supervisors
+from app.calls.lines.line_rows import EarlierNumbers, Line, LineLanguage, LineNumber, Prompt
+from app.calls.lines.line_scripts import OLDEST, read_script, script_of
 from app.calls.speech import LineScript
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound, why

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import delete, select
 
-from app.calls import lines
-from app.calls.line_rows import EarlierNumbers, Line, LineNumber
+from app.calls.lines import lines
+from app.calls.lines.line_rows import EarlierNumbers, Line, LineNumber
 from app.database.topics import Topic
 from app.errors import Conflict, NotFound
 from app.jobs.names import Task

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from sqlalchemy import Select, select, update
 
-from app.calls import lines
 from app.calls.chat_rules import LISTS, ChatRules, check_chat, read_chat
-from app.calls.leading import of_pages, tell_supervisors
-from app.calls.line_rows import Line
+from app.calls.lines import lines
+from app.calls.lines.leading import of_pages, tell_supervisors
+from app.calls.lines.line_rows import Line
 from app.calls.reporting import country_page
 from app.calls.speech import LineScript
 from app.database.topics import Topic
