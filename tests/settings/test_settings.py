@@ -215,6 +215,7 @@ def test_every_setting_is_read() -> None:
         "env",
         "push_services",
         "anchor_mail",
+        "erasure_target",
         "trusted_proxies",
         "scan_command",
         "leaked_passwords",

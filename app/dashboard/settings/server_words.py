@@ -54,5 +54,7 @@ WORDS = {
     "backup_keep": N_("How many back-ups are kept"),
     "backup_hours": N_("Hours after which the last back-up is too old"),
     "backup_log_seconds": N_("Seconds until what is written is with the back-ups"),
+    "erasure_target": N_("Where it is listed what was erased, for the time after a restore"),
+    "erasure_days": N_("Days for which the oldest copy of the database lasts"),
     "log_level": N_("How much the program writes into the log of the server"),
 }
