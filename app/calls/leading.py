@@ -1,6 +1,6 @@
 """What leads children to a telephone or a page: supervisors are told of each change of it.
 
-One administrator could otherwise send children elsewhere, and nobody would look. A letter holds no
+One administrator could otherwise send children elsewhere, unseen by colleagues. A letter holds no
 number and no address: only who changed which kind of thing, on which line.
 """
 

@@ -18,7 +18,7 @@ KEY = "chats.danger"
 # Letters without their marks. Real words of danger have two (Arabic: blood, poison): those are
 # looked for as whole words, as beginnings they would be found everywhere.
 SHORTEST, _WHOLE = 2, 2
-# A list is refused if its new words are found in more than one of so many harmless sentences: in
+# A list is refused if its new words are found in more than one of this many harmless sentences: in
 # those of its own language, and in those of any other. Of the shipped words, all those of a
 # language together are found in one of 50 at most (15 of 842).
 _ONE_IN, _ONE_IN_OTHERS = 25, 10

@@ -1,7 +1,7 @@
 """Numbers and addresses in a translation that its English does not have. Pure.
 
-Whoever imports a translation could send children to a telephone or a page of their own. The numbers
-that a text is to say are filled in where it is spoken.
+A person who imports a translation could send children to a telephone or a page of their own. The
+numbers that a text is to say are filled in where it is spoken.
 """
 
 import re
