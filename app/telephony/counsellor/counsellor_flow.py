@@ -208,7 +208,9 @@ async def leg_status(work: Work, leg_id: UUID, signed: Signed) -> None:
         return
     leg, call, offer, _ = locked
     delivery = delivery_of(signed, key)
-    await record.record(work, call, of_leg(status), delivery=delivery, offer_id=str(offer.id))
+    await record.record(
+        work, call, f"leg_{status.value}", delivery=delivery, offer_id=str(offer.id)
+    )
     await apply_leg_status(work, call, offer, leg, status, signed.call_sid, delivery)
 
 
