@@ -1,7 +1,7 @@
 """Which cells of the table are asked: of those that one guard answers alike, one in turn.
 
 `TESTS=whole` asks every cell. Otherwise a cell is left out only where the same row asks another
-one of its kind: roles to which the permission of the route is closed, what signs no person in, and
+one of its kind: roles to which the permission is closed, tokens that sign no person in, and
 roles that reach a page on which no row belongs to a person. A cell that says something else than
 the permission does is always asked.
 """
