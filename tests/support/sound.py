@@ -33,15 +33,18 @@ _LISTEN = """
     globalThis.meter.smoothingTimeConstant = 0;
     globalThis.ear.createMediaStreamSource(stream).connect(globalThis.meter);
   }
-  // It rests when nobody has asked for a second: it takes as much as the talk. What it heard before
-  // that is not what is heard now.
+  // It rests when nobody has asked for three seconds: it takes as much as the talk. What it heard
+  // before that is not what is heard now, so first it listens for a quarter of a second of its own.
   const isAwake = globalThis.ear.state === "running" && globalThis.rests;
   clearTimeout(globalThis.rests);
   if (!isAwake) {
     await globalThis.ear.resume();
-    await new Promise((resolve) => { setTimeout(resolve, 250); });
+    const until = globalThis.ear.currentTime + 0.25, began = Date.now();
+    while (globalThis.ear.currentTime < until && Date.now() - began < 5000) {
+      await new Promise((resolve) => { setTimeout(resolve, 20); });
+    }
   }
-  globalThis.rests = setTimeout(() => { globalThis.rests = 0; globalThis.ear.suspend(); }, 1000);
+  globalThis.rests = setTimeout(() => { globalThis.rests = 0; globalThis.ear.suspend(); }, 3000);
   const bins = new Float32Array(4096);
 """
 _EAR = (
