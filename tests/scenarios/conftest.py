@@ -1,10 +1,13 @@
 """What stories do without: telephones and jobs, or what the worker does each minute."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 
 from app import worker
+from app.calls import line_scripts
+from app.routing.rota import roster
 from tests.scenarios.quiet import QuietStage, quiet_stage_on
 from tests.support.profile import WHOLE
 
@@ -29,9 +32,11 @@ def each_quarter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     """Look at rota, call-backs, provider and figures each quarter of an hour only.
 
     It takes sixty statements, and most stories are about none of it. The nightly run does it each
-    minute in all stories.
+    minute in all stories. Rota and lines are remembered until a topic says that they have changed.
     """
     if WHOLE or "each_minute" in request.fixturenames:
         return
     for name in _EACH_MINUTE:
         monkeypatch.setattr(worker, name, _QUARTER)
+    for module in (roster, line_scripts):
+        monkeypatch.setattr(module, "_BELIEVED", timedelta(hours=1))

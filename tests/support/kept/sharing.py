@@ -7,7 +7,6 @@ alone is the same each time, and costs more than most stories.
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import Any
 
 import httpcore2
@@ -19,19 +18,16 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app import worker
-from app.calls.lines import line_scripts
 from app.clock import SteppedClock
 from app.database import engine as engines
 from app.demo import stage
 from app.jobs.app import PLACES, POLL_SECONDS
-from app.routing.rota import roster
 from app.staff import hashing
 from app.worker import SHARES, Worker
 from tests.support.kept.changes import changes, changes_counted
 from tests.support.kept.connections import kept_connections
 
 _STEPPED_POLL_SECONDS = 2.0
-_BELIEVED = timedelta(hours=1)
 # Each share of the queues has a connection, statements to begin and to end with, and a heartbeat.
 _STEPPED_SHARES = ((tuple(PLACES), sum(PLACES.values())),)
 
@@ -44,7 +40,6 @@ def shared_between_stages() -> Iterator[None]:
         _share_statements(patch)
         _share_certificates(patch)
         _poll_seldom(patch)
-        _believe_longer(patch)
         _hash_quickly(patch)
         yield
 
@@ -90,15 +85,6 @@ def _poll_seldom(patch: pytest.MonkeyPatch) -> None:
         await made(self, job_app)
 
     patch.setattr(Worker, "_run_jobs", run)
-
-
-def _believe_longer(patch: pytest.MonkeyPatch) -> None:
-    """Let the rota and the lines be remembered until something says that they have changed.
-
-    A stage lets minutes go by in a moment, and would read them again for each few seconds.
-    """
-    for module in (roster, line_scripts):
-        patch.setattr(module, "_BELIEVED", _BELIEVED)
 
 
 def _share_certificates(patch: pytest.MonkeyPatch) -> None:
