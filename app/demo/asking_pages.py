@@ -25,13 +25,20 @@ class Page:
         self._stage, self._counsellor = stage, counsellor
         self._seen: list[dict[str, Any]] = []
         self._asked_at: datetime | None = None
+        # What the stage had counted when nothing was open and nothing new.
+        self._quiet_at: int | None = None
 
     async def has_to_ask(self) -> bool:
         """Return whether an offer is open, something has changed, or the page beats."""
-        news = await self._stage.rows(_NEWS, self._counsellor.id)
         now = self._stage.clock.now()
+        beats = self._asked_at is None or now - self._asked_at >= _BEATS_EVERY
+        changes = self._stage.changes() if self._stage.changes is not None else None
+        if not beats and changes is not None and changes == self._quiet_at:
+            return False
+        news = await self._stage.rows(_NEWS, self._counsellor.id)
         is_new = news != self._seen or any(row["state"] == "open" for row in news)
-        if not is_new and self._asked_at is not None and now - self._asked_at < _BEATS_EVERY:
+        if not is_new and not beats:
+            self._quiet_at = changes
             return False
         # If the server is away and does not answer, the next beat asks again.
         self._seen, self._asked_at = news, now

@@ -12,6 +12,7 @@ from typing import Any
 
 from app.demo.agencies import furnish
 from app.demo.asking_pages import Page
+from app.demo.beats import look_again
 from app.demo.invariants import broken_at_the_end, broken_now
 from app.demo.lengths import HOUR, Length, told
 from app.demo.stage import Counsellor, Stage
@@ -48,6 +49,8 @@ class Hour:
     # The legs of children who cannot speak and are in a talk.
     silent: set[str] = field(default_factory=set)
     broken: list[str] = field(default_factory=list)
+    # Whether the counsellors have been sent off duty.
+    is_closed: bool = False
     # Counsellors who write, each with the second in which their page is closed; then the children.
     writing: list[tuple[Counsellor, float | None]] = field(default_factory=list)
     children: list[WritingChild] = field(default_factory=list)
@@ -62,10 +65,10 @@ def guest_list(seed: int, length: Length = HOUR) -> list[Guest]:
     dice.shuffle(stories)
     for number, story in enumerate(stories):
         guest = Guest(rings_at=at, story=story, number=f"+3816412345{number:02d}")
-        guest.talks_for = dice.uniform(30, 150)
+        guest.talks_for = dice.uniform(*length.talked_for)
         _shape(guest, dice)
         guests.append(guest)
-        at += dice.uniform(15, 55)
+        at += dice.uniform(*length.called_apart)
     return guests + _after_the_last_shift(length.seconds)
 
 
@@ -141,17 +144,17 @@ async def play_hour(stage: Stage, seed: int = 7, length: Length = HOUR) -> dict[
     tasks = [asyncio.create_task(_visit(hour, i, g)) for i, g in enumerate(hour.guests)]
     tasks += [asyncio.create_task(_work(hour, c)) for c in hour.browser.values()]
     tasks += [
-        asyncio.create_task(write_in(stage, one, hour.children)) for one in writers(seed, length)
+        asyncio.create_task(write_in(stage, one, hour.children, length.beat))
+        for one in writers(seed, length)
     ]
-    tasks += [asyncio.create_task(text_in(stage, child)) for child in texters(seed, length)]
     tasks += [
-        asyncio.create_task(work_in_writing(stage, *one, away=length.page_closed_for))
-        for one in hour.writing
+        asyncio.create_task(text_in(stage, child, length.beat)) for child in texters(seed, length)
     ]
+    tasks += [asyncio.create_task(work_in_writing(stage, *one, length)) for one in hour.writing]
     tasks.append(asyncio.create_task(_look_after(hour, hour.everybody[3])))
     tasks.append(asyncio.create_task(_close_the_room(hour)))
     tasks.append(asyncio.create_task(_tell_details(hour)))
-    away_at = stage.clock.now().timestamp() + length.seconds / 2
+    away_at = stage.clock.now().timestamp() + length.server_away_at
     while stage.clock.now().timestamp() < end:
         await stage.advance(30)
         hour.broken += await broken_now(stage)
@@ -252,7 +255,7 @@ async def _visit(hour: Hour, number: int, guest: Guest) -> None:
         for _ in range(60):
             if leg.has_heard(words):
                 break
-            await clock.sleep(2)
+            await look_again(clock, 2, hour.length.beat)
         exchange.press(leg, key)
     if guest.leaves_after is not None:
         await clock.sleep(guest.leaves_after)
@@ -260,7 +263,7 @@ async def _visit(hour: Hour, number: int, guest: Guest) -> None:
         return
     # Until the talk is over, or for ten minutes.
     for _ in range(600):
-        await clock.sleep(3)
+        await look_again(clock, 3, hour.length.beat)
         if leg.over:
             return
         if exchange.conferences.of_leg(leg) is not None:
@@ -276,7 +279,7 @@ async def _answer_by_key(hour: Hour, leg: Leg) -> None:
     """Wait for the question, as a child who cannot speak, and press a key."""
     hour.silent.add(leg.sid)
     for _ in range(60):
-        await hour.stage.clock.sleep(2)
+        await look_again(hour.stage.clock, 2, hour.length.beat)
         if leg.has_heard("možeš da odgovaraš tasterima"):
             hour.stage.exchange.press(leg, "2")
             return
@@ -347,7 +350,7 @@ async def _work(hour: Hour, counsellor: Counsellor) -> None:
     asked: set[str] = set()
     page = Page(hour.stage, counsellor)
     while True:
-        await clock.sleep(6)
+        await look_again(clock, 6, hour.length.beat)
         hour.stage.exchange.sender.under_way += 1  # the stage waits for these requests as well
         try:
             if not await page.has_to_ask():
@@ -355,6 +358,8 @@ async def _work(hour: Hour, counsellor: Counsellor) -> None:
             offer = await counsellor.offer()
             if offer is None and held:
                 await _write_up(counsellor, seen)
+            if offer is None and hour.is_closed:
+                return
             if offer is not None and offer["state"] == "connected" and not held:
                 urgent += await _press_urgent(counsellor, offer, urgent)
             if offer is not None and offer["state"] == "connected":
@@ -376,12 +381,14 @@ async def _look_after(hour: Hour, counsellor: Counsellor) -> None:
     pressed: set[str] = set()
     page = Page(hour.stage, counsellor)
     while True:
-        await hour.stage.clock.sleep(15)
+        await look_again(hour.stage.clock, 15, hour.length.beat)
         hour.stage.exchange.sender.under_way += 1
         try:
             if not await page.has_to_ask():
                 continue
             offer = await counsellor.offer()
+            if offer is None and hour.is_closed:
+                return
             if offer is None or offer["state"] != "connected" or offer["call_id"] in pressed:
                 continue
             pressed.add(offer["call_id"])
@@ -420,9 +427,10 @@ async def _tell_details(hour: Hour) -> None:
 
 
 async def _close_the_room(hour: Hour) -> None:
-    """Send all counsellors off duty eight minutes before the end."""
+    """Send all counsellors off duty some minutes before the end."""
     stage = hour.stage
-    await stage.clock.sleep(hour.length.seconds - 480)
+    await stage.clock.sleep(hour.length.room_closed_at)
+    hour.is_closed = True
     stage.exchange.sender.under_way += 1
     try:
         for counsellor in hour.everybody:

@@ -1,4 +1,4 @@
-"""How long the scripted hour is: whole, or a third of it in which the same things happen."""
+"""How long the scripted hour is: whole, or a part of it in which nearly all of it happens."""
 
 from dataclasses import dataclass
 
@@ -8,21 +8,39 @@ class Length:
     """A length of the script, in seconds, and how its children are spread over it."""
 
     seconds: int
+    # At which multiples of seconds all look what is new; None: each every few seconds.
+    beat: int | None
+    # When the server is stopped, and started again after a child has rung.
+    server_away_at: float
     # How often each story of a caller is told, and of a child who writes.
     called: dict[str, int]
     written: dict[str, int]
+    # The shortest and the longest time between two callers, and of a talk, in seconds.
+    called_apart: tuple[float, float]
+    talked_for: tuple[float, float]
     # The shortest and the longest time between two children who write, in seconds.
     written_apart: tuple[float, float]
-    # How many children text while there are counsellors, and the seconds between them.
+    # How long a child writes at most, in seconds.
+    written_for: float
+    # How many children text while there are counsellors, when the first may begin, and the seconds
+    # between them.
     texters: int
+    texted_from: int
     texted_apart: int
     # When the page of a counsellor who writes is closed, and for how long, in seconds.
     page_closed_at: float
     page_closed_for: float
 
+    @property
+    def room_closed_at(self) -> int:
+        """When all counsellors go off duty, in seconds; a few children come after that."""
+        return self.seconds - 480
+
 
 HOUR = Length(
     seconds=3600,
+    beat=None,
+    server_away_at=1800,
     called={
         "talks": 30,
         "hangs up in the greeting": 6,
@@ -36,6 +54,8 @@ HOUR = Length(
         "hangs up in mid-talk at once": 2,
         "cannot speak": 2,
     },
+    called_apart=(15, 55),
+    talked_for=(30, 150),
     written={
         "talks": 6,
         "is in danger": 2,
@@ -45,20 +65,29 @@ HOUR = Length(
         "has the counsellor who goes away": 2,
     },
     written_apart=(60, 170),
+    written_for=300,
     texters=4,
+    texted_from=150,
     texted_apart=520,
     page_closed_at=900,
     page_closed_for=600,
 )
-THIRD = Length(
-    seconds=1200,
-    called=dict.fromkeys(HOUR.called, 1) | {"talks": 7, "is in danger": 3},
-    written=dict.fromkeys(HOUR.written, 1) | {"has the counsellor who goes away": 2},
-    written_apart=(30, 80),
-    texters=3,
-    texted_apart=130,
-    page_closed_at=180,
-    page_closed_for=240,
+PART = Length(
+    seconds=900,
+    beat=6,
+    server_away_at=200,
+    called=dict.fromkeys(HOUR.called, 1) | {"talks": 3, "is in danger": 2},
+    called_apart=(6, 18),
+    talked_for=(20, 40),
+    # A counsellor whose child has closed its page waits ten minutes, and the room is not closed.
+    written=dict.fromkeys(HOUR.written, 1) | {"closes the tab while waiting": 0},
+    written_apart=(15, 40),
+    written_for=200,
+    texters=1,
+    texted_from=40,
+    texted_apart=60,
+    page_closed_at=40,
+    page_closed_for=130,
 )
 
 

@@ -4,6 +4,7 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
+from app.demo.beats import look_again
 from app.demo.lengths import HOUR, Length
 from app.demo.stage import LINE, Stage
 from app.practice.people import Phone
@@ -27,14 +28,14 @@ def texters(seed: int, length: Length = HOUR) -> list[Texts]:
     """Return the children who text, the last of them when the counsellors have gone."""
     dice = random.Random(seed + 2000)
     times = range(length.texters)
-    at = [150 + length.texted_apart * n + dice.uniform(0, 200) for n in times]
+    at = [length.texted_from + length.texted_apart * n + dice.uniform(0, 200) for n in times]
     found = [
         Texts(begins_at, f"+38164777000{n}", dice.randrange(1, 4)) for n, begins_at in enumerate(at)
     ]
     return [*found, Texts(length.seconds - 300, "+381647770009", 0)]
 
 
-async def text_in(stage: Stage, child: Texts) -> None:
+async def text_in(stage: Stage, child: Texts, beat: int | None) -> None:
     """Let a child text, and answer what it reads, until it has said what it wanted."""
     clock, texts = stage.clock, stage.exchange.texts
     await clock.sleep(child.begins_at)
@@ -42,7 +43,7 @@ async def text_in(stage: Stage, child: Texts) -> None:
     texts.write(child.number, LINE, "Mogu li da pišem?")
     said = seen = waited = 0
     while said < child.texts and waited < _PATIENCE:
-        await clock.sleep(_LOOKS_EVERY)
+        await look_again(clock, _LOOKS_EVERY, beat)
         waited += _LOOKS_EVERY
         if len(phone.texts) > seen:
             seen, waited, said = len(phone.texts), 0, said + 1

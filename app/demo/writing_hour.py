@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from app.demo.asking_pages import Page
+from app.demo.beats import look_again
 from app.demo.lengths import HOUR, Length, told
 from app.demo.stage import Counsellor, Stage
 from app.demo.texting_hour import GOODBYE
@@ -25,8 +26,8 @@ class Writes:
     opens_at: float
     story: str
     # How many messages a talk has.
-    words: int = 3
-    leaves_after: float = 300
+    words: int
+    leaves_after: float
 
 
 def writers(seed: int, length: Length = HOUR) -> list[Writes]:
@@ -36,10 +37,10 @@ def writers(seed: int, length: Length = HOUR) -> list[Writes]:
     dice.shuffle(stories)
     found, at = [], 60.0
     for story in stories:
-        found.append(Writes(at, story, dice.randrange(2, 6)))
+        found.append(Writes(at, story, dice.randrange(2, 6), length.written_for))
         at += dice.uniform(*length.written_apart)
     # When the counsellors have gone.
-    return [*found, Writes(length.seconds - 300, "leaves a message")]
+    return [*found, Writes(length.seconds - 300, "leaves a message", 0, 0)]
 
 
 @contextlib.contextmanager
@@ -52,7 +53,7 @@ def noticed(stage: Stage) -> Iterator[None]:
         stage.exchange.sender.under_way -= 1
 
 
-async def write_in(stage: Stage, guest: Writes, kept: list[WritingChild]) -> None:
+async def write_in(stage: Stage, guest: Writes, kept: list[WritingChild], beat: int | None) -> None:
     """Let a child write, as its story says. A server that is away is asked again."""
     clock = stage.clock
     await clock.sleep(guest.opens_at)
@@ -63,7 +64,7 @@ async def write_in(stage: Stage, guest: Writes, kept: list[WritingChild]) -> Non
         if guest.story == "sends everything twice":
             with noticed(stage), contextlib.suppress(Exception):
                 await child.open()
-        await clock.sleep(1)
+        await look_again(clock, 1, beat)
     kept.append(child)
     if guest.story == "leaves a message":
         await clock.sleep(5)
@@ -74,7 +75,7 @@ async def write_in(stage: Stage, guest: Writes, kept: list[WritingChild]) -> Non
         return
     said, waited = 0, 0.0
     while waited < guest.leaves_after:
-        await clock.sleep(_LOOKS_EVERY)
+        await look_again(clock, _LOOKS_EVERY, beat)
         waited += _LOOKS_EVERY
         if guest.story == "closes the tab while waiting" and waited > 20:
             return
@@ -106,20 +107,24 @@ async def _say(child: WritingChild, guest: Writes, number: int) -> None:
 
 
 async def work_in_writing(
-    stage: Stage, counsellor: Counsellor, leaves_at: float | None, *, away: float
+    stage: Stage, counsellor: Counsellor, leaves_at: float | None, length: Length
 ) -> None:
     """Work as a counsellor who writes: take conversations, answer what is unread. With `leaves_at`
-    the page is closed when the next talk after that has begun, for `away` seconds."""
+    the page is closed for a while when the next talk after that has begun. In seconds."""
     clock, begun, took = stage.clock, stage.clock.now().timestamp(), False
     page = Page(stage, counsellor)
     while True:
-        await clock.sleep(5)
+        await look_again(clock, 5, length.beat)
         now = clock.now().timestamp() - begun
         if leaves_at is not None and now > leaves_at and took:
             leaves_at = None
-            await clock.sleep(away)
+            await clock.sleep(length.page_closed_for)
+            if now + length.page_closed_for > length.room_closed_at:
+                continue
             with noticed(stage), contextlib.suppress(Exception):
                 await counsellor.ask("PUT", "/me/presence", {"state": "available"})
+        if now > length.room_closed_at + length.written_for:
+            return
         with noticed(stage), contextlib.suppress(Exception):
             took = await page.has_to_ask() and await take_and_answer(counsellor)
 

@@ -306,7 +306,7 @@ async def test_nobody_outside_hears_of_it(stage: Stage) -> None:
     refused = await ana.ask("POST", "/referrals", {**body, "case_id": case.json()["id"]})
     assert (refused.status_code, refused.json()["error"]) == (409, "NotFromPracticeCall")
     await ana.do("hang-up")
-    await skip_minutes(stage, 20, every=1)
+    await skip_minutes(stage, 20, every=4)
     assert await stage.rows("SELECT 1 FROM referrals") == []
     assert await stage.rows("SELECT kind FROM alarms WHERE subject_id IS NOT NULL") == []
     assert stage.exchange.phones["+381112223334"].rung == 0

@@ -30,7 +30,7 @@ TWO = ("--workers", "2")
 # With one process or several, before the last start and after it.
 PROCESSES = [(ONE, ONE), (TWO, TWO), (ONE, TWO)] if WHOLE else [(ONE, ONE)]
 # How long after its start the server is killed during an escalation, in seconds, again and again.
-KILLED_AFTER = (0.0, 0.4, 1.1, 0.7, 1.6) if WHOLE else (0.0, 1.1, 0.4)
+KILLED_AFTER = (0.0, 0.4, 1.1, 0.7, 1.6) if WHOLE else (0.0, 1.1)
 
 
 @pytest.mark.anyio

@@ -1,4 +1,4 @@
-"""Three hundred children ring within three seconds, in real time."""
+"""Children ring in real time, a hundred of them in each second."""
 
 import asyncio
 
@@ -7,8 +7,9 @@ import pytest
 from app.clock import SystemClock
 from app.demo.stage import Stage, stage_on
 from app.practice.legs import Leg
+from tests.support.profile import WHOLE
 
-RINGS, WITHIN = 300, 3.0
+RINGS, WITHIN = (300, 3.0) if WHOLE else (100, 1.0)
 
 
 @pytest.mark.timeout(300)

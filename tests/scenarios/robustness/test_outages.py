@@ -28,6 +28,8 @@ SOONER = (
 )
 # How long the server is away, in seconds, one outage after the other in each house.
 OUTAGES = ((2, 5, 10), (30,)) if WHOLE else ((2, 12),)
+# How many callers wait meanwhile.
+WAITING = 6 if WHOLE else 3
 
 
 class Room:
@@ -122,7 +124,7 @@ async def _outages(folder: Path, outages: tuple[int, ...]) -> None:
     try:
         talking = await room.waiting(1)
         call_id = await room.take()
-        waiting = [await room.waiting(10 + n) for n in range(6)]
+        waiting = [await room.waiting(10 + n) for n in range(WAITING)]
         rung: list[Leg] = []
         for outage in outages:
             room.program.kill()
