@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from app import worker
-from app.calls import line_scripts
+from app.calls.lines import line_scripts
 from app.routing.rota import roster
 from tests.scenarios.quiet import QuietStage, quiet_stage_on
 from tests.support.profile import WHOLE
