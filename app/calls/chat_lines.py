@@ -8,7 +8,6 @@ from sqlalchemy import Select, select, update
 
 from app.calls import lines
 from app.calls.chat_rules import LISTS, ChatRules, check_chat, read_chat
-from app.calls.leading import of_pages, tell_supervisors
 from app.calls.line_rows import Line
 from app.calls.reporting import country_page
 from app.calls.speech import LineScript
@@ -17,6 +16,7 @@ from app.errors import Conflict, Invalid, why
 from app.jobs.names import Task
 from app.privacy.numbers import dialled
 from app.staff.audit import write_entry
+from app.staff.leading import of_pages, tell_supervisors
 from app.staff.log_kinds import AuditLog
 from app.work import Work
 

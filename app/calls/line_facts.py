@@ -7,13 +7,13 @@ from sqlalchemy import delete, func, select, update
 
 from app.calls import line_use, lines
 from app.calls.hours import read_hours
-from app.calls.leading import Leads, tell_supervisors
 from app.calls.line_rows import Line, LineNumber
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, why
 from app.staff.audit import write_entry
+from app.staff.leading import Leads, tell_supervisors
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.sessions import accounts_changed

@@ -11,7 +11,6 @@ from sqlalchemy import bindparam, delete, or_, select
 
 from app import words
 from app.calls.hours import read_hours
-from app.calls.leading import Leads, tell_supervisors
 from app.calls.line_rows import EarlierNumbers, Line, LineLanguage, LineNumber, Prompt
 from app.calls.line_scripts import OLDEST, read_script, script_of
 from app.calls.speech import LineScript
@@ -20,6 +19,7 @@ from app.errors import Conflict, Invalid, NotFound, why
 from app.privacy import ends
 from app.privacy.numbers import dialled, e164
 from app.staff.audit import write_entry
+from app.staff.leading import Leads, tell_supervisors
 from app.staff.log_kinds import AuditLog
 from app.words.keys import PROMPT_KEYS, SOUNDS, PromptKey
 from app.work import Work

@@ -13,13 +13,13 @@ from uuid import UUID, uuid4
 from sqlalchemy import Select, delete, select
 
 from app import words
-from app.calls.leading import Leads, of_words, tell_supervisors
 from app.calls.line_rows import EarlierPrompt, Prompt
 from app.calls.lines import check_language
 from app.calls.speech import LineScript
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, Message, NotFound
 from app.staff.audit import write_entry
+from app.staff.leading import Leads, of_words, tell_supervisors
 from app.staff.log_kinds import AuditLog
 from app.words.keys import LONGEST_TEXT, PROMPT_KEYS, SOUNDS, PromptKey
 from app.work import Work

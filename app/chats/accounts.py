@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import and_, delete, or_, select, update
 
-from app.calls import chat_lines, leading, lines
+from app.calls import chat_lines, lines
 from app.calls.chat_rules import read_chat
 from app.calls.speech import LineScript
 from app.calls.states import Channel
@@ -23,6 +23,7 @@ from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.names import Task
 from app.jobs.transaction import transaction
+from app.staff import leading
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.work import PROGRAM, Ground, Work

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from procrastinate import Blueprint, JobContext, RetryStrategy
 
-from app.calls.leading import Leads
 from app.country import marked
 from app.country.leading_letters import letter_of
 from app.country.undoing import undo_settings
@@ -18,6 +17,7 @@ from app.jobs.passing import PASSING
 from app.jobs.transaction import transaction
 from app.outbox.mail import write_to_staff
 from app.outbox.responses import TryAgain
+from app.staff.leading import Leads
 from app.work import PROGRAM, Ground
 
 _RETRY = RetryStrategy(max_attempts=None, exponential_wait=2, retry_exceptions=set(PASSING))

@@ -12,13 +12,13 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import words
-from app.calls import leading
 from app.country.models import OwnCatalogue
 from app.database.bus import Bus, Subscription
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, Joined, Message, NotFound
 from app.jobs.transaction import transaction
 from app.log import log
+from app.staff import leading
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff

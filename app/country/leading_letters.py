@@ -6,9 +6,9 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.calls.leading import Leads
 from app.calls.line_rows import Line
 from app.staff.accounts import names_of
+from app.staff.leading import Leads
 from app.staff.models import Staff
 from app.words.pages import N_, _, date_words, spoken_in
 from app.work import Work

@@ -6,12 +6,12 @@ from uuid import UUID
 import pytest
 
 from app.calls import chat_lines, line_facts, lines, prompts
-from app.calls.leading import Leads
 from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats import accounts
 from app.country import languages, leading_letters
 from app.jobs.names import Task
+from app.staff.leading import Leads
 from app.staff.models import Staff
 from app.words import catalogues
 from app.work import PROGRAM, Actor, ActorKind, Work
