@@ -204,6 +204,7 @@ FIELD_WORDS = {
     "to": N_("to"),
     "training": N_("in training"),
     "translated": N_("translated sentences"),
+    "replaces": N_("replaces"),
     "said_as_before": N_("sentences said as before"),
     "uncovered": N_("uncovered"),
     "undone": N_("undone"),
