@@ -28,28 +28,17 @@ _LISTEN = """
   if (globalThis.heardStream !== stream) {
     globalThis.heardStream = stream;
     globalThis.ear ??= new AudioContext();
+    globalThis.ear.resume();
     globalThis.meter = globalThis.ear.createAnalyser();
     globalThis.meter.fftSize = 8192;
     globalThis.meter.smoothingTimeConstant = 0;
     globalThis.ear.createMediaStreamSource(stream).connect(globalThis.meter);
   }
-  // It rests when nobody has asked for three seconds: it takes as much as the talk. What it heard
-  // before that is not what is heard now, so first it listens for a quarter of a second of its own.
-  const isAwake = globalThis.ear.state === "running" && globalThis.rests;
-  clearTimeout(globalThis.rests);
-  if (!isAwake) {
-    await globalThis.ear.resume();
-    const until = globalThis.ear.currentTime + 0.25, began = Date.now();
-    while (globalThis.ear.currentTime < until && Date.now() - began < 5000) {
-      await new Promise((resolve) => { setTimeout(resolve, 20); });
-    }
-  }
-  globalThis.rests = setTimeout(() => { globalThis.rests = 0; globalThis.ear.suspend(); }, 3000);
   const bins = new Float32Array(4096);
 """
 _EAR = (
     """
-async () => {
+() => {
   const nothing = {loud: 0, peak: 0};
 """
     + _LISTEN
