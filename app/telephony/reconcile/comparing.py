@@ -150,9 +150,10 @@ async def _never_learned(work: Work, alive: dict[str, ProviderLeg]) -> list[str]
             Leg.sent_at > work.now - timedelta(hours=1),
         )
     )
-    legs, found = given_up.all(), []
+    legs = given_up.all()
     if not legs:
         return []
+    found = []
     known = await known_sids(work, work.now - timedelta(hours=1))
     for leg in legs:
         to = await address_of_leg(work, leg)
