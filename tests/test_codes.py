@@ -12,7 +12,7 @@ import pytest
 import app
 from app.api.settings import line_chats
 from app.api.writing import chats as writing_chats
-from app.calls.log_kinds import CallLog, Cause, ConferenceEvent, of_leg
+from app.calls.log_kinds import CallLog, Cause, ConferenceEvent
 from app.calls.states import CallEvent, LegStatus
 from app.contacts.log_kinds import ProfileCause, ReadsBecause, RecordLog
 from app.database.topics import Topic
@@ -47,7 +47,7 @@ PROVIDERS = {
     "event.value": set(CallEvent),
     "f'{event.value}_ignored'": {f"{event}_ignored" for event in CallEvent},
     "f'caller_{status.value}'": {f"caller_{status}" for status in LegStatus},
-    "of_leg(status)": {str(of_leg(status)) for status in LegStatus},
+    "f'leg_{status.value}'": {f"leg_{status}" for status in LegStatus},
     "reported": set(ConferenceEvent),
 }
 
