@@ -125,16 +125,11 @@ async def test_a_team_is_called_off_when_consent_is_withdrawn(night: Stage, post
 
 async def test_a_teams_place_is_told_to_its_own_agency(night: Stage, post: Mail) -> None:
     ana = await night.add_counsellor("ana", shift=False, state=None)
-    for code in ("one", "two"):
-        await add_agency(
-            night,
-            code,
-            "shelter",
-            email=f"a@{code}.example",
-            sms=f"+38164000000{len(code)}",
-            languages=("hu", "sr"),
-        )
-    texts = phone(night, "+381640000003").texts
+    numbers = {"one": "+381640000001", "two": "+381640000002"}
+    for code, number in numbers.items():
+        mail, languages = f"a@{code}.example", ("hu", "sr")
+        await add_agency(night, code, "shelter", email=mail, sms=number, languages=languages)
+    texts, others = (phone(night, number).texts for number in numbers.values())
     made = await by_hand(ana, override=OVERRIDE, send=True)
     await night.advance(3)
     path = f"/referrals/{made['id']}"
@@ -162,7 +157,7 @@ async def test_a_teams_place_is_told_to_its_own_agency(night: Stage, post: Mail)
     # It goes to another, who is not told, and cannot move a team that is not theirs.
     await ana.ask("POST", f"{path}/send", {"agency": "two"})
     await night.advance(3)
-    link, code = link_in(post.to("a@two.example")[-1]), code_in(texts[-1].text)
+    link, code = link_in(post.to("a@two.example")[-1]), code_in(others[-1].text)
     proved = await click(night, link + "/code", {"code": code})
     assert "Ulica 5" not in (await click(night, link, as_=proved)).text
     form = {"kind": "dispatch", "name": "X", "dispatch": sent["id"], "to": "seen"}
