@@ -20,6 +20,7 @@ _GOES_OR_OF_NO_CHILD = (
     *(columns._SYSTEM, columns._AGENCY, columns._ACCOUNT, columns._SOON),
     *("deleted with the message", "deleted when the call-back is closed"),
     "the hash of a number that wants no messages",
+    "keyed hashes by which a leaver is found; as long as the account",
     "the hash of a key that a page made by chance; goes a day after",
 )
 

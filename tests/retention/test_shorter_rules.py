@@ -155,7 +155,7 @@ async def test_the_page_says_whose_rule_it_is_and_the_helpline_follows_its_count
     revision = str((await mila.ask("GET", "/retention")).json()["revision"])
     form = {"kind": "contacts", "revision": "0"}
     refused = (await page(stage, mila, "/admin/retention/follow", **form)).text
-    assert "Another person has changed these rules" in refused
+    assert "Another person has changed this" in refused
     form["revision"] = revision
     followed = (await page(stage, mila, "/admin/retention/follow", **form)).text
     assert "A shorter rule takes effect after 7 days." in followed

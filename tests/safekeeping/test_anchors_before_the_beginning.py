@@ -12,7 +12,7 @@ from app.safekeeping.anchors import make_anchor
 from app.safekeeping.models import Anchor
 from app.safekeeping.verifying import Verdict, verdict_of
 from app.work import Work
-from tests.support.retention.old_log import old_log
+from tests.support.retention.old_log import SHORTEST, old_log
 from tests.support.verbs import with_settings
 
 
@@ -25,6 +25,7 @@ async def anchored(work: Work, days: int) -> None:
 
 async def a_file(forger: Work, tmp_path: Path) -> Work:
     work = with_settings(forger, anchor_file=tmp_path / "anchors")
+    await work.session.execute(text(SHORTEST))
     await old_log(work, 3000, 2999)
     await anchored(work, 2998)
     await old_log(work, 2990, 2989)

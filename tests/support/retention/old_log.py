@@ -5,8 +5,15 @@ from typing import Any
 
 from sqlalchemy import text
 
+from app.retention.kinds import DataKind, least_days
 from app.work import Work
 
+# The shortest rule of retention that a log can have.
+YEARS = least_days(DataKind.LOG)
+SHORTEST = (
+    f"INSERT INTO retention_rules (kind, decided_by, days) VALUES ('log', 'helpline', {YEARS})"
+    " ON CONFLICT DO NOTHING"
+)
 _ADD = text("""
 INSERT INTO audit_entries (at, actor, action, subject, detail, previous, hash)
 VALUES (now() - make_interval(days => :days), :actor, :action, :subject, CAST(:detail AS jsonb),
