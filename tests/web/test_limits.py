@@ -10,6 +10,7 @@ from app.demo.stage import Stage
 from app.log import set_up_logging
 from app.web.limits import Limiter, PostgresStorage
 from app.work import make_ground
+from app.worker import FORGETS_EVERY
 from tests.support.commands import elsewhere
 from tests.support.limits import use_up
 
@@ -44,7 +45,7 @@ async def test_the_window_moves_and_what_is_over_is_swept(stage: Stage) -> None:
     await storage.clear(_TEN.key_for("ana"))
     assert await limiter.hit(_TEN, "ana")
     # The worker deletes what is over.
-    await stage.advance(125)
+    await stage.advance(FORGETS_EVERY + 5)
     assert await stage.rows("SELECT 1 FROM rate_limits") == []
 
 

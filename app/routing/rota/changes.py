@@ -261,12 +261,6 @@ def settle(work: Work, row: RotaChange, state: RotaChangeState, action: AuditLog
     """Bring a locked change into another state, and write it into the log."""
     before = for_log(row)
     row.state, row.settled_at = state.value, work.now
-    _note_change(work, row, action, before)
-
-
-def _note_change(
-    work: Work, row: RotaChange, action: AuditLog, before: dict[str, str | None]
-) -> None:
     write_entry(
         work,
         action,
@@ -287,7 +281,16 @@ def end_now(work: Work, row: RotaChange) -> None:
     before = for_log(row)
     # At other times it takes no place of an open shift any more.
     row.until_at, row.open_shift_id = work.now, None
-    _note_change(work, row, AuditLog.ROTA_CHANGE_WITHDRAWN, before)
+    write_entry(
+        work,
+        AuditLog.ROTA_CHANGE_WITHDRAWN,
+        str(row.counsellor_id),
+        kind=row.kind,
+        change=str(row.id),
+        before=before,
+        after=for_log(row),
+    )
+    work.announce(Topic.ROSTER)
 
 
 async def answer_swap(work: Work, by: Staff | None, change_id: UUID, agrees: bool) -> None:
