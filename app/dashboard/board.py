@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Request, Response
 from app.calls import danger_words, platform
 from app.calls.models import Call
 from app.chats import ending
-from app.contacts import completing, contacts
+from app.contacts import completing, reading_contacts
 from app.contacts.states import NonCounselling
 from app.dashboard import inbox, referrals, team_parts, views
 from app.dashboard.chats.values import chats_values
@@ -172,7 +172,7 @@ async def answer_offer(
 async def urgent_form(request: Request, work: InWork, staff: TakesCalls, call_id: UUID) -> Response:
     """Show the services that an urgent referral can go to: the first click of the urgent button."""
     await in_hand.call_in_hand(work, staff, call_id)
-    contact = await contacts.at_hand(work, staff, call_id)
+    contact = await reading_contacts.at_hand(work, staff, call_id)
     values = await referrals.desk_values(request, work, staff, call_id, contact)
     written = await _is_written(work, call_id)
     return page(

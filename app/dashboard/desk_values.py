@@ -14,7 +14,7 @@ from app.calls.key_questions import questions_of as questions_of_line
 from app.calls.lines import lines
 from app.calls.models import Call
 from app.calls.speech import LineScript
-from app.contacts import contacts, openings
+from app.contacts import openings, reading_contacts
 from app.contacts.models import Contact
 from app.contacts.registry import library_of
 from app.dashboard import referrals, views
@@ -171,7 +171,7 @@ async def known_caller(
     wishes = await callers.wishes_of(work, call) if history.has_wishes else []
     if not history.calls and not history.flags and not wishes:
         return None
-    readable, others = await contacts.earlier_of_caller(work, staff, call)
+    readable, others = await reading_contacts.earlier_of_caller(work, staff, call)
     await _note_listed(work, staff, call.id, [str(contact.id) for contact in readable])
     closed = await openings.may_open(work, staff, contact) if contact else 0
     return views.caller_card(history, readable, others, wishes, contact, closed)
@@ -243,7 +243,7 @@ async def desk_fragment(request: Request, work: Work, staff: Staff, notice: str 
 async def contact_at_hand(work: Work, staff: Staff, found: in_hand.InHand) -> Contact | None:
     """Return the contact of the present call, or in wrap-up of the call that has just ended."""
     call_id = found.call.id if found.call else await in_hand.call_of_wrap_up(work, staff)
-    return await contacts.at_hand(work, staff, call_id) if call_id else None
+    return await reading_contacts.at_hand(work, staff, call_id) if call_id else None
 
 
 async def talk_values(work: Work, call_id: UUID | None) -> dict[str, Any]:

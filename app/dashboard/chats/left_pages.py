@@ -9,7 +9,7 @@ from fastapi import APIRouter, Form, Request, Response
 from app.calls.models import Call
 from app.calls.states import Channel
 from app.chats import left, messages
-from app.contacts import contacts
+from app.contacts import reading_contacts
 from app.dashboard.chats.pages import check_words
 from app.dashboard.chats.values import words_values
 from app.dashboard.chats.views import ANSWERS_GO
@@ -65,7 +65,7 @@ async def _known(work: Work, staff: Staff, call: Call) -> CallerCard | None:
     """Return what is known of the number from which a message was written. The list is logged."""
     if not await left.may_know_caller(work, staff, call.id):
         return None
-    contact = (await contacts.at_hand_of_each(work, staff, [call.id])).get(call.id)
+    contact = (await reading_contacts.at_hand_of_each(work, staff, [call.id])).get(call.id)
     return await known_caller(work, staff, call, contact)
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from app.calls.lines import lines
 from app.chats import at_desk, gone, media, messages
 from app.chats.at_desk import AtDesk
-from app.contacts import contacts
+from app.contacts import reading_contacts
 from app.dashboard import views as desk_views
 from app.dashboard.chats import views
 from app.dashboard.chats.views import ChatCard, Tools
@@ -112,7 +112,7 @@ async def _cards(work: Work, staff: Staff, held: list[AtDesk]) -> list[ChatCard]
         after = max(0, one.last_number - views.SHOWN)
         words[one.call_id] = await messages.read_as_staff(work, staff, one.call_id, after)
     agreed = await callbacks.agreed_in_each(work, calls)
-    own = await contacts.at_hand_of_each(work, staff, calls)
+    own = await reading_contacts.at_hand_of_each(work, staff, calls)
     names = await accounts.names_of(work, _writers([m for said in words.values() for m in said]))
     cards = []
     for place, one in enumerate(held, 1):
