@@ -27,6 +27,7 @@ from app.cli import (
     keys,
     languages,
     line_partners,
+    line_writing,
     lines,
     own_settings,
     provider,
@@ -62,6 +63,7 @@ audit_app = typer.Typer(no_args_is_help=True, help="The append-only logs.")
 app.add_typer(staff.app, name="staff")
 app.add_typer(emergency.app, name="emergency")
 app.add_typer(provider.app, name="provider")
+lines.app.add_typer(line_writing.app)
 lines.app.add_typer(line_partners.app, name="partner")
 app.add_typer(lines.app, name="line")
 app.add_typer(roster.app, name="shift")
