@@ -17,6 +17,8 @@ from app.routing.rota import (
     changes,
     copying,
     coverage,
+    ending_shifts,
+    holidays,
     later,
     on_duty,
     open_shifts,
@@ -352,13 +354,13 @@ async def add_shift(work: InWork, staff: Plans, body: ShiftIn) -> dict[str, UUID
 @router.post("/roster/shifts/{shift_id}/end", status_code=204)
 async def end_shift(work: InWork, staff: Plans, shift_id: UUID, body: Ending) -> None:
     """End a shift after its last day; without a day, it never begins again."""
-    await changes.end_shift(work, shift_id, body.last_on)
+    await ending_shifts.end_shift(work, shift_id, body.last_on)
 
 
 @router.post("/roster/shifts/{shift_id}/leave-out", status_code=204)
 async def leave_out(work: InWork, staff: Plans, shift_id: UUID, body: Day) -> None:
     """Leave one day out of a shift."""
-    await changes.leave_out(work, shift_id, body.day)
+    await ending_shifts.leave_out(work, shift_id, body.day)
 
 
 @router.post("/roster/duties", status_code=201)
@@ -456,13 +458,13 @@ async def answer_change(
 @router.post("/roster/holidays", status_code=204)
 async def set_holiday(work: InWork, staff: Plans, body: HolidayIn) -> None:
     """Make a day a holiday, or one of the country's holidays a working day."""
-    await changes.set_holiday(work, body.day, body.name, free=body.free)
+    await holidays.set_holiday(work, body.day, body.name, free=body.free)
 
 
 @router.post("/roster/holidays/clear", status_code=204)
 async def clear_holiday(work: InWork, staff: Plans, body: Day) -> None:
     """Remove our own rule for a day; the country's calendar applies again."""
-    await changes.clear_holiday(work, body.day)
+    await holidays.clear_holiday(work, body.day)
 
 
 @router.get("/staffing-alarms")
