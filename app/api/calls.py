@@ -28,7 +28,7 @@ from app.api.views import (
     talk_view,
 )
 from app.calls import danger_words, messages, queries, record
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.lines.line_rows import Line
 from app.calls.models import Call
 from app.calls.states import Outcome
@@ -124,7 +124,7 @@ async def accept_offer(work: InWork, staff: TakesCalls, offer_id: UUID) -> Offer
     caller is gone. A conversation is a talk at once."""
     call, offer = await offers.own_offer(work, offer_id, staff.id)
     await ending.accept(work, call, offer)
-    line = await lines.line_of_id(work, call.line_id)
+    line = await finding_lines.line_of_id(work, call.line_id)
     return offer_view(work, offer, call, line.name if line else "", staff)
 
 

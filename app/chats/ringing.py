@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from app.calls import record
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.states import Channel
@@ -49,7 +49,7 @@ async def given_number(work: Work, staff: Staff, call_id: UUID, message: int) ->
     call = await record.lock_call(work, call_id)
     if not await in_hand.has_in_hand(work, staff, call_id):
         raise messages.NotYours()
-    line = await lines.line_of_id(work, call.line_id)
+    line = await finding_lines.line_of_id(work, call.line_id)
     country, own = (line.country, line.own_numbers) if line else ("", ())
     words = await messages.read_as_staff(work, staff, call_id, max(message - 1, 0))
     for one in words[:1]:

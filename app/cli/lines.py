@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from app.calls import key_questions, prompts
-from app.calls.lines import line_facts, line_languages, line_use, lines
+from app.calls.lines import finding_lines, line_facts, line_languages, line_use, lines
 from app.calls.lines.line_facts import LineHasCalls
 from app.calls.speech import LineScript
 from app.cli.running import parts_of, run_verb
@@ -23,7 +23,7 @@ app = typer.Typer(no_args_is_help=True, help="Lines: the numbers that children r
 
 async def line_of(work: Work, number: str) -> LineScript:
     """Return the line with this number. Raises NotFound."""
-    line = await lines.line_of_number(work, number)
+    line = await finding_lines.line_of_number(work, number)
     if line is None:
         raise NotFound(f"There is no line {number}. Add it with: helpline line add {number}")
     return line
@@ -280,7 +280,7 @@ def list_lines(
     """List the lines in use, as one line of JSON each."""
 
     async def verb(work: Work) -> list[str]:
-        found = await (line_use.retired_lines(work) if retired else lines.all_lines(work))
+        found = await (line_use.retired_lines(work) if retired else finding_lines.all_lines(work))
         return [
             json.dumps(
                 {
@@ -310,7 +310,7 @@ def show_line(
     """Show a line with its languages, numbers and plan, as JSON."""
 
     async def verb(work: Work) -> str:
-        row, line = await lines.read_line(work, (await line_of(work, number)).id)
+        row, line = await finding_lines.read_line(work, (await line_of(work, number)).id)
         shown = {
             "number": row.number,
             "name": row.name,
@@ -319,7 +319,7 @@ def show_line(
             "opening_hours": row.opening_hours,
             "practice": row.practice,
             "languages": {one.digit: one.language for one in line.languages},
-            "leads_here": await lines.numbers_behind(work, line),
+            "leads_here": await finding_lines.numbers_behind(work, line),
             "shown_number": row.shown_number,
             "plan": asdict(read_plan(line.plan)),
         }

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Form, Request, Response
 
 from app.calls import queries, record
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.chats import ringing
 from app.dashboard.desk_values import desk_fragment
@@ -65,5 +65,5 @@ def window_of(day: str, begins: str, ends: str, zone: ZoneInfo) -> tuple[datetim
 
 
 async def _zone(work: Work, call: Call) -> ZoneInfo:
-    line = await lines.line_of_id(work, call.line_id)
+    line = await finding_lines.line_of_id(work, call.line_id)
     return ZoneInfo(line.timezone if line else "UTC")

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 from app.calls import callers, danger_words, platform
 from app.calls.asked import QUESTIONS
 from app.calls.key_questions import questions_of as questions_of_line
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.contacts import openings, reading_contacts
@@ -94,7 +94,7 @@ async def _callback_values(
 ) -> dict[str, Any]:
     """Return the call-back agreed in a call, or what its form begins with."""
     call = await work.session.get(Call, call_id) if call_id else None
-    line = await lines.line_of_id(work, call.line_id) if call else None
+    line = await finding_lines.line_of_id(work, call.line_id) if call else None
     if call is None or line is None:
         return {"callback_form": None}
     here = work.now.astimezone(ZoneInfo(line.timezone))
@@ -133,7 +133,7 @@ async def _asked_by_key(
     if call_id is None or not platform.asks_by_key(work):
         return {"key_questions": [], "key_answers": []}
     call = await work.session.get(Call, call_id)
-    line = await lines.line_of_id(work, call.line_id) if call else None
+    line = await finding_lines.line_of_id(work, call.line_id) if call else None
     answers = await questions.questions_of(work, call_id) if asked else []
     # Hardly any caller is asked by key; only then it matters who may read the answers.
     if answers and not await may_read_answers(work, staff, call_id):

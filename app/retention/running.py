@@ -16,7 +16,7 @@ from sqlalchemy import delete, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.calls.caller_rows import CallerFlag, CallerWish
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.models import Call, VoiceMessage
 from app.chats import erasing as chat_erasing
 from app.contacts.models import ProfileNumber
@@ -330,7 +330,7 @@ async def carry_on(ground: Ground, run_id: UUID) -> None:
 
 async def night_of(work: Work) -> date | None:
     """Return the local date if it is night at the helpline now; None by day."""
-    line = await lines.any_line(work)
+    line = await finding_lines.any_line(work)
     local = work.now.astimezone(ZoneInfo(line.timezone if line else "UTC"))
     return local.date() if NIGHT_FROM <= local.hour < NIGHT_UNTIL else None
 

@@ -36,7 +36,7 @@ from sqlalchemy import (
 
 from app.calls import platform
 from app.calls.chat_rules import ChatRules, read_chat
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.lines.line_rows import Line, LineLanguage
 from app.calls.models import Call
 from app.calls.states import WRITTEN, CallState, Channel, Direction
@@ -330,7 +330,7 @@ async def _callers(
 ) -> tuple[list[Waiting], bool]:
     """Return a page of callers on lines and in languages that these counsellors take, and whether
     there are more."""
-    known = await lines.call_rules(work)
+    known = await finding_lines.call_rules(work)
     wanted = [
         line_id
         for line_id, rules in known.items()

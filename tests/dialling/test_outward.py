@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import select, update
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.models import Call, Leg
 from app.dialling import outward
 from app.dialling.minutes import minutes
@@ -76,7 +76,7 @@ async def test_a_forbidden_number_is_refused_where_it_is_entered(work: Work, num
         invited = changing.Changes(name="new", endpoint=endpoint)
         with pytest.raises(outward.NotDialled):
             await links.invite(work, invited, by=mila, by_mail=False)
-    line = await lines.any_line(work)
+    line = await finding_lines.any_line(work)
     assert line is not None
     with pytest.raises(outward.NotDialled):
         await people.change_plan(work, line, partner_number=number)
@@ -137,12 +137,12 @@ async def test_a_number_that_became_forbidden_is_not_rung_and_the_next_person_is
 
 async def test_a_partner_whose_number_became_forbidden_is_left_out(work: Work) -> None:
     await a_line(work)
-    line = await lines.any_line(work)
+    line = await finding_lines.any_line(work)
     assert line is not None
     await people.change_plan(work, line, partner_number=POLICE)
     work.ground.memory.forget("lines")
     call, _ = await rings(work)
-    line = await lines.any_line(work)
+    line = await finding_lines.any_line(work)
     assert line is not None
     assert await arriving.partner_is_due(work, call, line, at_once=True)
     refused = replace(line, plan={**line.plan, "partner_number": PREMIUM})
@@ -319,7 +319,7 @@ async def test_without_a_line_there_is_an_alarm_and_a_letter_all_the_same(work: 
     mila.email = "mila@example.org"
     await set_rules(work, alarm_hour=1)
     await outward.may_dial(work, POLICE, uuid4(), Purpose.ALARM)
-    assert await lines.any_line(work) is None
+    assert await finding_lines.any_line(work) is None
     assert await alarm_kinds(work) == ["dialling_hour"]
     assert await alarm_kinds(work) == ["dialling_hour"], "once"
     assert "routing:mail_volume" in {job.task for job in work.jobs}

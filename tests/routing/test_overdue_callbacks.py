@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import select
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.dashboard.rota.alarms import alarm_values
 from app.errors import Invalid
@@ -89,7 +89,7 @@ async def test_given_up_without_a_try_it_alarms_until_a_person_starts_it_again(
 
 async def test_the_time_is_the_lines_and_at_night_only_danger_alarms(work: Work) -> None:
     call, _ = await a_promise(work, hour=20)
-    line = await lines.line_of_id(work, call.line_id)
+    line = await finding_lines.line_of_id(work, call.line_id)
     assert line is not None
     await people.change_plan(work, line, callback_wait=7200)
     work.now += timedelta(hours=2, minutes=30)

@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 
 from app.calls import record
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import LINE, Counsellor, Stage
 from app.jobs.transaction import transaction
@@ -65,7 +65,7 @@ async def agrees(stage: Stage, slot: Slot = Slot.SOON) -> None:
     call_id = (await stage.call_of(leg))["id"]
     async with transaction(stage.ground, PROGRAM) as work:
         call = await record.lock_call(work, call_id)
-        line = await lines.any_line(work)
+        line = await finding_lines.any_line(work)
         assert line is not None
         window = await callbacks.window_for(work, slot, line, "sr")
         await callbacks.agree(work, call, Who.CALLER, window, safe=True, slot=slot)
@@ -188,7 +188,7 @@ async def talk(
 
 async def plan(stage: Stage, **changed: object) -> None:
     async with transaction(stage.ground, PROGRAM) as work:
-        line = await lines.any_line(work)
+        line = await finding_lines.any_line(work)
         assert line is not None
         await people.change_plan(work, line, **changed)
     stage.ground.memory.forget("everything")

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.chats import ringing
 from app.contacts.cases import case_flags
@@ -127,5 +127,5 @@ async def _window(work: Work, call: Call, sent: Agreed) -> Any:
 
 
 async def _zone(work: Work, call: Call) -> str:
-    line = await lines.line_of_id(work, call.line_id)
+    line = await finding_lines.line_of_id(work, call.line_id)
     return line.timezone if line else "UTC"

@@ -13,7 +13,7 @@ from app import words
 from app.calls import prompts
 from app.calls.chat_rules import read_chat
 from app.calls.key_questions import questions_in, set_questions
-from app.calls.lines import chat_lines, line_facts, line_languages, line_use, lines
+from app.calls.lines import chat_lines, finding_lines, line_facts, line_languages, line_use, lines
 from app.calls.speech import LineScript, Spoken
 from app.calls.states import Channel
 from app.chats import accounts, fetched
@@ -89,7 +89,7 @@ async def _list(
         request,
         "settings/lines.html",
         staff=staff,
-        lines=await lines.all_lines(work),
+        lines=await finding_lines.all_lines(work),
         retired=await line_use.retired_lines(work),
         countries=places.country_choices(),
         zones=places.zone_choices(),
@@ -182,7 +182,7 @@ async def line_page(
 async def _show(
     request: Request, work: Work, staff: Staff, line_id: UUID, language: str, **more: Any
 ) -> Response:
-    row, line = await lines.read_line(work, line_id)
+    row, line = await finding_lines.read_line(work, line_id)
     plan, prepared = read_plan(line.plan), await _prepared(work, line, language)
     spoken = next((one for one in prepared if one.language == language), line.spoken(language))
     heard = await prompts.heard_of(work, line, spoken.language)
@@ -203,7 +203,7 @@ async def _show(
         countries=places.country_choices(),
         zones=places.zone_choices(row.timezone),
         hours_rows=hours_form.hours_rows(row.opening_hours, typed if part == "hours" else {}),
-        behind=await lines.numbers_behind(work, line),
+        behind=await finding_lines.numbers_behind(work, line),
         language=spoken,
         languages=[(one, language_name(one.language)) for one in line.languages],
         prepared=[(one, language_name(one.language)) for one in prepared],
@@ -264,7 +264,7 @@ async def _change(
     language: str = "",
 ) -> Response:
     """Change a part of a line. After a refusal the part keeps what was typed."""
-    _row, line = await lines.read_line(work, line_id)
+    _row, line = await finding_lines.read_line(work, line_id)
     try:
         await verb(line)
     except Refusal as refusal:
@@ -306,7 +306,7 @@ async def change_facts(
             changed["practice"] = changed["practice"] == "True"
         await line_facts.change_facts(work, line, **changed)
         if new_name is not None:
-            _row, line = await lines.read_line(work, line.id)
+            _row, line = await finding_lines.read_line(work, line.id)
             await lines.rename(work, line, new_name)
 
     typed = {**sent, **given, "kind": kind}
@@ -327,7 +327,7 @@ async def change_numbers(
 
     async def verb(line: LineScript) -> None:
         row = await lines.lock_line(work, line.id)
-        behind = ", ".join(await lines.numbers_behind(work, line))
+        behind = ", ".join(await finding_lines.numbers_behind(work, line))
         changed = line_forms.changed_texts(
             sent,
             {"leads_here": ", ".join(_parts(leads_here)), "shown": shown.strip()},
@@ -578,7 +578,7 @@ async def ring_phone(
 @router.get("/admin/lines/{line_id}/recordings/{recording}")
 async def recording(work: InWork, staff: Keeps, line_id: UUID, recording: UUID) -> Response:
     """Return a recording that the line plays."""
-    _row, line = await lines.read_line(work, line_id)
+    _row, line = await finding_lines.read_line(work, line_id)
     found = await prompts.recording_of(work, line, recording)
     if found is None:
         raise NotFound("There is no such recording.")

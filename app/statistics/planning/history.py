@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from app.calls.hours import OwnDays, is_holiday
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.contacts.states import Channel
 from app.database.topics import Topic
 from app.routing.rota import roster
@@ -61,8 +61,8 @@ class Calendar(NamedTuple):
 async def calendar_of(work: Work, number: str | None) -> Calendar:
     """Return the calendar of a line, that of its opening hours; of all lines, the helpline's, which
     the rota goes by."""
-    line = await lines.line_of_number(work, number) if number else None
-    line = line or await lines.any_line(work)
+    line = await finding_lines.line_of_number(work, number) if number else None
+    line = line or await finding_lines.any_line(work)
     own = (await roster.rota_of(work)).own_days
     return Calendar(line.country if line is not None else None, own)
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from app.calls import record
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.practice.people import Phone
@@ -23,7 +23,7 @@ async def promised(stage: Stage) -> None:
     call_id = (await stage.call_of(leg))["id"]
     async with transaction(stage.ground, PROGRAM) as work:
         call = await record.lock_call(work, call_id)
-        line = await lines.any_line(work)
+        line = await finding_lines.any_line(work)
         assert line is not None
         await people.change_plan(work, line, callback_wait=300, longest_wait=3600)
         window = (work.now, work.now + timedelta(minutes=2))

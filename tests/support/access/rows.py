@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from app.calls import record
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.models import VoiceMessage
 from app.chats import ending, left, messages, opening
 from app.chats.models import Media
@@ -183,7 +183,7 @@ async def _add_around(work: Work, rows: Rows) -> None:
     )
     await add_message(work, ids["message"], call_id)
     call = await record.lock_call(work, call_id)
-    line = await lines.any_line(work)
+    line = await finding_lines.any_line(work)
     assert line is not None
     window = await callbacks.window_for(work, Slot.SOON, line, "sr")
     agreed = await callbacks.agree(work, call, Who.CALLER, window, safe=True, slot=Slot.SOON)
@@ -213,7 +213,7 @@ async def chat_of(stage: Stage, who: Counsellor) -> Rows:
     """A child writes, and a counsellor has accepted; the child's secret opens the conversation.
     Another child has left a message."""
     async with transaction(stage.ground, PROGRAM) as work:
-        line = await lines.line_of_number(work, LINE)
+        line = await finding_lines.line_of_number(work, LINE)
         assert line is not None
         opened = [
             await opening.open_conversation(
