@@ -47,7 +47,8 @@ from app.database.running import database_of
 from app.errors import Invalid
 from app.log import set_up_logging
 from app.people.log_check import check_log
-from app.settings import Settings, read_settings
+from app.reading_settings import read_settings
+from app.settings import Settings
 from app.staff.log_beginnings import ChainReport, beginning_of
 from app.staff.log_words import BEFORE_SUMS, WORDS_OF
 from app.work import Work
