@@ -131,7 +131,7 @@ def test_each_route_that_changes_something_writes_a_log_or_says_why_not(paths: P
         ("app.api.settings.lines.change_facts", True),
         # Its permission leads to what ends a session; that is not the act itself.
         ("app.dashboard.board.heartbeat", False),
-        ("app.people.emergencies.seen", False),
+        ("app.people.emergency.reviewing.seen", False),
     ],
 )
 def test_only_what_the_body_of_a_function_names_is_counted(

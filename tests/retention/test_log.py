@@ -18,7 +18,8 @@ from app.contacts.models import Opening
 from app.contacts.states import Channel
 from app.errors import Invalid
 from app.jobs.transaction import flush
-from app.people import emergencies, leaving, links
+from app.people import leaving, links
+from app.people.emergency import emergencies
 from app.retention import log_due, running
 from app.retention.data_requests.kinds import ItemKind, Person
 from app.retention.data_requests.parts import Paper

@@ -61,7 +61,7 @@ _MAY_DIFFER = {
     "app/definitions/workflow.py: m.from_ == code": _A_NAME,
     "app/definitions/workflow.py: s.code == code": _A_NAME,
     "app/people/connection_tests.py: prompt_key not in SOUNDS": _A_PROMPT,
-    "app/people/emergencies.py: model.code == code": _A_NAME,
+    "app/people/emergency/emergencies.py: model.code == code": _A_NAME,
     "app/people/leaked.py: digest[_TOLD:] in found": "the list is public",
     "app/people/links.py: work.keys.session_key(token) == link.token_key": _BOTH_OURS,
     "app/privacy/safe.py: len(stored) == PLAIN_HASH": "a length",

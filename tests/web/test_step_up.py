@@ -28,8 +28,9 @@ from app.contacts.models import Contact, Profile
 from app.country import languages, line_changes, own_settings, sets
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import send_rows, transaction
-from app.people import changing, dialling, emergencies, factors, leaked, links
+from app.people import changing, dialling, factors, leaked, links
 from app.people.approval import deciding
+from app.people.emergency import emergencies
 from app.people.provider import access, keeping
 from app.referrals import staff_actions
 from app.referrals.directory import addresses, agencies, directory_csv

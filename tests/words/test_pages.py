@@ -334,7 +334,7 @@ _PUT_TOGETHER = {
     "dashboard/settings/line_chat_views.py": "what a site writes into its page",
     "outbox/mail.py": "the log",
     "outbox/responses.py": "the log",
-    "people/emergencies.py": "the name of an account",
+    "people/emergency/emergencies.py": "the name of an account",
     "referrals/channels/primero/primero.py": "recognised by problems.py; notes to their system",
     "referrals/channels/webhook/delivery.py": "recognised by problems.py",
     "referrals/consent/rules.py": "said by `ground_words`",

@@ -15,9 +15,9 @@ from app.chats import left, opening
 from app.country.models import OwnCatalogue
 from app.demo.stage import LINE, Counsellor, Stage
 from app.jobs.transaction import flush, transaction
-from app.people import emergencies
 from app.people import links as invitations
 from app.people.changing import Changes
+from app.people.emergency import emergencies
 from app.practice.telegram import SECRET
 from app.referrals.channels.links import add_link
 from app.referrals.channels.models import AgencyCase
