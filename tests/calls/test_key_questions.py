@@ -7,8 +7,8 @@ from app.calls.asked import QUESTIONS
 from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.dashboard.desk_values import key_question
-from app.dashboard.settings.line_views import key_questions as on_the_page
-from app.dashboard.settings.line_views import questions_in_order
+from app.dashboard.settings.lines.line_views import key_questions as on_the_page
+from app.dashboard.settings.lines.line_views import questions_in_order
 from app.errors import Invalid
 from app.routing.participants import questions
 from app.staff.log_kinds import AuditLog

@@ -26,7 +26,7 @@ from app.country.line_changes import (
     SetWithTheList,
     TokenNotKept,
 )
-from app.dashboard.settings import line_change_views
+from app.dashboard.settings.lines import line_change_views
 from app.errors import Invalid, NotFound, Refusal
 from app.jobs.transaction import flush
 from app.routing import people

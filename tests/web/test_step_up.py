@@ -216,11 +216,11 @@ NO_PROOF = {
             *(f"api.settings.every_line.{name}" for name in _LINES),
             *(f"api.settings.lines.{name}" for name in _LINES),
             *(
-                f"dashboard.settings.{pages}.{name}"
-                for pages in ("every_line_pages", "line_pages")
+                f"dashboard.settings.lines.{pages}.{name}"
+                for pages in ("every_line_pages", "prompt_pages")
                 for name in _LINES
             ),
-            "dashboard.settings.line_pages.ring_phone",
+            "dashboard.settings.lines.prompt_pages.ring_phone",
         ),
         "words go back by one press, and in an emergency callers have to hear them at once",
     ),
@@ -232,12 +232,12 @@ NO_PROOF = {
             "api.settings.lines.remove_language",
             "api.settings.lines.set_key_questions",
             "api.settings.lines.take_into_use",
-            "dashboard.settings.line_pages.add_language",
-            "dashboard.settings.line_pages.add_line",
-            "dashboard.settings.line_pages.change_hours",
-            "dashboard.settings.line_pages.change_key_questions",
-            "dashboard.settings.line_pages.remove_language",
-            "dashboard.settings.line_pages.take_into_use",
+            "dashboard.settings.lines.line_pages.add_language",
+            "dashboard.settings.lines.line_pages.add_line",
+            "dashboard.settings.lines.line_pages.change_hours",
+            "dashboard.settings.lines.line_pages.change_key_questions",
+            "dashboard.settings.lines.line_pages.remove_language",
+            "dashboard.settings.lines.line_pages.take_into_use",
             "dashboard.settings.number_pages.set_up",
         ),
         "a line keeps its numbers and its plan",
@@ -266,7 +266,7 @@ NO_PROOF = {
             "api.settings.wallboards.withdraw_wallboard",
             "dashboard.wall.withdraw_wallboard",
             "api.settings.line_chats.put_away_unread",
-            "dashboard.settings.line_pages.put_away_unread",
+            "dashboard.settings.lines.carrier_pages.put_away_unread",
         ),
         "it closes something, which must be quick",
     ),

@@ -331,7 +331,7 @@ _PUT_TOGETHER = {
     "country/whole.py": "names of definitions",
     "dashboard/page_words.py": "messages by their code",
     "dashboard/palette.py": "keys",
-    "dashboard/settings/line_chat_views.py": "what a site writes into its page",
+    "dashboard/settings/lines/line_chat_views.py": "what a site writes into its page",
     "outbox/mail.py": "the log",
     "outbox/responses.py": "the log",
     "people/emergency/emergencies.py": "the name of an account",

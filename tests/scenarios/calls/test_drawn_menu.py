@@ -8,8 +8,8 @@ import pytest
 
 from app.calls import prompts
 from app.calls.lines import finding_lines
-from app.dashboard.settings.line_menu import Turn, menu_of
-from app.dashboard.settings.line_views import parts_of
+from app.dashboard.settings.lines.line_menu import Turn, menu_of
+from app.dashboard.settings.lines.line_views import parts_of
 from app.demo.stage import LINE, Stage
 from app.jobs.transaction import transaction
 from app.practice.legs import Leg

@@ -11,8 +11,9 @@ from app import words
 from app.calls import prompts
 from app.calls.lines import finding_lines, lines
 from app.dashboard.languages import language_choices
-from app.dashboard.settings import line_views
-from app.dashboard.settings.line_pages import LARGEST, Keeps, Text, read_form
+from app.dashboard.settings.lines import line_views
+from app.dashboard.settings.lines.line_pages import Keeps, Text
+from app.dashboard.settings.lines.prompt_pages import LARGEST, read_form
 from app.dashboard.templating import page
 from app.errors import NotFound, Refusal
 from app.staff.models import Staff
