@@ -34,7 +34,7 @@ from app.retention.jobs import retention_tasks
 from app.retention.running import ask_tonight
 from app.routing import queue
 from app.routing.alarms.overdue_callbacks import watch_callbacks
-from app.routing.callback_attempts import open_due
+from app.routing.callbacks.callback_attempts import open_due
 from app.routing.jobs import routing_tasks
 from app.routing.rota.coverage import EVERY as COVERAGE_EVERY
 from app.routing.rota.coverage import look_over

@@ -35,7 +35,8 @@ from app.calls.states import Outcome
 from app.chats import ending, ringing
 from app.errors import Invalid, NotAllowed
 from app.referrals.replies import in_talk
-from app.routing import callback_attempts, callbacks, in_hand, offers, queue, sound
+from app.routing import in_hand, offers, queue, sound
+from app.routing.callbacks import callback_attempts, callback_rows, callbacks
 from app.routing.models import Offer
 from app.routing.participants import (
     actions,
@@ -352,7 +353,7 @@ async def move(work: InWork, staff: Supervises, call_id: UUID, body: MoveIn) -> 
 class CallbackIn(BaseModel):
     since: datetime = Field(alias="from")
     until: datetime
-    who: callbacks.Who = callbacks.Who.CALLER
+    who: callback_rows.Who = callback_rows.Who.CALLER
     # The caller has said that it is safe to call.
     safe: bool
     # In a conversation that you have: the message (its `number`) with the telephone number that the

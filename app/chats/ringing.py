@@ -14,8 +14,9 @@ from app.chats.models import Author
 from app.chats.noticing import personal_in
 from app.dialling import outward
 from app.errors import Conflict, NotFound
-from app.routing import callbacks, in_hand
-from app.routing.callbacks import Callback, Who
+from app.routing import in_hand
+from app.routing.callbacks import callbacks
+from app.routing.callbacks.callback_rows import Callback, Who
 from app.sealing.hashes import carry_caller
 from app.staff.models import Staff
 from app.staff.roles import Permission, may

@@ -13,7 +13,8 @@ from app.calls.models import Call
 from app.chats import ringing
 from app.dashboard.desk_values import desk_fragment
 from app.errors import Invalid, Refusal
-from app.routing import callbacks, in_hand
+from app.routing import in_hand
+from app.routing.callbacks import callback_rows
 from app.routing.rota.shifts import first_instant, last_instant
 from app.staff.models import Staff
 from app.staff.roles import Permission
@@ -31,7 +32,7 @@ async def agree(
     work: InWork,
     staff: TakesCalls,
     call_id: UUID,
-    who: Annotated[callbacks.Who, Form()] = callbacks.Who.CALLER,
+    who: Annotated[callback_rows.Who, Form()] = callback_rows.Who.CALLER,
     day: Annotated[str, Form(max_length=10)] = "",
     begins: Annotated[str, Form(max_length=8)] = "",
     ends: Annotated[str, Form(max_length=8)] = "",

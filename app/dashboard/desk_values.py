@@ -22,7 +22,8 @@ from app.dashboard.desk_extras import extras_of
 from app.dashboard.records.guidance import guidance_in
 from app.dashboard.templating import templates
 from app.referrals.replies.in_talk import DutyInTalk, duty_in_talk
-from app.routing import callbacks, in_hand
+from app.routing import in_hand
+from app.routing.callbacks import callback_rows, callbacks
 from app.routing.models import PresenceState
 from app.routing.participants import participants, questions
 from app.routing.participants.participants import Mode, Participant, ParticipantState
@@ -90,7 +91,7 @@ async def desk_values(request: Request, work: Work, staff: Staff) -> dict[str, A
 
 
 async def _callback_values(
-    work: Work, call_id: UUID | None, agreed: callbacks.Callback | None
+    work: Work, call_id: UUID | None, agreed: callback_rows.Callback | None
 ) -> dict[str, Any]:
     """Return the call-back agreed in a call, or what its form begins with."""
     call = await work.session.get(Call, call_id) if call_id else None

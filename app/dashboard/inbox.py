@@ -9,7 +9,7 @@ from app.calls import messages, queries
 from app.chats import left
 from app.dashboard import views
 from app.dashboard.templating import page, templates
-from app.routing import callbacks
+from app.routing.callbacks import callbacks
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission

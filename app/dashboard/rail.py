@@ -24,7 +24,8 @@ from app.referrals.deadlines import tracking
 from app.referrals.escalation import alarms as danger_alarms
 from app.referrals.escalation import dangers
 from app.referrals.states import ForWhom, NoticeKind
-from app.routing import callbacks, queue
+from app.routing import queue
+from app.routing.callbacks import callbacks
 from app.routing.supervision import supervised
 from app.safekeeping import notices
 from app.staff.models import Staff

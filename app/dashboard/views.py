@@ -13,7 +13,7 @@ from app.calls.states import Direction, MessageState
 from app.chats.left import Left
 from app.contacts.models import Contact
 from app.routing import telephones
-from app.routing.callbacks import Callback, CallbackState
+from app.routing.callbacks.callback_rows import Callback, CallbackState
 from app.routing.in_hand import Conversation, InHand
 from app.routing.models import OfferState, Presence, PresenceState, TelephoneState
 from app.routing.queue import WaitingCall

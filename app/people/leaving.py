@@ -25,7 +25,8 @@ from app.people.holding import NEEDS, Kind
 from app.people.provider import access
 from app.referrals import staff_actions
 from app.referrals.directory.leavers import StillReached
-from app.routing import callbacks, withdrawing
+from app.routing import withdrawing
+from app.routing.callbacks import callbacks
 from app.routing.rota import feeds, giving, roster
 from app.routing.rota.shifts import Place
 from app.staff import passwords, second_factor

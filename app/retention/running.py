@@ -31,7 +31,7 @@ from app.retention.due import count_due, lock_due
 from app.retention.kinds import DataKind
 from app.retention.models import Erasure, ErasureNight
 from app.retention.rules import beside_others, read_rules
-from app.routing.callbacks import Callback
+from app.routing.callbacks.callback_rows import Callback
 from app.routing.participants.participants import Participant
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog

@@ -42,7 +42,8 @@ from app.calls.models import Call
 from app.calls.states import WRITTEN, CallState, Channel, Direction
 from app.database.quick import Question, is_one_of
 from app.jobs.transaction import rows_of, transaction
-from app.routing import holding, rung_by_writer
+from app.routing import holding
+from app.routing.callbacks import rung_by_writer
 from app.routing.matching import Free, Waiting, pair
 from app.routing.models import Offer, OfferState, Presence, PresenceState
 from app.routing.offers import open_offer

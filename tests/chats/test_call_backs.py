@@ -19,8 +19,9 @@ from app.contacts.cases.models import CaseContact
 from app.contacts.states import FlagAbout
 from app.dialling import outward
 from app.errors import Conflict, Invalid, NotFound
-from app.routing import callback_attempts, offers, own_presence, queue, releasing
-from app.routing.callbacks import Callback, Who
+from app.routing import offers, own_presence, queue, releasing
+from app.routing.callbacks import callback_attempts
+from app.routing.callbacks.callback_rows import Callback, Who
 from app.routing.models import Offer, PresenceState
 from app.staff import accounts
 from app.staff.models import Staff

@@ -27,8 +27,8 @@ from app.retention.data_requests.report import _log
 from app.retention.holds import hold, lift
 from app.retention.kinds import HeldKind, default_days, least_days
 from app.retention.models import Erasure, LegalHold
-from app.routing import callbacks
-from app.routing.callbacks import Who
+from app.routing.callbacks import callbacks
+from app.routing.callbacks.callback_rows import Who
 from app.staff.account_makers import are_two_people
 from app.staff.audit import verify_chains
 from app.staff.emergency_rows import EmergencyKind

@@ -10,10 +10,11 @@ from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.dashboard.rota.alarms import alarm_values
 from app.errors import Invalid
-from app.routing import callback_attempts, callbacks, people
+from app.routing import people
 from app.routing.alarm_rows import Alarm, AlarmKind
 from app.routing.alarms import overdue_callbacks
-from app.routing.callbacks import Callback, CallbackState, Who
+from app.routing.callbacks import callback_attempts, callbacks
+from app.routing.callbacks.callback_rows import Callback, CallbackState, Who
 from app.routing.rota import unstaffed_alarms
 from app.work import Work
 from tests.support.verbs import a_counsellor, a_waiting_call

@@ -15,8 +15,9 @@ from app.practice.people import Caller, Phone
 from app.practice.rooms import Conference
 from app.practice.scripted import Scripted
 from app.practice.wire import sign
-from app.routing import callbacks, people
-from app.routing.callbacks import Slot, Who
+from app.routing import people
+from app.routing.callbacks import callbacks
+from app.routing.callbacks.callback_rows import Slot, Who
 from app.work import PROGRAM
 
 CHILD = "+381641234567"

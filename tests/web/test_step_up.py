@@ -39,7 +39,8 @@ from app.referrals.replies import answering
 from app.retention import by_country, holds, rules, running
 from app.retention.data_requests import answering as reports
 from app.retention.data_requests import requests
-from app.routing import callback_attempts, callbacks, offers, partners
+from app.routing import offers, partners
+from app.routing.callbacks import callback_attempts, callbacks
 from app.routing.participants import inviting, moving, supervising
 from app.routing.rota import feeds, unstaffed_alarms
 from app.safekeeping.backups import asking

@@ -15,7 +15,7 @@ from app.dashboard.callback_form import window_of
 from app.dashboard.chats.pages import desk
 from app.dashboard.templating import page
 from app.errors import Refusal
-from app.routing import callbacks
+from app.routing.callbacks import callback_rows
 from app.sealing.hashes import carry_caller
 from app.staff.models import Staff
 from app.staff.roles import Permission
@@ -32,7 +32,7 @@ class Agreed:
 
     def __init__(
         self,
-        who: Annotated[callbacks.Who, Form()] = callbacks.Who.CALLER,
+        who: Annotated[callback_rows.Who, Form()] = callback_rows.Who.CALLER,
         day: Annotated[str, Form(max_length=10)] = "",
         begins: Annotated[str, Form(max_length=8)] = "",
         ends: Annotated[str, Form(max_length=8)] = "",

@@ -14,7 +14,7 @@ from app.dashboard import views as desk_views
 from app.dashboard.chats import views
 from app.dashboard.chats.views import ChatCard, Tools
 from app.jobs.transaction import ask
-from app.routing import callbacks
+from app.routing.callbacks import callbacks
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission, may

@@ -27,8 +27,8 @@ from app.privacy.numbers import e164_in
 from app.referrals.models import Referral
 from app.retention.data_requests.kinds import Because, ItemKind, Keep
 from app.retention.models import LegalHold
-from app.routing.callbacks import OPEN as OPEN_CALLBACKS
-from app.routing.callbacks import Callback, CallbackState
+from app.routing.callbacks.callback_rows import OPEN as OPEN_CALLBACKS
+from app.routing.callbacks.callback_rows import Callback, CallbackState
 from app.routing.participants.participants import Participant
 from app.work import Work
 

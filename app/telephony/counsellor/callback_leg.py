@@ -25,7 +25,8 @@ from app.jobs.names import Task
 from app.log import log
 from app.outbox.once import send_once
 from app.outbox.responses import Refused
-from app.routing import callback_attempts, offers, releasing
+from app.routing import offers, releasing
+from app.routing.callbacks import callback_attempts
 from app.routing.models import OfferState
 from app.telephony.counsellor import pacing
 from app.telephony.counsellor.callback_address import callback_address, number_of

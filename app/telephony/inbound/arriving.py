@@ -18,7 +18,7 @@ from app.jobs.names import Task
 from app.privacy.numbers import caller_of
 from app.referrals.reading import has_open_urgent_referral
 from app.routing import staff_phones
-from app.routing.callbacks import can_be_called
+from app.routing.callbacks.callbacks import can_be_called
 from app.routing.plan import (
     AT_RISK_PRIORITY,
     DANGER_PRIORITY,

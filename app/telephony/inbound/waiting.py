@@ -13,7 +13,8 @@ from app.calls.speech import LineScript
 from app.calls.states import CallEvent, CallState, Unstaffed
 from app.database.topics import Topic
 from app.routing import offers, queue
-from app.routing.callbacks import Slot, Who, agree, can_be_called, window_for
+from app.routing.callbacks.callback_rows import Slot, Who
+from app.routing.callbacks.callbacks import agree, can_be_called, window_for
 from app.routing.plan import DANGER_PRIORITY
 from app.routing.queue import last_counsellor
 from app.routing.rota import staffing

@@ -18,8 +18,9 @@ from app.referrals.models import Dispatch
 from app.referrals.scopes import lock_referral
 from app.referrals.states import ForWhom, NoticeKind
 from app.referrals.trail import tell_house
-from app.routing import callbacks, offers, presence
-from app.routing.callbacks import Slot, Who
+from app.routing import offers, presence
+from app.routing.callbacks import callbacks
+from app.routing.callbacks.callback_rows import Slot, Who
 from app.staff.models import Staff
 from app.staff.passkey_rows import Passkey
 from app.training.models import Practice

@@ -14,7 +14,7 @@ from app.chats.models import Author
 from app.errors import Refusal
 from app.routing import holding, offers, own_presence, releasing
 from app.routing import presence as presences
-from app.routing.callbacks import Callback, CallbackState, Who
+from app.routing.callbacks.callback_rows import Callback, CallbackState, Who
 from app.routing.models import PresenceState
 from app.staff import accounts
 from app.staff.models import Staff

@@ -17,11 +17,9 @@ from app.errors import Conflict, NotFound
 from app.jobs.transaction import transaction
 from app.outbox.states import Sending
 from app.routing import releasing
-from app.routing.callbacks import (
-    Callback,
-    CallbackState,
+from app.routing.callbacks.callback_rows import Callback, CallbackState, Slot
+from app.routing.callbacks.callbacks import (
     Said,
-    Slot,
     close_callback,
     lock_callback,
     of_call,
