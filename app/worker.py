@@ -10,8 +10,8 @@ from app import tables
 from app.chats import ending
 from app.chats.accounts import ask_again
 from app.chats.jobs import chat_tasks, forget_chats
+from app.chats.left.untaken import watch_messages
 from app.chats.sendings import forget_arrivals
-from app.chats.untaken import watch_messages
 from app.contacts.finding.rebuilding import want as want_rebuilt
 from app.contacts.jobs import contacts_tasks
 from app.country.jobs import country_tasks

@@ -17,7 +17,8 @@ from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, Channel, EndedBy
-from app.chats import left, messages, opening
+from app.chats import messages, opening
+from app.chats.left import left
 from app.chats.models import Arrival, Message, ReturnCode, Sentence
 from app.chats.noticing import danger_in
 from app.jobs.names import Task

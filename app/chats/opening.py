@@ -16,7 +16,8 @@ from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, Channel
-from app.chats import gone, kept, news
+from app.chats import gone, news
+from app.chats.left import kept
 from app.chats.models import Access, Author
 from app.contacts import contacts
 from app.database.topics import Topic

@@ -12,7 +12,8 @@ from limits import RateLimitItemPerMinute
 
 from app.calls import record
 from app.calls.lines import finding_lines
-from app.chats import as_child, ending, feedback, left, messages, opening, typing
+from app.chats import as_child, ending, feedback, messages, opening, typing
+from app.chats.left import left
 from app.child import news, origin
 from app.child.access import (
     Conversation,

@@ -10,7 +10,7 @@ from app.calls.callers import History
 from app.calls.log_kinds import Cause
 from app.calls.models import VoiceMessage
 from app.calls.states import Direction, MessageState
-from app.chats.left import Left
+from app.chats.left.answering import Left
 from app.contacts.models import Contact
 from app.routing import telephones
 from app.routing.callbacks.callback_rows import Callback, CallbackState

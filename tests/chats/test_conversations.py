@@ -12,7 +12,8 @@ from app.calls import record
 from app.calls.log_kinds import Cause
 from app.calls.models import Leg, RecordedEvent
 from app.calls.states import CallState, EndedBy, Outcome
-from app.chats import as_child, at_desk, ending, left, messages, opening, typing
+from app.chats import as_child, at_desk, ending, messages, opening, typing
+from app.chats.left import answering, left
 from app.chats.models import Author, Kind, Message, Sentence
 from app.contacts.models import Contact
 from app.errors import Conflict, Invalid, NotFound
@@ -427,8 +428,8 @@ async def test_words_are_erased_and_who_wrote_when_stays(work: Work) -> None:
     said = await messages.say_as_child(work, call.id, text="Hej", client_key=a_key())
     await ending.end_as_child(work, call.id)
     ana = await a_writer(work, "ana")
-    await left.take(work, ana, call.id)
-    await left.mark_done(work, ana, call.id)
+    await answering.take(work, ana, call.id)
+    await answering.mark_done(work, ana, call.id)
     await set_rules(work, {DataKind.CHAT_MESSAGES: 30}, at_once=True)
     assert await erase_some(work, DataKind.CHAT_MESSAGES, uuid4(), set()) == 0
     assert await erase_some(later(work, 31 * 86400), DataKind.CHAT_MESSAGES, uuid4(), set()) == 1

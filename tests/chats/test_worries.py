@@ -11,7 +11,8 @@ from app.api import calls
 from app.calls import danger_words, record
 from app.calls.log_kinds import Cause
 from app.calls.models import Call
-from app.chats import at_desk, ending, left, messages
+from app.chats import at_desk, ending, messages
+from app.chats.left import answering
 from app.chats.models import Sentence
 from app.dashboard import board, desk_values
 from app.dashboard.chats import values, views
@@ -158,12 +159,12 @@ async def test_the_words_are_sealed_and_go_with_the_messages(work: Work) -> None
     call = await a_child(work, line)
     await _say(work, call, WORDS)
     await ending.end_as_child(work, call.id)
-    (waits,) = await left.waiting(work, ana.team)
+    (waits,) = await answering.waiting(work, ana.team)
     assert waits.danger_words == WORD
     stored = text("SELECT danger_words_sealed FROM calls WHERE id = :id")
     sealed = await work.session.scalar(stored, {"id": call.id})
     assert WORD.encode() not in bytes(sealed)
     await erasing.erase_words(work, [call.id])
     assert await work.session.scalar(stored, {"id": call.id}) is None
-    (waits,) = await left.waiting(work, ana.team)
+    (waits,) = await answering.waiting(work, ana.team)
     assert (waits.alarming, waits.danger_words) == (False, "")

@@ -11,7 +11,8 @@ from sqlalchemy import select
 from app.calls.models import Call, VoiceMessage
 from app.calls.speech import LineScript
 from app.calls.states import CallState
-from app.chats import left, messages
+from app.chats import messages
+from app.chats.left import answering, left
 from app.chats.models import Author, Message, ReturnCode
 from app.contacts import contacts
 from app.contacts.cases import cases, follow_ups, people
@@ -93,7 +94,7 @@ async def a_voice_message(work: Work, owner: Staff) -> VoiceMessage:
 async def a_written_message(work: Work, line: LineScript, owner: Staff) -> UUID:
     call = await a_child(work, line)
     await left.leave_message(work, call.id, text="Javite se", client_key=a_key())
-    await left.take(work, owner, call.id)
+    await answering.take(work, owner, call.id)
     await work.session.flush()
     return call.id
 

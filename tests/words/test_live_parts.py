@@ -14,7 +14,8 @@ from sqlalchemy import select, text
 
 from app.calls.lines import finding_lines
 from app.calls.models import Call
-from app.chats import left, opening
+from app.chats import opening
+from app.chats.left import left
 from app.contacts.models import Contact
 from app.demo.stage import Counsellor, Stage
 from app.demo.writing import a_child

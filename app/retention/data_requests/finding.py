@@ -17,7 +17,7 @@ from app.calls.caller_rows import CallerFlag, CallerWish
 from app.calls.lines.line_rows import Line
 from app.calls.models import Call, VoiceMessage
 from app.calls.states import CallState, MessageState
-from app.chats import untaken
+from app.chats.left import untaken
 from app.contacts.cases.models import CaseContact, CaseRequest, FollowUp
 from app.contacts.models import Case, Contact, MatchKey, Profile, ProfileNumber
 from app.contacts.saving import number_keys

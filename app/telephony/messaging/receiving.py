@@ -10,7 +10,8 @@ from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, Channel
-from app.chats import carrying, ending, left, media, messages, opening, opting, sendings
+from app.chats import carrying, ending, media, messages, opening, opting, sendings
+from app.chats.left import left
 from app.chats.media import Attached
 from app.chats.models import Author, Sentence
 from app.log import log

@@ -7,7 +7,8 @@ from uuid import UUID, uuid4
 from app.calls import record
 from app.calls.lines import finding_lines
 from app.calls.models import VoiceMessage
-from app.chats import ending, left, messages, opening
+from app.chats import ending, messages, opening
+from app.chats.left import left
 from app.chats.models import Media
 from app.contacts.models import Opening
 from app.demo.stage import LINE, Counsellor, Stage

@@ -11,7 +11,8 @@ from app.calls.lines import finding_lines
 from app.calls.lines.line_rows import Line
 from app.calls.models import Call
 from app.calls.speech import LineScript
-from app.chats import ending, opening, untaken
+from app.chats import ending, opening
+from app.chats.left import untaken
 from app.database.topics import Topic
 from app.demo.stage import LINE
 from app.jobs.transaction import send_rows
