@@ -35,7 +35,7 @@ from app.calls.states import Outcome
 from app.chats import ending, ringing
 from app.errors import Invalid, NotAllowed
 from app.referrals.replies import in_talk
-from app.routing import in_hand, offers, queue, sound
+from app.routing import in_hand, offers, places_in_queue, sound
 from app.routing.callbacks import callback_attempts, callback_rows, callbacks
 from app.routing.models import Offer
 from app.routing.participants import (
@@ -81,7 +81,7 @@ async def get_queue(work: InWork, staff: SeesQueue) -> list[Waiting]:
             alarming=w.alarming,
             danger_words=danger_words.opened(work, w.id, w.danger_words_sealed) if reads else "",
         )
-        for w in await queue.waiting_calls(work)
+        for w in await places_in_queue.waiting_calls(work)
     ]
 
 

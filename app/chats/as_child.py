@@ -12,7 +12,7 @@ from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.calls.states import WRITTEN, CallState, EndedBy, Unstaffed
 from app.chats import at_once, messages, opening, typing
-from app.routing import queue
+from app.routing import places_in_queue
 from app.routing.rota import staffing
 from app.work import Work
 
@@ -172,7 +172,7 @@ async def _staffed(work: Work, call: Call) -> tuple[Unstaffed | None, datetime |
 
 
 async def _place(work: Work, call: Call) -> Place:
-    ahead, _ = await queue.place_of(work, call)
+    ahead, _ = await places_in_queue.place_of(work, call)
     assert call.queued_at is not None
     waited = int((work.now - call.queued_at).total_seconds())
     assert call.line_id is not None

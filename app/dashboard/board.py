@@ -25,7 +25,7 @@ from app.database.topics import Topic
 from app.errors import NotFound, Refusal
 from app.referrals.opening.from_call import refer_urgently
 from app.referrals.states import Service
-from app.routing import in_hand, offers, own_presence, presence, queue
+from app.routing import in_hand, offers, own_presence, places_in_queue, presence
 from app.routing.models import PresenceState
 from app.routing.supervision import team_messages
 from app.staff.models import Staff
@@ -83,7 +83,7 @@ async def board(request: Request, work: InWork, staff: SignedIn) -> Response:
 async def _waiting(work: Work, *, reads: bool) -> list[views.WaitingRow]:
     """Return the rows of those who wait. `reads`: with the words of danger of those shown."""
     rows = []
-    for place, call in enumerate(await queue.waiting_calls(work)):
+    for place, call in enumerate(await places_in_queue.waiting_calls(work)):
         words = ""
         if reads and place < views.WAITING_SHOWN:
             words = danger_words.opened(work, call.id, call.danger_words_sealed)

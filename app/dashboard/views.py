@@ -16,7 +16,7 @@ from app.routing import telephones
 from app.routing.callbacks.callback_rows import Callback, CallbackState
 from app.routing.in_hand import Conversation, InHand
 from app.routing.models import OfferState, Presence, PresenceState, TelephoneState
-from app.routing.queue import WaitingCall
+from app.routing.places_in_queue import WaitingCall
 from app.words.pages import N_, _, code_words, instant_words, language_name, said
 
 STATE_WORDS = {

@@ -20,7 +20,15 @@ from app.errors import Conflict, Invalid, NotFound
 from app.retention.kinds import DataKind
 from app.retention.rules import set_rules
 from app.retention.running import erase_some
-from app.routing import in_hand, offers, own_presence, queue, releasing, sound, sweep
+from app.routing import (
+    in_hand,
+    offers,
+    own_presence,
+    places_in_queue,
+    releasing,
+    sound,
+    sweep,
+)
 from app.routing.models import Presence, PresenceState
 from app.routing.participants import inviting, leaving, moving
 from app.staff.models import Staff
@@ -369,7 +377,7 @@ async def test_danger_that_is_said_later_goes_before_all_others(work: Work) -> N
     other = await a_child(work, line)
     await opening.say_danger(work, other, line)
     assert other.priority >= 3600
-    assert [w.danger for w in await queue.waiting_calls(work)] == [True]
+    assert [w.danger for w in await places_in_queue.waiting_calls(work)] == [True]
 
 
 async def test_a_conversation_goes_to_a_colleague_or_a_skill_and_a_supervisor_takes_it(

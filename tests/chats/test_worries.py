@@ -19,7 +19,7 @@ from app.dashboard.chats import values, views
 from app.database.topics import Topic
 from app.jobs.transaction import send_rows
 from app.retention.data_requests import erasing
-from app.routing import queue
+from app.routing import places_in_queue
 from app.routing.models import PresenceState
 from app.routing.participants import leaving
 from app.words import pages
@@ -61,7 +61,7 @@ async def test_the_queue_shows_the_words_to_who_may_read_them_and_keeps_its_orde
     await _say(work, call, WORDS)
     assert Topic.QUEUE in _told(work)
     await _say(work, call, "umreću")
-    rows = await queue.waiting_calls(work)
+    rows = await places_in_queue.waiting_calls(work)
     assert [(one.id, one.alarming) for one in rows] == [(first.id, False), (call.id, True)]
     assert (rows[1].priority, rows[1].danger) == (rows[0].priority, False)
     pages.speak("en")
@@ -111,7 +111,7 @@ async def test_a_child_that_lost_its_counsellor_waits_with_what_it_wrote_in_the_
     await send_rows(work)
     for _ in range(2):
         await ending.follow(work, call.id, Sentence.COUNSELLOR_LOST, "k")
-    (waits,) = await queue.waiting_calls(work)
+    (waits,) = await places_in_queue.waiting_calls(work)
     assert waits.alarming
     assert danger_words.opened(work, waits.id, waits.danger_words_sealed) == WORD
 
