@@ -31,7 +31,6 @@ from app.api import (
     rota_planning,
     scim,
     sessions,
-    statistics,
     tokens,
 )
 from app.api.description import describe
@@ -49,6 +48,7 @@ from app.api.settings import (
     partners,
     wallboards,
 )
+from app.api.statistics import requested_files, schedules, statistics
 from app.api.team import messages, supervising
 from app.api.urgent import agencies, danger_alarms, referrals
 from app.api.writing import chats
@@ -143,6 +143,8 @@ def add_api(app: FastAPI) -> None:
         roster,
         rota_planning,
         statistics,
+        schedules,
+        requested_files,
         events,
         tokens,
         dialling,

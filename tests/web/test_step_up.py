@@ -140,7 +140,7 @@ _OPENERS = (
 OPENERS = {inspect.unwrap(one) for one in _OPENERS}
 # They name one of these functions, and give out nothing of single people.
 WITHOUT = {
-    "api.statistics.summary": "figures",
+    "api.statistics.statistics.summary": "figures",
     "dashboard.reports.calls_page": "a list on the page; its file is in the list",
     "dashboard.people.passkey_pages.options": "a sign-in that goes on after the password",
     "api.emergencies.refuse_emergency": "a refusal opens nothing",
@@ -300,9 +300,9 @@ NO_PROOF = {
     ),
     **dict.fromkeys(
         (
-            "api.statistics.add_schedule",
-            "api.statistics.end_schedule",
-            "api.statistics.publish",
+            "api.statistics.schedules.add_schedule",
+            "api.statistics.schedules.end_schedule",
+            "api.statistics.statistics.publish",
             "dashboard.reports.publish",
         ),
         "rounded figures of no single person",
@@ -329,7 +329,7 @@ def _guards(dependant: Dependant) -> Iterator[Guard]:
 
 # What a request must say so that it is one of the acts, beside its address.
 BODIES = {
-    "api.statistics.ask_for_file": {"what": "records"},
+    "api.statistics.requested_files.ask_for_file": {"what": "records"},
     "api.urgent.agencies.decide_address_changes": {"approve": True},
 }
 

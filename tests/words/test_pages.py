@@ -326,7 +326,7 @@ _SHOWN = (
 # hashes, names of accounts and of definitions, what the log says, and stored codes with a value
 # that a page says again.
 _PUT_TOGETHER = {
-    "api/statistics.py": "a header of HTTP",
+    "api/statistics/requested_files.py": "a header of HTTP",
     "contacts/finding/search.py": "the key of a hash",
     "country/whole.py": "names of definitions",
     "dashboard/page_words.py": "messages by their code",
