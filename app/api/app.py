@@ -27,14 +27,13 @@ from app.api import (
     practices,
     provider,
     retention,
-    roster,
-    rota_planning,
     scim,
     sessions,
     tokens,
 )
 from app.api.description import describe
 from app.api.records import case_work, cases, contacts
+from app.api.rota import roster, rota_planning, staffing_alarms
 from app.api.settings import (
     backups,
     browsers,
@@ -141,6 +140,7 @@ def add_api(app: FastAPI) -> None:
         danger_alarms,
         agencies,
         roster,
+        staffing_alarms,
         rota_planning,
         statistics,
         schedules,
