@@ -15,7 +15,6 @@ from app.cli.running import parts_of, run_verb
 from app.work import Work
 
 app = typer.Typer()
-
 _ExitSite = Annotated[str | None, typer.Option(help="https://PAGE to which a child leaves at once")]
 _ReportPage = Annotated[
     str | None, typer.Option(help="https://PAGE on which abuse material is reported; '' for none")

@@ -87,8 +87,6 @@ async def open_drafts(work: Work, staff: Staff) -> list[Contact]:
 
 # A counsellor's newest contacts, among which the categories offered first are counted.
 _NEWEST = 40
-
-
 # Categories that the form of a contact offers first.
 _RECENT = 8
 

@@ -58,7 +58,6 @@ WAITING = (
     .order_by(Call.ranked_at, Call.id)
     .limit(500)
 )
-
 _WAITING = Question(WAITING)
 
 
@@ -79,26 +78,21 @@ _AHEAD = select(func.count()).where(
     Call.id != bindparam("call_id"),
     Call.ranked_at < bindparam("mine"),
 )
-
 # Only the last calls of a number: one caller may have rung a thousand times.
 _KEY: BindParameter[bytes] = bindparam("key", type_=LargeBinary())
-
 _LATEST = (
     select(Call.id)
     .where(Call.caller_key == _KEY, Call.id != bindparam("call_id", type_=Uuid()))
     .order_by(Call.opened_at.desc())
     .limit(20)
 )
-
 _LAST_WITH = (
     select(Offer.counsellor_id)
     .where(Offer.call_id.in_(_LATEST.scalar_subquery()), Offer.connected_at.is_not(None))
     .order_by(Offer.connected_at.desc())
     .limit(1)
 )
-
 _LAST_TALK = Question(_LAST_WITH)
-
 _PLACE = Question(
     select(
         _AHEAD.scalar_subquery().label("ahead"),

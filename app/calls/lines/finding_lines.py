@@ -38,7 +38,6 @@ _OF_NUMBER = select(Line).where(
     ),
     Line.active,
 )
-
 # Calls of a retired line are still its own.
 _OF_ID = select(Line).where(
     Line.id == bindparam("value"), or_(Line.active, Line.retired_at.is_not(None))

@@ -210,9 +210,6 @@ async def return_by_code(work: Work, code: str) -> tuple[UUID, str]:
     return call.id, secret
 
 
-# -- for staff ---------------------------------------------------------------------------------
-
-
 async def forget_codes(work: Work) -> None:
     """Forget codes whose time is over, once the message is done."""
     await work.session.execute(

@@ -19,12 +19,8 @@ from app.words.pages import N_, _, instant_words, list_words, said
 from app.work import Work
 
 DAY = timedelta(days=1)
-
-
 # Columns of a day: half hours.
 PER_DAY = 48
-
-
 LAYER_WORDS = {
     Layer.PRIMARY: "",
     Layer.BACKUP: N_("backup"),

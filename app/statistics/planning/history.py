@@ -27,12 +27,8 @@ from app.statistics.planning.own_planning import planning_of
 from app.work import Work
 
 WEEKS = 8
-
-
 # Seconds, while no call was answered: a counselling talk, as helplines of the region report it.
 _AHT_UNKNOWN = 900.0
-
-
 # The channels by which children write.
 _WRITTEN = (
     Channel.CHAT,
@@ -42,8 +38,6 @@ _WRITTEN = (
     Channel.VIBER,
     Channel.SIGNAL,
 )
-
-
 # Calls of the last minutes hardly change the mean of eight weeks.
 _BELIEVED = timedelta(minutes=10)
 
