@@ -1,4 +1,4 @@
-"""Actions on a live talk from the board: bring in, hand over, drop, listen, panic."""
+"""Actions on a live talk from the board: bring in, hand over, drop, listen, call for help."""
 
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -143,7 +143,7 @@ async def who_answered(
 
 
 @router.post("/board/calls/{call_id}/{action}")
-async def mute_or_panic(
+async def mute_or_call_for_help(
     request: Request,
     work: InWork,
     staff: TakesCalls,
@@ -163,7 +163,7 @@ async def mute_or_panic(
             return
         call = await in_hand.lock_in_hand(work, staff, call_id)
         if action == "panic":
-            rings = await calls_for_help.panic(work, staff, call)
+            rings = await calls_for_help.call_for_help(work, staff, call)
         else:
             talk = await inviting.talk_of(work, call)
             await sound.set_mute(work, call, talk, action == "mute")

@@ -48,7 +48,7 @@ async def role_changed(work: Work, staff: Staff, before: Role) -> None:
     if Permission.TAKE_CALLS in lost:
         await withdrawing.take_out(work, staff)
     elif Permission.SUPERVISE in lost:
-        await withdrawing.leave_others(work, staff, Purpose.SUPERVISE, Purpose.PANIC)
+        await withdrawing.leave_others(work, staff, Purpose.SUPERVISE, Purpose.CALL_FOR_HELP)
     talks = await holds_anything(work, staff.id)
     # A page with a talk in it stays open, so that the child is not cut off; each of its requests
     # is asked for the permissions of the new role.

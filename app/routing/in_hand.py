@@ -175,7 +175,7 @@ def known_callers(staff: Staff) -> Select[Any]:
     )
     of_team = taken.join(Staff, Staff.id == Offer.counsellor_id).where(Staff.team == staff.team)
     helped = or_(
-        and_(Call.state == CallState.CONNECTED, supervised.open_panic()),
+        and_(Call.state == CallState.CONNECTED, supervised.open_call_for_help()),
         supervised.TAKEN_BY.is_not_distinct_from(str(staff.id)),
     )
     return select(Call).where(or_(~taken.exists(), of_team.exists(), helped))
