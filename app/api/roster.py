@@ -163,7 +163,7 @@ class OpenShiftView(BaseModel):
     taken_by: list[UUID]
 
 
-class HoleView(BaseModel):
+class UncoveredView(BaseModel):
     begins_at: datetime
     ends_at: datetime
 
@@ -173,7 +173,7 @@ class CoverageView(BaseModel):
     number: str
     language: str
     uncovered_minutes: int
-    holes: list[HoleView]
+    holes: list[UncoveredView]
 
 
 class RosterView(BaseModel):
@@ -257,7 +257,7 @@ async def read_roster(
                 number=c.number,
                 language=c.language,
                 uncovered_minutes=int(c.missing.total_seconds() // 60),
-                holes=[HoleView(begins_at=b, ends_at=e) for b, e in c.holes],
+                holes=[UncoveredView(begins_at=b, ends_at=e) for b, e in c.uncovered],
             )
             for c in await coverage.coverage(work, since, until)
         ],

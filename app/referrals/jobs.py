@@ -37,12 +37,12 @@ from app.referrals.escalation.trying import breached, escalate_on
 from app.referrals.library import protocols_of
 from app.referrals.models import Deadline, Notice, Referral
 from app.referrals.opening.from_call import refer_unanswered
-from app.referrals.replies import answering, details
+from app.referrals.replies import details, replying
 from app.referrals.running import Persist, ground_of, run_later
 from app.referrals.scopes import lock_referral
 from app.referrals.spoken import house_words, language_for
 from app.referrals.states import ForWhom, NoticeKind, Service
-from app.referrals.trail import By, Via, tell_house
+from app.referrals.trail import By, Via, add_notice
 from app.routing import offers
 from app.routing.models import OfferState
 from app.words import letters
@@ -179,7 +179,7 @@ async def take_siblings(
     await run_verb(
         ground_of(context),
         PROGRAM,
-        lambda work: answering.take_siblings(work, UUID(referral_id), UUID(agency_id), by),
+        lambda work: replying.take_siblings(work, UUID(referral_id), UUID(agency_id), by),
     )
 
 
@@ -279,7 +279,7 @@ async def escalate_notice(context: JobContext, notice_id: str) -> None:
         # Notices that an agency still has to hear of the end outlive the referral.
         wanted = referral.closed_at is None or kind in _AFTER_THE_END
         if wanted and await work.session.scalar(told.limit(1)) is None:
-            tell_house(work, referral, kind, for_whom=ForWhom.SUPERVISORS, **notice.detail)
+            add_notice(work, referral, kind, for_whom=ForWhom.SUPERVISORS, **notice.detail)
 
     await run_verb(ground_of(context), PROGRAM, verb)
 

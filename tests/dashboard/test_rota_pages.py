@@ -19,7 +19,7 @@ async def test_a_planner_moves_a_duty_by_a_form_and_the_second_planner_is_told(
     week = (await page(stage, chief, "/roster")).text
     assert "Planned / needed" in week
     assert "Uncovered" in week
-    # What is past is no hole any more: it is ten o'clock on Monday.
+    # What is past is not shown as uncovered: it is ten o'clock on Monday.
     assert "from_at=2030-01-14T00" not in week
     was = f"{ana.id}~{DAY}T07:00:00+00:00~{DAY}T15:00:00+00:00~primary"
     shown = await page(stage, chief, f"/roster/duty?at={was.replace('+', '%2B')}")
@@ -42,7 +42,7 @@ async def test_a_planner_moves_a_duty_by_a_form_and_the_second_planner_is_told(
     assert 'id="undo-move"' in told
     second = await page(stage, chief, "/roster/duty", **typed)
     assert second.status_code == 409
-    assert "Another person has changed this duty" in second.text
+    assert "Another person has changed this since you opened it" in second.text
     made = await page(stage, chief, "/roster/duty/new", **{**typed, "from_at": f"{DAY}T18:00"})
     assert "The end must be after the beginning." in made.text
     view = (await chief.ask("GET", f"/roster?begins={DAY}&ends=2030-01-17")).json()

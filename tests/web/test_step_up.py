@@ -34,7 +34,7 @@ from app.people.provider import access, keeping
 from app.referrals import staff_actions
 from app.referrals.directory import addresses, agencies, directory_csv
 from app.referrals.opening import from_call, opening
-from app.referrals.replies import answering
+from app.referrals.replies import replying
 from app.retention import by_country, holds, rules, running
 from app.retention.data_requests import answering as reports
 from app.retention.data_requests import requests
@@ -165,7 +165,7 @@ NO_HELP = dict.fromkeys(
 URGENT = {
     from_call.refer_urgently,
     opening.refer,
-    answering.acknowledge,
+    replying.acknowledge,
     staff_actions.acknowledge,
     staff_actions.send,
     staff_actions.take_in_hand,

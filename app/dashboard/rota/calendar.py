@@ -78,7 +78,7 @@ class Week:
 
 @dataclass(frozen=True)
 class Block:
-    """What stands in a row: a stretch of duty, an absence or a hole."""
+    """What stands in a row: a stretch of duty, an absence or uncovered hours."""
 
     kind: str
     begins: int
@@ -140,7 +140,7 @@ class DayList:
     holiday: bool
     today: bool
     duties: list[tuple[str, Block]]
-    holes: list[tuple[str, Block]]
+    uncovered: list[tuple[str, Block]]
     needs: list[str]
 
 
@@ -240,13 +240,13 @@ def _absence_block(week: Week, span: Span, name: str) -> Block | None:
     return block_in(week, "absent", span, title=f"{title}, {span_words(span, week.zone)}")
 
 
-def _hole_block(work: Work, week: Week, span: Span, line: str, plans: bool) -> Block | None:
+def _uncovered_block(work: Work, week: Week, span: Span, line: str, plans: bool) -> Block | None:
     asked = {"from_at": wall_words(span[0], week.zone), "until_at": wall_words(span[1], week.zone)}
     # Red is what a person has to act on now; what is farther away is only amber.
     soon = span[0] <= work.now + coverage.TOLD_AHEAD
     return block_in(
         week,
-        "hole now" if soon else "hole",
+        "uncovered now" if soon else "uncovered",
         span,
         title=f"{_('Uncovered')}: {line}, {span_words(span, week.zone)}",
         href=f"/roster/duty/new?{urlencode(asked)}" if plans else "",
@@ -259,11 +259,11 @@ async def week_values(
     """Return what the calendar shows of a week to a reader; `proposed` is not in force."""
     found = await roster.rota_of(work)
     plans = may(staff.role, Permission.PLAN_ROSTER)
-    takers = await changes.takers(work)
+    takers = await changes.people_of_rota(work)
     today = work.now.astimezone(week.zone).date()
     width = week.days * PER_DAY
     rows = _people(work, week, found, takers, plans, proposed or {})
-    holes = await _holes(work, week, plans)
+    uncovered = await _uncovered_rows(work, week, plans)
     needs = await _needs(work, week, today) if plans else []
     return {
         "week": week,
@@ -274,10 +274,10 @@ async def week_values(
         "monday": week.first,
         "zone": week.zone.key,
         "people": rows,
-        "holes": holes,
+        "uncovered": uncovered,
         "needs": _need_cells(needs, week, today),
         "hours": _hours(needs, week),
-        "list": _by_day(week, found, today, rows, holes, needs),
+        "list": _by_day(week, found, today, rows, uncovered, needs),
         "may_plan": plans,
         "takers": takers,
         "takes_calls": may(staff.role, Permission.TAKE_CALLS),
@@ -363,22 +363,22 @@ def _hours_words(minutes: float) -> str:
     return _("%(hours)s h", hours=hours)
 
 
-async def _holes(work: Work, week: Week, plans: bool) -> list[Row]:
-    """Return the uncovered hours of each line and language. What is past is no hole any more."""
+async def _uncovered_rows(work: Work, week: Week, plans: bool) -> list[Row]:
+    """Return the uncovered hours of each line and language. What is past is left out."""
     since = max(week.since, work.now)
     later = await coverage.coverage(work, work.now, work.now + coverage.LOOKED_AHEAD)
     shown = later
     if since < week.until:
-        # A hole that reaches into the next days is shown with its own beginning and end.
+        # What reaches into the next days is shown with its own beginning and end.
         shown = await coverage.coverage(work, since, week.until + 2 * DAY)
     rows = []
     for one, ahead in zip(shown, later, strict=True):
         name = f"{one.line}, {language_words(one.language)}"
-        spans = one.holes if since < week.until else ()
+        spans = one.uncovered if since < week.until else ()
         blocks = [
             block
             for span in spans
-            if (block := _hole_block(work, week, span, name, plans)) is not None
+            if (block := _uncovered_block(work, week, span, name, plans)) is not None
         ]
         missing = _hours_words(ahead.missing.total_seconds() / 60) if ahead.missing else ""
         rows.append(Row(None, name, lanes_of(blocks, week.days * PER_DAY), blocks, missing))
@@ -495,7 +495,7 @@ def _by_day(
     found: on_duty.Rota,
     today: date,
     rows: list[Row],
-    holes: list[Row],
+    uncovered: list[Row],
     needs: list[Hour],
 ) -> list[DayList]:
     lists = []
@@ -522,6 +522,6 @@ def _by_day(
             if group[0].state == "few" and group[0].begins.astimezone(week.zone).date() == day
         ]
         lists.append(
-            DayList(day, day in found.holidays, day == today, there(rows), there(holes), few)
+            DayList(day, day in found.holidays, day == today, there(rows), there(uncovered), few)
         )
     return lists
