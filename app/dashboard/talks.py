@@ -85,7 +85,7 @@ async def ask(
             case "cold":
                 await inviting.transfer(work, staff, call, staff_id=staff_id, number=outside)
 
-    return await _said(request, work, staff, verb)
+    return await _desk_after(request, work, staff, verb)
 
 
 def _colleague(text: str) -> UUID | None:
@@ -116,7 +116,7 @@ async def change(
             case "drop":
                 await in_talk.drop(work, staff, call, participant_id)
 
-    return await _said(request, work, staff, verb)
+    return await _desk_after(request, work, staff, verb)
 
 
 @router.post("/board/calls/{call_id}/by-key/{code}")
@@ -129,7 +129,7 @@ async def ask_by_key(
         call = await in_hand.lock_in_hand(work, staff, call_id)
         await questions.ask(work, staff, call, code)
 
-    return await _said(request, work, staff, verb)
+    return await _desk_after(request, work, staff, verb)
 
 
 @router.post("/board/callbacks/{callback_id}/{said}")
@@ -137,7 +137,7 @@ async def who_answered(
     request: Request, work: InWork, staff: TakesCalls, callback_id: UUID, said: callbacks.Said
 ) -> Response:
     """Record who answered a call-back."""
-    return await _said(
+    return await _desk_after(
         request, work, staff, lambda: callback_attempts.say(work, staff, callback_id, said)
     )
 
@@ -172,10 +172,10 @@ async def mute_or_call_for_help(
         "No supervisor can be called now. A red bar on every supervisor's page shows that you need "
         "one."
     )
-    return await _said(request, work, staff, verb, lambda: "" if rings else none_rung)
+    return await _desk_after(request, work, staff, verb, lambda: "" if rings else none_rung)
 
 
-async def _said(
+async def _desk_after(
     request: Request, work: Work, staff: Staff, verb: Any, then: Any = lambda: ""
 ) -> Response:
     """Run the action and return the desk, with the refusal if there is one."""
