@@ -50,7 +50,7 @@ from app.words.pages import said, spoken_in
 from app.work import PROGRAM, Ground, Work
 
 # How often the letter about a notice is tried.
-_TRIES = 300
+_ATTEMPTS = 300
 # The longest time from accepting an offer to being connected.
 _CONNECTING = timedelta(seconds=25)
 _AFTER_THE_END = (NoticeKind.RING_THEM, NoticeKind.UNDELIVERED)
@@ -228,7 +228,7 @@ async def mail_notice(context: JobContext, notice_id: str, tries: int = 0) -> No
             ground, to.email, subject, body, message_id=notice.id, area="referrals", what="a notice"
         )
     except TryAgain:
-        if tries < _TRIES:
+        if tries < _ATTEMPTS:
             await run_later(ground, Task.MAIL_NOTICE, 60, notice_id=notice_id, tries=tries + 1)
 
 
@@ -256,7 +256,7 @@ async def tell_of_new_address(context: JobContext, change_id: str, tries: int = 
             what="a changed address",
         )
     except TryAgain:
-        if tries < _TRIES:
+        if tries < _ATTEMPTS:
             task = Task.TELL_OF_NEW_ADDRESS
             await run_later(ground, task, 60, change_id=change_id, tries=tries + 1)
 

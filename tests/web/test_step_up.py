@@ -495,8 +495,8 @@ async def test_a_number_needs_a_proof_that_is_not_old_but_never_in_a_talk(stage:
     assert (await ana.ask("GET", "/me/proof")).json()["fresh"] is True
     await skip(stage, 1 / 60)
     assert (await ana.ask("GET", "/me/proof")).json()["fresh"] is False
-    tries = [(await prove(ana, f"guess {n}"))[0] for n in range(11)]
-    assert (tries[0], tries[-1]) == (422, 429)
+    attempts = [(await prove(ana, f"guess {n}"))[0] for n in range(11)]
+    assert (attempts[0], attempts[-1]) == (422, 429)
     await skip(stage, 61 / 3600)
     assert await prove(ana, PASSWORD) == (204, "")
 

@@ -49,7 +49,7 @@ from app.words import SOURCE
 from app.work import Work
 
 # Wrong codes before the agency has to ask for a new one.
-_MOST_TRIES = 5
+_MOST_ATTEMPTS = 5
 # How long the details can be read after the code was entered.
 _PROVEN = timedelta(minutes=30)
 
@@ -303,7 +303,7 @@ async def prove(work: Work, token: str, code: str) -> str | None:
     _check_usable(work, link)
     if link.code_key is None:
         return None
-    if link.code_tries >= _MOST_TRIES:
+    if link.code_tries >= _MOST_ATTEMPTS:
         raise refusal(TooMany, "too_many_codes")
     given = "".join(c for c in code if c.isdigit())[:12]
     if not is_code(work, link.code_of, given, link.code_key):

@@ -42,9 +42,9 @@ _TIMEOUT = 10.0
 _WITH_DETAILS = (AgencyEvent.OFFERED, AgencyEvent.UPDATED)
 
 
-def wait_after(tries: int) -> timedelta | None:
+def wait_after(attempts: int) -> timedelta | None:
     """Return how long to wait after a failed attempt; None if it was the last."""
-    return timedelta(seconds=_WAITS[tries - 1]) if tries <= len(_WAITS) else None
+    return timedelta(seconds=_WAITS[attempts - 1]) if attempts <= len(_WAITS) else None
 
 
 class _Row:
