@@ -363,7 +363,9 @@ async def feedback(work: Work, staff: Staff, referral_id: UUID, words: str) -> R
     return referral
 
 
-async def answer(work: Work, staff: Staff, referral_id: UUID, agency: str, words: str) -> Referral:
+async def answer_agency(
+    work: Work, staff: Staff, referral_id: UUID, agency: str, words: str
+) -> Referral:
     """Answer an agency's question. Raises NotFound, Invalid."""
     referral = await lock_own(work, staff, referral_id)
     if ReferralState(referral.state) in OVER:

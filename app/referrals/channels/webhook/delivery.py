@@ -169,9 +169,9 @@ async def post(settings: Settings, url: str, headers: dict[str, str], body: byte
         async with (
             asyncio.timeout(_TIMEOUT),
             client_for_outside(settings) as client,
-            client.stream("POST", url, content=body, headers=headers) as answer,
+            client.stream("POST", url, content=body, headers=headers) as response,
         ):
-            status = answer.status_code
+            status = response.status_code
     except httpx2.ConnectError as error:
         raise TryAgain(type(error).__name__) from None
     except (httpx2.HTTPError, TimeoutError) as error:

@@ -110,7 +110,7 @@ async def _apply(work: Work, agency: Agency, event_id: str, event: Event) -> dic
     )
     assert recipient is not None
     await _do(work, referral, recipient, event, By(Via.SYSTEM, agency.code, data.by))
-    answer = {"referral": referral.code, "state": referral.state, "sequence": data.sequence}
+    done = {"referral": referral.code, "state": referral.state, "sequence": data.sequence}
     work.session.add(
         ReceivedEvent(
             agency_id=agency.id,
@@ -119,10 +119,10 @@ async def _apply(work: Work, agency: Agency, event_id: str, event: Event) -> dic
             at=work.now,
             sequence=data.sequence,
             kind=event.type,
-            answer=answer,
+            answer=done,
         )
     )
-    return answer
+    return done
 
 
 async def _do(work: Work, referral: Referral, recipient: Recipient, event: Event, by: By) -> None:
