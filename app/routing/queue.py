@@ -42,7 +42,7 @@ from app.calls.models import Call
 from app.calls.states import WRITTEN, CallState, Channel, Direction
 from app.database.quick import Question, is_one_of
 from app.jobs.transaction import rows_of, transaction
-from app.routing import holding, rung_by_writer
+from app.routing import hands, rung_by_writer
 from app.routing.matching import Free, Waiting, pair
 from app.routing.models import Offer, OfferState, Presence, PresenceState
 from app.routing.offers import open_offer
@@ -518,7 +518,7 @@ async def _claim(work: Work, caller: Waiting, counsellor: Free) -> _Claimed:
         return _Claimed.UNFIT
     if call.is_written:
         now = replace(counsellor, at_once=staff.chats_at_once)
-        slot = await holding.free_slot(work, staff.id, now.may_write(caller))
+        slot = await hands.free_slot(work, staff.id, now.may_write(caller))
         if slot is None:
             return _Claimed.UNFIT
     await open_offer(work, call, staff, presence, slot=slot)

@@ -128,7 +128,7 @@ async def _has_page(work: Work, staff_id: UUID, page: str) -> bool:
 async def _held(work: Work, staff_id: UUID) -> tuple[Call, Offer] | tuple[None, None]:
     """Lock the call that a counsellor has or is offered, if there is one: before the presence, as
     everywhere."""
-    held = await offers.held_offer(work, staff_id)
+    held = await offers.offer_in_hand(work, staff_id)
     if held is None:
         return None, None
     call, offer = await offers.lock_offer(work, held.id)

@@ -16,7 +16,7 @@ from app.calls.states import CallState
 from app.database.topics import Topic
 from app.errors import Conflict, NotAllowed, NotFound
 from app.jobs.names import Task
-from app.routing import handing_over, holding, offers, sound
+from app.routing import handing_over, hands, offers, sound
 from app.routing.participants import calls_for_help, inviting, leaving, participants
 from app.routing.participants.participants import (
     LIVE,
@@ -81,18 +81,18 @@ async def joined(work: Work, call: Call, participant: Participant) -> None:
     if (
         talk is None
         or talk.counsellor_id != participant.asked_by
-        or await _holds_another(work, participant)
+        or await _has_another(work, participant)
     ):
         await participants.end_participant(work, call, participant, Cause.TALK_TAKEN_OVER)
     else:
         await _hand_over(work, call, participant)
 
 
-async def _holds_another(work: Work, participant: Participant) -> bool:
-    """Return whether a participant holds another call, and so cannot take this one too."""
+async def _has_another(work: Work, participant: Participant) -> bool:
+    """Return whether a participant has another call, and so cannot take this one too."""
     if participant.staff_id is None:
         return False
-    return await holding.holds_anything(work, participant.staff_id)
+    return await hands.has_anything(work, participant.staff_id)
 
 
 async def gone(work: Work, call: Call, participant: Participant, cause: AnyCause) -> None:
@@ -139,7 +139,7 @@ async def complete(work: Work, call: Call, participant_id: UUID) -> None:
 
 async def _hand_over(work: Work, call: Call, participant: Participant) -> None:
     talk = await inviting.talk_of(work, call)
-    if await _holds_another(work, participant):
+    if await _has_another(work, participant):
         raise inviting.Busy("This colleague has another call.")
     if participant.staff_id is not None:
         await handing_over.hand_over(work, call, talk, participant)
